@@ -1,0 +1,67 @@
+"""The one place that imports TensorFlow and the two Kerases.
+
+Students are `tf_keras` (Keras 2) networks, because tensorflow-model-optimization accepts nothing
+else. Keras 3 serves imported teachers only. Importing this module takes seconds: stages that do
+without TensorFlow never do.
+"""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+from kdtasks.reproducibility import pin_process
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Keep back what native code writes to standard error, unless the block fails.
+
+    On import TensorFlow logs its CPU's features, and that there is no GPU, before it looks at
+    TF_CPP_MIN_LOG_LEVEL.
+    """
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            kept.seek(0)
+            os.write(stderr, kept.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+pin_process()
+
+with _hushed():
+    import tensorflow as tf
+    import tf_keras as keras
+
+# Layers with random numbers keep them in variables, which training resets at every epoch.
+keras.backend.experimental.enable_tf_random_generator()
+
+Tensor = tf.Tensor
+
+
+def keras_3() -> ModuleType:
+    """Keras 3, for teachers that it wrote."""
+    import keras as keras_3
+
+    return keras_3
+
+
+def pruning() -> ModuleType:
+    """The sparsity API of tensorflow-model-optimization, whose import costs two seconds more."""
+    import tensorflow_model_optimization as tfmot
+
+    return tfmot.sparsity.keras
+
+
+__all__ = ["Tensor", "keras", "keras_3", "pruning", "tf"]

@@ -1,0 +1,138 @@
+"""The `kdtasks` command line: options here, the work in kdtasks/commands."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kdtasks import __version__
+from kdtasks.errors import KdTasksError
+
+# The commands are imported inside the functions below: most need the pipeline extra, and
+# `kdtasks --help` must work on a device that has LiteRT and numpy alone.
+
+app = typer.Typer(
+    name="kdtasks",
+    help="Distil a large Keras teacher into a small, fast, proven model for edge devices.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+recipe_app = typer.Typer(help="Complete params files, one a published experiment.")
+app.add_typer(recipe_app, name="recipe", no_args_is_help=True)
+
+Force = Annotated[bool, typer.Option("--force", help="Do it all the same.")]
+
+
+def main() -> None:
+    """Run the command line; an error that the user can mend is one line and exit status 1."""
+    try:
+        app()
+    except KdTasksError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise SystemExit(1) from None
+    except ModuleNotFoundError as error:
+        if (error.name or "kdtasks").partition(".")[0] in ("kdtasks", "flows"):
+            raise
+        typer.echo(
+            f"error: module {error.name} is missing; "
+            "this command needs pip install 'kdtasks[pipeline]'",
+            err=True,
+        )
+        raise SystemExit(1) from None
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"kdtasks {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+@recipe_app.command("list")
+def recipe_list() -> None:
+    """List the recipes."""
+    from kdtasks.commands.project import find_project
+    from kdtasks.commands.recipes import list_recipes
+
+    recipes = list_recipes(find_project())
+    width = max((len(name) for name in recipes), default=0)
+    for name, comment in recipes.items():
+        typer.echo(f"{name:<{width}}  {comment}".rstrip())
+
+
+@recipe_app.command("show")
+def recipe_show(name: str) -> None:
+    """Print a recipe's params file."""
+    from kdtasks.commands.project import find_project
+    from kdtasks.commands.recipes import find_recipe
+
+    typer.echo(find_recipe(find_project(), name).read_text(encoding="utf-8"), nl=False)
+
+
+@recipe_app.command("use")
+def recipe_use(name: str, force: Force = False) -> None:
+    """Copy a recipe onto params.yaml; own edits there are replaced only with --force."""
+    from kdtasks.commands.project import find_project
+    from kdtasks.commands.recipes import use_recipe
+
+    backup = use_recipe(find_project(), name, force=force)
+    if backup:
+        typer.echo(f"your params.yaml is kept as {backup}")
+    typer.echo(f"params.yaml is now recipe {name}; `kdtasks run` runs it")
+
+
+@app.command()
+def run(
+    stages: Annotated[
+        list[str] | None, typer.Argument(help="Stages, with what they depend on; none for all.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Run unchanged stages as well.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
+    prefect: Annotated[bool, typer.Option("--prefect", help="Run the Prefect flow.")] = False,
+) -> None:
+    """Run the pipeline with `dvc repro`."""
+    from kdtasks.commands.project import find_project
+    from kdtasks.commands.run import run_pipeline
+
+    status = run_pipeline(
+        find_project(), stages or [], force=force, dry_run=dry_run, prefect=prefect
+    )
+    raise typer.Exit(status)
+
+
+@app.command()
+def verify(
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the scratch clone.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write both lists of hashes to this JSON file.")
+    ] = None,
+) -> None:
+    """Run everything again in a scratch clone without any cache and compare every hash."""
+    from kdtasks.commands.project import find_project
+    from kdtasks.commands.verify import verify_project
+
+    raise typer.Exit(0 if verify_project(find_project(), keep=keep, out=out) else 1)
+
+
+@app.command()
+def doctor() -> None:
+    """Check this machine and this project, and say how to mend what is wrong."""
+    from kdtasks.commands.doctor import examine, render
+
+    checks = examine(Path.cwd())
+    typer.echo(render(checks))
+    raise typer.Exit(1 if any(check.level == "fail" for check in checks) else 0)
+
+
+if __name__ == "__main__":
+    main()

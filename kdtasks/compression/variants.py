@@ -1,0 +1,45 @@
+"""Variant names: passes joined by `+`, ending in the number format of the exported file."""
+
+from typing import NamedTuple
+
+from kdtasks.errors import did_you_mean
+
+# In the order in which they may be chained: fine-tuning after the removal of filters would let the
+# zeros of magnitude pruning grow back.
+PASSES = ("filters", "magnitude")
+FORMATS = ("float32", "float16", "dynamic_int8", "int8")
+
+
+class Variant(NamedTuple):
+    """A variant taken apart."""
+
+    passes: tuple[str, ...]
+    number_format: str
+
+
+def check_variant(name: str) -> Variant:
+    """Take a variant's name apart.
+
+    Raises:
+        ValueError: a part is unknown or stands in the wrong place; the message lists the choices.
+    """
+    *passes, number_format = name.split("+")
+    for part in passes:
+        if part not in PASSES:
+            raise ValueError(
+                f"compress.variants: {name!r} has {part!r} where a pass is expected; "
+                f"passes: {', '.join(PASSES)}{did_you_mean(part, PASSES)}"
+            )
+    if number_format not in FORMATS:
+        raise ValueError(
+            f"compress.variants: {name!r} ends in {number_format!r}; "
+            f"it must end in one of: {', '.join(FORMATS)}{did_you_mean(number_format, FORMATS)}"
+        )
+    if len(set(passes)) != len(passes):
+        raise ValueError(f"compress.variants: {name!r} names a pass twice")
+    if sorted(passes, key=PASSES.index) != passes:
+        raise ValueError(
+            f"compress.variants: {name!r} has its passes in the wrong order; give them in the "
+            f"order {', '.join(PASSES)}"
+        )
+    return Variant(tuple(passes), number_format)

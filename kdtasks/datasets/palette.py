@@ -1,0 +1,99 @@
+"""Which mask colour or index stands for which class."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from kdtasks.errors import DatasetError
+from kdtasks.params.data import SegmentationParams
+
+IGNORE_LABEL = 255
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Mask values (index, or colour as 0xRRGGBB) and the label of each."""
+
+    kind: Literal["colour", "index"]
+    class_names: tuple[str, ...]
+    label_of: dict[int, int]
+
+    @property
+    def ignore_label(self) -> int | None:
+        """The label of unlabelled pixels, or None where no value stands for them."""
+        return IGNORE_LABEL if IGNORE_LABEL in self.label_of.values() else None
+
+    def labels(self, values: np.ndarray) -> np.ndarray:
+        """Turn mask values [height, width] into labels, uint8 [height, width].
+
+        Raises:
+            DatasetError: with a few words only: values that stand for no class, and how often.
+        """
+        labels = np.empty(values.shape, np.uint8)
+        known = np.zeros(values.shape, bool)
+        for value, label in self.label_of.items():
+            here = values == value
+            labels[here] = label
+            known |= here
+        if not known.all():
+            raise DatasetError(self._unknown(values[~known]))
+        return labels
+
+    def _unknown(self, values: np.ndarray) -> str:
+        found, counts = np.unique(values, return_counts=True)
+        order = np.lexsort((found, -counts))
+        listed = ", ".join(
+            f"{spell(int(found[place]), self.kind)} ({counts[place]} pixels)"
+            for place in order[:SHOWN]
+        )
+        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        what = "colours outside the palette" if self.kind == "colour" else "indices of no class"
+        return f"{what}: {listed}{more}"
+
+
+def read_palette(settings: SegmentationParams) -> Palette:
+    """Read `classes` and `ignore`: all colours, or all indices.
+
+    Raises:
+        DatasetError: no `'#RRGGBB'`, colours and indices mixed, or one of them given twice.
+    """
+    named = [*settings.classes.items(), *(("ignore", value) for value in settings.ignore)]
+    kinds = {"index" if isinstance(value, int) else "colour" for _, value in named}
+    if len(kinds) > 1:
+        raise DatasetError(
+            "data.segmentation mixes colours and indices in classes and ignore; masks are read by "
+            "one or the other"
+        )
+    label_of: dict[int, int] = {}
+    owner: dict[int, str] = {}
+    for place, (name, value) in enumerate(named):
+        code = value if isinstance(value, int) else _colour(name, value)
+        if code in owner:
+            raise DatasetError(
+                f"data.segmentation gives {value} to {owner[code]} and to {name}; every class "
+                "needs its own"
+            )
+        owner[code] = name
+        label_of[code] = place if place < len(settings.classes) else IGNORE_LABEL
+    return Palette(
+        kind="index" if kinds == {"index"} else "colour",
+        class_names=tuple(settings.classes),
+        label_of=label_of,
+    )
+
+
+def spell(value: int, kind: Literal["colour", "index"]) -> str:
+    """Write a mask value as the params do."""
+    return f"#{value:06X}" if kind == "colour" else str(value)
+
+
+def _colour(name: str, text: str) -> int:
+    if not re.fullmatch(r"#[0-9A-Fa-f]{6}", text):
+        raise DatasetError(
+            f"data.segmentation: the colour of {name} is {text!r}, '#RRGGBB' was expected, such "
+            "as '#3C1098', in quotes"
+        )
+    return int(text[1:], 16)

@@ -1,0 +1,72 @@
+"""Write the folder `data/prepared`: four splits as arrays, and what was found in the source."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdtasks.atomic import atomic_folder, write_json
+from kdtasks.datasets.prepared import SPLITS, file_name
+from kdtasks.datasets.source import Source
+from kdtasks.params.data import DataParams
+
+
+def write_prepared(
+    folder: Path, source: Source, split: dict[str, np.ndarray], params: DataParams
+) -> None:
+    """Write the splits and `dataset.json`; the folder appears whole or not at all.
+
+    Arguments:
+        folder: usually `data/prepared`.
+        source: as of `load_source`.
+        split: rows of each split, as of `split_source`.
+        params: section `data`.
+    """
+    hashes = {}
+    with atomic_folder(folder) as partial:
+        for name in SPLITS:
+            for kind, array in (("images", source.images), ("labels", source.labels)):
+                path = partial / file_name(name, kind)
+                np.save(path, np.ascontiguousarray(array[split[name]]))
+                with path.open("rb") as file:
+                    hashes[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+        duplicates = [vars(duplicate) for duplicate in source.duplicates]
+        contradictions = [vars(found) for found in source.duplicates if found.contradicts]
+        description = {
+            "name": params.name,
+            "task": source.task,
+            "class_names": source.class_names,
+            "image_shape": source.images.shape[1:],
+            "ignore_label": source.ignore_label,
+            "counts": split_counts(source, split),
+            "sha256": hashes,
+            "duplicates": duplicates,
+            "contradictions": contradictions,
+            "left_out": [vars(item) for item in sorted([*source.problems, *source.left_out])],
+            "split_by": _split_by(source),
+        }
+        write_json(partial / "dataset.json", description)
+
+
+def split_counts(source: Source, split: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Count rows, and pictures or pixels by class, of every split."""
+    weights = source.class_weights()
+    return {
+        name: {
+            "total": len(rows),
+            "by_class": dict(
+                zip(source.class_names, weights[rows].sum(axis=0).tolist(), strict=True)
+            ),
+        }
+        for name, rows in split.items()
+    }
+
+
+def _split_by(source: Source) -> str:
+    """Say in words what was kept together."""
+    if source.task == "segmentation":
+        return "picture: patches of one picture, and equal patches, are in one split"
+    if source.official_test is not None:
+        return "class, beside the official test set; equal pictures are in one split"
+    return "class; equal pictures are in one split"

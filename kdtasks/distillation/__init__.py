@@ -1,0 +1,1 @@
+"""Losses that a student learns from: the labels' and the teacher's."""

@@ -1,0 +1,1 @@
+"""Run a bundle on a device: numpy and LiteRT are all it needs."""

@@ -1,0 +1,117 @@
+"""What a bundle says of itself: read from `manifest.json` and checked."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from kdtasks.errors import BundleError
+
+FORMAT_VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """A bundle's manifest; K is the number of exits.
+
+    Attributes:
+        name: name of the model.
+        variant: how it was compressed.
+        task: `classification`.
+        class_names: name of each class, in the order of the logits.
+        input: `shape` [height, width, channels], `dtype` `uint8` and `range` [0, 255].
+        segments: K.
+        score: what a threshold is compared with: `max_probability`.
+        temperatures: [K], each divides its exit's logits.
+        thresholds: [K − 1]; leave at the first exit whose score is at least its threshold. A
+            threshold above 1 is never reached.
+        calibration: `mode`, `expected` and `full` figures of the calibration split, `rows`.
+        macs: [K], multiply-accumulates up to and including each exit.
+        bytes: size of `model.tflite`.
+        sha256: hash of `model.tflite`, hex.
+        dataset_sha256: hash of the description of the prepared dataset, hex.
+        parameters: the params that the model was made with.
+        libraries: version of each library that made it, null where it is not installed.
+        format_version: version of this format.
+    """
+
+    name: str
+    variant: str
+    task: str
+    class_names: tuple[str, ...]
+    input: dict[str, Any]
+    segments: int
+    score: str
+    temperatures: tuple[float, ...]
+    thresholds: tuple[float, ...]
+    calibration: dict[str, Any]
+    macs: tuple[int, ...]
+    bytes: int
+    sha256: str
+    dataset_sha256: str
+    parameters: dict[str, Any]
+    libraries: dict[str, str | None]
+    format_version: int = FORMAT_VERSION
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Height, width and channels of the pictures."""
+        return tuple(self.input["shape"])
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the content of `manifest.json`."""
+        return dataclasses.asdict(self)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read the manifest of the bundle in `folder`.
+
+    Raises:
+        BundleError: it is missing, is no manifest, is of another format version, contradicts
+            itself, or stands for a variant that could not be built.
+    """
+    path = Path(folder) / "manifest.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BundleError(f"{path} is not there; give the folder of a whole bundle") from None
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path} cannot be read ({error}); fetch the bundle again") from None
+    if not isinstance(content, dict):
+        raise BundleError(f"{path} holds {type(content).__name__}, a mapping was expected")
+    if "refused" in content:
+        raise BundleError(
+            f"{folder} holds no model, its variant could not be built: {content['refused']}"
+        )
+    if content.get("format_version") != FORMAT_VERSION:
+        raise BundleError(
+            f"{path} has format_version {content.get('format_version')!r}, this version of "
+            f"kdtasks reads {FORMAT_VERSION}; install the kdtasks that wrote it, or export again"
+        )
+    fields = [field.name for field in dataclasses.fields(Manifest)]
+    missing = [name for name in fields if name not in content]
+    if missing:
+        raise BundleError(f"{path} lacks {', '.join(missing)}; fetch or export the bundle again")
+    values: dict[str, Any] = {
+        name: tuple(content[name]) if isinstance(content[name], list) else content[name]
+        for name in fields
+    }
+    manifest = Manifest(**values)
+    _check_fields(path, manifest)
+    return manifest
+
+
+def _check_fields(path: Path, manifest: Manifest) -> None:
+    if not {"shape", "dtype", "range"} <= set(manifest.input):
+        raise BundleError(
+            f"{path} describes the input as {manifest.input}; shape, dtype and range were "
+            "expected, export the bundle again"
+        )
+    count = manifest.segments
+    for name, length in (("temperatures", count), ("macs", count), ("thresholds", count - 1)):
+        given = getattr(manifest, name)
+        if not isinstance(given, tuple) or len(given) != length:
+            raise BundleError(
+                f"{path} names {count} segments and the {name} {given}; {length} were expected, "
+                "export the bundle again"
+            )

@@ -1,0 +1,134 @@
+"""Load a bundle and classify pictures, leaving at the first exit that is sure enough."""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from kdtasks.edge.manifest import Manifest, read_manifest
+from kdtasks.edge.scores import NEVER, softmax
+from kdtasks.edge.segments import Segments
+from kdtasks.errors import BundleError, DatasetError
+
+
+class Prediction(NamedTuple):
+    """What a model says of one picture.
+
+    Attributes:
+        label: name of the class.
+        class_index: its index.
+        confidence: its probability after temperature scaling, 0…1.
+        exit_index: the exit that answered, 0…K−1; later segments were not run.
+        probabilities: float64 [classes] of that exit.
+    """
+
+    label: str
+    class_index: int
+    confidence: float
+    exit_index: int
+    probabilities: npt.NDArray[np.float64]
+
+
+class Model:
+    """A bundle, ready to classify; one object serves one thread at a time."""
+
+    def __init__(
+        self, segments: Segments, manifest: Manifest, thresholds: Sequence[float] | None = None
+    ) -> None:
+        """Join segments and manifest; arguments as for `load`, which also checks the file."""
+        if manifest.task != "classification":
+            raise BundleError(
+                f"the bundle's task is {manifest.task}; Model serves classification, "
+                "use Segments for the raw outputs"
+            )
+        found = (segments.count, segments.input_shape, segments.num_classes)
+        told = (manifest.segments, manifest.input_shape, len(manifest.class_names))
+        if found != told:
+            raise BundleError(
+                f"the model has (segments, input shape, classes) {found}, its manifest says "
+                f"{told}; export the bundle again"
+            )
+        self.manifest = manifest
+        self.segments = segments
+        self.thresholds = check_thresholds(
+            manifest.thresholds if thresholds is None else thresholds, exits=segments.count
+        )
+
+    @classmethod
+    def load(
+        cls,
+        bundle_folder: Path | str,
+        thresholds: Sequence[float] | None = None,
+        threads: int = 1,
+    ) -> "Model":
+        """Open a bundle.
+
+        Args:
+            bundle_folder: holds `model.tflite` and `manifest.json`.
+            thresholds: [K − 1], in place of the manifest's; 0 always leaves, 2 never does.
+            threads: threads of the LiteRT interpreter.
+
+        Raises:
+            BundleError: the bundle is incomplete, damaged or contradicts itself, or the
+                thresholds do not fit.
+        """
+        folder = Path(bundle_folder)
+        manifest = read_manifest(folder)
+        path = folder / "model.tflite"
+        if not path.is_file():
+            raise BundleError(f"{path} is not there; fetch or export the bundle again")
+        content = path.read_bytes()
+        found = hashlib.sha256(content).hexdigest()
+        if found != manifest.sha256:
+            raise BundleError(
+                f"{path} has the SHA-256 {found}, manifest.json says {manifest.sha256}; "
+                "the file is damaged or not the bundle's own, fetch the bundle again"
+            )
+        return cls(Segments(content, threads), manifest, thresholds)
+
+    def predict(self, image: npt.NDArray[np.uint8]) -> Prediction:
+        """Classify one picture, uint8 [height, width, channels], raw pixels 0…255.
+
+        Raises:
+            DatasetError: the picture's shape or dtype is not the model's.
+        """
+        image = np.asarray(image)
+        if image.dtype != np.uint8 or image.shape != self.segments.input_shape:
+            raise DatasetError(
+                f"the picture is {image.dtype} {list(image.shape)}, the model takes uint8 "
+                f"{list(self.segments.input_shape)} with raw pixels 0…255; convert or resize it"
+            )
+        last = self.segments.count - 1
+        for exit_index, logits in enumerate(self.segments.steps(image)):
+            probabilities = softmax(logits, self.manifest.temperatures[exit_index])
+            class_index = int(logits.argmax())
+            confidence = float(probabilities[class_index])
+            if exit_index == last or confidence >= self.thresholds[exit_index]:
+                break
+        label = self.manifest.class_names[class_index]
+        return Prediction(label, class_index, confidence, exit_index, probabilities)
+
+
+def check_thresholds(thresholds: Sequence[float], *, exits: int) -> tuple[float, ...]:
+    """Give thresholds as floats, one for each of the `exits` but the last.
+
+    Raises:
+        BundleError: there are too few or too many, or one is negative or not finite.
+    """
+    checked = tuple(float(threshold) for threshold in thresholds)
+    if len(checked) != exits - 1:
+        raise BundleError(
+            f"{len(checked)} thresholds were given, a model with {exits} exits takes {exits - 1}: "
+            "one for each exit but the last"
+        )
+    for threshold in checked:
+        if not (math.isfinite(threshold) and threshold >= 0.0):
+            raise BundleError(
+                f"a threshold is {threshold}; it must be a finite number from 0 (always leave); "
+                f"use {NEVER} to never leave"
+            )
+    return checked

@@ -1,0 +1,193 @@
+"""Run one `.tflite` whose signatures are the segments of a network with early exits."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from kdtasks.errors import BundleError
+
+Tensor = npt.NDArray[Any]
+
+
+class TensorSpec(NamedTuple):
+    """What a signature says of one tensor; `scale` is 0 where it is not quantised."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    scale: float
+    zero_point: int
+
+
+class Segments:
+    """The chain of segments in one `.tflite`: run exit by exit, as far as the caller wants.
+
+    One object serves one thread at a time, since LiteRT keeps its tensors inside the model.
+
+    Attributes:
+        count: K, the number of segments and so of exits.
+        input_shape: height, width and channels of the pictures.
+        logits_shape: of one exit's logits; (classes,), or (height, width, classes) for masks.
+        num_classes: the last of them.
+    """
+
+    def __init__(self, model: Path | str | bytes, threads: int = 1) -> None:
+        """Open a model.
+
+        Args:
+            model: path of a `.tflite`, or its content.
+            threads: threads of the LiteRT interpreter, at least 1.
+
+        Raises:
+            BundleError: the file cannot be read, or its signatures are not a chain of segments.
+        """
+        # LiteRT costs 0.2 s, which importing this file must not.
+        from ai_edge_litert.interpreter import Interpreter
+
+        name = "the model" if isinstance(model, bytes) else str(model)
+        try:
+            content = model if isinstance(model, bytes) else Path(model).read_bytes()
+            interpreter = Interpreter(model_content=content, num_threads=threads)
+        except (OSError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise BundleError(
+                f"{name} is not a readable .tflite ({reason}); export it again"
+            ) from None
+        found = sorted(interpreter.get_signature_list())
+        expected = [f"segment_{k}" for k in range(max(1, len(found)))]
+        if set(found) != set(expected):
+            raise BundleError(
+                f"{name} has the signatures {found}, {expected} were expected; "
+                "convert one signature for each segment"
+            )
+        # Runners hold on to the interpreter's tensors: from here on only they may run anything
+        # (Interpreter.invoke would raise "at least 1 reference to internal data").
+        self._runners = [interpreter.get_signature_runner(key) for key in expected]
+        inputs = [_specs(runner.get_input_details()) for runner in self._runners]
+        outputs = [_specs(runner.get_output_details()) for runner in self._runners]
+        _check_chain(name, inputs, outputs)
+        image = inputs[0]["image"]
+        self._takes = [sorted(taken) for taken in inputs]
+        self._encode = _encoder(image)
+        self._decoders = [_decoder(output["logits"]) for output in outputs]
+        self.count = len(expected)
+        self.input_shape = image.shape[1:]
+        self.logits_shape = outputs[0]["logits"].shape[1:]
+        self.num_classes = self.logits_shape[-1]
+
+    def steps(self, image: npt.NDArray[np.uint8]) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield the logits [classes] of one exit after the other; a segment runs when asked for.
+
+        Args:
+            image: uint8 [height, width, channels], raw pixels 0…255, of `input_shape`.
+        """
+        tensors: dict[str, Tensor] = {"image": self._encode(image)[None]}
+        for runner, takes, decode in zip(self._runners, self._takes, self._decoders, strict=True):
+            tensors |= runner(**{name: tensors[name] for name in takes})
+            yield decode(tensors.pop("logits")[0])
+
+    def logits(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Run every segment on one picture, uint8 [height, width, channels]; gives [K, classes]."""
+        return np.stack(list(self.steps(image)))
+
+    def logits_of(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Run every segment on pictures, uint8 [N, height, width, channels]; [N, K, classes]."""
+        every = np.empty((len(images), self.count, *self.logits_shape), np.float32)
+        for row, image in enumerate(images):
+            every[row] = self.logits(image)
+        return every
+
+
+def _specs(details: dict[str, Any]) -> dict[str, TensorSpec]:
+    return {
+        name: TensorSpec(
+            tuple(int(side) for side in tensor["shape"]),
+            np.dtype(tensor["dtype"]),
+            float(tensor["quantization"][0]),
+            int(tensor["quantization"][1]),
+        )
+        for name, tensor in details.items()
+    }
+
+
+def _check_chain(
+    name: str, inputs: list[dict[str, TensorSpec]], outputs: list[dict[str, TensorSpec]]
+) -> None:
+    """Refuse segments that do not fit together, before one of them fails or is silently wrong."""
+    if set(inputs[0]) != {"image"} or len(inputs[0]["image"].shape) != 4:
+        raise BundleError(
+            f"segment_0 of {name} takes {_describe(inputs[0])}; it must take one picture, "
+            "`image` [1, height, width, channels]"
+        )
+    available: dict[str, TensorSpec] = dict(inputs[0])
+    for k, (taken, output) in enumerate(zip(inputs, outputs, strict=True)):
+        for key, spec in taken.items():
+            if key not in available:
+                raise BundleError(
+                    f"segment_{k} of {name} takes `{key}`, but the segments before it give "
+                    f"{sorted(set(available) - {'image'})}; the names must be the same"
+                )
+            if not _same_numbers(available[key], spec):
+                raise BundleError(
+                    f"`{key}` of {name} is given as {_describe({key: available[key]})} and taken "
+                    f"by segment_{k} as {_describe({key: spec})}; quantise all segments with "
+                    "features of the same pictures"
+                )
+        if "logits" not in output:
+            raise BundleError(f"segment_{k} of {name} gives {sorted(output)}, without `logits`")
+        if output["logits"].shape != outputs[0]["logits"].shape:
+            raise BundleError(
+                f"the logits of segment_{k} of {name} are {output['logits'].shape}, those of "
+                f"segment_0 {outputs[0]['logits'].shape}; every exit must tell the same classes"
+            )
+        available |= {key: spec for key, spec in output.items() if key != "logits"}
+    batch_sizes = {spec.shape[:1] for tensors in inputs + outputs for spec in tensors.values()}
+    if batch_sizes != {(1,)}:
+        raise BundleError(f"{name} was not converted for one picture at a time; use batch size 1")
+
+
+def _same_numbers(left: TensorSpec, right: TensorSpec) -> bool:
+    """Whether a tensor can be handed on bit by bit."""
+    return (
+        left.shape == right.shape
+        and left.dtype == right.dtype
+        and left.zero_point == right.zero_point
+        and bool(np.isclose(left.scale, right.scale, rtol=1e-5, atol=0.0))
+    )
+
+
+def _describe(tensors: dict[str, TensorSpec]) -> str:
+    return ", ".join(
+        f"{key} {spec.dtype} {list(spec.shape)} (scale {spec.scale:g}, zero point "
+        f"{spec.zero_point})"
+        for key, spec in sorted(tensors.items())
+    )
+
+
+def _encoder(spec: TensorSpec) -> Callable[[npt.NDArray[np.uint8]], Tensor]:
+    """Make the function that turns raw pixels into the numbers that the model takes."""
+    if spec.dtype == np.float32:
+        return lambda image: image.astype(np.float32)
+    if spec.dtype not in (np.int8, np.uint8) or not spec.scale > 0.0:
+        raise BundleError(
+            f"segment_0 takes {_describe({'image': spec})}; float32, or quantised int8 or uint8, "
+            "was expected"
+        )
+    limits = np.iinfo(spec.dtype)
+    pixels = np.arange(256)
+    quantised = np.clip(np.rint(pixels / spec.scale) + spec.zero_point, limits.min, limits.max)
+    table = quantised.astype(spec.dtype)
+    if np.array_equal(table, pixels - 128):
+        # Scale 1, zero point −128: flipping the top bit is the same and several times faster.
+        return lambda image: (image ^ np.uint8(128)).view(np.int8)
+    return lambda image: table[image]
+
+
+def _decoder(spec: TensorSpec) -> Callable[[Tensor], npt.NDArray[np.float32]]:
+    """Make the function that turns a model's logits into float32."""
+    if spec.dtype == np.float32:
+        return lambda logits: logits
+    scale, zero_point = np.float32(spec.scale), np.float32(spec.zero_point)
+    return lambda logits: (logits.astype(np.float32) - zero_point) * scale

@@ -1,0 +1,62 @@
+"""Errors that a user can act on: each message says what came, what was expected and the fix."""
+
+import difflib
+from collections.abc import Iterable
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """Return a hint at the choice most like `name`, to append to a message; often empty."""
+    matches = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.45)
+    return f"; did you mean {matches[0]!r}?" if matches else ""
+
+
+class KdTasksError(Exception):
+    """Base of every error that is the input's or the environment's fault, not a bug."""
+
+
+class ParamsError(KdTasksError):
+    """`params.yaml` holds a key or a value that is not allowed."""
+
+
+class DatasetError(KdTasksError):
+    """The source pictures, labels or masks cannot be used as they are."""
+
+
+class TeacherError(KdTasksError):
+    """The teacher's file, its input or its output does not fit."""
+
+
+class ModelError(KdTasksError):
+    """A network cannot be built, cut into segments or loaded."""
+
+
+class TrainingError(KdTasksError):
+    """A training run broke down: its loss is not a number, or it predicts one class only."""
+
+
+class CompressionError(KdTasksError):
+    """A compression pass cannot serve this model."""
+
+
+class ExportError(KdTasksError):
+    """A model cannot be converted, or the converted file is not what was asked for."""
+
+
+class BundleError(KdTasksError):
+    """A bundle is incomplete, damaged or of a version that this code cannot read."""
+
+
+class CalibrationError(KdTasksError):
+    """No thresholds can be chosen from the rows given."""
+
+
+class ProjectError(KdTasksError):
+    """The folder is no kdtasks project, or a command does not fit its state."""
+
+
+class StageError(KdTasksError):
+    """A stage of a flow failed, or was stopped."""
+
+
+class EvaluationError(KdTasksError):
+    """Predictions, labels or settings of an evaluation do not fit together."""

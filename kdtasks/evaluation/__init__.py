@@ -1,0 +1,1 @@
+"""Judge models on the test split: metrics, intervals, paired comparisons over seeds."""

@@ -1,0 +1,151 @@
+"""Metrics of classifiers: accuracy, confusion, calibration error, accuracy exit by exit."""
+
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kdtasks.errors import EvaluationError
+
+
+class ExitRow(TypedDict):
+    """What one exit did; shares and accuracies are 0 … 1, None where no row counts."""
+
+    reached: float
+    taken: float
+    accuracy_all: float
+    accuracy_reached: float | None
+    accuracy_taken: float | None
+
+
+def accuracy(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> float:
+    """Give the share of rows whose predicted class is the label.
+
+    Arguments:
+        labels, predicted: integer [N], N at least 1.
+
+    Raises:
+        EvaluationError: the shapes differ, or there are no rows.
+    """
+    _check_rows(labels, predicted)
+    return int(np.count_nonzero(labels == predicted)) / len(labels)
+
+
+def confusion_matrix(
+    labels: NDArray[np.integer], predicted: NDArray[np.integer], num_classes: int
+) -> NDArray[np.int64]:
+    """Count rows by label (first axis) and predicted class (second): int64 [classes, classes].
+
+    Raises:
+        EvaluationError: the shapes differ, or a class is not in 0 … num_classes − 1.
+    """
+    _check_rows(labels, predicted)
+    both = np.concatenate([labels, predicted])
+    if both.min() < 0 or both.max() >= num_classes:
+        raise EvaluationError(
+            f"got classes {both.min()} … {both.max()}; with num_classes {num_classes} they must "
+            f"lie in 0 … {num_classes - 1}"
+        )
+    pairs = labels.astype(np.int64) * num_classes + predicted
+    return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+def expected_calibration_error(
+    probabilities: NDArray[np.floating], labels: NDArray[np.integer], *, bins: int = 15
+) -> float:
+    """Give the mean gap between confidence and accuracy over equal bins of confidence.
+
+    Arguments:
+        probabilities: float [N, C], rows that add up to 1; the answer is the largest.
+        labels: integer [N].
+        bins: number of bins (m/bins, (m+1)/bins] of 0 … 1.
+
+    Source: Guo et al. 2017, arXiv 1706.04599, equation 3.
+
+    Raises:
+        EvaluationError: the shapes do not fit.
+    """
+    if probabilities.ndim != 2 or labels.shape != probabilities.shape[:1] or not len(labels):
+        raise EvaluationError(
+            f"got probabilities {probabilities.shape} and labels {labels.shape}; "
+            "they must be [rows, classes] and [rows], not empty"
+        )
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    right = probabilities.argmax(axis=1) == labels
+    bin_of = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    # Rows of a bin weigh its gap, so each bin adds |sum of accuracy − sum of confidence| / N.
+    gaps = np.bincount(bin_of, weights=right - confidence, minlength=bins)
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+def exit_breakdown(
+    labels: NDArray[np.integer],
+    predicted: NDArray[np.integer],
+    exit_index: NDArray[np.integer],
+) -> list[ExitRow]:
+    """Say for each exit how many rows reach it, how many leave there, and how right it is.
+
+    Arguments:
+        labels: integer [N].
+        predicted: integer [N, K], the answer each exit would give.
+        exit_index: integer [N], where each row left, 0 … K − 1.
+
+    Returns: one row an exit, in order. `reached` and `taken` are shares of all rows; a row reaches
+        every exit up to the one it leaves at.
+
+    Raises:
+        EvaluationError: shapes or exits do not fit, or the exits' shares times their accuracies do
+            not add up to the overall accuracy.
+    """
+    if predicted.ndim != 2 or not (len(labels) == len(predicted) == len(exit_index) > 0):
+        raise EvaluationError(
+            f"got labels {labels.shape}, predicted {predicted.shape} and exit_index "
+            f"{exit_index.shape}; they must be [rows], [rows, exits] and [rows], not empty"
+        )
+    rows, exits = predicted.shape
+    if exit_index.min() < 0 or exit_index.max() >= exits:
+        raise EvaluationError(
+            f"exit_index holds {exit_index.min()} … {exit_index.max()}; with {exits} exits it must "
+            f"lie in 0 … {exits - 1}"
+        )
+    right = predicted == labels[:, None]
+    breakdown: list[ExitRow] = []
+    for index in range(exits):
+        reached, taken = exit_index >= index, exit_index == index
+        breakdown.append(
+            {
+                "reached": int(reached.sum()) / rows,
+                "taken": int(taken.sum()) / rows,
+                "accuracy_all": int(right[:, index].sum()) / rows,
+                "accuracy_reached": _share(right[reached, index]),
+                "accuracy_taken": _share(right[taken, index]),
+            }
+        )
+    check_breakdown(breakdown, accuracy(labels, predicted[np.arange(rows), exit_index]))
+    return breakdown
+
+
+def check_breakdown(breakdown: list[ExitRow], overall: float) -> None:
+    """Refuse a breakdown whose shares times accuracies do not add up to the overall accuracy.
+
+    Raises:
+        EvaluationError: they do not, so one of the two was computed on other rows.
+    """
+    added = sum(row["taken"] * (row["accuracy_taken"] or 0.0) for row in breakdown)
+    if abs(added - overall) > 1e-9:
+        raise EvaluationError(
+            f"the exits' shares times their accuracies add up to {added:.6f}, the overall accuracy "
+            f"is {overall:.6f}; they must be equal: compute both on the same rows"
+        )
+
+
+def _share(right: NDArray[np.bool_]) -> float | None:
+    return int(np.count_nonzero(right)) / len(right) if len(right) else None
+
+
+def _check_rows(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> None:
+    if labels.shape != predicted.shape or labels.ndim != 1 or not len(labels):
+        raise EvaluationError(
+            f"got labels {labels.shape} and predicted {predicted.shape}; "
+            "both must be [rows] of the same rows, not empty"
+        )

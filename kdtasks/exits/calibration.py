@@ -1,0 +1,94 @@
+"""Calibrate the exits of a model from its logits, and say what came of it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from kdtasks.atomic import write_text
+from kdtasks.exits.outcomes import outcomes_of
+from kdtasks.exits.policy import apply_policy
+from kdtasks.exits.rows import exit_rows
+from kdtasks.exits.temperature import fit_temperatures
+from kdtasks.exits.thresholds import Point, choose, never_leave_early, tradeoff
+
+
+def calibrate(
+    logits: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    *,
+    macs: Sequence[int],
+    mode: Literal["drop", "cost"],
+    max_accuracy_drop: float,
+    max_cost: float,
+    score: str = "max_probability",
+    grid: int = 201,
+) -> tuple[dict[str, Any], list[Point]]:
+    """Fit temperatures and choose thresholds on the calibration split.
+
+    Args:
+        logits: [N, K, classes] of the exported file.
+        labels: integers [N].
+        macs: [K], multiply-accumulates up to and including each exit.
+        mode, max_accuracy_drop, max_cost, grid: as for `choose`.
+        score: recorded; `max_probability` is the only one.
+
+    Returns:
+        the content of `calibration.json`, and the points of `tradeoff.csv`.
+
+    Raises:
+        CalibrationError: the arguments do not fit together, or no threshold keeps the limits.
+    """
+    temperatures = fit_temperatures(logits, labels)
+    rows = exit_rows(logits, labels, temperatures=temperatures, macs=macs)
+    chosen = choose(
+        rows, mode=mode, max_accuracy_drop=max_accuracy_drop, max_cost=max_cost, grid=grid
+    )
+    pictures, exits = rows.scores.shape
+    taken = np.bincount(apply_policy(rows.scores, chosen.thresholds), minlength=exits)
+    content = {
+        "mode": mode,
+        "score": score,
+        "temperatures": temperatures,
+        "thresholds": list(chosen.thresholds),
+        "macs": [int(count) for count in rows.macs],
+        "expected": {
+            "accuracy": chosen.accuracy,
+            "cost": chosen.cost,
+            "taken": [int(count) / pictures for count in taken],
+        },
+        "full": {"accuracy": never_leave_early(rows).accuracy},
+        "rows": pictures,
+    }
+    return content, tradeoff(rows, grid=grid)
+
+
+def judge(
+    calibration: dict[str, Any], logits: npt.ArrayLike, labels: npt.ArrayLike
+) -> dict[str, float]:
+    """Apply chosen temperatures and thresholds to rows that they were not chosen on.
+
+    Args:
+        calibration: what `calibrate` returned.
+        logits: [N, K, classes] of the exported file.
+        labels: integers [N].
+
+    Returns:
+        `accuracy`, and `cost` as a share of the whole network's multiply-accumulates.
+    """
+    macs = calibration["macs"]
+    rows = exit_rows(logits, labels, temperatures=calibration["temperatures"], macs=macs)
+    outcome = outcomes_of(rows, [calibration["thresholds"]])
+    pictures = len(rows.scores)
+    return {
+        "accuracy": int(outcome.correct[0]) / pictures,
+        "cost": int(outcome.macs[0]) / (pictures * macs[-1]),
+    }
+
+
+def write_tradeoff(path: Path, points: Sequence[Point]) -> None:
+    """Write `tradeoff.csv`: one line a point, cheapest first; only the header for no points."""
+    lines = [f"{point.cost!r},{point.accuracy!r}\n" for point in points]
+    write_text(path, "cost,accuracy\n" + "".join(lines))

@@ -1,0 +1,137 @@
+"""Convert a network with exits to one LiteRT file, a signature a segment."""
+
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdtasks.backend import tf
+from kdtasks.errors import ExportError
+from kdtasks.models.multi_exit import MultiExitModel, Segment
+
+
+def convert(
+    model: MultiExitModel, *, number_format: str, representative: np.ndarray | None = None
+) -> bytes:
+    """Convert to one `.tflite` with the signatures `segment_0` … `segment_{K−1}`, batch 1.
+
+    The segments share their weights in the file. `segment_0` takes `image`, raw pixels 0…255;
+    every signature gives `logits` and the features that later ones take.
+
+    Arguments:
+        number_format: `float32`, `float16` (weights), `dynamic_int8` (weights), `int8` (all
+            weights and activations, inputs and outputs).
+        representative: uint8 [N, height, width, channels], pictures that set the ranges of
+            `int8`; from the calibration split, never from test.
+
+    Raises:
+        ExportError: the format needs pictures that were not given, the converter does not know a
+            layer, or the converted file is not of the numbers asked for.
+    """
+    segments = model.segments()
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        module = tf.Module()
+        module.network = model.network  # owns the variables
+        signatures = {
+            f"segment_{index}": _signature(segment) for index, segment in enumerate(segments)
+        }
+        tf.saved_model.save(module, folder, signatures=signatures)
+        converter = tf.lite.TFLiteConverter.from_saved_model(
+            folder, signature_keys=list(signatures)
+        )
+        if number_format != "float32":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if number_format == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        if number_format == "int8":
+            if representative is None or not len(representative):
+                raise ExportError("int8 needs calibration pictures to set its ranges, got none")
+            converter.representative_dataset = lambda: _feed(segments, representative)
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.inference_input_type = tf.int8
+            converter.inference_output_type = tf.int8
+        try:
+            content = bytes(converter.convert())
+        except Exception as error:  # its own classes and several of Python's
+            reason = " ".join(str(error).split())[:300]
+            raise ExportError(
+                f"LiteRT's converter cannot make {number_format} of this network ({reason}); use "
+                "another number format or network"
+            ) from error
+    _check_types(content, np.dtype(np.int8 if number_format == "int8" else np.float32))
+    return content
+
+
+def _signature(segment: Segment) -> Any:
+    specifications = {
+        name: tf.TensorSpec((1, *tensor.shape[1:]), tf.float32, name=name)
+        for name, tensor in zip(segment.takes, segment.model.inputs, strict=True)
+    }
+
+    @tf.function
+    def run(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
+        outputs = segment.model([tensors[name] for name in segment.takes], training=False)
+        outputs = outputs if isinstance(outputs, list | tuple) else [outputs]
+        return dict(zip(["logits", *segment.gives], outputs, strict=True))
+
+    return run.get_concrete_function(**specifications)
+
+
+def _feed(
+    segments: list[Segment], images: np.ndarray
+) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """Feed every signature from the same pictures, with the features of the float network.
+
+    The converter then finds equal ranges for the output of a segment and the input of the next, so
+    that the device hands tensors on as they are. Black and white are put among the pixels, so that
+    the input's scale is 1 and the device takes pixels less 128, whatever the pictures.
+    """
+    images = np.array(images)
+    images.flat[0], images.flat[-1] = 0, 255
+    for image in images:
+        tensors = {"image": image[np.newaxis].astype(np.float32)}
+        for index, segment in enumerate(segments):
+            taken = {name: tensors[name] for name in segment.takes}
+            yield f"segment_{index}", taken
+            outputs = segment.model(list(taken.values()), training=False)
+            outputs = outputs if isinstance(outputs, list | tuple) else [outputs]
+            given = zip(segment.gives, outputs[1:], strict=True)
+            tensors |= {name: tensor.numpy() for name, tensor in given}
+
+
+def _check_types(content: bytes, expected: np.dtype[Any]) -> None:
+    """Look at every tensor of every signature: the converter leaves some float without a word."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=content, num_threads=1)
+    for name in sorted(interpreter.get_signature_list()):
+        runner = interpreter.get_signature_runner(name)
+        details = {**runner.get_input_details(), **runner.get_output_details()}
+        for tensor, detail in details.items():
+            if detail["dtype"] != expected:
+                raise ExportError(
+                    f"tensor {tensor!r} of {name} was converted to "
+                    f"{np.dtype(detail['dtype']).name}, expected {expected.name}; the network has "
+                    "an operation that this number format does not know"
+                )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the converter's chatter off the terminal; errors still come as exceptions."""
+    saved = os.dup(2)
+    with (
+        Path(os.devnull).open("w", encoding="utf-8") as nowhere,
+        warnings.catch_warnings(action="ignore"),
+    ):
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)

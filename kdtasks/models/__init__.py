@@ -1,0 +1,1 @@
+"""The zoo: Functional networks cut into segments, each segment with an exit."""

@@ -1,0 +1,43 @@
+"""A plain chain of convolution blocks: the networks of `mnist-5k`, `cifar10-keras`, `flowers`."""
+
+from kdtasks.backend import Tensor, keras
+from kdtasks.models.backbone import Backbone, activate, convolution
+from kdtasks.params.architecture import CnnParams
+
+
+def cnn(image: Tensor, params: CnnParams) -> Backbone:
+    """Build the chain; each block halves height and width and is a tap, `block_1` the first.
+
+    Arguments:
+        image: [batch, height, width, channels], values 0…1.
+    """
+    tensor, taps = image, {}
+    for block, filters in enumerate(params.filters, start=1):
+        for number in range(1, params.convolutions + 1):
+            last = number == params.convolutions
+            tensor = convolution(
+                tensor,
+                name=f"block_{block}_{number}",
+                filters=filters,
+                kernel_size=params.kernel_size,
+                strides=2 if last and params.downsampling == "strides" else 1,
+                normalize=params.batch_normalization,
+                activation=params.activation,
+            )
+        if params.downsampling == "max_pooling":
+            tensor = keras.layers.MaxPooling2D(padding="same", name=f"block_{block}_pool")(tensor)
+        if params.dropout:
+            tensor = keras.layers.Dropout(params.dropout, name=f"block_{block}_dropout")(tensor)
+        taps[f"block_{block}"] = (tensor,)
+    top = (
+        keras.layers.Flatten(name="top_flatten")
+        if params.top == "flatten"
+        else keras.layers.GlobalAveragePooling2D(name="top_average")
+    )
+    tensor = top(tensor)
+    for number, units in enumerate(params.dense, start=1):
+        tensor = keras.layers.Dense(units, name=f"dense_{number}")(tensor)
+        tensor = activate(tensor, params.activation, name=f"dense_{number}_activation")
+        if params.dropout:
+            tensor = keras.layers.Dropout(params.dropout, name=f"dense_{number}_dropout")(tensor)
+    return Backbone(features=tensor, taps=taps)

@@ -1,0 +1,109 @@
+"""A network with one exit or several, and its segments."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from kdtasks.backend import keras, tf
+from kdtasks.models.cost import count_macs
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of a network between two exits.
+
+    Attributes:
+        model: `keras.Model` from the tensors it takes to its logits and the tensors it gives.
+        takes: names of its inputs: `image`, or features of earlier segments.
+        gives: names of the features after its logits.
+    """
+
+    model: Any
+    takes: tuple[str, ...]
+    gives: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MultiExitModel:
+    """A flat Functional network whose outputs are the logits of its exits, first exit first.
+
+    It is trained and compressed as one flat network, since that is what the pruning tools take,
+    and is cut into segments where it is run with early stopping.
+
+    Attributes:
+        network: `keras.Model` from raw pixels 0…255 [batch, height, width, channels] to a list of
+            K logits, each [batch, classes] or, for segmentation, [batch, height, width, classes].
+        taps: for every exit but the last, the names of the layers whose outputs the next segment
+            takes.
+    """
+
+    network: Any
+    taps: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def num_exits(self) -> int:
+        """K, the last exit included."""
+        return len(self.taps) + 1
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels."""
+        return tuple(self.network.input_shape[1:])
+
+    def logits(self, images: tf.Tensor, *, training: bool = False) -> list[tf.Tensor]:
+        """Run every exit on float pixels 0…255."""
+        outputs = self.network(images, training=training)
+        return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+
+    def segments(self) -> list[Segment]:
+        """Cut the network at its taps; the segments share their layers, so their weights, with it.
+
+        Feature tensors are numbered over the whole network in the order in which they arise. A
+        tensor that a later segment needs as well (an open skip of a U-Net) is given once and kept.
+        """
+        numbers: dict[str, str] = {}
+        for name in (name for names in self.taps for name in names):
+            numbers.setdefault(name, f"features_{len(numbers)}")
+        segments, given = [], {"image": self.network.inputs[0]}
+        for index, logits in enumerate(self.network.outputs):
+            names = self.taps[index] if index < len(self.taps) else ()
+            fresh = [name for name in names if numbers[name] not in given]
+            tapped = {numbers[name]: self._output_of(name) for name in fresh}
+            reached = _walk_back([logits, *tapped.values()], until=list(given.values()))
+            takes = [name for name, tensor in given.items() if id(tensor) in reached]
+            model = keras.Model(
+                [given[name] for name in takes],
+                [logits, *tapped.values()],
+                name=f"segment_{index}",
+            )
+            segments.append(Segment(model=model, takes=tuple(takes), gives=tuple(tapped)))
+            given |= tapped
+        return segments
+
+    def _output_of(self, name: str) -> Any:
+        return self.network.get_layer(name).get_output_at(0)
+
+    def macs(self) -> list[int]:
+        """Multiply-accumulates up to and including each exit, earlier heads included; length K."""
+        total, cumulative = 0, []
+        for segment in self.segments():
+            total += count_macs(segment.model)
+            cumulative.append(total)
+        return cumulative
+
+    def count_parameters(self) -> int:
+        """Number of weights, running statistics included."""
+        return int(self.network.count_params())
+
+
+def _walk_back(tensors: list[Any], *, until: list[Any]) -> set[int]:
+    """Identities of the tensors that `tensors` come from, looking no further than `until`."""
+    ends = {id(tensor) for tensor in until}
+    waiting, reached = list(tensors), set()
+    while waiting:
+        tensor = waiting.pop()
+        if id(tensor) in reached:
+            continue
+        reached.add(id(tensor))
+        if id(tensor) not in ends:
+            waiting.extend(tensor.node.keras_inputs)
+    return reached

@@ -1,0 +1,71 @@
+"""A model on disk: its weights, and the params that build it again."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from kdtasks.atomic import atomic_folder, read_json, write_json
+from kdtasks.errors import ModelError
+from kdtasks.models.multi_exit import MultiExitModel
+from kdtasks.models.zoo import build
+from kdtasks.params.architecture import Architecture
+
+_WEIGHTS = "model.weights.h5"
+_DESCRIPTION = "model.json"
+
+
+def save_model(
+    folder: Path, model: MultiExitModel, *, architecture: Architecture, exits: Sequence[str]
+) -> None:
+    """Write `model.weights.h5` and `model.json`; the same weights give the same bytes."""
+    description = {
+        "architecture": architecture.model_dump(mode="json"),
+        "exits": list(exits),
+        "input_shape": list(model.input_shape),
+        "num_classes": int(model.network.outputs[-1].shape[-1]),
+        "parameters": model.count_parameters(),
+        "macs": model.macs(),
+    }
+    with atomic_folder(folder) as partial:
+        model.network.save_weights(partial / _WEIGHTS)
+        write_json(partial / _DESCRIPTION, description)
+
+
+def load_model(folder: Path) -> MultiExitModel:
+    """Build the model that `save_model` wrote, with its weights.
+
+    Raises:
+        ModelError: a file is missing or damaged.
+    """
+    with _reading(folder / _DESCRIPTION) as path:
+        description = read_json(path)
+        architecture: Architecture = TypeAdapter(Architecture).validate_python(
+            description["architecture"]
+        )
+        height, width, channels = description["input_shape"]
+        model = build(
+            architecture,
+            input_shape=(height, width, channels),
+            num_classes=description["num_classes"],
+            exits=description["exits"],
+        )
+    with _reading(folder / _WEIGHTS) as path:
+        model.network.load_weights(path)
+    return model
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[Path]:
+    """Say which file is missing or damaged, and where it comes from."""
+    advice = "run the stage that writes it (`dvc repro`)"
+    if not path.is_file():
+        raise ModelError(f"{path.parent} holds no {path.name}; {advice}")
+    try:
+        yield path
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"{path} is damaged ({type(error).__name__}: {reason}); {advice}"
+        ) from error

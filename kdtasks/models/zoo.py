@@ -1,0 +1,113 @@
+"""Build any network of the zoo, with exits where params say."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from kdtasks.backend import Tensor, keras
+from kdtasks.errors import ModelError
+from kdtasks.models.alexnet import alexnet
+from kdtasks.models.backbone import Backbone
+from kdtasks.models.cnn import cnn
+from kdtasks.models.multi_exit import MultiExitModel
+from kdtasks.models.resnet8 import resnet8
+from kdtasks.models.unet import unet
+from kdtasks.params.architecture import Architecture, UNetParams, check_exits
+
+BACKBONES: dict[str, Callable[[Tensor, Any], Backbone]] = {
+    "cnn": cnn,
+    "resnet8": resnet8,
+    "alexnet": alexnet,
+    "unet": unet,
+}
+
+# Side of the grid that an early exit sees: coarse enough to be cheap, fine enough to tell shapes.
+_EXIT_GRID = 4
+
+
+def build(
+    architecture: Architecture,
+    *,
+    input_shape: tuple[int, int, int],
+    num_classes: int,
+    exits: Sequence[str] = (),
+) -> MultiExitModel:
+    """Build a network that takes raw pixels 0…255 and puts out logits.
+
+    Arguments:
+        architecture: the network's params.
+        input_shape: height, width, channels.
+        num_classes: logits of every exit.
+        exits: taps after which an early exit is attached, in the network's order.
+
+    Raises:
+        ModelError: an exit names no tap, stands twice or out of order, or the picture's size does
+            not suit the network.
+    """
+    _check_size(architecture, input_shape)
+    try:
+        check_exits(architecture, exits)
+    except ValueError as error:
+        raise ModelError(str(error)) from None
+    image = keras.Input(input_shape, name="image")
+    scaled = keras.layers.Rescaling(1.0 / 255.0, name="rescale")(image)
+    backbone = BACKBONES[architecture.name](scaled, architecture)
+    dense = architecture.name == "unet"
+    outputs = []
+    for index, exit_name in enumerate(exits):
+        tensor = backbone.taps[exit_name][0]
+        name = f"exit_{index}"
+        outputs.append(
+            _pixel_head(tensor, num_classes, input_shape[0], name)
+            if dense
+            else _picture_head(tensor, num_classes, name)
+        )
+    last = f"exit_{len(exits)}"
+    outputs.append(
+        _pixel_head(backbone.features, num_classes, input_shape[0], last)
+        if dense
+        else keras.layers.Dense(num_classes, name=f"{last}_logits")(backbone.features)
+    )
+    taps = tuple(
+        tuple(_layer_name(tensor) for tensor in backbone.taps[exit_name]) for exit_name in exits
+    )
+    network = keras.Model(image, outputs, name=architecture.name)
+    return MultiExitModel(network=network, taps=taps)
+
+
+def _picture_head(tensor: Tensor, num_classes: int, name: str) -> Tensor:
+    """Average to a coarse grid, then one dense layer: a linear look at the features."""
+    height, width = tensor.shape[1:3]
+    pool = (math.ceil(height / _EXIT_GRID), math.ceil(width / _EXIT_GRID))
+    tensor = keras.layers.AveragePooling2D(pool, padding="same", name=f"{name}_pool")(tensor)
+    tensor = keras.layers.Flatten(name=f"{name}_flatten")(tensor)
+    return keras.layers.Dense(num_classes, name=f"{name}_logits")(tensor)
+
+
+def _pixel_head(tensor: Tensor, num_classes: int, height: int, name: str) -> Tensor:
+    """A 1×1 convolution, then nearest upsampling to the picture's size where it is coarser."""
+    factor = height // tensor.shape[1]
+    upsampled = factor > 1
+    logits = keras.layers.Conv2D(
+        num_classes, 1, name=f"{name}_convolution" if upsampled else f"{name}_logits"
+    )(tensor)
+    if upsampled:
+        logits = keras.layers.UpSampling2D(factor, interpolation="nearest", name=f"{name}_logits")(
+            logits
+        )
+    return logits
+
+
+def _layer_name(tensor: Tensor) -> str:
+    return str(tensor.node.layer.name)
+
+
+def _check_size(architecture: Architecture, input_shape: tuple[int, int, int]) -> None:
+    if isinstance(architecture, UNetParams):
+        multiple = 2 ** (len(architecture.filters) - 1)
+        if input_shape[0] % multiple or input_shape[1] % multiple:
+            raise ModelError(
+                f"a unet of {len(architecture.filters)} levels needs height and width that are "
+                f"multiples of {multiple}, got {input_shape[0]}×{input_shape[1]}; change "
+                "data.segmentation.patch_size or the number of filters"
+            )

@@ -1,0 +1,108 @@
+"""Params of the networks of the zoo: one frozen class an architecture, told apart by `name`."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from kdtasks.errors import did_you_mean
+from kdtasks.params.section import Count, Counts, Section
+
+DropoutRate = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+class CnnParams(Section):
+    """A chain of convolution blocks, then dense layers."""
+
+    name: Literal["cnn"]
+    filters: Counts = Field(
+        min_length=1, description="filters of each block; a block is named `block_1`, `block_2` …"
+    )
+    kernel_size: Count = Field(default=3, description="side of the kernels, in pixels")
+    convolutions: Count = Field(default=1, description="convolutions a block")
+    downsampling: Literal["max_pooling", "strides"] = Field(
+        default="max_pooling", description="how a block halves height and width"
+    )
+    batch_normalization: bool = Field(default=True, description="normalise after convolutions")
+    activation: Literal["relu", "leaky_relu"] = Field(
+        default="relu", description="`leaky_relu` has a slope of 0.2"
+    )
+    dropout: DropoutRate = Field(
+        default=0.0, description="dropout rate after each block and each dense layer"
+    )
+    top: Literal["flatten", "global_average"] = Field(
+        default="global_average", description="how the last features become a vector"
+    )
+    dense: Annotated[tuple[Count, ...], Field(strict=False)] = Field(
+        default=(), description="units of the hidden dense layers"
+    )
+
+
+class ResNet8Params(Section):
+    """ResNet-8 of MLPerf Tiny: three residual stages of 16, 32 and 64 filters times `width`."""
+
+    name: Literal["resnet8"]
+    width: Annotated[float, Field(gt=0.0)] = Field(default=1.0, description="multiplies filters")
+
+
+class AlexNetParams(Section):
+    """AlexNet for 32×32 pictures: five convolutions and two dense layers."""
+
+    name: Literal["alexnet"]
+    width: Annotated[float, Field(gt=0.0)] = Field(
+        default=1.0, description="multiplies the filters 32, 64, 96, 96, 64 and the dense units 256"
+    )
+    dropout: DropoutRate = Field(default=0.5, description="dropout rate of the dense layers")
+
+
+class UNetParams(Section):
+    """U-Net: an encoder and a decoder joined by skips; heads give one logit vector a pixel."""
+
+    name: Literal["unet"]
+    filters: Counts = Field(
+        min_length=2, description="filters at each depth, from full resolution downwards"
+    )
+    dropout: DropoutRate = Field(default=0.0, description="dropout rate at the deepest level")
+    batch_normalization: bool = Field(default=True, description="normalise after convolutions")
+
+
+Architecture = Annotated[
+    CnnParams | ResNet8Params | AlexNetParams | UNetParams, Field(discriminator="name")
+]
+
+
+def taps_of(architecture: "Architecture") -> list[str]:
+    """Names of the blocks that can carry an early exit, in the network's order."""
+    if isinstance(architecture, CnnParams):
+        return [f"block_{number}" for number in range(1, len(architecture.filters) + 1)]
+    if isinstance(architecture, ResNet8Params):
+        return ["stem", "block_1", "block_2", "block_3"]
+    if isinstance(architecture, AlexNetParams):
+        return [f"block_{number}" for number in range(1, 6)]
+    return [f"up_{number}" for number in range(1, len(architecture.filters))]
+
+
+def check_exits(architecture: "Architecture", exits: Sequence[str]) -> None:
+    """Refuse exits that name no block, stand twice or out of order.
+
+    Raises:
+        ValueError: the message lists the blocks.
+    """
+    taps = taps_of(architecture)
+    for name in exits:
+        if name not in taps:
+            raise ValueError(
+                f"student.exits: {architecture.name} has no block {name!r}; "
+                f"its blocks: {', '.join(taps)}{did_you_mean(name, taps)}"
+            )
+    positions = [taps.index(name) for name in exits]
+    if positions != sorted(set(positions)):
+        raise ValueError(
+            f"student.exits: got {list(exits)}; give each block once, in the order "
+            f"{', '.join(taps)}"
+        )
+
+
+def share_of(width: float, filters: int) -> int:
+    """`filters` times `width`, at least one."""
+    return max(1, round(width * filters))

@@ -1,0 +1,144 @@
+"""Read and validate `params.yaml`; every mistake is one line that says how to mend it."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, model_validator
+
+from kdtasks.compression.variants import check_variant
+from kdtasks.errors import ParamsError
+from kdtasks.params.architecture import check_exits
+from kdtasks.params.data import AugmentationParams, DataParams
+from kdtasks.params.explain import explain, shown
+from kdtasks.params.section import Index, Section
+from kdtasks.params.shipping import (
+    BenchmarkParams,
+    EvaluateParams,
+    ExitsParams,
+    ExportParams,
+    SelectParams,
+)
+from kdtasks.params.training import (
+    CompressParams,
+    DistillParams,
+    RuntimeParams,
+    StudentParams,
+    TargetsParams,
+    TeacherParams,
+    TrainParams,
+)
+
+
+class Params(Section):
+    """The whole of `params.yaml`."""
+
+    recipe: str = Field(description="name of the recipe, shown in the report")
+    seeds: Annotated[tuple[Index, ...], Field(strict=False, min_length=1)] = Field(
+        description="a student from scratch and a distilled one are trained for each seed"
+    )
+    runtime: RuntimeParams = Field(default=RuntimeParams(), description="threads")
+    data: DataParams = Field(description="source and splits")
+    augmentation: AugmentationParams = Field(
+        default=AugmentationParams(), description="views of the training split"
+    )
+    train: TrainParams = Field(default=TrainParams(), description="the training loop")
+    teacher: TeacherParams = Field(description="the teacher")
+    targets: TargetsParams = Field(default=TargetsParams(), description="cached logits")
+    student: StudentParams = Field(description="the student")
+    distill: DistillParams = Field(default=DistillParams(), description="the distillation")
+    compress: CompressParams = Field(description="variants and passes")
+    exits: ExitsParams = Field(default=ExitsParams(), description="thresholds")
+    export: ExportParams = Field(default=ExportParams(), description="bundles")
+    evaluate: EvaluateParams = Field(default=EvaluateParams(), description="intervals")
+    benchmark: BenchmarkParams = Field(default=BenchmarkParams(), description="timing")
+    select: SelectParams = Field(default=SelectParams(), description="limits and choice")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Params":
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds holds a seed twice: {list(self.seeds)}")
+        for variant in self.compress.variants:
+            check_variant(variant)
+        if len(set(self.compress.variants)) != len(self.compress.variants):
+            raise ValueError("compress.variants holds a variant twice")
+        for section, network in (
+            ("student", self.student.model),
+            ("teacher", self.teacher.model if self.teacher.source == "train" else None),
+        ):
+            if network and (network.name == "unet") != (self.data.task == "segmentation"):
+                raise ValueError(
+                    f"{section}.model is {network.name}, data.name {self.data.name}; "
+                    "segmentation needs unet and classification any other network"
+                )
+        check_exits(self.student.model, self.student.exits)
+        return self
+
+
+def load_params(path: Path = Path("params.yaml")) -> Params:
+    """Read and validate a params file.
+
+    Raises:
+        ParamsError: the file is missing, is not YAML, or holds something that is not allowed.
+    """
+    from ruamel.yaml import YAML, YAMLError
+
+    if not path.is_file():
+        raise ParamsError(f"{path} is not there; `kdtasks recipe use mnist-5k` writes one")
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise ParamsError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8") from None
+    except YAMLError as error:
+        raise ParamsError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    return parse_params(content, source=str(path))
+
+
+def load_project_params(project: Path) -> Params:
+    """Read `params.yaml` of a project and check what DVC needs of it besides.
+
+    DVC reads the file by itself and knows no defaults, so every key has to stand in it, and the
+    paths that it watches have to be there.
+
+    Raises:
+        ParamsError: as `load_params`; or a key is left out, or a path is not there.
+    """
+    from ruamel.yaml import YAML
+
+    path = project / "params.yaml"
+    params = load_params(path)
+    content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    missing = _missing_keys(content, params.model_dump(mode="json"))
+    if missing:
+        raise ParamsError(
+            f"{path}: DVC needs every key in the file, "
+            f"add with their defaults: {'; '.join(missing)}"
+        )
+    for key, value in (("data.path", params.data.path), ("teacher.path", params.teacher.path)):
+        if not (project / value).exists():
+            raise ParamsError(
+                f"{key}: {value} is not there; DVC watches it, so it must exist even where nothing "
+                "is read from it"
+            )
+    return params
+
+
+def _missing_keys(given: dict[str, Any], full: dict[str, Any], prefix: str = "") -> list[str]:
+    missing = []
+    for key, value in full.items():
+        if key not in given:
+            missing.append(f"{prefix}{key}: {json.dumps(value)}")
+        elif isinstance(value, dict) and isinstance(given[key], dict):
+            missing.extend(_missing_keys(given[key], value, f"{prefix}{key}."))
+    return missing
+
+
+def parse_params(content: Any, source: str = "params") -> Params:
+    """Validate the content of a params file; `source` names it in errors."""
+    if not isinstance(content, dict):
+        allowed = ", ".join(Params.model_fields)
+        raise ParamsError(f"{source}: got {shown(content)}; allowed: a mapping with {allowed}")
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        raise ParamsError(f"{source}: {explain(error.errors(), Params)}") from None

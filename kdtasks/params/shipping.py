@@ -1,0 +1,77 @@
+"""Params of everything after training: exits, export, evaluation, benchmark, choice."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from kdtasks.params.section import Count, Fraction, Index, OpenFraction, Positive, Section
+
+
+class ExitsParams(Section):
+    """How thresholds of early exits are chosen on the calibration split."""
+
+    mode: Literal["drop", "cost"] = Field(
+        default="drop",
+        description="`drop`: least compute within `max_accuracy_drop`; `cost`: best accuracy "
+        "within `max_cost`",
+    )
+    max_accuracy_drop: Fraction = Field(
+        default=0.01,
+        description="accuracy that may be lost to early exits, as a share (0.01 = 1 %)",
+    )
+    max_cost: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
+        default=0.5, description="mean compute allowed, as a share of the whole network's MACs"
+    )
+    score: Literal["max_probability"] = Field(
+        default="max_probability", description="confidence of an exit, after temperature scaling"
+    )
+    grid: Annotated[int, Field(ge=2, le=1001)] = Field(
+        default=201, description="thresholds tried for each exit"
+    )
+
+
+class ExportParams(Section):
+    """What is written into every bundle besides the model."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")] = Field(
+        default="student", description="name of the model: lower case, digits, `.`, `_`, `-`"
+    )
+
+
+class EvaluateParams(Section):
+    """Intervals on the test split."""
+
+    confidence: OpenFraction = Field(default=0.95, description="level of every interval")
+    bootstrap_samples: Count = Field(default=2000, description="resamples of every bootstrap")
+    seed: Index = Field(default=0, description="seed of the resampling")
+
+
+class BenchmarkParams(Section):
+    """How latency is measured on this machine."""
+
+    threads: Count = Field(default=1, description="threads of the LiteRT interpreter")
+    runs: Count = Field(default=300, description="single-picture predictions that are timed")
+    warmup: Index = Field(default=30, description="predictions before that, not timed")
+
+
+class SelectParams(Section):
+    """Limits on the shipped model; the best variant within them is named by the report."""
+
+    max_size_kb: Positive | None = Field(default=None, description="file size in kB (1,000 bytes)")
+    max_latency_ms: Positive | None = Field(
+        default=None, description="median latency of one picture, in milliseconds"
+    )
+    max_accuracy_drop: Fraction | None = Field(
+        default=0.01,
+        description="validation accuracy that may be lost against the uncompressed student, as a "
+        "share",
+    )
+    objective: Literal["size", "latency", "accuracy"] = Field(
+        default="size", description="what is made best among the variants within the limits"
+    )
+
+    @model_validator(mode="after")
+    def _has_a_limit(self) -> "SelectParams":
+        if self.objective == "size" and self.max_accuracy_drop is None:
+            raise ValueError("objective size needs max_accuracy_drop, or the smallest always wins")
+        return self

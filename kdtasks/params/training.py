@@ -1,0 +1,129 @@
+"""Params of everything that trains: runtime, loop, teacher, targets, student, distillation."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from kdtasks.params.architecture import Architecture
+from kdtasks.params.section import Count, Fraction, Index, Names, Positive, Section
+
+
+class RuntimeParams(Section):
+    """What results depend on bit for bit besides seeds."""
+
+    threads: Count = Field(
+        default=2, description="threads of every TensorFlow stage; part of reproducible results"
+    )
+
+
+class TrainParams(Section):
+    """The training loop that teacher, student and distillation share."""
+
+    batch_size: Count = Field(default=64, description="pictures a step")
+    memory_limit_mb: Count = Field(
+        default=1024,
+        description="training arrays up to this many MB are held in memory, larger ones streamed",
+    )
+    guard_epochs: Count = Field(
+        default=5, description="stop after so many epochs in a row that predict one class only"
+    )
+
+
+class TeacherParams(Section):
+    """The teacher: trained here, or imported from a file."""
+
+    source: Literal["train", "import"] = Field(description="train it here, or take a file")
+    path: str = Field(
+        default="models/import",
+        description="file of an imported teacher: `.keras`, `.h5`, `.tflite` or a SavedModel "
+        "folder. DVC watches it, so it must exist; a trained teacher leaves it alone",
+    )
+    output: Literal["auto", "logits", "probabilities"] = Field(
+        default="auto",
+        description="what an imported teacher puts out; `auto` looks at its outputs",
+    )
+    input: Literal["auto", "raw", "unit", "symmetric"] = Field(
+        default="auto",
+        description="what an imported teacher takes: 0…255, 0…1 or −1…1; `auto` takes the one "
+        "with the best validation accuracy",
+    )
+    model: Architecture | None = Field(default=None, description="network of a trained teacher")
+    epochs: Count = Field(default=20, description="epochs of a trained teacher")
+    learning_rate: Positive = Field(default=1e-3, description="Adam's first learning rate")
+    seed: Index = Field(default=0, description="seed of a trained teacher")
+
+    @model_validator(mode="after")
+    def _source_is_complete(self) -> "TeacherParams":
+        if self.source == "train" and self.model is None:
+            raise ValueError("model is null; a trained teacher needs a network of the zoo")
+        return self
+
+
+class TargetsParams(Section):
+    """The teacher's cached logits."""
+
+    batch_size: Count = Field(default=256, description="pictures a teacher pass")
+
+
+class StudentParams(Section):
+    """The student's network; from scratch and distilled it is the same."""
+
+    model: Architecture = Field(description="network of the student")
+    exits: Names = Field(
+        default=(),
+        description="blocks of the network after which an early exit is attached, in order; the "
+        "last exit is always there",
+    )
+    learning_rate: Positive = Field(default=1e-3, description="Adam's first learning rate")
+
+
+class DistillParams(Section):
+    """How the student learns from the teacher; `epochs` is also the budget of the scratch student.
+
+    The loss of every exit is alpha · cross-entropy + (1 − alpha) · distillation loss.
+    """
+
+    alpha: Fraction = Field(
+        default=0.1, description="weight of the labels; the teacher has the rest"
+    )
+    temperature: Positive = Field(default=4.0, description="softens teacher and student alike")
+    loss: Literal["kd"] = Field(
+        default="kd", description="`kd`: T²·KL(teacher ‖ student), Hinton et al., arXiv 1503.02531"
+    )
+    epochs: Count = Field(default=30, description="epochs of every student")
+
+
+class MagnitudeParams(Section):
+    """tfmot magnitude pruning: the smallest weights become zero; smaller when compressed."""
+
+    sparsity: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        default=0.8, description="share of zeros in every kernel at the end"
+    )
+    epochs: Count = Field(default=4, description="epochs of pruning and fine-tuning")
+
+
+class FiltersParams(Section):
+    """Structured pruning: whole filters are removed and the network is rebuilt smaller."""
+
+    ratio: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        default=0.5, description="share of the filters removed from every prunable layer"
+    )
+    epochs: Count = Field(default=8, description="epochs of fine-tuning after the removal")
+
+
+class CompressParams(Section):
+    """The variants of the student that are built, and the settings of each pass."""
+
+    variants: Names = Field(
+        min_length=1,
+        description="each a chain of passes (`filters`, `magnitude`, in this order) and a number "
+        "format (`float32`, `float16`, `dynamic_int8`, `int8`), joined by `+`: `filters+int8`",
+    )
+    magnitude: MagnitudeParams = Field(default=MagnitudeParams(), description="pass `magnitude`")
+    filters: FiltersParams = Field(default=FiltersParams(), description="pass `filters`")
+    learning_rate: Positive = Field(
+        default=5e-4, description="Adam's first rate in every fine-tuning"
+    )
+    calibration_images: Count = Field(
+        default=200, description="calibration pictures that set int8 ranges, at most"
+    )

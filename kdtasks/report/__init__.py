@@ -1,0 +1,1 @@
+"""The report: one page, the chosen variant, and the figures behind the page."""

@@ -1,0 +1,119 @@
+"""Read what the other stages wrote (docs/files.md); what is missing carries its reason."""
+
+import csv
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kdtasks.atomic import read_json
+from kdtasks.errors import KdTasksError
+
+# A JSON file's content; {"refused": reason} where a stage refused or its file is not there.
+Content = dict[str, Any]
+# Columns of a CSV file: name to numbers, None where a cell is empty or not finite.
+Columns = dict[str, list[float | None]]
+
+
+class VariantContents(NamedTuple):
+    """The files of one variant."""
+
+    compress: Content
+    calibration: Content
+    evaluate: Content
+    benchmark: Content
+    tradeoff: Columns
+
+
+class Contents(NamedTuple):
+    """Every file that the report reads."""
+
+    dataset: Content
+    compare: Content
+    teacher: Content
+    student: dict[int, Content]
+    distill: dict[int, Content]
+    teacher_curve: Columns
+    student_curves: dict[int, Columns]
+    distill_curves: dict[int, Columns]
+    variants: dict[str, VariantContents]
+
+
+def read_contents(root: Path, seeds: Sequence[int], variants: Sequence[str]) -> Contents:
+    """Read the files of the given seeds and variants below the project's folder `root`.
+
+    Raises:
+        KdTasksError: a file is there but damaged.
+    """
+    return Contents(
+        dataset=_json(root, "data/prepared/dataset.json"),
+        compare=_json(root, "metrics/compare.json"),
+        teacher=_json(root, "metrics/teacher.json"),
+        student={seed: _json(root, f"metrics/student/{seed}.json") for seed in seeds},
+        distill={seed: _json(root, f"metrics/distill/{seed}.json") for seed in seeds},
+        teacher_curve=_columns(root, "plots/teacher.csv"),
+        student_curves={seed: _columns(root, f"plots/student/{seed}.csv") for seed in seeds},
+        distill_curves={seed: _columns(root, f"plots/distill/{seed}.csv") for seed in seeds},
+        variants={
+            variant: VariantContents(
+                compress=_json(root, f"metrics/compress/{variant}.json"),
+                calibration=_json(root, f"exits/{variant}/calibration.json"),
+                evaluate=_json(root, f"metrics/evaluate/{variant}.json"),
+                benchmark=_json(root, f"metrics/benchmark/{variant}.json"),
+                tradeoff=_columns(root, f"exits/{variant}/tradeoff.csv"),
+            )
+            for variant in variants
+        },
+    )
+
+
+def last(content: Content, *keys: str) -> Any:
+    """Follow `keys` into `content`, then take the last of a list; None where a key is missing."""
+    value: Any = content
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    if isinstance(value, list):
+        return value[-1] if value else None
+    return value
+
+
+def _json(root: Path, name: str) -> Content:
+    path = root / name
+    if not path.is_file():
+        return {"refused": f"{name} is not there; `dvc repro` writes it"}
+    try:
+        content = read_json(path)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise KdTasksError(
+            f"{name} is not valid JSON ({error}); remove it and run `dvc repro`"
+        ) from None
+    if not isinstance(content, dict):
+        raise KdTasksError(
+            f"{name} holds {type(content).__name__}, a mapping was expected; "
+            "remove it and run `dvc repro`"
+        )
+    return content
+
+
+def _columns(root: Path, name: str) -> Columns:
+    path = root / name
+    if not path.is_file():
+        return {}
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if not rows:
+        return {}
+    return {column: [_number(row[column], name) for row in rows] for column in rows[0] if column}
+
+
+def _number(text: str | None, name: str) -> float | None:
+    if not text:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        raise KdTasksError(
+            f"{name} holds {text!r} where a number was expected; remove it and run `dvc repro`"
+        ) from None
+    return number if math.isfinite(number) else None

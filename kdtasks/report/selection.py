@@ -1,0 +1,192 @@
+"""Choose the variant to ship by the limits of `params.yaml`, on validation figures alone."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from kdtasks.params.shipping import SelectParams
+from kdtasks.report.contents import Contents, last
+from kdtasks.report.wording import kilobytes, milliseconds, points
+
+# 0.96 − 0.94 is 0.020000000000000018: a drop that equals its limit is within it.
+ROUNDING = 1e-9
+SUPERLATIVES = {"size": "smallest", "latency": "fastest", "accuracy": "most accurate"}
+
+
+class Candidate(NamedTuple):
+    """What counts for the choice; None where it could not be measured."""
+
+    refused: str | None
+    accuracy: float | None
+    accuracy_drop: float | None
+    bytes: int | None
+    latency_ms: float | None
+
+
+class Excess(NamedTuple):
+    """A limit that a candidate breaks, and by what factor."""
+
+    limit: str
+    factor: float
+    reason: str
+
+
+def candidates_of(contents: Contents) -> dict[str, Candidate]:
+    """Collect the candidates: validation accuracy as shipped, with early exits, bytes, latency.
+
+    The drop is taken against the last exit of the distilled student that `compress` started from.
+    """
+    return {variant: _candidate(contents, variant) for variant in contents.variants}
+
+
+def select(candidates: dict[str, Candidate], limits: SelectParams) -> dict[str, Any]:
+    """Build `selection.json`: the best variant within the limits, or the nearest miss in words.
+
+    Ties go to the smaller, then the more accurate, then the one listed first.
+    """
+    excesses = {name: _excesses(candidate, limits) for name, candidate in candidates.items()}
+    within = [name for name in candidates if not excesses[name]]
+    chosen = min(within, key=lambda name: _rank(candidates[name], limits)) if within else None
+    return {
+        "chosen": chosen,
+        "objective": limits.objective,
+        "limits": {
+            "max_size_kb": limits.max_size_kb,
+            "max_latency_ms": limits.max_latency_ms,
+            "max_accuracy_drop": limits.max_accuracy_drop,
+        },
+        "candidates": {
+            name: {
+                **candidate._asdict(),
+                "within": not excesses[name],
+                "reasons": [excess.reason for excess in excesses[name]],
+            }
+            for name, candidate in candidates.items()
+        },
+        "pareto": pareto_front(candidates),
+        "nearest": None if chosen else _nearest(excesses),
+        "sentence": _sentence(chosen, len(within), excesses, limits),
+    }
+
+
+def pareto_front(candidates: dict[str, Candidate]) -> list[str]:
+    """List the variants that no other one beats on validation accuracy, bytes and latency at once.
+
+    A latency that was not measured counts as the slowest.
+    """
+    costs = {
+        name: (
+            -candidate.accuracy,
+            float(candidate.bytes),
+            float("inf") if candidate.latency_ms is None else candidate.latency_ms,
+        )
+        for name, candidate in candidates.items()
+        if not candidate.refused and candidate.accuracy is not None and candidate.bytes is not None
+    }
+    return [
+        name
+        for name, own in costs.items()
+        if not any(
+            other != own and all(a <= b for a, b in zip(other, own, strict=True))
+            for other in costs.values()
+        )
+    ]
+
+
+def _candidate(contents: Contents, variant: str) -> Candidate:
+    files = contents.variants[variant]
+    refusals = [file.get("refused") for file in (files.compress, files.calibration, files.evaluate)]
+    accuracy = files.calibration.get("validation", {}).get("accuracy")
+    base = last(
+        contents.distill.get(files.compress.get("base_seed", -1), {}), "validation", "accuracy"
+    )
+    return Candidate(
+        refused=next((str(refusal) for refusal in refusals if refusal), None),
+        accuracy=accuracy,
+        accuracy_drop=None if accuracy is None or base is None else base - accuracy,
+        bytes=files.compress.get("bytes"),
+        latency_ms=last(files.benchmark, "latency_ms", "p50"),
+    )
+
+
+def _excesses(candidate: Candidate, limits: SelectParams) -> list[Excess]:
+    if candidate.refused:
+        return [Excess("refused", float("inf"), candidate.refused)]
+    measured: list[tuple[str, str, float | None, float | None, Callable[[float], str]]] = [
+        (
+            "max_size_kb",
+            "its size",
+            None if candidate.bytes is None else candidate.bytes / 1000,
+            limits.max_size_kb,
+            lambda value: kilobytes(value * 1000),
+        ),
+        (
+            "max_latency_ms",
+            "its median latency",
+            candidate.latency_ms,
+            limits.max_latency_ms,
+            milliseconds,
+        ),
+        (
+            "max_accuracy_drop",
+            "its drop in validation accuracy",
+            candidate.accuracy_drop,
+            limits.max_accuracy_drop,
+            lambda value: points(value, signed=False),
+        ),
+    ]
+    found = []
+    for limit, what, value, most, write in measured:
+        if most is None:
+            continue
+        if value is None:
+            found.append(Excess(limit, float("inf"), f"{what} was not measured"))
+        elif value > most + ROUNDING:
+            # A limit of 0 points has no factor: a tenth of a point stands in for it.
+            factor = value / max(most, 1e-3)
+            found.append(
+                Excess(limit, factor, f"{what}, {write(value)}, is over {write(most)} ({limit})")
+            )
+    if not found and None in (candidate.bytes, candidate.accuracy):
+        found.append(Excess("metrics", float("inf"), "its size or accuracy was not measured"))
+    if not found and limits.objective == "latency" and candidate.latency_ms is None:
+        found.append(Excess("metrics", float("inf"), "its latency was not measured"))
+    return found
+
+
+def _rank(candidate: Candidate, limits: SelectParams) -> tuple[float, ...]:
+    assert candidate.bytes is not None
+    assert candidate.accuracy is not None
+    by_size = (float(candidate.bytes), -candidate.accuracy)
+    if limits.objective == "latency":
+        assert candidate.latency_ms is not None
+        return (candidate.latency_ms, *by_size)
+    return by_size if limits.objective == "size" else by_size[::-1]
+
+
+def _nearest(excesses: dict[str, list[Excess]]) -> str | None:
+    """The variant whose worst broken limit is broken least; None if all were refused."""
+    worst = {name: max(excess.factor for excess in found) for name, found in excesses.items()}
+    name = min(worst, key=lambda name: worst[name], default=None)
+    return None if name is None or worst[name] == float("inf") else name
+
+
+def _sentence(
+    chosen: str | None, fitting: int, excesses: dict[str, list[Excess]], limits: SelectParams
+) -> str:
+    if chosen:
+        others = (
+            "the only variant within the limits"
+            if fitting == 1
+            else f"the {SUPERLATIVES[limits.objective]} of {fitting} variants within the limits"
+        )
+        return f"{chosen} is shipped: {others}."
+    nearest = _nearest(excesses)
+    if nearest is None:
+        reasons = "; ".join(f"{name}: {found[0].reason}" for name, found in excesses.items())
+        return f"No variant can be shipped. {reasons}."
+    broken = excesses[nearest]
+    return (
+        f"No variant is within the limits. {nearest} comes nearest: "
+        f"{' and '.join(excess.reason for excess in broken)}. Raise "
+        f"{' and '.join(excess.limit for excess in broken)} under select, or try another variant."
+    )

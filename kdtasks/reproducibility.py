@@ -1,0 +1,74 @@
+"""Same params, same bits: thread counts, instruction set, seeds."""
+
+import os
+import platform
+import zlib
+
+import numpy as np
+
+from kdtasks.processor import read_processor
+
+_THREADS = "KDTASKS_THREADS"
+
+
+def pin_process(threads: int | None = None) -> None:
+    """Fix what TensorFlow's results depend on; to be called before TensorFlow is imported.
+
+    oneDNN sums in an order that depends on the number of threads and on the instruction set, so
+    both are pinned.
+
+    Arguments:
+        threads: threads of every operation; None keeps what an earlier call set, else 2.
+    """
+    count = str(threads or os.environ.get(_THREADS, "2"))
+    os.environ[_THREADS] = count
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+        os.environ[name] = count
+    if "avx512f" in cpu_features():
+        os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE")
+    os.environ["TF_DETERMINISTIC_OPS"] = "1"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Without it `import tensorflow` imports Keras 3 as well, which takes half as long again and
+    # is needed for imported teachers only.
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and TensorFlow, and forget the layers built before.
+
+    Layer names and initial weights then depend on `seed` alone.
+    """
+    from kdtasks.backend import keras, tf
+
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+
+
+def generator(purpose: str, *numbers: int) -> np.random.Generator:
+    """Return a NumPy generator of its own for one purpose.
+
+    Draws of different purposes, seeds or epochs never share a stream, so adding one draw leaves
+    all the others as they were.
+    """
+    # NumPy drops zeros at the end, so the count tells `epoch 0` from no epoch.
+    return np.random.default_rng([zlib.crc32(purpose.encode()), len(numbers), *numbers])
+
+
+def cpu_features() -> frozenset[str]:
+    """The features of this processor that results depend on; empty where the system lists none."""
+    return frozenset(read_processor().features)
+
+
+def environment() -> dict[str, str]:
+    """What bits depend on besides params: versions, threads, instruction set."""
+    from importlib.metadata import version
+
+    return {
+        "cpu": platform.machine(),
+        "instructions": os.environ.get("ONEDNN_MAX_CPU_ISA", "default"),
+        "threads": os.environ.get(_THREADS, ""),
+        "tensorflow": version("tensorflow"),
+        "tf_keras": version("tf-keras"),
+        "numpy": version("numpy"),
+    }

@@ -1,0 +1,29 @@
+"""What every stage script does around its own work: validate params, report errors in one line."""
+
+import signal
+import sys
+from collections.abc import Callable
+
+from kdtasks.errors import KdTasksError
+from kdtasks.params import load_params
+from kdtasks.reproducibility import pin_process
+
+
+def run_stage(main: Callable[..., None]) -> None:
+    """Call `main(params, *words)` with the validated `params.yaml` and the command line's words.
+
+    An error that the user can mend is one line on standard error and exit status 1; an
+    interruption is exit status 130. Anything else is a bug and keeps its traceback.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    try:
+        params = load_params()
+        pin_process(params.runtime.threads)
+        main(params, *sys.argv[1:])
+    except KdTasksError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        print("interrupted; run it again to go on from the last checkpoint", file=sys.stderr)
+        raise SystemExit(130) from None

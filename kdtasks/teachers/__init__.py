@@ -1,0 +1,1 @@
+"""Teachers: trained here or imported from a file, they all come down to logits."""

@@ -1,0 +1,76 @@
+"""The two sources of a teacher: training it here, and importing it."""
+
+from pathlib import Path
+
+from kdtasks.atomic import write_json
+from kdtasks.datasets.prepared import PreparedDataset
+from kdtasks.distillation.objective import label_objective
+from kdtasks.params import Params
+from kdtasks.teachers.imported import import_teacher
+from kdtasks.teachers.teacher import open_teacher
+from kdtasks.training.accuracy import accuracy
+from kdtasks.training.examples import TrainingExamples
+from kdtasks.training.history import write_history
+from kdtasks.training.run import run_training, schedule_of
+from kdtasks.training.views import draw_views
+
+FOLDER = Path("models/teacher")
+
+
+def make_teacher(params: Params, dataset: PreparedDataset) -> None:
+    """Write the teacher, its metrics and its history, from the source that params name."""
+    if params.teacher.source == "import":
+        _import(params, dataset)
+    else:
+        _train(params, dataset)
+
+
+def _train(params: Params, dataset: PreparedDataset) -> None:
+    assert params.teacher.model is not None  # the params section refuses it
+    images, labels = dataset.images("train"), dataset.labels("train")
+    run_training(
+        "teacher",
+        params,
+        dataset=dataset,
+        examples=TrainingExamples(
+            *draw_views(
+                images, labels, params.augmentation, memory_limit_mb=params.train.memory_limit_mb
+            )
+        ),
+        objective=label_objective(dataset.ignore_label),
+        architecture=params.teacher.model,
+        exits=(),
+        schedule=schedule_of(
+            params,
+            epochs=params.teacher.epochs,
+            learning_rate=params.teacher.learning_rate,
+            seed=params.teacher.seed,
+        ),
+        inputs=[Path("data/prepared/dataset.json")],
+    )
+
+
+def _import(params: Params, dataset: PreparedDataset) -> None:
+    images, labels = dataset.images("validation"), dataset.labels("validation")
+    import_teacher(
+        FOLDER,
+        params.teacher,
+        images=images,
+        labels=labels,
+        num_classes=dataset.num_classes,
+        ignore_label=dataset.ignore_label,
+    )
+    teacher = open_teacher(FOLDER)
+    reached = accuracy(teacher.logits(images).argmax(axis=-1), labels, dataset.ignore_label)
+    print(f"imported teacher: validation accuracy {reached:.2%}")
+    write_history(Path("plots/teacher.csv"), [])
+    write_json(
+        Path("metrics/teacher.json"),
+        {
+            "validation": {"accuracy": [reached]},
+            "parameters": teacher.parameters,
+            "macs": None,
+            "epochs": 0,
+            "seed": None,
+        },
+    )

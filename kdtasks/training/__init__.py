@@ -1,0 +1,1 @@
+"""The training loop: whole epochs inside TensorFlow, checkpointed, guarded, reproducible."""

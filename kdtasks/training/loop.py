@@ -1,0 +1,217 @@
+"""The training loop: blocks of many steps inside one compiled function."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kdtasks.backend import Tensor, keras, tf
+from kdtasks.distillation.losses import cross_entropy
+from kdtasks.distillation.objective import Objective
+from kdtasks.models.multi_exit import MultiExitModel
+from kdtasks.reproducibility import generator
+from kdtasks.training.accuracy import accuracy
+from kdtasks.training.checkpoint import Checkpoint, Progress
+from kdtasks.training.examples import TrainingExamples
+from kdtasks.training.guard import Guard
+from kdtasks.training.inference import Predictor
+from kdtasks.training.progress import EpochReporter
+
+# Steps inside one call of the compiled function: calls then cost nothing, and progress is shown
+# and Ctrl-C answered every few seconds even where a step is slow.
+_STEPS_PER_BLOCK = 100
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to train.
+
+    Attributes:
+        epochs: passes over a view.
+        batch_size: pictures a step.
+        learning_rate: Adam's first rate; it falls to 0 along a cosine.
+        seed: decides the order of the pictures and every random layer.
+        memory_limit_mb: arrays beyond this are streamed from disk.
+        guard_epochs: epochs in a row that may predict one class only.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    seed: int
+    memory_limit_mb: int
+    guard_epochs: int
+
+
+def train(
+    model: MultiExitModel,
+    examples: TrainingExamples,
+    *,
+    validation: tuple[Any, Any],
+    objective: Objective,
+    schedule: Schedule,
+    checkpoint: Checkpoint | None = None,
+    ignore_label: int | None = None,
+) -> list[dict[str, float]]:
+    """Train in place and return one record an epoch (see `history.COLUMNS`).
+
+    All randomness of an epoch is a function of the seed and the epoch's number, so a run that
+    goes on from a checkpoint ends with the same bits as one that never stopped.
+
+    Arguments:
+        model: the network, trained in place.
+        examples: views of the training split.
+        validation: images uint8 [N, …] and labels [N, …].
+        objective: what a step minimises.
+        checkpoint: where to save and look for a state; None for neither.
+        ignore_label: label of pixels that count in no accuracy.
+
+    Raises:
+        TrainingError: the loss is not a number, or one class only is predicted.
+    """
+    batch_size = min(schedule.batch_size, examples.num_examples)
+    steps = examples.num_examples // batch_size
+    optimizer = keras.optimizers.legacy.Adam(
+        keras.optimizers.schedules.CosineDecay(schedule.learning_rate, schedule.epochs * steps)
+    )
+    optimizer._create_all_weights(model.network.trainable_variables)
+    progress = checkpoint.load() if checkpoint else None
+    if progress is None:
+        progress = Progress(epoch=0, arrays=[], history=[])
+    else:
+        print(f"going on from the checkpoint after epoch {progress.epoch}")
+        _set_state(model, optimizer, progress.arrays)
+    streamed = examples.megabytes() > schedule.memory_limit_mb
+    if not streamed:
+        examples = examples.in_memory()
+    run_block = _compile(model, optimizer, objective, batch_size, examples, ignore_label)
+    predictor = Predictor(model)
+    guard = Guard(
+        patience=min(schedule.guard_epochs, schedule.epochs),
+        num_classes=int(model.network.outputs[-1].shape[-1]),
+        collapsed_epochs=progress.collapsed_epochs,
+    )
+    reporter = EpochReporter(
+        first_epoch=progress.epoch, epochs=schedule.epochs, pictures=steps * batch_size
+    )
+    history = list(progress.history)
+    for epoch in range(progress.epoch + 1, schedule.epochs + 1):
+        _reset_random_layers(model, schedule.seed, epoch)
+        order = generator("order", schedule.seed, epoch).permutation(examples.num_examples)
+        blocks = examples.blocks(
+            epoch=epoch,
+            order=order,
+            batch_size=batch_size,
+            steps_per_block=_STEPS_PER_BLOCK,
+        )
+        done, loss_sum, correct, counted = 0, 0.0, 0.0, 0.0
+        reporter.start_epoch(epoch)
+        for block in _stream(blocks) if streamed else blocks:
+            block_loss, block_correct, block_counted = (float(x) for x in run_block(*block))
+            done += len(block[0])
+            loss_sum, correct = loss_sum + block_loss, correct + block_correct
+            counted += block_counted
+            guard.check_loss(loss_sum, epoch=epoch)
+            reporter.show_block(done * batch_size, loss=loss_sum / done)
+        record = {"epoch": epoch, "loss": loss_sum / steps, "accuracy": correct / max(counted, 1)}
+        record |= _validate(predictor, guard, validation, epoch=epoch, ignore_label=ignore_label)
+        history.append({name: round(value, 6) for name, value in record.items()})
+        reporter.end_epoch(record)
+        if checkpoint:
+            state = _get_state(model, optimizer)
+            checkpoint.save(Progress(epoch, state, history, guard.collapsed_epochs))
+    return history
+
+
+def _compile(
+    model: MultiExitModel,
+    optimizer: Any,
+    objective: Objective,
+    batch_size: int,
+    examples: TrainingExamples,
+    ignore_label: int | None,
+) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
+    """Compile a block of steps: sums of loss, of correct predictions and of counted labels."""
+    variables = model.network.trainable_variables
+    label_shape = examples.labels.shape[2:]
+    logits_shape = (0,) if examples.teacher_logits is None else examples.teacher_logits.shape[2:]
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((None, batch_size, *model.input_shape), tf.uint8),
+            tf.TensorSpec((None, batch_size, *label_shape), tf.as_dtype(examples.labels.dtype)),
+            tf.TensorSpec((None, batch_size, *logits_shape), tf.float16),
+        ]
+    )
+    def run_block(images: Tensor, labels: Tensor, teacher: Tensor) -> tuple[Tensor, ...]:
+        loss_sum, correct, counted = tf.constant(0.0), tf.constant(0.0), tf.constant(0.0)
+        for step in tf.range(tf.shape(images)[0]):
+            step_labels = tf.cast(labels[step], tf.int32)
+            with tf.GradientTape() as tape:
+                exits = model.logits(tf.cast(images[step], tf.float32), training=True)
+                loss = objective(exits, step_labels, tf.cast(teacher[step], tf.float32))
+            gradients = tape.gradient(loss, variables)
+            optimizer.apply_gradients(zip(gradients, variables, strict=True))
+            loss_sum += loss
+            predicted = tf.argmax(exits[-1], axis=-1, output_type=tf.int32)
+            correct += tf.reduce_sum(tf.cast(predicted == step_labels, tf.float32))
+            is_counted = tf.not_equal(step_labels, -1 if ignore_label is None else ignore_label)
+            counted += tf.reduce_sum(tf.cast(is_counted, tf.float32))
+        return loss_sum, correct, counted
+
+    return run_block
+
+
+def _stream(blocks: Iterator[tuple[np.ndarray, ...]]) -> Iterator[tuple[Tensor, ...]]:
+    """Read the next block from disk while the one before it trains."""
+    first = next(blocks)
+
+    def everything() -> Iterator[tuple[np.ndarray, ...]]:
+        yield first
+        yield from blocks
+
+    signature = tuple(
+        tf.TensorSpec((None, *array.shape[1:]), tf.as_dtype(array.dtype)) for array in first
+    )
+    dataset = tf.data.Dataset.from_generator(everything, output_signature=signature)
+    yield from dataset.prefetch(1)
+
+
+def _validate(
+    predictor: Predictor,
+    guard: Guard,
+    validation: tuple[Any, Any],
+    *,
+    epoch: int,
+    ignore_label: int | None,
+) -> dict[str, float]:
+    images, labels = validation
+    logits = predictor.logits(images)[-1]
+    loss = float(cross_entropy(logits, labels, ignore_label))
+    guard.check_loss(loss, epoch=epoch, name="validation loss")
+    predicted = logits.argmax(axis=-1)
+    guard.check_predictions(predicted, epoch=epoch)
+    return {
+        "validation_loss": loss,
+        "validation_accuracy": accuracy(predicted, labels, ignore_label),
+    }
+
+
+def _reset_random_layers(model: MultiExitModel, seed: int, epoch: int) -> None:
+    """Give every random layer the generator that belongs to this epoch."""
+    seeds = generator("layers", seed, epoch)
+    for layer in model.network.layers:
+        random = getattr(layer, "_random_generator", None)
+        if random is not None and getattr(random, "_generator", None) is not None:
+            random._generator.reset_from_seed(int(seeds.integers(2**31)))
+
+
+def _get_state(model: MultiExitModel, optimizer: Any) -> list[np.ndarray]:
+    return [*model.network.get_weights(), *optimizer.get_weights()]
+
+
+def _set_state(model: MultiExitModel, optimizer: Any, arrays: list[np.ndarray]) -> None:
+    split = len(model.network.weights)
+    model.network.set_weights(arrays[:split])
+    optimizer.set_weights(arrays[split:])

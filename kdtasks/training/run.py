@@ -1,0 +1,111 @@
+"""A whole training run of a stage: build, train, write model, metrics and history."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kdtasks.atomic import write_json
+from kdtasks.datasets.prepared import PreparedDataset
+from kdtasks.distillation.objective import Objective
+from kdtasks.models.multi_exit import MultiExitModel
+from kdtasks.models.saved import save_model
+from kdtasks.models.zoo import build
+from kdtasks.params import Params
+from kdtasks.params.architecture import Architecture
+from kdtasks.reproducibility import seed_everything
+from kdtasks.training.accuracy import accuracy
+from kdtasks.training.checkpoint import Checkpoint, files_hash
+from kdtasks.training.examples import TrainingExamples
+from kdtasks.training.history import write_history
+from kdtasks.training.inference import Predictor
+from kdtasks.training.loop import Schedule, train
+
+# Outside every stage's outputs, which DVC removes before it runs a stage.
+CHECKPOINTS = Path(".kdtasks/checkpoints")
+
+
+def run_training(
+    name: str,
+    params: Params,
+    *,
+    dataset: PreparedDataset,
+    examples: TrainingExamples,
+    objective: Objective,
+    architecture: Architecture,
+    exits: Sequence[str],
+    schedule: Schedule,
+    inputs: Sequence[Path],
+) -> None:
+    """Train a network of the zoo and write `models/`, `metrics/` and `plots/` under its name.
+
+    A run that was interrupted goes on from its last whole epoch.
+
+    Arguments:
+        name: `teacher`, `student/0`, `distill/0` …: the name of the outputs.
+        examples: what it trains on.
+        exits: blocks that carry an early exit.
+        inputs: files that the run depends on; their content is part of the checkpoint's identity.
+    """
+    seed_everything(schedule.seed)
+    model = build(
+        architecture,
+        input_shape=dataset.image_shape,
+        num_classes=dataset.num_classes,
+        exits=exits,
+    )
+    print(
+        f"{name}: {architecture.name}, {model.count_parameters():,} parameters, "
+        f"{model.macs()[-1]:,} multiply-accumulates"
+    )
+    checkpoint = Checkpoint(
+        CHECKPOINTS / f"{name.replace('/', '-')}.npz",
+        settings=[name, params.model_dump(mode="json"), files_hash(inputs)],
+    )
+    validation = (dataset.images("validation"), dataset.labels("validation"))
+    history = train(
+        model,
+        examples,
+        validation=validation,
+        objective=objective,
+        schedule=schedule,
+        checkpoint=checkpoint,
+        ignore_label=dataset.ignore_label,
+    )
+    save_model(Path("models") / name, model, architecture=architecture, exits=exits)
+    write_history(Path("plots") / f"{name}.csv", history)
+    write_json(
+        Path("metrics") / f"{name}.json",
+        {
+            "validation": {
+                "accuracy": exit_accuracies(model, *validation, ignore_label=dataset.ignore_label),
+                "loss": history[-1]["validation_loss"],
+            },
+            "parameters": model.count_parameters(),
+            "macs": model.macs(),
+            "epochs": schedule.epochs,
+            "seed": schedule.seed,
+        },
+    )
+    checkpoint.remove()
+
+
+def schedule_of(params: Params, *, epochs: int, learning_rate: float, seed: int) -> Schedule:
+    """Make the schedule of a run out of the section `train`, which all runs share."""
+    return Schedule(
+        epochs=epochs,
+        batch_size=params.train.batch_size,
+        learning_rate=learning_rate,
+        seed=seed,
+        memory_limit_mb=params.train.memory_limit_mb,
+        guard_epochs=params.train.guard_epochs,
+    )
+
+
+def exit_accuracies(
+    model: MultiExitModel, images: Any, labels: Any, *, ignore_label: int | None = None
+) -> list[float]:
+    """Return the accuracy of every exit on labelled pictures or pixels, length K."""
+    return [
+        accuracy(logits.argmax(axis=-1), labels, ignore_label)
+        for logits in Predictor(model).logits(images)
+    ]

@@ -1,0 +1,51 @@
+"""Choose temperatures and thresholds of a variant's exits on the calibration split."""
+
+from pathlib import Path
+from typing import Any
+
+from kdtasks.atomic import read_json, write_json
+from kdtasks.datasets.prepared import open_prepared
+from kdtasks.edge.segments import Segments
+from kdtasks.errors import CalibrationError
+from kdtasks.exits.calibration import calibrate, judge, write_tradeoff
+from kdtasks.exits.refusal import refusal
+from kdtasks.exits.thresholds import Point
+from kdtasks.params import Params
+from kdtasks.stage import run_stage
+
+
+def main(params: Params, variant: str) -> None:
+    """Write `exits/<variant>/calibration.json` and `tradeoff.csv`."""
+    compressed = Path(f"metrics/compress/{variant}.json")
+    output = Path("exits") / variant
+    calibration: dict[str, Any] = refusal(compressed) or {}
+    points: list[Point] = []
+    if not calibration:
+        data = open_prepared(Path("data/prepared"))
+        segments = Segments(Path("models/compress") / variant / "model.tflite")
+        try:
+            calibration, points = calibrate(
+                segments.logits_of(data.images("calibration")),
+                data.labels("calibration"),
+                macs=read_json(compressed)["macs"],
+                **params.exits.model_dump(),
+            )
+            validation = segments.logits_of(data.images("validation"))
+            calibration["validation"] = judge(calibration, validation, data.labels("validation"))
+        except CalibrationError as error:
+            calibration = {"refused": str(error)}
+    write_json(output / "calibration.json", calibration)
+    write_tradeoff(output / "tradeoff.csv", points)
+    if "refused" in calibration:
+        print(f"{variant}: not calibrated, the other variants go on: {calibration['refused']}")
+        return
+    expected = calibration["expected"]
+    print(
+        f"{variant}: accuracy {expected['accuracy']:.4f} at {expected['cost']:.1%} of the compute "
+        f"({calibration['full']['accuracy']:.4f} without early exits), "
+        f"taken {', '.join(f'{share:.1%}' for share in expected['taken'])}"
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,49 @@
+"""Build one compressed variant of the best distilled student and convert it to LiteRT."""
+
+from pathlib import Path
+
+from kdtasks.params import Params
+from kdtasks.stage import run_stage
+
+
+def main(params: Params, variant: str) -> None:
+    """Write `models/compress/<variant>` and `metrics/compress/<variant>.json`."""
+    from kdtasks.compression.compress import best_seed, compress, write_variant
+    from kdtasks.compression.fine_tuning import fine_tuning_of
+    from kdtasks.datasets.prepared import open_prepared
+    from kdtasks.distillation.targets import open_targets
+    from kdtasks.models.saved import load_model
+    from kdtasks.reproducibility import seed_everything
+
+    dataset = open_prepared(Path("data/prepared"))
+    seed = best_seed(Path("metrics/distill"), params.seeds)
+    base = Path("models/distill") / str(seed)
+    seed_everything(seed)
+    fine_tuning = fine_tuning_of(
+        params,
+        variant=variant,
+        seed=seed,
+        dataset=dataset,
+        examples=open_targets(Path("data/targets")),
+        inputs=[base / "model.weights.h5", Path("data/targets/logits.npy")],
+    )
+    write_variant(
+        variant,
+        lambda: compress(
+            load_model(base),
+            variant,
+            params.compress,
+            fine_tuning=fine_tuning,
+            representative=dataset.images("calibration")[: params.compress.calibration_images],
+        ),
+        base_seed=seed,
+        validation=(dataset.images("validation"), dataset.labels("validation")),
+        folder=Path("models/compress") / variant,
+        metrics=Path("metrics/compress") / f"{variant}.json",
+        ignore_label=dataset.ignore_label,
+    )
+    fine_tuning.remove_checkpoints()
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,41 @@
+"""Distil the student from the teacher's cached targets, for one seed."""
+
+from pathlib import Path
+
+from kdtasks.params import Params
+from kdtasks.stage import run_stage
+
+
+def main(params: Params, seed: str) -> None:
+    """Write `models/distill/<seed>`, `metrics/distill/<seed>.json`, `plots/distill/<seed>.csv`."""
+    from kdtasks.datasets.prepared import open_prepared
+    from kdtasks.distillation.objective import distillation_objective
+    from kdtasks.distillation.targets import open_targets
+    from kdtasks.training.run import run_training, schedule_of
+
+    dataset = open_prepared(Path("data/prepared"))
+    run_training(
+        f"distill/{seed}",
+        params,
+        dataset=dataset,
+        examples=open_targets(Path("data/targets")),
+        objective=distillation_objective(
+            alpha=params.distill.alpha,
+            temperature=params.distill.temperature,
+            loss=params.distill.loss,
+            ignore_label=dataset.ignore_label,
+        ),
+        architecture=params.student.model,
+        exits=params.student.exits,
+        schedule=schedule_of(
+            params,
+            epochs=params.distill.epochs,
+            learning_rate=params.student.learning_rate,
+            seed=int(seed),
+        ),
+        inputs=[Path("data/prepared/dataset.json"), Path("data/targets/logits.npy")],
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,43 @@
+"""Put a variant's model, thresholds and class names into a bundle."""
+
+from pathlib import Path
+
+from kdtasks.atomic import read_json
+from kdtasks.datasets.prepared import open_prepared
+from kdtasks.exits.refusal import refusal
+from kdtasks.export.bundle import make_manifest, write_bundle, write_refused_bundle
+from kdtasks.params import Params
+from kdtasks.stage import run_stage
+
+# What is measured or chosen after the export does not change the bundle.
+LATER_SECTIONS = {"evaluate", "benchmark", "select"}
+
+
+def main(params: Params, variant: str) -> None:
+    """Write `bundles/<variant>/`."""
+    calibrated = Path("exits") / variant / "calibration.json"
+    bundle = Path("bundles") / variant
+    if refused := refusal(calibrated):
+        write_refused_bundle(bundle, refused)
+        print(f"{variant}: no model to export: {refused['refused']}")
+        return
+    model = Path("models/compress") / variant / "model.tflite"
+    prepared = Path("data/prepared")
+    data = open_prepared(prepared)
+    manifest = make_manifest(
+        model,
+        name=params.export.name,
+        variant=variant,
+        task=params.data.task,
+        class_names=data.class_names,
+        input_shape=data.image_shape,
+        calibration=read_json(calibrated),
+        dataset_file=prepared / "dataset.json",
+        parameters=params.model_dump(mode="json", exclude=LATER_SECTIONS),
+    )
+    write_bundle(bundle, model, manifest)
+    print(f"{variant}: {manifest.bytes:,} bytes, {manifest.segments} exits, in {bundle}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,46 @@
+"""Stage `prepare`: read the source, check it, split it, write `data/prepared/`."""
+
+from pathlib import Path
+
+from kdtasks.datasets.load import load_source
+from kdtasks.datasets.preparation import split_counts, write_prepared
+from kdtasks.datasets.source import Source
+from kdtasks.datasets.split import split_source
+from kdtasks.params import Params
+from kdtasks.stage import run_stage
+
+PREPARED = Path("data/prepared")
+
+
+def main(params: Params) -> None:
+    """Write the four splits and print how many pictures each has."""
+    source = load_source(params.data)
+    split = split_source(source, params.data.split, seed=params.data.seed)
+    write_prepared(PREPARED, source, split, params.data)
+    height, width, channels = source.images.shape[1:]
+    print(
+        f"{params.data.name}: {len(source)} pictures of {height}×{width}×{channels}, "
+        f"{len(source.class_names)} classes"
+    )
+    for name, counts in split_counts(source, split).items():
+        by_class = counts["by_class"].values()
+        print(f"  {name}: {counts['total']} (by class {min(by_class)} to {max(by_class)})")
+    print_findings(source)
+
+
+def print_findings(source: Source) -> None:
+    """Print what is unusual; `dataset.json` lists each."""
+    contradictions = sum(duplicate.contradicts for duplicate in source.duplicates)
+    findings = {
+        "groups of equal pictures": len(source.duplicates),
+        "of them under more than one label": contradictions,
+        "left out for a problem": len(source.problems),
+        "left out for another reason": len(source.left_out),
+    }
+    for what, number in findings.items():
+        if number:
+            print(f"  {what}: {number} (see {PREPARED / 'dataset.json'})")
+
+
+if __name__ == "__main__":
+    run_stage(main)

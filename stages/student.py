@@ -1,0 +1,40 @@
+"""Train the student from scratch, for one seed, on the views and budget of the distilled one."""
+
+from pathlib import Path
+
+from kdtasks.params import Params
+from kdtasks.stage import run_stage
+
+
+def main(params: Params, seed: str) -> None:
+    """Write `models/student/<seed>`, `metrics/student/<seed>.json`, `plots/student/<seed>.csv`."""
+    from kdtasks.datasets.prepared import open_prepared
+    from kdtasks.distillation.objective import label_objective
+    from kdtasks.training.examples import TrainingExamples
+    from kdtasks.training.run import run_training, schedule_of
+    from kdtasks.training.views import draw_views
+
+    dataset = open_prepared(Path("data/prepared"))
+    views, labels = draw_views(
+        dataset.images("train"), dataset.labels("train"), params.augmentation
+    )
+    run_training(
+        f"student/{seed}",
+        params,
+        dataset=dataset,
+        examples=TrainingExamples(views, labels),
+        objective=label_objective(dataset.ignore_label),
+        architecture=params.student.model,
+        exits=params.student.exits,
+        schedule=schedule_of(
+            params,
+            epochs=params.distill.epochs,
+            learning_rate=params.student.learning_rate,
+            seed=int(seed),
+        ),
+        inputs=[Path("data/prepared/dataset.json")],
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

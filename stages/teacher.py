@@ -1,0 +1,18 @@
+"""Train the teacher, or import it from a file."""
+
+from pathlib import Path
+
+from kdtasks.params import Params
+from kdtasks.stage import run_stage
+
+
+def main(params: Params) -> None:
+    """Write `models/teacher`, `metrics/teacher.json` and `plots/teacher.csv`."""
+    from kdtasks.datasets.prepared import open_prepared
+    from kdtasks.teachers.source import make_teacher
+
+    make_teacher(params, open_prepared(Path("data/prepared")))
+
+
+if __name__ == "__main__":
+    run_stage(main)
