@@ -1,0 +1,1 @@
+"""Prefect flows: wiring only, the work is DVC's and kdtasks's."""
