@@ -1,0 +1,102 @@
+"""Tiny DVC projects: seconds where the real pipeline takes minutes."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+STAGES = """\
+stages:
+  prepare:
+    cmd: python write.py a source
+    deps: [source, write.py]
+    outs: [a]
+  benchmark:
+    matrix: {variant: [x, y]}
+    cmd: python write.py t-${item.variant} a clock
+    deps: [a, write.py]
+    outs: ["t-${item.variant}"]
+  report:
+    cmd: python write.py report/page a t-x t-y
+    deps: [a, t-x, t-y]
+    outs: [report/page]
+"""
+
+# writes its inputs' texts one after another; `clock` stands for the time, and for `a` the
+# variable DRIFT, with which a test makes a stage differ from run to run
+WRITE = """\
+import os, pathlib, sys, time
+target, *sources = sys.argv[1:]
+read = lambda s: str(time.time_ns()) if s == 'clock' else pathlib.Path(s).read_text()
+text = ''.join(read(source) for source in sources)
+text += os.environ.get('DRIFT', '') if target == 'a' else ''
+pathlib.Path(target).parent.mkdir(exist_ok=True)
+pathlib.Path(target).write_text(text)
+"""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def isolated_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Neither the user's git and DVC settings nor a user's DVC cache reach these tests."""
+    home = tmp_path_factory.mktemp("home")
+    names = {
+        "GIT_CONFIG_GLOBAL": str(home / "gitconfig"),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_AUTHOR_NAME": "a",
+        "GIT_AUTHOR_EMAIL": "a@example.org",
+        "GIT_COMMITTER_NAME": "a",
+        "GIT_COMMITTER_EMAIL": "a@example.org",
+        "DVC_NO_ANALYTICS": "1",
+        "DVC_GLOBAL_CONFIG_DIR": str(home / "dvc"),
+        "DVC_SITE_CACHE_DIR": str(home / "site"),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in names.items():
+            patch.setenv(name, value)
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+        patch.setenv(
+            "PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        )
+        yield
+
+
+def dvc(folder: Path, *words: str) -> None:
+    subprocess.run([sys.executable, "-m", "dvc", *words], cwd=folder, check=True)
+
+
+@pytest.fixture(scope="session")
+def finished_project(tmp_path_factory: pytest.TempPathFactory, isolated_settings: None) -> Path:
+    """A project that ran once. Read only: copy it with `project`."""
+    folder = tmp_path_factory.mktemp("finished") / "project"
+    folder.mkdir()
+    (folder / "source").write_text("source", encoding="utf-8")
+    (folder / "write.py").write_text(WRITE, encoding="utf-8")
+    (folder / "dvc.yaml").write_text(STAGES, encoding="utf-8")
+    shutil.copytree(ROOT / "recipes", folder / "recipes")
+    shutil.copy(ROOT / "recipes" / "mnist-5k.yaml", folder / "params.yaml")
+    for watched in ("data/raw", "models/import"):
+        (folder / watched).mkdir(parents=True)
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    dvc(folder, "init", "--quiet")
+    dvc(folder, "repro", "--quiet")
+    return folder
+
+
+@pytest.fixture
+def project(finished_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A finished project of this test's own; also the current folder."""
+    folder = tmp_path / "project"
+    shutil.copytree(finished_project, folder, symlinks=True)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def run_dvc() -> Callable[..., None]:
+    return dvc

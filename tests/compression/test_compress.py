@@ -1,0 +1,182 @@
+"""Variants: from a distilled student to a file, or to a reason why there is none."""
+
+import gzip
+import json
+
+import numpy as np
+import pytest
+
+from kdtasks.atomic import read_json, write_json
+from kdtasks.compression.compress import best_seed, write_variant
+from kdtasks.edge.segments import Segments
+from kdtasks.errors import BundleError, CompressionError, ExportError, ModelError, TrainingError
+from kdtasks.params.training import CompressParams, FiltersParams, MagnitudeParams
+
+# Largest error of a logit allowed, as a share of the largest logit of the network converted.
+VARIANTS = {
+    "float32": 1e-5,
+    "float16": 2e-3,
+    "dynamic_int8": 0.05,
+    "int8": 0.1,
+    "magnitude+int8": 0.1,
+    "filters+int8": 0.1,
+    "filters+magnitude+int8": 0.1,
+}
+PARAMS = CompressParams(
+    variants=tuple(VARIANTS),
+    magnitude=MagnitudeParams(sparsity=0.6, epochs=1),
+    filters=FiltersParams(ratio=0.5, epochs=1),
+)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_gives_a_file_that_runs(
+    variant, build_network, make_fine_tuning, pictures, outputs
+):
+    from kdtasks.compression.compress import compress
+
+    model = build_network("cnn_average")
+    images = pictures(model, 40)
+    content, built = compress(
+        model,
+        variant,
+        PARAMS,
+        fine_tuning=make_fine_tuning(model),
+        representative=images,
+    )
+    segments = Segments(content)
+    assert segments.count == model.num_exits
+    assert segments.input_shape == model.input_shape
+    expected = np.stack(outputs(built, images), axis=1)
+    error = np.abs(segments.logits_of(images) - expected).max() / np.abs(expected).max()
+    assert error < VARIANTS[variant]
+    if variant == "float32":
+        assert built is model
+    kernel = built.network.get_layer("block_2_1_conv").get_weights()[0]
+    assert kernel.shape[-1] == (3 if "filters" in variant else 6)
+    if "magnitude" in variant:
+        assert np.count_nonzero(kernel == 0) == pytest.approx(0.6 * kernel.size, abs=1)
+
+
+def test_a_variant_is_written_with_its_figures(build_network, pictures, outputs, tmp_path, capsys):
+    from kdtasks.export.litert import convert
+
+    model = build_network("cnn_average")
+    images = pictures(model, 30)
+    predicted = [logits.argmax(axis=-1) for logits in outputs(model, images)]
+    labels = np.where(np.arange(30) < 21, predicted[-1], 3 - predicted[-1])
+    content = convert(model, number_format="float32")
+    write_variant(
+        "float32",
+        lambda: (content, model),
+        base_seed=2,
+        validation=(images, labels),
+        folder=tmp_path / "float32",
+        metrics=tmp_path / "float32.json",
+    )
+    assert (tmp_path / "float32" / "model.tflite").read_bytes() == content
+    figures = read_json(tmp_path / "float32.json")
+    early = round(float(np.mean(predicted[0] == labels)), 6)
+    assert figures["validation"]["accuracy"] == [early, 0.7]
+    assert figures["gzip_bytes"] == len(gzip.compress(content, 9, mtime=0))
+    assert (figures["variant"], figures["base_seed"]) == ("float32", 2)
+    assert figures["bytes"] == len(content)
+    assert figures["parameters"] == figures["nonzero_parameters"] == model.count_parameters()
+    assert figures["macs"] == model.macs()
+    assert set(figures) == {
+        "base_seed",
+        "bytes",
+        "gzip_bytes",
+        "macs",
+        "nonzero_parameters",
+        "parameters",
+        "validation",
+        "variant",
+    }
+    assert "validation accuracy by exit" in capsys.readouterr().out
+
+
+def test_masks_are_judged_on_labelled_pixels(build_network, tmp_path, monkeypatch):
+    labels = np.array([[[0, 1, 255]], [[2, 255, 255]]], np.uint8)  # two masks of 1×3 pixels
+    answers = np.array([[[[0, 1, 1]], [[1, 1, 1]]], [[[2, 2, 2]], [[0, 0, 0]]]])  # two exits each
+
+    class Answers:
+        def __init__(self, content):
+            assert content == b"model"
+
+        def logits_of(self, images):
+            assert images is labels
+            return np.eye(4, dtype=np.float32)[answers]
+
+    monkeypatch.setattr("kdtasks.compression.compress.Segments", Answers)
+    write_variant(
+        "int8",
+        lambda: (b"model", build_network("unet")),
+        base_seed=0,
+        validation=(labels, labels),
+        folder=tmp_path / "int8",
+        metrics=tmp_path / "int8.json",
+        ignore_label=255,
+    )
+    # Of three labelled pixels the first exit knows all, the second one.
+    assert read_json(tmp_path / "int8.json")["validation"]["accuracy"] == [1.0, 0.333333]
+
+
+@pytest.mark.parametrize("kind", [BundleError, CompressionError, ExportError, TrainingError])
+def test_a_refusal_is_written_with_its_reason(kind, tmp_path, capsys):
+    def build():
+        raise kind("layer 'gate' is a Multiply")
+
+    (tmp_path / "filters+int8").mkdir()
+    (tmp_path / "filters+int8" / "model.tflite").write_bytes(b"of an earlier run")
+    write_variant(
+        "filters+int8",
+        build,
+        base_seed=0,
+        validation=(None, None),
+        folder=tmp_path / "filters+int8",
+        metrics=tmp_path / "metrics" / "filters+int8.json",
+    )
+    [file] = (tmp_path / "filters+int8").iterdir()
+    assert file.name == "refused.txt"
+    assert file.read_text() == "layer 'gate' is a Multiply\n"
+    written = json.loads((tmp_path / "metrics" / "filters+int8.json").read_text())
+    assert written == {"variant": "filters+int8", "refused": "layer 'gate' is a Multiply"}
+    assert "filters+int8: refused, the other variants go on" in capsys.readouterr().out
+
+
+def test_other_errors_are_not_taken_for_refusals(tmp_path):
+    def build():
+        raise ModelError("a bug")
+
+    with pytest.raises(ModelError, match="a bug"):
+        write_variant(
+            "int8",
+            build,
+            base_seed=0,
+            validation=(None, None),
+            folder=tmp_path / "int8",
+            metrics=tmp_path / "int8.json",
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def write_accuracies(folder, **by_seed):
+    for seed, accuracy in by_seed.items():
+        write_json(folder / f"{seed[1:]}.json", {"validation": {"accuracy": accuracy}})
+
+
+def test_the_last_exit_decides_which_seed_is_best(tmp_path):
+    write_accuracies(tmp_path, s3=[0.9, 0.7], s1=[0.2, 0.8], s2=[0.5, 0.6])
+    assert best_seed(tmp_path, (3, 1, 2)) == 1
+
+
+def test_of_equal_seeds_the_first_is_taken(tmp_path):
+    write_accuracies(tmp_path, s5=[0.7], s4=[0.8], s9=[0.8])
+    assert best_seed(tmp_path, (5, 9, 4)) == 9
+
+
+def test_missing_metrics_name_the_stage(tmp_path):
+    write_accuracies(tmp_path, s0=[0.7])
+    with pytest.raises(ModelError, match=r"1\.json is not there; run `dvc repro distill@1`"):
+        best_seed(tmp_path, (0, 1))

@@ -1,0 +1,133 @@
+"""Whole filters removed: what stays computes what it did, and the right ones go."""
+
+import numpy as np
+import pytest
+
+from kdtasks.params.training import FiltersParams
+
+NETWORKS = ["cnn_flatten", "cnn_average", "resnet8", "alexnet", "unet", "composite"]
+
+
+def silence(model, channels, removed):
+    """Set every weight of the removed channels to zero, the means that they are judged by too."""
+    for layer in model.network.layers:
+        if not layer.weights:
+            continue
+        gone = np.isin(channels.made_by(layer.name), sorted(removed))
+        for variable in layer.weights:
+            values = variable.numpy()
+            if "variance" in variable.name:
+                continue
+            if values.ndim == 1:
+                values[gone] = 0
+            elif "depthwise" in variable.name:
+                values[:, :, gone] = 0
+            elif type(layer).__name__ == "Conv2DTranspose":
+                values[..., gone, :] = 0
+            else:
+                values[..., gone] = 0
+            variable.assign(values)
+
+
+@pytest.mark.parametrize("ratio", [0.4, 0.95])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_removing_silent_channels_changes_nothing(
+    name, ratio, build_network, pictures, outputs, chain_outputs
+):
+    from kdtasks.compression.channels import Channels
+    from kdtasks.compression.filters import least_important, remove_channels
+
+    model = build_network(name)
+    images = pictures(model)
+    before = outputs(model, images)
+    channels = Channels(model.network)
+    removed = least_important(model.network, channels, ratio)
+    assert removed
+    assert not removed & channels.fixed
+    silence(model, channels, removed)
+    silent = outputs(model, images)
+    assert np.abs(silent[-1] - before[-1]).max() > 1e-2  # they had something to say
+
+    smaller = remove_channels(model, channels, removed)
+    for expected, got in zip(silent, outputs(smaller, images), strict=True):
+        np.testing.assert_allclose(got, expected, atol=1e-5 * max(1, np.abs(expected).max()))
+    for expected, got in zip(silent, chain_outputs(smaller, images), strict=True):
+        np.testing.assert_allclose(got, expected, atol=1e-5 * max(1, np.abs(expected).max()))
+    names = [layer.name for layer in model.network.layers]
+    assert [layer.name for layer in smaller.network.layers] == names
+    assert smaller.taps == model.taps
+    assert smaller.macs()[-1] < model.macs()[-1]
+    assert smaller.count_parameters() < model.count_parameters()
+
+
+@pytest.mark.parametrize("ratio", [0.01, 0.5, 0.99])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_layer_keeps_its_share_and_at_least_one_filter(name, ratio, build_network):
+    from kdtasks.compression.channels import Channels
+    from kdtasks.compression.filters import least_important
+
+    network = build_network(name).network
+    channels = Channels(network)
+    removed = least_important(network, channels, ratio)
+    for layer_name in channels.makers:
+        made = channels.made_by(layer_name)
+        gone = int(np.isin(made, sorted(removed)).sum())
+        if channels.fixed.intersection(made.tolist()):
+            assert gone == 0
+        elif name == "composite" and layer_name == "over":
+            # Tied to two layers, of 4 and 2 filters, each of which keeps its own share.
+            assert gone == sum(min(int(ratio * size), size - 1) for size in (4, 2))
+        else:
+            assert gone == min(int(ratio * len(made)), len(made) - 1)
+
+
+@pytest.fixture
+def pair():
+    """Give a function that ranks 1×1 filters, given their kernels [inputs, filters]."""
+    from kdtasks.backend import keras
+    from kdtasks.compression.channels import Channels
+    from kdtasks.compression.filters import least_important
+
+    def rank(*kernels, ratio):
+        image = keras.Input((2, 2, len(kernels[0])))
+        branches = []
+        for index, kernel in enumerate(kernels):
+            layer = keras.layers.Conv2D(len(kernel[0]), 1, use_bias=False, name=f"conv_{index}")
+            branches.append(layer(image))
+            layer.set_weights([np.array(kernel, np.float32)[None, None]])
+        tensor = keras.layers.Add()(branches) if len(branches) > 1 else branches[0]
+        network = keras.Model(image, keras.layers.Conv2D(1, 1)(tensor))
+        channels = Channels(network)
+        first = int(channels.made_by("conv_0").min())
+        return {number - first for number in least_important(network, channels, ratio)}
+
+    return rank
+
+
+def test_the_smallest_l1_norms_go_first(pair):
+    # Norms 4, 3, 0.5, 3: a large negative weight counts, and of equals the first goes.
+    kernel = [[1.0, -3.0, 0.25, 1.5], [3.0, 0.0, -0.25, 1.5]]
+    assert pair(kernel, ratio=0.25) == {2}
+    assert pair(kernel, ratio=0.5) == {1, 2}
+    assert pair(kernel, ratio=0.99) == {1, 2, 3}
+
+
+def test_tied_layers_have_an_equal_say(pair):
+    # Relative norms 0.4, 0.8, 1.8 and 1.2, 0.3, 1.5: together 1.6, 1.1, 3.3, though the first
+    # layer's weights are a hundred times larger.
+    assert pair([[200.0, 400.0, 900.0]], [[4.0, 1.0, 5.0]], ratio=0.4) == {1}
+
+
+def test_a_layer_of_zeros_is_ranked_without_a_warning(pair):
+    assert pair([[0.0, 0.0, 0.0, 0.0]], ratio=0.5) == {0, 1}
+
+
+def test_prune_filters_fine_tunes_what_is_left(build_network, make_fine_tuning, capsys):
+    from kdtasks.compression.filters import prune_filters
+
+    model = build_network("cnn_average")
+    smaller = prune_filters(model, FiltersParams(ratio=0.5, epochs=2), make_fine_tuning(model))
+    sizes = [smaller.network.get_layer(f"block_{n}_1_conv").filters for n in (1, 2)]
+    assert sizes == [2, 3]
+    printed = capsys.readouterr().out
+    assert f"{model.count_parameters():,} to {smaller.count_parameters():,} parameters" in printed

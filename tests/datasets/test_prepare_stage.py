@@ -1,0 +1,51 @@
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAVY = {"tensorflow", "tf_keras", "mlxtend", "pandas", "matplotlib", "sklearn"}
+RUN = f"""
+import runpy, sys
+sys.path.insert(0, {str(ROOT)!r})
+runpy.run_path({str(ROOT / "stages" / "prepare.py")!r}, run_name="__main__")
+heavy = {HEAVY} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    shutil.copy(ROOT / "recipes" / "mnist-5k.yaml", tmp_path / "params.yaml")
+    (tmp_path / "data" / "raw").mkdir(parents=True)
+    return tmp_path
+
+
+def run(project: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", RUN], cwd=project, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_the_default_recipe_is_prepared_without_heavy_imports(project: Path) -> None:
+    result = run(project)
+    assert result.returncode == 0, result.stderr
+    assert "mnist-5k: 5000 pictures of 28×28×1, 10 classes" in result.stdout
+    assert "train: 3000 (by class 300 to 300)" in result.stdout
+    content = json.loads((project / "data" / "prepared" / "dataset.json").read_text())
+    assert content["counts"]["calibration"]["total"] == 500
+
+
+def test_an_error_is_one_message_without_a_traceback(project: Path) -> None:
+    params = project / "params.yaml"
+    text = params.read_text()
+    assert "max_images: null" in text
+    params.write_text(text.replace("max_images: null", "max_images: 7"))
+    result = run(project)
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: data.max_images is 7, at least 40 are needed")
+    assert "Traceback" not in result.stderr
+    assert not (project / "data" / "prepared").exists()

@@ -1,0 +1,145 @@
+"""The teacher's targets on disk."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kdtasks.atomic import read_json
+from kdtasks.distillation.targets import open_targets, write_targets
+from kdtasks.errors import TeacherError
+from kdtasks.params.data import AugmentationParams
+from kdtasks.teachers.teacher import Teacher
+from kdtasks.training.views import draw_views
+
+DRAW = np.random.default_rng(2)
+IMAGES = DRAW.integers(0, 256, (11, 8, 8, 1), dtype=np.uint8)
+LABELS = DRAW.integers(0, 3, 11).astype(np.int32)
+AUGMENTATION = AugmentationParams(views=3, shift=0.2, rotation_degrees=20.0)
+
+
+def three_means(images: np.ndarray) -> np.ndarray:
+    """A teacher of three classes that looks at brightness."""
+    mean = images.astype(np.float32).mean(axis=(1, 2, 3))
+    return np.stack([mean, 255 - mean, mean / 3], axis=-1)
+
+
+def write(folder: Path, logits: Callable[[Any], np.ndarray] = three_means) -> dict[str, Any]:
+    return write_targets(
+        folder,
+        Teacher(logits=logits, parameters=None, macs=None),
+        images=IMAGES,
+        labels=LABELS,
+        augmentation=AUGMENTATION,
+        num_classes=3,
+    )
+
+
+def test_what_is_written_is_what_is_read(tmp_path: Path):
+    summary = write(tmp_path / "targets")
+    examples = open_targets(tmp_path / "targets")
+    views, labels = draw_views(IMAGES, LABELS, AUGMENTATION)
+    np.testing.assert_array_equal(examples.images, views)
+    np.testing.assert_array_equal(examples.labels, labels)
+    for view in range(3):
+        np.testing.assert_array_equal(
+            examples.teacher_logits[view], three_means(views[view]).astype(np.float16)
+        )
+    assert (examples.images.dtype, examples.teacher_logits.dtype) == (np.uint8, np.float16)
+    assert examples.labels.dtype == np.int32
+    assert isinstance(examples.images, np.memmap)
+    assert summary == read_json(tmp_path / "targets" / "targets.json")
+    assert {key: summary[key] for key in ("views", "pictures", "classes")} == {
+        "views": 3,
+        "pictures": 11,
+        "classes": 3,
+    }
+
+
+def test_view_0_is_not_augmented_and_the_others_are(tmp_path: Path):
+    write(tmp_path / "targets")
+    views = open_targets(tmp_path / "targets").images
+    np.testing.assert_array_equal(views[0], IMAGES)
+    assert (views[1] != IMAGES).any()
+    assert (views[1] != views[2]).any()
+
+
+def test_agreement_is_the_share_of_labels_that_the_teacher_names(tmp_path: Path):
+    def always_class_2(images: np.ndarray) -> np.ndarray:
+        return np.tile(np.array([0, 0, 1], np.float32), (len(images), 1))
+
+    summary = write(tmp_path / "targets", always_class_2)
+    assert summary["agreement"] == [pytest.approx((LABELS == 2).mean(), abs=1e-6)] * 3
+
+
+def test_the_same_targets_are_the_same_bytes(tmp_path: Path):
+    write(tmp_path / "first")
+    write(tmp_path / "second")
+    files = sorted(path.name for path in (tmp_path / "first").iterdir())
+    assert files == ["labels.npy", "logits.npy", "targets.json", "views.npy"]
+    for name in files:
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (65_505.0, r"reach 65505; targets are stored as float16, which holds up to 65,504"),
+        (-1e6, r"reach 1e\+06; targets are stored as float16"),
+        (np.nan, "not all finite"),
+        (np.inf, "not all finite"),
+    ],
+)
+def test_logits_beyond_float16_are_refused(bad: float, message: str, tmp_path: Path):
+    def once_bad(images: np.ndarray) -> np.ndarray:
+        logits = three_means(images)
+        logits[4, 1] = bad
+        return logits
+
+    with pytest.raises(TeacherError, match=message):
+        write(tmp_path / "targets", once_bad)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_largest_float16_is_kept(tmp_path: Path):
+    def large(images: np.ndarray) -> np.ndarray:
+        return np.tile(np.array([65_504, -65_504, 0], np.float32), (len(images), 1))
+
+    write(tmp_path / "targets", large)
+    logits = open_targets(tmp_path / "targets").teacher_logits
+    assert logits.max() == 65_504
+    assert logits.min() == -65_504
+
+
+def test_masks_move_with_their_pictures(tmp_path: Path):
+    masks = (IMAGES[..., 0] > 127).astype(np.uint8)
+    masks[:, :2] = 255  # unlabelled
+
+    def two_pixel_logits(images: np.ndarray) -> np.ndarray:
+        bright = images[..., 0] > 127
+        return np.stack([~bright, bright], axis=-1).astype(np.float32)
+
+    summary = write_targets(
+        tmp_path / "targets",
+        Teacher(logits=two_pixel_logits, parameters=None, macs=None),
+        images=IMAGES,
+        labels=masks,
+        augmentation=AugmentationParams(views=2, horizontal_flip=True),
+        num_classes=2,
+        ignore_label=255,
+    )
+    examples = open_targets(tmp_path / "targets")
+    assert examples.labels.shape == (2, 11, 8, 8)
+    assert examples.teacher_logits.shape == (2, 11, 8, 8, 2)
+    # Unlabelled pixels are neither right nor wrong.
+    assert summary["agreement"] == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("name", ["labels.npy", "logits.npy", "targets.json", "views.npy"])
+def test_an_incomplete_folder_is_refused(name: str, tmp_path: Path):
+    write(tmp_path / "targets")
+    (tmp_path / "targets" / name).unlink()
+    with pytest.raises(TeacherError, match=f"holds no {name}; run `dvc repro targets`"):
+        open_targets(tmp_path / "targets")

@@ -1,0 +1,128 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from kdtasks.edge.model import Model
+from kdtasks.edge.scores import softmax
+from kdtasks.errors import BundleError, DatasetError
+
+
+def leave(logits, temperatures, thresholds):
+    """Follow the definition of the policy, one exit after the other."""
+    for k, threshold in enumerate((*thresholds, 0.0)):
+        probabilities = softmax(logits[k], temperatures[k])
+        if probabilities.max() >= threshold:
+            return int(logits[k].argmax()), k, probabilities
+    raise AssertionError
+
+
+@pytest.mark.parametrize("kind", ["float32", "int8"])
+def test_predictions_follow_the_policy(network, make_bundle, kind):
+    model = Model.load(make_bundle(getattr(network, kind)))
+    exits = []
+    for image in network.images:
+        prediction = model.predict(image)
+        class_index, exit_index, probabilities = leave(
+            model.segments.logits(image), (2.0, 1.0, 0.5), (0.6, 0.6)
+        )
+        assert (prediction.class_index, prediction.exit_index) == (class_index, exit_index)
+        assert prediction.label == ("ant", "bee", "cat", "dog")[class_index]
+        assert prediction.confidence == probabilities.max()
+        np.testing.assert_array_equal(prediction.probabilities, probabilities)
+        exits.append(exit_index)
+    assert set(exits) == {0, 1, 2}  # or the test would say nothing about some exit
+
+
+def watched(runner, k, ran):
+    """Note in `ran` that segment k runs."""
+
+    def run(**tensors):
+        ran.append(k)
+        return runner(**tensors)
+
+    return run
+
+
+@pytest.mark.parametrize(("thresholds", "left_at"), [((0, 0), 0), ((2, 0), 1), ((2.0, 2.0), 2)])
+def test_later_segments_are_not_run(network, make_bundle, thresholds, left_at):
+    model = Model.load(make_bundle(), thresholds=thresholds)
+    ran: list[int] = []
+    for k, runner in enumerate(model.segments._runners):
+        model.segments._runners[k] = watched(runner, k, ran)
+    assert model.predict(network.images[0]).exit_index == left_at
+    assert ran == list(range(left_at + 1))
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "message"),
+    [
+        ([0.5], "1 thresholds were given, a model with 3 exits takes 2"),
+        ([0.5, 0.5, 0.5], "3 thresholds were given"),
+        ([0.5, float("inf")], "a threshold is inf; it must be a finite number"),
+        ([float("nan"), 0.5], "a threshold is nan"),
+        ([-0.1, 0.5], "a threshold is -0.1"),
+    ],
+)
+def test_thresholds_that_do_not_fit_are_refused(make_bundle, thresholds, message):
+    with pytest.raises(BundleError, match=message):
+        Model.load(make_bundle(), thresholds=thresholds)
+
+
+def test_a_damaged_model_is_refused(network, make_bundle):
+    folder = make_bundle()
+    content = bytearray(network.float32)
+    content[-1] ^= 1
+    (folder / "model.tflite").write_bytes(content)
+    with pytest.raises(BundleError, match=r"model\.tflite has the SHA-256 .* the file is damaged"):
+        Model.load(folder)
+
+
+def test_a_missing_model_is_refused(make_bundle):
+    folder = make_bundle()
+    (folder / "model.tflite").unlink()
+    with pytest.raises(BundleError, match=r"model\.tflite is not there"):
+        Model.load(folder)
+
+
+def test_a_manifest_of_another_model_is_refused(make_bundle):
+    with pytest.raises(BundleError, match=r"\(3, \(6, 5, 1\), 4\), its manifest says .* 2\)"):
+        Model.load(make_bundle(class_names=["ant", "bee"]))
+    with pytest.raises(BundleError, match="task is segmentation"):
+        Model.load(make_bundle(task="segmentation"))
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.zeros((6, 5), np.uint8), r"uint8 \[6, 5\], the model takes uint8 \[6, 5, 1\]"),
+        (np.zeros((1, 6, 5, 1), np.uint8), r"uint8 \[1, 6, 5, 1\]"),
+        (np.zeros((6, 5, 1), np.float32), r"float32 \[6, 5, 1\], the model takes uint8"),
+    ],
+)
+def test_pictures_of_another_form_are_refused(make_bundle, image, message):
+    with pytest.raises(DatasetError, match=message):
+        Model.load(make_bundle()).predict(image)
+
+
+def test_the_runtime_needs_numpy_and_litert_alone(make_bundle):
+    script = """if True:
+        import sys
+        import numpy as np
+        from kdtasks.edge.model import Model
+        Model.load(sys.argv[1]).predict(np.zeros((6, 5, 1), np.uint8))
+        heavy = {"tensorflow", "tf_keras", "pydantic", "PIL", "typer", "scipy", "ruamel", "dvc"}
+        print(sorted(heavy & {name.split(".")[0] for name in sys.modules}))
+        print(sorted(name for name in sys.modules if name.startswith("kdtasks.")))
+    """
+    finished = subprocess.run(
+        [sys.executable, "-c", script, str(make_bundle())],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    heavy, own = finished.stdout.splitlines()
+    assert heavy == "[]"
+    assert "kdtasks.errors" in own
+    assert not {"kdtasks.params", "kdtasks.exits", "kdtasks.atomic"} & set(eval(own))

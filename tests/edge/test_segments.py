@@ -1,0 +1,167 @@
+import numpy as np
+import pytest
+
+from kdtasks.edge import segments as segments_module
+from kdtasks.edge.segments import Segments, TensorSpec
+from kdtasks.errors import BundleError
+
+
+def test_float_chain_gives_the_networks_logits(network):
+    segments = Segments(network.float32)
+    assert (segments.count, segments.input_shape, segments.num_classes) == (3, (6, 5, 1), 4)
+    for image in network.images[:10]:
+        logits = segments.logits(image)
+        assert logits.dtype == np.float32
+        np.testing.assert_allclose(logits, network.logits(image), rtol=1e-4, atol=1e-5)
+
+
+def test_int8_chain_stays_near_the_float_network(network):
+    segments = Segments(network.int8)
+    expected = np.stack([network.logits(image) for image in network.images])
+    found = segments.logits_of(network.images)
+    assert found.shape == expected.shape
+    assert found.dtype == np.float32
+    spread = expected.std(axis=(0, 2))
+    assert (np.abs(found - expected).mean(axis=(0, 2)) < 0.05 * spread).all()
+
+
+def test_path_and_content_open_the_same_model(network, tmp_path):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(network.int8)
+    image = network.images[3]
+    np.testing.assert_array_equal(
+        Segments(path).logits(image), Segments(network.int8, threads=2).logits(image)
+    )
+
+
+def watched(runner, k, ran):
+    """Note in `ran` that segment k runs."""
+
+    def run(**tensors):
+        ran.append(k)
+        return runner(**tensors)
+
+    return run
+
+
+def test_steps_run_a_segment_only_when_asked(network):
+    segments = Segments(network.float32)
+    ran: list[int] = []
+    segments._runners = [watched(runner, k, ran) for k, runner in enumerate(segments._runners)]
+    steps = segments.steps(network.images[0])
+    next(steps)
+    assert ran == [0]
+    next(steps)
+    assert ran == [0, 1]
+    np.testing.assert_allclose(
+        list(segments.steps(network.images[1])), network.logits(network.images[1]), rtol=1e-4
+    )
+
+
+def test_results_do_not_change_with_what_ran_before(network):
+    segments = Segments(network.int8)
+    first = segments.logits(network.images[0])
+    kept = first.copy()
+    next(segments.steps(network.images[5]))
+    segments.logits(network.images[1])
+    np.testing.assert_array_equal(first, kept)
+    np.testing.assert_array_equal(segments.logits(network.images[0]), kept)
+
+
+def test_features_of_other_pictures_are_refused(network):
+    with pytest.raises(
+        BundleError, match=r"`features_0` of the model is given as .* taken by segment_1"
+    ):
+        Segments(network.int8_mismatched)
+
+
+@pytest.mark.parametrize("content", [b"", b"no model at all", None])
+def test_a_file_that_is_no_model_is_refused(network, content):
+    with pytest.raises(BundleError, match=r"is not a readable \.tflite"):
+        Segments(network.float32[:200] if content is None else content)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(BundleError, match=r"absent\.tflite is not a readable"):
+        Segments(tmp_path / "absent.tflite")
+
+
+def test_other_signatures_are_refused(network):
+    renamed = network.float32.replace(b"segment_1", b"serving_1")
+    with pytest.raises(BundleError, match=r"signatures .*serving_1.* were expected"):
+        Segments(renamed)
+
+
+@pytest.mark.parametrize(
+    ("scale", "zero_point"), [(1.0, -128), (0.5, -128), (1.0, 0), (2.0, -100), (0.997, -127)]
+)
+def test_int8_input_is_quantised_by_scale_and_zero_point(scale, zero_point):
+    encode = segments_module._encoder(
+        TensorSpec((1, 16, 16, 1), np.dtype(np.int8), scale, zero_point)
+    )
+    pixels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
+    expected = np.clip(np.rint(pixels / scale) + zero_point, -128, 127)
+    encoded = encode(pixels)
+    assert encoded.dtype == np.int8
+    np.testing.assert_array_equal(encoded, expected)
+
+
+def test_uint8_input_goes_straight_in():
+    encode = segments_module._encoder(TensorSpec((1, 2, 2, 1), np.dtype(np.uint8), 1.0, 0))
+    image = np.array([[[0], [7]], [[200], [255]]], np.uint8)
+    np.testing.assert_array_equal(encode(image), image)
+
+
+def test_an_input_that_is_not_pixels_is_refused():
+    spec = TensorSpec((1, 2, 2, 1), np.dtype(np.int32), 0.0, 0)
+    with pytest.raises(BundleError, match=r"segment_0 takes image int32 .* was expected"):
+        segments_module._encoder(spec)
+
+
+def test_int8_logits_are_scaled_back():
+    decode = segments_module._decoder(TensorSpec((1, 2), np.dtype(np.int8), 0.5, -3))
+    np.testing.assert_array_equal(decode(np.array([-3, 5], np.int8)), [0.0, 4.0])
+
+
+FEATURES = TensorSpec((1, 8), np.dtype(np.int8), 0.1, 3)
+LOGITS = TensorSpec((1, 4), np.dtype(np.float32), 0.0, 0)
+IMAGE = TensorSpec((1, 6, 5, 1), np.dtype(np.float32), 0.0, 0)
+
+
+def chain():
+    inputs = [{"image": IMAGE}, {"features_0": FEATURES}]
+    outputs = [{"logits": LOGITS, "features_0": FEATURES}, {"logits": LOGITS}]
+    return inputs, outputs
+
+
+def test_scales_may_differ_by_rounding_only():
+    inputs, outputs = chain()
+    inputs[1]["features_0"] = FEATURES._replace(scale=0.1 * (1 + 1e-7))
+    segments_module._check_chain("m", inputs, outputs)
+    for change in ({"scale": 0.1001}, {"zero_point": 4}, {"dtype": np.dtype(np.float32)}):
+        inputs[1]["features_0"] = FEATURES._replace(**change)
+        with pytest.raises(BundleError, match="quantise all segments with features of the same"):
+            segments_module._check_chain("m", inputs, outputs)
+
+
+def test_segments_that_do_not_fit_are_refused():
+    inputs, outputs = chain()
+    inputs[1]["features_7"] = FEATURES
+    with pytest.raises(BundleError, match=r"takes `features_7`, but .* give \['features_0'\]"):
+        segments_module._check_chain("m", inputs, outputs)
+    inputs, outputs = chain()
+    del outputs[1]["logits"]
+    with pytest.raises(BundleError, match=r"segment_1 of m gives \[\], without `logits`"):
+        segments_module._check_chain("m", inputs, outputs)
+    inputs, outputs = chain()
+    outputs[1]["logits"] = LOGITS._replace(shape=(1, 5))
+    with pytest.raises(BundleError, match="every exit must tell the same classes"):
+        segments_module._check_chain("m", inputs, outputs)
+    inputs, outputs = chain()
+    inputs[0] = {"input_1": IMAGE}
+    with pytest.raises(BundleError, match="it must take one picture"):
+        segments_module._check_chain("m", inputs, outputs)
+    inputs, outputs = chain()
+    inputs[0]["image"] = IMAGE._replace(shape=(8, 6, 5, 1))
+    with pytest.raises(BundleError, match="use batch size 1"):
+        segments_module._check_chain("m", inputs, outputs)

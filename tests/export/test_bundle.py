@@ -1,0 +1,135 @@
+import hashlib
+import json
+
+import numpy as np
+import pytest
+
+from kdtasks.edge.model import Model
+from kdtasks.errors import BundleError, ExportError
+from kdtasks.export.bundle import make_manifest, write_bundle, write_refused_bundle
+
+CALIBRATION = {
+    "mode": "drop",
+    "score": "max_probability",
+    "temperatures": [1.5],
+    "thresholds": [],
+    "macs": [12],
+    "expected": {"accuracy": 0.9, "cost": 1.0, "taken": [1.0]},
+    "full": {"accuracy": 0.9},
+    "rows": 10,
+}
+
+
+@pytest.fixture(scope="module")
+def tflite(tmp_path_factory):
+    """A network with one exit: three classes from 2 by 2 pixels."""
+    import tensorflow as tf
+
+    weights = np.arange(12, dtype=np.float32).reshape(4, 3)
+
+    class Network(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec((1, 2, 2, 1), tf.float32, name="image")])
+        def segment_0(self, image):
+            return {"logits": tf.reshape(image, (1, 4)) @ weights}
+
+    folder = tmp_path_factory.mktemp("network")
+    module = Network()
+    tf.saved_model.save(module, str(folder / "saved"), signatures={"segment_0": module.segment_0})
+    converter = tf.lite.TFLiteConverter.from_saved_model(
+        str(folder / "saved"), signature_keys=["segment_0"]
+    )
+    path = folder / "model.tflite"
+    path.write_bytes(converter.convert())
+    return path
+
+
+@pytest.fixture
+def describe(tflite, tmp_path):
+    dataset = tmp_path / "dataset.json"
+    dataset.write_text('{"name": "pixels"}\n')
+
+    def make(**changes):
+        arguments = {
+            "name": "pixels-student",
+            "variant": "float32",
+            "task": "classification",
+            "class_names": ["ant", "bee", "größe 3"],
+            "input_shape": (2, 2, 1),
+            "calibration": CALIBRATION,
+            "dataset_file": dataset,
+            "parameters": {"exits": {"mode": "drop"}},
+        }
+        return make_manifest(tflite, **{**arguments, **changes})
+
+    return make
+
+
+def test_a_bundle_holds_what_a_device_needs(tflite, describe, tmp_path):
+    folder = tmp_path / "bundles" / "float32"
+    write_bundle(folder, tflite, describe())
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *("labels.txt", "manifest.json", "model.tflite")
+    ]
+    assert (folder / "labels.txt").read_text(encoding="utf-8") == "ant\nbee\ngröße 3\n"
+    assert (folder / "model.tflite").read_bytes() == tflite.read_bytes()
+    content = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    assert content["format_version"] == 1
+    assert content["sha256"] == hashlib.sha256(tflite.read_bytes()).hexdigest()
+    assert content["bytes"] == tflite.stat().st_size
+    assert content["dataset_sha256"] == hashlib.sha256(b'{"name": "pixels"}\n').hexdigest()
+    assert content["input"] == {"shape": [2, 2, 1], "dtype": "uint8", "range": [0, 255]}
+    assert content["calibration"]["expected"] == CALIBRATION["expected"]
+    assert content["libraries"]["ai-edge-litert"]
+    # Pixel 1 alone weighs (3, 4, 5).
+    prediction = Model.load(folder).predict(np.array([[[0], [1]], [[0], [0]]], np.uint8))
+    assert (prediction.label, prediction.exit_index) == ("größe 3", 0)
+
+
+def test_the_same_model_gives_the_same_bytes(tflite, describe, tmp_path):
+    contents = []
+    for name in ("first", "second"):
+        write_bundle(tmp_path / name, tflite, describe())
+        files = sorted((tmp_path / name).iterdir())
+        contents.append([(path.name, path.read_bytes()) for path in files])
+    assert contents[0] == contents[1]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"class_names": ["ant", "bee"]},
+        {"input_shape": (2, 3, 1)},
+        {"calibration": {**CALIBRATION, "thresholds": [0.5]}},
+        {"calibration": {**CALIBRATION, "temperatures": [1.0, 1.0], "macs": [1, 2]}},
+    ],
+)
+def test_a_bundle_that_does_not_fit_is_not_written(tflite, describe, tmp_path, changes):
+    folder = tmp_path / "bundle"
+    with pytest.raises(BundleError, match="export the bundle again"):
+        write_bundle(folder, tflite, describe(**changes))
+    assert not folder.exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dataset.json"]
+
+
+def test_a_failed_write_leaves_the_bundle_before_it(tflite, describe, tmp_path):
+    folder = tmp_path / "bundle"
+    write_bundle(folder, tflite, describe())
+    before = (folder / "manifest.json").read_bytes()
+    with pytest.raises(BundleError):
+        write_bundle(folder, tflite, describe(input_shape=(9, 9, 1)))
+    assert (folder / "manifest.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("label", ["two\nlines", "", "end\r"])
+def test_a_class_name_that_is_not_a_line_is_refused(describe, label):
+    with pytest.raises(ExportError, match="is not one line of text; rename the class"):
+        describe(class_names=["ant", "bee", label])
+
+
+def test_a_refused_variant_has_a_folder_with_the_reason(tflite, describe, tmp_path):
+    folder = tmp_path / "bundle"
+    write_bundle(folder, tflite, describe())
+    write_refused_bundle(folder, {"refused": "no filter can go"})
+    assert [path.name for path in folder.iterdir()] == ["manifest.json"]
+    with pytest.raises(BundleError, match="could not be built: no filter can go"):
+        Model.load(folder)

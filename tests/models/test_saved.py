@@ -1,0 +1,134 @@
+"""A model on disk comes back as it was, and the same weights are the same bytes."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kdtasks.atomic import read_json
+from kdtasks.errors import ModelError
+from kdtasks.models.multi_exit import MultiExitModel
+from kdtasks.models.saved import load_model, save_model
+from kdtasks.models.zoo import build
+from kdtasks.params.architecture import Architecture, CnnParams, ResNet8Params, UNetParams
+
+Run = Callable[[MultiExitModel, np.ndarray], list[np.ndarray]]
+Randomize = Callable[[MultiExitModel], MultiExitModel]
+Save = Callable[[Path], MultiExitModel]
+
+FILES = {"model.weights.h5", "model.json"}
+CNN = CnnParams(name="cnn", filters=(3, 4), dropout=0.2, dense=(6,), activation="leaky_relu")
+EXITS = ("block_1",)
+LOAD_AND_SAVE = """
+import sys
+from pathlib import Path
+from pydantic import TypeAdapter
+from kdtasks.atomic import read_json
+from kdtasks.models.saved import load_model, save_model
+from kdtasks.params.architecture import CnnParams
+source, target = map(Path, sys.argv[1:])
+description = read_json(source / "model.json")
+model = load_model(source)
+save_model(target, model, architecture=CnnParams.model_validate(description["architecture"]),
+           exits=description["exits"])
+"""
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@pytest.fixture
+def save(randomize: Randomize) -> Save:
+    """Save the same small network again and again, each time built anew."""
+
+    def save(folder: Path) -> MultiExitModel:
+        model = randomize(build(CNN, input_shape=(8, 8, 1), num_classes=3, exits=EXITS))
+        save_model(folder, model, architecture=CNN, exits=EXITS)
+        return model
+
+    return save
+
+
+@pytest.mark.parametrize(
+    ("architecture", "exits"),
+    [
+        (CNN, EXITS),
+        (ResNet8Params(name="resnet8", width=0.25), ("stem", "block_2")),
+        (UNetParams(name="unet", filters=(2, 3, 4)), ("up_1",)),
+    ],
+)
+def test_a_loaded_model_gives_the_same_logits(
+    architecture: Architecture,
+    exits: tuple[str, ...],
+    tmp_path: Path,
+    randomize: Randomize,
+    run_flat: Run,
+    pictures: Callable[..., np.ndarray],
+):
+    model = randomize(build(architecture, input_shape=(8, 8, 1), num_classes=3, exits=exits))
+    save_model(tmp_path / "model", model, architecture=architecture, exits=exits)
+    loaded = load_model(tmp_path / "model")
+    assert loaded.taps == model.taps
+    images = pictures(8, 8, 1)
+    for one, other in zip(run_flat(model, images), run_flat(loaded, images), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_description_says_what_is_there(tmp_path: Path, save: Save):
+    model = save(tmp_path / "model")
+    description = read_json(tmp_path / "model" / "model.json")
+    assert description == {
+        "architecture": CNN.model_dump(mode="json"),
+        "exits": ["block_1"],
+        "input_shape": [8, 8, 1],
+        "num_classes": 3,
+        "parameters": model.count_parameters(),
+        "macs": model.macs(),
+    }
+
+
+def test_the_same_weights_are_the_same_bytes(tmp_path: Path, save: Save):
+    save(tmp_path / "first")
+    save(tmp_path / "second")
+    assert content(tmp_path / "first") == content(tmp_path / "second")
+    assert set(content(tmp_path / "first")) == FILES
+
+
+def test_another_process_writes_the_same_bytes(tmp_path: Path, save: Save):
+    save(tmp_path / "first")
+    command = [
+        sys.executable,
+        "-c",
+        LOAD_AND_SAVE,
+        *(str(tmp_path / n) for n in ("first", "second")),
+    ]
+    subprocess.run(command, check=True, timeout=120)
+    assert content(tmp_path / "first") == content(tmp_path / "second")
+
+
+def test_saving_replaces_what_was_there(tmp_path: Path, save: Save):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "stale.txt").write_text("old", encoding="utf-8")
+    save(tmp_path / "model")
+    assert set(content(tmp_path / "model")) == FILES
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_a_missing_file_is_named(name: str, tmp_path: Path, save: Save):
+    save(tmp_path / "model")
+    (tmp_path / "model" / name).unlink()
+    with pytest.raises(ModelError, match=rf"holds no {name}; run the stage that writes it"):
+        load_model(tmp_path / "model")
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_a_damaged_file_is_named(name: str, tmp_path: Path, save: Save):
+    save(tmp_path / "model")
+    file = tmp_path / "model" / name
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    with pytest.raises(ModelError, match=rf"{name} is damaged .*; run the stage that writes it"):
+        load_model(tmp_path / "model")

@@ -1,0 +1,116 @@
+"""Every network of the zoo, with exits at each of its places."""
+
+import itertools
+import re
+
+import pytest
+
+from kdtasks.errors import ModelError
+from kdtasks.models.zoo import build
+from kdtasks.params.architecture import (
+    AlexNetParams,
+    Architecture,
+    CnnParams,
+    ResNet8Params,
+    UNetParams,
+)
+
+CNN = CnnParams(name="cnn", filters=(4, 6, 8), dropout=0.1, dense=(5,))
+ZOO: list[tuple[Architecture, tuple[str, ...]]] = [
+    (CNN, ("block_1", "block_2", "block_3")),
+    (
+        CNN.model_copy(
+            update={"top": "flatten", "downsampling": "strides", "activation": "leaky_relu"}
+        ),
+        ("block_1", "block_2", "block_3"),
+    ),
+    (ResNet8Params(name="resnet8", width=0.25), ("stem", "block_1", "block_2", "block_3")),
+    (
+        AlexNetParams(name="alexnet", width=0.1),
+        ("block_1", "block_2", "block_3", "block_4", "block_5"),
+    ),
+    (UNetParams(name="unet", filters=(2, 3, 4, 5), dropout=0.1), ("up_1", "up_2", "up_3")),
+]
+NAMES = ["cnn", "cnn_strides", "resnet8", "alexnet", "unet"]
+
+
+@pytest.mark.parametrize(("architecture", "taps"), ZOO, ids=NAMES)
+def test_an_exit_may_be_at_any_one_place(architecture: Architecture, taps: tuple[str, ...]):
+    for tap in taps:
+        model = build(architecture, input_shape=(16, 16, 3), num_classes=7, exits=[tap])
+        assert model.num_exits == 2
+        assert len(model.segments()) == 2
+
+
+@pytest.mark.parametrize(("architecture", "taps"), ZOO, ids=NAMES)
+def test_exits_may_be_at_all_places(architecture: Architecture, taps: tuple[str, ...]):
+    model = build(architecture, input_shape=(16, 16, 3), num_classes=7, exits=taps)
+    assert model.num_exits == len(taps) + 1
+    assert model.input_shape == (16, 16, 3)
+    rows = (16, 16) if architecture.name == "unet" else ()
+    assert [tuple(output.shape[1:]) for output in model.network.outputs] == [
+        (*rows, 7)
+    ] * model.num_exits
+    costs = model.macs()
+    assert len(costs) == model.num_exits
+    assert all(earlier < later for earlier, later in itertools.pairwise(costs))
+
+
+@pytest.mark.parametrize(("architecture", "taps"), ZOO, ids=NAMES)
+def test_layers_bear_the_same_names_in_every_model(
+    architecture: Architecture, taps: tuple[str, ...]
+):
+    first, second = (
+        build(architecture, input_shape=(16, 16, 1), num_classes=3, exits=taps) for _ in range(2)
+    )
+    assert [layer.name for layer in first.network.layers] == [
+        layer.name for layer in second.network.layers
+    ]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 7)])
+def test_chains_take_pictures_of_any_size(size: tuple[int, int]):
+    for architecture, taps in ZOO[:-1]:
+        model = build(architecture, input_shape=(*size, 1), num_classes=2, exits=taps)
+        assert {tuple(output.shape) for output in model.network.outputs} == {(None, 2)}
+
+
+def test_a_picture_need_not_be_square_for_a_unet():
+    model = build(ZOO[-1][0], input_shape=(16, 24, 3), num_classes=2, exits=("up_1", "up_3"))
+    assert {tuple(output.shape) for output in model.network.outputs} == {(None, 16, 24, 2)}
+
+
+@pytest.mark.parametrize(
+    ("exits", "message"),
+    [
+        (
+            ("block_4",),
+            "student.exits: cnn has no block 'block_4'; its blocks: block_1, block_2, block_3; "
+            "did you mean 'block_3'?",
+        ),
+        (("blok_1",), "did you mean 'block_1'?"),
+        (("middle",), "no block 'middle'; its blocks: block_1, block_2, block_3"),
+        (
+            ("block_2", "block_1"),
+            "got ['block_2', 'block_1']; give each block once, in the order "
+            "block_1, block_2, block_3",
+        ),
+        (("block_1", "block_1"), "got ['block_1', 'block_1']; give each block once"),
+    ],
+)
+def test_exits_that_cannot_be_are_refused(exits: tuple[str, ...], message: str):
+    with pytest.raises(ModelError, match=re.escape(message)):
+        build(CNN, input_shape=(8, 8, 1), num_classes=2, exits=exits)
+
+
+def test_a_name_like_no_other_gets_no_hint():
+    with pytest.raises(ModelError) as raised:
+        build(CNN, input_shape=(8, 8, 1), num_classes=2, exits=["zzz"])
+    assert "did you mean" not in str(raised.value)
+
+
+@pytest.mark.parametrize("size", [(12, 16), (16, 12)])
+def test_a_unet_refuses_sizes_that_it_cannot_halve(size: tuple[int, int]):
+    message = re.escape(f"4 levels needs height and width that are multiples of 8, got {size[0]}×")
+    with pytest.raises(ModelError, match=message):
+        build(ZOO[-1][0], input_shape=(*size, 1), num_classes=2)

@@ -1,0 +1,37 @@
+"""A valid params file to break in one place."""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "mnist-5k.yaml"
+DELETED = object()
+
+
+@pytest.fixture(scope="session")
+def valid_content() -> dict[str, Any]:
+    content: dict[str, Any] = YAML(typ="safe", pure=True).load(RECIPE.read_text(encoding="utf-8"))
+    return content
+
+
+@pytest.fixture
+def changed(valid_content: dict[str, Any]) -> Callable[..., dict[str, Any]]:
+    """The valid content with one dotted key set, or deleted where no value is given."""
+
+    def change(key: str, value: Any = DELETED) -> dict[str, Any]:
+        content = copy.deepcopy(valid_content)
+        section = content
+        *outer, last = key.split(".")
+        for part in outer:
+            section = section[part]
+        if value is DELETED:
+            del section[last]
+        else:
+            section[last] = value
+        return content
+
+    return change

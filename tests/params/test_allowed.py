@@ -1,0 +1,51 @@
+"""The words for kinds and ranges."""
+
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import Field
+
+from kdtasks.params.allowed import allowed_range, allowed_values
+from kdtasks.params.architecture import Architecture
+from kdtasks.params.section import Count, Counts, Fraction, OpenFraction, Positive
+from kdtasks.params.training import DistillParams
+
+
+@pytest.mark.parametrize(
+    ("annotation", "expected"),
+    [
+        (bool, "true or false"),
+        (str, "text"),
+        (Count, "whole number, 1 or more"),
+        (Fraction, "number, 0 to 1"),
+        (OpenFraction, "number, more than 0 and less than 1"),
+        (Positive, "number, more than 0"),
+        (Positive | None, "null or number, more than 0"),
+        (Annotated[int, Field(le=9)], "whole number, at most 9"),
+        (Annotated[str, Field(pattern="^a$")], "text, matching ^a$"),
+        (Literal["a", "b"], "a, b"),
+        (Literal[1, 3] | None, "null, 1, 3"),
+        (Counts, "list, each item whole number, 1 or more"),
+        (tuple[Count, Count], "list of 2 items, each whole number, 1 or more"),
+        (dict[str, str | Count], "mapping from a name to text or whole number, 1 or more"),
+        (DistillParams, "mapping with alpha, temperature, loss, epochs"),
+        (Architecture, "mapping with `name`: cnn, resnet8, alexnet, unet"),
+        (Architecture | None, "null or mapping with `name`: cnn, resnet8, alexnet, unet"),
+    ],
+)
+def test_allowed_values(annotation: Any, expected: str):
+    assert allowed_values(annotation) == expected
+
+
+@pytest.mark.parametrize(
+    ("annotation", "expected"),
+    [
+        (Fraction, "0 to 1"),
+        (str, ""),
+        (Positive | None, "more than 0"),
+        (Annotated[Counts, Field(min_length=1)], "at least 1 item"),
+        (Annotated[Counts, Field(min_length=2)], "at least 2 items"),
+    ],
+)
+def test_allowed_range(annotation: Any, expected: str):
+    assert allowed_range(annotation) == expected

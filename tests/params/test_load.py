@@ -1,0 +1,117 @@
+"""Reading params.yaml, and the checks that span sections."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from kdtasks.errors import ParamsError
+from kdtasks.params import load_params, load_project_params, parse_params
+
+ROOT = Path(__file__).parents[2]
+RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_is_valid_and_named_after_its_file(path: Path):
+    assert load_params(path).recipe == path.stem
+
+
+def test_params_yaml_is_valid():
+    assert load_params(ROOT / "params.yaml").seeds
+
+
+def test_sections_are_frozen(valid_content: dict[str, Any]):
+    params = parse_params(valid_content)
+    with pytest.raises((ValidationError, dataclasses.FrozenInstanceError)):
+        params.distill.alpha = 0.5
+
+
+def test_lists_become_tuples_and_defaults_are_filled_in(changed: Callable[..., Any]):
+    params = parse_params(changed("exits"))
+    assert params.seeds == (0, 1, 2)
+    assert params.exits.mode == "drop"
+
+
+def test_a_missing_file_names_the_command_that_writes_one(tmp_path: Path):
+    with pytest.raises(ParamsError, match=r"params\.yaml is not there; `kdtasks recipe use"):
+        load_params(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "got null; allowed: a mapping with recipe, seeds,"),
+        ("[1, 2]", r"got \[1, 2\]; allowed: a mapping with"),
+        ("recipe: [", "is not valid YAML: .*line 1"),
+        ("recipe: a\nrecipe: b", 'is not valid YAML: .*duplicate key "recipe"'),
+    ],
+)
+def test_a_file_that_is_no_mapping_is_one_line(tmp_path: Path, text: str, message: str):
+    path = tmp_path / "params.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ParamsError, match=message) as caught:
+        load_params(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_in_another_encoding_is_refused(tmp_path: Path):
+    path = tmp_path / "params.yaml"
+    path.write_bytes("recipe: Größe".encode("latin-1"))
+    with pytest.raises(ParamsError, match=r"is not UTF-8 text .*; save it as UTF-8"):
+        load_params(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("seeds", [1, 2, 1], r"params: seeds holds a seed twice: \[1, 2, 1\]"),
+        ("compress.variants", ["int8", "int8"], "compress.variants holds a variant twice"),
+        ("compress.variants", ["int9"], "'int9'.*must end in one of: .*did you mean 'int8'"),
+        ("student.model", {"name": "unet", "filters": [4, 8]}, "segmentation needs unet"),
+        ("data.split.train", 0.5, "data.split: the four shares add up to 0.9, they must add up"),
+        ("teacher.model", None, "teacher: model is null"),
+        ("select.max_accuracy_drop", None, "select: objective size needs max_accuracy_drop"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(
+    changed: Callable[..., Any], key: str, value: Any, message: str
+):
+    with pytest.raises(ParamsError, match=message):
+        parse_params(changed(key, value))
+
+
+def test_an_exit_that_the_network_does_not_have(changed: Callable[..., Any]):
+    with pytest.raises(ParamsError, match="no block 'block_9'; its blocks: block_1, block_2, blo"):
+        parse_params(changed("student.exits", ["block_9"]))
+
+
+def test_a_teacher_for_another_task(changed: Callable[..., Any]):
+    unet = {"name": "unet", "filters": [4, 8]}
+    with pytest.raises(ParamsError, match=r"teacher\.model is unet, data\.name mnist-5k"):
+        parse_params(changed("teacher.model", unet))
+
+
+def test_a_project_names_keys_that_dvc_would_miss(tmp_path: Path, changed: Callable[..., Any]):
+    (tmp_path / "params.yaml").write_text(json.dumps(changed("train.batch_size")))
+    with pytest.raises(ParamsError, match=r"every key .* defaults: train\.batch_size: 64"):
+        load_project_params(tmp_path)
+
+
+def test_a_project_names_a_path_that_is_not_there(tmp_path: Path, valid_content: dict[str, Any]):
+    (tmp_path / "params.yaml").write_text(json.dumps(valid_content))
+    (tmp_path / "data/raw").mkdir(parents=True)
+    with pytest.raises(ParamsError, match=r"teacher\.path: models/import is not there"):
+        load_project_params(tmp_path)
+
+
+def test_the_recipes_are_complete(tmp_path: Path):
+    for folder in ("data/raw", "models/import"):
+        (tmp_path / folder).mkdir(parents=True)
+    for recipe in RECIPES:
+        (tmp_path / "params.yaml").write_bytes(recipe.read_bytes())
+        assert load_project_params(tmp_path) == load_params(recipe)

@@ -1,0 +1,268 @@
+"""A project's files as the stages would write them, from a seeded generator."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kdtasks.atomic import write_json
+from kdtasks.evaluation.classification import exit_breakdown
+from kdtasks.evaluation.comparison import compare
+from kdtasks.evaluation.intervals import wilson_interval
+from kdtasks.params import Params, parse_params
+from kdtasks.report.page import write_report
+
+ROWS, CLASSES = 1000, 10
+# Accuracy of every exit, bytes, gzipped bytes, MACs up to every exit, milliseconds.
+VARIANTS: dict[str, Any] = {
+    "float32": ([0.82, 0.925, 0.966], 38_420, 31_950, [57_000, 168_000, 286_000], 0.061),
+    "int8": ([0.815, 0.922, 0.964], 20_336, 14_210, [57_000, 168_000, 286_000], 0.048),
+    "magnitude+int8": ([0.80, 0.91, 0.957], 20_336, 8_130, [57_000, 168_000, 286_000], 0.048),
+    "filters+int8": ([0.74, 0.87, 0.938], 13_904, 8_820, [29_000, 61_000, 92_000], 0.027),
+}
+
+
+@pytest.fixture
+def params_content() -> dict[str, Any]:
+    return {
+        "recipe": "mnist-5k",
+        "seeds": [0, 1, 2],
+        "data": {
+            "name": "mnist-5k",
+            "split": {"train": 0.6, "validation": 0.1, "calibration": 0.1, "test": 0.2},
+        },
+        "teacher": {"source": "train", "model": {"name": "cnn", "filters": [32, 64, 128]}},
+        "student": {
+            "model": {"name": "cnn", "filters": [8, 16, 32]},
+            "exits": ["block_1", "block_2"],
+        },
+        "compress": {"variants": list(VARIANTS)},
+        "evaluate": {"bootstrap_samples": 500},
+        "select": {"max_accuracy_drop": 0.02, "objective": "size"},
+    }
+
+
+@pytest.fixture
+def make_project(
+    params_content: dict[str, Any],
+) -> Callable[..., Params]:
+    """Return `make(root, gain=…, exits=…, **changed params)`, which writes every input file."""
+
+    def make(root: Path, *, gain: float = 0.013, exits: int = 3, **changes: Any) -> Params:
+        content = {**params_content, **changes}
+        if exits == 1:
+            content["student"] = {**content["student"], "exits": []}
+        params = parse_params(content)
+        generator = np.random.default_rng(20)
+        labels = generator.integers(0, CLASSES, ROWS)
+        hardness = generator.random(ROWS)
+        _write_data(root)
+        _write_training(root, params, generator, gain)
+        _write_compare(root, params, labels, hardness, generator, gain)
+        for variant in params.compress.variants:
+            _write_variant(root, variant, labels, hardness, generator, exits, params.seeds[-1])
+        return params
+
+    return make
+
+
+@pytest.fixture
+def build(tmp_path: Path, make_project: Callable[..., Params]) -> Callable[..., Path]:
+    """Return `build(change=…, **options of make_project)`, which gives the report's folder.
+
+    `change(root)` may change the input files before the report is written.
+    """
+
+    def build_report(
+        *,
+        change: Callable[[Path], None] = lambda root: None,
+        folder: str = "project",
+        **options: Any,
+    ) -> Path:
+        params = make_project(tmp_path / folder, **options)
+        change(tmp_path / folder)
+        (tmp_path / folder / "params.json").write_text(params.model_dump_json())
+        write_report(tmp_path / folder, params)
+        return tmp_path / folder / "report"
+
+    return build_report
+
+
+def _answers(
+    labels: np.ndarray, hardness: np.ndarray, share: float, generator: np.random.Generator
+) -> np.ndarray:
+    right = hardness + generator.normal(0, 0.01, len(labels)) < share
+    return np.where(right, labels, (labels + 1) % CLASSES)
+
+
+def _write_data(root: Path) -> None:
+    totals = {"train": 2997, "validation": 500, "calibration": 500, "test": 1000}
+    names = [str(digit) for digit in range(CLASSES)]
+    write_json(
+        root / "data/prepared/dataset.json",
+        {
+            "name": "mnist-5k",
+            "task": "classification",
+            "class_names": names,
+            "image_shape": [28, 28, 1],
+            "ignore_label": None,
+            "counts": {
+                split: {
+                    "total": total,
+                    "by_class": {name: total // 10 + (int(name) < total % 10) for name in names},
+                }
+                for split, total in totals.items()
+            },
+            "sha256": {},
+            "duplicates": [{"pictures": ["17", "2210"], "labels": ["0"]}],
+            "contradictions": [{"pictures": ["301", "4090"], "labels": ["4", "9"]}],
+            "left_out": [{"path": "row 12", "problem": "blank <picture>"}],
+            "split_by": "stratified",
+        },
+    )
+
+
+def _write_training(
+    root: Path, params: Params, generator: np.random.Generator, gain: float
+) -> None:
+    macs = [57_000, 168_000, 286_000]
+    runs = [("teacher", params.teacher.seed, 0.979, 20, [4_300_000], 185_000)]
+    for seed in params.seeds:
+        runs.append((f"student/{seed}", seed, 0.953, 30, macs, 6_900))
+        runs.append((f"distill/{seed}", seed, 0.953 + gain, 30, macs, 6_900))
+    for name, seed, final, epochs, macs, parameters in runs:
+        accuracies = [final - (0.3 * 0.8**e) + generator.normal(0, 0.002) for e in range(epochs)]
+        write_json(
+            root / f"metrics/{name}.json",
+            {
+                "validation": {
+                    "accuracy": [*[0.82, 0.92][: len(macs) - 1], round(accuracies[-1], 3)],
+                    "loss": 0.2 * (1 - final),
+                },
+                "parameters": parameters,
+                "macs": macs,
+                "epochs": epochs,
+                "seed": seed,
+            },
+        )
+        path = root / f"plots/{name}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["epoch", "loss", "accuracy", "validation_loss", "validation_accuracy"])
+            for epoch, accuracy in enumerate(accuracies, start=1):
+                loss = 3 * (1.01 - accuracy)
+                writer.writerow([epoch, loss * 0.9, accuracy + 0.01, loss, accuracy])
+
+
+def _write_compare(
+    root: Path,
+    params: Params,
+    labels: np.ndarray,
+    hardness: np.ndarray,
+    generator: np.random.Generator,
+    gain: float,
+) -> None:
+    def students(share: float) -> dict[int, np.ndarray]:
+        return {
+            seed: _answers(labels, hardness, share + generator.normal(0, 0.001), generator)
+            for seed in params.seeds
+        }
+
+    write_json(
+        root / "metrics/compare.json",
+        compare(
+            labels,
+            _answers(labels, hardness, 0.979, generator),
+            students(0.951),
+            students(0.951 + gain),
+            confidence=params.evaluate.confidence,
+            bootstrap_samples=params.evaluate.bootstrap_samples,
+            seed=params.evaluate.seed,
+        ),
+    )
+
+
+def _write_variant(
+    root: Path,
+    variant: str,
+    labels: np.ndarray,
+    hardness: np.ndarray,
+    generator: np.random.Generator,
+    exits: int,
+    base_seed: int,
+) -> None:
+    shares, size, gzipped, macs, milliseconds = VARIANTS[variant]
+    shares, macs = shares[-exits:], macs[-exits:]
+    predicted = np.stack([_answers(labels, hardness, share, generator) for share in shares], axis=1)
+    # Easy rows leave early: the hardness is a stand-in for the confidence.
+    limits = [0.55, 0.85][2 - (exits - 1) :]
+    exit_index = np.searchsorted(limits, hardness + generator.normal(0, 0.06, ROWS))
+    answered = predicted[np.arange(ROWS), exit_index]
+    cost = float(np.mean(np.array(macs)[exit_index]) / macs[-1])
+    right, full = int((answered == labels).sum()), int((predicted[:, -1] == labels).sum())
+    write_json(
+        root / f"metrics/compress/{variant}.json",
+        {
+            "variant": variant,
+            "base_seed": base_seed,
+            "bytes": size,
+            "gzip_bytes": gzipped,
+            "parameters": 6_900,
+            "nonzero_parameters": 1_700 if "magnitude" in variant else 6_900,
+            "macs": macs,
+            "validation": {"accuracy": shares},
+        },
+    )
+    write_json(
+        root / f"exits/{variant}/calibration.json",
+        {
+            "mode": "drop",
+            "score": "max_probability",
+            "temperatures": [1.31, 1.12, 1.04][-exits:],
+            "thresholds": [0.93, 0.88][2 - (exits - 1) :],
+            "macs": macs,
+            "expected": {
+                "accuracy": shares[-1] - 0.006,
+                "cost": max(0.0, cost - 0.01),
+                "taken": (np.bincount(exit_index, minlength=exits) / ROWS).tolist(),
+            },
+            "full": {"accuracy": shares[-1]},
+            "rows": 500,
+            "validation": {"accuracy": shares[-1], "cost": cost},
+        },
+    )
+    path = root / f"exits/{variant}/tradeoff.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["cost", "accuracy"])
+        for step in np.linspace(macs[0] / macs[-1], 1, 40 if exits > 1 else 1):
+            writer.writerow([step, shares[-1] - 0.14 * (1 - step) ** 3])
+    write_json(
+        root / f"metrics/evaluate/{variant}.json",
+        {
+            "rows": ROWS,
+            "accuracy": right / ROWS,
+            "interval": list(wilson_interval(right, ROWS, 0.95)),
+            "full": {"accuracy": full / ROWS, "interval": list(wilson_interval(full, ROWS, 0.95))},
+            "cost": cost,
+            "exits": exit_breakdown(labels, predicted, exit_index),
+            "calibration_error": [0.021, 0.014, 0.009][-exits:],
+        },
+    )
+    times = {"p50": milliseconds, "p90": milliseconds * 1.4, "p99": milliseconds * 2.2}
+    write_json(
+        root / f"metrics/benchmark/{variant}.json",
+        {
+            "latency_ms": {**times, "mean": milliseconds * 1.1},
+            "full_ms": {key: value * 1.9 for key, value in times.items()},
+            "exit_ms": [milliseconds * factor for factor in (0.7, 1.3, 1.9)[-exits:]],
+            "peak_memory_mb": 41.5,
+            "threads": 1,
+            "runs": 300,
+            "cpu": "Example CPU",
+        },
+    )

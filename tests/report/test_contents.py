@@ -1,0 +1,54 @@
+"""Reading: what is missing carries its reason, what is damaged is refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kdtasks.errors import KdTasksError
+from kdtasks.params import Params
+from kdtasks.report.contents import last, read_contents
+
+
+def test_missing_files_carry_their_reason(tmp_path: Path) -> None:
+    contents = read_contents(tmp_path, [0], ["int8"])
+    assert contents.teacher == {
+        "refused": "metrics/teacher.json is not there; `dvc repro` writes it"
+    }
+    assert "metrics/compress/int8.json" in contents.variants["int8"].compress["refused"]
+    assert contents.teacher_curve == {}
+
+
+def test_only_the_named_seeds_and_variants_are_read(
+    tmp_path: Path, make_project: Callable[..., Params]
+) -> None:
+    make_project(tmp_path)
+    contents = read_contents(tmp_path, [2], ["int8"])
+    assert list(contents.student) == list(contents.distill_curves) == [2]
+    assert list(contents.variants) == ["int8"]
+    assert len(contents.distill_curves[2]["validation_loss"]) == 30
+
+
+@pytest.mark.parametrize(("text", "message"), [("{", "not valid JSON"), ("[1]", "holds list")])
+def test_damaged_json_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "metrics/teacher.json"
+    path.parent.mkdir()
+    path.write_text(text)
+    with pytest.raises(KdTasksError, match=f"metrics/teacher.json .*{message}.*remove it and run"):
+        read_contents(tmp_path, [0], ["int8"])
+
+
+def test_csv_gaps_are_none_and_words_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "plots/teacher.csv"
+    path.parent.mkdir()
+    path.write_text("epoch,loss\n1,0.5\n2,nan\n3,\n")
+    assert read_contents(tmp_path, [0], []).teacher_curve["loss"] == [0.5, None, None]
+    path.write_text("epoch,loss\n1,high\n")
+    with pytest.raises(KdTasksError, match=r"plots/teacher.csv holds 'high' where a number"):
+        read_contents(tmp_path, [0], [])
+
+
+def test_last_follows_keys() -> None:
+    assert last({"validation": {"accuracy": [0.8, 0.9]}}, "validation", "accuracy") == 0.9
+    assert last({"validation": {"accuracy": []}}, "validation", "accuracy") is None
+    assert last({"refused": "no"}, "validation", "accuracy") is None

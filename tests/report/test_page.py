@@ -1,0 +1,208 @@
+"""The page: same bytes, self-contained, honest, and never brought down by a missing file."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from kdtasks.atomic import read_json, write_json
+
+HEADINGS = [
+    "Models",
+    "Does distillation help?",
+    "Training",
+    "Early exits of int8",
+    "Size against accuracy",
+    "What was found in the data",
+    "Parameters and versions",
+    "Do it again",
+]
+
+
+class Outline(HTMLParser):
+    """Checks that tags are closed in order; collects ids and addresses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+        self.ids += [value or "" for name, value in attributes if name == "id"]
+        self.addresses += [value or "" for name, value in attributes if name in ("src", "href")]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def outline(page: str) -> Outline:
+    parser = Outline()
+    parser.feed(page)
+    parser.close()
+    return parser
+
+
+def text_of(report: Path) -> str:
+    """The page's words without tags, styles and pictures, spaces made plain."""
+    page = (report / "index.html").read_text(encoding="utf-8")
+    page = re.sub(r"<style>.*?</style>|<svg.*?</svg>|<[^>]+>", " ", page, flags=re.DOTALL)
+    return " ".join(page.replace("&nbsp;", " ").split())
+
+
+def test_page_is_one_well_formed_file(build: Callable[..., Path]) -> None:
+    page = (build() / "index.html").read_text(encoding="utf-8")
+    parsed = outline(page)
+    assert parsed.open == []
+    assert len(parsed.ids) == len(set(parsed.ids)) > 0
+    assert all(address.startswith("#") for address in parsed.addresses)
+    assert not re.search(r"https?://|<script|<link|@import|url\((?!#)", page)
+    assert re.findall(r"<h2>(.*?)</h2>", page) == HEADINGS
+    assert page.count("<svg ") == 6
+    assert "blank &lt;picture&gt;" in page  # what comes from the data is escaped
+
+
+def test_same_files_same_bytes_in_another_process(build: Callable[..., Path]) -> None:
+    report = build()
+    files = sorted(report.iterdir())
+    assert [file.name for file in files] == [
+        "index.html",
+        "selection.json",
+        "statistics.json",
+        "summary.json",
+    ]
+    before = [file.read_bytes() for file in files]
+    code = (
+        "import sys\nfrom pathlib import Path\n"
+        "from kdtasks.params import Params\n"
+        "from kdtasks.report.page import write_report\n"
+        "write_report(Path(sys.argv[1]), Params.model_validate_json(Path(sys.argv[2]).read_text()))"
+    )
+    params = report.parent / "params.json"
+    environment = {**os.environ, "PYTHONHASHSEED": "77", "TZ": "Asia/Tokyo"}
+    command = [sys.executable, "-c", code, str(report.parent), str(params)]
+    subprocess.run(command, check=True, env=environment, timeout=120)
+    assert [file.read_bytes() for file in files] == before
+
+
+def test_page_tells_the_main_result(build: Callable[..., Path]) -> None:
+    report = build()
+    compare = read_json(report.parent / "metrics/compare.json")
+    words = text_of(report)
+    assert compare["gain"]["verdict"] == "helps"
+    assert f"Teacher {compare['teacher']['accuracy'] * 100:.1f} %; student alone" in words
+    assert "points, helps); shipped int8 model: 20.3 kB, 0.048 ms a picture" in words
+    assert "int8 is shipped: the smallest of 3 variants within the limits." in words
+    assert read_json(report / "selection.json")["chosen"] == "int8"
+
+
+def test_page_says_when_it_cannot_tell(build: Callable[..., Path]) -> None:
+    words = text_of(build(gain=0.0, seeds=[0, 1]))
+    assert ", cannot tell); shipped" in words
+    assert "holds 0: the seeds differ too much to say" in words
+    one = text_of(build(folder="one", seeds=[4]))
+    assert "with one seed nothing is known of how much luck is in it" in one
+
+
+def test_no_variant_within_the_limits(build: Callable[..., Path]) -> None:
+    limits = {"max_size_kb": 10.0, "max_accuracy_drop": 0.02, "objective": "size"}
+    report = build(select=limits)
+    words = text_of(report)
+    assert "nothing is shipped, no variant is within the limits" in words
+    assert "filters+int8 comes nearest" in words
+    assert "Early exits of filters+int8" in words
+    assert read_json(report / "selection.json")["chosen"] is None
+
+
+def test_network_without_early_exits(build: Callable[..., Path]) -> None:
+    words = text_of(build(exits=1))
+    assert "This network has one exit, so every picture takes the whole network." in words
+    assert "less compute" not in words
+
+
+def test_refused_variant_is_shown_with_its_reason(build: Callable[..., Path]) -> None:
+    def refuse(root: Path) -> None:
+        for folder in ("metrics/compress", "metrics/evaluate", "metrics/benchmark"):
+            write_json(root / folder / "int8.json", {"variant": "int8", "refused": "no int8 <op>"})
+        write_json(root / "exits/int8/calibration.json", {"refused": "no int8 <op>"})
+        (root / "exits/int8/tradeoff.csv").unlink()
+
+    report = build(change=refuse)
+    page = (report / "index.html").read_text(encoding="utf-8")
+    assert "Not built: no int8 &lt;op&gt;" in page
+    assert outline(page).open == []
+    selection = read_json(report / "selection.json")
+    assert selection["candidates"]["int8"]["reasons"] == ["no int8 <op>"]
+    assert selection["chosen"] == "magnitude+int8"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "data/prepared/dataset.json",
+        "metrics/compare.json",
+        "metrics/teacher.json",
+        "metrics/distill/1.json",
+        "plots/teacher.csv",
+        "plots/student/0.csv",
+        "metrics/compress/int8.json",
+        "metrics/evaluate/int8.json",
+        "metrics/benchmark/int8.json",
+        "exits/int8/calibration.json",
+        "exits/int8/tradeoff.csv",
+    ],
+)
+def test_any_file_may_be_missing(build: Callable[..., Path], name: str) -> None:
+    page = (build(change=lambda root: (root / name).unlink()) / "index.html").read_text("utf-8")
+    assert outline(page).open == []
+    if name.endswith(".json") and "distill" not in name and "teacher" not in name:
+        assert f"{name} is not there" in page
+
+
+def test_nothing_at_all_is_there(build: Callable[..., Path]) -> None:
+    def remove_all(root: Path) -> None:
+        for file in sorted(root.rglob("*.*")):
+            if file.is_file():
+                file.unlink()
+
+    words = text_of(build(change=remove_all))
+    assert "Teacher and students were not compared" in words
+    assert "No variant can be shipped." in words
+
+
+def test_metrics_of_another_task_do_not_break_the_page(build: Callable[..., Path]) -> None:
+    def segment(root: Path) -> None:
+        write_json(root / "metrics/compare.json", {"refused": "segmentation is not compared yet"})
+        for variant in ("float32", "int8", "magnitude+int8", "filters+int8"):
+            write_json(root / f"metrics/evaluate/{variant}.json", {"rows": 9, "iou": {"road": 0.5}})
+
+    report = build(change=segment)
+    assert "Not compared: segmentation is not compared yet" in text_of(report)
+    assert outline((report / "index.html").read_text(encoding="utf-8")).open == []
+
+
+def test_poor_teacher_is_named(build: Callable[..., Path]) -> None:
+    def swap(root: Path) -> None:
+        content = read_json(root / "metrics/compare.json")
+        write_json(root / "metrics/compare.json", {**content, "teacher_worse_than_student": True})
+
+    assert "The teacher is less accurate than the student alone." in text_of(build(change=swap))
+    assert "less accurate than the student" not in text_of(build(folder="good"))
+
+
+def test_importing_is_instant() -> None:
+    code = (
+        "import sys, kdtasks.report.page\n"
+        "print([m for m in ('matplotlib', 'scipy', 'jinja2', 'tensorflow') if m in sys.modules])"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert run.stdout.strip() == "[]"

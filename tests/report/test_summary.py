@@ -1,0 +1,27 @@
+"""The headline figures for tables of experiments."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kdtasks.atomic import read_json
+from kdtasks.report.summary import summarise
+
+
+def test_summary_repeats_the_files(build: Callable[..., Path]) -> None:
+    report = build()
+    summary = read_json(report / "summary.json")
+    chosen = read_json(report / "selection.json")["chosen"]
+    compare = read_json(report.parent / "metrics/compare.json")
+    evaluate = read_json(report.parent / f"metrics/evaluate/{chosen}.json")
+    assert summary["teacher_accuracy"] == compare["teacher"]["accuracy"]
+    assert summary["gain"] == pytest.approx(compare["gain"]["mean"], abs=1e-6)
+    assert summary["shipped_accuracy"] == evaluate["accuracy"]
+    assert all(isinstance(value, float) for value in summary.values())
+
+
+def test_missing_figures_are_left_out() -> None:
+    nothing = {"variants": {}, "gain": {"refused": "missing"}}
+    statistics = {**nothing, "teacher": {"accuracy": 0.9}, "student": {}, "distill": {}}
+    assert summarise(statistics, {"chosen": None}) == {"teacher_accuracy": 0.9}

@@ -1,0 +1,77 @@
+"""Numbers and sentences as they are read."""
+
+import pytest
+
+from kdtasks.report import wording
+
+S = wording.SPACE
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (wording.percent(0.979), f"97.9{S}%"),
+        (wording.percent(None), "–"),
+        (wording.percent_and_margin(0.964, (0.962, 0.966)), f"96.4{S}±{S}0.2{S}%"),
+        (wording.percent_and_margin(0.964, None), f"96.4{S}%"),
+        (wording.percent_range([0.942, 0.961]), f"94.2{S}–{S}96.1{S}%"),
+        (wording.points(0.0134), f"+1.3{S}points"),
+        (wording.points(-0.004), f"−0.4{S}points"),
+        (wording.points(-0.0001), f"0.0{S}points"),
+        (wording.points(0.02, signed=False), f"2.0{S}points"),
+        (wording.points(0.0117, 2), f"+1.17{S}points"),
+        (wording.points_range((-0.002, 0.02)), f"−0.2{S}to{S}+2.0{S}points"),
+        (wording.kilobytes(41_260), f"41.3{S}kB"),
+        (wording.kilobytes(412_600), f"413{S}kB"),
+        (wording.kilobytes(2_500_000), f"2.5{S}MB"),
+        (wording.milliseconds(0.0482), f"0.048{S}ms"),
+        (wording.milliseconds(3.14159), f"3.14{S}ms"),
+        (wording.milliseconds(314.2), f"314{S}ms"),
+        (wording.count(12345), "12,345"),
+        (wording.millions(840), "840"),
+        (wording.millions(12_340), f"12.3{S}k"),
+        (wording.millions(1_234_000), f"1.23{S}M"),
+        (wording.seeds(1), f"1{S}seed"),
+        (wording.seeds(3), f"3{S}seeds"),
+    ],
+)
+def test_numbers(written: str, expected: str) -> None:
+    assert written == expected
+
+
+def test_headline_in_full() -> None:
+    statistics = {
+        "seeds": [0, 1, 2],
+        "teacher": {"accuracy": 0.979},
+        "student": {"mean": 0.951, "interval": [0.948, 0.954]},
+        "distill": {"mean": 0.964, "interval": [0.962, 0.966]},
+        "gain": {"mean": 0.013, "verdict": "helps"},
+        "variants": {
+            "int8": {
+                "bytes": 41_000,
+                "exit_change": {"mean": -0.004, "verdict": "hurts", "cost": 0.32},
+            }
+        },
+        "latency": {"int8": {"p50": 0.05}},
+    }
+    assert wording.headline(statistics, {"chosen": "int8"}).replace(S, " ") == (
+        "Teacher 97.9 %; student alone 95.1 ± 0.3 %, distilled 96.4 ± 0.2 % (paired over 3 seeds: "
+        "+1.3 points, helps); shipped int8 model: 41.0 kB, 0.050 ms a picture, 3.1× less compute "
+        "by early exits at −0.4 points."
+    )
+
+
+def test_headline_owns_up() -> None:
+    statistics = {
+        "seeds": [0],
+        "teacher": {"accuracy": 0.979},
+        "student": {"mean": 0.951, "interval": None},
+        "distill": {"mean": 0.964, "interval": None},
+        "gain": {"mean": 0.013, "verdict": "cannot tell"},
+    }
+    text = wording.headline(statistics, {"chosen": None}).replace(S, " ")
+    assert "paired over 1 seed: +1.3 points, cannot tell from one seed" in text
+    assert "nothing is shipped, no variant is within the limits" in text
+    statistics["gain"] = {"refused": "no test split"}
+    text = wording.headline(statistics, {"chosen": None})
+    assert text.startswith("Teacher and students were not compared (no test split)")

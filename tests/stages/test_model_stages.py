@@ -1,0 +1,157 @@
+"""The stages around the networks, from an imported teacher to the comparison, on a toy dataset."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kdtasks.atomic import read_json, write_json
+from kdtasks.datasets.preparation import write_prepared
+from kdtasks.datasets.prepared import open_prepared
+from kdtasks.datasets.source import Source
+from kdtasks.errors import TeacherError
+from kdtasks.params import Params, load_params
+from stages import compare, compress, targets, teacher
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "mnist-5k.yaml"
+CLASS_NAMES = ("dark", "dim", "light", "bright")
+
+
+@pytest.fixture
+def params() -> Params:
+    settings = load_params(RECIPE).model_dump()
+    settings["seeds"] = [4, 7]
+    settings["augmentation"]["views"] = 2
+    settings["compress"]["calibration_images"] = 5
+    settings["teacher"] |= {"source": "import", "path": "grey.h5"}
+    settings["evaluate"]["bootstrap_samples"] = 50
+    return Params.model_validate(settings)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, params: Params) -> Path:
+    """A folder after `prepare`: 60 pictures of four greys, and a teacher that tells them apart."""
+    from kdtasks.backend import keras
+
+    monkeypatch.chdir(tmp_path)
+    generator = np.random.default_rng(0)
+    labels = (np.arange(60) % 4).astype(np.int32)
+    noise = generator.integers(-30, 31, (60, 8, 8, 1))
+    images = (32 + 64 * labels[:, None, None, None] + noise).astype(np.uint8)
+    source = Source(
+        task="classification",
+        images=images,
+        labels=labels,
+        class_names=CLASS_NAMES,
+        origins=tuple(str(row) for row in range(60)),
+    )
+    rows = np.split(np.arange(60), [24, 36, 48])
+    names = ("train", "validation", "calibration", "test")
+    write_prepared(Path("data/prepared"), source, dict(zip(names, rows, strict=True)), params.data)
+
+    levels = np.array([32, 96, 160, 224]) / 255
+    network = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(4, activation="softmax"),
+        ]
+    )
+    # The nearest level: −(x − level)² less what all share, sharpened a hundredfold.
+    network.set_weights([200 * levels[None], -100 * levels**2])
+    with pytest.warns(UserWarning, match="HDF5"):
+        network.save("grey.h5")
+    return tmp_path
+
+
+@pytest.fixture
+def students(project: Path, params: Params) -> None:
+    """Untrained students in the place of trained ones; seed 7 is said to be the best."""
+    from kdtasks.models.saved import save_model
+    from kdtasks.models.zoo import build
+
+    model = build(
+        params.student.model, input_shape=(8, 8, 1), num_classes=4, exits=params.student.exits
+    )
+    for seed, accuracy in ((4, 0.25), (7, 0.5)):
+        for stage in ("student", "distill"):
+            save_model(
+                Path("models") / stage / str(seed),
+                model,
+                architecture=params.student.model,
+                exits=params.student.exits,
+            )
+        write_json(Path(f"metrics/distill/{seed}.json"), {"validation": {"accuracy": [accuracy]}})
+
+
+def test_an_imported_teacher_gives_targets(project, params, capsys):
+    teacher.main(params)
+    assert sorted(path.name for path in Path("models/teacher").iterdir()) == [
+        "teacher.h5",
+        "teacher.json",
+    ]
+    assert read_json(Path("models/teacher/teacher.json")) == {
+        "file": "teacher.h5",
+        "input": "unit",
+        "output": "probabilities",
+        "parameters": 8,
+    }
+    assert read_json(Path("metrics/teacher.json")) == {
+        "validation": {"accuracy": [1.0]},
+        "parameters": 8,
+        "macs": None,
+        "epochs": 0,
+        "seed": None,
+    }
+    header = "epoch,loss,accuracy,validation_loss,validation_accuracy\n"
+    assert Path("plots/teacher.csv").read_text() == header
+    assert "imported teacher: validation accuracy 100.00%" in capsys.readouterr().out
+
+    targets.main(params)
+    logits = np.load("data/targets/logits.npy")
+    assert (logits.shape, logits.dtype) == ((2, 24, 4), np.float16)
+    np.testing.assert_array_equal(
+        logits[0].argmax(axis=-1), open_prepared(Path("data/prepared")).labels("train")
+    )
+    # Probabilities came back as their logarithms.
+    sums = np.exp(logits.astype(np.float32)).sum(axis=-1)
+    np.testing.assert_allclose(sums, 1.0, atol=5e-3)
+
+
+def test_a_missing_teacher_stops_before_anything_is_written(project, params):
+    Path("grey.h5").unlink()
+    with pytest.raises(TeacherError, match=r"teacher\.path: grey\.h5 is not there"):
+        teacher.main(params)
+    assert not Path("models").exists()
+    assert not Path("metrics").exists()
+
+
+def test_a_teacher_trained_here_is_opened_as_one(students, project, params):
+    from kdtasks.models.saved import load_model
+    from kdtasks.teachers.teacher import open_teacher
+    from kdtasks.training.inference import Predictor
+
+    images = open_prepared(Path("data/prepared")).images("test")
+    model = load_model(Path("models/student/4"))
+    opened = open_teacher(Path("models/student/4"), batch_size=5)
+    expected = Predictor(model).logits(images)[-1]
+    np.testing.assert_allclose(opened.logits(images), expected, rtol=1e-5, atol=1e-6)
+    assert (opened.parameters, opened.macs) == (model.count_parameters(), model.macs()[-1])
+
+
+def test_compress_starts_from_the_best_seed_and_compare_sees_all(students, project, params, capsys):
+    teacher.main(params)
+    targets.main(params)
+    compress.main(params, "int8")
+    figures = read_json(Path("metrics/compress/int8.json"))
+    assert figures["base_seed"] == 7
+    assert len(figures["validation"]["accuracy"]) == len(figures["macs"]) == 3
+    assert Path("models/compress/int8/model.tflite").stat().st_size == figures["bytes"]
+
+    compare.main(params)
+    comparison = read_json(Path("metrics/compare.json"))
+    assert comparison["teacher"]["accuracy"] == 1.0
+    assert set(comparison["student"]["by_seed"]) == {"4", "7"}
+    # Student and distilled are the same network here.
+    assert comparison["gain"]["mean"] == 0.0
+    assert "distillation: cannot tell" in capsys.readouterr().out

@@ -1,0 +1,69 @@
+"""What every stage script does around its own work."""
+
+import io
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kdtasks.errors import DatasetError
+from kdtasks.params import Params
+from kdtasks.stage import run_stage
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def in_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copy(ROOT / "recipes" / "mnist-5k.yaml", tmp_path / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["stages/distill.py", "0", "int8"])
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO()))
+    return tmp_path
+
+
+def raising(error: BaseException) -> Callable[..., None]:
+    def main(params: Params, *words: str) -> None:
+        raise error
+
+    return main
+
+
+def test_params_and_words_arrive(in_project: Path):
+    calls: list[tuple[object, ...]] = []
+    run_stage(lambda *arguments: calls.append(arguments))
+    ((params, *words),) = calls
+    assert isinstance(params, Params)
+    assert words == ["0", "int8"]
+
+
+def test_an_error_that_can_be_mended_is_one_line(
+    in_project: Path, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(SystemExit) as ended:
+        run_stage(raising(DatasetError("mask is 3×3, its image 4×4; resize one")))
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "error: mask is 3×3, its image 4×4; resize one\n"
+
+
+def test_invalid_params_are_one_line(in_project: Path, capsys: pytest.CaptureFixture[str]):
+    (in_project / "params.yaml").write_text("recipe: 3\n", encoding="utf-8")
+    with pytest.raises(SystemExit) as ended:
+        run_stage(raising(AssertionError("not reached")))
+    assert ended.value.code == 1
+    errors = capsys.readouterr().err
+    assert "recipe: got 3; allowed: text" in errors
+    assert errors.count("\n") == 1
+
+
+def test_an_interruption_says_how_to_go_on(in_project: Path, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as ended:
+        run_stage(raising(KeyboardInterrupt()))
+    assert ended.value.code == 130
+    assert "run it again to go on" in capsys.readouterr().err
+
+
+def test_a_bug_keeps_its_traceback(in_project: Path):
+    with pytest.raises(ZeroDivisionError):
+        run_stage(raising(ZeroDivisionError()))

@@ -1,0 +1,34 @@
+"""The compiled forward pass."""
+
+from pathlib import Path
+
+import numpy as np
+
+from kdtasks.backend import tf
+from kdtasks.models.zoo import build
+from kdtasks.params.architecture import CnnParams
+from kdtasks.training.inference import Predictor
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (11, 8, 8, 1), dtype=np.uint8)
+
+
+def test_logits_of_every_exit_in_batches_of_any_size(tmp_path: Path):
+    network = CnnParams(name="cnn", filters=(3, 4), dropout=0.5)
+    model = build(network, input_shape=(8, 8, 1), num_classes=5, exits=["block_1"])
+    expected = [logits.numpy() for logits in model.logits(tf.cast(IMAGES, tf.float32))]
+    np.save(tmp_path / "images.npy", IMAGES)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    for batch_size in (1, 4, 11, 256):
+        logits = Predictor(model, batch_size=batch_size).logits(mapped)
+        assert [one.shape for one in logits] == [(11, 5), (11, 5)]
+        for one, other in zip(logits, expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_it_follows_the_weights_as_they_change():
+    model = build(CnnParams(name="cnn", filters=(3,)), input_shape=(8, 8, 1), num_classes=2)
+    predictor = Predictor(model)
+    (before,) = predictor.logits(IMAGES)
+    model.network.get_layer("exit_0_logits").bias.assign([5.0, 7.0])
+    (after,) = predictor.logits(IMAGES)
+    np.testing.assert_allclose(after - before, np.tile([5.0, 7.0], (11, 1)), atol=1e-5)

@@ -1,0 +1,200 @@
+"""The loop learns, ends with the same bits however it was fed or interrupted, and gives up."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kdtasks.distillation.objective import label_objective
+from kdtasks.errors import TrainingError
+from kdtasks.models.zoo import build
+from kdtasks.params.architecture import UNetParams
+from kdtasks.reproducibility import seed_everything
+from kdtasks.training.checkpoint import Checkpoint
+from kdtasks.training.examples import TrainingExamples
+from kdtasks.training.history import COLUMNS
+from kdtasks.training.loop import Schedule, train
+from kdtasks.training.run import exit_accuracies
+
+Run = Callable[..., Any]
+
+
+def test_it_learns(
+    run: Run,
+    schedule: Schedule,
+    validation: tuple[np.ndarray, np.ndarray],
+    capsys: pytest.CaptureFixture[str],
+):
+    trained = run(schedule=dataclasses.replace(schedule, epochs=15))
+    first, last = trained.history[0], trained.history[-1]
+    assert [tuple(record) for record in trained.history] == [COLUMNS] * 15
+    assert [record["epoch"] for record in trained.history] == list(range(1, 16))
+    assert last["validation_accuracy"] > 0.95
+    assert last["loss"] < first["loss"] / 3
+    assert last["validation_loss"] < first["validation_loss"]
+    assert all(accuracy > 0.8 for accuracy in exit_accuracies(trained.model, *validation))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 15
+    assert lines[-1].startswith(f"epoch 15/15  loss {last['loss']:.4f}")
+    assert lines[-1].endswith("0:00 left")
+
+
+@pytest.mark.usefixtures("few_steps_a_block")
+@pytest.mark.parametrize("taught", [True, False])
+def test_streamed_equals_in_memory(
+    taught: bool, run: Run, schedule: Schedule, examples: TrainingExamples, tmp_path: Path
+):
+    np.save(tmp_path / "images.npy", examples.images)
+    mapped = dataclasses.replace(
+        examples,
+        images=np.load(tmp_path / "images.npy", mmap_mode="r"),
+        teacher_logits=examples.teacher_logits if taught else None,
+    )
+    objective = None if taught else label_objective()
+    short = dataclasses.replace(schedule, epochs=4)
+    streamed = run(
+        schedule=dataclasses.replace(short, memory_limit_mb=0),
+        examples=mapped,
+        objective=objective,
+    )
+    in_memory = run(schedule=short, examples=mapped, objective=objective)
+    assert streamed.weights == in_memory.weights
+    assert streamed.history == in_memory.history
+
+
+def test_a_batch_larger_than_the_data_is_all_the_data(run: Run, schedule: Schedule):
+    larger = run(schedule=dataclasses.replace(schedule, batch_size=1_000))
+    exact = run(schedule=dataclasses.replace(schedule, batch_size=50))
+    assert larger.weights == exact.weights
+    assert larger.history == exact.history
+
+
+@pytest.mark.usefixtures("few_steps_a_block")
+class TestResuming:
+    """A run that was interrupted ends like one that never was."""
+
+    def test_interrupted_in_the_middle_of_an_epoch(
+        self,
+        run: Run,
+        schedule: Schedule,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ):
+        straight = run(checkpoint=Checkpoint(tmp_path / "straight.npz", settings=[]))
+        blocks = TrainingExamples.blocks
+
+        def interrupted(self: TrainingExamples, *, epoch: int, **rest: Any) -> Iterator[Any]:
+            for number, block in enumerate(blocks(self, epoch=epoch, **rest)):
+                if (epoch, number) == (4, 1):
+                    raise KeyboardInterrupt
+                yield block
+
+        checkpoint = Checkpoint(tmp_path / "interrupted.npz", settings=[])
+        with monkeypatch.context() as patched:
+            patched.setattr(TrainingExamples, "blocks", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                run(checkpoint=checkpoint)
+        capsys.readouterr()
+
+        resumed = run(checkpoint=checkpoint)
+        printed = capsys.readouterr().out.splitlines()
+        assert printed[0] == "going on from the checkpoint after epoch 3"
+        assert [line.split()[1] for line in printed[1:]] == ["4/6", "5/6", "6/6"]
+        assert resumed.weights == straight.weights
+        assert resumed.history == straight.history
+        # Killed after the last epoch and before the outputs were written: nothing is trained.
+        again = run(checkpoint=checkpoint)
+        assert again.weights == straight.weights
+        assert again.history == straight.history
+
+    def test_without_the_state_of_random_layers_it_would_differ(
+        self, run: Run, schedule: Schedule, monkeypatch: pytest.MonkeyPatch
+    ):
+        short = dataclasses.replace(schedule, epochs=4)
+        with_state = run(schedule=short)
+        monkeypatch.setattr("kdtasks.training.loop._reset_random_layers", lambda *_: None)
+        assert run(schedule=short).weights != with_state.weights
+
+
+def test_every_seed_trains_otherwise(run: Run, schedule: Schedule):
+    short = dataclasses.replace(schedule, epochs=4)
+    first, again = run(schedule=short), run(schedule=short)
+    other = run(schedule=dataclasses.replace(short, seed=4))
+    assert first.weights == again.weights
+    assert first.weights != other.weights
+
+
+def test_a_loss_that_is_no_number_stops_the_run(run: Run, schedule: Schedule, tmp_path: Path):
+    checkpoint = Checkpoint(tmp_path / "run.npz", settings=[])
+    with pytest.raises(TrainingError, match=r"the loss became nan in epoch 1; lower the learning"):
+        run(schedule=dataclasses.replace(schedule, learning_rate=1e30), checkpoint=checkpoint)
+    assert checkpoint.load() is None
+
+
+def test_a_last_step_that_breaks_the_network_stops_the_run(run: Run, schedule: Schedule):
+    one_step = dataclasses.replace(schedule, epochs=1, batch_size=50, learning_rate=3e38)
+    with pytest.raises(TrainingError, match=r"the validation loss became (nan|inf) in epoch 1"):
+        run(schedule=one_step)
+
+
+def test_one_class_only_stops_the_run_also_when_it_is_started_again(
+    run: Run, schedule: Schedule, examples: TrainingExamples, tmp_path: Path
+):
+    always_class_2 = dataclasses.replace(
+        examples, labels=np.full_like(examples.labels, 2), teacher_logits=None
+    )
+    checkpoint = Checkpoint(tmp_path / "run.npz", settings=[])
+    impatient = dataclasses.replace(schedule, learning_rate=0.1, guard_epochs=4)
+    for _ in range(2):
+        with pytest.raises(
+            TrainingError, match=r"epochs \d+ to \d+ predicted class 2 for every validation picture"
+        ):
+            run(
+                schedule=impatient,
+                examples=always_class_2,
+                objective=label_objective(),
+                checkpoint=checkpoint,
+            )
+
+
+def test_a_run_shorter_than_the_patience_does_not_end_with_one_class(
+    run: Run, schedule: Schedule, examples: TrainingExamples
+):
+    always_class_2 = dataclasses.replace(
+        examples, labels=np.full_like(examples.labels, 2), teacher_logits=None
+    )
+    short = dataclasses.replace(schedule, epochs=3, learning_rate=0.1, guard_epochs=50)
+    with pytest.raises(TrainingError, match="epochs 1 to 3 predicted class 2"):
+        run(schedule=short, examples=always_class_2, objective=label_objective())
+
+
+def test_segmentation_ignores_unlabelled_pixels(schedule: Schedule):
+    draw = np.random.default_rng(0)
+    images = draw.integers(0, 256, (1, 24, 8, 8, 1), dtype=np.uint8)
+    masks = (images[..., 0] > 127).astype(np.uint8)
+    masks[draw.random(masks.shape) < 0.4] = 255
+    seed_everything(0)
+    model = build(
+        UNetParams(name="unet", filters=(4, 6)),
+        input_shape=(8, 8, 1),
+        num_classes=2,
+        exits=["up_1"],
+    )
+    history = train(
+        model,
+        TrainingExamples(images, masks),
+        validation=(images[0], masks[0]),
+        objective=label_objective(255),
+        schedule=dataclasses.replace(schedule, epochs=25, learning_rate=0.05),
+        ignore_label=255,
+    )
+    # Were the 40 % of unlabelled pixels counted, no accuracy could be above 0.6.
+    assert history[-1]["accuracy"] > 0.9
+    assert history[-1]["validation_accuracy"] > 0.9
+    assert exit_accuracies(model, images[0], masks[0], ignore_label=255)[-1] == pytest.approx(
+        history[-1]["validation_accuracy"], abs=2e-6
+    )
