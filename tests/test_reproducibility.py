@@ -158,7 +158,7 @@ def test_two_processes_train_to_the_same_bytes(tmp_path: Path):
         subprocess.Popen([sys.executable, "-c", TRAIN_AND_SAVE, folder], stdout=subprocess.DEVNULL)
         for folder in folders
     ]
-    assert [process.wait(timeout=240) for process in processes] == [0, 0]
+    assert [process.wait(timeout=500) for process in processes] == [0, 0]
     first, second = (
         hashlib.sha256((folder / "model.weights.h5").read_bytes()).hexdigest() for folder in folders
     )

@@ -25,9 +25,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def run(project: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", RUN], cwd=project, capture_output=True, text=True, timeout=120
-    )
+    return subprocess.run([sys.executable, "-c", RUN], cwd=project, capture_output=True, text=True)
 
 
 def test_the_default_recipe_is_prepared_without_heavy_imports(project: Path) -> None:

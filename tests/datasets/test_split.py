@@ -96,7 +96,7 @@ shares = st.tuples(*[st.integers(1, 10)] * 4).map(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     sizes=st.lists(st.integers(4, 60), min_size=2, max_size=6),
     params=shares,
@@ -119,7 +119,7 @@ def test_single_pictures_partition_and_meet_the_shares(
         assert abs(sum(counts) - exact.sum()) <= len(sizes) * (1 if all_due else 3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     labels=st.lists(st.integers(0, 1), min_size=20, max_size=80),
     group_count=st.integers(12, 60),

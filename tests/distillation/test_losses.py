@@ -80,13 +80,13 @@ def test_kd_of_pixels_is_the_mean_over_pixels():
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(logits=logit_rows, temperature=temperatures)
 def test_kd_of_equal_logits_is_zero(logits: np.ndarray, temperature: float):
     assert float(kd(logits, logits, temperature)) == 0.0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     teacher=logit_rows,
     temperature=temperatures,
@@ -102,7 +102,7 @@ def test_kd_does_not_see_shifts(
     assert float(shifted) == pytest.approx(plain, rel=1e-3, abs=1e-2)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(student=logit_rows, temperature=temperatures)
 def test_kd_is_never_negative(student: np.ndarray, temperature: float):
     teacher = np.roll(student, 1, axis=-1)

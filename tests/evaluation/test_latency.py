@@ -58,5 +58,4 @@ def test_memory_is_this_processes_own():
     finished = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
-    assert 5 < float(finished.stdout) < 200
-    assert peak_memory_mb() > len(ballast) / 1e6
+    assert 5 < float(finished.stdout) < len(ballast) / 1e6 < peak_memory_mb()

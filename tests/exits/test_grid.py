@@ -1,5 +1,4 @@
 import itertools
-import time
 
 import numpy as np
 import pytest
@@ -55,8 +54,11 @@ def test_grid_is_the_brute_force(make_rows, exits, levels):
         np.testing.assert_array_equal(found.macs, expected.macs)
 
 
-def test_forty_thousand_pairs_take_milliseconds(make_rows):
+def test_forty_thousand_pairs_of_thousands_of_pictures_are_counted_exactly(make_rows):
     rows = make_rows(0, pictures=10_000, exits=3)
-    start = time.perf_counter()
-    assert len(grid_outcomes(rows, 201).correct) > 20_000
-    assert time.perf_counter() - start < 1.0  # 15 ms on a quiet machine
+    found = grid_outcomes(rows, 201)
+    assert len(found.correct) > 20_000
+    some = np.linspace(0, len(found.correct) - 1, 100).astype(int)
+    expected = outcomes_of(rows, found.thresholds[some])
+    np.testing.assert_array_equal(found.correct[some], expected.correct)
+    np.testing.assert_array_equal(found.macs[some], expected.macs)

@@ -66,9 +66,11 @@ def trained() -> Trained:
 
     from kdtasks.distillation.objective import label_objective
     from kdtasks.models.zoo import build
+    from kdtasks.reproducibility import seed_everything
     from kdtasks.training.examples import TrainingExamples
     from kdtasks.training.loop import Schedule, train
 
+    seed_everything(0)
     digits = load_digits()
     images = (digits.images * 15.9).astype(np.uint8)[..., None]
     labels = digits.target.astype(np.int32)
@@ -80,7 +82,7 @@ def trained() -> Trained:
         validation=(images[1200:1400], labels[1200:1400]),
         objective=label_objective(),
         schedule=Schedule(
-            epochs=8,
+            epochs=16,
             batch_size=32,
             learning_rate=5e-3,
             seed=0,

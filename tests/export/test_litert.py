@@ -175,7 +175,7 @@ def test_the_same_network_gives_the_same_bytes():
     assert definitions["content"]() == content
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     result = subprocess.run(
-        [sys.executable, "-c", ANEW], env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", ANEW], env=environment, capture_output=True, text=True
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout.split() == [hashlib.sha256(content).hexdigest()]

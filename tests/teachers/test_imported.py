@@ -26,6 +26,16 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
+def assert_same_logits(got: np.ndarray, expected: np.ndarray) -> None:
+    """Let sums of float32 in another order differ, which grows with the largest of them."""
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+def assert_same_probabilities(got: np.ndarray, expected: np.ndarray) -> None:
+    """Compare as shares: an error of 1e-5 in a logit makes so large a share of its probability."""
+    np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-7)
+
+
 @pytest.mark.parametrize("ending", ["logits", "probabilities"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_imported_teacher_gives_the_logits_of_the_original(
@@ -47,10 +57,10 @@ def test_an_imported_teacher_gives_the_logits_of_the_original(
     }
     assert (teacher.parameters, teacher.macs) == (parameters, None)
     if ending == "logits":
-        np.testing.assert_allclose(logits, original.outputs, rtol=1e-5, atol=1e-5)
+        assert_same_logits(logits, original.outputs)
     else:
         assert original.outputs.max() > 0.9  # sharp, or softening twice would hardly show
-        np.testing.assert_allclose(softmax(logits), original.outputs, rtol=1e-5, atol=1e-7)
+        assert_same_probabilities(softmax(logits), original.outputs)
 
 
 def test_probabilities_declared_as_logits_are_left_alone(teacher_file, import_file, pictures):
@@ -58,9 +68,7 @@ def test_probabilities_declared_as_logits_are_left_alone(teacher_file, import_fi
 
     original = teacher_file("tf_keras.keras", "probabilities")
     folder = import_file(original.path, input="unit", output="logits")
-    np.testing.assert_allclose(
-        open_teacher(folder).logits(pictures), original.outputs, rtol=1e-5, atol=1e-7
-    )
+    assert_same_probabilities(open_teacher(folder).logits(pictures), original.outputs)
 
 
 def test_keras_3_works_beside_tf_keras_and_pruning(kerases, teacher_file, import_file, pictures):
@@ -71,7 +79,7 @@ def test_keras_3_works_beside_tf_keras_and_pruning(kerases, teacher_file, import
     assert kerases["keras_3"].__version__.startswith("3.")
     original = teacher_file("keras_3.keras")
     logits = open_teacher(import_file(original.path, input="unit")).logits(pictures)
-    assert np.abs(logits - original.outputs).max() < 1e-5
+    assert_same_logits(logits, original.outputs)
 
 
 # Scale and offset from raw pixels to each range.

@@ -107,7 +107,7 @@ def test_arithmetic_in_a_functional_network_is_safe(
     save_network(network, tmp_path / name)
     logits = open_teacher(import_file(tmp_path / name, input="raw")).logits(pictures)
     expected = np.asarray(network(pictures.astype(np.float32)))
-    np.testing.assert_allclose(logits, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(logits, expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", FILES[:2])

@@ -28,17 +28,17 @@ def test_it_learns(
     validation: tuple[np.ndarray, np.ndarray],
     capsys: pytest.CaptureFixture[str],
 ):
-    trained = run(schedule=dataclasses.replace(schedule, epochs=15))
+    trained = run(schedule=dataclasses.replace(schedule, epochs=25))
     first, last = trained.history[0], trained.history[-1]
-    assert [tuple(record) for record in trained.history] == [COLUMNS] * 15
-    assert [record["epoch"] for record in trained.history] == list(range(1, 16))
+    assert [tuple(record) for record in trained.history] == [COLUMNS] * 25
+    assert [record["epoch"] for record in trained.history] == list(range(1, 26))
     assert last["validation_accuracy"] > 0.95
     assert last["loss"] < first["loss"] / 3
     assert last["validation_loss"] < first["validation_loss"]
     assert all(accuracy > 0.8 for accuracy in exit_accuracies(trained.model, *validation))
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 15
-    assert lines[-1].startswith(f"epoch 15/15  loss {last['loss']:.4f}")
+    assert len(lines) == 25
+    assert lines[-1].startswith(f"epoch 25/25  loss {last['loss']:.4f}")
     assert lines[-1].endswith("0:00 left")
 
 
@@ -54,20 +54,21 @@ def test_streamed_equals_in_memory(
         teacher_logits=examples.teacher_logits if taught else None,
     )
     objective = None if taught else label_objective()
-    short = dataclasses.replace(schedule, epochs=4)
     streamed = run(
-        schedule=dataclasses.replace(short, memory_limit_mb=0),
+        schedule=dataclasses.replace(schedule, memory_limit_mb=0),
         examples=mapped,
         objective=objective,
     )
-    in_memory = run(schedule=short, examples=mapped, objective=objective)
+    in_memory = run(examples=mapped, objective=objective)
     assert streamed.weights == in_memory.weights
     assert streamed.history == in_memory.history
 
 
 def test_a_batch_larger_than_the_data_is_all_the_data(run: Run, schedule: Schedule):
-    larger = run(schedule=dataclasses.replace(schedule, batch_size=1_000))
-    exact = run(schedule=dataclasses.replace(schedule, batch_size=50))
+    # One step an epoch: a few epochs may well predict one class only.
+    longer = dataclasses.replace(schedule, epochs=20)
+    larger = run(schedule=dataclasses.replace(longer, batch_size=1_000))
+    exact = run(schedule=dataclasses.replace(longer, batch_size=50))
     assert larger.weights == exact.weights
     assert larger.history == exact.history
 
@@ -112,25 +113,23 @@ class TestResuming:
         assert again.history == straight.history
 
     def test_without_the_state_of_random_layers_it_would_differ(
-        self, run: Run, schedule: Schedule, monkeypatch: pytest.MonkeyPatch
+        self, run: Run, monkeypatch: pytest.MonkeyPatch
     ):
-        short = dataclasses.replace(schedule, epochs=4)
-        with_state = run(schedule=short)
+        with_state = run()
         monkeypatch.setattr("kdtasks.training.loop._reset_random_layers", lambda *_: None)
-        assert run(schedule=short).weights != with_state.weights
+        assert run().weights != with_state.weights
 
 
 def test_every_seed_trains_otherwise(run: Run, schedule: Schedule):
-    short = dataclasses.replace(schedule, epochs=4)
-    first, again = run(schedule=short), run(schedule=short)
-    other = run(schedule=dataclasses.replace(short, seed=4))
+    first, again = run(), run()
+    other = run(schedule=dataclasses.replace(schedule, seed=4))
     assert first.weights == again.weights
     assert first.weights != other.weights
 
 
 def test_a_loss_that_is_no_number_stops_the_run(run: Run, schedule: Schedule, tmp_path: Path):
     checkpoint = Checkpoint(tmp_path / "run.npz", settings=[])
-    with pytest.raises(TrainingError, match=r"the loss became nan in epoch 1; lower the learning"):
+    with pytest.raises(TrainingError, match=r"the loss became (nan|inf) in epoch 1; lower"):
         run(schedule=dataclasses.replace(schedule, learning_rate=1e30), checkpoint=checkpoint)
     assert checkpoint.load() is None
 

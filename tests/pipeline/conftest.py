@@ -1,0 +1,125 @@
+"""The pipeline as a user runs it: `dvc repro` on a small copy of the project."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from kdtasks.params import Params, load_params
+
+ROOT = Path(__file__).parents[2]
+CODE = ("dvc.yaml", ".dvcignore", "stages", "kdtasks")
+VARIANTS = ("float32", "filters+int8")
+# What differs from the default recipe: 900 pictures of 8×8, networks of a few thousand weights.
+SMALL = {
+    "recipe": "tiny-digits",
+    "seeds": [0, 1],
+    "data.name": "digits",
+    "data.max_images": 900,
+    "augmentation.views": 2,
+    "train.batch_size": 32,
+    "train.guard_epochs": 30,
+    "teacher.model.filters": [8, 16],
+    "teacher.model.dense": [16],
+    "teacher.epochs": 30,
+    "student.model.filters": [4, 8],
+    "student.exits": ["block_1"],
+    "distill.epochs": 30,
+    "compress.variants": list(VARIANTS),
+    "compress.filters.epochs": 2,
+    "compress.calibration_images": 40,
+    "exits.grid": 21,
+    "evaluate.bootstrap_samples": 200,
+    "benchmark.runs": 20,
+    "benchmark.warmup": 2,
+}
+EditParams = Callable[[Path, dict[str, object]], None]
+Environment = Callable[[Path], dict[str, str]]
+RunIn = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def edit_params() -> EditParams:
+    """Give a function that sets keys of a folder's `params.yaml`, each written with dots."""
+
+    def edit(folder: Path, changes: dict[str, object]) -> None:
+        yaml, path = YAML(), folder / "params.yaml"
+        content = yaml.load(path)
+        for key, value in changes.items():
+            *sections, last = key.split(".")
+            section = content
+            for name in sections:
+                section = section[name]
+            assert last in section, key
+            section[last] = value
+        yaml.dump(content, path)
+
+    return edit
+
+
+@pytest.fixture(scope="session")
+def environment() -> Environment:
+    """Give a function from a folder to the environment of a shell in it."""
+    # The folder's own copy of the code, which nobody edits while the tests run.
+    return lambda folder: {**os.environ, "PYTHONPATH": str(folder)}
+
+
+@pytest.fixture(scope="session")
+def run_in(environment: Environment) -> RunIn:
+    """Give a function that runs a command in a folder to its end."""
+
+    def run(folder: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=environment(folder),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert not check or done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+        return done
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def project(
+    tmp_path_factory: pytest.TempPathFactory, edit_params: EditParams, run_in: RunIn
+) -> Path:
+    """A project of small digits, run to its end once; tests leave it as it is."""
+    project = tmp_path_factory.mktemp("pipeline") / "project"
+    project.mkdir()
+    for name in CODE:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(
+                source, project / name, ignore=shutil.ignore_patterns("__pycache__", ".*partial*")
+            )
+        else:
+            shutil.copy(source, project / name)
+    for folder in ("data/raw", "models/import"):
+        (project / folder).mkdir(parents=True)
+        (project / folder / ".gitkeep").touch()
+    shutil.copy(ROOT / "recipes" / "mnist-5k.yaml", project / "params.yaml")
+    edit_params(project, SMALL)
+    run_in(project, "dvc", "init", "--no-scm", "--quiet")
+    run_in(project, "dvc", "repro")
+    return project
+
+
+@pytest.fixture(scope="session")
+def params(project: Path) -> Params:
+    """What the project ran with."""
+    return load_params(project / "params.yaml")
+
+
+@pytest.fixture(params=VARIANTS)
+def variant(request: pytest.FixtureRequest) -> str:
+    """Each variant in turn."""
+    name: str = request.param
+    return name
