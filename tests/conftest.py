@@ -1,10 +1,35 @@
 """What tests of several packages share."""
 
-from collections.abc import Callable
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No property fails because a machine is slow or busy, and everybody tries the same examples;
+# `--hypothesis-profile default` draws others at every run.
+settings.register_profile(
+    "repeatable",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("repeatable")
+
+# starts a grandchild, writes both process ids to the file `pids`, and waits
+FAMILY = """
+import os, pathlib, subprocess, sys
+child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])
+pathlib.Path('pids.part').write_text(f'{os.getpid()} {child.pid}')
+os.rename('pids.part', 'pids')
+print('ready', flush=True)
+child.wait()
+"""
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +46,57 @@ def randomise() -> Callable[..., None]:
                 variable.assign(generator.normal(0, (2 / fan_in) ** 0.5, variable.shape))
 
     return draw
+
+
+@pytest.fixture(scope="session", autouse=True)
+def isolated_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Neither the user's git and DVC settings nor a user's DVC cache reach these tests."""
+    home = tmp_path_factory.mktemp("home")
+    names = {
+        "GIT_CONFIG_GLOBAL": str(home / "gitconfig"),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_AUTHOR_NAME": "a",
+        "GIT_AUTHOR_EMAIL": "a@example.org",
+        "GIT_COMMITTER_NAME": "a",
+        "GIT_COMMITTER_EMAIL": "a@example.org",
+        "DVC_NO_ANALYTICS": "1",
+        "DVC_GLOBAL_CONFIG_DIR": str(home / "dvc"),
+        "DVC_SITE_CACHE_DIR": str(home / "site"),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in names.items():
+            patch.setenv(name, value)
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+        patch.setenv(
+            "PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        )
+        yield
+
+
+def is_running(process_id: int) -> bool:
+    """Whether a process lives; one that ended and is not collected yet does not."""
+    try:
+        state = Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return False
+    return state.rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.fixture
+def family() -> str:
+    """A program that starts another, writes both process ids to the file `pids`, and waits."""
+    return FAMILY
+
+
+@pytest.fixture
+def wait_until_gone() -> Callable[[Path], None]:
+    """Give a function that waits for the end of the processes in a folder's file `pids`."""
+
+    def wait(folder: Path) -> None:
+        pids = [int(word) for word in (folder / "pids").read_text(encoding="utf-8").split()]
+        deadline = time.monotonic() + 30
+        while any(map(is_running, pids)):
+            assert time.monotonic() < deadline, f"still running: {pids}"
+            time.sleep(0.02)
+
+    return wait

@@ -11,6 +11,7 @@ import pytest
 from kdtasks import __version__
 from kdtasks.cli import main
 from kdtasks.commands.doctor import Check
+from kdtasks.runner.execute import RunOptions
 
 ROOT = Path(__file__).parents[1]
 
@@ -98,18 +99,26 @@ def test_run_hands_on_options_and_status(
 ):
     calls: list[tuple[object, ...]] = []
 
-    def run_pipeline(folder: Path, stages: list[str], **options: bool) -> int:
-        calls.append((folder, stages, options))
+    def run_pipeline(folder: Path, options: RunOptions, **others: bool | None) -> int:
+        calls.append((folder, options, others))
         return 7
 
     monkeypatch.setattr("kdtasks.commands.run.run_pipeline", run_pipeline)
     assert kdtasks("run", "teacher", "report", "--dry-run")[0] == 7
-    assert kdtasks("run", "--force", "--prefect")[0] == 7
-    none = {"force": False, "dry_run": False, "prefect": False}
+    assert kdtasks("run", "--force", "--prefect", "--workers", "3")[0] == 7
+    assert kdtasks("run", "--pull", "--no-prefect", "--engine", "cli")[0] == 7
     assert calls == [
-        (project, ["teacher", "report"], {**none, "dry_run": True}),
-        (project, [], {**none, "force": True, "prefect": True}),
+        (project, RunOptions(("teacher", "report")), {"dry_run": True, "prefect": None}),
+        (project, RunOptions(workers=3, force=True), {"dry_run": False, "prefect": True}),
+        (project, RunOptions(pull=True, engine="cli"), {"dry_run": False, "prefect": False}),
     ]
+
+
+def test_an_unknown_engine_names_both(kdtasks: Callable[..., tuple[int, str, str]], project: Path):
+    status, _, errors = kdtasks("run", "--engine", "make")
+    assert status == 2
+    assert "make" in errors
+    assert "split" in errors
 
 
 @pytest.mark.parametrize(("is_same", "status"), [(True, 0), (False, 1)])

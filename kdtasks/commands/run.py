@@ -1,57 +1,64 @@
-"""Run the pipeline: `dvc repro`, or the Prefect flow around it."""
+"""Run the pipeline: validate the params, run what has changed, say where the report is."""
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 from kdtasks.atomic import read_json
-from kdtasks.commands.process import run_attached
-from kdtasks.commands.project import DVC, child_environment
+from kdtasks.commands.machine import usable_cores
+from kdtasks.commands.server import prefect_server
 from kdtasks.errors import ProjectError
 from kdtasks.params import load_project_params
+from kdtasks.runner.execute import LOGS, RunOptions, execute, preview
+from kdtasks.runner.interrupts import stop_signals
+from kdtasks.runner.lines import LinesReporter
+from kdtasks.runner.output import LastingOutput
+from kdtasks.runner.reporter import Reporter
+
+FAILED, INTERRUPTED = 1, 130
 
 
 def run_pipeline(
     project: Path,
-    stages: Sequence[str] = (),
+    options: RunOptions,
     *,
-    force: bool = False,
     dry_run: bool = False,
-    prefect: bool = False,
+    prefect: bool | None = None,
 ) -> int:
     """Validate params.yaml, run the stages that changed and say where the report is.
 
     Arguments:
-        stages: names of stages, with what they depend on; empty for all.
-        force: run stages that did not change as well.
         dry_run: only say what would run.
-        prefect: run the flow of flows/pipeline.py in place of `dvc repro`.
+        prefect: whether Prefect is told of the run; None if a server of it is configured.
 
-    Returns: the exit status of DVC or of the flow.
+    Returns: 0, 1 if a stage failed, 130 if the run was stopped by Ctrl-C, SIGTERM or SIGHUP.
 
     Raises:
         ParamsError: params.yaml is missing, incomplete or holds something that is not allowed.
-        ProjectError: `prefect` came with stages or with a dry run.
+        ProjectError: an option or a stage's name makes no sense, or another run is at work.
     """
-    load_project_params(project)
-    environment = child_environment()
-    if prefect:
-        if stages or dry_run:
-            raise ProjectError(
-                "--prefect runs the whole pipeline; leave out the stages and --dry-run"
-            )
-        command = [sys.executable, "-m", "flows.pipeline", *["--force"] * force]
-    else:
-        command = [*DVC, "repro", *["--force"] * force, *["--dry"] * dry_run, *stages]
-    sys.stdout.flush()
-    # the flow stops its stages itself, and needs its temporary server until it has
-    status = run_attached(
-        command, folder=project, environment=environment, signal_group=not prefect
-    ).status
-    if status == 0 and not dry_run:
-        for line in summary(project):
-            print(line)
-    return status
+    if options.workers is not None and options.workers < 1:
+        raise ProjectError(
+            f"--workers is {options.workers}, expected 1 or more; "
+            "leave it out for as many as there are cores"
+        )
+    with stop_signals() as is_stopping:
+        try:
+            load_project_params(project)
+            output = LastingOutput()
+            if dry_run:
+                for name, would_run in preview(project, options).items():
+                    output.print(f"{name}: {'would run' if would_run else 'cached'}")
+                return 0
+            status = _run_or_tell(project, options, is_stopping, prefect=prefect)
+            for line in summary(project) if status == 0 else []:
+                output.print(line)
+            return status
+        except KeyboardInterrupt:
+            return INTERRUPTED
 
 
 def summary(project: Path) -> list[str]:
@@ -63,3 +70,55 @@ def summary(project: Path) -> list[str]:
         *([str(headline)] if headline else []),
         *([f"report: {page}"] if page.is_file() else []),
     ]
+
+
+def _run_or_tell(
+    project: Path, options: RunOptions, is_stopping: Callable[[], bool], *, prefect: bool | None
+) -> int:
+    if prefect:
+        _check_flow(project)  # before a server is started for nothing
+    if prefect is not False:
+        with prefect_server(project, wanted=bool(prefect)) as url:
+            if url is not None:
+                _check_flow(project)
+                return _run_with_prefect(project, options)
+    return _run(project, options, is_stopping)
+
+
+def _run_with_prefect(project: Path, options: RunOptions) -> int:
+    # flows/ is a folder of the project, not a part of the installed package
+    if str(project) not in sys.path:
+        sys.path.insert(0, str(project))
+    return int(import_module("flows.pipeline").run_with_prefect(project, options))
+
+
+def _check_flow(project: Path) -> None:
+    if not (project / "flows" / "pipeline.py").is_file():
+        raise ProjectError(
+            f"{project} has no flows/pipeline.py, by which Prefect runs the stages; "
+            "add it, or run with --no-prefect"
+        )
+
+
+def _run(project: Path, options: RunOptions, is_stopping: Callable[[], bool]) -> int:
+    with _reporter(project, options, is_stopping) as reporter:
+        outcomes = execute(project, options, reporter)
+    return 0 if all(outcome.is_up_to_date for outcome in outcomes.values()) else FAILED
+
+
+@contextmanager
+def _reporter(
+    project: Path, options: RunOptions, is_stopping: Callable[[], bool]
+) -> Iterator[Reporter]:
+    cores = usable_cores()
+    logs = LOGS if project == Path.cwd() else project / LOGS
+    # not rich's own guess: FORCE_COLOR makes it draw on pipes
+    if sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown"):
+        from kdtasks.runner.terminal import TerminalReporter
+
+        with TerminalReporter(
+            workers=options.workers, cores=cores, logs=logs, is_stopping=is_stopping
+        ) as reporter:
+            yield reporter
+    else:
+        yield LinesReporter(workers=options.workers, cores=cores, logs=logs)

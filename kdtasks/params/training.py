@@ -12,7 +12,9 @@ class RuntimeParams(Section):
     """What results depend on bit for bit besides seeds."""
 
     threads: Count = Field(
-        default=2, description="threads of every TensorFlow stage; part of reproducible results"
+        default=1,
+        description="threads of every TensorFlow stage, part of reproducible results; "
+        "`kdtasks run` runs as many stages side by side as the cores have room for",
     )
 
 

@@ -1,10 +1,19 @@
 """Progress of a training run, a line an epoch and one in between where an epoch takes long."""
 
+import re
 import time
 from collections.abc import Mapping
 
 # Seconds without a line after which a long epoch reports from its middle.
 _QUIET = 10.0
+# What `_print` below writes of the speed.
+_SPEED = re.compile(r"(\d[\d,]*) pictures/s\b")
+
+
+def speed_of(line: str) -> float | None:
+    """Pictures a second that a line of progress tells; None if it tells of none."""
+    found = _SPEED.search(line)
+    return float(found[1].replace(",", "")) if found else None
 
 
 class EpochReporter:

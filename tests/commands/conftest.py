@@ -1,10 +1,9 @@
 """Tiny DVC projects: seconds where the real pipeline takes minutes."""
 
-import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -41,37 +40,12 @@ pathlib.Path(target).write_text(text)
 """
 
 
-@pytest.fixture(scope="session", autouse=True)
-def isolated_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Neither the user's git and DVC settings nor a user's DVC cache reach these tests."""
-    home = tmp_path_factory.mktemp("home")
-    names = {
-        "GIT_CONFIG_GLOBAL": str(home / "gitconfig"),
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_AUTHOR_NAME": "a",
-        "GIT_AUTHOR_EMAIL": "a@example.org",
-        "GIT_COMMITTER_NAME": "a",
-        "GIT_COMMITTER_EMAIL": "a@example.org",
-        "DVC_NO_ANALYTICS": "1",
-        "DVC_GLOBAL_CONFIG_DIR": str(home / "dvc"),
-        "DVC_SITE_CACHE_DIR": str(home / "site"),
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in names.items():
-            patch.setenv(name, value)
-        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
-        patch.setenv(
-            "PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        )
-        yield
-
-
 def dvc(folder: Path, *words: str) -> None:
     subprocess.run([sys.executable, "-m", "dvc", *words], cwd=folder, check=True)
 
 
 @pytest.fixture(scope="session")
-def finished_project(tmp_path_factory: pytest.TempPathFactory, isolated_settings: None) -> Path:
+def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project that ran once. Read only: copy it with `project`."""
     folder = tmp_path_factory.mktemp("finished") / "project"
     folder.mkdir()

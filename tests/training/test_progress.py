@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from kdtasks.training import progress
-from kdtasks.training.progress import EpochReporter
+from kdtasks.training.progress import EpochReporter, speed_of
 
 RECORD = {"loss": 0.51234, "accuracy": 0.25, "validation_accuracy": 0.125}
 
@@ -71,3 +71,32 @@ def test_the_last_block_is_left_to_the_epochs_own_line(
     clock.now += 60
     reporter.show_block(1_000, loss=2.0)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "speed"),
+    [
+        ("epoch  1/12  loss 0.5123  validation 0.1250  1,500 pictures/s  0:22 left", 1500.0),
+        ("epoch 1/2   25%  loss 1.7500  21 pictures/s  1:24 left", 21.0),
+        ("1,234,567 pictures/s", 1234567.0),
+        ("many, many pictures/s", None),
+        ("1,500 pictures/station", None),
+        ("2,000 pictures", None),
+        ("", None),
+    ],
+)
+def test_the_speed_is_read_from_a_line(line: str, speed: float | None):
+    assert speed_of(line) == speed
+
+
+def test_the_speed_is_read_from_every_kind_of_line(
+    clock: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+):
+    reporter = EpochReporter(first_epoch=0, epochs=2, pictures=48_000)
+    reporter.start_epoch(1)
+    clock.now += 12
+    reporter.show_block(24_000, loss=2.0)
+    clock.now += 4
+    reporter.end_epoch(RECORD)
+    speeds = [speed_of(line) for line in capsys.readouterr().out.splitlines()]
+    assert speeds == [2000.0, 3000.0]

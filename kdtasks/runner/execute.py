@@ -1,0 +1,90 @@
+"""One run of a project's stages from plan to end, whoever watches it."""
+
+import logging
+from collections.abc import Mapping
+from contextlib import chdir, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from kdtasks.commands.machine import usable_cores
+from kdtasks.runner.command_line import CommandLineEngine
+from kdtasks.runner.engine import Engine
+from kdtasks.runner.guardian import Guardian
+from kdtasks.runner.interrupts import uninterrupted
+from kdtasks.runner.outcome import Outcome
+from kdtasks.runner.reporter import Reporter
+from kdtasks.runner.repository import Repository
+from kdtasks.runner.scheduler import Scheduler
+from kdtasks.runner.split_phase import SplitPhaseEngine
+from kdtasks.runner.workspace import check_workspace, one_run_at_a_time
+
+EngineName = Literal["split", "cli"]
+LOGS = Path(".kdtasks") / "logs"
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What to run, and how."""
+
+    stages: tuple[str, ...] = ()  # with what they depend on; none for all
+    workers: int | None = None  # stages at once at most; None for as many as there are cores
+    force: bool = False  # run unchanged stages as well
+    pull: bool = False  # bring what is missing from the DVC remote
+    engine: EngineName = "split"
+
+
+def execute(project: Path, options: RunOptions, reporter: Reporter) -> Mapping[str, Outcome]:
+    """Bring the stages up to date.
+
+    Returns: the outcome of every stage, failed ones among them.
+
+    Raises:
+        ProjectError: a stage does not exist, dvc.yaml is not valid, or another run is at work.
+    """
+    cores = usable_cores()
+    _silence_progress_bars()
+    with (
+        chdir(project),
+        one_run_at_a_time(project) as lock,
+        # as long as something of a killed run is still at work, the next one has to wait
+        closing(Guardian(keep_open=[lock])) as guardian,
+    ):
+        kind = CommandLineEngine if options.engine == "cli" else SplitPhaseEngine
+        engine: Engine = kind(project, guardian, force=options.force, pull=options.pull)
+        try:
+            graph = engine.plan(options.stages)
+            workers = options.workers or cores
+            return Scheduler(
+                graph, engine, reporter, workers=workers, cores=cores, logs=project / LOGS
+            ).run()
+        finally:
+            with uninterrupted():  # it writes dvc.lock
+                engine.close()
+
+
+def preview(project: Path, options: RunOptions) -> dict[str, bool]:
+    """Of every stage, in the order of DVC: whether it would run. Nothing is changed.
+
+    A stage that would be restored from a cache counts as one that would run, and so does every
+    stage that needs one that would.
+
+    Raises:
+        ProjectError: a stage does not exist, or dvc.yaml is not valid.
+    """
+    _silence_progress_bars()
+    check_workspace(project)
+    with chdir(project):
+        repository = Repository(project)
+        try:
+            graph = repository.plan(options.stages)
+            unchanged = frozenset() if options.force else repository.survey()
+        finally:
+            repository.close()
+    return {name: name not in unchanged for name in graph.nodes}
+
+
+def _silence_progress_bars() -> None:
+    """DVC draws them on terminals unless the level of their loggers forbids it."""
+    for name in ("dvc.progress", "dvc_data.callbacks"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -1,0 +1,301 @@
+"""DVC's bookkeeping around a stage, taken apart so that the command runs outside DVC's lock.
+
+`dvc repro` does for each stage: look whether it changed, remove its outputs, restore them from the
+run-cache or run the command, hash and cache what came out, write dvc.lock. All but the command
+happens here, step by step and in the same order, so what ends up in dvc.lock and in the cache is
+the same; tests compare both. This is the only file that runs stages by DVC's internals, those of
+3.67.
+"""
+
+import logging
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dvc.exceptions import CheckoutError
+from dvc.repo import Repo, lock_repo
+from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
+from dvc.rwlock import rwlock
+from dvc.stage import PipelineStage
+from dvc.stage.cache import RunCacheNotFoundError, RunCacheNotSupported
+from dvc.stage.exceptions import StageNotFound
+from dvc.stage.run import (
+    _enforce_cmd_list,
+    _make_cmd,
+    _pull_missing_deps,
+    get_executable,
+    prepare_kwargs,
+)
+from dvc.stage.serialize import to_lockfile
+from dvc.utils.serialize import dumps_yaml, parse_yaml_for_update
+
+from kdtasks.errors import ProjectError, StageError, did_you_mean
+from kdtasks.runner.dvc_errors import readable_errors
+from kdtasks.runner.graph import StageGraph, StageNode
+from kdtasks.runner.lock_file import Format, LockFiles, forget_order
+from kdtasks.runner.outcome import Outcome, State
+
+if TYPE_CHECKING:
+    from dvc.stage import Stage
+
+
+class Command(NamedTuple):
+    """What a stage runs, one command after another."""
+
+    lines: tuple[str, ...]  # as dvc.yaml has them
+    arguments: tuple[tuple[str, ...], ...]  # of each: what to start
+    folder: Path
+    variables: dict[str, str]  # what DVC adds to the environment
+
+
+class Repository:
+    """A DVC repository in this process's current folder, for one run.
+
+    Safe to use from several threads; one of them at a time is inside DVC.
+    """
+
+    def __init__(self, root: Path) -> None:
+        logging.getLogger("dvc").setLevel(logging.WARNING)  # the run has a reporter of its own
+        self._repo = Repo(str(root), _wait_for_lock=True)
+        self._one_thread = threading.RLock()
+        self._stages: dict[str, Stage] = {}
+        self._needs: dict[str, list[Stage]] = {}
+        self._unchanged: set[str] = set()
+        self._hashes_before: dict[str, dict[str, Any]] = {}
+        self._held = ExitStack()
+        self._lock_files: LockFiles | None = None
+
+    def plan(self, targets: Sequence[str] = (), *, pull: bool = False) -> StageGraph:
+        """The stages that `targets` (as of `dvc repro`; none for all) need, in DVC's order.
+
+        Arguments:
+            pull: bring the run-cache of the remote along.
+
+        Raises:
+            ProjectError: a target does not exist, or dvc.yaml or a .dvc file is not valid.
+        """
+        with self._inside(), readable_errors():
+            if pull:
+                self._pull_run_cache()
+            graph = get_active_graph(self._repo.index.graph)
+            try:
+                wanted = collect_stages(self._repo, list(targets) or ["dvc.yaml"])
+            except StageNotFound as error:
+                names = sorted(stage.addressing for stage in graph)
+                missing = next((name for name in targets if name in str(error)), "")
+                raise ProjectError(f"{error}{did_you_mean(missing, names)}") from None
+            steps = plan_repro(graph, wanted)
+            self._stages = {stage.addressing: stage for stage in steps}
+            self._needs = {
+                name: [self._stages[needed.addressing] for needed in graph.successors(stage)]
+                for name, stage in self._stages.items()
+            }
+            return StageGraph.of(self._node(name) for name in self._stages)
+
+    def start(self, *, force: bool = False) -> frozenset[str]:
+        """Find the stages that are unchanged, and keep others from the files of the rest.
+
+        What those stages read and write nobody else of DVC changes until `close`.
+
+        Arguments:
+            force: all of them will run.
+
+        Raises:
+            ProjectError: another process of DVC is at work on one of the files.
+        """
+        with self._inside(), readable_errors():
+            unchanged = frozenset() if force else self.survey()
+            rest = [stage for name, stage in self._stages.items() if name not in unchanged]
+            if rest:
+                self._hold(rest)
+            else:
+                forget_order(Path(self._repo.tmp_dir))
+        return unchanged
+
+    def survey(self) -> frozenset[str]:
+        """Find the stages that are up to date, with all that they depend on, under one lock."""
+        with self._inside(), readable_errors():
+            for name, stage in self._stages.items():
+                needs = (needed.addressing for needed in self._needs[name])
+                if self._unchanged.issuperset(needs) and not stage.changed():
+                    self._unchanged.add(name)
+        return frozenset(self._unchanged)
+
+    def begin(self, name: str, *, force: bool = False, pull: bool = False) -> Outcome | Command:
+        """Do all that comes before a stage's command.
+
+        Arguments:
+            force: run the command whatever is cached.
+            pull: bring missing inputs and outputs from the remote.
+
+        Returns: the command to run, `finish` to be called after it; or how the stage ended
+            without one.
+
+        Raises:
+            StageError: an input is missing, or DVC cannot do its part.
+        """
+        stage = self._stages[name]
+        if name in self._unchanged and not force:
+            return Outcome(State.CACHED, digest(stage))
+        with self._inside(), readable_errors(name), self._repo.scm_context(quiet=True):
+            if not stage.cmd or stage.frozen or stage.is_import:
+                return self._reproduce(stage, force=force, pull=pull)
+            if not force:
+                if not stage.changed():
+                    return Outcome(State.CACHED, digest(stage))
+                if pull and not stage.changed(True, self._needs[name]) and self._pull(stage):
+                    return Outcome(State.PULLED, digest(stage))
+            # with linked caches, a command that writes through an old output would damage the cache
+            stage.remove_outs(ignore_remove=False, force=False)
+            if not force and (state := self._restore(stage, pull=pull)):
+                self._record(stage)
+                return Outcome(state, digest(stage))
+            stage.save_deps()
+            self._hashes_before[name] = _hashes(stage)
+            return _command(stage)
+
+    def finish(self, name: str) -> Outcome:
+        """Do all that comes after a stage's command: hash, cache and write down what it wrote.
+
+        Raises:
+            StageError: an output is missing, or an input changed while the command ran.
+        """
+        stage = self._stages[name]
+        with self._inside(), readable_errors(name), self._repo.scm_context(quiet=True):
+            stage.save_deps()
+            before, after = self._hashes_before.pop(name), _hashes(stage)
+            changed = sorted(path for path in before if before[path] != after[path])
+            if changed:
+                raise StageError(
+                    f"stage {name}: {', '.join(changed)} changed while it ran, so what it wrote "
+                    "belongs to neither version and is not recorded; run it again"
+                )
+            self._record(stage)
+            return Outcome(State.COMPLETED, digest(stage))
+
+    def recorded_digest(self, name: str) -> str:
+        """What dvc.lock says by now of a stage that another process has brought up to date."""
+        stage = self._stages[name]
+        with self._inside(), readable_errors(name):
+            return digest(self._repo.stage.load_one(stage.path_in_repo, stage.name))
+
+    def close(self) -> None:
+        """Let others in again, with the entries of dvc.lock in the order of `dvc repro`."""
+        with self._inside():
+            if self._lock_files:
+                self._lock_files.close()
+            self._held.close()
+        self._repo.close()
+
+    def open_lock_files(self) -> None:
+        """Remember the order of dvc.lock, for all that is written from here on."""
+        stages = [
+            (stage.dvcfile._lockfile.path, stage.name)
+            for stage in self._stages.values()
+            if isinstance(stage, PipelineStage)
+        ]
+        form = Format(parse_yaml_for_update, dumps_yaml)
+        self._lock_files = LockFiles(Path(self._repo.tmp_dir), stages, form)
+
+    def _hold(self, stages: "list[Stage]") -> None:
+        reads = [dep.fs_path for stage in stages for dep in stage.deps if dep.protocol == "local"]
+        writes = [out.fs_path for stage in stages for out in stage.outs]
+        # DVC lets a process pass that holds the lock under the same name
+        name = " ".join(sys.argv)
+        hardlink = self._repo.config["core"].get("hardlink_lock", False)
+        self._held.enter_context(
+            rwlock(self._repo.tmp_dir, self._repo.fs, name, reads, writes, hardlink)
+        )
+
+    @contextmanager
+    def _inside(self) -> Iterator[None]:
+        with self._one_thread, lock_repo(self._repo):
+            yield
+
+    def _node(self, name: str) -> StageNode:
+        stage = self._stages[name]
+        meta = stage.meta or {}
+        return StageNode(
+            name,
+            needs=tuple(needed.addressing for needed in self._needs[name]),
+            description=stage.desc or "",
+            threads=int(meta.get("threads", 1)),
+            exclusive=bool(meta.get("exclusive", False)),
+            metrics=tuple(str(out) for out in stage.outs if out.metric),
+            plots=tuple(str(out) for out in stage.outs if out.plot),
+        )
+
+    def _reproduce(self, stage: "Stage", **options: bool) -> Outcome:
+        """A stage without a command: data under DVC's care, an import, a frozen stage."""
+        done = stage.reproduce(upstream=self._needs[stage.addressing], **options)
+        if done:
+            self._write(stage)
+        return Outcome(State.COMPLETED if done else State.CACHED, digest(stage))
+
+    def _pull(self, stage: "Stage") -> bool:
+        try:
+            self._repo.pull(stage.addressing)
+            stage.checkout()
+        except CheckoutError:
+            return False
+        return not stage.changed_outs()
+
+    def _restore(self, stage: "Stage", *, pull: bool) -> State | None:
+        if pull:
+            _pull_missing_deps(stage)
+        for is_pulling in (False, True) if pull else (False,):
+            try:
+                self._repo.stage_cache.restore(stage, pull=is_pulling)
+            except RunCacheNotFoundError:
+                continue
+            return State.PULLED if is_pulling else State.RESTORED
+        return None
+
+    def _record(self, stage: "Stage") -> None:
+        is_cacheable = all(out.use_cache or out.is_metric or out.is_plot for out in stage.outs)
+        stage.save(run_cache=is_cacheable)
+        stage.commit()
+        self._write(stage)
+
+    def _write(self, stage: "Stage") -> None:
+        if not isinstance(stage, PipelineStage):
+            stage.dump(update_pipeline=False)
+            return
+        if self._lock_files is None:
+            self.open_lock_files()
+        assert self._lock_files is not None
+        file = stage.dvcfile._lockfile
+        if self._lock_files.write(file.path, to_lockfile(stage)):
+            self._repo.scm_context.track_file(file.relpath)
+
+    def _pull_run_cache(self) -> None:
+        try:
+            self._repo.stage_cache.pull(None)
+        except RunCacheNotSupported as error:
+            raise ProjectError(
+                f"--pull needs a DVC remote that can hold a run-cache: {error}"
+            ) from None
+
+
+def digest(stage: "Stage") -> str:
+    """DVC's hash of a stage's first output; empty if it has none."""
+    return next((out.hash_info.value or "" for out in stage.outs if out.hash_info), "")
+
+
+def _hashes(stage: "Stage") -> dict[str, Any]:
+    return {str(dep): dep.hash_info for dep in stage.deps}
+
+
+def _command(stage: "Stage") -> Command:
+    lines = tuple(_enforce_cmd_list(stage.cmd))
+    options = prepare_kwargs(stage)
+    shell = get_executable()
+    return Command(
+        lines,
+        tuple(tuple(_make_cmd(shell, line)) for line in lines),
+        Path(options["cwd"]),
+        {name: value for name, value in options["env"].items() if name.startswith("DVC_")},
+    )
