@@ -1,1 +1,7 @@
 """Prefect flows: wiring only, the work is DVC's and kdtasks's."""
+
+import os
+
+from kdtasks.commands.server import QUIET
+
+os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})

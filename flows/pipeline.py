@@ -1,118 +1,135 @@
-"""The Prefect flow: every DVC stage once, as a task; DVC alone decides what is up to date."""
+"""The Prefect flow of the pipeline: every stage a task, DVC alone decides what is up to date."""
 
 import argparse
-import os
-import threading
-from collections import deque
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import chdir
 from pathlib import Path
-from typing import Any
+from typing import get_args
 
-# before prefect is imported: a fresh database makes its own server slow to start
-os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")
-os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-os.environ.setdefault("DO_NOT_TRACK", "1")
+import httpx
+from prefect import flow
+from prefect.context import refresh_global_settings_context
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
+from prefect.states import Cancelled, Completed, Failed, State
 
-from prefect import flow, get_run_logger, task
-from prefect.cache_policies import NO_CACHE
-from prefect.futures import PrefectFuture
-from prefect.states import Completed, State
-from prefect.task_runners import ThreadPoolTaskRunner
+from flows.reporter import PrefectReporter
+from flows.supervision import supervised
+from kdtasks.commands.project import find_project
+from kdtasks.commands.server import prefect_server
+from kdtasks.errors import KdTasksError, ProjectError
+from kdtasks.params import load_project_params
+from kdtasks.runner.execute import EngineName, RunOptions, execute
+from kdtasks.runner.interrupts import stop_signals
+from kdtasks.runner.outcome import Outcome
+from kdtasks.runner.outcome import State as StageState
 
-from flows.dag import read_graph
-from kdtasks.commands.process import run_streamed
-from kdtasks.commands.project import DVC, child_environment, find_project
-from kdtasks.errors import KdTasksError, StageError
-
-LAST_LINES = 20
+SENDING_SECONDS = 10.0  # the last logs and states of a run
 
 
-@task(cache_policy=NO_CACHE, persist_result=False, task_run_name="{name}")
-def reproduce(name: str, project: Path, force: bool, cancelled: threading.Event) -> Any:
-    """Bring one stage up to date; what it needs is up to date already.
+@flow(name="pipeline", persist_result=False)
+def pipeline(
+    stages: list[str] | None = None,
+    workers: int | None = None,
+    force: bool = False,
+    pull: bool = False,
+    engine: EngineName = "split",
+) -> State[None]:
+    """Bring the project of the current folder up to date: only what has changed runs.
 
-    Returns: the stage's name, as a state named `Cached` where DVC found nothing to do.
+    Args:
+        stages: Names of stages to bring up to date, with all that they need; none for all.
+        workers: How many stages run side by side at most; none for as many as there are cores.
+        force: Run stages that have not changed as well.
+        pull: Bring data and results that are missing here from the DVC remote.
+        engine: What runs the stages; "cli" is slower and calls DVC's command line for each.
+    """
+    options = RunOptions(tuple(stages or ()), workers, force, pull, engine)
+    return supervised(lambda: bring_up_to_date(find_project(), options))
+
+
+def bring_up_to_date(project: Path, options: RunOptions) -> State[None]:
+    """Run a project's stages as tasks of the flow run that calls this.
+
+    Returns: the state that the flow run is in after it.
 
     Raises:
-        StageError: the stage failed; the message ends in its last 20 lines.
+        ParamsError: params.yaml is not complete or holds something that is not allowed.
+        ProjectError: a stage does not exist, or another run is at work.
     """
-    logger = get_run_logger()
-    last_lines: deque[str] = deque(maxlen=LAST_LINES)
-    unchanged = f"Stage '{name}' didn't change, skipping"
-    found_unchanged = False
-
-    def log(line: str) -> None:
-        nonlocal found_unchanged
-        found_unchanged = found_unchanged or line.strip() == unchanged
-        if line.strip():
-            last_lines.append(line)
-            logger.info(line)
-
-    if cancelled.is_set():
-        raise StageError(f"stage {name} was not started: the flow was stopped")
-    status = run_streamed(
-        # --wait-for-lock is DVC's own flag, not repro's: it goes first
-        [*DVC, "--wait-for-lock", "repro", *["--force"] * force, "--single-item", name],
-        folder=project,
-        environment=child_environment(),
-        on_line=log,
-        is_cancelled=cancelled.is_set,
-    )
-    if status != 0:
-        raise StageError(
-            f"stage {name} ended with status {status}; its last lines:\n" + "\n".join(last_lines)
-        )
-    return Completed(name="Cached", data=name) if found_unchanged else name
+    load_project_params(project)
+    return flow_state(execute(project, options, PrefectReporter(project)))
 
 
-@flow(name="kdtasks")
-def pipeline(force: bool = False, workers: int = 1) -> None:
-    """Bring the whole project up to date, one task a stage, in the project of this folder.
+def flow_state(outcomes: Mapping[str, Outcome]) -> State[None]:
+    """The state of a flow run after its stages: completed only if all of them are up to date."""
+    counted = Counter(outcome.state for outcome in outcomes.values())
+    count = ", ".join(f"{number} {state}" for state, number in counted.items())
+    failures = [it.message for it in outcomes.values() if it.state is StageState.FAILED]
+    skipped = [name for name, it in outcomes.items() if it.state is StageState.SKIPPED]
+    if failures:
+        note = [f"not run: {', '.join(skipped)}"] if skipped else []
+        return Failed(message="\n".join([*failures, *note]))
+    if counted[StageState.CANCELLED]:
+        return Cancelled(message=count)
+    return Completed(message=f"{len(outcomes)} stages: {count}")
 
-    Arguments:
-        force: run stages that did not change as well.
-        workers: stages that may run side by side; each uses `runtime.threads` threads.
+
+def run_with_prefect(project: Path, options: RunOptions) -> int:
+    """Run the flow in this process, against the server that PREFECT_API_URL names by now.
+
+    Returns: the exit status: 0; 1 after a failure, printed in one block; 130 if it was stopped.
 
     Raises:
-        StageError: a stage failed; what depends on it did not run, everything else did.
+        ProjectError: the server does not answer any more, or refuses.
     """
-    project = find_project()
-    graph = read_graph(project)
-    cancelled = threading.Event()
-    futures: dict[str, PrefectFuture[Any]] = {}
-    task_runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=workers)
-    with task_runner as runner:
+    with chdir(project):
+        refresh_global_settings_context()
         try:
-            for name in graph.stages:
-                futures[name] = runner.submit(
-                    reproduce,
-                    {"name": name, "project": project, "force": force, "cancelled": cancelled},
-                    wait_for=[futures[needed] for needed in graph.dependencies[name]],
-                )
-            for future in futures.values():
-                future.wait()
-        except BaseException:
-            cancelled.set()  # the tasks' threads end their process groups
-            raise
-    raise_first_failure({name: future.state for name, future in futures.items()})
-
-
-def raise_first_failure(states: dict[str, State[Any]]) -> None:
-    """Raise the first failed stage's error; name the stages that did not run because of it."""
-    for name, state in states.items():
-        if state.is_failed() or state.is_crashed():
-            skipped = [other for other, s in states.items() if s.name == "NotReady"]
-            note = f"\nnot run: {', '.join(skipped)}" if skipped else ""
-            raise StageError(f"{state.message or f'stage {name} failed'}{note}")
+            state = pipeline(
+                stages=list(options.stages),
+                workers=options.workers,
+                force=options.force,
+                pull=options.pull,
+                engine=options.engine,
+                return_state=True,
+            )
+        except KeyboardInterrupt:  # before the flow run had begun, or after it had ended
+            return 130
+        except Exception as error:
+            if not any(isinstance(it, httpx.HTTPError) for it in (error, error.__cause__)):
+                raise
+            raise ProjectError(
+                f"the Prefect server failed ({error}), so it does not know how this run ended; "
+                "`kdtasks run --no-prefect` goes on without it"
+            ) from None
+        finally:  # the server may be a temporary one
+            APILogWorker.drain_all(timeout=SENDING_SECONDS)
+            EventsWorker.drain_all(timeout=SENDING_SECONDS)
+    if state.is_completed():
+        return 0
+    if state.is_cancelled():
+        return 130
+    print(f"error: {state.message}", file=sys.stderr)
+    return 1
 
 
 def main() -> None:
-    """Run the flow from the command line."""
+    """Run the flow from the command line, on the configured server or a temporary one."""
     parser = argparse.ArgumentParser(description="Run the pipeline as a Prefect flow.")
+    parser.add_argument("stages", nargs="*", help="with what they depend on; none for all")
+    parser.add_argument("--workers", type=int, help="stages side by side at most")
     parser.add_argument("--force", action="store_true", help="run unchanged stages as well")
-    parser.add_argument("--workers", type=int, default=1, help="stages side by side")
-    arguments = parser.parse_args()
+    parser.add_argument("--pull", action="store_true", help="bring what is missing from the remote")
+    parser.add_argument("--engine", choices=get_args(EngineName), default="split")
+    words = parser.parse_args()
+    options = RunOptions(tuple(words.stages), words.workers, words.force, words.pull, words.engine)
     try:
-        pipeline(force=arguments.force, workers=arguments.workers)
+        project = find_project()
+        with stop_signals(), prefect_server(project, wanted=True):
+            raise SystemExit(run_with_prefect(project, options))
     except KdTasksError as error:
         raise SystemExit(f"error: {error}") from None
     except KeyboardInterrupt:

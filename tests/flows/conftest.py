@@ -1,10 +1,15 @@
-"""A tiny three-stage DVC project, and one Prefect server for the whole session."""
+"""A small DVC project with metrics and plots, and one real Prefect server for the session."""
 
 import os
+import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -18,52 +23,158 @@ stages:
     cmd: python -c "import shutil; shutil.copy('source', 'a')"
     deps: [source]
     outs: [a]
-  distill:
+  train:
     matrix: {seed: [0, 1]}
-    cmd: python distill.py ${item.seed}
-    deps: [a, distill.py]
+    cmd: python train.py ${item.seed}
+    deps: [a, train.py]
     outs: ["model-${item.seed}"]
+    metrics: ["metrics-${item.seed}.json"]
+    plots: ["loss-${item.seed}.csv"]
   report:
-    cmd: python -c "import shutil; shutil.copy('model-0', 'page')"
+    cmd: mkdir -p report && echo '{"headline":"two points better"}' > report/selection.json
     deps: [model-0, model-1]
-    outs: [page]
+    outs: [report/selection.json]
 """
-DISTILL = "import shutil, sys; shutil.copy('a', f'model-{sys.argv[1]}')\n"
+TRAIN = """\
+import json, shutil, sys
+seed = sys.argv[1]
+print(f'seed {seed}')
+shutil.copy('a', f'model-{seed}')
+open(f'metrics-{seed}.json', 'w').write(json.dumps({'test': {'accuracy': [0.5, 0.75]}}))
+open(f'loss-{seed}.csv', 'w').write('epoch,loss,accuracy\\n1,0.5,0.5\\n2,0.25,0.75\\n')
+"""
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """prepare → distill@0, distill@1 → report; also the current folder."""
-    home = tmp_path / "home"
-    home.mkdir()
-    for name, value in {
-        "GIT_CONFIG_GLOBAL": str(home / "gitconfig"),
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_AUTHOR_NAME": "a",
-        "GIT_AUTHOR_EMAIL": "a@example.org",
-        "GIT_COMMITTER_NAME": "a",
-        "GIT_COMMITTER_EMAIL": "a@example.org",
-        "DVC_NO_ANALYTICS": "1",
-        "DVC_GLOBAL_CONFIG_DIR": str(home / "dvc"),
-        "DVC_SITE_CACHE_DIR": str(home / "site"),
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-    }.items():
-        monkeypatch.setenv(name, value)
+    """prepare → train@0, train@1 → report, with complete params; also the current folder."""
     folder = tmp_path / "project"
-    folder.mkdir()
+    for watched in ("data/raw", "models/import"):
+        (folder / watched).mkdir(parents=True)
+    shutil.copy(ROOT / "recipes" / "mnist-5k.yaml", folder / "params.yaml")
     (folder / "source").write_text("source", encoding="utf-8")
     (folder / "dvc.yaml").write_text(STAGES, encoding="utf-8")
-    (folder / "distill.py").write_text(DISTILL, encoding="utf-8")
+    (folder / "train.py").write_text(TRAIN, encoding="utf-8")
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
     subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet"], cwd=folder, check=True)
     monkeypatch.chdir(folder)
     return folder
 
 
-@pytest.fixture(scope="session")
-def prefect_server() -> Iterator[None]:
-    """One temporary Prefect server with a database of its own; it starts in about 20 s."""
-    from prefect.testing.utilities import prefect_test_harness
+@pytest.fixture
+def endless_training(project: Path, family: str) -> Path:
+    """The project again, up to date but for the trainings, which start a process and do not end."""
+    subprocess.run([sys.executable, "-m", "dvc", "repro", "--quiet", "prepare"], check=True)
+    (project / "train.py").write_text(family, encoding="utf-8")
+    return project
 
-    with prefect_test_harness(server_startup_timeout=180):
-        yield
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The API URL of a server with a database of its own, its scheduler included."""
+    from prefect.context import refresh_global_settings_context
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    from kdtasks.commands.server import QUIET, is_answering
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/api"
+    home = tmp_path_factory.mktemp("prefect")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**QUIET, "PREFECT_HOME": str(home), "PREFECT_API_URL": url}.items():
+            patch.setenv(name, value)
+        server = subprocess.Popen(
+            [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            deadline = time.monotonic() + 180
+            while not is_answering(url):
+                assert server.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+            refresh_global_settings_context()
+            yield url
+            APILogWorker.drain_all(timeout=10)
+            EventsWorker.drain_all(timeout=10)
+        finally:
+            server.terminate()
+            server.wait()
+    refresh_global_settings_context()
+
+
+@pytest.fixture
+def eventually() -> Callable[..., Any]:
+    """Give a function that waits until another returns something true, and returns that."""
+
+    def wait(look: Callable[[], Any], seconds: float = 60) -> Any:
+        deadline = time.monotonic() + seconds
+        while not (found := look()):
+            assert time.monotonic() < deadline, "it never came"
+            time.sleep(0.2)
+        return found
+
+    return wait
+
+
+@pytest.fixture
+def task_states(prefect_server: str, eventually: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a function for the states of a flow run's tasks on the server, by stage."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
+    def read(flow_run_id: UUID, count: int) -> dict[str, Any]:
+        def look() -> dict[str, Any] | None:
+            of_this = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id]))
+            with get_client(sync_client=True) as client:
+                runs = client.read_task_runs(flow_run_filter=of_this)
+            states = {run.name: run.state for run in runs if run.state and run.state.is_final()}
+            return states if len(states) == count else None
+
+        return eventually(look)
+
+    return read
+
+
+@pytest.fixture
+def start_flow(prefect_server: str, project: Path) -> Iterator[Callable[..., Any]]:
+    """Give a function that runs `python -m flows.pipeline` in the project, in the background."""
+    processes: list[subprocess.Popen[str]] = []
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+    def start(*words: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", *(words or ("flows.pipeline",))]
+        processes.append(
+            subprocess.Popen(
+                command,
+                cwd=project,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
+        )
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def newest_run(prefect_server: str) -> Callable[[], Any]:
+    """Give a function for the newest flow run of the server."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    def read() -> Any:
+        with get_client(sync_client=True) as client:
+            return client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)[0]
+
+    return read

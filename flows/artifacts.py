@@ -1,0 +1,141 @@
+"""What the Prefect UI shows of a stage: its metrics as a table, its plots as pictures."""
+
+import base64
+import csv
+import io
+import json
+import re
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactCollectionFilter, ArtifactCollectionFilterKey
+from ruamel.yaml import YAML
+
+from kdtasks.runner.graph import StageGraph, StageNode
+from kdtasks.runner.outcome import Outcome
+
+# matplotlib's fonts are not made for several threads
+_DRAWING = threading.Lock()
+PAGE = 200  # as many as the server hands out at once
+
+
+def artifact_key(*words: str) -> str:
+    """A key as Prefect wants it: lower case, digits, dashes; the same words give the same key."""
+    return re.sub(r"[^a-z0-9]+", "-", "-".join(words).lower()).strip("-")
+
+
+def describe(node: StageNode, outcome: Outcome) -> str:
+    """Which version of a stage's outputs an artifact shows."""
+    return f"stage {node.name}, DVC's hash {outcome.digest}"
+
+
+def latest_descriptions(project: Path, graph: StageGraph) -> dict[str, str | None]:
+    """The newest version that the server has of every stage's artifacts, by key."""
+    keys = [key for node in graph.nodes.values() for key in _keys(project, node)]
+    found: dict[str, str | None] = {}
+    with get_client(sync_client=True) as client:
+        for start in range(0, len(keys), PAGE):
+            wanted = ArtifactCollectionFilterKey(any_=keys[start : start + PAGE])
+            latest = client.read_latest_artifacts(
+                artifact_filter=ArtifactCollectionFilter(key=wanted), limit=PAGE
+            )
+            found.update({artifact.key: artifact.description for artifact in latest})
+    return found
+
+
+def publish(project: Path, node: StageNode, outcome: Outcome) -> None:
+    """Attach a stage's metrics and plots to the task run that calls this."""
+    metrics_key, plots_key = _keys(project, node)
+    description = describe(node, outcome)
+    rows = [row for path in node.metrics for row in metric_rows(project / path, path)]
+    if rows:
+        create_table_artifact(table=rows, key=metrics_key, description=description)
+    pictures = [plot_markdown(project / path, path) for path in node.plots]
+    if pictures:
+        create_markdown_artifact("\n\n".join(pictures), key=plots_key, description=description)
+
+
+def is_published(
+    project: Path, node: StageNode, outcome: Outcome, latest: Mapping[str, str | None]
+) -> bool:
+    """Whether the server has these versions already, as `latest_descriptions` found them."""
+    metrics_key, plots_key = _keys(project, node)
+    wanted = [*[metrics_key] * bool(node.metrics), *[plots_key] * bool(node.plots)]
+    return all(latest.get(key) == describe(node, outcome) for key in wanted)
+
+
+def metric_rows(path: Path, name: str) -> list[dict[str, Any]]:
+    """A metrics file as a table: a row a number, nested names joined by dots."""
+    if path.suffix not in (".json", ".yaml", ".yml") or not path.is_file():
+        return []
+    text = path.read_text(encoding="utf-8")
+    content = json.loads(text) if path.suffix == ".json" else YAML(typ="safe").load(text)
+    return [{"file": name, "metric": key, "value": value} for key, value in _flatten(content)]
+
+
+def plot_markdown(path: Path, name: str) -> str:
+    """A plot as Markdown: a link to its file and, of a CSV file, the picture itself."""
+    link = f"[{name}]({path.resolve().as_uri()})"
+    if path.suffix not in (".csv", ".tsv") or not path.is_file():
+        return link
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ","))
+    columns = {column: _numbers(row[column] for row in rows) for column in (rows or [{}])[0]}
+    drawn = {column: numbers for column, numbers in columns.items() if numbers}
+    if len(drawn) < 2:
+        return link
+    picture = base64.b64encode(_draw(drawn)).decode("ascii")
+    return f"{link}\n\n![{name}](data:image/png;base64,{picture})"
+
+
+def _keys(project: Path, node: StageNode) -> tuple[str, str]:
+    # projects may share a server
+    names = (project.name, node.name)
+    return artifact_key(*names, "metrics"), artifact_key(*names, "plots")
+
+
+def _flatten(content: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(content, Mapping):
+        items: Iterable[tuple[Any, Any]] = content.items()
+    elif isinstance(content, list):
+        items = enumerate(content)
+    else:
+        yield prefix, content
+        return
+    for key, value in items:
+        yield from _flatten(value, f"{prefix}.{key}" if prefix else str(key))
+
+
+def _numbers(cells: Iterable[str | None]) -> list[float] | None:
+    """A column as numbers, a gap where a cell is empty; None for a column of something else."""
+    try:
+        return [float(cell) if cell else float("nan") for cell in cells]
+    except ValueError:
+        return None
+
+
+def _draw(columns: dict[str, list[float]]) -> bytes:
+    """Draw columns over the first of them: losses on one pair of axes, the rest on another."""
+    with _DRAWING:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        (x_name, x), *others = columns.items()
+        losses = [(name, values) for name, values in others if "loss" in name]
+        panels = [panel for panel in (losses, [o for o in others if o not in losses]) if panel]
+        figure = Figure(figsize=(4.2 * len(panels), 2.8), dpi=90, layout="constrained")
+        FigureCanvasAgg(figure)
+        all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
+        for axes, panel in zip(all_axes, panels, strict=True):
+            for name, values in panel:
+                axes.plot(x, values, label=name, marker="." if len(x) < 40 else None)
+            axes.set_xlabel(x_name)
+            axes.grid(alpha=0.3)
+            axes.legend(fontsize="small", frameon=False)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png")
+    return buffer.getvalue()

@@ -1,0 +1,151 @@
+"""Tell a Prefect server what becomes of the stages of a run."""
+
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from prefect import get_run_logger, task
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    update_progress_artifact,
+)
+from prefect.cache_policies import NO_CACHE
+from prefect.runtime import flow_run
+from prefect.settings import get_current_settings
+from prefect.states import Cancelled, Completed, Failed
+from prefect.states import State as PrefectState
+
+from flows.artifacts import artifact_key, is_published, latest_descriptions, publish
+from flows.killed_run import Witness
+from kdtasks.commands.run import summary
+from kdtasks.commands.server import is_answering
+from kdtasks.runner.engine import OnLine
+from kdtasks.runner.graph import StageGraph, StageNode
+from kdtasks.runner.outcome import Outcome, State
+from kdtasks.runner.scheduler import STOPPED
+
+REPORT_STAGE = "report"
+
+
+# DVC alone decides what is up to date: neither Prefect's cache nor its results come in
+@task(name="stage", cache_policy=NO_CACHE, persist_result=False, task_run_name="{name}")
+def run_stage(name: str, body: Callable[[], PrefectState[None]]) -> Any:
+    """Run one stage of the pipeline as a task run of its name."""
+    return body()
+
+
+class PrefectReporter:
+    """Makes a task run of every stage, with its output as logs, its metrics and its plots.
+
+    To be used inside a flow run. What the server cannot take is a warning in the log: the stages
+    go on without it.
+    """
+
+    def __init__(self, project: Path) -> None:
+        self._project = project
+        self._api = get_current_settings().api.url
+        self._lock = threading.Lock()
+        self._arrows: dict[str, PrefectState[str]] = {}
+        self._latest: dict[str, str | None] = {}
+        self._up_to_date = 0
+        self._witness: Witness | None = None
+
+    def begin(self, graph: StageGraph) -> None:
+        """Start the progress bar."""
+        self._start(graph, self._project, "progress")
+        self._latest = latest_descriptions(self._project, graph)
+
+    def perform(self, node: StageNode, work: Callable[[OnLine], Outcome]) -> Outcome:
+        """Do `work` inside a task run."""
+        outcomes: list[Outcome] = []
+
+        def body() -> PrefectState[None]:
+            outcomes.append(work(get_run_logger().info))
+            self._publish(node, outcomes[0])
+            return task_state(outcomes[0])
+
+        try:
+            state = self._run(node, body)
+        except SystemExit:  # of rich, once the worker that reads this process's output is gone
+            return outcomes[0] if outcomes else Outcome(State.CANCELLED, message=STOPPED)
+        if not outcomes:  # Prefect did not come to call it
+            return Outcome(State.FAILED, message=f"stage {node.name}: {state.message}")
+        if outcomes[0].is_up_to_date:
+            self._show_progress()
+        return outcomes[0]
+
+    def leave_out(self, node: StageNode, outcome: Outcome) -> None:
+        """Show a stage that does not run, and what it would have waited for."""
+        self._run(node, lambda: task_state(outcome))
+
+    def end(self, outcomes: Mapping[str, Outcome]) -> None:
+        """Attach the report's headline."""
+        report = outcomes.get(REPORT_STAGE)
+        lines = summary(self._project)
+        if report and report.is_up_to_date and lines:
+            key = artifact_key(self._project.name, "report")
+            text = f"the report, DVC's hash {report.digest}"
+            self._try(lambda: create_markdown_artifact("\n\n".join(lines), key, text))
+        if self._witness:
+            self._witness.dismiss()
+
+    def _start(self, graph: StageGraph, notes: Path, word: str) -> None:
+        """Start the progress bar with its own key, and the witness with its notes in a folder."""
+        self._total = len(graph.nodes)
+        self._witness = Witness(notes, flow_run.id)
+        key = artifact_key(self._project.name, word)
+        progress = create_progress_artifact(0.0, key, f"{self._total} stages")
+        assert isinstance(progress, UUID)  # not a coroutine: this is no async function
+        self._progress = progress
+
+    def _run(self, node: StageNode, body: Callable[[], PrefectState[None]]) -> PrefectState[None]:
+        # a stage is left out as soon as one that it needs has failed: others may not have begun
+        arrows = [self._arrows[need] for need in node.needs if need in self._arrows]
+        state = run_stage(node.name, body, wait_for=arrows, return_state=True)
+        # nothing waits any more: `wait_for` draws the arrows of the UI's graph, also from stages
+        # that were left out, which Prefect would not let anything wait for
+        self._arrows[node.name] = Completed(data=node.name, state_details=state.state_details)
+        return state
+
+    def _show_progress(self) -> None:
+        with self._lock:
+            self._up_to_date += 1
+            percent = 100 * self._up_to_date / self._total
+            text = f"{self._up_to_date} of {self._total} stages are up to date"
+            self._try(lambda: update_progress_artifact(self._progress, percent, text))
+
+    def _publish(self, node: StageNode, outcome: Outcome) -> None:
+        if not outcome.is_up_to_date or not (node.metrics or node.plots):
+            return
+        is_known = is_published(self._project, node, outcome, self._latest)
+        if not (is_known and outcome.state is State.CACHED):
+            self._try(lambda: publish(self._project, node, outcome))
+
+    def _try(self, tell: Callable[[], object]) -> None:
+        try:
+            # Prefect itself would try for a minute, and hold the stage up meanwhile
+            if self._api and not is_answering(self._api):
+                raise ConnectionError(f"{self._api} does not answer")
+            tell()
+        except Exception as error:
+            get_run_logger().warning("not shown on the server: %s: %s", type(error).__name__, error)
+
+
+def task_state(outcome: Outcome) -> PrefectState[None]:
+    """The state of a stage's task run; its name says what DVC found, its message the hash."""
+    message = outcome.message or outcome.digest
+    match outcome.state:
+        case State.CACHED | State.RESTORED | State.PULLED:
+            return Completed(name=outcome.state.capitalize(), message=message)
+        case State.COMPLETED:
+            return Completed(message=f"{outcome.seconds:.1f} s, {message}")
+        case State.SKIPPED:
+            # a state of its own that is final: Prefect's NotReady would look like still to come
+            return Cancelled(name="Skipped", message=message)
+        case State.CANCELLED:
+            return Cancelled(message=message)
+        case _:
+            return Failed(message=message)
