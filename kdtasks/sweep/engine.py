@@ -1,0 +1,161 @@
+"""Run a point in a clone of the project and make it an experiment of the project."""
+
+import fcntl
+import os
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from kdtasks.commands.project import child_environment
+from kdtasks.errors import KdTasksError
+from kdtasks.runner.command import run_streamed
+from kdtasks.runner.engine import OnLine
+from kdtasks.runner.graph import StageGraph
+from kdtasks.runner.guardian import GRACE_SECONDS, Guardian
+from kdtasks.runner.outcome import Outcome, State
+from kdtasks.sweep.clone import clone_mark, make_clone, remove_clone
+from kdtasks.sweep.experiment import bring_experiment, save_experiment
+from kdtasks.sweep.jobs import Job
+from kdtasks.sweep.plan import SweepPlan, clone_path, result_path
+from kdtasks.sweep.results import PointResult, keep_result, read_result
+
+LAST_LINES = 60  # where the reason of a failure is looked for
+
+
+class SweepEngine:
+    """An engine of the runner's scheduler whose stages are the points of a sweep."""
+
+    def __init__(self, plan: SweepPlan) -> None:
+        self._plan = plan
+        self._guardian: Guardian | None = None
+        self._one_fetch = threading.Lock()
+        self.results: dict[str, PointResult] = dict(plan.done)  # by experiment
+
+    def plan(self, targets: Sequence[str]) -> StageGraph:
+        """All points; a sweep has no targets."""
+        return self._plan.graph
+
+    def survey(self) -> frozenset[str]:
+        """The points that are done; clones of another state of the project are removed."""
+        for folder in clone_path(self._plan.project, "").glob("*"):
+            if clone_mark(folder, self._plan.tree) != self._plan.state:
+                remove_clone(folder)
+        self._guardian = Guardian()
+        return frozenset(
+            point.label for point in self._plan.points if point.experiment in self._plan.done
+        )
+
+    def bring_up_to_date(
+        self, name: str, on_line: OnLine, is_cancelled: Callable[[], bool]
+    ) -> Outcome:
+        """Run a point, or what several share, to its end."""
+        job = self._plan.jobs[name]
+        if job.is_point and job.point.experiment in self._plan.done:
+            return Outcome(State.CACHED)
+        begun = time.monotonic()
+        try:
+            outcome = self._run(job, on_line, is_cancelled)
+        except KdTasksError as error:
+            outcome = Outcome(State.FAILED, message=str(error))
+        if outcome.state is State.FAILED:
+            outcome = outcome._replace(message=f"{name}: {outcome.message}")
+        return outcome._replace(seconds=time.monotonic() - begun)
+
+    def close(self) -> None:
+        """End what is still at work."""
+        if self._guardian:
+            self._guardian.close()
+
+    def _run(self, job: Job, on_line: OnLine, is_cancelled: Callable[[], bool]) -> Outcome:
+        plan = self._plan
+        clone = clone_path(plan.project, job.clone)
+        place = make_clone(
+            plan.tree,
+            clone,
+            params_text=job.point.text,
+            cache=plan.cache,
+            mark=plan.state,
+        )
+        _wait_for_killed_run(place)
+        last_lines: deque[str] = deque(maxlen=LAST_LINES)
+
+        def keep(line: str) -> None:
+            last_lines.append(line)
+            on_line(line)
+
+        status = run_streamed(
+            _command(job),
+            folder=place,
+            environment=_environment(place),
+            on_line=keep,
+            is_cancelled=is_cancelled,
+            guardian=self._guardian,
+        )
+        if is_cancelled():
+            return Outcome(State.CANCELLED, message="stopped")
+        if status != 0:
+            return Outcome(State.FAILED, message=reason(last_lines, status))
+        digest = self._keep(job, place) if job.is_point else ""
+        remove_clone(clone)
+        return Outcome(State.COMPLETED, digest)
+
+    def _keep(self, job: Job, place: Path) -> str:
+        """Make a finished run an experiment of the project, and keep its figures."""
+        plan, name = self._plan, job.point.experiment
+        result = read_result(place, job.point.params)
+        save_experiment(place, name, job.stages)
+        with self._one_fetch:
+            commit = bring_experiment(plan.project, place, plan.tree.head, name)
+        keep_result(result_path(plan.project, job.point), plan.inputs[name], result)
+        self.results[name] = result
+        return commit
+
+
+def reason(lines: Sequence[str], status: int) -> str:
+    """Find in the last lines of a `kdtasks run` why it failed, in one line."""
+    found = list(lines)
+    for place, line in enumerate(found):
+        first, words, _ = line.partition("; its last lines:")
+        if not words or not line.startswith("stage "):
+            continue
+        block = []
+        for later in found[place + 1 :]:
+            if not later.startswith("  ") or later.startswith("  log: "):
+                break
+            block.append(later.strip())
+        return f"{first}: {block[-1]}" if block else first
+    for line in reversed(found):
+        if line.startswith(("error: ", "stage ")):
+            return line.removeprefix("error: ")
+    rest = [line for line in found if line.strip()]
+    return f"`kdtasks run` ended with status {status}" + (f": {rest[-1].strip()}" if rest else "")
+
+
+def _command(job: Job) -> list[str]:
+    words = [*job.stages, "--workers", str(job.workers), "--no-prefect"]
+    return [sys.executable, "-m", "kdtasks.cli", "run", *words]
+
+
+def _environment(place: Path) -> dict[str, str]:
+    environment = child_environment()
+    # the clone's own code, not that of an editable installation, which may be edited meanwhile
+    environment["PYTHONPATH"] = os.pathsep.join(
+        [str(place), *filter(None, [environment.get("PYTHONPATH")])]
+    )
+    return environment
+
+
+def _wait_for_killed_run(place: Path) -> None:
+    """Let what a killed sweep has left behind in a clone end: its guardian is about to."""
+    path = place / ".dvc" / "tmp" / "kdtasks-run.lock"
+    deadline = time.monotonic() + 3 * GRACE_SECONDS
+    while path.is_file() and time.monotonic() < deadline:
+        with path.open(encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                time.sleep(0.2)

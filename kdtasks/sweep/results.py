@@ -1,0 +1,72 @@
+"""The figures of one point: read where it ran, kept beside the clones."""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from kdtasks.atomic import read_json, write_json
+from kdtasks.errors import StageError
+from kdtasks.params import Params
+from kdtasks.report.contents import last, read_contents
+
+
+class PointResult(NamedTuple):
+    """Accuracies of a point by seed, 0 … 1."""
+
+    student: dict[int, float]  # from scratch, test split
+    distilled: dict[int, float]  # the same seeds, test split
+    validation: dict[int, float]  # distilled, validation split, last exit
+    teacher: float  # test split
+    rows: int  # of the test split
+
+
+def read_result(folder: Path, params: Params) -> PointResult:
+    """Read the figures from the metrics in a project's folder (docs/files.md).
+
+    Raises:
+        KdTasksError: a file is missing or damaged.
+    """
+    contents = read_contents(folder, params.seeds, ())
+    compare = contents.compare
+    if "refused" in compare:
+        raise StageError(f"nothing to compare: {compare['refused']}")
+    try:
+        by_seed = {key: compare[key]["by_seed"] for key in ("student", "distill")}
+        return PointResult(
+            {seed: float(by_seed["student"][str(seed)]) for seed in params.seeds},
+            {seed: float(by_seed["distill"][str(seed)]) for seed in params.seeds},
+            {
+                seed: float(last(contents.distill[seed], "validation", "accuracy"))
+                for seed in params.seeds
+            },
+            float(compare["teacher"]["accuracy"]),
+            int(compare["rows"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise StageError(
+            "metrics/compare.json or metrics/distill is not as docs/files.md has it "
+            f"({type(error).__name__}: {error})"
+        ) from None
+
+
+def keep_result(path: Path, inputs: str, result: PointResult) -> None:
+    """Write a result down, with the hash of all that it depends on."""
+    write_json(path, {"inputs": inputs, "result": result._asdict()})
+
+
+def kept_result(path: Path, inputs: str) -> PointResult | None:
+    """A result that was written down for these inputs; none if there is none."""
+    if not path.is_file():
+        return None
+    try:
+        content = read_json(path)
+        known = content["inputs"]
+        result = content["result"]
+        tables = {
+            key: {int(seed): value for seed, value in result[key].items()}
+            for key in ("student", "distilled", "validation")
+        }
+        found = PointResult(**tables, teacher=result["teacher"], rows=result["rows"])
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
+        return None  # of another version of this code
+    return found if known == inputs else None
