@@ -50,20 +50,19 @@ def settle(project: Path) -> None:
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
     from prefect.exceptions import ObjectNotFound
-    from prefect.states import Crashed, State
+    from prefect.states import Crashed
 
     flow_run_id = _noted(project)
     if not flow_run_id:
         return
     of_this_run = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(flow_run_id)]))
-    crashed: State[None] = Crashed(message=MESSAGE)
     with get_client(sync_client=True) as client, suppress(ObjectNotFound):  # of another server
         for stage in client.read_task_runs(flow_run_filter=of_this_run):
             if stage.state and not stage.state.is_final():
-                client.set_task_run_state(stage.id, crashed, force=True)
+                client.set_task_run_state(stage.id, Crashed(message=MESSAGE), force=True)
         run = client.read_flow_run(UUID(flow_run_id))
         if run.state and not run.state.is_final():
-            client.set_flow_run_state(run.id, crashed, force=True)
+            client.set_flow_run_state(run.id, Crashed(message=MESSAGE), force=True)
 
 
 def _noted(project: Path) -> str:
