@@ -1,11 +1,12 @@
 """The `kdtasks` command line: options here, the work in kdtasks/commands."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from kdtasks import __version__
+from kdtasks.commands.store_cli import register as register_store_commands
 from kdtasks.errors import KdTasksError
 
 # The commands are imported inside the functions below: most need the pipeline extra, and
@@ -96,18 +97,70 @@ def run(
     stages: Annotated[
         list[str] | None, typer.Argument(help="Stages, with what they depend on; none for all.")
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Stages side by side at most; as many as there are cores by default."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Run unchanged stages as well.")] = False,
+    pull: Annotated[
+        bool, typer.Option("--pull", help="Bring what is missing from the DVC remote.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
-    prefect: Annotated[bool, typer.Option("--prefect", help="Run the Prefect flow.")] = False,
+    engine: Annotated[
+        Literal["split", "cli"],
+        typer.Option(help="cli calls DVC's command line for every stage: slower, no internals."),
+    ] = "split",
+    prefect: Annotated[
+        bool | None,
+        typer.Option(
+            "--prefect/--no-prefect",
+            help="Tell Prefect of the run; by default where a server of it is configured.",
+        ),
+    ] = None,
 ) -> None:
-    """Run the pipeline with `dvc repro`."""
+    """Run what has changed, side by side as far as the cores reach."""
     from kdtasks.commands.project import find_project
     from kdtasks.commands.run import run_pipeline
+    from kdtasks.runner.execute import RunOptions
 
-    status = run_pipeline(
-        find_project(), stages or [], force=force, dry_run=dry_run, prefect=prefect
+    options = RunOptions(
+        stages=tuple(stages or ()), workers=workers, force=force, pull=pull, engine=engine
     )
-    raise typer.Exit(status)
+    raise typer.Exit(run_pipeline(find_project(), options, dry_run=dry_run, prefect=prefect))
+
+
+@app.command()
+def sweep(
+    settings: Annotated[
+        list[str],
+        typer.Option(
+            "-S", "--set-param", metavar="KEY=V1,V2,…", help="A key of params.yaml and its values."
+        ),
+    ],
+    seeds: Annotated[
+        int | None,
+        typer.Option(help="Seeds of every point: 5 for 0 to 4; those of params.yaml by default."),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Points side by side at most; as many as the cores hold by default."),
+    ] = None,
+    stages: Annotated[
+        list[str] | None,
+        typer.Option("--stage", help="Run this stage as well, besides compare; report for all."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the page; below report/ by default.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
+) -> None:
+    """Run every combination of some params, each a DVC experiment, and compare them over seeds."""
+    from kdtasks.commands.project import find_project
+    from kdtasks.commands.sweep import run_sweep
+    from kdtasks.sweep.plan import SweepOptions
+
+    options = SweepOptions(tuple(settings), seeds, workers, tuple(stages or ()))
+    raise typer.Exit(run_sweep(find_project(), options, out=out, dry_run=dry_run))
 
 
 @app.command()
@@ -132,6 +185,9 @@ def doctor() -> None:
     checks = examine(Path.cwd())
     typer.echo(render(checks))
     raise typer.Exit(1 if any(check.level == "fail" for check in checks) else 0)
+
+
+register_store_commands(app)
 
 
 if __name__ == "__main__":

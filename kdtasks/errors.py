@@ -58,5 +58,29 @@ class StageError(KdTasksError):
     """A stage of a flow failed, or was stopped."""
 
 
+class SweepError(KdTasksError):
+    """A grid of params, or an option of a sweep, makes no sense."""
+
+
 class EvaluationError(KdTasksError):
     """Predictions, labels or settings of an evaluation do not fit together."""
+
+
+class StoreError(KdTasksError):
+    """The model store lacks, refuses or cannot do what was asked of it."""
+
+
+class StoreMissingError(StoreError):
+    """The store holds no such model, version, alias or blob."""
+
+
+class StoreConflictError(StoreError):
+    """Somebody else wrote first; nothing was changed."""
+
+
+class StoreUnreachableError(StoreError):
+    """The store does not answer; a copy in the cache may serve meanwhile."""
+
+
+class IntegrityError(StoreError):
+    """Something in the store is damaged, forged or unsigned where a signature is needed."""

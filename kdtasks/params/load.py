@@ -18,6 +18,7 @@ from kdtasks.params.shipping import (
     ExitsParams,
     ExportParams,
     SelectParams,
+    StoreParams,
 )
 from kdtasks.params.training import (
     CompressParams,
@@ -53,6 +54,7 @@ class Params(Section):
     evaluate: EvaluateParams = Field(default=EvaluateParams(), description="intervals")
     benchmark: BenchmarkParams = Field(default=BenchmarkParams(), description="timing")
     select: SelectParams = Field(default=SelectParams(), description="limits and choice")
+    store: StoreParams = Field(default=StoreParams(), description="where bundles are published")
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Params":

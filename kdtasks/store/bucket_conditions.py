@@ -1,0 +1,69 @@
+"""Find out how a server takes conditional writes; without them two publishers overwrite each other.
+
+AWS wants a tag in If-Match in quotes, as it gives it out; Ceph 16 compares it without them; some
+servers ignore the header. So it is tried, on an object of no meaning.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from typing import NamedTuple
+
+from kdtasks.errors import StoreConflictError, StoreError
+from kdtasks.store.layout import PROBES
+from kdtasks.store.objects import Record
+
+_FORMS: tuple[Callable[[str], str], ...] = (lambda tag: f'"{tag}"', lambda tag: tag)
+_NO_TAG = '"00000000000000000000000000000000"'
+
+
+class Conditions(NamedTuple):
+    """How a server writes."""
+
+    if_match: Callable[[str], str]  # a tag as its If-Match wants it
+    tags_are_md5: bool  # not where a bucket encrypts with keys of its own
+
+
+def find_conditions(
+    *,
+    put: Callable[..., str],
+    read: Callable[[str], Record],
+    delete: Callable[[str], None],
+    endpoint: str,
+) -> Conditions:
+    """Try conditional writes.
+
+    Arguments:
+        put: writes bytes under a key on boto3's conditions and gives the tag.
+        read: gives content and tag.
+        delete: removes.
+        endpoint: the server's name for errors.
+
+    Raises:
+        StoreError: it writes over what it was asked not to.
+    """
+    key = f"{PROBES}{secrets.token_hex(16)}"
+
+    def is_refused(**condition: str) -> bool:
+        try:
+            put(key, b"2", **condition)
+        except StoreConflictError:
+            return True
+        return False
+
+    tag = put(key, b"1", IfNoneMatch="*")
+    tags_are_md5 = tag == hashlib.md5(b"1", usedforsecurity=False).hexdigest()
+    found = None
+    if is_refused(IfNoneMatch="*") and is_refused(IfMatch=_NO_TAG):
+        while found is None:
+            found = next((form for form in _FORMS if not is_refused(IfMatch=form(tag))), None)
+            last, tag = tag, read(key).tag
+            if tag == last:
+                break  # otherwise it had been written, and the answer was lost
+    delete(key)
+    if found is None:
+        raise StoreError(
+            f"{endpoint} does not heed conditional writes, so that two publishers could overwrite "
+            "each other; use a server that does (AWS, Ceph 16 and MinIO do)"
+        )
+    return Conditions(found, tags_are_md5)

@@ -1,0 +1,170 @@
+"""Ed25519 keys: who publishes signs with the private one, devices hold the public one."""
+
+import hashlib
+import os
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kdtasks.errors import StoreError
+
+_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
+_HOW = "`kdtasks keys new` makes a pair"
+
+
+class PublicKey(NamedTuple):
+    """What tells a genuine record."""
+
+    identity: str  # the first 16 hex digits of the SHA-256 of the raw key
+    key: Any
+
+    def is_signature(self, signature: bytes, data: bytes) -> bool:
+        """Whether the owner of the private key has signed these bytes."""
+        from cryptography.exceptions import InvalidSignature
+
+        try:
+            self.key.verify(signature, data)
+        except InvalidSignature:
+            return False
+        return True
+
+
+class SigningKey(NamedTuple):
+    """A private key."""
+
+    public: PublicKey
+    key: Any
+
+    def sign(self, data: bytes) -> bytes:
+        """Sign bytes."""
+        signature: bytes = self.key.sign(data)
+        return signature
+
+
+def load_signing_key(given: str | None) -> SigningKey | None:
+    """Load a private key.
+
+    Arguments:
+        given: the path of a PEM file, or the PEM text itself; null for none.
+
+    Raises:
+        StoreError: there is no such file, or it holds no private Ed25519 key.
+    """
+    if not given:
+        return None
+    text = _read(given, "signing key")
+    serialization, private_class, _ = _cryptography()
+    try:
+        key = serialization.load_pem_private_key(text.encode(), password=None)
+    except TypeError:
+        raise StoreError(
+            "the signing key is encrypted with a password; give it without one, protected by its "
+            "file's mode or by a secret store"
+        ) from None
+    except Exception:  # cryptography raises many kinds for text that is no key
+        raise StoreError(f"the signing key is no private key in PEM; {_HOW}") from None
+    if not isinstance(key, private_class):
+        raise StoreError(f"the signing key is {type(key).__name__}, not Ed25519; {_HOW}")
+    return SigningKey(_public(key.public_key()), key)
+
+
+def load_public_keys(given: str | None) -> tuple[PublicKey, ...]:
+    """Load the public keys of all who may sign, one PEM block after another.
+
+    Arguments:
+        given: the path of a PEM file, or the PEM text itself; null for none.
+
+    Raises:
+        StoreError: there is no such file, or it holds something else.
+    """
+    if not given:
+        return ()
+    text = _read(given, "public key")
+    serialization, _, public_class = _cryptography()
+    keys = []
+    for block in _BLOCK.finditer(text):
+        if "PRIVATE" in block[1]:
+            raise StoreError(
+                "a private key was given where the public one belongs; keep it where models are "
+                "published, and give devices the .pub.pem file"
+            )
+        try:
+            key = serialization.load_pem_public_key(block[0].encode())
+        except Exception:  # as above
+            key = None
+        if not isinstance(key, public_class):
+            raise StoreError(f"a public key is not Ed25519 in PEM; {_HOW}")
+        keys.append(_public(key))
+    if not keys:
+        raise StoreError(f"the public key is no PEM text; {_HOW}")
+    return tuple(keys)
+
+
+def write_new_keys(private_path: Path) -> tuple[Path, str]:
+    """Make a pair of keys: `NAME.pem`, which only its owner can read, and `NAME.pub.pem`.
+
+    Returns: the path of the public key, and its identity.
+
+    Raises:
+        StoreError: one of the files is there already.
+    """
+    serialization, private_class, _ = _cryptography()
+    public_path = private_path.with_suffix(".pub.pem")
+    for path in (private_path, public_path):
+        if path.exists():
+            raise StoreError(
+                f"{path} is there already; models signed with it need it, so give another path"
+            )
+    key = private_class.generate()
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    _write(private_path, private, 0o600)
+    _write(public_path, public, 0o644)
+    return public_path, _public(key.public_key()).identity
+
+
+def _write(path: Path, data: bytes, mode: int) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror}; give another path") from None
+
+
+def _read(given: str, what: str) -> str:
+    if "-----BEGIN" in given:
+        return given.replace("\\n", "\n")  # as some secret stores hand it over
+    try:
+        return Path(given).expanduser().read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise StoreError(
+            f"the {what} {given} cannot be read: {reason}; give the path of a PEM file, or the "
+            "PEM text itself"
+        ) from None
+
+
+def _public(key: Any) -> PublicKey:
+    return PublicKey(hashlib.sha256(key.public_bytes_raw()).hexdigest()[:16], key)
+
+
+def _cryptography() -> tuple[Any, Any, Any]:
+    # only who signs or verifies needs it
+    try:
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+            Ed25519PrivateKey,
+            Ed25519PublicKey,
+        )
+    except ModuleNotFoundError:
+        raise StoreError(
+            "keys need the package cryptography; pip install 'kdtasks[store]'"
+        ) from None
+    return serialization, Ed25519PrivateKey, Ed25519PublicKey

@@ -1,0 +1,213 @@
+"""Publish a folder as the next version of a model.
+
+Contents go first, the manifest last: a publisher that dies leaves contents that nothing names.
+"""
+
+import dataclasses
+import hashlib
+import itertools
+import secrets
+import time
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from kdtasks.errors import StoreConflictError, StoreError
+from kdtasks.store.disk import disk_errors
+from kdtasks.store.keys import SigningKey
+from kdtasks.store.layout import BLOBS, blob_key
+from kdtasks.store.names import check_name
+from kdtasks.store.objects import PART_BYTES, Entry, Objects, Source
+from kdtasks.store.paths import problem_of_path, problem_of_paths
+from kdtasks.store.sealing import signer_of
+from kdtasks.store.transfers import Transfers
+from kdtasks.store.version import StoredFile, Version
+from kdtasks.store.versions import FoundVersion, create_version, fetch_version, list_numbers
+
+# gc leaves contents alone that are younger than this, since a publisher may be about to name them.
+GRACE = timedelta(hours=24)
+
+_FEW = 10  # contents that are asked for one by one
+_LISTED_AS_CHEAPLY = 50  # contents listed in the time that it takes to ask for one
+
+
+class Published(NamedTuple):
+    """What came of publishing."""
+
+    found: FoundVersion
+    is_new: bool  # false: the newest version has just these files already
+    uploaded: int  # bytes that the store did not have yet
+
+
+def publish(
+    objects: Objects,
+    folder: Path,
+    *,
+    name: str,
+    about: Mapping[str, str] | None = None,
+    signing_key: SigningKey | None = None,
+    transfers: Transfers | None = None,
+) -> Published:
+    """Publish all files of a folder.
+
+    Arguments:
+        name: of the model.
+        about: a few words for the manifest, such as `variant`.
+        signing_key: signs the manifest.
+
+    Raises:
+        StoreError: the folder or the store does not allow it.
+        StoreUnreachableError: the network broke off; publishing again goes on from there.
+    """
+    check_name(name)
+    transfers = transfers or Transfers()
+    sources = read_folder(folder)
+    contents = {source.sha256: source for source in sources.values()}
+    objects.check_conditions()
+    uploaded, refreshed = _send_missing(objects, contents, transfers)
+    numbers = list_numbers(objects, name)
+    files = tuple(StoredFile(path, source.size, source.sha256) for path, source in sources.items())
+    if numbers:
+        newest = fetch_version(objects, name, numbers[-1])
+        signer = signing_key.public.identity if signing_key else None
+        if newest.version.files == files and signer in (None, signer_of(newest.manifest)):
+            return Published(newest, is_new=False, uploaded=uploaded)
+    found = _create(
+        objects,
+        Version(
+            name=name,
+            number=numbers[-1] + 1 if numbers else 1,
+            files=files,
+            about=dict(about or {}),
+            created=datetime.now(UTC).replace(microsecond=0),
+            identity=secrets.token_hex(16),
+        ),
+        signing_key,
+    )
+    # what was old when it was found, gc may have deleted before it could see the manifest
+    uploaded += _send_missing(objects, {one: contents[one] for one in refreshed}, transfers)[0]
+    return Published(found, is_new=True, uploaded=uploaded)
+
+
+def read_folder(folder: Path) -> dict[str, Source]:
+    """Hash all files of a folder.
+
+    Links to files count as files, since DVC may link its outputs; links to folders and anything
+    else that is no file are refused.
+
+    Returns: path inside the folder, with slashes, to file; in the order of the paths.
+
+    Raises:
+        StoreError: the folder is missing or empty, or holds what cannot be published.
+    """
+    if not folder.is_dir():
+        raise StoreError(f"{folder} is no folder; give the folder of a bundle")
+    sources = {}
+    with disk_errors("reading the bundle", folder):
+        for path in sorted(folder.rglob("*")):
+            if path.is_dir() and not path.is_symlink():
+                continue
+            inside = path.relative_to(folder).as_posix()
+            problem = problem_of_path(inside)
+            if not path.is_file():
+                problem = "it is a link to a folder, or no file; a bundle consists of files"
+            if problem:
+                raise StoreError(f"{path} cannot be published: {problem}; rename or remove it")
+            sources[inside] = _hash(path)
+    problem = problem_of_paths(sources) or (None if sources else "it is empty")
+    if problem:
+        raise StoreError(f"{folder} cannot be published: {problem}")
+    return dict(sorted(sources.items()))
+
+
+def _send_missing(
+    objects: Objects, contents: Mapping[str, Source], transfers: Transfers
+) -> tuple[int, set[str]]:
+    """Upload what the store lacks; gives the bytes sent, and what was there but old.
+
+    Whatever this relies on is younger than half the age at which gc deletes, and stays so until
+    the manifest names it: what is older is dated anew, and what takes too long is looked at again.
+    """
+    sent = 0
+    refreshed: set[str] = set()
+    while contents:
+        started = time.monotonic()
+        old, missing = _look(objects, contents.values(), transfers)
+        refreshed |= old
+        total = sum(source.size for source in missing)
+        transfers.progress.expect(sent + total)
+        _send(objects, missing, transfers)
+        sent += total
+        if time.monotonic() - started < GRACE.total_seconds() / 2:
+            break
+    return sent, refreshed
+
+
+def _look(
+    objects: Objects, sources: Iterable[Source], transfers: Transfers
+) -> tuple[set[str], list[Source]]:
+    """Find what the store has but was old, and is dated anew now, and what it lacks."""
+    sources = list(sources)
+    old: set[str] = set()
+    missing: list[Source] = []
+    fresh = objects.now() - GRACE / 2
+    listed = _list_blobs(objects, len(sources))
+
+    def look(source: Source) -> None:
+        key = blob_key(source.sha256)
+        entry = listed.get(key) if listed is not None else objects.stat(key)
+        if entry is None or entry.size != source.size:
+            missing.append(source)
+        elif entry.modified < fresh:
+            old.add(source.sha256)
+            try:
+                objects.touch(key)
+            except StoreError:  # gone, or too large for this server to copy
+                missing.append(source)
+
+    transfers.run(look, sources)
+    return old, missing
+
+
+def _list_blobs(objects: Objects, wanted: int) -> dict[str, Entry] | None:
+    """List all contents of the store where that is less work than asking for each wanted one."""
+    most = wanted * _LISTED_AS_CHEAPLY
+    entries = itertools.islice(objects.list(BLOBS), most + 1) if wanted >= _FEW else ()
+    listed = {entry.key: entry for entry in entries}
+    return listed if wanted >= _FEW and len(listed) <= most else None
+
+
+def _send(objects: Objects, sources: Iterable[Source], transfers: Transfers) -> None:
+    """Upload large files one by one, each in parts side by side; then small ones side by side."""
+
+    def send(source: Source) -> None:
+        with disk_errors("reading the bundle", source.path.parent):
+            objects.upload(
+                blob_key(source.sha256),
+                source,
+                on_bytes=transfers.advance,
+                run_parts=transfers.run,
+            )
+
+    for large in (source for source in sources if source.size > PART_BYTES):
+        send(large)
+    transfers.run(send, [source for source in sources if source.size <= PART_BYTES])
+
+
+def _create(objects: Objects, version: Version, signing_key: SigningKey | None) -> FoundVersion:
+    """Take the next number that is free; other publishers may be taking numbers, too."""
+    while True:
+        try:
+            return create_version(objects, version, signing_key)
+        except StoreConflictError:
+            numbers = list_numbers(objects, version.name)
+            number = max(numbers[-1] if numbers else 0, version.number) + 1
+            version = dataclasses.replace(version, number=number)
+
+
+def _hash(path: Path) -> Source:
+    status = path.stat()
+    with path.open("rb", buffering=0) as file:
+        digest = hashlib.file_digest(file, "sha256")
+    return Source(path, status.st_size, digest.hexdigest(), status.st_mtime_ns)

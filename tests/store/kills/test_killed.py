@@ -1,0 +1,258 @@
+"""Publishers, pullers, promoters and collectors that die anywhere leave nothing broken."""
+
+import contextlib
+import random
+import shutil
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from kdtasks.errors import StoreUnreachableError
+from kdtasks.store import placing
+from kdtasks.store.address import parse_address
+from kdtasks.store.alias import read_alias
+from kdtasks.store.cache import Cache
+from kdtasks.store.collection import collect
+from kdtasks.store.layout import BLOBS
+from kdtasks.store.names import parse_reference
+from kdtasks.store.objects import PART_BYTES, Objects, open_objects
+from kdtasks.store.paths import RECEIPT
+from kdtasks.store.promotion import advance, promote, rollback
+from kdtasks.store.publish import GRACE, publish
+from kdtasks.store.pull import Puller
+from kdtasks.store.versions import list_numbers
+
+FILE, WRITTEN = "file operation", "byte of a file"
+REQUEST, SENT, RECEIVED = "request", "sent byte", "received byte"
+RunKilled = Callable[[Callable[[], object], str, int], bool]
+Measure = Callable[[Callable[[], object], str], int]
+Contents = dict[str, bytes]
+SIZE = 3000
+
+
+def bundle(number: int) -> Contents:
+    """Files of a version: one that all versions share, and two of its own."""
+    return {
+        "labels.txt": b"the same in all",
+        "more/n": b"%d" % number,
+        "model": random.Random(number).randbytes(SIZE),
+    }
+
+
+@pytest.fixture
+def folder_of(write_files: Callable[..., Path]) -> Callable[[int], Path]:
+    return lambda number: write_files(bundle(number), folder=f"bundle-{number}")
+
+
+@pytest.fixture
+def caches(tmp_path: Path) -> Iterator[Path]:
+    """New caches, as of devices that have never pulled."""
+    return (tmp_path / f"cache-{number}" for number in range(10_000))
+
+
+def contents(folder: Path) -> Contents:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != RECEIPT
+    }
+
+
+def pull(address: str, text: str, cache: Path, target: Path | None = None) -> Contents:
+    puller = Puller(objects=open_objects(parse_address(address)), cache=Cache(cache))
+    return contents(puller.pull(parse_reference(text), target=target).folder)
+
+
+def points(total: int, count: int) -> list[int]:
+    """Where to kill: everywhere if that is not more than `count`; else at seeded random places."""
+    if total <= count:
+        return list(range(total))
+    return [0, total - 1, *random.Random(count).sample(range(1, total - 1), count - 2)]
+
+
+KILLED_PUBLISHERS = [
+    pytest.param("folder", FILE, 100, id="folder-operation"),
+    pytest.param("folder", WRITTEN, 40, id="folder-byte"),
+    pytest.param("moto", REQUEST, 30, id="moto-request", marks=pytest.mark.slow),
+    # moto takes half a body for a whole one, which no real server does
+    pytest.param("ceph", SENT, 12, id="ceph-sent", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("address", "way", "count"), KILLED_PUBLISHERS, indirect=["address"])
+def test_killed_publishers(
+    address: str,
+    way: str,
+    count: int,
+    folder_of: Callable[[int], Path],
+    caches: Iterator[Path],
+    run_killed: RunKilled,
+    measure: Measure,
+):
+    """Versions that can be seen are whole, none is lost, and publishing again does the rest."""
+
+    def publish_version(number: int) -> None:
+        objects = open_objects(parse_address(address))
+        found = publish(objects, folder_of(number), name="digits").found
+        advance(objects, found, "staging")
+
+    publish_version(0)
+    total = SIZE if way == WRITTEN else measure(lambda: publish_version(1), way)
+    objects = open_objects(parse_address(address))
+    versions = {number: bundle(number - 1) for number in list_numbers(objects, "digits")}
+    deaths = 0
+    for label, left in enumerate(points(total, count), start=2):
+        deaths += run_killed(partial(publish_version, label), way, left)
+        staging = read_alias(objects, "digits", "staging").alias.version
+        seen = list_numbers(objects, "digits")
+        assert list(versions) == seen[: len(versions)]
+        for number in {staging, *seen[-2:]}:
+            expected = versions.get(number, bundle(label))
+            assert pull(address, f"digits@{number}", next(caches)) == expected
+        publish_version(label)
+        versions[max(versions) + 1] = bundle(label)
+        assert list_numbers(objects, "digits") == list(versions)
+        assert pull(address, "digits@staging", next(caches)) == bundle(label)
+        collect(objects, keep=2, grace=-GRACE)
+        versions = {number: versions[number] for number in list_numbers(objects, "digits")}
+        assert len(versions) >= 2
+        assert len(list(objects.list(BLOBS))) == 1 + 2 * len(versions)
+    assert deaths >= 0.8 * min(count, total)
+
+
+KILLED_PULLS = [
+    pytest.param("folder", FILE, 60, id="folder-operation"),
+    pytest.param("folder", WRITTEN, 40, id="folder-byte"),
+    pytest.param("moto", RECEIVED, 20, id="moto-received", marks=pytest.mark.slow),
+    pytest.param("ceph", RECEIVED, 10, id="ceph-received", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize("exchanges", [True, False], ids=["exchanging", "renaming"])
+@pytest.mark.parametrize(("address", "way", "count"), KILLED_PULLS, indirect=["address"])
+def test_killed_pulls(
+    address: str,
+    way: str,
+    count: int,
+    exchanges: bool,
+    folder_of: Callable[[int], Path],
+    caches: Iterator[Path],
+    run_killed: RunKilled,
+    measure: Measure,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """The folder holds the old version or the new one, and the next pull brings the new one."""
+    if not exchanges:
+        monkeypatch.setattr(placing, "_exchange", lambda *_: False)
+    objects = open_objects(parse_address(address))
+    for number in (1, 2):
+        publish(objects, folder_of(number), name="digits")
+    target, begun = tmp_path / "out", tmp_path / "begun"
+    pull(address, "digits@1", begun, target)
+    shutil.copytree(target, tmp_path / "old")
+
+    def prepare() -> Path:
+        """A device that has pulled the first version."""
+        cache = next(caches)
+        shutil.copytree(begun, cache)
+        shutil.rmtree(target)
+        shutil.copytree(tmp_path / "old", target)
+        return cache
+
+    cache = prepare()
+    whole = measure(lambda: pull(address, "digits", cache, target), way)
+    deaths, total = 0, SIZE + 8 if way == WRITTEN else whole
+    for left in points(total, count):
+        cache = prepare()
+        deaths += run_killed(partial(pull, address, "digits", cache, target), way, left)
+        if target.exists():
+            assert contents(target) in (bundle(1), bundle(2))
+        else:
+            assert not exchanges
+            assert contents(tmp_path / ".out.old") == bundle(1)
+        for text in ("digits@1", "digits"):  # the cache alone hands out nothing but whole versions
+            puller = Puller(objects=objects, cache=Cache(cache))
+            with contextlib.suppress(StoreUnreachableError):
+                pulled = puller.pull(parse_reference(text), is_offline=True)
+                assert contents(pulled.folder) == bundle(pulled.version.number)
+        assert pull(address, "digits", cache, target) == bundle(2)
+        assert sorted(path.name for path in tmp_path.glob(".out*")) == []
+        assert not list((cache / "blobs").glob("*.partial"))
+    assert deaths >= 0.8 * min(count, total)
+
+
+def test_killed_pulls_of_a_large_content_go_on(
+    moto_endpoint: str,
+    monkeypatch: pytest.MonkeyPatch,
+    write_files: Callable[..., Path],
+    run_killed: RunKilled,
+    tmp_path: Path,
+):
+    """However often it dies, what has arrived need not come again."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_endpoint)
+    address = "s3://bucket/killed-pulls"
+    size = 2 * PART_BYTES + 1_000_000
+    files = {"model": random.Random(0).randbytes(size)}
+    publish(open_objects(parse_address(address)), write_files(files), name="digits")
+    step, deaths = size // 8, 0
+    while run_killed(lambda: pull(address, "digits", tmp_path / "cache"), RECEIVED, step):
+        deaths += 1
+        assert deaths < 16  # without resuming it would never end
+    assert deaths >= 7
+    assert pull(address, "digits", tmp_path / "cache") == files
+
+
+MOVES: dict[str, Callable[[Objects], object]] = {
+    "promote": lambda objects: promote(objects, "digits", 3, "production"),
+    "rollback": lambda objects: rollback(objects, "digits", "production"),
+    "gc": lambda objects: collect(objects, keep=1, grace=-GRACE),
+}
+
+
+@pytest.mark.parametrize("move", MOVES)
+@pytest.mark.parametrize(
+    ("address", "way"),
+    [("folder", FILE), pytest.param("moto", REQUEST, marks=pytest.mark.slow)],
+    indirect=["address"],
+)
+def test_killed_moves(
+    address: str,
+    way: str,
+    move: str,
+    folder_of: Callable[[int], Path],
+    caches: Iterator[Path],
+    run_killed: RunKilled,
+    measure: Measure,
+):
+    """An alias stands where it was or where it was moved to, and can be pulled."""
+    count = 25 if way == FILE else 8
+
+    def set_up(name: str) -> str:
+        """A store with five versions, production at the second after the first."""
+        objects = open_objects(parse_address(f"{address}-{name}"))
+        objects.check_conditions()
+        for number in range(1, 6):
+            publish(objects, folder_of(number), name="digits")
+        for number in (1, 2):
+            promote(objects, "digits", number, "production")
+        return f"{address}-{name}"
+
+    def act(store: str) -> None:
+        MOVES[move](open_objects(parse_address(store)))
+
+    total = measure(partial(act, set_up("whole")), way)
+    allowed = {2, {"promote": 3, "rollback": 1, "gc": 2}[move]}
+    for number, left in enumerate(points(total, count)):
+        store = set_up(str(number))
+        assert run_killed(partial(act, store), way, left)
+        objects = open_objects(parse_address(store))
+        version = read_alias(objects, "digits", "production").alias.version
+        assert version in allowed
+        assert pull(store, "digits@production", next(caches)) == bundle(version)
+        assert pull(store, "digits", next(caches)) == bundle(5)
+        collect(objects, keep=1, grace=-GRACE)
+        for needed in ("digits@production", "digits@1", "digits"):
+            pull(store, needed, next(caches))

@@ -1,0 +1,252 @@
+"""What is peculiar to S3; the rest is in test_objects.py."""
+
+import hashlib
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kdtasks.errors import StoreError, StoreMissingError, StoreUnreachableError
+from kdtasks.store import bucket
+from kdtasks.store.address import parse_address
+from kdtasks.store.collection import collect
+from kdtasks.store.layout import BLOBS, PROBES
+from kdtasks.store.objects import PART_BYTES, Objects, Source, open_objects
+from kdtasks.store.publish import GRACE
+from kdtasks.store.transfers import Transfers
+
+BUCKET = "bucket"
+Open = Callable[[str], Objects]
+
+
+@pytest.fixture
+def prefix() -> str:
+    return uuid.uuid4().hex
+
+
+@pytest.fixture
+def objects(server: str, prefix: str, open_store: Open) -> Any:
+    return open_store(f"s3://{BUCKET}/{prefix}")
+
+
+def source(folder: Path, data: bytes) -> Source:
+    path = folder / "source"
+    path.write_bytes(data)
+    return Source(path, len(data), hashlib.sha256(data).hexdigest(), path.stat().st_mtime_ns)
+
+
+def send(objects: Objects, key: str, file: Source) -> None:
+    transfers = Transfers()
+    objects.upload(key, file, on_bytes=transfers.advance, run_parts=transfers.run)
+
+
+def uploads(objects: Any, prefix: str) -> list[dict[str, Any]]:
+    found = objects._client.list_multipart_uploads(Bucket=BUCKET, Prefix=prefix)
+    return list(found.get("Uploads", ()))
+
+
+def test_keys_begin_with_the_prefix_and_no_probe_is_left(objects: Any, prefix: str):
+    objects.create("models/a", b"x")
+    listed = objects._client.list_objects_v2(Bucket=BUCKET, Prefix=prefix)
+    assert [found["Key"] for found in listed["Contents"]] == [f"{prefix}/models/a"]
+
+
+def test_a_large_upload_that_fails_leaves_no_parts(
+    objects: Any, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    put = objects._client.upload_part
+
+    def fail(**arguments: Any) -> Any:
+        if arguments["PartNumber"] == 2:
+            raise KeyboardInterrupt
+        return put(**arguments)
+
+    monkeypatch.setattr(objects._client, "upload_part", fail)
+    with pytest.raises(KeyboardInterrupt):
+        send(objects, "blobs/a", source(tmp_path, bytes(3 * PART_BYTES)))
+    assert objects.stat("blobs/a") is None
+    assert uploads(objects, prefix) == []
+
+
+def test_parts_of_a_killed_publisher_are_collected(objects: Any, prefix: str):
+    objects._client.create_multipart_upload(Bucket=BUCKET, Key=f"{prefix}/{BLOBS}00")
+    objects.create(f"{PROBES}00", b"1")
+    if uploads(objects, prefix)[0]["Initiated"] > objects.now() - GRACE:  # moto says 2010
+        assert objects.remove_leftovers(objects.now() - GRACE) == 0
+    assert collect(objects, keep=1, grace=-GRACE).leftovers == 2
+    assert uploads(objects, prefix) == []
+
+
+def test_a_completed_upload_whose_answer_was_lost(
+    objects: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    complete = objects._client.complete_multipart_upload
+
+    def twice(**arguments: Any) -> Any:
+        complete(**arguments)
+        objects._client.abort_multipart_upload(
+            Bucket=BUCKET, Key=arguments["Key"], UploadId=arguments["UploadId"]
+        )
+        raise objects._client.exceptions.NoSuchUpload(
+            {"Error": {"Code": "NoSuchUpload"}}, "CompleteMultipartUpload"
+        )
+
+    monkeypatch.setattr(objects._client, "complete_multipart_upload", twice)
+    monkeypatch.setattr(objects._client, "abort_multipart_upload", lambda **_: None)
+    send(objects, "blobs/a", source(tmp_path, bytes(PART_BYTES + 1)))
+    entry = objects.stat("blobs/a")
+    assert entry is not None
+    assert entry.size == PART_BYTES + 1
+
+
+def test_an_upload_that_somebody_aborts(
+    objects: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def gone(**_: Any) -> Any:
+        raise objects._client.exceptions.NoSuchUpload(
+            {"Error": {"Code": "NoSuchUpload"}}, "CompleteMultipartUpload"
+        )
+
+    monkeypatch.setattr(objects._client, "complete_multipart_upload", gone)
+    with pytest.raises(StoreUnreachableError, match="was aborted by somebody else; run the same"):
+        send(objects, "blobs/a", source(tmp_path, bytes(PART_BYTES + 1)))
+
+
+@pytest.mark.parametrize("size", [100, PART_BYTES + 1])
+def test_what_arrives_damaged_is_noticed(
+    objects: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+):
+    """Whether the server checks the MD5, as Ceph does, or not, as moto does not."""
+    name = "put_object" if size < PART_BYTES else "upload_part"
+    operation = getattr(objects._client, name)
+
+    def damaged(**arguments: Any) -> Any:
+        return operation(**{**arguments, "Body": b"!" + arguments["Body"][1:]})
+
+    monkeypatch.setattr(objects._client, name, damaged)
+    with pytest.raises(StoreError, match=r"arrive[sd] damaged|is not what was sent"):
+        send(objects, "blobs/a", source(tmp_path, os.urandom(size)))
+    assert objects.stat("blobs/a") is None
+
+
+def test_tags_that_are_no_md5_are_not_compared(
+    objects: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    conditions = objects._conditions._replace(tags_are_md5=False)
+    monkeypatch.setitem(objects.__dict__, "_conditions", conditions)
+    put = objects._client.put_object
+    monkeypatch.setattr(objects._client, "put_object", lambda **a: {**put(**a), "ETag": '"other"'})
+    send(objects, "blobs/a", source(tmp_path, b"content"))
+    assert objects.stat("blobs/a") is not None
+
+
+def test_a_record_that_is_far_too_large_is_not_read(objects: Any, monkeypatch: pytest.MonkeyPatch):
+    objects.create("models/a", b"12345")
+    monkeypatch.setattr(bucket, "RECORD_BYTES", 4)
+    with pytest.raises(StoreError, match="models/a has 5 bytes, which no record has"):
+        objects.read("models/a")
+
+
+def test_a_server_that_knows_no_ranges(
+    objects: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    data = os.urandom(600_000)
+    send(objects, "blobs/a", source(tmp_path, data))
+    get = objects._client.get_object
+
+    def whole(**arguments: Any) -> Any:
+        arguments.pop("Range")
+        return get(**arguments)
+
+    monkeypatch.setattr(objects._client, "get_object", whole)
+    for start, length in ((0, 10), (5, 10), (300_000, 300_000), (262_144, 1)):
+        found = b"".join(objects.download("blobs/a", start, length))
+        assert found == data[start : start + length]
+
+
+def test_a_bucket_that_is_not_there(server: str):
+    objects = open_objects(parse_address("s3://nobody"))
+    for ask in (
+        lambda: objects.read("models/a"),
+        lambda: list(objects.list("models/")),
+        lambda: list(objects.download("a", 0, 1)),
+        objects.check_conditions,
+    ):
+        with pytest.raises(StoreError, match="there is no bucket nobody at http") as error:
+            ask()
+        assert not isinstance(error.value, StoreMissingError)
+
+
+def test_without_credentials(server: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(StoreError, match=r"no credentials for http.* were found; set AWS_ACCESS"):
+        open_objects(parse_address(f"s3://{BUCKET}")).read("models/a")
+
+
+def test_without_a_region(server: str, monkeypatch: pytest.MonkeyPatch, open_store: Open):
+    """A server of one's own has none."""
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    open_store(f"s3://{BUCKET}/{uuid.uuid4().hex}").create("models/a", b"")
+
+
+def test_settings_of_the_user_are_heeded(server: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
+    objects: Any = open_objects(parse_address(f"s3://{BUCKET}"))
+    assert objects._client.meta.config.retries["total_max_attempts"] == 2
+    for name, value in (
+        ("AWS_PROFILE", "nobody"),
+        ("AWS_ENDPOINT_URL", "nonsense"),
+        ("AWS_MAX_ATTEMPTS", "many"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, value)
+            with pytest.raises(StoreError, match=f"{value}.*; look at AWS_ENDPOINT_URL, AWS_DEF"):
+                open_objects(parse_address(f"s3://{BUCKET}"))
+
+
+@pytest.mark.slow
+def test_wrong_credentials_on_a_real_server(
+    ceph_endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """moto accepts any."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", ceph_endpoint)
+    for name, message in (
+        ("AWS_SECRET_ACCESS_KEY", "the secret key does not belong to the access key"),
+        ("AWS_ACCESS_KEY_ID", "does not know the access key"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, "wrong")
+            objects = open_objects(parse_address(f"s3://{BUCKET}"))
+            with pytest.raises(StoreError, match=message):
+                objects.read("models/a")
+            with pytest.raises(StoreError, match=message):
+                objects.check_conditions()
+
+
+@pytest.mark.slow
+def test_a_wrong_clock_on_a_real_server(ceph_endpoint: str, monkeypatch: pytest.MonkeyPatch):
+    from datetime import timedelta
+
+    from botocore import auth
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", ceph_endpoint)
+    objects = open_objects(parse_address(f"s3://{BUCKET}"))
+    now = auth.get_current_datetime
+    monkeypatch.setattr(auth, "get_current_datetime", lambda *a, **k: now() + timedelta(hours=1))
+    with pytest.raises(StoreError, match="says that this machine's clock is wrong: it shows 20"):
+        objects.read("models/a")
+
+
+@pytest.mark.slow
+def test_more_than_a_page_of_keys(
+    ceph_endpoint: str, monkeypatch: pytest.MonkeyPatch, open_store: Open, prefix: str
+):
+    """A server lists a thousand at a time."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", ceph_endpoint)
+    objects = open_store(f"s3://{BUCKET}/{prefix}")
+    Transfers().run(lambda number: objects.create(f"models/many/{number}", b""), range(1005))
+    assert len(list(objects.list("models/many/"))) == 1005
