@@ -75,6 +75,7 @@ def _time_overhead(project: Path) -> float:
         subprocess.run(words, cwd=project, env=child_environment(), check=True)
     stages, commands = _wide_stages()
     (project / "dvc.yaml").write_text(stages, encoding="utf-8")
+    (project / "source").write_text("source", encoding="utf-8")
     program = (
         "from pathlib import Path; from types import SimpleNamespace\n"
         "from kdtasks.runner.execute import RunOptions, execute\n"
@@ -97,7 +98,7 @@ def _wide_stages() -> tuple[str, list[str]]:
         for place in range(WIDTH if layer < DEPTH else 1):
             reach = WIDTH if layer == DEPTH else 2
             inputs = [f"out-{layer - 1}-{(place + step) % WIDTH}" for step in range(reach)]
-            inputs = inputs if layer else ["dvc.yaml"]
+            inputs = inputs if layer else ["source"]
             command = f"sleep {PAUSE}; cat {' '.join(inputs)} > out-{layer}-{place}"
             commands.append(command)
             lines += [

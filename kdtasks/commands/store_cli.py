@@ -72,7 +72,7 @@ def publish(
     from kdtasks.store.promotion import advance, find_own_alias
     from kdtasks.store.transfers import Transfers
 
-    with _interruptible("nothing is published"):
+    with _interruptible("publishing again goes on from here"):
         manifest = check_bundle(bundle)
         objects = open_objects(find_address(store))
         key = load_signing_key(signing_key)

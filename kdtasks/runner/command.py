@@ -74,13 +74,14 @@ def _lines_until_exit(
         if is_cancelled() and not is_ended:
             is_ended = True
             end_group(process)
+        if process.poll() is not None:
+            exited_at = exited_at or time.monotonic()
+            if time.monotonic() - exited_at > GRACE_SECONDS:
+                signal_group(process.pid, signal.SIGTERM)  # what it left behind
+                return
         try:
             line = lines.get(timeout=poll_seconds)
         except queue.Empty:
-            if is_open and process.poll() is not None:
-                exited_at = exited_at or time.monotonic()
-                if time.monotonic() - exited_at > GRACE_SECONDS:
-                    return
             continue
         if line is None:  # it may work on, its output closed
             is_open = False

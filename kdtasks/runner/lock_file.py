@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kdtasks.atomic import atomic_file
+from kdtasks.atomic import write_text
 
 MEMORY = "kdtasks-lock-order.json"
 
@@ -34,13 +34,13 @@ class LockFiles:
         self._files: dict[str, _LockFile] = {}
         self._memory = folder / MEMORY
         # a run that was killed left its own: the order of before that run counts
-        known = json.loads(self._memory.read_text("utf-8")) if self._memory.is_file() else {}
+        known = _remembered(self._memory)
         for path, name in stages:
             if path not in self._files:
                 self._files[path] = _LockFile(Path(path), known.get(path), form)
             self._files[path].order.append(name)
         before = {path: file.before for path, file in self._files.items()}
-        self._memory.write_text(json.dumps(before), encoding="utf-8")
+        write_text(self._memory, json.dumps(before))
 
     def write(self, path: str, entry: dict[str, Any]) -> bool:
         """Write an entry `{name: content}`; true if that changed the file."""
@@ -51,6 +51,13 @@ class LockFiles:
         for file in self._files.values():
             file.update({})
         self._memory.unlink(missing_ok=True)
+
+
+def _remembered(memory: Path) -> dict[str, list[str]]:
+    try:
+        return dict(json.loads(memory.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError):
+        return {}
 
 
 def forget_order(folder: Path) -> None:
@@ -77,8 +84,8 @@ class _LockFile:
         if not content:
             content["schema"] = "2.0"
         content["stages"] = {name: entries[name] for name in order}
-        with atomic_file(self._path) as partial:
-            partial.write_text(self._form.dump(content), encoding="utf-8")
+        self._seen = None  # until it is written, what is in memory is not what the file holds
+        write_text(self._path, self._form.dump(content))
         self._seen = self._path.stat()
         return True
 

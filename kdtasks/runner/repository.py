@@ -10,12 +10,15 @@ the same; tests compare both. This is the only file that runs stages by DVC's in
 import logging
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dvc.dependency.db import AbstractDependency
+from dvc.dependency.repo import RepoDependency
 from dvc.exceptions import CheckoutError
+from dvc.lock import LockError
 from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
 from dvc.rwlock import rwlock
@@ -34,6 +37,7 @@ from dvc.utils.serialize import dumps_yaml, parse_yaml_for_update
 
 from kdtasks.errors import ProjectError, StageError, did_you_mean
 from kdtasks.runner.dvc_errors import readable_errors
+from kdtasks.runner.dvc_stage import digest, input_hashes, stage_node
 from kdtasks.runner.graph import StageGraph, StageNode
 from kdtasks.runner.lock_file import Format, LockFiles, forget_order
 from kdtasks.runner.outcome import Outcome, State
@@ -59,7 +63,8 @@ class Repository:
 
     def __init__(self, root: Path) -> None:
         logging.getLogger("dvc").setLevel(logging.WARNING)  # the run has a reporter of its own
-        self._repo = Repo(str(root), _wait_for_lock=True)
+        self._repo = Repo(str(root))
+        self._is_cancelled: Callable[[], bool] = lambda: False
         self._one_thread = threading.RLock()
         self._stages: dict[str, Stage] = {}
         self._needs: dict[str, list[Stage]] = {}
@@ -93,7 +98,14 @@ class Repository:
                 name: [self._stages[needed.addressing] for needed in graph.successors(stage)]
                 for name, stage in self._stages.items()
             }
-            return StageGraph.of(self._node(name) for name in self._stages)
+            # a frozen stage ignores what it depends on, but hashes it: it keeps DVC's place
+            whole = self._repo.index.graph
+            nodes: list[StageNode] = []
+            for stage in self._stages.values():
+                earlier = {node.name for node in nodes}
+                needs = [needed.addressing for needed in whole.successors(stage)]
+                nodes.append(stage_node(stage, tuple(need for need in needs if need in earlier)))
+            return StageGraph.of(nodes)
 
     def start(self, *, force: bool = False) -> frozenset[str]:
         """Find the stages that are unchanged, and keep others from the files of the rest.
@@ -111,6 +123,7 @@ class Repository:
             rest = [stage for name, stage in self._stages.items() if name not in unchanged]
             if rest:
                 self._hold(rest)
+                self.open_lock_files()
             else:
                 forget_order(Path(self._repo.tmp_dir))
         return unchanged
@@ -124,7 +137,14 @@ class Repository:
                     self._unchanged.add(name)
         return frozenset(self._unchanged)
 
-    def begin(self, name: str, *, force: bool = False, pull: bool = False) -> Outcome | Command:
+    def begin(
+        self,
+        name: str,
+        is_cancelled: Callable[[], bool] = lambda: False,
+        *,
+        force: bool = False,
+        pull: bool = False,
+    ) -> Outcome | Command:
         """Do all that comes before a stage's command.
 
         Arguments:
@@ -138,9 +158,12 @@ class Repository:
             StageError: an input is missing, or DVC cannot do its part.
         """
         stage = self._stages[name]
+        self._is_cancelled = is_cancelled
         if name in self._unchanged and not force:
             return Outcome(State.CACHED, digest(stage))
         with self._inside(), readable_errors(name), self._repo.scm_context(quiet=True):
+            if is_cancelled():  # it may have waited long for its turn
+                return Outcome(State.CANCELLED, message=f"stage {name} was stopped")
             if not stage.cmd or stage.frozen or stage.is_import:
                 return self._reproduce(stage, force=force, pull=pull)
             if not force:
@@ -154,7 +177,7 @@ class Repository:
                 self._record(stage)
                 return Outcome(state, digest(stage))
             stage.save_deps()
-            self._hashes_before[name] = _hashes(stage)
+            self._hashes_before[name] = input_hashes(stage)
             return _command(stage)
 
     def finish(self, name: str) -> Outcome:
@@ -166,7 +189,7 @@ class Repository:
         stage = self._stages[name]
         with self._inside(), readable_errors(name), self._repo.scm_context(quiet=True):
             stage.save_deps()
-            before, after = self._hashes_before.pop(name), _hashes(stage)
+            before, after = self._hashes_before.pop(name), input_hashes(stage)
             changed = sorted(path for path in before if before[path] != after[path])
             if changed:
                 raise StageError(
@@ -180,15 +203,22 @@ class Repository:
         """What dvc.lock says by now of a stage that another process has brought up to date."""
         stage = self._stages[name]
         with self._inside(), readable_errors(name):
-            return digest(self._repo.stage.load_one(stage.path_in_repo, stage.name))
+            name_in_file = getattr(stage, "name", None)  # a .dvc file has one stage, without
+            return digest(self._repo.stage.load_one(stage.path_in_repo, name_in_file))
 
     def close(self) -> None:
-        """Let others in again, with the entries of dvc.lock in the order of `dvc repro`."""
-        with self._inside():
-            if self._lock_files:
-                self._lock_files.close()
-            self._held.close()
-        self._repo.close()
+        """Let others in again, with the entries of dvc.lock in the order of `dvc repro`.
+
+        Raises:
+            ProjectError: somebody has written something else into dvc.lock.
+        """
+        try:
+            with self._held:  # given back whatever happens
+                if self._lock_files:
+                    with self._inside(), readable_errors():
+                        self._lock_files.close()
+        finally:
+            self._repo.close()
 
     def open_lock_files(self) -> None:
         """Remember the order of dvc.lock, for all that is written from here on."""
@@ -201,7 +231,13 @@ class Repository:
         self._lock_files = LockFiles(Path(self._repo.tmp_dir), stages, form)
 
     def _hold(self, stages: "list[Stage]") -> None:
-        reads = [dep.fs_path for stage in stages for dep in stage.deps if dep.protocol == "local"]
+        elsewhere = (RepoDependency, AbstractDependency)  # other repositories, databases
+        reads = [
+            dep.fs_path
+            for stage in stages
+            for dep in stage.deps
+            if not isinstance(dep, elsewhere) and dep.protocol == "local"
+        ]
         writes = [out.fs_path for stage in stages for out in stage.outs]
         # DVC lets a process pass that holds the lock under the same name
         name = " ".join(sys.argv)
@@ -212,28 +248,27 @@ class Repository:
 
     @contextmanager
     def _inside(self) -> Iterator[None]:
-        with self._one_thread, lock_repo(self._repo):
+        """Hold DVC's lock; wait for another process that has it until the run is stopped."""
+        with self._one_thread, ExitStack() as stack:
+            while True:
+                try:
+                    stack.enter_context(lock_repo(self._repo))
+                    break
+                except LockError:
+                    if self._is_cancelled():
+                        raise StageError(
+                            "stopped while another process of DVC was at work"
+                        ) from None
             yield
-
-    def _node(self, name: str) -> StageNode:
-        stage = self._stages[name]
-        meta = stage.meta or {}
-        return StageNode(
-            name,
-            needs=tuple(needed.addressing for needed in self._needs[name]),
-            description=stage.desc or "",
-            threads=int(meta.get("threads", 1)),
-            exclusive=bool(meta.get("exclusive", False)),
-            metrics=tuple(str(out) for out in stage.outs if out.metric),
-            plots=tuple(str(out) for out in stage.outs if out.plot),
-        )
 
     def _reproduce(self, stage: "Stage", **options: bool) -> Outcome:
         """A stage without a command: data under DVC's care, an import, a frozen stage."""
+        was_changed = stage.changed()
         done = stage.reproduce(upstream=self._needs[stage.addressing], **options)
         if done:
             self._write(stage)
-        return Outcome(State.COMPLETED if done else State.CACHED, digest(stage))
+            return Outcome(State.COMPLETED, digest(stage))
+        return Outcome(State.PULLED if was_changed else State.CACHED, digest(stage))
 
     def _pull(self, stage: "Stage") -> bool:
         try:
@@ -278,15 +313,6 @@ class Repository:
             raise ProjectError(
                 f"--pull needs a DVC remote that can hold a run-cache: {error}"
             ) from None
-
-
-def digest(stage: "Stage") -> str:
-    """DVC's hash of a stage's first output; empty if it has none."""
-    return next((out.hash_info.value or "" for out in stage.outs if out.hash_info), "")
-
-
-def _hashes(stage: "Stage") -> dict[str, Any]:
-    return {str(dep): dep.hash_info for dep in stage.deps}
 
 
 def _command(stage: "Stage") -> Command:

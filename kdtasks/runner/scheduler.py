@@ -62,8 +62,8 @@ class Scheduler:
                         self._start_what_can(threads)
                         self._collect()
                 except BaseException:
+                    self._cancelled.set()
                     with uninterrupted():
-                        self._cancelled.set()
                         while self._running:
                             self._collect()
                     raise
@@ -110,13 +110,14 @@ class Scheduler:
     def _collect(self) -> None:
         done, _ = wait(self._running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
         for future in done:
-            node = self._running.pop(future)
+            node = self._running[future]
             error = future.exception()
             if error:
                 text = f"stage {node.name}: {type(error).__name__}: {error}"
                 self._outcomes[node.name] = Outcome(State.FAILED, message=text)
             else:
                 self._outcomes[node.name] = future.result()
+            del self._running[future]
             if not self._outcomes[node.name].is_up_to_date:
                 self._leave_out_dependants(node)
 

@@ -38,7 +38,7 @@ class SplitPhaseEngine:
         """Bring one stage up to date, all that it needs being so."""
         begun = time.monotonic()
         try:
-            step = self._repository.begin(name, force=self._force, pull=self._pull)
+            step = self._repository.begin(name, is_cancelled, force=self._force, pull=self._pull)
             if isinstance(step, Command):
                 step = self._run(name, step, on_line, is_cancelled)
         except StageError as error:
@@ -59,6 +59,8 @@ class SplitPhaseEngine:
             on_line(line)
 
         for line, arguments in zip(command.lines, command.arguments, strict=True):
+            if is_cancelled():
+                return Outcome(State.CANCELLED, message=f"stage {name} was stopped")
             on_line(f"> {line}")
             status = run_streamed(
                 arguments,

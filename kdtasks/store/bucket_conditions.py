@@ -64,6 +64,6 @@ def find_conditions(
     if found is None:
         raise StoreError(
             f"{endpoint} does not heed conditional writes, so that two publishers could overwrite "
-            "each other; use a server that does (AWS, Ceph 16 and MinIO do)"
+            "each other; use a server that does, such as AWS or Ceph"
         )
     return Conditions(found, tags_are_md5)

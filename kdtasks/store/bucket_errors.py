@@ -38,7 +38,7 @@ _CLIENT_ERRORS = {
     "AuthorizationHeaderMalformed": "{bucket} is in another region; set AWS_DEFAULT_REGION to it",
     "PermanentRedirect": "{bucket} is in another region; set AWS_DEFAULT_REGION to it",
     "NotImplemented": "{endpoint} does not know conditional writes, without which two publishers "
-    "can overwrite each other; use a server that does (AWS, Ceph 16 and MinIO do)",
+    "can overwrite each other; use a server that does, such as AWS or Ceph",
     "BadDigest": "what arrived at {endpoint} is not what was sent; run the same command again",
 }
 _SAME = {

@@ -28,6 +28,7 @@ from kdtasks.store.versions import FoundVersion, create_version, fetch_version, 
 # gc leaves contents alone that are younger than this, since a publisher may be about to name them.
 GRACE = timedelta(hours=24)
 
+_ATTEMPTS = 100
 _FEW = 10  # contents that are asked for one by one
 _LISTED_AS_CHEAPLY = 50  # contents listed in the time that it takes to ask for one
 
@@ -197,13 +198,17 @@ def _send(objects: Objects, sources: Iterable[Source], transfers: Transfers) -> 
 
 def _create(objects: Objects, version: Version, signing_key: SigningKey | None) -> FoundVersion:
     """Take the next number that is free; other publishers may be taking numbers, too."""
-    while True:
+    for _ in range(_ATTEMPTS):
         try:
             return create_version(objects, version, signing_key)
         except StoreConflictError:
             numbers = list_numbers(objects, version.name)
             number = max(numbers[-1] if numbers else 0, version.number) + 1
             version = dataclasses.replace(version, number=number)
+    raise StoreConflictError(
+        f"{_ATTEMPTS} numbers for {version.name} were all taken by others meanwhile; publish it "
+        "again"
+    )
 
 
 def _hash(path: Path) -> Source:

@@ -213,7 +213,11 @@ def test_ctrl_c_is_one_line(kdtasks: Run, bundle: Bundle, monkeypatch: pytest.Mo
         raise KeyboardInterrupt
 
     monkeypatch.setattr("kdtasks.store.publish.publish", interrupt)
-    assert kdtasks("publish", bundle()) == (130, "", "stopped; nothing is published\n")
+    assert kdtasks("publish", bundle()) == (
+        130,
+        "",
+        "stopped; publishing again goes on from here\n",
+    )
     monkeypatch.setattr("kdtasks.store.pull.Puller.pull", interrupt)
     assert kdtasks("pull", "digits")[::2] == (130, "stopped; the same command goes on from here\n")
 

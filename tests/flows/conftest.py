@@ -45,10 +45,10 @@ open(f'loss-{seed}.csv', 'w').write('epoch,loss,accuracy\\n1,0.5,0.5\\n2,0.25,0.
 """
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """prepare → train@0, train@1 → report, with complete params; also the current folder."""
-    folder = tmp_path / "project"
+@pytest.fixture(scope="session")
+def fresh_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project, never run. Read only: copy it with `project`."""
+    folder = tmp_path_factory.mktemp("fresh") / "project"
     for watched in ("data/raw", "models/import"):
         (folder / watched).mkdir(parents=True)
     shutil.copy(ROOT / "recipes" / "mnist-5k.yaml", folder / "params.yaml")
@@ -57,6 +57,14 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "train.py").write_text(TRAIN, encoding="utf-8")
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
     subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet"], cwd=folder, check=True)
+    return folder
+
+
+@pytest.fixture
+def project(fresh_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """prepare → train@0, train@1 → report, with complete params; also the current folder."""
+    folder = tmp_path / "project"
+    shutil.copytree(fresh_project, folder)
     monkeypatch.chdir(folder)
     return folder
 
@@ -169,12 +177,17 @@ def start_flow(prefect_server: str, project: Path) -> Iterator[Callable[..., Any
 
 @pytest.fixture
 def newest_run(prefect_server: str) -> Callable[[], Any]:
-    """Give a function for the newest flow run of the server."""
+    """Give a function for the flow run that was started last; scheduled ones do not count."""
     from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterStartTime
     from prefect.client.schemas.sorting import FlowRunSort
+
+    started = FlowRunFilter(start_time=FlowRunFilterStartTime(is_null_=False))
 
     def read() -> Any:
         with get_client(sync_client=True) as client:
-            return client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)[0]
+            return client.read_flow_runs(
+                flow_run_filter=started, sort=FlowRunSort.START_TIME_DESC, limit=1
+            )[0]
 
     return read

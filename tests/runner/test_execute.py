@@ -182,3 +182,23 @@ def test_a_full_disk_fails_the_stage_and_harms_nothing(
         State.RESTORED,
     }
     assert dvc(diamond, "status") == "Data and pipelines are up to date.\n"
+
+
+def test_the_command_line_engine_takes_dvc_files(diamond: Path, silent: Any):
+    (diamond / "source").rename(diamond / "raw")
+    dvc(diamond, "add", "raw")
+    text = (diamond / "dvc.yaml").read_text(encoding="utf-8").replace("source", "raw")
+    (diamond / "dvc.yaml").write_text(text, encoding="utf-8")
+    outcomes = execute(diamond, RunOptions(engine="cli"), silent)
+    assert outcomes["raw.dvc"].state is State.CACHED
+    assert outcomes["last"].state is State.COMPLETED
+
+
+def test_what_a_stage_leaves_behind_holds_nothing_up(
+    make_project: Callable[[str, str], Path], silent: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("kdtasks.runner.command.GRACE_SECONDS", 0.5)
+    chatty = "echo done > out; (while sleep 0.01; do echo x; done) &"
+    project = make_project("chatty", f"stages:\n  one:\n    cmd: '{chatty}'\n    outs: [out]\n")
+    assert execute(project, RunOptions(), silent)["one"].state is State.COMPLETED
+    wait_until(lambda: not is_alive(project), "it still talks")

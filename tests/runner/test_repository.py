@@ -20,15 +20,17 @@ def dvc(folder: Path, *words: str) -> str:
     return result.stdout
 
 
-def run_all(project: Path, targets: tuple[str, ...] = (), **options: bool) -> dict[str, Outcome]:
+def run_all(
+    project: Path, targets: tuple[str, ...] = (), *, force: bool = False, pull: bool = False
+) -> dict[str, Outcome]:
     """Bring stages up to date one after another, the commands run here."""
     repository = Repository(project)
     outcomes = {}
     try:
-        graph = repository.plan(targets, pull=options.get("pull", False))
-        repository.start(force=options.get("force", False))
+        graph = repository.plan(targets, pull=pull)
+        repository.start(force=force)
         for name in graph.nodes:
-            step = repository.begin(name, **options)
+            step = repository.begin(name, force=force, pull=pull)
             if isinstance(step, Command):
                 for arguments in step.arguments:
                     subprocess.run(arguments, cwd=step.folder, check=True)
@@ -248,3 +250,51 @@ def test_a_lock_file_that_is_no_lock_file_is_one_error(diamond: Path):
     (diamond / "dvc.lock").write_text("stages: [", encoding="utf-8")
     with pytest.raises(ProjectError, match=r"dvc\.lock"):
         Repository(diamond).plan()
+
+
+def test_a_frozen_stage_waits_for_what_it_ignores(diamond: Path):
+    """It hashes its inputs all the same, so they must be whole."""
+    text = (diamond / "dvc.yaml").read_text(encoding="utf-8")
+    (diamond / "dvc.yaml").write_text(text.replace("  left:\n", "  left:\n    frozen: true\n"))
+    repository = Repository(diamond)
+    assert repository.plan().nodes["left"].needs == ("first",)
+    repository.close()
+
+
+def test_a_stopped_run_begins_nothing(diamond: Path):
+    run_all(diamond)
+    (diamond / "source").write_text("new", encoding="utf-8")
+    repository = Repository(diamond)
+    repository.plan()
+    ended = repository.begin("first", lambda: True)
+    assert isinstance(ended, Outcome)
+    assert ended.state is State.CANCELLED
+    repository.close()
+    assert (diamond / "out/first/text").exists()
+
+
+def test_a_note_of_the_order_that_was_cut_is_forgotten(diamond: Path):
+    (diamond / ".dvc/tmp").mkdir(exist_ok=True)
+    (diamond / ".dvc/tmp/kdtasks-lock-order.json").write_text("", encoding="utf-8")
+    assert states(run_all(diamond)) == [State.COMPLETED] * 4
+
+
+def test_a_lock_file_that_somebody_spoils_meanwhile_is_one_error(diamond: Path):
+    repository = Repository(diamond)
+    repository.plan()
+    repository.start()
+    (diamond / "dvc.lock").write_text("<<<<<<< a\nschema: [", encoding="utf-8")
+    with pytest.raises(ProjectError, match=r"dvc\.lock"):
+        repository.close()
+    (diamond / "dvc.lock").unlink()
+    assert "Running" in dvc(diamond, "repro")  # nothing is held any more
+
+
+@pytest.mark.parametrize("threads", ["many", 0])
+def test_threads_that_make_no_sense_are_refused(
+    make_project: Callable[[str, str], Path], threads: object
+):
+    stages = f"stages:\n  one:\n    cmd: echo\n    meta: {{threads: {threads}}}\n"
+    project = make_project("threads", stages)
+    with pytest.raises(ProjectError, match=r"stage one: meta\.threads is .*, expected a whole"):
+        Repository(project).plan()

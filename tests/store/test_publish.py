@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kdtasks.errors import StoreError, StoreUnreachableError
+from kdtasks.errors import StoreConflictError, StoreError, StoreUnreachableError
 from kdtasks.store import publish as module
 from kdtasks.store.keys import SigningKey
 from kdtasks.store.layout import BLOBS
@@ -124,6 +124,17 @@ def test_two_publishers_at_once_lose_nothing(
     for n, number in numbers.items():
         (file,) = fetch_version(stores[0], "digits", number).version.files
         assert b"".join(stores[0].download(f"{BLOBS}{file.sha256}", 0, file.size)) == b"%d" % n
+
+
+def test_numbers_that_are_always_taken(
+    folder_objects: Any, write_files: Write, monkeypatch: pytest.MonkeyPatch
+):
+    def taken(*_: object) -> None:
+        raise StoreConflictError
+
+    monkeypatch.setattr(folder_objects, "create", taken)
+    with pytest.raises(StoreConflictError, match="100 numbers for digits were all taken"):
+        publish(folder_objects, write_files(FILES), name="digits")
 
 
 def test_links_to_files_are_followed(tmp_path: Path, write_files: Write):

@@ -166,6 +166,20 @@ def test_a_pull_goes_on_in_the_next_process(
     assert proxy.body_bytes < 2_000_000
 
 
+@pytest.mark.parametrize("cut", [0, 40, 200, 500])
+def test_records_that_break_off_are_asked_for_again(
+    proxied: Objects, proxy: Any, fault: Any, write_files: Write, pull: Pull, cut: int
+):
+    """boto3 takes an answer that breaks off in its head for a whole one without a body."""
+    found = publish(proxied, write_files(SMALL), name="digits").found
+    advance(proxied, found, "production")
+    proxy.plan = lambda request: (
+        fault(answer_bytes=cut) if "/models/" in request.path and request.number == 0 else None
+    )
+    proxy.seen.clear()
+    assert pull(proxied, "digits@production").unreachable is None
+
+
 def test_slow_answers(
     proxied: Objects,
     proxied_address: str,
