@@ -1,5 +1,6 @@
 """One run at a time in a folder, also after one that was killed."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -66,3 +67,21 @@ def test_a_folder_without_dvc_is_refused_and_left_as_it_is(tmp_path: Path):
     with pytest.raises(ProjectError, match="run `dvc init`"), one_run_at_a_time(tmp_path):
         pytest.fail("nothing can run there")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_left_of_a_killed_run_is_waited_for(tmp_path: Path):
+    """Its guardian inherits the lock, and gives it back once the last of the run has ended."""
+    (tmp_path / ".dvc").mkdir()
+    code = (
+        "import os, subprocess, sys; from pathlib import Path\n"
+        "from kdtasks.runner.workspace import one_run_at_a_time\n"
+        "with one_run_at_a_time(Path.cwd()) as lock:\n"
+        "    subprocess.Popen(['sleep', '1'], pass_fds=[lock], stdout=subprocess.DEVNULL)\n"
+        "    os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False)
+    path = tmp_path / ".dvc/tmp/kdtasks-run.lock"
+    with path.open("a") as file, pytest.raises(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it is still held
+    with one_run_at_a_time(tmp_path):
+        assert path.read_text(encoding="utf-8") == f"{os.getpid()}\n"
