@@ -8,37 +8,9 @@ from typing import Annotated
 
 import typer
 
-# kdtasks.store is imported inside the functions, as everywhere on the command line.
+from kdtasks.commands.store_options import AliasOption, PublicOption, SigningOption, StoreOption
 
-StoreOption = Annotated[
-    str | None,
-    typer.Option(
-        "--store",
-        envvar="KDTASKS_STORE",
-        metavar="ADDRESS",
-        help="s3://bucket/prefix, file:///folder or the path of a folder; without it "
-        "store.address of params.yaml.",
-    ),
-]
-SigningOption = Annotated[
-    str | None,
-    typer.Option(
-        "--signing-key",
-        envvar="KDTASKS_SIGNING_KEY",
-        metavar="PEM",
-        help="Private Ed25519 key to sign with: a file, or the text itself.",
-    ),
-]
-PublicOption = Annotated[
-    str | None,
-    typer.Option(
-        "--public-key",
-        envvar="KDTASKS_PUBLIC_KEY",
-        metavar="PEM",
-        help="Public keys of all who may sign, a file or the text; nothing else is accepted then.",
-    ),
-]
-AliasOption = Annotated[str, typer.Option("--alias", metavar="ALIAS", help="Such as production.")]
+# kdtasks.store is imported inside the functions, as everywhere on the command line.
 
 keys_app = typer.Typer(help="Keys that models are signed and verified with.")
 
@@ -64,25 +36,29 @@ def publish(
     """Publish a bundle as the next version of a model."""
     from kdtasks.commands.store_settings import find_address
     from kdtasks.commands.store_tables import moved_line, published_line
-    from kdtasks.store import publish as publishing
+    from kdtasks.edge.manifest import read_manifest
     from kdtasks.store.bundle import check_bundle
     from kdtasks.store.keys import load_signing_key
     from kdtasks.store.objects import open_objects
     from kdtasks.store.progress import show_progress
     from kdtasks.store.promotion import advance, find_own_alias
-    from kdtasks.store.transfers import Transfers
+    from kdtasks.store.publish import publish_files, read_folder
+    from kdtasks.store.transfers import Transfers, in_background
 
     with _interruptible("publishing again goes on from here"):
-        manifest = check_bundle(bundle)
+        manifest = read_manifest(bundle)
+        read = in_background(lambda: read_folder(bundle))  # while the store is opened
         objects = open_objects(find_address(store))
         key = load_signing_key(signing_key)
         objects.check_conditions()
         if alias:
             find_own_alias(objects, name or manifest.name, alias, key)
+        sources = read()
+        check_bundle(bundle, manifest, sources)
         with show_progress("uploading") as progress:
-            published = publishing.publish(
+            published = publish_files(
                 objects,
-                bundle,
+                sources,
                 name=name or manifest.name,
                 about={"variant": manifest.variant, "task": manifest.task},
                 signing_key=key,

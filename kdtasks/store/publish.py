@@ -61,11 +61,30 @@ def publish(
         StoreError: the folder or the store does not allow it.
         StoreUnreachableError: the network broke off; publishing again goes on from there.
     """
+    return publish_files(
+        objects,
+        read_folder(folder),
+        name=name,
+        about=about,
+        signing_key=signing_key,
+        transfers=transfers,
+    )
+
+
+def publish_files(
+    objects: Objects,
+    sources: Mapping[str, Source],
+    *,
+    name: str,
+    about: Mapping[str, str] | None = None,
+    signing_key: SigningKey | None = None,
+    transfers: Transfers | None = None,
+) -> Published:
+    """Publish files that `read_folder` has hashed; all else as for `publish`."""
     check_name(name)
     transfers = transfers or Transfers()
-    sources = read_folder(folder)
-    contents = {source.sha256: source for source in sources.values()}
     objects.check_conditions()
+    contents = {source.sha256: source for source in sources.values()}
     uploaded, refreshed = _send_missing(objects, contents, transfers)
     numbers = list_numbers(objects, name)
     files = tuple(StoredFile(path, source.size, source.sha256) for path, source in sources.items())

@@ -168,7 +168,8 @@ def test_what_is_no_bundle_is_not_published(kdtasks: Run, bundle: Bundle, tmp_pa
         assert errors.count("\n") == 1
     (bundle() / "model.tflite").unlink()
     assert "model.tflite is not there" in kdtasks("publish", tmp_path / "bundle")[2]
-    assert not (tmp_path / "store").exists()
+    assert kdtasks("models")[1] == "no models yet; kdtasks publish adds one\n"
+    assert not (tmp_path / "store" / "blobs").exists()
 
 
 def test_gc(kdtasks: Run, bundle: Bundle):
@@ -212,7 +213,7 @@ def test_ctrl_c_is_one_line(kdtasks: Run, bundle: Bundle, monkeypatch: pytest.Mo
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kdtasks.store.publish.publish", interrupt)
+    monkeypatch.setattr("kdtasks.store.publish.publish_files", interrupt)
     assert kdtasks("publish", bundle()) == (
         130,
         "",
