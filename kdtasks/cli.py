@@ -7,6 +7,7 @@ import typer
 
 from kdtasks import __version__
 from kdtasks.commands.store_cli import register as register_store_commands
+from kdtasks.commands.store_options import PublicOption, StoreOption
 from kdtasks.errors import KdTasksError
 
 # The commands are imported inside the functions below: most need the pipeline extra, and
@@ -175,6 +176,29 @@ def verify(
     from kdtasks.commands.verify import verify_project
 
     raise typer.Exit(0 if verify_project(find_project(), keep=keep, out=out) else 1)
+
+
+@app.command()
+def gate(
+    bundle: Annotated[
+        Path | None,
+        typer.Argument(help="Folder of a bundle; without it the variant that the report chose."),
+    ] = None,
+    store: StoreOption = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the model; without it the bundle's own.")
+    ] = None,
+    alias: Annotated[
+        str, typer.Option("--alias", metavar="ALIAS", help="What it has to hold its own against.")
+    ] = "production",
+    public_key: PublicOption = None,
+) -> None:
+    """Judge a bundle against the one in production; status 0 to promote it, 3 to keep that."""
+    from kdtasks.commands.gate import run_gate
+    from kdtasks.commands.project import find_project
+
+    options = {"store": store, "name": name, "public_key": public_key}
+    raise typer.Exit(run_gate(find_project(), bundle, alias=alias, **options))
 
 
 @app.command()
