@@ -2,10 +2,13 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from flows.refresh import NO_STORE, refresh
+
+SIZE = ("image_size: null", "image_size: [8, 8]")
 
 
 def dvc(folder: Path, *words: str) -> None:
@@ -41,3 +44,27 @@ def test_a_source_that_is_gone_is_a_failure_in_words(project: Path, prefect_serv
     assert state.message.startswith("dvc update ended with status ")
     assert f"dependency '{elsewhere}' does not exist" in state.message
     assert not (project / "a").exists()
+
+
+def test_pictures_are_taken_from_a_folder_first(
+    project: Path, prefect_server: str, task_states: Callable[..., Any]
+):
+    new = project.parent / "new" / "cat"
+    new.mkdir(parents=True)
+    (new / "1.png").write_text("cat", encoding="utf-8")
+    refused: Any = refresh(source="../new", return_state=True)
+    assert refused.is_failed()
+    assert refused.message.startswith("data.name is mnist-5k, which takes no pictures")
+    assert not (project / "a").exists()
+
+    params = project / "params.yaml"
+    text = params.read_text(encoding="utf-8")
+    for before, after in (("name: mnist-5k\n", "name: image_folder\n"), SIZE):
+        assert before in text
+        text = text.replace(before, after, 1)
+    params.write_text(text, encoding="utf-8")
+    taken: Any = refresh(source="../new", push=False, publish=False, return_state=True)
+    assert taken.message == "4 stages: 4 completed"
+    states = task_states(taken.state_details.flow_run_id, 5)
+    assert states["take pictures"].message == "1 new files, 0 known ones"
+    assert (project / "data/raw/cat/1.png").read_text(encoding="utf-8") == "cat"
