@@ -202,6 +202,29 @@ def gate(
 
 
 @app.command()
+def drift(
+    telemetry: Annotated[
+        list[Path],
+        typer.Argument(help="Files of summaries that devices wrote, or folders of them."),
+    ],
+    store: StoreOption = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the model; without it export.name.")
+    ] = None,
+    alias: Annotated[
+        str, typer.Option("--alias", metavar="ALIAS", help="Which version devices run.")
+    ] = "production",
+    public_key: PublicOption = None,
+) -> None:
+    """Compare devices' telemetry with the test split; status 3, and an event, if it drifted."""
+    from kdtasks.commands.drift import run_drift
+    from kdtasks.commands.project import find_project
+
+    options = {"store": store, "name": name, "public_key": public_key}
+    raise typer.Exit(run_drift(find_project(), telemetry, alias=alias, **options))
+
+
+@app.command()
 def doctor() -> None:
     """Check this machine and this project, and say how to mend what is wrong."""
     from kdtasks.commands.doctor import examine, render
