@@ -157,7 +157,9 @@ def _growth_checks(candidate: Contender, production: Contender, limits: GatePara
 
 
 def _within_growth(what: str, growth: float, limit: float | None, figures: str) -> Check:
-    change = f"{what} {'grows' if growth > 0 else 'shrinks'} by {percent(abs(growth))} ({figures})"
+    verb = "grows" if growth > 0 else "shrinks"
+    moved = f"{verb} by {percent(abs(growth))}" if abs(growth) >= 0.0005 else "stays"
+    change = f"{what} {moved} ({figures})"
     if limit is None:
         return Check(True, f"{change}; no growth is too much")
     return Check(growth <= limit + ROUNDING, f"{change}; growth by {percent(limit)} is allowed")
