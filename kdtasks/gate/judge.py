@@ -14,6 +14,7 @@ from kdtasks.gate.decision import Check, Contender, Decision, decide
 from kdtasks.gate.production import Production
 from kdtasks.gate.timing import time_in_turn
 from kdtasks.params import Params
+from kdtasks.params.data import DataParams
 from kdtasks.store.publish import read_folder
 from kdtasks.store.version import StoredFile
 
@@ -62,7 +63,7 @@ def judge(
         {f"variant {manifest.variant}": bundle, title: production.folder}, data, params
     )
     decision = decide(candidate, current, limits=params.gate, statistics=params.evaluate)
-    return decision._replace(notes=_notes(read_manifest(production.folder), data))
+    return decision._replace(notes=_notes(read_manifest(production.folder), data, params.data))
 
 
 def incomparable(candidate: Manifest, production: Manifest) -> tuple[str, ...]:
@@ -120,13 +121,17 @@ def _measure(folders: dict[str, Path], data: PreparedDataset, params: Params) ->
     ]
 
 
-def _notes(production: Manifest, data: PreparedDataset) -> tuple[str, ...]:
+def _notes(production: Manifest, data: PreparedDataset, now: DataParams) -> tuple[str, ...]:
+    then = production.parameters.get("data") or {}
+    kept = {"stable_split", "split", "seed"}
+    if now.stable_split and all(then.get(key) == now.model_dump()[key] for key in kept):
+        return ()
     dataset = hashlib.sha256((data.folder / "dataset.json").read_bytes()).hexdigest()
     if production.dataset_sha256 == dataset:
         return ()
     return (
         "production was made from other data: pictures of this test split may be among those that "
-        "it was trained on, which speaks for production",
+        "it was trained on, which speaks for production; data.stable_split keeps them apart",
     )
 
 

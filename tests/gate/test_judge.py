@@ -8,6 +8,7 @@ from kdtasks.edge.manifest import read_manifest
 from kdtasks.errors import EvaluationError
 from kdtasks.gate.judge import incomparable, judge
 from kdtasks.gate.wording import decision_lines, decision_markdown
+from kdtasks.params import Params
 from kdtasks.store.versions import fetch_version
 from tests.gate.conftest import Workshop
 
@@ -35,6 +36,18 @@ def test_a_better_model_is_promoted_and_a_worse_one_is_not(workshop: Workshop):
     # the pictures are not those that production was made with
     assert worse.notes[0].startswith("production was made from other data")
     assert decision_lines(worse)[0] == "production stays"
+
+    # with a stable split they are apart from those that it was trained on all the same
+    content = workshop.params.model_dump()
+    content["data"]["stable_split"] = True
+    stable = Params.model_validate(content)
+    made = {"data": {key: content["data"][key] for key in ("stable_split", "split", "seed")}}
+    workshop.publish(workshop.bundle(1, "stable", parameters=made))
+    told = [
+        judge(workshop.bundle(0), workshop.production(), project=workshop.project, params=params)
+        for params in (stable, workshop.params)
+    ]
+    assert [len(one.notes) for one in told] == [0, 1]
 
 
 def test_the_first_model_has_nobody_to_beat(workshop: Workshop):
