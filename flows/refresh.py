@@ -1,8 +1,12 @@
 """The Prefect flow that keeps a project and its users fresh: from new data to a new production."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import get_args
+
+if not __package__:  # `python flows/refresh.py` looks for modules in flows/ only
+    sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from prefect import flow
 from prefect.runtime import flow_run

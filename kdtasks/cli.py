@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 import typer
 
 from kdtasks import __version__
+from kdtasks.commands.shipping_cli import register as register_shipping_commands
 from kdtasks.commands.store_cli import register as register_store_commands
-from kdtasks.commands.store_options import PublicOption, StoreOption
 from kdtasks.errors import KdTasksError
 
 # The commands are imported inside the functions below: most need the pipeline extra, and
@@ -179,52 +179,6 @@ def verify(
 
 
 @app.command()
-def gate(
-    bundle: Annotated[
-        Path | None,
-        typer.Argument(help="Folder of a bundle; without it the variant that the report chose."),
-    ] = None,
-    store: StoreOption = None,
-    name: Annotated[
-        str | None, typer.Option("--name", help="Name of the model; without it the bundle's own.")
-    ] = None,
-    alias: Annotated[
-        str, typer.Option("--alias", metavar="ALIAS", help="What it has to hold its own against.")
-    ] = "production",
-    public_key: PublicOption = None,
-) -> None:
-    """Judge a bundle against the one in production; status 0 to promote it, 3 to keep that."""
-    from kdtasks.commands.gate import run_gate
-    from kdtasks.commands.project import find_project
-
-    options = {"store": store, "name": name, "public_key": public_key}
-    raise typer.Exit(run_gate(find_project(), bundle, alias=alias, **options))
-
-
-@app.command()
-def drift(
-    telemetry: Annotated[
-        list[Path],
-        typer.Argument(help="Files of summaries that devices wrote, or folders of them."),
-    ],
-    store: StoreOption = None,
-    name: Annotated[
-        str | None, typer.Option("--name", help="Name of the model; without it export.name.")
-    ] = None,
-    alias: Annotated[
-        str, typer.Option("--alias", metavar="ALIAS", help="Which version devices run.")
-    ] = "production",
-    public_key: PublicOption = None,
-) -> None:
-    """Compare devices' telemetry with the test split; status 3, and an event, if it drifted."""
-    from kdtasks.commands.drift import run_drift
-    from kdtasks.commands.project import find_project
-
-    options = {"store": store, "name": name, "public_key": public_key}
-    raise typer.Exit(run_drift(find_project(), telemetry, alias=alias, **options))
-
-
-@app.command()
 def doctor() -> None:
     """Check this machine and this project, and say how to mend what is wrong."""
     from kdtasks.commands.doctor import examine, render
@@ -235,6 +189,7 @@ def doctor() -> None:
 
 
 register_store_commands(app)
+register_shipping_commands(app)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import typer
 
+from kdtasks.commands.production import ProductionOptions
 from kdtasks.commands.server import prefect_server
-from kdtasks.commands.store_settings import find_address
 from kdtasks.datasets.prepared import open_prepared
 from kdtasks.drift.detection import Drift, detect_drift
 from kdtasks.drift.reference import reference_histograms
@@ -16,30 +16,17 @@ from kdtasks.edge.manifest import read_manifest
 from kdtasks.edge.telemetry import read_telemetry
 from kdtasks.errors import StoreMissingError, TelemetryError
 from kdtasks.gate.judge import PREPARED
-from kdtasks.gate.production import fetch_production
 from kdtasks.params import load_params
-from kdtasks.store.cache import Cache, default_cache
-from kdtasks.store.keys import load_public_keys
-from kdtasks.store.objects import open_objects
 
 NO_DRIFT, DRIFT = 0, 3
 
 
-def run_drift(
-    project: Path,
-    paths: Sequence[Path],
-    *,
-    store: str | None,
-    name: str | None,
-    alias: str,
-    public_key: str | None,
-) -> int:
+def run_drift(project: Path, paths: Sequence[Path], options: ProductionOptions) -> int:
     """Compare telemetry with production's answers to the test split; drift is an event in Prefect.
 
     Arguments:
         paths: files of telemetry, and folders with `.json` and `.jsonl` files.
-        store, name, alias: where production is; nulls for the params' store and `export.name`.
-        public_key: whose signatures count.
+        options: where production is; `export.name` counts where no name is given.
 
     Returns: 0, or 3 if there is drift.
 
@@ -47,15 +34,9 @@ def run_drift(
         KdTasksError: nothing can be said.
     """
     params = load_params(project / "params.yaml")
-    name = name or params.export.name
+    name, alias = options.name or params.export.name, options.alias
     summaries = [summary for path in telemetry_files(paths) for summary in read_telemetry(path)]
-    production = fetch_production(
-        open_objects(find_address(store)),
-        name,
-        alias,
-        cache=Cache(default_cache()),
-        trusted=load_public_keys(public_key),
-    )
+    production = options.fetch(name)
     if production is None:
         raise StoreMissingError(f"{name} has no alias {alias}, so there is nothing to drift from")
     drift = detect_drift(

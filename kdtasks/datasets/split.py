@@ -42,6 +42,7 @@ def split_source(
     np.add.at(group_weights, members, weights[free])
     _require_classes(group_weights > 0, source.class_names, dealt)
     shares /= shares.sum()
+    assigned: np.ndarray | None
     if is_stable:
         assigned = assign_by_content(source.images[free], members, shares, seed=seed)
         _require_every_class(group_weights, assigned, source.class_names, dealt)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from kdtasks.commands.drift import run_drift, telemetry_files
+from kdtasks.commands.production import ProductionOptions
 from kdtasks.edge.manifest import read_manifest
 from kdtasks.edge.telemetry import Telemetry
 from kdtasks.errors import StoreMissingError, TelemetryError
@@ -51,9 +52,9 @@ def write_telemetry(project: Path, confidences: list[int]) -> Path:
     return project / "telemetry"
 
 
-def run(project: Path, telemetry: Path, **changes: Any) -> int:
-    options = {"store": str(project / "store"), "name": "pixels", "public_key": None}
-    return run_drift(project, [telemetry], **{**options, "alias": "production", **changes})
+def run(project: Path, telemetry: Path, alias: str = "production") -> int:
+    options = ProductionOptions(str(project / "store"), "pixels", alias)
+    return run_drift(project, [telemetry], options)
 
 
 def test_sure_answers_are_no_drift(shipped: Path, capsys):

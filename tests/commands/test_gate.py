@@ -6,6 +6,7 @@ import pytest
 
 from kdtasks.atomic import write_json
 from kdtasks.commands.gate import run_gate
+from kdtasks.commands.production import ProductionOptions
 from kdtasks.errors import ProjectError, StoreError
 from kdtasks.params import load_params
 from kdtasks.store.address import parse_address
@@ -15,7 +16,7 @@ from kdtasks.store.publish import publish
 from tests.tools.pixel_bundles import write_pixel_bundle, write_pixel_dataset
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "mnist-5k.yaml"
-OPTIONS = {"store": None, "name": None, "alias": "production", "public_key": None}
+NOWHERE = ProductionOptions()
 
 
 @pytest.fixture
@@ -48,38 +49,41 @@ def put_in_production(store: Path, bundle: Path) -> None:
 
 def test_the_chosen_variant_is_judged(finished: Path, pixel_models, capsys):
     store = finished / "store"
-    options = {**OPTIONS, "store": str(store)}
-    assert run_gate(finished, None, **options) == 0
+    options = ProductionOptions(store=str(store))
+    assert run_gate(finished, None, options) == 0
     assert capsys.readouterr().out.splitlines() == [
         "the new model takes production's place",
         "  holds: there is no model in production yet, so only absolute limits count",
     ]
 
     put_in_production(store, write_pixel_bundle(finished / "old", pixel_models[1]))
-    assert run_gate(finished, None, **options) == 0
+    assert run_gate(finished, None, options) == 0
     assert "  holds: accuracy differs by +6.7" in capsys.readouterr().out
 
     put_in_production(store, finished / "bundles" / "float32")
-    assert run_gate(finished, None, **options) == 3
+    assert run_gate(finished, None, options) == 3
     assert capsys.readouterr().out.startswith("nothing to do\n")
-    assert run_gate(finished, finished / "old", **options) == 3
+    assert run_gate(finished, finished / "old", options) == 3
     assert capsys.readouterr().out.startswith("production stays\n  BROKEN: ")
 
 
 def test_a_name_and_an_alias_of_ones_own(finished: Path, pixel_models, capsys):
     put_in_production(finished / "store", write_pixel_bundle(finished / "old", pixel_models[1]))
-    options = {**OPTIONS, "store": str(finished / "store")}
-    for changes in ({"name": "other"}, {"alias": "staging"}):
-        assert run_gate(finished, None, **{**options, **changes}) == 0
+    store = str(finished / "store")
+    for options in (
+        ProductionOptions(store, name="other"),
+        ProductionOptions(store, alias="staging"),
+    ):
+        assert run_gate(finished, None, options) == 0
         assert "no model in production yet" in capsys.readouterr().out
 
 
 def test_no_variant_was_chosen(finished: Path):
     write_json(finished / "report/selection.json", {"chosen": None, "sentence": "all too large"})
     with pytest.raises(ProjectError, match="no variant was chosen: all too large; give a bundle"):
-        run_gate(finished, None, **OPTIONS)
+        run_gate(finished, None, NOWHERE)
 
 
 def test_no_store_is_named(finished: Path):
     with pytest.raises(StoreError, match="no store is named"):
-        run_gate(finished, None, **OPTIONS)
+        run_gate(finished, None, NOWHERE)

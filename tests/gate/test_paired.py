@@ -2,6 +2,7 @@
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from kdtasks.errors import EvaluationError
 from kdtasks.evaluation.intervals import wilson_interval
 from kdtasks.gate.paired import compare_paired, mcnemar_p_value, score_lower_bound
 
-SETTINGS = {"confidence": 0.95, "samples": 2000, "seed": 0}
+SETTINGS: dict[str, Any] = {"confidence": 0.95, "samples": 2000, "seed": 0}
 
 
 def answers(gained: int, lost: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
