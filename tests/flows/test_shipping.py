@@ -185,7 +185,6 @@ main()
 @pytest.mark.parametrize(
     ("function", "published", "promoted"),
     [
-        ("flows.shipping.judge", False, False),
         ("flows.refresh.find_remote", False, False),
         ("kdtasks.store.publish.create_version", False, False),
         ("kdtasks.store.promotion.write_alias", True, False),
