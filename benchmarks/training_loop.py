@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def _time_loop(images: np.ndarray, labels: np.ndarray, *, epochs: int) -> float:
-    from kdtasks.distillation.objective import label_objective
+    from kdtasks.distillation.label_objective import LabelObjective
     from kdtasks.training.examples import TrainingExamples
     from kdtasks.training.loop import Schedule, train
 
@@ -62,7 +62,7 @@ def _time_loop(images: np.ndarray, labels: np.ndarray, *, epochs: int) -> float:
             model,
             TrainingExamples(images[np.newaxis], labels[np.newaxis]),
             validation=(images[:1], labels[:1]),
-            objective=label_objective(),
+            objective=LabelObjective(),
             schedule=schedule,
         )
     return time.perf_counter() - start

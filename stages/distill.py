@@ -9,7 +9,7 @@ from kdtasks.stage import run_stage
 def main(params: Params, seed: str) -> None:
     """Write `models/distill/<seed>`, `metrics/distill/<seed>.json`, `plots/distill/<seed>.csv`."""
     from kdtasks.datasets.prepared import open_prepared
-    from kdtasks.distillation.objective import distillation_objective
+    from kdtasks.distillation.objective import DistillationObjective
     from kdtasks.distillation.targets import open_targets
     from kdtasks.training.run import run_training, schedule_of
 
@@ -19,12 +19,7 @@ def main(params: Params, seed: str) -> None:
         params,
         dataset=dataset,
         examples=open_targets(Path("data/targets")),
-        objective=distillation_objective(
-            alpha=params.distill.alpha,
-            temperature=params.distill.temperature,
-            loss=params.distill.loss,
-            ignore_label=dataset.ignore_label,
-        ),
+        objective=DistillationObjective(params.distill, dataset.ignore_label),
         architecture=params.student.model,
         exits=params.student.exits,
         schedule=schedule_of(

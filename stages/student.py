@@ -9,7 +9,7 @@ from kdtasks.stage import run_stage
 def main(params: Params, seed: str) -> None:
     """Write `models/student/<seed>`, `metrics/student/<seed>.json`, `plots/student/<seed>.csv`."""
     from kdtasks.datasets.prepared import open_prepared
-    from kdtasks.distillation.objective import label_objective
+    from kdtasks.distillation.label_objective import LabelObjective
     from kdtasks.training.examples import TrainingExamples
     from kdtasks.training.run import run_training, schedule_of
     from kdtasks.training.views import draw_views
@@ -23,7 +23,7 @@ def main(params: Params, seed: str) -> None:
         params,
         dataset=dataset,
         examples=TrainingExamples(views, labels),
-        objective=label_objective(dataset.ignore_label),
+        objective=LabelObjective(dataset.ignore_label),
         architecture=params.student.model,
         exits=params.student.exits,
         schedule=schedule_of(

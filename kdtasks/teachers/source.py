@@ -4,7 +4,7 @@ from pathlib import Path
 
 from kdtasks.atomic import write_json
 from kdtasks.datasets.prepared import PreparedDataset
-from kdtasks.distillation.objective import label_objective
+from kdtasks.distillation.label_objective import LabelObjective
 from kdtasks.params import Params
 from kdtasks.teachers.imported import import_teacher
 from kdtasks.teachers.teacher import open_teacher
@@ -37,7 +37,7 @@ def _train(params: Params, dataset: PreparedDataset) -> None:
                 images, labels, params.augmentation, memory_limit_mb=params.train.memory_limit_mb
             )
         ),
-        objective=label_objective(dataset.ignore_label),
+        objective=LabelObjective(dataset.ignore_label),
         architecture=params.teacher.model,
         exits=(),
         schedule=schedule_of(

@@ -6,7 +6,7 @@ from typing import Any
 
 from kdtasks.atomic import write_json
 from kdtasks.datasets.prepared import PreparedDataset
-from kdtasks.distillation.objective import Objective
+from kdtasks.distillation.step import Objective
 from kdtasks.models.multi_exit import MultiExitModel
 from kdtasks.models.saved import save_model
 from kdtasks.models.zoo import build

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kdtasks.distillation.objective import distillation_objective
+from kdtasks.distillation.objective import DistillationObjective
 from kdtasks.models.multi_exit import MultiExitModel
 from kdtasks.models.zoo import build
 from kdtasks.params.architecture import CnnParams
+from kdtasks.params.distillation import DistillParams
 from kdtasks.reproducibility import seed_everything
 from kdtasks.training.checkpoint import Checkpoint
 from kdtasks.training.examples import TrainingExamples
@@ -93,7 +94,7 @@ def run(
             model,
             examples,
             validation=validation,
-            objective=objective or distillation_objective(alpha=0.5, temperature=2.0),
+            objective=objective or DistillationObjective(DistillParams(alpha=0.5, temperature=2.0)),
             schedule=schedule,
             checkpoint=checkpoint,
         )

@@ -2,16 +2,27 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from kdtasks.distillation.objective import label_objective
-from kdtasks.errors import TrainingError
+from kdtasks.distillation.label_objective import LabelObjective
+from kdtasks.distillation.objective import DistillationObjective
+from kdtasks.distillation.step import Step
+from kdtasks.errors import ModelError, TrainingError
 from kdtasks.models.zoo import build
 from kdtasks.params.architecture import UNetParams
+from kdtasks.params.distillation import (
+    DistillParams,
+    DkdParams,
+    ExitTeachingParams,
+    FractionSchedule,
+    HintParams,
+    PositiveSchedule,
+)
 from kdtasks.reproducibility import seed_everything
 from kdtasks.training.checkpoint import Checkpoint
 from kdtasks.training.examples import TrainingExamples
@@ -30,7 +41,10 @@ def test_it_learns(
 ):
     trained = run(schedule=dataclasses.replace(schedule, epochs=25))
     first, last = trained.history[0], trained.history[-1]
-    assert [tuple(record) for record in trained.history] == [COLUMNS] * 25
+    columns = (*COLUMNS, "teacher_agreement", "alpha", "temperature")
+    assert [tuple(record) for record in trained.history] == [columns] * 25
+    assert {record["teacher_agreement"] for record in trained.history} == {1.0}
+    assert {(record["alpha"], record["temperature"]) for record in trained.history} == {(0.5, 2.0)}
     assert [record["epoch"] for record in trained.history] == list(range(1, 26))
     assert last["validation_accuracy"] > 0.95
     assert last["loss"] < first["loss"] / 3
@@ -53,7 +67,7 @@ def test_streamed_equals_in_memory(
         images=np.load(tmp_path / "images.npy", mmap_mode="r"),
         teacher_logits=examples.teacher_logits if taught else None,
     )
-    objective = None if taught else label_objective()
+    objective = None if taught else LabelObjective()
     streamed = run(
         schedule=dataclasses.replace(schedule, memory_limit_mb=0),
         examples=mapped,
@@ -120,18 +134,45 @@ def test_a_batch_larger_than_the_data_is_all_the_data(run: Run, schedule: Schedu
     assert larger.history == exact.history
 
 
+EVERYTHING = DistillParams(
+    alpha=FractionSchedule(schedule="gap", start=0.0, end=0.9),
+    temperature=PositiveSchedule(schedule="cosine", start=6.0, end=1.0),
+    loss="dkd",
+    dkd=DkdParams(warm_up=0.5),
+    exits=ExitTeachingParams(teacher=True, last_exit=0.5),
+    hints=(
+        HintParams(student="block_1", teacher="features", weight=0.5),
+        HintParams(student="block_2", teacher="features", weight=0.5),
+    ),
+)
+
+
+@pytest.fixture
+def hinting(examples: TrainingExamples) -> TrainingExamples:
+    """The examples with hidden features of the teacher: which quadrant is bright."""
+    features = np.zeros((2, 50, 4, 4, 5), np.float16)
+    for view, labels in enumerate(examples.labels):
+        for picture, label in enumerate(labels):
+            features[view, picture, 2 * (label // 2), 2 * (label % 2), label] = 2
+    return dataclasses.replace(examples, teacher_features=(features,))
+
+
 @pytest.mark.usefixtures("few_steps_a_block")
 class TestResuming:
     """A run that was interrupted ends like one that never was."""
 
+    @pytest.mark.parametrize("everything", [False, True])
     def test_interrupted_in_the_middle_of_an_epoch(
         self,
+        everything: bool,
         run: Run,
-        schedule: Schedule,
+        hinting: TrainingExamples,
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
     ):
+        if everything:
+            run = partial(run, examples=hinting, objective=DistillationObjective(EVERYTHING))
         straight = run(checkpoint=Checkpoint(tmp_path / "straight.npz", settings=[]))
         blocks = TrainingExamples.blocks
 
@@ -158,6 +199,10 @@ class TestResuming:
         again = run(checkpoint=checkpoint)
         assert again.weights == straight.weights
         assert again.history == straight.history
+        if everything:
+            # The schedules moved, so the history that they follow was taken up again as well.
+            assert straight.history[3]["alpha"] < straight.history[-1]["alpha"] <= 0.9
+            assert [record["warm_up"] for record in straight.history[:3]] == [0.333333, 0.666667, 1]
 
     def test_without_the_state_of_random_layers_it_would_differ(
         self, run: Run, monkeypatch: pytest.MonkeyPatch
@@ -165,6 +210,76 @@ class TestResuming:
         with_state = run()
         monkeypatch.setattr("kdtasks.training.loop._reset_random_layers", lambda *_: None)
         assert run().weights != with_state.weights
+
+
+def test_a_schedule_is_compiled_no_more_often_than_a_constant(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+):
+    traced = []
+    objective_of_a_step = DistillationObjective.__call__
+
+    def counted(self: DistillationObjective, step: Step) -> Any:
+        traced.append(1)
+        return objective_of_a_step(self, step)
+
+    monkeypatch.setattr(DistillationObjective, "__call__", counted)
+    counts = []
+    schedule = FractionSchedule(schedule="linear", start=0.0, end=1.0)
+    for alpha in (0.5, schedule):
+        history = run(objective=DistillationObjective(DistillParams(alpha=alpha))).history
+        counts.append(len(traced))
+        traced.clear()
+    assert counts[0] == counts[1]
+    assert [record["alpha"] for record in history] == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+
+
+def test_the_loss_follows_the_schedule(run: Run, schedule: Schedule):
+    # Labels alone from the first epoch to the last: alpha 1 → 1 is the constant 1, bit for bit.
+    constant = run(objective=DistillationObjective(DistillParams(alpha=1.0)))
+    still = FractionSchedule(schedule="linear", start=1.0, end=1.0)
+    assert run(objective=DistillationObjective(DistillParams(alpha=still))).weights == (
+        constant.weights
+    )
+    moving = FractionSchedule(schedule="linear", start=1.0, end=0.0)
+    assert run(objective=DistillationObjective(DistillParams(alpha=moving))).weights != (
+        constant.weights
+    )
+
+
+def test_hints_train_the_student_and_leave_no_weights_behind(
+    run: Run, schedule: Schedule, hinting: TrainingExamples
+):
+    # Four channels to five by a projection that starts at random; the teacher's are the brightness.
+    brightness = hinting.images.reshape(2, 50, 4, 2, 4, 2).mean(axis=(3, 5)) / 100
+    features = np.repeat(brightness[..., np.newaxis], 5, axis=-1).astype(np.float16)
+    bright = dataclasses.replace(hinting, teacher_features=(features,))
+    hint = HintParams(student="block_1", teacher="features", weight=50.0)
+    with_hint, without = (
+        run(
+            schedule=dataclasses.replace(schedule, epochs=15),
+            examples=bright,
+            objective=DistillationObjective(DistillParams(alpha=1.0, hints=hints)),
+        )
+        for hints in ((hint,), ())
+    )
+    first, last = with_hint.history[0]["loss"], with_hint.history[-1]["loss"]
+    assert first > 10 * without.history[0]["loss"]
+    assert last < first / 3
+    assert with_hint.weights != without.weights
+    assert len(with_hint.weights) == len(without.weights)
+
+
+def test_features_that_do_not_fit_a_hint_are_refused(run: Run, examples: TrainingExamples):
+    hint = HintParams(student="block_1", teacher="features", weight=1.0)
+    odd = dataclasses.replace(examples, teacher_features=(np.zeros((2, 50, 3, 3, 5), np.float16),))
+    with pytest.raises(TrainingError, match="is 4×4×4, layer features of the teacher 3×3×5"):
+        run(examples=odd, objective=DistillationObjective(DistillParams(hints=(hint,))))
+
+
+def test_a_hint_of_a_block_that_is_not_there_is_refused(run: Run, hinting: TrainingExamples):
+    hint = HintParams(student="block_3", teacher="features", weight=1.0)
+    with pytest.raises(ModelError, match=r"no block and no layer 'block_3'; its blocks: block"):
+        run(examples=hinting, objective=DistillationObjective(DistillParams(hints=(hint,))))
 
 
 def test_every_seed_trains_otherwise(run: Run, schedule: Schedule):
@@ -202,7 +317,7 @@ def test_one_class_only_stops_the_run_also_when_it_is_started_again(
             run(
                 schedule=impatient,
                 examples=always_class_2,
-                objective=label_objective(),
+                objective=LabelObjective(),
                 checkpoint=checkpoint,
             )
 
@@ -215,7 +330,7 @@ def test_a_run_shorter_than_the_patience_does_not_end_with_one_class(
     )
     short = dataclasses.replace(schedule, epochs=3, learning_rate=0.1, guard_epochs=50)
     with pytest.raises(TrainingError, match="epochs 1 to 3 predicted class 2"):
-        run(schedule=short, examples=always_class_2, objective=label_objective())
+        run(schedule=short, examples=always_class_2, objective=LabelObjective())
 
 
 def test_segmentation_ignores_unlabelled_pixels(schedule: Schedule):
@@ -234,7 +349,7 @@ def test_segmentation_ignores_unlabelled_pixels(schedule: Schedule):
         model,
         TrainingExamples(images, masks),
         validation=(images[0], masks[0]),
-        objective=label_objective(255),
+        objective=LabelObjective(255),
         schedule=dataclasses.replace(schedule, epochs=25, learning_rate=0.05),
         ignore_label=255,
     )
