@@ -88,6 +88,11 @@ class TargetsParams(Section):
         "student; `online`: the teacher runs beside the student",
     )
     batch_size: Count = Field(default=256, description="pictures a teacher pass")
+    features: Names = Field(
+        default=(),
+        description="blocks of a teacher of the zoo, or layers of any Keras teacher, whose hidden "
+        "features are given besides: those that `distill.hints` look at, or more",
+    )
 
 
 class StudentParams(Section):

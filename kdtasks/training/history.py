@@ -21,3 +21,16 @@ def write_history(path: Path, history: Sequence[dict[str, float]]) -> None:
         writer = csv.DictWriter(file, fieldnames=names, lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)
+
+
+def mean_history(histories: Sequence[Sequence[dict[str, float]]]) -> list[dict[str, float]]:
+    """Return the mean of several courses of the same number of epochs, epoch by epoch."""
+    return [
+        {
+            name: records[0][name]
+            if name == "epoch"
+            else round(sum(record[name] for record in records) / len(records), 6)
+            for name in COLUMNS
+        }
+        for records in zip(*histories, strict=True)
+    ]
