@@ -107,7 +107,7 @@ def verdict(gain: dict[str, Any]) -> str:
 
 
 def more_seeds(gain: dict[str, Any]) -> str:
-    """Write what is missing for a verdict, after it: `, needs about 4 more seeds`; often nothing."""
+    """Write what a verdict is missing, to stand behind it: `, needs about 4 more seeds`, or ``."""
     needed = gain.get("seeds_needed")
     return f", needs about {needed:,} more seed{'s' * (needed != 1)}" if needed else ""
 

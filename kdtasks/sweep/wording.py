@@ -57,10 +57,7 @@ def p_text(value: float | None) -> str:
 
 
 def poor_teachers(summary: dict[str, Any]) -> str | None:
-    """Name the points whose teacher is worse than the student from scratch; None if there are none.
-
-    A teacher that points share is told of once.
-    """
+    """Name the points whose teacher is worse than the student from scratch; None if none is."""
     compared = [point for point in summary["points"] if "gain" in point]
     poor = [point for point in compared if point["teacher"] < point["student"]["mean"]]
     if not poor:

@@ -57,8 +57,8 @@ def test_headline_in_full() -> None:
     }
     assert wording.headline(statistics, {"chosen": "int8"}).replace(S, " ") == (
         "Teacher 97.9 %; student alone 95.1 ± 0.3 %, distilled 96.4 ± 0.2 % (paired over 3 seeds: "
-        "+1.3 points (+0.9 to +1.7 points), helps); shipped int8 model: 41.0 kB, 0.050 ms a picture, "
-        "3.1× less compute by early exits at −0.4 points."
+        "+1.3 points (+0.9 to +1.7 points), helps); shipped int8 model: 41.0 kB, 0.050 ms a "
+        "picture, 3.1× less compute by early exits at −0.4 points."
     )
 
 
