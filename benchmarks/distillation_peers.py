@@ -69,7 +69,7 @@ def train_step_distiller(teacher: Any, student: Any) -> Any:
     labels_loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     teacher_loss = keras.losses.KLDivergence()
 
-    class Distiller(keras.Model):  # type: ignore[misc]
+    class Distiller(keras.Model):
         def __init__(self) -> None:
             super().__init__()
             self.student = student
