@@ -12,6 +12,7 @@ from kdtasks.distillation.halves import as_halves
 from kdtasks.params.data import AugmentationParams
 from kdtasks.training.fresh import FreshExamples
 
+DESCRIPTION = "targets.json"
 _TEACHER = "teacher"
 
 
@@ -57,7 +58,7 @@ def write_online(
     }
     with atomic_folder(folder) as partial:
         shutil.copytree(teacher, partial / _TEACHER, copy_function=shutil.copyfile)
-        write_json(partial / "targets.json", summary)
+        write_json(partial / DESCRIPTION, summary)
     print("the teacher will run beside the students, on a new view of every picture each epoch")
     return summary
 

@@ -10,7 +10,7 @@ import numpy as np
 from kdtasks.atomic import atomic_folder, read_json, write_json
 from kdtasks.datasets.prepared import PreparedDataset
 from kdtasks.distillation.halves import as_halves
-from kdtasks.distillation.online import open_online
+from kdtasks.distillation.online import DESCRIPTION, open_online
 from kdtasks.errors import TeacherError
 from kdtasks.params.data import AugmentationParams
 from kdtasks.training.accuracy import accuracy
@@ -20,9 +20,8 @@ from kdtasks.training.views import count_views, draw_view
 if TYPE_CHECKING:
     from kdtasks.teachers.teacher import Teacher
 
-DESCRIPTION = "targets.json"
-# Pictures whose features are held in memory at a time.
-_CHUNK = 1024
+# Answers, float32, that are held in memory at a time.
+_CHUNK_BYTES = 128_000_000
 
 
 def write_targets(
@@ -52,7 +51,9 @@ def write_targets(
         TeacherError: an answer is not finite or does not fit into float16, or the disk has no room.
     """
     views = count_views(augmentation)
-    shapes = [answer.shape[1:] for answer in teacher.run(np.asarray(images[:1]))[1:]]
+    of_one = teacher.run(np.asarray(images[:1]))
+    chunk = max(1, _CHUNK_BYTES // sum(answer.nbytes for answer in of_one))
+    shapes = [answer.shape[1:] for answer in of_one[1:]]
     files = {
         "views.npy": (np.dtype(np.uint8), images.shape),
         "labels.npy": (labels.dtype, labels.shape),
@@ -77,8 +78,8 @@ def write_targets(
         for view in range(views):
             moved, moved_labels = draw_view(images, labels, view=view, augmentation=augmentation)
             view_file[view], label_file[view] = moved, moved_labels
-            for start in range(0, len(images), _CHUNK):
-                rows = slice(start, start + _CHUNK)
+            for start in range(0, len(images), chunk):
+                rows = slice(start, start + chunk)
                 answers = as_halves(teacher.run(moved[rows]), layers)
                 for file, answer in zip(answer_files, answers, strict=True):
                     file[view, rows] = answer

@@ -112,7 +112,8 @@ def brightest(images: np.ndarray) -> np.ndarray:
 def test_hidden_features_are_kept_beside_the_logits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    monkeypatch.setattr("kdtasks.distillation.targets._CHUNK", 4)  # 11 pictures: 4, 4 and 3
+    # 3 logits, 4·4 and 1 features of 4 bytes: the 11 pictures come by 4, 4 and 3.
+    monkeypatch.setattr("kdtasks.distillation.targets._CHUNK_BYTES", 4 * 80)
     summary = write(tmp_path / "targets", left_half=left_half, brightest=brightest)
     # 3 views of 11 pictures: 64 bytes, 3 logits, 4·4 and 1 features of 2 bytes.
     assert capsys.readouterr().out.splitlines()[0] == (
