@@ -135,13 +135,13 @@ def train(
         for block in _made_ahead(blocks):
             sums += run_block(*block, inputs).numpy()
             done += len(block.images)
-            guard.check_loss(sums[0], epoch=epoch)
-            reporter.show_block(done * batch_size, loss=sums[0] / done)
-        loss, correct, agreed, counted = (*(sums[:3]), max(sums[3], 1.0))
-        record = {"epoch": epoch, "loss": loss / steps, "accuracy": correct / counted}
+            guard.check_loss(float(sums[0]), epoch=epoch)
+            reporter.show_block(done * batch_size, loss=float(sums[0]) / done)
+        loss, correct, agreed, counted = sums.tolist()
+        record = {"epoch": epoch, "loss": loss / steps, "accuracy": correct / max(counted, 1)}
         record |= _validate(predictor, guard, validation, epoch=epoch, ignore_label=ignore_label)
         if layout.logits != (0,):
-            record["teacher_agreement"] = agreed / counted
+            record["teacher_agreement"] = agreed / max(counted, 1)
         record |= numbers
         history.append({name: round(value, 6) for name, value in record.items()})
         reporter.end_epoch(record)

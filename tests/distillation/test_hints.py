@@ -38,7 +38,7 @@ def test_other_channels_are_projected_by_hand():
     kernel.assign([[1, 0, -1], [0, 3, 1]])
     bias.assign([0, 0, 5])
     teacher = np.zeros((1, 1, 1, 3), np.float32)
-    ((found, _),) = matcher([tensor(np.float32([[[[1, 2]]]]))], [tensor(teacher)])
+    ((found, _),) = matcher([tensor(np.array([[[[1, 2]]]], np.float32))], [tensor(teacher)])
     np.testing.assert_allclose(found, [[[[1, 6, 6]]]])
 
 
@@ -85,7 +85,7 @@ def test_layers_are_named_once_and_found_again_by_every_hint():
     assert student_blocks(hints) == ("a", "b")
     assert teacher_layers(hints) == ("x", "y")
     matcher = HintMatcher(hints, student_shapes=[(1,), (1,)], teacher_shapes=[(1,), (1,)], seed=0)
-    features = {name: np.float32([[value]]) for value, name in enumerate("abxy")}
+    features = {name: np.array([[value]], np.float32) for value, name in enumerate("abxy")}
     pairs = matcher(
         [tensor(features[name]) for name in "ab"],
         [tensor(features[name]) for name in "xy"],

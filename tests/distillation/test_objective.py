@@ -18,6 +18,7 @@ from kdtasks.params.distillation import (
     ExitTeachingParams,
     FractionSchedule,
     HintParams,
+    LossName,
 )
 
 DRAW = np.random.default_rng(5)
@@ -133,8 +134,8 @@ def test_hints_add_their_weighted_mean_squared_difference():
         for layer, weight in (("a", 2.0), ("b", 0.5))
     )
     features = [
-        (np.float32([[1, 2], [3, 4]]), np.float32([[0, 3], [1, 4]])),
-        (np.float32([[3]]), np.float32([[0]])),
+        (np.array([[1, 2], [3, 4]], np.float32), np.array([[0, 3], [1, 4]], np.float32)),
+        (np.array([[3]], np.float32), np.array([[0]], np.float32)),
     ]
     with_hints = loss_of(DistillParams(alpha=0.5, hints=hints), hints=features)
     assert with_hints == pytest.approx(loss_of(DistillParams(alpha=0.5)) + 7.5, rel=1e-6)
@@ -168,7 +169,7 @@ def test_numbers_follow_their_schedules():
 
 
 @pytest.mark.parametrize("loss", ["kd", "standardized_kd", "dkd", "standardized_dkd", "dist"])
-def test_huge_logits_at_every_exit_have_finite_gradients(loss: str):
+def test_huge_logits_at_every_exit_have_finite_gradients(loss: LossName):
     params = DistillParams(loss=loss, exits=ExitTeachingParams(teacher=True, last_exit=1.0))
     objective = DistillationObjective(params)
     numbers = {

@@ -165,6 +165,35 @@ def test_an_online_teacher_teaches_beside_the_student(project, params, monkeypat
     assert sizes["student"] == sizes["distill"]
 
 
+def test_a_student_of_the_teachers_shape_is_born_again(project, params):
+    """The teacher's network given to the student: the same weights to train, and no projection."""
+    settings = params.model_dump()
+    network = settings["student"]["model"]
+    settings["teacher"] |= {"source": "train", "path": ".", "model": network, "epochs": 2}
+    settings["student"]["exits"] = []
+    settings["targets"]["features"] = ["block_1"]
+    settings["distill"] |= {
+        "epochs": 2,
+        "hints": [{"student": "block_1", "teacher": "block_1", "weight": 0.1}],
+    }
+    settings["train"] |= {"batch_size": 8, "guard_epochs": 50}
+    params = Params.model_validate(settings)
+    teacher.main(params)
+    targets.main(params)
+    distill.main(params, "4")
+    before, after = (
+        read_json(Path(f"models/{name}/model.json")) for name in ("teacher", "distill/4")
+    )
+    assert before == after
+    weights = [
+        Path(f"models/{name}/model.weights.h5").read_bytes() for name in ("teacher", "distill/4")
+    ]
+    assert len(weights[0]) == len(weights[1])
+    assert weights[0] != weights[1]
+    header = Path("plots/distill/4.csv").read_text().splitlines()[0]
+    assert header.endswith(",teacher_agreement,alpha,temperature")
+
+
 def test_a_missing_teacher_stops_before_anything_is_written(project, params):
     Path("grey.h5").unlink()
     with pytest.raises(TeacherError, match=r"teacher\.path: grey\.h5 is not there"):

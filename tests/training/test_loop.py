@@ -21,6 +21,7 @@ from kdtasks.params.distillation import (
     ExitTeachingParams,
     FractionSchedule,
     HintParams,
+    LossName,
     PositiveSchedule,
 )
 from kdtasks.reproducibility import seed_everything
@@ -331,6 +332,41 @@ def test_a_run_shorter_than_the_patience_does_not_end_with_one_class(
     short = dataclasses.replace(schedule, epochs=3, learning_rate=0.1, guard_epochs=50)
     with pytest.raises(TrainingError, match="epochs 1 to 3 predicted class 2"):
         run(schedule=short, examples=always_class_2, objective=LabelObjective())
+
+
+@pytest.mark.parametrize("loss", ["kd", "dkd", "dist", "channelwise_kd"])
+def test_segmentation_is_taught_by_every_loss(loss: LossName, schedule: Schedule):
+    draw = np.random.default_rng(0)
+    images = draw.integers(0, 256, (1, 24, 8, 8, 1), dtype=np.uint8)
+    bright = images[..., 0] > 127
+    masks = np.where(draw.random(bright.shape) < 0.4, 255, bright).astype(np.uint8)
+    # The teacher knows every pixel, those without a label too.
+    logits = np.stack([~bright, bright], axis=-1) * np.float16(6)
+    seed_everything(0)
+    model = build(
+        UNetParams(name="unet", filters=(4, 6)),
+        input_shape=(8, 8, 1),
+        num_classes=2,
+        exits=["up_1"],
+    )
+    history = train(
+        model,
+        TrainingExamples(images, masks, logits),
+        validation=(images[0], bright[0].astype(np.uint8)),
+        objective=DistillationObjective(
+            DistillParams(
+                alpha=0.2,
+                temperature=2.0,
+                loss=loss,
+                exits=ExitTeachingParams(teacher=True, last_exit=0.5),
+            ),
+            ignore_label=255,
+        ),
+        schedule=dataclasses.replace(schedule, epochs=10, learning_rate=0.05),
+        ignore_label=255,
+    )
+    assert {record["teacher_agreement"] for record in history} == {1.0}
+    assert history[-1]["loss"] < history[0]["loss"]
 
 
 def test_segmentation_ignores_unlabelled_pixels(schedule: Schedule):

@@ -29,6 +29,6 @@ def test_it_is_the_mean_over_pictures():
 
 def test_it_looks_at_positions_where_kd_looks_at_classes():
     # A constant on one class's whole map moves no probability of a position, but those of classes.
-    lifted = TEACHER + np.float32([5.0, 0.0])
+    lifted = TEACHER + np.array([5.0, 0.0], np.float32)
     assert float(channelwise_kd(lifted, TEACHER, 1.0)) == pytest.approx(0.0, abs=1e-6)
     assert float(kd(lifted, TEACHER, 1.0)) > 0.5

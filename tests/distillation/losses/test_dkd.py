@@ -60,5 +60,11 @@ def test_rows_without_a_true_class_are_left_out():
 
 
 def test_of_two_classes_there_are_no_others():
-    value = dkd(np.float32([[0.0, 3.0]]), np.float32([[2.0, 0.0]]), 1.0, LABEL, target_weight=0.0)
+    value = dkd(
+        np.array([[0.0, 3.0]], np.float32),
+        np.array([[2.0, 0.0]], np.float32),
+        1.0,
+        LABEL,
+        target_weight=0.0,
+    )
     assert float(value) == 0.0

@@ -103,25 +103,23 @@ def test_divergences_at_high_temperatures_do_not_depend_on_it(name: str):
     assert values[0] == pytest.approx(values[1], rel=0.05)
 
 
+# Logits of student and teacher.
 HUGE = {
-    "opposite": (np.float32([1e4, -1e4, 0, 5]), np.float32([-1e4, 1e4, 3, 0])),
-    "far from a flat teacher": (np.float32([1e4, -1e4, 1e4, -1e4]), np.float32([1, 1, 1, 1])),
-    "flat under a sure teacher": (np.float32([0, 0, 0, 0]), np.float32([1e4, -1e4, -1e4, -1e4])),
-    "the same": (np.float32([1e4, -1e4, -1e4, 0]), np.float32([1e4, -1e4, -1e4, 0])),
-    "all at one end": (np.float32([1e4, 1e4, 1e4, 1e4]), np.float32([-1e4, -1e4, -1e4, -1e4])),
+    "opposite": ([1e4, -1e4, 0, 5], [-1e4, 1e4, 3, 0]),
+    "far from a flat teacher": ([1e4, -1e4, 1e4, -1e4], [1, 1, 1, 1]),
+    "flat under a sure teacher": ([0, 0, 0, 0], [1e4, -1e4, -1e4, -1e4]),
+    "the same": ([1e4, -1e4, -1e4, 0], [1e4, -1e4, -1e4, 0]),
+    "all at one end": ([1e4, 1e4, 1e4, 1e4], [-1e4, -1e4, -1e4, -1e4]),
 }
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0, 20.0])
 def test_huge_logits_have_finite_losses_and_gradients(name: str, temperature: float):
-    mixed = [
-        np.stack([rows[which] for rows in HUGE.values()] + [np.zeros(4, np.float32)])
-        for which in (0, 1)
-    ]
-    cases = [tuple(np.broadcast_to(logits, SHAPE) for logits in pair) for pair in HUGE.values()] + [
-        tuple(np.concatenate([logits, logits]).reshape(SHAPE) for logits in mixed)
-    ]
+    pairs = [np.array(pair, np.float32) for pair in HUGE.values()]
+    cases = [[np.broadcast_to(logits, SHAPE) for logits in pair] for pair in pairs]
+    mixed = np.stack([*pairs, np.zeros((2, 4), np.float32)], axis=1)
+    cases.append([np.concatenate([logits, logits]).reshape(SHAPE) for logits in mixed])
     for student, teacher in cases:
         variable = tf.Variable(student)
         with tf.GradientTape() as tape:

@@ -25,7 +25,9 @@ def test_standardized_kd_by_hand():
     # Halved by T = 2: p = 1 / (1 + e⁻¹) = 0.731059 and q = 0.268941 for the first class.
     # KL = p·ln(p/q) + q·ln(q/p) = (p − q)·ln(p/q) = 0.462117 · 1; times T² = 4: 1.848469.
     loss = make_loss("standardized_kd", dkd_params=DkdParams())
-    value = loss(np.float32([[0.0, 5.0]]), np.float32([[3.0, 0.0]]), 2.0, np.array([0]))
+    value = loss(
+        np.array([[0.0, 5.0]], np.float32), np.array([[3.0, 0.0]], np.float32), 2.0, np.array([0])
+    )
     assert float(value) == pytest.approx(1.848469, abs=1e-5)
 
 
