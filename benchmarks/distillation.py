@@ -1,4 +1,4 @@
-"""Pictures a second, and hours to a distilled student, against Distillers that ask every step.
+"""Pictures a second, and the time to a distilled student, against Distillers that ask every step.
 
 The pair is that of `cifar10-keras`: a teacher of convolutions 256–256–512 and a student of 32–32.
 In every round each way trains the student in turn: cached targets and an online teacher here,
@@ -17,6 +17,7 @@ import argparse
 import contextlib
 import io
 import json
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -74,6 +75,7 @@ def main() -> None:
     arguments = parser.parse_args()
     pin_process(arguments.threads)
     pictures, epochs, rounds = (2_048, 3, 3) if arguments.quick else (10_240, 4, 5)
+    load_before = os.getloadavg()[0]
     ways = _ways(pictures, epochs)
     measured: list[dict[str, Speed]] = []
     for number in range(1, rounds + 1):
@@ -88,9 +90,11 @@ def main() -> None:
         "pictures": pictures,
         "epochs_counted": epochs - 1,
         "rounds": rounds,
-        "cpu": read_processor().name,
-        **environment(),
-        **{kind: _summary(measured, kind) for kind in Speed._fields},
+        "processor": read_processor().name,
+        "load_before_and_after": [round(load, 1) for load in (load_before, os.getloadavg()[0])],
+        "environment": environment(),
+        "by_wall_time": _summary(measured, "wall"),
+        "by_processor_time": _summary(measured, "cpu"),
     }
     if arguments.out:
         write_json(arguments.out, result)
@@ -98,7 +102,7 @@ def main() -> None:
 
 
 def _summary(rounds: list[dict[str, Speed]], kind: str) -> dict[str, Any]:
-    """Medians over rounds of speeds, of hours to the end, and of the ratios to the peers."""
+    """Medians over rounds: speeds, seconds to the end, and ratios to the peers."""
     speeds = [{name: getattr(speed, kind) for name, speed in way.items()} for way in rounds]
     seconds = [
         {
