@@ -32,6 +32,19 @@ child.wait()
 """
 
 
+# Folders whose tests share something that takes long to make; the files of others are shared out
+# one by one when tests run side by side (`pytest -n auto`).
+_TOGETHER = ("flows", "pipeline")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Name what stays on one worker; pytest-xdist's `--dist loadgroup` goes by it."""
+    for item in items:
+        path = item.path.relative_to(Path(__file__).parent)
+        together = path.parts[0] in _TOGETHER
+        item.add_marker(pytest.mark.xdist_group(path.parts[0] if together else path.as_posix()))
+
+
 @pytest.fixture(scope="session")
 def randomise() -> Callable[..., None]:
     """Give a function that draws every weight of a model, running statistics included."""
