@@ -1,7 +1,7 @@
 """A problem that a small network solves in a few epochs, and a way to train on it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,16 @@ def examples() -> TrainingExamples:
         labels=labels,
         teacher_logits=(np.eye(3)[labels] * 6).astype(np.float16),
     )
+
+
+@pytest.fixture(scope="session")
+def hinting(examples: TrainingExamples) -> TrainingExamples:
+    """The examples with hidden features of the teacher: which quadrant is bright."""
+    features = np.zeros((2, 50, 4, 4, 5), np.float16)
+    for view, labels in enumerate(examples.labels):
+        for picture, label in enumerate(labels):
+            features[view, picture, 2 * (label // 2), 2 * (label % 2), label] = 2
+    return replace(examples, teacher_features=(features,))
 
 
 @pytest.fixture(scope="session")

@@ -11,24 +11,19 @@ import pytest
 
 from kdtasks.distillation.label_objective import LabelObjective
 from kdtasks.distillation.objective import DistillationObjective
-from kdtasks.distillation.step import Step
-from kdtasks.errors import ModelError, TrainingError
-from kdtasks.models.zoo import build
-from kdtasks.params.architecture import UNetParams
+from kdtasks.errors import TrainingError
 from kdtasks.params.distillation import (
     DistillParams,
     DkdParams,
     ExitTeachingParams,
     FractionSchedule,
     HintParams,
-    LossName,
     PositiveSchedule,
 )
-from kdtasks.reproducibility import seed_everything
 from kdtasks.training.checkpoint import Checkpoint
 from kdtasks.training.examples import TrainingExamples
 from kdtasks.training.history import COLUMNS
-from kdtasks.training.loop import Schedule, train
+from kdtasks.training.loop import Schedule
 from kdtasks.training.run import exit_accuracies
 
 Run = Callable[..., Any]
@@ -148,16 +143,6 @@ EVERYTHING = DistillParams(
 )
 
 
-@pytest.fixture
-def hinting(examples: TrainingExamples) -> TrainingExamples:
-    """The examples with hidden features of the teacher: which quadrant is bright."""
-    features = np.zeros((2, 50, 4, 4, 5), np.float16)
-    for view, labels in enumerate(examples.labels):
-        for picture, label in enumerate(labels):
-            features[view, picture, 2 * (label // 2), 2 * (label % 2), label] = 2
-    return dataclasses.replace(examples, teacher_features=(features,))
-
-
 @pytest.mark.usefixtures("few_steps_a_block")
 class TestResuming:
     """A run that was interrupted ends like one that never was."""
@@ -213,76 +198,6 @@ class TestResuming:
         assert run().weights != with_state.weights
 
 
-def test_a_schedule_is_compiled_no_more_often_than_a_constant(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-):
-    traced = []
-    objective_of_a_step = DistillationObjective.__call__
-
-    def counted(self: DistillationObjective, step: Step) -> Any:
-        traced.append(1)
-        return objective_of_a_step(self, step)
-
-    monkeypatch.setattr(DistillationObjective, "__call__", counted)
-    counts = []
-    schedule = FractionSchedule(schedule="linear", start=0.0, end=1.0)
-    for alpha in (0.5, schedule):
-        history = run(objective=DistillationObjective(DistillParams(alpha=alpha))).history
-        counts.append(len(traced))
-        traced.clear()
-    assert counts[0] == counts[1]
-    assert [record["alpha"] for record in history] == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
-
-
-def test_the_loss_follows_the_schedule(run: Run, schedule: Schedule):
-    # Labels alone from the first epoch to the last: alpha 1 → 1 is the constant 1, bit for bit.
-    constant = run(objective=DistillationObjective(DistillParams(alpha=1.0)))
-    still = FractionSchedule(schedule="linear", start=1.0, end=1.0)
-    assert run(objective=DistillationObjective(DistillParams(alpha=still))).weights == (
-        constant.weights
-    )
-    moving = FractionSchedule(schedule="linear", start=1.0, end=0.0)
-    assert run(objective=DistillationObjective(DistillParams(alpha=moving))).weights != (
-        constant.weights
-    )
-
-
-def test_hints_train_the_student_and_leave_no_weights_behind(
-    run: Run, schedule: Schedule, hinting: TrainingExamples
-):
-    # Four channels to five by a projection that starts at random; the teacher's are the brightness.
-    brightness = hinting.images.reshape(2, 50, 4, 2, 4, 2).mean(axis=(3, 5)) / 100
-    features = np.repeat(brightness[..., np.newaxis], 5, axis=-1).astype(np.float16)
-    bright = dataclasses.replace(hinting, teacher_features=(features,))
-    hint = HintParams(student="block_1", teacher="features", weight=50.0)
-    with_hint, without = (
-        run(
-            schedule=dataclasses.replace(schedule, epochs=15),
-            examples=bright,
-            objective=DistillationObjective(DistillParams(alpha=1.0, hints=hints)),
-        )
-        for hints in ((hint,), ())
-    )
-    first, last = with_hint.history[0]["loss"], with_hint.history[-1]["loss"]
-    assert first > 10 * without.history[0]["loss"]
-    assert last < first / 3
-    assert with_hint.weights != without.weights
-    assert len(with_hint.weights) == len(without.weights)
-
-
-def test_features_that_do_not_fit_a_hint_are_refused(run: Run, examples: TrainingExamples):
-    hint = HintParams(student="block_1", teacher="features", weight=1.0)
-    odd = dataclasses.replace(examples, teacher_features=(np.zeros((2, 50, 3, 3, 5), np.float16),))
-    with pytest.raises(TrainingError, match="is 4×4×4, layer features of the teacher 3×3×5"):
-        run(examples=odd, objective=DistillationObjective(DistillParams(hints=(hint,))))
-
-
-def test_a_hint_of_a_block_that_is_not_there_is_refused(run: Run, hinting: TrainingExamples):
-    hint = HintParams(student="block_3", teacher="features", weight=1.0)
-    with pytest.raises(ModelError, match=r"no block and no layer 'block_3'; its blocks: block"):
-        run(examples=hinting, objective=DistillationObjective(DistillParams(hints=(hint,))))
-
-
 def test_every_seed_trains_otherwise(run: Run, schedule: Schedule):
     first, again = run(), run()
     other = run(schedule=dataclasses.replace(schedule, seed=4))
@@ -332,66 +247,3 @@ def test_a_run_shorter_than_the_patience_does_not_end_with_one_class(
     short = dataclasses.replace(schedule, epochs=3, learning_rate=0.1, guard_epochs=50)
     with pytest.raises(TrainingError, match="epochs 1 to 3 predicted class 2"):
         run(schedule=short, examples=always_class_2, objective=LabelObjective())
-
-
-@pytest.mark.parametrize("loss", ["kd", "dkd", "dist", "channelwise_kd"])
-def test_segmentation_is_taught_by_every_loss(loss: LossName, schedule: Schedule):
-    draw = np.random.default_rng(0)
-    images = draw.integers(0, 256, (1, 24, 8, 8, 1), dtype=np.uint8)
-    bright = images[..., 0] > 127
-    masks = np.where(draw.random(bright.shape) < 0.4, 255, bright).astype(np.uint8)
-    # The teacher knows every pixel, those without a label too.
-    logits = np.stack([~bright, bright], axis=-1) * np.float16(6)
-    seed_everything(0)
-    model = build(
-        UNetParams(name="unet", filters=(4, 6)),
-        input_shape=(8, 8, 1),
-        num_classes=2,
-        exits=["up_1"],
-    )
-    history = train(
-        model,
-        TrainingExamples(images, masks, logits),
-        validation=(images[0], bright[0].astype(np.uint8)),
-        objective=DistillationObjective(
-            DistillParams(
-                alpha=0.2,
-                temperature=2.0,
-                loss=loss,
-                exits=ExitTeachingParams(teacher=True, last_exit=0.5),
-            ),
-            ignore_label=255,
-        ),
-        schedule=dataclasses.replace(schedule, epochs=10, learning_rate=0.05),
-        ignore_label=255,
-    )
-    assert {record["teacher_agreement"] for record in history} == {1.0}
-    assert history[-1]["loss"] < history[0]["loss"]
-
-
-def test_segmentation_ignores_unlabelled_pixels(schedule: Schedule):
-    draw = np.random.default_rng(0)
-    images = draw.integers(0, 256, (1, 24, 8, 8, 1), dtype=np.uint8)
-    masks = (images[..., 0] > 127).astype(np.uint8)
-    masks[draw.random(masks.shape) < 0.4] = 255
-    seed_everything(0)
-    model = build(
-        UNetParams(name="unet", filters=(4, 6)),
-        input_shape=(8, 8, 1),
-        num_classes=2,
-        exits=["up_1"],
-    )
-    history = train(
-        model,
-        TrainingExamples(images, masks),
-        validation=(images[0], masks[0]),
-        objective=LabelObjective(255),
-        schedule=dataclasses.replace(schedule, epochs=25, learning_rate=0.05),
-        ignore_label=255,
-    )
-    # Were the 40 % of unlabelled pixels counted, no accuracy could be above 0.6.
-    assert history[-1]["accuracy"] > 0.9
-    assert history[-1]["validation_accuracy"] > 0.9
-    assert exit_accuracies(model, images[0], masks[0], ignore_label=255)[-1] == pytest.approx(
-        history[-1]["validation_accuracy"], abs=2e-6
-    )
