@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kdtasks.edge.manifest import Manifest, read_manifest
-from kdtasks.edge.scores import NEVER, softmax
+from kdtasks.edge.scores import ALWAYS, NEVER, SCORES, softmax
 from kdtasks.edge.segments import Segments
 from kdtasks.errors import BundleError, DatasetError
 
@@ -54,6 +54,7 @@ class Model:
             )
         self.manifest = manifest
         self.segments = segments
+        self._score = SCORES[manifest.score]
         self.thresholds = check_thresholds(
             manifest.thresholds if thresholds is None else thresholds, exits=segments.count
         )
@@ -69,7 +70,8 @@ class Model:
 
         Args:
             bundle_folder: holds `model.tflite` and `manifest.json`.
-            thresholds: [K − 1], in place of the manifest's; 0 always leaves, 2 never does.
+            thresholds: [K − 1], in place of the manifest's; `ALWAYS` and `NEVER` of
+                kdtasks.edge.scores always and never leave, whatever the score.
             threads: threads of the LiteRT interpreter.
 
         Raises:
@@ -102,22 +104,28 @@ class Model:
                 f"the picture is {image.dtype} {list(image.shape)}, the model takes uint8 "
                 f"{list(self.segments.input_shape)} with raw pixels 0…255; convert or resize it"
             )
-        last = self.segments.count - 1
+        last, temperatures = self.segments.count - 1, self.manifest.temperatures
         for exit_index, logits in enumerate(self.segments.steps(image)):
-            probabilities = softmax(logits, self.manifest.temperatures[exit_index])
-            class_index = int(logits.argmax())
-            confidence = float(probabilities[class_index])
-            if exit_index == last or confidence >= self.thresholds[exit_index]:
+            if exit_index == last or (
+                self._score(logits, temperatures[exit_index]) >= self.thresholds[exit_index]
+            ):
                 break
-        label = self.manifest.class_names[class_index]
-        return Prediction(label, class_index, confidence, exit_index, probabilities)
+        class_index = int(logits.argmax())
+        probabilities = softmax(logits, temperatures[exit_index])
+        return Prediction(
+            self.manifest.class_names[class_index],
+            class_index,
+            float(probabilities[class_index]),
+            exit_index,
+            probabilities,
+        )
 
 
 def check_thresholds(thresholds: Sequence[float], *, exits: int) -> tuple[float, ...]:
     """Give thresholds as floats, one for each of the `exits` but the last.
 
     Raises:
-        BundleError: there are too few or too many, or one is negative or not finite.
+        BundleError: there are too few or too many, or one is not finite.
     """
     checked = tuple(float(threshold) for threshold in thresholds)
     if len(checked) != exits - 1:
@@ -126,9 +134,9 @@ def check_thresholds(thresholds: Sequence[float], *, exits: int) -> tuple[float,
             "one for each exit but the last"
         )
     for threshold in checked:
-        if not (math.isfinite(threshold) and threshold >= 0.0):
+        if not math.isfinite(threshold):
             raise BundleError(
-                f"a threshold is {threshold}; it must be a finite number from 0 (always leave); "
-                f"use {NEVER} to never leave"
+                f"a threshold is {threshold}; it must be a finite number: use {ALWAYS} to always "
+                f"leave, {NEVER} to never leave"
             )
     return checked

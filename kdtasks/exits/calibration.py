@@ -33,7 +33,7 @@ def calibrate(
         labels: integers [N].
         macs: [K], multiply-accumulates up to and including each exit.
         mode, max_accuracy_drop, max_cost, grid: as for `choose`.
-        score: recorded; `max_probability` is the only one.
+        score: name of the confidence, a key of `SCORES`.
 
     Returns:
         the content of `calibration.json`, and the points of `tradeoff.csv`.
@@ -42,7 +42,7 @@ def calibrate(
         CalibrationError: the arguments do not fit together, or no threshold keeps the limits.
     """
     temperatures = fit_temperatures(logits, labels)
-    rows = exit_rows(logits, labels, temperatures=temperatures, macs=macs)
+    rows = exit_rows(logits, labels, temperatures=temperatures, macs=macs, score=score)
     chosen = choose(
         rows, mode=mode, max_accuracy_drop=max_accuracy_drop, max_cost=max_cost, grid=grid
     )
@@ -79,7 +79,13 @@ def judge(
         `accuracy`, and `cost` as a share of the whole network's multiply-accumulates.
     """
     macs = calibration["macs"]
-    rows = exit_rows(logits, labels, temperatures=calibration["temperatures"], macs=macs)
+    rows = exit_rows(
+        logits,
+        labels,
+        temperatures=calibration["temperatures"],
+        macs=macs,
+        score=calibration["score"],
+    )
     outcome = outcomes_of(rows, [calibration["thresholds"]])
     pictures = len(rows.scores)
     return {

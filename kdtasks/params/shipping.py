@@ -22,7 +22,7 @@ class ExitsParams(Section):
     max_cost: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
         default=0.5, description="mean compute allowed, as a share of the whole network's MACs"
     )
-    score: Literal["max_probability"] = Field(
+    score: Literal["max_probability", "margin", "entropy", "energy"] = Field(
         default="max_probability", description="confidence of an exit, after temperature scaling"
     )
     grid: Annotated[int, Field(ge=2, le=1001)] = Field(

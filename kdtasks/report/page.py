@@ -56,6 +56,7 @@ def render_page(statistics: dict[str, Any], selection: dict[str, Any], params: P
         wording.milliseconds,
         wording.count,
         wording.millions,
+        wording.threshold,
     ):
         environment.filters[write.__name__] = write
     shown = selection["chosen"] or selection["nearest"]
