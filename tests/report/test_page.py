@@ -121,6 +121,21 @@ def test_no_variant_within_the_limits(build: Callable[..., Path]) -> None:
     assert read_json(report / "selection.json")["chosen"] is None
 
 
+@pytest.mark.parametrize("certified", [True, False])
+def test_a_guarantee_is_told_or_that_there_is_none(
+    build: Callable[..., Path], certified: bool
+) -> None:
+    def promise(root: Path) -> None:
+        path = root / "exits/int8/calibration.json"
+        guarantee = {"certified": certified, "rows": 1250, "statement": "What is <promised>."}
+        write_json(path, {**read_json(path), "mode": "guarantee", "guarantee": guarantee})
+
+    words = text_of(build(change=promise))
+    assert "What is &lt;promised&gt;." in words
+    assert ("certified on 1,250 of them that chose nothing" in words) == certified
+    assert "chose nothing" not in text_of(build(folder="without"))
+
+
 def test_network_without_early_exits(build: Callable[..., Path]) -> None:
     words = text_of(build(exits=1))
     assert "This network has one exit, so every picture takes the whole network." in words
