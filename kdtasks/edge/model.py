@@ -54,7 +54,7 @@ class Model:
             )
         self.manifest = manifest
         self.segments = segments
-        self._score = SCORES[manifest.score]
+        self._score = None if manifest.score == "max_probability" else SCORES[manifest.score]
         self.thresholds = check_thresholds(
             manifest.thresholds if thresholds is None else thresholds, exits=segments.count
         )
@@ -104,14 +104,17 @@ class Model:
                 f"the picture is {image.dtype} {list(image.shape)}, the model takes uint8 "
                 f"{list(self.segments.input_shape)} with raw pixels 0…255; convert or resize it"
             )
-        last, temperatures = self.segments.count - 1, self.manifest.temperatures
+        last = self.segments.count - 1
         for exit_index, logits in enumerate(self.segments.steps(image)):
-            if exit_index == last or (
-                self._score(logits, temperatures[exit_index]) >= self.thresholds[exit_index]
-            ):
+            temperature = self.manifest.temperatures[exit_index]
+            probabilities = softmax(logits, temperature)
+            if exit_index == last:
+                break
+            # The largest probability is at hand; microseconds count here.
+            score = self._score(logits, temperature) if self._score else probabilities.max()
+            if score >= self.thresholds[exit_index]:
                 break
         class_index = int(logits.argmax())
-        probabilities = softmax(logits, temperatures[exit_index])
         return Prediction(
             self.manifest.class_names[class_index],
             class_index,
