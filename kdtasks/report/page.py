@@ -67,6 +67,7 @@ def render_page(
         wording.count,
         wording.millions,
         wording.threshold,
+        wording.more_seeds,
     ):
         environment.filters[write.__name__] = write
     shown = selection["chosen"] or selection["nearest"]
@@ -77,6 +78,7 @@ def render_page(
         pictures=draw_pictures(statistics, selection, shown),
         strips=sample_strips(examples, statistics["data"].get("class_names", [])),
         headline=wording.headline(statistics, selection),
+        poor_teacher=wording.poor_teacher(statistics),
         number_of_seeds=wording.seeds(len(statistics["seeds"])),
         params_text=_as_yaml(params),
         style=(HERE / "style.css").read_text(encoding="utf-8"),
