@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from kdtasks.backend import tf
-from kdtasks.errors import ExportError
+from kdtasks.edge.segments import Segments
+from kdtasks.errors import BundleError, ExportError
 from kdtasks.models.multi_exit import MultiExitModel, Segment
 
 
@@ -31,7 +32,8 @@ def convert(
 
     Raises:
         ExportError: the format needs pictures that were not given, the converter does not know a
-            layer, or the converted file is not of the numbers asked for.
+            layer, the converted file is not of the numbers asked for, or a segment takes a feature
+            at another scale than the one before gives it.
     """
     segments = model.segments()
     with tempfile.TemporaryDirectory() as folder, _quiet():
@@ -64,6 +66,7 @@ def convert(
                 "another number format or network"
             ) from error
     _check_types(content, np.dtype(np.int8 if number_format == "int8" else np.float32))
+    _check_chain(content)
     return content
 
 
@@ -119,6 +122,14 @@ def _check_types(content: bytes, expected: np.dtype[Any]) -> None:
                     f"{np.dtype(detail['dtype']).name}, expected {expected.name}; the network has "
                     "an operation that this number format does not know"
                 )
+
+
+def _check_chain(content: bytes) -> None:
+    """Open the file as a device does, which hands every feature on as it is."""
+    try:
+        Segments(content)
+    except BundleError as error:
+        raise ExportError(f"the converted segments do not fit together: {error}") from error
 
 
 @contextmanager
