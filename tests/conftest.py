@@ -11,6 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.tools.s3_servers import ceph_endpoint, moto_endpoint
+
+__all__ = ["ceph_endpoint", "moto_endpoint"]  # fixtures
+
 # No property fails because a machine is slow or busy, and everybody tries the same examples;
 # `--hypothesis-profile default` draws others at every run.
 settings.register_profile(
