@@ -104,3 +104,12 @@ def wait_until_gone() -> Callable[[Path], None]:
             time.sleep(0.02)
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def pixel_models(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
+    """Two networks as `.tflite`, one for each pixel (tests/tools/pixel_bundles.py)."""
+    from tests.tools.pixel_bundles import convert_pixel_model
+
+    folder = tmp_path_factory.mktemp("pixels")
+    return convert_pixel_model(0, folder / "0"), convert_pixel_model(1, folder / "1")
