@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from kdtasks.datasets.prepared import PreparedDataset
-from kdtasks.distillation.objective import Objective, distillation_objective
+from kdtasks.distillation.objective import DistillationObjective
+from kdtasks.distillation.schedules import settled
+from kdtasks.distillation.step import Objective
 from kdtasks.models.multi_exit import MultiExitModel
 from kdtasks.params import Params
 from kdtasks.training.checkpoint import Checkpoint, files_hash
-from kdtasks.training.examples import TrainingExamples
+from kdtasks.training.examples import Examples
 from kdtasks.training.loop import Schedule, train
 from kdtasks.training.run import CHECKPOINTS, schedule_of
 
@@ -22,13 +24,13 @@ class FineTuning:
     Attributes:
         examples: the teacher's targets.
         validation: images and labels.
-        objective: the distillation's.
+        objective: the distillation's, as it is in its last epoch.
         schedule: from a number of epochs to the schedule.
         checkpoints: name of a pass to its checkpoint.
         ignore_label: label of pixels that count in no accuracy.
     """
 
-    examples: TrainingExamples
+    examples: Examples
     validation: tuple[Any, Any]
     objective: Objective
     schedule: Callable[[int], Schedule]
@@ -68,7 +70,7 @@ def fine_tuning_of(
     variant: str,
     seed: int,
     dataset: PreparedDataset,
-    examples: TrainingExamples,
+    examples: Examples,
     inputs: Sequence[Path],
 ) -> FineTuning:
     """Bind params to the fine-tuning of one variant.
@@ -81,12 +83,7 @@ def fine_tuning_of(
     return FineTuning(
         examples=examples,
         validation=(dataset.images("validation"), dataset.labels("validation")),
-        objective=distillation_objective(
-            alpha=params.distill.alpha,
-            temperature=params.distill.temperature,
-            loss=params.distill.loss,
-            ignore_label=dataset.ignore_label,
-        ),
+        objective=DistillationObjective(settled(params.distill), dataset.ignore_label),
         schedule=lambda epochs: schedule_of(
             params, epochs=epochs, learning_rate=params.compress.learning_rate, seed=seed
         ),

@@ -1,19 +1,22 @@
 """The training loop: blocks of many steps inside one compiled function."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from kdtasks.backend import Tensor, keras, tf
-from kdtasks.distillation.losses import cross_entropy
-from kdtasks.distillation.objective import Objective
+from kdtasks.backend import keras, tf
+from kdtasks.distillation.hints import HintMatcher, student_blocks
+from kdtasks.distillation.losses.cross_entropy import cross_entropy
+from kdtasks.distillation.step import Objective
 from kdtasks.models.multi_exit import MultiExitModel
 from kdtasks.reproducibility import generator
 from kdtasks.training.accuracy import accuracy
+from kdtasks.training.block import compile_block
 from kdtasks.training.checkpoint import Checkpoint, Progress
-from kdtasks.training.examples import TrainingExamples
+from kdtasks.training.examples import Block, Examples, Layout
 from kdtasks.training.guard import Guard
 from kdtasks.training.inference import Predictor
 from kdtasks.training.progress import EpochReporter
@@ -21,6 +24,8 @@ from kdtasks.training.progress import EpochReporter
 # Steps inside one call of the compiled function: calls then cost nothing, and progress is shown
 # and Ctrl-C answered every few seconds even where a step is slow.
 _STEPS_PER_BLOCK = 100
+# Fewer where pictures are large: three blocks are held at a time.
+_BYTES_PER_BLOCK = 128_000_000
 
 
 @dataclass(frozen=True)
@@ -28,12 +33,14 @@ class Schedule:
     """How long and how fast to train.
 
     Attributes:
-        epochs: passes over a view.
+        epochs: passes over the pictures.
         batch_size: pictures a step.
         learning_rate: Adam's first rate; it falls to 0 along a cosine.
         seed: decides the order of the pictures and every random layer.
         memory_limit_mb: arrays beyond this are streamed from disk.
         guard_epochs: epochs in a row that may predict one class only.
+        stop_epoch: the epoch to stop after, with the weights and the learning rate that the whole
+            run has there; None trains all epochs.
     """
 
     epochs: int
@@ -42,11 +49,17 @@ class Schedule:
     seed: int
     memory_limit_mb: int
     guard_epochs: int
+    stop_epoch: int | None = None
+
+    @property
+    def last_epoch(self) -> int:
+        """The epoch that training ends with."""
+        return self.stop_epoch or self.epochs
 
 
 def train(
     model: MultiExitModel,
-    examples: TrainingExamples,
+    examples: Examples,
     *,
     validation: tuple[Any, Any],
     objective: Objective,
@@ -54,128 +67,102 @@ def train(
     checkpoint: Checkpoint | None = None,
     ignore_label: int | None = None,
 ) -> list[dict[str, float]]:
-    """Train in place and return one record an epoch (see `history.COLUMNS`).
+    """Train in place and return one record an epoch (see `history`).
 
     All randomness of an epoch is a function of the seed and the epoch's number, so a run that
     goes on from a checkpoint ends with the same bits as one that never stopped.
 
     Arguments:
         model: the network, trained in place.
-        examples: views of the training split.
+        examples: views of the training split, drawn before or on the way.
         validation: images uint8 [N, …] and labels [N, …].
         objective: what a step minimises.
         checkpoint: where to save and look for a state; None for neither.
         ignore_label: label of pixels that count in no accuracy.
 
     Raises:
-        TrainingError: the loss is not a number, or one class only is predicted.
+        TrainingError: the loss is not a number, one class only is predicted, or the features of a
+            hint do not fit.
     """
     batch_size = min(schedule.batch_size, examples.num_examples)
     steps = examples.num_examples // batch_size
     optimizer = keras.optimizers.legacy.Adam(
         keras.optimizers.schedules.CosineDecay(schedule.learning_rate, schedule.epochs * steps)
     )
-    optimizer._create_all_weights(model.network.trainable_variables)
+    if examples.megabytes() <= schedule.memory_limit_mb:
+        examples = examples.in_memory()
+    layout = examples.layout
+    tapped = model.tapped(student_blocks(objective.hints))
+    matcher = HintMatcher(
+        objective.hints,
+        student_shapes=tapped.feature_shapes,
+        teacher_shapes=layout.features,
+        seed=schedule.seed,
+    )
+    optimizer._create_all_weights([*model.network.trainable_variables, *matcher.variables])
     progress = checkpoint.load() if checkpoint else None
     if progress is None:
         progress = Progress(epoch=0, arrays=[], history=[])
     else:
         print(f"going on from the checkpoint after epoch {progress.epoch}")
-        _set_state(model, optimizer, progress.arrays)
-    streamed = examples.megabytes() > schedule.memory_limit_mb
-    if not streamed:
-        examples = examples.in_memory()
-    run_block = _compile(model, optimizer, objective, batch_size, examples, ignore_label)
+        _set_state(model, matcher, optimizer, progress.arrays)
+    run_block = compile_block(
+        tapped, matcher, optimizer, objective, batch_size, layout, ignore_label=ignore_label
+    )
     predictor = Predictor(model)
     guard = Guard(
-        patience=min(schedule.guard_epochs, schedule.epochs),
+        patience=min(schedule.guard_epochs, schedule.last_epoch),
         num_classes=int(model.network.outputs[-1].shape[-1]),
         collapsed_epochs=progress.collapsed_epochs,
     )
     reporter = EpochReporter(
-        first_epoch=progress.epoch, epochs=schedule.epochs, pictures=steps * batch_size
+        first_epoch=progress.epoch, epochs=schedule.last_epoch, pictures=steps * batch_size
     )
     history = list(progress.history)
-    for epoch in range(progress.epoch + 1, schedule.epochs + 1):
+    for epoch in range(progress.epoch + 1, schedule.last_epoch + 1):
         _reset_random_layers(model, schedule.seed, epoch)
         order = generator("order", schedule.seed, epoch).permutation(examples.num_examples)
         blocks = examples.blocks(
             epoch=epoch,
             order=order,
             batch_size=batch_size,
-            steps_per_block=_STEPS_PER_BLOCK,
+            steps_per_block=_steps_per_block(batch_size, layout),
         )
-        done, loss_sum, correct, counted = 0, 0.0, 0.0, 0.0
+        numbers = objective.numbers(epoch=epoch, epochs=schedule.epochs, history=history)
+        inputs = {name: tf.constant(value, tf.float32) for name, value in numbers.items()}
+        done, sums = 0, np.zeros(4)
         reporter.start_epoch(epoch)
-        for block in _stream(blocks) if streamed else blocks:
-            block_loss, block_correct, block_counted = (float(x) for x in run_block(*block))
-            done += len(block[0])
-            loss_sum, correct = loss_sum + block_loss, correct + block_correct
-            counted += block_counted
-            guard.check_loss(loss_sum, epoch=epoch)
-            reporter.show_block(done * batch_size, loss=loss_sum / done)
-        record = {"epoch": epoch, "loss": loss_sum / steps, "accuracy": correct / max(counted, 1)}
+        for block in _made_ahead(blocks):
+            sums += run_block(*block, inputs).numpy()
+            done += len(block.images)
+            guard.check_loss(float(sums[0]), epoch=epoch)
+            reporter.show_block(done * batch_size, loss=float(sums[0]) / done)
+        loss, correct, agreed, counted = sums.tolist()
+        record = {"epoch": epoch, "loss": loss / steps, "accuracy": correct / max(counted, 1)}
         record |= _validate(predictor, guard, validation, epoch=epoch, ignore_label=ignore_label)
+        if layout.logits != (0,):
+            record["teacher_agreement"] = agreed / max(counted, 1)
+        record |= numbers
         history.append({name: round(value, 6) for name, value in record.items()})
         reporter.end_epoch(record)
         if checkpoint:
-            state = _get_state(model, optimizer)
+            state = _get_state(model, matcher, optimizer)
             checkpoint.save(Progress(epoch, state, history, guard.collapsed_epochs))
     return history
 
 
-def _compile(
-    model: MultiExitModel,
-    optimizer: Any,
-    objective: Objective,
-    batch_size: int,
-    examples: TrainingExamples,
-    ignore_label: int | None,
-) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
-    """Compile a block of steps: sums of loss, of correct predictions and of counted labels."""
-    variables = model.network.trainable_variables
-    label_shape = examples.labels.shape[2:]
-    logits_shape = (0,) if examples.teacher_logits is None else examples.teacher_logits.shape[2:]
-
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec((None, batch_size, *model.input_shape), tf.uint8),
-            tf.TensorSpec((None, batch_size, *label_shape), tf.as_dtype(examples.labels.dtype)),
-            tf.TensorSpec((None, batch_size, *logits_shape), tf.float16),
-        ]
-    )
-    def run_block(images: Tensor, labels: Tensor, teacher: Tensor) -> tuple[Tensor, ...]:
-        loss_sum, correct, counted = tf.constant(0.0), tf.constant(0.0), tf.constant(0.0)
-        for step in tf.range(tf.shape(images)[0]):
-            step_labels = tf.cast(labels[step], tf.int32)
-            with tf.GradientTape() as tape:
-                exits = model.logits(tf.cast(images[step], tf.float32), training=True)
-                loss = objective(exits, step_labels, tf.cast(teacher[step], tf.float32))
-            gradients = tape.gradient(loss, variables)
-            optimizer.apply_gradients(zip(gradients, variables, strict=True))
-            loss_sum += loss
-            predicted = tf.argmax(exits[-1], axis=-1, output_type=tf.int32)
-            correct += tf.reduce_sum(tf.cast(predicted == step_labels, tf.float32))
-            is_counted = tf.not_equal(step_labels, -1 if ignore_label is None else ignore_label)
-            counted += tf.reduce_sum(tf.cast(is_counted, tf.float32))
-        return loss_sum, correct, counted
-
-    return run_block
+def _steps_per_block(batch_size: int, layout: Layout) -> int:
+    fitting = _BYTES_PER_BLOCK // (batch_size * layout.num_bytes)
+    return min(max(fitting, 1), _STEPS_PER_BLOCK)
 
 
-def _stream(blocks: Iterator[tuple[np.ndarray, ...]]) -> Iterator[tuple[Tensor, ...]]:
-    """Read the next block from disk while the one before it trains."""
-    first = next(blocks)
-
-    def everything() -> Iterator[tuple[np.ndarray, ...]]:
-        yield first
-        yield from blocks
-
-    signature = tuple(
-        tf.TensorSpec((None, *array.shape[1:]), tf.as_dtype(array.dtype)) for array in first
-    )
-    dataset = tf.data.Dataset.from_generator(everything, output_signature=signature)
-    yield from dataset.prefetch(1)
+def _made_ahead(blocks: Iterator[Block]) -> Iterator[Block]:
+    """Make the next block (read it, draw its views, ask the teacher) while one trains."""
+    with ThreadPoolExecutor(max_workers=1) as maker:
+        coming = maker.submit(next, blocks, None)
+        while (block := coming.result()) is not None:
+            coming = maker.submit(next, blocks, None)
+            yield block
 
 
 def _validate(
@@ -207,11 +194,16 @@ def _reset_random_layers(model: MultiExitModel, seed: int, epoch: int) -> None:
             random._generator.reset_from_seed(int(seeds.integers(2**31)))
 
 
-def _get_state(model: MultiExitModel, optimizer: Any) -> list[np.ndarray]:
-    return [*model.network.get_weights(), *optimizer.get_weights()]
+def _get_state(model: MultiExitModel, matcher: HintMatcher, optimizer: Any) -> list[np.ndarray]:
+    projections = [variable.numpy() for variable in matcher.variables]
+    return [*model.network.get_weights(), *projections, *optimizer.get_weights()]
 
 
-def _set_state(model: MultiExitModel, optimizer: Any, arrays: list[np.ndarray]) -> None:
-    split = len(model.network.weights)
-    model.network.set_weights(arrays[:split])
-    optimizer.set_weights(arrays[split:])
+def _set_state(
+    model: MultiExitModel, matcher: HintMatcher, optimizer: Any, arrays: list[np.ndarray]
+) -> None:
+    remaining = iter(arrays)
+    model.network.set_weights([next(remaining) for _ in model.network.weights])
+    for variable in matcher.variables:
+        variable.assign(next(remaining))
+    optimizer.set_weights(list(remaining))
