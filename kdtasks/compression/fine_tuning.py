@@ -10,7 +10,7 @@ from kdtasks.distillation.objective import Objective, distillation_objective
 from kdtasks.models.multi_exit import MultiExitModel
 from kdtasks.params import Params
 from kdtasks.training.checkpoint import Checkpoint, files_hash
-from kdtasks.training.examples import TrainingExamples
+from kdtasks.training.examples import Examples
 from kdtasks.training.loop import Schedule, train
 from kdtasks.training.run import CHECKPOINTS, schedule_of
 
@@ -28,7 +28,7 @@ class FineTuning:
         ignore_label: label of pixels that count in no accuracy.
     """
 
-    examples: TrainingExamples
+    examples: Examples
     validation: tuple[Any, Any]
     objective: Objective
     schedule: Callable[[int], Schedule]
@@ -68,7 +68,7 @@ def fine_tuning_of(
     variant: str,
     seed: int,
     dataset: PreparedDataset,
-    examples: TrainingExamples,
+    examples: Examples,
     inputs: Sequence[Path],
 ) -> FineTuning:
     """Bind params to the fine-tuning of one variant.

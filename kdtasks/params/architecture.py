@@ -90,16 +90,26 @@ def check_exits(architecture: "Architecture", exits: Sequence[str]) -> None:
     """
     taps = taps_of(architecture)
     for name in exits:
-        if name not in taps:
-            raise ValueError(
-                f"student.exits: {architecture.name} has no block {name!r}; "
-                f"its blocks: {', '.join(taps)}{did_you_mean(name, taps)}"
-            )
+        check_block(architecture, name, key="student.exits")
     positions = [taps.index(name) for name in exits]
     if positions != sorted(set(positions)):
         raise ValueError(
             f"student.exits: got {list(exits)}; give each block once, in the order "
             f"{', '.join(taps)}"
+        )
+
+
+def check_block(architecture: "Architecture", name: str, *, key: str) -> None:
+    """Refuse a name that no block of the network has; `key` is the params key it stands in.
+
+    Raises:
+        ValueError: the message lists the blocks.
+    """
+    taps = taps_of(architecture)
+    if name not in taps:
+        raise ValueError(
+            f"{key}: {architecture.name} has no block {name!r}; "
+            f"its blocks: {', '.join(taps)}{did_you_mean(name, taps)}"
         )
 
 

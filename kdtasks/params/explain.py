@@ -4,7 +4,7 @@ import json
 from types import NoneType
 from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Tag
 from pydantic_core import ErrorDetails
 
 from kdtasks.errors import did_you_mean
@@ -93,6 +93,11 @@ def _walk(
         if chosen:
             annotation = chosen[0]
             continue
+        labelled = [c for c in members(annotation) if part in _labels(c)]
+        if labelled:  # a constant or a schedule; only the latter has keys of its own
+            member = unwrap(labelled[0])[0]
+            annotation = member if is_section(member) else annotation
+            continue
         if _is_mixed(annotation):  # the part says which member of the union refused the value
             continue
         keys.append(str(part))
@@ -125,7 +130,12 @@ def _section_or_same(annotation: Any) -> Any:
 def _is_mixed(annotation: Any) -> bool:
     """Whether an annotation is a union of plain types, such as `str | int`."""
     others = [choice for choice in members(annotation) if choice is not NoneType]
-    return len(others) > 1 and not any(is_section(choice) for choice in others)
+    return len(others) > 1 and not any(is_section(c) or _labels(c) for c in others)
+
+
+def _labels(choice: Any) -> list[str]:
+    """The label of a union member that pydantic tells apart by a function of the value."""
+    return [item.tag for item in unwrap(choice)[1] if isinstance(item, Tag)]
 
 
 def shown(value: Any) -> str:

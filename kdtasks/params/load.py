@@ -8,8 +8,9 @@ from pydantic import Field, ValidationError, model_validator
 
 from kdtasks.compression.variants import check_variant
 from kdtasks.errors import ParamsError
-from kdtasks.params.architecture import check_exits
+from kdtasks.params.architecture import check_block, check_exits
 from kdtasks.params.data import AugmentationParams, DataParams
+from kdtasks.params.distillation import DistillParams
 from kdtasks.params.explain import explain, shown
 from kdtasks.params.section import Index, Section
 from kdtasks.params.shipping import (
@@ -22,7 +23,6 @@ from kdtasks.params.shipping import (
 )
 from kdtasks.params.training import (
     CompressParams,
-    DistillParams,
     RuntimeParams,
     StudentParams,
     TargetsParams,
@@ -45,7 +45,7 @@ class Params(Section):
     )
     train: TrainParams = Field(default=TrainParams(), description="the training loop")
     teacher: TeacherParams = Field(description="the teacher")
-    targets: TargetsParams = Field(default=TargetsParams(), description="cached logits")
+    targets: TargetsParams = Field(default=TargetsParams(), description="the teacher's targets")
     student: StudentParams = Field(description="the student")
     distill: DistillParams = Field(default=DistillParams(), description="the distillation")
     compress: CompressParams = Field(description="variants and passes")
@@ -74,7 +74,25 @@ class Params(Section):
                     "segmentation needs unet and classification any other network"
                 )
         check_exits(self.student.model, self.student.exits)
+        self._check_distillation()
         return self
+
+    def _check_distillation(self) -> None:
+        if self.distill.loss == "channelwise_kd" and self.data.task != "segmentation":
+            raise ValueError(
+                f"distill.loss is channelwise_kd, data.name {self.data.name}; it compares where in "
+                "a mask each class is: use it for segmentation, kd for classification"
+            )
+        pairs = [(hint.student, hint.teacher) for hint in self.distill.hints]
+        for student, _ in pairs:
+            check_block(self.student.model, student, key="distill.hints")
+        if len(set(pairs)) != len(pairs):
+            raise ValueError("distill.hints holds a pair of layers twice")
+        if pairs and self.teacher.ensemble > 1:
+            raise ValueError(
+                f"teacher.ensemble is {self.teacher.ensemble}; distill.hints need a single "
+                "teacher, since hidden features of several cannot be averaged"
+            )
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

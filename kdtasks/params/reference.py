@@ -3,12 +3,12 @@
 import inspect
 import json
 from types import NoneType
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from kdtasks.params.allowed import allowed_values, is_section, members, tags
+from kdtasks.params.allowed import allowed_values, is_section, members, tags, unwrap
 from kdtasks.params.architecture import Architecture
 from kdtasks.params.load import Params
 
@@ -41,7 +41,7 @@ def _parts(name: str, section: Any) -> list[str]:
     depth = "##" if "." not in name else "###"
     parts = [_part(name, section, heading=depth)]
     for key, field in section.model_fields.items():
-        inner = _inner_section(field.annotation)
+        inner = _inner_section(field.annotation) or _optional_section(field.annotation)
         if inner:
             parts += _parts(f"{name}.{key}", inner)
     return parts
@@ -75,12 +75,25 @@ def _type(field: FieldInfo, key: str) -> str:
     if tags(members(field.annotation)):
         words = "a [network](#networks)"
         return f"null or {words}" if NoneType in members(field.annotation) else words
-    return _cell(allowed_values(field.annotation, tuple(field.metadata)))
+    words = _cell(allowed_values(field.annotation, tuple(field.metadata)))
+    if section := _optional_section(field.annotation):
+        given = allowed_values(section)
+        return words.replace(given, f"[{given}](#{key.replace('.', '')})")
+    return words
 
 
 def _inner_section(annotation: Any) -> type[BaseModel] | None:
     choices = [choice for choice in members(annotation) or (annotation,) if choice is not NoneType]
     return choices[0] if len(choices) == 1 and is_section(choices[0]) else None
+
+
+def _optional_section(annotation: Any) -> type[BaseModel] | None:
+    """The section that a key may hold in another's place, or that each item of a list is."""
+    annotation, _ = unwrap(annotation)
+    choices = get_args(annotation) if get_origin(annotation) is tuple else members(annotation)
+    found = [unwrap(choice)[0] for choice in choices]
+    sections = [choice for choice in found if is_section(choice) and not tags((choice,))]
+    return sections[0] if len(sections) == 1 and len(choices) > 1 else None
 
 
 def _default(field: FieldInfo) -> str:

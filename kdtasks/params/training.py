@@ -1,11 +1,11 @@
-"""Params of everything that trains: runtime, loop, teacher, targets, student, distillation."""
+"""Params of everything that trains but the distillation: runtime, loop, networks, passes."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from kdtasks.params.architecture import Architecture
-from kdtasks.params.section import Count, Fraction, Index, Names, Positive, Section
+from kdtasks.params.section import Count, Index, Names, Positive, Section
 
 
 class RuntimeParams(Section):
@@ -51,6 +51,13 @@ class TeacherParams(Section):
     )
     model: Architecture | None = Field(default=None, description="network of a trained teacher")
     epochs: Count = Field(default=20, description="epochs of a trained teacher")
+    stop_epoch: Count | None = Field(
+        default=None,
+        description="stop the trained teacher after so many of its `epochs`",
+    )
+    ensemble: Count = Field(
+        default=1, description="trained teachers that are averaged, with seeds from `seed` upwards"
+    )
     learning_rate: Positive = Field(default=1e-3, description="Adam's first learning rate")
     seed: Index = Field(default=0, description="seed of a trained teacher")
 
@@ -58,12 +65,28 @@ class TeacherParams(Section):
     def _source_is_complete(self) -> "TeacherParams":
         if self.source == "train" and self.model is None:
             raise ValueError("model is null; a trained teacher needs a network of the zoo")
+        if self.source == "import" and (self.stop_epoch is not None or self.ensemble > 1):
+            raise ValueError(
+                "stop_epoch and ensemble are for teachers that are trained here; with source "
+                f"import set stop_epoch: null and ensemble: 1, got {self.stop_epoch} and "
+                f"{self.ensemble}"
+            )
+        if self.stop_epoch is not None and self.stop_epoch > self.epochs:
+            raise ValueError(
+                f"stop_epoch is {self.stop_epoch}, epochs {self.epochs}; stop at the last epoch or "
+                "before it"
+            )
         return self
 
 
 class TargetsParams(Section):
-    """The teacher's cached logits."""
+    """What the teacher says of the training pictures."""
 
+    mode: Literal["cached", "online"] = Field(
+        default="cached",
+        description="`cached`: the teacher's logits on every view are computed once, before any "
+        "student; `online`: the teacher runs beside the student",
+    )
     batch_size: Count = Field(default=256, description="pictures a teacher pass")
 
 
@@ -77,22 +100,6 @@ class StudentParams(Section):
         "last exit is always there",
     )
     learning_rate: Positive = Field(default=1e-3, description="Adam's first learning rate")
-
-
-class DistillParams(Section):
-    """How the student learns from the teacher; `epochs` is also the budget of the scratch student.
-
-    The loss of every exit is alpha · cross-entropy + (1 − alpha) · distillation loss.
-    """
-
-    alpha: Fraction = Field(
-        default=0.1, description="weight of the labels; the teacher has the rest"
-    )
-    temperature: Positive = Field(default=4.0, description="softens teacher and student alike")
-    loss: Literal["kd"] = Field(
-        default="kd", description="`kd`: T²·KL(teacher ‖ student), Hinton et al., arXiv 1503.02531"
-    )
-    epochs: Count = Field(default=30, description="epochs of every student")
 
 
 class MagnitudeParams(Section):

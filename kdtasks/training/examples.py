@@ -1,10 +1,75 @@
-"""What a training run reads: views of the pictures, labels, and the teacher's logits."""
+"""What a training run reads: views of the pictures, labels, and what the teacher says of them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+
+
+class Layout(NamedTuple):
+    """Shapes and types of one example, which a compiled training step is made for.
+
+    Attributes:
+        image: shape of a picture, uint8.
+        label: shape of a label: () or [height, width].
+        label_type: type of labels.
+        logits: shape of the teacher's logits, float16; (0,) where nothing is distilled.
+        features: shape of each of the teacher's hidden features, float16.
+    """
+
+    image: tuple[int, ...]
+    label: tuple[int, ...]
+    label_type: np.dtype[Any]
+    logits: tuple[int, ...] = (0,)
+    features: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of one example."""
+        halves = sum(int(np.prod(shape)) for shape in (self.logits, *self.features))
+        labels = self.label_type.itemsize * int(np.prod(self.label))
+        return int(np.prod(self.image)) + labels + 2 * halves
+
+
+class Block(NamedTuple):
+    """Whole batches of examples, each array [steps, batch_size, …]; the shapes are `Layout`'s."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    logits: np.ndarray
+    features: tuple[np.ndarray, ...]
+
+
+class Examples(Protocol):
+    """Where the training loop gets its pictures from."""
+
+    @property
+    def num_examples(self) -> int:
+        """Pictures an epoch."""
+
+    @property
+    def layout(self) -> Layout:
+        """Shapes and types of one example."""
+
+    def megabytes(self) -> float:
+        """Size of all arrays in MB (1,000,000 bytes)."""
+
+    def in_memory(self) -> "Examples":
+        """Read memory-mapped arrays into memory."""
+
+    def blocks(
+        self, *, epoch: int, order: np.ndarray, batch_size: int, steps_per_block: int
+    ) -> Iterator[Block]:
+        """Yield an epoch in blocks of whole batches.
+
+        Arguments:
+            epoch: number of the epoch, from 1.
+            order: int [N], the order of the pictures; those beyond the last whole batch wait for
+                an epoch that draws them earlier.
+            batch_size: pictures a step.
+            steps_per_block: batches in a block at most.
+        """
 
 
 @dataclass(frozen=True)
@@ -18,20 +83,34 @@ class TrainingExamples:
         images: uint8 [V, N, height, width, channels].
         labels: integers [V, N], or [V, N, height, width] for segmentation.
         teacher_logits: float16 [V, N, classes] or None where nothing is distilled.
+        teacher_features: float16 [V, N, …], one array for each hidden layer of the teacher that
+            the student takes hints from.
     """
 
     images: Any
     labels: Any
     teacher_logits: Any = None
+    teacher_features: tuple[Any, ...] = ()
 
     @property
     def num_examples(self) -> int:
         """Pictures in a view."""
         return int(self.images.shape[1])
 
+    @property
+    def layout(self) -> Layout:
+        """Shapes and types of one example."""
+        return Layout(
+            image=self.images.shape[2:],
+            label=self.labels.shape[2:],
+            label_type=self.labels.dtype,
+            logits=(0,) if self.teacher_logits is None else self.teacher_logits.shape[2:],
+            features=tuple(features.shape[2:] for features in self.teacher_features),
+        )
+
     def megabytes(self) -> float:
         """Size of all arrays in MB (1,000,000 bytes)."""
-        arrays = [self.images, self.labels, self.teacher_logits]
+        arrays = [self.images, self.labels, self.teacher_logits, *self.teacher_features]
         return sum(array.nbytes for array in arrays if array is not None) / 1e6
 
     def in_memory(self) -> "TrainingExamples":
@@ -42,32 +121,29 @@ class TrainingExamples:
             teacher_logits=None
             if self.teacher_logits is None
             else np.ascontiguousarray(self.teacher_logits),
+            teacher_features=tuple(map(np.ascontiguousarray, self.teacher_features)),
         )
 
     def blocks(
         self, *, epoch: int, order: np.ndarray, batch_size: int, steps_per_block: int
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Yield an epoch in blocks of whole batches: images, labels, teacher logits.
-
-        Arguments:
-            epoch: number of the epoch, from 1.
-            order: int [N], the order of the pictures; those beyond the last whole batch wait for
-                an epoch that draws them earlier.
-            batch_size: pictures a step.
-            steps_per_block: batches in a block; the last block may hold fewer.
-
-        Yields:
-            arrays shaped [steps, batch_size, …]; the logits are [steps, batch_size, 0] where there
-            is no teacher.
-        """
-        steps = len(order) // batch_size
-        batches = order[: steps * batch_size].reshape(steps, batch_size)
-        for start in range(0, steps, steps_per_block):
-            rows = batches[start : start + steps_per_block]
+    ) -> Iterator[Block]:
+        """Yield an epoch in blocks of whole batches; arguments as in `Examples`."""
+        for rows in rows_of_blocks(order, batch_size, steps_per_block):
             views = (rows + epoch - 1) % len(self.images)
             logits = (
                 np.zeros((*rows.shape, 0), np.float16)
                 if self.teacher_logits is None
                 else self.teacher_logits[views, rows]
             )
-            yield self.images[views, rows], self.labels[views, rows], logits
+            features = tuple(array[views, rows] for array in self.teacher_features)
+            yield Block(self.images[views, rows], self.labels[views, rows], logits, features)
+
+
+def rows_of_blocks(
+    order: np.ndarray, batch_size: int, steps_per_block: int
+) -> Iterator[np.ndarray]:
+    """Cut the order of an epoch into blocks: int [steps, batch_size], without the last part."""
+    steps = len(order) // batch_size
+    batches = order[: steps * batch_size].reshape(steps, batch_size)
+    for start in range(0, steps, steps_per_block):
+        yield batches[start : start + steps_per_block]

@@ -1,6 +1,7 @@
 """The training loop: blocks of many steps inside one compiled function."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from kdtasks.models.multi_exit import MultiExitModel
 from kdtasks.reproducibility import generator
 from kdtasks.training.accuracy import accuracy
 from kdtasks.training.checkpoint import Checkpoint, Progress
-from kdtasks.training.examples import TrainingExamples
+from kdtasks.training.examples import Block, Examples, Layout
 from kdtasks.training.guard import Guard
 from kdtasks.training.inference import Predictor
 from kdtasks.training.progress import EpochReporter
@@ -21,6 +22,8 @@ from kdtasks.training.progress import EpochReporter
 # Steps inside one call of the compiled function: calls then cost nothing, and progress is shown
 # and Ctrl-C answered every few seconds even where a step is slow.
 _STEPS_PER_BLOCK = 100
+# Fewer where pictures are large: three blocks are held at a time.
+_BYTES_PER_BLOCK = 128_000_000
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,14 @@ class Schedule:
     """How long and how fast to train.
 
     Attributes:
-        epochs: passes over a view.
+        epochs: passes over the pictures.
         batch_size: pictures a step.
         learning_rate: Adam's first rate; it falls to 0 along a cosine.
         seed: decides the order of the pictures and every random layer.
         memory_limit_mb: arrays beyond this are streamed from disk.
         guard_epochs: epochs in a row that may predict one class only.
+        stop_epoch: the epoch to stop after, with the weights and the learning rate that the whole
+            run has there; None trains all epochs.
     """
 
     epochs: int
@@ -42,11 +47,17 @@ class Schedule:
     seed: int
     memory_limit_mb: int
     guard_epochs: int
+    stop_epoch: int | None = None
+
+    @property
+    def last_epoch(self) -> int:
+        """The epoch that training ends with."""
+        return self.stop_epoch or self.epochs
 
 
 def train(
     model: MultiExitModel,
-    examples: TrainingExamples,
+    examples: Examples,
     *,
     validation: tuple[Any, Any],
     objective: Objective,
@@ -61,7 +72,7 @@ def train(
 
     Arguments:
         model: the network, trained in place.
-        examples: views of the training split.
+        examples: views of the training split, drawn before or on the way.
         validation: images uint8 [N, …] and labels [N, …].
         objective: what a step minimises.
         checkpoint: where to save and look for a state; None for neither.
@@ -82,34 +93,34 @@ def train(
     else:
         print(f"going on from the checkpoint after epoch {progress.epoch}")
         _set_state(model, optimizer, progress.arrays)
-    streamed = examples.megabytes() > schedule.memory_limit_mb
-    if not streamed:
+    if examples.megabytes() <= schedule.memory_limit_mb:
         examples = examples.in_memory()
-    run_block = _compile(model, optimizer, objective, batch_size, examples, ignore_label)
+    layout = examples.layout
+    run_block = _compile(model, optimizer, objective, batch_size, layout, ignore_label)
     predictor = Predictor(model)
     guard = Guard(
-        patience=min(schedule.guard_epochs, schedule.epochs),
+        patience=min(schedule.guard_epochs, schedule.last_epoch),
         num_classes=int(model.network.outputs[-1].shape[-1]),
         collapsed_epochs=progress.collapsed_epochs,
     )
     reporter = EpochReporter(
-        first_epoch=progress.epoch, epochs=schedule.epochs, pictures=steps * batch_size
+        first_epoch=progress.epoch, epochs=schedule.last_epoch, pictures=steps * batch_size
     )
     history = list(progress.history)
-    for epoch in range(progress.epoch + 1, schedule.epochs + 1):
+    for epoch in range(progress.epoch + 1, schedule.last_epoch + 1):
         _reset_random_layers(model, schedule.seed, epoch)
         order = generator("order", schedule.seed, epoch).permutation(examples.num_examples)
         blocks = examples.blocks(
             epoch=epoch,
             order=order,
             batch_size=batch_size,
-            steps_per_block=_STEPS_PER_BLOCK,
+            steps_per_block=_steps_per_block(batch_size, layout),
         )
         done, loss_sum, correct, counted = 0, 0.0, 0.0, 0.0
         reporter.start_epoch(epoch)
-        for block in _stream(blocks) if streamed else blocks:
+        for block in _made_ahead(blocks):
             block_loss, block_correct, block_counted = (float(x) for x in run_block(*block))
-            done += len(block[0])
+            done += len(block.images)
             loss_sum, correct = loss_sum + block_loss, correct + block_correct
             counted += block_counted
             guard.check_loss(loss_sum, epoch=epoch)
@@ -129,22 +140,26 @@ def _compile(
     optimizer: Any,
     objective: Objective,
     batch_size: int,
-    examples: TrainingExamples,
+    layout: Layout,
     ignore_label: int | None,
 ) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
     """Compile a block of steps: sums of loss, of correct predictions and of counted labels."""
     variables = model.network.trainable_variables
-    label_shape = examples.labels.shape[2:]
-    logits_shape = (0,) if examples.teacher_logits is None else examples.teacher_logits.shape[2:]
+
+    def specification(shape: tuple[int, ...], dtype: Any) -> Any:
+        return tf.TensorSpec((None, batch_size, *shape), tf.as_dtype(dtype))
 
     @tf.function(
         input_signature=[
-            tf.TensorSpec((None, batch_size, *model.input_shape), tf.uint8),
-            tf.TensorSpec((None, batch_size, *label_shape), tf.as_dtype(examples.labels.dtype)),
-            tf.TensorSpec((None, batch_size, *logits_shape), tf.float16),
+            specification(layout.image, np.uint8),
+            specification(layout.label, layout.label_type),
+            specification(layout.logits, np.float16),
+            tuple(specification(shape, np.float16) for shape in layout.features),
         ]
     )
-    def run_block(images: Tensor, labels: Tensor, teacher: Tensor) -> tuple[Tensor, ...]:
+    def run_block(
+        images: Tensor, labels: Tensor, teacher: Tensor, features: tuple[Tensor, ...]
+    ) -> tuple[Tensor, ...]:
         loss_sum, correct, counted = tf.constant(0.0), tf.constant(0.0), tf.constant(0.0)
         for step in tf.range(tf.shape(images)[0]):
             step_labels = tf.cast(labels[step], tf.int32)
@@ -163,19 +178,18 @@ def _compile(
     return run_block
 
 
-def _stream(blocks: Iterator[tuple[np.ndarray, ...]]) -> Iterator[tuple[Tensor, ...]]:
-    """Read the next block from disk while the one before it trains."""
-    first = next(blocks)
+def _steps_per_block(batch_size: int, layout: Layout) -> int:
+    fitting = _BYTES_PER_BLOCK // (batch_size * layout.num_bytes)
+    return min(max(fitting, 1), _STEPS_PER_BLOCK)
 
-    def everything() -> Iterator[tuple[np.ndarray, ...]]:
-        yield first
-        yield from blocks
 
-    signature = tuple(
-        tf.TensorSpec((None, *array.shape[1:]), tf.as_dtype(array.dtype)) for array in first
-    )
-    dataset = tf.data.Dataset.from_generator(everything, output_signature=signature)
-    yield from dataset.prefetch(1)
+def _made_ahead(blocks: Iterator[Block]) -> Iterator[Block]:
+    """Make the next block (read it, draw its views, ask the teacher) while one trains."""
+    with ThreadPoolExecutor(max_workers=1) as maker:
+        coming = maker.submit(next, blocks, None)
+        while (block := coming.result()) is not None:
+            coming = maker.submit(next, blocks, None)
+            yield block
 
 
 def _validate(

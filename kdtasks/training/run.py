@@ -15,7 +15,7 @@ from kdtasks.params.architecture import Architecture
 from kdtasks.reproducibility import seed_everything
 from kdtasks.training.accuracy import accuracy
 from kdtasks.training.checkpoint import Checkpoint, files_hash
-from kdtasks.training.examples import TrainingExamples
+from kdtasks.training.examples import Examples
 from kdtasks.training.history import write_history
 from kdtasks.training.inference import Predictor
 from kdtasks.training.loop import Schedule, train
@@ -29,7 +29,7 @@ def run_training(
     params: Params,
     *,
     dataset: PreparedDataset,
-    examples: TrainingExamples,
+    examples: Examples,
     objective: Objective,
     architecture: Architecture,
     exits: Sequence[str],
@@ -82,7 +82,7 @@ def run_training(
             },
             "parameters": model.count_parameters(),
             "macs": model.macs(),
-            "epochs": schedule.epochs,
+            "epochs": schedule.last_epoch,
             "seed": schedule.seed,
         },
     )

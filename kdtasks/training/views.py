@@ -29,7 +29,34 @@ def draw_view(
     """
     if view == 0 or not _moves(augmentation):
         return np.asarray(images), np.asarray(labels)
-    transforms = _transforms(len(images), images.shape[1:3], view, augmentation)
+    draw = generator("views", augmentation.seed, view)
+    return move(images, labels, _transforms(len(images), images.shape[1:3], draw, augmentation))
+
+
+def fresh_transforms(
+    count: int, size: tuple[int, int], *, epoch: int, seed: int, augmentation: AugmentationParams
+) -> np.ndarray | None:
+    """Draw a view that one student sees in one epoch, for `move`; None where nothing moves.
+
+    Arguments:
+        count: number of pictures.
+        size: their height and width.
+        seed: the student's; the views of other seeds are others.
+    """
+    if not _moves(augmentation):
+        return None
+    draw = generator("fresh views", augmentation.seed, seed, epoch)
+    return _transforms(count, size, draw, augmentation)
+
+
+def move(images: Any, labels: Any, transforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Move each picture by its transform; masks move with their pictures, classes stay.
+
+    Arguments:
+        images: uint8 [N, height, width, channels].
+        labels: integers [N], or masks [N, height, width].
+        transforms: float32 [N, 8], from output to input coordinates.
+    """
     moved = _warp(images, transforms, "BILINEAR")
     if np.ndim(labels) == 1:
         return moved, np.asarray(labels)
@@ -83,10 +110,9 @@ def _moves(augmentation: AugmentationParams) -> bool:
 
 
 def _transforms(
-    count: int, size: tuple[int, int], view: int, augmentation: AugmentationParams
+    count: int, size: tuple[int, int], draw: np.random.Generator, augmentation: AugmentationParams
 ) -> np.ndarray:
     """Draw the maps from output to input coordinates, float32 [N, 8], about the centre."""
-    draw = generator("views", augmentation.seed, view)
     height, width = size
     angle = np.radians(draw.uniform(-1, 1, count) * augmentation.rotation_degrees)
     zoom = 1.0 + draw.uniform(-1, 1, count) * augmentation.zoom

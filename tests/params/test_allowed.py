@@ -7,8 +7,8 @@ from pydantic import Field
 
 from kdtasks.params.allowed import allowed_range, allowed_values
 from kdtasks.params.architecture import Architecture
+from kdtasks.params.distillation import DkdParams, HintParams, ScheduledPositive
 from kdtasks.params.section import Count, Counts, Fraction, OpenFraction, Positive
-from kdtasks.params.training import DistillParams
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,9 @@ from kdtasks.params.training import DistillParams
         (Counts, "list, each item whole number, 1 or more"),
         (tuple[Count, Count], "list of 2 items, each whole number, 1 or more"),
         (dict[str, str | Count], "mapping from a name to text or whole number, 1 or more"),
-        (DistillParams, "mapping with alpha, temperature, loss, epochs"),
+        (DkdParams, "mapping with target_weight, others_weight, warm_up"),
+        (ScheduledPositive, "number, more than 0 or mapping with schedule, start, end"),
+        (tuple[HintParams, ...], "list, each item mapping with student, teacher, weight"),
         (Architecture, "mapping with `name`: cnn, resnet8, alexnet, unet"),
         (Architecture | None, "null or mapping with `name`: cnn, resnet8, alexnet, unet"),
     ],
@@ -43,6 +45,7 @@ def test_allowed_values(annotation: Any, expected: str):
         (Fraction, "0 to 1"),
         (str, ""),
         (Positive | None, "more than 0"),
+        (ScheduledPositive, "more than 0"),
         (Annotated[Counts, Field(min_length=1)], "at least 1 item"),
         (Annotated[Counts, Field(min_length=2)], "at least 2 items"),
     ],

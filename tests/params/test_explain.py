@@ -27,6 +27,45 @@ CASES = [
     ("seeds.1", -1, "seeds.1: got -1; allowed: 0 or more"),
     ("exits.grid", 2000, "exits.grid: got 2000; allowed: 2 to 1001"),
     ("distill.temperature", float("inf"), "distill.temperature: got Infinity; allowed: a finite"),
+    # schedules in the place of a number
+    (
+        "distill.alpha",
+        {"schedule": "linear", "start": 1.5, "end": 0.1},
+        "distill.alpha.start: got 1.5; allowed: 0 to 1",
+    ),
+    (
+        "distill.temperature",
+        {"schedule": "cosine", "start": 4.0, "end": 0.0},
+        "distill.temperature.end: got 0.0; allowed: more than 0",
+    ),
+    (
+        "distill.alpha",
+        {"schedule": "cosin", "start": 1.0, "end": 0.1},
+        "distill.alpha.schedule: got \"cosin\"; allowed: linear, cosine, gap; did you mean 'cosine'",
+    ),
+    (
+        "distill.alpha",
+        {"schedule": "gap", "start": 1.0},
+        "distill.alpha.end: missing; allowed: number, 0 to 1",
+    ),
+    (
+        "distill.temperature",
+        {"schedule": "gap", "from": 1.0, "start": 1.0, "end": 2.0},
+        "distill.temperature.from: unknown key, got 1.0; allowed in distill.temperature: schedule",
+    ),
+    ("distill.temperature", None, "allowed: number, more than 0 or mapping with schedule, start"),
+    ("distill.loss", "dkdd", "did you mean 'dkd'?"),
+    (
+        "distill.loss",
+        "kl",
+        "allowed: kd, standardized_kd, dkd, standardized_dkd, dist, channel",
+    ),
+    (
+        "distill.hints",
+        [{"student": "block_1", "teacher": "block_1", "weight": 0}],
+        "distill.hints.0.weight: got 0; allowed: more than 0",
+    ),
+    ("distill.hints", {}, "distill.hints: got {}; allowed: list, each item mapping with student, "),
     # lengths
     ("seeds", [], "seeds: got []; allowed: at least 1 item"),
     ("student.model.filters", [], "student.model.filters: got []; allowed: at least 1 item"),
@@ -37,7 +76,11 @@ CASES = [
     ),
     ("data.image_size", [32], "data.image_size: got [32]; allowed: null or list of 2 items"),
     # kinds
-    ("distill.alpha", "much", 'distill.alpha: got "much"; allowed: number, 0 to 1'),
+    (
+        "distill.alpha",
+        "much",
+        'distill.alpha: got "much"; allowed: number, 0 to 1 or mapping with schedule, start, end',
+    ),
     ("distill.epochs", 1.5, "distill.epochs: got 1.5; allowed: whole number, 1 or more"),
     ("distill.epochs", True, "distill.epochs: got true; allowed: whole number, 1 or more"),
     ("recipe", 3, "recipe: got 3; allowed: text"),
@@ -49,7 +92,7 @@ CASES = [
     ),
     ("seeds", 3, "seeds: got 3; allowed: list of at least 1 item, each whole number, 0 or more"),
     ("student.exits", "block_1", 'student.exits: got "block_1"; allowed: list, each item text'),
-    ("distill", 3, "distill: got 3; allowed: mapping with alpha, temperature, loss, epochs"),
+    ("distill", 3, "distill: got 3; allowed: mapping with alpha, temperature, loss, dkd, "),
     ("distill", None, "distill: got null; allowed: mapping with alpha, temperature, loss"),
     ("export.name", "My Model", 'export.name: got "My Model"; allowed: matching ^[a-z0-9]'),
     # choices
@@ -61,7 +104,7 @@ CASES = [
         "distill.temprature",
         4.0,
         "distill.temprature: unknown key, got 4.0; allowed in distill: alpha, temperature, loss, "
-        "epochs; did you mean 'temperature'?",
+        "dkd, exits, hints, epochs; did you mean 'temperature'?",
     ),
     ("teachr", {}, "teachr: unknown key, got {}; allowed in the top level: recipe, seeds, "),
     (

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from kdtasks.errors import ParamsError
 from kdtasks.params import load_params, load_project_params, parse_params
+from kdtasks.params.distillation import FractionSchedule
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
@@ -75,6 +76,16 @@ def test_a_file_in_another_encoding_is_refused(tmp_path: Path):
         ("student.model", {"name": "unet", "filters": [4, 8]}, "segmentation needs unet"),
         ("data.split.train", 0.5, "data.split: the four shares add up to 0.9, they must add up"),
         ("teacher.model", None, "teacher: model is null"),
+        (
+            "teacher.stop_epoch",
+            99,
+            "teacher: stop_epoch is 99, epochs 16; stop at the last",
+        ),
+        (
+            "distill.loss",
+            "channelwise_kd",
+            r"distill\.loss is channelwise_kd, data\.name mnist",
+        ),
         ("select.max_accuracy_drop", None, "select: objective size needs max_accuracy_drop"),
     ],
 )
@@ -88,6 +99,56 @@ def test_what_does_not_fit_together_is_refused(
 def test_an_exit_that_the_network_does_not_have(changed: Callable[..., Any]):
     with pytest.raises(ParamsError, match="no block 'block_9'; its blocks: block_1, block_2, blo"):
         parse_params(changed("student.exits", ["block_9"]))
+
+
+HINT = {"student": "block_1", "teacher": "block_2", "weight": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("hints", "message"),
+    [
+        (
+            [{**HINT, "student": "block_7"}],
+            r"distill\.hints: cnn has no block 'block_7'; its blocks: block_1, block_2, block_3",
+        ),
+        ([HINT, {**HINT, "weight": 1.0}], r"distill\.hints holds a pair of layers twice"),
+    ],
+)
+def test_hints_between_layers_that_are_not_there_or_named_twice(
+    changed: Callable[..., Any], hints: list[dict[str, Any]], message: str
+):
+    with pytest.raises(ParamsError, match=message):
+        parse_params(changed("distill.hints", hints))
+
+
+def test_hints_of_several_teachers_are_refused(changed: Callable[..., Any]):
+    content = changed("distill.hints", [HINT])
+    content["teacher"]["ensemble"] = 3
+    with pytest.raises(ParamsError, match=r"teacher\.ensemble is 3; distill\.hints need a single"):
+        parse_params(content)
+
+
+def test_hints_go_with_a_teacher_online(changed: Callable[..., Any]):
+    content = changed("distill.hints", [HINT])
+    content["targets"]["mode"] = "online"
+    params = parse_params(content)
+    assert params.distill.hints[0].student == "block_1"
+    assert parse_params(params.model_dump(mode="json")) == params
+
+
+@pytest.mark.parametrize("key", ["stop_epoch", "ensemble"])
+def test_an_imported_teacher_is_neither_stopped_nor_averaged(changed: Callable[..., Any], key: str):
+    content = changed("teacher.source", "import")
+    content["teacher"][key] = 2
+    with pytest.raises(ParamsError, match="stop_epoch and ensemble are for teachers that are trai"):
+        parse_params(content)
+
+
+def test_a_schedule_stands_in_the_place_of_a_number(changed: Callable[..., Any]):
+    schedule = {"schedule": "gap", "start": 0, "end": 1}
+    params = parse_params(changed("distill.alpha", schedule))
+    assert params.distill.alpha == FractionSchedule(schedule="gap", start=0.0, end=1.0)
+    assert parse_params(params.model_dump(mode="json")) == params
 
 
 def test_a_teacher_for_another_task(changed: Callable[..., Any]):

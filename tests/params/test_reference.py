@@ -6,7 +6,7 @@ from typing import get_args
 
 from pydantic import BaseModel
 
-from kdtasks.params.allowed import is_section, members
+from kdtasks.params.allowed import is_section, members, unwrap
 from kdtasks.params.architecture import Architecture
 from kdtasks.params.load import Params
 from kdtasks.params.reference import render_reference
@@ -35,7 +35,7 @@ def test_every_key_has_a_meaning_except_the_name_of_a_network():
 
 def test_known_rows():
     page = render_reference()
-    assert "| `alpha` | number, 0 to 1 | `0.1` | weight of the labels" in page
+    assert "number, 0 to 1 or [mapping with schedule, start, end](#distillalpha) | `0.1` |" in page
     assert "| `seeds` | list of at least 1 item, each whole number, 0 or more | required |" in page
     assert "| `split` | [section](#datasplit) | required |" in page
     assert "### `data.split`" in page
@@ -57,8 +57,12 @@ def networks() -> tuple[type[BaseModel], ...]:
 def keys_of(section: type[BaseModel]) -> list[str]:
     keys = list(section.model_fields)
     for field in section.model_fields.values():
-        for choice in (field.annotation, *get_args(field.annotation)):
+        for choice in (field.annotation, *map(plain, get_args(field.annotation))):
             if is_section(choice) and choice not in networks():
                 assert isinstance(choice, type)
                 keys += keys_of(choice)
     return keys
+
+
+def plain(choice: object) -> object:
+    return unwrap(choice)[0]

@@ -19,6 +19,7 @@ def numbered(views: int, pictures: int, *, taught: bool = True) -> TrainingExamp
         images=images.astype(np.uint8),
         labels=picture.astype(np.int32),
         teacher_logits=logits if taught else None,
+        teacher_features=(2 * logits[..., np.newaxis],) if taught else (),
     )
 
 
@@ -28,7 +29,7 @@ def seen(
     """(view, picture) in the order of an epoch, after a look at the shapes."""
     order = np.random.default_rng(epoch).permutation(examples.num_examples)
     pairs = []
-    for images, labels, logits in examples.blocks(
+    for images, labels, logits, features in examples.blocks(
         epoch=epoch, order=order, batch_size=batch_size, steps_per_block=steps_per_block
     ):
         steps = len(labels)
@@ -38,6 +39,7 @@ def seen(
         assert logits.shape == (steps, batch_size, 2)
         assert (images[..., 0, 0, 0] == logits[..., 0]).all()
         assert (labels == logits[..., 1]).all()
+        np.testing.assert_array_equal(features[0], 2 * logits[..., np.newaxis])
         pairs += list(zip(logits[..., 0].ravel(), logits[..., 1].ravel(), strict=True))
     assert [picture for _, picture in pairs] == list(order[: len(pairs)])
     return [(int(view), int(picture)) for view, picture in pairs]
@@ -83,12 +85,12 @@ def test_masks_come_whole():
     examples = TrainingExamples(
         np.zeros((2, 6, 4, 4, 3), np.uint8), np.ones((2, 6, 4, 4), np.uint8)
     )
-    ((images, masks, logits),) = examples.blocks(
+    ((images, masks, logits, features),) = examples.blocks(
         epoch=1, order=np.arange(6), batch_size=2, steps_per_block=10
     )
     assert images.shape == (3, 2, 4, 4, 3)
     assert masks.shape == (3, 2, 4, 4)
-    assert (logits.shape, logits.dtype) == ((3, 2, 0), np.float16)
+    assert (logits.shape, logits.dtype, features) == ((3, 2, 0), np.float16, ())
 
 
 @pytest.mark.parametrize("taught", [True, False])
@@ -96,11 +98,15 @@ def test_mapped_arrays_come_into_memory(taught: bool, tmp_path: Path):
     examples = numbered(2, 5, taught=taught)
     np.save(tmp_path / "images.npy", examples.images)
     mapped = TrainingExamples(
-        np.load(tmp_path / "images.npy", mmap_mode="r"), examples.labels, examples.teacher_logits
+        np.load(tmp_path / "images.npy", mmap_mode="r"),
+        examples.labels,
+        examples.teacher_logits,
+        examples.teacher_features,
     )
     read = mapped.in_memory()
     assert not isinstance(read.images, np.memmap)
     np.testing.assert_array_equal(read.images, examples.images)
     assert (read.teacher_logits is None) is not taught
-    # 2·5 pictures of 6 bytes, 2·5 labels of 4, 2·5 pairs of logits of 2.
-    assert mapped.megabytes() == pytest.approx((60 + 40 + 40 * taught) / 1e6)
+    # 2·5 pictures of 6 bytes, 2·5 labels of 4, 2·5 pairs of logits and of features of 2.
+    assert mapped.megabytes() == pytest.approx((60 + 40 + 80 * taught) / 1e6)
+    assert mapped.layout.num_bytes == 6 + 4 + 8 * taught

@@ -64,6 +64,53 @@ def test_streamed_equals_in_memory(
     assert streamed.history == in_memory.history
 
 
+def test_blocks_of_large_pictures_are_shorter_and_the_bits_the_same(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+):
+    whole = run()
+    # A picture of 64 bytes, a label of 4 and three logits of 2, eight to a batch: 592 bytes.
+    monkeypatch.setattr("kdtasks.training.loop._BYTES_PER_BLOCK", 1_200)
+    lengths = []
+    blocks = TrainingExamples.blocks
+
+    def watched(self: TrainingExamples, **rest: Any) -> Iterator[Any]:
+        for block in blocks(self, **rest):
+            lengths.append(len(block.images))
+            yield block
+
+    monkeypatch.setattr(TrainingExamples, "blocks", watched)
+    assert run().weights == whole.weights
+    assert lengths == [2, 2, 2] * 6
+
+
+@pytest.mark.usefixtures("few_steps_a_block")
+def test_a_run_that_stops_early_has_the_state_of_the_long_run_at_that_epoch(
+    run: Run, schedule: Schedule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Weights, running statistics and optimiser; the cosine is that of all epochs."""
+    kept: dict[int, list[bytes]] = {}
+    save = Checkpoint.save
+
+    def keep(self: Checkpoint, progress: Any) -> None:
+        kept[progress.epoch] = [array.tobytes() for array in progress.arrays]
+        save(self, progress)
+
+    monkeypatch.setattr(Checkpoint, "save", keep)
+    long = run(checkpoint=Checkpoint(tmp_path / "long.npz", settings=[]))
+    of_long = dict(kept)
+    kept.clear()
+    stopped = run(
+        schedule=dataclasses.replace(schedule, stop_epoch=4),
+        checkpoint=Checkpoint(tmp_path / "stopped.npz", settings=[]),
+    )
+    assert list(kept) == [1, 2, 3, 4]
+    assert kept[4] == of_long[4]
+    assert stopped.history == long.history[:4]
+    assert stopped.weights != long.weights
+    shorter = run(schedule=dataclasses.replace(schedule, epochs=4))
+    assert shorter.weights != stopped.weights  # its learning rate is down to 0 by then
+
+
 def test_a_batch_larger_than_the_data_is_all_the_data(run: Run, schedule: Schedule):
     # One step an epoch: a few epochs may well predict one class only.
     longer = dataclasses.replace(schedule, epochs=20)
