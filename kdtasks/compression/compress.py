@@ -22,7 +22,7 @@ from kdtasks.errors import (
 )
 from kdtasks.export.litert import convert
 from kdtasks.models.multi_exit import MultiExitModel
-from kdtasks.params.training import CompressParams
+from kdtasks.params.compression import CompressParams
 from kdtasks.training.accuracy import accuracy
 
 _PASSES: dict[str, Callable[[MultiExitModel, Any, FineTuning], MultiExitModel]] = {

@@ -12,7 +12,7 @@ from kdtasks.backend import keras
 from kdtasks.compression.channels import Channels
 from kdtasks.compression.fine_tuning import FineTuning
 from kdtasks.models.multi_exit import MultiExitModel
-from kdtasks.params.training import FiltersParams
+from kdtasks.params.compression import FiltersParams
 
 
 def prune_filters(

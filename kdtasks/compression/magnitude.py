@@ -9,7 +9,7 @@ from typing import Any
 from kdtasks.backend import keras, pruning
 from kdtasks.compression.fine_tuning import FineTuning
 from kdtasks.models.multi_exit import MultiExitModel
-from kdtasks.params.training import MagnitudeParams
+from kdtasks.params.compression import MagnitudeParams
 
 # Layers whose kernels are pruned.
 _PRUNED = ("Conv2D", "Dense")

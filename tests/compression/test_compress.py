@@ -10,7 +10,7 @@ from kdtasks.atomic import read_json, write_json
 from kdtasks.compression.compress import best_seed, write_variant
 from kdtasks.edge.segments import Segments
 from kdtasks.errors import BundleError, CompressionError, ExportError, ModelError, TrainingError
-from kdtasks.params.training import CompressParams, FiltersParams, MagnitudeParams
+from kdtasks.params.compression import CompressParams, FiltersParams, MagnitudeParams
 
 # Largest error of a logit allowed, as a share of the largest logit of the network converted.
 VARIANTS = {

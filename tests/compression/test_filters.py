@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kdtasks.params.training import FiltersParams
+from kdtasks.params.compression import FiltersParams
 
 NETWORKS = ["cnn_flatten", "cnn_average", "resnet8", "alexnet", "unet", "composite"]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kdtasks.params.training import MagnitudeParams
+from kdtasks.params.compression import MagnitudeParams
 
 
 def kernels(model):
