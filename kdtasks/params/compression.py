@@ -1,19 +1,49 @@
 """Params of the variants that are built of the student, and of every pass."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from kdtasks.params.section import Count, Names, Positive, Section
+from kdtasks.params.section import Count, Fraction, Names, OpenFraction, Positive, Section
 
 
 class MagnitudeParams(Section):
     """tfmot magnitude pruning: the smallest weights become zero; smaller when compressed."""
 
-    sparsity: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+    sparsity: OpenFraction = Field(
         default=0.8, description="share of zeros in every kernel at the end"
     )
+    pattern: Literal["any", "two_of_four"] = Field(
+        default="any",
+        description="`any`: the smallest weights of a kernel; `two_of_four`: the smaller two of "
+        "every four weights of neighbouring input channels (2:4), for hardware that uses it; "
+        "`sparsity` is 0.5 then, and tfmot chooses at the first step, whatever the schedule",
+    )
+    schedule: Literal["polynomial", "constant"] = Field(
+        default="polynomial",
+        description="`polynomial`: the sparsity grows by a cubic from `begin` to `end`; "
+        "`constant`: it is there from `begin` on, and which weights are zero is settled at `end`",
+    )
+    begin: Fraction = Field(default=0.0, description="start of pruning, as a share of all steps")
+    end: Fraction = Field(
+        default=0.6,
+        description="end of pruning, as a share of all steps; after it the survivors settle",
+    )
+    frequency: Count = Field(
+        default=20, description="steps between two looks at which weights are the smallest"
+    )
     epochs: Count = Field(default=4, description="epochs of pruning and fine-tuning")
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> "MagnitudeParams":
+        if self.begin >= self.end:
+            raise ValueError(f"begin is {self.begin}, end {self.end}; begin must come first")
+        if self.pattern == "two_of_four" and self.sparsity != 0.5:
+            raise ValueError(
+                f"pattern two_of_four zeroes half of the weights, sparsity is {self.sparsity}; "
+                "give sparsity 0.5"
+            )
+        return self
 
 
 class FiltersParams(Section):
@@ -25,19 +55,42 @@ class FiltersParams(Section):
     epochs: Count = Field(default=8, description="epochs of fine-tuning after the removal")
 
 
+class ClusterParams(Section):
+    """tfmot clustering: every kernel gets by with few different values; smaller when compressed."""
+
+    clusters: Annotated[int, Field(ge=3, le=256)] = Field(
+        default=16, description="different values in a kernel, zero included"
+    )
+    epochs: Count = Field(default=4, description="epochs of fine-tuning with shared values")
+
+
+class QatParams(Section):
+    """Quantisation-aware training by tfmot: the weights learn to live with int8."""
+
+    epochs: Count = Field(default=4, description="epochs of training with int8 imitated")
+
+
 class CompressParams(Section):
     """The variants of the student that are built, and the settings of each pass."""
 
     variants: Names = Field(
         min_length=1,
-        description="each a chain of passes (`filters`, `magnitude`, in this order) and a number "
-        "format (`float32`, `float16`, `dynamic_int8`, `int8`), joined by `+`: `filters+int8`",
+        description="each a chain of passes (`filters`, `magnitude`, `cluster`, `qat`, in this "
+        "order) and a number format (`float32`, `float16`, `dynamic_int8`, `int8`, `int16x8`), "
+        "joined by `+`: `filters+int8`",
     )
     magnitude: MagnitudeParams = Field(default=MagnitudeParams(), description="pass `magnitude`")
     filters: FiltersParams = Field(default=FiltersParams(), description="pass `filters`")
+    cluster: ClusterParams = Field(default=ClusterParams(), description="pass `cluster`")
+    qat: QatParams = Field(default=QatParams(), description="pass `qat`")
     learning_rate: Positive = Field(
         default=5e-4, description="Adam's first rate in every fine-tuning"
     )
     calibration_images: Count = Field(
-        default=200, description="calibration pictures that set int8 ranges, at most"
+        default=200, description="calibration pictures that set the ranges of int8 and int16x8"
+    )
+    input: Literal["native", "uint8"] = Field(
+        default="native",
+        description="numbers that the file takes pictures in: `native`: those it computes in; "
+        "`uint8`: the raw pixels, for devices that cannot convert them",
     )
