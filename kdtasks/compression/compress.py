@@ -1,6 +1,7 @@
 """Build one variant: passes in their order, then conversion, then a look at the file."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from kdtasks.params.compression import CompressParams
 from kdtasks.training.accuracy import accuracy
 from kdtasks.training.inference import Predictor
 
-_PASSES: dict[str, Callable[[MultiExitModel, Any, FineTuning], MultiExitModel]] = {
+_PASSES: dict[str, Callable[..., MultiExitModel]] = {
     "filters": prune_filters,
     "magnitude": prune_magnitudes,
     "cluster": cluster_weights,
@@ -75,20 +76,21 @@ def compress(
         CompressionError, ExportError: a pass or the number format cannot serve this model.
     """
     passes, number_format = check_variant(variant)
+    convert_variant = partial(
+        convert,
+        number_format=number_format,
+        representative=representative,
+        raw_pixels=params.input == "uint8",
+    )
     for name in passes:
-        model = _PASSES[name](model, getattr(params, name), fine_tuning)
+        settings = {"convert": convert_variant} if name == "filters" else {}
+        model = _PASSES[name](model, getattr(params, name), fine_tuning, **settings)
         # qat's statistics are those of the rounded network, which is what the file is.
         if name != "qat":
             recalibrate(model, fine_tuning.examples)
     if "magnitude" in passes:
         check_zeros(model, params.magnitude)
-    content = convert(
-        model,
-        number_format=number_format,
-        representative=representative,
-        raw_pixels=params.input == "uint8",
-    )
-    return content, model
+    return convert_variant(model), model
 
 
 def write_variant(

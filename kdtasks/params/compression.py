@@ -4,7 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from kdtasks.errors import did_you_mean
 from kdtasks.params.section import Count, Fraction, Names, OpenFraction, Positive, Section
+
+
+GOALS = ("macs", "latency_ms", "size_kb")
 
 
 class MagnitudeParams(Section):
@@ -49,10 +53,42 @@ class MagnitudeParams(Section):
 class FiltersParams(Section):
     """Structured pruning: whole filters are removed and the network is rebuilt smaller."""
 
-    ratio: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
-        default=0.5, description="share of the filters removed from every prunable layer"
+    rank: Literal["l1", "batch_norm_scale", "taylor"] = Field(
+        default="l1",
+        description="which filters matter least: `l1`: those with the smallest weights; "
+        "`batch_norm_scale`: those that batch normalisation scales down most; layers without it "
+        "stay whole; `taylor`: those whose loss would change the labels' loss least",
+    )
+    scope: Literal["layer", "global"] = Field(
+        default="layer",
+        description="`layer`: every layer loses `ratio` of its filters; `global`: all compete, "
+        "and the network loses `ratio` of them; every layer keeps at least one",
+    )
+    ratio: OpenFraction = Field(default=0.5, description="share of the filters removed")
+    ratios: dict[str, Annotated[float, Field(ge=0.0, lt=1.0)]] = Field(
+        default={},
+        description="layers with a share of their own, by name; 0 keeps a layer whole",
+    )
+    target: dict[str, Positive] | None = Field(
+        default=None,
+        description="instead of `ratio` the goal that it is searched for by measuring, one of: "
+        "`macs`, as a share of the student's; `size_kb` of the exported file; `latency_ms`, "
+        "median of one picture through all exits on this machine, on which the file then depends",
     )
     epochs: Count = Field(default=8, description="epochs of fine-tuning after the removal")
+
+    @model_validator(mode="after")
+    def _target_is_one(self) -> "FiltersParams":
+        if self.target is not None and [*self.target] not in [[goal] for goal in GOALS]:
+            named = ", ".join(self.target) or "nothing"
+            raise ValueError(
+                f"target names {named}; give one of {', '.join(GOALS)}{did_you_mean(named, GOALS)}"
+            )
+        if self.target and self.target.get("macs", 0.0) >= 1.0:
+            raise ValueError(
+                f"target.macs is {self.target['macs']}, a share of the student's; give less than 1"
+            )
+        return self
 
 
 class ClusterParams(Section):
