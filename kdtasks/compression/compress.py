@@ -1,13 +1,13 @@
 """Build one variant: passes in their order, then conversion, then a look at the file."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kdtasks.atomic import atomic_file, atomic_folder, read_json, write_json, write_text
+from kdtasks.atomic import atomic_file, atomic_folder, write_json, write_text
 from kdtasks.compression.cluster import cluster_weights
 from kdtasks.compression.exported import file_figures, parity
 from kdtasks.compression.filters import prune_filters
@@ -21,7 +21,6 @@ from kdtasks.errors import (
     BundleError,
     CompressionError,
     ExportError,
-    ModelError,
     TrainingError,
 )
 from kdtasks.export.litert import convert
@@ -36,23 +35,6 @@ _PASSES: dict[str, Callable[..., MultiExitModel]] = {
     "cluster": cluster_weights,
     "qat": train_quantised,
 }
-
-
-def best_seed(metrics_folder: Path, seeds: Sequence[int]) -> int:
-    """Return the seed whose distilled student is best on the validation split.
-
-    The last exit decides; of equals the first seed.
-
-    Raises:
-        ModelError: the metrics of a seed are missing.
-    """
-    accuracies = []
-    for seed in seeds:
-        path = metrics_folder / f"{seed}.json"
-        if not path.is_file():
-            raise ModelError(f"{path} is not there; run `dvc repro distill@{seed}`")
-        accuracies.append(read_json(path)["validation"]["accuracy"][-1])
-    return seeds[int(np.argmax(accuracies))]
 
 
 def compress(

@@ -12,15 +12,16 @@ from kdtasks.backend import tf
 from kdtasks.models.multi_exit import MultiExitModel
 from kdtasks.training.examples import Examples
 
-# Batches that the statistics are averaged over, and pictures in each.
+# Batches that the statistics are averaged over where nothing else is said, and pictures in each.
 _BATCHES, _BATCH = 12, 256
 
 
-def recalibrate(model: MultiExitModel, examples: Examples) -> None:
+def recalibrate(model: MultiExitModel, examples: Examples, *, batches: int = _BATCHES) -> None:
     """Replace every running mean and variance by its average over training pictures, in place.
 
     Arguments:
         examples: training pictures; the first of the first epoch are taken.
+        batches: number of batches of 256 that the statistics are averaged over, at most.
     """
     layers = [
         layer for layer in model.network.layers if type(layer).__name__ == "BatchNormalization"
@@ -28,7 +29,7 @@ def recalibrate(model: MultiExitModel, examples: Examples) -> None:
     if not layers:
         return
     momenta = [layer.momentum for layer in layers]
-    for number, images in enumerate(_batches(examples)):
+    for number, images in enumerate(_batches(examples, batches)):
         for layer in layers:
             # With this momentum the running value is the mean of all batches so far.
             layer.momentum = number / (number + 1)
@@ -37,8 +38,8 @@ def recalibrate(model: MultiExitModel, examples: Examples) -> None:
         layer.momentum = momentum
 
 
-def _batches(examples: Examples) -> Any:
+def _batches(examples: Examples, count: int) -> Any:
     size = min(_BATCH, examples.num_examples)
-    order = np.arange(examples.num_examples)[: _BATCHES * size]
+    order = np.arange(examples.num_examples)[: count * size]
     blocks = examples.blocks(epoch=1, order=order, batch_size=size, steps_per_block=1)
     return (block.images[0] for block in blocks)

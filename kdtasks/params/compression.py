@@ -7,7 +7,6 @@ from pydantic import Field, model_validator
 from kdtasks.errors import did_you_mean
 from kdtasks.params.section import Count, Fraction, Names, OpenFraction, Positive, Section
 
-
 GOALS = ("macs", "latency_ms", "size_kb")
 
 
@@ -57,7 +56,8 @@ class FiltersParams(Section):
         default="l1",
         description="which filters matter least: `l1`: those with the smallest weights; "
         "`batch_norm_scale`: those that batch normalisation scales down most; layers without it "
-        "stay whole; `taylor`: those whose loss would change the labels' loss least",
+        "stay whole; `taylor`: those without which the labels' "
+        "loss would change least",
     )
     scope: Literal["layer", "global"] = Field(
         default="layer",

@@ -38,6 +38,7 @@ class Contents(NamedTuple):
     student_curves: dict[int, Columns]
     distill_curves: dict[int, Columns]
     variants: dict[str, VariantContents]
+    sensitivity: Content
 
 
 def read_contents(root: Path, seeds: Sequence[int], variants: Sequence[str]) -> Contents:
@@ -65,6 +66,7 @@ def read_contents(root: Path, seeds: Sequence[int], variants: Sequence[str]) -> 
             )
             for variant in variants
         },
+        sensitivity=_json(root, "metrics/sensitivity.json"),
     )
 
 

@@ -8,6 +8,7 @@ from kdtasks.params import Params
 from kdtasks.report import figures, wording
 from kdtasks.report.contents import read_contents
 from kdtasks.report.selection import candidates_of, select
+from kdtasks.report.sensitivity import sensitivity_figure
 from kdtasks.report.statistics import gather_statistics
 from kdtasks.report.summary import summarise
 
@@ -86,6 +87,8 @@ def draw_pictures(
         pictures["tradeoff"] = figures.tradeoff_figure(statistics["variants"][shown])
     if selection["pareto"]:
         pictures["pareto"] = figures.pareto_figure(selection)
+    if statistics["sensitivity"].get("layers"):
+        pictures["sensitivity"] = sensitivity_figure(statistics["sensitivity"])
     return pictures
 
 

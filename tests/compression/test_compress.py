@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from kdtasks.atomic import read_json, write_json
-from kdtasks.compression.compress import best_seed, write_variant
+from kdtasks.atomic import read_json
+from kdtasks.compression.compress import write_variant
 from kdtasks.edge.segments import Segments
 from kdtasks.errors import BundleError, CompressionError, ExportError, ModelError, TrainingError
 from kdtasks.export.inspection import inspect_kernels
@@ -199,24 +199,3 @@ def test_other_errors_are_not_taken_for_refusals(tmp_path):
             metrics=tmp_path / "int8.json",
         )
     assert list(tmp_path.iterdir()) == []
-
-
-def write_accuracies(folder, **by_seed):
-    for seed, accuracy in by_seed.items():
-        write_json(folder / f"{seed[1:]}.json", {"validation": {"accuracy": accuracy}})
-
-
-def test_the_last_exit_decides_which_seed_is_best(tmp_path):
-    write_accuracies(tmp_path, s3=[0.9, 0.7], s1=[0.2, 0.8], s2=[0.5, 0.6])
-    assert best_seed(tmp_path, (3, 1, 2)) == 1
-
-
-def test_of_equal_seeds_the_first_is_taken(tmp_path):
-    write_accuracies(tmp_path, s5=[0.7], s4=[0.8], s9=[0.8])
-    assert best_seed(tmp_path, (5, 9, 4)) == 9
-
-
-def test_missing_metrics_name_the_stage(tmp_path):
-    write_accuracies(tmp_path, s0=[0.7])
-    with pytest.raises(ModelError, match=r"1\.json is not there; run `dvc repro distill@1`"):
-        best_seed(tmp_path, (0, 1))

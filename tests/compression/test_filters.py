@@ -21,7 +21,7 @@ def test_removing_silent_channels_changes_nothing(
     name, ratio, build_network, pictures, outputs, chain_outputs
 ):
     from kdtasks.compression.channels import Channels
-    from kdtasks.compression.filters import choose_channels
+    from kdtasks.compression.choice import choose_channels
     from kdtasks.compression.removal import remove_channels, silence_channels
 
     model = build_network(name)
@@ -51,7 +51,7 @@ def test_removing_silent_channels_changes_nothing(
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_layer_keeps_its_share_and_at_least_one_filter(name, ratio, build_network):
     from kdtasks.compression.channels import Channels
-    from kdtasks.compression.filters import choose_channels
+    from kdtasks.compression.choice import choose_channels
 
     model = build_network(name)
     channels = Channels(model.network)
@@ -73,7 +73,7 @@ def pair():
     """Give a function that ranks 1×1 filters, given their kernels [inputs, filters]."""
     from kdtasks.backend import keras
     from kdtasks.compression.channels import Channels
-    from kdtasks.compression.filters import choose_channels
+    from kdtasks.compression.choice import choose_channels
     from kdtasks.models.multi_exit import MultiExitModel
 
     def rank(*kernels, ratio):
@@ -126,7 +126,7 @@ def chain():
 
 
 def test_all_layers_compete_where_asked(chain):
-    from kdtasks.compression.filters import choose_channels
+    from kdtasks.compression.choice import choose_channels
 
     channels, numbers = chain
     order = [*numbers["a"], *numbers["b"], *numbers["c"]]
@@ -138,7 +138,7 @@ def test_all_layers_compete_where_asked(chain):
 
 
 def test_single_layers_have_shares_of_their_own(chain):
-    from kdtasks.compression.filters import choose_channels
+    from kdtasks.compression.choice import choose_channels
 
     channels, numbers = chain
     scores = {number: float(number) for number in [n for layer in numbers.values() for n in layer]}
@@ -152,7 +152,7 @@ def test_single_layers_have_shares_of_their_own(chain):
 
 
 def test_layers_that_were_not_ranked_stay_whole(chain):
-    from kdtasks.compression.filters import choose_channels
+    from kdtasks.compression.choice import choose_channels
 
     channels, numbers = chain
     scores = dict.fromkeys(numbers["b"], 1.0)

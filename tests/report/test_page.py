@@ -18,6 +18,7 @@ HEADINGS = [
     "Training",
     "Early exits of int8",
     "Size against accuracy",
+    "What the filters of each layer are worth",
     "What was found in the data",
     "Parameters and versions",
     "Do it again",
