@@ -66,7 +66,7 @@ def test_page_is_one_well_formed_file(build: Callable[..., Path]) -> None:
     assert all(address.startswith("#") for address in parsed.addresses)
     assert not re.search(r"https?://|<script|<link|@import|url\((?!#)", page)
     assert re.findall(r"<h2>(.*?)</h2>", page) == HEADINGS
-    assert page.count("<svg ") == 6
+    assert page.count("<svg ") == 7
     assert "blank &lt;picture&gt;" in page  # what comes from the data is escaped
 
 
