@@ -119,14 +119,17 @@ def _numbers(cells: Iterable[str | None]) -> list[float] | None:
 
 
 def _draw(columns: dict[str, list[float]]) -> bytes:
-    """Draw columns over the first of them: losses on one pair of axes, the rest on another."""
+    """Draw columns over the first: losses, shares and larger numbers, each on axes of their own."""
     with _DRAWING:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
         (x_name, x), *others = columns.items()
-        losses = [(name, values) for name, values in others if "loss" in name]
-        panels = [panel for panel in (losses, [o for o in others if o not in losses]) if panel]
+        kinds: dict[str, list[tuple[str, list[float]]]] = {"loss": [], "share": [], "larger": []}
+        for name, values in others:
+            share = "share" if all(not value > 1 for value in values) else "larger"
+            kinds["loss" if "loss" in name else share].append((name, values))
+        panels = [panel for panel in kinds.values() if panel]
         figure = Figure(figsize=(4.2 * len(panels), 2.8), dpi=90, layout="constrained")
         FigureCanvasAgg(figure)
         all_axes = figure.subplots(1, len(panels), squeeze=False)[0]

@@ -12,21 +12,21 @@ def main(params: Params, variant: str) -> None:
     from kdtasks.compression.compress import compress, write_variant
     from kdtasks.compression.fine_tuning import fine_tuning_of
     from kdtasks.datasets.prepared import open_prepared
-    from kdtasks.distillation.targets import open_targets
+    from kdtasks.distillation.targets import answer_files, open_targets
     from kdtasks.models.saved import load_model
     from kdtasks.reproducibility import seed_everything
 
     dataset = open_prepared(Path("data/prepared"))
     seed = best_seed(Path("metrics/distill"), params.seeds)
-    base = Path("models/distill") / str(seed)
+    base, targets = Path("models/distill") / str(seed), Path("data/targets")
     seed_everything(seed)
     fine_tuning = fine_tuning_of(
         params,
         variant=variant,
         seed=seed,
         dataset=dataset,
-        examples=open_targets(Path("data/targets")),
-        inputs=[base / "model.weights.h5", Path("data/targets/logits.npy")],
+        examples=open_targets(targets, dataset, seed=seed),
+        inputs=[base / "model.weights.h5", *answer_files(targets)],
     )
     write_variant(
         variant,

@@ -1,4 +1,4 @@
-"""Distil the student from the teacher's cached targets, for one seed."""
+"""Distil the student from the teacher's targets, cached or online, for one seed."""
 
 from pathlib import Path
 
@@ -9,22 +9,24 @@ from kdtasks.stage import run_stage
 def main(params: Params, seed: str) -> None:
     """Write `models/distill/<seed>`, `metrics/distill/<seed>.json`, `plots/distill/<seed>.csv`."""
     from kdtasks.datasets.prepared import open_prepared
-    from kdtasks.distillation.objective import distillation_objective
-    from kdtasks.distillation.targets import open_targets
-    from kdtasks.training.run import run_training, schedule_of
+    from kdtasks.distillation.hints import teacher_layers
+    from kdtasks.distillation.objective import DistillationObjective
+    from kdtasks.distillation.targets import answer_files, open_targets
+    from kdtasks.training.run import run_training, schedule_of, write_trained
 
     dataset = open_prepared(Path("data/prepared"))
-    run_training(
+    targets = Path("data/targets")
+    trained = run_training(
         f"distill/{seed}",
         params,
         dataset=dataset,
-        examples=open_targets(Path("data/targets")),
-        objective=distillation_objective(
-            alpha=params.distill.alpha,
-            temperature=params.distill.temperature,
-            loss=params.distill.loss,
-            ignore_label=dataset.ignore_label,
+        examples=open_targets(
+            targets,
+            dataset,
+            seed=int(seed),
+            layers=teacher_layers(params.distill.hints),
         ),
+        objective=DistillationObjective(params.distill, dataset.ignore_label),
         architecture=params.student.model,
         exits=params.student.exits,
         schedule=schedule_of(
@@ -33,8 +35,9 @@ def main(params: Params, seed: str) -> None:
             learning_rate=params.student.learning_rate,
             seed=int(seed),
         ),
-        inputs=[Path("data/prepared/dataset.json"), Path("data/targets/logits.npy")],
+        inputs=[Path("data/prepared/dataset.json"), *answer_files(targets)],
     )
+    write_trained(f"distill/{seed}", trained, dataset)
 
 
 if __name__ == "__main__":

@@ -9,21 +9,25 @@ from kdtasks.stage import run_stage
 def main(params: Params, seed: str) -> None:
     """Write `models/student/<seed>`, `metrics/student/<seed>.json`, `plots/student/<seed>.csv`."""
     from kdtasks.datasets.prepared import open_prepared
-    from kdtasks.distillation.objective import label_objective
+    from kdtasks.distillation.label_objective import LabelObjective
     from kdtasks.training.examples import TrainingExamples
-    from kdtasks.training.run import run_training, schedule_of
+    from kdtasks.training.fresh import FreshExamples
+    from kdtasks.training.run import run_training, schedule_of, write_trained
     from kdtasks.training.views import draw_views
 
     dataset = open_prepared(Path("data/prepared"))
-    views, labels = draw_views(
-        dataset.images("train"), dataset.labels("train"), params.augmentation
+    pictures = (dataset.images("train"), dataset.labels("train"), params.augmentation)
+    examples = (
+        FreshExamples(*pictures, seed=int(seed))
+        if params.targets.mode == "online"
+        else TrainingExamples(*draw_views(*pictures, memory_limit_mb=params.train.memory_limit_mb))
     )
-    run_training(
+    trained = run_training(
         f"student/{seed}",
         params,
         dataset=dataset,
-        examples=TrainingExamples(views, labels),
-        objective=label_objective(dataset.ignore_label),
+        examples=examples,
+        objective=LabelObjective(dataset.ignore_label),
         architecture=params.student.model,
         exits=params.student.exits,
         schedule=schedule_of(
@@ -34,6 +38,7 @@ def main(params: Params, seed: str) -> None:
         ),
         inputs=[Path("data/prepared/dataset.json")],
     )
+    write_trained(f"student/{seed}", trained, dataset)
 
 
 if __name__ == "__main__":

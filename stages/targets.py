@@ -1,4 +1,4 @@
-"""Run the teacher once over every augmented view and keep its logits."""
+"""Run the teacher once over every augmented view, or make it ready to run beside the students."""
 
 from pathlib import Path
 
@@ -9,18 +9,32 @@ from kdtasks.stage import run_stage
 def main(params: Params) -> None:
     """Write `data/targets`."""
     from kdtasks.datasets.prepared import open_prepared
+    from kdtasks.distillation.online import write_online
     from kdtasks.distillation.targets import write_targets
     from kdtasks.teachers.teacher import open_teacher
 
     dataset = open_prepared(Path("data/prepared"))
+    teacher, folder = Path("models/teacher"), Path("data/targets")
+    batch_size, layers = params.targets.batch_size, params.targets.features
+    if params.targets.mode == "online":
+        write_online(
+            folder,
+            teacher,
+            images=dataset.images("train"),
+            augmentation=params.augmentation,
+            batch_size=batch_size,
+            layers=layers,
+        )
+        return
     write_targets(
-        Path("data/targets"),
-        open_teacher(Path("models/teacher"), batch_size=params.targets.batch_size),
+        folder,
+        open_teacher(teacher, batch_size=batch_size, layers=layers),
         images=dataset.images("train"),
         labels=dataset.labels("train"),
         augmentation=params.augmentation,
         num_classes=dataset.num_classes,
         ignore_label=dataset.ignore_label,
+        layers=layers,
     )
 
 

@@ -34,7 +34,8 @@ from pathlib import Path
 import numpy as np
 from kdtasks.reproducibility import pin_process, seed_everything
 pin_process(2)
-from kdtasks.distillation.objective import distillation_objective
+from kdtasks.distillation.objective import DistillationObjective
+from kdtasks.params.distillation import DistillParams
 from kdtasks.models.saved import save_model
 from kdtasks.models.zoo import build
 from kdtasks.params.architecture import CnnParams
@@ -55,7 +56,7 @@ train(
     model,
     TrainingExamples(images, labels, logits),
     validation=(images[0], labels[0]),
-    objective=distillation_objective(alpha=0.3, temperature=4.0),
+    objective=DistillationObjective(DistillParams(alpha=0.3, temperature=4.0)),
     schedule=Schedule(epochs=6, batch_size=16, learning_rate=0.01, seed=7, memory_limit_mb=99,
                       guard_epochs=9),
 )

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from kdtasks.report.wording import percent
+from kdtasks.report.wording import percent, verdict
 from kdtasks.runner.interrupts import stop_signals
 from kdtasks.runner.output import LastingOutput
 from kdtasks.sweep.execute import LOGS, SweepEnd, execute, planned_sweep
@@ -11,7 +11,7 @@ from kdtasks.sweep.page import command_line, default_folder, write_page
 from kdtasks.sweep.plan import SweepOptions, SweepPlan
 from kdtasks.sweep.progress import SweepProgress, introduction
 from kdtasks.sweep.summary import summarise
-from kdtasks.sweep.wording import headline, in_points, p_text, verdict_text
+from kdtasks.sweep.wording import headline, in_points, p_text
 
 FAILED, INTERRUPTED = 1, 130
 WIDTH = 160  # of the table where the output is no terminal
@@ -87,7 +87,7 @@ def _row(point: dict[str, Any]) -> dict[str, str]:
         "gain, points": in_points(*([gain["mean"]] if gain else [])),
         "interval": in_points(*interval),
         "p, Holm": p_text(gain.get("adjusted_p_value")),
-        "verdict": verdict_text(gain) if gain else f"failed: {point['failed']}",
+        "verdict": verdict(gain) if gain else f"failed: {point['failed']}",
     }
 
 

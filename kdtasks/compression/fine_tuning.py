@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from kdtasks.datasets.prepared import PreparedDataset
-from kdtasks.distillation.objective import Objective, distillation_objective
+from kdtasks.distillation.objective import DistillationObjective
+from kdtasks.distillation.schedules import settled
+from kdtasks.distillation.step import Objective
 from kdtasks.models.multi_exit import MultiExitModel
 from kdtasks.params import Params
 from kdtasks.training.checkpoint import Checkpoint, files_hash
@@ -22,7 +24,7 @@ class FineTuning:
     Attributes:
         examples: the teacher's targets.
         validation: images and labels.
-        objective: the distillation's.
+        objective: the distillation's, as it is in its last epoch.
         schedule: from a number of epochs to the schedule.
         checkpoints: name of a pass to its checkpoint.
         ignore_label: label of pixels that count in no accuracy.
@@ -81,12 +83,7 @@ def fine_tuning_of(
     return FineTuning(
         examples=examples,
         validation=(dataset.images("validation"), dataset.labels("validation")),
-        objective=distillation_objective(
-            alpha=params.distill.alpha,
-            temperature=params.distill.temperature,
-            loss=params.distill.loss,
-            ignore_label=dataset.ignore_label,
-        ),
+        objective=DistillationObjective(settled(params.distill), dataset.ignore_label),
         schedule=lambda epochs: schedule_of(
             params, epochs=epochs, learning_rate=params.compress.learning_rate, seed=seed
         ),

@@ -1,43 +1,74 @@
-"""What a training step minimises: the mean over exits of label loss and teacher loss."""
+"""What a distilled student minimises: labels, teacher, its own last exit, and hints."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from kdtasks.backend import Tensor, tf
-from kdtasks.distillation.losses import LOSSES, cross_entropy
-
-# From the logits of every exit, the labels and the teacher's logits to one scalar.
-Objective = Callable[[Sequence[Tensor], Tensor, Tensor], Tensor]
-
-
-def label_objective(ignore_label: int | None = None) -> Objective:
-    """Cross-entropy of every exit, equal weights."""
-
-    def objective(exits: Sequence[Tensor], labels: Tensor, _teacher_logits: Tensor) -> Tensor:
-        losses = [cross_entropy(logits, labels, ignore_label) for logits in exits]
-        return tf.add_n(losses) / len(losses)
-
-    return objective
+from kdtasks.distillation.losses.cross_entropy import cross_entropy
+from kdtasks.distillation.losses.kd import kd
+from kdtasks.distillation.losses.registry import make_loss
+from kdtasks.distillation.schedules import value_at
+from kdtasks.distillation.step import History, Step
+from kdtasks.params.distillation import DistillParams, HintParams
 
 
-def distillation_objective(
-    *, alpha: float, temperature: float, loss: str = "kd", ignore_label: int | None = None
-) -> Objective:
-    """alpha · cross-entropy + (1 − alpha) · distillation loss at every exit, equal weights.
+class DistillationObjective:
+    """The mean over exits of alpha · cross-entropy + (1 − alpha) · distillation loss, and hints.
 
-    Arguments:
-        alpha: 0 is the teacher alone, 1 the labels alone.
-        temperature: greater than 0.
-        loss: a name in `LOSSES`.
-        ignore_label: label of rows without a truth; there the teacher alone teaches.
+    An early exit has weight · T²·KL(last exit ‖ early exit) besides where `exits.last_exit` gives
+    it one, by which the last exit is not changed; without `exits.teacher` it learns from the
+    labels with weight 1. Each hint adds weight · mean squared difference of features.
     """
-    distillation_loss = LOSSES[loss]
 
-    def objective(exits: Sequence[Tensor], labels: Tensor, teacher_logits: Tensor) -> Tensor:
-        losses = [
-            alpha * cross_entropy(logits, labels, ignore_label)
-            + (1.0 - alpha) * distillation_loss(logits, teacher_logits, temperature)
-            for logits in exits
-        ]
-        return tf.add_n(losses) / len(losses)
+    def __init__(self, params: DistillParams, ignore_label: int | None = None) -> None:
+        """Bind the params.
 
-    return objective
+        Arguments:
+            ignore_label: label of rows without a truth; there the teacher alone teaches.
+
+        Raises:
+            ParamsError: there is no loss of that name.
+        """
+        self._params = params
+        self._ignore_label = ignore_label
+        self._loss = make_loss(params.loss, dkd_params=params.dkd, ignore_label=ignore_label)
+
+    @property
+    def hints(self) -> Sequence[HintParams]:
+        """Pairs of layers whose features are compared."""
+        return self._params.hints
+
+    def numbers(self, *, epoch: int, epochs: int, history: History) -> dict[str, float]:
+        """Return `alpha`, `temperature` and, for the losses of DKD, the `warm_up` reached."""
+        numbers = {
+            name: value_at(setting, epoch=epoch, epochs=epochs, history=history)
+            for name, setting in (
+                ("alpha", self._params.alpha),
+                ("temperature", self._params.temperature),
+            )
+        }
+        if self._params.loss.endswith("dkd"):
+            # min(epoch / warm-up epochs, 1), as in the authors' code
+            length = self._params.dkd.warm_up * epochs
+            numbers["warm_up"] = min(1.0, epoch / length) if length > 0 else 1.0
+        return numbers
+
+    def __call__(self, step: Step) -> Tensor:
+        """Return the loss of a step."""
+        last = len(step.exits) - 1
+        losses = [self._exit_loss(step, index, is_last=index == last) for index in range(last + 1)]
+        total = tf.add_n(losses) / len(losses)
+        for hint, (student, teacher) in zip(self.hints, step.hints, strict=True):
+            total += hint.weight * tf.reduce_mean((student - teacher) ** 2)
+        return total
+
+    def _exit_loss(self, step: Step, index: int, *, is_last: bool) -> Tensor:
+        alpha, temperature = step.numbers["alpha"], step.numbers["temperature"]
+        teaching, logits = self._params.exits, step.exits[index]
+        loss = cross_entropy(logits, step.labels, self._ignore_label)
+        if is_last or teaching.teacher:
+            taught = self._loss(logits, step.teacher_logits, temperature, step.labels)
+            share = (1.0 - alpha) * step.numbers.get("warm_up", 1.0)
+            loss = alpha * loss + share * taught
+        if not is_last and teaching.last_exit:
+            loss += teaching.last_exit * kd(logits, tf.stop_gradient(step.exits[-1]), temperature)
+        return loss

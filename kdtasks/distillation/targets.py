@@ -1,19 +1,27 @@
-"""The teacher's targets: augmented views and its logits on them, computed once for everybody."""
+"""The teacher's targets: what it says of every augmented view, computed once for everybody."""
 
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kdtasks.atomic import atomic_folder, write_json
+from kdtasks.atomic import atomic_folder, read_json, write_json
+from kdtasks.datasets.prepared import PreparedDataset
+from kdtasks.distillation.halves import as_halves
+from kdtasks.distillation.online import DESCRIPTION, open_online
 from kdtasks.errors import TeacherError
 from kdtasks.params.data import AugmentationParams
 from kdtasks.training.accuracy import accuracy
-from kdtasks.training.examples import TrainingExamples
+from kdtasks.training.examples import Examples, TrainingExamples
 from kdtasks.training.views import count_views, draw_view
 
 if TYPE_CHECKING:
     from kdtasks.teachers.teacher import Teacher
+
+# Answers, float32, that are held in memory at a time.
+_CHUNK_BYTES = 128_000_000
 
 
 def write_targets(
@@ -25,82 +33,136 @@ def write_targets(
     augmentation: AugmentationParams,
     num_classes: int,
     ignore_label: int | None = None,
+    layers: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Draw every view, run the teacher on it and write both, a view at a time.
 
     Arguments:
+        teacher: opened with `layers`.
         images: uint8 [N, height, width, channels], the training split.
         labels: integers [N] or masks [N, height, width].
         ignore_label: label that is left out of the teacher's agreement with the labels.
+        layers: hidden layers of the teacher whose features are kept.
 
     Returns:
         the content of `targets.json`.
 
     Raises:
-        TeacherError: a logit is not finite, or does not fit into float16.
+        TeacherError: an answer is not finite or does not fit into float16, or the disk has no room.
     """
     views = count_views(augmentation)
-    logits_shape = (views, *labels.shape, num_classes)
-    _foresee(views * images.nbytes, 2 * int(np.prod(logits_shape)))
+    of_one = teacher.run(np.asarray(images[:1]))
+    chunk = max(1, _CHUNK_BYTES // sum(answer.nbytes for answer in of_one))
+    shapes = [answer.shape[1:] for answer in of_one[1:]]
+    files = {
+        "views.npy": (np.dtype(np.uint8), images.shape),
+        "labels.npy": (labels.dtype, labels.shape),
+        "logits.npy": (np.dtype(np.float16), (*labels.shape, num_classes)),
+    }
+    for index, shape in enumerate(shapes):
+        files[f"features-{index}.npy"] = (np.dtype(np.float16), (len(images), *shape))
+    _foresee(
+        folder,
+        {
+            name: views * kind.itemsize * int(np.prod(shape))
+            for name, (kind, shape) in files.items()
+        },
+        layers,
+    )
     agreement = []
     with atomic_folder(folder) as partial:
-        view_file = _create(partial / "views.npy", np.uint8, (views, *images.shape))
-        label_file = _create(partial / "labels.npy", labels.dtype, (views, *labels.shape))
-        logits_file = _create(partial / "logits.npy", np.float16, logits_shape)
+        view_file, label_file, *answer_files = (
+            np.lib.format.open_memmap(partial / name, mode="w+", dtype=kind, shape=(views, *shape))
+            for name, (kind, shape) in files.items()
+        )
         for view in range(views):
             moved, moved_labels = draw_view(images, labels, view=view, augmentation=augmentation)
-            logits = teacher.logits(moved)
-            _check_range(logits)
-            view_file[view], label_file[view], logits_file[view] = moved, moved_labels, logits
-            agreement.append(accuracy(logits.argmax(axis=-1), moved_labels, ignore_label))
+            view_file[view], label_file[view] = moved, moved_labels
+            for start in range(0, len(images), chunk):
+                rows = slice(start, start + chunk)
+                answers = as_halves(teacher.run(moved[rows]), layers)
+                for file, answer in zip(answer_files, answers, strict=True):
+                    file[view, rows] = answer
+            predicted = answer_files[0][view].argmax(axis=-1)
+            agreement.append(accuracy(predicted, moved_labels, ignore_label))
             print(f"view {view + 1}/{views}: the teacher agrees with {agreement[-1]:.2%} of labels")
-        for file in (view_file, label_file, logits_file):
+        for file in (view_file, label_file, *answer_files):
             file.flush()
         summary = {
+            "mode": "cached",
             "views": views,
             "pictures": len(images),
             "classes": num_classes,
             "agreement": agreement,
+            "features": [
+                {"layer": layer, "shape": list(shape), "file": f"features-{index}.npy"}
+                for index, (layer, shape) in enumerate(zip(layers, shapes, strict=True))
+            ],
         }
-        write_json(partial / "targets.json", summary)
+        write_json(partial / DESCRIPTION, summary)
     return summary
 
 
-def open_targets(folder: Path) -> TrainingExamples:
-    """Open the targets, memory-mapped.
+def open_targets(
+    folder: Path, dataset: PreparedDataset, *, seed: int, layers: Sequence[str] = ()
+) -> Examples:
+    """Open the targets: cached ones memory-mapped, online ones with the teacher beside them.
+
+    Arguments:
+        dataset: its training split is what an online teacher is asked about.
+        seed: the student's, which decides the views that an online teacher is asked about.
+        layers: the teacher's hidden layers whose features are needed, in this order.
 
     Raises:
-        TeacherError: the folder is incomplete.
+        TeacherError: the folder is incomplete, or does not have the features of a layer.
     """
-    for name in ("targets.json", "views.npy", "labels.npy", "logits.npy"):
-        if not (folder / name).is_file():
-            raise TeacherError(f"{folder} holds no {name}; run `dvc repro targets`")
+    described = read_json(_existing(folder, DESCRIPTION))
+    known = {features["layer"]: features for features in described["features"]}
+    for layer in layers:
+        if layer not in known:
+            raise TeacherError(
+                f"{folder} has the features of {sorted(known) or 'no layer'}, not of {layer!r}; "
+                "add it to targets.features and run `dvc repro targets`"
+            )
+    if described["mode"] == "online":
+        images, labels = dataset.images("train"), dataset.labels("train")
+        return open_online(folder, described, images, labels, seed=seed, layers=layers)
+
+    def mapped(name: str) -> np.ndarray:
+        array: np.ndarray = np.load(_existing(folder, name), mmap_mode="r")
+        return array
+
     return TrainingExamples(
-        images=np.load(folder / "views.npy", mmap_mode="r"),
-        labels=np.load(folder / "labels.npy", mmap_mode="r"),
-        teacher_logits=np.load(folder / "logits.npy", mmap_mode="r"),
+        images=mapped("views.npy"),
+        labels=mapped("labels.npy"),
+        teacher_logits=mapped("logits.npy"),
+        teacher_features=tuple(mapped(known[layer]["file"]) for layer in layers),
     )
 
 
-def _create(path: Path, dtype: Any, shape: tuple[int, ...]) -> np.memmap:
-    return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+def answer_files(folder: Path) -> list[Path]:
+    """Files whose content, with params and pictures, decides what a student is taught."""
+    drawn = {folder / "views.npy", folder / "labels.npy"}
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path not in drawn)
 
 
-def _check_range(logits: np.ndarray) -> None:
-    if not np.isfinite(logits).all():
+def _existing(folder: Path, name: str) -> Path:
+    if not (folder / name).is_file():
+        raise TeacherError(f"{folder} holds no {name}; run `dvc repro targets`")
+    return folder / name
+
+
+def _foresee(folder: Path, sizes: dict[str, int], layers: Sequence[str]) -> None:
+    """Say how much is going to be written, and refuse it where there is no room."""
+    views, _, logits, *features = (f"{size / 1e6:,.1f} MB" for size in sizes.values())
+    parts = [f"{views} of views", f"{logits} of logits"]
+    parts += [f"{size} of features of {name}" for size, name in zip(features, layers, strict=True)]
+    print(f"targets take {', '.join(parts)}")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    needed, free = sum(sizes.values()), shutil.disk_usage(folder.parent).free
+    if needed > free:
         raise TeacherError(
-            "the teacher's logits are not all finite; look at its weights, and at the range of "
-            "its input"
+            f"the targets need {needed / 1e9:,.2f} GB, {folder.parent} has {free / 1e9:,.2f} GB "
+            "free; lower augmentation.views, name fewer targets.features, or set targets.mode to "
+            "online, which stores no answers"
         )
-    largest = np.abs(logits).max()
-    if largest > np.finfo(np.float16).max:
-        raise TeacherError(
-            f"the teacher's logits reach {largest:g}; targets are stored as float16, which holds "
-            "up to 65,504: scale the teacher's last layer down"
-        )
-
-
-def _foresee(view_bytes: int, logits_bytes: int) -> None:
-    print(
-        f"targets take {view_bytes / 1e6:,.1f} MB of views, {logits_bytes / 1e6:,.1f} MB of logits"
-    )

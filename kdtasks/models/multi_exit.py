@@ -1,9 +1,11 @@
 """A network with one exit or several, and its segments."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from kdtasks.backend import keras, tf
+from kdtasks.errors import ModelError, did_you_mean
 from kdtasks.models.cost import count_macs
 
 
@@ -23,6 +25,32 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class TappedModel:
+    """A network that hands over features of some of its blocks beside its logits.
+
+    Attributes:
+        network: `keras.Model` of the same layers as the one without.
+        num_exits: K.
+    """
+
+    network: Any
+    num_exits: int
+
+    @property
+    def feature_shapes(self) -> list[tuple[int, ...]]:
+        """Shape of each block's features, without the batch."""
+        return [tuple(tensor.shape[1:]) for tensor in self.network.outputs[self.num_exits :]]
+
+    def __call__(
+        self, images: tf.Tensor, *, training: bool = False
+    ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+        """Return the logits of every exit and the features of every block, for pixels 0…255."""
+        outputs = self.network(images, training=training)
+        listed = list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+        return listed[: self.num_exits], listed[self.num_exits :]
+
+
+@dataclass(frozen=True)
 class MultiExitModel:
     """A flat Functional network whose outputs are the logits of its exits, first exit first.
 
@@ -34,10 +62,12 @@ class MultiExitModel:
             K logits, each [batch, classes] or, for segmentation, [batch, height, width, classes].
         taps: for every exit but the last, the names of the layers whose outputs the next segment
             takes.
+        blocks: name of each block that may be looked at to the name of its last layer.
     """
 
     network: Any
     taps: tuple[tuple[str, ...], ...] = ()
+    blocks: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def num_exits(self) -> int:
@@ -53,6 +83,26 @@ class MultiExitModel:
         """Run every exit on float pixels 0…255."""
         outputs = self.network(images, training=training)
         return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+
+    def tapped(self, names: Sequence[str]) -> TappedModel:
+        """Give the features of blocks, or of layers, as outputs behind the logits.
+
+        Raises:
+            ModelError: there is no block or layer of that name; the message lists the blocks.
+        """
+        if not names:
+            return TappedModel(self.network, self.num_exits)
+        layers = {layer.name for layer in self.network.layers}
+        for name in names:
+            if name not in self.blocks and name not in layers:
+                raise ModelError(
+                    f"the network {self.network.name} has no block and no layer {name!r}; its "
+                    f"blocks: {', '.join(self.blocks)}; its layers: {', '.join(sorted(layers))}"
+                    f"{did_you_mean(name, [*self.blocks, *layers])}"
+                )
+        features = [self._output_of(self.blocks.get(name, name)) for name in names]
+        network = keras.Model(self.network.inputs, [*self.network.outputs, *features])
+        return TappedModel(network, self.num_exits)
 
     def segments(self) -> list[Segment]:
         """Cut the network at its taps; the segments share their layers, so their weights, with it.

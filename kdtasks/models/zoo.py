@@ -72,7 +72,8 @@ def build(
         tuple(_layer_name(tensor) for tensor in backbone.taps[exit_name]) for exit_name in exits
     )
     network = keras.Model(image, outputs, name=architecture.name)
-    return MultiExitModel(network=network, taps=taps)
+    blocks = {name: _layer_name(tensors[0]) for name, tensors in backbone.taps.items()}
+    return MultiExitModel(network=network, taps=taps, blocks=blocks)
 
 
 def _picture_head(tensor: Tensor, num_classes: int, name: str) -> Tensor:

@@ -84,13 +84,18 @@ class Params(Section):
                 "a mask each class is: use it for segmentation, kd for classification"
             )
         pairs = [(hint.student, hint.teacher) for hint in self.distill.hints]
-        for student, _ in pairs:
+        for student, teacher in pairs:
             check_block(self.student.model, student, key="distill.hints")
+            if teacher not in self.targets.features:
+                raise ValueError(
+                    f"distill.hints look at {teacher!r} of the teacher, targets.features is "
+                    f"{list(self.targets.features)}; add it there, so that `targets` gives it"
+                )
         if len(set(pairs)) != len(pairs):
             raise ValueError("distill.hints holds a pair of layers twice")
-        if pairs and self.teacher.ensemble > 1:
+        if self.targets.features and self.teacher.ensemble > 1:
             raise ValueError(
-                f"teacher.ensemble is {self.teacher.ensemble}; distill.hints need a single "
+                f"teacher.ensemble is {self.teacher.ensemble}; targets.features need a single "
                 "teacher, since hidden features of several cannot be averaged"
             )
 

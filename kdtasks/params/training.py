@@ -85,9 +85,15 @@ class TargetsParams(Section):
     mode: Literal["cached", "online"] = Field(
         default="cached",
         description="`cached`: the teacher's logits on every view are computed once, before any "
-        "student; `online`: the teacher runs beside the student",
+        "student; `online`: the teacher runs beside the student, on a new view of every picture "
+        "in each epoch; `augmentation.views` then counts for the teacher's training alone",
     )
     batch_size: Count = Field(default=256, description="pictures a teacher pass")
+    features: Names = Field(
+        default=(),
+        description="blocks of a teacher of the zoo, or layers of any Keras teacher, whose hidden "
+        "features are given besides: those that `distill.hints` look at, or more",
+    )
 
 
 class StudentParams(Section):

@@ -57,6 +57,7 @@ def render_page(statistics: dict[str, Any], selection: dict[str, Any], params: P
         wording.milliseconds,
         wording.count,
         wording.millions,
+        wording.more_seeds,
     ):
         environment.filters[write.__name__] = write
     shown = selection["chosen"] or selection["nearest"]
@@ -66,6 +67,7 @@ def render_page(statistics: dict[str, Any], selection: dict[str, Any], params: P
         shown=shown,
         pictures=draw_pictures(statistics, selection, shown),
         headline=wording.headline(statistics, selection),
+        poor_teacher=wording.poor_teacher(statistics),
         number_of_seeds=wording.seeds(len(statistics["seeds"])),
         params_text=_as_yaml(params),
         style=(HERE / "style.css").read_text(encoding="utf-8"),

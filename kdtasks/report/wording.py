@@ -85,15 +85,42 @@ def seeds(number: int) -> str:
 
 def headline(statistics: dict[str, Any], selection: dict[str, Any]) -> str:
     """Say in one sentence what came out; what could not be told is said too."""
-    return f"{'; '.join([*_accuracies(statistics), _shipped(statistics, selection)])}."
+    told = f"{'; '.join([*_accuracies(statistics), _shipped(statistics, selection)])}."
+    warning = poor_teacher(statistics)
+    return f"{warning} {told}" if warning else told
 
 
 def gain_words(gain: dict[str, Any], number_of_seeds: int) -> str:
-    """Say what the seeds show: paired over 3 seeds: +1.3 points, helps."""
-    text = f"paired over {seeds(number_of_seeds)}: {points(gain['mean'])}, {gain['verdict']}"
+    """Say what the seeds show: paired over 3 seeds: +1.3 points (+0.9 to +1.7 points), helps."""
+    interval = f" ({points_range(gain['interval'])})" if gain.get("interval") else ""
+    text = (
+        f"paired over {seeds(number_of_seeds)}: {points(gain['mean'])}{interval}, {verdict(gain)}"
+    )
     if gain["verdict"] == "cannot tell" and number_of_seeds < 2:
         return f"{text} from one seed"
     return text
+
+
+def verdict(gain: dict[str, Any]) -> str:
+    """Write a verdict: helps, hurts, or cannot tell, needs about 4 more seeds."""
+    return f"{gain['verdict']}{more_seeds(gain)}"
+
+
+def more_seeds(gain: dict[str, Any]) -> str:
+    """Write what a verdict is missing, to stand behind it: `, needs about 4 more seeds`, or ``."""
+    needed = gain.get("seeds_needed")
+    return f", needs about {needed:,} more seed{'s' * (needed != 1)}" if needed else ""
+
+
+def poor_teacher(statistics: dict[str, Any]) -> str | None:
+    """Say in one sentence that the teacher is worse than the student from scratch; None if not."""
+    if not statistics["teacher_worse_than_student"]:
+        return None
+    teacher, student = statistics["teacher"]["accuracy"], statistics["student"]["mean"]
+    return (
+        f"The teacher ({percent(teacher)}) is less accurate than the student alone "
+        f"({percent(student)} on average)."
+    )
 
 
 def _accuracies(statistics: dict[str, Any]) -> list[str]:

@@ -47,7 +47,7 @@ def render_page(grid: Grid, options: SweepOptions, summary: dict[str, Any]) -> s
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for write in (numbers.percent, numbers.percent_range, wording.p_text):
+    for write in (numbers.percent, numbers.percent_range, numbers.more_seeds, wording.p_text):
         environment.filters[write.__name__] = write
     environment.globals["in_points"] = wording.in_points
     has_figure = any("gain" in point for point in summary["points"])

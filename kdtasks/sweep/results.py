@@ -1,8 +1,7 @@
 """The figures of one point: read where it ran, kept beside the clones."""
 
-import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kdtasks.atomic import read_json, write_json
 from kdtasks.errors import StageError
@@ -18,6 +17,7 @@ class PointResult(NamedTuple):
     validation: dict[int, float]  # distilled, validation split, last exit
     teacher: float  # test split
     rows: int  # of the test split
+    bootstrap: tuple[float, float]  # interval of the mean gain over test pictures
 
 
 def read_result(folder: Path, params: Params) -> PointResult:
@@ -41,6 +41,7 @@ def read_result(folder: Path, params: Params) -> PointResult:
             },
             float(compare["teacher"]["accuracy"]),
             int(compare["rows"]),
+            _ends(compare["gain"]["bootstrap_interval"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise StageError(
@@ -66,7 +67,17 @@ def kept_result(path: Path, inputs: str) -> PointResult | None:
             key: {int(seed): value for seed, value in result[key].items()}
             for key in ("student", "distilled", "validation")
         }
-        found = PointResult(**tables, teacher=result["teacher"], rows=result["rows"])
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
-        return None  # of another version of this code
+        found = PointResult(
+            **tables,
+            teacher=result["teacher"],
+            rows=result["rows"],
+            bootstrap=_ends(result["bootstrap"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None  # damaged, or of another version of this code
     return found if known == inputs else None
+
+
+def _ends(interval: Any) -> tuple[float, float]:
+    low, high = interval
+    return float(low), float(high)

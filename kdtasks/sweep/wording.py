@@ -9,7 +9,9 @@ from kdtasks.runner.wording import quantity
 
 def headline(summary: dict[str, Any]) -> str:
     """Say in one or two sentences what came out; what could not be told is said too."""
-    return " ".join([found(summary), *([chosen(summary)] if summary["chosen"] else [])])
+    warning = poor_teachers(summary)
+    sentences = [warning, found(summary), chosen(summary) if summary["chosen"] else None]
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def found(summary: dict[str, Any]) -> str:
@@ -54,8 +56,15 @@ def p_text(value: float | None) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def verdict_text(gain: dict[str, Any]) -> str:
-    """Write a verdict, and how many more seeds it may take where there is none."""
-    needed = gain["seeds_needed"]
-    more = f", about {needed} more {'seed' if needed == 1 else 'seeds'}" if needed else ""
-    return f"{gain['verdict']}{more}"
+def poor_teachers(summary: dict[str, Any]) -> str | None:
+    """Name the points whose teacher is worse than the student from scratch; None if none is."""
+    compared = [point for point in summary["points"] if "gain" in point]
+    poor = [point for point in compared if point["teacher"] < point["student"]["mean"]]
+    if not poor:
+        return None
+    where = (
+        "At every point"
+        if len(poor) == len(compared)
+        else f"At {'; '.join(p['label'] for p in poor)}"
+    )
+    return f"{where} the teacher is less accurate than the student from scratch."

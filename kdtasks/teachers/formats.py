@@ -4,16 +4,18 @@ import json
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from kdtasks.backend import keras, keras_3, tf
 from kdtasks.errors import TeacherError
+from kdtasks.teachers.hidden import with_features
 from kdtasks.teachers.safe_configs import check_config
 from kdtasks.teachers.safe_graphs import check_saved_model
 
@@ -28,23 +30,27 @@ class OpenedNetwork:
         batch_size: pictures that every run takes; None where any number will do.
         input_shape: without the batch; None where a size is free.
         output_shape: without the batch.
-        run: float32 batch to float32 outputs.
+        run: float32 batch to float32 outputs, and after them the hidden features that were asked
+            for.
         parameters: number of weights; None where the format does not tell.
     """
 
     batch_size: int | None
     input_shape: tuple[int | None, ...]
     output_shape: tuple[int | None, ...]
-    run: Callable[[np.ndarray], np.ndarray]
+    run: Callable[[np.ndarray], list[np.ndarray]]
     parameters: int | None
 
 
-def open_network(path: Path) -> OpenedNetwork:
+def open_network(path: Path, *, layers: Sequence[str] = ()) -> OpenedNetwork:
     """Open a file without running any code from it.
 
+    Arguments:
+        layers: hidden layers whose features it puts out besides.
+
     Raises:
-        TeacherError: the file is missing, damaged, of an unknown kind, unsafe, or has several
-            inputs or outputs.
+        TeacherError: the file is missing, damaged, of an unknown kind, unsafe, has several inputs
+            or outputs, has no such layer, or is of a kind that gives no features.
     """
     if not path.exists():
         raise TeacherError(f"teacher.path: {path} is not there; give the file of the teacher")
@@ -56,7 +62,7 @@ def open_network(path: Path) -> OpenedNetwork:
     if opener is None:
         raise TeacherError(f"teacher.path: {path} has an unknown ending; give one of {FORMATS}")
     try:
-        return opener(path)
+        return opener(path, layers)
     except (TeacherError, KeyboardInterrupt, MemoryError):
         raise
     except Exception as error:  # a damaged file may fail in any way inside its reader
@@ -67,7 +73,7 @@ def open_network(path: Path) -> OpenedNetwork:
         ) from error
 
 
-def _open_keras(path: Path) -> OpenedNetwork:
+def _open_keras(path: Path, layers: Sequence[str]) -> OpenedNetwork:
     import h5py
 
     with _copy(path, "teacher.keras") as copy:
@@ -82,10 +88,10 @@ def _open_keras(path: Path) -> OpenedNetwork:
         check_config(config, source=str(path))
         library = keras if version.startswith("2.") else keras_3()
         model = library.models.load_model(copy, compile=False, safe_mode=True)
-    return _from_keras(model, path)
+    return _from_keras(library, model, path, layers)
 
 
-def _open_h5(path: Path) -> OpenedNetwork:
+def _open_h5(path: Path, layers: Sequence[str]) -> OpenedNetwork:
     import h5py
     from tf_keras.src.saving.serialization_lib import SafeModeScope
 
@@ -102,7 +108,7 @@ def _open_h5(path: Path) -> OpenedNetwork:
         # Keras 2 has no argument `safe_mode` for this format.
         with SafeModeScope(True):
             model = library.models.load_model(copy, compile=False)
-    return _from_keras(model, path)
+    return _from_keras(library, model, path, layers)
 
 
 @contextmanager
@@ -115,30 +121,36 @@ def _copy(path: Path, name: str) -> Iterator[Path]:
         yield Path(shutil.copyfile(path, Path(folder) / name))
 
 
-def _from_keras(model: Any, path: Path) -> OpenedNetwork:
+def _from_keras(
+    library: ModuleType, model: Any, path: Path, layers: Sequence[str]
+) -> OpenedNetwork:
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise TeacherError(
             f"teacher.path: {path} has {len(model.inputs)} inputs and {len(model.outputs)} "
             "outputs; a teacher has one of each"
         )
 
+    network = with_features(library, model, layers, source=str(path))
+
     @tf.function(reduce_retracing=True)
-    def run(images: tf.Tensor) -> tf.Tensor:
-        return tf.cast(model(images, training=False), tf.float32)
+    def run(images: tf.Tensor) -> list[tf.Tensor]:
+        outputs = network(images, training=False)
+        return [tf.cast(o, tf.float32) for o in (outputs if layers else [outputs])]
 
     batch_size, *input_shape = model.inputs[0].shape
     return OpenedNetwork(
         batch_size=batch_size,
         input_shape=tuple(input_shape),
         output_shape=tuple(model.outputs[0].shape[1:]),
-        run=lambda images: run(tf.constant(images)).numpy(),
+        run=lambda images: [output.numpy() for output in run(tf.constant(images))],
         parameters=int(model.count_params()),
     )
 
 
-def _open_saved_model(path: Path) -> OpenedNetwork:
+def _open_saved_model(path: Path, layers: Sequence[str]) -> OpenedNetwork:
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
+    _refuse_layers(layers, "a SavedModel", path)
     saved = SavedModel.FromString((path / "saved_model.pb").read_bytes())
     check_saved_model(saved, source=str(path))
     loaded = tf.saved_model.load(str(path))
@@ -157,12 +169,12 @@ def _open_saved_model(path: Path) -> OpenedNetwork:
     [(input_name, specification)], [output_name] = inputs.items(), outputs
     batch_size, *input_shape = specification.shape
 
-    def run(images: np.ndarray) -> np.ndarray:
+    def run(images: np.ndarray) -> list[np.ndarray]:
         # `loaded` owns the variables, so it must live as long as this function.
         outputs = loaded.signatures["serving_default"](
             **{input_name: tf.cast(images, specification.dtype)}
         )
-        return tf.cast(outputs[output_name], tf.float32).numpy()
+        return [tf.cast(outputs[output_name], tf.float32).numpy()]
 
     return OpenedNetwork(
         batch_size=batch_size,
@@ -173,9 +185,10 @@ def _open_saved_model(path: Path) -> OpenedNetwork:
     )
 
 
-def _open_tflite(path: Path) -> OpenedNetwork:
+def _open_tflite(path: Path, layers: Sequence[str]) -> OpenedNetwork:
     from ai_edge_litert.interpreter import Interpreter
 
+    _refuse_layers(layers, "a LiteRT file", path)
     interpreter = Interpreter(model_path=str(path), num_threads=1)
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     if len(inputs) != 1 or len(outputs) != 1:
@@ -190,12 +203,12 @@ def _open_tflite(path: Path) -> OpenedNetwork:
                 f"{np.dtype(tensor['dtype']).name}; give the float32 version of this model"
             )
 
-    def run(images: np.ndarray) -> np.ndarray:
+    def run(images: np.ndarray) -> list[np.ndarray]:
         interpreter.resize_tensor_input(inputs[0]["index"], list(images.shape))
         interpreter.allocate_tensors()
         interpreter.set_tensor(inputs[0]["index"], images)
         interpreter.invoke()
-        return np.array(interpreter.get_tensor(outputs[0]["index"]))
+        return [np.array(interpreter.get_tensor(outputs[0]["index"]))]
 
     batch_size, *input_shape = _free_as_none(inputs[0])
     return OpenedNetwork(
@@ -207,11 +220,19 @@ def _open_tflite(path: Path) -> OpenedNetwork:
     )
 
 
+def _refuse_layers(layers: Sequence[str], kind: str, path: Path) -> None:
+    if layers:
+        raise TeacherError(
+            f"targets.features: the teacher {path} is {kind}, which gives no hidden features; "
+            "import it as .keras or .h5, or set targets.features to []"
+        )
+
+
 def _free_as_none(tensor: dict[str, Any]) -> tuple[int | None, ...]:
     return tuple(None if size < 0 else int(size) for size in tensor["shape_signature"])
 
 
-_OPENERS: dict[str, Callable[[Path], OpenedNetwork]] = {
+_OPENERS: dict[str, Callable[[Path, Sequence[str]], OpenedNetwork]] = {
     ".keras": _open_keras,
     ".h5": _open_h5,
     ".hdf5": _open_h5,

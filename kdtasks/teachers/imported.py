@@ -50,7 +50,7 @@ def import_teacher(
     ranges = [params.input] if params.input != "auto" else list(INPUT_RANGES)
     accuracies, outputs = {}, {}
     for name in ranges:
-        outputs[name] = run_in_batches(network, probe, name)
+        outputs[name] = run_in_batches(network, probe, name)[0]
         accuracies[name] = accuracy(outputs[name].argmax(axis=-1), truth, ignore_label)
     chosen = max(ranges, key=lambda name: accuracies[name])
     if params.input == "auto":
@@ -94,17 +94,17 @@ def _check_better_than_guessing(reached: float, labels: np.ndarray, source: Path
 
 def run_in_batches(
     network: OpenedNetwork, images: Any, input_range: str, *, batch_size: int = 256
-) -> np.ndarray:
-    """Scale raw pixels and run the network, float32 [N, …, classes]."""
+) -> list[np.ndarray]:
+    """Scale raw pixels and run the network: outputs float32 [N, …, classes], then features."""
     scale, offset = (np.float32(number) for number in INPUT_RANGES[input_range])
     size = network.batch_size or batch_size
-    outputs = []
+    passes = []
     for start in range(0, len(images), size):
         batch = images[start : start + size] * scale + offset
         if network.batch_size:
             batch = np.resize(batch, (size, *batch.shape[1:]))  # fills the last one up
-        outputs.append(network.run(batch))
-    return np.concatenate(outputs)[: len(images)]
+        passes.append(network.run(batch))
+    return [np.concatenate(parts)[: len(images)] for parts in zip(*passes, strict=True)]
 
 
 def _check_shapes(

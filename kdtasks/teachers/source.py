@@ -4,15 +4,12 @@ from pathlib import Path
 
 from kdtasks.atomic import write_json
 from kdtasks.datasets.prepared import PreparedDataset
-from kdtasks.distillation.objective import label_objective
 from kdtasks.params import Params
 from kdtasks.teachers.imported import import_teacher
 from kdtasks.teachers.teacher import open_teacher
+from kdtasks.teachers.trained import train_teacher
 from kdtasks.training.accuracy import accuracy
-from kdtasks.training.examples import TrainingExamples
 from kdtasks.training.history import write_history
-from kdtasks.training.run import run_training, schedule_of
-from kdtasks.training.views import draw_views
 
 FOLDER = Path("models/teacher")
 
@@ -22,32 +19,7 @@ def make_teacher(params: Params, dataset: PreparedDataset) -> None:
     if params.teacher.source == "import":
         _import(params, dataset)
     else:
-        _train(params, dataset)
-
-
-def _train(params: Params, dataset: PreparedDataset) -> None:
-    assert params.teacher.model is not None  # the params section refuses it
-    images, labels = dataset.images("train"), dataset.labels("train")
-    run_training(
-        "teacher",
-        params,
-        dataset=dataset,
-        examples=TrainingExamples(
-            *draw_views(
-                images, labels, params.augmentation, memory_limit_mb=params.train.memory_limit_mb
-            )
-        ),
-        objective=label_objective(dataset.ignore_label),
-        architecture=params.teacher.model,
-        exits=(),
-        schedule=schedule_of(
-            params,
-            epochs=params.teacher.epochs,
-            learning_rate=params.teacher.learning_rate,
-            seed=params.teacher.seed,
-        ),
-        inputs=[Path("data/prepared/dataset.json")],
-    )
+        train_teacher(params, dataset)
 
 
 def _import(params: Params, dataset: PreparedDataset) -> None:

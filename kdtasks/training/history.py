@@ -6,6 +6,8 @@ from pathlib import Path
 
 from kdtasks.atomic import atomic_file
 
+# Of every run; a run with a teacher has more columns behind them: `teacher_agreement`, the share of
+# the training labels that the teacher gets right, and the objective's numbers of the epoch.
 COLUMNS = ("epoch", "loss", "accuracy", "validation_loss", "validation_accuracy")
 
 
@@ -15,6 +17,20 @@ def write_history(path: Path, history: Sequence[dict[str, float]]) -> None:
     Speed is left out: it is the one figure that differs between two runs of the same thing.
     """
     with atomic_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=COLUMNS, lineterminator="\n")
+        names = tuple(history[0]) if history else COLUMNS
+        writer = csv.DictWriter(file, fieldnames=names, lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)
+
+
+def mean_history(histories: Sequence[Sequence[dict[str, float]]]) -> list[dict[str, float]]:
+    """Return the mean of several courses of the same number of epochs, epoch by epoch."""
+    return [
+        {
+            name: records[0][name]
+            if name == "epoch"
+            else round(sum(record[name] for record in records) / len(records), 6)
+            for name in COLUMNS
+        }
+        for records in zip(*histories, strict=True)
+    ]

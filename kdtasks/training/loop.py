@@ -1,18 +1,20 @@
 """The training loop: blocks of many steps inside one compiled function."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from kdtasks.backend import Tensor, keras, tf
-from kdtasks.distillation.losses import cross_entropy
-from kdtasks.distillation.objective import Objective
+from kdtasks.backend import keras, tf
+from kdtasks.distillation.hints import HintMatcher, student_blocks
+from kdtasks.distillation.losses.cross_entropy import cross_entropy
+from kdtasks.distillation.step import Objective
 from kdtasks.models.multi_exit import MultiExitModel
 from kdtasks.reproducibility import generator
 from kdtasks.training.accuracy import accuracy
+from kdtasks.training.block import compile_block
 from kdtasks.training.checkpoint import Checkpoint, Progress
 from kdtasks.training.examples import Block, Examples, Layout
 from kdtasks.training.guard import Guard
@@ -65,7 +67,7 @@ def train(
     checkpoint: Checkpoint | None = None,
     ignore_label: int | None = None,
 ) -> list[dict[str, float]]:
-    """Train in place and return one record an epoch (see `history.COLUMNS`).
+    """Train in place and return one record an epoch (see `history`).
 
     All randomness of an epoch is a function of the seed and the epoch's number, so a run that
     goes on from a checkpoint ends with the same bits as one that never stopped.
@@ -79,24 +81,34 @@ def train(
         ignore_label: label of pixels that count in no accuracy.
 
     Raises:
-        TrainingError: the loss is not a number, or one class only is predicted.
+        TrainingError: the loss is not a number, one class only is predicted, or the features of a
+            hint do not fit.
     """
     batch_size = min(schedule.batch_size, examples.num_examples)
     steps = examples.num_examples // batch_size
     optimizer = keras.optimizers.legacy.Adam(
         keras.optimizers.schedules.CosineDecay(schedule.learning_rate, schedule.epochs * steps)
     )
-    optimizer._create_all_weights(model.network.trainable_variables)
+    if examples.megabytes() <= schedule.memory_limit_mb:
+        examples = examples.in_memory()
+    layout = examples.layout
+    tapped = model.tapped(student_blocks(objective.hints))
+    matcher = HintMatcher(
+        objective.hints,
+        student_shapes=tapped.feature_shapes,
+        teacher_shapes=layout.features,
+        seed=schedule.seed,
+    )
+    optimizer._create_all_weights([*model.network.trainable_variables, *matcher.variables])
     progress = checkpoint.load() if checkpoint else None
     if progress is None:
         progress = Progress(epoch=0, arrays=[], history=[])
     else:
         print(f"going on from the checkpoint after epoch {progress.epoch}")
-        _set_state(model, optimizer, progress.arrays)
-    if examples.megabytes() <= schedule.memory_limit_mb:
-        examples = examples.in_memory()
-    layout = examples.layout
-    run_block = _compile(model, optimizer, objective, batch_size, layout, ignore_label)
+        _set_state(model, matcher, optimizer, progress.arrays)
+    run_block = compile_block(
+        tapped, matcher, optimizer, objective, batch_size, layout, ignore_label=ignore_label
+    )
     predictor = Predictor(model)
     guard = Guard(
         patience=min(schedule.guard_epochs, schedule.last_epoch),
@@ -116,66 +128,27 @@ def train(
             batch_size=batch_size,
             steps_per_block=_steps_per_block(batch_size, layout),
         )
-        done, loss_sum, correct, counted = 0, 0.0, 0.0, 0.0
+        numbers = objective.numbers(epoch=epoch, epochs=schedule.epochs, history=history)
+        inputs = {name: tf.constant(value, tf.float32) for name, value in numbers.items()}
+        done, sums = 0, np.zeros(4)
         reporter.start_epoch(epoch)
         for block in _made_ahead(blocks):
-            block_loss, block_correct, block_counted = (float(x) for x in run_block(*block))
+            sums += run_block(*block, inputs).numpy()
             done += len(block.images)
-            loss_sum, correct = loss_sum + block_loss, correct + block_correct
-            counted += block_counted
-            guard.check_loss(loss_sum, epoch=epoch)
-            reporter.show_block(done * batch_size, loss=loss_sum / done)
-        record = {"epoch": epoch, "loss": loss_sum / steps, "accuracy": correct / max(counted, 1)}
+            guard.check_loss(float(sums[0]), epoch=epoch)
+            reporter.show_block(done * batch_size, loss=float(sums[0]) / done)
+        loss, correct, agreed, counted = sums.tolist()
+        record = {"epoch": epoch, "loss": loss / steps, "accuracy": correct / max(counted, 1)}
         record |= _validate(predictor, guard, validation, epoch=epoch, ignore_label=ignore_label)
+        if layout.logits != (0,):
+            record["teacher_agreement"] = agreed / max(counted, 1)
+        record |= numbers
         history.append({name: round(value, 6) for name, value in record.items()})
         reporter.end_epoch(record)
         if checkpoint:
-            state = _get_state(model, optimizer)
+            state = _get_state(model, matcher, optimizer)
             checkpoint.save(Progress(epoch, state, history, guard.collapsed_epochs))
     return history
-
-
-def _compile(
-    model: MultiExitModel,
-    optimizer: Any,
-    objective: Objective,
-    batch_size: int,
-    layout: Layout,
-    ignore_label: int | None,
-) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
-    """Compile a block of steps: sums of loss, of correct predictions and of counted labels."""
-    variables = model.network.trainable_variables
-
-    def specification(shape: tuple[int, ...], dtype: Any) -> Any:
-        return tf.TensorSpec((None, batch_size, *shape), tf.as_dtype(dtype))
-
-    @tf.function(
-        input_signature=[
-            specification(layout.image, np.uint8),
-            specification(layout.label, layout.label_type),
-            specification(layout.logits, np.float16),
-            tuple(specification(shape, np.float16) for shape in layout.features),
-        ]
-    )
-    def run_block(
-        images: Tensor, labels: Tensor, teacher: Tensor, features: tuple[Tensor, ...]
-    ) -> tuple[Tensor, ...]:
-        loss_sum, correct, counted = tf.constant(0.0), tf.constant(0.0), tf.constant(0.0)
-        for step in tf.range(tf.shape(images)[0]):
-            step_labels = tf.cast(labels[step], tf.int32)
-            with tf.GradientTape() as tape:
-                exits = model.logits(tf.cast(images[step], tf.float32), training=True)
-                loss = objective(exits, step_labels, tf.cast(teacher[step], tf.float32))
-            gradients = tape.gradient(loss, variables)
-            optimizer.apply_gradients(zip(gradients, variables, strict=True))
-            loss_sum += loss
-            predicted = tf.argmax(exits[-1], axis=-1, output_type=tf.int32)
-            correct += tf.reduce_sum(tf.cast(predicted == step_labels, tf.float32))
-            is_counted = tf.not_equal(step_labels, -1 if ignore_label is None else ignore_label)
-            counted += tf.reduce_sum(tf.cast(is_counted, tf.float32))
-        return loss_sum, correct, counted
-
-    return run_block
 
 
 def _steps_per_block(batch_size: int, layout: Layout) -> int:
@@ -222,11 +195,16 @@ def _reset_random_layers(model: MultiExitModel, seed: int, epoch: int) -> None:
             random._generator.reset_from_seed(int(seeds.integers(2**31)))
 
 
-def _get_state(model: MultiExitModel, optimizer: Any) -> list[np.ndarray]:
-    return [*model.network.get_weights(), *optimizer.get_weights()]
+def _get_state(model: MultiExitModel, matcher: HintMatcher, optimizer: Any) -> list[np.ndarray]:
+    projections = [variable.numpy() for variable in matcher.variables]
+    return [*model.network.get_weights(), *projections, *optimizer.get_weights()]
 
 
-def _set_state(model: MultiExitModel, optimizer: Any, arrays: list[np.ndarray]) -> None:
-    split = len(model.network.weights)
-    model.network.set_weights(arrays[:split])
-    optimizer.set_weights(arrays[split:])
+def _set_state(
+    model: MultiExitModel, matcher: HintMatcher, optimizer: Any, arrays: list[np.ndarray]
+) -> None:
+    remaining = iter(arrays)
+    model.network.set_weights([next(remaining) for _ in model.network.weights])
+    for variable in matcher.variables:
+        variable.assign(next(remaining))
+    optimizer.set_weights(list(remaining))

@@ -1,12 +1,13 @@
-"""A whole training run of a stage: build, train, write model, metrics and history."""
+"""A whole training run of a stage: build and train, then write model, metrics and history."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kdtasks.atomic import write_json
 from kdtasks.datasets.prepared import PreparedDataset
-from kdtasks.distillation.objective import Objective
+from kdtasks.distillation.step import Objective
 from kdtasks.models.multi_exit import MultiExitModel
 from kdtasks.models.saved import save_model
 from kdtasks.models.zoo import build
@@ -24,6 +25,21 @@ from kdtasks.training.loop import Schedule, train
 CHECKPOINTS = Path(".kdtasks/checkpoints")
 
 
+@dataclass(frozen=True)
+class Trained:
+    """A trained network, and what it was trained as.
+
+    Its checkpoint is to be removed once the outputs are written.
+    """
+
+    model: MultiExitModel
+    history: list[dict[str, float]]
+    checkpoint: Checkpoint
+    architecture: Architecture
+    exits: tuple[str, ...]
+    schedule: Schedule
+
+
 def run_training(
     name: str,
     params: Params,
@@ -35,8 +51,8 @@ def run_training(
     exits: Sequence[str],
     schedule: Schedule,
     inputs: Sequence[Path],
-) -> None:
-    """Train a network of the zoo and write `models/`, `metrics/` and `plots/` under its name.
+) -> Trained:
+    """Train a network of the zoo; nothing is written but its checkpoint.
 
     A run that was interrupted goes on from its last whole epoch.
 
@@ -61,24 +77,32 @@ def run_training(
         CHECKPOINTS / f"{name.replace('/', '-')}.npz",
         settings=[name, params.model_dump(mode="json"), files_hash(inputs)],
     )
-    validation = (dataset.images("validation"), dataset.labels("validation"))
     history = train(
         model,
         examples,
-        validation=validation,
+        validation=(dataset.images("validation"), dataset.labels("validation")),
         objective=objective,
         schedule=schedule,
         checkpoint=checkpoint,
         ignore_label=dataset.ignore_label,
     )
-    save_model(Path("models") / name, model, architecture=architecture, exits=exits)
-    write_history(Path("plots") / f"{name}.csv", history)
+    return Trained(model, history, checkpoint, architecture, tuple(exits), schedule)
+
+
+def write_trained(name: str, trained: Trained, dataset: PreparedDataset) -> None:
+    """Write `models/`, `metrics/` and `plots/` under a name, and forget the checkpoint."""
+    model, schedule = trained.model, trained.schedule
+    images, labels = dataset.images("validation"), dataset.labels("validation")
+    save_network(Path("models") / name, trained)
+    write_history(Path("plots") / f"{name}.csv", trained.history)
     write_json(
         Path("metrics") / f"{name}.json",
         {
             "validation": {
-                "accuracy": exit_accuracies(model, *validation, ignore_label=dataset.ignore_label),
-                "loss": history[-1]["validation_loss"],
+                "accuracy": exit_accuracies(
+                    model, images, labels, ignore_label=dataset.ignore_label
+                ),
+                "loss": trained.history[-1]["validation_loss"],
             },
             "parameters": model.count_parameters(),
             "macs": model.macs(),
@@ -86,10 +110,22 @@ def run_training(
             "seed": schedule.seed,
         },
     )
-    checkpoint.remove()
+    trained.checkpoint.remove()
 
 
-def schedule_of(params: Params, *, epochs: int, learning_rate: float, seed: int) -> Schedule:
+def save_network(folder: Path, trained: Trained) -> None:
+    """Write the network alone."""
+    save_model(folder, trained.model, architecture=trained.architecture, exits=trained.exits)
+
+
+def schedule_of(
+    params: Params,
+    *,
+    epochs: int,
+    learning_rate: float,
+    seed: int,
+    stop_epoch: int | None = None,
+) -> Schedule:
     """Make the schedule of a run out of the section `train`, which all runs share."""
     return Schedule(
         epochs=epochs,
@@ -98,6 +134,7 @@ def schedule_of(params: Params, *, epochs: int, learning_rate: float, seed: int)
         seed=seed,
         memory_limit_mb=params.train.memory_limit_mb,
         guard_epochs=params.train.guard_epochs,
+        stop_epoch=stop_epoch,
     )
 
 

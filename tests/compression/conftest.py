@@ -117,7 +117,8 @@ def chain_outputs() -> Callable[[Any, np.ndarray], list[np.ndarray]]:
 def make_fine_tuning(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Give a function that makes a fine-tuning on random targets, five steps an epoch."""
     from kdtasks.compression.fine_tuning import FineTuning
-    from kdtasks.distillation.objective import distillation_objective
+    from kdtasks.distillation.objective import DistillationObjective
+    from kdtasks.params.distillation import DistillParams
     from kdtasks.training.examples import TrainingExamples
     from kdtasks.training.guard import Guard
     from kdtasks.training.loop import Schedule
@@ -133,7 +134,7 @@ def make_fine_tuning(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
         return FineTuning(
             examples=TrainingExamples(images, labels, teacher_logits),
             validation=(images[0], labels[0]),
-            objective=distillation_objective(alpha=0.1, temperature=4.0),
+            objective=DistillationObjective(DistillParams(alpha=0.1, temperature=4.0)),
             schedule=lambda epochs: Schedule(
                 epochs=epochs,
                 batch_size=16,

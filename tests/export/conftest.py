@@ -64,7 +64,7 @@ def trained() -> Trained:
     """Train a network with two exits on scikit-learn's digits, in seconds."""
     from sklearn.datasets import load_digits
 
-    from kdtasks.distillation.objective import label_objective
+    from kdtasks.distillation.label_objective import LabelObjective
     from kdtasks.models.zoo import build
     from kdtasks.reproducibility import seed_everything
     from kdtasks.training.examples import TrainingExamples
@@ -80,7 +80,7 @@ def trained() -> Trained:
         model,
         TrainingExamples(images[None, :1200], labels[None, :1200]),
         validation=(images[1200:1400], labels[1200:1400]),
-        objective=label_objective(),
+        objective=LabelObjective(),
         schedule=Schedule(
             epochs=16,
             batch_size=32,

@@ -61,6 +61,27 @@ def test_a_csv_plot_is_a_link_and_a_picture(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
+    ("columns", "panels"),
+    [
+        ("loss,validation_loss", 1),
+        ("loss,accuracy", 2),
+        ("accuracy,alpha", 1),
+        ("loss,accuracy,temperature", 3),
+    ],
+)
+def test_losses_shares_and_larger_numbers_have_axes_of_their_own(
+    columns: str, panels: int, tmp_path: Path
+):
+    numbers = {"loss": 3.0, "validation_loss": 2.0, "accuracy": 0.5, "alpha": 1.0, "temperature": 4}
+    row = ",".join(str(numbers[name]) for name in columns.split(","))
+    path = tmp_path / "run.csv"
+    path.write_text(f"epoch,{columns}\n1,{row}\n2,{row}\n", encoding="utf-8")
+    picture = plot_markdown(path, "run.csv").partition("base64,")[2].removesuffix(")")
+    width = int.from_bytes(base64.b64decode(picture)[16:20], "big")  # of the PNG's header
+    assert width == panels * round(4.2 * 90)
+
+
+@pytest.mark.parametrize(
     ("name", "text"),
     [
         ("plot.json", "[]"),

@@ -41,7 +41,7 @@ CASES = [
     (
         "distill.alpha",
         {"schedule": "cosin", "start": 1.0, "end": 0.1},
-        "distill.alpha.schedule: got \"cosin\"; allowed: linear, cosine, gap; did you mean 'cosine'",
+        'distill.alpha.schedule: got "cosin"; allowed: linear, cosine, gap; did you mean \'cos',
     ),
     (
         "distill.alpha",

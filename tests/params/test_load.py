@@ -117,20 +117,31 @@ HINT = {"student": "block_1", "teacher": "block_2", "weight": 0.5}
 def test_hints_between_layers_that_are_not_there_or_named_twice(
     changed: Callable[..., Any], hints: list[dict[str, Any]], message: str
 ):
+    content = changed("distill.hints", hints)
+    content["targets"]["features"] = ["block_2"]
     with pytest.raises(ParamsError, match=message):
-        parse_params(changed("distill.hints", hints))
+        parse_params(content)
 
 
-def test_hints_of_several_teachers_are_refused(changed: Callable[..., Any]):
+def test_hints_from_layers_that_the_targets_do_not_give_are_refused(changed: Callable[..., Any]):
     content = changed("distill.hints", [HINT])
+    content["targets"]["features"] = ["block_1"]
+    message = r"look at 'block_2' of the teacher, targets\.features is \['block_1'\]; add it there"
+    with pytest.raises(ParamsError, match=message):
+        parse_params(content)
+
+
+def test_features_of_several_teachers_are_refused(changed: Callable[..., Any]):
+    content = changed("targets.features", ["block_2"])
     content["teacher"]["ensemble"] = 3
-    with pytest.raises(ParamsError, match=r"teacher\.ensemble is 3; distill\.hints need a single"):
+    message = r"teacher\.ensemble is 3; targets\.features need a single"
+    with pytest.raises(ParamsError, match=message):
         parse_params(content)
 
 
 def test_hints_go_with_a_teacher_online(changed: Callable[..., Any]):
     content = changed("distill.hints", [HINT])
-    content["targets"]["mode"] = "online"
+    content["targets"] |= {"mode": "online", "features": ["block_2"]}
     params = parse_params(content)
     assert params.distill.hints[0].student == "block_1"
     assert parse_params(params.model_dump(mode="json")) == params

@@ -70,7 +70,8 @@ def test_metrics_of_training_say_what_was_trained(project: Path, params: Params)
         assert len(metrics["validation"]["accuracy"]) == len(metrics["macs"]) == exits
         assert metrics["epochs"] == epochs
         rows = (project / "plots" / f"{name}.csv").read_text(encoding="utf-8").splitlines()
-        assert rows[0] == "epoch,loss,accuracy,validation_loss,validation_accuracy"
+        taught = ",teacher_agreement,alpha,temperature" if name == "distill/1" else ""
+        assert rows[0] == "epoch,loss,accuracy,validation_loss,validation_accuracy" + taught
         assert len(rows) == 1 + epochs
         last = dict(zip(rows[0].split(","), map(float, rows[-1].split(",")), strict=True))
         assert last["validation_loss"] == metrics["validation"]["loss"]

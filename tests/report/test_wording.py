@@ -45,7 +45,8 @@ def test_headline_in_full() -> None:
         "teacher": {"accuracy": 0.979},
         "student": {"mean": 0.951, "interval": [0.948, 0.954]},
         "distill": {"mean": 0.964, "interval": [0.962, 0.966]},
-        "gain": {"mean": 0.013, "verdict": "helps"},
+        "gain": {"mean": 0.013, "interval": [0.009, 0.017], "verdict": "helps"},
+        "teacher_worse_than_student": False,
         "variants": {
             "int8": {
                 "bytes": 41_000,
@@ -56,8 +57,8 @@ def test_headline_in_full() -> None:
     }
     assert wording.headline(statistics, {"chosen": "int8"}).replace(S, " ") == (
         "Teacher 97.9 %; student alone 95.1 ± 0.3 %, distilled 96.4 ± 0.2 % (paired over 3 seeds: "
-        "+1.3 points, helps); shipped int8 model: 41.0 kB, 0.050 ms a picture, 3.1× less compute "
-        "by early exits at −0.4 points."
+        "+1.3 points (+0.9 to +1.7 points), helps); shipped int8 model: 41.0 kB, 0.050 ms a "
+        "picture, 3.1× less compute by early exits at −0.4 points."
     )
 
 
@@ -67,7 +68,8 @@ def test_headline_owns_up() -> None:
         "teacher": {"accuracy": 0.979},
         "student": {"mean": 0.951, "interval": None},
         "distill": {"mean": 0.964, "interval": None},
-        "gain": {"mean": 0.013, "verdict": "cannot tell"},
+        "gain": {"mean": 0.013, "interval": None, "verdict": "cannot tell", "seeds_needed": None},
+        "teacher_worse_than_student": False,
     }
     text = wording.headline(statistics, {"chosen": None}).replace(S, " ")
     assert "paired over 1 seed: +1.3 points, cannot tell from one seed" in text
@@ -75,3 +77,38 @@ def test_headline_owns_up() -> None:
     statistics["gain"] = {"refused": "no test split"}
     text = wording.headline(statistics, {"chosen": None})
     assert text.startswith("Teacher and students were not compared (no test split)")
+
+
+@pytest.mark.parametrize(
+    ("word", "needed", "text"),
+    [
+        ("helps", None, "helps"),
+        ("cannot tell", None, "cannot tell"),
+        ("cannot tell", 1, "cannot tell, needs about 1 more seed"),
+        ("cannot tell", 12, "cannot tell, needs about 12 more seeds"),
+    ],
+)
+def test_verdicts_say_what_is_missing(word: str, needed: int | None, text: str) -> None:
+    assert wording.verdict({"verdict": word, "seeds_needed": needed}) == text
+
+
+def test_headline_says_first_that_the_teacher_is_poor() -> None:
+    statistics = {
+        "seeds": [0, 1, 2],
+        "teacher": {"accuracy": 0.93},
+        "student": {"mean": 0.951, "interval": [0.948, 0.954]},
+        "distill": {"mean": 0.953, "interval": [0.945, 0.961]},
+        "gain": {
+            "mean": 0.002,
+            "interval": [-0.003, 0.007],
+            "verdict": "cannot tell",
+            "seeds_needed": 9,
+        },
+        "teacher_worse_than_student": True,
+    }
+    assert wording.headline(statistics, {"chosen": None}).replace(S, " ") == (
+        "The teacher (93.0 %) is less accurate than the student alone (95.1 % on average). "
+        "Teacher 93.0 %; student alone 95.1 ± 0.3 %, distilled 95.3 ± 0.8 % (paired over 3 seeds: "
+        "+0.2 points (−0.3 to +0.7 points), cannot tell, needs about 9 more seeds); nothing is "
+        "shipped, no variant is within the limits."
+    )

@@ -11,7 +11,7 @@ from kdtasks.datasets.prepared import open_prepared
 from kdtasks.datasets.source import Source
 from kdtasks.errors import TeacherError
 from kdtasks.params import Params, load_params
-from stages import compare, compress, targets, teacher
+from stages import compare, compress, distill, student, targets, teacher
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "mnist-5k.yaml"
 CLASS_NAMES = ("dark", "dim", "light", "bright")
@@ -53,8 +53,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, params: Params) -> 
     network = keras.Sequential(
         [
             keras.Input((8, 8, 1)),
-            keras.layers.GlobalAveragePooling2D(),
-            keras.layers.Dense(4, activation="softmax"),
+            keras.layers.GlobalAveragePooling2D(name="brightness"),
+            keras.layers.Dense(4, activation="softmax", name="nearest"),
         ]
     )
     # The nearest level: −(x − level)² less what all share, sharpened a hundredfold.
@@ -118,6 +118,80 @@ def test_an_imported_teacher_gives_targets(project, params, capsys):
     # Probabilities came back as their logarithms.
     sums = np.exp(logits.astype(np.float32)).sum(axis=-1)
     np.testing.assert_allclose(sums, 1.0, atol=5e-3)
+
+
+def test_an_online_teacher_teaches_beside_the_student(project, params, monkeypatch):
+    """Student and distilled one see the same new views; the teacher is asked about just those."""
+    from kdtasks.training.examples import Block
+    from kdtasks.training.fresh import FreshExamples
+
+    settings = params.model_dump()
+    settings["targets"] |= {"mode": "online", "features": ["brightness"]}
+    settings["distill"] |= {
+        "epochs": 2,
+        "hints": [{"student": "block_1", "teacher": "brightness", "weight": 0.1}],
+    }
+    settings["train"] |= {"batch_size": 8, "guard_epochs": 50}
+    settings["teacher"]["output"] = "probabilities"
+    settings["augmentation"]["shift"] = 0.2
+    params = Params.model_validate(settings)
+    teacher.main(params)
+    targets.main(params)
+    assert not list(Path("data/targets").glob("*.npy"))
+
+    seen: dict[str, list[Block]] = {"student": [], "distill": []}
+    blocks = FreshExamples.blocks
+
+    def watched(self, **rest):
+        for block in blocks(self, **rest):
+            seen["student" if self.answer is None else "distill"].append(block)
+            yield block
+
+    monkeypatch.setattr(FreshExamples, "blocks", watched)
+    student.main(params, "4")
+    distill.main(params, "4")
+    assert len(seen["student"]) == len(seen["distill"]) == 2  # an epoch of three steps is a block
+    for alone, taught in zip(seen["student"], seen["distill"], strict=True):
+        np.testing.assert_array_equal(alone.images, taught.images)
+        np.testing.assert_array_equal(alone.labels, taught.labels)
+        assert taught.logits.shape == (3, 8, 4)
+        assert alone.logits.shape == (3, 8, 0)
+    assert (seen["student"][0].images != seen["student"][1].images).any()
+    sizes = {
+        stage: read_json(Path(f"metrics/{stage}/4.json"))["parameters"]
+        for stage in ("student", "distill")
+    }
+    # Neither the teacher nor the projection of a hint has become a part of the student.
+    assert sizes["student"] == sizes["distill"]
+
+
+def test_a_student_of_the_teachers_shape_is_born_again(project, params):
+    """The teacher's network given to the student: the same weights to train, and no projection."""
+    settings = params.model_dump()
+    network = settings["student"]["model"]
+    settings["teacher"] |= {"source": "train", "path": ".", "model": network, "epochs": 2}
+    settings["student"]["exits"] = []
+    settings["targets"]["features"] = ["block_1"]
+    settings["distill"] |= {
+        "epochs": 2,
+        "hints": [{"student": "block_1", "teacher": "block_1", "weight": 0.1}],
+    }
+    settings["train"] |= {"batch_size": 8, "guard_epochs": 50}
+    params = Params.model_validate(settings)
+    teacher.main(params)
+    targets.main(params)
+    distill.main(params, "4")
+    before, after = (
+        read_json(Path(f"models/{name}/model.json")) for name in ("teacher", "distill/4")
+    )
+    assert before == after
+    weights = [
+        Path(f"models/{name}/model.weights.h5").read_bytes() for name in ("teacher", "distill/4")
+    ]
+    assert len(weights[0]) == len(weights[1])
+    assert weights[0] != weights[1]
+    header = Path("plots/distill/4.csv").read_text().splitlines()[0]
+    assert header.endswith(",teacher_agreement,alpha,temperature")
 
 
 def test_a_missing_teacher_stops_before_anything_is_written(project, params):

@@ -43,6 +43,7 @@ def end(plan: SweepPlan, *, failed: int = 1, seeds: int = 3) -> SweepEnd:
             dict.fromkeys(range(seeds), 0.9 + 0.001 * place),
             0.97,
             360,
+            (-0.02, 0.041),
         )
     return SweepEnd(outcomes, results)
 
@@ -65,6 +66,7 @@ def test_sweep_json_says_it_all(plan: SweepPlan, tmp_path: Path):
     assert first["experiment"] == plan.points[0].experiment
     assert first["gain"]["verdict"] == "helps"
     assert first["gain"]["adjusted_p_value"] >= first["gain"]["p_value"]
+    assert first["gain"]["bootstrap_interval"] == [-0.02, 0.041]
     assert first["gain"]["by_seed"] == pytest.approx({"0": 0.03, "1": 0.031, "2": 0.03})
     assert last["failed"] == "the loss is <not> a number"
     # by validation, which prefers the worst of them on the test split
@@ -80,6 +82,7 @@ def test_the_page_shows_every_point(plan: SweepPlan):
     assert text.count("helps") >= 2
     assert "failed: the loss is &lt;not&gt; a number" in text
     assert "kdtasks sweep -S distill.alpha=0,0.5,0.9 -S distill.temperature=3,6 --seeds 3" in text
+    assert text.count("pictures: −2.0 to +4.1") == 5  # of the points that did not fail
     assert "at 5 %" in text  # the promise of the correction
     assert page.count("<svg") == 1
     assert 'class="chosen"' in page

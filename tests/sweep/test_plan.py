@@ -12,7 +12,7 @@ from kdtasks.sweep.plan import SweepOptions, SweepPlan, make_plan, result_path
 from kdtasks.sweep.results import PointResult, keep_result
 
 SETTINGS = ("distill.alpha=0.1,0.5",)
-RESULT = PointResult({0: 0.9}, {0: 0.91}, {0: 0.8}, 0.97, 360)
+RESULT = PointResult({0: 0.9}, {0: 0.91}, {0: 0.8}, 0.97, 360, (-0.01, 0.03))
 
 
 def plan(project: Path, **options: Any) -> SweepPlan:

@@ -12,7 +12,14 @@ from kdtasks.sweep.grid import parse_grid
 from kdtasks.sweep.point import make_points
 from kdtasks.sweep.results import PointResult, keep_result, kept_result, read_result
 
-RESULT = PointResult({0: 0.9, 1: 0.91}, {0: 0.92, 1: 0.93}, {0: 0.8, 1: 0.81}, 0.97, 360)
+RESULT = PointResult(
+    student={0: 0.9, 1: 0.91},
+    distilled={0: 0.92, 1: 0.93},
+    validation={0: 0.8, 1: 0.81},
+    teacher=0.97,
+    rows=360,
+    bootstrap=(-0.01, 0.03),
+)
 
 
 @pytest.fixture
@@ -36,6 +43,7 @@ COMPARE = {
     "distill": {"by_seed": {"0": 0.92, "1": 0.93}},
     "teacher": {"accuracy": 0.97},
     "rows": 360,
+    "gain": {"bootstrap_interval": [-0.01, 0.03]},
 }
 
 
@@ -46,7 +54,7 @@ def test_figures_are_read_as_the_stages_write_them(project: Path, params: Params
 
 @pytest.mark.parametrize(
     "compare",
-    [{**COMPARE, "student": {"by_seed": {"0": 0.9}}}, {"rows": 3}, {**COMPARE, "teacher": None}],
+    [{**COMPARE, "student": {"by_seed": {"0": 0.9}}}, {"rows": 3}, {**COMPARE, "gain": None}],
 )
 def test_figures_that_are_incomplete_are_refused(project: Path, params: Params, compare: Any):
     write_metrics(project, compare)

@@ -28,7 +28,9 @@ def result(gains: list[float], validation: float = 0.9) -> PointResult:
     """A point whose students have the given gains, by seed."""
     student = dict.fromkeys(range(len(gains)), 0.5)
     distilled = {seed: 0.5 + gain for seed, gain in enumerate(gains)}
-    return PointResult(student, distilled, dict.fromkeys(student, validation), 0.97, 360)
+    return PointResult(
+        student, distilled, dict.fromkeys(student, validation), 0.97, 360, (-0.01, 0.03)
+    )
 
 
 def test_paired_p_value_by_hand():
@@ -139,7 +141,7 @@ def test_false_findings_are_as_rare_as_promised():
         for name in map(str, range(12)):
             distilled = generator.normal(0.9, 0.01, 5)
             points[name] = PointResult(
-                dict(enumerate(student)), dict(enumerate(distilled)), {0: 0.9}, 0.97, 360
+                dict(enumerate(student)), dict(enumerate(distilled)), {0: 0.9}, 0.97, 360, (0, 0)
             )
         judged = judge_points(points, compared=12, confidence=0.95).values()
         false_alone += any(point.gain.verdict != "cannot tell" for point in judged)

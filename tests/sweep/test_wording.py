@@ -4,14 +4,16 @@ from typing import Any
 
 import pytest
 
-from kdtasks.sweep.wording import headline, in_points, p_text, verdict_text
+from kdtasks.sweep.wording import headline, in_points, p_text
 
 
 def point(
-    label: str, verdict: str, gain: float = 0.012, needed: int | None = None
+    label: str, verdict: str, gain: float = 0.012, needed: int | None = None, teacher: float = 0.97
 ) -> dict[str, Any]:
     return {
         "label": label,
+        "teacher": teacher,
+        "student": {"mean": 0.95},
         "validation": {"mean": 0.95},
         "gain": {
             "mean": gain,
@@ -69,6 +71,15 @@ def test_nothing_but_failures():
     assert plain(text) == "Of 1 point with 3 seeds each, none shows an effect, 1 failed."
 
 
+def test_a_teacher_worse_than_the_student_is_named():
+    poor, good = point("a", "helps", teacher=0.94), point("b", "helps")
+    text = headline(summary(poor, good, {"label": "c", "failed": "x"}, chosen="b"))
+    assert text.startswith("At a the teacher is less accurate than the student from scratch. Of 3")
+    everywhere = headline(summary(poor, {"label": "c", "failed": "x"}, chosen="a"))
+    assert everywhere.startswith("At every point the teacher is less accurate than the student fr")
+    assert "the teacher" not in headline(summary(good, chosen="b"))
+
+
 def test_differences_are_in_points():
     assert in_points(0.0123) == "+1.2"
     assert in_points(-0.004, 0.01) == "−0.4 to +1.0"
@@ -80,15 +91,3 @@ def test_differences_are_in_points():
 )
 def test_p_values(value: float | None, text: str):
     assert p_text(value) == text
-
-
-@pytest.mark.parametrize(
-    ("needed", "text"),
-    [
-        (None, "cannot tell"),
-        (1, "cannot tell, about 1 more seed"),
-        (12, "cannot tell, about 12 more seeds"),
-    ],
-)
-def test_verdicts_say_what_is_missing(needed: int | None, text: str):
-    assert verdict_text({"verdict": "cannot tell", "seeds_needed": needed}) == text

@@ -1,16 +1,17 @@
 """A problem that a small network solves in a few epochs, and a way to train on it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from kdtasks.distillation.objective import distillation_objective
+from kdtasks.distillation.objective import DistillationObjective
 from kdtasks.models.multi_exit import MultiExitModel
 from kdtasks.models.zoo import build
 from kdtasks.params.architecture import CnnParams
+from kdtasks.params.distillation import DistillParams
 from kdtasks.reproducibility import seed_everything
 from kdtasks.training.checkpoint import Checkpoint
 from kdtasks.training.examples import TrainingExamples
@@ -56,6 +57,16 @@ def examples() -> TrainingExamples:
 
 
 @pytest.fixture(scope="session")
+def hinting(examples: TrainingExamples) -> TrainingExamples:
+    """The examples with hidden features of the teacher: which quadrant is bright."""
+    features = np.zeros((2, 50, 4, 4, 5), np.float16)
+    for view, labels in enumerate(examples.labels):
+        for picture, label in enumerate(labels):
+            features[view, picture, 2 * (label // 2), 2 * (label % 2), label] = 2
+    return replace(examples, teacher_features=(features,))
+
+
+@pytest.fixture(scope="session")
 def validation() -> tuple[np.ndarray, np.ndarray]:
     """60 more pictures."""
     return noisy_quadrants(60, seed=9)
@@ -93,7 +104,7 @@ def run(
             model,
             examples,
             validation=validation,
-            objective=objective or distillation_objective(alpha=0.5, temperature=2.0),
+            objective=objective or DistillationObjective(DistillParams(alpha=0.5, temperature=2.0)),
             schedule=schedule,
             checkpoint=checkpoint,
         )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kdtasks.distillation.objective import label_objective
+from kdtasks.distillation.label_objective import LabelObjective
 from kdtasks.params.data import AugmentationParams
 from kdtasks.training.checkpoint import Checkpoint
 from kdtasks.training.examples import Block
@@ -108,7 +108,7 @@ def test_a_run_that_was_interrupted_ends_with_the_same_bits(
 ):
     labels = LABELS % 3
     examples = FreshExamples(IMAGES, labels, MOVING, seed=3, answer=brightness if taught else None)
-    objective = None if taught else label_objective()
+    objective = None if taught else LabelObjective()
     straight = run(examples=examples, objective=objective)
     checkpoint = Checkpoint(tmp_path / "run.npz", settings=[])
     blocks = FreshExamples.blocks

@@ -2,21 +2,28 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from kdtasks.distillation.objective import label_objective
+from kdtasks.distillation.label_objective import LabelObjective
+from kdtasks.distillation.objective import DistillationObjective
 from kdtasks.errors import TrainingError
-from kdtasks.models.zoo import build
-from kdtasks.params.architecture import UNetParams
-from kdtasks.reproducibility import seed_everything
+from kdtasks.params.distillation import (
+    DistillParams,
+    DkdParams,
+    ExitTeachingParams,
+    FractionSchedule,
+    HintParams,
+    PositiveSchedule,
+)
 from kdtasks.training.checkpoint import Checkpoint
 from kdtasks.training.examples import TrainingExamples
 from kdtasks.training.history import COLUMNS
-from kdtasks.training.loop import Schedule, train
+from kdtasks.training.loop import Schedule
 from kdtasks.training.run import exit_accuracies
 
 Run = Callable[..., Any]
@@ -30,7 +37,10 @@ def test_it_learns(
 ):
     trained = run(schedule=dataclasses.replace(schedule, epochs=25))
     first, last = trained.history[0], trained.history[-1]
-    assert [tuple(record) for record in trained.history] == [COLUMNS] * 25
+    columns = (*COLUMNS, "teacher_agreement", "alpha", "temperature")
+    assert [tuple(record) for record in trained.history] == [columns] * 25
+    assert {record["teacher_agreement"] for record in trained.history} == {1.0}
+    assert {(record["alpha"], record["temperature"]) for record in trained.history} == {(0.5, 2.0)}
     assert [record["epoch"] for record in trained.history] == list(range(1, 26))
     assert last["validation_accuracy"] > 0.95
     assert last["loss"] < first["loss"] / 3
@@ -53,7 +63,7 @@ def test_streamed_equals_in_memory(
         images=np.load(tmp_path / "images.npy", mmap_mode="r"),
         teacher_logits=examples.teacher_logits if taught else None,
     )
-    objective = None if taught else label_objective()
+    objective = None if taught else LabelObjective()
     streamed = run(
         schedule=dataclasses.replace(schedule, memory_limit_mb=0),
         examples=mapped,
@@ -120,18 +130,35 @@ def test_a_batch_larger_than_the_data_is_all_the_data(run: Run, schedule: Schedu
     assert larger.history == exact.history
 
 
+EVERYTHING = DistillParams(
+    alpha=FractionSchedule(schedule="gap", start=0.0, end=0.9),
+    temperature=PositiveSchedule(schedule="cosine", start=6.0, end=1.0),
+    loss="dkd",
+    dkd=DkdParams(warm_up=0.5),
+    exits=ExitTeachingParams(teacher=True, last_exit=0.5),
+    hints=(
+        HintParams(student="block_1", teacher="features", weight=0.5),
+        HintParams(student="block_2", teacher="features", weight=0.5),
+    ),
+)
+
+
 @pytest.mark.usefixtures("few_steps_a_block")
 class TestResuming:
     """A run that was interrupted ends like one that never was."""
 
+    @pytest.mark.parametrize("everything", [False, True])
     def test_interrupted_in_the_middle_of_an_epoch(
         self,
+        everything: bool,
         run: Run,
-        schedule: Schedule,
+        hinting: TrainingExamples,
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
     ):
+        if everything:
+            run = partial(run, examples=hinting, objective=DistillationObjective(EVERYTHING))
         straight = run(checkpoint=Checkpoint(tmp_path / "straight.npz", settings=[]))
         blocks = TrainingExamples.blocks
 
@@ -158,6 +185,10 @@ class TestResuming:
         again = run(checkpoint=checkpoint)
         assert again.weights == straight.weights
         assert again.history == straight.history
+        if everything:
+            # The schedules moved, so the history that they follow was taken up again as well.
+            assert straight.history[3]["alpha"] < straight.history[-1]["alpha"] <= 0.9
+            assert [record["warm_up"] for record in straight.history[:3]] == [0.333333, 0.666667, 1]
 
     def test_without_the_state_of_random_layers_it_would_differ(
         self, run: Run, monkeypatch: pytest.MonkeyPatch
@@ -202,7 +233,7 @@ def test_one_class_only_stops_the_run_also_when_it_is_started_again(
             run(
                 schedule=impatient,
                 examples=always_class_2,
-                objective=label_objective(),
+                objective=LabelObjective(),
                 checkpoint=checkpoint,
             )
 
@@ -215,32 +246,4 @@ def test_a_run_shorter_than_the_patience_does_not_end_with_one_class(
     )
     short = dataclasses.replace(schedule, epochs=3, learning_rate=0.1, guard_epochs=50)
     with pytest.raises(TrainingError, match="epochs 1 to 3 predicted class 2"):
-        run(schedule=short, examples=always_class_2, objective=label_objective())
-
-
-def test_segmentation_ignores_unlabelled_pixels(schedule: Schedule):
-    draw = np.random.default_rng(0)
-    images = draw.integers(0, 256, (1, 24, 8, 8, 1), dtype=np.uint8)
-    masks = (images[..., 0] > 127).astype(np.uint8)
-    masks[draw.random(masks.shape) < 0.4] = 255
-    seed_everything(0)
-    model = build(
-        UNetParams(name="unet", filters=(4, 6)),
-        input_shape=(8, 8, 1),
-        num_classes=2,
-        exits=["up_1"],
-    )
-    history = train(
-        model,
-        TrainingExamples(images, masks),
-        validation=(images[0], masks[0]),
-        objective=label_objective(255),
-        schedule=dataclasses.replace(schedule, epochs=25, learning_rate=0.05),
-        ignore_label=255,
-    )
-    # Were the 40 % of unlabelled pixels counted, no accuracy could be above 0.6.
-    assert history[-1]["accuracy"] > 0.9
-    assert history[-1]["validation_accuracy"] > 0.9
-    assert exit_accuracies(model, images[0], masks[0], ignore_label=255)[-1] == pytest.approx(
-        history[-1]["validation_accuracy"], abs=2e-6
-    )
+        run(schedule=short, examples=always_class_2, objective=LabelObjective())

@@ -1,0 +1,109 @@
+"""Teachers that are trained here: one, or several that are averaged."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from kdtasks.atomic import atomic_folder, write_json
+from kdtasks.datasets.prepared import PreparedDataset
+from kdtasks.distillation.label_objective import LabelObjective
+from kdtasks.distillation.losses.cross_entropy import cross_entropy
+from kdtasks.params import Params
+from kdtasks.teachers.ensemble import mean_logits
+from kdtasks.teachers.imported import DESCRIPTION
+from kdtasks.training.accuracy import accuracy
+from kdtasks.training.examples import Examples, TrainingExamples
+from kdtasks.training.history import mean_history, write_history
+from kdtasks.training.inference import Predictor
+from kdtasks.training.run import Trained, run_training, save_network, schedule_of, write_trained
+from kdtasks.training.views import draw_views
+
+NAME = "teacher"
+
+
+def train_teacher(params: Params, dataset: PreparedDataset) -> None:
+    """Write the teacher that params describe, or the ensemble, with metrics and history.
+
+    Members differ in their seed alone, and so in initial weights and order of the pictures. Each
+    keeps its checkpoint until all are done, so an interrupted stage loses at most an epoch.
+    """
+    examples = TrainingExamples(
+        *draw_views(
+            dataset.images("train"),
+            dataset.labels("train"),
+            params.augmentation,
+            memory_limit_mb=params.train.memory_limit_mb,
+        )
+    )
+    count, first_seed = params.teacher.ensemble, params.teacher.seed
+    if count == 1:
+        write_trained(NAME, _train(NAME, first_seed, params, dataset, examples), dataset)
+        return
+    members = []
+    for index in range(count):
+        name = f"{NAME}/member_{index}"
+        members.append(_train(name, first_seed + index, params, dataset, examples))
+    _write_ensemble(members, dataset)
+
+
+def _train(
+    name: str, seed: int, params: Params, dataset: PreparedDataset, examples: Examples
+) -> Trained:
+    assert params.teacher.model is not None  # the params section refuses it
+    return run_training(
+        name,
+        params,
+        dataset=dataset,
+        examples=examples,
+        objective=LabelObjective(dataset.ignore_label),
+        architecture=params.teacher.model,
+        exits=(),
+        schedule=schedule_of(
+            params,
+            epochs=params.teacher.epochs,
+            stop_epoch=params.teacher.stop_epoch,
+            learning_rate=params.teacher.learning_rate,
+            seed=seed,
+        ),
+        inputs=[Path("data/prepared/dataset.json")],
+    )
+
+
+def _write_ensemble(members: Sequence[Trained], dataset: PreparedDataset) -> None:
+    images, labels = dataset.images("validation"), dataset.labels("validation")
+    ignore_label = dataset.ignore_label
+    logits = [Predictor(member.model).logits(images)[-1] for member in members]
+    together = mean_logits(logits)
+    reached = [accuracy(of.argmax(axis=-1), labels, ignore_label) for of in (together, *logits)]
+    print(
+        f"ensemble of {len(members)}: validation accuracy {reached[0]:.2%}, its members "
+        + ", ".join(f"{share:.2%}" for share in reached[1:])
+    )
+    names = [f"member_{index}" for index in range(len(members))]
+    with atomic_folder(Path("models") / NAME) as partial:
+        for name, member in zip(names, members, strict=True):
+            save_network(partial / name, member)
+        write_json(partial / DESCRIPTION, {"members": names})
+    write_history(Path("plots") / f"{NAME}.csv", mean_history([m.history for m in members]))
+    write_json(
+        Path("metrics") / f"{NAME}.json",
+        {
+            "validation": {
+                "accuracy": reached[:1],
+                "loss": round(float(cross_entropy(together, labels, ignore_label)), 6),
+            },
+            "parameters": sum(member.model.count_parameters() for member in members),
+            "macs": [sum(member.model.macs()[-1] for member in members)],
+            "epochs": members[0].schedule.last_epoch,
+            "seed": members[0].schedule.seed,
+            "members": [
+                {
+                    "accuracy": share,
+                    "loss": member.history[-1]["validation_loss"],
+                    "seed": member.schedule.seed,
+                }
+                for member, share in zip(members, reached[1:], strict=True)
+            ],
+        },
+    )
+    for member in members:
+        member.checkpoint.remove()

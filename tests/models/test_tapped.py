@@ -1,0 +1,80 @@
+"""Features of blocks beside the logits, without another bit in these."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kdtasks.backend import tf
+from kdtasks.errors import ModelError
+from kdtasks.models.zoo import build
+from kdtasks.params.architecture import (
+    AlexNetParams,
+    Architecture,
+    CnnParams,
+    ResNet8Params,
+    UNetParams,
+    taps_of,
+)
+
+CNN = CnnParams(name="cnn", filters=(4, 6, 8), dropout=0.2)
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        CNN,
+        ResNet8Params(name="resnet8", width=0.5),
+        AlexNetParams(name="alexnet", width=0.2),
+        UNetParams(name="unet", filters=(3, 4, 5)),
+    ],
+    ids=lambda architecture: architecture.name,
+)
+def test_every_block_that_params_know_has_features(architecture: Architecture):
+    model = build(architecture, input_shape=(32, 32, 3), num_classes=3)
+    names = taps_of(architecture)
+    assert list(model.blocks) == names
+    tapped = model.tapped(names)
+    images = tf.constant(np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)), tf.float32)
+    logits, features = tapped(images)
+    assert [tuple(array.shape[1:]) for array in features] == tapped.feature_shapes
+    for one, other in zip(logits, model.logits(images), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_features_come_in_the_order_of_their_names_and_behind_all_exits():
+    model = build(CNN, input_shape=(8, 8, 1), num_classes=3, exits=["block_1", "block_2"])
+    tapped = model.tapped(["block_3", "block_1_1_conv", "block_1"])
+    assert tapped.feature_shapes == [(1, 1, 8), (8, 8, 4), (4, 4, 4)]
+    logits, features = tapped(tf.zeros((2, 8, 8, 1)))
+    assert ([len(array) for array in logits], len(features)) == ([2, 2, 2], 3)
+
+
+def test_without_names_it_is_the_network_itself():
+    model = build(CNN, input_shape=(8, 8, 1), num_classes=3)
+    tapped = model.tapped(())
+    assert tapped.network is model.network
+    assert tapped.feature_shapes == []
+    logits, features = tapped(tf.zeros((2, 8, 8, 1)))
+    assert (len(logits), features) == (1, [])
+
+
+def test_dropout_follows_the_phase_of_training():
+    model = build(CNN, input_shape=(8, 8, 1), num_classes=3)
+    images = tf.random.stateless_uniform((2, 8, 8, 1), seed=(1, 2)) * 255
+
+    def features_of(**phase: Any) -> np.ndarray:
+        array: np.ndarray = model.tapped(["block_1"])(images, **phase)[1][0].numpy()
+        return array
+
+    assert (features_of(training=True) != features_of(training=False)).any()
+
+
+def test_a_name_that_is_not_there_lists_those_that_are():
+    model = build(CNN, input_shape=(8, 8, 1), num_classes=3)
+    with pytest.raises(
+        ModelError,
+        match=r"cnn has no block and no layer 'blok_2'; its blocks: block_1, block_2, block_3; its "
+        r"layers: .*block_1_1_conv.*; did you mean 'block_2'\?",
+    ):
+        model.tapped(["blok_2"])

@@ -1,0 +1,116 @@
+"""Which stages a change of params makes stale, by DVC's own word on the project's dvc.yaml.
+
+Outputs are placeholders that DVC is told to take as they are: nothing is trained.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[2]
+EditParams = Callable[[Path, dict[str, object]], None]
+
+HINT = {"student": "block_1", "teacher": "block_2", "weight": 0.5}
+BEHIND = {"compress", "calibrate", "export", "evaluate", "compare", "benchmark", "report"}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, edit_params: EditParams) -> Path:
+    """A project that DVC takes to be up to date."""
+    from dvc.repo import Repo
+
+    project = tmp_path_factory.mktemp("changes") / "project"
+    project.mkdir()
+    for name in ("kdtasks", "stages"):
+        shutil.copytree(
+            ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__", ".*partial*")
+        )
+    for name in ("dvc.yaml", ".dvcignore"):
+        shutil.copy(ROOT / name, project)
+    shutil.copy(ROOT / "recipes" / "mnist-5k.yaml", project / "params.yaml")
+    edit_params(project, {"seeds": [0], "targets.features": ["block_2"], "distill.hints": [HINT]})
+    for folder in ("data/raw", "models/import"):
+        (project / folder).mkdir(parents=True)
+        (project / folder / ".gitkeep").touch()
+    here = Path.cwd()
+    os.chdir(project)
+    try:
+        with Repo.init(no_scm=True) as repo:
+            for stage in repo.index.stages:
+                for out in stage.outs:
+                    path = Path(out.fs_path)
+                    # The one file inside an output that a stage names as a dependency.
+                    path = path if path.suffix else path / "dataset.json"
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_text(str(path.relative_to(project)))
+            repo.commit(force=True)
+            assert repo.status() == {}
+    finally:
+        os.chdir(here)
+    return project
+
+
+def rerun(project: Path) -> set[str]:
+    """Stages whose inputs have changed, and all that depend on them; without seeds and variants."""
+    import networkx
+    from dvc.repo import Repo
+
+    with Repo(str(project)) as repo:
+        stale = set(repo.status())
+        names = set(stale)
+        for stage in repo.index.stages:
+            if stage.addressing in stale:  # edges lead from a stage to what it needs
+                names |= {one.addressing for one in networkx.ancestors(repo.index.graph, stage)}
+        return {name.partition("@")[0] for name in names}
+
+
+def test_a_project_that_nobody_changed_has_nothing_to_do(finished: Path):
+    assert rerun(finished) == set()
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"distill.alpha": 0.9}, set()),
+        ({"distill.alpha": {"schedule": "cosine", "start": 0.1, "end": 0.9}}, set()),
+        ({"distill.temperature": 9.0}, set()),
+        ({"distill.loss": "dkd"}, set()),
+        ({"distill.hints": [{**HINT, "weight": 2.0}]}, set()),
+        ({"distill.hints": []}, set()),
+        ({"targets.batch_size": 100}, {"targets"}),
+        ({"targets.features": ["block_1", "block_2"]}, {"targets"}),
+        ({"targets.mode": "online"}, {"targets", "student"}),
+        ({"augmentation.shift": 0.2}, {"teacher", "targets", "student"}),
+        ({"teacher.stop_epoch": 3}, {"teacher", "targets"}),
+        ({"teacher.ensemble": 2}, {"teacher", "targets"}),
+    ],
+    ids=str,
+)
+def test_what_runs_again(
+    finished: Path,
+    changes: dict[str, Any],
+    expected: set[str],
+    edit_params: EditParams,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    project = tmp_path / "project"
+    shutil.copytree(finished, project, symlinks=True)
+    monkeypatch.chdir(project)
+    edit_params(project, changes)
+    assert rerun(project) == expected | {"distill"} | BEHIND
+
+
+def test_the_students_depend_on_the_targets_and_not_on_the_teacher(finished: Path):
+    """A teacher whose answers are the same, or stored anew, trains nobody again."""
+    yaml = YAML(typ="safe", pure=True)
+    stages = yaml.load((finished / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    for name in ("distill", "compress"):
+        assert "data/targets" in stages[name]["deps"]
+        assert not [dep for dep in stages[name]["deps"] if dep.startswith("models/teacher")]
+    assert "data/targets" not in stages["student"]["deps"]
