@@ -1,7 +1,7 @@
 """Build one variant: passes in their order, then conversion, then a look at the file."""
 
+import functools
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ def compress(
         CompressionError, ExportError: a pass or the number format cannot serve this model.
     """
     passes, number_format = check_variant(variant)
-    convert_variant = partial(
+    convert_variant = functools.partial(
         convert,
         number_format=number_format,
         representative=representative,
