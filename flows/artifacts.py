@@ -6,15 +6,18 @@ import io
 import json
 import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactCollectionFilter, ArtifactCollectionFilterKey
+from prefect.settings import get_current_settings
 from ruamel.yaml import YAML
 
+from kdtasks.commands.server import is_answering
 from kdtasks.runner.graph import StageGraph, StageNode
 from kdtasks.runner.outcome import Outcome
 
@@ -26,6 +29,18 @@ PAGE = 200  # as many as the server hands out at once
 def artifact_key(*words: str) -> str:
     """A key as Prefect wants it: lower case, digits, dashes; the same words give the same key."""
     return re.sub(r"[^a-z0-9]+", "-", "-".join(words).lower()).strip("-")
+
+
+def show(tell: Callable[[], object]) -> None:
+    """Tell the server something; what it cannot take is a warning in the log, no failure."""
+    api = get_current_settings().api.url
+    try:
+        # Prefect itself would try for a minute, and hold the run up meanwhile
+        if api and not is_answering(api):
+            raise ConnectionError(f"{api} does not answer")
+        tell()
+    except Exception as error:
+        get_run_logger().warning("not shown on the server: %s: %s", type(error).__name__, error)
 
 
 def describe(node: StageNode, outcome: Outcome) -> str:

@@ -10,7 +10,8 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import UUID
 
@@ -43,6 +44,16 @@ class Witness:
         """End the witness: from here on the run can say how it ended."""
         self._note.unlink(missing_ok=True)
         self._process.communicate()
+
+
+@contextmanager
+def witnessed(project: Path, flow_run_id: str) -> Iterator[None]:
+    """Have a witness for as long as the block runs."""
+    witness = Witness(project, flow_run_id)
+    try:
+        yield
+    finally:
+        witness.dismiss()
 
 
 def settle(project: Path) -> None:

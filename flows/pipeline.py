@@ -1,32 +1,22 @@
 """The Prefect flow of the pipeline: every stage a task, DVC alone decides what is up to date."""
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import chdir
 from pathlib import Path
 from typing import get_args
 
-import httpx
 from prefect import flow
-from prefect.context import refresh_global_settings_context
-from prefect.events.worker import EventsWorker
-from prefect.logging.handlers import APILogWorker
 from prefect.states import Cancelled, Completed, Failed, State
 
+from flows.command_line import run_flow, run_from_command_line
 from flows.reporter import PrefectReporter
 from flows.supervision import supervised
 from kdtasks.commands.project import find_project
-from kdtasks.commands.server import prefect_server
-from kdtasks.errors import KdTasksError, ProjectError
 from kdtasks.params import load_project_params
 from kdtasks.runner.execute import EngineName, RunOptions, execute
-from kdtasks.runner.interrupts import stop_signals
 from kdtasks.runner.outcome import Outcome
 from kdtasks.runner.outcome import State as StageState
-
-SENDING_SECONDS = 10.0  # the last logs and states of a run
 
 
 @flow(name="pipeline", persist_result=False)
@@ -50,8 +40,11 @@ def pipeline(
     return supervised(lambda: bring_up_to_date(find_project(), options))
 
 
-def bring_up_to_date(project: Path, options: RunOptions) -> State[None]:
+def bring_up_to_date(project: Path, options: RunOptions, *, lock: int | None = None) -> State[None]:
     """Run a project's stages as tasks of the flow run that calls this.
+
+    Arguments:
+        lock: the run lock, where the caller holds it already and has a witness of the flow run.
 
     Returns: the state that the flow run is in after it.
 
@@ -60,7 +53,8 @@ def bring_up_to_date(project: Path, options: RunOptions) -> State[None]:
         ProjectError: a stage does not exist, or another run is at work.
     """
     load_project_params(project)
-    return flow_state(execute(project, options, PrefectReporter(project)))
+    reporter = PrefectReporter(project, is_witnessed=lock is not None)
+    return flow_state(execute(project, options, reporter, lock=lock))
 
 
 def flow_state(outcomes: Mapping[str, Outcome]) -> State[None]:
@@ -78,46 +72,22 @@ def flow_state(outcomes: Mapping[str, Outcome]) -> State[None]:
 
 
 def run_with_prefect(project: Path, options: RunOptions) -> int:
-    """Run the flow in this process, against the server that PREFECT_API_URL names by now.
-
-    Returns: the exit status: 0; 1 after a failure, printed in one block; 130 if it was stopped.
-
-    Raises:
-        ProjectError: the server does not answer any more, or refuses.
-    """
-    with chdir(project):
-        refresh_global_settings_context()
-        try:
-            state = pipeline(
-                stages=list(options.stages),
-                workers=options.workers,
-                force=options.force,
-                pull=options.pull,
-                engine=options.engine,
-                return_state=True,
-            )
-        except KeyboardInterrupt:  # before the flow run had begun, or after it had ended
-            return 130
-        except Exception as error:
-            if not any(isinstance(it, httpx.HTTPError) for it in (error, error.__cause__)):
-                raise
-            raise ProjectError(
-                f"the Prefect server failed ({error}), so it does not know how this run ended; "
-                "`kdtasks run --no-prefect` goes on without it"
-            ) from None
-        finally:  # the server may be a temporary one
-            APILogWorker.drain_all(timeout=SENDING_SECONDS)
-            EventsWorker.drain_all(timeout=SENDING_SECONDS)
-    if state.is_completed():
-        return 0
-    if state.is_cancelled():
-        return 130
-    print(f"error: {state.message}", file=sys.stderr)
-    return 1
+    """Run the flow in this process; all else as for `run_flow`."""
+    return run_flow(
+        project,
+        lambda: pipeline(
+            stages=list(options.stages),
+            workers=options.workers,
+            force=options.force,
+            pull=options.pull,
+            engine=options.engine,
+            return_state=True,
+        ),
+    )
 
 
 def main() -> None:
-    """Run the flow from the command line, on the configured server or a temporary one."""
+    """Run the flow from the command line."""
     parser = argparse.ArgumentParser(description="Run the pipeline as a Prefect flow.")
     parser.add_argument("stages", nargs="*", help="with what they depend on; none for all")
     parser.add_argument("--workers", type=int, help="stages side by side at most")
@@ -126,14 +96,7 @@ def main() -> None:
     parser.add_argument("--engine", choices=get_args(EngineName), default="split")
     words = parser.parse_args()
     options = RunOptions(tuple(words.stages), words.workers, words.force, words.pull, words.engine)
-    try:
-        project = find_project()
-        with stop_signals(), prefect_server(project, wanted=True):
-            raise SystemExit(run_with_prefect(project, options))
-    except KdTasksError as error:
-        raise SystemExit(f"error: {error}") from None
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    run_from_command_line(lambda project: run_with_prefect(project, options))
 
 
 if __name__ == "__main__":

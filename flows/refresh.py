@@ -1,91 +1,138 @@
-"""The Prefect flow that keeps a project fresh: new data, then the pipeline."""
+"""The Prefect flow that keeps a project and its users fresh: from new data to a new production."""
 
-import os
-from collections import deque
+import argparse
+import sys
 from pathlib import Path
-from typing import Any
+from typing import get_args
 
-from prefect import flow, get_run_logger, task
-from prefect.cache_policies import NO_CACHE
-from prefect.states import Completed, Failed, State
+if not __package__:  # `python flows/refresh.py` looks for modules in flows/ only
+    sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from prefect import flow
+from prefect.runtime import flow_run
+from prefect.states import Completed, State
+
+from flows.command_line import run_flow, run_from_command_line
+from flows.killed_run import witnessed
 from flows.pipeline import bring_up_to_date
+from flows.shipping import Shipment, find_store
+from flows.steps import perform, run_dvc
 from flows.supervision import supervised
-from kdtasks.commands.project import DVC, child_environment, find_project
-from kdtasks.runner.command import run_streamed
-from kdtasks.runner.engine import LAST_LINES
+from kdtasks.commands.imports import find_imports
+from kdtasks.commands.intake import take_pictures
+from kdtasks.commands.project import find_project
+from kdtasks.commands.remote import find_remote
+from kdtasks.params import load_project_params
 from kdtasks.runner.execute import EngineName, RunOptions
-from kdtasks.runner.guardian import Guardian
+from kdtasks.runner.workspace import one_run_at_a_time
+
+NO_STORE = (
+    "no store is named (KDTASKS_STORE, store.address in params.yaml), so nothing is published"
+)
 
 
 @flow(name="refresh", persist_result=False)
 def refresh(
+    source: str | None = None,
     update: bool = True,
+    push: bool = True,
+    publish: bool = True,
     workers: int | None = None,
     pull: bool = False,
     engine: EngineName = "split",
 ) -> State[None]:
-    """Bring new data in, then bring the project of the current folder up to date with them.
+    """Bring new data in, the project up to date, and the new model to its users if it is good.
 
-    A folder of pictures that DVC watches needs no step of its own: the pipeline sees what is new.
+    The steps: new pictures, updated imports, the pipeline, the gate, `dvc push`, publish, promote.
+    Whatever fails, and wherever the run is killed, production stays as it is until the last step,
+    and the next run goes on. A folder of pictures that DVC watches needs no step of its own.
 
     Args:
+        source: A folder whose new pictures are copied into `data.path` first; none for no folder.
         update: Bring the newest version of all that `dvc import` or `dvc import-url` brought.
+        push: Push data and results to the DVC remote, where there is one.
+        publish: Publish and promote what passes the gate, where a model store is named.
         workers: How many stages run side by side at most; none for as many as there are cores.
         pull: Bring data and results that are missing here from the DVC remote.
         engine: What runs the stages; "cli" is slower and calls DVC's command line for each.
     """
+    options = RunOptions((), workers, False, pull, engine)
 
     def steps() -> State[None]:
         project = find_project()
-        if update and (imports := find_imports(project)):
-            updated = update_imports(project, imports, return_state=True)
-            if not updated.is_completed():
-                return Failed(message=updated.message)
-        return bring_up_to_date(project, RunOptions((), workers, False, pull, engine))
+        with one_run_at_a_time(project) as lock, witnessed(project, str(flow_run.id)):
+            bring_data(project, source=source, update=update, lock=lock)
+            state = bring_up_to_date(project, options, lock=lock)
+            if not state.is_completed():
+                return state
+            told = ship(project, push=push, publish=publish, lock=lock)
+        return Completed(message="; ".join([str(state.message), *told]))
 
     return supervised(steps)
 
 
-@task(name="update imports", cache_policy=NO_CACHE, persist_result=False, task_run_name="update")
-def update_imports(project: Path, imports: list[str]) -> Any:
-    """Bring the newest version of imported data, with `dvc update`.
+def bring_data(project: Path, *, source: str | None, update: bool, lock: int) -> None:
+    """Take new pictures and update imports, as steps of the flow run that calls this.
 
-    Returns: the state that the task run ends in.
+    Raises:
+        KdTasksError: a step failed, or the params are not valid.
     """
-    log = get_run_logger()
-    last_lines: deque[str] = deque(maxlen=LAST_LINES)
+    params = load_project_params(project)
 
-    def keep(line: str) -> None:
-        last_lines.append(line)
-        log.info(line)
+    def take() -> State[None]:
+        taken = take_pictures(project / str(source), project, params.data)
+        return Completed(message=f"{taken.copied} new files, {taken.known} known ones")
 
-    guardian = Guardian()
-    try:
-        status = run_streamed(
-            [*DVC, "update", *imports],
-            folder=project,
-            environment=child_environment(),
-            on_line=keep,
-            guardian=guardian,
-        )
-    finally:
-        guardian.close()
-    if status != 0:
-        words = "\n".join([f"dvc update ended with status {status}:", *last_lines])
-        return Failed(message=words)
-    return Completed(message=", ".join(imports))
+    if source is not None:
+        perform("take pictures", take)
+    if update and (imports := find_imports(project)):
+        perform("update", lambda: run_dvc(project, ["update", *imports], lock=lock))
 
 
-def find_imports(project: Path) -> list[str]:
-    """The .dvc files of imports, relative to the project: those that say where data come from."""
-    from ruamel.yaml import YAML
+def ship(project: Path, *, push: bool, publish: bool, lock: int) -> list[str]:
+    """Gate, push, publish and promote, as steps of the flow run that calls this.
 
-    read = YAML(typ="safe", pure=True).load
-    found = []
-    for folder, folders, files in os.walk(project):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for path in (Path(folder, name) for name in sorted(files) if name.endswith(".dvc")):
-            if (read(path.read_text(encoding="utf-8")) or {}).get("deps"):
-                found.append(path.relative_to(project).as_posix())
-    return found
+    What the gate rejects is pushed to the DVC remote, but not published.
+
+    Returns: what came of it, in words.
+
+    Raises:
+        KdTasksError: a step failed.
+    """
+    told: list[str] = []
+    shipment = None
+    params = load_project_params(project)
+    if publish and find_store(params):
+        shipment = Shipment(project, params)
+        told.append(perform("gate", shipment.gate))
+    elif publish:
+        told.append(NO_STORE)
+    if push and find_remote(project):
+        perform("push", lambda: run_dvc(project, ["push", "--run-cache"], lock=lock))
+    if shipment and shipment.decision and shipment.decision.action == "promote":
+        told.append(perform("publish", shipment.publish))
+        told.append(perform("promote", shipment.promote))
+    return told
+
+
+def main() -> None:
+    """Run the flow from the command line."""
+    parser = argparse.ArgumentParser(description="Run a refresh as a Prefect flow.")
+    parser.add_argument("--source", help="folder whose new pictures are copied into data.path")
+    for word, what in (
+        ("update", "leave imports as they are"),
+        ("push", "push nothing to the DVC remote"),
+        ("publish", "publish nothing"),
+    ):
+        parser.add_argument(f"--no-{word}", dest=word, action="store_false", help=what)
+    parser.add_argument("--workers", type=int, help="stages side by side at most")
+    parser.add_argument("--pull", action="store_true", help="bring what is missing from the remote")
+    parser.add_argument("--engine", choices=get_args(EngineName), default="split")
+    options = vars(parser.parse_args())
+    run_from_command_line(
+        lambda project: run_flow(project, lambda: refresh(**options, return_state=True))
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -14,14 +14,12 @@ from prefect.artifacts import (
 )
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
-from prefect.settings import get_current_settings
 from prefect.states import Cancelled, Completed, Failed
 from prefect.states import State as PrefectState
 
-from flows.artifacts import artifact_key, is_published, latest_descriptions, publish
+from flows.artifacts import artifact_key, is_published, latest_descriptions, publish, show
 from flows.killed_run import Witness
 from kdtasks.commands.run import summary
-from kdtasks.commands.server import is_answering
 from kdtasks.runner.engine import OnLine
 from kdtasks.runner.graph import StageGraph, StageNode
 from kdtasks.runner.outcome import Outcome, State
@@ -44,9 +42,10 @@ class PrefectReporter:
     go on without it.
     """
 
-    def __init__(self, project: Path) -> None:
+    def __init__(self, project: Path, *, is_witnessed: bool = False) -> None:
+        """Arguments: `is_witnessed` tells that the flow run has a witness of its own already."""
         self._project = project
-        self._api = get_current_settings().api.url
+        self._is_witnessed = is_witnessed
         self._lock = threading.Lock()
         self._arrows: dict[str, PrefectState[str]] = {}
         self._latest: dict[str, str | None] = {}
@@ -88,14 +87,14 @@ class PrefectReporter:
         if report and report.is_up_to_date and lines:
             key = artifact_key(self._project.name, "report")
             text = f"the report, DVC's hash {report.digest}"
-            self._try(lambda: create_markdown_artifact("\n\n".join(lines), key, text))
+            show(lambda: create_markdown_artifact("\n\n".join(lines), key, text))
         if self._witness:
             self._witness.dismiss()
 
     def _start(self, graph: StageGraph, notes: Path, word: str) -> None:
         """Start the progress bar with its own key, and the witness with its notes in a folder."""
         self._total = len(graph.nodes)
-        self._witness = Witness(notes, flow_run.id)
+        self._witness = None if self._is_witnessed else Witness(notes, flow_run.id)
         key = artifact_key(self._project.name, word)
         progress = create_progress_artifact(0.0, key, f"{self._total} stages")
         assert isinstance(progress, UUID)  # not a coroutine: this is no async function
@@ -115,23 +114,14 @@ class PrefectReporter:
             self._up_to_date += 1
             percent = 100 * self._up_to_date / self._total
             text = f"{self._up_to_date} of {self._total} stages are up to date"
-            self._try(lambda: update_progress_artifact(self._progress, percent, text))
+            show(lambda: update_progress_artifact(self._progress, percent, text))
 
     def _publish(self, node: StageNode, outcome: Outcome) -> None:
         if not outcome.is_up_to_date or not (node.metrics or node.plots):
             return
         is_known = is_published(self._project, node, outcome, self._latest)
         if not (is_known and outcome.state is State.CACHED):
-            self._try(lambda: publish(self._project, node, outcome))
-
-    def _try(self, tell: Callable[[], object]) -> None:
-        try:
-            # Prefect itself would try for a minute, and hold the stage up meanwhile
-            if self._api and not is_answering(self._api):
-                raise ConnectionError(f"{self._api} does not answer")
-            tell()
-        except Exception as error:
-            get_run_logger().warning("not shown on the server: %s: %s", type(error).__name__, error)
+            show(lambda: publish(self._project, node, outcome))
 
 
 def task_state(outcome: Outcome) -> PrefectState[None]:

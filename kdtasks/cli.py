@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from kdtasks import __version__
+from kdtasks.commands.shipping_cli import register as register_shipping_commands
 from kdtasks.commands.store_cli import register as register_store_commands
 from kdtasks.errors import KdTasksError
 
@@ -188,6 +189,7 @@ def doctor() -> None:
 
 
 register_store_commands(app)
+register_shipping_commands(app)
 
 
 if __name__ == "__main__":

@@ -66,6 +66,10 @@ class EvaluationError(KdTasksError):
     """Predictions, labels or settings of an evaluation do not fit together."""
 
 
+class TelemetryError(KdTasksError):
+    """What devices have counted cannot be read, or does not belong to the model."""
+
+
 class StoreError(KdTasksError):
     """The model store lacks, refuses or cannot do what was asked of it."""
 

@@ -15,7 +15,8 @@ PREPARED = Path("data/prepared")
 def main(params: Params) -> None:
     """Write the four splits and print how many pictures each has."""
     source = load_source(params.data)
-    split = split_source(source, params.data.split, seed=params.data.seed)
+    data = params.data
+    split = split_source(source, data.split, seed=data.seed, is_stable=data.stable_split)
     write_prepared(PREPARED, source, split, params.data)
     height, width, channels = source.images.shape[1:]
     print(

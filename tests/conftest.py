@@ -32,6 +32,19 @@ child.wait()
 """
 
 
+# Folders whose tests share something that takes long to make; the files of others are shared out
+# one by one when tests run side by side (`pytest -n auto`).
+_TOGETHER = ("flows", "pipeline")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Name what stays on one worker; pytest-xdist's `--dist loadgroup` goes by it."""
+    for item in items:
+        path = item.path.relative_to(Path(__file__).parent)
+        together = path.parts[0] in _TOGETHER
+        item.add_marker(pytest.mark.xdist_group(path.parts[0] if together else path.as_posix()))
+
+
 @pytest.fixture(scope="session")
 def randomise() -> Callable[..., None]:
     """Give a function that draws every weight of a model, running statistics included."""
@@ -100,3 +113,12 @@ def wait_until_gone() -> Callable[[Path], None]:
             time.sleep(0.02)
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def pixel_models(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
+    """Two networks as `.tflite`, one for each pixel (tests/tools/pixel_bundles.py)."""
+    from tests.tools.pixel_bundles import convert_pixel_model
+
+    folder = tmp_path_factory.mktemp("pixels")
+    return convert_pixel_model(0, folder / "0"), convert_pixel_model(1, folder / "1")

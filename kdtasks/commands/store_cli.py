@@ -37,12 +37,12 @@ def publish(
     from kdtasks.commands.store_settings import find_address
     from kdtasks.commands.store_tables import moved_line, published_line
     from kdtasks.edge.manifest import read_manifest
-    from kdtasks.store.bundle import check_bundle
+    from kdtasks.store.bundle import publish_bundle
     from kdtasks.store.keys import load_signing_key
     from kdtasks.store.objects import open_objects
     from kdtasks.store.progress import show_progress
     from kdtasks.store.promotion import advance, find_own_alias
-    from kdtasks.store.publish import publish_files, read_folder
+    from kdtasks.store.publish import read_folder
     from kdtasks.store.transfers import Transfers, in_background
 
     with _interruptible("publishing again goes on from here"):
@@ -54,13 +54,13 @@ def publish(
         if alias:
             find_own_alias(objects, name or manifest.name, alias, key)
         sources = read()
-        check_bundle(bundle, manifest, sources)
         with show_progress("uploading") as progress:
-            published = publish_files(
+            published = publish_bundle(
                 objects,
+                bundle,
+                manifest,
                 sources,
                 name=name or manifest.name,
-                about={"variant": manifest.variant, "task": manifest.task},
                 signing_key=key,
                 transfers=Transfers(progress=progress),
             )

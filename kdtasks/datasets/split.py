@@ -4,14 +4,19 @@ import numpy as np
 
 from kdtasks.datasets.assignment import assign_groups
 from kdtasks.datasets.checks import listed
+from kdtasks.datasets.content_assignment import assign_by_content
 from kdtasks.datasets.prepared import SPLITS
 from kdtasks.datasets.source import Source
 from kdtasks.errors import DatasetError
 from kdtasks.params.data import SplitParams
 
 
-def split_source(source: Source, params: SplitParams, *, seed: int) -> dict[str, np.ndarray]:
+def split_source(
+    source: Source, params: SplitParams, *, seed: int, is_stable: bool = False
+) -> dict[str, np.ndarray]:
     """Split by shares: stratified by class, seeded, groups kept whole.
+
+    A stable split is not stratified: each picture's own content decides where it belongs.
 
     An official test set is the test split as it is; the other three share the rest in proportion.
 
@@ -20,7 +25,8 @@ def split_source(source: Source, params: SplitParams, *, seed: int) -> dict[str,
         by class, and whoever takes the first few rows of a split should not meet one class only.
 
     Raises:
-        DatasetError: a class is in too few independent pictures to be in every split.
+        DatasetError: a class is in too few independent pictures to be in every split; or, with a
+            stable split, just not in every one.
     """
     is_test = source.official_test
     dealt = SPLITS if is_test is None else SPLITS[:-1]
@@ -35,7 +41,13 @@ def split_source(source: Source, params: SplitParams, *, seed: int) -> dict[str,
     group_weights = np.zeros((len(sizes), weights.shape[1]), np.int64)
     np.add.at(group_weights, members, weights[free])
     _require_classes(group_weights > 0, source.class_names, dealt)
-    assigned = assign_groups(group_weights, sizes, shares / shares.sum(), seed=seed)
+    shares /= shares.sum()
+    assigned: np.ndarray | None
+    if is_stable:
+        assigned = assign_by_content(source.images[free], members, shares, seed=seed)
+        _require_every_class(group_weights, assigned, source.class_names, dealt)
+    else:
+        assigned = assign_groups(group_weights, sizes, shares, seed=seed)
     if assigned is None:
         raise DatasetError(
             f"no way was found to put every class into each of {', '.join(dealt)}, since rare "
@@ -64,4 +76,24 @@ def _require_classes(
             f"pictures (duplicates, and patches of one picture, count once): {needed} are needed, "
             f"one for each of {', '.join(splits)}; add pictures or drop the class:\n"
             f"{listed(short)}"
+        )
+
+
+def _require_every_class(
+    weights: np.ndarray,
+    assigned: np.ndarray,
+    class_names: tuple[str, ...],
+    splits: tuple[str, ...],
+) -> None:
+    """Refuse classes without any weight in a split, to which `assigned` groups belong."""
+    gone = [
+        f"class {name}: nothing in {split}"
+        for place, split in enumerate(splits)
+        for name, weight in zip(class_names, weights[assigned == place].sum(axis=0), strict=True)
+        if not weight
+    ]
+    if gone:
+        raise DatasetError(
+            "data.stable_split leaves the splits to the pictures, and some got none of a class; "
+            f"add pictures of it, or set data.stable_split to false:\n{listed(gone)}"
         )

@@ -72,6 +72,12 @@ class DataParams(Section):
     )
     split: SplitParams = Field(description="shares of the four splits")
     seed: Index = Field(default=0, description="seed of the split")
+    stable_split: bool = Field(
+        default=False,
+        description="whether a picture's split depends on the picture alone: then pictures that "
+        "are added move no other one, and a model of last month has not been trained on this "
+        "month's test pictures; shares hold on average only",
+    )
     on_bad: Literal["fail", "skip"] = Field(
         default="fail",
         description="bad pictures or masks: refuse the dataset, or leave them out and list them",

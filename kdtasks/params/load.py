@@ -16,9 +16,11 @@ from kdtasks.params.explain import explain, shown
 from kdtasks.params.section import Index, Section
 from kdtasks.params.shipping import (
     BenchmarkParams,
+    DriftParams,
     EvaluateParams,
     ExitsParams,
     ExportParams,
+    GateParams,
     SelectParams,
     StoreParams,
 )
@@ -55,6 +57,8 @@ class Params(Section):
     benchmark: BenchmarkParams = Field(default=BenchmarkParams(), description="timing")
     select: SelectParams = Field(default=SelectParams(), description="limits and choice")
     store: StoreParams = Field(default=StoreParams(), description="where bundles are published")
+    gate: GateParams = Field(default=GateParams(), description="what a new model must show")
+    drift: DriftParams = Field(default=DriftParams(), description="when devices' data have changed")
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Params":

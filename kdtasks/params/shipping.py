@@ -1,4 +1,4 @@
-"""Params of everything after training: exits, export, evaluation, benchmark, choice."""
+"""Params of everything after training: exits, export, evaluation, benchmark, choice, shipping."""
 
 from typing import Annotated, Literal
 
@@ -89,4 +89,56 @@ class StoreParams(Section):
         default=10,
         description="newest versions of each model that `kdtasks gc` leaves, besides those that "
         "an alias needs",
+    )
+
+
+class GateParams(Section):
+    """What a new model must show before it takes production's place; no stage depends on it.
+
+    In doubt production stays. Sizes are those of `model.tflite`; latencies of both models are
+    measured in one run, picture by picture in turn, with the threads and runs of `benchmark`.
+    """
+
+    method: Literal["mcnemar", "bootstrap"] = Field(
+        default="mcnemar",
+        description="`mcnemar`: McNemar's exact test and Tango's score bound; `bootstrap`: a "
+        "percentile bootstrap over test pictures, with `evaluate.bootstrap_samples`",
+    )
+    confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = Field(
+        default=0.95, description="level of every one-sided bound that a limit is held against"
+    )
+    max_accuracy_drop: Fraction = Field(
+        default=0.01,
+        description="test accuracy that the lower bound may lie below production's, as a share; "
+        "0 asks for proof of a gain",
+    )
+    min_accuracy: Fraction | None = Field(
+        default=None,
+        description="test accuracy that the candidate's own lower bound must reach, as a share; "
+        "holds small drops back that would add up over many nights",
+    )
+    min_test_rows: Count = Field(
+        default=200, description="test pictures below which nothing is promoted"
+    )
+    max_size_kb: Positive | None = Field(default=None, description="file size in kB (1,000 bytes)")
+    max_size_growth: Annotated[float, Field(ge=0.0)] | None = Field(
+        default=0.1, description="growth over production's size, as a share (0.1 = 10 % more)"
+    )
+    max_latency_ms: Positive | None = Field(
+        default=None, description="median latency of one picture, in milliseconds"
+    )
+    max_latency_growth: Annotated[float, Field(ge=0.0)] | None = Field(
+        default=0.25, description="growth over production's median latency, as a share"
+    )
+
+
+class DriftParams(Section):
+    """When telemetry of devices tells that their pictures have changed."""
+
+    max_index: Positive = Field(
+        default=0.2,
+        description="population stability index beyond which exits or confidences have drifted",
+    )
+    min_answers: Count = Field(
+        default=500, description="answers in the telemetry below which nothing is said"
     )

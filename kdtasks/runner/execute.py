@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from contextlib import chdir, closing
+from contextlib import chdir, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -34,8 +34,13 @@ class RunOptions:
     engine: EngineName = "split"
 
 
-def execute(project: Path, options: RunOptions, reporter: Reporter) -> Mapping[str, Outcome]:
+def execute(
+    project: Path, options: RunOptions, reporter: Reporter, *, lock: int | None = None
+) -> Mapping[str, Outcome]:
     """Bring the stages up to date.
+
+    Arguments:
+        lock: the run lock, where the caller holds it already.
 
     Returns: the outcome of every stage, failed ones among them.
 
@@ -46,9 +51,9 @@ def execute(project: Path, options: RunOptions, reporter: Reporter) -> Mapping[s
     _silence_progress_bars()
     with (
         chdir(project),
-        one_run_at_a_time(project) as lock,
+        one_run_at_a_time(project) if lock is None else nullcontext(lock) as held,
         # as long as something of a killed run is still at work, the next one has to wait
-        closing(Guardian(keep_open=[lock])) as guardian,
+        closing(Guardian(keep_open=[held])) as guardian,
     ):
         kind = CommandLineEngine if options.engine == "cli" else SplitPhaseEngine
         engine: Engine = kind(project, guardian, force=options.force, pull=options.pull)

@@ -1,11 +1,47 @@
-"""Make sure that what is published is a bundle that a device can load."""
+"""Publish a bundle, once it is sure that a device can load it."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 from kdtasks.edge.manifest import Manifest
 from kdtasks.errors import BundleError
-from kdtasks.store.objects import Source
+from kdtasks.store.keys import SigningKey
+from kdtasks.store.objects import Objects, Source
+from kdtasks.store.publish import Published, publish_files
+from kdtasks.store.transfers import Transfers
+
+
+def publish_bundle(
+    objects: Objects,
+    folder: Path,
+    manifest: Manifest,
+    sources: Mapping[str, Source],
+    *,
+    name: str,
+    signing_key: SigningKey | None,
+    transfers: Transfers | None = None,
+) -> Published:
+    """Publish a bundle as the next version of a model.
+
+    Arguments:
+        manifest: of the bundle in `folder`.
+        sources: its files, hashed.
+        name: of the model.
+        signing_key: signs the version's manifest.
+
+    Raises:
+        BundleError: the model is missing, or is another one than the manifest's.
+        StoreError: as `publish`.
+    """
+    check_bundle(folder, manifest, sources)
+    return publish_files(
+        objects,
+        sources,
+        name=name,
+        about={"variant": manifest.variant, "task": manifest.task},
+        signing_key=signing_key,
+        transfers=transfers,
+    )
 
 
 def check_bundle(folder: Path, manifest: Manifest, sources: Mapping[str, Source]) -> None:

@@ -1,5 +1,6 @@
 """Move aliases: forward by publishing, anywhere by promoting, back by rolling back."""
 
+import contextlib
 import random
 import time
 from collections.abc import Sequence
@@ -87,6 +88,42 @@ def promote(
         raise StoreConflictError(
             f"{name}@{alias} was moved by somebody else at the same time; look at `kdtasks models "
             f"{name}` and repeat the command if you still want to"
+        ) from None
+
+
+def supersede(
+    objects: Objects,
+    found: FoundVersion,
+    alias: str,
+    *,
+    expected: FoundAlias | None,
+    signing_key: SigningKey | None = None,
+) -> Moved:
+    """Make an alias stand for a version, if nobody has moved it since it was read.
+
+    Arguments:
+        found: the version.
+        expected: the alias as it was when the version was judged; null if it was not there yet.
+        signing_key: signs the alias.
+
+    Raises:
+        StoreConflictError: somebody has moved it meanwhile; theirs stays.
+        StoreError: the alias is signed, and there is no key to sign it with.
+    """
+    name, number = found.version.name, found.version.number
+    check_alias(alias)
+    if expected:
+        _check_key(expected, signing_key)
+    try:
+        return _move(objects, expected, found, alias, signing_key)
+    except StoreConflictError:
+        theirs = ""
+        with contextlib.suppress(StoreError):
+            theirs = f" to version {read_alias(objects, name, alias).alias.version}"
+        raise StoreConflictError(
+            f"{name}@{alias} was moved{theirs} by somebody else meanwhile and stays there; "
+            f"version {number} is published, `kdtasks promote {name} {number} --alias {alias}` "
+            "moves it if you still want to"
         ) from None
 
 

@@ -213,7 +213,7 @@ def test_ctrl_c_is_one_line(kdtasks: Run, bundle: Bundle, monkeypatch: pytest.Mo
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kdtasks.store.publish.publish_files", interrupt)
+    monkeypatch.setattr("kdtasks.store.bundle.publish_files", interrupt)
     assert kdtasks("publish", bundle()) == (
         130,
         "",

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -191,3 +192,46 @@ def test_shares_are_used_even_where_the_sum_is_off_by_a_rounding_error() -> None
         20,
         20,
     ]
+
+
+def noise(rows: int, *, groups: list[int] | None = None, seed: int = 0) -> Source:
+    """Pictures of noise in two classes, turn by turn."""
+    images = np.random.default_rng(seed).integers(0, 256, (rows, 4, 4, 1), np.uint8)
+    return replace(classification([0, 1] * (rows // 2), groups), images=images)
+
+
+def named(source: Source, split: dict[str, np.ndarray]) -> dict[str, set[bytes]]:
+    return {name: {source.images[row].tobytes() for row in rows} for name, rows in split.items()}
+
+
+def test_a_stable_split_moves_no_picture_when_others_come() -> None:
+    grown = noise(600)
+    first = grown.take(np.random.default_rng(1).permutation(600)[:400])
+    before = named(first, split_source(first, PARAMS, seed=0, is_stable=True))
+    after = named(grown, split_source(grown, PARAMS, seed=0, is_stable=True))
+    assert all(before[name] < after[name] for name in SPLITS)
+    dealt = named(grown, split_source(grown, PARAMS, seed=0))
+    assert not named(first, split_source(first, PARAMS, seed=0))["train"] <= dealt["train"]
+
+
+def test_a_stable_split_has_its_shares_on_average_and_a_seed() -> None:
+    source = noise(4000)
+    split = split_source(source, PARAMS, seed=0, is_stable=True)
+    shares = {name: len(rows) / 4000 for name, rows in split.items()}
+    assert shares == pytest.approx(SHARES, abs=0.03)  # four standard deviations
+    other = split_source(source, PARAMS, seed=1, is_stable=True)
+    assert named(source, split)["test"] != named(source, other)["test"]
+
+
+def test_a_stable_split_keeps_groups_whole_and_large_ones_apart() -> None:
+    source = noise(2000, groups=[row // 20 for row in range(2000)])
+    split = split_source(source, PARAMS, seed=0, is_stable=True)
+    groups = [set((rows // 20).tolist()) for rows in split.values()]
+    assert sum(map(len, groups)) == 100
+    assert len(groups[0]) < 80  # 60 are expected; the lowest hash alone would draw all of them
+
+
+def test_a_class_that_a_stable_split_leaves_out_of_one_is_named() -> None:
+    source = replace(noise(100), labels=np.array([0] * 96 + [1] * 4, np.int32))
+    with pytest.raises(DatasetError, match=r"set data\.stable_split to false:\n  class 1: nothing"):
+        split_source(source, PARAMS, seed=0, is_stable=True)

@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from flows.drift import EVENT, tell_prefect
+from kdtasks.errors import ProjectError
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -39,6 +42,24 @@ def test_the_night_and_the_week_are_scheduled(deployments: dict[str, Any]):
         for name, deployment in deployments.items()
     }
     assert crons == {"pipeline": [], "refresh": ["0 2 * * *"], "sweep": ["0 4 * * 6"]}
+
+
+def test_drift_is_waited_for(deployments: dict[str, Any]):
+    from prefect.events import DeploymentEventTrigger
+
+    (trigger,) = deployments["refresh"]["triggers"]
+    assert DeploymentEventTrigger.model_validate(trigger).expect == {EVENT}
+    assert trigger["match"] == {"prefect.resource.id": "kdtasks.model.*"}
+
+
+def test_a_server_that_takes_no_event_is_one_line(monkeypatch: pytest.MonkeyPatch):
+    from prefect.context import refresh_global_settings_context
+
+    with monkeypatch.context() as patch:
+        patch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+        with pytest.raises(ProjectError, match="the Prefect server did not take the event"):
+            tell_prefect("digits", {})
+    refresh_global_settings_context()
 
 
 @pytest.mark.slow
@@ -76,6 +97,16 @@ def test_deploy_then_runs_are_scheduled_then_a_worker_runs_one_and_cancels_it(
         # a broken scheduler says so in the server's log alone
         assert eventually(lambda: scheduled("refresh/refresh"))
         assert eventually(lambda: scheduled("sweep/sweep"))
+
+        # drift that somebody tells of starts a refresh, beside those of the schedule
+        tell_prefect("digits", {"version": 1, "sentence": "exits have drifted"})
+        started = eventually(
+            lambda: [run for run in scheduled("refresh/refresh") if not run.auto_scheduled]
+        )
+        assert len(started) == 1
+        assert started[0].created_by.display_value == "refresh on drift"
+        assert started[0].parameters["publish"] is True  # as the deployment says
+        client.delete_flow_run(started[0].id)
 
         start_flow("prefect", "worker", "start", "--pool", "kdtasks", "--limit", "1")
         deployed = client.read_deployment_by_name("pipeline/pipeline")

@@ -2,29 +2,17 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from flows.refresh import find_imports, refresh
+from flows.refresh import NO_STORE, refresh
+
+SIZE = ("image_size: null", "image_size: [8, 8]")
 
 
 def dvc(folder: Path, *words: str) -> None:
     subprocess.run([sys.executable, "-m", "dvc", *words, "--quiet"], cwd=folder, check=True)
-
-
-def test_imports_are_found_and_data_of_ones_own_are_not(tmp_path: Path):
-    files = {
-        "data/imported.dvc": "deps: [{path: /elsewhere/pictures}]\nouts: [{path: imported}]\n",
-        "data/own.dvc": "outs: [{path: own}]\n",
-        "empty.dvc": "",
-        ".venv/lib/imported.dvc": "deps: [{path: x}]\n",
-        ".dvc/config": "",
-    }
-    for name, text in files.items():
-        path = tmp_path / ".project" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    assert find_imports(tmp_path / ".project") == ["data/imported.dvc"]
 
 
 def test_an_import_is_updated_and_what_reads_it_runs(project: Path, prefect_server: str):
@@ -35,7 +23,7 @@ def test_an_import_is_updated_and_what_reads_it_runs(project: Path, prefect_serv
     elsewhere.write_text("new", encoding="utf-8")
 
     left: Any = refresh(update=False, return_state=True)
-    assert left.message == "5 stages: 1 cached, 4 completed"
+    assert left.message == f"5 stages: 1 cached, 4 completed; {NO_STORE}"
     assert (project / "report" / "selection.json").is_file()
     assert (project / "model-0").read_text(encoding="utf-8") == "old"
 
@@ -56,3 +44,27 @@ def test_a_source_that_is_gone_is_a_failure_in_words(project: Path, prefect_serv
     assert state.message.startswith("dvc update ended with status ")
     assert f"dependency '{elsewhere}' does not exist" in state.message
     assert not (project / "a").exists()
+
+
+def test_pictures_are_taken_from_a_folder_first(
+    project: Path, prefect_server: str, task_states: Callable[..., Any]
+):
+    new = project.parent / "new" / "cat"
+    new.mkdir(parents=True)
+    (new / "1.png").write_text("cat", encoding="utf-8")
+    refused: Any = refresh(source="../new", return_state=True)
+    assert refused.is_failed()
+    assert refused.message.startswith("data.name is mnist-5k, which takes no pictures")
+    assert not (project / "a").exists()
+
+    params = project / "params.yaml"
+    text = params.read_text(encoding="utf-8")
+    for before, after in (("name: mnist-5k\n", "name: image_folder\n"), SIZE):
+        assert before in text
+        text = text.replace(before, after, 1)
+    params.write_text(text, encoding="utf-8")
+    taken: Any = refresh(source="../new", push=False, publish=False, return_state=True)
+    assert taken.message == "4 stages: 4 completed"
+    states = task_states(taken.state_details.flow_run_id, 5)
+    assert states["take pictures"].message == "1 new files, 0 known ones"
+    assert (project / "data/raw/cat/1.png").read_text(encoding="utf-8") == "cat"

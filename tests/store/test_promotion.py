@@ -10,7 +10,7 @@ from kdtasks.store.alias import HISTORY, read_alias
 from kdtasks.store.keys import SigningKey
 from kdtasks.store.layout import alias_key, version_key
 from kdtasks.store.objects import Objects
-from kdtasks.store.promotion import advance, promote, rollback
+from kdtasks.store.promotion import advance, find_own_alias, promote, rollback, supersede
 from kdtasks.store.publish import publish
 from kdtasks.store.versions import FoundVersion, fetch_version
 
@@ -266,3 +266,42 @@ def test_the_alias_names_the_very_manifest(folder_objects: Objects, publish_vers
     manifest = fetch_version(folder_objects, "digits", 1).manifest
     found = read_alias(folder_objects, "digits", "production").alias
     assert found.manifest_sha256 == hashlib.sha256(manifest).hexdigest()
+
+
+def test_superseding_the_state_that_was_read(objects: Objects, publish_versions: Publish):
+    first, second, third = publish_versions(objects, 3)
+    assert supersede(objects, first, "production", expected=None).before is None
+    read = read_alias(objects, "digits", "production")
+    assert supersede(objects, second, "production", expected=read).before == 1
+    assert state(objects) == (2, (1,), 2)
+
+    # what was read before is history by now, even if the alias came back to the same version
+    rollback(objects, "digits", "production")
+    with pytest.raises(
+        StoreConflictError,
+        match="digits@production was moved to version 1 by somebody else meanwhile and stays "
+        "there; version 3 is published, `kdtasks promote digits 3 --alias production` moves it",
+    ):
+        supersede(objects, third, "production", expected=read)
+    assert state(objects) == (1, (), 3)
+
+
+def test_superseding_nothing_where_there_is_something_by_now(
+    objects: Objects, publish_versions: Publish
+):
+    first, second = publish_versions(objects, 2)
+    assert find_own_alias(objects, "digits", "production", None) is None
+    advance(objects, first, "production")
+    with pytest.raises(StoreConflictError, match="moved to version 1 by somebody else meanwhile"):
+        supersede(objects, second, "production", expected=None)
+    assert state(objects)[0] == 1
+
+
+def test_a_signed_alias_is_superseded_with_a_key_only(
+    folder_objects: Objects, publish_versions: Publish, signing_keys: tuple[SigningKey, SigningKey]
+):
+    (version,) = publish_versions(folder_objects, 1, signing_keys[0])
+    supersede(folder_objects, version, "production", expected=None, signing_key=signing_keys[0])
+    read = read_alias(folder_objects, "digits", "production")
+    with pytest.raises(StoreError, match="digits@production is signed"):
+        supersede(folder_objects, version, "production", expected=read)

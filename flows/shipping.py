@@ -1,0 +1,130 @@
+"""Steps that bring an accepted model to its users: gate, publish, promote."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from prefect import get_run_logger
+from prefect.artifacts import create_markdown_artifact
+from prefect.states import Completed, State
+
+from flows.artifacts import artifact_key, show
+from kdtasks.commands.store_settings import find_address
+from kdtasks.commands.store_tables import moved_line, published_line
+from kdtasks.edge.manifest import Manifest, read_manifest
+from kdtasks.errors import StoreConflictError
+from kdtasks.gate.candidate import find_candidate
+from kdtasks.gate.decision import Check, Decision
+from kdtasks.gate.judge import judge
+from kdtasks.gate.production import Production, fetch_production
+from kdtasks.gate.wording import decision_lines, decision_markdown
+from kdtasks.params import Params
+from kdtasks.store.bundle import publish_bundle
+from kdtasks.store.cache import Cache, default_cache
+from kdtasks.store.keys import PublicKey, SigningKey, load_public_keys, load_signing_key
+from kdtasks.store.objects import Objects, Source, open_objects
+from kdtasks.store.promotion import find_own_alias, supersede
+from kdtasks.store.publish import read_folder
+from kdtasks.store.versions import FoundVersion
+
+ALIAS = "production"
+STATES = {"promote": "Accepted", "keep": "Rejected", "nothing": "Unchanged"}
+
+
+def find_store(params: Params) -> str | None:
+    """The address of the store, as the environment or the params name it; null without one."""
+    return os.environ.get("KDTASKS_STORE") or params.store.address
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A bundle as it was hashed before it was judged: what is judged is what is published."""
+
+    bundle: Path
+    manifest: Manifest
+    sources: dict[str, Source]
+
+
+class Shipment:
+    """One candidate on its way; the steps are to be called in their order, inside task runs."""
+
+    def __init__(self, project: Path, params: Params) -> None:
+        """Read keys and address.
+
+        Raises:
+            StoreError: one of them is none.
+        """
+        self._project, self._params = project, params
+        self._name = params.export.name
+        self._key: SigningKey | None = load_signing_key(os.environ.get("KDTASKS_SIGNING_KEY"))
+        self._trusted: tuple[PublicKey, ...] = load_public_keys(
+            os.environ.get("KDTASKS_PUBLIC_KEY")
+        )
+        self._address = find_address(os.environ.get("KDTASKS_STORE"))
+        self._objects: Objects | None = None
+        self._candidate: Candidate | None = None
+        self._production: Production | None = None
+        self._published: FoundVersion | None = None
+        self.decision: Decision | None = None
+
+    def gate(self) -> State[None]:
+        """Judge the variant that the report has chosen against production, and show why."""
+        self.decision = self._judge()
+        for line in decision_lines(self.decision):
+            get_run_logger().info(line)
+        text = decision_markdown(self.decision, confidence=self._params.gate.confidence)
+        key = artifact_key(self._project.name, "gate")
+        show(lambda: create_markdown_artifact(text, key, f"the gate of {self._name}"))
+        message = "; ".join(self.decision.reasons)
+        return Completed(name=STATES[self.decision.action], message=message)
+
+    def publish(self) -> State[None]:
+        """Publish the candidate as the next version."""
+        assert self._objects is not None
+        assert self._candidate is not None
+        published = publish_bundle(
+            self._objects,
+            self._candidate.bundle,
+            self._candidate.manifest,
+            self._candidate.sources,
+            name=self._name,
+            signing_key=self._key,
+        )
+        self._published = published.found
+        return Completed(message=published_line(published))
+
+    def promote(self) -> State[None]:
+        """Move the alias to what was published, unless somebody has moved it since the gate."""
+        assert self._objects is not None
+        assert self._published is not None
+        try:
+            moved = supersede(
+                self._objects,
+                self._published,
+                ALIAS,
+                expected=self._production.alias if self._production else None,
+                signing_key=self._key,
+            )
+        except StoreConflictError as error:
+            return Completed(name="Kept", message=str(error))
+        return Completed(message=moved_line(moved))
+
+    def _judge(self) -> Decision:
+        bundle, sentence = find_candidate(self._project)
+        if bundle is None:
+            return Decision("keep", (Check(False, sentence),))
+        self._candidate = Candidate(
+            bundle=bundle, manifest=read_manifest(bundle), sources=read_folder(bundle)
+        )
+        self._objects = open_objects(self._address)
+        self._objects.check_conditions()
+        # before anything is published that could not be promoted
+        find_own_alias(self._objects, self._name, ALIAS, self._key)
+        self._production = fetch_production(
+            self._objects,
+            self._name,
+            ALIAS,
+            cache=Cache(default_cache()),
+            trusted=self._trusted,
+        )
+        return judge(bundle, self._production, project=self._project, params=self._params)

@@ -1,0 +1,61 @@
+"""The commands that judge what is shipped: options here, the work in kdtasks/commands."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kdtasks.commands.store_options import PublicOption, StoreOption
+
+# kdtasks is imported inside the functions, as everywhere on the command line.
+
+NameOption = Annotated[
+    str | None, typer.Option("--name", help="Name of the model; without it the project's own.")
+]
+ProductionOption = Annotated[
+    str, typer.Option("--alias", metavar="ALIAS", help="The alias that devices pull.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    for command in (gate, drift):
+        app.command()(command)
+
+
+def gate(
+    bundle: Annotated[
+        Path | None,
+        typer.Argument(help="Folder of a bundle; without it the variant that the report chose."),
+    ] = None,
+    store: StoreOption = None,
+    name: NameOption = None,
+    alias: ProductionOption = "production",
+    public_key: PublicOption = None,
+) -> None:
+    """Judge a bundle against the one in production; status 0 to promote it, 3 to keep that."""
+    from kdtasks.commands.gate import run_gate
+    from kdtasks.commands.production import ProductionOptions
+    from kdtasks.commands.project import find_project
+
+    options = ProductionOptions(store, name, alias, public_key)
+    raise typer.Exit(run_gate(find_project(), bundle, options))
+
+
+def drift(
+    telemetry: Annotated[
+        list[Path],
+        typer.Argument(help="Files of summaries that devices wrote, or folders of them."),
+    ],
+    store: StoreOption = None,
+    name: NameOption = None,
+    alias: ProductionOption = "production",
+    public_key: PublicOption = None,
+) -> None:
+    """Compare devices' telemetry with the test split; status 3, and an event, if it drifted."""
+    from kdtasks.commands.drift import run_drift
+    from kdtasks.commands.production import ProductionOptions
+    from kdtasks.commands.project import find_project
+
+    options = ProductionOptions(store, name, alias, public_key)
+    raise typer.Exit(run_drift(find_project(), telemetry, options))

@@ -1,0 +1,160 @@
+"""What a device tells of its answers: counts alone, no pictures and no single answer.
+
+A summary is one JSON object; a file holds one, or one a line:
+
+    {"format_version": 1, "model": "digits", "sha256": "…", "begun": "2026-11-26T00:00:00+00:00",
+     "ended": "2026-11-26T01:00:00+00:00", "exits": [310, 150, 40],
+     "confidences": [0, 0, 1, 4, 9, 12, 20, 44, 90, 320]}
+
+`exits` counts the answers that each exit gave, `confidences` those in ten equal ranges of
+confidence from 0 to 1; both add up to the number of answers. `sha256` is that of `model.tflite`.
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kdtasks.edge.manifest import Manifest
+from kdtasks.edge.model import Prediction
+from kdtasks.errors import TelemetryError
+
+FORMAT_VERSION = 1
+BINS = 10
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Telemetry:
+    """A summary; K is the number of the model's exits.
+
+    Attributes:
+        model: name of the model.
+        sha256: hash of its `model.tflite`, hex.
+        begun, ended: ISO 8601, of the time that was counted.
+        exits: [K], answers by the exit that gave them.
+        confidences: [10], answers by their confidence.
+        format_version: version of this format.
+    """
+
+    model: str
+    sha256: str
+    begun: str
+    ended: str
+    exits: tuple[int, ...]
+    confidences: tuple[int, ...]
+    format_version: int = FORMAT_VERSION
+
+    @property
+    def answers(self) -> int:
+        """How many answers were counted."""
+        return sum(self.exits)
+
+    def to_line(self) -> str:
+        """Give the summary as a line of JSON, with its end."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True) + "\n"
+
+
+class TelemetryCounter:
+    """Counts the answers of one model until they are asked for."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        """Arguments: `manifest` is that of the model whose answers are counted."""
+        self._manifest = manifest
+        self._reset()
+
+    def add(self, prediction: Prediction) -> None:
+        """Count an answer."""
+        self._exits[prediction.exit_index] += 1
+        self._confidences += confidence_counts([prediction.confidence])
+
+    def take(self) -> Telemetry:
+        """Give what was counted since the last time, and begin anew."""
+        summary = Telemetry(
+            model=self._manifest.name,
+            sha256=self._manifest.sha256,
+            begun=self._begun,
+            ended=_now(),
+            exits=tuple(self._exits.tolist()),
+            confidences=tuple(self._confidences.tolist()),
+        )
+        self._reset()
+        return summary
+
+    def _reset(self) -> None:
+        self._begun = _now()
+        self._exits = np.zeros(self._manifest.segments, np.int64)
+        self._confidences = np.zeros(BINS, np.int64)
+
+
+def confidence_counts(confidences: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """Count confidences [N] of 0 … 1 in ten equal ranges: int64 [10]; 1 is in the last one."""
+    ranges = (np.asarray(confidences, np.float64) * BINS).astype(np.int64)
+    return np.bincount(np.clip(ranges, 0, BINS - 1), minlength=BINS)
+
+
+def read_telemetry(path: Path) -> list[Telemetry]:
+    """Read the summaries of a file: one, or one a line.
+
+    Raises:
+        TelemetryError: the file cannot be read, or a summary is none.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TelemetryError(f"{path} cannot be read ({error}); give a file of summaries") from None
+    return [_parse(content, where) for where, content in _objects(path, text)]
+
+
+def _objects(path: Path, text: str) -> Iterator[tuple[str, Any]]:
+    try:
+        yield str(path), json.loads(text)  # one, over several lines perhaps
+    except ValueError:
+        for number, line in enumerate(text.splitlines(), start=1):
+            if line.strip():
+                try:
+                    yield f"{path}, line {number}", json.loads(line)
+                except ValueError as error:
+                    raise TelemetryError(
+                        f"{path}, line {number} is no JSON ({error}); remove the line"
+                    ) from None
+
+
+def _parse(content: Any, where: str) -> Telemetry:
+    fields = [field.name for field in dataclasses.fields(Telemetry)]
+    if not isinstance(content, dict) or content.get("format_version") != FORMAT_VERSION:
+        raise TelemetryError(
+            f"{where} is no summary of format_version {FORMAT_VERSION}; one was expected, with "
+            f"{', '.join(fields)}"
+        )
+    missing = [name for name in fields if name not in content]
+    if missing:
+        raise TelemetryError(f"{where} lacks {', '.join(missing)}; have the device write it anew")
+    for name in ("exits", "confidences"):
+        counts = content[name]
+        if not isinstance(counts, list) or not all(
+            isinstance(count, int) and not isinstance(count, bool) and count >= 0
+            for count in counts
+        ):
+            raise TelemetryError(
+                f"{where} has the {name} {counts!r}; a list of counts was expected"
+            )
+    if len(content["confidences"]) != BINS or sum(content["confidences"]) != sum(content["exits"]):
+        raise TelemetryError(
+            f"{where} counts {sum(content['exits'])} answers by exit and "
+            f"{sum(content['confidences'])} in {len(content['confidences'])} ranges of confidence; "
+            f"equally many in {BINS} were expected"
+        )
+    values: dict[str, Any] = {
+        name: tuple(content[name]) if isinstance(content[name], list) else content[name]
+        for name in fields
+    }
+    return Telemetry(**values)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,144 @@
+"""Measure a candidate and production on the current test split, and decide."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from kdtasks.datasets.prepared import PreparedDataset, open_prepared
+from kdtasks.edge.manifest import Manifest, read_manifest
+from kdtasks.edge.model import Model
+from kdtasks.errors import EvaluationError
+from kdtasks.exits.answers import answers_of
+from kdtasks.gate.decision import Check, Contender, Decision, decide
+from kdtasks.gate.production import Production
+from kdtasks.gate.timing import time_in_turn
+from kdtasks.params import Params
+from kdtasks.params.data import DataParams
+from kdtasks.store.publish import read_folder
+from kdtasks.store.version import StoredFile
+
+PREPARED = Path("data") / "prepared"
+BY_HAND = "`kdtasks promote` does it by hand"
+
+
+def judge(
+    bundle: Path, production: Production | None, *, project: Path, params: Params
+) -> Decision:
+    """Decide whether a bundle takes production's place.
+
+    Both answer the test split; their latencies are taken in turn on calibration pictures, as the
+    benchmark's are.
+
+    Arguments:
+        bundle: folder of the candidate.
+        production: what it has to hold its own against; null where there is none yet.
+        project: holds `data/prepared`.
+
+    Raises:
+        BundleError: a bundle cannot be run.
+        EvaluationError: the candidate is not for the project's pictures.
+        DatasetError: the project has no prepared pictures.
+    """
+    manifest = read_manifest(bundle)
+    data = open_prepared(project / PREPARED)
+    _check_fits(bundle, manifest, data)
+    if production is None:
+        contenders = _measure({f"variant {manifest.variant}": bundle}, data, params)
+        return decide(contenders[0], None, limits=params.gate, statistics=params.evaluate)
+    title = f"version {production.version.number}"
+    files = _files(bundle)
+    if files == production.version.files:
+        words = f"the new model is {title}, which is in production, byte for byte"
+        return Decision("nothing", (Check(True, words),))
+    for version in production.passed_over:
+        if files == version.files:  # after a rollback, say
+            words = f"the new model is version {version.number}, which was there already when"
+            chosen = f"{title} was put in production"
+            return Decision("keep", (Check(False, f"{words} {chosen}; {BY_HAND}"),))
+    differing = incomparable(manifest, read_manifest(production.folder))
+    if differing:
+        return Decision("keep", tuple(Check(False, reason) for reason in differing))
+    candidate, current = _measure(
+        {f"variant {manifest.variant}": bundle, title: production.folder}, data, params
+    )
+    decision = decide(candidate, current, limits=params.gate, statistics=params.evaluate)
+    return decision._replace(notes=_notes(read_manifest(production.folder), data, params.data))
+
+
+def incomparable(candidate: Manifest, production: Manifest) -> tuple[str, ...]:
+    """Say why two bundles cannot answer the same pictures; empty where they can."""
+    reasons = []
+    if candidate.class_names != production.class_names:
+        new = [name for name in candidate.class_names if name not in production.class_names]
+        gone = [name for name in production.class_names if name not in candidate.class_names]
+        changes = [
+            *([f"new: {', '.join(new)}"] if new else []),
+            *([f"gone: {', '.join(gone)}"] if gone else []),
+        ]
+        words = "; ".join(changes) or "the same names in another order"
+        reasons.append(
+            f"the classes are not production's ({words}), so the two cannot be compared; {BY_HAND}"
+        )
+    if candidate.input_shape != production.input_shape:
+        reasons.append(
+            f"the new model takes pictures of {_shape(candidate)}, production of "
+            f"{_shape(production)}, so the two cannot be compared; {BY_HAND}"
+        )
+    return tuple(reasons)
+
+
+def _check_fits(bundle: Path, manifest: Manifest, data: PreparedDataset) -> None:
+    told = (manifest.class_names, manifest.input_shape)
+    if told != (data.class_names, data.image_shape):
+        raise EvaluationError(
+            f"{bundle} takes pictures of {_shape(manifest)} in the classes "
+            f"{', '.join(manifest.class_names)}; {data.folder} holds "
+            f"{' × '.join(map(str, data.image_shape))} in {', '.join(data.class_names)}; give a "
+            "bundle of this project, or run the pipeline"
+        )
+
+
+def _measure(folders: dict[str, Path], data: PreparedDataset, params: Params) -> list[Contender]:
+    settings = params.benchmark
+    models = {
+        title: Model.load(folder, threads=settings.threads) for title, folder in folders.items()
+    }
+    labels = np.asarray(data.labels("test"))
+    images = data.images("calibration")
+    order = np.random.default_rng(0).permutation(len(images))[: settings.runs]
+    times = time_in_turn(
+        list(models.values()), images[order], runs=settings.runs, warmup=settings.warmup
+    )
+    return [
+        Contender(
+            title,
+            answers_of(model, data.images("test")).predicted == labels,
+            model.manifest.bytes,
+            latency,
+        )
+        for (title, model), latency in zip(models.items(), times, strict=True)
+    ]
+
+
+def _notes(production: Manifest, data: PreparedDataset, now: DataParams) -> tuple[str, ...]:
+    then = production.parameters.get("data") or {}
+    kept = {"stable_split", "split", "seed"}
+    if now.stable_split and all(then.get(key) == now.model_dump()[key] for key in kept):
+        return ()
+    dataset = hashlib.sha256((data.folder / "dataset.json").read_bytes()).hexdigest()
+    if production.dataset_sha256 == dataset:
+        return ()
+    return (
+        "production was made from other data: pictures of this test split may be among those that "
+        "it was trained on, which speaks for production; data.stable_split keeps them apart",
+    )
+
+
+def _files(bundle: Path) -> tuple[StoredFile, ...]:
+    sources = read_folder(bundle).items()
+    return tuple(StoredFile(path, source.size, source.sha256) for path, source in sources)
+
+
+def _shape(manifest: Manifest) -> str:
+    return " × ".join(map(str, manifest.input_shape))

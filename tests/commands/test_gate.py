@@ -1,0 +1,89 @@
+"""`kdtasks gate`: what it prints and its exit status."""
+
+from pathlib import Path
+
+import pytest
+
+from kdtasks.atomic import write_json
+from kdtasks.commands.gate import run_gate
+from kdtasks.commands.production import ProductionOptions
+from kdtasks.errors import ProjectError, StoreError
+from kdtasks.params import load_params
+from kdtasks.store.address import parse_address
+from kdtasks.store.objects import open_objects
+from kdtasks.store.promotion import advance
+from kdtasks.store.publish import publish
+from tests.tools.pixel_bundles import write_pixel_bundle, write_pixel_dataset
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "mnist-5k.yaml"
+NOWHERE = ProductionOptions()
+
+
+@pytest.fixture
+def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pixel_models: tuple[bytes, bytes]):
+    """A project after its pipeline: of 300 pictures the chosen model gets 20 more than the other.
+
+    How long the two take is left to chance, so it is no limit.
+    """
+    text = RECIPE.read_text(encoding="utf-8")
+    assert "max_latency_growth: 0.25" in text
+    text = text.replace("max_latency_growth: 0.25", "max_latency_growth: null")
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "dvc.yaml").touch()
+    params = load_params(tmp_path / "params.yaml")
+    right = [(280, True, True), (20, True, False)]
+    write_pixel_dataset(tmp_path / "data" / "prepared", params, right)
+    write_pixel_bundle(tmp_path / "bundles" / "float32", pixel_models[0])
+    write_json(tmp_path / "report/selection.json", {"chosen": "float32", "sentence": "smallest"})
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KDTASKS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("KDTASKS_STORE", raising=False)
+    open_objects(parse_address(str(tmp_path / "store"))).check_conditions()
+    return tmp_path
+
+
+def put_in_production(store: Path, bundle: Path) -> None:
+    objects = open_objects(parse_address(str(store)))
+    advance(objects, publish(objects, bundle, name="pixels").found, "production")
+
+
+def test_the_chosen_variant_is_judged(finished: Path, pixel_models, capsys):
+    store = finished / "store"
+    options = ProductionOptions(store=str(store))
+    assert run_gate(finished, None, options) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "the new model takes production's place",
+        "  holds: there is no model in production yet, so only absolute limits count",
+    ]
+
+    put_in_production(store, write_pixel_bundle(finished / "old", pixel_models[1]))
+    assert run_gate(finished, None, options) == 0
+    assert "  holds: accuracy differs by +6.7" in capsys.readouterr().out
+
+    put_in_production(store, finished / "bundles" / "float32")
+    assert run_gate(finished, None, options) == 3
+    assert capsys.readouterr().out.startswith("nothing to do\n")
+    assert run_gate(finished, finished / "old", options) == 3
+    assert capsys.readouterr().out.startswith("production stays\n  BROKEN: ")
+
+
+def test_a_name_and_an_alias_of_ones_own(finished: Path, pixel_models, capsys):
+    put_in_production(finished / "store", write_pixel_bundle(finished / "old", pixel_models[1]))
+    store = str(finished / "store")
+    for options in (
+        ProductionOptions(store, name="other"),
+        ProductionOptions(store, alias="staging"),
+    ):
+        assert run_gate(finished, None, options) == 0
+        assert "no model in production yet" in capsys.readouterr().out
+
+
+def test_no_variant_was_chosen(finished: Path):
+    write_json(finished / "report/selection.json", {"chosen": None, "sentence": "all too large"})
+    with pytest.raises(ProjectError, match="no variant was chosen: all too large; give a bundle"):
+        run_gate(finished, None, NOWHERE)
+
+
+def test_no_store_is_named(finished: Path):
+    with pytest.raises(StoreError, match="no store is named"):
+        run_gate(finished, None, NOWHERE)

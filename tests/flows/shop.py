@@ -1,0 +1,114 @@
+"""A small project whose pipeline ends in a model, with a store and a remote: what a night needs.
+
+The stage `make` hands out what lies in `workshop/`, so a test decides what the pipeline brings.
+"""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from kdtasks.atomic import write_json
+from kdtasks.params import load_params
+from kdtasks.store.address import parse_address
+from kdtasks.store.alias import read_alias
+from kdtasks.store.layout import alias_key
+from kdtasks.store.objects import Objects, open_objects
+from kdtasks.store.promotion import advance
+from kdtasks.store.publish import publish
+from kdtasks.store.versions import list_numbers
+from tests.tools.pixel_bundles import write_pixel_bundle, write_pixel_dataset
+
+ROOT = Path(__file__).parents[2]
+STAGES = """\
+stages:
+  make:
+    cmd: python make.py
+    deps: [workshop, make.py]
+    outs: [bundles, data/prepared, report]
+"""
+MAKE = """\
+import shutil
+for name in ('bundles', 'data/prepared', 'report'):
+    shutil.copytree(f'workshop/{name}', name, dirs_exist_ok=True)
+"""
+# the candidate gets 20 of 300 pictures right that production does not
+BETTER = ((280, True, True), (20, True, False))
+WORSE = ((280, True, True), (20, False, True))
+CHANGES = (
+    ("name: mnist-5k-student", "name: pixels"),
+    ("address: null", "address: store"),
+    ("runs: 300", "runs: 20"),
+    ("max_latency_growth: 0.25", "max_latency_growth: null"),  # left to chance here
+)
+
+
+class Shop(NamedTuple):
+    """The project."""
+
+    project: Path
+    models: tuple[bytes, bytes]
+
+    @property
+    def objects(self) -> Objects:
+        """The store, opened anew."""
+        objects = open_objects(parse_address(str(self.project / "store")))
+        objects.check_conditions()
+        return objects
+
+    def bring(self, right: Sequence[tuple[int, bool, bool]], model: int = 0) -> None:
+        """Let the pipeline's next run end in a model, and in pictures that it gets right."""
+        workshop = self.project / "workshop"
+        params = load_params(self.project / "params.yaml")
+        digest = write_pixel_dataset(workshop / "data/prepared", params, right)
+        bundle = workshop / "bundles/float32"
+        write_pixel_bundle(bundle, self.models[model], dataset_sha256=digest)
+        write_json(workshop / "report/selection.json", {"chosen": "float32", "sentence": "small"})
+
+    def put_in_production(self, model: int) -> None:
+        """Publish and promote a model by hand."""
+        bundle = write_pixel_bundle(self.project / "by-hand", self.models[model])
+        advance(self.objects, publish(self.objects, bundle, name="pixels").found, "production")
+
+    def production(self) -> int:
+        """The version that is in production."""
+        return read_alias(self.objects, "pixels", "production").alias.version
+
+    def record(self) -> bytes:
+        """The alias to the byte: whoever moved it and moved it back changed it."""
+        return self.objects.read(alias_key("pixels", "production")).data
+
+    def versions(self) -> list[int]:
+        """All versions in the store."""
+        return list_numbers(self.objects, "pixels")
+
+    def dvc(self, *words: str) -> None:
+        """Run DVC's command line."""
+        run = [sys.executable, "-m", "dvc", *words, "--quiet"]
+        subprocess.run(run, cwd=self.project, check=True)
+
+
+def open_shop(folder: Path, models: tuple[bytes, bytes]) -> Shop:
+    """Make the project, with a better model than production's ready; its pipeline has not run."""
+    for name in ("data/raw", "models/import"):
+        (folder / name).mkdir(parents=True)
+    text = (ROOT / "recipes" / "mnist-5k.yaml").read_text(encoding="utf-8")
+    for before, after in CHANGES:
+        assert before in text
+        text = text.replace(before, after)
+    (folder / "params.yaml").write_text(text, encoding="utf-8")
+    (folder / "dvc.yaml").write_text(STAGES, encoding="utf-8")
+    (folder / "make.py").write_text(MAKE, encoding="utf-8")
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    shop = Shop(folder, models)
+    shop.dvc("init")
+    shop.bring(BETTER)
+    return shop
+
+
+def copy_shop(shop: Shop, folder: Path) -> Shop:
+    """Copy the project, which may have run."""
+    shutil.copytree(shop.project, folder, symlinks=True)
+    return Shop(folder, shop.models)
