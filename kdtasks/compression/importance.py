@@ -6,7 +6,7 @@ import numpy as np
 
 from kdtasks.backend import tf
 from kdtasks.compression.channels import Channels
-from kdtasks.distillation.losses import cross_entropy
+from kdtasks.distillation.losses.cross_entropy import cross_entropy
 from kdtasks.errors import CompressionError
 from kdtasks.models.multi_exit import MultiExitModel
 from kdtasks.training.examples import Examples

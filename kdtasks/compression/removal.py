@@ -70,7 +70,7 @@ def _where(layer: Any, variable: Any, inside: np.ndarray, outside: np.ndarray) -
         return outside
     if _is_depthwise(variable):  # one filter a channel taken
         chosen = outside if kind == "DepthwiseConv2D" else inside
-        return np.ix_(*map(np.arange, variable.shape[:2]), chosen, [True])
+        return np.ix_(*map(np.arange, variable.shape[:2]), chosen, np.arange(1))
     sides = [np.arange(side) for side in variable.shape[:-2]]
     pair = (outside, inside) if kind == "Conv2DTranspose" else (inside, outside)
     return np.ix_(*sides, *pair)

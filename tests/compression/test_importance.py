@@ -32,7 +32,7 @@ def test_networks_without_scales_are_refused(build_network):
 @pytest.mark.parametrize("name", ["cnn_average", "composite"])
 def test_taylor_is_the_slope_of_the_loss(name, build_network, make_fine_tuning):
     from kdtasks.backend import tf
-    from kdtasks.distillation.losses import cross_entropy
+    from kdtasks.distillation.losses.cross_entropy import cross_entropy
     from kdtasks.training.examples import TrainingExamples
 
     model = build_network(name)
