@@ -105,4 +105,9 @@ class StudentParams(Section):
         description="blocks of the network after which an early exit is attached, in order; the "
         "last exit is always there",
     )
+    backbone_first: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
+        default=0.0,
+        description="share of the epochs in which the last exit is trained alone; from then on, "
+        "and by default from the start, all exits are trained together",
+    )
     learning_rate: Positive = Field(default=1e-3, description="Adam's first learning rate")
