@@ -1,6 +1,7 @@
 """What tests of several packages share."""
 
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -43,20 +44,29 @@ _TOGETHER = ("flows", "pipeline")
 _WITH_REAL_SERVER = "pipeline"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Name what stays on one worker; pytest-xdist's `--dist loadgroup` goes by it."""
-    for item in items:
-        path = item.path.relative_to(Path(__file__).parent)
-        group = path.parts[0] if path.parts[0] in _TOGETHER else path.as_posix()
-        if _needs_real_server(item):
-            group = _WITH_REAL_SERVER
-        item.add_marker(pytest.mark.xdist_group(group))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep tests that belong together on one worker.
+
+    `--dist loadgroup` would do it by marks, but pytest-xdist 3.8 changes ids of tests for that in
+    a way that pytest 9.2 does not heed any more.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return Together(config, log)
 
 
-def _needs_real_server(item: pytest.Item) -> bool:
-    values = item.callspec.params.values() if hasattr(item, "callspec") else ()
-    names = getattr(item, "fixturenames", ())
-    return "ceph_endpoint" in names or any(str(value) == "ceph" for value in values)
+def group_of(nodeid: str) -> str:
+    """What a test belongs to, by its id."""
+    file, _, name = nodeid.partition("::")
+    if "ceph" in re.split(r"[\[\]-]", name):
+        return _WITH_REAL_SERVER
+    folder = Path(file).parts[1]
+    return folder if folder in _TOGETHER else file
 
 
 @pytest.fixture(scope="session")

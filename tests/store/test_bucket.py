@@ -19,6 +19,8 @@ from kdtasks.store.publish import GRACE
 from kdtasks.store.transfers import Transfers
 
 BUCKET = "bucket"
+REAL = [pytest.param("ceph", marks=pytest.mark.slow)]
+ON_A_REAL_SERVER = pytest.mark.parametrize("server", REAL, indirect=True)
 Open = Callable[[str], Objects]
 
 
@@ -208,12 +210,11 @@ def test_settings_of_the_user_are_heeded(server: str, monkeypatch: pytest.Monkey
                 open_objects(parse_address(f"s3://{BUCKET}"))
 
 
-@pytest.mark.slow
+@ON_A_REAL_SERVER
 def test_wrong_credentials_on_a_real_server(
-    ceph_endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     """moto accepts any."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", ceph_endpoint)
     for name, message in (
         ("AWS_SECRET_ACCESS_KEY", "the secret key does not belong to the access key"),
         ("AWS_ACCESS_KEY_ID", "does not know the access key"),
@@ -229,13 +230,12 @@ def test_wrong_credentials_on_a_real_server(
                 collect(objects, keep=1)
 
 
-@pytest.mark.slow
-def test_a_wrong_clock_on_a_real_server(ceph_endpoint: str, monkeypatch: pytest.MonkeyPatch):
+@ON_A_REAL_SERVER
+def test_a_wrong_clock_on_a_real_server(server: str, monkeypatch: pytest.MonkeyPatch):
     from datetime import timedelta
 
     from botocore import auth
 
-    monkeypatch.setenv("AWS_ENDPOINT_URL", ceph_endpoint)
     objects = open_objects(parse_address(f"s3://{BUCKET}"))
     now = auth.get_current_datetime
     monkeypatch.setattr(auth, "get_current_datetime", lambda *a, **k: now() + timedelta(hours=1))
@@ -243,12 +243,11 @@ def test_a_wrong_clock_on_a_real_server(ceph_endpoint: str, monkeypatch: pytest.
         objects.read("models/a")
 
 
-@pytest.mark.slow
+@ON_A_REAL_SERVER
 def test_more_than_a_page_of_keys(
-    ceph_endpoint: str, monkeypatch: pytest.MonkeyPatch, open_store: Open, prefix: str
+    server: str, monkeypatch: pytest.MonkeyPatch, open_store: Open, prefix: str
 ):
     """A server lists a thousand at a time."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", ceph_endpoint)
     objects = open_store(f"s3://{BUCKET}/{prefix}")
     Transfers().run(lambda number: objects.create(f"models/many/{number}", b""), range(1005))
     assert len(list(objects.list("models/many/"))) == 1005
