@@ -1,6 +1,7 @@
 """The search for the smallest share of filters that meets a goal."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ def shrunk(ratio):
 def test_just_enough_is_removed(goal):
     measured = []
 
-    def measure(model):
+    def measure(model: Any) -> float:
         measured.append(model.left)
         return float(model.left)
 
