@@ -165,6 +165,32 @@ def sweep(
 
 
 @app.command()
+def predict(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle.")],
+    pictures: Annotated[
+        list[str], typer.Argument(help="Files, folders and patterns such as 'photos/*.jpg'.")
+    ],
+    thresholds: Annotated[
+        str | None,
+        typer.Option(
+            metavar="T1,T2,…", help="In place of the bundle's: one for each exit but the last."
+        ),
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of LiteRT.")] = 1,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON in place of a table.")
+    ] = False,
+) -> None:
+    """Classify pictures with a bundle: label, confidence, exit and time of each."""
+    from kdtasks.commands.predict import parse_thresholds, predict_pictures
+
+    limits = parse_thresholds(thresholds)
+    raise typer.Exit(
+        predict_pictures(bundle, pictures, thresholds=limits, threads=threads, as_json=as_json)
+    )
+
+
+@app.command()
 def verify(
     keep: Annotated[bool, typer.Option("--keep", help="Keep the scratch clone.")] = False,
     out: Annotated[

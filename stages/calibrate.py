@@ -28,6 +28,7 @@ def main(params: Params, variant: str) -> None:
                 segments.logits_of(data.images("calibration")),
                 data.labels("calibration"),
                 macs=read_json(compressed)["macs"],
+                seen_rows=params.compress.calibration_images,
                 **params.exits.model_dump(),
             )
             validation = segments.logits_of(data.images("validation"))
@@ -45,6 +46,8 @@ def main(params: Params, variant: str) -> None:
         f"({calibration['full']['accuracy']:.4f} without early exits), "
         f"taken {', '.join(f'{share:.1%}' for share in expected['taken'])}"
     )
+    if "guarantee" in calibration:
+        print(f"{variant}: {calibration['guarantee']['statement']}")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,18 @@
 """Judge a variant's bundle on the test split."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from kdtasks.atomic import atomic_file, write_json
+from kdtasks.atomic import write_json
 from kdtasks.datasets.prepared import open_prepared
 from kdtasks.edge.model import Model
-from kdtasks.edge.scores import softmax
-from kdtasks.evaluation.classification import exit_breakdown, expected_calibration_error
-from kdtasks.evaluation.intervals import wilson_interval
+from kdtasks.evaluation.bundle import (
+    evaluate_answers,
+    write_arrays,
+    write_examples,
+    write_reliability,
+)
 from kdtasks.exits.answers import answers_of
 from kdtasks.exits.refusal import refusal
 from kdtasks.params import Params
@@ -18,41 +20,35 @@ from kdtasks.stage import run_stage
 
 
 def main(params: Params, variant: str) -> None:
-    """Write `metrics/evaluate/<variant>.json` and `predictions/<variant>.npz`."""
-    bundle, output = Path("bundles") / variant, Path(f"metrics/evaluate/{variant}.json")
-    predictions: dict[str, Any] = {}
-    content: dict[str, Any] | None = refusal(bundle / "manifest.json")
-    if content is None:
-        data = open_prepared(Path("data/prepared"))
-        labels = np.asarray(data.labels("test"))
-        model = Model.load(bundle)
-        answers = answers_of(model, data.images("test"))
-        macs = np.array(model.manifest.macs)
-        probabilities = softmax(answers.logits, model.manifest.temperatures)
-        right, full_right = answers.predicted == labels, answers.by_exit[:, -1] == labels
-        content = {
-            "rows": len(labels),
-            **_accuracy(right, params.evaluate.confidence),
-            "full": _accuracy(full_right, params.evaluate.confidence),
-            "cost": float(macs[answers.exit_index].mean() / macs[-1]),
-            "exits": exit_breakdown(labels, answers.by_exit, answers.exit_index),
-            "calibration_error": [
-                expected_calibration_error(probabilities[:, k], labels) for k in range(len(macs))
-            ],
-        }
-        predictions = {"labels": labels, "predicted": answers.predicted}
-        predictions |= {"exit_index": answers.exit_index, "logits": answers.logits}
-    write_json(output, content)
-    with atomic_file(Path("predictions") / f"{variant}.npz") as partial:
-        np.savez(partial, **predictions)
-    told = content.get("refused") or "accuracy {accuracy:.4f} at cost {cost:.3f}".format(**content)
-    print(f"{variant}: {told}")
-
-
-def _accuracy(right: np.ndarray, confidence: float) -> dict[str, Any]:
-    correct, total = int(right.sum()), len(right)
-    interval = wilson_interval(correct, total, confidence)
-    return {"accuracy": correct / total, "interval": list(interval)}
+    """Write `metrics/evaluate/`, `predictions/`, `plots/reliability/` and `plots/examples/`."""
+    bundle, metrics = Path("bundles") / variant, Path(f"metrics/evaluate/{variant}.json")
+    predictions, plots = Path(f"predictions/{variant}.npz"), Path("plots")
+    reliability, examples = plots / f"reliability/{variant}.csv", plots / f"examples/{variant}.npz"
+    if refused := refusal(bundle / "manifest.json"):
+        write_json(metrics, refused)
+        write_reliability(reliability, [])
+        write_arrays(predictions)
+        write_arrays(examples)
+        print(f"{variant}: no model to judge: {refused['refused']}")
+        return
+    data = open_prepared(Path("data/prepared"))
+    images, labels = data.images("test"), np.asarray(data.labels("test"))
+    model = Model.load(bundle)
+    answers, temperatures = answers_of(model, images), model.manifest.temperatures
+    content, bins = evaluate_answers(
+        labels,
+        answers,
+        macs=model.manifest.macs,
+        temperatures=temperatures,
+        confidence=params.evaluate.confidence,
+    )
+    write_json(metrics, content)
+    write_reliability(reliability, bins)
+    kept = {"predicted": answers.predicted, "exit_index": answers.exit_index}
+    write_arrays(predictions, labels=labels, logits=answers.logits, **kept)
+    score = model.manifest.score
+    write_examples(examples, images, labels, answers, score=score, temperatures=temperatures)
+    print("{0}: accuracy {accuracy:.4f} at cost {cost:.3f}".format(variant, **content))
 
 
 if __name__ == "__main__":

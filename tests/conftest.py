@@ -11,6 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.tools.s3_servers import ceph_endpoint, moto_endpoint
+
+__all__ = ["ceph_endpoint", "moto_endpoint"]  # fixtures
+
 # No property fails because a machine is slow or busy, and everybody tries the same examples;
 # `--hypothesis-profile default` draws others at every run.
 settings.register_profile(
@@ -35,14 +39,26 @@ child.wait()
 # Folders whose tests share something that takes long to make; the files of others are shared out
 # one by one when tests run side by side (`pytest -n auto`).
 _TOGETHER = ("flows", "pipeline")
+# Tests on a real S3 server join these, so that one server is enough.
+_WITH_REAL_SERVER = "pipeline"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Name what stays on one worker; pytest-xdist's `--dist loadgroup` goes by it."""
     for item in items:
         path = item.path.relative_to(Path(__file__).parent)
-        together = path.parts[0] in _TOGETHER
-        item.add_marker(pytest.mark.xdist_group(path.parts[0] if together else path.as_posix()))
+        group = path.parts[0] if path.parts[0] in _TOGETHER else path.as_posix()
+        if _needs_real_server(item):
+            group = _WITH_REAL_SERVER
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _needs_real_server(item: pytest.Item) -> bool:
+    values = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    names = getattr(item, "fixturenames", ())
+    return "ceph_endpoint" in names or any(
+        isinstance(value, str) and value == "ceph" for value in values
+    )
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,7 @@ def test_version(kdtasks: Callable[..., tuple[int, str, str]]):
 def test_the_commands_are_these(kdtasks: Callable[..., tuple[int, str, str]]):
     status, output, _ = kdtasks("--help")
     assert status == 0
-    for command in ("recipe", "run", "gate", "drift", "verify", "doctor"):
+    for command in ("recipe", "run", "predict", "gate", "drift", "verify", "doctor"):
         assert command in output
 
 

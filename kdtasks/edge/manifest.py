@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from kdtasks.edge.scores import SCORES
 from kdtasks.errors import BundleError
 
 FORMAT_VERSION = 1
@@ -21,11 +22,12 @@ class Manifest:
         class_names: name of each class, in the order of the logits.
         input: `shape` [height, width, channels], `dtype` `uint8` and `range` [0, 255].
         segments: K.
-        score: what a threshold is compared with: `max_probability`.
+        score: what a threshold is compared with, a name of `kdtasks.edge.scores.SCORES`.
         temperatures: [K], each divides its exit's logits.
-        thresholds: [K − 1]; leave at the first exit whose score is at least its threshold. A
-            threshold above 1 is never reached.
-        calibration: `mode`, `expected` and `full` figures of the calibration split, `rows`.
+        thresholds: [K − 1]; leave at the first exit whose score is at least its threshold. 1e300
+            is never reached, −1e300 always.
+        calibration: `mode`, `expected` and `full` figures of the calibration split, `rows`, and
+            what mode `guarantee` certified.
         macs: [K], multiply-accumulates up to and including each exit.
         bytes: size of `model.tflite`.
         sha256: hash of `model.tflite`, hex.
@@ -106,6 +108,11 @@ def _check_fields(path: Path, manifest: Manifest) -> None:
         raise BundleError(
             f"{path} describes the input as {manifest.input}; shape, dtype and range were "
             "expected, export the bundle again"
+        )
+    if manifest.score not in SCORES:
+        raise BundleError(
+            f"{path} names the score {manifest.score!r}; this version of kdtasks knows "
+            f"{', '.join(SCORES)}: install the kdtasks that wrote it, or export again"
         )
     count = manifest.segments
     for name, length in (("temperatures", count), ("macs", count), ("thresholds", count - 1)):

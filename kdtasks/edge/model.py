@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kdtasks.edge.manifest import Manifest, read_manifest
-from kdtasks.edge.scores import NEVER, softmax
+from kdtasks.edge.scores import ALWAYS, NEVER, SCORES, softmax
 from kdtasks.edge.segments import Segments
 from kdtasks.errors import BundleError, DatasetError
 
@@ -54,6 +54,7 @@ class Model:
             )
         self.manifest = manifest
         self.segments = segments
+        self._score = None if manifest.score == "max_probability" else SCORES[manifest.score]
         self.thresholds = check_thresholds(
             manifest.thresholds if thresholds is None else thresholds, exits=segments.count
         )
@@ -69,7 +70,8 @@ class Model:
 
         Args:
             bundle_folder: holds `model.tflite` and `manifest.json`.
-            thresholds: [K − 1], in place of the manifest's; 0 always leaves, 2 never does.
+            thresholds: [K − 1], in place of the manifest's; `ALWAYS` and `NEVER` of
+                kdtasks.edge.scores always and never leave, whatever the score.
             threads: threads of the LiteRT interpreter.
 
         Raises:
@@ -104,20 +106,29 @@ class Model:
             )
         last = self.segments.count - 1
         for exit_index, logits in enumerate(self.segments.steps(image)):
-            probabilities = softmax(logits, self.manifest.temperatures[exit_index])
-            class_index = int(logits.argmax())
-            confidence = float(probabilities[class_index])
-            if exit_index == last or confidence >= self.thresholds[exit_index]:
+            temperature = self.manifest.temperatures[exit_index]
+            probabilities = softmax(logits, temperature)
+            if exit_index == last:
                 break
-        label = self.manifest.class_names[class_index]
-        return Prediction(label, class_index, confidence, exit_index, probabilities)
+            # The largest probability is at hand; microseconds count here.
+            score = self._score(logits, temperature) if self._score else probabilities.max()
+            if score >= self.thresholds[exit_index]:
+                break
+        class_index = int(logits.argmax())
+        return Prediction(
+            self.manifest.class_names[class_index],
+            class_index,
+            float(probabilities[class_index]),
+            exit_index,
+            probabilities,
+        )
 
 
 def check_thresholds(thresholds: Sequence[float], *, exits: int) -> tuple[float, ...]:
     """Give thresholds as floats, one for each of the `exits` but the last.
 
     Raises:
-        BundleError: there are too few or too many, or one is negative or not finite.
+        BundleError: there are too few or too many, or one is not finite.
     """
     checked = tuple(float(threshold) for threshold in thresholds)
     if len(checked) != exits - 1:
@@ -126,9 +137,9 @@ def check_thresholds(thresholds: Sequence[float], *, exits: int) -> tuple[float,
             "one for each exit but the last"
         )
     for threshold in checked:
-        if not (math.isfinite(threshold) and threshold >= 0.0):
+        if not math.isfinite(threshold):
             raise BundleError(
-                f"a threshold is {threshold}; it must be a finite number from 0 (always leave); "
-                f"use {NEVER} to never leave"
+                f"a threshold is {threshold}; it must be a finite number: use {ALWAYS} to always "
+                f"leave, {NEVER} to never leave"
             )
     return checked

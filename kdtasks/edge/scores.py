@@ -1,14 +1,20 @@
-"""Confidence of an exit from its logits; the same arithmetic at calibration and on the device."""
+"""Confidence of an exit from its logits; the same arithmetic at calibration and on the device.
+
+Every score is larger where the exit is surer.
+"""
+
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
-ALWAYS = 0.0
-"""A threshold that every score reaches."""
-NEVER = 2.0
-"""A threshold that no score reaches: scores are at most 1, and JSON has no infinity."""
+ALWAYS = -1e300
+"""A threshold that every score reaches; JSON has no infinity."""
+NEVER = 1e300
+"""A threshold that no score reaches."""
 
 Floats = npt.NDArray[np.float64]
+Score = Callable[[npt.ArrayLike, npt.ArrayLike], Floats]
 
 
 def softmax(logits: npt.ArrayLike, temperature: npt.ArrayLike = 1.0) -> Floats:
@@ -19,7 +25,7 @@ def softmax(logits: npt.ArrayLike, temperature: npt.ArrayLike = 1.0) -> Floats:
         temperature: > 0, a number or an array that broadcasts to the leading axes of `logits`
             (one for each exit, [K], with logits [N, K, classes]).
     """
-    exponentials = _exponentials(logits, temperature)
+    exponentials = np.exp(_below_largest(logits, temperature))
     probabilities: Floats = exponentials / exponentials.sum(axis=-1, keepdims=True)
     return probabilities
 
@@ -27,11 +33,58 @@ def softmax(logits: npt.ArrayLike, temperature: npt.ArrayLike = 1.0) -> Floats:
 def max_probability(logits: npt.ArrayLike, temperature: npt.ArrayLike = 1.0) -> Floats:
     """Give the largest softened probability, in [1 / classes, 1]; arguments as for `softmax`."""
     # The largest logit has the exponential 1, so this is the maximum of `softmax` to the last bit.
-    score: Floats = 1.0 / _exponentials(logits, temperature).sum(axis=-1)
+    score: Floats = 1.0 / np.exp(_below_largest(logits, temperature)).sum(axis=-1)
     return score
 
 
-def _exponentials(logits: npt.ArrayLike, temperature: npt.ArrayLike) -> Floats:
+def margin(logits: npt.ArrayLike, temperature: npt.ArrayLike = 1.0) -> Floats:
+    """Give the largest softened probability less the second largest, in [0, 1].
+
+    Arguments as for `softmax`, with two classes at least.
+    """
+    probabilities = np.partition(softmax(logits, temperature), -2, axis=-1)
+    difference: Floats = probabilities[..., -1] - probabilities[..., -2]
+    return difference
+
+
+def entropy(logits: npt.ArrayLike, temperature: npt.ArrayLike = 1.0) -> Floats:
+    """Give 1 − H / ln classes, H the entropy of the softened probabilities, in [0, 1].
+
+    It is 1 where one class has all the probability, 0 where all classes are equal. Arguments as
+    for `softmax`, with two classes at least.
+    """
+    below = _below_largest(logits, temperature)
+    exponentials = np.exp(below)
+    total = exponentials.sum(axis=-1)
+    spread = np.log(total) - (exponentials * below).sum(axis=-1) / total
+    # Rounding can leave −1e-16 where all classes are equal.
+    certainty: Floats = np.clip(1.0 - spread / np.log(below.shape[-1]), 0.0, 1.0)
+    return certainty
+
+
+def energy(logits: npt.ArrayLike, temperature: npt.ArrayLike = 1.0) -> Floats:
+    """Give T · ln Σ exp(z / T), the negative free energy: any number, in the logits' own units.
+
+    Liu et al., "Energy-based Out-of-distribution Detection", arXiv 2010.03759. Arguments as for
+    `softmax`.
+    """
+    largest = np.asarray(logits, np.float64).max(axis=-1)
+    totals = np.exp(_below_largest(logits, temperature)).sum(axis=-1)
+    score: Floats = largest + np.asarray(temperature, np.float64) * np.log(totals)
+    return score
+
+
+SCORES: dict[str, Score] = {
+    "max_probability": max_probability,
+    "margin": margin,
+    "entropy": entropy,
+    "energy": energy,
+}
+"""Name to function of logits and temperature."""
+
+
+def _below_largest(logits: npt.ArrayLike, temperature: npt.ArrayLike) -> Floats:
+    """Logits over temperature, less the largest of them: 0 and below."""
     scaled = np.asarray(logits, np.float64) / np.asarray(temperature, np.float64)[..., None]
-    exponentials: Floats = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-    return exponentials
+    below: Floats = scaled - scaled.max(axis=-1, keepdims=True)
+    return below

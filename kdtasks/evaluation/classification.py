@@ -1,6 +1,6 @@
 """Metrics of classifiers: accuracy, confusion, calibration error, accuracy exit by exit."""
 
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,17 +50,25 @@ def confusion_matrix(
     return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 
-def expected_calibration_error(
+class ReliabilityBin(NamedTuple):
+    """The rows whose confidence lies in one bin: their means, and how many they are."""
+
+    confidence: float
+    accuracy: float
+    rows: int
+
+
+def reliability(
     probabilities: NDArray[np.floating], labels: NDArray[np.integer], *, bins: int = 15
-) -> float:
-    """Give the mean gap between confidence and accuracy over equal bins of confidence.
+) -> list[ReliabilityBin]:
+    """Give accuracy against confidence in equal bins of confidence, least confident bin first.
 
     Arguments:
         probabilities: float [N, C], rows that add up to 1; the answer is the largest.
         labels: integer [N].
-        bins: number of bins (m/bins, (m+1)/bins] of 0 … 1.
+        bins: number of bins (m/bins, (m+1)/bins] of 0 … 1; those without rows are left out.
 
-    Source: Guo et al. 2017, arXiv 1706.04599, equation 3.
+    Source: Guo et al. 2017, arXiv 1706.04599, figure 1.
 
     Raises:
         EvaluationError: the shapes do not fit.
@@ -73,9 +81,24 @@ def expected_calibration_error(
     confidence = probabilities.max(axis=1).astype(np.float64)
     right = probabilities.argmax(axis=1) == labels
     bin_of = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    # Rows of a bin weigh its gap, so each bin adds |sum of accuracy − sum of confidence| / N.
-    gaps = np.bincount(bin_of, weights=right - confidence, minlength=bins)
-    return float(np.abs(gaps).sum() / len(labels))
+    members = [bin_of == index for index in np.unique(bin_of)]
+    return [
+        ReliabilityBin(
+            float(confidence[rows].mean()), float(right[rows].mean()), int(np.count_nonzero(rows))
+        )
+        for rows in members
+    ]
+
+
+def expected_calibration_error(
+    probabilities: NDArray[np.floating], labels: NDArray[np.integer], *, bins: int = 15
+) -> float:
+    """Give the mean gap between confidence and accuracy over the bins of `reliability`.
+
+    Source: Guo et al. 2017, arXiv 1706.04599, equation 3.
+    """
+    found = reliability(probabilities, labels, bins=bins)
+    return sum(bin.rows * abs(bin.accuracy - bin.confidence) for bin in found) / len(labels)
 
 
 def exit_breakdown(

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kdtasks.edge.model import Model
-from kdtasks.edge.scores import max_probability
+from kdtasks.edge.scores import SCORES
 from kdtasks.errors import BundleError
 from kdtasks.exits.policy import apply_policy
 
@@ -40,9 +40,8 @@ def answers_of(model: Model, images: npt.NDArray[np.uint8], *, checked: int = 50
         BundleError: it does not, so figures from stored logits would not be the device's.
     """
     logits = model.segments.logits_of(images)
-    exit_index = apply_policy(
-        max_probability(logits, model.manifest.temperatures), model.thresholds
-    )
+    scores = SCORES[model.manifest.score](logits, np.asarray(model.manifest.temperatures))
+    exit_index = apply_policy(scores, model.thresholds)
     by_exit = logits.argmax(axis=2)
     predicted = by_exit[np.arange(len(logits)), exit_index]
     for row, image in enumerate(images[:checked]):

@@ -8,11 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from kdtasks.atomic import write_text
+from kdtasks.exits.guarantee import guarantee
 from kdtasks.exits.outcomes import outcomes_of
 from kdtasks.exits.policy import apply_policy
+from kdtasks.exits.risk import Risk
 from kdtasks.exits.rows import exit_rows
-from kdtasks.exits.temperature import fit_temperatures
-from kdtasks.exits.thresholds import Point, choose, never_leave_early, tradeoff
+from kdtasks.exits.temperature import check_rows, fit_temperatures
+from kdtasks.exits.thresholds import Point, choose, never_leave_early, point_at, tradeoff
 
 
 def calibrate(
@@ -20,9 +22,14 @@ def calibrate(
     labels: npt.ArrayLike,
     *,
     macs: Sequence[int],
-    mode: Literal["drop", "cost"],
-    max_accuracy_drop: float,
-    max_cost: float,
+    mode: Literal["drop", "cost", "guarantee"],
+    max_accuracy_drop: float = 0.01,
+    max_cost: float = 1.0,
+    risk: Risk = "consistency",
+    epsilon: float = 0.02,
+    delta: float = 0.1,
+    seed: int = 0,
+    seen_rows: int = 0,
     score: str = "max_probability",
     grid: int = 201,
 ) -> tuple[dict[str, Any], list[Point]]:
@@ -32,20 +39,39 @@ def calibrate(
         logits: [N, K, classes] of the exported file.
         labels: integers [N].
         macs: [K], multiply-accumulates up to and including each exit.
-        mode, max_accuracy_drop, max_cost, grid: as for `choose`.
-        score: recorded; `max_probability` is the only one.
+        mode: `guarantee`, or as for `choose`.
+        max_accuracy_drop, max_cost, grid: as for `choose`.
+        risk, epsilon, delta, seed, seen_rows: as for `guarantee`.
+        score: name of the confidence, a key of `SCORES`.
 
     Returns:
-        the content of `calibration.json`, and the points of `tradeoff.csv`.
+        the content of `calibration.json`, whose key `guarantee` is there in that mode only, and
+        the points of `tradeoff.csv`.
 
     Raises:
         CalibrationError: the arguments do not fit together, or no threshold keeps the limits.
     """
-    temperatures = fit_temperatures(logits, labels)
-    rows = exit_rows(logits, labels, temperatures=temperatures, macs=macs)
-    chosen = choose(
-        rows, mode=mode, max_accuracy_drop=max_accuracy_drop, max_cost=max_cost, grid=grid
-    )
+    checked, classes = check_rows(logits, labels)
+    if mode == "guarantee":
+        temperatures, thresholds, record = guarantee(
+            checked,
+            classes,
+            macs=macs,
+            risk=risk,
+            epsilon=epsilon,
+            delta=delta,
+            seed=seed,
+            seen_rows=seen_rows,
+            score=score,
+            grid=grid,
+        )
+        rows = exit_rows(checked, classes, temperatures=temperatures, macs=macs, score=score)
+        chosen, promised = point_at(rows, thresholds), {"guarantee": record}
+    else:
+        temperatures = fit_temperatures(checked, classes)
+        rows = exit_rows(checked, classes, temperatures=temperatures, macs=macs, score=score)
+        limits = {"max_accuracy_drop": max_accuracy_drop, "max_cost": max_cost}
+        chosen, promised = choose(rows, mode=mode, grid=grid, **limits), {}
     pictures, exits = rows.scores.shape
     taken = np.bincount(apply_policy(rows.scores, chosen.thresholds), minlength=exits)
     content = {
@@ -61,6 +87,7 @@ def calibrate(
         },
         "full": {"accuracy": never_leave_early(rows).accuracy},
         "rows": pictures,
+        **promised,
     }
     return content, tradeoff(rows, grid=grid)
 
@@ -79,7 +106,13 @@ def judge(
         `accuracy`, and `cost` as a share of the whole network's multiply-accumulates.
     """
     macs = calibration["macs"]
-    rows = exit_rows(logits, labels, temperatures=calibration["temperatures"], macs=macs)
+    rows = exit_rows(
+        logits,
+        labels,
+        temperatures=calibration["temperatures"],
+        macs=macs,
+        score=calibration["score"],
+    )
     outcome = outcomes_of(rows, [calibration["thresholds"]])
     pictures = len(rows.scores)
     return {

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kdtasks.edge.scores import max_probability
+from kdtasks.edge.scores import SCORES
 from kdtasks.errors import CalibrationError
 from kdtasks.exits.temperature import check_rows
 
@@ -36,6 +36,7 @@ def exit_rows(
     *,
     temperatures: Sequence[float],
     macs: Sequence[int],
+    score: str = "max_probability",
 ) -> ExitRows:
     """Score every exit on every picture.
 
@@ -44,6 +45,7 @@ def exit_rows(
         labels: integers [N].
         temperatures: [K], positive.
         macs: [K], whole numbers that do not decrease.
+        score: name of the confidence, a key of `SCORES`.
 
     Raises:
         CalibrationError: the arguments do not fit together.
@@ -62,10 +64,12 @@ def exit_rows(
             f"macs are {list(macs)}; positive whole numbers that do not decrease from exit to "
             "exit were expected, count all that runs up to each exit"
         )
+    if score not in SCORES:
+        raise CalibrationError(f"there is no score {score!r}; the scores are {', '.join(SCORES)}")
     if min(temperatures) <= 0.0:
         raise CalibrationError(f"temperatures are {list(temperatures)}; all must be above 0")
     return ExitRows(
-        scores=max_probability(checked, temperatures),
+        scores=SCORES[score](checked, np.asarray(temperatures)),
         correct=checked.argmax(axis=2) == classes[:, None],
         macs=costs.astype(np.int64),
     )

@@ -1,5 +1,6 @@
 """Choose thresholds: least compute within an accuracy drop, or best accuracy within a budget."""
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -85,10 +86,14 @@ def tradeoff(rows: ExitRows, *, grid: int = 201) -> list[Point]:
     return [_point(rows, front, index) for index in range(len(front.correct))]
 
 
+def point_at(rows: ExitRows, thresholds: Sequence[float]) -> Point:
+    """Give the point of thresholds [K − 1] that were chosen elsewhere."""
+    return _point(rows, outcomes_of(rows, np.asarray(thresholds, np.float64)[np.newaxis]), 0)
+
+
 def never_leave_early(rows: ExitRows) -> Point:
     """Give the point of always going to the last exit."""
-    early = rows.scores.shape[1] - 1
-    return _point(rows, outcomes_of(rows, np.full((1, early), NEVER)), 0)
+    return point_at(rows, [NEVER] * (rows.scores.shape[1] - 1))
 
 
 def _point(rows: ExitRows, outcomes: Outcomes, index: int) -> Point:

@@ -12,6 +12,7 @@ from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.model import Model
 from kdtasks.errors import ExportError
 
+CALIBRATION_KEYS = ("mode", "expected", "full", "rows", "guarantee")
 LIBRARIES = ("tensorflow", "tf-keras", "ai-edge-litert", "kdtasks")
 
 
@@ -60,7 +61,7 @@ def make_manifest(
         score=calibration["score"],
         temperatures=tuple(calibration["temperatures"]),
         thresholds=tuple(calibration["thresholds"]),
-        calibration={key: calibration[key] for key in ("mode", "expected", "full", "rows")},
+        calibration={key: calibration[key] for key in CALIBRATION_KEYS if key in calibration},
         macs=tuple(calibration["macs"]),
         bytes=len(content),
         sha256=hashlib.sha256(content).hexdigest(),

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from kdtasks.backend import tf
-from kdtasks.errors import ExportError
+from kdtasks.edge.segments import Segments
+from kdtasks.errors import BundleError, ExportError
 from kdtasks.export.inspection import signature_types
 from kdtasks.models.multi_exit import MultiExitModel, Segment
 
@@ -48,7 +49,8 @@ def convert(
 
     Raises:
         ExportError: the format needs pictures that were not given or cannot take raw pixels, the
-            converter does not know a layer, or the converted file is not of the numbers asked for.
+            converter does not know a layer, the converted file is not of the numbers asked for, or
+            a segment takes a feature at another scale than the one before gives it.
     """
     ranged = number_format in ("int8", "int16x8")
     if ranged and (representative is None or not len(representative)):
@@ -96,6 +98,7 @@ def convert(
                 "another number format or network"
             ) from error
     _check_types(content, numbers, image="uint8" if raw_pixels else numbers)
+    _check_chain(content)
     return content
 
 
@@ -149,6 +152,14 @@ def _check_types(content: bytes, expected: str, *, image: str) -> None:
                     f"tensor {tensor!r} of {signature} was converted to {found}, expected "
                     f"{wanted}; the network has an operation that this number format does not know"
                 )
+
+
+def _check_chain(content: bytes) -> None:
+    """Open the file as a device does, which hands every feature on as it is."""
+    try:
+        Segments(content)
+    except BundleError as error:
+        raise ExportError(f"the converted segments do not fit together: {error}") from error
 
 
 @contextmanager

@@ -6,6 +6,9 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import BadZipFile
+
+import numpy as np
 
 from kdtasks.atomic import read_json
 from kdtasks.errors import KdTasksError
@@ -14,6 +17,8 @@ from kdtasks.errors import KdTasksError
 Content = dict[str, Any]
 # Columns of a CSV file: name to numbers, None where a cell is empty or not finite.
 Columns = dict[str, list[float | None]]
+# Arrays of an .npz file by name; none where it is empty or not there.
+Arrays = dict[str, np.ndarray]
 
 
 class VariantContents(NamedTuple):
@@ -24,6 +29,8 @@ class VariantContents(NamedTuple):
     evaluate: Content
     benchmark: Content
     tradeoff: Columns
+    reliability: Columns
+    examples: Arrays
 
 
 class Contents(NamedTuple):
@@ -63,6 +70,8 @@ def read_contents(root: Path, seeds: Sequence[int], variants: Sequence[str]) -> 
                 evaluate=_json(root, f"metrics/evaluate/{variant}.json"),
                 benchmark=_json(root, f"metrics/benchmark/{variant}.json"),
                 tradeoff=_columns(root, f"exits/{variant}/tradeoff.csv"),
+                reliability=_columns(root, f"plots/reliability/{variant}.csv"),
+                examples=_arrays(root, f"plots/examples/{variant}.npz"),
             )
             for variant in variants
         },
@@ -107,6 +116,17 @@ def _columns(root: Path, name: str) -> Columns:
     if not rows:
         return {}
     return {column: [_number(row[column], name) for row in rows] for column in rows[0] if column}
+
+
+def _arrays(root: Path, name: str) -> Arrays:
+    path = root / name
+    if not path.is_file():
+        return {}
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise KdTasksError(f"{name} is damaged ({error}); remove it and run `dvc repro`") from None
 
 
 def _number(text: str | None, name: str) -> float | None:

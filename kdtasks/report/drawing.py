@@ -51,7 +51,12 @@ STYLE: Any = {
 
 
 def draw(
-    name: str, description: str, plot: Callable[["Axes"], object], *, height: float = 2.75
+    name: str,
+    description: str,
+    plot: Callable[["Axes"], object],
+    *,
+    width: float = 4.0,
+    height: float = 2.75,
 ) -> str:
     """Draw one figure and return it as an `<svg>` element.
 
@@ -59,7 +64,7 @@ def draw(
         name: prefix of every id inside, unique on the page.
         description: read out instead of the picture.
         plot: draws on the axes it is given.
-        height: in inches; the width is 4 inches, about a phone's, and scales with the page.
+        width, height: in inches; 4 inches are half of the page, or a phone, and scale with it.
     """
     import matplotlib  # heavy, and only needed here
 
@@ -71,7 +76,7 @@ def draw(
 
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(4.0, height), layout="constrained")
+        figure = Figure(figsize=(width, height), layout="constrained")
         plot(figure.subplots())
         buffer = StringIO()
         figure.savefig(

@@ -6,7 +6,9 @@ from typing import Any
 from kdtasks.atomic import write_json, write_text
 from kdtasks.params import Params
 from kdtasks.report import figures, wording
-from kdtasks.report.contents import read_contents
+from kdtasks.report.contents import Arrays, read_contents
+from kdtasks.report.reliability import reliability_figure
+from kdtasks.report.samples import sample_strips
 from kdtasks.report.selection import candidates_of, select
 from kdtasks.report.sensitivity import sensitivity_figure
 from kdtasks.report.statistics import gather_statistics
@@ -26,7 +28,9 @@ def write_report(root: Path, params: Params) -> None:
     contents = read_contents(root, params.seeds, params.compress.variants)
     selection = select(candidates_of(contents), params.select)
     statistics = gather_statistics(contents, params)
-    page = render_page(statistics, selection, params)
+    shown = selection["chosen"] or selection["nearest"]
+    examples = contents.variants[shown].examples if shown else {}
+    page = render_page(statistics, selection, params, examples)
     headline = wording.headline(statistics, selection)
     write_json(root / "report/selection.json", {**selection, "headline": headline})
     # Without timings, so that two runs of the same thing give the same bytes.
@@ -36,8 +40,14 @@ def write_report(root: Path, params: Params) -> None:
     write_text(root / "report/index.html", page)
 
 
-def render_page(statistics: dict[str, Any], selection: dict[str, Any], params: Params) -> str:
-    """Render the page: one HTML file with its styles and pictures inside."""
+def render_page(
+    statistics: dict[str, Any], selection: dict[str, Any], params: Params, examples: Arrays
+) -> str:
+    """Render the page: one HTML file with its styles and pictures inside.
+
+    Arguments:
+        examples: test pictures of the variant that is shown in full.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -57,6 +67,7 @@ def render_page(statistics: dict[str, Any], selection: dict[str, Any], params: P
         wording.milliseconds,
         wording.count,
         wording.millions,
+        wording.threshold,
         wording.more_seeds,
     ):
         environment.filters[write.__name__] = write
@@ -66,6 +77,7 @@ def render_page(statistics: dict[str, Any], selection: dict[str, Any], params: P
         selection=selection,
         shown=shown,
         pictures=draw_pictures(statistics, selection, shown),
+        strips=sample_strips(examples, statistics["data"].get("class_names", [])),
         headline=wording.headline(statistics, selection),
         poor_teacher=wording.poor_teacher(statistics),
         number_of_seeds=wording.seeds(len(statistics["seeds"])),
@@ -86,7 +98,17 @@ def draw_pictures(
         if any(curves.get(column) for curves in statistics["training"].values()):
             pictures[column] = figures.curve_figure(statistics["training"], column)
     if shown and statistics["variants"][shown]["exit_change"]:
-        pictures["tradeoff"] = figures.tradeoff_figure(statistics["variants"][shown])
+        variant = statistics["variants"][shown]
+        pictures["tradeoff"] = figures.tradeoff_figure(variant)
+        thresholds = dict(enumerate(variant["calibration"].get("thresholds") or []))
+        is_confidence = variant["calibration"].get("score") == "max_probability"
+        for index, bins in enumerate(variant["reliability"]):
+            pictures[f"reliability_{index}"] = reliability_figure(
+                index,
+                bins,
+                threshold=thresholds.get(index) if is_confidence else None,
+                confidence=statistics["confidence"],
+            )
     if selection["pareto"]:
         pictures["pareto"] = figures.pareto_figure(selection)
     if statistics["sensitivity"].get("layers"):

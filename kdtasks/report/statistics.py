@@ -130,6 +130,7 @@ def _variant(files: VariantContents) -> Content:
         "exit_change": _exit_change(evaluate),
         "calibration": files.calibration,
         "tradeoff": _tradeoff(files.tradeoff),
+        "reliability": _reliability(files.reliability),
     }
 
 
@@ -159,6 +160,18 @@ def _exit_change(evaluate: Content) -> Content | None:
 def _tradeoff(columns: Columns) -> list[list[float]]:
     pairs = zip(columns.get("cost", []), columns.get("accuracy", []), strict=True)
     return sorted([cost, accuracy] for cost, accuracy in pairs if cost and accuracy is not None)
+
+
+def _reliability(columns: Columns) -> list[list[dict[str, float]]]:
+    """The bins of each exit, as `evaluate` wrote them."""
+    names = ("confidence", "accuracy", "rows")
+    found: list[list[dict[str, float]]] = []
+    for values in zip(*(columns.get(name, []) for name in ("exit", *names)), strict=True):
+        if None not in values:
+            index, *figures = values
+            found.extend([] for _ in range(int(index) + 1 - len(found)))
+            found[int(index)].append(dict(zip(names, figures, strict=True)))
+    return found
 
 
 def _latency(benchmark: Content) -> Content:

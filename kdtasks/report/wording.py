@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from kdtasks.edge.scores import ALWAYS, NEVER
+
 MINUS, SPACE = "−", "\u00a0"
 NOTHING = "–"
 Pair = tuple[float, float] | list[float]
@@ -76,6 +78,13 @@ def millions(number: float | None) -> str:
             scaled = number / size
             return f"{scaled:.{2 if scaled < 10 else 1 if scaled < 100 else 0}f}{SPACE}{unit}"
     return f"{number:.0f}"
+
+
+def threshold(number: float | None) -> str:
+    """Write a threshold of an exit: 0.930, or that it is always or never left."""
+    if number is None:
+        return NOTHING
+    return "never" if number >= NEVER else "always" if number <= ALWAYS else f"{number:.3f}"
 
 
 def seeds(number: int) -> str:

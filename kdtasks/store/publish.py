@@ -6,6 +6,7 @@ Contents go first, the manifest last: a publisher that dies leaves contents that
 import dataclasses
 import hashlib
 import itertools
+import os
 import secrets
 import time
 from collections.abc import Iterable, Mapping
@@ -123,7 +124,12 @@ def read_folder(folder: Path) -> dict[str, Source]:
     """
     if not folder.is_dir():
         raise StoreError(f"{folder} is no folder; give the folder of a bundle")
-    sources = {}
+    paths: dict[str, Path] = {}
+    sources: dict[str, Source] = {}
+
+    def read(inside: str) -> None:
+        sources[inside] = _hash(paths[inside])
+
     with disk_errors("reading the bundle", folder):
         for path in sorted(folder.rglob("*")):
             if path.is_dir() and not path.is_symlink():
@@ -134,7 +140,8 @@ def read_folder(folder: Path) -> dict[str, Source]:
                 problem = "it is a link to a folder, or no file; a bundle consists of files"
             if problem:
                 raise StoreError(f"{path} cannot be published: {problem}; rename or remove it")
-            sources[inside] = _hash(path)
+            paths[inside] = path
+        Transfers(os.cpu_count() or 1).run(read, paths)
     problem = problem_of_paths(sources) or (None if sources else "it is empty")
     if problem:
         raise StoreError(f"{folder} cannot be published: {problem}")

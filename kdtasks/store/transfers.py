@@ -11,7 +11,8 @@ from kdtasks.store.progress import NoProgress, Progress
 T = TypeVar("T")
 R = TypeVar("R")
 
-WORKERS = 8
+# More than aws s3 cp has: a worker that hashes or writes sends and receives nothing meanwhile.
+WORKERS = 16
 _LINGER_SECONDS = 1.0
 
 

@@ -26,6 +26,7 @@ def test_unknown_keys_are_left_alone(make_bundle):
         ({"format_version": 2}, r"has format_version 2, this version of kdtasks reads 1"),
         ({"thresholds": [0.5]}, r"names 3 segments and the thresholds \(0.5,\); 2 were expected"),
         ({"temperatures": [1.0]}, r"temperatures \(1.0,\); 3 were expected"),
+        ({"score": "luck"}, "score 'luck'; this version of kdtasks knows max_probability, margin,"),
         ({"macs": 7}, r"the macs 7; 3 were expected"),
         ({"input": {"shape": [1]}}, "shape, dtype and range were expected"),
         ({"refused": "no filters to remove"}, "could not be built: no filters to remove"),

@@ -12,6 +12,7 @@ from kdtasks.evaluation.classification import (
     confusion_matrix,
     exit_breakdown,
     expected_calibration_error,
+    reliability,
 )
 
 LABELS = np.array([0, 1, 2, 1])
@@ -41,6 +42,16 @@ def test_calibration_error_worked_by_hand() -> None:
     probabilities = np.array([[0.8, 0.1, 0.1], [0.6, 0.2, 0.2], [0.4, 0.3, 0.3], [0.3, 0.4, 0.3]])
     labels = np.array([0, 1, 1, 1])
     assert expected_calibration_error(probabilities, labels, bins=2) == pytest.approx(0.15)
+
+
+def test_reliability_worked_by_hand() -> None:
+    # The same rows: the bin up to ½ has two of confidence 0.4, one right; the other 0.8 and 0.6.
+    probabilities = np.array([[0.8, 0.1, 0.1], [0.6, 0.2, 0.2], [0.4, 0.3, 0.3], [0.3, 0.4, 0.3]])
+    low, high = reliability(probabilities, np.array([0, 1, 1, 1]), bins=2)
+    assert low == pytest.approx((0.4, 0.5, 2))
+    assert high == pytest.approx((0.7, 0.5, 2))
+    only = reliability(probabilities[:2], np.array([0, 1]), bins=2)  # empty bins are left out
+    assert only == [high]
 
 
 def test_calibration_error_puts_a_bins_upper_end_inside() -> None:

@@ -30,6 +30,7 @@ def model_of(logits) -> Model:
         segments=2,
         input_shape=(1, 1, 1),
         class_names=("ant", "bee"),
+        score="max_probability",
         temperatures=(1.0, 1.0),
         thresholds=(0.7,),
     )

@@ -62,3 +62,9 @@ def test_forty_thousand_pairs_of_thousands_of_pictures_are_counted_exactly(make_
     expected = outcomes_of(rows, found.thresholds[some])
     np.testing.assert_array_equal(found.correct[some], expected.correct)
     np.testing.assert_array_equal(found.macs[some], expected.macs)
+
+
+def test_scores_of_any_size_have_thresholds_between_them():
+    # An energy may be negative, or above every bound that a probability has.
+    found = candidate_thresholds(np.array([-40.0, -10.0, 70.0]), 201)
+    assert found.tolist() == [ALWAYS, -25.0, 30.0, NEVER]

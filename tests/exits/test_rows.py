@@ -14,6 +14,11 @@ def test_golden_values():
     assert rows.cost.tolist() == [0.25, 1.0]
 
 
+def test_the_score_is_the_one_asked_for():
+    rows = exit_rows(LOGITS, [1, 1], temperatures=[1.0, 0.5], macs=[25, 100], score="margin")
+    np.testing.assert_allclose(rows.scores, [[0.5, 0.8], [0.0, 0.8]], atol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -23,6 +28,7 @@ def test_golden_values():
         ({"macs": [0, 25]}, r"macs are \[0, 25\]"),
         ({"macs": [0.5, 1.0]}, r"macs are \[0.5, 1.0\]"),
         ({"temperatures": [1.0, 0.0]}, "all must be above 0"),
+        ({"score": "luck"}, "no score 'luck'; the scores are max_probability, margin, entropy"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(changes, message):

@@ -85,6 +85,13 @@ def test_a_bundle_holds_what_a_device_needs(tflite, describe, tmp_path):
     assert (prediction.label, prediction.exit_index) == ("größe 3", 0)
 
 
+def test_the_manifest_records_a_guarantee(describe):
+    assert "guarantee" not in describe().calibration
+    record = {"epsilon": 0.02, "delta": 0.1, "certified": True}
+    promised = describe(calibration={**CALIBRATION, "guarantee": record})
+    assert promised.to_json()["calibration"]["guarantee"] == record
+
+
 def test_the_same_model_gives_the_same_bytes(tflite, describe, tmp_path):
     contents = []
     for name in ("first", "second"):

@@ -54,9 +54,9 @@ def test_float32_computes_what_the_network_does(name, network, pictures):
     np.testing.assert_allclose(got, expected, atol=1e-4 * max(1, np.abs(expected).max()))
     np.testing.assert_array_equal(got.argmax(axis=-1), expected.argmax(axis=-1))
 
-    if name in ("cnn", "unet"):  # cutting into segments costs no bit
-        plain = Segments(convert(last_exit_only(model), number_format="float32"))
-        np.testing.assert_array_equal(plain.logits_of(images)[:, 0], got[:, -1])
+    # Cutting into segments costs no bit.
+    plain = Segments(convert(last_exit_only(model), number_format="float32"))
+    np.testing.assert_array_equal(plain.logits_of(images)[:, 0], got[:, -1])
 
 
 @pytest.fixture(scope="session")
@@ -115,23 +115,58 @@ def test_int8_takes_pixels_less_128(trained, int8_content):
     assert zero_point == -128
 
 
-def test_segments_share_their_weights():
+@pytest.mark.slow
+@pytest.mark.parametrize(("number_format", "bytes_a_weight"), [("float32", 4), ("int8", 1)])
+def test_segments_share_their_weights(number_format, bytes_a_weight):
     from kdtasks.export.litert import convert
     from kdtasks.models.zoo import build
-    from kdtasks.params.architecture import CnnParams
+    from kdtasks.params.architecture import AlexNetParams
 
-    architecture = CnnParams(name="cnn", filters=(32, 64, 128))
+    architecture = AlexNetParams(name="alexnet", width=0.7)
     model = build(
-        architecture, input_shape=(16, 16, 3), num_classes=10, exits=["block_1", "block_2"]
+        architecture, input_shape=(32, 32, 3), num_classes=10, exits=["block_1", "block_3"]
     )
-    file = convert(model, number_format="float32")
-    plain = convert(last_exit_only(model), number_format="float32")
-    heads = sum(
-        4 * model.network.get_layer(f"exit_{index}_logits").count_params() for index in (0, 1)
+    images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
+    file = convert(model, number_format=number_format, representative=images)
+    plain = convert(last_exit_only(model), number_format=number_format, representative=images)
+    heads = sum(model.network.get_layer(f"exit_{index}_logits").count_params() for index in (0, 1))
+    # The early heads are weights that the plain model has not; all else is graph, a kB a segment.
+    assert len(file) - heads * bytes_a_weight <= 1.02 * len(plain)
+    assert len(file) - heads * bytes_a_weight <= len(plain) + 2 * 2000
+
+
+def test_int8_segments_answer_what_the_plain_int8_model_does(trained, int8_content):
+    from kdtasks.export.litert import convert
+
+    plain = convert(
+        last_exit_only(trained.model), number_format="int8", representative=trained.representative
     )
-    # A further segment costs about 0.9 kB of graph, however large it is.
-    assert len(file) - heads <= 1.02 * len(plain)
-    assert len(file) - heads <= len(plain) + 2 * 1500
+    (scale, zero_point), (chain_scale, chain_zero_point) = (
+        signatures(content)[-1][1]["logits"]["quantization"] for content in (plain, int8_content)
+    )
+    assert zero_point == chain_zero_point
+    assert np.isclose(scale, chain_scale, rtol=1e-5, atol=0)
+    parity_set = trained.images
+    expected = Segments(plain).logits_of(parity_set)[:, 0]
+    got = Segments(int8_content).logits_of(parity_set)[:, -1]
+    assert np.abs(np.rint((got - expected) / scale)).max() <= 1
+    np.testing.assert_array_equal(got.argmax(axis=-1), expected.argmax(axis=-1))
+
+
+def test_features_of_another_scale_are_not_exported(trained, monkeypatch):
+    from kdtasks.export import litert
+
+    def feed_brighter(segments, images):
+        for name, tensors in original(segments, images):
+            gain = 1.0 if name == "segment_0" else 1.2
+            yield name, {key: gain * tensor for key, tensor in tensors.items()}
+
+    original = litert._feed
+    monkeypatch.setattr(litert, "_feed", feed_brighter)
+    with pytest.raises(
+        ExportError, match=r"do not fit together: `features_0` of the model is given"
+    ):
+        litert.convert(trained.model, number_format="int8", representative=trained.representative)
 
 
 @pytest.mark.parametrize("number_format", ["float16", "dynamic_int8"])

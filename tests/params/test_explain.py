@@ -98,7 +98,7 @@ CASES = [
     # choices
     ("data.name", "cifar-10", 'data.name: got "cifar-10"; allowed: mnist-5k, digits, '),
     ("data.channels", 2, "data.channels: got 2; allowed: null, 1, 3"),
-    ("exits.mode", "drip", "allowed: drop, cost; did you mean 'drop'?"),
+    ("exits.mode", "drip", "allowed: drop, cost, guarantee; did you mean 'drop'?"),
     # unknown and missing keys
     (
         "distill.temprature",

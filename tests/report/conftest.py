@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from kdtasks.atomic import write_json
-from kdtasks.evaluation.classification import exit_breakdown
+from kdtasks.evaluation.bundle import evaluate_answers, write_examples, write_reliability
 from kdtasks.evaluation.comparison import compare
-from kdtasks.evaluation.intervals import wilson_interval
+from kdtasks.exits.answers import Answers
 from kdtasks.params import Params, parse_params
 from kdtasks.report.page import write_report
 
@@ -219,7 +219,6 @@ def _write_variant(
     exit_index = np.searchsorted(limits, hardness + generator.normal(0, 0.06, ROWS))
     answered = predicted[np.arange(ROWS), exit_index]
     cost = float(np.mean(np.array(macs)[exit_index]) / macs[-1])
-    right, full = int((answered == labels).sum()), int((predicted[:, -1] == labels).sum())
     write_json(
         root / f"metrics/compress/{variant}.json",
         {
@@ -257,17 +256,23 @@ def _write_variant(
         writer.writerow(["cost", "accuracy"])
         for step in np.linspace(macs[0] / macs[-1], 1, 40 if exits > 1 else 1):
             writer.writerow([step, shares[-1] - 0.14 * (1 - step) ** 3])
-    write_json(
-        root / f"metrics/evaluate/{variant}.json",
-        {
-            "rows": ROWS,
-            "accuracy": right / ROWS,
-            "interval": list(wilson_interval(right, ROWS, 0.95)),
-            "full": {"accuracy": full / ROWS, "interval": list(wilson_interval(full, ROWS, 0.95))},
-            "cost": cost,
-            "exits": exit_breakdown(labels, predicted, exit_index),
-            "calibration_error": [0.021, 0.014, 0.009][-exits:],
-        },
+    # Logits whose softmax is sure of the answer, less sure where the row is hard.
+    logits = np.eye(CLASSES, dtype=np.float32)[predicted] * (9 - 7 * hardness)[:, None, None]
+    images = generator.integers(0, 256, (ROWS, 28, 28, 1), np.uint8)
+    answers = Answers(logits, predicted, exit_index, answered)
+    temperatures = [1.31, 1.12, 1.04][-exits:]
+    content, bins = evaluate_answers(
+        labels, answers, macs=macs, temperatures=temperatures, confidence=0.95
+    )
+    write_json(root / f"metrics/evaluate/{variant}.json", content)
+    write_reliability(root / f"plots/reliability/{variant}.csv", bins)
+    write_examples(
+        root / f"plots/examples/{variant}.npz",
+        images,
+        labels,
+        answers,
+        score="max_probability",
+        temperatures=temperatures,
     )
     times = {"p50": milliseconds, "p90": milliseconds * 1.4, "p99": milliseconds * 2.2}
     write_json(

@@ -52,3 +52,12 @@ def test_last_follows_keys() -> None:
     assert last({"validation": {"accuracy": [0.8, 0.9]}}, "validation", "accuracy") == 0.9
     assert last({"validation": {"accuracy": []}}, "validation", "accuracy") is None
     assert last({"refused": "no"}, "validation", "accuracy") is None
+
+
+@pytest.mark.parametrize("content", [b"", b"no arrays", b"PK\x03\x04 cut short"])
+def test_damaged_arrays_are_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "plots/examples/int8.npz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    with pytest.raises(KdTasksError, match=r"examples/int8\.npz is damaged .*run `dvc repro`"):
+        read_contents(tmp_path, [], ["int8"])

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from kdtasks.atomic import read_json, write_json
@@ -35,7 +36,7 @@ class Outline(HTMLParser):
         self.addresses: list[str] = []
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        if tag not in ("meta", "br"):
+        if tag not in ("meta", "br", "img"):
             self.open.append(tag)
         self.ids += [value or "" for name, value in attributes if name == "id"]
         self.addresses += [value or "" for name, value in attributes if name in ("src", "href")]
@@ -63,10 +64,11 @@ def test_page_is_one_well_formed_file(build: Callable[..., Path]) -> None:
     parsed = outline(page)
     assert parsed.open == []
     assert len(parsed.ids) == len(set(parsed.ids)) > 0
-    assert all(address.startswith("#") for address in parsed.addresses)
+    inside = ("#", "data:image/png;base64,")
+    assert all(address.startswith(inside) for address in parsed.addresses)
     assert not re.search(r"https?://|<script|<link|@import|url\((?!#)", page)
     assert re.findall(r"<h2>(.*?)</h2>", page) == HEADINGS
-    assert page.count("<svg ") == 7
+    assert page.count("<svg ") == 7 + 3  # one reliability diagram an exit
     assert "blank &lt;picture&gt;" in page  # what comes from the data is escaped
 
 
@@ -122,6 +124,46 @@ def test_no_variant_within_the_limits(build: Callable[..., Path]) -> None:
     assert read_json(report / "selection.json")["chosen"] is None
 
 
+def test_pictures_of_each_exit_and_of_changed_answers(build: Callable[..., Path]) -> None:
+    report = build()
+    evaluate = read_json(report.parent / "metrics/evaluate/int8.json")
+    changed = evaluate["changed"]
+    words = text_of(report)
+    assert f"block_1 {evaluate['exits'][0]['taken'] * 100:.1f} % leave here" in words
+    assert (
+        f"{changed['rows']} of 1,000 pictures left early with another answer than the last exit "
+        f"gives: the early exit is right in {changed['early_right']}, the last one in "
+        f"{changed['last_right']}"
+    ) in words
+    page = (report / "index.html").read_text(encoding="utf-8")
+    assert page.count("<img ") == 3 * 12 + min(12, changed["rows"])
+    assert f"{evaluate['saved'] * 100:.1f} % saved" in words
+
+    def nobody_changed(root: Path) -> None:
+        path = root / "plots/examples/int8.npz"
+        with np.load(path) as arrays:
+            left = arrays["group"] < 3
+            np.savez(path, **{name: array[left] for name, array in arrays.items()})
+
+    agreed = text_of(build(folder="agreed", change=nobody_changed))
+    assert "Nobody: every picture that left early has the answer that the last exit" in agreed
+
+
+@pytest.mark.parametrize("certified", [True, False])
+def test_a_guarantee_is_told_or_that_there_is_none(
+    build: Callable[..., Path], certified: bool
+) -> None:
+    def promise(root: Path) -> None:
+        path = root / "exits/int8/calibration.json"
+        guarantee = {"certified": certified, "rows": 1250, "statement": "What is <promised>."}
+        write_json(path, {**read_json(path), "mode": "guarantee", "guarantee": guarantee})
+
+    words = text_of(build(change=promise))
+    assert "What is &lt;promised&gt;." in words
+    assert ("certified on 1,250 of them that chose nothing" in words) == certified
+    assert "chose nothing" not in text_of(build(folder="without"))
+
+
 def test_network_without_early_exits(build: Callable[..., Path]) -> None:
     words = text_of(build(exits=1))
     assert "This network has one exit, so every picture takes the whole network." in words
@@ -158,6 +200,8 @@ def test_refused_variant_is_shown_with_its_reason(build: Callable[..., Path]) ->
         "metrics/benchmark/int8.json",
         "exits/int8/calibration.json",
         "exits/int8/tradeoff.csv",
+        "plots/reliability/int8.csv",
+        "plots/examples/int8.npz",
     ],
 )
 def test_any_file_may_be_missing(build: Callable[..., Path], name: str) -> None:

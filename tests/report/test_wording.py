@@ -2,6 +2,7 @@
 
 import pytest
 
+from kdtasks.edge.scores import ALWAYS, NEVER
 from kdtasks.report import wording
 
 S = wording.SPACE
@@ -28,6 +29,11 @@ S = wording.SPACE
         (wording.milliseconds(3.14159), f"3.14{S}ms"),
         (wording.milliseconds(314.2), f"314{S}ms"),
         (wording.count(12345), "12,345"),
+        (wording.threshold(0.93), "0.930"),
+        (wording.threshold(NEVER), "never"),
+        (wording.threshold(ALWAYS), "always"),
+        (wording.threshold(-12.5), "-12.500"),
+        (wording.threshold(None), "–"),
         (wording.millions(840), "840"),
         (wording.millions(12_340), f"12.3{S}k"),
         (wording.millions(1_234_000), f"1.23{S}M"),

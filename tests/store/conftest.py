@@ -1,12 +1,6 @@
 """Stores to test with: a folder, moto's imitation of S3, and a real S3 server, Ceph's gateway."""
 
-import contextlib
 import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,26 +16,14 @@ from kdtasks.store.objects import Objects, open_objects
 from kdtasks.store.promotion import advance
 from kdtasks.store.publish import Published, publish
 from kdtasks.store.pull import Pulled, Puller
-
-ROOT = Path(__file__).parents[2]
-BUCKET = "bucket"
-REAL_SERVER = "KDTASKS_TEST_S3"
-SETTINGS = {
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "testsecret",
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_EC2_METADATA_DISABLED": "true",
-    "AWS_CONFIG_FILE": os.devnull,
-    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-}
+from tests.tools.s3_servers import BUCKET, SETTINGS
 
 
 @pytest.fixture(autouse=True)
 def isolated_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Neither the user's credentials nor the user's cache reach these tests."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "KDTASKS_"))]:
-        if name != REAL_SERVER:
-            monkeypatch.delenv(name)
+        monkeypatch.delenv(name)
     for name, value in SETTINGS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("KDTASKS_CACHE", str(tmp_path / "cache"))
@@ -56,70 +38,6 @@ def quick_clients() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.session, "create_loader", lambda path: loader)
         yield
-
-
-@pytest.fixture(scope="session")
-def moto_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("moto") / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    endpoint = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(600):
-            with contextlib.suppress(OSError), urllib.request.urlopen(endpoint):
-                break
-            assert process.poll() is None, log.read_text()
-            time.sleep(0.1)
-        make_bucket(endpoint)
-        yield endpoint
-    finally:
-        process.kill()
-        process.wait()
-
-
-@pytest.fixture(scope="session")
-def ceph_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real S3 server: the one that KDTASKS_TEST_S3 names, or one that is started here."""
-    given = os.environ.get(REAL_SERVER, "")
-    if given == "off":
-        pytest.skip(f"{REAL_SERVER} is off")
-    if given:
-        make_bucket(given)
-        yield given
-        return
-    folder = tmp_path_factory.mktemp("ceph")
-    tool = [sys.executable, "-m", "tests.tools.ceph_gateway"]
-    started = subprocess.run(
-        [*tool, "up", str(folder)], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    if started.returncode:
-        pytest.skip(f"no real S3 server: {started.stderr.strip()}")
-    try:
-        endpoint = started.stdout.strip()
-        make_bucket(endpoint)
-        yield endpoint
-    finally:
-        subprocess.run([*tool, "down", str(folder)], cwd=ROOT, check=True)
-
-
-def make_bucket(endpoint: str) -> None:
-    import boto3
-
-    keys = {
-        "aws_access_key_id": SETTINGS["AWS_ACCESS_KEY_ID"],
-        "aws_secret_access_key": SETTINGS["AWS_SECRET_ACCESS_KEY"],
-    }
-    client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **keys)
-    with contextlib.suppress(client.exceptions.BucketAlreadyOwnedByYou):
-        client.create_bucket(Bucket=BUCKET)
-    client.close()
 
 
 FILES = {"model.tflite": b"model", "labels.txt": b"a\nb\n", "more/notes.txt": b""}

@@ -225,6 +225,8 @@ def test_wrong_credentials_on_a_real_server(
                 objects.read("models/a")
             with pytest.raises(StoreError, match=message):
                 objects.check_conditions()
+            with pytest.raises(StoreError, match=message):
+                collect(objects, keep=1)
 
 
 @pytest.mark.slow

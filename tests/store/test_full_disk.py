@@ -48,6 +48,31 @@ def test_a_device_with_a_full_disk(
     assert (pull(folder_objects, "digits").folder / "model").read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize("operation", ["fsync", "mkdir"])
+def test_a_folder_on_a_full_disk_keeps_what_it_has(
+    folder_objects: Objects,
+    write_files: Callable[..., Path],
+    pull: Callable[..., Pulled],
+    fill_disk: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    operation: str,
+):
+    target = tmp_path / "disk" / "out"
+    for content in (b"1", b"2"):
+        publish(folder_objects, write_files({"model": content}), name="digits")
+    pull(folder_objects, "digits@1", target=target)
+    pull(folder_objects, "digits")  # the cache has room for it
+    fill_disk(operation)
+    with pytest.raises(StoreError, match=r"writing the bundle in .*out failed: the disk is full"):
+        pull(folder_objects, "digits", target=target)
+    monkeypatch.undo()
+    assert (target / "model").read_bytes() == b"1"
+    assert [path.name for path in target.parent.iterdir()] == ["out"]
+    pull(folder_objects, "digits", target=target)
+    assert (target / "model").read_bytes() == b"2"
+
+
 def test_a_store_on_a_full_disk(
     folder_objects: Any,
     write_files: Callable[..., Path],

@@ -2,10 +2,12 @@
 
     python -m tests.tools.ceph_gateway up FOLDER [--port PORT]    prints the endpoint
     python -m tests.tools.ceph_gateway down FOLDER
+    python -m tests.tools.ceph_gateway run FOLDER    up, and down when standard input ends
 
 Debian's packages are downloaded by apt-get and unpacked into a cache (--packages), once: 60 MB, and
 260 MB on the disk. Nothing is installed and nothing has to run as root. The access key is `test`,
 the secret key `testsecret`. FOLDER holds logs; what is stored is gone when the server stops.
+Where the packages cannot be had the exit status is 69, where the server does not start it is 1.
 """
 
 import argparse
@@ -20,6 +22,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.tools.debian_packages import PackagesError, unpack
@@ -28,12 +31,13 @@ _PACKAGES = ("radosgw", "ceph-mon", "ceph-osd", "ceph-base", "ceph-common")
 ACCESS_KEY, SECRET_KEY = "test", "testsecret"
 _MEMORY_BYTES = 8 << 30  # at most; only what is stored is used
 _START_SECONDS = 90.0
+_DATA = ("monitor", "osd", "gateway")
 
 _CONFIGURATION = Path(__file__).with_name("ceph.conf")
 
 
 class GatewayError(Exception):
-    """The server cannot be had here; the message says why."""
+    """The server does not start; the message says why."""
 
 
 def main() -> None:
@@ -41,19 +45,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("verb", choices=("up", "down"))
+    parser.add_argument("verb", choices=("up", "down", "run"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--packages", type=Path, default=default_packages(), help="the cache")
     parser.add_argument("--port", type=int, help="of the gateway; without it a free one")
     options = parser.parse_args()
     folder = options.folder.resolve()
     try:
-        if options.verb == "down":
-            stop(folder)
-        else:
-            print(start(folder, options.packages.resolve(), options.port or _free_port()))
+        if options.verb != "down":
+            packages, port = options.packages.resolve(), options.port or _free_port()
+            print(start(folder, packages, port), flush=True)
+        if options.verb == "run":
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+            sys.stdin.read()
+    except PackagesError as error:
+        print(f"no Ceph gateway: {error}", file=sys.stderr)
+        sys.exit(os.EX_UNAVAILABLE)
     except GatewayError as error:
         sys.exit(f"no Ceph gateway: {error}")
+    finally:
+        if options.verb != "up":
+            stop(folder)
 
 
 def default_packages() -> Path:
@@ -63,28 +75,27 @@ def default_packages() -> Path:
 
 
 def start(folder: Path, packages: Path, port: int) -> str:
-    """Start a server, after stopping one that this folder ran before; gives its endpoint."""
+    """Start a server, after stopping one that this folder ran before; gives its endpoint.
+
+    Raises:
+        PackagesError: Debian's packages cannot be had here.
+        GatewayError: they are there, but the server does not start.
+    """
     stop(folder)
-    try:
-        root = unpack(_PACKAGES, packages)
-    except PackagesError as error:
-        raise GatewayError(str(error)) from None
-    for name in ("monitor", "osd", "gateway"):
-        shutil.rmtree(folder / name, ignore_errors=True)
+    root = unpack(_PACKAGES, packages)
+    for name in _DATA:
         (folder / name).mkdir(parents=True)
-    (folder / "keyring").unlink(missing_ok=True)
-    (folder / "monitors").unlink(missing_ok=True)
     cluster = _Cluster(root, folder, port)
     try:
         cluster.start()
-    except GatewayError:
+    except BaseException:
         stop(folder)
         raise
     return f"http://127.0.0.1:{port}"
 
 
 def stop(folder: Path) -> None:
-    """End all that this folder runs; it has nothing to lose."""
+    """End all that this folder runs and delete what it stored; logs stay."""
     files = list(folder.glob("*.pid"))
     numbers = [int(file.read_text()) for file in files]
     for number in numbers:
@@ -92,8 +103,10 @@ def stop(folder: Path) -> None:
     until = time.monotonic() + 10.0
     while any(_is_running(number) for number in numbers) and time.monotonic() < until:
         time.sleep(0.1)
-    for file in files:
-        file.unlink()
+    for file in (*files, folder / "keyring", folder / "monitors"):
+        file.unlink(missing_ok=True)
+    for name in _DATA:
+        shutil.rmtree(folder / name, ignore_errors=True)
 
 
 class _Cluster:
@@ -101,6 +114,7 @@ class _Cluster:
 
     def __init__(self, root: Path, run: Path, port: int) -> None:
         self._bin, self._run, self._port = root / "usr" / "bin", run, port
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
         libraries = root / "usr" / "lib" / f"{platform.machine()}-linux-gnu"
         self._environment = {
             **os.environ,
@@ -161,23 +175,27 @@ class _Cluster:
         self._wait(self._answers, "the gateway did not answer")
 
     def _do(self, program: str, *words: str) -> str:
-        command = [str(self._bin / program), *words]
-        done = subprocess.run(
-            command, env=self._environment, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise GatewayError(f"{program} failed: {last}")
-        return done.stdout
+        return self._ask([str(self._bin / program), *words])
 
     def _admin(self, *words: str) -> str:
         """Run the administrator's command, which is a script of the system's Python."""
-        command = ["/usr/bin/python3", str(self._bin / "ceph"), "--connect-timeout", "30", *words]
-        done = subprocess.run(
-            command, env=self._environment, capture_output=True, text=True, check=False
-        )
+        ceph = str(self._bin / "ceph")
+        return self._ask(["/usr/bin/python3", ceph, "--connect-timeout", "30", *words])
+
+    def _ask(self, command: list[str]) -> str:
+        try:
+            done = subprocess.run(
+                command,
+                env=self._environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=_START_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            raise GatewayError(f"{' '.join(command)} took {_START_SECONDS:.0f} s") from None
         if done.returncode:
-            raise GatewayError(f"ceph {words[0]} failed: {done.stderr.strip()[-300:]}")
+            raise GatewayError(f"{' '.join(command)} failed: {done.stderr.strip()[-300:]}")
         return done.stdout
 
     def _spawn(self, program: str, *words: str) -> None:
@@ -191,10 +209,15 @@ class _Cluster:
                 start_new_session=True,
             )
         (self._run / f"{program}.pid").write_text(str(process.pid))
+        self._running[program] = process
 
-    def _wait(self, is_ready, problem: str) -> None:
+    def _wait(self, is_ready: Callable[[], bool], problem: str) -> None:
         until = time.monotonic() + _START_SECONDS
         while not is_ready():
+            for program, process in self._running.items():
+                if process.poll() is not None:
+                    said = (self._run / f"{program}.out").read_text(errors="replace").strip()
+                    raise GatewayError(f"{program} has ended: {said[-300:] or 'no message'}")
             if time.monotonic() > until:
                 raise GatewayError(f"{problem} within {_START_SECONDS:.0f} s; see {self._run}")
             time.sleep(0.3)

@@ -1,4 +1,4 @@
-"""Programs out of Debian's packages without installing them."""
+"""Programs out of Debian's packages without installing them, and without rights of root."""
 
 import fcntl
 import re
@@ -6,6 +6,9 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+
+_PATIENCE = ("-q", "-o", "Acquire::Retries=3", "-o", "Acquire::http::Timeout=20")
+_SECONDS = 600.0  # after which a step of apt's is given up
 
 
 class PackagesError(Exception):
@@ -23,41 +26,63 @@ def unpack(wanted: Sequence[str], cache: Path) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # others may be doing the same right now
-        return _unpack(wanted, cache)
-
-
-def _unpack(wanted: Sequence[str], cache: Path) -> Path:
-    root = cache / "root"
-    if (root / "unpacked").exists():
+        root = cache / "root"
+        if not (root / "unpacked").exists():
+            _unpack(wanted, cache, root)
         return root
+
+
+def _unpack(wanted: Sequence[str], cache: Path, root: Path) -> None:
     if not (shutil.which("apt-get") and shutil.which("dpkg")):
         raise PackagesError("there is no apt-get here to download Debian's packages with")
     packages = cache / "packages"
     packages.mkdir(exist_ok=True)
-    plan = subprocess.run(
-        ["apt-get", "install", "--simulate", "--no-install-recommends", *wanted],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    names = {*wanted, *re.findall(r"^Inst (\S+)", plan.stdout, flags=re.MULTILINE)}
-    if plan.returncode:
-        raise PackagesError(
-            "apt-get does not know the packages; apt-get update may help: "
-            + (plan.stderr.strip().splitlines() or ["no message"])[-1]
-        )
-    # of what these need, that which is installed already is used as it is
-    done = subprocess.run(
-        ["apt-get", "download", "-q", "-o", "Acquire::http::Timeout=20", *sorted(names)],
-        cwd=packages,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise PackagesError("packages cannot be downloaded: " + done.stderr.strip()[-300:])
+    try:
+        _download(wanted, packages, ())
+    except PackagesError:
+        # this system's lists of packages are missing, or name versions that are gone by now
+        _download(wanted, packages, _fresh_lists(cache))
     for package in sorted(packages.glob("*.deb")):
-        subprocess.run(["dpkg", "-x", str(package), str(root)], check=True)
+        _run("packages cannot be unpacked", ["dpkg", "-x", str(package), str(root)])
+        package.unlink()
     shutil.rmtree(packages)
+    shutil.rmtree(cache / "lists", ignore_errors=True)
     (root / "unpacked").touch()
-    return root
+
+
+def _download(wanted: Sequence[str], packages: Path, options: Sequence[str]) -> None:
+    """Download what is to be unpacked; of what it needs, all that is not installed here."""
+    plan = _run(
+        "Debian's lists do not have the packages",
+        ["apt-get", *options, "install", "--simulate", "--no-install-recommends", *wanted],
+    )
+    names = {*wanted, *re.findall(r"^Inst (\S+)", plan, flags=re.MULTILINE)}
+    _run(
+        "packages cannot be downloaded",
+        ["apt-get", *_PATIENCE, *options, "download", *sorted(names)],
+        packages,
+    )
+
+
+def _fresh_lists(cache: Path) -> tuple[str, ...]:
+    """Fetch Debian's lists into the cache; gives the options that let apt-get use them."""
+    lists = cache / "lists"
+    (lists / "partial").mkdir(parents=True, exist_ok=True)
+    options = (
+        *("-o", f"Dir::State::Lists={lists}", "-o", f"Dir::Cache={lists}"),
+        *("-o", "APT::Sandbox::User="),  # the folder is this user's
+    )
+    _run("Debian's lists cannot be fetched", ["apt-get", *_PATIENCE, *options, "update"])
+    return options
+
+
+def _run(problem: str, command: Sequence[str], folder: Path | None = None) -> str:
+    try:
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, check=False, timeout=_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        raise PackagesError(f"{problem}: {command[0]} took more than {_SECONDS:.0f} s") from None
+    if done.returncode:
+        raise PackagesError(f"{problem}: {done.stderr.strip()[-300:] or 'no message'}")
+    return done.stdout

@@ -107,6 +107,75 @@ def test_servers_in_trouble_for_good(
     pull(proxied, "digits")
 
 
+REFUSALS = [
+    (403, "AccessDenied", "does not let these credentials do"),
+    (400, "ExpiredToken", "have expired; log in again"),
+    (403, "SignatureDoesNotMatch", "the secret key does not belong to the access key"),
+    (403, "RequestTimeTooSkewed", "this machine's clock is wrong"),
+    (403, "QuotaExceeded", "the quota of bucket is used up"),
+    (404, "NoSuchBucket", "there is no bucket bucket"),
+]
+ON_MOTO = pytest.mark.parametrize("server", ["moto"], indirect=True)
+
+
+@ON_MOTO
+@pytest.mark.parametrize(("status", "code", "message"), REFUSALS)
+def test_a_publisher_that_is_refused_in_the_middle(
+    proxied: Objects,
+    proxy: Any,
+    fault: Any,
+    write_files: Write,
+    pull: Pull,
+    status: int,
+    code: str,
+    message: str,
+):
+    """A password that expires, a clock that is set, a bucket that goes: what was there stays."""
+    advance(proxied, publish(proxied, write_files(SMALL), name="digits").found, "production")
+    folder = write_files({**SMALL, "n": b"2"}, folder="second")
+    for where in ("/blobs/sha256/", "/versions/2.json", "/aliases/"):
+        proxy.plan = lambda request, where=where: (
+            fault(status=status, code=code)
+            if request.method == "PUT" and where in request.path
+            else None
+        )
+        with pytest.raises(StoreError, match=message):
+            advance(proxied, publish(proxied, folder, name="digits").found, "production")
+        proxy.plan = lambda request: None
+        assert list_numbers(proxied, "digits") == ([1, 2] if where == "/aliases/" else [1])
+        assert pull(proxied, "digits@production").version.number == 1
+    advance(proxied, publish(proxied, folder, name="digits").found, "production")
+    assert pull(proxied, "digits@production").version.number == 2
+    assert list_numbers(proxied, "digits") == [1, 2]
+
+
+@ON_MOTO
+@pytest.mark.parametrize(("status", "code", "message"), REFUSALS)
+def test_a_pull_that_is_refused_in_the_middle(
+    proxied: Objects,
+    proxy: Any,
+    fault: Any,
+    write_files: Write,
+    pull: Pull,
+    tmp_path: Path,
+    status: int,
+    code: str,
+    message: str,
+):
+    target = tmp_path / "out"
+    publish(proxied, write_files(SMALL), name="digits")
+    pull(proxied, "digits", target=target)
+    publish(proxied, write_files({**SMALL, "n": b"2"}), name="digits")
+    proxy.plan = lambda request: fault(status=status, code=code) if is_blob(request) else None
+    with pytest.raises(StoreError, match=message):
+        pull(proxied, "digits", target=target)
+    assert not (target / "n").exists()
+    assert (target / "labels.txt").read_bytes() == SMALL["labels.txt"]
+    proxy.plan = lambda request: None
+    pull(proxied, "digits", target=target)
+    assert (target / "n").read_bytes() == b"2"
+
+
 def test_lost_answers_write_nothing_twice(
     proxied: Objects, proxy: Any, fault: Any, write_files: Write
 ):

@@ -1,0 +1,278 @@
+"""What early exits gain on AlexNet with 32×32 pictures: calibration, batches, single pictures.
+
+The weights are random and thresholds are set so that 70, 20 and 10 % of the pictures leave at the
+three exits, so no data are needed and times are those of a trained network. What is compared is
+measured in turn, and medians are taken of ratios turn by turn:
+
+- calibration from batches, and from stored logits, against running the network on one picture after
+  the other; all three choose the same thresholds from the same logits;
+- `predict_dynamic` against running every segment and choosing afterwards, beside the bound that the
+  multiply-accumulates (MACs) allow;
+- in LiteRT, leaving at each exit against the plain network without early exits, float and int8, one
+  thread, beside each exit's share of the MACs; and the mean of pictures that leave where they will,
+  against the plain network in int8.
+
+    python -m benchmarks.early_exits [--quick] [--out FILE]
+"""
+
+import argparse
+import functools
+import hashlib
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdtasks.atomic import write_json
+from kdtasks.edge.manifest import Manifest
+from kdtasks.edge.model import Model
+from kdtasks.edge.scores import ALWAYS, NEVER, max_probability
+from kdtasks.edge.segments import Segments
+from kdtasks.processor import read_processor
+from kdtasks.reproducibility import pin_process
+
+_SHAPE, _CLASSES = (32, 32, 3), 10
+# The first convolution sees three channels, which int8 kernels pad to sixteen: of an exit right
+# behind it the MACs tell too little, so it is measured as well.
+_PLACES = (("block_2", "block_3"), ("block_1", "block_3"))
+_LEAVING = (0.7, 0.2)
+_BATCH = 256
+
+
+def main() -> None:
+    """Print a table, and as the last line one JSON object with the figures."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer pictures and turns")
+    parser.add_argument("--out", type=Path, help="write the figures to this JSON file as well")
+    options = parser.parse_args()
+    pictures, single, turns, runs = (512, 50, 3, 200) if options.quick else (2048, 400, 7, 2000)
+    pin_process(1)
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (pictures, *_SHAPE), dtype=np.uint8)
+    figures: dict[str, Any] = {"cpu": read_processor().name, "threads": 1}
+    for exits in _PLACES:
+        model = _network(exits)
+        print(f"exits after {' and '.join(exits)}")
+        figures[" ".join(exits)] = {
+            "macs_share": [round(macs / model.macs()[-1], 4) for macs in model.macs()],
+            "calibration": _time_calibration(model, images, single),
+            "batches": _time_batches(model, images, turns),
+            "litert": _time_litert(model, images[:256], runs),
+        }
+    if options.out:
+        write_json(options.out, figures)
+    print(json.dumps(figures))
+
+
+def _time_calibration(model: Any, images: np.ndarray, single: int) -> dict[str, float]:
+    from kdtasks.backend import tf
+    from kdtasks.exits.calibration import calibrate
+    from kdtasks.training.inference import Predictor
+
+    labels = np.random.default_rng(1).integers(0, _CLASSES, len(images))
+    predictor, macs = Predictor(model, batch_size=_BATCH), model.macs()
+    stored = np.stack(predictor.logits(images), axis=1)
+
+    def one_by_one() -> np.ndarray:
+        rows = []
+        for image in images[:single]:
+            pixels = tf.cast(image[np.newaxis], tf.float32)
+            rows.append([logits.numpy()[0] for logits in model.logits(pixels)])
+        return np.array(rows)
+
+    def choose(logits: np.ndarray) -> None:
+        calibrate(logits, labels[: len(logits)], macs=macs, mode="drop", max_accuracy_drop=0.01)
+
+    choose(stored)
+    model.logits(tf.cast(images[:1], tf.float32))
+    peer = _seconds(one_by_one) / single  # a picture; the choice from the logits comes on top
+    batched = _seconds(lambda: predictor.logits(images)) / len(images)
+    choice = _seconds(lambda: choose(stored)) / len(images)
+    found = {
+        "one_by_one_ms_a_picture": 1e3 * (peer + choice),
+        "batched_ms_a_picture": 1e3 * (batched + choice),
+        "stored_ms_a_picture": 1e3 * choice,
+        "batched_speedup": (peer + choice) / (batched + choice),
+        "stored_speedup": (peer + choice) / choice,
+        "pictures": len(images),
+    }
+    print(
+        f"calibration   {found['batched_speedup']:.0f}x in batches, "
+        f"{found['stored_speedup']:.0f}x from stored logits, over one picture after the other"
+    )
+    return _rounded(found)
+
+
+def _time_batches(model: Any, images: np.ndarray, turns: int) -> dict[str, float]:
+    from kdtasks.models.dynamic import DynamicNetwork
+    from kdtasks.training.inference import Predictor
+
+    logits = np.stack(Predictor(model, batch_size=_BATCH).logits(images), axis=1)
+    network = DynamicNetwork(model, thresholds=_thresholds(logits))
+    batches = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
+
+    def run(predict: Callable[[Any], Any]) -> list[np.ndarray]:
+        return [predict(batch).exit_index.numpy() for batch in batches]
+
+    exits = np.concatenate(run(network.predict_dynamic))
+    assert np.mean(exits == np.concatenate(run(network.predict_all))) > 0.99
+    macs = np.array(model.macs())
+    bound = float(macs[-1] / macs[exits].mean())
+    ratios = []
+    for turn in range(turns):
+        order = (network.predict_all, network.predict_dynamic)[:: 1 if turn % 2 else -1]
+        seconds = {predict.__name__: _seconds(functools.partial(run, predict)) for predict in order}
+        ratios.append(seconds["predict_all"] / seconds["predict_dynamic"])
+    found = {
+        "speedup": statistics.median(ratios),
+        "bound": bound,
+        "share_of_bound": statistics.median(ratios) / bound,
+        "left_at_each_exit": [float(np.mean(exits == k)) for k in range(len(macs))],
+        "batch": _BATCH,
+    }
+    print(
+        f"batches       {found['speedup']:.2f}x by predict_dynamic, {found['share_of_bound']:.0%} "
+        f"of the bound of {bound:.2f}x"
+    )
+    return _rounded(found)
+
+
+def _time_litert(model: Any, images: np.ndarray, runs: int) -> dict[str, Any]:
+    from kdtasks.backend import keras
+    from kdtasks.export.litert import convert
+    from kdtasks.models.multi_exit import MultiExitModel
+
+    plain = MultiExitModel(keras.Model(model.network.inputs, model.network.outputs[-1]))
+    share = np.array(model.macs()) / model.macs()[-1]
+    early = model.num_exits - 1
+    found: dict[str, Any] = {}
+    for number_format in ("float32", "int8"):
+        content, plain_content = (
+            convert(each, number_format=number_format, representative=images[:50])
+            for each in (model, plain)
+        )
+        leaving_at = {
+            f"exit_{k}": _model(content, model.macs(), [*[NEVER] * k, *[ALWAYS] * (early - k)])
+            for k in range(early + 1)
+        }
+        thresholds = _thresholds(Segments(content).logits_of(images))
+        chosen = _model(content, model.macs(), thresholds)
+        models = {
+            "plain": _model(plain_content, plain.macs(), []), "chosen": chosen, **leaving_at
+        }  # fmt: skip
+        times, left_at = _time_in_turn(models, images, runs)
+        medians = {name: float(np.median(each)) for name, each in times.items()}
+        # A mean of medians, exit by exit: whatever else the machine does falls on single pictures.
+        shares = np.bincount(left_at, minlength=early + 1) / runs
+        mean = sum(
+            float(shares[k] * np.median(times["chosen"][left_at == k])) for k in np.unique(left_at)
+        )
+        over_plain = [medians[f"exit_{k}"] / medians["plain"] for k in range(early + 1)]
+        found[number_format] = {
+            "plain_ms": medians["plain"],
+            "exit_ms": [medians[f"exit_{k}"] for k in range(early + 1)],
+            "over_plain": over_plain,
+            "first_exit_over_its_share": over_plain[0] / float(share[0]),
+            "last_exit_over_plain": over_plain[-1],
+            "left_at_each_exit": shares.tolist(),
+            "mean_ms": mean,
+            "mean_speedup": medians["plain"] / mean,
+            "bytes": len(content),
+            "plain_bytes": len(plain_content),
+        }
+        exits = ", ".join(f"{r:.2f} ({s:.0%})" for r, s in zip(over_plain, share, strict=True))
+        print(
+            f"{number_format:<13} over the plain network at each exit (MACs): {exits}; "
+            f"{found[number_format]['mean_speedup']:.2f}x on average"
+        )
+        found[number_format] = _rounded(found[number_format])
+    return found
+
+
+def _time_in_turn(
+    models: dict[str, Model], images: np.ndarray, runs: int
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Milliseconds of every model, picture by picture in turn, and where `chosen` leaves."""
+    times = {name: np.empty(runs) for name in models}
+    left_at = np.empty(runs, np.int64)
+    for run in range(-20, runs):  # the first of them are not counted
+        image = images[run % len(images)]
+        for name, each in models.items():
+            start = time.perf_counter_ns()
+            prediction = each.predict(image)
+            elapsed = time.perf_counter_ns() - start
+            if run >= 0:
+                times[name][run] = elapsed / 1e6
+                if name == "chosen":
+                    left_at[run] = prediction.exit_index
+    return times, left_at
+
+
+def _thresholds(logits: np.ndarray) -> list[float]:
+    """Thresholds [K − 1] at which the shares `_LEAVING` of the pictures leave."""
+    scores = max_probability(logits)
+    staying = np.ones(len(logits), bool)
+    found = []
+    for k, share in enumerate(_LEAVING):
+        place = 1 - share * len(logits) / np.count_nonzero(staying)
+        found.append(float(np.quantile(scores[staying, k], place)))
+        staying &= scores[:, k] < found[-1]
+    return found
+
+
+def _model(content: bytes, macs: Sequence[int], thresholds: Sequence[float]) -> Model:
+    manifest = Manifest(
+        name="alexnet",
+        variant="benchmark",
+        task="classification",
+        class_names=tuple(str(index) for index in range(_CLASSES)),
+        input={"shape": list(_SHAPE), "dtype": "uint8", "range": [0, 255]},
+        segments=len(macs),
+        score="max_probability",
+        temperatures=(1.0,) * len(macs),
+        thresholds=tuple(thresholds),
+        calibration={},
+        macs=tuple(macs),
+        bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        dataset_sha256="",
+        parameters={},
+        libraries={},
+    )
+    return Model(Segments(content), manifest)
+
+
+def _network(exits: tuple[str, ...]) -> Any:
+    from kdtasks.models.zoo import build
+    from kdtasks.params.architecture import AlexNetParams
+    from kdtasks.reproducibility import seed_everything
+
+    seed_everything(0)
+    return build(
+        AlexNetParams(name="alexnet"), input_shape=_SHAPE, num_classes=_CLASSES, exits=exits
+    )
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _rounded(figures: dict[str, Any]) -> dict[str, Any]:
+    def shorten(value: Any) -> Any:
+        if isinstance(value, list):
+            return [shorten(each) for each in value]
+        return float(f"{value:.4g}") if isinstance(value, float) else value
+
+    return {name: shorten(value) for name, value in figures.items()}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""Inline pictures: the same pixels give the same bytes, and strips say what became of them."""
+
+import base64
+from io import BytesIO
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from kdtasks.report.samples import LARGEST, picture_address, sample_strips
+
+
+def decode(address: str) -> np.ndarray:
+    prefix, _, data = address.partition(",")
+    assert prefix == "data:image/png;base64"
+    return np.asarray(PIL.Image.open(BytesIO(base64.b64decode(data))))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_small_pictures_are_shown_pixel_by_pixel(channels: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 4, channels), np.uint8)
+    address = picture_address(pixels)
+    np.testing.assert_array_equal(decode(address), pixels.squeeze())
+    assert picture_address(pixels.copy()) == address
+
+
+def test_large_pictures_are_scaled_down() -> None:
+    assert decode(picture_address(np.zeros((300, 150, 3), np.uint8))).shape == (LARGEST, 48, 3)
+
+
+def test_strips_by_hand() -> None:
+    arrays = {
+        "images": np.zeros((3, 2, 2, 1), np.uint8),
+        "group": np.array([0, 1, 2]),
+        "labels": np.array([0, 1, 1]),
+        "by_exit": np.array([[0, 0], [0, 1], [0, 1]]),
+        "exit_index": np.array([0, 1, 0]),
+    }
+    strips = sample_strips(arrays, ["ant", "bee"])
+    told = [[(s.answer, s.last, s.label) for s in strip] for strip in strips]
+    assert told == [[("ant", "ant", "ant")], [("bee", "bee", "bee")], [("ant", "bee", "bee")]]
+    assert sample_strips({}, ["ant", "bee"]) == sample_strips(arrays, []) == []
