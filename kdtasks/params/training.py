@@ -1,6 +1,6 @@
 """Params of everything that trains but the distillation: runtime, loop, networks."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 

@@ -35,16 +35,10 @@ def test_kernels_share_few_values_and_keep_their_zeros(
 
 
 def test_an_interrupted_clustering_ends_with_the_same_bits(
-    build_network, make_fine_tuning, tmp_path
+    build_network, make_fine_tuning, interrupted, tmp_path
 ):
     from kdtasks.compression.cluster import cluster_weights
     from kdtasks.training.checkpoint import Checkpoint
-
-    class Interrupted(Checkpoint):
-        def save(self, progress):
-            super().save(progress)
-            if progress.epoch == 1:
-                raise KeyboardInterrupt
 
     path = tmp_path / "cluster.npz"
 
@@ -55,6 +49,6 @@ def test_an_interrupted_clustering_ends_with_the_same_bits(
 
     expected = run().get_weights()
     with pytest.raises(KeyboardInterrupt):
-        run(cluster=Interrupted(path, settings="same"))
+        run(cluster=interrupted(path, epoch=1))
     resumed = run(cluster=Checkpoint(path, settings="same")).get_weights()
     assert all(np.array_equal(one, other) for one, other in zip(expected, resumed, strict=True))

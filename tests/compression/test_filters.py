@@ -1,18 +1,21 @@
 """Whole filters removed: what stays computes what it did, and the right ones go."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from kdtasks.errors import CompressionError
 from kdtasks.params.compression import FiltersParams
 
+UNUSED: Any = None  # what these tests need no value for
 NETWORKS = ["cnn_flatten", "cnn_average", "resnet8", "alexnet", "unet", "composite"]
 
 
 def l1(model, channels):
     from kdtasks.compression.importance import importance
 
-    return importance(model, channels, rank="l1", examples=None)
+    return importance(model, channels, rank="l1", examples=UNUSED)
 
 
 @pytest.mark.parametrize("ratio", [0.4, 0.95])
@@ -164,7 +167,7 @@ def test_prune_filters_fine_tunes_what_is_left(build_network, make_fine_tuning, 
 
     model = build_network("cnn_average")
     params = FiltersParams(ratio=0.5, epochs=2)
-    smaller = prune_filters(model, params, make_fine_tuning(model), convert=None)
+    smaller = prune_filters(model, params, make_fine_tuning(model), convert=UNUSED)
     sizes = [smaller.network.get_layer(f"block_{n}_1_conv").filters for n in (1, 2)]
     assert sizes == [2, 3]
     printed = capsys.readouterr().out
@@ -176,5 +179,5 @@ def test_a_share_of_the_compute_is_searched_for(build_network, make_fine_tuning)
 
     model = build_network("cnn_flatten")
     params = FiltersParams(rank="taylor", scope="global", target={"macs": 0.6}, epochs=1)
-    smaller = prune_filters(model, params, make_fine_tuning(model), convert=None)
+    smaller = prune_filters(model, params, make_fine_tuning(model), convert=UNUSED)
     assert 0.4 < smaller.macs()[-1] / model.macs()[-1] <= 0.6

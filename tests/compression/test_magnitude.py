@@ -37,15 +37,11 @@ def test_every_kernel_is_as_sparse_as_asked(
         np.testing.assert_allclose(chained, flat, atol=1e-5 * max(1, np.abs(flat).max()))
 
 
-def test_an_interrupted_pruning_ends_with_the_same_bits(build_network, make_fine_tuning, tmp_path):
+def test_an_interrupted_pruning_ends_with_the_same_bits(
+    build_network, make_fine_tuning, interrupted, tmp_path
+):
     from kdtasks.compression.magnitude import prune_magnitudes
     from kdtasks.training.checkpoint import Checkpoint
-
-    class Interrupted(Checkpoint):
-        def save(self, progress):
-            super().save(progress)
-            if progress.epoch == 5:
-                raise KeyboardInterrupt
 
     params = MagnitudeParams(sparsity=0.5, epochs=9)
     path = tmp_path / "magnitude.npz"
@@ -56,7 +52,7 @@ def test_an_interrupted_pruning_ends_with_the_same_bits(build_network, make_fine
 
     expected = prune().network.get_weights()
     with pytest.raises(KeyboardInterrupt):
-        prune(magnitude=Interrupted(path, settings="same"))
+        prune(magnitude=interrupted(path, epoch=5))
     assert path.is_file()
     resumed = prune(magnitude=Checkpoint(path, settings="same")).network.get_weights()
     assert all(np.array_equal(one, other) for one, other in zip(expected, resumed, strict=True))

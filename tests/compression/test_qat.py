@@ -69,16 +69,10 @@ def test_a_lone_batch_normalisation_is_named(make_fine_tuning):
 
 
 def test_an_interrupted_training_ends_with_the_same_bits_zeros_and_equal_weights(
-    build_network, make_fine_tuning, tmp_path
+    build_network, make_fine_tuning, interrupted, tmp_path
 ):
     from kdtasks.compression.qat import train_quantised
     from kdtasks.training.checkpoint import Checkpoint
-
-    class Interrupted(Checkpoint):
-        def save(self, progress):
-            super().save(progress)
-            if progress.epoch == 1:
-                raise KeyboardInterrupt
 
     path = tmp_path / "qat.npz"
     kernel = np.array([0.0, 0.5, -0.25])[np.arange(9 * 5).reshape(3, 3, 1, 5) % 3]
@@ -91,7 +85,7 @@ def test_an_interrupted_training_ends_with_the_same_bits_zeros_and_equal_weights
 
     network = run()
     with pytest.raises(KeyboardInterrupt):
-        run(qat=Interrupted(path, settings="same"))
+        run(qat=interrupted(path, epoch=1))
     resumed = run(qat=Checkpoint(path, settings="same"))
     for one, other in zip(network.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)

@@ -1,5 +1,7 @@
 """Channels taken out of random networks: silent ones are missed by nobody."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,7 +21,8 @@ def draw_network(steps, widths, top):
     layers = keras.layers
     image = keras.Input((8, 8, 2), name="image")
     tensor = layers.Conv2D(widths[0], 3, padding="same", name="stem")(image)
-    outputs, taps = [], []
+    outputs: list[Any] = []
+    taps: list[tuple[str, ...]] = []
     for number, (step, width) in enumerate(zip(steps, widths, strict=True)):
         name, side = f"{step}_{number}", tensor.shape[1]
         same = {"padding": "same", "name": name}

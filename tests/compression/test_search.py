@@ -1,6 +1,7 @@
 """The search for the smallest share of filters that meets a goal."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -13,13 +14,17 @@ def shrunk(ratio):
     return SimpleNamespace(left=40 - int(40 * ratio), count_parameters=lambda: 40 - int(40 * ratio))
 
 
+def left(model: Any) -> float:
+    return float(model.left)
+
+
 @pytest.mark.parametrize("goal", [1, 7, 20, 33, 39])
 def test_just_enough_is_removed(goal):
     measured = []
 
-    def measure(model):
+    def measure(model: Any) -> float:
         measured.append(model.left)
-        return float(model.left)
+        return left(model)
 
     ratio = least_ratio(shrunk, measure, goal=goal, name="size_kb")
     assert shrunk(ratio).left == goal
@@ -34,7 +39,7 @@ def test_a_goal_out_of_reach_is_an_error(capsys):
     with pytest.raises(
         CompressionError, match=r"target size_kb 0\.5 cannot be reached: .* it is 1; raise"
     ):
-        least_ratio(shrunk, lambda model: float(model.left), goal=0.5, name="size_kb")
+        least_ratio(shrunk, left, goal=0.5, name="size_kb")
     assert "ratio 0.990 gives size_kb 1, goal 0.5" in capsys.readouterr().out
 
 
