@@ -12,7 +12,7 @@ from flows.artifacts import artifact_key, show
 from kdtasks.commands.store_settings import find_address
 from kdtasks.commands.store_tables import moved_line, published_line
 from kdtasks.edge.manifest import Manifest, read_manifest
-from kdtasks.errors import StoreConflictError
+from kdtasks.errors import StoreConflictError, StoreError
 from kdtasks.gate.candidate import find_candidate
 from kdtasks.gate.decision import Check, Decision
 from kdtasks.gate.judge import judge
@@ -116,6 +116,7 @@ class Shipment:
         self._candidate = Candidate(
             bundle=bundle, manifest=read_manifest(bundle), sources=read_folder(bundle)
         )
+        self._check_keys()
         self._objects = open_objects(self._address)
         self._objects.check_conditions()
         # before anything is published that could not be promoted
@@ -128,3 +129,15 @@ class Shipment:
             trusted=self._trusted,
         )
         return judge(bundle, self._production, project=self._project, params=self._params)
+
+    def _check_keys(self) -> None:
+        """Promote nothing that whoever trusts the same public keys would refuse."""
+        own = self._key.public.identity if self._key else None
+        trusted = [public.identity for public in self._trusted]
+        if trusted and own not in trusted:
+            signed = f"signed with the key {own}" if own else "unsigned"
+            raise StoreError(
+                f"what this run publishes would be {signed}, and KDTASKS_PUBLIC_KEY accepts only "
+                f"{', '.join(trusted)}; set KDTASKS_SIGNING_KEY to the private key of one of them, "
+                "or add the public key of the one that signs"
+            )

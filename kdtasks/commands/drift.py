@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from kdtasks.commands.production import ProductionOptions
-from kdtasks.commands.server import prefect_server
+from kdtasks.commands.server import configured_server, prefect_server
 from kdtasks.datasets.prepared import open_prepared
 from kdtasks.drift.detection import Drift, detect_drift
 from kdtasks.drift.reference import reference_histograms
@@ -31,7 +31,7 @@ def run_drift(project: Path, paths: Sequence[Path], options: ProductionOptions) 
     Returns: 0, or 3 if there is drift.
 
     Raises:
-        KdTasksError: nothing can be said.
+        KdTasksError: nothing can be said, or the server that is configured cannot be told.
     """
     params = load_params(project / "params.yaml")
     name, alias = options.name or params.export.name, options.alias
@@ -69,10 +69,11 @@ def telemetry_files(paths: Sequence[Path]) -> list[Path]:
 
 
 def _tell(project: Path, name: str, version: int, drift: Drift) -> None:
-    with prefect_server(project, wanted=False) as url:
-        if url is None:
-            typer.echo("no Prefect server is configured, so nobody was told", err=True)
-            return
+    if configured_server(project) is None:
+        typer.echo("no Prefect server is configured, so nobody was told", err=True)
+        return
+    # one that is configured and does not answer is an error: the drift must not go unheard
+    with prefect_server(project, wanted=True) as url:
         # flows/ is a folder of the project, not a part of the installed package
         if str(project) not in sys.path:
             sys.path.insert(0, str(project))

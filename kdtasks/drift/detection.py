@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kdtasks.drift.reference import Histograms
-from kdtasks.drift.stability import population_stability_index
+from kdtasks.drift.stability import index_by_chance, population_stability_index
 from kdtasks.edge.telemetry import Telemetry
 from kdtasks.errors import TelemetryError
 from kdtasks.params.shipping import DriftParams
@@ -19,7 +19,8 @@ class Drift(NamedTuple):
         answers: of the model in question.
         others: answers in the telemetry that other models gave.
         exits, confidences: population stability index of each histogram.
-        is_drift: whether one of them is beyond the limit, with answers enough to tell.
+        is_drift: whether one of them is beyond the limit and beyond chance, with answers enough to
+            tell.
         sentence: the same in words.
     """
 
@@ -67,7 +68,12 @@ def detect_drift(
         "exits": population_stability_index(reference.exits, exits),
         "confidences": population_stability_index(reference.confidences, confidences),
     }
-    beyond = [name for name, index in moved.items() if index > limits.max_index]
+    expected = sum(reference.exits)
+    allowed = {
+        name: max(limits.max_index, index_by_chance(len(counts), expected, answers))
+        for name, counts in (("exits", exits), ("confidences", confidences))
+    }
+    beyond = [name for name, index in moved.items() if index > allowed[name]]
     is_enough = answers >= limits.min_answers
     indices = ", ".join(f"{name} {index:.3f}" for name, index in moved.items())
     if not is_enough:
@@ -78,7 +84,12 @@ def detect_drift(
         sentence = f"{' and '.join(beyond)} of {answers} answers have drifted ({indices}; "
         sentence += f"{limits.max_index:g} is allowed)"
     else:
-        sentence = f"no drift in {answers} answers ({indices}; {limits.max_index:g} is allowed)"
+        sentence = f"no drift in {answers} answers ({indices}; {limits.max_index:g} is allowed"
+        by_chance = max(allowed.values())
+        if by_chance > limits.max_index:
+            sentence += f", and with {expected} test pictures chance alone gives up to "
+            sentence += f"{by_chance:.2f}"
+        sentence += ")"
     if others:
         sentence += f"; {others} answers of other models were left aside"
     return Drift(answers, others, **moved, is_drift=is_enough and bool(beyond), sentence=sentence)

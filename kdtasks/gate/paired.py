@@ -46,7 +46,8 @@ def compare_paired(
     Arguments:
         candidate_correct, production_correct: bool [N], whether each answer is right.
         method: where the bounds come from: Tango's score interval, which goes with McNemar's test,
-            or a percentile bootstrap over the pictures.
+            or a percentile bootstrap over the pictures; where the two never differ there is nothing
+            to draw from, and the score interval counts.
         confidence: level of each one-sided bound, more than 0.5 and less than 1.
         samples, seed: of the bootstrap.
 
@@ -63,7 +64,7 @@ def compare_paired(
     gained = int(np.count_nonzero(first & ~second))
     lost = int(np.count_nonzero(second & ~first))
     rows = len(first)
-    if method == "bootstrap":
+    if method == "bootstrap" and gained + lost:
         # the ends of an interval of level 2c − 1 are one-sided bounds of level c
         lower, upper = bootstrap_interval(
             first[None], second[None], 2 * confidence - 1, samples, seed

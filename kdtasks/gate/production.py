@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kdtasks.errors import StoreConflictError, StoreMissingError, StoreUnreachableError
-from kdtasks.store.alias import FoundAlias, read_alias
+from kdtasks.store.alias import Alias, FoundAlias, read_alias
 from kdtasks.store.cache import Cache
 from kdtasks.store.catalogue import fetch_versions
 from kdtasks.store.keys import PublicKey
+from kdtasks.store.layout import alias_key, read_version_key, versions_prefix
 from kdtasks.store.names import Reference
 from kdtasks.store.objects import Objects
 from kdtasks.store.pull import Puller
 from kdtasks.store.transfers import Transfers
 from kdtasks.store.version import Version
-from kdtasks.store.versions import list_numbers
 
 
 class Production(NamedTuple):
@@ -64,9 +64,22 @@ def fetch_production(
             f"{name}@{alias} was moved from version {found.alias.version} to "
             f"{pulled.version.number} while it was read; try again"
         )
-    others = [number for number in list_numbers(objects, name) if number != found.alias.version]
-    versions = fetch_versions(objects, [(name, number) for number in others], Transfers())
-    passed_over = tuple(
-        one.version for one in versions.values() if one.version.created < found.alias.moved
+    return Production(found, pulled.version, pulled.folder, _passed_over(objects, found.alias))
+
+
+def _passed_over(objects: Objects, alias: Alias) -> tuple[Version, ...]:
+    """Versions that were there before an alias was moved, by the store's clock or people's own."""
+    state = objects.stat(alias_key(alias.name, alias.alias))
+    others = {
+        found[1]: entry.modified
+        for entry in objects.list(versions_prefix(alias.name))
+        if (found := read_version_key(entry.key)) and found[1] != alias.version
+    }
+    versions = fetch_versions(objects, [(alias.name, number) for number in others], Transfers())
+    return tuple(
+        version
+        for version, _ in versions.values()
+        if version.created < alias.moved
+        # whoever published it may have a clock that is ahead
+        or (state is not None and others[version.number] < state.modified)
     )
-    return Production(found, pulled.version, pulled.folder, passed_over)

@@ -133,7 +133,7 @@ class GateParams(Section):
         "holds small drops back that would add up over many nights",
     )
     min_test_rows: Count = Field(
-        default=200, description="test pictures below which nothing is promoted"
+        default=200, description="test pictures below which production stays"
     )
     max_size_kb: Positive | None = Field(default=None, description="file size in kB (1,000 bytes)")
     max_size_growth: Annotated[float, Field(ge=0.0)] | None = Field(

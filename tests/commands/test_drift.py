@@ -10,7 +10,7 @@ from kdtasks.commands.drift import run_drift, telemetry_files
 from kdtasks.commands.production import ProductionOptions
 from kdtasks.edge.manifest import read_manifest
 from kdtasks.edge.telemetry import Telemetry
-from kdtasks.errors import StoreMissingError, TelemetryError
+from kdtasks.errors import ProjectError, StoreMissingError, TelemetryError
 from kdtasks.params import load_params
 from kdtasks.store.address import parse_address
 from kdtasks.store.objects import open_objects
@@ -68,14 +68,16 @@ def test_unsure_answers_are_drift_and_prefect_is_told(
     shipped: Path, capsys, monkeypatch: pytest.MonkeyPatch
 ):
     telemetry = write_telemetry(shipped, [0] * 5 + [250] + [0] * 3 + [250])
-    monkeypatch.setattr("kdtasks.commands.server.configured_server", lambda project: None)
+    monkeypatch.setattr("kdtasks.commands.drift.configured_server", lambda project: None)
     assert run(shipped, telemetry) == 3
     captured = capsys.readouterr()
     assert "version 1: confidences of 500 answers have drifted" in captured.out
     assert captured.err == "no Prefect server is configured, so nobody was told\n"
 
     told: list[Any] = []
-    monkeypatch.setattr("kdtasks.commands.server.configured_server", lambda project: "http://it")
+    for module in ("drift", "server"):
+        where = f"kdtasks.commands.{module}.configured_server"
+        monkeypatch.setattr(where, lambda project: "http://it")
     monkeypatch.setattr("kdtasks.commands.server.is_answering", lambda url: True)
     monkeypatch.setattr("flows.drift.tell_prefect", lambda *words: told.append(words))
     assert run(shipped, telemetry) == 3
@@ -84,6 +86,13 @@ def test_unsure_answers_are_drift_and_prefect_is_told(
     assert (payload["version"], payload["answers"], payload["is_drift"]) == (1, 500, True)
     assert np.isfinite(payload["confidences"])
     assert capsys.readouterr().err == "told the Prefect server at http://it\n"
+
+
+def test_drift_that_cannot_be_told_is_an_error(shipped: Path, monkeypatch: pytest.MonkeyPatch):
+    telemetry = write_telemetry(shipped, [0] * 5 + [250] + [0] * 3 + [250])
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    with pytest.raises(ProjectError, match=r":9/api does not answer; start it with `prefect serv"):
+        run(shipped, telemetry)
 
 
 def test_nothing_in_production(shipped: Path):

@@ -10,7 +10,7 @@ from kdtasks.errors import TelemetryError
 from kdtasks.params.shipping import DriftParams
 
 LIMITS = DriftParams(max_index=0.2, min_answers=500)
-USUAL = Histograms((80, 20), (0, 0, 0, 0, 0, 0, 5, 5, 10, 80))
+USUAL = Histograms((800, 200), (0, 0, 0, 0, 0, 0, 50, 50, 100, 800))
 
 
 def summary(exits: tuple[int, ...], *, sha256: str = "ab", low: int = 0) -> Telemetry:
@@ -65,6 +65,18 @@ def test_few_answers_say_nothing():
     assert not drift.is_drift
     assert drift.sentence == "499 answers are too few to tell; drift.min_answers asks for 500"
     assert detect().answers == 0
+
+
+def test_few_test_pictures_leave_more_to_chance():
+    seldom = Histograms((20, 5), (0, 0, 0, 0, 0, 0, 2, 0, 3, 20))
+    drift = detect_drift([summary((250, 250))], seldom, sha256="ab", limits=LIMITS)
+    assert drift.exits > 0.2
+    assert not drift.is_drift
+    assert drift.sentence.endswith(
+        "; 0.2 is allowed, and with 25 test pictures chance alone gives up to 1.17)"
+    )
+    # what is far beyond chance is drift with few test pictures, too
+    assert detect_drift([summary((0, 500))], seldom, sha256="ab", limits=LIMITS).is_drift
 
 
 def test_other_models_are_left_aside():

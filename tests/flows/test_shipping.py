@@ -161,6 +161,27 @@ def test_signed_production_needs_the_key(
     assert (shop.record(), shop.versions()) == (before, [1, 2])
 
 
+def test_keys_that_do_not_belong_together_keep_production(
+    shop: Shop, prefect_server: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Devices that trust the same public key could not pull what would be promoted."""
+    for name in ("old", "new"):
+        write_new_keys(shop.project / f"{name}.pem")
+    monkeypatch.setenv("KDTASKS_SIGNING_KEY", str(shop.project / "old.pem"))
+    assert night().is_completed()
+    monkeypatch.setenv("KDTASKS_PUBLIC_KEY", str(shop.project / "old.pub.pem"))
+    monkeypatch.setenv("KDTASKS_SIGNING_KEY", str(shop.project / "new.pem"))
+    before = shop.record()
+    shop.bring(BETTER, model=1)
+    for key, words in (("new.pem", "would be signed with the key "), ("", "would be unsigned, ")):
+        monkeypatch.setenv("KDTASKS_SIGNING_KEY", str(shop.project / key) if key else "")
+        refused = night()
+        assert refused.is_failed()
+        assert words in refused.message
+        assert "set KDTASKS_SIGNING_KEY to the private key of one of them" in refused.message
+    assert (shop.record(), shop.versions()) == (before, [1, 2])
+
+
 def test_nothing_else_may_be_at_work_meanwhile(shop: Shop, prefect_server: str):
     before = shop.record()
     with one_run_at_a_time(shop.project):

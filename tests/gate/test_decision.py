@@ -41,9 +41,11 @@ def test_a_drop_within_the_limit_that_is_not_certain_is_refused():
     assert "by no less than −1.4" in spaced(decision.reasons[0])
 
 
-def test_no_drop_allowed_asks_for_proof_of_a_gain():
-    assert judged(contender(970), contender(970), max_accuracy_drop=0.0).action == "keep"
-    assert judged(contender(980), contender(970), max_accuracy_drop=0.0).action == "promote"
+@pytest.mark.parametrize("method", ["mcnemar", "bootstrap"])
+def test_no_drop_allowed_asks_for_proof_of_a_gain(method: str):
+    options = {"method": method, "max_accuracy_drop": 0.0}
+    assert judged(contender(970), contender(970), **options).action == "keep"
+    assert judged(contender(980), contender(970), **options).action == "promote"
 
 
 def test_the_bootstrap_decides_likewise():

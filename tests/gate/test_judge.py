@@ -1,5 +1,6 @@
 """Candidate and production answer the same pictures, as real bundles from a real store."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from kdtasks.errors import EvaluationError
 from kdtasks.gate.judge import incomparable, judge
 from kdtasks.gate.wording import decision_lines, decision_markdown
 from kdtasks.params import Params
+from kdtasks.store.promotion import rollback
 from kdtasks.store.versions import fetch_version
 from tests.gate.conftest import Workshop
 
@@ -73,15 +75,19 @@ def test_the_same_bytes_are_nothing_to_do(workshop: Workshop):
     assert decision.candidate is None
 
 
+@pytest.mark.parametrize("ahead", ["who published it", "who rolled back"])
 def test_a_version_that_somebody_rolled_back_from_does_not_come_back(
-    workshop: Workshop, monkeypatch
+    workshop: Workshop, monkeypatch, ahead: str
 ):
     workshop.data([(280, True, True), (20, True, False)])
     workshop.publish(workshop.bundle(1, "old"))
     better = workshop.bundle(0)
+    if ahead == "who published it":
+        monkeypatch.setattr("kdtasks.store.publish.datetime", _Later)
     workshop.publish(better)
-    monkeypatch.setattr("kdtasks.store.alias.datetime", _Later)
-    from kdtasks.store.promotion import rollback
+    if ahead == "who rolled back":
+        monkeypatch.setattr("kdtasks.store.alias.datetime", _Later)
+    time.sleep(0.05)  # files of one moment may have one date
 
     rollback(workshop.objects, "pixels", "production")
     decision = judge(

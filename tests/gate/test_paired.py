@@ -109,6 +109,15 @@ def test_the_bootstrap_is_near_the_score_bound_on_many_pictures():
     assert drawn == compare_paired(first, second, method="bootstrap", **SETTINGS)
 
 
+def test_models_that_never_differ_are_nothing_to_draw_from():
+    same = answers(0, 0, 300)
+    score, drawn = (
+        compare_paired(*same, method=method, **SETTINGS) for method in ("mcnemar", "bootstrap")
+    )
+    assert drawn == score
+    assert drawn.lower < 0.0
+
+
 def test_answers_to_other_pictures_are_refused():
     with pytest.raises(EvaluationError, match=r"got answers of shape \(3,\) and \(4,\)"):
         compare_paired(np.ones(3, bool), np.ones(4, bool), method="mcnemar", **SETTINGS)
