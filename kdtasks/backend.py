@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 from kdtasks.reproducibility import pin_process
 
@@ -64,4 +64,41 @@ def pruning() -> ModuleType:
     return tfmot.sparsity.keras
 
 
-__all__ = ["Tensor", "keras", "keras_3", "pruning", "tf"]
+def clustering() -> SimpleNamespace:
+    """What clustering needs of tensorflow-model-optimization; that zeros are kept is not public."""
+    import tensorflow_model_optimization as tfmot
+    from tensorflow_model_optimization.python.core.clustering.keras.experimental import cluster
+
+    api = tfmot.clustering.keras
+    return SimpleNamespace(
+        cluster_weights=api.cluster_weights,
+        cluster_weights_and_zeros=cluster.cluster_weights,
+        strip=api.strip_clustering,
+        CentroidInitialization=api.CentroidInitialization,
+    )
+
+
+def quantisation() -> SimpleNamespace:
+    """What quantisation-aware training needs of tensorflow-model-optimization.
+
+    Its settings of single layers are not public, and its public ones cannot leave out activations.
+    """
+    import tensorflow_model_optimization as tfmot
+    from tensorflow_model_optimization.python.core.quantization.keras import quantize_wrapper
+    from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
+        default_8bit_quantize_registry as registry,
+    )
+
+    api = tfmot.quantization.keras
+    return SimpleNamespace(
+        annotate=api.quantize_annotate_layer,
+        apply=api.quantize_apply,
+        scope=api.quantize_scope,
+        Wrapper=quantize_wrapper.QuantizeWrapperV2,
+        Registry=registry.Default8BitQuantizeRegistry,
+        KernelConfig=registry.Default8BitQuantizeConfig,
+        FiltersConfig=registry.Default8BitConvQuantizeConfig,
+    )
+
+
+__all__ = ["Tensor", "clustering", "keras", "keras_3", "pruning", "quantisation", "tf"]

@@ -8,7 +8,8 @@ from kdtasks.stage import run_stage
 
 def main(params: Params, variant: str) -> None:
     """Write `models/compress/<variant>` and `metrics/compress/<variant>.json`."""
-    from kdtasks.compression.compress import best_seed, compress, write_variant
+    from kdtasks.compression.best import best_seed
+    from kdtasks.compression.compress import compress, write_variant
     from kdtasks.compression.fine_tuning import fine_tuning_of
     from kdtasks.datasets.prepared import open_prepared
     from kdtasks.distillation.targets import answer_files, open_targets

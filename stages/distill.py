@@ -9,6 +9,7 @@ from kdtasks.stage import run_stage
 def main(params: Params, seed: str) -> None:
     """Write `models/distill/<seed>`, `metrics/distill/<seed>.json`, `plots/distill/<seed>.csv`."""
     from kdtasks.datasets.prepared import open_prepared
+    from kdtasks.distillation.backbone_first import backbone_first
     from kdtasks.distillation.hints import teacher_layers
     from kdtasks.distillation.objective import DistillationObjective
     from kdtasks.distillation.targets import answer_files, open_targets
@@ -26,7 +27,10 @@ def main(params: Params, seed: str) -> None:
             seed=int(seed),
             layers=teacher_layers(params.distill.hints),
         ),
-        objective=DistillationObjective(params.distill, dataset.ignore_label),
+        objective=backbone_first(
+            DistillationObjective(params.distill, dataset.ignore_label),
+            params.student.backbone_first,
+        ),
         architecture=params.student.model,
         exits=params.student.exits,
         schedule=schedule_of(

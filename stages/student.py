@@ -9,6 +9,7 @@ from kdtasks.stage import run_stage
 def main(params: Params, seed: str) -> None:
     """Write `models/student/<seed>`, `metrics/student/<seed>.json`, `plots/student/<seed>.csv`."""
     from kdtasks.datasets.prepared import open_prepared
+    from kdtasks.distillation.backbone_first import backbone_first
     from kdtasks.distillation.label_objective import LabelObjective
     from kdtasks.training.examples import TrainingExamples
     from kdtasks.training.fresh import FreshExamples
@@ -27,7 +28,9 @@ def main(params: Params, seed: str) -> None:
         params,
         dataset=dataset,
         examples=examples,
-        objective=LabelObjective(dataset.ignore_label),
+        objective=backbone_first(
+            LabelObjective(dataset.ignore_label), params.student.backbone_first
+        ),
         architecture=params.student.model,
         exits=params.student.exits,
         schedule=schedule_of(

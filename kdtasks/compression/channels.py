@@ -22,7 +22,7 @@ _SAME_CHANNELS = {
     "UpSampling2D",
     "ZeroPadding2D",
 }
-_MAKERS = {"Conv2D", "Conv2DTranspose", "Dense"}
+_MAKERS = {"Conv2D", "Conv2DTranspose", "Dense", "SeparableConv2D"}
 
 
 class Channels:
@@ -69,18 +69,34 @@ class Channels:
         """Numbers of the channels that a layer puts out, in order, int [C]."""
         return self._joined(self._outputs[layer_name])
 
+    def groups(self) -> dict[tuple[str, ...], list[int]]:
+        """Channels that may be removed, by the layers that make them together, in order.
+
+        Channels of the same makers compete with each other, so that each maker keeps its share.
+        """
+        made_by: dict[int, list[str]] = {}
+        for name in self.makers:
+            numbers = self.made_by(name).tolist()
+            if not self.fixed.intersection(numbers):
+                for number in numbers:
+                    made_by.setdefault(number, []).append(name)
+        grouped: dict[tuple[str, ...], list[int]] = {}
+        for number, makers in made_by.items():
+            grouped.setdefault(tuple(makers), []).append(number)
+        return grouped
+
     def _trace(self, layer: Any, given: list[np.ndarray]) -> np.ndarray:
         kind = type(layer).__name__
         if kind == "InputLayer":
             return self._fresh(layer.get_output_at(0).shape[-1])
-        if kind in _MAKERS and getattr(layer, "groups", 1) == 1:
-            self.makers.append(layer.name)
-            return self._fresh(layer.get_output_at(0).shape[-1])
-        if kind == "DepthwiseConv2D" and layer.depth_multiplier != 1:
+        if getattr(layer, "depth_multiplier", 1) != 1:
             raise CompressionError(
                 f"layer {layer.name!r} multiplies channels (depth_multiplier "
                 f"{layer.depth_multiplier}); filters can be removed with a multiplier of 1 only"
             )
+        if kind in _MAKERS and getattr(layer, "groups", 1) == 1:
+            self.makers.append(layer.name)
+            return self._fresh(layer.get_output_at(0).shape[-1])
         if kind in _SAME_CHANNELS:
             return given[0]
         if kind == "Flatten":

@@ -1,51 +1,40 @@
 """Build one variant: passes in their order, then conversion, then a look at the file."""
 
-import gzip
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kdtasks.atomic import atomic_file, atomic_folder, read_json, write_json, write_text
+from kdtasks.atomic import atomic_file, atomic_folder, write_json, write_text
+from kdtasks.compression.cluster import cluster_weights
+from kdtasks.compression.exported import file_figures, parity
 from kdtasks.compression.filters import prune_filters
 from kdtasks.compression.fine_tuning import FineTuning
-from kdtasks.compression.magnitude import prune_magnitudes
+from kdtasks.compression.magnitude import check_zeros, prune_magnitudes
+from kdtasks.compression.qat import train_quantised
+from kdtasks.compression.recalibration import recalibrate
 from kdtasks.compression.variants import check_variant
 from kdtasks.edge.segments import Segments
 from kdtasks.errors import (
     BundleError,
     CompressionError,
     ExportError,
-    ModelError,
     TrainingError,
 )
 from kdtasks.export.litert import convert
 from kdtasks.models.multi_exit import MultiExitModel
-from kdtasks.params.training import CompressParams
+from kdtasks.params.compression import CompressParams
 from kdtasks.training.accuracy import accuracy
+from kdtasks.training.inference import Predictor
 
-_PASSES: dict[str, Callable[[MultiExitModel, Any, FineTuning], MultiExitModel]] = {
-    "magnitude": prune_magnitudes,
+_PASSES: dict[str, Callable[..., MultiExitModel]] = {
     "filters": prune_filters,
+    "magnitude": prune_magnitudes,
+    "cluster": cluster_weights,
+    "qat": train_quantised,
 }
-
-
-def best_seed(metrics_folder: Path, seeds: Sequence[int]) -> int:
-    """Return the seed whose distilled student is best on the validation split.
-
-    The last exit decides; of equals the first seed.
-
-    Raises:
-        ModelError: the metrics of a seed are missing.
-    """
-    accuracies = []
-    for seed in seeds:
-        path = metrics_folder / f"{seed}.json"
-        if not path.is_file():
-            raise ModelError(f"{path} is not there; run `dvc repro distill@{seed}`")
-        accuracies.append(read_json(path)["validation"]["accuracy"][-1])
-    return seeds[int(np.argmax(accuracies))]
 
 
 def compress(
@@ -69,10 +58,21 @@ def compress(
         CompressionError, ExportError: a pass or the number format cannot serve this model.
     """
     passes, number_format = check_variant(variant)
+    convert_variant = functools.partial(
+        convert,
+        number_format=number_format,
+        representative=representative,
+        raw_pixels=params.input == "uint8",
+    )
     for name in passes:
-        model = _PASSES[name](model, getattr(params, name), fine_tuning)
-    content = convert(model, number_format=number_format, representative=representative)
-    return content, model
+        settings = {"convert": convert_variant} if name == "filters" else {}
+        model = _PASSES[name](model, getattr(params, name), fine_tuning, **settings)
+        # qat's statistics are those of the rounded network, which is what the file is.
+        if name != "qat":
+            recalibrate(model, fine_tuning.examples)
+    if "magnitude" in passes:
+        check_zeros(model, params.magnitude)
+    return convert_variant(model), model
 
 
 def write_variant(
@@ -92,9 +92,16 @@ def write_variant(
         validation: images and labels that the exported file is tried on.
         ignore_label: label that counts nowhere.
     """
+    images, labels = validation
     try:
         content, model = build()
-        segments = Segments(content)
+        found = Segments(content).logits_of(images)
+        exported = file_figures(content, model)
+        exported["parity"] = parity(
+            found,
+            np.stack(Predictor(model).logits(images), axis=1),
+            number_format=check_variant(variant).number_format,
+        )
     except (BundleError, CompressionError, ExportError, TrainingError) as refusal:
         with atomic_folder(folder) as partial:
             write_text(partial / "refused.txt", f"{refusal}\n")
@@ -103,14 +110,12 @@ def write_variant(
         return
     with atomic_folder(folder) as partial, atomic_file(partial / "model.tflite") as file:
         file.write_bytes(content)
-    images, labels = validation
-    predicted = segments.logits_of(images).argmax(axis=-1)
+    predicted = found.argmax(axis=-1)
     weights = model.network.get_weights()
     figures: dict[str, Any] = {
         "variant": variant,
         "base_seed": base_seed,
-        "bytes": len(content),
-        "gzip_bytes": len(gzip.compress(content, compresslevel=9, mtime=0)),
+        **exported,
         "parameters": model.count_parameters(),
         "nonzero_parameters": int(sum(np.count_nonzero(weight) for weight in weights)),
         "macs": model.macs(),

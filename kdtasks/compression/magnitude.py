@@ -6,17 +6,16 @@ Gupta, arXiv 1710.01878, for the schedule).
 
 from typing import Any
 
+import numpy as np
+
 from kdtasks.backend import keras, pruning
 from kdtasks.compression.fine_tuning import FineTuning
+from kdtasks.errors import CompressionError
 from kdtasks.models.multi_exit import MultiExitModel
-from kdtasks.params.training import MagnitudeParams
+from kdtasks.params.compression import MagnitudeParams
 
 # Layers whose kernels are pruned.
 _PRUNED = ("Conv2D", "Dense")
-# Share of the steps during which the sparsity grows; the rest lets the survivors settle.
-_GROWING = 0.6
-# Steps between two looks at which weights are the smallest.
-_FREQUENCY = 20
 
 
 def prune_magnitudes(
@@ -28,20 +27,12 @@ def prune_magnitudes(
         model: used up; its layers are wrapped and trained.
     """
     sparsity = pruning()
-    growing = max(1, int(_GROWING * fine_tuning.count_steps(params.epochs)))
-    frequency = min(_FREQUENCY, growing)
-    schedule = sparsity.PolynomialDecay(
-        initial_sparsity=0.0,
-        final_sparsity=params.sparsity,
-        begin_step=0,
-        # The last look must be at the very end, or the sparsity stays below what was asked for.
-        end_step=growing - growing % frequency,
-        frequency=frequency,
-    )
+    schedule = _schedule(sparsity, params, fine_tuning.count_steps(params.epochs))
+    settings = {"sparsity_m_by_n": (2, 4)} if params.pattern == "two_of_four" else {}
 
     def wrap(layer: Any) -> Any:
         if type(layer).__name__ in _PRUNED:
-            return sparsity.prune_low_magnitude(layer, pruning_schedule=schedule)
+            return sparsity.prune_low_magnitude(layer, pruning_schedule=schedule, **settings)
         return layer
 
     wrapped = keras.models.clone_model(model.network, clone_function=wrap)
@@ -54,11 +45,50 @@ def prune_magnitudes(
     fine_tuning.run(pruned, name="magnitude", epochs=params.epochs)
     for wrapper in wrappers:
         wrapper.pruning_obj.weight_mask_op()
-    return _rebuilt(sparsity.strip_pruning(wrapped), model.taps)
+    return pruned.rebuilt(sparsity.strip_pruning(wrapped))
 
 
-def _rebuilt(network: Any, taps: tuple[tuple[str, ...], ...]) -> MultiExitModel:
-    """Clone into layers that belong to one graph only, which cutting into segments relies on."""
-    fresh = keras.models.clone_model(network)
-    fresh.set_weights(network.get_weights())
-    return MultiExitModel(network=fresh, taps=taps)
+def check_zeros(model: MultiExitModel, params: MagnitudeParams) -> None:
+    """Make sure that later passes left the zeros of magnitude pruning alone.
+
+    Raises:
+        CompressionError: a kernel has fewer zeros than were asked for.
+    """
+    for layer in model.network.layers:
+        if type(layer).__name__ not in _PRUNED:
+            continue
+        kernel = layer.get_weights()[0]
+        if params.pattern == "two_of_four":
+            # Input channels that do not fill a group of four may all stay.
+            groups = np.moveaxis(kernel, -2, -1)[..., : kernel.shape[-2] // 4 * 4]
+            kept = bool((np.sum(groups.reshape(-1, 4) == 0, axis=1) >= 2).all())
+        else:
+            # tfmot rounds the number of zeros of each kernel to a whole one.
+            kept = np.mean(kernel == 0) >= params.sparsity - 1 / kernel.size - 1e-6
+        if not kept:
+            raise CompressionError(
+                f"layer {layer.name!r} has {np.mean(kernel == 0):.1%} zeros, magnitude pruning "
+                f"({params.pattern}) left {params.sparsity:.1%}; a later pass let them grow back"
+            )
+
+
+def _schedule(sparsity: Any, params: MagnitudeParams, steps: int) -> Any:
+    """Turn shares of all steps into steps of tfmot's schedule.
+
+    Its last look must be at the very end, or the sparsity stays below what was asked for.
+    """
+    begin = int(params.begin * steps)
+    pruning_steps = max(1, int(params.end * steps) - begin)
+    frequency = min(params.frequency, pruning_steps)
+    end = begin + pruning_steps - pruning_steps % frequency
+    if params.schedule == "constant":
+        return sparsity.ConstantSparsity(
+            params.sparsity, begin_step=begin, end_step=end, frequency=frequency
+        )
+    return sparsity.PolynomialDecay(
+        initial_sparsity=0.0,
+        final_sparsity=params.sparsity,
+        begin_step=begin,
+        end_step=end,
+        frequency=frequency,
+    )

@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 from kdtasks.errors import did_you_mean
 
-# In the order in which they may be chained: fine-tuning after the removal of filters would let the
-# zeros of magnitude pruning grow back.
-PASSES = ("filters", "magnitude")
-FORMATS = ("float32", "float16", "dynamic_int8", "int8")
+# In the order in which they may be chained: each keeps what those before it made of the network,
+# and none could keep its own from those after it.
+PASSES = ("filters", "magnitude", "cluster", "qat")
+FORMATS = ("float32", "float16", "dynamic_int8", "int8", "int16x8")
 
 
 class Variant(NamedTuple):
@@ -41,5 +41,10 @@ def check_variant(name: str) -> Variant:
         raise ValueError(
             f"compress.variants: {name!r} has its passes in the wrong order; give them in the "
             f"order {', '.join(PASSES)}"
+        )
+    if "qat" in passes and number_format != "int8":
+        raise ValueError(
+            f"compress.variants: {name!r} trains for int8 and ends in {number_format}; "
+            "a variant with qat must end in int8"
         )
     return Variant(tuple(passes), number_format)

@@ -170,10 +170,12 @@ def _encoder(spec: TensorSpec) -> Callable[[npt.NDArray[np.uint8]], Tensor]:
     """Make the function that turns raw pixels into the numbers that the model takes."""
     if spec.dtype == np.float32:
         return lambda image: image.astype(np.float32)
-    if spec.dtype not in (np.int8, np.uint8) or not spec.scale > 0.0:
+    if spec.dtype == np.uint8 and spec.scale == 0.0:
+        return lambda image: image
+    if spec.dtype not in (np.int8, np.uint8, np.int16) or not spec.scale > 0.0:
         raise BundleError(
-            f"segment_0 takes {_describe({'image': spec})}; float32, or quantised int8 or uint8, "
-            "was expected"
+            f"segment_0 takes {_describe({'image': spec})}; float32, raw uint8, or quantised int8, "
+            "uint8 or int16, was expected"
         )
     limits = np.iinfo(spec.dtype)
     pixels = np.arange(256)
@@ -182,6 +184,8 @@ def _encoder(spec: TensorSpec) -> Callable[[npt.NDArray[np.uint8]], Tensor]:
     if np.array_equal(table, pixels - 128):
         # Scale 1, zero point −128: flipping the top bit is the same and several times faster.
         return lambda image: (image ^ np.uint8(128)).view(np.int8)
+    if spec.dtype == np.uint8 and np.array_equal(table, pixels):
+        return lambda image: image
     return lambda image: table[image]
 
 

@@ -13,11 +13,25 @@ import numpy as np
 from kdtasks.backend import tf
 from kdtasks.edge.segments import Segments
 from kdtasks.errors import BundleError, ExportError
+from kdtasks.export.inspection import signature_types
 from kdtasks.models.multi_exit import MultiExitModel, Segment
+
+# Numbers that inputs and outputs of a file have by themselves.
+_NUMBERS = {
+    "float32": "float32",
+    "float16": "float32",
+    "dynamic_int8": "float32",
+    "int8": "int8",
+    "int16x8": "int16",
+}
 
 
 def convert(
-    model: MultiExitModel, *, number_format: str, representative: np.ndarray | None = None
+    model: MultiExitModel,
+    *,
+    number_format: str,
+    representative: np.ndarray | None = None,
+    raw_pixels: bool = False,
 ) -> bytes:
     """Convert to one `.tflite` with the signatures `segment_0` … `segment_{K−1}`, batch 1.
 
@@ -26,21 +40,36 @@ def convert(
 
     Arguments:
         number_format: `float32`, `float16` (weights), `dynamic_int8` (weights), `int8` (all
-            weights and activations, inputs and outputs).
+            weights and activations, inputs and outputs), `int16x8` (int8 weights, int16
+            activations, inputs and outputs).
         representative: uint8 [N, height, width, channels], pictures that set the ranges of
-            `int8`; from the calibration split, never from test.
+            `int8` and `int16x8`; from the calibration split, never from test.
+        raw_pixels: `image` is uint8, the pixels themselves. Of `int8` the other inputs and the
+            outputs are then uint8 as well: LiteRT has one type for all.
 
     Raises:
-        ExportError: the format needs pictures that were not given, the converter does not know a
-            layer, the converted file is not of the numbers asked for, or a segment takes a feature
-            at another scale than the one before gives it.
+        ExportError: the format needs pictures that were not given or cannot take raw pixels, the
+            converter does not know a layer, the converted file is not of the numbers asked for, or
+            a segment takes a feature at another scale than the one before gives it.
     """
+    ranged = number_format in ("int8", "int16x8")
+    if ranged and (representative is None or not len(representative)):
+        raise ExportError(f"{number_format} needs calibration pictures to set its ranges, got none")
+    if raw_pixels and number_format == "int16x8":
+        raise ExportError(
+            "int16x8 cannot take uint8 pictures, LiteRT has no such conversion; use compress.input "
+            "native, or int8"
+        )
+    # The converter turns quantised inputs into uint8 itself; elsewhere the file casts the picture.
+    casts = raw_pixels and not ranged
+    numbers = "uint8" if raw_pixels and ranged else _NUMBERS[number_format]
     segments = model.segments()
     with tempfile.TemporaryDirectory() as folder, _quiet():
         module = tf.Module()
         module.network = model.network  # owns the variables
         signatures = {
-            f"segment_{index}": _signature(segment) for index, segment in enumerate(segments)
+            f"segment_{index}": _signature(segment, tf.uint8 if casts else tf.float32)
+            for index, segment in enumerate(segments)
         }
         tf.saved_model.save(module, folder, signatures=signatures)
         converter = tf.lite.TFLiteConverter.from_saved_model(
@@ -50,13 +79,16 @@ def convert(
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if number_format == "float16":
             converter.target_spec.supported_types = [tf.float16]
-        if number_format == "int8":
-            if representative is None or not len(representative):
-                raise ExportError("int8 needs calibration pictures to set its ranges, got none")
+        if representative is not None and ranged:
             converter.representative_dataset = lambda: _feed(segments, representative)
-            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-            converter.inference_input_type = tf.int8
-            converter.inference_output_type = tf.int8
+            operations = tf.lite.OpsSet.TFLITE_BUILTINS_INT8
+            if number_format == "int16x8":
+                operations = (
+                    tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+                )
+            converter.target_spec.supported_ops = [operations]
+            converter.inference_input_type = tf.as_dtype(numbers)
+            converter.inference_output_type = tf.as_dtype(numbers)
         try:
             content = bytes(converter.convert())
         except Exception as error:  # its own classes and several of Python's
@@ -65,20 +97,23 @@ def convert(
                 f"LiteRT's converter cannot make {number_format} of this network ({reason}); use "
                 "another number format or network"
             ) from error
-    _check_types(content, np.dtype(np.int8 if number_format == "int8" else np.float32))
+    _check_types(content, numbers, image="uint8" if raw_pixels else numbers)
     _check_chain(content)
     return content
 
 
-def _signature(segment: Segment) -> Any:
+def _signature(segment: Segment, image_type: Any) -> Any:
     specifications = {
-        name: tf.TensorSpec((1, *tensor.shape[1:]), tf.float32, name=name)
+        name: tf.TensorSpec(
+            (1, *tensor.shape[1:]), image_type if name == "image" else tf.float32, name=name
+        )
         for name, tensor in zip(segment.takes, segment.model.inputs, strict=True)
     }
 
     @tf.function
     def run(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
-        outputs = segment.model([tensors[name] for name in segment.takes], training=False)
+        taken = [tf.cast(tensors[name], tf.float32) for name in segment.takes]
+        outputs = segment.model(taken, training=False)
         outputs = outputs if isinstance(outputs, list | tuple) else [outputs]
         return dict(zip(["logits", *segment.gives], outputs, strict=True))
 
@@ -107,20 +142,15 @@ def _feed(
             tensors |= {name: tensor.numpy() for name, tensor in given}
 
 
-def _check_types(content: bytes, expected: np.dtype[Any]) -> None:
+def _check_types(content: bytes, expected: str, *, image: str) -> None:
     """Look at every tensor of every signature: the converter leaves some float without a word."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_content=content, num_threads=1)
-    for name in sorted(interpreter.get_signature_list()):
-        runner = interpreter.get_signature_runner(name)
-        details = {**runner.get_input_details(), **runner.get_output_details()}
-        for tensor, detail in details.items():
-            if detail["dtype"] != expected:
+    for signature, tensors in signature_types(content).items():
+        for tensor, found in tensors.items():
+            wanted = image if tensor == "image" else expected
+            if found != wanted:
                 raise ExportError(
-                    f"tensor {tensor!r} of {name} was converted to "
-                    f"{np.dtype(detail['dtype']).name}, expected {expected.name}; the network has "
-                    "an operation that this number format does not know"
+                    f"tensor {tensor!r} of {signature} was converted to {found}, expected "
+                    f"{wanted}; the network has an operation that this number format does not know"
                 )
 
 

@@ -24,6 +24,9 @@ def _layer_macs(layer: Any) -> int:
         # A transposed convolution multiplies once for every input pixel and kernel weight.
         shape = layer.get_output_shape_at(0) if kind == "Conv2D" else layer.get_input_shape_at(0)
         return int(prod(shape[1:3]) * prod(layer.kernel.shape))
+    if kind == "SeparableConv2D":
+        kernels = prod(layer.depthwise_kernel.shape) + prod(layer.pointwise_kernel.shape)
+        return int(prod(layer.get_output_shape_at(0)[1:3]) * kernels)
     if kind == "DepthwiseConv2D":
         return int(prod(layer.get_output_shape_at(0)[1:3]) * prod(layer.depthwise_kernel.shape))
     return 0

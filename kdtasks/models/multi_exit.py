@@ -129,6 +129,15 @@ class MultiExitModel:
             given |= tapped
         return segments
 
+    def rebuilt(self, network: Any) -> "MultiExitModel":
+        """The same cuts in another network of the same layers, cloned.
+
+        A layer of the clone belongs to one graph only, which cutting relies on.
+        """
+        fresh = keras.models.clone_model(network)
+        fresh.set_weights(network.get_weights())
+        return MultiExitModel(network=fresh, taps=self.taps)
+
     def _output_of(self, name: str) -> Any:
         return self.network.get_layer(name).get_output_at(0)
 

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 from kdtasks.compression.variants import check_variant
 from kdtasks.errors import ParamsError
 from kdtasks.params.architecture import check_block, check_exits
+from kdtasks.params.compression import CompressParams
 from kdtasks.params.data import AugmentationParams, DataParams
 from kdtasks.params.distillation import DistillParams
 from kdtasks.params.explain import explain, shown
@@ -24,7 +25,6 @@ from kdtasks.params.shipping import (
     StoreParams,
 )
 from kdtasks.params.training import (
-    CompressParams,
     RuntimeParams,
     StudentParams,
     TargetsParams,

@@ -1,4 +1,4 @@
-"""Params of everything that trains but the distillation: runtime, loop, networks, passes."""
+"""Params of everything that trains but the distillation: runtime, loop, networks."""
 
 from typing import Annotated, Literal
 
@@ -105,40 +105,9 @@ class StudentParams(Section):
         description="blocks of the network after which an early exit is attached, in order; the "
         "last exit is always there",
     )
+    backbone_first: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
+        default=0.0,
+        description="share of the epochs in which the last exit is trained alone; from then on, "
+        "and by default from the start, all exits are trained together",
+    )
     learning_rate: Positive = Field(default=1e-3, description="Adam's first learning rate")
-
-
-class MagnitudeParams(Section):
-    """tfmot magnitude pruning: the smallest weights become zero; smaller when compressed."""
-
-    sparsity: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
-        default=0.8, description="share of zeros in every kernel at the end"
-    )
-    epochs: Count = Field(default=4, description="epochs of pruning and fine-tuning")
-
-
-class FiltersParams(Section):
-    """Structured pruning: whole filters are removed and the network is rebuilt smaller."""
-
-    ratio: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
-        default=0.5, description="share of the filters removed from every prunable layer"
-    )
-    epochs: Count = Field(default=8, description="epochs of fine-tuning after the removal")
-
-
-class CompressParams(Section):
-    """The variants of the student that are built, and the settings of each pass."""
-
-    variants: Names = Field(
-        min_length=1,
-        description="each a chain of passes (`filters`, `magnitude`, in this order) and a number "
-        "format (`float32`, `float16`, `dynamic_int8`, `int8`), joined by `+`: `filters+int8`",
-    )
-    magnitude: MagnitudeParams = Field(default=MagnitudeParams(), description="pass `magnitude`")
-    filters: FiltersParams = Field(default=FiltersParams(), description="pass `filters`")
-    learning_rate: Positive = Field(
-        default=5e-4, description="Adam's first rate in every fine-tuning"
-    )
-    calibration_images: Count = Field(
-        default=200, description="calibration pictures that set int8 ranges, at most"
-    )

@@ -45,6 +45,7 @@ class Contents(NamedTuple):
     student_curves: dict[int, Columns]
     distill_curves: dict[int, Columns]
     variants: dict[str, VariantContents]
+    sensitivity: Content
 
 
 def read_contents(root: Path, seeds: Sequence[int], variants: Sequence[str]) -> Contents:
@@ -74,6 +75,7 @@ def read_contents(root: Path, seeds: Sequence[int], variants: Sequence[str]) -> 
             )
             for variant in variants
         },
+        sensitivity=_json(root, "metrics/sensitivity.json"),
     )
 
 

@@ -10,6 +10,7 @@ from kdtasks.report.contents import Arrays, read_contents
 from kdtasks.report.reliability import reliability_figure
 from kdtasks.report.samples import sample_strips
 from kdtasks.report.selection import candidates_of, select
+from kdtasks.report.sensitivity import sensitivity_figure
 from kdtasks.report.statistics import gather_statistics
 from kdtasks.report.summary import summarise
 
@@ -110,6 +111,8 @@ def draw_pictures(
             )
     if selection["pareto"]:
         pictures["pareto"] = figures.pareto_figure(selection)
+    if statistics["sensitivity"].get("layers"):
+        pictures["sensitivity"] = sensitivity_figure(statistics["sensitivity"])
     return pictures
 
 

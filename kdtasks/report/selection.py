@@ -13,13 +13,17 @@ SUPERLATIVES = {"size": "smallest", "latency": "fastest", "accuracy": "most accu
 
 
 class Candidate(NamedTuple):
-    """What counts for the choice; None where it could not be measured."""
+    """What counts for the choice; None where it could not be measured.
+
+    `accuracy` and `macs`, the mean compute of a picture, are on validation, with early exits.
+    """
 
     refused: str | None
     accuracy: float | None
     accuracy_drop: float | None
     bytes: int | None
     latency_ms: float | None
+    macs: float | None = None
 
 
 class Excess(NamedTuple):
@@ -69,15 +73,16 @@ def select(candidates: dict[str, Candidate], limits: SelectParams) -> dict[str, 
 
 
 def pareto_front(candidates: dict[str, Candidate]) -> list[str]:
-    """List the variants that no other one beats on validation accuracy, bytes and latency at once.
+    """List the variants that no other one beats on validation accuracy, bytes, latency and MACs.
 
-    A latency that was not measured counts as the slowest.
+    A latency or a compute that was not measured counts as the worst.
     """
     costs = {
         name: (
             -candidate.accuracy,
             float(candidate.bytes),
             float("inf") if candidate.latency_ms is None else candidate.latency_ms,
+            float("inf") if candidate.macs is None else candidate.macs,
         )
         for name, candidate in candidates.items()
         if not candidate.refused and candidate.accuracy is not None and candidate.bytes is not None
@@ -95,7 +100,9 @@ def pareto_front(candidates: dict[str, Candidate]) -> list[str]:
 def _candidate(contents: Contents, variant: str) -> Candidate:
     files = contents.variants[variant]
     refusals = [file.get("refused") for file in (files.compress, files.calibration, files.evaluate)]
-    accuracy = files.calibration.get("validation", {}).get("accuracy")
+    validation = files.calibration.get("validation", {})
+    accuracy, cost = validation.get("accuracy"), validation.get("cost")
+    macs = last(files.compress, "macs")
     base = last(
         contents.distill.get(files.compress.get("base_seed", -1), {}), "validation", "accuracy"
     )
@@ -105,6 +112,7 @@ def _candidate(contents: Contents, variant: str) -> Candidate:
         accuracy_drop=None if accuracy is None or base is None else base - accuracy,
         bytes=files.compress.get("bytes"),
         latency_ms=last(files.benchmark, "latency_ms", "p50"),
+        macs=None if cost is None or macs is None else cost * macs,
     )
 
 

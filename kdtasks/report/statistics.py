@@ -47,6 +47,7 @@ def gather_statistics(contents: Contents, params: Params) -> dict[str, Any]:
         "exit_names": [*params.student.exits, "last"],
         "variants": {name: _variant(files) for name, files in contents.variants.items()},
         "latency": {name: _latency(files.benchmark) for name, files in contents.variants.items()},
+        "sensitivity": contents.sensitivity,
         "versions": versions(),
     }
 

@@ -189,7 +189,8 @@ def _reset_random_layers(model: MultiExitModel, seed: int, epoch: int) -> None:
     """Give every random layer the generator that belongs to this epoch."""
     seeds = generator("layers", seed, epoch)
     for layer in model.network.layers:
-        random = getattr(layer, "_random_generator", None)
+        inner = getattr(layer, "layer", layer)  # tfmot wraps layers in others
+        random = getattr(inner, "_random_generator", None)
         if random is not None and getattr(random, "_generator", None) is not None:
             random._generator.reset_from_seed(int(seeds.integers(2**31)))
 

@@ -1,6 +1,7 @@
 """Small networks of every kind, and what a pass needs in order to train them."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -147,3 +148,21 @@ def make_fine_tuning(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
         )
 
     return make
+
+
+@pytest.fixture
+def interrupted() -> Callable[..., Any]:
+    """Give a function that makes a checkpoint which stops the run after an epoch, like Ctrl-C."""
+    from kdtasks.training.checkpoint import Checkpoint, Progress
+
+    class Interrupted(Checkpoint):
+        def __init__(self, path: Path, *, epoch: int) -> None:
+            super().__init__(path, settings="same")
+            self._last = epoch
+
+        def save(self, progress: Progress) -> None:
+            super().save(progress)
+            if progress.epoch == self._last:
+                raise KeyboardInterrupt
+
+    return Interrupted

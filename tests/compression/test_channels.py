@@ -110,3 +110,16 @@ def test_unknown_layers_are_named(make, message, keras, trace):
     image = keras.Input((4, 4, 4))
     with pytest.raises(CompressionError, match=message):
         trace(image, make(keras.layers, image))
+
+
+def test_groups_leave_out_what_must_stay_and_keep_ties_together(keras, trace):
+    image = keras.Input((4, 4, 1))
+    left = keras.layers.Conv2D(2, 1, name="left")(image)
+    right = keras.layers.Conv2D(3, 1, name="right")(image)
+    both = keras.layers.Concatenate(name="both")([left, right])
+    over = keras.layers.SeparableConv2D(5, 1, name="over")(image)
+    tensor = keras.layers.Add(name="add")([both, over])
+    channels = trace(image, keras.layers.Conv2D(1, 1, name="logits")(tensor))
+    groups = channels.groups()
+    assert set(groups) == {("left", "over"), ("right", "over")}
+    assert [len(numbers) for numbers in groups.values()] == [2, 3]

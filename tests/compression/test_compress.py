@@ -6,11 +6,18 @@ import json
 import numpy as np
 import pytest
 
-from kdtasks.atomic import read_json, write_json
-from kdtasks.compression.compress import best_seed, write_variant
+from kdtasks.atomic import read_json
+from kdtasks.compression.compress import write_variant
 from kdtasks.edge.segments import Segments
 from kdtasks.errors import BundleError, CompressionError, ExportError, ModelError, TrainingError
-from kdtasks.params.training import CompressParams, FiltersParams, MagnitudeParams
+from kdtasks.export.inspection import inspect_kernels
+from kdtasks.params.compression import (
+    ClusterParams,
+    CompressParams,
+    FiltersParams,
+    MagnitudeParams,
+    QatParams,
+)
 
 # Largest error of a logit allowed, as a share of the largest logit of the network converted.
 VARIANTS = {
@@ -18,7 +25,11 @@ VARIANTS = {
     "float16": 2e-3,
     "dynamic_int8": 0.05,
     "int8": 0.1,
+    "int16x8": 0.05,
     "magnitude+int8": 0.1,
+    "qat+int8": 0.1,
+    "cluster+float32": 1e-5,
+    "magnitude+cluster+qat+int8": 0.1,
     "filters+int8": 0.1,
     "filters+magnitude+int8": 0.1,
 }
@@ -26,6 +37,8 @@ PARAMS = CompressParams(
     variants=tuple(VARIANTS),
     magnitude=MagnitudeParams(sparsity=0.6, epochs=1),
     filters=FiltersParams(ratio=0.5, epochs=1),
+    cluster=ClusterParams(clusters=5, epochs=1),
+    qat=QatParams(epochs=1),
 )
 
 
@@ -56,6 +69,10 @@ def test_every_variant_gives_a_file_that_runs(
     assert kernel.shape[-1] == (3 if "filters" in variant else 6)
     if "magnitude" in variant:
         assert np.count_nonzero(kernel == 0) == pytest.approx(0.6 * kernel.size, abs=1)
+        assert inspect_kernels(content).sparsity >= 0.58  # in the file as well
+    if "cluster" in variant:
+        assert len(np.unique(kernel)) <= 5
+        assert inspect_kernels(content).distinct_values <= 5
 
 
 def test_a_variant_is_written_with_its_figures(build_network, pictures, outputs, tmp_path, capsys):
@@ -83,13 +100,25 @@ def test_a_variant_is_written_with_its_figures(build_network, pictures, outputs,
     assert figures["bytes"] == len(content)
     assert figures["parameters"] == figures["nonzero_parameters"] == model.count_parameters()
     assert figures["macs"] == model.macs()
+    assert figures["tensors"]["segment_0"] == {
+        "features_0": "float32",
+        "image": "float32",
+        "logits": "float32",
+    }
+    assert figures["parity"]["agreement"] == [1.0, 1.0]
+    assert figures["parity"]["rms_error"] < 1e-5
+    assert figures["sparsity"] == 0.0
     assert set(figures) == {
         "base_seed",
         "bytes",
+        "distinct_weights",
         "gzip_bytes",
         "macs",
         "nonzero_parameters",
         "parameters",
+        "parity",
+        "sparsity",
+        "tensors",
         "validation",
         "variant",
     }
@@ -108,7 +137,18 @@ def test_masks_are_judged_on_labelled_pixels(build_network, tmp_path, monkeypatc
             assert images is labels
             return np.eye(4, dtype=np.float32)[answers]
 
+    class Same:
+        def __init__(self, model):
+            pass
+
+        def logits(self, images):
+            return list(np.moveaxis(np.eye(4, dtype=np.float32)[answers], 1, 0))
+
     monkeypatch.setattr("kdtasks.compression.compress.Segments", Answers)
+    monkeypatch.setattr("kdtasks.compression.compress.Predictor", Same)
+    monkeypatch.setattr(
+        "kdtasks.compression.compress.file_figures", lambda *_: {"bytes": 5, "gzip_bytes": 4}
+    )
     write_variant(
         "int8",
         lambda: (b"model", build_network("unet")),
@@ -159,24 +199,3 @@ def test_other_errors_are_not_taken_for_refusals(tmp_path):
             metrics=tmp_path / "int8.json",
         )
     assert list(tmp_path.iterdir()) == []
-
-
-def write_accuracies(folder, **by_seed):
-    for seed, accuracy in by_seed.items():
-        write_json(folder / f"{seed[1:]}.json", {"validation": {"accuracy": accuracy}})
-
-
-def test_the_last_exit_decides_which_seed_is_best(tmp_path):
-    write_accuracies(tmp_path, s3=[0.9, 0.7], s1=[0.2, 0.8], s2=[0.5, 0.6])
-    assert best_seed(tmp_path, (3, 1, 2)) == 1
-
-
-def test_of_equal_seeds_the_first_is_taken(tmp_path):
-    write_accuracies(tmp_path, s5=[0.7], s4=[0.8], s9=[0.8])
-    assert best_seed(tmp_path, (5, 9, 4)) == 9
-
-
-def test_missing_metrics_name_the_stage(tmp_path):
-    write_accuracies(tmp_path, s0=[0.7])
-    with pytest.raises(ModelError, match=r"1\.json is not there; run `dvc repro distill@1`"):
-        best_seed(tmp_path, (0, 1))

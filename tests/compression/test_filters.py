@@ -1,32 +1,21 @@
 """Whole filters removed: what stays computes what it did, and the right ones go."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from kdtasks.params.training import FiltersParams
+from kdtasks.errors import CompressionError
+from kdtasks.params.compression import FiltersParams
 
+UNUSED: Any = None  # what these tests need no value for
 NETWORKS = ["cnn_flatten", "cnn_average", "resnet8", "alexnet", "unet", "composite"]
 
 
-def silence(model, channels, removed):
-    """Set every weight of the removed channels to zero, the means that they are judged by too."""
-    for layer in model.network.layers:
-        if not layer.weights:
-            continue
-        gone = np.isin(channels.made_by(layer.name), sorted(removed))
-        for variable in layer.weights:
-            values = variable.numpy()
-            if "variance" in variable.name:
-                continue
-            if values.ndim == 1:
-                values[gone] = 0
-            elif "depthwise" in variable.name:
-                values[:, :, gone] = 0
-            elif type(layer).__name__ == "Conv2DTranspose":
-                values[..., gone, :] = 0
-            else:
-                values[..., gone] = 0
-            variable.assign(values)
+def l1(model, channels):
+    from kdtasks.compression.importance import importance
+
+    return importance(model, channels, rank="l1", examples=UNUSED)
 
 
 @pytest.mark.parametrize("ratio", [0.4, 0.95])
@@ -35,16 +24,17 @@ def test_removing_silent_channels_changes_nothing(
     name, ratio, build_network, pictures, outputs, chain_outputs
 ):
     from kdtasks.compression.channels import Channels
-    from kdtasks.compression.filters import least_important, remove_channels
+    from kdtasks.compression.choice import choose_channels
+    from kdtasks.compression.removal import remove_channels, silence_channels
 
     model = build_network(name)
     images = pictures(model)
     before = outputs(model, images)
     channels = Channels(model.network)
-    removed = least_important(model.network, channels, ratio)
+    removed = choose_channels(channels, l1(model, channels), ratio)
     assert removed
     assert not removed & channels.fixed
-    silence(model, channels, removed)
+    silence_channels(model.network, channels, removed)
     silent = outputs(model, images)
     assert np.abs(silent[-1] - before[-1]).max() > 1e-2  # they had something to say
 
@@ -64,11 +54,11 @@ def test_removing_silent_channels_changes_nothing(
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_layer_keeps_its_share_and_at_least_one_filter(name, ratio, build_network):
     from kdtasks.compression.channels import Channels
-    from kdtasks.compression.filters import least_important
+    from kdtasks.compression.choice import choose_channels
 
-    network = build_network(name).network
-    channels = Channels(network)
-    removed = least_important(network, channels, ratio)
+    model = build_network(name)
+    channels = Channels(model.network)
+    removed = choose_channels(channels, l1(model, channels), ratio)
     for layer_name in channels.makers:
         made = channels.made_by(layer_name)
         gone = int(np.isin(made, sorted(removed)).sum())
@@ -86,7 +76,8 @@ def pair():
     """Give a function that ranks 1×1 filters, given their kernels [inputs, filters]."""
     from kdtasks.backend import keras
     from kdtasks.compression.channels import Channels
-    from kdtasks.compression.filters import least_important
+    from kdtasks.compression.choice import choose_channels
+    from kdtasks.models.multi_exit import MultiExitModel
 
     def rank(*kernels, ratio):
         image = keras.Input((2, 2, len(kernels[0])))
@@ -99,7 +90,8 @@ def pair():
         network = keras.Model(image, keras.layers.Conv2D(1, 1)(tensor))
         channels = Channels(network)
         first = int(channels.made_by("conv_0").min())
-        return {number - first for number in least_important(network, channels, ratio)}
+        scores = l1(MultiExitModel(network), channels)
+        return {number - first for number in choose_channels(channels, scores, ratio)}
 
     return rank
 
@@ -122,12 +114,70 @@ def test_a_layer_of_zeros_is_ranked_without_a_warning(pair):
     assert pair([[0.0, 0.0, 0.0, 0.0]], ratio=0.5) == {0, 1}
 
 
+@pytest.fixture
+def chain():
+    """Channels of 2, 4 and 3 filters and the logits', and their numbers by layer."""
+    from kdtasks.backend import keras
+    from kdtasks.compression.channels import Channels
+
+    image = keras.Input((2, 2, 1))
+    tensor = keras.layers.Conv2D(2, 1, name="a")(image)
+    tensor = keras.layers.Conv2D(4, 1, name="b")(tensor)
+    tensor = keras.layers.Conv2D(3, 1, name="c")(tensor)
+    channels = Channels(keras.Model(image, keras.layers.Conv2D(1, 1, name="logits")(tensor)))
+    return channels, {name: channels.made_by(name).tolist() for name in "abc"}
+
+
+def test_all_layers_compete_where_asked(chain):
+    from kdtasks.compression.choice import choose_channels
+
+    channels, numbers = chain
+    order = [*numbers["a"], *numbers["b"], *numbers["c"]]
+    scores = dict(zip(order, [5, 6, 1, 2, 3, 4, 7, 8, 9], strict=True))
+    # Four of nine go; the last of a layer stays though others score higher.
+    removed = choose_channels(channels, scores, 0.5, together=True)
+    assert removed == {*numbers["b"][:3], numbers["a"][0]}
+    assert len(choose_channels(channels, scores, 0.99, together=True)) == 6
+
+
+def test_single_layers_have_shares_of_their_own(chain):
+    from kdtasks.compression.choice import choose_channels
+
+    channels, numbers = chain
+    scores = {number: float(number) for number in [n for layer in numbers.values() for n in layer]}
+    removed = choose_channels(channels, scores, 0.5, ratios={"b": 0.0, "c": 0.7})
+    assert removed == {numbers["a"][0], *numbers["c"][:2]}
+    # Those with a share of their own do not compete: one of the five others.
+    together = choose_channels(channels, scores, 0.3, ratios={"b": 0.75}, together=True)
+    assert together == {numbers["a"][0], *numbers["b"][:3]}
+    with pytest.raises(CompressionError, match=r"names 'bb', which has .*: a, b, c; did you mean"):
+        choose_channels(channels, scores, 0.5, ratios={"bb": 0.1})
+
+
+def test_layers_that_were_not_ranked_stay_whole(chain):
+    from kdtasks.compression.choice import choose_channels
+
+    channels, numbers = chain
+    scores = dict.fromkeys(numbers["b"], 1.0)
+    assert choose_channels(channels, scores, 0.5) == set(numbers["b"][:2])
+
+
 def test_prune_filters_fine_tunes_what_is_left(build_network, make_fine_tuning, capsys):
     from kdtasks.compression.filters import prune_filters
 
     model = build_network("cnn_average")
-    smaller = prune_filters(model, FiltersParams(ratio=0.5, epochs=2), make_fine_tuning(model))
+    params = FiltersParams(ratio=0.5, epochs=2)
+    smaller = prune_filters(model, params, make_fine_tuning(model), convert=UNUSED)
     sizes = [smaller.network.get_layer(f"block_{n}_1_conv").filters for n in (1, 2)]
     assert sizes == [2, 3]
     printed = capsys.readouterr().out
     assert f"{model.count_parameters():,} to {smaller.count_parameters():,} parameters" in printed
+
+
+def test_a_share_of_the_compute_is_searched_for(build_network, make_fine_tuning):
+    from kdtasks.compression.filters import prune_filters
+
+    model = build_network("cnn_flatten")
+    params = FiltersParams(rank="taylor", scope="global", target={"macs": 0.6}, epochs=1)
+    smaller = prune_filters(model, params, make_fine_tuning(model), convert=UNUSED)
+    assert 0.4 < smaller.macs()[-1] / model.macs()[-1] <= 0.6

@@ -107,10 +107,18 @@ def test_int8_input_is_quantised_by_scale_and_zero_point(scale, zero_point):
     np.testing.assert_array_equal(encoded, expected)
 
 
-def test_uint8_input_goes_straight_in():
-    encode = segments_module._encoder(TensorSpec((1, 2, 2, 1), np.dtype(np.uint8), 1.0, 0))
+@pytest.mark.parametrize("scale", [0.0, 1.0])
+def test_raw_pixels_are_not_touched(scale):
+    spec = TensorSpec((1, 2, 2, 1), np.dtype(np.uint8), scale, 0)
     image = np.array([[[0], [7]], [[200], [255]]], np.uint8)
-    np.testing.assert_array_equal(encode(image), image)
+    assert segments_module._encoder(spec)(image) is image
+
+
+def test_int16_input_is_looked_up():
+    spec = TensorSpec((1, 1, 3, 1), np.dtype(np.int16), 255 / 32767, 0)
+    encoded = segments_module._encoder(spec)(np.array([[[0], [1], [255]]], np.uint8))
+    assert encoded.dtype == np.int16
+    assert encoded.ravel().tolist() == [0, 128, 32767]
 
 
 def test_an_input_that_is_not_pixels_is_refused():

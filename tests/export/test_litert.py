@@ -11,6 +11,7 @@ import pytest
 
 from kdtasks.edge.segments import Segments
 from kdtasks.errors import ExportError
+from kdtasks.export.inspection import signature_types
 
 ARCHITECTURES = ["cnn", "resnet8", "alexnet", pytest.param("unet", marks=pytest.mark.slow)]
 
@@ -242,6 +243,57 @@ def test_a_layer_that_litert_does_not_know_is_an_export_error(capfd):
 def test_a_file_of_other_numbers_than_asked_for_is_refused(int8_content):
     from kdtasks.export.litert import _check_types
 
-    _check_types(int8_content, np.dtype(np.int8))
+    _check_types(int8_content, "int8", image="int8")
     with pytest.raises(ExportError, match="of segment_0 was converted to int8, expected float32"):
-        _check_types(int8_content, np.dtype(np.float32))
+        _check_types(int8_content, "float32", image="float32")
+
+
+def test_int16x8_has_int8_weights_and_int16_tensors(trained, int8_content):
+    from kdtasks.export.litert import convert
+
+    content = convert(trained.model, number_format="int16x8", representative=trained.representative)
+    for tensors in signature_types(content).values():
+        assert set(tensors.values()) == {"int16"}
+    assert len(content) < 1.2 * len(int8_content)
+    expected = keras_logits(trained.model, trained.representative)
+    errors = [
+        np.abs(Segments(file).logits_of(trained.representative) - expected).mean()
+        for file in (content, int8_content)
+    ]
+    assert errors[0] < errors[1]  # finer activations
+
+
+@pytest.mark.parametrize("number_format", ["float32", "int8"])
+def test_raw_pixels_go_straight_in(number_format, trained, int8_content):
+    from kdtasks.export.litert import convert
+
+    content = convert(
+        trained.model,
+        number_format=number_format,
+        representative=trained.representative,
+        raw_pixels=True,
+    )
+    tensors = signature_types(content)
+    assert tensors["segment_0"].pop("image") == "uint8"
+    inner = "uint8" if number_format == "int8" else "float32"
+    assert {kind for given in tensors.values() for kind in given.values()} == {inner}
+    segments = Segments(content)
+    image = trained.images[0]
+    assert segments._encode(image) is image
+    if number_format == "int8":
+        expected = Segments(int8_content).logits_of(trained.images[:50])
+    else:
+        expected = keras_logits(trained.model, trained.images[:50])
+    np.testing.assert_allclose(segments.logits_of(trained.images[:50]), expected, atol=1e-4)
+
+
+def test_int16x8_takes_no_raw_pixels(trained):
+    from kdtasks.export.litert import convert
+
+    with pytest.raises(ExportError, match="int16x8 cannot take uint8 pictures"):
+        convert(
+            trained.model,
+            number_format="int16x8",
+            representative=trained.representative,
+            raw_pixels=True,
+        )

@@ -85,6 +85,7 @@ def test_another_alpha_runs_distill_and_what_follows(
     assert stages_run(done) == {
         *(f"distill@{seed}" for seed in params.seeds),
         *(f"{stage}@{variant}" for stage, variant in product(by_variant, params.compress.variants)),
+        "sensitivity",
         "compare",
         "report",
     }

@@ -62,6 +62,7 @@ def make_project(
         _write_data(root)
         _write_training(root, params, generator, gain)
         _write_compare(root, params, labels, hardness, generator, gain)
+        _write_sensitivity(root)
         for variant in params.compress.variants:
             _write_variant(root, variant, labels, hardness, generator, exits, params.seeds[-1])
         return params
@@ -121,6 +122,21 @@ def _write_data(root: Path) -> None:
             "contradictions": [{"pictures": ["301", "4090"], "labels": ["4", "9"]}],
             "left_out": [{"path": "row 12", "problem": "blank <picture>"}],
             "split_by": "stratified",
+        },
+    )
+
+
+def _write_sensitivity(root: Path) -> None:
+    layers = {"block_1_conv": 0.9, "block_2_conv": 0.95, "left_conv+right_conv": 0.4}
+    write_json(
+        root / "metrics/sensitivity.json",
+        {
+            "rows": 500,
+            "accuracy": 0.966,
+            "layers": {
+                name: {"filters": 8, "0.25": 0.96, "0.5": (0.96 + worst) / 2, "0.75": worst}
+                for name, worst in layers.items()
+            },
         },
     )
 

@@ -19,6 +19,7 @@ HEADINGS = [
     "Training",
     "Early exits of int8",
     "Size against accuracy",
+    "What the filters of each layer are worth",
     "What was found in the data",
     "Parameters and versions",
     "Do it again",
@@ -67,7 +68,7 @@ def test_page_is_one_well_formed_file(build: Callable[..., Path]) -> None:
     assert all(address.startswith(inside) for address in parsed.addresses)
     assert not re.search(r"https?://|<script|<link|@import|url\((?!#)", page)
     assert re.findall(r"<h2>(.*?)</h2>", page) == HEADINGS
-    assert page.count("<svg ") == 6 + 3  # one reliability diagram an exit
+    assert page.count("<svg ") == 7 + 3  # one reliability diagram an exit
     assert "blank &lt;picture&gt;" in page  # what comes from the data is escaped
 
 

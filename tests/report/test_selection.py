@@ -88,6 +88,14 @@ def test_front_leaves_out_what_is_beaten() -> None:
     assert pareto_front({"a": CANDIDATES["int8"], "b": CANDIDATES["int8"], "c": twin}) == ["a", "b"]
 
 
+def test_less_compute_alone_is_enough_for_the_front() -> None:
+    lean = CANDIDATES["int8"]._replace(accuracy=0.93, macs=10.0)
+    rich = CANDIDATES["int8"]._replace(macs=20.0)
+    assert pareto_front({"rich": rich, "lean": lean}) == ["rich", "lean"]
+    assert pareto_front({"rich": rich, "lean": lean._replace(macs=20.0)}) == ["rich"]
+    assert pareto_front({"rich": rich, "lean": lean._replace(macs=None)}) == ["rich"]
+
+
 candidate = st.builds(
     Candidate,
     st.none(),

@@ -231,3 +231,19 @@ def test_compress_starts_from_the_best_seed_and_compare_sees_all(students, proje
     # Student and distilled are the same network here.
     assert comparison["gain"]["mean"] == 0.0
     assert "distillation: cannot tell" in capsys.readouterr().out
+
+
+def test_what_the_test_split_holds_changes_no_compressed_model(students, project, params):
+    teacher.main(params)
+    targets.main(params)
+    compress.main(params, "int8")
+    written = {path: path.read_bytes() for path in _compressed()}
+    for path in Path("data/prepared").glob("test_*.npy"):
+        array = np.load(path)
+        np.save(path, array.max() - array)
+    compress.main(params, "int8")
+    assert {path: path.read_bytes() for path in _compressed()} == written
+
+
+def _compressed() -> list[Path]:
+    return [Path("models/compress/int8/model.tflite"), Path("metrics/compress/int8.json")]

@@ -1,0 +1,48 @@
+"""Clustering by tfmot: the weights of a kernel share few values (Han et al., arXiv 1510.00149).
+
+The file gets smaller once compressed (gzip), not faster.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from kdtasks.backend import clustering, keras
+from kdtasks.compression.fine_tuning import FineTuning
+from kdtasks.models.multi_exit import MultiExitModel
+from kdtasks.params.compression import ClusterParams
+
+# Layers whose kernels are clustered.
+_CLUSTERED = ("Conv2D", "Conv2DTranspose", "Dense")
+
+
+def cluster_weights(
+    model: MultiExitModel, params: ClusterParams, fine_tuning: FineTuning
+) -> MultiExitModel:
+    """Return the model with at most `params.clusters` different values in every kernel.
+
+    Zeros of an earlier magnitude pruning stay zero.
+
+    Arguments:
+        model: used up; its layers are wrapped and trained.
+    """
+    tfmot = clustering()
+
+    def wrap(layer: Any) -> Any:
+        if type(layer).__name__ not in _CLUSTERED:
+            return layer
+        kernel = layer.get_weights()[0]
+        if len(np.unique(kernel)) <= params.clusters:
+            return layer  # nothing to share
+        # k-means++ of tfmot draws from a seed of its own, the same one always.
+        initial = tfmot.CentroidInitialization.KMEANS_PLUS_PLUS
+        if not kernel.all():
+            return tfmot.cluster_weights_and_zeros(
+                layer, params.clusters, initial, preserve_sparsity=True
+            )
+        return tfmot.cluster_weights(layer, params.clusters, initial)
+
+    wrapped = keras.models.clone_model(model.network, clone_function=wrap)
+    clustered = MultiExitModel(wrapped, taps=model.taps)
+    fine_tuning.run(clustered, name="cluster", epochs=params.epochs)
+    return clustered.rebuilt(tfmot.strip(wrapped))

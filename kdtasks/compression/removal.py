@@ -1,0 +1,76 @@
+"""Take channels out of a network: silence them in place, or rebuild the network without them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from kdtasks.backend import keras
+from kdtasks.compression.channels import Channels
+from kdtasks.models.multi_exit import MultiExitModel
+
+
+def remove_channels(
+    model: MultiExitModel, channels: Channels, removed: Iterable[int]
+) -> MultiExitModel:
+    """Build the network without some channels; what stays keeps its weights and its names.
+
+    Where the removed channels were silent the outputs stay what they were.
+    """
+    gone = np.array(sorted(removed), dtype=int)
+
+    def shrink(layer: Any) -> Any:
+        config = layer.get_config()
+        if layer.name in channels.makers:
+            kept = int((~np.isin(channels.made_by(layer.name), gone)).sum())
+            config["units" if "units" in config else "filters"] = kept
+        return type(layer).from_config(config)
+
+    network = keras.models.clone_model(model.network, clone_function=shrink)
+    for layer in model.network.layers:
+        if layer.get_weights():
+            keep_in = ~np.isin(channels.taken_by(layer.name), gone)
+            keep_out = ~np.isin(channels.made_by(layer.name), gone)
+            weights = [
+                weight[_where(layer, variable, keep_in, keep_out)]
+                for variable, weight in zip(layer.weights, layer.get_weights(), strict=True)
+            ]
+            network.get_layer(layer.name).set_weights(weights)
+    return MultiExitModel(network=network, taps=model.taps)
+
+
+def silence_channels(network: Any, channels: Channels, removed: Iterable[int]) -> None:
+    """Make channels zero wherever they pass, in place, by zeroing what makes and moves them.
+
+    The network then computes what it would without them, at its old size.
+    """
+    gone = np.array(sorted(removed), dtype=int)
+    for layer in network.layers:
+        if not layer.weights:
+            continue
+        inside = np.ones(len(channels.taken_by(layer.name)), bool)
+        silent = np.isin(channels.made_by(layer.name), gone)
+        for variable in layer.weights:
+            if _is_depthwise(variable) and type(layer).__name__ == "SeparableConv2D":
+                continue  # it moves the channels taken; the pointwise kernel makes the others
+            if not variable.name.endswith("variance:0"):
+                values = variable.numpy()
+                values[_where(layer, variable, inside, silent)] = 0
+                variable.assign(values)
+
+
+def _is_depthwise(variable: Any) -> bool:
+    return "depthwise" in variable.name.rpartition("/")[2]
+
+
+def _where(layer: Any, variable: Any, inside: np.ndarray, outside: np.ndarray) -> Any:
+    """Index of the weights between some channels taken and some channels made by a layer."""
+    kind, rank = type(layer).__name__, len(variable.shape)
+    if rank == 1:
+        return outside
+    if _is_depthwise(variable):  # one filter a channel taken
+        chosen = outside if kind == "DepthwiseConv2D" else inside
+        return np.ix_(*map(np.arange, variable.shape[:2]), chosen, np.arange(1))
+    sides = [np.arange(side) for side in variable.shape[:-2]]
+    pair = (outside, inside) if kind == "Conv2DTranspose" else (inside, outside)
+    return np.ix_(*sides, *pair)

@@ -1,0 +1,70 @@
+"""Figures read from the exported file."""
+
+import gzip
+
+import numpy as np
+import pytest
+
+from kdtasks.compression.exported import file_figures, parity
+from kdtasks.errors import ExportError
+
+
+@pytest.fixture(scope="module")
+def model(build_network):
+    """A network with zeros in one kernel."""
+    model = build_network("composite")
+    layer = model.network.get_layer("left")
+    kernel, bias = layer.get_weights()
+    kernel[0] = 0  # a third of 3·3·3·4
+    layer.set_weights([kernel, bias])
+    return model
+
+
+@pytest.mark.parametrize(
+    ("number_format", "types"),
+    [("float32", "float32"), ("float16", "float32"), ("int8", "int8")],
+)
+def test_zeros_and_types_are_those_of_the_file(number_format, types, model, pictures):
+    from kdtasks.export.inspection import inspect_kernels
+    from kdtasks.export.litert import convert
+
+    content = convert(model, number_format=number_format, representative=pictures(model, 8))
+    figures = file_figures(content, model)
+    assert figures["bytes"] == len(content)
+    assert figures["gzip_bytes"] == len(gzip.compress(content, 9, mtime=0))
+    assert {kind for given in figures["tensors"].values() for kind in given.values()} == {types}
+    kernels = [w for w in model.network.get_weights() if w.ndim > 1]
+    found = inspect_kernels(content)
+    assert found.weights == sum(kernel.size for kernel in kernels)
+    if number_format == "int8":  # rounding adds a few
+        assert 36 <= found.zeros < 36 + 0.05 * found.weights
+    else:
+        assert found.zeros == 36
+    assert figures["sparsity"] == round(found.zeros / found.weights, 6)
+    assert 2 <= found.distinct_values <= (255 if number_format == "int8" else 500)
+
+
+def test_lost_zeros_are_an_error(model, pictures, build_network):
+    from kdtasks.export.litert import convert
+
+    content = convert(build_network("composite"), number_format="float32")
+    with pytest.raises(ExportError, match="the file have 0 zeros, those of the network 36;"):
+        file_figures(content, model)
+
+
+def test_parity_by_hand():
+    expected = np.array([[[3.0, -4.0], [0.0, 5.0]]])  # root mean square √12.5
+    found = expected + np.array([[[0.5, 0.5], [0.5, -6.0]]])  # the second answer changes
+    size, error = 12.5**0.5, (36.75 / 4) ** 0.5
+    with pytest.raises(ExportError, match=r"by 0\.86 of their size, int8 explains 0\.5"):
+        parity(found, expected, number_format="int8")
+    assert error / size == pytest.approx(0.857, abs=1e-3)
+    close = expected + 0.01
+    assert parity(close, expected, number_format="float16") == {
+        "rms_error": 0.002828,
+        "agreement": [1.0, 1.0],
+    }
+    with pytest.raises(ExportError, match=r"float32 explains 0\.0001"):
+        parity(close, expected, number_format="float32")
+    with pytest.raises(ExportError, match="by nan of"):
+        parity(close * np.nan, expected, number_format="int8")

@@ -1,0 +1,55 @@
+"""The search for the smallest share of filters that meets a goal."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kdtasks.compression.search import least_ratio
+from kdtasks.errors import CompressionError
+
+
+def shrunk(ratio):
+    """Of 40 filters, whole ones are left."""
+    return SimpleNamespace(left=40 - int(40 * ratio), count_parameters=lambda: 40 - int(40 * ratio))
+
+
+def left(model: Any) -> float:
+    return float(model.left)
+
+
+@pytest.mark.parametrize("goal", [1, 7, 20, 33, 39])
+def test_just_enough_is_removed(goal):
+    measured = []
+
+    def measure(model: Any) -> float:
+        measured.append(model.left)
+        return left(model)
+
+    ratio = least_ratio(shrunk, measure, goal=goal, name="size_kb")
+    assert shrunk(ratio).left == goal
+    assert len(measured) == len(set(measured))  # nothing is measured twice
+
+
+def test_a_goal_that_is_met_already_removes_nothing():
+    assert least_ratio(shrunk, lambda model: 3.0, goal=3.0, name="macs") == 0.0
+
+
+def test_a_goal_out_of_reach_is_an_error(capsys):
+    with pytest.raises(
+        CompressionError, match=r"target size_kb 0\.5 cannot be reached: .* it is 1; raise"
+    ):
+        least_ratio(shrunk, left, goal=0.5, name="size_kb")
+    assert "ratio 0.990 gives size_kb 1, goal 0.5" in capsys.readouterr().out
+
+
+def test_models_are_measured_by_their_files(build_network):
+    from kdtasks.compression.search import measures
+    from kdtasks.export.litert import convert
+
+    model = build_network("cnn_average")
+    content = convert(model, number_format="float32")
+    ways = measures(model, lambda smaller: content)
+    assert ways["macs"](model) == 1.0
+    assert ways["size_kb"](model) == len(content) / 1000
+    assert 0 < ways["latency_ms"](model) < 1000

@@ -1,0 +1,33 @@
+"""What single layers are worth, on the page."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from kdtasks.atomic import write_json
+from kdtasks.report.sensitivity import curve_of
+
+
+def test_curves_start_at_the_whole_network() -> None:
+    figures = {"filters": 8, "0.5": 0.7, "0.25": 0.9}
+    assert curve_of(figures, 0.95) == [(0.0, 0.95), (0.25, 0.9), (0.5, 0.7)]
+
+
+def test_every_layer_is_in_the_picture(build: Callable[..., Path]) -> None:
+    page = (build() / "index.html").read_text(encoding="utf-8")
+    assert "on 500 validation pictures" in page
+    for name in ("block_1_conv", "block_2_conv", "left_conv+right_conv"):
+        assert f">{name}<" in page
+
+
+def test_what_could_not_be_measured_says_why(build: Callable[..., Path]) -> None:
+    def refuse(root: Path) -> None:
+        write_json(root / "metrics/sensitivity.json", {"refused": "layer 'gate' is a Multiply"})
+
+    page = (build(change=refuse) / "index.html").read_text(encoding="utf-8")
+    assert "Not measured: layer &#39;gate&#39; is a Multiply" in page
+
+    def forget(root: Path) -> None:
+        (root / "metrics/sensitivity.json").unlink()
+
+    page = (build(change=forget, folder="other") / "index.html").read_text(encoding="utf-8")
+    assert "Not measured: metrics/sensitivity.json is not there" in page
