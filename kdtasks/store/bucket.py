@@ -37,7 +37,7 @@ _READ_BYTES = 256 << 10
 
 
 class _DoubtfulError(Exception):
-    """An answer does not say that what arrived is what was sent."""
+    """An answer does not say that what arrived is what was sent; its argument is the tag."""
 
 
 class BucketObjects:
@@ -210,11 +210,12 @@ class BucketObjects:
         """Send a small object, and look what has arrived where the answer leaves doubts."""
         try:
             return self._send(self._client.put_object, {**self._at(key), **condition}, data)
-        except _DoubtfulError:
+        except _DoubtfulError as doubtful:
             found = self.read(key)
             if found.data == data:
                 return found.tag
-            if "IfMatch" not in condition:
+            # by its tag it is what this write left, not what somebody has put there since
+            if "IfMatch" not in condition and doubtful.args == (found.tag,):
                 self.delete(key)
             raise StoreUnreachableError(
                 f"{key} arrived damaged at {self._endpoint}; run the same command again"
@@ -247,7 +248,7 @@ class BucketObjects:
         tag = str(answer.get("ETag", "")).strip('"')
         is_md5 = check_tag and self._conditions.tags_are_md5
         if not tag or (is_md5 and tag != digest.hexdigest()):
-            raise _DoubtfulError
+            raise _DoubtfulError(tag)
         return tag
 
     def _at(self, key: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from kdtasks.store.alias import Alias, FoundAlias, is_signed, read_alias, write_
 from kdtasks.store.keys import PublicKey, SigningKey
 from kdtasks.store.names import check_alias, check_name
 from kdtasks.store.objects import Objects
-from kdtasks.store.versions import FoundVersion, fetch_version
+from kdtasks.store.versions import FoundVersion, fetch_version, parse_version
 
 _ATTEMPTS = 50
 
@@ -36,9 +36,11 @@ def advance(
 
     Raises:
         StoreError: the alias is signed, and there is no key to sign it with.
+        IntegrityError: the version says that it is signed with this key, and is not.
     """
     name, number = found.version.name, found.version.number
     check_alias(alias)
+    _check_signature(found, signing_key)
     for _ in range(_ATTEMPTS):
         current = find_own_alias(objects, name, alias, signing_key)
         if current and current.alias.version >= number:
@@ -109,9 +111,11 @@ def supersede(
     Raises:
         StoreConflictError: somebody has moved it meanwhile; theirs stays.
         StoreError: the alias is signed, and there is no key to sign it with.
+        IntegrityError: the version says that it is signed with this key, and is not.
     """
     name, number = found.version.name, found.version.number
     check_alias(alias)
+    _check_signature(found, signing_key)
     if expected:
         _check_key(expected, signing_key)
     try:
@@ -211,6 +215,13 @@ def find_own_alias(
         return None
     _check_key(current, signing_key)
     return current
+
+
+def _check_signature(found: FoundVersion, signing_key: SigningKey | None) -> None:
+    """Refuse a version that publishing found in the store, and whose signature is forged."""
+    if signing_key:
+        name, number = found.version.name, found.version.number
+        parse_version(found.manifest, name=name, number=number, trusted=(signing_key.public,))
 
 
 def _check_key(current: FoundAlias, signing_key: SigningKey | None) -> None:

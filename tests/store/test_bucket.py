@@ -134,6 +134,21 @@ def test_what_arrives_damaged_is_noticed(
     assert objects.stat("blobs/a") is None
 
 
+def test_what_others_have_put_there_meanwhile_stays(objects: Any, monkeypatch: pytest.MonkeyPatch):
+    objects.check_conditions()
+    put = objects._client.put_object
+
+    def damaged_and_mended_by_others(**arguments: Any) -> Any:
+        put(**arguments)
+        put(Bucket=arguments["Bucket"], Key=arguments["Key"], Body=b"theirs")
+        return {"ETag": '"of something else"'}
+
+    monkeypatch.setattr(objects._client, "put_object", damaged_and_mended_by_others)
+    with pytest.raises(StoreError, match="arrived damaged"):
+        objects.create("models/a", b"ours")
+    assert objects.read("models/a").data == b"theirs"
+
+
 def test_tags_that_are_no_md5_are_not_compared(
     objects: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -69,6 +69,16 @@ def test_lost_answers_do_not_confuse(bare: bool):
     assert server.ask().if_match("tag") == ("tag" if bare else '"tag"')
 
 
+def test_a_lost_answer_to_the_first_write_does_not_confuse():
+    class Losing(Server):
+        def put(self, key: str, data: bytes, **condition: str) -> str:
+            if data == b"1":
+                super().put(key, data, **condition)
+            return super().put(key, data, **condition)
+
+    assert Losing().ask().if_match("tag") == '"tag"'
+
+
 @pytest.mark.parametrize("way", ["ignores_none_match", "ignores_match"])
 def test_a_server_that_overwrites_is_refused(way: str):
     server = Server(**{way: True})

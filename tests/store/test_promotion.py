@@ -219,6 +219,23 @@ def test_signed_aliases(
         read_alias(folder_objects, "digits", "production", trusted=(ours.public,))
 
 
+def test_a_version_that_only_says_that_it_is_signed_gets_no_alias(
+    folder_objects: Any,
+    publish_versions: Publish,
+    signing_keys: tuple[SigningKey, SigningKey],
+):
+    ours = signing_keys[0]
+    publish_versions(folder_objects, 1, signing_key=ours)
+    path = folder_objects.root / version_key("digits", 1)
+    path.write_bytes(path.read_bytes().replace(b'"created": "2', b'"created": "1'))
+    forged = fetch_version(folder_objects, "digits", 1)
+    with pytest.raises(IntegrityError, match=r"the signature of .*versions/1\.json is wrong"):
+        advance(folder_objects, forged, "production", signing_key=ours)
+    with pytest.raises(IntegrityError, match=r"the signature of .*versions/1\.json is wrong"):
+        supersede(folder_objects, forged, "production", expected=None, signing_key=ours)
+    assert list(folder_objects.list("models/digits/aliases")) == []
+
+
 def test_an_unsigned_version_gets_no_signed_alias(
     folder_objects: Objects,
     publish_versions: Publish,
