@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 from kdtasks.errors import StoreError
 
 _BUCKET = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{1,254}")
+_ONE_SLASH = re.compile(r"(s3:|file:)/*(.*)")
 _EXAMPLES = "s3://bucket/prefix, file:///folder or the path of a folder"
 
 
@@ -42,7 +43,11 @@ def parse_address(text: str) -> Address:
     if not text.strip():
         raise StoreError(f"the store's address is empty; give {_EXAMPLES}")
     if "://" not in text:
-        return FolderAddress(Path(text).expanduser().resolve())
+        if match := _ONE_SLASH.match(text):
+            slashes = "//" if match[1] == "s3:" else "///"
+            meant = f"{match[1]}{slashes}{match[2]}"
+            raise StoreError(f"{text!r} is neither a bucket nor a folder; did you mean {meant}?")
+        return _folder(Path(text).expanduser())
     parts = urlsplit(text)
     if parts.scheme == "s3":
         prefix = parts.path.strip("/")
@@ -54,5 +59,11 @@ def parse_address(text: str) -> Address:
     if parts.scheme == "file":
         if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
             raise StoreError(f"{text!r} names no folder; expected file:///folder, three slashes")
-        return FolderAddress(Path(unquote(parts.path)).resolve())
+        return _folder(Path(unquote(parts.path)))
     raise StoreError(f"{text!r} is no store that kdtasks knows; expected {_EXAMPLES}")
+
+
+def _folder(path: Path) -> FolderAddress:
+    if path.is_file():
+        raise StoreError(f"{path} is a file; a store is a folder or a bucket: give {_EXAMPLES}")
+    return FolderAddress(path.resolve())

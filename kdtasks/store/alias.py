@@ -61,8 +61,8 @@ def read_alias(
         record = objects.read(key)
     except StoreMissingError:
         raise StoreMissingError(
-            f"{name} has no alias {alias} in this store; `kdtasks models {name}` shows what there "
-            "is, `kdtasks promote` sets an alias"
+            f"{name} has no alias {alias} in this store; `kdtasks models` lists models and their "
+            "aliases, `kdtasks promote` sets an alias"
         ) from None
     return FoundAlias(parse_alias(record.data, name=name, alias=alias, trusted=trusted), record)
 

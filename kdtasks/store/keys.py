@@ -62,7 +62,8 @@ def load_signing_key(given: str | None) -> SigningKey | None:
             "file's mode or by a secret store"
         ) from None
     except Exception:  # cryptography raises many kinds for text that is no key
-        raise StoreError(f"the signing key is no private key in PEM; {_HOW}") from None
+        got = ", got a public key" if "BEGIN PUBLIC KEY" in text else ""
+        raise StoreError(f"the signing key is no private key in PEM{got}; {_HOW}") from None
     if not isinstance(key, private_class):
         raise StoreError(f"the signing key is {type(key).__name__}, not Ed25519; {_HOW}")
     return SigningKey(_public(key.public_key()), key)

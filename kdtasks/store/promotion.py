@@ -142,7 +142,7 @@ def rollback(
     """Make an alias stand for the version before; again, for the one before that.
 
     Raises:
-        StoreError: it never stood for another version; and all that `promote` raises.
+        StoreError: no version before is known; and all that `promote` raises.
     """
     check_name(name)
     check_alias(alias)
@@ -151,8 +151,8 @@ def rollback(
     _check_key(current, signing_key)
     if not current.alias.previous:
         raise StoreError(
-            f"{name}@{alias} stands for version {current.alias.version} and never stood for "
-            "another; use `kdtasks promote` to name one"
+            f"{name}@{alias} stands for version {current.alias.version}, and nothing is known of "
+            "one before it; use `kdtasks promote` to name one"
         )
     target, *earlier = current.alias.previous
     own = (signing_key.public,) if signing_key else ()
@@ -209,6 +209,7 @@ def find_own_alias(
     Raises:
         StoreError: it is signed, and there is no key to sign it with.
     """
+    check_alias(alias)
     try:
         current = read_alias(objects, name, alias)
     except StoreMissingError:

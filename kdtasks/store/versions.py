@@ -52,8 +52,8 @@ def fetch_version(
         manifest = objects.read(key).data
     except StoreMissingError:
         raise StoreMissingError(
-            f"the store has no version {number} of {name} (any more); `kdtasks models {name}` "
-            "lists what there is"
+            f"the store has no version {number} of {name} (any more); `kdtasks models` lists "
+            f"models, `kdtasks models {name}` the versions of this one"
         ) from None
     return parse_version(manifest, name=name, number=number, trusted=trusted)
 

@@ -315,3 +315,12 @@ def test_the_commands_import_nothing_heavy_to_show_their_help(tmp_path: Path):
         done = on_a_device([command, "--help"], tmp_path)
         assert done.returncode == 0
         assert command in done.stdout
+
+
+def test_an_alias_that_cannot_be_is_refused_before_anything_is_published(
+    kdtasks: Run, bundle: Bundle
+):
+    status, _, errors = kdtasks("publish", bundle("1"), "--alias", "Prod!")
+    assert status == 1
+    assert "'Prod!' is no alias; allowed are" in errors
+    assert kdtasks("models", "digits")[2].startswith("error: the store has no model digits")

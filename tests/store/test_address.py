@@ -40,6 +40,9 @@ def test_a_relative_folder_and_the_home_folder(monkeypatch: pytest.MonkeyPatch, 
         ("file://server/share", "three slashes"),
         ("gs://bucket", "is no store that kdtasks knows; expected s3://"),
         ("https://example.org/models", "is no store that kdtasks knows"),
+        ("s3:/bucket/models", r"did you mean s3://bucket/models\?"),
+        ("file:/srv/models", r"did you mean file:///srv/models\?"),
+        (__file__, "is a file; a store is a folder or a bucket: give s3://bucket/prefix"),
     ],
 )
 def test_what_is_no_address(text: str, message: str):

@@ -96,6 +96,8 @@ def test_what_is_no_key(tmp_path: Path, pair: tuple[Path, Path]):
     path.write_bytes(b"hello")
     with pytest.raises(StoreError, match="is no private key in PEM"):
         load_signing_key(str(path))
+    with pytest.raises(StoreError, match="is no private key in PEM, got a public key"):
+        load_signing_key(str(pair[1]))
     with pytest.raises(StoreError, match="is no PEM text"):
         load_public_keys(str(path))
     with pytest.raises(StoreError, match=r"the signing key .*none.* cannot be read: No such file"):

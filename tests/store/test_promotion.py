@@ -52,7 +52,9 @@ def test_promoting_and_rolling_back(objects: Objects, publish_versions: Publish)
     assert rollback(objects, "digits", "production").alias.version == 2
     assert rollback(objects, "digits", "production").alias.version == 1
     assert state(objects) == (1, (), 5)
-    with pytest.raises(StoreError, match="stands for version 1 and never stood for another"):
+    with pytest.raises(
+        StoreError, match="stands for version 1, and nothing is known of one before it"
+    ):
         rollback(objects, "digits", "production")
 
 
