@@ -44,6 +44,7 @@ def refresh(
     """Bring new data in, the project up to date, and the new model to its users if it is good.
 
     The steps: new pictures, updated imports, the pipeline, the gate, `dvc push`, publish, promote.
+    A store in which nothing could be published ends the run before any of them.
     Whatever fails, and wherever the run is killed, production stays as it is until the last step,
     and the next run goes on. A folder of pictures that DVC watches needs no step of its own.
 
@@ -61,6 +62,7 @@ def refresh(
     def steps() -> State[None]:
         project = find_project()
         with one_run_at_a_time(project) as lock, witnessed(project, str(flow_run.id)):
+            check_store(project, publish=publish)
             bring_data(project, source=source, update=update, lock=lock)
             state = bring_up_to_date(project, options, lock=lock)
             if not state.is_completed():
@@ -69,6 +71,18 @@ def refresh(
         return Completed(message="; ".join([str(state.message), *told]))
 
     return supervised(steps)
+
+
+def check_store(project: Path, *, publish: bool) -> None:
+    """Fail at once, not after hours of training, where nothing could be published in the end.
+
+    Raises:
+        KdTasksError: the address is none, the store does not answer, the alias or the keys are
+            not good, or the params are not valid.
+    """
+    params = load_project_params(project)
+    if publish and find_store(params):
+        Shipment(project, params).open_store()
 
 
 def bring_data(project: Path, *, source: str | None, update: bool, lock: int) -> None:

@@ -14,11 +14,12 @@ from kdtasks.commands.store_tables import moved_line, published_line
 from kdtasks.edge.manifest import Manifest, read_manifest
 from kdtasks.errors import StoreConflictError, StoreError
 from kdtasks.gate.candidate import find_candidate
-from kdtasks.gate.decision import Check, Decision
+from kdtasks.gate.decision import PRODUCTION, Check, Decision
 from kdtasks.gate.judge import judge
 from kdtasks.gate.production import Production, fetch_production
-from kdtasks.gate.wording import decision_lines, decision_markdown
+from kdtasks.gate.wording import decision_lines, decision_markdown, decision_message
 from kdtasks.params import Params
+from kdtasks.store.alias import read_alias
 from kdtasks.store.bundle import publish_bundle
 from kdtasks.store.cache import Cache, default_cache
 from kdtasks.store.keys import PublicKey, SigningKey, load_public_keys, load_signing_key
@@ -27,7 +28,6 @@ from kdtasks.store.promotion import find_own_alias, supersede
 from kdtasks.store.publish import read_folder
 from kdtasks.store.versions import FoundVersion
 
-ALIAS = "production"
 STATES = {"promote": "Accepted", "keep": "Rejected", "nothing": "Unchanged"}
 
 
@@ -67,6 +67,20 @@ class Shipment:
         self._published: FoundVersion | None = None
         self.decision: Decision | None = None
 
+    def open_store(self) -> Objects:
+        """Open the store, and find out whether what is published could be promoted there.
+
+        Raises:
+            StoreError: keys do not belong together, the store does not answer or honours no
+                conditions, or the alias is damaged or not one's own.
+        """
+        self._check_keys()
+        objects = open_objects(self._address)
+        objects.check_conditions()
+        if find_own_alias(objects, self._name, PRODUCTION, self._key):
+            read_alias(objects, self._name, PRODUCTION, trusted=self._trusted)
+        return objects
+
     def gate(self) -> State[None]:
         """Judge the variant that the report has chosen against production, and show why."""
         self.decision = self._judge()
@@ -75,7 +89,7 @@ class Shipment:
         text = decision_markdown(self.decision, confidence=self._params.gate.confidence)
         key = artifact_key(self._project.name, "gate")
         show(lambda: create_markdown_artifact(text, key, f"the gate of {self._name}"))
-        message = "; ".join(self.decision.reasons)
+        message = decision_message(self.decision)
         return Completed(name=STATES[self.decision.action], message=message)
 
     def publish(self) -> State[None]:
@@ -101,7 +115,7 @@ class Shipment:
             moved = supersede(
                 self._objects,
                 self._published,
-                ALIAS,
+                PRODUCTION,
                 expected=self._production.alias if self._production else None,
                 signing_key=self._key,
             )
@@ -116,15 +130,11 @@ class Shipment:
         self._candidate = Candidate(
             bundle=bundle, manifest=read_manifest(bundle), sources=read_folder(bundle)
         )
-        self._check_keys()
-        self._objects = open_objects(self._address)
-        self._objects.check_conditions()
-        # before anything is published that could not be promoted
-        find_own_alias(self._objects, self._name, ALIAS, self._key)
+        self._objects = self.open_store()
         self._production = fetch_production(
             self._objects,
             self._name,
-            ALIAS,
+            PRODUCTION,
             cache=Cache(default_cache()),
             trusted=self._trusted,
         )

@@ -16,6 +16,7 @@ from flows.reporter import PrefectReporter
 from flows.supervision import supervised
 from kdtasks.commands.project import find_project
 from kdtasks.commands.sweep import table_rows
+from kdtasks.report.wording import plain
 from kdtasks.runner.graph import StageGraph
 from kdtasks.runner.outcome import Outcome
 from kdtasks.sweep.execute import execute, planned_sweep
@@ -57,7 +58,9 @@ def compare_points(project: Path, options: SweepOptions) -> State[None]:
         key=artifact_key(project.name, "sweep"),
         description=f"{headline(summary)}\n\n[The page]({page.as_uri()})",
     )
-    return Completed(message=headline(summary)) if end.is_complete else flow_state(end.outcomes)
+    return (
+        Completed(message=plain(headline(summary))) if end.is_complete else flow_state(end.outcomes)
+    )
 
 
 class SweepReporter(PrefectReporter):

@@ -15,6 +15,7 @@ from kdtasks.drift.reference import reference_histograms
 from kdtasks.edge.manifest import read_manifest
 from kdtasks.edge.telemetry import read_telemetry
 from kdtasks.errors import StoreMissingError, TelemetryError
+from kdtasks.gate.decision import PRODUCTION
 from kdtasks.gate.judge import PREPARED
 from kdtasks.params import load_params
 
@@ -34,7 +35,7 @@ def run_drift(project: Path, paths: Sequence[Path], options: ProductionOptions) 
         KdTasksError: nothing can be said, or the server that is configured cannot be told.
     """
     params = load_params(project / "params.yaml")
-    name, alias = options.name or params.export.name, options.alias
+    name, alias = options.name or params.export.name, options.alias or PRODUCTION
     summaries = [summary for path in telemetry_files(paths) for summary in read_telemetry(path)]
     production = options.fetch(name)
     if production is None:

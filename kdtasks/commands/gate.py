@@ -6,8 +6,9 @@ import typer
 
 from kdtasks.commands.production import ProductionOptions
 from kdtasks.edge.manifest import read_manifest
-from kdtasks.errors import ProjectError
+from kdtasks.errors import ProjectError, StoreError
 from kdtasks.gate.candidate import find_candidate
+from kdtasks.gate.decision import PRODUCTION
 from kdtasks.gate.judge import judge
 from kdtasks.gate.wording import decision_lines
 from kdtasks.params import load_params
@@ -15,24 +16,35 @@ from kdtasks.params import load_params
 PROMOTE, KEEP = 0, 3
 
 
-def run_gate(project: Path, bundle: Path | None, options: ProductionOptions) -> int:
+def run_gate(
+    project: Path, bundle: Path | None, options: ProductionOptions, *, is_first: bool = False
+) -> int:
     """Judge a bundle against production by the limits in `gate`, and print why.
 
     Arguments:
         bundle: its folder; null for the variant that the report has chosen.
         options: where production is; the bundle's own name counts where none is given.
+        is_first: there is no model in production yet; only the absolute limits count.
 
     Returns: 0 if the bundle may be promoted, 3 if production stays or is the same.
 
     Raises:
-        KdTasksError: nothing can be said.
+        KdTasksError: nothing can be said, or a name or alias that was given is not there.
     """
     params = load_params(project / "params.yaml")
     if bundle is None:
         bundle, sentence = find_candidate(project)
         if bundle is None:
             raise ProjectError(f"no variant was chosen: {sentence}; give a bundle's folder")
-    production = options.fetch(read_manifest(bundle).name)
-    decision = judge(bundle, production, project=project, params=params)
+    usual_name, alias = read_manifest(bundle).name, options.alias or PRODUCTION
+    production = options.fetch(usual_name)
+    if production is None and not is_first:
+        options.check_no_slip(usual_name)
+    elif production and is_first:
+        raise StoreError(
+            f"{production.version.name}@{alias} stands for version {production.version.number} "
+            "already, so this is no first release; leave --first out"
+        )
+    decision = judge(bundle, production, project=project, params=params, alias=alias)
     typer.echo("\n".join(decision_lines(decision)))
     return PROMOTE if decision.action == "promote" else KEEP

@@ -13,7 +13,10 @@ NameOption = Annotated[
     str | None, typer.Option("--name", help="Name of the model; without it the project's own.")
 ]
 ProductionOption = Annotated[
-    str, typer.Option("--alias", metavar="ALIAS", help="The alias that devices pull.")
+    str | None,
+    typer.Option(
+        "--alias", metavar="ALIAS", help="The alias that devices pull; without it production."
+    ),
 ]
 
 
@@ -30,16 +33,23 @@ def gate(
     ] = None,
     store: StoreOption = None,
     name: NameOption = None,
-    alias: ProductionOption = "production",
+    alias: ProductionOption = None,
     public_key: PublicOption = None,
+    first: Annotated[
+        bool,
+        typer.Option(
+            "--first",
+            help="There is no model in production yet; judge by the absolute limits alone.",
+        ),
+    ] = False,
 ) -> None:
-    """Judge a bundle against the one in production; status 0 to promote it, 3 to keep that."""
+    """Judge a bundle against the one in production; status 0 to promote it, else 3."""
     from kdtasks.commands.gate import run_gate
     from kdtasks.commands.production import ProductionOptions
     from kdtasks.commands.project import find_project
 
     options = ProductionOptions(store, name, alias, public_key)
-    raise typer.Exit(run_gate(find_project(), bundle, options))
+    raise typer.Exit(run_gate(find_project(), bundle, options, is_first=first))
 
 
 def drift(
@@ -49,7 +59,7 @@ def drift(
     ],
     store: StoreOption = None,
     name: NameOption = None,
-    alias: ProductionOption = "production",
+    alias: ProductionOption = None,
     public_key: PublicOption = None,
 ) -> None:
     """Compare devices' telemetry with the test split; status 3, and an event, if it drifted."""

@@ -12,6 +12,9 @@ from kdtasks.report.wording import kilobytes, milliseconds, percent, points
 
 Action = Literal["promote", "keep", "nothing"]
 
+# the alias that devices pull, and what is judged by if nobody names another
+PRODUCTION = "production"
+
 # 0.96 − 0.94 is 0.020000000000000018: what equals its limit is within it
 ROUNDING = 1e-9
 
@@ -58,6 +61,7 @@ class Decision(NamedTuple):
         candidate, production: what was measured; null where nothing was.
         comparison: of the two; null without production.
         notes: what else whoever reads the decision should know.
+        alias: whose place it is about, `production` as a rule.
     """
 
     action: Action
@@ -66,6 +70,7 @@ class Decision(NamedTuple):
     production: Contender | None = None
     comparison: PairedComparison | None = None
     notes: tuple[str, ...] = ()
+    alias: str = PRODUCTION
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -81,6 +86,7 @@ def decide(
     *,
     limits: GateParams,
     statistics: EvaluateParams,
+    alias: str = PRODUCTION,
 ) -> Decision:
     """Promote a candidate if every limit holds; without production only absolute ones count.
 
@@ -88,6 +94,7 @@ def decide(
         candidate, production: both measured on the same pictures, in the same order.
         limits: the limits, method and level.
         statistics: samples and seed of a bootstrap.
+        alias: whose place it is about.
 
     Raises:
         EvaluationError: the two have not answered equally many pictures.
@@ -109,10 +116,10 @@ def decide(
             *checks,
         ]
     else:
-        first = "there is no model in production yet, so only absolute limits count"
+        first = f"there is no model in {alias} yet, so only absolute limits count"
         checks = [Check(True, first), *checks]
     action: Action = "promote" if all(check.holds for check in checks) else "keep"
-    return Decision(action, tuple(checks), candidate, production, comparison)
+    return Decision(action, tuple(checks), candidate, production, comparison, alias=alias)
 
 
 def accuracy_interval(contender: Contender, confidence: float) -> Interval:
@@ -125,18 +132,16 @@ def _accuracy_checks(comparison: PairedComparison, limits: GateParams) -> list[C
     sure = percent(limits.confidence, 0)
     allowed = points(limits.max_accuracy_drop, signed=False)
     rows = comparison.rows
-    checks = [
-        Check(
-            comparison.lower >= -limits.max_accuracy_drop - ROUNDING,
-            f"accuracy differs by {points(comparison.difference)} on the same {rows} test "
-            f"pictures; with {sure} confidence by no less than {points(comparison.lower, 2)}, and "
-            f"a drop of {allowed} is allowed",
-        )
-    ]
-    if rows < limits.min_test_rows:
-        few = f"{rows} test pictures are too few to tell; gate.min_test_rows asks for "
-        checks.append(Check(False, few + str(limits.min_test_rows)))
-    return checks
+    accuracy = Check(
+        comparison.lower >= -limits.max_accuracy_drop - ROUNDING,
+        f"accuracy differs by {points(comparison.difference)} on the same {rows} test "
+        f"pictures; with {sure} confidence by no less than {points(comparison.lower, 2)}, and "
+        f"a drop of {allowed} is allowed",
+    )
+    enough = rows >= limits.min_test_rows
+    verdict = "enough" if enough else "too few to tell"
+    asked = f"gate.min_test_rows asks for {limits.min_test_rows}"
+    return [accuracy, Check(enough, f"{rows} test pictures are {verdict}; {asked}")]
 
 
 def _growth_checks(candidate: Contender, production: Contender, limits: GateParams) -> list[Check]:

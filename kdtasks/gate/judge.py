@@ -10,7 +10,7 @@ from kdtasks.edge.manifest import Manifest, read_manifest
 from kdtasks.edge.model import Model
 from kdtasks.errors import EvaluationError
 from kdtasks.exits.answers import answers_of
-from kdtasks.gate.decision import Check, Contender, Decision, decide
+from kdtasks.gate.decision import PRODUCTION, Check, Contender, Decision, decide
 from kdtasks.gate.production import Production
 from kdtasks.gate.timing import time_in_turn
 from kdtasks.params import Params
@@ -23,7 +23,12 @@ BY_HAND = "`kdtasks promote` does it by hand"
 
 
 def judge(
-    bundle: Path, production: Production | None, *, project: Path, params: Params
+    bundle: Path,
+    production: Production | None,
+    *,
+    project: Path,
+    params: Params,
+    alias: str = PRODUCTION,
 ) -> Decision:
     """Decide whether a bundle takes production's place.
 
@@ -34,6 +39,7 @@ def judge(
         bundle: folder of the candidate.
         production: what it has to hold its own against; null where there is none yet.
         project: holds `data/prepared`.
+        alias: the one that production was, or would have been, found by.
 
     Raises:
         BundleError: a bundle cannot be run.
@@ -45,28 +51,35 @@ def judge(
     _check_fits(bundle, manifest, data)
     if production is None:
         contenders = _measure({f"variant {manifest.variant}": bundle}, data, params)
-        return decide(contenders[0], None, limits=params.gate, statistics=params.evaluate)
+        return decide(
+            contenders[0], None, limits=params.gate, statistics=params.evaluate, alias=alias
+        )
     title = f"version {production.version.number}"
     files = _files(bundle)
     if files == production.version.files:
-        words = f"the new model is {title}, which is in production, byte for byte"
-        return Decision("nothing", (Check(True, words),))
+        words = f"the new model is {title}, which is in {alias}, byte for byte"
+        return Decision("nothing", (Check(True, words),), alias=alias)
     for version in production.passed_over:
         if files == version.files:  # after a rollback, say
             words = f"the new model is version {version.number}, which was there already when"
-            chosen = f"{title} was put in production"
-            return Decision("keep", (Check(False, f"{words} {chosen}; {BY_HAND}"),))
-    differing = incomparable(manifest, read_manifest(production.folder))
+            chosen = f"{title} was put in {alias}"
+            return Decision("keep", (Check(False, f"{words} {chosen}; {BY_HAND}"),), alias=alias)
+    differing = incomparable(manifest, read_manifest(production.folder), alias)
     if differing:
-        return Decision("keep", tuple(Check(False, reason) for reason in differing))
+        return Decision("keep", tuple(Check(False, reason) for reason in differing), alias=alias)
     candidate, current = _measure(
         {f"variant {manifest.variant}": bundle, title: production.folder}, data, params
     )
-    decision = decide(candidate, current, limits=params.gate, statistics=params.evaluate)
-    return decision._replace(notes=_notes(read_manifest(production.folder), data, params.data))
+    decision = decide(
+        candidate, current, limits=params.gate, statistics=params.evaluate, alias=alias
+    )
+    notes = _notes(read_manifest(production.folder), data, params.data, alias)
+    return decision._replace(notes=notes)
 
 
-def incomparable(candidate: Manifest, production: Manifest) -> tuple[str, ...]:
+def incomparable(
+    candidate: Manifest, production: Manifest, alias: str = PRODUCTION
+) -> tuple[str, ...]:
     """Say why two bundles cannot answer the same pictures; empty where they can."""
     reasons = []
     if candidate.class_names != production.class_names:
@@ -78,11 +91,11 @@ def incomparable(candidate: Manifest, production: Manifest) -> tuple[str, ...]:
         ]
         words = "; ".join(changes) or "the same names in another order"
         reasons.append(
-            f"the classes are not production's ({words}), so the two cannot be compared; {BY_HAND}"
+            f"the classes are not {alias}'s ({words}), so the two cannot be compared; {BY_HAND}"
         )
     if candidate.input_shape != production.input_shape:
         reasons.append(
-            f"the new model takes pictures of {_shape(candidate)}, production of "
+            f"the new model takes pictures of {_shape(candidate)}, {alias} of "
             f"{_shape(production)}, so the two cannot be compared; {BY_HAND}"
         )
     return tuple(reasons)
@@ -121,7 +134,9 @@ def _measure(folders: dict[str, Path], data: PreparedDataset, params: Params) ->
     ]
 
 
-def _notes(production: Manifest, data: PreparedDataset, now: DataParams) -> tuple[str, ...]:
+def _notes(
+    production: Manifest, data: PreparedDataset, now: DataParams, alias: str
+) -> tuple[str, ...]:
     then = production.parameters.get("data") or {}
     kept = {"stable_split", "split", "seed"}
     if now.stable_split and all(then.get(key) == now.model_dump()[key] for key in kept):
@@ -130,8 +145,8 @@ def _notes(production: Manifest, data: PreparedDataset, now: DataParams) -> tupl
     if production.dataset_sha256 == dataset:
         return ()
     return (
-        "production was made from other data: pictures of this test split may be among those that "
-        "it was trained on, which speaks for production; data.stable_split keeps them apart",
+        f"{alias} was made from other data: pictures of this test split may be among those that "
+        f"it was trained on, which speaks for {alias}; data.stable_split keeps them apart",
     )
 
 

@@ -9,6 +9,11 @@ NOTHING = "–"
 Pair = tuple[float, float] | list[float]
 
 
+def plain(text: str) -> str:
+    """Put plain spaces for those that do not break, for whoever shows these as escapes."""
+    return text.replace(SPACE, " ")
+
+
 def percent(share: float | None, digits: int = 1) -> str:
     """Write 0.979 as 97.9 %."""
     return NOTHING if share is None else f"{share * 100:.{digits}f}{SPACE}%"

@@ -7,7 +7,7 @@ import pytest
 from kdtasks.atomic import write_json
 from kdtasks.commands.gate import run_gate
 from kdtasks.commands.production import ProductionOptions
-from kdtasks.errors import ProjectError, StoreError
+from kdtasks.errors import ProjectError, StoreError, StoreMissingError
 from kdtasks.params import load_params
 from kdtasks.store.address import parse_address
 from kdtasks.store.objects import open_objects
@@ -67,15 +67,71 @@ def test_the_chosen_variant_is_judged(finished: Path, pixel_models, capsys):
     assert capsys.readouterr().out.startswith("production stays\n  BROKEN: ")
 
 
-def test_a_name_and_an_alias_of_ones_own(finished: Path, pixel_models, capsys):
+def test_another_alias_is_named_in_every_line(finished: Path, pixel_models, capsys):
+    store = finished / "store"
+    objects = open_objects(parse_address(str(store)))
+    old = write_pixel_bundle(finished / "old", pixel_models[1])
+    advance(objects, publish(objects, old, name="pixels").found, "staging")
+    options = ProductionOptions(str(store), name="pixels", alias="staging")
+    assert run_gate(finished, None, options) == 0
+    better = capsys.readouterr().out
+    assert better.startswith("the new model takes staging's place\n  holds: accuracy differs by ")
+    assert "\u00a0" not in better
+    assert run_gate(finished, old, options) == 3
+    assert "version 1, which is in staging, byte for byte" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "alias", "message"),
+    [
+        (
+            "pixel",
+            None,
+            r"there is no model pixel in the store file:///.*, which holds pixels; did you mean "
+            r"'pixels'\?; give --name one of these, or --first if",
+        ),
+        (
+            "pixels",
+            "prod",
+            r"pixels has no alias prod in the store file:///.*; it has production; did you mean "
+            r"'production'\?; give --alias one that is there, or --first if",
+        ),
+        (None, "staging", "pixels has no alias staging in the store .*; it has production; give"),
+    ],
+)
+def test_a_slip_of_the_pen_is_no_first_release(
+    finished: Path, pixel_models, capsys, name: str | None, alias: str | None, message: str
+):
     put_in_production(finished / "store", write_pixel_bundle(finished / "old", pixel_models[1]))
+    options = ProductionOptions(str(finished / "store"), name=name, alias=alias)
+    with pytest.raises(StoreMissingError, match=message):
+        run_gate(finished, None, options)
+    assert run_gate(finished, None, options, is_first=True) == 0
+    assert f"there is no model in {alias or 'production'} yet" in capsys.readouterr().out
+
+
+def test_versions_without_an_alias(finished: Path, pixel_models, capsys):
     store = str(finished / "store")
-    for options in (
-        ProductionOptions(store, name="other"),
-        ProductionOptions(store, alias="staging"),
+    objects = open_objects(parse_address(store))
+    publish(objects, write_pixel_bundle(finished / "old", pixel_models[1]), name="pixels")
+    with pytest.raises(
+        StoreMissingError, match=r"has no alias prod .* it has versions, but no ali"
     ):
-        assert run_gate(finished, None, options) == 0
-        assert "no model in production yet" in capsys.readouterr().out
+        run_gate(finished, None, ProductionOptions(store, alias="prod"))
+    assert run_gate(finished, None, ProductionOptions(store, name="pixels")) == 0
+    assert run_gate(finished, None, ProductionOptions(store)) == 0
+
+
+def test_an_empty_store_has_room_for_any_name(finished: Path, capsys):
+    options = ProductionOptions(str(finished / "store"), name="pixels", alias="prod")
+    assert run_gate(finished, None, options) == 0
+    assert "there is no model in prod yet" in capsys.readouterr().out
+
+
+def test_what_is_in_production_is_no_first_release(finished: Path, pixel_models):
+    put_in_production(finished / "store", write_pixel_bundle(finished / "old", pixel_models[1]))
+    with pytest.raises(StoreError, match=r"@production stands for version 1 already.*--first"):
+        run_gate(finished, None, ProductionOptions(str(finished / "store")), is_first=True)
 
 
 def test_no_variant_was_chosen(finished: Path):

@@ -6,7 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from flows.refresh import NO_STORE, refresh
+from kdtasks.params import load_params
+from kdtasks.store.layout import alias_key
 
 SIZE = ("image_size: null", "image_size: [8, 8]")
 
@@ -68,3 +72,22 @@ def test_pictures_are_taken_from_a_folder_first(
     states = task_states(taken.state_details.flow_run_id, 5)
     assert states["take pictures"].message == "1 new files, 0 known ones"
     assert (project / "data/raw/cat/1.png").read_text(encoding="utf-8") == "cat"
+
+
+def test_a_wrong_store_fails_the_night_before_any_stage(
+    project: Path, prefect_server: str, monkeypatch: pytest.MonkeyPatch
+):
+    damaged = project.parent / "damaged"
+    alias = damaged / alias_key(load_params(project / "params.yaml").export.name, "production")
+    alias.parent.mkdir(parents=True)
+    alias.write_text("no alias", encoding="utf-8")
+    for address, words in (
+        ("gopher://store", "'gopher://store'"),
+        (str(project / "not-mounted" / "store"), "mount it or create it first"),
+        (str(damaged), "production.json is damaged"),
+    ):
+        monkeypatch.setenv("KDTASKS_STORE", address)
+        state: Any = refresh(update=False, return_state=True)
+        assert state.is_failed()
+        assert words in state.message
+        assert not (project / "a").exists()

@@ -29,6 +29,7 @@ def test_a_model_as_good_as_production_is_promoted():
     assert [spaced(reason) for reason in decision.reasons] == [
         "accuracy differs by 0.0 points on the same 1000 test pictures; with 95 % confidence by no "
         "less than −0.27 points, and a drop of 1.0 points is allowed",
+        "1000 test pictures are enough; gate.min_test_rows asks for 200",
         "the file's size stays (20.0 kB after 20.0 kB); growth by 10.0 % is allowed",
         "the median latency stays (0.10 ms after 0.10 ms); growth by 25.0 % is allowed",
     ]
@@ -60,7 +61,9 @@ def test_few_pictures_tell_nothing():
     assert "199 test pictures are too few to tell; gate.min_test_rows asks for 200" in (
         decision.reasons
     )
-    assert judged(contender(200, 200), contender(0, 200)).action == "promote"
+    enough = judged(contender(200, 200), contender(0, 200))
+    assert enough.action == "promote"
+    assert "200 test pictures are enough; gate.min_test_rows asks for 200" in enough.reasons
 
 
 @pytest.mark.parametrize(
@@ -95,7 +98,7 @@ def test_a_limit_that_is_null_is_none():
     limits = {"max_size_growth": None, "max_latency_growth": None}
     decision = judged(giant, contender(900), **limits)
     assert decision.action == "promote"
-    assert decision.reasons[1].endswith("no growth is too much")
+    assert decision.reasons[2].endswith("no growth is too much")
 
 
 def test_without_production_only_absolute_limits_count():

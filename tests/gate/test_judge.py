@@ -8,7 +8,7 @@ import pytest
 from kdtasks.edge.manifest import read_manifest
 from kdtasks.errors import EvaluationError
 from kdtasks.gate.judge import incomparable, judge
-from kdtasks.gate.wording import decision_lines, decision_markdown
+from kdtasks.gate.wording import decision_lines, decision_markdown, decision_message
 from kdtasks.params import Params
 from kdtasks.store.promotion import rollback
 from kdtasks.store.versions import fetch_version
@@ -38,6 +38,8 @@ def test_a_better_model_is_promoted_and_a_worse_one_is_not(workshop: Workshop):
     # the pictures are not those that production was made with
     assert worse.notes[0].startswith("production was made from other data")
     assert decision_lines(worse)[0] == "production stays"
+    assert "differs by −" in decision_message(worse)
+    assert "\u00a0" not in decision_message(worse) + "".join(decision_lines(worse))
 
     # with a stable split they are apart from those that it was trained on all the same
     content = workshop.params.model_dump()
