@@ -34,6 +34,11 @@ def publish(
     signing_key: SigningOption = None,
 ) -> None:
     """Publish a bundle as the next version of a model."""
+    from kdtasks.store.publish import read_folder
+    from kdtasks.store.transfers import Transfers, in_background
+
+    read = in_background(lambda: read_folder(bundle))  # while all else is imported and opened
+
     from kdtasks.commands.store_settings import find_address
     from kdtasks.commands.store_tables import moved_line, published_line
     from kdtasks.edge.manifest import read_manifest
@@ -42,12 +47,9 @@ def publish(
     from kdtasks.store.objects import open_objects
     from kdtasks.store.progress import show_progress
     from kdtasks.store.promotion import advance, find_own_alias
-    from kdtasks.store.publish import read_folder
-    from kdtasks.store.transfers import Transfers, in_background
 
     with _interruptible("publishing again goes on from here"):
         manifest = read_manifest(bundle)
-        read = in_background(lambda: read_folder(bundle))  # while the store is opened
         objects = open_objects(find_address(store))
         key = load_signing_key(signing_key)
         objects.check_conditions()

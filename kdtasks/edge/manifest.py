@@ -5,10 +5,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from kdtasks.edge.scores import SCORES
 from kdtasks.errors import BundleError
 
 FORMAT_VERSION = 1
+# Of kdtasks.edge.scores.SCORES; that module brings numpy, which a manifest can do without.
+SCORE_NAMES = ("max_probability", "margin", "entropy", "energy")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -109,10 +110,10 @@ def _check_fields(path: Path, manifest: Manifest) -> None:
             f"{path} describes the input as {manifest.input}; shape, dtype and range were "
             "expected, export the bundle again"
         )
-    if manifest.score not in SCORES:
+    if manifest.score not in SCORE_NAMES:
         raise BundleError(
             f"{path} names the score {manifest.score!r}; this version of kdtasks knows "
-            f"{', '.join(SCORES)}: install the kdtasks that wrote it, or export again"
+            f"{', '.join(SCORE_NAMES)}: install the kdtasks that wrote it, or export again"
         )
     count = manifest.segments
     for name, length in (("temperatures", count), ("macs", count), ("thresholds", count - 1)):

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from kdtasks.edge.manifest import SCORE_NAMES
 from kdtasks.edge.scores import ALWAYS, NEVER, SCORES, max_probability, softmax
 
 LOGITS = arrays(np.float32, (5, 3, 4), elements=st.floats(-50, 50, width=32))
@@ -100,3 +101,7 @@ def test_one_picture_alone_has_the_same_bits(logits, temperatures):
         np.testing.assert_array_equal(together, alone, err_msg=name)
     largest = softmax(logits, np.array(temperatures)).max(axis=-1)
     np.testing.assert_array_equal(max_probability(logits, np.array(temperatures)), largest)
+
+
+def test_manifests_know_every_score():
+    assert tuple(SCORES) == SCORE_NAMES
