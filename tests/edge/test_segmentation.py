@@ -1,7 +1,5 @@
 """Tiles put together, on networks whose answers are known for pictures of any size."""
 
-import dataclasses
-import hashlib
 import subprocess
 import sys
 import tracemalloc
@@ -14,68 +12,25 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import kdtasks.edge
-from kdtasks.atomic import write_json
-from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.model import Model
 from kdtasks.edge.segmentation import Segmenter
 from kdtasks.errors import BundleError, DatasetError
-
-SHAPE = (8, 12, 3)
-
-
-@pytest.fixture(scope="session")
-def pixel_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """Two networks of three classes: the brightest channel wins, by itself or in its 3×3 mean."""
-    import tensorflow as tf
-
-    def convert(side: int) -> bytes:
-        kernel = np.zeros((side, side, 3, 3), np.float32)
-        for channel in range(3):
-            kernel[:, :, channel, channel] = 1 / side**2
-
-        class Network(tf.Module):
-            @tf.function(input_signature=[tf.TensorSpec((1, *SHAPE), tf.float32, name="image")])
-            def segment_0(self, image):
-                # Beyond its edge the network sees zeros, as every convolution does.
-                logits = tf.nn.conv2d(image, kernel, 1, "SAME")
-                return {"logits": tf.nn.bias_add(logits, [0.0, 0.0, 150.0 if side > 1 else 0.0])}
-
-        module, folder = Network(), str(tmp_path_factory.mktemp("saved") / "network")
-        tf.saved_model.save(module, folder, signatures={"segment_0": module.segment_0})
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["segment_0"])
-        return bytes(converter.convert())
-
-    return {"pixelwise": convert(1), "mean": convert(3)}
+from tests.tools.segmentation_bundles import SHAPE, convert_colour_model, write_colour_bundle
 
 
 @pytest.fixture(scope="session")
-def make_segmentation_bundle(tmp_path_factory: pytest.TempPathFactory, pixel_files):
-    """Give a function that writes a bundle folder, with changes to its manifest."""
+def make_segmentation_bundle(tmp_path_factory: pytest.TempPathFactory):
+    """Give a function that writes a bundle folder, with changes to its manifest.
+
+    Two networks: the brightest channel wins, by itself or in its 3×3 mean.
+    """
+    contents = {
+        name: convert_colour_model(tmp_path_factory.mktemp("saved"), side=side)
+        for name, side in (("pixelwise", 1), ("mean", 3))
+    }
 
     def make(name: str = "pixelwise", **changes) -> Path:
-        content = pixel_files[name]
-        manifest = Manifest(
-            name="colours",
-            variant="float32",
-            task="segmentation",
-            class_names=("red", "green", "blue"),
-            input={"shape": list(SHAPE), "dtype": "uint8", "range": [0, 255]},
-            segments=1,
-            score="max_probability",
-            temperatures=(1.0,),
-            thresholds=(),
-            calibration={},
-            macs=(864,),
-            bytes=len(content),
-            sha256=hashlib.sha256(content).hexdigest(),
-            dataset_sha256="0" * 64,
-            parameters={},
-            libraries={},
-        )
-        folder = tmp_path_factory.mktemp("bundle")
-        (folder / "model.tflite").write_bytes(content)
-        write_json(folder / "manifest.json", dataclasses.replace(manifest, **changes).to_json())
-        return folder
+        return write_colour_bundle(tmp_path_factory.mktemp("bundle"), contents[name], **changes)
 
     return make
 
