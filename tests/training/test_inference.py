@@ -23,6 +23,16 @@ def test_logits_of_every_exit_in_batches_of_any_size(tmp_path: Path):
         assert [one.shape for one in logits] == [(11, 5), (11, 5)]
         for one, other in zip(logits, expected, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+        answers = Predictor(model, batch_size=batch_size).classes(mapped)
+        for one, other in zip(answers, logits, strict=True):
+            np.testing.assert_array_equal(one, other.argmax(axis=-1))
+
+
+def test_large_pictures_come_in_small_batches():
+    for side, pictures in ((32, 256), (128, 128), (1024, 2), (2048, 1)):
+        network = CnnParams(name="cnn", filters=(1,), top="global_average")
+        model = build(network, input_shape=(side, side, 1), num_classes=2)
+        assert Predictor(model)._batch_size == pictures
 
 
 def test_it_follows_the_weights_as_they_change():
