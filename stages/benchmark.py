@@ -6,18 +6,13 @@ import numpy as np
 
 from kdtasks.atomic import write_json
 from kdtasks.datasets.prepared import open_prepared
-from kdtasks.edge.model import Model
-from kdtasks.edge.scores import NEVER
-from kdtasks.evaluation.latency import (
-    mean_by_exit,
-    peak_memory_mb,
-    summarise_latency,
-    time_predictions,
-)
+from kdtasks.evaluation.timed_bundles import time_classifier, time_masks
 from kdtasks.exits.refusal import refusal
 from kdtasks.params import Params
 from kdtasks.processor import read_processor
 from kdtasks.stage import run_stage
+
+TIME = {"classification": time_classifier, "segmentation": time_masks}
 
 
 def main(params: Params, variant: str) -> None:
@@ -30,27 +25,19 @@ def main(params: Params, variant: str) -> None:
         return
     settings = params.benchmark
     # Test pictures are read once, by `evaluate`; calibration pictures leave at the same exits.
-    images = open_prepared(Path("data/prepared")).images("calibration")
+    dataset = open_prepared(Path("data/prepared"))
+    images = dataset.images("calibration")
     order = np.random.default_rng(0).permutation(len(images))[: settings.runs]
-    model = Model.load(bundle, threads=settings.threads)
-    exits = model.segments.count
-    pictures, runs, warmup = images[order], settings.runs, settings.warmup
-    early_ms, left_at = time_predictions(model, pictures, runs=runs, warmup=warmup)
-    memory = peak_memory_mb()  # before a second model is loaded
-    full = Model.load(bundle, thresholds=[NEVER] * (exits - 1), threads=settings.threads)
-    full_ms, _ = time_predictions(full, pictures, runs=runs, warmup=warmup)
     content = {
-        "latency_ms": summarise_latency(early_ms),
-        "full_ms": summarise_latency(full_ms),
-        "exit_ms": mean_by_exit(early_ms, left_at, exits),
-        "peak_memory_mb": memory,
+        **TIME[dataset.task](bundle, images[order], settings),
         "threads": settings.threads,
-        "runs": runs,
+        "runs": settings.runs,
         "cpu": read_processor().name,
     }
     write_json(output, content)
-    early_median, full_median = np.median(early_ms), np.median(full_ms)
-    print(f"{variant}: median {early_median:.3f} ms, {full_median:.3f} ms without early exits")
+    median, whole = content["latency_ms"]["p50"], content["full_ms"]["p50"]
+    early = f", {whole:.3f} ms without early exits" if len(content["exit_ms"]) > 1 else ""
+    print(f"{variant}: median {median:.3f} ms{early}")
 
 
 if __name__ == "__main__":

@@ -7,9 +7,10 @@ from kdtasks.atomic import read_json, write_json
 from kdtasks.datasets.prepared import open_prepared
 from kdtasks.edge.segments import Segments
 from kdtasks.errors import CalibrationError
-from kdtasks.exits.calibration import calibrate, judge, write_tradeoff
+from kdtasks.exits.calibration import calibrate, judge, sentences, write_tradeoff
 from kdtasks.exits.refusal import refusal
 from kdtasks.exits.thresholds import Point
+from kdtasks.exits.untouched import uncalibrated
 from kdtasks.params import Params
 from kdtasks.stage import run_stage
 
@@ -20,8 +21,10 @@ def main(params: Params, variant: str) -> None:
     output = Path("exits") / variant
     calibration: dict[str, Any] = refusal(compressed) or {}
     points: list[Point] = []
-    if not calibration:
-        data = open_prepared(Path("data/prepared"))
+    data = open_prepared(Path("data/prepared"))
+    if not calibration and data.task == "segmentation":
+        calibration = uncalibrated(read_json(compressed))
+    elif not calibration:
         segments = Segments(Path("models/compress") / variant / "model.tflite")
         try:
             calibration, points = calibrate(
@@ -37,17 +40,8 @@ def main(params: Params, variant: str) -> None:
             calibration = {"refused": str(error)}
     write_json(output / "calibration.json", calibration)
     write_tradeoff(output / "tradeoff.csv", points)
-    if "refused" in calibration:
-        print(f"{variant}: not calibrated, the other variants go on: {calibration['refused']}")
-        return
-    expected = calibration["expected"]
-    print(
-        f"{variant}: accuracy {expected['accuracy']:.4f} at {expected['cost']:.1%} of the compute "
-        f"({calibration['full']['accuracy']:.4f} without early exits), "
-        f"taken {', '.join(f'{share:.1%}' for share in expected['taken'])}"
-    )
-    if "guarantee" in calibration:
-        print(f"{variant}: {calibration['guarantee']['statement']}")
+    for sentence in sentences(calibration):
+        print(f"{variant}: {sentence}")
 
 
 if __name__ == "__main__":

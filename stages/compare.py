@@ -1,8 +1,8 @@
 """Compare teacher, students from scratch and distilled students on the test split."""
 
+from collections.abc import Callable
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from kdtasks.atomic import write_json
 from kdtasks.params import Params
@@ -10,35 +10,36 @@ from kdtasks.stage import run_stage
 
 
 def main(params: Params) -> None:
-    """Write `metrics/compare.json`."""
+    """Write `metrics/compare.json` and `plots/compare.npz`."""
     from kdtasks.datasets.prepared import open_prepared
-    from kdtasks.evaluation.comparison import compare
+    from kdtasks.evaluation.comparison import compare_classifiers
+    from kdtasks.evaluation.mask_comparison import compare_masks
+    from kdtasks.evaluation.outputs import write_arrays
     from kdtasks.models.saved import load_model
     from kdtasks.teachers.teacher import open_teacher
     from kdtasks.training.inference import Predictor
 
+    def opener(stage: str, seed: int) -> Callable[[], Any]:
+        def opens() -> Callable[[Any], Any]:
+            predictor = Predictor(load_model(Path("models") / stage / str(seed)))
+            return lambda images: predictor.logits(images)[-1]
+
+        return opens
+
     dataset = open_prepared(Path("data/prepared"))
-    images = dataset.images("test")
-
-    def predictions(stage: str) -> dict[int, np.ndarray]:
-        models = {seed: load_model(Path("models") / stage / str(seed)) for seed in params.seeds}
-        return {
-            seed: Predictor(model).logits(images)[-1].argmax(axis=-1)
-            for seed, model in models.items()
-        }
-
-    comparison = compare(
-        dataset.labels("test"),
-        open_teacher(Path("models/teacher")).logits(images).argmax(axis=-1),
-        predictions("student"),
-        predictions("distill"),
-        confidence=params.evaluate.confidence,
-        bootstrap_samples=params.evaluate.bootstrap_samples,
-        seed=params.evaluate.seed,
+    compare = {"classification": compare_classifiers, "segmentation": compare_masks}
+    comparison, shown = compare[dataset.task](
+        dataset,
+        lambda: open_teacher(Path("models/teacher")).logits,
+        {seed: opener("student", seed) for seed in params.seeds},
+        {seed: opener("distill", seed) for seed in params.seeds},
+        params.evaluate,
     )
     write_json(Path("metrics/compare.json"), comparison)
+    write_arrays(Path("plots/compare.npz"), **shown)
+    measure = "mean_iou" if dataset.task == "segmentation" else "accuracy"
     print(
-        f"test accuracy: teacher {comparison['teacher']['accuracy']:.4f}, "
+        f"test {measure.replace('_iou', ' IoU')}: teacher {comparison['teacher'][measure]:.4f}, "
         f"student {comparison['student']['mean']:.4f}, "
         f"distilled {comparison['distill']['mean']:.4f}; distillation: "
         f"{comparison['gain']['verdict']}"

@@ -11,6 +11,7 @@ def main(params: Params, seed: str) -> None:
     from kdtasks.datasets.prepared import open_prepared
     from kdtasks.distillation.backbone_first import backbone_first
     from kdtasks.distillation.hints import teacher_layers
+    from kdtasks.distillation.label_loss import label_loss_of
     from kdtasks.distillation.objective import DistillationObjective
     from kdtasks.distillation.targets import answer_files, open_targets
     from kdtasks.training.run import run_training, schedule_of, write_trained
@@ -28,7 +29,9 @@ def main(params: Params, seed: str) -> None:
             layers=teacher_layers(params.distill.hints),
         ),
         objective=backbone_first(
-            DistillationObjective(params.distill, dataset.ignore_label),
+            DistillationObjective(
+                params.distill, dataset.ignore_label, label_loss_of(params.train.loss, dataset)
+            ),
             params.student.backbone_first,
         ),
         architecture=params.student.model,

@@ -10,6 +10,7 @@ def main(params: Params, seed: str) -> None:
     """Write `models/student/<seed>`, `metrics/student/<seed>.json`, `plots/student/<seed>.csv`."""
     from kdtasks.datasets.prepared import open_prepared
     from kdtasks.distillation.backbone_first import backbone_first
+    from kdtasks.distillation.label_loss import label_loss_of
     from kdtasks.distillation.label_objective import LabelObjective
     from kdtasks.training.examples import TrainingExamples
     from kdtasks.training.fresh import FreshExamples
@@ -29,7 +30,8 @@ def main(params: Params, seed: str) -> None:
         dataset=dataset,
         examples=examples,
         objective=backbone_first(
-            LabelObjective(dataset.ignore_label), params.student.backbone_first
+            LabelObjective(dataset.ignore_label, label_loss_of(params.train.loss, dataset)),
+            params.student.backbone_first,
         ),
         architecture=params.student.model,
         exits=params.student.exits,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kdtasks.datasets.prepared import PreparedDataset
+from kdtasks.distillation.label_loss import label_loss_of
 from kdtasks.distillation.objective import DistillationObjective
 from kdtasks.distillation.schedules import settled
 from kdtasks.distillation.step import Objective
@@ -83,7 +84,11 @@ def fine_tuning_of(
     return FineTuning(
         examples=examples,
         validation=(dataset.images("validation"), dataset.labels("validation")),
-        objective=DistillationObjective(settled(params.distill), dataset.ignore_label),
+        objective=DistillationObjective(
+            settled(params.distill),
+            dataset.ignore_label,
+            label_loss_of(params.train.loss, dataset),
+        ),
         schedule=lambda epochs: schedule_of(
             params, epochs=epochs, learning_rate=params.compress.learning_rate, seed=seed
         ),

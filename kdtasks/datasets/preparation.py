@@ -26,9 +26,9 @@ def write_prepared(
     hashes = {}
     with atomic_folder(folder) as partial:
         for name in SPLITS:
-            for kind, array in (("images", source.images), ("labels", source.labels)):
+            for kind, array in _arrays(source, split[name]).items():
                 path = partial / file_name(name, kind)
-                np.save(path, np.ascontiguousarray(array[split[name]]))
+                np.save(path, array)
                 with path.open("rb") as file:
                     hashes[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
         duplicates = [vars(duplicate) for duplicate in source.duplicates]
@@ -47,6 +47,18 @@ def write_prepared(
             "split_by": _split_by(source),
         }
         write_json(partial / "dataset.json", description)
+
+
+def _arrays(source: Source, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Take a split's arrays; for masks with the picture that each patch was cut from."""
+    arrays = {
+        kind: np.ascontiguousarray(array[rows])
+        for kind, array in (("images", source.images), ("labels", source.labels))
+    }
+    if source.task == "segmentation" and source.groups is not None:
+        numbers = np.unique(source.groups[rows], return_inverse=True)[1]
+        arrays["pictures"] = numbers.astype(np.int32)
+    return arrays
 
 
 def split_counts(source: Source, split: dict[str, np.ndarray]) -> dict[str, Any]:

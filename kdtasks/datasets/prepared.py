@@ -42,6 +42,15 @@ class PreparedDataset:
         sides = self.image_shape[:2] if self.task == "segmentation" else ()
         return _map(self.folder, split, "labels", self._shape(split, sides))
 
+    def pictures(self, split: str) -> np.ndarray:
+        """Number the source picture of each row, int [N], from 0: patches of one picture share it.
+
+        Equal patches join their pictures, as they did for the split.
+        """
+        if self.task == "classification":
+            return np.arange(self.counts[split]["total"])
+        return _map(self.folder, split, "pictures", self._shape(split, ()))
+
     def _shape(self, split: str, rest: tuple[int, ...]) -> tuple[int, ...]:
         if split not in SPLITS:
             raise DatasetError(f"no split {split!r}; the splits are {', '.join(SPLITS)}")
@@ -71,6 +80,7 @@ def open_prepared(folder: Path) -> PreparedDataset:
         for split in SPLITS:
             dataset.images(split)
             dataset.labels(split)
+            dataset.pictures(split)
     except (ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"{path} is not what prepare writes ({error!r}); {ADVICE}") from None
     return dataset
@@ -90,5 +100,5 @@ def _map(folder: Path, split: str, kind: str, shape: tuple[int, ...]) -> np.ndar
 
 
 def file_name(split: str, kind: str) -> str:
-    """Name of an array's file; `kind` is `images` or `labels`."""
+    """Name of an array's file; `kind` is `images`, `labels` or `pictures`."""
     return f"{split}_{kind}.npy"

@@ -4,20 +4,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kdtasks.backend import Tensor, tf
-from kdtasks.distillation.losses.cross_entropy import cross_entropy
+from kdtasks.distillation.label_loss import LabelLoss
 from kdtasks.distillation.step import History, Step
 from kdtasks.params.distillation import HintParams
 
 
 @dataclass(frozen=True)
 class LabelObjective:
-    """Cross-entropy of every exit, equal weights.
+    """The loss of the labels at every exit, equal weights.
 
     Attributes:
         ignore_label: label of rows that do not count.
+        label_loss: the loss of one exit; None is cross-entropy.
     """
 
     ignore_label: int | None = None
+    label_loss: LabelLoss | None = None
 
     @property
     def hints(self) -> Sequence[HintParams]:
@@ -30,5 +32,6 @@ class LabelObjective:
 
     def __call__(self, step: Step) -> Tensor:
         """Return the mean over exits."""
-        losses = [cross_entropy(logits, step.labels, self.ignore_label) for logits in step.exits]
+        loss = self.label_loss or LabelLoss(self.ignore_label)
+        losses = [loss(logits, step.labels) for logits in step.exits]
         return tf.add_n(losses) / len(losses)

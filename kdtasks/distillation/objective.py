@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from kdtasks.backend import Tensor, tf
-from kdtasks.distillation.losses.cross_entropy import cross_entropy
+from kdtasks.distillation.label_loss import LabelLoss
 from kdtasks.distillation.losses.kd import kd
 from kdtasks.distillation.losses.registry import make_loss
 from kdtasks.distillation.schedules import value_at
@@ -12,24 +12,30 @@ from kdtasks.params.distillation import DistillParams, HintParams
 
 
 class DistillationObjective:
-    """The mean over exits of alpha · cross-entropy + (1 − alpha) · distillation loss, and hints.
+    """The mean over exits of alpha · label loss + (1 − alpha) · distillation loss, and hints.
 
     An early exit has weight · T²·KL(last exit ‖ early exit) besides where `exits.last_exit` gives
     it one, by which the last exit is not changed; without `exits.teacher` it learns from the
     labels with weight 1. Each hint adds weight · mean squared difference of features.
     """
 
-    def __init__(self, params: DistillParams, ignore_label: int | None = None) -> None:
+    def __init__(
+        self,
+        params: DistillParams,
+        ignore_label: int | None = None,
+        label_loss: LabelLoss | None = None,
+    ) -> None:
         """Bind the params.
 
         Arguments:
             ignore_label: label of rows without a truth; there the teacher alone teaches.
+            label_loss: the loss of the labels; None is cross-entropy.
 
         Raises:
             ParamsError: there is no loss of that name.
         """
         self._params = params
-        self._ignore_label = ignore_label
+        self._label_loss = label_loss or LabelLoss(ignore_label)
         self._loss = make_loss(params.loss, dkd_params=params.dkd, ignore_label=ignore_label)
 
     @property
@@ -64,7 +70,7 @@ class DistillationObjective:
     def _exit_loss(self, step: Step, index: int, *, is_last: bool) -> Tensor:
         alpha, temperature = step.numbers["alpha"], step.numbers["temperature"]
         teaching, logits = self._params.exits, step.exits[index]
-        loss = cross_entropy(logits, step.labels, self._ignore_label)
+        loss = self._label_loss(logits, step.labels)
         if is_last or teaching.teacher:
             taught = self._loss(logits, step.teacher_logits, temperature, step.labels)
             share = (1.0 - alpha) * step.numbers.get("warm_up", 1.0)

@@ -1,4 +1,4 @@
-"""Judge what a bundle answered on the test split: the whole, each exit, and where they differ."""
+"""Judge what a classifier's bundle answers on the test split: the whole, and each exit."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kdtasks.atomic import atomic_file, write_text
+from kdtasks.datasets.prepared import PreparedDataset
+from kdtasks.edge.model import Model
 from kdtasks.edge.scores import SCORES, softmax
 from kdtasks.evaluation.classification import (
     ReliabilityBin,
@@ -17,7 +18,41 @@ from kdtasks.evaluation.classification import (
 )
 from kdtasks.evaluation.examples import count_changed, pick_examples
 from kdtasks.evaluation.intervals import wilson_interval
-from kdtasks.exits.answers import Answers
+from kdtasks.evaluation.outputs import EvaluationFiles, write_arrays, write_reliability
+from kdtasks.exits.answers import Answers, answers_of
+from kdtasks.params.shipping import EvaluateParams
+
+
+def evaluate_classifier(
+    bundle: Path, dataset: PreparedDataset, settings: EvaluateParams, files: EvaluationFiles
+) -> str:
+    """Write the files of `evaluate` for a bundle of classification; give a sentence about it.
+
+    Arguments:
+        bundle: folder of the bundle.
+        settings: level of the intervals.
+        files: where to write.
+
+    Raises:
+        BundleError: the bundle cannot be used.
+    """
+    images, labels = dataset.images("test"), np.asarray(dataset.labels("test"))
+    model = Model.load(bundle)
+    answers, temperatures = answers_of(model, images), model.manifest.temperatures
+    content, bins = evaluate_answers(
+        labels,
+        answers,
+        macs=model.manifest.macs,
+        temperatures=temperatures,
+        confidence=settings.confidence,
+    )
+    files.write_metrics(content)
+    write_reliability(files.reliability, bins)
+    kept = {"predicted": answers.predicted, "exit_index": answers.exit_index}
+    write_arrays(files.predictions, labels=labels, logits=answers.logits, **kept)
+    score = model.manifest.score
+    write_examples(files.examples, images, labels, answers, score=score, temperatures=temperatures)
+    return "accuracy {accuracy:.4f} at cost {cost:.3f}".format(**content)
 
 
 def evaluate_answers(
@@ -63,16 +98,6 @@ def evaluate_answers(
     return content, [reliability(probabilities[:, k], labels) for k in every_exit]
 
 
-def write_reliability(path: Path, exits: Sequence[Sequence[ReliabilityBin]]) -> None:
-    """Write `plots/reliability/<variant>.csv`: a line a bin of confidence; the header for none."""
-    lines = [
-        f"{index},{found.confidence!r},{found.accuracy!r},{found.rows}\n"
-        for index, bins in enumerate(exits)
-        for found in bins
-    ]
-    write_text(path, "exit,confidence,accuracy,rows\n" + "".join(lines))
-
-
 def write_examples(
     path: Path,
     images: NDArray[np.uint8],
@@ -94,12 +119,6 @@ def write_examples(
         by_exit=answers.by_exit[rows],
         exit_index=answers.exit_index[rows],
     )
-
-
-def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
-    """Write named arrays as `.npz`, all of it or nothing; an empty file where there are none."""
-    with atomic_file(path) as partial:
-        np.savez(partial, **arrays)  # type: ignore[arg-type]
 
 
 def _accuracy(right: NDArray[np.bool_], confidence: float) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """Compare distilled with scratch students, paired over seeds and over test pictures."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kdtasks.datasets.prepared import PreparedDataset
 from kdtasks.errors import EvaluationError
 from kdtasks.evaluation.classification import accuracy
 from kdtasks.evaluation.intervals import (
@@ -15,7 +16,10 @@ from kdtasks.evaluation.intervals import (
     seeds_interval,
     wilson_interval,
 )
+from kdtasks.params.shipping import EvaluateParams
 
+# Opens a model when it is its turn; from uint8 pictures to logits.
+Opens = Callable[[], Callable[[Any], NDArray[Any]]]
 Verdict = Literal["helps", "hurts", "cannot tell"]
 
 # Beyond this many more seeds the observed difference is as good as none.
@@ -133,6 +137,39 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
+def compare_classifiers(
+    dataset: PreparedDataset,
+    teacher: Opens,
+    students: Mapping[int, Opens],
+    distilled: Mapping[int, Opens],
+    settings: EvaluateParams,
+) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Ask all models about the test split and compare.
+
+    Arguments:
+        teacher, students, distilled: how to open each model; the students by seed.
+        settings: level of the intervals and the bootstrap over test pictures.
+
+    Returns:
+        the content of `metrics/compare.json`, and no arrays.
+    """
+    images = dataset.images("test")
+
+    def answers(models: Mapping[int, Opens]) -> dict[int, NDArray[np.integer]]:
+        return {seed: opens()(images).argmax(axis=-1) for seed, opens in models.items()}
+
+    content = compare(
+        dataset.labels("test"),
+        teacher()(images).argmax(axis=-1),
+        answers(students),
+        answers(distilled),
+        confidence=settings.confidence,
+        bootstrap_samples=settings.bootstrap_samples,
+        seed=settings.seed,
+    )
+    return content, {}
+
+
 def compare(
     labels: NDArray[np.integer],
     teacher_predicted: NDArray[np.integer],
@@ -158,7 +195,6 @@ def compare(
     distilled = {
         key: accuracy(labels, distilled_predicted[key]) for key in sorted(distilled_predicted)
     }
-    gain = paired_difference(distilled, student, confidence)
     bootstrap = bootstrap_interval(
         np.stack([distilled_predicted[key] == labels for key in distilled]),
         np.stack([student_predicted[key] == labels for key in student]),
@@ -168,7 +204,7 @@ def compare(
     )
     teacher_accuracy = accuracy(labels, teacher_predicted)
     right = int(np.count_nonzero(teacher_predicted == labels))
-    student_summary = _over_seeds(student, confidence)
+    student_summary = over_seeds(student, confidence)
     return {
         "rows": len(labels),
         "teacher": {
@@ -176,20 +212,38 @@ def compare(
             "interval": list(wilson_interval(right, len(labels), confidence)),
         },
         "student": student_summary,
-        "distill": _over_seeds(distilled, confidence),
-        "gain": {
-            "mean": gain.mean,
-            "interval": list(gain.interval) if gain.interval else None,
-            "bootstrap_interval": list(bootstrap),
-            "by_seed": {str(key): value for key, value in gain.by_seed.items()},
-            "verdict": gain.verdict,
-            "seeds_needed": gain.seeds_needed,
-        },
+        "distill": over_seeds(distilled, confidence),
+        "gain": gain_of(distilled, student, bootstrap=bootstrap, confidence=confidence),
         "teacher_worse_than_student": teacher_accuracy < student_summary["mean"],
     }
 
 
-def _over_seeds(by_seed: Mapping[int, float], confidence: float) -> dict[str, Any]:
+def gain_of(
+    distilled: Mapping[int, float],
+    student: Mapping[int, float],
+    *,
+    bootstrap: Interval | None,
+    confidence: float,
+) -> dict[str, Any]:
+    """Say what distillation brings: the key `gain` of `metrics/compare.json`.
+
+    Arguments:
+        distilled, student: one figure a seed, for the same seeds.
+        bootstrap: interval over test pictures.
+    """
+    gain = paired_difference(distilled, student, confidence)
+    return {
+        "mean": gain.mean,
+        "interval": list(gain.interval) if gain.interval else None,
+        "bootstrap_interval": list(bootstrap) if bootstrap else None,
+        "by_seed": {str(key): value for key, value in gain.by_seed.items()},
+        "verdict": gain.verdict,
+        "seeds_needed": gain.seeds_needed,
+    }
+
+
+def over_seeds(by_seed: Mapping[int, float], confidence: float) -> dict[str, Any]:
+    """Give `by_seed`, their `mean` and its `interval` over seeds, of figures 0 … 1."""
     values = list(by_seed.values())
     interval = seeds_interval(values, confidence)
     return {

@@ -3,13 +3,15 @@
 import re
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
-from kdtasks.edge.model import Model
+# From one picture, uint8 [height, width, channels], to the exit that answered it.
+Predict = Callable[[npt.NDArray[np.uint8]], int]
 
 
 class LatencySummary(TypedDict):
@@ -22,12 +24,12 @@ class LatencySummary(TypedDict):
 
 
 def time_predictions(
-    model: Model, images: npt.NDArray[np.uint8], *, runs: int, warmup: int
+    predict: Predict, images: npt.NDArray[np.uint8], *, runs: int, warmup: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """Time single-picture predictions, one after the other.
 
     Args:
-        model: a loaded bundle.
+        predict: one prediction.
         images: uint8 [N, height, width, channels], taken in turn, from the start again as needed.
         runs: predictions that are timed, at least 1.
         warmup: predictions before them that are not.
@@ -38,15 +40,15 @@ def time_predictions(
     # In memory before the clock runs: reading a mapped file is no part of a prediction.
     pictures = [np.array(images[index % len(images)]) for index in range(min(runs, len(images)))]
     for index in range(warmup):
-        model.predict(pictures[index % len(pictures)])
+        predict(pictures[index % len(pictures)])
     nanoseconds = np.empty(runs, np.int64)
     exits = np.empty(runs, np.int64)
     for index in range(runs):
         picture = pictures[index % len(pictures)]
         start = time.perf_counter_ns()
-        prediction = model.predict(picture)
+        exit_index = predict(picture)
         nanoseconds[index] = time.perf_counter_ns() - start
-        exits[index] = prediction.exit_index
+        exits[index] = exit_index
     return nanoseconds / 1e6, exits
 
 

@@ -121,6 +121,24 @@ def judge(
     }
 
 
+def sentences(calibration: dict[str, Any]) -> list[str]:
+    """Say what came of a calibration, refused ones included."""
+    if "refused" in calibration:
+        return [f"not calibrated, the other variants go on: {calibration['refused']}"]
+    if calibration["mode"] == "none":
+        return ["one exit a pixel, nothing to calibrate"]
+    expected = calibration["expected"]
+    found = [
+        f"accuracy {expected['accuracy']:.4f} at {expected['cost']:.1%} of the compute "
+        f"({calibration['full']['accuracy']:.4f} without early exits), "
+        f"taken {', '.join(f'{share:.1%}' for share in expected['taken'])}"
+    ]
+    return [
+        *found,
+        *([calibration["guarantee"]["statement"]] if "guarantee" in calibration else []),
+    ]
+
+
 def write_tradeoff(path: Path, points: Sequence[Point]) -> None:
     """Write `tradeoff.csv`: one line a point, cheapest first; only the header for no points."""
     lines = [f"{point.cost!r},{point.accuracy!r}\n" for point in points]

@@ -78,6 +78,11 @@ class Params(Section):
                     "segmentation needs unet and classification any other network"
                 )
         check_exits(self.student.model, self.student.exits)
+        if self.student.exits and self.data.task == "segmentation":
+            raise ValueError(
+                f"student.exits is {list(self.student.exits)}; masks are answered by the whole "
+                "network, set it to []"
+            )
         self._check_distillation()
         return self
 

@@ -7,6 +7,8 @@ from pydantic import Field, model_validator
 from kdtasks.params.architecture import Architecture
 from kdtasks.params.section import Count, Index, Names, Positive, Section
 
+Weight = Annotated[float, Field(ge=0.0)]
+
 
 class RuntimeParams(Section):
     """What results depend on bit for bit besides seeds."""
@@ -16,6 +18,35 @@ class RuntimeParams(Section):
         description="threads of every TensorFlow stage, part of reproducible results; "
         "`kdtasks run` runs as many stages side by side as the cores have room for",
     )
+
+
+class LabelLossParams(Section):
+    """What labels teach: a sum of losses, each with its weight; 0.0 leaves one out."""
+
+    cross_entropy: Weight = Field(default=1.0, description="weight of the cross-entropy")
+    dice: Weight = Field(
+        default=0.0,
+        description="weight of the Dice loss, in which rare classes count as much as common ones",
+    )
+    focal: Weight = Field(
+        default=0.0, description="weight of the focal loss, which turns to rows that are not right"
+    )
+    focal_gamma: Annotated[float, Field(ge=1.0)] = Field(
+        default=2.0, description="how strongly the focal loss turns away from rows that are right"
+    )
+    class_weights: Literal["balanced"] | dict[str, Positive] | None = Field(
+        default=None,
+        description="weights of the classes, by name; `balanced` weighs a class by one over its "
+        "share of the training labels; null weighs all as 1",
+    )
+
+    @model_validator(mode="after")
+    def _teaches_something(self) -> "LabelLossParams":
+        if not self.cross_entropy + self.dice + self.focal:
+            raise ValueError(
+                "cross_entropy, dice and focal are all 0; give one of them a weight above 0"
+            )
+        return self
 
 
 class TrainParams(Section):
@@ -28,6 +59,10 @@ class TrainParams(Section):
     )
     guard_epochs: Count = Field(
         default=5, description="stop after so many epochs in a row that predict one class only"
+    )
+    loss: LabelLossParams = Field(
+        default=LabelLossParams(),
+        description="the loss of the labels, also within the distillation",
     )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from kdtasks.atomic import atomic_folder, write_json
 from kdtasks.datasets.prepared import PreparedDataset
+from kdtasks.distillation.label_loss import label_loss_of
 from kdtasks.distillation.label_objective import LabelObjective
 from kdtasks.distillation.losses.cross_entropy import cross_entropy
 from kdtasks.params import Params
@@ -54,7 +55,7 @@ def _train(
         params,
         dataset=dataset,
         examples=examples,
-        objective=LabelObjective(dataset.ignore_label),
+        objective=LabelObjective(dataset.ignore_label, label_loss_of(params.train.loss, dataset)),
         architecture=params.teacher.model,
         exits=(),
         schedule=schedule_of(

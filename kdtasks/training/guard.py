@@ -43,6 +43,7 @@ class Guard:
             first = epoch - self.collapsed_epochs + 1
             raise TrainingError(
                 f"epochs {first} to {epoch} predicted class {classes[0]} for "
-                "every validation picture; lower the learning rate, use batch normalisation, or "
+                f"every validation {'picture' if predicted.ndim == 1 else 'pixel'}; lower the learning rate, use batch normalisation, or "
                 "raise train.guard_epochs if so slow a start is expected"
+                + (", or weigh the classes by train.loss" if predicted.ndim > 1 else "")
             )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kdtasks.atomic import atomic_file
 
-# Of every run; a run with a teacher has more columns behind them: `teacher_agreement`, the share of
+# Of every run; one on masks has `validation_mean_iou` behind them, and a run with a teacher has more columns behind them: `teacher_agreement`, the share of
 # the training labels that the teacher gets right, and the objective's numbers of the epoch.
 COLUMNS = ("epoch", "loss", "accuracy", "validation_loss", "validation_accuracy")
 
@@ -30,7 +30,8 @@ def mean_history(histories: Sequence[Sequence[dict[str, float]]]) -> list[dict[s
             name: records[0][name]
             if name == "epoch"
             else round(sum(record[name] for record in records) / len(records), 6)
-            for name in COLUMNS
+            for name in records[0]
+            if all(name in record for record in records)
         }
         for records in zip(*histories, strict=True)
     ]

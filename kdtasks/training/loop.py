@@ -16,6 +16,7 @@ from kdtasks.reproducibility import generator
 from kdtasks.training.accuracy import accuracy
 from kdtasks.training.block import compile_block
 from kdtasks.training.checkpoint import Checkpoint, Progress
+from kdtasks.training.confusion import confusion_matrix, mean_iou
 from kdtasks.training.examples import Block, Examples, Layout
 from kdtasks.training.guard import Guard
 from kdtasks.training.inference import Predictor
@@ -179,10 +180,14 @@ def _validate(
     guard.check_loss(loss, epoch=epoch, name="validation loss")
     predicted = logits.argmax(axis=-1)
     guard.check_predictions(predicted, epoch=epoch)
-    return {
+    record = {
         "validation_loss": loss,
         "validation_accuracy": accuracy(predicted, labels, ignore_label),
     }
+    if np.ndim(labels) > 1:
+        confusion = confusion_matrix(predicted, labels, logits.shape[-1], ignore_label)
+        record["validation_mean_iou"] = mean_iou(confusion)
+    return record
 
 
 def _reset_random_layers(model: MultiExitModel, seed: int, epoch: int) -> None:

@@ -43,9 +43,11 @@ class EpochReporter:
     def end_epoch(self, record: Mapping[str, float]) -> None:
         """Print the line of a whole epoch."""
         speed = self._pictures / max(time.monotonic() - self._epoch_begin, 1e-9)
+        iou = record.get("validation_mean_iou")
         self._print(
             f"loss {record['loss']:.4f}  accuracy {record['accuracy']:.4f}  "
-            f"validation {record['validation_accuracy']:.4f}",
+            f"validation {record['validation_accuracy']:.4f}"
+            + ("" if iou is None else f", mean IoU {iou:.4f}"),
             speed,
             1.0,
         )

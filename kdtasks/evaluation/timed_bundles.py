@@ -1,0 +1,69 @@
+"""Time a bundle as a device uses it, picture by picture."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kdtasks.edge.model import Model
+from kdtasks.edge.scores import NEVER
+from kdtasks.edge.segmentation import Segmenter
+from kdtasks.evaluation.latency import (
+    Predict,
+    mean_by_exit,
+    peak_memory_mb,
+    summarise_latency,
+    time_predictions,
+)
+from kdtasks.params.shipping import BenchmarkParams
+
+Pictures = npt.NDArray[np.uint8]
+
+
+def time_classifier(bundle: Path, pictures: Pictures, settings: BenchmarkParams) -> dict[str, Any]:
+    """Time a classifier with its early exits and without them.
+
+    Arguments:
+        bundle: folder of the bundle.
+        pictures: uint8 [N, height, width, channels], taken in turn.
+        settings: threads, runs and warm-up.
+
+    Returns:
+        `latency_ms`, `full_ms`, `exit_ms` and `peak_memory_mb` of `metrics/benchmark/`.
+    """
+    model = Model.load(bundle, threads=settings.threads)
+    exits = model.segments.count
+    runs, warmup = settings.runs, settings.warmup
+    early_ms, left_at = time_predictions(_classify(model), pictures, runs=runs, warmup=warmup)
+    memory = peak_memory_mb()  # before a second model is loaded
+    full = Model.load(bundle, thresholds=[NEVER] * (exits - 1), threads=settings.threads)
+    full_ms, _ = time_predictions(_classify(full), pictures, runs=runs, warmup=warmup)
+    return {
+        "latency_ms": summarise_latency(early_ms),
+        "full_ms": summarise_latency(full_ms),
+        "exit_ms": mean_by_exit(early_ms, left_at, exits),
+        "peak_memory_mb": memory,
+    }
+
+
+def time_masks(bundle: Path, pictures: Pictures, settings: BenchmarkParams) -> dict[str, Any]:
+    """Time the mask of one patch after the other; arguments and result as of `time_classifier`."""
+    segmenter = Segmenter(bundle, threads=settings.threads)
+
+    def label(picture: Pictures) -> int:
+        segmenter.classes(picture[None])
+        return 0
+
+    milliseconds, _ = time_predictions(label, pictures, runs=settings.runs, warmup=settings.warmup)
+    summary = summarise_latency(milliseconds)
+    return {
+        "latency_ms": summary,
+        "full_ms": summary,
+        "exit_ms": [float(milliseconds.mean())],
+        "peak_memory_mb": peak_memory_mb(),
+    }
+
+
+def _classify(model: Model) -> Predict:
+    return lambda picture: model.predict(picture).exit_index
