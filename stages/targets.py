@@ -35,6 +35,7 @@ def main(params: Params) -> None:
         num_classes=dataset.num_classes,
         ignore_label=dataset.ignore_label,
         layers=layers,
+        top_classes=params.targets.top_classes,
     )
 
 

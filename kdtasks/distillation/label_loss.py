@@ -1,6 +1,6 @@
 """What a network learns from labels: cross-entropy, Dice, focal loss, or a sum of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kdtasks.backend import Tensor
 from kdtasks.datasets.prepared import PreparedDataset
@@ -22,7 +22,7 @@ class LabelLoss:
     """
 
     ignore_label: int | None = None
-    params: LabelLossParams = LabelLossParams()
+    params: LabelLossParams = field(default_factory=LabelLossParams)
     class_weights: tuple[float, ...] | None = None
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:

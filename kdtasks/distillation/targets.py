@@ -11,7 +11,8 @@ from kdtasks.atomic import atomic_folder, read_json, write_json
 from kdtasks.datasets.prepared import PreparedDataset
 from kdtasks.distillation.halves import as_halves
 from kdtasks.distillation.online import DESCRIPTION, open_online
-from kdtasks.errors import TeacherError
+from kdtasks.distillation.top_classes import PackedLogits, index_type, pack
+from kdtasks.errors import ParamsError, TeacherError
 from kdtasks.params.data import AugmentationParams
 from kdtasks.training.accuracy import accuracy
 from kdtasks.training.examples import Examples, TrainingExamples
@@ -34,6 +35,7 @@ def write_targets(
     num_classes: int,
     ignore_label: int | None = None,
     layers: Sequence[str] = (),
+    top_classes: int | None = None,
 ) -> dict[str, Any]:
     """Draw every view, run the teacher on it and write both, a view at a time.
 
@@ -43,13 +45,20 @@ def write_targets(
         labels: integers [N] or masks [N, height, width].
         ignore_label: label that is left out of the teacher's agreement with the labels.
         layers: hidden layers of the teacher whose features are kept.
+        top_classes: as of `pack`; None keeps the logits of all classes.
 
     Returns:
         the content of `targets.json`.
 
     Raises:
+        ParamsError: `top_classes` are not fewer than the classes.
         TeacherError: an answer is not finite or does not fit into float16, or the disk has no room.
     """
+    if top_classes is not None and top_classes >= num_classes:
+        raise ParamsError(
+            f"targets.top_classes is {top_classes}, the dataset has {num_classes} classes; give "
+            f"1 to {num_classes - 1}, or null to keep them all"
+        )
     views = count_views(augmentation)
     of_one = teacher.run(np.asarray(images[:1]))
     chunk = max(1, _CHUNK_BYTES // sum(answer.nbytes for answer in of_one))
@@ -57,8 +66,12 @@ def write_targets(
     files = {
         "views.npy": (np.dtype(np.uint8), images.shape),
         "labels.npy": (labels.dtype, labels.shape),
-        "logits.npy": (np.dtype(np.float16), (*labels.shape, num_classes)),
     }
+    if top_classes is None:
+        files["logits.npy"] = (np.dtype(np.float16), (*labels.shape, num_classes))
+    else:
+        files["top_logits.npy"] = (np.dtype(np.float16), (*labels.shape, top_classes + 1))
+        files["top_classes.npy"] = (index_type(num_classes), (*labels.shape, top_classes))
     for index, shape in enumerate(shapes):
         files[f"features-{index}.npy"] = (np.dtype(np.float16), (len(images), *shape))
     _foresee(
@@ -67,6 +80,7 @@ def write_targets(
             name: views * kind.itemsize * int(np.prod(shape))
             for name, (kind, shape) in files.items()
         },
+        "masks" if labels.ndim > 1 else None,
         layers,
     )
     agreement = []
@@ -78,12 +92,16 @@ def write_targets(
         for view in range(views):
             moved, moved_labels = draw_view(images, labels, view=view, augmentation=augmentation)
             view_file[view], label_file[view] = moved, moved_labels
+            predicted = np.empty(labels.shape, np.int64)
             for start in range(0, len(images), chunk):
                 rows = slice(start, start + chunk)
-                answers = as_halves(teacher.run(moved[rows]), layers)
-                for file, answer in zip(answer_files, answers, strict=True):
+                logits, *features = teacher.run(moved[rows])
+                halves = as_halves((logits, *features), layers)
+                predicted[rows] = halves[0].argmax(axis=-1)
+                if top_classes is not None:
+                    halves = (*pack(logits, top_classes), *halves[1:])
+                for file, answer in zip(answer_files, halves, strict=True):
                     file[view, rows] = answer
-            predicted = answer_files[0][view].argmax(axis=-1)
             agreement.append(accuracy(predicted, moved_labels, ignore_label))
             print(f"view {view + 1}/{views}: the teacher agrees with {agreement[-1]:.2%} of labels")
         for file in (view_file, label_file, *answer_files):
@@ -99,6 +117,8 @@ def write_targets(
                 for index, (layer, shape) in enumerate(zip(layers, shapes, strict=True))
             ],
         }
+        if top_classes is not None:
+            summary["top_classes"] = top_classes
         write_json(partial / DESCRIPTION, summary)
     return summary
 
@@ -135,7 +155,11 @@ def open_targets(
     return TrainingExamples(
         images=mapped("views.npy"),
         labels=mapped("labels.npy"),
-        teacher_logits=mapped("logits.npy"),
+        teacher_logits=PackedLogits(
+            mapped("top_logits.npy"), mapped("top_classes.npy"), described["classes"]
+        )
+        if "top_classes" in described
+        else mapped("logits.npy"),
         teacher_features=tuple(mapped(known[layer]["file"]) for layer in layers),
     )
 
@@ -152,17 +176,30 @@ def _existing(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def _foresee(folder: Path, sizes: dict[str, int], layers: Sequence[str]) -> None:
-    """Say how much is going to be written, and refuse it where there is no room."""
-    views, _, logits, *features = (f"{size / 1e6:,.1f} MB" for size in sizes.values())
-    parts = [f"{views} of views", f"{logits} of logits"]
-    parts += [f"{size} of features of {name}" for size, name in zip(features, layers, strict=True)]
+def _foresee(
+    folder: Path, sizes: dict[str, int], labels: str | None, layers: Sequence[str]
+) -> None:
+    """Say how much is going to be written, and refuse it where there is no room.
+
+    Arguments:
+        sizes: bytes of each file, by name.
+        labels: what the labels are called; None where they are too small to tell of.
+    """
+    what = {"views.npy": "views", "logits.npy": "logits", "top_logits.npy": "logits"}
+    what |= {"top_classes.npy": "their classes"}
+    what |= {f"features-{index}.npy": f"features of {name}" for index, name in enumerate(layers)}
+    if labels:
+        what["labels.npy"] = labels
+    parts = [
+        f"{size / 1e6:,.1f} MB of {what[name]}" for name, size in sizes.items() if name in what
+    ]
     print(f"targets take {', '.join(parts)}")
     folder.parent.mkdir(parents=True, exist_ok=True)
     needed, free = sum(sizes.values()), shutil.disk_usage(folder.parent).free
     if needed > free:
         raise TeacherError(
             f"the targets need {needed / 1e9:,.2f} GB, {folder.parent} has {free / 1e9:,.2f} GB "
-            "free; lower augmentation.views, name fewer targets.features, or set targets.mode to "
+            "free; lower augmentation.views, name fewer targets.features, set "
+            "targets.top_classes to keep the likeliest classes alone, or set targets.mode to "
             "online, which stores no answers"
         )

@@ -1,12 +1,11 @@
 """Compare distilled with scratch students, paired over seeds and over test pictures."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kdtasks.datasets.prepared import PreparedDataset
 from kdtasks.errors import EvaluationError
 from kdtasks.evaluation.classification import accuracy
 from kdtasks.evaluation.intervals import (
@@ -16,7 +15,10 @@ from kdtasks.evaluation.intervals import (
     seeds_interval,
     wilson_interval,
 )
-from kdtasks.params.shipping import EvaluateParams
+
+if TYPE_CHECKING:
+    from kdtasks.datasets.prepared import PreparedDataset
+    from kdtasks.params.shipping import EvaluateParams
 
 # Opens a model when it is its turn; from uint8 pictures to logits.
 Opens = Callable[[], Callable[[Any], NDArray[Any]]]
@@ -138,11 +140,11 @@ def bootstrap_interval(
 
 
 def compare_classifiers(
-    dataset: PreparedDataset,
+    dataset: "PreparedDataset",
     teacher: Opens,
     students: Mapping[int, Opens],
     distilled: Mapping[int, Opens],
-    settings: EvaluateParams,
+    settings: "EvaluateParams",
 ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Ask all models about the test split and compare.
 

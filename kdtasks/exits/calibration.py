@@ -133,10 +133,9 @@ def sentences(calibration: dict[str, Any]) -> list[str]:
         f"({calibration['full']['accuracy']:.4f} without early exits), "
         f"taken {', '.join(f'{share:.1%}' for share in expected['taken'])}"
     ]
-    return [
-        *found,
-        *([calibration["guarantee"]["statement"]] if "guarantee" in calibration else []),
-    ]
+    if "guarantee" in calibration:
+        found.append(calibration["guarantee"]["statement"])
+    return found
 
 
 def write_tradeoff(path: Path, points: Sequence[Point]) -> None:

@@ -123,12 +123,26 @@ class TargetsParams(Section):
         "student; `online`: the teacher runs beside the student, on a new view of every picture "
         "in each epoch; `augmentation.views` then counts for the teacher's training alone",
     )
+    top_classes: Count | None = Field(
+        default=None,
+        description="keep the logits of the teacher's so many likeliest classes and the mean of "
+        "the others, which is smaller; null keeps all. For `cached` only",
+    )
     batch_size: Count = Field(default=256, description="pictures a teacher pass")
     features: Names = Field(
         default=(),
         description="blocks of a teacher of the zoo, or layers of any Keras teacher, whose hidden "
         "features are given besides: those that `distill.hints` look at, or more",
     )
+
+    @model_validator(mode="after")
+    def _is_stored(self) -> "TargetsParams":
+        if self.mode == "online" and self.top_classes is not None:
+            raise ValueError(
+                f"top_classes is {self.top_classes}, mode online, which stores no answers; set "
+                "top_classes to null"
+            )
+        return self
 
 
 class StudentParams(Section):

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from kdtasks.distillation.top_classes import PackedLogits
+
 
 class Layout(NamedTuple):
     """Shapes and types of one example, which a compiled training step is made for.
@@ -82,7 +84,8 @@ class TrainingExamples:
     Attributes:
         images: uint8 [V, N, height, width, channels].
         labels: integers [V, N], or [V, N, height, width] for segmentation.
-        teacher_logits: float16 [V, N, classes] or None where nothing is distilled.
+        teacher_logits: float16 [V, N, …, classes], packed or not, or None where nothing is
+            distilled.
         teacher_features: float16 [V, N, …], one array for each hidden layer of the teacher that
             the student takes hints from.
     """
@@ -120,6 +123,8 @@ class TrainingExamples:
             labels=np.ascontiguousarray(self.labels),
             teacher_logits=None
             if self.teacher_logits is None
+            else self.teacher_logits.in_memory()
+            if isinstance(self.teacher_logits, PackedLogits)
             else np.ascontiguousarray(self.teacher_logits),
             teacher_features=tuple(map(np.ascontiguousarray, self.teacher_features)),
         )

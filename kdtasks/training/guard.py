@@ -6,6 +6,12 @@ import numpy as np
 
 from kdtasks.errors import TrainingError
 
+# What is said of masks, and what helps there besides.
+_PIXELS = (
+    "pixel",
+    "; classes that are rare count for more with train.loss.class_weights: balanced or a Dice loss",
+)
+
 
 class Guard:
     """Watches for a loss that is not a number and for predictions of one class only."""
@@ -41,9 +47,9 @@ class Guard:
         self.collapsed_epochs = self.collapsed_epochs + 1 if collapsed else 0
         if self.collapsed_epochs >= self._patience:
             first = epoch - self.collapsed_epochs + 1
+            what, rest = ("picture", "") if predicted.ndim == 1 else _PIXELS
             raise TrainingError(
                 f"epochs {first} to {epoch} predicted class {classes[0]} for "
-                f"every validation {'picture' if predicted.ndim == 1 else 'pixel'}; lower the learning rate, use batch normalisation, or "
-                "raise train.guard_epochs if so slow a start is expected"
-                + (", or weigh the classes by train.loss" if predicted.ndim > 1 else "")
+                f"every validation {what}; lower the learning rate, use batch normalisation, or "
+                f"raise train.guard_epochs if so slow a start is expected{rest}"
             )

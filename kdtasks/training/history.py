@@ -6,8 +6,9 @@ from pathlib import Path
 
 from kdtasks.atomic import atomic_file
 
-# Of every run; one on masks has `validation_mean_iou` behind them, and a run with a teacher has more columns behind them: `teacher_agreement`, the share of
-# the training labels that the teacher gets right, and the objective's numbers of the epoch.
+# Of every run. Behind them stand `validation_mean_iou` of masks and, where a teacher teaches,
+# `teacher_agreement`, the share of the training labels that the teacher gets right, and the
+# objective's numbers of the epoch.
 COLUMNS = ("epoch", "loss", "accuracy", "validation_loss", "validation_accuracy")
 
 
