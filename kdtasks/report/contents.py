@@ -46,6 +46,7 @@ class Contents(NamedTuple):
     distill_curves: dict[int, Columns]
     variants: dict[str, VariantContents]
     sensitivity: Content
+    compared: Arrays
 
 
 def read_contents(root: Path, seeds: Sequence[int], variants: Sequence[str]) -> Contents:
@@ -76,6 +77,7 @@ def read_contents(root: Path, seeds: Sequence[int], variants: Sequence[str]) -> 
             for variant in variants
         },
         sensitivity=_json(root, "metrics/sensitivity.json"),
+        compared=_arrays(root, "plots/compare.npz"),
     )
 
 

@@ -15,6 +15,7 @@ from kdtasks.report.drawing import (
     draw,
     percent_axis,
 )
+from kdtasks.report.measures import Measure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,8 +28,8 @@ MODELS = {
 }
 
 
-def seeds_figure(statistics: dict[str, Any]) -> str:
-    """Draw each seed's test accuracy, student alone beside distilled, joined by a line."""
+def seeds_figure(statistics: dict[str, Any], measure: Measure) -> str:
+    """Draw each seed's test figure, student alone beside distilled, joined by a line."""
     student, distill = statistics["student"], statistics["distill"]
 
     def plot(axes: "Axes") -> None:
@@ -42,7 +43,7 @@ def seeds_figure(statistics: dict[str, Any]) -> str:
             axes.plot(side, model["mean"], color=colour, marker="_", markersize=13, zorder=3)
             if model["interval"]:
                 axes.plot([side, side], model["interval"], color=colour, linewidth=1.6, zorder=2)
-        teacher = statistics["teacher"].get("accuracy")
+        teacher = statistics["teacher"].get(measure.key)
         if teacher is not None:
             axes.axhline(teacher, color=TEACHER, linewidth=1.3, linestyle=(0, (5, 2)))
             axes.text(-0.45, teacher, "teacher", color=TEACHER, va="bottom")
@@ -51,10 +52,11 @@ def seeds_figure(statistics: dict[str, Any]) -> str:
         axes.tick_params(axis="x", length=0, labelcolor=INK)
         axes.grid(visible=False, axis="x")
         axes.margins(y=0.12)
-        axes.set_ylabel("test accuracy")
+        axes.set_ylabel(f"test {measure.name}")
         percent_axis(axes)
 
-    return draw("seeds", "Test accuracy of every seed, student alone and distilled", plot)
+    description = f"Test {measure.name} of every seed, student alone and distilled"
+    return draw("seeds", description, plot)
 
 
 def gain_figure(statistics: dict[str, Any]) -> str:
@@ -83,11 +85,13 @@ def gain_figure(statistics: dict[str, Any]) -> str:
     return draw("gain", "Gain of every seed and the intervals of the mean gain", plot)
 
 
-def curve_figure(training: dict[str, Any], column: str) -> str:
-    """Draw a validation curve of teacher, students and distilled students over epochs."""
-    from matplotlib.ticker import MaxNLocator
+def curve_figure(training: dict[str, Any], column: str, what: str) -> str:
+    """Draw a validation curve of teacher, students and distilled students over epochs.
 
-    what = "accuracy" if column.endswith("accuracy") else "loss"
+    Arguments:
+        what: name of what the column holds: `loss`, or a share where higher is better.
+    """
+    from matplotlib.ticker import MaxNLocator
 
     def plot(axes: "Axes") -> None:
         for key, (label, colour, _, dashes) in MODELS.items():
@@ -100,14 +104,14 @@ def curve_figure(training: dict[str, Any], column: str) -> str:
             )
         axes.set_xlabel("epoch")
         axes.set_ylabel(f"validation {what}")
-        if what == "accuracy":
+        if what != "loss":
             percent_axis(axes)
         else:
             axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        axes.legend(loc="lower right" if what == "accuracy" else "upper right")
+        axes.legend(loc="upper right" if what == "loss" else "lower right")
 
-    return draw(f"curve-{what}", f"Validation {what} over epochs", plot)
+    return draw(f"curve-{what.replace(' ', '-')}", f"Validation {what} over epochs", plot)
 
 
 def tradeoff_figure(variant: dict[str, Any]) -> str:
@@ -146,8 +150,8 @@ def tradeoff_figure(variant: dict[str, Any]) -> str:
     return draw("tradeoff", "Accuracy against mean compute with early exits", plot, height=3.0)
 
 
-def pareto_figure(selection: dict[str, Any]) -> str:
-    """Draw validation accuracy against bytes; larger circles are slower."""
+def pareto_figure(selection: dict[str, Any], what: str) -> str:
+    """Draw a validation figure, `what`, against bytes; larger circles are slower."""
     shown = {
         name: candidate
         for name, candidate in selection["candidates"].items()
@@ -179,7 +183,7 @@ def pareto_figure(selection: dict[str, Any]) -> str:
             width = max(largest, limit)
             axes.axvline(limit, color=MUTED, linewidth=1.2, linestyle=(0, (4, 2)))
         axes.set_xlabel("file, kB")
-        axes.set_ylabel("validation accuracy")
+        axes.set_ylabel(f"validation {what}")
         axes.margins(y=0.15)
         axes.set_xlim(0, width * 1.12)
         percent_axis(axes)
@@ -196,7 +200,7 @@ def pareto_figure(selection: dict[str, Any]) -> str:
                     va="center", color=colours[name] if name == selection["chosen"] else INK,
                 )  # fmt: skip
 
-    return draw("pareto", "Validation accuracy of the variants by size", plot, height=3.0)
+    return draw("pareto", f"Validation {what} of the variants by size", plot, height=3.0)
 
 
 def spread(values: list[float], gap: float) -> list[float]:

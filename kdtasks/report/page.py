@@ -7,6 +7,9 @@ from kdtasks.atomic import write_json, write_text
 from kdtasks.params import Params
 from kdtasks.report import figures, wording
 from kdtasks.report.contents import Arrays, read_contents
+from kdtasks.report.masks import legend, mask_patches
+from kdtasks.report.measures import MEASURES
+from kdtasks.report.precision_recall import classes_figure, models_figure
 from kdtasks.report.reliability import reliability_figure
 from kdtasks.report.samples import sample_strips
 from kdtasks.report.selection import candidates_of, select
@@ -26,11 +29,12 @@ def write_report(root: Path, params: Params) -> None:
         KdTasksError: a file is damaged.
     """
     contents = read_contents(root, params.seeds, params.compress.variants)
-    selection = select(candidates_of(contents), params.select)
+    measure = MEASURES[params.data.task]
+    selection = select(candidates_of(contents), params.select, measure.name)
     statistics = gather_statistics(contents, params)
     shown = selection["chosen"] or selection["nearest"]
     examples = contents.variants[shown].examples if shown else {}
-    page = render_page(statistics, selection, params, examples)
+    page = render_page(statistics, selection, params, examples, contents.compared)
     headline = wording.headline(statistics, selection)
     write_json(root / "report/selection.json", {**selection, "headline": headline})
     # Without timings, so that two runs of the same thing give the same bytes.
@@ -41,12 +45,17 @@ def write_report(root: Path, params: Params) -> None:
 
 
 def render_page(
-    statistics: dict[str, Any], selection: dict[str, Any], params: Params, examples: Arrays
+    statistics: dict[str, Any],
+    selection: dict[str, Any],
+    params: Params,
+    examples: Arrays,
+    compared: Arrays,
 ) -> str:
     """Render the page: one HTML file with its styles and pictures inside.
 
     Arguments:
         examples: test pictures of the variant that is shown in full.
+        compared: what `compare` keeps of masks.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -72,12 +81,20 @@ def render_page(
     ):
         environment.filters[write.__name__] = write
     shown = selection["chosen"] or selection["nearest"]
+    measure = MEASURES[statistics["task"]]
+    pictures = draw_pictures(statistics, selection, shown)
+    masks = _masks(statistics, params, examples, compared)
+    if masks["patches"]:
+        pictures |= _precision_recall(statistics, masks["legend"], examples, compared, shown or "")
     return environment.get_template("template.html").render(
         **statistics,
         selection=selection,
         shown=shown,
-        pictures=draw_pictures(statistics, selection, shown),
-        strips=sample_strips(examples, statistics["data"].get("class_names", [])),
+        measure=measure,
+        masks=statistics["task"] == "segmentation",
+        **masks,
+        pictures=pictures,
+        strips=[] if masks["patches"] else sample_strips(examples, _class_names(statistics)),
         headline=wording.headline(statistics, selection),
         poor_teacher=wording.poor_teacher(statistics),
         number_of_seeds=wording.seeds(len(statistics["seeds"])),
@@ -92,11 +109,15 @@ def draw_pictures(
     """Draw the pictures there are figures for: name to `<svg>` element."""
     pictures = {}
     if not statistics["gain"].get("refused"):
-        pictures["seeds"] = figures.seeds_figure(statistics)
+        pictures["seeds"] = figures.seeds_figure(statistics, MEASURES[statistics["task"]])
         pictures["gain"] = figures.gain_figure(statistics)
-    for column in ("validation_accuracy", "validation_loss"):
+    measure = MEASURES[statistics["task"]]
+    for name, column, what in (
+        ("validation_quality", f"validation_{measure.key}", measure.name),
+        ("validation_loss", "validation_loss", "loss"),
+    ):
         if any(curves.get(column) for curves in statistics["training"].values()):
-            pictures[column] = figures.curve_figure(statistics["training"], column)
+            pictures[name] = figures.curve_figure(statistics["training"], column, what)
     if shown and statistics["variants"][shown]["exit_change"]:
         variant = statistics["variants"][shown]
         pictures["tradeoff"] = figures.tradeoff_figure(variant)
@@ -110,10 +131,42 @@ def draw_pictures(
                 confidence=statistics["confidence"],
             )
     if selection["pareto"]:
-        pictures["pareto"] = figures.pareto_figure(selection)
+        pictures["pareto"] = figures.pareto_figure(selection, measure.name)
     if statistics["sensitivity"].get("layers"):
         pictures["sensitivity"] = sensitivity_figure(statistics["sensitivity"])
     return pictures
+
+
+def _class_names(statistics: dict[str, Any]) -> list[str]:
+    return list(statistics["data"].get("class_names", []))
+
+
+def _masks(
+    statistics: dict[str, Any], params: Params, examples: Arrays, compared: Arrays
+) -> dict[str, Any]:
+    """What the template needs for masks: colours of the classes, and patches in them."""
+    if statistics["task"] != "segmentation":
+        return {"legend": {}, "patches": []}
+    colours = legend(_class_names(statistics), params)
+    ignored = statistics["data"].get("ignore_label")
+    patches = mask_patches(examples, compared, list(colours.values()), ignored)
+    return {"legend": colours, "patches": patches}
+
+
+def _precision_recall(
+    statistics: dict[str, Any],
+    colours: dict[str, str],
+    examples: Arrays,
+    compared: Arrays,
+    shown: str,
+) -> dict[str, str]:
+    names = _class_names(statistics)
+    return {
+        "precision_recall": models_figure(compared, examples, shown),
+        "precision_recall_classes": classes_figure(
+            examples, names, [colours[name] for name in names], shown
+        ),
+    }
 
 
 def _as_yaml(params: Params) -> str:

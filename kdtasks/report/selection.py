@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from kdtasks.params.shipping import SelectParams
 from kdtasks.report.contents import Contents, last
+from kdtasks.report.measures import MEASURES
 from kdtasks.report.wording import kilobytes, milliseconds, points
 
 # 0.96 − 0.94 is 0.020000000000000018: a drop that equals its limit is within it.
@@ -15,7 +16,8 @@ SUPERLATIVES = {"size": "smallest", "latency": "fastest", "accuracy": "most accu
 class Candidate(NamedTuple):
     """What counts for the choice; None where it could not be measured.
 
-    `accuracy` and `macs`, the mean compute of a picture, are on validation, with early exits.
+    `accuracy`, of masks the mean IoU, and `macs`, the mean compute of a picture, are on validation,
+    with early exits.
     """
 
     refused: str | None
@@ -39,15 +41,20 @@ def candidates_of(contents: Contents) -> dict[str, Candidate]:
 
     The drop is taken against the last exit of the distilled student that `compress` started from.
     """
-    return {variant: _candidate(contents, variant) for variant in contents.variants}
+    key = MEASURES[contents.dataset.get("task", "classification")].key
+    return {variant: _candidate(contents, variant, key) for variant in contents.variants}
 
 
-def select(candidates: dict[str, Candidate], limits: SelectParams) -> dict[str, Any]:
+def select(
+    candidates: dict[str, Candidate], limits: SelectParams, what: str = "accuracy"
+) -> dict[str, Any]:
     """Build `selection.json`: the best variant within the limits, or the nearest miss in words.
+
+    `what` is the name of what variants are judged by.
 
     Ties go to the smaller, then the more accurate, then the one listed first.
     """
-    excesses = {name: _excesses(candidate, limits) for name, candidate in candidates.items()}
+    excesses = {name: _excesses(candidate, limits, what) for name, candidate in candidates.items()}
     within = [name for name in candidates if not excesses[name]]
     chosen = min(within, key=lambda name: _rank(candidates[name], limits)) if within else None
     return {
@@ -97,15 +104,13 @@ def pareto_front(candidates: dict[str, Candidate]) -> list[str]:
     ]
 
 
-def _candidate(contents: Contents, variant: str) -> Candidate:
+def _candidate(contents: Contents, variant: str, key: str) -> Candidate:
     files = contents.variants[variant]
     refusals = [file.get("refused") for file in (files.compress, files.calibration, files.evaluate)]
     validation = files.calibration.get("validation", {})
-    accuracy, cost = validation.get("accuracy"), validation.get("cost")
+    accuracy, cost = validation.get(key), validation.get("cost")
     macs = last(files.compress, "macs")
-    base = last(
-        contents.distill.get(files.compress.get("base_seed", -1), {}), "validation", "accuracy"
-    )
+    base = last(contents.distill.get(files.compress.get("base_seed", -1), {}), "validation", key)
     return Candidate(
         refused=next((str(refusal) for refusal in refusals if refusal), None),
         accuracy=accuracy,
@@ -116,7 +121,7 @@ def _candidate(contents: Contents, variant: str) -> Candidate:
     )
 
 
-def _excesses(candidate: Candidate, limits: SelectParams) -> list[Excess]:
+def _excesses(candidate: Candidate, limits: SelectParams, what: str) -> list[Excess]:
     if candidate.refused:
         return [Excess("refused", float("inf"), candidate.refused)]
     measured: list[tuple[str, str, float | None, float | None, Callable[[float], str]]] = [
@@ -136,26 +141,26 @@ def _excesses(candidate: Candidate, limits: SelectParams) -> list[Excess]:
         ),
         (
             "max_accuracy_drop",
-            "its drop in validation accuracy",
+            f"its drop in validation {what}",
             candidate.accuracy_drop,
             limits.max_accuracy_drop,
             lambda value: points(value, signed=False),
         ),
     ]
     found = []
-    for limit, what, value, most, write in measured:
+    for limit, subject, value, most, write in measured:
         if most is None:
             continue
         if value is None:
-            found.append(Excess(limit, float("inf"), f"{what} was not measured"))
+            found.append(Excess(limit, float("inf"), f"{subject} was not measured"))
         elif value > most + ROUNDING:
             # A limit of 0 points has no factor: a tenth of a point stands in for it.
             factor = value / max(most, 1e-3)
             found.append(
-                Excess(limit, factor, f"{what}, {write(value)}, is over {write(most)} ({limit})")
+                Excess(limit, factor, f"{subject}, {write(value)}, is over {write(most)} ({limit})")
             )
     if not found and None in (candidate.bytes, candidate.accuracy):
-        found.append(Excess("metrics", float("inf"), "its size or accuracy was not measured"))
+        found.append(Excess("metrics", float("inf"), f"its size or {what} was not measured"))
     if not found and limits.objective == "latency" and candidate.latency_ms is None:
         found.append(Excess("metrics", float("inf"), "its latency was not measured"))
     return found

@@ -8,7 +8,7 @@ from kdtasks.evaluation.intervals import difference_interval
 from kdtasks.params import Params
 from kdtasks.report.contents import Columns, Content, Contents, VariantContents, last
 
-CURVES = ("accuracy", "loss", "validation_accuracy", "validation_loss")
+CURVES = ("accuracy", "loss", "validation_accuracy", "validation_mean_iou", "validation_loss")
 PACKAGES = (
     "kdtasks",
     "tensorflow",
@@ -191,6 +191,7 @@ def _latency(benchmark: Content) -> Content:
 def _data(dataset: Content) -> Content:
     if "refused" in dataset:
         return dataset
+    ignored = dataset.get("ignore_label")
     return {
         "name": dataset.get("name"),
         "class_names": dataset.get("class_names", []),
@@ -200,4 +201,5 @@ def _data(dataset: Content) -> Content:
         "contradictions": dataset.get("contradictions", []),
         "left_out": dataset.get("left_out", []),
         "split_by": dataset.get("split_by"),
+        **({} if ignored is None else {"ignore_label": ignored}),
     }

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from kdtasks.report.measures import MEASURES
+
 
 def summarise(statistics: dict[str, Any], selection: dict[str, Any]) -> dict[str, Any]:
     """Pick the test figures and the shipped variant's size; a figure that is missing is left out.
@@ -16,14 +18,17 @@ def summarise(statistics: dict[str, Any], selection: dict[str, Any]) -> dict[str
     shipped = statistics["variants"].get(selection["chosen"], {})
     test = shipped.get("test", {})
     low, high = statistics["gain"].get("interval") or (None, None)
+    key = MEASURES[statistics["task"]].key
     figures = {
-        "teacher_accuracy": statistics["teacher"].get("accuracy"),
-        "student_accuracy": statistics["student"].get("mean"),
-        "distilled_accuracy": statistics["distill"].get("mean"),
+        f"teacher_{key}": statistics["teacher"].get(key),
+        f"student_{key}": statistics["student"].get("mean"),
+        f"distilled_{key}": statistics["distill"].get("mean"),
         "gain": statistics["gain"].get("mean"),
         "gain_low": low,
         "gain_high": high,
-        "shipped_accuracy": test.get("accuracy"),
+        f"shipped_{key}": test.get(key),
+        "shipped_precision": test.get("precision"),
+        "shipped_recall": test.get("recall"),
         "shipped_compute": test.get("cost"),
         "shipped_kb": shipped["bytes"] / 1000 if shipped.get("bytes") else None,
     }

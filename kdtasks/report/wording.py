@@ -3,6 +3,7 @@
 from typing import Any
 
 from kdtasks.edge.scores import ALWAYS, NEVER
+from kdtasks.report.measures import MEASURES
 
 MINUS, SPACE = "−", "\u00a0"
 NOTHING = "–"
@@ -130,9 +131,10 @@ def poor_teacher(statistics: dict[str, Any]) -> str | None:
     """Say in one sentence that the teacher is worse than the student from scratch; None if not."""
     if not statistics["teacher_worse_than_student"]:
         return None
-    teacher, student = statistics["teacher"]["accuracy"], statistics["student"]["mean"]
+    measure = MEASURES[statistics["task"]]
+    teacher, student = statistics["teacher"][measure.key], statistics["student"]["mean"]
     return (
-        f"The teacher ({percent(teacher)}) is less accurate than the student alone "
+        f"The teacher ({percent(teacher)}) is {measure.less} than the student alone "
         f"({percent(student)} on average)."
     )
 
@@ -144,11 +146,15 @@ def _accuracies(statistics: dict[str, Any]) -> list[str]:
     if gain.get("refused"):
         return [f"Teacher and students were not compared ({gain['refused']})"]
     return [
-        f"Teacher {percent(teacher.get('accuracy'))}",
+        f"{_subject(statistics)} {percent(teacher.get(MEASURES[statistics['task']].key))}",
         f"student alone {percent_and_margin(student.get('mean'), student.get('interval'))}, "
         f"distilled {percent_and_margin(distill.get('mean'), distill.get('interval'))} "
         f"({gain_words(gain, len(statistics['seeds']))})",
     ]
+
+
+def _subject(statistics: dict[str, Any]) -> str:
+    return "Mean IoU: teacher" if statistics["task"] == "segmentation" else "Teacher"
 
 
 def _shipped(statistics: dict[str, Any], selection: dict[str, Any]) -> str:
