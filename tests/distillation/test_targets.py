@@ -12,7 +12,7 @@ import pytest
 from kdtasks.atomic import read_json
 from kdtasks.datasets.prepared import PreparedDataset
 from kdtasks.distillation.targets import answer_files, open_targets, write_targets
-from kdtasks.errors import TeacherError
+from kdtasks.errors import ParamsError, TeacherError
 from kdtasks.params.data import AugmentationParams
 from kdtasks.teachers.teacher import Teacher
 from kdtasks.training.examples import TrainingExamples
@@ -33,6 +33,7 @@ def three_means(images: np.ndarray) -> np.ndarray:
 def write(
     folder: Path,
     logits: Callable[[Any], np.ndarray] = three_means,
+    top_classes: int | None = None,
     **features: Callable[[Any], np.ndarray],
 ) -> dict[str, Any]:
     """Write targets of a teacher whose hidden layers are the functions `features`."""
@@ -48,6 +49,7 @@ def write(
         augmentation=AUGMENTATION,
         num_classes=3,
         layers=list(features),
+        top_classes=top_classes,
     )
 
 
@@ -146,6 +148,39 @@ def test_sizes_are_told_before_anything_is_written(tmp_path: Path, monkeypatch: 
     ):
         write(tmp_path / "more" / "targets", left_half=left_half)
     assert not (tmp_path / "more" / "targets").exists()
+
+
+def test_the_likeliest_classes_alone_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    whole = write(tmp_path / "whole")
+    capsys.readouterr()
+    summary = write(tmp_path / "top", top_classes=1)
+    assert capsys.readouterr().out.splitlines()[0] == (
+        "targets take 0.0 MB of views, 0.0 MB of logits, 0.0 MB of their classes"
+    )
+    assert summary == {**whole, "top_classes": 1}
+    examples, complete = read(tmp_path / "top"), read(tmp_path / "whole")
+    assert examples.layout == complete.layout
+    # Two float16 and one byte for each of 3 views of 11 pictures, in place of three float16.
+    assert examples.megabytes() - complete.megabytes() == pytest.approx(3 * 11 * (5 - 6) / 1e6)
+    blocks = {"epoch": 1, "order": np.arange(11), "batch_size": 2, "steps_per_block": 5}
+    for source in (examples, examples.in_memory()):
+        (block,) = source.blocks(**blocks)
+        (expected,) = complete.blocks(**blocks)
+        assert block.logits.shape == expected.logits.shape
+        assert block.logits.dtype == np.float16
+        likeliest = three_means(block.images.reshape(10, 8, 8, 1)).argmax(-1)
+        np.testing.assert_array_equal(block.logits.argmax(-1).ravel(), likeliest)
+    assert [path.name for path in answer_files(tmp_path / "top")] == [
+        "targets.json",
+        "top_classes.npy",
+        "top_logits.npy",
+    ]
+
+
+def test_as_many_top_classes_as_there_are_are_refused(tmp_path: Path):
+    message = r"targets\.top_classes is 3, the dataset has 3 classes; give 1 to 2, or null"
+    with pytest.raises(ParamsError, match=message):
+        write(tmp_path / "targets", top_classes=3)
 
 
 def test_features_that_are_not_there_are_refused(tmp_path: Path):

@@ -7,13 +7,9 @@ import numpy as np
 import pytest
 
 from kdtasks.edge.scores import softmax
-from kdtasks.evaluation.bundle import (
-    evaluate_answers,
-    write_arrays,
-    write_examples,
-    write_reliability,
-)
+from kdtasks.evaluation.bundle import evaluate_answers, write_examples
 from kdtasks.evaluation.classification import ReliabilityBin
+from kdtasks.evaluation.outputs import write_arrays, write_reliability
 from kdtasks.exits.answers import Answers
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from kdtasks.atomic import write_json
-from kdtasks.evaluation.bundle import evaluate_answers, write_examples, write_reliability
+from kdtasks.evaluation.bundle import evaluate_answers, write_examples
 from kdtasks.evaluation.comparison import compare
+from kdtasks.evaluation.outputs import write_reliability
 from kdtasks.exits.answers import Answers
 from kdtasks.params import Params, parse_params
 from kdtasks.report.page import write_report

@@ -22,6 +22,6 @@ def test_summary_repeats_the_files(build: Callable[..., Path]) -> None:
 
 
 def test_missing_figures_are_left_out() -> None:
-    nothing = {"variants": {}, "gain": {"refused": "missing"}}
+    nothing = {"task": "classification", "variants": {}, "gain": {"refused": "missing"}}
     statistics = {**nothing, "teacher": {"accuracy": 0.9}, "student": {}, "distill": {}}
     assert summarise(statistics, {"chosen": None}) == {"teacher_accuracy": 0.9}
