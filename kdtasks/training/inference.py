@@ -47,15 +47,20 @@ class Predictor:
         return [np.concatenate(exit_logits) for exit_logits in zip(*passes, strict=True)]
 
     def classes(self, images: Any) -> list[np.ndarray]:
-        """Return the answers of every exit, each int64 [N, …]; logits are not kept.
+        """Return the answers of every exit, each unsigned [N, …]; logits are not kept.
 
         Arguments:
             images: as for `logits`.
         """
-        passes = [[logits.argmax(axis=-1) for logits in one] for one in self._passes(images)]
+        passes = [[_answers(logits) for logits in one] for one in self._passes(images)]
         return [np.concatenate(answers) for answers in zip(*passes, strict=True)]
 
     def _passes(self, images: Any) -> Iterator[list[np.ndarray]]:
         for start in range(0, len(images), self._batch_size):
             batch = images[start : start + self._batch_size]
             yield [logits.numpy() for logits in self._forward(batch)]
+
+
+def _answers(logits: np.ndarray) -> np.ndarray:
+    """The classes in as few bytes as they need: masks are large."""
+    return logits.argmax(axis=-1).astype(np.min_scalar_type(logits.shape[-1] - 1))

@@ -115,6 +115,37 @@ def chain_outputs() -> Callable[[Any, np.ndarray], list[np.ndarray]]:
     return run
 
 
+@pytest.fixture(scope="session")
+def check_silent_channels(randomise: Callable[..., None]) -> Callable[..., Any]:
+    """Give a function that takes some channels out of a network, drawn from a seed.
+
+    It makes sure that the smaller network, which it gives, computes what the other does with those
+    channels silent.
+    """
+    from kdtasks.compression.channels import Channels
+    from kdtasks.compression.removal import remove_channels, silence_channels
+
+    def check(model: Any, seed: int) -> Any:
+        randomise(model, seed=seed)
+        generator = np.random.default_rng(seed)
+        channels = Channels(model.network)
+        removed: set[int] = set()
+        for numbers in channels.groups().values():
+            count = generator.integers(0, len(numbers))
+            removed.update(generator.permutation(numbers)[:count].tolist())
+        silence_channels(model.network, channels, removed)
+        smaller = remove_channels(model, channels, removed)
+        images = generator.integers(0, 256, (3, *model.input_shape)).astype(np.float32)
+        for expected, found in zip(model.logits(images), smaller.logits(images), strict=True):
+            atol = 1e-5 * max(1, np.abs(expected).max())
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=atol)
+        if removed:
+            assert smaller.count_parameters() < model.count_parameters()
+        return smaller
+
+    return check
+
+
 @pytest.fixture
 def make_fine_tuning(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Give a function that makes a fine-tuning on random targets, five steps an epoch.
