@@ -108,19 +108,25 @@ class Segmenter:
         self, picture: npt.NDArray[np.uint8], rows: Tiling, columns: Tiling
     ) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
         """Yield the blended logits [rows, width, classes] of row after row, and their first row."""
-        tile_height, _, num_classes = self.segments.logits_shape
-        band = np.zeros((tile_height, columns.length, num_classes), np.float32)
+        tile_height, tile_width, num_classes = self.segments.logits_shape
+        # Pixels and classes in one axis: several times faster than many short rows of classes.
+        band = np.zeros((tile_height, columns.length * num_classes), np.float32)
+        windows = [
+            np.repeat(columns.window(column), num_classes) for column in range(len(columns.starts))
+        ]
         for row, start in enumerate(rows.starts):
             strip = picture[rows.pixels(row)]
-            vertical = rows.window(row)
+            vertical = rows.window(row)[:, None]
             for column, left in enumerate(columns.starts):
-                logits = self._run(strip[:, columns.pixels(column)])
-                first, end = columns.inside(column)
-                here = slice(first - left, end - left)
-                weights = vertical[:, None] * columns.window(column)[here]
-                band[:, first:end] += logits[:, here] * weights[:, :, None]
+                logits = self._run(strip.take(columns.pixels(column), axis=1))
+                weighted = logits.reshape(tile_height, tile_width * num_classes) * windows[column]
+                weighted *= vertical
+                first, end = (num_classes * pixel for pixel in columns.inside(column))
+                here = slice(first - num_classes * left, end - num_classes * left)
+                band[:, first:end] += weighted[:, here]
             first, end = rows.settled(row)
-            yield first, band[first - start : end - start]
+            settled = band[first - start : end - start]
+            yield first, settled.reshape(len(settled), columns.length, num_classes)
             # What the next row of tiles shares moves to the top.
             shared = tile_height - rows.step
             band[:shared] = band[rows.step :].copy()

@@ -6,6 +6,9 @@ import numpy as np
 
 from kdtasks.training.accuracy import counted
 
+# Pixels counted at once, as numbers of 8 bytes.
+_PART = 2**22
+
 
 def confusion_matrix(
     predicted: Any, labels: Any, num_classes: int, ignore_label: int | None = None
@@ -16,10 +19,15 @@ def confusion_matrix(
         predicted: integers of any shape, 0…num_classes − 1.
         labels: integers of the same shape; `ignore_label` counts nowhere.
     """
-    counts = counted(labels, ignore_label)
-    pairs = np.asarray(labels)[counts].astype(np.int64) * num_classes
-    pairs += np.asarray(predicted)[counts]
-    return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
+    labels, predicted = np.ravel(labels), np.ravel(predicted)
+    total = np.zeros(num_classes**2, np.int64)
+    for start in range(0, len(labels), _PART):
+        part = slice(start, start + _PART)
+        counts = counted(labels[part], ignore_label)
+        pairs = labels[part][counts].astype(np.int64) * num_classes
+        pairs += predicted[part][counts]
+        total += np.bincount(pairs, minlength=num_classes**2)
+    return total.reshape(num_classes, num_classes)
 
 
 def accuracy_of(confusion: np.ndarray) -> float:

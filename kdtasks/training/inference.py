@@ -1,6 +1,6 @@
 """Run a network over many pictures."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,24 @@ from kdtasks.models.multi_exit import MultiExitModel
 _BATCH, _PIXELS = 256, 2**21
 
 
+def pictures_a_pass(image_shape: Sequence[int], *, pictures: int, pixels: int) -> int:
+    """Return how many pictures [height, width, channels] are run at once, at least one.
+
+    Arguments:
+        pictures: at most so many.
+        pixels: of all of them together, at most so many.
+    """
+    return max(1, min(pictures, pixels // (image_shape[0] * image_shape[1])))
+
+
 class Predictor:
     """The compiled forward pass of a network; it follows the network's weights as they change."""
 
     def __init__(self, model: MultiExitModel, *, batch_size: int | None = None) -> None:
         """Arguments: batch_size is the number of pictures a pass; by default what memory holds."""
-        self._batch_size = batch_size or _pictures_a_pass(model)
+        self._batch_size = batch_size or pictures_a_pass(
+            model.input_shape, pictures=_BATCH, pixels=_PIXELS
+        )
 
         @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape), tf.uint8)])
         def forward(images: Tensor) -> list[Tensor]:
@@ -35,12 +47,12 @@ class Predictor:
         return [np.concatenate(exit_logits) for exit_logits in zip(*passes, strict=True)]
 
     def classes(self, images: Any) -> list[np.ndarray]:
-        """Return the answers of every exit, each int64 [N, …]; logits are not kept.
+        """Return the answers of every exit, each unsigned [N, …]; logits are not kept.
 
         Arguments:
             images: as for `logits`.
         """
-        passes = [[logits.argmax(axis=-1) for logits in one] for one in self._passes(images)]
+        passes = [[_answers(logits) for logits in one] for one in self._passes(images)]
         return [np.concatenate(answers) for answers in zip(*passes, strict=True)]
 
     def _passes(self, images: Any) -> Iterator[list[np.ndarray]]:
@@ -49,6 +61,6 @@ class Predictor:
             yield [logits.numpy() for logits in self._forward(batch)]
 
 
-def _pictures_a_pass(model: MultiExitModel) -> int:
-    height, width, _ = model.input_shape
-    return max(1, min(_BATCH, _PIXELS // (height * width)))
+def _answers(logits: np.ndarray) -> np.ndarray:
+    """The classes in as few bytes as they need: masks are large."""
+    return logits.argmax(axis=-1).astype(np.min_scalar_type(logits.shape[-1] - 1))

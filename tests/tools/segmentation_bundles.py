@@ -3,15 +3,12 @@
 Pictures are RGB, tiles have 8×12 pixels, and the classes are `red`, `green` and `blue`.
 """
 
-import dataclasses
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kdtasks.atomic import write_json
-from kdtasks.edge.manifest import Manifest
+from tests.tools.pixel_bundles import write_pixel_bundle
 
 SHAPE = (8, 12, 3)
 
@@ -42,25 +39,11 @@ def convert_colour_model(folder: Path, *, side: int = 1) -> bytes:
 
 def write_colour_bundle(folder: Path, content: bytes, **changes: Any) -> Path:
     """Write a bundle around a converted model, with changes to its manifest."""
-    manifest = Manifest(
-        name="colours",
-        variant="float32",
-        task="segmentation",
-        class_names=("red", "green", "blue"),
-        input={"shape": list(SHAPE), "dtype": "uint8", "range": [0, 255]},
-        segments=1,
-        score="max_probability",
-        temperatures=(1.0,),
-        thresholds=(),
-        calibration={},
-        macs=(864,),
-        bytes=len(content),
-        sha256=hashlib.sha256(content).hexdigest(),
-        dataset_sha256="0" * 64,
-        parameters={},
-        libraries={},
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model.tflite").write_bytes(content)
-    write_json(folder / "manifest.json", dataclasses.replace(manifest, **changes).to_json())
-    return folder
+    fields: dict[str, Any] = {
+        "name": "colours",
+        "task": "segmentation",
+        "class_names": ("red", "green", "blue"),
+        "input": {"shape": list(SHAPE), "dtype": "uint8", "range": [0, 255]},
+        "macs": (864,),
+    }
+    return write_pixel_bundle(folder, content, **(fields | changes))

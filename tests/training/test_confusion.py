@@ -29,6 +29,12 @@ def test_a_class_that_is_only_answered_counts():
     assert mean_iou(confusion_matrix([0, 0, 1, 1], [0, 0, 0, 0], 3)) == (0.5 + 0) / 2
 
 
+def test_many_pixels_are_counted_part_by_part(monkeypatch):
+    monkeypatch.setattr("kdtasks.training.confusion._PART", 3)
+    whole = confusion_matrix(ANSWER, MASK, 4, ignore_label=255)
+    assert whole.tolist() == [[2, 1, 0, 0], [1, 2, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
+
+
 LABELS = arrays.arrays(np.uint8, (4, 5), elements=st.sampled_from([0, 1, 2, 255]))
 ANSWERS = arrays.arrays(np.uint8, (4, 5), elements=st.integers(0, 2))
 

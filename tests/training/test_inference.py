@@ -7,7 +7,7 @@ import numpy as np
 from kdtasks.backend import tf
 from kdtasks.models.zoo import build
 from kdtasks.params.architecture import CnnParams
-from kdtasks.training.inference import Predictor
+from kdtasks.training.inference import Predictor, pictures_a_pass
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (11, 8, 8, 1), dtype=np.uint8)
 
@@ -29,10 +29,9 @@ def test_logits_of_every_exit_in_batches_of_any_size(tmp_path: Path):
 
 
 def test_large_pictures_come_in_small_batches():
-    for side, pictures in ((32, 256), (128, 128), (1024, 2), (2048, 1)):
-        network = CnnParams(name="cnn", filters=(1,), top="global_average")
-        model = build(network, input_shape=(side, side, 1), num_classes=2)
-        assert Predictor(model)._batch_size == pictures
+    for side, expected in ((32, 256), (128, 128), (1024, 2), (2048, 1)):
+        found = pictures_a_pass((side, side, 3), pictures=256, pixels=2**21)
+        assert found == expected
 
 
 def test_it_follows_the_weights_as_they_change():
