@@ -4,9 +4,10 @@ Needs a project that `dvc repro` has finished. Everything takes turns in one run
 
     python -m benchmarks.compression [PROJECT] [--onnx build/onnx/bin/python] [--quick]
 
-Rows: every variant's file in LiteRT, always to the last exit; the student it was made of as one
-`tf.function`; and in ONNX Runtime, float and int8, where `--onnx` names a Python that has it. That
-one needs an environment of its own, since nothing else here needs these packages:
+Rows: every variant's file in LiteRT, always to the last exit; a single teacher that was trained
+here, converted to float32; the student that variants were made of as one `tf.function`; and in ONNX
+Runtime, float and int8, where `--onnx` names a Python that has it. That one needs an environment of
+its own, since nothing else here needs these packages:
 
     python -m venv build/onnx && build/onnx/bin/pip install onnxruntime tf2onnx tensorflow tf-keras
 
@@ -15,6 +16,7 @@ LiteRT, float32 or int8, in the same run on the same thread.
 """
 
 import argparse
+import gzip
 import json
 import os
 import statistics
@@ -45,6 +47,7 @@ def main() -> None:
 
     from kdtasks.atomic import read_json
     from kdtasks.edge.segments import Segments
+    from kdtasks.export.litert import convert
     from kdtasks.models.saved import load_model
 
     files = sorted((options.project / "models/compress").glob("*/model.tflite"))
@@ -58,6 +61,14 @@ def main() -> None:
     calls: dict[str, Callable[[np.ndarray], object]] = {
         f"LiteRT {path.parent.name}": Segments(path).logits for path in files
     }
+    macs_of = {name: found["macs"][-1] for name, found in metrics.items()}
+    sizes = {f"LiteRT {path.parent.name}": _sizes(path.read_bytes()) for path in files}
+    if (options.project / "models/teacher/model.json").is_file():
+        teacher = load_model(options.project / "models/teacher")
+        content = convert(teacher, number_format="float32", representative=images[:1])
+        calls["LiteRT teacher"] = Segments(content).logits
+        macs_of["teacher"] = teacher.macs()[-1]
+        sizes["LiteRT teacher"] = _sizes(content)
     calls["tf.function"] = _tf_function(student)
     peaks = {f"peak {kind}": _peak(kind) for kind in ("float32", "int8")}
     every = calls | {name: call for name, (call, _) in peaks.items()}
@@ -70,7 +81,7 @@ def main() -> None:
     rows: dict[str, dict[str, Any]] = {}
     for name in calls:
         variant = name.removeprefix("LiteRT ")
-        macs = metrics.get(variant, {"macs": student.macs()})["macs"][-1]
+        macs = macs_of.get(variant, student.macs()[-1])
         kind = "int8" if variant.split("+")[-1] in _INT8 else "float32"
         rate = macs / medians[name] / 1e6
         rows[name] = {
@@ -78,6 +89,7 @@ def main() -> None:
             "p99_ms": float(np.percentile(times[name], 99)),
             "gmacs": rate,
             "share_of_peak": rate / peak[f"peak {kind}"],
+            **sizes.get(name, {}),
         }
     if options.onnx:
         for name, values in _onnx(options.onnx, student, images, turns).items():
@@ -98,6 +110,10 @@ def main() -> None:
     if not options.onnx:
         print("ONNX Runtime was not measured: --onnx names no Python that has it")
     print(json.dumps({"rows": rows, "peak_gmacs": peak, "turns": turns, "pictures": len(images)}))
+
+
+def _sizes(content: bytes) -> dict[str, int]:
+    return {"bytes": len(content), "gzip_bytes": len(gzip.compress(content, 9, mtime=0))}
 
 
 def _milliseconds(call: Callable[[Any], object], images: Any) -> list[float]:

@@ -174,3 +174,46 @@ def test_one_patch_under_two_masks_is_only_reported(
     assert len(source) == 12
     assert source.groups is not None
     assert len(np.unique(source.groups)) == 5
+
+
+def test_pictures_and_masks_of_every_kind_give_the_same_patches(
+    folder: Path, params: Callable[..., DataParams], noise: Callable[..., np.ndarray]
+) -> None:
+    before = load_source(params())
+    picture = Image.open(folder / "images" / "0.png")
+    grey = np.asarray(picture.convert("L"))
+    picture.convert("RGBA").save(folder / "images" / "0.png")
+    Image.fromarray(grey).convert("P").save(folder / "images" / "1.png")
+    Image.fromarray(grey.astype(np.uint16) * 257).save(folder / "images" / "2.png")
+    Image.open(folder / "masks" / "0.png").convert("RGBA").save(folder / "masks" / "0.png")
+    mask = Image.open(folder / "masks" / "1.png")
+    mask.convert("P", palette=Image.Palette.ADAPTIVE, colors=3).save(folder / "masks" / "1.png")
+    after = load_source(params())
+    assert np.array_equal(after.labels, before.labels)
+    assert np.array_equal(after.images[:2], before.images[:2])
+    for row in (2, 4):
+        expected = np.repeat(grey[:, :8, None], 3, axis=2)
+        assert np.array_equal(after.images[row], expected)
+
+
+def test_a_mask_of_sixteen_bits_is_no_mask_of_colours(
+    folder: Path, params: Callable[..., DataParams]
+) -> None:
+    Image.fromarray(np.zeros((8, 12), np.uint16)).save(folder / "masks" / "3.png")
+    message = r"masks/3\.png: a mask of mode I(;16)?, colours need 8 bits a channel"
+    with pytest.raises(DatasetError, match=message):
+        load_source(params())
+
+
+def test_a_single_picture_cannot_be_split(folder: Path, params: Callable[..., DataParams]) -> None:
+    for name in ("images", "masks"):
+        for number in range(1, 6):
+            (folder / name / f"{number}.png").unlink()
+    section = params()
+    source = load_source(section)
+    message = (
+        r"(?s)too few independent pictures \(duplicates, and patches of one picture, count once\): "
+        r"4 are needed.+class roof: 1.+class water: 1"
+    )
+    with pytest.raises(DatasetError, match=message):
+        split_source(source, section.split, seed=0)

@@ -187,3 +187,36 @@ def test_the_recipes_are_complete(tmp_path: Path):
     for recipe in RECIPES:
         (tmp_path / "params.yaml").write_bytes(recipe.read_bytes())
         assert load_project_params(tmp_path) == load_params(recipe)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        (
+            "student.exits",
+            ["up_1"],
+            r"student\.exits is \['up_1'\]; masks are answered by the whole",
+        ),
+        ("train.loss.cross_entropy", 0.0, "cross_entropy, dice and focal are all 0; give one"),
+        ("train.loss.focal_gamma", 0.5, r"train\.loss\.focal_gamma: got 0\.5"),
+        ("train.loss.class_weights", "even", r"train\.loss\.class_weights: got 'even'"),
+        ("targets.top_classes", 0, r"targets\.top_classes: got 0"),
+    ],
+)
+def test_what_masks_cannot_have_is_refused(key: str, value: Any, message: str):
+    content: Any = load_params(ROOT / "recipes" / "unet-aerial.yaml").model_dump()
+    content["train"]["loss"]["dice"] = 0.0
+    *outer, last = key.split(".")
+    section = content
+    for part in outer:
+        section = section[part]
+    section[last] = value
+    with pytest.raises(ParamsError, match=message):
+        parse_params(content)
+
+
+def test_an_online_teacher_stores_no_classes(changed: Callable[..., dict[str, Any]]):
+    content = changed("targets.mode", "online")
+    content["targets"]["top_classes"] = 2
+    with pytest.raises(ParamsError, match="top_classes is 2, mode online, which stores no answers"):
+        parse_params(content)

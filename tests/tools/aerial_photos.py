@@ -34,7 +34,7 @@ def write_photos(folder: Path, *, count: int = 10, seed: int = 0) -> None:
 
 
 def mask_params(content: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Turn the content of a recipe of classification into one of these photos, as small as can be."""
+    """Turn the content of a recipe of classification into a tiny one of these photos."""
     unet = {"name": "unet", "dropout": 0.0, "batch_normalization": True}
     return content | {
         "recipe": "masks",
