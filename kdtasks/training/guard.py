@@ -6,10 +6,11 @@ import numpy as np
 
 from kdtasks.errors import TrainingError
 
-# What is said of masks, and what helps there besides.
-_PIXELS = (
-    "pixel",
-    "; classes that are rare count for more with train.loss.class_weights: balanced or a Dice loss",
+# A few stray pixels do not make a mask.
+_NEARLY_ALL = 0.9999
+# What helps there besides.
+_FOR_MASKS = (
+    "; rare classes count for more with train.loss.class_weights: balanced, or by train.loss.dice"
 )
 
 
@@ -39,17 +40,22 @@ class Guard:
     def check_predictions(self, predicted: np.ndarray, *, epoch: int) -> None:
         """Raise TrainingError if too many epochs in a row predicted a single class.
 
+        A mask of one class may have a stray pixel in ten thousand of another.
+
         Arguments:
             predicted: integers of any shape, the classes predicted on the validation split.
         """
-        classes = np.unique(predicted)
-        collapsed = self._num_classes > 1 and len(classes) == 1
+        counts = np.bincount(np.ravel(predicted), minlength=self._num_classes)
+        share = counts.max() / counts.sum()
+        collapsed = self._num_classes > 1 and share >= (1 if predicted.ndim == 1 else _NEARLY_ALL)
         self.collapsed_epochs = self.collapsed_epochs + 1 if collapsed else 0
         if self.collapsed_epochs >= self._patience:
             first = epoch - self.collapsed_epochs + 1
-            what, rest = ("picture", "") if predicted.ndim == 1 else _PIXELS
+            what, rest = "every validation picture", ""
+            if predicted.ndim > 1:
+                what, rest = f"{share:.2%} of the validation pixels", _FOR_MASKS
             raise TrainingError(
-                f"epochs {first} to {epoch} predicted class {classes[0]} for "
-                f"every validation {what}; lower the learning rate, use batch normalisation, or "
+                f"epochs {first} to {epoch} predicted class {counts.argmax()} for "
+                f"{what}; lower the learning rate, use batch normalisation, or "
                 f"raise train.guard_epochs if so slow a start is expected{rest}"
             )

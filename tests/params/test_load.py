@@ -199,7 +199,7 @@ def test_the_recipes_are_complete(tmp_path: Path):
         ),
         ("train.loss.cross_entropy", 0.0, "cross_entropy, dice and focal are all 0; give one"),
         ("train.loss.focal_gamma", 0.5, r"train\.loss\.focal_gamma: got 0\.5"),
-        ("train.loss.class_weights", "even", r"train\.loss\.class_weights: got 'even'"),
+        ("train.loss.class_weights", "even", r"train\.loss\.class_weights: got \"even\""),
         ("targets.top_classes", 0, r"targets\.top_classes: got 0"),
     ],
 )

@@ -53,3 +53,24 @@ def test_a_dataset_of_one_class_cannot_collapse():
 def test_masks_collapse_as_well():
     with pytest.raises(TrainingError, match="epochs 1 to 1 predicted class 0"):
         Guard(patience=1, num_classes=2).check_predictions(np.zeros((2, 4, 4), int), epoch=1)
+
+
+def test_masks_of_one_class_stop_even_with_a_stray_pixel():
+    masks = np.zeros((2, 100, 100), np.int64)
+    masks[0, 3, 4] = 1
+    guard = Guard(patience=2, num_classes=5)
+    guard.check_predictions(masks, epoch=1)
+    message = (
+        r"epochs 1 to 2 predicted class 0 for 100\.00% of the validation pixels; .+"
+        r"train\.loss\.class_weights: balanced"
+    )
+    with pytest.raises(TrainingError, match=message):
+        guard.check_predictions(masks, epoch=2)
+
+
+def test_a_mask_with_some_pixels_of_another_class_is_none_of_one():
+    masks = np.zeros((2, 100, 100), np.int64)
+    masks[0, 3, :4] = 1
+    guard = Guard(patience=1, num_classes=5)
+    guard.check_predictions(masks, epoch=1)
+    assert guard.collapsed_epochs == 0
