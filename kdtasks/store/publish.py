@@ -4,7 +4,6 @@ Contents go first, the manifest last: a publisher that dies leaves contents that
 """
 
 import dataclasses
-import hashlib
 import itertools
 import os
 import secrets
@@ -15,13 +14,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kdtasks.errors import StoreConflictError, StoreError
+from kdtasks.store.background import in_background
 from kdtasks.store.disk import disk_errors
 from kdtasks.store.keys import SigningKey
 from kdtasks.store.layout import BLOBS, blob_key
 from kdtasks.store.names import check_name
-from kdtasks.store.objects import PART_BYTES, Entry, Objects, Source
+from kdtasks.store.objects import PART_BYTES, Entry, Objects
 from kdtasks.store.paths import problem_of_path, problem_of_paths
 from kdtasks.store.sealing import signer_of
+from kdtasks.store.source import Claim, Source, hash_file
 from kdtasks.store.transfers import Transfers
 from kdtasks.store.version import StoredFile, Version
 from kdtasks.store.versions import FoundVersion, create_version, fetch_version, list_numbers
@@ -84,10 +85,12 @@ def publish_files(
     """Publish files that `read_folder` has hashed; all else as for `publish`."""
     check_name(name)
     transfers = transfers or Transfers()
-    objects.check_conditions()
-    contents = {source.sha256: source for source in sources.values()}
+    objects.begin_writing()  # contents need no conditions: they are named after their hashes
+    list_now = in_background(lambda: list_numbers(objects, name))
+    # of two files that are the same the one that was not hashed yet, which sending hashes
+    contents = {one.sha256: one for one in sorted(sources.values(), key=_is_claimed)}
     uploaded, refreshed = _send_missing(objects, contents, transfers)
-    numbers = list_numbers(objects, name)
+    numbers = list_now()
     files = tuple(StoredFile(path, source.size, source.sha256) for path, source in sources.items())
     if numbers:
         newest = fetch_version(objects, name, numbers[-1])
@@ -107,15 +110,20 @@ def publish_files(
         signing_key,
     )
     # what was old when it was found, gc may have deleted before it could see the manifest
-    uploaded += _send_missing(objects, {one: contents[one] for one in refreshed}, transfers)[0]
+    sent = {one: contents[one]._replace(claimed_by=None) for one in refreshed}
+    uploaded += _send_missing(objects, sent, transfers)[0]
     return Published(found, is_new=True, uploaded=uploaded)
 
 
-def read_folder(folder: Path) -> dict[str, Source]:
+def read_folder(folder: Path, claim: Claim | None = None) -> dict[str, Source]:
     """Hash all files of a folder.
 
     Links to files count as files, since DVC may link its outputs; links to folders and anything
     else that is no file are refused.
+
+    Arguments:
+        claim: of the hash of one file, which is believed for now if the file is large: publishing
+            hashes it while it is being sent, and names it only if the claim holds.
 
     Returns: path inside the folder, with slashes, to file; in the order of the paths.
 
@@ -128,7 +136,7 @@ def read_folder(folder: Path) -> dict[str, Source]:
     sources: dict[str, Source] = {}
 
     def read(inside: str) -> None:
-        sources[inside] = _hash(paths[inside])
+        sources[inside] = _read(paths[inside], claim if claim and claim.path == inside else None)
 
     with disk_errors("reading the bundle", folder):
         for path in sorted(folder.rglob("*")):
@@ -174,11 +182,14 @@ def _send_missing(
 def _look(
     objects: Objects, sources: Iterable[Source], transfers: Transfers
 ) -> tuple[set[str], list[Source]]:
-    """Find what the store has but was old, and is dated anew now, and what it lacks."""
+    """Find what the store has but was old, and is dated anew now, and what it lacks.
+
+    What it has is not sent, so it is hashed here if it was not hashed yet.
+    """
     sources = list(sources)
     old: set[str] = set()
     missing: list[Source] = []
-    fresh = objects.now() - GRACE / 2
+    found: list[tuple[Source, Entry]] = []
     listed = _list_blobs(objects, len(sources))
 
     def look(source: Source) -> None:
@@ -186,14 +197,23 @@ def _look(
         entry = listed.get(key) if listed is not None else objects.stat(key)
         if entry is None or entry.size != source.size:
             missing.append(source)
-        elif entry.modified < fresh:
+        else:
+            found.append((source, entry))
+
+    def rely(source: Source, entry: Entry, fresh: datetime) -> None:
+        with disk_errors("reading the bundle", source.path.parent):
+            source.confirmed()
+        if entry.modified < fresh:
             old.add(source.sha256)
             try:
-                objects.touch(key)
+                objects.touch(blob_key(source.sha256))
             except StoreError:  # gone, or too large for this server to copy
                 missing.append(source)
 
     transfers.run(look, sources)
+    if found:
+        fresh = objects.now() - GRACE / 2
+        transfers.run(lambda one: rely(*one, fresh), found)
     return old, missing
 
 
@@ -237,8 +257,12 @@ def _create(objects: Objects, version: Version, signing_key: SigningKey | None) 
     )
 
 
-def _hash(path: Path) -> Source:
+def _read(path: Path, claim: Claim | None) -> Source:
     status = path.stat()
-    with path.open("rb", buffering=0) as file:
-        digest = hashlib.file_digest(file, "sha256")
-    return Source(path, status.st_size, digest.hexdigest(), status.st_mtime_ns)
+    if claim and status.st_size > PART_BYTES:
+        return Source(path, status.st_size, claim.sha256, status.st_mtime_ns, claim.by)
+    return Source(path, status.st_size, hash_file(path), status.st_mtime_ns)
+
+
+def _is_claimed(source: Source) -> bool:
+    return source.claimed_by is not None

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from kdtasks.errors import StoreError, StoreMissingError, StoreUnreachableError
-from kdtasks.store import bucket
+from kdtasks.store import bucket_reader
 from kdtasks.store.address import parse_address
 from kdtasks.store.collection import collect
 from kdtasks.store.layout import BLOBS, PROBES
-from kdtasks.store.objects import PART_BYTES, Objects, Source, open_objects
+from kdtasks.store.objects import PART_BYTES, Objects, open_objects
 from kdtasks.store.publish import GRACE
+from kdtasks.store.source import Source
 from kdtasks.store.transfers import Transfers
 
 BUCKET = "bucket"
@@ -152,8 +153,8 @@ def test_what_others_have_put_there_meanwhile_stays(objects: Any, monkeypatch: p
 def test_tags_that_are_no_md5_are_not_compared(
     objects: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    conditions = objects._conditions._replace(tags_are_md5=False)
-    monkeypatch.setitem(objects.__dict__, "_conditions", conditions)
+    conditions = objects._conditions.result()._replace(tags_are_md5=False)
+    monkeypatch.setattr(objects._conditions, "result", lambda: conditions)
     put = objects._client.put_object
     monkeypatch.setattr(objects._client, "put_object", lambda **a: {**put(**a), "ETag": '"other"'})
     send(objects, "blobs/a", source(tmp_path, b"content"))
@@ -162,7 +163,7 @@ def test_tags_that_are_no_md5_are_not_compared(
 
 def test_a_record_that_is_far_too_large_is_not_read(objects: Any, monkeypatch: pytest.MonkeyPatch):
     objects.create("models/a", b"12345")
-    monkeypatch.setattr(bucket, "RECORD_BYTES", 4)
+    monkeypatch.setattr(bucket_reader, "RECORD_BYTES", 4)
     with pytest.raises(StoreError, match="models/a has 5 bytes, which no record has"):
         objects.read("models/a")
 
