@@ -36,8 +36,7 @@ def publish(
     """Publish a bundle as the next version of a model."""
     from kdtasks.edge.manifest import read_manifest
     from kdtasks.store.background import in_background
-    from kdtasks.store.bundle import model_claim, publish_bundle
-    from kdtasks.store.publish import read_folder
+    from kdtasks.store.reading import model_claim, read_folder
 
     manifest = read_manifest(bundle)
     # while all else is imported and opened
@@ -45,6 +44,7 @@ def publish(
 
     from kdtasks.commands.store_settings import find_address
     from kdtasks.commands.store_tables import moved_line, published_line
+    from kdtasks.store.bundle import publish_bundle
     from kdtasks.store.keys import load_signing_key
     from kdtasks.store.objects import open_objects
     from kdtasks.store.progress import show_progress

@@ -61,9 +61,11 @@ class BucketObjects(BucketReader):
             )
             return
         source = source.confirmed()
+        sha256 = source.sha256 if self._checks_contents.result() else None
+        self._conditions.check()
         data = source.path.read_bytes()
         source.check_unchanged()
-        self._put(key, data, source.sha256)
+        self._put(key, data, sha256)
         on_bytes(len(data))
 
     def begin_writing(self) -> None:
@@ -96,8 +98,9 @@ class BucketObjects(BucketReader):
 
     def _find_conditions(self) -> Conditions:
         def put(key: str, data: bytes, **condition: str) -> str:
+            at = {**self._at(key), **condition}
             try:
-                return self._send(self._client.put_object, {**self._at(key), **condition}, data)
+                return self._send(self._client.put_object, at, data, check_tag=False)
             except _DoubtfulError:
                 raise StoreUnreachableError(
                     f"{self._endpoint} broke off; run the same command again"
@@ -112,11 +115,9 @@ class BucketObjects(BucketReader):
 
     def _put(self, key: str, data: bytes, sha256: str | None = None, **condition: str) -> str:
         """Send a small object, and look what has arrived where the answer leaves doubts."""
-        arguments = {**self._at(key), **condition}
+        at = {**self._at(key), **condition}
         try:
-            if sha256:
-                return self._send_content(self._client.put_object, arguments, data, sha256)
-            return self._send_record(self._client.put_object, arguments, data)
+            return self._send(self._client.put_object, at, data, sha256)
         except _DoubtfulError as doubtful:
             found = self.read(key)
             if found.data == data:
@@ -133,55 +134,35 @@ class BucketObjects(BucketReader):
     ) -> str:
         """Send a part, and once more where the answer leaves doubts."""
         for _ in range(ATTEMPTS):
+            self._conditions.check()  # send no more to a server that turns out to be of no use
             with contextlib.suppress(_DoubtfulError):
-                return self._send_content(operation, arguments, data)
+                return self._send(operation, arguments, data)
         raise StoreUnreachableError(
             f"a part of {arguments['Key']} arrives damaged at {self._endpoint} every time; look at "
             "the network"
         )
-
-    def _send_content(
-        self,
-        operation: Callable[..., dict[str, Any]],
-        arguments: dict[str, Any],
-        data: bytes,
-        sha256: str | None = None,
-    ) -> str:
-        """Send a body signed by its hash, which costs less than an MD5, if the server checks it.
-
-        It need not be known by now that conditions are heeded, but no more is sent to a server
-        that is known not to.
-        """
-        if not self._checks_contents.result():
-            return self._send_record(operation, arguments, data)
-        self._conditions.check()
-        digest = sha256 or hashlib.sha256(data).hexdigest()
-        with self._explained(arguments["Key"]):
-            answer = operation(**arguments, Body=data, **known(digest))
-        tag = str(answer.get("ETag", "")).strip('"')
-        if not tag:
-            raise _DoubtfulError(tag)
-        return tag
-
-    def _send_record(
-        self, operation: Callable[..., dict[str, Any]], arguments: dict[str, Any], data: bytes
-    ) -> str:
-        """Send a body with its MD5, and compare the tag that comes back with it."""
-        tags_are_md5 = self._conditions.result().tags_are_md5
-        return self._send(operation, arguments, data, tags_are_md5)
 
     def _send(
         self,
         operation: Callable[..., dict[str, Any]],
         arguments: dict[str, Any],
         data: bytes,
-        tags_are_md5: bool = False,
+        sha256: str | None = None,
+        check_tag: bool = True,
     ) -> str:
-        digest = hashlib.md5(data, usedforsecurity=False)
-        md5 = base64.b64encode(digest.digest()).decode("ascii")
+        """Send a body signed by the hash given, or else with its MD5, and give the tag.
+
+        An MD5 is also compared with the tag, since there are servers that do not look at it.
+        """
+        expected, checksum = "", known(sha256) if sha256 else {}
+        if not checksum:
+            md5 = hashlib.md5(data, usedforsecurity=False)
+            expected = md5.hexdigest() if check_tag else ""
+            checksum["ContentMD5"] = base64.b64encode(md5.digest()).decode("ascii")
         with self._explained(arguments["Key"]):
-            answer = operation(**arguments, Body=data, ContentMD5=md5)
+            answer = operation(**arguments, Body=data, **checksum)
         tag = str(answer.get("ETag", "")).strip('"')
-        if not tag or (tags_are_md5 and tag != digest.hexdigest()):
+        is_other = expected not in ("", tag) and self._conditions.result().tags_are_md5
+        if not tag or is_other:
             raise _DoubtfulError(tag)
         return tag

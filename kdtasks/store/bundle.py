@@ -1,6 +1,5 @@
 """Publish a bundle, once it is sure that a device can load it."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,17 +8,9 @@ from kdtasks.errors import BundleError
 from kdtasks.store.keys import SigningKey
 from kdtasks.store.objects import Objects
 from kdtasks.store.publish import Published, publish_files
-from kdtasks.store.source import Claim, Source
+from kdtasks.store.reading import MODEL
+from kdtasks.store.source import Source
 from kdtasks.store.transfers import Transfers
-
-_MODEL = "model.tflite"
-_HASH = re.compile(r"[0-9a-f]{64}")
-
-
-def model_claim(manifest: Manifest) -> Claim | None:
-    """What a bundle's manifest says of its model's content; null if that is no SHA-256."""
-    is_hash = isinstance(manifest.sha256, str) and _HASH.fullmatch(manifest.sha256)
-    return Claim(_MODEL, manifest.sha256, "manifest.json") if is_hash else None
 
 
 def publish_bundle(
@@ -65,7 +56,7 @@ def check_bundle(folder: Path, manifest: Manifest, sources: Mapping[str, Source]
     Raises:
         BundleError: the model is missing, or is another one.
     """
-    path = folder / _MODEL
+    path = folder / MODEL
     if path.name not in sources:
         raise BundleError(f"{path} is not there; export the bundle again")
     found = sources[path.name].sha256

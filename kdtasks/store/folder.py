@@ -80,7 +80,7 @@ class FolderObjects:
                 os.fsync(copy.fileno())
             if found.hexdigest() != source.sha256:
                 source.check_unchanged()
-                source.check_claim(found.hexdigest())
+                source.confirmed()
                 raise StoreError(f"{source.path} was not read as it was before; check its disk")
             partial.replace(self.root / key)
 

@@ -5,7 +5,6 @@ Contents go first, the manifest last: a publisher that dies leaves contents that
 
 import dataclasses
 import itertools
-import os
 import secrets
 import time
 from collections.abc import Iterable, Mapping
@@ -20,9 +19,9 @@ from kdtasks.store.keys import SigningKey
 from kdtasks.store.layout import BLOBS, blob_key
 from kdtasks.store.names import check_name
 from kdtasks.store.objects import PART_BYTES, Entry, Objects
-from kdtasks.store.paths import problem_of_path, problem_of_paths
+from kdtasks.store.reading import read_folder
 from kdtasks.store.sealing import signer_of
-from kdtasks.store.source import Claim, Source, hash_file
+from kdtasks.store.source import Source
 from kdtasks.store.transfers import Transfers
 from kdtasks.store.version import StoredFile, Version
 from kdtasks.store.versions import FoundVersion, create_version, fetch_version, list_numbers
@@ -87,7 +86,7 @@ def publish_files(
     transfers = transfers or Transfers()
     objects.begin_writing()  # contents need no conditions: they are named after their hashes
     list_now = in_background(lambda: list_numbers(objects, name))
-    # of two files that are the same the one that was not hashed yet, which sending hashes
+    # of two files that claim to be the same the one whose hash is to be confirmed yet
     contents = {one.sha256: one for one in sorted(sources.values(), key=_is_claimed)}
     uploaded, refreshed = _send_missing(objects, contents, transfers)
     numbers = list_now()
@@ -110,50 +109,9 @@ def publish_files(
         signing_key,
     )
     # what was old when it was found, gc may have deleted before it could see the manifest
-    sent = {one: contents[one]._replace(claimed_by=None) for one in refreshed}
+    sent = {one: contents[one]._replace(hashing=None) for one in refreshed}
     uploaded += _send_missing(objects, sent, transfers)[0]
     return Published(found, is_new=True, uploaded=uploaded)
-
-
-def read_folder(folder: Path, claim: Claim | None = None) -> dict[str, Source]:
-    """Hash all files of a folder.
-
-    Links to files count as files, since DVC may link its outputs; links to folders and anything
-    else that is no file are refused.
-
-    Arguments:
-        claim: of the hash of one file, which is believed for now if the file is large: publishing
-            hashes it while it is being sent, and names it only if the claim holds.
-
-    Returns: path inside the folder, with slashes, to file; in the order of the paths.
-
-    Raises:
-        StoreError: the folder is missing or empty, or holds what cannot be published.
-    """
-    if not folder.is_dir():
-        raise StoreError(f"{folder} is no folder; give the folder of a bundle")
-    paths: dict[str, Path] = {}
-    sources: dict[str, Source] = {}
-
-    def read(inside: str) -> None:
-        sources[inside] = _read(paths[inside], claim if claim and claim.path == inside else None)
-
-    with disk_errors("reading the bundle", folder):
-        for path in sorted(folder.rglob("*")):
-            if path.is_dir() and not path.is_symlink():
-                continue
-            inside = path.relative_to(folder).as_posix()
-            problem = problem_of_path(inside)
-            if not path.is_file():
-                problem = "it is a link to a folder, or no file; a bundle consists of files"
-            if problem:
-                raise StoreError(f"{path} cannot be published: {problem}; rename or remove it")
-            paths[inside] = path
-        Transfers(os.cpu_count() or 1).run(read, paths)
-    problem = problem_of_paths(sources) or (None if sources else "it is empty")
-    if problem:
-        raise StoreError(f"{folder} cannot be published: {problem}")
-    return dict(sorted(sources.items()))
 
 
 def _send_missing(
@@ -184,7 +142,7 @@ def _look(
 ) -> tuple[set[str], list[Source]]:
     """Find what the store has but was old, and is dated anew now, and what it lacks.
 
-    What it has is not sent, so it is hashed here if it was not hashed yet.
+    A content that is not sent, since the store has it, is relied on only once it is confirmed.
     """
     sources = list(sources)
     old: set[str] = set()
@@ -257,12 +215,5 @@ def _create(objects: Objects, version: Version, signing_key: SigningKey | None) 
     )
 
 
-def _read(path: Path, claim: Claim | None) -> Source:
-    status = path.stat()
-    if claim and status.st_size > PART_BYTES:
-        return Source(path, status.st_size, claim.sha256, status.st_mtime_ns, claim.by)
-    return Source(path, status.st_size, hash_file(path), status.st_mtime_ns)
-
-
 def _is_claimed(source: Source) -> bool:
-    return source.claimed_by is not None
+    return source.hashing is not None

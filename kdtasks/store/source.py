@@ -1,10 +1,12 @@
 """A file to upload, and the hash that its content is known by."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from kdtasks.errors import BundleError, StoreError
+from kdtasks.store.background import in_background
 
 
 class Claim(NamedTuple):
@@ -15,6 +17,13 @@ class Claim(NamedTuple):
     by: str  # who says so, for errors
 
 
+class Hashing(NamedTuple):
+    """A hash that is being computed, and is only claimed meanwhile."""
+
+    claimed_by: str
+    wait: Callable[[], str]  # gives the hash, hex
+
+
 class Source(NamedTuple):
     """A file to upload, as it was when its hash was taken."""
 
@@ -22,9 +31,9 @@ class Source(NamedTuple):
     size: int
     sha256: str
     modified_ns: int
-    # Who says that this is its hash, where nobody has computed it yet: then whoever sends the
-    # content computes it on the way, and whoever relies on a copy of it does so before.
-    claimed_by: str | None = None
+    # While this is there the hash is a claim: the content may be sent, but neither it nor a copy
+    # that the store has may be relied on before `confirmed`.
+    hashing: Hashing | None = None
 
     def check_unchanged(self) -> None:
         """Make sure that the file still is the one that was hashed.
@@ -38,33 +47,38 @@ class Source(NamedTuple):
                 f"{self.path} was changed while it was being published; publish it again"
             )
 
-    def check_claim(self, found: str) -> None:
-        """Compare a hash that was claimed with the one that was computed.
-
-        Raises:
-            BundleError: it is another.
-        """
-        if self.claimed_by and found != self.sha256:
-            raise BundleError(
-                f"{self.path} has the SHA-256 {found}, {self.claimed_by} says {self.sha256}; "
-                "export the bundle again"
-            )
-
     def confirmed(self) -> "Source":
-        """Compute a hash that was only claimed so far.
+        """Wait until its hash is known and not only claimed.
 
         Raises:
-            BundleError: it is another.
+            BundleError: it is another than was claimed.
             StoreError: the file was written to meanwhile.
         """
-        if not self.claimed_by:
+        if self.hashing is None:
             return self
-        self.check_claim(hash_file(self.path))
+        found = self.hashing.wait()
         self.check_unchanged()
-        return self._replace(claimed_by=None)
+        if found != self.sha256:
+            raise BundleError(
+                f"{self.path} has the SHA-256 {found}, {self.hashing.claimed_by} says "
+                f"{self.sha256}; export the bundle again"
+            )
+        return self._replace(hashing=None)
 
 
-def hash_file(path: Path) -> str:
-    """Give the SHA-256 of a file, hex."""
+def read_source(path: Path) -> Source:
+    """Hash a file."""
+    status = path.stat()
+    return Source(path, status.st_size, _hash(path), status.st_mtime_ns)
+
+
+def claimed_source(path: Path, claim: Claim) -> Source:
+    """Begin to hash a file whose hash is claimed."""
+    status = path.stat()
+    hashing = Hashing(claim.by, in_background(lambda: _hash(path)))
+    return Source(path, status.st_size, claim.sha256, status.st_mtime_ns, hashing)
+
+
+def _hash(path: Path) -> str:
     with path.open("rb", buffering=0) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -12,6 +12,7 @@ import pytest
 from kdtasks.errors import StoreError, StoreMissingError, StoreUnreachableError
 from kdtasks.store import bucket_reader
 from kdtasks.store.address import parse_address
+from kdtasks.store.background import Background
 from kdtasks.store.collection import collect
 from kdtasks.store.layout import BLOBS, PROBES
 from kdtasks.store.objects import PART_BYTES, Objects, open_objects
@@ -133,6 +134,70 @@ def test_what_arrives_damaged_is_noticed(
     with pytest.raises(StoreError, match=r"arrive[sd] damaged|is not what was sent"):
         send(objects, "blobs/a", source(tmp_path, os.urandom(size)))
     assert objects.stat("blobs/a") is None
+
+
+@ON_A_REAL_SERVER
+def test_a_server_compares_a_content_with_the_name_it_gets(objects: Any, tmp_path: Path):
+    """Even where nothing else tells that a file is not any more what it was."""
+    hashed = source(tmp_path, b"content")
+    hashed.path.write_bytes(b"changed")
+    os.utime(hashed.path, ns=(hashed.modified_ns, hashed.modified_ns))
+    with pytest.raises(StoreError, match=r"what arrived at http.* is not what was sent"):
+        send(objects, "blobs/a", hashed)
+    assert objects.stat("blobs/a") is None
+
+
+@pytest.mark.parametrize("size", [100, PART_BYTES + 1])
+def test_bodies_are_signed_by_their_hash_or_carry_their_md5(
+    objects: Any, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+):
+    """Every body has one of them; the hash is known, so it costs nothing."""
+    sent: list[dict[str, str]] = []
+
+    def remember(request: Any, **_: Any) -> None:
+        if request.body:
+            names = ("Content-MD5", "X-Amz-Content-SHA256", "x-amz-checksum-sha256")
+            sent.append({name: request.headers.get(name) for name in names})
+
+    is_checked = objects._checks_contents.result()
+    objects._client.meta.events.register("before-send.s3.PutObject", remember)
+    objects._client.meta.events.register("before-send.s3.UploadPart", remember)
+    file = source(tmp_path, os.urandom(size))
+    send(objects, "blobs/a", file)
+    for headers in sent:
+        assert headers["x-amz-checksum-sha256"] is None
+        if is_checked and size < PART_BYTES:
+            assert headers["Content-MD5"] is None
+            assert headers["X-Amz-Content-SHA256"].decode() == file.sha256
+        else:
+            assert headers["Content-MD5"]
+            assert headers["X-Amz-Content-SHA256"].decode() == "UNSIGNED-PAYLOAD"
+    assert len(sent) == (1 if size < PART_BYTES else 2)
+
+
+def test_whether_contents_are_checked_is_found_out(objects: Any, request: Any, prefix: str):
+    """moto looks at no hash of a body; nothing stays of the question."""
+    assert objects._checks_contents.result() == ("ceph" in request.node.callspec.id)
+    objects.check_conditions()
+    assert list(objects.list("")) == []
+
+
+@pytest.mark.parametrize("size", [100, 3 * PART_BYTES])
+def test_no_more_is_sent_to_a_server_that_does_not_heed_conditions(
+    objects: Any, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+):
+    def refuse() -> Any:
+        raise StoreError("the server does not heed conditional writes")
+
+    objects._conditions = Background(refuse)
+    objects.begin_writing()
+    objects._conditions.finish()
+    with pytest.raises(StoreError, match="does not heed conditional writes"):
+        send(objects, "blobs/a", source(tmp_path, os.urandom(size)))
+    with pytest.raises(StoreError, match="does not heed conditional writes"):
+        objects.create("models/a", b"1")
+    assert list(objects.list("")) == []
+    assert uploads(objects, prefix) == []
 
 
 def test_what_others_have_put_there_meanwhile_stays(objects: Any, monkeypatch: pytest.MonkeyPatch):
