@@ -34,11 +34,11 @@ def publish(
     signing_key: SigningOption = None,
 ) -> None:
     """Publish a bundle as the next version of a model."""
-    from kdtasks.edge.manifest import read_manifest
+    from kdtasks.commands.bundle_folder import open_bundle
     from kdtasks.store.background import in_background
     from kdtasks.store.reading import model_claim, read_folder
 
-    manifest = read_manifest(bundle)
+    manifest = open_bundle(bundle)
     # while all else is imported and opened
     read = in_background(lambda: read_folder(bundle, model_claim(manifest)))
 
