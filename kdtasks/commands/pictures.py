@@ -8,7 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from kdtasks.datasets.picture import SUFFIXES, fit_picture, read_picture, strict_decoding
+from kdtasks.datasets.picture import (
+    FORMATS,
+    SUFFIXES,
+    fit_picture,
+    read_picture,
+    strict_decoding,
+)
 from kdtasks.errors import DatasetError
 
 _MOST_PIXELS = 400_000_000
@@ -58,7 +64,7 @@ def read_pixels(path: Path, shape: tuple[int, ...]) -> np.ndarray:
                 return pixels
             return fit_picture(pixels, image_size=(height, width), channels=channels)
         with strict_decoding():
-            return read_picture(path, image_size=(height, width), channels=channels)
+            return _read_file(path, image_size=(height, width), channels=channels)
 
 
 def read_whole(path: Path, channels: int) -> np.ndarray:
@@ -80,7 +86,7 @@ def read_whole(path: Path, channels: int) -> np.ndarray:
         PIL.Image.MAX_IMAGE_PIXELS = _MOST_PIXELS
         try:
             with strict_decoding():
-                return read_picture(path, image_size=None, channels=channels)
+                return _read_file(path, image_size=None, channels=channels)
         finally:
             PIL.Image.MAX_IMAGE_PIXELS = limit
 
@@ -97,6 +103,21 @@ def _pillow_or_array(shape: Sequence[Any]) -> Iterator[None]:
             "decoding and resizing need Pillow, which kdtasks[pipeline] brings: pip install "
             f"pillow, or give .npy files of uint8 [{', '.join(map(str, shape))}]"
         ) from None
+
+
+def _read_file(path: Path, *, image_size: tuple[int, int] | None, channels: int) -> np.ndarray:
+    """Read a picture; of a file that no decoder knows, say what it is."""
+    from PIL import UnidentifiedImageError
+
+    try:
+        return read_picture(path, image_size=image_size, channels=channels)
+    except DatasetError as error:
+        if not isinstance(error.__context__, UnidentifiedImageError):
+            raise
+        with path.open("rb") as file:
+            head = file.read(12)
+        found = f"it begins with {head!r}" if head else "it is empty"
+        raise DatasetError(f"{error}: {found}; give one of {', '.join(FORMATS)}") from None
 
 
 def _read_array(path: Path) -> np.ndarray:

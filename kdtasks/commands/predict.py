@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from kdtasks.commands.bundle_folder import open_bundle
 from kdtasks.commands.pictures import find_pictures, read_pixels
-from kdtasks.edge.manifest import read_manifest
 from kdtasks.edge.model import Model, Prediction
 from kdtasks.errors import BundleError, DatasetError
 
@@ -52,9 +52,10 @@ def run_predict(bundle: Path, names: Sequence[str], options: PredictOptions) -> 
         names: as for `find_pictures`.
 
     Raises:
-        BundleError: the bundle cannot be used, or an option is for another task.
+        BundleError: the bundle cannot be used or is a folder of bundles, or an option is for
+            another task.
     """
-    if read_manifest(bundle).task == "segmentation":
+    if open_bundle(bundle).task == "segmentation":
         from kdtasks.commands.predict_masks import predict_masks
 
         if options.thresholds is not None:

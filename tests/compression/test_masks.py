@@ -141,7 +141,8 @@ def trained():
 
 
 @pytest.mark.parametrize(
-    ("number_format", "types", "agreement"), [("int8", "int8", 0.95), ("int16x8", "int16", 0.97)]
+    ("number_format", "types", "agreement"),
+    [("int8", "int8", 0.95), pytest.param("int16x8", "int16", 0.97, marks=pytest.mark.slow)],
 )
 def test_a_trained_unet_stays_itself_in_whole_numbers(number_format, types, agreement, trained):
     from kdtasks.compression.exported import trial
