@@ -55,8 +55,9 @@ def _arrays(source: Source, rows: np.ndarray) -> dict[str, np.ndarray]:
         kind: np.ascontiguousarray(array[rows])
         for kind, array in (("images", source.images), ("labels", source.labels))
     }
-    if source.task == "segmentation" and source.groups is not None:
-        numbers = np.unique(source.groups[rows], return_inverse=True)[1]
+    if source.task == "segmentation":
+        groups = np.arange(len(source)) if source.groups is None else source.groups
+        numbers = np.unique(groups[rows], return_inverse=True)[1]
         arrays["pictures"] = numbers.astype(np.int32)
     return arrays
 

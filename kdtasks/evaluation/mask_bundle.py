@@ -7,7 +7,7 @@ import numpy as np
 
 from kdtasks.datasets.prepared import PreparedDataset
 from kdtasks.edge.segmentation import Segmenter
-from kdtasks.evaluation.mask_bootstrap import mean_iou_interval
+from kdtasks.evaluation.mask_bootstrap import Bootstrap, mean_iou_interval
 from kdtasks.evaluation.mask_examples import pick_patches
 from kdtasks.evaluation.mask_tally import tally
 from kdtasks.evaluation.outputs import EvaluationFiles, write_arrays, write_reliability
@@ -41,9 +41,7 @@ def evaluate_masks(
     )
     interval = mean_iou_interval(
         found.confusions,
-        confidence=settings.confidence,
-        samples=settings.bootstrap_samples,
-        seed=settings.seed,
+        Bootstrap(settings.confidence, settings.bootstrap_samples, settings.seed),
     )
     confusion = found.confusions.sum(axis=0)
     content: dict[str, Any] = {

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from kdtasks.datasets.prepared import PreparedDataset
 from kdtasks.evaluation.comparison import Opens, gain_of, over_seeds
-from kdtasks.evaluation.mask_bootstrap import gain_interval, mean_iou_interval
+from kdtasks.evaluation.mask_bootstrap import Bootstrap, gain_interval, mean_iou_interval
 from kdtasks.evaluation.mask_examples import pick_patches
 from kdtasks.evaluation.mask_tally import MaskTally, tally
 from kdtasks.evaluation.segmentation import mean_figures
@@ -37,11 +37,7 @@ def compare_masks(
     """
     names, labels = dataset.class_names, np.asarray(dataset.labels("test"))
     pictures = np.asarray(dataset.pictures("test"))
-    bootstrap = {
-        "confidence": settings.confidence,
-        "samples": settings.bootstrap_samples,
-        "seed": settings.seed,
-    }
+    bootstrap = Bootstrap(settings.confidence, settings.bootstrap_samples, settings.seed)
 
     def ask(opens: Opens) -> MaskTally:
         return tally(
@@ -57,7 +53,7 @@ def compare_masks(
     alone = {seed: ask(students[seed]) for seed in sorted(students)}
     learnt = {seed: ask(distilled[seed]) for seed in sorted(distilled)}
     teacher_figures = taught.figures(names)
-    interval = mean_iou_interval(taught.confusions, **bootstrap)
+    interval = mean_iou_interval(taught.confusions, bootstrap)
     by_seed: dict[str, dict[int, float]] = {}
     summaries: dict[str, dict[str, Any]] = {}
     for kind, tallies in (("student", alone), ("distill", learnt)):
@@ -71,7 +67,7 @@ def compare_masks(
         }
     over_pictures = gain_interval(
         *(np.stack([one.confusions for one in kind.values()]) for kind in (learnt, alone)),
-        **bootstrap,
+        bootstrap,
     )
     rows = pick_patches(labels, dataset.ignore_label)
     first = min(alone)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from kdtasks.edge.scores import softmax
 from kdtasks.evaluation.precision_recall import (
+    THRESHOLDS,
     at_half,
     average_precision,
     count_probabilities,
@@ -67,7 +68,7 @@ def tally(
         pictures: integers [N], the source picture of every patch, 0, 1, …
     """
     confusions = np.zeros((int(pictures.max()) + 1, num_classes, num_classes), np.int64)
-    probabilities = 0
+    probabilities = np.zeros((num_classes, 2, THRESHOLDS), np.int64)
     predicted = np.empty(labels.shape, np.uint8)
     chunk = max(1, _CHUNK_BYTES // (4 * num_classes * int(np.prod(labels.shape[1:]))))
     for start in range(0, len(images), chunk):
@@ -79,5 +80,5 @@ def tally(
                 predicted[row], truth[place], num_classes, ignore_label
             )
         counts = counted(truth, ignore_label)
-        probabilities = probabilities + count_probabilities(softmax(logits[counts]), truth[counts])
-    return MaskTally(confusions, np.asarray(probabilities), predicted)
+        probabilities += count_probabilities(softmax(logits[counts]), truth[counts])
+    return MaskTally(confusions, probabilities, predicted)

@@ -15,7 +15,8 @@ UNLABELLED = (128, 128, 128)
 RIGHT, WRONG = 0.35, (220, 30, 30)
 """How bright right pixels are in a picture of errors, and the colour of wrong ones."""
 
-Colours = npt.NDArray[np.uint8]
+# Fields of a patch and the arrays that they are drawn from.
+_COMPARED = {"teacher": "teacher", "student": "student", "distilled": "distill"}
 
 
 class Patch(NamedTuple):
@@ -72,18 +73,18 @@ def mask_patches(
     ):
         counts = labels != (-1 if ignore_label is None else ignore_label)
         wrong = counts & (labels != shipped)
-        answers = [
-            picture_address(palette[compared[name][row]]) if same else None
-            for name in ("teacher", "student", "distill")
-        ]
+        answers = {
+            field: picture_address(palette[compared[name][row]]) if same else None
+            for field, name in _COMPARED.items()
+        }
         patches.append(
             Patch(
-                picture_address(image),
-                picture_address(palette[labels]),
-                *answers,
-                picture_address(palette[shipped]),
-                picture_address(_errors(image, wrong)),
-                float(1 - wrong.sum() / counts.sum()) if counts.any() else None,
+                picture=picture_address(image),
+                mask=picture_address(palette[labels]),
+                shipped=picture_address(palette[shipped]),
+                errors=picture_address(_errors(image, wrong)),
+                right=float(1 - wrong.sum() / counts.sum()) if counts.any() else None,
+                **answers,
             )
         )
     return patches

@@ -7,10 +7,11 @@ from kdtasks.atomic import read_json, write_json
 from kdtasks.errors import StageError
 from kdtasks.params import Params
 from kdtasks.report.contents import last, read_contents
+from kdtasks.report.measures import MEASURES
 
 
 class PointResult(NamedTuple):
-    """Accuracies of a point by seed, 0 … 1."""
+    """Accuracies of a point by seed, of masks the mean IoU, 0 … 1."""
 
     student: dict[int, float]  # from scratch, test split
     distilled: dict[int, float]  # the same seeds, test split
@@ -26,7 +27,7 @@ def read_result(folder: Path, params: Params) -> PointResult:
     Raises:
         KdTasksError: a file is missing or damaged.
     """
-    contents = read_contents(folder, params.seeds, ())
+    contents, key = read_contents(folder, params.seeds, ()), MEASURES[params.data.task].key
     compare = contents.compare
     if "refused" in compare:
         raise StageError(f"nothing to compare: {compare['refused']}")
@@ -35,11 +36,8 @@ def read_result(folder: Path, params: Params) -> PointResult:
         return PointResult(
             {seed: float(by_seed["student"][str(seed)]) for seed in params.seeds},
             {seed: float(by_seed["distill"][str(seed)]) for seed in params.seeds},
-            {
-                seed: float(last(contents.distill[seed], "validation", "accuracy"))
-                for seed in params.seeds
-            },
-            float(compare["teacher"]["accuracy"]),
+            {seed: float(last(contents.distill[seed], "validation", key)) for seed in params.seeds},
+            float(compare["teacher"][key]),
             int(compare["rows"]),
             _ends(compare["gain"]["bootstrap_interval"]),
         )

@@ -15,7 +15,7 @@ from kdtasks.distillation.targets import answer_files, open_targets, write_targe
 from kdtasks.errors import ParamsError, TeacherError
 from kdtasks.params.data import AugmentationParams
 from kdtasks.teachers.teacher import Teacher
-from kdtasks.training.examples import TrainingExamples
+from kdtasks.training.examples import Block, TrainingExamples
 from kdtasks.training.views import draw_views
 
 DRAW = np.random.default_rng(2)
@@ -162,10 +162,13 @@ def test_the_likeliest_classes_alone_are_kept(tmp_path: Path, capsys: pytest.Cap
     assert examples.layout == complete.layout
     # Two float16 and one byte for each of 3 views of 11 pictures, in place of three float16.
     assert examples.megabytes() - complete.megabytes() == pytest.approx(3 * 11 * (5 - 6) / 1e6)
-    blocks = {"epoch": 1, "order": np.arange(11), "batch_size": 2, "steps_per_block": 5}
+
+    def only_block(source: TrainingExamples) -> Block:
+        (block,) = source.blocks(epoch=1, order=np.arange(11), batch_size=2, steps_per_block=5)
+        return block
+
     for source in (examples, examples.in_memory()):
-        (block,) = source.blocks(**blocks)
-        (expected,) = complete.blocks(**blocks)
+        block, expected = only_block(source), only_block(complete)
         assert block.logits.shape == expected.logits.shape
         assert block.logits.dtype == np.float16
         likeliest = three_means(block.images.reshape(10, 8, 8, 1)).argmax(-1)

@@ -46,7 +46,9 @@ def test_numbers_without_bounds_stay_finite():
     values, kept = pack(np.array([[1e6, 0.0, -1e6], [0.0, 0.0, 0.0]]), 1)
     assert np.isfinite(values).all()
     np.testing.assert_allclose(
-        softmax(PackedLogits(values, kept, 3)[:]), [[1, 0, 0], [1 / 3] * 3], atol=1e-3
+        softmax(PackedLogits(values, kept, 3)[:]),
+        [[1.0, 0.0, 0.0], [1 / 3, 1 / 3, 1 / 3]],
+        atol=1e-3,
     )
 
 

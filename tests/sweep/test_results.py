@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kdtasks.errors import StageError
-from kdtasks.params import Params
+from kdtasks.params import Params, load_params
 from kdtasks.sweep.grid import parse_grid
 from kdtasks.sweep.point import make_points
 from kdtasks.sweep.results import PointResult, keep_result, kept_result, read_result
@@ -50,6 +50,19 @@ COMPARE = {
 def test_figures_are_read_as_the_stages_write_them(project: Path, params: Params):
     write_metrics(project, COMPARE)
     assert read_result(project, params) == RESULT
+
+
+def test_masks_are_compared_by_their_mean_iou(project: Path):
+    params = load_params(Path(__file__).parents[2] / "recipes" / "unet-aerial.yaml")
+    params = params.model_copy(update={"seeds": (0, 1)})
+    write_metrics(project, {**COMPARE, "teacher": {"accuracy": 0.97, "mean_iou": 0.7}})
+    for seed in range(2):
+        metrics = {"validation": {"accuracy": [0.95], "mean_iou": [0.6 + 0.01 * seed]}}
+        path = project / f"metrics/distill/{seed}.json"
+        path.write_text(json.dumps(metrics), encoding="utf-8")
+    result = read_result(project, params)
+    assert result.teacher == 0.7
+    assert result.validation == {0: 0.6, 1: 0.61}
 
 
 @pytest.mark.parametrize(
