@@ -65,10 +65,8 @@ def compare_masks(
             **over_seeds(by_seed[kind], settings.confidence),
             **{key: value for key, value in mean_figures(figures).items() if key != "mean_iou"},
         }
-    over_pictures = gain_interval(
-        *(np.stack([one.confusions for one in kind.values()]) for kind in (learnt, alone)),
-        bootstrap,
-    )
+    by_picture = [np.stack([one.confusions for one in kind.values()]) for kind in (learnt, alone)]
+    over_pictures = gain_interval(by_picture[0], by_picture[1], bootstrap)
     rows = pick_patches(labels, dataset.ignore_label)
     first = min(alone)
     return (
