@@ -1,6 +1,7 @@
 """Run a bundle on a device: numpy and LiteRT are all it needs.
 
-`kdtasks.edge.Model` loads a bundle and classifies pictures.
+`kdtasks.edge.Model(bundle)` opens a folder, a `.kdz` file or a bare `.tflite` and classifies
+pictures.
 """
 
 from typing import Any

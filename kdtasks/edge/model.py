@@ -1,6 +1,5 @@
 """Load a bundle and classify pictures, leaving at the first exit that is sure enough."""
 
-import hashlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,9 +8,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kdtasks.edge.manifest import Manifest, read_manifest
+from kdtasks.edge.contents import MODEL, open_contents
+from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.scores import ALWAYS, NEVER, SCORES, softmax
 from kdtasks.edge.segments import Segments
+from kdtasks.edge.self_test import load_self_test
 from kdtasks.errors import BundleError, DatasetError
 
 
@@ -37,9 +38,53 @@ class Model:
     """A bundle, ready to classify; one object serves one thread at a time."""
 
     def __init__(
-        self, segments: Segments, manifest: Manifest, thresholds: Sequence[float] | None = None
+        self,
+        bundle: Path | str,
+        thresholds: Sequence[float] | None = None,
+        threads: int = 1,
     ) -> None:
-        """Join segments and manifest; arguments as for `load`, which also checks the file."""
+        """Open a bundle.
+
+        Args:
+            bundle: a folder with `model.tflite` and `manifest.json`, a `.kdz` file, or a bare
+                `.tflite` that was exported by kdtasks.
+            thresholds: [K − 1], in place of the bundle's; `ALWAYS` and `NEVER` of
+                kdtasks.edge.scores always and never leave, whatever the score.
+            threads: threads of the LiteRT interpreter.
+
+        Raises:
+            BundleError: the bundle is incomplete, damaged or contradicts itself, or the
+                thresholds do not fit.
+        """
+        with open_contents(Path(bundle)) as contents:
+            manifest = contents.manifest()
+            segments = Segments(contents.checked(MODEL, manifest.sha256), threads)
+            self._self_test = load_self_test(contents, manifest, segments)
+        self._join(segments, manifest, thresholds)
+
+    @classmethod
+    def load(
+        cls,
+        bundle: Path | str,
+        thresholds: Sequence[float] | None = None,
+        threads: int = 1,
+    ) -> "Model":
+        """Open a bundle; the same as `Model(bundle, thresholds, threads)`."""
+        return cls(bundle, thresholds, threads)
+
+    @classmethod
+    def of(
+        cls, segments: Segments, manifest: Manifest, thresholds: Sequence[float] | None = None
+    ) -> "Model":
+        """Join segments and a manifest that are open already; it has no self-test."""
+        model = cls.__new__(cls)
+        model._self_test = None
+        model._join(segments, manifest, thresholds)
+        return model
+
+    def _join(
+        self, segments: Segments, manifest: Manifest, thresholds: Sequence[float] | None
+    ) -> None:
         if manifest.task != "classification":
             raise BundleError(
                 f"the bundle's task is {manifest.task}; Model serves classification, "
@@ -59,38 +104,27 @@ class Model:
             manifest.thresholds if thresholds is None else thresholds, exits=segments.count
         )
 
-    @classmethod
-    def load(
-        cls,
-        bundle_folder: Path | str,
-        thresholds: Sequence[float] | None = None,
-        threads: int = 1,
-    ) -> "Model":
-        """Open a bundle.
+    @property
+    def test_images(self) -> npt.NDArray[np.uint8] | None:
+        """Pictures of the self-test, uint8 [M, height, width, channels]; null where it has none."""
+        return self._self_test.images if self._self_test else None
 
-        Args:
-            bundle_folder: holds `model.tflite` and `manifest.json`.
-            thresholds: [K − 1], in place of the manifest's; `ALWAYS` and `NEVER` of
-                kdtasks.edge.scores always and never leave, whatever the score.
-            threads: threads of the LiteRT interpreter.
+    def self_test(self) -> int:
+        """Compare this device's answers to the stored pictures with the expected ones.
+
+        Every segment runs, whatever the thresholds.
+
+        Returns: the number of pictures.
 
         Raises:
-            BundleError: the bundle is incomplete, damaged or contradicts itself, or the
-                thresholds do not fit.
+            BundleError: the first logit beyond its tolerance, or the bundle has no self-test.
         """
-        folder = Path(bundle_folder)
-        manifest = read_manifest(folder)
-        path = folder / "model.tflite"
-        if not path.is_file():
-            raise BundleError(f"{path} is not there; fetch or export the bundle again")
-        content = path.read_bytes()
-        found = hashlib.sha256(content).hexdigest()
-        if found != manifest.sha256:
+        if self._self_test is None:
             raise BundleError(
-                f"{path} has the SHA-256 {found}, manifest.json says {manifest.sha256}; "
-                "the file is damaged or not the bundle's own, fetch the bundle again"
+                f"the bundle of {self.manifest.name} has no self-test; export it again, and give "
+                "its folder or its .kdz file, a bare .tflite has none"
             )
-        return cls(Segments(content, threads), manifest, thresholds)
+        return self._self_test.check(self.segments)
 
     def predict(self, image: npt.NDArray[np.uint8]) -> Prediction:
         """Classify one picture, uint8 [height, width, channels], raw pixels 0…255.

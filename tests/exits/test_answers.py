@@ -37,7 +37,7 @@ def model_of(logits) -> Model:
     stored: object = StoredSegments(logits)
     fields: object = manifest
     assert isinstance(Manifest, type)
-    return Model(stored, fields)  # type: ignore[arg-type]
+    return Model.of(stored, fields)  # type: ignore[arg-type]
 
 
 LOGITS = np.log([[[3.0, 1.0], [1.0, 3.0]], [[1.0, 1.5], [3.0, 1.0]], [[1.0, 9.0], [1.0, 1.0]]])

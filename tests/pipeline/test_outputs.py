@@ -40,7 +40,7 @@ def test_every_file_of_the_contract_is_there(project: Path, params: Params):
         "models/student/1": {"model.weights.h5", "model.json"},
         "models/distill/0": {"model.weights.h5", "model.json"},
         "data/targets": {"views.npy", "labels.npy", "logits.npy", "targets.json"},
-        "bundles/float32": {"model.tflite", "manifest.json", "labels.txt"},
+        "bundles/float32": {*("model.tflite", "manifest.json", "labels.txt", "self_test.npz")},
         "report": {"index.html", "selection.json", "statistics.json", "summary.json"},
     }.items():
         assert names <= {path.name for path in (project / folder).iterdir()}, folder
