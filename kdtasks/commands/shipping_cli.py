@@ -22,8 +22,29 @@ ProductionOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for command in (gate, drift):
+    for command in (pack, gate, drift):
         app.command()(command)
+
+
+def pack(
+    bundle: Annotated[
+        Path, typer.Argument(help="Folder of a bundle such as bundles/int8, .kdz file or .tflite.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The file; without it NAME-VARIANT.kdz.")
+    ] = None,
+) -> None:
+    """Put a bundle into one .kdz file, with its origin and the test split's figures."""
+    from kdtasks.commands.pack import pack as pack_bundle
+
+    path, manifest = pack_bundle(bundle, out)
+    known = ", ".join(
+        [
+            *(f"{split} figures" for split in sorted(manifest.metrics or {})),
+            *(["its origin"] if manifest.provenance else []),
+        ]
+    )
+    typer.echo(f"{path}: {path.stat().st_size:,} bytes, with {known or 'the model alone'}")
 
 
 def gate(

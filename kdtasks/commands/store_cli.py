@@ -23,7 +23,9 @@ def register(app: typer.Typer) -> None:
 
 
 def publish(
-    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle, such as bundles/int8.")],
+    bundle: Annotated[
+        Path, typer.Argument(help="Folder of a bundle such as bundles/int8, .kdz file or .tflite.")
+    ],
     store: StoreOption = None,
     name: Annotated[
         str | None, typer.Option("--name", help="Name of the model; without it the bundle's own.")
@@ -34,35 +36,42 @@ def publish(
     signing_key: SigningOption = None,
 ) -> None:
     """Publish a bundle as the next version of a model."""
+    from kdtasks.commands.origin import find_origin
     from kdtasks.store.publish import read_folder
     from kdtasks.store.transfers import Transfers, in_background
+    from kdtasks.store.unpacked import as_folder
 
-    read = in_background(lambda: read_folder(bundle))  # while all else is imported and opened
+    with _interruptible("publishing again goes on from here"), as_folder(bundle) as folder:
+        # while all else is imported and opened
+        read = in_background(lambda: read_folder(folder))
+        origin = in_background(lambda: find_origin(folder))
 
-    from kdtasks.commands.store_settings import find_address
-    from kdtasks.commands.store_tables import moved_line, published_line
-    from kdtasks.edge.manifest import read_manifest
-    from kdtasks.store.bundle import publish_bundle
-    from kdtasks.store.keys import load_signing_key
-    from kdtasks.store.objects import open_objects
-    from kdtasks.store.progress import show_progress
-    from kdtasks.store.promotion import advance, find_own_alias
+        from kdtasks.commands.store_settings import find_address
+        from kdtasks.commands.store_tables import moved_line, published_line
+        from kdtasks.edge.manifest import read_manifest
+        from kdtasks.store.bundle import publish_bundle
+        from kdtasks.store.keys import load_signing_key
+        from kdtasks.store.objects import open_objects
+        from kdtasks.store.progress import show_progress
+        from kdtasks.store.promotion import advance, find_own_alias
 
-    with _interruptible("publishing again goes on from here"):
-        manifest = read_manifest(bundle)
+        manifest = read_manifest(folder)
         objects = open_objects(find_address(store))
         key = load_signing_key(signing_key)
         objects.check_conditions()
         if alias:
             find_own_alias(objects, name or manifest.name, alias, key)
         sources = read()
+        found = origin()
+        provenance = found.provenance if found else manifest.provenance
         with show_progress("uploading") as progress:
             published = publish_bundle(
                 objects,
-                bundle,
+                folder,
                 manifest,
                 sources,
                 name=name or manifest.name,
+                provenance=provenance,
                 signing_key=key,
                 transfers=Transfers(progress=progress),
             )

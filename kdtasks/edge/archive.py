@@ -85,8 +85,7 @@ class Archive:
 
 def _problem_of(entry: zipfile.ZipInfo) -> str | None:
     name = entry.filename
-    plain = name.removeprefix(".")
-    if not plain or plain.startswith(".") or set(name) & set("/\\:\0"):
+    if not name or name.startswith(".") or set(name) & set("/\\:\0"):
         return f"holds {name!r}, a bundle's files lie side by side, without folders"
     if entry.flag_bits & 0x1:
         return f"holds {name!r} encrypted"

@@ -23,10 +23,11 @@ class Contents:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of its files, sorted."""
+        """Names of its files, sorted, without hidden ones, which others have put there."""
         if self._archive:
             return self._archive.names
-        return tuple(sorted(path.name for path in self.path.iterdir() if path.is_file()))
+        names = (path.name for path in self.path.iterdir() if path.is_file())
+        return tuple(sorted(name for name in names if not name.startswith(".")))
 
     def where(self, name: str) -> str:
         """What to call a file in an error."""

@@ -22,7 +22,7 @@ class Manifest:
         task: `classification`.
         class_names: name of each class, in the order of the logits.
         input: `shape` [height, width, channels], `dtype` `uint8` and `range` [0, 255].
-        segments: K.
+        segments: K, one for each exit.
         score: what a threshold is compared with, a name of `kdtasks.edge.scores.SCORES`.
         temperatures: [K], each divides its exit's logits.
         thresholds: [K − 1]; leave at the first exit whose score is at least its threshold. 1e300

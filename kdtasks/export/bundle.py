@@ -56,6 +56,7 @@ def make_manifest(
             f"the class name {broken[0]!r} is not one line of text; rename the class, "
             "labels.txt holds one a line"
         )
+    judged = {"rows": validation_rows, **calibration["validation"]}
     return Manifest(
         name=name,
         variant=variant,
@@ -73,7 +74,7 @@ def make_manifest(
         dataset_sha256=hashlib.sha256(dataset_file.read_bytes()).hexdigest(),
         parameters=dict(parameters),
         libraries={library: _version(library) for library in LIBRARIES},
-        metrics={"validation": _validation(calibration, validation_rows, task)},
+        metrics={"validation": split_figures(judged, task)},
     )
 
 
@@ -119,23 +120,28 @@ def write_bundle(
     return written
 
 
+def split_figures(judged: Mapping[str, Any], task: str) -> dict[str, Any]:
+    """Give what a manifest says of one split.
+
+    The export itself knows the validation split only: the test split is read later, by `evaluate`,
+    from the very bundle that the manifest describes.
+
+    Args:
+        judged: `rows`, `accuracy` and `cost` with early exits.
+        task: of the bundle; classifiers get Wilson's interval.
+    """
+    figures = {key: judged[key] for key in ("rows", "accuracy", "cost")}
+    if task == "classification":  # pixels of one picture are no independent rows
+        correct = round(figures["accuracy"] * figures["rows"])
+        figures["interval"] = list(wilson_interval(correct, figures["rows"], CONFIDENCE))
+        figures["confidence"] = CONFIDENCE
+    return figures
+
+
 def write_refused_bundle(folder: Path, refused: Mapping[str, str]) -> None:
     """Write a folder that only tells why the variant has no model."""
     with atomic_folder(folder) as partial:
         write_json(partial / MANIFEST, dict(refused))
-
-
-def _validation(calibration: Mapping[str, Any], rows: int, task: str) -> dict[str, Any]:
-    """What the validation split says of the thresholds, which were not chosen on it.
-
-    The test split is read later, by `evaluate`, from the very bundle that this describes.
-    """
-    figures = {"rows": rows, **calibration["validation"]}
-    if task == "classification":  # pixels of one picture are no independent rows
-        correct = round(figures["accuracy"] * rows)
-        figures["interval"] = list(wilson_interval(correct, rows, CONFIDENCE))
-        figures["confidence"] = CONFIDENCE
-    return figures
 
 
 def _sha256(content: bytes) -> str:

@@ -1,0 +1,59 @@
+"""Put a bundle into one file, and say in its manifest where it comes from."""
+
+import dataclasses
+from pathlib import Path
+
+from kdtasks.atomic import json_text
+from kdtasks.commands.origin import Origin, find_origin
+from kdtasks.edge.archive import SUFFIX
+from kdtasks.edge.contents import MANIFEST, MODEL, open_contents
+from kdtasks.edge.manifest import Manifest
+from kdtasks.edge.segments import Segments
+from kdtasks.edge.self_test import load_self_test
+from kdtasks.errors import BundleError
+from kdtasks.export.archive import write_archive
+
+
+def pack(bundle: Path, out: Path | None = None) -> tuple[Path, Manifest]:
+    """Write a bundle as a `.kdz`; the same bundle of the same commit gives the same bytes.
+
+    A bundle in the folder of the project that made it gets its provenance and the figures of the
+    test split; of any other nothing is changed.
+
+    Arguments:
+        bundle: a folder, a `.kdz` or a bare `.tflite`.
+        out: the file; null for `<name>-<variant>.kdz` in the current folder.
+
+    Returns: the file, and the manifest in it.
+
+    Raises:
+        BundleError: the bundle cannot be used, or `out` is no name of a `.kdz` file.
+    """
+    with open_contents(bundle) as contents:
+        files = {name: contents.read(name) for name in contents.names}
+        manifest = contents.manifest()
+        # as a device would, whatever the task
+        segments = Segments(contents.checked(MODEL, manifest.sha256))
+        load_self_test(contents, manifest, segments)
+    origin = find_origin(bundle) if bundle.is_dir() else None
+    if origin:
+        manifest = with_origin(manifest, origin)
+        files[MANIFEST] = json_text(manifest.to_json()).encode()
+    path = out or Path(f"{manifest.name}-{manifest.variant}{SUFFIX}")
+    if path.suffix != SUFFIX:
+        raise BundleError(f"the file is to be called {path}; give it the ending {SUFFIX}")
+    if path.exists() and bundle.exists() and path.samefile(bundle):
+        raise BundleError(f"{path} is that bundle itself; give --out another name")
+    write_archive(path, files)
+    return path, manifest
+
+
+def with_origin(manifest: Manifest, origin: Origin) -> Manifest:
+    """Add what a project knows of its bundle."""
+    metrics = dict(manifest.metrics or {})
+    if origin.test:
+        # scipy, which whoever has evaluated a bundle has
+        from kdtasks.export.bundle import split_figures
+
+        metrics["test"] = split_figures(origin.test, manifest.task)
+    return dataclasses.replace(manifest, metrics=metrics, provenance=origin.provenance)
