@@ -147,7 +147,7 @@ def test_pull_prints_the_folder_alone(kdtasks: Run, bundle: Bundle):
     status, output, errors = kdtasks("pull", "digits")
     assert status == 0
     assert (Path(output.strip()) / "model.tflite").read_bytes() == b"1" * 1000
-    assert kdtasks("pull", "digits") == (0, output, "digits version 1 (1.6 kB; unchanged)\n")
+    assert kdtasks("pull", "digits") == (0, output, "digits version 1 (1.7 kB; unchanged)\n")
     assert "downloaded" in errors
 
 
@@ -162,9 +162,9 @@ def test_pull_without_a_network(kdtasks: Run, bundle: Bundle, tmp_path: Path):
     assert warning.endswith(
         "is not there; mount it, or correct the address; the cache serves meanwhile"
     )
-    assert line == "digits version 1 (1.6 kB; unchanged)"
+    assert line == "digits version 1 (1.7 kB; unchanged)"
     status, output, errors = kdtasks("pull", "digits", "--offline")
-    assert (status, output, errors) == (0, folder, "digits version 1 (1.6 kB; unchanged)\n")
+    assert (status, output, errors) == (0, folder, "digits version 1 (1.7 kB; unchanged)\n")
     status, _, errors = kdtasks("pull", "letters", "--offline")
     assert (status, errors) == (
         1,
