@@ -12,6 +12,10 @@ from kdtasks.commands.store_options import PublicOption, StoreOption
 NameOption = Annotated[
     str | None, typer.Option("--name", help="Name of the model; without it the project's own.")
 ]
+BundleArgument = Annotated[
+    Path, typer.Argument(help="Folder of a bundle such as bundles/int8, .kdz file or .tflite.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
 ProductionOption = Annotated[
     str | None,
     typer.Option(
@@ -22,14 +26,13 @@ ProductionOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for command in (pack, gate, drift):
+    for command in (pack, bench, gate, drift):
         app.command()(command)
+    app.command("inspect")(inspect_)
 
 
 def pack(
-    bundle: Annotated[
-        Path, typer.Argument(help="Folder of a bundle such as bundles/int8, .kdz file or .tflite.")
-    ],
+    bundle: BundleArgument,
     out: Annotated[
         Path | None, typer.Option("--out", help="The file; without it NAME-VARIANT.kdz.")
     ] = None,
@@ -45,6 +48,29 @@ def pack(
         ]
     )
     typer.echo(f"{path}: {path.stat().st_size:,} bytes, with {known or 'the model alone'}")
+
+
+def bench(
+    bundle: BundleArgument,
+    pictures: Annotated[
+        list[str] | None,
+        typer.Argument(help="Files, folders and patterns; without any those of the self-test."),
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of LiteRT.")] = 1,
+    runs: Annotated[int, typer.Option(min=1, help="Predictions that are timed.")] = 1000,
+    as_json: JsonOption = False,
+) -> None:
+    """Time a bundle on this machine: latency by exit, pictures a second, memory."""
+    from kdtasks.commands.bench import bench_bundle
+
+    bench_bundle(bundle, pictures or (), runs=runs, threads=threads, as_json=as_json)
+
+
+def inspect_(bundle: BundleArgument, as_json: JsonOption = False) -> None:
+    """Show a bundle's manifest, operators, tensors, compute, weights, and what XNNPACK takes."""
+    from kdtasks.commands.inspect import inspect_bundle
+
+    inspect_bundle(bundle, as_json=as_json)
 
 
 def gate(
