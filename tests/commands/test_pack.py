@@ -71,7 +71,9 @@ def test_a_packed_bundle_knows_where_it_comes_from(bundle: Path, tmp_path: Path)
     picture = np.array([[[200], [40]]], np.uint8)
     assert Model(path).predict(picture)[:4] == Model(bundle).predict(picture)[:4]
     (tmp_path / "dvc.yaml").write_text("stages: {more: {}}\n")
-    assert pack(bundle, tmp_path / "it.kdz")[1].provenance["git_changed"] is True
+    changed = pack(bundle, tmp_path / "it.kdz")[1].provenance
+    assert changed
+    assert changed["git_changed"] is True
 
 
 def test_the_same_bundle_gives_the_same_bytes(bundle: Path, tmp_path: Path):
