@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kdtasks.commands.bundle_folder import open_bundle
 from kdtasks.edge.contents import MODEL, Contents, open_contents
 from kdtasks.edge.manifest import Manifest
 from kdtasks.export.arena import Arena, measure_arenas
@@ -26,6 +27,7 @@ def inspect_bundle(bundle: Path, *, as_json: bool = False, with_arena: bool = Fa
     Raises:
         BundleError: it cannot be used.
     """
+    open_bundle(bundle)
     with open_contents(bundle) as contents:
         manifest = contents.manifest()
         content = contents.checked(MODEL, manifest.sha256)

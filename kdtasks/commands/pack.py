@@ -5,6 +5,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from kdtasks.atomic import atomic_folder, json_text
+from kdtasks.commands.bundle_folder import open_bundle
 from kdtasks.commands.origin import Origin, find_origin
 from kdtasks.edge.archive import SUFFIX
 from kdtasks.edge.contents import MANIFEST, MODEL, open_contents
@@ -33,6 +34,7 @@ def pack(bundle: Path, out: Path | None = None) -> tuple[Path, Manifest]:
     Raises:
         BundleError: the bundle cannot be used, or `out` is no name of a `.kdz` file.
     """
+    open_bundle(bundle)
     with open_contents(bundle) as contents:
         files = {name: contents.read(name) for name in contents.names}
         manifest = contents.manifest()
@@ -65,6 +67,7 @@ def pack_segments(bundle: Path, out: Path | None = None) -> list[Path]:
     Raises:
         BundleError: the bundle cannot be used, or `out` holds something else.
     """
+    open_bundle(bundle)
     with open_contents(bundle) as contents:
         manifest = contents.manifest()
         content = contents.checked(MODEL, manifest.sha256)
