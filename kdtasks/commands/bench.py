@@ -14,6 +14,7 @@ from kdtasks.edge.model import Model
 from kdtasks.edge.scores import NEVER
 from kdtasks.errors import BundleError, DatasetError
 from kdtasks.evaluation.latency import peak_memory_mb, summarise_latency, time_predictions
+from kdtasks.evaluation.timed_bundles import exits_of
 from kdtasks.processor import read_processor
 
 WARMUP = 20
@@ -45,10 +46,10 @@ def bench_bundle(
     model = Model(bundle, threads=threads)
     images = _pictures(model, names)
     exits = model.segments.count
-    milliseconds, left_at = time_predictions(model, images, runs=runs, warmup=WARMUP)
+    milliseconds, left_at = time_predictions(exits_of(model), images, runs=runs, warmup=WARMUP)
     memory = peak_memory_mb()  # before a second model is opened
     whole = Model(bundle, [NEVER] * (exits - 1), threads)
-    to_the_end, _ = time_predictions(whole, images, runs=runs, warmup=WARMUP)
+    to_the_end, _ = time_predictions(exits_of(whole), images, runs=runs, warmup=WARMUP)
     found: dict[str, Any] = {
         "bundle": str(bundle),
         "pictures": len(images),

@@ -35,10 +35,10 @@ def time_classifier(bundle: Path, pictures: Pictures, settings: BenchmarkParams)
     model = Model.load(bundle, threads=settings.threads)
     exits = model.segments.count
     runs, warmup = settings.runs, settings.warmup
-    early_ms, left_at = time_predictions(_classify(model), pictures, runs=runs, warmup=warmup)
+    early_ms, left_at = time_predictions(exits_of(model), pictures, runs=runs, warmup=warmup)
     memory = peak_memory_mb()  # before a second model is loaded
     full = Model.load(bundle, thresholds=[NEVER] * (exits - 1), threads=settings.threads)
-    full_ms, _ = time_predictions(_classify(full), pictures, runs=runs, warmup=warmup)
+    full_ms, _ = time_predictions(exits_of(full), pictures, runs=runs, warmup=warmup)
     return {
         "latency_ms": summarise_latency(early_ms),
         "full_ms": summarise_latency(full_ms),
@@ -65,5 +65,6 @@ def time_masks(bundle: Path, pictures: Pictures, settings: BenchmarkParams) -> d
     }
 
 
-def _classify(model: Model) -> Predict:
+def exits_of(model: Model) -> Predict:
+    """Give a function that classifies one picture and tells the exit that answered."""
     return lambda picture: model.predict(picture).exit_index
