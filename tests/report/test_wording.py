@@ -47,6 +47,7 @@ def test_numbers(written: str, expected: str) -> None:
 
 def test_headline_in_full() -> None:
     statistics = {
+        "task": "classification",
         "seeds": [0, 1, 2],
         "teacher": {"accuracy": 0.979},
         "student": {"mean": 0.951, "interval": [0.948, 0.954]},
@@ -70,6 +71,7 @@ def test_headline_in_full() -> None:
 
 def test_headline_owns_up() -> None:
     statistics = {
+        "task": "classification",
         "seeds": [0],
         "teacher": {"accuracy": 0.979},
         "student": {"mean": 0.951, "interval": None},
@@ -100,6 +102,7 @@ def test_verdicts_say_what_is_missing(word: str, needed: int | None, text: str) 
 
 def test_headline_says_first_that_the_teacher_is_poor() -> None:
     statistics = {
+        "task": "classification",
         "seeds": [0, 1, 2],
         "teacher": {"accuracy": 0.93},
         "student": {"mean": 0.951, "interval": [0.948, 0.954]},
