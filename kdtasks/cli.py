@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from kdtasks import __version__
+from kdtasks.commands.serving_cli import register as register_serving_commands
 from kdtasks.commands.shipping_cli import register as register_shipping_commands
 from kdtasks.commands.store_cli import register as register_store_commands
 from kdtasks.errors import KdTasksError
@@ -216,6 +217,7 @@ def doctor() -> None:
 
 register_store_commands(app)
 register_shipping_commands(app)
+register_serving_commands(app)
 
 
 if __name__ == "__main__":
