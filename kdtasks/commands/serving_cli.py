@@ -1,4 +1,4 @@
-"""The commands that answer pictures: options here, the work in kdtasks/serving and kdtasks/agent."""
+"""The commands that answer pictures: options here, the work in kdtasks/serving and agent."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from kdtasks.commands.store_options import AliasOption, PublicOption, StoreOption
 from kdtasks.errors import ServingError
 
 # kdtasks is imported inside the functions, as everywhere on the command line.
@@ -22,11 +23,22 @@ ThreadsOption = Annotated[
 MegabytesOption = Annotated[
     float, typer.Option("--max-mb", min=0.001, help="Largest body in MB (1e6 bytes).")
 ]
+IntervalOption = Annotated[
+    float, typer.Option("--interval", min=0.1, help="Seconds between two looks at the alias.")
+]
+TelemetryOption = Annotated[
+    float,
+    typer.Option(
+        "--telemetry-interval",
+        min=0.1,
+        help="Seconds between two batches of telemetry, which are what kill -9 can cost.",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for command in (serve,):
+    for command in (serve, agent):
         app.command()(command)
 
 
@@ -51,6 +63,62 @@ def serve(
     typer.echo(f"{bundle} answers at http://{_in_url(host)}:{server.port}/", err=True)
     server.run()
     service.close()
+
+
+def agent(
+    model: Annotated[str, typer.Option("--model", metavar="NAME", help="Model in the store.")],
+    alias: AliasOption = "production",
+    store: StoreOption = None,
+    public_key: PublicOption = None,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8080,
+    threads: ThreadsOption = 2,
+    max_mb: MegabytesOption = 10.0,
+    interval: IntervalOption = 60.0,
+    telemetry_interval: TelemetryOption = 60.0,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            "--state",
+            help="Folder of what outlives the process; without it below KDTASKS_STATE, or "
+            "XDG_STATE_HOME, or ~/.local/state.",
+        ),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option("--device", help="Name in telemetry; without it the machine's.")
+    ] = None,
+) -> None:
+    """Serve what an alias stands for, follow it, and send telemetry to the store."""
+    _check_installed()
+
+    import logging
+
+    from kdtasks.agent.agent import default_state
+    from kdtasks.agent.device import Device, DeviceSettings, own_name
+    from kdtasks.commands.store_settings import find_address
+    from kdtasks.store.cache import default_cache
+    from kdtasks.store.keys import load_public_keys
+    from kdtasks.store.names import Reference, check_alias, check_name
+    from kdtasks.store.objects import open_objects
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    settings = DeviceSettings(
+        reference=Reference(check_name(model), check_alias(alias)),
+        state=state or default_state(model),
+        cache=default_cache(),
+        device=device or own_name(),
+        trusted=load_public_keys(public_key),
+        host=host,
+        port=port,
+        threads=threads,
+        most_bytes=int(max_mb * 1e6),
+        interval=interval,
+        telemetry_interval=telemetry_interval,
+    )
+    with Device(open_objects(find_address(store)), settings) as running:
+        logging.info("%s listens at http://%s:%d/", model, _in_url(host), running.server.port)
+        running.server.run()
 
 
 def _check_installed() -> None:
