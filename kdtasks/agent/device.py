@@ -129,10 +129,12 @@ class Device:
 
     def __enter__(self) -> "Device":
         """Load a first release, and begin to poll and to count; the server is the caller's."""
-        self._held.enter_context(self._state.held())
         try:
+            self._held.enter_context(self._state.held())
             self.agent.begin()
         except BaseException:
+            self.server.stop()
+            self.service.close()
             self._held.close()
             raise
         self.agent.start()

@@ -61,6 +61,8 @@ def make_application(
             status, content = refusal.status, {"error": str(refusal)}
             if status == 503:
                 headers["retry-after"] = "1"
+            if status in (408, 413):  # the rest of the body is not read
+                headers["connection"] = "close"
         except ClientDisconnect:
             status, content = _GONE, {"error": "the client has gone"}
         except Exception:  # a bug: the client gets no traceback, the log does

@@ -67,6 +67,7 @@ class Server:
         self._server.should_exit = True
         if self._thread.is_alive():
             self._thread.join()
+        self._socket.close()
 
     def _serve(self) -> None:
         self._server.run(sockets=[self._socket])
