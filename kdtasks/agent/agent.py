@@ -144,12 +144,13 @@ class Agent:
             reason = " ".join(str(error).split()) or type(error).__name__
             self._reject(Rejected(identity, number, reason))
             return
-        self._swap(release, identity)
-        self.rejected = None
         try:
+            # before it serves, so that a process that is killed comes back with what it served
             self._state.keep(pulled.folder, identity, number)
         except OSError as error:
-            _log.warning("version %d serves, but was not kept for a restart: %s", number, error)
+            _log.warning("version %d cannot be kept for a restart: %s", number, error)
+        self._swap(release, identity)
+        self.rejected = None
 
     def _serve_kept(self) -> None:
         kept = self._state.kept()

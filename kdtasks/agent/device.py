@@ -57,6 +57,7 @@ class Device:
     """An agent with its server; use it as a context, which begins and ends all of it.
 
     Attributes:
+        name: as telemetry calls it.
         service, agent, reporter, spool, server: its parts.
     """
 
@@ -71,6 +72,7 @@ class Device:
                 f"{settings.device!r} is no name of a device; allowed are lower case letters, "
                 "digits, '.', '_' and '-', a letter or a digit first: give --device"
             )
+        self.name = settings.device
         try:
             self._state = State(settings.state)
             self.spool = Spool(settings.state / "spool")

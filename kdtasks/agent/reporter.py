@@ -22,6 +22,7 @@ class Reporter:
 
     Attributes:
         answers: that were counted since the process began.
+        exits: the same by exit, for as many exits as were seen.
         problem: why the store took nothing the last time; null where it did.
     """
 
@@ -44,6 +45,7 @@ class Reporter:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="telemetry", daemon=True)
         self.answers = 0
+        self.exits: list[int] = []
         self.problem: str | None = None
 
     def count(self, answer: Answer) -> None:
@@ -53,6 +55,8 @@ class Reporter:
                 self._counters[answer.release] = TelemetryCounter(answer.release.manifest)
             self._counters[answer.release].add(answer.prediction, answer.milliseconds)
             self.answers += 1
+            self.exits += [0] * (answer.release.manifest.segments - len(self.exits))
+            self.exits[answer.prediction.exit_index] += 1
 
     def tell_rejected(self, number: int, reason: str, serving: Release | None) -> None:
         """Say in the next batch that a version was taken back."""

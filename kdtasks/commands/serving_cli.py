@@ -38,7 +38,7 @@ TelemetryOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for command in (serve, agent):
+    for command in (serve, agent, fleet):
         app.command()(command)
 
 
@@ -119,6 +119,70 @@ def agent(
     with Device(open_objects(find_address(store)), settings) as running:
         logging.info("%s listens at http://%s:%d/", model, _in_url(host), running.server.port)
         running.server.run()
+
+
+def fleet(
+    model: Annotated[str, typer.Option("--model", metavar="NAME", help="Model in the store.")],
+    devices: Annotated[int, typer.Option("--devices", min=1, help="How many.")] = 20,
+    alias: AliasOption = "production",
+    store: StoreOption = None,
+    public_key: PublicOption = None,
+    pictures: Annotated[
+        list[str] | None,
+        typer.Option("--pictures", help="Files, folders or patterns to send in turn."),
+    ] = None,
+    rate: Annotated[
+        float, typer.Option("--rate", min=0.01, help="Pictures a second, over all devices.")
+    ] = 20.0,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65000, help="Of the first device; 0 for any.")
+    ] = 0,
+    interval: IntervalOption = 10.0,
+    telemetry_interval: TelemetryOption = 10.0,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", min=0.0, help="End then; without it at Ctrl-C.")
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--folder", help="Where the devices' folders stay; without it for the while."),
+    ] = None,
+) -> None:
+    """Run many agents in one process, to try a model, a store or a roll-out."""
+    _check_installed()
+
+    import contextlib
+    import tempfile
+
+    from kdtasks.agent.device import DeviceSettings
+    from kdtasks.agent.fleet import running_fleet, watch
+    from kdtasks.commands.pictures import find_pictures
+    from kdtasks.commands.store_settings import find_address
+    from kdtasks.store.keys import load_public_keys
+    from kdtasks.store.names import Reference, check_alias, check_name
+    from kdtasks.store.objects import open_objects
+
+    files = []
+    for name, problem in find_pictures(pictures or ()):
+        if problem:
+            raise ServingError(f"--pictures {name}: {problem}; give files, folders or patterns")
+        files.append(Path(name))
+    objects = open_objects(find_address(store))
+    with contextlib.ExitStack() as stack:
+        if folder is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kdtasks-fleet-")))
+        settings = DeviceSettings(
+            reference=Reference(check_name(model), check_alias(alias)),
+            state=folder,
+            cache=folder,
+            device="device",
+            trusted=load_public_keys(public_key),
+            port=port,
+            threads=1,
+            interval=interval,
+            telemetry_interval=telemetry_interval,
+        )
+        running = stack.enter_context(running_fleet(objects, settings, devices, folder))
+        watch(running, files, host=settings.host, rate=rate, seconds=seconds)
 
 
 def _check_installed() -> None:

@@ -208,6 +208,7 @@ def test_telemetry_counts_every_answer_once(start, release, store, ask):
 
 
 def test_telemetry_waits_for_the_network(start, release, store, settings, ask, caplog):
+    caplog.set_level("INFO")
     release()
     device = start()
     store.is_away = True
