@@ -144,6 +144,8 @@ class Agent:
             reason = " ".join(str(error).split()) or type(error).__name__
             self._reject(Rejected(identity, number, reason))
             return
+        if release.manifest.self_test is None:
+            _log.warning("version %d has no self-test; it was loaded and not compared", number)
         try:
             # before it serves, so that a process that is killed comes back with what it served
             self._state.keep(pulled.folder, identity, number)

@@ -124,20 +124,29 @@ def read_telemetry(path: Path) -> list[Telemetry]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise TelemetryError(f"{path} cannot be read ({error}); give a file of summaries") from None
-    return [_parse(content, where) for where, content in _objects(path, text)]
+    return parse_telemetry(text, str(path))
 
 
-def _objects(path: Path, text: str) -> Iterator[tuple[str, Any]]:
+def parse_telemetry(text: str, where: str) -> list[Telemetry]:
+    """Read the summaries in a text: one, or one a line; `where` is what to call it in an error.
+
+    Raises:
+        TelemetryError: a summary is none.
+    """
+    return [_parse(content, place) for place, content in _objects(where, text)]
+
+
+def _objects(where: str, text: str) -> Iterator[tuple[str, Any]]:
     try:
-        yield str(path), json.loads(text)  # one, over several lines perhaps
+        yield where, json.loads(text)  # one, over several lines perhaps
     except ValueError:
         for number, line in enumerate(text.splitlines(), start=1):
             if line.strip():
                 try:
-                    yield f"{path}, line {number}", json.loads(line)
+                    yield f"{where}, line {number}", json.loads(line)
                 except ValueError as error:
                     raise TelemetryError(
-                        f"{path}, line {number} is no JSON ({error}); remove the line"
+                        f"{where}, line {number} is no JSON ({error}); remove the line"
                     ) from None
 
 
