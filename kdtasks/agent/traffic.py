@@ -28,9 +28,8 @@ class Traffic:
             pictures: files, at least one.
             rate: requests a second, over all servers.
         """
-        self._pictures = itertools.cycle([path.read_bytes() for path in pictures])
-        self._ports = itertools.cycle(range(len(ports)))
-        self._host, self._port_of, self._pause = host, list(ports), 1.0 / rate
+        self._pictures = [path.read_bytes() for path in pictures]
+        self._host, self._ports, self._pause = host, list(ports), 1.0 / rate
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="traffic", daemon=True)
@@ -47,16 +46,19 @@ class Traffic:
     def _run(self) -> None:
         # clients that are all waiting hold the next request up: no queue grows without end
         free = threading.Semaphore(_CLIENTS)
-        due = time.monotonic()
+        due, numbers = time.monotonic(), itertools.count()
         with ThreadPoolExecutor(_CLIENTS, thread_name_prefix="client") as clients:
             while not self._stopping.wait(max(0.0, due - time.monotonic())):
                 due = max(due + self._pause, time.monotonic() - 1.0)
                 free.acquire()
-                sending = clients.submit(self._send, next(self._ports), next(self._pictures))
+                sending = clients.submit(self._send, next(numbers))
                 sending.add_done_callback(lambda _: free.release())
 
-    def _send(self, server: int, picture: bytes) -> None:
-        connection = http.client.HTTPConnection(self._host, self._port_of[server], timeout=_TIMEOUT)
+    def _send(self, number: int) -> None:
+        turn, server = divmod(number, len(self._ports))
+        # one further in every turn, or a server would get the same few pictures for ever
+        picture = self._pictures[(number + turn) % len(self._pictures)]
+        connection = http.client.HTTPConnection(self._host, self._ports[server], timeout=_TIMEOUT)
         try:
             connection.request("POST", "/predict", picture)
             is_answered = connection.getresponse().status == http.client.OK
