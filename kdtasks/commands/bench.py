@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kdtasks.commands.bundle_folder import open_bundle
 from kdtasks.commands.pictures import find_pictures, read_pixels
 from kdtasks.edge.model import Model
 from kdtasks.edge.scores import NEVER
@@ -40,6 +41,7 @@ def bench_bundle(
         BundleError: the bundle cannot be used, or has no self-test and no picture was given.
         DatasetError: a picture cannot be read.
     """
+    open_bundle(bundle)
     model = Model(bundle, threads=threads)
     images = _pictures(model, names)
     exits = model.segments.count

@@ -2,42 +2,53 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kdtasks.commands.bundle_folder import open_bundle
 from kdtasks.edge.contents import MODEL, Contents, open_contents
 from kdtasks.edge.manifest import Manifest
+from kdtasks.export.arena import Arena, measure_arenas
 from kdtasks.export.delegation import delegated_operators
 from kdtasks.export.graph import Graph, Tensor, read_graphs
 
+NUMBERS = {"scale", "MACs", "weights", "flash", "arena", "scratch", "kept"}
+"""Headings of columns that stand on the right."""
 
-def inspect_bundle(bundle: Path, *, as_json: bool = False) -> None:
+
+def inspect_bundle(bundle: Path, *, as_json: bool = False, with_arena: bool = False) -> None:
     """Print what there is to know of a bundle, as tables or as one JSON object.
 
     Arguments:
         bundle: a folder, a `.kdz` or a bare `.tflite`.
+        with_arena: measure as well what a microcontroller needs.
 
     Raises:
         BundleError: it cannot be used.
     """
+    open_bundle(bundle)
     with open_contents(bundle) as contents:
         manifest = contents.manifest()
         content = contents.checked(MODEL, manifest.sha256)
         graphs = read_graphs(content)
         delegated = delegated_operators(content)
+        arenas = measure_arenas(content) if with_arena else {}
         if as_json:
             found = {
                 "manifest": manifest.to_json(),
                 "files": {name: len(contents.read(name)) for name in contents.names},
                 "signatures": [_as_object(graph, delegated[graph.signature]) for graph in graphs],
                 "weight_bytes": sum(_all_weights(graphs).values()),
+                "arenas": {name: arena._asdict() for name, arena in arenas.items()} or None,
             }
             print(json.dumps(found, indent=2, ensure_ascii=False))
             return
         _print_manifest(contents, manifest, graphs)
     for graph in graphs:
         _print_graph(graph, delegated[graph.signature])
+    if arenas:
+        _print_arenas(arenas, graphs)
 
 
 def _as_object(graph: Graph, delegated: Sequence[bool]) -> dict[str, Any]:
@@ -149,6 +160,27 @@ def _print_graph(graph: Graph, delegated: Sequence[bool]) -> None:
     _print_table(None, ("", "tensor", "type", "scale"), interface)
 
 
+def _print_arenas(arenas: Mapping[str, Arena], graphs: Sequence[Graph]) -> None:
+    rows = [
+        (name, *(f"{size:,}" for size in (arena.file, arena.total, arena.scratch, arena.kept)))
+        for name, arena in arenas.items()
+    ]
+    heads = ("", "flash", "arena", "scratch", "kept")
+    _print_table("microcontroller, bytes of each segment as a file of its own", heads, rows)
+    features = {
+        name: graph.tensors[number].bytes
+        for graph in graphs
+        for name, number in graph.outputs.items()
+        if name != "logits"
+    }
+    print(
+        f"  {sum(arena.file for arena in arenas.values()):,} of flash in all; RAM: "
+        f"{sum(arena.total for arena in arenas.values()):,} with an arena each, or "
+        f"{max(arena.total for arena in arenas.values()):,} for one after the other in the same, "
+        f"and {sum(features.values()):,} for the features handed on"
+    )
+
+
 def _describe(tensor: Tensor) -> str:
     return f"{tensor.dtype} {list(tensor.shape)}"
 
@@ -165,7 +197,7 @@ def _print_table(title: str | None, headings: Sequence[str], rows: Sequence[Sequ
         print(f"\n{title}")
     lines = [headings, *rows] if any(headings) else list(rows)
     widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
-    right = [any(heading == name for name in ("MACs", "weights", "scale")) for heading in headings]
+    right = [heading in NUMBERS for heading in headings]
     for line in lines:
         cells = [
             cell.rjust(width) if is_right else cell.ljust(width)

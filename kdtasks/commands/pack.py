@@ -1,9 +1,11 @@
 """Put a bundle into one file, and say in its manifest where it comes from."""
 
 import dataclasses
+from fnmatch import fnmatch
 from pathlib import Path
 
-from kdtasks.atomic import json_text
+from kdtasks.atomic import atomic_folder, json_text
+from kdtasks.commands.bundle_folder import open_bundle
 from kdtasks.commands.origin import Origin, find_origin
 from kdtasks.edge.archive import SUFFIX
 from kdtasks.edge.contents import MANIFEST, MODEL, open_contents
@@ -12,6 +14,9 @@ from kdtasks.edge.segments import Segments
 from kdtasks.edge.self_test import load_self_test
 from kdtasks.errors import BundleError
 from kdtasks.export.archive import write_archive
+from kdtasks.export.graph import read_graphs
+from kdtasks.export.header import exits_header
+from kdtasks.export.split import split_signatures
 
 
 def pack(bundle: Path, out: Path | None = None) -> tuple[Path, Manifest]:
@@ -29,6 +34,7 @@ def pack(bundle: Path, out: Path | None = None) -> tuple[Path, Manifest]:
     Raises:
         BundleError: the bundle cannot be used, or `out` is no name of a `.kdz` file.
     """
+    open_bundle(bundle)
     with open_contents(bundle) as contents:
         files = {name: contents.read(name) for name in contents.names}
         manifest = contents.manifest()
@@ -46,6 +52,39 @@ def pack(bundle: Path, out: Path | None = None) -> tuple[Path, Manifest]:
         raise BundleError(f"{path} is that bundle itself; give --out another name")
     write_archive(path, files)
     return path, manifest
+
+
+def pack_segments(bundle: Path, out: Path | None = None) -> list[Path]:
+    """Write each segment as a `.tflite` of its own, and what C needs to know beside them.
+
+    Arguments:
+        bundle: a folder, a `.kdz` or a bare `.tflite`.
+        out: a folder that is replaced whole; null for `<name>-<variant>-segments` in the current
+            folder.
+
+    Returns: `segment_0.tflite` … and `exits.h`.
+
+    Raises:
+        BundleError: the bundle cannot be used, or `out` holds something else.
+    """
+    open_bundle(bundle)
+    with open_contents(bundle) as contents:
+        manifest = contents.manifest()
+        content = contents.checked(MODEL, manifest.sha256)
+    files = {f"{name}.tflite": part for name, part in split_signatures(content).items()}
+    files["exits.h"] = exits_header(manifest, read_graphs(content)).encode()
+    folder = out or Path(f"{manifest.name}-{manifest.variant}-segments")
+    others = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    others -= {name for name in others if fnmatch(name, "segment_*.tflite")} | {"exits.h"}
+    if others or folder.is_file():
+        raise BundleError(
+            f"{folder} holds {', '.join(sorted(others)) or 'a file'}, which is not to be "
+            "replaced; give --out a new folder"
+        )
+    with atomic_folder(folder) as partial:
+        for name, part in files.items():
+            (partial / name).write_bytes(part)
+    return [folder / name for name in sorted(files)]
 
 
 def with_origin(manifest: Manifest, origin: Origin) -> Manifest:

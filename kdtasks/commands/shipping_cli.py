@@ -34,12 +34,24 @@ def register(app: typer.Typer) -> None:
 def pack(
     bundle: BundleArgument,
     out: Annotated[
-        Path | None, typer.Option("--out", help="The file; without it NAME-VARIANT.kdz.")
+        Path | None,
+        typer.Option("--out", help="The file, or the folder; without it NAME-VARIANT.kdz."),
     ] = None,
+    per_segment: Annotated[
+        bool,
+        typer.Option(
+            "--per-segment", help="A folder with a .tflite a segment, for microcontrollers."
+        ),
+    ] = False,
 ) -> None:
     """Put a bundle into one .kdz file, with its origin and the test split's figures."""
     from kdtasks.commands.pack import pack as pack_bundle
+    from kdtasks.commands.pack import pack_segments
 
+    if per_segment:
+        for path in pack_segments(bundle, out):
+            typer.echo(f"{path}: {path.stat().st_size:,} bytes")
+        return
     path, manifest = pack_bundle(bundle, out)
     known = ", ".join(
         [
@@ -66,11 +78,20 @@ def bench(
     bench_bundle(bundle, pictures or (), runs=runs, threads=threads, as_json=as_json)
 
 
-def inspect_(bundle: BundleArgument, as_json: JsonOption = False) -> None:
+def inspect_(
+    bundle: BundleArgument,
+    arena: Annotated[
+        bool,
+        typer.Option(
+            "--arena", help="Measure what a microcontroller needs, too; takes tflite-micro."
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Show a bundle's manifest, operators, tensors, compute, weights, and what XNNPACK takes."""
     from kdtasks.commands.inspect import inspect_bundle
 
-    inspect_bundle(bundle, as_json=as_json)
+    inspect_bundle(bundle, as_json=as_json, with_arena=arena)
 
 
 def gate(

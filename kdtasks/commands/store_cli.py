@@ -36,29 +36,30 @@ def publish(
     signing_key: SigningOption = None,
 ) -> None:
     """Publish a bundle as the next version of a model."""
+    from kdtasks.commands.bundle_folder import open_bundle
     from kdtasks.commands.origin import find_origin
-    from kdtasks.store.publish import read_folder
-    from kdtasks.store.transfers import Transfers, in_background
+    from kdtasks.store.background import in_background
+    from kdtasks.store.reading import model_claim, read_folder
     from kdtasks.store.unpacked import as_folder
 
     with _interruptible("publishing again goes on from here"), as_folder(bundle) as folder:
+        manifest = open_bundle(folder)
         # while all else is imported and opened
-        read = in_background(lambda: read_folder(folder))
+        read = in_background(lambda: read_folder(folder, model_claim(manifest)))
         origin = in_background(lambda: find_origin(folder))
 
         from kdtasks.commands.store_settings import find_address
         from kdtasks.commands.store_tables import moved_line, published_line
-        from kdtasks.edge.manifest import read_manifest
         from kdtasks.store.bundle import publish_bundle
         from kdtasks.store.keys import load_signing_key
         from kdtasks.store.objects import open_objects
         from kdtasks.store.progress import show_progress
         from kdtasks.store.promotion import advance, find_own_alias
+        from kdtasks.store.transfers import Transfers
 
-        manifest = read_manifest(folder)
         objects = open_objects(find_address(store))
+        objects.begin_writing()
         key = load_signing_key(signing_key)
-        objects.check_conditions()
         if alias:
             find_own_alias(objects, name or manifest.name, alias, key)
         sources = read()

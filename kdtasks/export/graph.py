@@ -15,6 +15,7 @@ class Tensor(NamedTuple):
         shape: [] for a scalar.
         dtype: of LiteRT, such as `float32` or `int8`.
         scale: of quantised numbers, the largest where each filter has one; null elsewhere.
+        zero_point: what stands for 0, of the first channel.
         channels: how many scales it has; 0 where it is not quantised.
         bytes: of its values.
         buffer: place of its constant values in the file; null where it is computed.
@@ -24,6 +25,7 @@ class Tensor(NamedTuple):
     shape: tuple[int, ...]
     dtype: str
     scale: float | None
+    zero_point: int
     channels: int
     bytes: int
     buffer: int | None
@@ -129,6 +131,7 @@ def _tensor(tensor: Any, types: dict[int, str], buffers: list[Any]) -> Tensor:
     dtype = types[tensor.type]
     found = tensor.quantization.scale if tensor.quantization else None
     scales = [float(scale) for scale in found] if found is not None else []
+    zero_points = _numbers(tensor.quantization.zeroPoint) if tensor.quantization else ()
     data = buffers[tensor.buffer].data
     constant = data is not None and len(data) > 0
     return Tensor(
@@ -136,6 +139,7 @@ def _tensor(tensor: Any, types: dict[int, str], buffers: list[Any]) -> Tensor:
         shape,
         dtype,
         max(scales, default=None),
+        zero_points[0] if zero_points else 0,
         len(scales),
         len(data) if constant else -(-prod(shape) * _BITS.get(dtype, 0) // 8),
         tensor.buffer if constant else None,

@@ -1,11 +1,14 @@
-"""boto3's S3 client with the user's own settings: endpoint, credentials, region, attempts."""
+"""boto3's S3 client with the user's own settings: endpoint, credentials, region, attempts.
+
+It is made by botocore, which is what boto3 rests on and reads all settings: boto3 itself would add
+nothing to it but methods that are not used here, and 50 ms to every command.
+"""
 
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import botocore.session
-from boto3.session import Session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
@@ -19,8 +22,8 @@ READ_SECONDS = 30.0  # without a byte
 def make_client() -> Any:
     """Make the client.
 
-    Bodies carry their MD5, which every server checks, in place of newer checksums, which many do
-    not know; with it a body need not be hashed once more for its signature.
+    Bodies carry their MD5, which every server checks, or are signed by a hash that is given with
+    them, in place of newer checksums, which many do not know; botocore need not hash them.
 
     Raises:
         StoreError: a setting is wrong.
@@ -39,7 +42,7 @@ def make_client() -> Any:
             response_checksum_validation="when_required",
             s3={"payload_signing_enabled": False},
         )
-        client = Session(botocore_session=core).client("s3", config=config)
+        client = core.create_client("s3", config=config)
     except (BotoCoreError, ValueError) as error:  # ValueError: a malformed endpoint
         raise wrong_settings(error) from None
     client.meta.events.register_last("before-call.s3", _send_at_once)

@@ -4,7 +4,7 @@ blobs/sha256/<hex>                  contents of files, never changed
 models/<name>/versions/<n>.json     what a version consists of, written once
 models/<name>/aliases/<alias>.json  the version that an alias stands for, moved
 telemetry/<name>/<device>/<n>.jsonl what a device has counted, a batch an object, never changed
-probes/<hex>                        asked of a server whether it honours conditional writes
+probes/<hex>                        asked of a server how it takes what is written
 """
 
 import re

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from kdtasks.atomic import write_json
 from kdtasks.commands.origin import find_origin, folder_hash
-from kdtasks.commands.pack import pack
+from kdtasks.commands.pack import pack, pack_segments
 from kdtasks.edge.manifest import read_manifest
 from kdtasks.edge.model import Model
 from kdtasks.errors import BundleError
@@ -71,7 +71,9 @@ def test_a_packed_bundle_knows_where_it_comes_from(bundle: Path, tmp_path: Path)
     picture = np.array([[[200], [40]]], np.uint8)
     assert Model(path).predict(picture)[:4] == Model(bundle).predict(picture)[:4]
     (tmp_path / "dvc.yaml").write_text("stages: {more: {}}\n")
-    assert pack(bundle, tmp_path / "it.kdz")[1].provenance["git_changed"] is True
+    changed = pack(bundle, tmp_path / "it.kdz")[1].provenance
+    assert changed
+    assert changed["git_changed"] is True
 
 
 def test_the_same_bundle_gives_the_same_bytes(bundle: Path, tmp_path: Path):
@@ -137,3 +139,15 @@ def test_what_cannot_be_packed_is_refused(bundle: Path, tmp_path: Path):
     with pytest.raises(BundleError, match=r"model\.tflite has the SHA-256"):
         pack(bundle, tmp_path / "other.kdz")
     assert not (tmp_path / "other.kdz").exists()
+
+
+def test_a_file_a_segment(bundle: Path, tmp_path: Path):
+    out = tmp_path / "segments"
+    for _ in range(2):  # replaced the second time
+        paths = pack_segments(bundle, out)
+    assert [path.name for path in paths] == ["exits.h", "segment_0.tflite"]
+    assert sorted(path.name for path in out.iterdir()) == ["exits.h", "segment_0.tflite"]
+    assert '"dark", "bright"' in (out / "exits.h").read_text()
+    (out / "notes.txt").touch()
+    with pytest.raises(BundleError, match=r"segments holds notes\.txt, which is not to be"):
+        pack_segments(bundle, out)

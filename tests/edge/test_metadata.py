@@ -35,7 +35,7 @@ def test_weights_stay_aligned(network):
 def test_a_manifest_is_embedded_once(network, make_bundle):
     manifest = read_manifest(make_bundle())
     content = embed_manifest(network.float32, manifest)
-    told = json.loads(read_metadata(content, "it"))
+    told = json.loads(read_metadata(content, "it") or b"")
     assert told["class_names"] == ["ant", "bee", "cat", "dog"]
     assert told["thresholds"] == [0.6, 0.6]
     with pytest.raises(ExportError, match=f"has the metadata {NAME} already"):

@@ -118,6 +118,7 @@ def test_a_self_test_travels_with_the_bundle(tflite, describe, tmp_path):
     images = np.arange(12, dtype=np.uint8).reshape(3, 2, 2, 1)
     stored = record(tflite, images, pictures=2)
     manifest = write_bundle(tmp_path / "bundle", tflite, describe(), stored)
+    assert manifest.self_test
     assert manifest.self_test["pictures"] == 2
     model = Model(tmp_path / "bundle")
     np.testing.assert_array_equal(model.test_images, images[:2])

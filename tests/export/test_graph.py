@@ -49,15 +49,15 @@ def test_tensors_and_weights_by_hand(pixel_models):
     assert graph.tensors[dense.inputs[1]].shape == (2, 2)
     assert graph.tensors[dense.inputs[1]].bytes == 16
     assert graph.tensors[graph.outputs["logits"]] == Tensor(
-        graph.tensors[dense.outputs[0]].name, (1, 2), "float32", None, 0, 8, None
+        graph.tensors[dense.outputs[0]].name, (1, 2), "float32", None, 0, 0, 8, None
     )
     image = graph.tensors[graph.inputs["image"]]
     assert (image.shape, image.dtype, image.buffer) == ((1, 1, 2, 1), "float32", None)
 
 
 def test_matrices_by_hand():
-    left = Tensor("", (5, 2, 3), "float32", None, 0, 120, None)
-    output = Tensor("", (5, 2, 4), "float32", None, 0, 160, None)
+    left = Tensor("", (5, 2, 3), "float32", None, 0, 0, 120, None)
+    output = Tensor("", (5, 2, 4), "float32", None, 0, 0, 160, None)
     assert _matrices([left, None], output) == 5 * 2 * 3 * 4
 
 
