@@ -6,7 +6,6 @@ spool/                telemetry that is not sent yet (kdtasks/agent/spool.py)
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 
 from kdtasks.errors import ServingError
 from kdtasks.store.disk import PARTIAL, flush_names, write_whole
+from kdtasks.store.lock import locked_if_free
 
 ATTEMPTS = 2  # a version that took the process with it so often is not loaded again
 
@@ -45,17 +45,12 @@ class State:
         Raises:
             ServingError: another one has it.
         """
-        descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+        with locked_if_free(self.root / "lock") as is_free:
+            if not is_free:
                 raise ServingError(
                     f"another agent uses {self.root}; stop it, or give another --state"
-                ) from None
+                )
             yield
-        finally:
-            os.close(descriptor)
 
     def kept(self) -> Kept | None:
         """Give the release that passed last; null where there is none."""

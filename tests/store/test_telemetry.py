@@ -4,10 +4,12 @@ import dataclasses
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kdtasks.agent.spool import Spool
 from kdtasks.edge.telemetry import Telemetry
 from kdtasks.errors import TelemetryError
 from kdtasks.store.layout import telemetry_key
@@ -45,6 +47,17 @@ def test_all_devices_are_read(objects: Objects, send: Callable[..., str]):
     send("a", "1.jsonl", SUMMARY.to_line(), name="letters")
     assert fetch_telemetry(objects, "digits") == [SUMMARY, SUMMARY, other]
     assert fetch_telemetry(objects, "digits", hours=1.0) == [SUMMARY, SUMMARY, other]
+
+
+def test_a_batch_that_is_sent_again_is_there_once(objects: Objects, tmp_path: Path):
+    spool = Spool(tmp_path / "spool")
+    spool.add(SUMMARY.to_line())
+    (batch,) = spool.waiting()
+    content = batch.read_bytes()
+    for _ in range(2):
+        assert spool.send(objects, name="digits", device="a") == 1
+        batch.write_bytes(content)  # as if the answer of the store had been lost
+    assert fetch_telemetry(objects, "digits") == [SUMMARY]
 
 
 def test_what_is_older_is_left_aside(folder_objects: Any):
