@@ -108,11 +108,17 @@ def _print_manifest(contents: Contents, manifest: Manifest, graphs: Sequence[Gra
 
 
 def _figures(figures: dict[str, Any]) -> str:
-    text = f"accuracy {figures['accuracy']:.2%} of {figures['rows']:,}"
+    parts = [f"{figures['rows']:,} pictures"]
+    if "accuracy" in figures:
+        parts.append(f"accuracy {figures['accuracy']:.2%}")
     if "interval" in figures:
         low, high = figures["interval"]
-        text += f", {low:.2%} to {high:.2%} at {figures['confidence']:.0%}"
-    return f"{text}; {figures['cost']:.1%} of the compute"
+        parts.append(f"{low:.2%} to {high:.2%} at {figures['confidence']:.0%}")
+    if "mean_iou" in figures:
+        parts.append(f"mean IoU {figures['mean_iou']:.2%}")
+    if "cost" in figures:
+        parts.append(f"{figures['cost']:.1%} of the compute")
+    return ", ".join(parts)
 
 
 def _numbers(values: Sequence[float]) -> str:

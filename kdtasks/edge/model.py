@@ -8,11 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kdtasks.edge.contents import MODEL, open_contents
+from kdtasks.edge.bundle import OpenBundle, check_bundle
 from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.scores import ALWAYS, NEVER, SCORES, softmax
 from kdtasks.edge.segments import Segments
-from kdtasks.edge.self_test import load_self_test
 from kdtasks.errors import BundleError, DatasetError
 
 
@@ -34,8 +33,12 @@ class Prediction(NamedTuple):
     probabilities: npt.NDArray[np.float64]
 
 
-class Model:
-    """A bundle, ready to classify; one object serves one thread at a time."""
+class Model(OpenBundle):
+    """A bundle, ready to classify; one object serves one thread at a time.
+
+    Attributes:
+        thresholds: [K − 1], those in use.
+    """
 
     def __init__(
         self,
@@ -56,11 +59,8 @@ class Model:
             BundleError: the bundle is incomplete, damaged or contradicts itself, or the
                 thresholds do not fit.
         """
-        with open_contents(Path(bundle)) as contents:
-            manifest = contents.manifest()
-            segments = Segments(contents.checked(MODEL, manifest.sha256), threads)
-            self._self_test = load_self_test(contents, manifest, segments)
-        self._join(segments, manifest, thresholds)
+        super().__init__(bundle, threads)
+        self._prepare(thresholds)
 
     @classmethod
     def load(
@@ -78,53 +78,18 @@ class Model:
     ) -> "Model":
         """Join segments and a manifest that are open already; it has no self-test."""
         model = cls.__new__(cls)
-        model._self_test = None
-        model._join(segments, manifest, thresholds)
+        model.segments, model.manifest = segments, manifest
+        model._prepare(thresholds)
         return model
 
-    def _join(
-        self, segments: Segments, manifest: Manifest, thresholds: Sequence[float] | None
-    ) -> None:
-        if manifest.task != "classification":
-            raise BundleError(
-                f"the bundle's task is {manifest.task}; Model serves classification, "
-                "use Segments for the raw outputs"
-            )
-        found = (segments.count, segments.input_shape, segments.num_classes)
-        told = (manifest.segments, manifest.input_shape, len(manifest.class_names))
-        if found != told:
-            raise BundleError(
-                f"the model has (segments, input shape, classes) {found}, its manifest says "
-                f"{told}; export the bundle again"
-            )
-        self.manifest = manifest
-        self.segments = segments
-        self._score = None if manifest.score == "max_probability" else SCORES[manifest.score]
+    def _prepare(self, thresholds: Sequence[float] | None) -> None:
+        check_bundle(self.segments, self.manifest, task="classification")
+        score = self.manifest.score
+        self._score = None if score == "max_probability" else SCORES[score]
         self.thresholds = check_thresholds(
-            manifest.thresholds if thresholds is None else thresholds, exits=segments.count
+            self.manifest.thresholds if thresholds is None else thresholds,
+            exits=self.segments.count,
         )
-
-    @property
-    def test_images(self) -> npt.NDArray[np.uint8] | None:
-        """Pictures of the self-test, uint8 [M, height, width, channels]; null where it has none."""
-        return self._self_test.images if self._self_test else None
-
-    def self_test(self) -> int:
-        """Compare this device's answers to the stored pictures with the expected ones.
-
-        Every segment runs, whatever the thresholds.
-
-        Returns: the number of pictures.
-
-        Raises:
-            BundleError: the first logit beyond its tolerance, or the bundle has no self-test.
-        """
-        if self._self_test is None:
-            raise BundleError(
-                f"the bundle of {self.manifest.name} has no self-test; export it again, and give "
-                "its folder or its .kdz file, a bare .tflite has none"
-            )
-        return self._self_test.check(self.segments)
 
     def predict(self, image: npt.NDArray[np.uint8]) -> Prediction:
         """Classify one picture, uint8 [height, width, channels], raw pixels 0…255.

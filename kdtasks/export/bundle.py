@@ -11,6 +11,7 @@ from kdtasks.atomic import atomic_folder, write_json
 from kdtasks.edge.contents import MANIFEST, MODEL
 from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.model import Model
+from kdtasks.edge.segmentation import Segmenter
 from kdtasks.edge.self_test import FILE as SELF_TEST
 from kdtasks.edge.self_test import SelfTest
 from kdtasks.errors import ExportError
@@ -19,6 +20,7 @@ from kdtasks.export.metadata import embed_manifest
 
 CALIBRATION_KEYS = ("mode", "expected", "full", "rows", "guarantee")
 CONFIDENCE = 0.95
+FIGURES = ("rows", "accuracy", "mean_iou", "cost")
 LIBRARIES = ("tensorflow", "tf-keras", "ai-edge-litert", "kdtasks")
 
 
@@ -39,7 +41,7 @@ def make_manifest(
     Args:
         name: of the model.
         variant: how it was compressed.
-        task: `classification`.
+        task: `classification` or `segmentation`.
         class_names: in the order of the logits.
         input_shape: height, width and channels of the pictures.
         calibration: content of `exits/<variant>/calibration.json`.
@@ -114,7 +116,7 @@ def write_bundle(
         labels = "".join(f"{label}\n" for label in manifest.class_names)
         (partial / "labels.txt").write_text(labels, encoding="utf-8")
         # Load it as a device would: a bundle that cannot be used must not be there at all.
-        loaded = Model(partial)
+        loaded = Segmenter(partial) if manifest.task == "segmentation" else Model(partial)
         if self_test:
             loaded.self_test()
     return written
@@ -127,10 +129,10 @@ def split_figures(judged: Mapping[str, Any], task: str) -> dict[str, Any]:
     from the very bundle that the manifest describes.
 
     Args:
-        judged: `rows`, `accuracy` and `cost` with early exits.
+        judged: `rows`, and figures with early exits: `accuracy`, `cost` and, of masks, others.
         task: of the bundle; classifiers get Wilson's interval.
     """
-    figures = {key: judged[key] for key in ("rows", "accuracy", "cost")}
+    figures = {key: judged[key] for key in FIGURES if key in judged}
     if task == "classification":  # pixels of one picture are no independent rows
         correct = round(figures["accuracy"] * figures["rows"])
         figures["interval"] = list(wilson_interval(correct, figures["rows"], CONFIDENCE))

@@ -14,10 +14,11 @@ SHA256 = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 _SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 _SPLIT = {
     "type": "object",
-    "required": ["rows", "accuracy", "cost"],
+    "required": ["rows"],
     "properties": {
         "rows": {"type": "integer", "minimum": 1},
         "accuracy": _SHARE,
+        "mean_iou": _SHARE,
         "interval": {"type": "array", "items": _SHARE, "minItems": 2, "maxItems": 2},
         "confidence": _SHARE,
         "cost": _SHARE,

@@ -110,7 +110,7 @@ def open_objects(address: Address) -> Objects:
         from kdtasks.store.folder import FolderObjects
 
         return FolderObjects(address)
-    # botocore takes a fifth of a second to import, and a store in a folder does without it
+    # boto3 takes a third of a second to import, and a store in a folder does without it
     try:
         from kdtasks.store.bucket import BucketObjects
         from kdtasks.store.bucket_client import make_client

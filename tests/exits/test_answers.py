@@ -12,7 +12,7 @@ from kdtasks.exits.answers import answers_of
 class StoredSegments:
     """Segments that look the logits of a picture up by its only pixel."""
 
-    count, input_shape, num_classes = 2, (1, 1, 1), 2
+    count, input_shape, num_classes, logits_shape = 2, (1, 1, 1), 2, (2,)
 
     def __init__(self, logits):
         self.stored = np.asarray(logits, np.float32)

@@ -7,10 +7,12 @@ import pytest
 
 from kdtasks.edge.metadata import FIELDS
 from kdtasks.edge.model import Model
+from kdtasks.edge.segmentation import Segmenter
 from kdtasks.edge.segments import Segments
 from kdtasks.errors import BundleError, ExportError
 from kdtasks.export.bundle import make_manifest, write_bundle, write_refused_bundle
 from kdtasks.export.self_test import make_self_test
+from tests.tools.segmentation_bundles import convert_colour_model
 
 CALIBRATION = {
     "mode": "drop",
@@ -143,6 +145,31 @@ def record(tflite, images, *, pictures):
         temperatures=[1.0],
         thresholds=[],
     )
+
+
+def test_a_bundle_of_segmentation_is_opened_as_a_device_would(describe, tmp_path):
+    content = convert_colour_model(tmp_path / "saved")
+    manifest = describe(task="segmentation", input_shape=(8, 12, 3))
+    images = (np.arange(3 * 8 * 12 * 3) % 256).astype(np.uint8).reshape(3, 8, 12, 3)
+    stored = make_self_test(
+        Segments(content),
+        images,
+        pictures=2,
+        task="segmentation",
+        score="max_probability",
+        temperatures=[1.0],
+        thresholds=[],
+    )
+    write_bundle(tmp_path / "bundle", content, manifest, stored)
+    segmenter = Segmenter(tmp_path / "bundle")
+    assert segmenter.self_test() == 2
+    assert Segmenter(tmp_path / "bundle" / "model.tflite").manifest.task == "segmentation"
+    assert segmenter.classes(np.zeros((1, 8, 12, 3), np.uint8)).shape == (1, 8, 12)
+    with pytest.raises(BundleError, match="export the bundle again"):
+        write_bundle(
+            tmp_path / "other", content, dataclasses.replace(manifest, class_names=("ant", "bee"))
+        )
+    assert not (tmp_path / "other").exists()
 
 
 def test_the_manifest_records_a_guarantee(describe):
