@@ -79,7 +79,14 @@ class State:
                 shutil.rmtree(other, ignore_errors=True)
 
     def begin(self, identity: str) -> bool:
-        """Note that a version is being loaded; false where that has ended the process too often."""
+        """Note that a version is being loaded; false where that has ended the process too often.
+
+        What was kept, and whatever comes while nothing is, may be loaded at any time: there is
+        nothing better.
+        """
+        kept = self.kept()
+        if kept is None or kept.identity == identity:
+            return True
         trying = self._read().get("trying")
         is_again = isinstance(trying, dict) and trying.get("identity") == identity
         attempts = int(trying.get("attempts", 0)) if is_again and isinstance(trying, dict) else 0

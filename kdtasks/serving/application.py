@@ -19,6 +19,7 @@ from kdtasks.serving.service import Service
 from kdtasks.serving.upload import read_picture_bytes
 
 MOST_OPEN = 256  # requests at work or waiting; more are told to come again
+MOST_HELD = 256_000_000  # bytes of their bodies
 _GONE = 499  # what is counted for a client that did not wait; nobody receives it
 _PAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
@@ -33,6 +34,7 @@ def make_application(
     *,
     most_bytes: int,
     most_open: int = MOST_OPEN,
+    most_held: int = MOST_HELD,
     measures: Measures | None = None,
     notes: Callable[[], dict[str, Any]] = dict,
 ) -> Starlette:
@@ -40,28 +42,35 @@ def make_application(
 
     Arguments:
         most_bytes: that a body may have.
-        most_open: requests for an answer that are held at once, which bounds the memory.
+        most_open, most_held: requests for an answer that are held at once, and bytes of their
+            bodies; what is beyond is told to come again.
         notes: what `/health` says besides.
     """
     counts = measures or Measures(service)
-    open_requests = 0  # changed in the event loop's thread only
+    open_requests = held = 0  # changed in the event loop's thread only
 
     async def predict(request: Request) -> Response:
-        nonlocal open_requests
-        began = time.perf_counter()
-        headers = {}
+        nonlocal open_requests, held
+        began, own, headers = time.perf_counter(), 0, {}
+
+        def admit(size: int) -> None:
+            nonlocal held, own
+            held, own = held + size, own + size
+            if held > most_held:
+                raise Refusal(503, f"{most_held:,} bytes are held already; try again later")
+
         open_requests += 1
         try:
             if open_requests > most_open:
                 raise Refusal(503, f"{most_open} requests are open already; try again later")
-            data = await read_picture_bytes(request, most_bytes)
+            data = await read_picture_bytes(request, most_bytes, admit)
             answer = await asyncio.wrap_future(service.submit(data))
             status, content = 200, answer.to_json()
         except Refusal as refusal:
             status, content = refusal.status, {"error": str(refusal)}
             if status == 503:
                 headers["retry-after"] = "1"
-            if status in (408, 413):  # the rest of the body is not read
+            if status in (408, 413, 503):  # the rest of the body is not read
                 headers["connection"] = "close"
         except ClientDisconnect:
             status, content = _GONE, {"error": "the client has gone"}
@@ -70,6 +79,7 @@ def make_application(
             status, content = 500, {"error": "the server failed; its log says how"}
         finally:
             open_requests -= 1
+            held -= own
         counts.count_request(status, time.perf_counter() - began)
         return JSONResponse(content, status, headers)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from email.message import Message
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,15 @@ PATIENCE = 30.0  # seconds for a body to arrive
 _LINGER = 1.0  # seconds for a client that has begun to send to finish, so that it hears the answer
 
 
-async def read_picture_bytes(request: "Request", most_bytes: int) -> bytes:
+async def read_picture_bytes(
+    request: "Request", most_bytes: int, admit: Callable[[int], None]
+) -> bytes:
     """Give the body, or the first file of a multipart form.
+
+    Arguments:
+        most_bytes: that the body may have.
+        admit: called with the size of every piece that arrives; raises Refusal where there is no
+            room for it.
 
     Raises:
         Refusal: 400 the form holds no file, 408 the body does not arrive, 413 it is too large;
@@ -24,7 +32,7 @@ async def read_picture_bytes(request: "Request", most_bytes: int) -> bytes:
     """
     try:
         async with asyncio.timeout(PATIENCE):
-            body = await _read(request, most_bytes)
+            body = await _read(request, most_bytes, admit)
     except TimeoutError:
         raise Refusal(
             408, f"the body did not arrive within {PATIENCE:.0f} seconds; send it again"
@@ -33,12 +41,13 @@ async def read_picture_bytes(request: "Request", most_bytes: int) -> bytes:
     return first_file(body, kind) if kind.lower().startswith("multipart/") else body
 
 
-async def _read(request: "Request", most_bytes: int) -> bytes:
+async def _read(request: "Request", most_bytes: int, admit: Callable[[int], None]) -> bytes:
     told = request.headers.get("content-length", "")
     is_too_large = told.isdigit() and int(told) > most_bytes
     body = bytearray()
     if not is_too_large:
         async for chunk in request.stream():
+            admit(len(chunk))
             body += chunk
             if len(body) > most_bytes:
                 is_too_large = True

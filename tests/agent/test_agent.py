@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from kdtasks.agent.device import Device
+from kdtasks.agent.state import State
 from kdtasks.edge.telemetry import read_telemetry
 from kdtasks.errors import IntegrityError, ServingError, StoreMissingError
 from kdtasks.store.promotion import rollback
@@ -94,6 +95,23 @@ def test_a_version_that_does_not_load_is_taken_back(start, release, ask):
     health = ask(device).json()
     assert health["model"]["version"] == 1
     assert "names 2 segments and the thresholds" in health["rejected"]["reason"]
+
+
+def test_a_version_that_ended_the_process_twice_is_taken_back(store, settings, release, ask):
+    release()
+    with Device(store, settings) as device:
+        kept = State(settings.state).kept()
+        release(variant="int8")
+        pulled = device.agent._puller.pull(settings.reference)
+        for _ in range(2):  # a process that dies in between leaves just this
+            assert State(settings.state).begin(pulled.folder.name)
+    with Device(store, settings) as device:
+        device.server.start()
+        assert ask(device, DARK).json()["model"]["version"] == 1
+        rejected = ask(device).json()["rejected"]
+        assert rejected["version"] == 2
+        assert "the process ended while it was being loaded, more than once" in rejected["reason"]
+        assert State(settings.state).kept() == kept
 
 
 def test_an_alias_that_is_rolled_back_ends_the_rejection(start, release, ask, store):

@@ -43,14 +43,22 @@ def test_a_damaged_state_is_none(tmp_path: Path):
 
 
 def test_a_version_that_takes_the_process_with_it_is_tried_twice(tmp_path: Path):
-    assert State(tmp_path).begin("aa")
-    assert State(tmp_path).begin("aa")
-    assert not State(tmp_path).begin("aa")
-    assert State(tmp_path).begin("bb")
+    State(tmp_path / "state").keep(bundle(tmp_path / "bundle", "1"), "kept", 1)
+    assert State(tmp_path / "state").begin("aa")
+    assert State(tmp_path / "state").begin("aa")
+    assert not State(tmp_path / "state").begin("aa")
+    assert State(tmp_path / "state").begin("bb")
+    assert State(tmp_path / "state").begin("bb")
+    assert all(State(tmp_path / "state").begin("kept") for _ in range(5))
+
+
+def test_while_nothing_is_kept_everything_is_tried(tmp_path: Path):
+    assert all(State(tmp_path).begin("aa") for _ in range(5))
 
 
 def test_attempts_that_the_process_survives_do_not_count(tmp_path: Path):
-    state = State(tmp_path)
+    state = State(tmp_path / "state")
+    state.keep(bundle(tmp_path / "bundle", "1"), "kept", 1)
     for _ in range(5):
         assert state.begin("aa")
         state.end()

@@ -210,6 +210,23 @@ def test_more_than_the_bound_are_told_to_come_again(serve, post):
     assert "3 requests are open already" in refused.json()["error"]
 
 
+def test_bodies_beyond_the_room_for_them_are_told_to_come_again(serve, post):
+    running = serve(most_held=2 * len(DARK))
+    with ThreadPoolExecutor(2) as clients, ExitStack() as held:
+        for _ in range(2):
+            held.enter_context(running.release.borrow())
+        waiting = [clients.submit(post, running.url, DARK) for _ in range(2)]
+        while metrics(running.url)["kdtasks_requests_open"] < 2:
+            time.sleep(0.02)
+        # the bodies of both may be on their way still, so one that does not fit in any case
+        refused = post(running.url, b"x" * (2 * len(DARK) + 1))
+        held.close()
+        assert {answer.result().status_code for answer in waiting} == {200}
+    assert refused.status_code == 503
+    assert "bytes are held already; try again later" in refused.json()["error"]
+    assert post(running.url, DARK).status_code == 200
+
+
 def test_a_release_that_fails_its_self_test_does_not_load(light_model: bytes, tmp_path: Path):
     bundle = write_light_bundle(tmp_path / "wrong", light_model, error=1.0)
     with pytest.raises(BundleError, match="the self-test fails at picture 0, exit 0"):
