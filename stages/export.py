@@ -10,7 +10,7 @@ from kdtasks.params import Params
 from kdtasks.stage import run_stage
 
 # What is measured or chosen after the export does not change the bundle.
-LATER_SECTIONS = {"evaluate", "benchmark", "select"}
+LATER = {"evaluate": True, "benchmark": True, "select": True, "compress": {"target"}}
 
 
 def main(params: Params, variant: str) -> None:
@@ -33,7 +33,7 @@ def main(params: Params, variant: str) -> None:
         input_shape=data.image_shape,
         calibration=read_json(calibrated),
         dataset_file=prepared / "dataset.json",
-        parameters=params.model_dump(mode="json", exclude=LATER_SECTIONS),
+        parameters=params.model_dump(mode="json", exclude=LATER),
     )
     write_bundle(bundle, model, manifest)
     print(f"{variant}: {manifest.bytes:,} bytes, {manifest.segments} exits, in {bundle}")

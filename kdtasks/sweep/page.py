@@ -13,12 +13,13 @@ from kdtasks.sweep.figures import gains_figure
 from kdtasks.sweep.grid import Grid
 from kdtasks.sweep.heat_map import heat_map
 from kdtasks.sweep.plan import COMPARE_STAGE, SweepOptions, SweepPlan
+from kdtasks.sweep.results import PointResult
 
 HERE = Path(__file__).parent
 STYLE = HERE.parent / "report" / "style.css"
 
 
-def default_folder(plan: SweepPlan) -> Path:
+def default_folder(plan: SweepPlan[PointResult]) -> Path:
     """A folder for this grid, seeds and params; the same sweep writes there again."""
     names = json.dumps([point.experiment for point in plan.points])
     return plan.project / "report" / f"sweep-{hashlib.sha256(names.encode()).hexdigest()[:6]}"
