@@ -69,8 +69,8 @@ def preview(plan: TargetPlan) -> list[str]:
 def _adoption(summary: dict[str, Any]) -> list[str]:
     if not summary["adopt"]:
         return []
-    command, *others = summary["adopt"]
-    return [f"to use {summary['winner'] or summary['nearest']}: {command}", *others]
+    label = summary["winner"] or summary["nearest"]
+    return [f"to use {label}: {', '.join(summary['adopt'])}; then dvc repro"]
 
 
 def _print_table(summary: dict[str, Any]) -> None:

@@ -86,12 +86,12 @@ class TargetEngine(SweepEngine[TrialResult]):
 
     def _is_over_already(self) -> bool:
         """Whether trials of earlier calls answer everything."""
-        for label in self._ladder:
+        for label, rung in self._ladder.items():
             broken = self.broken(label)
-            if broken is None:
-                return False
-            if not broken:
+            if broken == []:
                 return True
+            if broken is None and not self._cannot_help(rung):
+                return False
         return True
 
     def _reason_against(self, rung: Rung, *, is_done: bool) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kdtasks.report.selection import Excess
-from kdtasks.runner.outcome import Outcome
+from kdtasks.runner.outcome import Outcome, State
 from kdtasks.runner.wording import quantity
 from kdtasks.target.engine import TargetEngine
 from kdtasks.target.plan import TargetPlan
@@ -27,7 +27,7 @@ def summarise(
         }
         result = engine.result(point.label)
         if result is None or not outcome.is_up_to_date:
-            word = "left_out" if outcome.message and outcome.state == "skipped" else "failed"
+            word = "left_out" if outcome.message and outcome.state is State.SKIPPED else "failed"
             message = outcome.message.removeprefix(f"{point.label}: ") or str(outcome.state)
             trials.append({**about, word: message})
             continue
@@ -62,6 +62,8 @@ def _sentence(
     tried = f"{quantity(len(broken), 'variant')} tried for {limits_text(plan.limits)}"
     if winner:
         return f"{winner} is within all limits: the cheapest of {tried}."
+    if not broken:
+        return "No variant was tried; the reasons stand beside them."
     if nearest is None:
         return f"None of {tried} could be built."
     ways = " and ".join(excess.reason for excess in broken[nearest])
@@ -73,11 +75,11 @@ def _sentence(
 
 
 def _adoption(plan: TargetPlan, label: str | None) -> list[str]:
-    """How to bring a trial into the project: one command, or lines of params.yaml."""
+    """How to bring a trial into the project: by params.yaml, or by a command."""
     if label is None:
         return []
     point = next(point for point in plan.sweep.points if point.label == label)
-    settings = "; ".join(
+    settings = [
         f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in point.settings.items()
-    )
-    return [f"dvc exp apply {point.experiment}", f"or in params.yaml {settings}"]
+    ]
+    return [f"in params.yaml {'; '.join(settings)}", f"or dvc exp apply {point.experiment}"]

@@ -113,5 +113,9 @@ def broken_limits(result: TrialResult, limits: TargetParams) -> list[Excess]:
 
 
 def figures(result: TrialResult) -> dict[str, Any]:
-    """What `dvc exp show` lists of a trial."""
-    return {name: value for name, value in result._asdict().items() if value is not None}
+    """What `dvc exp show` lists of a trial, under names that no other metrics have."""
+    found = result._asdict()
+    for kind in ("", "gzip_"):
+        count = found.pop(f"{kind}bytes")
+        found[f"{kind or 'size_'}kb"] = None if count is None else count / 1000
+    return {name: value for name, value in found.items() if value is not None}

@@ -1,5 +1,6 @@
 """What a search shows, in words."""
 
+import re
 from typing import Any
 
 from kdtasks.params.compression import TargetParams
@@ -7,6 +8,8 @@ from kdtasks.report.wording import NOTHING, kilobytes, milliseconds, percent, po
 from kdtasks.runner.wording import duration
 from kdtasks.target.trial import TrialResult
 
+# The key after a reason; target.json has it.
+_KEY = re.compile(r" \(max_\w+\)$")
 COLUMNS = ("trial", "accuracy", "lost", "file", "gzipped", "latency", "compute", "time", "limits")
 
 
@@ -51,5 +54,5 @@ def row(trial: dict[str, Any]) -> dict[str, str]:
         "latency": milliseconds(trial["latency_ms"]),
         "compute": percent(trial["macs"], 0),
         "time": "cached" if seconds is None else duration(seconds),
-        "limits": "; ".join(trial["broken"]) or "within all",
+        "limits": "; ".join(_KEY.sub("", reason) for reason in trial["broken"]) or "within all",
     }
