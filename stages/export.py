@@ -1,6 +1,7 @@
 """Put a variant's model, thresholds and class names into a bundle."""
 
 from pathlib import Path
+from typing import Any
 
 from kdtasks.atomic import read_json
 from kdtasks.datasets.prepared import open_prepared
@@ -10,7 +11,10 @@ from kdtasks.params import Params
 from kdtasks.stage import run_stage
 
 # What is measured or chosen after the export does not change the bundle.
-LATER = {"evaluate": True, "benchmark": True, "select": True, "compress": {"target"}}
+LATER: dict[str, Any] = {
+    **dict.fromkeys(("evaluate", "benchmark", "select"), True),
+    "compress": {"target"},
+}
 
 
 def main(params: Params, variant: str) -> None:

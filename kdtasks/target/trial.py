@@ -15,7 +15,7 @@ from kdtasks.sweep.point import NAME_LENGTH, Point, readable_name, short_digest,
 from kdtasks.target.ladder import Rung
 
 # What a compressed file does not depend on, so that other limits are no other trial.
-_WITHOUT_INFLUENCE = {
+_WITHOUT_INFLUENCE: dict[str, Any] = {
     "compress": {"target"},
     **dict.fromkeys(
         ("exits", "export", "evaluate", "benchmark", "select", "store", "gate", "drift"), True

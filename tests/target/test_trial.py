@@ -63,10 +63,8 @@ COMPRESS = {
 def test_figures_are_those_of_the_last_exit_against_the_student(project: Path, trial: Point):
     write(project, COMPRESS)
     found = TrialResult.read(project, trial.params)
-    assert found == TrialResult(
-        accuracy=0.96, accuracy_drop=pytest.approx(0.01), bytes=20_000, gzip_bytes=9_000,
-        latency_ms=0.5, macs=0.25,
-    )  # fmt: skip
+    assert found.accuracy_drop == pytest.approx(0.97 - 0.96)
+    assert found._replace(accuracy_drop=0.01) == RESULT._replace(latency_ms=0.5, macs=0.25)
 
 
 def test_a_refusal_is_a_result(project: Path, trial: Point):
