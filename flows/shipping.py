@@ -23,9 +23,10 @@ from kdtasks.store.alias import read_alias
 from kdtasks.store.bundle import publish_bundle
 from kdtasks.store.cache import Cache, default_cache
 from kdtasks.store.keys import PublicKey, SigningKey, load_public_keys, load_signing_key
-from kdtasks.store.objects import Objects, Source, open_objects
+from kdtasks.store.objects import Objects, open_objects
 from kdtasks.store.promotion import find_own_alias, supersede
-from kdtasks.store.publish import read_folder
+from kdtasks.store.reading import read_folder
+from kdtasks.store.source import Source
 from kdtasks.store.versions import FoundVersion
 
 STATES = {"promote": "Accepted", "keep": "Rejected", "nothing": "Unchanged"}

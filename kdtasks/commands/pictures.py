@@ -6,7 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from kdtasks.datasets.picture import SUFFIXES, fit_picture, read_picture, strict_decoding
+from kdtasks.datasets.picture import (
+    FORMATS,
+    SUFFIXES,
+    fit_picture,
+    read_picture,
+    strict_decoding,
+)
 from kdtasks.errors import DatasetError
 
 
@@ -54,7 +60,7 @@ def read_pixels(path: Path, shape: tuple[int, ...]) -> np.ndarray:
                 return pixels
             return fit_picture(pixels, image_size=(height, width), channels=channels)
         with strict_decoding():
-            return read_picture(path, image_size=(height, width), channels=channels)
+            return _read_file(path, image_size=(height, width), channels=channels)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "PIL":
             raise
@@ -62,6 +68,21 @@ def read_pixels(path: Path, shape: tuple[int, ...]) -> np.ndarray:
             "decoding and resizing need Pillow, which kdtasks[pipeline] brings: pip install "
             f"pillow, or give .npy files of uint8 {list(shape)}"
         ) from None
+
+
+def _read_file(path: Path, *, image_size: tuple[int, int], channels: int) -> np.ndarray:
+    """Read a picture; of a file that no decoder knows, say what it is."""
+    from PIL import UnidentifiedImageError
+
+    try:
+        return read_picture(path, image_size=image_size, channels=channels)
+    except DatasetError as error:
+        if not isinstance(error.__context__, UnidentifiedImageError):
+            raise
+        with path.open("rb") as file:
+            head = file.read(12)
+        found = f"it begins with {head!r}" if head else "it is empty"
+        raise DatasetError(f"{error}: {found}; give one of {', '.join(FORMATS)}") from None
 
 
 def _read_array(path: Path) -> np.ndarray:

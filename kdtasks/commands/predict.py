@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from kdtasks.commands.bundle_folder import open_bundle
 from kdtasks.commands.pictures import find_pictures, read_pixels
 from kdtasks.edge.model import Model, Prediction
 from kdtasks.errors import BundleError, DatasetError
@@ -43,8 +44,9 @@ def predict_pictures(
         as_json: print one list of objects in place of the table.
 
     Raises:
-        BundleError: the bundle cannot be used.
+        BundleError: the bundle cannot be used, or is a folder of bundles.
     """
+    open_bundle(bundle)
     model = Model.load(bundle, thresholds, threads)
     answers = list(_answers(model, names))
     if as_json:

@@ -34,25 +34,27 @@ def publish(
     signing_key: SigningOption = None,
 ) -> None:
     """Publish a bundle as the next version of a model."""
-    from kdtasks.store.publish import read_folder
-    from kdtasks.store.transfers import Transfers, in_background
+    from kdtasks.commands.bundle_folder import open_bundle
+    from kdtasks.store.background import in_background
+    from kdtasks.store.reading import model_claim, read_folder
 
-    read = in_background(lambda: read_folder(bundle))  # while all else is imported and opened
+    manifest = open_bundle(bundle)
+    # while all else is imported and opened
+    read = in_background(lambda: read_folder(bundle, model_claim(manifest)))
 
     from kdtasks.commands.store_settings import find_address
     from kdtasks.commands.store_tables import moved_line, published_line
-    from kdtasks.edge.manifest import read_manifest
     from kdtasks.store.bundle import publish_bundle
     from kdtasks.store.keys import load_signing_key
     from kdtasks.store.objects import open_objects
     from kdtasks.store.progress import show_progress
     from kdtasks.store.promotion import advance, find_own_alias
+    from kdtasks.store.transfers import Transfers
 
     with _interruptible("publishing again goes on from here"):
-        manifest = read_manifest(bundle)
         objects = open_objects(find_address(store))
+        objects.begin_writing()
         key = load_signing_key(signing_key)
-        objects.check_conditions()
         if alias:
             find_own_alias(objects, name or manifest.name, alias, key)
         sources = read()

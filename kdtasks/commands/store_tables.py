@@ -55,11 +55,18 @@ def moved_line(moved: Moved) -> str:
     """What came of moving an alias."""
     alias = moved.alias
     what = f"{alias.name}@{alias.alias}"
+    unsigned = (
+        "; the version is signed and the alias is not, so that devices with a key refuse it: "
+        f"kdtasks promote {alias.name} {alias.version} --alias {alias.alias} with --signing-key "
+        "or KDTASKS_SIGNING_KEY signs it"
+        if moved.lacks_signature
+        else ""
+    )
     if moved.before == alias.version:
-        return f"{what} is at version {alias.version}"
+        return f"{what} is at version {alias.version}{unsigned}"
     if moved.before is None:
-        return f"{what} is set to version {alias.version}"
-    return f"{what} is moved from version {moved.before} to {alias.version}"
+        return f"{what} is set to version {alias.version}{unsigned}"
+    return f"{what} is moved from version {moved.before} to {alias.version}{unsigned}"
 
 
 def pulled_line(pulled: Pulled) -> str:

@@ -15,7 +15,7 @@ from kdtasks.gate.production import Production
 from kdtasks.gate.timing import time_in_turn
 from kdtasks.params import Params
 from kdtasks.params.data import DataParams
-from kdtasks.store.publish import read_folder
+from kdtasks.store.reading import read_folder
 from kdtasks.store.version import StoredFile
 
 PREPARED = Path("data") / "prepared"

@@ -4,61 +4,36 @@ import base64
 import contextlib
 import functools
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
-from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Any
 
-from kdtasks.errors import (
-    StoreConflictError,
-    StoreError,
-    StoreMissingError,
-    StoreUnreachableError,
-)
+from kdtasks.errors import StoreConflictError, StoreMissingError, StoreUnreachableError
 from kdtasks.store.address import BucketAddress
+from kdtasks.store.background import Background
 from kdtasks.store.bucket_client import ATTEMPTS
-from kdtasks.store.bucket_conditions import Conditions, find_conditions
-from kdtasks.store.bucket_errors import bucket_errors
+from kdtasks.store.bucket_conditions import Conditions, find_conditions, new_probe
 from kdtasks.store.bucket_parts import upload_parts
+from kdtasks.store.bucket_reader import BucketReader
+from kdtasks.store.bucket_signing import checks_contents, known, sign_known_contents
 from kdtasks.store.layout import PROBES
-from kdtasks.store.objects import (
-    PART_BYTES,
-    RECORD_BYTES,
-    Entry,
-    OnBytes,
-    Record,
-    RunParts,
-    Source,
-)
-
-T = TypeVar("T")
-
-_READ_BYTES = 256 << 10
+from kdtasks.store.objects import PART_BYTES, OnBytes, RunParts
+from kdtasks.store.source import Source
 
 
 class _DoubtfulError(Exception):
     """An answer does not say that what arrived is what was sent; its argument is the tag."""
 
 
-class BucketObjects:
-    """Objects of a bucket whose keys begin with the store's prefix."""
+class BucketObjects(BucketReader):
+    """A bucket that is written to as well, once it is known how its server takes it."""
 
     def __init__(self, address: BucketAddress, client: Any) -> None:
         """Name the bucket and boto3's client; nothing is asked yet."""
-        self._bucket, self._prefix = address
-        self._client = client
-        self._endpoint: str = client.meta.endpoint_url
-        self._date = ""
-        client.meta.events.register("after-call.s3", self._remember_date)
-
-    @property
-    def identity(self) -> str:
-        """Endpoint, bucket and prefix."""
-        return f"{self._endpoint}/{self._bucket}/{self._prefix}"
-
-    def read(self, key: str) -> Record:
-        """Give a record."""
-        return self._ask(lambda: self._read_once(key))
+        super().__init__(address, client)
+        sign_known_contents(client)
+        self._conditions = Background(self._find_conditions)
+        self._checks_contents = Background(self._find_whether_contents_are_checked)
 
     def create(self, key: str, data: bytes) -> None:
         """Write a record that is not there yet."""
@@ -68,7 +43,7 @@ class BucketObjects:
     def replace(self, key: str, data: bytes, tag: str) -> None:
         """Write over the record that has `tag`."""
         try:
-            self._put(key, data, IfMatch=self._conditions.if_match(tag))
+            self._put(key, data, IfMatch=self._conditions.result().if_match(tag))
         except StoreMissingError:
             raise StoreConflictError(f"{key} was deleted by somebody else") from None
 
@@ -85,73 +60,23 @@ class BucketObjects:
                 run_parts=run_parts,
             )
             return
+        source = source.confirmed()
+        sha256 = source.sha256 if self._checks_contents.result() else None
+        self._conditions.check()
         data = source.path.read_bytes()
         source.check_unchanged()
-        self._put(key, data)
+        self._put(key, data, sha256)
         on_bytes(len(data))
 
-    def download(self, key: str, start: int, length: int) -> Iterator[bytes]:
-        """Give a range of an object."""
-        with self._explained(key):
-            answer = self._client.get_object(
-                **self._at(key), Range=f"bytes={start}-{start + length - 1}"
-            )
-            status = answer["ResponseMetadata"]["HTTPStatusCode"]
-            skipped = 0 if status == 206 else start  # 200: the server knows no ranges
-            with answer["Body"] as stream:
-                # read1, where urllib3 has it, hands out what has come before a connection breaks
-                read = getattr(stream, "read1", stream.read)
-                while length > 0 and (chunk := read(_READ_BYTES)):
-                    if skipped >= len(chunk):
-                        skipped -= len(chunk)
-                        continue
-                    chunk, skipped = chunk[skipped:][:length], 0
-                    length -= len(chunk)
-                    yield chunk
-
-    def stat(self, key: str) -> Entry | None:
-        """Describe an object."""
-
-        def once() -> Entry:
-            with self._explained(key):
-                answer = self._client.head_object(**self._at(key))
-                return Entry(key, answer["ContentLength"], answer["LastModified"])
-
-        try:
-            return self._ask(once)
-        except StoreMissingError:
-            return None
-
-    def touch(self, key: str) -> None:
-        """Copy an object onto itself, inside the server."""
-        at = self._at(key)
-        with self._explained(key):
-            self._client.copy_object(**at, CopySource=at, MetadataDirective="REPLACE")
-
-    def list(self, prefix: str) -> Iterator[Entry]:
-        """Describe objects, a thousand a request."""
-        pages = self._client.get_paginator("list_objects_v2")
-        with self._explained(prefix):
-            for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix):
-                for found in page.get("Contents", ()):
-                    key = found["Key"].removeprefix(self._prefix)
-                    yield Entry(key, found["Size"], found["LastModified"])
-
-    def delete(self, key: str) -> None:
-        """Remove an object."""
-        with self._explained(key):
-            self._client.delete_object(**self._at(key))
-
-    def now(self) -> datetime:
-        """The date of the server's last answer."""
-        if not self._date:
-            with self._explained(""):
-                self._client.head_bucket(Bucket=self._bucket)
-        return parsedate_to_datetime(self._date)
+    def begin_writing(self) -> None:
+        """Try conditional writes, and whether contents are checked, in the background."""
+        self._checks_contents.start()
+        self._conditions.start()
 
     def check_conditions(self) -> None:
         """Try conditional writes, once."""
-        assert self._conditions
+        self._conditions.result()
+        self._checks_contents.finish()  # leave no probe behind
 
     def remove_leftovers(self, before: datetime) -> int:
         """Abort uploads in parts that nobody finished, and remove old probes."""
@@ -171,8 +96,7 @@ class BucketObjects:
                 removed += 1
         return removed
 
-    @functools.cached_property
-    def _conditions(self) -> Conditions:
+    def _find_conditions(self) -> Conditions:
         def put(key: str, data: bytes, **condition: str) -> str:
             at = {**self._at(key), **condition}
             try:
@@ -184,32 +108,16 @@ class BucketObjects:
 
         return find_conditions(put=put, read=self.read, delete=self.delete, endpoint=self._endpoint)
 
-    def _ask(self, once: Callable[[], T]) -> T:
-        """Ask again where an answer broke off, which boto3 does not do."""
-        for _ in range(ATTEMPTS - 1):
-            try:
-                return once()
-            except StoreUnreachableError:
-                if not self._date:  # it never answered at all
-                    raise
-        return once()
+    def _find_whether_contents_are_checked(self) -> bool:
+        probe = new_probe()
+        with self._explained(probe):
+            return checks_contents(self._client, self._at(probe))
 
-    def _read_once(self, key: str) -> Record:
-        with self._explained(key):
-            answer = self._client.get_object(**self._at(key))
-            with contextlib.closing(answer["Body"]) as body:
-                length, tag = answer["ContentLength"], answer["ETag"].strip('"')
-                if length > RECORD_BYTES:
-                    raise StoreError(
-                        f"{key} has {length} bytes, which no record has; delete it if nobody "
-                        "knows it"
-                    )
-                return Record(body.read(), tag)
-
-    def _put(self, key: str, data: bytes, **condition: str) -> str:
+    def _put(self, key: str, data: bytes, sha256: str | None = None, **condition: str) -> str:
         """Send a small object, and look what has arrived where the answer leaves doubts."""
+        at = {**self._at(key), **condition}
         try:
-            return self._send(self._client.put_object, {**self._at(key), **condition}, data)
+            return self._send(self._client.put_object, at, data, sha256)
         except _DoubtfulError as doubtful:
             found = self.read(key)
             if found.data == data:
@@ -226,6 +134,7 @@ class BucketObjects:
     ) -> str:
         """Send a part, and once more where the answer leaves doubts."""
         for _ in range(ATTEMPTS):
+            self._conditions.check()  # send no more to a server that turns out to be of no use
             with contextlib.suppress(_DoubtfulError):
                 return self._send(operation, arguments, data)
         raise StoreUnreachableError(
@@ -238,24 +147,22 @@ class BucketObjects:
         operation: Callable[..., dict[str, Any]],
         arguments: dict[str, Any],
         data: bytes,
+        sha256: str | None = None,
         check_tag: bool = True,
     ) -> str:
-        """Send a body with its MD5, and compare the tag that comes back with it."""
-        digest = hashlib.md5(data, usedforsecurity=False)
-        md5 = base64.b64encode(digest.digest()).decode("ascii")
+        """Send a body signed by the hash given, or else with its MD5, and give the tag.
+
+        An MD5 is also compared with the tag, since there are servers that do not look at it.
+        """
+        expected, checksum = "", known(sha256) if sha256 else {}
+        if not checksum:
+            md5 = hashlib.md5(data, usedforsecurity=False)
+            expected = md5.hexdigest() if check_tag else ""
+            checksum["ContentMD5"] = base64.b64encode(md5.digest()).decode("ascii")
         with self._explained(arguments["Key"]):
-            answer = operation(**arguments, Body=data, ContentMD5=md5)
+            answer = operation(**arguments, Body=data, **checksum)
         tag = str(answer.get("ETag", "")).strip('"')
-        is_md5 = check_tag and self._conditions.tags_are_md5
-        if not tag or (is_md5 and tag != digest.hexdigest()):
+        is_other = expected not in ("", tag) and self._conditions.result().tags_are_md5
+        if not tag or is_other:
             raise _DoubtfulError(tag)
         return tag
-
-    def _at(self, key: str) -> dict[str, str]:
-        return {"Bucket": self._bucket, "Key": self._prefix + key}
-
-    def _explained(self, key: str) -> contextlib.AbstractContextManager[None]:
-        return bucket_errors(self._bucket, self._endpoint, key)
-
-    def _remember_date(self, http_response: Any, **_: Any) -> None:
-        self._date = http_response.headers.get("date", self._date)

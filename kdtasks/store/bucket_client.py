@@ -19,8 +19,8 @@ READ_SECONDS = 30.0  # without a byte
 def make_client() -> Any:
     """Make the client.
 
-    Bodies carry their MD5, which every server checks, in place of newer checksums, which many do
-    not know; with it a body need not be hashed once more for its signature.
+    Bodies carry their MD5, which every server checks, or are signed by a hash that is given with
+    them, in place of newer checksums, which many do not know; botocore need not hash them.
 
     Raises:
         StoreError: a setting is wrong.

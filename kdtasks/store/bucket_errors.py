@@ -49,6 +49,7 @@ _SAME = {
     "301": "PermanentRedirect",
     "XMinioStorageFull": "QuotaExceeded",
     "InsufficientStorage": "QuotaExceeded",
+    "XAmzContentSHA256Mismatch": "BadDigest",
 }
 _ADDRESS = re.compile(r'(for|from|to|on)?( the)? ?(endpoint )?(URL)?:? ?"https?://[^"]*"')
 _MISSING = ("NoSuchKey", "404", "NotFound", "NoSuchUpload")

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from kdtasks.errors import StoreError, StoreMissingError, StoreUnreachableError
-from kdtasks.store.objects import PART_BYTES, OnBytes, RunParts, Source
+from kdtasks.store.objects import PART_BYTES, OnBytes, RunParts
+from kdtasks.store.source import Source
 
 _MOST_PARTS = 10_000  # S3's limit
 
@@ -25,7 +26,7 @@ def upload_parts(
     on_bytes: OnBytes,
     run_parts: RunParts,
 ) -> None:
-    """Send `source`; nothing can be seen of it until all of it has arrived.
+    """Send `source`; nothing can be seen of it until all has arrived and its hash is confirmed.
 
     Arguments:
         client: boto3's.
@@ -48,7 +49,7 @@ def upload_parts(
                 on_bytes(len(data))
 
             run_parts(send, range(math.ceil(source.size / part_bytes)))
-        source.check_unchanged()
+        source.confirmed().check_unchanged()
         parts = [{"PartNumber": number, "ETag": tag} for number, tag in sorted(tags.items())]
         try:
             with explained():

@@ -6,8 +6,10 @@ from pathlib import Path
 from kdtasks.edge.manifest import Manifest
 from kdtasks.errors import BundleError
 from kdtasks.store.keys import SigningKey
-from kdtasks.store.objects import Objects, Source
+from kdtasks.store.objects import Objects
 from kdtasks.store.publish import Published, publish_files
+from kdtasks.store.reading import MODEL
+from kdtasks.store.source import Source
 from kdtasks.store.transfers import Transfers
 
 
@@ -25,7 +27,7 @@ def publish_bundle(
 
     Arguments:
         manifest: of the bundle in `folder`.
-        sources: its files, hashed.
+        sources: its files, hashed, but for what `model_claim` claims.
         name: of the model.
         signing_key: signs the version's manifest.
 
@@ -54,7 +56,7 @@ def check_bundle(folder: Path, manifest: Manifest, sources: Mapping[str, Source]
     Raises:
         BundleError: the model is missing, or is another one.
     """
-    path = folder / "model.tflite"
+    path = folder / MODEL
     if path.name not in sources:
         raise BundleError(f"{path} is not there; export the bundle again")
     found = sources[path.name].sha256

@@ -1,6 +1,7 @@
 """Download contents into a folder: side by side, going on where a download was cut, verified."""
 
 import os
+import queue
 import random
 import shutil
 from collections.abc import Iterable
@@ -12,6 +13,7 @@ from kdtasks.errors import (
     StoreMissingError,
     StoreUnreachableError,
 )
+from kdtasks.store.background import in_background
 from kdtasks.store.disk import PARTIAL
 from kdtasks.store.layout import blob_key
 from kdtasks.store.objects import PART_BYTES, Objects
@@ -74,8 +76,7 @@ def _download(objects: Objects, file: StoredFile, folder: Path, transfers: Trans
             is_resumed = any(
                 partial.missing(index)[0] > index * PART_BYTES for index in range(partial.parts)
             )
-            _fetch(objects, file, partial, transfers)
-            if partial.sha256() != file.sha256:
+            if _fetch(objects, file, partial, transfers) != file.sha256:
                 partial.clear()
                 if is_resumed:
                     continue  # the first piece may be to blame: once more from the start
@@ -89,13 +90,26 @@ def _download(objects: Objects, file: StoredFile, folder: Path, transfers: Trans
             os.replace(path, target)  # noqa: PTH105
 
 
-def _fetch(objects: Objects, file: StoredFile, partial: PartialFile, transfers: Transfers) -> None:
+def _fetch(objects: Objects, file: StoredFile, partial: PartialFile, transfers: Transfers) -> str:
+    """Complete a file, and give the hash of what lies in it then; parts are hashed meanwhile."""
+    complete: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+
     def fetch(index: int) -> None:
         start = index * PART_BYTES
         transfers.advance(partial.missing(index)[0] - start)
         _fetch_part(objects, file, partial, index, transfers)
+        complete.put(index)
 
-    transfers.run(fetch, range(partial.parts))
+    if partial.parts < 2:
+        transfers.run(fetch, range(partial.parts))
+        return partial.sha256()
+    hashing = in_background(lambda: partial.sha256(iter(complete.get, None)))
+    try:
+        transfers.run(fetch, range(partial.parts))
+    finally:
+        complete.put(None)
+        found = hashing()  # also after an error: nobody may read from a file that is closed
+    return found
 
 
 def _fetch_part(

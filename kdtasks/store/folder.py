@@ -24,7 +24,8 @@ from kdtasks.store.disk import (
 )
 from kdtasks.store.layout import BLOBS
 from kdtasks.store.lock import locked
-from kdtasks.store.objects import Entry, OnBytes, Record, RunParts, Source
+from kdtasks.store.objects import Entry, OnBytes, Record, RunParts
+from kdtasks.store.source import Source
 
 _LOCK = ".lock"
 
@@ -79,6 +80,7 @@ class FolderObjects:
                 os.fsync(copy.fileno())
             if found.hexdigest() != source.sha256:
                 source.check_unchanged()
+                source.confirmed()
                 raise StoreError(f"{source.path} was not read as it was before; check its disk")
             partial.replace(self.root / key)
 
@@ -123,6 +125,10 @@ class FolderObjects:
         with self._explained("writing", "a probe"), partial_beside(self.root / "probe") as probe:
             probe.touch()
             return _entry("probe", probe.stat()).modified
+
+    def begin_writing(self) -> None:
+        """Create the folder, which takes no time."""
+        self.check_conditions()
 
     def check_conditions(self) -> None:
         """Create the folder if it is not there; locks make conditions hold."""

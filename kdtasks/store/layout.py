@@ -3,7 +3,7 @@
 blobs/sha256/<hex>                  contents of files, never changed
 models/<name>/versions/<n>.json     what a version consists of, written once
 models/<name>/aliases/<alias>.json  the version that an alias stands for, moved
-probes/<hex>                        asked of a server whether it honours conditional writes
+probes/<hex>                        asked of a server how it takes what is written
 """
 
 import re

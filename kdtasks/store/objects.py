@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from kdtasks.errors import StoreError, StoreMissingError
 from kdtasks.store.address import Address, FolderAddress
+from kdtasks.store.source import Source
 
 # Larger contents travel in parts of this size, several at once.
 PART_BYTES = 8 << 20
@@ -32,27 +32,6 @@ class Entry(NamedTuple):
     modified: datetime  # by the store's clock, with its time zone
 
 
-class Source(NamedTuple):
-    """A file to upload, as it was when its hash was taken."""
-
-    path: Path
-    size: int
-    sha256: str
-    modified_ns: int
-
-    def check_unchanged(self) -> None:
-        """Make sure that the file still is the one that was hashed.
-
-        Raises:
-            StoreError: it was written to meanwhile.
-        """
-        status = self.path.stat()
-        if (status.st_size, status.st_mtime_ns) != (self.size, self.modified_ns):
-            raise StoreError(
-                f"{self.path} was changed while it was being published; publish it again"
-            )
-
-
 class Objects(Protocol):
     """The objects of one store.
 
@@ -74,7 +53,7 @@ class Objects(Protocol):
         """Write over the content that has `tag`. Raises StoreConflictError where it changed."""
 
     def upload(self, key: str, source: Source, *, on_bytes: OnBytes, run_parts: RunParts) -> None:
-        """Write a file's content, whole or not at all.
+        """Write a file's content, whole or not at all; one that is not what was claimed is not.
 
         Arguments:
             on_bytes: told how many bytes have gone, from any thread.
@@ -98,6 +77,9 @@ class Objects(Protocol):
 
     def now(self) -> datetime:
         """The time by the clock that dates the objects."""
+
+    def begin_writing(self) -> None:
+        """Begin to find out what writing needs to know, without waiting for answers."""
 
     def check_conditions(self) -> None:
         """Make sure that `create` and `replace` are atomic here.

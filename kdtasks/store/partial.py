@@ -10,7 +10,7 @@ import hashlib
 import math
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from kdtasks.store.disk import CHUNK_BYTES
@@ -58,11 +58,19 @@ class PartialFile:
         arrived = _COUNTER.pack(start - index * PART_BYTES)
         os.pwrite(self._descriptor, arrived, self._size + index * _COUNTER.size)
 
-    def sha256(self) -> str:
-        """Hash the content."""
-        digest = hashlib.sha256()
-        for start in range(0, self._size, CHUNK_BYTES):
-            digest.update(os.pread(self._descriptor, min(CHUNK_BYTES, self._size - start), start))
+    def sha256(self, arriving: Iterable[int] | None = None) -> str:
+        """Hash the content as it lies in the file.
+
+        Arguments:
+            arriving: numbers of parts as they become complete; each is hashed as soon as all
+                before it have been. Without it all of them are complete.
+        """
+        digest, ready, hashed = hashlib.sha256(), set(), 0
+        for index in range(self.parts) if arriving is None else arriving:
+            ready.add(index)
+            while hashed in ready:
+                self._hash_part(digest, hashed)
+                hashed += 1
         return digest.hexdigest()
 
     def finish(self) -> None:
@@ -70,6 +78,11 @@ class PartialFile:
         os.ftruncate(self._descriptor, self._size)
         self._is_trimmed = True
         os.fsync(self._descriptor)
+
+    def _hash_part(self, digest: "hashlib._Hash", index: int) -> None:
+        end = min((index + 1) * PART_BYTES, self._size)
+        for start in range(index * PART_BYTES, end, CHUNK_BYTES):
+            digest.update(os.pread(self._descriptor, min(CHUNK_BYTES, end - start), start))
 
     def _arrived(self, index: int) -> int:
         data = os.pread(self._descriptor, _COUNTER.size, self._size + index * _COUNTER.size)

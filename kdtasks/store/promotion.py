@@ -11,6 +11,7 @@ from kdtasks.store.alias import Alias, FoundAlias, is_signed, read_alias, write_
 from kdtasks.store.keys import PublicKey, SigningKey
 from kdtasks.store.names import check_alias, check_name
 from kdtasks.store.objects import Objects
+from kdtasks.store.sealing import signer_of
 from kdtasks.store.versions import FoundVersion, fetch_version, parse_version
 
 _ATTEMPTS = 50
@@ -21,6 +22,7 @@ class Moved(NamedTuple):
 
     alias: Alias
     before: int | None  # null: there was no such alias
+    lacks_signature: bool = False  # the version is signed, and the alias is not
 
 
 def advance(
@@ -67,7 +69,8 @@ def promote(
     """Make an alias stand for a version.
 
     Arguments:
-        signing_key: signs the alias; then the version must be signed, too.
+        signing_key: signs the alias; then the version must be signed, too. Without it an alias
+            that is signed is not moved, and one that is not stays refused by devices with a key.
         trusted: whose signature the version must have; the signing key's own counts always.
 
     Raises:
@@ -83,7 +86,7 @@ def promote(
     found = fetch_version(objects, name, number, trusted=(*trusted, *own))
     current = find_own_alias(objects, name, alias, signing_key)
     if current and current.alias.version == number and is_signed(current) == bool(signing_key):
-        return Moved(current.alias, number)
+        return Moved(current.alias, number, _lacks_signature(found, signing_key))
     try:
         return _move(objects, current, found, alias, signing_key)
     except StoreConflictError:
@@ -198,7 +201,7 @@ def _move(
             f"version {number} of {name} was deleted by gc while {alias} was moved to it; move "
             f"{alias} to another version now, nothing can be pulled by it"
         ) from None
-    return Moved(moved, before)
+    return Moved(moved, before, _lacks_signature(found, signing_key))
 
 
 def find_own_alias(
@@ -216,6 +219,10 @@ def find_own_alias(
         return None
     _check_key(current, signing_key)
     return current
+
+
+def _lacks_signature(found: FoundVersion, signing_key: SigningKey | None) -> bool:
+    return signing_key is None and signer_of(found.manifest) is not None
 
 
 def _check_signature(found: FoundVersion, signing_key: SigningKey | None) -> None:

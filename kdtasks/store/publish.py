@@ -4,9 +4,7 @@ Contents go first, the manifest last: a publisher that dies leaves contents that
 """
 
 import dataclasses
-import hashlib
 import itertools
-import os
 import secrets
 import time
 from collections.abc import Iterable, Mapping
@@ -15,13 +13,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kdtasks.errors import StoreConflictError, StoreError
+from kdtasks.store.background import in_background
 from kdtasks.store.disk import disk_errors
 from kdtasks.store.keys import SigningKey
 from kdtasks.store.layout import BLOBS, blob_key
 from kdtasks.store.names import check_name
-from kdtasks.store.objects import PART_BYTES, Entry, Objects, Source
-from kdtasks.store.paths import problem_of_path, problem_of_paths
+from kdtasks.store.objects import PART_BYTES, Entry, Objects
+from kdtasks.store.reading import read_folder
 from kdtasks.store.sealing import signer_of
+from kdtasks.store.source import Source
 from kdtasks.store.transfers import Transfers
 from kdtasks.store.version import StoredFile, Version
 from kdtasks.store.versions import FoundVersion, create_version, fetch_version, list_numbers
@@ -84,10 +84,12 @@ def publish_files(
     """Publish files that `read_folder` has hashed; all else as for `publish`."""
     check_name(name)
     transfers = transfers or Transfers()
-    objects.check_conditions()
-    contents = {source.sha256: source for source in sources.values()}
+    objects.begin_writing()  # contents need no conditions: they are named after their hashes
+    list_now = in_background(lambda: list_numbers(objects, name))
+    # of two files that claim to be the same the one whose hash is to be confirmed yet
+    contents = {one.sha256: one for one in sorted(sources.values(), key=_is_claimed)}
     uploaded, refreshed = _send_missing(objects, contents, transfers)
-    numbers = list_numbers(objects, name)
+    numbers = list_now()
     files = tuple(StoredFile(path, source.size, source.sha256) for path, source in sources.items())
     if numbers:
         newest = fetch_version(objects, name, numbers[-1])
@@ -107,45 +109,9 @@ def publish_files(
         signing_key,
     )
     # what was old when it was found, gc may have deleted before it could see the manifest
-    uploaded += _send_missing(objects, {one: contents[one] for one in refreshed}, transfers)[0]
+    sent = {one: contents[one]._replace(hashing=None) for one in refreshed}
+    uploaded += _send_missing(objects, sent, transfers)[0]
     return Published(found, is_new=True, uploaded=uploaded)
-
-
-def read_folder(folder: Path) -> dict[str, Source]:
-    """Hash all files of a folder.
-
-    Links to files count as files, since DVC may link its outputs; links to folders and anything
-    else that is no file are refused.
-
-    Returns: path inside the folder, with slashes, to file; in the order of the paths.
-
-    Raises:
-        StoreError: the folder is missing or empty, or holds what cannot be published.
-    """
-    if not folder.is_dir():
-        raise StoreError(f"{folder} is no folder; give the folder of a bundle")
-    paths: dict[str, Path] = {}
-    sources: dict[str, Source] = {}
-
-    def read(inside: str) -> None:
-        sources[inside] = _hash(paths[inside])
-
-    with disk_errors("reading the bundle", folder):
-        for path in sorted(folder.rglob("*")):
-            if path.is_dir() and not path.is_symlink():
-                continue
-            inside = path.relative_to(folder).as_posix()
-            problem = problem_of_path(inside)
-            if not path.is_file():
-                problem = "it is a link to a folder, or no file; a bundle consists of files"
-            if problem:
-                raise StoreError(f"{path} cannot be published: {problem}; rename or remove it")
-            paths[inside] = path
-        Transfers(os.cpu_count() or 1).run(read, paths)
-    problem = problem_of_paths(sources) or (None if sources else "it is empty")
-    if problem:
-        raise StoreError(f"{folder} cannot be published: {problem}")
-    return dict(sorted(sources.items()))
 
 
 def _send_missing(
@@ -174,11 +140,14 @@ def _send_missing(
 def _look(
     objects: Objects, sources: Iterable[Source], transfers: Transfers
 ) -> tuple[set[str], list[Source]]:
-    """Find what the store has but was old, and is dated anew now, and what it lacks."""
+    """Find what the store has but was old, and is dated anew now, and what it lacks.
+
+    A content that is not sent, since the store has it, is relied on only once it is confirmed.
+    """
     sources = list(sources)
     old: set[str] = set()
     missing: list[Source] = []
-    fresh = objects.now() - GRACE / 2
+    found: list[tuple[Source, Entry]] = []
     listed = _list_blobs(objects, len(sources))
 
     def look(source: Source) -> None:
@@ -186,14 +155,23 @@ def _look(
         entry = listed.get(key) if listed is not None else objects.stat(key)
         if entry is None or entry.size != source.size:
             missing.append(source)
-        elif entry.modified < fresh:
+        else:
+            found.append((source, entry))
+
+    def rely(source: Source, entry: Entry, fresh: datetime) -> None:
+        with disk_errors("reading the bundle", source.path.parent):
+            source.confirmed()
+        if entry.modified < fresh:
             old.add(source.sha256)
             try:
-                objects.touch(key)
+                objects.touch(blob_key(source.sha256))
             except StoreError:  # gone, or too large for this server to copy
                 missing.append(source)
 
     transfers.run(look, sources)
+    if found:
+        fresh = objects.now() - GRACE / 2
+        transfers.run(lambda one: rely(*one, fresh), found)
     return old, missing
 
 
@@ -237,8 +215,5 @@ def _create(objects: Objects, version: Version, signing_key: SigningKey | None) 
     )
 
 
-def _hash(path: Path) -> Source:
-    status = path.stat()
-    with path.open("rb", buffering=0) as file:
-        digest = hashlib.file_digest(file, "sha256")
-    return Source(path, status.st_size, digest.hexdigest(), status.st_mtime_ns)
+def _is_claimed(source: Source) -> bool:
+    return source.hashing is not None

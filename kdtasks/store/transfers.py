@@ -9,7 +9,6 @@ from typing import TypeVar
 from kdtasks.store.progress import NoProgress, Progress
 
 T = TypeVar("T")
-R = TypeVar("R")
 
 # More than aws s3 cp has: a worker that hashes or writes sends and receives nothing meanwhile.
 WORKERS = 16
@@ -18,26 +17,6 @@ _LINGER_SECONDS = 1.0
 
 class TransferStopped(Exception):  # noqa: N818  (not an error: another transfer had one)
     """Raised inside a transfer that is to stop."""
-
-
-def in_background(function: Callable[[], R]) -> Callable[[], R]:
-    """Start a function in a thread; gives a function that waits for its result or its error."""
-    outcome: queue.SimpleQueue[R | BaseException] = queue.SimpleQueue()
-
-    def work() -> None:
-        try:
-            outcome.put(function())
-        except BaseException as error:
-            outcome.put(error)
-
-    def wait() -> R:
-        result = outcome.get()
-        if isinstance(result, BaseException):
-            raise result
-        return result
-
-    threading.Thread(target=work, daemon=True).start()
-    return wait
 
 
 class Transfers:

@@ -73,7 +73,13 @@ def test_grey_arrays_need_no_channel_axis(tmp_path: Path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.png", b"no picture", "not readable as a picture"),
+        (
+            "a.png",
+            b"%PDF-1.7 and more",
+            "^not readable as a picture: it begins with b'%PDF-1.7 and'; give one of BMP, GIF, JP",
+        ),
+        ("a.jpg", b"", "^not readable as a picture: it is empty; give one of BMP"),
+        ("a.txt", b"words", "^not a picture: it begins with b'words'; give one of BMP"),
         ("a.npy", b"no array", "not readable as an array"),
         (
             "a.npy",

@@ -122,7 +122,8 @@ def test_a_picture_that_cannot_be_read_is_named_and_the_others_go_on(bundle: Pat
     result = predict(bundle, photos / "broken.png", photos / "dark.png", "--json")
     assert result.exit_code == 1
     broken, dark = json.loads(result.stdout)
-    assert broken == {"picture": str(photos / "broken.png"), "error": "not readable as a picture"}
+    assert broken["picture"] == str(photos / "broken.png")
+    assert broken["error"].startswith("not readable as a picture: it begins with b'nothing'; give")
     assert dark["label"] == "dark"
 
 
@@ -141,6 +142,19 @@ def test_thresholds_that_do_not_fit_are_refused(
 
 def test_a_folder_that_is_no_bundle_is_refused(photos: Path):
     assert "give the folder of a whole bundle" in str(predict(photos, photos).exception)
+
+
+def test_a_folder_of_bundles_lists_them(bundle: Path, photos: Path, tmp_path: Path):
+    folder = tmp_path / "bundles"
+    for name in ("int8", "filters"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "manifest.json").write_bytes((bundle / "manifest.json").read_bytes())
+    (folder / "refused").mkdir()
+    (folder / "refused" / "manifest.json").write_text('{"refused": "too large"}')
+    message = str(predict(folder, photos).exception)
+    assert message == (
+        f"{folder} is no bundle but holds some; give one of them: {folder}/filters, {folder}/int8"
+    )
 
 
 def test_the_model_is_an_attribute_of_the_package():

@@ -166,6 +166,7 @@ def test_what_is_no_bundle_is_not_published(kdtasks: Run, bundle: Bundle, tmp_pa
         assert (status, output) == (1, "")
         assert message in errors
         assert errors.count("\n") == 1
+    assert "no bundle but holds some; give one of them: " in kdtasks("publish", tmp_path)[2]
     (bundle() / "model.tflite").unlink()
     assert "model.tflite is not there" in kdtasks("publish", tmp_path / "bundle")[2]
     assert kdtasks("models")[1] == "no models yet; kdtasks publish adds one\n"
@@ -199,6 +200,16 @@ def test_signing(kdtasks: Run, bundle: Bundle, monkeypatch: pytest.MonkeyPatch, 
     kdtasks("publish", bundle("1"), "--signing-key", "key.pem", "--alias", "production")
     assert kdtasks("pull", "digits@production")[0] == 0
     assert identity in kdtasks("models", "digits")[1]
+    for what in ("set to", "at"):
+        assert kdtasks("promote", "digits", 2, "--alias", "edge")[1] == (
+            f"digits@edge is {what} version 2; the version is signed and the alias is not, so that "
+            "devices with a key refuse it: kdtasks promote digits 2 --alias edge with "
+            "--signing-key or KDTASKS_SIGNING_KEY signs it\n"
+        )
+    assert kdtasks("pull", "digits@edge")[0] == 1
+    signed = kdtasks("promote", "digits", 2, "--alias", "edge", "--signing-key", "key.pem")
+    assert signed[1] == "digits@edge is at version 2\n"
+    assert kdtasks("pull", "digits@edge")[0] == 0
     status, _, errors = kdtasks("publish", bundle("2"), "--alias", "production")
     assert (status, errors[:54]) == (1, "error: digits@production is signed, and devices may re")
     assert kdtasks("models", "digits")[1].count("int8") == 2

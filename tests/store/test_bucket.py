@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from kdtasks.errors import StoreError, StoreMissingError, StoreUnreachableError
-from kdtasks.store import bucket
+from kdtasks.store import bucket_reader
 from kdtasks.store.address import parse_address
+from kdtasks.store.background import Background
 from kdtasks.store.collection import collect
 from kdtasks.store.layout import BLOBS, PROBES
-from kdtasks.store.objects import PART_BYTES, Objects, Source, open_objects
+from kdtasks.store.objects import PART_BYTES, Objects, open_objects
 from kdtasks.store.publish import GRACE
+from kdtasks.store.source import Source
 from kdtasks.store.transfers import Transfers
 
 BUCKET = "bucket"
@@ -134,6 +136,70 @@ def test_what_arrives_damaged_is_noticed(
     assert objects.stat("blobs/a") is None
 
 
+@ON_A_REAL_SERVER
+def test_a_server_compares_a_content_with_the_name_it_gets(objects: Any, tmp_path: Path):
+    """Even where nothing else tells that a file is not any more what it was."""
+    hashed = source(tmp_path, b"content")
+    hashed.path.write_bytes(b"changed")
+    os.utime(hashed.path, ns=(hashed.modified_ns, hashed.modified_ns))
+    with pytest.raises(StoreError, match=r"what arrived at http.* is not what was sent"):
+        send(objects, "blobs/a", hashed)
+    assert objects.stat("blobs/a") is None
+
+
+@pytest.mark.parametrize("size", [100, PART_BYTES + 1])
+def test_bodies_are_signed_by_their_hash_or_carry_their_md5(
+    objects: Any, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+):
+    """Every body has one of them; the hash is known, so it costs nothing."""
+    sent: list[dict[str, str]] = []
+
+    def remember(request: Any, **_: Any) -> None:
+        if request.body:
+            names = ("Content-MD5", "X-Amz-Content-SHA256", "x-amz-checksum-sha256")
+            sent.append({name: request.headers.get(name) for name in names})
+
+    is_checked = objects._checks_contents.result()
+    objects._client.meta.events.register("before-send.s3.PutObject", remember)
+    objects._client.meta.events.register("before-send.s3.UploadPart", remember)
+    file = source(tmp_path, os.urandom(size))
+    send(objects, "blobs/a", file)
+    for headers in sent:
+        assert headers["x-amz-checksum-sha256"] is None
+        if is_checked and size < PART_BYTES:
+            assert headers["Content-MD5"] is None
+            assert headers["X-Amz-Content-SHA256"].decode() == file.sha256
+        else:
+            assert headers["Content-MD5"]
+            assert headers["X-Amz-Content-SHA256"].decode() == "UNSIGNED-PAYLOAD"
+    assert len(sent) == (1 if size < PART_BYTES else 2)
+
+
+def test_whether_contents_are_checked_is_found_out(objects: Any, request: Any, prefix: str):
+    """moto looks at no hash of a body; nothing stays of the question."""
+    assert objects._checks_contents.result() == ("ceph" in request.node.callspec.id)
+    objects.check_conditions()
+    assert list(objects.list("")) == []
+
+
+@pytest.mark.parametrize("size", [100, 3 * PART_BYTES])
+def test_no_more_is_sent_to_a_server_that_does_not_heed_conditions(
+    objects: Any, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+):
+    def refuse() -> Any:
+        raise StoreError("the server does not heed conditional writes")
+
+    objects._conditions = Background(refuse)
+    objects.begin_writing()
+    objects._conditions.finish()
+    with pytest.raises(StoreError, match="does not heed conditional writes"):
+        send(objects, "blobs/a", source(tmp_path, os.urandom(size)))
+    with pytest.raises(StoreError, match="does not heed conditional writes"):
+        objects.create("models/a", b"1")
+    assert list(objects.list("")) == []
+    assert uploads(objects, prefix) == []
+
+
 def test_what_others_have_put_there_meanwhile_stays(objects: Any, monkeypatch: pytest.MonkeyPatch):
     objects.check_conditions()
     put = objects._client.put_object
@@ -152,8 +218,8 @@ def test_what_others_have_put_there_meanwhile_stays(objects: Any, monkeypatch: p
 def test_tags_that_are_no_md5_are_not_compared(
     objects: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    conditions = objects._conditions._replace(tags_are_md5=False)
-    monkeypatch.setitem(objects.__dict__, "_conditions", conditions)
+    conditions = objects._conditions.result()._replace(tags_are_md5=False)
+    monkeypatch.setattr(objects._conditions, "result", lambda: conditions)
     put = objects._client.put_object
     monkeypatch.setattr(objects._client, "put_object", lambda **a: {**put(**a), "ETag": '"other"'})
     send(objects, "blobs/a", source(tmp_path, b"content"))
@@ -162,7 +228,7 @@ def test_tags_that_are_no_md5_are_not_compared(
 
 def test_a_record_that_is_far_too_large_is_not_read(objects: Any, monkeypatch: pytest.MonkeyPatch):
     objects.create("models/a", b"12345")
-    monkeypatch.setattr(bucket, "RECORD_BYTES", 4)
+    monkeypatch.setattr(bucket_reader, "RECORD_BYTES", 4)
     with pytest.raises(StoreError, match="models/a has 5 bytes, which no record has"):
         objects.read("models/a")
 

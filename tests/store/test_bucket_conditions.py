@@ -1,6 +1,7 @@
 """Servers that take conditional writes in their own ways, and servers that do not at all."""
 
 import hashlib
+import threading
 from typing import Any
 
 import pytest
@@ -11,39 +12,45 @@ from kdtasks.store.objects import Record
 
 
 class Server:
-    """One object, and conditions as this server understands them."""
+    """Objects, and conditions as this server understands them."""
 
     def __init__(self, **ways: bool) -> None:
         self.ways = ways
-        self.data: bytes | None = None
+        self.data: dict[str, bytes] = {}
         self.loses_answers = 0
+        self.lock = threading.RLock()
 
-    @property
-    def tag(self) -> str:
+    def tag(self, key: str) -> str:
         salt = b"key" if self.ways.get("encrypts") else b""
-        return hashlib.md5((self.data or b"") + salt).hexdigest()
+        return hashlib.md5(self.data[key] + salt).hexdigest()
 
     def put(self, key: str, data: bytes, **condition: str) -> str:
-        if not self.ways.get("ignores_none_match") and "IfNoneMatch" in condition and self.data:
+        with self.lock:
+            self.check(key, data, **condition)
+            self.data[key] = data
+            return self.tag(key)
+
+    def check(self, key: str, data: bytes, **condition: str) -> None:
+        is_new = key not in self.data
+        if not self.ways.get("ignores_none_match") and "IfNoneMatch" in condition and not is_new:
             raise StoreConflictError(key)
         if not self.ways.get("ignores_match") and "IfMatch" in condition:
-            expected = self.tag if self.ways.get("bare") else f'"{self.tag}"'
-            if self.ways.get("both") and condition["IfMatch"].strip('"') == self.tag:
+            tag = self.tag(key)
+            expected = tag if self.ways.get("bare") else f'"{tag}"'
+            if self.ways.get("both") and condition["IfMatch"].strip('"') == tag:
                 expected = condition["IfMatch"]
             if condition["IfMatch"] != expected:
                 raise StoreConflictError(key)
             if self.loses_answers:
                 self.loses_answers -= 1
-                self.data = data + b"%d" % self.loses_answers
+                self.data[key] = data + b"%d" % self.loses_answers
                 raise StoreConflictError(key)
-        self.data = data
-        return self.tag
 
     def read(self, key: str) -> Record:
-        return Record(self.data or b"", self.tag)
+        return Record(self.data[key], self.tag(key))
 
     def delete(self, key: str) -> None:
-        self.data = None
+        del self.data[key]
 
     def ask(self) -> Conditions:
         return find_conditions(put=self.put, read=self.read, delete=self.delete, endpoint="server")
@@ -58,7 +65,7 @@ def test_the_form_of_a_tag_is_found(ways: dict[str, bool], form: str):
     conditions = server.ask()
     assert conditions.if_match("tag") == form
     assert conditions.tags_are_md5
-    assert server.data is None
+    assert server.data == {}
 
 
 @pytest.mark.parametrize("bare", [False, True])
@@ -84,7 +91,7 @@ def test_a_server_that_overwrites_is_refused(way: str):
     server = Server(**{way: True})
     with pytest.raises(StoreError, match="server does not heed conditional writes, so that two"):
         server.ask()
-    assert server.data is None
+    assert server.data == {}
 
 
 def test_a_server_that_refuses_every_tag_is_refused():

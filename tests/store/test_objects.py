@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from kdtasks.errors import StoreConflictError, StoreError, StoreMissingError
-from kdtasks.store.objects import PART_BYTES, Objects, Source
+from kdtasks.store.objects import PART_BYTES, Objects
+from kdtasks.store.source import Source
 from kdtasks.store.transfers import Transfers
 
 

@@ -1,5 +1,6 @@
 import hashlib
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,22 @@ def test_parts_are_filled_in_any_order(tmp_path: Path):
         assert partial.sha256() == hashlib.sha256(data).hexdigest()
         partial.finish()
     assert path.read_bytes() == data
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0), (2, 0, 1)])
+def test_parts_are_hashed_as_they_arrive(tmp_path: Path, order: tuple[int, ...]):
+    """A part is there when its number comes, and not before."""
+    data = b"0123456789abcdefghijKLMNO"
+    with open_partial(tmp_path / "partial", len(data)) as partial:
+        assert partial is not None
+
+        def arrive() -> Iterator[int]:
+            for index in order:
+                partial.append(index, data[index * 10 : index * 10 + 10])
+                yield index
+
+        assert partial.sha256(arrive()) == hashlib.sha256(data).hexdigest()
+        assert partial.sha256(iter([0, 2])) != hashlib.sha256(data).hexdigest()
 
 
 def test_it_goes_on_where_it_stopped(tmp_path: Path):

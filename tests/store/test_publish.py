@@ -1,6 +1,7 @@
 import dataclasses
 import os
 import threading
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -9,14 +10,17 @@ from typing import Any
 import pytest
 
 from kdtasks.errors import StoreConflictError, StoreError, StoreUnreachableError
+from kdtasks.store import bucket_conditions
 from kdtasks.store import publish as module
+from kdtasks.store.address import parse_address
 from kdtasks.store.keys import SigningKey
 from kdtasks.store.layout import BLOBS
-from kdtasks.store.objects import PART_BYTES, Objects
-from kdtasks.store.publish import publish, read_folder
+from kdtasks.store.objects import PART_BYTES, Objects, open_objects
+from kdtasks.store.publish import publish
 from kdtasks.store.pull import Pulled
 from kdtasks.store.version import StoredFile
 from kdtasks.store.versions import fetch_version, list_numbers
+from tests.tools.s3_servers import BUCKET
 
 FILES = {"model.tflite": b"model", "labels.txt": b"a\nb\n", "more/notes.txt": b""}
 Write = Callable[..., Path]
@@ -137,44 +141,25 @@ def test_numbers_that_are_always_taken(
         publish(folder_objects, write_files(FILES), name="digits")
 
 
-def test_links_to_files_are_followed(tmp_path: Path, write_files: Write):
-    """DVC may link its outputs into its cache."""
-    folder = write_files(FILES)
-    (tmp_path / "outside").write_bytes(b"linked")
-    (folder / "link").symlink_to(tmp_path / "outside")
-    assert read_folder(folder)["link"].size == 6
-
-
-def test_what_cannot_be_published(tmp_path: Path, write_files: Write):
-    folder = write_files(FILES)
-    with pytest.raises(StoreError, match="none is no folder; give the folder of a bundle"):
-        read_folder(tmp_path / "none")
-    (folder / "loop").symlink_to(folder)
-    with pytest.raises(StoreError, match="loop cannot be published: it is a link to a folder"):
-        read_folder(folder)
-    (folder / "loop").unlink()
-    os.mkfifo(folder / "pipe")
-    with pytest.raises(StoreError, match=r"pipe cannot be published: .* or no file"):
-        read_folder(folder)
-    (folder / "pipe").unlink()
-    (folder / "a:b").touch()
-    with pytest.raises(StoreError, match="a:b cannot be published: it has a backslash, a colon"):
-        read_folder(folder)
-    (folder / "a:b").unlink()
-    (folder / "Model.tflite").touch()
-    with pytest.raises(StoreError, match="are the same file"):
-        read_folder(folder)
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(StoreError, match="it is empty"):
-        read_folder(tmp_path / "empty")
-
-
 def test_a_store_cannot_be_made_where_nothing_is(
     tmp_path: Path, open_store: Callable[[str], Objects]
 ):
     """A share that is not mounted must not become a folder on the own disk."""
     with pytest.raises(StoreUnreachableError, match="mount it or create it first"):
         open_store(str(tmp_path / "unmounted" / "store"))
+
+
+def test_a_server_that_does_not_heed_conditions_is_refused(
+    server: str, write_files: Write, monkeypatch: pytest.MonkeyPatch
+):
+    """That turns out while contents are being sent; nothing that can be seen has been written."""
+    forms = (lambda tag: f"no form of {tag}",)
+    monkeypatch.setattr(bucket_conditions, "_FORMS", forms)
+    refused = open_objects(parse_address(f"s3://{BUCKET}/{uuid.uuid4().hex}"))
+    with pytest.raises(StoreError, match="does not heed conditional writes, so that two publ"):
+        publish(refused, write_files(FILES), name="digits")
+    assert list(refused.list("models/")) == []
+    assert list(refused.list("probes/")) == []
 
 
 def test_old_contents_are_dated_anew_before_they_are_relied_on(

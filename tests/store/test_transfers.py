@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from kdtasks.store.transfers import Transfers, TransferStopped, in_background
+from kdtasks.store.transfers import Transfers, TransferStopped
 
 
 class Counted:
@@ -97,19 +97,6 @@ def test_waiting_ends_when_the_transfer_is_to_stop():
     with pytest.raises(ValueError):  # noqa: PT011
         transfers.run(work, [0, 1])
     assert outcome == ["stopped"]
-
-
-def test_in_the_background():
-    release = threading.Event()
-    wait = in_background(lambda: release.wait(30))
-    release.set()
-    assert wait() is True
-
-    def fail() -> None:
-        raise ValueError("there")
-
-    with pytest.raises(ValueError, match="there"):
-        in_background(fail)()
 
 
 def test_progress_is_passed_on():
