@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from kdtasks.atomic import write_json, write_text
+from kdtasks.report.templates import template_environment
 from kdtasks.sweep.page import STYLE
 from kdtasks.target.wording import COLUMNS, row
 
@@ -22,18 +23,13 @@ def write_page(folder: Path, summary: dict[str, Any]) -> Path:
 
 def render_page(summary: dict[str, Any]) -> str:
     """Render the page: one HTML file with its styles inside."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("template.html").render(
-        **summary,
-        columns=COLUMNS,
-        rows=[row(trial) for trial in summary["trials"]],
-        style=STYLE.read_text(encoding="utf-8"),
+    return (
+        template_environment(HERE)
+        .get_template("template.html")
+        .render(
+            **summary,
+            columns=COLUMNS,
+            rows=[row(trial) for trial in summary["trials"]],
+            style=STYLE.read_text(encoding="utf-8"),
+        )
     )
