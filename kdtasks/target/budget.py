@@ -27,8 +27,8 @@ class Budget:
 def expected_seconds(epochs: int, taken: Iterable[tuple[int, float]]) -> float | None:
     """Estimate how long a trial takes from those that ran.
 
-    A trial takes what a conversion takes, and for every epoch of its training the most that any
-    epoch has taken so far.
+    A trial takes what a conversion takes, and for every epoch of its training what an epoch took in
+    the others: the median of either.
 
     Arguments:
         epochs: of training that it has.
@@ -42,4 +42,4 @@ def expected_seconds(epochs: int, taken: Iterable[tuple[int, float]]) -> float |
     if epochs == 0:
         return conversion if conversions else None
     rates = [max(0.0, seconds - conversion) / count for count, seconds in trials if count]
-    return conversion + epochs * max(rates) if rates else None
+    return conversion + epochs * statistics.median(rates) if rates else None

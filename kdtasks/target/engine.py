@@ -36,7 +36,7 @@ class TargetEngine(SweepEngine[TrialResult]):
         super().__init__(plan)
         self._ladder, self._limits, self._budget = ladder, limits, budget
         self._experiments = {point.label: point.experiment for point in plan.points}
-        self._begun, self._has_trained = 0.0, False
+        self._begun, self._has_run = 0.0, False
         self.winner: str | None = None
 
     def survey(self) -> frozenset[str]:
@@ -66,11 +66,11 @@ class TargetEngine(SweepEngine[TrialResult]):
         if reason:
             return Outcome(State.SKIPPED, message=reason)
         self._budget.begin()
-        self._begun, self._has_trained = time.monotonic(), False
+        self._begun, self._has_run = time.monotonic(), False
 
         def hear(line: str) -> None:
             stage = f"compress@{self._ladder[name].variant}: {State.COMPLETED}"
-            self._has_trained = self._has_trained or line.startswith(stage)
+            self._has_run = self._has_run or line.startswith(stage)
             on_line(line)
 
         outcome = super().bring_up_to_date(
@@ -132,7 +132,10 @@ class TargetEngine(SweepEngine[TrialResult]):
             [
                 (other.epochs, result.seconds)
                 for label, other in self._ladder.items()
-                if (result := self.result(label)) and result.seconds is not None
+                if (result := self.result(label))
+                and result.seconds is not None
+                # what a conversion takes is mostly the start of processes, cached or not
+                and (other.epochs == 0 or not result.cached)
             ],
         )
         if expected is None or expected <= left:
@@ -141,7 +144,7 @@ class TargetEngine(SweepEngine[TrialResult]):
 
     def _read(self, job: Job, place: Path) -> TrialResult:
         result = super()._read(job, place)
-        if self._has_trained:
-            result = result._replace(seconds=round(time.monotonic() - self._begun, 1))
+        seconds = round(time.monotonic() - self._begun, 1)
+        result = result._replace(seconds=seconds, cached=not self._has_run)
         write_json(place / METRICS, figures(result))
         return result

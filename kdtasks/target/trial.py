@@ -36,7 +36,8 @@ class TrialResult(NamedTuple):
     gzip_bytes: int | None = None
     latency_ms: float | None = None  # median of one picture through all exits
     macs: float | None = None  # as a share of the student's
-    seconds: float | None = None  # that it took; None where it came out of DVC's cache
+    seconds: float | None = None  # that it took, with the start of its processes
+    cached: bool = False  # whether its file came out of DVC's cache
 
     @classmethod
     def read(cls, folder: Path, params: Params) -> Self:
@@ -115,6 +116,7 @@ def broken_limits(result: TrialResult, limits: TargetParams) -> list[Excess]:
 def figures(result: TrialResult) -> dict[str, Any]:
     """What `dvc exp show` lists of a trial, under names that no other metrics have."""
     found = result._asdict()
+    del found["cached"]
     for kind in ("", "gzip_"):
         count = found.pop(f"{kind}bytes")
         found[f"{kind or 'size_'}kb"] = None if count is None else count / 1000

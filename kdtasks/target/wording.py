@@ -53,6 +53,6 @@ def row(trial: dict[str, Any]) -> dict[str, str]:
         "gzipped": kilobytes(trial["gzip_bytes"]),
         "latency": milliseconds(trial["latency_ms"]),
         "compute": percent(trial["macs"], 0),
-        "time": "cached" if seconds is None else duration(seconds),
+        "time": "cached" if trial["cached"] else NOTHING if seconds is None else duration(seconds),
         "limits": "; ".join(_KEY.sub("", reason) for reason in trial["broken"]) or "within all",
     }

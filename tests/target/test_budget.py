@@ -25,8 +25,8 @@ def test_the_clock_runs_from_the_first_trial_on():
         (4, [], None),
         (0, [(0, 10.0), (0, 14.0), (0, 50.0)], 14.0),
         (4, [(0, 10.0)], None),  # nothing has been trained
-        # an epoch took (30 − 10) / 4 = 5 s and (70 − 10) / 20 = 3 s: 10 + 24 · 5
-        (24, [(0, 10.0), (4, 30.0), (20, 70.0)], 130.0),
+        # an epoch took (30 − 10) / 4 = 5 s and (70 − 10) / 20 = 3 s: 10 + 24 · 4
+        (24, [(0, 10.0), (4, 30.0), (20, 70.0)], 106.0),
         (8, [(4, 20.0)], 40.0),  # without a conversion all counts as training
         (8, [(0, 10.0), (4, 9.0)], 10.0),  # never less than a conversion
         (0, [(4, 20.0)], None),

@@ -101,6 +101,16 @@ def test_a_trial_that_would_outlast_the_time_is_left_out(monkeypatch: pytest.Mon
     assert left_out["filters+qat+int8"] == "it would take about 2:10, 50 s are left"
 
 
+def test_a_training_out_of_the_cache_tells_nothing(monkeypatch: pytest.MonkeyPatch):
+    search = Search(monkeypatch, max_size_kb=20.0, minutes=3.0)
+    slow = GOOD._replace(accuracy_drop=0.5, bytes=30_000, seconds=10.0)
+    search.results = dict.fromkeys(search.labels[:5], slow)
+    search.results["filters+int8"] = GOOD._replace(accuracy_drop=0.5, seconds=90.0, cached=True)
+    search.results["filters+qat+int8"] = GOOD._replace(seconds=40.0)
+    assert "filters+qat+int8" not in search.run()  # else 10 s an epoch, as in the test above
+    assert search.engine.winner == "filters+qat+int8"
+
+
 def test_a_trial_that_outlasts_the_time_is_stopped(monkeypatch: pytest.MonkeyPatch):
     search = Search(monkeypatch, max_size_kb=20.0, minutes=0.5)
     search.results = {"float16": GOOD._replace(accuracy_drop=0.5, seconds=25.0)}

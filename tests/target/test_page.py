@@ -16,9 +16,17 @@ from kdtasks.target.wording import limits_text, row
 
 LIMITS = TargetParams(max_size_kb=20.0, max_accuracy_drop=0.01)
 INT8 = TrialResult(
-    accuracy=0.98, accuracy_drop=0.005, bytes=23_560, gzip_bytes=17_202, latency_ms=0.07, macs=1.0
+    accuracy=0.98,
+    accuracy_drop=0.005,
+    bytes=23_560,
+    gzip_bytes=17_202,
+    latency_ms=0.07,
+    macs=1.0,
+    cached=True,
 )
-FILTERS = INT8._replace(accuracy=0.94, accuracy_drop=0.045, bytes=19_000, macs=0.5, seconds=164.0)
+FILTERS = INT8._replace(
+    accuracy=0.94, accuracy_drop=0.045, bytes=19_000, macs=0.5, seconds=164.0, cached=False
+)
 RESULTS = {"int8": INT8, "filters+int8": FILTERS}
 OUTCOMES = {
     "int8": Outcome(State.COMPLETED),
