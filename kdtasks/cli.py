@@ -214,18 +214,26 @@ def predict(
             metavar="T1,T2,…", help="In place of the bundle's: one for each exit but the last."
         ),
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="Segmentation: where the mask goes (.png, .npy), or a folder of masks."
+        ),
+    ] = None,
+    overlay: Annotated[
+        bool, typer.Option("--overlay", help="Segmentation: draw the mask over the picture.")
+    ] = False,
     threads: Annotated[int, typer.Option(min=1, help="Threads of LiteRT.")] = 1,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON in place of a table.")
     ] = False,
 ) -> None:
-    """Classify pictures with a bundle: label, confidence, exit and time of each."""
-    from kdtasks.commands.predict import parse_thresholds, predict_pictures
+    """Classify pictures with a bundle, or label their pixels, as a device does."""
+    from kdtasks.commands.predict import PredictOptions, parse_thresholds, run_predict
 
     limits = parse_thresholds(thresholds)
-    raise typer.Exit(
-        predict_pictures(bundle, pictures, thresholds=limits, threads=threads, as_json=as_json)
-    )
+    options = PredictOptions(limits, out, overlay, threads, as_json)
+    raise typer.Exit(run_predict(bundle, pictures, options))
 
 
 @app.command()

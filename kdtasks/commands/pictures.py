@@ -2,7 +2,9 @@
 
 import glob
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +16,8 @@ from kdtasks.datasets.picture import (
     strict_decoding,
 )
 from kdtasks.errors import DatasetError
+
+_MOST_PIXELS = 400_000_000
 
 
 def find_pictures(names: Sequence[str]) -> Iterator[tuple[str, str | None]]:
@@ -53,7 +57,7 @@ def read_pixels(path: Path, shape: tuple[int, ...]) -> np.ndarray:
         DatasetError: in a few words, that it is no picture, is damaged, or needs Pillow.
     """
     height, width, channels = shape
-    try:
+    with _pillow_or_array(shape):
         if path.suffix.lower() == ".npy":
             pixels = _read_array(path)
             if pixels.shape == shape:
@@ -61,16 +65,47 @@ def read_pixels(path: Path, shape: tuple[int, ...]) -> np.ndarray:
             return fit_picture(pixels, image_size=(height, width), channels=channels)
         with strict_decoding():
             return _read_file(path, image_size=(height, width), channels=channels)
+
+
+def read_whole(path: Path, channels: int) -> np.ndarray:
+    """Read a picture in its own size, uint8 [height, width, channels]; see `read_pixels`.
+
+    Arrays are mapped, not read. Up to 400 million pixels are decoded, more than `prepare` takes:
+    whoever names one picture means it.
+    """
+    with _pillow_or_array(("height", "width", channels)):
+        if path.suffix.lower() == ".npy":
+            pixels = _read_array(path)
+            if pixels.shape[-1] == channels:
+                return pixels
+            height, width = pixels.shape[:2]
+            return fit_picture(pixels, image_size=(height, width), channels=channels)
+        import PIL.Image
+
+        limit = PIL.Image.MAX_IMAGE_PIXELS
+        PIL.Image.MAX_IMAGE_PIXELS = _MOST_PIXELS
+        try:
+            with strict_decoding():
+                return _read_file(path, image_size=None, channels=channels)
+        finally:
+            PIL.Image.MAX_IMAGE_PIXELS = limit
+
+
+@contextmanager
+def _pillow_or_array(shape: Sequence[Any]) -> Iterator[None]:
+    """Say in one sentence what to do where Pillow is not installed."""
+    try:
+        yield
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "PIL":
             raise
         raise DatasetError(
             "decoding and resizing need Pillow, which kdtasks[pipeline] brings: pip install "
-            f"pillow, or give .npy files of uint8 {list(shape)}"
+            f"pillow, or give .npy files of uint8 [{', '.join(map(str, shape))}]"
         ) from None
 
 
-def _read_file(path: Path, *, image_size: tuple[int, int], channels: int) -> np.ndarray:
+def _read_file(path: Path, *, image_size: tuple[int, int] | None, channels: int) -> np.ndarray:
     """Read a picture; of a file that no decoder knows, say what it is."""
     from PIL import UnidentifiedImageError
 
@@ -87,10 +122,11 @@ def _read_file(path: Path, *, image_size: tuple[int, int], channels: int) -> np.
 
 def _read_array(path: Path) -> np.ndarray:
     try:
-        with path.open("rb") as file:
-            array: np.ndarray = np.load(file, allow_pickle=False)
+        array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DatasetError(f"not readable as an array ({error})") from None
+    if not isinstance(array, np.ndarray):
+        raise DatasetError("an archive of arrays; one array was expected")
     pixels = array[..., np.newaxis] if array.ndim == 2 else array
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[-1] not in (1, 3):
         raise DatasetError(

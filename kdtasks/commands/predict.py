@@ -1,4 +1,4 @@
-"""Classify pictures with a bundle: label, confidence, exit and time of each."""
+"""Classify pictures with a bundle: label, confidence, exit and time of each, or their masks."""
 
 import json
 import sys
@@ -15,6 +15,24 @@ from kdtasks.edge.model import Model, Prediction
 from kdtasks.errors import BundleError, DatasetError
 
 
+class PredictOptions(NamedTuple):
+    """How to predict.
+
+    Attributes:
+        thresholds: as for `Model.load`; classification only.
+        out: where masks go, a file or a folder; segmentation only.
+        overlay: whether the mask is drawn over the picture; segmentation only.
+        threads: of the LiteRT interpreter.
+        as_json: print one list of objects in place of the table.
+    """
+
+    thresholds: Sequence[float] | None = None
+    out: Path | None = None
+    overlay: bool = False
+    threads: int = 1
+    as_json: bool = False
+
+
 class Answer(NamedTuple):
     """What became of one picture: a prediction and its milliseconds, or a problem."""
 
@@ -24,39 +42,41 @@ class Answer(NamedTuple):
     problem: str | None
 
 
-def predict_pictures(
-    bundle: Path,
-    names: Sequence[str],
-    *,
-    thresholds: Sequence[float] | None = None,
-    threads: int = 1,
-    as_json: bool = False,
-) -> int:
-    """Classify every picture and print a table, or JSON; give the exit status.
+def run_predict(bundle: Path, names: Sequence[str], options: PredictOptions) -> int:
+    """Classify pictures, or label their pixels, as the bundle's task is; give the exit status.
 
     A picture that cannot be read is named on standard error, the others go on, and the status is 1.
 
     Arguments:
         bundle: folder of a bundle.
         names: as for `find_pictures`.
-        thresholds: as for `Model.load`.
-        threads: of the LiteRT interpreter.
-        as_json: print one list of objects in place of the table.
 
     Raises:
-        BundleError: the bundle cannot be used, or is a folder of bundles.
+        BundleError: the bundle cannot be used or is a folder of bundles, or an option is for
+            another task.
     """
-    open_bundle(bundle)
-    model = Model.load(bundle, thresholds, threads)
-    answers = list(_answers(model, names))
-    if as_json:
-        print(json.dumps([_as_object(answer) for answer in answers], indent=2, ensure_ascii=False))
-    else:
-        _print_table(model, [answer for answer in answers if answer.prediction])
-    failed = [answer for answer in answers if answer.problem]
-    for answer in failed:
-        print(f"error: {answer.picture}: {answer.problem}", file=sys.stderr)
-    return 1 if failed else 0
+    if open_bundle(bundle).task == "segmentation":
+        from kdtasks.commands.predict_masks import predict_masks
+
+        if options.thresholds is not None:
+            raise BundleError(
+                f"{bundle} labels pixels and has no early exits; --thresholds is for "
+                "classification, leave it out"
+            )
+        return predict_masks(
+            bundle,
+            names,
+            out=options.out,
+            overlay=options.overlay,
+            threads=options.threads,
+            as_json=options.as_json,
+        )
+    if options.out is not None or options.overlay:
+        raise BundleError(
+            f"{bundle} classifies whole pictures; --out and --overlay are for segmentation, leave "
+            "them out"
+        )
+    return _predict_labels(bundle, names, options)
 
 
 def parse_thresholds(text: str | None) -> list[float] | None:
@@ -74,6 +94,20 @@ def parse_thresholds(text: str | None) -> list[float] | None:
             f"--thresholds is {text!r}; numbers with commas between them were expected, one for "
             "each exit but the last: --thresholds 0.9,0.8"
         ) from None
+
+
+def _predict_labels(bundle: Path, names: Sequence[str], options: PredictOptions) -> int:
+    """Classify every picture and print a table, or JSON."""
+    model = Model.load(bundle, options.thresholds, options.threads)
+    answers = list(_answers(model, names))
+    if options.as_json:
+        print(json.dumps([_as_object(answer) for answer in answers], indent=2, ensure_ascii=False))
+    else:
+        _print_table(model, [answer for answer in answers if answer.prediction])
+    failed = [answer for answer in answers if answer.problem]
+    for answer in failed:
+        print(f"error: {answer.picture}: {answer.problem}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def _answers(model: Model, names: Sequence[str]) -> Iterator[Answer]:

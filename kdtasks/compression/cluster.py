@@ -9,6 +9,7 @@ import numpy as np
 
 from kdtasks.backend import clustering, keras
 from kdtasks.compression.fine_tuning import FineTuning
+from kdtasks.compression.preservation import preserve
 from kdtasks.models.multi_exit import MultiExitModel
 from kdtasks.params.compression import ClusterParams
 
@@ -27,13 +28,15 @@ def cluster_weights(
         model: used up; its layers are wrapped and trained.
     """
     tfmot = clustering()
+    few: list[Any] = []  # layers with nothing to share
 
     def wrap(layer: Any) -> Any:
         if type(layer).__name__ not in _CLUSTERED:
             return layer
         kernel = layer.get_weights()[0]
         if len(np.unique(kernel)) <= params.clusters:
-            return layer  # nothing to share
+            few.append(layer)
+            return layer
         # k-means++ of tfmot draws from a seed of its own, the same one always.
         initial = tfmot.CentroidInitialization.KMEANS_PLUS_PLUS
         if not kernel.all():
@@ -43,6 +46,8 @@ def cluster_weights(
         return tfmot.cluster_weights(layer, params.clusters, initial)
 
     wrapped = keras.models.clone_model(model.network, clone_function=wrap)
+    for layer in few:
+        preserve(layer)
     clustered = MultiExitModel(wrapped, taps=model.taps)
     fine_tuning.run(clustered, name="cluster", epochs=params.epochs)
     return clustered.rebuilt(tfmot.strip(wrapped))

@@ -9,14 +9,13 @@ import numpy as np
 
 from kdtasks.atomic import atomic_file, atomic_folder, write_json, write_text
 from kdtasks.compression.cluster import cluster_weights
-from kdtasks.compression.exported import file_figures, parity
+from kdtasks.compression.exported import file_figures, trial
 from kdtasks.compression.filters import prune_filters
 from kdtasks.compression.fine_tuning import FineTuning
 from kdtasks.compression.magnitude import check_zeros, prune_magnitudes
 from kdtasks.compression.qat import train_quantised
 from kdtasks.compression.recalibration import recalibrate
 from kdtasks.compression.variants import check_variant
-from kdtasks.edge.segments import Segments
 from kdtasks.errors import (
     BundleError,
     CompressionError,
@@ -26,8 +25,6 @@ from kdtasks.errors import (
 from kdtasks.export.litert import convert
 from kdtasks.models.multi_exit import MultiExitModel
 from kdtasks.params.compression import CompressParams
-from kdtasks.training.accuracy import accuracy
-from kdtasks.training.inference import Predictor
 
 _PASSES: dict[str, Callable[..., MultiExitModel]] = {
     "filters": prune_filters,
@@ -92,16 +89,19 @@ def write_variant(
         validation: images and labels that the exported file is tried on.
         ignore_label: label that counts nowhere.
     """
-    images, labels = validation
     try:
         content, model = build()
-        found = Segments(content).logits_of(images)
-        exported = file_figures(content, model)
-        exported["parity"] = parity(
-            found,
-            np.stack(Predictor(model).logits(images), axis=1),
-            number_format=check_variant(variant).number_format,
-        )
+        number_format = check_variant(variant).number_format
+        figures: dict[str, Any] = {
+            **file_figures(content, model),
+            **trial(
+                content,
+                model,
+                *validation,
+                number_format=number_format,
+                ignore_label=ignore_label,
+            ),
+        }
     except (BundleError, CompressionError, ExportError, TrainingError) as refusal:
         with atomic_folder(folder) as partial:
             write_text(partial / "refused.txt", f"{refusal}\n")
@@ -110,24 +110,20 @@ def write_variant(
         return
     with atomic_folder(folder) as partial, atomic_file(partial / "model.tflite") as file:
         file.write_bytes(content)
-    predicted = found.argmax(axis=-1)
     weights = model.network.get_weights()
-    figures: dict[str, Any] = {
+    figures |= {
         "variant": variant,
         "base_seed": base_seed,
-        **exported,
         "parameters": model.count_parameters(),
         "nonzero_parameters": int(sum(np.count_nonzero(weight) for weight in weights)),
         "macs": model.macs(),
-        "validation": {
-            "accuracy": [
-                accuracy(predicted[:, exit_index], labels, ignore_label)
-                for exit_index in range(predicted.shape[1])
-            ]
-        },
     }
     write_json(metrics, figures)
+    told = "; ".join(
+        f"{name.replace('_', ' ')} by exit {values}"
+        for name, values in figures["validation"].items()
+    )
     print(
         f"{variant}: {figures['bytes']:,} bytes, {figures['gzip_bytes']:,} gzipped, validation "
-        f"accuracy by exit {figures['validation']['accuracy']}"
+        f"{told}"
     )

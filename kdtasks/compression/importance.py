@@ -10,9 +10,11 @@ from kdtasks.distillation.losses.cross_entropy import cross_entropy
 from kdtasks.errors import CompressionError
 from kdtasks.models.multi_exit import MultiExitModel
 from kdtasks.training.examples import Examples
+from kdtasks.training.inference import pictures_a_pass
 
-# Batches of training pictures that Taylor's criterion looks at, and pictures in each.
-_BATCHES, _BATCH = 16, 64
+# Batches of training pictures that Taylor's criterion looks at, and pictures and pixels in each at
+# most: all features are kept for the gradient.
+_BATCHES, _BATCH, _PIXELS = 16, 64, 2**20
 
 
 def importance(
@@ -112,7 +114,8 @@ def _taylor(
             changes.append(tf.square(tf.reduce_sum(product, axis=tf.range(tf.rank(product) - 1))))
         return changes
 
-    size = min(_BATCH, examples.num_examples)
+    most = pictures_a_pass(examples.layout.image, pictures=_BATCH, pixels=_PIXELS)
+    size = min(most, examples.num_examples)
     order = np.arange(examples.num_examples)[: _BATCHES * size]
     totals: list[np.ndarray] = [np.zeros(1) for _ in layers]
     for block in examples.blocks(epoch=1, order=order, batch_size=size, steps_per_block=1):

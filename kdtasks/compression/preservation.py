@@ -12,7 +12,7 @@ from kdtasks.backend import Tensor, tf
 
 
 def preserve(network: Any) -> None:
-    """Make zeros stay zero and equal weights stay equal in every kernel of a network.
+    """Make zeros stay zero and equal weights stay equal in every kernel of a network or layer.
 
     The optimiser puts a kernel back right after each step: a weight of the group of equal ones
     takes the mean of the group, so a group learns as one weight.

@@ -11,9 +11,11 @@ import numpy as np
 from kdtasks.backend import tf
 from kdtasks.models.multi_exit import MultiExitModel
 from kdtasks.training.examples import Examples
+from kdtasks.training.inference import pictures_a_pass
 
-# Batches that the statistics are averaged over where nothing else is said, and pictures in each.
-_BATCHES, _BATCH = 12, 256
+# Batches that the statistics are averaged over where nothing else is said, and pictures and pixels
+# in each at most.
+_BATCHES, _BATCH, _PIXELS = 12, 256, 2**22
 
 
 def recalibrate(model: MultiExitModel, examples: Examples, *, batches: int = _BATCHES) -> None:
@@ -21,7 +23,7 @@ def recalibrate(model: MultiExitModel, examples: Examples, *, batches: int = _BA
 
     Arguments:
         examples: training pictures; the first of the first epoch are taken.
-        batches: number of batches of 256 that the statistics are averaged over, at most.
+        batches: number of batches that the statistics are averaged over, at most.
     """
     layers = [
         layer for layer in model.network.layers if type(layer).__name__ == "BatchNormalization"
@@ -39,7 +41,8 @@ def recalibrate(model: MultiExitModel, examples: Examples, *, batches: int = _BA
 
 
 def _batches(examples: Examples, count: int) -> Any:
-    size = min(_BATCH, examples.num_examples)
+    most = pictures_a_pass(examples.layout.image, pictures=_BATCH, pixels=_PIXELS)
+    size = min(most, examples.num_examples)
     order = np.arange(examples.num_examples)[: count * size]
     blocks = examples.blocks(epoch=1, order=order, batch_size=size, steps_per_block=1)
     return (block.images[0] for block in blocks)

@@ -57,7 +57,7 @@ def sensitivity(
     predictor = Predictor(model)
 
     def measure() -> float:
-        return accuracy(predictor.logits(images)[-1].argmax(axis=-1), labels, ignore_label)
+        return accuracy(predictor.classes(images)[-1], labels, ignore_label)
 
     weights = network.get_weights()
     found: dict[str, Any] = {"rows": len(images), "accuracy": measure(), "layers": {}}

@@ -1,15 +1,18 @@
 """Run a bundle on a device: numpy and LiteRT are all it needs.
 
-`kdtasks.edge.Model` loads a bundle and classifies pictures.
+`kdtasks.edge.Model` loads a bundle and classifies pictures, `kdtasks.edge.Segmenter` tells the
+class of every pixel.
 """
 
 from typing import Any
 
+_FILES = {"Model": "model", "Segmenter": "segmentation"}
+
 
 def __getattr__(name: str) -> Any:
     # Only when asked for: stages that take one file of this package should not depend on all.
-    if name == "Model":
+    if name in _FILES:
         from importlib import import_module
 
-        return import_module("kdtasks.edge.model").Model
+        return getattr(import_module(f"kdtasks.edge.{_FILES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

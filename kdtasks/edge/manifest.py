@@ -19,7 +19,7 @@ class Manifest:
     Attributes:
         name: name of the model.
         variant: how it was compressed.
-        task: `classification`.
+        task: `classification`, or `segmentation`: one segment, the logits of every pixel.
         class_names: name of each class, in the order of the logits.
         input: `shape` [height, width, channels], `dtype` `uint8` and `range` [0, 255].
         segments: K.

@@ -1,6 +1,5 @@
 """Load a bundle and classify pictures, leaving at the first exit that is sure enough."""
 
-import hashlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kdtasks.edge.manifest import Manifest, read_manifest
+from kdtasks.edge.bundle import check_bundle, open_bundle
+from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.scores import ALWAYS, NEVER, SCORES, softmax
 from kdtasks.edge.segments import Segments
 from kdtasks.errors import BundleError, DatasetError
@@ -40,18 +40,7 @@ class Model:
         self, segments: Segments, manifest: Manifest, thresholds: Sequence[float] | None = None
     ) -> None:
         """Join segments and manifest; arguments as for `load`, which also checks the file."""
-        if manifest.task != "classification":
-            raise BundleError(
-                f"the bundle's task is {manifest.task}; Model serves classification, "
-                "use Segments for the raw outputs"
-            )
-        found = (segments.count, segments.input_shape, segments.num_classes)
-        told = (manifest.segments, manifest.input_shape, len(manifest.class_names))
-        if found != told:
-            raise BundleError(
-                f"the model has (segments, input shape, classes) {found}, its manifest says "
-                f"{told}; export the bundle again"
-            )
+        check_bundle(segments, manifest, task="classification")
         self.manifest = manifest
         self.segments = segments
         self._score = None if manifest.score == "max_probability" else SCORES[manifest.score]
@@ -78,19 +67,8 @@ class Model:
             BundleError: the bundle is incomplete, damaged or contradicts itself, or the
                 thresholds do not fit.
         """
-        folder = Path(bundle_folder)
-        manifest = read_manifest(folder)
-        path = folder / "model.tflite"
-        if not path.is_file():
-            raise BundleError(f"{path} is not there; fetch or export the bundle again")
-        content = path.read_bytes()
-        found = hashlib.sha256(content).hexdigest()
-        if found != manifest.sha256:
-            raise BundleError(
-                f"{path} has the SHA-256 {found}, manifest.json says {manifest.sha256}; "
-                "the file is damaged or not the bundle's own, fetch the bundle again"
-            )
-        return cls(Segments(content, threads), manifest, thresholds)
+        segments, manifest = open_bundle(bundle_folder, threads)
+        return cls(segments, manifest, thresholds)
 
     def predict(self, image: npt.NDArray[np.uint8]) -> Prediction:
         """Classify one picture, uint8 [height, width, channels], raw pixels 0…255.

@@ -10,6 +10,7 @@ from typing import Any
 from kdtasks.atomic import atomic_folder, write_json
 from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.model import Model
+from kdtasks.edge.segmentation import Segmenter
 from kdtasks.errors import ExportError
 
 CALIBRATION_KEYS = ("mode", "expected", "full", "rows", "guarantee")
@@ -34,7 +35,7 @@ def make_manifest(
         tflite_path: the model.
         name: of the model.
         variant: how it was compressed.
-        task: `classification`.
+        task: `classification` or `segmentation`.
         class_names: in the order of the logits.
         input_shape: height, width and channels of the pictures.
         calibration: content of `exits/<variant>/calibration.json`.
@@ -88,7 +89,10 @@ def write_bundle(folder: Path, tflite_path: Path, manifest: Manifest) -> None:
         labels = "".join(f"{label}\n" for label in manifest.class_names)
         (partial / "labels.txt").write_text(labels, encoding="utf-8")
         # Load it as a device would: a bundle that cannot be used must not be there at all.
-        Model.load(partial)
+        if manifest.task == "segmentation":
+            Segmenter(partial)
+        else:
+            Model.load(partial)
 
 
 def write_refused_bundle(folder: Path, refused: Mapping[str, str]) -> None:

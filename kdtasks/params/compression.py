@@ -127,7 +127,8 @@ class TargetParams(Section):
     )
     max_accuracy_drop: Fraction = Field(
         default=0.01,
-        description="validation accuracy that may be lost against the float32 student, as a share",
+        description="validation accuracy, of masks mean IoU, that may be lost against the float32 "
+        "student, as a share",
     )
     minutes: Positive = Field(
         default=30.0, description="time for the trials of one call, the student not counted"

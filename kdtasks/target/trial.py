@@ -26,6 +26,7 @@ _WITHOUT_INFLUENCE: dict[str, Any] = {
 class TrialResult(NamedTuple):
     """Figures of a trial: of the validation split and of the file, to the last exit.
 
+    For masks the accuracy is their mean IoU: without a single object most pixels may be right.
     All are None but `refused` where the variant could not be built.
     """
 
@@ -52,10 +53,10 @@ class TrialResult(NamedTuple):
             if "refused" in compress:
                 return cls(refused=str(compress["refused"]))
             student = read_json(folder / f"metrics/distill/{compress['base_seed']}.json")
-            accuracy = compress["validation"]["accuracy"][-1]
+            accuracy = _quality(compress["validation"])
             return cls(
                 accuracy=accuracy,
-                accuracy_drop=student["validation"]["accuracy"][-1] - accuracy,
+                accuracy_drop=_quality(student["validation"]) - accuracy,
                 bytes=compress["bytes"],
                 gzip_bytes=compress["gzip_bytes"],
                 latency_ms=latency_ms(
@@ -68,6 +69,11 @@ class TrialResult(NamedTuple):
                 f"the figures of {variant} are not as docs/files.md has them "
                 f"({type(error).__name__}: {error})"
             ) from None
+
+
+def _quality(validation: dict[str, Any]) -> float:
+    """What a variant is judged by: mean IoU where it tells masks, else accuracy; last exit."""
+    return float(validation.get("mean_iou", validation["accuracy"])[-1])
 
 
 def make_trial(text: str, rung: Rung) -> Point:

@@ -14,12 +14,12 @@ from kdtasks.models.zoo import build
 from kdtasks.params import Params
 from kdtasks.params.architecture import Architecture
 from kdtasks.reproducibility import seed_everything
-from kdtasks.training.accuracy import accuracy
 from kdtasks.training.checkpoint import Checkpoint, files_hash
 from kdtasks.training.examples import Examples
 from kdtasks.training.history import write_history
 from kdtasks.training.inference import Predictor
 from kdtasks.training.loop import Schedule, train
+from kdtasks.training.validation import Tally
 
 # Outside every stage's outputs, which DVC removes before it runs a stage.
 CHECKPOINTS = Path(".kdtasks/checkpoints")
@@ -99,9 +99,7 @@ def write_trained(name: str, trained: Trained, dataset: PreparedDataset) -> None
         Path("metrics") / f"{name}.json",
         {
             "validation": {
-                "accuracy": exit_accuracies(
-                    model, images, labels, ignore_label=dataset.ignore_label
-                ),
+                **exit_figures(model, images, labels, ignore_label=dataset.ignore_label),
                 "loss": trained.history[-1]["validation_loss"],
             },
             "parameters": model.count_parameters(),
@@ -138,11 +136,10 @@ def schedule_of(
     )
 
 
-def exit_accuracies(
+def exit_figures(
     model: MultiExitModel, images: Any, labels: Any, *, ignore_label: int | None = None
-) -> list[float]:
-    """Return the accuracy of every exit on labelled pictures or pixels, length K."""
-    return [
-        accuracy(logits.argmax(axis=-1), labels, ignore_label)
-        for logits in Predictor(model).logits(images)
-    ]
+) -> dict[str, list[float]]:
+    """Return `accuracy` of every exit on labelled pictures or pixels, and of masks `mean_iou`."""
+    tally = Tally(model.network.outputs[-1].shape[-1], ignore_label=ignore_label)
+    tally.add(Predictor(model).classes(images), labels)
+    return tally.figures()

@@ -31,6 +31,7 @@ ZOO: dict[str, tuple[Any, tuple[int, int, int], tuple[str, ...]]] = {
     "resnet8": (ResNet8Params(name="resnet8", width=0.25), (16, 16, 3), ("stem", "block_2")),
     "alexnet": (AlexNetParams(name="alexnet", width=0.1), (16, 16, 3), ("block_1", "block_4")),
     "unet": (UNetParams(name="unet", filters=(4, 6, 8)), (16, 16, 3), ("up_1",)),
+    "unet_plain": (UNetParams(name="unet", filters=(2, 4, 8)), (16, 16, 3), ()),
 }
 CLASSES = 4
 
@@ -114,9 +115,43 @@ def chain_outputs() -> Callable[[Any, np.ndarray], list[np.ndarray]]:
     return run
 
 
+@pytest.fixture(scope="session")
+def check_silent_channels(randomise: Callable[..., None]) -> Callable[..., Any]:
+    """Give a function that takes some channels out of a network, drawn from a seed.
+
+    It makes sure that the smaller network, which it gives, computes what the other does with those
+    channels silent.
+    """
+    from kdtasks.compression.channels import Channels
+    from kdtasks.compression.removal import remove_channels, silence_channels
+
+    def check(model: Any, seed: int) -> Any:
+        randomise(model, seed=seed)
+        generator = np.random.default_rng(seed)
+        channels = Channels(model.network)
+        removed: set[int] = set()
+        for numbers in channels.groups().values():
+            count = generator.integers(0, len(numbers))
+            removed.update(generator.permutation(numbers)[:count].tolist())
+        silence_channels(model.network, channels, removed)
+        smaller = remove_channels(model, channels, removed)
+        images = generator.integers(0, 256, (3, *model.input_shape)).astype(np.float32)
+        for expected, found in zip(model.logits(images), smaller.logits(images), strict=True):
+            atol = 1e-5 * max(1, np.abs(expected).max())
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=atol)
+        if removed:
+            assert smaller.count_parameters() < model.count_parameters()
+        return smaller
+
+    return check
+
+
 @pytest.fixture
 def make_fine_tuning(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Give a function that makes a fine-tuning on random targets, five steps an epoch."""
+    """Give a function that makes a fine-tuning on random targets, five steps an epoch.
+
+    Where the model tells masks, 30 % of the pixels are unlabelled.
+    """
     from kdtasks.compression.fine_tuning import FineTuning
     from kdtasks.distillation.objective import DistillationObjective
     from kdtasks.params.distillation import DistillParams
@@ -130,12 +165,19 @@ def make_fine_tuning(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     def make(model: Any, **checkpoints: Any) -> FineTuning:
         generator = np.random.default_rng(5)
         images = generator.integers(0, 256, (1, 80, *model.input_shape), np.uint8)
-        labels = generator.integers(0, CLASSES, (1, 80), np.int32)
-        teacher_logits = generator.normal(0, 3, (1, 80, CLASSES)).astype(np.float16)
+        sides = tuple(model.network.outputs[-1].shape[1:-1])  # of masks
+        labels = generator.integers(0, CLASSES, (1, 80, *sides), np.int32)
+        teacher_logits = generator.normal(0, 3, (1, 80, *sides, CLASSES)).astype(np.float16)
+        ignore_label = None
+        if sides:
+            ignore_label, labels = 255, labels.astype(np.uint8)
+            labels[generator.random(labels.shape) < 0.3] = ignore_label
+        params = DistillParams(alpha=0.1, temperature=4.0)
         return FineTuning(
             examples=TrainingExamples(images, labels, teacher_logits),
             validation=(images[0], labels[0]),
-            objective=DistillationObjective(DistillParams(alpha=0.1, temperature=4.0)),
+            objective=DistillationObjective(params, ignore_label),
+            ignore_label=ignore_label,
             schedule=lambda epochs: Schedule(
                 epochs=epochs,
                 batch_size=16,

@@ -22,6 +22,14 @@ def test_of_equal_seeds_the_first_is_taken(tmp_path):
     assert best_seed(tmp_path, (5, 9, 4)) == 9
 
 
+def test_mean_iou_decides_where_there_is_one(tmp_path):
+    # The first knows the sky alone, which is nearly everywhere.
+    for seed, accuracy, mean_iou in ((0, 0.9, [0.45]), (1, 0.8, [0.6])):
+        validation = {"accuracy": [accuracy], "mean_iou": mean_iou}
+        write_json(tmp_path / f"{seed}.json", {"validation": validation})
+    assert best_seed(tmp_path, (0, 1)) == 1
+
+
 def test_missing_metrics_name_the_stage(tmp_path):
     write_accuracies(tmp_path, s0=[0.7])
     with pytest.raises(ModelError, match=r"1\.json is not there; run `dvc repro distill@1`"):

@@ -19,14 +19,21 @@ def test_kernels_share_few_values_and_keep_their_zeros(
     sparse.set_weights([kernel])
     few = model.network.get_layer("exit_1_logits")
     bias = few.get_weights()[1]
-    few.set_weights([np.sign(few.get_weights()[0]), bias])  # two values: nothing to share
+    sign = np.sign(few.get_weights()[0])
+    sign[:3] = 0
+    few.set_weights([sign, bias])  # three values: nothing to share
     clustered = cluster_weights(model, ClusterParams(clusters=6, epochs=2), make_fine_tuning(model))
     assert [layer.name for layer in clustered.network.layers] == names
     for layer in clustered.network.layers:
-        if type(layer).__name__ in ("Conv2D", "Dense") and layer.name != "exit_1_logits":
+        if type(layer).__name__ in ("Conv2D", "Dense"):
             assert len(np.unique(layer.get_weights()[0])) <= 6, layer.name
     [found] = clustered.network.get_layer("block_2_1_conv").get_weights()
     assert not found[::2].any()
+    trained = clustered.network.get_layer("exit_1_logits").get_weights()[0]
+    assert not trained[sign == 0].any()
+    for value in (-1.0, 1.0):
+        [shared] = np.unique(trained[sign == value])
+        assert shared != value
     images = pictures(clustered)
     for flat, chained in zip(
         outputs(clustered, images), chain_outputs(clustered, images), strict=True

@@ -5,7 +5,7 @@ import gzip
 import numpy as np
 import pytest
 
-from kdtasks.compression.exported import file_figures, parity
+from kdtasks.compression.exported import Parity, file_figures
 from kdtasks.errors import ExportError
 
 
@@ -52,6 +52,12 @@ def test_lost_zeros_are_an_error(model, pictures, build_network):
         file_figures(content, model)
 
 
+def parity(found, expected, *, number_format):
+    whole = Parity()
+    whole.add(found, expected)
+    return whole.figures(number_format=number_format)
+
+
 def test_parity_by_hand():
     expected = np.array([[[3.0, -4.0], [0.0, 5.0]]])  # root mean square √12.5
     found = expected + np.array([[[0.5, 0.5], [0.5, -6.0]]])  # the second answer changes
@@ -68,3 +74,16 @@ def test_parity_by_hand():
         parity(close, expected, number_format="float32")
     with pytest.raises(ExportError, match="by nan of"):
         parity(close * np.nan, expected, number_format="int8")
+
+
+def test_parity_does_not_depend_on_the_parts():
+    generator = np.random.default_rng(0)
+    expected = generator.normal(size=(7, 2, 3, 4, 5))  # masks of 3×4 pixels from two exits
+    found = expected + generator.normal(size=expected.shape) / 4
+    parts = Parity()
+    for rows in (slice(0, 3), slice(3, 4), slice(4, 7)):
+        parts.add(found[rows], expected[rows])
+    figures = parts.figures(number_format="int8")
+    assert figures == parity(found, expected, number_format="int8")
+    same = found.argmax(axis=-1) == expected.argmax(axis=-1)
+    assert figures["agreement"] == [round(float(same[:, k].mean()), 6) for k in range(2)]

@@ -6,12 +6,12 @@ import pytest
 from kdtasks.errors import CompressionError
 
 
-def score(model, rank, examples=None):
+def score(model, rank, examples=None, ignore_label=None):
     from kdtasks.compression.channels import Channels
     from kdtasks.compression.importance import importance
 
     channels = Channels(model.network)
-    scores = importance(model, channels, rank=rank, examples=examples)
+    scores = importance(model, channels, rank=rank, examples=examples, ignore_label=ignore_label)
     return lambda name: np.array([scores.get(n, np.nan) for n in channels.made_by(name).tolist()])
 
 
@@ -29,22 +29,27 @@ def test_networks_without_scales_are_refused(build_network):
         score(build_network("cnn_average"), "batch_norm_scale")
 
 
-@pytest.mark.parametrize("name", ["cnn_average", "composite"])
-def test_taylor_is_the_slope_of_the_loss(name, build_network, make_fine_tuning):
+@pytest.mark.parametrize(
+    ("name", "layer_name"),
+    [("cnn_average", "block_1_1_conv"), ("composite", "up"), ("unet_plain", "up_2_0_conv")],
+)
+def test_taylor_is_the_slope_of_the_loss(name, layer_name, build_network, make_fine_tuning):
     from kdtasks.backend import tf
     from kdtasks.distillation.losses.cross_entropy import cross_entropy
     from kdtasks.training.examples import TrainingExamples
 
     model = build_network(name)
-    whole = make_fine_tuning(model).examples
+    fine_tuning = make_fine_tuning(model)
+    whole, ignore_label = fine_tuning.examples, fine_tuning.ignore_label
     examples = TrainingExamples(whole.images[:, :64], whole.labels[:, :64])  # one batch
-    layer = model.network.get_layer({"cnn_average": "block_1_1_conv", "composite": "up"}[name])
-    found = score(model, "taylor", examples)(layer.name)
+    layer = model.network.get_layer(layer_name)
+    found = score(model, "taylor", examples, ignore_label)(layer.name)
     images = tf.cast(examples.images[0], tf.float32)
 
     def loss():
         exits = model.logits(images)
-        return sum(float(cross_entropy(logits, examples.labels[0])) for logits in exits)
+        labels = examples.labels[0]
+        return sum(float(cross_entropy(logits, labels, ignore_label)) for logits in exits)
 
     slopes = []
     kernel = layer.kernel.numpy()

@@ -39,6 +39,27 @@ def test_layers_are_silenced_one_at_a_time(build_network, make_fine_tuning, outp
     assert min(figures["0.5"] for figures in found["layers"].values()) < 1.0
 
 
+def test_masks_count_where_they_are_labelled(build_network, make_fine_tuning, outputs):
+    from kdtasks.compression.sensitivity import sensitivity
+
+    model = build_network("unet_plain")
+    fine_tuning = make_fine_tuning(model)
+    images, labels = fine_tuning.validation
+    found = sensitivity(
+        model,
+        rank="taylor",
+        examples=fine_tuning.examples,
+        validation=(images, labels),
+        ratios=(0.5,),
+        ignore_label=255,
+    )
+    answers = outputs(model, images)[-1].argmax(axis=-1)
+    expected = (answers == labels)[labels != 255].mean()
+    assert found["accuracy"] == pytest.approx(expected, abs=1e-6)
+    # Skips are makers like all others: both halves of every concatenation are there.
+    assert {"down_0_2_conv", "up_2_0_conv", "down_2_1_conv"} < set(found["layers"])
+
+
 def test_tied_layers_are_one(build_network, make_fine_tuning):
     from kdtasks.compression.sensitivity import sensitivity
 

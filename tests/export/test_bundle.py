@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import json
 
@@ -5,8 +6,10 @@ import numpy as np
 import pytest
 
 from kdtasks.edge.model import Model
+from kdtasks.edge.segmentation import Segmenter
 from kdtasks.errors import BundleError, ExportError
 from kdtasks.export.bundle import make_manifest, write_bundle, write_refused_bundle
+from tests.tools.segmentation_bundles import convert_colour_model
 
 CALIBRATION = {
     "mode": "drop",
@@ -83,6 +86,23 @@ def test_a_bundle_holds_what_a_device_needs(tflite, describe, tmp_path):
     # Pixel 1 alone weighs (3, 4, 5).
     prediction = Model.load(folder).predict(np.array([[[0], [1]], [[0], [0]]], np.uint8))
     assert (prediction.label, prediction.exit_index) == ("größe 3", 0)
+
+
+def test_a_bundle_of_segmentation_is_opened_as_a_device_would(describe, tmp_path):
+    path = tmp_path / "masks.tflite"
+    path.write_bytes(convert_colour_model(tmp_path / "saved"))
+    changes = {"task": "segmentation", "input_shape": (8, 12, 3)}
+    manifest = dataclasses.replace(
+        describe(**changes), sha256=hashlib.sha256(path.read_bytes()).hexdigest()
+    )
+    write_bundle(tmp_path / "bundle", path, manifest)
+    segmenter = Segmenter(tmp_path / "bundle")
+    assert segmenter.classes(np.zeros((1, 8, 12, 3), np.uint8)).shape == (1, 8, 12)
+    with pytest.raises(BundleError, match="export the bundle again"):
+        write_bundle(
+            tmp_path / "other", path, dataclasses.replace(manifest, class_names=("ant", "bee"))
+        )
+    assert not (tmp_path / "other").exists()
 
 
 def test_the_manifest_records_a_guarantee(describe):

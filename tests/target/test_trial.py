@@ -67,6 +67,16 @@ def test_figures_are_those_of_the_last_exit_against_the_student(project: Path, t
     assert found._replace(accuracy_drop=0.01) == RESULT._replace(latency_ms=0.5, macs=0.25)
 
 
+def test_masks_are_judged_by_their_mean_iou(project: Path, trial: Point):
+    write(project, {**COMPRESS, "validation": {"accuracy": [0.5, 0.96], "mean_iou": [0.1, 0.6]}})
+    path = project / "metrics/distill/2.json"
+    student = {"validation": {"accuracy": [0.5, 0.97], "mean_iou": [0.2, 0.7]}, "macs": [1, 1000]}
+    path.write_text(json.dumps(student), encoding="utf-8")
+    found = TrialResult.read(project, trial.params)
+    assert found.accuracy == 0.6
+    assert found.accuracy_drop == pytest.approx(0.1)
+
+
 def test_a_refusal_is_a_result(project: Path, trial: Point):
     write(project, {"variant": "filters+int8", "refused": "no filters"})
     found = TrialResult.read(project, trial.params)

@@ -7,7 +7,7 @@ import numpy as np
 from kdtasks.backend import tf
 from kdtasks.models.zoo import build
 from kdtasks.params.architecture import CnnParams
-from kdtasks.training.inference import Predictor
+from kdtasks.training.inference import Predictor, pictures_a_pass
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (11, 8, 8, 1), dtype=np.uint8)
 
@@ -23,6 +23,15 @@ def test_logits_of_every_exit_in_batches_of_any_size(tmp_path: Path):
         assert [one.shape for one in logits] == [(11, 5), (11, 5)]
         for one, other in zip(logits, expected, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+        answers = Predictor(model, batch_size=batch_size).classes(mapped)
+        for one, other in zip(answers, logits, strict=True):
+            np.testing.assert_array_equal(one, other.argmax(axis=-1))
+
+
+def test_large_pictures_come_in_small_batches():
+    for side, expected in ((32, 256), (128, 128), (1024, 2), (2048, 1)):
+        found = pictures_a_pass((side, side, 3), pictures=256, pixels=2**21)
+        assert found == expected
 
 
 def test_it_follows_the_weights_as_they_change():
