@@ -245,7 +245,7 @@ def _model(content: bytes, macs: Sequence[int], thresholds: Sequence[float]) -> 
         parameters={},
         libraries={},
     )
-    return Model(Segments(content), manifest)
+    return Model.of(Segments(content), manifest)
 
 
 def _network(exits: tuple[str, ...]) -> Any:

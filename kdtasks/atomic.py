@@ -46,8 +46,13 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 def write_json(path: Path, content: Any) -> None:
     """Write `content` as sorted, indented JSON: the same content gives the same bytes."""
+    write_text(path, json_text(content))
+
+
+def json_text(content: Any) -> str:
+    """Give the text that `write_json` writes."""
     text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    write_text(path, text + "\n")
+    return text + "\n"
 
 
 def write_text(path: Path, text: str) -> None:

@@ -204,7 +204,7 @@ def target(
 
 @app.command()
 def predict(
-    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle.")],
+    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle, .kdz file or .tflite.")],
     pictures: Annotated[
         list[str], typer.Argument(help="Files, folders and patterns such as 'photos/*.jpg'.")
     ],

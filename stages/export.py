@@ -5,8 +5,10 @@ from typing import Any
 
 from kdtasks.atomic import read_json
 from kdtasks.datasets.prepared import open_prepared
+from kdtasks.edge.segments import Segments
 from kdtasks.exits.refusal import refusal
 from kdtasks.export.bundle import make_manifest, write_bundle, write_refused_bundle
+from kdtasks.export.self_test import make_self_test
 from kdtasks.params import Params
 from kdtasks.stage import run_stage
 
@@ -25,21 +27,31 @@ def main(params: Params, variant: str) -> None:
         write_refused_bundle(bundle, refused)
         print(f"{variant}: no model to export: {refused['refused']}")
         return
-    model = Path("models/compress") / variant / "model.tflite"
+    model = (Path("models/compress") / variant / "model.tflite").read_bytes()
+    calibration = read_json(calibrated)
     prepared = Path("data/prepared")
     data = open_prepared(prepared)
     manifest = make_manifest(
-        model,
         name=params.export.name,
         variant=variant,
         task=params.data.task,
         class_names=data.class_names,
         input_shape=data.image_shape,
-        calibration=read_json(calibrated),
+        calibration=calibration,
+        validation_rows=len(data.labels("validation")),
         dataset_file=prepared / "dataset.json",
         parameters=params.model_dump(mode="json", exclude=LATER),
     )
-    write_bundle(bundle, model, manifest)
+    self_test = make_self_test(
+        Segments(model),
+        data.images("calibration"),
+        pictures=params.export.self_test,
+        task=manifest.task,
+        score=manifest.score,
+        temperatures=manifest.temperatures,
+        thresholds=manifest.thresholds,
+    )
+    manifest = write_bundle(bundle, model, manifest, self_test)
     print(f"{variant}: {manifest.bytes:,} bytes, {manifest.segments} exits, in {bundle}")
 
 

@@ -8,7 +8,7 @@ from kdtasks.errors import BundleError
 
 
 def open_bundle(folder: Path) -> Manifest:
-    """Read the manifest of a bundle that a command line names.
+    """Read the manifest of a bundle that a command line names: a folder or a file.
 
     Raises:
         BundleError: it is no bundle, or a folder that holds bundles; then they are listed.

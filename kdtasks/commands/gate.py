@@ -11,7 +11,8 @@ from kdtasks.gate.candidate import find_candidate
 from kdtasks.gate.decision import PRODUCTION
 from kdtasks.gate.judge import judge
 from kdtasks.gate.wording import decision_lines
-from kdtasks.params import load_params
+from kdtasks.params import Params, load_params
+from kdtasks.store.unpacked import as_folder
 
 PROMOTE, KEEP = 0, 3
 
@@ -22,7 +23,7 @@ def run_gate(
     """Judge a bundle against production by the limits in `gate`, and print why.
 
     Arguments:
-        bundle: its folder; null for the variant that the report has chosen.
+        bundle: a folder, a `.kdz` or a `.tflite`; null for the variant that the report has chosen.
         options: where production is; the bundle's own name counts where none is given.
         is_first: there is no model in production yet; only the absolute limits count.
 
@@ -35,7 +36,14 @@ def run_gate(
     if bundle is None:
         bundle, sentence = find_candidate(project)
         if bundle is None:
-            raise ProjectError(f"no variant was chosen: {sentence}; give a bundle's folder")
+            raise ProjectError(f"no variant was chosen: {sentence}; give a bundle")
+    with as_folder(bundle) as folder:
+        return _judge(project, folder, params, options, is_first=is_first)
+
+
+def _judge(
+    project: Path, bundle: Path, params: Params, options: ProductionOptions, *, is_first: bool
+) -> int:
     usual_name, alias = read_manifest(bundle).name, options.alias or PRODUCTION
     production = options.fetch(usual_name)
     if production is None and not is_first:

@@ -12,6 +12,10 @@ from kdtasks.commands.store_options import PublicOption, StoreOption
 NameOption = Annotated[
     str | None, typer.Option("--name", help="Name of the model; without it the project's own.")
 ]
+BundleArgument = Annotated[
+    Path, typer.Argument(help="Folder of a bundle such as bundles/int8, .kdz file or .tflite.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
 ProductionOption = Annotated[
     str | None,
     typer.Option(
@@ -22,8 +26,72 @@ ProductionOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for command in (gate, drift):
+    for command in (pack, bench, gate, drift):
         app.command()(command)
+    app.command("inspect")(inspect_)
+
+
+def pack(
+    bundle: BundleArgument,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="The file, or the folder; without it NAME-VARIANT.kdz."),
+    ] = None,
+    per_segment: Annotated[
+        bool,
+        typer.Option(
+            "--per-segment", help="A folder with a .tflite a segment, for microcontrollers."
+        ),
+    ] = False,
+) -> None:
+    """Put a bundle into one .kdz file, with its origin and the test split's figures."""
+    from kdtasks.commands.pack import pack as pack_bundle
+    from kdtasks.commands.pack import pack_segments
+
+    if per_segment:
+        for path in pack_segments(bundle, out):
+            typer.echo(f"{path}: {path.stat().st_size:,} bytes")
+        return
+    path, manifest = pack_bundle(bundle, out)
+    known = ", ".join(
+        [
+            *(f"{split} figures" for split in sorted(manifest.metrics or {})),
+            *(["its origin"] if manifest.provenance else []),
+        ]
+    )
+    typer.echo(f"{path}: {path.stat().st_size:,} bytes, with {known or 'the model alone'}")
+
+
+def bench(
+    bundle: BundleArgument,
+    pictures: Annotated[
+        list[str] | None,
+        typer.Argument(help="Files, folders and patterns; without any those of the self-test."),
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of LiteRT.")] = 1,
+    runs: Annotated[int, typer.Option(min=1, help="Predictions that are timed.")] = 1000,
+    as_json: JsonOption = False,
+) -> None:
+    """Time a bundle on this machine: latency by exit, pictures a second, memory."""
+    from kdtasks.commands.bench import bench_bundle
+
+    bench_bundle(bundle, pictures or (), runs=runs, threads=threads, as_json=as_json)
+
+
+def inspect_(
+    bundle: BundleArgument,
+    arena: Annotated[
+        bool,
+        typer.Option(
+            "--arena", help="Measure what a microcontroller needs, too; takes tflite-micro."
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a bundle's manifest, operators, tensors, compute, weights, and what XNNPACK takes."""
+    from kdtasks.commands.inspect import inspect_bundle
+
+    inspect_bundle(bundle, as_json=as_json, with_arena=arena)
 
 
 def gate(

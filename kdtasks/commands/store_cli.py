@@ -23,7 +23,9 @@ def register(app: typer.Typer) -> None:
 
 
 def publish(
-    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle, such as bundles/int8.")],
+    bundle: Annotated[
+        Path, typer.Argument(help="Folder of a bundle such as bundles/int8, .kdz file or .tflite.")
+    ],
     store: StoreOption = None,
     name: Annotated[
         str | None, typer.Option("--name", help="Name of the model; without it the bundle's own.")
@@ -35,36 +37,42 @@ def publish(
 ) -> None:
     """Publish a bundle as the next version of a model."""
     from kdtasks.commands.bundle_folder import open_bundle
+    from kdtasks.commands.origin import find_origin
     from kdtasks.store.background import in_background
     from kdtasks.store.reading import model_claim, read_folder
+    from kdtasks.store.unpacked import as_folder
 
-    manifest = open_bundle(bundle)
-    # while all else is imported and opened
-    read = in_background(lambda: read_folder(bundle, model_claim(manifest)))
+    with _interruptible("publishing again goes on from here"), as_folder(bundle) as folder:
+        manifest = open_bundle(folder)
+        # while all else is imported and opened
+        read = in_background(lambda: read_folder(folder, model_claim(manifest)))
+        origin = in_background(lambda: find_origin(folder))
 
-    from kdtasks.commands.store_settings import find_address
-    from kdtasks.commands.store_tables import moved_line, published_line
-    from kdtasks.store.bundle import publish_bundle
-    from kdtasks.store.keys import load_signing_key
-    from kdtasks.store.objects import open_objects
-    from kdtasks.store.progress import show_progress
-    from kdtasks.store.promotion import advance, find_own_alias
-    from kdtasks.store.transfers import Transfers
+        from kdtasks.commands.store_settings import find_address
+        from kdtasks.commands.store_tables import moved_line, published_line
+        from kdtasks.store.bundle import publish_bundle
+        from kdtasks.store.keys import load_signing_key
+        from kdtasks.store.objects import open_objects
+        from kdtasks.store.progress import show_progress
+        from kdtasks.store.promotion import advance, find_own_alias
+        from kdtasks.store.transfers import Transfers
 
-    with _interruptible("publishing again goes on from here"):
         objects = open_objects(find_address(store))
         objects.begin_writing()
         key = load_signing_key(signing_key)
         if alias:
             find_own_alias(objects, name or manifest.name, alias, key)
         sources = read()
+        found = origin()
+        provenance = found.provenance if found else manifest.provenance
         with show_progress("uploading") as progress:
             published = publish_bundle(
                 objects,
-                bundle,
+                folder,
                 manifest,
                 sources,
                 name=name or manifest.name,
+                provenance=provenance,
                 signing_key=key,
                 transfers=Transfers(progress=progress),
             )

@@ -1,7 +1,7 @@
 """Run a bundle on a device: numpy and LiteRT are all it needs.
 
-`kdtasks.edge.Model` loads a bundle and classifies pictures, `kdtasks.edge.Segmenter` tells the
-class of every pixel.
+`kdtasks.edge.Model` classifies pictures, `kdtasks.edge.Segmenter` tells the class of every pixel.
+Either opens the folder of a bundle, a `.kdz` file or a bare `.tflite`.
 """
 
 from typing import Any

@@ -1,38 +1,69 @@
-"""Open the folder of a bundle, and make sure that its parts belong together."""
+"""Open a bundle in any of its forms, and make sure that its parts belong together."""
 
-import hashlib
 from pathlib import Path
 
-from kdtasks.edge.manifest import Manifest, read_manifest
+import numpy as np
+import numpy.typing as npt
+
+from kdtasks.edge.contents import MODEL, open_contents
+from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.segments import Segments
+from kdtasks.edge.self_test import SelfTest, load_self_test
 from kdtasks.errors import BundleError
 
 # Task to the class of this package that serves it.
 SERVED_BY = {"classification": "Model", "segmentation": "Segmenter"}
 
 
-def open_bundle(folder: Path | str, threads: int = 1) -> tuple[Segments, Manifest]:
-    """Open the model and the manifest of a bundle of any task.
+class OpenBundle:
+    """A bundle of any task, opened and checked.
 
-    Args:
-        folder: holds `model.tflite` and `manifest.json`.
-        threads: threads of the LiteRT interpreter.
-
-    Raises:
-        BundleError: the bundle is incomplete or damaged.
+    Attributes:
+        manifest: what the bundle says of itself.
+        segments: its model.
     """
-    manifest = read_manifest(Path(folder))
-    path = Path(folder) / "model.tflite"
-    if not path.is_file():
-        raise BundleError(f"{path} is not there; fetch or export the bundle again")
-    content = path.read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if found != manifest.sha256:
-        raise BundleError(
-            f"{path} has the SHA-256 {found}, manifest.json says {manifest.sha256}; "
-            "the file is damaged or not the bundle's own, fetch the bundle again"
-        )
-    return Segments(content, threads), manifest
+
+    manifest: Manifest
+    segments: Segments
+    _self_test: SelfTest | None = None
+
+    def __init__(self, bundle: Path | str, threads: int = 1) -> None:
+        """Open a bundle.
+
+        Args:
+            bundle: a folder with `model.tflite` and `manifest.json`, a `.kdz` file, or a bare
+                `.tflite` that was exported by kdtasks.
+            threads: threads of the LiteRT interpreter.
+
+        Raises:
+            BundleError: the bundle is incomplete or damaged.
+        """
+        with open_contents(Path(bundle)) as contents:
+            self.manifest = contents.manifest()
+            self.segments = Segments(contents.checked(MODEL, self.manifest.sha256), threads)
+            self._self_test = load_self_test(contents, self.manifest, self.segments)
+
+    @property
+    def test_images(self) -> npt.NDArray[np.uint8] | None:
+        """Pictures of the self-test, uint8 [M, height, width, channels]; null where it has none."""
+        return self._self_test.images if self._self_test else None
+
+    def self_test(self) -> int:
+        """Compare this device's answers to the stored pictures with the expected ones.
+
+        Every segment runs, whatever the thresholds.
+
+        Returns: the number of pictures.
+
+        Raises:
+            BundleError: the first logit beyond its tolerance, or the bundle has no self-test.
+        """
+        if self._self_test is None:
+            raise BundleError(
+                f"the bundle of {self.manifest.name} has no self-test; export it again, and give "
+                "its folder or its .kdz file, a bare .tflite has none"
+            )
+        return self._self_test.check(self.segments)
 
 
 def check_bundle(segments: Segments, manifest: Manifest, *, task: str) -> None:

@@ -22,7 +22,7 @@ class Manifest:
         task: `classification`, or `segmentation`: one segment, the logits of every pixel.
         class_names: name of each class, in the order of the logits.
         input: `shape` [height, width, channels], `dtype` `uint8` and `range` [0, 255].
-        segments: K.
+        segments: K, one for each exit.
         score: what a threshold is compared with, a name of `kdtasks.edge.scores.SCORES`.
         temperatures: [K], each divides its exit's logits.
         thresholds: [K − 1]; leave at the first exit whose score is at least its threshold. 1e300
@@ -35,7 +35,13 @@ class Manifest:
         dataset_sha256: hash of the description of the prepared dataset, hex.
         parameters: the params that the model was made with.
         libraries: version of each library that made it, null where it is not installed.
-        format_version: version of this format.
+        metrics: of each split that the bundle was judged on (`validation`, and `test` where
+            `kdtasks pack` found it): `rows`, `accuracy` with early exits, its `interval` at level
+            `confidence`, and `cost`, the mean share of the MACs; null in bundles of before.
+        self_test: `file`, its `sha256` and `pictures`; null where the bundle has none.
+        provenance: what `kdtasks pack` knew of the origin: `git_revision`, `git_changed` (whether
+            files differed from it), `dvc_lock_sha256`; null before.
+        format_version: version of this format; keys that a reader does not know are left alone.
     """
 
     name: str
@@ -54,6 +60,9 @@ class Manifest:
     dataset_sha256: str
     parameters: dict[str, Any]
     libraries: dict[str, str | None]
+    metrics: dict[str, Any] | None = None
+    self_test: dict[str, Any] | None = None
+    provenance: dict[str, Any] | None = None
     format_version: int = FORMAT_VERSION
 
     @property
@@ -66,53 +75,70 @@ class Manifest:
         return dataclasses.asdict(self)
 
 
-def read_manifest(folder: Path) -> Manifest:
-    """Read the manifest of the bundle in `folder`.
+def read_manifest(bundle: Path) -> Manifest:
+    """Read the manifest of a bundle: a folder, a `.kdz` file, or a bare `.tflite`.
+
+    A bare `.tflite` tells what it has inside; `calibration`, `parameters` and `libraries` are then
+    empty.
 
     Raises:
         BundleError: it is missing, is no manifest, is of another format version, contradicts
             itself, or stands for a variant that could not be built.
     """
-    path = Path(folder) / "manifest.json"
+    from kdtasks.edge.contents import open_contents
+
+    with open_contents(Path(bundle)) as contents:
+        return contents.manifest()
+
+
+def parse_manifest(text: bytes, where: str) -> Manifest:
+    """Read the content of a `manifest.json`; `where` is what to call it in an error.
+
+    Raises:
+        BundleError: as for `read_manifest`.
+    """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BundleError(f"{path} is not there; give the folder of a whole bundle") from None
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path} cannot be read ({error}); fetch the bundle again") from None
+        content = json.loads(text.decode("utf-8"))
+    except ValueError as error:
+        raise BundleError(f"{where} cannot be read ({error}); fetch the bundle again") from None
     if not isinstance(content, dict):
-        raise BundleError(f"{path} holds {type(content).__name__}, a mapping was expected")
+        raise BundleError(f"{where} holds {type(content).__name__}, a mapping was expected")
     if "refused" in content:
         raise BundleError(
-            f"{folder} holds no model, its variant could not be built: {content['refused']}"
+            f"{where} stands for no model, its variant could not be built: {content['refused']}"
         )
     if content.get("format_version") != FORMAT_VERSION:
         raise BundleError(
-            f"{path} has format_version {content.get('format_version')!r}, this version of "
+            f"{where} has format_version {content.get('format_version')!r}, this version of "
             f"kdtasks reads {FORMAT_VERSION}; install the kdtasks that wrote it, or export again"
         )
-    fields = [field.name for field in dataclasses.fields(Manifest)]
-    missing = [name for name in fields if name not in content]
+    fields = dataclasses.fields(Manifest)
+    missing = [
+        field.name
+        for field in fields
+        if field.default is dataclasses.MISSING and field.name not in content
+    ]
     if missing:
-        raise BundleError(f"{path} lacks {', '.join(missing)}; fetch or export the bundle again")
+        raise BundleError(f"{where} lacks {', '.join(missing)}; fetch or export the bundle again")
     values: dict[str, Any] = {
-        name: tuple(content[name]) if isinstance(content[name], list) else content[name]
-        for name in fields
+        field.name: tuple(value) if isinstance(value, list) else value
+        for field in fields
+        for value in [content.get(field.name, field.default)]
     }
     manifest = Manifest(**values)
-    _check_fields(path, manifest)
+    _check_fields(where, manifest)
     return manifest
 
 
-def _check_fields(path: Path, manifest: Manifest) -> None:
+def _check_fields(where: str, manifest: Manifest) -> None:
     if not {"shape", "dtype", "range"} <= set(manifest.input):
         raise BundleError(
-            f"{path} describes the input as {manifest.input}; shape, dtype and range were "
+            f"{where} describes the input as {manifest.input}; shape, dtype and range were "
             "expected, export the bundle again"
         )
     if manifest.score not in SCORE_NAMES:
         raise BundleError(
-            f"{path} names the score {manifest.score!r}; this version of kdtasks knows "
+            f"{where} names the score {manifest.score!r}; this version of kdtasks knows "
             f"{', '.join(SCORE_NAMES)}: install the kdtasks that wrote it, or export again"
         )
     count = manifest.segments
@@ -120,6 +146,6 @@ def _check_fields(path: Path, manifest: Manifest) -> None:
         given = getattr(manifest, name)
         if not isinstance(given, tuple) or len(given) != length:
             raise BundleError(
-                f"{path} names {count} segments and the {name} {given}; {length} were expected, "
+                f"{where} names {count} segments and the {name} {given}; {length} were expected, "
                 "export the bundle again"
             )

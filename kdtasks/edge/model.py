@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kdtasks.edge.bundle import check_bundle, open_bundle
+from kdtasks.edge.bundle import OpenBundle, check_bundle
 from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.scores import ALWAYS, NEVER, SCORES, softmax
 from kdtasks.edge.segments import Segments
@@ -33,33 +33,25 @@ class Prediction(NamedTuple):
     probabilities: npt.NDArray[np.float64]
 
 
-class Model:
-    """A bundle, ready to classify; one object serves one thread at a time."""
+class Model(OpenBundle):
+    """A bundle, ready to classify; one object serves one thread at a time.
+
+    Attributes:
+        thresholds: [K − 1], those in use.
+    """
 
     def __init__(
-        self, segments: Segments, manifest: Manifest, thresholds: Sequence[float] | None = None
-    ) -> None:
-        """Join segments and manifest; arguments as for `load`, which also checks the file."""
-        check_bundle(segments, manifest, task="classification")
-        self.manifest = manifest
-        self.segments = segments
-        self._score = None if manifest.score == "max_probability" else SCORES[manifest.score]
-        self.thresholds = check_thresholds(
-            manifest.thresholds if thresholds is None else thresholds, exits=segments.count
-        )
-
-    @classmethod
-    def load(
-        cls,
-        bundle_folder: Path | str,
+        self,
+        bundle: Path | str,
         thresholds: Sequence[float] | None = None,
         threads: int = 1,
-    ) -> "Model":
+    ) -> None:
         """Open a bundle.
 
         Args:
-            bundle_folder: holds `model.tflite` and `manifest.json`.
-            thresholds: [K − 1], in place of the manifest's; `ALWAYS` and `NEVER` of
+            bundle: a folder with `model.tflite` and `manifest.json`, a `.kdz` file, or a bare
+                `.tflite` that was exported by kdtasks.
+            thresholds: [K − 1], in place of the bundle's; `ALWAYS` and `NEVER` of
                 kdtasks.edge.scores always and never leave, whatever the score.
             threads: threads of the LiteRT interpreter.
 
@@ -67,8 +59,37 @@ class Model:
             BundleError: the bundle is incomplete, damaged or contradicts itself, or the
                 thresholds do not fit.
         """
-        segments, manifest = open_bundle(bundle_folder, threads)
-        return cls(segments, manifest, thresholds)
+        super().__init__(bundle, threads)
+        self._prepare(thresholds)
+
+    @classmethod
+    def load(
+        cls,
+        bundle: Path | str,
+        thresholds: Sequence[float] | None = None,
+        threads: int = 1,
+    ) -> "Model":
+        """Open a bundle; the same as `Model(bundle, thresholds, threads)`."""
+        return cls(bundle, thresholds, threads)
+
+    @classmethod
+    def of(
+        cls, segments: Segments, manifest: Manifest, thresholds: Sequence[float] | None = None
+    ) -> "Model":
+        """Join segments and a manifest that are open already; it has no self-test."""
+        model = cls.__new__(cls)
+        model.segments, model.manifest = segments, manifest
+        model._prepare(thresholds)
+        return model
+
+    def _prepare(self, thresholds: Sequence[float] | None) -> None:
+        check_bundle(self.segments, self.manifest, task="classification")
+        score = self.manifest.score
+        self._score = None if score == "max_probability" else SCORES[score]
+        self.thresholds = check_thresholds(
+            self.manifest.thresholds if thresholds is None else thresholds,
+            exits=self.segments.count,
+        )
 
     def predict(self, image: npt.NDArray[np.uint8]) -> Prediction:
         """Classify one picture, uint8 [height, width, channels], raw pixels 0…255.

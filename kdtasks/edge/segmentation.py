@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from kdtasks.edge.bundle import check_bundle, open_bundle
+from kdtasks.edge.bundle import OpenBundle, check_bundle
 from kdtasks.edge.tiling import Tiling
 from kdtasks.errors import DatasetError
 
@@ -14,7 +14,7 @@ OVERLAP = 0.25
 """Share of a tile that the next one repeats, where nothing else is said."""
 
 
-class Segmenter:
+class Segmenter(OpenBundle):
     """A bundle, ready to label pixels; one object serves one thread at a time.
 
     Attributes:
@@ -22,18 +22,18 @@ class Segmenter:
         segments: its model.
     """
 
-    def __init__(self, bundle_folder: Path | str, threads: int = 1) -> None:
+    def __init__(self, bundle: Path | str, threads: int = 1) -> None:
         """Open a bundle; its last exit answers.
 
         Args:
-            bundle_folder: holds `model.tflite` and `manifest.json`.
+            bundle: a folder, a `.kdz` file or a bare `.tflite`.
             threads: threads of the LiteRT interpreter.
 
         Raises:
             BundleError: the bundle is incomplete, damaged, contradicts itself, or classifies
                 whole pictures.
         """
-        self.segments, self.manifest = open_bundle(bundle_folder, threads)
+        super().__init__(bundle, threads)
         check_bundle(self.segments, self.manifest, task="segmentation")
 
     def logits(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

@@ -31,6 +31,7 @@ class Segments:
         input_shape: height, width and channels of the pictures.
         logits_shape: of one exit's logits; (classes,), or (height, width, classes) for masks.
         num_classes: the last of them.
+        logits_scales: [K], a step of each exit's logits; 0 where they are not quantised.
     """
 
     def __init__(self, model: Path | str | bytes, threads: int = 1) -> None:
@@ -76,6 +77,7 @@ class Segments:
         self.input_shape = image.shape[1:]
         self.logits_shape = outputs[0]["logits"].shape[1:]
         self.num_classes = self.logits_shape[-1]
+        self.logits_scales = tuple(output["logits"].scale for output in outputs)
 
     def steps(self, image: npt.NDArray[np.uint8]) -> Iterator[npt.NDArray[np.float32]]:
         """Yield the logits [classes] of one exit after the other; a segment runs when asked for.

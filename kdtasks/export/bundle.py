@@ -1,24 +1,30 @@
 """Put a model, its manifest and its class names into one folder: what a device needs."""
 
+import dataclasses
 import hashlib
-import shutil
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from kdtasks.atomic import atomic_folder, write_json
+from kdtasks.edge.contents import MANIFEST, MODEL
 from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.model import Model
 from kdtasks.edge.segmentation import Segmenter
+from kdtasks.edge.self_test import FILE as SELF_TEST
+from kdtasks.edge.self_test import SelfTest
 from kdtasks.errors import ExportError
+from kdtasks.evaluation.intervals import wilson_interval
+from kdtasks.export.metadata import embed_manifest
 
 CALIBRATION_KEYS = ("mode", "expected", "full", "rows", "guarantee")
+CONFIDENCE = 0.95
+FIGURES = ("rows", "accuracy", "mean_iou", "cost")
 LIBRARIES = ("tensorflow", "tf-keras", "ai-edge-litert", "kdtasks")
 
 
 def make_manifest(
-    tflite_path: Path,
     *,
     name: str,
     variant: str,
@@ -26,19 +32,20 @@ def make_manifest(
     class_names: Sequence[str],
     input_shape: Sequence[int],
     calibration: Mapping[str, Any],
+    validation_rows: int,
     dataset_file: Path,
     parameters: Mapping[str, Any],
 ) -> Manifest:
-    """Describe a model for its bundle.
+    """Describe a model for its bundle; `write_bundle` adds what only the files tell.
 
     Args:
-        tflite_path: the model.
         name: of the model.
         variant: how it was compressed.
         task: `classification` or `segmentation`.
         class_names: in the order of the logits.
         input_shape: height, width and channels of the pictures.
         calibration: content of `exits/<variant>/calibration.json`.
+        validation_rows: pictures of the validation split, which `calibration` was judged on.
         dataset_file: `data/prepared/dataset.json`; its hash stands for the dataset.
         parameters: params that the model depends on, as JSON.
 
@@ -51,7 +58,7 @@ def make_manifest(
             f"the class name {broken[0]!r} is not one line of text; rename the class, "
             "labels.txt holds one a line"
         )
-    content = tflite_path.read_bytes()
+    judged = {"rows": validation_rows, **calibration["validation"]}
     return Manifest(
         name=name,
         variant=variant,
@@ -64,41 +71,83 @@ def make_manifest(
         thresholds=tuple(calibration["thresholds"]),
         calibration={key: calibration[key] for key in CALIBRATION_KEYS if key in calibration},
         macs=tuple(calibration["macs"]),
-        bytes=len(content),
-        sha256=hashlib.sha256(content).hexdigest(),
+        bytes=0,
+        sha256="",
         dataset_sha256=hashlib.sha256(dataset_file.read_bytes()).hexdigest(),
         parameters=dict(parameters),
         libraries={library: _version(library) for library in LIBRARIES},
+        metrics={"validation": split_figures(judged, task)},
     )
 
 
-def write_bundle(folder: Path, tflite_path: Path, manifest: Manifest) -> None:
-    """Write a bundle: `model.tflite`, `manifest.json` and `labels.txt`, all of it or nothing.
+def write_bundle(
+    folder: Path, model: bytes, manifest: Manifest, self_test: SelfTest | None = None
+) -> Manifest:
+    """Write a bundle, all of it or nothing.
+
+    It consists of `model.tflite` with a short form of the manifest inside, `manifest.json`,
+    `labels.txt` and, if there is one, `self_test.npz`.
 
     Args:
         folder: replaced whole.
-        tflite_path: the model that `manifest` describes.
+        model: content of the converted file.
         manifest: from `make_manifest`.
+        self_test: what `model` answers to a few pictures.
+
+    Returns: the manifest that was written, with sizes and hashes.
 
     Raises:
         BundleError: the model and its manifest do not fit; nothing is written.
     """
+    content = embed_manifest(model, manifest)
+    written = dataclasses.replace(manifest, bytes=len(content), sha256=_sha256(content))
     with atomic_folder(folder) as partial:
-        shutil.copyfile(tflite_path, partial / "model.tflite")
-        write_json(partial / "manifest.json", manifest.to_json())
+        (partial / MODEL).write_bytes(content)
+        if self_test:
+            stored = self_test.to_bytes()
+            (partial / SELF_TEST).write_bytes(stored)
+            about = {
+                "file": SELF_TEST,
+                "sha256": _sha256(stored),
+                "pictures": len(self_test.images),
+            }
+            written = dataclasses.replace(written, self_test=about)
+        write_json(partial / MANIFEST, written.to_json())
         labels = "".join(f"{label}\n" for label in manifest.class_names)
         (partial / "labels.txt").write_text(labels, encoding="utf-8")
         # Load it as a device would: a bundle that cannot be used must not be there at all.
-        if manifest.task == "segmentation":
-            Segmenter(partial)
-        else:
-            Model.load(partial)
+        loaded = Segmenter(partial) if manifest.task == "segmentation" else Model(partial)
+        if self_test:
+            loaded.self_test()
+    return written
+
+
+def split_figures(judged: Mapping[str, Any], task: str) -> dict[str, Any]:
+    """Give what a manifest says of one split.
+
+    The export itself knows the validation split only: the test split is read later, by `evaluate`,
+    from the very bundle that the manifest describes.
+
+    Args:
+        judged: `rows`, and figures with early exits: `accuracy`, `cost` and, of masks, others.
+        task: of the bundle; classifiers get Wilson's interval.
+    """
+    figures = {key: judged[key] for key in FIGURES if key in judged}
+    if task == "classification":  # pixels of one picture are no independent rows
+        correct = round(figures["accuracy"] * figures["rows"])
+        figures["interval"] = list(wilson_interval(correct, figures["rows"], CONFIDENCE))
+        figures["confidence"] = CONFIDENCE
+    return figures
 
 
 def write_refused_bundle(folder: Path, refused: Mapping[str, str]) -> None:
     """Write a folder that only tells why the variant has no model."""
     with atomic_folder(folder) as partial:
-        write_json(partial / "manifest.json", dict(refused))
+        write_json(partial / MANIFEST, dict(refused))
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _version(library: str) -> str | None:

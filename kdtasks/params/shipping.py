@@ -51,6 +51,11 @@ class ExportParams(Section):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")] = Field(
         default="student", description="name of the model: lower case, digits, `.`, `_`, `-`"
     )
+    self_test: Annotated[int, Field(ge=0, le=100)] = Field(
+        default=6,
+        description="pictures of the calibration split that travel in the bundle, for devices to "
+        "check themselves with; 0: noise, where no picture may leave the house",
+    )
 
 
 class EvaluateParams(Section):

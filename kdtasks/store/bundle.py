@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from kdtasks.edge.manifest import Manifest
 from kdtasks.errors import BundleError
@@ -20,6 +21,7 @@ def publish_bundle(
     sources: Mapping[str, Source],
     *,
     name: str,
+    provenance: Mapping[str, Any] | None = None,
     signing_key: SigningKey | None,
     transfers: Transfers | None = None,
 ) -> Published:
@@ -29,6 +31,7 @@ def publish_bundle(
         manifest: of the bundle in `folder`.
         sources: its files, hashed, but for what `model_claim` claims.
         name: of the model.
+        provenance: what is known of its origin, as in `Manifest`.
         signing_key: signs the version's manifest.
 
     Raises:
@@ -40,10 +43,22 @@ def publish_bundle(
         objects,
         sources,
         name=name,
-        about={"variant": manifest.variant, "task": manifest.task},
+        about={
+            "variant": manifest.variant,
+            "task": manifest.task,
+            "dataset_sha256": manifest.dataset_sha256,
+            **_revision(provenance or {}),
+        },
         signing_key=signing_key,
         transfers=transfers,
     )
+
+
+def _revision(provenance: Mapping[str, Any]) -> dict[str, str]:
+    revision = provenance.get("git_revision")
+    if not revision:
+        return {}
+    return {"git_revision": revision + (" with changes" if provenance.get("git_changed") else "")}
 
 
 def check_bundle(folder: Path, manifest: Manifest, sources: Mapping[str, Source]) -> None:

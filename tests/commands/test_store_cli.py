@@ -15,6 +15,7 @@ import pytest
 from kdtasks.atomic import write_json
 from kdtasks.cli import main
 from kdtasks.edge.manifest import Manifest, read_manifest
+from kdtasks.export.archive import write_archive
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -88,7 +89,7 @@ def test_from_publishing_to_rolling_back(kdtasks: Run, bundle: Bundle, tmp_path:
     status, output, _ = kdtasks("publish", bundle("1"), "--alias", "staging")
     assert status == 0
     first, second = output.splitlines()
-    assert first.startswith("published digits version 1 (3 files, 1.6 kB; 1.6 kB uploaded)")
+    assert first.startswith("published digits version 1 (3 files, 1.7 kB; 1.7 kB uploaded)")
     assert second == "digits@staging is set to version 1"
     assert kdtasks("publish", bundle("1"))[1].startswith("unchanged: digits version 1 has these")
     assert kdtasks("publish", bundle("2"), "--alias", "staging")[1].endswith(
@@ -117,8 +118,27 @@ def test_from_publishing_to_rolling_back(kdtasks: Run, bundle: Bundle, tmp_path:
     assert lines[1].endswith("int8                  staging")
     status, output, errors = kdtasks("pull", "digits@production", "--to", "device")
     assert (status, output) == (0, f"{tmp_path / 'device'}\n")
-    assert errors == "digits version 1 (1.6 kB; 1.6 kB downloaded)\n"
+    assert errors == "digits version 1 (1.7 kB; 1.7 kB downloaded)\n"
     assert read_manifest(tmp_path / "device").variant == "int8"
+
+
+def test_a_bundle_in_one_file_is_published_as_its_files(
+    kdtasks: Run, bundle: Bundle, tmp_path: Path
+):
+    folder = bundle("1", provenance={"git_revision": "1234", "git_changed": True})
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    write_archive(tmp_path / "it.kdz", files)
+    assert "published digits version 1 (3 files" in kdtasks("publish", "it.kdz")[1]
+    assert kdtasks("publish", folder)[1].startswith("unchanged: digits version 1 has these")
+    kdtasks("pull", "digits", "--to", "device")
+    pulled = {path.name: path.read_bytes() for path in (tmp_path / "device").iterdir()}
+    version = json.loads(pulled.pop(".kdtasks-version.json"))
+    assert pulled == files
+    assert "1234 with changes" in json.dumps(version)
+    (tmp_path / "it.kdz").write_bytes(b"PK")
+    status, _, errors = kdtasks("publish", "it.kdz")
+    assert status == 1
+    assert "is no whole .kdz file" in errors
 
 
 def test_pull_prints_the_folder_alone(kdtasks: Run, bundle: Bundle):
@@ -127,7 +147,7 @@ def test_pull_prints_the_folder_alone(kdtasks: Run, bundle: Bundle):
     status, output, errors = kdtasks("pull", "digits")
     assert status == 0
     assert (Path(output.strip()) / "model.tflite").read_bytes() == b"1" * 1000
-    assert kdtasks("pull", "digits") == (0, output, "digits version 1 (1.6 kB; unchanged)\n")
+    assert kdtasks("pull", "digits") == (0, output, "digits version 1 (1.7 kB; unchanged)\n")
     assert "downloaded" in errors
 
 
@@ -142,9 +162,9 @@ def test_pull_without_a_network(kdtasks: Run, bundle: Bundle, tmp_path: Path):
     assert warning.endswith(
         "is not there; mount it, or correct the address; the cache serves meanwhile"
     )
-    assert line == "digits version 1 (1.6 kB; unchanged)"
+    assert line == "digits version 1 (1.7 kB; unchanged)"
     status, output, errors = kdtasks("pull", "digits", "--offline")
-    assert (status, output, errors) == (0, folder, "digits version 1 (1.6 kB; unchanged)\n")
+    assert (status, output, errors) == (0, folder, "digits version 1 (1.7 kB; unchanged)\n")
     status, _, errors = kdtasks("pull", "letters", "--offline")
     assert (status, errors) == (
         1,

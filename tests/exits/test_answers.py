@@ -12,7 +12,7 @@ from kdtasks.exits.answers import answers_of
 class StoredSegments:
     """Segments that look the logits of a picture up by its only pixel."""
 
-    count, input_shape, num_classes = 2, (1, 1, 1), 2
+    count, input_shape, num_classes, logits_shape = 2, (1, 1, 1), 2, (2,)
 
     def __init__(self, logits):
         self.stored = np.asarray(logits, np.float32)
@@ -37,7 +37,7 @@ def model_of(logits) -> Model:
     stored: object = StoredSegments(logits)
     fields: object = manifest
     assert isinstance(Manifest, type)
-    return Model(stored, fields)  # type: ignore[arg-type]
+    return Model.of(stored, fields)  # type: ignore[arg-type]
 
 
 LOGITS = np.log([[[3.0, 1.0], [1.0, 3.0]], [[1.0, 1.5], [3.0, 1.0]], [[1.0, 9.0], [1.0, 1.0]]])

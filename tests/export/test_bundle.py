@@ -5,10 +5,13 @@ import json
 import numpy as np
 import pytest
 
+from kdtasks.edge.metadata import FIELDS
 from kdtasks.edge.model import Model
 from kdtasks.edge.segmentation import Segmenter
+from kdtasks.edge.segments import Segments
 from kdtasks.errors import BundleError, ExportError
 from kdtasks.export.bundle import make_manifest, write_bundle, write_refused_bundle
+from kdtasks.export.self_test import make_self_test
 from tests.tools.segmentation_bundles import convert_colour_model
 
 CALIBRATION = {
@@ -20,6 +23,7 @@ CALIBRATION = {
     "expected": {"accuracy": 0.9, "cost": 1.0, "taken": [1.0]},
     "full": {"accuracy": 0.9},
     "rows": 10,
+    "validation": {"accuracy": 0.8, "cost": 1.0},
 }
 
 
@@ -41,13 +45,11 @@ def tflite(tmp_path_factory):
     converter = tf.lite.TFLiteConverter.from_saved_model(
         str(folder / "saved"), signature_keys=["segment_0"]
     )
-    path = folder / "model.tflite"
-    path.write_bytes(converter.convert())
-    return path
+    return bytes(converter.convert())
 
 
 @pytest.fixture
-def describe(tflite, tmp_path):
+def describe(tmp_path):
     dataset = tmp_path / "dataset.json"
     dataset.write_text('{"name": "pixels"}\n')
 
@@ -59,26 +61,28 @@ def describe(tflite, tmp_path):
             "class_names": ["ant", "bee", "größe 3"],
             "input_shape": (2, 2, 1),
             "calibration": CALIBRATION,
+            "validation_rows": 100,
             "dataset_file": dataset,
             "parameters": {"exits": {"mode": "drop"}},
         }
-        return make_manifest(tflite, **{**arguments, **changes})
+        return make_manifest(**{**arguments, **changes})
 
     return make
 
 
 def test_a_bundle_holds_what_a_device_needs(tflite, describe, tmp_path):
     folder = tmp_path / "bundles" / "float32"
-    write_bundle(folder, tflite, describe())
+    written = write_bundle(folder, tflite, describe())
     assert sorted(path.name for path in folder.iterdir()) == [
         *("labels.txt", "manifest.json", "model.tflite")
     ]
     assert (folder / "labels.txt").read_text(encoding="utf-8") == "ant\nbee\ngröße 3\n"
-    assert (folder / "model.tflite").read_bytes() == tflite.read_bytes()
+    model = (folder / "model.tflite").read_bytes()
+    assert model.endswith(tflite[8:])  # as converted, behind the metadata
     content = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert content["format_version"] == 1
-    assert content["sha256"] == hashlib.sha256(tflite.read_bytes()).hexdigest()
-    assert content["bytes"] == tflite.stat().st_size
+    assert content["sha256"] == hashlib.sha256(model).hexdigest() == written.sha256
+    assert content["bytes"] == len(model)
     assert content["dataset_sha256"] == hashlib.sha256(b'{"name": "pixels"}\n').hexdigest()
     assert content["input"] == {"shape": [2, 2, 1], "dtype": "uint8", "range": [0, 255]}
     assert content["calibration"]["expected"] == CALIBRATION["expected"]
@@ -88,19 +92,82 @@ def test_a_bundle_holds_what_a_device_needs(tflite, describe, tmp_path):
     assert (prediction.label, prediction.exit_index) == ("größe 3", 0)
 
 
-def test_a_bundle_of_segmentation_is_opened_as_a_device_would(describe, tmp_path):
-    path = tmp_path / "masks.tflite"
-    path.write_bytes(convert_colour_model(tmp_path / "saved"))
-    changes = {"task": "segmentation", "input_shape": (8, 12, 3)}
-    manifest = dataclasses.replace(
-        describe(**changes), sha256=hashlib.sha256(path.read_bytes()).hexdigest()
+def test_the_model_alone_is_usable(tflite, describe, tmp_path):
+    manifest = write_bundle(tmp_path / "bundle", tflite, describe())
+    model = Model(tmp_path / "bundle" / "model.tflite")
+    for field in FIELDS:
+        assert getattr(model.manifest, field) == getattr(manifest, field), field
+    assert (model.manifest.sha256, model.manifest.bytes) == (manifest.sha256, manifest.bytes)
+    assert model.predict(np.array([[[0], [1]], [[0], [0]]], np.uint8)).label == "größe 3"
+
+
+def test_the_validation_split_speaks_for_the_bundle(describe):
+    # Wilson for 80 of 100 at 95 %, by hand: (0.8 + 1.9207/100 ± 1.96 √(0.0016 + 0.000096)) / 1.0384
+    figures = describe().metrics["validation"]
+    assert figures["interval"] == pytest.approx([0.7112, 0.8666], abs=1e-4)
+    assert {key: figures[key] for key in ("rows", "accuracy", "cost", "confidence")} == {
+        "rows": 100,
+        "accuracy": 0.8,
+        "cost": 1.0,
+        "confidence": 0.95,
+    }
+    assert describe(task="segmentation").metrics == {
+        "validation": {"rows": 100, "accuracy": 0.8, "cost": 1.0}
+    }
+
+
+def test_a_self_test_travels_with_the_bundle(tflite, describe, tmp_path):
+    images = np.arange(12, dtype=np.uint8).reshape(3, 2, 2, 1)
+    stored = record(tflite, images, pictures=2)
+    manifest = write_bundle(tmp_path / "bundle", tflite, describe(), stored)
+    assert manifest.self_test
+    assert manifest.self_test["pictures"] == 2
+    model = Model(tmp_path / "bundle")
+    np.testing.assert_array_equal(model.test_images, images[:2])
+    assert model.self_test() == 2
+
+
+def test_a_self_test_of_another_model_is_not_written(tflite, describe, tmp_path):
+    stored = record(tflite, np.ones((3, 2, 2, 1), np.uint8), pictures=2)
+    wrong = dataclasses.replace(stored, logits=stored.logits + 5)
+    with pytest.raises(BundleError, match=r"picture 0, exit 0: logit 0 is 18, 23 was expected"):
+        write_bundle(tmp_path / "bundle", tflite, describe(), wrong)
+    assert not (tmp_path / "bundle").exists()
+
+
+def record(tflite, images, *, pictures):
+    return make_self_test(
+        Segments(tflite),
+        images,
+        pictures=pictures,
+        task="classification",
+        score="max_probability",
+        temperatures=[1.0],
+        thresholds=[],
     )
-    write_bundle(tmp_path / "bundle", path, manifest)
+
+
+def test_a_bundle_of_segmentation_is_opened_as_a_device_would(describe, tmp_path):
+    content = convert_colour_model(tmp_path / "saved")
+    manifest = describe(task="segmentation", input_shape=(8, 12, 3))
+    images = (np.arange(3 * 8 * 12 * 3) % 256).astype(np.uint8).reshape(3, 8, 12, 3)
+    stored = make_self_test(
+        Segments(content),
+        images,
+        pictures=2,
+        task="segmentation",
+        score="max_probability",
+        temperatures=[1.0],
+        thresholds=[],
+    )
+    write_bundle(tmp_path / "bundle", content, manifest, stored)
     segmenter = Segmenter(tmp_path / "bundle")
+    assert segmenter.self_test() == 2
+    assert Segmenter(tmp_path / "bundle" / "model.tflite").manifest.task == "segmentation"
     assert segmenter.classes(np.zeros((1, 8, 12, 3), np.uint8)).shape == (1, 8, 12)
     with pytest.raises(BundleError, match="export the bundle again"):
         write_bundle(
-            tmp_path / "other", path, dataclasses.replace(manifest, class_names=("ant", "bee"))
+            tmp_path / "other", content, dataclasses.replace(manifest, class_names=("ant", "bee"))
         )
     assert not (tmp_path / "other").exists()
 
@@ -114,8 +181,9 @@ def test_the_manifest_records_a_guarantee(describe):
 
 def test_the_same_model_gives_the_same_bytes(tflite, describe, tmp_path):
     contents = []
+    images = np.arange(12, dtype=np.uint8).reshape(3, 2, 2, 1)
     for name in ("first", "second"):
-        write_bundle(tmp_path / name, tflite, describe())
+        write_bundle(tmp_path / name, tflite, describe(), record(tflite, images, pictures=2))
         files = sorted((tmp_path / name).iterdir())
         contents.append([(path.name, path.read_bytes()) for path in files])
     assert contents[0] == contents[1]

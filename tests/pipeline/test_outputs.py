@@ -14,6 +14,7 @@ from kdtasks.params import Params
 # The limit holds for `dvc repro` too, which the first test waits for.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
+BUNDLE_FILES = {"model.tflite", "manifest.json", "labels.txt", "self_test.npz"}
 CONTRACT = Path(__file__).parents[2] / "docs" / "files.md"
 
 
@@ -40,7 +41,7 @@ def test_every_file_of_the_contract_is_there(project: Path, params: Params):
         "models/student/1": {"model.weights.h5", "model.json"},
         "models/distill/0": {"model.weights.h5", "model.json"},
         "data/targets": {"views.npy", "labels.npy", "logits.npy", "targets.json"},
-        "bundles/float32": {"model.tflite", "manifest.json", "labels.txt"},
+        "bundles/float32": BUNDLE_FILES,
         "report": {"index.html", "selection.json", "statistics.json", "summary.json"},
     }.items():
         assert names <= {path.name for path in (project / folder).iterdir()}, folder
@@ -118,3 +119,6 @@ def test_the_bundle_says_on_a_device_what_evaluate_said(project: Path, variant: 
     assert [prediction.class_index for prediction in predictions] == expected.tolist()
     assert [prediction.exit_index for prediction in predictions] == exits.tolist()
     assert {prediction.label for prediction in predictions} <= set(model.manifest.class_names)
+    assert model.self_test() == 6
+    alone = Model(project / "bundles" / variant / "model.tflite")
+    assert [alone.predict(image).exit_index for image in images] == exits.tolist()

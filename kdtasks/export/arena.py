@@ -1,0 +1,99 @@
+"""How much memory a microcontroller needs, asked of TensorFlow Lite Micro on this machine.
+
+Its Python package runs the interpreter that microcontrollers run. That knows one graph a file, so
+each segment gets a file of its own.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from kdtasks.errors import BundleError
+from kdtasks.export.split import split_signatures
+
+_AMPLE = 64 * 2**20
+_ALIGNMENT = 16
+
+
+class Arena(NamedTuple):
+    """Memory that one segment takes, in bytes.
+
+    Attributes:
+        file: size of the segment's `.tflite`, which stays in flash.
+        total: the smallest arena that its interpreter can be made in.
+        scratch: the part of it that holds tensors while the segment runs.
+        kept: the part in use as long as the interpreter lives; pointers in it have 8 bytes on this
+            machine, and 4 on most microcontrollers.
+    """
+
+    file: int
+    total: int
+    scratch: int
+    kept: int
+
+
+def measure_arenas(content: bytes) -> dict[str, Arena]:
+    """Measure what each signature of a `.tflite` needs: name to arena.
+
+    Raises:
+        BundleError: tflite-micro is not installed, or does not know an operator.
+    """
+    return {name: _measure(name, part) for name, part in split_signatures(content).items()}
+
+
+def _measure(name: str, part: bytes) -> Arena:
+    try:
+        from tflite_micro import runtime
+    except ModuleNotFoundError:
+        raise BundleError(
+            "module tflite_micro is missing, which measures arenas; pip install tflite-micro"
+        ) from None
+
+    def opens(size: int) -> bool:
+        try:
+            runtime.Interpreter.from_bytes(part, arena_size=size).print_allocations()
+        except (RuntimeError, ValueError):
+            return False
+        return True
+
+    with _standard_error() as told:
+        is_known = opens(_AMPLE)
+        text = told()
+    if not is_known:
+        raise BundleError(
+            f"TensorFlow Lite Micro cannot run {name} ({' '.join(text.split())[:200]}); use "
+            "operators that it knows, in int8"
+        )
+    found = dict(re.findall(r"Arena allocation (total|head|tail)\s+(\d+) bytes", text))
+    if set(found) != {"total", "head", "tail"}:
+        raise BundleError(
+            f"tflite-micro does not say what {name} needs ({' '.join(text.split())[:200]}); use "
+            "another version of it"
+        )
+    # Preparing takes more than what stays, for a moment: how much, only trying tells.
+    total = int(found["total"])
+    with _standard_error():
+        while not opens(total):
+            total += _ALIGNMENT
+    return Arena(len(part), total, int(found["head"]), int(found["tail"]))
+
+
+@contextmanager
+def _standard_error() -> Iterator[Callable[[], str]]:
+    """Catch what C++ prints on standard error; yields a function that gives it."""
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as file:
+
+        def content() -> str:
+            file.seek(0)
+            return file.read().decode(errors="replace")
+
+        os.dup2(file.fileno(), 2)
+        try:
+            yield content
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)

@@ -1,0 +1,150 @@
+"""What `pip install .` without extras brings to a device, in a virtual environment of its own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kdtasks.edge.manifest import read_manifest
+from kdtasks.edge.segments import Segments
+from kdtasks.export.bundle import write_bundle
+from kdtasks.export.self_test import make_self_test
+from tests.tools.pixel_bundles import write_pixel_bundle
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+ROOT = Path(__file__).parents[2]
+NOT_THERE = {
+    "tensorflow",
+    "tf-keras",
+    "dvc",
+    "prefect",
+    "pandas",
+    "scikit-learn",
+    "scipy",
+    "pillow",
+}
+MOST_RESIDENT = 60_000_000
+
+MEASURE = """
+import json, re, sys, time
+start = time.perf_counter()
+from ai_edge_litert.interpreter import Interpreter
+litert = time.perf_counter()
+before = set(sys.modules)
+from kdtasks.edge import Model
+edge = time.perf_counter()
+model = Model(sys.argv[1])
+pictures = model.self_test()
+status = open("/proc/self/status").read() if sys.platform == "linux" else "VmHWM: 0 kB"
+print(json.dumps({
+    "litert_seconds": litert - start,
+    "edge_seconds": edge - litert,
+    "resident": int(re.search(r"VmHWM:\\s+(\\d+) kB", status)[1]) * 1024,
+    "modules": sorted({name.partition(".")[0] for name in set(sys.modules) - before}
+                      - set(sys.stdlib_module_names)),
+    "pictures": pictures,
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of programs of a fresh environment with kdtasks alone."""
+    folder = tmp_path_factory.mktemp("base")
+    source = folder / "source"
+    source.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE", "constraints.txt"):
+        shutil.copy(ROOT / name, source)
+    shutil.copytree(ROOT / "kdtasks", source / "kdtasks", ignore=lambda *_: ["__pycache__"])
+    subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
+    programs = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
+    installed = subprocess.run(
+        [str(programs / "python"), "-m", "pip", "install", "-q", "-c", "constraints.txt", "."],
+        cwd=source,
+        env=outside(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if installed.returncode != 0:
+        reason = installed.stderr
+        if "No matching distribution" in reason or "Could not find a version" in reason:
+            pytest.skip(f"packages cannot be had here: {reason.strip().splitlines()[-1]}")
+        pytest.fail(reason)
+    return programs
+
+
+def outside() -> dict[str, str]:
+    """This process's environment without paths to other installations."""
+    hidden = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
+    return {key: value for key, value in os.environ.items() if key not in hidden}
+
+
+def run(environment: Path, *words: str) -> str:
+    ended = subprocess.run(
+        [str(environment / words[0]), *words[1:]],
+        cwd=environment,
+        env=outside(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory, pixel_models: tuple[bytes, bytes]) -> Path:
+    folder = tmp_path_factory.mktemp("bundle")
+    plain = write_pixel_bundle(folder / "plain", pixel_models[0])
+    test = make_self_test(
+        Segments(pixel_models[0]),
+        np.array([[[[200], [40]]]], np.uint8),
+        pictures=1,
+        task="classification",
+        score="max_probability",
+        temperatures=[1.0],
+        thresholds=[],
+    )
+    write_bundle(folder / "it", pixel_models[0], read_manifest(plain), test)
+    return folder / "it"
+
+
+def test_nothing_heavy_is_installed(environment: Path):
+    listed = json.loads(run(environment, "python", "-m", "pip", "list", "--format", "json"))
+    names = {package["name"].lower().replace("_", "-") for package in listed}
+    assert {"numpy", "ai-edge-litert", "typer", "kdtasks"} <= names
+    assert not names & NOT_THERE
+
+
+def test_a_device_process_is_small(environment: Path, bundle: Path):
+    """Seconds are shown, not judged: docs/bundles.md has them."""
+    found = json.loads(run(environment, "python", "-c", MEASURE, str(bundle)))
+    print(found)
+    assert found["pictures"] == 1
+    assert set(found["modules"]) <= {"kdtasks", "numpy"}
+    assert found["resident"] < MOST_RESIDENT
+
+
+def test_the_commands_of_a_device_work(environment: Path, bundle: Path, tmp_path: Path):
+    picture = tmp_path / "picture.npy"
+    np.save(picture, np.array([[[200], [40]]], np.uint8))
+    packed = tmp_path / "it.kdz"
+    assert str(packed) in run(environment, "kdtasks", "pack", str(bundle), "--out", str(packed))
+    answers = json.loads(
+        run(environment, "kdtasks", "predict", str(packed), str(picture), "--json")
+    )
+    assert answers[0]["label"] == "bright"
+    assert "p50" in run(environment, "kdtasks", "bench", str(packed), "--runs", "5")
+    assert "segment_0: 4 MACs" in run(environment, "kdtasks", "inspect", str(packed))
+    store = tmp_path / "store"
+    options = ("--store", str(store), "--name", "pixels")
+    assert "published pixels version 1" in run(
+        environment, "kdtasks", "publish", str(packed), *options
+    )

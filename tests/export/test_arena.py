@@ -1,0 +1,62 @@
+import sys
+
+import numpy as np
+import pytest
+
+from kdtasks.edge.segments import Segments
+from kdtasks.errors import BundleError
+from kdtasks.export.arena import measure_arenas
+from kdtasks.export.graph import read_graphs
+from kdtasks.export.split import split_signatures
+
+
+@pytest.fixture(scope="module")
+def runtime():
+    return pytest.importorskip("tflite_micro", reason="pip install tflite-micro").runtime
+
+
+def test_an_arena_is_as_large_as_is_said(runtime, int8_content):
+    arenas, parts = measure_arenas(int8_content), split_signatures(int8_content)
+    assert sorted(arenas) == ["segment_0", "segment_1"]
+    for name, arena in arenas.items():
+        assert arena.total >= arena.scratch + arena.kept
+        assert arena.file == len(parts[name])
+        runtime.Interpreter.from_bytes(parts[name], arena_size=arena.total)
+        with pytest.raises(RuntimeError, match="failed to allocate tensors"):
+            runtime.Interpreter.from_bytes(parts[name], arena_size=arena.total - 64)
+
+
+def test_a_microcontroller_gives_the_same_logits(runtime, int8_content, trained):
+    """Segment by segment, the features handed on as they are; two steps of the logits at most."""
+    segments, parts = Segments(int8_content), split_signatures(int8_content)
+    graphs = read_graphs(int8_content)
+    micro = [runtime.Interpreter.from_bytes(parts[graph.signature]) for graph in graphs]
+    for image in trained.images[:20]:
+        tensors = {"image": segments._encode(image)[None]}
+        for k, (graph, interpreter) in enumerate(zip(graphs, micro, strict=True)):
+            # The names of a signature are gone: tensors have the order of the graph.
+            for place, name in enumerate(graph.inputs):
+                interpreter.set_input(tensors[name], place)
+            interpreter.invoke()
+            shapes = {graph.tensors[n].shape: name for name, n in graph.outputs.items()}
+            for place in range(len(graph.outputs)):
+                output = interpreter.get_output(place)
+                tensors[shapes[output.shape]] = output.copy()
+            logits = segments._decoders[k](tensors.pop("logits")[0])
+            step = segments.logits_scales[k]
+            assert np.abs(logits - segments.logits(image)[k]).max() <= 2.01 * step
+
+
+def test_what_it_cannot_run_is_named(runtime, trained):
+    """Weights in int8 beside floats: LiteRT has kernels for both at once, this one has none."""
+    from kdtasks.export.litert import convert
+
+    content = convert(trained.model, number_format="dynamic_int8")
+    with pytest.raises(BundleError, match=r"Micro cannot run segment_0 \(.*FLOAT32.*in int8"):
+        measure_arenas(content)
+
+
+def test_without_the_package_it_is_named(int8_content, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tflite_micro", None)
+    with pytest.raises(BundleError, match=r"tflite_micro is missing.* pip install tflite-micro"):
+        measure_arenas(int8_content)
