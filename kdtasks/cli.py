@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from kdtasks import __version__
+from kdtasks.commands.serving_cli import register as register_serving_commands
 from kdtasks.commands.shipping_cli import register as register_shipping_commands
 from kdtasks.commands.store_cli import register as register_store_commands
 from kdtasks.errors import KdTasksError
@@ -165,6 +166,44 @@ def sweep(
 
 
 @app.command()
+def target(
+    max_size_kb: Annotated[float | None, typer.Option(help="Size of the file.")] = None,
+    max_gzip_kb: Annotated[float | None, typer.Option(help="Size of the gzipped file.")] = None,
+    max_latency_ms: Annotated[
+        float | None, typer.Option(help="Median of one picture on this machine.")
+    ] = None,
+    max_macs: Annotated[
+        float | None, typer.Option(help="Compute, as a share of the student's.")
+    ] = None,
+    max_accuracy_drop: Annotated[
+        float | None, typer.Option(help="Validation accuracy to lose, as a share: 0.01.")
+    ] = None,
+    minutes: Annotated[float | None, typer.Option(help="Time for the trials.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the page; report/target by default.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
+) -> None:
+    """Try compressed variants from the cheapest up until one is within the limits.
+
+    The limits are those of compress.target in params.yaml; options go before them.
+    """
+    from kdtasks.commands.project import find_project
+    from kdtasks.commands.target import run_target
+
+    limits = {
+        "max_size_kb": max_size_kb,
+        "max_gzip_kb": max_gzip_kb,
+        "max_latency_ms": max_latency_ms,
+        "max_macs": max_macs,
+        "max_accuracy_drop": max_accuracy_drop,
+        "minutes": minutes,
+    }
+    given = {name: value for name, value in limits.items() if value is not None}
+    raise typer.Exit(run_target(find_project(), given, out=out, dry_run=dry_run))
+
+
+@app.command()
 def predict(
     bundle: Annotated[Path, typer.Argument(help="Folder of a bundle, .kdz file or .tflite.")],
     pictures: Annotated[
@@ -224,6 +263,7 @@ def doctor() -> None:
 
 register_store_commands(app)
 register_shipping_commands(app)
+register_serving_commands(app)
 
 
 if __name__ == "__main__":

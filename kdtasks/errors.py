@@ -88,3 +88,7 @@ class StoreUnreachableError(StoreError):
 
 class IntegrityError(StoreError):
     """Something in the store is damaged, forged or unsigned where a signature is needed."""
+
+
+class ServingError(KdTasksError):
+    """A server or a device's agent cannot start as it was asked to."""

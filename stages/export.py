@@ -1,6 +1,7 @@
 """Put a variant's model, thresholds and class names into a bundle."""
 
 from pathlib import Path
+from typing import Any
 
 from kdtasks.atomic import read_json
 from kdtasks.datasets.prepared import open_prepared
@@ -12,7 +13,10 @@ from kdtasks.params import Params
 from kdtasks.stage import run_stage
 
 # What is measured or chosen after the export does not change the bundle.
-LATER_SECTIONS = {"evaluate", "benchmark", "select"}
+LATER: dict[str, Any] = {
+    **dict.fromkeys(("evaluate", "benchmark", "select"), True),
+    "compress": {"target"},
+}
 
 
 def main(params: Params, variant: str) -> None:
@@ -36,7 +40,7 @@ def main(params: Params, variant: str) -> None:
         calibration=calibration,
         validation_rows=len(data.labels("validation")),
         dataset_file=prepared / "dataset.json",
-        parameters=params.model_dump(mode="json", exclude=LATER_SECTIONS),
+        parameters=params.model_dump(mode="json", exclude=LATER),
     )
     self_test = make_self_test(
         Segments(model),

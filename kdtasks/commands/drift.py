@@ -18,15 +18,20 @@ from kdtasks.errors import StoreMissingError, TelemetryError
 from kdtasks.gate.decision import PRODUCTION
 from kdtasks.gate.judge import PREPARED
 from kdtasks.params import load_params
+from kdtasks.store.telemetry import fetch_telemetry
 
 NO_DRIFT, DRIFT = 0, 3
 
 
-def run_drift(project: Path, paths: Sequence[Path], options: ProductionOptions) -> int:
+def run_drift(
+    project: Path, paths: Sequence[Path], options: ProductionOptions, *, hours: float | None = None
+) -> int:
     """Compare telemetry with production's answers to the test split; drift is an event in Prefect.
 
     Arguments:
-        paths: files of telemetry, and folders with `.json` and `.jsonl` files.
+        paths: files of telemetry, and folders with `.json` and `.jsonl` files; none takes what
+            agents have sent to the store.
+        hours: only what they have sent in the last so many; null takes all.
         options: where production is; `export.name` counts where no name is given.
 
     Returns: 0, or 3 if there is drift.
@@ -36,7 +41,10 @@ def run_drift(project: Path, paths: Sequence[Path], options: ProductionOptions) 
     """
     params = load_params(project / "params.yaml")
     name, alias = options.name or params.export.name, options.alias or PRODUCTION
-    summaries = [summary for path in telemetry_files(paths) for summary in read_telemetry(path)]
+    if paths:
+        summaries = [one for path in telemetry_files(paths) for one in read_telemetry(path)]
+    else:
+        summaries = fetch_telemetry(options.open(), name, hours=hours)
     production = options.fetch(name)
     if production is None:
         raise StoreMissingError(f"{name} has no alias {alias}, so there is nothing to drift from")

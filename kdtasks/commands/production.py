@@ -31,7 +31,7 @@ class ProductionOptions:
             StoreError: as `fetch_production`, or no store is named.
         """
         return fetch_production(
-            self._open(),
+            self.open(),
             self.name or usual_name,
             self.alias or PRODUCTION,
             cache=Cache(default_cache()),
@@ -52,7 +52,7 @@ class ProductionOptions:
         """
         if self.name is None and self.alias is None:
             return
-        objects = self._open()
+        objects = self.open()
         name, held = self.name or usual_name, _aliases_by_model(objects)
         first = "or --first if there is no model in production yet"
         if held and name not in held:
@@ -69,7 +69,8 @@ class ProductionOptions:
                 f"give --alias one that is there, {first}"
             )
 
-    def _open(self) -> Objects:
+    def open(self) -> Objects:
+        """Open the store."""
         return open_objects(find_address(self.store))
 
 

@@ -122,9 +122,16 @@ def gate(
 
 def drift(
     telemetry: Annotated[
-        list[Path],
-        typer.Argument(help="Files of summaries that devices wrote, or folders of them."),
-    ],
+        list[Path] | None,
+        typer.Argument(
+            help="Files of summaries that devices wrote, or folders of them; without any, what "
+            "agents have sent to the store."
+        ),
+    ] = None,
+    hours: Annotated[
+        float | None,
+        typer.Option("--hours", min=0.0, help="Of the store, only the last so many."),
+    ] = None,
     store: StoreOption = None,
     name: NameOption = None,
     alias: ProductionOption = None,
@@ -136,4 +143,4 @@ def drift(
     from kdtasks.commands.project import find_project
 
     options = ProductionOptions(store, name, alias, public_key)
-    raise typer.Exit(run_drift(find_project(), telemetry, options))
+    raise typer.Exit(run_drift(find_project(), telemetry or (), options, hours=hours))

@@ -10,6 +10,7 @@ from kdtasks.sweep.execute import LOGS, SweepEnd, execute, planned_sweep
 from kdtasks.sweep.page import command_line, default_folder, write_page
 from kdtasks.sweep.plan import SweepOptions, SweepPlan
 from kdtasks.sweep.progress import SweepProgress, introduction
+from kdtasks.sweep.results import PointResult
 from kdtasks.sweep.summary import summarise
 from kdtasks.sweep.wording import headline, in_points, p_text
 
@@ -49,7 +50,9 @@ def run_sweep(
     return 0 if end.is_complete else FAILED
 
 
-def present(plan: SweepPlan, options: SweepOptions, end: SweepEnd, out: Path | None) -> Path:
+def present(
+    plan: SweepPlan[PointResult], options: SweepOptions, end: SweepEnd, out: Path | None
+) -> Path:
     """Print the table of a sweep and write its page; returns the page."""
     summary = summarise(plan, end)
     _print_table(summary)
@@ -57,7 +60,7 @@ def present(plan: SweepPlan, options: SweepOptions, end: SweepEnd, out: Path | N
     return write_page(out or default_folder(plan), plan.grid, options, summary)
 
 
-def preview(plan: SweepPlan) -> list[str]:
+def preview(plan: SweepPlan[PointResult]) -> list[str]:
     """What would run: a line for every point and for what several points share."""
     lines = []
     for name, job in plan.jobs.items():

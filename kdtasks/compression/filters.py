@@ -25,7 +25,7 @@ def prune_filters(
         convert: makes the variant's file of a model, to measure it where there is a target.
 
     Raises:
-        CompressionError: a layer cannot be followed or ranked, or the target cannot be reached.
+        CompressionError: a layer cannot be followed or ranked, or a target cannot be reached.
     """
     channels = Channels(model.network)
     scores = importance(
@@ -44,8 +44,7 @@ def prune_filters(
 
     ratio = params.ratio
     if params.target:
-        [(name, goal)] = params.target.items()
-        ratio = least_ratio(shrunk, measures(model, convert)[name], goal=goal, name=name)
+        ratio = least_ratio(shrunk, measures(model, convert), params.target)
     smaller = shrunk(ratio)
     print(
         f"filters: {model.count_parameters():,} to {smaller.count_parameters():,} parameters, "

@@ -1,12 +1,8 @@
-"""Search the share of filters to remove that just meets a goal, by measuring."""
+"""Search the share of filters to remove that just meets some goals, by measuring."""
 
-import statistics
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-import numpy as np
-
-from kdtasks.edge.segments import Segments
+from kdtasks.compression.timing import latency_ms
 from kdtasks.errors import CompressionError
 from kdtasks.models.multi_exit import MultiExitModel
 
@@ -16,8 +12,6 @@ Measure = Callable[[MultiExitModel], float]
 _HALVINGS = 7
 # Nothing beyond this is tried: one filter a layer is left of layers of fewer than 100.
 _MOST = 0.99
-# Timed predictions, after some that are not.
-_RUNS, _WARMUP = 60, 10
 
 
 def measures(
@@ -37,46 +31,44 @@ def measures(
     }
 
 
-def latency_ms(content: bytes) -> float:
-    """Median time of one picture through all exits of a file on this machine, in ms."""
-    segments = Segments(content)
-    image = np.random.default_rng(0).integers(0, 256, segments.input_shape, np.uint8)
-    times = []
-    for _ in range(_WARMUP + _RUNS):
-        start = time.perf_counter()
-        segments.logits(image)
-        times.append(1e3 * (time.perf_counter() - start))
-    return statistics.median(times[_WARMUP:])
-
-
 def least_ratio(
-    shrunk: Callable[[float], MultiExitModel], measure: Measure, *, goal: float, name: str
+    shrunk: Callable[[float], MultiExitModel],
+    ways: Mapping[str, Measure],
+    goals: Mapping[str, float],
 ) -> float:
-    """Return the smallest ratio, found by bisection, whose model is within the goal.
+    """Return the smallest ratio, found by bisection, whose model is within every goal.
 
     Arguments:
         shrunk: from a ratio to the model without so many filters.
-        measure: what must not exceed `goal`; falls as the ratio grows.
-        name: of the goal, for messages.
+        ways: to measure, by name; each falls as the ratio grows.
+        goals: what the measures of these names must not exceed.
 
     Raises:
-        CompressionError: not even the smallest model is within the goal.
+        CompressionError: not even the smallest model is within a goal.
     """
-    seen: dict[int, float] = {}
+    seen: dict[int, dict[str, float]] = {}
 
-    def within(ratio: float) -> bool:
+    def found(ratio: float) -> dict[str, float]:
         model = shrunk(ratio)
         key = model.count_parameters()
         if key not in seen:
-            seen[key] = measure(model)
-            print(f"filters: ratio {ratio:.3f} gives {name} {seen[key]:.4g}, goal {goal:g}")
-        return seen[key] <= goal
+            seen[key] = {name: ways[name](model) for name in goals}
+            shown = (f"{name} {seen[key][name]:.4g}, goal {goals[name]:g}" for name in goals)
+            print(f"filters: ratio {ratio:.3f} gives {'; '.join(shown)}")
+        return seen[key]
+
+    def within(ratio: float) -> bool:
+        measured = found(ratio)
+        return all(measured[name] <= goal for name, goal in goals.items())
 
     low, high = 0.0, _MOST
     if not within(high):
+        least = found(high)
+        name = next(name for name, goal in goals.items() if least[name] > goal)
         raise CompressionError(
-            f"compress.filters.target {name} {goal:g} cannot be reached: with as few filters as "
-            f"possible it is {min(seen.values()):.4g}; raise the target, or take a smaller student"
+            f"compress.filters.target {name} {goals[name]:g} cannot be reached: with as few "
+            f"filters as possible it is {least[name]:.4g}; raise the target, or take a smaller "
+            "student"
         )
     if within(low):
         return low

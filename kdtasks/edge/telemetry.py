@@ -8,8 +8,11 @@ A summary is one JSON object; a file holds one, or one a line:
 
 `exits` counts the answers that each exit gave, `confidences` those in ten equal ranges of
 confidence from 0 to 1; both add up to the number of answers. `sha256` is that of `model.tflite`.
+An agent adds `latencies`, answers by their time (`LATENCY_BOUNDS` has the ranges), `device`,
+`version`, and `rejected`, a version that it took back, with the reason.
 """
 
+import bisect
 import dataclasses
 import json
 from collections.abc import Iterator
@@ -26,6 +29,8 @@ from kdtasks.errors import TelemetryError
 
 FORMAT_VERSION = 1
 BINS = 10
+# Milliseconds, upper bounds of all ranges but the last.
+LATENCY_BOUNDS = tuple(0.0625 * 2**k for k in range(15))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,6 +43,10 @@ class Telemetry:
         begun, ended: ISO 8601, of the time that was counted.
         exits: [K], answers by the exit that gave them.
         confidences: [10], answers by their confidence.
+        latencies: [16], answers by their time; null where nobody took it.
+        device: that counted; null where it has no name.
+        version: number of the model's version in its store; null where it is not known.
+        rejected: `version` and `reason` of one that the device took back; null where it did not.
         format_version: version of this format.
     """
 
@@ -47,6 +56,10 @@ class Telemetry:
     ended: str
     exits: tuple[int, ...]
     confidences: tuple[int, ...]
+    latencies: tuple[int, ...] | None = None
+    device: str | None = None
+    version: int | None = None
+    rejected: dict[str, Any] | None = None
     format_version: int = FORMAT_VERSION
 
     @property
@@ -67,9 +80,11 @@ class TelemetryCounter:
         self._manifest = manifest
         self._reset()
 
-    def add(self, prediction: Prediction) -> None:
-        """Count an answer."""
+    def add(self, prediction: Prediction, milliseconds: float | None = None) -> None:
+        """Count an answer; times are told of all answers or of none."""
         self._exits[prediction.exit_index] += 1
+        if milliseconds is not None:
+            self._latencies[bisect.bisect_left(LATENCY_BOUNDS, milliseconds)] += 1
         self._confidences += confidence_counts([prediction.confidence])
 
     def take(self) -> Telemetry:
@@ -81,6 +96,7 @@ class TelemetryCounter:
             ended=_now(),
             exits=tuple(self._exits.tolist()),
             confidences=tuple(self._confidences.tolist()),
+            latencies=tuple(self._latencies) if any(self._latencies) else None,
         )
         self._reset()
         return summary
@@ -89,6 +105,7 @@ class TelemetryCounter:
         self._begun = _now()
         self._exits = np.zeros(self._manifest.segments, np.int64)
         self._confidences = np.zeros(BINS, np.int64)
+        self._latencies = [0] * (len(LATENCY_BOUNDS) + 1)
 
 
 def confidence_counts(confidences: npt.ArrayLike) -> npt.NDArray[np.int64]:
@@ -107,25 +124,35 @@ def read_telemetry(path: Path) -> list[Telemetry]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise TelemetryError(f"{path} cannot be read ({error}); give a file of summaries") from None
-    return [_parse(content, where) for where, content in _objects(path, text)]
+    return parse_telemetry(text, str(path))
 
 
-def _objects(path: Path, text: str) -> Iterator[tuple[str, Any]]:
+def parse_telemetry(text: str, where: str) -> list[Telemetry]:
+    """Read the summaries in a text: one, or one a line; `where` is what to call it in an error.
+
+    Raises:
+        TelemetryError: a summary is none.
+    """
+    return [_parse(content, place) for place, content in _objects(where, text)]
+
+
+def _objects(where: str, text: str) -> Iterator[tuple[str, Any]]:
     try:
-        yield str(path), json.loads(text)  # one, over several lines perhaps
+        yield where, json.loads(text)  # one, over several lines perhaps
     except ValueError:
         for number, line in enumerate(text.splitlines(), start=1):
             if line.strip():
                 try:
-                    yield f"{path}, line {number}", json.loads(line)
+                    yield f"{where}, line {number}", json.loads(line)
                 except ValueError as error:
                     raise TelemetryError(
-                        f"{path}, line {number} is no JSON ({error}); remove the line"
+                        f"{where}, line {number} is no JSON ({error}); remove the line"
                     ) from None
 
 
 def _parse(content: Any, where: str) -> Telemetry:
-    fields = [field.name for field in dataclasses.fields(Telemetry)]
+    known = dataclasses.fields(Telemetry)
+    fields = [field.name for field in known if field.default is dataclasses.MISSING]
     if not isinstance(content, dict) or content.get("format_version") != FORMAT_VERSION:
         raise TelemetryError(
             f"{where} is no summary of format_version {FORMAT_VERSION}; one was expected, with "
@@ -150,8 +177,10 @@ def _parse(content: Any, where: str) -> Telemetry:
             f"equally many in {BINS} were expected"
         )
     values: dict[str, Any] = {
-        name: tuple(content[name]) if isinstance(content[name], list) else content[name]
-        for name in fields
+        field.name: tuple(value) if isinstance(value, list) else value
+        for field in known
+        if field.name in content
+        for value in [content[field.name]]
     }
     return Telemetry(**values)
 

@@ -71,18 +71,20 @@ class FiltersParams(Section):
     )
     target: dict[str, Positive] | None = Field(
         default=None,
-        description="instead of `ratio` the goal that it is searched for by measuring, one of: "
+        description="instead of `ratio` what it is searched for by measuring, one or more of: "
         "`macs`, as a share of the student's; `size_kb` of the exported file; `latency_ms`, "
         "median of one picture through all exits on this machine, on which the file then depends",
     )
     epochs: Count = Field(default=8, description="epochs of fine-tuning after the removal")
 
     @model_validator(mode="after")
-    def _target_is_one(self) -> "FiltersParams":
-        if self.target is not None and [*self.target] not in [[goal] for goal in GOALS]:
-            named = ", ".join(self.target) or "nothing"
+    def _targets_are_known(self) -> "FiltersParams":
+        unknown = [name for name in self.target or {} if name not in GOALS]
+        if self.target is not None and (unknown or not self.target):
+            named = ", ".join(unknown) or "nothing"
             raise ValueError(
-                f"target names {named}; give one of {', '.join(GOALS)}{did_you_mean(named, GOALS)}"
+                f"target names {named}; give one or more of {', '.join(GOALS)}"
+                f"{did_you_mean(named, GOALS)}"
             )
         if self.target and self.target.get("macs", 0.0) >= 1.0:
             raise ValueError(
@@ -106,6 +108,33 @@ class QatParams(Section):
     epochs: Count = Field(default=4, description="epochs of training with int8 imitated")
 
 
+class TargetParams(Section):
+    """What `kdtasks target` looks for: the cheapest variant within all of these limits.
+
+    All are held against figures of the validation split and of this machine, to the last exit.
+    No stage depends on them.
+    """
+
+    max_size_kb: Positive | None = Field(default=None, description="file size in kB (1,000 bytes)")
+    max_gzip_kb: Positive | None = Field(
+        default=None, description="size of the gzipped file in kB (1,000 bytes)"
+    )
+    max_latency_ms: Positive | None = Field(
+        default=None, description="median of one picture through all exits, in milliseconds"
+    )
+    max_macs: OpenFraction | None = Field(
+        default=None, description="multiply-accumulates, as a share of the student's"
+    )
+    max_accuracy_drop: Fraction = Field(
+        default=0.01,
+        description="validation accuracy, of masks mean IoU, that may be lost against the float32 "
+        "student, as a share",
+    )
+    minutes: Positive = Field(
+        default=30.0, description="time for the trials of one call, the student not counted"
+    )
+
+
 class CompressParams(Section):
     """The variants of the student that are built, and the settings of each pass."""
 
@@ -119,6 +148,7 @@ class CompressParams(Section):
     filters: FiltersParams = Field(default=FiltersParams(), description="pass `filters`")
     cluster: ClusterParams = Field(default=ClusterParams(), description="pass `cluster`")
     qat: QatParams = Field(default=QatParams(), description="pass `qat`")
+    target: TargetParams = Field(default=TargetParams(), description="limits of `kdtasks target`")
     learning_rate: Positive = Field(
         default=5e-4, description="Adam's first rate in every fine-tuning"
     )

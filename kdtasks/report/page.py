@@ -16,6 +16,7 @@ from kdtasks.report.selection import candidates_of, select
 from kdtasks.report.sensitivity import sensitivity_figure
 from kdtasks.report.statistics import gather_statistics
 from kdtasks.report.summary import summarise
+from kdtasks.report.templates import template_environment
 
 HERE = Path(__file__).parent
 
@@ -57,15 +58,7 @@ def render_page(
         examples: test pictures of the variant that is shown in full.
         compared: what `compare` keeps of masks.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = template_environment(HERE)
     for write in (
         wording.percent,
         wording.percent_range,

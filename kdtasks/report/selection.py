@@ -1,6 +1,6 @@
 """Choose the variant to ship by the limits of `params.yaml`, on validation figures alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from kdtasks.params.shipping import SelectParams
@@ -34,6 +34,33 @@ class Excess(NamedTuple):
     limit: str
     factor: float
     reason: str
+
+
+class Measured(NamedTuple):
+    """A figure and the limit that it is held against."""
+
+    limit: str  # its key
+    what: str  # the figure in words
+    value: float | None
+    most: float | None
+    write: Callable[[float], str]
+
+
+def over_limits(measured: Iterable[Measured]) -> list[Excess]:
+    """The limits that are broken; a figure that was not measured breaks its limit beyond bounds."""
+    found = []
+    for limit, what, value, most, write in measured:
+        if most is None:
+            continue
+        if value is None:
+            found.append(Excess(limit, float("inf"), f"{what} was not measured"))
+        elif value > most + ROUNDING:
+            # A limit of 0 points has no factor: a tenth of a point stands in for it.
+            factor = value / max(most, 1e-3)
+            found.append(
+                Excess(limit, factor, f"{what}, {write(value)}, is over {write(most)} ({limit})")
+            )
+    return found
 
 
 def candidates_of(contents: Contents) -> dict[str, Candidate]:
@@ -124,41 +151,32 @@ def _candidate(contents: Contents, variant: str, key: str) -> Candidate:
 def _excesses(candidate: Candidate, limits: SelectParams, what: str) -> list[Excess]:
     if candidate.refused:
         return [Excess("refused", float("inf"), candidate.refused)]
-    measured: list[tuple[str, str, float | None, float | None, Callable[[float], str]]] = [
-        (
-            "max_size_kb",
-            "its size",
-            None if candidate.bytes is None else candidate.bytes / 1000,
-            limits.max_size_kb,
-            lambda value: kilobytes(value * 1000),
-        ),
-        (
-            "max_latency_ms",
-            "its median latency",
-            candidate.latency_ms,
-            limits.max_latency_ms,
-            milliseconds,
-        ),
-        (
-            "max_accuracy_drop",
-            f"its drop in validation {what}",
-            candidate.accuracy_drop,
-            limits.max_accuracy_drop,
-            lambda value: points(value, signed=False),
-        ),
-    ]
-    found = []
-    for limit, subject, value, most, write in measured:
-        if most is None:
-            continue
-        if value is None:
-            found.append(Excess(limit, float("inf"), f"{subject} was not measured"))
-        elif value > most + ROUNDING:
-            # A limit of 0 points has no factor: a tenth of a point stands in for it.
-            factor = value / max(most, 1e-3)
-            found.append(
-                Excess(limit, factor, f"{subject}, {write(value)}, is over {write(most)} ({limit})")
-            )
+    size = None if candidate.bytes is None else candidate.bytes / 1000
+    found = over_limits(
+        [
+            Measured(
+                "max_size_kb",
+                "its size",
+                size,
+                limits.max_size_kb,
+                lambda value: kilobytes(value * 1000),
+            ),
+            Measured(
+                "max_latency_ms",
+                "its median latency",
+                candidate.latency_ms,
+                limits.max_latency_ms,
+                milliseconds,
+            ),
+            Measured(
+                "max_accuracy_drop",
+                f"its drop in validation {what}",
+                candidate.accuracy_drop,
+                limits.max_accuracy_drop,
+                lambda value: points(value, signed=False),
+            ),
+        ]
+    )
     if not found and None in (candidate.bytes, candidate.accuracy):
         found.append(Excess("metrics", float("inf"), f"its size or {what} was not measured"))
     if not found and limits.objective == "latency" and candidate.latency_ms is None:

@@ -3,6 +3,7 @@
 blobs/sha256/<hex>                  contents of files, never changed
 models/<name>/versions/<n>.json     what a version consists of, written once
 models/<name>/aliases/<alias>.json  the version that an alias stands for, moved
+telemetry/<name>/<device>/<n>.jsonl what a device has counted, a batch an object, never changed
 probes/<hex>                        asked of a server how it takes what is written
 """
 
@@ -10,6 +11,7 @@ import re
 
 BLOBS = "blobs/sha256/"
 MODELS = "models/"
+TELEMETRY = "telemetry/"
 PROBES = "probes/"
 
 _VERSION = re.compile(r"models/([^/]+)/versions/([1-9][0-9]{0,8})\.json")
@@ -34,6 +36,11 @@ def version_key(name: str, number: int) -> str:
 def alias_key(name: str, alias: str) -> str:
     """Key of an alias."""
     return f"{MODELS}{name}/aliases/{alias}.json"
+
+
+def telemetry_key(name: str, device: str, batch: str) -> str:
+    """Key of a batch of telemetry."""
+    return f"{TELEMETRY}{name}/{device}/{batch}"
 
 
 def read_version_key(key: str) -> tuple[str, int] | None:

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Generic
 
 from kdtasks.commands.project import child_environment
 from kdtasks.errors import KdTasksError
@@ -20,19 +21,21 @@ from kdtasks.sweep.clone import clone_mark, make_clone, remove_clone
 from kdtasks.sweep.experiment import bring_experiment, save_experiment
 from kdtasks.sweep.jobs import Job
 from kdtasks.sweep.plan import SweepPlan, clone_path, result_path
-from kdtasks.sweep.results import PointResult, keep_result, read_result
+from kdtasks.sweep.results import R, keep_result
 
 LAST_LINES = 60  # where the reason of a failure is looked for
 
 
-class SweepEngine:
+class SweepEngine(Generic[R]):
     """An engine of the runner's scheduler whose stages are the points of a sweep."""
 
-    def __init__(self, plan: SweepPlan) -> None:
+    files: Sequence[Path] = ()  # that an experiment has besides what stages write
+
+    def __init__(self, plan: SweepPlan[R]) -> None:
         self._plan = plan
         self._guardian: Guardian | None = None
         self._one_fetch = threading.Lock()
-        self.results: dict[str, PointResult] = dict(plan.done)  # by experiment
+        self.results: dict[str, R] = dict(plan.done)  # by experiment
 
     def plan(self, targets: Sequence[str]) -> StageGraph:
         """All points; a sweep has no targets."""
@@ -105,13 +108,16 @@ class SweepEngine:
     def _keep(self, job: Job, place: Path) -> str:
         """Make a finished run an experiment of the project, and keep its figures."""
         plan, name = self._plan, job.point.experiment
-        result = read_result(place, job.point.params)
-        save_experiment(place, name, job.stages)
+        result = self._read(job, place)
+        save_experiment(place, name, job.stages, files=self.files)
         with self._one_fetch:
             commit = bring_experiment(plan.project, place, plan.tree.head, name)
         keep_result(result_path(plan.project, job.point), plan.inputs[name], result)
         self.results[name] = result
         return commit
+
+    def _read(self, job: Job, place: Path) -> R:
+        return self._plan.kind.read(place, job.point.params)
 
 
 def reason(lines: Sequence[str], status: int) -> str:

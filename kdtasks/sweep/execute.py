@@ -13,7 +13,7 @@ from kdtasks.runner.reporter import Reporter
 from kdtasks.runner.scheduler import Scheduler
 from kdtasks.sweep.engine import SweepEngine
 from kdtasks.sweep.plan import FOLDER, SweepOptions, SweepPlan, make_plan, sweep_folder
-from kdtasks.sweep.results import PointResult
+from kdtasks.sweep.results import PointResult, R
 
 LOGS = FOLDER / "logs"
 
@@ -30,11 +30,18 @@ class SweepEnd(NamedTuple):
         return all(outcome.is_up_to_date for outcome in self.outcomes.values())
 
 
-def execute(plan: SweepPlan, reporter: Reporter) -> SweepEnd:
+def execute(plan: SweepPlan[PointResult], reporter: Reporter) -> SweepEnd:
     """Run the points that are not done; one that fails does not stop the others."""
     engine = SweepEngine(plan)
+    return SweepEnd(run_points(plan, engine, reporter), engine.results)
+
+
+def run_points(
+    plan: SweepPlan[R], engine: SweepEngine[R], reporter: Reporter
+) -> Mapping[str, Outcome]:
+    """Let an engine of the plan run its points; returns how each ended, by label."""
     try:
-        outcomes = Scheduler(
+        return Scheduler(
             plan.graph,
             engine,
             reporter,
@@ -45,15 +52,25 @@ def execute(plan: SweepPlan, reporter: Reporter) -> SweepEnd:
     finally:
         with uninterrupted():
             engine.close()
-    return SweepEnd(outcomes, engine.results)
 
 
 @contextmanager
-def planned_sweep(project: Path, options: SweepOptions) -> Iterator[SweepPlan]:
+def planned_sweep(project: Path, options: SweepOptions) -> Iterator[SweepPlan[PointResult]]:
     """Plan a sweep, and keep other sweeps of the project out until the block is through.
 
     Raises:
         KdTasksError: as `make_plan`; or another sweep is at work.
+    """
+    with one_sweep_at_a_time(project):
+        yield make_plan(project, options)
+
+
+@contextmanager
+def one_sweep_at_a_time(project: Path) -> Iterator[None]:
+    """Keep other sweeps of the project out until the block is through.
+
+    Raises:
+        SweepError: another sweep is at work.
     """
     path = sweep_folder(project) / "lock"
     with path.open("a", encoding="utf-8") as file:
@@ -63,4 +80,4 @@ def planned_sweep(project: Path, options: SweepOptions) -> Iterator[SweepPlan]:
             raise SweepError(
                 f"another sweep is at work in {project}; wait until it has ended, or stop it"
             ) from None
-        yield make_plan(project, options)
+        yield

@@ -23,15 +23,21 @@ def is_saved(project: Path, head: str, name: str) -> bool:
     return True
 
 
-def save_experiment(clone: Path, name: str, stages: Sequence[str]) -> None:
+def save_experiment(
+    clone: Path, name: str, stages: Sequence[str], *, files: Sequence[Path] = ()
+) -> None:
     """Make what is in a clone an experiment there: params, code, dvc.lock; outputs are cached.
+
+    Arguments:
+        files: that belong to it besides, and that git need not know.
 
     Raises:
         StageError: DVC refuses.
     """
+    besides = [word for path in files for word in ("--include-untracked", str(path))]
     # with targets: without them DVC wants the outputs of all stages, also of those not run
     ended = subprocess.run(
-        [*DVC, "exp", "save", "--force", "--name", name, *stages],
+        [*DVC, "exp", "save", "--force", "--name", name, *besides, *stages],
         cwd=clone,
         env={**child_environment(), "DVC_EXP_AUTO_PUSH": "false"},
         stdin=subprocess.DEVNULL,

@@ -8,17 +8,19 @@ from typing import Any
 
 from kdtasks.atomic import write_json, write_text
 from kdtasks.report import wording as numbers
+from kdtasks.report.templates import template_environment
 from kdtasks.sweep import wording
 from kdtasks.sweep.figures import gains_figure
 from kdtasks.sweep.grid import Grid
 from kdtasks.sweep.heat_map import heat_map
 from kdtasks.sweep.plan import COMPARE_STAGE, SweepOptions, SweepPlan
+from kdtasks.sweep.results import PointResult
 
 HERE = Path(__file__).parent
 STYLE = HERE.parent / "report" / "style.css"
 
 
-def default_folder(plan: SweepPlan) -> Path:
+def default_folder(plan: SweepPlan[PointResult]) -> Path:
     """A folder for this grid, seeds and params; the same sweep writes there again."""
     names = json.dumps([point.experiment for point in plan.points])
     return plan.project / "report" / f"sweep-{hashlib.sha256(names.encode()).hexdigest()[:6]}"
@@ -38,15 +40,7 @@ def write_page(folder: Path, grid: Grid, options: SweepOptions, summary: dict[st
 
 def render_page(grid: Grid, options: SweepOptions, summary: dict[str, Any]) -> str:
     """Render the page: one HTML file with its styles and picture inside."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = template_environment(HERE)
     for write in (numbers.percent, numbers.percent_range, numbers.more_seeds, wording.p_text):
         environment.filters[write.__name__] = write
     environment.globals["in_points"] = wording.in_points

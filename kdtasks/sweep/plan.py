@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic
 
 from kdtasks.commands.machine import usable_cores
 from kdtasks.errors import SweepError
@@ -15,7 +16,7 @@ from kdtasks.sweep.grid import Grid, parse_grid
 from kdtasks.sweep.jobs import Job, Room, make_jobs
 from kdtasks.sweep.pipeline import PARAMS_FILE, Pipeline, open_repository, read_pipeline
 from kdtasks.sweep.point import Point, make_points
-from kdtasks.sweep.results import PointResult, kept_result
+from kdtasks.sweep.results import PointResult, R, kept_result
 from kdtasks.sweep.working_tree import WorkingTree, last_commit, read_working_tree
 
 FOLDER = Path(".kdtasks") / "sweep"  # clones, logs, results; below the project's folder
@@ -33,7 +34,7 @@ class SweepOptions:
 
 
 @dataclass(frozen=True)
-class SweepPlan:
+class SweepPlan(Generic[R]):
     """All that is known before anything runs."""
 
     project: Path
@@ -44,7 +45,8 @@ class SweepPlan:
     state: str  # of the project; clones bear it
     inputs: Mapping[str, str]  # a hash of all that a point's result depends on, by experiment
     cache: str  # the folder of the project's DVC cache
-    done: Mapping[str, PointResult]  # of earlier runs of this sweep, by experiment
+    kind: type[R]  # of the results
+    done: Mapping[str, R]  # of earlier runs of this sweep, by experiment
     graph: StageGraph  # of points, by their labels, and of what they share
     jobs: Mapping[str, Job]  # by name of the node
     workers: int  # points at once
@@ -52,7 +54,7 @@ class SweepPlan:
     note: str | None  # where less can run at once than was asked for
 
 
-def make_plan(project: Path, options: SweepOptions) -> SweepPlan:
+def make_plan(project: Path, options: SweepOptions) -> SweepPlan[PointResult]:
     """Validate every point and find out what there is to do. Nothing runs.
 
     Raises:
@@ -69,18 +71,40 @@ def make_plan(project: Path, options: SweepOptions) -> SweepPlan:
     last_commit(project)
     seeds = None if options.seeds is None else range(options.seeds)
     points = make_points(project, grid, seeds=seeds, stages=stages)
+    return plan_points(project, grid, points, stages, kind=PointResult, workers=options.workers)
+
+
+def plan_points(
+    project: Path,
+    grid: Grid,
+    points: list[Point],
+    stages: tuple[str, ...],
+    *,
+    kind: type[R],
+    workers: int | None,
+) -> SweepPlan[R]:
+    """Find out what there is to do at some points. Nothing runs.
+
+    Arguments:
+        stages: what every point runs, with all that they need.
+        kind: of the results that are read and kept.
+        workers: points at once at most; None for as many as there is room for.
+
+    Raises:
+        ProjectError: git or DVC cannot do their part, or a stage does not exist.
+    """
     pipelines, tree, cache = _read_pipelines(project, points, stages)
     inputs = _inputs(tree, pipelines)
     done = {
         point.experiment: result
         for point in points
-        if (result := kept_result(result_path(project, point), inputs[point.experiment]))
+        if (result := kept_result(result_path(project, point), inputs[point.experiment], kind))
         and is_saved(project, tree.head, point.experiment)
     }
     cores = usable_cores()
     room = Room.of(pipelines, cores)
-    workers = room.points(options.workers, len(points) - len(done))
-    graph, jobs = make_jobs(grid, points, pipelines, done, stages, room=room, workers=workers)
+    at_once = room.points(workers, len(points) - len(done))
+    graph, jobs = make_jobs(grid, points, pipelines, done, stages, room=room, workers=at_once)
     return SweepPlan(
         project,
         grid,
@@ -90,12 +114,13 @@ def make_plan(project: Path, options: SweepOptions) -> SweepPlan:
         tree.state(),
         inputs,
         cache,
+        kind,
         done,
         graph,
         jobs,
-        workers,
+        at_once,
         cores,
-        room.note(options.workers),
+        room.note(workers),
     )
 
 

@@ -47,11 +47,11 @@ def make_points(
     for settings in grid.combinations:
         label = describe(grid, settings)
         changes = settings if seeds is None else {**settings, "seeds": list(seeds)}
-        changed, content = _with_settings(text, changes)
+        changed, content = with_settings(text, changes)
         params = parse_params(content, source=f"point {label}")
-        identity = json.dumps([params.model_dump(mode="json"), list(stages)], sort_keys=True)
-        digest = hashlib.sha256(identity.encode()).hexdigest()[:DIGEST_LENGTH]
-        points.append(Point(label, settings, params, changed, f"{_slug(grid, settings)}-{digest}"))
+        identity = [params.model_dump(mode="json"), list(stages)]
+        name = f"{_slug(grid, settings)}-{short_digest(identity)}"
+        points.append(Point(label, settings, params, changed, name))
     return points
 
 
@@ -60,16 +60,23 @@ def describe(grid: Grid, settings: dict[str, Any]) -> str:
     return ", ".join(f"{grid.short(key)}={value_text(value)}" for key, value in settings.items())
 
 
+def short_digest(identity: Any) -> str:
+    """A few letters of the hash of what makes a point this one, as JSON."""
+    text = json.dumps(identity, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
+
+
 def _slug(grid: Grid, settings: dict[str, Any]) -> str:
-    """Settings as a part of a git reference: none of the characters that git forbids there."""
-    parts = [
-        f"{grid.short(key)}={re.sub(r'[^A-Za-z0-9.+-]+', '_', value_text(value)).strip('_')}"
-        for key, value in settings.items()
-    ]
+    parts = [readable_name(f"{grid.short(key)}={value_text(settings[key])}") for key in settings]
     return re.sub(r"\.\.+", ".", "_".join(parts))[:NAME_LENGTH]
 
 
-def _with_settings(text: str, settings: dict[str, Any]) -> tuple[str, Any]:
+def readable_name(text: str) -> str:
+    """A text as a part of a git reference: without the characters that git forbids there."""
+    return re.sub(r"\.\.+", ".", re.sub(r"[^A-Za-z0-9.+=-]+", "_", text).strip("_"))
+
+
+def with_settings(text: str, settings: dict[str, Any]) -> tuple[str, Any]:
     """A params file with some keys set, its comments kept; as text and as it will be read."""
     from io import StringIO
 

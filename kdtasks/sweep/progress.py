@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from kdtasks.runner.engine import OnLine
 from kdtasks.runner.graph import StageGraph, StageNode
@@ -20,7 +21,7 @@ STAGE_ENDED = re.compile(r"^\S+: (completed|pulled|failed)\b")
 class SweepProgress:
     """Prints a line when a point begins or ends, and one for every stage that ran in it."""
 
-    def __init__(self, plan: SweepPlan, logs: Path) -> None:
+    def __init__(self, plan: SweepPlan[Any], logs: Path) -> None:
         """Arguments: `logs` is the folder of the points' output."""
         self._plan, self._logs = plan, logs
         self._output = LastingOutput()
@@ -45,6 +46,10 @@ class SweepProgress:
                 self._print(f"{node.name} | {line}")
 
         outcome = work(on_line)
+        self._tell(node, outcome)
+        return outcome
+
+    def _tell(self, node: StageNode, outcome: Outcome) -> None:
         match outcome.state:
             case State.CACHED:
                 pass
@@ -55,7 +60,6 @@ class SweepProgress:
                 self._print(f"{node.name}: failed, {reason}")
             case _:
                 self._print(f"{node.name}: {outcome.state}")
-        return outcome
 
     def leave_out(self, node: StageNode, outcome: Outcome) -> None:
         """Print why a point does not run."""
@@ -76,7 +80,7 @@ class SweepProgress:
             self._output.print(text)
 
 
-def introduction(plan: SweepPlan) -> list[str]:
+def introduction(plan: SweepPlan[Any]) -> list[str]:
     """Say how much there is to do, and with what."""
     done, total = len(plan.done), len(plan.points)
     seeds = quantity(len(plan.points[0].params.seeds), "seed")

@@ -12,7 +12,7 @@ from kdtasks.sweep.results import PointResult
 from kdtasks.sweep.statistics import Judgement, accuracy_interval, choose, judge_points, mean
 
 
-def summarise(plan: SweepPlan, end: SweepEnd) -> dict[str, Any]:
+def summarise(plan: SweepPlan[PointResult], end: SweepEnd) -> dict[str, Any]:
     """Build the content of sweep.json (docs/sweep.md); nothing in it depends on the clock."""
     first = plan.points[0].params
     confidence = first.evaluate.confidence

@@ -88,6 +88,15 @@ def test_unsure_answers_are_drift_and_prefect_is_told(
     assert capsys.readouterr().err == "told the Prefect server at http://it\n"
 
 
+def test_without_files_the_store_is_read(shipped: Path, capsys):
+    telemetry = write_telemetry(shipped, [0] * 9 + [500])
+    (shipped / "store" / "telemetry").mkdir()
+    telemetry.rename(shipped / "store" / "telemetry" / "pixels")
+    options = ProductionOptions(str(shipped / "store"), "pixels", "production")
+    assert run_drift(shipped, [], options) == 0
+    assert "no drift in 500 answers" in capsys.readouterr().out
+
+
 def test_drift_that_cannot_be_told_is_an_error(shipped: Path, monkeypatch: pytest.MonkeyPatch):
     telemetry = write_telemetry(shipped, [0] * 5 + [250] + [0] * 3 + [250])
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")

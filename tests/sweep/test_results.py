@@ -10,7 +10,7 @@ from kdtasks.errors import StageError
 from kdtasks.params import Params, load_params
 from kdtasks.sweep.grid import parse_grid
 from kdtasks.sweep.point import make_points
-from kdtasks.sweep.results import PointResult, keep_result, kept_result, read_result
+from kdtasks.sweep.results import PointResult, keep_result, kept_result
 
 RESULT = PointResult(
     student={0: 0.9, 1: 0.91},
@@ -49,7 +49,7 @@ COMPARE = {
 
 def test_figures_are_read_as_the_stages_write_them(project: Path, params: Params):
     write_metrics(project, COMPARE)
-    assert read_result(project, params) == RESULT
+    assert PointResult.read(project, params) == RESULT
 
 
 def test_masks_are_compared_by_their_mean_iou(project: Path):
@@ -60,7 +60,7 @@ def test_masks_are_compared_by_their_mean_iou(project: Path):
         metrics = {"validation": {"accuracy": [0.95], "mean_iou": [0.6 + 0.01 * seed]}}
         path = project / f"metrics/distill/{seed}.json"
         path.write_text(json.dumps(metrics), encoding="utf-8")
-    result = read_result(project, params)
+    result = PointResult.read(project, params)
     assert result.teacher == 0.7
     assert result.validation == {0: 0.6, 1: 0.61}
 
@@ -72,24 +72,24 @@ def test_masks_are_compared_by_their_mean_iou(project: Path):
 def test_figures_that_are_incomplete_are_refused(project: Path, params: Params, compare: Any):
     write_metrics(project, compare)
     with pytest.raises(StageError, match=r"not as docs/files.md has it"):
-        read_result(project, params)
+        PointResult.read(project, params)
 
 
 def test_figures_that_are_missing_are_refused(project: Path, params: Params):
     with pytest.raises(StageError, match=r"nothing to compare: metrics/compare.json is not there"):
-        read_result(project, params)
+        PointResult.read(project, params)
 
 
 def test_a_result_is_kept_for_its_inputs(tmp_path: Path):
     path = tmp_path / "results" / "point.json"
-    assert kept_result(path, "these") is None
+    assert kept_result(path, "these", PointResult) is None
     keep_result(path, "these", RESULT)
-    assert kept_result(path, "these") == RESULT
-    assert kept_result(path, "others") is None
+    assert kept_result(path, "these", PointResult) == RESULT
+    assert kept_result(path, "others", PointResult) is None
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"inputs": "these", "result": {"rows": 3}}', "\xff"])
 def test_a_damaged_result_is_none(tmp_path: Path, text: str):
     path = tmp_path / "point.json"
     path.write_bytes(text.encode("latin-1"))
-    assert kept_result(path, "these") is None
+    assert kept_result(path, "these", PointResult) is None

@@ -15,6 +15,7 @@ IGNORED = """\
 /models/teacher
 /models/student
 /models/distill
+/models/compress
 /report
 /timings
 """

@@ -2,7 +2,8 @@
 
 It notes in the file that TRACE names that it runs, and for the how many-eth time in this folder.
 `distill` fails where distill.alpha is 0.9 and the file that BREAK names is there, and waits where
-it is 0.5 for as long as the file that HOLD names is there.
+it is 0.5 for as long as the file that HOLD names is there; so does `compress` for a variant with
+`qat`.
 """
 
 import json
@@ -18,6 +19,7 @@ stage, *words = sys.argv[1:]
 params = YAML(typ="safe", pure=True).load(Path("params.yaml").read_text(encoding="utf-8"))
 alpha, temperature = params["distill"]["alpha"], params["distill"]["temperature"]
 seed = words[0] if words else ""
+SIZES = {"float32": 80000, "float16": 40000, "dynamic_int8": 30000, "int8": 25000, "int16x8": 1}
 
 
 def write(name: str, content: Any) -> None:
@@ -54,7 +56,25 @@ elif stage == "distill":
     gain = 0.05 * (0.5 - alpha) + 0.0002 * (int(seed) % 2)
     write(f"models/distill/{seed}", str(0.9 + 0.001 * int(seed) + gain))
     validation = {"accuracy": [0.5, 0.9 + 0.01 * alpha + 0.0001 * temperature]}
-    write(f"metrics/distill/{seed}.json", {"validation": validation})
+    write(f"metrics/distill/{seed}.json", {"validation": validation, "macs": [500, 1000]})
+elif stage == "compress":
+    while "qat" in seed and Path(os.environ["HOLD"]).exists():
+        time.sleep(0.05)
+    size, accuracy = SIZES[seed.split("+")[-1]], 0.9
+    macs = [500, 1000]
+    if "filters" in seed:
+        goal = (params["compress"]["filters"]["target"] or {"size_kb": 12})["size_kb"]
+        size, accuracy, macs = int(1000 * goal), 0.87, [250, 500]
+    if "qat" in seed:
+        accuracy += 0.02 if "filters" in seed else 0.001
+    write(f"models/compress/{seed}/model.tflite", "x" * size)
+    figures = {
+        "base_seed": 1, "bytes": size, "gzip_bytes": size // 2, "macs": macs,
+        "validation": {"accuracy": [0.5, accuracy]},
+    }  # fmt: skip
+    is_refused = seed == "int16x8"
+    refusal = {"refused": "no kernels"}
+    write(f"metrics/compress/{seed}.json", refusal if is_refused else figures)
 elif stage == "compare":
     tables = {kind: {"by_seed": accuracies(kind)} for kind in ("student", "distill")}
     bounds = {"bootstrap_interval": [-0.01, 0.03]}

@@ -1,0 +1,1 @@
+"""Answer pictures over HTTP with a bundle."""

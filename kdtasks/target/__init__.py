@@ -1,0 +1,1 @@
+"""Try compressed variants from the cheapest up until one is within all limits."""

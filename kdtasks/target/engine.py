@@ -1,0 +1,150 @@
+"""The sweep's engine, with a decision before every trial: try it, or leave it out and say why."""
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from kdtasks.atomic import write_json
+from kdtasks.params.compression import TargetParams
+from kdtasks.report.selection import Excess
+from kdtasks.runner.engine import OnLine
+from kdtasks.runner.outcome import Outcome, State
+from kdtasks.runner.wording import duration
+from kdtasks.sweep.engine import SweepEngine
+from kdtasks.sweep.jobs import Job
+from kdtasks.sweep.plan import SweepPlan
+from kdtasks.target.budget import Budget, expected_seconds
+from kdtasks.target.ladder import Rung
+from kdtasks.target.trial import TrialResult, broken_limits, figures
+
+METRICS = Path("report") / "target.json"  # of a trial, for `dvc exp show`
+ACCURACY = "max_accuracy_drop"
+
+
+class TargetEngine(SweepEngine[TrialResult]):
+    """Runs trials one after another, in the order of the ladder, until one is within all limits."""
+
+    files = (METRICS,)
+
+    def __init__(
+        self,
+        plan: SweepPlan[TrialResult],
+        ladder: Mapping[str, Rung],
+        limits: TargetParams,
+        budget: Budget,
+    ) -> None:
+        super().__init__(plan)
+        self._ladder, self._limits, self._budget = ladder, limits, budget
+        self._experiments = {point.label: point.experiment for point in plan.points}
+        self._begun, self._has_run = 0.0, False
+        self.winner: str | None = None
+
+    def survey(self) -> frozenset[str]:
+        """None: what is done takes its turn as well, since it may end the search."""
+        super().survey()
+        return frozenset()
+
+    def result(self, label: str) -> TrialResult | None:
+        """The figures of a trial; None where it has not run."""
+        return self.results.get(self._experiments[label])
+
+    def broken(self, label: str) -> list[Excess] | None:
+        """The limits that a trial breaks; None where it has not run."""
+        result = self.result(label)
+        return None if result is None else broken_limits(result, self._limits)
+
+    def bring_up_to_date(
+        self, name: str, on_line: OnLine, is_cancelled: Callable[[], bool]
+    ) -> Outcome:
+        """Run a trial, or what all share, unless there is a reason not to."""
+        if name not in self._ladder:
+            if self._is_over_already():
+                return Outcome(State.CACHED)
+            return super().bring_up_to_date(name, on_line, is_cancelled)
+        is_done = self.result(name) is not None
+        reason = self._reason_against(self._ladder[name], is_done=is_done)
+        if reason:
+            return Outcome(State.SKIPPED, message=reason)
+        self._budget.begin()
+        self._begun, self._has_run = time.monotonic(), False
+
+        def hear(line: str) -> None:
+            stage = f"compress@{self._ladder[name].variant}: {State.COMPLETED}"
+            self._has_run = self._has_run or line.startswith(stage)
+            on_line(line)
+
+        outcome = super().bring_up_to_date(
+            name, hear, lambda: is_cancelled() or (not is_done and self._budget.left <= 0)
+        )
+        if outcome.state is State.CANCELLED and not is_cancelled():
+            return Outcome(
+                State.SKIPPED, message="stopped, the time is spent; the next call goes on with it"
+            )
+        if self.broken(name) == []:
+            self.winner = name
+        return outcome
+
+    def _is_over_already(self) -> bool:
+        """Whether trials of earlier calls answer everything."""
+        for label, rung in self._ladder.items():
+            broken = self.broken(label)
+            if broken == []:
+                return True
+            if broken is None and not self._cannot_help(rung):
+                return False
+        return True
+
+    def _reason_against(self, rung: Rung, *, is_done: bool) -> str | None:
+        if self.winner:
+            return f"{self.winner} is within all limits"
+        return self._cannot_help(rung) or (None if is_done else self._takes_too_long(rung))
+
+    def _cannot_help(self, rung: Rung) -> str | None:
+        """Why a rung cannot be within the limits, from what others have shown."""
+        if rung.like:
+            for excess in self._excesses_of(rung.like):
+                if excess.limit != ACCURACY and excess.limit not in rung.may_change:
+                    return f"it would be like {rung.like}: {excess.reason}"
+        if rung.only_if_over:
+            over = self.broken(rung.only_if_over)
+            if over is not None and all(excess.limit == ACCURACY for excess in over):
+                return f"{rung.only_if_over} needs no fewer filters for these limits"
+        return None
+
+    def _excesses_of(self, label: str) -> list[Excess]:
+        """Of a rung, or where it was left out for good, of the one that it is like."""
+        broken = self.broken(label)
+        if broken is None:
+            like = self._ladder[label].like
+            return [
+                excess
+                for excess in (self._excesses_of(like) if like else [])
+                if excess.limit not in self._ladder[label].may_change
+            ]
+        return broken
+
+    def _takes_too_long(self, rung: Rung) -> str | None:
+        left = self._budget.left
+        if left <= 0:
+            return "the time is spent"
+        expected = expected_seconds(
+            rung.epochs,
+            [
+                (other.epochs, result.seconds)
+                for label, other in self._ladder.items()
+                if (result := self.result(label))
+                and result.seconds is not None
+                # what a conversion takes is mostly the start of processes, cached or not
+                and (other.epochs == 0 or not result.cached)
+            ],
+        )
+        if expected is None or expected <= left:
+            return None
+        return f"it would take about {duration(expected)}, {duration(left)} are left"
+
+    def _read(self, job: Job, place: Path) -> TrialResult:
+        result = super()._read(job, place)
+        seconds = round(time.monotonic() - self._begun, 1)
+        result = result._replace(seconds=seconds, cached=not self._has_run)
+        write_json(place / METRICS, figures(result))
+        return result
