@@ -1,6 +1,7 @@
 """Keep a service on the version that an alias stands for: poll, try, swap, or take back."""
 
 import logging
+import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -195,8 +196,6 @@ class Agent:
 
 def default_state(name: str) -> Path:
     """Folder of a model's agent where this system keeps the state of programs."""
-    import os
-
     if folder := os.environ.get("KDTASKS_STATE"):
         return Path(folder).expanduser().resolve() / name
     base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"

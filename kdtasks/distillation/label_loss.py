@@ -75,8 +75,10 @@ def label_loss_of(params: LabelLossParams, dataset: PreparedDataset) -> LabelLos
 def balanced_weights(counts: list[int]) -> tuple[float, ...]:
     """Weigh each class by rows / (classes · its rows), so that every class weighs the same.
 
+    A class without a row counts for nothing, and not as one of the classes.
+
     Arguments:
-        counts: rows or pixels of each class in the training split, all above 0.
+        counts: rows or pixels of each class in the training split.
     """
-    total = sum(counts)
-    return tuple(total / (len(counts) * count) for count in counts)
+    total, occurring = sum(counts), sum(1 for count in counts if count)
+    return tuple(total / (occurring * count) if count else 0.0 for count in counts)

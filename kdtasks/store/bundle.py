@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kdtasks.edge.contents import MODEL
 from kdtasks.edge.manifest import Manifest
 from kdtasks.errors import BundleError
 from kdtasks.store.keys import SigningKey
 from kdtasks.store.objects import Objects
 from kdtasks.store.publish import Published, publish_files
-from kdtasks.store.reading import MODEL
 from kdtasks.store.source import Source
 from kdtasks.store.transfers import Transfers
 

@@ -1,9 +1,9 @@
 """Read a folder that is to be published: which files it has, and their hashes."""
 
 import os
-import re
 from pathlib import Path
 
+from kdtasks.edge.contents import MODEL
 from kdtasks.edge.manifest import Manifest
 from kdtasks.errors import StoreError
 from kdtasks.store.disk import disk_errors
@@ -11,9 +11,7 @@ from kdtasks.store.objects import PART_BYTES
 from kdtasks.store.paths import problem_of_path, problem_of_paths
 from kdtasks.store.source import Claim, Source, claimed_source, read_source
 from kdtasks.store.transfers import Transfers
-
-MODEL = "model.tflite"
-_HASH = re.compile(r"[0-9a-f]{64}")
+from kdtasks.store.version import HASH
 
 
 def read_folder(folder: Path, claim: Claim | None = None) -> dict[str, Source]:
@@ -63,5 +61,5 @@ def read_folder(folder: Path, claim: Claim | None = None) -> dict[str, Source]:
 
 def model_claim(manifest: Manifest) -> Claim | None:
     """What a bundle's manifest says of its model's content; null if that is no SHA-256."""
-    is_hash = isinstance(manifest.sha256, str) and _HASH.fullmatch(manifest.sha256)
+    is_hash = isinstance(manifest.sha256, str) and HASH.fullmatch(manifest.sha256)
     return Claim(MODEL, manifest.sha256, "manifest.json") if is_hash else None

@@ -9,7 +9,7 @@ from kdtasks.errors import IntegrityError
 from kdtasks.store.paths import problem_of_path, problem_of_paths
 
 KIND = "version"
-_HASH = re.compile(r"[0-9a-f]{64}")
+HASH = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +91,7 @@ def read_version(record: dict[str, Any], *, name: str, number: int, key: str) ->
             )
         if not isinstance(file.size, int) or isinstance(file.size, bool) or file.size < 0:
             raise IntegrityError(f"{key} is refused: {file.path!r} has the size {file.size!r}")
-        if not isinstance(file.sha256, str) or not _HASH.fullmatch(file.sha256):
+        if not isinstance(file.sha256, str) or not HASH.fullmatch(file.sha256):
             raise IntegrityError(f"{key} is refused: {file.path!r} has the hash {file.sha256!r}")
     problem = problem_of_paths(file.path for file in files) or (None if files else "it has no file")
     if problem:
