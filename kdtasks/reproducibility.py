@@ -9,9 +9,12 @@ import numpy as np
 from kdtasks.processor import read_processor
 
 _THREADS = "KDTASKS_THREADS"
+# The widest instructions oneDNN may use: the same on every processor of a kind, and no wider than
+# the precision of training has need of.
+_INSTRUCTIONS = {"float32": "AVX512_CORE", "bfloat16": "AVX512_CORE_AMX"}
 
 
-def pin_process(threads: int | None = None) -> None:
+def pin_process(threads: int | None = None, *, precision: str = "float32") -> None:
     """Fix what TensorFlow's results depend on; to be called before TensorFlow is imported.
 
     oneDNN sums in an order that depends on the number of threads and on the instruction set, so
@@ -19,13 +22,14 @@ def pin_process(threads: int | None = None) -> None:
 
     Arguments:
         threads: threads of every operation; None keeps what an earlier call set, else 2.
+        precision: `float32` or `bfloat16`, of the training steps.
     """
     count = str(threads or os.environ.get(_THREADS, "2"))
     os.environ[_THREADS] = count
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
         os.environ[name] = count
     if "avx512f" in cpu_features():
-        os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE")
+        os.environ.setdefault("ONEDNN_MAX_CPU_ISA", _INSTRUCTIONS[precision])
     os.environ["TF_DETERMINISTIC_OPS"] = "1"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Without it `import tensorflow` imports Keras 3 as well, which takes half as long again and

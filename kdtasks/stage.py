@@ -19,7 +19,7 @@ def run_stage(main: Callable[..., None]) -> None:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     try:
         params = load_params()
-        pin_process(params.runtime.threads)
+        pin_process(params.runtime.threads, precision=params.runtime.precision)
         main(params, *sys.argv[1:])
     except KdTasksError as error:
         print(f"error: {error}", file=sys.stderr)

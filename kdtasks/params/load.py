@@ -40,7 +40,7 @@ class Params(Section):
     seeds: Annotated[tuple[Index, ...], Field(strict=False, min_length=1)] = Field(
         description="a student from scratch and a distilled one are trained for each seed"
     )
-    runtime: RuntimeParams = Field(default=RuntimeParams(), description="threads")
+    runtime: RuntimeParams = Field(default=RuntimeParams(), description="threads and precision")
     data: DataParams = Field(description="source and splits")
     augmentation: AugmentationParams = Field(
         default=AugmentationParams(), description="views of the training split"

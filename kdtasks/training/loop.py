@@ -12,6 +12,7 @@ from kdtasks.distillation.hints import HintMatcher, student_blocks
 from kdtasks.distillation.losses.cross_entropy import cross_entropy
 from kdtasks.distillation.step import Objective
 from kdtasks.models.multi_exit import MultiExitModel
+from kdtasks.params.training import Precision
 from kdtasks.reproducibility import generator
 from kdtasks.training.accuracy import accuracy
 from kdtasks.training.block import compile_block
@@ -20,6 +21,7 @@ from kdtasks.training.confusion import confusion_matrix, mean_iou
 from kdtasks.training.examples import Block, Examples, Layout
 from kdtasks.training.guard import Guard
 from kdtasks.training.inference import Predictor
+from kdtasks.training.precision import steps_in
 from kdtasks.training.progress import EpochReporter
 
 # Steps inside one call of the compiled function: calls then cost nothing, and progress is shown
@@ -42,6 +44,7 @@ class Schedule:
         guard_epochs: epochs in a row that may predict one class only.
         stop_epoch: the epoch to stop after, with the weights and the learning rate that the whole
             run has there; None trains all epochs.
+        precision: arithmetic of the steps.
     """
 
     epochs: int
@@ -51,6 +54,7 @@ class Schedule:
     memory_limit_mb: int
     guard_epochs: int
     stop_epoch: int | None = None
+    precision: Precision = "float32"
 
     @property
     def last_epoch(self) -> int:
@@ -134,7 +138,8 @@ def train(
         done, sums = 0, np.zeros(4)
         reporter.start_epoch(epoch)
         for block in _made_ahead(blocks):
-            sums += run_block(*block, inputs).numpy()
+            with steps_in(schedule.precision):
+                sums += run_block(*block, inputs).numpy()
             done += len(block.images)
             guard.check_loss(float(sums[0]), epoch=epoch)
             reporter.show_block(done * batch_size, loss=float(sums[0]) / done)

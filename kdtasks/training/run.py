@@ -133,6 +133,7 @@ def schedule_of(
         memory_limit_mb=params.train.memory_limit_mb,
         guard_epochs=params.train.guard_epochs,
         stop_epoch=stop_epoch,
+        precision=params.runtime.precision,
     )
 
 

@@ -1,0 +1,30 @@
+"""Arithmetic of the training steps: float32, or bfloat16 where the processor is faster with it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from kdtasks.backend import tf
+from kdtasks.params.training import Precision
+
+_OPTION = "auto_mixed_precision_onednn_bfloat16"
+
+
+@contextmanager
+def steps_in(precision: Precision) -> Iterator[None]:
+    """Run compiled functions called inside in this precision; all others stay in float32.
+
+    With `bfloat16` TensorFlow's graph optimiser hands convolutions and matrix products numbers of
+    16 bits (Kalamkar et al., 2019, "A Study of BFLOAT16 for Deep Learning Training") and keeps
+    weights, losses and sums in float32. A processor without such instructions trains in float32.
+    """
+    if precision == "float32":
+        yield
+        return
+    before = tf.config.optimizer.get_experimental_options().get(_OPTION, False)
+    tf.config.optimizer.set_experimental_options({_OPTION: True})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({_OPTION: before})
+
+
