@@ -12,6 +12,9 @@ from kdtasks.store.objects import PART_BYTES, OnBytes, RunParts
 from kdtasks.store.source import Source
 
 _MOST_PARTS = 10_000  # S3's limit
+# A file with parts for every worker is sent in larger ones: that is half of the requests.
+_LARGE_BYTES = 256 << 20
+_LARGE_PART_BYTES = 16 << 20
 
 Explained = Callable[[], contextlib.AbstractContextManager[None]]
 
@@ -35,7 +38,7 @@ def upload_parts(
         put: sends a body by an operation with its arguments, checks it, and gives its tag.
         on_bytes, run_parts: as for `Objects.upload`.
     """
-    part_bytes = max(PART_BYTES, math.ceil(source.size / _MOST_PARTS))
+    part_bytes = part_bytes_of(source.size)
     tags: dict[int, str] = {}
     with explained():
         upload = {**at, "UploadId": client.create_multipart_upload(**at)["UploadId"]}
@@ -59,6 +62,12 @@ def upload_parts(
     except BaseException:
         _abort(client, upload, explained)
         raise
+
+
+def part_bytes_of(size: int) -> int:
+    """Bytes of every part but the last of a file."""
+    least = PART_BYTES if size < _LARGE_BYTES else _LARGE_PART_BYTES
+    return max(least, math.ceil(size / _MOST_PARTS))
 
 
 def _check_completed(client: Any, at: dict[str, str], source: Source, explained: Explained) -> None:

@@ -10,8 +10,12 @@ from kdtasks.store.progress import NoProgress, Progress
 
 T = TypeVar("T")
 
-# More than aws s3 cp has: a worker that hashes or writes sends and receives nothing meanwhile.
+# Over a fast network a few workers keep the processor busy, and more would stand in their way; over
+# a slow one most of them wait, so workers are added for as long as the processor has time left.
+_FIRST_WORKERS = 4
 WORKERS = 16
+_LOOK_SECONDS = 0.2
+_BUSY = 0.6  # of one core: Python runs on no more
 _LINGER_SECONDS = 1.0
 
 
@@ -27,7 +31,7 @@ class Transfers:
     """
 
     def __init__(self, workers: int = WORKERS, progress: Progress | None = None) -> None:
-        """Set how many run at once, and where progress is shown."""
+        """Set how many run at once at most, and where progress is shown."""
         self._workers = workers
         self.progress = progress or NoProgress()
         self._stopping = threading.Event()
@@ -78,17 +82,27 @@ class Transfers:
             else:
                 ended.put(TransferStopped())
 
-        threads = [
-            threading.Thread(target=work, daemon=True)
-            for _ in range(min(self._workers, len(waiting)))
-        ]
+        threads: list[threading.Thread] = []
+        most = min(self._workers, len(waiting))
+
+        def start(count: int) -> None:
+            for _ in range(min(count, most - len(threads))):
+                threads.append(threading.Thread(target=work, daemon=True))
+                threads[-1].start()
+
         try:
-            for thread in threads:
-                thread.start()
-            for _ in threads:
-                error = ended.get()
+            start(_FIRST_WORKERS)
+            finished, load = 0, _Load()
+            while finished < len(threads):
+                try:
+                    error = ended.get(timeout=None if len(threads) == most else _LOOK_SECONDS)
+                except queue.Empty:
+                    if not jobs.empty() and load.share() < _BUSY:
+                        start(len(threads))
+                    continue
                 if error is not None:
                     raise error
+                finished += 1
         except BaseException:
             self._stopping.set()
             until = time.monotonic() + _LINGER_SECONDS
@@ -96,3 +110,16 @@ class Transfers:
                 if thread.is_alive():
                     thread.join(max(0.0, until - time.monotonic()))
             raise
+
+
+class _Load:
+    """How busy this process is."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic(), time.process_time()
+
+    def share(self) -> float:
+        """Cores in use since the last look."""
+        now = time.monotonic(), time.process_time()
+        (wall, processor), self._last = self._last, now
+        return (now[1] - processor) / max(now[0] - wall, 1e-9)

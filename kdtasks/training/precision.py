@@ -26,5 +26,3 @@ def steps_in(precision: Precision) -> Iterator[None]:
         yield
     finally:
         tf.config.optimizer.set_experimental_options({_OPTION: before})
-
-

@@ -105,3 +105,22 @@ def test_progress_is_passed_on():
     transfers.progress.expect(60)
     transfers.run(transfers.advance, [10, 20, 30])
     assert (progress.total, progress.done) == (60, 60)
+
+
+def test_workers_are_added_while_the_processor_waits(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("kdtasks.store.transfers._LOOK_SECONDS", 0.01)
+    together = threading.Barrier(12, timeout=30)
+    Transfers(workers=12).run(lambda _: together.wait(), range(12))
+
+
+def test_workers_are_not_added_while_the_processor_is_busy(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("kdtasks.store.transfers._LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("kdtasks.store.transfers._BUSY", 0.0)
+    names = set()
+
+    def work(_: int) -> None:
+        names.add(threading.current_thread().name)
+        time.sleep(0.005)
+
+    Transfers(workers=12).run(work, range(40))
+    assert len(names) == 4
