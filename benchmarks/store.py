@@ -7,11 +7,10 @@ bucket. awscli pins another botocore than DVC does, so it gets an environment of
     python -m benchmarks.store s3://bucket --aws build/awscli/bin/aws [--quick]
 
 Each turn writes new random files, one large and many small ones, and runs the four commands one
-after another; who is first changes from turn to turn. That matters: the first of two downloads finds
-the server's memory and the disk in another state than the second. So the figure reported is the
-geometric mean of two medians, of the turns in which kdtasks was first and of those in which it was
-second: above 1, kdtasks is faster. It does more: it hashes contents before it sends
-them, verifies them after they have come, and flushes them to the disk.
+after another; who is first changes from turn to turn. That matters: of two downloads the first is
+faster. So the figure reported is the geometric mean of two medians, of the turns in which kdtasks
+was first and of those in which it was second: above 1, kdtasks is faster. It does more: it hashes
+contents before it sends them, verifies them after they have come, and flushes them to the disk.
 """
 
 import argparse

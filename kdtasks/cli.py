@@ -1,5 +1,6 @@
 """The `kdtasks` command line: options here, the work in kdtasks/commands."""
 
+import gc
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -29,6 +30,7 @@ Force = Annotated[bool, typer.Option("--force", help="Do it all the same.")]
 
 def main() -> None:
     """Run the command line; an error that the user can mend is one line and exit status 1."""
+    gc.set_threshold(100_000)  # what imports make stays: looking for garbage in it takes time
     try:
         app()
     except KdTasksError as error:

@@ -120,6 +120,13 @@ def test_pinning_sets_the_environment(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.usefixtures("unpinned")
+def test_bfloat16_is_given_the_instructions_it_needs(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(reproducibility, "cpu_features", lambda: frozenset({"avx512f"}))
+    pin_process(1, precision="bfloat16")
+    assert os.environ["ONEDNN_MAX_CPU_ISA"] == "AVX512_CORE_AMX"
+
+
+@pytest.mark.usefixtures("unpinned")
 def test_pinning_again_without_a_number_keeps_the_number():
     pin_process(5)
     pin_process()
