@@ -9,21 +9,27 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+# More names than this do not fit beside the lines.
+NAMED = 8
+
+
 def sensitivity_figure(sensitivity: dict[str, Any]) -> str:
     """Draw validation accuracy against the share of filters silenced, a line a layer.
+
+    The layers that lose most by their largest share are named; the others are pale.
 
     Arguments:
         sensitivity: content of `metrics/sensitivity.json`.
     """
     whole = sensitivity["accuracy"]
     curves = {name: curve_of(figures, whole) for name, figures in sensitivity["layers"].items()}
-    # The layer that loses most by its largest share stands out.
-    weakest = min(curves, key=lambda name: curves[name][-1][1])
+    named = sorted(curves, key=lambda name: curves[name][-1][1])[:NAMED]
+    weakest = named[0]
 
     def plot(axes: "Axes") -> None:
         axes.axhline(whole, color=LINE, linewidth=1.2)
         for name, curve in curves.items():
-            colour = DISTILL if name == weakest else MUTED
+            colour = DISTILL if name == weakest else MUTED if name in named else LINE
             axes.plot(*zip(*curve, strict=True), color=colour, marker="o", markersize=3)
         axes.set_xlabel("share of the layer's filters silenced")
         axes.set_ylabel("validation accuracy")
@@ -32,10 +38,10 @@ def sensitivity_figure(sensitivity: dict[str, Any]) -> str:
         last = max(curve[-1][0] for curve in curves.values())
         axes.set_xlim(0, last * 1.9)
         bottom, top = axes.get_ylim()
-        ends = [(curve[-1][1] - bottom) / (top - bottom) for curve in curves.values()]
-        for (name, curve), end, place in zip(curves.items(), ends, spread(ends, 0.07), strict=True):
+        ends = [(curves[name][-1][1] - bottom) / (top - bottom) for name in named]
+        for name, end, place in zip(named, ends, spread(ends, 0.07), strict=True):
             axes.annotate(
-                name, curve[-1], xytext=(6, (place - end) * 160), textcoords="offset points",
+                name, curves[name][-1], xytext=(6, (place - end) * 160), textcoords="offset points",
                 va="center", color=DISTILL if name == weakest else INK,
             )  # fmt: skip
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kdtasks.atomic import write_json
-from kdtasks.report.sensitivity import curve_of
+from kdtasks.report.sensitivity import curve_of, sensitivity_figure
 
 
 def test_curves_start_at_the_whole_network() -> None:
@@ -31,3 +31,11 @@ def test_what_could_not_be_measured_says_why(build: Callable[..., Path]) -> None
 
     page = (build(change=forget, folder="other") / "index.html").read_text(encoding="utf-8")
     assert "Not measured: metrics/sensitivity.json is not there" in page
+
+
+def test_only_the_layers_that_lose_most_are_named():
+    layers = {
+        f"layer_{number:02}": {"filters": 4, "0.5": 0.9 - number / 100} for number in range(20)
+    }
+    figure = sensitivity_figure({"accuracy": 0.9, "layers": layers})
+    assert [name for name in layers if name in figure] == [f"layer_{n}" for n in range(12, 20)]
