@@ -12,6 +12,7 @@ def main(params: Params) -> None:
     from kdtasks.distillation.online import write_online
     from kdtasks.distillation.targets import write_targets
     from kdtasks.teachers.teacher import open_teacher
+    from kdtasks.training.precision import steps_in
 
     dataset = open_prepared(Path("data/prepared"))
     teacher, folder = Path("models/teacher"), Path("data/targets")
@@ -26,17 +27,18 @@ def main(params: Params) -> None:
             layers=layers,
         )
         return
-    write_targets(
-        folder,
-        open_teacher(teacher, batch_size=batch_size, layers=layers),
-        images=dataset.images("train"),
-        labels=dataset.labels("train"),
-        augmentation=params.augmentation,
-        num_classes=dataset.num_classes,
-        ignore_label=dataset.ignore_label,
-        layers=layers,
-        top_classes=params.targets.top_classes,
-    )
+    with steps_in(params.runtime.precision):
+        write_targets(
+            folder,
+            open_teacher(teacher, batch_size=batch_size, layers=layers),
+            images=dataset.images("train"),
+            labels=dataset.labels("train"),
+            augmentation=params.augmentation,
+            num_classes=dataset.num_classes,
+            ignore_label=dataset.ignore_label,
+            layers=layers,
+            top_classes=params.targets.top_classes,
+        )
 
 
 if __name__ == "__main__":

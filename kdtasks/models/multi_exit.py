@@ -7,6 +7,7 @@ from typing import Any
 from kdtasks.backend import keras, tf
 from kdtasks.errors import ModelError, did_you_mean
 from kdtasks.models.cost import count_macs
+from kdtasks.models.tapped import TappedModel
 
 
 @dataclass(frozen=True)
@@ -22,32 +23,6 @@ class Segment:
     model: Any
     takes: tuple[str, ...]
     gives: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class TappedModel:
-    """A network that hands over features of some of its blocks beside its logits.
-
-    Attributes:
-        network: `keras.Model` of the same layers as the one without.
-        num_exits: K.
-    """
-
-    network: Any
-    num_exits: int
-
-    @property
-    def feature_shapes(self) -> list[tuple[int, ...]]:
-        """Shape of each block's features, without the batch."""
-        return [tuple(tensor.shape[1:]) for tensor in self.network.outputs[self.num_exits :]]
-
-    def __call__(
-        self, images: tf.Tensor, *, training: bool = False
-    ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
-        """Return the logits of every exit and the features of every block, for pixels 0…255."""
-        outputs = self.network(images, training=training)
-        listed = list(outputs) if isinstance(outputs, list | tuple) else [outputs]
-        return listed[: self.num_exits], listed[self.num_exits :]
 
 
 @dataclass(frozen=True)
@@ -84,14 +59,15 @@ class MultiExitModel:
         outputs = self.network(images, training=training)
         return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
 
-    def tapped(self, names: Sequence[str]) -> TappedModel:
-        """Give the features of blocks, or of layers, as outputs behind the logits.
+    def tapped(self, names: Sequence[str], *, exit_gradient: float = 1.0) -> TappedModel:
+        """Give the features of blocks, or of layers, beside the logits.
+
+        Arguments:
+            exit_gradient: share of the early exits' gradient that reaches the blocks below them.
 
         Raises:
             ModelError: there is no block or layer of that name; the message lists the blocks.
         """
-        if not names:
-            return TappedModel(self.network, self.num_exits)
         layers = {layer.name for layer in self.network.layers}
         for name in names:
             if name not in self.blocks and name not in layers:
@@ -101,8 +77,14 @@ class MultiExitModel:
                     f"{did_you_mean(name, [*self.blocks, *layers])}"
                 )
         features = [self._output_of(self.blocks.get(name, name)) for name in names]
-        network = keras.Model(self.network.inputs, [*self.network.outputs, *features])
-        return TappedModel(network, self.num_exits)
+        *early, last = self.network.outputs
+        if exit_gradient == 1.0 or not early:
+            whole = keras.Model(self.network.inputs, [*early, last, *features])
+            return TappedModel(whole if names else self.network, self.num_exits)
+        looked_at = [self._output_of(taps[0]) for taps in self.taps]
+        heads = [keras.Model(*pair) for pair in zip(looked_at, early, strict=True)]
+        trunk = keras.Model(self.network.inputs, [*looked_at, last, *features])
+        return TappedModel(trunk, self.num_exits, tuple(heads), exit_gradient)
 
     def segments(self) -> list[Segment]:
         """Cut the network at its taps; the segments share their layers, so their weights, with it.
@@ -139,7 +121,9 @@ class MultiExitModel:
         return MultiExitModel(network=fresh, taps=self.taps)
 
     def _output_of(self, name: str) -> Any:
-        return self.network.get_layer(name).get_output_at(0)
+        names = {layer.name for layer in self.network.layers}
+        # tfmot gives the layers that it wraps for training in int8 names of its own.
+        return self.network.get_layer(name if name in names else f"quant_{name}").get_output_at(0)
 
     def macs(self) -> list[int]:
         """Multiply-accumulates up to and including each exit, earlier heads included; length K."""

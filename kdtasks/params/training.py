@@ -21,9 +21,9 @@ class RuntimeParams(Section):
     )
     precision: Precision = Field(
         default="float32",
-        description="arithmetic of the training steps; `bfloat16` is about twice as fast on "
-        "processors with AVX512-BF16 or AMX, changes nothing on others, and leaves weights, "
-        "validation, teacher's answers and exported models in float32",
+        description="arithmetic of the training steps and of the teacher's pass over cached views; "
+        "`bfloat16` is about twice as fast on processors with AVX512-BF16 or AMX, changes nothing "
+        "on others, and leaves weights, validation and exported models in float32",
     )
 
 
@@ -56,6 +56,24 @@ class LabelLossParams(Section):
         return self
 
 
+class OptimizerParams(Section):
+    """What turns gradients into steps; its rate falls along a cosine from `learning_rate` to 0."""
+
+    name: Literal["adam", "sgd"] = Field(
+        default="adam",
+        description="`adam`, or `sgd` with Nesterov's momentum, which wants learning rates about "
+        "25 times as high and, over many epochs, often ends more accurate",
+    )
+    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
+        default=0.9, description="momentum of `sgd`; `adam` has its own"
+    )
+    weight_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
+        default=0.0,
+        description="in each step kernels shrink by this share times the learning rate, apart "
+        "from their gradients (decoupled); biases and batch normalisation do not",
+    )
+
+
 class TrainParams(Section):
     """The training loop that teacher, student and distillation share."""
 
@@ -66,6 +84,14 @@ class TrainParams(Section):
     )
     guard_epochs: Count = Field(
         default=5, description="stop after so many epochs in a row that predict one class only"
+    )
+    optimizer: OptimizerParams = Field(
+        default=OptimizerParams(), description="the optimiser of every training"
+    )
+    exit_gradient: Annotated[float, Field(ge=0.0, le=1.0)] = Field(
+        default=1.0,
+        description="share of the early exits' gradient that reaches the blocks below them: 1 "
+        "trains all together, with 0 exits only look on and the last one is as accurate as alone",
     )
     loss: LabelLossParams = Field(
         default=LabelLossParams(),
@@ -100,7 +126,7 @@ class TeacherParams(Section):
     ensemble: Count = Field(
         default=1, description="trained teachers that are averaged, with seeds from `seed` upwards"
     )
-    learning_rate: Positive = Field(default=1e-3, description="Adam's first learning rate")
+    learning_rate: Positive = Field(default=1e-3, description="first learning rate")
     seed: Index = Field(default=0, description="seed of a trained teacher")
 
     @model_validator(mode="after")
@@ -166,4 +192,4 @@ class StudentParams(Section):
         description="share of the epochs in which the last exit is trained alone; from then on, "
         "and by default from the start, all exits are trained together",
     )
-    learning_rate: Positive = Field(default=1e-3, description="Adam's first learning rate")
+    learning_rate: Positive = Field(default=1e-3, description="first learning rate")

@@ -8,14 +8,15 @@ import numpy as np
 from kdtasks.backend import Tensor, tf
 from kdtasks.distillation.hints import HintMatcher
 from kdtasks.distillation.step import Objective, Step
-from kdtasks.models.multi_exit import TappedModel
+from kdtasks.models.tapped import TappedModel
 from kdtasks.training.examples import Layout
+from kdtasks.training.optimizer import Optimizer
 
 
 def compile_block(
     model: TappedModel,
     matcher: HintMatcher,
-    optimizer: Any,
+    optimizer: Optimizer,
     objective: Objective,
     batch_size: int,
     layout: Layout,
@@ -23,7 +24,6 @@ def compile_block(
     ignore_label: int | None,
 ) -> Callable[..., Tensor]:
     """Compile a block of steps: float32 [4], sums of loss, right answers, the teacher's, labels."""
-    variables = [*model.network.trainable_variables, *matcher.variables]
     names = objective.numbers(epoch=1, epochs=1, history=())
 
     def specification(shape: tuple[int, ...], dtype: Any) -> Any:
@@ -54,8 +54,7 @@ def compile_block(
                 exits, hidden = model(tf.cast(images[step], tf.float32), training=True)
                 hints = matcher(hidden, teacher_features)
                 loss = objective(Step(exits, step_labels, teacher_logits, numbers, hints))
-            gradients = tape.gradient(loss, variables)
-            optimizer.apply_gradients(zip(gradients, variables, strict=True))
+            optimizer.step(tape.gradient(loss, optimizer.variables))
             is_counted = tf.not_equal(step_labels, -1 if ignore_label is None else ignore_label)
             sums += tf.stack(
                 [

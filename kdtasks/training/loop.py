@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from kdtasks.backend import keras, tf
+from kdtasks.backend import tf
 from kdtasks.distillation.hints import HintMatcher, student_blocks
 from kdtasks.distillation.losses.cross_entropy import cross_entropy
 from kdtasks.distillation.step import Objective
 from kdtasks.models.multi_exit import MultiExitModel
-from kdtasks.params.training import Precision
+from kdtasks.params.training import OptimizerParams, Precision
 from kdtasks.reproducibility import generator
 from kdtasks.training.accuracy import accuracy
 from kdtasks.training.block import compile_block
@@ -21,6 +21,7 @@ from kdtasks.training.confusion import confusion_matrix, mean_iou
 from kdtasks.training.examples import Block, Examples, Layout
 from kdtasks.training.guard import Guard
 from kdtasks.training.inference import Predictor
+from kdtasks.training.optimizer import Optimizer
 from kdtasks.training.precision import steps_in
 from kdtasks.training.progress import EpochReporter
 
@@ -38,13 +39,15 @@ class Schedule:
     Attributes:
         epochs: passes over the pictures.
         batch_size: pictures a step.
-        learning_rate: Adam's first rate; it falls to 0 along a cosine.
+        learning_rate: the first rate; it falls to 0 along a cosine.
         seed: decides the order of the pictures and every random layer.
         memory_limit_mb: arrays beyond this are streamed from disk.
         guard_epochs: epochs in a row that may predict one class only.
         stop_epoch: the epoch to stop after, with the weights and the learning rate that the whole
             run has there; None trains all epochs.
         precision: arithmetic of the steps.
+        optimizer: its kind, momentum and weight decay.
+        exit_gradient: share of the early exits' gradient that reaches the blocks below them.
     """
 
     epochs: int
@@ -55,6 +58,8 @@ class Schedule:
     guard_epochs: int
     stop_epoch: int | None = None
     precision: Precision = "float32"
+    optimizer: OptimizerParams = field(default_factory=OptimizerParams)
+    exit_gradient: float = 1.0
 
     @property
     def last_epoch(self) -> int:
@@ -91,20 +96,22 @@ def train(
     """
     batch_size = min(schedule.batch_size, examples.num_examples)
     steps = examples.num_examples // batch_size
-    optimizer = keras.optimizers.legacy.Adam(
-        keras.optimizers.schedules.CosineDecay(schedule.learning_rate, schedule.epochs * steps)
-    )
     if examples.megabytes() <= schedule.memory_limit_mb:
         examples = examples.in_memory()
     layout = examples.layout
-    tapped = model.tapped(student_blocks(objective.hints))
+    tapped = model.tapped(student_blocks(objective.hints), exit_gradient=schedule.exit_gradient)
     matcher = HintMatcher(
         objective.hints,
         student_shapes=tapped.feature_shapes,
         teacher_shapes=layout.features,
         seed=schedule.seed,
     )
-    optimizer._create_all_weights([*model.network.trainable_variables, *matcher.variables])
+    optimizer = Optimizer(
+        schedule.optimizer,
+        [*model.network.trainable_variables, *matcher.variables],
+        learning_rate=schedule.learning_rate,
+        steps=schedule.epochs * steps,
+    )
     progress = checkpoint.load() if checkpoint else None
     if progress is None:
         progress = Progress(epoch=0, arrays=[], history=[])
@@ -205,16 +212,18 @@ def _reset_random_layers(model: MultiExitModel, seed: int, epoch: int) -> None:
             random._generator.reset_from_seed(int(seeds.integers(2**31)))
 
 
-def _get_state(model: MultiExitModel, matcher: HintMatcher, optimizer: Any) -> list[np.ndarray]:
+def _get_state(
+    model: MultiExitModel, matcher: HintMatcher, optimizer: Optimizer
+) -> list[np.ndarray]:
     projections = [variable.numpy() for variable in matcher.variables]
-    return [*model.network.get_weights(), *projections, *optimizer.get_weights()]
+    return [*model.network.get_weights(), *projections, *optimizer.get_state()]
 
 
 def _set_state(
-    model: MultiExitModel, matcher: HintMatcher, optimizer: Any, arrays: list[np.ndarray]
+    model: MultiExitModel, matcher: HintMatcher, optimizer: Optimizer, arrays: list[np.ndarray]
 ) -> None:
     remaining = iter(arrays)
     model.network.set_weights([next(remaining) for _ in model.network.weights])
     for variable in matcher.variables:
         variable.assign(next(remaining))
-    optimizer.set_weights(list(remaining))
+    optimizer.set_state(list(remaining))

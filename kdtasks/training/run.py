@@ -134,6 +134,8 @@ def schedule_of(
         guard_epochs=params.train.guard_epochs,
         stop_epoch=stop_epoch,
         precision=params.runtime.precision,
+        optimizer=params.train.optimizer,
+        exit_gradient=params.train.exit_gradient,
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kdtasks.backend import tf
+from kdtasks.backend import keras, tf
 from kdtasks.errors import ModelError
 from kdtasks.models.zoo import build
 from kdtasks.params.architecture import (
@@ -68,6 +68,42 @@ def test_dropout_follows_the_phase_of_training():
         return array
 
     assert (features_of(training=True) != features_of(training=False)).any()
+
+
+def gradients_of(exit_gradient: float) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
+    """Logits of all exits, and the gradient of their sum by every variable."""
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(0)
+    cnn = CNN.model_copy(update={"dropout": 0.0})
+    model = build(cnn, input_shape=(8, 8, 1), num_classes=3, exits=["block_1", "block_2"])
+    images = tf.random.stateless_uniform((4, 8, 8, 1), seed=(1, 2)) * 255
+    with tf.GradientTape() as tape:
+        tapped = model.tapped(["block_2"], exit_gradient=exit_gradient)
+        logits, features = tapped(images, training=True)
+        total = tf.add_n([tf.reduce_sum(array**2) for array in logits])
+    assert [tuple(array.shape) for array in features] == [(4, 2, 2, 6)]
+    variables = model.network.trainable_variables
+    gradients = tape.gradient(total, variables)
+    named = zip((variable.name for variable in variables), gradients, strict=True)
+    return [array.numpy() for array in logits], {name: array.numpy() for name, array in named}
+
+
+def test_the_gradient_of_early_exits_may_be_kept_from_the_blocks_below():
+    whole, half, none = (gradients_of(share) for share in (1.0, 0.5, 0.0))
+    for one, other in zip(whole[0], none[0], strict=True):
+        np.testing.assert_array_equal(one, other)
+    for name, gradient in whole[1].items():
+        middle = (gradient + none[1][name]) / 2
+        np.testing.assert_allclose(half[1][name], middle, rtol=1e-3, atol=1e-3 * abs(middle).max())
+        same = np.allclose(gradient, none[1][name], rtol=1e-4)
+        # Below the early exits something is missing; heads and the last block have it all.
+        assert same == name.startswith(("exit_", "block_3")), name
+
+
+@pytest.mark.parametrize("exits", [[], ["block_1"]])
+def test_without_early_exits_or_with_all_of_their_gradient_it_is_the_network(exits: list[str]):
+    model = build(CNN, input_shape=(8, 8, 1), num_classes=3, exits=exits)
+    assert model.tapped((), exit_gradient=0.5 if not exits else 1.0).network is model.network
 
 
 def test_a_name_that_is_not_there_lists_those_that_are():

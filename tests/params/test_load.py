@@ -184,6 +184,7 @@ def test_a_project_names_a_path_that_is_not_there(tmp_path: Path, valid_content:
 def test_the_recipes_are_complete(tmp_path: Path):
     for folder in ("data/raw", "models/import"):
         (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "results").symlink_to(RECIPES[0].parents[1] / "results")
     for recipe in RECIPES:
         (tmp_path / "params.yaml").write_bytes(recipe.read_bytes())
         assert load_project_params(tmp_path) == load_params(recipe)

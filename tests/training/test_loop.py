@@ -20,6 +20,7 @@ from kdtasks.params.distillation import (
     HintParams,
     PositiveSchedule,
 )
+from kdtasks.params.training import OptimizerParams
 from kdtasks.training.checkpoint import Checkpoint
 from kdtasks.training.examples import TrainingExamples
 from kdtasks.training.history import COLUMNS
@@ -52,6 +53,20 @@ def test_it_learns(
     assert len(lines) == 25
     assert lines[-1].startswith(f"epoch 25/25  loss {last['loss']:.4f}")
     assert lines[-1].endswith("0:00 left")
+
+
+@pytest.mark.parametrize("exit_gradient", [0.0, 1.0])
+def test_it_learns_by_sgd_with_all_exits_or_looking_on(
+    run: Run, schedule: Schedule, exit_gradient: float
+):
+    sgd = OptimizerParams(name="sgd", weight_decay=0.001)
+    trained = run(
+        schedule=dataclasses.replace(
+            schedule, epochs=12, learning_rate=0.05, optimizer=sgd, exit_gradient=exit_gradient
+        )
+    )
+    assert trained.history[-1]["loss"] < 0.7 * trained.history[0]["loss"]
+    assert trained.history[-1]["validation_accuracy"] > 0.8
 
 
 @pytest.mark.usefixtures("few_steps_a_block")
