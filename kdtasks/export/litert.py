@@ -14,6 +14,7 @@ from kdtasks.backend import tf
 from kdtasks.edge.segments import Segments
 from kdtasks.errors import BundleError, ExportError
 from kdtasks.export.inspection import signature_types
+from kdtasks.export.packing import pack
 from kdtasks.models.multi_exit import MultiExitModel, Segment
 
 # Numbers that inputs and outputs of a file have by themselves.
@@ -90,7 +91,7 @@ def convert(
             converter.inference_input_type = tf.as_dtype(numbers)
             converter.inference_output_type = tf.as_dtype(numbers)
         try:
-            content = bytes(converter.convert())
+            content = pack(bytes(converter.convert()))
         except Exception as error:  # its own classes and several of Python's
             reason = " ".join(str(error).split())[:300]
             raise ExportError(
