@@ -15,19 +15,19 @@ def pack(content: bytes) -> bytes:
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
-    class SharingBuilder(flatbuffers.Builder):  # type: ignore[misc]
+    class SharingBuilder(flatbuffers.Builder):
         """A builder that remembers where it has put every vector of numbers."""
 
         def __init__(self) -> None:
             super().__init__(len(content))
             self._places: dict[tuple[str, bytes], int] = {}
 
-        def StartVector(self, elemSize: int, numElems: int, alignment: int) -> int:  # noqa: N803
+        def StartVector(self, elemSize: int, numElems: int, alignment: int) -> int:  # noqa: N802, N803
             if elemSize == 1:
                 alignment = _WEIGHT_ALIGNMENT
             return int(super().StartVector(elemSize, numElems, alignment))
 
-        def CreateNumpyVector(self, x: Any) -> int:
+        def CreateNumpyVector(self, x: Any) -> int:  # noqa: N802
             key = (x.dtype.str, x.tobytes())
             if key not in self._places:
                 self._places[key] = super().CreateNumpyVector(x)

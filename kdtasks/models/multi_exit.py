@@ -122,8 +122,13 @@ class MultiExitModel:
 
     def _output_of(self, name: str) -> Any:
         names = {layer.name for layer in self.network.layers}
-        # tfmot gives the layers that it wraps for training in int8 names of its own.
-        return self.network.get_layer(name if name in names else f"quant_{name}").get_output_at(0)
+        # tfmot renames the layers that it wraps to train for int8, and they stand in two graphs.
+        layer = self.network.get_layer(name if name in names else f"quant_{name}")
+        tensors = [layer.get_output_at(index) for index in range(len(layer.inbound_nodes))]
+        if len(tensors) == 1:
+            return tensors[0]
+        here = _walk_back(self.network.outputs, until=self.network.inputs)
+        return next(tensor for tensor in tensors if id(tensor) in here)
 
     def macs(self) -> list[int]:
         """Multiply-accumulates up to and including each exit, earlier heads included; length K."""

@@ -41,6 +41,21 @@ def test_int8_is_imitated_in_every_kernel(name, build_network, pictures, outputs
         assert np.abs(one - other).max() < 0.25 * np.abs(one).max()
 
 
+@pytest.mark.parametrize("name", ["cnn_flatten", "resnet8"])
+def test_exits_may_look_on_while_int8_is_imitated(name, build_network, pictures):
+    from kdtasks.backend import tf
+    from kdtasks.compression.qat import _imitate_int8
+    from kdtasks.models.multi_exit import MultiExitModel
+
+    model = build_network(name)
+    assert model.num_exits > 1
+    images = tf.cast(pictures(model, 4), tf.float32)
+    wrapped = MultiExitModel(_imitate_int8(model.network), taps=model.taps)
+    logits, _ = wrapped.tapped((), exit_gradient=0.0)(images)
+    for one, other in zip(logits, wrapped.logits(images), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_a_layer_that_cannot_be_rounded_is_named(make_fine_tuning):
     from kdtasks.backend import keras
     from kdtasks.compression.qat import train_quantised
