@@ -17,18 +17,17 @@ measured in turn, and medians are taken of ratios turn by turn:
 
 import argparse
 import functools
-import hashlib
 import json
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.loose_model import loose_model
 from kdtasks.atomic import write_json
-from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.model import Model
 from kdtasks.edge.scores import ALWAYS, NEVER, max_probability
 from kdtasks.edge.segments import Segments
@@ -158,13 +157,13 @@ def _time_litert(model: Any, images: np.ndarray, runs: int) -> dict[str, Any]:
             for each in (model, plain)
         )
         leaving_at = {
-            f"exit_{k}": _model(content, model.macs(), [*[NEVER] * k, *[ALWAYS] * (early - k)])
+            f"exit_{k}": loose_model(content, model.macs(), [*[NEVER] * k, *[ALWAYS] * (early - k)])
             for k in range(early + 1)
         }
         thresholds = _thresholds(Segments(content).logits_of(images))
-        chosen = _model(content, model.macs(), thresholds)
+        chosen = loose_model(content, model.macs(), thresholds)
         models = {
-            "plain": _model(plain_content, plain.macs(), []), "chosen": chosen, **leaving_at
+            "plain": loose_model(plain_content, plain.macs(), []), "chosen": chosen, **leaving_at
         }  # fmt: skip
         times, left_at = _time_in_turn(models, images, runs)
         medians = {name: float(np.median(each)) for name, each in times.items()}
@@ -224,28 +223,6 @@ def _thresholds(logits: np.ndarray) -> list[float]:
         found.append(float(np.quantile(scores[staying, k], place)))
         staying &= scores[:, k] < found[-1]
     return found
-
-
-def _model(content: bytes, macs: Sequence[int], thresholds: Sequence[float]) -> Model:
-    manifest = Manifest(
-        name="alexnet",
-        variant="benchmark",
-        task="classification",
-        class_names=tuple(str(index) for index in range(_CLASSES)),
-        input={"shape": list(_SHAPE), "dtype": "uint8", "range": [0, 255]},
-        segments=len(macs),
-        score="max_probability",
-        temperatures=(1.0,) * len(macs),
-        thresholds=tuple(thresholds),
-        calibration={},
-        macs=tuple(macs),
-        bytes=len(content),
-        sha256=hashlib.sha256(content).hexdigest(),
-        dataset_sha256="",
-        parameters={},
-        libraries={},
-    )
-    return Model.of(Segments(content), manifest)
 
 
 def _network(exits: tuple[str, ...]) -> Any:
