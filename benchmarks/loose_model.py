@@ -13,6 +13,8 @@ def loose_model(
     macs: Sequence[int],
     thresholds: Sequence[float],
     temperatures: Sequence[float] | None = None,
+    *,
+    score: str = "max_probability",
 ) -> Model:
     """Load a `.tflite` of ten classes of 32×32 colour pictures.
 
@@ -20,6 +22,7 @@ def loose_model(
         macs: of every exit; their number is that of the exits.
         thresholds: of every exit but the last.
         temperatures: of every exit; None for 1.
+        score: name of the confidence that the thresholds are of.
     """
     manifest = Manifest(
         name="loose",
@@ -28,7 +31,7 @@ def loose_model(
         class_names=tuple(str(index) for index in range(10)),
         input={"shape": [32, 32, 3], "dtype": "uint8", "range": [0, 255]},
         segments=len(macs),
-        score="max_probability",
+        score=score,
         temperatures=tuple(temperatures or (1.0,) * len(macs)),
         thresholds=tuple(thresholds),
         calibration={},

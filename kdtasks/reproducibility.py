@@ -22,7 +22,7 @@ def pin_process(threads: int | None = None, *, precision: str = "float32") -> No
 
     Arguments:
         threads: threads of every operation; None keeps what an earlier call set, else 2.
-        precision: `float32` or `bfloat16`, of the training steps.
+        precision: `float32` or `bfloat16`, of training steps and the teacher's pass.
     """
     count = str(threads or os.environ.get(_THREADS, "2"))
     os.environ[_THREADS] = count

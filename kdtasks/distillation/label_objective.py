@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kdtasks.backend import Tensor, tf
+from kdtasks.backend import Tensor
 from kdtasks.distillation.label_loss import LabelLoss
 from kdtasks.distillation.step import History, Step
 from kdtasks.params.distillation import HintParams
@@ -34,4 +34,4 @@ class LabelObjective:
         """Return the mean over exits."""
         loss = self.label_loss or LabelLoss(self.ignore_label)
         losses = [loss(logits, step.labels) for logits in step.exits]
-        return tf.add_n(losses) / len(losses)
+        return step.mean(losses)

@@ -62,7 +62,7 @@ class DistillationObjective:
         """Return the loss of a step."""
         last = len(step.exits) - 1
         losses = [self._exit_loss(step, index, is_last=index == last) for index in range(last + 1)]
-        total = tf.add_n(losses) / len(losses)
+        total = step.mean(losses)
         for hint, (student, teacher) in zip(self.hints, step.hints, strict=True):
             total += hint.weight * tf.reduce_mean((student - teacher) ** 2)
         return total

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from kdtasks.backend import Tensor
+from kdtasks.backend import Tensor, tf
 from kdtasks.params.distillation import HintParams
 
 # One record an epoch, as `kdtasks.training.history` writes them.
@@ -22,6 +22,7 @@ class Step:
         numbers: the epoch's numbers of the objective, scalars.
         hints: for each hint of the objective the student's features and the teacher's, of one
             shape.
+        exit_gradient: share of the early exits' gradient that reaches the blocks below them.
     """
 
     exits: Sequence[Tensor]
@@ -29,6 +30,16 @@ class Step:
     teacher_logits: Tensor
     numbers: Mapping[str, Tensor] = field(default_factory=dict)
     hints: Sequence[tuple[Tensor, Tensor]] = ()
+    exit_gradient: float = 1.0
+
+    def mean(self, losses: Sequence[Tensor]) -> Tensor:
+        """Add up the losses of the exits so that the blocks below see a mean.
+
+        With the whole gradient that is the mean over K exits. Where early exits hand on a share of
+        theirs only, the sum is divided by 1 + (K − 1) · share, so that with 0 every exit, and what
+        is below the last one, is trained as if it were alone.
+        """
+        return tf.add_n(losses) / (1.0 + (len(losses) - 1) * self.exit_gradient)
 
 
 class Objective(Protocol):

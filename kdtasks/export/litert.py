@@ -91,13 +91,14 @@ def convert(
             converter.inference_input_type = tf.as_dtype(numbers)
             converter.inference_output_type = tf.as_dtype(numbers)
         try:
-            content = pack(bytes(converter.convert()))
+            converted = bytes(converter.convert())
         except Exception as error:  # its own classes and several of Python's
             reason = " ".join(str(error).split())[:300]
             raise ExportError(
                 f"LiteRT's converter cannot make {number_format} of this network ({reason}); use "
                 "another number format or network"
             ) from error
+    content = pack(converted)
     _check_types(content, numbers, image="uint8" if raw_pixels else numbers)
     _check_chain(content)
     return content

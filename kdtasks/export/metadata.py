@@ -41,10 +41,10 @@ def embed_manifest(content: bytes, manifest: Manifest) -> bytes:
 def add_metadata(content: bytes, name: str, value: bytes) -> bytes:
     """Add one named buffer of metadata to a `.tflite`.
 
-    Packing the model anew would drop what the schema at hand does not know, and the alignment of
-    the weights. Offsets in a flatbuffer point forward from where they stand, so a new root table
-    in front of everything takes the old one's place, and the old bytes stay together as they are:
-    they move by a multiple of their alignment.
+    Packing the model anew could drop what the schema at hand does not know. Offsets in a
+    flatbuffer point forward from where they stand, so a new root table in front of everything
+    takes the old one's place, and the old bytes stay together as they are: they move by a
+    multiple of their alignment.
 
     Raises:
         ExportError: the file is of a newer form, or keeps its weights outside the flatbuffer.

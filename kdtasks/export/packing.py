@@ -1,4 +1,4 @@
-"""A `.tflite` written anew, with everything that it says twice said once."""
+"""Write the tables of a `.tflite`, every vector of numbers once."""
 
 from typing import Any
 
@@ -7,19 +7,30 @@ _WEIGHT_ALIGNMENT = 16
 
 
 def pack(content: bytes) -> bytes:
-    """Let equal vectors of numbers share their place in the file; a reader gets what it got before.
+    """Write a file of the converter anew, so that equal vectors share their place in it.
 
     The converter repeats a row of zeros, eight bytes a filter, beside the scales of every kernel
-    and every bias, and shapes and lists in every signature.
+    and every bias, and shapes and lists in every signature. A file that keeps its weights outside
+    the tables, as those beyond 2 GB do, stays as it is.
     """
+    # The converter's own, so nothing that it wrote is unknown here.
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    if any(buffer.offset for buffer in model.buffers):
+        return content
+    return write_model(model)
+
+
+def write_model(model: Any) -> bytes:
+    """Write a `ModelT` of the format's schema; equal vectors of numbers share their place."""
     import flatbuffers
-    from ai_edge_litert import schema_py_generated as schema
 
     class SharingBuilder(flatbuffers.Builder):
         """A builder that remembers where it has put every vector of numbers."""
 
         def __init__(self) -> None:
-            super().__init__(len(content))
+            super().__init__()
             self._places: dict[tuple[str, bytes], int] = {}
 
         def StartVector(self, elemSize: int, numElems: int, alignment: int) -> int:  # noqa: N802, N803
@@ -34,6 +45,5 @@ def pack(content: bytes) -> bytes:
             return self._places[key]
 
     builder = SharingBuilder()
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
-    builder.Finish(model.Pack(builder), file_identifier=content[4:8])
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())

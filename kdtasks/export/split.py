@@ -1,12 +1,13 @@
 """Take a `.tflite` apart into one file a signature, for runtimes that know a single graph.
 
 Weights are shared between the signatures of one file, but no segment has weights of another, so the
-parts have together the size of the whole.
+parts have together about the size of the whole.
 """
 
 from typing import Any
 
 from kdtasks.errors import BundleError
+from kdtasks.export.packing import write_model
 
 
 def split_signatures(content: bytes) -> dict[str, bytes]:
@@ -16,7 +17,6 @@ def split_signatures(content: bytes) -> dict[str, bytes]:
         BundleError: the file cannot be read, has no signatures, or one runs another graph, as loops
             and branches do.
     """
-    import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
     try:
@@ -31,9 +31,7 @@ def split_signatures(content: bytes) -> dict[str, bytes]:
     for name in names:
         model = schema.ModelT.InitFromPackedBuf(content, 0)
         _keep_only(model, name, schema)
-        builder = flatbuffers.Builder(len(content))
-        builder.Finish(model.Pack(builder), b"TFL3")
-        parts[name.decode()] = bytes(builder.Output())
+        parts[name.decode()] = write_model(model)
     return parts
 
 

@@ -36,7 +36,9 @@ class TappedModel:
         outputs = self.network(images, training=training)
         listed = list(outputs) if isinstance(outputs, list | tuple) else [outputs]
         for index, head in enumerate(self.heads):
-            share, seen = self.exit_gradient, listed[index]
-            seen = share * seen + (1.0 - share) * tf.stop_gradient(seen)
-            listed[index] = head(seen, training=training)
+            seen = listed[index]
+            fixed = tf.stop_gradient(seen)
+            # The difference is 0, and its gradient the share.
+            looked_at = fixed + self.exit_gradient * (seen - fixed)
+            listed[index] = head(looked_at, training=training)
         return listed[: self.num_exits], listed[self.num_exits :]

@@ -150,7 +150,7 @@ class CompressParams(Section):
     qat: QatParams = Field(default=QatParams(), description="pass `qat`")
     target: TargetParams = Field(default=TargetParams(), description="limits of `kdtasks target`")
     learning_rate: Positive = Field(
-        default=5e-4, description="Adam's first rate in every fine-tuning"
+        default=5e-4, description="first learning rate of every fine-tuning"
     )
     calibration_images: Count = Field(
         default=200, description="calibration pictures that set the ranges of int8 and int16x8"

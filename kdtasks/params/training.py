@@ -61,8 +61,8 @@ class OptimizerParams(Section):
 
     name: Literal["adam", "sgd"] = Field(
         default="adam",
-        description="`adam`, or `sgd` with Nesterov's momentum, which wants learning rates about "
-        "25 times as high and, over many epochs, often ends more accurate",
+        description="`adam`, or `sgd` with Nesterov's momentum, which wants learning rates 20 "
+        "to 50 times as high and, over many epochs, often ends more accurate",
     )
     momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         default=0.9, description="momentum of `sgd`; `adam` has its own"
@@ -91,7 +91,8 @@ class TrainParams(Section):
     exit_gradient: Annotated[float, Field(ge=0.0, le=1.0)] = Field(
         default=1.0,
         description="share of the early exits' gradient that reaches the blocks below them: 1 "
-        "trains all together, with 0 exits only look on and the last one is as accurate as alone",
+        "trains all together; with 0 early exits learn from the features without changing them, "
+        "and the last one is trained as if it were alone",
     )
     loss: LabelLossParams = Field(
         default=LabelLossParams(),

@@ -53,7 +53,9 @@ def compile_block(
             with tf.GradientTape() as tape:
                 exits, hidden = model(tf.cast(images[step], tf.float32), training=True)
                 hints = matcher(hidden, teacher_features)
-                loss = objective(Step(exits, step_labels, teacher_logits, numbers, hints))
+                loss = objective(
+                    Step(exits, step_labels, teacher_logits, numbers, hints, model.exit_gradient)
+                )
             optimizer.step(tape.gradient(loss, optimizer.variables))
             is_counted = tf.not_equal(step_labels, -1 if ignore_label is None else ignore_label)
             sums += tf.stack(

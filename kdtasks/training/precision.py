@@ -1,4 +1,4 @@
-"""Arithmetic of the training steps: float32, or bfloat16 where the processor is faster with it."""
+"""Arithmetic of training steps and a teacher's pass: float32, or bfloat16 where that is faster."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -81,3 +81,10 @@ def test_an_invalid_recipe_changes_nothing(recipes: Path):
     with pytest.raises(ParamsError, match="seeds: missing"):
         use_recipe(recipes, "broken", force=True)
     assert (recipes / "params.yaml").read_text(encoding="utf-8") == VALID
+
+
+def test_every_recipe_says_in_one_sentence_what_it_is():
+    listed = list_recipes(ROOT)
+    assert len(listed) >= 8
+    for name, description in listed.items():
+        assert description.endswith("."), (name, description)

@@ -65,3 +65,14 @@ def test_weights_begin_where_a_mapped_file_can_be_computed_with():
         assert start % 16 == 0
         kernels += 1
     assert kernels == 2
+
+
+def test_a_file_with_its_weights_outside_the_tables_stays_as_it_is():
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    from kdtasks.export.packing import write_model
+
+    model = schema.ModelT.InitFromPackedBuf(plain_file(), 0)
+    model.buffers[-1].offset, model.buffers[-1].size = 4096, 16
+    content = write_model(model)
+    assert pack(content) is content

@@ -20,12 +20,13 @@ from kdtasks.params.distillation import (
     HintParams,
     PositiveSchedule,
 )
+from kdtasks.params.load import load_params
 from kdtasks.params.training import OptimizerParams
 from kdtasks.training.checkpoint import Checkpoint
 from kdtasks.training.examples import TrainingExamples
 from kdtasks.training.history import COLUMNS
 from kdtasks.training.loop import Schedule
-from kdtasks.training.run import exit_figures
+from kdtasks.training.run import exit_figures, schedule_of
 
 Run = Callable[..., Any]
 
@@ -55,18 +56,22 @@ def test_it_learns(
     assert lines[-1].endswith("0:00 left")
 
 
-@pytest.mark.parametrize("exit_gradient", [0.0, 1.0])
-def test_it_learns_by_sgd_with_all_exits_or_looking_on(
-    run: Run, schedule: Schedule, exit_gradient: float
-):
-    sgd = OptimizerParams(name="sgd", weight_decay=0.001)
-    trained = run(
-        schedule=dataclasses.replace(
-            schedule, epochs=12, learning_rate=0.05, optimizer=sgd, exit_gradient=exit_gradient
+def test_it_learns_by_sgd_with_all_exits_together_or_looking_on(run: Run, schedule: Schedule):
+    trained = {}
+    for exit_gradient in (0.0, 1.0):
+        trained[exit_gradient] = run(
+            schedule=dataclasses.replace(
+                schedule,
+                epochs=12,
+                learning_rate=0.05,
+                optimizer=OptimizerParams(name="sgd", weight_decay=0.001),
+                exit_gradient=exit_gradient,
+            )
         )
-    )
-    assert trained.history[-1]["loss"] < 0.7 * trained.history[0]["loss"]
-    assert trained.history[-1]["validation_accuracy"] > 0.8
+        history = trained[exit_gradient].history
+        assert history[-1]["loss"] < 0.7 * history[0]["loss"]
+        assert history[-1]["validation_accuracy"] > 0.8
+    assert trained[0.0].weights != trained[1.0].weights
 
 
 @pytest.mark.usefixtures("few_steps_a_block")
@@ -160,6 +165,17 @@ EVERYTHING = DistillParams(
 )
 
 
+def test_a_schedule_takes_what_all_trainings_share_from_the_params():
+    params = load_params(Path(__file__).parents[2] / "params.yaml")
+    sgd = OptimizerParams(name="sgd", momentum=0.8, weight_decay=0.01)
+    train = params.train.model_copy(update={"optimizer": sgd, "exit_gradient": 0.3})
+    made = schedule_of(
+        params.model_copy(update={"train": train}), epochs=2, learning_rate=0.1, seed=4
+    )
+    assert (made.optimizer, made.exit_gradient) == (sgd, 0.3)
+    assert (made.epochs, made.learning_rate, made.seed) == (2, 0.1, 4)
+
+
 @pytest.mark.usefixtures("few_steps_a_block")
 class TestResuming:
     """A run that was interrupted ends like one that never was."""
@@ -169,13 +185,23 @@ class TestResuming:
         self,
         everything: bool,
         run: Run,
+        schedule: Schedule,
         hinting: TrainingExamples,
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
     ):
         if everything:
-            run = partial(run, examples=hinting, objective=DistillationObjective(EVERYTHING))
+            run = partial(
+                run,
+                examples=hinting,
+                objective=DistillationObjective(EVERYTHING),
+                schedule=dataclasses.replace(
+                    schedule,
+                    optimizer=OptimizerParams(name="sgd", weight_decay=0.01),
+                    exit_gradient=0.3,
+                ),
+            )
         straight = run(checkpoint=Checkpoint(tmp_path / "straight.npz", settings=[]))
         blocks = TrainingExamples.blocks
 
