@@ -25,8 +25,9 @@ def softmax(logits: npt.ArrayLike, temperature: npt.ArrayLike = 1.0) -> Floats:
         temperature: > 0, a number or an array that broadcasts to the leading axes of `logits`
             (one for each exit, [K], with logits [N, K, classes]).
     """
-    exponentials = np.exp(_below_largest(logits, temperature))
-    probabilities: Floats = exponentials / exponentials.sum(axis=-1, keepdims=True)
+    probabilities = _below_largest(logits, temperature)
+    np.exp(probabilities, out=probabilities)
+    probabilities /= probabilities.sum(axis=-1, keepdims=True)
     return probabilities
 
 
@@ -84,7 +85,12 @@ SCORES: dict[str, Score] = {
 
 
 def _below_largest(logits: npt.ArrayLike, temperature: npt.ArrayLike) -> Floats:
-    """Logits over temperature, less the largest of them: 0 and below."""
-    scaled = np.asarray(logits, np.float64) / np.asarray(temperature, np.float64)[..., None]
-    below: Floats = scaled - scaled.max(axis=-1, keepdims=True)
-    return below
+    """Logits over temperature, less the largest of them: 0 and below; an array of its own."""
+    scaled = np.array(logits, np.float64)
+    # Microseconds count on a device: in place, and one temperature needs no array.
+    if isinstance(temperature, float):
+        scaled /= temperature
+    else:
+        scaled = scaled / np.asarray(temperature, np.float64)[..., None]
+    scaled -= scaled.max(axis=-1, keepdims=True)
+    return scaled
