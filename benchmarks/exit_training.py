@@ -159,9 +159,9 @@ def _time_in_turn(judged: dict[str, dict[int, dict[str, Any]]], runs: int) -> No
                     elapsed = _time(model, images[run % len(images)])
                     if run >= 0:
                         seconds[name][run] = elapsed
-            every = np.stack(list(seconds.values()))
             # Pictures at which the machine did something else are left out of all arms.
-            kept = np.median(every, axis=0) <= np.quantile(np.median(every, axis=0), 0.99)
+            typical = np.median(list(seconds.values()), axis=0)
+            kept = typical <= np.quantile(typical, 0.99)
             for name, each in seconds.items():
                 judged[name][seed][number_format]["mean_ms"] = 1e3 * float(each[kept].mean())
     for seeds in judged.values():

@@ -79,8 +79,10 @@ class MultiExitModel:
         features = [self._output_of(self.blocks.get(name, name)) for name in names]
         *early, last = self.network.outputs
         if exit_gradient == 1.0 or not early:
+            if not names:
+                return TappedModel(self.network, self.num_exits)
             whole = keras.Model(self.network.inputs, [*early, last, *features])
-            return TappedModel(whole if names else self.network, self.num_exits)
+            return TappedModel(whole, self.num_exits)
         looked_at = [self._output_of(taps[0]) for taps in self.taps]
         heads = [keras.Model(*pair) for pair in zip(looked_at, early, strict=True)]
         trunk = keras.Model(self.network.inputs, [*looked_at, last, *features])
