@@ -77,10 +77,12 @@ class Scheduler:
     def _start_what_can(self, threads: ThreadPoolExecutor) -> None:
         for node in list(self._waiting):
             if all(need in self._outcomes for need in node.needs) and self._fits(node):
-                self._waiting.remove(node)
                 # the context carries the flow that a reporter may run in
                 context = contextvars.copy_context()
-                self._running[threads.submit(context.run, self._perform, node)] = node
+                with uninterrupted():  # a stage that has started must be waited for
+                    future = threads.submit(context.run, self._perform, node)
+                    self._running[future] = node
+                    self._waiting.remove(node)
 
     def _fits(self, node: StageNode) -> bool:
         if node.name in self._unchanged:

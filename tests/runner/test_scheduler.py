@@ -4,6 +4,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -292,6 +293,28 @@ def test_an_interruption_waits_for_what_runs_and_leaves_out_the_rest(logs: Path,
     assert states(reporter.outcomes) == dict.fromkeys(graph.nodes, State.CANCELLED)
     assert sorted(reporter.performed) == ["a", "b"]
     assert sorted(reporter.left_out) == ["after-a", "c"]
+
+
+def test_a_stage_that_was_just_started_when_the_interruption_came_is_waited_for(
+    logs: Path, monkeypatch: pytest.MonkeyPatch
+):
+    class Interrupting(ThreadPoolExecutor):
+        def submit(self, *arguments: Any, **named: Any) -> Any:
+            future = super().submit(*arguments, **named)
+            interrupt()
+            return future
+
+    def work(name: str, is_cancelled: Callable[[], bool]) -> State:
+        while not is_cancelled():
+            time.sleep(0.005)
+        return State.CANCELLED
+
+    monkeypatch.setattr("kdtasks.runner.scheduler.ThreadPoolExecutor", Interrupting)
+    schedule, reporter = scheduler(FakeEngine(StageGraph.of(chain("a", "b")), work), logs)
+    with pytest.raises(KeyboardInterrupt):
+        schedule.run()
+    assert reporter.performed == ["a"]
+    assert list(reporter.left_out) == ["b"]
 
 
 def test_an_error_in_the_run_itself_is_told_as_a_stop(logs: Path, monkeypatch: pytest.MonkeyPatch):
