@@ -36,6 +36,7 @@ def main(params: Params, seed: str) -> None:
         ),
         architecture=params.student.model,
         exits=params.student.exits,
+        heads=params.student.heads,
         schedule=schedule_of(
             params,
             epochs=params.distill.epochs,

@@ -35,6 +35,7 @@ def main(params: Params, seed: str) -> None:
         ),
         architecture=params.student.model,
         exits=params.student.exits,
+        heads=params.student.heads,
         schedule=schedule_of(
             params,
             epochs=params.distill.epochs,

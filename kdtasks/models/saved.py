@@ -10,19 +10,25 @@ from kdtasks.atomic import atomic_folder, read_json, write_json
 from kdtasks.errors import ModelError
 from kdtasks.models.multi_exit import MultiExitModel
 from kdtasks.models.zoo import build
-from kdtasks.params.architecture import Architecture
+from kdtasks.params.architecture import Architecture, HeadParams, Heads
 
 _WEIGHTS = "model.weights.h5"
 _DESCRIPTION = "model.json"
 
 
 def save_model(
-    folder: Path, model: MultiExitModel, *, architecture: Architecture, exits: Sequence[str]
+    folder: Path,
+    model: MultiExitModel,
+    *,
+    architecture: Architecture,
+    exits: Sequence[str],
+    heads: Heads | None = None,
 ) -> None:
     """Write `model.weights.h5` and `model.json`; the same weights give the same bytes."""
     description = {
         "architecture": architecture.model_dump(mode="json"),
         "exits": list(exits),
+        "heads": {name: head.model_dump(mode="json") for name, head in (heads or {}).items()},
         "input_shape": list(model.input_shape),
         "num_classes": int(model.network.outputs[-1].shape[-1]),
         "parameters": model.count_parameters(),
@@ -50,6 +56,7 @@ def load_model(folder: Path) -> MultiExitModel:
             input_shape=(height, width, channels),
             num_classes=description["num_classes"],
             exits=description["exits"],
+            heads=TypeAdapter(dict[str, HeadParams]).validate_python(description.get("heads", {})),
         )
     with _reading(folder / _WEIGHTS) as path:
         model.network.load_weights(path)

@@ -7,22 +7,26 @@ from typing import Any
 from kdtasks.backend import Tensor, keras
 from kdtasks.errors import ModelError
 from kdtasks.models.alexnet import alexnet
-from kdtasks.models.backbone import Backbone
+from kdtasks.models.backbone import Backbone, convolution
 from kdtasks.models.cnn import cnn
 from kdtasks.models.multi_exit import MultiExitModel
-from kdtasks.models.resnet8 import resnet8
+from kdtasks.models.resnet import resnet, resnet8
 from kdtasks.models.unet import unet
-from kdtasks.params.architecture import Architecture, UNetParams, check_exits
+from kdtasks.params.architecture import (
+    Architecture,
+    HeadParams,
+    Heads,
+    UNetParams,
+    check_exits,
+)
 
 BACKBONES: dict[str, Callable[[Tensor, Any], Backbone]] = {
     "cnn": cnn,
     "resnet8": resnet8,
+    "resnet": resnet,
     "alexnet": alexnet,
     "unet": unet,
 }
-
-# Side of the grid that an early exit sees: coarse enough to be cheap, fine enough to tell shapes.
-_EXIT_GRID = 4
 
 
 def build(
@@ -31,6 +35,7 @@ def build(
     input_shape: tuple[int, int, int],
     num_classes: int,
     exits: Sequence[str] = (),
+    heads: Heads | None = None,
 ) -> MultiExitModel:
     """Build a network that takes raw pixels 0…255 and puts out logits.
 
@@ -39,6 +44,7 @@ def build(
         input_shape: height, width, channels.
         num_classes: logits of every exit.
         exits: taps after which an early exit is attached, in the network's order.
+        heads: what exits of a classifier do with the features; without an entry, the default.
 
     Raises:
         ModelError: an exit names no tap, stands twice or out of order, or the picture's size does
@@ -60,7 +66,9 @@ def build(
         outputs.append(
             _pixel_head(tensor, num_classes, input_shape[0], name)
             if dense
-            else _picture_head(tensor, num_classes, name)
+            else _picture_head(
+                tensor, num_classes, name, (heads or {}).get(exit_name, HeadParams())
+            )
         )
     last = f"exit_{len(exits)}"
     outputs.append(
@@ -76,10 +84,12 @@ def build(
     return MultiExitModel(network=network, taps=taps, blocks=blocks)
 
 
-def _picture_head(tensor: Tensor, num_classes: int, name: str) -> Tensor:
-    """Average to a coarse grid, then one dense layer: a linear look at the features."""
+def _picture_head(tensor: Tensor, num_classes: int, name: str, params: HeadParams) -> Tensor:
+    """Convolve where params say, average to a coarse grid, then one dense layer."""
+    if params.filters:
+        tensor = convolution(tensor, name=name, filters=params.filters, strides=2)
     height, width = tensor.shape[1:3]
-    pool = (math.ceil(height / _EXIT_GRID), math.ceil(width / _EXIT_GRID))
+    pool = (math.ceil(height / params.grid), math.ceil(width / params.grid))
     tensor = keras.layers.AveragePooling2D(pool, padding="same", name=f"{name}_pool")(tensor)
     tensor = keras.layers.Flatten(name=f"{name}_flatten")(tensor)
     return keras.layers.Dense(num_classes, name=f"{name}_logits")(tensor)

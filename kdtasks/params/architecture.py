@@ -1,9 +1,9 @@
 """Params of the networks of the zoo: one frozen class an architecture, told apart by `name`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from kdtasks.errors import did_you_mean
 from kdtasks.params.section import Count, Counts, Section
@@ -45,6 +45,29 @@ class ResNet8Params(Section):
     width: Annotated[float, Field(gt=0.0)] = Field(default=1.0, description="multiplies filters")
 
 
+class ResNetParams(Section):
+    """A residual network: a convolution, then blocks of two; each block normalised and added up."""
+
+    name: Literal["resnet"]
+    stem: Count = Field(default=16, description="filters of the first convolution")
+    filters: Counts = Field(
+        min_length=1, description="filters of each block; a block is named `block_1`, `block_2` …"
+    )
+    strides: Counts = Field(
+        min_length=1,
+        description="by how much each block makes height and width smaller; as many as `filters`",
+    )
+
+    @model_validator(mode="after")
+    def _one_stride_a_block(self) -> "ResNetParams":
+        if len(self.strides) != len(self.filters):
+            raise ValueError(
+                f"got {len(self.filters)} filters and {len(self.strides)} strides; give one of "
+                "each for every block"
+            )
+        return self
+
+
 class AlexNetParams(Section):
     """AlexNet for 32×32 pictures: five convolutions and two dense layers."""
 
@@ -67,8 +90,25 @@ class UNetParams(Section):
 
 
 Architecture = Annotated[
-    CnnParams | ResNet8Params | AlexNetParams | UNetParams, Field(discriminator="name")
+    CnnParams | ResNet8Params | ResNetParams | AlexNetParams | UNetParams,
+    Field(discriminator="name"),
 ]
+
+
+class HeadParams(Section):
+    """What an early exit of a classifier does with the features it looks at."""
+
+    filters: Count | None = Field(
+        default=None,
+        description="filters of a 3×3 convolution that halves height and width first; null for "
+        "none",
+    )
+    grid: Count = Field(
+        default=4, description="side of the grid that the features are averaged to, at most theirs"
+    )
+
+
+Heads = Mapping[str, HeadParams]
 
 
 def taps_of(architecture: "Architecture") -> list[str]:
@@ -77,6 +117,9 @@ def taps_of(architecture: "Architecture") -> list[str]:
         return [f"block_{number}" for number in range(1, len(architecture.filters) + 1)]
     if isinstance(architecture, ResNet8Params):
         return ["stem", "block_1", "block_2", "block_3"]
+    if isinstance(architecture, ResNetParams):
+        blocks = range(1, len(architecture.filters) + 1)
+        return ["stem", *(f"block_{number}" for number in blocks)]
     if isinstance(architecture, AlexNetParams):
         return [f"block_{number}" for number in range(1, 6)]
     return [f"up_{number}" for number in range(1, len(architecture.filters))]

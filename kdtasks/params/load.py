@@ -83,6 +83,12 @@ class Params(Section):
                 f"student.exits is {list(self.student.exits)}; masks are answered by the whole "
                 "network, set it to []"
             )
+        for name in self.student.heads:
+            if name not in self.student.exits:
+                raise ValueError(
+                    f"student.heads describes an exit after {name!r}, student.exits is "
+                    f"{list(self.student.exits)}; add it there or take it out of heads"
+                )
         self._check_distillation()
         return self
 

@@ -88,9 +88,10 @@ def _inner_section(annotation: Any) -> type[BaseModel] | None:
 
 
 def _optional_section(annotation: Any) -> type[BaseModel] | None:
-    """The section that a key may hold in another's place, or that each item of a list is."""
+    """The section that a key may hold in another's place, or that each item or value is."""
     annotation, _ = unwrap(annotation)
-    choices = get_args(annotation) if get_origin(annotation) is tuple else members(annotation)
+    is_collection = get_origin(annotation) in (tuple, dict)
+    choices = get_args(annotation) if is_collection else members(annotation)
     found = [unwrap(choice)[0] for choice in choices]
     sections = [choice for choice in found if is_section(choice) and not tags((choice,))]
     return sections[0] if len(sections) == 1 and len(choices) > 1 else None

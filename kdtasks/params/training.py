@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from kdtasks.params.architecture import Architecture
+from kdtasks.params.architecture import Architecture, HeadParams
 from kdtasks.params.section import Count, Index, Names, Positive, Section
 
 Weight = Annotated[float, Field(ge=0.0)]
@@ -187,6 +187,11 @@ class StudentParams(Section):
         default=(),
         description="blocks of the network after which an early exit is attached, in order; the "
         "last exit is always there",
+    )
+    heads: dict[str, HeadParams] = Field(
+        default={},
+        description="for blocks among `exits`: what their exit does with the features, as in "
+        "`{block_1: {filters: 32, grid: 2}}`",
     )
     backbone_first: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         default=0.0,

@@ -12,7 +12,7 @@ from kdtasks.models.multi_exit import MultiExitModel
 from kdtasks.models.saved import save_model
 from kdtasks.models.zoo import build
 from kdtasks.params import Params
-from kdtasks.params.architecture import Architecture
+from kdtasks.params.architecture import Architecture, Heads
 from kdtasks.reproducibility import seed_everything
 from kdtasks.training.checkpoint import Checkpoint, files_hash
 from kdtasks.training.examples import Examples
@@ -37,6 +37,7 @@ class Trained:
     checkpoint: Checkpoint
     architecture: Architecture
     exits: tuple[str, ...]
+    heads: Heads
     schedule: Schedule
 
 
@@ -51,6 +52,7 @@ def run_training(
     exits: Sequence[str],
     schedule: Schedule,
     inputs: Sequence[Path],
+    heads: Heads | None = None,
 ) -> Trained:
     """Train a network of the zoo; nothing is written but its checkpoint.
 
@@ -60,6 +62,7 @@ def run_training(
         name: `teacher`, `student/0`, `distill/0` …: the name of the outputs.
         examples: what it trains on.
         exits: blocks that carry an early exit.
+        heads: what their exits do with the features, where it is not the default.
         inputs: files that the run depends on; their content is part of the checkpoint's identity.
     """
     seed_everything(schedule.seed)
@@ -68,6 +71,7 @@ def run_training(
         input_shape=dataset.image_shape,
         num_classes=dataset.num_classes,
         exits=exits,
+        heads=heads,
     )
     print(
         f"{name}: {architecture.name}, {model.count_parameters():,} parameters, "
@@ -86,7 +90,7 @@ def run_training(
         checkpoint=checkpoint,
         ignore_label=dataset.ignore_label,
     )
-    return Trained(model, history, checkpoint, architecture, tuple(exits), schedule)
+    return Trained(model, history, checkpoint, architecture, tuple(exits), heads or {}, schedule)
 
 
 def write_trained(name: str, trained: Trained, dataset: PreparedDataset) -> None:
@@ -113,7 +117,13 @@ def write_trained(name: str, trained: Trained, dataset: PreparedDataset) -> None
 
 def save_network(folder: Path, trained: Trained) -> None:
     """Write the network alone."""
-    save_model(folder, trained.model, architecture=trained.architecture, exits=trained.exits)
+    save_model(
+        folder,
+        trained.model,
+        architecture=trained.architecture,
+        exits=trained.exits,
+        heads=trained.heads,
+    )
 
 
 def schedule_of(

@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kdtasks.params.architecture import AlexNetParams, CnnParams, ResNet8Params, UNetParams
+from kdtasks.params.architecture import (
+    AlexNetParams,
+    CnnParams,
+    HeadParams,
+    ResNet8Params,
+    ResNetParams,
+    UNetParams,
+)
 
 # Name to architecture, input shape and exits.
 ZOO: dict[str, tuple[Any, tuple[int, int, int], tuple[str, ...]]] = {
@@ -29,10 +36,16 @@ ZOO: dict[str, tuple[Any, tuple[int, int, int], tuple[str, ...]]] = {
         ("block_1",),
     ),
     "resnet8": (ResNet8Params(name="resnet8", width=0.25), (16, 16, 3), ("stem", "block_2")),
+    "resnet": (
+        ResNetParams(name="resnet", stem=4, filters=(6, 6, 8), strides=(2, 1, 2)),
+        (16, 16, 3),
+        ("block_1", "block_2"),
+    ),
     "alexnet": (AlexNetParams(name="alexnet", width=0.1), (16, 16, 3), ("block_1", "block_4")),
     "unet": (UNetParams(name="unet", filters=(4, 6, 8)), (16, 16, 3), ("up_1",)),
     "unet_plain": (UNetParams(name="unet", filters=(2, 4, 8)), (16, 16, 3), ()),
 }
+HEADS = {"resnet": {"block_1": HeadParams(filters=5, grid=2)}}
 CLASSES = 4
 
 
@@ -72,7 +85,13 @@ def build_network(randomise: Callable[..., None]) -> Callable[[str], Any]:
             model = _composite()
         else:
             architecture, shape, exits = ZOO[name]
-            model = build(architecture, input_shape=shape, num_classes=CLASSES, exits=exits)
+            model = build(
+                architecture,
+                input_shape=shape,
+                num_classes=CLASSES,
+                exits=exits,
+                heads=HEADS.get(name),
+            )
         randomise(model, seed=3)
         return model
 

@@ -7,7 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from kdtasks.params.architecture import AlexNetParams, CnnParams, ResNet8Params, UNetParams
+from kdtasks.params.architecture import (
+    AlexNetParams,
+    CnnParams,
+    HeadParams,
+    ResNet8Params,
+    ResNetParams,
+    UNetParams,
+)
 
 # Name to architecture, input shape and exits.
 ZOO: dict[str, tuple[Any, tuple[int, int, int], tuple[str, ...]]] = {
@@ -19,9 +26,15 @@ ZOO: dict[str, tuple[Any, tuple[int, int, int], tuple[str, ...]]] = {
         ("block_1", "block_2"),
     ),
     "resnet8": (ResNet8Params(name="resnet8", width=0.25), (16, 16, 3), ("block_2",)),
+    "resnet": (
+        ResNetParams(name="resnet", stem=4, filters=(6, 6, 8), strides=(2, 1, 2)),
+        (16, 16, 3),
+        ("block_1", "block_2"),
+    ),
     "alexnet": (AlexNetParams(name="alexnet", width=0.1), (32, 32, 3), ("block_1",)),
     "unet": (UNetParams(name="unet", filters=(4, 6, 8)), (16, 16, 3), ("up_1",)),
 }
+HEADS = {"resnet": {"block_1": HeadParams(filters=5, grid=2)}}
 
 
 class Trained(NamedTuple):
@@ -41,7 +54,13 @@ def network(randomise: Callable[..., None]) -> Callable[[str], Any]:
     @cache
     def make(name: str) -> Any:
         architecture, shape, exits = ZOO[name]
-        model = build(architecture, input_shape=shape, num_classes=4, exits=exits)
+        model = build(
+            architecture,
+            input_shape=shape,
+            num_classes=4,
+            exits=exits,
+            heads=HEADS.get(name),
+        )
         randomise(model, seed=0)
         return model
 

@@ -13,7 +13,13 @@ from kdtasks.edge.segments import Segments
 from kdtasks.errors import ExportError
 from kdtasks.export.inspection import signature_types
 
-ARCHITECTURES = ["cnn", "resnet8", "alexnet", pytest.param("unet", marks=pytest.mark.slow)]
+ARCHITECTURES = [
+    "cnn",
+    "resnet8",
+    "resnet",
+    "alexnet",
+    pytest.param("unet", marks=pytest.mark.slow),
+]
 
 
 def keras_logits(model, images):

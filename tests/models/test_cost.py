@@ -13,7 +13,9 @@ from kdtasks.params.architecture import (
     AlexNetParams,
     Architecture,
     CnnParams,
+    HeadParams,
     ResNet8Params,
+    ResNetParams,
     UNetParams,
 )
 
@@ -73,6 +75,16 @@ HAND_WORKED: dict[str, tuple[Architecture, tuple[int, int, int], int, int, int]]
     # 64→10: 650, 640. MLPerf Tiny's 78,666 has the 240 biases that batch normalisation makes
     # superfluous.
     "resnet8": (ResNet8Params(name="resnet8"), (32, 32, 3), 10, 78_426, 12_501_632),
+    # Stem as above. Block 1 on 16×16: 16→32 4,608+128, 1,179,648; 32→32 9,216+128, 2,359,296;
+    # shortcut 544, 131,072. Block 2, twice 32→32: 2·9,344, 2·2,359,296. Block 3 on 8×8: 32→48
+    # 13,824+192, 884,736; 48→48 20,736+192, 1,327,104; shortcut 1,584, 98,304. 48→10: 490, 480.
+    "resnet": (
+        ResNetParams(name="resnet", stem=16, filters=(32, 32, 48), strides=(2, 1, 2)),
+        (32, 32, 3),
+        10,
+        70_826,
+        11_141_600,
+    ),
     # 5×5 3→32 on 32×32: 2,400+128, 2,457,600; 5×5 32→64 on 16×16: 51,200+256, 13,107,200; on 8×8
     # 64→96 55,296+384, 3,538,944; 96→96 82,944+384, 5,308,416; 96→64 55,296+256, 3,538,944;
     # 4·4·64 = 1,024→256 262,400, 262,144; 256→256 65,792, 65,536; 256→10 2,570, 2,560.
@@ -95,6 +107,18 @@ def test_parameters_and_macs(case: str):
     model = build(architecture, input_shape=input_shape, num_classes=num_classes)
     assert model.count_parameters() == parameters
     assert model.macs() == [macs]
+
+
+def test_a_convolution_in_a_head_counts():
+    model = build(
+        ResNetParams(name="resnet", stem=16, filters=(32, 32, 48), strides=(2, 1, 2)),
+        input_shape=(32, 32, 3),
+        num_classes=10,
+        exits=("block_1",),
+        heads={"block_1": HeadParams(filters=32, grid=2)},
+    )
+    # 32→32 from 16×16 to 8×8: 589,824; 2·2·32→10: 1,280; stem and block 1: 4,112,384.
+    assert model.macs() == [4_112_384 + 591_104, 11_141_600 + 591_104]
 
 
 def test_macs_of_exits_include_the_heads_before_them():

@@ -13,7 +13,13 @@ from kdtasks.errors import ModelError
 from kdtasks.models.multi_exit import MultiExitModel
 from kdtasks.models.saved import load_model, save_model
 from kdtasks.models.zoo import build
-from kdtasks.params.architecture import Architecture, CnnParams, ResNet8Params, UNetParams
+from kdtasks.params.architecture import (
+    Architecture,
+    CnnParams,
+    HeadParams,
+    ResNet8Params,
+    UNetParams,
+)
 
 Run = Callable[[MultiExitModel, np.ndarray], list[np.ndarray]]
 Randomize = Callable[[MultiExitModel], MultiExitModel]
@@ -84,11 +90,21 @@ def test_the_description_says_what_is_there(tmp_path: Path, save: Save):
     assert description == {
         "architecture": CNN.model_dump(mode="json"),
         "exits": ["block_1"],
+        "heads": {},
         "input_shape": [8, 8, 1],
         "num_classes": 3,
         "parameters": model.count_parameters(),
         "macs": model.macs(),
     }
+
+
+def test_heads_are_kept(tmp_path: Path):
+    exits, heads = ("block_1",), {"block_1": HeadParams(filters=3, grid=2)}
+    model = build(CNN, input_shape=(8, 8, 1), num_classes=3, exits=exits, heads=heads)
+    save_model(tmp_path / "model", model, architecture=CNN, exits=exits, heads=heads)
+    loaded = load_model(tmp_path / "model")
+    assert loaded.network.get_layer("exit_0_conv").filters == 3
+    assert loaded.macs() == model.macs()
 
 
 def test_the_same_weights_are_the_same_bytes(tmp_path: Path, save: Save):

@@ -11,7 +11,9 @@ from kdtasks.params.architecture import (
     AlexNetParams,
     Architecture,
     CnnParams,
+    HeadParams,
     ResNet8Params,
+    ResNetParams,
     UNetParams,
 )
 
@@ -26,12 +28,16 @@ ZOO: list[tuple[Architecture, tuple[str, ...]]] = [
     ),
     (ResNet8Params(name="resnet8", width=0.25), ("stem", "block_1", "block_2", "block_3")),
     (
+        ResNetParams(name="resnet", stem=3, filters=(4, 4, 6, 6), strides=(1, 1, 2, 1)),
+        ("stem", "block_1", "block_2", "block_3", "block_4"),
+    ),
+    (
         AlexNetParams(name="alexnet", width=0.1),
         ("block_1", "block_2", "block_3", "block_4", "block_5"),
     ),
     (UNetParams(name="unet", filters=(2, 3, 4, 5), dropout=0.1), ("up_1", "up_2", "up_3")),
 ]
-NAMES = ["cnn", "cnn_strides", "resnet8", "alexnet", "unet"]
+NAMES = ["cnn", "cnn_strides", "resnet8", "resnet", "alexnet", "unet"]
 
 
 @pytest.mark.parametrize(("architecture", "taps"), ZOO, ids=NAMES)
@@ -101,6 +107,35 @@ def test_a_picture_need_not_be_square_for_a_unet():
 def test_exits_that_cannot_be_are_refused(exits: tuple[str, ...], message: str):
     with pytest.raises(ModelError, match=re.escape(message)):
         build(CNN, input_shape=(8, 8, 1), num_classes=2, exits=exits)
+
+
+def test_a_block_that_changes_nothing_in_shape_adds_its_input_as_it_is():
+    model = build(ZOO[3][0], input_shape=(16, 16, 3), num_classes=7)
+    shortcuts = [layer.name for layer in model.network.layers if "shortcut" in layer.name]
+    assert shortcuts == ["block_1_shortcut_conv", "block_3_shortcut_conv"]
+
+
+def test_a_head_convolves_and_averages_as_told():
+    model = build(
+        CNN,
+        input_shape=(16, 16, 3),
+        num_classes=7,
+        exits=("block_1", "block_2"),
+        heads={"block_1": HeadParams(filters=5, grid=2)},
+    )
+    layers = {layer.name: layer for layer in model.network.layers}
+    assert layers["exit_0_conv"].output_shape == (None, 4, 4, 5)  # of 8×8 features
+    assert layers["exit_0_pool"].output_shape == (None, 2, 2, 5)
+    assert layers["exit_1_pool"].output_shape == (None, 4, 4, 6)
+    assert "exit_1_conv" not in layers
+    assert layers["exit_0_logits"].kernel.shape == (2 * 2 * 5, 7)
+
+
+@pytest.mark.parametrize(("grid", "side"), [(1, 1), (2, 2), (4, 4), (9, 4)])
+def test_a_grid_is_at_most_as_fine_as_the_features(grid: int, side: int):
+    heads = {"block_1": HeadParams(grid=grid)}
+    model = build(CNN, input_shape=(8, 8, 1), num_classes=2, exits=("block_1",), heads=heads)
+    assert model.network.get_layer("exit_0_pool").output_shape[1] == side
 
 
 def test_a_name_like_no_other_gets_no_hint():

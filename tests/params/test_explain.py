@@ -118,7 +118,7 @@ CASES = [
     (
         "student.model.name",
         "alexnt",
-        'student.model.name: got "alexnt"; allowed: cnn, resnet8, alexnet, unet; '
+        'student.model.name: got "alexnt"; allowed: cnn, resnet8, resnet, alexnet, unet; '
         "did you mean 'alexnet'?",
     ),
 ]

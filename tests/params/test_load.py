@@ -216,6 +216,21 @@ def test_what_masks_cannot_have_is_refused(key: str, value: Any, message: str):
         parse_params(content)
 
 
+def test_a_head_without_its_exit_is_refused(changed: Callable[..., dict[str, Any]]):
+    content = changed("student.heads", {"stem": {"grid": 2}})
+    message = r"student\.heads describes an exit after 'stem', student\.exits is .*; add it there"
+    with pytest.raises(ParamsError, match=message):
+        parse_params(content)
+
+
+def test_blocks_and_strides_must_be_as_many(changed: Callable[..., dict[str, Any]]):
+    network = {"name": "resnet", "stem": 4, "filters": [4, 8], "strides": [1]}
+    content = changed("student.model", network)
+    message = r"student\.model.*: got 2 filters and 1 strides; give one of each for every block"
+    with pytest.raises(ParamsError, match=message):
+        parse_params(content)
+
+
 def test_an_online_teacher_stores_no_classes(changed: Callable[..., dict[str, Any]]):
     content = changed("targets.mode", "online")
     content["targets"]["top_classes"] = 2
