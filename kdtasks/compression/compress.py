@@ -54,20 +54,23 @@ def compress(
     Raises:
         CompressionError, ExportError: a pass or the number format cannot serve this model.
     """
-    passes, number_format = check_variant(variant)
+    parts = check_variant(variant)
     convert_variant = functools.partial(
         convert,
-        number_format=number_format,
+        number_format=parts.number_format,
         representative=representative,
         raw_pixels=params.input == "uint8",
+        space_to_depth=params.space_to_depth.max_channels
+        if "space_to_depth" in parts.passes
+        else None,
     )
-    for name in passes:
+    for name in parts.trainings:
         settings = {"convert": convert_variant} if name == "filters" else {}
         model = _PASSES[name](model, getattr(params, name), fine_tuning, **settings)
         # qat's statistics are those of the rounded network, which is what the file is.
         if name != "qat":
             recalibrate(model, fine_tuning.examples)
-    if "magnitude" in passes:
+    if "magnitude" in parts.trainings:
         check_zeros(model, params.magnitude)
     return convert_variant(model), model
 
@@ -116,7 +119,6 @@ def write_variant(
         "base_seed": base_seed,
         "parameters": model.count_parameters(),
         "nonzero_parameters": int(sum(np.count_nonzero(weight) for weight in weights)),
-        "macs": model.macs(),
     }
     write_json(metrics, figures)
     told = "; ".join(

@@ -6,7 +6,10 @@ from kdtasks.errors import did_you_mean
 
 # In the order in which they may be chained: each keeps what those before it made of the network,
 # and none could keep its own from those after it.
-PASSES = ("filters", "magnitude", "cluster", "qat")
+TRAININGS = ("filters", "magnitude", "cluster", "qat")
+# Those that change how the file computes, and no weight.
+REWRITINGS = ("space_to_depth",)
+PASSES = TRAININGS + REWRITINGS
 FORMATS = ("float32", "float16", "dynamic_int8", "int8", "int16x8")
 
 
@@ -15,6 +18,11 @@ class Variant(NamedTuple):
 
     passes: tuple[str, ...]
     number_format: str
+
+    @property
+    def trainings(self) -> tuple[str, ...]:
+        """The passes that train the network, in their order."""
+        return tuple(name for name in self.passes if name in TRAININGS)
 
 
 def check_variant(name: str) -> Variant:
@@ -46,5 +54,10 @@ def check_variant(name: str) -> Variant:
         raise ValueError(
             f"compress.variants: {name!r} trains for int8 and ends in {number_format}; "
             "a variant with qat must end in int8"
+        )
+    if "space_to_depth" in passes and number_format not in ("int8", "dynamic_int8"):
+        raise ValueError(
+            f"compress.variants: {name!r} fills up kernels of int8 and ends in {number_format}; "
+            "a variant with space_to_depth must end in int8 or dynamic_int8"
         )
     return Variant(tuple(passes), number_format)

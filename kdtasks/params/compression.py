@@ -108,6 +108,19 @@ class QatParams(Section):
     epochs: Count = Field(default=4, description="epochs of training with int8 imitated")
 
 
+class SpaceToDepthParams(Section):
+    """Convolutions over few channels work on blocks of 2×2 pixels, so that int8 kernels are full.
+
+    What the file computes stays. It is faster where a processor has matrix units (AMX), and larger.
+    """
+
+    max_channels: Count = Field(
+        default=4,
+        description="convolutions over more channels stay as they are; 4: the first one only. "
+        "Each that is rewritten has about 4 to 16 times the weights, most of them zero",
+    )
+
+
 class TargetParams(Section):
     """What `kdtasks target` looks for: the cheapest variant within all of these limits.
 
@@ -140,14 +153,17 @@ class CompressParams(Section):
 
     variants: Names = Field(
         min_length=1,
-        description="each a chain of passes (`filters`, `magnitude`, `cluster`, `qat`, in this "
-        "order) and a number format (`float32`, `float16`, `dynamic_int8`, `int8`, `int16x8`), "
-        "joined by `+`: `filters+int8`",
+        description="each a chain of passes (`filters`, `magnitude`, `cluster`, `qat`, "
+        "`space_to_depth`, in this order) and a number format (`float32`, `float16`, "
+        "`dynamic_int8`, `int8`, `int16x8`), joined by `+`: `filters+int8`",
     )
     magnitude: MagnitudeParams = Field(default=MagnitudeParams(), description="pass `magnitude`")
     filters: FiltersParams = Field(default=FiltersParams(), description="pass `filters`")
     cluster: ClusterParams = Field(default=ClusterParams(), description="pass `cluster`")
     qat: QatParams = Field(default=QatParams(), description="pass `qat`")
+    space_to_depth: SpaceToDepthParams = Field(
+        default=SpaceToDepthParams(), description="pass `space_to_depth`"
+    )
     target: TargetParams = Field(default=TargetParams(), description="limits of `kdtasks target`")
     learning_rate: Positive = Field(
         default=5e-4, description="first learning rate of every fine-tuning"

@@ -40,8 +40,8 @@ def make_ladder(limits: TargetParams, compress: CompressParams) -> list[Rung]:
     gzipped = limits.max_gzip_kb is not None
 
     def rung(variant: str, *, note: str = "", settings: Any = None, **fields: Any) -> Rung:
-        passes = check_variant(variant).passes
-        epochs = sum(getattr(compress, name).epochs for name in passes)
+        trainings = check_variant(variant).trainings
+        epochs = sum(getattr(compress, name).epochs for name in trainings)
         return Rung(f"{variant}{note}", variant, settings or {}, epochs, **fields)
 
     sizes = frozenset({"max_size_kb", "max_gzip_kb", "max_latency_ms"})
@@ -50,6 +50,11 @@ def make_ladder(limits: TargetParams, compress: CompressParams) -> list[Rung]:
         rung("float16", like="float32", may_change=sizes),
         rung("dynamic_int8", like="float32", may_change=sizes),
         rung("int8", like="float32", may_change=sizes),
+        *(
+            [rung("space_to_depth+int8", like="int8", may_change=sizes)]
+            if limits.max_latency_ms is not None
+            else []
+        ),
         rung("int16x8", like="int8", may_change=frozenset({"max_latency_ms"})),
         rung("qat+int8", like="int8"),
     ]

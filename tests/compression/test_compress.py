@@ -26,6 +26,7 @@ VARIANTS = {
     "dynamic_int8": 0.05,
     "int8": 0.1,
     "int16x8": 0.05,
+    "space_to_depth+int8": 0.1,
     "magnitude+int8": 0.1,
     "qat+int8": 0.1,
     "cluster+float32": 1e-5,

@@ -12,6 +12,7 @@ from kdtasks.compression.variants import FORMATS, PASSES, Variant, check_variant
     [
         ("float32", (), "float32"),
         ("magnitude+int8", ("magnitude",), "int8"),
+        ("filters+space_to_depth+int8", ("filters", "space_to_depth"), "int8"),
         ("filters+magnitude+float16", ("filters", "magnitude"), "float16"),
     ],
 )
@@ -23,6 +24,8 @@ def test_every_choice_of_passes_with_every_format_is_taken_apart_and_joined_agai
     choices = [c for n in range(len(PASSES) + 1) for c in itertools.combinations(PASSES, n)]
     for passes, number_format in itertools.product(choices, FORMATS):
         if "qat" in passes and number_format != "int8":
+            continue
+        if "space_to_depth" in passes and number_format not in ("int8", "dynamic_int8"):
             continue
         variant = check_variant("+".join([*passes, number_format]))
         assert variant == Variant(passes, number_format)
@@ -39,9 +42,18 @@ def test_every_choice_of_passes_with_every_format_is_taken_apart_and_joined_agai
         ("+int8", "'' where a pass is expected"),
         ("filters+filters+int8", "names a pass twice"),
         ("qat+float16", "trains for int8 and ends in float16; a variant with qat must end in int8"),
+        (
+            "space_to_depth+float32",
+            "ends in float32; a variant with space_to_depth must end in int8 or dynamic_int8",
+        ),
+        ("space_to_depth+qat+int8", "wrong order; give them in the order .*qat, space_to_depth"),
         ("magnitude+filters+int8", "wrong order; give them in the order filters, magnitude"),
     ],
 )
 def test_wrong_names_list_the_choices(name: str, message: str):
     with pytest.raises(ValueError, match=message):
         check_variant(name)
+
+
+def test_what_trains_is_told_from_what_rewrites():
+    assert check_variant("filters+qat+space_to_depth+int8").trainings == ("filters", "qat")

@@ -1,0 +1,213 @@
+"""Let convolutions over few channels work on blocks of 2×2 pixels: the same sums, fuller kernels.
+
+int8 kernels for matrix units (AMX) take 64 channels in and 64 filters out at a time and fill up
+what is missing with zeros, so a first convolution over the three channels of a picture takes as
+long as one over 64. With the four pixels of a block as channels it has a quarter of the positions,
+at the price of zeros in its weights. TensorFlow's compiler does so for TPUs with a first
+convolution of stride 2 (tensorflow/compiler/mlir/tensorflow/g3doc/space_to_depth.md).
+"""
+
+from typing import Any
+
+import numpy as np
+
+from kdtasks.errors import ExportError
+from kdtasks.export.blocks import BLOCK, gains_by_blocks, kernel_over_blocks
+from kdtasks.export.packing import write_model
+
+# Of these operators, the first version that takes int8.
+_VERSION = 2
+
+
+def work_on_blocks(content: bytes, *, max_channels: int = 4) -> bytes:
+    """Rewrite the convolutions of a `.tflite` that gain by it; what it computes stays.
+
+    Arguments:
+        max_channels: convolutions over more channels stay as they are.
+
+    Raises:
+        ExportError: none can be rewritten or gains by it; the message says why of the first.
+    """
+    # The converter's own, so nothing that it wrote is unknown here.
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    convolutions = [
+        _Convolution(model, graph, operator, schema)
+        for graph in model.subgraphs
+        for operator in graph.operators
+        if _code_of(model, operator) == schema.BuiltinOperator.CONV_2D
+    ]
+    reasons = [convolution.reason_against(max_channels) for convolution in convolutions]
+    if all(reasons):
+        raise ExportError(
+            "space_to_depth finds no convolution to rewrite: "
+            f"{reasons[0] if reasons else 'the file has none at all'}; take the pass out of this "
+            "variant"
+        )
+    for convolution, reason in zip(convolutions, reasons, strict=True):
+        if not reason:
+            convolution.rewrite()
+    for graph in model.subgraphs:
+        _join(model, graph, schema)
+    return write_model(model)
+
+
+def _join(model: Any, graph: Any, schema: Any) -> None:
+    """Hand blocks on as blocks between two rewritten convolutions."""
+    made = {
+        operator.outputs[0]: operator
+        for operator in graph.operators
+        if _code_of(model, operator) == schema.BuiltinOperator.DEPTH_TO_SPACE
+    }
+    for operator in list(graph.operators):
+        is_joint = _code_of(model, operator) == schema.BuiltinOperator.SPACE_TO_DEPTH
+        if is_joint and operator.inputs[0] in made:
+            there, blocks = made[operator.inputs[0]].inputs[0], operator.outputs[0]
+            for taker in graph.operators:
+                taker.inputs = np.where(taker.inputs == blocks, there, taker.inputs)
+            graph.operators.remove(operator)
+    needed = {number for operator in graph.operators for number in operator.inputs}
+    needed |= set(graph.outputs)
+    for pixels, operator in made.items():
+        if pixels not in needed:
+            graph.operators.remove(operator)
+
+
+class _Convolution:
+    """One `CONV_2D` of a graph of the format's schema."""
+
+    def __init__(self, model: Any, graph: Any, operator: Any, schema: Any) -> None:
+        self._model, self._graph, self._operator, self._schema = model, graph, operator, schema
+        self._options = operator.builtinOptions
+        self._strides = (int(self._options.strideH), int(self._options.strideW))
+        tensors = [graph.tensors[number] for number in operator.inputs]
+        self._image, self._weights, self._bias = tensors
+        self._output = graph.tensors[operator.outputs[0]]
+
+    def reason_against(self, max_channels: int) -> str:
+        """Why it stays as it is, beginning with what it is; empty if it gains by blocks."""
+        _, height, width, channels = (int(size) for size in self._image.shape)
+        filters, *kernel = (int(size) for size in self._weights.shape[:3])
+        sizes = "×".join(str(size) for size in (*kernel, channels, filters))
+        name = f"the convolution of {sizes} over {height}×{width} pixels"
+        if channels > max_channels:
+            return f"{name} takes {channels} channels, at most {max_channels} are allowed"
+        if height % BLOCK or width % BLOCK:
+            return f"{name} needs an even height and width"
+        if self._options.padding != self._schema.Padding.SAME:
+            return f"{name} does not pad its input, which it must"
+        if self._strides not in ((1, 1), (2, 2)):
+            return f"{name} has strides {self._strides}, which must both be 1 or both be 2"
+        if (self._options.dilationHFactor, self._options.dilationWFactor) != (1, 1):
+            return f"{name} is dilated, which it must not be"
+        if self._buffer(self._weights).data is None:
+            return f"{name} computes its weights, which must be constant"
+        if not gains_by_blocks((filters, *kernel, channels), self._strides[0]):
+            return f"{name} would gain nothing by it"
+        return ""
+
+    def rewrite(self) -> None:
+        """Put `SPACE_TO_DEPTH` before it and, with stride 1, `DEPTH_TO_SPACE` behind it."""
+        stride = self._strides[0]
+        blocks = self._tensor_like(self._image, b"blocks", divide=BLOCK)
+        kernel = self._values(self._weights)
+        spread = kernel_over_blocks(kernel, self._strides)
+        repeats = len(spread) // len(kernel)
+        weights = self._constant_like(self._weights, spread, repeats)
+        bias = self._constant_like(self._bias, np.tile(self._values(self._bias), repeats), repeats)
+        inputs, outputs = list(self._operator.inputs), list(self._operator.outputs)
+        self._operator.inputs = np.array([blocks, weights, bias], np.int32)
+        self._options.strideH = self._options.strideW = 1
+        place = next(i for i, one in enumerate(self._graph.operators) if one is self._operator)
+        if stride == 1:
+            computed = self._tensor_like(self._output, b"block_outputs", divide=BLOCK)
+            self._operator.outputs = np.array([computed], np.int32)
+            self._insert(place + 1, "DepthToSpace", [computed], outputs)
+        self._insert(place, "SpaceToDepth", inputs[:1], [blocks])
+        for old in (self._weights, self._bias):
+            self._drop(old)
+
+    def _buffer(self, tensor: Any) -> Any:
+        return self._model.buffers[tensor.buffer]
+
+    def _values(self, tensor: Any) -> np.ndarray:
+        types = {value: name for name, value in vars(self._schema.TensorType).items()}
+        values = np.asarray(self._buffer(tensor).data, np.uint8).tobytes()
+        return np.frombuffer(values, np.dtype(types[tensor.type].lower())).reshape(tensor.shape)
+
+    def _tensor_like(self, other: Any, name: bytes, *, divide: int) -> int:
+        """Add a computed tensor with the pixels of each block of another as its channels."""
+        batch, height, width, channels = (int(size) for size in other.shape)
+        tensor = self._copy(other, name)
+        tensor.shape = np.array(
+            [batch, height // divide, width // divide, channels * divide**2], np.int32
+        )
+        tensor.shapeSignature = None
+        self._graph.tensors.append(tensor)
+        return len(self._graph.tensors) - 1
+
+    def _constant_like(self, other: Any, values: np.ndarray, repeats: int) -> int:
+        """Add a constant, with the scales of another's filters repeated as the filters are."""
+        tensor = self._copy(other, other.name)
+        tensor.shape = np.array(values.shape, np.int32)
+        scales = tensor.quantization
+        if scales is not None and scales.scale is not None and len(scales.scale) > 1:
+            scales.scale = np.tile(scales.scale, repeats)
+            scales.zeroPoint = np.tile(scales.zeroPoint, repeats)
+        buffer = self._schema.BufferT()
+        buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
+        self._model.buffers.append(buffer)
+        tensor.buffer = len(self._model.buffers) - 1
+        self._graph.tensors.append(tensor)
+        return len(self._graph.tensors) - 1
+
+    def _copy(self, other: Any, name: bytes) -> Any:
+        tensor, scales = self._schema.TensorT(), self._schema.QuantizationParametersT()
+        vars(tensor).update(vars(other))
+        if other.quantization is not None:
+            vars(scales).update(vars(other.quantization))
+            tensor.quantization = scales
+        tensor.name = name
+        return tensor
+
+    def _insert(self, place: int, kind: str, inputs: list[int], outputs: list[int]) -> None:
+        schema = self._schema
+        options = getattr(schema, f"{kind}OptionsT")()
+        options.blockSize = BLOCK
+        operator = schema.OperatorT()
+        operator.opcodeIndex = self._code(
+            {
+                "SpaceToDepth": schema.BuiltinOperator.SPACE_TO_DEPTH,
+                "DepthToSpace": schema.BuiltinOperator.DEPTH_TO_SPACE,
+            }[kind]
+        )
+        operator.inputs, operator.outputs = np.array(inputs, np.int32), np.array(outputs, np.int32)
+        operator.builtinOptionsType = getattr(schema.BuiltinOptions, f"{kind}Options")
+        operator.builtinOptions = options
+        self._graph.operators.insert(place, operator)
+
+    def _code(self, builtin: int) -> int:
+        code = self._schema.OperatorCodeT()
+        code.builtinCode = code.deprecatedBuiltinCode = builtin
+        code.version = _VERSION
+        self._model.operatorCodes.append(code)
+        return len(self._model.operatorCodes) - 1
+
+    def _drop(self, tensor: Any) -> None:
+        """Empty the values of a constant that nothing takes any more."""
+        taken = {
+            graph.tensors[number].buffer
+            for graph in self._model.subgraphs
+            for operator in graph.operators
+            for number in operator.inputs
+            if number >= 0
+        }
+        if tensor.buffer not in taken:
+            self._buffer(tensor).data = None
+
+
+def _code_of(model: Any, operator: Any) -> int:
+    code = model.operatorCodes[operator.opcodeIndex]
+    # files of before 2020 have the first 127 operators in the other field alone
+    return max(int(code.builtinCode), int(code.deprecatedBuiltinCode))
