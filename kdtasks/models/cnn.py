@@ -12,6 +12,9 @@ def cnn(image: Tensor, params: CnnParams) -> Backbone:
         image: [batch, height, width, channels], values 0…1.
     """
     tensor, taps = image, {}
+    # Both only grow, so their order makes no difference but that a quarter of the numbers is left.
+    # Converters fold a ReLU into the convolution, where it costs nothing.
+    activates_last = params.downsampling == "max_pooling" and params.activation == "leaky_relu"
     for block, filters in enumerate(params.filters, start=1):
         for number in range(1, params.convolutions + 1):
             last = number == params.convolutions
@@ -22,10 +25,13 @@ def cnn(image: Tensor, params: CnnParams) -> Backbone:
                 kernel_size=params.kernel_size,
                 strides=2 if last and params.downsampling == "strides" else 1,
                 normalize=params.batch_normalization,
-                activation=params.activation,
+                activation=None if last and activates_last else params.activation,
             )
         if params.downsampling == "max_pooling":
             tensor = keras.layers.MaxPooling2D(padding="same", name=f"block_{block}_pool")(tensor)
+        if activates_last:
+            name = f"block_{block}_{params.convolutions}_activation"
+            tensor = activate(tensor, params.activation, name=name)
         if params.dropout:
             tensor = keras.layers.Dropout(params.dropout, name=f"block_{block}_dropout")(tensor)
         taps[f"block_{block}"] = (tensor,)

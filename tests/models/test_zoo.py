@@ -3,6 +3,7 @@
 import itertools
 import re
 
+import numpy as np
 import pytest
 
 from kdtasks.errors import ModelError
@@ -107,6 +108,22 @@ def test_a_picture_need_not_be_square_for_a_unet():
 def test_exits_that_cannot_be_are_refused(exits: tuple[str, ...], message: str):
     with pytest.raises(ModelError, match=re.escape(message)):
         build(CNN, input_shape=(8, 8, 1), num_classes=2, exits=exits)
+
+
+def test_a_leaky_relu_behind_the_pooling_is_the_same_function():
+    from kdtasks.backend import keras
+
+    params = CnnParams(name="cnn", filters=(4, 6), activation="leaky_relu", convolutions=2)
+    network = build(params, input_shape=(16, 16, 3), num_classes=7).network
+    order = [layer.name for layer in network.layers if layer.name.startswith("block_1_2")]
+    assert order == ["block_1_2_conv", "block_1_2_norm", "block_1_2_activation"]
+    normed = network.get_layer("block_1_2_norm").output
+    activated = keras.layers.LeakyReLU(0.2)(normed)
+    usual = keras.Model(network.inputs, keras.layers.MaxPooling2D(padding="same")(activated))
+    ours = keras.Model(network.inputs, network.get_layer("block_1_2_activation").output)
+    images = np.random.default_rng(0).uniform(0, 255, (3, 16, 16, 3)).astype(np.float32)
+    np.testing.assert_array_equal(ours(images), usual(images))
+    assert (ours(images).numpy() < 0).any()
 
 
 def test_a_block_that_changes_nothing_in_shape_adds_its_input_as_it_is():
