@@ -61,11 +61,7 @@ def main() -> None:
     calls: dict[str, Callable[[np.ndarray], object]] = {
         f"LiteRT {path.parent.name}": Segments(path).logits for path in files
     }
-    # What the network needs; a file after `space_to_depth` multiplies zeros as well.
-    macs_of = {
-        name: metrics.get(name.replace("space_to_depth+", ""), found)["macs"][-1]
-        for name, found in metrics.items()
-    }
+    macs_of = {name: found["macs"][-1] for name, found in metrics.items()}
     sizes = {f"LiteRT {path.parent.name}": _sizes(path.read_bytes()) for path in files}
     if (options.project / "models/teacher/model.json").is_file():
         teacher = load_model(options.project / "models/teacher")

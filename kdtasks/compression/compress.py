@@ -60,9 +60,6 @@ def compress(
         number_format=parts.number_format,
         representative=representative,
         raw_pixels=params.input == "uint8",
-        space_to_depth=params.space_to_depth.max_channels
-        if "space_to_depth" in parts.passes
-        else None,
     )
     for name in parts.trainings:
         settings = {"convert": convert_variant} if name == "filters" else {}
@@ -72,7 +69,9 @@ def compress(
             recalibrate(model, fine_tuning.examples)
     if "magnitude" in parts.trainings:
         check_zeros(model, params.magnitude)
-    return convert_variant(model), model
+    on_blocks = "space_to_depth" in parts.passes
+    max_channels = params.space_to_depth.max_channels if on_blocks else None
+    return convert_variant(model, space_to_depth=max_channels), model
 
 
 def write_variant(
@@ -119,6 +118,7 @@ def write_variant(
         "base_seed": base_seed,
         "parameters": model.count_parameters(),
         "nonzero_parameters": int(sum(np.count_nonzero(weight) for weight in weights)),
+        "macs": model.macs(),
     }
     write_json(metrics, figures)
     told = "; ".join(

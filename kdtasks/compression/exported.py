@@ -2,14 +2,12 @@
 
 import gzip
 import math
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
 from kdtasks.edge.segments import Segments
 from kdtasks.errors import ExportError
-from kdtasks.export.graph import read_graphs
 from kdtasks.export.inspection import inspect_kernels, signature_types
 from kdtasks.models.multi_exit import MultiExitModel
 from kdtasks.training.inference import Predictor
@@ -30,9 +28,7 @@ _TOLERANCE = {
 
 
 def file_figures(content: bytes, model: MultiExitModel) -> dict[str, Any]:
-    """Measure a file: `bytes`, `gzip_bytes`, `macs`, `tensors`, `sparsity`, `distinct_weights`.
-
-    `macs` are multiply-accumulates up to and including each exit, those with zeros as well.
+    """Measure a file: `bytes`, `gzip_bytes`, `tensors`, `sparsity`, `distinct_weights`.
 
     Arguments:
         model: the network that the file was converted from.
@@ -50,7 +46,6 @@ def file_figures(content: bytes, model: MultiExitModel) -> dict[str, Any]:
     return {
         "bytes": len(content),
         "gzip_bytes": len(gzip.compress(content, compresslevel=9, mtime=0)),
-        "macs": list(accumulate(graph.macs for graph in read_graphs(content))),
         "tensors": signature_types(content),
         "sparsity": round(kernels.sparsity, 6),
         "distinct_weights": kernels.distinct_values,

@@ -59,9 +59,14 @@ def _join(model: Any, graph: Any, schema: Any) -> None:
         operator.outputs[0]: operator
         for operator in graph.operators
         if _code_of(model, operator) == schema.BuiltinOperator.DEPTH_TO_SPACE
+        and operator.builtinOptions.blockSize == BLOCK
     }
     for operator in list(graph.operators):
-        is_joint = _code_of(model, operator) == schema.BuiltinOperator.SPACE_TO_DEPTH
+        is_joint = (
+            _code_of(model, operator) == schema.BuiltinOperator.SPACE_TO_DEPTH
+            and operator.builtinOptions.blockSize == BLOCK
+            and operator.outputs[0] not in graph.outputs
+        )
         if is_joint and operator.inputs[0] in made:
             there, blocks = made[operator.inputs[0]].inputs[0], operator.outputs[0]
             for taker in graph.operators:
@@ -81,6 +86,7 @@ class _Convolution:
         self._model, self._graph, self._operator, self._schema = model, graph, operator, schema
         self._options = operator.builtinOptions
         self._strides = (int(self._options.strideH), int(self._options.strideW))
+        # The converter writes a bias always, for LiteRT's int8 kernels need one.
         tensors = [graph.tensors[number] for number in operator.inputs]
         self._image, self._weights, self._bias = tensors
         self._output = graph.tensors[operator.outputs[0]]
@@ -89,7 +95,7 @@ class _Convolution:
         """Why it stays as it is, beginning with what it is; empty if it gains by blocks."""
         _, height, width, channels = (int(size) for size in self._image.shape)
         filters, *kernel = (int(size) for size in self._weights.shape[:3])
-        sizes = "×".join(str(size) for size in (*kernel, channels, filters))
+        sizes = "×".join(str(size) for size in (*kernel, self._weights.shape[3], filters))
         name = f"the convolution of {sizes} over {height}×{width} pixels"
         if channels > max_channels:
             return f"{name} takes {channels} channels, at most {max_channels} are allowed"
@@ -101,6 +107,10 @@ class _Convolution:
             return f"{name} has strides {self._strides}, which must both be 1 or both be 2"
         if (self._options.dilationHFactor, self._options.dilationWFactor) != (1, 1):
             return f"{name} is dilated, which it must not be"
+        if self._weights.shape[3] != channels:
+            return f"{name} is grouped, which it must not be"
+        if self._weights.type != self._schema.TensorType.INT8:
+            return f"{name} does not have int8 weights, which alone gain by it"
         if self._buffer(self._weights).data is None:
             return f"{name} computes its weights, which must be constant"
         if not gains_by_blocks((filters, *kernel, channels), self._strides[0]):
@@ -188,6 +198,9 @@ class _Convolution:
         self._graph.operators.insert(place, operator)
 
     def _code(self, builtin: int) -> int:
+        for index, code in enumerate(self._model.operatorCodes):
+            if (code.builtinCode, code.version) == (builtin, _VERSION):
+                return index
         code = self._schema.OperatorCodeT()
         code.builtinCode = code.deprecatedBuiltinCode = builtin
         code.version = _VERSION

@@ -104,7 +104,9 @@ class HeadParams(Section):
         "none",
     )
     grid: Count = Field(
-        default=4, description="side of the grid that the features are averaged to, at most theirs"
+        default=4,
+        description="side of the grid that the features are averaged to, or less where theirs is "
+        "no multiple of it",
     )
 
 

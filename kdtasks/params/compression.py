@@ -117,7 +117,7 @@ class SpaceToDepthParams(Section):
     max_channels: Count = Field(
         default=4,
         description="convolutions over more channels stay as they are; 4: the first one only. "
-        "Each that is rewritten has about 4 to 16 times the weights, most of them zero",
+        "Each that is rewritten has about 2 to 16 times the weights, most of them zero",
     )
 
 
