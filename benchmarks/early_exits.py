@@ -145,6 +145,7 @@ def _time_batches(model: Any, images: np.ndarray, turns: int) -> dict[str, float
 def _time_litert(model: Any, images: np.ndarray, runs: int) -> dict[str, Any]:
     from kdtasks.backend import keras
     from kdtasks.export.litert import convert
+    from kdtasks.export.space_to_depth import work_on_blocks
     from kdtasks.models.multi_exit import MultiExitModel
 
     plain = MultiExitModel(keras.Model(model.network.inputs, model.network.outputs[-1]))
@@ -153,14 +154,11 @@ def _time_litert(model: Any, images: np.ndarray, runs: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for kind in ("float32", "int8", "int8_on_blocks"):
         content, plain_content = (
-            convert(
-                each,
-                number_format=kind.partition("_")[0],
-                representative=images[:50],
-                space_to_depth=4 if kind == "int8_on_blocks" else None,
-            )
+            convert(each, number_format=kind.partition("_")[0], representative=images[:50])
             for each in (model, plain)
         )
+        if kind == "int8_on_blocks":
+            content, plain_content = work_on_blocks(content), work_on_blocks(plain_content)
         leaving_at = {
             f"exit_{k}": loose_model(content, model.macs(), [*[NEVER] * k, *[ALWAYS] * (early - k)])
             for k in range(early + 1)

@@ -36,6 +36,7 @@ def main(params: Params, variant: str) -> None:
             params.compress,
             fine_tuning=fine_tuning,
             representative=dataset.images("calibration")[: params.compress.calibration_images],
+            class_names=dataset.class_names,
         ),
         base_seed=seed,
         validation=(dataset.images("validation"), dataset.labels("validation")),

@@ -3,12 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from kdtasks.atomic import read_json
+from kdtasks.atomic import read_json, write_json
 from kdtasks.datasets.prepared import open_prepared
+from kdtasks.edge.contents import MODEL
 from kdtasks.edge.segments import Segments
 from kdtasks.exits.refusal import refusal
 from kdtasks.export.bundle import make_manifest, write_bundle, write_refused_bundle
 from kdtasks.export.self_test import make_self_test
+from kdtasks.export.size import sizes
 from kdtasks.params import Params
 from kdtasks.stage import run_stage
 
@@ -20,11 +22,13 @@ LATER: dict[str, Any] = {
 
 
 def main(params: Params, variant: str) -> None:
-    """Write `bundles/<variant>/`."""
+    """Write `bundles/<variant>/` and `metrics/export/<variant>.json`."""
     calibrated = Path("exits") / variant / "calibration.json"
     bundle = Path("bundles") / variant
+    metrics = Path("metrics/export") / f"{variant}.json"
     if refused := refusal(calibrated):
         write_refused_bundle(bundle, refused)
+        write_json(metrics, refused)
         print(f"{variant}: no model to export: {refused['refused']}")
         return
     model = (Path("models/compress") / variant / "model.tflite").read_bytes()
@@ -52,6 +56,7 @@ def main(params: Params, variant: str) -> None:
         thresholds=manifest.thresholds,
     )
     manifest = write_bundle(bundle, model, manifest, self_test)
+    write_json(metrics, sizes((bundle / MODEL).read_bytes()))
     print(f"{variant}: {manifest.bytes:,} bytes, {manifest.segments} exits, in {bundle}")
 
 

@@ -1,6 +1,5 @@
 """The figures of an exported file, read from the file itself, and the least they must be."""
 
-import gzip
 import math
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from kdtasks.edge.segments import Segments
 from kdtasks.errors import ExportError
-from kdtasks.export.inspection import inspect_kernels, signature_types
+from kdtasks.export.inspection import inspect_kernels
 from kdtasks.models.multi_exit import MultiExitModel
 from kdtasks.training.inference import Predictor
 from kdtasks.training.validation import Tally
@@ -27,10 +26,11 @@ _TOLERANCE = {
 }
 
 
-def file_figures(content: bytes, model: MultiExitModel) -> dict[str, Any]:
-    """Measure a file: `bytes`, `gzip_bytes`, `tensors`, `sparsity`, `distinct_weights`.
+def kernel_figures(content: bytes, model: MultiExitModel) -> dict[str, Any]:
+    """Look at the weights of a converted file: `sparsity` and `distinct_weights`.
 
     Arguments:
+        content: the file before its kernels are rewritten for speed, which adds zeros.
         model: the network that the file was converted from.
 
     Raises:
@@ -44,9 +44,6 @@ def file_figures(content: bytes, model: MultiExitModel) -> dict[str, Any]:
             f"{zeros:,}; the converter changed pruned weights, use another number format"
         )
     return {
-        "bytes": len(content),
-        "gzip_bytes": len(gzip.compress(content, compresslevel=9, mtime=0)),
-        "tensors": signature_types(content),
         "sparsity": round(kernels.sparsity, 6),
         "distinct_weights": kernels.distinct_values,
     }

@@ -8,7 +8,10 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing import get_context
 from typing import NamedTuple
 
 from kdtasks.errors import BundleError
@@ -46,21 +49,13 @@ def measure_arenas(content: bytes) -> dict[str, Arena]:
 
 def _measure(name: str, part: bytes) -> Arena:
     try:
-        from tflite_micro import runtime
+        import tflite_micro  # noqa: F401
     except ModuleNotFoundError:
         raise BundleError(
             "module tflite_micro is missing, which measures arenas; pip install tflite-micro"
         ) from None
-
-    def opens(size: int) -> bool:
-        try:
-            runtime.Interpreter.from_bytes(part, arena_size=size).print_allocations()
-        except (RuntimeError, ValueError):
-            return False
-        return True
-
     with _standard_error() as told:
-        is_known = opens(_AMPLE)
+        is_known = _opens(part, _AMPLE)
         text = told()
     if not is_known:
         raise BundleError(
@@ -74,11 +69,31 @@ def _measure(name: str, part: bytes) -> Arena:
             "another version of it"
         )
     # Preparing takes more than what stays, for a moment: how much, only trying tells.
-    total = int(found["total"])
     with _standard_error():
-        while not opens(total):
-            total += _ALIGNMENT
+        total = _smallest(part, int(found["total"]))
     return Arena(len(part), total, int(found["head"]), int(found["tail"]))
+
+
+def _opens(part: bytes, size: int) -> bool:
+    from tflite_micro import runtime
+
+    try:
+        runtime.Interpreter.from_bytes(part, arena_size=size).print_allocations()
+    except (RuntimeError, ValueError):
+        return False
+    return True
+
+
+def _smallest(part: bytes, size: int) -> int:
+    """Try growing arenas, in a process of their own: one that is too small may end it."""
+    while True:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as trials:
+            try:
+                while not trials.submit(_opens, part, size).result():
+                    size += _ALIGNMENT
+                return size
+            except BrokenProcessPool:
+                size += _ALIGNMENT
 
 
 @contextmanager

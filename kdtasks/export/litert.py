@@ -15,7 +15,6 @@ from kdtasks.edge.segments import Segments
 from kdtasks.errors import BundleError, ExportError
 from kdtasks.export.inspection import signature_types
 from kdtasks.export.packing import pack
-from kdtasks.export.space_to_depth import work_on_blocks
 from kdtasks.models.multi_exit import MultiExitModel, Segment
 
 # Numbers that inputs and outputs of a file have by themselves.
@@ -34,7 +33,6 @@ def convert(
     number_format: str,
     representative: np.ndarray | None = None,
     raw_pixels: bool = False,
-    space_to_depth: int | None = None,
 ) -> bytes:
     """Convert to one `.tflite` with the signatures `segment_0` … `segment_{K−1}`, batch 1.
 
@@ -49,8 +47,6 @@ def convert(
             `int8` and `int16x8`; from the calibration split, never from test.
         raw_pixels: `image` is uint8, the pixels themselves. Of `int8` the other inputs and the
             outputs are then uint8 as well: LiteRT has one type for all.
-        space_to_depth: convolutions over at most so many channels work on blocks of pixels where
-            they gain by it (see `work_on_blocks`); None leaves all as they are.
 
     Raises:
         ExportError: the format needs pictures that were not given or cannot take raw pixels, the
@@ -102,11 +98,7 @@ def convert(
                 f"LiteRT's converter cannot make {number_format} of this network ({reason}); use "
                 "another number format or network"
             ) from error
-    content = (
-        pack(converted)
-        if space_to_depth is None
-        else work_on_blocks(converted, max_channels=space_to_depth)
-    )
+    content = pack(converted)
     _check_types(content, numbers, image="uint8" if raw_pixels else numbers)
     _check_chain(content)
     return content

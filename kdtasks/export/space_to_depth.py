@@ -14,6 +14,7 @@ import numpy as np
 from kdtasks.errors import ExportError
 from kdtasks.export.blocks import BLOCK, gains_by_blocks, kernel_over_blocks
 from kdtasks.export.packing import write_model
+from kdtasks.export.unused import remove_unused
 
 # Of these operators, the first version that takes int8.
 _VERSION = 2
@@ -50,6 +51,7 @@ def work_on_blocks(content: bytes, *, max_channels: int = 4) -> bytes:
             convolution.rewrite()
     for graph in model.subgraphs:
         _join(model, graph, schema)
+    remove_unused(model)
     return write_model(model)
 
 
@@ -135,8 +137,6 @@ class _Convolution:
             self._operator.outputs = np.array([computed], np.int32)
             self._insert(place + 1, "DepthToSpace", [computed], outputs)
         self._insert(place, "SpaceToDepth", inputs[:1], [blocks])
-        for old in (self._weights, self._bias):
-            self._drop(old)
 
     def _buffer(self, tensor: Any) -> Any:
         return self._model.buffers[tensor.buffer]
@@ -206,18 +206,6 @@ class _Convolution:
         code.version = _VERSION
         self._model.operatorCodes.append(code)
         return len(self._model.operatorCodes) - 1
-
-    def _drop(self, tensor: Any) -> None:
-        """Empty the values of a constant that nothing takes any more."""
-        taken = {
-            graph.tensors[number].buffer
-            for graph in self._model.subgraphs
-            for operator in graph.operators
-            for number in operator.inputs
-            if number >= 0
-        }
-        if tensor.buffer not in taken:
-            self._buffer(tensor).data = None
 
 
 def _code_of(model: Any, operator: Any) -> int:

@@ -72,7 +72,7 @@ class FiltersParams(Section):
     target: dict[str, Positive] | None = Field(
         default=None,
         description="instead of `ratio` what it is searched for by measuring, one or more of: "
-        "`macs`, as a share of the student's; `size_kb` of the exported file; `latency_ms`, "
+        "`macs`, as a share of the student's; `size_kb` of the shipped file; `latency_ms`, "
         "median of one picture through all exits on this machine, on which the file then depends",
     )
     epochs: Count = Field(default=8, description="epochs of fine-tuning after the removal")

@@ -26,6 +26,7 @@ class VariantContents(NamedTuple):
 
     compress: Content
     calibration: Content
+    export: Content
     evaluate: Content
     benchmark: Content
     tradeoff: Columns
@@ -68,6 +69,7 @@ def read_contents(root: Path, seeds: Sequence[int], variants: Sequence[str]) -> 
             variant: VariantContents(
                 compress=_json(root, f"metrics/compress/{variant}.json"),
                 calibration=_json(root, f"exits/{variant}/calibration.json"),
+                export=_json(root, f"metrics/export/{variant}.json"),
                 evaluate=_json(root, f"metrics/evaluate/{variant}.json"),
                 benchmark=_json(root, f"metrics/benchmark/{variant}.json"),
                 tradeoff=_columns(root, f"exits/{variant}/tradeoff.csv"),

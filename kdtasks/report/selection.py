@@ -133,7 +133,10 @@ def pareto_front(candidates: dict[str, Candidate]) -> list[str]:
 
 def _candidate(contents: Contents, variant: str, key: str) -> Candidate:
     files = contents.variants[variant]
-    refusals = [file.get("refused") for file in (files.compress, files.calibration, files.evaluate)]
+    refusals = [
+        file.get("refused")
+        for file in (files.compress, files.calibration, files.export, files.evaluate)
+    ]
     validation = files.calibration.get("validation", {})
     accuracy, cost = validation.get(key), validation.get("cost")
     macs = last(files.compress, "macs")
@@ -142,7 +145,7 @@ def _candidate(contents: Contents, variant: str, key: str) -> Candidate:
         refused=next((str(refusal) for refusal in refusals if refusal), None),
         accuracy=accuracy,
         accuracy_drop=None if accuracy is None or base is None else base - accuracy,
-        bytes=files.compress.get("bytes"),
+        bytes=files.export.get("bytes"),
         latency_ms=last(files.benchmark, "latency_ms", "p50"),
         macs=None if cost is None or macs is None else cost * macs,
     )

@@ -113,15 +113,15 @@ def _model(tested: Content, trained: Sequence[Content]) -> Content:
 def _variant(files: VariantContents) -> Content:
     refusals = [
         file["refused"]
-        for file in (files.compress, files.calibration, files.evaluate)
+        for file in (files.compress, files.calibration, files.export, files.evaluate)
         if "refused" in file
     ]
     compress, evaluate = files.compress, files.evaluate
     return {
         "refused": refusals[0] if refusals else None,
         "base_seed": compress.get("base_seed"),
-        "bytes": compress.get("bytes"),
-        "gzip_bytes": compress.get("gzip_bytes"),
+        "bytes": files.export.get("bytes"),
+        "gzip_bytes": files.export.get("gzip_bytes"),
         "parameters": compress.get("parameters"),
         "nonzero_parameters": compress.get("nonzero_parameters"),
         "macs": compress.get("macs", []),

@@ -19,6 +19,7 @@ from kdtasks.target.trial import TrialResult, broken_limits, figures
 
 METRICS = Path("report") / "target.json"  # of a trial, for `dvc exp show`
 ACCURACY = "max_accuracy_drop"
+REFUSED = "refused"
 
 
 class TargetEngine(SweepEngine[TrialResult]):
@@ -106,6 +107,9 @@ class TargetEngine(SweepEngine[TrialResult]):
                 if excess.limit != ACCURACY and excess.limit not in rung.may_change:
                     return f"it would be like {rung.like}: {excess.reason}"
         if rung.only_if_over:
+            for excess in self._excesses_of(rung.only_if_over):
+                if excess.limit == REFUSED:
+                    return f"it would be like {rung.only_if_over}: {excess.reason}"
             over = self.broken(rung.only_if_over)
             if over is not None and all(excess.limit == ACCURACY for excess in over):
                 return f"{rung.only_if_over} needs no fewer filters for these limits"

@@ -44,19 +44,17 @@ def make_ladder(limits: TargetParams, compress: CompressParams) -> list[Rung]:
         epochs = sum(getattr(compress, name).epochs for name in trainings)
         return Rung(f"{variant}{note}", variant, settings or {}, epochs, **fields)
 
+    on_blocks, timed = "space_to_depth+int8", limits.max_latency_ms is not None
     sizes = frozenset({"max_size_kb", "max_gzip_kb", "max_latency_ms"})
     ladder = [
         rung("float32"),
         rung("float16", like="float32", may_change=sizes),
         rung("dynamic_int8", like="float32", may_change=sizes),
         rung("int8", like="float32", may_change=sizes),
-        *(
-            [rung("space_to_depth+int8", like="int8", may_change=sizes)]
-            if limits.max_latency_ms is not None
-            else []
-        ),
+        *([rung(on_blocks, like="int8", may_change=sizes)] if timed else []),
         rung("int16x8", like="int8", may_change=frozenset({"max_latency_ms"})),
         rung("qat+int8", like="int8"),
+        *([rung(f"qat+{on_blocks}", like=on_blocks)] if timed else []),
     ]
     squeezed = frozenset({"max_gzip_kb"})
     if gzipped:
@@ -65,21 +63,26 @@ def make_ladder(limits: TargetParams, compress: CompressParams) -> list[Rung]:
             for passes in ("cluster", "magnitude", "cluster+qat")
         ]
     shares = list(_shares(limits))
-    for note, settings in shares:
-        ladder.append(rung("filters+int8", note=note, settings=settings, only_if_over="int8"))
-    if limits.max_latency_ms is not None:
-        for note, settings in shares:
-            ladder.append(
-                rung("filters+float16", note=note, settings=settings, only_if_over="float16")
-            )
-    for passes, may_change in (("filters+cluster", squeezed), ("filters+qat", frozenset())):
-        for note, settings in shares if gzipped or passes == "filters+qat" else ():
-            ladder.append(
-                rung(
-                    f"{passes}+int8", note=note, settings=settings,
-                    like=f"filters+int8{note}", may_change=may_change, only_if_over="int8",
-                )
-            )  # fmt: skip
+
+    def with_filters(variant: str, *, like: str | None = None, **fields: Any) -> list[Rung]:
+        return [
+            rung(variant, note=note, settings=settings, like=like and f"{like}{note}", **fields)
+            for note, settings in shares
+        ]
+
+    ladder += with_filters("filters+int8", only_if_over="int8")
+    if timed:
+        ladder += with_filters("filters+float16", only_if_over="float16")
+        ladder += with_filters(f"filters+{on_blocks}", only_if_over=on_blocks)
+    if gzipped:
+        ladder += with_filters(
+            "filters+cluster+int8", like="filters+int8", may_change=squeezed, only_if_over="int8"
+        )
+    ladder += with_filters("filters+qat+int8", like="filters+int8", only_if_over="int8")
+    if timed:
+        ladder += with_filters(
+            f"filters+qat+{on_blocks}", like=f"filters+{on_blocks}", only_if_over=on_blocks
+        )
     return ladder
 
 

@@ -33,7 +33,7 @@ class TrialResult(NamedTuple):
     refused: str | None = None
     accuracy: float | None = None
     accuracy_drop: float | None = None  # against the float32 student that it was made of
-    bytes: int | None = None
+    bytes: int | None = None  # at most, with thresholds and class names inside
     gzip_bytes: int | None = None
     latency_ms: float | None = None  # median of one picture through all exits
     macs: float | None = None  # as a share of the student's

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kdtasks.atomic import read_json
-from kdtasks.compression.compress import write_variant
+from kdtasks.compression.compress import Compressed, write_variant
 from kdtasks.edge.segments import Segments
 from kdtasks.errors import BundleError, CompressionError, ExportError, ModelError, TrainingError
 from kdtasks.export.inspection import inspect_kernels
@@ -51,13 +51,17 @@ def test_every_variant_gives_a_file_that_runs(
 
     model = build_network("cnn_average")
     images = pictures(model, 40)
-    content, built = compress(
+    content, converted, shipped, built = compress(
         model,
         variant,
         PARAMS,
         fine_tuning=make_fine_tuning(model),
         representative=images,
+        class_names=("cat", "dog", "horse"),
     )
+    assert b"horse" in shipped
+    assert shipped.endswith(content[8:])
+    assert (converted == content) is ("space_to_depth" not in variant)
     segments = Segments(content)
     assert segments.count == model.num_exits
     assert segments.input_shape == model.input_shape
@@ -86,7 +90,7 @@ def test_a_variant_is_written_with_its_figures(build_network, pictures, outputs,
     content = convert(model, number_format="float32")
     write_variant(
         "float32",
-        lambda: (content, model),
+        lambda: Compressed(content, content, content + b"classes", model),
         base_seed=2,
         validation=(images, labels),
         folder=tmp_path / "float32",
@@ -96,9 +100,10 @@ def test_a_variant_is_written_with_its_figures(build_network, pictures, outputs,
     figures = read_json(tmp_path / "float32.json")
     early = round(float(np.mean(predicted[0] == labels)), 6)
     assert figures["validation"]["accuracy"] == [early, 0.7]
-    assert figures["gzip_bytes"] == len(gzip.compress(content, 9, mtime=0))
+    shipped = content + b"classes"
+    assert figures["gzip_bytes"] == len(gzip.compress(shipped, 9, mtime=0))
     assert (figures["variant"], figures["base_seed"]) == ("float32", 2)
-    assert figures["bytes"] == len(content)
+    assert figures["bytes"] == len(shipped)
     assert figures["parameters"] == figures["nonzero_parameters"] == model.count_parameters()
     assert figures["macs"] == model.macs()
     assert figures["tensors"]["segment_0"] == {
@@ -150,12 +155,11 @@ def test_masks_are_judged_on_labelled_pixels(build_network, tmp_path, monkeypatc
     monkeypatch.setattr("kdtasks.compression.exported._PART", 30)
     monkeypatch.setattr("kdtasks.compression.exported.Segments", Answers)
     monkeypatch.setattr("kdtasks.compression.exported.Predictor", Same)
-    monkeypatch.setattr(
-        "kdtasks.compression.compress.file_figures", lambda *_: {"bytes": 5, "gzip_bytes": 4}
-    )
+    monkeypatch.setattr("kdtasks.compression.compress.kernel_figures", lambda *_: {})
+    monkeypatch.setattr("kdtasks.compression.compress.signature_types", lambda *_: {})
     write_variant(
         "int8",
-        lambda: (b"model", build_network("unet")),
+        lambda: Compressed(b"model", b"model", b"model", build_network("unet")),
         base_seed=0,
         validation=(labels, labels),
         folder=tmp_path / "int8",

@@ -1,11 +1,9 @@
 """Figures read from the exported file."""
 
-import gzip
-
 import numpy as np
 import pytest
 
-from kdtasks.compression.exported import Parity, file_figures
+from kdtasks.compression.exported import Parity, kernel_figures
 from kdtasks.errors import ExportError
 
 
@@ -25,14 +23,14 @@ def model(build_network):
     [("float32", "float32"), ("float16", "float32"), ("int8", "int8")],
 )
 def test_zeros_and_types_are_those_of_the_file(number_format, types, model, pictures):
-    from kdtasks.export.inspection import inspect_kernels
+    from kdtasks.export.inspection import inspect_kernels, signature_types
     from kdtasks.export.litert import convert
 
     content = convert(model, number_format=number_format, representative=pictures(model, 8))
-    figures = file_figures(content, model)
-    assert figures["bytes"] == len(content)
-    assert figures["gzip_bytes"] == len(gzip.compress(content, 9, mtime=0))
-    assert {kind for given in figures["tensors"].values() for kind in given.values()} == {types}
+    figures = kernel_figures(content, model)
+    assert {kind for given in signature_types(content).values() for kind in given.values()} == {
+        types
+    }
     kernels = [w for w in model.network.get_weights() if w.ndim > 1]
     found = inspect_kernels(content)
     assert found.weights == sum(kernel.size for kernel in kernels)
@@ -49,7 +47,7 @@ def test_lost_zeros_are_an_error(model, pictures, build_network):
 
     content = convert(build_network("composite"), number_format="float32")
     with pytest.raises(ExportError, match="the file have 0 zeros, those of the network 36;"):
-        file_figures(content, model)
+        kernel_figures(content, model)
 
 
 def parity(found, expected, *, number_format):

@@ -58,12 +58,13 @@ def test_every_pass_after_the_other_is_kept_in_the_file(
     model = build_network("unet_plain")
     macs, images = model.macs()[-1], pictures(model, 20)
     fine_tuning = make_fine_tuning(model)
-    content, built = compress(
+    content, _, _, built = compress(
         model,
         "filters+magnitude+cluster+qat+int8",
         PARAMS,
         fine_tuning=fine_tuning,
         representative=images,
+        class_names=("road", "roof", "tree"),
     )
     sizes = [built.network.get_layer(f"down_{level}_1_conv").filters for level in range(3)]
     assert sizes == [1, 2, 4]

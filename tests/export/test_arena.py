@@ -47,6 +47,17 @@ def test_a_microcontroller_gives_the_same_logits(runtime, int8_content, trained)
             assert np.abs(logits - segments.logits(image)[k]).max() <= 2.01 * step
 
 
+def test_arenas_that_are_too_small_may_end_a_process(runtime, network, pictures):
+    """With some sizes the interpreter does not say so, it crashes."""
+    from kdtasks.export.litert import convert
+
+    model = network("cnn")
+    content = convert(model, number_format="int8", representative=pictures(model, 4))
+    parts = split_signatures(content)
+    for name, arena in measure_arenas(content).items():
+        runtime.Interpreter.from_bytes(parts[name], arena_size=arena.total)
+
+
 def test_what_it_cannot_run_is_named(runtime, trained):
     """Weights in int8 beside floats: LiteRT has kernels for both at once, this one has none."""
     from kdtasks.export.litert import convert

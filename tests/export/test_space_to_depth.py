@@ -74,7 +74,7 @@ def test_small_kernels_that_dynamic_int8_leaves_float_stay(network):
     from kdtasks.export.litert import convert
 
     with pytest.raises(ExportError, match="does not have int8 weights, which alone gain by it"):
-        convert(network("resnet"), number_format="dynamic_int8", space_to_depth=4)
+        work_on_blocks(convert(network("resnet"), number_format="dynamic_int8"))
 
 
 def test_blocks_that_the_network_itself_gives_are_still_given():

@@ -56,8 +56,9 @@ def test_the_summary_names_its_figure() -> None:
 
 def test_variants_are_judged_by_it() -> None:
     variant = VariantContents(
-        compress={"bytes": 1000, "base_seed": 0, "macs": [500]},
+        compress={"base_seed": 0, "macs": [500]},
         calibration={"validation": {"accuracy": 0.9, "mean_iou": 0.6, "cost": 1.0}},
+        export={"bytes": 1000},
         evaluate={},
         benchmark={},
         tradeoff={},

@@ -172,8 +172,9 @@ def test_network_without_early_exits(build: Callable[..., Path]) -> None:
 
 def test_refused_variant_is_shown_with_its_reason(build: Callable[..., Path]) -> None:
     def refuse(root: Path) -> None:
-        for folder in ("metrics/compress", "metrics/evaluate", "metrics/benchmark"):
-            write_json(root / folder / "int8.json", {"variant": "int8", "refused": "no int8 <op>"})
+        for folder in ("compress", "export", "evaluate", "benchmark"):
+            refused = {"variant": "int8", "refused": "no int8 <op>"}
+            write_json(root / "metrics" / folder / "int8.json", refused)
         write_json(root / "exits/int8/calibration.json", {"refused": "no int8 <op>"})
         (root / "exits/int8/tradeoff.csv").unlink()
 
@@ -196,6 +197,7 @@ def test_refused_variant_is_shown_with_its_reason(build: Callable[..., Path]) ->
         "plots/teacher.csv",
         "plots/student/0.csv",
         "metrics/compress/int8.json",
+        "metrics/export/int8.json",
         "metrics/evaluate/int8.json",
         "metrics/benchmark/int8.json",
         "exits/int8/calibration.json",

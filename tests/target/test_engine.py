@@ -81,6 +81,19 @@ def test_a_refused_variant_takes_those_like_it_along(monkeypatch: pytest.MonkeyP
     assert left_out["filters+qat+int8"] == "it would be like filters+int8: refused: out of reach"
 
 
+def test_where_nothing_can_be_rewritten_no_filters_are_removed_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    search = Search(monkeypatch, max_latency_ms=0.05)
+    search.results = {"space_to_depth+int8": TrialResult(refused="nothing to rewrite")}
+    left_out = search.run()
+    assert {"filters+int8", "filters+float16"} < set(search.ran)
+    for variant in ("filters", "qat", "filters+qat"):
+        assert left_out[f"{variant}+space_to_depth+int8"] == (
+            "it would be like space_to_depth+int8: refused: nothing to rewrite"
+        )
+
+
 def test_a_gzip_limit_may_be_met_by_shared_values(monkeypatch: pytest.MonkeyPatch):
     search = Search(monkeypatch, max_gzip_kb=4.0)
     search.results = {"cluster+int8": GOOD._replace(gzip_bytes=3_900)}
