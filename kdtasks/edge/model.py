@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from kdtasks.edge.bundle import OpenBundle, check_bundle
+from kdtasks.edge.decision import Decision
 from kdtasks.edge.manifest import Manifest
-from kdtasks.edge.scores import ALWAYS, NEVER, SCORES, softmax
+from kdtasks.edge.scores import ALWAYS, NEVER, softmax
 from kdtasks.edge.segments import Segments
 from kdtasks.errors import BundleError, DatasetError
 
@@ -84,12 +85,21 @@ class Model(OpenBundle):
 
     def _prepare(self, thresholds: Sequence[float] | None) -> None:
         check_bundle(self.segments, self.manifest, task="classification")
-        score = self.manifest.score
-        self._score = None if score == "max_probability" else SCORES[score]
         self.thresholds = check_thresholds(
             self.manifest.thresholds if thresholds is None else thresholds,
             exits=self.segments.count,
         )
+        self._decisions = [
+            Decision(
+                score=self.manifest.score,
+                temperature=self.manifest.temperatures[exit_index],
+                threshold=threshold,
+                scale=self.segments.logits_scales[exit_index],
+                num_classes=self.segments.num_classes,
+                decode=self.segments.decoders[exit_index],
+            )
+            for exit_index, threshold in enumerate(self.thresholds)
+        ]
 
     def predict(self, image: npt.NDArray[np.uint8]) -> Prediction:
         """Classify one picture, uint8 [height, width, channels], raw pixels 0…255.
@@ -103,16 +113,12 @@ class Model(OpenBundle):
                 f"the picture is {image.dtype} {list(image.shape)}, the model takes uint8 "
                 f"{list(self.segments.input_shape)} with raw pixels 0…255; convert or resize it"
             )
-        last = self.segments.count - 1
-        for exit_index, logits in enumerate(self.segments.steps(image)):
-            temperature = self.manifest.temperatures[exit_index]
-            probabilities = softmax(logits, temperature)
-            if exit_index == last:
+        last = len(self._decisions)
+        for exit_index, numbers in enumerate(self.segments.chain(image)):
+            if exit_index == last or self._decisions[exit_index](numbers):
                 break
-            # The largest probability is at hand; microseconds count here.
-            score = self._score(logits, temperature) if self._score else probabilities.max()
-            if score >= self.thresholds[exit_index]:
-                break
+        logits = self.segments.decoders[exit_index](numbers)
+        probabilities = softmax(logits, self.manifest.temperatures[exit_index])
         class_index = int(logits.argmax())
         return Prediction(
             self.manifest.class_names[class_index],

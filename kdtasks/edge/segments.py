@@ -32,6 +32,7 @@ class Segments:
         logits_shape: of one exit's logits; (classes,), or (height, width, classes) for masks.
         num_classes: the last of them.
         logits_scales: [K], a step of each exit's logits; 0 where they are not quantised.
+        decoders: [K], from the numbers of the file to logits in float32.
     """
 
     def __init__(self, model: Path | str | bytes, threads: int = 1) -> None:
@@ -72,23 +73,30 @@ class Segments:
         image = inputs[0]["image"]
         self._takes = [sorted(taken) for taken in inputs]
         self._encode = _encoder(image)
-        self._decoders = [_decoder(output["logits"]) for output in outputs]
+        self.decoders = [_decoder(output["logits"]) for output in outputs]
         self.count = len(expected)
         self.input_shape = image.shape[1:]
         self.logits_shape = outputs[0]["logits"].shape[1:]
         self.num_classes = self.logits_shape[-1]
         self.logits_scales = tuple(output["logits"].scale for output in outputs)
 
-    def steps(self, image: npt.NDArray[np.uint8]) -> Iterator[npt.NDArray[np.float32]]:
-        """Yield the logits [classes] of one exit after the other; a segment runs when asked for.
+    def chain(self, image: npt.NDArray[np.uint8]) -> Iterator[Tensor]:
+        """Yield what one exit after the other says, in the numbers of the file, [classes].
+
+        A segment runs when it is asked for; `decoders` turn the numbers into logits.
 
         Args:
             image: uint8 [height, width, channels], raw pixels 0…255, of `input_shape`.
         """
         tensors: dict[str, Tensor] = {"image": self._encode(image)[None]}
-        for runner, takes, decode in zip(self._runners, self._takes, self._decoders, strict=True):
+        for runner, takes in zip(self._runners, self._takes, strict=True):
             tensors |= runner(**{name: tensors[name] for name in takes})
-            yield decode(tensors.pop("logits")[0])
+            yield tensors.pop("logits")[0]
+
+    def steps(self, image: npt.NDArray[np.uint8]) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield the logits [classes] of one exit after the other; as `chain`, but decoded."""
+        for decode, numbers in zip(self.decoders, self.chain(image), strict=True):
+            yield decode(numbers)
 
     def logits(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Run every segment on one picture, uint8 [height, width, channels]; gives [K, classes]."""

@@ -7,12 +7,14 @@ at the price of zeros in its weights. TensorFlow's compiler does so for TPUs wit
 convolution of stride 2 (tensorflow/compiler/mlir/tensorflow/g3doc/space_to_depth.md).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from kdtasks.errors import ExportError
 from kdtasks.export.blocks import BLOCK, gains_by_blocks, kernel_over_blocks
+from kdtasks.export.editing import Tables
 from kdtasks.export.packing import write_model
 from kdtasks.export.unused import remove_unused
 
@@ -29,15 +31,12 @@ def work_on_blocks(content: bytes, *, max_channels: int = 4) -> bytes:
     Raises:
         ExportError: none can be rewritten or gains by it; the message says why of the first.
     """
-    # The converter's own, so nothing that it wrote is unknown here.
-    from tensorflow.lite.python import schema_py_generated as schema
-
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    tables = Tables(content)
     convolutions = [
-        _Convolution(model, graph, operator, schema)
-        for graph in model.subgraphs
+        _Convolution(tables, graph, operator)
+        for graph in tables.model.subgraphs
         for operator in graph.operators
-        if _code_of(model, operator) == schema.BuiltinOperator.CONV_2D
+        if tables.is_a(operator, "CONV_2D")
     ]
     reasons = [convolution.reason_against(max_channels) for convolution in convolutions]
     if all(reasons):
@@ -49,23 +48,22 @@ def work_on_blocks(content: bytes, *, max_channels: int = 4) -> bytes:
     for convolution, reason in zip(convolutions, reasons, strict=True):
         if not reason:
             convolution.rewrite()
-    for graph in model.subgraphs:
-        _join(model, graph, schema)
-    remove_unused(model)
-    return write_model(model)
+    for graph in tables.model.subgraphs:
+        _join(tables, graph)
+    remove_unused(tables.model)
+    return write_model(tables.model)
 
 
-def _join(model: Any, graph: Any, schema: Any) -> None:
+def _join(tables: Tables, graph: Any) -> None:
     """Hand blocks on as blocks between two rewritten convolutions."""
     made = {
         operator.outputs[0]: operator
         for operator in graph.operators
-        if _code_of(model, operator) == schema.BuiltinOperator.DEPTH_TO_SPACE
-        and operator.builtinOptions.blockSize == BLOCK
+        if tables.is_a(operator, "DEPTH_TO_SPACE") and operator.builtinOptions.blockSize == BLOCK
     }
     for operator in list(graph.operators):
         is_joint = (
-            _code_of(model, operator) == schema.BuiltinOperator.SPACE_TO_DEPTH
+            tables.is_a(operator, "SPACE_TO_DEPTH")
             and operator.builtinOptions.blockSize == BLOCK
             and operator.outputs[0] not in graph.outputs
         )
@@ -84,8 +82,8 @@ def _join(model: Any, graph: Any, schema: Any) -> None:
 class _Convolution:
     """One `CONV_2D` of a graph of the format's schema."""
 
-    def __init__(self, model: Any, graph: Any, operator: Any, schema: Any) -> None:
-        self._model, self._graph, self._operator, self._schema = model, graph, operator, schema
+    def __init__(self, tables: Tables, graph: Any, operator: Any) -> None:
+        self._tables, self._graph, self._operator = tables, graph, operator
         self._options = operator.builtinOptions
         self._strides = (int(self._options.strideH), int(self._options.strideW))
         # The converter writes a bias always, for LiteRT's int8 kernels need one.
@@ -103,7 +101,7 @@ class _Convolution:
             return f"{name} takes {channels} channels, at most {max_channels} are allowed"
         if height % BLOCK or width % BLOCK:
             return f"{name} needs an even height and width"
-        if self._options.padding != self._schema.Padding.SAME:
+        if self._options.padding != self._tables.schema.Padding.SAME:
             return f"{name} does not pad its input, which it must"
         if self._strides not in ((1, 1), (2, 2)):
             return f"{name} has strides {self._strides}, which must both be 1 or both be 2"
@@ -111,9 +109,9 @@ class _Convolution:
             return f"{name} is dilated, which it must not be"
         if self._weights.shape[3] != channels:
             return f"{name} is grouped, which it must not be"
-        if self._weights.type != self._schema.TensorType.INT8:
+        if self._weights.type != self._tables.schema.TensorType.INT8:
             return f"{name} does not have int8 weights, which alone gain by it"
-        if self._buffer(self._weights).data is None:
+        if self._tables.buffer(self._weights).data is None:
             return f"{name} computes its weights, which must be constant"
         if not gains_by_blocks((filters, *kernel, channels), self._strides[0]):
             return f"{name} would gain nothing by it"
@@ -123,11 +121,13 @@ class _Convolution:
         """Put `SPACE_TO_DEPTH` before it and, with stride 1, `DEPTH_TO_SPACE` behind it."""
         stride = self._strides[0]
         blocks = self._tensor_like(self._image, b"blocks", divide=BLOCK)
-        kernel = self._values(self._weights)
+        kernel = self._tables.values(self._weights)
         spread = kernel_over_blocks(kernel, self._strides)
         repeats = len(spread) // len(kernel)
         weights = self._constant_like(self._weights, spread, repeats)
-        bias = self._constant_like(self._bias, np.tile(self._values(self._bias), repeats), repeats)
+        bias = self._constant_like(
+            self._bias, np.tile(self._tables.values(self._bias), repeats), repeats
+        )
         inputs, outputs = list(self._operator.inputs), list(self._operator.outputs)
         self._operator.inputs = np.array([blocks, weights, bias], np.int32)
         self._options.strideH = self._options.strideW = 1
@@ -138,77 +138,34 @@ class _Convolution:
             self._insert(place + 1, "DepthToSpace", [computed], outputs)
         self._insert(place, "SpaceToDepth", inputs[:1], [blocks])
 
-    def _buffer(self, tensor: Any) -> Any:
-        return self._model.buffers[tensor.buffer]
-
-    def _values(self, tensor: Any) -> np.ndarray:
-        types = {value: name for name, value in vars(self._schema.TensorType).items()}
-        values = np.asarray(self._buffer(tensor).data, np.uint8).tobytes()
-        return np.frombuffer(values, np.dtype(types[tensor.type].lower())).reshape(tensor.shape)
-
     def _tensor_like(self, other: Any, name: bytes, *, divide: int) -> int:
         """Add a computed tensor with the pixels of each block of another as its channels."""
         batch, height, width, channels = (int(size) for size in other.shape)
-        tensor = self._copy(other, name)
+        tensor = self._tables.copy(other, name)
         tensor.shape = np.array(
             [batch, height // divide, width // divide, channels * divide**2], np.int32
         )
         tensor.shapeSignature = None
-        self._graph.tensors.append(tensor)
-        return len(self._graph.tensors) - 1
+        return self._tables.add(self._graph, tensor)
 
     def _constant_like(self, other: Any, values: np.ndarray, repeats: int) -> int:
         """Add a constant, with the scales of another's filters repeated as the filters are."""
-        tensor = self._copy(other, other.name)
-        tensor.shape = np.array(values.shape, np.int32)
+        tensor = self._tables.copy(other, other.name)
         scales = tensor.quantization
         if scales is not None and scales.scale is not None and len(scales.scale) > 1:
             scales.scale = np.tile(scales.scale, repeats)
             scales.zeroPoint = np.tile(scales.zeroPoint, repeats)
-        buffer = self._schema.BufferT()
-        buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
-        self._model.buffers.append(buffer)
-        tensor.buffer = len(self._model.buffers) - 1
-        self._graph.tensors.append(tensor)
-        return len(self._graph.tensors) - 1
+        return self._tables.add(self._graph, tensor, values)
 
-    def _copy(self, other: Any, name: bytes) -> Any:
-        tensor, scales = self._schema.TensorT(), self._schema.QuantizationParametersT()
-        vars(tensor).update(vars(other))
-        if other.quantization is not None:
-            vars(scales).update(vars(other.quantization))
-            tensor.quantization = scales
-        tensor.name = name
-        return tensor
-
-    def _insert(self, place: int, kind: str, inputs: list[int], outputs: list[int]) -> None:
-        schema = self._schema
+    def _insert(self, place: int, kind: str, inputs: Sequence[int], outputs: Sequence[int]) -> None:
+        """Put `SpaceToDepth` or `DepthToSpace` into the graph."""
+        schema = self._tables.schema
         options = getattr(schema, f"{kind}OptionsT")()
         options.blockSize = BLOCK
         operator = schema.OperatorT()
-        operator.opcodeIndex = self._code(
-            {
-                "SpaceToDepth": schema.BuiltinOperator.SPACE_TO_DEPTH,
-                "DepthToSpace": schema.BuiltinOperator.DEPTH_TO_SPACE,
-            }[kind]
-        )
+        name = {"SpaceToDepth": "SPACE_TO_DEPTH", "DepthToSpace": "DEPTH_TO_SPACE"}[kind]
+        operator.opcodeIndex = self._tables.opcode(name, _VERSION)
         operator.inputs, operator.outputs = np.array(inputs, np.int32), np.array(outputs, np.int32)
         operator.builtinOptionsType = getattr(schema.BuiltinOptions, f"{kind}Options")
         operator.builtinOptions = options
         self._graph.operators.insert(place, operator)
-
-    def _code(self, builtin: int) -> int:
-        for index, code in enumerate(self._model.operatorCodes):
-            if (code.builtinCode, code.version) == (builtin, _VERSION):
-                return index
-        code = self._schema.OperatorCodeT()
-        code.builtinCode = code.deprecatedBuiltinCode = builtin
-        code.version = _VERSION
-        self._model.operatorCodes.append(code)
-        return len(self._model.operatorCodes) - 1
-
-
-def _code_of(model: Any, operator: Any) -> int:
-    code = model.operatorCodes[operator.opcodeIndex]
-    # files of before 2020 have the first 127 operators in the other field alone
-    return max(int(code.builtinCode), int(code.deprecatedBuiltinCode))

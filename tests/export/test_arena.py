@@ -42,7 +42,7 @@ def test_a_microcontroller_gives_the_same_logits(runtime, int8_content, trained)
             for place in range(len(graph.outputs)):
                 output = interpreter.get_output(place)
                 tensors[shapes[output.shape]] = output.copy()
-            logits = segments._decoders[k](tensors.pop("logits")[0])
+            logits = segments.decoders[k](tensors.pop("logits")[0])
             step = segments.logits_scales[k]
             assert np.abs(logits - segments.logits(image)[k]).max() <= 2.01 * step
 

@@ -86,7 +86,7 @@ def test_int8_parts_answer_what_the_whole_does(int8_content, trained):
     assert sum(map(len, parts.values())) < 1.2 * len(int8_content)
     encoded = [whole._encode(image)[None] for image in trained.images[:5]]
     for image, logits in zip(trained.images, chain(parts, encoded), strict=False):
-        decoded = [decode(z) for decode, z in zip(whole._decoders, logits, strict=True)]
+        decoded = [decode(z) for decode, z in zip(whole.decoders, logits, strict=True)]
         np.testing.assert_array_equal(np.stack(decoded), whole.logits(image))
 
 

@@ -1,0 +1,74 @@
+"""Decisions of exits: quick ones are those of the exact score, ties and rounding included."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kdtasks.edge.decision import Decision
+from kdtasks.edge.scores import ALWAYS, NEVER, SCORES, max_probability
+
+
+def decision(threshold, *, score="max_probability", temperature=1.0, scale=0.0, classes=3):
+    def decode(numbers):
+        if not scale:
+            return numbers
+        return (numbers.astype(np.float32) - np.float32(-7)) * np.float32(scale)
+
+    return Decision(
+        score=score,
+        temperature=temperature,
+        threshold=threshold,
+        scale=scale,
+        num_classes=classes,
+        decode=decode,
+    ), decode
+
+
+@given(
+    numbers=st.lists(st.integers(-128, 127), min_size=2, max_size=12),
+    scale=st.floats(1e-4, 4.0),
+    temperature=st.floats(0.05, 20.0),
+    steps=st.integers(-2, 2),
+)
+def test_a_threshold_at_or_next_to_a_score_parts_as_the_exact_score_does(
+    numbers, scale, temperature, steps
+):
+    scale = float(np.float32(scale))  # what a file can hold
+    stored = np.array(numbers, np.int8)
+    _, decode = decision(0.0, scale=scale)
+    exact = float(max_probability(decode(stored), temperature))
+    threshold = exact
+    for _ in range(abs(steps)):
+        threshold = float(np.nextafter(threshold, np.inf if steps > 0 else -np.inf))
+    decides, _ = decision(threshold, temperature=temperature, scale=scale, classes=len(numbers))
+    assert decides(stored) is (exact >= threshold)
+
+
+@given(
+    logits=st.lists(st.floats(-1e4, 1e4, width=32), min_size=2, max_size=8),
+    threshold=st.floats(0.0, 1.0),
+)
+def test_floats_are_decided_as_they_are(logits, threshold):
+    stored = np.array(logits, np.float32)
+    decides, _ = decision(threshold, classes=len(logits))
+    assert decides(stored) is bool(max_probability(stored) >= threshold)
+
+
+def test_worked_by_hand():
+    # softmax of (ln 3, 0) at temperature 1 is (3/4, 1/4), at 0.5 (9/10, 1/10)
+    logits = np.log(np.array([3, 1], np.float32))
+    assert decision(0.74)[0](logits)
+    assert not decision(0.76)[0](logits)
+    assert decision(0.89, temperature=0.5)[0](logits)
+    assert not decision(0.91, temperature=0.5)[0](logits)
+
+
+@pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize("classes", [3, 100])
+def test_every_score_can_be_compared(score, classes):
+    logits = np.random.default_rng(0).normal(size=classes).astype(np.float32)
+    exact = float(SCORES[score](logits, 1.5))
+    for threshold in (exact - 0.01, exact, exact + 0.01, ALWAYS, NEVER):
+        decides, _ = decision(threshold, score=score, temperature=1.5, classes=classes)
+        assert decides(logits) is (exact >= threshold)
