@@ -24,7 +24,8 @@ def keras_network(library: Any, *, filters: Any, dense: Any, dropout: float) -> 
     for units in dense:
         tensor = layers.LeakyReLU(0.2)(layers.Dense(units)(tensor))
         tensor = layers.Dropout(dropout)(tensor) if dropout else tensor
-    return library.Model(image, layers.Dense(10)(tensor))
+    # Keras's guide for mixed precision keeps the last layer in float32.
+    return library.Model(image, layers.Dense(10, dtype="float32")(tensor))
 
 
 def fit(model: Any, library: Any, arrays: tuple[np.ndarray, np.ndarray], **options: Any) -> None:

@@ -21,7 +21,7 @@ class RuntimeParams(Section):
     )
     precision: Precision = Field(
         default="float32",
-        description="arithmetic of the training steps and of the teacher's pass over cached views; "
+        description="arithmetic of the training steps and of the teacher's answers to them; "
         "`bfloat16` is about twice as fast on processors with AVX512-BF16 or AMX, changes nothing "
         "on others, and leaves weights, validation and exported models in float32",
     )

@@ -144,12 +144,13 @@ def train(
         inputs = {name: tf.constant(value, tf.float32) for name, value in numbers.items()}
         done, sums = 0, np.zeros(4)
         reporter.start_epoch(epoch)
-        for block in _made_ahead(blocks):
-            with steps_in(schedule.precision):
+        # Around all blocks: the thread that makes them asks the teacher in this precision too.
+        with steps_in(schedule.precision):
+            for block in _made_ahead(blocks):
                 sums += run_block(*block, inputs).numpy()
-            done += len(block.images)
-            guard.check_loss(float(sums[0]), epoch=epoch)
-            reporter.show_block(done * batch_size, loss=float(sums[0]) / done)
+                done += len(block.images)
+                guard.check_loss(float(sums[0]), epoch=epoch)
+                reporter.show_block(done * batch_size, loss=float(sums[0]) / done)
         loss, correct, agreed, counted = sums.tolist()
         record = {"epoch": epoch, "loss": loss / steps, "accuracy": correct / max(counted, 1)}
         record |= _validate(predictor, guard, validation, epoch=epoch, ignore_label=ignore_label)

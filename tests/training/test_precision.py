@@ -20,6 +20,7 @@ Run = Callable[..., Any]
 
 # In a process of its own, since this one has pinned instructions that know no bfloat16.
 MULTIPLY = """
+from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from kdtasks.reproducibility import pin_process
 pin_process(1, precision="bfloat16")
@@ -36,6 +37,9 @@ inputs = tf.constant(matrix)
 exact = multiply(inputs).numpy()
 with steps_in("bfloat16"):
     coarse = multiply(inputs).numpy()
+    with ThreadPoolExecutor(1) as others:
+        there = others.submit(lambda: multiply(inputs).numpy()).result()
+assert (there == coarse).all(), "a thread that began inside computes otherwise"
 after = multiply(inputs).numpy()
 assert (after == exact).all(), "float32 has not come back"
 print(np.abs(coarse - exact).max() / np.abs(exact).max())
@@ -76,3 +80,32 @@ def test_it_learns_in_bfloat16_and_its_weights_stay_float32(run: Run, schedule: 
     assert {weight.dtype for weight in trained.model.network.get_weights()} == {
         np.dtype(np.float32)
     }
+
+
+def test_the_teacher_is_asked_in_it_and_validation_is_not(
+    run: Run, schedule: Schedule, monkeypatch: pytest.MonkeyPatch
+):
+    from kdtasks.training import loop
+
+    option, seen = "auto_mixed_precision_onednn_bfloat16", []
+
+    def is_on() -> bool:
+        return bool(tf.config.optimizer.get_experimental_options().get(option, False))
+
+    def made_ahead(blocks: Any) -> Any:
+        def watched() -> Any:
+            for block in blocks:
+                seen.append(("blocks", is_on()))
+                yield block
+
+        return make_ahead(watched())
+
+    def validate(*arguments: Any, **named: Any) -> Any:
+        seen.append(("validation", is_on()))
+        return judge(*arguments, **named)
+
+    make_ahead, judge = loop._made_ahead, loop._validate
+    monkeypatch.setattr(loop, "_made_ahead", made_ahead)
+    monkeypatch.setattr(loop, "_validate", validate)
+    run(schedule=dataclasses.replace(schedule, epochs=2, precision="bfloat16"))
+    assert set(seen) == {("blocks", True), ("validation", False)}
