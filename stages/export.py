@@ -14,10 +14,10 @@ from kdtasks.export.size import sizes
 from kdtasks.params import Params
 from kdtasks.stage import run_stage
 
-# What is measured or chosen after the export does not change the bundle.
+# What is measured or chosen after the export, or names other variants, does not change the bundle.
 LATER: dict[str, Any] = {
     **dict.fromkeys(("evaluate", "benchmark", "select"), True),
-    "compress": {"target"},
+    "compress": {"target", "variants"},
 }
 
 

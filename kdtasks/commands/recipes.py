@@ -1,10 +1,12 @@
 """List, show and use the recipes: complete params files in the project's `recipes/`."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 from kdtasks.atomic import write_text
 from kdtasks.errors import ProjectError, did_you_mean
 from kdtasks.params import load_params
+from kdtasks.runner.workspace import one_run_at_a_time
 
 
 def list_recipes(project: Path) -> dict[str, str]:
@@ -34,7 +36,8 @@ def use_recipe(project: Path, name: str, *, force: bool = False) -> Path | None:
     Returns: the backup of a params.yaml with own edits; null where there was nothing to keep.
 
     Raises:
-        ProjectError: the recipe is unknown, or params.yaml has own edits and `force` is not set.
+        ProjectError: the recipe is unknown, params.yaml has own edits and `force` is not set, or a
+            run is at work in the project.
         ParamsError: the recipe's file holds something that is not allowed.
     """
     recipe = find_recipe(project, name)
@@ -48,8 +51,11 @@ def use_recipe(project: Path, name: str, *, force: bool = False) -> Path | None:
                 "(a copy is kept as params.yaml.bak)"
             )
         backup = params.with_name("params.yaml.bak")
-        write_text(backup, params.read_text(encoding="utf-8"))
-    write_text(params, recipe.read_text(encoding="utf-8"))
+    # Stages read params.yaml when they start: it must not change under a run.
+    with one_run_at_a_time(project) if (project / ".dvc").is_dir() else nullcontext():
+        if backup:
+            write_text(backup, params.read_text(encoding="utf-8"))
+        write_text(params, recipe.read_text(encoding="utf-8"))
     return backup
 
 

@@ -53,6 +53,8 @@ def verify_project(project: Path, *, keep: bool = False, out: Path | None = None
         except ProjectError:
             keep_clone = True
             raise
+        # dvc.lock keeps stages that the pipeline has no more, such as those of former seeds.
+        here = {name: stage for name, stage in here.items() if name in there}
         rows = compare_outputs(here, there)
         is_same = all(row.verdict != "DIFFERENT" for row in rows)
         keep_clone = keep or not is_same

@@ -76,6 +76,20 @@ def test_own_edits_are_refused_then_kept_as_a_backup(recipes: Path):
     assert "recipe: other" in params.read_text(encoding="utf-8")
 
 
+def test_params_do_not_change_under_a_run(recipes: Path):
+    from kdtasks.runner.workspace import one_run_at_a_time
+
+    use_recipe(recipes, "mnist-5k")
+    before = (recipes / "params.yaml").read_bytes()
+    (recipes / ".dvc").mkdir()
+    with (
+        one_run_at_a_time(recipes),
+        pytest.raises(ProjectError, match=r"another run \(process \d+\) is at work in .*; wait"),
+    ):
+        use_recipe(recipes, "other")
+    assert (recipes / "params.yaml").read_bytes() == before
+
+
 def test_an_invalid_recipe_changes_nothing(recipes: Path):
     use_recipe(recipes, "mnist-5k")
     with pytest.raises(ParamsError, match="seeds: missing"):

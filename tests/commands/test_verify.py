@@ -52,6 +52,19 @@ def test_a_reproducible_project(
     assert here["benchmark@x"]["outputs"] != there["benchmark@x"]["outputs"]
 
 
+def test_stages_that_the_pipeline_has_no_more_are_left_out(
+    project: Path, capfd: pytest.CaptureFixture[str]
+):
+    """After a change of seeds dvc.lock still has the old ones."""
+    with (project / "dvc.lock").open("a", encoding="utf-8") as lock:
+        lock.write(
+            "  student@7:\n    cmd: python student.py 7\n    outs:\n"
+            "    - path: models/7\n      hash: md5\n      md5: 0123456789abcdef\n"
+        )
+    assert verify_project(project)
+    assert "2 same, 2 timing, 0 different" in capfd.readouterr().out
+
+
 def test_a_stage_that_is_not_deterministic(
     project: Path,
     scratch: Path,

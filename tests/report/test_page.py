@@ -114,6 +114,13 @@ def test_page_says_when_it_cannot_tell(build: Callable[..., Path]) -> None:
     assert "with one seed nothing is known of how much luck is in it" in one
 
 
+def test_page_says_what_a_distillation_that_hurts_means(build: Callable[..., Path]) -> None:
+    words = text_of(build(gain=-0.05))
+    assert " points), hurts" in words
+    assert "All variants come from the distilled student all the same" in words
+    assert "All variants come" not in text_of(build(folder="helping"))
+
+
 def test_no_variant_within_the_limits(build: Callable[..., Path]) -> None:
     limits = {"max_size_kb": 10.0, "max_accuracy_drop": 0.02, "objective": "size"}
     report = build(select=limits)
