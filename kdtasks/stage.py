@@ -34,7 +34,7 @@ def run_stage(main: Callable[..., None]) -> None:
 def _check_code(project: Path) -> None:
     """Refuse to run other code than that which DVC watches: results would be filed under it."""
     own, running = project / "kdtasks", Path(__file__).parent
-    if (own / "stage.py").is_file() and own.resolve() != running.resolve():
+    if (own / "stage.py").is_file() and not own.samefile(running):
         raise ProjectError(
             f"the stage runs the code in {running}, but DVC watches that of the project, {own}; "
             "run `pip install -e .` in the project, or set PYTHONPATH to its folder"

@@ -42,6 +42,12 @@ def use_recipe(project: Path, name: str, *, force: bool = False) -> Path | None:
     """
     recipe = find_recipe(project, name)
     load_params(recipe)
+    # Stages read params.yaml when they start: it must not change under a `kdtasks run`.
+    with one_run_at_a_time(project) if (project / ".dvc").is_dir() else nullcontext():
+        return _replace(project, recipe, force=force)
+
+
+def _replace(project: Path, recipe: Path, *, force: bool) -> Path | None:
     params = project / "params.yaml"
     backup = None
     if params.is_file() and not _is_a_recipe(project, params):
@@ -51,11 +57,8 @@ def use_recipe(project: Path, name: str, *, force: bool = False) -> Path | None:
                 "(a copy is kept as params.yaml.bak)"
             )
         backup = params.with_name("params.yaml.bak")
-    # Stages read params.yaml when they start: it must not change under a run.
-    with one_run_at_a_time(project) if (project / ".dvc").is_dir() else nullcontext():
-        if backup:
-            write_text(backup, params.read_text(encoding="utf-8"))
-        write_text(params, recipe.read_text(encoding="utf-8"))
+        write_text(backup, params.read_text(encoding="utf-8"))
+    write_text(params, recipe.read_text(encoding="utf-8"))
     return backup
 
 

@@ -53,12 +53,10 @@ def verify_project(project: Path, *, keep: bool = False, out: Path | None = None
         except ProjectError:
             keep_clone = True
             raise
-        # dvc.lock keeps stages that the pipeline has no more, such as those of former seeds.
-        here = {name: stage for name, stage in here.items() if name in there}
         rows = compare_outputs(here, there)
         is_same = all(row.verdict != "DIFFERENT" for row in rows)
         keep_clone = keep or not is_same
-        _print_verdict(rows, first_difference(here, there))
+        _print_verdict(rows, None if is_same else first_difference(here, there))
         if out:
             write_json(out, {"here": _as_json(here), "there": _as_json(there)})
         if keep_clone:
@@ -73,24 +71,30 @@ def _current_lock(project: Path) -> Lock:
     path = project / "dvc.lock"
     if not path.is_file():
         raise ProjectError(f"{path} is not there; `kdtasks run` writes it, then verify")
-    status = subprocess.run(
-        [*DVC, "status", "--json"],
-        cwd=project,
-        env=child_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if status.returncode != 0:
-        raise ProjectError(f"`dvc status` failed: {' '.join(status.stderr.split())}")
-    changed = sorted(json.loads(status.stdout))
+    changed = sorted(json.loads(_answer_of_dvc(project, "status", "--json")))
     if changed:
         shown = ", ".join(changed[:5]) + (", …" if len(changed) > 5 else "")
         raise ProjectError(
             f"dvc.lock is not up to date with the project (changed: {shown}); "
             "`kdtasks run` brings it up to date, then verify"
         )
-    return read_lock(path)
+    # The lock keeps stages that the pipeline has no more, such as those of former seeds.
+    current = set(_answer_of_dvc(project, "stage", "list", "--name-only").split())
+    return {name: stage for name, stage in read_lock(path).items() if name in current}
+
+
+def _answer_of_dvc(project: Path, *words: str) -> str:
+    answer = subprocess.run(
+        [*DVC, *words],
+        cwd=project,
+        env=child_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if answer.returncode != 0:
+        raise ProjectError(f"`dvc {words[0]}` failed: {' '.join(answer.stderr.split())}")
+    return answer.stdout
 
 
 def _run_again(project: Path, clone: Path, here: Lock) -> Lock:

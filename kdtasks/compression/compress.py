@@ -1,6 +1,5 @@
 """Build one variant: passes in their order, then conversion, then a look at the file."""
 
-import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -43,7 +42,7 @@ class Compressed(NamedTuple):
 
     Attributes:
         content: of its `.tflite`.
-        converted: the file before its kernels were rewritten for speed.
+        converted: the file before `space_to_depth`, whose kernels hold zeros of its own.
         shipped: the file with as much inside as it will have at most: thresholds, class names.
         model: the network that it was made from.
     """
@@ -80,30 +79,26 @@ def compress(
         representative=representative,
         raw_pixels=params.input == "uint8",
     )
-
     on_blocks = "space_to_depth" in parts.passes
-    rewrite = functools.partial(work_on_blocks, max_channels=params.space_to_depth.max_channels)
 
-    def ship(smaller: MultiExitModel) -> bytes:
-        content = convert_variant(smaller)
+    def finish(built: MultiExitModel) -> Compressed:
+        converted = content = convert_variant(built)
         if on_blocks:
-            # With too few filters nothing may be gained any more; the file then stays as it is.
-            with contextlib.suppress(ExportError):
-                content = rewrite(content)
-        return with_longest_manifest(content, class_names)
+            content = work_on_blocks(converted, max_channels=params.space_to_depth.max_channels)
+        return Compressed(content, converted, with_longest_manifest(content, class_names), built)
+
+    if on_blocks and parts.trainings and "filters" not in parts.trainings:
+        finish(model)  # what cannot be rewritten is refused before it trains
 
     for name in parts.trainings:
-        settings = {"convert": ship} if name == "filters" else {}
+        settings = {"convert": lambda smaller: finish(smaller).shipped} if name == "filters" else {}
         model = _PASSES[name](model, getattr(params, name), fine_tuning, **settings)
         # qat's statistics are those of the rounded network, which is what the file is.
         if name != "qat":
             recalibrate(model, fine_tuning.examples)
     if "magnitude" in parts.trainings:
         check_zeros(model, params.magnitude)
-    converted = content = convert_variant(model)
-    if on_blocks:
-        content = rewrite(converted)
-    return Compressed(content, converted, with_longest_manifest(content, class_names), model)
+    return finish(model)
 
 
 def write_variant(

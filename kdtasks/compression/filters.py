@@ -22,10 +22,12 @@ def prune_filters(
     """Return a smaller model, fine-tuned, without the filters that matter least.
 
     Arguments:
-        convert: makes the variant's file of a model, to measure it where there is a target.
+        convert: makes the variant's file of a model, to measure it where there is a target, and to
+            refuse it before it trains.
 
     Raises:
         CompressionError: a layer cannot be followed or ranked, or a target cannot be reached.
+        ExportError: what is left cannot be converted.
     """
     channels = Channels(model.network)
     scores = importance(
@@ -50,5 +52,6 @@ def prune_filters(
         f"filters: {model.count_parameters():,} to {smaller.count_parameters():,} parameters, "
         f"{model.macs()[-1]:,} to {smaller.macs()[-1]:,} multiply-accumulates"
     )
+    convert(smaller)  # what cannot be converted is refused before it trains
     fine_tuning.run(smaller, name="filters", epochs=params.epochs)
     return smaller

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from kdtasks.compression.timing import latency_ms
-from kdtasks.errors import CompressionError
+from kdtasks.errors import CompressionError, ExportError
 from kdtasks.models.multi_exit import MultiExitModel
 
 Measure = Callable[[MultiExitModel], float]
@@ -21,7 +21,7 @@ def measures(
 
     Arguments:
         model: what it is compared with.
-        convert: makes the file of a model.
+        convert: makes the file of a model, or refuses it with an ExportError.
     """
     whole = model.macs()[-1]
     return {
@@ -45,14 +45,20 @@ def least_ratio(
 
     Raises:
         CompressionError: not even the smallest model is within a goal.
+        ExportError: not even the smallest model can be converted.
     """
     seen: dict[int, dict[str, float]] = {}
+    refusals: list[ExportError] = []
 
     def found(ratio: float) -> dict[str, float]:
         model = shrunk(ratio)
         key = model.count_parameters()
         if key not in seen:
-            seen[key] = {name: ways[name](model) for name in goals}
+            try:
+                seen[key] = {name: ways[name](model) for name in goals}
+            except ExportError as refusal:
+                seen[key] = dict.fromkeys(goals, float("inf"))
+                refusals.append(refusal)
             shown = (f"{name} {seen[key][name]:.4g}, goal {goals[name]:g}" for name in goals)
             print(f"filters: ratio {ratio:.3f} gives {'; '.join(shown)}")
         return seen[key]
@@ -64,6 +70,8 @@ def least_ratio(
     low, high = 0.0, _MOST
     if not within(high):
         least = found(high)
+        if refusals:
+            raise refusals[0]
         name = next(name for name, goal in goals.items() if least[name] > goal)
         raise CompressionError(
             f"compress.filters.target {name} {goals[name]:g} cannot be reached: with as few "

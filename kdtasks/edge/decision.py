@@ -10,7 +10,7 @@ import numpy.typing as npt
 from kdtasks.edge.scores import SCORES
 
 # With more classes numpy's arrays are faster than Python's lists.
-_MOST_CLASSES = 64
+_MOST_CLASSES = 48
 # Rounding to float32 moves a number by at most this share of it.
 _ROUNDING = 2.0**-24
 

@@ -149,3 +149,8 @@ def _check_fields(where: str, manifest: Manifest) -> None:
                 f"{where} names {count} segments and the {name} {given}; {length} were expected, "
                 "export the bundle again"
             )
+    if not all(temperature > 0 for temperature in manifest.temperatures):
+        raise BundleError(
+            f"{where} has the temperatures {manifest.temperatures}; each must be above 0, export "
+            "the bundle again"
+        )

@@ -19,6 +19,8 @@ from kdtasks.export.split import split_signatures
 
 _AMPLE = 64 * 2**20
 _ALIGNMENT = 16
+# As often as this a trial may end its process: preparing takes a few hundred bytes more than told.
+_MOST_ENDS = 64
 
 
 class Arena(NamedTuple):
@@ -70,7 +72,7 @@ def _measure(name: str, part: bytes) -> Arena:
         )
     # Preparing takes more than what stays, for a moment: how much, only trying tells.
     with _standard_error():
-        total = _smallest(part, int(found["total"]))
+        total = _smallest(name, part, int(found["total"]))
     return Arena(len(part), total, int(found["head"]), int(found["tail"]))
 
 
@@ -84,9 +86,10 @@ def _opens(part: bytes, size: int) -> bool:
     return True
 
 
-def _smallest(part: bytes, size: int) -> int:
+def _smallest(name: str, part: bytes, told: int) -> int:
     """Try growing arenas, in a process of their own: one that is too small may end it."""
-    while True:
+    size = told
+    for _ in range(_MOST_ENDS):
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as trials:
             try:
                 while not trials.submit(_opens, part, size).result():
@@ -94,6 +97,11 @@ def _smallest(part: bytes, size: int) -> int:
                 return size
             except BrokenProcessPool:
                 size += _ALIGNMENT
+    raise BundleError(
+        f"the smallest arena of {name} cannot be found: tflite-micro says {told:,} bytes, and its "
+        f"process ends with {size:,} as well; call this from a program that starts under "
+        "`if __name__ == '__main__'`"
+    )
 
 
 @contextmanager

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from kdtasks.errors import ExportError
+
 
 class Tables:
     """The tables of a model that is about to be changed, in the objects of the format's schema.
@@ -14,12 +16,21 @@ class Tables:
     """
 
     def __init__(self, content: bytes) -> None:
-        """Read a file."""
+        """Read a file.
+
+        Raises:
+            ExportError: it keeps its weights outside the tables, as those beyond 2 GB do.
+        """
         # The converter's own, so nothing that it wrote is unknown here.
         from tensorflow.lite.python import schema_py_generated as schema
 
         self.schema = schema
         self.model: Any = schema.ModelT.InitFromPackedBuf(content, 0)
+        if any(buffer.offset for buffer in self.model.buffers):
+            raise ExportError(
+                "the model keeps its weights outside the tables, as files beyond 2 GB do; only "
+                "smaller ones can be rewritten"
+            )
 
     def is_a(self, operator: Any, kind: str) -> bool:
         """Whether an operator is of this kind, a name of `BuiltinOperator`."""

@@ -10,10 +10,9 @@ from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.segments import Segments
 from kdtasks.export.metadata import embed_manifest
 
-# The longest that stands where a number or a name is not known yet.
+# The longest name of a model and of a variant.
 _NAME = 64
-_SIDE = 9999
-_MACS = 10**13
+_LETTERS = np.array(list("abcdefghijklmnopqrstuvwxyz0123456789_-"))
 
 
 def sizes(content: bytes) -> dict[str, int]:
@@ -34,20 +33,22 @@ def with_longest_manifest(content: bytes, class_names: Sequence[str]) -> bytes:
         class_names: in the order of the logits.
     """
     exits = Segments(content).count
-    # Some of the longest that a number can be, and different, for equal ones would gzip well.
-    numbers = [-float(number) * 1e-300 for number in np.random.default_rng(0).random(2 * exits)]
+    # Random, for gzip makes less of what repeats itself.
+    draw = np.random.default_rng(0)
+    numbers = [-float(number) * 1e-300 for number in draw.random(2 * exits - 1)]
+    name, variant = ("".join(draw.choice(_LETTERS, _NAME)) for _ in range(2))
     longest = Manifest(
-        name="n" * _NAME,
-        variant="v" * _NAME,
+        name=name,
+        variant=variant,
         task="classification",
         class_names=tuple(class_names),
-        input={"shape": [_SIDE] * 3, "dtype": "uint8", "range": [0, 255]},
+        input={"shape": [8192, 6753, 4], "dtype": "uint8", "range": [0, 255]},
         segments=exits,
         score="max_probability",
         temperatures=tuple(numbers[:exits]),
-        thresholds=tuple(numbers[exits:-1]),
+        thresholds=tuple(numbers[exits:]),
         calibration={},
-        macs=tuple(_MACS + exit for exit in range(exits)),
+        macs=tuple(int(count) for count in draw.integers(10**12, 10**13, exits)),
         bytes=0,
         sha256="",
         dataset_sha256=sha256(content).hexdigest(),

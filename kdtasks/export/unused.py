@@ -13,8 +13,8 @@ def remove_unused(model: Any) -> None:
     Arguments:
         model: a `ModelT` of the format's schema, changed in place.
     """
-    for graph in model.subgraphs:
-        _renumber(graph, [one for one in model.signatureDefs or [] if _is_of(one, graph, model)])
+    for index, graph in enumerate(model.subgraphs):
+        _renumber(graph, [one for one in model.signatureDefs or [] if one.subgraphIndex == index])
     needed = {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}
     needed |= {entry.buffer for entry in model.metadata or []}
     for number, buffer in enumerate(model.buffers):
@@ -23,12 +23,11 @@ def remove_unused(model: Any) -> None:
 
 
 def _renumber(graph: Any, signatures: list[Any]) -> None:
-    lists = [(graph, "inputs"), (graph, "outputs")]
-    lists += [
-        (operator, name)
-        for operator in graph.operators
+    lists = [
+        (one, name)
+        for one in (graph, *graph.operators)
         for name in ("inputs", "outputs", "intermediates")
-        if getattr(operator, name) is not None
+        if getattr(one, name, None) is not None
     ]
     # −1 stands for an input that is left out
     needed = sorted({int(number) for one, name in lists for number in getattr(one, name)} - {-1})
@@ -40,7 +39,3 @@ def _renumber(graph: Any, signatures: list[Any]) -> None:
         for entry in [*signature.inputs, *signature.outputs]:
             entry.tensorIndex = new[int(entry.tensorIndex)]
     graph.tensors = [graph.tensors[number] for number in needed]
-
-
-def _is_of(signature: Any, graph: Any, model: Any) -> bool:
-    return model.subgraphs[signature.subgraphIndex] is graph

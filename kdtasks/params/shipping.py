@@ -48,8 +48,9 @@ class ExitsParams(Section):
 class ExportParams(Section):
     """What is written into every bundle besides the model."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")] = Field(
-        default="student", description="name of the model: lower case, digits, `.`, `_`, `-`"
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)] = Field(
+        default="student",
+        description="name of the model: up to 64 of lower case, digits, `.`, `_`, `-`",
     )
     self_test: Annotated[int, Field(ge=0, le=100)] = Field(
         default=6,

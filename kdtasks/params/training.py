@@ -83,7 +83,9 @@ class TrainParams(Section):
         description="training arrays up to this many MB are held in memory, larger ones streamed",
     )
     guard_epochs: Count = Field(
-        default=5, description="stop after so many epochs in a row that predict one class only"
+        default=5,
+        description="stop after so many epochs in a row that predict one class only, "
+        "and 100 steps at least",
     )
     optimizer: OptimizerParams = Field(
         default=OptimizerParams(), description="the optimiser of every training"

@@ -19,7 +19,6 @@ from kdtasks.target.trial import TrialResult, broken_limits, figures
 
 METRICS = Path("report") / "target.json"  # of a trial, for `dvc exp show`
 ACCURACY = "max_accuracy_drop"
-REFUSED = "refused"
 
 
 class TargetEngine(SweepEngine[TrialResult]):
@@ -107,13 +106,18 @@ class TargetEngine(SweepEngine[TrialResult]):
                 if excess.limit != ACCURACY and excess.limit not in rung.may_change:
                     return f"it would be like {rung.like}: {excess.reason}"
         if rung.only_if_over:
-            for excess in self._excesses_of(rung.only_if_over):
-                if excess.limit == REFUSED:
-                    return f"it would be like {rung.only_if_over}: {excess.reason}"
             over = self.broken(rung.only_if_over)
             if over is not None and all(excess.limit == ACCURACY for excess in over):
                 return f"{rung.only_if_over} needs no fewer filters for these limits"
+        if rung.only_if_faster and not self._is_faster(*rung.only_if_faster):
+            return "{} is no faster than {} here".format(*rung.only_if_faster)
         return None
+
+    def _is_faster(self, label: str, other: str) -> bool:
+        """Whether one rung takes less time than another; so where one was not timed."""
+        results = self.result(label), self.result(other)
+        mine, its = (result.latency_ms if result else None for result in results)
+        return mine is None or its is None or mine < its
 
     def _excesses_of(self, label: str) -> list[Excess]:
         """Of a rung, or where it was left out for good, of the one that it is like."""

@@ -20,6 +20,7 @@ class Rung(NamedTuple):
             in `may_change`; where that one breaks a limit, so will this one.
         only_if_over: the rung that has to break a limit other than the accuracy's for this one
             to make sense: its filters are removed.
+        only_if_faster: two rungs of which the first has to be faster than the second.
     """
 
     label: str
@@ -29,6 +30,7 @@ class Rung(NamedTuple):
     like: str | None = None
     may_change: frozenset[str] = frozenset()
     only_if_over: str | None = None
+    only_if_faster: tuple[str, str] | None = None
 
 
 def make_ladder(limits: TargetParams, compress: CompressParams) -> list[Rung]:
@@ -44,7 +46,8 @@ def make_ladder(limits: TargetParams, compress: CompressParams) -> list[Rung]:
         epochs = sum(getattr(compress, name).epochs for name in trainings)
         return Rung(f"{variant}{note}", variant, settings or {}, epochs, **fields)
 
-    on_blocks, timed = "space_to_depth+int8", limits.max_latency_ms is not None
+    on_blocks = "space_to_depth+int8"
+    faster, timed = (on_blocks, "int8"), limits.max_latency_ms is not None
     sizes = frozenset({"max_size_kb", "max_gzip_kb", "max_latency_ms"})
     ladder = [
         rung("float32"),
@@ -54,7 +57,7 @@ def make_ladder(limits: TargetParams, compress: CompressParams) -> list[Rung]:
         *([rung(on_blocks, like="int8", may_change=sizes)] if timed else []),
         rung("int16x8", like="int8", may_change=frozenset({"max_latency_ms"})),
         rung("qat+int8", like="int8"),
-        *([rung(f"qat+{on_blocks}", like=on_blocks)] if timed else []),
+        *([rung(f"qat+{on_blocks}", like=on_blocks, only_if_faster=faster)] if timed else []),
     ]
     squeezed = frozenset({"max_gzip_kb"})
     if gzipped:
@@ -73,7 +76,9 @@ def make_ladder(limits: TargetParams, compress: CompressParams) -> list[Rung]:
     ladder += with_filters("filters+int8", only_if_over="int8")
     if timed:
         ladder += with_filters("filters+float16", only_if_over="float16")
-        ladder += with_filters(f"filters+{on_blocks}", only_if_over=on_blocks)
+        ladder += with_filters(
+            f"filters+{on_blocks}", only_if_over=on_blocks, only_if_faster=faster
+        )
     if gzipped:
         ladder += with_filters(
             "filters+cluster+int8", like="filters+int8", may_change=squeezed, only_if_over="int8"
@@ -81,7 +86,10 @@ def make_ladder(limits: TargetParams, compress: CompressParams) -> list[Rung]:
     ladder += with_filters("filters+qat+int8", like="filters+int8", only_if_over="int8")
     if timed:
         ladder += with_filters(
-            f"filters+qat+{on_blocks}", like=f"filters+{on_blocks}", only_if_over=on_blocks
+            f"filters+qat+{on_blocks}",
+            like=f"filters+{on_blocks}",
+            only_if_over=on_blocks,
+            only_if_faster=faster,
         )
     return ladder
 

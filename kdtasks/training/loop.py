@@ -19,7 +19,7 @@ from kdtasks.training.block import compile_block
 from kdtasks.training.checkpoint import Checkpoint, Progress
 from kdtasks.training.confusion import confusion_matrix, mean_iou
 from kdtasks.training.examples import Block, Examples, Layout
-from kdtasks.training.guard import Guard
+from kdtasks.training.guard import Guard, patience
 from kdtasks.training.inference import Predictor
 from kdtasks.training.optimizer import Optimizer
 from kdtasks.training.precision import steps_in
@@ -123,7 +123,8 @@ def train(
     )
     predictor = Predictor(model)
     guard = Guard(
-        patience=min(schedule.guard_epochs, schedule.last_epoch),
+        patience=min(patience(schedule.guard_epochs, steps=steps), schedule.last_epoch),
+        steps=steps,
         num_classes=int(model.network.outputs[-1].shape[-1]),
         collapsed_epochs=progress.collapsed_epochs,
     )

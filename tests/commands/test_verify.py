@@ -58,8 +58,9 @@ def test_stages_that_the_pipeline_has_no_more_are_left_out(
     """After a change of seeds dvc.lock still has the old ones."""
     with (project / "dvc.lock").open("a", encoding="utf-8") as lock:
         lock.write(
-            "  student@7:\n    cmd: python student.py 7\n    outs:\n"
-            "    - path: models/7\n      hash: md5\n      md5: 0123456789abcdef\n"
+            "  student@7:\n    cmd: python student.py 7\n"
+            "    deps:\n    - path: gone.py\n      hash: md5\n      md5: abcdef0123456789\n"
+            "    outs:\n    - path: models/7\n      hash: md5\n      md5: 0123456789abcdef\n"
         )
     assert verify_project(project)
     assert "2 same, 2 timing, 0 different" in capfd.readouterr().out

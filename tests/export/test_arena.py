@@ -1,3 +1,4 @@
+import os
 import sys
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 
 from kdtasks.edge.segments import Segments
 from kdtasks.errors import BundleError
+from kdtasks.export import arena
 from kdtasks.export.arena import measure_arenas
 from kdtasks.export.graph import read_graphs
 from kdtasks.export.split import split_signatures
@@ -18,12 +20,12 @@ def runtime():
 def test_an_arena_is_as_large_as_is_said(runtime, int8_content):
     arenas, parts = measure_arenas(int8_content), split_signatures(int8_content)
     assert sorted(arenas) == ["segment_0", "segment_1"]
-    for name, arena in arenas.items():
-        assert arena.total >= arena.scratch + arena.kept
-        assert arena.file == len(parts[name])
-        runtime.Interpreter.from_bytes(parts[name], arena_size=arena.total)
+    for name, found in arenas.items():
+        assert found.total >= found.scratch + found.kept
+        assert found.file == len(parts[name])
+        runtime.Interpreter.from_bytes(parts[name], arena_size=found.total)
         with pytest.raises(RuntimeError, match="failed to allocate tensors"):
-            runtime.Interpreter.from_bytes(parts[name], arena_size=arena.total - 64)
+            runtime.Interpreter.from_bytes(parts[name], arena_size=found.total - 64)
 
 
 def test_a_microcontroller_gives_the_same_logits(runtime, int8_content, trained):
@@ -47,15 +49,35 @@ def test_a_microcontroller_gives_the_same_logits(runtime, int8_content, trained)
             assert np.abs(logits - segments.logits(image)[k]).max() <= 2.01 * step
 
 
-def test_arenas_that_are_too_small_may_end_a_process(runtime, network, pictures):
+def ends_below(part, size):
+    """As `_opens`, but a size that is no multiple of 128 ends the process."""
+    if size % 128:
+        os._exit(11)
+    return True
+
+
+def ends_always(part, size):
+    os._exit(11)
+
+
+def test_arenas_that_are_too_small_may_end_a_process(monkeypatch):
     """With some sizes the interpreter does not say so, it crashes."""
+    monkeypatch.setattr(arena, "_opens", ends_below)
+    assert arena._smallest("segment_0", b"", 1_008) == 1_024
+    monkeypatch.setattr(arena, "_opens", ends_always)
+    monkeypatch.setattr(arena, "_MOST_ENDS", 2)
+    with pytest.raises(BundleError, match=r"arena of segment_0 cannot be found: .* 1,008 bytes"):
+        arena._smallest("segment_0", b"", 1_008)
+
+
+def test_a_network_whose_arenas_are_hard_to_find(runtime, network, pictures):
     from kdtasks.export.litert import convert
 
     model = network("cnn")
     content = convert(model, number_format="int8", representative=pictures(model, 4))
     parts = split_signatures(content)
-    for name, arena in measure_arenas(content).items():
-        runtime.Interpreter.from_bytes(parts[name], arena_size=arena.total)
+    for name, found in measure_arenas(content).items():
+        runtime.Interpreter.from_bytes(parts[name], arena_size=found.total)
 
 
 def test_what_it_cannot_run_is_named(runtime, trained):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kdtasks.errors import TrainingError
-from kdtasks.training.guard import Guard
+from kdtasks.training.guard import Guard, patience
 
 ONE_CLASS = np.array([2, 2, 2])
 TWO_CLASSES = np.array([2, 0, 2])
@@ -43,6 +43,20 @@ def test_the_count_goes_on_after_a_checkpoint():
     guard = Guard(patience=3, num_classes=5, collapsed_epochs=2)
     with pytest.raises(TrainingError, match="epochs 4 to 6 predicted class 2"):
         guard.check_predictions(ONE_CLASS, epoch=6)
+
+
+def test_epochs_of_few_steps_get_more_of_them():
+    assert patience(5, steps=55) == 5
+    assert patience(5, steps=19) == 6
+    assert patience(5, steps=1) == 100
+
+
+def test_a_run_of_few_steps_is_told_so():
+    guard = Guard(patience=2, num_classes=5, steps=3)
+    guard.check_predictions(ONE_CLASS, epoch=1)
+    message = r"these were 6 steps in all, few to learn from: lower train\.batch_size, or train for"
+    with pytest.raises(TrainingError, match=message):
+        guard.check_predictions(ONE_CLASS, epoch=2)
 
 
 def test_a_dataset_of_one_class_cannot_collapse():
