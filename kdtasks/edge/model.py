@@ -113,11 +113,13 @@ class Model(OpenBundle):
                 f"the picture is {image.dtype} {list(image.shape)}, the model takes uint8 "
                 f"{list(self.segments.input_shape)} with raw pixels 0…255; convert or resize it"
             )
-        last = len(self._decisions)
-        for exit_index, numbers in enumerate(self.segments.chain(image)):
+        segments, last = self.segments, len(self._decisions)
+        tensors = segments.begin(image)
+        for exit_index in range(segments.count):
+            numbers, tensors = segments.run(exit_index, tensors)
             if exit_index == last or self._decisions[exit_index](numbers):
                 break
-        logits = self.segments.decoders[exit_index](numbers)
+        logits = segments.decoders[exit_index](numbers)
         probabilities = softmax(logits, self.manifest.temperatures[exit_index])
         class_index = int(logits.argmax())
         return Prediction(

@@ -72,6 +72,10 @@ class Segments:
         _check_chain(name, inputs, outputs)
         image = inputs[0]["image"]
         self._takes = [sorted(taken) for taken in inputs]
+        self._is_chain = all(
+            set(taken) == set(given) - {"logits"}
+            for given, taken in zip(outputs, inputs[1:], strict=False)
+        )
         self._encode = _encoder(image)
         self.decoders = [_decoder(output["logits"]) for output in outputs]
         self.count = len(expected)
@@ -80,22 +84,40 @@ class Segments:
         self.num_classes = self.logits_shape[-1]
         self.logits_scales = tuple(output["logits"].scale for output in outputs)
 
-    def chain(self, image: npt.NDArray[np.uint8]) -> Iterator[Tensor]:
-        """Yield what one exit after the other says, in the numbers of the file, [classes].
-
-        A segment runs when it is asked for; `decoders` turn the numbers into logits.
+    def begin(self, image: npt.NDArray[np.uint8]) -> dict[str, Tensor]:
+        """What `segment_0` takes.
 
         Args:
             image: uint8 [height, width, channels], raw pixels 0…255, of `input_shape`.
         """
-        tensors: dict[str, Tensor] = {"image": self._encode(image)[None]}
-        for runner, takes in zip(self._runners, self._takes, strict=True):
-            tensors |= runner(**{name: tensors[name] for name in takes})
-            yield tensors.pop("logits")[0]
+        return {"image": self._encode(image)[None]}
+
+    def run(self, index: int, tensors: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Run one segment, after those before it.
+
+        Args:
+            index: of the segment.
+            tensors: from the segment before, or from `begin`.
+
+        Returns: its logits [classes] in the numbers of the file, which `decoders` turn into
+            float32, and the tensors for the next segment.
+        """
+        runner = self._runners[index]
+        if self._is_chain:  # microseconds count here
+            given = runner(**tensors)
+        else:
+            given = tensors | runner(**{name: tensors[name] for name in self._takes[index]})
+        return given.pop("logits")[0], given
 
     def steps(self, image: npt.NDArray[np.uint8]) -> Iterator[npt.NDArray[np.float32]]:
-        """Yield the logits [classes] of one exit after the other; as `chain`, but decoded."""
-        for decode, numbers in zip(self.decoders, self.chain(image), strict=True):
+        """Yield the logits [classes] of one exit after the other; a segment runs when asked for.
+
+        Args:
+            image: uint8 [height, width, channels], raw pixels 0…255, of `input_shape`.
+        """
+        tensors = self.begin(image)
+        for index, decode in enumerate(self.decoders):
+            numbers, tensors = self.run(index, tensors)
             yield decode(numbers)
 
     def logits(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
