@@ -40,7 +40,6 @@ _SHAPE, _CLASSES = (32, 32, 3), 10
 _PLACES = (("block_2", "block_3"), ("block_1", "block_3"))
 _LEAVING = (0.7, 0.2)
 _BATCH = 256
-_IN_A_ROW, _UNCOUNTED = 20, 5
 
 
 def main() -> None:
@@ -201,25 +200,19 @@ def _time_litert(model: Any, images: np.ndarray, runs: int) -> dict[str, Any]:
 def _time_in_turn(
     models: dict[str, Model], images: np.ndarray, runs: int
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Milliseconds of every model for every picture, and where `chosen` leaves.
-
-    The models take turns, each for some pictures in a row, the first of which are not counted: a
-    device runs one model, whose weights stay in the processor's cache. Picture by picture in turn
-    they would push each other out of it.
-    """
+    """Milliseconds of every model, picture by picture in turn, and where `chosen` leaves."""
     times = {name: np.empty(runs) for name in models}
     left_at = np.empty(runs, np.int64)
-    for begin in range(0, runs, _IN_A_ROW):
+    for run in range(-20, runs):  # the first of them are not counted
+        image = images[run % len(images)]
         for name, each in models.items():
-            for run in range(begin - _UNCOUNTED, min(begin + _IN_A_ROW, runs)):
-                image = images[run % len(images)]
-                start = time.perf_counter_ns()
-                prediction = each.predict(image)
-                elapsed = time.perf_counter_ns() - start
-                if run >= begin:
-                    times[name][run] = elapsed / 1e6
-                    if name == "chosen":
-                        left_at[run] = prediction.exit_index
+            start = time.perf_counter_ns()
+            prediction = each.predict(image)
+            elapsed = time.perf_counter_ns() - start
+            if run >= 0:
+                times[name][run] = elapsed / 1e6
+                if name == "chosen":
+                    left_at[run] = prediction.exit_index
     return times, left_at
 
 

@@ -11,6 +11,7 @@ from kdtasks.edge.scores import SCORES
 
 # With more classes numpy's arrays are faster than Python's lists.
 _MOST_CLASSES = 48
+_MOST_STEPS = 255
 # Rounding to float32 moves a number by at most this share of it.
 _ROUNDING = 2.0**-24
 
@@ -30,6 +31,7 @@ class Decision:
         temperature: float,
         threshold: float,
         scale: float,
+        steps: int,
         num_classes: int,
         decode: Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]],
     ) -> None:
@@ -39,6 +41,7 @@ class Decision:
             score: a name of `kdtasks.edge.scores.SCORES`.
             temperature, threshold: of the exit.
             scale: a step of the logits in the file, 0 where they are not quantised.
+            steps: that they may differ by; 0 where they are not quantised.
             num_classes: of the model.
             decode: from the file's numbers to logits.
         """
@@ -46,8 +49,12 @@ class Decision:
         self._temperature, self._threshold = temperature, threshold
         self._is_short = score == "max_probability" and num_classes <= _MOST_CLASSES
         self._rate = (scale or 1.0) / temperature
-        # Differences of quantised logits are 2¹⁶ steps at most; floats are taken as they are.
-        self._doubt = 1e-9 + (4 * _ROUNDING * 2**16 * self._rate if scale else 0.0)
+        self._doubt = 1e-9 + 4 * _ROUNDING * steps * self._rate
+        # Of 8 bits there are few differences: their exponentials are looked up.
+        self._table = [
+            math.exp(-difference * self._rate)
+            for difference in range(steps + 1 if 0 < steps <= _MOST_STEPS else 0)
+        ]
 
     def __call__(self, numbers: npt.NDArray[Any]) -> bool:
         """Whether the exit answers.
@@ -56,10 +63,14 @@ class Decision:
             numbers: [classes], the logits as the file gives them.
         """
         if self._is_short:
-            values, rate = numbers.tolist(), self._rate
+            values = numbers.tolist()
             largest = max(values)
-            total = sum([math.exp((value - largest) * rate) for value in values])
-            score = 1.0 / total
+            if self._table:
+                table = self._table
+                score = 1.0 / sum([table[largest - value] for value in values])
+            else:
+                exp, rate = math.exp, self._rate
+                score = 1.0 / sum([exp((value - largest) * rate) for value in values])
             if abs(score - self._threshold) > self._doubt:
                 return score > self._threshold
         exact = self._score(self._decode(numbers), self._temperature)

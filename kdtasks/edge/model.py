@@ -95,6 +95,7 @@ class Model(OpenBundle):
                 temperature=self.manifest.temperatures[exit_index],
                 threshold=threshold,
                 scale=self.segments.logits_scales[exit_index],
+                steps=self.segments.logits_steps[exit_index],
                 num_classes=self.segments.num_classes,
                 decode=self.segments.decoders[exit_index],
             )

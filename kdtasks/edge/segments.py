@@ -32,6 +32,7 @@ class Segments:
         logits_shape: of one exit's logits; (classes,), or (height, width, classes) for masks.
         num_classes: the last of them.
         logits_scales: [K], a step of each exit's logits; 0 where they are not quantised.
+        logits_steps: [K], the steps between the smallest and the largest that an exit can give.
         decoders: [K], from the numbers of the file to logits in float32.
     """
 
@@ -83,6 +84,7 @@ class Segments:
         self.logits_shape = outputs[0]["logits"].shape[1:]
         self.num_classes = self.logits_shape[-1]
         self.logits_scales = tuple(output["logits"].scale for output in outputs)
+        self.logits_steps = tuple(_steps(output["logits"]) for output in outputs)
 
     def begin(self, image: npt.NDArray[np.uint8]) -> dict[str, Tensor]:
         """What `segment_0` takes.
@@ -219,6 +221,13 @@ def _encoder(spec: TensorSpec) -> Callable[[npt.NDArray[np.uint8]], Tensor]:
     if spec.dtype == np.uint8 and np.array_equal(table, pixels):
         return lambda image: image
     return lambda image: table[image]
+
+
+def _steps(spec: TensorSpec) -> int:
+    if spec.dtype.kind == "f":
+        return 0
+    limits = np.iinfo(spec.dtype)
+    return int(limits.max) - int(limits.min)
 
 
 def _decoder(spec: TensorSpec) -> Callable[[Tensor], npt.NDArray[np.float32]]:

@@ -9,7 +9,9 @@ from kdtasks.edge.decision import Decision
 from kdtasks.edge.scores import ALWAYS, NEVER, SCORES, max_probability
 
 
-def decision(threshold, *, score="max_probability", temperature=1.0, scale=0.0, classes=3):
+def decision(
+    threshold, *, score="max_probability", temperature=1.0, scale=0.0, steps=255, classes=3
+):
     def decode(numbers):
         if not scale:
             return numbers
@@ -20,6 +22,7 @@ def decision(threshold, *, score="max_probability", temperature=1.0, scale=0.0, 
         temperature=temperature,
         threshold=threshold,
         scale=scale,
+        steps=steps if scale else 0,
         num_classes=classes,
         decode=decode,
     ), decode
@@ -27,21 +30,30 @@ def decision(threshold, *, score="max_probability", temperature=1.0, scale=0.0, 
 
 @given(
     numbers=st.lists(st.integers(-128, 127), min_size=2, max_size=12),
+    dtype=st.sampled_from(["int8", "int16"]),
     scale=st.floats(1e-4, 4.0),
     temperature=st.floats(0.05, 20.0),
     steps=st.integers(-2, 2),
 )
 def test_a_threshold_at_or_next_to_a_score_parts_as_the_exact_score_does(
-    numbers, scale, temperature, steps
+    numbers, dtype, scale, temperature, steps
 ):
     scale = float(np.float32(scale))  # what a file can hold
-    stored = np.array(numbers, np.int8)
+    stored = np.array(numbers, dtype)
+    if dtype == "int16":
+        stored *= np.int16(250)
     _, decode = decision(0.0, scale=scale)
     exact = float(max_probability(decode(stored), temperature))
     threshold = exact
     for _ in range(abs(steps)):
         threshold = float(np.nextafter(threshold, np.inf if steps > 0 else -np.inf))
-    decides, _ = decision(threshold, temperature=temperature, scale=scale, classes=len(numbers))
+    decides, _ = decision(
+        threshold,
+        temperature=temperature,
+        scale=scale,
+        steps=255 if dtype == "int8" else 65_535,
+        classes=len(numbers),
+    )
     assert decides(stored) is (exact >= threshold)
 
 
