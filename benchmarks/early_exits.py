@@ -145,6 +145,7 @@ def _time_batches(model: Any, images: np.ndarray, turns: int) -> dict[str, float
 def _time_litert(model: Any, images: np.ndarray, runs: int) -> dict[str, Any]:
     from kdtasks.backend import keras
     from kdtasks.export.litert import convert
+    from kdtasks.export.pooling import convolve_averages
     from kdtasks.export.space_to_depth import work_on_blocks
     from kdtasks.models.multi_exit import MultiExitModel
 
@@ -159,6 +160,8 @@ def _time_litert(model: Any, images: np.ndarray, runs: int) -> dict[str, Any]:
         )
         if kind == "int8_on_blocks":
             content, plain_content = work_on_blocks(content), work_on_blocks(plain_content)
+        if kind != "float32":
+            content, plain_content = convolve_averages(content), convolve_averages(plain_content)
         leaving_at = {
             f"exit_{k}": loose_model(content, model.macs(), [*[NEVER] * k, *[ALWAYS] * (early - k)])
             for k in range(early + 1)

@@ -79,6 +79,7 @@ def _judge(arm: Arm) -> dict[int, dict[str, Any]]:
     """Test figures of every seed, each with its calibrated models under `models`."""
     from kdtasks.datasets.prepared import open_prepared
     from kdtasks.export.litert import convert
+    from kdtasks.export.pooling import convolve_averages
     from kdtasks.models.saved import load_model
     from kdtasks.training.inference import Predictor
 
@@ -102,6 +103,8 @@ def _judge(arm: Arm) -> dict[int, dict[str, Any]]:
                 number_format=number_format,
                 representative=data.images("calibration")[: params.compress.calibration_images],
             )
+            if number_format == "int8":
+                content = convolve_averages(content)
             figures[number_format] = _stopping(content, network.macs(), params, data)
             chosen = figures[number_format].pop("chosen")
             figures["models"][number_format] = loose_model(

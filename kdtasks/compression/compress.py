@@ -24,6 +24,7 @@ from kdtasks.errors import (
 )
 from kdtasks.export.inspection import signature_types
 from kdtasks.export.litert import convert
+from kdtasks.export.pooling import convolve_averages
 from kdtasks.export.size import sizes, with_longest_manifest
 from kdtasks.export.space_to_depth import work_on_blocks
 from kdtasks.models.multi_exit import MultiExitModel
@@ -42,7 +43,7 @@ class Compressed(NamedTuple):
 
     Attributes:
         content: of its `.tflite`.
-        converted: the file before `space_to_depth`, whose kernels hold zeros of its own.
+        converted: the file before its operators were rewritten for speed: the network's kernels.
         shipped: the file with as much inside as it will have at most: thresholds, class names.
         model: the network that it was made from.
     """
@@ -85,6 +86,8 @@ def compress(
         converted = content = convert_variant(built)
         if on_blocks:
             content = work_on_blocks(converted, max_channels=params.space_to_depth.max_channels)
+        if parts.number_format == "int8":
+            content = convolve_averages(content)
         return Compressed(content, converted, with_longest_manifest(content, class_names), built)
 
     if on_blocks and parts.trainings and "filters" not in parts.trainings:

@@ -15,7 +15,6 @@ from kdtasks.edge.segments import Segments
 from kdtasks.errors import BundleError, ExportError
 from kdtasks.export.inspection import signature_types
 from kdtasks.export.packing import pack
-from kdtasks.export.pooling import convolve_averages
 from kdtasks.models.multi_exit import MultiExitModel, Segment
 
 # Numbers that inputs and outputs of a file have by themselves.
@@ -100,8 +99,6 @@ def convert(
                 "another number format or network"
             ) from error
     content = pack(converted)
-    if number_format == "int8":
-        content = convolve_averages(content)
     _check_types(content, numbers, image="uint8" if raw_pixels else numbers)
     _check_chain(content)
     return content

@@ -61,7 +61,8 @@ def test_every_variant_gives_a_file_that_runs(
     )
     assert b"horse" in shipped
     assert shipped.endswith(content[8:])
-    assert (converted == content) is ("space_to_depth" not in variant)
+    # Of int8 the early exit's average is taken by a convolution, besides all that is asked for.
+    assert (converted == content) is (variant.split("+")[-1] != "int8")
     segments = Segments(content)
     assert segments.count == model.num_exits
     assert segments.input_shape == model.input_shape

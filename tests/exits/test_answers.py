@@ -13,12 +13,16 @@ class StoredSegments:
     """Segments that look the logits of a picture up by its only pixel."""
 
     count, input_shape, num_classes, logits_shape = 2, (1, 1, 1), 2, (2,)
+    logits_scales, logits_steps, decoders = (0.0, 0.0), (0, 0), [np.asarray, np.asarray]
 
     def __init__(self, logits):
         self.stored = np.asarray(logits, np.float32)
 
-    def steps(self, image):
-        yield from self.stored[image.item()]
+    def begin(self, image):
+        return {"image": image}
+
+    def run(self, index, tensors):
+        return self.stored[tensors["image"].item()][index], tensors
 
     def logits_of(self, images):
         return self.stored[images.ravel()]
