@@ -12,6 +12,7 @@ def main(params: Params, seed: str) -> None:
     from kdtasks.distillation.backbone_first import backbone_first
     from kdtasks.distillation.label_loss import label_loss_of
     from kdtasks.distillation.label_objective import LabelObjective
+    from kdtasks.models.start import start_of
     from kdtasks.training.examples import TrainingExamples
     from kdtasks.training.fresh import FreshExamples
     from kdtasks.training.run import run_training, schedule_of, write_trained
@@ -36,6 +37,7 @@ def main(params: Params, seed: str) -> None:
         architecture=params.student.model,
         exits=params.student.exits,
         heads=params.student.heads,
+        start=start_of(Path(params.student.start), int(seed)),
         schedule=schedule_of(
             params,
             epochs=params.distill.epochs,

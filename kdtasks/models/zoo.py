@@ -9,8 +9,10 @@ from kdtasks.errors import ModelError
 from kdtasks.models.alexnet import alexnet
 from kdtasks.models.backbone import Backbone, convolution
 from kdtasks.models.cnn import cnn
+from kdtasks.models.mobilenet import mobilenet
 from kdtasks.models.multi_exit import MultiExitModel
 from kdtasks.models.resnet import resnet, resnet8
+from kdtasks.models.two_path import two_path
 from kdtasks.models.unet import unet
 from kdtasks.params.architecture import (
     Architecture,
@@ -24,6 +26,8 @@ BACKBONES: dict[str, Callable[[Tensor, Any], Backbone]] = {
     "cnn": cnn,
     "resnet8": resnet8,
     "resnet": resnet,
+    "mobilenet": mobilenet,
+    "two_path": two_path,
     "alexnet": alexnet,
     "unet": unet,
 }

@@ -60,12 +60,65 @@ class ResNetParams(Section):
 
     @model_validator(mode="after")
     def _one_stride_a_block(self) -> "ResNetParams":
-        if len(self.strides) != len(self.filters):
-            raise ValueError(
-                f"got {len(self.filters)} filters and {len(self.strides)} strides; give one of "
-                "each for every block"
-            )
+        _check_strides(self.filters, self.strides)
         return self
+
+
+class MobileNetParams(Section):
+    """Inverted residuals: each block widens, convolves every channel by itself, and narrows."""
+
+    name: Literal["mobilenet"]
+    stem: Count = Field(default=16, description="filters of the first convolution")
+    filters: Counts = Field(
+        min_length=1, description="filters of each block; a block is named `block_1`, `block_2` …"
+    )
+    strides: Counts = Field(
+        min_length=1,
+        description="by how much each block makes height and width smaller; as many as `filters`",
+    )
+    expansion: Count = Field(
+        default=4, description="how many times as many filters a block has inside as come in"
+    )
+    kernel_size: Count = Field(default=3, description="side of the depthwise kernels, in pixels")
+    top: Count | None = Field(
+        default=None,
+        description="filters of a 1×1 convolution before the last exit's average; null for none",
+    )
+
+    @model_validator(mode="after")
+    def _one_stride_a_block(self) -> "MobileNetParams":
+        _check_strides(self.filters, self.strides)
+        return self
+
+
+class TwoPathParams(Section):
+    """A coarse path that answers soon, and a fine one that goes on and joins it."""
+
+    name: Literal["two_path"]
+    stem: Count = Field(default=24, description="filters of the first convolution")
+    trunk: Counts = Field(
+        min_length=1,
+        description="filters of the blocks before the paths part, `trunk_1` …; the first halves "
+        "height and width",
+    )
+    coarse: Counts = Field(
+        min_length=1,
+        description="filters of the blocks of the coarse path, `coarse_1` …; the first halves "
+        "height and width",
+    )
+    fine: Counts = Field(
+        min_length=1, description="filters of the blocks of the fine path, `fine_1` …"
+    )
+    merged: Annotated[tuple[Count, ...], Field(strict=False)] = Field(
+        default=(),
+        description="filters of the blocks, `merged_2` …, after `merged_1`, where the fine path is "
+        "halved and the coarse one is added",
+    )
+    kernel_size: Count = Field(
+        default=5,
+        description="side of the depthwise kernels, in pixels; at the picture's own height and "
+        "width at most 3",
+    )
 
 
 class AlexNetParams(Section):
@@ -90,7 +143,13 @@ class UNetParams(Section):
 
 
 Architecture = Annotated[
-    CnnParams | ResNet8Params | ResNetParams | AlexNetParams | UNetParams,
+    CnnParams
+    | ResNet8Params
+    | ResNetParams
+    | MobileNetParams
+    | TwoPathParams
+    | AlexNetParams
+    | UNetParams,
     Field(discriminator="name"),
 ]
 
@@ -119,9 +178,18 @@ def taps_of(architecture: "Architecture") -> list[str]:
         return [f"block_{number}" for number in range(1, len(architecture.filters) + 1)]
     if isinstance(architecture, ResNet8Params):
         return ["stem", "block_1", "block_2", "block_3"]
-    if isinstance(architecture, ResNetParams):
+    if isinstance(architecture, ResNetParams | MobileNetParams):
         blocks = range(1, len(architecture.filters) + 1)
         return ["stem", *(f"block_{number}" for number in blocks)]
+    if isinstance(architecture, TwoPathParams):
+        lengths = {
+            "trunk": len(architecture.trunk),
+            "coarse": len(architecture.coarse),
+            "fine": len(architecture.fine),
+            "merged": len(architecture.merged) + 1,
+        }
+        parts = [f"{part}_{n}" for part, length in lengths.items() for n in range(1, length + 1)]
+        return ["stem", *parts]
     if isinstance(architecture, AlexNetParams):
         return [f"block_{number}" for number in range(1, 6)]
     return [f"up_{number}" for number in range(1, len(architecture.filters))]
@@ -161,3 +229,11 @@ def check_block(architecture: "Architecture", name: str, *, key: str) -> None:
 def share_of(width: float, filters: int) -> int:
     """`filters` times `width`, at least one."""
     return max(1, round(width * filters))
+
+
+def _check_strides(filters: Sequence[int], strides: Sequence[int]) -> None:
+    if len(strides) != len(filters):
+        raise ValueError(
+            f"got {len(filters)} filters and {len(strides)} strides; give one of each for every "
+            "block"
+        )

@@ -154,7 +154,11 @@ def load_project_params(project: Path) -> Params:
             f"{path}: DVC needs every key in the file, "
             f"add with their defaults: {'; '.join(missing)}"
         )
-    for key, value in (("data.path", params.data.path), ("teacher.path", params.teacher.path)):
+    for key, value in (
+        ("data.path", params.data.path),
+        ("teacher.path", params.teacher.path),
+        ("student.start", params.student.start),
+    ):
         if not (project / value).exists():
             raise ParamsError(
                 f"{key}: {value} is not there; DVC watches it, so it must exist even where nothing "

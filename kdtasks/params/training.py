@@ -195,6 +195,12 @@ class StudentParams(Section):
         description="for blocks among `exits`: what their exit does with the features, as in "
         "`{block_1: {filters: 32, grid: 2}}`",
     )
+    start: str = Field(
+        default="models/start",
+        description="folder of networks to start from, one a seed, `0`, `1` …, in the form of "
+        "`models/distill`; if it is empty, training starts from random weights. DVC watches it, "
+        "so it must exist",
+    )
     backbone_first: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         default=0.0,
         description="share of the epochs in which the last exit is trained alone; from then on, "

@@ -1,5 +1,6 @@
 """Arithmetic of training steps and a teacher's pass: float32, or bfloat16 where that is faster."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -7,6 +8,11 @@ from kdtasks.backend import tf
 from kdtasks.params.training import Precision
 
 _OPTION = "auto_mixed_precision_onednn_bfloat16"
+
+# Kernels that look at one channel stay in float32: oneDNN's of 16 bits take four times as long, and
+# a network of them twice.
+_IN_FLOAT32 = ("", "BackpropInput", "BackpropFilter")
+_EXCEPTIONS = "TF_AUTO_MIXED_PRECISION_GRAPH_REWRITE_ALLOWLIST_REMOVE"
 
 
 @contextmanager
@@ -20,6 +26,9 @@ def steps_in(precision: Precision) -> Iterator[None]:
     if precision == "float32":
         yield
         return
+    os.environ.setdefault(
+        _EXCEPTIONS, ",".join(f"DepthwiseConv2dNative{part}" for part in _IN_FLOAT32)
+    )
     before = tf.config.optimizer.get_experimental_options().get(_OPTION, False)
     tf.config.optimizer.set_experimental_options({_OPTION: True})
     try:

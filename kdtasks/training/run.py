@@ -10,6 +10,7 @@ from kdtasks.datasets.prepared import PreparedDataset
 from kdtasks.distillation.step import Objective
 from kdtasks.models.multi_exit import MultiExitModel
 from kdtasks.models.saved import save_model
+from kdtasks.models.start import take_weights
 from kdtasks.models.zoo import build
 from kdtasks.params import Params
 from kdtasks.params.architecture import Architecture, Heads
@@ -53,6 +54,7 @@ def run_training(
     schedule: Schedule,
     inputs: Sequence[Path],
     heads: Heads | None = None,
+    start: Path | None = None,
 ) -> Trained:
     """Train a network of the zoo; nothing is written but its checkpoint.
 
@@ -64,6 +66,7 @@ def run_training(
         exits: blocks that carry an early exit.
         heads: what their exits do with the features, where it is not the default.
         inputs: files that the run depends on; their content is part of the checkpoint's identity.
+        start: a saved network whose weights it starts from; None begins with random ones.
     """
     seed_everything(schedule.seed)
     model = build(
@@ -77,6 +80,10 @@ def run_training(
         f"{name}: {architecture.name}, {model.count_parameters():,} parameters, "
         f"{model.macs()[-1]:,} multiply-accumulates"
     )
+    if start:
+        take_weights(model, start)
+        inputs = [*inputs, *sorted(start.iterdir())]
+        print(f"{name}: starts from the weights in {start}")
     checkpoint = Checkpoint(
         CHECKPOINTS / f"{name.replace('/', '-')}.npz",
         settings=[name, params.model_dump(mode="json"), files_hash(inputs)],

@@ -54,7 +54,7 @@ def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "dvc.yaml").write_text(STAGES, encoding="utf-8")
     shutil.copytree(ROOT / "recipes", folder / "recipes")
     shutil.copy(ROOT / "recipes" / "mnist-5k.yaml", folder / "params.yaml")
-    for watched in ("data/raw", "models/import"):
+    for watched in ("data/raw", "models/import", "models/start"):
         (folder / watched).mkdir(parents=True)
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
     dvc(folder, "init", "--quiet")

@@ -11,8 +11,10 @@ from kdtasks.params.architecture import (
     AlexNetParams,
     CnnParams,
     HeadParams,
+    MobileNetParams,
     ResNet8Params,
     ResNetParams,
+    TwoPathParams,
     UNetParams,
 )
 
@@ -40,6 +42,16 @@ ZOO: dict[str, tuple[Any, tuple[int, int, int], tuple[str, ...]]] = {
         ResNetParams(name="resnet", stem=4, filters=(6, 6, 8), strides=(2, 1, 2)),
         (16, 16, 3),
         ("block_1", "block_2"),
+    ),
+    "mobilenet": (
+        MobileNetParams(name="mobilenet", stem=4, filters=(4, 6), strides=(1, 2), expansion=2),
+        (16, 16, 3),
+        ("block_1",),
+    ),
+    "two_path": (
+        TwoPathParams(name="two_path", stem=4, trunk=(6,), coarse=(8, 8), fine=(6,), merged=(8,)),
+        (16, 16, 3),
+        ("coarse_2",),
     ),
     "alexnet": (AlexNetParams(name="alexnet", width=0.1), (16, 16, 3), ("block_1", "block_4")),
     "unet": (UNetParams(name="unet", filters=(4, 6, 8)), (16, 16, 3), ("up_1",)),

@@ -9,7 +9,10 @@ from kdtasks.errors import CompressionError
 from kdtasks.params.compression import FiltersParams
 
 UNUSED: Any = None  # what these tests need no value for
-NETWORKS = ["cnn_flatten", "cnn_average", "resnet8", "resnet", "alexnet", "unet", "composite"]
+NETWORKS = [
+    *("cnn_flatten", "cnn_average", "resnet8", "resnet"),
+    *("mobilenet", "two_path", "alexnet", "unet", "composite"),
+]
 
 
 def l1(model, channels):

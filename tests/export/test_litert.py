@@ -17,6 +17,8 @@ ARCHITECTURES = [
     "cnn",
     "resnet8",
     "resnet",
+    "mobilenet",
+    "two_path",
     "alexnet",
     pytest.param("unet", marks=pytest.mark.slow),
 ]

@@ -38,7 +38,7 @@ def contents(value):
     return value
 
 
-def test_equal_vectors_are_in_the_file_once_and_nothing_is_lost():
+def test_equal_vectors_and_names_are_in_the_file_once_and_nothing_is_lost():
     from ai_edge_litert import schema_py_generated as schema
 
     content = plain_file()
@@ -49,6 +49,27 @@ def test_equal_vectors_are_in_the_file_once_and_nothing_is_lost():
     # Of the zero points of two kernels and two biases, 8 · 16 bytes each, one row is left.
     assert len(packed) <= len(content) - 3 * 8 * 16
     assert pack(packed) == packed
+
+
+def test_tensors_inside_are_named_by_their_layers(network, pictures):
+    from ai_edge_litert import schema_py_generated as schema
+
+    from kdtasks.export.litert import convert
+
+    model = network("two_path")
+    content = convert(model, number_format="int8", representative=pictures(model, 4))
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    names = [
+        tensor.name.decode()
+        for graph in model.subgraphs
+        for number, tensor in enumerate(graph.tensors)
+        if number not in [*graph.inputs, *graph.outputs]
+    ]
+    assert not [name for name in names if "/" in name or ";" in name]
+    # kernel, bias and result
+    assert names.count("stem_conv") == 3
+    # every name is in the file once
+    assert content.count(b"stem_conv") == content.count(b"coarse_1_project_conv") == 1
 
 
 def test_weights_begin_where_a_mapped_file_can_be_computed_with():

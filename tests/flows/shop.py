@@ -92,7 +92,7 @@ class Shop(NamedTuple):
 
 def open_shop(folder: Path, models: tuple[bytes, bytes]) -> Shop:
     """Make the project, with a better model than production's ready; its pipeline has not run."""
-    for name in ("data/raw", "models/import"):
+    for name in ("data/raw", "models/import", "models/start"):
         (folder / name).mkdir(parents=True)
     text = (ROOT / "recipes" / "mnist-5k.yaml").read_text(encoding="utf-8")
     for before, after in CHANGES:

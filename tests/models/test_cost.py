@@ -14,8 +14,10 @@ from kdtasks.params.architecture import (
     Architecture,
     CnnParams,
     HeadParams,
+    MobileNetParams,
     ResNet8Params,
     ResNetParams,
+    TwoPathParams,
     UNetParams,
 )
 
@@ -84,6 +86,31 @@ HAND_WORKED: dict[str, tuple[Architecture, tuple[int, int, int], int, int, int]]
         10,
         70_826,
         11_141_600,
+    ),
+    # Stem 3→16 on 32×32 432+64, 442,368. Block 1: 16→48 768+192, 786,432; 3×3 of each on 16×16
+    # 432+192, 110,592; 48→24 1,152+96, 294,912. Block 2: 24→72 1,728+288, 442,368; on 8×8 648+288,
+    # 41,472; 72→48 3,456+192, 221,184. Top 48→32 1,536+128, 98,304. 32→10: 330, 320.
+    "mobilenet": (
+        MobileNetParams(
+            name="mobilenet", stem=16, filters=(24, 48), strides=(2, 2), expansion=3, top=32
+        ),
+        (32, 32, 3),
+        10,
+        11_922,
+        2_437_952,
+    ),
+    # Stem 3→24 648+96, 663,552. Trunk on 16×16: 3×3 216+96, 55,296; 24→48 1,152+192, 294,912; 5×5
+    # 1,200+192, 307,200; 48→48 2,304+192, 589,824. Coarse on 8×8: 1,200+192, 76,800; 48→72
+    # 3,456+288, 221,184; twice 1,800+288, 115,200 and 72→72 5,184+288, 331,776. Fine: six times the
+    # second of the trunk. Merged: the first and the second of the coarse path. 72→10: 730, 720.
+    "two_path": (
+        TwoPathParams(
+            name="two_path", trunk=(48, 48), coarse=(72, 72, 72), fine=(48,) * 6, merged=(72,)
+        ),
+        (32, 32, 3),
+        10,
+        63_298,
+        9_230_544,
     ),
     # 5×5 3→32 on 32×32: 2,400+128, 2,457,600; 5×5 32→64 on 16×16: 51,200+256, 13,107,200; on 8×8
     # 64→96 55,296+384, 3,538,944; 96→96 82,944+384, 5,308,416; 96→64 55,296+256, 3,538,944;

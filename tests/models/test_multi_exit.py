@@ -13,6 +13,7 @@ from kdtasks.params.architecture import (
     Architecture,
     CnnParams,
     ResNet8Params,
+    TwoPathParams,
     UNetParams,
 )
 
@@ -21,6 +22,9 @@ Randomize = Callable[[MultiExitModel], MultiExitModel]
 Pictures = Callable[..., np.ndarray]
 
 CNN = CnnParams(name="cnn", filters=(4, 6, 8), dropout=0.2)
+TWO_PATH = TwoPathParams(
+    name="two_path", stem=4, trunk=(6, 6), coarse=(8, 8), fine=(6, 6), merged=(8,)
+)
 UNET = UNetParams(name="unet", filters=(3, 4, 5, 6), dropout=0.2)
 
 
@@ -38,6 +42,8 @@ def assert_equal_bits(left: Sequence[np.ndarray], right: Sequence[np.ndarray]) -
         (CNN, ("block_1", "block_2", "block_3")),
         (ResNet8Params(name="resnet8", width=0.5), ("stem", "block_1", "block_3")),
         (AlexNetParams(name="alexnet", width=0.2), ("block_1", "block_4")),
+        (TWO_PATH, ("coarse_2",)),
+        (TWO_PATH, ("trunk_1", "coarse_1", "coarse_2", "fine_1", "merged_1")),
         (UNET, ()),
         (UNET, ("up_1",)),
         (UNET, ("up_2",)),

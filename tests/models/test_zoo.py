@@ -13,8 +13,10 @@ from kdtasks.params.architecture import (
     Architecture,
     CnnParams,
     HeadParams,
+    MobileNetParams,
     ResNet8Params,
     ResNetParams,
+    TwoPathParams,
     UNetParams,
 )
 
@@ -33,12 +35,26 @@ ZOO: list[tuple[Architecture, tuple[str, ...]]] = [
         ("stem", "block_1", "block_2", "block_3", "block_4"),
     ),
     (
+        MobileNetParams(name="mobilenet", stem=3, filters=(4, 4, 6), strides=(1, 1, 2), top=5),
+        ("stem", "block_1", "block_2", "block_3"),
+    ),
+    (
+        TwoPathParams(name="two_path", trunk=(4, 4), coarse=(6, 5), fine=(4, 3), merged=(7,)),
+        (
+            *("stem", "trunk_1", "trunk_2", "coarse_1", "coarse_2"),
+            *("fine_1", "fine_2", "merged_1", "merged_2"),
+        ),
+    ),
+    (
         AlexNetParams(name="alexnet", width=0.1),
         ("block_1", "block_2", "block_3", "block_4", "block_5"),
     ),
     (UNetParams(name="unet", filters=(2, 3, 4, 5), dropout=0.1), ("up_1", "up_2", "up_3")),
 ]
-NAMES = ["cnn", "cnn_strides", "resnet8", "resnet", "alexnet", "unet"]
+NAMES = [
+    *("cnn", "cnn_strides", "resnet8", "resnet"),
+    *("mobilenet", "two_path", "alexnet", "unet"),
+]
 
 
 @pytest.mark.parametrize(("architecture", "taps"), ZOO, ids=NAMES)
@@ -166,3 +182,40 @@ def test_a_unet_refuses_sizes_that_it_cannot_halve(size: tuple[int, int]):
     message = re.escape(f"4 levels needs height and width that are multiples of 8, got {size[0]}×")
     with pytest.raises(ModelError, match=message):
         build(ZOO[-1][0], input_shape=(*size, 1), num_classes=2)
+
+
+def test_an_inverted_residual_widens_convolves_each_channel_and_adds_what_came_in():
+    params = MobileNetParams(
+        name="mobilenet", stem=4, filters=(4, 6), strides=(1, 2), expansion=3, kernel_size=5
+    )
+    model = build(params, input_shape=(16, 16, 3), num_classes=7)
+    layers = {layer.name: layer for layer in model.network.layers}
+    assert layers["block_1_expand_conv"].output_shape == (None, 16, 16, 12)
+    assert layers["block_1_depthwise_conv"].depthwise_kernel.shape == (5, 5, 12, 1)
+    added = [layer.name for layer in model.network.layers if layer.name.endswith("_add")]
+    assert added == ["block_1_add"]
+    # nothing bends what comes out: it may be negative
+    images = np.random.default_rng(0).uniform(0, 255, (4, 16, 16, 3)).astype(np.float32)
+    hidden, _ = model.tapped(["block_2"])(images)[::-1]
+    assert (hidden[0].numpy() < 0).any()
+
+
+def test_kernels_of_one_channel_begin_as_large_as_others():
+    params = MobileNetParams(name="mobilenet", stem=64, filters=(64,), strides=(1,), expansion=1)
+    network = build(params, input_shape=(16, 16, 3), num_classes=7).network
+    kernel = network.get_layer("block_1_depthwise_conv").depthwise_kernel.numpy()
+    # variance 2/9 before what lies beyond two standard deviations is drawn again: 0.774 · 2/9
+    assert kernel.std() == pytest.approx(0.88 * np.sqrt(2) / 3, rel=0.1)
+
+
+def test_a_two_path_network_answers_early_without_the_fine_path():
+    params = TwoPathParams(name="two_path", trunk=(4,), coarse=(6,), fine=(4, 4), merged=(5,))
+    model = build(params, input_shape=(16, 16, 3), num_classes=7, exits=["coarse_1"])
+    first, second = model.segments()
+    names = [layer.name for layer in first.model.layers]
+    assert not [name for name in names if name.startswith(("fine", "merged"))]
+    assert first.gives == second.takes == ("features_0", "features_1")
+    # the features of the coarse path are used again, at its height and width
+    assert model.network.get_layer("merged_add").output_shape == (None, 4, 4, 6)
+    fine = model.network.get_layer("fine_2_add")
+    assert fine.output_shape == (None, 8, 8, 4)

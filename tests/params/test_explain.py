@@ -118,8 +118,8 @@ CASES = [
     (
         "student.model.name",
         "alexnt",
-        'student.model.name: got "alexnt"; allowed: cnn, resnet8, resnet, alexnet, unet; '
-        "did you mean 'alexnet'?",
+        'student.model.name: got "alexnt"; allowed: cnn, resnet8, resnet, mobilenet, '
+        "two_path, alexnet, unet; did you mean 'alexnet'?",
     ),
 ]
 

@@ -182,7 +182,7 @@ def test_a_project_names_a_path_that_is_not_there(tmp_path: Path, valid_content:
 
 
 def test_the_recipes_are_complete(tmp_path: Path):
-    for folder in ("data/raw", "models/import"):
+    for folder in ("data/raw", "models/import", "models/start"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "results").symlink_to(RECIPES[0].parents[1] / "results")
     for recipe in RECIPES:

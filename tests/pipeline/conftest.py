@@ -102,7 +102,7 @@ def project(
             )
         else:
             shutil.copy(source, project / name)
-    for folder in ("data/raw", "models/import"):
+    for folder in ("data/raw", "models/import", "models/start"):
         (project / folder).mkdir(parents=True)
         (project / folder / ".gitkeep").touch()
     shutil.copy(ROOT / "recipes" / "mnist-5k.yaml", project / "params.yaml")

@@ -43,7 +43,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, edit_params: EditParams) 
         shutil.copy(ROOT / name, project)
     shutil.copy(ROOT / "recipes" / "mnist-5k.yaml", project / "params.yaml")
     edit_params(project, {"seeds": [0], "targets.features": ["block_2"], "distill.hints": [HINT]})
-    for folder in ("data/raw", "models/import"):
+    for folder in ("data/raw", "models/import", "models/start"):
         (project / folder).mkdir(parents=True)
         (project / folder / ".gitkeep").touch()
     here = Path.cwd()

@@ -40,6 +40,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder in which every stage has run on ten photos; also the working directory."""
     folder = tmp_path_factory.mktemp("masks")
     write_photos(folder / "photos")
+    (folder / "models/start").mkdir(parents=True)
     params = Params.model_validate(mask_params(load_params(RECIPE).model_dump(), Path("photos")))
     before = Path.cwd()
     os.chdir(folder)

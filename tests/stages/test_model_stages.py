@@ -9,7 +9,7 @@ from kdtasks.atomic import read_json, write_json
 from kdtasks.datasets.preparation import write_prepared
 from kdtasks.datasets.prepared import open_prepared
 from kdtasks.datasets.source import Source
-from kdtasks.errors import TeacherError
+from kdtasks.errors import ModelError, TeacherError
 from kdtasks.params import Params, load_params
 from stages import compare, compress, distill, student, targets, teacher
 
@@ -21,6 +21,7 @@ CLASS_NAMES = ("dark", "dim", "light", "bright")
 def params() -> Params:
     settings = load_params(RECIPE).model_dump()
     settings["seeds"] = [4, 7]
+    settings["student"]["start"] = "start"
     settings["augmentation"]["views"] = 2
     settings["compress"]["calibration_images"] = 5
     settings["teacher"] |= {"source": "import", "path": "grey.h5"}
@@ -34,6 +35,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, params: Params) -> 
     from kdtasks.backend import keras
 
     monkeypatch.chdir(tmp_path)
+    Path("start").mkdir()
     generator = np.random.default_rng(0)
     labels = (np.arange(60) % 4).astype(np.int32)
     noise = generator.integers(-30, 31, (60, 8, 8, 1))
@@ -192,6 +194,28 @@ def test_a_student_of_the_teachers_shape_is_born_again(project, params):
     assert weights[0] != weights[1]
     header = Path("plots/distill/4.csv").read_text().splitlines()[0]
     assert header.endswith(",teacher_agreement,alpha,temperature")
+
+
+def test_both_trainings_start_from_the_network_that_is_given(students, project, params, capsys):
+    from kdtasks.models.saved import load_model
+
+    settings = params.model_dump()
+    settings["student"]["learning_rate"] = 1e-9
+    settings["distill"]["epochs"] = 1
+    params = Params.model_validate(settings)
+    Path("models/distill/7").rename("start/4")
+    given = load_model(Path("start/4")).network.trainable_variables
+    teacher.main(params)
+    targets.main(params)
+    for stage in (student, distill):
+        stage.main(params, "4")
+        assert "/4: starts from the weights in start/4" in capsys.readouterr().out
+    for name in ("student", "distill"):
+        trained = load_model(Path(f"models/{name}/4")).network.trainable_variables
+        for one, other in zip(trained, given, strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-6)
+    with pytest.raises(ModelError, match="start has networks for 4, but none for the seed 7"):
+        distill.main(params, "7")
 
 
 def test_a_missing_teacher_stops_before_anything_is_written(project, params):
