@@ -131,7 +131,7 @@ def test_a_picture_that_cannot_be_read_is_named_and_the_others_go_on(bundle: Pat
     ("words", "message"),
     [
         (["--thresholds", "high"], "--thresholds is 'high'; numbers with commas"),
-        (["--thresholds", "0.5,0.5"], "2 thresholds were given, a model with 2 exits takes 1"),
+        (["--thresholds", "0.5,0.5"], "thresholds given: 2; a model with 2 exits takes 1"),
     ],
 )
 def test_thresholds_that_do_not_fit_are_refused(

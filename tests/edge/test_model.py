@@ -73,8 +73,8 @@ def test_later_segments_are_not_run(network, make_bundle, thresholds, left_at):
 @pytest.mark.parametrize(
     ("thresholds", "message"),
     [
-        ([0.5], "1 thresholds were given, a model with 3 exits takes 2"),
-        ([0.5, 0.5, 0.5], "3 thresholds were given"),
+        ([0.5], "thresholds given: 1; a model with 3 exits takes 2, one for each"),
+        ([0.5, 0.5, 0.5], "thresholds given: 3; "),
         ([0.5, float("inf")], "a threshold is inf; it must be a finite number"),
         ([float("nan"), 0.5], "a threshold is nan"),
     ],
