@@ -33,7 +33,7 @@ PUBLISHED = {
     "published ResNet-8": "pretrainedResnet_quant.tflite",
     "published large": "pretrainedResnet_large_int8.tflite",
 }
-DROPS = (0.0, 0.0025, 0.005, 0.01)
+DROPS = (0.0, 0.001, 0.0025, 0.005, 0.01)
 _WARMUP = 50
 
 

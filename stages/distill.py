@@ -14,7 +14,7 @@ def main(params: Params, seed: str) -> None:
     from kdtasks.distillation.label_loss import label_loss_of
     from kdtasks.distillation.objective import DistillationObjective
     from kdtasks.distillation.targets import answer_files, open_targets
-    from kdtasks.models.start import start_of
+    from kdtasks.params.start import start_of
     from kdtasks.training.run import run_training, schedule_of, write_trained
 
     dataset = open_prepared(Path("data/prepared"))

@@ -12,7 +12,7 @@ def main(params: Params, seed: str) -> None:
     from kdtasks.distillation.backbone_first import backbone_first
     from kdtasks.distillation.label_loss import label_loss_of
     from kdtasks.distillation.label_objective import LabelObjective
-    from kdtasks.models.start import start_of
+    from kdtasks.params.start import start_of
     from kdtasks.training.examples import TrainingExamples
     from kdtasks.training.fresh import FreshExamples
     from kdtasks.training.run import run_training, schedule_of, write_trained

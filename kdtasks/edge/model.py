@@ -141,8 +141,8 @@ def check_thresholds(thresholds: Sequence[float], *, exits: int) -> tuple[float,
     checked = tuple(float(threshold) for threshold in thresholds)
     if len(checked) != exits - 1:
         raise BundleError(
-            f"thresholds given: {len(checked)}; a model with {exits} exits takes {exits - 1}, one for "
-            "each exit but the last"
+            f"thresholds given: {len(checked)}; a model with {exits} exits takes {exits - 1}, one "
+            "for each exit but the last"
         )
     for threshold in checked:
         if not math.isfinite(threshold):

@@ -1,55 +1,60 @@
 """Weights that a student starts from, in place of random ones."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from kdtasks.errors import ModelError
 from kdtasks.models.multi_exit import MultiExitModel
-from kdtasks.models.saved import load_model
+from kdtasks.models.saved import describe, load_model, read_description
+from kdtasks.params.architecture import Architecture, HeadParams, Heads
 
 
-def start_of(folder: Path, seed: int) -> Path | None:
-    """The network that a seed starts from, the folder of that name; None where there is none.
-
-    Raises:
-        ModelError: other seeds have one, or the folder is none.
-    """
-    if not folder.is_dir():
-        raise ModelError(f"student.start: {folder} is no folder; give one, an empty one for none")
-    given = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    if not given:
-        return None
-    if str(seed) not in given:
-        raise ModelError(
-            f"student.start: {folder} has networks for {', '.join(given)}, but none for the seed "
-            f"{seed}; add {folder / str(seed)}, or remove the seed from `seeds`"
-        )
-    return folder / str(seed)
-
-
-def take_weights(model: MultiExitModel, start: Path) -> None:
-    """Give a network the weights of a saved one of the same layers.
+def take_weights(
+    model: MultiExitModel,
+    start: Path,
+    *,
+    architecture: Architecture,
+    exits: Sequence[str],
+    heads: Heads | None = None,
+) -> None:
+    """Give a network the weights of a saved one that was built from the same params.
 
     Arguments:
         start: a folder that `save_model` wrote.
+        architecture, exits, heads: what the network is built from.
 
     Raises:
-        ModelError: its layers are not those of the network, or it cannot be read.
+        ModelError: the saved one was built from others, or cannot be read.
     """
-    try:
-        given = load_model(start)
-    except ModelError as error:
+    advice = "`student.start` takes folders as those in models/distill"
+    wanted = _flat(describe(model, architecture=architecture, exits=exits, heads=heads))
+    found = _flat(read_description(start, advice=advice))
+    differences = [
+        f"{key} is {found.get(key)} there, {wanted.get(key)} here"
+        for key in sorted(wanted | found)
+        if key not in _RESULTS and wanted.get(key) != found.get(key)
+    ]
+    if differences:
         raise ModelError(
-            f"student.start: {error}; it takes folders as those in models/distill"
-        ) from error
-    wanted, found = (
-        {weight.name: tuple(weight.shape) for weight in one.network.weights}
-        for one in (model, given)
-    )
-    if wanted != found:
-        name = min(key for key in wanted | found if wanted.get(key) != found.get(key))
-        raise ModelError(
-            f"student.start: {start} holds another network than `student` describes: {name} is "
-            f"{found.get(name, 'absent')} there, expected {wanted.get(name, 'none')}; give "
-            "`student` the model, exits and heads of its model.json, or start from another folder"
+            f"student.start: {start} holds another network than `student` describes: "
+            f"{'; '.join(differences)}; give `student` what its model.json says, or start from "
+            "another folder"
         )
-    model.network.set_weights(given.network.get_weights())
+    model.network.set_weights(load_model(start, advice=advice).network.get_weights())
+
+
+# What a description tells beside what a network is built from.
+_RESULTS = ("parameters", "macs")
+
+
+def _flat(description: dict[str, Any]) -> dict[str, Any]:
+    """Keys such as `architecture.filters`; a head that says nothing new is the default one."""
+    heads = {name: HeadParams().model_dump(mode="json") for name in description["exits"]}
+    flat: dict[str, Any] = {}
+    for key, value in {**description, "heads": heads | description["heads"]}.items():
+        if isinstance(value, dict):
+            flat |= {f"{key}.{inner}": content for inner, content in value.items()}
+        else:
+            flat[key] = value
+    return flat

@@ -14,7 +14,7 @@ class MagnitudeParams(Section):
     """tfmot magnitude pruning: the smallest weights become zero; smaller when compressed."""
 
     sparsity: OpenFraction = Field(
-        default=0.8, description="share of zeros in every kernel at the end"
+        default=0.8, description="share of zeros at the end in every kernel but depthwise ones"
     )
     pattern: Literal["any", "two_of_four"] = Field(
         default="any",
@@ -94,7 +94,7 @@ class FiltersParams(Section):
 
 
 class ClusterParams(Section):
-    """tfmot clustering: every kernel gets by with few different values; smaller when compressed."""
+    """tfmot clustering: kernels but depthwise ones get few different values; smaller compressed."""
 
     clusters: Annotated[int, Field(ge=3, le=256)] = Field(
         default=16, description="different values in a kernel, zero included"

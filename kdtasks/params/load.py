@@ -24,6 +24,7 @@ from kdtasks.params.shipping import (
     SelectParams,
     StoreParams,
 )
+from kdtasks.params.start import start_of
 from kdtasks.params.training import (
     RuntimeParams,
     StudentParams,
@@ -164,6 +165,8 @@ def load_project_params(project: Path) -> Params:
                 f"{key}: {value} is not there; DVC watches it, so it must exist even where nothing "
                 "is read from it"
             )
+    for seed in params.seeds:
+        start_of(Path(params.student.start), seed, project)
     return params
 
 

@@ -37,6 +37,7 @@ def gather_statistics(contents: Contents, params: Params) -> dict[str, Any]:
         "teacher": _model(missing or compare.get("teacher", {}), [contents.teacher]),
         "student": _model(missing or compare.get("student", {}), list(contents.student.values())),
         "distill": _model(missing or compare.get("distill", {}), list(contents.distill.values())),
+        "start": next(iter(contents.distill.values()), {}).get("start"),
         "gain": missing or compare.get("gain", {"refused": "metrics/compare.json has no gain"}),
         "teacher_worse_than_student": bool(compare.get("teacher_worse_than_student")),
         "training": {

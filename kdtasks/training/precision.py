@@ -11,7 +11,9 @@ _OPTION = "auto_mixed_precision_onednn_bfloat16"
 
 # Kernels that look at one channel stay in float32: oneDNN's of 16 bits take four times as long, and
 # a network of them twice.
-_IN_FLOAT32 = ("", "BackpropInput", "BackpropFilter")
+_IN_FLOAT32 = tuple(
+    f"DepthwiseConv2dNative{part}" for part in ("", "BackpropInput", "BackpropFilter")
+)
 _EXCEPTIONS = "TF_AUTO_MIXED_PRECISION_GRAPH_REWRITE_ALLOWLIST_REMOVE"
 
 
@@ -26,9 +28,8 @@ def steps_in(precision: Precision) -> Iterator[None]:
     if precision == "float32":
         yield
         return
-    os.environ.setdefault(
-        _EXCEPTIONS, ",".join(f"DepthwiseConv2dNative{part}" for part in _IN_FLOAT32)
-    )
+    named = os.environ.get(_EXCEPTIONS, "").split(",")
+    os.environ[_EXCEPTIONS] = ",".join(dict.fromkeys([*filter(None, named), *_IN_FLOAT32]))
     before = tf.config.optimizer.get_experimental_options().get(_OPTION, False)
     tf.config.optimizer.set_experimental_options({_OPTION: True})
     try:

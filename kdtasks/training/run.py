@@ -9,7 +9,7 @@ from kdtasks.atomic import write_json
 from kdtasks.datasets.prepared import PreparedDataset
 from kdtasks.distillation.step import Objective
 from kdtasks.models.multi_exit import MultiExitModel
-from kdtasks.models.saved import save_model
+from kdtasks.models.saved import model_files, save_model
 from kdtasks.models.start import take_weights
 from kdtasks.models.zoo import build
 from kdtasks.params import Params
@@ -40,6 +40,7 @@ class Trained:
     exits: tuple[str, ...]
     heads: Heads
     schedule: Schedule
+    start: Path | None
 
 
 def run_training(
@@ -81,8 +82,8 @@ def run_training(
         f"{model.macs()[-1]:,} multiply-accumulates"
     )
     if start:
-        take_weights(model, start)
-        inputs = [*inputs, *sorted(start.iterdir())]
+        take_weights(model, start, architecture=architecture, exits=exits, heads=heads)
+        inputs = [*inputs, *model_files(start)]
         print(f"{name}: starts from the weights in {start}")
     checkpoint = Checkpoint(
         CHECKPOINTS / f"{name.replace('/', '-')}.npz",
@@ -97,7 +98,9 @@ def run_training(
         checkpoint=checkpoint,
         ignore_label=dataset.ignore_label,
     )
-    return Trained(model, history, checkpoint, architecture, tuple(exits), heads or {}, schedule)
+    return Trained(
+        model, history, checkpoint, architecture, tuple(exits), heads or {}, schedule, start
+    )
 
 
 def write_trained(name: str, trained: Trained, dataset: PreparedDataset) -> None:
@@ -117,6 +120,7 @@ def write_trained(name: str, trained: Trained, dataset: PreparedDataset) -> None
             "macs": model.macs(),
             "epochs": schedule.last_epoch,
             "seed": schedule.seed,
+            **({"start": str(trained.start)} if trained.start else {}),
         },
     )
     trained.checkpoint.remove()

@@ -31,8 +31,14 @@ from kdtasks.params.section import Count, Counts, Fraction, OpenFraction, Positi
         (DkdParams, "mapping with target_weight, others_weight, warm_up"),
         (ScheduledPositive, "number, more than 0 or mapping with schedule, start, end"),
         (tuple[HintParams, ...], "list, each item mapping with student, teacher, weight"),
-        (Architecture, "mapping with `name`: cnn, resnet8, resnet, alexnet, unet"),
-        (Architecture | None, "null or mapping with `name`: cnn, resnet8, resnet, alexnet, unet"),
+        (
+            Architecture,
+            "mapping with `name`: cnn, resnet8, resnet, mobilenet, two_path, alexnet, unet",
+        ),
+        (
+            Architecture | None,
+            "null or mapping with `name`: cnn, resnet8, resnet, mobilenet, two_path, alexnet, unet",
+        ),
     ],
 )
 def test_allowed_values(annotation: Any, expected: str):

@@ -115,6 +115,17 @@ def test_what_runs_again(
     assert rerun(project) == {*expected, "distill", *BEHIND}
 
 
+def test_a_network_to_start_from_trains_the_students_again(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    project = tmp_path / "project"
+    shutil.copytree(finished, project, symlinks=True)
+    monkeypatch.chdir(project)
+    (project / "models/start/0").mkdir()
+    (project / "models/start/0/model.json").write_text("{}")
+    assert rerun(project) == {"student", "distill", *BEHIND}
+
+
 def test_the_students_depend_on_the_targets_and_not_on_the_teacher(finished: Path):
     """A teacher whose answers are the same, or stored anew, trains nobody again."""
     yaml = YAML(typ="safe", pure=True)

@@ -121,6 +121,16 @@ def test_page_says_what_a_distillation_that_hurts_means(build: Callable[..., Pat
     assert "All variants come" not in text_of(build(folder="helping"))
 
 
+def test_page_says_where_students_started(build: Callable[..., Path]) -> None:
+    def start(root: Path) -> None:
+        for path in sorted((root / "metrics/distill").iterdir()):
+            write_json(path, {**read_json(path), "start": f"models/start/{path.stem}"})
+
+    words = text_of(build(change=start))
+    assert "went on from trained networks, the first from models/start/0 ;" in words
+    assert "went on from" not in text_of(build(folder="random"))
+
+
 def test_no_variant_within_the_limits(build: Callable[..., Path]) -> None:
     limits = {"max_size_kb": 10.0, "max_accuracy_drop": 0.02, "objective": "size"}
     report = build(select=limits)

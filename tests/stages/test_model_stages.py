@@ -9,7 +9,7 @@ from kdtasks.atomic import read_json, write_json
 from kdtasks.datasets.preparation import write_prepared
 from kdtasks.datasets.prepared import open_prepared
 from kdtasks.datasets.source import Source
-from kdtasks.errors import ModelError, TeacherError
+from kdtasks.errors import ParamsError, TeacherError
 from kdtasks.params import Params, load_params
 from stages import compare, compress, distill, student, targets, teacher
 
@@ -214,7 +214,8 @@ def test_both_trainings_start_from_the_network_that_is_given(students, project, 
         trained = load_model(Path(f"models/{name}/4")).network.trainable_variables
         for one, other in zip(trained, given, strict=True):
             np.testing.assert_allclose(one, other, atol=1e-6)
-    with pytest.raises(ModelError, match="start has networks for 4, but none for the seed 7"):
+        assert read_json(Path(f"metrics/{name}/4.json"))["start"] == "start/4"
+    with pytest.raises(ParamsError, match="start holds 4, but no folder 7 for the seed 7"):
         distill.main(params, "7")
 
 

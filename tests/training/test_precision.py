@@ -64,6 +64,21 @@ def test_products_are_coarser_inside_and_exact_outside():
         assert error < 2**-6
 
 
+@pytest.mark.parametrize("named", ["", "Foo,Bar"])
+def test_kernels_of_one_channel_stay_in_float32(named: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TF_AUTO_MIXED_PRECISION_GRAPH_REWRITE_ALLOWLIST_REMOVE", named)
+    draw = np.random.default_rng(0)
+    images = tf.constant(draw.normal(size=(8, 16, 16, 32)), tf.float32)
+    kernel = tf.constant(draw.normal(size=(5, 5, 32, 1)), tf.float32)
+
+    def filtered(images: Any) -> Any:
+        return tf.nn.depthwise_conv2d(images, kernel, (1, 1, 1, 1), "SAME")
+
+    expected = tf.function(filtered)(images)
+    with steps_in("bfloat16"):
+        np.testing.assert_array_equal(tf.function(filtered)(images), expected)
+
+
 def test_the_option_is_left_as_it_was():
     before = tf.config.optimizer.get_experimental_options()
     with pytest.raises(RuntimeError, match="stop"), steps_in("bfloat16"):
