@@ -7,7 +7,9 @@ from kdtasks.errors import CompressionError
 from kdtasks.params.compression import QatParams
 
 
-@pytest.mark.parametrize("name", ["cnn_flatten", "resnet8", "resnet", "mobilenet", "two_path", "unet"])
+@pytest.mark.parametrize(
+    "name", ["cnn_flatten", "resnet8", "resnet", "mobilenet", "two_path", "unet"]
+)
 def test_int8_is_imitated_in_every_kernel(name, build_network, pictures, outputs):
     from kdtasks.backend import tf
     from kdtasks.compression.qat import _imitate_int8
