@@ -1,7 +1,7 @@
 """Params of the networks of the zoo: one frozen class an architecture, told apart by `name`."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -45,10 +45,10 @@ class ResNet8Params(Section):
     width: Annotated[float, Field(gt=0.0)] = Field(default=1.0, description="multiplies filters")
 
 
-class ResNetParams(Section):
-    """A residual network: a convolution, then blocks of two; each block normalised and added up."""
+class _BlocksParams(Section):
+    """A first convolution, and blocks in a chain."""
 
-    name: Literal["resnet"]
+    name: str
     stem: Count = Field(default=16, description="filters of the first convolution")
     filters: Counts = Field(
         min_length=1, description="filters of each block; a block is named `block_1`, `block_2` …"
@@ -59,23 +59,25 @@ class ResNetParams(Section):
     )
 
     @model_validator(mode="after")
-    def _one_stride_a_block(self) -> "ResNetParams":
-        _check_strides(self.filters, self.strides)
+    def _one_stride_a_block(self) -> Self:
+        if len(self.strides) != len(self.filters):
+            raise ValueError(
+                f"got {len(self.filters)} filters and {len(self.strides)} strides; give one of "
+                "each for every block"
+            )
         return self
 
 
-class MobileNetParams(Section):
+class ResNetParams(_BlocksParams):
+    """A residual network: a convolution, then blocks of two; each block normalised and added up."""
+
+    name: Literal["resnet"]
+
+
+class MobileNetParams(_BlocksParams):
     """Inverted residuals: each block widens, convolves every channel by itself, and narrows."""
 
     name: Literal["mobilenet"]
-    stem: Count = Field(default=16, description="filters of the first convolution")
-    filters: Counts = Field(
-        min_length=1, description="filters of each block; a block is named `block_1`, `block_2` …"
-    )
-    strides: Counts = Field(
-        min_length=1,
-        description="by how much each block makes height and width smaller; as many as `filters`",
-    )
     expansion: Count = Field(
         default=4, description="how many times as many filters a block has inside as come in"
     )
@@ -84,11 +86,6 @@ class MobileNetParams(Section):
         default=None,
         description="filters of a 1×1 convolution before the last exit's average; null for none",
     )
-
-    @model_validator(mode="after")
-    def _one_stride_a_block(self) -> "MobileNetParams":
-        _check_strides(self.filters, self.strides)
-        return self
 
 
 class TwoPathParams(Section):
@@ -229,11 +226,3 @@ def check_block(architecture: "Architecture", name: str, *, key: str) -> None:
 def share_of(width: float, filters: int) -> int:
     """`filters` times `width`, at least one."""
     return max(1, round(width * filters))
-
-
-def _check_strides(filters: Sequence[int], strides: Sequence[int]) -> None:
-    if len(strides) != len(filters):
-        raise ValueError(
-            f"got {len(filters)} filters and {len(strides)} strides; give one of each for every "
-            "block"
-        )

@@ -10,13 +10,10 @@ import pytest
 from kdtasks.params.architecture import (
     AlexNetParams,
     CnnParams,
-    HeadParams,
-    MobileNetParams,
     ResNet8Params,
-    ResNetParams,
-    TwoPathParams,
     UNetParams,
 )
+from tests.tools.networks import BLOCKS, HEADS
 
 # Name to architecture, input shape and exits.
 ZOO: dict[str, tuple[Any, tuple[int, int, int], tuple[str, ...]]] = {
@@ -28,25 +25,10 @@ ZOO: dict[str, tuple[Any, tuple[int, int, int], tuple[str, ...]]] = {
         ("block_1", "block_2"),
     ),
     "resnet8": (ResNet8Params(name="resnet8", width=0.25), (16, 16, 3), ("block_2",)),
-    "resnet": (
-        ResNetParams(name="resnet", stem=4, filters=(6, 6, 8), strides=(2, 1, 2)),
-        (16, 16, 3),
-        ("block_1", "block_2"),
-    ),
-    "mobilenet": (
-        MobileNetParams(name="mobilenet", stem=4, filters=(4, 6), strides=(1, 2), expansion=2),
-        (16, 16, 3),
-        ("block_1",),
-    ),
-    "two_path": (
-        TwoPathParams(name="two_path", stem=4, trunk=(6,), coarse=(8, 8), fine=(6,), merged=(8,)),
-        (16, 16, 3),
-        ("coarse_2",),
-    ),
+    **BLOCKS,
     "alexnet": (AlexNetParams(name="alexnet", width=0.1), (32, 32, 3), ("block_1",)),
     "unet": (UNetParams(name="unet", filters=(4, 6, 8)), (16, 16, 3), ("up_1",)),
 }
-HEADS = {"resnet": {"block_1": HeadParams(filters=5, grid=2)}}
 
 
 class Trained(NamedTuple):
