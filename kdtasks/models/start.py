@@ -9,6 +9,9 @@ from kdtasks.models.multi_exit import MultiExitModel
 from kdtasks.models.saved import describe, load_model, read_description
 from kdtasks.params.architecture import Architecture, HeadParams, Heads
 
+# What a description tells beside what a network is built from.
+_RESULTS = ("parameters", "macs")
+
 
 def take_weights(
     model: MultiExitModel,
@@ -30,10 +33,11 @@ def take_weights(
     advice = "`student.start` takes folders as those in models/distill"
     wanted = _flat(describe(model, architecture=architecture, exits=exits, heads=heads))
     found = _flat(read_description(start, advice=advice))
+    found = {key: value for key, value in found.items() if key not in _RESULTS}
     differences = [
         f"{key} is {found.get(key)} there, {wanted.get(key)} here"
         for key in sorted(wanted | found)
-        if key not in _RESULTS and wanted.get(key) != found.get(key)
+        if wanted.get(key) != found.get(key)
     ]
     if differences:
         raise ModelError(
@@ -42,10 +46,6 @@ def take_weights(
             "another folder"
         )
     model.network.set_weights(load_model(start, advice=advice).network.get_weights())
-
-
-# What a description tells beside what a network is built from.
-_RESULTS = ("parameters", "macs")
 
 
 def _flat(description: dict[str, Any]) -> dict[str, Any]:
