@@ -1,8 +1,9 @@
 """The one place that imports TensorFlow and the two Kerases.
 
 Students are `tf_keras` (Keras 2) networks, because tensorflow-model-optimization accepts nothing
-else. Keras 3 serves imported teachers only. Importing this module takes seconds: stages that do
-without TensorFlow never do.
+else. Keras 3 serves imported teachers only. `tf` and `keras` are loaded, which takes seconds, when
+something of them is first used: settings can stand beside the code that they set, and a command
+that only reads them stays quick.
 """
 
 import os
@@ -10,7 +11,10 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
 from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 from kdtasks.reproducibility import pin_process
 
@@ -38,20 +42,36 @@ def _hushed() -> Iterator[None]:
             os.close(stderr)
 
 
-pin_process()
+@cache
+def _loaded() -> dict[str, ModuleType]:
+    pin_process()
+    with _hushed():
+        modules = {name: import_module(name) for name in ("tensorflow", "tf_keras")}
+    # Layers with random numbers keep them in variables, which training resets at every epoch.
+    modules["tf_keras"].backend.experimental.enable_tf_random_generator()
+    return modules
 
-with _hushed():
+
+class _Lazy(ModuleType):
+    """A module that is imported when one of its attributes is first looked up."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_loaded()[self.__name__], name)
+
+
+if TYPE_CHECKING:
     import tensorflow as tf
     import tf_keras as keras
 
-# Layers with random numbers keep them in variables, which training resets at every epoch.
-keras.backend.experimental.enable_tf_random_generator()
-
-Tensor = tf.Tensor
+    Tensor = tf.Tensor
+else:
+    tf, keras = _Lazy("tensorflow"), _Lazy("tf_keras")
+    Tensor = Any  # an annotation, which must not load TensorFlow
 
 
 def keras_3() -> ModuleType:
     """Keras 3, for teachers that it wrote."""
+    _loaded()
     import keras as keras_3
 
     return keras_3
@@ -59,6 +79,7 @@ def keras_3() -> ModuleType:
 
 def pruning() -> ModuleType:
     """The sparsity API of tensorflow-model-optimization, whose import costs two seconds more."""
+    _loaded()
     import tensorflow_model_optimization as tfmot
 
     return tfmot.sparsity.keras
@@ -66,6 +87,7 @@ def pruning() -> ModuleType:
 
 def clustering() -> SimpleNamespace:
     """What clustering needs of tensorflow-model-optimization; that zeros are kept is not public."""
+    _loaded()
     import tensorflow_model_optimization as tfmot
     from tensorflow_model_optimization.python.core.clustering.keras.experimental import cluster
 
@@ -83,6 +105,7 @@ def quantisation() -> SimpleNamespace:
 
     Its settings of single layers are not public, and its public ones cannot leave out activations.
     """
+    _loaded()
     import tensorflow_model_optimization as tfmot
     from tensorflow_model_optimization.python.core.quantization.keras import quantize_wrapper
     from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kdtasks.backend import keras, tf
+from kdtasks.backend import Tensor, keras
 from kdtasks.errors import ModelError, did_you_mean
 from kdtasks.models.cost import count_macs
 from kdtasks.models.tapped import TappedModel
@@ -54,7 +54,7 @@ class MultiExitModel:
         """Height, width and channels."""
         return tuple(self.network.input_shape[1:])
 
-    def logits(self, images: tf.Tensor, *, training: bool = False) -> list[tf.Tensor]:
+    def logits(self, images: Tensor, *, training: bool = False) -> list[Tensor]:
         """Run every exit on float pixels 0…255."""
         outputs = self.network(images, training=training)
         return list(outputs) if isinstance(outputs, list | tuple) else [outputs]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from kdtasks.backend import tf
+from kdtasks.backend import Tensor, tf
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class TappedModel:
         return [tuple(tensor.shape[1:]) for tensor in self.network.outputs[self.num_exits :]]
 
     def __call__(
-        self, images: tf.Tensor, *, training: bool = False
-    ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+        self, images: Tensor, *, training: bool = False
+    ) -> tuple[list[Tensor], list[Tensor]]:
         """Return the logits of every exit and the features of every block, for pixels 0…255."""
         outputs = self.network(images, training=training)
         listed = list(outputs) if isinstance(outputs, list | tuple) else [outputs]
