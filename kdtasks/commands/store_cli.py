@@ -158,12 +158,12 @@ def promote(
     """Make an alias stand for a version."""
     from kdtasks.commands.store_settings import find_address
     from kdtasks.commands.store_tables import moved_line
-    from kdtasks.store import promotion
     from kdtasks.store.keys import load_public_keys, load_signing_key
     from kdtasks.store.objects import open_objects
+    from kdtasks.store.promotion import promote as move_alias
 
     with _interruptible(f"look at kdtasks models {name}"):
-        moved = promotion.promote(
+        moved = move_alias(
             open_objects(find_address(store)),
             name,
             version,
@@ -184,12 +184,12 @@ def rollback(
     """Make an alias stand for the version that it stood for before."""
     from kdtasks.commands.store_settings import find_address
     from kdtasks.commands.store_tables import moved_line
-    from kdtasks.store import promotion
     from kdtasks.store.keys import load_public_keys, load_signing_key
     from kdtasks.store.objects import open_objects
+    from kdtasks.store.promotion import rollback as move_back
 
     with _interruptible(f"look at kdtasks models {name}"):
-        moved = promotion.rollback(
+        moved = move_back(
             open_objects(find_address(store)),
             name,
             alias,

@@ -5,8 +5,14 @@ from typing import Any
 
 from kdtasks.atomic import write_json, write_text
 from kdtasks.params import Params
-from kdtasks.report import figures, wording
 from kdtasks.report.contents import Arrays, read_contents
+from kdtasks.report.figures import (
+    curve_figure,
+    gain_figure,
+    pareto_figure,
+    seeds_figure,
+    tradeoff_figure,
+)
 from kdtasks.report.masks import legend, mask_patches
 from kdtasks.report.measures import MEASURES
 from kdtasks.report.precision_recall import classes_figure, models_figure
@@ -17,6 +23,22 @@ from kdtasks.report.sensitivity import sensitivity_figure
 from kdtasks.report.statistics import gather_statistics
 from kdtasks.report.summary import summarise
 from kdtasks.report.templates import template_environment
+from kdtasks.report.wording import (
+    count,
+    headline,
+    kilobytes,
+    millions,
+    milliseconds,
+    more_seeds,
+    percent,
+    percent_and_margin,
+    percent_range,
+    points,
+    points_range,
+    poor_teacher,
+    seeds,
+    threshold,
+)
 
 HERE = Path(__file__).parent
 
@@ -36,8 +58,8 @@ def write_report(root: Path, params: Params) -> None:
     shown = selection["chosen"] or selection["nearest"]
     examples = contents.variants[shown].examples if shown else {}
     page = render_page(statistics, selection, params, examples, contents.compared)
-    headline = wording.headline(statistics, selection)
-    write_json(root / "report/selection.json", {**selection, "headline": headline})
+    sentence = headline(statistics, selection)
+    write_json(root / "report/selection.json", {**selection, "headline": sentence})
     # Without timings, so that two runs of the same thing give the same bytes.
     timeless = {key: value for key, value in statistics.items() if key != "latency"}
     write_json(root / "report/statistics.json", timeless)
@@ -60,17 +82,17 @@ def render_page(
     """
     environment = template_environment(HERE)
     for write in (
-        wording.percent,
-        wording.percent_range,
-        wording.percent_and_margin,
-        wording.points,
-        wording.points_range,
-        wording.kilobytes,
-        wording.milliseconds,
-        wording.count,
-        wording.millions,
-        wording.threshold,
-        wording.more_seeds,
+        percent,
+        percent_range,
+        percent_and_margin,
+        points,
+        points_range,
+        kilobytes,
+        milliseconds,
+        count,
+        millions,
+        threshold,
+        more_seeds,
     ):
         environment.filters[write.__name__] = write
     shown = selection["chosen"] or selection["nearest"]
@@ -88,9 +110,9 @@ def render_page(
         **masks,
         pictures=pictures,
         strips=[] if masks["patches"] else sample_strips(examples, _class_names(statistics)),
-        headline=wording.headline(statistics, selection),
-        poor_teacher=wording.poor_teacher(statistics),
-        number_of_seeds=wording.seeds(len(statistics["seeds"])),
+        headline=headline(statistics, selection),
+        poor_teacher=poor_teacher(statistics),
+        number_of_seeds=seeds(len(statistics["seeds"])),
         params_text=_as_yaml(params),
         style=(HERE / "style.css").read_text(encoding="utf-8"),
     )
@@ -102,18 +124,18 @@ def draw_pictures(
     """Draw the pictures there are figures for: name to `<svg>` element."""
     pictures = {}
     if not statistics["gain"].get("refused"):
-        pictures["seeds"] = figures.seeds_figure(statistics, MEASURES[statistics["task"]])
-        pictures["gain"] = figures.gain_figure(statistics)
+        pictures["seeds"] = seeds_figure(statistics, MEASURES[statistics["task"]])
+        pictures["gain"] = gain_figure(statistics)
     measure = MEASURES[statistics["task"]]
     for name, column, what in (
         ("validation_quality", f"validation_{measure.key}", measure.name),
         ("validation_loss", "validation_loss", "loss"),
     ):
         if any(curves.get(column) for curves in statistics["training"].values()):
-            pictures[name] = figures.curve_figure(statistics["training"], column, what)
+            pictures[name] = curve_figure(statistics["training"], column, what)
     if shown and statistics["variants"][shown]["exit_change"]:
         variant = statistics["variants"][shown]
-        pictures["tradeoff"] = figures.tradeoff_figure(variant)
+        pictures["tradeoff"] = tradeoff_figure(variant)
         thresholds = dict(enumerate(variant["calibration"].get("thresholds") or []))
         is_confidence = variant["calibration"].get("score") == "max_probability"
         for index, bins in enumerate(variant["reliability"]):
@@ -124,7 +146,7 @@ def draw_pictures(
                 confidence=statistics["confidence"],
             )
     if selection["pareto"]:
-        pictures["pareto"] = figures.pareto_figure(selection, measure.name)
+        pictures["pareto"] = pareto_figure(selection, measure.name)
     if statistics["sensitivity"].get("layers"):
         pictures["sensitivity"] = sensitivity_figure(statistics["sensitivity"])
     return pictures

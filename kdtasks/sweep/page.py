@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from kdtasks.atomic import write_json, write_text
-from kdtasks.report import wording as numbers
 from kdtasks.report.templates import template_environment
-from kdtasks.sweep import wording
+from kdtasks.report.wording import more_seeds, percent, percent_range, seeds
 from kdtasks.sweep.figures import gains_figure
 from kdtasks.sweep.grid import Grid
 from kdtasks.sweep.heat_map import heat_map
 from kdtasks.sweep.plan import COMPARE_STAGE, SweepOptions, SweepPlan
 from kdtasks.sweep.results import PointResult
+from kdtasks.sweep.wording import headline, in_points, p_text
 
 HERE = Path(__file__).parent
 STYLE = HERE.parent / "report" / "style.css"
@@ -41,14 +41,14 @@ def write_page(folder: Path, grid: Grid, options: SweepOptions, summary: dict[st
 def render_page(grid: Grid, options: SweepOptions, summary: dict[str, Any]) -> str:
     """Render the page: one HTML file with its styles and picture inside."""
     environment = template_environment(HERE)
-    for write in (numbers.percent, numbers.percent_range, numbers.more_seeds, wording.p_text):
+    for write in (percent, percent_range, more_seeds, p_text):
         environment.filters[write.__name__] = write
-    environment.globals["in_points"] = wording.in_points
+    environment.globals["in_points"] = in_points
     has_figure = any("gain" in point for point in summary["points"])
     return environment.get_template("template.html").render(
         **summary,
-        headline=wording.headline(summary),
-        number_of_seeds=numbers.seeds(len(summary["seeds"])),
+        headline=headline(summary),
+        number_of_seeds=seeds(len(summary["seeds"])),
         keys=[axis["key"] for axis in summary["axes"]],
         tables=heat_map(grid, summary),
         picture=gains_figure(summary) if has_figure else None,
