@@ -15,7 +15,7 @@ from kdtasks.edge.manifest import Manifest, read_manifest
 from kdtasks.errors import StoreConflictError, StoreError
 from kdtasks.gate.candidate import find_candidate
 from kdtasks.gate.decision import PRODUCTION, Check, Decision
-from kdtasks.gate.judge import judge
+from kdtasks.gate.judge import GateSettings, judge
 from kdtasks.gate.production import Production, fetch_production
 from kdtasks.gate.wording import decision_lines, decision_markdown, decision_message
 from kdtasks.params import Params
@@ -139,7 +139,9 @@ class Shipment:
             cache=Cache(default_cache()),
             trusted=self._trusted,
         )
-        return judge(bundle, self._production, project=self._project, params=self._params)
+        params = self._params
+        settings = GateSettings(params.gate, params.evaluate, params.benchmark, params.data)
+        return judge(bundle, self._production, project=self._project, settings=settings)
 
     def _check_keys(self) -> None:
         """Promote nothing that whoever trusts the same public keys would refuse."""

@@ -29,7 +29,13 @@ def main(params: Params, variant: str) -> None:
     images = dataset.images("calibration")
     order = np.random.default_rng(0).permutation(len(images))[: settings.runs]
     content = {
-        **TIME[dataset.task](bundle, images[order], settings),
+        **TIME[dataset.task](
+            bundle,
+            images[order],
+            threads=settings.threads,
+            runs=settings.runs,
+            warmup=settings.warmup,
+        ),
         "threads": settings.threads,
         "runs": settings.runs,
         "cpu": read_processor().name,

@@ -21,7 +21,9 @@ def main(params: Params, variant: str) -> None:
     base, targets = Path("models/distill") / str(seed), Path("data/targets")
     seed_everything(seed)
     fine_tuning = fine_tuning_of(
-        params,
+        params.training(),
+        params.distill,
+        learning_rate=params.compress.learning_rate,
         variant=variant,
         seed=seed,
         dataset=dataset,

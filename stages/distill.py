@@ -21,7 +21,7 @@ def main(params: Params, seed: str) -> None:
     targets = Path("data/targets")
     trained = run_training(
         f"distill/{seed}",
-        params,
+        params.training(),
         dataset=dataset,
         examples=open_targets(
             targets,
@@ -40,7 +40,7 @@ def main(params: Params, seed: str) -> None:
         heads=params.student.heads,
         start=start_of(Path(params.student.start), int(seed)),
         schedule=schedule_of(
-            params,
+            params.training(),
             epochs=params.distill.epochs,
             learning_rate=params.student.learning_rate,
             seed=int(seed),

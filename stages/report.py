@@ -3,13 +3,31 @@
 from pathlib import Path
 
 from kdtasks.params import Params
+from kdtasks.report.contents import ReportSettings
 from kdtasks.report.page import write_report
 from kdtasks.stage import run_stage
 
 
+def settings_of(params: Params) -> ReportSettings:
+    """What the report needs of params."""
+    segmentation = params.data.segmentation
+    return ReportSettings(
+        recipe=params.recipe,
+        task=params.data.task,
+        seeds=params.seeds,
+        variants=params.compress.variants,
+        exits=params.student.exits,
+        teacher_seed=params.teacher.seed,
+        confidence=params.evaluate.confidence,
+        select=params.select,
+        mask_values=segmentation.classes if segmentation else {},
+        params=params.model_dump(mode="json"),
+    )
+
+
 def main(params: Params) -> None:
     """Read every metric below the project's folder and write `report/`."""
-    write_report(Path(), params)
+    write_report(Path(), settings_of(params))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def main(params: Params, seed: str) -> None:
     )
     trained = run_training(
         f"student/{seed}",
-        params,
+        params.training(),
         dataset=dataset,
         examples=examples,
         objective=backbone_first(
@@ -39,7 +39,7 @@ def main(params: Params, seed: str) -> None:
         heads=params.student.heads,
         start=start_of(Path(params.student.start), int(seed)),
         schedule=schedule_of(
-            params,
+            params.training(),
             epochs=params.distill.epochs,
             learning_rate=params.student.learning_rate,
             seed=int(seed),

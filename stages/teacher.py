@@ -11,7 +11,12 @@ def main(params: Params) -> None:
     from kdtasks.datasets.prepared import open_prepared
     from kdtasks.teachers.source import make_teacher
 
-    make_teacher(params, open_prepared(Path("data/prepared")))
+    make_teacher(
+        params.teacher,
+        open_prepared(Path("data/prepared")),
+        augmentation=params.augmentation,
+        setup=params.training(),
+    )
 
 
 if __name__ == "__main__":

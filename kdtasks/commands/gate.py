@@ -9,7 +9,7 @@ from kdtasks.edge.manifest import read_manifest
 from kdtasks.errors import ProjectError, StoreError
 from kdtasks.gate.candidate import find_candidate
 from kdtasks.gate.decision import PRODUCTION
-from kdtasks.gate.judge import judge
+from kdtasks.gate.judge import GateSettings, judge
 from kdtasks.gate.wording import decision_lines
 from kdtasks.params import Params, load_params
 from kdtasks.store.unpacked import as_folder
@@ -53,6 +53,7 @@ def _judge(
             f"{production.version.name}@{alias} stands for version {production.version.number} "
             "already, so this is no first release; leave --first out"
         )
-    decision = judge(bundle, production, project=project, params=params, alias=alias)
+    settings = GateSettings(params.gate, params.evaluate, params.benchmark, params.data)
+    decision = judge(bundle, production, project=project, settings=settings, alias=alias)
     typer.echo("\n".join(decision_lines(decision)))
     return PROMOTE if decision.action == "promote" else KEEP

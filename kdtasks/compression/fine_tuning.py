@@ -11,7 +11,8 @@ from kdtasks.distillation.objective import DistillationObjective
 from kdtasks.distillation.schedules import settled
 from kdtasks.distillation.step import Objective
 from kdtasks.models.multi_exit import MultiExitModel
-from kdtasks.params import Params
+from kdtasks.params.distillation import DistillParams
+from kdtasks.params.training import TrainingSetup
 from kdtasks.training.checkpoint import Checkpoint, files_hash
 from kdtasks.training.examples import Examples
 from kdtasks.training.loop import Schedule, train
@@ -66,31 +67,34 @@ class FineTuning:
 
 
 def fine_tuning_of(
-    params: Params,
+    setup: TrainingSetup,
+    distill: DistillParams,
     *,
+    learning_rate: float,
     variant: str,
     seed: int,
     dataset: PreparedDataset,
     examples: Examples,
     inputs: Sequence[Path],
 ) -> FineTuning:
-    """Bind params to the fine-tuning of one variant.
+    """Bind settings to the fine-tuning of one variant.
 
     Arguments:
+        learning_rate: the first one.
         inputs: files that the fine-tuning depends on.
     """
     passes = variant.split("+")[:-1]
-    settings = [variant, seed, params.model_dump(mode="json"), files_hash(inputs)]
+    settings = [variant, seed, setup.identity, files_hash(inputs)]
     return FineTuning(
         examples=examples,
         validation=(dataset.images("validation"), dataset.labels("validation")),
         objective=DistillationObjective(
-            settled(params.distill),
+            settled(distill),
             dataset.ignore_label,
-            label_loss_of(params.train.loss, dataset),
+            label_loss_of(setup.train.loss, dataset),
         ),
         schedule=lambda epochs: schedule_of(
-            params, epochs=epochs, learning_rate=params.compress.learning_rate, seed=seed
+            setup, epochs=epochs, learning_rate=learning_rate, seed=seed
         ),
         checkpoints={
             name: Checkpoint(

@@ -16,28 +16,30 @@ from kdtasks.evaluation.latency import (
     summarise_latency,
     time_predictions,
 )
-from kdtasks.params.shipping import BenchmarkParams
 
 Pictures = npt.NDArray[np.uint8]
 
 
-def time_classifier(bundle: Path, pictures: Pictures, settings: BenchmarkParams) -> dict[str, Any]:
+def time_classifier(
+    bundle: Path, pictures: Pictures, *, threads: int, runs: int, warmup: int
+) -> dict[str, Any]:
     """Time a classifier with its early exits and without them.
 
     Arguments:
         bundle: folder of the bundle.
         pictures: uint8 [N, height, width, channels], taken in turn.
-        settings: threads, runs and warm-up.
+        threads: of the interpreter.
+        runs: predictions that are timed.
+        warmup: predictions before that, which are not.
 
     Returns:
         `latency_ms`, `full_ms`, `exit_ms` and `peak_memory_mb` of `metrics/benchmark/`.
     """
-    model = Model.load(bundle, threads=settings.threads)
+    model = Model.load(bundle, threads=threads)
     exits = model.segments.count
-    runs, warmup = settings.runs, settings.warmup
     early_ms, left_at = time_predictions(exits_of(model), pictures, runs=runs, warmup=warmup)
     memory = peak_memory_mb()  # before a second model is loaded
-    full = Model.load(bundle, thresholds=[NEVER] * (exits - 1), threads=settings.threads)
+    full = Model.load(bundle, thresholds=[NEVER] * (exits - 1), threads=threads)
     full_ms, _ = time_predictions(exits_of(full), pictures, runs=runs, warmup=warmup)
     return {
         "latency_ms": summarise_latency(early_ms),
@@ -47,15 +49,17 @@ def time_classifier(bundle: Path, pictures: Pictures, settings: BenchmarkParams)
     }
 
 
-def time_masks(bundle: Path, pictures: Pictures, settings: BenchmarkParams) -> dict[str, Any]:
+def time_masks(
+    bundle: Path, pictures: Pictures, *, threads: int, runs: int, warmup: int
+) -> dict[str, Any]:
     """Time the mask of one patch after the other; arguments and result as of `time_classifier`."""
-    segmenter = Segmenter(bundle, threads=settings.threads)
+    segmenter = Segmenter(bundle, threads=threads)
 
     def label(picture: Pictures) -> int:
         segmenter.classes(picture[None])
         return 0
 
-    milliseconds, _ = time_predictions(label, pictures, runs=settings.runs, warmup=settings.warmup)
+    milliseconds, _ = time_predictions(label, pictures, runs=runs, warmup=warmup)
     summary = summarise_latency(milliseconds)
     return {
         "latency_ms": summary,

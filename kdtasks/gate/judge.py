@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,8 +14,8 @@ from kdtasks.exits.answers import answers_of
 from kdtasks.gate.decision import PRODUCTION, Check, Contender, Decision, decide
 from kdtasks.gate.production import Production
 from kdtasks.gate.timing import time_in_turn
-from kdtasks.params import Params
 from kdtasks.params.data import DataParams
+from kdtasks.params.shipping import BenchmarkParams, EvaluateParams, GateParams
 from kdtasks.store.reading import read_folder
 from kdtasks.store.version import StoredFile
 
@@ -22,12 +23,21 @@ PREPARED = Path("data") / "prepared"
 BY_HAND = "`kdtasks promote` does it by hand"
 
 
+class GateSettings(NamedTuple):
+    """The sections of params that a gate needs."""
+
+    limits: GateParams
+    statistics: EvaluateParams
+    benchmark: BenchmarkParams
+    data: DataParams
+
+
 def judge(
     bundle: Path,
     production: Production | None,
     *,
     project: Path,
-    params: Params,
+    settings: GateSettings,
     alias: str = PRODUCTION,
 ) -> Decision:
     """Decide whether a bundle takes production's place.
@@ -50,9 +60,9 @@ def judge(
     data = open_prepared(project / PREPARED)
     _check_fits(bundle, manifest, data)
     if production is None:
-        contenders = _measure({f"variant {manifest.variant}": bundle}, data, params)
+        contenders = _measure({f"variant {manifest.variant}": bundle}, data, settings.benchmark)
         return decide(
-            contenders[0], None, limits=params.gate, statistics=params.evaluate, alias=alias
+            contenders[0], None, limits=settings.limits, statistics=settings.statistics, alias=alias
         )
     title = f"version {production.version.number}"
     files = _files(bundle)
@@ -68,12 +78,12 @@ def judge(
     if differing:
         return Decision("keep", tuple(Check(False, reason) for reason in differing), alias=alias)
     candidate, current = _measure(
-        {f"variant {manifest.variant}": bundle, title: production.folder}, data, params
+        {f"variant {manifest.variant}": bundle, title: production.folder}, data, settings.benchmark
     )
     decision = decide(
-        candidate, current, limits=params.gate, statistics=params.evaluate, alias=alias
+        candidate, current, limits=settings.limits, statistics=settings.statistics, alias=alias
     )
-    notes = _notes(read_manifest(production.folder), data, params.data, alias)
+    notes = _notes(read_manifest(production.folder), data, settings.data, alias)
     return decision._replace(notes=notes)
 
 
@@ -112,8 +122,9 @@ def _check_fits(bundle: Path, manifest: Manifest, data: PreparedDataset) -> None
         )
 
 
-def _measure(folders: dict[str, Path], data: PreparedDataset, params: Params) -> list[Contender]:
-    settings = params.benchmark
+def _measure(
+    folders: dict[str, Path], data: PreparedDataset, settings: BenchmarkParams
+) -> list[Contender]:
     models = {
         title: Model.load(folder, threads=settings.threads) for title, folder in folders.items()
     }

@@ -30,6 +30,7 @@ from kdtasks.params.training import (
     StudentParams,
     TargetsParams,
     TeacherParams,
+    TrainingSetup,
     TrainParams,
 )
 
@@ -60,6 +61,10 @@ class Params(Section):
     store: StoreParams = Field(default=StoreParams(), description="where bundles are published")
     gate: GateParams = Field(default=GateParams(), description="what a new model must show")
     drift: DriftParams = Field(default=DriftParams(), description="when devices' data have changed")
+
+    def training(self) -> TrainingSetup:
+        """What every training needs of these params besides its own section."""
+        return TrainingSetup(self.train, self.runtime.precision, self.model_dump(mode="json"))
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Params":

@@ -1,6 +1,8 @@
 """Params of everything that trains but the distillation: runtime, loop, networks."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -100,6 +102,21 @@ class TrainParams(Section):
         default=LabelLossParams(),
         description="the loss of the labels, also within the distillation",
     )
+
+
+@dataclass(frozen=True)
+class TrainingSetup:
+    """What all trainings of a project share.
+
+    Attributes:
+        train: the loop.
+        precision: arithmetic of the training steps.
+        identity: all params as plain data; a checkpoint of other params is not gone on from.
+    """
+
+    train: TrainParams
+    precision: Precision
+    identity: Mapping[str, Any]
 
 
 class TeacherParams(Section):

@@ -3,7 +3,7 @@
 import csv
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from zipfile import BadZipFile
@@ -12,6 +12,7 @@ import numpy as np
 
 from kdtasks.atomic import read_json
 from kdtasks.errors import KdTasksError
+from kdtasks.params.shipping import SelectParams
 
 # A JSON file's content; {"refused": reason} where a stage refused or its file is not there.
 Content = dict[str, Any]
@@ -19,6 +20,26 @@ Content = dict[str, Any]
 Columns = dict[str, list[float | None]]
 # Arrays of an .npz file by name; none where it is empty or not there.
 Arrays = dict[str, np.ndarray]
+
+
+class ReportSettings(NamedTuple):
+    """What the report needs of params.
+
+    Attributes:
+        mask_values: class name to what stands for it in masks; empty for classification.
+        params: all params as plain data, shown at the end of the page.
+    """
+
+    recipe: str
+    task: str
+    seeds: tuple[int, ...]
+    variants: tuple[str, ...]
+    exits: tuple[str, ...]
+    teacher_seed: int
+    confidence: float
+    select: SelectParams
+    mask_values: Mapping[str, Any]
+    params: Mapping[str, Any]
 
 
 class VariantContents(NamedTuple):

@@ -1,13 +1,12 @@
 """Test patches beside their masks: what each model says of them, and where it is wrong."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from kdtasks.edge.colours import spaced_colours
-from kdtasks.params import Params
 from kdtasks.report.contents import Arrays
 from kdtasks.report.samples import picture_address
 
@@ -39,10 +38,13 @@ class Patch(NamedTuple):
     right: float | None
 
 
-def legend(class_names: Sequence[str], params: Params) -> dict[str, str]:
-    """Give the colour of every class as `#rrggbb`: the dataset's own, where its masks have some."""
-    section = params.data.segmentation
-    texts = [str(section.classes.get(name)) if section else "" for name in class_names]
+def legend(class_names: Sequence[str], mask_values: Mapping[str, Any]) -> dict[str, str]:
+    """Give the colour of every class as `#rrggbb`: the dataset's own, where its masks have some.
+
+    Arguments:
+        mask_values: class name to what stands for it in masks, a number or `#rrggbb`.
+    """
+    texts = [str(mask_values.get(name)) for name in class_names]
     if all(text.startswith("#") for text in texts):
         return dict(zip(class_names, texts, strict=True))
     colours = spaced_colours(len(class_names)).tolist()

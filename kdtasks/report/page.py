@@ -1,11 +1,11 @@
 """Write `report/`: the page, the choice, the figures behind them and their summary."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from kdtasks.atomic import write_json, write_text
-from kdtasks.params import Params
-from kdtasks.report.contents import Arrays, read_contents
+from kdtasks.report.contents import Arrays, ReportSettings, read_contents
 from kdtasks.report.figures import (
     curve_figure,
     gain_figure,
@@ -43,21 +43,21 @@ from kdtasks.report.wording import (
 HERE = Path(__file__).parent
 
 
-def write_report(root: Path, params: Params) -> None:
+def write_report(root: Path, settings: ReportSettings) -> None:
     """Read the metrics below the project's folder `root` and write `root/report`.
 
-    The same files, params and package versions give the same bytes.
+    The same files, settings and package versions give the same bytes.
 
     Raises:
         KdTasksError: a file is damaged.
     """
-    contents = read_contents(root, params.seeds, params.compress.variants)
-    measure = MEASURES[params.data.task]
-    selection = select(candidates_of(contents), params.select, measure.name)
-    statistics = gather_statistics(contents, params)
+    contents = read_contents(root, settings.seeds, settings.variants)
+    measure = MEASURES[settings.task]
+    selection = select(candidates_of(contents), settings.select, measure.name)
+    statistics = gather_statistics(contents, settings)
     shown = selection["chosen"] or selection["nearest"]
     examples = contents.variants[shown].examples if shown else {}
-    page = render_page(statistics, selection, params, examples, contents.compared)
+    page = render_page(statistics, selection, settings, examples, contents.compared)
     sentence = headline(statistics, selection)
     write_json(root / "report/selection.json", {**selection, "headline": sentence})
     # Without timings, so that two runs of the same thing give the same bytes.
@@ -70,7 +70,7 @@ def write_report(root: Path, params: Params) -> None:
 def render_page(
     statistics: dict[str, Any],
     selection: dict[str, Any],
-    params: Params,
+    settings: ReportSettings,
     examples: Arrays,
     compared: Arrays,
 ) -> str:
@@ -98,7 +98,7 @@ def render_page(
     shown = selection["chosen"] or selection["nearest"]
     measure = MEASURES[statistics["task"]]
     pictures = draw_pictures(statistics, selection, shown)
-    masks = _masks(statistics, params, examples, compared)
+    masks = _masks(statistics, settings.mask_values, examples, compared)
     if masks["patches"]:
         pictures |= _precision_recall(statistics, masks["legend"], examples, compared, shown or "")
     return environment.get_template("template.html").render(
@@ -113,7 +113,7 @@ def render_page(
         headline=headline(statistics, selection),
         poor_teacher=poor_teacher(statistics),
         number_of_seeds=seeds(len(statistics["seeds"])),
-        params_text=_as_yaml(params),
+        params_text=_as_yaml(settings.params),
         style=(HERE / "style.css").read_text(encoding="utf-8"),
     )
 
@@ -157,12 +157,12 @@ def _class_names(statistics: dict[str, Any]) -> list[str]:
 
 
 def _masks(
-    statistics: dict[str, Any], params: Params, examples: Arrays, compared: Arrays
+    statistics: dict[str, Any], mask_values: Mapping[str, Any], examples: Arrays, compared: Arrays
 ) -> dict[str, Any]:
     """What the template needs for masks: colours of the classes, and patches in them."""
     if statistics["task"] != "segmentation":
         return {"legend": {}, "patches": []}
-    colours = legend(_class_names(statistics), params)
+    colours = legend(_class_names(statistics), mask_values)
     ignored = statistics["data"].get("ignore_label")
     patches = mask_patches(examples, compared, list(colours.values()), ignored)
     return {"legend": colours, "patches": patches}
@@ -184,7 +184,7 @@ def _precision_recall(
     }
 
 
-def _as_yaml(params: Params) -> str:
+def _as_yaml(params: Mapping[str, Any]) -> str:
     from io import StringIO
 
     from ruamel.yaml import YAML
@@ -193,5 +193,5 @@ def _as_yaml(params: Params) -> str:
     yaml = YAML()
     yaml.default_flow_style = None  # short lists on one line
     yaml.width = 80
-    yaml.dump(params.model_dump(mode="json"), buffer)
+    yaml.dump(dict(params), buffer)
     return buffer.getvalue()

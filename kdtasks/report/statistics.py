@@ -5,8 +5,14 @@ from typing import Any
 
 from kdtasks.evaluation.comparison import judge
 from kdtasks.evaluation.intervals import difference_interval
-from kdtasks.params import Params
-from kdtasks.report.contents import Columns, Content, Contents, VariantContents, last
+from kdtasks.report.contents import (
+    Columns,
+    Content,
+    Contents,
+    ReportSettings,
+    VariantContents,
+    last,
+)
 
 CURVES = ("accuracy", "loss", "validation_accuracy", "validation_mean_iou", "validation_loss")
 PACKAGES = (
@@ -20,7 +26,7 @@ PACKAGES = (
 )
 
 
-def gather_statistics(contents: Contents, params: Params) -> dict[str, Any]:
+def gather_statistics(contents: Contents, settings: ReportSettings) -> dict[str, Any]:
     """Gather all figures of the page, timings only under `latency`, which `statistics.json` omits.
 
     Whatever a stage refused, or is not there, is {"refused": reason} in its place.
@@ -28,10 +34,10 @@ def gather_statistics(contents: Contents, params: Params) -> dict[str, Any]:
     compare = contents.compare
     missing = {"refused": compare["refused"]} if "refused" in compare else None
     return {
-        "recipe": params.recipe,
-        "task": params.data.task,
-        "seeds": list(params.seeds),
-        "confidence": params.evaluate.confidence,
+        "recipe": settings.recipe,
+        "task": settings.task,
+        "seeds": list(settings.seeds),
+        "confidence": settings.confidence,
         "rows": compare.get("rows"),
         "data": _data(contents.dataset),
         "teacher": _model(missing or compare.get("teacher", {}), [contents.teacher]),
@@ -41,11 +47,11 @@ def gather_statistics(contents: Contents, params: Params) -> dict[str, Any]:
         "gain": missing or compare.get("gain", {"refused": "metrics/compare.json has no gain"}),
         "teacher_worse_than_student": bool(compare.get("teacher_worse_than_student")),
         "training": {
-            "teacher": mean_curves({params.teacher.seed: contents.teacher_curve}),
+            "teacher": mean_curves({settings.teacher_seed: contents.teacher_curve}),
             "student": mean_curves(contents.student_curves),
             "distill": mean_curves(contents.distill_curves),
         },
-        "exit_names": [*params.student.exits, "last"],
+        "exit_names": [*settings.exits, "last"],
         "variants": {name: _variant(files) for name, files in contents.variants.items()},
         "latency": {name: _latency(files.benchmark) for name, files in contents.variants.items()},
         "sensitivity": contents.sensitivity,

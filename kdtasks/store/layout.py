@@ -14,8 +14,8 @@ MODELS = "models/"
 TELEMETRY = "telemetry/"
 PROBES = "probes/"
 
-_VERSION = re.compile(r"models/([^/]+)/versions/([1-9][0-9]{0,8})\.json")
-_ALIAS = re.compile(r"models/([^/]+)/aliases/([^/]+)\.json")
+_VERSION_KEY = re.compile(r"models/([^/]+)/versions/([1-9][0-9]{0,8})\.json")
+_ALIAS_KEY = re.compile(r"models/([^/]+)/aliases/([^/]+)\.json")
 
 
 def blob_key(sha256: str) -> str:
@@ -45,11 +45,11 @@ def telemetry_key(name: str, device: str, batch: str) -> str:
 
 def read_version_key(key: str) -> tuple[str, int] | None:
     """Model and number that a key stands for; null where it is no version's key."""
-    match = _VERSION.fullmatch(key)
+    match = _VERSION_KEY.fullmatch(key)
     return (match[1], int(match[2])) if match else None
 
 
 def read_alias_key(key: str) -> tuple[str, str] | None:
     """Model and alias that a key stands for; null where it is no alias's key."""
-    match = _ALIAS.fullmatch(key)
+    match = _ALIAS_KEY.fullmatch(key)
     return (match[1], match[2]) if match else None

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from kdtasks.atomic import write_json
 from kdtasks.datasets.prepared import PreparedDataset
-from kdtasks.params import Params
+from kdtasks.params.data import AugmentationParams
+from kdtasks.params.training import TeacherParams, TrainingSetup
 from kdtasks.teachers.imported import import_teacher
 from kdtasks.teachers.teacher import open_teacher
 from kdtasks.teachers.trained import train_teacher
@@ -14,19 +15,25 @@ from kdtasks.training.history import write_history
 FOLDER = Path("models/teacher")
 
 
-def make_teacher(params: Params, dataset: PreparedDataset) -> None:
-    """Write the teacher, its metrics and its history, from the source that params name."""
-    if params.teacher.source == "import":
-        _import(params, dataset)
+def make_teacher(
+    settings: TeacherParams,
+    dataset: PreparedDataset,
+    *,
+    augmentation: AugmentationParams,
+    setup: TrainingSetup,
+) -> None:
+    """Write the teacher, its metrics and its history, from the source that settings name."""
+    if settings.source == "import":
+        _import(settings, dataset)
     else:
-        train_teacher(params, dataset)
+        train_teacher(settings, dataset, augmentation=augmentation, setup=setup)
 
 
-def _import(params: Params, dataset: PreparedDataset) -> None:
+def _import(settings: TeacherParams, dataset: PreparedDataset) -> None:
     images, labels = dataset.images("validation"), dataset.labels("validation")
     import_teacher(
         FOLDER,
-        params.teacher,
+        settings,
         images=images,
         labels=labels,
         num_classes=dataset.num_classes,

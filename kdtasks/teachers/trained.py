@@ -8,11 +8,12 @@ from kdtasks.datasets.prepared import PreparedDataset
 from kdtasks.distillation.label_loss import label_loss_of
 from kdtasks.distillation.label_objective import LabelObjective
 from kdtasks.distillation.losses.cross_entropy import cross_entropy
-from kdtasks.params import Params
+from kdtasks.params.data import AugmentationParams
+from kdtasks.params.training import TeacherParams, TrainingSetup
 from kdtasks.teachers.ensemble import mean_logits
 from kdtasks.teachers.imported import DESCRIPTION
 from kdtasks.training.accuracy import accuracy
-from kdtasks.training.examples import Examples, TrainingExamples
+from kdtasks.training.examples import TrainingExamples
 from kdtasks.training.history import mean_history, write_history
 from kdtasks.training.inference import Predictor
 from kdtasks.training.run import Trained, run_training, save_network, schedule_of, write_trained
@@ -21,8 +22,14 @@ from kdtasks.training.views import draw_views
 NAME = "teacher"
 
 
-def train_teacher(params: Params, dataset: PreparedDataset) -> None:
-    """Write the teacher that params describe, or the ensemble, with metrics and history.
+def train_teacher(
+    settings: TeacherParams,
+    dataset: PreparedDataset,
+    *,
+    augmentation: AugmentationParams,
+    setup: TrainingSetup,
+) -> None:
+    """Write the teacher that settings describe, or the ensemble, with metrics and history.
 
     Members differ in their seed alone, and so in initial weights and order of the pictures. Each
     keeps its checkpoint until all are done, so an interrupted stage loses at most an epoch.
@@ -31,42 +38,41 @@ def train_teacher(params: Params, dataset: PreparedDataset) -> None:
         *draw_views(
             dataset.images("train"),
             dataset.labels("train"),
-            params.augmentation,
-            memory_limit_mb=params.train.memory_limit_mb,
+            augmentation,
+            memory_limit_mb=setup.train.memory_limit_mb,
         )
     )
-    count, first_seed = params.teacher.ensemble, params.teacher.seed
+
+    def train(name: str, seed: int) -> Trained:
+        assert settings.model is not None  # the params section refuses it
+        objective = LabelObjective(dataset.ignore_label, label_loss_of(setup.train.loss, dataset))
+        return run_training(
+            name,
+            setup,
+            dataset=dataset,
+            examples=examples,
+            objective=objective,
+            architecture=settings.model,
+            exits=(),
+            schedule=schedule_of(
+                setup,
+                epochs=settings.epochs,
+                stop_epoch=settings.stop_epoch,
+                learning_rate=settings.learning_rate,
+                seed=seed,
+            ),
+            inputs=[Path("data/prepared/dataset.json")],
+        )
+
+    count, first_seed = settings.ensemble, settings.seed
     if count == 1:
-        write_trained(NAME, _train(NAME, first_seed, params, dataset, examples), dataset)
+        write_trained(NAME, train(NAME, first_seed), dataset)
         return
     members = []
     for index in range(count):
         name = f"{NAME}/member_{index}"
-        members.append(_train(name, first_seed + index, params, dataset, examples))
+        members.append(train(name, first_seed + index))
     _write_ensemble(members, dataset)
-
-
-def _train(
-    name: str, seed: int, params: Params, dataset: PreparedDataset, examples: Examples
-) -> Trained:
-    assert params.teacher.model is not None  # the params section refuses it
-    return run_training(
-        name,
-        params,
-        dataset=dataset,
-        examples=examples,
-        objective=LabelObjective(dataset.ignore_label, label_loss_of(params.train.loss, dataset)),
-        architecture=params.teacher.model,
-        exits=(),
-        schedule=schedule_of(
-            params,
-            epochs=params.teacher.epochs,
-            stop_epoch=params.teacher.stop_epoch,
-            learning_rate=params.teacher.learning_rate,
-            seed=seed,
-        ),
-        inputs=[Path("data/prepared/dataset.json")],
-    )
 
 
 def _write_ensemble(members: Sequence[Trained], dataset: PreparedDataset) -> None:

@@ -12,8 +12,8 @@ from kdtasks.models.multi_exit import MultiExitModel
 from kdtasks.models.saved import model_files, save_model
 from kdtasks.models.start import take_weights
 from kdtasks.models.zoo import build
-from kdtasks.params import Params
 from kdtasks.params.architecture import Architecture, Heads
+from kdtasks.params.training import TrainingSetup
 from kdtasks.reproducibility import seed_everything
 from kdtasks.training.checkpoint import Checkpoint, files_hash
 from kdtasks.training.examples import Examples
@@ -45,7 +45,7 @@ class Trained:
 
 def run_training(
     name: str,
-    params: Params,
+    setup: TrainingSetup,
     *,
     dataset: PreparedDataset,
     examples: Examples,
@@ -87,7 +87,7 @@ def run_training(
         print(f"{name}: starts from the weights in {start}")
     checkpoint = Checkpoint(
         CHECKPOINTS / f"{name.replace('/', '-')}.npz",
-        settings=[name, params.model_dump(mode="json"), files_hash(inputs)],
+        settings=[name, setup.identity, files_hash(inputs)],
     )
     history = train(
         model,
@@ -138,7 +138,7 @@ def save_network(folder: Path, trained: Trained) -> None:
 
 
 def schedule_of(
-    params: Params,
+    setup: TrainingSetup,
     *,
     epochs: int,
     learning_rate: float,
@@ -148,15 +148,15 @@ def schedule_of(
     """Make the schedule of a run out of the section `train`, which all runs share."""
     return Schedule(
         epochs=epochs,
-        batch_size=params.train.batch_size,
+        batch_size=setup.train.batch_size,
         learning_rate=learning_rate,
         seed=seed,
-        memory_limit_mb=params.train.memory_limit_mb,
-        guard_epochs=params.train.guard_epochs,
+        memory_limit_mb=setup.train.memory_limit_mb,
+        guard_epochs=setup.train.guard_epochs,
         stop_epoch=stop_epoch,
-        precision=params.runtime.precision,
-        optimizer=params.train.optimizer,
-        exit_gradient=params.train.exit_gradient,
+        precision=setup.precision,
+        optimizer=setup.train.optimizer,
+        exit_gradient=setup.train.exit_gradient,
     )
 
 

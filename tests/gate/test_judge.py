@@ -7,7 +7,7 @@ import pytest
 
 from kdtasks.edge.manifest import read_manifest
 from kdtasks.errors import EvaluationError
-from kdtasks.gate.judge import incomparable, judge
+from kdtasks.gate.judge import GateSettings, incomparable, judge
 from kdtasks.gate.wording import decision_lines, decision_markdown, decision_message
 from kdtasks.params import Params
 from kdtasks.store.promotion import rollback
@@ -15,12 +15,19 @@ from kdtasks.store.versions import fetch_version
 from tests.gate.conftest import Workshop
 
 
+def settings_of(params: Params) -> GateSettings:
+    return GateSettings(params.gate, params.evaluate, params.benchmark, params.data)
+
+
 def test_a_better_model_is_promoted_and_a_worse_one_is_not(workshop: Workshop):
     digest = workshop.data([(280, True, True), (20, True, False)])
     workshop.publish(workshop.bundle(1, "old", dataset_sha256=digest))
     production = workshop.production()
     decision = judge(
-        workshop.bundle(0), production, project=workshop.project, params=workshop.params
+        workshop.bundle(0),
+        production,
+        project=workshop.project,
+        settings=settings_of(workshop.params),
     )
     assert decision.action == "promote"
     assert decision.comparison is not None
@@ -33,7 +40,12 @@ def test_a_better_model_is_promoted_and_a_worse_one_is_not(workshop: Workshop):
     assert decision.notes == ()
 
     workshop.data([(280, True, True), (20, False, True)])
-    worse = judge(workshop.bundle(0), production, project=workshop.project, params=workshop.params)
+    worse = judge(
+        workshop.bundle(0),
+        production,
+        project=workshop.project,
+        settings=settings_of(workshop.params),
+    )
     assert worse.action == "keep"
     # the pictures are not those that production was made with
     assert worse.notes[0].startswith("production was made from other data")
@@ -48,7 +60,12 @@ def test_a_better_model_is_promoted_and_a_worse_one_is_not(workshop: Workshop):
     made = {"data": {key: content["data"][key] for key in ("stable_split", "split", "seed")}}
     workshop.publish(workshop.bundle(1, "stable", parameters=made))
     told = [
-        judge(workshop.bundle(0), workshop.production(), project=workshop.project, params=params)
+        judge(
+            workshop.bundle(0),
+            workshop.production(),
+            project=workshop.project,
+            settings=settings_of(params),
+        )
         for params in (stable, workshop.params)
     ]
     assert [len(one.notes) for one in told] == [0, 1]
@@ -57,7 +74,9 @@ def test_a_better_model_is_promoted_and_a_worse_one_is_not(workshop: Workshop):
 def test_the_first_model_has_nobody_to_beat(workshop: Workshop):
     workshop.data([(10, True, True), (10, False, True)])
     assert workshop.production() is None
-    decision = judge(workshop.bundle(0), None, project=workshop.project, params=workshop.params)
+    decision = judge(
+        workshop.bundle(0), None, project=workshop.project, settings=settings_of(workshop.params)
+    )
     assert decision.action == "promote"
     assert decision.candidate is not None
     assert decision.candidate.accuracy == 0.5
@@ -68,7 +87,10 @@ def test_the_same_bytes_are_nothing_to_do(workshop: Workshop):
     bundle = workshop.bundle(0)
     workshop.publish(bundle)
     decision = judge(
-        bundle, workshop.production(), project=workshop.project, params=workshop.params
+        bundle,
+        workshop.production(),
+        project=workshop.project,
+        settings=settings_of(workshop.params),
     )
     assert decision.action == "nothing"
     assert decision.reasons == (
@@ -93,7 +115,10 @@ def test_a_version_that_somebody_rolled_back_from_does_not_come_back(
 
     rollback(workshop.objects, "pixels", "production")
     decision = judge(
-        better, workshop.production(), project=workshop.project, params=workshop.params
+        better,
+        workshop.production(),
+        project=workshop.project,
+        settings=settings_of(workshop.params),
     )
     assert decision.action == "keep"
     assert decision.reasons == (
@@ -125,7 +150,10 @@ def test_a_version_that_was_published_but_not_promoted_is_judged(workshop: Works
     better = workshop.bundle(0)
     workshop.publish(better, alias=None)
     decision = judge(
-        better, workshop.production(), project=workshop.project, params=workshop.params
+        better,
+        workshop.production(),
+        project=workshop.project,
+        settings=settings_of(workshop.params),
     )
     assert decision.action == "promote"
 
@@ -137,7 +165,7 @@ def test_other_classes_or_shapes_keep_production(workshop: Workshop):
         workshop.bundle(0),
         workshop.production(),
         project=workshop.project,
-        params=workshop.params,
+        settings=settings_of(workshop.params),
     )
     assert decision.action == "keep"
     assert decision.reasons == (
@@ -162,7 +190,7 @@ def test_a_candidate_for_other_pictures_is_an_error(workshop: Workshop):
     workshop.data([(300, True, True)])
     bundle = workshop.bundle(0, class_names=("left", "right"))
     with pytest.raises(EvaluationError, match=r"in the classes left, right; .* in dark, bright"):
-        judge(bundle, None, project=workshop.project, params=workshop.params)
+        judge(bundle, None, project=workshop.project, settings=settings_of(workshop.params))
 
 
 def test_the_decision_as_markdown(workshop: Workshop):
@@ -172,7 +200,7 @@ def test_the_decision_as_markdown(workshop: Workshop):
         workshop.bundle(0),
         workshop.production(),
         project=workshop.project,
-        params=workshop.params,
+        settings=settings_of(workshop.params),
     )
     text = decision_markdown(decision, confidence=0.95).replace("\u00a0", " ")
     assert text.startswith("## The new model takes production's place\n\n")

@@ -15,6 +15,7 @@ from kdtasks.evaluation.outputs import write_reliability
 from kdtasks.exits.answers import Answers
 from kdtasks.params import Params, parse_params
 from kdtasks.report.page import write_report
+from stages.report import settings_of
 
 ROWS, CLASSES = 1000, 10
 # Accuracy of every exit, bytes, gzipped bytes, MACs up to every exit, milliseconds.
@@ -87,7 +88,7 @@ def build(tmp_path: Path, make_project: Callable[..., Params]) -> Callable[..., 
         params = make_project(tmp_path / folder, **options)
         change(tmp_path / folder)
         (tmp_path / folder / "params.json").write_text(params.model_dump_json())
-        write_report(tmp_path / folder, params)
+        write_report(tmp_path / folder, settings_of(params))
         return tmp_path / folder / "report"
 
     return build_report

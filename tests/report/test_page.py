@@ -86,7 +86,9 @@ def test_same_files_same_bytes_in_another_process(build: Callable[..., Path]) ->
         "import sys\nfrom pathlib import Path\n"
         "from kdtasks.params import Params\n"
         "from kdtasks.report.page import write_report\n"
-        "write_report(Path(sys.argv[1]), Params.model_validate_json(Path(sys.argv[2]).read_text()))"
+        "from stages.report import settings_of\n"
+        "params = Params.model_validate_json(Path(sys.argv[2]).read_text())\n"
+        "write_report(Path(sys.argv[1]), settings_of(params))"
     )
     params = report.parent / "params.json"
     environment = {**os.environ, "PYTHONHASHSEED": "77", "TZ": "Asia/Tokyo"}

@@ -26,6 +26,12 @@ def params(**teacher: Any) -> Params:
     return Params.model_validate(settings)
 
 
+def make(params: Params, dataset: PreparedDataset) -> None:
+    from kdtasks.teachers.source import make_teacher
+
+    make_teacher(params.teacher, dataset, augmentation=params.augmentation, setup=params.training())
+
+
 @pytest.fixture
 def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PreparedDataset:
     """Four greys that differ by noise alone where they meet; the working directory is empty."""
@@ -62,13 +68,12 @@ def test_an_ensemble_is_its_members_and_each_is_the_teacher_of_its_seed(
     dataset: PreparedDataset, capsys: pytest.CaptureFixture[str]
 ):
     from kdtasks.teachers.ensemble import mean_logits
-    from kdtasks.teachers.source import make_teacher
     from kdtasks.teachers.teacher import open_teacher
 
-    make_teacher(params(seed=6), dataset)
+    make(params(seed=6), dataset)
     alone = Path("models/teacher/model.weights.h5").read_bytes()
     figures_alone = read_json(Path("metrics/teacher.json"))
-    make_teacher(params(ensemble=2), dataset)
+    make(params(ensemble=2), dataset)
     folder = Path("models/teacher")
     assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*.*")) == [
         "member_0/model.json",
@@ -106,11 +111,10 @@ def test_an_ensemble_that_was_interrupted_loses_at_most_an_epoch(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
-    from kdtasks.teachers.source import make_teacher
     from kdtasks.training.progress import EpochReporter
 
     settings = params(ensemble=2)
-    make_teacher(settings, dataset)
+    make(settings, dataset)
     straight = outputs()
     for path in straight:
         Path(path).unlink()
@@ -126,10 +130,10 @@ def test_an_ensemble_that_was_interrupted_loses_at_most_an_epoch(
     with monkeypatch.context() as patched:
         patched.setattr(EpochReporter, "end_epoch", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            make_teacher(settings, dataset)
+            make(settings, dataset)
     assert outputs() == {}
     capsys.readouterr()
-    make_teacher(settings, dataset)
+    make(settings, dataset)
     printed = capsys.readouterr().out
     assert "going on from the checkpoint after epoch 3" in printed
     assert "going on from the checkpoint after epoch 1" in printed
@@ -138,18 +142,16 @@ def test_an_ensemble_that_was_interrupted_loses_at_most_an_epoch(
 
 
 def test_a_teacher_that_is_stopped_says_so(dataset: PreparedDataset):
-    from kdtasks.teachers.source import make_teacher
 
-    make_teacher(params(stop_epoch=2), dataset)
+    make(params(stop_epoch=2), dataset)
     assert read_json(Path("metrics/teacher.json"))["epochs"] == 2
     assert len(Path("plots/teacher.csv").read_text().splitlines()) == 1 + 2
 
 
 def test_an_ensemble_gives_no_features(dataset: PreparedDataset):
     from kdtasks.errors import TeacherError
-    from kdtasks.teachers.source import make_teacher
     from kdtasks.teachers.teacher import open_teacher
 
-    make_teacher(params(ensemble=2, epochs=1), dataset)
+    make(params(ensemble=2, epochs=1), dataset)
     with pytest.raises(TeacherError, match=r"an ensemble of 2, whose hidden features cannot be"):
         open_teacher(Path("models/teacher"), layers=["block_1"])

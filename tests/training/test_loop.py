@@ -170,7 +170,7 @@ def test_a_schedule_takes_what_all_trainings_share_from_the_params():
     sgd = OptimizerParams(name="sgd", momentum=0.8, weight_decay=0.01)
     train = params.train.model_copy(update={"optimizer": sgd, "exit_gradient": 0.3})
     made = schedule_of(
-        params.model_copy(update={"train": train}), epochs=2, learning_rate=0.1, seed=4
+        params.model_copy(update={"train": train}).training(), epochs=2, learning_rate=0.1, seed=4
     )
     assert (made.optimizer, made.exit_gradient) == (sgd, 0.3)
     assert (made.epochs, made.learning_rate, made.seed) == (2, 0.1, 4)
