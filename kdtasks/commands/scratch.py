@@ -11,7 +11,7 @@ from kdtasks.errors import ProjectError
 KEPT_SECTIONS = ("parsing", "hydra", "feature")  # settings that say how dvc.yaml is read
 
 
-def make_clone(project: Path, base: Path, lock: Lock) -> Path:
+def make_scratch_clone(project: Path, base: Path, lock: Lock) -> Path:
     """Copy what git tracks or does not ignore, without outputs, into a folder below `base`.
 
     Inputs that git ignores are copied as well; inputs outside the project are linked at the same

@@ -20,7 +20,7 @@ from kdtasks.commands.lockfile import (
 )
 from kdtasks.commands.process import run_attached
 from kdtasks.commands.project import DVC, child_environment
-from kdtasks.commands.scratch import make_clone, replace_outputs
+from kdtasks.commands.scratch import make_scratch_clone, replace_outputs
 from kdtasks.errors import ProjectError
 
 HASH_SHOWN = 12  # characters in the table; --out has them all
@@ -46,7 +46,7 @@ def verify_project(project: Path, *, keep: bool = False, out: Path | None = None
     base = Path(tempfile.mkdtemp(prefix="kdtasks-verify-"))
     keep_clone = keep
     try:
-        clone = make_clone(project, base, here)
+        clone = make_scratch_clone(project, base, here)
         print(f"second run without any cache, in {clone}", flush=True)
         try:
             there = _run_again(project, clone, here)

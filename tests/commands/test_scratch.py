@@ -9,7 +9,7 @@ from configobj import ConfigObj
 
 from kdtasks.commands.lockfile import LockedStage, read_lock
 from kdtasks.commands.project import ProjectError
-from kdtasks.commands.scratch import make_clone, replace_outputs
+from kdtasks.commands.scratch import make_scratch_clone, replace_outputs
 
 
 def test_files_come_along_outputs_lock_and_cache_do_not(project: Path, tmp_path: Path):
@@ -18,7 +18,7 @@ def test_files_come_along_outputs_lock_and_cache_do_not(project: Path, tmp_path:
         "[core]\n    remote = store\n[cache]\n    dir = /shared\n[parsing]\n    bool = store_true\n"
         "['remote \"store\"']\n    url = s3://bucket\n"
     )
-    clone = make_clone(project, tmp_path / "base", read_lock(project / "dvc.lock"))
+    clone = make_scratch_clone(project, tmp_path / "base", read_lock(project / "dvc.lock"))
     files = sorted(
         str(path.relative_to(clone))
         for path in clone.rglob("*")
@@ -56,7 +56,7 @@ def test_ignored_inputs_are_copied_and_outside_ones_linked(project: Path, tmp_pa
     (tmp_path / "outside" / "teacher.h5").write_text("t", encoding="utf-8")
     (project / "empty").mkdir()
     inputs = {"photos": "1", "../outside": "1", "empty": "1", str(tmp_path / "outside"): "1"}
-    clone = make_clone(project, tmp_path / "base", {"prepare": LockedStage(inputs, {})})
+    clone = make_scratch_clone(project, tmp_path / "base", {"prepare": LockedStage(inputs, {})})
     assert (clone / "photos" / "1.png").read_text(encoding="utf-8") == "1"
     assert not (clone / "photos" / "__pycache__").exists()
     assert (clone / "empty").is_dir()
@@ -67,19 +67,19 @@ def test_ignored_inputs_are_copied_and_outside_ones_linked(project: Path, tmp_pa
 
 def test_a_missing_input_is_named(project: Path, tmp_path: Path):
     with pytest.raises(ProjectError, match=r"input photos is in dvc\.lock, but not in"):
-        make_clone(project, tmp_path / "base", {"prepare": LockedStage({"photos": "1"}, {})})
+        make_scratch_clone(project, tmp_path / "base", {"prepare": LockedStage({"photos": "1"}, {})})
 
 
 def test_a_folder_that_is_no_git_clone(project: Path, tmp_path: Path):
     shutil.rmtree(project / ".git")
     with pytest.raises(ProjectError, match=r"git cannot list the files of .*is it a git clone"):
-        make_clone(project, tmp_path / "base", {})
+        make_scratch_clone(project, tmp_path / "base", {})
 
 
 def test_deleted_files_are_left_out(project: Path, tmp_path: Path):
     subprocess.run(["git", "add", "source"], cwd=project, check=True)
     (project / "source").unlink()
-    clone = make_clone(project, tmp_path / "base", {})
+    clone = make_scratch_clone(project, tmp_path / "base", {})
     assert not (clone / "source").exists()
 
 
