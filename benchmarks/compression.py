@@ -45,10 +45,10 @@ def main() -> None:
     turns, runs = (5, 20) if options.quick else (20, 100)
     os.environ["OMP_NUM_THREADS"] = "1"
 
-    from kdtasks.atomic import read_json
+    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.core.files import read_json
     from kdtasks.edge.segments import Segments
-    from kdtasks.export.litert import convert
-    from kdtasks.models.saved import load_model
+    from kdtasks.learn.networks.saved import load_model
 
     files = sorted((options.project / "models/compress").glob("*/model.tflite"))
     metrics = {
@@ -128,7 +128,7 @@ def _milliseconds(call: Callable[[Any], object], images: Any) -> list[float]:
 
 
 def _tf_function(student: Any) -> Callable[[np.ndarray], object]:
-    from kdtasks.backend import tf
+    from kdtasks.core.backend import tf
 
     run = tf.function(
         lambda image: student.logits(tf.cast(image, tf.float32)),
@@ -139,10 +139,10 @@ def _tf_function(student: Any) -> Callable[[np.ndarray], object]:
 
 def _peak(number_format: str) -> tuple[Callable[[Any], object], int]:
     """A chain of large 1×1 convolutions in LiteRT, and its multiply-accumulates."""
-    from kdtasks.backend import keras
+    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.core.backend import keras
     from kdtasks.edge.segments import Segments
-    from kdtasks.export.litert import convert
-    from kdtasks.models.multi_exit import MultiExitModel
+    from kdtasks.learn.networks.multi_exit import MultiExitModel
 
     image = tensor = keras.Input((_PEAK_SIDE, _PEAK_SIDE, _PEAK_CHANNELS), name="image")
     for _ in range(_PEAK_LAYERS):
@@ -156,7 +156,7 @@ def _peak(number_format: str) -> tuple[Callable[[Any], object], int]:
 
 def _onnx(python: str, student: Any, images: np.ndarray, turns: int) -> dict[str, list[float]]:
     """Let another Python convert, round and time the student."""
-    from kdtasks.backend import tf
+    from kdtasks.core.backend import tf
 
     @tf.function(input_signature=[tf.TensorSpec((1, *student.input_shape), tf.float32)])
     def serve(image: Any) -> dict[str, Any]:

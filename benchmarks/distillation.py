@@ -25,9 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.distillation_ways import EPOCHS, PICTURES, Speed, make_ways
-from kdtasks.atomic import write_json
-from kdtasks.processor import read_processor
-from kdtasks.reproducibility import environment, pin_process
+from kdtasks.core.files import write_json
+from kdtasks.core.reproducibility import environment, pin_process, read_processor
 
 PEERS = ("keras_3_distiller", "train_step_distiller")
 

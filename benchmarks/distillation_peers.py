@@ -43,7 +43,7 @@ def keras_3_distiller(teacher: Any, student: Any) -> Any:
     Its default, the string `kl_divergence`, does neither. Compiled without XLA, which is slower on
     a CPU.
     """
-    from kdtasks.backend import keras_3
+    from kdtasks.core.backend import keras_3
 
     keras = keras_3()
     distiller = keras.distillation.Distiller(
@@ -65,7 +65,7 @@ def keras_3_distiller(teacher: Any, student: Any) -> Any:
 
 def train_step_distiller(teacher: Any, student: Any) -> Any:
     """The Distiller of the Keras examples, in tf_keras, with T²."""
-    from kdtasks.backend import keras, tf
+    from kdtasks.core.backend import keras, tf
 
     labels_loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     teacher_loss = keras.losses.KLDivergence()

@@ -19,7 +19,7 @@ from benchmarks.distillation_peers import (
     keras_network,
     train_step_distiller,
 )
-from kdtasks.params.training import Precision
+from kdtasks.core.settings import Precision
 
 BATCH, EPOCHS, PICTURES = 64, 20, 50_000
 SHAPE, CLASSES = (32, 32, 3), 10
@@ -47,16 +47,15 @@ class Clock:
 
 def make_ways(pictures: int, epochs: int, precision: Precision) -> dict[str, Callable[[], Speed]]:
     """Name every way; each trains for so many epochs of so many pictures and gives its speed."""
-    from kdtasks.backend import keras, keras_3
-    from kdtasks.distillation.halves import as_halves
-    from kdtasks.distillation.label_objective import LabelObjective
-    from kdtasks.distillation.objective import DistillationObjective
-    from kdtasks.params.data import AugmentationParams
-    from kdtasks.params.distillation import DistillParams
-    from kdtasks.training.examples import TrainingExamples
-    from kdtasks.training.fresh import FreshExamples
-    from kdtasks.training.inference import Predictor
-    from kdtasks.training.precision import steps_in
+    from kdtasks.core.backend import keras, keras_3
+    from kdtasks.learn.augmentations.affine import AugmentationParams
+    from kdtasks.learn.networks.inference import Predictor
+    from kdtasks.learn.objectives.distillation import DistillationObjective, DistillParams
+    from kdtasks.learn.objectives.objective import LabelObjective
+    from kdtasks.learn.targets.online import as_halves
+    from kdtasks.learn.training.examples import TrainingExamples
+    from kdtasks.learn.training.step import steps_in
+    from kdtasks.learn.training.views import FreshExamples
 
     draw = np.random.default_rng(0)
     images = draw.integers(0, 256, (pictures, 32, 32, 3), dtype=np.uint8)
@@ -164,11 +163,11 @@ class Timed:
 
 
 def _train(examples: Any, objective: Any, epochs: int, precision: Precision) -> Speed:
-    from kdtasks.training.loop import Schedule, train
+    from kdtasks.learn.training.loop import Schedule, train
 
     timed = Timed(examples)
     # Who learns from noise may well name one class for everything, which ends a training.
-    unguarded = mock.patch("kdtasks.training.guard.Guard.check_predictions")
+    unguarded = mock.patch("kdtasks.learn.training.monitor.Guard.check_predictions")
     with contextlib.redirect_stdout(io.StringIO()), unguarded:
         train(
             _zoo(STUDENT),
@@ -189,9 +188,9 @@ def _train(examples: Any, objective: Any, epochs: int, precision: Precision) -> 
 
 
 def _zoo(settings: dict[str, Any]) -> Any:
-    from kdtasks.models.zoo import build
-    from kdtasks.params.architecture import CnnParams
-    from kdtasks.reproducibility import seed_everything
+    from kdtasks.core.backend import seed_everything
+    from kdtasks.learn.networks.build import build
+    from kdtasks.learn.networks.cnn import CnnParams
 
     seed_everything(0)
     network = CnnParams(
@@ -205,7 +204,7 @@ def _zoo(settings: dict[str, Any]) -> Any:
 
 
 def _compiled(student: Any) -> Any:
-    from kdtasks.backend import keras
+    from kdtasks.core.backend import keras
 
     student.compile(
         optimizer=keras.optimizers.Adam(1e-3),

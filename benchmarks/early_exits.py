@@ -27,12 +27,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.loose_model import loose_model
-from kdtasks.atomic import write_json
-from kdtasks.edge.model import Model
+from kdtasks.core.files import write_json
+from kdtasks.core.reproducibility import pin_process, read_processor
+from kdtasks.edge.classifier import Model
 from kdtasks.edge.scores import ALWAYS, NEVER, max_probability
 from kdtasks.edge.segments import Segments
-from kdtasks.processor import read_processor
-from kdtasks.reproducibility import pin_process
 
 _SHAPE, _CLASSES = (32, 32, 3), 10
 # The first convolution sees three channels, which int8 kernels pad to 64: of an exit right behind
@@ -70,9 +69,9 @@ def main() -> None:
 
 
 def _time_calibration(model: Any, images: np.ndarray, single: int) -> dict[str, float]:
-    from kdtasks.backend import tf
-    from kdtasks.exits.calibration import calibrate
-    from kdtasks.training.inference import Predictor
+    from kdtasks.core.backend import tf
+    from kdtasks.evaluate.exits.calibrate import calibrate
+    from kdtasks.learn.networks.inference import Predictor
 
     labels = np.random.default_rng(1).integers(0, _CLASSES, len(images))
     predictor, macs = Predictor(model, batch_size=_BATCH), model.macs()
@@ -109,8 +108,8 @@ def _time_calibration(model: Any, images: np.ndarray, single: int) -> dict[str, 
 
 
 def _time_batches(model: Any, images: np.ndarray, turns: int) -> dict[str, float]:
-    from kdtasks.models.dynamic import DynamicNetwork
-    from kdtasks.training.inference import Predictor
+    from kdtasks.learn.networks.dynamic import DynamicNetwork
+    from kdtasks.learn.networks.inference import Predictor
 
     logits = np.stack(Predictor(model, batch_size=_BATCH).logits(images), axis=1)
     network = DynamicNetwork(model, thresholds=_thresholds(logits))
@@ -143,11 +142,11 @@ def _time_batches(model: Any, images: np.ndarray, turns: int) -> dict[str, float
 
 
 def _time_litert(model: Any, images: np.ndarray, runs: int) -> dict[str, Any]:
-    from kdtasks.backend import keras
-    from kdtasks.export.litert import convert
-    from kdtasks.export.pooling import convolve_averages
-    from kdtasks.export.space_to_depth import work_on_blocks
-    from kdtasks.models.multi_exit import MultiExitModel
+    from kdtasks.compress.passes.space_to_depth import work_on_blocks
+    from kdtasks.compress.tflite.average_pooling import convolve_averages
+    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.core.backend import keras
+    from kdtasks.learn.networks.multi_exit import MultiExitModel
 
     plain = MultiExitModel(keras.Model(model.network.inputs, model.network.outputs[-1]))
     share = np.array(model.macs()) / model.macs()[-1]
@@ -232,9 +231,9 @@ def _thresholds(logits: np.ndarray) -> list[float]:
 
 
 def _network(exits: tuple[str, ...]) -> Any:
-    from kdtasks.models.zoo import build
-    from kdtasks.params.architecture import AlexNetParams
-    from kdtasks.reproducibility import seed_everything
+    from kdtasks.core.backend import seed_everything
+    from kdtasks.learn.networks.alexnet import AlexNetParams
+    from kdtasks.learn.networks.build import build
 
     seed_everything(0)
     return build(

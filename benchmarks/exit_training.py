@@ -22,15 +22,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.loose_model import loose_model
-from kdtasks.atomic import write_json, write_text
-from kdtasks.edge.model import Model
+from kdtasks.core.files import write_json, write_text
+from kdtasks.core.reproducibility import pin_process, read_processor
+from kdtasks.edge.classifier import Model
+from kdtasks.edge.scores import apply_policy
 from kdtasks.edge.segments import Segments
-from kdtasks.evaluation.comparison import paired_difference
-from kdtasks.exits.policy import apply_policy
-from kdtasks.exits.rows import exit_rows
+from kdtasks.evaluate.comparison import paired_difference
+from kdtasks.evaluate.exits.rows import exit_rows
 from kdtasks.params.load import load_params
-from kdtasks.processor import read_processor
-from kdtasks.reproducibility import pin_process
 
 _FORMATS = ("float32", "int8")
 _WARMUP = 20
@@ -77,11 +76,11 @@ def _arm(text: str) -> Arm:
 
 def _judge(arm: Arm) -> dict[int, dict[str, Any]]:
     """Test figures of every seed, each with its calibrated models under `models`."""
-    from kdtasks.datasets.prepared import open_prepared
-    from kdtasks.export.litert import convert
-    from kdtasks.export.pooling import convolve_averages
-    from kdtasks.models.saved import load_model
-    from kdtasks.training.inference import Predictor
+    from kdtasks.compress.tflite.average_pooling import convolve_averages
+    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.data.prepared import open_prepared
+    from kdtasks.learn.networks.inference import Predictor
+    from kdtasks.learn.networks.saved import load_model
 
     params = load_params(arm.project / "params.yaml")
     data = open_prepared(arm.project / "data/prepared")
@@ -121,7 +120,7 @@ def _judge(arm: Arm) -> dict[int, dict[str, Any]]:
 
 def _stopping(content: bytes, macs: Sequence[int], params: Any, data: Any) -> dict[str, Any]:
     """Calibrate one file, then let the pictures of the test split leave where they will."""
-    from kdtasks.exits.calibration import calibrate
+    from kdtasks.evaluate.exits.calibrate import calibrate
 
     segments = Segments(content)
     chosen: dict[str, Any] = {"thresholds": [], "temperatures": [1.0]}

@@ -3,8 +3,8 @@
 import hashlib
 from collections.abc import Sequence
 
+from kdtasks.edge.classifier import Model
 from kdtasks.edge.manifest import Manifest
-from kdtasks.edge.model import Model
 from kdtasks.edge.segments import Segments
 
 

@@ -20,14 +20,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks.loose_model import loose_model
-from kdtasks.atomic import write_json, write_text
+from kdtasks.core.files import write_json, write_text
+from kdtasks.core.reproducibility import pin_process, read_processor
+from kdtasks.edge.scores import apply_policy
 from kdtasks.edge.segments import Segments
-from kdtasks.evaluation.intervals import seeds_interval
-from kdtasks.exits.policy import apply_policy
-from kdtasks.exits.rows import exit_rows
+from kdtasks.evaluate.exits.rows import exit_rows
+from kdtasks.evaluate.intervals import seeds_interval
 from kdtasks.params.load import load_params
-from kdtasks.processor import read_processor
-from kdtasks.reproducibility import pin_process
 
 PUBLISHED = {
     "published ResNet-8": "pretrainedResnet_quant.tflite",
@@ -48,7 +47,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     options = parser.parse_args()
     pin_process(1)
-    from kdtasks.datasets.prepared import open_prepared
+    from kdtasks.data.prepared import open_prepared
 
     data = open_prepared(options.project / "data/prepared")
     images, labels = np.asarray(data.images("test")), np.asarray(data.labels("test"))
@@ -96,9 +95,9 @@ def _plain(content: bytes) -> Callable[[np.ndarray], Any]:
 
 def _students(project: Path, data: Any, runs: dict[str, Any]) -> dict[str, Any]:
     """Figures of every seed; the runs of the first seed are added to those that are timed."""
-    from kdtasks.export.litert import convert
-    from kdtasks.export.space_to_depth import work_on_blocks
-    from kdtasks.models.saved import load_model
+    from kdtasks.compress.passes.space_to_depth import work_on_blocks
+    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.learn.networks.saved import load_model
 
     params = load_params(project / "params.yaml")
     found = {}
@@ -126,7 +125,7 @@ def _students(project: Path, data: Any, runs: dict[str, Any]) -> dict[str, Any]:
 
 def _judge(content: bytes, macs: list[int], params: Any, data: Any) -> tuple[dict[str, Any], Any]:
     """Test figures of one file, and the thresholds and temperatures for every drop."""
-    from kdtasks.exits.calibration import calibrate
+    from kdtasks.evaluate.exits.calibrate import calibrate
 
     segments, labels = Segments(content), np.asarray(data.labels("test"))
     known, logits = (segments.logits_of(data.images(split)) for split in ("calibration", "test"))

@@ -19,10 +19,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from kdtasks.commands.project import DVC, child_environment, find_project
-from kdtasks.commands.scratch import make_clone
+from kdtasks.orchestrate.project.clone import make_scratch_clone
+from kdtasks.orchestrate.project.project import DVC, child_environment, find_project
 
-KDTASKS = (sys.executable, "-m", "kdtasks.cli")
+KDTASKS = (sys.executable, "-m", "kdtasks")
 PAUSE = 0.3  # seconds of a stage of the wide DAG
 WIDTH, DEPTH = 6, 3
 
@@ -60,7 +60,7 @@ def _time_pair(folder: Path, recipe: str) -> tuple[dict[str, float], dict[str, f
 
 
 def _time_whole(folder: Path, recipe: str, command: tuple[str, ...]) -> dict[str, float]:
-    project = make_clone(find_project(), folder, {})
+    project = make_scratch_clone(find_project(), folder, {})
     shutil.copy(project / "recipes" / f"{recipe}.yaml", project / "params.yaml")
     times = {"whole": _time(command, project), "nothing": _time(command, project)}
     words = " ".join(command[2:])
@@ -78,7 +78,7 @@ def _time_overhead(project: Path) -> float:
     (project / "source").write_text("source", encoding="utf-8")
     program = (
         "from pathlib import Path; from types import SimpleNamespace\n"
-        "from kdtasks.runner.execute import RunOptions, execute\n"
+        "from kdtasks.orchestrate.runner.execute import RunOptions, execute\n"
         "nothing = lambda *arguments: None\n"
         "execute(Path.cwd(), RunOptions(workers=1), SimpleNamespace(begin=nothing, end=nothing,\n"
         "    leave_out=nothing, perform=lambda node, work: work(nothing)))"

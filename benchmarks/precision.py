@@ -62,17 +62,17 @@ def main() -> None:
 
 def measure(name: str, precision: str) -> float:
     """Pictures a second of the epochs after the first."""
-    from kdtasks.reproducibility import pin_process
+    from kdtasks.core.reproducibility import pin_process
 
     pin_process(1, precision=precision)
     import numpy as np
     from pydantic import TypeAdapter
 
-    from kdtasks.distillation.label_objective import LabelObjective
-    from kdtasks.models.zoo import build
-    from kdtasks.params.architecture import Architecture
-    from kdtasks.training import loop
-    from kdtasks.training.examples import TrainingExamples
+    from kdtasks.learn.networks import Architecture
+    from kdtasks.learn.networks.build import build
+    from kdtasks.learn.objectives.objective import LabelObjective
+    from kdtasks.learn.training import loop
+    from kdtasks.learn.training.examples import TrainingExamples
 
     section, side, count, batch_size = NETWORKS[name]
     network = build(

@@ -28,7 +28,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from kdtasks.atomic import write_json
+from kdtasks.core.files import write_json
 from kdtasks.edge.manifest import Manifest
 
 _MEGABYTE = 1_000_000
@@ -99,7 +99,7 @@ def _measure(
     bundle = _write_bundle(folder / "bundle", count, size)
     there = f"{options.store.rstrip('/')}/{folder.name}"
     copy = (options.aws, "s3", "cp", "--quiet", "--recursive")
-    kdtasks = (sys.executable, "-m", "kdtasks.cli")
+    kdtasks = (sys.executable, "-m", "kdtasks")
     store = ("--store", f"{there}/kdtasks")
     environment = {**os.environ, "KDTASKS_CACHE": str(folder / "cache")}
     pairs = {
@@ -166,14 +166,13 @@ def _check(bundle: Path, copy: Path) -> None:
 
 def _requests_of_an_unchanged_pull(store: str) -> dict[str, int]:
     """Requests of a pull that finds nothing new, by what was asked for."""
-    from kdtasks.store.address import parse_address
-    from kdtasks.store.bucket import BucketObjects
-    from kdtasks.store.cache import Cache
-    from kdtasks.store.names import parse_reference
-    from kdtasks.store.objects import open_objects
-    from kdtasks.store.promotion import advance
-    from kdtasks.store.publish import publish
-    from kdtasks.store.pull import Puller
+    from kdtasks.deploy.store import open_objects
+    from kdtasks.deploy.store.address import parse_address, parse_reference
+    from kdtasks.deploy.store.bucket import BucketObjects
+    from kdtasks.deploy.store.cache import Cache
+    from kdtasks.deploy.store.promotion import advance
+    from kdtasks.deploy.store.publish import publish
+    from kdtasks.deploy.store.pull import Puller
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

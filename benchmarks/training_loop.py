@@ -44,9 +44,9 @@ def main() -> None:
 
 
 def _time_loop(images: np.ndarray, labels: np.ndarray, *, epochs: int) -> float:
-    from kdtasks.distillation.label_objective import LabelObjective
-    from kdtasks.training.examples import TrainingExamples
-    from kdtasks.training.loop import Schedule, train
+    from kdtasks.learn.objectives.objective import LabelObjective
+    from kdtasks.learn.training.examples import TrainingExamples
+    from kdtasks.learn.training.loop import Schedule, train
 
     model = _network()
     schedule = Schedule(
@@ -58,7 +58,7 @@ def _time_loop(images: np.ndarray, labels: np.ndarray, *, epochs: int) -> float:
         guard_epochs=epochs + 1,
     )
     # Who learns from noise may well name one class for everything, which ends a training.
-    unguarded = mock.patch("kdtasks.training.guard.Guard.check_predictions")
+    unguarded = mock.patch("kdtasks.learn.training.monitor.Guard.check_predictions")
     start = time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()), unguarded:
         train(
@@ -72,7 +72,7 @@ def _time_loop(images: np.ndarray, labels: np.ndarray, *, epochs: int) -> float:
 
 
 def _time_fit(images: np.ndarray, labels: np.ndarray, *, epochs: int) -> float:
-    from kdtasks.backend import keras
+    from kdtasks.core.backend import keras
 
     model = _network().network
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -84,9 +84,9 @@ def _time_fit(images: np.ndarray, labels: np.ndarray, *, epochs: int) -> float:
 
 
 def _network():  # type: ignore[no-untyped-def]  # the class needs TensorFlow
-    from kdtasks.models.zoo import build
-    from kdtasks.params.architecture import CnnParams
-    from kdtasks.reproducibility import seed_everything
+    from kdtasks.core.backend import seed_everything
+    from kdtasks.learn.networks.build import build
+    from kdtasks.learn.networks.cnn import CnnParams
 
     seed_everything(0)
     return build(

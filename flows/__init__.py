@@ -2,6 +2,6 @@
 
 import os
 
-from kdtasks.commands.server import QUIET
+from kdtasks.orchestrate.prefect_server import QUIET
 
 os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})

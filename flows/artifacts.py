@@ -17,9 +17,8 @@ from prefect.client.schemas.filters import ArtifactCollectionFilter, ArtifactCol
 from prefect.settings import get_current_settings
 from ruamel.yaml import YAML
 
-from kdtasks.commands.server import is_answering
-from kdtasks.runner.graph import StageGraph, StageNode
-from kdtasks.runner.outcome import Outcome
+from kdtasks.orchestrate.prefect_server import is_answering
+from kdtasks.orchestrate.runner.graph import Outcome, StageGraph, StageNode
 
 # matplotlib's fonts are not made for several threads
 _DRAWING = threading.Lock()

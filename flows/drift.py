@@ -7,9 +7,9 @@ from prefect.context import refresh_global_settings_context
 from prefect.events import Event, Resource
 from prefect.events.clients import get_events_client
 
-from kdtasks.errors import ProjectError
+from kdtasks.core.errors import ProjectError
 
-EVENT = "kdtasks.drift"
+EVENT = "kdtasks.deploy.drift"
 
 
 def tell_prefect(model: str, payload: dict[str, Any]) -> None:

@@ -9,14 +9,13 @@ from typing import get_args
 from prefect import flow
 from prefect.states import Cancelled, Completed, Failed, State
 
-from flows.command_line import run_flow, run_from_command_line
 from flows.reporter import PrefectReporter
-from flows.supervision import supervised
-from kdtasks.commands.project import find_project
+from flows.supervision import run_flow, run_from_command_line, supervised
+from kdtasks.orchestrate.project.project import find_project
+from kdtasks.orchestrate.runner.execute import EngineName, RunOptions, execute
+from kdtasks.orchestrate.runner.graph import Outcome
+from kdtasks.orchestrate.runner.graph import State as StageState
 from kdtasks.params import load_project_params
-from kdtasks.runner.execute import EngineName, RunOptions, execute
-from kdtasks.runner.outcome import Outcome
-from kdtasks.runner.outcome import State as StageState
 
 
 @flow(name="pipeline", persist_result=False)

@@ -5,30 +5,31 @@ import sys
 from pathlib import Path
 from typing import get_args
 
-if not __package__:  # `python flows/refresh.py` looks for modules in flows/ only
-    sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import Completed, State
 
-from flows.command_line import run_flow, run_from_command_line
-from flows.killed_run import witnessed
+from flows.crash_reporter import witnessed
 from flows.pipeline import bring_up_to_date
 from flows.shipping import Shipment, find_store
-from flows.steps import perform, run_dvc
-from flows.supervision import supervised
-from kdtasks.commands.imports import find_imports
-from kdtasks.commands.intake import take_pictures
-from kdtasks.commands.project import find_project
-from kdtasks.commands.remote import find_remote
+from flows.supervision import perform, run_dvc, run_flow, run_from_command_line, supervised
+from kdtasks.orchestrate.project.ingest import take_pictures
+from kdtasks.orchestrate.project.project import (
+    find_imports,
+    find_project,
+    find_remote,
+    one_run_at_a_time,
+)
+from kdtasks.orchestrate.runner.execute import EngineName, RunOptions
 from kdtasks.params import load_project_params
-from kdtasks.runner.execute import EngineName, RunOptions
-from kdtasks.runner.workspace import one_run_at_a_time
 
 NO_STORE = (
     "no store is named (KDTASKS_STORE, store.address in params.yaml), so nothing is published"
 )
+
+
+if not __package__:  # `python flows/refresh.py` looks for modules in flows/ only
+    sys.path.insert(0, str(Path(__file__).parents[1]))
 
 
 @flow(name="refresh", persist_result=False)

@@ -18,12 +18,10 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect.states import State as PrefectState
 
 from flows.artifacts import artifact_key, is_published, latest_descriptions, publish, show
-from flows.killed_run import Witness
-from kdtasks.commands.run import summary
-from kdtasks.runner.engine import OnLine
-from kdtasks.runner.graph import StageGraph, StageNode
-from kdtasks.runner.outcome import Outcome, State
-from kdtasks.runner.scheduler import STOPPED
+from flows.crash_reporter import Witness
+from kdtasks.orchestrate.runner.describe import summary
+from kdtasks.orchestrate.runner.graph import OnLine, Outcome, StageGraph, StageNode, State
+from kdtasks.orchestrate.runner.scheduler import STOPPED
 
 REPORT_STAGE = "report"
 

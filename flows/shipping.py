@@ -9,25 +9,30 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.states import Completed, State
 
 from flows.artifacts import artifact_key, show
-from kdtasks.commands.store_settings import find_address
-from kdtasks.commands.store_tables import moved_line, published_line
-from kdtasks.edge.manifest import Manifest, read_manifest
-from kdtasks.errors import StoreConflictError, StoreError
-from kdtasks.gate.candidate import find_candidate
-from kdtasks.gate.decision import PRODUCTION, Check, Decision
-from kdtasks.gate.judge import GateSettings, judge
-from kdtasks.gate.production import Production, fetch_production
-from kdtasks.gate.wording import decision_lines, decision_markdown, decision_message
+from kdtasks.core.errors import StoreConflictError, StoreError
+from kdtasks.deploy.gate.decision import PRODUCTION, Check, Decision
+from kdtasks.deploy.gate.describe import decision_lines, decision_markdown, decision_message
+from kdtasks.deploy.gate.gate import (
+    GateSettings,
+    Production,
+    fetch_production,
+    find_candidate,
+    judge,
+)
+from kdtasks.deploy.store import open_objects
+from kdtasks.deploy.store.alias import read_alias
+from kdtasks.deploy.store.bundle import publish_bundle
+from kdtasks.deploy.store.cache import Cache, default_cache
+from kdtasks.deploy.store.describe import moved_line, published_line
+from kdtasks.deploy.store.objects import Objects, Source
+from kdtasks.deploy.store.promotion import find_own_alias, supersede
+from kdtasks.deploy.store.publish import read_folder
+from kdtasks.deploy.store.signing import PublicKey, SigningKey, load_public_keys, load_signing_key
+from kdtasks.deploy.store.version import FoundVersion
+from kdtasks.edge.bundle_files import read_manifest
+from kdtasks.edge.manifest import Manifest
+from kdtasks.orchestrate.project.project import find_address
 from kdtasks.params import Params
-from kdtasks.store.alias import read_alias
-from kdtasks.store.bundle import publish_bundle
-from kdtasks.store.cache import Cache, default_cache
-from kdtasks.store.keys import PublicKey, SigningKey, load_public_keys, load_signing_key
-from kdtasks.store.objects import Objects, open_objects
-from kdtasks.store.promotion import find_own_alias, supersede
-from kdtasks.store.reading import read_folder
-from kdtasks.store.source import Source
-from kdtasks.store.versions import FoundVersion
 
 STATES = {"promote": "Accepted", "keep": "Rejected", "nothing": "Unchanged"}
 

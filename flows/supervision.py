@@ -3,20 +3,36 @@
 import contextvars
 import os
 import signal
+import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import chdir, suppress
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import httpx
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
+from prefect.context import refresh_global_settings_context
+from prefect.events.worker import EventsWorker
 from prefect.exceptions import PrefectException, TerminationSignal
+from prefect.logging.handlers import APILogWorker
 from prefect.runtime import deployment, flow_run
-from prefect.states import Cancelled, Crashed, Failed, State
+from prefect.states import Cancelled, Completed, Crashed, Failed, State
 
-from kdtasks.errors import KdTasksError
+from kdtasks.core.errors import KdTasksError, ProjectError, StageError
+from kdtasks.orchestrate.guardian import Guardian
+from kdtasks.orchestrate.prefect_server import prefect_server
+from kdtasks.orchestrate.processes import run_streamed, stop_signals
+from kdtasks.orchestrate.project.project import DVC, child_environment, find_project
+from kdtasks.orchestrate.runner.engine import LAST_LINES
 
 POLL_SECONDS = 2.0
+SENDING_SECONDS = 10.0  # the last logs and states of a run
+Body = Callable[[], State[None]]
 
 
 def supervised(body: Callable[[], State[None]]) -> State[None]:
@@ -81,3 +97,110 @@ class _Watch:
             if state and state.is_cancelling():
                 return Cancelled(message="cancelled on the server")
         return None
+
+
+def run_from_command_line(run: Callable[[Path], int]) -> None:
+    """Run a flow of the current project on the configured server or a temporary one, and exit.
+
+    Arguments:
+        run: gives the exit status, as of `run_flow`.
+    """
+    try:
+        project = find_project()
+        with stop_signals(), prefect_server(project, wanted=True):
+            raise SystemExit(run(project))
+    except KdTasksError as error:
+        raise SystemExit(f"error: {error}") from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def run_flow(project: Path, begin: Callable[[], State[Any]]) -> int:
+    """Run a flow in this process, against the server that PREFECT_API_URL names by now.
+
+    Arguments:
+        begin: calls the flow and gives the state that it ends in.
+
+    Returns: the exit status: 0; 1 after a failure, printed in one block; 130 if it was stopped.
+
+    Raises:
+        ProjectError: the server does not answer any more, or refuses.
+    """
+    with chdir(project):
+        refresh_global_settings_context()
+        try:
+            state = begin()
+        except KeyboardInterrupt:  # before the flow run had begun, or after it had ended
+            return 130
+        except Exception as error:
+            if not any(isinstance(it, httpx.HTTPError) for it in (error, error.__cause__)):
+                raise
+            raise ProjectError(
+                f"the Prefect server failed ({error}), so it does not know how this run ended; "
+                "`kdtasks run --no-prefect` goes on without it"
+            ) from None
+        finally:  # the server may be a temporary one
+            APILogWorker.drain_all(timeout=SENDING_SECONDS)
+            EventsWorker.drain_all(timeout=SENDING_SECONDS)
+    if state.is_completed():
+        return 0
+    if state.is_cancelled():
+        return 130
+    print(f"error: {state.message}", file=sys.stderr)
+    return 1
+
+
+@task(name="step", cache_policy=NO_CACHE, persist_result=False, task_run_name="{name}")
+def run_step(name: str, body: Body) -> Any:
+    """Run one step as a task run of its name; what the user can mend is no traceback."""
+    try:
+        return body()
+    except KdTasksError as error:
+        return Failed(message=str(error))
+
+
+def perform(name: str, body: Body) -> str:
+    """Run a step inside a flow run.
+
+    Returns: the message of the state that it ended in.
+
+    Raises:
+        StageError: it failed, with that message.
+    """
+    state = run_step(name, body, return_state=True)
+    message = state.message or state.name or ""
+    if not state.is_completed():
+        raise StageError(message)
+    return message
+
+
+def run_dvc(project: Path, words: Sequence[str], *, lock: int) -> State[None]:
+    """Run a command of DVC inside a step, its output as logs.
+
+    Arguments:
+        lock: the run lock; as long as something of a killed run is at work, it is held.
+
+    Returns: the state that the step ends in.
+    """
+    log = get_run_logger()
+    last_lines: deque[str] = deque(maxlen=LAST_LINES)
+
+    def keep(line: str) -> None:
+        last_lines.append(line)
+        log.info(line)
+
+    guardian = Guardian(keep_open=[lock])
+    try:
+        status = run_streamed(
+            [*DVC, *words],
+            folder=project,
+            environment=child_environment(),
+            on_line=keep,
+            guardian=guardian,
+        )
+    finally:
+        guardian.close()
+    if status != 0:
+        said = "\n".join([f"dvc {words[0]} ended with status {status}:", *last_lines])
+        return Failed(message=said)
+    return Completed(message=last_lines[-1] if last_lines else f"dvc {words[0]}")

@@ -10,20 +10,17 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, State
 
 from flows.artifacts import artifact_key
-from flows.killed_run import Witness
+from flows.crash_reporter import Witness
 from flows.pipeline import flow_state
 from flows.reporter import PrefectReporter
 from flows.supervision import supervised
-from kdtasks.commands.project import find_project
-from kdtasks.commands.sweep import table_rows
-from kdtasks.report.wording import plain
-from kdtasks.runner.graph import StageGraph
-from kdtasks.runner.outcome import Outcome
-from kdtasks.sweep.execute import execute, planned_sweep
-from kdtasks.sweep.page import default_folder, write_page
-from kdtasks.sweep.plan import FOLDER, SweepOptions
-from kdtasks.sweep.summary import summarise
-from kdtasks.sweep.wording import headline
+from kdtasks.core.text import plain
+from kdtasks.orchestrate.project.project import find_project
+from kdtasks.orchestrate.runner.graph import Outcome, StageGraph
+from kdtasks.orchestrate.sweep.engine import execute, planned_sweep
+from kdtasks.orchestrate.sweep.page import default_folder, write_page
+from kdtasks.orchestrate.sweep.plan import FOLDER, SweepOptions
+from kdtasks.orchestrate.sweep.summary import headline, summarise, table_rows
 
 
 @flow(name="sweep", persist_result=False)

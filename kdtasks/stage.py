@@ -3,11 +3,10 @@
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
-from kdtasks.errors import KdTasksError, ProjectError
+from kdtasks.core.errors import KdTasksError
+from kdtasks.core.reproducibility import pin_process
 from kdtasks.params import load_params
-from kdtasks.reproducibility import pin_process
 
 
 def run_stage(main: Callable[..., None]) -> None:
@@ -19,7 +18,6 @@ def run_stage(main: Callable[..., None]) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     try:
-        _check_code(Path.cwd())
         params = load_params()
         pin_process(params.runtime.threads, precision=params.runtime.precision)
         main(params, *sys.argv[1:])
@@ -29,13 +27,3 @@ def run_stage(main: Callable[..., None]) -> None:
     except KeyboardInterrupt:
         print("interrupted; run it again to go on from the last checkpoint", file=sys.stderr)
         raise SystemExit(130) from None
-
-
-def _check_code(project: Path) -> None:
-    """Refuse to run other code than that which DVC watches: results would be filed under it."""
-    own, running = project / "kdtasks", Path(__file__).parent
-    if (own / "stage.py").is_file() and not own.samefile(running):
-        raise ProjectError(
-            f"the stage runs the code in {running}, but DVC watches that of the project, {own}; "
-            "run `pip install -e .` in the project, or set PYTHONPATH to its folder"
-        )

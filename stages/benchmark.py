@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from kdtasks.atomic import write_json
-from kdtasks.datasets.prepared import open_prepared
-from kdtasks.evaluation.timed_bundles import time_classifier, time_masks
-from kdtasks.exits.refusal import refusal
+from kdtasks.core.files import write_json
+from kdtasks.core.records import refusal
+from kdtasks.core.reproducibility import read_processor
+from kdtasks.data.prepared import open_prepared
+from kdtasks.edge.latency import time_classifier, time_masks
 from kdtasks.params import Params
-from kdtasks.processor import read_processor
 from kdtasks.stage import run_stage
 
 TIME = {"classification": time_classifier, "segmentation": time_masks}

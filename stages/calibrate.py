@@ -3,14 +3,19 @@
 from pathlib import Path
 from typing import Any
 
-from kdtasks.atomic import read_json, write_json
-from kdtasks.datasets.prepared import open_prepared
+from kdtasks.core.errors import CalibrationError
+from kdtasks.core.files import read_json, write_json
+from kdtasks.core.records import refusal
+from kdtasks.data.prepared import open_prepared
 from kdtasks.edge.segments import Segments
-from kdtasks.errors import CalibrationError
-from kdtasks.exits.calibration import calibrate, judge, sentences, write_tradeoff
-from kdtasks.exits.refusal import refusal
-from kdtasks.exits.thresholds import Point
-from kdtasks.exits.untouched import uncalibrated
+from kdtasks.evaluate.exits.calibrate import (
+    calibrate,
+    judge,
+    sentences,
+    uncalibrated,
+    write_tradeoff,
+)
+from kdtasks.evaluate.exits.thresholds import Point
 from kdtasks.params import Params
 from kdtasks.stage import run_stage
 

@@ -4,20 +4,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kdtasks.atomic import write_json
+from kdtasks.core.files import write_json
 from kdtasks.params import Params
 from kdtasks.stage import run_stage
 
 
 def main(params: Params) -> None:
     """Write `metrics/compare.json` and `plots/compare.npz`."""
-    from kdtasks.datasets.prepared import open_prepared
-    from kdtasks.evaluation.comparison import compare_classifiers
-    from kdtasks.evaluation.mask_comparison import compare_masks
-    from kdtasks.evaluation.outputs import write_arrays
-    from kdtasks.models.saved import load_model
-    from kdtasks.teachers.teacher import open_teacher
-    from kdtasks.training.inference import Predictor
+    from kdtasks.data.prepared import open_prepared
+    from kdtasks.evaluate.classification import compare_classifiers
+    from kdtasks.evaluate.evaluator import write_arrays
+    from kdtasks.evaluate.segmentation import compare_masks
+    from kdtasks.learn.networks.inference import Predictor
+    from kdtasks.learn.networks.saved import load_model
+    from kdtasks.learn.teachers.teacher import open_teacher
 
     def opener(stage: str, seed: int) -> Callable[[], Any]:
         def opens() -> Callable[[Any], Any]:

@@ -8,13 +8,12 @@ from kdtasks.stage import run_stage
 
 def main(params: Params, variant: str) -> None:
     """Write `models/compress/<variant>` and `metrics/compress/<variant>.json`."""
-    from kdtasks.compression.best import best_seed
-    from kdtasks.compression.compress import compress, write_variant
-    from kdtasks.compression.fine_tuning import fine_tuning_of
-    from kdtasks.datasets.prepared import open_prepared
-    from kdtasks.distillation.targets import answer_files, open_targets
-    from kdtasks.models.saved import load_model
-    from kdtasks.reproducibility import seed_everything
+    from kdtasks.compress.build import compress, write_variant
+    from kdtasks.compress.fine_tuning import fine_tuning_of
+    from kdtasks.core.backend import seed_everything
+    from kdtasks.data.prepared import open_prepared
+    from kdtasks.learn.networks.saved import best_seed, load_model
+    from kdtasks.learn.targets.cached import answer_files, open_targets
 
     dataset = open_prepared(Path("data/prepared"))
     seed = best_seed(Path("metrics/distill"), params.seeds)

@@ -8,14 +8,13 @@ from kdtasks.stage import run_stage
 
 def main(params: Params, seed: str) -> None:
     """Write `models/distill/<seed>`, `metrics/distill/<seed>.json`, `plots/distill/<seed>.csv`."""
-    from kdtasks.datasets.prepared import open_prepared
-    from kdtasks.distillation.backbone_first import backbone_first
-    from kdtasks.distillation.hints import teacher_layers
-    from kdtasks.distillation.label_loss import label_loss_of
-    from kdtasks.distillation.objective import DistillationObjective
-    from kdtasks.distillation.targets import answer_files, open_targets
-    from kdtasks.params.start import start_of
-    from kdtasks.training.run import run_training, schedule_of, write_trained
+    from kdtasks.data.prepared import open_prepared
+    from kdtasks.learn.networks.saved import start_of
+    from kdtasks.learn.objectives.distillation import DistillationObjective
+    from kdtasks.learn.objectives.hints import teacher_layers
+    from kdtasks.learn.objectives.objective import backbone_first, label_loss_of
+    from kdtasks.learn.targets.cached import answer_files, open_targets
+    from kdtasks.learn.training.run import run_training, schedule_of, write_trained
 
     dataset = open_prepared(Path("data/prepared"))
     targets = Path("data/targets")

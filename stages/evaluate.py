@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from kdtasks.datasets.prepared import open_prepared
-from kdtasks.evaluation.bundle import evaluate_classifier
-from kdtasks.evaluation.mask_bundle import evaluate_masks
-from kdtasks.evaluation.outputs import files_of
-from kdtasks.exits.refusal import refusal
+from kdtasks.core.records import refusal
+from kdtasks.data.prepared import open_prepared
+from kdtasks.evaluate.classification import evaluate_classifier
+from kdtasks.evaluate.evaluator import files_of
+from kdtasks.evaluate.segmentation import evaluate_masks
 from kdtasks.params import Params
 from kdtasks.stage import run_stage
 

@@ -3,14 +3,18 @@
 from pathlib import Path
 from typing import Any
 
-from kdtasks.atomic import read_json, write_json
-from kdtasks.datasets.prepared import open_prepared
-from kdtasks.edge.contents import MODEL
+from kdtasks.compress.bundle.write import (
+    make_manifest,
+    make_self_test,
+    write_bundle,
+    write_refused_bundle,
+)
+from kdtasks.compress.tflite.metadata import sizes
+from kdtasks.core.files import read_json, write_json
+from kdtasks.core.records import refusal
+from kdtasks.data.prepared import open_prepared
+from kdtasks.edge.bundle_files import MODEL
 from kdtasks.edge.segments import Segments
-from kdtasks.exits.refusal import refusal
-from kdtasks.export.bundle import make_manifest, write_bundle, write_refused_bundle
-from kdtasks.export.self_test import make_self_test
-from kdtasks.export.size import sizes
 from kdtasks.params import Params
 from kdtasks.stage import run_stage
 

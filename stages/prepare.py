@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from kdtasks.datasets.load import load_source
-from kdtasks.datasets.preparation import split_counts, write_prepared
-from kdtasks.datasets.source import Source
-from kdtasks.datasets.split import split_source
+from kdtasks.data.prepare import load_source, split_counts, write_prepared
+from kdtasks.data.source import Source
+from kdtasks.data.split import split_source
 from kdtasks.params import Params
 from kdtasks.stage import run_stage
 

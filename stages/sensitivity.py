@@ -2,19 +2,18 @@
 
 from pathlib import Path
 
-from kdtasks.atomic import write_json
+from kdtasks.core.files import write_json
 from kdtasks.params import Params
 from kdtasks.stage import run_stage
 
 
 def main(params: Params) -> None:
     """Write `metrics/sensitivity.json`."""
-    from kdtasks.compression.best import best_seed
-    from kdtasks.compression.sensitivity import sensitivity
-    from kdtasks.datasets.prepared import open_prepared
-    from kdtasks.models.saved import load_model
-    from kdtasks.reproducibility import seed_everything
-    from kdtasks.training.examples import TrainingExamples
+    from kdtasks.compress.pruning.sensitivity import sensitivity
+    from kdtasks.core.backend import seed_everything
+    from kdtasks.data.prepared import open_prepared
+    from kdtasks.learn.networks.saved import best_seed, load_model
+    from kdtasks.learn.training.examples import TrainingExamples
 
     dataset = open_prepared(Path("data/prepared"))
     seed = best_seed(Path("metrics/distill"), params.seeds)

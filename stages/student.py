@@ -8,15 +8,12 @@ from kdtasks.stage import run_stage
 
 def main(params: Params, seed: str) -> None:
     """Write `models/student/<seed>`, `metrics/student/<seed>.json`, `plots/student/<seed>.csv`."""
-    from kdtasks.datasets.prepared import open_prepared
-    from kdtasks.distillation.backbone_first import backbone_first
-    from kdtasks.distillation.label_loss import label_loss_of
-    from kdtasks.distillation.label_objective import LabelObjective
-    from kdtasks.params.start import start_of
-    from kdtasks.training.examples import TrainingExamples
-    from kdtasks.training.fresh import FreshExamples
-    from kdtasks.training.run import run_training, schedule_of, write_trained
-    from kdtasks.training.views import draw_views
+    from kdtasks.data.prepared import open_prepared
+    from kdtasks.learn.networks.saved import start_of
+    from kdtasks.learn.objectives.objective import LabelObjective, backbone_first, label_loss_of
+    from kdtasks.learn.training.examples import TrainingExamples
+    from kdtasks.learn.training.run import run_training, schedule_of, write_trained
+    from kdtasks.learn.training.views import FreshExamples, draw_views
 
     dataset = open_prepared(Path("data/prepared"))
     pictures = (dataset.images("train"), dataset.labels("train"), params.augmentation)

@@ -8,11 +8,11 @@ from kdtasks.stage import run_stage
 
 def main(params: Params) -> None:
     """Write `data/targets`."""
-    from kdtasks.datasets.prepared import open_prepared
-    from kdtasks.distillation.online import write_online
-    from kdtasks.distillation.targets import write_targets
-    from kdtasks.teachers.teacher import open_teacher
-    from kdtasks.training.precision import steps_in
+    from kdtasks.data.prepared import open_prepared
+    from kdtasks.learn.targets.cached import write_targets
+    from kdtasks.learn.targets.online import write_online
+    from kdtasks.learn.teachers.teacher import open_teacher
+    from kdtasks.learn.training.step import steps_in
 
     dataset = open_prepared(Path("data/prepared"))
     teacher, folder = Path("models/teacher"), Path("data/targets")

@@ -8,8 +8,8 @@ from kdtasks.stage import run_stage
 
 def main(params: Params) -> None:
     """Write `models/teacher`, `metrics/teacher.json` and `plots/teacher.csv`."""
-    from kdtasks.datasets.prepared import open_prepared
-    from kdtasks.teachers.source import make_teacher
+    from kdtasks.data.prepared import open_prepared
+    from kdtasks.learn.training.teacher import make_teacher
 
     make_teacher(
         params.teacher,

@@ -6,7 +6,7 @@ Either opens the folder of a bundle, a `.kdz` file or a bare `.tflite`.
 
 from typing import Any
 
-_FILES = {"Model": "model", "Segmenter": "segmentation"}
+_FILES = {"Model": "classifier", "Segmenter": "segmenter"}
 
 
 def __getattr__(name: str) -> Any:

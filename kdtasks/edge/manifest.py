@@ -2,14 +2,31 @@
 
 import dataclasses
 import json
-from pathlib import Path
 from typing import Any
 
-from kdtasks.errors import BundleError
+from kdtasks.core.errors import BundleError
 
 FORMAT_VERSION = 1
+
 # Of kdtasks.edge.scores.SCORES; that module brings numpy, which a manifest can do without.
 SCORE_NAMES = ("max_probability", "margin", "entropy", "energy")
+NAME = "kdtasks_manifest"
+IDENTIFIER = b"TFL3"
+
+FIELDS = (
+    "format_version",
+    "name",
+    "variant",
+    "task",
+    "class_names",
+    "input",
+    "segments",
+    "score",
+    "temperatures",
+    "thresholds",
+    "macs",
+    "dataset_sha256",
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,22 +92,6 @@ class Manifest:
         return dataclasses.asdict(self)
 
 
-def read_manifest(bundle: Path) -> Manifest:
-    """Read the manifest of a bundle: a folder, a `.kdz` file, or a bare `.tflite`.
-
-    A bare `.tflite` tells what it has inside; `calibration`, `parameters` and `libraries` are then
-    empty.
-
-    Raises:
-        BundleError: it is missing, is no manifest, is of another format version, contradicts
-            itself, or stands for a variant that could not be built.
-    """
-    from kdtasks.edge.contents import open_contents
-
-    with open_contents(Path(bundle)) as contents:
-        return contents.manifest()
-
-
 def parse_manifest(text: bytes, where: str) -> Manifest:
     """Read the content of a `manifest.json`; `where` is what to call it in an error.
 
@@ -154,3 +155,32 @@ def _check_fields(where: str, manifest: Manifest) -> None:
             f"{where} has the temperatures {manifest.temperatures}; each must be above 0, export "
             "the bundle again"
         )
+
+
+"""Fields of the manifest that travel in the file: those that running it needs, and its origin."""
+
+
+def read_metadata(content: bytes, where: str) -> bytes | None:
+    """Find the metadata of kdtasks in a `.tflite`; null where it has none.
+
+    Arguments:
+        content: of the file.
+        where: what to call it in an error.
+
+    Raises:
+        BundleError: it is no `.tflite`.
+    """
+    # LiteRT's own; 10 ms, which a bundle with a manifest.json need not spend.
+    from ai_edge_litert import schema_py_generated as schema
+
+    if content[4:8] != IDENTIFIER:
+        raise BundleError(f"{where} is no .tflite (it lacks the identifier TFL3); export it again")
+    try:
+        model = schema.Model.GetRootAs(content)
+        for index in range(model.MetadataLength()):
+            entry = model.Metadata(index)
+            if entry.Name() == NAME.encode():
+                return bytes(model.Buffers(entry.Buffer()).DataAsNumpy())
+    except Exception as error:  # struct.error and all else that reading cut bytes can raise
+        raise BundleError(f"{where} is damaged ({error}); fetch or export it again") from None
+    return None

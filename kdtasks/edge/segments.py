@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kdtasks.errors import BundleError
+from kdtasks.core.errors import BundleError
 
 Tensor = npt.NDArray[Any]
 

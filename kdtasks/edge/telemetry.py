@@ -23,12 +23,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kdtasks.core.errors import TelemetryError
+from kdtasks.edge.classifier import Prediction
 from kdtasks.edge.manifest import Manifest
-from kdtasks.edge.model import Prediction
-from kdtasks.errors import TelemetryError
 
 FORMAT_VERSION = 1
 BINS = 10
+
 # Milliseconds, upper bounds of all ranges but the last.
 LATENCY_BOUNDS = tuple(0.0625 * 2**k for k in range(15))
 

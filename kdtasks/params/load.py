@@ -6,33 +6,39 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from kdtasks.compression.variants import check_variant
-from kdtasks.errors import ParamsError
-from kdtasks.params.architecture import check_block, check_exits
-from kdtasks.params.compression import CompressParams
-from kdtasks.params.data import AugmentationParams, DataParams
-from kdtasks.params.distillation import DistillParams
+from kdtasks.compress.bundle.write import ExportParams
+from kdtasks.compress.variants import CompressParams, check_variant
+from kdtasks.core.errors import ParamsError
+from kdtasks.core.settings import Count, Index, RuntimeParams, Section
+from kdtasks.data.settings import DataParams
+from kdtasks.deploy.drift import DriftParams
+from kdtasks.deploy.gate.decision import GateParams
+from kdtasks.evaluate.evaluator import BenchmarkParams, EvaluateParams
+from kdtasks.evaluate.exits.calibrate import ExitsParams
+from kdtasks.learn.augmentations.affine import AugmentationParams
+from kdtasks.learn.networks import check_block, check_exits
+from kdtasks.learn.networks.saved import start_of
+from kdtasks.learn.objectives.distillation import DistillParams
+from kdtasks.learn.targets.cached import TargetsParams
+from kdtasks.learn.teachers.imported import TeacherParams
+from kdtasks.learn.training.settings import StudentParams, TrainingSetup, TrainParams
 from kdtasks.params.explain import explain, shown
-from kdtasks.params.section import Index, Section
-from kdtasks.params.shipping import (
-    BenchmarkParams,
-    DriftParams,
-    EvaluateParams,
-    ExitsParams,
-    ExportParams,
-    GateParams,
-    SelectParams,
-    StoreParams,
-)
-from kdtasks.params.start import start_of
-from kdtasks.params.training import (
-    RuntimeParams,
-    StudentParams,
-    TargetsParams,
-    TeacherParams,
-    TrainingSetup,
-    TrainParams,
-)
+from kdtasks.report.contents import SelectParams
+
+
+class StoreParams(Section):
+    """Where finished bundles are published; no stage depends on it."""
+
+    address: str | None = Field(
+        default=None,
+        description="`s3://bucket/prefix`, `file:///folder` or the path of a folder, seen from the "
+        "project; `--store` and `KDTASKS_STORE` go before it",
+    )
+    keep: Count = Field(
+        default=10,
+        description="newest versions of each model that `kdtasks gc` leaves, besides those that "
+        "an alias needs",
+    )
 
 
 class Params(Section):

@@ -5,21 +5,47 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
+from pydantic import Field, model_validator
 
-from kdtasks.atomic import read_json
-from kdtasks.errors import KdTasksError
-from kdtasks.params.shipping import SelectParams
+from kdtasks.core.errors import KdTasksError
+from kdtasks.core.files import read_json
+from kdtasks.core.settings import Fraction, Positive, Section
 
 # A JSON file's content; {"refused": reason} where a stage refused or its file is not there.
 Content = dict[str, Any]
+
 # Columns of a CSV file: name to numbers, None where a cell is empty or not finite.
 Columns = dict[str, list[float | None]]
+
 # Arrays of an .npz file by name; none where it is empty or not there.
 Arrays = dict[str, np.ndarray]
+
+
+class SelectParams(Section):
+    """Limits on the shipped model; the best variant within them is named by the report."""
+
+    max_size_kb: Positive | None = Field(default=None, description="file size in kB (1,000 bytes)")
+    max_latency_ms: Positive | None = Field(
+        default=None, description="median latency of one picture, in milliseconds"
+    )
+    max_accuracy_drop: Fraction | None = Field(
+        default=0.01,
+        description="validation accuracy that may be lost against the uncompressed student, as a "
+        "share",
+    )
+    objective: Literal["size", "latency", "accuracy"] = Field(
+        default="size", description="what is made best among the variants within the limits"
+    )
+
+    @model_validator(mode="after")
+    def _has_a_limit(self) -> "SelectParams":
+        if self.objective == "size" and self.max_accuracy_drop is None:
+            raise ValueError("objective size needs max_accuracy_drop, or the smallest always wins")
+        return self
 
 
 class ReportSettings(NamedTuple):

@@ -3,15 +3,19 @@
 import re
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
     from matplotlib.axes import Axes
+
 
 # matplotlib knows colours only; each of these stands for a CSS variable of style.css and is
 # replaced by it, so that one picture serves light and dark.
 INK, MUTED, LINE, SURFACE = "#0a0b01", "#0a0b02", "#0a0b03", "#0a0b04"
 TEACHER, STUDENT, DISTILL, CHOSEN = "#0a0b05", "#0a0b06", "#0a0b07", "#0a0b08"
+
 VARIABLES = {
     INK: "var(--ink)",
     MUTED: "var(--muted)",
@@ -22,6 +26,7 @@ VARIABLES = {
     DISTILL: "var(--distill)",
     CHOSEN: "var(--chosen)",
 }
+
 STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "kdtasks",
@@ -118,3 +123,16 @@ def _for_page(svg: str, name: str, description: str) -> str:
     for colour, variable in VARIABLES.items():
         svg = svg.replace(colour, variable)
     return svg.strip()
+
+
+def template_environment(folder: Path) -> "Environment":
+    """Jinja's environment for the templates of a folder: escaping, and strict about names."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

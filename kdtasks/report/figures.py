@@ -15,10 +15,11 @@ from kdtasks.report.drawing import (
     draw,
     percent_axis,
 )
-from kdtasks.report.measures import Measure
+from kdtasks.tasks.task import Measure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
 
 # Shape and dashes repeat what the colour says, for those who do not see the colour.
 MODELS = {

@@ -4,8 +4,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kdtasks.atomic import write_json, write_text
+from kdtasks.core.files import write_json, write_text
+from kdtasks.core.text import (
+    count,
+    kilobytes,
+    millions,
+    milliseconds,
+    percent,
+    percent_and_margin,
+    percent_range,
+    points,
+    points_range,
+    seeds,
+)
 from kdtasks.report.contents import Arrays, ReportSettings, read_contents
+from kdtasks.report.curves import (
+    classes_figure,
+    models_figure,
+    reliability_figure,
+    sensitivity_figure,
+)
+from kdtasks.report.drawing import template_environment
+from kdtasks.report.examples import legend, mask_patches, sample_strips
 from kdtasks.report.figures import (
     curve_figure,
     gain_figure,
@@ -13,32 +33,10 @@ from kdtasks.report.figures import (
     seeds_figure,
     tradeoff_figure,
 )
-from kdtasks.report.masks import legend, mask_patches
-from kdtasks.report.measures import MEASURES
-from kdtasks.report.precision_recall import classes_figure, models_figure
-from kdtasks.report.reliability import reliability_figure
-from kdtasks.report.samples import sample_strips
-from kdtasks.report.selection import candidates_of, select
-from kdtasks.report.sensitivity import sensitivity_figure
+from kdtasks.report.selection import candidates_of, select, summarise
+from kdtasks.report.sentences import headline, more_seeds, poor_teacher, threshold
 from kdtasks.report.statistics import gather_statistics
-from kdtasks.report.summary import summarise
-from kdtasks.report.templates import template_environment
-from kdtasks.report.wording import (
-    count,
-    headline,
-    kilobytes,
-    millions,
-    milliseconds,
-    more_seeds,
-    percent,
-    percent_and_margin,
-    percent_range,
-    points,
-    points_range,
-    poor_teacher,
-    seeds,
-    threshold,
-)
+from kdtasks.tasks.task import MEASURES
 
 HERE = Path(__file__).parent
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kdtasks.evaluation.comparison import judge
-from kdtasks.evaluation.intervals import difference_interval
+from kdtasks.evaluate.comparison import judge
+from kdtasks.evaluate.intervals import difference_interval
 from kdtasks.report.contents import (
     Columns,
     Content,
@@ -15,6 +15,7 @@ from kdtasks.report.contents import (
 )
 
 CURVES = ("accuracy", "loss", "validation_accuracy", "validation_mean_iou", "validation_loss")
+
 PACKAGES = (
     "kdtasks",
     "tensorflow",

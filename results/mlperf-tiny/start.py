@@ -309,9 +309,10 @@ def train(args):
 
 def save(args):
     """Write every seed's network as a folder of `models/distill` is written."""
-    from kdtasks.models.saved import save_model
-    from kdtasks.models.zoo import build
-    from kdtasks.params.architecture import HeadParams, TwoPathParams
+    from kdtasks.learn.networks.build import build
+    from kdtasks.learn.networks.network import HeadParams
+    from kdtasks.learn.networks.saved import save_model
+    from kdtasks.learn.networks.two_path import TwoPathParams
 
     architecture = TwoPathParams(
         name="two_path",

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from kdtasks.atomic import write_json
+from kdtasks.core.files import write_json
 from kdtasks.edge.manifest import Manifest
 
 SHAPE = (6, 5, 1)

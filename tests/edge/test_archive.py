@@ -2,9 +2,9 @@ import zipfile
 
 import pytest
 
-from kdtasks.edge.archive import Archive
-from kdtasks.errors import BundleError
-from kdtasks.export.archive import write_archive
+from kdtasks.compress.bundle.pack import write_archive
+from kdtasks.core.errors import BundleError
+from kdtasks.edge.bundle_files import Archive
 
 FILES = {"model.tflite": b"model" * 100, "manifest.json": b"{}"}
 

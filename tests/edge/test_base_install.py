@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdtasks.edge.manifest import read_manifest
+from kdtasks.compress.bundle.write import make_self_test, write_bundle
+from kdtasks.edge.bundle_files import read_manifest
 from kdtasks.edge.segments import Segments
-from kdtasks.export.bundle import write_bundle
-from kdtasks.export.self_test import make_self_test
 from tests.tools.pixel_bundles import write_pixel_bundle
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

@@ -4,8 +4,8 @@ import itertools
 import numpy as np
 import pytest
 
-from kdtasks.edge.colours import class_colours, spaced_colours
-from kdtasks.edge.manifest import read_manifest
+from kdtasks.edge.bundle_files import read_manifest
+from kdtasks.edge.segmenter import class_colours, spaced_colours
 
 
 @pytest.fixture

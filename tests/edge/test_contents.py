@@ -3,13 +3,12 @@ import json
 import numpy as np
 import pytest
 
-from kdtasks.edge.contents import open_contents
-from kdtasks.edge.manifest import read_manifest
-from kdtasks.edge.metadata import FIELDS, NAME
-from kdtasks.edge.model import Model
-from kdtasks.errors import BundleError
-from kdtasks.export.archive import write_archive
-from kdtasks.export.metadata import add_metadata, embed_manifest
+from kdtasks.compress.bundle.pack import write_archive
+from kdtasks.compress.tflite.metadata import add_metadata, embed_manifest
+from kdtasks.core.errors import BundleError
+from kdtasks.edge.bundle_files import open_contents, read_manifest
+from kdtasks.edge.classifier import Model
+from kdtasks.edge.manifest import FIELDS, NAME
 
 
 @pytest.fixture

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdtasks.edge.decision import Decision
-from kdtasks.edge.scores import ALWAYS, NEVER, SCORES, max_probability
+from kdtasks.edge.scores import ALWAYS, NEVER, SCORES, Decision, max_probability
 
 
 def decision(

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from kdtasks.edge.manifest import read_manifest
-from kdtasks.errors import BundleError
+from kdtasks.core.errors import BundleError
+from kdtasks.edge.bundle_files import read_manifest
 
 
 def test_what_is_written_is_read_back(make_bundle):

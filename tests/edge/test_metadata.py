@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from kdtasks.edge.manifest import read_manifest
-from kdtasks.edge.metadata import NAME, read_metadata
+from kdtasks.compress.tflite.metadata import add_metadata, embed_manifest
+from kdtasks.core.errors import BundleError, ExportError
+from kdtasks.edge.bundle_files import read_manifest
+from kdtasks.edge.manifest import NAME, read_metadata
 from kdtasks.edge.segments import Segments
-from kdtasks.errors import BundleError, ExportError
-from kdtasks.export.metadata import add_metadata, embed_manifest
 
 
 @pytest.mark.parametrize("kind", ["float32", "int8"])

@@ -4,9 +4,9 @@ import sys
 import numpy as np
 import pytest
 
-from kdtasks.edge.model import Model
+from kdtasks.core.errors import BundleError, DatasetError
+from kdtasks.edge.classifier import Model
 from kdtasks.edge.scores import ALWAYS, NEVER, SCORES, softmax
-from kdtasks.errors import BundleError, DatasetError
 
 
 def leave(logits, temperatures, thresholds):
@@ -126,7 +126,7 @@ def test_the_runtime_needs_numpy_and_litert_alone(make_bundle):
     script = """if True:
         import sys
         import numpy as np
-        from kdtasks.edge.model import Model
+        from kdtasks.edge.classifier import Model
         Model.load(sys.argv[1]).predict(np.zeros((6, 5, 1), np.uint8))
         heavy = {"tensorflow", "tf_keras", "pydantic", "PIL", "typer", "scipy", "ruamel", "dvc"}
         print(sorted(heavy & {name.split(".")[0] for name in sys.modules}))
@@ -140,5 +140,5 @@ def test_the_runtime_needs_numpy_and_litert_alone(make_bundle):
     )
     heavy, own = finished.stdout.splitlines()
     assert heavy == "[]"
-    assert "kdtasks.errors" in own
-    assert not {"kdtasks.params", "kdtasks.exits", "kdtasks.atomic"} & set(eval(own))
+    assert "kdtasks.core.errors" in own
+    assert not {"kdtasks.params", "kdtasks.evaluate.exits", "kdtasks.core.files"} & set(eval(own))

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import kdtasks.edge
-from kdtasks.edge.model import Model
-from kdtasks.edge.segmentation import Segmenter
-from kdtasks.errors import BundleError, DatasetError
+from kdtasks.core.errors import BundleError, DatasetError
+from kdtasks.edge.classifier import Model
+from kdtasks.edge.segmenter import Segmenter
 from tests.tools.segmentation_bundles import SHAPE, convert_colour_model, write_colour_bundle
 
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from kdtasks.core.errors import BundleError
 from kdtasks.edge import segments as segments_module
 from kdtasks.edge.segments import Segments, TensorSpec
-from kdtasks.errors import BundleError
 
 
 def test_float_chain_gives_the_networks_logits(network):

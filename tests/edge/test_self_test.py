@@ -4,10 +4,10 @@ import hashlib
 import numpy as np
 import pytest
 
-from kdtasks.edge.model import Model
+from kdtasks.core.errors import BundleError
+from kdtasks.edge.classifier import Model
+from kdtasks.edge.predictor import FILE, SelfTest
 from kdtasks.edge.segments import Segments
-from kdtasks.edge.self_test import FILE, SelfTest
-from kdtasks.errors import BundleError
 
 
 @pytest.fixture

@@ -8,15 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kdtasks.edge.manifest import read_manifest
-from kdtasks.edge.model import Model
-from kdtasks.edge.telemetry import (
-    Telemetry,
-    TelemetryCounter,
-    confidence_counts,
-    read_telemetry,
-)
-from kdtasks.errors import TelemetryError
+from kdtasks.core.errors import TelemetryError
+from kdtasks.edge.bundle_files import read_manifest
+from kdtasks.edge.classifier import Model
+from kdtasks.edge.telemetry import Telemetry, TelemetryCounter, confidence_counts, read_telemetry
 
 SUMMARY = Telemetry(
     model="digits",

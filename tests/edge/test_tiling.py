@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdtasks.edge.tiling import Tiling
+from kdtasks.edge.segmenter import Tiling
 
 LENGTHS = st.integers(1, 60)
 TILES = st.integers(1, 24)

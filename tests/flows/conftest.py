@@ -84,7 +84,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogWorker
 
-    from kdtasks.commands.server import QUIET, is_answering
+    from kdtasks.orchestrate.prefect_server import QUIET, is_answering
 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

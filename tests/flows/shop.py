@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from kdtasks.atomic import write_json
+from kdtasks.core.files import write_json
+from kdtasks.deploy.store import open_objects
+from kdtasks.deploy.store.address import alias_key, parse_address
+from kdtasks.deploy.store.alias import read_alias
+from kdtasks.deploy.store.objects import Objects
+from kdtasks.deploy.store.promotion import advance
+from kdtasks.deploy.store.publish import publish
+from kdtasks.deploy.store.version import list_numbers
 from kdtasks.params import load_params
-from kdtasks.store.address import parse_address
-from kdtasks.store.alias import read_alias
-from kdtasks.store.layout import alias_key
-from kdtasks.store.objects import Objects, open_objects
-from kdtasks.store.promotion import advance
-from kdtasks.store.publish import publish
-from kdtasks.store.versions import list_numbers
 from tests.tools.pixel_bundles import write_pixel_bundle, write_pixel_dataset
 
 ROOT = Path(__file__).parents[2]

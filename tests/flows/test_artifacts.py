@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.artifacts import artifact_key, describe, is_published, metric_rows, plot_markdown
-from kdtasks.runner.graph import StageNode
-from kdtasks.runner.outcome import Outcome, State
+from kdtasks.orchestrate.runner.graph import Outcome, StageNode, State
 
 
 @given(st.lists(st.text(), min_size=1))

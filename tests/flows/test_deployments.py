@@ -13,7 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from flows.drift import EVENT, tell_prefect
-from kdtasks.errors import ProjectError
+from kdtasks.core.errors import ProjectError
 
 ROOT = Path(__file__).parents[2]
 

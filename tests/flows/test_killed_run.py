@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flows.killed_run import MESSAGE, NOTE, settle
+from flows.crash_reporter import MESSAGE, NOTE, settle
 from flows.pipeline import pipeline
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from flows.pipeline import flow_state, pipeline, run_with_prefect
-from kdtasks.errors import ProjectError
-from kdtasks.runner.execute import RunOptions
-from kdtasks.runner.outcome import Outcome, State
+from kdtasks.core.errors import ProjectError
+from kdtasks.orchestrate.runner.execute import RunOptions
+from kdtasks.orchestrate.runner.graph import Outcome, State
 
 NAMES = ["prepare", "train@0", "train@1", "report"]
 

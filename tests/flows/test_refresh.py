@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from flows.refresh import NO_STORE, refresh
+from kdtasks.deploy.store.address import alias_key
 from kdtasks.params import load_params
-from kdtasks.store.layout import alias_key
 
 SIZE = ("image_size: null", "image_size: [8, 8]")
 

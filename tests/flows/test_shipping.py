@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from flows.refresh import refresh
-from kdtasks.errors import StoreError
-from kdtasks.runner.workspace import one_run_at_a_time
-from kdtasks.store.alias import read_alias
-from kdtasks.store.keys import load_public_keys, write_new_keys
-from kdtasks.store.promotion import promote
+from kdtasks.core.errors import StoreError
+from kdtasks.deploy.store.alias import read_alias
+from kdtasks.deploy.store.promotion import promote
+from kdtasks.deploy.store.signing import load_public_keys, write_new_keys
+from kdtasks.orchestrate.project.project import one_run_at_a_time
 from tests.flows.shop import BETTER, MAKE, ROOT, Shop, copy_shop, open_shop
 from tests.flows.test_pipeline import artifacts_of
 
@@ -208,8 +208,8 @@ main()
     ("function", "published", "promoted"),
     [
         ("flows.refresh.find_remote", False, False),
-        ("kdtasks.store.publish.create_version", False, False),
-        ("kdtasks.store.promotion.write_alias", True, False),
+        ("kdtasks.deploy.store.publish.create_version", False, False),
+        ("kdtasks.deploy.store.promotion.write_alias", True, False),
         ("flows.shipping.moved_line", True, True),
     ],
 )
@@ -269,7 +269,7 @@ def spoil_publish(shop: Shop, patch: pytest.MonkeyPatch) -> str:
     def fail(*_: Any, **__: Any) -> Any:
         raise StoreError("the disk of the store is full")
 
-    patch.setattr("kdtasks.store.publish.create_version", fail)
+    patch.setattr("kdtasks.deploy.store.publish.create_version", fail)
     return "the disk of the store is full"
 
 
@@ -277,7 +277,7 @@ def spoil_promote(shop: Shop, patch: pytest.MonkeyPatch) -> str:
     def fail(*_: Any, **__: Any) -> Any:
         raise StoreError("the disk of the store is full")
 
-    patch.setattr("kdtasks.store.promotion.write_alias", fail)
+    patch.setattr("kdtasks.deploy.store.promotion.write_alias", fail)
     return "the disk of the store is full"
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from flows.pipeline import pipeline
 from flows.supervision import supervised
-from kdtasks.errors import ProjectError
+from kdtasks.core.errors import ProjectError
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,10 +5,12 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field
 
-from kdtasks.params.allowed import allowed_range, allowed_values
-from kdtasks.params.architecture import Architecture
-from kdtasks.params.distillation import DkdParams, HintParams, ScheduledPositive
-from kdtasks.params.section import Count, Counts, Fraction, OpenFraction, Positive
+from kdtasks.core.settings import Count, Counts, Fraction, OpenFraction, Positive
+from kdtasks.learn.losses.distillation.dkd import DkdParams
+from kdtasks.learn.networks import Architecture
+from kdtasks.learn.objectives.hints import HintParams
+from kdtasks.learn.schedules.linear import ScheduledPositive
+from kdtasks.params.explain import allowed_range, allowed_values
 
 
 @pytest.mark.parametrize(

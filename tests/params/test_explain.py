@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from kdtasks.errors import ParamsError
+from kdtasks.core.errors import ParamsError
 from kdtasks.params import Params, parse_params
 from kdtasks.params.explain import shown
 

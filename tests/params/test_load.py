@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from kdtasks.errors import ParamsError
+from kdtasks.core.errors import ParamsError
+from kdtasks.learn.schedules.linear import FractionSchedule
 from kdtasks.params import load_params, load_project_params, parse_params
-from kdtasks.params.distillation import FractionSchedule
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))

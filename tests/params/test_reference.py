@@ -6,17 +6,17 @@ from typing import get_args
 
 from pydantic import BaseModel
 
-from kdtasks.params.allowed import is_section, members, unwrap
-from kdtasks.params.architecture import Architecture
+from kdtasks.learn.networks import Architecture
+from kdtasks.params.docs import render_reference
+from kdtasks.params.explain import is_section, members, unwrap
 from kdtasks.params.load import Params
-from kdtasks.params.reference import render_reference
 
 PAGE = Path(__file__).parents[2] / "docs" / "parameters.md"
 
 
 def test_the_page_is_up_to_date():
     assert PAGE.read_text(encoding="utf-8") == render_reference(), (
-        "run `python -m kdtasks.params.reference > docs/parameters.md`"
+        "run `python -m kdtasks.params.docs > docs/parameters.md`"
     )
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdtasks.atomic import read_json
-from kdtasks.edge.model import Model
+from kdtasks.core.files import read_json
+from kdtasks.edge.classifier import Model
 from kdtasks.params import Params
 
 # The limit holds for `dvc repro` too, which the first test waits for.

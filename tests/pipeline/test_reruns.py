@@ -21,7 +21,7 @@ RunIn = Callable[..., subprocess.CompletedProcess[str]]
 # Runs a stage, which after four epochs, three of them in its checkpoint, waits to be stopped.
 WAITING_STAGE = """
 import runpy, signal, sys, time
-from kdtasks.training.progress import EpochReporter
+from kdtasks.learn.training.monitor import EpochReporter
 
 end_epoch = EpochReporter.end_epoch
 

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kdtasks.atomic import write_json
-from kdtasks.evaluation.bundle import evaluate_answers, write_examples
-from kdtasks.evaluation.comparison import compare
-from kdtasks.evaluation.outputs import write_reliability
-from kdtasks.exits.answers import Answers
+from kdtasks.core.files import write_json
+from kdtasks.edge.classifier import Answers
+from kdtasks.evaluate.classification import compare, evaluate_answers, write_examples
+from kdtasks.evaluate.evaluator import write_reliability
 from kdtasks.params import Params, parse_params
 from kdtasks.report.page import write_report
 from stages.report import settings_of

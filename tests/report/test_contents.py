@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kdtasks.errors import KdTasksError
+from kdtasks.core.errors import KdTasksError
 from kdtasks.params import Params
 from kdtasks.report.contents import last, read_contents
 

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from kdtasks.params import load_params
-from kdtasks.report.masks import legend, mask_patches
-from kdtasks.report.precision_recall import classes_figure, models_figure
+from kdtasks.report.curves import classes_figure, models_figure
+from kdtasks.report.examples import legend, mask_patches
 from tests.tools.aerial_photos import CLASSES, mask_params
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "mnist-5k.yaml"

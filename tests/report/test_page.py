@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdtasks.atomic import read_json, write_json
+from kdtasks.core.files import read_json, write_json
 
 HEADINGS = [
     "Models",

@@ -2,7 +2,7 @@
 
 import re
 
-from kdtasks.report.reliability import reliability_figure
+from kdtasks.report.curves import reliability_figure
 
 BINS = [
     {"confidence": 0.62, "accuracy": 0.5, "rows": 4.0},

@@ -7,7 +7,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from kdtasks.report.samples import LARGEST, picture_address, sample_strips
+from kdtasks.report.examples import LARGEST, picture_address, sample_strips
 
 
 def decode(address: str) -> np.ndarray:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdtasks.params.shipping import SelectParams
+from kdtasks.report.contents import SelectParams
 from kdtasks.report.selection import Candidate, pareto_front, select
 
 CANDIDATES = {

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from kdtasks.atomic import write_json
-from kdtasks.report.sensitivity import curve_of, sensitivity_figure
+from kdtasks.core.files import write_json
+from kdtasks.report.curves import curve_of, sensitivity_figure
 
 
 def test_curves_start_at_the_whole_network() -> None:

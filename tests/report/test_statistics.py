@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kdtasks.atomic import read_json, write_json
+from kdtasks.core.files import read_json, write_json
 from kdtasks.report.statistics import mean_curves
 
 

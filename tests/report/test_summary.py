@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from kdtasks.atomic import read_json
-from kdtasks.report.summary import summarise
+from kdtasks.core.files import read_json
+from kdtasks.report.selection import summarise
 
 
 def test_summary_repeats_the_files(build: Callable[..., Path]) -> None:

@@ -2,43 +2,44 @@
 
 import pytest
 
+from kdtasks.core import text
 from kdtasks.edge.scores import ALWAYS, NEVER
-from kdtasks.report import wording
+from kdtasks.report import sentences
 
-S = wording.SPACE
+S = text.SPACE
 
 
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
-        (wording.percent(0.979), f"97.9{S}%"),
-        (wording.percent(None), "–"),
-        (wording.percent_and_margin(0.964, (0.962, 0.966)), f"96.4{S}±{S}0.2{S}%"),
-        (wording.percent_and_margin(0.964, None), f"96.4{S}%"),
-        (wording.percent_range([0.942, 0.961]), f"94.2{S}–{S}96.1{S}%"),
-        (wording.points(0.0134), f"+1.3{S}points"),
-        (wording.points(-0.004), f"−0.4{S}points"),
-        (wording.points(-0.0001), f"0.0{S}points"),
-        (wording.points(0.02, signed=False), f"2.0{S}points"),
-        (wording.points(0.0117, 2), f"+1.17{S}points"),
-        (wording.points_range((-0.002, 0.02)), f"−0.2{S}to{S}+2.0{S}points"),
-        (wording.kilobytes(41_260), f"41.3{S}kB"),
-        (wording.kilobytes(412_600), f"413{S}kB"),
-        (wording.kilobytes(2_500_000), f"2.5{S}MB"),
-        (wording.milliseconds(0.0482), f"0.048{S}ms"),
-        (wording.milliseconds(3.14159), f"3.14{S}ms"),
-        (wording.milliseconds(314.2), f"314{S}ms"),
-        (wording.count(12345), "12,345"),
-        (wording.threshold(0.93), "0.930"),
-        (wording.threshold(NEVER), "never"),
-        (wording.threshold(ALWAYS), "always"),
-        (wording.threshold(-12.5), "-12.500"),
-        (wording.threshold(None), "–"),
-        (wording.millions(840), "840"),
-        (wording.millions(12_340), f"12.3{S}k"),
-        (wording.millions(1_234_000), f"1.23{S}M"),
-        (wording.seeds(1), f"1{S}seed"),
-        (wording.seeds(3), f"3{S}seeds"),
+        (text.percent(0.979), f"97.9{S}%"),
+        (text.percent(None), "–"),
+        (text.percent_and_margin(0.964, (0.962, 0.966)), f"96.4{S}±{S}0.2{S}%"),
+        (text.percent_and_margin(0.964, None), f"96.4{S}%"),
+        (text.percent_range([0.942, 0.961]), f"94.2{S}–{S}96.1{S}%"),
+        (text.points(0.0134), f"+1.3{S}points"),
+        (text.points(-0.004), f"−0.4{S}points"),
+        (text.points(-0.0001), f"0.0{S}points"),
+        (text.points(0.02, signed=False), f"2.0{S}points"),
+        (text.points(0.0117, 2), f"+1.17{S}points"),
+        (text.points_range((-0.002, 0.02)), f"−0.2{S}to{S}+2.0{S}points"),
+        (text.kilobytes(41_260), f"41.3{S}kB"),
+        (text.kilobytes(412_600), f"413{S}kB"),
+        (text.kilobytes(2_500_000), f"2.5{S}MB"),
+        (text.milliseconds(0.0482), f"0.048{S}ms"),
+        (text.milliseconds(3.14159), f"3.14{S}ms"),
+        (text.milliseconds(314.2), f"314{S}ms"),
+        (text.count(12345), "12,345"),
+        (sentences.threshold(0.93), "0.930"),
+        (sentences.threshold(NEVER), "never"),
+        (sentences.threshold(ALWAYS), "always"),
+        (sentences.threshold(-12.5), "-12.500"),
+        (sentences.threshold(None), "–"),
+        (text.millions(840), "840"),
+        (text.millions(12_340), f"12.3{S}k"),
+        (text.millions(1_234_000), f"1.23{S}M"),
+        (text.seeds(1), f"1{S}seed"),
+        (text.seeds(3), f"3{S}seeds"),
     ],
 )
 def test_numbers(written: str, expected: str) -> None:
@@ -62,7 +63,7 @@ def test_headline_in_full() -> None:
         },
         "latency": {"int8": {"p50": 0.05}},
     }
-    assert wording.headline(statistics, {"chosen": "int8"}).replace(S, " ") == (
+    assert sentences.headline(statistics, {"chosen": "int8"}).replace(S, " ") == (
         "Teacher 97.9 %; student alone 95.1 ± 0.3 %, distilled 96.4 ± 0.2 % (paired over 3 seeds: "
         "+1.3 points (+0.9 to +1.7 points), helps); shipped int8 model: 41.0 kB, 0.050 ms a "
         "picture, 3.1× less compute by early exits at −0.4 points."
@@ -79,11 +80,11 @@ def test_headline_owns_up() -> None:
         "gain": {"mean": 0.013, "interval": None, "verdict": "cannot tell", "seeds_needed": None},
         "teacher_worse_than_student": False,
     }
-    text = wording.headline(statistics, {"chosen": None}).replace(S, " ")
+    text = sentences.headline(statistics, {"chosen": None}).replace(S, " ")
     assert "paired over 1 seed: +1.3 points, cannot tell from one seed" in text
     assert "nothing is shipped, no variant is within the limits" in text
     statistics["gain"] = {"refused": "no test split"}
-    text = wording.headline(statistics, {"chosen": None})
+    text = sentences.headline(statistics, {"chosen": None})
     assert text.startswith("Teacher and students were not compared (no test split)")
 
 
@@ -97,7 +98,7 @@ def test_headline_owns_up() -> None:
     ],
 )
 def test_verdicts_say_what_is_missing(word: str, needed: int | None, text: str) -> None:
-    assert wording.verdict({"verdict": word, "seeds_needed": needed}) == text
+    assert sentences.verdict({"verdict": word, "seeds_needed": needed}) == text
 
 
 def test_headline_says_first_that_the_teacher_is_poor() -> None:
@@ -115,7 +116,7 @@ def test_headline_says_first_that_the_teacher_is_poor() -> None:
         },
         "teacher_worse_than_student": True,
     }
-    assert wording.headline(statistics, {"chosen": None}).replace(S, " ") == (
+    assert sentences.headline(statistics, {"chosen": None}).replace(S, " ") == (
         "The teacher (93.0 %) is less accurate than the student alone (95.1 % on average). "
         "Teacher 93.0 %; student alone 95.1 ± 0.3 %, distilled 95.3 ± 0.8 % (paired over 3 seeds: "
         "+0.2 points (−0.3 to +0.7 points), cannot tell, needs about 9 more seeds); nothing is "

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdtasks.atomic import read_json
-from kdtasks.datasets.prepared import open_prepared
-from kdtasks.edge.manifest import read_manifest
-from kdtasks.edge.segmentation import Segmenter
+from kdtasks.core.files import read_json
+from kdtasks.data.prepared import open_prepared
+from kdtasks.edge.bundle_files import read_manifest
+from kdtasks.edge.segmenter import Segmenter
 from kdtasks.params import Params, load_params
 from stages import (
     benchmark,

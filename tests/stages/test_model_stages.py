@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdtasks.atomic import read_json, write_json
-from kdtasks.datasets.preparation import write_prepared
-from kdtasks.datasets.prepared import open_prepared
-from kdtasks.datasets.source import Source
-from kdtasks.errors import ParamsError, TeacherError
+from kdtasks.core.errors import ParamsError, TeacherError
+from kdtasks.core.files import read_json, write_json
+from kdtasks.data.prepare import write_prepared
+from kdtasks.data.prepared import open_prepared
+from kdtasks.data.source import Source
 from kdtasks.params import Params, load_params
 from stages import compare, compress, distill, student, targets, teacher
 
@@ -32,7 +32,7 @@ def params() -> Params:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, params: Params) -> Path:
     """A folder after `prepare`: 60 pictures of four greys, and a teacher that tells them apart."""
-    from kdtasks.backend import keras
+    from kdtasks.core.backend import keras
 
     monkeypatch.chdir(tmp_path)
     Path("start").mkdir()
@@ -69,9 +69,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, params: Params) -> 
 @pytest.fixture
 def students(project: Path, params: Params) -> None:
     """Untrained students in the place of trained ones; seed 7 is said to be the best."""
-    from kdtasks.models.saved import save_model
-    from kdtasks.models.zoo import build
-    from kdtasks.reproducibility import seed_everything
+    from kdtasks.core.backend import seed_everything
+    from kdtasks.learn.networks.build import build
+    from kdtasks.learn.networks.saved import save_model
 
     seed_everything(0)
     model = build(
@@ -124,8 +124,8 @@ def test_an_imported_teacher_gives_targets(project, params, capsys):
 
 def test_an_online_teacher_teaches_beside_the_student(project, params, monkeypatch):
     """Student and distilled one see the same new views; the teacher is asked about just those."""
-    from kdtasks.training.examples import Block
-    from kdtasks.training.fresh import FreshExamples
+    from kdtasks.learn.training.examples import Block
+    from kdtasks.learn.training.views import FreshExamples
 
     settings = params.model_dump()
     settings["targets"] |= {"mode": "online", "features": ["brightness"]}
@@ -197,7 +197,7 @@ def test_a_student_of_the_teachers_shape_is_born_again(project, params):
 
 
 def test_both_trainings_start_from_the_network_that_is_given(students, project, params, capsys):
-    from kdtasks.models.saved import load_model
+    from kdtasks.learn.networks.saved import load_model
 
     settings = params.model_dump()
     settings["student"]["learning_rate"] = 1e-9
@@ -228,9 +228,9 @@ def test_a_missing_teacher_stops_before_anything_is_written(project, params):
 
 
 def test_a_teacher_trained_here_is_opened_as_one(students, project, params):
-    from kdtasks.models.saved import load_model
-    from kdtasks.teachers.teacher import open_teacher
-    from kdtasks.training.inference import Predictor
+    from kdtasks.learn.networks.inference import Predictor
+    from kdtasks.learn.networks.saved import load_model
+    from kdtasks.learn.teachers.teacher import open_teacher
 
     images = open_prepared(Path("data/prepared")).images("test")
     model = load_model(Path("models/student/4"))

@@ -10,10 +10,10 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from kdtasks.atomic import write_json
+from kdtasks.core.files import write_json
 from kdtasks.edge.manifest import Manifest
+from kdtasks.edge.predictor import FILE, SelfTest
 from kdtasks.edge.segments import Segments
-from kdtasks.edge.self_test import FILE, SelfTest
 
 SHAPE = (4, 4, 1)
 CLASS_NAMES = ("dark", "bright")

@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from kdtasks.params.architecture import HeadParams, MobileNetParams, ResNetParams, TwoPathParams
+from kdtasks.learn.networks.mobilenet import MobileNetParams
+from kdtasks.learn.networks.network import HeadParams
+from kdtasks.learn.networks.resnet import ResNetParams
+from kdtasks.learn.networks.two_path import TwoPathParams
 
 # Name to architecture, input shape and exits.
 BLOCKS: dict[str, tuple[Any, tuple[int, int, int], tuple[str, ...]]] = {

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from kdtasks.atomic import write_json
-from kdtasks.datasets.preparation import write_prepared
-from kdtasks.datasets.source import Source
+from kdtasks.core.files import write_json
+from kdtasks.data.prepare import write_prepared
+from kdtasks.data.source import Source
 from kdtasks.edge.manifest import Manifest
 from kdtasks.params import Params
 

@@ -1,0 +1,5 @@
+"""`python -m kdtasks`."""
+
+from kdtasks.cli.main import main
+
+main()

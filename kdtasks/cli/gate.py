@@ -1,0 +1,227 @@
+"""Say whether a bundle may take the place of the one in production."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+import typer
+
+from kdtasks.core.errors import (
+    ProjectError,
+    StoreError,
+    StoreMissingError,
+    TelemetryError,
+    did_you_mean,
+)
+from kdtasks.core.paths import PREPARED
+from kdtasks.data.prepared import open_prepared
+from kdtasks.deploy.drift import Drift, detect_drift, reference_histograms
+from kdtasks.deploy.gate.decision import PRODUCTION
+from kdtasks.deploy.gate.describe import decision_lines
+from kdtasks.deploy.gate.gate import (
+    GateSettings,
+    Production,
+    fetch_production,
+    find_candidate,
+    judge,
+)
+from kdtasks.deploy.store import open_objects
+from kdtasks.deploy.store.address import MODELS, read_alias_key, read_version_key
+from kdtasks.deploy.store.bundle import as_folder
+from kdtasks.deploy.store.cache import Cache, default_cache
+from kdtasks.deploy.store.catalogue import fetch_telemetry
+from kdtasks.deploy.store.objects import Objects
+from kdtasks.deploy.store.signing import load_public_keys
+from kdtasks.edge.bundle_files import read_manifest
+from kdtasks.edge.telemetry import read_telemetry
+from kdtasks.orchestrate.prefect_server import configured_server, prefect_server
+from kdtasks.orchestrate.project.project import find_address
+from kdtasks.params import Params, load_params
+
+PROMOTE, KEEP = 0, 3
+NO_DRIFT, DRIFT = 0, 3
+
+
+@dataclass(frozen=True)
+class ProductionOptions:
+    """Options of a command; nulls where none was given."""
+
+    store: str | None = None  # null for store.address of the params
+    name: str | None = None
+    alias: str | None = None  # null for production
+    public_key: str | None = None
+
+    def fetch(self, usual_name: str) -> Production | None:
+        """Pull what is in production; null where there is nothing yet.
+
+        Arguments:
+            usual_name: of the model, if no other is given.
+
+        Raises:
+            StoreError: as `fetch_production`, or no store is named.
+        """
+        return fetch_production(
+            self.open(),
+            self.name or usual_name,
+            self.alias or PRODUCTION,
+            cache=Cache(default_cache()),
+            trusted=load_public_keys(self.public_key),
+        )
+
+    def check_no_slip(self, usual_name: str) -> None:
+        """Let no slip of the pen pass for a first release, where `fetch` has found nothing.
+
+        A store that holds no model yet has room for any name.
+
+        Arguments:
+            usual_name: as for `fetch`.
+
+        Raises:
+            StoreMissingError: the name or the alias that was given is not in the store, and
+                something else is.
+        """
+        if self.name is None and self.alias is None:
+            return
+        objects = self.open()
+        name, held = self.name or usual_name, _aliases_by_model(objects)
+        first = "or --first if there is no model in production yet"
+        if held and name not in held:
+            raise StoreMissingError(
+                f"there is no model {name} in the store {objects.identity}, which holds "
+                f"{', '.join(sorted(held))}{did_you_mean(name, held)}; give --name one of these, "
+                f"{first}"
+            )
+        if held and self.alias is not None:
+            there = sorted(held[name])
+            raise StoreMissingError(
+                f"{name} has no alias {self.alias} in the store {objects.identity}; it has "
+                f"{', '.join(there) or 'versions, but no alias'}{did_you_mean(self.alias, there)}; "
+                f"give --alias one that is there, {first}"
+            )
+
+    def open(self) -> Objects:
+        """Open the store."""
+        return open_objects(find_address(self.store))
+
+
+def run_gate(
+    project: Path, bundle: Path | None, options: ProductionOptions, *, is_first: bool = False
+) -> int:
+    """Judge a bundle against production by the limits in `gate`, and print why.
+
+    Arguments:
+        bundle: a folder, a `.kdz` or a `.tflite`; null for the variant that the report has chosen.
+        options: where production is; the bundle's own name counts where none is given.
+        is_first: there is no model in production yet; only the absolute limits count.
+
+    Returns: 0 if the bundle may be promoted, 3 if production stays or is the same.
+
+    Raises:
+        KdTasksError: nothing can be said, or a name or alias that was given is not there.
+    """
+    params = load_params(project / "params.yaml")
+    if bundle is None:
+        bundle, sentence = find_candidate(project)
+        if bundle is None:
+            raise ProjectError(f"no variant was chosen: {sentence}; give a bundle")
+    with as_folder(bundle) as folder:
+        return _judge(project, folder, params, options, is_first=is_first)
+
+
+def _judge(
+    project: Path, bundle: Path, params: Params, options: ProductionOptions, *, is_first: bool
+) -> int:
+    usual_name, alias = read_manifest(bundle).name, options.alias or PRODUCTION
+    production = options.fetch(usual_name)
+    if production is None and not is_first:
+        options.check_no_slip(usual_name)
+    elif production and is_first:
+        raise StoreError(
+            f"{production.version.name}@{alias} stands for version {production.version.number} "
+            "already, so this is no first release; leave --first out"
+        )
+    settings = GateSettings(params.gate, params.evaluate, params.benchmark, params.data)
+    decision = judge(bundle, production, project=project, settings=settings, alias=alias)
+    typer.echo("\n".join(decision_lines(decision)))
+    return PROMOTE if decision.action == "promote" else KEEP
+
+
+def run_drift(
+    project: Path, paths: Sequence[Path], options: ProductionOptions, *, hours: float | None = None
+) -> int:
+    """Compare telemetry with production's answers to the test split; drift is an event in Prefect.
+
+    Arguments:
+        paths: files of telemetry, and folders with `.json` and `.jsonl` files; none takes what
+            agents have sent to the store.
+        hours: only what they have sent in the last so many; null takes all.
+        options: where production is; `export.name` counts where no name is given.
+
+    Returns: 0, or 3 if there is drift.
+
+    Raises:
+        KdTasksError: nothing can be said, or the server that is configured cannot be told.
+    """
+    params = load_params(project / "params.yaml")
+    name, alias = options.name or params.export.name, options.alias or PRODUCTION
+    if paths:
+        summaries = [one for path in telemetry_files(paths) for one in read_telemetry(path)]
+    else:
+        summaries = fetch_telemetry(options.open(), name, hours=hours)
+    production = options.fetch(name)
+    if production is None:
+        raise StoreMissingError(f"{name} has no alias {alias}, so there is nothing to drift from")
+    drift = detect_drift(
+        summaries,
+        reference_histograms(production.folder, open_prepared(project / PREPARED)),
+        sha256=read_manifest(production.folder).sha256,
+        limits=params.drift,
+    )
+    typer.echo(f"{name}@{alias}, version {production.version.number}: {drift.sentence}")
+    if drift.is_drift:
+        _tell(project, name, production.version.number, drift)
+    return DRIFT if drift.is_drift else NO_DRIFT
+
+
+def telemetry_files(paths: Sequence[Path]) -> list[Path]:
+    """Files as they are, and of folders all `.json` and `.jsonl` files below them.
+
+    Raises:
+        TelemetryError: a path is not there, or there is no file at all.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise TelemetryError(f"{path} is not there; give files or folders of telemetry")
+        inside = [*path.rglob("*.json"), *path.rglob("*.jsonl")] if path.is_dir() else [path]
+        found.extend(sorted(inside))
+    if not found:
+        raise TelemetryError(f"no .json or .jsonl file in {', '.join(map(str, paths))}")
+    return found
+
+
+def _tell(project: Path, name: str, version: int, drift: Drift) -> None:
+    if configured_server(project) is None:
+        typer.echo("no Prefect server is configured, so nobody was told", err=True)
+        return
+    # one that is configured and does not answer is an error: the drift must not go unheard
+    with prefect_server(project, wanted=True) as url:
+        # flows/ is a folder of the project, not a part of the installed package
+        if str(project) not in sys.path:
+            sys.path.insert(0, str(project))
+        import_module("flows.drift").tell_prefect(name, {"version": version, **drift.to_json()})
+        typer.echo(f"told the Prefect server at {url}", err=True)
+
+
+def _aliases_by_model(objects: Objects) -> dict[str, set[str]]:
+    """All models of a store that have a version or an alias, with the aliases of each."""
+    found: dict[str, set[str]] = {}
+    for entry in objects.list(MODELS):
+        version, alias = read_version_key(entry.key), read_alias_key(entry.key)
+        if version:
+            found.setdefault(version[0], set())
+        elif alias:
+            found.setdefault(alias[0], set()).add(alias[1])
+    return found

@@ -1,0 +1,134 @@
+"""Find the pictures that a command line names, and read them as `prepare` does."""
+
+import glob
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdtasks.core.errors import DatasetError
+from kdtasks.edge.images import FORMATS, SUFFIXES, fit_picture, read_picture, strict_decoding
+
+_MOST_PIXELS = 400_000_000
+
+
+def find_pictures(names: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+    """Give the path of every picture, and of whatever is none what is wrong with it.
+
+    Arguments:
+        names: files, folders (searched through, by suffix, without hidden entries) and patterns
+            such as `photos/*.jpg`.
+
+    Yields:
+        path and None, or a name and its problem.
+    """
+    for name in names:
+        path = Path(name)
+        if path.is_dir():
+            found = [str(inside) for inside in sorted(path.rglob("*")) if _is_picture(inside, path)]
+            nothing = "no picture is in this folder"
+        elif path.exists() or not glob.has_magic(name):
+            found, nothing = [name] if path.is_file() else [], "not there"
+        else:
+            # Path.glob takes no absolute pattern.
+            matches = glob.glob(name, recursive=True)  # noqa: PTH207
+            found = sorted(match for match in matches if Path(match).is_file())
+            nothing = "no file matches"
+        yield from ((each, None) for each in found)
+        if not found:
+            yield name, nothing
+
+
+def read_pixels(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """Read a picture as uint8 of `shape` [height, width, channels], resized where it must be.
+
+    `.npy` files hold uint8 [height, width] or [height, width, 1 or 3]; all else is decoded, turned
+    upright and resized by Pillow, with the very code that `prepare` uses.
+
+    Raises:
+        DatasetError: in a few words, that it is no picture, is damaged, or needs Pillow.
+    """
+    height, width, channels = shape
+    with _pillow_or_array(shape):
+        if path.suffix.lower() == ".npy":
+            pixels = _read_array(path)
+            if pixels.shape == shape:
+                return pixels
+            return fit_picture(pixels, image_size=(height, width), channels=channels)
+        with strict_decoding():
+            return _read_file(path, image_size=(height, width), channels=channels)
+
+
+def read_whole(path: Path, channels: int) -> np.ndarray:
+    """Read a picture in its own size, uint8 [height, width, channels]; see `read_pixels`.
+
+    Arrays are mapped, not read. Up to 400 million pixels are decoded, more than `prepare` takes:
+    whoever names one picture means it.
+    """
+    with _pillow_or_array(("height", "width", channels)):
+        if path.suffix.lower() == ".npy":
+            pixels = _read_array(path)
+            if pixels.shape[-1] == channels:
+                return pixels
+            height, width = pixels.shape[:2]
+            return fit_picture(pixels, image_size=(height, width), channels=channels)
+        import PIL.Image
+
+        limit = PIL.Image.MAX_IMAGE_PIXELS
+        PIL.Image.MAX_IMAGE_PIXELS = _MOST_PIXELS
+        try:
+            with strict_decoding():
+                return _read_file(path, image_size=None, channels=channels)
+        finally:
+            PIL.Image.MAX_IMAGE_PIXELS = limit
+
+
+@contextmanager
+def _pillow_or_array(shape: Sequence[Any]) -> Iterator[None]:
+    """Say in one sentence what to do where Pillow is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "PIL":
+            raise
+        raise DatasetError(
+            "decoding and resizing need Pillow, which kdtasks[pipeline] brings: pip install "
+            f"pillow, or give .npy files of uint8 [{', '.join(map(str, shape))}]"
+        ) from None
+
+
+def _read_file(path: Path, *, image_size: tuple[int, int] | None, channels: int) -> np.ndarray:
+    """Read a picture; of a file that no decoder knows, say what it is."""
+    from PIL import UnidentifiedImageError
+
+    try:
+        return read_picture(path, image_size=image_size, channels=channels)
+    except DatasetError as error:
+        if not isinstance(error.__context__, UnidentifiedImageError):
+            raise
+        with path.open("rb") as file:
+            head = file.read(12)
+        found = f"it begins with {head!r}" if head else "it is empty"
+        raise DatasetError(f"{error}: {found}; give one of {', '.join(FORMATS)}") from None
+
+
+def _read_array(path: Path) -> np.ndarray:
+    try:
+        array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DatasetError(f"not readable as an array ({error})") from None
+    if not isinstance(array, np.ndarray):
+        raise DatasetError("an archive of arrays; one array was expected")
+    pixels = array[..., np.newaxis] if array.ndim == 2 else array
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[-1] not in (1, 3):
+        raise DatasetError(
+            f"holds {array.dtype} {list(array.shape)}, uint8 [height, width, 1 or 3] was expected"
+        )
+    return pixels
+
+
+def _is_picture(path: Path, folder: Path) -> bool:
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return not hidden and path.is_file() and path.suffix.lower() in SUFFIXES | {".npy"}

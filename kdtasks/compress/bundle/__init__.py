@@ -1,0 +1,1 @@
+"""The bundle that ships: its files, its manifest, one file of all."""

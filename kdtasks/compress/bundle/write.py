@@ -1,0 +1,251 @@
+"""Put a model, its manifest and its class names into one folder: what a device needs."""
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from kdtasks.compress.tflite.metadata import embed_manifest
+from kdtasks.core.errors import ExportError
+from kdtasks.core.files import atomic_folder, write_json
+from kdtasks.core.settings import Section
+from kdtasks.edge.bundle_files import MANIFEST, MODEL
+from kdtasks.edge.classifier import Model
+from kdtasks.edge.manifest import Manifest
+from kdtasks.edge.predictor import FILE as SELF_TEST
+from kdtasks.edge.predictor import SelfTest
+from kdtasks.edge.scores import SCORES, apply_policy
+from kdtasks.edge.segmenter import Segmenter
+from kdtasks.edge.segments import Segments
+from kdtasks.evaluate.intervals import wilson_interval
+
+CALIBRATION_KEYS = ("mode", "expected", "full", "rows", "guarantee")
+CONFIDENCE = 0.95
+FIGURES = ("rows", "accuracy", "mean_iou", "cost")
+LIBRARIES = ("tensorflow", "tf-keras", "ai-edge-litert", "kdtasks")
+SEARCHED = 256
+MOST_BYTES = 256 * 1024
+
+# Other processors round differently: a step of quantised logits here and there, and float sums in
+# another order. Anything broken is off by far more than this share of the logits' range.
+_STEPS = 4
+_SHARE = 0.01
+
+
+class ExportParams(Section):
+    """What is written into every bundle besides the model."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)] = Field(
+        default="student",
+        description="name of the model: up to 64 of lower case, digits, `.`, `_`, `-`",
+    )
+    self_test: Annotated[int, Field(ge=0, le=100)] = Field(
+        default=6,
+        description="pictures of the calibration split that travel in the bundle, for devices to "
+        "check themselves with; 0: noise, where no picture may leave the house",
+    )
+
+
+def make_manifest(
+    *,
+    name: str,
+    variant: str,
+    task: str,
+    class_names: Sequence[str],
+    input_shape: Sequence[int],
+    calibration: Mapping[str, Any],
+    validation_rows: int,
+    dataset_file: Path,
+    parameters: Mapping[str, Any],
+) -> Manifest:
+    """Describe a model for its bundle; `write_bundle` adds what only the files tell.
+
+    Args:
+        name: of the model.
+        variant: how it was compressed.
+        task: `classification` or `segmentation`.
+        class_names: in the order of the logits.
+        input_shape: height, width and channels of the pictures.
+        calibration: content of `exits/<variant>/calibration.json`.
+        validation_rows: pictures of the validation split, which `calibration` was judged on.
+        dataset_file: `data/prepared/dataset.json`; its hash stands for the dataset.
+        parameters: params that the model depends on, as JSON.
+
+    Raises:
+        ExportError: a class name has a line break, which `labels.txt` cannot hold.
+    """
+    broken = [label for label in class_names if label.splitlines() != [label]]
+    if broken:
+        raise ExportError(
+            f"the class name {broken[0]!r} is not one line of text; rename the class, "
+            "labels.txt holds one a line"
+        )
+    judged = {"rows": validation_rows, **calibration["validation"]}
+    return Manifest(
+        name=name,
+        variant=variant,
+        task=task,
+        class_names=tuple(class_names),
+        input={"shape": list(input_shape), "dtype": "uint8", "range": [0, 255]},
+        segments=len(calibration["temperatures"]),
+        score=calibration["score"],
+        temperatures=tuple(calibration["temperatures"]),
+        thresholds=tuple(calibration["thresholds"]),
+        calibration={key: calibration[key] for key in CALIBRATION_KEYS if key in calibration},
+        macs=tuple(calibration["macs"]),
+        bytes=0,
+        sha256="",
+        dataset_sha256=hashlib.sha256(dataset_file.read_bytes()).hexdigest(),
+        parameters=dict(parameters),
+        libraries={library: _version(library) for library in LIBRARIES},
+        metrics={"validation": split_figures(judged, task)},
+    )
+
+
+def write_bundle(
+    folder: Path, model: bytes, manifest: Manifest, self_test: SelfTest | None = None
+) -> Manifest:
+    """Write a bundle, all of it or nothing.
+
+    It consists of `model.tflite` with a short form of the manifest inside, `manifest.json`,
+    `labels.txt` and, if there is one, `self_test.npz`.
+
+    Args:
+        folder: replaced whole.
+        model: content of the converted file.
+        manifest: from `make_manifest`.
+        self_test: what `model` answers to a few pictures.
+
+    Returns: the manifest that was written, with sizes and hashes.
+
+    Raises:
+        BundleError: the model and its manifest do not fit; nothing is written.
+    """
+    content = embed_manifest(model, manifest)
+    written = dataclasses.replace(manifest, bytes=len(content), sha256=_sha256(content))
+    with atomic_folder(folder) as partial:
+        (partial / MODEL).write_bytes(content)
+        if self_test:
+            stored = self_test.to_bytes()
+            (partial / SELF_TEST).write_bytes(stored)
+            about = {
+                "file": SELF_TEST,
+                "sha256": _sha256(stored),
+                "pictures": len(self_test.images),
+            }
+            written = dataclasses.replace(written, self_test=about)
+        write_json(partial / MANIFEST, written.to_json())
+        labels = "".join(f"{label}\n" for label in manifest.class_names)
+        (partial / "labels.txt").write_text(labels, encoding="utf-8")
+        # Load it as a device would: a bundle that cannot be used must not be there at all.
+        loaded = Segmenter(partial) if manifest.task == "segmentation" else Model(partial)
+        if self_test:
+            loaded.self_test()
+    return written
+
+
+def split_figures(judged: Mapping[str, Any], task: str) -> dict[str, Any]:
+    """Give what a manifest says of one split.
+
+    The export itself knows the validation split only: the test split is read later, by `evaluate`,
+    from the very bundle that the manifest describes.
+
+    Args:
+        judged: `rows`, and figures with early exits: `accuracy`, `cost` and, of masks, others.
+        task: of the bundle; classifiers get Wilson's interval.
+    """
+    figures = {key: judged[key] for key in FIGURES if key in judged}
+    if task == "classification":  # pixels of one picture are no independent rows
+        correct = round(figures["accuracy"] * figures["rows"])
+        figures["interval"] = list(wilson_interval(correct, figures["rows"], CONFIDENCE))
+        figures["confidence"] = CONFIDENCE
+    return figures
+
+
+def write_refused_bundle(folder: Path, refused: Mapping[str, str]) -> None:
+    """Write a folder that only tells why the variant has no model."""
+    with atomic_folder(folder) as partial:
+        write_json(partial / MANIFEST, dict(refused))
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _version(library: str) -> str | None:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return None
+
+
+"""So many pictures are looked at to find some for every exit."""
+
+
+"""A self-test travels with every bundle; large pictures are fewer, one at least."""
+
+
+def make_self_test(
+    segments: Segments,
+    images: npt.NDArray[np.uint8],
+    *,
+    pictures: int,
+    task: str,
+    score: str,
+    temperatures: npt.ArrayLike,
+    thresholds: npt.ArrayLike,
+) -> SelfTest:
+    """Run some pictures through an exported file.
+
+    Of classifiers every exit's pictures come in turn, so that a few show all exits at work.
+
+    Arguments:
+        segments: the exported file.
+        images: uint8 [N, height, width, channels], of the calibration split.
+        pictures: how many to keep; 0 for noise in place of pictures, which must not leave the
+            house.
+        task: `classification` or `segmentation`.
+        score, temperatures, thresholds: of the bundle.
+    """
+    shape = segments.input_shape
+    most = max(1, MOST_BYTES // int(np.prod(shape)))
+    if pictures == 0:
+        few = min(4, most)
+        noise = np.random.default_rng(0).integers(0, 256, (few, *shape), np.uint8)
+        return _record(segments, noise)
+    kept = min(pictures, most, len(images))
+    if task != "classification" or segments.count == 1:
+        return _record(segments, np.array(images[:kept]))
+    searched = np.array(images[:SEARCHED])
+    scores = SCORES[score](segments.logits_of(searched), np.asarray(temperatures))
+    rows = in_turn(apply_policy(scores, thresholds))[:kept]
+    return _record(segments, searched[rows])
+
+
+def in_turn(exit_index: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Order rows so that exits alternate: the first of every exit, the second of every, and on.
+
+    Arguments:
+        exit_index: [N].
+
+    Returns: [N], row numbers.
+    """
+    place = np.empty(len(exit_index), np.int64)
+    for exit_number in np.unique(exit_index):
+        rows = np.flatnonzero(exit_index == exit_number)
+        place[rows] = np.arange(len(rows))
+    return np.lexsort((exit_index, place))
+
+
+def _record(segments: Segments, images: npt.NDArray[np.uint8]) -> SelfTest:
+    logits = segments.logits_of(images)
+    by_exit = np.moveaxis(logits, 1, 0).reshape(segments.count, -1)
+    steps = _STEPS * np.asarray(segments.logits_scales, np.float32)
+    tolerance = np.maximum(steps, np.float32(_SHARE) * np.ptp(by_exit, axis=1))
+    return SelfTest(images, logits, tolerance.astype(np.float32))

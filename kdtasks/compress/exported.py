@@ -1,0 +1,155 @@
+"""The figures of an exported file, read from the file itself, and the least they must be."""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from kdtasks.compress.tflite.graph import inspect_kernels
+from kdtasks.core.errors import ExportError
+from kdtasks.edge.segments import Segments
+from kdtasks.learn.networks.inference import Predictor
+from kdtasks.learn.networks.multi_exit import MultiExitModel
+from kdtasks.tasks.confusion import Tally
+
+# Logits that are in memory at once: those of masks would not fit all together.
+_PART = 2**24
+
+# Largest root-mean-square error of the logits, as a share of that of the logits themselves.
+# Rounding to 8 bits stays well below; a conversion that went wrong does not.
+_TOLERANCE = {
+    "float32": 1e-4,
+    "float16": 1e-2,
+    "dynamic_int8": 0.5,
+    "int8": 0.5,
+    "int16x8": 0.5,
+}
+
+
+class Compressed(NamedTuple):
+    """A variant that was built.
+
+    Attributes:
+        content: of its `.tflite`.
+        converted: the file before its operators were rewritten for speed: the network's kernels.
+        shipped: the file with as much inside as it will have at most: thresholds, class names.
+        model: the network that it was made from.
+    """
+
+    content: bytes
+    converted: bytes
+    shipped: bytes
+    model: MultiExitModel
+
+
+def kernel_figures(content: bytes, model: MultiExitModel) -> dict[str, Any]:
+    """Look at the weights of a converted file: `sparsity` and `distinct_weights`.
+
+    Arguments:
+        content: the file before its kernels are rewritten for speed, which adds zeros.
+        model: the network that the file was converted from.
+
+    Raises:
+        ExportError: kernels of the network hold more zeros than those of the file.
+    """
+    kernels = inspect_kernels(content)
+    zeros = _count_zeros(model)
+    if kernels.zeros < zeros:
+        raise ExportError(
+            f"the kernels of the file have {kernels.zeros:,} zeros, those of the network "
+            f"{zeros:,}; the converter changed pruned weights, use another number format"
+        )
+    return {
+        "sparsity": round(kernels.sparsity, 6),
+        "distinct_weights": kernels.distinct_values,
+    }
+
+
+def trial(
+    content: bytes,
+    model: MultiExitModel,
+    images: Any,
+    labels: Any,
+    *,
+    number_format: str,
+    ignore_label: int | None = None,
+) -> dict[str, Any]:
+    """Try a file on labelled pictures, beside the network that it was converted from.
+
+    Arguments:
+        images: uint8 [N, height, width, channels], in memory or mapped.
+        labels: integers [N] or [N, height, width]; `ignore_label` counts nowhere.
+
+    Returns:
+        `validation` as of `Tally.figures`, and `parity` as of `Parity.figures`.
+
+    Raises:
+        ExportError: the file does not compute what the network does.
+    """
+    segments, predictor = Segments(content), Predictor(model)
+    tally, parity = Tally(segments.num_classes, ignore_label=ignore_label), Parity()
+    rows = max(1, _PART // (segments.count * math.prod(segments.logits_shape)))
+    for start in range(0, len(images), rows):
+        part = images[start : start + rows]
+        found = segments.logits_of(part)
+        parity.add(found, np.stack(predictor.logits(part), axis=1))
+        answers = np.moveaxis(found.argmax(axis=-1), 1, 0)
+        tally.add(answers, labels[start : start + rows])
+    return {
+        "validation": tally.figures(),
+        "parity": parity.figures(number_format=number_format),
+    }
+
+
+class Parity:
+    """Compares the logits of a file with those of its network, part by part."""
+
+    def __init__(self) -> None:
+        """Begin with nothing compared."""
+        self._size, self._error, self._count = 0.0, 0.0, 0
+        self._same: Any = 0
+        self._answers = 0
+
+    def add(self, found: np.ndarray, expected: np.ndarray) -> None:
+        """Compare logits of the file with those of the network, both [N, K, …, classes]."""
+        difference = found.astype(np.float64) - expected
+        self._size += float(np.sum(np.square(expected, dtype=np.float64)))
+        self._error += float(np.sum(np.square(difference)))
+        self._count += expected.size
+        same = np.moveaxis(found.argmax(axis=-1) == expected.argmax(axis=-1), 1, 0)
+        self._same = self._same + same.reshape(len(same), -1).sum(axis=1)
+        self._answers += same[0].size
+
+    def figures(self, *, number_format: str) -> dict[str, Any]:
+        """Sum up.
+
+        Returns:
+            `rms_error`: error as a share of the logits, root mean squares; `agreement` [K]: share
+            of answers that are the same.
+
+        Raises:
+            ExportError: the error is larger than the rounding of the number format explains.
+        """
+        size, error = (float(np.sqrt(total / self._count)) for total in (self._size, self._error))
+        relative = error / size if size else error
+        allowed = _TOLERANCE[number_format]
+        if not relative <= allowed:
+            raise ExportError(
+                f"the logits of the file differ from those of its network by {relative:.2g} of "
+                f"their size, {number_format} explains {allowed:g}; use another number format"
+            )
+        return {
+            "rms_error": float(f"{relative:.4g}"),
+            "agreement": [round(float(share), 6) for share in self._same / self._answers],
+        }
+
+
+def _count_zeros(model: MultiExitModel) -> int:
+    kernels = (
+        weight
+        for layer in model.network.layers
+        if type(layer).__name__ != "BatchNormalization"
+        for weight in layer.get_weights()
+        if weight.ndim > 1
+    )
+    return sum(int(np.count_nonzero(kernel == 0)) for kernel in kernels)

@@ -1,0 +1,144 @@
+"""Fine-tuning after a pass: the distillation goes on, on the same cached targets."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdtasks.core.backend import Tensor, tf
+from kdtasks.core.paths import CHECKPOINTS
+from kdtasks.data.prepared import PreparedDataset
+from kdtasks.learn.networks.multi_exit import MultiExitModel
+from kdtasks.learn.objectives.distillation import DistillationObjective, DistillParams, settled
+from kdtasks.learn.objectives.objective import Objective, label_loss_of
+from kdtasks.learn.training.checkpoint import Checkpoint, files_hash
+from kdtasks.learn.training.examples import Examples
+from kdtasks.learn.training.loop import Schedule, train
+from kdtasks.learn.training.run import schedule_of
+from kdtasks.learn.training.settings import TrainingSetup
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """What a pass needs in order to train.
+
+    Attributes:
+        examples: the teacher's targets.
+        validation: images and labels.
+        objective: the distillation's, as it is in its last epoch.
+        schedule: from a number of epochs to the schedule.
+        checkpoints: name of a pass to its checkpoint.
+        ignore_label: label of pixels that count in no accuracy.
+    """
+
+    examples: Examples
+    validation: tuple[Any, Any]
+    objective: Objective
+    schedule: Callable[[int], Schedule]
+    checkpoints: dict[str, Checkpoint]
+    ignore_label: int | None = None
+
+    def run(self, model: MultiExitModel, *, name: str, epochs: int) -> None:
+        """Train the model in place for a number of epochs, resuming where it was interrupted.
+
+        Arguments:
+            name: the pass; its checkpoint is used where there is one.
+        """
+        train(
+            model,
+            self.examples,
+            validation=self.validation,
+            objective=self.objective,
+            schedule=self.schedule(epochs),
+            checkpoint=self.checkpoints.get(name),
+            ignore_label=self.ignore_label,
+        )
+
+    def count_steps(self, epochs: int) -> int:
+        """Number of steps that `run` takes."""
+        batch_size = min(self.schedule(epochs).batch_size, self.examples.num_examples)
+        return epochs * (self.examples.num_examples // batch_size)
+
+    def remove_checkpoints(self) -> None:
+        """Forget all states, once the variant is written."""
+        for checkpoint in self.checkpoints.values():
+            checkpoint.remove()
+
+
+def fine_tuning_of(
+    setup: TrainingSetup,
+    distill: DistillParams,
+    *,
+    learning_rate: float,
+    variant: str,
+    seed: int,
+    dataset: PreparedDataset,
+    examples: Examples,
+    inputs: Sequence[Path],
+) -> FineTuning:
+    """Bind settings to the fine-tuning of one variant.
+
+    Arguments:
+        learning_rate: the first one.
+        inputs: files that the fine-tuning depends on.
+    """
+    passes = variant.split("+")[:-1]
+    settings = [variant, seed, setup.identity, files_hash(inputs)]
+    return FineTuning(
+        examples=examples,
+        validation=(dataset.images("validation"), dataset.labels("validation")),
+        objective=DistillationObjective(
+            settled(distill),
+            dataset.ignore_label,
+            label_loss_of(setup.train.loss, dataset),
+        ),
+        schedule=lambda epochs: schedule_of(
+            setup, epochs=epochs, learning_rate=learning_rate, seed=seed
+        ),
+        checkpoints={
+            name: Checkpoint(
+                CHECKPOINTS / f"compress-{variant}-{name}.npz", settings=[name, *settings]
+            )
+            for name in passes
+        },
+        ignore_label=dataset.ignore_label,
+    )
+
+
+def preserve(network: Any) -> None:
+    """Make zeros stay zero and equal weights stay equal in every kernel of a network or layer.
+
+    The optimiser puts a kernel back right after each step: a weight of the group of equal ones
+    takes the mean of the group, so a group learns as one weight.
+    """
+    for variable in network.trainable_variables:
+        if len(variable.shape) < 2:
+            continue
+        values = variable.numpy()
+        nonzero = values[values != 0]
+        if nonzero.size == values.size and len(np.unique(nonzero)) == nonzero.size:
+            continue  # no zeros, all different
+        # What `tf.Variable(constraint=…)` sets; these variables are there already.
+        variable._constraint = _Projection(values)
+
+
+class _Projection:
+    """From a kernel to the nearest one with the zeros and the equal weights of another."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        _, groups = np.unique(values, return_inverse=True)
+        groups = groups.reshape(-1)
+        self._shape = values.shape
+        self._groups = tf.constant(groups, tf.int32)
+        # Sums by group, then means; the group of zeros is multiplied away.
+        share = (values != 0).reshape(-1) / np.bincount(groups)[groups]
+        self._shares = tf.constant(share, tf.float32)
+        self._count = int(groups.max()) + 1
+
+    def __call__(self, kernel: Tensor) -> Tensor:
+        sums = tf.math.unsorted_segment_sum(
+            tf.reshape(kernel, [-1]) * self._shares, self._groups, self._count
+        )
+        return tf.reshape(tf.gather(sums, self._groups), self._shape)

@@ -1,0 +1,1 @@
+"""Passes that make a network smaller or faster, one a file."""

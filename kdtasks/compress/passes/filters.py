@@ -1,0 +1,185 @@
+"""Structured pruning: remove whole filters and build the network anew, smaller and faster."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from kdtasks.compress.fine_tuning import FineTuning
+from kdtasks.compress.pruning.channels import Channels, choose_channels
+from kdtasks.compress.pruning.importance import importance
+from kdtasks.compress.pruning.removal import remove_channels
+from kdtasks.core.errors import CompressionError, ExportError, did_you_mean
+from kdtasks.core.settings import Count, OpenFraction, Positive, Section
+from kdtasks.edge.latency import latency_ms
+from kdtasks.learn.networks.multi_exit import MultiExitModel
+
+GOALS = ("macs", "latency_ms", "size_kb")
+Measure = Callable[[MultiExitModel], float]
+
+# Halvings of the interval of ratios; the last is narrower than a filter of most layers.
+_HALVINGS = 7
+
+# Nothing beyond this is tried: one filter a layer is left of layers of fewer than 100.
+_MOST = 0.99
+
+
+class FiltersParams(Section):
+    """Structured pruning: whole filters are removed and the network is rebuilt smaller."""
+
+    rank: Literal["l1", "batch_norm_scale", "taylor"] = Field(
+        default="l1",
+        description="which filters matter least: `l1`: those with the smallest weights; "
+        "`batch_norm_scale`: those that batch normalisation scales down most; layers without it "
+        "stay whole; `taylor`: those without which the labels' "
+        "loss would change least",
+    )
+    scope: Literal["layer", "global"] = Field(
+        default="layer",
+        description="`layer`: every layer loses `ratio` of its filters; `global`: all compete, "
+        "and the network loses `ratio` of them; every layer keeps at least one",
+    )
+    ratio: OpenFraction = Field(default=0.5, description="share of the filters removed")
+    ratios: dict[str, Annotated[float, Field(ge=0.0, lt=1.0)]] = Field(
+        default={},
+        description="layers with a share of their own, by name; 0 keeps a layer whole",
+    )
+    target: dict[str, Positive] | None = Field(
+        default=None,
+        description="instead of `ratio` what it is searched for by measuring, one or more of: "
+        "`macs`, as a share of the student's; `size_kb` of the shipped file; `latency_ms`, "
+        "median of one picture through all exits on this machine, on which the file then depends",
+    )
+    epochs: Count = Field(default=8, description="epochs of fine-tuning after the removal")
+
+    @model_validator(mode="after")
+    def _targets_are_known(self) -> "FiltersParams":
+        unknown = [name for name in self.target or {} if name not in GOALS]
+        if self.target is not None and (unknown or not self.target):
+            named = ", ".join(unknown) or "nothing"
+            raise ValueError(
+                f"target names {named}; give one or more of {', '.join(GOALS)}"
+                f"{did_you_mean(named, GOALS)}"
+            )
+        if self.target and self.target.get("macs", 0.0) >= 1.0:
+            raise ValueError(
+                f"target.macs is {self.target['macs']}, a share of the student's; give less than 1"
+            )
+        return self
+
+
+def prune_filters(
+    model: MultiExitModel,
+    params: FiltersParams,
+    fine_tuning: FineTuning,
+    *,
+    convert: Callable[[MultiExitModel], bytes],
+) -> MultiExitModel:
+    """Return a smaller model, fine-tuned, without the filters that matter least.
+
+    Arguments:
+        convert: makes the variant's file of a model, to measure it where there is a target, and to
+            refuse it before it trains.
+
+    Raises:
+        CompressionError: a layer cannot be followed or ranked, or a target cannot be reached.
+        ExportError: what is left cannot be converted.
+    """
+    channels = Channels(model.network)
+    scores = importance(
+        model,
+        channels,
+        rank=params.rank,
+        examples=fine_tuning.examples,
+        ignore_label=fine_tuning.ignore_label,
+    )
+
+    def shrunk(ratio: float) -> MultiExitModel:
+        removed = choose_channels(
+            channels, scores, ratio, ratios=params.ratios, together=params.scope == "global"
+        )
+        return remove_channels(model, channels, removed)
+
+    ratio = params.ratio
+    if params.target:
+        ratio = least_ratio(shrunk, measures(model, convert), params.target)
+    smaller = shrunk(ratio)
+    print(
+        f"filters: {model.count_parameters():,} to {smaller.count_parameters():,} parameters, "
+        f"{model.macs()[-1]:,} to {smaller.macs()[-1]:,} multiply-accumulates"
+    )
+    convert(smaller)  # what cannot be converted is refused before it trains
+    fine_tuning.run(smaller, name="filters", epochs=params.epochs)
+    return smaller
+
+
+def measures(
+    model: MultiExitModel, convert: Callable[[MultiExitModel], bytes]
+) -> dict[str, Measure]:
+    """Name the ways to measure a smaller model.
+
+    Arguments:
+        model: what it is compared with.
+        convert: makes the file of a model, or refuses it with an ExportError.
+    """
+    whole = model.macs()[-1]
+    return {
+        "macs": lambda smaller: smaller.macs()[-1] / whole,
+        "size_kb": lambda smaller: len(convert(smaller)) / 1000,
+        "latency_ms": lambda smaller: latency_ms(convert(smaller)),
+    }
+
+
+def least_ratio(
+    shrunk: Callable[[float], MultiExitModel],
+    ways: Mapping[str, Measure],
+    goals: Mapping[str, float],
+) -> float:
+    """Return the smallest ratio, found by bisection, whose model is within every goal.
+
+    Arguments:
+        shrunk: from a ratio to the model without so many filters.
+        ways: to measure, by name; each falls as the ratio grows.
+        goals: what the measures of these names must not exceed.
+
+    Raises:
+        CompressionError: not even the smallest model is within a goal.
+        ExportError: not even the smallest model can be converted.
+    """
+    seen: dict[int, dict[str, float]] = {}
+    refusals: list[ExportError] = []
+
+    def found(ratio: float) -> dict[str, float]:
+        model = shrunk(ratio)
+        key = model.count_parameters()
+        if key not in seen:
+            try:
+                seen[key] = {name: ways[name](model) for name in goals}
+            except ExportError as refusal:
+                seen[key] = dict.fromkeys(goals, float("inf"))
+                refusals.append(refusal)
+            shown = (f"{name} {seen[key][name]:.4g}, goal {goals[name]:g}" for name in goals)
+            print(f"filters: ratio {ratio:.3f} gives {'; '.join(shown)}")
+        return seen[key]
+
+    def within(ratio: float) -> bool:
+        measured = found(ratio)
+        return all(measured[name] <= goal for name, goal in goals.items())
+
+    low, high = 0.0, _MOST
+    if not within(high):
+        least = found(high)
+        if refusals:
+            raise refusals[0]
+        name = next(name for name, goal in goals.items() if least[name] > goal)
+        raise CompressionError(
+            f"compress.filters.target {name} {goals[name]:g} cannot be reached: with as few "
+            f"filters as possible it is {least[name]:.4g}; raise the target, or take a smaller "
+            "student"
+        )
+    if within(low):
+        return low
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if within(middle) else (middle, high)
+    return high

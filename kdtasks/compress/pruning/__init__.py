@@ -1,0 +1,1 @@
+"""Removing whole filters: which, and the network without them."""

@@ -1,0 +1,190 @@
+"""Follow every channel through a network: which layers make it, which take it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from kdtasks.core.errors import CompressionError, did_you_mean
+
+# Layers whose outputs have the channels of their input.
+_SAME_CHANNELS = {
+    "Activation",
+    "AveragePooling2D",
+    "BatchNormalization",
+    "DepthwiseConv2D",
+    "Dropout",
+    "GlobalAveragePooling2D",
+    "GlobalMaxPooling2D",
+    "LeakyReLU",
+    "MaxPooling2D",
+    "ReLU",
+    "Rescaling",
+    "UpSampling2D",
+    "ZeroPadding2D",
+}
+
+_MAKERS = {"Conv2D", "Conv2DTranspose", "Dense", "SeparableConv2D"}
+
+
+class Channels:
+    """The channels of every tensor of a Functional network, as numbers.
+
+    Channels that an addition joins can only be kept or removed together: they carry one number.
+
+    Attributes:
+        makers: layers that make channels of their own, in the network's order.
+        fixed: numbers that must stay: those of the input and of the logits.
+    """
+
+    def __init__(self, network: Any) -> None:
+        """Trace the network.
+
+        Raises:
+            CompressionError: a layer's effect on channels is not known.
+        """
+        self._inputs: dict[str, np.ndarray] = {}
+        self._outputs: dict[str, np.ndarray] = {}
+        self._parent: list[int] = []
+        self.makers: list[str] = []
+        by_tensor: dict[int, np.ndarray] = {}
+        for layer in network.layers:
+            tensors = layer.get_input_at(0)
+            tensors = tensors if isinstance(tensors, list) else [tensors]
+            given = [by_tensor[id(tensor)] for tensor in tensors if id(tensor) in by_tensor]
+            made = self._trace(layer, given)
+            if given:
+                self._inputs[layer.name] = given[0]
+            self._outputs[layer.name] = made
+            by_tensor[id(layer.get_output_at(0))] = made
+        self.fixed = {
+            int(number)
+            for tensor in [*network.inputs, *network.outputs]
+            for number in self._joined(by_tensor[id(tensor)])
+        }
+
+    def taken_by(self, layer_name: str) -> np.ndarray:
+        """Numbers of the channels that a layer takes, in order, int [C]."""
+        return self._joined(self._inputs[layer_name])
+
+    def made_by(self, layer_name: str) -> np.ndarray:
+        """Numbers of the channels that a layer puts out, in order, int [C]."""
+        return self._joined(self._outputs[layer_name])
+
+    def groups(self) -> dict[tuple[str, ...], list[int]]:
+        """Channels that may be removed, by the layers that make them together, in order.
+
+        Channels of the same makers compete with each other, so that each maker keeps its share.
+        """
+        made_by: dict[int, list[str]] = {}
+        for name in self.makers:
+            numbers = self.made_by(name).tolist()
+            if not self.fixed.intersection(numbers):
+                for number in numbers:
+                    made_by.setdefault(number, []).append(name)
+        grouped: dict[tuple[str, ...], list[int]] = {}
+        for number, makers in made_by.items():
+            grouped.setdefault(tuple(makers), []).append(number)
+        return grouped
+
+    def _trace(self, layer: Any, given: list[np.ndarray]) -> np.ndarray:
+        kind = type(layer).__name__
+        if kind == "InputLayer":
+            return self._fresh(layer.get_output_at(0).shape[-1])
+        if getattr(layer, "depth_multiplier", 1) != 1:
+            raise CompressionError(
+                f"layer {layer.name!r} multiplies channels (depth_multiplier "
+                f"{layer.depth_multiplier}); filters can be removed with a multiplier of 1 only"
+            )
+        if kind in _MAKERS and getattr(layer, "groups", 1) == 1:
+            self.makers.append(layer.name)
+            return self._fresh(layer.get_output_at(0).shape[-1])
+        if kind in _SAME_CHANNELS:
+            return given[0]
+        if kind == "Flatten":
+            positions = int(np.prod(layer.get_input_at(0).shape[1:-1]))
+            return np.tile(given[0], positions)
+        if kind == "Concatenate":
+            return np.concatenate(given)
+        if kind == "Add":
+            for other in given[1:]:
+                self._join(given[0], other)
+            return given[0]
+        raise CompressionError(
+            f"layer {layer.name!r} is a {kind}, whose channels cannot be followed; known are "
+            f"{', '.join(sorted(_SAME_CHANNELS | _MAKERS | {'Add', 'Concatenate', 'Flatten'}))}"
+        )
+
+    def _fresh(self, count: int) -> np.ndarray:
+        numbers = np.arange(len(self._parent), len(self._parent) + count)
+        self._parent.extend(int(number) for number in numbers)
+        return numbers
+
+    def _root(self, number: int) -> int:
+        while self._parent[number] != number:
+            number = self._parent[number]
+        return number
+
+    def _join(self, left: np.ndarray, right: np.ndarray) -> None:
+        for one, other in zip(left, right, strict=True):
+            self._parent[self._root(int(other))] = self._root(int(one))
+
+    def _joined(self, numbers: np.ndarray) -> np.ndarray:
+        return np.array([self._root(int(number)) for number in numbers])
+
+
+def choose_channels(
+    channels: Channels,
+    scores: Mapping[int, float],
+    ratio: float,
+    *,
+    ratios: Mapping[str, float] | None = None,
+    together: bool = False,
+) -> set[int]:
+    """Choose the channels to remove: those with the lowest scores.
+
+    Channels of the same makers compete with each other; at least one of them stays.
+
+    Arguments:
+        scores: of the channels that may go; others stay.
+        ratio: share to remove.
+        ratios: shares of single layers, and of all that are tied to them.
+        together: whether `ratio` is of all channels of the network, not of every layer's.
+
+    Returns:
+        channel numbers; none of them fixed.
+
+    Raises:
+        CompressionError: `ratios` names a layer that has no filters to remove.
+    """
+    ratios = ratios or {}
+    groups = channels.groups()
+    known = {name for makers in groups for name in makers}
+    for name in ratios:
+        if name not in known:
+            raise CompressionError(
+                f"compress.filters.ratios names {name!r}, which has no filters to remove; "
+                f"layers that have: {', '.join(sorted(known))}{did_you_mean(name, sorted(known))}"
+            )
+    removed: set[int] = set()
+    rivals: list[list[int]] = []
+    for makers, numbers in groups.items():
+        ranked = sorted(
+            (number for number in numbers if number in scores),
+            key=lambda number: (scores[number], number),
+        )
+        # One stays; where not all may go, one of those does.
+        leavers = ranked[: len(numbers) - 1]
+        own = next((ratios[name] for name in makers if name in ratios), None)
+        if together and own is None:
+            rivals.append(leavers)
+        else:
+            removed.update(leavers[: int((ratio if own is None else own) * len(numbers))])
+    if rivals:
+        everyone = sorted(
+            (number for leavers in rivals for number in leavers),
+            key=lambda number: (scores[number], number),
+        )
+        total = sum(len(leavers) + 1 for leavers in rivals)
+        removed.update(everyone[: int(ratio * total)])
+    return removed

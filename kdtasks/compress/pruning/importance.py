@@ -1,0 +1,124 @@
+"""Rank filters: how much a network would miss each of its channels."""
+
+from typing import Any
+
+import numpy as np
+
+from kdtasks.compress.pruning.channels import Channels
+from kdtasks.core.backend import tf
+from kdtasks.core.errors import CompressionError
+from kdtasks.learn.losses.labels.cross_entropy import cross_entropy
+from kdtasks.learn.networks.inference import pictures_a_pass
+from kdtasks.learn.networks.multi_exit import MultiExitModel
+from kdtasks.learn.training.examples import Examples
+
+# Batches of training pictures that Taylor's criterion looks at, and pictures and pixels in each at
+# most: all features are kept for the gradient.
+_BATCHES, _BATCH, _PIXELS = 16, 64, 2**20
+
+
+def importance(
+    model: MultiExitModel,
+    channels: Channels,
+    *,
+    rank: str,
+    examples: Examples,
+    ignore_label: int | None = None,
+) -> dict[int, float]:
+    """Score every channel that may be removed; 1 is the mean of its layer.
+
+    Relative scores give tied layers an equal say, and let layers be compared.
+
+    Arguments:
+        rank: `l1`: norm of a filter's weights (Li et al., arXiv 1608.08710);
+            `batch_norm_scale`: size of the scale after it (Liu et al., arXiv 1708.06519), of
+            layers that have one; `taylor`: first-order change of the labels' loss without the
+            filter, squared (Molchanov et al., arXiv 1906.10771).
+        examples: training pictures for `taylor`.
+
+    Raises:
+        CompressionError: no layer has what the criterion looks at.
+    """
+    makers = {name for group in channels.groups() for name in group}
+    if rank == "taylor":
+        by_layer = _taylor(model, makers, examples, ignore_label)
+    elif rank == "batch_norm_scale":
+        by_layer = _scales(model.network, makers)
+        if not by_layer:
+            raise CompressionError(
+                f"none of the layers {', '.join(sorted(makers))} is followed by batch "
+                "normalisation; use compress.filters.rank l1 or taylor"
+            )
+    else:
+        by_layer = {name: _norms(model.network.get_layer(name)) for name in makers}
+    totals: dict[int, list[float]] = {}
+    for name in channels.makers:
+        if name not in by_layer:
+            continue
+        # The mean may be 0, of a layer that does nothing.
+        mean = max(float(by_layer[name].mean()), np.finfo(np.float32).tiny)
+        for number, score in zip(channels.made_by(name).tolist(), by_layer[name], strict=True):
+            totals.setdefault(number, []).append(float(score / mean))
+    return {number: float(np.mean(scores)) for number, scores in totals.items()}
+
+
+def filters_last(layer: Any, kernel: Any) -> Any:
+    """A kernel with its filters along the last axis, in numpy or TensorFlow."""
+    if type(layer).__name__ != "Conv2DTranspose":
+        return kernel
+    order = (0, 1, 3, 2)
+    return (
+        np.transpose(kernel, order)
+        if isinstance(kernel, np.ndarray)
+        else tf.transpose(kernel, order)
+    )
+
+
+def _kernel(layer: Any) -> Any:
+    """The variable that holds a layer's filters."""
+    return layer.pointwise_kernel if hasattr(layer, "pointwise_kernel") else layer.kernel
+
+
+def _norms(layer: Any) -> np.ndarray:
+    kernel = filters_last(layer, np.abs(_kernel(layer).numpy()))
+    return kernel.reshape(-1, kernel.shape[-1]).sum(axis=0)
+
+
+def _scales(network: Any, makers: set[str]) -> dict[str, np.ndarray]:
+    scales = {}
+    for layer in network.layers:
+        if type(layer).__name__ == "BatchNormalization" and layer.scale:
+            before = layer.get_input_at(0).node.layer.name
+            if before in makers:
+                scales[before] = np.abs(layer.gamma.numpy())
+    return scales
+
+
+def _taylor(
+    model: MultiExitModel, makers: set[str], examples: Examples, ignore_label: int | None
+) -> dict[str, np.ndarray]:
+    layers = [model.network.get_layer(name) for name in sorted(makers)]
+    kernels = [_kernel(layer) for layer in layers]
+
+    @tf.function(reduce_retracing=True)
+    def squares(images: Any, labels: Any) -> list[Any]:
+        with tf.GradientTape() as tape:
+            exits = model.logits(tf.cast(images, tf.float32), training=False)
+            losses = [cross_entropy(logits, labels, ignore_label) for logits in exits]
+            loss = tf.add_n(losses)
+        changes = []
+        for layer, kernel, gradient in zip(
+            layers, kernels, tape.gradient(loss, kernels), strict=True
+        ):
+            product = filters_last(layer, gradient * kernel)
+            changes.append(tf.square(tf.reduce_sum(product, axis=tf.range(tf.rank(product) - 1))))
+        return changes
+
+    most = pictures_a_pass(examples.layout.image, pictures=_BATCH, pixels=_PIXELS)
+    size = min(most, examples.num_examples)
+    order = np.arange(examples.num_examples)[: _BATCHES * size]
+    totals: list[np.ndarray] = [np.zeros(1) for _ in layers]
+    for block in examples.blocks(epoch=1, order=order, batch_size=size, steps_per_block=1):
+        found = squares(block.images[0], block.labels[0].astype(np.int32))
+        totals = [total + change.numpy() for total, change in zip(totals, found, strict=True)]
+    return {layer.name: total for layer, total in zip(layers, totals, strict=True)}

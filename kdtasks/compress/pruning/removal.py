@@ -1,0 +1,112 @@
+"""Take channels out of a network: silence them in place, or rebuild the network without them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from kdtasks.compress.pruning.channels import Channels
+from kdtasks.core.backend import keras, tf
+from kdtasks.learn.networks.inference import pictures_a_pass
+from kdtasks.learn.networks.multi_exit import MultiExitModel
+from kdtasks.learn.training.examples import Examples
+
+# Batches that the statistics are averaged over where nothing else is said, and pictures and pixels
+# in each at most.
+_BATCHES, _BATCH, _PIXELS = 12, 256, 2**22
+
+
+def remove_channels(
+    model: MultiExitModel, channels: Channels, removed: Iterable[int]
+) -> MultiExitModel:
+    """Build the network without some channels; what stays keeps its weights and its names.
+
+    Where the removed channels were silent the outputs stay what they were.
+    """
+    gone = np.array(sorted(removed), dtype=int)
+
+    def shrink(layer: Any) -> Any:
+        config = layer.get_config()
+        if layer.name in channels.makers:
+            kept = int((~np.isin(channels.made_by(layer.name), gone)).sum())
+            config["units" if "units" in config else "filters"] = kept
+        return type(layer).from_config(config)
+
+    network = keras.models.clone_model(model.network, clone_function=shrink)
+    for layer in model.network.layers:
+        if layer.get_weights():
+            keep_in = ~np.isin(channels.taken_by(layer.name), gone)
+            keep_out = ~np.isin(channels.made_by(layer.name), gone)
+            weights = [
+                weight[_where(layer, variable, keep_in, keep_out)]
+                for variable, weight in zip(layer.weights, layer.get_weights(), strict=True)
+            ]
+            network.get_layer(layer.name).set_weights(weights)
+    return MultiExitModel(network=network, taps=model.taps)
+
+
+def silence_channels(network: Any, channels: Channels, removed: Iterable[int]) -> None:
+    """Make channels zero wherever they pass, in place, by zeroing what makes and moves them.
+
+    The network then computes what it would without them, at its old size.
+    """
+    gone = np.array(sorted(removed), dtype=int)
+    for layer in network.layers:
+        if not layer.weights:
+            continue
+        inside = np.ones(len(channels.taken_by(layer.name)), bool)
+        silent = np.isin(channels.made_by(layer.name), gone)
+        for variable in layer.weights:
+            if _is_depthwise(variable) and type(layer).__name__ == "SeparableConv2D":
+                continue  # it moves the channels taken; the pointwise kernel makes the others
+            if not variable.name.endswith("variance:0"):
+                values = variable.numpy()
+                values[_where(layer, variable, inside, silent)] = 0
+                variable.assign(values)
+
+
+def _is_depthwise(variable: Any) -> bool:
+    return "depthwise" in variable.name.rpartition("/")[2]
+
+
+def _where(layer: Any, variable: Any, inside: np.ndarray, outside: np.ndarray) -> Any:
+    """Index of the weights between some channels taken and some channels made by a layer."""
+    kind, rank = type(layer).__name__, len(variable.shape)
+    if rank == 1:
+        return outside
+    if _is_depthwise(variable):  # one filter a channel taken
+        chosen = outside if kind == "DepthwiseConv2D" else inside
+        return np.ix_(*map(np.arange, variable.shape[:2]), chosen, np.arange(1))
+    sides = [np.arange(side) for side in variable.shape[:-2]]
+    pair = (outside, inside) if kind == "Conv2DTranspose" else (inside, outside)
+    return np.ix_(*sides, *pair)
+
+
+def recalibrate(model: MultiExitModel, examples: Examples, *, batches: int = _BATCHES) -> None:
+    """Replace every running mean and variance by its average over training pictures, in place.
+
+    Arguments:
+        examples: training pictures; the first of the first epoch are taken.
+        batches: number of batches that the statistics are averaged over, at most.
+    """
+    layers = [
+        layer for layer in model.network.layers if type(layer).__name__ == "BatchNormalization"
+    ]
+    if not layers:
+        return
+    momenta = [layer.momentum for layer in layers]
+    for number, images in enumerate(_batches(examples, batches)):
+        for layer in layers:
+            # With this momentum the running value is the mean of all batches so far.
+            layer.momentum = number / (number + 1)
+        model.logits(tf.cast(images, tf.float32), training=True)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+
+
+def _batches(examples: Examples, count: int) -> Any:
+    most = pictures_a_pass(examples.layout.image, pictures=_BATCH, pixels=_PIXELS)
+    size = min(most, examples.num_examples)
+    order = np.arange(examples.num_examples)[: count * size]
+    blocks = examples.blocks(epoch=1, order=order, batch_size=size, steps_per_block=1)
+    return (block.images[0] for block in blocks)

@@ -1,0 +1,74 @@
+"""What the filters of each layer are worth: silence some of one layer, look, put it back."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from kdtasks.compress.pruning.channels import Channels, choose_channels
+from kdtasks.compress.pruning.importance import importance
+from kdtasks.compress.pruning.removal import recalibrate, silence_channels
+from kdtasks.core.errors import CompressionError
+from kdtasks.learn.networks.inference import Predictor
+from kdtasks.learn.networks.multi_exit import MultiExitModel
+from kdtasks.learn.training.examples import Examples
+from kdtasks.tasks.confusion import accuracy
+
+# Shares of a layer's filters that are silenced.
+RATIOS = (0.25, 0.5, 0.75)
+
+# Validation pictures that are looked at, at most, and batches for the running statistics.
+_PICTURES, _BATCHES = 1000, 2
+
+
+def sensitivity(
+    model: MultiExitModel,
+    *,
+    rank: str,
+    examples: Examples,
+    validation: tuple[Any, Any],
+    ratios: Sequence[float] = RATIOS,
+    ignore_label: int | None = None,
+) -> dict[str, Any]:
+    """Measure the last exit without some filters of one layer at a time, not fine-tuned.
+
+    A silent filter is as good as a removed one, and silencing needs no other network; running
+    statistics are measured anew each time, as after a removal.
+
+    Arguments:
+        model: left as it was.
+        rank: which filters go first, as for the pass `filters`.
+        examples: training pictures.
+        validation: images and labels; the first thousand are looked at.
+
+    Returns:
+        `rows`, `accuracy` of the whole network, and `layers`: names joined by `+` where layers are
+        tied, to their `filters` and the accuracy at every ratio; or `refused`, the reason why the
+        filters of this network cannot be removed.
+    """
+    images, labels = (part[:_PICTURES] for part in validation)
+    network = model.network
+    try:
+        channels = Channels(network)
+        scores = importance(
+            model, channels, rank=rank, examples=examples, ignore_label=ignore_label
+        )
+    except CompressionError as refusal:
+        return {"refused": str(refusal)}
+    predictor = Predictor(model)
+
+    def measure() -> float:
+        return accuracy(predictor.classes(images)[-1], labels, ignore_label)
+
+    weights = network.get_weights()
+    found: dict[str, Any] = {"rows": len(images), "accuracy": measure(), "layers": {}}
+    groups = channels.groups()
+    for makers, numbers in groups.items():
+        figures: dict[str, Any] = {"filters": len(numbers)}
+        others = {name: 0.0 for group in groups for name in group if name not in makers}
+        for ratio in ratios:
+            removed = choose_channels(channels, scores, ratio, ratios=others)
+            silence_channels(network, channels, removed.intersection(numbers))
+            recalibrate(model, examples, batches=_BATCHES)
+            figures[f"{ratio:g}"] = measure()
+            network.set_weights(weights)
+        found["layers"]["+".join(makers)] = figures
+    return found

@@ -1,0 +1,214 @@
+"""How much memory a microcontroller needs, asked of TensorFlow Lite Micro on this machine.
+
+Its Python package runs the interpreter that microcontrollers run. That knows one graph a file, so
+each segment gets a file of its own.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import Any, NamedTuple
+
+from kdtasks.compress.tflite.editing import write_model
+from kdtasks.compress.tflite.graph import read_graphs
+from kdtasks.core.errors import BundleError
+
+_AMPLE = 64 * 2**20
+_ALIGNMENT = 16
+
+# As often as this a trial may end its process: preparing takes a few hundred bytes more than told.
+_MOST_ENDS = 64
+
+
+class Arena(NamedTuple):
+    """Memory that one segment takes, in bytes.
+
+    Attributes:
+        file: size of the segment's `.tflite`, which stays in flash.
+        total: the smallest arena that its interpreter can be made in.
+        scratch: the part of it that holds tensors while the segment runs.
+        kept: the part in use as long as the interpreter lives; pointers in it have 8 bytes on this
+            machine, and 4 on most microcontrollers.
+    """
+
+    file: int
+    total: int
+    scratch: int
+    kept: int
+
+
+def measure_arenas(content: bytes) -> dict[str, Arena]:
+    """Measure what each signature of a `.tflite` needs: name to arena.
+
+    Raises:
+        BundleError: tflite-micro is not installed, or does not know an operator.
+    """
+    return {name: _measure(name, part) for name, part in split_signatures(content).items()}
+
+
+def _measure(name: str, part: bytes) -> Arena:
+    try:
+        import tflite_micro  # noqa: F401
+    except ModuleNotFoundError:
+        raise BundleError(
+            "module tflite_micro is missing, which measures arenas; pip install tflite-micro"
+        ) from None
+    with _standard_error() as told:
+        is_known = _opens(part, _AMPLE)
+        text = told()
+    if not is_known:
+        raise BundleError(
+            f"TensorFlow Lite Micro cannot run {name} ({' '.join(text.split())[:200]}); use "
+            "operators that it knows, in int8"
+        )
+    found = dict(re.findall(r"Arena allocation (total|head|tail)\s+(\d+) bytes", text))
+    if set(found) != {"total", "head", "tail"}:
+        raise BundleError(
+            f"tflite-micro does not say what {name} needs ({' '.join(text.split())[:200]}); use "
+            "another version of it"
+        )
+    # Preparing takes more than what stays, for a moment: how much, only trying tells.
+    with _standard_error():
+        total = _smallest(name, part, int(found["total"]))
+    return Arena(len(part), total, int(found["head"]), int(found["tail"]))
+
+
+def _opens(part: bytes, size: int) -> bool:
+    from tflite_micro import runtime
+
+    try:
+        runtime.Interpreter.from_bytes(part, arena_size=size).print_allocations()
+    except (RuntimeError, ValueError):
+        return False
+    return True
+
+
+def _smallest(name: str, part: bytes, told: int) -> int:
+    """Try growing arenas, in a process of their own: one that is too small may end it."""
+    size = told
+    for _ in range(_MOST_ENDS):
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as trials:
+            try:
+                while not trials.submit(_opens, part, size).result():
+                    size += _ALIGNMENT
+                return size
+            except BrokenProcessPool:
+                size += _ALIGNMENT
+    raise BundleError(
+        f"the smallest arena of {name} cannot be found: tflite-micro says {told:,} bytes, and its "
+        f"process ends with {size:,} as well; call this from a program that starts under "
+        "`if __name__ == '__main__'`"
+    )
+
+
+@contextmanager
+def _standard_error() -> Iterator[Callable[[], str]]:
+    """Catch what C++ prints on standard error; yields a function that gives it."""
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as file:
+
+        def content() -> str:
+            file.seek(0)
+            return file.read().decode(errors="replace")
+
+        os.dup2(file.fileno(), 2)
+        try:
+            yield content
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def split_signatures(content: bytes) -> dict[str, bytes]:
+    """Give each signature's own file, with that signature in it: name to content.
+
+    Raises:
+        BundleError: the file cannot be read, has no signatures, or one runs another graph, as loops
+            and branches do.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    try:
+        # Each part is cut from a copy of its own.
+        whole = schema.ModelT.InitFromPackedBuf(content, 0)
+        names = sorted(definition.signatureKey for definition in whole.signatureDefs or [])
+    except Exception as error:
+        raise BundleError(f"the model cannot be taken apart ({error}); export it again") from None
+    if not names:
+        raise BundleError("the model has no signatures; convert one for each segment")
+    parts = {}
+    for name in names:
+        model = schema.ModelT.InitFromPackedBuf(content, 0)
+        _keep_only(model, name, schema)
+        parts[name.decode()] = write_model(model)
+    return parts
+
+
+def _keep_only(model: Any, name: bytes, schema: Any) -> None:
+    definition = next(one for one in model.signatureDefs if one.signatureKey == name)
+    graph = model.subgraphs[definition.subgraphIndex]
+    used = sorted({operator.opcodeIndex for operator in graph.operators})
+    codes = [model.operatorCodes[index] for index in used]
+    calling = {getattr(schema.BuiltinOperator, call) for call in ("IF", "WHILE", "CALL_ONCE")}
+    if calling & {code.builtinCode for code in codes}:
+        raise BundleError(
+            f"{name.decode()} has loops or branches, which run other graphs of the file; it cannot "
+            "become a file of its own"
+        )
+    for operator in graph.operators:
+        operator.opcodeIndex = used.index(operator.opcodeIndex)
+    # Buffer 0 is empty by convention: that of tensors without values.
+    buffers = [0]
+    for tensor in graph.tensors:
+        if tensor.buffer not in buffers:
+            buffers.append(tensor.buffer)
+        tensor.buffer = buffers.index(tensor.buffer)
+    model.buffers = [model.buffers[index] for index in buffers]
+    model.operatorCodes, model.subgraphs = codes, [graph]
+    definition.subgraphIndex = 0
+    model.signatureDefs = [definition]
+    model.metadata, model.metadataBuffer = [], None
+
+
+def delegated_operators(content: bytes) -> dict[str, list[bool]]:
+    """Tell of every signature which of its operators the default delegate takes.
+
+    Returns: name of the signature to one answer for each operator, in the order of `read_graphs`.
+
+    Raises:
+        BundleError: as `split_signatures`.
+    """
+    # LiteRT tells of a file's first graph alone, so each signature gets a file.
+    return {name: _delegated(part) for name, part in split_signatures(content).items()}
+
+
+def _delegated(content: bytes) -> list[bool]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=content, num_threads=1)
+    interpreter.allocate_tensors()
+    (graph,) = read_graphs(content)
+    made_by = {
+        output: place
+        for place, operator in enumerate(graph.operators)
+        for output in operator.outputs
+    }
+    taken = [False] * len(graph.operators)
+    for node in interpreter._get_ops_details():
+        if node["op_name"] != "DELEGATE":
+            continue
+        begins = {int(number) for number in node["inputs"]}
+        open_tensors = [int(number) for number in node["outputs"]]
+        while open_tensors:
+            number = open_tensors.pop()
+            place = made_by.get(number)
+            if number in begins or place is None or taken[place]:
+                continue
+            taken[place] = True
+            open_tensors += graph.operators[place].inputs
+    return taken

@@ -1,0 +1,1 @@
+"""What every package builds on: errors, files, locks, paths, settings, TensorFlow on demand."""

@@ -1,0 +1,137 @@
+"""The one place that imports TensorFlow and the two Kerases.
+
+Students are `tf_keras` (Keras 2) networks, because tensorflow-model-optimization accepts nothing
+else. Keras 3 serves imported teachers only. `tf` and `keras` are loaded, which takes seconds, when
+something of them is first used: settings can stand beside the code that they set, and a command
+that only reads them stays quick.
+"""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
+from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from kdtasks.core.reproducibility import pin_process
+
+__all__ = ["Tensor", "clustering", "keras", "keras_3", "pruning", "quantisation", "tf"]
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and TensorFlow, and forget the layers built before.
+
+    Layer names and initial weights then depend on `seed` alone.
+    """
+
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Keep back what native code writes to standard error, unless the block fails.
+
+    On import TensorFlow logs its CPU's features, and that there is no GPU, before it looks at
+    TF_CPP_MIN_LOG_LEVEL.
+    """
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            kept.seek(0)
+            os.write(stderr, kept.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+@cache
+def _loaded() -> dict[str, ModuleType]:
+    pin_process()
+    with _hushed():
+        modules = {name: import_module(name) for name in ("tensorflow", "tf_keras")}
+    # Layers with random numbers keep them in variables, which training resets at every epoch.
+    modules["tf_keras"].backend.experimental.enable_tf_random_generator()
+    return modules
+
+
+class _Lazy(ModuleType):
+    """A module that is imported when one of its attributes is first looked up."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_loaded()[self.__name__], name)
+
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    import tf_keras as keras
+
+    Tensor = tf.Tensor
+else:
+    tf, keras = _Lazy("tensorflow"), _Lazy("tf_keras")
+    Tensor = Any  # an annotation, which must not load TensorFlow
+
+
+def keras_3() -> ModuleType:
+    """Keras 3, for teachers that it wrote."""
+    _loaded()
+    import keras as keras_3
+
+    return keras_3
+
+
+def pruning() -> ModuleType:
+    """The sparsity API of tensorflow-model-optimization, whose import costs two seconds more."""
+    _loaded()
+    import tensorflow_model_optimization as tfmot
+
+    return tfmot.sparsity.keras
+
+
+def clustering() -> SimpleNamespace:
+    """What clustering needs of tensorflow-model-optimization; that zeros are kept is not public."""
+    _loaded()
+    import tensorflow_model_optimization as tfmot
+    from tensorflow_model_optimization.python.core.clustering.keras.experimental import cluster
+
+    api = tfmot.clustering.keras
+    return SimpleNamespace(
+        cluster_weights=api.cluster_weights,
+        cluster_weights_and_zeros=cluster.cluster_weights,
+        strip=api.strip_clustering,
+        CentroidInitialization=api.CentroidInitialization,
+    )
+
+
+def quantisation() -> SimpleNamespace:
+    """What quantisation-aware training needs of tensorflow-model-optimization.
+
+    Its settings of single layers are not public, and its public ones cannot leave out activations.
+    """
+    _loaded()
+    import tensorflow_model_optimization as tfmot
+    from tensorflow_model_optimization.python.core.quantization.keras import quantize_wrapper
+    from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
+        default_8bit_quantize_registry as registry,
+    )
+
+    api = tfmot.quantization.keras
+    return SimpleNamespace(
+        annotate=api.quantize_annotate_layer,
+        apply=api.quantize_apply,
+        scope=api.quantize_scope,
+        Wrapper=quantize_wrapper.QuantizeWrapperV2,
+        Registry=registry.Default8BitQuantizeRegistry,
+        KernelConfig=registry.Default8BitQuantizeConfig,
+        FiltersConfig=registry.Default8BitConvQuantizeConfig,
+    )

@@ -1,0 +1,139 @@
+"""Write aside, then rename: a file or folder is there whole or not at all."""
+
+import contextlib
+import errno
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from kdtasks.core.errors import StoreError
+
+CHUNK_BYTES = 1 << 20
+PARTIAL = ".partial"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path`; on success it becomes `path`, on any error it is removed.
+
+    The last ending is kept (`model.weights.h5` is written as `.model.weights.partial.h5`), since
+    several writers choose the format by it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+    try:
+        yield partial
+        _flush_to_disk(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `path`; on success it replaces `path` whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    try:
+        yield partial
+        for file in sorted(partial.rglob("*")):
+            if file.is_file():
+                _flush_to_disk(file)
+        shutil.rmtree(path, ignore_errors=True)
+        partial.replace(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write `content` as sorted, indented JSON: the same content gives the same bytes."""
+    write_text(path, json_text(content))
+
+
+def json_text(content: Any) -> str:
+    """Give the text that `write_json` writes."""
+    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return text + "\n"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, whole or not at all."""
+    with atomic_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _flush_to_disk(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def disk_errors(doing: str, where: Path) -> Iterator[None]:
+    """Turn every OSError of the block into one line.
+
+    Arguments:
+        doing: what was being done: `writing the cache`.
+        where: the file or folder that it was done to.
+
+    Raises:
+        StoreError: instead of OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        place = error.filename or where
+        if error.errno in _FULL:
+            raise StoreError(
+                f"{doing} in {where} failed: the disk is full; make room and run the same command "
+                "again, it goes on where it stopped"
+            ) from None
+        if error.errno in _FORBIDDEN:
+            raise StoreError(
+                f"{doing} in {where} failed: {place} may not be written or read "
+                f"({error.strerror}); change its owner or its mode, or use another folder"
+            ) from None
+        raise StoreError(f"{doing} in {where} failed: {place}: {error.strerror or error}") from None
+
+
+@contextlib.contextmanager
+def partial_beside(path: Path) -> Iterator[Path]:
+    """Yield a hidden path in the same folder that nobody else uses; it is removed at the end."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}{PARTIAL}")
+    try:
+        yield partial
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file, or write over it; several processes may."""
+    with partial_beside(path) as partial:
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+
+
+def flush_names(folder: Path) -> None:
+    """Make what was renamed in a folder last through a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

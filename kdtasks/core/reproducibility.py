@@ -1,0 +1,104 @@
+"""Same params, same bits: thread counts, instruction set, seeds."""
+
+import os
+import platform
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+_THREADS = "KDTASKS_THREADS"
+
+# The widest instructions oneDNN may use: the same on every processor of a kind, and no wider than
+# the precision of training has need of.
+_INSTRUCTIONS = {"float32": "AVX512_CORE", "bfloat16": "AVX512_CORE_AMX"}
+
+# what oneDNN and XNNPACK choose their kernels by
+FEATURES = (
+    "avx2",
+    "avx512f",
+    "avx512_vnni",
+    "avx_vnni",
+    "amx_int8",
+    "amx_bf16",
+    "asimd",
+    "asimddp",
+)
+
+
+def pin_process(threads: int | None = None, *, precision: str = "float32") -> None:
+    """Fix what TensorFlow's results depend on; to be called before TensorFlow is imported.
+
+    oneDNN sums in an order that depends on the number of threads and on the instruction set, so
+    both are pinned.
+
+    Arguments:
+        threads: threads of every operation; None keeps what an earlier call set, else 2.
+        precision: `float32` or `bfloat16`, of training steps and the teacher's pass.
+    """
+    count = str(threads or os.environ.get(_THREADS, "2"))
+    os.environ[_THREADS] = count
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+        os.environ[name] = count
+    if "avx512f" in cpu_features():
+        os.environ.setdefault("ONEDNN_MAX_CPU_ISA", _INSTRUCTIONS[precision])
+    os.environ["TF_DETERMINISTIC_OPS"] = "1"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Without it `import tensorflow` imports Keras 3 as well, which takes half as long again and
+    # is needed for imported teachers only.
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+
+
+def generator(purpose: str, *numbers: int) -> np.random.Generator:
+    """Return a NumPy generator of its own for one purpose.
+
+    Draws of different purposes, seeds or epochs never share a stream, so adding one draw leaves
+    all the others as they were.
+    """
+    # NumPy drops zeros at the end, so the count tells `epoch 0` from no epoch.
+    return np.random.default_rng([zlib.crc32(purpose.encode()), len(numbers), *numbers])
+
+
+def cpu_features() -> frozenset[str]:
+    """The features of this processor that results depend on; empty where the system lists none."""
+    return frozenset(read_processor().features)
+
+
+def environment() -> dict[str, str]:
+    """What bits depend on besides params: versions, threads, instruction set."""
+    from importlib.metadata import version
+
+    return {
+        "cpu": platform.machine(),
+        "instructions": os.environ.get("ONEDNN_MAX_CPU_ISA", "default"),
+        "threads": os.environ.get(_THREADS, ""),
+        "tensorflow": version("tensorflow"),
+        "tf_keras": version("tf-keras"),
+        "numpy": version("numpy"),
+    }
+
+
+class Processor(NamedTuple):
+    """A processor's name and those of its features that decide results and speed."""
+
+    name: str
+    features: tuple[str, ...]
+
+
+def read_processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> Processor:
+    """The processor of this machine; without /proc its name alone."""
+    text = cpuinfo.read_text(encoding="utf-8") if cpuinfo.is_file() else ""
+    return parse_cpuinfo(text, otherwise=platform.processor() or platform.machine())
+
+
+def parse_cpuinfo(text: str, otherwise: str = "unknown") -> Processor:
+    """Read the first processor of /proc/cpuinfo, x86 (`flags`) or ARM (`Features`)."""
+    fields: dict[str, str] = {}
+    for line in text.splitlines():
+        key, _, value = line.partition(":")
+        fields.setdefault(key.strip(), value.strip())
+    flags = set((fields.get("flags") or fields.get("Features") or "").split())
+    return Processor(
+        fields.get("model name") or otherwise, tuple(f for f in FEATURES if f in flags)
+    )

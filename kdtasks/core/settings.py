@@ -1,0 +1,36 @@
+"""The base of every params section, and the number ranges they share."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Precision = Literal["float32", "bfloat16"]
+Count = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+OpenFraction = Annotated[float, Field(gt=0.0, lt=1.0)]
+Positive = Annotated[float, Field(gt=0.0)]
+Index = Annotated[int, Field(ge=0)]
+Counts = Annotated[tuple[Count, ...], Field(strict=False)]
+Names = Annotated[tuple[str, ...], Field(strict=False)]
+
+
+class Section(BaseModel):
+    """A frozen params section: unknown keys are refused, types are not guessed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class RuntimeParams(Section):
+    """What results depend on bit for bit besides seeds."""
+
+    threads: Count = Field(
+        default=1,
+        description="threads of every TensorFlow stage, part of reproducible results; "
+        "`kdtasks run` runs as many stages side by side as the cores have room for",
+    )
+    precision: Precision = Field(
+        default="float32",
+        description="arithmetic of the training steps and of the teacher's answers to them; "
+        "`bfloat16` is about twice as fast on processors with AVX512-BF16 or AMX, changes nothing "
+        "on others, and leaves weights, validation and exported models in float32",
+    )

@@ -1,0 +1,102 @@
+"""Numbers as people read them."""
+
+MINUS, SPACE = "−", "\u00a0"
+NOTHING = "–"
+Pair = tuple[float, float] | list[float]
+
+
+def plain(text: str) -> str:
+    """Put plain spaces for those that do not break, for whoever shows these as escapes."""
+    return text.replace(SPACE, " ")
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """Write 0.979 as 97.9 %."""
+    return NOTHING if share is None else f"{share * 100:.{digits}f}{SPACE}%"
+
+
+def percent_range(interval: Pair | None) -> str:
+    """Write (0.942, 0.961) as 94.2 – 96.1 %."""
+    if interval is None:
+        return "interval not known"
+    return f"{interval[0] * 100:.1f}{SPACE}–{SPACE}{interval[1] * 100:.1f}{SPACE}%"
+
+
+def percent_and_margin(mean: float | None, interval: Pair | None) -> str:
+    """Write a mean over seeds with half of its interval: 96.4 ± 0.2 %."""
+    if mean is None or interval is None:
+        return percent(mean)
+    margin = (interval[1] - interval[0]) / 2
+    return f"{mean * 100:.1f}{SPACE}±{SPACE}{margin * 100:.1f}{SPACE}%"
+
+
+def points(difference: float | None, digits: int = 1, *, signed: bool = True) -> str:
+    """Write a difference of shares in percentage points: +1.3 points."""
+    if difference is None:
+        return NOTHING
+    number = f"{difference * 100:{'+' if signed else ''}.{digits}f}"
+    if float(number) == 0:
+        number = number.strip("+-")
+    return f"{number.replace('-', MINUS)}{SPACE}points"
+
+
+def points_range(interval: Pair | None) -> str:
+    """Write an interval of a difference in percentage points."""
+    if interval is None:
+        return "interval not known"
+    low, high = (f"{end * 100:+.1f}".replace("-", MINUS) for end in interval)
+    return f"{low}{SPACE}to{SPACE}{high}{SPACE}points"
+
+
+def kilobytes(number: float | None) -> str:
+    """Write bytes in kB of 1,000 bytes, from a million on in MB."""
+    if number is None:
+        return NOTHING
+    if number >= 1e6:
+        return f"{number / 1e6:.1f}{SPACE}MB"
+    return f"{number / 1000:.{0 if number >= 1e5 else 1}f}{SPACE}kB"
+
+
+def milliseconds(number: float | None) -> str:
+    """Write milliseconds with two significant digits or more."""
+    if number is None:
+        return NOTHING
+    digits = 3 if number < 0.1 else 2 if number < 10 else 0
+    return f"{number:.{digits}f}{SPACE}ms"
+
+
+def count(number: float | None) -> str:
+    """Write a whole number in groups of three: 12,345."""
+    return NOTHING if number is None else f"{number:,.0f}"
+
+
+def millions(number: float | None) -> str:
+    """Write multiply-accumulates: 840, 12.3 k, 1.23 M."""
+    if number is None:
+        return NOTHING
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= size:
+            scaled = number / size
+            return f"{scaled:.{2 if scaled < 10 else 1 if scaled < 100 else 0}f}{SPACE}{unit}"
+    return f"{number:.0f}"
+
+
+def seeds(number: int) -> str:
+    """Write a number of seeds."""
+    return f"{number}{SPACE}seed" + ("" if number == 1 else "s")
+
+
+def duration(seconds: float) -> str:
+    """Write 4.2 as 4.2 s, 42.7 as 42 s, 205 as 3:25 and 3,723 as 1:02:03."""
+    whole = int(seconds)
+    if whole < 10:
+        return f"{int(seconds * 10) / 10:.1f} s"
+    if whole < 60:
+        return f"{whole} s"
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+
+
+def quantity(number: int, noun: str) -> str:
+    """Write 1 stage, 2 stages."""
+    return f"{number} {noun}{'s' * (number != 1)}"

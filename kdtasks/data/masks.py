@@ -1,0 +1,162 @@
+"""Read a mask file as labels."""
+
+import itertools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from kdtasks.core.errors import DatasetError
+from kdtasks.data.settings import SegmentationParams
+from kdtasks.edge.images import SIXTEEN_BIT_MODES, open_picture
+
+INDEX_MODES = frozenset(["1", "L", "P", "I"]) | SIXTEEN_BIT_MODES
+IGNORE_LABEL = 255
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Mask values (index, or colour as 0xRRGGBB) and the label of each."""
+
+    kind: Literal["colour", "index"]
+    class_names: tuple[str, ...]
+    label_of: dict[int, int]
+
+    @property
+    def ignore_label(self) -> int | None:
+        """The label of unlabelled pixels, or None where no value stands for them."""
+        return IGNORE_LABEL if IGNORE_LABEL in self.label_of.values() else None
+
+    def labels(self, values: np.ndarray) -> np.ndarray:
+        """Turn mask values [height, width] into labels, uint8 [height, width].
+
+        Raises:
+            DatasetError: with a few words only: values that stand for no class, and how often.
+        """
+        labels = np.empty(values.shape, np.uint8)
+        known = np.zeros(values.shape, bool)
+        for value, label in self.label_of.items():
+            here = values == value
+            labels[here] = label
+            known |= here
+        if not known.all():
+            raise DatasetError(self._unknown(values[~known]))
+        return labels
+
+    def _unknown(self, values: np.ndarray) -> str:
+        found, counts = np.unique(values, return_counts=True)
+        order = np.lexsort((found, -counts))
+        listed = ", ".join(
+            f"{spell(int(found[place]), self.kind)} ({counts[place]} pixels)"
+            for place in order[:SHOWN]
+        )
+        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        what = "colours outside the palette" if self.kind == "colour" else "indices of no class"
+        return f"{what}: {listed}{more}"
+
+
+def read_mask(path: Path, palette: Palette) -> np.ndarray:
+    """Read a mask as labels, uint8 [height, width]; transparency is not looked at.
+
+    Call it within `strict_decoding()`.
+
+    Raises:
+        DatasetError: with a few words only, for a list of problems.
+    """
+    image = open_picture(path)
+    if palette.kind == "index":
+        if image.mode not in INDEX_MODES:
+            raise DatasetError(f"a mask of mode {image.mode}, indices need one channel")
+        return palette.labels(np.asarray(image).astype(np.int64))
+    if image.mode in SIXTEEN_BIT_MODES or image.mode in ("I", "F"):
+        raise DatasetError(f"a mask of mode {image.mode}, colours need 8 bits a channel")
+    try:
+        colours = np.asarray(image.convert("RGB")).astype(np.int32)
+    except ValueError:
+        raise DatasetError(f"colour mode {image.mode}; convert it to RGB") from None
+    return palette.labels(colours[..., 0] << 16 | colours[..., 1] << 8 | colours[..., 2])
+
+
+def resize_mask(labels: np.ndarray, image_size: tuple[int, int] | None) -> np.ndarray:
+    """Resize labels to (height, width) by the nearest pixel: classes cannot be mixed."""
+    import PIL.Image
+
+    if image_size is None or labels.shape == image_size:
+        return labels
+    resized = PIL.Image.fromarray(labels).resize(image_size[::-1], PIL.Image.Resampling.NEAREST)
+    return np.asarray(resized)
+
+
+def read_palette(settings: SegmentationParams) -> Palette:
+    """Read `classes` and `ignore`: all colours, or all indices.
+
+    Raises:
+        DatasetError: no `'#RRGGBB'`, colours and indices mixed, or one of them given twice.
+    """
+    named = [*settings.classes.items(), *(("ignore", value) for value in settings.ignore)]
+    kinds = {"index" if isinstance(value, int) else "colour" for _, value in named}
+    if len(kinds) > 1:
+        raise DatasetError(
+            "data.segmentation mixes colours and indices in classes and ignore; masks are read by "
+            "one or the other"
+        )
+    label_of: dict[int, int] = {}
+    owner: dict[int, str] = {}
+    for place, (name, value) in enumerate(named):
+        code = value if isinstance(value, int) else _colour(name, value)
+        if code in owner:
+            raise DatasetError(
+                f"data.segmentation gives {value} to {owner[code]} and to {name}; every class "
+                "needs its own"
+            )
+        owner[code] = name
+        label_of[code] = place if place < len(settings.classes) else IGNORE_LABEL
+    return Palette(
+        kind="index" if kinds == {"index"} else "colour",
+        class_names=tuple(settings.classes),
+        label_of=label_of,
+    )
+
+
+def spell(value: int, kind: Literal["colour", "index"]) -> str:
+    """Write a mask value as the params do."""
+    return f"#{value:06X}" if kind == "colour" else str(value)
+
+
+def _colour(name: str, text: str) -> int:
+    if not re.fullmatch(r"#[0-9A-Fa-f]{6}", text):
+        raise DatasetError(
+            f"data.segmentation: the colour of {name} is {text!r}, '#RRGGBB' was expected, such "
+            "as '#3C1098', in quotes"
+        )
+    return int(text[1:], 16)
+
+
+def patch_starts(length: int, patch_size: int, overlap: float) -> list[int]:
+    """List where patches start along one side, in pixels; the last one ends at the border.
+
+    Arguments:
+        length: the picture's side, at least `patch_size`.
+        patch_size: side of a patch.
+        overlap: share of a patch, 0 up to but not 1, that the next one repeats; the last may
+            repeat more.
+    """
+    step = max(1, round(patch_size * (1 - overlap)))
+    starts = list(range(0, length - patch_size + 1, step))
+    if starts[-1] + patch_size < length:
+        starts.append(length - patch_size)
+    return starts
+
+
+def patch_corners(
+    height: int, width: int, patch_size: int, overlap: float
+) -> list[tuple[int, int]]:
+    """List the upper left corners (row, column) of all patches, row by row."""
+    return list(
+        itertools.product(
+            patch_starts(height, patch_size, overlap), patch_starts(width, patch_size, overlap)
+        )
+    )

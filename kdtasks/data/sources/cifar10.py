@@ -1,0 +1,154 @@
+"""CIFAR-10 from its official files, python or binary version, or downloaded by Keras."""
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdtasks.core.errors import DatasetError
+from kdtasks.data.settings import DataParams
+from kdtasks.data.source import Source, require_folder
+from kdtasks.data.sources.arrays import Half, fit_source, keras_download, official_source
+
+CLASS_NAMES = (
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+)
+
+PYTHON_FOLDER, BINARY_FOLDER = "cifar-10-batches-py", "cifar-10-batches-bin"
+TRAIN_BATCHES = tuple(f"data_batch_{number}" for number in range(1, 6))
+TEST_BATCH = "test_batch"
+SIDE, PLANES = 32, 3
+VALUES = PLANES * SIDE * SIDE
+
+
+def load_cifar10(params: DataParams) -> Source:
+    """Read the pictures, 32×32 RGB, with their official test set.
+
+    Keras downloads them where `data.path` holds neither version of the official files.
+
+    Raises:
+        DatasetError: a file is missing or is not the one expected, or the download failed.
+    """
+    root = require_folder(Path(params.path), f"the folder of {PYTHON_FOLDER}, or an empty one")
+    found = _find(root)
+    if found is None:
+        train, test = keras_download("cifar10", f"the folder {PYTHON_FOLDER}", root)
+        return fit_source(official_source(train, test, CLASS_NAMES), params)
+    folder, suffix = found
+    read = _read_binary if suffix else _read_python
+    halves = [read(folder / f"{name}{suffix}") for name in (*TRAIN_BATCHES, TEST_BATCH)]
+    images, labels = zip(*halves[:-1], strict=True)
+    train = np.concatenate(images), np.concatenate(labels)
+    return fit_source(official_source(train, halves[-1], CLASS_NAMES), params)
+
+
+def _find(folder: Path) -> tuple[Path, str] | None:
+    """Find the folder of the batches, or of some of them, and the ending of their names."""
+    for name, suffix in ((PYTHON_FOLDER, ""), (BINARY_FOLDER, ".bin")):
+        for candidate in (folder / name, folder):
+            batches = [candidate / f"{batch}{suffix}" for batch in (*TRAIN_BATCHES, TEST_BATCH)]
+            if any(path.is_file() for path in batches):
+                return candidate, suffix
+    return None
+
+
+def _read_python(path: Path) -> Half:
+    batch = read_array_pickle(path)
+    values = batch.get(b"data", batch.get("data")) if isinstance(batch, dict) else None
+    labels = batch.get(b"labels", batch.get("labels")) if isinstance(batch, dict) else None
+    if (
+        not isinstance(values, np.ndarray)
+        or values.dtype != np.uint8
+        or values.ndim != 2
+        or values.shape[1] != VALUES
+        or not isinstance(labels, list)
+        or not all(isinstance(label, int) and 0 <= label < 256 for label in labels)
+    ):
+        raise DatasetError(
+            f"{path} holds no uint8 `data` of {VALUES} values a picture with a list `labels`; "
+            "download the official archive again"
+        )
+    return _to_images(values), np.array(labels, np.int64)
+
+
+def _read_binary(path: Path) -> Half:
+    if not path.is_file():
+        raise DatasetError(f"{path} is not there; unpack the official archive again")
+    content = np.fromfile(path, np.uint8)
+    if len(content) % (1 + VALUES):
+        raise DatasetError(
+            f"{path} has {len(content)} bytes, a multiple of {1 + VALUES} was expected; unpack the "
+            "official archive again"
+        )
+    rows = content.reshape(-1, 1 + VALUES)
+    return _to_images(rows[:, 1:]), rows[:, 0].astype(np.int64)
+
+
+def _to_images(values: np.ndarray) -> np.ndarray:
+    """Turn rows of red, green and blue planes into [N, 32, 32, 3]."""
+    return values.reshape(-1, PLANES, SIDE, SIDE).transpose(0, 2, 3, 1)
+
+
+def read_array_pickle(path: Path) -> Any:
+    """Unpickle dicts, lists, numbers, bytes and numpy arrays, as Python 2 or 3 wrote them.
+
+    Raises:
+        DatasetError: the file is missing, damaged, or names anything beyond numpy arrays.
+    """
+    if not path.is_file():
+        raise DatasetError(f"{path} is not there; unpack the official archive again")
+    try:
+        with path.open("rb") as file:
+            return _ArrayUnpickler(file, encoding="bytes").load()
+    except DatasetError as error:
+        raise DatasetError(f"{path}: {error}") from None
+    except Exception as error:  # a damaged pickle raises nearly anything
+        raise DatasetError(
+            f"{path} cannot be unpickled ({error}); download the official archive again"
+        ) from None
+
+
+def _latin1_bytes(text: str, encoding: str = "latin1") -> bytes:
+    """Stand in for `codecs.encode`, by which protocol 2 spells bytes."""
+    if encoding not in ("latin1", b"latin1"):
+        raise DatasetError(f"an encoding {encoding!r}, only latin1 was expected")
+    return text.encode("latin1")
+
+
+def _dtype(name: Any, align: int = False, copy: int = False) -> np.dtype[Any]:
+    """Stand in for `numpy.dtype`: numpy 2.4 began to warn of the 0 and 1 of old flags."""
+    return np.dtype(name, align=bool(align), copy=bool(copy))
+
+
+def _allowed() -> dict[tuple[str, str], Callable[..., Any]]:
+    # An array's own recipe names the function wherever this numpy keeps it.
+    reconstruct: Any = np.empty(0).__reduce__()[0]
+    return {
+        ("numpy.core.multiarray", "_reconstruct"): reconstruct,
+        ("numpy._core.multiarray", "_reconstruct"): reconstruct,
+        ("numpy", "ndarray"): np.ndarray,
+        ("numpy", "dtype"): _dtype,
+        ("_codecs", "encode"): _latin1_bytes,
+    }
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        allowed = _allowed()
+        if (module, name) not in allowed:
+            raise DatasetError(
+                f"the pickle names {module}.{name}, only numpy arrays are allowed since anything "
+                "else could run code; download the official archive again"
+            )
+        return allowed[module, name]

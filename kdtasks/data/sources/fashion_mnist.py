@@ -1,0 +1,99 @@
+"""Fashion-MNIST from its four official IDX files, or downloaded by Keras."""
+
+import gzip
+import math
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from kdtasks.core.errors import DatasetError
+from kdtasks.data.settings import DataParams
+from kdtasks.data.source import Source, require_folder
+from kdtasks.data.sources.arrays import Half, fit_source, keras_download, official_source
+
+CLASS_NAMES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+
+FILES = tuple(
+    f"{prefix}-{kind}-ubyte"
+    for prefix in ("train", "t10k")
+    for kind in ("images-idx3", "labels-idx1")
+)
+
+UNSIGNED_BYTE = 0x08
+
+
+def load_fashion_mnist(params: DataParams) -> Source:
+    """Read the pictures, 28×28 grey, with their official test set.
+
+    Keras downloads them where `data.path` holds none of the official files.
+
+    Raises:
+        DatasetError: a file is missing or is not the one expected, or the download failed.
+    """
+    folder = require_folder(Path(params.path), "the folder of the official files, or an empty one")
+    if any(_candidates(folder, name) for name in FILES):
+        train, test = _read_half(folder, "train"), _read_half(folder, "t10k")
+    else:
+        train, test = keras_download("fashion_mnist", "the four official files *-ubyte.gz", folder)
+    return fit_source(official_source(train, test, CLASS_NAMES), params)
+
+
+def _read_half(folder: Path, prefix: str) -> Half:
+    images = read_idx(_find(folder, f"{prefix}-images-idx3-ubyte"), dimensions=3)
+    labels = read_idx(_find(folder, f"{prefix}-labels-idx1-ubyte"), dimensions=1)
+    return images[..., None], labels
+
+
+def _candidates(folder: Path, name: str) -> list[Path]:
+    return [path for path in (folder / name, folder / f"{name}.gz") if path.is_file()]
+
+
+def _find(folder: Path, name: str) -> Path:
+    for path in _candidates(folder, name):
+        return path
+    raise DatasetError(
+        f"{folder} holds neither {name} nor {name}.gz, but others of the four official files; put "
+        "it there, or empty the folder to let Keras download all"
+    )
+
+
+def read_idx(path: Path, dimensions: int) -> np.ndarray:
+    """Read an IDX file of unsigned bytes, plain or gzipped.
+
+    The format: two zero bytes, the type (0x08: unsigned byte), the number of dimensions, their
+    sizes as big-endian int32, then the values (Y. LeCun, the MNIST database).
+
+    Raises:
+        DatasetError: the file is damaged, or of another type or number of dimensions.
+    """
+    try:
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DatasetError(f"{path} cannot be read ({error}); download it again") from None
+    start = 4 + 4 * dimensions
+    if content[:4] != bytes([0, 0, UNSIGNED_BYTE, dimensions]) or len(content) < start:
+        raise DatasetError(
+            f"{path} starts with {content[:4].hex(' ') or 'nothing'}, "
+            f"00 00 08 {dimensions:02x} was expected; download the official file again"
+        )
+    shape = tuple(int(size) for size in np.frombuffer(content, ">i4", dimensions, offset=4))
+    if min(shape) < 0 or len(content) - start != math.prod(shape):
+        raise DatasetError(
+            f"{path} holds {len(content) - start} values, its header says {shape}; download it "
+            "again"
+        )
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)

@@ -1,0 +1,256 @@
+"""Split a source into train, validation, calibration and test."""
+
+import hashlib
+
+import numpy as np
+
+from kdtasks.core.errors import DatasetError
+from kdtasks.data.checks import listed
+from kdtasks.data.prepared import SPLITS
+from kdtasks.data.settings import SplitParams
+from kdtasks.data.source import Source
+
+ATTEMPTS = 20
+UNASSIGNED = -1
+_RANGE = 2.0**64
+
+
+def split_source(
+    source: Source, params: SplitParams, *, seed: int, is_stable: bool = False
+) -> dict[str, np.ndarray]:
+    """Split by shares: stratified by class, seeded, groups kept whole.
+
+    A stable split is not stratified: each picture's own content decides where it belongs.
+
+    An official test set is the test split as it is; the other three share the rest in proportion.
+
+    Returns:
+        For each split its rows, int64, in an order drawn from the seed: sources are often sorted
+        by class, and whoever takes the first few rows of a split should not meet one class only.
+
+    Raises:
+        DatasetError: a class is in too few independent pictures to be in every split; or, with a
+            stable split, just not in every one.
+    """
+    is_test = source.official_test
+    dealt = SPLITS if is_test is None else SPLITS[:-1]
+    free = np.arange(len(source)) if is_test is None else np.flatnonzero(~is_test)
+    shares = np.array([getattr(params, name) for name in dealt])
+    weights = source.class_weights()
+    if is_test is not None:
+        _require_classes(weights[is_test] > 0, source.class_names, ("test",))
+    labels = source.groups if source.groups is not None else np.arange(len(source))
+    _, members = np.unique(labels[free], return_inverse=True)
+    sizes = np.bincount(members)
+    group_weights = np.zeros((len(sizes), weights.shape[1]), np.int64)
+    np.add.at(group_weights, members, weights[free])
+    _require_classes(group_weights > 0, source.class_names, dealt)
+    shares /= shares.sum()
+    assigned: np.ndarray | None
+    if is_stable:
+        assigned = assign_by_content(source.images[free], members, shares, seed=seed)
+        _require_every_class(group_weights, assigned, source.class_names, dealt)
+    else:
+        assigned = assign_groups(group_weights, sizes, shares, seed=seed)
+    if assigned is None:
+        raise DatasetError(
+            f"no way was found to put every class into each of {', '.join(dealt)}, since rare "
+            "classes share their pictures; add pictures of the rare classes, or drop one"
+        )
+    rows = {name: free[assigned[members] == place] for place, name in enumerate(dealt)}
+    if is_test is not None:
+        rows["test"] = np.flatnonzero(is_test)
+    generator = np.random.default_rng([seed, 3])
+    return {name: generator.permutation(rows[name]) for name in SPLITS}
+
+
+def _require_classes(
+    present: np.ndarray, class_names: tuple[str, ...], splits: tuple[str, ...]
+) -> None:
+    """Refuse classes that are in fewer groups (bool [groups, classes]) than there are splits."""
+    needed = len(splits)
+    short = [
+        f"class {name}: {count}"
+        for name, count in zip(class_names, present.sum(axis=0), strict=True)
+        if count < needed
+    ]
+    if short:
+        raise DatasetError(
+            f"{'these classes have' if len(short) > 1 else 'a class has'} too few independent "
+            f"pictures (duplicates, and patches of one picture, count once): {needed} are needed, "
+            f"one for each of {', '.join(splits)}; add pictures or drop the class:\n"
+            f"{listed(short)}"
+        )
+
+
+def _require_every_class(
+    weights: np.ndarray,
+    assigned: np.ndarray,
+    class_names: tuple[str, ...],
+    splits: tuple[str, ...],
+) -> None:
+    """Refuse classes without any weight in a split, to which `assigned` groups belong."""
+    gone = [
+        f"class {name}: nothing in {split}"
+        for place, split in enumerate(splits)
+        for name, weight in zip(class_names, weights[assigned == place].sum(axis=0), strict=True)
+        if not weight
+    ]
+    if gone:
+        raise DatasetError(
+            "data.stable_split leaves the splits to the pictures, and some got none of a class; "
+            f"add pictures of it, or set data.stable_split to false:\n{listed(gone)}"
+        )
+
+
+def assign_groups(
+    weights: np.ndarray, sizes: np.ndarray, shares: np.ndarray, *, seed: int
+) -> np.ndarray | None:
+    """Assign every group to a split, stratified: shares hold for all rows and for each class.
+
+    First every split gets a group of every class, rarest class first; then the other groups
+    follow, largest first, each to the split where it lessens Σ (share filled − share wished)² /
+    share wished the most, summed over rows and classes. For groups of one row this is the
+    Sainte-Laguë method; for pictures of several classes it goes the way of iterative
+    stratification (Sechidis et al., ECML 2011).
+
+    Arguments:
+        weights: int [groups, classes], pictures or pixels; every class in as many groups as there
+            are splits at least.
+        sizes: int [groups], rows of each group.
+        shares: float [splits], above 0, adding up to 1.
+        seed: of the order in which equal groups come.
+
+    Returns:
+        int64 [groups], the split of each; None if no order that was tried gives every class to
+        every split.
+    """
+    columns = np.column_stack([sizes, weights]).astype(np.float64)
+    columns /= columns.sum(axis=0)
+    for attempt in range(ATTEMPTS):
+        order = np.random.default_rng([seed, 2, attempt]).permutation(len(sizes))
+        dealt = _deal(columns[order], sizes[order], shares)
+        if dealt is not None:
+            assigned = np.empty_like(dealt)
+            assigned[order] = dealt
+            return assigned
+    return None
+
+
+def _deal(columns: np.ndarray, sizes: np.ndarray, shares: np.ndarray) -> np.ndarray | None:
+    assigned = np.full(len(sizes), UNASSIGNED)
+    filled = np.zeros((len(shares), columns.shape[1]))
+    holds = columns[:, 1:] > 0
+    for class_index in np.argsort(holds.sum(axis=0), kind="stable"):
+        for split in np.argsort(shares, kind="stable"):
+            if filled[split, 1 + class_index] > 0:
+                continue
+            free = np.flatnonzero(holds[:, class_index] & (assigned == UNASSIGNED))
+            if not len(free):
+                return None
+            excess = 2 * (filled[split] - shares[split]) + columns[free]
+            group = free[(excess * columns[free]).sum(axis=1).argmin()]
+            assigned[group] = split
+            filled[split] += columns[group]
+    wished = shares[:, None]
+    for group in np.argsort(-sizes, kind="stable"):
+        if assigned[group] == UNASSIGNED:
+            column = columns[group]
+            growth = ((2 * (filled - wished) + column) / wished) @ column
+            assigned[group] = growth.argmin()
+            filled[assigned[group]] += column
+    return assigned
+
+
+def assign_by_content(
+    images: np.ndarray, members: np.ndarray, shares: np.ndarray, *, seed: int
+) -> np.ndarray:
+    """Assign every group to a split by a hash of its pictures.
+
+    A group lies at a place between 0 and 1 that its picture with the lowest hash decides, and the
+    splits share that line. Shares hold on average only, for all pictures and for each class.
+
+    Arguments:
+        images: uint8 [N, height, width, channels].
+        members: int [N], the group of each picture, 0 … groups − 1.
+        shares: float [splits], adding up to 1.
+        seed: another one gives other splits.
+
+    Returns:
+        int64 [groups], the split of each.
+    """
+    salt = seed.to_bytes(16, "little")
+    lowest: dict[int, bytes] = {}
+    for image, group in zip(images, members.tolist(), strict=True):
+        digest = _hash(np.ascontiguousarray(image).tobytes(), salt)
+        lowest[group] = min(digest, lowest.get(group, digest))
+    # hashed again: the lowest of many lies near 0, and would draw large groups into one split
+    places = [
+        int.from_bytes(_hash(lowest[group], salt), "big") / _RANGE for group in range(len(lowest))
+    ]
+    return np.searchsorted(np.cumsum(shares)[:-1], places, side="right")
+
+
+def _hash(content: bytes, salt: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=8, salt=salt).digest()
+
+
+def choose_rows(
+    strata: np.ndarray, max_images: int | None, *, seed: int, needed: np.ndarray | int
+) -> np.ndarray:
+    """Choose at most `max_images` rows so that every stratum keeps its share.
+
+    Arguments:
+        strata: int [N], the stratum of each row.
+        max_images: number of rows to keep; None keeps all.
+        needed: rows that a stratum keeps at least (all that it has, if fewer): one number, or
+            one for each stratum in ascending order.
+
+    Returns:
+        int64 [rows], ascending.
+
+    Raises:
+        DatasetError: `max_images` is too small to keep the rows needed.
+    """
+    if max_images is None or max_images >= len(strata):
+        return np.arange(len(strata))
+    _, members, sizes = np.unique(strata, return_inverse=True, return_counts=True)
+    least = int(np.minimum(needed, sizes).sum())
+    if max_images < least:
+        raise DatasetError(
+            f"data.max_images is {max_images}, at least {least} are needed so that every split "
+            "gets a picture of every class; raise it, or set it to null to take all"
+        )
+    keep = apportion(max_images, sizes, needed)
+    generator = np.random.default_rng([seed, 1])
+    chosen = [
+        generator.permutation(np.flatnonzero(members == stratum))[:count]
+        for stratum, count in enumerate(keep)
+    ]
+    return np.sort(np.concatenate(chosen))
+
+
+def apportion(total: int, sizes: np.ndarray, minimum: np.ndarray | int = 0) -> np.ndarray:
+    """Share `total` over strata in proportion to `sizes`, at least `minimum` and at most all each.
+
+    The largest-remainder method (Hare quota), with bounds.
+
+    Arguments:
+        total: number to share out, at most the sum of `sizes` and at least that of `minimum`.
+        sizes: int [strata], how many each stratum has.
+        minimum: int [strata] or one number for all.
+
+    Returns:
+        int64 [strata], adding up to `total`; without bounds in force each is within one of its
+        exact share.
+    """
+    least = np.minimum(minimum, sizes)
+    if not least.sum() <= total <= sizes.sum():
+        raise ValueError(f"{total} cannot be shared out between {least.sum()} and {sizes.sum()}")
+    exact = total * sizes / sizes.sum()
+    shares = np.clip(np.floor(exact).astype(np.int64), least, sizes)
+    while shares.sum() < total:
+        shares[np.argmax(np.where(shares < sizes, exact - shares, -np.inf))] += 1
+    while shares.sum() > total:
+        shares[np.argmax(np.where(shares > least, shares - exact, -np.inf))] -= 1
+    return shares

@@ -1,0 +1,1 @@
+"""After training: the store, serving, agents, the gate, drift."""

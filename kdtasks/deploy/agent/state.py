@@ -1,0 +1,111 @@
+"""What an agent must still know after `kill -9`: a release that works, and what it was trying.
+
+state.json            kept: the release that passed; trying: one that is being loaded
+releases/<identity>/  the kept release's bundle
+spool/                telemetry that is not sent yet (kdtasks/deploy/agent/telemetry.py)
+"""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kdtasks.core.errors import ServingError
+from kdtasks.core.files import PARTIAL, flush_names, write_whole
+from kdtasks.core.locks import locked_if_free
+
+ATTEMPTS = 2  # a version that took the process with it so often is not loaded again
+
+
+class Kept(NamedTuple):
+    """A release that has passed its self-test on this device."""
+
+    folder: Path
+    identity: str
+    number: int
+
+
+class State:
+    """A folder of one agent."""
+
+    def __init__(self, root: Path) -> None:
+        """Name the folder; it is created."""
+        self.root = root
+        self._releases = root / "releases"
+        self._file = root / "state.json"
+        self._releases.mkdir(parents=True, exist_ok=True)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other agents away from this folder.
+
+        Raises:
+            ServingError: another one has it.
+        """
+        with locked_if_free(self.root / "lock") as is_free:
+            if not is_free:
+                raise ServingError(
+                    f"another agent uses {self.root}; stop it, or give another --state"
+                )
+            yield
+
+    def kept(self) -> Kept | None:
+        """Give the release that passed last; null where there is none."""
+        with contextlib.suppress(TypeError, KeyError):
+            found = self._read()["kept"]
+            kept = Kept(self._releases / found["identity"], found["identity"], found["number"])
+            return kept if kept.folder.is_dir() else None
+        return None
+
+    def keep(self, bundle: Path, identity: str, number: int) -> None:
+        """Copy a bundle that has passed, whole, and only then forget the one before."""
+        folder = self._releases / identity
+        if not folder.is_dir():
+            partial = folder.with_name(f".{identity}{PARTIAL}")
+            shutil.rmtree(partial, ignore_errors=True)
+            shutil.copytree(bundle, partial)
+            for path in partial.rglob("*"):
+                if path.is_file():
+                    with path.open("rb") as copied:
+                        os.fsync(copied.fileno())
+            partial.rename(folder)
+            flush_names(self._releases)
+        self._write(kept={"identity": identity, "number": number}, trying=None)
+        for other in self._releases.iterdir():
+            if other != folder:
+                shutil.rmtree(other, ignore_errors=True)
+
+    def begin(self, identity: str) -> bool:
+        """Note that a version is being loaded; false where that has ended the process too often.
+
+        What was kept, and whatever comes while nothing is, may be loaded at any time: there is
+        nothing better.
+        """
+        kept = self.kept()
+        if kept is None or kept.identity == identity:
+            return True
+        trying = self._read().get("trying")
+        is_again = isinstance(trying, dict) and trying.get("identity") == identity
+        attempts = int(trying.get("attempts", 0)) if is_again and isinstance(trying, dict) else 0
+        if attempts >= ATTEMPTS:
+            return False
+        self._write(trying={"identity": identity, "attempts": attempts + 1})
+        return True
+
+    def end(self) -> None:
+        """Note that the process has survived it."""
+        self._write(trying=None)
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            content = json.loads(self._file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    def _write(self, **changes: Any) -> None:
+        content = {**self._read(), **changes}
+        write_whole(self._file, json.dumps(content, indent=2, sort_keys=True).encode())

@@ -1,0 +1,185 @@
+"""Counts a service's answers and brings the counts to the store, without holding any answer up."""
+
+import contextlib
+import dataclasses
+import logging
+import secrets
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from kdtasks.core.errors import StoreConflictError, StoreError
+from kdtasks.core.files import PARTIAL, write_whole
+from kdtasks.deploy.agent.backoff import Backoff
+from kdtasks.deploy.serve.service import Answer, Release
+from kdtasks.deploy.store.address import telemetry_key
+from kdtasks.deploy.store.objects import Objects
+from kdtasks.edge.telemetry import TelemetryCounter
+
+_log = logging.getLogger(__name__)
+MOST_BATCHES = 1000
+
+
+class Spool:
+    """Batches that wait to be sent, the oldest first; one thread uses it.
+
+    A batch's name is its key in the store, where it is created only if it is not there yet: one
+    whose answer was lost is sent again and counted once.
+
+    Attributes:
+        sent, dropped: batches since the process began.
+    """
+
+    def __init__(self, folder: Path, *, most: int = MOST_BATCHES) -> None:
+        """Name the folder; it is created, and what a killed process left half-written removed."""
+        self._folder = folder
+        self._most = most
+        self.sent = self.dropped = 0
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in folder.glob(f".*{PARTIAL}"):
+            path.unlink(missing_ok=True)
+
+    def waiting(self) -> list[Path]:
+        """Give the batches, the oldest first."""
+        return sorted(self._folder.glob("*.jsonl"))
+
+    def add(self, text: str) -> int:
+        """Write a batch down; gives how many old ones had to be dropped to make room."""
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        waiting = self.waiting()
+        surplus = waiting[: max(0, len(waiting) + 1 - self._most)]
+        for path in surplus:
+            path.unlink(missing_ok=True)
+        self.dropped += len(surplus)
+        write_whole(self._folder / f"{stamp}-{secrets.token_hex(4)}.jsonl", text.encode())
+        return len(surplus)
+
+    def send(self, objects: Objects, *, name: str, device: str) -> int:
+        """Send all batches; gives their number.
+
+        Raises:
+            StoreError: the store does not take one; it and the later ones stay.
+        """
+        waiting = self.waiting()
+        for path in waiting:
+            with contextlib.suppress(StoreConflictError):  # it is there, only the answer was lost
+                objects.create(telemetry_key(name, device, path.name), path.read_bytes())
+            path.unlink(missing_ok=True)
+            self.sent += 1
+        return len(waiting)
+
+
+class Reporter:
+    """The telemetry of one device.
+
+    Attributes:
+        answers: that were counted since the process began.
+        exits: the same by exit, for as many exits as were seen.
+        problem: why the store took nothing the last time; null where it did.
+    """
+
+    def __init__(
+        self, objects: Objects, spool: Spool, *, name: str, device: str, interval: float
+    ) -> None:
+        """Set where to send it.
+
+        Arguments:
+            name: of the model in the store.
+            device: name of this device.
+            interval: seconds between two batches.
+        """
+        self._objects, self._spool = objects, spool
+        self._name, self._device = name, device
+        self._backoff, self._interval = Backoff(interval), interval
+        self._lock = threading.Lock()  # held for a count, or for taking the counts; never longer
+        self._counters: dict[Release, TelemetryCounter] = {}
+        self._news: dict[str, Any] | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="telemetry", daemon=True)
+        self.answers = 0
+        self.exits: list[int] = []
+        self.problem: str | None = None
+
+    def count(self, answer: Answer) -> None:
+        """Count an answer; called from the threads that give them."""
+        with self._lock:
+            if answer.release not in self._counters:
+                self._counters[answer.release] = TelemetryCounter(answer.release.manifest)
+            self._counters[answer.release].add(answer.prediction, answer.milliseconds)
+            self.answers += 1
+            self.exits += [0] * (answer.release.manifest.segments - len(self.exits))
+            self.exits[answer.prediction.exit_index] += 1
+
+    def tell_rejected(self, number: int, reason: str, serving: Release | None) -> None:
+        """Say in the next batch that a version was taken back."""
+        with self._lock:
+            self._news = {"version": number, "reason": reason}
+            if serving and serving not in self._counters:
+                self._counters[serving] = TelemetryCounter(serving.manifest)
+
+    def start(self) -> None:
+        """Begin to send, in a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write down what was counted, and try once more to send it."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self.write()
+        self.send()
+
+    def write(self) -> None:
+        """Write what was counted since the last time to the disk, as a batch."""
+        with self._lock:
+            counters, self._counters = self._counters, {}
+            news = self._news
+            if counters:
+                self._news = None
+        lines = [
+            dataclasses.replace(
+                counter.take(), device=self._device, version=release.number, rejected=news
+            ).to_line()
+            for release, counter in counters.items()
+        ]
+        if not lines:
+            return
+        try:
+            dropped = self._spool.add("".join(lines))
+        except OSError as error:
+            self._spool.dropped += 1
+            _log.warning("a batch of telemetry was dropped, the disk does not take it: %s", error)
+            return
+        if dropped:
+            _log.warning("%d old batches of telemetry were dropped: no room", dropped)
+
+    def send(self) -> bool:
+        """Send all that waits on the disk; gives whether the store took it."""
+        try:
+            self._spool.send(self._objects, name=self._name, device=self._device)
+        except (StoreError, OSError) as error:
+            if self.problem is None:
+                _log.warning("telemetry waits on the disk: %s", error)
+            self.problem = str(error)
+            return False
+        if self.problem is not None:
+            _log.info("telemetry reaches the store again")
+        self.problem = None
+        return True
+
+    def _run(self) -> None:
+        """Write at every interval, which bounds what `kill -9` costs; send when it is worth it."""
+        next_send = 0.0
+        while not self._stopping.wait(self._interval):
+            try:
+                self.write()
+                if time.monotonic() >= next_send:
+                    is_sent = self.send()
+                    pause = 0.0 if is_sent else self._backoff.after_failure()
+                    if is_sent:
+                        self._backoff.after_success()
+                    next_send = time.monotonic() + pause
+            except Exception:  # whatever it is, answers and the next batch go on
+                _log.exception("telemetry failed")

@@ -1,0 +1,178 @@
+"""Notice from telemetry of devices that their pictures are not those that a model was made for."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from kdtasks.core.errors import TelemetryError
+from kdtasks.core.settings import Count, Positive, Section
+from kdtasks.data.prepared import PreparedDataset
+from kdtasks.edge.classifier import Model, answers_of
+from kdtasks.edge.scores import max_probability
+from kdtasks.edge.telemetry import Telemetry, confidence_counts
+
+PSEUDO_COUNT = 0.5  # an empty range would have an infinite index
+CHANCE = 0.001
+
+
+class DriftParams(Section):
+    """When telemetry of devices tells that their pictures have changed."""
+
+    max_index: Positive = Field(
+        default=0.2,
+        description="population stability index beyond which exits or confidences have drifted",
+    )
+    min_answers: Count = Field(
+        default=500, description="answers in the telemetry below which nothing is said"
+    )
+
+
+class Drift(NamedTuple):
+    """What telemetry says.
+
+    Attributes:
+        answers: of the model in question.
+        others: answers in the telemetry that other models gave.
+        exits, confidences: population stability index of each histogram.
+        is_drift: whether one of them is beyond the limit and beyond chance, with answers enough to
+            tell.
+        sentence: the same in words.
+    """
+
+    answers: int
+    others: int
+    exits: float
+    confidences: float
+    is_drift: bool
+    sentence: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as the payload of an event."""
+        return self._asdict()
+
+
+class Histograms(NamedTuple):
+    """Counts of answers: by exit [K], and in ten equal ranges of confidence [10]."""
+
+    exits: tuple[int, ...]
+    confidences: tuple[int, ...]
+
+
+def detect_drift(
+    summaries: Iterable[Telemetry], reference: Histograms, *, sha256: str, limits: DriftParams
+) -> Drift:
+    """Say whether the answers of a model have drifted; too few answers say nothing.
+
+    Arguments:
+        summaries: of any devices and models.
+        reference: of the model in question.
+        sha256: of its `model.tflite`; summaries of other models are left aside.
+
+    Raises:
+        TelemetryError: a summary of this model counts other exits than the model has.
+    """
+    exits = np.zeros(len(reference.exits), np.int64)
+    confidences = np.zeros(len(reference.confidences), np.int64)
+    others = 0
+    for summary in summaries:
+        if summary.sha256 != sha256:
+            others += summary.answers
+            continue
+        if len(summary.exits) != len(exits):
+            raise TelemetryError(
+                f"a summary of {summary.model} from {summary.begun} counts {len(summary.exits)} "
+                f"exits, the model has {len(exits)}; remove the summary"
+            )
+        exits += summary.exits
+        confidences += summary.confidences
+    answers = int(exits.sum())
+    moved = {
+        "exits": population_stability_index(reference.exits, exits),
+        "confidences": population_stability_index(reference.confidences, confidences),
+    }
+    expected = sum(reference.exits)
+    allowed = {
+        name: max(limits.max_index, index_by_chance(len(counts), expected, answers))
+        for name, counts in (("exits", exits), ("confidences", confidences))
+    }
+    beyond = [name for name, index in moved.items() if index > allowed[name]]
+    is_enough = answers >= limits.min_answers
+    indices = ", ".join(f"{name} {index:.3f}" for name, index in moved.items())
+    if not is_enough:
+        sentence = f"{answers} answers are too few to tell; drift.min_answers asks for " + str(
+            limits.min_answers
+        )
+    elif beyond:
+        sentence = f"{' and '.join(beyond)} of {answers} answers have drifted ({indices}; "
+        sentence += f"{limits.max_index:g} is allowed)"
+    else:
+        sentence = f"no drift in {answers} answers ({indices}; {limits.max_index:g} is allowed"
+        by_chance = max(allowed.values())
+        if by_chance > limits.max_index:
+            sentence += f", and with {expected} test pictures chance alone gives up to "
+            sentence += f"{by_chance:.2f}"
+        sentence += ")"
+    if others:
+        sentence += f"; {others} answers of other models were left aside"
+    return Drift(answers, others, **moved, is_drift=is_enough and bool(beyond), sentence=sentence)
+
+
+def reference_histograms(bundle: Path, data: PreparedDataset) -> Histograms:
+    """Run a bundle on the test split, which neither its training nor its thresholds have seen.
+
+    Raises:
+        BundleError: the bundle cannot be run.
+        TelemetryError: the bundle takes other pictures.
+    """
+    model = Model.load(bundle)
+    if model.manifest.input_shape != data.image_shape:
+        raise TelemetryError(
+            f"{bundle} takes pictures of {model.manifest.input_shape}, {data.folder} holds "
+            f"{data.image_shape}; what the model expects is not known here"
+        )
+    answers = answers_of(model, data.images("test"))
+    scores = max_probability(answers.logits, model.manifest.temperatures)
+    confidences = scores[np.arange(len(scores)), answers.exit_index]
+    exits = np.bincount(answers.exit_index, minlength=model.segments.count)
+    return Histograms(tuple(exits.tolist()), tuple(confidence_counts(confidences).tolist()))
+
+
+def population_stability_index(reference: npt.ArrayLike, observed: npt.ArrayLike) -> float:
+    """Give Σ (q − p) ln(q / p) over the shares p and q of two histograms.
+
+    0 where they are alike; by custom up to 0.1 is little, and from 0.25 on much.
+
+    Arguments:
+        reference, observed: counts [ranges], of the same ranges; half a count is added to each.
+
+    Source: Siddiqi 2006, Credit Risk Scorecards, chapter 9.
+    """
+    p = np.asarray(reference, np.float64) + PSEUDO_COUNT
+    q = np.asarray(observed, np.float64) + PSEUDO_COUNT
+    p, q = p / p.sum(), q / q.sum()
+    return float(np.sum((q - p) * np.log(q / p)))
+
+
+def index_by_chance(ranges: int, first: int, second: int) -> float:
+    """Give the index that chance alone exceeds in one case of a thousand, without any drift.
+
+    Without drift the index is (1/n + 1/m) times a chi-squared of ranges − 1 degrees of freedom.
+
+    Arguments:
+        ranges: of the histograms, at least 1.
+        first, second: n and m, the counts in each; 0 gives infinity.
+
+    Source: Yurdakul 2018, Statistical properties of population stability index, Western Michigan
+    University.
+    """
+    from scipy.special import chdtri  # heavy, and only needed here
+
+    if not (first and second):
+        return float("inf")
+    if ranges == 1:
+        return 0.0
+    return float(chdtri(ranges - 1, CHANCE)) * (1 / first + 1 / second)

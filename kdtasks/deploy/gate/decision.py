@@ -1,0 +1,242 @@
+"""Decide whether a new model takes production's place, and say why."""
+
+from typing import Annotated, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from kdtasks.core.settings import Count, Fraction, Positive, Section
+from kdtasks.core.text import kilobytes, milliseconds, percent, points
+from kdtasks.evaluate.evaluator import EvaluateParams
+from kdtasks.evaluate.intervals import Interval, PairedComparison, compare_paired, wilson_interval
+
+Action = Literal["promote", "keep", "nothing"]
+
+# the alias that devices pull, and what is judged by if nobody names another
+PRODUCTION = "production"
+
+# 0.96 − 0.94 is 0.020000000000000018: what equals its limit is within it
+ROUNDING = 1e-9
+
+
+class GateParams(Section):
+    """What a new model must show before it takes production's place; no stage depends on it.
+
+    In doubt production stays. Sizes are those of `model.tflite`; latencies of both models are
+    measured in one run, picture by picture in turn, with the threads and runs of `benchmark`.
+    """
+
+    method: Literal["mcnemar", "bootstrap"] = Field(
+        default="mcnemar",
+        description="`mcnemar`: McNemar's exact test and Tango's score bound; `bootstrap`: a "
+        "percentile bootstrap over test pictures, with `evaluate.bootstrap_samples`",
+    )
+    confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = Field(
+        default=0.95, description="level of every one-sided bound that a limit is held against"
+    )
+    max_accuracy_drop: Fraction = Field(
+        default=0.01,
+        description="test accuracy that the lower bound may lie below production's, as a share; "
+        "0 asks for proof of a gain",
+    )
+    min_accuracy: Fraction | None = Field(
+        default=None,
+        description="test accuracy that the candidate's own lower bound must reach, as a share; "
+        "holds small drops back that would add up over many nights",
+    )
+    min_test_rows: Count = Field(
+        default=200, description="test pictures below which production stays"
+    )
+    max_size_kb: Positive | None = Field(default=None, description="file size in kB (1,000 bytes)")
+    max_size_growth: Annotated[float, Field(ge=0.0)] | None = Field(
+        default=0.1, description="growth over production's size, as a share (0.1 = 10 % more)"
+    )
+    max_latency_ms: Positive | None = Field(
+        default=None, description="median latency of one picture, in milliseconds"
+    )
+    max_latency_growth: Annotated[float, Field(ge=0.0)] | None = Field(
+        default=0.25, description="growth over production's median latency, as a share"
+    )
+
+
+class Contender(NamedTuple):
+    """A model that was measured.
+
+    Attributes:
+        title: what people call it, such as `version 3`.
+        correct: bool [N], whether its answer to each picture of the test split is right.
+        size: of `model.tflite`, in bytes.
+        latency_ms: float [runs], milliseconds of single predictions.
+    """
+
+    title: str
+    correct: NDArray[np.bool_]
+    size: int
+    latency_ms: NDArray[np.float64]
+
+    @property
+    def accuracy(self) -> float:
+        """The share of right answers."""
+        return int(np.count_nonzero(self.correct)) / len(self.correct)
+
+    @property
+    def median_ms(self) -> float:
+        """The median latency."""
+        return float(np.median(self.latency_ms))
+
+
+class Check(NamedTuple):
+    """One limit, whether it holds, and that in a sentence."""
+
+    holds: bool
+    reason: str
+
+
+class Decision(NamedTuple):
+    """What becomes of a candidate.
+
+    Attributes:
+        action: `promote` it, `keep` production, or `nothing` where both are the same.
+        checks: every limit, whether it holds, and that in a sentence.
+        candidate, production: what was measured; null where nothing was.
+        comparison: of the two; null without production.
+        notes: what else whoever reads the decision should know.
+        alias: whose place it is about, `production` as a rule.
+    """
+
+    action: Action
+    checks: tuple[Check, ...]
+    candidate: Contender | None = None
+    production: Contender | None = None
+    comparison: PairedComparison | None = None
+    notes: tuple[str, ...] = ()
+    alias: str = PRODUCTION
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """A sentence for every limit; if production stays, only for those that do not hold."""
+        return tuple(
+            check.reason for check in self.checks if self.action != "keep" or not check.holds
+        )
+
+
+def decide(
+    candidate: Contender,
+    production: Contender | None,
+    *,
+    limits: GateParams,
+    statistics: EvaluateParams,
+    alias: str = PRODUCTION,
+) -> Decision:
+    """Promote a candidate if every limit holds; without production only absolute ones count.
+
+    Arguments:
+        candidate, production: both measured on the same pictures, in the same order.
+        limits: the limits, method and level.
+        statistics: samples and seed of a bootstrap.
+        alias: whose place it is about.
+
+    Raises:
+        EvaluationError: the two have not answered equally many pictures.
+    """
+    checks = _absolute_checks(candidate, limits)
+    comparison = None
+    if production is not None:
+        comparison = compare_paired(
+            candidate.correct,
+            production.correct,
+            method=limits.method,
+            confidence=limits.confidence,
+            samples=statistics.bootstrap_samples,
+            seed=statistics.seed,
+        )
+        checks = [
+            *_accuracy_checks(comparison, limits),
+            *_growth_checks(candidate, production, limits),
+            *checks,
+        ]
+    else:
+        first = f"there is no model in {alias} yet, so only absolute limits count"
+        checks = [Check(True, first), *checks]
+    action: Action = "promote" if all(check.holds for check in checks) else "keep"
+    return Decision(action, tuple(checks), candidate, production, comparison, alias=alias)
+
+
+def accuracy_interval(contender: Contender, confidence: float) -> Interval:
+    """Wilson's interval of a model's accuracy, each end a one-sided bound of level `confidence`."""
+    right = int(np.count_nonzero(contender.correct))
+    return wilson_interval(right, len(contender.correct), 2 * confidence - 1)
+
+
+def _accuracy_checks(comparison: PairedComparison, limits: GateParams) -> list[Check]:
+    sure = percent(limits.confidence, 0)
+    allowed = points(limits.max_accuracy_drop, signed=False)
+    rows = comparison.rows
+    accuracy = Check(
+        comparison.lower >= -limits.max_accuracy_drop - ROUNDING,
+        f"accuracy differs by {points(comparison.difference)} on the same {rows} test "
+        f"pictures; with {sure} confidence by no less than {points(comparison.lower, 2)}, and "
+        f"a drop of {allowed} is allowed",
+    )
+    enough = rows >= limits.min_test_rows
+    verdict = "enough" if enough else "too few to tell"
+    asked = f"gate.min_test_rows asks for {limits.min_test_rows}"
+    return [accuracy, Check(enough, f"{rows} test pictures are {verdict}; {asked}")]
+
+
+def _growth_checks(candidate: Contender, production: Contender, limits: GateParams) -> list[Check]:
+    return [
+        _within_growth(
+            "the file's size",
+            candidate.size / production.size - 1,
+            limits.max_size_growth,
+            f"{kilobytes(candidate.size)} after {kilobytes(production.size)}",
+        ),
+        _within_growth(
+            "the median latency",
+            candidate.median_ms / production.median_ms - 1,
+            limits.max_latency_growth,
+            f"{milliseconds(candidate.median_ms)} after {milliseconds(production.median_ms)}",
+        ),
+    ]
+
+
+def _within_growth(what: str, growth: float, limit: float | None, figures: str) -> Check:
+    verb = "grows" if growth > 0 else "shrinks"
+    moved = f"{verb} by {percent(abs(growth))}" if abs(growth) >= 0.0005 else "stays"
+    change = f"{what} {moved} ({figures})"
+    if limit is None:
+        return Check(True, f"{change}; no growth is too much")
+    return Check(growth <= limit + ROUNDING, f"{change}; growth by {percent(limit)} is allowed")
+
+
+def _absolute_checks(candidate: Contender, limits: GateParams) -> list[Check]:
+    checks = []
+    if limits.min_accuracy is not None:
+        low = accuracy_interval(candidate, limits.confidence)[0]
+        checks.append(
+            Check(
+                low >= limits.min_accuracy - ROUNDING,
+                f"accuracy is {percent(candidate.accuracy)}, with "
+                f"{percent(limits.confidence, 0)} confidence no less than {percent(low)}; "
+                f"{percent(limits.min_accuracy)} is the least allowed",
+            )
+        )
+    if limits.max_size_kb is not None:
+        most = limits.max_size_kb * 1000
+        checks.append(
+            Check(
+                candidate.size <= most,
+                f"the file has {kilobytes(candidate.size)}; {kilobytes(most)} are allowed",
+            )
+        )
+    if limits.max_latency_ms is not None:
+        checks.append(
+            Check(
+                candidate.median_ms <= limits.max_latency_ms,
+                f"the median latency is {milliseconds(candidate.median_ms)}; "
+                f"{milliseconds(limits.max_latency_ms)} are allowed",
+            )
+        )
+    return checks

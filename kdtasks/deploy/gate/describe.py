@@ -1,0 +1,80 @@
+"""Write a decision down: for a terminal, and as Markdown with a table of both models."""
+
+from kdtasks.core.text import (
+    kilobytes,
+    milliseconds,
+    percent,
+    percent_range,
+    plain,
+    points,
+    points_range,
+)
+from kdtasks.deploy.gate.decision import Contender, Decision, accuracy_interval
+
+HEADLINES = {
+    "promote": "The new model takes {alias}'s place",
+    "keep": "{Alias} stays",
+    "nothing": "Nothing to do",
+}
+
+
+def decision_lines(decision: Decision) -> list[str]:
+    """A line for the decision, then one for every limit and note, with plain spaces alone."""
+    said = [f"{'holds' if check.holds else 'BROKEN'}: {check.reason}" for check in decision.checks]
+    notes = [f"note: {note}" for note in decision.notes]
+    lines = [_headline(decision).lower(), *(f"  {line}" for line in (*said, *notes))]
+    return [plain(line) for line in lines]
+
+
+def decision_message(decision: Decision) -> str:
+    """What speaks for the decision, in one line with plain spaces alone."""
+    return plain("; ".join(decision.reasons))
+
+
+def decision_markdown(decision: Decision, *, confidence: float) -> str:
+    """The decision, both models beside each other, and the reasons.
+
+    Arguments:
+        confidence: level of the one-sided bounds; the intervals shown have them as ends.
+    """
+    parts = [f"## {_headline(decision)}"]
+    if decision.candidate:
+        parts.append(_table(decision.candidate, decision, confidence))
+    if comparison := decision.comparison:
+        parts.append(
+            f"New less production, on the same {comparison.rows} test pictures: "
+            f"**{points(comparison.difference)}**, "
+            f"{percent(2 * confidence - 1, 0)} interval "
+            f"{points_range((comparison.lower, comparison.upper))}. {comparison.gained} pictures "
+            f"only the new model gets right, {comparison.lost} only {decision.alias}; McNemar's "
+            f"exact test gives p = {comparison.p_value:.3g}."
+        )
+    said = [
+        f"{'holds' if check.holds else '**broken**'}: {check.reason}" for check in decision.checks
+    ]
+    parts.append("\n".join(f"- {words}" for words in (*said, *decision.notes)))
+    return "\n\n".join(parts)
+
+
+def _headline(decision: Decision) -> str:
+    alias = decision.alias
+    return HEADLINES[decision.action].format(alias=alias, Alias=alias.capitalize())
+
+
+def _table(candidate: Contender, decision: Decision, confidence: float) -> str:
+    production = [(decision.alias, decision.production)] if decision.production else []
+    columns = [("new", candidate), *production]
+    rows = [
+        ("", *(f"{role}: {one.title}" for role, one in columns)),
+        ("---", *("---" for _ in columns)),
+        (
+            "test accuracy",
+            *(
+                f"{percent(one.accuracy)} ({percent_range(accuracy_interval(one, confidence))})"
+                for _, one in columns
+            ),
+        ),
+        ("file", *(kilobytes(one.size) for _, one in columns)),
+        ("median latency", *(milliseconds(one.median_ms) for _, one in columns)),
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -1,0 +1,206 @@
+"""The paths of the server: /predict, /health, /metrics, and a page to try it on."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from email.message import Message
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from kdtasks.deploy.serve.prometheus import MEDIA_TYPE, Measures
+from kdtasks.deploy.serve.service import Refusal, Service
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+
+MOST_OPEN = 256  # requests at work or waiting; more are told to come again
+MOST_HELD = 256_000_000  # bytes of their bodies
+_GONE = 499  # what is counted for a client that did not wait; nobody receives it
+
+_PAGE_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "img-src blob:; connect-src 'self'"
+)
+
+_log = logging.getLogger(__name__)
+PATIENCE = 30.0  # seconds for a body to arrive
+_LINGER = 1.0  # seconds for a client that has begun to send to finish, so that it hears the answer
+
+
+def make_application(
+    service: Service,
+    *,
+    most_bytes: int,
+    most_open: int = MOST_OPEN,
+    most_held: int = MOST_HELD,
+    measures: Measures | None = None,
+    notes: Callable[[], dict[str, Any]] = dict,
+) -> Starlette:
+    """Make the application.
+
+    Arguments:
+        most_bytes: that a body may have.
+        most_open, most_held: requests for an answer that are held at once, and bytes of their
+            bodies; what is beyond is told to come again.
+        notes: what `/health` says besides.
+    """
+    counts = measures or Measures(service)
+    open_requests = held = 0  # changed in the event loop's thread only
+
+    async def predict(request: Request) -> Response:
+        nonlocal open_requests, held
+        began, own, headers = time.perf_counter(), 0, {}
+
+        def admit(size: int) -> None:
+            nonlocal held, own
+            held, own = held + size, own + size
+            if held > most_held:
+                raise Refusal(503, f"{most_held:,} bytes are held already; try again later")
+
+        open_requests += 1
+        try:
+            if open_requests > most_open:
+                raise Refusal(503, f"{most_open} requests are open already; try again later")
+            data = await read_picture_bytes(request, most_bytes, admit)
+            answer = await asyncio.wrap_future(service.submit(data))
+            status, content = 200, answer.to_json()
+        except Refusal as refusal:
+            status, content = refusal.status, {"error": str(refusal)}
+            if status == 503:
+                headers["retry-after"] = "1"
+            if status in (408, 413, 503):  # the rest of the body is not read
+                headers["connection"] = "close"
+        except ClientDisconnect:
+            status, content = _GONE, {"error": "the client has gone"}
+        except Exception:  # a bug: the client gets no traceback, the log does
+            _log.exception("a request failed")
+            status, content = 500, {"error": "the server failed; its log says how"}
+        finally:
+            open_requests -= 1
+            held -= own
+        counts.count_request(status, time.perf_counter() - began)
+        return JSONResponse(content, status, headers)
+
+    async def health(request: Request) -> Response:
+        release = service.release
+        content: dict[str, Any] = {
+            "status": "ok" if release else "waiting for a model",
+            "model": release.describe() if release else None,
+            "exits": release.manifest.segments if release else None,
+            "most_bytes": most_bytes,
+            **notes(),
+        }
+        return JSONResponse(content, 200 if release else 503)
+
+    async def metrics(request: Request) -> Response:
+        return Response(counts.render(open_requests), headers={"content-type": MEDIA_TYPE})
+
+    async def page(request: Request) -> Response:
+        text = files("kdtasks.deploy.serve").joinpath("page.html").read_text(encoding="utf-8")
+        return HTMLResponse(text, headers={"content-security-policy": _PAGE_POLICY})
+
+    return Starlette(
+        routes=[
+            Route("/predict", predict, methods=["POST"]),
+            Route("/health", health),
+            Route("/metrics", metrics),
+            Route("/", page),
+        ],
+        exception_handlers={HTTPException: _explain},
+    )
+
+
+async def _explain(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    message = f"{error.detail}: {request.method} {request.url.path}; there are POST /predict, "
+    message += "GET /health, GET /metrics and GET /"
+    return JSONResponse({"error": message}, error.status_code, error.headers)
+
+
+async def read_picture_bytes(
+    request: "Request", most_bytes: int, admit: Callable[[int], None]
+) -> bytes:
+    """Give the body, or the first file of a multipart form.
+
+    Arguments:
+        most_bytes: that the body may have.
+        admit: called with the size of every piece that arrives; raises Refusal where there is no
+            room for it.
+
+    Raises:
+        Refusal: 400 the form holds no file, 408 the body does not arrive, 413 it is too large;
+            then not all of it is read.
+        ClientDisconnect: the client has gone.
+    """
+    try:
+        async with asyncio.timeout(PATIENCE):
+            body = await _read(request, most_bytes, admit)
+    except TimeoutError:
+        raise Refusal(
+            408, f"the body did not arrive within {PATIENCE:.0f} seconds; send it again"
+        ) from None
+    kind = request.headers.get("content-type", "")
+    return first_file(body, kind) if kind.lower().startswith("multipart/") else body
+
+
+async def _read(request: "Request", most_bytes: int, admit: Callable[[int], None]) -> bytes:
+    told = request.headers.get("content-length", "")
+    is_too_large = told.isdigit() and int(told) > most_bytes
+    body = bytearray()
+    if not is_too_large:
+        async for chunk in request.stream():
+            admit(len(chunk))
+            body += chunk
+            if len(body) > most_bytes:
+                is_too_large = True
+                break
+    if is_too_large:
+        if "expect" not in request.headers:  # such a client sends nothing before it is asked to
+            await _linger(request, most_bytes)
+        size = f"{int(told):,}" if told.isdigit() else f"more than {most_bytes:,}"
+        raise Refusal(
+            413,
+            f"the body has {size} bytes, at most {most_bytes:,} are read; send a smaller picture, "
+            "or start the server with a larger --max-mb",
+        )
+    return bytes(body)
+
+
+async def _linger(request: "Request", most_bytes: int) -> None:
+    """Drop what is on its way: a connection closed on unread bytes is reset before the answer."""
+    dropped = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER):
+            async for chunk in request.stream():
+                dropped += len(chunk)
+                if dropped > most_bytes:
+                    return
+
+
+def first_file(body: bytes, content_type: str) -> bytes:
+    """Give the content of the first file in a multipart form (RFC 7578).
+
+    Raises:
+        Refusal: 400, there is none.
+    """
+    header = Message()
+    header["content-type"] = content_type
+    boundary = header.get_boundary()
+    if not boundary:
+        raise Refusal(400, "the form's Content-Type names no boundary; send it as clients do")
+    # the first part stands after a preamble, the last one before `--` and an epilogue
+    for part in (b"\r\n" + body).split(b"\r\n--" + boundary.encode("latin-1", "replace"))[1:]:
+        head, found, content = part.partition(b"\r\n\r\n")
+        disposition = head.lower()
+        if found and b"content-disposition" in disposition and b"filename" in disposition:
+            return content
+    raise Refusal(400, "the form holds no file; add the picture as a file, under any name")

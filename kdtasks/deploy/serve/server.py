@@ -1,0 +1,73 @@
+"""Run an application on a socket until it is told to stop, and let it finish what it has begun."""
+
+import signal
+import socket
+import threading
+import time
+
+import uvicorn
+from starlette.applications import Starlette
+
+from kdtasks.core.errors import ServingError
+
+GRACE = 30  # seconds that requests may still take once the server is to stop
+_BACKLOG = 1024
+
+
+class Server:
+    """An application and its socket, which is bound at once.
+
+    Attributes:
+        port: that it listens on, also where 0 was asked for.
+    """
+
+    def __init__(self, application: Starlette, *, host: str, port: int) -> None:
+        """Bind the socket.
+
+        Raises:
+            ServingError: the address cannot be had.
+        """
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            self._socket = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        except (OSError, OverflowError) as error:
+            raise ServingError(
+                f"port {port} of {host} cannot be had ({error}); give another --port or --host"
+            ) from None
+        self.port: int = self._socket.getsockname()[1]
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                application,
+                http="h11",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=GRACE,
+            )
+        )
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def run(self) -> None:
+        """Serve in this thread, the main one, until SIGTERM or SIGINT; open requests finish."""
+        # uvicorn raises the signal again when it has finished: then it has been obeyed already
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        self._serve()
+
+    def start(self) -> None:
+        """Serve in a thread of its own."""
+        self._thread.start()
+        while not self._server.started and self._thread.is_alive():
+            time.sleep(0.005)
+
+    def stop(self) -> None:
+        """Take no more connections, finish open requests, end."""
+        self._server.should_exit = True
+        if self._thread.is_alive():
+            self._thread.join()
+        self._socket.close()
+
+    def _serve(self) -> None:
+        self._server.run(sockets=[self._socket])

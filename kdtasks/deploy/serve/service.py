@@ -1,0 +1,217 @@
+"""Answers pictures in threads, and changes the model between two of them."""
+
+import contextlib
+import io
+import queue
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from kdtasks.core.errors import DatasetError
+from kdtasks.edge.classifier import Model, Prediction
+from kdtasks.edge.images import FORMATS, fit_picture, to_eight_bits
+from kdtasks.edge.manifest import Manifest
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+TOP = 5  # classes that an answer names
+MOST_PIXELS = 50_000_000
+
+
+class Release:
+    """One version of a model, with an interpreter for every thread.
+
+    Attributes:
+        manifest: of the bundle.
+        number: of the version in a store; null for a bundle that comes from elsewhere.
+    """
+
+    def __init__(self, models: list[Model], number: int | None) -> None:
+        """Arguments: `models` are the same bundle, once for every thread."""
+        self.manifest: Manifest = models[0].manifest
+        self.number = number
+        self._idle: queue.SimpleQueue[Model] = queue.SimpleQueue()
+        for model in models:
+            self._idle.put(model)
+
+    @contextlib.contextmanager
+    def borrow(self) -> Iterator[Model]:
+        """Lend a model to one thread."""
+        model = self._idle.get()
+        try:
+            yield model
+        finally:
+            self._idle.put(model)
+
+    def describe(self) -> dict[str, Any]:
+        """Say which model it is, as answers and `/health` do."""
+        return {
+            "name": self.manifest.name,
+            "variant": self.manifest.variant,
+            "version": self.number,
+            "sha256": self.manifest.sha256,
+        }
+
+
+class Answer(NamedTuple):
+    """What came of one picture; the milliseconds are LiteRT's, without decoding."""
+
+    prediction: Prediction
+    milliseconds: float
+    release: Release
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the content of the response; exits count from 1."""
+        found, manifest = self.prediction, self.release.manifest
+        best = np.argsort(-found.probabilities, kind="stable")[:TOP]
+        return {
+            "label": found.label,
+            "confidence": found.confidence,
+            "probabilities": [
+                {"label": manifest.class_names[k], "probability": float(found.probabilities[k])}
+                for k in best
+            ],
+            "exit": found.exit_index + 1,
+            "exits": manifest.segments,
+            "milliseconds": self.milliseconds,
+            "model": self.release.describe(),
+        }
+
+
+Observer = Callable[[Answer], None]
+
+
+class Service:
+    """A model behind threads; its release can be changed at any time, and no picture is lost.
+
+    Attributes:
+        release: what answers from now on; null before there is one.
+        observers: called with every answer, in the thread that gave it; they must be quick.
+    """
+
+    def __init__(self, release: Release | None, *, threads: int) -> None:
+        """Start with a release that was loaded for as many threads, or without one."""
+        self.release = release
+        self.observers: list[Observer] = []
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="predict")
+
+    def submit(self, data: bytes) -> Future[Answer]:
+        """Have the bytes of a picture answered.
+
+        The future raises Refusal for what cannot be decoded, and where there is no release yet.
+        """
+        return self._threads.submit(self._answer, data)
+
+    def close(self) -> None:
+        """Finish what was submitted, and take no more."""
+        self._threads.shutdown(wait=True)
+
+    def _answer(self, data: bytes) -> Answer:
+        release = self.release  # the one that also finishes this picture
+        if release is None:
+            raise Refusal(503, "there is no model yet; try again later")
+        pixels = decode_picture(data, release.manifest.input_shape)
+        with release.borrow() as model:
+            began = time.perf_counter_ns()
+            prediction = model.predict(pixels)
+            milliseconds = (time.perf_counter_ns() - began) / 1e6
+        answer = Answer(prediction, milliseconds, release)
+        for observe in self.observers:
+            observe(answer)
+        return answer
+
+
+def load_release(bundle: Path, *, threads: int, number: int | None = None) -> Release:
+    """Load a bundle, run its self-test if it has one, and warm every interpreter up.
+
+    Arguments:
+        bundle: folder, `.kdz` or `.tflite`.
+        threads: interpreters, each with one thread of LiteRT.
+
+    Raises:
+        BundleError: it is damaged, or does not answer as it did where it was made.
+    """
+    models = [Model(bundle) for _ in range(threads)]
+    if models[0].manifest.self_test is not None:
+        models[0].self_test()
+    for model in models:
+        # LiteRT sets a segment up when it first runs
+        model.segments.logits(np.zeros(model.segments.input_shape, np.uint8))
+    return Release(models, number)
+
+
+def decode_picture(
+    data: bytes, shape: tuple[int, ...], *, most_pixels: int = MOST_PIXELS
+) -> npt.NDArray[np.uint8]:
+    """Decode a picture and fit it to a model: uint8 of `shape` [height, width, channels].
+
+    Its size is read from its header, before any pixel is decoded. Safe in several threads at once.
+
+    Raises:
+        Refusal: 400 there is nothing, 413 more than `most_pixels`, 415 it is no picture of a kind
+            that is read, 422 it is one and damaged.
+    """
+    if not data:
+        raise Refusal(400, "the body is empty; send a picture's bytes, or a form with a file")
+    height, width, channels = shape
+    try:
+        eight_bits = to_eight_bits(_decode(data, most_pixels))
+    except DatasetError as error:
+        raise Refusal(415, str(error)) from None
+    pixels = np.asarray(eight_bits)
+    pixels = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
+    return fit_picture(pixels, image_size=(height, width), channels=channels)
+
+
+def _decode(data: bytes, most_pixels: int) -> "Image":
+    import PIL.Image
+    import PIL.ImageOps
+
+    bombs = (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning)
+    too_many = Refusal(413, f"the picture has more than {most_pixels:,} pixels; make it smaller")
+    try:
+        file = PIL.Image.open(io.BytesIO(data), formats=FORMATS)
+    except PIL.UnidentifiedImageError:
+        known = ", ".join(FORMATS)
+        raise Refusal(415, f"the {len(data):,} bytes are no picture; send one of {known}") from None
+    except bombs:
+        raise too_many from None
+    except Exception as error:  # on damaged files Pillow's plugins raise nearly anything
+        raise _damaged(error) from None
+    with file:
+        if file.width * file.height > most_pixels:
+            raise too_many
+        try:
+            file.load()
+            upright = PIL.ImageOps.exif_transpose(file)
+        except bombs:
+            raise too_many from None
+        except Exception as error:
+            raise _damaged(error) from None
+        upright.format = file.format
+        return upright
+
+
+class Refusal(Exception):  # noqa: N818  (the client's mistake, or too much at once: no bug)
+    """A request that gets no answer.
+
+    Attributes:
+        status: of HTTP.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        """Say why, in one line for the client."""
+        super().__init__(message)
+        self.status = status
+
+
+def _damaged(error: Exception) -> Refusal:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return Refusal(422, f"the picture is damaged or cut short ({reason}); send it again")

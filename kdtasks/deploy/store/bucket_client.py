@@ -1,0 +1,274 @@
+"""boto3's S3 client with the user's own settings: endpoint, credentials, region, attempts."""
+
+import contextlib
+import hashlib
+import re
+import secrets
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, NamedTuple
+
+import botocore.session
+from boto3.session import Session
+from botocore import exceptions
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+from urllib3.exceptions import HTTPError
+
+from kdtasks.core.errors import (
+    StoreConflictError,
+    StoreError,
+    StoreMissingError,
+    StoreUnreachableError,
+)
+from kdtasks.deploy.store.address import PROBES
+from kdtasks.deploy.store.objects import Record, in_background
+
+ATTEMPTS = 5  # unless AWS_MAX_ATTEMPTS or the profile says otherwise
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 30.0  # without a byte
+
+_CREDENTIALS = (
+    "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE to a profile that works"
+)
+
+_SETTINGS = "AWS_ENDPOINT_URL, AWS_DEFAULT_REGION and the profile in ~/.aws/config"
+
+# Each: what the server calls it, and what to say. HEAD answers carry a number in place of a name.
+_CLIENT_ERRORS = {
+    "NoSuchBucket": "there is no bucket {bucket} at {endpoint}; create it, or correct the address",
+    "InvalidBucketName": "{bucket} is no name of a bucket; correct the address",
+    "InvalidAccessKeyId": f"{{endpoint}} does not know the access key; {_CREDENTIALS}",
+    "SignatureDoesNotMatch": "{endpoint} says that the secret key does not belong to the access "
+    f"key; {_CREDENTIALS}",
+    "ExpiredToken": "the credentials for {endpoint} have expired; log in again",
+    "InvalidToken": f"{{endpoint}} does not accept the session token; {_CREDENTIALS}",
+    "RequestTimeTooSkewed": "{endpoint} says that this machine's clock is wrong: it shows {time}; "
+    "set the clock",
+    "AccessDenied": "{endpoint} does not let these credentials do {operation} in {bucket}; ask its "
+    "owner, or use other credentials",
+    "QuotaExceeded": "the quota of {bucket} is used up; make room with kdtasks gc or raise it",
+    "AuthorizationHeaderMalformed": "{bucket} is in another region; set AWS_DEFAULT_REGION to it",
+    "PermanentRedirect": "{bucket} is in another region; set AWS_DEFAULT_REGION to it",
+    "NotImplemented": "{endpoint} does not know conditional writes, without which two publishers "
+    "can overwrite each other; use a server that does, such as AWS or Ceph",
+    "BadDigest": "what arrived at {endpoint} is not what was sent; run the same command again",
+}
+
+_SAME = {
+    "403": "AccessDenied",
+    "Forbidden": "AccessDenied",
+    "InvalidClientTokenId": "InvalidAccessKeyId",
+    "RequestExpired": "RequestTimeTooSkewed",
+    "301": "PermanentRedirect",
+    "XMinioStorageFull": "QuotaExceeded",
+    "InsufficientStorage": "QuotaExceeded",
+    "XAmzContentSHA256Mismatch": "BadDigest",
+}
+
+_ADDRESS = re.compile(r'(for|from|to|on)?( the)? ?(endpoint )?(URL)?:? ?"https?://[^"]*"')
+_MISSING = ("NoSuchKey", "404", "NotFound", "NoSuchUpload")
+
+_UNREACHABLE = (
+    exceptions.ConnectionError,
+    exceptions.HTTPClientError,
+    exceptions.IncompleteReadError,
+    exceptions.ConnectionClosedError,
+    HTTPError,
+    ConnectionError,
+    TimeoutError,
+)
+
+_FORMS: tuple[Callable[[str], str], ...] = (lambda tag: f'"{tag}"', lambda tag: tag)
+_NO_TAG = '"00000000000000000000000000000000"'
+
+
+def make_client() -> Any:
+    """Make the client.
+
+    Bodies carry their MD5, which every server checks, or are signed by a hash that is given with
+    them, in place of newer checksums, which many do not know; botocore need not hash them.
+
+    Raises:
+        StoreError: a setting is wrong.
+    """
+    core = botocore.session.get_session()
+    core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_read_date)
+    try:
+        attempts = core.get_config_variable("max_attempts") or ATTEMPTS
+        config = Config(
+            retries={"mode": "standard", "total_max_attempts": int(attempts)},
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            max_pool_connections=32,
+            tcp_keepalive=True,
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            s3={"payload_signing_enabled": False},
+        )
+        client = Session(botocore_session=core).client("s3", config=config)
+    except (BotoCoreError, ValueError) as error:  # ValueError: a malformed endpoint
+        raise wrong_settings(error) from None
+    client.meta.events.register_last("before-call.s3", _send_at_once)
+    return client
+
+
+def _read_date(text: str) -> datetime:
+    """Read a date of a header or of a list; ten times as fast as botocore's own way."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return parsedate_to_datetime(text)
+
+
+def _send_at_once(params: dict[str, Any], **_: Any) -> None:
+    """Do not ask before every body whether it may be sent; that costs a round trip each.
+
+    Credentials and bucket are known to be right by then: small records went first.
+    """
+    params["headers"].pop("Expect", None)
+
+
+@contextlib.contextmanager
+def bucket_errors(bucket: str, endpoint: str, key: str = "") -> Iterator[None]:
+    """Turn every error of boto3 in the block into one line.
+
+    Raises:
+        StoreConflictError: a condition did not hold.
+        StoreMissingError: the bucket is there, the object is not.
+        StoreUnreachableError: no answer, or none that makes sense.
+        StoreError: the server refuses, or the settings are wrong.
+    """
+    try:
+        yield
+    except ClientError as error:
+        raise _explain(error, bucket, endpoint, key) from None
+    except (exceptions.NoCredentialsError, exceptions.CredentialRetrievalError):
+        raise StoreError(f"no credentials for {endpoint} were found; {_CREDENTIALS}") from None
+    except exceptions.PartialCredentialsError as error:
+        raise StoreError(f"{error}; {_CREDENTIALS}") from None
+    except exceptions.SSLError as error:
+        raise StoreError(
+            f"{endpoint} has no certificate that this machine trusts ({_short(error)}); set "
+            "AWS_CA_BUNDLE to the right one"
+        ) from None
+    except _UNREACHABLE as error:
+        raise StoreUnreachableError(
+            f"{endpoint} does not answer ({_short(error)}); look at the network and at "
+            "AWS_ENDPOINT_URL"
+        ) from None
+    except (ResponseParserError, KeyError, ValueError) as error:
+        # an answer that broke off in its head looks whole, and lacks what should follow
+        raise StoreUnreachableError(
+            f"{endpoint} gave an answer without sense ({_short(error)}); look at the network (must "
+            "one log in?) and at AWS_ENDPOINT_URL"
+        ) from None
+    except BotoCoreError as error:
+        raise wrong_settings(error) from None
+
+
+def wrong_settings(error: Exception) -> StoreError:
+    """Say which of the user's own settings may be the reason."""
+    return StoreError(f"{_short(error)}; look at {_SETTINGS}")
+
+
+def _explain(error: ClientError, bucket: str, endpoint: str, key: str) -> StoreError:
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    code = str(error.response.get("Error", {}).get("Code", status))
+    if status in (409, 412) and code in ("PreconditionFailed", "412", "ConditionalRequestConflict"):
+        return StoreConflictError(f"{key} was written by somebody else")
+    if code in _MISSING:
+        return StoreMissingError(f"{key} is not in s3://{bucket}")
+    words = _CLIENT_ERRORS.get(_SAME.get(code, code))
+    if words:
+        operation, time = error.operation_name, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+        return StoreError(
+            words.format(bucket=bucket, endpoint=endpoint, operation=operation, time=time)
+        )
+    message = error.response.get("Error", {}).get("Message") or "no message"
+    told = f"{endpoint} answered {error.operation_name} with {code} ({message})"
+    if status >= 500 or code in ("SlowDown", "RequestTimeout", "Throttling"):
+        return StoreUnreachableError(f"{told}, several times; try again later")
+    return StoreError(told)
+
+
+def _short(error: Exception) -> str:
+    """An error in one line, without the address that the caller names anyway."""
+    text = _ADDRESS.sub("", " ".join(str(error).split())).strip(" .:")
+    return text[:200] or type(error).__name__
+
+
+class Conditions(NamedTuple):
+    """How a server writes."""
+
+    if_match: Callable[[str], str]  # a tag as its If-Match wants it
+    tags_are_md5: bool  # not where a bucket encrypts with keys of its own
+
+
+def new_probe() -> str:
+    """Give a key that nobody else knows."""
+    return f"{PROBES}{secrets.token_hex(16)}"
+
+
+def find_conditions(
+    *,
+    put: Callable[..., str],
+    read: Callable[[str], Record],
+    delete: Callable[[str], None],
+    endpoint: str,
+) -> Conditions:
+    """Try conditional writes; what does not depend on each other is tried side by side.
+
+    Arguments:
+        put: writes bytes under a key on boto3's conditions and gives the tag.
+        read: gives content and tag.
+        delete: removes.
+        endpoint: the server's name for errors.
+
+    Raises:
+        StoreError: it writes over what it was asked not to.
+    """
+
+    def create(key: str) -> str:
+        try:
+            return put(key, b"1", IfNoneMatch="*")
+        except StoreConflictError:  # nobody else knows the key: written, and the answer was lost
+            return read(key).tag
+
+    def is_refused(key: str, **condition: str) -> bool:
+        try:
+            put(key, b"2", **condition)
+        except StoreConflictError:
+            return True
+        return False
+
+    def refuses() -> bool:
+        key = new_probe()
+        create(key)
+        other = in_background(lambda: is_refused(key, IfMatch=_NO_TAG))
+        answers = (is_refused(key, IfNoneMatch="*"), other())
+        delete(key)
+        return all(answers)
+
+    def find_form() -> tuple[Callable[[str], str] | None, bool]:
+        key = new_probe()
+        tag = create(key)
+        tags_are_md5 = tag == hashlib.md5(b"1", usedforsecurity=False).hexdigest()
+        while True:
+            form = next((form for form in _FORMS if not is_refused(key, IfMatch=form(tag))), None)
+            last, tag = tag, tag if form else read(key).tag
+            if form or tag == last:
+                break  # otherwise it had been written, and the answer was lost
+        delete(key)
+        return form, tags_are_md5
+
+    refusing = in_background(refuses)
+    form, tags_are_md5 = find_form()
+    if not refusing() or form is None:
+        raise StoreError(
+            f"{endpoint} does not heed conditional writes, so that two publishers could overwrite "
+            "each other; use a server that does, such as AWS or Ceph"
+        )
+    return Conditions(form, tags_are_md5)

@@ -1,0 +1,102 @@
+"""Publish a bundle, once it is sure that a device can load it."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from kdtasks.core.errors import BundleError
+from kdtasks.deploy.store.objects import Objects, Source
+from kdtasks.deploy.store.publish import Published, publish_files
+from kdtasks.deploy.store.signing import SigningKey
+from kdtasks.deploy.store.transfer import Transfers
+from kdtasks.edge.bundle_files import MODEL, open_contents
+from kdtasks.edge.manifest import Manifest
+
+
+def publish_bundle(
+    objects: Objects,
+    folder: Path,
+    manifest: Manifest,
+    sources: Mapping[str, Source],
+    *,
+    name: str,
+    provenance: Mapping[str, Any] | None = None,
+    signing_key: SigningKey | None,
+    transfers: Transfers | None = None,
+) -> Published:
+    """Publish a bundle as the next version of a model.
+
+    Arguments:
+        manifest: of the bundle in `folder`.
+        sources: its files, hashed, but for what `model_claim` claims.
+        name: of the model.
+        provenance: what is known of its origin, as in `Manifest`.
+        signing_key: signs the version's manifest.
+
+    Raises:
+        BundleError: the model is missing, or is another one than the manifest's.
+        StoreError: as `publish`.
+    """
+    check_bundle(folder, manifest, sources)
+    return publish_files(
+        objects,
+        sources,
+        name=name,
+        about={
+            "variant": manifest.variant,
+            "task": manifest.task,
+            "dataset_sha256": manifest.dataset_sha256,
+            **_revision(provenance or {}),
+        },
+        signing_key=signing_key,
+        transfers=transfers,
+    )
+
+
+def _revision(provenance: Mapping[str, Any]) -> dict[str, str]:
+    revision = provenance.get("git_revision")
+    if not revision:
+        return {}
+    return {"git_revision": revision + (" with changes" if provenance.get("git_changed") else "")}
+
+
+def check_bundle(folder: Path, manifest: Manifest, sources: Mapping[str, Source]) -> None:
+    """Compare a bundle's model with its manifest.
+
+    Arguments:
+        manifest: of the bundle in `folder`.
+        sources: its files, hashed.
+
+    Raises:
+        BundleError: the model is missing, or is another one.
+    """
+    path = folder / MODEL
+    if path.name not in sources:
+        raise BundleError(f"{path} is not there; export the bundle again")
+    found = sources[path.name].sha256
+    if found != manifest.sha256:
+        raise BundleError(
+            f"{path} has the SHA-256 {found}, manifest.json says {manifest.sha256}; export the "
+            "bundle again"
+        )
+
+
+@contextlib.contextmanager
+def as_folder(bundle: Path) -> Iterator[Path]:
+    """Yield a bundle's folder: its own, or for the while one with the files of a `.kdz`.
+
+    A bare `.tflite` gets the manifest that it has inside as a file.
+
+    Raises:
+        BundleError: it is neither, or damaged.
+    """
+    if not bundle.is_file():
+        yield bundle  # whoever reads it says what is missing
+        return
+    with tempfile.TemporaryDirectory(prefix="kdtasks-bundle-") as folder:
+        with open_contents(bundle) as contents:
+            for name in contents.names:
+                (Path(folder) / name).write_bytes(contents.read(name))
+        yield Path(folder)

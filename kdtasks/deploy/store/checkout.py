@@ -1,0 +1,119 @@
+"""Put a pulled version into a folder of the user's, all of it at once."""
+
+import ctypes
+import os
+import shutil
+from pathlib import Path
+
+from kdtasks.core.errors import IntegrityError, StoreError
+from kdtasks.core.files import disk_errors, flush_names
+from kdtasks.deploy.store.address import RECEIPT
+from kdtasks.deploy.store.cache import files_in, holds
+from kdtasks.deploy.store.signing import unseal
+from kdtasks.deploy.store.version import KIND, FoundVersion, Version
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+
+
+def place(bundle: Path, found: FoundVersion, target: Path) -> bool:
+    """Make `target` a folder with a version's files and its manifest, `.kdtasks-version.json`.
+
+    It is there whole, old or new, at any moment; where the file system cannot exchange two folders
+    it is away for the time between two renamings, and comes back with the next pull.
+
+    Arguments:
+        bundle: folder with the version's files.
+        target: is replaced if a pull has written it, or if it is empty.
+
+    Returns: whether anything had to be changed.
+
+    Raises:
+        StoreError: it holds something that no pull put there, or cannot be written.
+    """
+    partial = target.with_name(f".{target.name}.partial")
+    aside = target.with_name(f".{target.name}.old")
+    with disk_errors("writing the bundle", target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if aside.exists() and not target.exists():
+            aside.rename(target)  # a pull was killed between two renamings
+        for leftover in (partial, aside):
+            shutil.rmtree(leftover, ignore_errors=True)
+        if _is_placed(target, found):
+            return False
+        _check_replaceable(target)
+        try:
+            _copy(bundle, found.version, partial)
+            _write(partial / RECEIPT, found.manifest)
+            for folder in {path.parent for path in partial.rglob("*")}:
+                flush_names(folder)
+            _swap(partial, target, aside)
+            flush_names(target.parent)
+        finally:
+            for leftover in (partial, aside):
+                shutil.rmtree(leftover, ignore_errors=True)
+    return True
+
+
+def _is_placed(target: Path, found: FoundVersion) -> bool:
+    try:
+        is_same = (target / RECEIPT).read_bytes() == found.manifest
+    except OSError:
+        return False
+    return is_same and holds(target, found.version, besides=frozenset({RECEIPT}))
+
+
+def _check_replaceable(target: Path) -> None:
+    if target.exists() and not target.is_dir():
+        raise StoreError(f"{target} is a file; give a folder")
+    present = files_in(target)
+    if not present:
+        return
+    known = {RECEIPT}
+    try:
+        record = unseal((target / RECEIPT).read_bytes(), key=RECEIPT, kind=KIND, trusted=())
+        known |= {str(file["path"]) for file in record["files"]}
+    except (OSError, IntegrityError, KeyError, TypeError):
+        known = set()
+    foreign = sorted(present - known)
+    if foreign:
+        raise StoreError(
+            f"{target} holds {foreign[0]}, which no pull put there; give another folder, or move "
+            "it away"
+        )
+
+
+def _copy(bundle: Path, version: Version, partial: Path) -> None:
+    partial.mkdir()
+    for file in version.files:
+        path = partial / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(bundle / file.path, path)
+        with path.open("rb") as copied:
+            os.fsync(copied.fileno())
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _swap(partial: Path, target: Path, aside: Path) -> None:
+    if not target.exists():
+        partial.rename(target)
+    elif not _exchange(partial, target):
+        target.rename(aside)
+        partial.rename(target)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two folders in one step (Linux); false where that cannot be done."""
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return False
+    paths = (os.fsencode(one), os.fsencode(other))
+    done: int = renameat2(_AT_FDCWD, paths[0], _AT_FDCWD, paths[1], _RENAME_EXCHANGE)
+    return done == 0

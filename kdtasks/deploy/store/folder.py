@@ -1,0 +1,188 @@
+"""A store in a plain folder: nothing to install, and the same files as in a bucket."""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from kdtasks.core.errors import (
+    StoreConflictError,
+    StoreError,
+    StoreMissingError,
+    StoreUnreachableError,
+)
+from kdtasks.core.files import (
+    CHUNK_BYTES,
+    PARTIAL,
+    disk_errors,
+    flush_names,
+    partial_beside,
+    write_whole,
+)
+from kdtasks.core.locks import locked
+from kdtasks.deploy.store.address import BLOBS, FolderAddress
+from kdtasks.deploy.store.objects import Entry, OnBytes, Record, RunParts, Source
+
+_LOCK = ".lock"
+
+
+class FolderObjects:
+    """Objects as files below one folder.
+
+    Files appear by renaming, so they are there whole or not at all. Records are compared and
+    written under one lock of the folder.
+    """
+
+    def __init__(self, address: FolderAddress) -> None:
+        """Name the folder; it is created by the first publisher."""
+        self.root = address.folder
+
+    @property
+    def identity(self) -> str:
+        """The folder."""
+        return self.root.as_uri()
+
+    def read(self, key: str) -> Record:
+        """Give a record."""
+        with self._explained("reading", key):
+            data = (self.root / key).read_bytes()
+        return Record(data, _tag(data))
+
+    def create(self, key: str, data: bytes) -> None:
+        """Write a record that is not there yet."""
+        with self._explained("writing", key), locked(self.root / _LOCK):
+            if (self.root / key).exists():
+                raise StoreConflictError(f"{key} is there already")
+            self._write(key, data)
+
+    def replace(self, key: str, data: bytes, tag: str) -> None:
+        """Write over the record that has `tag`."""
+        with self._explained("writing", key), locked(self.root / _LOCK):
+            path = self.root / key
+            if not path.exists() or _tag(path.read_bytes()) != tag:
+                raise StoreConflictError(f"{key} was changed by somebody else")
+            self._write(key, data)
+
+    def upload(self, key: str, source: Source, *, on_bytes: OnBytes, run_parts: RunParts) -> None:
+        """Copy a file; it is hashed again on its way."""
+        with self._explained("writing", key), partial_beside(self.root / key) as partial:
+            found = hashlib.sha256()
+            with source.path.open("rb") as file, partial.open("wb") as copy:
+                while chunk := file.read(CHUNK_BYTES):
+                    found.update(chunk)
+                    copy.write(chunk)
+                    on_bytes(len(chunk))
+                copy.flush()
+                os.fsync(copy.fileno())
+            if found.hexdigest() != source.sha256:
+                source.check_unchanged()
+                source.confirmed()
+                raise StoreError(f"{source.path} was not read as it was before; check its disk")
+            partial.replace(self.root / key)
+
+    def download(self, key: str, start: int, length: int) -> Iterator[bytes]:
+        """Give bytes of a file."""
+        with self._explained("reading", key), (self.root / key).open("rb") as file:
+            file.seek(start)
+            while length > 0 and (chunk := file.read(min(CHUNK_BYTES, length))):
+                length -= len(chunk)
+                yield chunk
+
+    def stat(self, key: str) -> Entry | None:
+        """Describe a file."""
+        try:
+            with self._explained("reading", key):
+                return _entry(key, (self.root / key).stat())
+        except StoreMissingError:
+            return None
+
+    def touch(self, key: str) -> None:
+        """Date a file anew."""
+        with self._explained("writing", key):
+            os.utime(self.root / key)
+
+    def list(self, prefix: str) -> Iterator[Entry]:
+        """Describe all files below a folder of the store; hidden ones are no objects."""
+        self._check_root()
+        with disk_errors(f"listing {prefix}", self.root):
+            for folder, _, names in os.walk(self.root / prefix, onerror=_raise_unless_missing):
+                for name in sorted(name for name in names if not name.startswith(".")):
+                    path = Path(folder) / name
+                    with contextlib.suppress(FileNotFoundError):  # others delete meanwhile
+                        yield _entry(path.relative_to(self.root).as_posix(), path.stat())
+
+    def delete(self, key: str) -> None:
+        """Remove a file."""
+        with self._explained("deleting", key):
+            (self.root / key).unlink(missing_ok=True)
+
+    def now(self) -> datetime:
+        """The date that a file gets when it is written now; a file server has its own clock."""
+        with self._explained("writing", "a probe"), partial_beside(self.root / "probe") as probe:
+            probe.touch()
+            return _entry("probe", probe.stat()).modified
+
+    def begin_writing(self) -> None:
+        """Create the folder, which takes no time."""
+        self.check_conditions()
+
+    def check_conditions(self) -> None:
+        """Create the folder if it is not there; locks make conditions hold."""
+        with disk_errors("creating the store", self.root):
+            if not self.root.parent.is_dir():
+                raise StoreUnreachableError(
+                    f"there is no {self.root.parent} to create the store {self.root.name} in; "
+                    "mount it or create it first"
+                )
+            self.root.mkdir(exist_ok=True)
+
+    def remove_leftovers(self, before: datetime) -> int:
+        """Remove files that killed publishers did not finish."""
+        removed = 0
+        with self._explained("deleting", "leftovers"):
+            for path in self.root.rglob(f".*{PARTIAL}"):
+                with contextlib.suppress(FileNotFoundError):  # its publisher has just finished
+                    if _entry("", path.stat()).modified < before:
+                        path.unlink()
+                        removed += 1
+        return removed
+
+    def _write(self, key: str, data: bytes) -> None:
+        # after a power cut a record must not be there without the blobs that it names
+        if (self.root / BLOBS).is_dir():
+            flush_names(self.root / BLOBS)
+        write_whole(self.root / key, data)
+        flush_names((self.root / key).parent)
+
+    @contextlib.contextmanager
+    def _explained(self, doing: str, key: str) -> Iterator[None]:
+        with disk_errors(f"{doing} {key}", self.root):
+            try:
+                yield
+            except FileNotFoundError as error:
+                if error.filename is not None and self.root not in Path(error.filename).parents:
+                    raise
+                self._check_root()
+                raise StoreMissingError(f"{key} is not in the store {self.root}") from None
+
+    def _check_root(self) -> None:
+        if not self.root.is_dir():
+            raise StoreUnreachableError(
+                f"the store's folder {self.root} is not there; mount it, or correct the address"
+            )
+
+
+def _raise_unless_missing(error: OSError) -> None:
+    """Let no unreadable folder pass for an empty one."""
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+def _entry(key: str, status: os.stat_result) -> Entry:
+    return Entry(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+
+
+def _tag(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,240 @@
+"""Load a bundle that tells the class of every pixel, and use it on pictures of any size."""
+
+import colorsys
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from kdtasks.core.errors import DatasetError
+from kdtasks.edge.manifest import Manifest
+from kdtasks.edge.predictor import OpenBundle, check_bundle
+
+OVERLAP = 0.25
+
+# Steps of hue by the golden ratio: however many there are, no two come close.
+_HUE_STEP = (5**0.5 - 1) / 2
+
+
+"""Share of a tile that the next one repeats, where nothing else is said."""
+
+
+class Tiling:
+    """Tiles along one side of a picture, placed on a grid that starts at its first pixel.
+
+    A side no longer than a tile has one tile, with the side in its middle. Else neighbours overlap
+    by twice a margin, and the first and the last tile stand over the border by a margin or more;
+    a tile's place does not depend on the length of the side. Beyond the border the picture is
+    mirrored (Ronneberger et al., arXiv 1505.04597), for a network knows least at the edge of what
+    it sees.
+
+    Attributes:
+        starts: first pixel of every tile, in pixels of the picture; negative before its border.
+        step: pixels from one start to the next.
+    """
+
+    def __init__(self, length: int, tile: int, overlap: float) -> None:
+        """Place the tiles.
+
+        Args:
+            length: of the side, in pixels, at least 1.
+            tile: of a tile, in pixels.
+            overlap: share of a tile that the next one repeats, 0…0.5; rounded to an even number
+                of pixels.
+        """
+        # At most a quarter: no pixel lies in three tiles.
+        margin = min(round(overlap * tile / 2), tile // 4)
+        self.length, self._tile, self._margin = length, tile, margin
+        self.step = tile - 2 * margin
+        if length <= tile:
+            self.starts = [-((tile - length) // 2)]
+        else:
+            self.starts = [first - margin for first in range(0, length, self.step)]
+        before, after = -self.starts[0], max(0, self.starts[-1] + tile - length)
+        self._before = before
+        self._mirrored = np.pad(np.arange(length), (before, after), mode="reflect")
+
+    def pixels(self, index: int) -> npt.NDArray[np.intp]:
+        """Give the pixels of the picture that tile `index` shows, int [tile]."""
+        first = self.starts[index] + self._before
+        return self._mirrored[first : first + self._tile]
+
+    def inside(self, index: int) -> tuple[int, int]:
+        """Give the range of pixels of tile `index` that lies within the picture."""
+        start = self.starts[index]
+        return max(0, start), min(self.length, start + self._tile)
+
+    def settled(self, index: int) -> tuple[int, int]:
+        """Give the range of pixels that are answered once tile `index` is, and not before."""
+        is_last = index == len(self.starts) - 1
+        return max(0, self.starts[index]), self.length if is_last else self.starts[index + 1]
+
+    def window(self, index: int) -> npt.NDArray[np.float32]:
+        """Give the weights of a tile's pixels, float32 [tile].
+
+        They are 1 but where neighbours overlap, there the halves of a squared sine: the weights of
+        all tiles add up to 1 at every pixel of the picture.
+        """
+        weights = np.ones(self._tile, np.float32)
+        width = 2 * self._margin
+        rising = np.sin(np.pi * (np.arange(width) + 0.5) / (2 * max(1, width))) ** 2
+        if index > 0:
+            weights[:width] = rising
+        if index < len(self.starts) - 1:
+            weights[self._tile - width :] = rising[::-1]
+        return weights
+
+
+class Segmenter(OpenBundle):
+    """A bundle, ready to label pixels; one object serves one thread at a time.
+
+    Attributes:
+        manifest: what the bundle says of itself.
+        segments: its model.
+    """
+
+    def __init__(self, bundle: Path | str, threads: int = 1) -> None:
+        """Open a bundle; its last exit answers.
+
+        Args:
+            bundle: a folder, a `.kdz` file or a bare `.tflite`.
+            threads: threads of the LiteRT interpreter.
+
+        Raises:
+            BundleError: the bundle is incomplete, damaged, contradicts itself, or classifies
+                whole pictures.
+        """
+        super().__init__(bundle, threads)
+        check_bundle(self.segments, self.manifest, task="segmentation")
+
+    def logits(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Run the network on pictures of its own size.
+
+        Args:
+            images: uint8 [N, height, width, channels], raw pixels 0…255.
+
+        Returns:
+            float32 [N, height, width, classes].
+
+        Raises:
+            DatasetError: the pictures' shape or dtype is not the model's.
+        """
+        self._check(images)
+        every = np.empty((len(images), *self.segments.logits_shape), np.float32)
+        for row, image in enumerate(images):
+            every[row] = self._run(image)
+        return every
+
+    def classes(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Name the class of every pixel, uint8 [N, height, width]; arguments as for `logits`."""
+        self._check(images)
+        every = np.empty(images.shape[:3], np.uint8)
+        for row, image in enumerate(images):
+            every[row] = self._run(image).argmax(axis=-1)
+        return every
+
+    def predict(
+        self, picture: npt.NDArray[np.uint8], overlap: float = OVERLAP
+    ) -> npt.NDArray[np.uint8]:
+        """Name the class of every pixel of a picture of any size, tile by tile.
+
+        Where tiles overlap their logits fade into each other; mirrored pixels stand beyond the
+        border. A picture of the model's own size is one tile. No more logits are kept than those
+        of one row of tiles.
+
+        Args:
+            picture: uint8 [height, width, channels], raw pixels 0…255, in memory or mapped.
+            overlap: share of a tile that the next one repeats, 0…0.5. More is slower: tiles
+                grow by 1 / (1 − overlap)².
+
+        Returns:
+            index of the class, uint8 [height, width].
+
+        Raises:
+            DatasetError: the picture has another number of channels or another dtype, no pixels,
+                or the overlap is out of range.
+        """
+        tile_height, tile_width, channels = self.segments.input_shape
+        if (
+            picture.dtype != np.uint8
+            or picture.ndim != 3
+            or picture.shape[2] != channels
+            or not picture.size
+        ):
+            raise DatasetError(
+                f"the picture is {picture.dtype} {list(picture.shape)}, the model takes uint8 "
+                f"[height, width, {channels}] with raw pixels 0…255; convert it"
+            )
+        if not 0 <= overlap <= 0.5:
+            raise DatasetError(f"the overlap is {overlap}; a share of 0…0.5 was expected")
+        height, width = picture.shape[:2]
+        rows = Tiling(height, tile_height, overlap)
+        columns = Tiling(width, tile_width, overlap)
+        classes = np.empty((height, width), np.uint8)
+        for first, blended in self._bands(picture, rows, columns):
+            classes[first : first + len(blended)] = blended.argmax(axis=-1)
+        return classes
+
+    def _bands(
+        self, picture: npt.NDArray[np.uint8], rows: Tiling, columns: Tiling
+    ) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
+        """Yield the blended logits [rows, width, classes] of row after row, and their first row."""
+        tile_height, tile_width, num_classes = self.segments.logits_shape
+        # Pixels and classes in one axis: several times faster than many short rows of classes.
+        band = np.zeros((tile_height, columns.length * num_classes), np.float32)
+        windows = [
+            np.repeat(columns.window(column), num_classes) for column in range(len(columns.starts))
+        ]
+        for row, start in enumerate(rows.starts):
+            strip = picture[rows.pixels(row)]
+            vertical = rows.window(row)[:, None]
+            for column, left in enumerate(columns.starts):
+                logits = self._run(strip.take(columns.pixels(column), axis=1))
+                weighted = logits.reshape(tile_height, tile_width * num_classes) * windows[column]
+                weighted *= vertical
+                first, end = (num_classes * pixel for pixel in columns.inside(column))
+                here = slice(first - num_classes * left, end - num_classes * left)
+                band[:, first:end] += weighted[:, here]
+            first, end = rows.settled(row)
+            settled = band[first - start : end - start]
+            yield first, settled.reshape(len(settled), columns.length, num_classes)
+            # What the next row of tiles shares moves to the top.
+            shared = tile_height - rows.step
+            band[:shared] = band[rows.step :].copy()
+            band[shared:] = 0
+
+    def _run(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        *_, logits = self.segments.steps(image)
+        return logits
+
+    def _check(self, images: npt.NDArray[np.uint8]) -> None:
+        shape = self.segments.input_shape
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != shape:
+            raise DatasetError(
+                f"the pictures are {images.dtype} {list(images.shape)}, the model takes uint8 "
+                f"{['N', *shape]} with raw pixels 0…255; use predict for pictures of another size"
+            )
+
+
+def class_colours(manifest: Manifest) -> npt.NDArray[np.uint8]:
+    """Give RGB colours, uint8 [classes, 3].
+
+    Those of the masks that the model was trained on where these had colours, else fixed ones.
+    """
+    named = (manifest.parameters.get("data") or {}).get("segmentation") or {}
+    texts = [str((named.get("classes") or {}).get(name)) for name in manifest.class_names]
+    if all(re.fullmatch(r"#[0-9A-Fa-f]{6}", text) for text in texts):
+        return np.array([list(bytes.fromhex(text[1:])) for text in texts], np.uint8)
+    return spaced_colours(len(texts))
+
+
+def spaced_colours(count: int) -> npt.NDArray[np.uint8]:
+    """Give `count` colours, uint8 [count, 3]; the first ones do not depend on how many."""
+    colours = [
+        # Every eight are darker, since hues come close to each other once there are many.
+        colorsys.hsv_to_rgb(index * _HUE_STEP % 1.0, 0.75, (0.95, 0.65, 0.4)[index // 8 % 3])
+        for index in range(count)
+    ]
+    return np.rint(255 * np.array(colours).reshape(count, 3)).astype(np.uint8)

@@ -1,0 +1,281 @@
+"""Judge what a classifier's bundle answers on the test split: the whole, and each exit."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kdtasks.data.prepared import PreparedDataset
+from kdtasks.edge.classifier import Answers, Model, answers_of
+from kdtasks.edge.scores import SCORES, softmax
+from kdtasks.evaluate.comparison import Opens, gain_of, over_seeds
+from kdtasks.evaluate.evaluator import (
+    EvaluateParams,
+    EvaluationFiles,
+    write_arrays,
+    write_reliability,
+)
+from kdtasks.evaluate.intervals import bootstrap_interval, wilson_interval
+from kdtasks.evaluate.metrics import (
+    ReliabilityBin,
+    accuracy,
+    exit_breakdown,
+    expected_calibration_error,
+    reliability,
+)
+
+
+def compare_classifiers(
+    dataset: "PreparedDataset",
+    teacher: Opens,
+    students: Mapping[int, Opens],
+    distilled: Mapping[int, Opens],
+    settings: "EvaluateParams",
+) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Ask all models about the test split and compare.
+
+    Arguments:
+        teacher, students, distilled: how to open each model; the students by seed.
+        settings: level of the intervals and the bootstrap over test pictures.
+
+    Returns:
+        the content of `metrics/compare.json`, and no arrays.
+    """
+    images = dataset.images("test")
+
+    def answers(models: Mapping[int, Opens]) -> dict[int, NDArray[np.integer]]:
+        return {seed: opens()(images).argmax(axis=-1) for seed, opens in models.items()}
+
+    content = compare(
+        dataset.labels("test"),
+        teacher()(images).argmax(axis=-1),
+        answers(students),
+        answers(distilled),
+        confidence=settings.confidence,
+        bootstrap_samples=settings.bootstrap_samples,
+        seed=settings.seed,
+    )
+    return content, {}
+
+
+def compare(
+    labels: NDArray[np.integer],
+    teacher_predicted: NDArray[np.integer],
+    student_predicted: Mapping[int, NDArray[np.integer]],
+    distilled_predicted: Mapping[int, NDArray[np.integer]],
+    *,
+    confidence: float,
+    bootstrap_samples: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Build the content of `metrics/compare.json` (docs/files.md).
+
+    Arguments:
+        labels: integer [N], the classes of the test split.
+        teacher_predicted: integer [N].
+        student_predicted, distilled_predicted: seed to integer [N], the last exit's answers.
+        confidence, bootstrap_samples, seed: as in `bootstrap_interval`.
+
+    Raises:
+        EvaluationError: shapes or seeds do not match.
+    """
+    student = {key: accuracy(labels, student_predicted[key]) for key in sorted(student_predicted)}
+    distilled = {
+        key: accuracy(labels, distilled_predicted[key]) for key in sorted(distilled_predicted)
+    }
+    bootstrap = bootstrap_interval(
+        np.stack([distilled_predicted[key] == labels for key in distilled]),
+        np.stack([student_predicted[key] == labels for key in student]),
+        confidence,
+        bootstrap_samples,
+        seed,
+    )
+    teacher_accuracy = accuracy(labels, teacher_predicted)
+    right = int(np.count_nonzero(teacher_predicted == labels))
+    student_summary = over_seeds(student, confidence)
+    return {
+        "rows": len(labels),
+        "teacher": {
+            "accuracy": teacher_accuracy,
+            "interval": list(wilson_interval(right, len(labels), confidence)),
+        },
+        "student": student_summary,
+        "distill": over_seeds(distilled, confidence),
+        "gain": gain_of(distilled, student, bootstrap=bootstrap, confidence=confidence),
+        "teacher_worse_than_student": teacher_accuracy < student_summary["mean"],
+    }
+
+
+def evaluate_classifier(
+    bundle: Path, dataset: PreparedDataset, settings: EvaluateParams, files: EvaluationFiles
+) -> str:
+    """Write the files of `evaluate` for a bundle of classification; give a sentence about it.
+
+    Arguments:
+        bundle: folder of the bundle.
+        settings: level of the intervals.
+        files: where to write.
+
+    Raises:
+        BundleError: the bundle cannot be used.
+    """
+    images, labels = dataset.images("test"), np.asarray(dataset.labels("test"))
+    model = Model.load(bundle)
+    answers, temperatures = answers_of(model, images), model.manifest.temperatures
+    content, bins = evaluate_answers(
+        labels,
+        answers,
+        macs=model.manifest.macs,
+        temperatures=temperatures,
+        confidence=settings.confidence,
+    )
+    files.write_metrics(content)
+    write_reliability(files.reliability, bins)
+    kept = {"predicted": answers.predicted, "exit_index": answers.exit_index}
+    write_arrays(files.predictions, labels=labels, logits=answers.logits, **kept)
+    score = model.manifest.score
+    write_examples(files.examples, images, labels, answers, score=score, temperatures=temperatures)
+    return "accuracy {accuracy:.4f} at cost {cost:.3f}".format(**content)
+
+
+def evaluate_answers(
+    labels: NDArray[np.integer],
+    answers: Answers,
+    *,
+    macs: Sequence[int],
+    temperatures: Sequence[float],
+    confidence: float,
+) -> tuple[dict[str, Any], list[list[ReliabilityBin]]]:
+    """Work out the figures of a bundle with early exits.
+
+    Arguments:
+        labels: integer [N].
+        answers: of the same N pictures and K exits.
+        macs: [K], multiply-accumulates up to and including each exit.
+        temperatures: [K].
+        confidence: level of the intervals.
+
+    Returns:
+        the content of `metrics/evaluate/<variant>.json`, and each exit's reliability.
+
+    Raises:
+        EvaluationError: the exits' figures do not add up to those of the whole.
+    """
+    costs = np.array(macs)[answers.exit_index]
+    cost = float(costs.mean() / macs[-1])
+    probabilities = softmax(answers.logits, np.asarray(temperatures))
+    every_exit = range(len(macs))
+    content = {
+        "rows": len(labels),
+        **_accuracy(answers.predicted == labels, confidence),
+        "full": _accuracy(answers.by_exit[:, -1] == labels, confidence),
+        "cost": cost,
+        "saved": 1.0 - cost,
+        "mean_macs": float(costs.mean()),
+        "exits": exit_breakdown(labels, answers.by_exit, answers.exit_index),
+        "changed": count_changed(labels, answers.by_exit, answers.exit_index)._asdict(),
+        "calibration_error": [
+            expected_calibration_error(probabilities[:, k], labels) for k in every_exit
+        ],
+    }
+    return content, [reliability(probabilities[:, k], labels) for k in every_exit]
+
+
+def write_examples(
+    path: Path,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.integer],
+    answers: Answers,
+    *,
+    score: str,
+    temperatures: Sequence[float],
+) -> None:
+    """Write `plots/examples/<variant>.npz`: the pictures that `pick_examples` picks."""
+    scores = SCORES[score](answers.logits, np.asarray(temperatures))
+    rows, group = pick_examples(answers.by_exit, answers.exit_index, scores)
+    write_arrays(
+        path,
+        images=images[rows],
+        group=group,
+        rows=rows,
+        labels=labels[rows],
+        by_exit=answers.by_exit[rows],
+        exit_index=answers.exit_index[rows],
+    )
+
+
+def _accuracy(right: NDArray[np.bool_], confidence: float) -> dict[str, Any]:
+    correct, total = int(right.sum()), len(right)
+    interval = wilson_interval(correct, total, confidence)
+    return {"accuracy": correct / total, "interval": list(interval)}
+
+
+class Changed(NamedTuple):
+    """Rows that left early with another answer than the last exit's, and who was right.
+
+    Attributes:
+        rows: how many.
+        early_right, last_right: how many of them the early exit, or the last one, has right.
+    """
+
+    rows: int
+    early_right: int
+    last_right: int
+
+
+def changed_rows(
+    by_exit: NDArray[np.integer], exit_index: NDArray[np.integer]
+) -> NDArray[np.int64]:
+    """Give the rows whose answer is not the last exit's.
+
+    Arguments:
+        by_exit: integer [N, K], the answer each exit would give.
+        exit_index: integer [N], where each row left.
+    """
+    answered = by_exit[np.arange(len(by_exit)), exit_index]
+    return np.flatnonzero(answered != by_exit[:, -1])
+
+
+def count_changed(
+    labels: NDArray[np.integer], by_exit: NDArray[np.integer], exit_index: NDArray[np.integer]
+) -> Changed:
+    """Count the changed answers; `labels` are [N], the rest as for `changed_rows`."""
+    rows = changed_rows(by_exit, exit_index)
+    early = by_exit[rows, exit_index[rows]] == labels[rows]
+    last = by_exit[rows, -1] == labels[rows]
+    return Changed(len(rows), int(early.sum()), int(last.sum()))
+
+
+def pick_examples(
+    by_exit: NDArray[np.integer],
+    exit_index: NDArray[np.integer],
+    scores: NDArray[np.floating],
+    *,
+    each: int = 12,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pick at most `each` rows that left at each exit, and as many that changed their answer.
+
+    Where there are more, those are taken that lie evenly in the order of confidence, so that a
+    strip goes from the surest picture to the least sure one.
+
+    Arguments:
+        by_exit: integer [N, K], the answer each exit would give.
+        exit_index: integer [N], where each row left.
+        scores: float [N, K], confidence of each exit.
+
+    Returns:
+        rows [M] and the group of each [M]: k for those that left at exit k, K for those that
+        changed their answer.
+    """
+    exits = by_exit.shape[1]
+    groups = [np.flatnonzero(exit_index == k) for k in range(exits)]
+    groups.append(changed_rows(by_exit, exit_index))
+    picked = []
+    for rows in groups:
+        surest_first = rows[np.argsort(-scores[rows, exit_index[rows]], kind="stable")]
+        places = np.linspace(0, len(rows) - 1, min(each, len(rows))).round().astype(np.int64)
+        picked.append(surest_first[places])
+    group_of = np.repeat(np.arange(exits + 1), [len(rows) for rows in picked])
+    return np.concatenate(picked), group_of

@@ -1,0 +1,122 @@
+"""Compare distilled with scratch students, paired over seeds and over test pictures."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kdtasks.core.errors import EvaluationError
+from kdtasks.evaluate.intervals import NO_SPREAD, Interval, check_confidence, seeds_interval
+
+# Opens a model when it is its turn; from uint8 pictures to logits.
+Opens = Callable[[], Callable[[Any], NDArray[Any]]]
+Verdict = Literal["helps", "hurts", "cannot tell"]
+
+# Beyond this many more seeds the observed difference is as good as none.
+MOST_SEEDS = 1000
+
+
+class PairedDifference(NamedTuple):
+    """What seeds say about first − second."""
+
+    by_seed: dict[int, float]
+    mean: float
+    interval: Interval | None
+    verdict: Verdict
+    seeds_needed: int | None
+
+
+def paired_difference(
+    first_by_seed: Mapping[int, float], second_by_seed: Mapping[int, float], confidence: float
+) -> PairedDifference:
+    """Judge the mean of first − second over seeds by a paired t interval.
+
+    Arguments:
+        first_by_seed, second_by_seed: one accuracy a seed, for the same seeds.
+        confidence: level of the interval, 0 … 1 without the ends.
+
+    Returns: the differences in the order of the seeds, their mean, its interval (None without a
+        spread, as in `seeds_interval`), the verdict on `first`, and `seeds_needed`.
+
+    Raises:
+        EvaluationError: the two have other seeds, or none.
+    """
+    if set(first_by_seed) != set(second_by_seed) or not first_by_seed:
+        raise EvaluationError(
+            f"got seeds {sorted(first_by_seed)} and {sorted(second_by_seed)}; a paired comparison "
+            "needs the same seeds on both sides, at least one"
+        )
+    by_seed = {seed: first_by_seed[seed] - second_by_seed[seed] for seed in sorted(first_by_seed)}
+    values = list(by_seed.values())
+    interval = seeds_interval(values, confidence)
+    verdict = judge(interval)
+    needed = more_seeds_needed(values, confidence) if verdict == "cannot tell" else None
+    return PairedDifference(by_seed, float(np.mean(values)), interval, verdict, needed)
+
+
+def judge(interval: Interval | None) -> Verdict:
+    """Say what an interval of a difference shows; an interval that holds 0 shows nothing."""
+    if interval is None or interval[0] <= 0 <= interval[1]:
+        return "cannot tell"
+    return "helps" if interval[0] > 0 else "hurts"
+
+
+def more_seeds_needed(differences: list[float], confidence: float) -> int | None:
+    """Estimate how many more seeds would put 0 outside the t interval of the mean difference.
+
+    The observed mean and standard deviation are taken to stay as they are: the smallest n with
+    t(n − 1) · s / √n < |mean|, less the seeds at hand. It is a rough guide: with just that many
+    seeds the interval misses 0 about every other time.
+
+    None where it means nothing: one seed, no spread, no difference, or more than 1,000 seeds.
+    """
+    from scipy.special import stdtrit  # heavy, and only needed here
+
+    check_confidence(confidence)
+    seeds = len(differences)
+    if seeds < 2:
+        return None
+    mean, spread = abs(float(np.mean(differences))), float(np.std(differences, ddof=1))
+    if spread <= NO_SPREAD or mean <= NO_SPREAD:
+        return None
+    counts = np.arange(seeds + 1, seeds + MOST_SEEDS + 1)
+    halves = stdtrit(counts - 1, 0.5 + confidence / 2) * spread / np.sqrt(counts)
+    enough = counts[halves < mean]
+    return int(enough[0]) - seeds if enough.size else None
+
+
+def gain_of(
+    distilled: Mapping[int, float],
+    student: Mapping[int, float],
+    *,
+    bootstrap: Interval | None,
+    confidence: float,
+) -> dict[str, Any]:
+    """Say what distillation brings: the key `gain` of `metrics/compare.json`.
+
+    Arguments:
+        distilled, student: one figure a seed, for the same seeds.
+        bootstrap: interval over test pictures.
+    """
+    gain = paired_difference(distilled, student, confidence)
+    return {
+        "mean": gain.mean,
+        "interval": list(gain.interval) if gain.interval else None,
+        "bootstrap_interval": list(bootstrap) if bootstrap else None,
+        "by_seed": {str(key): value for key, value in gain.by_seed.items()},
+        "verdict": gain.verdict,
+        "seeds_needed": gain.seeds_needed,
+    }
+
+
+def over_seeds(by_seed: Mapping[int, float], confidence: float) -> dict[str, Any]:
+    """Give `by_seed`, their `mean` and its `interval` over seeds, of figures 0 … 1."""
+    values = list(by_seed.values())
+    interval = seeds_interval(values, confidence)
+    return {
+        "by_seed": {str(key): value for key, value in by_seed.items()},
+        "mean": float(np.mean(values)),
+        # Student's t knows nothing of accuracies: with few seeds it reaches beyond 0 and 1.
+        "interval": [max(0.0, interval[0]), min(1.0, interval[1])] if interval else None,
+    }

@@ -1,0 +1,75 @@
+"""The files that `evaluate` writes of a variant, for either task."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from kdtasks.core.files import atomic_file, write_json, write_text
+from kdtasks.core.settings import Count, Index, OpenFraction, Section
+from kdtasks.evaluate.metrics import ReliabilityBin
+
+
+class EvaluationFiles(NamedTuple):
+    """Where everything goes (docs/files.md)."""
+
+    metrics: Path
+    predictions: Path
+    reliability: Path
+    examples: Path
+
+    def write_metrics(self, content: Mapping[str, Any]) -> None:
+        """Write the figures."""
+        write_json(self.metrics, dict(content))
+
+    def write_refusal(self, refused: Mapping[str, str]) -> None:
+        """Write why there is no model to judge, and everything else empty."""
+        self.write_metrics(refused)
+        write_reliability(self.reliability, [])
+        write_arrays(self.predictions)
+        write_arrays(self.examples)
+
+
+def files_of(variant: str) -> EvaluationFiles:
+    """Name the files of a variant, below the project's folder."""
+    return EvaluationFiles(
+        metrics=Path(f"metrics/evaluate/{variant}.json"),
+        predictions=Path(f"predictions/{variant}.npz"),
+        reliability=Path(f"plots/reliability/{variant}.csv"),
+        examples=Path(f"plots/examples/{variant}.npz"),
+    )
+
+
+def write_reliability(path: Path, exits: Sequence[Sequence[ReliabilityBin]]) -> None:
+    """Write `plots/reliability/<variant>.csv`: a line a bin of confidence; the header for none."""
+    lines = [
+        f"{index},{found.confidence!r},{found.accuracy!r},{found.rows}\n"
+        for index, bins in enumerate(exits)
+        for found in bins
+    ]
+    write_text(path, "exit,confidence,accuracy,rows\n" + "".join(lines))
+
+
+def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
+    """Write named arrays as `.npz`, all of it or nothing; an empty file where there are none."""
+    with atomic_file(path) as partial:
+        np.savez(partial, **arrays)  # type: ignore[arg-type]
+
+
+class EvaluateParams(Section):
+    """Intervals on the test split."""
+
+    confidence: OpenFraction = Field(default=0.95, description="level of every interval")
+    bootstrap_samples: Count = Field(default=2000, description="resamples of every bootstrap")
+    seed: Index = Field(default=0, description="seed of the resampling")
+
+
+class BenchmarkParams(Section):
+    """How latency is measured on this machine."""
+
+    threads: Count = Field(default=1, description="threads of the LiteRT interpreter")
+    runs: Count = Field(default=300, description="single-picture predictions that are timed")
+    warmup: Index = Field(default=30, description="predictions before that, not timed")

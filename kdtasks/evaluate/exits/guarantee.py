@@ -1,0 +1,248 @@
+"""Choose thresholds that keep a promise on pictures yet to come, with a known confidence."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from kdtasks.core.errors import CalibrationError
+from kdtasks.edge.scores import NEVER, apply_policy
+from kdtasks.evaluate.exits.rows import ExitRows, exit_rows, fit_temperatures
+from kdtasks.evaluate.exits.search import pareto_front
+from kdtasks.evaluate.exits.thresholds import policy_outcomes
+
+Risk = Literal["consistency", "accuracy_gap"]
+
+
+class Guaranteed(NamedTuple):
+    """Thresholds that keep the promise, and how that is known.
+
+    Attributes:
+        temperatures: [K], fitted on the rows that candidates were found on.
+        thresholds: [K − 1]; never leave early where nothing could be certified.
+        record: goes into `calibration.json` and the manifest.
+    """
+
+    temperatures: list[float]
+    thresholds: tuple[float, ...]
+    record: dict[str, Any]
+
+
+def guarantee(
+    logits: npt.NDArray[np.floating],
+    labels: npt.NDArray[np.integer],
+    *,
+    macs: Sequence[int],
+    risk: Risk,
+    epsilon: float,
+    delta: float,
+    seed: int,
+    seen_rows: int = 0,
+    score: str = "max_probability",
+    grid: int = 201,
+) -> Guaranteed:
+    """Choose the cheapest thresholds whose mean loss is certified to be at most `epsilon`.
+
+    Learn-then-Test (Angelopoulos et al., arXiv 2110.01052) over the candidates of Pareto Testing
+    (Laufer-Goldshtein et al., arXiv 2210.07913). One half of the rows finds the candidates that
+    none beats on loss and compute. They are tested on the other half, safest first, up to the
+    first that cannot be certified: in this fixed order no candidate needs a stricter level than
+    `delta`. Over repeated draws of calibration rows the promise is broken in at most `delta` of
+    them.
+
+    Args:
+        logits: [N, K, classes] of the exported file.
+        labels: integers [N].
+        macs: [K], multiply-accumulates up to and including each exit.
+        risk: `consistency`: share of pictures whose answer is not the last exit's;
+            `accuracy_gap`: accuracy lost against always going to the last exit.
+        epsilon: mean loss that is promised, 0 < ε < 1.
+        delta: probability with which the promise may be broken, 0 < δ < 1.
+        seed: of the split in halves.
+        seen_rows: so many of the first rows have shaped the model already (the ranges of int8);
+            nothing is tested on them.
+        score, grid: as for `calibrate`.
+
+    Raises:
+        CalibrationError: too few rows to certify anything; the message has the number needed.
+    """
+    choosing, testing = split_rows(len(logits), seen_rows=seen_rows, seed=seed)
+    _check_rows_suffice(len(logits), len(testing), seen_rows, risk, epsilon, delta)
+    temperatures = fit_temperatures(logits[choosing], labels[choosing])
+    truth = labels if risk == "accuracy_gap" else logits[:, -1].argmax(axis=1)
+    first, second = (
+        exit_rows(logits[half], truth[half], temperatures=temperatures, macs=macs, score=score)
+        for half in (choosing, testing)
+    )
+    candidates = safest_first(first, grid)
+    p_values = certify(second, candidates, risk=risk, epsilon=epsilon, delta=delta)
+    never = (NEVER,) * (len(macs) - 1)
+    chosen = candidates[len(p_values) - 1] if p_values else never
+    record = {
+        "risk": risk,
+        "epsilon": epsilon,
+        "delta": delta,
+        "certified": bool(p_values),
+        "p_value": p_values[-1] if p_values else None,
+        "loss": float(losses_of(second, chosen).mean()),
+        "rows": len(testing),
+        "candidates": {"found": len(candidates), "certified": len(p_values)},
+    }
+    return Guaranteed(temperatures, chosen, {**record, "statement": statement(record)})
+
+
+def split_rows(
+    rows: int, *, seen_rows: int, seed: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Split rows 0…`rows` − 1 in halves, one to find candidates on and one to test them on.
+
+    Of the first `seen_rows`, none is in the second half, which is smaller if it must be.
+    """
+    unseen = np.random.default_rng(seed).permutation(np.arange(min(seen_rows, rows), rows))
+    testing = unseen[: rows // 2]
+    return np.setdiff1d(np.arange(rows), testing), testing
+
+
+def safest_first(rows: ExitRows, grid: int) -> list[tuple[float, ...]]:
+    """Give the thresholds on the front of loss and compute, the least loss first.
+
+    Candidates that leave no picture early are not among them: the full network loses nothing and
+    needs no test.
+    """
+    front = pareto_front(policy_outcomes(rows, grid=grid))
+    cheaper = front.thresholds[front.macs < rows.macs[-1] * len(rows.scores)]
+    return [tuple(thresholds) for thresholds in cheaper[::-1].tolist()]
+
+
+def certify(
+    rows: ExitRows,
+    candidates: Sequence[tuple[float, ...]],
+    *,
+    risk: Risk,
+    epsilon: float,
+    delta: float,
+) -> list[float]:
+    """Test candidates in their order; give the p-values of those before the first that fails."""
+    p_values: list[float] = []
+    for thresholds in candidates:
+        found = p_value(risk, losses_of(rows, thresholds), epsilon=epsilon, delta=delta)
+        if found > delta:
+            break
+        p_values.append(found)
+    return p_values
+
+
+def losses_of(rows: ExitRows, thresholds: Sequence[float]) -> npt.NDArray[np.int64]:
+    """Give right answers lost against the last exit, picture by picture: −1, 0 or 1, [N]."""
+    taken = apply_policy(rows.scores, thresholds)
+    right = rows.correct.astype(np.int64)
+    losses: npt.NDArray[np.int64] = right[:, -1] - right[np.arange(len(taken)), taken]
+    return losses
+
+
+def statement(record: dict[str, Any]) -> str:
+    """Say in a sentence what is promised, or that nothing could be certified."""
+    if not record["candidates"]["found"]:
+        return "The network has one exit, so there is nothing to certify."
+    if not record["certified"]:
+        return (
+            f"No early exit could be certified on {record['rows']:,} pictures, so the full model "
+            "is used: every picture takes the whole network."
+        )
+    promise = f"at most {record['epsilon'] * 100:g} % of new pictures"
+    confidence = f"with {100 - record['delta'] * 100:g} % confidence"
+    if record["risk"] == "consistency":
+        return f"Guaranteed {confidence}: {promise} get another answer than the last exit's."
+    return (
+        f"Guaranteed {confidence}: early exits lose right answers on balance in {promise}, "
+        "against the last exit."
+    )
+
+
+def _check_rows_suffice(
+    rows: int, testing: int, seen_rows: int, risk: Risk, epsilon: float, delta: float
+) -> None:
+    needed = rows_needed(risk, epsilon=epsilon, delta=delta)
+    if testing >= needed:
+        return
+    raise CalibrationError(
+        f"the calibration split has {rows:,} pictures, which leaves {testing:,} to test on; to "
+        f"certify exits.epsilon {epsilon:g} at exits.delta {delta:g} takes {needed:,}: give the "
+        f"split {max(2 * needed, seen_rows + needed):,} pictures, or raise exits.epsilon or "
+        "exits.delta"
+    )
+
+
+def p_value(risk: Risk, losses: npt.ArrayLike, *, epsilon: float, delta: float) -> float:
+    """Give the p-value of "the mean loss is above `epsilon`": a small one says that it is not.
+
+    Args:
+        risk: `consistency`, losses 0 or 1; `accuracy_gap`, losses −1, 0 or 1.
+        losses: [n], of independent pictures, in an order that does not depend on them.
+        epsilon: mean loss that is promised, 0 < ε < 1.
+        delta: the level that the p-value will be held against; shapes the bets of `accuracy_gap`.
+    """
+    found = np.asarray(losses)
+    if risk == "consistency":
+        return binomial_p_value(int(found.sum()), len(found), epsilon=epsilon)
+    return betting_p_value(found, epsilon=epsilon, delta=delta)
+
+
+def binomial_p_value(lost: int, rows: int, *, epsilon: float) -> float:
+    """Give P[Bin(rows, ε) ≤ lost], the exact p-value for losses of 0 and 1."""
+    # SciPy costs 0.3 s, which importing this file must not.
+    from scipy.special import bdtr
+
+    return float(bdtr(lost, rows, epsilon))
+
+
+def betting_p_value(losses: npt.ArrayLike, *, epsilon: float, delta: float) -> float:
+    """Give the p-value of a bettor who grows rich if the mean loss is at most ε.
+
+    The bound of Waudby-Smith and Ramdas, "Estimating means of bounded random variables by
+    betting", arXiv 2010.09686. Losses are mapped to x in 0…1 and ε to μ₀. If the mean of x were
+    above μ₀, the wealth Π (1 + νᵢ(μ₀ − xᵢ)) would have no growth to expect, and would ever reach
+    1/p with a probability of at most p (Ville). The stakes νᵢ come from the losses before i.
+
+    Args:
+        losses: [n], within −1…1.
+        epsilon, delta: as for `p_value`.
+    """
+    x = (np.asarray(losses, np.float64) + 1.0) / 2.0
+    promised = (1.0 + epsilon) / 2.0
+    counts = np.arange(1, len(x) + 1)
+    # Running mean and variance start as if one row of mean ½ and variance ¼ had been seen.
+    means = (0.5 + np.cumsum(x)) / (counts + 1)
+    variances = (0.25 + np.cumsum((x - means) ** 2)) / (counts + 1)
+    before = np.concatenate([[0.25], variances[:-1]])
+    wanted = np.sqrt(2.0 * math.log(1.0 / delta) / (len(x) * before))
+    # The cap keeps the wealth above 0 whatever comes.
+    stakes = np.minimum(wanted, 0.9 / (1.0 - promised))
+    log_wealth = np.cumsum(np.log1p(stakes * (promised - x)))
+    return float(np.exp(-max(0.0, log_wealth.max(initial=0.0))))
+
+
+def rows_needed(risk: Risk, *, epsilon: float, delta: float) -> int:
+    """Give the fewest rows on which a policy that loses nothing has a p-value of at most δ.
+
+    For `consistency` that is ln δ / ln(1 − ε), rounded up; for `accuracy_gap` a few more.
+    """
+    rows = max(1, math.ceil(math.log(delta) / math.log1p(-epsilon) - 1e-9))
+    if risk == "consistency":
+        return rows
+    enough = rows
+    while not _certifies_nothing_lost(enough, epsilon, delta):
+        rows, enough = enough, 2 * enough
+    while rows < enough:
+        middle = (rows + enough) // 2
+        if _certifies_nothing_lost(middle, epsilon, delta):
+            enough = middle
+        else:
+            rows = middle + 1
+    return enough
+
+
+def _certifies_nothing_lost(rows: int, epsilon: float, delta: float) -> bool:
+    return betting_p_value(np.zeros(rows), epsilon=epsilon, delta=delta) <= delta

@@ -1,0 +1,271 @@
+"""Confidence intervals of one accuracy and of a mean over seeds."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kdtasks.core.errors import EvaluationError
+
+Interval = tuple[float, float]
+
+# Accuracies are ratios of counts: a spread below this is rounding of equal values, not a spread.
+NO_SPREAD = 1e-12
+Method = Literal["mcnemar", "bootstrap"]
+
+
+def bootstrap_interval(
+    correct_first: NDArray[np.bool_],
+    correct_second: NDArray[np.bool_],
+    confidence: float,
+    samples: int,
+    seed: int,
+) -> Interval:
+    """Give the percentile bootstrap interval, over test rows, of the mean difference over seeds.
+
+    A resample draws rows, each with all its answers: pairs stay together over models and seeds.
+    The seeds are taken as given, so the interval holds for these networks on other pictures.
+
+    Arguments:
+        correct_first, correct_second: bool [seeds, N], whether a row's answer is right.
+        confidence: level of the interval, 0 … 1 without the ends.
+        samples: number of resamples.
+        seed: seed of the resampling.
+
+    Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13.
+
+    Raises:
+        EvaluationError: the shapes differ, or there are no rows.
+    """
+    check_confidence(confidence)
+    first, second = np.asarray(correct_first), np.asarray(correct_second)
+    if first.shape != second.shape or first.ndim != 2 or first.size == 0:
+        raise EvaluationError(
+            f"got answers of shape {first.shape} and {second.shape}; "
+            "both must be [seeds, rows] of the same seeds and rows, not empty"
+        )
+    seeds, rows = first.shape
+    gains = first.astype(np.int64).sum(axis=0) - second.astype(np.int64).sum(axis=0)
+    # A row's gain is one of at most 2·seeds + 1 whole numbers; how often each is drawn in a
+    # resample of all rows is multinomial: the same law as drawing the rows, thousands of times
+    # cheaper.
+    values, counts = np.unique(gains, return_counts=True)
+    drawn = np.random.default_rng(seed).multinomial(rows, counts / rows, size=samples)
+    means = drawn @ values / (rows * seeds)
+    low, high = np.quantile(means, [0.5 - confidence / 2, 0.5 + confidence / 2])
+    return float(low), float(high)
+
+
+def wilson_interval(correct: int, total: int, confidence: float) -> Interval:
+    """Give Wilson's score interval of a share of `correct` in `total` independent rows.
+
+    Arguments:
+        correct: rows counted as right, 0 … total.
+        total: rows, at least 1.
+        confidence: level, 0 … 1 without the ends.
+
+    Returns: low and high end, within 0 … 1.
+
+    Source: Wilson 1927, J. Am. Stat. Assoc. 22, 209-212.
+
+    Raises:
+        EvaluationError: there are no rows, or more correct ones than rows.
+    """
+    from scipy.special import ndtri  # heavy, and only needed here
+
+    check_confidence(confidence)
+    if total < 1 or not 0 <= correct <= total:
+        raise EvaluationError(
+            f"got {correct} correct of {total} rows; give at least one row and 0 … total correct"
+        )
+    z = float(ndtri(0.5 + confidence / 2))
+    share = correct / total
+    scale = 1 + z**2 / total
+    centre = (share + z**2 / (2 * total)) / scale
+    half = z * (share * (1 - share) / total + z**2 / (4 * total**2)) ** 0.5 / scale
+    # The ends are exactly 0 and 1 there; rounding would leave 1e-17 beside them.
+    low = 0.0 if correct == 0 else max(0.0, centre - half)
+    high = 1.0 if correct == total else min(1.0, centre + half)
+    return low, high
+
+
+def seeds_interval(values: Sequence[float], confidence: float) -> Interval | None:
+    """Give Student's t interval of the mean of `values`, one value a seed.
+
+    None where the values show no spread: one seed, or seeds that all gave the same value (two
+    accuracies on a small test split often do by chance, and an interval of width 0 would lie).
+
+    Raises:
+        EvaluationError: there is no value, or `confidence` is not between 0 and 1.
+    """
+    import numpy as np
+
+    check_confidence(confidence)
+    if len(values) == 0:
+        raise EvaluationError("got no values; an interval over seeds needs one value a seed")
+    if len(values) == 1:
+        return None
+    array = np.asarray(values, dtype=np.float64)
+    spread = float(array.std(ddof=1))
+    if spread <= NO_SPREAD:
+        return None
+    mean = float(array.mean())
+    half = t_quantile(confidence, len(values) - 1) * spread / len(values) ** 0.5
+    return mean - half, mean + half
+
+
+def difference_interval(
+    first: float, first_interval: Interval, second: float, second_interval: Interval
+) -> Interval:
+    """Give the interval of `first − second` from the two shares and their Wilson intervals.
+
+    The shares are taken as independent; for two models judged on the same rows, which mostly agree,
+    it is too wide rather than too narrow.
+
+    Source: Newcombe 1998, Statistics in Medicine 17, 873-890, method 10.
+    """
+    difference = first - second
+    below = ((first - first_interval[0]) ** 2 + (second_interval[1] - second) ** 2) ** 0.5
+    above = ((first_interval[1] - first) ** 2 + (second - second_interval[0]) ** 2) ** 0.5
+    return difference - below, difference + above
+
+
+def t_quantile(confidence: float, degrees: int) -> float:
+    """Give the two-sided quantile of Student's t for `degrees` degrees of freedom."""
+    from scipy.special import stdtrit  # heavy, and only needed here
+
+    return float(stdtrit(degrees, 0.5 + confidence / 2))
+
+
+def check_confidence(confidence: float) -> None:
+    """Refuse a level that is not strictly between 0 and 1."""
+    if not 0 < confidence < 1:
+        raise EvaluationError(
+            f"confidence is {confidence}; it must lie between 0 and 1, as in 0.95"
+        )
+
+
+class PairedComparison(NamedTuple):
+    """What N pictures, each answered by both models, say of candidate − production.
+
+    Attributes:
+        rows: N.
+        gained: pictures that only the candidate gets right.
+        lost: pictures that only production gets right.
+        difference: of the accuracies, −1 … 1.
+        lower, upper: one-sided bounds of the difference, each at the level asked for.
+        p_value: of McNemar's exact two-sided test that neither model is better.
+    """
+
+    rows: int
+    gained: int
+    lost: int
+    difference: float
+    lower: float
+    upper: float
+    p_value: float
+
+
+def compare_paired(
+    candidate_correct: NDArray[np.bool_],
+    production_correct: NDArray[np.bool_],
+    *,
+    method: Method,
+    confidence: float,
+    samples: int,
+    seed: int,
+) -> PairedComparison:
+    """Compare two models that have answered the same pictures.
+
+    Arguments:
+        candidate_correct, production_correct: bool [N], whether each answer is right.
+        method: where the bounds come from: Tango's score interval, which goes with McNemar's test,
+            or a percentile bootstrap over the pictures; where the two never differ there is nothing
+            to draw from, and the score interval counts.
+        confidence: level of each one-sided bound, more than 0.5 and less than 1.
+        samples, seed: of the bootstrap.
+
+    Raises:
+        EvaluationError: the shapes differ, there are no pictures, or the level is out of range.
+    """
+    first, second = np.asarray(candidate_correct), np.asarray(production_correct)
+    if first.shape != second.shape or first.ndim != 1 or first.size == 0:
+        raise EvaluationError(
+            f"got answers of shape {first.shape} and {second.shape}; both must be [rows] of the "
+            "same pictures, not empty"
+        )
+    _check_one_sided(confidence)
+    gained = int(np.count_nonzero(first & ~second))
+    lost = int(np.count_nonzero(second & ~first))
+    rows = len(first)
+    if method == "bootstrap" and gained + lost:
+        # the ends of an interval of level 2c − 1 are one-sided bounds of level c
+        lower, upper = bootstrap_interval(
+            first[None], second[None], 2 * confidence - 1, samples, seed
+        )
+    else:
+        lower = score_lower_bound(gained, lost, rows, confidence)
+        upper = -score_lower_bound(lost, gained, rows, confidence)
+    return PairedComparison(
+        rows, gained, lost, (gained - lost) / rows, lower, upper, mcnemar_p_value(gained, lost)
+    )
+
+
+def mcnemar_p_value(gained: int, lost: int) -> float:
+    """Give the exact two-sided p-value that neither of two models is better.
+
+    Arguments:
+        gained, lost: pictures that only the first, and only the second, gets right.
+
+    Source: McNemar 1947, Psychometrika 12, 153-157; exact by the binomial distribution.
+    """
+    from scipy.stats import binomtest  # heavy, and only needed here
+
+    if gained + lost == 0:
+        return 1.0
+    return float(binomtest(gained, gained + lost, 0.5).pvalue)
+
+
+def score_lower_bound(gained: int, lost: int, rows: int, confidence: float) -> float:
+    """Give the one-sided lower bound of the difference of two paired accuracies.
+
+    The score test of a difference of 0 is McNemar's; the bound is the difference at which it would
+    just not reject. Unlike McNemar's conditional test it counts the pictures that both models
+    answer alike, so two models that never differ on N pictures get −z² / (N + z²) and not 0.
+
+    Arguments:
+        gained, lost: pictures that only the first, and only the second, gets right.
+        rows: all pictures that both have answered.
+        confidence: more than 0.5 and less than 1.
+
+    Source: Tango 1998, Statistics in Medicine 17, 891-908, section 3.
+
+    Raises:
+        EvaluationError: the level is out of range.
+    """
+    from scipy.optimize import brentq  # heavy, and only needed here
+    from scipy.special import ndtri
+
+    _check_one_sided(confidence)
+    if lost == rows:
+        return -1.0
+    z = float(ndtri(confidence))
+
+    def excess(difference: float) -> float:
+        b = -gained - lost + (2 * rows - gained + lost) * difference
+        c = -lost * difference * (1 - difference)
+        share_lost = ((b * b - 8 * rows * c) ** 0.5 - b) / (4 * rows)  # most likely one
+        variance = max(0.0, rows * (2 * share_lost + difference * (1 - difference)))
+        return float(gained - lost - rows * difference - z * variance**0.5)
+
+    # a little below the estimate itself, where the variance of models that never differ is 0
+    return float(brentq(excess, -1.0, (gained - lost) / rows - 1e-12, xtol=1e-12))
+
+
+def _check_one_sided(confidence: float) -> None:
+    if not 0.5 < confidence < 1:
+        raise EvaluationError(
+            f"confidence is {confidence}; a one-sided bound needs more than 0.5 and less than 1, "
+            "as in 0.95"
+        )

@@ -1,0 +1,320 @@
+"""Metrics of classifiers: accuracy, confusion, calibration error, accuracy exit by exit."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+from numpy.typing import NDArray
+
+from kdtasks.core.errors import EvaluationError
+from kdtasks.tasks.confusion import class_iou
+
+Counts = npt.NDArray[np.int64]
+Figures = npt.NDArray[np.float64]
+THRESHOLDS = 200
+
+
+class ExitRow(TypedDict):
+    """What one exit did; shares and accuracies are 0 … 1, None where no row counts."""
+
+    reached: float
+    taken: float
+    accuracy_all: float
+    accuracy_reached: float | None
+    accuracy_taken: float | None
+
+
+def accuracy(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> float:
+    """Give the share of rows whose predicted class is the label.
+
+    Arguments:
+        labels, predicted: integer [N], N at least 1.
+
+    Raises:
+        EvaluationError: the shapes differ, or there are no rows.
+    """
+    _check_rows(labels, predicted)
+    return int(np.count_nonzero(labels == predicted)) / len(labels)
+
+
+def confusion_matrix(
+    labels: NDArray[np.integer], predicted: NDArray[np.integer], num_classes: int
+) -> NDArray[np.int64]:
+    """Count rows by label (first axis) and predicted class (second): int64 [classes, classes].
+
+    Raises:
+        EvaluationError: the shapes differ, or a class is not in 0 … num_classes − 1.
+    """
+    _check_rows(labels, predicted)
+    both = np.concatenate([labels, predicted])
+    if both.min() < 0 or both.max() >= num_classes:
+        raise EvaluationError(
+            f"got classes {both.min()} … {both.max()}; with num_classes {num_classes} they must "
+            f"lie in 0 … {num_classes - 1}"
+        )
+    pairs = labels.astype(np.int64) * num_classes + predicted
+    return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+class ReliabilityBin(NamedTuple):
+    """The rows whose confidence lies in one bin: their means, and how many they are."""
+
+    confidence: float
+    accuracy: float
+    rows: int
+
+
+def reliability(
+    probabilities: NDArray[np.floating], labels: NDArray[np.integer], *, bins: int = 15
+) -> list[ReliabilityBin]:
+    """Give accuracy against confidence in equal bins of confidence, least confident bin first.
+
+    Arguments:
+        probabilities: float [N, C], rows that add up to 1; the answer is the largest.
+        labels: integer [N].
+        bins: number of bins (m/bins, (m+1)/bins] of 0 … 1; those without rows are left out.
+
+    Source: Guo et al. 2017, arXiv 1706.04599, figure 1.
+
+    Raises:
+        EvaluationError: the shapes do not fit.
+    """
+    if probabilities.ndim != 2 or labels.shape != probabilities.shape[:1] or not len(labels):
+        raise EvaluationError(
+            f"got probabilities {probabilities.shape} and labels {labels.shape}; "
+            "they must be [rows, classes] and [rows], not empty"
+        )
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    right = probabilities.argmax(axis=1) == labels
+    bin_of = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    members = [bin_of == index for index in np.unique(bin_of)]
+    return [
+        ReliabilityBin(
+            float(confidence[rows].mean()), float(right[rows].mean()), int(np.count_nonzero(rows))
+        )
+        for rows in members
+    ]
+
+
+def expected_calibration_error(
+    probabilities: NDArray[np.floating], labels: NDArray[np.integer], *, bins: int = 15
+) -> float:
+    """Give the mean gap between confidence and accuracy over the bins of `reliability`.
+
+    Source: Guo et al. 2017, arXiv 1706.04599, equation 3.
+    """
+    found = reliability(probabilities, labels, bins=bins)
+    return sum(bin.rows * abs(bin.accuracy - bin.confidence) for bin in found) / len(labels)
+
+
+def exit_breakdown(
+    labels: NDArray[np.integer],
+    predicted: NDArray[np.integer],
+    exit_index: NDArray[np.integer],
+) -> list[ExitRow]:
+    """Say for each exit how many rows reach it, how many leave there, and how right it is.
+
+    Arguments:
+        labels: integer [N].
+        predicted: integer [N, K], the answer each exit would give.
+        exit_index: integer [N], where each row left, 0 … K − 1.
+
+    Returns: one row an exit, in order. `reached` and `taken` are shares of all rows; a row reaches
+        every exit up to the one it leaves at.
+
+    Raises:
+        EvaluationError: shapes or exits do not fit, or the exits' shares times their accuracies do
+            not add up to the overall accuracy.
+    """
+    if predicted.ndim != 2 or not (len(labels) == len(predicted) == len(exit_index) > 0):
+        raise EvaluationError(
+            f"got labels {labels.shape}, predicted {predicted.shape} and exit_index "
+            f"{exit_index.shape}; they must be [rows], [rows, exits] and [rows], not empty"
+        )
+    rows, exits = predicted.shape
+    if exit_index.min() < 0 or exit_index.max() >= exits:
+        raise EvaluationError(
+            f"exit_index holds {exit_index.min()} … {exit_index.max()}; with {exits} exits it must "
+            f"lie in 0 … {exits - 1}"
+        )
+    right = predicted == labels[:, None]
+    breakdown: list[ExitRow] = []
+    for index in range(exits):
+        reached, taken = exit_index >= index, exit_index == index
+        breakdown.append(
+            {
+                "reached": int(reached.sum()) / rows,
+                "taken": int(taken.sum()) / rows,
+                "accuracy_all": int(right[:, index].sum()) / rows,
+                "accuracy_reached": _share(right[reached, index]),
+                "accuracy_taken": _share(right[taken, index]),
+            }
+        )
+    check_breakdown(breakdown, accuracy(labels, predicted[np.arange(rows), exit_index]))
+    return breakdown
+
+
+def check_breakdown(breakdown: list[ExitRow], overall: float) -> None:
+    """Refuse a breakdown whose shares times accuracies do not add up to the overall accuracy.
+
+    Raises:
+        EvaluationError: they do not, so one of the two was computed on other rows.
+    """
+    added = sum(row["taken"] * (row["accuracy_taken"] or 0.0) for row in breakdown)
+    if abs(added - overall) > 1e-9:
+        raise EvaluationError(
+            f"the exits' shares times their accuracies add up to {added:.6f}, the overall accuracy "
+            f"is {overall:.6f}; they must be equal: compute both on the same rows"
+        )
+
+
+def _share(right: NDArray[np.bool_]) -> float | None:
+    return int(np.count_nonzero(right)) / len(right) if len(right) else None
+
+
+def _check_rows(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> None:
+    if labels.shape != predicted.shape or labels.ndim != 1 or not len(labels):
+        raise EvaluationError(
+            f"got labels {labels.shape} and predicted {predicted.shape}; "
+            "both must be [rows] of the same rows, not empty"
+        )
+
+
+def mask_figures(confusion: Counts, class_names: Sequence[str]) -> dict[str, Any]:
+    """Give the figures of masks, of every class and their means.
+
+    With true positives TP, false positives FP and false negatives FN of a class: IoU is
+    TP / (TP + FP + FN), Dice 2·TP / (2·TP + FP + FN), precision TP / (TP + FP), recall
+    TP / (TP + FN).
+
+    Arguments:
+        confusion: int64 [classes, classes], pixels by label (first axis) and answer (second).
+        class_names: of each class.
+
+    Returns:
+        `mean_iou`, `dice`, `precision`, `recall`: means over the classes, `accuracy`: share of the
+        pixels that are right, and `classes`: name to `iou`, `dice`, `precision`, `recall` and
+        labelled `pixels`. A figure that has nothing to count is None. The means of IoU and Dice
+        leave out classes that are neither labelled nor answered, the means of precision and recall
+        classes without a label; a labelled class that is never answered has precision 0 there.
+
+    Raises:
+        EvaluationError: the matrix is no square of as many classes, or counts nothing.
+    """
+    classes = len(class_names)
+    if confusion.shape != (classes, classes) or not confusion.sum():
+        raise EvaluationError(
+            f"got a confusion matrix {list(confusion.shape)} of {int(confusion.sum()):,} pixels; "
+            f"[{classes}, {classes}] with at least one labelled pixel was expected"
+        )
+    right = np.diag(confusion).astype(np.float64)
+    labelled, answered = confusion.sum(axis=1), confusion.sum(axis=0)
+    iou = class_iou(confusion)
+    with np.errstate(invalid="ignore"):
+        dice = 2 * right / (labelled + answered)
+        precision, recall = right / answered, right / labelled
+    has_label = labelled > 0
+    return {
+        "mean_iou": float(np.nanmean(iou)),
+        "dice": float(np.nanmean(dice)),
+        "precision": float(np.nan_to_num(precision[has_label]).mean()),
+        "recall": float(recall[has_label].mean()),
+        "accuracy": float(right.sum() / confusion.sum()),
+        "classes": {
+            name: {
+                "iou": _known(iou[index]),
+                "dice": _known(dice[index]),
+                "precision": _known(precision[index]),
+                "recall": _known(recall[index]),
+                "pixels": int(labelled[index]),
+            }
+            for index, name in enumerate(class_names)
+        },
+    }
+
+
+def mean_figures(models: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Average the figures of several models, seed by seed; of equal pixels.
+
+    A figure that one of them does not have is left out of its mean.
+    """
+    means: dict[str, Any] = {}
+    for key, value in models[0].items():
+        found = [model[key] for model in models]
+        if isinstance(value, dict):
+            means[key] = mean_figures(found)
+        elif key == "pixels":
+            means[key] = value
+        else:
+            known = [figure for figure in found if figure is not None]
+            means[key] = float(np.mean(known)) if known else None
+    return means
+
+
+def _known(figure: float) -> float | None:
+    return None if np.isnan(figure) else float(figure)
+
+
+"""Thresholds 0, 1/200 … 199/200: a pixel is answered with a class from the threshold on."""
+
+
+def count_probabilities(
+    probabilities: npt.NDArray[np.floating], labels: npt.NDArray[np.integer]
+) -> Counts:
+    """Count pixels by class, whether they are of it, and probability: int64 [classes, 2, 200].
+
+    Arguments:
+        probabilities: float [N, classes].
+        labels: integers [N], all of them classes.
+    """
+    classes = probabilities.shape[1]
+    bins = np.clip((probabilities * THRESHOLDS).astype(np.int64), 0, THRESHOLDS - 1)
+    is_class = (labels[:, None] == np.arange(classes)).astype(np.int64)
+    places = (np.arange(classes) * 2 + is_class) * THRESHOLDS + bins
+    counts = np.bincount(places.ravel(), minlength=classes * 2 * THRESHOLDS)
+    return counts.reshape(classes, 2, THRESHOLDS)
+
+
+def precision_recall(counts: Counts) -> tuple[Figures, Figures]:
+    """Give precision and recall at every threshold, float64 [..., 200] each, thresholds rising.
+
+    Arguments:
+        counts: int64 [..., 2, 200] as of `count_probabilities`; added over classes they give the
+            curve of all classes together (micro average).
+
+    Returns: precision, NaN where nothing is answered, and recall, NaN where nothing is labelled.
+    """
+    from_here_on = np.cumsum(counts[..., ::-1], axis=-1)[..., ::-1]
+    false, true = from_here_on[..., 0, :], from_here_on[..., 1, :]
+    with np.errstate(invalid="ignore"):
+        return true / (true + false), true / true[..., :1]
+
+
+def average_precision(precision: Figures, recall: Figures) -> float | None:
+    """Give the area under one curve, as a sum of steps: Σ (R_i − R_{i+1}) · P_i.
+
+    Arguments:
+        precision, recall: float64 [200] as of `precision_recall`.
+
+    Returns: 0 … 1; None where nothing is labelled.
+    """
+    if np.isnan(recall).any():
+        return None
+    steps = recall - np.append(recall[1:], 0.0)
+    return float((np.nan_to_num(precision) * steps).sum())
+
+
+def at_half(counts: Counts) -> dict[str, float | None]:
+    """Give precision and recall of all classes together at a probability of 0.5.
+
+    That is what `Precision()` and `Recall()` of Keras measure on masks in one-hot form, but that
+    they leave out a probability of just 0.5.
+
+    Arguments:
+        counts: int64 [classes, 2, 200].
+    """
+    figures = precision_recall(counts.sum(axis=0))
+    here = [float(curve[THRESHOLDS // 2]) for curve in figures]
+    precision, recall = (None if np.isnan(value) else value for value in here)
+    return {"precision": precision, "recall": recall}

@@ -1,0 +1,1 @@
+"""How the training images are varied."""

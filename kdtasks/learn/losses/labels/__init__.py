@@ -1,0 +1,1 @@
+"""What labels teach, one loss a file."""

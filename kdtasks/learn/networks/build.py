@@ -1,0 +1,122 @@
+"""Build any network of the zoo, with exits where params say."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from kdtasks.core.backend import Tensor, keras
+from kdtasks.core.errors import ModelError
+from kdtasks.learn.networks import Architecture, check_exits
+from kdtasks.learn.networks.alexnet import alexnet
+from kdtasks.learn.networks.cnn import cnn
+from kdtasks.learn.networks.mobilenet import mobilenet
+from kdtasks.learn.networks.multi_exit import MultiExitModel
+from kdtasks.learn.networks.network import Backbone, HeadParams, Heads, convolution
+from kdtasks.learn.networks.resnet import resnet, resnet8
+from kdtasks.learn.networks.two_path import two_path
+from kdtasks.learn.networks.unet import UNetParams, unet
+
+BACKBONES: dict[str, Callable[[Tensor, Any], Backbone]] = {
+    "cnn": cnn,
+    "resnet8": resnet8,
+    "resnet": resnet,
+    "mobilenet": mobilenet,
+    "two_path": two_path,
+    "alexnet": alexnet,
+    "unet": unet,
+}
+
+
+def build(
+    architecture: Architecture,
+    *,
+    input_shape: tuple[int, int, int],
+    num_classes: int,
+    exits: Sequence[str] = (),
+    heads: Heads | None = None,
+) -> MultiExitModel:
+    """Build a network that takes raw pixels 0…255 and puts out logits.
+
+    Arguments:
+        architecture: the network's params.
+        input_shape: height, width, channels.
+        num_classes: logits of every exit.
+        exits: taps after which an early exit is attached, in the network's order.
+        heads: what exits of a classifier do with the features; without an entry, the default.
+
+    Raises:
+        ModelError: an exit names no tap, stands twice or out of order, or the picture's size does
+            not suit the network.
+    """
+    _check_size(architecture, input_shape)
+    try:
+        check_exits(architecture, exits)
+    except ValueError as error:
+        raise ModelError(str(error)) from None
+    image = keras.Input(input_shape, name="image")
+    scaled = keras.layers.Rescaling(1.0 / 255.0, name="rescale")(image)
+    backbone = BACKBONES[architecture.name](scaled, architecture)
+    dense = architecture.name == "unet"
+    outputs = []
+    for index, exit_name in enumerate(exits):
+        tensor = backbone.taps[exit_name][0]
+        name = f"exit_{index}"
+        outputs.append(
+            _pixel_head(tensor, num_classes, input_shape[0], name)
+            if dense
+            else _picture_head(
+                tensor, num_classes, name, (heads or {}).get(exit_name, HeadParams())
+            )
+        )
+    last = f"exit_{len(exits)}"
+    outputs.append(
+        _pixel_head(backbone.features, num_classes, input_shape[0], last)
+        if dense
+        else keras.layers.Dense(num_classes, name=f"{last}_logits")(backbone.features)
+    )
+    taps = tuple(
+        tuple(_layer_name(tensor) for tensor in backbone.taps[exit_name]) for exit_name in exits
+    )
+    network = keras.Model(image, outputs, name=architecture.name)
+    blocks = {name: _layer_name(tensors[0]) for name, tensors in backbone.taps.items()}
+    return MultiExitModel(network=network, taps=taps, blocks=blocks)
+
+
+def _picture_head(tensor: Tensor, num_classes: int, name: str, params: HeadParams) -> Tensor:
+    """Convolve where params say, average to a coarse grid, then one dense layer."""
+    if params.filters:
+        tensor = convolution(tensor, name=name, filters=params.filters, strides=2)
+    height, width = tensor.shape[1:3]
+    pool = (math.ceil(height / params.grid), math.ceil(width / params.grid))
+    tensor = keras.layers.AveragePooling2D(pool, padding="same", name=f"{name}_pool")(tensor)
+    tensor = keras.layers.Flatten(name=f"{name}_flatten")(tensor)
+    return keras.layers.Dense(num_classes, name=f"{name}_logits")(tensor)
+
+
+def _pixel_head(tensor: Tensor, num_classes: int, height: int, name: str) -> Tensor:
+    """A 1×1 convolution, then nearest upsampling to the picture's size where it is coarser."""
+    factor = height // tensor.shape[1]
+    upsampled = factor > 1
+    logits = keras.layers.Conv2D(
+        num_classes, 1, name=f"{name}_convolution" if upsampled else f"{name}_logits"
+    )(tensor)
+    if upsampled:
+        logits = keras.layers.UpSampling2D(factor, interpolation="nearest", name=f"{name}_logits")(
+            logits
+        )
+    return logits
+
+
+def _layer_name(tensor: Tensor) -> str:
+    return str(tensor.node.layer.name)
+
+
+def _check_size(architecture: Architecture, input_shape: tuple[int, int, int]) -> None:
+    if isinstance(architecture, UNetParams):
+        multiple = 2 ** (len(architecture.filters) - 1)
+        if input_shape[0] % multiple or input_shape[1] % multiple:
+            raise ModelError(
+                f"a unet of {len(architecture.filters)} levels needs height and width that are "
+                f"multiples of {multiple}, got {input_shape[0]}×{input_shape[1]}; change "
+                "data.segmentation.patch_size or the number of filters"
+            )

@@ -1,0 +1,80 @@
+"""A plain chain of convolution blocks: the networks of `mnist-5k`, `cifar10-keras`, `flowers`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from kdtasks.core.backend import Tensor, keras
+from kdtasks.core.settings import Count, Counts, Section
+from kdtasks.learn.networks.network import Backbone, DropoutRate, activate, convolution
+
+
+class CnnParams(Section):
+    """A chain of convolution blocks, then dense layers."""
+
+    name: Literal["cnn"]
+    filters: Counts = Field(
+        min_length=1, description="filters of each block; a block is named `block_1`, `block_2` …"
+    )
+    kernel_size: Count = Field(default=3, description="side of the kernels, in pixels")
+    convolutions: Count = Field(default=1, description="convolutions a block")
+    downsampling: Literal["max_pooling", "strides"] = Field(
+        default="max_pooling", description="how a block halves height and width"
+    )
+    batch_normalization: bool = Field(default=True, description="normalise after convolutions")
+    activation: Literal["relu", "leaky_relu"] = Field(
+        default="relu", description="`leaky_relu` has a slope of 0.2"
+    )
+    dropout: DropoutRate = Field(
+        default=0.0, description="dropout rate after each block and each dense layer"
+    )
+    top: Literal["flatten", "global_average"] = Field(
+        default="global_average", description="how the last features become a vector"
+    )
+    dense: Annotated[tuple[Count, ...], Field(strict=False)] = Field(
+        default=(), description="units of the hidden dense layers"
+    )
+
+
+def cnn(image: Tensor, params: CnnParams) -> Backbone:
+    """Build the chain; each block halves height and width and is a tap, `block_1` the first.
+
+    Arguments:
+        image: [batch, height, width, channels], values 0…1.
+    """
+    tensor, taps = image, {}
+    # Both only grow, so their order makes no difference but that a quarter of the numbers is left.
+    # Converters fold a ReLU into the convolution, where it costs nothing.
+    activates_last = params.downsampling == "max_pooling" and params.activation == "leaky_relu"
+    for block, filters in enumerate(params.filters, start=1):
+        for number in range(1, params.convolutions + 1):
+            last = number == params.convolutions
+            tensor = convolution(
+                tensor,
+                name=f"block_{block}_{number}",
+                filters=filters,
+                kernel_size=params.kernel_size,
+                strides=2 if last and params.downsampling == "strides" else 1,
+                normalize=params.batch_normalization,
+                activation=None if last and activates_last else params.activation,
+            )
+        if params.downsampling == "max_pooling":
+            tensor = keras.layers.MaxPooling2D(padding="same", name=f"block_{block}_pool")(tensor)
+        if activates_last:
+            name = f"block_{block}_{params.convolutions}_activation"
+            tensor = activate(tensor, params.activation, name=name)
+        if params.dropout:
+            tensor = keras.layers.Dropout(params.dropout, name=f"block_{block}_dropout")(tensor)
+        taps[f"block_{block}"] = (tensor,)
+    top = (
+        keras.layers.Flatten(name="top_flatten")
+        if params.top == "flatten"
+        else keras.layers.GlobalAveragePooling2D(name="top_average")
+    )
+    tensor = top(tensor)
+    for number, units in enumerate(params.dense, start=1):
+        tensor = keras.layers.Dense(units, name=f"dense_{number}")(tensor)
+        tensor = activate(tensor, params.activation, name=f"dense_{number}_activation")
+        if params.dropout:
+            tensor = keras.layers.Dropout(params.dropout, name=f"dense_{number}_dropout")(tensor)
+    return Backbone(features=tensor, taps=taps)

@@ -1,0 +1,208 @@
+"""Early stopping for batches in TensorFlow: only the pictures that are not sure yet go on."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from kdtasks.core.backend import Tensor, tf
+from kdtasks.core.errors import ModelError
+from kdtasks.learn.networks.multi_exit import MultiExitModel, Segment
+
+
+class Answers(NamedTuple):
+    """What a batch of N pictures is answered.
+
+    Attributes:
+        logits: float32 [N, classes], of the exit that each picture left at.
+        exit_index: int32 [N], that exit, 0…K − 1.
+    """
+
+    logits: Tensor
+    exit_index: Tensor
+
+
+class DynamicNetwork:
+    """A classifier that really stops early, batch by batch, wherever TensorFlow runs.
+
+    On a device `kdtasks.edge.Model` does the same for one picture at a time.
+    """
+
+    def __init__(
+        self,
+        model: MultiExitModel,
+        *,
+        thresholds: float | Sequence[float],
+        temperatures: Sequence[float] | None = None,
+        score: str = "max_probability",
+    ) -> None:
+        """Cut the network into segments and compile them once for batches of any size.
+
+        Arguments:
+            model: K exits that give [batch, classes].
+            thresholds: one for each exit but the last, or one for the whole model; a picture
+                leaves at the first exit whose score is at least its threshold.
+            temperatures: [K], as calibrated; 1 by default.
+            score: name of the confidence, a key of `SCORES`.
+
+        Raises:
+            ModelError: thresholds or temperatures are not one an exit, or there is no such score.
+        """
+        if score not in SCORES:
+            raise ModelError(f"there is no score {score!r}; the scores are {', '.join(SCORES)}")
+        if len(model.network.outputs[0].shape) != 2:
+            raise ModelError(
+                f"the exits of {model.network.name} give {model.network.outputs[0].shape}; early "
+                "stopping answers whole pictures, [batch, classes] was expected"
+            )
+        self.num_exits = model.num_exits
+        self.thresholds = self._one_an_exit(thresholds)
+        self._temperatures = [1.0] * self.num_exits if temperatures is None else temperatures
+        if len(self._temperatures) != self.num_exits:
+            raise ModelError(
+                f"got {len(self._temperatures)} temperatures for {self.num_exits} exits; give one "
+                "for each exit, the last included"
+            )
+        self._score = SCORES[score]
+        self._segments = model.segments()
+        signature = [
+            tf.TensorSpec((None, *model.input_shape), tf.float32),
+            tf.TensorSpec((self.num_exits - 1,), tf.float32),
+        ]
+        self._stop_early = tf.function(self._run_while_unsure, input_signature=signature)
+        self._choose_after = tf.function(self._run_everything, input_signature=signature)
+
+    def predict_dynamic(
+        self, images: Tensor, thresholds: float | Sequence[float] | None = None
+    ) -> Answers:
+        """Run a segment, keep the pictures that are not yet sure, go on with those.
+
+        Arguments:
+            images: raw pixels 0…255, [N, height, width, channels], N at least 1.
+            thresholds: for this call, in place of the model's own; as for the constructor.
+        """
+        return Answers(*self._stop_early(*self._inputs(images, thresholds)))
+
+    def predict_all(
+        self, images: Tensor, thresholds: float | Sequence[float] | None = None
+    ) -> Answers:
+        """Run every segment on every picture and choose afterwards: the same answers, slower."""
+        return Answers(*self._choose_after(*self._inputs(images, thresholds)))
+
+    def _inputs(
+        self, images: Tensor, thresholds: float | Sequence[float] | None
+    ) -> tuple[Tensor, Tensor]:
+        limits = self.thresholds if thresholds is None else self._one_an_exit(thresholds)
+        return tf.cast(images, tf.float32), tf.constant(limits, tf.float32)
+
+    def _one_an_exit(self, thresholds: float | Sequence[float]) -> np.ndarray:
+        early = self.num_exits - 1
+        limits = np.asarray(thresholds, np.float64)
+        if limits.ndim == 0:
+            limits = np.full(early, limits)
+        if limits.shape != (early,) or np.isnan(limits).any():
+            raise ModelError(
+                f"thresholds are {thresholds}; one number, or {early}, one for each exit but the "
+                "last, was expected"
+            )
+        # ±1e300 always and never leave, which float32 cannot hold.
+        largest = float(np.finfo(np.float32).max)
+        return np.clip(limits, -largest, largest)
+
+    def _run_while_unsure(self, images: Tensor, thresholds: Tensor) -> tuple[Tensor, Tensor]:
+        logits, features = _run(self._segments[0], {"image": images})
+        rows = tf.range(tf.shape(images)[0])
+        answers = (logits, tf.zeros_like(rows))
+        return self._go_on(0, rows, features, logits, answers, thresholds)
+
+    def _go_on(
+        self,
+        exit_index: int,
+        rows: Tensor,
+        features: dict[str, Tensor],
+        logits: Tensor,
+        answers: tuple[Tensor, Tensor],
+        thresholds: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Leave `rows` that are sure at this exit as they are answered, and ask the next exit."""
+        if exit_index == self.num_exits - 1:
+            return answers
+        unsure = self._score(logits, self._temperatures[exit_index]) < thresholds[exit_index]
+        staying = tf.boolean_mask(rows, unsure)
+
+        def ask_next() -> tuple[Tensor, Tensor]:
+            wanted = {name for later in self._segments[exit_index + 1 :] for name in later.takes}
+            kept = {
+                name: tf.boolean_mask(tensor, unsure)
+                for name, tensor in features.items()
+                if name in wanted
+            }
+            deeper, given = _run(self._segments[exit_index + 1], kept)
+            place = staying[:, tf.newaxis]
+            updated = (
+                tf.tensor_scatter_nd_update(answers[0], place, deeper),
+                tf.tensor_scatter_nd_update(
+                    answers[1], place, tf.fill(tf.shape(staying), exit_index + 1)
+                ),
+            )
+            return self._go_on(exit_index + 1, staying, given, deeper, updated, thresholds)
+
+        # A convolution of no pictures costs time, and some kernels refuse it.
+        return tf.cond(tf.size(staying) > 0, ask_next, lambda: answers)
+
+    def _run_everything(self, images: Tensor, thresholds: Tensor) -> tuple[Tensor, Tensor]:
+        features: dict[str, Tensor] = {"image": images}
+        exits = []
+        for segment in self._segments:
+            logits, features = _run(segment, features)
+            exits.append(logits)
+        every = tf.stack(exits, axis=1)
+        scores = [
+            self._score(logits, temperature)
+            for logits, temperature in zip(exits[:-1], self._temperatures[:-1], strict=True)
+        ]
+        rows = tf.shape(images)[0]
+        leaves = [
+            score >= threshold
+            for score, threshold in zip(scores, tf.unstack(thresholds), strict=True)
+        ]
+        sure = tf.stack([*leaves, tf.fill((rows,), True)], axis=1)
+        exit_index = tf.argmax(tf.cast(sure, tf.int32), axis=1, output_type=tf.int32)
+        return tf.gather(every, exit_index, axis=1, batch_dims=1), exit_index
+
+
+def _run(segment: Segment, features: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    """Give a segment's logits, and the features that are there after it."""
+    outputs = segment.model([features[name] for name in segment.takes], training=False)
+    logits, *given = outputs if isinstance(outputs, list | tuple) else [outputs]
+    return logits, features | dict(zip(segment.gives, given, strict=True))
+
+
+def _max_probability(logits: Tensor, temperature: float) -> Tensor:
+    return tf.reduce_max(tf.nn.softmax(logits / temperature), axis=-1)
+
+
+def _margin(logits: Tensor, temperature: float) -> Tensor:
+    largest = tf.math.top_k(tf.nn.softmax(logits / temperature), k=2).values
+    return largest[:, 0] - largest[:, 1]
+
+
+def _entropy(logits: Tensor, temperature: float) -> Tensor:
+    log_probabilities = tf.nn.log_softmax(logits / temperature)
+    spread = -tf.reduce_sum(tf.exp(log_probabilities) * log_probabilities, axis=-1)
+    return 1.0 - spread / np.log(logits.shape[-1])
+
+
+def _energy(logits: Tensor, temperature: float) -> Tensor:
+    return temperature * tf.reduce_logsumexp(logits / temperature, axis=-1)
+
+
+SCORES: dict[str, Callable[[Tensor, float], Tensor]] = {
+    "max_probability": _max_probability,
+    "margin": _margin,
+    "entropy": _entropy,
+    "energy": _energy,
+}
+
+
+"""As `kdtasks.edge.scores.SCORES`, in TensorFlow."""

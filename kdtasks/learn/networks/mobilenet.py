@@ -1,0 +1,101 @@
+"""A chain of inverted residuals for small pictures, after MobileNetV2 (arXiv 1801.04381)."""
+
+import math
+from typing import Literal
+
+from pydantic import Field
+
+from kdtasks.core.backend import Tensor, keras
+from kdtasks.core.settings import Count
+from kdtasks.learn.networks.network import (
+    Backbone,
+    _BlocksParams,
+    activate,
+    batch_normalization,
+    convolution,
+)
+
+
+class MobileNetParams(_BlocksParams):
+    """Inverted residuals: each block widens, convolves every channel by itself, and narrows."""
+
+    name: Literal["mobilenet"]
+    expansion: Count = Field(
+        default=4, description="how many times as many filters a block has inside as come in"
+    )
+    kernel_size: Count = Field(default=3, description="side of the depthwise kernels, in pixels")
+    top: Count | None = Field(
+        default=None,
+        description="filters of a 1×1 convolution before the last exit's average; null for none",
+    )
+
+
+def mobilenet(image: Tensor, params: MobileNetParams) -> Backbone:
+    """Build a convolution, inverted residuals and a global average; taps `stem`, `block_1` ….
+
+    Arguments:
+        image: [batch, height, width, channels], values 0…1.
+    """
+    tensor = convolution(image, name="stem", filters=params.stem)
+    taps = {"stem": (tensor,)}
+    for block, (filters, strides) in enumerate(
+        zip(params.filters, params.strides, strict=True), start=1
+    ):
+        tensor = inverted_residual(
+            tensor,
+            name=f"block_{block}",
+            filters=filters,
+            strides=strides,
+            expansion=params.expansion,
+            kernel_size=params.kernel_size,
+        )
+        taps[f"block_{block}"] = (tensor,)
+    if params.top:
+        tensor = convolution(tensor, name="top", filters=params.top, kernel_size=1)
+    features = keras.layers.GlobalAveragePooling2D(name="top_average")(tensor)
+    return Backbone(features=features, taps=taps)
+
+
+def inverted_residual(
+    tensor: Tensor,
+    *,
+    name: str,
+    filters: int,
+    strides: int = 1,
+    expansion: int = 1,
+    kernel_size: int = 3,
+) -> Tensor:
+    """Widen, convolve every channel by itself, narrow without activation; add what came in.
+
+    What came in is added where it has the same shape.
+
+    Arguments:
+        tensor: [batch, height, width, channels].
+        name: the layers are `{name}_expand_…`, `{name}_depthwise_…`, `{name}_project_…` and
+            `{name}_add`.
+        filters: channels that come out.
+        expansion: how many times as many channels there are inside as come in; with 1 nothing is
+            widened.
+    """
+    shortcut = tensor
+    if expansion > 1:
+        inside = expansion * tensor.shape[-1]
+        tensor = convolution(tensor, name=f"{name}_expand", filters=inside, kernel_size=1)
+    # Keras would count all channels as inputs of each of these kernels, and begin near zero.
+    spread = math.sqrt(2.0) / kernel_size
+    tensor = keras.layers.DepthwiseConv2D(
+        kernel_size,
+        strides=strides,
+        padding="same",
+        use_bias=False,
+        depthwise_initializer=keras.initializers.TruncatedNormal(stddev=spread),
+        name=f"{name}_depthwise_conv",
+    )(tensor)
+    tensor = batch_normalization(tensor, name=f"{name}_depthwise_norm")
+    tensor = activate(tensor, "relu", name=f"{name}_depthwise_activation")
+    tensor = convolution(
+        tensor, name=f"{name}_project", filters=filters, kernel_size=1, activation=None
+    )
+    if strides > 1 or filters != shortcut.shape[-1]:
+        return tensor
+    return keras.layers.Add(name=f"{name}_add")([shortcut, tensor])

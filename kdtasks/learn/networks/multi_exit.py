@@ -1,0 +1,224 @@
+"""A network with one exit or several, and its segments."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+from kdtasks.core.backend import Tensor, keras, tf
+from kdtasks.core.errors import ModelError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of a network between two exits.
+
+    Attributes:
+        model: `keras.Model` from the tensors it takes to its logits and the tensors it gives.
+        takes: names of its inputs: `image`, or features of earlier segments.
+        gives: names of the features after its logits.
+    """
+
+    model: Any
+    takes: tuple[str, ...]
+    gives: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TappedModel:
+    """A network with the features of some of its blocks.
+
+    Attributes:
+        network: `keras.Model` of the same layers as the one without; its outputs are the logits of
+            every exit, then the features. With `heads`, the early exits' places are taken by what
+            they look at.
+        num_exits: K.
+        heads: for each early exit a `keras.Model` from what it looks at to its logits.
+        exit_gradient: share of the gradient that heads hand on to what they look at.
+    """
+
+    network: Any
+    num_exits: int
+    heads: tuple[Any, ...] = ()
+    exit_gradient: float = 1.0
+
+    @property
+    def feature_shapes(self) -> list[tuple[int, ...]]:
+        """Shape of each block's features, without the batch."""
+        return [tuple(tensor.shape[1:]) for tensor in self.network.outputs[self.num_exits :]]
+
+    def __call__(
+        self, images: Tensor, *, training: bool = False
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the logits of every exit and the features of every block, for pixels 0…255."""
+        outputs = self.network(images, training=training)
+        listed = list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+        for index, head in enumerate(self.heads):
+            seen = listed[index]
+            fixed = tf.stop_gradient(seen)
+            # The difference is 0, and its gradient the share.
+            looked_at = fixed + self.exit_gradient * (seen - fixed)
+            listed[index] = head(looked_at, training=training)
+        return listed[: self.num_exits], listed[self.num_exits :]
+
+
+@dataclass(frozen=True)
+class MultiExitModel:
+    """A flat Functional network whose outputs are the logits of its exits, first exit first.
+
+    It is trained and compressed as one flat network, since that is what the pruning tools take,
+    and is cut into segments where it is run with early stopping.
+
+    Attributes:
+        network: `keras.Model` from raw pixels 0…255 [batch, height, width, channels] to a list of
+            K logits, each [batch, classes] or, for segmentation, [batch, height, width, classes].
+        taps: for every exit but the last, the names of the layers whose outputs the next segment
+            takes.
+        blocks: name of each block that may be looked at to the name of its last layer.
+    """
+
+    network: Any
+    taps: tuple[tuple[str, ...], ...] = ()
+    blocks: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def num_exits(self) -> int:
+        """K, the last exit included."""
+        return len(self.taps) + 1
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels."""
+        return tuple(self.network.input_shape[1:])
+
+    def logits(self, images: Tensor, *, training: bool = False) -> list[Tensor]:
+        """Run every exit on float pixels 0…255."""
+        outputs = self.network(images, training=training)
+        return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+
+    def tapped(self, names: Sequence[str], *, exit_gradient: float = 1.0) -> TappedModel:
+        """Give the features of blocks, or of layers, beside the logits.
+
+        Arguments:
+            exit_gradient: share of the early exits' gradient that reaches the blocks below them.
+
+        Raises:
+            ModelError: there is no block or layer of that name; the message lists the blocks.
+        """
+        layers = {layer.name for layer in self.network.layers}
+        for name in names:
+            if name not in self.blocks and name not in layers:
+                raise ModelError(
+                    f"the network {self.network.name} has no block and no layer {name!r}; its "
+                    f"blocks: {', '.join(self.blocks)}; its layers: {', '.join(sorted(layers))}"
+                    f"{did_you_mean(name, [*self.blocks, *layers])}"
+                )
+        features = [self._output_of(self.blocks.get(name, name)) for name in names]
+        *early, last = self.network.outputs
+        if exit_gradient == 1.0 or not early:
+            if not names:
+                return TappedModel(self.network, self.num_exits)
+            whole = keras.Model(self.network.inputs, [*early, last, *features])
+            return TappedModel(whole, self.num_exits)
+        looked_at = [self._output_of(taps[0]) for taps in self.taps]
+        heads = [keras.Model(*pair) for pair in zip(looked_at, early, strict=True)]
+        trunk = keras.Model(self.network.inputs, [*looked_at, last, *features])
+        return TappedModel(trunk, self.num_exits, tuple(heads), exit_gradient)
+
+    def segments(self) -> list[Segment]:
+        """Cut the network at its taps; the segments share their layers, so their weights, with it.
+
+        Feature tensors are numbered over the whole network in the order in which they arise. A
+        tensor that a later segment needs as well (an open skip of a U-Net) is given once and kept.
+        """
+        numbers: dict[str, str] = {}
+        for name in (name for names in self.taps for name in names):
+            numbers.setdefault(name, f"features_{len(numbers)}")
+        segments, given = [], {"image": self.network.inputs[0]}
+        for index, logits in enumerate(self.network.outputs):
+            names = self.taps[index] if index < len(self.taps) else ()
+            fresh = [name for name in names if numbers[name] not in given]
+            tapped = {numbers[name]: self._output_of(name) for name in fresh}
+            reached = _walk_back([logits, *tapped.values()], until=list(given.values()))
+            takes = [name for name, tensor in given.items() if id(tensor) in reached]
+            model = keras.Model(
+                [given[name] for name in takes],
+                [logits, *tapped.values()],
+                name=f"segment_{index}",
+            )
+            segments.append(Segment(model=model, takes=tuple(takes), gives=tuple(tapped)))
+            given |= tapped
+        return segments
+
+    def rebuilt(self, network: Any) -> "MultiExitModel":
+        """The same cuts in another network of the same layers, cloned.
+
+        A layer of the clone belongs to one graph only, which cutting relies on.
+        """
+        fresh = keras.models.clone_model(network)
+        fresh.set_weights(network.get_weights())
+        return MultiExitModel(network=fresh, taps=self.taps)
+
+    def _output_of(self, name: str) -> Any:
+        names = {layer.name for layer in self.network.layers}
+        # tfmot renames the layers that it wraps to train for int8, and they stand in two graphs.
+        layer = self.network.get_layer(name if name in names else f"quant_{name}")
+        tensors = [layer.get_output_at(index) for index in range(len(layer.inbound_nodes))]
+        if len(tensors) == 1:
+            return tensors[0]
+        here = _walk_back(self.network.outputs, until=self.network.inputs)
+        return next(tensor for tensor in tensors if id(tensor) in here)
+
+    def macs(self) -> list[int]:
+        """Multiply-accumulates up to and including each exit, earlier heads included; length K."""
+        total, cumulative = 0, []
+        for segment in self.segments():
+            total += count_macs(segment.model)
+            cumulative.append(total)
+        return cumulative
+
+    def count_parameters(self) -> int:
+        """Number of weights, running statistics included."""
+        return int(self.network.count_params())
+
+
+def _walk_back(tensors: list[Any], *, until: list[Any]) -> set[int]:
+    """Identities of the tensors that `tensors` come from, looking no further than `until`."""
+    ends = {id(tensor) for tensor in until}
+    waiting, reached = list(tensors), set()
+    while waiting:
+        tensor = waiting.pop()
+        if id(tensor) in reached:
+            continue
+        reached.add(id(tensor))
+        if id(tensor) not in ends:
+            waiting.extend(tensor.node.keras_inputs)
+    return reached
+
+
+def count_macs(model: Any) -> int:
+    """Count the multiply-accumulates of one picture.
+
+    Batch normalisation folds into the convolution before it and elementwise layers multiply next
+    to nothing, so neither counts.
+
+    Arguments:
+        model: a Functional `tf_keras` model with fixed height and width.
+    """
+    return sum(_layer_macs(layer) for layer in model.layers)
+
+
+def _layer_macs(layer: Any) -> int:
+    kind = type(layer).__name__
+    if kind == "Dense":
+        return int(prod(layer.get_output_shape_at(0)[1:]) * layer.kernel.shape[0])
+    if kind in ("Conv2D", "Conv2DTranspose"):
+        # A transposed convolution multiplies once for every input pixel and kernel weight.
+        shape = layer.get_output_shape_at(0) if kind == "Conv2D" else layer.get_input_shape_at(0)
+        return int(prod(shape[1:3]) * prod(layer.kernel.shape))
+    if kind == "SeparableConv2D":
+        kernels = prod(layer.depthwise_kernel.shape) + prod(layer.pointwise_kernel.shape)
+        return int(prod(layer.get_output_shape_at(0)[1:3]) * kernels)
+    if kind == "DepthwiseConv2D":
+        return int(prod(layer.get_output_shape_at(0)[1:3]) * prod(layer.depthwise_kernel.shape))
+    return 0

@@ -1,0 +1,153 @@
+"""What a distilled student minimises: labels, teacher, its own last exit, and hints."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from kdtasks.core.backend import Tensor, tf
+from kdtasks.core.settings import Count, Section
+from kdtasks.learn.losses.distillation import make_loss
+from kdtasks.learn.losses.distillation.dkd import DkdParams
+from kdtasks.learn.losses.distillation.kd import kd
+from kdtasks.learn.objectives.hints import HintParams
+from kdtasks.learn.objectives.objective import LabelLoss, Step
+from kdtasks.learn.schedules.linear import (
+    History,
+    Scheduled,
+    ScheduledFraction,
+    ScheduledPositive,
+    value_at,
+)
+
+LossName = Literal["kd", "standardized_kd", "dkd", "standardized_dkd", "dist", "channelwise_kd"]
+
+
+class ExitTeachingParams(Section):
+    """Who teaches the early exits."""
+
+    teacher: bool = Field(
+        default=True, description="the teacher does; without it they learn from the labels alone"
+    )
+    last_exit: Annotated[float, Field(ge=0.0)] = Field(
+        default=0.0,
+        description="weight of what they learn from the last exit besides: T²·KL, by which the "
+        "last exit is not changed",
+    )
+
+
+class DistillParams(Section):
+    """How the student learns from the teacher; `epochs` is also the budget of the scratch student.
+
+    The loss of every exit is alpha · cross-entropy + (1 − alpha) · distillation loss.
+    """
+
+    alpha: ScheduledFraction = Field(
+        default=0.1, description="weight of the labels; the teacher has the rest"
+    )
+    temperature: ScheduledPositive = Field(
+        default=4.0, description="softens teacher and student alike"
+    )
+    loss: LossName = Field(
+        default="kd",
+        description="`kd`: T²·KL(teacher ‖ student); `standardized_…`: of logits with mean 0 and "
+        "standard deviation 1; `dkd`: true class and others apart; `dist`: correlations; "
+        "`channelwise_kd`: where in the picture each class is (segmentation only)",
+    )
+    dkd: DkdParams = Field(default=DkdParams(), description="parts of the losses `…dkd`")
+    exits: ExitTeachingParams = Field(
+        default=ExitTeachingParams(), description="who teaches the early exits"
+    )
+    hints: Annotated[tuple[HintParams, ...], Field(strict=False)] = Field(
+        default=(), description="pairs of layers whose features are compared as well"
+    )
+    epochs: Count = Field(default=30, description="epochs of every student")
+
+
+def settled(params: DistillParams) -> DistillParams:
+    """Return the distillation as it is at the end: for fine-tuning, which goes on from there.
+
+    Schedules stand at their last value, the warm-up is over, and hints, whose projections are
+    not kept with the student, are left out.
+    """
+    return params.model_copy(
+        update={
+            "alpha": _last(params.alpha),
+            "temperature": _last(params.temperature),
+            "dkd": params.dkd.model_copy(update={"warm_up": 0.0}),
+            "hints": (),
+        }
+    )
+
+
+def _last(setting: Scheduled) -> float:
+    return float(setting) if isinstance(setting, float | int) else setting.end
+
+
+class DistillationObjective:
+    """The mean over exits of alpha · label loss + (1 − alpha) · distillation loss, and hints.
+
+    An early exit has weight · T²·KL(last exit ‖ early exit) besides where `exits.last_exit` gives
+    it one, by which the last exit is not changed; without `exits.teacher` it learns from the
+    labels with weight 1. Each hint adds weight · mean squared difference of features.
+    """
+
+    def __init__(
+        self,
+        params: DistillParams,
+        ignore_label: int | None = None,
+        label_loss: LabelLoss | None = None,
+    ) -> None:
+        """Bind the params.
+
+        Arguments:
+            ignore_label: label of rows without a truth; there the teacher alone teaches.
+            label_loss: the loss of the labels; None is cross-entropy.
+
+        Raises:
+            ParamsError: there is no loss of that name.
+        """
+        self._params = params
+        self._label_loss = label_loss or LabelLoss(ignore_label)
+        self._loss = make_loss(params.loss, dkd_params=params.dkd, ignore_label=ignore_label)
+
+    @property
+    def hints(self) -> Sequence[HintParams]:
+        """Pairs of layers whose features are compared."""
+        return self._params.hints
+
+    def numbers(self, *, epoch: int, epochs: int, history: History) -> dict[str, float]:
+        """Return `alpha`, `temperature` and, for the losses of DKD, the `warm_up` reached."""
+        numbers = {
+            name: value_at(setting, epoch=epoch, epochs=epochs, history=history)
+            for name, setting in (
+                ("alpha", self._params.alpha),
+                ("temperature", self._params.temperature),
+            )
+        }
+        if self._params.loss.endswith("dkd"):
+            # min(epoch / warm-up epochs, 1), as in the authors' code
+            length = self._params.dkd.warm_up * epochs
+            numbers["warm_up"] = min(1.0, epoch / length) if length > 0 else 1.0
+        return numbers
+
+    def __call__(self, step: Step) -> Tensor:
+        """Return the loss of a step."""
+        last = len(step.exits) - 1
+        losses = [self._exit_loss(step, index, is_last=index == last) for index in range(last + 1)]
+        total = step.mean(losses)
+        for hint, (student, teacher) in zip(self.hints, step.hints, strict=True):
+            total += hint.weight * tf.reduce_mean((student - teacher) ** 2)
+        return total
+
+    def _exit_loss(self, step: Step, index: int, *, is_last: bool) -> Tensor:
+        alpha, temperature = step.numbers["alpha"], step.numbers["temperature"]
+        teaching, logits = self._params.exits, step.exits[index]
+        loss = self._label_loss(logits, step.labels)
+        if is_last or teaching.teacher:
+            taught = self._loss(logits, step.teacher_logits, temperature, step.labels)
+            share = (1.0 - alpha) * step.numbers.get("warm_up", 1.0)
+            loss = alpha * loss + share * taught
+        if not is_last and teaching.last_exit:
+            loss += teaching.last_exit * kd(logits, tf.stop_gradient(step.exits[-1]), temperature)
+        return loss

@@ -1,0 +1,238 @@
+"""What a training step hands to an objective, and what an objective is."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Literal, Protocol
+
+from pydantic import Field, model_validator
+
+from kdtasks.core.backend import Tensor, tf
+from kdtasks.core.errors import ParamsError, did_you_mean
+from kdtasks.core.settings import Positive, Section
+from kdtasks.data.prepared import PreparedDataset
+from kdtasks.learn.losses.labels.cross_entropy import cross_entropy
+from kdtasks.learn.losses.labels.dice import dice
+from kdtasks.learn.losses.labels.focal import focal
+from kdtasks.learn.objectives.hints import HintParams
+from kdtasks.learn.schedules.linear import History
+
+Weight = Annotated[float, Field(ge=0.0)]
+
+
+class LabelLossParams(Section):
+    """What labels teach: a sum of losses, each with its weight; 0.0 leaves one out."""
+
+    cross_entropy: Weight = Field(default=1.0, description="weight of the cross-entropy")
+    dice: Weight = Field(
+        default=0.0,
+        description="weight of the Dice loss, in which rare classes count as much as common ones",
+    )
+    focal: Weight = Field(
+        default=0.0, description="weight of the focal loss, which turns to rows that are not right"
+    )
+    focal_gamma: Annotated[float, Field(ge=1.0)] = Field(
+        default=2.0, description="how strongly the focal loss turns away from rows that are right"
+    )
+    class_weights: Literal["balanced"] | dict[str, Positive] | None = Field(
+        default=None,
+        description="weights of the classes, by name; `balanced` weighs a class by one over its "
+        "share of the training labels; null weighs all as 1",
+    )
+
+    @model_validator(mode="after")
+    def _teaches_something(self) -> "LabelLossParams":
+        if not self.cross_entropy + self.dice + self.focal:
+            raise ValueError(
+                "cross_entropy, dice and focal are all 0; give one of them a weight above 0"
+            )
+        return self
+
+
+@dataclass(frozen=True)
+class Step:
+    """One batch, as student and teacher see it.
+
+    Attributes:
+        exits: the student's logits at every exit, each float32 [batch, …, classes].
+        labels: integers [batch, …].
+        teacher_logits: float32 [batch, …, classes]; [batch, 0] where nobody teaches.
+        numbers: the epoch's numbers of the objective, scalars.
+        hints: for each hint of the objective the student's features and the teacher's, of one
+            shape.
+        exit_gradient: share of the early exits' gradient that reaches the blocks below them.
+    """
+
+    exits: Sequence[Tensor]
+    labels: Tensor
+    teacher_logits: Tensor
+    numbers: Mapping[str, Tensor] = field(default_factory=dict)
+    hints: Sequence[tuple[Tensor, Tensor]] = ()
+    exit_gradient: float = 1.0
+
+    def mean(self, losses: Sequence[Tensor]) -> Tensor:
+        """Add up the losses of the exits so that the blocks below see a mean.
+
+        With the whole gradient that is the mean over K exits. Where early exits hand on a share of
+        theirs only, the sum is divided by 1 + (K − 1) · share, so that with 0 every exit, and what
+        is below the last one, is trained as if it were alone.
+        """
+        return tf.add_n(losses) / (1.0 + (len(losses) - 1) * self.exit_gradient)
+
+
+class Objective(Protocol):
+    """What training minimises: a pure function of the step."""
+
+    @property
+    def hints(self) -> Sequence[HintParams]:
+        """Pairs of layers whose features the step has to bring."""
+
+    def numbers(self, *, epoch: int, epochs: int, history: History) -> dict[str, float]:
+        """Return what changes from epoch to epoch, always under the same names.
+
+        The compiled step takes these as inputs, so that it is compiled once.
+
+        Arguments:
+            epoch: number of the epoch that begins, from 1, of `epochs`.
+            history: the records of the epochs before; a run that goes on from a checkpoint has
+                them too.
+        """
+
+    def __call__(self, step: Step) -> Tensor:
+        """Return the loss of a step, a scalar."""
+
+
+@dataclass(frozen=True)
+class LabelLoss:
+    """The sum of losses that params name, each with its weight.
+
+    Attributes:
+        ignore_label: label of rows that count nowhere.
+        params: weights of the losses.
+        class_weights: [classes]; None weighs all as 1.
+    """
+
+    ignore_label: int | None = None
+    params: LabelLossParams = field(default_factory=LabelLossParams)
+    class_weights: tuple[float, ...] | None = None
+
+    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the loss, a scalar.
+
+        Arguments:
+            logits: float [..., classes].
+            labels: integers [...].
+        """
+        rest = (labels, self.ignore_label, self.class_weights)
+        parts = (
+            (self.params.cross_entropy, lambda: cross_entropy(logits, *rest)),
+            (self.params.dice, lambda: dice(logits, *rest)),
+            (self.params.focal, lambda: focal(logits, *rest, gamma=self.params.focal_gamma)),
+        )
+        first, *others = [
+            loss() if weight == 1.0 else weight * loss() for weight, loss in parts if weight
+        ]
+        return sum(others, first)
+
+
+@dataclass(frozen=True)
+class LabelObjective:
+    """The loss of the labels at every exit, equal weights.
+
+    Attributes:
+        ignore_label: label of rows that do not count.
+        label_loss: the loss of one exit; None is cross-entropy.
+    """
+
+    ignore_label: int | None = None
+    label_loss: LabelLoss | None = None
+
+    @property
+    def hints(self) -> Sequence[HintParams]:
+        """None: there is no teacher."""
+        return ()
+
+    def numbers(self, *, epoch: int, epochs: int, history: History) -> dict[str, float]:
+        """Nothing changes from epoch to epoch."""
+        return {}
+
+    def __call__(self, step: Step) -> Tensor:
+        """Return the mean over exits."""
+        loss = self.label_loss or LabelLoss(self.ignore_label)
+        losses = [loss(logits, step.labels) for logits in step.exits]
+        return step.mean(losses)
+
+
+def label_loss_of(params: LabelLossParams, dataset: PreparedDataset) -> LabelLoss:
+    """Bind params to a dataset's classes.
+
+    Raises:
+        ParamsError: `class_weights` names a class that there is not, or leaves one out.
+    """
+    names = dataset.class_names
+    weights: tuple[float, ...] | None = None
+    if params.class_weights == "balanced":
+        weights = balanced_weights([dataset.counts["train"]["by_class"][name] for name in names])
+    elif params.class_weights is not None:
+        given = params.class_weights
+        for name in given:
+            if name not in names:
+                raise ParamsError(
+                    f"train.loss.class_weights names {name!r}, which is no class of the dataset; "
+                    f"its classes: {', '.join(names)}{did_you_mean(name, names)}"
+                )
+        missing = [name for name in names if name not in given]
+        if missing:
+            raise ParamsError(
+                f"train.loss.class_weights leaves out {', '.join(missing)}; give every class a "
+                "weight, 1.0 changes nothing"
+            )
+        weights = tuple(given[name] for name in names)
+    return LabelLoss(dataset.ignore_label, params, weights)
+
+
+def balanced_weights(counts: list[int]) -> tuple[float, ...]:
+    """Weigh each class by rows / (classes · its rows), so that every class weighs the same.
+
+    A class without a row counts for nothing, and not as one of the classes.
+
+    Arguments:
+        counts: rows or pixels of each class in the training split.
+    """
+    total, occurring = sum(counts), sum(1 for count in counts if count)
+    return tuple(total / (occurring * count) if count else 0.0 for count in counts)
+
+
+def backbone_first(objective: Objective, share: float) -> Objective:
+    """Let early exits wait for a share of the epochs, 0 ≤ share < 1; with 0 nothing changes."""
+    return BackboneFirst(objective, share) if share else objective
+
+
+@dataclass(frozen=True)
+class BackboneFirst:
+    """An objective that sees no early exit in its first epochs.
+
+    Attributes:
+        objective: what all exits minimise together afterwards, and the last one until then.
+        share: of the epochs, in which the last exit is trained alone.
+    """
+
+    objective: Objective
+    share: float
+
+    @property
+    def hints(self) -> Sequence[HintParams]:
+        """Those of the objective."""
+        return self.objective.hints
+
+    def numbers(self, *, epoch: int, epochs: int, history: History) -> dict[str, float]:
+        """Return the objective's numbers, and `early_exits`: 0 while they wait, then 1."""
+        numbers = self.objective.numbers(epoch=epoch, epochs=epochs, history=history)
+        return numbers | {"early_exits": float(epoch > self.share * epochs)}
+
+    def __call__(self, step: Step) -> Tensor:
+        """Return the loss of a step."""
+        return tf.cond(
+            step.numbers["early_exits"] > 0.0,
+            lambda: self.objective(step),
+            lambda: self.objective(replace(step, exits=step.exits[-1:])),
+        )

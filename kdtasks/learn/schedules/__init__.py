@@ -1,0 +1,1 @@
+"""Values that change from epoch to epoch."""

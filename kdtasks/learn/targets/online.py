@@ -1,0 +1,126 @@
+"""An online teacher: asked about every view that the student sees, in the epoch that it does."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdtasks.core.errors import TeacherError
+from kdtasks.core.files import atomic_folder, write_json
+from kdtasks.learn.augmentations.affine import AugmentationParams
+from kdtasks.learn.training.views import FreshExamples
+
+DESCRIPTION = "targets.json"
+_TEACHER = "teacher"
+_LARGEST = float(np.finfo(np.float16).max)
+
+
+def write_online(
+    folder: Path,
+    teacher: Path,
+    *,
+    images: Any,
+    augmentation: AugmentationParams,
+    batch_size: int,
+    layers: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Write a copy of the teacher, and how it is to be asked; it answers to one picture for a try.
+
+    Students then depend on this folder alone, whether the answers in it are cached or not.
+
+    Arguments:
+        folder: where to write.
+        teacher: what the stage `teacher` wrote.
+        images: uint8 [N, height, width, channels], the training split.
+        batch_size: pictures a teacher pass.
+        layers: hidden layers of the teacher whose features it gives.
+
+    Returns:
+        the content of `targets.json`.
+
+    Raises:
+        TeacherError: the teacher has no such layer, or its answer is no good.
+    """
+    from kdtasks.learn.teachers.teacher import open_teacher
+
+    opened = open_teacher(teacher, batch_size=batch_size, layers=layers)
+    _, *features = as_halves(opened.run(np.asarray(images[:1])), layers)
+    summary = {
+        "mode": "online",
+        "augmentation": augmentation.model_dump(mode="json"),
+        "batch_size": batch_size,
+        "pictures": len(images),
+        "features": [
+            {"layer": layer, "shape": list(array.shape[1:])}
+            for layer, array in zip(layers, features, strict=True)
+        ],
+    }
+    with atomic_folder(folder) as partial:
+        shutil.copytree(teacher, partial / _TEACHER, copy_function=shutil.copyfile)
+        write_json(partial / DESCRIPTION, summary)
+    print("the teacher will run beside the students, on a new view of every picture each epoch")
+    return summary
+
+
+def open_online(
+    folder: Path,
+    described: dict[str, Any],
+    images: Any,
+    labels: Any,
+    *,
+    seed: int,
+    layers: Sequence[str] = (),
+) -> FreshExamples:
+    """Open the teacher of a folder that `write_online` wrote.
+
+    The teacher is no part of the student's network, so its variables are not trained.
+
+    Arguments:
+        described: the content of `targets.json`.
+        images: uint8 [N, height, width, channels], the training split.
+        labels: integers [N] or masks [N, height, width].
+        seed: the student's.
+        layers: hidden layers whose features it gives.
+    """
+    from kdtasks.learn.teachers.teacher import open_teacher
+
+    teacher = open_teacher(folder / _TEACHER, batch_size=described["batch_size"], layers=layers)
+    return FreshExamples(
+        images,
+        labels,
+        AugmentationParams.model_validate(described["augmentation"]),
+        seed,
+        answer=lambda views: as_halves(teacher.run(views), layers),
+    )
+
+
+def as_halves(answers: Sequence[np.ndarray], layers: Sequence[str]) -> tuple[np.ndarray, ...]:
+    """Return logits and hidden features, float32 [N, …], as float16.
+
+    Arguments:
+        answers: the logits, and the features of each layer.
+        layers: names of the layers, for the message.
+
+    Raises:
+        TeacherError: a number is not finite, or beyond 65,504.
+    """
+    for name, answer in zip(("logits", *layers), answers, strict=True):
+        what = name if name == "logits" else f"features of {name}"
+        # One pass over the array: NaN makes both ends NaN, infinity one of them infinite.
+        largest = max(-float(answer.min()), float(answer.max()))
+        if not np.isfinite(largest):
+            raise TeacherError(
+                f"the teacher's {what} are not all finite; look at its weights, and at the range "
+                "of its input"
+            )
+        if largest > _LARGEST:
+            raise TeacherError(
+                f"the teacher's {what} reach {largest:g}; targets are stored as float16, which "
+                "holds up to 65,504: scale the teacher's last layer down"
+                if name == "logits"
+                else f"the teacher's {what} reach {largest:g}; targets are stored as float16, "
+                "which holds up to 65,504: name a layer behind a normalisation"
+            )
+    return tuple(answer.astype(np.float16) for answer in answers)

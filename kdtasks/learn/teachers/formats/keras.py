@@ -1,0 +1,262 @@
+"""Look into a Keras configuration before Keras does: only known, harmless classes may be in it."""
+
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from kdtasks.core.backend import keras, keras_3, tf
+from kdtasks.core.errors import TeacherError, did_you_mean
+from kdtasks.learn.teachers.formats import OpenedNetwork, refuse
+
+_LAYERS = """
+    InputLayer Dense EinsumDense Embedding Activation Masking Identity LayerScale
+    Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose Convolution2D
+    DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D
+    BatchNormalization SyncBatchNormalization LayerNormalization GroupNormalization
+    UnitNormalization RMSNormalization
+    ReLU LeakyReLU PReLU ELU ThresholdedReLU Softmax
+    AveragePooling1D AveragePooling2D AveragePooling3D MaxPooling1D MaxPooling2D MaxPooling3D
+    GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D GlobalMaxPooling1D
+    GlobalMaxPooling2D GlobalMaxPooling3D AdaptiveAveragePooling2D AdaptiveMaxPooling2D
+    Dropout AlphaDropout GaussianDropout GaussianNoise SpatialDropout1D SpatialDropout2D
+    SpatialDropout3D ActivityRegularization
+    Add Subtract Multiply Average Maximum Minimum Concatenate Dot
+    Reshape Flatten Permute RepeatVector UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D
+    ZeroPadding2D ZeroPadding3D Cropping1D Cropping2D Cropping3D
+    Rescaling Resizing CenterCrop Normalization RandomBrightness RandomContrast RandomCrop
+    RandomFlip RandomHeight RandomRotation RandomTranslation RandomWidth RandomZoom
+    Attention AdditiveAttention MultiHeadAttention GroupQueryAttention
+"""
+
+_NETWORKS = "Functional Model Sequential TFOpLambda SlicingOpLambda"
+
+# Keras 3 writes arithmetic between layers as nodes of these classes.
+_KERAS_3_OPERATIONS = """
+    Absolute Add Amax Amin BroadcastTo Cast Clip Concatenate Divide Einsum Exp ExpandDims Flip
+    GetItem Log Matmul Max Maximum Mean Min Minimum Mod Multiply Negative Pad Power Prod Reciprocal
+    Repeat Reshape Roll Sqrt Square Squeeze Stack Std Subtract Sum Tanh Tile Transpose TrueDivide
+    Var Where AveragePool BatchNorm Conv DepthwiseConv Elu Gelu HardSigmoid HardSilu HardSwish
+    HardTanh LeakyRelu LogSigmoid LogSoftmax MaxPool Moments OneHot Relu Relu6 Resize Selu
+    SeparableConv Sigmoid Silu Softplus Softsign Swish Rsqrt
+"""
+
+_PARTS = """
+    Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity LecunNormal LecunUniform Ones
+    Orthogonal RandomNormal RandomUniform TruncatedNormal VarianceScaling Zeros
+    L1 L1L2 L2 OrthogonalRegularizer MaxNorm MinMaxNorm NonNeg RadialConstraint UnitNorm
+    DTypePolicy FloatDTypePolicy Policy
+    TensorShape __bytes__ __ellipsis__ __keras_tensor__ __numpy__ __slice__ __tensor__ __tuple__
+"""
+
+_CLASSES = frozenset(f"{_LAYERS} {_NETWORKS} {_KERAS_3_OPERATIONS} {_PARTS}".split())
+
+# Where the Kerases say that these classes live; `keras.` and `tf_keras.` may stand before each.
+_MODULES = frozenset(
+    f"{library}{module}"
+    for library in ("keras", "tf_keras")
+    for module in (
+        "",
+        ".constraints",
+        ".dtype_policies",
+        ".engine.functional",
+        ".initializers",
+        ".layers",
+        ".layers.core.tf_op_layer",
+        ".layers.experimental",
+        ".layers.experimental.preprocessing",
+        ".mixed_precision",
+        ".models",
+        ".regularizers",
+        ".src.applications.convnext",
+        ".src.engine.functional",
+        ".src.layers.core.tf_op_layer",
+        ".src.models.functional",
+        ".src.ops.core",
+        ".src.ops.math",
+        ".src.ops.nn",
+        ".src.ops.numpy",
+    )
+)
+
+# TensorFlow's functions that compute only; whole families end in a dot.
+_FUNCTIONS = frozenset(
+    [
+        "cast",
+        "clip_by_value",
+        "concat",
+        "convert_to_tensor",
+        "expand_dims",
+        "gather",
+        "identity",
+        "ones_like",
+        "pad",
+        "reshape",
+        "reverse",
+        "shape",
+        "split",
+        "squeeze",
+        "stack",
+        "tile",
+        "transpose",
+        "unstack",
+        "where",
+        "zeros_like",
+        "compat.v1.shape",
+        "compat.v1.transpose",
+        "compat.v1.nn.depthwise_conv2d",
+    ]
+)
+
+_FUNCTION_FAMILIES = ("__operators__.", "image.", "linalg.", "math.", "nn.")
+
+
+def _open_keras(path: Path, layers: Sequence[str]) -> OpenedNetwork:
+    import h5py
+
+    with _copy(path, "teacher.keras") as copy:
+        # Keras 2 would read the HDF5 half of such a file, and not the configuration checked here.
+        if h5py.is_hdf5(copy):
+            raise TeacherError(f"teacher.path: {path} is an HDF5 file; give it the ending .h5")
+        with zipfile.ZipFile(copy) as archive:
+            config = json.loads(archive.read("config.json"))
+            version = json.loads(archive.read("metadata.json")).get("keras_version", "")
+        # `compile=False` leaves the loss and the metrics alone, so they may be anybody's own.
+        config.pop("compile_config", None)
+        check_config(config, source=str(path))
+        library = keras if version.startswith("2.") else keras_3()
+        model = library.models.load_model(copy, compile=False, safe_mode=True)
+    return _from_keras(library, model, path, layers)
+
+
+def _open_h5(path: Path, layers: Sequence[str]) -> OpenedNetwork:
+    import h5py
+    from tf_keras.src.saving.serialization_lib import SafeModeScope
+
+    with _copy(path, "teacher.h5") as copy:
+        with h5py.File(copy, "r") as file:
+            if "model_config" not in file.attrs:
+                raise TeacherError(
+                    f"teacher.path: {path} holds weights without a network; save the whole model"
+                )
+            config = json.loads(file.attrs["model_config"])
+            version = str(file.attrs.get("keras_version", "2."))
+        check_config(config, source=str(path))
+        library = keras_3() if version.startswith("3.") else keras
+        # Keras 2 has no argument `safe_mode` for this format.
+        with SafeModeScope(True):
+            model = library.models.load_model(copy, compile=False)
+    return _from_keras(library, model, path, layers)
+
+
+@contextmanager
+def _copy(path: Path, name: str) -> Iterator[Path]:
+    """Yield a copy under a name of ours, so that what is checked is what is opened.
+
+    The Kerases choose a reader by the spelling of the ending and by the file's bytes.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(shutil.copyfile(path, Path(folder) / name))
+
+
+def _from_keras(
+    library: ModuleType, model: Any, path: Path, layers: Sequence[str]
+) -> OpenedNetwork:
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise TeacherError(
+            f"teacher.path: {path} has {len(model.inputs)} inputs and {len(model.outputs)} "
+            "outputs; a teacher has one of each"
+        )
+
+    network = with_features(library, model, layers, source=str(path))
+
+    @tf.function(reduce_retracing=True)
+    def run(images: tf.Tensor) -> list[tf.Tensor]:
+        outputs = network(images, training=False)
+        return [tf.cast(o, tf.float32) for o in (outputs if layers else [outputs])]
+
+    batch_size, *input_shape = model.inputs[0].shape
+    return OpenedNetwork(
+        batch_size=batch_size,
+        input_shape=tuple(input_shape),
+        output_shape=tuple(model.outputs[0].shape[1:]),
+        run=lambda images: [output.numpy() for output in run(tf.constant(images))],
+        parameters=int(model.count_params()),
+    )
+
+
+def check_config(config: Any, *, source: str) -> None:
+    """Refuse a Keras configuration with anything but known classes of image networks.
+
+    Arguments:
+        config: the configuration, as decoded JSON.
+        source: the file, for errors.
+
+    Raises:
+        TeacherError: naming what was found.
+    """
+    if isinstance(config, list):
+        for part in config:
+            check_config(part, source=source)
+    if not isinstance(config, dict):
+        return
+    if "class_name" in config:
+        _check_class(config, source)
+    for key, part in config.items():
+        if key.endswith(("_fn_type", "function_type")):
+            refuse(f"a Python function (under {key!r})", source)
+        if key == "vocabulary" and isinstance(part, str):
+            refuse(f"the name of a file, {part!r}, to read words from", source)
+        check_config(part, source=source)
+
+
+def _check_class(config: dict[str, Any], source: str) -> None:
+    name, module = config["class_name"], config.get("module")
+    if not isinstance(name, str) or name not in _CLASSES:
+        refuse(f"the class {name!r}", source)
+    # The Kerases look a class up by either name.
+    if config.get("registered_name") not in (None, name):
+        refuse(f"the class {config['registered_name']!r}", source)
+    if module is not None and module not in _MODULES:
+        refuse(f"a class of the module {module!r}", source)
+    if name in {"TFOpLambda", "SlicingOpLambda"}:
+        inner = config.get("config")
+        function = str(inner.get("function") if isinstance(inner, dict) else inner)
+        if function not in _FUNCTIONS and not function.startswith(_FUNCTION_FAMILIES):
+            refuse(f"the TensorFlow function {function!r}", source)
+
+
+def with_features(library: ModuleType, network: Any, layers: Sequence[str], *, source: str) -> Any:
+    """Return a network that shares all weights and puts out hidden features after its outputs.
+
+    Arguments:
+        library: the Keras of the network.
+        network: Functional or Sequential, of either Keras.
+        layers: names of layers; without any, the network itself is returned.
+        source: what the network was read from, for the message.
+
+    Raises:
+        TeacherError: there is no such layer.
+    """
+    if not layers:
+        return network
+    tensors = {layer.name: _output_of(layer) for layer in network.layers}
+    for name in layers:
+        if name not in tensors:
+            raise TeacherError(
+                f"targets.features: the teacher {source} has no layer {name!r}; its layers: "
+                f"{', '.join(tensors)}{did_you_mean(name, list(tensors))}"
+            )
+    return library.Model(network.inputs, [*network.outputs, *(tensors[name] for name in layers)])
+
+
+def _output_of(layer: Any) -> Any:
+    """The tensor inside the network. `layer.output` of a nested network is inside that one."""
+    if hasattr(layer, "get_output_at"):  # Keras 2
+        return layer.get_output_at(0)
+    return layer._inbound_nodes[0].output_tensors[0]

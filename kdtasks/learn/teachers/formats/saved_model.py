@@ -1,0 +1,194 @@
+"""Look into a SavedModel before TensorFlow does: only operations that compute may be in it."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdtasks.core.backend import tf
+from kdtasks.core.errors import TeacherError
+from kdtasks.learn.teachers.formats import OpenedNetwork, _refuse_layers, refuse
+
+# Control flow, calls, weights and random numbers: harmless, though TensorFlow counts most of them
+# as having a state.
+_OPERATIONS = frozenset(
+    [
+        "Case",
+        "If",
+        "While",
+        "StatelessCase",
+        "StatelessIf",
+        "StatelessWhile",
+        "PartitionedCall",
+        "StatefulPartitionedCall",
+        "FakeParam",
+        "ToBool",
+        "NoOp",
+        "Assert",
+        "CheckNumerics",
+        "CheckNumericsV2",
+        "Enter",
+        "Exit",
+        "NextIteration",
+        "LoopCond",
+        "Merge",
+        "Switch",
+        "ControlTrigger",
+        "DynamicPartition",
+        "DynamicStitch",
+        "VarHandleOp",
+        "ReadVariableOp",
+        "ResourceGather",
+        "ResourceGatherNd",
+        "VarIsInitializedOp",
+        "VariableShape",
+        "AssignVariableOp",
+        "AssignAddVariableOp",
+        "AssignSubVariableOp",
+        "DestroyResourceOp",
+        "RandomUniform",
+        "RandomUniformInt",
+        "RandomStandardNormal",
+        "TruncatedNormal",
+        "RandomShuffle",
+        "RngReadAndSkip",
+        "StatelessRandomGetAlg",
+    ]
+)
+
+_READS_A_FILE = frozenset({"ImmutableConst"})
+
+
+def _open_saved_model(path: Path, layers: Sequence[str]) -> OpenedNetwork:
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    _refuse_layers(layers, "a SavedModel", path)
+    saved = SavedModel.FromString((path / "saved_model.pb").read_bytes())
+    check_saved_model(saved, source=str(path))
+    loaded = tf.saved_model.load(str(path))
+    if "serving_default" not in loaded.signatures:
+        raise TeacherError(
+            f"teacher.path: {path} has the signatures {sorted(loaded.signatures)}; a teacher needs "
+            "`serving_default`"
+        )
+    signature = loaded.signatures["serving_default"]
+    inputs, outputs = signature.structured_input_signature[1], signature.structured_outputs
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise TeacherError(
+            f"teacher.path: {path} has {len(inputs)} inputs and {len(outputs)} outputs; a teacher "
+            "has one of each"
+        )
+    [(input_name, specification)], [output_name] = inputs.items(), outputs
+    batch_size, *input_shape = specification.shape
+
+    def run(images: np.ndarray) -> list[np.ndarray]:
+        # `loaded` owns the variables, so it must live as long as this function.
+        outputs = loaded.signatures["serving_default"](
+            **{input_name: tf.cast(images, specification.dtype)}
+        )
+        return [tf.cast(outputs[output_name], tf.float32).numpy()]
+
+    return OpenedNetwork(
+        batch_size=batch_size,
+        input_shape=tuple(input_shape),
+        output_shape=tuple(outputs[output_name].shape[1:]),
+        run=run,
+        parameters=sum(int(np.prod(variable.shape)) for variable in signature.variables),
+    )
+
+
+def check_saved_model(saved: Any, *, source: str) -> None:
+    """Refuse a SavedModel one of whose functions does more than compute.
+
+    TensorFlow runs some functions as it loads (of tables and other resources), so all that the
+    file's objects can reach are looked at, not just the signature's.
+
+    Arguments:
+        saved: the protocol buffer SavedModel.
+        source: the folder, for errors.
+
+    Raises:
+        TeacherError: naming the operation that was found.
+    """
+    # Any other file is loaded by running its graph's initialisation.
+    if len(saved.meta_graphs) != 1 or not saved.meta_graphs[0].HasField("object_graph_def"):
+        refuse("a graph of TensorFlow 1", source)
+    [graph] = saved.meta_graphs
+    functions = {function.signature.name: function for function in graph.graph_def.library.function}
+    waiting = sorted({*_entrances(graph.object_graph_def), *_substitutes(functions)})
+    seen = set(waiting)
+    while waiting:
+        function = functions.get(waiting.pop())
+        for node in function.node_def if function else ():
+            if not _computes(node.op) and (node.op not in functions or _is_registered(node.op)):
+                refuse(f"the operation {node.op}", source)
+            called = sorted({node.op, *_named_functions(node)} & functions.keys() - seen)
+            seen.update(called)
+            waiting.extend(called)
+
+
+def _entrances(objects: Any) -> Iterator[str]:
+    """Yield the functions that loading, restoring and calling the objects can run."""
+    yield from objects.concrete_functions
+    for node in objects.nodes:
+        yield from node.function.concrete_functions
+        yield node.bare_concrete_function.concrete_function_name
+
+
+def _substitutes(functions: dict[str, Any]) -> Iterator[str]:
+    """Yield the functions that TensorFlow's optimizer may put in the place of others."""
+    for name, function in functions.items():
+        if "api_implements" in function.attr:
+            yield name
+
+
+def _named_functions(node: Any) -> Iterator[str]:
+    for attribute in node.attr.values():
+        yield attribute.func.name
+        for function in attribute.list.func:
+            yield function.name
+
+
+def _computes(operation: str) -> bool:
+    from tensorflow.python.framework import op_def_registry
+    from tensorflow.python.ops import (
+        gen_array_ops,
+        gen_bitwise_ops,
+        gen_image_ops,
+        gen_linalg_ops,
+        gen_list_ops,
+        gen_manip_ops,
+        gen_math_ops,
+        gen_nn_ops,
+        gen_stateless_random_ops,
+        gen_stateless_random_ops_v2,
+    )
+
+    if operation in _OPERATIONS:
+        return True
+    families = (
+        gen_array_ops,
+        gen_bitwise_ops,
+        gen_image_ops,
+        gen_linalg_ops,
+        gen_list_ops,
+        gen_manip_ops,
+        gen_math_ops,
+        gen_nn_ops,
+        gen_stateless_random_ops,
+        gen_stateless_random_ops_v2,
+    )
+    definition = op_def_registry.get(operation)
+    return (
+        definition is not None
+        and not definition.is_stateful
+        and operation not in _READS_A_FILE
+        and any(hasattr(family, operation) for family in families)
+    )
+
+
+def _is_registered(operation: str) -> bool:
+    from tensorflow.python.framework import op_def_registry
+
+    return op_def_registry.get(operation) is not None

@@ -1,0 +1,250 @@
+"""Take a teacher from a file: check that it fits, find out how it wants its pictures."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from kdtasks.core.errors import TeacherError
+from kdtasks.core.files import atomic_folder, write_json
+from kdtasks.core.paths import DESCRIPTION
+from kdtasks.core.settings import Count, Index, Positive, Section
+from kdtasks.learn.networks import Architecture
+from kdtasks.learn.teachers.formats import OpenedNetwork
+from kdtasks.learn.teachers.formats.keras import _open_h5, _open_keras
+from kdtasks.learn.teachers.formats.saved_model import _open_saved_model
+from kdtasks.learn.teachers.formats.tflite import _open_tflite
+from kdtasks.tasks.confusion import accuracy, counted
+
+FORMATS = "`.keras`, `.h5`, `.tflite`, or a SavedModel folder with its `saved_model.pb`"
+
+_OPENERS: dict[str, Callable[[Path, Sequence[str]], OpenedNetwork]] = {
+    ".keras": _open_keras,
+    ".h5": _open_h5,
+    ".hdf5": _open_h5,
+    ".tflite": _open_tflite,
+}
+
+# Input range to (scale, offset) of raw pixels 0…255.
+INPUT_RANGES: dict[str, tuple[float, float]] = {
+    "raw": (1.0, 0.0),
+    "unit": (1 / 255, 0.0),
+    "symmetric": (1 / 127.5, -1.0),
+}
+
+_PROBE = 500
+
+# Rows of probabilities add up to 1 within float16's precision over a thousand classes.
+_SUM_TOLERANCE = 1e-2
+
+
+class TeacherParams(Section):
+    """The teacher: trained here, or imported from a file."""
+
+    source: Literal["train", "import"] = Field(description="train it here, or take a file")
+    path: str = Field(
+        default="models/import",
+        description="file of an imported teacher: `.keras`, `.h5`, `.tflite` or a SavedModel "
+        "folder. DVC watches it, so it must exist; a trained teacher leaves it alone",
+    )
+    output: Literal["auto", "logits", "probabilities"] = Field(
+        default="auto",
+        description="what an imported teacher puts out; `auto` looks at its outputs",
+    )
+    input: Literal["auto", "raw", "unit", "symmetric"] = Field(
+        default="auto",
+        description="what an imported teacher takes: 0…255, 0…1 or −1…1; `auto` takes the one "
+        "with the best validation accuracy",
+    )
+    model: Architecture | None = Field(default=None, description="network of a trained teacher")
+    epochs: Count = Field(default=20, description="epochs of a trained teacher")
+    stop_epoch: Count | None = Field(
+        default=None,
+        description="stop the trained teacher after so many of its `epochs`",
+    )
+    ensemble: Count = Field(
+        default=1, description="trained teachers that are averaged, with seeds from `seed` upwards"
+    )
+    learning_rate: Positive = Field(default=1e-3, description="first learning rate")
+    seed: Index = Field(default=0, description="seed of a trained teacher")
+
+    @model_validator(mode="after")
+    def _source_is_complete(self) -> "TeacherParams":
+        if self.source == "train" and self.model is None:
+            raise ValueError("model is null; a trained teacher needs a network of the zoo")
+        if self.source == "import" and (self.stop_epoch is not None or self.ensemble > 1):
+            raise ValueError(
+                "stop_epoch and ensemble are for teachers that are trained here; with source "
+                f"import set stop_epoch: null and ensemble: 1, got {self.stop_epoch} and "
+                f"{self.ensemble}"
+            )
+        if self.stop_epoch is not None and self.stop_epoch > self.epochs:
+            raise ValueError(
+                f"stop_epoch is {self.stop_epoch}, epochs {self.epochs}; stop at the last epoch or "
+                "before it"
+            )
+        return self
+
+
+def open_network(path: Path, *, layers: Sequence[str] = ()) -> OpenedNetwork:
+    """Open a file without running any code from it.
+
+    Arguments:
+        layers: hidden layers whose features it puts out besides.
+
+    Raises:
+        TeacherError: the file is missing, damaged, of an unknown kind, unsafe, has several inputs
+            or outputs, has no such layer, or is of a kind that gives no features.
+    """
+    if not path.exists():
+        raise TeacherError(f"teacher.path: {path} is not there; give the file of the teacher")
+    if path.is_dir() and not (path / "saved_model.pb").is_file():
+        raise TeacherError(
+            f"teacher.path: the folder {path} holds no saved_model.pb; give one of {FORMATS}"
+        )
+    opener = _open_saved_model if path.is_dir() else _OPENERS.get(path.suffix.lower())
+    if opener is None:
+        raise TeacherError(f"teacher.path: {path} has an unknown ending; give one of {FORMATS}")
+    try:
+        return opener(path, layers)
+    except (TeacherError, KeyboardInterrupt, MemoryError):
+        raise
+    except Exception as error:  # a damaged file may fail in any way inside its reader
+        reason = " ".join(str(error).split())[:300]
+        raise TeacherError(
+            f"teacher.path: {path} could not be opened ({type(error).__name__}: {reason}); check "
+            "that the file is complete, or save the teacher anew"
+        ) from error
+
+
+def import_teacher(
+    folder: Path,
+    params: TeacherParams,
+    *,
+    images: Any,
+    labels: Any,
+    num_classes: int,
+    ignore_label: int | None = None,
+) -> None:
+    """Check the teacher's file against the dataset and copy it into `folder`.
+
+    Arguments:
+        images: uint8 [N, height, width, channels], the validation split.
+        labels: integers [N] or [N, height, width].
+
+    Raises:
+        TeacherError: its input shape or number of classes does not fit, or its outputs are not
+            finite.
+    """
+    source = Path(params.path)
+    network = open_network(source)
+    _check_shapes(network, images.shape[1:], (*labels.shape[1:], num_classes), source)
+    probe, truth = np.asarray(images[:_PROBE]), np.asarray(labels[:_PROBE])
+    ranges = [params.input] if params.input != "auto" else list(INPUT_RANGES)
+    accuracies, outputs = {}, {}
+    for name in ranges:
+        outputs[name] = run_in_batches(network, probe, name)[0]
+        accuracies[name] = accuracy(outputs[name].argmax(axis=-1), truth, ignore_label)
+    chosen = max(ranges, key=lambda name: accuracies[name])
+    if params.input == "auto":
+        tried = ", ".join(f"{name} {share:.1%}" for name, share in accuracies.items())
+        print(f"input range {chosen} (validation accuracy by range: {tried})")
+        _check_better_than_guessing(accuracies[chosen], truth[counted(truth, ignore_label)], source)
+    if not np.isfinite(outputs[chosen]).all():
+        raise TeacherError(f"{source} puts out numbers that are not finite; look at its weights")
+    output = params.output
+    if output == "auto":
+        output = "probabilities" if are_probabilities(outputs[chosen]) else "logits"
+        print(f"the teacher puts out {output}")
+    elif output == "probabilities" and not are_probabilities(outputs[chosen]):
+        raise TeacherError(
+            f"teacher.output is probabilities, but the rows that {source} puts out do not add up "
+            "to 1; set it to logits or auto"
+        )
+    name = f"teacher{source.suffix.lower()}" if source.is_file() else "saved_model"
+    with atomic_folder(folder) as partial:
+        if source.is_file():
+            shutil.copyfile(source, partial / name)
+        else:
+            shutil.copytree(source, partial / name)
+        write_json(
+            partial / DESCRIPTION,
+            {"file": name, "input": chosen, "output": output, "parameters": network.parameters},
+        )
+
+
+def _check_better_than_guessing(reached: float, labels: np.ndarray, source: Path) -> None:
+    guess = np.unique(labels, return_counts=True)[1].max() / labels.size
+    # Three standard errors: an untrained teacher is above its best guess by luck half the time.
+    if reached <= guess + 3 * (guess * (1 - guess) / labels.size) ** 0.5:
+        raise TeacherError(
+            f"the teacher {source} gets {reached:.1%} of the validation split right, naming always "
+            f"the commonest class gets {guess:.1%}; check that its classes are in the order of "
+            "class_names in data/prepared/dataset.json and that it takes pixels as 0…255, 0…1 or "
+            "−1…1, or set teacher.input to go on all the same"
+        )
+
+
+def run_in_batches(
+    network: OpenedNetwork, images: Any, input_range: str, *, batch_size: int = 256
+) -> list[np.ndarray]:
+    """Scale raw pixels and run the network: outputs float32 [N, …, classes], then features."""
+    scale, offset = (np.float32(number) for number in INPUT_RANGES[input_range])
+    size = network.batch_size or batch_size
+    passes = []
+    for start in range(0, len(images), size):
+        batch = images[start : start + size] * scale + offset
+        if network.batch_size:
+            batch = np.resize(batch, (size, *batch.shape[1:]))  # fills the last one up
+        passes.append(network.run(batch))
+    return [np.concatenate(parts)[: len(images)] for parts in zip(*passes, strict=True)]
+
+
+def _check_shapes(
+    network: OpenedNetwork,
+    image_shape: tuple[int, ...],
+    logits_shape: tuple[int, ...],
+    source: Path,
+) -> None:
+    if not _fits(network.input_shape, image_shape):
+        raise TeacherError(
+            f"the teacher {source} takes pictures of {_shape(network.input_shape)}, the dataset "
+            f"has {_shape(image_shape)}; set data.image_size and data.channels to the teacher's"
+        )
+    if not _fits(network.output_shape, logits_shape):
+        raise TeacherError(
+            f"the teacher {source} has outputs {_shape(network.output_shape)}, the dataset has "
+            f"{_shape(logits_shape)}, the last being its classes; they must be the same, in the "
+            "order of class_names in data/prepared/dataset.json"
+        )
+
+
+def _fits(sizes: tuple[int | None, ...], given: tuple[int, ...]) -> bool:
+    return len(sizes) == len(given) and all(
+        size in (None, number) for size, number in zip(sizes, given, strict=True)
+    )
+
+
+def _shape(sizes: tuple[int | None, ...]) -> str:
+    return "×".join("any" if size is None else str(size) for size in sizes)
+
+
+def are_probabilities(outputs: np.ndarray) -> bool:
+    """Whether every row is a probability distribution; logits of many rows never all are.
+
+    Arguments:
+        outputs: float [N, …, classes].
+    """
+    sums = outputs.sum(axis=-1)
+    return bool((outputs >= 0).all() and (np.abs(sums - 1.0) < _SUM_TOLERANCE).all())
+
+
+def to_logits(probabilities: np.ndarray) -> np.ndarray:
+    """Return log p, whose softmax is p again: nothing is softened twice.
+
+    A probability that underflowed to 0 becomes the logarithm of the smallest float32, about −87.
+    """
+    return np.log(np.maximum(probabilities.astype(np.float32), np.finfo(np.float32).tiny))

@@ -1,0 +1,128 @@
+"""A teacher, whatever it was made of: pictures in, logits and hidden features out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdtasks.core.errors import ModelError, TeacherError
+from kdtasks.core.files import read_json
+from kdtasks.core.paths import DESCRIPTION
+from kdtasks.learn.networks.inference import Predictor
+from kdtasks.learn.networks.multi_exit import MultiExitModel
+from kdtasks.learn.networks.saved import load_model
+from kdtasks.learn.teachers.imported import open_network, run_in_batches, to_logits
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A teacher.
+
+    Attributes:
+        run: from uint8 [N, height, width, channels] to float32 logits [N, …, classes], and after
+            them the hidden features [N, …] of each layer that it was opened with.
+        parameters: number of weights; None where its file does not tell.
+        macs: multiply-accumulates a picture; None for imported teachers.
+    """
+
+    run: Callable[[Any], list[np.ndarray]]
+    parameters: int | None
+    macs: int | None
+
+    def logits(self, images: Any) -> np.ndarray:
+        """Return the logits alone, float32 [N, …, classes]."""
+        return self.run(images)[0]
+
+
+def open_teacher(folder: Path, *, batch_size: int = 256, layers: Sequence[str] = ()) -> Teacher:
+    """Open what the stage `teacher` wrote.
+
+    Arguments:
+        batch_size: pictures a pass.
+        layers: hidden layers whose features it gives besides: blocks of a network of the zoo, or
+            layers of any Keras network, by name.
+
+    Raises:
+        TeacherError: the folder is incomplete, there is no such layer, or the teacher gives no
+            features.
+    """
+    if (folder / "model.json").is_file():
+        return _open_trained(folder, batch_size, layers)
+    if not (folder / DESCRIPTION).is_file():
+        raise TeacherError(f"{folder} holds no teacher; run `dvc repro teacher`")
+    description = read_json(folder / DESCRIPTION)
+    if "members" in description:
+        return _open_ensemble(
+            [folder / name for name in description["members"]], batch_size, layers
+        )
+    return _open_imported(folder, description, batch_size, layers)
+
+
+def _open_trained(folder: Path, batch_size: int, layers: Sequence[str]) -> Teacher:
+    model = load_model(folder)
+    try:
+        network = model.tapped(layers).network
+    except ModelError as error:
+        raise TeacherError(f"targets.features: {error}") from None
+    predictor = Predictor(MultiExitModel(network), batch_size=batch_size)
+    last = model.num_exits - 1
+    return Teacher(
+        run=lambda images: predictor.logits(images)[last:],
+        parameters=model.count_parameters(),
+        macs=model.macs()[-1],
+    )
+
+
+def _open_ensemble(members: Sequence[Path], batch_size: int, layers: Sequence[str]) -> Teacher:
+    if layers:
+        raise TeacherError(
+            f"targets.features: the teacher is an ensemble of {len(members)}, whose hidden "
+            "features cannot be averaged; set teacher.ensemble to 1, or targets.features to []"
+        )
+    teachers = [open_teacher(member, batch_size=batch_size) for member in members]
+    return Teacher(
+        run=lambda images: [mean_logits([teacher.logits(images) for teacher in teachers])],
+        parameters=sum(teacher.parameters or 0 for teacher in teachers),
+        macs=sum(teacher.macs or 0 for teacher in teachers),
+    )
+
+
+def _open_imported(
+    folder: Path, description: dict[str, Any], batch_size: int, layers: Sequence[str]
+) -> Teacher:
+    network = open_network(folder / description["file"], layers=layers)
+
+    def run(images: Any) -> list[np.ndarray]:
+        outputs, *features = run_in_batches(
+            network, images, description["input"], batch_size=batch_size
+        )
+        if description["output"] == "probabilities":
+            outputs = to_logits(outputs)
+        return [outputs, *features]
+
+    return Teacher(run=run, parameters=description["parameters"], macs=None)
+
+
+def mean_logits(members: Sequence[np.ndarray]) -> np.ndarray:
+    """Return log of the mean of the members' probabilities, float32.
+
+    An ensemble is a mixture whose members weigh the same: p = 1/M · Σ softmax(z_m)
+    (Lakshminarayanan, Pritzel and Blundell, "Deep Ensembles", arXiv 1612.01474, section 2.4). Its
+    softmax is p again, so nothing is softened twice. The mean of the logits instead would let the
+    member with the largest logits, the surest one, decide. All is computed from logarithms, so
+    nothing underflows.
+
+    Arguments:
+        members: float [N, …, classes], the logits of each member.
+    """
+    total = _log_softmax(members[0])
+    for logits in members[1:]:
+        total = np.logaddexp(total, _log_softmax(logits))
+    return total - np.float32(np.log(len(members)))
+
+
+def _log_softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = (logits - logits.max(axis=-1, keepdims=True)).astype(np.float32)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))

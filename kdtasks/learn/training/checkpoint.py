@@ -1,0 +1,102 @@
+"""Checkpoints: what a killed run needs to end as if it had never been killed."""
+
+import hashlib
+import io
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import kdtasks
+from kdtasks.core.files import atomic_file
+from kdtasks.core.reproducibility import environment
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The state after a whole epoch.
+
+    Attributes:
+        epoch: epochs done.
+        arrays: weights of network and optimiser, in their order.
+        history: one record an epoch.
+        collapsed_epochs: epochs up to this one, in a row, that predicted one class only.
+    """
+
+    epoch: int
+    arrays: list[np.ndarray]
+    history: list[dict[str, float]]
+    collapsed_epochs: int = 0
+
+
+class Checkpoint:
+    """One file outside the stage's outputs, replaced after every epoch.
+
+    A checkpoint is taken up only by a run of the same settings, data, code and machine type: its
+    fingerprint covers them all, so a resumed run is bit-identical to an uninterrupted one.
+    """
+
+    def __init__(self, path: Path, *, settings: Any) -> None:
+        """Name the file; `settings` is whatever the run depends on, as JSON."""
+        self._path = path
+        content = json.dumps([settings, environment(), _code_hash()], sort_keys=True, default=str)
+        self._fingerprint = hashlib.sha256(content.encode()).hexdigest()
+
+    def save(self, progress: Progress) -> None:
+        """Write the state, whole or not at all."""
+        header = json.dumps(
+            {
+                "fingerprint": self._fingerprint,
+                "epoch": progress.epoch,
+                "history": progress.history,
+                "collapsed_epochs": progress.collapsed_epochs,
+            }
+        )
+        arrays = {f"array_{index}": array for index, array in enumerate(progress.arrays)}
+        with atomic_file(self._path) as partial, partial.open("wb") as file:
+            np.savez(file, header=np.array(header), **arrays)  # type: ignore[arg-type]
+
+    def load(self) -> Progress | None:
+        """Read the state; None where there is none, or it is damaged or belongs to another run."""
+        if not self._path.is_file():
+            return None
+        try:
+            # From memory, so that a file that is no archive leaves no open handle behind.
+            with np.load(io.BytesIO(self._path.read_bytes()), allow_pickle=False) as content:
+                header = json.loads(str(content["header"]))
+                if header["fingerprint"] != self._fingerprint:
+                    return None
+                arrays = [content[f"array_{index}"] for index in range(len(content.files) - 1)]
+        except Exception:  # a damaged file may fail in any way inside its reader
+            return None
+        return Progress(
+            epoch=header["epoch"],
+            arrays=arrays,
+            history=header["history"],
+            collapsed_epochs=header["collapsed_epochs"],
+        )
+
+    def remove(self) -> None:
+        """Forget the state, once the stage's outputs are written."""
+        self._path.unlink(missing_ok=True)
+
+
+def files_hash(paths: Sequence[Path]) -> str:
+    """SHA-256 over the content of files, in the order given."""
+    total = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            total.update(hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()
+
+
+@cache
+def _code_hash() -> str:
+    script = Path(sys.argv[0])
+    files = sorted(Path(kdtasks.__file__).parent.rglob("*.py"))
+    return files_hash([*files, script] if script.suffix == ".py" and script.is_file() else files)

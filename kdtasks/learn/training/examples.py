@@ -1,0 +1,226 @@
+"""What a training run reads: views of the pictures, labels, and what the teacher says of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+# exp(−60) is below what any sum of probabilities notices, and −60 is well within float16.
+_LEAST = -60.0
+
+
+class Layout(NamedTuple):
+    """Shapes and types of one example, which a compiled training step is made for.
+
+    Attributes:
+        image: shape of a picture, uint8.
+        label: shape of a label: () or [height, width].
+        label_type: type of labels.
+        logits: shape of the teacher's logits, float16; (0,) where nothing is distilled.
+        features: shape of each of the teacher's hidden features, float16.
+    """
+
+    image: tuple[int, ...]
+    label: tuple[int, ...]
+    label_type: np.dtype[Any]
+    logits: tuple[int, ...] = (0,)
+    features: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of one example."""
+        halves = sum(int(np.prod(shape)) for shape in (self.logits, *self.features))
+        labels = self.label_type.itemsize * int(np.prod(self.label))
+        return int(np.prod(self.image)) + labels + 2 * halves
+
+
+class Block(NamedTuple):
+    """Whole batches of examples, each array [steps, batch_size, …]; the shapes are `Layout`'s."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    logits: np.ndarray
+    features: tuple[np.ndarray, ...]
+
+
+class Examples(Protocol):
+    """Where the training loop gets its pictures from."""
+
+    @property
+    def num_examples(self) -> int:
+        """Pictures an epoch."""
+
+    @property
+    def layout(self) -> Layout:
+        """Shapes and types of one example."""
+
+    def megabytes(self) -> float:
+        """Size of all arrays in MB (1,000,000 bytes)."""
+
+    def in_memory(self) -> "Examples":
+        """Read memory-mapped arrays into memory."""
+
+    def blocks(
+        self, *, epoch: int, order: np.ndarray, batch_size: int, steps_per_block: int
+    ) -> Iterator[Block]:
+        """Yield an epoch in blocks of whole batches.
+
+        Arguments:
+            epoch: number of the epoch, from 1.
+            order: int [N], the order of the pictures; those beyond the last whole batch wait for
+                an epoch that draws them earlier.
+            batch_size: pictures a step.
+            steps_per_block: batches in a block at most.
+        """
+
+
+@dataclass(frozen=True)
+class TrainingExamples:
+    """Training arrays, in memory or memory-mapped.
+
+    Epoch e shows picture i in view (i + e − 1) modulo V: every epoch mixes all views, so that
+    batch statistics do not swing from one epoch to the next.
+
+    Attributes:
+        images: uint8 [V, N, height, width, channels].
+        labels: integers [V, N], or [V, N, height, width] for segmentation.
+        teacher_logits: float16 [V, N, …, classes], packed or not, or None where nothing is
+            distilled.
+        teacher_features: float16 [V, N, …], one array for each hidden layer of the teacher that
+            the student takes hints from.
+    """
+
+    images: Any
+    labels: Any
+    teacher_logits: Any = None
+    teacher_features: tuple[Any, ...] = ()
+
+    @property
+    def num_examples(self) -> int:
+        """Pictures in a view."""
+        return int(self.images.shape[1])
+
+    @property
+    def layout(self) -> Layout:
+        """Shapes and types of one example."""
+        return Layout(
+            image=self.images.shape[2:],
+            label=self.labels.shape[2:],
+            label_type=self.labels.dtype,
+            logits=(0,) if self.teacher_logits is None else self.teacher_logits.shape[2:],
+            features=tuple(features.shape[2:] for features in self.teacher_features),
+        )
+
+    def megabytes(self) -> float:
+        """Size of all arrays in MB (1,000,000 bytes)."""
+        arrays = [self.images, self.labels, self.teacher_logits, *self.teacher_features]
+        return sum(array.nbytes for array in arrays if array is not None) / 1e6
+
+    def in_memory(self) -> "TrainingExamples":
+        """Read memory-mapped arrays into memory."""
+        return TrainingExamples(
+            images=np.ascontiguousarray(self.images),
+            labels=np.ascontiguousarray(self.labels),
+            teacher_logits=None
+            if self.teacher_logits is None
+            else self.teacher_logits.in_memory()
+            if isinstance(self.teacher_logits, PackedLogits)
+            else np.ascontiguousarray(self.teacher_logits),
+            teacher_features=tuple(map(np.ascontiguousarray, self.teacher_features)),
+        )
+
+    def blocks(
+        self, *, epoch: int, order: np.ndarray, batch_size: int, steps_per_block: int
+    ) -> Iterator[Block]:
+        """Yield an epoch in blocks of whole batches; arguments as in `Examples`."""
+        for rows in rows_of_blocks(order, batch_size, steps_per_block):
+            views = (rows + epoch - 1) % len(self.images)
+            logits = (
+                np.zeros((*rows.shape, 0), np.float16)
+                if self.teacher_logits is None
+                else self.teacher_logits[views, rows]
+            )
+            features = tuple(array[views, rows] for array in self.teacher_features)
+            yield Block(self.images[views, rows], self.labels[views, rows], logits, features)
+
+
+def rows_of_blocks(
+    order: np.ndarray, batch_size: int, steps_per_block: int
+) -> Iterator[np.ndarray]:
+    """Cut the order of an epoch into blocks: int [steps, batch_size], without the last part."""
+    steps = len(order) // batch_size
+    batches = order[: steps * batch_size].reshape(steps, batch_size)
+    for start in range(0, steps, steps_per_block):
+        yield batches[start : start + steps_per_block]
+
+
+def pack(
+    logits: npt.NDArray[Any], top: int
+) -> tuple[npt.NDArray[np.float16], npt.NDArray[np.unsignedinteger]]:
+    """Keep the likeliest classes of every row, and what is left for all the others.
+
+    Arguments:
+        logits: float [..., classes].
+        top: classes that are kept, 1 … classes − 1.
+
+    Returns:
+        float16 [..., top + 1]: logarithms of the probabilities of the kept classes, likeliest
+        first, and of the mean probability of each of the others; and the kept classes, unsigned
+        integers [..., top].
+    """
+    classes = logits.shape[-1]
+    shifted = logits.astype(np.float32) - logits.max(axis=-1, keepdims=True)
+    logarithms = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    order = np.argsort(-logarithms, axis=-1, kind="stable")
+    kept = order[..., :top]
+    others = np.take_along_axis(logarithms, order[..., top:], axis=-1)
+    largest = others.max(axis=-1, keepdims=True)
+    mean = largest + np.log(np.exp(others - largest).mean(axis=-1, keepdims=True))
+    values = np.concatenate([np.take_along_axis(logarithms, kept, axis=-1), mean], axis=-1)
+    return np.maximum(values, _LEAST).astype(np.float16), kept.astype(index_type(classes))
+
+
+def index_type(classes: int) -> np.dtype[Any]:
+    """Smallest unsigned integers that number so many classes."""
+    return np.min_scalar_type(classes - 1)
+
+
+@dataclass(frozen=True)
+class PackedLogits:
+    """Packed answers that read as an array of logits, float16 [..., classes].
+
+    What comes out of an index are logarithms of probabilities, in which all but the kept classes
+    are alike.
+
+    Attributes:
+        values, kept: as of `pack`, in memory or memory-mapped.
+        classes: how many there are.
+    """
+
+    values: Any
+    kept: Any
+    classes: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the logits."""
+        return (*self.kept.shape[:-1], self.classes)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are really held."""
+        return int(self.values.nbytes + self.kept.nbytes)
+
+    def __getitem__(self, index: Any) -> npt.NDArray[np.float16]:
+        values, kept = np.asarray(self.values[index]), np.asarray(self.kept[index])
+        logits = np.repeat(values[..., -1:], self.classes, axis=-1)
+        np.put_along_axis(logits, kept.astype(np.int64), values[..., :-1], axis=-1)
+        return logits
+
+    def in_memory(self) -> "PackedLogits":
+        """Read memory-mapped arrays into memory."""
+        return PackedLogits(
+            np.ascontiguousarray(self.values), np.ascontiguousarray(self.kept), self.classes
+        )

@@ -1,0 +1,165 @@
+"""Stop a training run that has broken down, and say what to try."""
+
+import csv
+import math
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from kdtasks.core.errors import TrainingError
+from kdtasks.core.files import atomic_file
+
+# A few stray pixels do not make a mask.
+_NEARLY_ALL = 0.9999
+
+# What helps there besides.
+_FOR_MASKS = (
+    "; rare classes count for more with train.loss.class_weights: balanced, or by train.loss.dice"
+)
+
+# A run has to have taken so many steps that led nowhere; with fewer it may not have begun to learn.
+_STEPS = 100
+
+# Seconds without a line after which a long epoch reports from its middle.
+_QUIET = 10.0
+
+# Of every run. Behind them stand `validation_mean_iou` of masks and, where a teacher teaches,
+# `teacher_agreement`, the share of the training labels that the teacher gets right, and the
+# objective's numbers of the epoch.
+COLUMNS = ("epoch", "loss", "accuracy", "validation_loss", "validation_accuracy")
+
+
+def patience(epochs: int, *, steps: int) -> int:
+    """Epochs that may predict one class only: `epochs`, or more of few steps each."""
+    return max(epochs, math.ceil(_STEPS / steps))
+
+
+class Guard:
+    """Watches for a loss that is not a number and for predictions of one class only."""
+
+    def __init__(
+        self, *, patience: int, num_classes: int, steps: int = _STEPS, collapsed_epochs: int = 0
+    ) -> None:
+        """Start to watch.
+
+        Arguments:
+            patience: epochs in a row that predict one class only, at which the run is stopped.
+            steps: of an epoch.
+            collapsed_epochs: such epochs right before; a run that goes on from a checkpoint is
+                stopped where one that never stopped would have been.
+        """
+        self._patience = patience
+        self._num_classes, self._steps = num_classes, steps
+        self.collapsed_epochs = collapsed_epochs
+
+    def check_loss(self, loss: float, *, epoch: int, name: str = "loss") -> None:
+        """Raise TrainingError if the loss is not finite."""
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"the {name} became {loss} in epoch {epoch}; lower the learning rate, or look for "
+                "pictures and labels that are not what they seem in data/prepared/dataset.json"
+            )
+
+    def check_predictions(self, predicted: np.ndarray, *, epoch: int) -> None:
+        """Raise TrainingError if too many epochs in a row predicted a single class.
+
+        A mask of one class may have a stray pixel in ten thousand of another.
+
+        Arguments:
+            predicted: integers of any shape, the classes predicted on the validation split.
+        """
+        counts = np.bincount(np.ravel(predicted), minlength=self._num_classes)
+        share = counts.max() / counts.sum()
+        collapsed = self._num_classes > 1 and share >= (1 if predicted.ndim == 1 else _NEARLY_ALL)
+        self.collapsed_epochs = self.collapsed_epochs + 1 if collapsed else 0
+        if self.collapsed_epochs >= self._patience:
+            first = epoch - self.collapsed_epochs + 1
+            what, rest = "every validation picture", ""
+            if predicted.ndim > 1:
+                what, rest = f"{share:.2%} of the validation pixels", _FOR_MASKS
+            if self.collapsed_epochs * self._steps < _STEPS:
+                rest += (
+                    f"; these were {self.collapsed_epochs * self._steps} steps in all, few to "
+                    "learn from: lower train.batch_size, or train for more epochs"
+                )
+            raise TrainingError(
+                f"epochs {first} to {epoch} predicted class {counts.argmax()} for "
+                f"{what}; lower the learning rate, use batch normalisation, or "
+                f"raise train.guard_epochs if so slow a start is expected{rest}"
+            )
+
+
+class EpochReporter:
+    """Prints epoch, loss, accuracy, pictures a second and time left."""
+
+    def __init__(self, *, first_epoch: int, epochs: int, pictures: int) -> None:
+        """Arguments: first_epoch is the epochs done before; pictures are those of an epoch."""
+        self._epochs = epochs
+        self._pictures = pictures
+        self._first_epoch = first_epoch
+        self._epoch = first_epoch
+        self._begin = self._epoch_begin = self._last_line = time.monotonic()
+
+    def start_epoch(self, epoch: int) -> None:
+        """Start the clock of an epoch."""
+        self._epoch = epoch
+        self._epoch_begin = time.monotonic()
+
+    def show_block(self, pictures: int, *, loss: float) -> None:
+        """Print a line if the last one is long ago."""
+        now = time.monotonic()
+        if now - self._last_line < _QUIET or pictures >= self._pictures:
+            return
+        share = pictures / self._pictures
+        self._print(f"{share:4.0%}  loss {loss:.4f}", pictures / (now - self._epoch_begin), share)
+
+    def end_epoch(self, record: Mapping[str, float]) -> None:
+        """Print the line of a whole epoch."""
+        speed = self._pictures / max(time.monotonic() - self._epoch_begin, 1e-9)
+        iou = record.get("validation_mean_iou")
+        self._print(
+            f"loss {record['loss']:.4f}  accuracy {record['accuracy']:.4f}  "
+            f"validation {record['validation_accuracy']:.4f}"
+            + ("" if iou is None else f", mean IoU {iou:.4f}"),
+            speed,
+            1.0,
+        )
+
+    def _print(self, middle: str, speed: float, share: float) -> None:
+        self._last_line = now = time.monotonic()
+        done = self._epoch - 1 + share - self._first_epoch
+        left = (now - self._begin) / done * (self._epochs - self._first_epoch - done)
+        width = len(str(self._epochs))
+        print(
+            f"epoch {self._epoch:{width}}/{self._epochs}  {middle}  "
+            f"{speed:,.0f} pictures/s  {int(left) // 60}:{int(left) % 60:02} left",
+            flush=True,
+        )
+
+
+def write_history(path: Path, history: Sequence[dict[str, float]]) -> None:
+    """Write one row an epoch; accuracies and losses of the last exit but for `loss`, the objective.
+
+    Speed is left out: it is the one figure that differs between two runs of the same thing.
+    """
+    with atomic_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        names = tuple(history[0]) if history else COLUMNS
+        writer = csv.DictWriter(file, fieldnames=names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(history)
+
+
+def mean_history(histories: Sequence[Sequence[dict[str, float]]]) -> list[dict[str, float]]:
+    """Return the mean of several courses of the same number of epochs, epoch by epoch."""
+    return [
+        {
+            name: records[0][name]
+            if name == "epoch"
+            else round(sum(record[name] for record in records) / len(records), 6)
+            for name in records[0]
+            if all(name in record for record in records)
+        }
+        for records in zip(*histories, strict=True)
+    ]

@@ -1,0 +1,84 @@
+"""Params of everything that trains but the distillation: runtime, loop, networks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from kdtasks.core.settings import Count, Names, Positive, Precision, Section
+from kdtasks.learn.networks import Architecture
+from kdtasks.learn.networks.network import HeadParams
+from kdtasks.learn.objectives.objective import LabelLossParams
+from kdtasks.learn.training.step import OptimizerParams
+
+
+class TrainParams(Section):
+    """The training loop that teacher, student and distillation share."""
+
+    batch_size: Count = Field(default=64, description="pictures a step")
+    memory_limit_mb: Count = Field(
+        default=1024,
+        description="training arrays up to this many MB are held in memory, larger ones streamed",
+    )
+    guard_epochs: Count = Field(
+        default=5,
+        description="stop after so many epochs in a row that predict one class only, "
+        "and 100 steps at least",
+    )
+    optimizer: OptimizerParams = Field(
+        default=OptimizerParams(), description="the optimiser of every training"
+    )
+    exit_gradient: Annotated[float, Field(ge=0.0, le=1.0)] = Field(
+        default=1.0,
+        description="share of the early exits' gradient that reaches the blocks below them: 1 "
+        "trains all together; with 0 early exits learn from the features without changing them, "
+        "and the last one is trained as if it were alone",
+    )
+    loss: LabelLossParams = Field(
+        default=LabelLossParams(),
+        description="the loss of the labels, also within the distillation",
+    )
+
+
+@dataclass(frozen=True)
+class TrainingSetup:
+    """What all trainings of a project share.
+
+    Attributes:
+        train: the loop.
+        precision: arithmetic of the training steps.
+        identity: all params as plain data; a checkpoint of other params is not gone on from.
+    """
+
+    train: TrainParams
+    precision: Precision
+    identity: Mapping[str, Any]
+
+
+class StudentParams(Section):
+    """The student's network; from scratch and distilled it is the same."""
+
+    model: Architecture = Field(description="network of the student")
+    exits: Names = Field(
+        default=(),
+        description="blocks of the network after which an early exit is attached, in order; the "
+        "last exit is always there",
+    )
+    heads: dict[str, HeadParams] = Field(
+        default={},
+        description="for blocks among `exits`: what their exit does with the features, as in "
+        "`{block_1: {filters: 32, grid: 2}}`",
+    )
+    start: str = Field(
+        default="models/start",
+        description="folder of networks to start from, one a seed, `0`, `1` …, in the form of "
+        "`models/distill`; if it is empty, training starts from random weights. DVC watches it, "
+        "so it must exist",
+    )
+    backbone_first: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
+        default=0.0,
+        description="share of the epochs in which the last exit is trained alone; from then on, "
+        "and by default from the start, all exits are trained together",
+    )
+    learning_rate: Positive = Field(default=1e-3, description="first learning rate")

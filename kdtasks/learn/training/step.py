@@ -1,0 +1,181 @@
+"""One block of training steps, compiled."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from kdtasks.core.backend import Tensor, keras, tf
+from kdtasks.core.settings import Precision, Section
+from kdtasks.learn.networks.multi_exit import TappedModel
+from kdtasks.learn.objectives.hints import HintMatcher
+from kdtasks.learn.objectives.objective import Objective, Step
+from kdtasks.learn.training.examples import Layout
+
+_OPTION = "auto_mixed_precision_onednn_bfloat16"
+
+# Kernels that look at one channel stay in float32: oneDNN's of 16 bits take four times as long, and
+# a network of them twice.
+_IN_FLOAT32 = tuple(
+    f"DepthwiseConv2dNative{part}" for part in ("", "BackpropInput", "BackpropFilter")
+)
+
+_EXCEPTIONS = "TF_AUTO_MIXED_PRECISION_GRAPH_REWRITE_ALLOWLIST_REMOVE"
+
+
+class OptimizerParams(Section):
+    """What turns gradients into steps; its rate falls along a cosine from `learning_rate` to 0."""
+
+    name: Literal["adam", "sgd"] = Field(
+        default="adam",
+        description="`adam`, or `sgd` with Nesterov's momentum, which wants learning rates 20 "
+        "to 50 times as high and, over many epochs, often ends more accurate",
+    )
+    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
+        default=0.9, description="momentum of `sgd`; `adam` has its own"
+    )
+    weight_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
+        default=0.0,
+        description="in each step kernels shrink by this share times the learning rate, apart "
+        "from their gradients (decoupled); biases and batch normalisation do not",
+    )
+
+
+class Optimizer:
+    """Adam (arXiv 1412.6980), or SGD with Nesterov's momentum (Sutskever et al., 2013).
+
+    Weight decay is decoupled from the gradients (arXiv 1711.05101) and leaves biases and batch
+    normalisation alone.
+
+    Attributes:
+        variables: what it trains.
+    """
+
+    def __init__(
+        self,
+        params: OptimizerParams,
+        variables: Sequence[Any],
+        *,
+        learning_rate: float,
+        steps: int,
+    ) -> None:
+        """Make its state.
+
+        Arguments:
+            learning_rate: the first rate; it falls to 0 along a cosine.
+            steps: number of all steps.
+        """
+        rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+        # The optimisers of before Keras 2.11 are 1.2 times as fast on processors.
+        self._inner = (
+            keras.optimizers.legacy.Adam(rate)
+            if params.name == "adam"
+            else keras.optimizers.legacy.SGD(rate, momentum=params.momentum, nesterov=True)
+        )
+        self._inner._create_all_weights(variables)
+        self.variables = variables
+        self._decay = params.weight_decay
+
+    def step(self, gradients: Sequence[Tensor]) -> None:
+        """Change every variable by its gradient."""
+        if self._decay:
+            shrink = self._inner._decayed_lr(tf.float32) * self._decay
+            for variable in self.variables:
+                if len(variable.shape) > 1:
+                    variable.assign_sub(shrink * variable)
+        self._inner.apply_gradients(zip(gradients, self.variables, strict=True))
+
+    def get_state(self) -> list[Any]:
+        """Arrays that `set_state` takes."""
+        return list(self._inner.get_weights())
+
+    def set_state(self, arrays: Sequence[Any]) -> None:
+        """Go on from a state."""
+        self._inner.set_weights(list(arrays))
+
+
+def compile_block(
+    model: TappedModel,
+    matcher: HintMatcher,
+    optimizer: Optimizer,
+    objective: Objective,
+    batch_size: int,
+    layout: Layout,
+    *,
+    ignore_label: int | None,
+) -> Callable[..., Tensor]:
+    """Compile a block of steps: float32 [4], sums of loss, right answers, the teacher's, labels."""
+    names = objective.numbers(epoch=1, epochs=1, history=())
+
+    def specification(shape: tuple[int, ...], dtype: Any) -> Any:
+        return tf.TensorSpec((None, batch_size, *shape), tf.as_dtype(dtype))
+
+    @tf.function(
+        input_signature=[
+            specification(layout.image, np.uint8),
+            specification(layout.label, layout.label_type),
+            specification(layout.logits, np.float16),
+            tuple(specification(shape, np.float16) for shape in layout.features),
+            {name: tf.TensorSpec((), tf.float32) for name in names},
+        ]
+    )
+    def run_block(
+        images: Tensor,
+        labels: Tensor,
+        teacher: Tensor,
+        features: tuple[Tensor, ...],
+        numbers: dict[str, Tensor],
+    ) -> Tensor:
+        sums = tf.zeros(4)
+        for step in tf.range(tf.shape(images)[0]):
+            step_labels = tf.cast(labels[step], tf.int32)
+            teacher_logits = tf.cast(teacher[step], tf.float32)
+            teacher_features = [tf.cast(array[step], tf.float32) for array in features]
+            with tf.GradientTape() as tape:
+                exits, hidden = model(tf.cast(images[step], tf.float32), training=True)
+                hints = matcher(hidden, teacher_features)
+                loss = objective(
+                    Step(exits, step_labels, teacher_logits, numbers, hints, model.exit_gradient)
+                )
+            optimizer.step(tape.gradient(loss, optimizer.variables))
+            is_counted = tf.not_equal(step_labels, -1 if ignore_label is None else ignore_label)
+            sums += tf.stack(
+                [
+                    loss,
+                    _right(exits[-1], step_labels),
+                    _right(teacher_logits, step_labels) if layout.logits != (0,) else 0.0,
+                    tf.reduce_sum(tf.cast(is_counted, tf.float32)),
+                ]
+            )
+        return sums
+
+    return run_block
+
+
+def _right(logits: Tensor, labels: Tensor) -> Tensor:
+    predicted = tf.argmax(logits, axis=-1, output_type=tf.int32)
+    return tf.reduce_sum(tf.cast(predicted == labels, tf.float32))
+
+
+@contextmanager
+def steps_in(precision: Precision) -> Iterator[None]:
+    """Run compiled functions called inside in this precision; all others stay in float32.
+
+    With `bfloat16` TensorFlow's graph optimiser hands convolutions and matrix products numbers of
+    16 bits (Kalamkar et al., 2019, "A Study of BFLOAT16 for Deep Learning Training") and keeps
+    weights, losses and sums in float32. A processor without such instructions trains in float32.
+    """
+    if precision == "float32":
+        yield
+        return
+    named = os.environ.get(_EXCEPTIONS, "").split(",")
+    os.environ[_EXCEPTIONS] = ",".join(dict.fromkeys([*filter(None, named), *_IN_FLOAT32]))
+    before = tf.config.optimizer.get_experimental_options().get(_OPTION, False)
+    tf.config.optimizer.set_experimental_options({_OPTION: True})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({_OPTION: before})

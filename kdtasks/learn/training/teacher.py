@@ -1,0 +1,163 @@
+"""The two sources of a teacher: training it here, and importing it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from kdtasks.core.files import atomic_folder, write_json
+from kdtasks.core.paths import DESCRIPTION
+from kdtasks.data.prepared import PreparedDataset
+from kdtasks.learn.augmentations.affine import AugmentationParams
+from kdtasks.learn.losses.labels.cross_entropy import cross_entropy
+from kdtasks.learn.networks.inference import Predictor
+from kdtasks.learn.objectives.objective import LabelObjective, label_loss_of
+from kdtasks.learn.teachers.imported import TeacherParams, import_teacher
+from kdtasks.learn.teachers.teacher import mean_logits, open_teacher
+from kdtasks.learn.training.examples import TrainingExamples
+from kdtasks.learn.training.monitor import mean_history, write_history
+from kdtasks.learn.training.run import (
+    Trained,
+    run_training,
+    save_network,
+    schedule_of,
+    write_trained,
+)
+from kdtasks.learn.training.settings import TrainingSetup
+from kdtasks.learn.training.views import draw_views
+from kdtasks.tasks.confusion import accuracy
+
+FOLDER = Path("models/teacher")
+NAME = "teacher"
+
+
+def make_teacher(
+    settings: TeacherParams,
+    dataset: PreparedDataset,
+    *,
+    augmentation: AugmentationParams,
+    setup: TrainingSetup,
+) -> None:
+    """Write the teacher, its metrics and its history, from the source that settings name."""
+    if settings.source == "import":
+        _import(settings, dataset)
+    else:
+        train_teacher(settings, dataset, augmentation=augmentation, setup=setup)
+
+
+def _import(settings: TeacherParams, dataset: PreparedDataset) -> None:
+    images, labels = dataset.images("validation"), dataset.labels("validation")
+    import_teacher(
+        FOLDER,
+        settings,
+        images=images,
+        labels=labels,
+        num_classes=dataset.num_classes,
+        ignore_label=dataset.ignore_label,
+    )
+    teacher = open_teacher(FOLDER)
+    reached = accuracy(teacher.logits(images).argmax(axis=-1), labels, dataset.ignore_label)
+    print(f"imported teacher: validation accuracy {reached:.2%}")
+    write_history(Path("plots/teacher.csv"), [])
+    write_json(
+        Path("metrics/teacher.json"),
+        {
+            "validation": {"accuracy": [reached]},
+            "parameters": teacher.parameters,
+            "macs": None,
+            "epochs": 0,
+            "seed": None,
+        },
+    )
+
+
+def train_teacher(
+    settings: TeacherParams,
+    dataset: PreparedDataset,
+    *,
+    augmentation: AugmentationParams,
+    setup: TrainingSetup,
+) -> None:
+    """Write the teacher that settings describe, or the ensemble, with metrics and history.
+
+    Members differ in their seed alone, and so in initial weights and order of the pictures. Each
+    keeps its checkpoint until all are done, so an interrupted stage loses at most an epoch.
+    """
+    examples = TrainingExamples(
+        *draw_views(
+            dataset.images("train"),
+            dataset.labels("train"),
+            augmentation,
+            memory_limit_mb=setup.train.memory_limit_mb,
+        )
+    )
+
+    def train(name: str, seed: int) -> Trained:
+        assert settings.model is not None  # the params section refuses it
+        objective = LabelObjective(dataset.ignore_label, label_loss_of(setup.train.loss, dataset))
+        return run_training(
+            name,
+            setup,
+            dataset=dataset,
+            examples=examples,
+            objective=objective,
+            architecture=settings.model,
+            exits=(),
+            schedule=schedule_of(
+                setup,
+                epochs=settings.epochs,
+                stop_epoch=settings.stop_epoch,
+                learning_rate=settings.learning_rate,
+                seed=seed,
+            ),
+            inputs=[Path("data/prepared/dataset.json")],
+        )
+
+    count, first_seed = settings.ensemble, settings.seed
+    if count == 1:
+        write_trained(NAME, train(NAME, first_seed), dataset)
+        return
+    members = []
+    for index in range(count):
+        name = f"{NAME}/member_{index}"
+        members.append(train(name, first_seed + index))
+    _write_ensemble(members, dataset)
+
+
+def _write_ensemble(members: Sequence[Trained], dataset: PreparedDataset) -> None:
+    images, labels = dataset.images("validation"), dataset.labels("validation")
+    ignore_label = dataset.ignore_label
+    logits = [Predictor(member.model).logits(images)[-1] for member in members]
+    together = mean_logits(logits)
+    reached = [accuracy(of.argmax(axis=-1), labels, ignore_label) for of in (together, *logits)]
+    print(
+        f"ensemble of {len(members)}: validation accuracy {reached[0]:.2%}, its members "
+        + ", ".join(f"{share:.2%}" for share in reached[1:])
+    )
+    names = [f"member_{index}" for index in range(len(members))]
+    with atomic_folder(Path("models") / NAME) as partial:
+        for name, member in zip(names, members, strict=True):
+            save_network(partial / name, member)
+        write_json(partial / DESCRIPTION, {"members": names})
+    write_history(Path("plots") / f"{NAME}.csv", mean_history([m.history for m in members]))
+    write_json(
+        Path("metrics") / f"{NAME}.json",
+        {
+            "validation": {
+                "accuracy": reached[:1],
+                "loss": round(float(cross_entropy(together, labels, ignore_label)), 6),
+            },
+            "parameters": sum(member.model.count_parameters() for member in members),
+            "macs": [sum(member.model.macs()[-1] for member in members)],
+            "epochs": members[0].schedule.last_epoch,
+            "seed": members[0].schedule.seed,
+            "members": [
+                {
+                    "accuracy": share,
+                    "loss": member.history[-1]["validation_loss"],
+                    "seed": member.schedule.seed,
+                }
+                for member, share in zip(members, reached[1:], strict=True)
+            ],
+        },
+    )
+    for member in members:
+        member.checkpoint.remove()

@@ -1,0 +1,1 @@
+"""Running the pipeline: project, runner, sweeps, search."""

@@ -1,0 +1,237 @@
+"""Run a command and hand on its output line by line; ended with all that it started."""
+
+import contextlib
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import IO, NamedTuple
+
+from kdtasks.orchestrate.guardian import GRACE_SECONDS, Guardian, is_alive, signal_group
+
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+GIGABYTE = 1e9
+
+
+def run_streamed(
+    command: Sequence[str],
+    *,
+    folder: Path,
+    environment: dict[str, str],
+    on_line: Callable[[str], None],
+    is_cancelled: Callable[[], bool] = lambda: False,
+    guardian: Guardian | None = None,
+    poll_seconds: float = 0.1,
+) -> int:
+    """Run a command and hand every line of its output to `on_line`, in the caller's thread.
+
+    Any exception in the caller's thread, and `is_cancelled()` becoming true, ends the whole
+    process group; a blocking read would hold both up, hence the reader thread.
+
+    Arguments:
+        guardian: ends the process group if this process is killed.
+
+    Returns: its exit status, negative where a signal ended it.
+    """
+    process = subprocess.Popen(
+        list(command),
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    reader = threading.Thread(target=_read_lines, args=(process.stdout, lines), daemon=True)
+    reader.start()
+    watching = guardian.watching(process.pid) if guardian else contextlib.nullcontext()
+    with watching:
+        try:
+            for line in _lines_until_exit(process, lines, is_cancelled, poll_seconds):
+                on_line(line)
+            return process.wait()
+        except BaseException:
+            end_group(process)
+            raise
+        finally:
+            reader.join(1.0)  # it stays where something that was left behind holds the pipe open
+
+
+def _lines_until_exit(
+    process: "subprocess.Popen[str]",
+    lines: "queue.SimpleQueue[str | None]",
+    is_cancelled: Callable[[], bool],
+    poll_seconds: float,
+) -> Iterator[str]:
+    exited_at: float | None = None
+    is_open, is_ended = True, False
+    while is_open or process.poll() is None:
+        if is_cancelled() and not is_ended:
+            is_ended = True
+            end_group(process)
+        if process.poll() is not None:
+            exited_at = exited_at or time.monotonic()
+            if time.monotonic() - exited_at > GRACE_SECONDS:
+                signal_group(process.pid, signal.SIGTERM)  # what it left behind
+                return
+        try:
+            line = lines.get(timeout=poll_seconds)
+        except queue.Empty:
+            continue
+        if line is None:  # it may work on, its output closed
+            is_open = False
+        else:
+            yield line
+
+
+def end_group(process: subprocess.Popen[str], grace_seconds: float = GRACE_SECONDS) -> None:
+    """Ask a process group to end, and kill what is left of it after `grace_seconds`.
+
+    The shell that leads the group is gone at once; what it started may have to tidy up.
+    """
+    deadline = time.monotonic() + grace_seconds
+    signal_group(process.pid, signal.SIGTERM)
+    while is_alive(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    signal_group(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _read_lines(stream: IO[str], lines: "queue.SimpleQueue[str | None]") -> None:
+    with stream:
+        for line in stream:
+            lines.put(line.rstrip("\n"))
+    lines.put(None)
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    status: int  # 128 + signal number where a signal ended it
+    is_interrupted: bool  # whether this process was asked to stop meanwhile
+
+
+def run_attached(command: Sequence[str], *, folder: Path, environment: dict[str, str]) -> Ended:
+    """Run a command on this terminal; Ctrl-C, SIGTERM and SIGHUP go to all that it started."""
+    with _stop_signals() as (came, group):
+        process = subprocess.Popen(
+            list(command),
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        group.append(process.pid)
+        for number in came[:]:  # those from before there was anybody to hand them to
+            _send(process.pid, number)
+        status = process.wait()
+    if came:  # what the command left behind
+        _send(process.pid, signal.SIGTERM)
+    return Ended(status if status >= 0 else 128 - status, is_interrupted=bool(came))
+
+
+@contextlib.contextmanager
+def _stop_signals() -> Iterator[tuple[list[int], list[int]]]:
+    """Hand signals that ask to stop on to process groups.
+
+    Yields: the list of those that came, and the list of the groups, to be filled.
+    """
+    came: list[int] = []
+    groups: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield came, groups  # only the main thread may set handlers
+        return
+
+    def forward(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        for group in groups:
+            _send(group, number)
+
+    stops = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, forward) for number in stops}
+    try:
+        yield came, groups
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _send(group: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, number)
+
+
+@contextmanager
+def stop_signals() -> Iterator[Callable[[], bool]]:
+    """Let the first signal that asks to stop raise KeyboardInterrupt; those after it do nothing.
+
+    The clean-up that the first one starts ends by itself, so nobody needs a second one, and
+    terminals and process supervisors often send two. Signals that were ignored before (as `nohup`
+    does with SIGHUP) still are.
+
+    Yields: a function that says whether one has come.
+    """
+    came: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        if len(came) == 1:
+            raise KeyboardInterrupt
+
+    with _handled_by(stop):
+        yield lambda: bool(came)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Put off signals that ask to stop until the block is through."""
+    came: list[int] = []
+    with _handled_by(lambda number, frame: came.append(number)):
+        yield
+    for number in came[:1]:
+        signal.raise_signal(number)
+
+
+@contextmanager
+def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    before = {}
+    if threading.current_thread() is threading.main_thread():  # only there handlers can be set
+        for number in STOPS:
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                before[number] = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def memory_gb(limit_file: Path = Path("/sys/fs/cgroup/memory.max")) -> float:
+    """Memory of this machine in GB (1e9 bytes), or the container's limit where that is less."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = limit_file.read_text(encoding="utf-8").strip() if limit_file.is_file() else "max"
+    return min(total, int(limit) if limit.isdigit() else total) / GIGABYTE
+
+
+def free_disk_gb(folder: Path) -> float:
+    """Free space of the folder's file system in GB (1e9 bytes)."""
+    return shutil.disk_usage(folder).free / GIGABYTE

@@ -1,0 +1,1 @@
+"""A project on disk: its files, its clones, its lock file."""

@@ -1,0 +1,213 @@
+"""Calls of git."""
+
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from kdtasks.core.errors import ProjectError, StageError
+from kdtasks.core.paths import PARAMS_FILE
+from kdtasks.orchestrate.project.lockfile import overlaps
+from kdtasks.orchestrate.project.project import DVC, child_environment
+
+LEFT_OUT = ("dvc.lock", PARAMS_FILE)  # a point has its own
+
+
+def git(folder: Path, *words: str) -> str:
+    """Run git in a folder and return what it prints.
+
+    Raises:
+        ProjectError: git is not installed or refuses; the message holds its own.
+    """
+    try:
+        ended = subprocess.run(
+            ["git", *words],
+            cwd=folder,
+            env=child_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise ProjectError("git is not installed; a sweep keeps its points in git") from None
+    if ended.returncode != 0:
+        reason = " ".join(ended.stderr.decode(errors="replace").split())
+        raise ProjectError(f"`git {words[0]}` failed in {folder}: {reason}")
+    return ended.stdout.decode(errors="surrogateescape")
+
+
+def paths(folder: Path, command: str, *words: str) -> list[str]:
+    """Run a command of git that lists paths, and return them sorted."""
+    return sorted(set(git(folder, command, "-z", *words).split("\0")) - {""})
+
+
+def setting(folder: Path, key: str) -> str | None:
+    """A setting of git; none where it is not set."""
+    try:
+        return git(folder, "config", "--get", key).strip()
+    except ProjectError:
+        return None
+
+
+class WorkingTree(NamedTuple):
+    """A project as it is now: its last commit and what differs from it. Paths are relative."""
+
+    project: Path
+    top: Path  # of the git repository; the project may be a folder in it
+    head: str  # the last commit
+    changed: tuple[str, ...]  # files that are not as in the last commit, or not in it
+    removed: tuple[str, ...]  # files of the last commit that are gone
+    reads: tuple[str, ...]  # files and folders that stages read and none writes
+    sources: tuple[str, ...]  # the files there that git does not have
+
+    @property
+    def outside(self) -> tuple[str, ...]:
+        """What stages read beside the project's folder."""
+        return tuple(path for path in self.reads if path.startswith(".."))
+
+    def state(self) -> str:
+        """A hash of all there is: a clone of another state is not a clone of this project."""
+        return self._hash_of(self.changed, self.removed)
+
+    def inputs(self) -> str:
+        """A hash of what stages read and of the last commit: on these, results depend."""
+        return self._hash_of(
+            *(filter(self._is_read, names) for names in (self.changed, self.removed))
+        )
+
+    def _is_read(self, name: str) -> bool:
+        return any(overlaps(name, path) for path in self.reads)
+
+    def _hash_of(self, changed: Iterable[str], removed: Iterable[str]) -> str:
+        """Data may be many and large: sizes and times stand for files that only stages read."""
+        contents = [[name, _hash(self.project / name)] for name in changed]
+        listing = []
+        for name in self.sources:
+            found = (self.project / name).stat()
+            listing.append([name, found.st_size, found.st_mtime_ns])
+        content = [self.head, contents, list(removed), listing, self.reads]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def last_commit(project: Path) -> str:
+    """The commit that a project's experiments belong to.
+
+    Raises:
+        ProjectError: there is no git repository, or no commit in it.
+    """
+    try:
+        git(project, "rev-parse", "--git-dir")
+    except ProjectError:
+        raise ProjectError(
+            f"{project} is in no git repository; DVC keeps experiments in git: run `git init`, "
+            "`git add` and `git commit` first"
+        ) from None
+    try:
+        return git(project, "rev-parse", "--verify", "HEAD").strip()
+    except ProjectError:
+        raise ProjectError(
+            f"{project} has no commit yet; an experiment needs one to start from: "
+            "`git add` and `git commit` first"
+        ) from None
+
+
+def read_working_tree(
+    project: Path,
+    *,
+    reads: Collection[str],
+    outputs: Collection[str],
+    is_ignored: Callable[[str], bool],
+) -> WorkingTree:
+    """Compare a project with its last commit.
+
+    Arguments:
+        reads: paths that stages read and none writes.
+        outputs: paths that stages write.
+        is_ignored: whether DVC leaves a file alone, such as one in `__pycache__`.
+    """
+    head = last_commit(project)
+    top = Path(git(project, "rev-parse", "--show-toplevel").rstrip("\n"))
+    inside = [path for path in reads if not path.startswith(("..", "/"))]
+    untracked = paths(project, "ls-files", "--others", "--exclude-standard")
+    differing = paths(project, "diff", "--name-only", "--relative", "HEAD")
+    # with ignored files: data is rarely in git
+    linked = paths(project, "ls-files", "--others", "--", *inside) if inside else []
+    linked = [name for name in linked if not is_ignored(name) and (project / name).exists()]
+    kept = [
+        name
+        for name in (*untracked, *differing)
+        if name not in LEFT_OUT
+        and not name.startswith(".kdtasks/")
+        and not any(overlaps(name, output) for output in outputs)
+    ]
+    is_linked = set(linked)
+    return WorkingTree(
+        project,
+        top,
+        head,
+        tuple(name for name in kept if (project / name).is_file() and name not in is_linked),
+        tuple(name for name in kept if not os.path.lexists(project / name)),
+        tuple(sorted(reads)),
+        tuple(linked),
+    )
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def reference(head: str, name: str) -> str:
+    """The git reference under which DVC looks for an experiment that starts from a commit."""
+    return f"refs/exps/{head[:2]}/{head[2:]}/{name}"
+
+
+def is_saved(project: Path, head: str, name: str) -> bool:
+    """Whether a project has an experiment of that name."""
+    try:
+        git(project, "rev-parse", "--quiet", "--verify", reference(head, name))
+    except ProjectError:
+        return False
+    return True
+
+
+def save_experiment(
+    clone: Path, name: str, stages: Sequence[str], *, files: Sequence[Path] = ()
+) -> None:
+    """Make what is in a clone an experiment there: params, code, dvc.lock; outputs are cached.
+
+    Arguments:
+        files: that belong to it besides, and that git need not know.
+
+    Raises:
+        StageError: DVC refuses.
+    """
+    besides = [word for path in files for word in ("--include-untracked", str(path))]
+    # with targets: without them DVC wants the outputs of all stages, also of those not run
+    ended = subprocess.run(
+        [*DVC, "exp", "save", "--force", "--name", name, *besides, *stages],
+        cwd=clone,
+        env={**child_environment(), "DVC_EXP_AUTO_PUSH": "false"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ended.returncode != 0:
+        errors = [line for line in ended.stderr.splitlines() if line.startswith("ERROR: ")]
+        reason = errors[-1].removeprefix("ERROR: ") if errors else f"status {ended.returncode}"
+        raise StageError(f"experiment {name} could not be saved: {reason}")
+
+
+def bring_experiment(project: Path, clone: Path, head: str, name: str) -> str:
+    """Fetch an experiment from a clone, so that `dvc exp show` lists it; returns its commit.
+
+    Not for several threads at once: git locks what it writes.
+    """
+    ref = reference(head, name)
+    words = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
+    git(project, "fetch", *words, str(clone), f"+{ref}:{ref}")
+    return git(project, "rev-parse", ref).strip()

@@ -1,0 +1,93 @@
+"""Take new pictures from a folder into the one that DVC watches."""
+
+import filecmp
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from kdtasks.core.errors import ProjectError
+from kdtasks.core.files import atomic_file
+from kdtasks.data.checks import listed
+from kdtasks.data.settings import DataParams
+from kdtasks.data.source import visible_entries
+from kdtasks.orchestrate.project.project import find_imports
+
+FOLDERS = ("image_folder", "segmentation_folder")
+
+
+class Taken(NamedTuple):
+    """Numbers of files that were copied, and that were there already."""
+
+    copied: int
+    known: int
+
+
+def take_pictures(source: Path, project: Path, data: DataParams) -> Taken:
+    """Copy what is new in a folder into `data.path`, with the folders that it lies in.
+
+    Nothing is taken away or overwritten. A file appears whole or not at all; taking from the same
+    folder again goes on where a run that was killed has stopped. Hidden files are left alone, so
+    whoever fills the folder can write under a hidden name and rename.
+
+    Arguments:
+        source: folders as in `data.path`: one a class, or pictures and masks.
+        data: section `data`, of the project in `project`.
+
+    Raises:
+        ProjectError: `data.path` is not where the pictures come from; or the folder is missing,
+            holds what has no place there, or a file by a name that another one has. Then nothing
+            was copied.
+    """
+    target = project / data.path
+    if data.name not in FOLDERS:
+        raise ProjectError(
+            f"data.name is {data.name}, which takes no pictures from data.path; new ones can be "
+            f"taken from a folder only with {' or '.join(FOLDERS)}"
+        )
+    if Path(f"{data.path}.dvc") in map(Path, find_imports(project)):
+        raise ProjectError(
+            f"{data.path} is an import of DVC's; put new pictures where {data.path}.dvc takes "
+            "it from"
+        )
+    if not source.is_dir():
+        raise ProjectError(f"{source} is no folder; give one with folders as in {target}")
+    inner, outer = source.resolve(), target.resolve()
+    if inner.is_relative_to(outer) or outer.is_relative_to(inner):
+        raise ProjectError(f"{source} and {target} lie in each other; give another folder")
+    for leftover in target.rglob(".*.partial*"):
+        leftover.unlink()
+    files = [path.relative_to(source) for path in _visible_files(source)]
+    problems = _problems(source, target, files)
+    if problems:
+        raise ProjectError(
+            f"{source} cannot be taken into {target}, nothing was copied:\n{listed(problems)}"
+        )
+    new = [path for path in files if not (target / path).exists()]
+    for path in new:
+        with atomic_file(target / path) as partial:
+            shutil.copy2(source / path, partial)  # with its date, so that both compare quickly
+    return Taken(len(new), len(files) - len(new))
+
+
+def _visible_files(folder: Path) -> Iterator[Path]:
+    for path in visible_entries(folder):
+        if path.is_dir():
+            yield from _visible_files(path)
+        else:
+            yield path
+
+
+def _problems(source: Path, target: Path, files: list[Path]) -> list[str]:
+    folders = {path.name for path in visible_entries(target) if path.is_dir()}
+    problems = []
+    for path in files:
+        if len(path.parts) == 1:
+            problems.append(f"{path}: beside the folders, not in one of them")
+        elif folders and path.parts[0] not in folders:
+            problems.append(
+                f"{path}: {target} has no folder {path.parts[0]}; make it there if that is meant"
+            )
+        elif (target / path).exists() and not filecmp.cmp(source / path, target / path):
+            problems.append(f"{path}: {target} has another file of that name; rename one")
+    return problems

@@ -1,0 +1,240 @@
+"""Read dvc.lock and compare two of them, output by output."""
+
+import hashlib
+import json
+import subprocess
+from graphlib import TopologicalSorter
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, NamedTuple
+
+from kdtasks.core.errors import ProjectError
+from kdtasks.core.files import read_json
+from kdtasks.orchestrate.project.project import child_environment, find_project
+
+Verdict = Literal["same", "timing", "DIFFERENT"]
+TIMING_STAGE = "benchmark"  # the only stage whose outputs are measurements of time
+JUDGED = "metrics/evaluate/"
+
+
+class LockedStage(NamedTuple):
+    """What dvc.lock records of one stage: path to hash."""
+
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+
+
+Lock = dict[str, LockedStage]
+
+
+class Row(NamedTuple):
+    """One output of one stage in both locks; null where a lock does not have it."""
+
+    stage: str
+    path: str
+    here: str | None
+    there: str | None
+    verdict: Verdict
+
+
+def read_lock(path: Path) -> Lock:
+    """Read the hashes of a dvc.lock, stages before those that depend on them."""
+    from ruamel.yaml import YAML
+
+    content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")) or {}
+    stages = {
+        name: LockedStage(_hashes(stage.get("deps")), _hashes(stage.get("outs")))
+        for name, stage in content.get("stages", {}).items()
+    }
+    return {name: stages[name] for name in topological_order(stages)}
+
+
+def topological_order(lock: Lock) -> list[str]:
+    """Names of the stages, each after those whose outputs it reads; ties by name."""
+    sorter = TopologicalSorter({name: _needed(name, lock) for name in sorted(lock)})
+    sorter.prepare()
+    ordered: list[str] = []
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready())
+        ordered += ready
+        sorter.done(*ready)
+    return ordered
+
+
+def timing_stages(lock: Lock) -> list[str]:
+    """The stages that measure time: `benchmark` and `benchmark@…`."""
+    return [name for name in lock if name.partition("@")[0] == TIMING_STAGE]
+
+
+def stages_after(names: list[str], lock: Lock) -> list[str]:
+    """Every stage that reads, directly or not, what the stages `names` write."""
+    reached = set(names)
+    for name in topological_order(lock):
+        if reached & _needed(name, lock):
+            reached.add(name)
+    return [name for name in lock if name in reached.difference(names)]
+
+
+def sources(lock: Lock) -> dict[str, str]:
+    """Inputs that no stage writes: code, data and their hashes."""
+    written = [path for stage in lock.values() for path in stage.outputs]
+    return {
+        path: value
+        for stage in lock.values()
+        for path, value in stage.inputs.items()
+        if not any(overlaps(path, output) for output in written)
+    }
+
+
+def compare_outputs(here: Lock, there: Lock) -> list[Row]:
+    """One row an output, in the order in which the stages run."""
+    rows = []
+    for name in [*here, *(name for name in there if name not in here)]:
+        ours = here[name].outputs if name in here else {}
+        theirs = there[name].outputs if name in there else {}
+        for path in sorted({*ours, *theirs}):
+            pair = (ours.get(path), theirs.get(path))
+            rows.append(Row(name, path, *pair, _verdict(name, *pair)))
+    return rows
+
+
+def first_difference(here: Lock, there: Lock) -> str | None:
+    """Say in one line where two runs part: which inputs differ, or that none does.
+
+    Timings and what depends on them are left out.
+    """
+    timings = timing_stages(here)
+    left_out = {*timings, *stages_after(timings, here)}
+    for name, ours in here.items():
+        theirs = there.get(name, LockedStage({}, {}))
+        if name in left_out or ours == theirs:
+            continue
+        changed = sorted(
+            path
+            for path in {*ours.inputs, *theirs.inputs}
+            if ours.inputs.get(path) != theirs.inputs.get(path)
+        )
+        if changed:
+            return f"the runs part at stage {name}; inputs that differ: {', '.join(changed)}"
+        return f"the runs part at stage {name}: its inputs are the same, its outputs are not"
+    return None
+
+
+def overlaps(path: str, other: str) -> bool:
+    """Whether two paths are the same or one is a folder around the other."""
+    first, second = PurePosixPath(path), PurePosixPath(other)
+    return first == second or first in second.parents or second in first.parents
+
+
+def _needed(name: str, lock: Lock) -> set[str]:
+    return {
+        other
+        for other in lock
+        if other != name
+        and any(
+            overlaps(read, written) for read in lock[name].inputs for written in lock[other].outputs
+        )
+    }
+
+
+def _verdict(stage: str, here: str | None, there: str | None) -> Verdict:
+    if here == there:
+        return "same"
+    is_timing = stage.partition("@")[0] == TIMING_STAGE
+    return "timing" if is_timing and here and there else "DIFFERENT"
+
+
+def _hashes(entries: list[dict[str, str]] | None) -> dict[str, str]:
+    return {
+        entry["path"]: entry.get(entry.get("hash", "md5")) or "no hash" for entry in entries or []
+    }
+
+
+class Origin(NamedTuple):
+    """What a project knows of a bundle of its own.
+
+    Attributes:
+        provenance: for the manifest: `git_revision` (null where the project is in no repository),
+            `git_changed` (whether tracked files differ from it) and `dvc_lock_sha256`.
+        test: content of `metrics/evaluate/<variant>.json`; null where `evaluate` has not judged
+            just this bundle.
+    """
+
+    provenance: dict[str, Any]
+    test: dict[str, Any] | None
+
+
+def find_origin(folder: Path) -> Origin | None:
+    """Look a bundle up in the dvc.lock of the project around it.
+
+    Null where there is no project, or where its dvc.lock does not say that it wrote just these
+    files: then nothing is known for sure.
+
+    Arguments:
+        folder: of the bundle.
+    """
+    try:
+        project = find_project(folder)
+    except ProjectError:
+        return None
+    lock_file = project / "dvc.lock"
+    if not lock_file.is_file():
+        return None
+    try:
+        lock = read_lock(lock_file)
+    except ModuleNotFoundError:  # without the pipeline extra nothing here was made by this machine
+        return None
+    name, found = folder.resolve().relative_to(project).as_posix(), folder_hash(folder)
+    if not any(stage.outputs.get(name) == found for stage in lock.values()):
+        return None
+    provenance = {
+        **_git(project),
+        "dvc_lock_sha256": hashlib.sha256(lock_file.read_bytes()).hexdigest(),
+    }
+    for stage in lock.values():
+        if stage.inputs.get(name) == found:
+            for path, expected in stage.outputs.items():
+                if path.startswith(JUDGED) and _has_hash(project / path, expected):
+                    return Origin(provenance, read_json(project / path))
+    return Origin(provenance, None)
+
+
+def folder_hash(folder: Path) -> str:
+    """The hash that DVC gives a folder: of the list of its files with their hashes."""
+    files = [
+        {"md5": _md5(path.read_bytes()), "relpath": path.relative_to(folder).as_posix()}
+        for path in folder.rglob("*")
+        if path.is_file()
+    ]
+    files.sort(key=lambda file: file["relpath"])
+    return _md5(json.dumps(files, sort_keys=True).encode()) + ".dir"
+
+
+def _has_hash(path: Path, expected: str) -> bool:
+    return path.is_file() and _md5(path.read_bytes()) == expected
+
+
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def _git(project: Path) -> dict[str, Any]:
+    revision = _ask_git(project, "rev-parse", "HEAD")
+    changed = _ask_git(project, "status", "--porcelain", "--untracked-files=no")
+    return {
+        "git_revision": revision,
+        "git_changed": None if revision is None else bool(changed),
+    }
+
+
+def _ask_git(project: Path, *words: str) -> str | None:
+    try:
+        ended = subprocess.run(
+            ["git", "-C", str(project), *words],
+            env=child_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError:  # no git on this machine
+        return None
+    return ended.stdout.strip() if ended.returncode == 0 else None

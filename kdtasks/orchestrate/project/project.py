@@ -1,0 +1,220 @@
+"""Find the project's folder, and the environment that DVC runs in there."""
+
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from kdtasks.core.errors import ProjectError, StoreError
+from kdtasks.deploy.store.address import Address, parse_address
+from kdtasks.orchestrate.guardian import GRACE_SECONDS
+
+if TYPE_CHECKING:
+    from kdtasks.params.load import StoreParams
+
+
+DVC = (sys.executable, "-m", "dvc")
+
+# In a process of its own: a network that swallows packets must not hold up this one. Listing
+# is asked for, since `exists` takes most errors for a no.
+QUESTION = """
+import sys
+from dvc.repo import Repo
+with Repo(sys.argv[1]) as repo:
+    storage = repo.cloud.get_remote_odb()
+    try:
+        storage.fs.ls(storage.path)
+    except FileNotFoundError:
+        pass  # nothing was pushed yet
+"""
+
+PATIENCE_SECONDS = 2 * GRACE_SECONDS
+KEEP = 10
+
+
+def find_project(start: Path | None = None) -> Path:
+    """The nearest folder with a dvc.yaml, from `start` (the current folder) upwards.
+
+    Raises:
+        ProjectError: there is none.
+    """
+    start = (start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        if (folder / "dvc.yaml").is_file():
+            return folder
+    raise ProjectError(
+        f"no dvc.yaml in {start} or a folder above it; go into the project's folder first"
+    )
+
+
+def child_environment() -> dict[str, str]:
+    """This process's environment, fit for DVC and the stages that it runs.
+
+    Bytecode is written (without it imports take three times as long), `python` is the one that
+    runs now, and git is not pointed at another repository, as it is inside a git hook.
+    """
+    hidden = ("PYTHONDONTWRITEBYTECODE", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
+    environment = {key: value for key, value in os.environ.items() if key not in hidden}
+    # the folder as it is: resolving it would leave a virtual environment
+    environment["PATH"] = os.pathsep.join(
+        [os.path.dirname(sys.executable), environment.get("PATH", os.defpath)]  # noqa: PTH120
+    )
+    environment["DVC_NO_ANALYTICS"] = "1"
+    return environment
+
+
+def find_imports(project: Path) -> list[str]:
+    """The .dvc files of imports, relative to the project: those that say where data come from."""
+    from ruamel.yaml import YAML
+
+    read = YAML(typ="safe", pure=True).load
+    found = []
+    for folder, folders, files in os.walk(project):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for path in (Path(folder, name) for name in sorted(files) if name.endswith(".dvc")):
+            if (read(path.read_text(encoding="utf-8")) or {}).get("deps"):
+                found.append(path.relative_to(project).as_posix())
+    return found
+
+
+def find_remote(project: Path) -> str | None:
+    """The name of the default remote; null where none is configured or DVC is not installed."""
+    answer = subprocess.run(
+        [*DVC, "remote", "default"],
+        cwd=project,
+        env=child_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    name = answer.stdout.strip()
+    return name if answer.returncode == 0 and len(name.split()) == 1 else None
+
+
+def reach_remote(project: Path, timeout_seconds: float) -> str | None:
+    """Null where the default remote answers in time; else the problem, in one line."""
+    try:
+        answer = subprocess.run(
+            [sys.executable, "-c", QUESTION, str(project)],
+            cwd=project,
+            env=child_environment(),
+            capture_output=True,
+            text=True,
+            timeout=timeout_seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"no answer within {timeout_seconds:g} s"
+    if answer.returncode == 0:
+        return None
+    return (answer.stderr.strip().splitlines() or ["unknown error"])[-1]
+
+
+def check_workspace(project: Path) -> None:
+    """Raise ProjectError unless the folder is the root of a DVC repository."""
+    if not (project / ".dvc").is_dir():
+        raise ProjectError(f"{project} has a dvc.yaml but no .dvc; run `dvc init` there first")
+
+
+@contextmanager
+def one_run_at_a_time(project: Path) -> Iterator[int]:
+    """Hold the project's run lock; the system releases it however this process ends.
+
+    Yields: the lock's file descriptor; a process that inherits it holds the lock as well.
+
+    Raises:
+        ProjectError: another run holds it, or the folder is not under DVC's care.
+    """
+    check_workspace(project)
+    path = project / ".dvc" / "tmp" / "kdtasks-run.lock"
+    path.parent.mkdir(exist_ok=True)
+    with path.open("a+", encoding="utf-8") as file:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not _lock(file):
+            file.seek(0)
+            holder = file.read().strip()
+            # the guardian of a run that was killed holds its lock until all of it has ended
+            if _is_gone(holder) and time.monotonic() < deadline:
+                time.sleep(0.1)
+                continue
+            raise ProjectError(
+                f"another run (process {holder or 'unknown'}) is at work in {project}; "
+                "wait until it has ended, or stop it"
+            )
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield file.fileno()
+
+
+def _lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_gone(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except (ValueError, PermissionError):
+        return False
+    return False
+
+
+def find_address(given: str | None) -> Address:
+    """The store that a command is to use.
+
+    Arguments:
+        given: `--store` or `KDTASKS_STORE`; null takes `store.address` of the project's params.
+
+    Raises:
+        StoreError: none is named, or its address is none.
+        ParamsError: the params are not valid.
+    """
+    if given:
+        return parse_address(given)
+    project, params = _project_params()
+    if project is None or params is None or params.address is None:
+        raise StoreError(
+            "no store is named; give --store, set KDTASKS_STORE, or set store.address in "
+            "params.yaml, to s3://bucket/prefix, file:///folder or the path of a folder"
+        )
+    if "://" in params.address:
+        return parse_address(params.address)
+    return parse_address(str(project / Path(params.address).expanduser()))
+
+
+def versions_kept(given: int | None) -> int:
+    """How many of the newest versions gc keeps.
+
+    Arguments:
+        given: `--keep`; null takes `store.keep` of the project's params, or 10 without a project.
+    """
+    if given is not None:
+        return given
+    _, params = _project_params()
+    return params.keep if params else KEEP
+
+
+def _project_params() -> "tuple[Path | None, StoreParams | None]":
+    """The project's folder and the section of its params; nulls where there are none."""
+    try:
+        project = find_project()
+    except ProjectError:
+        return None, None
+    if not (project / "params.yaml").is_file():
+        return None, None
+    try:
+        from kdtasks.params import load_params
+    except ModuleNotFoundError:  # a device, which has a clone for some reason
+        return None, None
+    return project, load_params(project / "params.yaml").store

@@ -1,0 +1,153 @@
+"""Prove that results are reproducible: run again without any cache and compare every hash."""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from kdtasks.core.errors import ProjectError
+from kdtasks.core.files import write_json
+from kdtasks.orchestrate.processes import run_attached
+from kdtasks.orchestrate.project.clone import make_scratch_clone, replace_outputs
+from kdtasks.orchestrate.project.lockfile import (
+    Lock,
+    Row,
+    compare_outputs,
+    first_difference,
+    read_lock,
+    stages_after,
+    timing_stages,
+)
+from kdtasks.orchestrate.project.project import DVC, child_environment
+
+HASH_SHOWN = 12  # characters in the table; --out has them all
+
+
+def verify_project(project: Path, *, keep: bool = False, out: Path | None = None) -> bool:
+    """Run the whole pipeline again in a scratch clone and print both hashes of every output.
+
+    Timings may differ. What is made from them (the report) is made once more from the original
+    timings, and must then be the same: it is a function of its inputs and of nothing else.
+
+    Arguments:
+        keep: leave the clone where it is; without it only a clone that differs is left.
+        out: a JSON file for both lists of hashes.
+
+    Returns: whether every output but the timings is the same.
+
+    Raises:
+        ProjectError: dvc.lock is missing or not up to date, or the second run failed.
+    """
+    project = project.resolve()
+    here = _current_lock(project)
+    base = Path(tempfile.mkdtemp(prefix="kdtasks-verify-"))
+    keep_clone = keep
+    try:
+        clone = make_scratch_clone(project, base, here)
+        print(f"second run without any cache, in {clone}", flush=True)
+        try:
+            there = _run_again(project, clone, here)
+        except ProjectError:
+            keep_clone = True
+            raise
+        rows = compare_outputs(here, there)
+        is_same = all(row.verdict != "DIFFERENT" for row in rows)
+        keep_clone = keep or not is_same
+        _print_verdict(rows, None if is_same else first_difference(here, there))
+        if out:
+            write_json(out, {"here": _as_json(here), "there": _as_json(there)})
+        if keep_clone:
+            print(f"the clone is kept in {clone}")
+        return is_same
+    finally:
+        if not keep_clone:
+            shutil.rmtree(base, ignore_errors=True)
+
+
+def _current_lock(project: Path) -> Lock:
+    path = project / "dvc.lock"
+    if not path.is_file():
+        raise ProjectError(f"{path} is not there; `kdtasks run` writes it, then verify")
+    changed = sorted(json.loads(_answer_of_dvc(project, "status", "--json")))
+    if changed:
+        shown = ", ".join(changed[:5]) + (", …" if len(changed) > 5 else "")
+        raise ProjectError(
+            f"dvc.lock is not up to date with the project (changed: {shown}); "
+            "`kdtasks run` brings it up to date, then verify"
+        )
+    # The lock keeps stages that the pipeline has no more, such as those of former seeds.
+    current = set(_answer_of_dvc(project, "stage", "list", "--name-only").split())
+    return {name: stage for name, stage in read_lock(path).items() if name in current}
+
+
+def _answer_of_dvc(project: Path, *words: str) -> str:
+    answer = subprocess.run(
+        [*DVC, *words],
+        cwd=project,
+        env=child_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if answer.returncode != 0:
+        raise ProjectError(f"`dvc {words[0]}` failed: {' '.join(answer.stderr.split())}")
+    return answer.stdout
+
+
+def _run_again(project: Path, clone: Path, here: Lock) -> Lock:
+    """The clone's lock after a full run, and after one of the report from the original timings."""
+    _dvc(clone, "repro")
+    fresh = read_lock(clone / "dvc.lock")
+    timings = [name for name in timing_stages(here) if name in fresh]
+    dependants = [name for name in stages_after(timings, here) if name in fresh]
+    if not (timings and dependants):
+        return fresh
+    replace_outputs(project, clone, [path for name in timings for path in here[name].outputs])
+    _dvc(clone, "commit", "--force", *timings)
+    _dvc(clone, "repro", *dependants)
+    again = read_lock(clone / "dvc.lock")
+    return {name: stage if name in timings else again[name] for name, stage in fresh.items()}
+
+
+def _dvc(clone: Path, *words: str) -> None:
+    environment = child_environment()
+    # the clone's own code, not that of an editable installation, which may be edited meanwhile
+    environment["PYTHONPATH"] = os.pathsep.join(
+        [str(clone), *filter(None, [environment.get("PYTHONPATH")])]
+    )
+    ended = run_attached([*DVC, *words], folder=clone, environment=environment)
+    if ended.is_interrupted:
+        raise KeyboardInterrupt
+    if ended.status != 0:
+        raise ProjectError(
+            f"`dvc {words[0]}` ended with status {ended.status} in the scratch clone {clone}; "
+            "its output is above"
+        )
+
+
+def _print_verdict(rows: list[Row], difference: str | None) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    if difference:
+        console.print(difference, style="bold red", markup=False)
+    table = Table("output", "hash here", "hash there", "")
+    styles = {"same": "green", "timing": "yellow", "DIFFERENT": "bold red"}
+    for row in rows:
+        style = styles[row.verdict]
+        hashes = [(value or "none")[:HASH_SHOWN] for value in (row.here, row.there)]
+        table.add_row(escape(row.path), *hashes, f"[{style}]{row.verdict}[/{style}]")
+    console.print(table)
+    counts = Counter(row.verdict for row in rows)
+    console.print(
+        f"{counts['same']} same, {counts['timing']} timing, {counts['DIFFERENT']} different"
+    )
+
+
+def _as_json(lock: Lock) -> dict[str, dict[str, dict[str, str]]]:
+    return {name: {"inputs": s.inputs, "outputs": s.outputs} for name, s in lock.items()}

@@ -1,0 +1,78 @@
+"""How times, hashes and outcomes of a run are put into words."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from kdtasks.core.files import read_json
+from kdtasks.core.text import duration, quantity
+from kdtasks.orchestrate.runner.graph import Outcome, StageGraph, State, log_path
+
+HASH_SHOWN = 8  # characters; dvc.lock has them all
+
+
+def summary(project: Path) -> list[str]:
+    """The report's headline and where its page is, as far as they are there."""
+    selection = project / "report" / "selection.json"
+    page = project / "report" / "index.html"
+    headline = read_json(selection).get("headline") if selection.is_file() else None
+    return [
+        *([str(headline)] if headline else []),
+        *([f"report: {page}"] if page.is_file() else []),
+    ]
+
+
+def short_hash(digest: str) -> str:
+    """DVC's hash, shortened; without the ending that marks a folder."""
+    return digest.partition(".")[0][:HASH_SHOWN]
+
+
+def time_taken(outcome: Outcome) -> str:
+    """How long a stage's command ran; empty for a stage without one."""
+    has_run = outcome.state in (State.COMPLETED, State.FAILED)
+    return duration(outcome.seconds) if has_run and outcome.seconds else ""
+
+
+def in_short(outcome: Outcome) -> str:
+    """A few words on how a stage ended: the hash of what it made, or what went wrong, if any."""
+    if outcome.is_up_to_date:
+        return short_hash(outcome.digest)
+    if outcome.state is State.CANCELLED:
+        return ""
+    lines = [line for line in outcome.message.splitlines() if line.strip()]
+    return lines[-1].strip() if lines else ""
+
+
+def counts(states: Iterable[State]) -> str:
+    """Write how many stages are in each state: 3 cached, 1 failed."""
+    found = Counter(states)
+    return ", ".join(f"{found[state]} {state}" for state in State if found[state])
+
+
+def failures(outcomes: Mapping[str, Outcome], logs: Path) -> list[str]:
+    """Why every failed stage failed, with its last lines and where all of them are."""
+    texts = []
+    for name, outcome in outcomes.items():
+        if outcome.state is State.FAILED:
+            log = log_path(logs, name)
+            where = f"\n  log: {log}" if log.is_file() else ""
+            texts.append("\n  ".join(outcome.message.splitlines()) + where)
+    return texts
+
+
+def closing(outcomes: Mapping[str, Outcome], seconds: float) -> str:
+    """The last line of a run: 31 stages in 2:37: 20 cached, 11 completed."""
+    states = counts(outcome.state for outcome in outcomes.values())
+    return f"{quantity(len(outcomes), 'stage')} in {duration(seconds)}: {states or 'nothing to do'}"
+
+
+def narrowness(graph: StageGraph, workers: int, cores: int) -> str | None:
+    """Say that more workers were asked for than the cores have room for; None if they have."""
+    threads = max((node.threads for node in graph.nodes.values()), default=1)
+    fit = max(1, cores // threads)
+    if min(workers, len(graph.nodes)) <= fit:
+        return None
+    return (
+        f"--workers {workers}: {quantity(cores, 'core')} can hold {quantity(fit, 'stage')} of "
+        f"{quantity(threads, 'thread')} (runtime.threads, on which results depend to the bit)"
+    )

@@ -1,0 +1,91 @@
+"""One run of a project's stages from plan to end, whoever watches it."""
+
+import logging
+from collections.abc import Mapping
+from contextlib import chdir, closing, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from kdtasks.orchestrate.guardian import Guardian
+from kdtasks.orchestrate.processes import uninterrupted, usable_cores
+from kdtasks.orchestrate.project.project import check_workspace, one_run_at_a_time
+from kdtasks.orchestrate.runner.engine import CommandLineEngine, Engine, SplitPhaseEngine
+from kdtasks.orchestrate.runner.graph import Outcome, Reporter
+from kdtasks.orchestrate.runner.repository import Repository
+from kdtasks.orchestrate.runner.scheduler import Scheduler
+
+EngineName = Literal["split", "cli"]
+LOGS = Path(".kdtasks") / "logs"
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What to run, and how."""
+
+    stages: tuple[str, ...] = ()  # with what they depend on; none for all
+    workers: int | None = None  # stages at once at most; None for as many as there are cores
+    force: bool = False  # run unchanged stages as well
+    pull: bool = False  # bring what is missing from the DVC remote
+    engine: EngineName = "split"
+
+
+def execute(
+    project: Path, options: RunOptions, reporter: Reporter, *, lock: int | None = None
+) -> Mapping[str, Outcome]:
+    """Bring the stages up to date.
+
+    Arguments:
+        lock: the run lock, where the caller holds it already.
+
+    Returns: the outcome of every stage, failed ones among them.
+
+    Raises:
+        ProjectError: a stage does not exist, dvc.yaml is not valid, or another run is at work.
+    """
+    cores = usable_cores()
+    _silence_progress_bars()
+    with (
+        chdir(project),
+        one_run_at_a_time(project) if lock is None else nullcontext(lock) as held,
+        # as long as something of a killed run is still at work, the next one has to wait
+        closing(Guardian(keep_open=[held])) as guardian,
+    ):
+        kind = CommandLineEngine if options.engine == "cli" else SplitPhaseEngine
+        engine: Engine = kind(project, guardian, force=options.force, pull=options.pull)
+        try:
+            graph = engine.plan(options.stages)
+            workers = options.workers or cores
+            return Scheduler(
+                graph, engine, reporter, workers=workers, cores=cores, logs=project / LOGS
+            ).run()
+        finally:
+            with uninterrupted():  # it writes dvc.lock
+                engine.close()
+
+
+def preview(project: Path, options: RunOptions) -> dict[str, bool]:
+    """Of every stage, in the order of DVC: whether it would run. Nothing is changed.
+
+    A stage that would be restored from a cache counts as one that would run, and so does every
+    stage that needs one that would.
+
+    Raises:
+        ProjectError: a stage does not exist, or dvc.yaml is not valid.
+    """
+    _silence_progress_bars()
+    check_workspace(project)
+    with chdir(project):
+        repository = Repository(project)
+        try:
+            graph = repository.plan(options.stages)
+            unchanged = frozenset() if options.force else repository.survey()
+        finally:
+            repository.close()
+    return {name: name not in unchanged for name in graph.nodes}
+
+
+def _silence_progress_bars() -> None:
+    """DVC draws them on terminals unless the level of their loggers forbids it."""
+    for name in ("dvc.progress", "dvc_data.callbacks"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)

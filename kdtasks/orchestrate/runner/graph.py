@@ -1,0 +1,117 @@
+"""The stages of a run and what each of them waits for."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import IO, NamedTuple, Protocol
+
+OnLine = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class StageNode:
+    """One stage; a matrix stage is several, as `student@0`."""
+
+    name: str
+    needs: tuple[str, ...] = ()  # the stages of this run that it reads from
+    description: str = ""
+    threads: int = 1  # what its command uses at once: `meta: {threads: …}` in dvc.yaml
+    exclusive: bool = False  # nothing may run beside it: `meta: {exclusive: true}`
+    metrics: tuple[str, ...] = ()  # files, relative to the project's folder
+    plots: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StageGraph:
+    """Stages by name, in the order in which `dvc repro` runs them."""
+
+    nodes: Mapping[str, StageNode] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, nodes: Iterable[StageNode]) -> "StageGraph":
+        """Make a graph of nodes that come after all that they need."""
+        return cls({node.name: node for node in nodes})
+
+    @cached_property
+    def dependants(self) -> dict[str, frozenset[str]]:
+        """Of every stage, all that waits for it, directly or not."""
+        found: dict[str, frozenset[str]] = {}
+        for name in reversed(list(self.nodes)):
+            direct = [other for other, node in self.nodes.items() if name in node.needs]
+            found[name] = frozenset(direct).union(*(found[other] for other in direct))
+        return found
+
+
+class State(StrEnum):
+    """Where a stage stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    CACHED = "cached"  # nothing it depends on has changed, its outputs are there
+    RESTORED = "restored"  # its outputs came out of DVC's cache, from an earlier run
+    PULLED = "pulled"  # its outputs came from the DVC remote
+    COMPLETED = "completed"  # its command ran
+    FAILED = "failed"
+    SKIPPED = "skipped"  # something that it depends on failed
+    CANCELLED = "cancelled"  # the run was stopped
+
+
+UP_TO_DATE = frozenset({State.CACHED, State.RESTORED, State.PULLED, State.COMPLETED})
+
+
+class Outcome(NamedTuple):
+    """The end of one stage."""
+
+    state: State
+    digest: str = ""  # DVC's hash of its first output, where that is up to date
+    seconds: float = 0.0
+    message: str = ""  # why it failed or was skipped, with its last lines
+
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether what depends on the stage can run."""
+        return self.state in UP_TO_DATE
+
+
+class Reporter(Protocol):
+    """Watches a run. `perform` is called in the stage's thread, the others in the run's."""
+
+    def begin(self, graph: StageGraph) -> None:
+        """The run begins; every stage of the graph will end in `perform` or in `leave_out`."""
+
+    def perform(self, node: StageNode, work: Callable[[OnLine], Outcome]) -> Outcome:
+        """Do `work`, which takes a function that is given every line of the stage's output."""
+
+    def leave_out(self, node: StageNode, outcome: Outcome) -> None:
+        """A stage does not run, because of a failure or because the run was stopped."""
+
+    def end(self, outcomes: Mapping[str, Outcome]) -> None:
+        """The run has ended, well or not."""
+
+
+def log_path(folder: Path, name: str) -> Path:
+    """The log file of a stage; names of stages may hold what names of files may not."""
+    return folder / f"{name.replace('/', '_').replace(':', '_')}.log"
+
+
+@contextmanager
+def stage_log(folder: Path, name: str) -> Iterator[Callable[[str], None]]:
+    """Yield a function that appends a line to the stage's log.
+
+    The log begins anew with the first line: a stage that has nothing to run keeps its last one.
+    """
+    file: IO[str] | None = None
+    with ExitStack() as opened:
+
+        def write(line: str) -> None:
+            nonlocal file
+            if file is None:
+                folder.mkdir(parents=True, exist_ok=True)
+                path = log_path(folder, name)
+                file = opened.enter_context(path.open("w", encoding="utf-8", buffering=1))
+            print(line, file=file)
+
+        yield write

@@ -1,0 +1,124 @@
+"""A run told line by line, for logs and pipes."""
+
+import errno
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from kdtasks.core.text import quantity
+from kdtasks.orchestrate.runner.describe import closing, failures, in_short, narrowness, time_taken
+from kdtasks.orchestrate.runner.graph import OnLine, Outcome, StageGraph, StageNode, State
+
+GONE = (errno.EPIPE, errno.EIO)
+
+
+class LinesReporter:
+    """Prints a line a change of state, and every line of a stage's output behind its name."""
+
+    def __init__(self, *, workers: int | None, cores: int, logs: Path) -> None:
+        """Arguments: `workers` as asked for; `logs` is the folder of the stages' output."""
+        self._workers, self._cores, self._logs = workers, cores, logs
+        self._output = LastingOutput()
+        self._one_line = threading.Lock()
+        self._begun = time.monotonic()
+
+    def begin(self, graph: StageGraph) -> None:
+        """Print how much there is to do, and with what."""
+        self._print(
+            f"{quantity(len(graph.nodes), 'stage')}, "
+            f"{quantity(self._workers or self._cores, 'worker')} "
+            f"on {quantity(self._cores, 'core')}"
+        )
+        note = self._workers and narrowness(graph, self._workers, self._cores)
+        if note:
+            self._print(note)
+
+    def perform(self, node: StageNode, work: Callable[[OnLine], Outcome]) -> Outcome:
+        """Print the stage's output; a stage without any has nothing to run."""
+        is_running = False
+
+        def on_line(line: str) -> None:
+            nonlocal is_running
+            if not is_running:
+                self._print(f"{node.name}: {State.RUNNING}")
+            is_running = True
+            self._print(f"{node.name} | {line}".rstrip())
+
+        outcome = work(on_line)
+        self._print_end(node, outcome)
+        return outcome
+
+    def leave_out(self, node: StageNode, outcome: Outcome) -> None:
+        """Print why a stage does not run."""
+        self._print_end(node, outcome)
+
+    def end(self, outcomes: Mapping[str, Outcome]) -> None:
+        """Print failures and counts."""
+        for failure in failures(outcomes, self._logs):
+            self._print(failure)
+        self._print(closing(outcomes, time.monotonic() - self._begun))
+
+    def _print_end(self, node: StageNode, outcome: Outcome) -> None:
+        taken, words = time_taken(outcome), in_short(outcome)
+        self._print(
+            f"{node.name}: {outcome.state}"
+            f"{f' in {taken}' if taken else ''}{f', {words}' if words else ''}"
+        )
+
+    def _print(self, text: str) -> None:
+        with self._one_line:
+            self._output.print(text)
+
+
+class LastingOutput:
+    """Writes to standard output at once, and to nothing once that is gone.
+
+    A run goes on without a reader; its logs are in files. Characters that the terminal's encoding
+    lacks become `?`.
+    """
+
+    def __init__(self) -> None:
+        self._stream = sys.stdout  # as it is now: a live table puts itself in its place later
+        if hasattr(self._stream, "reconfigure"):
+            self._stream.reconfigure(errors="replace")
+
+    @property
+    def encoding(self) -> str:
+        """The encoding of standard output."""
+        return self._stream.encoding or "utf-8"
+
+    def isatty(self) -> bool:
+        """Whether this is a terminal."""
+        return self._stream.isatty()
+
+    def write(self, text: str) -> int:
+        """Write; `flush` sends it."""
+        try:
+            return self._stream.write(text)
+        except OSError as error:
+            self._give_up(error)
+            return len(text)
+
+    def flush(self) -> None:
+        """Send what was written."""
+        try:
+            self._stream.flush()
+        except OSError as error:
+            self._give_up(error)
+
+    def print(self, text: str = "") -> None:
+        """Write a line whole, whatever other threads write meanwhile."""
+        self.write(f"{text}\n")
+        self.flush()
+
+    def _give_up(self, error: OSError) -> None:
+        if error.errno not in GONE:
+            raise error
+        # the descriptor rather than the object: what is buffered goes there as well, so that
+        # Python's own flush at the exit finds nothing to complain about
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, self._stream.fileno())
+        os.close(nothing)

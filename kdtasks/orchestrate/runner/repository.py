@@ -1,0 +1,307 @@
+"""DVC's bookkeeping around a stage, taken apart so that the command runs outside DVC's lock.
+
+`dvc repro` does for each stage: look whether it changed, remove its outputs, restore them from the
+run-cache or run the command, hash and cache what came out, write dvc.lock. All but the command
+happens here, step by step and in the same order, so what ends up in dvc.lock and in the cache is
+the same; tests compare both. This is the only file that runs stages by DVC's internals, those of
+3.67.
+"""
+
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dvc.dependency.db import AbstractDependency
+from dvc.dependency.repo import RepoDependency
+from dvc.exceptions import CheckoutError
+from dvc.lock import LockError
+from dvc.repo import Repo, lock_repo
+from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
+from dvc.rwlock import rwlock
+from dvc.stage import PipelineStage
+from dvc.stage.cache import RunCacheNotFoundError, RunCacheNotSupported
+from dvc.stage.exceptions import StageNotFound
+from dvc.stage.run import _pull_missing_deps
+from dvc.stage.serialize import to_lockfile
+from dvc.utils.serialize import dumps_yaml, parse_yaml_for_update
+
+from kdtasks.core.errors import ProjectError, StageError, did_you_mean
+from kdtasks.orchestrate.runner.dvc_files import (
+    Command,
+    Format,
+    LockFiles,
+    _command,
+    digest,
+    forget_order,
+    input_hashes,
+    readable_errors,
+    stage_node,
+)
+from kdtasks.orchestrate.runner.graph import Outcome, StageGraph, StageNode, State
+
+if TYPE_CHECKING:
+    from dvc.stage import Stage
+
+
+class Repository:
+    """A DVC repository in this process's current folder, for one run.
+
+    Safe to use from several threads; one of them at a time is inside DVC.
+    """
+
+    def __init__(self, root: Path) -> None:
+        logging.getLogger("dvc").setLevel(logging.WARNING)  # the run has a reporter of its own
+        self._repo = Repo(str(root))
+        self._is_cancelled: Callable[[], bool] = lambda: False
+        self._one_thread = threading.RLock()
+        self._stages: dict[str, Stage] = {}
+        self._needs: dict[str, list[Stage]] = {}
+        self._unchanged: set[str] = set()
+        self._hashes_before: dict[str, dict[str, Any]] = {}
+        self._held = ExitStack()
+        self._lock_files: LockFiles | None = None
+
+    def plan(self, targets: Sequence[str] = (), *, pull: bool = False) -> StageGraph:
+        """The stages that `targets` (as of `dvc repro`; none for all) need, in DVC's order.
+
+        Arguments:
+            pull: bring the run-cache of the remote along.
+
+        Raises:
+            ProjectError: a target does not exist, or dvc.yaml or a .dvc file is not valid.
+        """
+        with self._inside(), readable_errors():
+            if pull:
+                self._pull_run_cache()
+            graph = get_active_graph(self._repo.index.graph)
+            try:
+                wanted = collect_stages(self._repo, list(targets) or ["dvc.yaml"])
+            except StageNotFound as error:
+                names = sorted(stage.addressing for stage in graph)
+                missing = next((name for name in targets if name in str(error)), "")
+                raise ProjectError(f"{error}{did_you_mean(missing, names)}") from None
+            steps = plan_repro(graph, wanted)
+            self._stages = {stage.addressing: stage for stage in steps}
+            self._needs = {
+                name: [self._stages[needed.addressing] for needed in graph.successors(stage)]
+                for name, stage in self._stages.items()
+            }
+            # a frozen stage ignores what it depends on, but hashes it: it keeps DVC's place
+            whole = self._repo.index.graph
+            nodes: list[StageNode] = []
+            for stage in self._stages.values():
+                earlier = {node.name for node in nodes}
+                needs = [needed.addressing for needed in whole.successors(stage)]
+                nodes.append(stage_node(stage, tuple(need for need in needs if need in earlier)))
+            return StageGraph.of(nodes)
+
+    def start(self, *, force: bool = False) -> frozenset[str]:
+        """Find the stages that are unchanged, and keep others from the files of the rest.
+
+        What those stages read and write nobody else of DVC changes until `close`.
+
+        Arguments:
+            force: all of them will run.
+
+        Raises:
+            ProjectError: another process of DVC is at work on one of the files.
+        """
+        with self._inside(), readable_errors():
+            unchanged = frozenset() if force else self.survey()
+            rest = [stage for name, stage in self._stages.items() if name not in unchanged]
+            if rest:
+                self._hold(rest)
+                self.open_lock_files()
+            else:
+                forget_order(Path(self._repo.tmp_dir))
+        return unchanged
+
+    def survey(self) -> frozenset[str]:
+        """Find the stages that are up to date, with all that they depend on, under one lock."""
+        with self._inside(), readable_errors():
+            for name, stage in self._stages.items():
+                needs = (needed.addressing for needed in self._needs[name])
+                if self._unchanged.issuperset(needs) and not stage.changed():
+                    self._unchanged.add(name)
+        return frozenset(self._unchanged)
+
+    def begin(
+        self,
+        name: str,
+        is_cancelled: Callable[[], bool] = lambda: False,
+        *,
+        force: bool = False,
+        pull: bool = False,
+    ) -> Outcome | Command:
+        """Do all that comes before a stage's command.
+
+        Arguments:
+            force: run the command whatever is cached.
+            pull: bring missing inputs and outputs from the remote.
+
+        Returns: the command to run, `finish` to be called after it; or how the stage ended
+            without one.
+
+        Raises:
+            StageError: an input is missing, or DVC cannot do its part.
+        """
+        stage = self._stages[name]
+        self._is_cancelled = is_cancelled
+        if name in self._unchanged and not force:
+            return Outcome(State.CACHED, digest(stage))
+        with self._inside(), readable_errors(name), self._repo.scm_context(quiet=True):
+            if is_cancelled():  # it may have waited long for its turn
+                return Outcome(State.CANCELLED, message=f"stage {name} was stopped")
+            if not stage.cmd or stage.frozen or stage.is_import:
+                return self._reproduce(stage, force=force, pull=pull)
+            if not force:
+                if not stage.changed():
+                    return Outcome(State.CACHED, digest(stage))
+                if pull and not stage.changed(True, self._needs[name]) and self._pull(stage):
+                    return Outcome(State.PULLED, digest(stage))
+            # with linked caches, a command that writes through an old output would damage the cache
+            stage.remove_outs(ignore_remove=False, force=False)
+            if not force and (state := self._restore(stage, pull=pull)):
+                self._record(stage)
+                return Outcome(state, digest(stage))
+            stage.save_deps()
+            self._hashes_before[name] = input_hashes(stage)
+            return _command(stage)
+
+    def finish(self, name: str) -> Outcome:
+        """Do all that comes after a stage's command: hash, cache and write down what it wrote.
+
+        Raises:
+            StageError: an output is missing, or an input changed while the command ran.
+        """
+        stage = self._stages[name]
+        with self._inside(), readable_errors(name), self._repo.scm_context(quiet=True):
+            stage.save_deps()
+            before, after = self._hashes_before.pop(name), input_hashes(stage)
+            changed = sorted(path for path in before if before[path] != after[path])
+            if changed:
+                raise StageError(
+                    f"stage {name}: {', '.join(changed)} changed while it ran, so what it wrote "
+                    "belongs to neither version and is not recorded; run it again"
+                )
+            self._record(stage)
+            return Outcome(State.COMPLETED, digest(stage))
+
+    def recorded_digest(self, name: str) -> str:
+        """What dvc.lock says by now of a stage that another process has brought up to date."""
+        stage = self._stages[name]
+        with self._inside(), readable_errors(name):
+            name_in_file = getattr(stage, "name", None)  # a .dvc file has one stage, without
+            return digest(self._repo.stage.load_one(stage.path_in_repo, name_in_file))
+
+    def close(self) -> None:
+        """Let others in again, with the entries of dvc.lock in the order of `dvc repro`.
+
+        Raises:
+            ProjectError: somebody has written something else into dvc.lock.
+        """
+        try:
+            with self._held:  # given back whatever happens
+                if self._lock_files:
+                    with self._inside(), readable_errors():
+                        self._lock_files.close()
+        finally:
+            self._repo.close()
+
+    def open_lock_files(self) -> None:
+        """Remember the order of dvc.lock, for all that is written from here on."""
+        stages = [
+            (stage.dvcfile._lockfile.path, stage.name)
+            for stage in self._stages.values()
+            if isinstance(stage, PipelineStage)
+        ]
+        form = Format(parse_yaml_for_update, dumps_yaml)
+        self._lock_files = LockFiles(Path(self._repo.tmp_dir), stages, form)
+
+    def _hold(self, stages: "list[Stage]") -> None:
+        elsewhere = (RepoDependency, AbstractDependency)  # other repositories, databases
+        reads = [
+            dep.fs_path
+            for stage in stages
+            for dep in stage.deps
+            if not isinstance(dep, elsewhere) and dep.protocol == "local"
+        ]
+        writes = [out.fs_path for stage in stages for out in stage.outs]
+        # DVC lets a process pass that holds the lock under the same name
+        name = " ".join(sys.argv)
+        hardlink = self._repo.config["core"].get("hardlink_lock", False)
+        self._held.enter_context(
+            rwlock(self._repo.tmp_dir, self._repo.fs, name, reads, writes, hardlink)
+        )
+
+    @contextmanager
+    def _inside(self) -> Iterator[None]:
+        """Hold DVC's lock; wait for another process that has it until the run is stopped."""
+        with self._one_thread, ExitStack() as stack:
+            while True:
+                try:
+                    stack.enter_context(lock_repo(self._repo))
+                    break
+                except LockError:
+                    if self._is_cancelled():
+                        raise StageError(
+                            "stopped while another process of DVC was at work"
+                        ) from None
+            yield
+
+    def _reproduce(self, stage: "Stage", **options: bool) -> Outcome:
+        """A stage without a command: data under DVC's care, an import, a frozen stage."""
+        was_changed = stage.changed()
+        done = stage.reproduce(upstream=self._needs[stage.addressing], **options)
+        if done:
+            self._write(stage)
+            return Outcome(State.COMPLETED, digest(stage))
+        return Outcome(State.PULLED if was_changed else State.CACHED, digest(stage))
+
+    def _pull(self, stage: "Stage") -> bool:
+        try:
+            self._repo.pull(stage.addressing)
+            stage.checkout()
+        except CheckoutError:
+            return False
+        return not stage.changed_outs()
+
+    def _restore(self, stage: "Stage", *, pull: bool) -> State | None:
+        if pull:
+            _pull_missing_deps(stage)
+        for is_pulling in (False, True) if pull else (False,):
+            try:
+                self._repo.stage_cache.restore(stage, pull=is_pulling)
+            except RunCacheNotFoundError:
+                continue
+            return State.PULLED if is_pulling else State.RESTORED
+        return None
+
+    def _record(self, stage: "Stage") -> None:
+        is_cacheable = all(out.use_cache or out.is_metric or out.is_plot for out in stage.outs)
+        stage.save(run_cache=is_cacheable)
+        stage.commit()
+        self._write(stage)
+
+    def _write(self, stage: "Stage") -> None:
+        if not isinstance(stage, PipelineStage):
+            stage.dump(update_pipeline=False)
+            return
+        if self._lock_files is None:
+            self.open_lock_files()
+        assert self._lock_files is not None
+        file = stage.dvcfile._lockfile
+        if self._lock_files.write(file.path, to_lockfile(stage)):
+            self._repo.scm_context.track_file(file.relpath)
+
+    def _pull_run_cache(self) -> None:
+        try:
+            self._repo.stage_cache.pull(None)
+        except RunCacheNotSupported as error:
+            raise ProjectError(
+                f"--pull needs a DVC remote that can hold a run-cache: {error}"
+            ) from None

@@ -1,0 +1,207 @@
+"""What came out of a search, as it is written to target.json and shown on its page."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kdtasks.compress.variants import TargetParams
+from kdtasks.core.files import write_json, write_text
+from kdtasks.core.text import NOTHING, duration, kilobytes, milliseconds, percent, points, quantity
+from kdtasks.orchestrate.runner.describe import failures
+from kdtasks.orchestrate.runner.graph import Outcome, StageGraph, StageNode, State
+from kdtasks.orchestrate.search.engine import TargetEngine, TargetPlan
+from kdtasks.orchestrate.search.trial import TrialResult
+from kdtasks.orchestrate.sweep.page import STYLE
+from kdtasks.orchestrate.sweep.summary import SweepProgress
+from kdtasks.report.drawing import template_environment
+from kdtasks.report.selection import Excess
+
+# The key after a reason; target.json has it.
+_KEY = re.compile(r" \(max_\w+\)$")
+COLUMNS = ("trial", "accuracy", "lost", "file", "gzipped", "latency", "compute", "time", "limits")
+HERE = Path(__file__).parent
+FOLDER = Path("report") / "target"
+
+
+def summarise(
+    plan: TargetPlan, engine: TargetEngine, outcomes: Mapping[str, Outcome]
+) -> dict[str, Any]:
+    """Build the content of target.json (docs/compression.md)."""
+    trials = []
+    broken: dict[str, list[Excess]] = {}
+    for point in plan.sweep.points:
+        outcome = outcomes[point.label]
+        about = {
+            "label": point.label,
+            "settings": point.settings,
+            "experiment": point.experiment,
+        }
+        result = engine.result(point.label)
+        if result is None or not outcome.is_up_to_date:
+            word = "left_out" if outcome.message and outcome.state is State.SKIPPED else "failed"
+            message = outcome.message.removeprefix(f"{point.label}: ") or str(outcome.state)
+            trials.append({**about, word: message})
+            continue
+        broken[point.label] = engine.broken(point.label) or []
+        reasons = [excess.reason for excess in broken[point.label]]
+        trials.append({**about, **result._asdict(), "broken": reasons})
+    nearest = None if engine.winner else _nearest(broken)
+    return {
+        "recipe": plan.recipe,
+        "limits": plan.limits.model_dump(mode="json", exclude={"minutes"}),
+        "trials": trials,
+        "winner": engine.winner,
+        "nearest": nearest,
+        "sentence": _sentence(plan, engine.winner, nearest, broken),
+        "adopt": _adoption(plan, engine.winner or nearest),
+    }
+
+
+def _nearest(broken: Mapping[str, list[Excess]]) -> str | None:
+    """The trial whose worst broken limit is broken least; None where all were refused."""
+    worst = {label: max(excess.factor for excess in found) for label, found in broken.items()}
+    label = min(worst, key=lambda label: worst[label], default=None)
+    return None if label is None or worst[label] == float("inf") else label
+
+
+def _sentence(
+    plan: TargetPlan,
+    winner: str | None,
+    nearest: str | None,
+    broken: Mapping[str, list[Excess]],
+) -> str:
+    tried = f"{quantity(len(broken), 'variant')} tried for {limits_text(plan.limits)}"
+    if winner:
+        return f"{winner} is within all limits: the cheapest of {tried}."
+    if not broken:
+        return "No variant was tried; the reasons stand beside them."
+    if nearest is None:
+        return f"None of {tried} could be built."
+    ways = " and ".join(excess.reason for excess in broken[nearest])
+    keys = " and ".join(f"compress.target.{excess.limit}" for excess in broken[nearest])
+    return (
+        f"None of {tried} is within all limits. {nearest} comes nearest: its {ways}. "
+        f"Raise {keys}, give more minutes where trials were left out for time, or train longer."
+    )
+
+
+def _adoption(plan: TargetPlan, label: str | None) -> list[str]:
+    """How to bring a trial into the project: by params.yaml, or by a command."""
+    if label is None:
+        return []
+    point = next(point for point in plan.sweep.points if point.label == label)
+    settings = [
+        f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in point.settings.items()
+    ]
+    return [f"in params.yaml {'; '.join(settings)}", f"or dvc exp apply {point.experiment}"]
+
+
+def limits_text(limits: TargetParams) -> str:
+    """Write the limits: at most 20.0 kB, 1.0 points lost."""
+    texts = [
+        limits.max_size_kb and kilobytes(1000 * limits.max_size_kb),
+        limits.max_gzip_kb and f"{kilobytes(1000 * limits.max_gzip_kb)} gzipped",
+        limits.max_latency_ms and milliseconds(limits.max_latency_ms),
+        limits.max_macs and f"{percent(limits.max_macs)} of the compute",
+        f"{points(limits.max_accuracy_drop, signed=False)} lost",
+    ]
+    return f"at most {', '.join(text for text in texts if text)}"
+
+
+def figures_text(result: TrialResult) -> str:
+    """Write the figures of a trial in one line; empty where it was refused."""
+    if result.refused:
+        return ""
+    lost = None if result.accuracy_drop is None else -result.accuracy_drop
+    return (
+        f"{percent(result.accuracy)} ({points(lost)}), {kilobytes(result.bytes)}, "
+        f"{kilobytes(result.gzip_bytes)} gzipped, {milliseconds(result.latency_ms)}, "
+        f"{percent(result.macs, 0)} of the compute"
+    )
+
+
+def row(trial: dict[str, Any]) -> dict[str, str]:
+    """A trial of target.json as a row of texts, by column."""
+    if "left_out" in trial or "failed" in trial:
+        word = "left out" if "left_out" in trial else "failed"
+        words = {"limits": f"{word}: {trial.get('left_out') or trial['failed']}"}
+        return {**dict.fromkeys(COLUMNS, ""), "trial": trial["label"], **words}
+    seconds = trial["seconds"]
+    lost = trial["accuracy_drop"]
+    return {
+        "trial": trial["label"],
+        "accuracy": percent(trial["accuracy"]),
+        "lost": NOTHING if lost is None else points(-lost),
+        "file": kilobytes(trial["bytes"]),
+        "gzipped": kilobytes(trial["gzip_bytes"]),
+        "latency": milliseconds(trial["latency_ms"]),
+        "compute": percent(trial["macs"], 0),
+        "time": "cached" if trial["cached"] else NOTHING if seconds is None else duration(seconds),
+        "limits": "; ".join(_KEY.sub("", reason) for reason in trial["broken"]) or "within all",
+    }
+
+
+def write_page(folder: Path, summary: dict[str, Any]) -> Path:
+    """Write index.html and target.json; returns the page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "target.json", summary)
+    page = folder / "index.html"
+    write_text(page, render_page(summary))
+    return page
+
+
+def render_page(summary: dict[str, Any]) -> str:
+    """Render the page: one HTML file with its styles inside."""
+    return (
+        template_environment(HERE)
+        .get_template("template.html")
+        .render(
+            **summary,
+            columns=COLUMNS,
+            rows=[row(trial) for trial in summary["trials"]],
+            style=STYLE.read_text(encoding="utf-8"),
+        )
+    )
+
+
+class TargetProgress(SweepProgress):
+    """Prints the figures of every trial as it ends, and which limits it breaks."""
+
+    def __init__(self, plan: TargetPlan, engine: TargetEngine, logs: Path) -> None:
+        super().__init__(plan.sweep, logs)
+        self._target, self._engine = plan, engine
+
+    def begin(self, graph: StageGraph) -> None:
+        """Print what is looked for."""
+        self._print(introduction(self._target))
+
+    def end(self, outcomes: Mapping[str, Outcome]) -> None:
+        """Print where to read about failures."""
+        for failure in failures(outcomes, self._logs):
+            self._print(failure)
+
+    def _tell(self, node: StageNode, outcome: Outcome) -> None:
+        if node.name not in self._target.ladder or not outcome.is_up_to_date:
+            if outcome.state is State.SKIPPED:
+                self._print(f"{node.name}: left out, {outcome.message}")
+            else:
+                super()._tell(node, outcome)
+            return
+        result, broken = self._engine.result(node.name), self._engine.broken(node.name)
+        assert result is not None
+        assert broken is not None
+        taken = "kept" if outcome.state is State.CACHED else f"in {duration(outcome.seconds)}"
+        parts = [figures_text(result), *(excess.reason for excess in broken)]
+        verdict = "" if broken else "; within all limits"
+        self._print(f"{node.name}: {'; '.join(filter(None, parts))}{verdict} ({taken})")
+
+
+def introduction(plan: TargetPlan) -> str:
+    """Say what is looked for and how many ways there are to try."""
+    done = len(plan.sweep.done)
+    return (
+        f"looking for {limits_text(plan.limits)}, in {plan.limits.minutes:g} minutes: up to "
+        f"{quantity(len(plan.ladder), 'trial')}, {done} done already"
+    )

@@ -1,0 +1,282 @@
+"""The variants that a search tries, from the cheapest to make to the dearest."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from kdtasks.compress.variants import CompressParams, TargetParams, check_variant
+from kdtasks.core.errors import StageError
+from kdtasks.core.files import read_json
+from kdtasks.core.text import kilobytes, milliseconds, percent, points
+from kdtasks.edge.latency import latency_ms
+from kdtasks.orchestrate.sweep.grid import (
+    NAME_LENGTH,
+    Point,
+    readable_name,
+    short_digest,
+    with_settings,
+)
+from kdtasks.params import Params
+from kdtasks.params.load import parse_params
+from kdtasks.report.selection import Excess, Measured, over_limits
+
+# Shares of the filters where only a size after gzip is asked for: that one is not searched for.
+GROWING_RATIOS = (0.25, 0.5, 0.75)
+
+# Timings differ from one to the next: the search leaves a twentieth of the limit to spare.
+LATENCY_MARGIN = 0.95
+
+# What a compressed file does not depend on, so that other limits are no other trial.
+_WITHOUT_INFLUENCE: dict[str, Any] = {
+    "compress": {"target"},
+    **dict.fromkeys(
+        ("exits", "export", "evaluate", "benchmark", "select", "store", "gate", "drift"), True
+    ),
+}
+
+
+class Rung(NamedTuple):
+    """One variant and its settings.
+
+    Attributes:
+        like: the rung whose file has the same size, speed and compute, but for the limits named
+            in `may_change`; where that one breaks a limit, so will this one.
+        only_if_over: the rung that has to break a limit other than the accuracy's for this one
+            to make sense: its filters are removed.
+        only_if_faster: two rungs of which the first has to be faster than the second.
+    """
+
+    label: str
+    variant: str
+    settings: dict[str, Any]
+    epochs: int  # of training
+    like: str | None = None
+    may_change: frozenset[str] = frozenset()
+    only_if_over: str | None = None
+    only_if_faster: tuple[str, str] | None = None
+
+
+def make_ladder(limits: TargetParams, compress: CompressParams) -> list[Rung]:
+    """List what to try: conversions, then short trainings, then filters removed as well.
+
+    How many filters go is searched for by `compress.filters.target`: just as many as the limits
+    on size, compute and latency ask for.
+    """
+    gzipped = limits.max_gzip_kb is not None
+
+    def rung(variant: str, *, note: str = "", settings: Any = None, **fields: Any) -> Rung:
+        trainings = check_variant(variant).trainings
+        epochs = sum(getattr(compress, name).epochs for name in trainings)
+        return Rung(f"{variant}{note}", variant, settings or {}, epochs, **fields)
+
+    on_blocks = "space_to_depth+int8"
+    faster, timed = (on_blocks, "int8"), limits.max_latency_ms is not None
+    sizes = frozenset({"max_size_kb", "max_gzip_kb", "max_latency_ms"})
+    ladder = [
+        rung("float32"),
+        rung("float16", like="float32", may_change=sizes),
+        rung("dynamic_int8", like="float32", may_change=sizes),
+        rung("int8", like="float32", may_change=sizes),
+        *([rung(on_blocks, like="int8", may_change=sizes)] if timed else []),
+        rung("int16x8", like="int8", may_change=frozenset({"max_latency_ms"})),
+        rung("qat+int8", like="int8"),
+        *([rung(f"qat+{on_blocks}", like=on_blocks, only_if_faster=faster)] if timed else []),
+    ]
+    squeezed = frozenset({"max_gzip_kb"})
+    if gzipped:
+        ladder += [
+            rung(f"{passes}+int8", like="int8", may_change=squeezed)
+            for passes in ("cluster", "magnitude", "cluster+qat")
+        ]
+    shares = list(_shares(limits))
+
+    def with_filters(variant: str, *, like: str | None = None, **fields: Any) -> list[Rung]:
+        return [
+            rung(variant, note=note, settings=settings, like=like and f"{like}{note}", **fields)
+            for note, settings in shares
+        ]
+
+    ladder += with_filters("filters+int8", only_if_over="int8")
+    if timed:
+        ladder += with_filters("filters+float16", only_if_over="float16")
+        ladder += with_filters(
+            f"filters+{on_blocks}", only_if_over=on_blocks, only_if_faster=faster
+        )
+    if gzipped:
+        ladder += with_filters(
+            "filters+cluster+int8", like="filters+int8", may_change=squeezed, only_if_over="int8"
+        )
+    ladder += with_filters("filters+qat+int8", like="filters+int8", only_if_over="int8")
+    if timed:
+        ladder += with_filters(
+            f"filters+qat+{on_blocks}",
+            like=f"filters+{on_blocks}",
+            only_if_over=on_blocks,
+            only_if_faster=faster,
+        )
+    return ladder
+
+
+def _shares(limits: TargetParams) -> Iterator[tuple[str, dict[str, Any]]]:
+    """How many filters go: as many as the limits ask for, or growing shares for gzip."""
+    latency = limits.max_latency_ms
+    goals = {
+        "size_kb": limits.max_size_kb,
+        "macs": limits.max_macs,
+        "latency_ms": None if latency is None else latency * LATENCY_MARGIN,
+    }
+    stated = {name: goal for name, goal in goals.items() if goal is not None}
+    if stated:
+        yield "", {"compress.filters.target": stated}
+    if limits.max_gzip_kb is not None:
+        for ratio in GROWING_RATIOS:
+            settings = {"compress.filters.ratio": ratio, "compress.filters.target": None}
+            yield f", ratio {ratio}", settings
+
+
+class Budget:
+    """Counts from the first trial on."""
+
+    def __init__(self, minutes: float, now: Callable[[], float] = time.monotonic) -> None:
+        self._seconds, self._now = 60 * minutes, now
+        self._begun: float | None = None
+
+    def begin(self) -> None:
+        """Let the clock run; it runs on where it does already."""
+        if self._begun is None:
+            self._begun = self._now()
+
+    @property
+    def left(self) -> float:
+        """Seconds left, 0 or more."""
+        spent = 0.0 if self._begun is None else self._now() - self._begun
+        return max(0.0, self._seconds - spent)
+
+
+def expected_seconds(epochs: int, taken: Iterable[tuple[int, float]]) -> float | None:
+    """Estimate how long a trial takes from those that ran.
+
+    A trial takes what a conversion takes, and for every epoch of its training what an epoch took in
+    the others: the median of either.
+
+    Arguments:
+        epochs: of training that it has.
+        taken: epochs and seconds of the trials that ran.
+
+    Returns: seconds; None where nothing like it has run yet.
+    """
+    trials = list(taken)
+    conversions = [seconds for count, seconds in trials if count == 0]
+    conversion = statistics.median(conversions) if conversions else 0.0
+    if epochs == 0:
+        return conversion if conversions else None
+    rates = [max(0.0, seconds - conversion) / count for count, seconds in trials if count]
+    return conversion + epochs * statistics.median(rates) if rates else None
+
+
+class TrialResult(NamedTuple):
+    """Figures of a trial: of the validation split and of the file, to the last exit.
+
+    For masks the accuracy is their mean IoU: without a single object most pixels may be right.
+    All are None but `refused` where the variant could not be built.
+    """
+
+    refused: str | None = None
+    accuracy: float | None = None
+    accuracy_drop: float | None = None  # against the float32 student that it was made of
+    bytes: int | None = None  # at most, with thresholds and class names inside
+    gzip_bytes: int | None = None
+    latency_ms: float | None = None  # median of one picture through all exits
+    macs: float | None = None  # as a share of the student's
+    seconds: float | None = None  # that it took, with the start of its processes
+    cached: bool = False  # whether its file came out of DVC's cache
+
+    @classmethod
+    def read(cls, folder: Path, params: Params) -> Self:
+        """Read the figures where the trial ran, and time its file.
+
+        Raises:
+            StageError: a file is not as docs/files.md has it.
+        """
+        (variant,) = params.compress.variants
+        try:
+            compress = read_json(folder / f"metrics/compress/{variant}.json")
+            if "refused" in compress:
+                return cls(refused=str(compress["refused"]))
+            student = read_json(folder / f"metrics/distill/{compress['base_seed']}.json")
+            accuracy = _quality(compress["validation"])
+            return cls(
+                accuracy=accuracy,
+                accuracy_drop=_quality(student["validation"]) - accuracy,
+                bytes=compress["bytes"],
+                gzip_bytes=compress["gzip_bytes"],
+                latency_ms=latency_ms(
+                    (folder / "models/compress" / variant / "model.tflite").read_bytes()
+                ),
+                macs=compress["macs"][-1] / student["macs"][-1],
+            )
+        except (OSError, KeyError, TypeError, ValueError, IndexError) as error:
+            raise StageError(
+                f"the figures of {variant} are not as docs/files.md has them "
+                f"({type(error).__name__}: {error})"
+            ) from None
+
+
+def _quality(validation: dict[str, Any]) -> float:
+    """What a variant is judged by: mean IoU where it tells masks, else accuracy; last exit."""
+    return float(validation.get("mean_iou", validation["accuracy"])[-1])
+
+
+def make_trial(text: str, rung: Rung) -> Point:
+    """Put a rung into the text of a params file.
+
+    Raises:
+        ParamsError: what comes out is not valid.
+    """
+    settings = {"compress.variants": [rung.variant], **rung.settings}
+    changed, content = with_settings(text, settings)
+    params = parse_params(content, source=f"trial {rung.label}")
+    digest = short_digest(params.model_dump(mode="json", exclude=_WITHOUT_INFLUENCE))
+    name = readable_name(f"target-{rung.label}")[:NAME_LENGTH]
+    return Point(rung.label, settings, params, changed, f"{name}-{digest}")
+
+
+def broken_limits(result: TrialResult, limits: TargetParams) -> list[Excess]:
+    """The limits that a trial breaks, each with the factor by which it does and in words."""
+    if result.refused:
+        return [Excess("refused", float("inf"), f"refused: {result.refused}")]
+    size, gzipped = (
+        None if count is None else count / 1000 for count in (result.bytes, result.gzip_bytes)
+    )
+
+    def in_kilobytes(value: float) -> str:
+        return kilobytes(value * 1000)
+
+    measured = [
+        Measured("max_size_kb", "size", size, limits.max_size_kb, in_kilobytes),
+        Measured("max_gzip_kb", "gzipped size", gzipped, limits.max_gzip_kb, in_kilobytes),
+        Measured(
+            "max_latency_ms", "latency", result.latency_ms, limits.max_latency_ms, milliseconds
+        ),
+        Measured("max_macs", "share of compute", result.macs, limits.max_macs, percent),
+        Measured(
+            "max_accuracy_drop",
+            "drop in validation accuracy",
+            result.accuracy_drop,
+            limits.max_accuracy_drop,
+            lambda value: points(value, signed=False),
+        ),
+    ]
+    return over_limits(measured)
+
+
+def figures(result: TrialResult) -> dict[str, Any]:
+    """What `dvc exp show` lists of a trial, under names that no other metrics have."""
+    found = result._asdict()
+    del found["cached"]
+    for kind in ("", "gzip_"):
+        count = found.pop(f"{kind}bytes")
+        found[f"{kind or 'size_'}kb"] = None if count is None else count / 1000
+    return {name: value for name, value in found.items() if value is not None}

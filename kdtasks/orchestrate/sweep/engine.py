@@ -1,0 +1,241 @@
+"""Run a point in a clone of the project and make it an experiment of the project."""
+
+import fcntl
+import os
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Generic, NamedTuple
+
+from kdtasks.core.errors import KdTasksError, SweepError
+from kdtasks.orchestrate.guardian import GRACE_SECONDS, Guardian
+from kdtasks.orchestrate.processes import run_streamed, uninterrupted
+from kdtasks.orchestrate.project.clone import clone_mark, make_clone, remove_clone
+from kdtasks.orchestrate.project.git import bring_experiment, save_experiment
+from kdtasks.orchestrate.project.project import child_environment
+from kdtasks.orchestrate.runner.graph import OnLine, Outcome, Reporter, StageGraph, State
+from kdtasks.orchestrate.runner.scheduler import Scheduler
+from kdtasks.orchestrate.sweep.jobs import Job
+from kdtasks.orchestrate.sweep.plan import (
+    FOLDER,
+    SweepOptions,
+    SweepPlan,
+    clone_path,
+    make_plan,
+    result_path,
+    sweep_folder,
+)
+from kdtasks.orchestrate.sweep.results import PointResult, R, keep_result
+
+LAST_LINES = 60  # where the reason of a failure is looked for
+LOGS = FOLDER / "logs"
+
+
+class SweepEngine(Generic[R]):
+    """An engine of the runner's scheduler whose stages are the points of a sweep."""
+
+    files: Sequence[Path] = ()  # that an experiment has besides what stages write
+
+    def __init__(self, plan: SweepPlan[R]) -> None:
+        self._plan = plan
+        self._guardian: Guardian | None = None
+        self._one_fetch = threading.Lock()
+        self.results: dict[str, R] = dict(plan.done)  # by experiment
+
+    def plan(self, targets: Sequence[str]) -> StageGraph:
+        """All points; a sweep has no targets."""
+        return self._plan.graph
+
+    def survey(self) -> frozenset[str]:
+        """The points that are done; clones of another state of the project are removed."""
+        for folder in clone_path(self._plan.project, "").glob("*"):
+            if clone_mark(folder, self._plan.tree) != self._plan.state:
+                remove_clone(folder)
+        self._guardian = Guardian()
+        return frozenset(
+            point.label for point in self._plan.points if point.experiment in self._plan.done
+        )
+
+    def bring_up_to_date(
+        self, name: str, on_line: OnLine, is_cancelled: Callable[[], bool]
+    ) -> Outcome:
+        """Run a point, or what several share, to its end."""
+        job = self._plan.jobs[name]
+        if job.is_point and job.point.experiment in self._plan.done:
+            return Outcome(State.CACHED)
+        begun = time.monotonic()
+        try:
+            outcome = self._run(job, on_line, is_cancelled)
+        except KdTasksError as error:
+            outcome = Outcome(State.FAILED, message=str(error))
+        if outcome.state is State.FAILED:
+            outcome = outcome._replace(message=f"{name}: {outcome.message}")
+        return outcome._replace(seconds=time.monotonic() - begun)
+
+    def close(self) -> None:
+        """End what is still at work."""
+        if self._guardian:
+            self._guardian.close()
+
+    def _run(self, job: Job, on_line: OnLine, is_cancelled: Callable[[], bool]) -> Outcome:
+        plan = self._plan
+        clone = clone_path(plan.project, job.clone)
+        place = make_clone(
+            plan.tree,
+            clone,
+            params_text=job.point.text,
+            cache=plan.cache,
+            mark=plan.state,
+        )
+        _wait_for_killed_run(place)
+        last_lines: deque[str] = deque(maxlen=LAST_LINES)
+
+        def keep(line: str) -> None:
+            last_lines.append(line)
+            on_line(line)
+
+        status = run_streamed(
+            _command(job),
+            folder=place,
+            environment=_environment(place),
+            on_line=keep,
+            is_cancelled=is_cancelled,
+            guardian=self._guardian,
+        )
+        if is_cancelled():
+            return Outcome(State.CANCELLED, message="stopped")
+        if status != 0:
+            return Outcome(State.FAILED, message=reason(last_lines, status))
+        digest = self._keep(job, place) if job.is_point else ""
+        remove_clone(clone)
+        return Outcome(State.COMPLETED, digest)
+
+    def _keep(self, job: Job, place: Path) -> str:
+        """Make a finished run an experiment of the project, and keep its figures."""
+        plan, name = self._plan, job.point.experiment
+        result = self._read(job, place)
+        save_experiment(place, name, job.stages, files=self.files)
+        with self._one_fetch:
+            commit = bring_experiment(plan.project, place, plan.tree.head, name)
+        keep_result(result_path(plan.project, job.point), plan.inputs[name], result)
+        self.results[name] = result
+        return commit
+
+    def _read(self, job: Job, place: Path) -> R:
+        return self._plan.kind.read(place, job.point.params)
+
+
+def reason(lines: Sequence[str], status: int) -> str:
+    """Find in the last lines of a `kdtasks run` why it failed, in one line."""
+    found = list(lines)
+    for place, line in enumerate(found):
+        first, words, _ = line.partition("; its last lines:")
+        if not words or not line.startswith("stage "):
+            continue
+        block = []
+        for later in found[place + 1 :]:
+            if not later.startswith("  ") or later.startswith("  log: "):
+                break
+            block.append(later.strip())
+        return f"{first}: {block[-1]}" if block else first
+    for line in reversed(found):
+        if line.startswith(("error: ", "stage ")):
+            return line.removeprefix("error: ")
+    rest = [line for line in found if line.strip()]
+    return f"`kdtasks run` ended with status {status}" + (f": {rest[-1].strip()}" if rest else "")
+
+
+def _command(job: Job) -> list[str]:
+    words = [*job.stages, "--workers", str(job.workers), "--no-prefect"]
+    return [sys.executable, "-m", "kdtasks", "run", *words]
+
+
+def _environment(place: Path) -> dict[str, str]:
+    environment = child_environment()
+    # the clone's own code, not that of an editable installation, which may be edited meanwhile
+    environment["PYTHONPATH"] = os.pathsep.join(
+        [str(place), *filter(None, [environment.get("PYTHONPATH")])]
+    )
+    return environment
+
+
+def _wait_for_killed_run(place: Path) -> None:
+    """Let what a killed sweep has left behind in a clone end: its guardian is about to."""
+    path = place / ".dvc" / "tmp" / "kdtasks-run.lock"
+    deadline = time.monotonic() + 3 * GRACE_SECONDS
+    while path.is_file() and time.monotonic() < deadline:
+        with path.open(encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                time.sleep(0.2)
+
+
+class SweepEnd(NamedTuple):
+    """What came out of a sweep."""
+
+    outcomes: Mapping[str, Outcome]  # by label, of what points share as well
+    results: Mapping[str, PointResult]  # of the points that ended well, by experiment
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every point ended well."""
+        return all(outcome.is_up_to_date for outcome in self.outcomes.values())
+
+
+def execute(plan: SweepPlan[PointResult], reporter: Reporter) -> SweepEnd:
+    """Run the points that are not done; one that fails does not stop the others."""
+    engine = SweepEngine(plan)
+    return SweepEnd(run_points(plan, engine, reporter), engine.results)
+
+
+def run_points(
+    plan: SweepPlan[R], engine: SweepEngine[R], reporter: Reporter
+) -> Mapping[str, Outcome]:
+    """Let an engine of the plan run its points; returns how each ended, by label."""
+    try:
+        return Scheduler(
+            plan.graph,
+            engine,
+            reporter,
+            workers=plan.workers,
+            cores=plan.cores,
+            logs=plan.project / LOGS,
+        ).run()
+    finally:
+        with uninterrupted():
+            engine.close()
+
+
+@contextmanager
+def planned_sweep(project: Path, options: SweepOptions) -> Iterator[SweepPlan[PointResult]]:
+    """Plan a sweep, and keep other sweeps of the project out until the block is through.
+
+    Raises:
+        KdTasksError: as `make_plan`; or another sweep is at work.
+    """
+    with one_sweep_at_a_time(project):
+        yield make_plan(project, options)
+
+
+@contextmanager
+def one_sweep_at_a_time(project: Path) -> Iterator[None]:
+    """Keep other sweeps of the project out until the block is through.
+
+    Raises:
+        SweepError: another sweep is at work.
+    """
+    path = sweep_folder(project) / "lock"
+    with path.open("a", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SweepError(
+                f"another sweep is at work in {project}; wait until it has ended, or stop it"
+            ) from None
+        yield

@@ -1,0 +1,183 @@
+"""Write a sweep's folder: the page and the figures behind it."""
+
+import hashlib
+import json
+import shlex
+from collections.abc import Mapping
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kdtasks.core.files import write_json, write_text
+from kdtasks.core.text import percent, percent_range, seeds
+from kdtasks.orchestrate.sweep.grid import Grid, value_text
+from kdtasks.orchestrate.sweep.plan import COMPARE_STAGE, SweepOptions, SweepPlan
+from kdtasks.orchestrate.sweep.results import PointResult
+from kdtasks.orchestrate.sweep.summary import headline, in_points, p_text
+from kdtasks.report.drawing import CHOSEN, DISTILL, INK, MUTED, STUDENT, draw, template_environment
+from kdtasks.report.sentences import more_seeds
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+HERE = Path(__file__).parent
+STYLE = HERE.parents[1] / "report" / "style.css"
+ROW_HEIGHT, FRAME_HEIGHT = 0.27, 0.75  # inches
+COLOURS = {"helps": DISTILL, "hurts": STUDENT, "cannot tell": MUTED}
+
+# as in the report: blue for distilled, orange for the student alone
+BETTER, WORSE = "11 102 173", "180 80 15"
+FAINTEST, STRONGEST = 0.06, 0.55  # opacity of no gain and of the largest
+
+
+def default_folder(plan: SweepPlan[PointResult]) -> Path:
+    """A folder for this grid, seeds and params; the same sweep writes there again."""
+    names = json.dumps([point.experiment for point in plan.points])
+    return plan.project / "report" / f"sweep-{hashlib.sha256(names.encode()).hexdigest()[:6]}"
+
+
+def write_page(folder: Path, grid: Grid, options: SweepOptions, summary: dict[str, Any]) -> Path:
+    """Write index.html and sweep.json; the same figures give the same bytes.
+
+    Returns: the page.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "sweep.json", summary)
+    page = folder / "index.html"
+    write_text(page, render_page(grid, options, summary))
+    return page
+
+
+def render_page(grid: Grid, options: SweepOptions, summary: dict[str, Any]) -> str:
+    """Render the page: one HTML file with its styles and picture inside."""
+    environment = template_environment(HERE)
+    for write in (percent, percent_range, more_seeds, p_text):
+        environment.filters[write.__name__] = write
+    environment.globals["in_points"] = in_points
+    has_figure = any("gain" in point for point in summary["points"])
+    return environment.get_template("template.html").render(
+        **summary,
+        headline=headline(summary),
+        number_of_seeds=seeds(len(summary["seeds"])),
+        keys=[axis["key"] for axis in summary["axes"]],
+        tables=heat_map(grid, summary),
+        picture=gains_figure(summary) if has_figure else None,
+        command=command_line(options),
+        style=STYLE.read_text(encoding="utf-8"),
+    )
+
+
+def command_line(options: SweepOptions) -> str:
+    """The command that makes or continues a sweep."""
+    words = ["kdtasks", "sweep"]
+    for setting in options.settings:
+        words += ["-S", setting]
+    words += ["--seeds", str(options.seeds)] if options.seeds is not None else []
+    for stage in options.stages:
+        words += ["--stage", stage] if stage != COMPARE_STAGE else []
+    return shlex.join(words)
+
+
+def gains_figure(summary: dict[str, Any]) -> str:
+    """Draw the mean gain of every point, its interval and its seeds, against zero."""
+    shown = [point for point in summary["points"] if "gain" in point]
+    chosen = (summary["chosen"] or {}).get("label")
+
+    def plot(axes: "Axes") -> None:
+        places = list(range(len(shown), 0, -1))
+        axes.axvline(0, color=INK, linewidth=1)
+        for place, point in zip(places, shown, strict=True):
+            gain = point["gain"]
+            colour = COLOURS[gain["verdict"]]
+            by_seed = [value * 100 for value in gain["by_seed"].values()]
+            axes.scatter(by_seed, [place] * len(by_seed), s=7, color=colour, alpha=0.45, zorder=2)
+            if gain["interval"]:
+                ends = [end * 100 for end in gain["interval"]]
+                axes.plot(ends, [place, place], color=colour, zorder=2)
+            axes.scatter(
+                gain["mean"] * 100, place, s=30, color=colour, zorder=3,
+                marker="D" if point["label"] == chosen else "o",
+            )  # fmt: skip
+        axes.set_yticks(places, [point["label"] for point in shown])
+        for point, label in zip(shown, axes.get_yticklabels(), strict=True):
+            label.set_color(CHOSEN if point["label"] == chosen else INK)
+        axes.set_ylim(0.4, len(shown) + 0.6)
+        axes.tick_params(axis="y", length=0)
+        axes.grid(visible=False, axis="y")
+        axes.margins(x=0.08)
+        axes.set_xlabel("distilled less student alone, points")
+
+    height = FRAME_HEIGHT + ROW_HEIGHT * max(1, len(shown))
+    return draw("gains", "Mean gain of every point with its interval", plot, height=height)
+
+
+class Cell(NamedTuple):
+    """One point."""
+
+    point: dict[str, Any]  # as in sweep.json
+    colour: str  # CSS
+
+
+class Table(NamedTuple):
+    """The points that agree on all keys but two."""
+
+    title: str  # the settings on which they agree; empty where there is one table only
+    row_key: str | None
+    column_key: str
+    columns: list[str]
+    rows: list[tuple[str, list[Cell]]]  # the value, then a cell for every column
+
+
+def heat_map(grid: Grid, summary: Mapping[str, Any]) -> list[Table]:
+    """Lay the points out; the key with fewer values goes across, so that the table fits."""
+    varied = [axis for axis in grid.axes if len(axis.values) > 1] or [grid.axes[0]]
+    largest = max(
+        (abs(point["gain"]["mean"]) for point in summary["points"] if "gain" in point), default=0.0
+    )
+    plane = sorted(varied[:2], key=lambda axis: len(axis.values))
+    across, down = plane[0], plane[1] if len(plane) > 1 else None
+    others = varied[2:]
+    tables = []
+    for chosen in product(*(axis.values for axis in others)):
+        fixed = dict(zip((axis.key for axis in others), chosen, strict=True))
+        rows = []
+        for value in down.values if down else (None,):
+            here = {**fixed, **({down.key: value} if down else {})}
+            cells = [
+                Cell(point, _colour(point, largest))
+                for setting in across.values
+                for point in [_find(summary, {**here, across.key: setting})]
+            ]
+            rows.append((value_text(value) if down else "", cells))
+        title = ", ".join(f"{grid.short(key)} {value_text(v)}" for key, v in fixed.items())
+        tables.append(
+            Table(
+                title,
+                grid.short(down.key) if down else None,
+                grid.short(across.key),
+                [value_text(value) for value in across.values],
+                rows,
+            )
+        )
+    return tables
+
+
+def _find(summary: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    return next(
+        point
+        for point in summary["points"]
+        if all(
+            point["settings"][key] == value and type(point["settings"][key]) is type(value)
+            for key, value in settings.items()
+        )
+    )
+
+
+def _colour(point: Mapping[str, Any], largest: float) -> str:
+    if "gain" not in point:
+        return "transparent"
+    gain = point["gain"]["mean"]
+    share = abs(gain) / largest if largest else 0.0
+    opacity = FAINTEST + (STRONGEST - FAINTEST) * share
+    return f"rgb({BETTER if gain >= 0 else WORSE} / {opacity:.2f})"

@@ -1,0 +1,186 @@
+"""What a sweep has to do: its points, what is done already, what is shared, what runs at once."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic
+
+from kdtasks.core.errors import SweepError
+from kdtasks.core.paths import PARAMS_FILE
+from kdtasks.orchestrate.processes import usable_cores
+from kdtasks.orchestrate.project.clone import make_clone, remove_clone
+from kdtasks.orchestrate.project.git import WorkingTree, is_saved, last_commit, read_working_tree
+from kdtasks.orchestrate.project.project import check_workspace
+from kdtasks.orchestrate.runner.graph import StageGraph
+from kdtasks.orchestrate.sweep.grid import Grid, Point, make_points, parse_grid
+from kdtasks.orchestrate.sweep.jobs import Job, Room, make_jobs
+from kdtasks.orchestrate.sweep.pipeline import Pipeline, open_repository, read_pipeline
+from kdtasks.orchestrate.sweep.results import PointResult, R, kept_result
+
+FOLDER = Path(".kdtasks") / "sweep"  # clones, logs, results; below the project's folder
+COMPARE_STAGE = "compare"  # writes what points are compared by
+
+
+@dataclass(frozen=True)
+class SweepOptions:
+    """What to sweep over, and how."""
+
+    settings: tuple[str, ...]  # as distill.alpha=0,0.1,0.5
+    seeds: int | None = None  # every point gets the seeds 0 … seeds − 1; None for the project's
+    workers: int | None = None  # points at once at most; None for as many as there is room for
+    stages: tuple[str, ...] = ()  # to be run besides `compare`
+
+
+@dataclass(frozen=True)
+class SweepPlan(Generic[R]):
+    """All that is known before anything runs."""
+
+    project: Path
+    grid: Grid
+    points: tuple[Point, ...]
+    stages: tuple[str, ...]
+    tree: WorkingTree
+    state: str  # of the project; clones bear it
+    inputs: Mapping[str, str]  # a hash of all that a point's result depends on, by experiment
+    cache: str  # the folder of the project's DVC cache
+    kind: type[R]  # of the results
+    done: Mapping[str, R]  # of earlier runs of this sweep, by experiment
+    graph: StageGraph  # of points, by their labels, and of what they share
+    jobs: Mapping[str, Job]  # by name of the node
+    workers: int  # points at once
+    cores: int
+    note: str | None  # where less can run at once than was asked for
+
+
+def make_plan(project: Path, options: SweepOptions) -> SweepPlan[PointResult]:
+    """Validate every point and find out what there is to do. Nothing runs.
+
+    Raises:
+        ParamsError: the params of a point are not valid.
+        SweepError: the grid or an option makes no sense.
+        ProjectError: git or DVC cannot do their part, or a stage does not exist.
+    """
+    for name, value in (("--seeds", options.seeds), ("--workers", options.workers)):
+        if value is not None and value < 1:
+            raise SweepError(f"{name} is {value}, expected 1 or more")
+    grid = parse_grid(options.settings)
+    stages = tuple(dict.fromkeys([COMPARE_STAGE, *options.stages]))
+    check_workspace(project)
+    last_commit(project)
+    seeds = None if options.seeds is None else range(options.seeds)
+    points = make_points(project, grid, seeds=seeds, stages=stages)
+    return plan_points(project, grid, points, stages, kind=PointResult, workers=options.workers)
+
+
+def plan_points(
+    project: Path,
+    grid: Grid,
+    points: list[Point],
+    stages: tuple[str, ...],
+    *,
+    kind: type[R],
+    workers: int | None,
+) -> SweepPlan[R]:
+    """Find out what there is to do at some points. Nothing runs.
+
+    Arguments:
+        stages: what every point runs, with all that they need.
+        kind: of the results that are read and kept.
+        workers: points at once at most; None for as many as there is room for.
+
+    Raises:
+        ProjectError: git or DVC cannot do their part, or a stage does not exist.
+    """
+    pipelines, tree, cache = _read_pipelines(project, points, stages)
+    inputs = _inputs(tree, pipelines)
+    done = {
+        point.experiment: result
+        for point in points
+        if (result := kept_result(result_path(project, point), inputs[point.experiment], kind))
+        and is_saved(project, tree.head, point.experiment)
+    }
+    cores = usable_cores()
+    room = Room.of(pipelines, cores)
+    at_once = room.points(workers, len(points) - len(done))
+    graph, jobs = make_jobs(grid, points, pipelines, done, stages, room=room, workers=at_once)
+    return SweepPlan(
+        project,
+        grid,
+        tuple(points),
+        stages,
+        tree,
+        tree.state(),
+        inputs,
+        cache,
+        kind,
+        done,
+        graph,
+        jobs,
+        at_once,
+        cores,
+        room.note(workers),
+    )
+
+
+def result_path(project: Path, point: Point) -> Path:
+    """Where the result of a point is kept."""
+    return project / FOLDER / "results" / f"{point.experiment}.json"
+
+
+def clone_path(project: Path, name: str) -> Path:
+    """Where a clone is while its stages run."""
+    return project / FOLDER / "clones" / name
+
+
+def sweep_folder(project: Path) -> Path:
+    """The folder that the clones are in; git leaves it alone, whatever .gitignore says."""
+    folder = project / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+    return folder
+
+
+def _inputs(tree: WorkingTree, pipelines: Mapping[str, Pipeline]) -> dict[str, str]:
+    """A hash of all that a point's result depends on: files, commands, params."""
+    files = tree.inputs()
+    found = {}
+    for name, pipeline in pipelines.items():
+        identities = [stage.identity for stage in pipeline.stages.values()]
+        found[name] = hashlib.sha256("".join([files, *identities]).encode()).hexdigest()
+    return found
+
+
+def _read_pipelines(
+    project: Path, points: list[Point], stages: tuple[str, ...]
+) -> tuple[dict[str, Pipeline], WorkingTree, str]:
+    """The stages of every point, by experiment; the project's state; the cache's folder."""
+    base = read_pipeline(project, stages)
+    sweep_folder(project)
+    probe = clone_path(project, "plan")
+    with open_repository(project) as repo:
+        cache = repo.cache.local_cache_dir
+        ignored = repo.dvcignore.is_ignored_file
+
+        def is_ignored(name: str) -> bool:
+            return bool(ignored(str(project / name)))
+
+        tree = read_working_tree(
+            project, reads=base.sources, outputs=base.outputs, is_ignored=is_ignored
+        )
+        remove_clone(probe)
+        try:
+            # to be read only, so the data can stay where they are
+            bare = tree._replace(sources=())
+            place = make_clone(bare, probe, params_text="", cache=cache, mark="plan")
+            pipelines = {}
+            for point in points:
+                (place / PARAMS_FILE).write_text(point.text, encoding="utf-8")
+                pipelines[point.experiment] = read_pipeline(place, stages)
+        finally:
+            remove_clone(probe)
+        sources = base.sources.union(*(pipeline.sources for pipeline in pipelines.values()))
+        outputs = base.outputs.union(*(pipeline.outputs for pipeline in pipelines.values()))
+        if (sources, outputs) != (base.sources, base.outputs):
+            tree = read_working_tree(project, reads=sources, outputs=outputs, is_ignored=is_ignored)
+    return pipelines, tree, cache

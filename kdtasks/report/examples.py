@@ -1,0 +1,157 @@
+"""Test pictures as small inline images: who left at each exit, and who changed the answer."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from kdtasks.edge.segmenter import spaced_colours
+from kdtasks.report.contents import Arrays
+
+LARGEST = 96
+UNLABELLED = (128, 128, 128)
+RIGHT, WRONG = 0.35, (220, 30, 30)
+
+# Fields of a patch and the arrays that they are drawn from.
+_COMPARED = {"teacher": "teacher", "student": "student", "distilled": "distill"}
+
+
+"""Longest side of an inline picture, in pixels; larger ones are scaled down."""
+
+
+class Sample(NamedTuple):
+    """One picture and what became of it.
+
+    Attributes:
+        source: the picture as a `data:` address.
+        answer: what it was answered where it left.
+        last: what the last exit answers.
+        label: what it is.
+    """
+
+    source: str
+    answer: str
+    last: str
+    label: str
+
+
+def sample_strips(examples: Arrays, class_names: Sequence[str]) -> list[list[Sample]]:
+    """Turn the arrays of `plots/examples/` into a strip an exit and one of changed answers.
+
+    Arguments:
+        examples: as `evaluate` wrote them; no arrays, no strips.
+        class_names: name of each class; none where they are not known.
+    """
+    if not examples or not class_names:
+        return []
+    exits = examples["by_exit"].shape[1]
+    strips: list[list[Sample]] = [[] for _ in range(exits + 1)]
+    for row, group in enumerate(examples["group"].tolist()):
+        by_exit = examples["by_exit"][row]
+        strips[group].append(
+            Sample(
+                source=picture_address(examples["images"][row]),
+                answer=class_names[by_exit[examples["exit_index"][row]]],
+                last=class_names[by_exit[-1]],
+                label=class_names[examples["labels"][row]],
+            )
+        )
+    return strips
+
+
+def picture_address(pixels: np.ndarray) -> str:
+    """Give uint8 [height, width, 1 or 3] as the `data:` address of a PNG, the same every time."""
+    import PIL.Image  # heavy, and only needed here
+
+    image = PIL.Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    if max(image.size) > LARGEST:
+        image.thumbnail((LARGEST, LARGEST), PIL.Image.Resampling.LANCZOS)
+    buffer = BytesIO()
+    image.save(buffer, format="PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+"""How bright right pixels are in a picture of errors, and the colour of wrong ones."""
+
+
+class Patch(NamedTuple):
+    """One row of pictures, each as a `data:` address; None where a model has no answer.
+
+    Attributes:
+        picture, mask: the patch and its labels.
+        teacher, student, distilled, shipped: answers.
+        errors: the patch with the shipped model's wrong pixels in red.
+        right: share of the labelled pixels that the shipped model has right; None without labels.
+    """
+
+    picture: str
+    mask: str
+    teacher: str | None
+    student: str | None
+    distilled: str | None
+    shipped: str
+    errors: str
+    right: float | None
+
+
+def legend(class_names: Sequence[str], mask_values: Mapping[str, Any]) -> dict[str, str]:
+    """Give the colour of every class as `#rrggbb`: the dataset's own, where its masks have some.
+
+    Arguments:
+        mask_values: class name to what stands for it in masks, a number or `#rrggbb`.
+    """
+    texts = [str(mask_values.get(name)) for name in class_names]
+    if all(text.startswith("#") for text in texts):
+        return dict(zip(class_names, texts, strict=True))
+    colours = spaced_colours(len(class_names)).tolist()
+    return {
+        name: "#" + bytes(colour).hex() for name, colour in zip(class_names, colours, strict=True)
+    }
+
+
+def mask_patches(
+    examples: Arrays, compared: Arrays, colours: Sequence[str], ignore_label: int | None
+) -> list[Patch]:
+    """Draw the patches that `evaluate` and `compare` have kept.
+
+    Arguments:
+        examples: arrays of `plots/examples/<variant>.npz` of the variant that is shown.
+        compared: arrays of `plots/compare.npz`, answers to the same patches; none is fine.
+        colours: of the classes, `#rrggbb`.
+        ignore_label: label of pixels that are not labelled.
+    """
+    if "predicted" not in examples:
+        return []
+    palette = np.full((256, 3), UNLABELLED, np.uint8)
+    palette[: len(colours)] = [list(bytes.fromhex(colour[1:])) for colour in colours]
+    same = np.array_equal(compared.get("rows", []), examples["rows"])
+    patches = []
+    for row, (image, labels, shipped) in enumerate(
+        zip(examples["images"], examples["labels"], examples["predicted"], strict=True)
+    ):
+        counts = labels != (-1 if ignore_label is None else ignore_label)
+        wrong = counts & (labels != shipped)
+        answers = {
+            field: picture_address(palette[compared[name][row]]) if same else None
+            for field, name in _COMPARED.items()
+        }
+        patches.append(
+            Patch(
+                picture=picture_address(image),
+                mask=picture_address(palette[labels]),
+                shipped=picture_address(palette[shipped]),
+                errors=picture_address(_errors(image, wrong)),
+                right=float(1 - wrong.sum() / counts.sum()) if counts.any() else None,
+                **answers,
+            )
+        )
+    return patches
+
+
+def _errors(image: npt.NDArray[np.uint8], wrong: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
+    grey = image.mean(axis=-1, keepdims=True) * RIGHT + 255 * (1 - RIGHT)
+    faded = np.broadcast_to(grey, (*wrong.shape, 3)).astype(np.uint8)
+    return np.where(wrong[..., None], np.array(WRONG, np.uint8), faded)

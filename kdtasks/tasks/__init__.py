@@ -1,0 +1,1 @@
+"""What a label is, and how answers are scored."""

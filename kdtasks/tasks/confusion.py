@@ -1,0 +1,100 @@
+"""Counts of which class was taken for which, and the figures that follow from them."""
+
+from typing import Any
+
+import numpy as np
+
+# Pixels counted at once, as numbers of 8 bytes.
+_PART = 2**22
+
+
+def confusion_matrix(
+    predicted: Any, labels: Any, num_classes: int, ignore_label: int | None = None
+) -> np.ndarray:
+    """Count pictures or pixels by label and answer: int64 [classes, classes], labels down.
+
+    Arguments:
+        predicted: integers of any shape, 0…num_classes − 1.
+        labels: integers of the same shape; `ignore_label` counts nowhere.
+    """
+    labels, predicted = np.ravel(labels), np.ravel(predicted)
+    total = np.zeros(num_classes**2, np.int64)
+    for start in range(0, len(labels), _PART):
+        part = slice(start, start + _PART)
+        counts = counted(labels[part], ignore_label)
+        pairs = labels[part][counts].astype(np.int64) * num_classes
+        pairs += predicted[part][counts]
+        total += np.bincount(pairs, minlength=num_classes**2)
+    return total.reshape(num_classes, num_classes)
+
+
+def accuracy_of(confusion: np.ndarray) -> float:
+    """Return the share of right answers, rounded to six digits."""
+    return round(float(np.trace(confusion) / confusion.sum()), 6)
+
+
+def class_iou(confusion: np.ndarray) -> np.ndarray:
+    """Return the intersection over union of every class, float64 [classes].
+
+    Pixels that have the label and get it, over those that have it or get it; NaN of a class that
+    neither a label nor an answer names.
+    """
+    right = np.diag(confusion)
+    either = confusion.sum(axis=0) + confusion.sum(axis=1) - right
+    with np.errstate(invalid="ignore"):
+        shares: np.ndarray = right / either
+    return shares
+
+
+def mean_iou(confusion: np.ndarray) -> float:
+    """Return the mean of `class_iou` over the classes that occur, rounded to six digits."""
+    return round(float(np.nanmean(class_iou(confusion))), 6)
+
+
+def counted(labels: Any, ignore_label: int | None) -> np.ndarray:
+    """Tell which labels count: all but `ignore_label`; bool, shaped as `labels`."""
+    return np.asarray(labels) != (-1 if ignore_label is None else ignore_label)
+
+
+def accuracy(predicted: Any, labels: Any, ignore_label: int | None = None) -> float:
+    """Return the share of counted labels that are predicted right, rounded to six digits.
+
+    Arguments:
+        predicted: integers [N] or [N, height, width].
+        labels: integers of the same shape.
+    """
+    hits = np.asarray(predicted) == np.asarray(labels)
+    return round(float(hits[counted(labels, ignore_label)].mean()), 6)
+
+
+class Tally:
+    """Counts the answers of every exit; masks need not be in memory all at once."""
+
+    def __init__(self, num_classes: int, *, ignore_label: int | None = None) -> None:
+        """Arguments: `ignore_label` is the label that counts nowhere."""
+        self._num_classes = num_classes
+        self._ignore_label = ignore_label
+        self._confusions: list[np.ndarray] = []
+        self._are_masks = False
+
+    def add(self, predicted: Any, labels: Any) -> None:
+        """Count answers.
+
+        Arguments:
+            predicted: K arrays of integers, one an exit, each shaped as `labels`.
+            labels: integers [N] or [N, height, width].
+        """
+        self._are_masks = np.ndim(labels) > 1
+        found = [
+            confusion_matrix(answers, labels, self._num_classes, self._ignore_label)
+            for answers in predicted
+        ]
+        before = self._confusions or [np.zeros_like(confusion) for confusion in found]
+        self._confusions = [old + new for old, new in zip(before, found, strict=True)]
+
+    def figures(self) -> dict[str, list[float]]:
+        """Give `accuracy` of every exit, length K, and for masks `mean_iou`."""
+        figures = {"accuracy": [accuracy_of(confusion) for confusion in self._confusions]}
+        if self._are_masks:
+            figures["mean_iou"] = [mean_iou(confusion) for confusion in self._confusions]
+        return figures

@@ -1,0 +1,144 @@
+"""`kdtasks gate`: what it prints and its exit status."""
+
+from pathlib import Path
+
+import pytest
+
+from kdtasks.cli.gate import ProductionOptions, run_gate
+from kdtasks.core.errors import ProjectError, StoreError, StoreMissingError
+from kdtasks.core.files import write_json
+from kdtasks.deploy.store import open_objects
+from kdtasks.deploy.store.address import parse_address
+from kdtasks.deploy.store.promotion import advance
+from kdtasks.deploy.store.publish import publish
+from kdtasks.params import load_params
+from tests.tools.pixel_bundles import write_pixel_bundle, write_pixel_dataset
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "mnist-5k.yaml"
+NOWHERE = ProductionOptions()
+
+
+@pytest.fixture
+def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pixel_models: tuple[bytes, bytes]):
+    """A project after its pipeline: of 300 pictures the chosen model gets 20 more than the other.
+
+    How long the two take is left to chance, so it is no limit.
+    """
+    text = RECIPE.read_text(encoding="utf-8")
+    assert "max_latency_growth: 0.25" in text
+    text = text.replace("max_latency_growth: 0.25", "max_latency_growth: null")
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "dvc.yaml").touch()
+    params = load_params(tmp_path / "params.yaml")
+    right = [(280, True, True), (20, True, False)]
+    write_pixel_dataset(tmp_path / "data" / "prepared", params, right)
+    write_pixel_bundle(tmp_path / "bundles" / "float32", pixel_models[0])
+    write_json(tmp_path / "report/selection.json", {"chosen": "float32", "sentence": "smallest"})
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KDTASKS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("KDTASKS_STORE", raising=False)
+    open_objects(parse_address(str(tmp_path / "store"))).check_conditions()
+    return tmp_path
+
+
+def put_in_production(store: Path, bundle: Path) -> None:
+    objects = open_objects(parse_address(str(store)))
+    advance(objects, publish(objects, bundle, name="pixels").found, "production")
+
+
+def test_the_chosen_variant_is_judged(finished: Path, pixel_models, capsys):
+    store = finished / "store"
+    options = ProductionOptions(store=str(store))
+    assert run_gate(finished, None, options) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "the new model takes production's place",
+        "  holds: there is no model in production yet, so only absolute limits count",
+    ]
+
+    put_in_production(store, write_pixel_bundle(finished / "old", pixel_models[1]))
+    assert run_gate(finished, None, options) == 0
+    assert "  holds: accuracy differs by +6.7" in capsys.readouterr().out
+
+    put_in_production(store, finished / "bundles" / "float32")
+    assert run_gate(finished, None, options) == 3
+    assert capsys.readouterr().out.startswith("nothing to do\n")
+    assert run_gate(finished, finished / "old", options) == 3
+    assert capsys.readouterr().out.startswith("production stays\n  BROKEN: ")
+
+
+def test_another_alias_is_named_in_every_line(finished: Path, pixel_models, capsys):
+    store = finished / "store"
+    objects = open_objects(parse_address(str(store)))
+    old = write_pixel_bundle(finished / "old", pixel_models[1])
+    advance(objects, publish(objects, old, name="pixels").found, "staging")
+    options = ProductionOptions(str(store), name="pixels", alias="staging")
+    assert run_gate(finished, None, options) == 0
+    better = capsys.readouterr().out
+    assert better.startswith("the new model takes staging's place\n  holds: accuracy differs by ")
+    assert "\u00a0" not in better
+    assert run_gate(finished, old, options) == 3
+    assert "version 1, which is in staging, byte for byte" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "alias", "message"),
+    [
+        (
+            "pixel",
+            None,
+            r"there is no model pixel in the store file:///.*, which holds pixels; did you mean "
+            r"'pixels'\?; give --name one of these, or --first if",
+        ),
+        (
+            "pixels",
+            "prod",
+            r"pixels has no alias prod in the store file:///.*; it has production; did you mean "
+            r"'production'\?; give --alias one that is there, or --first if",
+        ),
+        (None, "staging", "pixels has no alias staging in the store .*; it has production; give"),
+    ],
+)
+def test_a_slip_of_the_pen_is_no_first_release(
+    finished: Path, pixel_models, capsys, name: str | None, alias: str | None, message: str
+):
+    put_in_production(finished / "store", write_pixel_bundle(finished / "old", pixel_models[1]))
+    options = ProductionOptions(str(finished / "store"), name=name, alias=alias)
+    with pytest.raises(StoreMissingError, match=message):
+        run_gate(finished, None, options)
+    assert run_gate(finished, None, options, is_first=True) == 0
+    assert f"there is no model in {alias or 'production'} yet" in capsys.readouterr().out
+
+
+def test_versions_without_an_alias(finished: Path, pixel_models, capsys):
+    store = str(finished / "store")
+    objects = open_objects(parse_address(store))
+    publish(objects, write_pixel_bundle(finished / "old", pixel_models[1]), name="pixels")
+    with pytest.raises(
+        StoreMissingError, match=r"has no alias prod .* it has versions, but no ali"
+    ):
+        run_gate(finished, None, ProductionOptions(store, alias="prod"))
+    assert run_gate(finished, None, ProductionOptions(store, name="pixels")) == 0
+    assert run_gate(finished, None, ProductionOptions(store)) == 0
+
+
+def test_an_empty_store_has_room_for_any_name(finished: Path, capsys):
+    options = ProductionOptions(str(finished / "store"), name="pixels", alias="prod")
+    assert run_gate(finished, None, options) == 0
+    assert "there is no model in prod yet" in capsys.readouterr().out
+
+
+def test_what_is_in_production_is_no_first_release(finished: Path, pixel_models):
+    put_in_production(finished / "store", write_pixel_bundle(finished / "old", pixel_models[1]))
+    with pytest.raises(StoreError, match=r"@production stands for version 1 already.*--first"):
+        run_gate(finished, None, ProductionOptions(str(finished / "store")), is_first=True)
+
+
+def test_no_variant_was_chosen(finished: Path):
+    write_json(finished / "report/selection.json", {"chosen": None, "sentence": "all too large"})
+    with pytest.raises(ProjectError, match="no variant was chosen: all too large; give a bundle"):
+        run_gate(finished, None, NOWHERE)
+
+
+def test_no_store_is_named(finished: Path):
+    with pytest.raises(StoreError, match="no store is named"):
+        run_gate(finished, None, NOWHERE)

@@ -1,0 +1,114 @@
+"""Finding and reading the pictures of a command line."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from kdtasks.cli.images import find_pictures, read_pixels
+from kdtasks.core.errors import DatasetError
+from kdtasks.edge.images import read_picture, strict_decoding
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Pictures in two folders, and files that are none."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "photos"
+    (folder / "inner").mkdir(parents=True)
+    (folder / ".hidden").mkdir()
+    for name in ("b.png", "a.JPG", "inner/c.npy", "notes.txt", ".hidden/d.png"):
+        (folder / name).write_bytes(b"")
+    (tmp_path / "empty").mkdir()
+    return folder
+
+
+def test_files_folders_and_patterns(photos: Path):
+    assert list(find_pictures(["photos"])) == [
+        ("photos/a.JPG", None),
+        ("photos/b.png", None),
+        ("photos/inner/c.npy", None),
+    ]
+    assert list(find_pictures(["photos/notes.txt"])) == [("photos/notes.txt", None)]
+    assert list(find_pictures(["photos/*.*g"])) == [("photos/b.png", None)]
+    assert list(find_pictures([f"{photos}/**/*.npy"])) == [(str(photos / "inner/c.npy"), None)]
+
+
+def test_what_is_not_there_is_named(photos: Path):
+    assert list(find_pictures(["gone.png", "empty", "*.tif", "photos/b.png"])) == [
+        ("gone.png", "not there"),
+        ("empty", "no picture is in this folder"),
+        ("*.tif", "no file matches"),
+        ("photos/b.png", None),
+    ]
+
+
+def test_a_name_with_brackets_is_a_file_first(photos: Path):
+    (photos / "x [1].png").write_bytes(b"")
+    assert list(find_pictures(["photos/x [1].png"])) == [("photos/x [1].png", None)]
+
+
+@pytest.mark.parametrize("shape", [(6, 4, 3), (6, 4, 1), (9, 12, 3)])
+def test_pictures_are_read_as_prepare_reads_them(tmp_path: Path, shape: tuple[int, ...]):
+    path = tmp_path / "photo.png"
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 12, 3), np.uint8)
+    PIL.Image.fromarray(pixels).save(path)
+    with strict_decoding():
+        expected = read_picture(path, image_size=shape[:2], channels=shape[2])  # type: ignore[arg-type]
+    found = read_pixels(path, shape)
+    assert found.shape == shape
+    np.testing.assert_array_equal(found, expected)
+    np.save(tmp_path / "array.npy", pixels)
+    np.testing.assert_array_equal(read_pixels(tmp_path / "array.npy", shape), expected)
+
+
+def test_grey_arrays_need_no_channel_axis(tmp_path: Path):
+    path = tmp_path / "grey.npy"
+    np.save(path, np.arange(6, dtype=np.uint8).reshape(2, 3))
+    assert read_pixels(path, (2, 3, 1))[..., 0].tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (
+            "a.png",
+            b"%PDF-1.7 and more",
+            "^not readable as a picture: it begins with b'%PDF-1.7 and'; give one of BMP, GIF, JP",
+        ),
+        ("a.jpg", b"", "^not readable as a picture: it is empty; give one of BMP"),
+        ("a.txt", b"words", "^not a picture: it begins with b'words'; give one of BMP"),
+        ("a.npy", b"no array", "not readable as an array"),
+        (
+            "a.npy",
+            np.zeros((2, 2), np.float32),
+            r"holds float32 \[2, 2\], uint8 \[height, width, 1",
+        ),
+        ("a.npy", np.zeros((2, 2, 2), np.uint8), r"holds uint8 \[2, 2, 2\]"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(tmp_path: Path, name: str, content, message: str):
+    path = tmp_path / name
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        np.save(path, content)
+    with pytest.raises(DatasetError, match=message):
+        read_pixels(path, (2, 2, 1))
+
+
+def test_without_pillow_arrays_of_the_right_size_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    np.save(tmp_path / "a.npy", np.zeros((2, 3, 1), np.uint8))
+    (tmp_path / "a.png").write_bytes(b"")
+    for module in [name for name in sys.modules if name.partition(".")[0] == "PIL"]:
+        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    assert read_pixels(tmp_path / "a.npy", (2, 3, 1)).shape == (2, 3, 1)
+    needed = r"need Pillow, .* pip install pillow, or give \.npy files of uint8 \[4, 4, 1\]"
+    for name in ("a.npy", "a.png"):
+        with pytest.raises(DatasetError, match=needed):
+            read_pixels(tmp_path / name, (4, 4, 1))

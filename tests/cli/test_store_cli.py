@@ -1,0 +1,358 @@
+"""The store's commands: what they print, their exit statuses, and where settings come from."""
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kdtasks.cli.main import main
+from kdtasks.compress.bundle.pack import write_archive
+from kdtasks.core.files import write_json
+from kdtasks.edge.bundle_files import read_manifest
+from kdtasks.edge.manifest import Manifest
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(autouse=True)
+def isolated_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in os.environ if name.startswith(("AWS_", "KDTASKS_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("KDTASKS_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("KDTASKS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def kdtasks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command line with some words: exit status, standard output, standard error."""
+
+    def run(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["kdtasks", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        status = ended.value.code
+        assert isinstance(status, int | None)
+        return status or 0, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Callable[..., Path]:
+    """Give a function that writes a bundle; `text` makes its model differ."""
+
+    def write(text: str = "1", **changes: Any) -> Path:
+        folder = tmp_path / "bundle"
+        folder.mkdir(exist_ok=True)
+        content = text.encode() * 1000
+        manifest = Manifest(
+            name="digits",
+            variant="int8",
+            task="classification",
+            class_names=("a", "b"),
+            input={"shape": [1, 1, 1], "dtype": "uint8", "range": [0, 255]},
+            segments=1,
+            score="max_probability",
+            temperatures=(1.0,),
+            thresholds=(),
+            calibration={},
+            macs=(1,),
+            bytes=len(content),
+            sha256=hashlib.sha256(content).hexdigest(),
+            dataset_sha256="0" * 64,
+            parameters={},
+            libraries={},
+        )
+        (folder / "model.tflite").write_bytes(content)
+        (folder / "labels.txt").write_text("a\nb\n")
+        write_json(folder / "manifest.json", {**manifest.to_json(), **changes})
+        return folder
+
+    return write
+
+
+Bundle = Callable[..., Path]
+
+
+def test_from_publishing_to_rolling_back(kdtasks: Run, bundle: Bundle, tmp_path: Path):
+    status, output, _ = kdtasks("models")
+    assert (status, output) == (1, "")
+    status, output, _ = kdtasks("publish", bundle("1"), "--alias", "staging")
+    assert status == 0
+    first, second = output.splitlines()
+    assert first.startswith("published digits version 1 (3 files, 1.7 kB; 1.7 kB uploaded)")
+    assert second == "digits@staging is set to version 1"
+    assert kdtasks("publish", bundle("1"))[1].startswith("unchanged: digits version 1 has these")
+    assert kdtasks("publish", bundle("2"), "--alias", "staging")[1].endswith(
+        "digits@staging is moved from version 1 to 2\n"
+    )
+    assert kdtasks("promote", "digits", 1, "--alias", "production")[:2] == (
+        0,
+        "digits@production is set to version 1\n",
+    )
+    kdtasks("promote", "digits", 2, "--alias", "production")
+    assert kdtasks("promote", "digits", 2, "--alias", "production")[1] == (
+        "digits@production is at version 2\n"
+    )
+    assert kdtasks("rollback", "digits", "--alias", "production")[:2] == (
+        0,
+        "digits@production is moved from version 2 to 1\n",
+    )
+    assert kdtasks("models")[1] == (
+        "model   newest  versions  aliases\ndigits  2       2         production=1 staging=2\n"
+    )
+    lines = kdtasks("models", "digits")[1].splitlines()
+    assert lines[0].split() == [
+        *("version", "published", "size", "variant", "signed", "with", "aliases"),
+    ]
+    assert [line.split()[0] for line in lines[1:]] == ["2", "1"]
+    assert lines[1].endswith("int8                  staging")
+    status, output, errors = kdtasks("pull", "digits@production", "--to", "device")
+    assert (status, output) == (0, f"{tmp_path / 'device'}\n")
+    assert errors == "digits version 1 (1.7 kB; 1.7 kB downloaded)\n"
+    assert read_manifest(tmp_path / "device").variant == "int8"
+
+
+def test_a_bundle_in_one_file_is_published_as_its_files(
+    kdtasks: Run, bundle: Bundle, tmp_path: Path
+):
+    folder = bundle("1", provenance={"git_revision": "1234", "git_changed": True})
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    write_archive(tmp_path / "it.kdz", files)
+    assert "published digits version 1 (3 files" in kdtasks("publish", "it.kdz")[1]
+    assert kdtasks("publish", folder)[1].startswith("unchanged: digits version 1 has these")
+    kdtasks("pull", "digits", "--to", "device")
+    pulled = {path.name: path.read_bytes() for path in (tmp_path / "device").iterdir()}
+    version = json.loads(pulled.pop(".kdtasks-version.json"))
+    assert pulled == files
+    assert "1234 with changes" in json.dumps(version)
+    (tmp_path / "it.kdz").write_bytes(b"PK")
+    status, _, errors = kdtasks("publish", "it.kdz")
+    assert status == 1
+    assert "is no whole .kdz file" in errors
+
+
+def test_pull_prints_the_folder_alone(kdtasks: Run, bundle: Bundle):
+    """So that a script can say `kdtasks run-it $(kdtasks pull digits@production)`."""
+    kdtasks("publish", bundle())
+    status, output, errors = kdtasks("pull", "digits")
+    assert status == 0
+    assert (Path(output.strip()) / "model.tflite").read_bytes() == b"1" * 1000
+    assert kdtasks("pull", "digits") == (0, output, "digits version 1 (1.7 kB; unchanged)\n")
+    assert "downloaded" in errors
+
+
+def test_pull_without_a_network(kdtasks: Run, bundle: Bundle, tmp_path: Path):
+    kdtasks("publish", bundle())
+    _, folder, _ = kdtasks("pull", "digits")
+    (tmp_path / "store").rename(tmp_path / "away")
+    status, output, errors = kdtasks("pull", "digits")
+    assert (status, output) == (0, folder)
+    warning, line = errors.splitlines()
+    assert warning.startswith("warning: the store's folder")
+    assert warning.endswith(
+        "is not there; mount it, or correct the address; the cache serves meanwhile"
+    )
+    assert line == "digits version 1 (1.7 kB; unchanged)"
+    status, output, errors = kdtasks("pull", "digits", "--offline")
+    assert (status, output, errors) == (0, folder, "digits version 1 (1.7 kB; unchanged)\n")
+    status, _, errors = kdtasks("pull", "letters", "--offline")
+    assert (status, errors) == (
+        1,
+        "error: the cache was asked for; letters was not pulled from there before\n",
+    )
+
+
+def test_a_name_of_its_own(kdtasks: Run, bundle: Bundle):
+    assert "published letters version 1" in kdtasks("publish", bundle(), "--name", "letters")[1]
+
+
+def test_what_is_no_bundle_is_not_published(kdtasks: Run, bundle: Bundle, tmp_path: Path):
+    assert "manifest.json is not there; give the folder" in kdtasks("publish", tmp_path)[2]
+    for changes, message in (
+        ({"refused": "too large"}, "its variant could not be built: too large"),
+        ({"sha256": "0" * 64}, "manifest.json says 000"),
+    ):
+        status, output, errors = kdtasks("publish", bundle(**changes))
+        assert (status, output) == (1, "")
+        assert message in errors
+        assert errors.count("\n") == 1
+    assert "no bundle but holds some; give one of them: " in kdtasks("publish", tmp_path)[2]
+    (bundle() / "model.tflite").unlink()
+    assert "model.tflite is not there" in kdtasks("publish", tmp_path / "bundle")[2]
+    assert kdtasks("models")[1] == "no models yet; kdtasks publish adds one\n"
+    assert not (tmp_path / "store" / "blobs").exists()
+
+
+def test_gc(kdtasks: Run, bundle: Bundle):
+    for text in ("1", "2", "3"):
+        kdtasks("publish", bundle(text))
+    words = ("gc", "--keep", 1, "--grace-hours", 0)
+    assert kdtasks("gc")[1] == "deleted 0 versions, 0 contents of 0 B\n"
+    would = "would delete digits version 1\nwould delete digits version 2\n"
+    assert kdtasks(*words, "--dry-run")[1].startswith(would + "would delete 2 versions, 4 contents")
+    assert kdtasks(*words)[1].startswith("deleted digits version 1\ndeleted digits version 2\n")
+    assert kdtasks(*words)[1] == "deleted 0 versions, 0 contents of 0 B\n"
+    assert kdtasks("gc", "--keep", 0)[0] == 2
+
+
+def test_signing(kdtasks: Run, bundle: Bundle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    kdtasks("publish", bundle("0"))
+    status, output, _ = kdtasks("keys", "new", "key.pem")
+    assert status == 0
+    identity = output.split()[1].strip(":")
+    assert output == (
+        f"key {identity}: key.pem signs, keep it secret; key.pub.pem is for devices\n"
+    )
+    monkeypatch.setenv("KDTASKS_PUBLIC_KEY", "key.pub.pem")
+    status, output, errors = kdtasks("pull", "digits")
+    assert (status, output) == (1, "")
+    assert errors.startswith("error: models/digits/versions/1.json is not signed, and only what")
+    kdtasks("publish", bundle("1"), "--signing-key", "key.pem", "--alias", "production")
+    assert kdtasks("pull", "digits@production")[0] == 0
+    assert identity in kdtasks("models", "digits")[1]
+    for what in ("set to", "at"):
+        assert kdtasks("promote", "digits", 2, "--alias", "edge")[1] == (
+            f"digits@edge is {what} version 2; the version is signed and the alias is not, so that "
+            "devices with a key refuse it: kdtasks promote digits 2 --alias edge with "
+            "--signing-key or KDTASKS_SIGNING_KEY signs it\n"
+        )
+    assert kdtasks("pull", "digits@edge")[0] == 1
+    signed = kdtasks("promote", "digits", 2, "--alias", "edge", "--signing-key", "key.pem")
+    assert signed[1] == "digits@edge is at version 2\n"
+    assert kdtasks("pull", "digits@edge")[0] == 0
+    status, _, errors = kdtasks("publish", bundle("2"), "--alias", "production")
+    assert (status, errors[:54]) == (1, "error: digits@production is signed, and devices may re")
+    assert kdtasks("models", "digits")[1].count("int8") == 2
+    monkeypatch.setenv("KDTASKS_SIGNING_KEY", (tmp_path / "key.pem").read_text())
+    assert kdtasks("publish", bundle("2"), "--alias", "production")[0] == 0
+    assert kdtasks("rollback", "digits", "--alias", "production")[0] == 0
+    assert kdtasks("pull", "digits@production")[0] == 0
+    assert kdtasks("keys", "new", "key.pem")[0] == 1
+
+
+def test_ctrl_c_is_one_line(kdtasks: Run, bundle: Bundle, monkeypatch: pytest.MonkeyPatch):
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kdtasks.deploy.store.bundle.publish_files", interrupt)
+    assert kdtasks("publish", bundle()) == (
+        130,
+        "",
+        "stopped; publishing again goes on from here\n",
+    )
+    monkeypatch.setattr("kdtasks.deploy.store.pull.Puller.pull", interrupt)
+    assert kdtasks("pull", "digits")[::2] == (130, "stopped; the same command goes on from here\n")
+
+
+def test_without_a_store(kdtasks: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("KDTASKS_STORE")
+    status, _, errors = kdtasks("models")
+    assert status == 1
+    assert errors.startswith("error: no store is named; give --store, set KDTASKS_STORE, or set")
+    assert kdtasks("models", "--store", "gs://bucket")[2].startswith("error: 'gs://bucket' is no")
+
+
+def test_the_receipt_says_what_is_on_a_device(kdtasks: Run, bundle: Bundle, tmp_path: Path):
+    kdtasks("publish", bundle())
+    kdtasks("pull", "digits", "--to", "device")
+    receipt = json.loads((tmp_path / "device" / ".kdtasks-version.json").read_text())
+    assert (receipt["name"], receipt["version"]) == ("digits", 1)
+    (tmp_path / "device" / "mine").touch()
+    kdtasks("publish", bundle("2"))
+    status, _, errors = kdtasks("pull", "digits", "--to", "device")
+    assert status == 1
+    assert "device holds mine, which no pull put there; give another folder" in errors
+
+
+MISSING_ON_A_DEVICE = (
+    *("tensorflow", "tf_keras", "keras", "dvc", "prefect", "ruamel", "ruamel.yaml"),
+    *("boto3", "botocore", "cryptography", "scipy", "matplotlib", "PIL", "git", "pygit2"),
+)
+
+
+def on_a_device(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command line with what `pip install kdtasks` without extras brings."""
+    code = (
+        "import sys\n"
+        f"sys.modules.update(dict.fromkeys({MISSING_ON_A_DEVICE!r}))\n"
+        f"sys.argv = ['kdtasks', *{words!r}]\n"
+        "from kdtasks.cli.main import main\n"
+        "main()"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_device_pulls_from_a_folder_with_nothing_installed(
+    kdtasks: Run, bundle: Bundle, tmp_path: Path
+):
+    kdtasks("publish", bundle(), "--alias", "production")
+    done = on_a_device(["pull", "digits@production", "--to", "device"], tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'device'}\n")
+    assert read_manifest(tmp_path / "device").name == "digits"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["pull", "a", "--store", "s3://bucket"], "needs the package b.*; pip install 'kdtasks"),
+        (["pull", "a", "--public-key", "-----BEGIN PUBLIC KEY-----"], "need the package crypto"),
+    ],
+)
+def test_a_device_says_what_it_lacks(tmp_path: Path, words: list[str], message: str):
+    done = on_a_device(words, tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert re.search(message, done.stderr), done.stderr
+
+
+def test_the_library_pulls_without_typer_and_what_it_brings(bundle: Bundle, tmp_path: Path):
+    missing = (*MISSING_ON_A_DEVICE, "typer", "rich", "pydantic")
+    code = (
+        "import sys\n"
+        f"sys.modules.update(dict.fromkeys({missing!r}))\n"
+        "from pathlib import Path\n"
+        "from kdtasks.deploy.store.address import parse_address\n"
+        "from kdtasks.deploy.store.cache import Cache\n"
+        "from kdtasks.deploy.store.address import parse_reference\n"
+        "from kdtasks.deploy.store import open_objects\n"
+        "from kdtasks.deploy.store.publish import publish\n"
+        "from kdtasks.deploy.store.pull import Puller\n"
+        "objects = open_objects(parse_address('store'))\n"
+        "publish(objects, Path('bundle'), name='digits')\n"
+        "puller = Puller(objects=objects, cache=Cache(Path('cache')))\n"
+        "print(puller.pull(parse_reference('digits')).downloaded)\n"
+    )
+    bundle()
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) > 1000
+
+
+def test_the_commands_import_nothing_heavy_to_show_their_help(tmp_path: Path):
+    for command in ("publish", "pull", "models", "promote", "rollback", "gc", "keys"):
+        done = on_a_device([command, "--help"], tmp_path)
+        assert done.returncode == 0
+        assert command in done.stdout
+
+
+def test_an_alias_that_cannot_be_is_refused_before_anything_is_published(
+    kdtasks: Run, bundle: Bundle
+):
+    status, _, errors = kdtasks("publish", bundle("1"), "--alias", "Prod!")
+    assert status == 1
+    assert "'Prod!' is no alias; allowed are" in errors
+    assert kdtasks("models", "digits")[2].startswith("error: the store has no model digits")

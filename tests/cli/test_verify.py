@@ -1,0 +1,131 @@
+"""`verify` on a tiny project: the same, not the same, and not to be verified."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kdtasks.core.errors import ProjectError
+from kdtasks.orchestrate.processes import Ended
+from kdtasks.orchestrate.project.verify import verify_project
+
+
+@pytest.fixture(autouse=True)
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder in which scratch clones are made."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    monkeypatch.setenv("COLUMNS", "120")
+    return folder
+
+
+def table(output: str) -> dict[str, str]:
+    """Output to verdict, as printed."""
+    rows = re.findall(r"^│ (\S+) +│ (\S+) +│ (\S+) +│ (\S+) +│$", output, re.MULTILINE)
+    return {path: verdict for path, _, _, verdict in rows}
+
+
+def test_a_reproducible_project(
+    project: Path, scratch: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
+    before = (project / "dvc.lock").read_bytes()
+    assert verify_project(project, out=tmp_path / "hashes.json")
+    output = capfd.readouterr().out
+    assert table(output) == {
+        "a": "same",
+        "t-x": "timing",
+        "t-y": "timing",
+        "report/page": "same",  # holds the timings: it is the same only from the original ones
+    }
+    assert "2 same, 2 timing, 0 different" in output
+    assert "Running stage 'prepare'" in output  # nothing came out of a cache
+    assert list(scratch.iterdir()) == []
+    assert (project / "dvc.lock").read_bytes() == before
+    hashes = json.loads((tmp_path / "hashes.json").read_text(encoding="utf-8"))
+    here, there = hashes["here"], hashes["there"]
+    assert here["prepare"] == there["prepare"]
+    assert set(here["prepare"]["inputs"]) == {"source", "write.py"}
+    assert here["report"]["outputs"] == there["report"]["outputs"]
+    assert here["benchmark@x"]["outputs"] != there["benchmark@x"]["outputs"]
+
+
+def test_stages_that_the_pipeline_has_no_more_are_left_out(
+    project: Path, capfd: pytest.CaptureFixture[str]
+):
+    """After a change of seeds dvc.lock still has the old ones."""
+    with (project / "dvc.lock").open("a", encoding="utf-8") as lock:
+        lock.write(
+            "  student@7:\n    cmd: python student.py 7\n"
+            "    deps:\n    - path: gone.py\n      hash: md5\n      md5: abcdef0123456789\n"
+            "    outs:\n    - path: models/7\n      hash: md5\n      md5: 0123456789abcdef\n"
+        )
+    assert verify_project(project)
+    assert "2 same, 2 timing, 0 different" in capfd.readouterr().out
+
+
+def test_a_stage_that_is_not_deterministic(
+    project: Path,
+    scratch: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setenv("DRIFT", "another text")
+    assert not verify_project(project)
+    output = capfd.readouterr().out
+    assert table(output)["a"] == "DIFFERENT"
+    assert "part at stage prepare: its inputs are the same, its outputs are not" in output
+    (kept,) = scratch.iterdir()
+    assert f"the clone is kept in {kept}" in output.replace("\n", "")
+
+
+def test_a_report_that_is_no_function_of_its_inputs(
+    project: Path,
+    run_dvc: Callable[..., None],
+    capfd: pytest.CaptureFixture[str],
+):
+    stages = (project / "dvc.yaml").read_text(encoding="utf-8")
+    (project / "dvc.yaml").write_text(stages.replace("page a t-x", "page clock t-x"))
+    run_dvc(project, "repro", "--quiet")
+    assert not verify_project(project)
+    found = table(capfd.readouterr().out)
+    assert found == {"a": "same", "t-x": "timing", "t-y": "timing", "report/page": "DIFFERENT"}
+
+
+def test_a_second_run_that_fails_keeps_its_clone(
+    project: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch, run_dvc: Callable[..., None]
+):
+    text = (project / "write.py").read_text(encoding="utf-8")
+    (project / "write.py").write_text(text + "if 'FAIL' in os.environ: raise SystemExit(3)\n")
+    run_dvc(project, "repro", "--quiet")
+    monkeypatch.setenv("FAIL", "1")
+    with pytest.raises(ProjectError, match="`dvc repro` ended with status 255 in the scratch"):
+        verify_project(project)
+    assert len(list(scratch.iterdir())) == 1
+
+
+def test_without_a_lock(project: Path):
+    (project / "dvc.lock").unlink()
+    with pytest.raises(ProjectError, match=r"dvc\.lock is not there; `kdtasks run` writes it"):
+        verify_project(project)
+
+
+def test_a_lock_that_is_not_up_to_date(project: Path, scratch: Path):
+    (project / "source").write_text("changed", encoding="utf-8")
+    with pytest.raises(ProjectError, match=r"not up to date with the project \(changed: prepare"):
+        verify_project(project)
+    assert list(scratch.iterdir()) == []
+
+
+def test_an_interruption_leaves_no_clone_behind(
+    project: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def interrupted(*words: object, **options: object) -> Ended:
+        return Ended(255, is_interrupted=True)
+
+    monkeypatch.setattr("kdtasks.orchestrate.project.verify.run_attached", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        verify_project(project)
+    assert list(scratch.iterdir()) == []

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from kdtasks.compress.bundle.write import in_turn, make_self_test
+from kdtasks.edge.segments import Segments
+
+
+class StoredSegments(Segments):
+    """Segments that look logits up: a picture's pixel is its row."""
+
+    def __init__(self, logits, *, scales=(0.0, 0.0), input_shape=(1, 1, 1)):
+        self.stored = np.asarray(logits, np.float32)
+        self.count, self.input_shape, self.num_classes = 2, input_shape, 2
+        self.logits_shape, self.logits_scales = (2,), scales
+
+    def logits_of(self, images):
+        return self.stored[images.reshape(len(images), -1)[:, 0] % len(self.stored)]
+
+
+def record(segments, images, **changes):
+    settings = {
+        "pictures": 3,
+        "task": "classification",
+        "score": "max_probability",
+        "temperatures": [1.0, 1.0],
+        "thresholds": [0.9],
+    }
+    return make_self_test(segments, images, **{**settings, **changes})
+
+
+IMAGES = np.arange(5, dtype=np.uint8).reshape(5, 1, 1, 1)
+SURE, UNSURE = [9.0, 0.0], [0.1, 0.0]
+LOGITS = [[SURE, SURE], [SURE, SURE], [SURE, SURE], [UNSURE, SURE], [SURE, SURE]]
+
+
+def test_exits_alternate():
+    assert in_turn(np.array([0, 0, 0, 2, 0, 1, 2])).tolist() == [0, 5, 3, 1, 6, 2, 4]
+
+
+def test_every_exit_has_pictures():
+    test = record(StoredSegments(LOGITS), IMAGES)
+    assert test.images.ravel().tolist() == [0, 3, 1]
+    np.testing.assert_array_equal(test.logits, np.asarray(LOGITS, np.float32)[[0, 3, 1]])
+    assert record(StoredSegments(LOGITS), IMAGES, pictures=50).images.ravel().size == 5
+
+
+def test_masks_take_the_first_pictures():
+    test = record(StoredSegments(LOGITS), IMAGES, task="segmentation")
+    assert test.images.ravel().tolist() == [0, 1, 2]
+
+
+def test_no_picture_leaves_the_house_where_none_may():
+    test = record(StoredSegments(LOGITS), IMAGES, pictures=0)
+    again = record(StoredSegments(LOGITS), IMAGES + 1, pictures=0)
+    np.testing.assert_array_equal(test.images, again.images)
+    assert len(test.images) == 4
+
+
+def test_large_pictures_are_few():
+    large = (300, 300, 1)
+    images = np.zeros((5, *large), np.uint8)
+    assert len(record(StoredSegments(LOGITS, input_shape=large), images).images) == 2
+    larger = (600, 600, 1)
+    images = np.zeros((5, *larger), np.uint8)
+    assert len(record(StoredSegments(LOGITS, input_shape=larger), images).images) == 1
+
+
+def test_the_tolerance_follows_the_logits():
+    # A hundredth of the range 0 … 9, or four steps of the logits where these are more.
+    segments = StoredSegments(LOGITS, scales=(0.0, 0.5))
+    assert record(segments, IMAGES).tolerance == pytest.approx([0.09, 2.0])

@@ -1,0 +1,162 @@
+"""Networks that tell masks: what every pass makes of a U-Net, and what its file computes."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kdtasks.compress.passes.cluster import ClusterParams
+from kdtasks.compress.passes.filters import FiltersParams
+from kdtasks.compress.passes.magnitude import MagnitudeParams
+from kdtasks.compress.passes.qat import QatParams
+from kdtasks.compress.tflite.graph import inspect_kernels
+from kdtasks.compress.variants import CompressParams
+from kdtasks.edge.segments import Segments
+from kdtasks.learn.networks.unet import UNetParams
+
+PARAMS = CompressParams(
+    variants=("int8",),
+    magnitude=MagnitudeParams(sparsity=0.6, epochs=1),
+    filters=FiltersParams(rank="taylor", ratio=0.5, epochs=1),
+    cluster=ClusterParams(clusters=5, epochs=1),
+    qat=QatParams(epochs=1),
+)
+
+
+@settings(max_examples=12)
+@given(
+    filters=st.lists(st.integers(1, 5), min_size=2, max_size=3),
+    normalize=st.booleans(),
+    has_exit=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_a_unet_without_its_silent_filters_computes_the_same(
+    check_silent_channels, filters, normalize, has_exit, seed
+):
+    from kdtasks.learn.networks.build import build
+
+    params = UNetParams(name="unet", filters=tuple(filters), batch_normalization=normalize)
+    exits = ["up_1"] if has_exit and len(filters) > 2 else []
+    model = build(params, input_shape=(8, 8, 2), num_classes=3, exits=exits)
+    smaller = check_silent_channels(model, seed)
+    # A concatenation takes what is left of both halves.
+    for layer in smaller.network.layers:
+        if layer.name.endswith("_concatenate"):
+            halves = [tensor.shape[-1] for tensor in layer.get_input_at(0)]
+            assert layer.get_output_at(0).shape[-1] == sum(halves)
+
+
+@pytest.mark.slow
+def test_every_pass_after_the_other_is_kept_in_the_file(
+    build_network, make_fine_tuning, pictures, outputs
+):
+    from kdtasks.compress.build import compress
+    from kdtasks.compress.exported import trial
+
+    model = build_network("unet_plain")
+    macs, images = model.macs()[-1], pictures(model, 20)
+    fine_tuning = make_fine_tuning(model)
+    content, _, _, built = compress(
+        model,
+        "filters+magnitude+cluster+qat+int8",
+        PARAMS,
+        fine_tuning=fine_tuning,
+        representative=images,
+        class_names=("road", "roof", "tree"),
+    )
+    sizes = [built.network.get_layer(f"down_{level}_1_conv").filters for level in range(3)]
+    assert sizes == [1, 2, 4]
+    kernels = inspect_kernels(content)
+    assert kernels.sparsity >= 0.5
+    assert kernels.distinct_values <= 5
+    assert built.macs()[-1] < 0.4 * macs
+    assert file_macs(content) == built.macs()[-1]
+    figures = trial(content, built, *fine_tuning.validation, number_format="int8", ignore_label=255)
+    assert figures["parity"]["rms_error"] < 0.2
+    assert set(figures["validation"]) == {"accuracy", "mean_iou"}
+
+
+def file_macs(content):
+    """Multiply-accumulates of the convolutions of a file: outputs times the weights of a filter."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    [graph] = model.subgraphs
+    total = 0
+    for operator in graph.operators:
+        code = model.operatorCodes[operator.opcodeIndex].builtinCode
+        if code == schema.BuiltinOperator.CONV_2D:
+            _, height, width, filters = graph.tensors[operator.outputs[0]].shape
+            kernel = graph.tensors[operator.inputs[1]].shape
+            assert kernel[0] == filters
+            total += int(height * width * np.prod(kernel))
+    return total
+
+
+def draw_fields(count, side, generator):
+    """Draw patches like aerial pictures: smooth noisy areas of three kinds, and their masks."""
+    y, x = np.mgrid[:side, :side] / side
+    waves = generator.normal(size=(count, 4, 1, 1))
+    height = np.sin(4 * waves[:, 0] * x + waves[:, 1]) + np.sin(4 * waves[:, 2] * y + waves[:, 3])
+    masks = np.digitize(height, [-0.4, 0.6]).astype(np.uint8)
+    colours = np.array([[60, 90, 160], [90, 140, 70], [170, 150, 130]])
+    noise = generator.normal(0, 12, (count, side, side, 3))
+    pictures = np.clip(colours[masks] + noise, 0, 255).astype(np.uint8)
+    masks[generator.random(masks.shape) < 0.1] = 255
+    return pictures, masks
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A U-Net that tells the three kinds apart, and pictures that it has not seen."""
+    from kdtasks.core.backend import seed_everything
+    from kdtasks.learn.networks.build import build
+    from kdtasks.learn.objectives.objective import LabelObjective
+    from kdtasks.learn.training.examples import TrainingExamples
+    from kdtasks.learn.training.loop import Schedule, train
+
+    seed_everything(0)
+    generator = np.random.default_rng(0)
+    pictures, masks = draw_fields(96, 16, generator)
+    unseen = draw_fields(48, 16, generator)
+    params = UNetParams(name="unet", filters=(4, 8, 8))
+    model = build(params, input_shape=(16, 16, 3), num_classes=3)
+    train(
+        model,
+        TrainingExamples(pictures[None], masks[None]),
+        validation=unseen,
+        objective=LabelObjective(255),
+        schedule=Schedule(
+            epochs=30,
+            batch_size=16,
+            learning_rate=0.01,
+            seed=0,
+            memory_limit_mb=100,
+            guard_epochs=30,
+        ),
+        ignore_label=255,
+    )
+    return model, pictures[:32], unseen
+
+
+@pytest.mark.parametrize(
+    ("number_format", "types", "agreement"),
+    [("int8", "int8", 0.95), pytest.param("int16x8", "int16", 0.97, marks=pytest.mark.slow)],
+)
+def test_a_trained_unet_stays_itself_in_whole_numbers(number_format, types, agreement, trained):
+    from kdtasks.compress.exported import trial
+    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.tflite.graph import signature_types
+    from kdtasks.learn.training.run import exit_figures
+
+    model, representative, (pictures, masks) = trained
+    content = convert(model, number_format=number_format, representative=representative)
+    assert signature_types(content) == {"segment_0": {"image": types, "logits": types}}
+    segments = Segments(content)
+    assert (segments.input_shape, segments.logits_shape) == ((16, 16, 3), (16, 16, 3))
+    found = trial(content, model, pictures, masks, number_format=number_format, ignore_label=255)
+    assert found["parity"]["agreement"][0] >= agreement
+    of_network = exit_figures(model, pictures, masks, ignore_label=255)
+    [mean_iou] = of_network["mean_iou"]
+    assert mean_iou > 0.6  # or being the same would mean nothing
+    assert found["validation"]["mean_iou"][0] == pytest.approx(mean_iou, abs=0.05)

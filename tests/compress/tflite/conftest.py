@@ -1,0 +1,112 @@
+"""Networks of every architecture, one of them trained, and their conversions."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from kdtasks.learn.networks.alexnet import AlexNetParams
+from kdtasks.learn.networks.cnn import CnnParams
+from kdtasks.learn.networks.resnet import ResNet8Params
+from kdtasks.learn.networks.unet import UNetParams
+from tests.tools.networks import BLOCKS, HEADS
+
+# Name to architecture, input shape and exits.
+ZOO: dict[str, tuple[Any, tuple[int, int, int], tuple[str, ...]]] = {
+    "cnn": (
+        CnnParams(
+            name="cnn", filters=(4, 8), downsampling="strides", activation="leaky_relu", dense=(9,)
+        ),
+        (12, 10, 3),
+        ("block_1", "block_2"),
+    ),
+    "resnet8": (ResNet8Params(name="resnet8", width=0.25), (16, 16, 3), ("block_2",)),
+    **BLOCKS,
+    "alexnet": (AlexNetParams(name="alexnet", width=0.1), (32, 32, 3), ("block_1",)),
+    "unet": (UNetParams(name="unet", filters=(4, 6, 8)), (16, 16, 3), ("up_1",)),
+}
+
+
+class Trained(NamedTuple):
+    """A network that knows digits, and pictures that it has not seen."""
+
+    model: Any
+    representative: np.ndarray
+    images: np.ndarray
+    labels: np.ndarray
+
+
+@pytest.fixture(scope="session")
+def network(randomise: Callable[..., None]) -> Callable[[str], Any]:
+    """Give a function that builds a network with weights drawn by its initialisers' rules."""
+    from kdtasks.learn.networks.build import build
+
+    @cache
+    def make(name: str) -> Any:
+        architecture, shape, exits = ZOO[name]
+        model = build(
+            architecture,
+            input_shape=shape,
+            num_classes=4,
+            exits=exits,
+            heads=HEADS.get(name),
+        )
+        randomise(model, seed=0)
+        return model
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def pictures() -> Callable[..., np.ndarray]:
+    """Give a function that draws pictures for a model, uint8."""
+
+    def draw(model: Any, count: int) -> np.ndarray:
+        generator = np.random.default_rng(1)
+        return generator.integers(0, 256, (count, *model.input_shape), np.uint8)
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def trained() -> Trained:
+    """Train a network with two exits on scikit-learn's digits, in seconds."""
+    from sklearn.datasets import load_digits
+
+    from kdtasks.core.backend import seed_everything
+    from kdtasks.learn.networks.build import build
+    from kdtasks.learn.objectives.objective import LabelObjective
+    from kdtasks.learn.training.examples import TrainingExamples
+    from kdtasks.learn.training.loop import Schedule, train
+
+    seed_everything(0)
+    digits = load_digits()
+    images = (digits.images * 15.9).astype(np.uint8)[..., None]
+    labels = digits.target.astype(np.int32)
+    architecture = CnnParams(name="cnn", filters=(8, 16), top="flatten")
+    model = build(architecture, input_shape=(8, 8, 1), num_classes=10, exits=["block_1"])
+    train(
+        model,
+        TrainingExamples(images[None, :1200], labels[None, :1200]),
+        validation=(images[1200:1400], labels[1200:1400]),
+        objective=LabelObjective(),
+        schedule=Schedule(
+            epochs=16,
+            batch_size=32,
+            learning_rate=5e-3,
+            seed=0,
+            memory_limit_mb=100,
+            guard_epochs=5,
+        ),
+    )
+    return Trained(model, images[1200:1400], images[1400:], labels[1400:])
+
+
+@pytest.fixture(scope="session")
+def int8_content(trained: Trained) -> bytes:
+    """The trained network in int8."""
+    from kdtasks.compress.tflite.convert import convert
+
+    return convert(trained.model, number_format="int8", representative=trained.representative)

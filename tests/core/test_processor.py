@@ -1,0 +1,31 @@
+"""The processor, from files written by hand."""
+
+from pathlib import Path
+
+from kdtasks.core.reproducibility import Processor, parse_cpuinfo, read_processor
+
+X86 = """\
+processor\t: 0
+model name\t: Intel(R) Xeon(R)
+flags\t\t: fpu avx avx2 avx512f avx512_vnni amx_int8
+
+processor\t: 1
+model name\t: another
+flags\t\t: fpu
+"""
+
+
+def test_x86():
+    assert parse_cpuinfo(X86) == Processor(
+        "Intel(R) Xeon(R)", ("avx2", "avx512f", "avx512_vnni", "amx_int8")
+    )
+
+
+def test_arm_has_no_model_name():
+    text = "processor\t: 0\nFeatures\t: fp asimd asimddp\n"
+    assert parse_cpuinfo(text, otherwise="aarch64") == Processor("aarch64", ("asimd", "asimddp"))
+
+
+def test_without_proc(tmp_path: Path):
+    assert read_processor(tmp_path / "none").features == ()
+    assert read_processor(tmp_path / "none").name

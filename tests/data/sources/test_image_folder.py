@@ -1,0 +1,190 @@
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kdtasks.core.errors import DatasetError
+from kdtasks.data.prepare import load_source
+from kdtasks.data.settings import DataParams
+
+
+@pytest.fixture
+def params(image_folder: Path, data_params: Callable[..., DataParams]) -> Callable[..., DataParams]:
+    def build(**keys: Any) -> DataParams:
+        fields = {"path": str(image_folder), "image_size": [8, 8]} | keys
+        return data_params("image_folder", **fields)
+
+    return build
+
+
+def test_folders_are_classes_in_order_of_their_names(
+    image_folder: Path, params: Callable[..., DataParams], noise: Callable[..., np.ndarray]
+) -> None:
+    (image_folder / ".DS_Store").write_bytes(b"x")
+    (image_folder / "cats" / "Thumbs.db").write_bytes(b"x")
+    source = load_source(params())
+    assert source.class_names == ("cats", "dogs")
+    assert source.labels.tolist() == [0] * 6 + [1] * 6
+    assert source.origins[7] == "dogs/1.png"
+    assert np.array_equal(source.images[7], noise(11))
+    assert source.problems == ()
+
+
+def test_size_and_channels_apply(params: Callable[..., DataParams]) -> None:
+    source = load_source(params(image_size=[4, 6], channels=1))
+    assert source.images.shape == (12, 4, 6, 1)
+
+
+def test_max_images_is_stratified_and_decodes_no_more(
+    image_folder: Path, params: Callable[..., DataParams], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kdtasks.data.sources import image_folder as module
+
+    decoded: list[Path] = []
+    read = module.read_picture
+
+    def read_and_note(path: Path, **keys: Any) -> np.ndarray:
+        decoded.append(path)
+        return read(path, **keys)
+
+    monkeypatch.setattr(module, "read_picture", read_and_note)
+    source = load_source(params(max_images=10))
+    assert np.bincount(source.labels).tolist() == [5, 5]
+    assert len(decoded) == 10
+
+
+def spoil(root: Path) -> None:
+    """Make one of every problem a picture folder can have."""
+    (root / "dogs" / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (root / "dogs" / "note.txt").write_text("hello")
+    (root / "dogs" / "more").mkdir()
+    (root / "birds").mkdir()
+    (root / "LICENSE").write_text("free")
+    shutil.copy(root / "cats" / "1.png", root / "dogs" / "copy.png")
+
+
+EXPECTED = {
+    "LICENSE": "beside the class folders",
+    "birds": "an empty class folder",
+    "cats/1.png": "the same picture as dogs/copy.png, which is of another class",
+    "dogs/0.png": "not readable as a picture",
+    "dogs/copy.png": "the same picture as cats/1.png, which is of another class",
+    "dogs/more": "a folder in a class folder",
+    "dogs/note.txt": "not a picture",
+}
+
+
+def test_all_problems_are_in_one_error(
+    image_folder: Path, params: Callable[..., DataParams]
+) -> None:
+    spoil(image_folder)
+    with pytest.raises(DatasetError, match=r"has 7 problems; mend them, or set data\.") as info:
+        load_source(params())
+    lines = str(info.value).splitlines()[1:]
+    assert [line.strip().split(": ")[0] for line in lines] == sorted(EXPECTED)
+    for line, path in zip(lines, sorted(EXPECTED), strict=True):
+        assert EXPECTED[path] in line
+
+
+def test_problems_are_left_out_and_recorded(
+    image_folder: Path, params: Callable[..., DataParams]
+) -> None:
+    spoil(image_folder)
+    source = load_source(params(on_bad="skip"))
+    assert source.class_names == ("cats", "dogs")
+    assert np.bincount(source.labels).tolist() == [5, 5]
+    assert [problem.path for problem in source.problems] == sorted(EXPECTED)
+    (found,) = source.duplicates
+    assert found.pictures == ("cats/1.png", "dogs/copy.png")
+    assert found.labels == ("cats", "dogs")
+    assert found.contradicts
+
+
+def test_a_contradiction_is_found_in_pixels_not_bytes(
+    image_folder: Path, params: Callable[..., DataParams], noise: Callable[..., np.ndarray]
+) -> None:
+    Image.fromarray(noise(1)).save(image_folder / "dogs" / "again.bmp")
+    with pytest.raises(DatasetError, match=r"dogs/again\.bmp: the same picture as cats/1\.png"):
+        load_source(params())
+
+
+def test_a_duplicate_within_a_class_is_only_reported(
+    image_folder: Path, params: Callable[..., DataParams]
+) -> None:
+    (image_folder / "cats" / "link.png").symlink_to(image_folder / "cats" / "1.png")
+    source = load_source(params())
+    (found,) = source.duplicates
+    assert found.pictures == ("cats/1.png", "cats/link.png")
+    assert not found.contradicts
+    assert source.groups is not None
+    assert source.groups[1] == source.groups[6]
+
+
+def test_the_list_of_problems_is_cut_at_twenty(
+    image_folder: Path, params: Callable[..., DataParams]
+) -> None:
+    for number in range(23):
+        (image_folder / "cats" / f"{number:02}.jpg").write_bytes(b"broken")
+    with pytest.raises(DatasetError, match="has 23 problems") as info:
+        load_source(params())
+    lines = str(info.value).splitlines()
+    assert len(lines) == 22
+    assert lines[-1].strip() == "and 3 more"
+
+
+def test_a_class_whose_pictures_are_all_bad_is_left_out(
+    image_folder: Path, params: Callable[..., DataParams], noise: Callable[..., np.ndarray]
+) -> None:
+    (image_folder / "aardvarks").mkdir()
+    (image_folder / "aardvarks" / "0.png").write_bytes(b"broken")
+    source = load_source(params(on_bad="skip"))
+    assert source.class_names == ("cats", "dogs")
+    assert source.labels.tolist() == [0] * 6 + [1] * 6
+    assert [item.path for item in source.problems] == ["aardvarks/0.png", "class aardvarks"]
+
+
+@pytest.mark.parametrize("on_bad", ["fail", "skip"])
+def test_fewer_than_two_classes_are_refused(
+    image_folder: Path, params: Callable[..., DataParams], on_bad: str
+) -> None:
+    shutil.rmtree(image_folder / "dogs")
+    with pytest.raises(DatasetError, match=r"holds 1 usable class \(cats\), at least two"):
+        load_source(params(on_bad=on_bad))
+
+
+def test_nothing_usable_is_refused_even_with_skip(
+    image_folder: Path, params: Callable[..., DataParams]
+) -> None:
+    for path in image_folder.rglob("*.png"):
+        path.write_bytes(b"broken")
+    with pytest.raises(DatasetError, match="holds no usable class, with 14 problems left out"):
+        load_source(params(on_bad="skip"))
+    with pytest.raises(DatasetError, match="classes left: 0, at least two are needed"):
+        load_source(params())
+
+
+def test_a_missing_folder_is_told(tmp_path: Path, params: Callable[..., DataParams]) -> None:
+    with pytest.raises(DatasetError, match="gone is not there, the folder that holds one folder"):
+        load_source(params(path=str(tmp_path / "gone")))
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(DatasetError, match="file is a file"):
+        load_source(params(path=str(tmp_path / "file")))
+
+
+def test_a_name_that_is_no_utf8_is_spelled_out(
+    image_folder: Path, params: Callable[..., DataParams], noise: Callable[..., np.ndarray]
+) -> None:
+    import os
+
+    pixels = Image.fromarray(noise(99))
+    try:
+        with open(os.fsencode(image_folder / "cats") + b"/\xff.png", "wb") as file:
+            pixels.save(file, "PNG")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    source = load_source(params())
+    assert "cats/\\udcff.png" in source.origins

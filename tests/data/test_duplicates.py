@@ -1,0 +1,61 @@
+from collections.abc import Callable
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kdtasks.data.checks import (
+    contradicting_rows,
+    duplicate_rows,
+    first_equal,
+    join_groups,
+    mark_duplicates,
+)
+from kdtasks.data.source import Duplicate, Source
+
+
+def pictures(values: list[int]) -> np.ndarray:
+    return np.array(values, np.uint8).reshape(-1, 1, 1, 1)
+
+
+def test_equal_pixels_are_found_by_their_first_row() -> None:
+    first = first_equal(pictures([5, 6, 5, 7, 6, 5]))
+    assert first.tolist() == [0, 1, 0, 3, 1, 0]
+    assert [rows.tolist() for rows in duplicate_rows(first)] == [[0, 2, 5], [1, 4]]
+    assert duplicate_rows(first_equal(pictures([]))) == []
+
+
+def test_duplicates_are_listed_with_their_labels(tiny_source: Callable[..., Source]) -> None:
+    source = tiny_source([0, 1, 1, 0])
+    source.images[2:] = source.images[:2]  # 0 and 2 differ in label, 1 and 3 as well
+    marked = mark_duplicates(source)
+    assert marked.duplicates == (
+        Duplicate(("row[0]", "row[2]"), ("class_0", "class_1")),
+        Duplicate(("row[1]", "row[3]"), ("class_1", "class_0")),
+    )
+    assert marked.groups is not None
+    assert marked.groups.tolist() == [0, 1, 0, 1]
+    assert contradicting_rows(source) == {0: 2, 1: 3, 2: 0, 3: 1}
+
+
+def test_groups_and_duplicates_are_joined_into_chains(tiny_source: Callable[..., Source]) -> None:
+    # 0 and 1 are of one picture, 1 equals 2, 2 and 3 are of one picture; 4 is alone.
+    source = tiny_source([0] * 5, groups=np.array([7, 7, 8, 8, 9]))
+    source.images[2] = source.images[1]
+    groups = mark_duplicates(source).groups
+    assert groups is not None
+    assert groups.tolist() == [0, 0, 0, 0, 1]
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=12))
+def test_joined_groups_are_the_finest_that_hold_both(pairs: list[tuple[int, int]]) -> None:
+    one, other = (np.array([pair[side] for pair in pairs], np.int64) for side in (0, 1))
+    joined = join_groups(one, other)
+    # Spread the least label over equal rows until nothing changes, as a slow check.
+    slow = np.arange(len(pairs))
+    for _ in pairs:
+        for column in (one, other):
+            for value in np.unique(column):
+                slow[column == value] = slow[column == value].min()
+    same = slow[:, None] == slow[None, :]
+    assert np.array_equal(joined[:, None] == joined[None, :], same)

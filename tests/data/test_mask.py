@@ -1,0 +1,55 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kdtasks.core.errors import DatasetError
+from kdtasks.data.masks import Palette, read_mask, resize_mask
+
+COLOURS = Palette("colour", ("a", "b"), {0x102030: 0, 0xC86432: 1})
+INDICES = Palette("index", ("a", "b"), {0: 0, 1: 1, 9: 255})
+
+
+def palette_image() -> Image.Image:
+    image = Image.fromarray(np.array([[0, 1]], np.uint8), "P")
+    image.putpalette([0x10, 0x20, 0x30, 0xC8, 0x64, 0x32])
+    return image
+
+
+def test_a_palette_file_is_read_by_colour_or_by_index(tmp_path: Path) -> None:
+    path = tmp_path / "mask.png"
+    palette_image().save(path)
+    assert read_mask(path, COLOURS).tolist() == [[0, 1]]
+    assert read_mask(path, INDICES).tolist() == [[0, 1]]
+
+
+def test_transparency_does_not_change_colours(tmp_path: Path) -> None:
+    path = tmp_path / "mask.png"
+    image = palette_image().convert("RGBA")
+    image.putalpha(100)
+    image.save(path)
+    assert read_mask(path, COLOURS).tolist() == [[0, 1]]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, bool])
+def test_indices_are_read_as_they_are(tmp_path: Path, dtype: type) -> None:
+    path = tmp_path / "mask.png"
+    Image.fromarray(np.array([[0, 1, 1]]).astype(dtype)).save(path)
+    assert read_mask(path, INDICES).tolist() == [[0, 1, 1]]
+
+
+def test_a_colour_mask_cannot_be_read_by_index_nor_sixteen_bits_by_colour(tmp_path: Path) -> None:
+    path = tmp_path / "mask.png"
+    palette_image().convert("RGB").save(path)
+    with pytest.raises(DatasetError, match="mode RGB, indices need one channel"):
+        read_mask(path, INDICES)
+    Image.fromarray(np.array([[0, 1]], np.uint16)).save(path)
+    with pytest.raises(DatasetError, match="colours need 8 bits a channel"):
+        read_mask(path, COLOURS)
+
+
+def test_resizing_mixes_no_classes() -> None:
+    labels = np.array([[0, 4], [255, 2]], np.uint8)
+    assert resize_mask(labels, (4, 2)).tolist() == [[0, 4], [0, 4], [255, 2], [255, 2]]
+    assert resize_mask(labels, None) is labels

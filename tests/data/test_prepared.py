@@ -1,0 +1,163 @@
+import json
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kdtasks.core.errors import DatasetError
+from kdtasks.data.prepare import load_source, write_prepared
+from kdtasks.data.prepared import SPLITS, open_prepared
+from kdtasks.data.settings import DataParams
+from kdtasks.data.source import Duplicate, Problem, Source
+from kdtasks.data.split import split_source
+
+
+@pytest.fixture
+def params(data_params: Callable[..., DataParams]) -> DataParams:
+    return data_params("digits")
+
+
+@pytest.fixture
+def source(tiny_source: Callable[..., Source]) -> Source:
+    return tiny_source(
+        [0, 1] * 10,
+        problems=(Problem("z.png", "not a picture"),),
+        left_out=(Problem("b.png", "no labelled pixel"),),
+        duplicates=(
+            Duplicate(("row[0]", "row[2]"), ("class_0",)),
+            Duplicate(("x.png", "y.png"), ("class_0", "class_1")),
+        ),
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path, source: Source, params: DataParams) -> Path:
+    path = tmp_path / "data" / "prepared"
+    write_prepared(path, source, split_source(source, params.split, seed=0), params)
+    return path
+
+
+def test_what_was_written_is_opened(folder: Path, source: Source, params: DataParams) -> None:
+    dataset = open_prepared(folder)
+    assert dataset.name == "digits"
+    assert dataset.task == "classification"
+    assert dataset.class_names == ("class_0", "class_1")
+    assert dataset.num_classes == 2
+    assert dataset.image_shape == (2, 2, 1)
+    assert dataset.ignore_label is None
+    assert dataset.counts["train"] == {"total": 8, "by_class": {"class_0": 4, "class_1": 4}}
+    split = split_source(source, params.split, seed=0)
+    for name in SPLITS:
+        images, labels = dataset.images(name), dataset.labels(name)
+        assert isinstance(images, np.memmap)
+        assert np.array_equal(images, source.images[split[name]])
+        assert np.array_equal(labels, source.labels[split[name]])
+        assert (images.dtype, labels.dtype) == (np.uint8, np.int32)
+
+
+def test_the_description_is_as_documented(folder: Path) -> None:
+    content = json.loads((folder / "dataset.json").read_text())
+    assert sorted(content) == [
+        "class_names",
+        "contradictions",
+        "counts",
+        "duplicates",
+        "ignore_label",
+        "image_shape",
+        "left_out",
+        "name",
+        "sha256",
+        "split_by",
+        "task",
+    ]
+    contradiction = {"pictures": ["x.png", "y.png"], "labels": ["class_0", "class_1"]}
+    assert content["contradictions"] == [contradiction]
+    assert len(content["duplicates"]) == 2
+    assert content["left_out"] == [
+        {"path": "b.png", "problem": "no labelled pixel"},
+        {"path": "z.png", "problem": "not a picture"},
+    ]
+    files = {path.name for path in folder.glob("*.npy")}
+    assert len(files) == 8
+    assert content["sha256"] == {
+        name: sha256((folder / name).read_bytes()).hexdigest() for name in files
+    }
+
+
+def test_the_same_source_gives_the_same_bytes(
+    tmp_path: Path, folder: Path, source: Source, params: DataParams
+) -> None:
+    other = tmp_path / "again"
+    write_prepared(other, source, split_source(source, params.split, seed=0), params)
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == sorted(path.name for path in other.iterdir())
+    assert all((folder / name).read_bytes() == (other / name).read_bytes() for name in names)
+
+
+def test_masks_keep_their_shape_and_ignore_label(
+    tmp_path: Path, data_params: Callable[..., DataParams]
+) -> None:
+    labels = np.array([[[0, 1]], [[1, 255]]] * 10, np.uint8)
+    source = Source(
+        task="segmentation",
+        images=np.arange(120, dtype=np.uint8).reshape(20, 1, 2, 3),
+        labels=labels,
+        class_names=("a", "b"),
+        origins=("",) * 20,
+        ignore_label=255,
+    )
+    section = data_params("segmentation_folder", segmentation={"classes": {"a": 0, "b": 1}})
+    write_prepared(tmp_path / "out", source, split_source(source, section.split, seed=0), section)
+    dataset = open_prepared(tmp_path / "out")
+    assert dataset.labels("train").shape == (8, 1, 2)
+    assert dataset.labels("train").dtype == np.uint8
+    assert dataset.ignore_label == 255
+    totals = [sum(part["by_class"].values()) for part in dataset.counts.values()]
+    assert sum(totals) == 30
+
+
+@pytest.mark.parametrize("name", ["dataset.json", "test_labels.npy", "train_images.npy"])
+def test_an_incomplete_folder_is_told(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(DatasetError, match=f"{name} is not there; run `dvc repro prepare`"):
+        open_prepared(folder)
+
+
+def test_damaged_files_are_told(folder: Path) -> None:
+    array = folder / "test_images.npy"
+    array.write_bytes(array.read_bytes()[:-1])
+    with pytest.raises(DatasetError, match=r"test_images\.npy is damaged"):
+        open_prepared(folder)
+    np.save(array, np.zeros((3, 2, 2, 1), np.uint8))
+    with pytest.raises(DatasetError, match=r"holds \(3, 2, 2, 1\), dataset.json says \(4, 2, 2, 1"):
+        open_prepared(folder)
+    (folder / "dataset.json").write_text("{}")
+    with pytest.raises(DatasetError, match=r"dataset\.json is not what prepare writes"):
+        open_prepared(folder)
+    (folder / "dataset.json").write_text("{")
+    with pytest.raises(DatasetError, match=r"dataset\.json is not what prepare writes"):
+        open_prepared(folder)
+
+
+def test_an_unknown_split_lists_the_choices(folder: Path) -> None:
+    with pytest.raises(DatasetError, match="no split 'dev'; the splits are train, validation"):
+        open_prepared(folder).images("dev")
+
+
+def test_no_duplicate_straddles_two_splits_of_a_folder(
+    tmp_path: Path,
+    image_folder: Path,
+    data_params: Callable[..., DataParams],
+) -> None:
+    for number in range(3):
+        for copy in range(3):
+            target = image_folder / "cats" / f"{number}_{copy}.png"
+            target.write_bytes((image_folder / "cats" / f"{number}.png").read_bytes())
+    section = data_params("image_folder", path=str(image_folder), image_size=[8, 8])
+    source = load_source(section)
+    write_prepared(tmp_path / "out", source, split_source(source, section.split, seed=0), section)
+    dataset = open_prepared(tmp_path / "out")
+    seen = [{image.tobytes() for image in dataset.images(name)} for name in SPLITS]
+    assert sum(len(part) for part in seen) == len(set.union(*seen)) == 12

@@ -1,0 +1,119 @@
+"""The limits, one by one, on models that were made up."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kdtasks.core.errors import EvaluationError
+from kdtasks.deploy.gate.decision import Contender, Decision, GateParams, accuracy_interval, decide
+from kdtasks.evaluate.evaluator import EvaluateParams
+
+
+def contender(right: int, rows: int = 1000, *, size: int = 20_000, ms: float = 0.1) -> Contender:
+    """A model that gets the first `right` pictures right."""
+    return Contender("a model", np.arange(rows) < right, size, np.full(11, ms))
+
+
+def judged(candidate: Contender, production: Contender | None, **limits: Any) -> Decision:
+    return decide(candidate, production, limits=GateParams(**limits), statistics=EvaluateParams())
+
+
+def spaced(text: str) -> str:
+    return text.replace("\u00a0", " ")
+
+
+def test_a_model_as_good_as_production_is_promoted():
+    decision = judged(contender(970), contender(970))
+    assert decision.action == "promote"
+    assert [spaced(reason) for reason in decision.reasons] == [
+        "accuracy differs by 0.0 points on the same 1000 test pictures; with 95 % confidence by no "
+        "less than −0.27 points, and a drop of 1.0 points is allowed",
+        "1000 test pictures are enough; gate.min_test_rows asks for 200",
+        "the file's size stays (20.0 kB after 20.0 kB); growth by 10.0 % is allowed",
+        "the median latency stays (0.10 ms after 0.10 ms); growth by 25.0 % is allowed",
+    ]
+
+
+def test_a_drop_within_the_limit_that_is_not_certain_is_refused():
+    # 8 losses of 1,000: the drop is 0.8 points, its bound beyond the one that is allowed
+    decision = judged(contender(962), contender(970))
+    assert decision.action == "keep"
+    assert "by no less than −1.4" in spaced(decision.reasons[0])
+
+
+@pytest.mark.parametrize("method", ["mcnemar", "bootstrap"])
+def test_no_drop_allowed_asks_for_proof_of_a_gain(method: str):
+    options = {"method": method, "max_accuracy_drop": 0.0}
+    assert judged(contender(970), contender(970), **options).action == "keep"
+    assert judged(contender(980), contender(970), **options).action == "promote"
+
+
+def test_the_bootstrap_decides_likewise():
+    options = {"method": "bootstrap"}
+    assert judged(contender(962), contender(970), **options).action == "keep"
+    assert judged(contender(969), contender(970), **options).action == "promote"
+
+
+def test_few_pictures_tell_nothing():
+    decision = judged(contender(199, 199), contender(0, 199))
+    assert decision.action == "keep"
+    assert "199 test pictures are too few to tell; gate.min_test_rows asks for 200" in (
+        decision.reasons
+    )
+    enough = judged(contender(200, 200), contender(0, 200))
+    assert enough.action == "promote"
+    assert "200 test pictures are enough; gate.min_test_rows asks for 200" in enough.reasons
+
+
+@pytest.mark.parametrize(
+    ("changes", "limits", "reason"),
+    [
+        ({"size": 22_001}, {}, "the file's size grows by 10.0 % (22.0 kB after 20.0 kB)"),
+        ({"ms": 0.126}, {}, "the median latency grows by 26.0 % (0.13 ms after 0.10 ms)"),
+        ({}, {"max_size_kb": 19.9}, "the file has 20.0 kB; 19.9 kB are allowed"),
+        ({}, {"max_latency_ms": 0.09}, "the median latency is 0.10 ms; 0.090 ms are allowed"),
+        ({}, {"min_accuracy": 0.9999}, "accuracy is 100.0 %, with 95 % confidence no less than"),
+    ],
+)
+def test_a_limit_that_is_broken_keeps_production(
+    changes: dict[str, Any], limits: dict[str, float], reason: str
+):
+    production = contender(900)
+    assert judged(contender(1000), production).action == "promote"
+    decision = judged(contender(1000, **changes), production, **limits)
+    assert decision.action == "keep"
+    assert any(spaced(one).startswith(reason) for one in decision.reasons)
+
+
+def test_what_equals_its_limit_is_within_it():
+    decision = judged(contender(1000, size=22_000, ms=0.125), contender(900))
+    assert decision.action == "promote"
+    sized = judged(contender(1000), None, max_size_kb=20.0, max_latency_ms=0.1)
+    assert sized.action == "promote"
+
+
+def test_a_limit_that_is_null_is_none():
+    giant = contender(1000, size=10**9, ms=1000.0)
+    limits = {"max_size_growth": None, "max_latency_growth": None}
+    decision = judged(giant, contender(900), **limits)
+    assert decision.action == "promote"
+    assert decision.reasons[2].endswith("no growth is too much")
+
+
+def test_without_production_only_absolute_limits_count():
+    first = judged(contender(5, 10), None)
+    assert first.action == "promote"
+    assert first.reasons == ("there is no model in production yet, so only absolute limits count",)
+    assert first.comparison is None
+    assert judged(contender(5, 10), None, min_accuracy=0.9).action == "keep"
+
+
+def test_the_ends_of_the_interval_shown_are_one_sided_bounds():
+    low, high = accuracy_interval(contender(970), 0.95)
+    assert (low, high) == pytest.approx((0.95978, 0.97768), abs=1e-5)
+
+
+def test_answers_to_other_pictures_are_refused():
+    with pytest.raises(EvaluationError, match="same pictures"):
+        judged(contender(10, 10), contender(10, 11))

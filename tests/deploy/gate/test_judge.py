@@ -1,0 +1,222 @@
+"""Candidate and production answer the same pictures, as real bundles from a real store."""
+
+import time
+from datetime import timedelta
+
+import pytest
+
+from kdtasks.core.errors import EvaluationError
+from kdtasks.deploy.gate.describe import decision_lines, decision_markdown, decision_message
+from kdtasks.deploy.gate.gate import GateSettings, incomparable, judge
+from kdtasks.deploy.store.promotion import rollback
+from kdtasks.deploy.store.version import fetch_version
+from kdtasks.edge.bundle_files import read_manifest
+from kdtasks.params import Params
+from tests.deploy.gate.conftest import Workshop
+
+
+def settings_of(params: Params) -> GateSettings:
+    return GateSettings(params.gate, params.evaluate, params.benchmark, params.data)
+
+
+def test_a_better_model_is_promoted_and_a_worse_one_is_not(workshop: Workshop):
+    digest = workshop.data([(280, True, True), (20, True, False)])
+    workshop.publish(workshop.bundle(1, "old", dataset_sha256=digest))
+    production = workshop.production()
+    decision = judge(
+        workshop.bundle(0),
+        production,
+        project=workshop.project,
+        settings=settings_of(workshop.params),
+    )
+    assert decision.action == "promote"
+    assert decision.comparison is not None
+    assert decision.comparison[:4] == (300, 20, 0, 20 / 300)
+    assert decision.candidate is not None
+    assert (decision.candidate.title, decision.candidate.accuracy) == ("variant float32", 1.0)
+    assert decision.production is not None
+    assert (decision.production.title, decision.production.accuracy) == ("version 1", 280 / 300)
+    assert decision.production.latency_ms.shape == (20,)
+    assert decision.notes == ()
+
+    workshop.data([(280, True, True), (20, False, True)])
+    worse = judge(
+        workshop.bundle(0),
+        production,
+        project=workshop.project,
+        settings=settings_of(workshop.params),
+    )
+    assert worse.action == "keep"
+    # the pictures are not those that production was made with
+    assert worse.notes[0].startswith("production was made from other data")
+    assert decision_lines(worse)[0] == "production stays"
+    assert "differs by −" in decision_message(worse)
+    assert "\u00a0" not in decision_message(worse) + "".join(decision_lines(worse))
+
+    # with a stable split they are apart from those that it was trained on all the same
+    content = workshop.params.model_dump()
+    content["data"]["stable_split"] = True
+    stable = Params.model_validate(content)
+    made = {"data": {key: content["data"][key] for key in ("stable_split", "split", "seed")}}
+    workshop.publish(workshop.bundle(1, "stable", parameters=made))
+    told = [
+        judge(
+            workshop.bundle(0),
+            workshop.production(),
+            project=workshop.project,
+            settings=settings_of(params),
+        )
+        for params in (stable, workshop.params)
+    ]
+    assert [len(one.notes) for one in told] == [0, 1]
+
+
+def test_the_first_model_has_nobody_to_beat(workshop: Workshop):
+    workshop.data([(10, True, True), (10, False, True)])
+    assert workshop.production() is None
+    decision = judge(
+        workshop.bundle(0), None, project=workshop.project, settings=settings_of(workshop.params)
+    )
+    assert decision.action == "promote"
+    assert decision.candidate is not None
+    assert decision.candidate.accuracy == 0.5
+
+
+def test_the_same_bytes_are_nothing_to_do(workshop: Workshop):
+    workshop.data([(300, True, True)])
+    bundle = workshop.bundle(0)
+    workshop.publish(bundle)
+    decision = judge(
+        bundle,
+        workshop.production(),
+        project=workshop.project,
+        settings=settings_of(workshop.params),
+    )
+    assert decision.action == "nothing"
+    assert decision.reasons == (
+        "the new model is version 1, which is in production, byte for byte",
+    )
+    assert decision.candidate is None
+
+
+@pytest.mark.parametrize("ahead", ["who published it", "who rolled back"])
+def test_a_version_that_somebody_rolled_back_from_does_not_come_back(
+    workshop: Workshop, monkeypatch, ahead: str
+):
+    workshop.data([(280, True, True), (20, True, False)])
+    workshop.publish(workshop.bundle(1, "old"))
+    better = workshop.bundle(0)
+    if ahead == "who published it":
+        monkeypatch.setattr("kdtasks.deploy.store.publish.datetime", _Later)
+    workshop.publish(better)
+    if ahead == "who rolled back":
+        monkeypatch.setattr("kdtasks.deploy.store.alias.datetime", _Later)
+    time.sleep(0.05)  # files of one moment may have one date
+
+    rollback(workshop.objects, "pixels", "production")
+    decision = judge(
+        better,
+        workshop.production(),
+        project=workshop.project,
+        settings=settings_of(workshop.params),
+    )
+    assert decision.action == "keep"
+    assert decision.reasons == (
+        "the new model is version 2, which was there already when version 1 was put in "
+        "production; `kdtasks promote` does it by hand",
+    )
+
+
+class _Later:
+    """A clock that is an hour ahead."""
+
+    @staticmethod
+    def now(zone):
+        from datetime import datetime
+
+        return datetime.now(zone) + timedelta(hours=1)
+
+    @staticmethod
+    def fromisoformat(text):
+        from datetime import datetime
+
+        return datetime.fromisoformat(text)
+
+
+def test_a_version_that_was_published_but_not_promoted_is_judged(workshop: Workshop):
+    """A night that was killed between the two leaves one."""
+    workshop.data([(280, True, True), (20, True, False)])
+    workshop.publish(workshop.bundle(1, "old"))
+    better = workshop.bundle(0)
+    workshop.publish(better, alias=None)
+    decision = judge(
+        better,
+        workshop.production(),
+        project=workshop.project,
+        settings=settings_of(workshop.params),
+    )
+    assert decision.action == "promote"
+
+
+def test_other_classes_or_shapes_keep_production(workshop: Workshop):
+    workshop.data([(300, True, True)])
+    workshop.publish(workshop.bundle(1, "old", class_names=("dark", "grey")))
+    decision = judge(
+        workshop.bundle(0),
+        workshop.production(),
+        project=workshop.project,
+        settings=settings_of(workshop.params),
+    )
+    assert decision.action == "keep"
+    assert decision.reasons == (
+        "the classes are not production's (new: bright; gone: grey), so the two cannot be "
+        "compared; `kdtasks promote` does it by hand",
+    )
+
+
+def test_bundles_that_cannot_be_compared(workshop: Workshop):
+    given = read_manifest(workshop.bundle(0))
+    turned = read_manifest(workshop.bundle(0, class_names=("bright", "dark")))
+    larger = read_manifest(workshop.bundle(0, input={"shape": [1, 4, 1], "dtype": "", "range": []}))
+    assert incomparable(given, given) == ()
+    assert "the same names in another order" in incomparable(given, turned)[0]
+    assert incomparable(given, larger) == (
+        "the new model takes pictures of 1 × 2 × 1, production of 1 × 4 × 1, so the two cannot be "
+        "compared; `kdtasks promote` does it by hand",
+    )
+
+
+def test_a_candidate_for_other_pictures_is_an_error(workshop: Workshop):
+    workshop.data([(300, True, True)])
+    bundle = workshop.bundle(0, class_names=("left", "right"))
+    with pytest.raises(EvaluationError, match=r"in the classes left, right; .* in dark, bright"):
+        judge(bundle, None, project=workshop.project, settings=settings_of(workshop.params))
+
+
+def test_the_decision_as_markdown(workshop: Workshop):
+    workshop.data([(280, True, True), (20, True, False)])
+    workshop.publish(workshop.bundle(1, "old"))
+    decision = judge(
+        workshop.bundle(0),
+        workshop.production(),
+        project=workshop.project,
+        settings=settings_of(workshop.params),
+    )
+    text = decision_markdown(decision, confidence=0.95).replace("\u00a0", " ")
+    assert text.startswith("## The new model takes production's place\n\n")
+    assert "|  | new: variant float32 | production: version 1 |\n| --- | --- | --- |\n" in text
+    assert "| test accuracy | 100.0 % (99.1 – 100.0 %) | 93.3 % (90.6 – 95.3 %) |\n" in text
+    assert "| file | 1.7 kB | 1.7 kB |\n" in text
+    assert "**+6.7 points**, 90 % interval +4.7 to +9.4 points" in text
+    assert "20 pictures only the new model gets right, 0 only production" in text
+    assert "p = 1.91e-06" in text
+    assert "\n- holds: accuracy differs by +6.7 points" in text
+
+
+def test_the_store_has_the_production_that_was_judged(workshop: Workshop):
+    published = workshop.publish(workshop.bundle(1, "old"))
+    production = workshop.production()
+    assert production is not None
+    assert production.version == fetch_version(workshop.objects, "pixels", 1).version
+    assert production.version == published.found.version
+    assert (production.folder / "model.tflite").read_bytes() == workshop.models[1]

@@ -1,0 +1,62 @@
+"""Find out what is in production, or say why that cannot be known."""
+
+from typing import Any
+
+import pytest
+
+from kdtasks.core.errors import IntegrityError, StoreConflictError, StoreUnreachableError
+from kdtasks.deploy.store.alias import read_alias
+from kdtasks.deploy.store.promotion import promote
+from kdtasks.deploy.store.pull import Puller
+from kdtasks.deploy.store.signing import load_public_keys, load_signing_key, write_new_keys
+from tests.deploy.gate.conftest import Workshop
+
+
+def test_no_production_yet(workshop: Workshop):
+    assert workshop.production() is None
+    workshop.publish(workshop.bundle(0), alias="staging")
+    assert workshop.production() is None
+
+
+def test_the_alias_is_given_as_it_was_read(workshop: Workshop):
+    workshop.publish(workshop.bundle(0))
+    production = workshop.production()
+    assert production is not None
+    assert production.alias == read_alias(workshop.objects, "pixels", "production")
+    assert production.version.number == 1
+    assert production.passed_over == ()
+
+
+def test_a_store_that_does_not_answer_is_no_answer(workshop: Workshop, monkeypatch):
+    workshop.publish(workshop.bundle(0))
+    assert workshop.production() is not None
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise StoreUnreachableError("the line is cut")
+
+    monkeypatch.setattr("kdtasks.deploy.store.pull.read_alias", fail)
+    with pytest.raises(StoreUnreachableError, match="the line is cut"):  # the cache would serve
+        workshop.production()
+
+
+def test_an_alias_that_moves_meanwhile_is_not_guessed(workshop: Workshop, monkeypatch):
+    workshop.publish(workshop.bundle(0))
+    workshop.publish(workshop.bundle(1, "new"), alias=None)
+    pull = Puller.pull
+
+    def move_then_pull(self: Puller, *words: Any, **options: Any) -> Any:
+        promote(workshop.objects, "pixels", 2, "production")
+        return pull(self, *words, **options)
+
+    monkeypatch.setattr(Puller, "pull", move_then_pull)
+    with pytest.raises(StoreConflictError, match="moved from version 1 to 2 while it was read"):
+        workshop.production()
+
+
+def test_whoever_trusts_a_key_accepts_nothing_unsigned(workshop: Workshop):
+    write_new_keys(workshop.project / "key.pem")
+    assert load_signing_key(str(workshop.project / "key.pem"))
+    trusted = load_public_keys(str(workshop.project / "key.pub.pem"))
+    workshop.publish(workshop.bundle(0))
+    with pytest.raises(IntegrityError, match="is not signed"):
+        workshop.production(trusted=trusted)

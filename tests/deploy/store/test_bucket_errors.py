@@ -1,0 +1,139 @@
+"""Whatever S3 or the network says, the user gets one line that says how to mend it."""
+
+import pytest
+from botocore import exceptions
+from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
+from urllib3.exceptions import ProtocolError
+
+from kdtasks.core.errors import (
+    StoreConflictError,
+    StoreError,
+    StoreMissingError,
+    StoreUnreachableError,
+)
+from kdtasks.deploy.store.bucket_client import bucket_errors
+
+ENDPOINT = "http://server"
+
+
+def explain(error: Exception) -> StoreError:
+    with pytest.raises(StoreError) as raised, bucket_errors("bucket", ENDPOINT, "models/a"):
+        raise error
+    assert "\n" not in str(raised.value)
+    return raised.value
+
+
+def answer(code: str, status: int, message: str = "words") -> ClientError:
+    response = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return ClientError(response, "PutObject")
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "message"),
+    [
+        ("NoSuchBucket", 404, "there is no bucket bucket at http://server; create it, or correct"),
+        ("InvalidAccessKeyId", 403, "does not know the access key; set AWS_ACCESS_KEY_ID and"),
+        ("SignatureDoesNotMatch", 403, "the secret key does not belong to the access key; set"),
+        ("ExpiredToken", 400, "have expired; log in again"),
+        ("RequestTimeTooSkewed", 403, r"clock is wrong: it shows 20\d\d-.* UTC; set the clock"),
+        ("AccessDenied", 403, "does not let these credentials do PutObject in bucket; ask its"),
+        ("403", 403, "does not let these credentials do PutObject"),
+        ("QuotaExceeded", 403, "the quota of bucket is used up"),
+        ("PermanentRedirect", 301, "is in another region; set AWS_DEFAULT_REGION"),
+        ("NotImplemented", 501, "does not know conditional writes"),
+        ("BadDigest", 400, "is not what was sent; run the same command again"),
+        ("EntityTooLarge", 400, r"answered PutObject with EntityTooLarge \(words\)"),
+    ],
+)
+def test_what_a_server_refuses(code: str, status: int, message: str):
+    error = explain(answer(code, status))
+    assert not isinstance(error, StoreUnreachableError)
+    with pytest.raises(StoreError, match=message):
+        raise error
+
+
+@pytest.mark.parametrize("code", ["NoSuchKey", "404", "NoSuchUpload"])
+def test_what_is_missing(code: str):
+    error = explain(answer(code, 404))
+    assert isinstance(error, StoreMissingError)
+    assert str(error) == "models/a is not in s3://bucket"
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("PreconditionFailed", 412), ("412", 412), ("ConditionalRequestConflict", 409)],
+)
+def test_conditions_that_do_not_hold(code: str, status: int):
+    assert isinstance(explain(answer(code, status)), StoreConflictError)
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("InternalError", 500), ("SlowDown", 503), ("503", 503), ("RequestTimeout", 400)],
+)
+def test_servers_in_trouble(code: str, status: int):
+    error = explain(answer(code, status))
+    assert isinstance(error, StoreUnreachableError)
+    assert f"answered PutObject with {code} (words), several times; try again later" in str(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        exceptions.EndpointConnectionError(endpoint_url=ENDPOINT),
+        exceptions.ConnectTimeoutError(endpoint_url=ENDPOINT),
+        exceptions.ReadTimeoutError(endpoint_url=ENDPOINT),
+        exceptions.ConnectionClosedError(endpoint_url=ENDPOINT),
+        exceptions.ProxyConnectionError(proxy_url=ENDPOINT),
+        exceptions.IncompleteReadError(actual_bytes=1, expected_bytes=2),
+        exceptions.ResponseStreamingError(error="cut"),
+        ProtocolError("cut"),
+        ConnectionResetError("reset"),
+        TimeoutError(),
+    ],
+)
+def test_no_network(error: Exception):
+    explained = explain(error)
+    assert isinstance(explained, StoreUnreachableError)
+    assert str(explained).startswith("http://server does not answer (")
+    assert "look at the network and at AWS_ENDPOINT_URL" in str(explained)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        KeyError("ETag"),
+        ValueError("Invalid timestamp"),
+        ResponseParserError("Unable to parse response"),
+    ],
+)
+def test_answers_without_sense(error: Exception):
+    explained = explain(error)
+    assert isinstance(explained, StoreUnreachableError)
+    assert "gave an answer without sense" in str(explained)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (exceptions.NoCredentialsError(), "no credentials for http://server were found; set AWS_"),
+        (
+            exceptions.PartialCredentialsError(provider="env", cred_var="aws_secret_access_key"),
+            "aws_secret_access_key; set AWS_ACCESS_KEY_ID and",
+        ),
+        (
+            exceptions.SSLError(endpoint_url=ENDPOINT, error="self-signed"),
+            "no certificate that this machine trusts .*; set AWS_CA_BUNDLE",
+        ),
+        (exceptions.ProfileNotFound(profile="nobody"), "nobody.* look at AWS_ENDPOINT_URL"),
+    ],
+)
+def test_settings_that_are_wrong(error: Exception, message: str):
+    explained = explain(error)
+    assert not isinstance(explained, StoreUnreachableError)
+    with pytest.raises(StoreError, match=message):
+        raise explained

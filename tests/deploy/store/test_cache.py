@@ -1,0 +1,157 @@
+import hashlib
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from kdtasks.core.errors import StoreError
+from kdtasks.core.locks import locked
+from kdtasks.deploy.store.address import Reference
+from kdtasks.deploy.store.cache import Cache, Resolution, default_cache
+from kdtasks.deploy.store.signing import seal
+from kdtasks.deploy.store.version import KIND, StoredFile, Version
+
+STORE = "s3://bucket"
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "cache")
+
+
+def keep(cache: Cache, content: bytes, *, name: str = "digits") -> tuple[str, Version]:
+    """Do what a pull does: content, manifest, bundle."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    version = Version(
+        name=name,
+        number=1,
+        files=(StoredFile("a", len(content), sha256),),
+        about={},
+        created=datetime(2026, 1, 1, tzinfo=UTC),
+        identity="",
+    )
+    with cache.in_use():
+        (cache.blobs / sha256).write_bytes(content)
+        manifest = cache.keep_manifest(seal(KIND, version.to_record(), None))
+        cache.build_bundle(manifest, version)
+        cache.remember(STORE, Reference(name, "x"), Resolution(number=1, manifest_sha256=manifest))
+    return manifest, version
+
+
+def test_where_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("KDTASKS_CACHE", str(tmp_path / "own"))
+    assert default_cache() == tmp_path / "own"
+    monkeypatch.delenv("KDTASKS_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert default_cache() == tmp_path / "kdtasks" / "store"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert default_cache() == tmp_path / "home" / ".cache" / "kdtasks" / "store"
+
+
+def test_references_are_remembered_by_store(cache: Cache):
+    reference = Reference("digits", "production")
+    found = Resolution(number=3, manifest_sha256="ab", alias_record="{}")
+    with cache.in_use():
+        cache.remember(STORE, reference, found)
+    assert cache.resolution(STORE, reference) == found
+    assert cache.resolution("s3://other", reference) is None
+    assert cache.resolution(STORE, Reference("digits")) is None
+    assert cache.resolution(STORE, Reference("digits", 3)) is None
+
+
+def test_the_manifest_before_is_remembered(cache: Cache):
+    reference = Reference("digits")
+    with cache.in_use():
+        for sha256 in ("a", "b", "b"):
+            cache.remember(STORE, reference, Resolution(number=1, manifest_sha256=sha256))
+    found = cache.resolution(STORE, reference)
+    assert found is not None
+    assert (found.manifest_sha256, found.previous_sha256) == ("b", "a")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"number": 1}', '{"unknown": 1}'])
+def test_an_unreadable_memory_is_none(cache: Cache, text: str):
+    reference = Reference("digits")
+    with cache.in_use():
+        cache.remember(STORE, reference, Resolution(number=1, manifest_sha256="a"))
+    (path,) = cache.root.glob("references/*/*.json")
+    path.write_text(text)
+    assert cache.resolution(STORE, reference) is None
+
+
+def test_a_damaged_manifest_is_none(cache: Cache):
+    manifest, _ = keep(cache, b"1")
+    assert cache.manifest(manifest) is not None
+    (cache.root / "manifests" / f"{manifest}.json").write_bytes(b"{}")
+    assert cache.manifest(manifest) is None
+    assert cache.manifest("none") is None
+
+
+def test_a_damaged_content_is_missing_and_removed(cache: Cache):
+    _, version = keep(cache, b"1")
+    assert cache.missing(version) == []
+    blob = cache.blobs / version.files[0].sha256
+    blob.write_bytes(b"2")
+    assert cache.missing(version) == list(version.files)
+    assert not blob.exists()
+
+
+def test_bundles_survive_file_systems_without_links(cache: Cache, monkeypatch: pytest.MonkeyPatch):
+    def link(*_: object) -> None:
+        raise OSError("no links here")
+
+    monkeypatch.setattr(os, "link", link)
+    manifest, version = keep(cache, b"1")
+    assert cache.bundle(manifest, version) is not None
+
+
+def test_pruning_keeps_what_references_name(cache: Cache):
+    first, first_version = keep(cache, b"1")
+    second, _ = keep(cache, b"2")
+    other, other_version = keep(cache, b"3", name="letters")
+    third, third_version = keep(cache, b"4")
+    cache.prune()
+    assert cache.bundle(first, first_version) is None
+    assert cache.manifest(first) is None
+    assert cache.manifest(second) is not None
+    assert cache.bundle(third, third_version)
+    assert cache.bundle(other, other_version)
+    assert len(list(cache.blobs.iterdir())) == 3
+
+
+def test_pruning_keeps_what_broke_off_lately(cache: Cache):
+    keep(cache, b"1")
+    fresh, old = cache.blobs / "a.partial", cache.blobs / "b.partial"
+    fresh.touch()
+    old.touch()
+    week = time.time() - 8 * 24 * 3600
+    os.utime(old, (week, week))
+    cache.prune()
+    assert fresh.exists()
+    assert not old.exists()
+
+
+def test_nothing_is_pruned_while_somebody_pulls(cache: Cache):
+    keep(cache, b"1")
+    unnamed = cache.blobs / "unnamed"
+    unnamed.touch()
+    with locked(cache.root / "lock", shared=True):
+        cache.prune()
+    assert unnamed.exists()
+    cache.prune()
+    assert not unnamed.exists()
+
+
+def test_pruning_where_nothing_was_pulled(cache: Cache):
+    cache.prune()
+    assert not cache.root.exists()
+
+
+def test_a_cache_that_cannot_be_made(tmp_path: Path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match=r"writing the cache in .*file/cache failed: "):  # noqa: SIM117
+        with Cache(tmp_path / "file" / "cache").in_use():
+            pass

@@ -1,0 +1,43 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kdtasks.core.errors import IntegrityError, StoreMissingError
+from kdtasks.deploy.store.address import version_key
+from kdtasks.deploy.store.catalogue import fetch_versions, list_models
+from kdtasks.deploy.store.objects import Objects
+from kdtasks.deploy.store.promotion import promote
+from kdtasks.deploy.store.publish import publish
+from kdtasks.deploy.store.transfer import Transfers
+
+
+def test_models_versions_and_aliases(objects: Objects, write_files: Callable[..., Path]):
+    assert list_models(objects, Transfers()) == []
+    for number in range(3):
+        publish(objects, write_files({"n": b"%d" % number}), name="digits")
+    publish(objects, write_files({}), name="letters")
+    promote(objects, "digits", 2, "production")
+    promote(objects, "digits", 2, "canary")
+    digits, letters = list_models(objects, Transfers())
+    assert (digits.name, letters.name) == ("digits", "letters")
+    assert list(digits.versions) == [1, 2, 3]
+    assert digits.aliases_of(2) == ["canary", "production"]
+    assert digits.aliases_of(3) == []
+    assert list_models(objects, Transfers(), "letters") == [letters]
+
+
+def test_a_model_that_is_not_there(folder_objects: Objects):
+    with pytest.raises(StoreMissingError, match="the store has no model digits; `kdtasks models`"):
+        list_models(folder_objects, Transfers(), "digits")
+
+
+def test_manifests_that_are_gone_are_left_out_and_damaged_ones_named(
+    folder_objects: Objects, write_files: Callable[..., Path]
+):
+    publish(folder_objects, write_files({"n": b"1"}), name="digits")
+    wanted = [("digits", 1), ("digits", 2)]
+    assert list(fetch_versions(folder_objects, wanted, Transfers())) == [("digits", 1)]
+    folder_objects.create(version_key("digits", 2), b"{}")
+    with pytest.raises(IntegrityError, match=r"models/digits/versions/2\.json is damaged"):
+        fetch_versions(folder_objects, wanted, Transfers())

@@ -1,0 +1,64 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from kdtasks.core.errors import BundleError
+from kdtasks.edge.classifier import Model, answers_of
+from kdtasks.edge.manifest import Manifest
+
+
+class StoredSegments:
+    """Segments that look the logits of a picture up by its only pixel."""
+
+    count, input_shape, num_classes, logits_shape = 2, (1, 1, 1), 2, (2,)
+    logits_scales, logits_steps, decoders = (0.0, 0.0), (0, 0), [np.asarray, np.asarray]
+
+    def __init__(self, logits):
+        self.stored = np.asarray(logits, np.float32)
+
+    def begin(self, image):
+        return {"image": image}
+
+    def run(self, index, tensors):
+        return self.stored[tensors["image"].item()][index], tensors
+
+    def logits_of(self, images):
+        return self.stored[images.ravel()]
+
+
+def model_of(logits) -> Model:
+    manifest = SimpleNamespace(
+        task="classification",
+        segments=2,
+        input_shape=(1, 1, 1),
+        class_names=("ant", "bee"),
+        score="max_probability",
+        temperatures=(1.0, 1.0),
+        thresholds=(0.7,),
+    )
+    stored: object = StoredSegments(logits)
+    fields: object = manifest
+    assert isinstance(Manifest, type)
+    return Model.of(stored, fields)  # type: ignore[arg-type]
+
+
+LOGITS = np.log([[[3.0, 1.0], [1.0, 3.0]], [[1.0, 1.5], [3.0, 1.0]], [[1.0, 9.0], [1.0, 1.0]]])
+IMAGES = np.arange(3, dtype=np.uint8).reshape(3, 1, 1, 1)
+
+
+def test_answers_by_hand():
+    answers = answers_of(model_of(LOGITS), IMAGES)
+    # Scores of the first exit: 0.75, 0.6 and 0.9 against 0.7.
+    assert answers.exit_index.tolist() == [0, 1, 0]
+    assert answers.by_exit.tolist() == [[0, 1], [1, 0], [1, 0]]
+    assert answers.predicted.tolist() == [0, 0, 1]
+    np.testing.assert_array_equal(answers.logits, LOGITS.astype(np.float32))
+
+
+def test_a_model_that_changes_its_mind_is_refused():
+    model = model_of(LOGITS)
+    model.segments.logits_of = lambda images: LOGITS[::-1]  # type: ignore[method-assign]
+    with pytest.raises(BundleError, match=r"picture 0 gets \(class, exit\) \(0, 0\) with early"):
+        answers_of(model, IMAGES)
+    assert answers_of(model, IMAGES, checked=0).exit_index.tolist() == [0, 1, 0]

@@ -1,0 +1,51 @@
+import json
+
+import numpy as np
+import pytest
+
+from kdtasks.edge.scores import SCORES
+from kdtasks.evaluate.exits.calibrate import calibrate, write_tradeoff
+from kdtasks.evaluate.exits.rows import exit_rows
+from kdtasks.evaluate.exits.thresholds import Point
+
+
+@pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize("exits", [1, 3, 5])
+def test_content_adds_up(exits, score):
+    generator = np.random.default_rng(exits)
+    labels = generator.integers(0, 4, 200)
+    noise = np.linspace(2.0, 0.7, exits)[None, :, None] * generator.normal(size=(200, exits, 4))
+    logits = np.eye(4)[labels][:, None] * 2 + noise
+    macs = [100 * (k + 1) for k in range(exits)]
+    content, points = calibrate(
+        logits,
+        labels,
+        macs=macs,
+        mode="drop",
+        max_accuracy_drop=0.02,
+        max_cost=0.5,
+        score=score,
+        grid=51,
+    )
+    assert set(content) == {
+        *("mode", "score", "temperatures", "thresholds", "macs", "expected", "full", "rows")
+    }
+    expected = content["expected"]
+    assert len(content["thresholds"]) == exits - 1
+    assert len(content["temperatures"]) == len(expected["taken"]) == exits
+    assert sum(expected["taken"]) == pytest.approx(1.0)
+    cost = np.dot(expected["taken"], macs) / macs[-1]
+    assert expected["cost"] == pytest.approx(cost)
+    rows = exit_rows(logits, labels, temperatures=content["temperatures"], macs=macs, score=score)
+    assert content["full"]["accuracy"] == rows.correct[:, -1].mean()
+    assert content["full"]["accuracy"] - expected["accuracy"] <= 0.02 + 1e-12
+    assert any(point.cost == expected["cost"] for point in points)
+    assert json.loads(json.dumps(content, allow_nan=False)) == content
+
+
+def test_tradeoff_file(tmp_path):
+    path = tmp_path / "variant" / "tradeoff.csv"
+    write_tradeoff(path, [Point(0.25, 0.5, (0.0,)), Point(1.0, 0.875, (2.0,))])
+    assert path.read_text() == "cost,accuracy\n0.25,0.5\n1.0,0.875\n"
+    write_tradeoff(path, [])
+    assert path.read_text() == "cost,accuracy\n"

@@ -1,0 +1,125 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kdtasks.core.errors import CalibrationError
+from kdtasks.edge.scores import NEVER, apply_policy
+from kdtasks.evaluate.exits.rows import ExitRows
+from kdtasks.evaluate.exits.search import candidate_thresholds, outcomes_of
+from kdtasks.evaluate.exits.thresholds import choose, never_leave_early, tradeoff
+
+CASES = st.tuples(
+    st.integers(0, 10_000), st.integers(1, 80), st.integers(1, 5), st.sampled_from([None, 3, 10])
+)
+
+
+def means(rows: ExitRows, thresholds) -> tuple[float, float]:
+    exits = apply_policy(rows.scores, thresholds)
+    cost = (rows.macs / rows.macs[-1])[exits].mean()
+    return float(rows.correct[np.arange(len(exits)), exits].mean()), float(cost)
+
+
+def test_choices_by_hand():
+    rows = ExitRows(
+        scores=np.array([[0.9, 0.9], [0.8, 0.9], [0.6, 0.9], [0.4, 0.9]]),
+        correct=np.array([[True, True], [True, True], [False, True], [False, True]]),
+        macs=np.array([20, 100]),
+    )
+    free = choose(rows, mode="drop", max_accuracy_drop=0.0)
+    assert free.thresholds == pytest.approx((0.7,))
+    assert (free.cost, free.accuracy) == (pytest.approx(0.6), 1.0)
+    assert choose(rows, mode="drop", max_accuracy_drop=0.25).thresholds == (0.5,)
+    assert choose(rows, mode="cost", max_cost=0.5).thresholds == (0.5,)
+    # 2 % of compute short of the budget that the next picture would need.
+    assert choose(rows, mode="cost", max_cost=0.58).accuracy == 0.75
+    assert [point.cost for point in tradeoff(rows)] == pytest.approx([0.2, 0.4, 0.6])
+    assert [point.accuracy for point in tradeoff(rows)] == [0.5, 0.75, 1.0]
+
+
+@given(CASES, st.floats(0.0, 0.5))
+def test_drop_is_never_exceeded(make_rows, case, drop):
+    seed, pictures, exits, levels = case
+    rows = make_rows(seed, pictures=pictures, exits=exits, levels=levels)
+    chosen = choose(rows, mode="drop", max_accuracy_drop=drop, grid=21)
+    full = never_leave_early(rows)
+    assert full.accuracy - chosen.accuracy <= drop + 1e-9
+    assert chosen.cost <= full.cost
+    assert means(rows, chosen.thresholds) == pytest.approx((chosen.accuracy, chosen.cost))
+
+
+@given(CASES, st.floats(0.0, 1.0))
+def test_budget_is_never_exceeded(make_rows, case, share):
+    seed, pictures, exits, levels = case
+    rows = make_rows(seed, pictures=pictures, exits=exits, levels=levels)
+    budget = rows.cost[0] + share * (1.0 - rows.cost[0])
+    chosen = choose(rows, mode="cost", max_cost=budget, grid=21)
+    assert chosen.cost <= budget + 1e-9
+    assert means(rows, chosen.thresholds) == pytest.approx((chosen.accuracy, chosen.cost))
+
+
+@given(st.integers(0, 10_000), st.integers(1, 3), st.sampled_from([3, 6]))
+def test_grid_choice_is_the_brute_force_choice(make_rows, seed, exits, levels):
+    rows = make_rows(seed, pictures=30, exits=exits, levels=levels)
+    candidates = [candidate_thresholds(rows.scores[:, k], 201) for k in range(exits - 1)]
+    combinations = list(itertools.product(*candidates))
+    every = outcomes_of(rows, combinations)
+    allowed = every.correct >= rows.correct[:, -1].sum() - 3  # a tenth of 30
+    least = every.macs[allowed].min()
+    chosen = choose(rows, mode="drop", max_accuracy_drop=0.1)
+    assert chosen.cost == pytest.approx(least / (rows.macs[-1] * 30))
+    assert chosen.accuracy * 30 == pytest.approx(
+        every.correct[allowed & (every.macs == least)].max()
+    )
+    middle = (rows.cost[0] + 1.0) / 2
+    affordable = every.macs <= middle * rows.macs[-1] * 30 + 1e-6
+    chosen = choose(rows, mode="cost", max_cost=middle)
+    assert chosen.accuracy * 30 == pytest.approx(every.correct[affordable].max())
+
+
+@given(CASES)
+def test_tradeoff_rises_and_holds_every_choice(make_rows, case):
+    seed, pictures, exits, levels = case
+    rows = make_rows(seed, pictures=pictures, exits=exits, levels=levels)
+    points = tradeoff(rows, grid=21)
+    assert (np.diff([point.cost for point in points]) > 0).all()
+    assert (np.diff([point.accuracy for point in points]) > 0).all()
+    assert choose(rows, mode="drop", max_accuracy_drop=0.05, grid=21) in points
+    assert points == tradeoff(rows, grid=21)
+
+
+def test_decimal_shares_are_counted_right(make_rows):
+    # 0.29 · 100 is 28.999999999999996 in floats; 29 pictures may be lost.
+    rows = ExitRows(
+        scores=np.column_stack([np.linspace(1.0, 0.5, 100), np.ones(100)]),
+        correct=np.column_stack([np.arange(100) < 71, np.ones(100, bool)]),
+        macs=np.array([1, 2]),
+    )
+    assert choose(rows, mode="drop", max_accuracy_drop=0.29).accuracy == 0.71
+    assert choose(rows, mode="drop", max_accuracy_drop=0.28).accuracy == 0.72
+
+
+def test_one_exit_has_no_thresholds(make_rows):
+    rows = make_rows(0, pictures=20, exits=1)
+    chosen = choose(rows, mode="drop", max_accuracy_drop=0.0)
+    assert (chosen.thresholds, chosen.cost) == ((), 1.0)
+    assert tradeoff(rows) == [chosen]
+    with pytest.raises(CalibrationError, match=r"exits\.max_cost is 0\.5, but the first of the 1"):
+        choose(rows, mode="cost", max_cost=0.5)
+
+
+def test_useless_exits_are_never_taken():
+    rows = ExitRows(
+        scores=np.tile(np.linspace(0.3, 0.9, 10)[:, None], 3),
+        correct=np.column_stack([np.zeros((10, 2), bool), np.ones(10, bool)]),
+        macs=np.array([1, 2, 3]),
+    )
+    assert choose(rows, mode="drop", max_accuracy_drop=0.0).thresholds == (NEVER, NEVER)
+
+
+def test_a_budget_below_the_first_exit_is_refused(make_rows):
+    rows = make_rows(0, pictures=20, exits=3)
+    with pytest.raises(CalibrationError, match=r"max_cost is 0\.001, but the first of the 3 exits"):
+        choose(rows, mode="cost", max_cost=0.001)

@@ -1,0 +1,139 @@
+"""Golden values of accuracy, confusion, calibration error and the breakdown by exit."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kdtasks.core.errors import KdTasksError
+from kdtasks.evaluate.metrics import (
+    accuracy,
+    check_breakdown,
+    confusion_matrix,
+    exit_breakdown,
+    expected_calibration_error,
+    reliability,
+)
+
+LABELS = np.array([0, 1, 2, 1])
+
+
+def test_accuracy_and_confusion() -> None:
+    predicted = np.array([0, 2, 2, 1])
+    assert accuracy(LABELS, predicted) == 0.75
+    assert confusion_matrix(LABELS, predicted, 3).tolist() == [[1, 0, 0], [0, 1, 1], [0, 0, 1]]
+
+
+def test_accuracy_refuses_other_rows() -> None:
+    with pytest.raises(KdTasksError, match="of the same rows, not empty"):
+        accuracy(LABELS, LABELS[:2])
+    with pytest.raises(KdTasksError, match="of the same rows, not empty"):
+        accuracy(LABELS[:0], LABELS[:0])
+
+
+def test_confusion_refuses_unknown_classes() -> None:
+    with pytest.raises(KdTasksError, match=r"got classes 0 … 2; with num_classes 2"):
+        confusion_matrix(LABELS, LABELS, 2)
+
+
+def test_calibration_error_worked_by_hand() -> None:
+    # Two bins. (0.5, 1]: confidences 0.8 right, 0.6 wrong: |1 − 1.4| = 0.4. (0, 0.5]: 0.4 wrong
+    # and 0.4 right: |1 − 0.8| = 0.2. Together 0.6 / 4.
+    probabilities = np.array([[0.8, 0.1, 0.1], [0.6, 0.2, 0.2], [0.4, 0.3, 0.3], [0.3, 0.4, 0.3]])
+    labels = np.array([0, 1, 1, 1])
+    assert expected_calibration_error(probabilities, labels, bins=2) == pytest.approx(0.15)
+
+
+def test_reliability_worked_by_hand() -> None:
+    # The same rows: the bin up to ½ has two of confidence 0.4, one right; the other 0.8 and 0.6.
+    probabilities = np.array([[0.8, 0.1, 0.1], [0.6, 0.2, 0.2], [0.4, 0.3, 0.3], [0.3, 0.4, 0.3]])
+    low, high = reliability(probabilities, np.array([0, 1, 1, 1]), bins=2)
+    assert low == pytest.approx((0.4, 0.5, 2))
+    assert high == pytest.approx((0.7, 0.5, 2))
+    only = reliability(probabilities[:2], np.array([0, 1]), bins=2)  # empty bins are left out
+    assert only == [high]
+
+
+def test_calibration_error_puts_a_bins_upper_end_inside() -> None:
+    # 0.5 belongs to (0, 0.5]: both rows in other bins, gaps 0.5 and 0.25 do not cancel.
+    probabilities = np.array([[0.5, 0.5], [0.75, 0.25]])
+    assert expected_calibration_error(probabilities, np.array([0, 1]), bins=2) == pytest.approx(
+        (0.5 + 0.75) / 2
+    )
+
+
+def test_calibration_error_of_a_calibrated_model_is_small() -> None:
+    generator = np.random.default_rng(0)
+    confidence = generator.uniform(0.5, 1, 20_000)
+    labels = (generator.random(20_000) > confidence).astype(int)
+    probabilities = np.stack([confidence, 1 - confidence], axis=1)
+    assert expected_calibration_error(probabilities, labels) < 0.02
+    assert expected_calibration_error(probabilities, 1 - labels) > 0.4
+
+
+def test_calibration_error_refuses_other_shapes() -> None:
+    with pytest.raises(KdTasksError, match=r"they must be \[rows, classes\] and \[rows\]"):
+        expected_calibration_error(np.ones((3, 2)), LABELS)
+
+
+def test_breakdown_worked_by_hand() -> None:
+    predicted = np.array([[0, 0], [1, 0], [0, 2], [1, 1]])
+    assert exit_breakdown(LABELS, predicted, np.array([0, 0, 1, 0])) == [
+        {
+            "reached": 1.0,
+            "taken": 0.75,
+            "accuracy_all": 0.75,
+            "accuracy_reached": 0.75,
+            "accuracy_taken": 1.0,
+        },
+        {
+            "reached": 0.25,
+            "taken": 0.25,
+            "accuracy_all": 0.75,
+            "accuracy_reached": 1.0,
+            "accuracy_taken": 1.0,
+        },
+    ]
+
+
+def test_breakdown_of_an_exit_nobody_reaches() -> None:
+    rows = exit_breakdown(LABELS, np.zeros((4, 2), int), np.zeros(4, int))
+    assert rows[1]["reached"] == 0
+    assert rows[1]["accuracy_reached"] is None
+    assert rows[1]["accuracy_taken"] is None
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 5))
+def test_breakdown_adds_up(seed: int, rows: int, exits: int) -> None:
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, 3, rows)
+    predicted = generator.integers(0, 3, (rows, exits))
+    exit_index = generator.integers(0, exits, rows)
+    breakdown = exit_breakdown(labels, predicted, exit_index)
+    overall = np.mean(predicted[np.arange(rows), exit_index] == labels)
+    added = sum(row["taken"] * (row["accuracy_taken"] or 0) for row in breakdown)
+    assert added == pytest.approx(overall)
+    assert sum(row["taken"] for row in breakdown) == pytest.approx(1)
+    assert breakdown[0]["reached"] == 1
+
+
+def test_breakdown_that_does_not_add_up_is_refused() -> None:
+    breakdown = exit_breakdown(LABELS, LABELS[:, None], np.zeros(4, int))
+    check_breakdown(breakdown, 1.0)
+    with pytest.raises(KdTasksError, match=r"add up to 1\.000000, the overall accuracy is 0\.9"):
+        check_breakdown(breakdown, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("predicted", "exit_index", "message"),
+    [
+        (np.zeros((4, 2), int), np.full(4, 2), "exit_index holds 2 … 2; with 2 exits"),
+        (np.zeros((3, 2), int), np.zeros(4, int), r"\[rows\], \[rows, exits\] and \[rows\]"),
+        (np.zeros(4, int), np.zeros(4, int), r"\[rows\], \[rows, exits\] and \[rows\]"),
+    ],
+)
+def test_breakdown_refuses_what_does_not_fit(
+    predicted: np.ndarray, exit_index: np.ndarray, message: str
+) -> None:
+    with pytest.raises(KdTasksError, match=message):
+        exit_breakdown(LABELS, predicted, exit_index)

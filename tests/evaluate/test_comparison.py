@@ -1,0 +1,173 @@
+"""Golden values, verdicts and error rates of the paired comparison."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kdtasks.core.errors import KdTasksError
+from kdtasks.evaluate.classification import compare
+from kdtasks.evaluate.comparison import judge, more_seeds_needed, paired_difference
+from kdtasks.evaluate.intervals import bootstrap_interval
+
+
+def test_gain_of_three_seeds() -> None:
+    # Differences 0.010, 0.020, 0.030: mean 0.02, s = 0.01, half 0.024841.
+    result = paired_difference({0: 0.96, 2: 0.97, 1: 0.95}, {0: 0.95, 1: 0.93, 2: 0.94}, 0.95)
+    assert result.by_seed == pytest.approx({0: 0.01, 1: 0.02, 2: 0.03})
+    assert list(result.by_seed) == [0, 1, 2]
+    assert result.mean == pytest.approx(0.02)
+    assert result.interval == pytest.approx((-0.004841, 0.044841), abs=1e-6)
+    assert result.verdict == "cannot tell"
+    # 0.02 / 0.01 = 2: t(3)/√4 = 3.182/2 = 1.59 is below, so one more seed.
+    assert result.seeds_needed == 1
+
+
+def test_verdict_follows_the_interval() -> None:
+    better, worse = {0: 0.960, 1: 0.961, 2: 0.962}, {0: 0.940, 1: 0.942, 2: 0.941}
+    assert paired_difference(better, worse, 0.95).verdict == "helps"
+    assert paired_difference(worse, better, 0.95).verdict == "hurts"
+    assert paired_difference(better, worse, 0.95).seeds_needed is None
+    assert judge((0.0, 0.1)) == "cannot tell"
+
+
+def test_one_seed_or_equal_gains_cannot_tell() -> None:
+    one = paired_difference({7: 0.96}, {7: 0.90}, 0.95)
+    assert (one.interval, one.verdict, one.seeds_needed) == (None, "cannot tell", None)
+    equal = paired_difference({0: 0.9, 1: 0.9}, {0: 0.8, 1: 0.8}, 0.95)
+    assert (equal.interval, equal.verdict) == (None, "cannot tell")
+
+
+def test_seeds_needed_worked_by_hand() -> None:
+    # mean 0.01, s 0.01: t/√n is 1.59 (4), 1.24 (5), 1.05 (6), 0.925 (7): seven in all.
+    assert more_seeds_needed([0.0, 0.01, 0.02], 0.95) == 4
+
+
+@pytest.mark.parametrize("differences", [[0.1], [0.1, 0.1], [-0.1, 0.1], [0.1, -0.0999]])
+def test_seeds_needed_is_none_where_it_means_nothing(differences: list[float]) -> None:
+    assert more_seeds_needed(differences, 0.95) is None
+
+
+@pytest.mark.parametrize(("first", "second"), [({0: 0.9}, {1: 0.9}), ({}, {})])
+def test_other_seeds_are_refused(first: dict[int, float], second: dict[int, float]) -> None:
+    with pytest.raises(KdTasksError, match="needs the same seeds on both sides"):
+        paired_difference(first, second, 0.95)
+
+
+def test_a_useless_method_seldom_helps() -> None:
+    generator = np.random.default_rng(2)
+    verdicts = []
+    for _ in range(1500):
+        scratch, distilled = generator.normal(0.95, 0.01, size=(2, 3))
+        verdicts.append(
+            paired_difference(dict(enumerate(distilled)), dict(enumerate(scratch)), 0.95).verdict
+        )
+    assert verdicts.count("helps") / 1500 < 0.04
+    assert verdicts.count("hurts") / 1500 < 0.04
+    assert verdicts.count("helps") > 0
+
+
+def test_bootstrap_matches_drawing_the_rows() -> None:
+    generator = np.random.default_rng(3)
+    first, second = generator.random((2, 300)) < 0.9, generator.random((2, 300)) < 0.8
+    drawn = [
+        (first[:, rows].mean() - second[:, rows].mean())
+        for rows in generator.integers(0, 300, size=(4000, 300))
+    ]
+    expected = np.quantile(drawn, [0.025, 0.975])
+    assert bootstrap_interval(first, second, 0.95, 4000, 0) == pytest.approx(expected, abs=0.004)
+
+
+def test_bootstrap_covers_as_often_as_it_says() -> None:
+    generator = np.random.default_rng(4)
+    true_gain, covered = _true_gain(), 0
+    for trial in range(800):
+        hard = generator.random(200)  # shared difficulty: the two models fail on the same rows
+        first = (hard + generator.normal(0, 0.1, (2, 200))) < 0.9
+        second = (hard + generator.normal(0, 0.1, (2, 200))) < 0.8
+        low, high = bootstrap_interval(first, second, 0.95, 400, trial)
+        covered += low <= true_gain <= high
+    assert 0.92 < covered / 800 < 0.97
+
+
+def _true_gain() -> float:
+    grid = np.random.default_rng(5)
+    hard, noise = grid.random(2_000_000), grid.normal(0, 0.1, 2_000_000)
+    return float(np.mean(hard + noise < 0.9) - np.mean(hard + noise < 0.8))
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_bootstrap_is_reproducible_and_antisymmetric_in_range(seed: int) -> None:
+    answers = np.random.default_rng(seed).random((2, 2, 40)) < 0.8
+    low, high = bootstrap_interval(answers[0], answers[1], 0.9, 200, seed)
+    assert -1 <= low <= high <= 1
+    assert (low, high) == bootstrap_interval(answers[0], answers[1], 0.9, 200, seed)
+
+
+def test_bootstrap_of_equal_models_is_zero() -> None:
+    answers = np.ones((2, 5), dtype=bool)
+    assert bootstrap_interval(answers, answers, 0.95, 100, 0) == (0.0, 0.0)
+
+
+def test_bootstrap_refuses_other_shapes() -> None:
+    with pytest.raises(KdTasksError, match=r"\(2, 5\) and \(2, 4\); both must be \[seeds, rows\]"):
+        bootstrap_interval(np.ones((2, 5), bool), np.ones((2, 4), bool), 0.95, 100, 0)
+
+
+def test_compare_gives_the_whole_content() -> None:
+    labels = np.array([0, 1, 0, 1, 0, 1, 0, 1, 0, 1])
+    wrong = 1 - labels
+
+    def answers(mistakes: int) -> np.ndarray:
+        return np.where(np.arange(10) < mistakes, wrong, labels)
+
+    content = compare(
+        labels,
+        answers(1),
+        {1: answers(4), 0: answers(3)},
+        {0: answers(2), 1: answers(1)},
+        confidence=0.95,
+        bootstrap_samples=500,
+        seed=0,
+    )
+    assert json.loads(json.dumps(content)) == content
+    assert content["rows"] == 10
+    assert content["teacher"]["accuracy"] == 0.9
+    assert content["student"]["by_seed"] == {"0": 0.7, "1": 0.6}
+    assert content["student"]["mean"] == pytest.approx(0.65)
+    assert content["distill"]["by_seed"] == {"0": 0.8, "1": 0.9}
+    assert content["gain"]["by_seed"] == pytest.approx({"0": 0.1, "1": 0.3})
+    assert content["gain"]["mean"] == pytest.approx(0.2)
+    # s = √0.02, t(1) = 12.7062: half = 12.7062 · √(0.02 / 2) = 1.27062.
+    assert content["gain"]["interval"] == pytest.approx([-1.07062, 1.47062], abs=1e-5)
+    assert content["gain"]["verdict"] == "cannot tell"
+    assert content["teacher_worse_than_student"] is False
+    assert set(content["gain"]) == {
+        "mean", "interval", "bootstrap_interval", "by_seed", "verdict", "seeds_needed",
+    }  # fmt: skip
+
+
+def test_compare_notices_a_teacher_worse_than_its_student() -> None:
+    labels = np.zeros(4, dtype=int)
+    poor = np.array([1, 1, 0, 0])
+    content = compare(
+        labels, poor, {0: labels}, {0: labels}, confidence=0.9, bootstrap_samples=10, seed=0
+    )
+    assert content["teacher_worse_than_student"] is True
+    assert content["gain"]["interval"] is None
+
+
+def test_compare_refuses_predictions_of_other_rows() -> None:
+    labels = np.zeros(4, dtype=int)
+    with pytest.raises(KdTasksError, match=r"labels \(4,\) and predicted \(3,\)"):
+        compare(
+            labels,
+            labels[:3],
+            {0: labels},
+            {0: labels},
+            confidence=0.9,
+            bootstrap_samples=9,
+            seed=0,
+        )

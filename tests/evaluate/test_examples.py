@@ -1,0 +1,53 @@
+"""Which test pictures are shown, and the count of changed answers."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kdtasks.evaluate.classification import changed_rows, count_changed, pick_examples
+
+# Two exits: rows 0, 1, 2 and 4 leave at the first, rows 3 and 5 at the last.
+BY_EXIT = np.array([[0, 0], [1, 0], [2, 0], [1, 0], [1, 2], [1, 1]])
+EXIT_INDEX = np.array([0, 0, 0, 1, 0, 1])
+LABELS = np.array([0, 0, 2, 0, 0, 0])
+SCORES = np.array([[0.7, 0.9], [0.9, 0.9], [0.8, 0.5], [0.1, 0.6], [0.95, 0.2], [0.1, 0.8]])
+
+
+def test_changed_answers_by_hand() -> None:
+    assert changed_rows(BY_EXIT, EXIT_INDEX).tolist() == [1, 2, 4]
+    # Row 1: the last exit is right; row 2: the early one; row 4: neither.
+    assert count_changed(LABELS, BY_EXIT, EXIT_INDEX) == (3, 1, 1)
+    assert count_changed(LABELS, BY_EXIT, np.ones(6, int)) == (0, 0, 0)
+
+
+def test_examples_go_from_the_surest_to_the_least_sure() -> None:
+    rows, group = pick_examples(BY_EXIT, EXIT_INDEX, SCORES)
+    assert rows.tolist() == [4, 1, 2, 0, 5, 3, 4, 1, 2]
+    assert group.tolist() == [0, 0, 0, 0, 1, 1, 2, 2, 2]
+    rows, group = pick_examples(BY_EXIT, EXIT_INDEX, SCORES, each=2)
+    assert rows.tolist() == [4, 0, 5, 3, 4, 2]
+    assert group.tolist() == [0, 0, 1, 1, 2, 2]
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 4), st.integers(1, 12))
+def test_examples_are_of_their_group_and_differ(
+    seed: int, number: int, exits: int, each: int
+) -> None:
+    generator = np.random.default_rng(seed)
+    by_exit = generator.integers(0, 3, (number, exits))
+    exit_index = generator.integers(0, exits, number)
+    rows, group = pick_examples(by_exit, exit_index, generator.random((number, exits)), each=each)
+    changed = set(changed_rows(by_exit, exit_index).tolist())
+    for k in range(exits):
+        members = rows[group == k]
+        assert (exit_index[members] == k).all()
+        assert len(set(members.tolist())) == len(members) == min(each, (exit_index == k).sum())
+    assert set(rows[group == exits].tolist()) <= changed
+    assert (group == exits).sum() == min(each, len(changed))
+
+
+def test_nobody_leaves_at_an_exit() -> None:
+    rows, group = pick_examples(BY_EXIT, np.ones(6, int), SCORES, each=3)
+    assert group.tolist() == [1, 1, 1]
+    assert rows[0] == pytest.approx(0)

@@ -1,0 +1,74 @@
+"""Intervals of the mean IoU over source pictures."""
+
+import numpy as np
+import pytest
+
+from kdtasks.core.errors import EvaluationError
+from kdtasks.evaluate.pixel_counts import Bootstrap, gain_interval, mean_iou_interval
+
+SETTINGS = Bootstrap(confidence=0.9, samples=2000, seed=0)
+
+
+def confusions(right: list[int]) -> np.ndarray:
+    """Pictures of ten pixels of each of two classes, so many right of each."""
+    return np.array([[[hits, 10 - hits], [10 - hits, hits]] for hits in right])
+
+
+def test_equal_pictures_have_no_spread() -> None:
+    # 9 of 10 right, 1 taken for the other: IoU 9 / 11.
+    interval = mean_iou_interval(confusions([9, 9, 9, 9]), SETTINGS)
+    assert interval == pytest.approx((9 / 11, 9 / 11))
+
+
+def test_one_picture_tells_nothing() -> None:
+    assert mean_iou_interval(confusions([9]), SETTINGS) is None
+
+
+def test_the_interval_holds_the_figure_and_is_the_same_again() -> None:
+    found = confusions([5, 7, 8, 9, 9, 10])
+    low, high = mean_iou_interval(found, SETTINGS) or (0, 0)
+    assert low < 48 / 72 < high
+    assert mean_iou_interval(found, SETTINGS) == (low, high)
+    few = {mean_iou_interval(found, Bootstrap(0.9, 5, seed)) for seed in range(5)}
+    assert len(few) > 1
+
+
+def test_more_pictures_tell_more() -> None:
+    few, many = (
+        mean_iou_interval(confusions([5, 7, 9, 10] * repeats), SETTINGS) or (0, 0)
+        for repeats in (1, 25)
+    )
+    assert (many[1] - many[0]) < 0.35 * (few[1] - few[0])
+
+
+def test_pairs_stay_together() -> None:
+    # Pictures differ a lot, the two models by the same share of every picture: the gain is sure.
+    hits = np.array([4, 5, 6, 7, 8, 9])
+    first = np.stack([confusions(list(hits + 1)), confusions(list(hits + 1))])
+    second = np.stack([confusions(list(hits)), confusions(list(hits))])
+    low, high = gain_interval(first, second, SETTINGS) or (0, 0)
+    assert 0 < low < high
+    alone = mean_iou_interval(confusions(list(hits)), SETTINGS) or (0, 0)
+    assert high - low < 0.5 * (alone[1] - alone[0])
+    turned = gain_interval(second, first, SETTINGS)
+    assert turned == pytest.approx((-high, -low))
+
+
+def test_a_class_that_a_resample_lacks_is_left_out_of_it() -> None:
+    # The second class is in one picture only; all of it is right, as is the first class.
+    found = np.array([[[10, 0], [0, 0]], [[10, 0], [0, 5]]])
+    assert mean_iou_interval(found, SETTINGS) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        (np.zeros((1, 2, 3, 3)), np.zeros((2, 2, 3, 3)), "must be .+ of the same seeds"),
+        (np.zeros((1, 0, 3, 3)), np.zeros((1, 0, 3, 3)), "at least one picture"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(
+    first: np.ndarray, second: np.ndarray, message: str
+) -> None:
+    with pytest.raises(EvaluationError, match=message):
+        gain_interval(first, second, SETTINGS)

@@ -1,0 +1,57 @@
+"""Counting answers on masks, part by part."""
+
+import numpy as np
+import pytest
+
+from kdtasks.edge.scores import softmax
+from kdtasks.evaluate import pixel_counts as mask_tally
+from kdtasks.evaluate.metrics import count_probabilities
+from kdtasks.evaluate.pixel_counts import tally
+from kdtasks.evaluate.segmentation import pick_patches
+
+DRAW = np.random.default_rng(0)
+LABELS = np.where(DRAW.random((7, 4, 6)) < 0.2, 255, DRAW.integers(0, 3, (7, 4, 6))).astype(
+    np.uint8
+)
+IMAGES = DRAW.integers(0, 256, (7, 4, 6, 3), dtype=np.uint8)
+PICTURES = np.array([0, 0, 2, 1, 1, 1, 2])
+
+
+def answer(images: np.ndarray) -> np.ndarray:
+    return images.astype(np.float32) / 50
+
+
+@pytest.mark.parametrize("in_parts", [False, True])
+def test_counts_are_those_of_all_labelled_pixels(
+    in_parts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if in_parts:
+        monkeypatch.setattr(mask_tally, "_CHUNK_BYTES", 2 * 4 * 3 * 24)
+    found = tally(answer, IMAGES, LABELS, PICTURES, num_classes=3, ignore_label=255)
+    np.testing.assert_array_equal(found.predicted, IMAGES.argmax(axis=-1))
+    expected = np.zeros((3, 3, 3), np.int64)
+    for row in range(7):
+        for label, predicted in zip(LABELS[row].ravel(), found.predicted[row].ravel(), strict=True):
+            if label != 255:
+                expected[PICTURES[row], label, predicted] += 1
+    np.testing.assert_array_equal(found.confusions, expected)
+    counts = LABELS != 255
+    np.testing.assert_array_equal(
+        found.probabilities,
+        count_probabilities(softmax(answer(IMAGES))[counts], LABELS[counts]),
+    )
+    figures = found.figures(("a", "b", "c"))
+    right = (found.predicted == LABELS)[counts].mean()
+    assert figures["accuracy"] == pytest.approx(right)
+    assert 0 < figures["classes"]["b"]["average_precision"] < 1
+    assert set(figures["at_half"]) == {"precision", "recall"}
+
+
+def test_patches_of_many_classes_are_picked() -> None:
+    one, two, three = np.zeros((2, 2)), np.array([[0, 0], [0, 1]]), np.array([[0, 1], [2, 255]])
+    even = np.array([[0, 1], [1, 0]])
+    labels = np.stack([one, two, three, even, np.full((2, 2), 255)]).astype(np.uint8)
+    assert pick_patches(labels, 255, count=1).tolist() == [2]
+    assert pick_patches(labels, 255, count=2).tolist() == [2, 3]
+    assert pick_patches(labels, 255, count=3).tolist() == [1, 2, 3]
+    assert pick_patches(labels, 255).tolist() == [0, 1, 2, 3, 4]

@@ -1,0 +1,70 @@
+"""Decoupled distillation against values worked by hand."""
+
+import numpy as np
+import pytest
+
+from kdtasks.learn.losses.distillation.dkd import dkd
+from kdtasks.learn.losses.distillation.kd import kd
+
+# Teacher p = (1/2, 1/4, 1/4), student q = (1/4, 1/2, 1/4), true class 0.
+TEACHER = np.log([[2.0, 1.0, 1.0]]).astype(np.float32)
+STUDENT = np.log([[1.0, 2.0, 1.0]]).astype(np.float32)
+LABEL = np.array([0])
+# True class against the rest, (1/2, 1/2) and (1/4, 3/4):
+#   1/2·ln 2 + 1/2·ln(2/3) = 0.346574 − 0.202733 = 0.143841.
+TARGET = 0.143841
+# Among the others, (1/2, 1/2) and (2/3, 1/3):
+#   1/2·ln(3/4) + 1/2·ln(3/2) = −0.143841 + 0.202733 = 0.058892.
+OTHERS = 0.058892
+
+
+def test_each_part_by_hand():
+    parts = [
+        float(dkd(STUDENT, TEACHER, 1.0, LABEL, target_weight=alpha, others_weight=beta))
+        for alpha, beta in [(1.0, 0.0), (0.0, 1.0)]
+    ]
+    assert parts == pytest.approx([TARGET, OTHERS], abs=1e-6)
+
+
+def test_the_weighted_sum_by_hand_at_temperature_2():
+    # Doubled logits at T = 2 have the same probabilities: 4 · (0.143841 + 8 · 0.058892) = 2.459908.
+    value = dkd(2 * STUDENT, 2 * TEACHER, 2.0, LABEL)
+    assert float(value) == pytest.approx(4 * (TARGET + 8 * OTHERS), abs=5e-5)
+
+
+def test_with_the_teachers_own_weight_for_the_others_it_is_kd():
+    # KL(p ‖ q) = part of the true class + (1 − p of the true class) · part of the others.
+    draw = np.random.default_rng(0)
+    for _ in range(5):
+        student, teacher = draw.normal(size=(2, 1, 6)).astype(np.float32) * 3
+        label = draw.integers(0, 6, 1)
+        p = np.exp(teacher[0] / 2) / np.exp(teacher[0] / 2).sum()
+        value = dkd(student, teacher, 2.0, label, others_weight=float(1 - p[label[0]]))
+        assert float(value) == pytest.approx(float(kd(student, teacher, 2.0)), rel=1e-4)
+
+
+def test_it_is_the_mean_over_rows():
+    # Another row, in which both agree, halves the loss.
+    student, teacher = np.concatenate([STUDENT, TEACHER]), np.concatenate([TEACHER, TEACHER])
+    value = dkd(student, teacher, 1.0, np.array([0, 2]), others_weight=0.0)
+    assert float(value) == pytest.approx(TARGET / 2, abs=1e-6)
+
+
+def test_rows_without_a_true_class_are_left_out():
+    student, teacher = np.concatenate([STUDENT, STUDENT]), np.concatenate([TEACHER, TEACHER])
+    labels = np.array([0, 255])
+    value = dkd(student, teacher, 1.0, labels, others_weight=0.0, ignore_label=255)
+    assert float(value) == pytest.approx(TARGET, abs=1e-6)
+    nothing = dkd(student, teacher, 1.0, np.array([255, 255]), ignore_label=255)
+    assert float(nothing) == 0.0
+
+
+def test_of_two_classes_there_are_no_others():
+    value = dkd(
+        np.array([[0.0, 3.0]], np.float32),
+        np.array([[2.0, 0.0]], np.float32),
+        1.0,
+        LABEL,
+        target_weight=0.0,
+    )
+    assert float(value) == 0.0

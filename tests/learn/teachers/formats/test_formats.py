@@ -1,0 +1,100 @@
+"""Files that cannot be opened as teachers, each refused in words."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from kdtasks.core.errors import TeacherError
+
+
+@pytest.fixture
+def refuse(import_file, tmp_path):
+    """Give a function that checks that a file is refused and that nothing is written."""
+
+    def check(path, message):
+        with pytest.raises(TeacherError, match=message):
+            import_file(path)
+        assert not (tmp_path / "imported").exists()
+
+    return check
+
+
+def test_a_missing_path_is_refused(refuse, tmp_path):
+    refuse(tmp_path / "none.keras", r"none\.keras is not there; give the file of the teacher")
+
+
+def test_an_unknown_ending_is_refused(refuse, tmp_path):
+    (tmp_path / "teacher.onnx").write_bytes(b"onnx")
+    refuse(tmp_path / "teacher.onnx", r"has an unknown ending; give one of `\.keras`, `\.h5`")
+
+
+def test_a_folder_that_is_no_saved_model_is_refused(refuse, tmp_path):
+    (tmp_path / "folder").mkdir()
+    refuse(tmp_path / "folder", r"holds no saved_model\.pb; give one of")
+
+
+@pytest.mark.parametrize(
+    "kind", ["tf_keras.keras", "keras_3.keras", "tf_keras.h5", "keras_3.h5", "any_batch.tflite"]
+)
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
+def test_a_truncated_file_is_refused(kind, share, teacher_file, refuse, tmp_path):
+    whole = teacher_file(kind).path.read_bytes()
+    damaged = tmp_path / kind
+    damaged.write_bytes(whole[: int(share * len(whole))])
+    refuse(damaged, "could not be opened .*check that the file is complete")
+
+
+@pytest.mark.parametrize("what", ["saved_model.pb", "variables/variables.index"])
+def test_a_damaged_saved_model_is_refused(what, teacher_file, refuse, tmp_path):
+    folder = tmp_path / "damaged"
+    shutil.copytree(teacher_file("tf_keras_saved_model").path, folder)
+    content = (folder / what).read_bytes()
+    (folder / what).write_bytes(content[: len(content) // 2])
+    refuse(folder, "could not be opened")
+
+
+def test_weights_without_a_network_are_refused(make_network, refuse, tmp_path):
+    make_network("tf_keras").save_weights(tmp_path / "only.weights.h5")
+    refuse(tmp_path / "only.weights.h5", "holds weights without a network; save the whole model")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "tf_keras.keras",
+        "keras_3.h5",
+        "tf_keras_saved_model",
+        "keras_3_export",
+        "any_batch.tflite",
+    ],
+)
+def test_several_outputs_are_refused(kind, make_network, save_network, refuse, tmp_path):
+    network = make_network("keras_3" if "keras_3" in kind else "tf_keras", outputs=2)
+    save_network(network, tmp_path / kind)
+    refuse(tmp_path / kind, "has 1 inputs and 2 outputs; a teacher has one of each")
+
+
+def test_a_saved_model_without_the_usual_signature_is_refused(refuse, tmp_path):
+    from kdtasks.core.backend import tf
+
+    module = tf.Module()
+    module.double = tf.function(
+        lambda image: image * 2, input_signature=[tf.TensorSpec((None, 8, 8, 3))]
+    )
+    signatures = {"double": module.double.get_concrete_function()}
+    tf.saved_model.save(module, tmp_path / "model", signatures=signatures)
+    refuse(tmp_path / "model", r"has the signatures \['double'\]; a teacher needs")
+
+
+def test_an_int8_model_is_refused(refuse, tmp_path):
+    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.learn.networks.build import build
+    from kdtasks.learn.networks.cnn import CnnParams
+
+    architecture = CnnParams(name="cnn", filters=(4,))
+    model = build(architecture, input_shape=(8, 8, 3), num_classes=4)
+    images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), np.uint8)
+    content = convert(model, number_format="int8", representative=images)
+    (tmp_path / "int8.tflite").write_bytes(content)
+    refuse(tmp_path / "int8.tflite", "is int8; give the float32 version of this model")

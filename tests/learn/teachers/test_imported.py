@@ -1,0 +1,214 @@
+"""Teachers from files: their logits, their input range, and what is refused."""
+
+import os
+import sys
+
+import numpy as np
+import pytest
+
+from kdtasks.core.errors import TeacherError
+
+KINDS = (
+    "tf_keras.keras",
+    "tf_keras.h5",
+    "tf_keras_saved_model",
+    "batch_of_3_saved_model",
+    "keras_3.keras",
+    "keras_3.h5",
+    "keras_3_export",
+    "any_batch.tflite",
+    "batch_of_1.tflite",
+)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def assert_same_logits(got: np.ndarray, expected: np.ndarray) -> None:
+    """Let sums of float32 in another order differ, which grows with the largest of them."""
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+def assert_same_probabilities(got: np.ndarray, expected: np.ndarray) -> None:
+    """Compare as shares: an error of 1e-5 in a logit makes so large a share of its probability."""
+    np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-7)
+
+
+@pytest.mark.parametrize("ending", ["logits", "probabilities"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_imported_teacher_gives_the_logits_of_the_original(
+    kind, ending, teacher_file, import_file, description, pictures
+):
+    from kdtasks.learn.teachers.teacher import open_teacher
+
+    original = teacher_file(kind, ending)
+    folder = import_file(original.path, input="unit")
+    teacher = open_teacher(folder, batch_size=16)
+    logits = teacher.logits(pictures)
+    assert logits.dtype == np.float32
+    parameters = None if kind.endswith(".tflite") else original.parameters
+    assert description(folder) == {
+        "file": f"teacher{original.path.suffix}" if original.path.is_file() else "saved_model",
+        "input": "unit",
+        "output": ending,
+        "parameters": parameters,
+    }
+    assert (teacher.parameters, teacher.macs) == (parameters, None)
+    if ending == "logits":
+        assert_same_logits(logits, original.outputs)
+    else:
+        assert original.outputs.max() > 0.9  # sharp, or softening twice would hardly show
+        assert_same_probabilities(softmax(logits), original.outputs)
+
+
+def test_probabilities_declared_as_logits_are_left_alone(teacher_file, import_file, pictures):
+    from kdtasks.learn.teachers.teacher import open_teacher
+
+    original = teacher_file("tf_keras.keras", "probabilities")
+    folder = import_file(original.path, input="unit", output="logits")
+    assert_same_probabilities(open_teacher(folder).logits(pictures), original.outputs)
+
+
+def test_keras_3_works_beside_tf_keras_and_pruning(kerases, teacher_file, import_file, pictures):
+    from kdtasks.learn.teachers.teacher import open_teacher
+
+    assert os.environ["TF_USE_LEGACY_KERAS"] == "1"
+    assert {"tf_keras", "tensorflow_model_optimization"} <= sys.modules.keys()
+    assert kerases["keras_3"].__version__.startswith("3.")
+    original = teacher_file("keras_3.keras")
+    logits = open_teacher(import_file(original.path, input="unit")).logits(pictures)
+    assert_same_logits(logits, original.outputs)
+
+
+# Scale and offset from raw pixels to each range.
+RANGES = {"raw": (1.0, 0.0), "unit": (1 / 255, 0.0), "symmetric": (1 / 127.5, -1.0)}
+LEVELS = np.array([32.0, 96.0, 160.0, 224.0])
+
+
+def brightness(input_range: str) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of a linear layer whose greatest output is the nearest of four levels of grey.
+
+    −(x − level)² less the part that all levels share is 2·level·x − level².
+    """
+    scale, offset = RANGES[input_range]
+    levels = LEVELS * scale + offset
+    return 2 * levels, -(levels**2)
+
+
+@pytest.fixture
+def greys() -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(2)
+    labels = generator.integers(0, 4, 60)
+    noise = generator.integers(-30, 31, (60, 8, 8, 3))
+    return (LEVELS[labels, None, None, None] + noise).astype(np.uint8), labels.astype(np.int32)
+
+
+@pytest.mark.parametrize("input_range", RANGES)
+def test_auto_finds_the_range_of_the_pictures(
+    input_range, kerases, greys, import_file, description, tmp_path, capsys
+):
+    keras = kerases["tf_keras"]
+    network = keras.Sequential(
+        [keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(4)]
+    )
+    kernel, bias = brightness(input_range)
+    network.set_weights([np.tile(kernel / 192, (192, 1)), bias])
+    network.save(tmp_path / "grey.keras")
+    images, labels = greys
+    folder = import_file(tmp_path / "grey.keras", images=images, labels=labels, input="auto")
+    assert description(folder)["input"] == input_range
+    printed = capsys.readouterr().out
+    assert f"input range {input_range} (validation accuracy by range: raw " in printed
+    assert printed.count("100.0%") == 1
+    assert "the teacher puts out logits" in printed
+
+
+@pytest.fixture
+def mask_teacher(kerases, tmp_path):
+    """Give a function that saves a network that tells the grey of every pixel."""
+    keras = kerases["tf_keras"]
+
+    def save(strides: int = 1):
+        network = keras.Sequential(
+            [keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 1, strides=strides)]
+        )
+        kernel, bias = brightness("unit")
+        network.set_weights([np.tile(kernel / 3, (1, 1, 3, 1)), bias])
+        network.save(tmp_path / "masks.keras")
+        return tmp_path / "masks.keras"
+
+    return save
+
+
+def test_a_teacher_of_masks_is_judged_on_labelled_pixels(mask_teacher, import_file, capsys):
+    from kdtasks.learn.teachers.teacher import open_teacher
+
+    labels = np.random.default_rng(3).integers(0, 4, (6, 8, 8)).astype(np.uint8)
+    images = np.repeat(LEVELS[labels].astype(np.uint8)[..., None], 3, axis=-1)
+    labels[:, :4] = 255
+    folder = import_file(
+        mask_teacher(), images=images, labels=labels, ignore_label=255, input="auto"
+    )
+    assert "unit 100.0%" in capsys.readouterr().out
+    logits = open_teacher(folder).logits(images)
+    assert logits.shape == (6, 8, 8, 4)
+    assert (logits.argmax(axis=-1) == labels)[:, 4:].all()
+
+
+def test_masks_of_another_size_are_refused(mask_teacher, import_file):
+    with pytest.raises(TeacherError, match="has outputs 4×4×4, the dataset has 8×8×4"):
+        import_file(mask_teacher(strides=2), labels=np.zeros((40, 8, 8), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"images": np.zeros((40, 10, 10, 3), np.uint8)},
+            "takes pictures of 8×8×3, the dataset has 10×10×3; set data.image_size",
+        ),
+        (
+            {"images": np.zeros((40, 8, 8, 1), np.uint8)},
+            "takes pictures of 8×8×3, the dataset has 8×8×1",
+        ),
+        ({"num_classes": 5}, "has outputs 4, the dataset has 5, the last being its classes"),
+        ({"output": "probabilities"}, "do not add up to 1; set it to logits or auto"),
+    ],
+)
+def test_a_teacher_that_does_not_fit_is_refused(
+    change, message, teacher_file, import_file, tmp_path
+):
+    with pytest.raises(TeacherError, match=message):
+        import_file(teacher_file("keras_3.keras").path, **change)
+    assert not (tmp_path / "imported").exists()
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_outputs_that_are_not_finite_are_refused(
+    number, make_network, save_network, import_file, tmp_path
+):
+    network = make_network("tf_keras")
+    network.layers[-1].bias.assign([0, 0, 0, number])
+    save_network(network, tmp_path / "tf_keras.keras")
+    with pytest.raises(TeacherError, match="numbers that are not finite; look at its weights"):
+        import_file(tmp_path / "tf_keras.keras")
+    assert not (tmp_path / "imported").exists()
+
+
+def test_a_teacher_that_only_guesses_is_refused(mask_teacher, import_file, tmp_path):
+    labels = np.random.default_rng(3).choice(4, (6, 8, 8), p=[0.4, 0.2, 0.2, 0.2])
+    images = np.repeat(LEVELS[labels].astype(np.uint8)[..., None], 3, axis=-1)
+    wrong_order = (labels + 1) % 4
+    with pytest.raises(TeacherError, match="naming always the commonest class gets 3"):
+        import_file(mask_teacher(), images=images, labels=wrong_order, input="auto")
+    assert not (tmp_path / "imported").exists()
+    import_file(mask_teacher(), images=images, labels=wrong_order, input="unit")
+
+
+def test_open_teacher_needs_what_the_stage_writes(tmp_path):
+    from kdtasks.learn.teachers.teacher import open_teacher
+
+    with pytest.raises(TeacherError, match="holds no teacher; run `dvc repro teacher`"):
+        open_teacher(tmp_path)

@@ -1,0 +1,291 @@
+"""The loop learns, ends with the same bits however it was fed or interrupted, and gives up."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kdtasks.core.errors import TrainingError
+from kdtasks.learn.losses.distillation.dkd import DkdParams
+from kdtasks.learn.objectives.distillation import (
+    DistillationObjective,
+    DistillParams,
+    ExitTeachingParams,
+)
+from kdtasks.learn.objectives.hints import HintParams
+from kdtasks.learn.objectives.objective import LabelObjective
+from kdtasks.learn.schedules.linear import FractionSchedule, PositiveSchedule
+from kdtasks.learn.training.checkpoint import Checkpoint
+from kdtasks.learn.training.examples import TrainingExamples
+from kdtasks.learn.training.loop import Schedule
+from kdtasks.learn.training.monitor import COLUMNS
+from kdtasks.learn.training.run import exit_figures, schedule_of
+from kdtasks.learn.training.step import OptimizerParams
+from kdtasks.params.load import load_params
+
+Run = Callable[..., Any]
+
+
+def test_it_learns(
+    run: Run,
+    schedule: Schedule,
+    validation: tuple[np.ndarray, np.ndarray],
+    capsys: pytest.CaptureFixture[str],
+):
+    trained = run(schedule=dataclasses.replace(schedule, epochs=25))
+    first, last = trained.history[0], trained.history[-1]
+    columns = (*COLUMNS, "teacher_agreement", "alpha", "temperature")
+    assert [tuple(record) for record in trained.history] == [columns] * 25
+    assert {record["teacher_agreement"] for record in trained.history} == {1.0}
+    assert {(record["alpha"], record["temperature"]) for record in trained.history} == {(0.5, 2.0)}
+    assert [record["epoch"] for record in trained.history] == list(range(1, 26))
+    assert last["validation_accuracy"] > 0.95
+    assert last["loss"] < first["loss"] / 3
+    assert last["validation_loss"] < first["validation_loss"]
+    figures = exit_figures(trained.model, *validation)
+    assert set(figures) == {"accuracy"}  # whole pictures have no mean IoU
+    assert all(accuracy > 0.8 for accuracy in figures["accuracy"])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 25
+    assert lines[-1].startswith(f"epoch 25/25  loss {last['loss']:.4f}")
+    assert lines[-1].endswith("0:00 left")
+
+
+def test_it_learns_by_sgd_with_all_exits_together_or_looking_on(run: Run, schedule: Schedule):
+    trained = {}
+    for exit_gradient in (0.0, 1.0):
+        trained[exit_gradient] = run(
+            schedule=dataclasses.replace(
+                schedule,
+                epochs=12,
+                learning_rate=0.05,
+                optimizer=OptimizerParams(name="sgd", weight_decay=0.001),
+                exit_gradient=exit_gradient,
+            )
+        )
+        history = trained[exit_gradient].history
+        assert history[-1]["loss"] < 0.7 * history[0]["loss"]
+        assert history[-1]["validation_accuracy"] > 0.8
+    assert trained[0.0].weights != trained[1.0].weights
+
+
+@pytest.mark.usefixtures("few_steps_a_block")
+@pytest.mark.parametrize("taught", [True, False])
+def test_streamed_equals_in_memory(
+    taught: bool, run: Run, schedule: Schedule, examples: TrainingExamples, tmp_path: Path
+):
+    np.save(tmp_path / "images.npy", examples.images)
+    mapped = dataclasses.replace(
+        examples,
+        images=np.load(tmp_path / "images.npy", mmap_mode="r"),
+        teacher_logits=examples.teacher_logits if taught else None,
+    )
+    objective = None if taught else LabelObjective()
+    streamed = run(
+        schedule=dataclasses.replace(schedule, memory_limit_mb=0),
+        examples=mapped,
+        objective=objective,
+    )
+    in_memory = run(examples=mapped, objective=objective)
+    assert streamed.weights == in_memory.weights
+    assert streamed.history == in_memory.history
+
+
+def test_blocks_of_large_pictures_are_shorter_and_the_bits_the_same(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+):
+    whole = run()
+    # A picture of 64 bytes, a label of 4 and three logits of 2, eight to a batch: 592 bytes.
+    monkeypatch.setattr("kdtasks.learn.training.loop._BYTES_PER_BLOCK", 1_200)
+    lengths = []
+    blocks = TrainingExamples.blocks
+
+    def watched(self: TrainingExamples, **rest: Any) -> Iterator[Any]:
+        for block in blocks(self, **rest):
+            lengths.append(len(block.images))
+            yield block
+
+    monkeypatch.setattr(TrainingExamples, "blocks", watched)
+    assert run().weights == whole.weights
+    assert lengths == [2, 2, 2] * 6
+
+
+@pytest.mark.usefixtures("few_steps_a_block")
+def test_a_run_that_stops_early_has_the_state_of_the_long_run_at_that_epoch(
+    run: Run, schedule: Schedule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Weights, running statistics and optimiser; the cosine is that of all epochs."""
+    kept: dict[int, list[bytes]] = {}
+    save = Checkpoint.save
+
+    def keep(self: Checkpoint, progress: Any) -> None:
+        kept[progress.epoch] = [array.tobytes() for array in progress.arrays]
+        save(self, progress)
+
+    monkeypatch.setattr(Checkpoint, "save", keep)
+    long = run(checkpoint=Checkpoint(tmp_path / "long.npz", settings=[]))
+    of_long = dict(kept)
+    kept.clear()
+    stopped = run(
+        schedule=dataclasses.replace(schedule, stop_epoch=4),
+        checkpoint=Checkpoint(tmp_path / "stopped.npz", settings=[]),
+    )
+    assert list(kept) == [1, 2, 3, 4]
+    assert kept[4] == of_long[4]
+    assert stopped.history == long.history[:4]
+    assert stopped.weights != long.weights
+    shorter = run(schedule=dataclasses.replace(schedule, epochs=4))
+    assert shorter.weights != stopped.weights  # its learning rate is down to 0 by then
+
+
+def test_a_batch_larger_than_the_data_is_all_the_data(run: Run, schedule: Schedule):
+    # One step an epoch: a few epochs may well predict one class only.
+    longer = dataclasses.replace(schedule, epochs=20)
+    larger = run(schedule=dataclasses.replace(longer, batch_size=1_000))
+    exact = run(schedule=dataclasses.replace(longer, batch_size=50))
+    assert larger.weights == exact.weights
+    assert larger.history == exact.history
+
+
+EVERYTHING = DistillParams(
+    alpha=FractionSchedule(schedule="gap", start=0.0, end=0.9),
+    temperature=PositiveSchedule(schedule="cosine", start=6.0, end=1.0),
+    loss="dkd",
+    dkd=DkdParams(warm_up=0.5),
+    exits=ExitTeachingParams(teacher=True, last_exit=0.5),
+    hints=(
+        HintParams(student="block_1", teacher="features", weight=0.5),
+        HintParams(student="block_2", teacher="features", weight=0.5),
+    ),
+)
+
+
+def test_a_schedule_takes_what_all_trainings_share_from_the_params():
+    params = load_params(Path(__file__).parents[3] / "params.yaml")
+    sgd = OptimizerParams(name="sgd", momentum=0.8, weight_decay=0.01)
+    train = params.train.model_copy(update={"optimizer": sgd, "exit_gradient": 0.3})
+    made = schedule_of(
+        params.model_copy(update={"train": train}).training(), epochs=2, learning_rate=0.1, seed=4
+    )
+    assert (made.optimizer, made.exit_gradient) == (sgd, 0.3)
+    assert (made.epochs, made.learning_rate, made.seed) == (2, 0.1, 4)
+
+
+@pytest.mark.usefixtures("few_steps_a_block")
+class TestResuming:
+    """A run that was interrupted ends like one that never was."""
+
+    @pytest.mark.parametrize("everything", [False, True])
+    def test_interrupted_in_the_middle_of_an_epoch(
+        self,
+        everything: bool,
+        run: Run,
+        schedule: Schedule,
+        hinting: TrainingExamples,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ):
+        if everything:
+            run = partial(
+                run,
+                examples=hinting,
+                objective=DistillationObjective(EVERYTHING),
+                schedule=dataclasses.replace(
+                    schedule,
+                    optimizer=OptimizerParams(name="sgd", weight_decay=0.01),
+                    exit_gradient=0.3,
+                ),
+            )
+        straight = run(checkpoint=Checkpoint(tmp_path / "straight.npz", settings=[]))
+        blocks = TrainingExamples.blocks
+
+        def interrupted(self: TrainingExamples, *, epoch: int, **rest: Any) -> Iterator[Any]:
+            for number, block in enumerate(blocks(self, epoch=epoch, **rest)):
+                if (epoch, number) == (4, 1):
+                    raise KeyboardInterrupt
+                yield block
+
+        checkpoint = Checkpoint(tmp_path / "interrupted.npz", settings=[])
+        with monkeypatch.context() as patched:
+            patched.setattr(TrainingExamples, "blocks", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                run(checkpoint=checkpoint)
+        capsys.readouterr()
+
+        resumed = run(checkpoint=checkpoint)
+        printed = capsys.readouterr().out.splitlines()
+        assert printed[0] == "going on from the checkpoint after epoch 3"
+        assert [line.split()[1] for line in printed[1:]] == ["4/6", "5/6", "6/6"]
+        assert resumed.weights == straight.weights
+        assert resumed.history == straight.history
+        # Killed after the last epoch and before the outputs were written: nothing is trained.
+        again = run(checkpoint=checkpoint)
+        assert again.weights == straight.weights
+        assert again.history == straight.history
+        if everything:
+            # The schedules moved, so the history that they follow was taken up again as well.
+            assert straight.history[3]["alpha"] < straight.history[-1]["alpha"] <= 0.9
+            assert [record["warm_up"] for record in straight.history[:3]] == [0.333333, 0.666667, 1]
+
+    def test_without_the_state_of_random_layers_it_would_differ(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch
+    ):
+        with_state = run()
+        monkeypatch.setattr("kdtasks.learn.training.loop._reset_random_layers", lambda *_: None)
+        assert run().weights != with_state.weights
+
+
+def test_every_seed_trains_otherwise(run: Run, schedule: Schedule):
+    first, again = run(), run()
+    other = run(schedule=dataclasses.replace(schedule, seed=4))
+    assert first.weights == again.weights
+    assert first.weights != other.weights
+
+
+def test_a_loss_that_is_no_number_stops_the_run(run: Run, schedule: Schedule, tmp_path: Path):
+    checkpoint = Checkpoint(tmp_path / "run.npz", settings=[])
+    with pytest.raises(TrainingError, match=r"the loss became (nan|inf) in epoch 1; lower"):
+        run(schedule=dataclasses.replace(schedule, learning_rate=1e30), checkpoint=checkpoint)
+    assert checkpoint.load() is None
+
+
+def test_a_last_step_that_breaks_the_network_stops_the_run(run: Run, schedule: Schedule):
+    one_step = dataclasses.replace(schedule, epochs=1, batch_size=50, learning_rate=3e38)
+    with pytest.raises(TrainingError, match=r"the validation loss became (nan|inf) in epoch 1"):
+        run(schedule=one_step)
+
+
+def test_one_class_only_stops_the_run_also_when_it_is_started_again(
+    run: Run, schedule: Schedule, examples: TrainingExamples, tmp_path: Path
+):
+    always_class_2 = dataclasses.replace(
+        examples, labels=np.full_like(examples.labels, 2), teacher_logits=None
+    )
+    checkpoint = Checkpoint(tmp_path / "run.npz", settings=[])
+    impatient = dataclasses.replace(schedule, learning_rate=0.1, guard_epochs=4)
+    for _ in range(2):
+        with pytest.raises(
+            TrainingError, match=r"epochs \d+ to \d+ predicted class 2 for every validation picture"
+        ):
+            run(
+                schedule=impatient,
+                examples=always_class_2,
+                objective=LabelObjective(),
+                checkpoint=checkpoint,
+            )
+
+
+def test_a_run_shorter_than_the_patience_does_not_end_with_one_class(
+    run: Run, schedule: Schedule, examples: TrainingExamples
+):
+    always_class_2 = dataclasses.replace(
+        examples, labels=np.full_like(examples.labels, 2), teacher_logits=None
+    )
+    short = dataclasses.replace(schedule, epochs=3, learning_rate=0.1, guard_epochs=50)
+    with pytest.raises(TrainingError, match="epochs 1 to 3 predicted class 2"):
+        run(schedule=short, examples=always_class_2, objective=LabelObjective())

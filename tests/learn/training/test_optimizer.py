@@ -1,0 +1,65 @@
+"""Steps worked by hand, and a state that can be taken up again."""
+
+from typing import Literal
+
+import numpy as np
+import pytest
+
+from kdtasks.core.backend import tf
+from kdtasks.learn.training.step import Optimizer, OptimizerParams
+
+
+def make(params: OptimizerParams, *values: list, steps: int = 10**9) -> tuple[Optimizer, list]:
+    variables = [tf.Variable(value, dtype=tf.float32) for value in values]
+    return Optimizer(params, variables, learning_rate=0.1, steps=steps), variables
+
+
+def test_sgd_looks_ahead_along_its_momentum():
+    optimizer, (kernel,) = make(OptimizerParams(name="sgd", momentum=0.9), [[2.0]])
+    optimizer.step([tf.constant([[0.5]])])
+    # m = −0.1·0.5; w = 2 + 0.9·m − 0.1·0.5 = 2 − 0.045 − 0.05
+    np.testing.assert_allclose(kernel, [[1.905]], rtol=1e-6)
+    optimizer.step([tf.constant([[0.5]])])
+    # m = 0.9·(−0.05) − 0.05 = −0.095; w = 1.905 + 0.9·m − 0.05
+    np.testing.assert_allclose(kernel, [[1.7695]], rtol=1e-6)
+
+
+def test_adam_starts_with_steps_of_the_learning_rate():
+    optimizer, (kernel,) = make(OptimizerParams(), [[2.0, 2.0]])
+    optimizer.step([tf.constant([[0.5, -3.0]])])
+    np.testing.assert_allclose(kernel, [[1.9, 2.1]], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["adam", "sgd"])
+def test_kernels_decay_and_vectors_do_not(name: Literal["adam", "sgd"]):
+    optimizer, (kernel, bias) = make(OptimizerParams(name=name, weight_decay=0.2), [[2.0]], [2.0])
+    optimizer.step([tf.zeros((1, 1)), tf.zeros(1)])
+    np.testing.assert_allclose(kernel, [[2.0 * (1 - 0.1 * 0.2)]], rtol=1e-6)
+    np.testing.assert_array_equal(bias, [2.0])
+
+
+@pytest.mark.parametrize("name", ["adam", "sgd"])
+def test_the_rate_ends_at_nothing(name: Literal["adam", "sgd"]):
+    optimizer, (kernel,) = make(OptimizerParams(name=name, momentum=0.0), [[2.0]], steps=3)
+    seen = []
+    for _ in range(4):
+        optimizer.step([tf.constant([[1.0]])])
+        seen.append(float(kernel[0, 0]))
+    # A cosine over three steps: 1, 0.75, 0.25, 0 of the rate.
+    np.testing.assert_allclose(seen, [1.9, 1.825, 1.8, 1.8], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["adam", "sgd"])
+def test_a_state_goes_on_where_it_was(name: Literal["adam", "sgd"]):
+    params = OptimizerParams(name=name, weight_decay=0.1)
+    gradients = [tf.constant([[value]]) for value in (0.5, -0.2, 0.7)]
+    whole, (expected,) = make(params, [[2.0]], steps=3)
+    for gradient in gradients:
+        whole.step([gradient])
+    first, (kernel,) = make(params, [[2.0]], steps=3)
+    first.step([gradients[0]])
+    second, (resumed,) = make(params, kernel.numpy(), steps=3)
+    second.set_state(first.get_state())
+    for gradient in gradients[1:]:
+        second.step([gradient])
+    np.testing.assert_array_equal(resumed, expected)

@@ -1,0 +1,103 @@
+"""Progress lines, under a clock of the test's own."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from kdtasks.core.events import speed_of
+from kdtasks.learn.training import monitor as progress
+from kdtasks.learn.training.monitor import EpochReporter
+
+RECORD = {"loss": 0.51234, "accuracy": 0.25, "validation_accuracy": 0.125}
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A clock that stands still until `now` is set."""
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
+
+
+def test_an_epoch_is_a_line(clock: SimpleNamespace, capsys: pytest.CaptureFixture[str]):
+    reporter = EpochReporter(first_epoch=0, epochs=12, pictures=3_000)
+    reporter.start_epoch(1)
+    clock.now += 2
+    reporter.end_epoch(RECORD)
+    reporter.start_epoch(2)
+    clock.now += 4
+    reporter.end_epoch(RECORD)
+    # 2 s an epoch, 11 to go; then 6 s for two, 10 to go.
+    assert capsys.readouterr().out == (
+        "epoch  1/12  loss 0.5123  accuracy 0.2500  validation 0.1250  1,500 pictures/s  0:22 left"
+        "\n"
+        "epoch  2/12  loss 0.5123  accuracy 0.2500  validation 0.1250  750 pictures/s  0:30 left\n"
+    )
+
+
+def test_time_left_after_a_checkpoint_counts_this_run_only(
+    clock: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+):
+    reporter = EpochReporter(first_epoch=90, epochs=100, pictures=100)
+    reporter.start_epoch(91)
+    clock.now += 20
+    reporter.end_epoch(RECORD)
+    line = capsys.readouterr().out
+    assert line.startswith("epoch  91/100  ")
+    assert line.endswith("5 pictures/s  3:00 left\n")  # 9 epochs of 20 s
+
+
+def test_a_long_epoch_reports_from_its_middle(
+    clock: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+):
+    reporter = EpochReporter(first_epoch=0, epochs=2, pictures=1_000)
+    reporter.start_epoch(1)
+    clock.now += 9
+    reporter.show_block(200, loss=2.0)
+    assert capsys.readouterr().out == ""
+    clock.now += 3
+    reporter.show_block(250, loss=1.75)
+    # A quarter of an epoch took 12 s; 1.75 epochs are left.
+    assert capsys.readouterr().out == "epoch 1/2   25%  loss 1.7500  21 pictures/s  1:24 left\n"
+    clock.now += 5
+    reporter.show_block(300, loss=1.5)
+    assert capsys.readouterr().out == ""
+
+
+def test_the_last_block_is_left_to_the_epochs_own_line(
+    clock: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+):
+    reporter = EpochReporter(first_epoch=0, epochs=2, pictures=1_000)
+    reporter.start_epoch(1)
+    clock.now += 60
+    reporter.show_block(1_000, loss=2.0)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "speed"),
+    [
+        ("epoch  1/12  loss 0.5123  validation 0.1250  1,500 pictures/s  0:22 left", 1500.0),
+        ("epoch 1/2   25%  loss 1.7500  21 pictures/s  1:24 left", 21.0),
+        ("1,234,567 pictures/s", 1234567.0),
+        ("many, many pictures/s", None),
+        ("1,500 pictures/station", None),
+        ("2,000 pictures", None),
+        ("", None),
+    ],
+)
+def test_the_speed_is_read_from_a_line(line: str, speed: float | None):
+    assert speed_of(line) == speed
+
+
+def test_the_speed_is_read_from_every_kind_of_line(
+    clock: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+):
+    reporter = EpochReporter(first_epoch=0, epochs=2, pictures=48_000)
+    reporter.start_epoch(1)
+    clock.now += 12
+    reporter.show_block(24_000, loss=2.0)
+    clock.now += 4
+    reporter.end_epoch(RECORD)
+    speeds = [speed_of(line) for line in capsys.readouterr().out.splitlines()]
+    assert speeds == [2000.0, 3000.0]

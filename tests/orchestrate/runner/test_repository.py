@@ -1,0 +1,301 @@
+"""DVC's bookkeeping in phases: the same plan, the same dvc.lock and cache as `dvc repro`."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kdtasks.core.errors import ProjectError, StageError
+from kdtasks.orchestrate.runner.dvc_files import Command
+from kdtasks.orchestrate.runner.graph import Outcome, State
+from kdtasks.orchestrate.runner.repository import Repository
+
+
+def dvc(folder: Path, *words: str) -> str:
+    result = subprocess.run(
+        [sys.executable, "-m", "dvc", *words], cwd=folder, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def run_all(
+    project: Path, targets: tuple[str, ...] = (), *, force: bool = False, pull: bool = False
+) -> dict[str, Outcome]:
+    """Bring stages up to date one after another, the commands run here."""
+    repository = Repository(project)
+    outcomes = {}
+    try:
+        graph = repository.plan(targets, pull=pull)
+        repository.start(force=force)
+        for name in graph.nodes:
+            step = repository.begin(name, force=force, pull=pull)
+            if isinstance(step, Command):
+                for arguments in step.arguments:
+                    subprocess.run(arguments, cwd=step.folder, check=True)
+                step = repository.finish(name)
+            outcomes[name] = step
+    finally:
+        repository.close()
+    return outcomes
+
+
+def states(outcomes: dict[str, Outcome]) -> list[State]:
+    return [outcome.state for outcome in outcomes.values()]
+
+
+def test_the_plan_is_dvcs(diamond: Path):
+    repository = Repository(diamond)
+    graph = repository.plan()
+    assert list(graph.nodes) == ["first", "left", "right", "last"]
+    assert {name: node.needs for name, node in graph.nodes.items()} == {
+        "first": (),
+        "left": ("first",),
+        "right": ("first",),
+        "last": ("left", "right"),
+    }
+    assert list(repository.plan(["left"]).nodes) == ["first", "left"]
+    with pytest.raises(ProjectError, match=r"'rihgt' not found.*; did you mean 'right'"):
+        repository.plan(["rihgt"])
+    repository.close()
+
+
+def test_what_a_stage_says_of_itself(make_project: Callable[[str, str], Path]):
+    project = make_project(
+        "matrix",
+        "stages:\n"
+        "  train:\n"
+        "    desc: a student\n"
+        "    matrix: {seed: [3, 4]}\n"
+        "    meta: {threads: '${runtime.threads}', exclusive: true}\n"
+        "    cmd: echo ${item.seed}\n"
+        "    deps: [source]\n"
+        "    metrics: ['m-${item.seed}.json']\n"
+        "    plots: ['p-${item.seed}.csv': {x: epoch}]\n",
+    )
+    (project / "params.yaml").write_text("runtime: {threads: 5}", encoding="utf-8")
+    graph = Repository(project).plan(["train"])  # a group of a matrix
+    assert list(graph.nodes) == ["train@3", "train@4"]
+    node = graph.nodes["train@3"]
+    assert (node.description, node.threads, node.exclusive) == ("a student", 5, True)
+    assert (node.metrics, node.plots) == (("m-3.json",), ("p-3.csv",))
+
+
+def test_a_circle_is_refused(diamond: Path):
+    text = (diamond / "dvc.yaml").read_text(encoding="utf-8").replace("[work.sh, source]", "[out]")
+    (diamond / "dvc.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ProjectError, match="both a dependency and an output"):
+        Repository(diamond).plan()
+
+
+def test_unchanged_changed_restored_and_forced(diamond: Path):
+    assert states(run_all(diamond)) == [State.COMPLETED] * 4
+    assert dvc(diamond, "status") == "Data and pipelines are up to date.\n"
+    again = run_all(diamond)
+    assert states(again) == [State.CACHED] * 4
+    first_out = dvc(diamond, "data", "status", "--granular", "--json")
+    assert first_out  # the digests are DVC's
+    assert again["first"].digest in (diamond / "dvc.lock").read_text(encoding="utf-8")
+
+    (diamond / "source").write_text("new", encoding="utf-8")
+    assert states(run_all(diamond)) == [State.COMPLETED] * 4
+    (diamond / "source").write_text("source", encoding="utf-8")
+    assert states(run_all(diamond)) == [State.RESTORED] * 4
+    assert (diamond / "out/first/text").read_text(encoding="utf-8") == "out/firstsource"
+    assert dvc(diamond, "status") == "Data and pipelines are up to date.\n"
+    assert states(run_all(diamond, ("left",), force=True)) == [State.COMPLETED] * 2
+    assert dvc(diamond, "repro").splitlines()[-1] == "Data and pipelines are up to date."
+
+
+def test_survey_finds_what_stands_on_unchanged_ground(diamond: Path):
+    run_all(diamond)
+    (diamond / "out/left/text").write_text("spoilt", encoding="utf-8")
+    repository = Repository(diamond)
+    repository.plan()
+    assert repository.survey() == {"first", "right"}
+    repository.close()
+
+
+def test_an_old_output_is_gone_before_the_command_runs(diamond: Path):
+    run_all(diamond)
+    (diamond / "source").write_text("new", encoding="utf-8")
+    repository = Repository(diamond)
+    repository.plan()
+    assert isinstance(repository.begin("first"), Command)
+    assert not (diamond / "out/first").exists()
+    repository.close()
+
+
+def test_an_input_that_changes_meanwhile_is_an_error(diamond: Path):
+    repository = Repository(diamond)
+    repository.plan()
+    step = repository.begin("first")
+    assert isinstance(step, Command)
+    subprocess.run(step.arguments[0], cwd=step.folder, check=True)
+    (diamond / "source").write_text("changed while it ran", encoding="utf-8")
+    with pytest.raises(StageError, match="stage first: source changed while it ran"):
+        repository.finish("first")
+    repository.close()
+    assert not (diamond / "dvc.lock").exists()
+
+
+def test_a_missing_input_and_a_missing_output_are_named(diamond: Path):
+    repository = Repository(diamond)
+    repository.plan()
+    with pytest.raises(StageError, match=r"stage left: .*No such file .*out/first"):
+        repository.begin("left")
+    repository.begin("first")
+    with pytest.raises(StageError, match=r"stage first: output 'out/first' does not exist"):
+        repository.finish("first")
+    repository.close()
+
+
+def test_nobody_else_touches_the_files_meanwhile(diamond: Path):
+    run_all(diamond)
+    repository = Repository(diamond)
+    repository.plan()
+    repository.start(force=True)
+    other = subprocess.run(
+        [sys.executable, "-m", "dvc", "repro"], cwd=diamond, capture_output=True, text=True
+    )
+    assert other.returncode != 0
+    assert "is busy" in other.stderr
+    repository.close()
+    assert "up to date" in dvc(diamond, "repro")
+
+
+def test_another_process_at_work_is_named(diamond: Path):
+    run_all(diamond)
+    (diamond / ".dvc/tmp/rwlock").write_text(
+        '{"write": {"%s": {"pid": 1, "cmd": "init"}}}' % (diamond / "out/left"), encoding="utf-8"
+    )
+    repository = Repository(diamond)
+    repository.plan()
+    with pytest.raises(ProjectError, match=r"(?s)DVC is at work here already.*is busy.*PID 1"):
+        repository.start()
+    repository.close()
+
+
+def test_data_under_dvcs_care_is_a_stage_too(diamond: Path):
+    (diamond / "source").rename(diamond / "raw")
+    dvc(diamond, "add", "raw")
+    text = (diamond / "dvc.yaml").read_text(encoding="utf-8").replace("source", "raw")
+    (diamond / "dvc.yaml").write_text(text, encoding="utf-8")
+    first = run_all(diamond)
+    assert next(iter(first)) == "raw.dvc"
+    assert first["raw.dvc"].state is State.CACHED
+    (diamond / "raw").write_text("more", encoding="utf-8")
+    assert states(run_all(diamond)) == [State.COMPLETED] * 5
+    assert dvc(diamond, "status") == "Data and pipelines are up to date.\n"
+
+
+def test_pull_brings_outputs_from_the_remote(diamond: Path, tmp_path: Path):
+    dvc(diamond, "remote", "add", "--default", "storage", str(tmp_path / "remote"))
+    run_all(diamond)
+    dvc(diamond, "push", "--run-cache")
+    for gone in (".dvc/cache", "out"):
+        subprocess.run(["rm", "-rf", gone], cwd=diamond, check=True)
+    assert states(run_all(diamond, pull=True)) == [State.PULLED] * 4
+    assert dvc(diamond, "status") == "Data and pipelines are up to date.\n"
+
+    for gone in (".dvc/cache", "out", "dvc.lock"):  # the run-cache alone knows the hashes
+        subprocess.run(["rm", "-rf", gone], cwd=diamond, check=True)
+    assert states(run_all(diamond, pull=True)) == [State.PULLED] * 4
+    assert dvc(diamond, "status") == "Data and pipelines are up to date.\n"
+
+
+def test_pull_without_a_remote_says_so(diamond: Path):
+    with pytest.raises(ProjectError, match="--pull needs a DVC remote"):
+        Repository(diamond).plan(pull=True)
+
+
+OLDER = """\
+schema: '2.0'
+stages:
+  gone:
+    cmd: echo gone
+    outs:
+    - path: gone
+      md5: d41d8cd98f00b204e9800998ecf8427e
+      size: 0
+  last:
+    cmd: sh work.sh 0.0 out/last out/left out/right
+    deps:
+    - path: work.sh
+      md5: 0123456789abcdef0123456789abcdef
+      size: 1
+    outs:
+    - path: out/last
+      md5: 0123456789abcdef0123456789abcdef.dir
+      size: 1
+      nfiles: 1
+"""
+
+
+def test_a_lock_file_of_an_older_version_is_brought_up_to_date_as_dvc_does(
+    diamond: Path, tmp_path: Path
+):
+    """Entries without `hash: md5` are of DVC 2, whose hashes were of text without CR."""
+    other = tmp_path / "other"
+    subprocess.run(["cp", "-a", str(diamond), str(other)], check=True)
+    for project in (diamond, other):
+        (project / "dvc.lock").write_text(OLDER, encoding="utf-8")
+    assert states(run_all(diamond)) == [State.COMPLETED] * 4
+    dvc(other, "repro")
+    assert (diamond / "dvc.lock").read_bytes() == (other / "dvc.lock").read_bytes()
+
+
+def test_a_lock_file_that_is_no_lock_file_is_one_error(diamond: Path):
+    (diamond / "dvc.lock").write_text("stages: [", encoding="utf-8")
+    with pytest.raises(ProjectError, match=r"dvc\.lock"):
+        Repository(diamond).plan()
+
+
+def test_a_frozen_stage_waits_for_what_it_ignores(diamond: Path):
+    """It hashes its inputs all the same, so they must be whole."""
+    text = (diamond / "dvc.yaml").read_text(encoding="utf-8")
+    (diamond / "dvc.yaml").write_text(text.replace("  left:\n", "  left:\n    frozen: true\n"))
+    repository = Repository(diamond)
+    assert repository.plan().nodes["left"].needs == ("first",)
+    repository.close()
+
+
+def test_a_stopped_run_begins_nothing(diamond: Path):
+    run_all(diamond)
+    (diamond / "source").write_text("new", encoding="utf-8")
+    repository = Repository(diamond)
+    repository.plan()
+    ended = repository.begin("first", lambda: True)
+    assert isinstance(ended, Outcome)
+    assert ended.state is State.CANCELLED
+    repository.close()
+    assert (diamond / "out/first/text").exists()
+
+
+def test_a_note_of_the_order_that_was_cut_is_forgotten(diamond: Path):
+    (diamond / ".dvc/tmp").mkdir(exist_ok=True)
+    (diamond / ".dvc/tmp/kdtasks-lock-order.json").write_text("", encoding="utf-8")
+    assert states(run_all(diamond)) == [State.COMPLETED] * 4
+
+
+def test_a_lock_file_that_somebody_spoils_meanwhile_is_one_error(diamond: Path):
+    repository = Repository(diamond)
+    repository.plan()
+    repository.start()
+    (diamond / "dvc.lock").write_text("<<<<<<< a\nschema: [", encoding="utf-8")
+    with pytest.raises(ProjectError, match=r"dvc\.lock"):
+        repository.close()
+    (diamond / "dvc.lock").unlink()
+    assert "Running" in dvc(diamond, "repro")  # nothing is held any more
+
+
+@pytest.mark.parametrize("threads", ["many", 0])
+def test_threads_that_make_no_sense_are_refused(
+    make_project: Callable[[str, str], Path], threads: object
+):
+    stages = f"stages:\n  one:\n    cmd: echo\n    meta: {{threads: {threads}}}\n"
+    project = make_project("threads", stages)
+    with pytest.raises(ProjectError, match=r"stage one: meta\.threads is .*, expected a whole"):
+        Repository(project).plan()

@@ -1,0 +1,30 @@
+"""The sweep's project, whose stage `compress` takes no time."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MAKE = Path(__file__).parents[1] / "sweep" / "project" / "make.py"
+
+
+@pytest.fixture(scope="session")
+def committed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which nothing has run. Read only: copy it with `project`."""
+    folder = tmp_path_factory.mktemp("committed") / "project"
+    subprocess.run([sys.executable, str(MAKE), str(folder)], check=True)
+    return folder
+
+
+@pytest.fixture
+def project(committed_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project of this test's own; also the current folder. Every file takes 0.5 ms there."""
+    folder = tmp_path / "project"
+    shutil.copytree(committed_project, folder, symlinks=True)
+    for name in ("TRACE", "BREAK", "HOLD"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("kdtasks.orchestrate.search.trial.latency_ms", lambda content: 0.5)
+    return folder

@@ -1,0 +1,149 @@
+"""What decides over a trial before it runs: limits that others broke, and the time that is left."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kdtasks.compress.variants import CompressParams, TargetParams
+from kdtasks.orchestrate.runner.graph import Outcome, State
+from kdtasks.orchestrate.search.engine import TargetEngine
+from kdtasks.orchestrate.search.trial import Budget, TrialResult, make_ladder
+from kdtasks.orchestrate.sweep.engine import SweepEngine
+
+COMPRESS = CompressParams(variants=("int8",))
+GOOD = TrialResult(
+    accuracy=0.97, accuracy_drop=0.0, bytes=10_000, gzip_bytes=5_000, latency_ms=0.1, macs=1.0
+)
+
+
+class Search:
+    """A search whose trials end with the results that a test gives."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **limits: float) -> None:
+        self.now, self.results, self.ran = 0.0, dict[str, TrialResult](), list[str]()
+        self.limits = TargetParams(**limits)
+        ladder = make_ladder(self.limits, COMPRESS)
+        self.labels = [rung.label for rung in ladder]
+        points = [SimpleNamespace(label=label, experiment=label) for label in self.labels]
+        plan: Any = SimpleNamespace(points=points, done={})
+        budget = Budget(self.limits.minutes, now=lambda: self.now)
+        self.engine = TargetEngine(plan, {rung.label: rung for rung in ladder}, self.limits, budget)
+
+        def run(engine: Any, name: str, on_line: Any, is_cancelled: Any) -> Outcome:
+            result = self.results.get(name, GOOD._replace(accuracy_drop=0.5, seconds=10.0))
+            self.ran.append(name)
+            self.now += result.seconds or 0.0
+            if is_cancelled():
+                return Outcome(State.CANCELLED, message="stopped")
+            engine.results[name] = result
+            return Outcome(State.COMPLETED)
+
+        monkeypatch.setattr(SweepEngine, "bring_up_to_date", run)
+
+    def run(self) -> dict[str, str]:
+        """Why each trial was left out; none where it ran."""
+        ends = {
+            label: self.engine.bring_up_to_date(label, lambda line: None, lambda: False)
+            for label in self.labels
+        }
+        return {label: end.message for label, end in ends.items() if end.state is State.SKIPPED}
+
+
+def test_the_first_within_all_limits_ends_it(monkeypatch: pytest.MonkeyPatch):
+    search = Search(monkeypatch, max_size_kb=20.0)
+    search.results = {"dynamic_int8": GOOD}
+    left_out = search.run()
+    assert search.engine.winner == "dynamic_int8"
+    assert search.ran == ["float32", "float16", "dynamic_int8"]
+    assert left_out == dict.fromkeys(search.labels[3:], "dynamic_int8 is within all limits")
+
+
+def test_compute_is_saved_by_filters_alone(monkeypatch: pytest.MonkeyPatch):
+    """So no conversion and no training helps, though none of them has shown it."""
+    search = Search(monkeypatch, max_macs=0.5)
+    search.results = {"filters+qat+int8": GOOD._replace(macs=0.4)}
+    left_out = search.run()
+    assert search.ran == ["float32", "filters+int8"]
+    reason = "share of compute, 100.0\u00a0%, is over 50.0\u00a0% (max_macs)"
+    assert left_out["int8"] == f"it would be like float32: {reason}"
+    assert left_out["qat+int8"] == f"it would be like int8: {reason}"
+    # filters+int8 has lost accuracy and, in this test, saved nothing
+    assert left_out["filters+qat+int8"] == f"it would be like filters+int8: {reason}"
+
+
+def test_a_refused_variant_takes_those_like_it_along(monkeypatch: pytest.MonkeyPatch):
+    search = Search(monkeypatch, max_size_kb=5.0)
+    search.results = {"filters+int8": TrialResult(refused="out of reach")}
+    left_out = search.run()
+    assert left_out["filters+qat+int8"] == "it would be like filters+int8: refused: out of reach"
+
+
+def test_where_nothing_can_be_rewritten_it_is_with_fewer_filters_that_it_may(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """64 filters fill a kernel, 48 of them do not."""
+    search = Search(monkeypatch, max_latency_ms=0.05)
+    search.results = {"space_to_depth+int8": TrialResult(refused="would gain nothing")}
+    left_out = search.run()
+    assert left_out["qat+space_to_depth+int8"] == (
+        "it would be like space_to_depth+int8: refused: would gain nothing"
+    )
+    assert "filters+space_to_depth+int8" in search.ran
+
+
+def test_blocks_are_left_alone_on_a_processor_that_they_slow_down(monkeypatch: pytest.MonkeyPatch):
+    search = Search(monkeypatch, max_latency_ms=0.05)
+    search.results = {"space_to_depth+int8": GOOD._replace(latency_ms=0.2)}
+    left_out = search.run()
+    reason = "space_to_depth+int8 is no faster than int8 here"
+    for passes in ("filters", "filters+qat"):
+        assert left_out[f"{passes}+space_to_depth+int8"] == reason
+    assert "filters+int8" in search.ran
+
+
+def test_a_gzip_limit_may_be_met_by_shared_values(monkeypatch: pytest.MonkeyPatch):
+    search = Search(monkeypatch, max_gzip_kb=4.0)
+    search.results = {"cluster+int8": GOOD._replace(gzip_bytes=3_900)}
+    assert search.run()["qat+int8"].startswith("it would be like int8: gzipped size")
+    assert search.engine.winner == "cluster+int8"
+
+
+def test_a_trial_that_would_outlast_the_time_is_left_out(monkeypatch: pytest.MonkeyPatch):
+    slow = GOOD._replace(accuracy_drop=0.5, bytes=30_000)
+    search = Search(monkeypatch, max_size_kb=20.0, minutes=3.0)
+    search.results = {label: slow._replace(seconds=10.0) for label in search.labels[:5]}
+    search.results["int8"] = GOOD._replace(accuracy_drop=0.5, seconds=10.0, bytes=20_500)
+    search.results["filters+int8"] = GOOD._replace(accuracy_drop=0.5, seconds=90.0)
+    left_out = search.run()
+    assert search.ran[-1] == "filters+int8"
+    assert search.now == 130.0  # conversions but int16x8, then filters
+    # an epoch took (90 − 10) / 8 = 10 s: 12 of them and a conversion
+    assert left_out["filters+qat+int8"] == "it would take about 2:10, 50 s are left"
+
+
+def test_a_training_out_of_the_cache_tells_nothing(monkeypatch: pytest.MonkeyPatch):
+    search = Search(monkeypatch, max_size_kb=20.0, minutes=3.0)
+    slow = GOOD._replace(accuracy_drop=0.5, bytes=30_000, seconds=10.0)
+    search.results = dict.fromkeys(search.labels[:5], slow)
+    search.results["filters+int8"] = GOOD._replace(accuracy_drop=0.5, seconds=90.0, cached=True)
+    search.results["filters+qat+int8"] = GOOD._replace(seconds=40.0)
+    assert "filters+qat+int8" not in search.run()  # else 10 s an epoch, as in the test above
+    assert search.engine.winner == "filters+qat+int8"
+
+
+def test_a_trial_that_outlasts_the_time_is_stopped(monkeypatch: pytest.MonkeyPatch):
+    search = Search(monkeypatch, max_size_kb=20.0, minutes=0.5)
+    search.results = {"float16": GOOD._replace(accuracy_drop=0.5, seconds=25.0)}
+    left_out = search.run()
+    assert search.ran == ["float32", "float16"]
+    assert left_out["float16"] == "stopped, the time is spent; the next call goes on with it"
+    assert left_out["int8"] == "the time is spent"
+    assert search.engine.result("float16") is None
+
+
+def test_what_was_done_before_takes_no_time(monkeypatch: pytest.MonkeyPatch):
+    search = Search(monkeypatch, max_size_kb=20.0, minutes=0.1)
+    search.engine.results["float32"] = GOOD._replace(accuracy_drop=0.5, seconds=500.0)
+    search.run()
+    assert search.ran[0] == "float32"  # handed on, which gives what was kept

@@ -1,0 +1,54 @@
+"""What is tried, and in which order."""
+
+import pytest
+
+from kdtasks.compress.variants import CompressParams, TargetParams, check_variant
+from kdtasks.orchestrate.search.trial import make_ladder
+
+COMPRESS = CompressParams(variants=("int8",))
+CONVERSIONS = ["float32", "float16", "dynamic_int8", "int8", "int16x8", "qat+int8"]
+
+
+def labels(**limits: float) -> list[str]:
+    return [rung.label for rung in make_ladder(TargetParams(**limits), COMPRESS)]
+
+
+def test_conversions_come_first_and_filters_are_searched_for():
+    assert labels(max_size_kb=20.0) == [*CONVERSIONS, "filters+int8", "filters+qat+int8"]
+    *_, rung = make_ladder(TargetParams(max_size_kb=20.0, max_macs=0.5), COMPRESS)
+    assert rung.settings == {"compress.filters.target": {"size_kb": 20.0, "macs": 0.5}}
+    assert rung.epochs == 8 + 4  # of filters and of qat
+
+
+def test_a_limit_in_milliseconds_is_searched_for_with_some_to_spare_and_without_int8_too():
+    ladder = make_ladder(TargetParams(max_latency_ms=0.2), COMPRESS)
+    assert [rung.label for rung in ladder[4:8]] == [
+        "space_to_depth+int8", "int16x8", "qat+int8", "qat+space_to_depth+int8"
+    ]  # fmt: skip
+    assert [rung.label for rung in ladder[8:]] == [
+        "filters+int8", "filters+float16", "filters+space_to_depth+int8",
+        "filters+qat+int8", "filters+qat+space_to_depth+int8",
+    ]  # fmt: skip
+    assert ladder[-1].settings == {"compress.filters.target": {"latency_ms": pytest.approx(0.19)}}
+
+
+def test_sizes_after_gzip_bring_shared_values_and_growing_shares_of_filters():
+    assert labels(max_gzip_kb=9.0) == [
+        *CONVERSIONS, "cluster+int8", "magnitude+int8", "cluster+qat+int8",
+        *(f"filters+int8, ratio {ratio}" for ratio in (0.25, 0.5, 0.75)),
+        *(f"filters+cluster+int8, ratio {ratio}" for ratio in (0.25, 0.5, 0.75)),
+        *(f"filters+qat+int8, ratio {ratio}" for ratio in (0.25, 0.5, 0.75)),
+    ]  # fmt: skip
+    assert "filters+int8" in labels(max_gzip_kb=9.0, max_size_kb=20.0)
+
+
+@pytest.mark.parametrize(
+    "limits", [{"max_gzip_kb": 9.0, "max_latency_ms": 0.1}, {"max_size_kb": 20.0}]
+)
+def test_a_rung_leans_on_earlier_ones_and_is_a_variant(limits):
+    seen: set[str] = set()
+    for rung in make_ladder(TargetParams(**limits), COMPRESS):
+        check_variant(rung.variant)
+        assert {rung.like, rung.only_if_over} - {None} <= seen
+        assert rung.label not in seen
+        seen.add(rung.label)

@@ -1,0 +1,111 @@
+"""A trial's params, its figures, and the limits that it breaks."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kdtasks.compress.variants import TargetParams
+from kdtasks.core.errors import StageError
+from kdtasks.orchestrate.search.trial import Rung, TrialResult, broken_limits, make_trial
+from kdtasks.orchestrate.sweep.grid import Point
+
+RUNG = Rung("filters+int8, ratio 0.5", "filters+int8", {"compress.filters.ratio": 0.5}, epochs=8)
+RESULT = TrialResult(
+    accuracy=0.96, accuracy_drop=0.01, bytes=20_000, gzip_bytes=9_000, latency_ms=0.2, macs=0.5
+)
+
+
+@pytest.fixture
+def text(project: Path) -> str:
+    return (project / "params.yaml").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def trial(text: str) -> Point:
+    return make_trial(text, RUNG)
+
+
+def test_a_trial_is_the_project_with_one_variant(trial: Point):
+    assert trial.params.compress.variants == ("filters+int8",)
+    assert trial.params.compress.filters.ratio == 0.5
+    assert trial.experiment.startswith("target-filters+int8_ratio_0.5-")
+
+
+def test_other_limits_are_no_other_trial(text: str, trial: Point):
+    other = text.replace("max_size_kb: null", "max_size_kb: 20.0").replace("grid: 201", "grid: 11")
+    assert other != text
+    assert make_trial(other, RUNG).experiment == trial.experiment
+    assert make_trial(text.replace("alpha: 0.1", "alpha: 0.4"), RUNG).experiment != trial.experiment
+
+
+def write(project: Path, compress: Any) -> None:
+    for name, content in (
+        ("compress/filters+int8", compress),
+        ("distill/2", {"validation": {"accuracy": [0.6, 0.97]}, "macs": [500, 1000]}),
+    ):
+        path = project / "metrics" / f"{name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content), encoding="utf-8")
+    file = project / "models/compress/filters+int8/model.tflite"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"x")
+
+
+COMPRESS = {
+    "base_seed": 2, "bytes": 20_000, "gzip_bytes": 9_000, "macs": [100, 250],
+    "validation": {"accuracy": [0.5, 0.96]},
+}  # fmt: skip
+
+
+def test_figures_are_those_of_the_last_exit_against_the_student(project: Path, trial: Point):
+    write(project, COMPRESS)
+    found = TrialResult.read(project, trial.params)
+    assert found.accuracy_drop == pytest.approx(0.97 - 0.96)
+    assert found._replace(accuracy_drop=0.01) == RESULT._replace(latency_ms=0.5, macs=0.25)
+
+
+def test_masks_are_judged_by_their_mean_iou(project: Path, trial: Point):
+    write(project, {**COMPRESS, "validation": {"accuracy": [0.5, 0.96], "mean_iou": [0.1, 0.6]}})
+    path = project / "metrics/distill/2.json"
+    student = {"validation": {"accuracy": [0.5, 0.97], "mean_iou": [0.2, 0.7]}, "macs": [1, 1000]}
+    path.write_text(json.dumps(student), encoding="utf-8")
+    found = TrialResult.read(project, trial.params)
+    assert found.accuracy == 0.6
+    assert found.accuracy_drop == pytest.approx(0.1)
+
+
+def test_a_refusal_is_a_result(project: Path, trial: Point):
+    write(project, {"variant": "filters+int8", "refused": "no filters"})
+    found = TrialResult.read(project, trial.params)
+    assert found == TrialResult(refused="no filters")
+    (excess,) = broken_limits(found, TargetParams())
+    assert excess.reason == "refused: no filters"
+
+
+def test_figures_that_are_incomplete_are_refused(project: Path, trial: Point):
+    write(project, {**COMPRESS, "validation": {}})
+    with pytest.raises(StageError, match=r"figures of filters\+int8 are not as docs/files.md has"):
+        TrialResult.read(project, trial.params)
+
+
+@pytest.mark.parametrize(
+    ("limits", "reasons"),
+    [
+        ({"max_size_kb": 20.0, "max_gzip_kb": 9.0, "max_latency_ms": 0.2, "max_macs": 0.5}, []),
+        ({"max_size_kb": 19.0}, ["size, 20.0 kB, is over 19.0 kB (max_size_kb)"]),
+        ({"max_gzip_kb": 8.0}, ["gzipped size, 9.0 kB, is over 8.0 kB (max_gzip_kb)"]),
+        ({"max_latency_ms": 0.1}, ["latency, 0.20 ms, is over 0.10 ms (max_latency_ms)"]),
+        (
+            {"max_macs": 0.25, "max_accuracy_drop": 0.005},
+            [
+                "share of compute, 50.0 %, is over 25.0 % (max_macs)",
+                "drop in validation accuracy, 1.0 points, is over 0.5 points (max_accuracy_drop)",
+            ],
+        ),
+    ],
+)
+def test_limits_that_are_broken_are_said(limits, reasons):
+    found = broken_limits(RESULT, TargetParams(**limits))
+    assert [excess.reason.replace("\u00a0", " ") for excess in found] == reasons

@@ -1,0 +1,46 @@
+"""The picture of the gains: every point a row, without identical ids."""
+
+from typing import Any
+
+from kdtasks.orchestrate.sweep.page import gains_figure
+
+
+def summary(verdicts: list[str], *, spread: bool = True) -> dict[str, Any]:
+    points: list[dict[str, Any]] = [
+        {
+            "label": f"alpha={place}",
+            "gain": {
+                "by_seed": {"0": 0.01 * place, "1": 0.02},
+                "mean": 0.01 * place,
+                "interval": [-0.01, 0.03] if spread else None,
+                "verdict": verdict,
+            },
+        }
+        for place, verdict in enumerate(verdicts)
+    ]
+    points.append({"label": "alpha=0.99", "failed": "x"})
+    return {"points": points, "chosen": {"label": "alpha=1"}}
+
+
+def test_every_point_with_a_gain_is_a_row():
+    picture = gains_figure(summary(["helps", "hurts", "cannot tell"]))
+    for label in ("alpha=0", "alpha=1", "alpha=2"):
+        assert f">{label}<" in picture
+    assert "alpha=0.99" not in picture
+    assert all(f"var(--{name})" in picture for name in ("distill", "student", "muted", "chosen"))
+
+
+def test_more_points_make_it_higher():
+    def height(picture: str) -> float:
+        return float(picture.split('viewBox="')[1].split('"')[0].split()[3])
+
+    few, many = gains_figure(summary(["helps"] * 3)), gains_figure(summary(["helps"] * 9))
+    assert height(many) - height(few) == 6 * 0.27 * 72
+
+
+def test_it_can_be_drawn_without_intervals():
+    assert gains_figure(summary(["cannot tell"], spread=False)).startswith("<svg")
+
+
+def test_the_same_figures_give_the_same_bytes():
+    assert gains_figure(summary(["helps"])) == gains_figure(summary(["helps"]))

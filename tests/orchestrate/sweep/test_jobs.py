@@ -1,0 +1,98 @@
+"""What runs at once, and what waits for what."""
+
+from pathlib import Path
+
+import pytest
+
+from kdtasks.orchestrate.sweep.grid import Point, make_points, parse_grid
+from kdtasks.orchestrate.sweep.jobs import Room, make_jobs
+from kdtasks.orchestrate.sweep.pipeline import Pipeline, read_pipeline
+
+STAGES = ("compare",)
+
+
+def read(project: Path, *settings: str) -> tuple[list[Point], dict[str, Pipeline]]:
+    points = make_points(project, parse_grid(settings), seeds=range(1), stages=STAGES)
+    pipelines = {}
+    for point in points:
+        (project / "params.yaml").write_text(point.text, encoding="utf-8")
+        pipelines[point.experiment] = read_pipeline(project, STAGES)
+    return points, pipelines
+
+
+@pytest.mark.parametrize(
+    ("room", "asked", "left", "points"),
+    [
+        (Room(8, 1, False), None, 20, 8),
+        (Room(8, 1, False), None, 3, 3),
+        (Room(8, 1, False), 2, 20, 2),
+        (Room(8, 3, False), None, 20, 2),  # two stages of three threads on eight cores
+        (Room(2, 4, False), None, 20, 1),  # one alone may be wider than the machine
+        (Room(8, 1, True), None, 20, 1),
+        (Room(8, 1, False), None, 0, 1),
+    ],
+)
+def test_points_at_once_fit_the_cores(room: Room, asked: int | None, left: int, points: int):
+    assert room.points(asked, left) == points
+
+
+def test_what_does_not_fit_is_said():
+    assert Room(8, 2, False).note(4) is None
+    assert Room(8, 2, False).note(None) is None
+    assert "--workers 5: the cores have room for 4" in (Room(8, 2, False).note(5) or "")
+    assert "measures time" in (Room(8, 2, True).note(2) or "")
+
+
+def test_threads_come_from_dvc_yaml(project: Path):
+    text = (project / "params.yaml").read_text(encoding="utf-8")
+    (project / "params.yaml").write_text(text.replace("threads: 1", "threads: 2", 1))
+    _, pipelines = read(project, "distill.alpha=0.1,0.5", "runtime.threads=2,4")
+    assert Room.of(pipelines, 16) == Room(16, 4, False)
+
+
+@pytest.mark.parametrize("cores", [1, 5, 16])
+@pytest.mark.parametrize("workers", [1, 4])
+def test_points_share_the_cores(project: Path, cores: int, workers: int):
+    settings = ("distill.alpha=0.1,0.5", "distill.temperature=3,6")
+    points, pipelines = read(project, *settings)
+    room = Room.of(pipelines, cores)
+    at_once = room.points(workers, len(points))
+    graph, jobs = make_jobs(
+        parse_grid(settings), points, pipelines, (), STAGES, room=room, workers=at_once
+    )
+    shared = "shared by all points"
+    assert list(graph.nodes) == [shared, *(point.label for point in points)]
+    assert jobs[shared].workers == cores  # alone, so it may use them all
+    assert set(jobs[shared].stages) == {"prepare", "teacher", "student@0"}
+    for point in points:
+        job, node = jobs[point.label], graph.nodes[point.label]
+        assert node.needs == (shared,)
+        assert (job.stages, job.is_point) == (STAGES, True)
+        assert node.threads == job.workers
+        assert at_once * node.threads <= cores
+
+
+def test_points_that_are_done_share_nothing(project: Path):
+    settings = ("distill.alpha=0.1,0.5,0.9",)
+    points, pipelines = read(project, *settings)
+    done = {point.experiment for point in points[:2]}
+    graph, _ = make_jobs(
+        parse_grid(settings), points, pipelines, done, STAGES, room=Room(2, 1, False), workers=1
+    )
+    assert list(graph.nodes) == [point.label for point in points]
+    assert all(not node.needs for node in graph.nodes.values())
+
+
+def test_what_some_points_share_is_named_after_it(project: Path):
+    settings = ("student.learning_rate=0.001,0.01", "distill.alpha=0.1,0.5")
+    points, pipelines = read(project, *settings)
+    graph, jobs = make_jobs(
+        parse_grid(settings), points, pipelines, (), STAGES, room=Room(2, 1, False), workers=2
+    )
+    everyone, slow, fast = list(graph.nodes)[:3]
+    assert everyone == "shared by all points"
+    assert slow == "shared by 2 points with learning_rate=0.001"
+    assert fast == "shared by 2 points with learning_rate=0.01"
+    assert graph.nodes[slow].needs == (everyone,)
+    assert graph.nodes[points[0].label].needs == (everyone, slow)
+    assert len({job.clone for job in jobs.values()}) == len(jobs)

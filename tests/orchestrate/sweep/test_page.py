@@ -1,0 +1,133 @@
+"""The page and sweep.json: the same figures give the same bytes, and nothing is left blank."""
+
+import json
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kdtasks.orchestrate.runner.graph import Outcome, State
+from kdtasks.orchestrate.sweep.engine import SweepEnd
+from kdtasks.orchestrate.sweep.page import command_line, default_folder, render_page, write_page
+from kdtasks.orchestrate.sweep.plan import SweepOptions, SweepPlan, make_plan
+from kdtasks.orchestrate.sweep.results import PointResult
+from kdtasks.orchestrate.sweep.summary import summarise
+
+OPTIONS = SweepOptions(("distill.alpha=0,0.5,0.9", "distill.temperature=3,6"), seeds=3)
+
+
+@pytest.fixture(scope="module")
+def plan(committed_project: Path, tmp_path_factory: pytest.TempPathFactory) -> SweepPlan:
+    """A plan of six points; nothing runs."""
+    folder = tmp_path_factory.mktemp("page") / "project"
+    shutil.copytree(committed_project, folder, symlinks=True)
+    return make_plan(folder, OPTIONS)
+
+
+def end(plan: SweepPlan, *, failed: int = 1, seeds: int = 3) -> SweepEnd:
+    """A sweep whose gains shrink from point to point and whose last points failed."""
+    outcomes, results = {}, {}
+    for place, point in enumerate(plan.points):
+        if place >= len(plan.points) - failed:
+            message = f"{point.label}: the loss is <not> a number"
+            outcomes[point.label] = Outcome(State.FAILED, message=message)
+            continue
+        outcomes[point.label] = Outcome(State.COMPLETED)
+        student = {seed: 0.9 + 0.001 * seed for seed in range(seeds)}
+        gains = {seed: 0.03 - 0.015 * place + 0.001 * (seed % 2) for seed in range(seeds)}
+        results[point.experiment] = PointResult(
+            student,
+            {seed: value + gains[seed] for seed, value in student.items()},
+            dict.fromkeys(range(seeds), 0.9 + 0.001 * place),
+            0.97,
+            360,
+            (-0.02, 0.041),
+        )
+    return SweepEnd(outcomes, results)
+
+
+def text_of(page: str) -> str:
+    body = re.sub(r"<(style|svg).*?</\1>", " ", page, flags=re.DOTALL)
+    return " ".join(re.sub(r"<[^>]+>", " ", body).replace("&nbsp;", " ").split())
+
+
+def test_sweep_json_says_it_all(plan: SweepPlan, tmp_path: Path):
+    summary = summarise(plan, end(plan))
+    page = write_page(tmp_path / "out", plan.grid, OPTIONS, summary)
+    assert page == tmp_path / "out" / "index.html"
+    written = json.loads((tmp_path / "out/sweep.json").read_text(encoding="utf-8"))
+    assert written == summary
+    assert (written["recipe"], written["seeds"], written["compared"]) == ("digits", [0, 1, 2], 6)
+    assert written["axes"][0] == {"key": "distill.alpha", "values": [0, 0.5, 0.9]}
+    first, *_, last = written["points"]
+    assert first["settings"] == {"distill.alpha": 0, "distill.temperature": 3}
+    assert first["experiment"] == plan.points[0].experiment
+    assert first["gain"]["verdict"] == "helps"
+    assert first["gain"]["adjusted_p_value"] >= first["gain"]["p_value"]
+    assert first["gain"]["bootstrap_interval"] == [-0.02, 0.041]
+    assert first["gain"]["by_seed"] == pytest.approx({"0": 0.03, "1": 0.031, "2": 0.03})
+    assert last["failed"] == "the loss is <not> a number"
+    # by validation, which prefers the worst of them on the test split
+    assert written["chosen"] == {"label": "alpha=0.9, temperature=3", "ties": []}
+
+
+def test_the_page_shows_every_point(plan: SweepPlan):
+    summary = summarise(plan, end(plan))
+    page = render_page(plan.grid, OPTIONS, summary)
+    text = text_of(page)
+    for point in summary["points"]:
+        assert text.count(point["label"]) >= 1
+    assert text.count("helps") >= 2
+    assert "failed: the loss is &lt;not&gt; a number" in text
+    assert "kdtasks sweep -S distill.alpha=0,0.5,0.9 -S distill.temperature=3,6 --seeds 3" in text
+    assert text.count("pictures: −2.0 to +4.1") == 5  # of the points that did not fail
+    assert "at 5 %" in text  # the promise of the correction
+    assert page.count("<svg") == 1
+    assert 'class="chosen"' in page
+    assert render_page(plan.grid, OPTIONS, summary) == page
+
+
+def test_a_sweep_that_failed_everywhere_has_a_page(plan: SweepPlan):
+    summary = summarise(plan, end(plan, failed=6))
+    assert summary["chosen"] is None
+    page = render_page(plan.grid, OPTIONS, summary)
+    assert "<svg" not in page
+    assert text_of(page).count("the loss is &lt;not&gt; a number") == 6
+
+
+def test_one_seed_is_said_to_tell_nothing(project: Path):
+    options = replace(OPTIONS, seeds=1)
+    plan = make_plan(project, options)
+    page = render_page(plan.grid, options, summarise(plan, end(plan, seeds=1)))
+    assert "One seed tells nothing." in page
+    assert "interval not known" in page
+    assert 'class="verdict helps"' not in page
+
+
+def test_points_that_were_left_out_say_why(plan: SweepPlan):
+    outcomes = {p.label: Outcome(State.SKIPPED, message="it needs shared") for p in plan.points}
+    points = summarise(plan, SweepEnd(outcomes, {}))["points"]
+    assert {point["failed"] for point in points} == {"it needs shared"}
+
+
+@pytest.mark.parametrize(
+    ("options", "command"),
+    [
+        (SweepOptions(("a.b=1",)), "kdtasks sweep -S a.b=1"),
+        (
+            SweepOptions(("a.b=[x, y]",), 5, 2, ("compare", "report")),
+            "kdtasks sweep -S 'a.b=[x, y]' --seeds 5 --stage report",
+        ),
+    ],
+)
+def test_the_command_can_be_given_again(options: SweepOptions, command: str):
+    assert command_line(options) == command
+
+
+def test_the_folder_belongs_to_the_sweep(plan: SweepPlan):
+    folder = default_folder(plan)
+    assert folder.parent == plan.project / "report"
+    assert folder == default_folder(plan)
+    assert folder != default_folder(replace(plan, points=plan.points[:4]))

@@ -1,0 +1,127 @@
+"""What is found out before anything runs."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kdtasks.core.errors import ProjectError, SweepError
+from kdtasks.orchestrate.project.git import reference
+from kdtasks.orchestrate.sweep.plan import SweepOptions, SweepPlan, make_plan, result_path
+from kdtasks.orchestrate.sweep.results import PointResult, keep_result
+
+SETTINGS = ("distill.alpha=0.1,0.5",)
+RESULT = PointResult({0: 0.9}, {0: 0.91}, {0: 0.8}, 0.97, 360, (-0.01, 0.03))
+
+
+def plan(project: Path, **options: Any) -> SweepPlan:
+    return make_plan(project, SweepOptions(**{"settings": SETTINGS, "seeds": 1, **options}))
+
+
+def finish(found: SweepPlan, place: int, run_git: Callable[..., str]) -> None:
+    """Let a point look as if it had run."""
+    point = found.points[place]
+    keep_result(result_path(found.project, point), found.inputs[point.experiment], RESULT)
+    ref = reference(found.tree.head, point.experiment)
+    run_git(found.project, "update-ref", ref, "HEAD")
+
+
+def test_nothing_runs_and_nothing_is_left(
+    project: Path, trace: Callable[[], list[str]], run_git: Callable[..., str]
+):
+    found = plan(project)
+    assert [point.label for point in found.points] == ["alpha=0.1", "alpha=0.5"]
+    assert found.stages == ("compare",)
+    assert found.done == {}
+    assert trace() == []
+    assert run_git(project, "status", "--porcelain") == ""
+    assert list((project / ".kdtasks/sweep/clones").iterdir()) == []
+    assert Path(found.cache) == project / ".dvc" / "cache"
+
+
+def test_git_leaves_the_clones_alone_without_being_told(project: Path, run_git: Callable[..., str]):
+    text = (project / ".gitignore").read_text(encoding="utf-8")
+    (project / ".gitignore").write_text(text.replace("/.kdtasks\n", ""), encoding="utf-8")
+    plan(project)
+    assert run_git(project, "status", "--porcelain") == "M .gitignore"
+
+
+def test_a_point_that_ran_is_done(project: Path, run_git: Callable[..., str]):
+    first = plan(project)
+    finish(first, 0, run_git)
+    second = plan(project)
+    assert dict(second.done) == {first.points[0].experiment: RESULT}
+    (project / "notes.md").write_text("nobody reads them", encoding="utf-8")
+    assert len(plan(project).done) == 1
+
+
+@pytest.mark.parametrize("change", ["code", "data", "dvc.yaml", "commit", "experiment"])
+def test_a_point_that_rests_on_something_else_is_not(
+    project: Path, change: str, run_git: Callable[..., str]
+):
+    first = plan(project)
+    finish(first, 0, run_git)
+    match change:
+        case "code" | "data":
+            name = "work.py" if change == "code" else "data/raw/b.txt"
+            (project / name).write_text("something else", encoding="utf-8")
+        case "dvc.yaml":
+            text = (project / "dvc.yaml").read_text(encoding="utf-8")
+            (project / "dvc.yaml").write_text(text.replace("py compare", "py compare x"))
+        case "commit":
+            run_git(project, "commit", "--quiet", "--allow-empty", "--message", "next")
+        case "experiment":
+            ref = reference(first.tree.head, first.points[0].experiment)
+            run_git(project, "update-ref", "-d", ref)
+    assert plan(project).done == {}
+
+
+def test_stages_that_are_not_run_do_not_count(project: Path, run_git: Callable[..., str]):
+    finish(plan(project), 0, run_git)
+    text = (project / "dvc.yaml").read_text(encoding="utf-8")
+    (project / "dvc.yaml").write_text(text.replace("py benchmark", "py benchmark x"))
+    assert len(plan(project).done) == 1
+
+
+def test_data_elsewhere_are_found_for_the_points_that_read_them(project: Path):
+    (project / "data/other").mkdir()
+    (project / "data/other/b.txt").write_text("b", encoding="utf-8")
+    with (project / ".git/info/exclude").open("a", encoding="utf-8") as file:
+        file.write("/data/other\n")
+    assert plan(project).tree.sources == ("data/raw/a.txt",)
+    both = plan(project, settings=("data.path=data/raw,data/other",))
+    assert both.tree.sources == ("data/other/b.txt", "data/raw/a.txt")
+
+
+def test_a_stage_that_measures_time_keeps_points_apart(project: Path):
+    found = plan(project, stages=("benchmark",), workers=2)
+    assert found.stages == ("compare", "benchmark")
+    assert found.workers == 1
+    assert "measures time" in (found.note or "")
+    assert all(node.exclusive for node in found.graph.nodes.values())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seeds": 0}, "--seeds is 0, expected 1 or more"),
+        ({"workers": -1}, "--workers is -1, expected 1 or more"),
+        ({"settings": ()}, "needs a key to vary"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(
+    project: Path, options: dict[str, Any], message: str
+):
+    with pytest.raises(SweepError, match=message):
+        plan(project, **options)
+
+
+def test_a_stage_that_does_not_exist_is_refused(project: Path):
+    with pytest.raises(ProjectError, match="'repot' not found"):
+        plan(project, stages=("repot",))
+
+
+def test_without_dvc_there_is_no_sweep(tmp_path: Path):
+    with pytest.raises(ProjectError, match="dvc init"):
+        plan(tmp_path)

@@ -1,0 +1,81 @@
+"""A sweep told line by line."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kdtasks.orchestrate.runner.graph import OnLine, Outcome, State
+from kdtasks.orchestrate.sweep.plan import SweepOptions, SweepPlan, make_plan
+from kdtasks.orchestrate.sweep.summary import SweepProgress, introduction
+
+
+@pytest.fixture
+def plan(project: Path) -> SweepPlan:
+    return make_plan(project, SweepOptions(("distill.alpha=0.1,0.5",), seeds=1))
+
+
+def work(outcome: Outcome, *lines: str) -> Any:
+    def body(on_line: OnLine) -> Outcome:
+        for line in lines:
+            on_line(line)
+        return outcome
+
+    return body
+
+
+def test_only_stages_that_ran_are_told(plan: SweepPlan, capsys: pytest.CaptureFixture[str]):
+    progress = SweepProgress(plan, Path("logs"))
+    node = plan.graph.nodes["alpha=0.1"]
+    progress.perform(
+        node,
+        work(
+            Outcome(State.COMPLETED, "0123456789", 4.2),
+            "7 stages, 1 worker on 2 cores",
+            "prepare: restored, 0123",
+            "distill@0 | loss: completed it seems",
+            "distill@0: completed in 2.0 s, 4567",
+            "report: failed in 0.1 s, no",
+        ),
+    )
+    assert capsys.readouterr().out.splitlines() == [
+        "alpha=0.1: running",
+        "alpha=0.1 | distill@0: completed in 2.0 s, 4567",
+        "alpha=0.1 | report: failed in 0.1 s, no",
+        "alpha=0.1: completed in 4.2 s",
+    ]
+
+
+def test_failures_are_told_at_once_and_at_the_end(
+    plan: SweepPlan, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    progress = SweepProgress(plan, tmp_path)
+    failed = Outcome(State.FAILED, message="alpha=0.1: no")
+    progress.perform(plan.graph.nodes["alpha=0.1"], work(failed))
+    skipped = Outcome(State.SKIPPED, message="it needs shared by all points")
+    progress.leave_out(plan.graph.nodes["alpha=0.5"], skipped)
+    (tmp_path / "alpha=0.1.log").touch()
+    shared = {"shared by all points": Outcome(State.COMPLETED)}
+    progress.end({**shared, "alpha=0.1": failed, "alpha=0.5": skipped})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:4] == [
+        "alpha=0.1: failed, no",
+        "alpha=0.5: skipped, it needs shared by all points",
+        "alpha=0.1: no",
+        f"  log: {tmp_path}/alpha=0.1.log",
+    ]
+    # what points share is no point
+    assert lines[4].startswith("2 points in ")
+    assert lines[4].endswith(": 1 failed, 1 skipped")
+
+
+def test_points_that_are_done_are_not_told(plan: SweepPlan, capsys: pytest.CaptureFixture[str]):
+    SweepProgress(plan, Path("logs")).perform(
+        plan.graph.nodes["alpha=0.1"], work(Outcome(State.CACHED))
+    )
+    assert capsys.readouterr().out == ""
+
+
+def test_the_introduction_counts(plan: SweepPlan):
+    (line,) = introduction(plan)
+    assert line.startswith("2 points of 1 seed each: 0 done already, 2 to run, ")

@@ -1,0 +1,172 @@
+"""Many comparisons, one error rate: golden values, invariants and a simulation."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kdtasks.orchestrate.sweep.results import PointResult
+from kdtasks.orchestrate.sweep.statistics import (
+    accuracy_interval,
+    choose,
+    holm,
+    judge_points,
+    paired_p_value,
+)
+
+# mean 0.017, variance 0.00038 / 4, so t = 0.017 √5 / √0.000095 with 4 degrees of freedom, for which
+# P(|T| > t) = 1 − t (t² + 6) / (t² + 4)^1.5
+WEAK = [0.01, 0.03, 0.02, 0.005, 0.02]
+WEAK_T = 0.017 * math.sqrt(5 / 0.000095)
+WEAK_P = 1 - WEAK_T * (WEAK_T**2 + 6) / (WEAK_T**2 + 4) ** 1.5  # 0.0175
+P_VALUES = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=30)
+
+
+def result(gains: list[float], validation: float = 0.9) -> PointResult:
+    """A point whose students have the given gains, by seed."""
+    student = dict.fromkeys(range(len(gains)), 0.5)
+    distilled = {seed: 0.5 + gain for seed, gain in enumerate(gains)}
+    return PointResult(
+        student, distilled, dict.fromkeys(student, validation), 0.97, 360, (-0.01, 0.03)
+    )
+
+
+def test_paired_p_value_by_hand():
+    # mean 2, standard deviation 1, n = 3: t = 2√3 with 2 degrees of freedom, for which
+    # P(|T| > t) = 1 − t/√(2 + t²)
+    t = 2 * math.sqrt(3)
+    assert paired_p_value([1, 2, 3]) == pytest.approx(1 - t / math.sqrt(2 + t**2))
+    assert paired_p_value([-1, -2, -3]) == paired_p_value([1, 2, 3])
+    # two seeds: 1 degree of freedom, P = 1 − 2/π · arctan(t), t = 1.5 / (√0.5/√2) = 3
+    assert paired_p_value([1, 2]) == pytest.approx(1 - 2 / math.pi * math.atan(3))
+
+
+@pytest.mark.parametrize("differences", [[0.1], [0.1, 0.1, 0.1], [0.0, 0.0]])
+def test_without_a_spread_there_is_no_p_value(differences: list[float]):
+    assert paired_p_value(differences) is None
+
+
+def test_holm_by_hand():
+    # sorted 0.01, 0.02, 0.03, 0.04 times 4, 3, 2, 1, never below the one before
+    assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert holm([0.5, 0.6]) == [1.0, 1.0]
+    assert holm([0.03]) == [0.03]
+    assert holm([]) == []
+
+
+@given(P_VALUES)
+def test_holm_keeps_the_order_and_never_flatters(p_values: list[float]):
+    adjusted = holm(p_values)
+    assert all(p <= a <= 1 for p, a in zip(p_values, adjusted, strict=True))
+    assert all(
+        a <= min(1.0, len(p_values) * p) + 1e-12 for p, a in zip(p_values, adjusted, strict=True)
+    )
+    pairs = sorted(zip(p_values, adjusted, strict=True))
+    assert [a for _, a in pairs] == sorted(adjusted)
+
+
+@given(P_VALUES)
+def test_holm_agrees_with_its_definition(p_values: list[float]):
+    """Step down: reject while p(k) ≤ α / (m − k), and stop at the first that is not."""
+    level, order = 0.05, np.argsort(p_values, kind="stable")
+    rejected = set()
+    for rank, place in enumerate(order):
+        if (len(p_values) - rank) * p_values[place] > level:
+            break
+        rejected.add(int(place))
+    found = {place for place, value in enumerate(holm(p_values)) if value <= level}
+    assert found == rejected
+
+
+def test_more_comparisons_need_more_evidence():
+    strong = result([0.020, 0.022, 0.021, 0.019, 0.020])  # p about 1e-5
+    weak = result(WEAK)
+    alone = judge_points({"weak": weak}, compared=1, confidence=0.95)
+    assert alone["weak"].verdict == "helps"
+    assert alone["weak"].adjusted == alone["weak"].p_value == pytest.approx(WEAK_P)
+    together = judge_points({"strong": strong, "weak": weak}, compared=10, confidence=0.95)
+    assert together["strong"].verdict == "helps"
+    assert together["weak"].verdict == "cannot tell"
+    # the ninth part, since one of the ten is found already
+    assert together["weak"].adjusted == pytest.approx(9 * WEAK_P)
+    assert together["weak"].seeds_needed is not None
+    # by itself it would be taken for a finding
+    interval = together["weak"].gain.interval
+    assert interval is not None
+    assert interval[0] > 0
+
+
+def test_worse_is_said_to_hurt():
+    judged = judge_points({"a": result([-0.02, -0.021, -0.019])}, compared=1, confidence=0.95)
+    assert judged["a"].verdict == "hurts"
+
+
+def test_points_that_failed_or_show_no_spread_count_as_comparisons():
+    weak = result(WEAK)
+    flat = result([0.1, 0.1, 0.1, 0.1, 0.1])
+    judged = judge_points({"weak": weak, "flat": flat}, compared=3, confidence=0.95)
+    assert judged["weak"].adjusted == pytest.approx(3 * WEAK_P)
+    assert judged["flat"] == judged["flat"]._replace(
+        p_value=None, adjusted=None, verdict="cannot tell", seeds_needed=None
+    )
+
+
+def test_the_seeds_that_are_asked_for_would_do():
+    """With the same mean and spread, so many seeds pass the threshold and one fewer does not."""
+    points = {name: result(WEAK) for name in "abcdef"}
+    judged = judge_points(points, compared=6, confidence=0.95)["a"]
+    assert judged.seeds_needed is not None
+    mean, spread = np.mean(WEAK), np.std(WEAK, ddof=1)
+
+    def verdict(seeds: int) -> str:
+        made = np.linspace(-1, 1, seeds)
+        made = mean + spread * (made - made.mean()) / made.std(ddof=1)
+        return judge_points(
+            {name: result(list(made)) for name in "abcdef"}, compared=6, confidence=0.95
+        )["a"].verdict
+
+    assert verdict(len(WEAK) + judged.seeds_needed) == "helps"
+    assert verdict(len(WEAK) + judged.seeds_needed - 1) == "cannot tell"
+
+
+def test_false_findings_are_as_rare_as_promised():
+    """Sweeps of 12 points without any effect, whose students from scratch are the same."""
+    generator = np.random.default_rng(0)
+    sweeps, false_alone, false_holm = 400, 0, 0
+    for _ in range(sweeps):
+        student = generator.normal(0.9, 0.01, 5)
+        points = {}
+        for name in map(str, range(12)):
+            distilled = generator.normal(0.9, 0.01, 5)
+            points[name] = PointResult(
+                dict(enumerate(student)), dict(enumerate(distilled)), {0: 0.9}, 0.97, 360, (0, 0)
+            )
+        judged = judge_points(points, compared=12, confidence=0.95).values()
+        false_alone += any(point.gain.verdict != "cannot tell" for point in judged)
+        false_holm += any(point.verdict != "cannot tell" for point in judged)
+    # 400 sweeps at 5 %: 20 expected, more than 35 in fewer than one of a thousand repetitions
+    assert false_holm <= 35
+    assert false_alone >= 80  # what the correction is for
+
+
+def test_validation_chooses_and_the_test_split_does_not():
+    points = {
+        "lucky": result([0.3, 0.4], validation=0.90),
+        "first": result([0.0, 0.01], validation=0.95),
+        "second": result([0.1, 0.11], validation=0.95),
+    }
+    choice = choose(points)
+    assert choice is not None
+    assert choice.name == "first"
+    assert choice.ties == ("second",)
+    assert choose({}) is None
+
+
+def test_an_interval_of_accuracies_stays_among_accuracies():
+    interval = accuracy_interval({0: 0.95, 1: 1.0}, 0.95)
+    assert interval is not None
+    assert 0 <= interval[0] < 0.95
+    assert interval[1] == 1.0
+    assert accuracy_interval({0: 0.95}, 0.95) is None

@@ -1,0 +1,93 @@
+"""What a sweep shows, in sentences that claim nothing more."""
+
+from typing import Any
+
+import pytest
+
+from kdtasks.orchestrate.sweep.summary import headline, in_points, p_text
+
+
+def point(
+    label: str, verdict: str, gain: float = 0.012, needed: int | None = None, teacher: float = 0.97
+) -> dict[str, Any]:
+    return {
+        "label": label,
+        "teacher": teacher,
+        "student": {"mean": 0.95},
+        "validation": {"mean": 0.95},
+        "gain": {
+            "mean": gain,
+            "interval": [gain - 0.01, gain + 0.01],
+            "verdict": verdict,
+            "seeds_needed": needed,
+        },
+    }
+
+
+def summary(*points: dict[str, Any], chosen: str | None, ties: list[str] | None = None) -> Any:
+    return {
+        "points": list(points),
+        "compared": len(points),
+        "seeds": [0, 1, 2],
+        "chosen": {"label": chosen, "ties": ties or []} if chosen else None,
+    }
+
+
+def plain(text: str) -> str:
+    return text.replace("\u00a0", " ")
+
+
+def test_all_that_can_be_said_is_said():
+    text = headline(
+        summary(
+            point("a", "helps"),
+            point("b", "hurts", -0.03),
+            point("c", "cannot tell", needed=4),
+            {"label": "d", "failed": "x"},
+            chosen="b",
+            ties=["a", "c"],
+        )
+    )
+    assert plain(text) == (
+        "Of 4 points with 3 seeds each, distillation helps at 1 and hurts at 1, 1 cannot tell, "
+        "1 failed. Best on validation, as are 2 more: b (95.0 %); there the gain on the test split "
+        "is −3.0 points (−4.0 to −2.0 points), hurts."
+    )
+
+
+def test_nothing_found_is_no_finding():
+    text = headline(summary(point("a", "cannot tell"), point("b", "cannot tell"), chosen="a"))
+    assert "none shows an effect, 2 cannot tell." in plain(text)
+
+
+def test_one_point_is_not_chosen():
+    text = plain(headline(summary(point("a", "helps"), chosen="a")))
+    assert "validation" not in text
+    assert text.endswith("Its gain on the test split is +1.2 points (+0.2 to +2.2 points), helps.")
+
+
+def test_nothing_but_failures():
+    text = headline(summary({"label": "a", "failed": "x"}, chosen=None))
+    assert plain(text) == "Of 1 point with 3 seeds each, none shows an effect, 1 failed."
+
+
+def test_a_teacher_worse_than_the_student_is_named():
+    poor, good = point("a", "helps", teacher=0.94), point("b", "helps")
+    text = headline(summary(poor, good, {"label": "c", "failed": "x"}, chosen="b"))
+    assert text.startswith("At a the teacher is less accurate than the student from scratch. Of 3")
+    everywhere = headline(summary(poor, {"label": "c", "failed": "x"}, chosen="a"))
+    assert everywhere.startswith("At every point the teacher is less accurate than the student fr")
+    assert "the teacher" not in headline(summary(good, chosen="b"))
+
+
+def test_differences_are_in_points():
+    assert in_points(0.0123) == "+1.2"
+    assert in_points(-0.004, 0.01) == "−0.4 to +1.0"
+    assert in_points() == "–"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "–"), (0.0001, "< 0.001"), (0.0341, "0.034"), (1.0, "1.000")]
+)
+def test_p_values(value: float | None, text: str):
+    assert p_text(value) == text

@@ -1,0 +1,52 @@
+"""Intersection over union by hand, and against its definition."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from kdtasks.tasks.confusion import accuracy, accuracy_of, class_iou, confusion_matrix, mean_iou
+
+MASK = np.array([[0, 0, 0, 1], [1, 1, 255, 255]], np.uint8)
+ANSWER = np.array([[0, 0, 1, 1], [1, 0, 0, 3]], np.uint8)
+
+
+def test_figures_worked_by_hand():
+    confusion = confusion_matrix(ANSWER, MASK, 4, ignore_label=255)
+    # Of three pixels of class 0 one is taken for 1, of three of class 1 one for 0.
+    assert confusion.tolist() == [[2, 1, 0, 0], [1, 2, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
+    # 2 of the 4 pixels that have or get the class, twice; classes 2 and 3 occur nowhere.
+    assert class_iou(confusion).tolist()[:2] == [0.5, 0.5]
+    assert np.isnan(class_iou(confusion)[2:]).all()
+    assert mean_iou(confusion) == 0.5
+    assert accuracy_of(confusion) == pytest.approx(4 / 6, abs=1e-6)
+
+
+def test_a_class_that_is_only_answered_counts():
+    # Without a label of class 1 its union is the two wrong answers.
+    assert mean_iou(confusion_matrix([0, 0, 1, 1], [0, 0, 0, 0], 3)) == (0.5 + 0) / 2
+
+
+def test_many_pixels_are_counted_part_by_part(monkeypatch):
+    monkeypatch.setattr("kdtasks.tasks.confusion._PART", 3)
+    whole = confusion_matrix(ANSWER, MASK, 4, ignore_label=255)
+    assert whole.tolist() == [[2, 1, 0, 0], [1, 2, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
+
+
+LABELS = arrays.arrays(np.uint8, (4, 5), elements=st.sampled_from([0, 1, 2, 255]))
+ANSWERS = arrays.arrays(np.uint8, (4, 5), elements=st.integers(0, 2))
+
+
+@given(ANSWERS, LABELS)
+def test_figures_follow_their_definitions(answers, labels):
+    labels[0, 0] = 1  # some pixel counts
+    confusion = confusion_matrix(answers, labels, 3, ignore_label=255)
+    assert accuracy_of(confusion) == accuracy(answers, labels, 255)
+    counts = labels != 255
+    for index, found in enumerate(class_iou(confusion)):
+        has, gets = (labels == index) & counts, (answers == index) & counts
+        union = (has | gets).sum()
+        assert np.isnan(found) if not union else found == (has & gets).sum() / union
+    parts = [confusion_matrix(answers[k], labels[k], 3, ignore_label=255) for k in range(4)]
+    np.testing.assert_array_equal(sum(parts), confusion)
