@@ -20,7 +20,8 @@ def _hushed() -> Iterator[None]:
     """Keep back what native code writes to standard error, unless the block fails.
 
     On import TensorFlow logs its CPU's features, and that there is no GPU, before it looks at
-    TF_CPP_MIN_LOG_LEVEL.
+    TF_CPP_MIN_LOG_LEVEL; at its first look for devices, that it cannot call a driver which is not
+    there, even where CUDA_VISIBLE_DEVICES hides them.
     """
     sys.stderr.flush()
     stderr = os.dup(2)
@@ -43,6 +44,8 @@ pin_process()
 with _hushed():
     import tensorflow as tf
     import tf_keras as keras
+
+    tf.config.list_physical_devices()  # once: TensorFlow keeps what it has found
 
 # Layers with random numbers keep them in variables, which training resets at every epoch.
 keras.backend.experimental.enable_tf_random_generator()
