@@ -1,4 +1,4 @@
-"""The commands that judge what is shipped: options here, the work in kdtasks/commands."""
+"""The commands about what is shipped."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The `kdtasks` command line: options here, the work in kdtasks/commands."""
+"""The `kdtasks` command line: options, printing and exit codes; the work is done elsewhere."""
 
 import gc
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The commands that answer pictures: options here, the work in kdtasks/serving and agent."""
+"""The commands that answer images: a server, agents, a fleet."""
 
 from importlib.util import find_spec
 from pathlib import Path

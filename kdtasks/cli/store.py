@@ -1,4 +1,4 @@
-"""The commands of the model store: options here, the work in kdtasks/store."""
+"""The commands of the model store."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-# kdtasks.store is imported inside the functions, as everywhere on the command line.
+# kdtasks.deploy.store is imported inside the functions, as everywhere on the command line.
 
 keys_app = typer.Typer(help="Keys that models are signed and verified with.")
 

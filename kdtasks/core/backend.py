@@ -37,7 +37,8 @@ def _hushed() -> Iterator[None]:
     """Keep back what native code writes to standard error, unless the block fails.
 
     On import TensorFlow logs its CPU's features, and that there is no GPU, before it looks at
-    TF_CPP_MIN_LOG_LEVEL.
+    TF_CPP_MIN_LOG_LEVEL; at its first look for devices, that it cannot call a driver which is not
+    there, even where CUDA_VISIBLE_DEVICES hides them.
     """
     sys.stderr.flush()
     stderr = os.dup(2)
@@ -60,6 +61,8 @@ def _loaded() -> dict[str, ModuleType]:
     pin_process()
     with _hushed():
         modules = {name: import_module(name) for name in ("tensorflow", "tf_keras")}
+        # Once: TensorFlow keeps what it has found, and says nothing more of it.
+        modules["tensorflow"].config.list_physical_devices()
     # Layers with random numbers keep them in variables, which training resets at every epoch.
     modules["tf_keras"].backend.experimental.enable_tf_random_generator()
     return modules

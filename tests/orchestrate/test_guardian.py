@@ -11,13 +11,14 @@ import pytest
 
 from kdtasks.orchestrate.guardian import Guardian, end_groups
 
-# a run that starts a program under the guardian's watch, and then waits for its own end
+# a run that starts a program under the guardian's watch, says so, and waits for its own end
 RUN = """
-import subprocess, sys, time
+import pathlib, subprocess, sys, time
 from kdtasks.orchestrate.guardian import Guardian
 program = subprocess.Popen([sys.executable, '-c', sys.argv[1]], start_new_session=True)
 guardian = Guardian()
 with guardian.watching(program.pid):
+    pathlib.Path('watched').touch()
     time.sleep(60)
 """
 IGNORING = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
@@ -48,7 +49,7 @@ def test_a_killed_run_leaves_nothing_behind(
         [sys.executable, "-c", RUN, head + family], cwd=tmp_path, stdout=subprocess.DEVNULL
     )
     wait_for(tmp_path / "pids")
-    time.sleep(0.2)  # the run says `watching` after the program has begun
+    wait_for(tmp_path / "watched")
     run.send_signal(signal.SIGKILL)
     run.wait()
     wait_until_gone(tmp_path)

@@ -1,6 +1,6 @@
 """The JSON schema of `manifest.json`, made from `kdtasks.edge.manifest.Manifest`.
 
-`python -m kdtasks.export.schema > docs/manifest.schema.json`
+`python -m kdtasks.compress.bundle.schema > docs/manifest.schema.json`
 """
 
 import inspect

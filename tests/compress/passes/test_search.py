@@ -65,4 +65,4 @@ def test_models_are_measured_by_their_files(build_network):
     ways = measures(model, lambda smaller: content)
     assert ways["macs"](model) == 1.0
     assert ways["size_kb"](model) == len(content) / 1000
-    assert 0 < ways["latency_ms"](model) < 1000
+    assert ways["latency_ms"](model) > 0

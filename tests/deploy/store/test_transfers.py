@@ -61,7 +61,7 @@ def test_the_first_error_stops_the_others():
 
     with pytest.raises(ValueError, match="one"):
         transfers.run(work, range(100))
-    assert stopped.wait(10)
+    assert stopped.wait(60)
     assert len(started) == 2
 
 
@@ -117,9 +117,11 @@ def test_workers_are_not_added_while_the_processor_is_busy(monkeypatch: pytest.M
     monkeypatch.setattr("kdtasks.deploy.store.transfer._LOOK_SECONDS", 0.01)
     monkeypatch.setattr("kdtasks.deploy.store.transfer._BUSY", 0.0)
     names = set()
+    four = threading.Barrier(4, timeout=30)
 
     def work(_: int) -> None:
         names.add(threading.current_thread().name)
+        four.wait()  # or a thread that gets the processor late would find nothing left to do
         time.sleep(0.005)
 
     Transfers(workers=12).run(work, range(40))

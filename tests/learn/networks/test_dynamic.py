@@ -168,7 +168,10 @@ def test_one_exit_answers_everything():
     network = DynamicNetwork(model, thresholds=[])
     images = pictures(4)
     for answers in (network.predict_dynamic(images), network.predict_all(images)):
-        np.testing.assert_allclose(answers.logits, every_logit(model, images)[:, 0], rtol=1e-5)
+        expected = every_logit(model, images)[:, 0]
+        # the last bits of a sum follow the processor: of the sum's terms, not of what is left
+        atol = 1e-5 * np.abs(expected).max()
+        np.testing.assert_allclose(answers.logits, expected, rtol=1e-5, atol=atol)
         assert answers.exit_index.numpy().tolist() == [0] * 4
 
 

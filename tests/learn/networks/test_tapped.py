@@ -92,7 +92,7 @@ def test_the_gradient_of_early_exits_may_be_kept_from_the_blocks_below():
     for name, gradient in whole[1].items():
         middle = (gradient + none[1][name]) / 2
         np.testing.assert_allclose(half[1][name], middle, rtol=1e-3, atol=1e-3 * abs(middle).max())
-        same = np.allclose(gradient, none[1][name], rtol=1e-4)
+        same = np.allclose(gradient, none[1][name], rtol=1e-4, atol=1e-5 * abs(gradient).max())
         # Below the early exits something is missing; heads and the last block have it all.
         assert same == name.startswith(("exit_", "block_3")), name
 

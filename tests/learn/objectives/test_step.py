@@ -35,4 +35,6 @@ def test_with_exits_that_look_on_the_rest_is_trained_as_if_alone():
             assert alone is None
             assert np.abs(looking_on).max() > 0
         else:
-            np.testing.assert_allclose(looking_on, alone, rtol=1e-4, atol=1e-6)
+            # sums whose order follows the processor: what cancels leaves the error of the terms
+            atol = 1e-5 * np.abs(alone).max()
+            np.testing.assert_allclose(looking_on, alone, rtol=1e-4, atol=atol)

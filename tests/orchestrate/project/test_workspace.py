@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -69,19 +70,30 @@ def test_a_folder_without_dvc_is_refused_and_left_as_it_is(tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_left_of_a_killed_run_is_waited_for(tmp_path: Path):
+def test_what_is_left_of_a_killed_run_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     """Its guardian inherits the lock, and gives it back once the last of the run has ended."""
     (tmp_path / ".dvc").mkdir()
     code = (
         "import os, subprocess, sys; from pathlib import Path\n"
         "from kdtasks.orchestrate.project.project import one_run_at_a_time\n"
         "with one_run_at_a_time(Path.cwd()) as lock:\n"
-        "    subprocess.Popen(['sleep', '1'], pass_fds=[lock], stdout=subprocess.DEVNULL)\n"
+        "    left = ['sh', '-c', 'until [ -e go ]; do sleep 0.02; done']\n"
+        "    subprocess.Popen(left, pass_fds=[lock], stdout=subprocess.DEVNULL)\n"
         "    os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False)
     path = tmp_path / ".dvc/tmp/kdtasks-run.lock"
     with path.open("a") as file, pytest.raises(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it is still held
+
+    def let_go(seconds: float) -> None:
+        (tmp_path / "go").touch()
+        sleep(seconds)
+
+    sleep = time.sleep
+    monkeypatch.setattr("kdtasks.orchestrate.project.project.time.sleep", let_go)
+    monkeypatch.setattr("kdtasks.orchestrate.project.project.PATIENCE_SECONDS", 60)
     with one_run_at_a_time(tmp_path):
         assert path.read_text(encoding="utf-8") == f"{os.getpid()}\n"

@@ -2,20 +2,19 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from kdtasks.orchestrate.sweep.engine import _wait_for_killed_run, reason
 
-# takes the lock of a run and says so, then holds it for a while
+# takes the lock of a run and says so, then holds it until it is let go
 HOLDER = """
-import fcntl, sys, time
+import fcntl, sys
 with open(sys.argv[1], "w") as file:
     fcntl.flock(file, fcntl.LOCK_EX)
     print("held", flush=True)
-    time.sleep(1)
+    sys.stdin.readline()
 """
 
 
@@ -40,18 +39,27 @@ def test_a_failure_is_one_line(output: str, expected: str):
     assert reason(output.splitlines(), 3) == expected
 
 
-def test_what_a_killed_sweep_left_behind_may_end_first(tmp_path: Path):
+def test_what_a_killed_sweep_left_behind_may_end_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     lock = tmp_path / ".dvc" / "tmp" / "kdtasks-run.lock"
     _wait_for_killed_run(tmp_path)  # there was none
     lock.parent.mkdir(parents=True)
     holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(lock)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLDER, str(lock)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
+
+    def let_go(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 1:
+            holder.communicate("\n")
+
+    waits: list[float] = []
+    monkeypatch.setattr("kdtasks.orchestrate.sweep.engine.time.sleep", let_go)
     _wait_for_killed_run(tmp_path)
-    deadline = time.monotonic() + 10  # it is about to end: the lock was its last
-    while holder.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert holder.poll() == 0
-    holder.stdout.close()
+    assert (len(waits), holder.returncode) == (1, 0)

@@ -63,15 +63,14 @@ def test_ctrl_c_in_the_middle_of_a_pull(
 ):
     publish(proxied, write_files({"large": os.urandom(PART_BYTES + 5)}), name="digits")
     proxy.seen.clear()
-    proxy.plan = lambda request: fault(seconds=20.0) if BLOBS in request.path else None
+    proxy.plan = lambda request: fault(seconds=3600.0) if BLOBS in request.path else None
     process = start("-m", "kdtasks", "pull", "digits", "--store", proxied_address)
     wait_for_request(proxy, "GET")
     process.send_signal(signal.SIGINT)
-    began = time.monotonic()
-    output, errors = process.communicate(timeout=60)
-    assert time.monotonic() - began < 15.0  # it does not wait for the slow server
+    output, errors = process.communicate(timeout=60)  # it does not wait for the slow server
     assert (process.returncode, output) == (130, "")
-    assert errors == "stopped; the same command goes on from here\n"
+    assert errors.splitlines()[-1] == "stopped; the same command goes on from here"
+    assert "Traceback" not in errors
     proxy.plan = lambda request: None
     assert pull(proxied, "digits").version.number == 1
 
@@ -86,7 +85,7 @@ def test_ctrl_c_in_the_middle_of_a_publish(
     tmp_path: Path,
 ):
     folder = write_files({"large": os.urandom(3 * PART_BYTES)})
-    proxy.plan = lambda request: fault(seconds=20.0) if "partNumber=2" in request.path else None
+    proxy.plan = lambda request: fault(seconds=3600.0) if "partNumber=2" in request.path else None
     process = start("-c", PUBLISH, proxied_address, str(folder))
     wait_for_request(proxy, "PUT")
     process.send_signal(signal.SIGINT)

@@ -1,0 +1,20 @@
+"""What TensorFlow says of itself while it is loaded."""
+
+import os
+import subprocess
+import sys
+
+COMPUTE = "from kdtasks.core.backend import tf; print(int(tf.constant(1) + 1))"
+
+
+def test_nothing_is_said_of_a_gpu_that_is_not_there():
+    """Even to somebody who asks TensorFlow for all that it has to say."""
+    done = subprocess.run(
+        [sys.executable, "-c", COMPUTE],
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "0"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "2"
+    assert "cuda" not in done.stderr.lower()
