@@ -1,7 +1,6 @@
 """What every stage script does around its own work."""
 
 import io
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,13 +11,14 @@ import pytest
 from kdtasks.core.errors import DatasetError
 from kdtasks.params import Params
 from kdtasks.stage import run_stage
+from tests.tools.complete_params import write_params
 
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
 def in_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    shutil.copy(ROOT / "recipes" / "mnist-5k.yaml", tmp_path / "params.yaml")
+    write_params(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["stages/distill.py", "0", "int8"])
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO()))

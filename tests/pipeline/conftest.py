@@ -10,6 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from kdtasks.params import Params, load_params
+from tests.tools.complete_params import write_params
 
 ROOT = Path(__file__).parents[2]
 CODE = ("dvc.yaml", ".dvcignore", "stages", "kdtasks")
@@ -105,7 +106,7 @@ def project(
     for folder in ("data/raw", "models/import", "models/start"):
         (project / folder).mkdir(parents=True)
         (project / folder / ".gitkeep").touch()
-    shutil.copy(ROOT / "recipes" / "mnist-5k.yaml", project / "params.yaml")
+    write_params(project)
     edit_params(project, SMALL)
     run_in(project, "dvc", "init", "--no-scm", "--quiet")
     run_in(project, "dvc", "repro")
