@@ -12,7 +12,7 @@ import typer
 from kdtasks.cli.images import find_pictures, read_pixels
 from kdtasks.cli.store import PublicOption, StoreOption
 from kdtasks.core.errors import BundleError, DatasetError
-from kdtasks.core.reproducibility import read_processor
+from kdtasks.core.processor import read_processor
 from kdtasks.edge.bundle_files import open_bundle
 from kdtasks.edge.classifier import Model
 from kdtasks.edge.latency import exits_of, peak_memory_mb, summarise_latency, time_predictions
