@@ -16,7 +16,7 @@ from kdtasks.cli.sweep import run_sweep
 from kdtasks.core.errors import KdTasksError, ParamsError
 from kdtasks.orchestrate.sweep.plan import SweepOptions
 
-MAKE = Path(__file__).parents[1] / "sweep" / "project" / "make.py"
+MAKE = Path(__file__).parents[1] / "orchestrate" / "sweep" / "project" / "make.py"
 OPTIONS = SweepOptions(("distill.alpha=0.1,0.9",), seeds=2)
 
 

@@ -9,7 +9,7 @@ from kdtasks.params import load_params
 from kdtasks.params.write import render_params
 
 HERE = Path(__file__).parent
-RECIPE = HERE.parents[2] / "recipes" / "digits.yaml"
+RECIPE = HERE.parents[3] / "recipes" / "digits.yaml"
 IGNORED = """\
 /.kdtasks
 /data/prepared
