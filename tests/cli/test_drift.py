@@ -76,8 +76,8 @@ def test_unsure_answers_are_drift_and_prefect_is_told(
     assert captured.err.splitlines()[-1] == told_nobody
 
     told: list[Any] = []
-    for module in ("drift", "server"):
-        where = f"kdtasks.cli.{module}.configured_server"
+    for module in ("cli.gate", "orchestrate.prefect_server"):
+        where = f"kdtasks.{module}.configured_server"
         monkeypatch.setattr(where, lambda project: "http://it")
     monkeypatch.setattr("kdtasks.orchestrate.prefect_server.is_answering", lambda url: True)
     monkeypatch.setattr("flows.drift.tell_prefect", lambda *words: told.append(words))
