@@ -136,4 +136,4 @@ def task_state(outcome: Outcome) -> PrefectState[None]:
         case State.CANCELLED:
             return Cancelled(message=message)
         case _:
-            return Failed(message=message)
+            return Failed(message=outcome.text)
