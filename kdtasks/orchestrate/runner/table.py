@@ -126,7 +126,7 @@ def whole_table(rows: Sequence[Row], width: int) -> Table:
     add("stage", lambda row: row.node.name, longest(lambda row: row.node.name, 5, width))
     add("state", lambda row: row.state, 9)
     add("time", lambda row: row.time, 7, justify="right")
-    add("images/s", lambda row: f"{row.speed:,.0f}" if row.speed else "", 10, justify="right")
+    add("images/s", lambda row: f"{row.speed:,.0f}" if row.speed else "", 8, justify="right")
     # no wider than its words: what pads it would wrap when the terminal is made narrower
     add("", lambda row: row.words, longest(lambda row: row.words, HASH_SHOWN, room))
     for row in rows:

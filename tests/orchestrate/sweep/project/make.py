@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-RECIPE = HERE.parents[2] / "recipes" / "digits.yaml"
+RECIPE = HERE.parents[3] / "recipes" / "digits.yaml"
 IGNORED = """\
 /.kdtasks
 /data/prepared
