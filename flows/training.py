@@ -1,6 +1,7 @@
 """What the Prefect UI shows of a stage while it trains: how far it is, and its newest metrics."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -33,17 +34,17 @@ class TrainingProgress:
             return
         found, self._offset = tail(self._events, self._offset)
         events = [event for event in found if isinstance(event, ProgressEvent | MetricsEvent)]
+        if events:
+            show(lambda: self._tell(events))
+            self._updated = time.monotonic()
+
+    def _tell(self, events: Sequence[ProgressEvent | MetricsEvent]) -> None:
         for event in events:
             if isinstance(event, ProgressEvent):
                 self._percent = 100 * event.done / event.total
             else:
                 values = ", ".join(f"{name} {value:.4g}" for name, value in event.values.items())
                 self._text = f"epoch {event.epoch}: {values}"
-        if events:
-            show(self._tell)
-            self._updated = time.monotonic()
-
-    def _tell(self) -> None:
         if self._artifact is None:
             made = create_progress_artifact(self._percent, self._key, self._text)
             assert isinstance(made, UUID)  # not a coroutine: this is no async function

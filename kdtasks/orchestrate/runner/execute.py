@@ -55,7 +55,7 @@ def execute(
         # as long as something of a killed run is still at work, the next one has to wait
         closing(Guardian(keep_open=[held])) as guardian,
     ):
-        shutil.rmtree(EVENTS, ignore_errors=True)
+        shutil.rmtree(project / EVENTS, ignore_errors=True)
         events = run_events(project)
         recorder = RunRecorder(reporter, events)
         kind = CommandLineEngine if options.engine == "cli" else SplitPhaseEngine
