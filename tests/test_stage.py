@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from kdtasks.core.errors import DatasetError
+from kdtasks.core.events import tail
 from kdtasks.params import Params
 from kdtasks.stage import run_stage
 from tests.tools.complete_params import write_params
@@ -81,3 +82,26 @@ def test_an_interruption_says_how_to_go_on(in_project: Path, capsys: pytest.Capt
 def test_a_bug_keeps_its_traceback(in_project: Path):
     with pytest.raises(ZeroDivisionError):
         run_stage(raising(ZeroDivisionError()))
+
+
+@pytest.mark.parametrize(
+    ("error", "messages"),
+    [
+        (DatasetError("no masks; add some"), ["no masks; add some"]),
+        (ZeroDivisionError("by zero"), ["ZeroDivisionError: by zero"]),
+        (KeyboardInterrupt(), []),
+    ],
+)
+def test_a_failure_is_told_as_an_event(
+    error: BaseException,
+    messages: list[str],
+    in_project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setenv("KDTASKS_EVENTS", str(in_project / "events.jsonl"))
+    with pytest.raises((SystemExit, ZeroDivisionError)):
+        run_stage(raising(error))
+    found, _ = tail(in_project / "events.jsonl")
+    assert [(event.kind, getattr(event, "message", "")) for event in found] == [
+        ("failed", message) for message in messages
+    ]

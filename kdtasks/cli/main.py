@@ -254,15 +254,31 @@ def predict(
 @app.command()
 def verify(
     keep: Annotated[bool, typer.Option("--keep", help="Keep the scratch clone.")] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            "--against",
+            metavar="LOCK",
+            help="Run nothing: compare with this dvc.lock, or with that of a project's folder.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Write both lists of hashes to this JSON file.")
     ] = None,
 ) -> None:
     """Run everything again in a scratch clone without any cache and compare every hash."""
     from kdtasks.orchestrate.project.project import find_project
-    from kdtasks.orchestrate.project.verify import verify_project
+    from kdtasks.orchestrate.project.verify import compare_with, verify_project
 
-    raise typer.Exit(0 if verify_project(find_project(), keep=keep, out=out) else 1)
+    if against and keep:
+        raise typer.BadParameter("--keep keeps the scratch clone, and --against makes none")
+    project = find_project()
+    is_same = (
+        compare_with(project, against, out=out)
+        if against
+        else verify_project(project, keep=keep, out=out)
+    )
+    raise typer.Exit(0 if is_same else 1)
 
 
 @app.command()

@@ -136,9 +136,26 @@ def test_verify_status(
         calls.append(options)
         return is_same
 
+    def compare_with(folder: Path, against: Path, **options: object) -> bool:
+        calls.append({"against": against, **options})
+        return is_same
+
     monkeypatch.setattr("kdtasks.orchestrate.project.verify.verify_project", verify_project)
+    monkeypatch.setattr("kdtasks.orchestrate.project.verify.compare_with", compare_with)
     assert kdtasks("verify", "--keep", "--out", "x.json")[0] == status
-    assert calls == [{"keep": True, "out": Path("x.json")}]
+    assert kdtasks("verify", "--against", "dvc.lock")[0] == status
+    assert calls == [
+        {"keep": True, "out": Path("x.json")},
+        {"against": Path("dvc.lock"), "out": None},
+    ]
+
+
+def test_a_comparison_of_locks_has_no_clone_to_keep(
+    kdtasks: Callable[..., tuple[int, str, str]], project: Path
+):
+    status, _, errors = kdtasks("verify", "--against", "dvc.lock", "--keep")
+    assert status == 2
+    assert "--against makes none" in " ".join(errors.split())
 
 
 @pytest.mark.parametrize(("level", "status"), [("ok", 0), ("warn", 0), ("fail", 1)])

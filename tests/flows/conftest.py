@@ -39,8 +39,11 @@ stages:
 """
 TRAIN = """\
 import json, shutil, sys
+from kdtasks.core.events import MetricsEvent, ProgressEvent, emit
 seed = sys.argv[1]
 print(f'seed {seed}')
+emit(MetricsEvent(2, {'loss': 0.25}))
+emit(ProgressEvent(2, 2, 'epoch'))
 shutil.copy('a', f'model-{seed}')
 open(f'metrics-{seed}.json', 'w').write(json.dumps({'test': {'accuracy': [0.5, 0.75]}}))
 open(f'loss-{seed}.csv', 'w').write('epoch,loss,accuracy\\n1,0.5,0.5\\n2,0.25,0.75\\n')

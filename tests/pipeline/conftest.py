@@ -39,7 +39,6 @@ SMALL = {
     "benchmark.warmup": 2,
 }
 EditParams = Callable[[Path, dict[str, object]], None]
-Environment = Callable[[Path], dict[str, str]]
 RunIn = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -63,21 +62,20 @@ def edit_params() -> EditParams:
 
 
 @pytest.fixture(scope="session")
-def environment() -> Environment:
-    """Give a function from a folder to the environment of a shell in it."""
-    # The folder's own copy of the code, which nobody edits while the tests run.
-    return lambda folder: {**os.environ, "PYTHONPATH": str(folder)}
+def environment() -> dict[str, str]:
+    """The environment of a shell, in which every folder runs its own copy of the code."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 @pytest.fixture(scope="session")
-def run_in(environment: Environment) -> RunIn:
+def run_in(environment: dict[str, str]) -> RunIn:
     """Give a function that runs a command in a folder to its end."""
 
     def run(folder: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             command,
             cwd=folder,
-            env=environment(folder),
+            env=environment,
             capture_output=True,
             text=True,
             check=False,
