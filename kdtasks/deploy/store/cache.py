@@ -140,9 +140,9 @@ class Cache:
             return
         with (
             disk_errors("clearing the cache", self.root),
-            locked_if_free(self.root / _LOCK) as is_free,
+            locked_if_free(self.root / _LOCK) as lock,
         ):
-            if is_free:
+            if lock is not None:
                 self._prune()
 
     def _prune(self) -> None:
