@@ -1,6 +1,5 @@
 """Run a point in a clone of the project and make it an experiment of the project."""
 
-import fcntl
 import sys
 import threading
 import time
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Generic, NamedTuple
 
 from kdtasks.core.errors import KdTasksError, SweepError
+from kdtasks.core.locks import locked_if_free
 from kdtasks.orchestrate.guardian import GRACE_SECONDS, Guardian
 from kdtasks.orchestrate.processes import run_streamed, uninterrupted
 from kdtasks.orchestrate.project.clone import clone_mark, make_clone, remove_clone
@@ -134,12 +134,10 @@ def _wait_for_killed_run(place: Path) -> None:
     path = place / ".dvc" / "tmp" / "kdtasks-run.lock"
     deadline = time.monotonic() + 3 * GRACE_SECONDS
     while path.is_file() and time.monotonic() < deadline:
-        with path.open(encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with locked_if_free(path) as lock:
+            if lock is not None:
                 return
-            except BlockingIOError:
-                time.sleep(0.2)
+        time.sleep(0.2)
 
 
 class SweepEnd(NamedTuple):
@@ -196,12 +194,9 @@ def one_sweep_at_a_time(project: Path) -> Iterator[None]:
     Raises:
         SweepError: another sweep is at work.
     """
-    path = sweep_folder(project) / "lock"
-    with path.open("a", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with locked_if_free(sweep_folder(project) / "lock") as lock:
+        if lock is None:
             raise SweepError(
                 f"another sweep is at work in {project}; wait until it has ended, or stop it"
-            ) from None
+            )
         yield
