@@ -190,11 +190,10 @@ def _train(examples: Any, objective: Any, epochs: int, precision: Precision) -> 
 def _zoo(settings: dict[str, Any]) -> Any:
     from kdtasks.core.backend import seed_everything
     from kdtasks.learn.networks.build import build
-    from kdtasks.learn.networks.cnn import CnnParams
+    from kdtasks.learn.networks.cnn import CNN
 
     seed_everything(0)
-    network = CnnParams(
-        name="cnn",
+    network = CNN(
         batch_normalization=False,
         activation="leaky_relu",
         top="flatten",

@@ -12,7 +12,7 @@ from kdtasks.compress.passes.qat import QatParams
 from kdtasks.compress.tflite.graph import inspect_kernels
 from kdtasks.compress.variants import CompressParams
 from kdtasks.edge.segments import Segments
-from kdtasks.learn.networks.unet import UNetParams
+from kdtasks.learn.networks.unet import UNet
 
 PARAMS = CompressParams(
     variants=("int8",),
@@ -35,7 +35,7 @@ def test_a_unet_without_its_silent_filters_computes_the_same(
 ):
     from kdtasks.learn.networks.build import build
 
-    params = UNetParams(name="unet", filters=tuple(filters), batch_normalization=normalize)
+    params = UNet(filters=tuple(filters), batch_normalization=normalize)
     exits = ["up_1"] if has_exit and len(filters) > 2 else []
     model = build(params, input_shape=(8, 8, 2), num_classes=3, exits=exits)
     smaller = check_silent_channels(model, seed)
@@ -119,7 +119,7 @@ def trained():
     generator = np.random.default_rng(0)
     pictures, masks = draw_fields(96, 16, generator)
     unseen = draw_fields(48, 16, generator)
-    params = UNetParams(name="unet", filters=(4, 8, 8))
+    params = UNet(filters=(4, 8, 8))
     model = build(params, input_shape=(16, 16, 3), num_classes=3)
     train(
         model,

@@ -54,12 +54,17 @@ CASES = [
         "distill.temperature.from: unknown key, got 1.0; allowed in distill.temperature: schedule",
     ),
     ("distill.temperature", None, "allowed: number, more than 0 or mapping with schedule, start"),
-    ("distill.loss", "dkdd", "did you mean 'dkd'?"),
     (
         "distill.loss",
-        "kl",
-        "allowed: kd, standardized_kd, dkd, standardized_dkd, dist, channel",
+        "dkdd",
+        'distill.loss.name: got "dkdd"; allowed: channelwise_kd, dist, dkd, kd; did you mean \'dkd',
     ),
+    (
+        "distill.loss",
+        {"name": "kd", "non_target_weight": 8.0},
+        "distill.loss.non_target_weight: unknown key, got 8.0; allowed in distill.loss: name, war",
+    ),
+    ("distill.loss.warm_up", 2, "distill.loss.warm_up: got 2; allowed: 0 to 1"),
     (
         "distill.hints",
         [{"student": "block_1", "teacher": "block_1", "weight": 0}],
@@ -92,7 +97,7 @@ CASES = [
     ),
     ("seeds", 3, "seeds: got 3; allowed: list of at least 1 item, each whole number, 0 or more"),
     ("student.exits", "block_1", 'student.exits: got "block_1"; allowed: list, each item text'),
-    ("distill", 3, "distill: got 3; allowed: mapping with alpha, temperature, loss, dkd, "),
+    ("distill", 3, "distill: got 3; allowed: mapping with alpha, temperature, loss, exits, "),
     ("distill", None, "distill: got null; allowed: mapping with alpha, temperature, loss"),
     ("export.name", "My Model", 'export.name: got "My Model"; allowed: matching ^[a-z0-9]'),
     # choices
@@ -104,7 +109,7 @@ CASES = [
         "distill.temprature",
         4.0,
         "distill.temprature: unknown key, got 4.0; allowed in distill: alpha, temperature, loss, "
-        "dkd, exits, hints, epochs; did you mean 'temperature'?",
+        "exits, hints, epochs; did you mean 'temperature'?",
     ),
     ("teachr", {}, "teachr: unknown key, got {}; allowed in the top level: recipe, seeds, "),
     (
@@ -113,13 +118,18 @@ CASES = [
         "student.model.kernelsize: unknown key, got 3; allowed in student.model: name, filters, ",
     ),
     # networks, told apart by their name
-    ("teacher.model", "cnn", 'teacher.model: got "cnn"; allowed: null or mapping with `name`: cnn'),
-    ("student.model", {"filters": [1]}, "student.model.name: missing; allowed: cnn, resnet8, "),
+    (
+        "teacher.model",
+        3,
+        "teacher.model: got 3; allowed: null or mapping with `name`: alexnet, cnn",
+    ),
+    ("teacher.model", "cnn", "teacher.model.filters: missing; allowed: list of at least 1 item"),
+    ("student.model", {"filters": [1]}, "student.model.name: missing; allowed: alexnet, cnn, "),
     (
         "student.model.name",
         "alexnt",
-        'student.model.name: got "alexnt"; allowed: cnn, resnet8, resnet, mobilenet, '
-        "two_path, alexnet, unet; did you mean 'alexnet'?",
+        'student.model.name: got "alexnt"; allowed: alexnet, cnn, mobilenet, resnet, '
+        "resnet8, two_path, unet; did you mean 'alexnet'?",
     ),
 ]
 
@@ -146,7 +156,7 @@ def test_message(changed: Callable[..., Any], key: str, value: Any, expected: st
             "student.model.filters: missing; allowed: list of at least 1 item",
         ),
         ("data", "data: missing; allowed: mapping with name, path"),
-        ("student.model.name", "student.model.name: missing; allowed: cnn"),
+        ("student.model.name", "student.model.name: missing; allowed: alexnet, cnn"),
     ],
 )
 def test_missing_key(changed: Callable[..., Any], key: str, expected: str | None):

@@ -73,7 +73,11 @@ def test_a_file_in_another_encoding_is_refused(tmp_path: Path):
         ("seeds", [1, 2, 1], r"params: seeds holds a seed twice: \[1, 2, 1\]"),
         ("compress.variants", ["int8", "int8"], "compress.variants holds a variant twice"),
         ("compress.variants", ["int9"], "'int9'.*must end in one of: .*did you mean 'int8'"),
-        ("student.model", {"name": "unet", "filters": [4, 8]}, "segmentation needs unet"),
+        (
+            "student.model",
+            {"name": "unet", "filters": [4, 8]},
+            "for classification choose one of alexnet, cnn, ",
+        ),
         ("data.split.train", 0.5, "data.split: the four shares add up to 0.9, they must add up"),
         ("teacher.model", None, "teacher: model is null"),
         (

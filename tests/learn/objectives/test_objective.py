@@ -7,18 +7,24 @@ import numpy as np
 import pytest
 
 from kdtasks.core.backend import tf
-from kdtasks.learn.losses.distillation.dkd import DkdParams
-from kdtasks.learn.losses.distillation.kd import kd
+from kdtasks.learn.losses.distillation import DistillationLoss
+from kdtasks.learn.losses.distillation.dist import DIST
+from kdtasks.learn.losses.distillation.dkd import DKD
+from kdtasks.learn.losses.distillation.kd import KD
 from kdtasks.learn.losses.labels.cross_entropy import cross_entropy
 from kdtasks.learn.objectives.distillation import (
     DistillationObjective,
     DistillParams,
     ExitTeachingParams,
-    LossName,
 )
 from kdtasks.learn.objectives.hints import HintParams
 from kdtasks.learn.objectives.objective import LabelObjective, Step
 from kdtasks.learn.schedules.linear import FractionSchedule
+
+
+def kd(student: Any, teacher: Any, temperature: float) -> Any:
+    return KD()(student, teacher, temperature, labels=None)
+
 
 DRAW = np.random.default_rng(5)
 EXITS = [DRAW.normal(size=(6, 4)).astype(np.float32) * scale for scale in (1, 5, 25)]
@@ -140,21 +146,29 @@ def test_hints_add_their_weighted_mean_squared_difference():
     assert with_hints == pytest.approx(loss_of(DistillParams(alpha=0.5)) + 7.5, rel=1e-6)
 
 
-def test_dkd_warms_up():
+@pytest.mark.parametrize("loss", [KD(warm_up=0.4), DKD(non_target_weight=2.0, warm_up=0.4)])
+def test_a_loss_warms_up(loss: DistillationLoss):
     # 0.4 of 10 epochs: in epoch e the teacher has min(e/4, 1) of its weight.
-    params = DistillParams(
-        alpha=0.0, loss="dkd", dkd=DkdParams(target_weight=1.0, others_weight=2.0, warm_up=0.4)
-    )
+    params = DistillParams(alpha=0.0, loss=loss)
     values = [loss_of(params, epoch=epoch) for epoch in (1, 2, 4, 5, 10)]
     assert [value / values[-1] for value in values] == pytest.approx([0.25, 0.5, 1, 1, 1])
-    cold = params.model_copy(update={"dkd": DkdParams(others_weight=2.0, warm_up=0.0)})
+    cold = DistillParams(alpha=0.0, loss=loss.model_copy(update={"warm_up": 0.0}))
     assert loss_of(cold, epoch=1) == pytest.approx(values[-1], rel=1e-6)
 
 
-def test_only_dkd_warms_up():
-    assert set(
-        DistillationObjective(DistillParams(loss="dist")).numbers(epoch=1, epochs=9, history=[])
-    ) == {"alpha", "temperature"}
+def test_without_a_warm_up_there_is_no_number_of_it():
+    assert DKD().warm_up == 0.08
+    objective = DistillationObjective(DistillParams(loss=DIST()))
+    assert set(objective.numbers(epoch=1, epochs=9, history=[])) == {"alpha", "temperature"}
+
+
+def test_rows_without_a_label_teach_no_true_class():
+    logits, teacher = DRAW.normal(size=(2, 3, 4)).astype(np.float32)
+    params = DistillParams(alpha=0.0, temperature=2.0, loss=DKD(warm_up=0.0))
+    labels = np.array([1, 255, 3], np.uint8)
+    expected = float(DKD()(logits[::2], teacher[::2], 2.0, np.array([1, 3])))
+    found = loss_of(params, [logits], labels, teacher, ignore_label=255)
+    assert found == pytest.approx(expected, rel=1e-6)
 
 
 def test_numbers_follow_their_schedules():
@@ -167,8 +181,8 @@ def test_numbers_follow_their_schedules():
     ]
 
 
-@pytest.mark.parametrize("loss", ["kd", "standardized_kd", "dkd", "standardized_dkd", "dist"])
-def test_huge_logits_at_every_exit_have_finite_gradients(loss: LossName):
+@pytest.mark.parametrize("loss", [KD(), KD(standardize=True), DKD(), DKD(standardize=True), DIST()])
+def test_huge_logits_at_every_exit_have_finite_gradients(loss: DistillationLoss):
     params = DistillParams(loss=loss, exits=ExitTeachingParams(teacher=True, last_exit=1.0))
     objective = DistillationObjective(params)
     numbers = {

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kdtasks.learn.losses.distillation.dkd import DKD
 from kdtasks.learn.objectives.distillation import DistillParams, settled
 from kdtasks.learn.objectives.hints import HintParams
 from kdtasks.learn.schedules.linear import FractionSchedule, PositiveSchedule, open_gap, value_at
@@ -70,10 +71,10 @@ def test_fine_tuning_takes_what_is_reached_at_the_end():
     params = DistillParams(
         alpha=FractionSchedule(schedule="gap", start=0.0, end=0.8),
         temperature=PositiveSchedule(schedule="linear", start=8.0, end=1.5),
-        loss="dkd",
+        loss=DKD(non_target_weight=2.0),
         hints=(hint,),
     )
     found = settled(params)
-    assert (found.alpha, found.temperature, found.loss, found.hints) == (0.8, 1.5, "dkd", ())
-    assert found.dkd.warm_up == 0.0
+    assert (found.alpha, found.temperature, found.hints) == (0.8, 1.5, ())
+    assert found.loss == DKD(non_target_weight=2.0, warm_up=0.0)
     assert settled(DistillParams(alpha=0.3, temperature=2.0)).alpha == 0.3

@@ -12,7 +12,7 @@ from kdtasks.core.files import read_json
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.learn.augmentations.affine import AugmentationParams
 from kdtasks.learn.networks.build import build
-from kdtasks.learn.networks.cnn import CnnParams
+from kdtasks.learn.networks.cnn import CNN
 from kdtasks.learn.networks.saved import save_model
 from kdtasks.learn.targets.cached import answer_files, open_targets
 from kdtasks.learn.targets.online import write_online
@@ -23,7 +23,7 @@ DRAW = np.random.default_rng(2)
 IMAGES = DRAW.integers(0, 256, (12, 8, 8, 1), dtype=np.uint8)
 LABELS = DRAW.integers(0, 3, 12).astype(np.int32)
 AUGMENTATION = AugmentationParams(shift=0.2, rotation_degrees=20.0)
-NETWORK = CnnParams(name="cnn", filters=(4, 6))
+NETWORK = CNN(filters=(4, 6))
 
 
 class Dataset:

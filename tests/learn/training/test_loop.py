@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kdtasks.core.errors import TrainingError
-from kdtasks.learn.losses.distillation.dkd import DkdParams
+from kdtasks.learn.losses.distillation.dkd import DKD
 from kdtasks.learn.objectives.distillation import (
     DistillationObjective,
     DistillParams,
@@ -154,8 +154,7 @@ def test_a_batch_larger_than_the_data_is_all_the_data(run: Run, schedule: Schedu
 EVERYTHING = DistillParams(
     alpha=FractionSchedule(schedule="gap", start=0.0, end=0.9),
     temperature=PositiveSchedule(schedule="cosine", start=6.0, end=1.0),
-    loss="dkd",
-    dkd=DkdParams(warm_up=0.5),
+    loss=DKD(warm_up=0.5),
     exits=ExitTeachingParams(teacher=True, last_exit=0.5),
     hints=(
         HintParams(student="block_1", teacher="features", weight=0.5),
