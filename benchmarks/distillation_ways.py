@@ -75,7 +75,7 @@ def make_ways(pictures: int, epochs: int, precision: Precision) -> dict[str, Cal
         of_peer = np.asarray(network(pixels[:8]))
         if not np.allclose(of_peer, logits[:8], rtol=tolerance, atol=tolerance):
             raise SystemExit(f"the teacher of {library.__name__} is not the teacher")
-    distilling = DistillationObjective(DistillParams(alpha=ALPHA, temperature=TEMPERATURE), None)
+    distilling = DistillationObjective(DistillParams(alpha=ALPHA, temperature=TEMPERATURE))
     counted = (epochs - 1) * pictures
 
     def teacher_pass() -> Speed:
@@ -117,7 +117,7 @@ def make_ways(pictures: int, epochs: int, precision: Precision) -> dict[str, Cal
         "online": ours(online, distilling),
         "keras_3_distiller": theirs(keras_3(), keras_3_distiller),
         "train_step_distiller": theirs(keras, train_step_distiller),
-        "alone": ours(TrainingExamples(images[None], labels[None]), LabelObjective(None)),
+        "alone": ours(TrainingExamples(images[None], labels[None]), LabelObjective()),
         "fit": theirs(keras, None),
     }
     if precision == "bfloat16":

@@ -164,6 +164,7 @@ def make_fine_tuning(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """
     from kdtasks.compress.fine_tuning import FineTuning
     from kdtasks.learn.objectives.distillation import DistillationObjective, DistillParams
+    from kdtasks.learn.objectives.objective import LabelLossSum
     from kdtasks.learn.training.examples import TrainingExamples
     from kdtasks.learn.training.loop import Schedule
     from kdtasks.learn.training.monitor import Guard
@@ -185,7 +186,7 @@ def make_fine_tuning(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
         return FineTuning(
             examples=TrainingExamples(images, labels, teacher_logits),
             validation=(images[0], labels[0]),
-            objective=DistillationObjective(params, ignore_label),
+            objective=DistillationObjective(params, LabelLossSum(ignore_label)),
             ignore_label=ignore_label,
             schedule=lambda epochs: Schedule(
                 epochs=epochs,

@@ -111,7 +111,7 @@ def trained():
     """A U-Net that tells the three kinds apart, and pictures that it has not seen."""
     from kdtasks.core.backend import seed_everything
     from kdtasks.learn.networks.build import build
-    from kdtasks.learn.objectives.objective import LabelObjective
+    from kdtasks.learn.objectives.objective import LabelLossSum, LabelObjective
     from kdtasks.learn.training.examples import TrainingExamples
     from kdtasks.learn.training.loop import Schedule, train
 
@@ -125,7 +125,7 @@ def trained():
         model,
         TrainingExamples(pictures[None], masks[None]),
         validation=unseen,
-        objective=LabelObjective(255),
+        objective=LabelObjective(LabelLossSum(255)),
         schedule=Schedule(
             epochs=30,
             batch_size=16,

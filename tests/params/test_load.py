@@ -202,15 +202,18 @@ def test_the_recipes_are_complete(tmp_path: Path):
             ["up_1"],
             r"student\.exits is \['up_1'\]; masks are answered by the whole",
         ),
-        ("train.loss.cross_entropy", 0.0, "cross_entropy, dice and focal are all 0; give one"),
-        ("train.loss.focal_gamma", 0.5, r"train\.loss\.focal_gamma: got 0\.5"),
+        ("train.loss.terms", [], r"train\.loss\.terms: got \[\]; allowed: at least 1 item"),
+        (
+            "train.loss.terms",
+            ["dice", {"name": "focal", "gamma": 0.5}],
+            r"train\.loss\.terms\.1\.gamma: got 0\.5; allowed: 1 or more",
+        ),
         ("train.loss.class_weights", "even", r"train\.loss\.class_weights: got \"even\""),
         ("targets.top_classes", 0, r"targets\.top_classes: got 0"),
     ],
 )
 def test_what_masks_cannot_have_is_refused(key: str, value: Any, message: str):
     content: Any = load_params(ROOT / "recipes" / "unet-aerial.yaml").model_dump()
-    content["train"]["loss"]["dice"] = 0.0
     *outer, last = key.split(".")
     section = content
     for part in outer:

@@ -55,7 +55,7 @@ def mask_params(content: dict[str, Any], folder: Path) -> dict[str, Any]:
         "train": {
             "batch_size": 8,
             "guard_epochs": 50,
-            "loss": {"cross_entropy": 1.0, "dice": 1.0, "class_weights": "balanced"},
+            "loss": {"terms": ["cross_entropy", "dice"], "class_weights": "balanced"},
         },
         "teacher": {
             "source": "train",

@@ -1,6 +1,7 @@
 """What a distilled student minimises: labels, teacher, its own last exit, and hints."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from pydantic import Field
@@ -10,7 +11,7 @@ from kdtasks.core.settings import Count, Section
 from kdtasks.learn.losses.distillation import DistillationLoss, distillation_losses
 from kdtasks.learn.losses.distillation.kd import KD
 from kdtasks.learn.objectives.hints import HintParams
-from kdtasks.learn.objectives.objective import LabelLoss, Step
+from kdtasks.learn.objectives.objective import LabelLossSum, Step
 from kdtasks.learn.schedules.linear import (
     History,
     Scheduled,
@@ -77,45 +78,36 @@ def _last(setting: Scheduled) -> float:
     return float(setting) if isinstance(setting, float | int) else setting.end
 
 
+@dataclass(frozen=True)
 class DistillationObjective:
     """The mean over exits of alpha · label loss + (1 − alpha) · distillation loss, and hints.
 
     An early exit has weight · T²·KL(last exit ‖ early exit) besides where `exits.last_exit` gives
     it one, by which the last exit is not changed; without `exits.teacher` it learns from the
     labels with weight 1. Each hint adds weight · mean squared difference of features.
+
+    Attributes:
+        label_loss: the loss of the labels; at the label that it ignores the teacher alone teaches.
     """
 
-    def __init__(
-        self,
-        params: DistillParams,
-        ignore_label: int | None = None,
-        label_loss: LabelLoss | None = None,
-    ) -> None:
-        """Bind the params.
-
-        Arguments:
-            ignore_label: label of rows without a truth; there the teacher alone teaches.
-            label_loss: the loss of the labels; None is cross-entropy.
-        """
-        self._params = params
-        self._ignore_label = ignore_label
-        self._label_loss = label_loss or LabelLoss(ignore_label)
+    params: DistillParams
+    label_loss: LabelLossSum = field(default_factory=LabelLossSum)
 
     @property
     def hints(self) -> Sequence[HintParams]:
         """Pairs of layers whose features are compared."""
-        return self._params.hints
+        return self.params.hints
 
     def numbers(self, *, epoch: int, epochs: int, history: History) -> dict[str, float]:
         """Return `alpha`, `temperature` and, for a loss that has one, the `warm_up` reached."""
         numbers = {
             name: value_at(setting, epoch=epoch, epochs=epochs, history=history)
             for name, setting in (
-                ("alpha", self._params.alpha),
-                ("temperature", self._params.temperature),
+                ("alpha", self.params.alpha),
+                ("temperature", self.params.temperature),
             )
         }
-        if warm_up := self._params.loss.warm_up:
+        if warm_up := self.params.loss.warm_up:
             # min(epoch / warm-up epochs, 1), as in the code of DKD's authors
             numbers["warm_up"] = min(1.0, epoch / (warm_up * epochs))
         return numbers
@@ -131,11 +123,11 @@ class DistillationObjective:
 
     def _exit_loss(self, step: Step, index: int, *, is_last: bool) -> Tensor:
         alpha, temperature = step.numbers["alpha"], step.numbers["temperature"]
-        teaching, logits = self._params.exits, step.exits[index]
-        loss = self._label_loss(logits, step.labels)
+        teaching, logits = self.params.exits, step.exits[index]
+        loss = self.label_loss(logits, step.labels)
         if is_last or teaching.teacher:
             true_classes = self._true_classes(step.labels)
-            taught = self._params.loss(logits, step.teacher_logits, temperature, true_classes)
+            taught = self.params.loss(logits, step.teacher_logits, temperature, true_classes)
             share = (1.0 - alpha) * step.numbers.get("warm_up", 1.0)
             loss = alpha * loss + share * taught
         if not is_last and teaching.last_exit:
@@ -146,6 +138,6 @@ class DistillationObjective:
     def _true_classes(self, labels: Tensor) -> Tensor:
         """The labels as the distillation losses know them, -1 where a row has none."""
         labels = tf.cast(labels, tf.int32)
-        if self._ignore_label is None:
+        if self.label_loss.ignore_label is None:
             return labels
-        return tf.where(tf.equal(labels, self._ignore_label), -1, labels)
+        return tf.where(tf.equal(labels, self.label_loss.ignore_label), -1, labels)

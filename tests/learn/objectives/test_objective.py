@@ -11,14 +11,14 @@ from kdtasks.learn.losses.distillation import DistillationLoss
 from kdtasks.learn.losses.distillation.dist import DIST
 from kdtasks.learn.losses.distillation.dkd import DKD
 from kdtasks.learn.losses.distillation.kd import KD
-from kdtasks.learn.losses.labels.cross_entropy import cross_entropy
+from kdtasks.learn.losses.labels.cross_entropy import CrossEntropy
 from kdtasks.learn.objectives.distillation import (
     DistillationObjective,
     DistillParams,
     ExitTeachingParams,
 )
 from kdtasks.learn.objectives.hints import HintParams
-from kdtasks.learn.objectives.objective import LabelObjective, Step
+from kdtasks.learn.objectives.objective import LabelLossSum, LabelObjective, Step
 from kdtasks.learn.schedules.linear import FractionSchedule
 
 
@@ -42,14 +42,14 @@ def loss_of(
     hints: Any = (),
     epoch: int = 1,
 ) -> float:
-    objective = DistillationObjective(params, ignore_label)
+    objective = DistillationObjective(params, LabelLossSum(ignore_label))
     numbers = objective.numbers(epoch=epoch, epochs=10, history=[])
     tensors = {name: tf.constant(value) for name, value in numbers.items()}
     return float(objective(Step(exits, labels, teacher, tensors, hints)))
 
 
 def test_labels_alone_are_the_mean_over_exits():
-    expected = np.mean([float(cross_entropy(logits, LABELS)) for logits in EXITS])
+    expected = np.mean([float(CrossEntropy()(logits, LABELS)) for logits in EXITS])
     objective = LabelObjective()
     assert float(objective(Step(EXITS, LABELS, TEACHER))) == pytest.approx(expected, rel=1e-6)
     assert objective.numbers(epoch=1, epochs=9, history=[]) == {}
@@ -69,7 +69,7 @@ def test_alpha_0_is_the_teacher_alone():
 
 
 def test_alpha_between_weighs_labels_with_alpha():
-    label, teacher = float(cross_entropy(EXITS[0], LABELS)), float(kd(EXITS[0], TEACHER, 2.0))
+    label, teacher = float(CrossEntropy()(EXITS[0], LABELS)), float(kd(EXITS[0], TEACHER, 2.0))
     value = loss_of(DistillParams(alpha=0.3, temperature=2.0), EXITS[:1])
     assert value == pytest.approx(0.3 * label + 0.7 * teacher, rel=1e-6)
 
@@ -88,15 +88,15 @@ def test_ignored_pixels_count_for_the_teacher_only():
     labels = np.full((1, 3, 3), 255, np.uint8)
     labels[0, 0, 0] = 2
     params = DistillParams(alpha=0.5, temperature=2.0)
-    expected = 0.5 * float(cross_entropy(logits[:, 0, 0], [2])) + 0.5 * float(
+    expected = 0.5 * float(CrossEntropy()(logits[:, 0, 0], [2])) + 0.5 * float(
         kd(logits, teacher, 2.0)
     )
     assert loss_of(params, [logits], labels, teacher, ignore_label=255) == pytest.approx(
         expected, rel=1e-6
     )
-    assert float(LabelObjective(255)(Step([logits], labels, teacher))) == pytest.approx(
-        float(cross_entropy(logits[:, 0, 0], [2])), rel=1e-6
-    )
+    assert float(
+        LabelObjective(LabelLossSum(255))(Step([logits], labels, teacher))
+    ) == pytest.approx(float(CrossEntropy()(logits[:, 0, 0], [2])), rel=1e-6)
 
 
 def test_every_exit_learns_from_the_last_as_well():
@@ -127,7 +127,7 @@ def test_early_exits_without_a_teacher_learn_from_the_labels_with_weight_1():
     params = DistillParams(
         alpha=0.0, temperature=2.0, exits=ExitTeachingParams(teacher=False, last_exit=0.0)
     )
-    labels = [float(cross_entropy(logits, LABELS)) for logits in EXITS[:-1]]
+    labels = [float(CrossEntropy()(logits, LABELS)) for logits in EXITS[:-1]]
     expected = (sum(labels) + float(kd(EXITS[-1], TEACHER, 2.0))) / 3
     assert loss_of(params) == pytest.approx(expected, rel=1e-6)
 

@@ -19,7 +19,7 @@ from kdtasks.learn.objectives.distillation import (
     DistillParams,
     ExitTeachingParams,
 )
-from kdtasks.learn.objectives.objective import LabelObjective
+from kdtasks.learn.objectives.objective import LabelLossSum, LabelObjective
 from kdtasks.learn.training.examples import TrainingExamples
 from kdtasks.learn.training.loop import Schedule, train
 from kdtasks.learn.training.run import exit_figures
@@ -50,7 +50,7 @@ def test_a_teacher_is_listened_to_under_every_loss(
         unet,
         TrainingExamples(IMAGES, MASKS, LOGITS),
         validation=(IMAGES[0], BRIGHT[0].astype(np.uint8)),
-        objective=DistillationObjective(params, ignore_label=255),
+        objective=DistillationObjective(params, LabelLossSum(255)),
         schedule=dataclasses.replace(schedule, epochs=10, learning_rate=0.05),
         ignore_label=255,
     )
@@ -64,7 +64,7 @@ def test_unlabelled_pixels_are_ignored(unet: MultiExitModel, schedule: Schedule)
         unet,
         TrainingExamples(IMAGES, MASKS),
         validation=(IMAGES[0], MASKS[0]),
-        objective=LabelObjective(255),
+        objective=LabelObjective(LabelLossSum(255)),
         schedule=dataclasses.replace(schedule, epochs=25, learning_rate=0.05),
         ignore_label=255,
     )
