@@ -30,8 +30,8 @@ def render_reference() -> str:
             pages += _parts(name, field.annotation)
     for registry in dict.fromkeys(_all_registries(Params)):
         pages.append(
-            f"## {registry.kind.capitalize()}\n\nOne of these, told apart by its `name`. The name "
-            "alone stands for an item with its defaults.\n"
+            f"## {registry.kind.capitalize()}\n\nOne of these, told apart by its `name`; where all "
+            "other keys have defaults, the name alone will do.\n"
         )
         pages += [
             _part(name, item, heading="###", prefix="")

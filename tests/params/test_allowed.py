@@ -9,7 +9,7 @@ from kdtasks.core.settings import Count, Counts, Fraction, OpenFraction, Positiv
 from kdtasks.learn.losses.distillation.dkd import DKD
 from kdtasks.learn.networks import architectures
 from kdtasks.learn.objectives.hints import HintParams
-from kdtasks.learn.schedules.linear import ScheduledPositive
+from kdtasks.learn.schedules import ScheduledPositive
 from kdtasks.params.explain import allowed_range, allowed_values
 
 
@@ -34,7 +34,7 @@ from kdtasks.params.explain import allowed_range, allowed_values
             DKD,
             "mapping with name, warm_up, target_weight, non_target_weight, standardize",
         ),
-        (ScheduledPositive, "number, more than 0 or mapping with schedule, start, end"),
+        (ScheduledPositive, "number, more than 0 or mapping with `name`: cosine, gap, linear"),
         (tuple[HintParams, ...], "list, each item mapping with student, teacher, weight"),
         (
             architectures.union(),

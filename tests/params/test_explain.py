@@ -30,30 +30,30 @@ CASES = [
     # schedules in the place of a number
     (
         "distill.alpha",
-        {"schedule": "linear", "start": 1.5, "end": 0.1},
-        "distill.alpha.start: got 1.5; allowed: 0 to 1",
+        {"name": "linear", "start": 1.5, "end": 0.1},
+        "distill.alpha: start is 1.5; allowed: 0 to 1",
     ),
     (
         "distill.temperature",
-        {"schedule": "cosine", "start": 4.0, "end": 0.0},
-        "distill.temperature.end: got 0.0; allowed: more than 0",
+        {"name": "cosine", "start": 4.0, "end": 0.0},
+        "distill.temperature: end is 0; allowed: more than 0",
     ),
     (
         "distill.alpha",
-        {"schedule": "cosin", "start": 1.0, "end": 0.1},
-        'distill.alpha.schedule: got "cosin"; allowed: linear, cosine, gap; did you mean \'cos',
+        {"name": "cosin", "start": 1.0, "end": 0.1},
+        'distill.alpha.name: got "cosin"; allowed: cosine, gap, linear; did you mean \'cos',
     ),
     (
         "distill.alpha",
-        {"schedule": "gap", "start": 1.0},
-        "distill.alpha.end: missing; allowed: number, 0 to 1",
+        {"name": "gap", "start": 1.0},
+        "distill.alpha.end: missing; allowed: number",
     ),
     (
         "distill.temperature",
-        {"schedule": "gap", "from": 1.0, "start": 1.0, "end": 2.0},
-        "distill.temperature.from: unknown key, got 1.0; allowed in distill.temperature: schedule",
+        {"name": "gap", "from": 1.0, "start": 1.0, "end": 2.0},
+        "distill.temperature.from: unknown key, got 1.0; allowed in distill.temperature: name, sta",
     ),
-    ("distill.temperature", None, "allowed: number, more than 0 or mapping with schedule, start"),
+    ("distill.temperature", None, "allowed: number, more than 0 or mapping with `name`: cosine"),
     (
         "distill.loss",
         "dkdd",
@@ -84,7 +84,7 @@ CASES = [
     (
         "distill.alpha",
         "much",
-        'distill.alpha: got "much"; allowed: number, 0 to 1 or mapping with schedule, start, end',
+        'distill.alpha: got "much"; allowed: number, 0 to 1 or mapping with `name`: cosine, gap',
     ),
     ("distill.epochs", 1.5, "distill.epochs: got 1.5; allowed: whole number, 1 or more"),
     ("distill.epochs", True, "distill.epochs: got true; allowed: whole number, 1 or more"),

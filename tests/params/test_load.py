@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from kdtasks.core.errors import ParamsError
-from kdtasks.learn.schedules.linear import FractionSchedule
+from kdtasks.learn.schedules.gap import Gap
 from kdtasks.params import load_params, load_project_params, parse_params
 
 ROOT = Path(__file__).parents[2]
@@ -160,9 +160,9 @@ def test_an_imported_teacher_is_neither_stopped_nor_averaged(changed: Callable[.
 
 
 def test_a_schedule_stands_in_the_place_of_a_number(changed: Callable[..., Any]):
-    schedule = {"schedule": "gap", "start": 0, "end": 1}
+    schedule = {"name": "gap", "start": 0, "end": 1}
     params = parse_params(changed("distill.alpha", schedule))
-    assert params.distill.alpha == FractionSchedule(schedule="gap", start=0.0, end=1.0)
+    assert params.distill.alpha == Gap(start=0.0, end=1.0)
     assert parse_params(params.model_dump(mode="json")) == params
 
 

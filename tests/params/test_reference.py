@@ -43,7 +43,7 @@ def test_every_key_has_a_meaning_except_the_name_of_a_network():
 
 def test_known_rows():
     page = render_reference()
-    assert "number, 0 to 1 or [mapping with schedule, start, end](#distillalpha) | `0.1` |" in page
+    assert "number, 0 to 1 or [schedule](#schedule) | `0.1` |" in page
     assert "| `seeds` | list of at least 1 item, each whole number, 0 or more | required |" in page
     assert "| `split` | [section](#datasplit) | required |" in page
     assert "### `data.split`" in page

@@ -86,7 +86,7 @@ def test_a_project_that_nobody_changed_has_nothing_to_do(finished: Path):
     ("changes", "expected"),
     [
         ({"distill.alpha": 0.9}, []),
-        ({"distill.alpha": {"schedule": "cosine", "start": 0.1, "end": 0.9}}, []),
+        ({"distill.alpha": {"name": "cosine", "start": 0.1, "end": 0.9}}, []),
         ({"distill.temperature": 9.0}, []),
         ({"distill.loss": "dkd"}, []),
         ({"distill.hints": [{**HINT, "weight": 2.0}]}, []),

@@ -12,11 +12,11 @@ from kdtasks.learn.losses.distillation import DistillationLoss, distillation_los
 from kdtasks.learn.losses.distillation.kd import KD
 from kdtasks.learn.objectives.hints import HintParams
 from kdtasks.learn.objectives.objective import LabelLossSum, Step
-from kdtasks.learn.schedules.linear import (
+from kdtasks.learn.schedules import (
     History,
-    Scheduled,
     ScheduledFraction,
     ScheduledPositive,
+    final_value,
     value_at,
 )
 
@@ -66,16 +66,12 @@ def settled(params: DistillParams) -> DistillParams:
     """
     return params.model_copy(
         update={
-            "alpha": _last(params.alpha),
-            "temperature": _last(params.temperature),
+            "alpha": final_value(params.alpha),
+            "temperature": final_value(params.temperature),
             "loss": params.loss.model_copy(update={"warm_up": 0.0}),
             "hints": (),
         }
     )
-
-
-def _last(setting: Scheduled) -> float:
-    return float(setting) if isinstance(setting, float | int) else setting.end
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from kdtasks.data.prepared import PreparedDataset
 from kdtasks.learn.losses.labels import LabelLoss, label_losses
 from kdtasks.learn.losses.labels.cross_entropy import CrossEntropy
 from kdtasks.learn.objectives.hints import HintParams
-from kdtasks.learn.schedules.linear import History
+from kdtasks.learn.schedules import History
 
 
 class LabelLossParams(Section):

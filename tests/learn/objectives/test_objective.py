@@ -19,7 +19,7 @@ from kdtasks.learn.objectives.distillation import (
 )
 from kdtasks.learn.objectives.hints import HintParams
 from kdtasks.learn.objectives.objective import LabelLossSum, LabelObjective, Step
-from kdtasks.learn.schedules.linear import FractionSchedule
+from kdtasks.learn.schedules.linear import Linear
 
 
 def kd(student: Any, teacher: Any, temperature: float) -> Any:
@@ -172,9 +172,7 @@ def test_rows_without_a_label_teach_no_true_class():
 
 
 def test_numbers_follow_their_schedules():
-    params = DistillParams(
-        alpha=FractionSchedule(schedule="linear", start=0.0, end=1.0), temperature=3.0
-    )
+    params = DistillParams(alpha=Linear(start=0.0, end=1.0), temperature=3.0)
     objective = DistillationObjective(params)
     assert [objective.numbers(epoch=epoch, epochs=5, history=[]) for epoch in (1, 2, 5)] == [
         {"alpha": alpha, "temperature": 3.0} for alpha in (0.0, 0.25, 1.0)
