@@ -48,14 +48,13 @@ class Clock:
 def make_ways(pictures: int, epochs: int, precision: Precision) -> dict[str, Callable[[], Speed]]:
     """Name every way; each trains for so many epochs of so many pictures and gives its speed."""
     from kdtasks.core.backend import keras, keras_3
-    from kdtasks.learn.augmentations.affine import AugmentationParams
     from kdtasks.learn.networks.inference import Predictor
     from kdtasks.learn.objectives.distillation import DistillationObjective, DistillParams
     from kdtasks.learn.objectives.objective import LabelObjective
     from kdtasks.learn.targets.online import as_halves
     from kdtasks.learn.training.examples import TrainingExamples
     from kdtasks.learn.training.step import steps_in
-    from kdtasks.learn.training.views import FreshExamples
+    from kdtasks.learn.training.views import AugmentationParams, FreshExamples
 
     draw = np.random.default_rng(0)
     images = draw.integers(0, 256, (pictures, 32, 32, 3), dtype=np.uint8)

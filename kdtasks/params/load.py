@@ -15,13 +15,13 @@ from kdtasks.deploy.drift import DriftParams
 from kdtasks.deploy.gate.decision import GateParams
 from kdtasks.evaluate.evaluator import BenchmarkParams, EvaluateParams
 from kdtasks.evaluate.exits.calibrate import ExitsParams
-from kdtasks.learn.augmentations.affine import AugmentationParams
 from kdtasks.learn.networks import architectures
 from kdtasks.learn.networks.saved import start_of
 from kdtasks.learn.objectives.distillation import DistillParams
 from kdtasks.learn.targets.cached import TargetsParams
 from kdtasks.learn.teachers.imported import TeacherParams
 from kdtasks.learn.training.settings import StudentParams, TrainingSetup, TrainParams
+from kdtasks.learn.training.views import AugmentationParams
 from kdtasks.params.explain import explain, shown
 from kdtasks.report.contents import SelectParams
 

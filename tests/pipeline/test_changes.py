@@ -94,7 +94,7 @@ def test_a_project_that_nobody_changed_has_nothing_to_do(finished: Path):
         ({"targets.batch_size": 100}, ["targets"]),
         ({"targets.features": ["block_1", "block_2"]}, ["targets"]),
         ({"targets.mode": "online"}, ["targets", "student"]),
-        ({"augmentation.shift": 0.2}, ["teacher", "targets", "student"]),
+        ({"augmentation.transforms": ["shift"]}, ["teacher", "targets", "student"]),
         ({"teacher.stop_epoch": 3}, ["teacher", "targets"]),
         ({"teacher.ensemble": 2}, ["teacher", "targets"]),
     ],

@@ -51,7 +51,7 @@ def mask_params(content: dict[str, Any], folder: Path) -> dict[str, Any]:
                 "overlap": 0.0,
             },
         },
-        "augmentation": {"views": 2, "horizontal_flip": True},
+        "augmentation": {"views": 2, "transforms": ["horizontal_flip"]},
         "train": {
             "batch_size": 8,
             "guard_epochs": 50,

@@ -6,7 +6,6 @@ from pathlib import Path
 from kdtasks.core.files import atomic_folder, write_json
 from kdtasks.core.paths import DESCRIPTION
 from kdtasks.data.prepared import PreparedDataset
-from kdtasks.learn.augmentations.affine import AugmentationParams
 from kdtasks.learn.losses.labels.cross_entropy import CrossEntropy
 from kdtasks.learn.networks.inference import Predictor
 from kdtasks.learn.objectives.objective import LabelObjective, label_loss_of
@@ -22,7 +21,7 @@ from kdtasks.learn.training.run import (
     write_trained,
 )
 from kdtasks.learn.training.settings import TrainingSetup
-from kdtasks.learn.training.views import draw_views
+from kdtasks.learn.training.views import AugmentationParams, draw_views
 from kdtasks.tasks.confusion import accuracy
 
 FOLDER = Path("models/teacher")

@@ -35,7 +35,7 @@ from kdtasks.learn.networks.cnn import CNN
 source, target = map(Path, sys.argv[1:])
 description = read_json(source / "model.json")
 model = load_model(source)
-save_model(target, model, architecture=SMALL_CNN.model_validate(description["architecture"]),
+save_model(target, model, architecture=CNN.model_validate(description["architecture"]),
            exits=description["exits"])
 """
 
