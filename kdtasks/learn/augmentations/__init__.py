@@ -4,17 +4,19 @@ from abc import abstractmethod
 from typing import ClassVar
 
 import numpy as np
+from numpy.random import Generator
 
 from kdtasks.core.registry import Registry
 from kdtasks.core.settings import Section
-from kdtasks.learn.augmentations.motion import Motion
+from kdtasks.learn.augmentations.motion import Motion, Size
 
 
 class Augmentation(Section):
-    """A way to vary images; it extends one of the three kinds below.
+    """A way to vary images; it extends one of the kinds below.
 
     Attributes:
-        order: place among those of its kind, the lowest first, however params list them.
+        order: its place, the lowest first, however params list them; geometric ones come before
+            all others, and those that mix should come last.
     """
 
     order: ClassVar[int]
@@ -30,9 +32,7 @@ class Geometric(Augmentation):
     """
 
     @abstractmethod
-    def draw(
-        self, rng: np.random.Generator, count: int, size: tuple[int, int], motion: Motion
-    ) -> Motion:
+    def draw(self, rng: Generator, count: int, size: Size, motion: Motion) -> Motion:
         """Draw numbers for `count` images and add to their motion.
 
         Args:
@@ -41,27 +41,33 @@ class Geometric(Augmentation):
         """
 
 
-class Photometric(Augmentation):
-    """Changes the values of pixels; labels and masks stay."""
-
-    @abstractmethod
-    def apply(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return the images of a batch changed, uint8 [N, height, width, channels] as they come."""
-
-
 class Batch(Augmentation):
     """Mixes the images of a batch with each other; teachers are asked about the mixed ones."""
 
     @abstractmethod
     def mix(
-        self, images: np.ndarray, labels: np.ndarray, rng: np.random.Generator
+        self, images: np.ndarray, labels: np.ndarray, rng: Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the images of a batch mixed, and the one label that counts for each, or pixel.
+        """Return the images mixed, and the one label that counts for each, or for each pixel.
 
         Args:
             images: uint8 [N, height, width, channels].
             labels: integers [N], or masks [N, height, width].
         """
+
+
+class Photometric(Batch):
+    """Changes the values of pixels, image by image; labels and masks stay."""
+
+    @abstractmethod
+    def apply(self, images: np.ndarray, rng: Generator) -> np.ndarray:
+        """Return the images changed, uint8 [N, height, width, channels] as they come."""
+
+    def mix(
+        self, images: np.ndarray, labels: np.ndarray, rng: Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the images changed, and their labels."""
+        return self.apply(images, rng), labels
 
 
 augmentations = Registry("augmentation", __name__, Augmentation)

@@ -4,11 +4,12 @@ from dataclasses import replace
 from typing import ClassVar, Literal
 
 import numpy as np
+from numpy.random import Generator
 from pydantic import Field
 
 from kdtasks.core.settings import Fraction
 from kdtasks.learn.augmentations import Geometric, augmentations
-from kdtasks.learn.augmentations.motion import Motion
+from kdtasks.learn.augmentations.motion import Motion, Size
 
 
 @augmentations.register
@@ -20,8 +21,6 @@ class HorizontalFlip(Geometric):
     name: Literal["horizontal_flip"] = "horizontal_flip"
     probability: Fraction = Field(default=0.5, description="fraction of images that are mirrored")
 
-    def draw(
-        self, rng: np.random.Generator, count: int, size: tuple[int, int], motion: Motion
-    ) -> Motion:
+    def draw(self, rng: Generator, count: int, size: Size, motion: Motion) -> Motion:
         is_flipped = rng.random(count) < self.probability
         return replace(motion, mirror=np.where(is_flipped, -motion.mirror, motion.mirror))

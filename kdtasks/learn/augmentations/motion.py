@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+Size = tuple[int, int]  # height and width of the images
+
 
 @dataclass(frozen=True)
 class Motion:
@@ -28,12 +30,8 @@ class Motion:
         zeros, ones = np.zeros(count), np.ones(count)
         return cls(angle=zeros, zoom=ones, shift_x=zeros, shift_y=zeros, mirror=ones)
 
-    def transforms(self, size: tuple[int, int]) -> np.ndarray:
-        """Return the maps from output to input coordinates, float32 [N, 8].
-
-        Args:
-            size: height and width of the images.
-        """
+    def transforms(self, size: Size) -> np.ndarray:
+        """Return the maps from output to input coordinates, float32 [N, 8]."""
         height, width = size
         cosine, sine = np.cos(self.angle) / self.zoom, np.sin(self.angle) / self.zoom
         centre_x, centre_y = (width - 1) / 2, (height - 1) / 2

@@ -4,10 +4,11 @@ from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+from numpy.random import Generator
 from pydantic import Field
 
 from kdtasks.learn.augmentations import Geometric, augmentations
-from kdtasks.learn.augmentations.motion import Motion
+from kdtasks.learn.augmentations.motion import Motion, Size
 
 
 @augmentations.register
@@ -21,9 +22,6 @@ class Rotation(Geometric):
         default=10.0, description="largest rotation either way"
     )
 
-    def draw(
-        self, rng: np.random.Generator, count: int, size: tuple[int, int], motion: Motion
-    ) -> Motion:
-        return replace(
-            motion, angle=motion.angle + np.radians(rng.uniform(-1, 1, count) * self.degrees)
-        )
+    def draw(self, rng: Generator, count: int, size: Size, motion: Motion) -> Motion:
+        angle = np.radians(rng.uniform(-1, 1, count) * self.degrees)
+        return replace(motion, angle=motion.angle + angle)

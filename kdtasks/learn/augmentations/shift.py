@@ -3,12 +3,12 @@
 from dataclasses import replace
 from typing import ClassVar, Literal
 
-import numpy as np
+from numpy.random import Generator
 from pydantic import Field
 
 from kdtasks.core.settings import Fraction
 from kdtasks.learn.augmentations import Geometric, augmentations
-from kdtasks.learn.augmentations.motion import Motion
+from kdtasks.learn.augmentations.motion import Motion, Size
 
 
 @augmentations.register
@@ -22,9 +22,7 @@ class Shift(Geometric):
         default=0.1, description="largest shift, as a fraction of height and width"
     )
 
-    def draw(
-        self, rng: np.random.Generator, count: int, size: tuple[int, int], motion: Motion
-    ) -> Motion:
+    def draw(self, rng: Generator, count: int, size: Size, motion: Motion) -> Motion:
         height, width = size
         shift_x = rng.uniform(-1, 1, count) * self.fraction * width
         shift_y = rng.uniform(-1, 1, count) * self.fraction * height

@@ -3,11 +3,11 @@
 from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
-import numpy as np
+from numpy.random import Generator
 from pydantic import Field
 
 from kdtasks.learn.augmentations import Geometric, augmentations
-from kdtasks.learn.augmentations.motion import Motion
+from kdtasks.learn.augmentations.motion import Motion, Size
 
 
 @augmentations.register
@@ -21,7 +21,5 @@ class Zoom(Geometric):
         default=0.1, description="largest zoom in or out, as a fraction of the size"
     )
 
-    def draw(
-        self, rng: np.random.Generator, count: int, size: tuple[int, int], motion: Motion
-    ) -> Motion:
+    def draw(self, rng: Generator, count: int, size: Size, motion: Motion) -> Motion:
         return replace(motion, zoom=motion.zoom * (1.0 + rng.uniform(-1, 1, count) * self.fraction))

@@ -44,7 +44,7 @@ class UNet(Architecture):
         for level, filters in enumerate(self.filters):
             if level:
                 tensor = keras.layers.MaxPooling2D(name=f"down_{level}_pool")(tensor)
-            tensor = self._double(tensor, f"down_{level}", filters)
+            tensor = _double(tensor, f"down_{level}", filters, self.batch_normalization)
             skips.append(tensor)
         skips.pop()
         if self.dropout:
@@ -62,16 +62,12 @@ class UNet(Architecture):
                 normalize=self.batch_normalization,
             )
             tensor = keras.layers.Concatenate(name=f"up_{step}_concatenate")([skips.pop(), tensor])
-            tensor = self._double(tensor, f"up_{step}", filters)
+            tensor = _double(tensor, f"up_{step}", filters, self.batch_normalization)
             taps[f"up_{step}"] = (tensor, *skips)
         return Backbone(features=tensor, taps=taps)
 
-    def _double(self, tensor: Tensor, name: str, filters: int) -> Tensor:
-        for number in (1, 2):
-            tensor = convolution(
-                tensor,
-                name=f"{name}_{number}",
-                filters=filters,
-                normalize=self.batch_normalization,
-            )
-        return tensor
+
+def _double(tensor: Tensor, name: str, filters: int, normalize: bool) -> Tensor:
+    for number in (1, 2):
+        tensor = convolution(tensor, name=f"{name}_{number}", filters=filters, normalize=normalize)
+    return tensor

@@ -7,7 +7,7 @@ logits be cached, and lets the student from scratch train on exactly the picture
 
 import dataclasses
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Self, TypeVar
@@ -18,13 +18,7 @@ from pydantic import Field, model_validator
 from kdtasks.core.backend import tf
 from kdtasks.core.reproducibility import generator
 from kdtasks.core.settings import Count, Index, Section
-from kdtasks.learn.augmentations import (
-    Augmentation,
-    Batch,
-    Geometric,
-    Photometric,
-    augmentations,
-)
+from kdtasks.learn.augmentations import Augmentation, Batch, Geometric, augmentations
 from kdtasks.learn.augmentations.motion import Motion
 from kdtasks.learn.training.examples import Block, Layout, rows_of_blocks
 
@@ -35,7 +29,6 @@ _STEPS_PER_BLOCK = 16
 
 # From uint8 [N, height, width, channels] to logits and hidden features, each float16 [N, …].
 Answer = Callable[[np.ndarray], tuple[np.ndarray, ...]]
-
 
 Kind = TypeVar("Kind", bound=Augmentation)
 
@@ -84,13 +77,9 @@ def draw_view(
     numbers = (augmentation.seed, view)
     transforms = draw_transforms(images.shape[:3], generator("views", *numbers), augmentation)
     images, labels = move(images, labels, transforms)
-    if augmentation.chosen(Photometric) or augmentation.chosen(Batch):
-        order = generator("views in batches", *numbers).permutation(len(images))
-        for start in range(0, len(images), _BATCH):
-            rows = order[start : start + _BATCH]
-            images[rows], labels[rows] = vary_batch(
-                images[rows], labels[rows], augmentation, "views", *numbers, start
-            )
+    order = generator("views in batches", *numbers).permutation(len(images))
+    batches = [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
+    _mix(images, labels, dict(enumerate(batches)), augmentation, "views", numbers)
     return images, labels
 
 
@@ -118,27 +107,24 @@ def draw_transforms(
     return motion.transforms((height, width))
 
 
-def vary_batch(
+def _mix(
     images: np.ndarray,
     labels: np.ndarray,
+    batches: Mapping[int, np.ndarray],
     augmentation: AugmentationParams,
     purpose: str,
-    *numbers: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Change the pixels of a batch, then mix its images; each augmentation draws for itself.
+    numbers: tuple[int, ...],
+) -> None:
+    """Change images and labels in place; each augmentation draws for itself, and for each batch.
 
     Args:
-        images: uint8 [N, height, width, channels].
-        labels: integers [N], or masks [N, height, width].
-        purpose, numbers: what the drawn numbers are a function of.
+        batches: number of a batch to its rows.
+        purpose, numbers: what the drawn numbers are a function of, besides.
     """
-    for recoloring in augmentation.chosen(Photometric):
-        rng = generator(f"{purpose} {recoloring.name}", *numbers)
-        images = recoloring.apply(images, rng)
-    for mixing in augmentation.chosen(Batch):
-        rng = generator(f"{purpose} {mixing.name}", *numbers)
-        images, labels = mixing.mix(images, labels, rng)
-    return images, labels
+    for number, rows in batches.items():
+        for item in augmentation.chosen(Batch):
+            rng = generator(f"{purpose} {item.name}", *numbers, number)
+            images[rows], labels[rows] = item.mix(images[rows], labels[rows], rng)
 
 
 def move(images: Any, labels: Any, transforms: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
@@ -275,17 +261,10 @@ class FreshExamples:
                 self.labels[flat],
                 None if transforms is None else transforms[flat],
             )
-            for start in range(0, len(flat), batch_size):
-                of_step = slice(start, start + batch_size)
-                images[of_step], labels[of_step] = vary_batch(
-                    images[of_step],
-                    labels[of_step],
-                    self.augmentation,
-                    "fresh views",
-                    *numbers,
-                    step,
-                )
-                step += 1
+            places = np.arange(rows.size).reshape(rows.shape)
+            steps = dict(enumerate(places, start=step))
+            _mix(images, labels, steps, self.augmentation, "fresh views", numbers)
+            step += len(rows)
             logits, features = self._ask(images)
             images, labels, logits, *features = (
                 array.reshape(*rows.shape, *array.shape[1:])

@@ -234,7 +234,7 @@ EXTENSION = '''
     class Exchange(Batch):
         """Give each image the lower half of another, and keep the label of the upper one."""
 
-        order: ClassVar[int] = 10
+        order: ClassVar[int] = 100
         name: Literal["exchange"] = "exchange"
 
         def mix(self, images, labels, rng):
@@ -269,7 +269,7 @@ SCRIPT = """
     assert (dark != view({"name": "darkening", "most": 2}, number=2)).any()
     assert (dark != view({"name": "darkening", "most": 2}, seed=1)).any()
 
-    both = view("exchange", "darkening")  # kinds go before the order of the list
+    both = view("exchange", "darkening")  # whichever way they are listed
     assert (both[:, :2] == view("darkening")[:, :2]).all()
     assert (both[:, 2:, 0, 0] // 50 != both[:, :2, 0, 0] // 50).any()
 
