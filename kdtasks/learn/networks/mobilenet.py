@@ -8,7 +8,7 @@ from pydantic import Field
 from kdtasks.core.backend import Tensor, keras
 from kdtasks.core.settings import Count
 from kdtasks.learn.networks import Backbone, architectures
-from kdtasks.learn.networks.blocks import Chain
+from kdtasks.learn.networks.chain import Chain
 from kdtasks.learn.networks.layers import activate, batch_normalization, convolution
 
 

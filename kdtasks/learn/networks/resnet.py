@@ -6,7 +6,7 @@ from pydantic import Field
 
 from kdtasks.core.backend import Tensor, keras
 from kdtasks.learn.networks import Architecture, Backbone, architectures
-from kdtasks.learn.networks.blocks import Chain
+from kdtasks.learn.networks.chain import Chain
 from kdtasks.learn.networks.layers import activate, convolution, share_of
 
 
