@@ -233,13 +233,11 @@ def _thresholds(logits: np.ndarray) -> list[float]:
 
 def _network(exits: tuple[str, ...]) -> Any:
     from kdtasks.core.backend import seed_everything
-    from kdtasks.learn.networks.alexnet import AlexNetParams
+    from kdtasks.learn.networks.alexnet import AlexNet
     from kdtasks.learn.networks.build import build
 
     seed_everything(0)
-    return build(
-        AlexNetParams(name="alexnet"), input_shape=_SHAPE, num_classes=_CLASSES, exits=exits
-    )
+    return build(AlexNet(), input_shape=_SHAPE, num_classes=_CLASSES, exits=exits)
 
 
 def _seconds(work: Callable[[], Any]) -> float:

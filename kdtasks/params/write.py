@@ -37,8 +37,9 @@ def _lines(section: BaseModel, indent: str) -> list[str]:
         value = getattr(section, key)
         if isinstance(value, BaseModel) and not indent:
             lines.append("")
-        words = f"{indent}# {field.description or ''}"
-        lines += textwrap.wrap(words, WIDTH, subsequent_indent=f"{indent}# ")
+        if field.description:
+            words = f"{indent}# {field.description}"
+            lines += textwrap.wrap(words, WIDTH, subsequent_indent=f"{indent}# ")
         if isinstance(value, BaseModel):
             lines += [f"{indent}{key}:", *_lines(value, indent=f"{indent}  ")]
         else:

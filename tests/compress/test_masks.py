@@ -12,7 +12,7 @@ from kdtasks.compress.passes.qat import QatParams
 from kdtasks.compress.tflite.graph import inspect_kernels
 from kdtasks.compress.variants import CompressParams
 from kdtasks.edge.segments import Segments
-from kdtasks.learn.networks.unet import UNetParams
+from kdtasks.learn.networks.unet import UNet
 
 PARAMS = CompressParams(
     variants=("int8",),
@@ -35,7 +35,7 @@ def test_a_unet_without_its_silent_filters_computes_the_same(
 ):
     from kdtasks.learn.networks.build import build
 
-    params = UNetParams(name="unet", filters=tuple(filters), batch_normalization=normalize)
+    params = UNet(filters=tuple(filters), batch_normalization=normalize)
     exits = ["up_1"] if has_exit and len(filters) > 2 else []
     model = build(params, input_shape=(8, 8, 2), num_classes=3, exits=exits)
     smaller = check_silent_channels(model, seed)
@@ -111,7 +111,7 @@ def trained():
     """A U-Net that tells the three kinds apart, and pictures that it has not seen."""
     from kdtasks.core.backend import seed_everything
     from kdtasks.learn.networks.build import build
-    from kdtasks.learn.objectives.objective import LabelObjective
+    from kdtasks.learn.objectives.objective import LabelLossSum, LabelObjective
     from kdtasks.learn.training.examples import TrainingExamples
     from kdtasks.learn.training.loop import Schedule, train
 
@@ -119,13 +119,13 @@ def trained():
     generator = np.random.default_rng(0)
     pictures, masks = draw_fields(96, 16, generator)
     unseen = draw_fields(48, 16, generator)
-    params = UNetParams(name="unet", filters=(4, 8, 8))
+    params = UNet(filters=(4, 8, 8))
     model = build(params, input_shape=(16, 16, 3), num_classes=3)
     train(
         model,
         TrainingExamples(pictures[None], masks[None]),
         validation=unseen,
-        objective=LabelObjective(255),
+        objective=LabelObjective(LabelLossSum(255)),
         schedule=Schedule(
             epochs=30,
             batch_size=16,

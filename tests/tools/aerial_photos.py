@@ -51,11 +51,11 @@ def mask_params(content: dict[str, Any], folder: Path) -> dict[str, Any]:
                 "overlap": 0.0,
             },
         },
-        "augmentation": {"views": 2, "horizontal_flip": True},
+        "augmentation": {"views": 2, "transforms": ["horizontal_flip"]},
         "train": {
             "batch_size": 8,
             "guard_epochs": 50,
-            "loss": {"cross_entropy": 1.0, "dice": 1.0, "class_weights": "balanced"},
+            "loss": {"terms": ["cross_entropy", "dice"], "class_weights": "balanced"},
         },
         "teacher": {
             "source": "train",

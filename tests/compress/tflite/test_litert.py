@@ -126,10 +126,10 @@ def test_int8_takes_pixels_less_128(trained, int8_content):
 @pytest.mark.parametrize(("number_format", "bytes_a_weight"), [("float32", 4), ("int8", 1)])
 def test_segments_share_their_weights(number_format, bytes_a_weight):
     from kdtasks.compress.tflite.convert import convert
-    from kdtasks.learn.networks.alexnet import AlexNetParams
+    from kdtasks.learn.networks.alexnet import AlexNet
     from kdtasks.learn.networks.build import build
 
-    architecture = AlexNetParams(name="alexnet", width=0.7)
+    architecture = AlexNet(width=0.7)
     model = build(
         architecture, input_shape=(32, 32, 3), num_classes=10, exits=["block_1", "block_3"]
     )
@@ -193,10 +193,10 @@ import hashlib
 import numpy as np
 from kdtasks.compress.tflite.convert import convert
 from kdtasks.learn.networks.build import build
-from kdtasks.learn.networks.cnn import CnnParams
+from kdtasks.learn.networks.cnn import CNN
 
 def content():
-    architecture = CnnParams(name="cnn", filters=(4, 8))
+    architecture = CNN(filters=(4, 8))
     model = build(architecture, input_shape=(8, 8, 1), num_classes=4, exits=["block_1"])
     generator = np.random.default_rng(0)
     for variable in model.network.weights:

@@ -99,11 +99,11 @@ def test_a_small_file_does_not_grow_for_it(converted):
 
 def test_a_head_of_a_larger_network_has_it():
     from kdtasks.compress.tflite.convert import convert
-    from kdtasks.learn.networks.alexnet import AlexNetParams
+    from kdtasks.learn.networks.alexnet import AlexNet
     from kdtasks.learn.networks.build import build
 
     model = build(
-        AlexNetParams(name="alexnet", width=0.5),
+        AlexNet(width=0.5),
         input_shape=(32, 32, 3),
         num_classes=10,
         exits=("block_2",),
