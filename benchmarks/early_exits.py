@@ -143,9 +143,9 @@ def _time_batches(model: Any, images: np.ndarray, turns: int) -> dict[str, float
 
 
 def _time_litert(model: Any, images: np.ndarray, runs: int) -> dict[str, Any]:
+    from kdtasks.compress.convert import convert
     from kdtasks.compress.passes.space_to_depth import work_on_blocks
     from kdtasks.compress.tflite.average_pooling import convolve_averages
-    from kdtasks.compress.tflite.convert import convert
     from kdtasks.core.backend import keras
     from kdtasks.learn.networks.multi_exit import MultiExitModel
 

@@ -96,8 +96,8 @@ def _plain(content: bytes) -> Callable[[np.ndarray], Any]:
 
 def _students(project: Path, data: Any, runs: dict[str, Any]) -> dict[str, Any]:
     """Figures of every seed; the runs of the first seed are added to those that are timed."""
+    from kdtasks.compress.convert import convert
     from kdtasks.compress.passes.space_to_depth import work_on_blocks
-    from kdtasks.compress.tflite.convert import convert
     from kdtasks.learn.networks.saved import load_model
 
     params = load_params(project / "params.yaml")

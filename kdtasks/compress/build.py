@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from kdtasks.compress.convert import convert
 from kdtasks.compress.exported import Compressed, kernel_figures, trial
 from kdtasks.compress.fine_tuning import FineTuning
+from kdtasks.compress.number_formats import number_formats
 from kdtasks.compress.passes.cluster import cluster_weights
 from kdtasks.compress.passes.filters import prune_filters
 from kdtasks.compress.passes.magnitude import check_zeros, prune_magnitudes
 from kdtasks.compress.passes.qat import train_quantised
 from kdtasks.compress.passes.space_to_depth import work_on_blocks
 from kdtasks.compress.pruning.removal import recalibrate
-from kdtasks.compress.tflite.average_pooling import convolve_averages
-from kdtasks.compress.tflite.convert import convert
 from kdtasks.compress.tflite.graph import signature_types
 from kdtasks.compress.tflite.metadata import sizes, with_longest_manifest
 from kdtasks.compress.variants import CompressParams, check_variant
@@ -64,8 +64,7 @@ def compress(
         converted = content = convert_variant(built)
         if on_blocks:
             content = work_on_blocks(converted, max_channels=params.space_to_depth.max_channels)
-        if parts.number_format == "int8":
-            content = convolve_averages(content)
+        content = number_formats[parts.number_format]().optimize(content)
         return Compressed(content, converted, with_longest_manifest(content, class_names), built)
 
     if on_blocks and parts.trainings and "filters" not in parts.trainings:

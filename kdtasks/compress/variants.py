@@ -4,6 +4,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
+from kdtasks.compress.number_formats import number_formats
 from kdtasks.compress.passes.cluster import ClusterParams
 from kdtasks.compress.passes.filters import FiltersParams
 from kdtasks.compress.passes.magnitude import MagnitudeParams
@@ -19,7 +20,7 @@ TRAININGS = ("filters", "magnitude", "cluster", "qat")
 # Those that change how the file computes, and no weight.
 REWRITINGS = ("space_to_depth",)
 PASSES = TRAININGS + REWRITINGS
-FORMATS = ("float32", "float16", "dynamic_int8", "int8", "int16x8")
+FORMATS = number_formats.names()
 
 
 class Variant(NamedTuple):

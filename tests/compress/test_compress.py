@@ -87,7 +87,7 @@ def test_every_variant_gives_a_file_that_runs(
 
 
 def test_a_variant_is_written_with_its_figures(build_network, pictures, outputs, tmp_path, capsys):
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
 
     model = build_network("cnn_average")
     images = pictures(model, 30)

@@ -144,8 +144,8 @@ def trained():
     [("int8", "int8", 0.95), pytest.param("int16x8", "int16", 0.97, marks=pytest.mark.slow)],
 )
 def test_a_trained_unet_stays_itself_in_whole_numbers(number_format, types, agreement, trained):
+    from kdtasks.compress.convert import convert
     from kdtasks.compress.exported import trial
-    from kdtasks.compress.tflite.convert import convert
     from kdtasks.compress.tflite.graph import signature_types
     from kdtasks.learn.training.run import exit_figures
 

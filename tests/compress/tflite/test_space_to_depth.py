@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Statistics for quantized inputs"
     ],
 )
 def test_int8_files_keep_every_bit(name, raw_pixels, network, pictures):
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
 
     model = network(name)
     images = pictures(model, 12)
@@ -38,7 +38,7 @@ def test_int8_files_keep_every_bit(name, raw_pixels, network, pictures):
 
 def converted(*layers, side=8, channels=3, number_format="int8"):
     """The file of a chain of layers."""
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
     from kdtasks.core.backend import keras
     from kdtasks.learn.networks.multi_exit import MultiExitModel
 
@@ -71,14 +71,14 @@ def test_dynamic_int8_keeps_its_answers():
 
 
 def test_small_kernels_that_dynamic_int8_leaves_float_stay(network):
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
 
     with pytest.raises(ExportError, match="does not have int8 weights, which alone gain by it"):
         work_on_blocks(convert(network("resnet"), number_format="dynamic_int8"))
 
 
 def test_blocks_that_the_network_itself_gives_are_still_given():
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
     from kdtasks.core.backend import keras, tf
     from kdtasks.learn.networks.multi_exit import MultiExitModel
 
@@ -111,7 +111,7 @@ def test_pixels_that_something_else_takes_are_still_made():
     first = convolution()(image)
     second = convolution(4)(first)
     joined = keras.layers.Flatten()(keras.layers.Add()([first, second]))
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
     from kdtasks.learn.networks.multi_exit import MultiExitModel
 
     images = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3), np.uint8)

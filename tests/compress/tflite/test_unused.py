@@ -59,7 +59,7 @@ def shift_by_one(model, graph):
 
 
 def test_on_blocks_every_tensor_is_needed_and_a_microcontroller_finds_room(network, pictures):
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
 
     model = network("cnn")
     content = convert(model, number_format="int8", representative=pictures(model, 4))
