@@ -5,21 +5,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdtasks.compress.passes.cluster import ClusterParams
-from kdtasks.compress.passes.filters import FiltersParams
-from kdtasks.compress.passes.magnitude import MagnitudeParams
-from kdtasks.compress.passes.qat import QatParams
+from kdtasks.compress.passes.cluster import Cluster
+from kdtasks.compress.passes.filters import Filters
+from kdtasks.compress.passes.magnitude import Magnitude
+from kdtasks.compress.passes.qat import Qat
 from kdtasks.compress.tflite.graph import inspect_kernels
-from kdtasks.compress.variants import CompressParams
+from kdtasks.compress.variants import CompressParams, PassesParams
 from kdtasks.edge.segments import Segments
 from kdtasks.learn.networks.unet import UNetParams
 
 PARAMS = CompressParams(
     variants=("int8",),
-    magnitude=MagnitudeParams(sparsity=0.6, epochs=1),
-    filters=FiltersParams(rank="taylor", ratio=0.5, epochs=1),
-    cluster=ClusterParams(clusters=5, epochs=1),
-    qat=QatParams(epochs=1),
+    passes=PassesParams(
+        magnitude=Magnitude(sparsity=0.6, epochs=1),
+        filters=Filters(rank="taylor", ratio=0.5, epochs=1),
+        cluster=Cluster(clusters=5, epochs=1),
+        qat=Qat(epochs=1),
+    ),
 )
 
 

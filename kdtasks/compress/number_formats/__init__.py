@@ -1,6 +1,5 @@
 """What numbers a file computes in: the last part of a variant's name."""
 
-from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
@@ -33,9 +32,10 @@ class NumberFormat(Section):
     needs_images: ClassVar[bool] = False
     same_size_as: ClassVar[str | None] = None
 
-    @abstractmethod
     def configure(self, converter: Any, images: Feed | None) -> None:
-        """Set up a `tf.lite.TFLiteConverter`, but for the types of inputs and outputs.
+        """Set up a `tf.lite.TFLiteConverter`, which asks for float32 by itself.
+
+        The types of inputs and outputs are set elsewhere, from `dtype`.
 
         Args:
             images: representative images, where there are any; always where `needs_images`.

@@ -14,9 +14,6 @@ class Float32(NumberFormat):
     name: ClassVar[str] = "float32"
     tolerance: ClassVar[float] = 1e-4
 
-    def configure(self, converter: Any, images: Feed | None) -> None:
-        """Leave the converter as it is."""
-
 
 @number_formats.register
 class Float16(NumberFormat):

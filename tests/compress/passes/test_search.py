@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kdtasks.compress.passes.filters import least_ratio
+from kdtasks.compress.passes.filters import least_ratio, measures
 from kdtasks.core.errors import CompressionError
 
 
@@ -58,7 +58,6 @@ def test_a_goal_out_of_reach_is_an_error(capsys):
 
 def test_models_are_measured_by_their_files(build_network):
     from kdtasks.compress.convert import convert
-    from kdtasks.compress.passes.filters import measures
 
     model = build_network("cnn_average")
     content = convert(model, number_format="float32")
