@@ -59,11 +59,13 @@ def check_variant(name: str) -> Variant:
     return Variant(tuple(parts), number_format)
 
 
-# Every pass has its settings under its name, so the fields are those of the registry.
-_fields: dict[str, Any] = {
-    name: (passes[name], Field(default=passes[name](), description=f"pass `{name}`"))
-    for name in pass_names()
-}
+def _settings_of(item: type[Pass]) -> tuple[type[Pass], Any]:
+    """The field that holds the settings of a pass, told by the first line of its docstring."""
+    summary, *_ = (item.__doc__ or "").splitlines() or [""]
+    return item, Field(default=item(), description=summary)
+
+
+_fields: dict[str, Any] = {name: _settings_of(passes[name]) for name in pass_names()}
 _Passes: Any = create_model("_Passes", __base__=Section, **_fields)
 
 

@@ -16,8 +16,8 @@ INTRODUCTION = """\
 # Parameters
 
 Every key of `params.yaml`. Unknown keys are refused. This page is written by
-`python -m kdtasks.params.docs > docs/parameters.md`; change the sections in the code,
-not this file.
+`python -m kdtasks.params.docs > docs/parameters.md`; change the settings beside the code that
+they set, not this file.
 """
 
 

@@ -160,7 +160,7 @@ def test_int8_segments_answer_what_the_plain_int8_model_does(trained, int8_conte
 
 
 def test_features_of_another_scale_are_not_exported(trained, monkeypatch):
-    from kdtasks.compress.tflite import convert as litert
+    from kdtasks.compress import convert as litert
 
     def feed_brighter(segments, images):
         for name, tensors in original(segments, images):
