@@ -48,20 +48,23 @@ class Registry(Generic[T]):
         self._is_complete = False
 
     def register(self, item: type[T]) -> type[T]:
-        """Add a class under the default of its field `name`; to be used as a decorator.
+        """Add a class under its `name`; to be used as a decorator.
+
+        The name is a field's default where params choose an item by it, else a class variable.
 
         Raises:
-            TypeError: the class extends another base, or its `name` has no default.
+            TypeError: the class extends another base, or has no name.
             ParamsError: another class has the name, or the list is in use already.
         """
         if not issubclass(item, self._base):
             raise TypeError(f"{_path(item)} is no {self.kind}; extend {_path(self._base)}")
         field = item.model_fields.get("name")
-        if field is None or not isinstance(field.default, str):
+        name = field.default if field else getattr(item, "name", None)
+        if not isinstance(name, str):
             raise TypeError(
-                f'{_path(item)} has no name; give it a field such as `name: Literal["kd"] = "kd"`'
+                f'{_path(item)} has no name; give it a field such as `name: Literal["kd"] = "kd"`, '
+                'or a class variable such as `name: ClassVar[str] = "int8"`'
             )
-        name = field.default
         known = self._items.get(name)
         if known is None and self._is_complete:
             raise ParamsError(

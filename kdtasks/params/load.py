@@ -23,6 +23,7 @@ from kdtasks.learn.teachers.imported import TeacherParams
 from kdtasks.learn.training.settings import StudentParams, TrainingSetup, TrainParams
 from kdtasks.learn.training.views import AugmentationParams
 from kdtasks.params.explain import explain, shown
+from kdtasks.params.search import SearchParams
 from kdtasks.report.contents import SelectParams
 
 
@@ -59,6 +60,7 @@ class Params(Section):
     student: StudentParams = Field(description="the student")
     distill: DistillParams = Field(default=DistillParams(), description="the distillation")
     compress: CompressParams = Field(description="variants and passes")
+    search: SearchParams = Field(default=SearchParams(), description="limits of `kdtasks search`")
     exits: ExitsParams = Field(default=ExitsParams(), description="thresholds")
     export: ExportParams = Field(default=ExportParams(), description="bundles")
     evaluate: EvaluateParams = Field(default=EvaluateParams(), description="intervals")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kdtasks.compress.passes import PassContext
 from kdtasks.learn.networks.alexnet import AlexNet
 from kdtasks.learn.networks.cnn import CNN
 from kdtasks.learn.networks.resnet import ResNet8
@@ -200,6 +201,14 @@ def make_fine_tuning(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
         )
 
     return make
+
+
+@pytest.fixture
+def make_context(make_fine_tuning: Callable[..., Any]) -> Callable[..., PassContext]:
+    """Give a function that makes what a pass works with; its files are empty."""
+    return lambda *args, **kwargs: PassContext(
+        make_fine_tuning(*args, **kwargs), convert=lambda model: b""
+    )
 
 
 @pytest.fixture

@@ -5,21 +5,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdtasks.compress.passes.cluster import ClusterParams
-from kdtasks.compress.passes.filters import FiltersParams
-from kdtasks.compress.passes.magnitude import MagnitudeParams
-from kdtasks.compress.passes.qat import QatParams
+from kdtasks.compress.passes.cluster import Cluster
+from kdtasks.compress.passes.filters import Filters
+from kdtasks.compress.passes.magnitude import Magnitude
+from kdtasks.compress.passes.qat import Qat
 from kdtasks.compress.tflite.graph import inspect_kernels
-from kdtasks.compress.variants import CompressParams
+from kdtasks.compress.variants import CompressParams, PassesParams
 from kdtasks.edge.segments import Segments
 from kdtasks.learn.networks.unet import UNet
 
 PARAMS = CompressParams(
     variants=("int8",),
-    magnitude=MagnitudeParams(sparsity=0.6, epochs=1),
-    filters=FiltersParams(rank="taylor", ratio=0.5, epochs=1),
-    cluster=ClusterParams(clusters=5, epochs=1),
-    qat=QatParams(epochs=1),
+    passes=PassesParams(
+        magnitude=Magnitude(sparsity=0.6, epochs=1),
+        filters=Filters(rank="taylor", ratio=0.5, epochs=1),
+        cluster=Cluster(clusters=5, epochs=1),
+        qat=Qat(epochs=1),
+    ),
 )
 
 
@@ -144,8 +146,8 @@ def trained():
     [("int8", "int8", 0.95), pytest.param("int16x8", "int16", 0.97, marks=pytest.mark.slow)],
 )
 def test_a_trained_unet_stays_itself_in_whole_numbers(number_format, types, agreement, trained):
+    from kdtasks.compress.convert import convert
     from kdtasks.compress.exported import trial
-    from kdtasks.compress.tflite.convert import convert
     from kdtasks.compress.tflite.graph import signature_types
     from kdtasks.learn.training.run import exit_figures
 

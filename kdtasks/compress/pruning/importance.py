@@ -47,7 +47,7 @@ def importance(
         if not by_layer:
             raise CompressionError(
                 f"none of the layers {', '.join(sorted(makers))} is followed by batch "
-                "normalisation; use compress.filters.rank l1 or taylor"
+                "normalisation; use compress.passes.filters.rank l1 or taylor"
             )
     else:
         by_layer = {name: _norms(model.network.get_layer(name)) for name in makers}

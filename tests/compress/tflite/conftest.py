@@ -105,6 +105,6 @@ def trained() -> Trained:
 @pytest.fixture(scope="session")
 def int8_content(trained: Trained) -> bytes:
     """The trained network in int8."""
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
 
     return convert(trained.model, number_format="int8", representative=trained.representative)

@@ -88,7 +88,7 @@ def test_a_saved_model_without_the_usual_signature_is_refused(refuse, tmp_path):
 
 
 def test_an_int8_model_is_refused(refuse, tmp_path):
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
     from kdtasks.learn.networks.build import build
     from kdtasks.learn.networks.cnn import CNN
 
