@@ -67,14 +67,14 @@ import numpy as np
 from kdtasks.compress.build import compress
 from kdtasks.compress.variants import CompressParams, check_variant
 from kdtasks.learn.networks.build import build
-from kdtasks.learn.networks.cnn import CnnParams
+from kdtasks.learn.networks.cnn import CNN
 from kdtasks.orchestrate.search.trial import make_ladder
 from kdtasks.params.docs import render_reference
 from kdtasks.params.search import SearchParams
 
 variant, passes = sys.argv[1], json.loads(sys.argv[2])
 params = CompressParams.model_validate({"variants": [variant], "passes": passes})
-network = CnnParams(name="cnn", filters=(8, 16), batch_normalization=False)
+network = CNN(filters=(8, 16), batch_normalization=False)
 model = build(network, input_shape=(8, 8, 1), num_classes=3, exits=("block_1",))
 images = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 1), np.uint8)
 content = compress(
