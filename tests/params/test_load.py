@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from kdtasks.core.errors import ParamsError
 from kdtasks.learn.schedules.linear import FractionSchedule
 from kdtasks.params import load_params, load_project_params, parse_params
+from tests.tools.complete_params import write_params
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
@@ -181,12 +182,12 @@ def test_a_project_names_a_path_that_is_not_there(tmp_path: Path, valid_content:
         load_project_params(tmp_path)
 
 
-def test_the_recipes_are_complete(tmp_path: Path):
+def test_expanded_recipes_are_complete(tmp_path: Path):
     for folder in ("data/raw", "models/import", "models/start"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "results").symlink_to(RECIPES[0].parents[1] / "results")
     for recipe in RECIPES:
-        (tmp_path / "params.yaml").write_bytes(recipe.read_bytes())
+        write_params(tmp_path, recipe.stem)
         assert load_project_params(tmp_path) == load_params(recipe)
 
 
