@@ -89,7 +89,7 @@ def open_network(path: Path, *, layers: Sequence[str] = ()) -> OpenedNetwork:
     """
     if not path.exists():
         raise TeacherError(f"teacher.path: {path} is not there; give the file of the teacher")
-    formats = [kind() for kind in teacher_formats]
+    formats = [kind.model_validate({}) for kind in teacher_formats]
     matching = next((known for known in formats if known.matches(path)), None)
     if matching is None:
         raise TeacherError(

@@ -62,62 +62,25 @@ _PARTS = """
 
 _CLASSES = frozenset(f"{_LAYERS} {_NETWORKS} {_KERAS_3_OPERATIONS} {_PARTS}".split())
 
-# Where the Kerases say that these classes live; `keras.` and `tf_keras.` may stand before each.
+# Where the Kerases say that these classes live, below `keras` and `tf_keras`.
+_PLACES = """
+    .constraints .dtype_policies .engine.functional .initializers .layers
+    .layers.core.tf_op_layer .layers.experimental .layers.experimental.preprocessing
+    .mixed_precision .models .regularizers .src.applications.convnext .src.engine.functional
+    .src.layers.core.tf_op_layer .src.models.functional .src.ops.core .src.ops.math .src.ops.nn
+    .src.ops.numpy
+"""
+
 _MODULES = frozenset(
-    f"{library}{module}"
-    for library in ("keras", "tf_keras")
-    for module in (
-        "",
-        ".constraints",
-        ".dtype_policies",
-        ".engine.functional",
-        ".initializers",
-        ".layers",
-        ".layers.core.tf_op_layer",
-        ".layers.experimental",
-        ".layers.experimental.preprocessing",
-        ".mixed_precision",
-        ".models",
-        ".regularizers",
-        ".src.applications.convnext",
-        ".src.engine.functional",
-        ".src.layers.core.tf_op_layer",
-        ".src.models.functional",
-        ".src.ops.core",
-        ".src.ops.math",
-        ".src.ops.nn",
-        ".src.ops.numpy",
-    )
+    f"{library}{place}" for library in ("keras", "tf_keras") for place in ("", *_PLACES.split())
 )
 
 # TensorFlow's functions that compute only; whole families end in a dot.
-_FUNCTIONS = frozenset(
-    [
-        "cast",
-        "clip_by_value",
-        "concat",
-        "convert_to_tensor",
-        "expand_dims",
-        "gather",
-        "identity",
-        "ones_like",
-        "pad",
-        "reshape",
-        "reverse",
-        "shape",
-        "split",
-        "squeeze",
-        "stack",
-        "tile",
-        "transpose",
-        "unstack",
-        "where",
-        "zeros_like",
-        "compat.v1.shape",
-        "compat.v1.transpose",
-        "compat.v1.nn.depthwise_conv2d",
-    ]
-)
+_FUNCTIONS = """
+    cast clip_by_value concat convert_to_tensor expand_dims gather identity ones_like pad
+    reshape reverse shape split squeeze stack tile transpose unstack where zeros_like
+    compat.v1.shape compat.v1.transpose compat.v1.nn.depthwise_conv2d
+"""
 
 _FUNCTION_FAMILIES = ("__operators__.", "image.", "linalg.", "math.", "nn.")
 
@@ -247,7 +210,7 @@ def _check_class(config: dict[str, Any], source: str) -> None:
     if name in {"TFOpLambda", "SlicingOpLambda"}:
         inner = config.get("config")
         function = str(inner.get("function") if isinstance(inner, dict) else inner)
-        if function not in _FUNCTIONS and not function.startswith(_FUNCTION_FAMILIES):
+        if function not in _FUNCTIONS.split() and not function.startswith(_FUNCTION_FAMILIES):
             refuse(f"the TensorFlow function {function!r}", source)
 
 

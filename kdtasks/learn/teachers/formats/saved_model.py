@@ -1,6 +1,7 @@
 """Look into a SavedModel before TensorFlow does: only operations that compute may be in it."""
 
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,50 +19,21 @@ from kdtasks.learn.teachers.formats import (
 
 # Control flow, calls, weights and random numbers: harmless, though TensorFlow counts most of them
 # as having a state.
-_OPERATIONS = frozenset(
-    [
-        "Case",
-        "If",
-        "While",
-        "StatelessCase",
-        "StatelessIf",
-        "StatelessWhile",
-        "PartitionedCall",
-        "StatefulPartitionedCall",
-        "FakeParam",
-        "ToBool",
-        "NoOp",
-        "Assert",
-        "CheckNumerics",
-        "CheckNumericsV2",
-        "Enter",
-        "Exit",
-        "NextIteration",
-        "LoopCond",
-        "Merge",
-        "Switch",
-        "ControlTrigger",
-        "DynamicPartition",
-        "DynamicStitch",
-        "VarHandleOp",
-        "ReadVariableOp",
-        "ResourceGather",
-        "ResourceGatherNd",
-        "VarIsInitializedOp",
-        "VariableShape",
-        "AssignVariableOp",
-        "AssignAddVariableOp",
-        "AssignSubVariableOp",
-        "DestroyResourceOp",
-        "RandomUniform",
-        "RandomUniformInt",
-        "RandomStandardNormal",
-        "TruncatedNormal",
-        "RandomShuffle",
-        "RngReadAndSkip",
-        "StatelessRandomGetAlg",
-    ]
-)
+_OPERATIONS = """
+    Case If While StatelessCase StatelessIf StatelessWhile PartitionedCall
+    StatefulPartitionedCall FakeParam ToBool NoOp Assert CheckNumerics CheckNumericsV2 Enter
+    Exit NextIteration LoopCond Merge Switch ControlTrigger DynamicPartition DynamicStitch
+    VarHandleOp ReadVariableOp ResourceGather ResourceGatherNd VarIsInitializedOp VariableShape
+    AssignVariableOp AssignAddVariableOp AssignSubVariableOp DestroyResourceOp RandomUniform
+    RandomUniformInt RandomStandardNormal TruncatedNormal RandomShuffle RngReadAndSkip
+    StatelessRandomGetAlg
+"""
+
+# Modules of TensorFlow whose operations compute, where they have no state.
+_FAMILIES = """
+    gen_array_ops gen_bitwise_ops gen_image_ops gen_linalg_ops gen_list_ops gen_manip_ops
+    gen_math_ops gen_nn_ops gen_stateless_random_ops gen_stateless_random_ops_v2
+"""
 
 _READS_A_FILE = frozenset({"ImmutableConst"})
 
@@ -169,33 +141,10 @@ def _named_functions(node: Any) -> Iterator[str]:
 
 def _computes(operation: str) -> bool:
     from tensorflow.python.framework import op_def_registry
-    from tensorflow.python.ops import (
-        gen_array_ops,
-        gen_bitwise_ops,
-        gen_image_ops,
-        gen_linalg_ops,
-        gen_list_ops,
-        gen_manip_ops,
-        gen_math_ops,
-        gen_nn_ops,
-        gen_stateless_random_ops,
-        gen_stateless_random_ops_v2,
-    )
 
-    if operation in _OPERATIONS:
+    if operation in _OPERATIONS.split():
         return True
-    families = (
-        gen_array_ops,
-        gen_bitwise_ops,
-        gen_image_ops,
-        gen_linalg_ops,
-        gen_list_ops,
-        gen_manip_ops,
-        gen_math_ops,
-        gen_nn_ops,
-        gen_stateless_random_ops,
-        gen_stateless_random_ops_v2,
-    )
+    families = [import_module(f"tensorflow.python.ops.{name}") for name in _FAMILIES.split()]
     definition = op_def_registry.get(operation)
     return (
         definition is not None
