@@ -91,8 +91,8 @@ class Params(Section):
                 names = architectures.names()
                 fitting = [name for name in names if architectures[name].per_pixel == per_pixel]
                 raise ValueError(
-                    f"{section}.model is {network.name}, data.name {self.data.name}; for "
-                    f"{self.data.task} choose one of {', '.join(fitting)}"
+                    f"{section}.model is {network.name}, data.source {self.data.source.name}; "
+                    f"for {self.data.task} choose one of {', '.join(fitting)}"
                 )
         self.student.model.check_exits(self.student.exits)
         if self.student.exits and self.data.task == "segmentation":
@@ -113,8 +113,8 @@ class Params(Section):
         loss = self.distill.loss
         if loss.per_pixel and self.data.task != "segmentation":
             raise ValueError(
-                f"distill.loss is {loss.name}, data.name {self.data.name}; it compares places of a "
-                "mask: use it for segmentation, another loss for classification"
+                f"distill.loss is {loss.name}, data.source {self.data.source.name}; it compares "
+                "places of a mask: use it for segmentation, another loss for classification"
             )
         pairs = [(hint.student, hint.teacher) for hint in self.distill.hints]
         for student, teacher in pairs:

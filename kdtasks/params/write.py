@@ -37,7 +37,7 @@ def _lines(section: BaseModel, indent: str) -> list[str]:
         value = getattr(section, key)
         if isinstance(value, BaseModel) and not indent:
             lines.append("")
-        if field.description:
+        if field.description:  # a name that is a choice's has none
             words = f"{indent}# {field.description}"
             lines += textwrap.wrap(words, WIDTH, subsequent_indent=f"{indent}# ")
         if isinstance(value, BaseModel):

@@ -89,7 +89,7 @@ def test_a_file_in_another_encoding_is_refused(tmp_path: Path):
         (
             "distill.loss",
             "channelwise_kd",
-            r"distill\.loss is channelwise_kd, data\.name mnist",
+            r"distill\.loss is channelwise_kd, data\.source mnist",
         ),
         ("select.max_accuracy_drop", None, "select: objective size needs max_accuracy_drop"),
     ],
@@ -169,7 +169,7 @@ def test_a_schedule_stands_in_the_place_of_a_number(changed: Callable[..., Any])
 
 def test_a_teacher_for_another_task(changed: Callable[..., Any]):
     unet = {"name": "unet", "filters": [4, 8]}
-    with pytest.raises(ParamsError, match=r"teacher\.model is unet, data\.name mnist-5k"):
+    with pytest.raises(ParamsError, match=r"teacher\.model is unet, data\.source mnist-5k"):
         parse_params(changed("teacher.model", unet))
 
 

@@ -19,7 +19,7 @@ VARIANTS = ("float32", "filters+int8")
 SMALL = {
     "recipe": "tiny-digits",
     "seeds": [0, 1],
-    "data.name": "digits",
+    "data.source.name": "digits",
     "data.max_images": 900,
     "augmentation.views": 2,
     "train.batch_size": 32,

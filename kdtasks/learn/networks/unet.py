@@ -36,7 +36,7 @@ class UNet(Architecture):
         if height % multiple or width % multiple:
             raise ModelError(
                 f"a unet of {len(self.filters)} levels needs height and width that are multiples "
-                f"of {multiple}, got {height}×{width}; change data.segmentation.patch_size or the "
+                f"of {multiple}, got {height}×{width}; change data.source.patch_size or the "
                 "number of filters"
             )
         skips: list[Tensor] = []
