@@ -1,5 +1,6 @@
 """Look into a SavedModel before TensorFlow does: only operations that compute may be in it."""
 
+import importlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,12 @@ import numpy as np
 from kdtasks.core.backend import tf
 from kdtasks.core.errors import TeacherError
 from kdtasks.learn.teachers.formats import OpenedNetwork, _refuse_layers, refuse
+
+# Modules of TensorFlow whose operations compute, but for those that have a state.
+_FAMILIES = (
+    *("array_ops", "bitwise_ops", "image_ops", "linalg_ops", "list_ops", "manip_ops", "math_ops"),
+    *("nn_ops", "stateless_random_ops", "stateless_random_ops_v2"),
+)
 
 # Control flow, calls, weights and random numbers: harmless, though TensorFlow counts most of them
 # as having a state.
@@ -152,32 +159,11 @@ def _named_functions(node: Any) -> Iterator[str]:
 
 def _computes(operation: str) -> bool:
     from tensorflow.python.framework import op_def_registry
-    from tensorflow.python.ops import (
-        gen_array_ops,
-        gen_bitwise_ops,
-        gen_image_ops,
-        gen_linalg_ops,
-        gen_list_ops,
-        gen_manip_ops,
-        gen_math_ops,
-        gen_nn_ops,
-        gen_stateless_random_ops,
-        gen_stateless_random_ops_v2,
-    )
 
     if operation in _OPERATIONS:
         return True
     families = (
-        gen_array_ops,
-        gen_bitwise_ops,
-        gen_image_ops,
-        gen_linalg_ops,
-        gen_list_ops,
-        gen_manip_ops,
-        gen_math_ops,
-        gen_nn_ops,
-        gen_stateless_random_ops,
-        gen_stateless_random_ops_v2,
+        importlib.import_module(f"tensorflow.python.ops.gen_{family}") for family in _FAMILIES
     )
     definition = op_def_registry.get(operation)
     return (
