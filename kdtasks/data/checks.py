@@ -8,6 +8,7 @@ import numpy as np
 from kdtasks.core.errors import DatasetError
 from kdtasks.data.settings import DataParams
 from kdtasks.data.source import Duplicate, Problem, Source
+from kdtasks.tasks.registry import task_of
 
 LISTED = 20
 
@@ -28,7 +29,7 @@ def leave_out_absent_classes(source: Source) -> Source:
     present = source.class_weights().sum(axis=0) > 0
     if present.all():
         return source
-    new_label = np.arange(256 if source.task == "segmentation" else len(present))
+    new_label = np.arange(len(present))
     new_label[np.flatnonzero(present)] = np.arange(present.sum())
     absent = [
         Problem(f"class {name}", "occurs in no usable picture")
@@ -37,7 +38,7 @@ def leave_out_absent_classes(source: Source) -> Source:
     ]
     return replace(
         source,
-        labels=new_label[source.labels].astype(source.labels.dtype),
+        labels=task_of(source.task).relabel(source.labels, new_label),
         class_names=tuple(np.array(source.class_names, object)[present]),
         problems=(*source.problems, *absent),
     )
@@ -111,11 +112,14 @@ def duplicate_rows(first: np.ndarray) -> list[np.ndarray]:
 
 def mark_duplicates(source: Source) -> Source:
     """List duplicates in `duplicates`, and let `groups` hold them together too."""
-    first = first_equal(source.images)
+    first, task = first_equal(source.images), task_of(source.task)
     duplicates = [
         Duplicate(
             tuple(source.origins[row] for row in rows),
-            tuple(_label_name(source, row) for row in _distinct_labels(source, rows)),
+            tuple(
+                task.label_name(source.labels[row], source.class_names)
+                for row in _distinct_labels(source, rows)
+            ),
         )
         for rows in duplicate_rows(first)
     ]
@@ -165,11 +169,3 @@ def _distinct_labels(source: Source, rows: np.ndarray) -> list[int]:
     for row in rows:
         seen.setdefault(source.labels[row].tobytes(), int(row))
     return list(seen.values())
-
-
-def _label_name(source: Source, row: int) -> str:
-    """The class of a picture; of a mask, the one with the most pixels."""
-    if source.task == "classification":
-        return source.class_names[source.labels[row]]
-    counts = np.bincount(source.labels[row].reshape(-1), minlength=256)
-    return source.class_names[int(counts[: len(source.class_names)].argmax())]

@@ -23,6 +23,7 @@ from kdtasks.data.sources.digits import load_digits, load_mnist_5k
 from kdtasks.data.sources.fashion_mnist import load_fashion_mnist
 from kdtasks.data.sources.image_folder import load_image_folder
 from kdtasks.data.sources.segmentation_folder import load_segmentation_folder
+from kdtasks.tasks.registry import task_of
 
 LOADERS: dict[str, Callable[[DataParams], Source]] = {
     "mnist-5k": load_mnist_5k,
@@ -93,7 +94,7 @@ def _arrays(source: Source, rows: np.ndarray) -> dict[str, np.ndarray]:
         kind: np.ascontiguousarray(array[rows])
         for kind, array in (("images", source.images), ("labels", source.labels))
     }
-    if source.task == "segmentation":
+    if task_of(source.task).per_pixel:
         groups = np.arange(len(source)) if source.groups is None else source.groups
         numbers = np.unique(groups[rows], return_inverse=True)[1]
         arrays["pictures"] = numbers.astype(np.int32)
@@ -116,7 +117,7 @@ def split_counts(source: Source, split: dict[str, np.ndarray]) -> dict[str, Any]
 
 def _split_by(source: Source) -> str:
     """Say in words what was kept together."""
-    if source.task == "segmentation":
+    if task_of(source.task).per_pixel:
         return "picture: patches of one picture, and equal patches, are in one split"
     if source.official_test is not None:
         return "class, beside the official test set; equal pictures are in one split"
