@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.data.masks import Palette, patch_corners, read_mask, read_palette, resize_mask
+from kdtasks.data.masks import Palette, patch_corners, read_mask, read_palette
 from kdtasks.data.settings import DataParams, SegmentationParams
 from kdtasks.data.source import Problem, Source, origin_of, require_folder, visible_entries
 from kdtasks.data.split import choose_rows
-from kdtasks.edge.images import fit_picture, read_picture, strict_decoding
+from kdtasks.edge.images import fit_picture, read_picture, resize_mask, strict_decoding
 
 Pair = tuple[Path, Path, np.ndarray]
 
