@@ -227,6 +227,9 @@ class Segmenter(Predictor):
         self, picture: npt.NDArray[np.uint8], rows: Tiling, columns: Tiling
     ) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
         """Yield the blended logits [rows, width, classes] of row after row, and their first row."""
+        if picture.shape == self.segments.input_shape:
+            yield 0, self._run(picture)
+            return
         tile_height, tile_width, num_classes = self.segments.logits_shape
         # Pixels and classes in one axis: several times faster than many short rows of classes.
         band = np.zeros((tile_height, columns.length * num_classes), np.float32)
