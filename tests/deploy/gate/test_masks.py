@@ -102,7 +102,7 @@ def test_the_first_masks_are_held_to_absolute_limits_alone(masks: Masks):
 
 def test_other_tasks_are_not_compared(masks: Masks, workshop: Workshop):
     workshop.data([(300, True, True)])
-    with pytest.raises(EvaluationError, match="is for segmentation, .* for classification;"):
+    with pytest.raises(EvaluationError, match=r"is for segmentation, .* for classification;"):
         masks.judge(0, None)
     workshop.publish(masks.bundle(0))
     decision = judge(
