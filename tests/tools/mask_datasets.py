@@ -39,7 +39,7 @@ def write_mask_dataset(
     """
     colours = labels if shown is None else shown
     levels = 20 + 10 * (np.arange(len(labels)) % 20)
-    images = [coloured(colour, level) for colour, level in zip(colours, levels, strict=True)]
+    images = [coloured(*each) for each in zip(colours, levels.tolist(), strict=True)]
     rows = np.arange(len(labels))
     masks = np.repeat(np.asarray(labels, np.uint8), SHAPE[0] * SHAPE[1])
     source = Source(
