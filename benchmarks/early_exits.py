@@ -28,7 +28,8 @@ import numpy as np
 
 from benchmarks.loose_model import loose_model
 from kdtasks.core.files import write_json
-from kdtasks.core.reproducibility import pin_process, read_processor
+from kdtasks.core.processor import read_processor
+from kdtasks.core.reproducibility import pin_process
 from kdtasks.edge.classifier import Classifier
 from kdtasks.edge.scores import ALWAYS, NEVER, max_probability
 from kdtasks.edge.segments import Segments

@@ -23,7 +23,8 @@ import numpy as np
 
 from benchmarks.loose_model import loose_model
 from kdtasks.core.files import write_json, write_text
-from kdtasks.core.reproducibility import pin_process, read_processor
+from kdtasks.core.processor import read_processor
+from kdtasks.core.reproducibility import pin_process
 from kdtasks.edge.classifier import Classifier
 from kdtasks.edge.scores import apply_policy
 from kdtasks.edge.segments import Segments

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from kdtasks.core.files import write_json
+from kdtasks.core.processor import read_processor
 from kdtasks.core.records import refusal
-from kdtasks.core.reproducibility import read_processor
 from kdtasks.data.prepared import open_prepared
 from kdtasks.edge.latency import time_bundle
 from kdtasks.params import Params

@@ -67,44 +67,36 @@ def publish(
     signing_key: SigningOption = None,
 ) -> None:
     """Publish a bundle as the next version of a model."""
-    from kdtasks.deploy.store.bundle import as_folder
-    from kdtasks.deploy.store.objects import in_background
-    from kdtasks.deploy.store.publish import model_claim, read_folder
+    from kdtasks.deploy.store import open_objects
+    from kdtasks.deploy.store.bundle import as_folder, publish_bundle
+    from kdtasks.deploy.store.describe import moved_line, published_line
+    from kdtasks.deploy.store.progress import show_progress
+    from kdtasks.deploy.store.promotion import advance, find_own_alias
+    from kdtasks.deploy.store.publish import read_folder
+    from kdtasks.deploy.store.signing import load_signing_key
     from kdtasks.edge.bundle_files import open_bundle
     from kdtasks.orchestrate.project.lockfile import find_origin
+    from kdtasks.orchestrate.project.project import find_address
 
     with _interruptible("publishing again goes on from here"), as_folder(bundle) as folder:
         manifest = open_bundle(folder)
-        # while all else is imported and opened
-        read = in_background(lambda: read_folder(folder, model_claim(manifest)))
-        origin = in_background(lambda: find_origin(folder))
-
-        from kdtasks.deploy.store import open_objects
-        from kdtasks.deploy.store.bundle import publish_bundle
-        from kdtasks.deploy.store.describe import moved_line, published_line
-        from kdtasks.deploy.store.promotion import advance, find_own_alias
-        from kdtasks.deploy.store.signing import load_signing_key
-        from kdtasks.deploy.store.transfer import Transfers, show_progress
-        from kdtasks.orchestrate.project.project import find_address
-
         objects = open_objects(find_address(store))
-        objects.begin_writing()
+        objects.check_conditions()
+        files = read_folder(folder)
+        found = find_origin(folder)
         key = load_signing_key(signing_key)
         if alias:
             find_own_alias(objects, name or manifest.name, alias, key)
-        sources = read()
-        found = origin()
-        provenance = found.provenance if found else manifest.provenance
         with show_progress("uploading") as progress:
             published = publish_bundle(
                 objects,
                 folder,
                 manifest,
-                sources,
+                files,
                 name=name or manifest.name,
-                provenance=provenance,
+                provenance=found.provenance if found else manifest.provenance,
                 signing_key=key,
-                transfers=Transfers(progress=progress),
+                progress=progress,
             )
         typer.echo(published_line(published))
         if alias:
@@ -129,9 +121,9 @@ def pull(
     from kdtasks.deploy.store.address import parse_reference
     from kdtasks.deploy.store.cache import Cache, default_cache
     from kdtasks.deploy.store.describe import pulled_line
+    from kdtasks.deploy.store.progress import show_progress
     from kdtasks.deploy.store.pull import Puller
     from kdtasks.deploy.store.signing import load_public_keys
-    from kdtasks.deploy.store.transfer import Transfers, show_progress
     from kdtasks.orchestrate.project.project import find_address
 
     with _interruptible("the same command goes on from here"):
@@ -143,7 +135,7 @@ def pull(
                 objects=objects,
                 cache=Cache(default_cache()),
                 trusted=trusted,
-                transfers=Transfers(progress=progress),
+                progress=progress,
             )
             pulled = puller.pull(reference, target=to, is_offline=offline)
         if pulled.unreachable and not offline:
@@ -162,17 +154,16 @@ def models(
     from kdtasks.deploy.store import open_objects
     from kdtasks.deploy.store.catalogue import fetch_versions, list_models
     from kdtasks.deploy.store.describe import models_table, versions_table
-    from kdtasks.deploy.store.transfer import Transfers
     from kdtasks.orchestrate.project.project import find_address
 
     with _interruptible("nothing was changed"):
         objects = open_objects(find_address(store))
-        found = list_models(objects, Transfers(), name)
+        found = list_models(objects, name)
         if name is None:
             typer.echo(models_table(found) if found else "no models yet; kdtasks publish adds one")
         else:
             wanted = [(name, number) for number in found[0].versions]
-            manifests = fetch_versions(objects, wanted, Transfers())
+            manifests = fetch_versions(objects, wanted)
             typer.echo(versions_table(found[0], manifests))
 
 

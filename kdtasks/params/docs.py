@@ -1,4 +1,4 @@
-"""Render docs/parameters.md from the params sections: `python -m kdtasks.params.reference`."""
+"""Render docs/parameters.md from the params sections: `python -m kdtasks.params.docs`."""
 
 import inspect
 import json
@@ -16,8 +16,8 @@ INTRODUCTION = """\
 # Parameters
 
 Every key of `params.yaml`. Unknown keys are refused. This page is written by
-`python -m kdtasks.params.reference > docs/parameters.md`; change the sections in `kdtasks/params/`,
-not this file.
+`python -m kdtasks.params.docs > docs/parameters.md`; change the settings beside the code that
+they set, not this file.
 """
 
 

@@ -86,7 +86,7 @@ class Params(Section):
         ):
             if network and (network.name == "unet") != (self.data.task == "segmentation"):
                 raise ValueError(
-                    f"{section}.model is {network.name}, data.name {self.data.name}; "
+                    f"{section}.model is {network.name}, data.source {self.data.source.name}; "
                     "segmentation needs unet and classification any other network"
                 )
         check_exits(self.student.model, self.student.exits)
@@ -107,8 +107,8 @@ class Params(Section):
     def _check_distillation(self) -> None:
         if self.distill.loss == "channelwise_kd" and self.data.task != "segmentation":
             raise ValueError(
-                f"distill.loss is channelwise_kd, data.name {self.data.name}; it compares where in "
-                "a mask each class is: use it for segmentation, kd for classification"
+                f"distill.loss is channelwise_kd, data.source {self.data.source.name}; it compares "
+                "where in a mask each class is: use it for segmentation, kd for classification"
             )
         pairs = [(hint.student, hint.teacher) for hint in self.distill.hints]
         for student, teacher in pairs:

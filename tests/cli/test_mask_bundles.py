@@ -7,7 +7,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from kdtasks.cli.bundle import bench_bundle
+from kdtasks.cli.bench import bench_bundle
 from kdtasks.cli.gate import ProductionOptions, run_drift, run_gate
 from kdtasks.deploy.store import open_objects
 from kdtasks.deploy.store.address import parse_address

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from kdtasks.cli.main import app
 from kdtasks.core.errors import KdTasksError
 
-MAKE = Path(__file__).parents[1] / "sweep" / "project" / "make.py"
+MAKE = Path(__file__).parents[1] / "orchestrate" / "sweep" / "project" / "make.py"
 
 
 @pytest.fixture(scope="module")

@@ -96,7 +96,7 @@ CASES = [
     ("distill", None, "distill: got null; allowed: mapping with alpha, temperature, loss"),
     ("export.name", "My Model", 'export.name: got "My Model"; allowed: matching ^[a-z0-9]'),
     # choices
-    ("data.name", "cifar-10", 'data.name: got "cifar-10"; allowed: mnist-5k, digits, '),
+    ("data.source", "cifar-10", 'data.source.name: got "cifar-10"; allowed: cifar10, digits, '),
     ("data.channels", 2, "data.channels: got 2; allowed: null, 1, 3"),
     ("exits.mode", "drip", "allowed: drop, cost, guarantee; did you mean 'drop'?"),
     # unknown and missing keys
@@ -145,7 +145,7 @@ def test_message(changed: Callable[..., Any], key: str, value: Any, expected: st
             "student.model.filters",
             "student.model.filters: missing; allowed: list of at least 1 item",
         ),
-        ("data", "data: missing; allowed: mapping with name, path"),
+        ("data", "data: missing; allowed: mapping with source, path"),
         ("student.model.name", "student.model.name: missing; allowed: cnn"),
     ],
 )
@@ -185,18 +185,20 @@ def test_refused_items_do_not_make_a_list_too_short(changed: Callable[..., Any])
 
 
 def test_one_mistake_in_a_union_of_kinds_is_said_once(changed: Callable[..., Any]):
-    segmentation = {"classes": {"road": "#3C1098", "water": 400}, "ignore": [True]}
-    message = message_of(changed("data.segmentation", segmentation))
+    classes = {"road": "#3C1098", "water": 400}
+    source = {"name": "segmentation_folder", "classes": classes, "ignore": [True]}
+    message = message_of(changed("data.source", source))
     assert message == (
-        "data.segmentation.classes.water: got 400; allowed: text or whole number, 0 to 254 | "
-        "data.segmentation.ignore.0: got true; allowed: text or whole number, 0 to 255"
+        "data.source.classes.water: got 400; allowed: text or whole number, 0 to 254 | "
+        "data.source.ignore.0: got true; allowed: text or whole number, 0 to 255"
     )
 
 
 def test_a_wrong_mapping_of_classes(changed: Callable[..., Any]):
-    message = message_of(changed("data.segmentation", {"classes": ["road"]}))
+    source = {"name": "segmentation_folder", "classes": ["road"]}
+    message = message_of(changed("data.source", source))
     assert message.startswith(
-        'data.segmentation.classes: got ["road"]; allowed: mapping from a name to text or whole'
+        'data.source.classes: got ["road"]; allowed: mapping from a name to text or whole'
     )
 
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from kdtasks.core.errors import ParamsError
 from kdtasks.learn.schedules.linear import FractionSchedule
 from kdtasks.params import load_params, load_project_params, parse_params
+from tests.tools.complete_params import write_params
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
@@ -84,7 +85,7 @@ def test_a_file_in_another_encoding_is_refused(tmp_path: Path):
         (
             "distill.loss",
             "channelwise_kd",
-            r"distill\.loss is channelwise_kd, data\.name mnist",
+            r"distill\.loss is channelwise_kd, data\.source mnist",
         ),
         ("select.max_accuracy_drop", None, "select: objective size needs max_accuracy_drop"),
     ],
@@ -164,7 +165,7 @@ def test_a_schedule_stands_in_the_place_of_a_number(changed: Callable[..., Any])
 
 def test_a_teacher_for_another_task(changed: Callable[..., Any]):
     unet = {"name": "unet", "filters": [4, 8]}
-    with pytest.raises(ParamsError, match=r"teacher\.model is unet, data\.name mnist-5k"):
+    with pytest.raises(ParamsError, match=r"teacher\.model is unet, data\.source mnist-5k"):
         parse_params(changed("teacher.model", unet))
 
 
@@ -181,12 +182,12 @@ def test_a_project_names_a_path_that_is_not_there(tmp_path: Path, valid_content:
         load_project_params(tmp_path)
 
 
-def test_the_recipes_are_complete(tmp_path: Path):
+def test_expanded_recipes_are_complete(tmp_path: Path):
     for folder in ("data/raw", "models/import", "models/start"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "results").symlink_to(RECIPES[0].parents[1] / "results")
     for recipe in RECIPES:
-        (tmp_path / "params.yaml").write_bytes(recipe.read_bytes())
+        write_params(tmp_path, recipe.stem)
         assert load_project_params(tmp_path) == load_params(recipe)
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from tests.tools.complete_params import write_params
+
 ROOT = Path(__file__).parents[2]
 EditParams = Callable[[Path, dict[str, object]], None]
 
@@ -41,7 +43,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, edit_params: EditParams) 
         )
     for name in ("dvc.yaml", ".dvcignore"):
         shutil.copy(ROOT / name, project)
-    shutil.copy(ROOT / "recipes" / "mnist-5k.yaml", project / "params.yaml")
+    write_params(project)
     edit_params(project, {"seeds": [0], "targets.features": ["block_2"], "distill.hints": [HINT]})
     for folder in ("data/raw", "models/import", "models/start"):
         (project / folder).mkdir(parents=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from kdtasks.data.prepare import write_prepared
-from kdtasks.data.source import Source
+from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.params import Params
 from tests.tools.segmentation_bundles import SHAPE
 
@@ -42,7 +42,7 @@ def write_mask_dataset(
     images = [coloured(*each) for each in zip(colours, levels.tolist(), strict=True)]
     rows = np.arange(len(labels))
     masks = np.repeat(np.asarray(labels, np.uint8), SHAPE[0] * SHAPE[1])
-    source = Source(
+    dataset = RawDataset(
         task="segmentation",
         images=np.array(images),
         labels=masks.reshape(len(labels), *SHAPE[:2]),
@@ -51,5 +51,5 @@ def write_mask_dataset(
     )
     few = rows[:4]
     splits = {"train": few, "validation": few, "calibration": few, "test": rows}
-    write_prepared(folder, source, splits, params.data)
+    write_prepared(folder, dataset, splits, params.data)
     return hashlib.sha256((folder / "dataset.json").read_bytes()).hexdigest()

@@ -45,8 +45,8 @@ class State:
         Raises:
             ServingError: another one has it.
         """
-        with locked_if_free(self.root / "lock") as is_free:
-            if not is_free:
+        with locked_if_free(self.root / "lock") as lock:
+            if lock is None:
                 raise ServingError(
                     f"another agent uses {self.root}; stop it, or give another --state"
                 )

@@ -118,5 +118,5 @@ def _check_size(architecture: Architecture, input_shape: tuple[int, int, int]) -
             raise ModelError(
                 f"a unet of {len(architecture.filters)} levels needs height and width that are "
                 f"multiples of {multiple}, got {input_shape[0]}×{input_shape[1]}; change "
-                "data.segmentation.patch_size or the number of filters"
+                "data.source.patch_size or the number of filters"
             )

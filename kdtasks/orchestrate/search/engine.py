@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 from kdtasks.compress.variants import TargetParams
 from kdtasks.core.errors import SweepError
+from kdtasks.core.events import StageEvent, tail
 from kdtasks.core.files import write_json
 from kdtasks.core.text import duration
 from kdtasks.orchestrate.project.git import last_commit
 from kdtasks.orchestrate.project.project import check_workspace
+from kdtasks.orchestrate.runner.events import run_events
 from kdtasks.orchestrate.runner.graph import OnLine, Outcome, State
 from kdtasks.orchestrate.search.trial import (
     Budget,
@@ -51,7 +53,7 @@ class TargetEngine(SweepEngine[TrialResult]):
         super().__init__(plan)
         self._ladder, self._limits, self._budget = ladder, limits, budget
         self._experiments = {point.label: point.experiment for point in plan.points}
-        self._begun, self._has_run = 0.0, False
+        self._begun = 0.0
         self.winner: str | None = None
 
     def survey(self) -> frozenset[str]:
@@ -81,15 +83,9 @@ class TargetEngine(SweepEngine[TrialResult]):
         if reason:
             return Outcome(State.SKIPPED, message=reason)
         self._budget.begin()
-        self._begun, self._has_run = time.monotonic(), False
-
-        def hear(line: str) -> None:
-            stage = f"compress@{self._ladder[name].variant}: {State.COMPLETED}"
-            self._has_run = self._has_run or line.startswith(stage)
-            on_line(line)
-
+        self._begun = time.monotonic()
         outcome = super().bring_up_to_date(
-            name, hear, lambda: is_cancelled() or (not is_done and self._budget.left <= 0)
+            name, on_line, lambda: is_cancelled() or (not is_done and self._budget.left <= 0)
         )
         if outcome.state is State.CANCELLED and not is_cancelled():
             return Outcome(
@@ -168,9 +164,20 @@ class TargetEngine(SweepEngine[TrialResult]):
     def _read(self, job: Job, place: Path) -> TrialResult:
         result = super()._read(job, place)
         seconds = round(time.monotonic() - self._begun, 1)
-        result = result._replace(seconds=seconds, cached=not self._has_run)
+        result = result._replace(seconds=seconds, cached=not _has_compressed(place))
         write_json(place / METRICS, figures(result))
         return result
+
+
+def _has_compressed(place: Path) -> bool:
+    """Whether the command of the stage ran there; its outputs may come out of a cache as well."""
+    events, _ = tail(run_events(place))
+    return any(
+        isinstance(event, StageEvent)
+        and event.name.partition("@")[0] == STAGE
+        and event.state == State.COMPLETED
+        for event in events
+    )
 
 
 class TargetPlan(NamedTuple):

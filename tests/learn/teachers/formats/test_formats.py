@@ -26,12 +26,18 @@ def test_a_missing_path_is_refused(refuse, tmp_path):
 
 def test_an_unknown_ending_is_refused(refuse, tmp_path):
     (tmp_path / "teacher.onnx").write_bytes(b"onnx")
-    refuse(tmp_path / "teacher.onnx", r"has an unknown ending; give one of `\.keras`, `\.h5`")
+    refuse(
+        tmp_path / "teacher.onnx",
+        r"teacher\.onnx is of no known format; give one of `\.keras`, `\.h5`",
+    )
 
 
 def test_a_folder_that_is_no_saved_model_is_refused(refuse, tmp_path):
     (tmp_path / "folder").mkdir()
-    refuse(tmp_path / "folder", r"holds no saved_model\.pb; give one of")
+    refuse(
+        tmp_path / "folder",
+        r"folder is of no known format; give one of .*`saved_model\.pb`, `\.tflite`$",
+    )
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from kdtasks.core.events import MessageEvent, emit
+
 stage, *words = sys.argv[1:]
 params = YAML(typ="safe", pure=True).load(Path("params.yaml").read_text(encoding="utf-8"))
 alpha, temperature = params["distill"]["alpha"], params["distill"]["temperature"]
@@ -52,7 +54,8 @@ elif stage == "distill":
     while alpha == 0.5 and Path(os.environ["HOLD"]).exists():
         time.sleep(0.05)
     if alpha == 0.9 and Path(os.environ["BREAK"]).exists():
-        sys.exit("error: the loss is not a number")
+        emit(MessageEvent("failed", "the loss is not a number"))
+        sys.exit(1)
     gain = 0.05 * (0.5 - alpha) + 0.0002 * (int(seed) % 2)
     write(f"models/distill/{seed}", str(0.9 + 0.001 * int(seed) + gain))
     validation = {"accuracy": [0.5, 0.9 + 0.01 * alpha + 0.0001 * temperature]}
