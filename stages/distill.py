@@ -29,9 +29,7 @@ def main(params: Params, seed: str) -> None:
             layers=teacher_layers(params.distill.hints),
         ),
         objective=backbone_first(
-            DistillationObjective(
-                params.distill, dataset.ignore_label, label_loss_of(params.train.loss, dataset)
-            ),
+            DistillationObjective(params.distill, label_loss_of(params.train.loss, dataset)),
             params.student.backbone_first,
         ),
         architecture=params.student.model,

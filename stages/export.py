@@ -20,8 +20,8 @@ from kdtasks.stage import run_stage
 
 # What is measured or chosen after the export, or names other variants, does not change the bundle.
 LATER: dict[str, Any] = {
-    **dict.fromkeys(("evaluate", "benchmark", "select"), True),
-    "compress": {"target", "variants"},
+    **dict.fromkeys(("search", "evaluate", "benchmark", "select"), True),
+    "compress": {"variants"},
 }
 
 

@@ -28,7 +28,7 @@ def main(params: Params, seed: str) -> None:
         dataset=dataset,
         examples=examples,
         objective=backbone_first(
-            LabelObjective(dataset.ignore_label, label_loss_of(params.train.loss, dataset)),
+            LabelObjective(label_loss_of(params.train.loss, dataset)),
             params.student.backbone_first,
         ),
         architecture=params.student.model,

@@ -180,7 +180,7 @@ def sweep(
 
 
 @app.command()
-def target(
+def search(
     max_size_kb: Annotated[float | None, typer.Option(help="Size of the file.")] = None,
     max_gzip_kb: Annotated[float | None, typer.Option(help="Size of the gzipped file.")] = None,
     max_latency_ms: Annotated[
@@ -194,15 +194,15 @@ def target(
     ] = None,
     minutes: Annotated[float | None, typer.Option(help="Time for the trials.")] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for the page; report/target by default.")
+        Path | None, typer.Option("--out", help="Folder for the page; report/search by default.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
 ) -> None:
     """Try compressed variants from the cheapest up until one is within the limits.
 
-    The limits are those of compress.target in params.yaml; options go before them.
+    The limits are those of `search` in params.yaml; options go before them.
     """
-    from kdtasks.cli.search import run_target
+    from kdtasks.cli.search import run_search
     from kdtasks.orchestrate.project.project import find_project
 
     limits = {
@@ -214,7 +214,7 @@ def target(
         "minutes": minutes,
     }
     given = {name: value for name, value in limits.items() if value is not None}
-    raise typer.Exit(run_target(find_project(), given, out=out, dry_run=dry_run))
+    raise typer.Exit(run_search(find_project(), given, out=out, dry_run=dry_run))
 
 
 @app.command()

@@ -89,11 +89,7 @@ def fine_tuning_of(
     return FineTuning(
         examples=examples,
         validation=(dataset.images("validation"), dataset.labels("validation")),
-        objective=DistillationObjective(
-            settled(distill),
-            dataset.ignore_label,
-            label_loss_of(setup.train.loss, dataset),
-        ),
+        objective=DistillationObjective(settled(distill), label_loss_of(setup.train.loss, dataset)),
         schedule=lambda epochs: schedule_of(
             setup, epochs=epochs, learning_rate=learning_rate, seed=seed
         ),

@@ -63,7 +63,7 @@ def _refuse_contradictory(items: Sequence[Item], num_classes: int) -> None:
     """Refuse labels and splits that there are not, and groups that straddle given splits."""
     splits_of: dict[str, set[str | None]] = {}
     for item in items:
-        if isinstance(item.label, int) and not 0 <= item.label < num_classes:
+        if not isinstance(item.label, Path) and not 0 <= item.label < num_classes:
             raise DatasetError(
                 f"{item.name} has the label {item.label}, 0…{num_classes - 1} were expected; "
                 "correct its label, or download the official files again"

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import get_args
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
-from kdtasks.learn.networks import Architecture
+from kdtasks.core.registry import Registry
 from kdtasks.params.docs import render_reference
-from kdtasks.params.explain import is_section, members, unwrap
+from kdtasks.params.explain import is_section, unwrap
 from kdtasks.params.load import Params
 
 PAGE = Path(__file__).parents[2] / "docs" / "parameters.md"
@@ -22,7 +23,14 @@ def test_the_page_is_up_to_date():
 
 def test_every_key_of_every_section_has_a_row():
     rows = re.findall(r"^\| `(\w+)` \|", render_reference(), flags=re.MULTILINE)
-    assert sorted(rows) == sorted(keys_of(Params) + [k for n in networks() for k in keys_of(n)])
+    items = [item for registry in registries_of(Params) for item in registry]
+    sections: list[type[BaseModel]] = [Params, *items]
+    assert sorted(rows) == sorted(key for section in sections for key in keys_of(section))
+
+
+def test_every_choice_has_its_heading():
+    headings = re.findall(r"^### `(\w+)`$", render_reference(), flags=re.MULTILINE)
+    assert headings == [name for registry in registries_of(Params) for name in registry.names()]
 
 
 def test_every_key_has_a_meaning_except_the_name_of_a_network():
@@ -35,7 +43,7 @@ def test_every_key_has_a_meaning_except_the_name_of_a_network():
 
 def test_known_rows():
     page = render_reference()
-    assert "number, 0 to 1 or [mapping with schedule, start, end](#distillalpha) | `0.1` |" in page
+    assert "number, 0 to 1 or [schedule](#schedule) | `0.1` |" in page
     assert "| `seeds` | list of at least 1 item, each whole number, 0 or more | required |" in page
     assert "| `split` | [section](#datasplit) | required |" in page
     assert "### `data.split`" in page
@@ -45,23 +53,43 @@ def test_known_rows():
 def test_every_link_leads_to_a_heading():
     page = render_reference()
     headings = {
-        re.sub(r"[^\w-]", "", heading.lower()) for heading in re.findall(r"^#+ (.*)$", page, re.M)
+        re.sub(r"[^\w-]", "", heading.lower().replace(" ", "-"))
+        for heading in re.findall(r"^#+ (.*)$", page, re.M)
     }
     assert set(re.findall(r"\]\(#([\w-]+)\)", page)) <= headings
 
 
-def networks() -> tuple[type[BaseModel], ...]:
-    return members(Architecture)
+def sections_in(section: type[BaseModel]) -> list[type[BaseModel]]:
+    """Sections that keys hold, as they are or in lists, mappings and choices of two kinds."""
+    choices = [
+        plain(choice)
+        for field in section.model_fields.values()
+        if not any(isinstance(item, Registry) for item in flat(field))
+        for choice in (field.annotation, *get_args(field.annotation))
+    ]
+    return [choice for choice in choices if isinstance(choice, type) and is_section(choice)]
 
 
 def keys_of(section: type[BaseModel]) -> list[str]:
-    keys = list(section.model_fields)
+    inner = [key for other in sections_in(section) for key in keys_of(other)]
+    return [*section.model_fields, *inner]
+
+
+def registries_of(section: type[BaseModel]) -> dict[Registry[BaseModel], None]:
+    found: dict[Registry[BaseModel], None] = {}
     for field in section.model_fields.values():
-        for choice in (field.annotation, *map(plain, get_args(field.annotation))):
-            if is_section(choice) and choice not in networks():
-                assert isinstance(choice, type)
-                keys += keys_of(choice)
-    return keys
+        found |= {item: None for item in flat(field) if isinstance(item, Registry)}
+    for inner in sections_in(section):
+        found |= registries_of(inner)
+    return found
+
+
+def flat(field: FieldInfo) -> list[object]:
+    """Everything that a field's annotation is made of."""
+    waiting: list[object] = [field.annotation, *field.metadata]
+    for item in waiting:
+        waiting += get_args(item)
+    return waiting
 
 
 def plain(choice: object) -> object:

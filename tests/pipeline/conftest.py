@@ -31,7 +31,7 @@ SMALL = {
     "student.exits": ["block_1"],
     "distill.epochs": 30,
     "compress.variants": list(VARIANTS),
-    "compress.filters.epochs": 2,
+    "compress.passes.filters.epochs": 2,
     "compress.calibration_images": 40,
     "exits.grid": 21,
     "evaluate.bootstrap_samples": 200,

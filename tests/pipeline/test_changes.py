@@ -88,7 +88,7 @@ def test_a_project_that_nobody_changed_has_nothing_to_do(finished: Path):
     ("changes", "expected"),
     [
         ({"distill.alpha": 0.9}, []),
-        ({"distill.alpha": {"schedule": "cosine", "start": 0.1, "end": 0.9}}, []),
+        ({"distill.alpha": {"name": "cosine", "start": 0.1, "end": 0.9}}, []),
         ({"distill.temperature": 9.0}, []),
         ({"distill.loss": "dkd"}, []),
         ({"distill.hints": [{**HINT, "weight": 2.0}]}, []),
@@ -96,7 +96,7 @@ def test_a_project_that_nobody_changed_has_nothing_to_do(finished: Path):
         ({"targets.batch_size": 100}, ["targets"]),
         ({"targets.features": ["block_1", "block_2"]}, ["targets"]),
         ({"targets.mode": "online"}, ["targets", "student"]),
-        ({"augmentation.shift": 0.2}, ["teacher", "targets", "student"]),
+        ({"augmentation.transforms": ["shift"]}, ["teacher", "targets", "student"]),
         ({"teacher.stop_epoch": 3}, ["teacher", "targets"]),
         ({"teacher.ensemble": 2}, ["teacher", "targets"]),
     ],

@@ -135,7 +135,7 @@ def test_an_online_teacher_teaches_beside_the_student(project, params, monkeypat
     }
     settings["train"] |= {"batch_size": 8, "guard_epochs": 50}
     settings["teacher"]["output"] = "probabilities"
-    settings["augmentation"]["shift"] = 0.2
+    settings["augmentation"]["transforms"] = ["shift"]
     params = Params.model_validate(settings)
     teacher.main(params)
     targets.main(params)

@@ -50,11 +50,11 @@ def mask_params(content: dict[str, Any], folder: Path) -> dict[str, Any]:
             "path": str(folder),
             "split": {"train": 0.4, "validation": 0.2, "calibration": 0.2, "test": 0.2},
         },
-        "augmentation": {"views": 2, "horizontal_flip": True},
+        "augmentation": {"views": 2, "transforms": ["horizontal_flip"]},
         "train": {
             "batch_size": 8,
             "guard_epochs": 50,
-            "loss": {"cross_entropy": 1.0, "dice": 1.0, "class_weights": "balanced"},
+            "loss": {"terms": ["cross_entropy", "dice"], "class_weights": "balanced"},
         },
         "teacher": {
             "source": "train",

@@ -12,7 +12,6 @@ from kdtasks.core.errors import ParamsError, TeacherError
 from kdtasks.core.files import atomic_folder, read_json, write_json
 from kdtasks.core.settings import Count, Names, Section
 from kdtasks.data.prepared import PreparedDataset
-from kdtasks.learn.augmentations.affine import AugmentationParams
 from kdtasks.learn.targets.online import DESCRIPTION, as_halves, open_online
 from kdtasks.learn.training.examples import (
     Examples,
@@ -21,7 +20,7 @@ from kdtasks.learn.training.examples import (
     index_type,
     pack,
 )
-from kdtasks.learn.training.views import count_views, draw_view
+from kdtasks.learn.training.views import AugmentationParams, count_views, draw_view
 from kdtasks.tasks.confusion import accuracy
 
 if TYPE_CHECKING:

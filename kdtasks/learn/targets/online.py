@@ -9,8 +9,7 @@ import numpy as np
 
 from kdtasks.core.errors import TeacherError
 from kdtasks.core.files import atomic_folder, write_json
-from kdtasks.learn.augmentations.affine import AugmentationParams
-from kdtasks.learn.training.views import FreshExamples
+from kdtasks.learn.training.views import AugmentationParams, FreshExamples
 
 DESCRIPTION = "targets.json"
 _TEACHER = "teacher"

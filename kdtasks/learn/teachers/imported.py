@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -12,7 +12,7 @@ from kdtasks.core.errors import TeacherError
 from kdtasks.core.files import atomic_folder, write_json
 from kdtasks.core.paths import DESCRIPTION
 from kdtasks.core.settings import Count, Index, Positive, Section
-from kdtasks.learn.networks import Architecture
+from kdtasks.learn.networks import Architecture, architectures
 from kdtasks.learn.teachers.formats import OpenedNetwork, teacher_formats
 from kdtasks.tasks.confusion import accuracy, counted
 
@@ -47,7 +47,9 @@ class TeacherParams(Section):
         description="what an imported teacher takes: 0…255, 0…1 or −1…1; `auto` takes the one "
         "with the best validation accuracy",
     )
-    model: Architecture | None = Field(default=None, description="network of a trained teacher")
+    model: Annotated[Architecture, architectures] | None = Field(
+        default=None, description="network of a trained teacher"
+    )
     epochs: Count = Field(default=20, description="epochs of a trained teacher")
     stop_epoch: Count | None = Field(
         default=None,

@@ -17,7 +17,8 @@ _NEARLY_ALL = 0.9999
 
 # What helps there besides.
 _FOR_MASKS = (
-    "; rare classes count for more with train.loss.class_weights: balanced, or by train.loss.dice"
+    "; rare classes count for more with train.loss.class_weights: balanced, or by dice among "
+    "train.loss.terms"
 )
 
 # A run has to have taken so many steps that led nowhere; with fewer it may not have begun to learn.

@@ -6,8 +6,7 @@ from pathlib import Path
 from kdtasks.core.files import atomic_folder, write_json
 from kdtasks.core.paths import DESCRIPTION
 from kdtasks.data.prepared import PreparedDataset
-from kdtasks.learn.augmentations.affine import AugmentationParams
-from kdtasks.learn.losses.labels.cross_entropy import cross_entropy
+from kdtasks.learn.losses.labels.cross_entropy import CrossEntropy
 from kdtasks.learn.networks.inference import Predictor
 from kdtasks.learn.objectives.objective import LabelObjective, label_loss_of
 from kdtasks.learn.teachers.imported import TeacherParams, import_teacher
@@ -22,7 +21,7 @@ from kdtasks.learn.training.run import (
     write_trained,
 )
 from kdtasks.learn.training.settings import TrainingSetup
-from kdtasks.learn.training.views import draw_views
+from kdtasks.learn.training.views import AugmentationParams, draw_views
 from kdtasks.tasks.confusion import accuracy
 
 FOLDER = Path("models/teacher")
@@ -92,7 +91,7 @@ def train_teacher(
 
     def train(name: str, seed: int) -> Trained:
         assert settings.model is not None  # the params section refuses it
-        objective = LabelObjective(dataset.ignore_label, label_loss_of(setup.train.loss, dataset))
+        objective = LabelObjective(label_loss_of(setup.train.loss, dataset))
         return run_training(
             name,
             setup,
@@ -128,6 +127,7 @@ def _write_ensemble(members: Sequence[Trained], dataset: PreparedDataset) -> Non
     logits = [Predictor(member.model).logits(images)[-1] for member in members]
     together = mean_logits(logits)
     reached = [accuracy(of.argmax(axis=-1), labels, ignore_label) for of in (together, *logits)]
+    loss = CrossEntropy()(together, labels, ignore_label=ignore_label)
     print(
         f"ensemble of {len(members)}: validation accuracy {reached[0]:.2%}, its members "
         + ", ".join(f"{share:.2%}" for share in reached[1:])
@@ -143,7 +143,7 @@ def _write_ensemble(members: Sequence[Trained], dataset: PreparedDataset) -> Non
         {
             "validation": {
                 "accuracy": reached[:1],
-                "loss": round(float(cross_entropy(together, labels, ignore_label)), 6),
+                "loss": round(float(loss), 6),
             },
             "parameters": sum(member.model.count_parameters() for member in members),
             "macs": [sum(member.model.macs()[-1] for member in members)],

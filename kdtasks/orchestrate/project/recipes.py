@@ -83,8 +83,11 @@ def _differences(ours: dict[str, Any], theirs: dict[str, Any], prefix: str) -> l
         one, other = ours.get(key), theirs.get(key)
         if one == other:
             continue
-        are_alike = isinstance(one, dict) and isinstance(other, dict)
-        if are_alike and one.get("name") == other.get("name"):
+        if (
+            isinstance(one, dict)
+            and isinstance(other, dict)
+            and one.get("name") == other.get("name")
+        ):
             found += _differences(one, other, prefix=f"{prefix}{key}.")
         else:
             found.append(Difference(f"{prefix}{key}", one, other))

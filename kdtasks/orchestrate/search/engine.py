@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from kdtasks.compress.variants import TargetParams
 from kdtasks.core.errors import SweepError
 from kdtasks.core.events import StageEvent, tail
 from kdtasks.core.files import write_json
@@ -30,15 +29,16 @@ from kdtasks.orchestrate.sweep.jobs import Job
 from kdtasks.orchestrate.sweep.plan import SweepPlan, plan_points
 from kdtasks.params import load_project_params
 from kdtasks.params.load import parse_params
+from kdtasks.params.search import SearchParams
 from kdtasks.report.selection import Excess
 
-METRICS = Path("report") / "target.json"  # of a trial, for `dvc exp show`
+METRICS = Path("report") / "search.json"  # of a trial, for `dvc exp show`
 ACCURACY = "max_accuracy_drop"
 STAGE = "compress"  # writes what limits are held against
 COSTS = ("max_size_kb", "max_gzip_kb", "max_latency_ms", "max_macs")
 
 
-class TargetEngine(SweepEngine[TrialResult]):
+class SearchEngine(SweepEngine[TrialResult]):
     """Runs trials one after another, in the order of the ladder, until one is within all limits."""
 
     files = (METRICS,)
@@ -47,7 +47,7 @@ class TargetEngine(SweepEngine[TrialResult]):
         self,
         plan: SweepPlan[TrialResult],
         ladder: Mapping[str, Rung],
-        limits: TargetParams,
+        limits: SearchParams,
         budget: Budget,
     ) -> None:
         super().__init__(plan)
@@ -180,20 +180,20 @@ def _has_compressed(place: Path) -> bool:
     )
 
 
-class TargetPlan(NamedTuple):
+class SearchPlan(NamedTuple):
     """All that is known before anything runs."""
 
-    limits: TargetParams
+    limits: SearchParams
     ladder: dict[str, Rung]  # by label
     sweep: SweepPlan[TrialResult]
     recipe: str
 
 
-def make_plan(project: Path, given: dict[str, float]) -> TargetPlan:
+def make_plan(project: Path, given: dict[str, float]) -> SearchPlan:
     """Validate the limits and every trial, and find out what there is to do. Nothing runs.
 
     Arguments:
-        given: limits that go before those of `compress.target`.
+        given: limits that go before those of `search`.
 
     Raises:
         ParamsError: params.yaml or a limit is not valid.
@@ -202,11 +202,11 @@ def make_plan(project: Path, given: dict[str, float]) -> TargetPlan:
     """
     params = load_project_params(project)
     content = params.model_dump(mode="json")
-    content["compress"]["target"].update(given)
-    limits = parse_params(content, source="kdtasks target").compress.target
+    content["search"].update(given)
+    limits = parse_params(content, source="kdtasks search").search
     if all(getattr(limits, name) is None for name in COSTS):
         raise SweepError(
-            "compress.target has no limit that the float32 student does not keep: got "
+            "search has no limit that the float32 student does not keep: got "
             f"max_accuracy_drop alone; give one of {', '.join(COSTS)} there, or on the command "
             "line as --max-size-kb 20"
         )
@@ -216,4 +216,4 @@ def make_plan(project: Path, given: dict[str, float]) -> TargetPlan:
     ladder = make_ladder(limits, params.compress)
     trials = [make_trial(text, rung) for rung in ladder]
     sweep = plan_points(project, Grid(()), trials, (STAGE,), kind=TrialResult, workers=1)
-    return TargetPlan(limits, {rung.label: rung for rung in ladder}, sweep, params.recipe)
+    return SearchPlan(limits, {rung.label: rung for rung in ladder}, sweep, params.recipe)

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
-from kdtasks.compress.variants import TargetParams
 from kdtasks.core.errors import StageError
 from kdtasks.orchestrate.search.trial import Rung, TrialResult, broken_limits, make_trial
 from kdtasks.orchestrate.sweep.grid import Point
+from kdtasks.params.search import SearchParams
 
-RUNG = Rung("filters+int8, ratio 0.5", "filters+int8", {"compress.filters.ratio": 0.5}, epochs=8)
+RUNG = Rung(
+    "filters+int8, ratio 0.5", "filters+int8", {"compress.passes.filters.ratio": 0.5}, epochs=8
+)
 RESULT = TrialResult(
     accuracy=0.96, accuracy_drop=0.01, bytes=20_000, gzip_bytes=9_000, latency_ms=0.2, macs=0.5
 )
@@ -29,8 +31,8 @@ def trial(text: str) -> Point:
 
 def test_a_trial_is_the_project_with_one_variant(trial: Point):
     assert trial.params.compress.variants == ("filters+int8",)
-    assert trial.params.compress.filters.ratio == 0.5
-    assert trial.experiment.startswith("target-filters+int8_ratio_0.5-")
+    assert trial.params.compress.passes.filters.ratio == 0.5
+    assert trial.experiment.startswith("search-filters+int8_ratio_0.5-")
 
 
 def test_other_limits_are_no_other_trial(text: str, trial: Point):
@@ -80,7 +82,7 @@ def test_a_refusal_is_a_result(project: Path, trial: Point):
     write(project, {"variant": "filters+int8", "refused": "no filters"})
     found = TrialResult.read(project, trial.params)
     assert found == TrialResult(refused="no filters")
-    (excess,) = broken_limits(found, TargetParams())
+    (excess,) = broken_limits(found, SearchParams())
     assert excess.reason == "refused: no filters"
 
 
@@ -107,5 +109,5 @@ def test_figures_that_are_incomplete_are_refused(project: Path, trial: Point):
     ],
 )
 def test_limits_that_are_broken_are_said(limits, reasons):
-    found = broken_limits(RESULT, TargetParams(**limits))
+    found = broken_limits(RESULT, SearchParams(**limits))
     assert [excess.reason.replace("\u00a0", " ") for excess in found] == reasons

@@ -94,11 +94,11 @@ def test_a_saved_model_without_the_usual_signature_is_refused(refuse, tmp_path):
 
 
 def test_an_int8_model_is_refused(refuse, tmp_path):
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
     from kdtasks.learn.networks.build import build
-    from kdtasks.learn.networks.cnn import CnnParams
+    from kdtasks.learn.networks.cnn import CNN
 
-    architecture = CnnParams(name="cnn", filters=(4,))
+    architecture = CNN(filters=(4,))
     model = build(architecture, input_shape=(8, 8, 3), num_classes=4)
     images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), np.uint8)
     content = convert(model, number_format="int8", representative=images)

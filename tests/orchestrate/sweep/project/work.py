@@ -66,7 +66,7 @@ elif stage == "compress":
     size, accuracy = SIZES[seed.split("+")[-1]], 0.9
     macs = [500, 1000]
     if "filters" in seed:
-        goal = (params["compress"]["filters"]["target"] or {"size_kb": 12})["size_kb"]
+        goal = (params["compress"]["passes"]["filters"]["target"] or {"size_kb": 12})["size_kb"]
         size, accuracy, macs = int(1000 * goal), 0.87, [250, 500]
     if "qat" in seed:
         accuracy += 0.02 if "filters" in seed else 0.001
