@@ -1,10 +1,10 @@
 """The commands of the model store."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -176,22 +176,9 @@ def promote(
     public_key: PublicOption = None,
 ) -> None:
     """Make an alias stand for a version."""
-    from kdtasks.deploy.store import open_objects
-    from kdtasks.deploy.store.describe import moved_line
-    from kdtasks.deploy.store.promotion import promote as move_alias
-    from kdtasks.deploy.store.signing import load_public_keys, load_signing_key
-    from kdtasks.orchestrate.project.project import find_address
+    from kdtasks.deploy.store.promotion import promote
 
-    with _interruptible(f"look at kdtasks models {name}"):
-        moved = move_alias(
-            open_objects(find_address(store)),
-            name,
-            version,
-            alias,
-            signing_key=load_signing_key(signing_key),
-            trusted=load_public_keys(public_key),
-        )
-        typer.echo(moved_line(moved))
+    _move(promote, name, version, alias, store=store, key=signing_key, trusted=public_key)
 
 
 def rollback(
@@ -202,20 +189,27 @@ def rollback(
     public_key: PublicOption = None,
 ) -> None:
     """Make an alias stand for the version that it stood for before."""
+    from kdtasks.deploy.store.promotion import rollback
+
+    _move(rollback, name, alias, store=store, key=signing_key, trusted=public_key)
+
+
+def _move(
+    move: Callable[..., Any],
+    name: str,
+    *to: int | str,
+    store: str | None,
+    key: str | None,
+    trusted: str | None,
+) -> None:
     from kdtasks.deploy.store import open_objects
     from kdtasks.deploy.store.describe import moved_line
-    from kdtasks.deploy.store.promotion import rollback as move_back
     from kdtasks.deploy.store.signing import load_public_keys, load_signing_key
     from kdtasks.orchestrate.project.project import find_address
 
     with _interruptible(f"look at kdtasks models {name}"):
-        moved = move_back(
-            open_objects(find_address(store)),
-            name,
-            alias,
-            signing_key=load_signing_key(signing_key),
-            trusted=load_public_keys(public_key),
-        )
+        objects, keys = open_objects(find_address(store)), load_public_keys(trusted)
+        moved = move(objects, name, *to, signing_key=load_signing_key(key), trusted=keys)
         typer.echo(moved_line(moved))
 
 

@@ -33,12 +33,12 @@ from kdtasks.evaluate.intervals import (
 )
 from kdtasks.evaluate.metrics import (
     ReliabilityBin,
-    accuracy,
     exit_breakdown,
     expected_calibration_error,
     reliability,
 )
 from kdtasks.tasks.classification import Classification
+from kdtasks.tasks.confusion import accuracy
 
 
 def compare_classifiers(
@@ -95,9 +95,9 @@ def compare(
     Raises:
         EvaluationError: shapes or seeds do not match.
     """
-    student = {key: accuracy(labels, student_predicted[key]) for key in sorted(student_predicted)}
+    student = {key: accuracy(student_predicted[key], labels) for key in sorted(student_predicted)}
     distilled = {
-        key: accuracy(labels, distilled_predicted[key]) for key in sorted(distilled_predicted)
+        key: accuracy(distilled_predicted[key], labels) for key in sorted(distilled_predicted)
     }
     bootstrap = bootstrap_interval(
         np.stack([distilled_predicted[key] == labels for key in distilled]),
@@ -106,7 +106,7 @@ def compare(
         bootstrap_samples,
         seed,
     )
-    teacher_accuracy = accuracy(labels, teacher_predicted)
+    teacher_accuracy = accuracy(teacher_predicted, labels)
     right = int(np.count_nonzero(teacher_predicted == labels))
     student_summary = over_seeds(student, confidence)
     return {

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kdtasks.core.files import PARTIAL, disk_errors, flush_names, write_whole
+from kdtasks.core.files import PARTIAL, disk_errors, flush_to_disk, write_whole
 from kdtasks.core.locks import locked, locked_if_free
 from kdtasks.deploy.store.address import Reference
 from kdtasks.deploy.store.version import StoredFile, Version
@@ -129,9 +129,9 @@ class Cache:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     _link(self.blobs / file.sha256, path)
                 for inner in {(partial / file.path).parent for file in version.files}:
-                    flush_names(inner)
+                    flush_to_disk(inner)
                 partial.rename(folder)
-                flush_names(folder.parent)
+                flush_to_disk(folder.parent)
         return folder
 
     def prune(self) -> None:
@@ -211,5 +211,4 @@ def _link(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:  # not every file system knows links
         shutil.copyfile(source, target)
-        with target.open("rb") as copy:
-            os.fsync(copy.fileno())
+        flush_to_disk(target)

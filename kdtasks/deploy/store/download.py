@@ -1,12 +1,11 @@
 """Download contents into a folder, each under its hash, whole and verified or not at all."""
 
-import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 from kdtasks.core.errors import IntegrityError, StoreError, StoreMissingError, StoreUnreachableError
-from kdtasks.core.files import partial_beside
+from kdtasks.core.files import flush_to_disk, partial_beside
 from kdtasks.deploy.store.address import blob_key
 from kdtasks.deploy.store.cache import is_intact
 from kdtasks.deploy.store.objects import Objects
@@ -59,8 +58,6 @@ def _download(objects: Objects, file: StoredFile, target: Path, progress: Progre
                         f"{key} ({file.path}) is not in the store; gc may have deleted this "
                         "version just now, pull again, or publish the bundle again"
                     ) from None
-                stream.flush()
-                os.fsync(stream.fileno())
             if partial.stat().st_size == file.size:
                 break  # otherwise the answer broke off, unnoticed
         else:
@@ -72,5 +69,6 @@ def _download(objects: Objects, file: StoredFile, target: Path, progress: Progre
                 f"{key} ({file.path}) is damaged: its content has another hash; delete it in the "
                 "store and publish the bundle again"
             )
+        flush_to_disk(partial)
         partial.chmod(_READ_ONLY)
         partial.replace(target)

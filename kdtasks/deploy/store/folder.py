@@ -17,7 +17,7 @@ from kdtasks.core.files import (
     CHUNK_BYTES,
     PARTIAL,
     disk_errors,
-    flush_names,
+    flush_to_disk,
     partial_beside,
     write_whole,
 )
@@ -73,8 +73,7 @@ class FolderObjects:
                 while chunk := reader.read(CHUNK_BYTES):
                     copy.write(chunk)
                     on_bytes(len(chunk))
-                copy.flush()
-                os.fsync(copy.fileno())
+            flush_to_disk(partial)
             partial.replace(self.root / key)
 
     def download(self, key: str, stream: BinaryIO, on_bytes: OnBytes) -> None:
@@ -144,9 +143,9 @@ class FolderObjects:
     def _write(self, key: str, data: bytes) -> None:
         # after a power cut a record must not be there without the blobs that it names
         if (self.root / BLOBS).is_dir():
-            flush_names(self.root / BLOBS)
+            flush_to_disk(self.root / BLOBS)
         write_whole(self.root / key, data)
-        flush_names((self.root / key).parent)
+        flush_to_disk((self.root / key).parent)
 
     @contextlib.contextmanager
     def _explained(self, doing: str, key: str) -> Iterator[None]:

@@ -139,7 +139,7 @@ def write_targets(
                     halves = (*pack(logits, top_classes), *halves[1:])
                 for file, answer in zip(answer_files, halves, strict=True):
                     file[view, rows] = answer
-            agreement.append(accuracy(predicted, moved_labels, ignore_label))
+            agreement.append(round(accuracy(predicted, moved_labels, ignore_label), 6))
             print(f"view {view + 1}/{views}: the teacher agrees with {agreement[-1]:.2%} of labels")
         for file in (view_file, label_file, *answer_files):
             file.flush()

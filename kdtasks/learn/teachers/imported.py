@@ -143,7 +143,8 @@ def import_teacher(
     accuracies, outputs = {}, {}
     for name in ranges:
         outputs[name] = run_in_batches(network, probe, name)[0]
-        accuracies[name] = accuracy(outputs[name].argmax(axis=-1), truth, ignore_label)
+        predicted = outputs[name].argmax(axis=-1)
+        accuracies[name] = round(accuracy(predicted, truth, ignore_label), 6)
     chosen = max(ranges, key=lambda name: accuracies[name])
     if params.input == "auto":
         tried = ", ".join(f"{name} {share:.1%}" for name, share in accuracies.items())

@@ -193,7 +193,7 @@ def _validate(
     guard.check_predictions(predicted, epoch=epoch)
     record = {
         "validation_loss": loss,
-        "validation_accuracy": accuracy(predicted, labels, ignore_label),
+        "validation_accuracy": round(accuracy(predicted, labels, ignore_label), 6),
     }
     if np.ndim(labels) > 1:
         confusion = confusion_matrix(predicted, labels, logits.shape[-1], ignore_label)

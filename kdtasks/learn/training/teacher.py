@@ -53,7 +53,8 @@ def _import(settings: TeacherParams, dataset: PreparedDataset) -> None:
         ignore_label=dataset.ignore_label,
     )
     teacher = open_teacher(FOLDER)
-    reached = accuracy(teacher.logits(images).argmax(axis=-1), labels, dataset.ignore_label)
+    predicted = teacher.logits(images).argmax(axis=-1)
+    reached = round(accuracy(predicted, labels, dataset.ignore_label), 6)
     print(f"imported teacher: validation accuracy {reached:.2%}")
     write_history(Path("plots/teacher.csv"), [])
     write_json(
@@ -126,7 +127,8 @@ def _write_ensemble(members: Sequence[Trained], dataset: PreparedDataset) -> Non
     ignore_label = dataset.ignore_label
     logits = [Predictor(member.model).logits(images)[-1] for member in members]
     together = mean_logits(logits)
-    reached = [accuracy(of.argmax(axis=-1), labels, ignore_label) for of in (together, *logits)]
+    answers = [of.argmax(axis=-1) for of in (together, *logits)]
+    reached = [round(accuracy(answer, labels, ignore_label), 6) for answer in answers]
     loss = CrossEntropy()(together, labels, ignore_label=ignore_label)
     print(
         f"ensemble of {len(members)}: validation accuracy {reached[0]:.2%}, its members "

@@ -70,7 +70,7 @@ def online(teacher: Path, tmp_path: Path) -> Path:
 def test_the_folder_holds_a_copy_of_the_teacher_and_no_answers(online: Path, teacher: Path):
     assert read_json(online / "targets.json") == {
         "mode": "online",
-        "augmentation": AUGMENTATION.model_dump(),
+        "augmentation": AUGMENTATION.model_dump(mode="json"),
         "batch_size": 5,
         "pictures": 12,
         "features": [
