@@ -8,11 +8,9 @@ from kdtasks.core.files import write_json
 from kdtasks.core.processor import read_processor
 from kdtasks.core.records import refusal
 from kdtasks.data.prepared import open_prepared
-from kdtasks.edge.latency import time_classifier, time_masks
+from kdtasks.edge.latency import time_bundle
 from kdtasks.params import Params
 from kdtasks.stage import run_stage
-
-TIME = {"classification": time_classifier, "segmentation": time_masks}
 
 
 def main(params: Params, variant: str) -> None:
@@ -29,13 +27,13 @@ def main(params: Params, variant: str) -> None:
     images = dataset.images("calibration")
     order = np.random.default_rng(0).permutation(len(images))[: settings.runs]
     content = {
-        **TIME[dataset.task](
+        **time_bundle(
             bundle,
             images[order],
             threads=settings.threads,
             runs=settings.runs,
             warmup=settings.warmup,
-        ),
+        ).to_json(),
         "threads": settings.threads,
         "runs": settings.runs,
         "cpu": read_processor().name,

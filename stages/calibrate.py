@@ -7,15 +7,9 @@ from kdtasks.core.errors import CalibrationError
 from kdtasks.core.files import read_json, write_json
 from kdtasks.core.records import refusal
 from kdtasks.data.prepared import open_prepared
-from kdtasks.edge.segments import Segments
-from kdtasks.evaluate.exits.calibrate import (
-    calibrate,
-    judge,
-    sentences,
-    uncalibrated,
-    write_tradeoff,
-)
+from kdtasks.evaluate.exits.calibrate import sentences, write_tradeoff
 from kdtasks.evaluate.exits.thresholds import Point
+from kdtasks.evaluate.registry import evaluator_of
 from kdtasks.params import Params
 from kdtasks.stage import run_stage
 
@@ -27,20 +21,15 @@ def main(params: Params, variant: str) -> None:
     calibration: dict[str, Any] = refusal(compressed) or {}
     points: list[Point] = []
     data = open_prepared(Path("data/prepared"))
-    if not calibration and data.task == "segmentation":
-        calibration = uncalibrated(read_json(compressed))
-    elif not calibration:
-        segments = Segments(Path("models/compress") / variant / "model.tflite")
+    if not calibration:
         try:
-            calibration, points = calibrate(
-                segments.logits_of(data.images("calibration")),
-                data.labels("calibration"),
-                macs=read_json(compressed)["macs"],
+            calibration, points = evaluator_of(data.task).calibrate(
+                Path("models/compress") / variant / "model.tflite",
+                data,
+                read_json(compressed),
+                params.exits,
                 seen_rows=params.compress.calibration_images,
-                **params.exits.model_dump(),
             )
-            validation = segments.logits_of(data.images("validation"))
-            calibration["validation"] = judge(calibration, validation, data.labels("validation"))
         except CalibrationError as error:
             calibration = {"refused": str(error)}
     write_json(output / "calibration.json", calibration)

@@ -12,9 +12,8 @@ from kdtasks.stage import run_stage
 def main(params: Params) -> None:
     """Write `metrics/compare.json` and `plots/compare.npz`."""
     from kdtasks.data.prepared import open_prepared
-    from kdtasks.evaluate.classification import compare_classifiers
     from kdtasks.evaluate.evaluator import write_arrays
-    from kdtasks.evaluate.segmentation import compare_masks
+    from kdtasks.evaluate.registry import evaluator_of
     from kdtasks.learn.networks.inference import Predictor
     from kdtasks.learn.networks.saved import load_model
     from kdtasks.learn.teachers.teacher import open_teacher
@@ -27,8 +26,8 @@ def main(params: Params) -> None:
         return opens
 
     dataset = open_prepared(Path("data/prepared"))
-    compare = {"classification": compare_classifiers, "segmentation": compare_masks}
-    comparison, shown = compare[dataset.task](
+    evaluator = evaluator_of(dataset.task)
+    comparison, shown = evaluator.compare(
         dataset,
         lambda: open_teacher(Path("models/teacher")).logits,
         {seed: opener("student", seed) for seed in params.seeds},
@@ -37,9 +36,9 @@ def main(params: Params) -> None:
     )
     write_json(Path("metrics/compare.json"), comparison)
     write_arrays(Path("plots/compare.npz"), **shown)
-    measure = "mean_iou" if dataset.task == "segmentation" else "accuracy"
+    metric = evaluator.task.metric
     print(
-        f"test {measure.replace('_iou', ' IoU')}: teacher {comparison['teacher'][measure]:.4f}, "
+        f"test {metric.name}: teacher {comparison['teacher'][metric.key]:.4f}, "
         f"student {comparison['student']['mean']:.4f}, "
         f"distilled {comparison['distill']['mean']:.4f}; distillation: "
         f"{comparison['gain']['verdict']}"

@@ -4,13 +4,10 @@ from pathlib import Path
 
 from kdtasks.core.records import refusal
 from kdtasks.data.prepared import open_prepared
-from kdtasks.evaluate.classification import evaluate_classifier
 from kdtasks.evaluate.evaluator import files_of
-from kdtasks.evaluate.segmentation import evaluate_masks
+from kdtasks.evaluate.registry import evaluator_of
 from kdtasks.params import Params
 from kdtasks.stage import run_stage
-
-EVALUATE = {"classification": evaluate_classifier, "segmentation": evaluate_masks}
 
 
 def main(params: Params, variant: str) -> None:
@@ -21,7 +18,8 @@ def main(params: Params, variant: str) -> None:
         print(f"{variant}: no model to judge: {refused['refused']}")
         return
     dataset = open_prepared(Path("data/prepared"))
-    print(f"{variant}: {EVALUATE[dataset.task](bundle, dataset, params.evaluate, files)}")
+    evaluate = evaluator_of(dataset.task).evaluate
+    print(f"{variant}: {evaluate(bundle, dataset, params.evaluate, files)}")
 
 
 if __name__ == "__main__":

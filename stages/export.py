@@ -54,7 +54,6 @@ def main(params: Params, variant: str) -> None:
         Segments(model),
         data.images("calibration"),
         pictures=params.export.self_test,
-        task=manifest.task,
         score=manifest.score,
         temperatures=manifest.temperatures,
         thresholds=manifest.thresholds,

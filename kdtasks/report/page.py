@@ -36,7 +36,7 @@ from kdtasks.report.figures import (
 from kdtasks.report.selection import candidates_of, select, summarise
 from kdtasks.report.sentences import headline, more_seeds, poor_teacher, threshold
 from kdtasks.report.statistics import gather_statistics
-from kdtasks.tasks.task import MEASURES
+from kdtasks.tasks.registry import task_of
 
 HERE = Path(__file__).parent
 
@@ -50,8 +50,8 @@ def write_report(root: Path, settings: ReportSettings) -> None:
         KdTasksError: a file is damaged.
     """
     contents = read_contents(root, settings.seeds, settings.variants)
-    measure = MEASURES[settings.task]
-    selection = select(candidates_of(contents), settings.select, measure.name)
+    metric = task_of(settings.task).metric
+    selection = select(candidates_of(contents, metric), settings.select, metric.name)
     statistics = gather_statistics(contents, settings)
     shown = selection["chosen"] or selection["nearest"]
     examples = contents.variants[shown].examples if shown else {}
@@ -94,20 +94,23 @@ def render_page(
     ):
         environment.filters[write.__name__] = write
     shown = selection["chosen"] or selection["nearest"]
-    measure = MEASURES[statistics["task"]]
+    task, names = task_of(statistics["task"]), _class_names(statistics)
+    colours = legend(names, settings.mask_values)
     pictures = draw_pictures(statistics, selection, shown)
-    masks = _masks(statistics, settings.mask_values, examples, compared)
-    if masks["patches"]:
-        pictures |= _precision_recall(statistics, masks["legend"], examples, compared, shown or "")
+    if "probabilities" in examples:
+        pictures |= _precision_recall(colours, examples, compared, shown or "")
     return environment.get_template("template.html").render(
         **statistics,
         selection=selection,
         shown=shown,
-        measure=measure,
-        masks=statistics["task"] == "segmentation",
-        **masks,
+        metric=task.metric,
+        per_pixel=task.per_pixel,
         pictures=pictures,
-        strips=[] if masks["patches"] else sample_strips(examples, _class_names(statistics)),
+        legend=colours,
+        patches=mask_patches(
+            examples, compared, list(colours.values()), statistics["data"].get("ignore_label")
+        ),
+        strips=sample_strips(examples, names),
         headline=headline(statistics, selection),
         poor_teacher=poor_teacher(statistics),
         number_of_seeds=seeds(len(statistics["seeds"])),
@@ -120,13 +123,12 @@ def draw_pictures(
     statistics: dict[str, Any], selection: dict[str, Any], shown: str | None
 ) -> dict[str, str]:
     """Draw the pictures there are figures for: name to `<svg>` element."""
-    pictures = {}
+    pictures, metric = {}, task_of(statistics["task"]).metric
     if not statistics["gain"].get("refused"):
-        pictures["seeds"] = seeds_figure(statistics, MEASURES[statistics["task"]])
+        pictures["seeds"] = seeds_figure(statistics, metric)
         pictures["gain"] = gain_figure(statistics)
-    measure = MEASURES[statistics["task"]]
     for name, column, what in (
-        ("validation_quality", f"validation_{measure.key}", measure.name),
+        ("validation_quality", f"validation_{metric.key}", metric.name),
         ("validation_loss", "validation_loss", "loss"),
     ):
         if any(curves.get(column) for curves in statistics["training"].values()):
@@ -144,7 +146,7 @@ def draw_pictures(
                 confidence=statistics["confidence"],
             )
     if selection["pareto"]:
-        pictures["pareto"] = pareto_figure(selection, measure.name)
+        pictures["pareto"] = pareto_figure(selection, metric.name)
     if statistics["sensitivity"].get("layers"):
         pictures["sensitivity"] = sensitivity_figure(statistics["sensitivity"])
     return pictures
@@ -154,30 +156,13 @@ def _class_names(statistics: dict[str, Any]) -> list[str]:
     return list(statistics["data"].get("class_names", []))
 
 
-def _masks(
-    statistics: dict[str, Any], mask_values: Mapping[str, Any], examples: Arrays, compared: Arrays
-) -> dict[str, Any]:
-    """What the template needs for masks: colours of the classes, and patches in them."""
-    if statistics["task"] != "segmentation":
-        return {"legend": {}, "patches": []}
-    colours = legend(_class_names(statistics), mask_values)
-    ignored = statistics["data"].get("ignore_label")
-    patches = mask_patches(examples, compared, list(colours.values()), ignored)
-    return {"legend": colours, "patches": patches}
-
-
 def _precision_recall(
-    statistics: dict[str, Any],
-    colours: dict[str, str],
-    examples: Arrays,
-    compared: Arrays,
-    shown: str,
+    colours: Mapping[str, str], examples: Arrays, compared: Arrays, shown: str
 ) -> dict[str, str]:
-    names = _class_names(statistics)
     return {
         "precision_recall": models_figure(compared, examples, shown),
         "precision_recall_classes": classes_figure(
-            examples, names, [colours[name] for name in names], shown
+            examples, list(colours), list(colours.values()), shown
         ),
     }
 

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 from kdtasks.core.text import kilobytes, milliseconds, points
 from kdtasks.report.contents import Contents, SelectParams, last
-from kdtasks.tasks.task import MEASURES
+from kdtasks.tasks.registry import task_of
+from kdtasks.tasks.task import Metric
 
 # 0.96 − 0.94 is 0.020000000000000018: a drop that equals its limit is within it.
 ROUNDING = 1e-9
@@ -62,13 +63,12 @@ def over_limits(measured: Iterable[Measured]) -> list[Excess]:
     return found
 
 
-def candidates_of(contents: Contents) -> dict[str, Candidate]:
-    """Collect the candidates: validation accuracy as shipped, with early exits, bytes, latency.
+def candidates_of(contents: Contents, metric: Metric) -> dict[str, Candidate]:
+    """Collect the candidates: `metric` on validation as shipped, with early exits, bytes, latency.
 
     The drop is taken against the last exit of the distilled student that `compress` started from.
     """
-    key = MEASURES[contents.dataset.get("task", "classification")].key
-    return {variant: _candidate(contents, variant, key) for variant in contents.variants}
+    return {variant: _candidate(contents, variant, metric.key) for variant in contents.variants}
 
 
 def select(
@@ -238,7 +238,7 @@ def summarise(statistics: dict[str, Any], selection: dict[str, Any]) -> dict[str
     shipped = statistics["variants"].get(selection["chosen"], {})
     test = shipped.get("test", {})
     low, high = statistics["gain"].get("interval") or (None, None)
-    key = MEASURES[statistics["task"]].key
+    key = task_of(statistics["task"]).metric.key
     figures = {
         f"teacher_{key}": statistics["teacher"].get(key),
         f"student_{key}": statistics["student"].get("mean"),

@@ -14,7 +14,7 @@ from kdtasks.core.text import (
     seeds,
 )
 from kdtasks.edge.scores import ALWAYS, NEVER
-from kdtasks.tasks.task import MEASURES
+from kdtasks.tasks.registry import task_of
 
 
 def threshold(number: float | None) -> str:
@@ -57,10 +57,10 @@ def poor_teacher(statistics: dict[str, Any]) -> str | None:
     """Say in one sentence that the teacher is worse than the student from scratch; None if not."""
     if not statistics["teacher_worse_than_student"]:
         return None
-    measure = MEASURES[statistics["task"]]
-    teacher, student = statistics["teacher"][measure.key], statistics["student"]["mean"]
+    metric = task_of(statistics["task"]).metric
+    teacher, student = statistics["teacher"][metric.key], statistics["student"]["mean"]
     return (
-        f"The teacher ({percent(teacher)}) is {measure.less} than the student alone "
+        f"The teacher ({percent(teacher)}) is {metric.less} than the student alone "
         f"({percent(student)} on average)."
     )
 
@@ -71,16 +71,15 @@ def _accuracies(statistics: dict[str, Any]) -> list[str]:
     )
     if gain.get("refused"):
         return [f"Teacher and students were not compared ({gain['refused']})"]
+    task = task_of(statistics["task"])
+    # Of a share of images nobody asks what is meant.
+    subject = f"{task.metric.title}: teacher" if task.per_pixel else "Teacher"
     return [
-        f"{_subject(statistics)} {percent(teacher.get(MEASURES[statistics['task']].key))}",
+        f"{subject} {percent(teacher.get(task.metric.key))}",
         f"student alone {percent_and_margin(student.get('mean'), student.get('interval'))}, "
         f"distilled {percent_and_margin(distill.get('mean'), distill.get('interval'))} "
         f"({gain_words(gain, len(statistics['seeds']))})",
     ]
-
-
-def _subject(statistics: dict[str, Any]) -> str:
-    return "Mean IoU: teacher" if statistics["task"] == "segmentation" else "Teacher"
 
 
 def _shipped(statistics: dict[str, Any], selection: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 from kdtasks.report.contents import Contents, SelectParams, VariantContents
 from kdtasks.report.selection import candidates_of, select, summarise
 from kdtasks.report.sentences import headline
+from kdtasks.tasks.registry import task_of
 
 GAIN: dict[str, Any] = {
     "mean": 0.02, "interval": [0.01, 0.03], "verdict": "helps", "seeds_needed": None,
@@ -76,7 +77,7 @@ def test_variants_are_judged_by_it() -> None:
         sensitivity={},
         compared={},
     )
-    candidate = candidates_of(contents)["int8"]
+    candidate = candidates_of(contents, task_of("segmentation").metric)["int8"]
     assert candidate.accuracy == 0.6
     assert round(candidate.accuracy_drop or 0, 6) == 0.05
     selection = select({"int8": candidate}, SelectParams(max_accuracy_drop=0.02), "mean IoU")

@@ -16,14 +16,14 @@ from kdtasks.core.errors import ExportError
 from kdtasks.core.files import atomic_folder, write_json
 from kdtasks.core.settings import Section
 from kdtasks.edge.bundle_files import MANIFEST, MODEL
-from kdtasks.edge.classifier import Model
 from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.predictor import FILE as SELF_TEST
 from kdtasks.edge.predictor import SelfTest
+from kdtasks.edge.registry import load_predictor
 from kdtasks.edge.scores import SCORES, apply_policy
-from kdtasks.edge.segmenter import Segmenter
 from kdtasks.edge.segments import Segments
 from kdtasks.evaluate.intervals import wilson_interval
+from kdtasks.tasks.registry import task_of
 
 CALIBRATION_KEYS = ("mode", "expected", "full", "rows", "guarantee")
 CONFIDENCE = 0.95
@@ -69,7 +69,7 @@ def make_manifest(
     Args:
         name: of the model.
         variant: how it was compressed.
-        task: `classification` or `segmentation`.
+        task: a name of `kdtasks.tasks.registry.TASKS`.
         class_names: in the order of the logits.
         input_shape: height, width and channels of the pictures.
         calibration: content of `exits/<variant>/calibration.json`.
@@ -144,7 +144,7 @@ def write_bundle(
         labels = "".join(f"{label}\n" for label in manifest.class_names)
         (partial / "labels.txt").write_text(labels, encoding="utf-8")
         # Load it as a device would: a bundle that cannot be used must not be there at all.
-        loaded = Segmenter(partial) if manifest.task == "segmentation" else Model(partial)
+        loaded = load_predictor(partial)
         if self_test:
             loaded.self_test()
     return written
@@ -161,7 +161,7 @@ def split_figures(judged: Mapping[str, Any], task: str) -> dict[str, Any]:
         task: of the bundle; classifiers get Wilson's interval.
     """
     figures = {key: judged[key] for key in FIGURES if key in judged}
-    if task == "classification":  # pixels of one picture are no independent rows
+    if not task_of(task).per_pixel:  # pixels of one picture are no independent rows
         correct = round(figures["accuracy"] * figures["rows"])
         figures["interval"] = list(wilson_interval(correct, figures["rows"], CONFIDENCE))
         figures["confidence"] = CONFIDENCE
@@ -196,21 +196,19 @@ def make_self_test(
     images: npt.NDArray[np.uint8],
     *,
     pictures: int,
-    task: str,
     score: str,
     temperatures: npt.ArrayLike,
     thresholds: npt.ArrayLike,
 ) -> SelfTest:
     """Run some pictures through an exported file.
 
-    Of classifiers every exit's pictures come in turn, so that a few show all exits at work.
+    Every exit's pictures come in turn, so that a few show all exits at work.
 
     Arguments:
         segments: the exported file.
         images: uint8 [N, height, width, channels], of the calibration split.
         pictures: how many to keep; 0 for noise in place of pictures, which must not leave the
             house.
-        task: `classification` or `segmentation`.
         score, temperatures, thresholds: of the bundle.
     """
     shape = segments.input_shape
@@ -220,7 +218,7 @@ def make_self_test(
         noise = np.random.default_rng(0).integers(0, 256, (few, *shape), np.uint8)
         return _record(segments, noise)
     kept = min(pictures, most, len(images))
-    if task != "classification" or segments.count == 1:
+    if segments.count == 1:
         return _record(segments, np.array(images[:kept]))
     searched = np.array(images[:SEARCHED])
     scores = SCORES[score](segments.logits_of(searched), np.asarray(temperatures))

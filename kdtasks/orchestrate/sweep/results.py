@@ -7,7 +7,7 @@ from kdtasks.core.errors import StageError
 from kdtasks.core.files import read_json, write_json
 from kdtasks.params import Params
 from kdtasks.report.contents import last, read_contents
-from kdtasks.tasks.task import MEASURES
+from kdtasks.tasks.registry import task_of
 
 
 class Result(Protocol):
@@ -40,7 +40,8 @@ class PointResult(NamedTuple):
         Raises:
             KdTasksError: a file is missing or damaged.
         """
-        contents, measure = read_contents(folder, params.seeds, ()), MEASURES[params.data.task].key
+        contents = read_contents(folder, params.seeds, ())
+        metric = task_of(params.data.task).metric.key
         compare = contents.compare
         if "refused" in compare:
             raise StageError(f"nothing to compare: {compare['refused']}")
@@ -50,10 +51,10 @@ class PointResult(NamedTuple):
                 {seed: float(by_seed["student"][str(seed)]) for seed in params.seeds},
                 {seed: float(by_seed["distill"][str(seed)]) for seed in params.seeds},
                 {
-                    seed: float(last(contents.distill[seed], "validation", measure))
+                    seed: float(last(contents.distill[seed], "validation", metric))
                     for seed in params.seeds
                 },
-                float(compare["teacher"][measure]),
+                float(compare["teacher"][metric]),
                 int(compare["rows"]),
                 _ends(compare["gain"]["bootstrap_interval"]),
             )
