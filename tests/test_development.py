@@ -85,7 +85,8 @@ print(check_variant("filters+int8_inside").number_format)
 from kdtasks.data.settings import DataParams
 
 Path("labels.csv").write_text("path,class,burst\\na.png,night,1\\nb.png,day,1\\n")
-params = DataParams.model_validate({"source": "table", "path": "."})
+split = {"train": 0.6, "validation": 0.1, "calibration": 0.1, "test": 0.2}
+params = DataParams.model_validate({"source": "table", "path": ".", "split": split})
 print(params.task, *(f"{one.name}:{one.label}" for one in params.source.items(Path())))
 """,
         "classification a.png:1 b.png:0",
@@ -126,3 +127,19 @@ def test_an_example_works_in_a_project(example: str, tmp_path: Path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == expected
+
+
+def test_all_examples_stand_side_by_side(tmp_path: Path):
+    (tmp_path / "extensions").mkdir()
+    for example in EXAMPLES:
+        path = tmp_path / "extensions" / f"{registry_of(example)}.py"
+        path.write_text(example, encoding="utf-8")
+    code = "from kdtasks.params.docs import render_reference\nprint(render_reference())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    names = re.findall(r"^    name: .* = \"(\w+)\"$", TEXT, flags=re.MULTILINE)
+    assert len(names) == len(EXAMPLES)
+    shown = set(names) - {"linear"}  # a teacher's format has no params
+    assert {name for name in shown if f"`{name}`" not in done.stdout} == set()
