@@ -15,7 +15,7 @@ from kdtasks.core.errors import (
     TelemetryError,
     did_you_mean,
 )
-from kdtasks.core.paths import PREPARED
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.data.prepared import open_prepared
 from kdtasks.deploy.drift import Drift, detect_drift, reference_histograms
 from kdtasks.deploy.gate.decision import PRODUCTION
@@ -175,7 +175,7 @@ def run_drift(
         raise StoreMissingError(f"{name} has no alias {alias}, so there is nothing to drift from")
     drift = detect_drift(
         summaries,
-        reference_histograms(production.folder, open_prepared(project / PREPARED)),
+        reference_histograms(production.folder, open_prepared(ProjectPaths(project).prepared)),
         sha256=read_manifest(production.folder).sha256,
         limits=params.drift,
     )

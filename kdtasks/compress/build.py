@@ -117,7 +117,7 @@ def write_variant(
     except (BundleError, CompressionError, ExportError, TrainingError) as refusal:
         with atomic_folder(folder) as partial:
             write_text(partial / "refused.txt", f"{refusal}\n")
-        write_json(metrics, {"variant": variant, "refused": str(refusal)})
+        write_json(metrics, {"refused": str(refusal)})
         print(f"{variant}: refused, the other variants go on: {refusal}")
         return
     with atomic_folder(folder) as partial, atomic_file(partial / "model.tflite") as file:

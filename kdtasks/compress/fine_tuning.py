@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kdtasks.core.backend import Tensor, tf
-from kdtasks.core.paths import CHECKPOINTS
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.objectives.distillation import DistillationObjective, DistillParams, settled
@@ -99,7 +99,7 @@ def fine_tuning_of(
         ),
         checkpoints={
             name: Checkpoint(
-                CHECKPOINTS / f"compress-{variant}-{name}.npz", settings=[name, *settings]
+                ProjectPaths().checkpoint(f"compress/{variant}/{name}"), settings=[name, *settings]
             )
             for name in passes
         },

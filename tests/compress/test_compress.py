@@ -199,7 +199,7 @@ def test_a_refusal_is_written_with_its_reason(kind, tmp_path, capsys):
     assert file.name == "refused.txt"
     assert file.read_text() == "layer 'gate' is a Multiply\n"
     written = json.loads((tmp_path / "metrics" / "filters+int8.json").read_text())
-    assert written == {"variant": "filters+int8", "refused": "layer 'gate' is a Multiply"}
+    assert written == {"refused": "layer 'gate' is a Multiply"}
     assert "filters+int8: refused, the other variants go on" in capsys.readouterr().out
 
 

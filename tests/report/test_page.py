@@ -192,7 +192,7 @@ def test_network_without_early_exits(build: Callable[..., Path]) -> None:
 def test_refused_variant_is_shown_with_its_reason(build: Callable[..., Path]) -> None:
     def refuse(root: Path) -> None:
         for folder in ("compress", "export", "evaluate", "benchmark"):
-            refused = {"variant": "int8", "refused": "no int8 <op>"}
+            refused = {"refused": "no int8 <op>"}
             write_json(root / "metrics" / folder / "int8.json", refused)
         write_json(root / "exits/int8/calibration.json", {"refused": "no int8 <op>"})
         (root / "exits/int8/tradeoff.csv").unlink()

@@ -15,7 +15,7 @@ from kdtasks.core.errors import (
     StoreUnreachableError,
 )
 from kdtasks.core.files import read_json
-from kdtasks.core.paths import PREPARED
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.data.prepared import PreparedDataset, open_prepared
 from kdtasks.data.settings import DataParams
 from kdtasks.deploy.gate.decision import PRODUCTION, Check, Contender, Decision, GateParams, decide
@@ -89,7 +89,7 @@ def judge(
         DatasetError: the project has no prepared pictures.
     """
     manifest = read_manifest(bundle)
-    data = open_prepared(project / PREPARED)
+    data = open_prepared(ProjectPaths(project).prepared)
     _check_fits(bundle, manifest, data)
     if production is None:
         contenders = _measure({f"variant {manifest.variant}": bundle}, data, settings.benchmark)

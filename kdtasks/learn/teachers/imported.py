@@ -10,7 +10,6 @@ from pydantic import Field, model_validator
 
 from kdtasks.core.errors import TeacherError
 from kdtasks.core.files import atomic_folder, write_json
-from kdtasks.core.paths import DESCRIPTION
 from kdtasks.core.settings import Count, Index, Positive, Section
 from kdtasks.learn.networks import Architecture
 from kdtasks.learn.teachers.formats import OpenedNetwork
@@ -20,6 +19,9 @@ from kdtasks.learn.teachers.formats.tflite import _open_tflite
 from kdtasks.tasks.confusion import accuracy, counted
 
 FORMATS = "`.keras`, `.h5`, `.tflite`, or a SavedModel folder with its `saved_model.pb`"
+
+# Describes the teacher in its folder.
+DESCRIPTION = "teacher.json"
 
 _OPENERS: dict[str, Callable[[Path, Sequence[str]], OpenedNetwork]] = {
     ".keras": _open_keras,

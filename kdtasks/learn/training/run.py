@@ -7,7 +7,7 @@ from typing import Any
 
 from kdtasks.core.backend import seed_everything
 from kdtasks.core.files import write_json
-from kdtasks.core.paths import CHECKPOINTS
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.learn.networks import Architecture
 from kdtasks.learn.networks.build import build
@@ -84,7 +84,7 @@ def run_training(
         inputs = [*inputs, *model_files(start)]
         print(f"{name}: starts from the weights in {start}")
     checkpoint = Checkpoint(
-        CHECKPOINTS / f"{name.replace('/', '-')}.npz",
+        ProjectPaths().checkpoint(name),
         settings=[name, setup.identity, files_hash(inputs)],
     )
     history = train(

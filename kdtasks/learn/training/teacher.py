@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kdtasks.core.files import atomic_folder, write_json
-from kdtasks.core.paths import DESCRIPTION
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.learn.augmentations.affine import AugmentationParams
 from kdtasks.learn.losses.labels.cross_entropy import cross_entropy
 from kdtasks.learn.networks.inference import Predictor
 from kdtasks.learn.objectives.objective import LabelObjective, label_loss_of
-from kdtasks.learn.teachers.imported import TeacherParams, import_teacher
+from kdtasks.learn.teachers.imported import DESCRIPTION, TeacherParams, import_teacher
 from kdtasks.learn.teachers.teacher import mean_logits, open_teacher
 from kdtasks.learn.training.examples import TrainingExamples
 from kdtasks.learn.training.monitor import mean_history, write_history

@@ -77,7 +77,7 @@ def test_masks_are_judged_by_their_mean_iou(project: Path, trial: Point):
 
 
 def test_a_refusal_is_a_result(project: Path, trial: Point):
-    write(project, {"variant": "filters+int8", "refused": "no filters"})
+    write(project, {"refused": "no filters"})
     found = TrialResult.read(project, trial.params)
     assert found == TrialResult(refused="no filters")
     (excess,) = broken_limits(found, TargetParams())
