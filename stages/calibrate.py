@@ -1,52 +1,54 @@
 """Choose temperatures and thresholds of a variant's exits on the calibration split."""
 
-from pathlib import Path
-from typing import Any
-
-from kdtasks.core.errors import CalibrationError
-from kdtasks.core.files import read_json, write_json
-from kdtasks.core.records import refusal
-from kdtasks.data.prepared import open_prepared
+from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.records.compress import Compressed
+from kdtasks.data.prepared import PreparedDataset, open_prepared
+from kdtasks.edge.bundle_files import MODEL
 from kdtasks.edge.segments import Segments
 from kdtasks.evaluate.exits.calibrate import (
+    TRADEOFF,
+    Labelled,
     calibrate,
-    judge,
     sentences,
     uncalibrated,
     write_tradeoff,
 )
 from kdtasks.evaluate.exits.thresholds import Point
 from kdtasks.params import Params
-from kdtasks.stage import run_stage
+from kdtasks.stage import Table, run_stage, stage
 
 
-def main(params: Params, variant: str) -> None:
-    """Write `exits/<variant>/calibration.json` and `tradeoff.csv`."""
-    compressed = Path(f"metrics/compress/{variant}.json")
-    output = Path("exits") / variant
-    calibration: dict[str, Any] = refusal(compressed) or {}
+@stage(
+    outputs=lambda paths, variant: [
+        paths.calibration(variant),
+        Table(paths.tradeoff(variant), TRADEOFF),
+    ]
+)
+def main(params: Params, paths: ProjectPaths, variant: str) -> None:
+    """Write the calibration, and the best points that there were to choose from."""
+    compressed = Compressed.read(paths.metrics("compress", variant))
+    dataset = open_prepared(paths.prepared)
     points: list[Point] = []
-    data = open_prepared(Path("data/prepared"))
-    if not calibration and data.task == "segmentation":
-        calibration = uncalibrated(read_json(compressed))
-    elif not calibration:
-        segments = Segments(Path("models/compress") / variant / "model.tflite")
-        try:
-            calibration, points = calibrate(
-                segments.logits_of(data.images("calibration")),
-                data.labels("calibration"),
-                macs=read_json(compressed)["macs"],
-                seen_rows=params.compress.calibration_images,
-                **params.exits.model_dump(),
-            )
-            validation = segments.logits_of(data.images("validation"))
-            calibration["validation"] = judge(calibration, validation, data.labels("validation"))
-        except CalibrationError as error:
-            calibration = {"refused": str(error)}
-    write_json(output / "calibration.json", calibration)
-    write_tradeoff(output / "tradeoff.csv", points)
+    if dataset.task == "segmentation":
+        calibration = uncalibrated(compressed)
+    else:
+        segments = Segments(paths.model("compress", variant) / MODEL)
+        calibration, points = calibrate(
+            answers(segments, dataset, "calibration"),
+            answers(segments, dataset, "validation"),
+            params.exits,
+            macs=compressed.macs,
+            seen_rows=params.compress.calibration_images,
+        )
+    calibration.write(paths.calibration(variant))
+    write_tradeoff(paths.tradeoff(variant), points)
     for sentence in sentences(calibration):
         print(f"{variant}: {sentence}")
+
+
+def answers(segments: Segments, dataset: PreparedDataset, split: str) -> Labelled:
+    """What the exported file says of a split, and its labels."""
+    return segments.logits_of(dataset.images(split)), dataset.labels(split)
 
 
 if __name__ == "__main__":

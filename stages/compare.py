@@ -1,16 +1,16 @@
 """Compare teacher, students from scratch and distilled students on the test split."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from kdtasks.core.files import write_json
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.params import Params
-from kdtasks.stage import run_stage
+from kdtasks.stage import run_stage, stage
 
 
-def main(params: Params) -> None:
-    """Write `metrics/compare.json` and `plots/compare.npz`."""
+@stage()
+def main(params: Params, paths: ProjectPaths) -> None:
+    """Write the comparison, and what the page shows of masks."""
     from kdtasks.data.prepared import open_prepared
     from kdtasks.evaluate.classification import compare_classifiers
     from kdtasks.evaluate.evaluator import write_arrays
@@ -18,31 +18,30 @@ def main(params: Params) -> None:
     from kdtasks.learn.networks.inference import Predictor
     from kdtasks.learn.networks.saved import load_model
     from kdtasks.learn.teachers.teacher import open_teacher
+    from kdtasks.tasks.task import MEASURES
 
     def opener(stage: str, seed: int) -> Callable[[], Any]:
         def opens() -> Callable[[Any], Any]:
-            predictor = Predictor(load_model(Path("models") / stage / str(seed)))
+            predictor = Predictor(load_model(paths.model(stage, seed)))
             return lambda images: predictor.logits(images)[-1]
 
         return opens
 
-    dataset = open_prepared(Path("data/prepared"))
+    dataset = open_prepared(paths.prepared)
     compare = {"classification": compare_classifiers, "segmentation": compare_masks}
     comparison, shown = compare[dataset.task](
         dataset,
-        lambda: open_teacher(Path("models/teacher")).logits,
+        lambda: open_teacher(paths.teacher).logits,
         {seed: opener("student", seed) for seed in params.seeds},
         {seed: opener("distill", seed) for seed in params.seeds},
         params.evaluate,
     )
-    write_json(Path("metrics/compare.json"), comparison)
-    write_arrays(Path("plots/compare.npz"), **shown)
-    measure = "mean_iou" if dataset.task == "segmentation" else "accuracy"
+    comparison.write(paths.metrics("compare"))
+    write_arrays(paths.compared, **shown)
     print(
-        f"test {measure.replace('_iou', ' IoU')}: teacher {comparison['teacher'][measure]:.4f}, "
-        f"student {comparison['student']['mean']:.4f}, "
-        f"distilled {comparison['distill']['mean']:.4f}; distillation: "
-        f"{comparison['gain']['verdict']}"
+        f"test {MEASURES[dataset.task].name}: teacher {comparison.teacher.score:.4f}, "
+        f"student {comparison.student.mean:.4f}, distilled {comparison.distill.mean:.4f}; "
+        f"distillation: {comparison.gain.verdict}"
     )
 
 

@@ -3,11 +3,11 @@
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from kdtasks.core.files import atomic_folder, write_json
+from kdtasks.core.files import atomic_folder
+from kdtasks.core.records.data import Dataset, Duplicate, Problem, SplitCounts
 from kdtasks.data.checks import (
     leave_out_absent_classes,
     leave_out_contradictions,
@@ -15,7 +15,7 @@ from kdtasks.data.checks import (
     mark_duplicates,
     refuse_unusable,
 )
-from kdtasks.data.prepared import SPLITS, file_name
+from kdtasks.data.prepared import DESCRIPTION, SPLITS, file_name
 from kdtasks.data.settings import DataParams
 from kdtasks.data.source import Source
 from kdtasks.data.sources.cifar10 import load_cifar10
@@ -69,22 +69,21 @@ def write_prepared(
                 np.save(path, array)
                 with path.open("rb") as file:
                     hashes[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
-        duplicates = [vars(duplicate) for duplicate in source.duplicates]
-        contradictions = [vars(found) for found in source.duplicates if found.contradicts]
-        description = {
-            "name": params.name,
-            "task": source.task,
-            "class_names": source.class_names,
-            "image_shape": source.images.shape[1:],
-            "ignore_label": source.ignore_label,
-            "counts": split_counts(source, split),
-            "sha256": hashes,
-            "duplicates": duplicates,
-            "contradictions": contradictions,
-            "left_out": [vars(item) for item in sorted([*source.problems, *source.left_out])],
-            "split_by": _split_by(source),
-        }
-        write_json(partial / "dataset.json", description)
+        duplicates = [Duplicate(**vars(found)) for found in source.duplicates]
+        left_out = sorted([*source.problems, *source.left_out])
+        Dataset(
+            name=params.name,
+            task=source.task,
+            class_names=source.class_names,
+            image_shape=source.images.shape[1:],
+            ignore_label=source.ignore_label,
+            counts=split_counts(source, split),
+            sha256=hashes,
+            duplicates=tuple(duplicates),
+            contradictions=tuple(found for found in duplicates if len(found.labels) > 1),
+            left_out=tuple(Problem(**vars(item)) for item in left_out),
+            split_by=_split_by(source),
+        ).write(partial / DESCRIPTION)
 
 
 def _arrays(source: Source, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -100,16 +99,14 @@ def _arrays(source: Source, rows: np.ndarray) -> dict[str, np.ndarray]:
     return arrays
 
 
-def split_counts(source: Source, split: dict[str, np.ndarray]) -> dict[str, Any]:
+def split_counts(source: Source, split: dict[str, np.ndarray]) -> dict[str, SplitCounts]:
     """Count rows, and pictures or pixels by class, of every split."""
     weights = source.class_weights()
     return {
-        name: {
-            "total": len(rows),
-            "by_class": dict(
-                zip(source.class_names, weights[rows].sum(axis=0).tolist(), strict=True)
-            ),
-        }
+        name: SplitCounts(
+            total=len(rows),
+            by_class=dict(zip(source.class_names, weights[rows].sum(axis=0).tolist(), strict=True)),
+        )
         for name, rows in split.items()
     }
 

@@ -1,4 +1,4 @@
-"""The files that `evaluate` writes of a variant, for either task."""
+"""What `evaluate` writes of a variant, for either task."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,39 +8,33 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from kdtasks.core.files import atomic_file, write_json, write_text
+from kdtasks.core.files import atomic_file, write_text
+from kdtasks.core.records.evaluate import Evaluation
 from kdtasks.core.settings import Count, Index, OpenFraction, Section
 from kdtasks.evaluate.metrics import ReliabilityBin
 
-
-class EvaluationFiles(NamedTuple):
-    """Where everything goes (docs/files.md)."""
-
-    metrics: Path
-    predictions: Path
-    reliability: Path
-    examples: Path
-
-    def write_metrics(self, content: Mapping[str, Any]) -> None:
-        """Write the figures."""
-        write_json(self.metrics, dict(content))
-
-    def write_refusal(self, refused: Mapping[str, str]) -> None:
-        """Write why there is no model to judge, and everything else empty."""
-        self.write_metrics(refused)
-        write_reliability(self.reliability, [])
-        write_arrays(self.predictions)
-        write_arrays(self.examples)
+Arrays = Mapping[str, NDArray[Any]]
 
 
-def files_of(variant: str) -> EvaluationFiles:
-    """Name the files of a variant, below the project's folder."""
-    return EvaluationFiles(
-        metrics=Path(f"metrics/evaluate/{variant}.json"),
-        predictions=Path(f"predictions/{variant}.npz"),
-        reliability=Path(f"plots/reliability/{variant}.csv"),
-        examples=Path(f"plots/examples/{variant}.npz"),
-    )
+RELIABILITY = "exit,confidence,accuracy,rows"
+
+
+class Evaluated(NamedTuple):
+    """What the test split says of a bundle (docs/files.md).
+
+    Attributes:
+        scores: the numbers.
+        sentence: the most important ones.
+        predictions: arrays of every row's answer.
+        examples: arrays of some images, for the page.
+        reliability: of each exit; none of masks.
+    """
+
+    scores: Evaluation
+    sentence: str
+    predictions: Arrays
+    examples: Arrays
+    reliability: Sequence[Sequence[ReliabilityBin]] = ()
 
 
 def write_reliability(path: Path, exits: Sequence[Sequence[ReliabilityBin]]) -> None:
@@ -50,7 +44,7 @@ def write_reliability(path: Path, exits: Sequence[Sequence[ReliabilityBin]]) -> 
         for index, bins in enumerate(exits)
         for found in bins
     ]
-    write_text(path, "exit,confidence,accuracy,rows\n" + "".join(lines))
+    write_text(path, f"{RELIABILITY}\n" + "".join(lines))
 
 
 def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:

@@ -14,7 +14,7 @@ from kdtasks.data.settings import DataParams
 from kdtasks.deploy.drift import DriftParams
 from kdtasks.deploy.gate.decision import GateParams
 from kdtasks.evaluate.evaluator import BenchmarkParams, EvaluateParams
-from kdtasks.evaluate.exits.calibrate import ExitsParams
+from kdtasks.evaluate.exits.settings import ExitsParams
 from kdtasks.learn.augmentations.affine import AugmentationParams
 from kdtasks.learn.networks import check_block, check_exits
 from kdtasks.learn.networks.saved import start_of

@@ -1,7 +1,7 @@
 """The JSON files that stages write, one class each; a refusal stands where there is no record."""
 
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -12,11 +12,17 @@ from kdtasks.core.files import write_json
 class Part(BaseModel):
     """A fixed group of keys within a record.
 
-    A key that was not set is absent from the file. Nothing is converted but a whole number where a
-    fraction is expected; numbers that are not finite are refused, as JSON has none.
+    A key that has its default is absent from the file; None elsewhere is null. Nothing is converted
+    but a whole number where a fraction is expected; numbers that are not finite are refused, as
+    JSON has none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    def present(self) -> dict[str, Any]:
+        """The values by key, without those that are absent; parts stay parts."""
+        fields = type(self).model_fields
+        return {key: value for key, value in self if value != fields[key].default}
 
 
 class Record(Part):
@@ -57,7 +63,7 @@ class Record(Part):
 
     def write(self, path: Path) -> None:
         """Write the record, whole or not at all: equal records give equal bytes."""
-        write_json(path, self.model_dump(exclude_unset=True))
+        write_json(path, self.model_dump(exclude_defaults=True))
 
 
 class Refusal(Record):
@@ -88,9 +94,3 @@ def _refusal_in(text: bytes) -> Refusal | None:
         return Refusal.model_validate_json(text)
     except ValidationError:
         return None
-
-
-def refusal(path: Path) -> dict[str, str] | None:
-    """Give {"refused": reason} when the JSON at `path` tells of a refused variant, else None."""
-    found = _refusal_in(_read(path))
-    return found.model_dump() if found else None

@@ -130,6 +130,11 @@ class ModelScores(MaskScores):
     interval: Interval | None
     mean_iou: float | None = None
 
+    @property
+    def score(self) -> float:
+        """What models are judged by: the mean IoU of masks, else the accuracy."""
+        return self.accuracy if self.mean_iou is None else self.mean_iou
+
 
 class FullScores(Part):
     """The accuracy of always going to the last exit, with its interval."""

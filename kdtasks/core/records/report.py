@@ -81,6 +81,7 @@ class ModelSummary(MaskScores):
 
     Attributes:
         refused: why there are no test scores.
+        interval: as there; absent where there are no test scores.
         macs: of the whole network.
         validation_accuracy: of the last exit, mean over seeds.
     """
@@ -92,7 +93,7 @@ class ModelSummary(MaskScores):
     refused: str | None = None
     accuracy: float | None = None
     mean_iou: float | None = None
-    interval: Interval | None = None
+    interval: Interval | tuple[()] | None = ()
     by_seed: dict[str, float] | None = None
     mean: float | None = None
 

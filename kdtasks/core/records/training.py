@@ -9,6 +9,11 @@ class ExitScores(Part):
     accuracy: tuple[float, ...]
     mean_iou: tuple[float, ...] | None = None
 
+    @property
+    def score(self) -> float:
+        """What models are chosen by: of the last exit the mean IoU of masks, else the accuracy."""
+        return (self.mean_iou or self.accuracy)[-1]
+
 
 class TrainedScores(ExitScores):
     """Scores with the loss, which an imported teacher does not have."""
@@ -28,6 +33,7 @@ class Training(Record):
     """`metrics/teacher.json`, `metrics/student/<seed>.json` or `metrics/distill/<seed>.json`.
 
     Attributes:
+        parameters: None of a teacher that does not tell.
         macs: [K], multiply-accumulates up to and including each exit; None of an imported teacher.
         epochs: that were trained; 0 of an imported teacher.
         seed: None of an imported teacher.
@@ -36,7 +42,7 @@ class Training(Record):
     """
 
     validation: TrainedScores
-    parameters: int
+    parameters: int | None
     macs: tuple[int, ...] | None
     epochs: int
     seed: int | None

@@ -112,7 +112,7 @@ def _point(
             "by_seed": {str(seed): value for seed, value in gain.by_seed.items()},
             "mean": gain.mean,
             "interval": _as_list(gain.interval),
-            "bootstrap_interval": list(result.bootstrap),
+            "bootstrap_interval": _as_list(result.bootstrap),
             "p_value": judgement.p_value,
             "adjusted_p_value": judgement.adjusted,
             "verdict": judgement.verdict,

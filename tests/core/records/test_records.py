@@ -45,7 +45,7 @@ def values(annotation: Any) -> st.SearchStrategy[Any]:
         return st.one_of([values(one) for one in inner])
     if origin is dict:
         return st.dictionaries(values(inner[0]), values(inner[1]), max_size=2)
-    if origin is tuple and inner[-1] is ...:
+    if origin is tuple and inner[-1:] == (...,):
         return st.lists(values(inner[0]), max_size=2).map(tuple)
     if origin is tuple:
         return st.tuples(*map(values, inner))
