@@ -27,7 +27,7 @@ def settings_of(params: Params) -> ReportSettings:
 @stage()
 def main(params: Params, paths: ProjectPaths) -> None:
     """Read every metric of the project and write `report/`."""
-    write_report(paths.root, settings_of(params))
+    write_report(paths, settings_of(params))
 
 
 if __name__ == "__main__":

@@ -33,6 +33,11 @@ class ValidationPoint(Part):
     cost: float
     mean_iou: float | None = None
 
+    @property
+    def score(self) -> float:
+        """What variants are chosen by: the mean IoU of masks, else the accuracy."""
+        return self.accuracy if self.mean_iou is None else self.mean_iou
+
 
 class CandidateCounts(Part):
     """Thresholds that were found, and how many of them were certified."""

@@ -16,7 +16,7 @@ class Limits(Part):
     max_accuracy_drop: float | None
 
 
-class Candidate(Part):
+class CandidateSummary(Part):
     """A variant that could be shipped; None where something could not be measured.
 
     Attributes:
@@ -49,17 +49,22 @@ class Selection(Record):
         pareto: variants that no other one beats on everything.
         nearest: the variant that breaks its limits least, where none is chosen.
         sentence: the choice in words.
-        headline: the whole report in a sentence.
+        headline: the whole report in a sentence; absent until the page is written.
     """
 
     chosen: str | None
     objective: str
     limits: Limits
-    candidates: dict[str, Candidate]
+    candidates: dict[str, CandidateSummary]
     pareto: tuple[str, ...]
     nearest: str | None
     sentence: str
-    headline: str
+    headline: str = ""
+
+    @property
+    def shown(self) -> str | None:
+        """The variant that the page shows in full."""
+        return self.chosen or self.nearest
 
 
 class DatasetSummary(Part):

@@ -56,7 +56,9 @@ def _row(point: dict[str, Any]) -> dict[str, str]:
         "gain, points": in_points(*([gain["mean"]] if gain else [])),
         "interval": in_points(*interval),
         "p, Holm": p_text(gain.get("adjusted_p_value")),
-        "verdict": verdict(gain) if gain else f"failed: {point['failed']}",
+        "verdict": verdict(gain["verdict"], gain["seeds_needed"])
+        if gain
+        else f"failed: {point['failed']}",
     }
 
 
