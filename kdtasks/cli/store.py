@@ -67,6 +67,8 @@ def publish(
     signing_key: SigningOption = None,
 ) -> None:
     """Publish a bundle as the next version of a model."""
+    from dataclasses import replace
+
     from kdtasks.deploy.store.bundle import as_folder
     from kdtasks.deploy.store.objects import in_background
     from kdtasks.deploy.store.publish import model_claim, read_folder
@@ -94,7 +96,8 @@ def publish(
             find_own_alias(objects, name or manifest.name, alias, key)
         sources = read()
         found = origin()
-        provenance = found.provenance if found else manifest.provenance
+        if found:
+            manifest = replace(manifest, provenance=found.provenance)
         with show_progress("uploading") as progress:
             published = publish_bundle(
                 objects,
@@ -102,7 +105,6 @@ def publish(
                 manifest,
                 sources,
                 name=name or manifest.name,
-                provenance=provenance,
                 signing_key=key,
                 transfers=Transfers(progress=progress),
             )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from kdtasks.core.records.report import CandidateSummary, Limits, Selection, Statistics, Summary
+from kdtasks.core.records.training import Training
 from kdtasks.core.text import kilobytes, milliseconds, points
 from kdtasks.report.contents import Contents, SelectParams, known
 from kdtasks.tasks.task import MEASURES
@@ -134,13 +135,15 @@ def _candidate(contents: Contents, variant: str) -> Candidate:
     files = contents.variants[variant]
     compress, calibration = known(files.compress), known(files.calibration)
     export, benchmark = known(files.export), known(files.benchmark)
-    base = known(contents.distill[compress.base_seed]) if compress else None
+    base = contents.distill.get(compress.base_seed) if compress else None
     validation = calibration.validation if calibration else None
     score = validation.score if validation else None
     return Candidate(
         refused=files.refused,
         accuracy=score,
-        accuracy_drop=base.validation.score - score if base and score is not None else None,
+        accuracy_drop=base.validation.score - score
+        if isinstance(base, Training) and score is not None
+        else None,
         bytes=export.bytes if export else None,
         latency_ms=benchmark.latency_ms.p50 if benchmark else None,
         macs=validation.cost * compress.macs[-1] if validation and compress else None,

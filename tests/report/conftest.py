@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from kdtasks.core.files import write_json
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.edge.classifier import Answers
 from kdtasks.evaluate.classification import compare, evaluate_answers, examples_of
 from kdtasks.evaluate.evaluator import write_arrays, write_reliability
@@ -87,7 +88,7 @@ def build(tmp_path: Path, make_project: Callable[..., Params]) -> Callable[..., 
         params = make_project(tmp_path / folder, **options)
         change(tmp_path / folder)
         (tmp_path / folder / "params.json").write_text(params.model_dump_json())
-        write_report(tmp_path / folder, settings_of(params))
+        write_report(ProjectPaths(tmp_path / folder), settings_of(params))
         return tmp_path / folder / "report"
 
     return build_report

@@ -5,9 +5,17 @@ from pathlib import Path
 from typing import Any
 
 from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.records import Refusal
 from kdtasks.core.records.compress import Compressed, Parity
 from kdtasks.core.records.evaluate import Comparison, Gain, ModelScores, SeedScores
-from kdtasks.core.records.report import Limits, Selection
+from kdtasks.core.records.report import (
+    CandidateSummary,
+    Limits,
+    ModelSummary,
+    Selection,
+    Statistics,
+    VariantSummary,
+)
 from kdtasks.core.records.training import ExitScores, TrainedScores, Training
 
 
@@ -73,15 +81,84 @@ def comparison(
     )
 
 
-def write_selection(project: Path, chosen: str | None, sentence: str) -> None:
-    """Write the report's choice."""
-    Selection(
+def selection(
+    chosen: str | None, *, sentence: str = "", latency_ms: float | None = None
+) -> Selection:
+    """The choice of a variant."""
+    candidate = CandidateSummary(
+        refused=None,
+        accuracy=0.9,
+        accuracy_drop=0.0,
+        bytes=2000,
+        latency_ms=latency_ms,
+        macs=500.0,
+        within=True,
+        reasons=(),
+    )
+    return Selection(
         chosen=chosen,
         objective="size",
         limits=Limits(max_size_kb=None, max_latency_ms=None, max_accuracy_drop=0.01),
-        candidates={},
+        candidates={chosen: candidate} if chosen else {},
         pareto=(),
         nearest=None,
         sentence=sentence,
         headline=sentence,
-    ).write(ProjectPaths(project).selection)
+    )
+
+
+def write_selection(project: Path, chosen: str | None, sentence: str) -> None:
+    """Write the report's choice."""
+    selection(chosen, sentence=sentence).write(ProjectPaths(project).selection)
+
+
+MISSING = Refusal(refused="missing")
+
+
+def model_summary(**scores: Any) -> ModelSummary:
+    """Test scores of a model whose training says nothing."""
+    untold = dict.fromkeys(("parameters", "macs", "epochs", "validation_accuracy"))
+    return ModelSummary(**{**untold, **scores})
+
+
+def variant_summary(**values: Any) -> VariantSummary:
+    """A variant of which nothing was measured but `values`."""
+    untold = dict.fromkeys(VariantSummary.model_fields)
+    nothing = {"macs": (), "tradeoff": (), "reliability": ()}
+    return VariantSummary(
+        **{**untold, "test": MISSING, "calibration": MISSING, **nothing, **values}
+    )
+
+
+def statistics(**values: Any) -> Statistics:
+    """Statistics of a project in which nothing has run but what `values` tell."""
+    nothing: dict[str, Any] = {
+        "recipe": "mnist-5k",
+        "task": "classification",
+        "seeds": (0, 1, 2),
+        "confidence": 0.95,
+        "rows": None,
+        "data": MISSING,
+        **dict.fromkeys(("teacher", "student", "distill"), model_summary(refused="missing")),
+        "start": None,
+        "gain": MISSING,
+        "teacher_worse_than_student": False,
+        "training": {},
+        "exit_names": ("last",),
+        "variants": {},
+        "sensitivity": MISSING,
+        "versions": {},
+    }
+    return Statistics(**{**nothing, **values})
+
+
+def gain_of(mean: float, interval: tuple[float, float] | None, verdict: str, **values: Any) -> Gain:
+    """A gain over seeds."""
+    return Gain(
+        mean=mean,
+        interval=interval,
+        bootstrap_interval=None,
+        by_seed={},
+        verdict=verdict,
+        seeds_needed=values.get("seeds_needed"),
+    )

@@ -22,17 +22,15 @@ def publish_bundle(
     sources: Mapping[str, Source],
     *,
     name: str,
-    provenance: Mapping[str, Any] | None = None,
     signing_key: SigningKey | None,
     transfers: Transfers | None = None,
 ) -> Published:
     """Publish a bundle as the next version of a model.
 
     Arguments:
-        manifest: of the bundle in `folder`.
+        manifest: of the bundle in `folder`, with what is known of its origin.
         sources: its files, hashed, but for what `model_claim` claims.
         name: of the model.
-        provenance: what is known of its origin, as in `Manifest`.
         signing_key: signs the version's manifest.
 
     Raises:
@@ -48,7 +46,7 @@ def publish_bundle(
             "variant": manifest.variant,
             "task": manifest.task,
             "dataset_sha256": manifest.dataset_sha256,
-            **_revision(provenance or {}),
+            **_revision(manifest.provenance or {}),
         },
         signing_key=signing_key,
         transfers=transfers,
