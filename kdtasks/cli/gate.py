@@ -121,7 +121,7 @@ def run_gate(
     Raises:
         KdTasksError: nothing can be said, or a name or alias that was given is not there.
     """
-    params = load_params(project / "params.yaml")
+    params = load_params(ProjectPaths(project).params)
     if bundle is None:
         bundle, sentence = find_candidate(project)
         if bundle is None:
@@ -164,7 +164,7 @@ def run_drift(
     Raises:
         KdTasksError: nothing can be said, or the server that is configured cannot be told.
     """
-    params = load_params(project / "params.yaml")
+    params = load_params(ProjectPaths(project).params)
     name, alias = options.name or params.export.name, options.alias or PRODUCTION
     if paths:
         summaries = [one for path in telemetry_files(paths) for one in read_telemetry(path)]

@@ -70,18 +70,13 @@ class ProjectPaths:
         """Learning curve that a stage wrote; arguments as for `model`."""
         return self._keyed("plots", stage, key, ".csv")
 
-    @property
-    def exits(self) -> Path:
-        """Folder of all variants' calibrated exits."""
-        return self.root / "exits"
-
     def calibration(self, variant: str) -> Path:
         """Temperatures and thresholds of the exits."""
-        return self.exits / variant / "calibration.json"
+        return self.root / "exits" / variant / "calibration.json"
 
     def tradeoff(self, variant: str) -> Path:
         """The best operating points of the exits."""
-        return self.exits / variant / "tradeoff.csv"
+        return self.root / "exits" / variant / "tradeoff.csv"
 
     def bundle(self, variant: str) -> Path:
         """Folder that a device gets."""

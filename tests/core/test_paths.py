@@ -17,7 +17,7 @@ DECLARED: dict[str, Any] = YAML(typ="safe", pure=True).load(REPOSITORY / PIPELIN
 VALUES: dict[str, Any] = YAML(typ="safe", pure=True).load(REPOSITORY / PARAMS)
 # What DVC does not write itself, and the folders of several outputs.
 INPUTS = {PATHS.params, PATHS.pipeline, PATHS.lock}
-FOLDERS = {PATHS.report, PATHS.exits}
+FOLDERS = {PATHS.report}
 
 
 def looked_up(reference: str) -> list[Any]:

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from kdtasks.core.errors import ProjectError
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.orchestrate.project.project import child_environment, find_project
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ def find_origin(folder: Path) -> Origin | None:
         project = find_project(folder)
     except ProjectError:
         return None
-    lock_file = project / "dvc.lock"
+    lock_file = ProjectPaths(project).lock
     if not lock_file.is_file():
         return None
     try:

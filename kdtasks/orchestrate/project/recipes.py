@@ -5,6 +5,7 @@ from pathlib import Path
 
 from kdtasks.core.errors import ProjectError, did_you_mean
 from kdtasks.core.files import write_text
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.orchestrate.project.project import one_run_at_a_time
 from kdtasks.params import load_params
 
@@ -48,7 +49,7 @@ def use_recipe(project: Path, name: str, *, force: bool = False) -> Path | None:
 
 
 def _replace(project: Path, recipe: Path, *, force: bool) -> Path | None:
-    params = project / "params.yaml"
+    params = ProjectPaths(project).params
     backup = None
     if params.is_file() and not _is_a_recipe(project, params):
         if not force:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.orchestrate.guardian import Guardian
 from kdtasks.orchestrate.processes import uninterrupted, usable_cores
 from kdtasks.orchestrate.project.project import check_workspace, one_run_at_a_time
@@ -16,7 +17,7 @@ from kdtasks.orchestrate.runner.repository import Repository
 from kdtasks.orchestrate.runner.scheduler import Scheduler
 
 EngineName = Literal["split", "cli"]
-LOGS = Path(".kdtasks") / "logs"
+LOGS = ProjectPaths().logs
 
 
 @dataclass(frozen=True)

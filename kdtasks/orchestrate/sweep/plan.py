@@ -18,7 +18,7 @@ from kdtasks.orchestrate.sweep.jobs import Job, Room, make_jobs
 from kdtasks.orchestrate.sweep.pipeline import Pipeline, open_repository, read_pipeline
 from kdtasks.orchestrate.sweep.results import PointResult, R, kept_result
 
-FOLDER = Path(".kdtasks") / "sweep"  # clones, logs, results; below the project's folder
+FOLDER = ProjectPaths().sweep  # clones, logs, results; below the project's folder
 COMPARE_STAGE = "compare"  # writes what points are compared by
 
 
