@@ -45,7 +45,7 @@ def main() -> None:
     turns, runs = (5, 20) if options.quick else (20, 100)
     os.environ["OMP_NUM_THREADS"] = "1"
 
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
     from kdtasks.core.files import read_json
     from kdtasks.edge.segments import Segments
     from kdtasks.learn.networks.saved import load_model
@@ -139,7 +139,7 @@ def _tf_function(student: Any) -> Callable[[np.ndarray], object]:
 
 def _peak(number_format: str) -> tuple[Callable[[Any], object], int]:
     """A chain of large 1×1 convolutions in LiteRT, and its multiply-accumulates."""
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
     from kdtasks.core.backend import keras
     from kdtasks.edge.segments import Segments
     from kdtasks.learn.networks.multi_exit import MultiExitModel

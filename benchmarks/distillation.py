@@ -26,7 +26,8 @@ from typing import Any
 
 from benchmarks.distillation_ways import EPOCHS, PICTURES, Speed, make_ways
 from kdtasks.core.files import write_json
-from kdtasks.core.reproducibility import environment, pin_process, read_processor
+from kdtasks.core.processor import read_processor
+from kdtasks.core.reproducibility import environment, pin_process
 
 PEERS = ("keras_3_distiller", "train_step_distiller")
 

@@ -48,14 +48,13 @@ class Clock:
 def make_ways(pictures: int, epochs: int, precision: Precision) -> dict[str, Callable[[], Speed]]:
     """Name every way; each trains for so many epochs of so many pictures and gives its speed."""
     from kdtasks.core.backend import keras, keras_3
-    from kdtasks.learn.augmentations.affine import AugmentationParams
     from kdtasks.learn.networks.inference import Predictor
     from kdtasks.learn.objectives.distillation import DistillationObjective, DistillParams
     from kdtasks.learn.objectives.objective import LabelObjective
     from kdtasks.learn.targets.online import as_halves
     from kdtasks.learn.training.examples import TrainingExamples
     from kdtasks.learn.training.step import steps_in
-    from kdtasks.learn.training.views import FreshExamples
+    from kdtasks.learn.training.views import AugmentationParams, FreshExamples
 
     draw = np.random.default_rng(0)
     images = draw.integers(0, 256, (pictures, 32, 32, 3), dtype=np.uint8)
@@ -75,7 +74,7 @@ def make_ways(pictures: int, epochs: int, precision: Precision) -> dict[str, Cal
         of_peer = np.asarray(network(pixels[:8]))
         if not np.allclose(of_peer, logits[:8], rtol=tolerance, atol=tolerance):
             raise SystemExit(f"the teacher of {library.__name__} is not the teacher")
-    distilling = DistillationObjective(DistillParams(alpha=ALPHA, temperature=TEMPERATURE), None)
+    distilling = DistillationObjective(DistillParams(alpha=ALPHA, temperature=TEMPERATURE))
     counted = (epochs - 1) * pictures
 
     def teacher_pass() -> Speed:
@@ -117,7 +116,7 @@ def make_ways(pictures: int, epochs: int, precision: Precision) -> dict[str, Cal
         "online": ours(online, distilling),
         "keras_3_distiller": theirs(keras_3(), keras_3_distiller),
         "train_step_distiller": theirs(keras, train_step_distiller),
-        "alone": ours(TrainingExamples(images[None], labels[None]), LabelObjective(None)),
+        "alone": ours(TrainingExamples(images[None], labels[None]), LabelObjective()),
         "fit": theirs(keras, None),
     }
     if precision == "bfloat16":
@@ -190,11 +189,10 @@ def _train(examples: Any, objective: Any, epochs: int, precision: Precision) -> 
 def _zoo(settings: dict[str, Any]) -> Any:
     from kdtasks.core.backend import seed_everything
     from kdtasks.learn.networks.build import build
-    from kdtasks.learn.networks.cnn import CnnParams
+    from kdtasks.learn.networks.cnn import CNN
 
     seed_everything(0)
-    network = CnnParams(
-        name="cnn",
+    network = CNN(
         batch_normalization=False,
         activation="leaky_relu",
         top="flatten",

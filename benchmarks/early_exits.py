@@ -28,7 +28,8 @@ import numpy as np
 
 from benchmarks.loose_model import loose_model
 from kdtasks.core.files import write_json
-from kdtasks.core.reproducibility import pin_process, read_processor
+from kdtasks.core.processor import read_processor
+from kdtasks.core.reproducibility import pin_process
 from kdtasks.edge.classifier import Model
 from kdtasks.edge.scores import ALWAYS, NEVER, max_probability
 from kdtasks.edge.segments import Segments
@@ -144,9 +145,9 @@ def _time_batches(model: Any, images: np.ndarray, turns: int) -> dict[str, float
 
 
 def _time_litert(model: Any, images: np.ndarray, runs: int) -> dict[str, Any]:
-    from kdtasks.compress.passes.space_to_depth import work_on_blocks
+    from kdtasks.compress.convert import convert
+    from kdtasks.compress.passes.space_to_depth import SpaceToDepth
     from kdtasks.compress.tflite.average_pooling import convolve_averages
-    from kdtasks.compress.tflite.convert import convert
     from kdtasks.core.backend import keras
     from kdtasks.learn.networks.multi_exit import MultiExitModel
 
@@ -160,7 +161,10 @@ def _time_litert(model: Any, images: np.ndarray, runs: int) -> dict[str, Any]:
             for each in (model, plain)
         )
         if kind == "int8_on_blocks":
-            content, plain_content = work_on_blocks(content), work_on_blocks(plain_content)
+            content, plain_content = (
+                SpaceToDepth().rewrite(content),
+                SpaceToDepth().rewrite(plain_content),
+            )
         if kind != "float32":
             content, plain_content = convolve_averages(content), convolve_averages(plain_content)
         leaving_at = {
@@ -234,13 +238,11 @@ def _thresholds(logits: np.ndarray) -> list[float]:
 
 def _network(exits: tuple[str, ...]) -> Any:
     from kdtasks.core.backend import seed_everything
-    from kdtasks.learn.networks.alexnet import AlexNetParams
+    from kdtasks.learn.networks.alexnet import AlexNet
     from kdtasks.learn.networks.build import build
 
     seed_everything(0)
-    return build(
-        AlexNetParams(name="alexnet"), input_shape=_SHAPE, num_classes=_CLASSES, exits=exits
-    )
+    return build(AlexNet(), input_shape=_SHAPE, num_classes=_CLASSES, exits=exits)
 
 
 def _seconds(work: Callable[[], Any]) -> float:

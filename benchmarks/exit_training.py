@@ -23,7 +23,8 @@ import numpy as np
 
 from benchmarks.loose_model import loose_model
 from kdtasks.core.files import write_json, write_text
-from kdtasks.core.reproducibility import pin_process, read_processor
+from kdtasks.core.processor import read_processor
+from kdtasks.core.reproducibility import pin_process
 from kdtasks.edge.classifier import Model
 from kdtasks.edge.scores import apply_policy
 from kdtasks.edge.segments import Segments
@@ -76,8 +77,8 @@ def _arm(text: str) -> Arm:
 
 def _judge(arm: Arm) -> dict[int, dict[str, Any]]:
     """Test figures of every seed, each with its calibrated models under `models`."""
+    from kdtasks.compress.convert import convert
     from kdtasks.compress.tflite.average_pooling import convolve_averages
-    from kdtasks.compress.tflite.convert import convert
     from kdtasks.data.prepared import open_prepared
     from kdtasks.learn.networks.inference import Predictor
     from kdtasks.learn.networks.saved import load_model

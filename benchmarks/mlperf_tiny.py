@@ -21,7 +21,8 @@ import numpy as np
 
 from benchmarks.loose_model import loose_model
 from kdtasks.core.files import write_json, write_text
-from kdtasks.core.reproducibility import pin_process, read_processor
+from kdtasks.core.processor import read_processor
+from kdtasks.core.reproducibility import pin_process
 from kdtasks.edge.scores import apply_policy
 from kdtasks.edge.segments import Segments
 from kdtasks.evaluate.exits.rows import exit_rows
@@ -95,8 +96,8 @@ def _plain(content: bytes) -> Callable[[np.ndarray], Any]:
 
 def _students(project: Path, data: Any, runs: dict[str, Any]) -> dict[str, Any]:
     """Figures of every seed; the runs of the first seed are added to those that are timed."""
-    from kdtasks.compress.passes.space_to_depth import work_on_blocks
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
+    from kdtasks.compress.passes.space_to_depth import SpaceToDepth
     from kdtasks.learn.networks.saved import load_model
 
     params = load_params(project / "params.yaml")
@@ -113,7 +114,10 @@ def _students(project: Path, data: Any, runs: dict[str, Any]) -> dict[str, Any]:
         print(f"seed {seed}: {figures}", flush=True)
         if seed != params.seeds[0]:
             continue
-        for name, file in (("student", content), ("student, blocks", work_on_blocks(content))):
+        for name, file in (
+            ("student", content),
+            ("student, blocks", SpaceToDepth().rewrite(content)),
+        ):
             never = [2.0] * (len(network.macs()) - 1)
             runs[f"{name}, all exits"] = loose_model(file, network.macs(), never).predict
             for drop in DROPS:

@@ -115,7 +115,7 @@ def _time(command: tuple[str, ...], folder: Path) -> float:
     subprocess.run(
         command,
         cwd=folder,
-        env={**child_environment(), "PYTHONPATH": str(folder)},
+        env=child_environment(),
         stdout=subprocess.DEVNULL,
         check=True,
     )

@@ -66,9 +66,8 @@ def measure(name: str, precision: str) -> float:
 
     pin_process(1, precision=precision)
     import numpy as np
-    from pydantic import TypeAdapter
 
-    from kdtasks.learn.networks import Architecture
+    from kdtasks.learn.networks import architectures
     from kdtasks.learn.networks.build import build
     from kdtasks.learn.objectives.objective import LabelObjective
     from kdtasks.learn.training import loop
@@ -76,7 +75,7 @@ def measure(name: str, precision: str) -> float:
 
     section, side, count, batch_size = NETWORKS[name]
     network = build(
-        TypeAdapter(Architecture).validate_python(section),
+        architectures[section["name"]].model_validate(section),
         input_shape=(side, side, 3),
         num_classes=10,
     )

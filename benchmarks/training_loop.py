@@ -86,11 +86,11 @@ def _time_fit(images: np.ndarray, labels: np.ndarray, *, epochs: int) -> float:
 def _network():  # type: ignore[no-untyped-def]  # the class needs TensorFlow
     from kdtasks.core.backend import seed_everything
     from kdtasks.learn.networks.build import build
-    from kdtasks.learn.networks.cnn import CnnParams
+    from kdtasks.learn.networks.cnn import CNN
 
     seed_everything(0)
     return build(
-        CnnParams(name="cnn", filters=(8, 16, 32)),
+        CNN(filters=(8, 16, 32)),
         input_shape=_SHAPE,
         num_classes=_CLASSES,
         exits=("block_1", "block_2"),

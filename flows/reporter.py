@@ -19,7 +19,9 @@ from prefect.states import State as PrefectState
 
 from flows.artifacts import artifact_key, is_published, latest_descriptions, publish, show
 from flows.crash_reporter import Witness
+from flows.training import TrainingProgress
 from kdtasks.orchestrate.runner.describe import summary
+from kdtasks.orchestrate.runner.events import EVENTS, events_path
 from kdtasks.orchestrate.runner.graph import OnLine, Outcome, StageGraph, StageNode, State
 from kdtasks.orchestrate.runner.scheduler import STOPPED
 
@@ -58,9 +60,18 @@ class PrefectReporter:
     def perform(self, node: StageNode, work: Callable[[OnLine], Outcome]) -> Outcome:
         """Do `work` inside a task run."""
         outcomes: list[Outcome] = []
+        key = artifact_key(self._project.name, node.name, "training")
+        training = TrainingProgress(events_path(self._project / EVENTS, node.name), key)
 
         def body() -> PrefectState[None]:
-            outcomes.append(work(get_run_logger().info))
+            log = get_run_logger()
+
+            def on_line(line: str) -> None:
+                log.info(line)
+                training.update()
+
+            outcomes.append(work(on_line))
+            training.update(at_once=True)
             self._publish(node, outcomes[0])
             return task_state(outcomes[0])
 
@@ -136,4 +147,4 @@ def task_state(outcome: Outcome) -> PrefectState[None]:
         case State.CANCELLED:
             return Cancelled(message=message)
         case _:
-            return Failed(message=message)
+            return Failed(message=outcome.text)

@@ -24,7 +24,7 @@ from kdtasks.deploy.store.alias import read_alias
 from kdtasks.deploy.store.bundle import publish_bundle
 from kdtasks.deploy.store.cache import Cache, default_cache
 from kdtasks.deploy.store.describe import moved_line, published_line
-from kdtasks.deploy.store.objects import Objects, Source
+from kdtasks.deploy.store.objects import LocalFile, Objects
 from kdtasks.deploy.store.promotion import find_own_alias, supersede
 from kdtasks.deploy.store.publish import read_folder
 from kdtasks.deploy.store.signing import PublicKey, SigningKey, load_public_keys, load_signing_key
@@ -48,7 +48,7 @@ class Candidate:
 
     bundle: Path
     manifest: Manifest
-    sources: dict[str, Source]
+    sources: dict[str, LocalFile]
 
 
 class Shipment:

@@ -72,6 +72,7 @@ def stage(
 def run_stage(main: Main) -> None:
     """Run a stage on the project in the working directory, with the words of the command line.
 
+    A failure is told as an event.
     An error that the user can mend is one line on standard error and exit status 1; an
     interruption is exit status 130. Anything else is a bug and keeps its traceback.
     """
@@ -88,6 +89,9 @@ def run_stage(main: Main) -> None:
     except KeyboardInterrupt:
         print("interrupted; run it again to go on from the last checkpoint", file=sys.stderr)
         raise SystemExit(130) from None
+    except Exception as error:
+        emit(MessageEvent("failed", f"{type(error).__name__}: {error}"))
+        raise
 
 
 def _write_refusal(output: Output, reason: str) -> None:

@@ -3,9 +3,9 @@
 import numpy as np
 
 from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.processor import read_processor
 from kdtasks.core.records import check_not_refused
 from kdtasks.core.records.evaluate import Benchmark, Latency
-from kdtasks.core.reproducibility import read_processor
 from kdtasks.data.prepared import open_prepared
 from kdtasks.edge.bundle_files import MANIFEST
 from kdtasks.edge.latency import time_classifier, time_masks

@@ -35,9 +35,7 @@ def main(params: Params, paths: ProjectPaths, seed: str) -> None:
         initial_weights=start_of(Path(student.start), int(seed)),
         inputs=[paths.dataset, *answer_files(paths.targets)],
     )
-    objective = DistillationObjective(
-        params.distill, dataset.ignore_label, label_loss_of(params.train.loss, dataset)
-    )
+    objective = DistillationObjective(params.distill, label_loss_of(params.train.loss, dataset))
     trained = run_training(
         run,
         setup,

@@ -14,8 +14,8 @@ from kdtasks.stage import Folder, run_stage, stage
 
 # What is measured or chosen after the export, or names other variants, does not change the bundle.
 LATER: dict[str, Any] = {
-    **dict.fromkeys(("evaluate", "benchmark", "select"), True),
-    "compress": {"target", "variants"},
+    **dict.fromkeys(("search", "evaluate", "benchmark", "select"), True),
+    "compress": {"variants"},
 }
 
 

@@ -1,9 +1,9 @@
 """Read the source, check it, split it."""
 
 from kdtasks.core.paths import ProjectPaths
-from kdtasks.data.prepare import load_source, split_counts, write_prepared
-from kdtasks.data.source import Source
-from kdtasks.data.split import split_source
+from kdtasks.data.prepare import load_dataset, split_counts, write_prepared
+from kdtasks.data.raw_dataset import RawDataset
+from kdtasks.data.split import split_dataset
 from kdtasks.params import Params
 from kdtasks.stage import run_stage, stage
 
@@ -11,29 +11,29 @@ from kdtasks.stage import run_stage, stage
 @stage()
 def main(params: Params, paths: ProjectPaths) -> None:
     """Write the four splits and print how many pictures each has."""
-    source = load_source(params.data)
     data = params.data
-    split = split_source(source, data.split, seed=data.seed, is_stable=data.stable_split)
-    write_prepared(paths.prepared, source, split, data)
-    height, width, channels = source.images.shape[1:]
+    dataset = load_dataset(data)
+    split = split_dataset(dataset, data.split, seed=data.seed, is_stable=data.stable_split)
+    write_prepared(paths.prepared, dataset, split, data)
+    height, width, channels = dataset.images.shape[1:]
     print(
-        f"{data.name}: {len(source)} pictures of {height}×{width}×{channels}, "
-        f"{len(source.class_names)} classes"
+        f"{data.source.name}: {len(dataset)} pictures of {height}×{width}×{channels}, "
+        f"{len(dataset.class_names)} classes"
     )
-    for name, counts in split_counts(source, split).items():
+    for name, counts in split_counts(dataset, split).items():
         by_class = counts.by_class.values()
         print(f"  {name}: {counts.total} (by class {min(by_class)} to {max(by_class)})")
-    print_findings(source, paths)
+    print_findings(dataset, paths)
 
 
-def print_findings(source: Source, paths: ProjectPaths) -> None:
+def print_findings(dataset: RawDataset, paths: ProjectPaths) -> None:
     """Print what is unusual; `dataset.json` lists each."""
-    contradictions = sum(duplicate.contradicts for duplicate in source.duplicates)
+    contradictions = sum(duplicate.contradicts for duplicate in dataset.duplicates)
     findings = {
-        "groups of equal pictures": len(source.duplicates),
+        "groups of equal pictures": len(dataset.duplicates),
         "of them under more than one label": contradictions,
-        "left out for a problem": len(source.problems),
-        "left out for another reason": len(source.left_out),
+        "left out for a problem": len(dataset.problems),
+        "left out for another reason": len(dataset.left_out),
     }
     for what, number in findings.items():
         if number:

@@ -9,7 +9,6 @@ from kdtasks.stage import run_stage, stage
 
 def settings_of(params: Params) -> ReportSettings:
     """What the report needs of params."""
-    segmentation = params.data.segmentation
     return ReportSettings(
         recipe=params.recipe,
         task=params.data.task,
@@ -19,7 +18,7 @@ def settings_of(params: Params) -> ReportSettings:
         teacher_seed=params.teacher.seed,
         confidence=params.evaluate.confidence,
         select=params.select,
-        mask_values=segmentation.classes if segmentation else {},
+        mask_values=params.data.source.mask_values,
         params=params.model_dump(mode="json"),
     )
 

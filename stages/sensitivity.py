@@ -20,7 +20,7 @@ def main(params: Params, paths: ProjectPaths) -> None:
     seed_everything(seed)
     found = sensitivity(
         load_model(paths.model("distill", seed)),
-        rank=params.compress.filters.rank,
+        rank=params.compress.passes.filters.rank,
         examples=TrainingExamples(dataset.images("train")[None], dataset.labels("train")[None]),
         validation=(dataset.images("validation"), dataset.labels("validation")),
         ignore_label=dataset.ignore_label,

@@ -39,7 +39,7 @@ def main(params: Params, paths: ProjectPaths, seed: str) -> None:
         initial_weights=start_of(Path(student.start), int(seed)),
         inputs=[paths.dataset],
     )
-    objective = LabelObjective(dataset.ignore_label, label_loss_of(params.train.loss, dataset))
+    objective = LabelObjective(label_loss_of(params.train.loss, dataset))
     trained = run_training(
         run,
         setup,

@@ -31,6 +31,11 @@ def test_every_stage_has_a_script_and_depends_on_it():
         assert content["cmd"].split()[:3] == ["python", "-m", f"stages.{stage}"]
 
 
+def test_no_stage_reaches_the_command_line_or_the_runner():
+    reached = {name for content in STAGES.values() for name in content["deps"]}
+    assert not [name for name in reached if name.startswith(("kdtasks/cli", "kdtasks/orchestrate"))]
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_params_that_a_stage_names_are_watched(stage: str):
     script = (ROOT / "stages" / f"{stage}.py").read_text(encoding="utf-8")

@@ -1,7 +1,6 @@
 """What every stage script does around its own work."""
 
 import io
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,13 +17,14 @@ from kdtasks.core.records import check_not_refused
 from kdtasks.core.records.compress import Exported
 from kdtasks.params import Params
 from kdtasks.stage import Folder, Output, Table, run_stage, stage
+from tests.tools.complete_params import write_params
 
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
 def in_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    shutil.copy(ROOT / "recipes" / "mnist-5k.yaml", tmp_path / "params.yaml")
+    write_params(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["stages/distill.py", "0", "int8"])
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO()))
@@ -156,3 +156,26 @@ def test_an_interruption_says_how_to_go_on(in_project: Path, capsys: pytest.Capt
 def test_a_bug_keeps_its_traceback(in_project: Path):
     with pytest.raises(ZeroDivisionError):
         run_stage(raising(ZeroDivisionError()))
+
+
+@pytest.mark.parametrize(
+    ("error", "messages"),
+    [
+        (DatasetError("no masks; add some"), ["no masks; add some"]),
+        (ZeroDivisionError("by zero"), ["ZeroDivisionError: by zero"]),
+        (KeyboardInterrupt(), []),
+    ],
+)
+def test_a_failure_is_told_as_an_event(
+    error: BaseException,
+    messages: list[str],
+    in_project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setenv("KDTASKS_EVENTS", str(in_project / "events.jsonl"))
+    with pytest.raises((SystemExit, ZeroDivisionError)):
+        run_stage(raising(error))
+    found, _ = tail(in_project / "events.jsonl")
+    assert [(event.kind, getattr(event, "message", "")) for event in found] == [
+        ("failed", message) for message in messages
+    ]

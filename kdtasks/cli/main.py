@@ -23,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-recipe_app = typer.Typer(help="Complete params files, one a published experiment.")
+recipe_app = typer.Typer(help="What differs from the defaults, one file a published experiment.")
 Force = Annotated[bool, typer.Option("--force", help="Do it all the same.")]
 
 
@@ -79,16 +79,26 @@ def recipe_list() -> None:
 
 @recipe_app.command("show")
 def recipe_show(name: str) -> None:
-    """Print a recipe's params file."""
+    """Print what a recipe changes of the defaults."""
     from kdtasks.orchestrate.project.project import find_project
     from kdtasks.orchestrate.project.recipes import find_recipe
 
     typer.echo(find_recipe(find_project(), name).read_text(encoding="utf-8"), nl=False)
 
 
+@recipe_app.command("diff")
+def recipe_diff(name: str) -> None:
+    """Print the keys in which params.yaml differs from a recipe: mine → the recipe's."""
+    from kdtasks.orchestrate.project.project import find_project
+    from kdtasks.orchestrate.project.recipes import compare_with_recipe
+
+    for difference in compare_with_recipe(find_project(), name):
+        typer.echo(str(difference))
+
+
 @recipe_app.command("use")
 def recipe_use(name: str, force: Force = False) -> None:
-    """Copy a recipe onto params.yaml; own edits there are replaced only with --force."""
+    """Write a recipe to params.yaml; own edits there are replaced only with --force."""
     from kdtasks.orchestrate.project.project import find_project
     from kdtasks.orchestrate.project.recipes import use_recipe
 
@@ -170,7 +180,7 @@ def sweep(
 
 
 @app.command()
-def target(
+def search(
     max_size_kb: Annotated[float | None, typer.Option(help="Size of the file.")] = None,
     max_gzip_kb: Annotated[float | None, typer.Option(help="Size of the gzipped file.")] = None,
     max_latency_ms: Annotated[
@@ -184,15 +194,15 @@ def target(
     ] = None,
     minutes: Annotated[float | None, typer.Option(help="Time for the trials.")] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for the page; report/target by default.")
+        Path | None, typer.Option("--out", help="Folder for the page; report/search by default.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
 ) -> None:
     """Try compressed variants from the cheapest up until one is within the limits.
 
-    The limits are those of compress.target in params.yaml; options go before them.
+    The limits are those of `search` in params.yaml; options go before them.
     """
-    from kdtasks.cli.search import run_target
+    from kdtasks.cli.search import run_search
     from kdtasks.orchestrate.project.project import find_project
 
     limits = {
@@ -204,7 +214,7 @@ def target(
         "minutes": minutes,
     }
     given = {name: value for name, value in limits.items() if value is not None}
-    raise typer.Exit(run_target(find_project(), given, out=out, dry_run=dry_run))
+    raise typer.Exit(run_search(find_project(), given, out=out, dry_run=dry_run))
 
 
 @app.command()
@@ -244,15 +254,31 @@ def predict(
 @app.command()
 def verify(
     keep: Annotated[bool, typer.Option("--keep", help="Keep the scratch clone.")] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            "--against",
+            metavar="LOCK",
+            help="Run nothing: compare with this dvc.lock, or with that of a project's folder.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Write both lists of hashes to this JSON file.")
     ] = None,
 ) -> None:
     """Run everything again in a scratch clone without any cache and compare every hash."""
     from kdtasks.orchestrate.project.project import find_project
-    from kdtasks.orchestrate.project.verify import verify_project
+    from kdtasks.orchestrate.project.verify import compare_with, verify_project
 
-    raise typer.Exit(0 if verify_project(find_project(), keep=keep, out=out) else 1)
+    if against and keep:
+        raise typer.BadParameter("--keep keeps the scratch clone, and --against makes none")
+    project = find_project()
+    is_same = (
+        compare_with(project, against, out=out)
+        if against
+        else verify_project(project, keep=keep, out=out)
+    )
+    raise typer.Exit(0 if is_same else 1)
 
 
 @app.command()

@@ -11,6 +11,7 @@ from kdtasks.core.errors import ProjectError
 from kdtasks.orchestrate.prefect_server import prefect_server
 from kdtasks.orchestrate.processes import stop_signals, usable_cores
 from kdtasks.orchestrate.runner.describe import summary
+from kdtasks.orchestrate.runner.events import EVENTS
 from kdtasks.orchestrate.runner.execute import LOGS, RunOptions, execute, preview
 from kdtasks.orchestrate.runner.graph import Reporter
 from kdtasks.orchestrate.runner.lines import LastingOutput, LinesReporter
@@ -98,13 +99,18 @@ def _reporter(
     project: Path, options: RunOptions, is_stopping: Callable[[], bool]
 ) -> Iterator[Reporter]:
     cores = usable_cores()
-    logs = LOGS if project == Path.cwd() else project / LOGS
+    here = Path() if project == Path.cwd() else project
+    logs = here / LOGS
     # not rich's own guess: FORCE_COLOR makes it draw on pipes
     if sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown"):
         from kdtasks.orchestrate.runner.table import TerminalReporter
 
         with TerminalReporter(
-            workers=options.workers, cores=cores, logs=logs, is_stopping=is_stopping
+            workers=options.workers,
+            cores=cores,
+            logs=logs,
+            events=here / EVENTS,
+            is_stopping=is_stopping,
         ) as reporter:
             yield reporter
     else:

@@ -5,11 +5,11 @@ from typing import Any
 
 from kdtasks.orchestrate.processes import stop_signals
 from kdtasks.orchestrate.runner.lines import LastingOutput
-from kdtasks.orchestrate.search.engine import TargetEngine, TargetPlan, make_plan
+from kdtasks.orchestrate.search.engine import SearchEngine, SearchPlan, make_plan
 from kdtasks.orchestrate.search.summary import (
     COLUMNS,
     FOLDER,
-    TargetProgress,
+    SearchProgress,
     introduction,
     row,
     summarise,
@@ -22,13 +22,13 @@ NOT_REACHED, INTERRUPTED = 1, 130
 WIDTH = 200  # of the table where the output is no terminal
 
 
-def run_target(
+def run_search(
     project: Path, given: dict[str, float], *, out: Path | None = None, dry_run: bool = False
 ) -> int:
     """Try variants from the cheapest up until one is within all limits or the time is spent.
 
     Arguments:
-        given: limits, and `minutes`, that go before those of `compress.target`.
+        given: limits, and `minutes`, that go before those of `search`.
         out: the folder for the page and its figures; None for one below the project's report/.
         dry_run: only say what would be tried.
 
@@ -47,20 +47,20 @@ def run_target(
                     _print(introduction(plan), *preview(plan))
                     return 0
                 ladder, limits = plan.ladder, plan.limits
-                engine = TargetEngine(plan.sweep, ladder, limits, Budget(limits.minutes))
+                engine = SearchEngine(plan.sweep, ladder, limits, Budget(limits.minutes))
                 logs = LOGS if project == Path.cwd() else project / LOGS
-                outcomes = run_points(plan.sweep, engine, TargetProgress(plan, engine, logs))
+                outcomes = run_points(plan.sweep, engine, SearchProgress(plan, engine, logs))
                 summary = summarise(plan, engine, outcomes)
                 _print_table(summary)
                 _print(summary["sentence"], *_adoption(summary))
-                _print(f"target: {write_page(out or project / FOLDER, summary)}")
+                _print(f"search: {write_page(out or project / FOLDER, summary)}")
         except KeyboardInterrupt:
             _print("stopped; trials that are done stay: the same command goes on")
             return INTERRUPTED
     return 0 if engine.winner else NOT_REACHED
 
 
-def preview(plan: TargetPlan) -> list[str]:
+def preview(plan: SearchPlan) -> list[str]:
     """What would be tried, in this order, as long as nothing is within the limits."""
     done = plan.sweep.done
     return [

@@ -1,10 +1,10 @@
 """The commands of the model store."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -69,33 +69,26 @@ def publish(
     """Publish a bundle as the next version of a model."""
     from dataclasses import replace
 
-    from kdtasks.deploy.store.bundle import as_folder
-    from kdtasks.deploy.store.objects import in_background
-    from kdtasks.deploy.store.publish import model_claim, read_folder
+    from kdtasks.deploy.store import open_objects
+    from kdtasks.deploy.store.bundle import as_folder, publish_bundle
+    from kdtasks.deploy.store.describe import moved_line, published_line
+    from kdtasks.deploy.store.progress import show_progress
+    from kdtasks.deploy.store.promotion import advance, find_own_alias
+    from kdtasks.deploy.store.publish import read_folder
+    from kdtasks.deploy.store.signing import load_signing_key
     from kdtasks.edge.bundle_files import open_bundle
     from kdtasks.orchestrate.project.lockfile import find_origin
+    from kdtasks.orchestrate.project.project import find_address
 
     with _interruptible("publishing again goes on from here"), as_folder(bundle) as folder:
         manifest = open_bundle(folder)
-        # while all else is imported and opened
-        read = in_background(lambda: read_folder(folder, model_claim(manifest)))
-        origin = in_background(lambda: find_origin(folder))
-
-        from kdtasks.deploy.store import open_objects
-        from kdtasks.deploy.store.bundle import publish_bundle
-        from kdtasks.deploy.store.describe import moved_line, published_line
-        from kdtasks.deploy.store.promotion import advance, find_own_alias
-        from kdtasks.deploy.store.signing import load_signing_key
-        from kdtasks.deploy.store.transfer import Transfers, show_progress
-        from kdtasks.orchestrate.project.project import find_address
-
         objects = open_objects(find_address(store))
-        objects.begin_writing()
+        objects.check_conditions()
+        files = read_folder(folder)
+        found = find_origin(folder)
         key = load_signing_key(signing_key)
         if alias:
             find_own_alias(objects, name or manifest.name, alias, key)
-        sources = read()
-        found = origin()
         if found:
             manifest = replace(manifest, provenance=found.provenance)
         with show_progress("uploading") as progress:
@@ -103,10 +96,10 @@ def publish(
                 objects,
                 folder,
                 manifest,
-                sources,
+                files,
                 name=name or manifest.name,
                 signing_key=key,
-                transfers=Transfers(progress=progress),
+                progress=progress,
             )
         typer.echo(published_line(published))
         if alias:
@@ -131,9 +124,9 @@ def pull(
     from kdtasks.deploy.store.address import parse_reference
     from kdtasks.deploy.store.cache import Cache, default_cache
     from kdtasks.deploy.store.describe import pulled_line
+    from kdtasks.deploy.store.progress import show_progress
     from kdtasks.deploy.store.pull import Puller
     from kdtasks.deploy.store.signing import load_public_keys
-    from kdtasks.deploy.store.transfer import Transfers, show_progress
     from kdtasks.orchestrate.project.project import find_address
 
     with _interruptible("the same command goes on from here"):
@@ -145,7 +138,7 @@ def pull(
                 objects=objects,
                 cache=Cache(default_cache()),
                 trusted=trusted,
-                transfers=Transfers(progress=progress),
+                progress=progress,
             )
             pulled = puller.pull(reference, target=to, is_offline=offline)
         if pulled.unreachable and not offline:
@@ -164,17 +157,16 @@ def models(
     from kdtasks.deploy.store import open_objects
     from kdtasks.deploy.store.catalogue import fetch_versions, list_models
     from kdtasks.deploy.store.describe import models_table, versions_table
-    from kdtasks.deploy.store.transfer import Transfers
     from kdtasks.orchestrate.project.project import find_address
 
     with _interruptible("nothing was changed"):
         objects = open_objects(find_address(store))
-        found = list_models(objects, Transfers(), name)
+        found = list_models(objects, name)
         if name is None:
             typer.echo(models_table(found) if found else "no models yet; kdtasks publish adds one")
         else:
             wanted = [(name, number) for number in found[0].versions]
-            manifests = fetch_versions(objects, wanted, Transfers())
+            manifests = fetch_versions(objects, wanted)
             typer.echo(versions_table(found[0], manifests))
 
 
@@ -187,22 +179,9 @@ def promote(
     public_key: PublicOption = None,
 ) -> None:
     """Make an alias stand for a version."""
-    from kdtasks.deploy.store import open_objects
-    from kdtasks.deploy.store.describe import moved_line
-    from kdtasks.deploy.store.promotion import promote as move_alias
-    from kdtasks.deploy.store.signing import load_public_keys, load_signing_key
-    from kdtasks.orchestrate.project.project import find_address
+    from kdtasks.deploy.store.promotion import promote
 
-    with _interruptible(f"look at kdtasks models {name}"):
-        moved = move_alias(
-            open_objects(find_address(store)),
-            name,
-            version,
-            alias,
-            signing_key=load_signing_key(signing_key),
-            trusted=load_public_keys(public_key),
-        )
-        typer.echo(moved_line(moved))
+    _move(promote, name, version, alias, store=store, key=signing_key, trusted=public_key)
 
 
 def rollback(
@@ -213,20 +192,27 @@ def rollback(
     public_key: PublicOption = None,
 ) -> None:
     """Make an alias stand for the version that it stood for before."""
+    from kdtasks.deploy.store.promotion import rollback
+
+    _move(rollback, name, alias, store=store, key=signing_key, trusted=public_key)
+
+
+def _move(
+    move: Callable[..., Any],
+    name: str,
+    *to: int | str,
+    store: str | None,
+    key: str | None,
+    trusted: str | None,
+) -> None:
     from kdtasks.deploy.store import open_objects
     from kdtasks.deploy.store.describe import moved_line
-    from kdtasks.deploy.store.promotion import rollback as move_back
     from kdtasks.deploy.store.signing import load_public_keys, load_signing_key
     from kdtasks.orchestrate.project.project import find_address
 
     with _interruptible(f"look at kdtasks models {name}"):
-        moved = move_back(
-            open_objects(find_address(store)),
-            name,
-            alias,
-            signing_key=load_signing_key(signing_key),
-            trusted=load_public_keys(public_key),
-        )
+        objects, keys = open_objects(find_address(store)), load_public_keys(trusted)
+        moved = move(objects, name, *to, signing_key=load_signing_key(key), trusted=keys)
         typer.echo(moved_line(moved))
 
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from kdtasks.compress.number_formats import number_formats
 from kdtasks.compress.tflite.graph import Kernels, inspect_kernels, signature_types
 from kdtasks.compress.tflite.metadata import sizes
 from kdtasks.compress.variants import check_variant
@@ -18,16 +19,6 @@ from kdtasks.tasks.confusion import Tally
 
 # Logits that are in memory at once: those of masks would not fit all together.
 _PART = 2**24
-
-# Largest root-mean-square error of the logits, as a share of that of the logits themselves.
-# Rounding to 8 bits stays well below; a conversion that went wrong does not.
-_TOLERANCE = {
-    "float32": 1e-4,
-    "float16": 1e-2,
-    "dynamic_int8": 0.5,
-    "int8": 0.5,
-    "int16x8": 0.5,
-}
 
 
 class Built(NamedTuple):
@@ -167,7 +158,7 @@ class ParityTally:
         """
         size, error = (float(np.sqrt(total / self._count)) for total in (self._size, self._error))
         relative = error / size if size else error
-        allowed = _TOLERANCE[number_format]
+        allowed = number_formats[number_format].tolerance
         if not relative <= allowed:
             raise ExportError(
                 f"the logits of the file differ from those of its network by {relative:.2g} of "

@@ -88,11 +88,7 @@ def fine_tuning_of(
     return FineTuning(
         examples=examples,
         validation=(dataset.images("validation"), dataset.labels("validation")),
-        objective=DistillationObjective(
-            settled(distill),
-            dataset.ignore_label,
-            label_loss_of(setup.train.loss, dataset),
-        ),
+        objective=DistillationObjective(settled(distill), label_loss_of(setup.train.loss, dataset)),
         schedule=lambda epochs: replace(schedule, epochs=epochs),
         checkpoints=checkpoints,
         ignore_label=dataset.ignore_label,

@@ -1,37 +1,26 @@
 """Variant names: passes joined by `+`, ending in the number format of the exported file."""
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, create_model
 
-from kdtasks.compress.passes.cluster import ClusterParams
-from kdtasks.compress.passes.filters import FiltersParams
-from kdtasks.compress.passes.magnitude import MagnitudeParams
-from kdtasks.compress.passes.qat import QatParams
-from kdtasks.compress.passes.space_to_depth import SpaceToDepthParams
+from kdtasks.compress.number_formats import number_formats
+from kdtasks.compress.passes import Pass, RewritingPass, TrainingPass, passes
 from kdtasks.core.errors import did_you_mean
-from kdtasks.core.settings import Count, Fraction, Names, OpenFraction, Positive, Section
-
-# In the order in which they may be chained: each keeps what those before it made of the network,
-# and none could keep its own from those after it.
-TRAININGS = ("filters", "magnitude", "cluster", "qat")
-
-# Those that change how the file computes, and no weight.
-REWRITINGS = ("space_to_depth",)
-PASSES = TRAININGS + REWRITINGS
-FORMATS = ("float32", "float16", "dynamic_int8", "int8", "int16x8")
+from kdtasks.core.settings import Count, Names, Positive, Section
 
 
 class Variant(NamedTuple):
-    """A variant taken apart."""
+    """A variant taken apart: names of its passes, in their order, and of its number format."""
 
     passes: tuple[str, ...]
     number_format: str
 
-    @property
-    def trainings(self) -> tuple[str, ...]:
-        """The passes that train the network, in their order."""
-        return tuple(name for name in self.passes if name in TRAININGS)
+
+def pass_names() -> tuple[str, ...]:
+    """Names of all passes, in the order in which they may be chained."""
+    ordered = sorted(passes, key=lambda item: (issubclass(item, RewritingPass), item.order))
+    return tuple(item.name for item in ordered)
 
 
 def check_variant(name: str) -> Variant:
@@ -40,63 +29,56 @@ def check_variant(name: str) -> Variant:
     Raises:
         ValueError: a part is unknown or stands in the wrong place; the message lists the choices.
     """
-    *passes, number_format = name.split("+")
-    for part in passes:
-        if part not in PASSES:
+    *parts, number_format = name.split("+")
+    known, formats = pass_names(), number_formats.names()
+    for part in parts:
+        if part not in known:
             raise ValueError(
                 f"compress.variants: {name!r} has {part!r} where a pass is expected; "
-                f"passes: {', '.join(PASSES)}{did_you_mean(part, PASSES)}"
+                f"passes: {', '.join(known)}{did_you_mean(part, known)}"
             )
-    if number_format not in FORMATS:
+    if number_format not in formats:
         raise ValueError(
             f"compress.variants: {name!r} ends in {number_format!r}; "
-            f"it must end in one of: {', '.join(FORMATS)}{did_you_mean(number_format, FORMATS)}"
+            f"it must end in one of: {', '.join(formats)}{did_you_mean(number_format, formats)}"
         )
-    if len(set(passes)) != len(passes):
+    if len(set(parts)) != len(parts):
         raise ValueError(f"compress.variants: {name!r} names a pass twice")
-    if sorted(passes, key=PASSES.index) != passes:
+    if sorted(parts, key=known.index) != parts:
         raise ValueError(
             f"compress.variants: {name!r} has its passes in the wrong order; give them in the "
-            f"order {', '.join(PASSES)}"
+            f"order {', '.join(known)}"
         )
-    if "qat" in passes and number_format != "int8":
-        raise ValueError(
-            f"compress.variants: {name!r} trains for int8 and ends in {number_format}; "
-            "a variant with qat must end in int8"
+    for part in parts:
+        allowed = passes[part].number_formats
+        if allowed and number_format not in allowed:
+            raise ValueError(
+                f"compress.variants: {name!r} ends in {number_format}; a variant with {part} must "
+                f"end in {' or '.join(allowed)}"
+            )
+    return Variant(tuple(parts), number_format)
+
+
+def _settings_of(item: type[Pass]) -> tuple[type[Pass], Any]:
+    """The field that holds the settings of a pass, told by the first line of its docstring."""
+    summary, *_ = (item.__doc__ or "").splitlines() or [""]
+    return item, Field(default=item(), description=summary)
+
+
+_fields: dict[str, Any] = {name: _settings_of(passes[name]) for name in pass_names()}
+_Passes: Any = create_model("_Passes", __base__=Section, **_fields)
+
+
+class PassesParams(_Passes):
+    """The settings of every pass, those of `extensions/` as well."""
+
+    def of(self, variant: Variant) -> tuple[list[TrainingPass], list[RewritingPass]]:
+        """The passes of a variant as they are set up: those that train, those that rewrite."""
+        chosen: list[Pass] = [getattr(self, name) for name in variant.passes]
+        return (
+            [item for item in chosen if isinstance(item, TrainingPass)],
+            [item for item in chosen if isinstance(item, RewritingPass)],
         )
-    if "space_to_depth" in passes and number_format not in ("int8", "dynamic_int8"):
-        raise ValueError(
-            f"compress.variants: {name!r} fills up kernels of int8 and ends in {number_format}; "
-            "a variant with space_to_depth must end in int8 or dynamic_int8"
-        )
-    return Variant(tuple(passes), number_format)
-
-
-class TargetParams(Section):
-    """What `kdtasks target` looks for: the cheapest variant within all of these limits.
-
-    All are held against figures of the validation split and of this machine, to the last exit.
-    No stage depends on them.
-    """
-
-    max_size_kb: Positive | None = Field(default=None, description="file size in kB (1,000 bytes)")
-    max_gzip_kb: Positive | None = Field(
-        default=None, description="size of the gzipped file in kB (1,000 bytes)"
-    )
-    max_latency_ms: Positive | None = Field(
-        default=None, description="median of one picture through all exits, in milliseconds"
-    )
-    max_macs: OpenFraction | None = Field(
-        default=None, description="multiply-accumulates, as a share of the student's"
-    )
-    max_accuracy_drop: Fraction = Field(
-        default=0.01,
-        description="validation accuracy, of masks mean IoU, that may be lost against the float32 "
-        "student, as a share",
-    )
-    minutes: Positive = Field(
-        default=30.0, description="time for the trials of one call, the student not counted"
-    )
 
 
 class CompressParams(Section):
@@ -104,26 +86,22 @@ class CompressParams(Section):
 
     variants: Names = Field(
         min_length=1,
-        description="each a chain of passes (`filters`, `magnitude`, `cluster`, `qat`, "
-        "`space_to_depth`, in this order) and a number format (`float32`, `float16`, "
-        "`dynamic_int8`, `int8`, `int16x8`), joined by `+`: `filters+int8`",
+        description="each a chain of passes ("
+        + ", ".join(f"`{name}`" for name in pass_names())
+        + ", in this order) and a number format ("
+        + ", ".join(f"`{name}`" for name in number_formats.names())
+        + "), joined by `+`: `filters+int8`",
     )
-    magnitude: MagnitudeParams = Field(default=MagnitudeParams(), description="pass `magnitude`")
-    filters: FiltersParams = Field(default=FiltersParams(), description="pass `filters`")
-    cluster: ClusterParams = Field(default=ClusterParams(), description="pass `cluster`")
-    qat: QatParams = Field(default=QatParams(), description="pass `qat`")
-    space_to_depth: SpaceToDepthParams = Field(
-        default=SpaceToDepthParams(), description="pass `space_to_depth`"
-    )
-    target: TargetParams = Field(default=TargetParams(), description="limits of `kdtasks target`")
+    passes: PassesParams = Field(default=PassesParams(), description="settings of the passes")
     learning_rate: Positive = Field(
         default=5e-4, description="first learning rate of every fine-tuning"
     )
     calibration_images: Count = Field(
-        default=200, description="calibration pictures that set the ranges of int8 and int16x8"
+        default=200,
+        description="calibration images that set the ranges of number formats in whole numbers",
     )
     input: Literal["native", "uint8"] = Field(
         default="native",
-        description="numbers that the file takes pictures in: `native`: those it computes in; "
+        description="numbers that the file takes images in: `native`: those it computes in; "
         "`uint8`: the raw pixels, for devices that cannot convert them",
     )

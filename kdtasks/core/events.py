@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
@@ -76,13 +75,17 @@ _CLASSES: dict[str, type[Event]] = {
 }
 
 
-def emit(event: Event) -> None:
-    """Append an event to the file that KDTASKS_EVENTS names; without it nothing is written.
+def emit(event: Event, file: Path | None = None) -> None:
+    """Append an event to a file.
 
     Events are no results: where the file cannot be written, as on a full disk, the event is lost
     and the work goes on.
+
+    Args:
+        event: what to tell.
+        file: where; None for the file that KDTASKS_EVENTS names, and for none without it.
     """
-    path = os.environ.get(VARIABLE)
+    path = file or os.environ.get(VARIABLE)
     if not path:
         return
     record = {"v": _VERSION, "time": event.time, "kind": event.kind, **asdict(event)}
@@ -91,8 +94,8 @@ def emit(event: Event) -> None:
     with suppress(OSError):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         # One write in append mode: lines of several processes do not mix.
-        with open(path, "ab", buffering=0) as file:
-            file.write(line)
+        with open(path, "ab", buffering=0) as stream:
+            stream.write(line)
 
 
 def tail(path: Path, offset: int = 0) -> tuple[list[Event], int]:
@@ -132,12 +135,3 @@ def _parse(line: bytes) -> Event | None:
         return kind(**{name: value for name, value in record.items() if name in names})
     except (ValueError, TypeError, LookupError):
         return None
-
-
-_SPEED = re.compile(r"(\d[\d,]*) pictures/s\b")
-
-
-def speed_of(line: str) -> float | None:
-    """Pictures a second that a line of progress tells; None if it tells of none."""
-    found = _SPEED.search(line)
-    return float(found[1].replace(",", "")) if found else None

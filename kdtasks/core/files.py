@@ -30,7 +30,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
     try:
         yield partial
-        _flush_to_disk(partial)
+        flush_to_disk(partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -47,7 +47,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         yield partial
         for file in sorted(partial.rglob("*")):
             if file.is_file():
-                _flush_to_disk(file)
+                flush_to_disk(file)
         shutil.rmtree(path, ignore_errors=True)
         partial.replace(path)
     finally:
@@ -76,9 +76,13 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _flush_to_disk(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+def flush_to_disk(path: Path) -> None:
+    """Make a file's content, or what was renamed in a folder, last through a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -123,17 +127,6 @@ def partial_beside(path: Path) -> Iterator[Path]:
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file, or write over it; several processes may."""
     with partial_beside(path) as partial:
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        partial.write_bytes(data)
+        flush_to_disk(partial)
         partial.replace(path)
-
-
-def flush_names(folder: Path) -> None:
-    """Make what was renamed in a folder last through a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

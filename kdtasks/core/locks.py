@@ -16,15 +16,19 @@ def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def locked_if_free(path: Path) -> Iterator[bool]:
-    """Hold the lock alone if nobody has it; yields whether it is held."""
+def locked_if_free(path: Path) -> Iterator[int | None]:
+    """Hold the lock alone if nobody has it.
+
+    Yields: its file descriptor, null where somebody else holds the lock. A process that inherits
+    the descriptor holds the lock as well.
+    """
     with _opened(path) as descriptor:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            yield False
+            yield None
         else:
-            yield True
+            yield descriptor
 
 
 @contextlib.contextmanager

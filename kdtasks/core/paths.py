@@ -126,8 +126,8 @@ class ProjectPaths:
 
     @property
     def trial(self) -> Path:
-        """What `kdtasks target` measured in this experiment."""
-        return self.report / "target.json"
+        """What `kdtasks search` measured in this experiment."""
+        return self.report / "search.json"
 
     @property
     def state(self) -> Path:

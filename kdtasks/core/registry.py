@@ -40,7 +40,7 @@ class Registry(Generic[T]):
             package: dotted name of the package whose modules register items.
             base: class that every item extends.
         """
-        self._kind = kind
+        self.kind = kind
         self._package = package
         self._base = base
         self._items: dict[str, type[T]] = {}
@@ -48,29 +48,32 @@ class Registry(Generic[T]):
         self._is_complete = False
 
     def register(self, item: type[T]) -> type[T]:
-        """Add a class under the default of its field `name`; to be used as a decorator.
+        """Add a class under its `name`; to be used as a decorator.
+
+        The name is a field's default where params choose an item by it, else a class variable.
 
         Raises:
-            TypeError: the class extends another base, or its `name` has no default.
+            TypeError: the class extends another base, or has no name.
             ParamsError: another class has the name, or the list is in use already.
         """
         if not issubclass(item, self._base):
-            raise TypeError(f"{_path(item)} is no {self._kind}; extend {_path(self._base)}")
+            raise TypeError(f"{_path(item)} is no {self.kind}; extend {_path(self._base)}")
         field = item.model_fields.get("name")
-        if field is None or not isinstance(field.default, str):
+        name = field.default if field else getattr(item, "name", None)
+        if not isinstance(name, str):
             raise TypeError(
-                f'{_path(item)} has no name; give it a field such as `name: Literal["kd"] = "kd"`'
+                f'{_path(item)} has no name; give it a field such as `name: Literal["kd"] = "kd"`, '
+                'or a class variable such as `name: ClassVar[str] = "int8"`'
             )
-        name = field.default
         known = self._items.get(name)
         if known is None and self._is_complete:
             raise ParamsError(
-                f"{self._kind} {name!r} of {_path(item)} comes after the list is in use; register "
+                f"{self.kind} {name!r} of {_path(item)} comes after the list is in use; register "
                 "it before anything that reads params is imported"
             )
         if known is not None and _path(known) != _path(item):
             raise ParamsError(
-                f"{self._kind} {name!r} is defined by {_path(known)} and by {_path(item)}; "
+                f"{self.kind} {name!r} is defined by {_path(known)} and by {_path(item)}; "
                 "rename one of them"
             )
         self._items[name] = item
@@ -93,7 +96,7 @@ class Registry(Generic[T]):
         names = self.names()
         if name not in names:
             hint = did_you_mean(name, names)
-            raise ParamsError(f"{self._kind}: got {name!r}; allowed: {', '.join(names)}{hint}")
+            raise ParamsError(f"{self.kind}: got {name!r}; allowed: {', '.join(names)}{hint}")
         return self._items[name]
 
     def union(self) -> Any:
@@ -114,7 +117,7 @@ class Registry(Generic[T]):
             return
         if self._is_importing:
             raise RuntimeError(
-                f"the list of each {self._kind} is asked for while {self._package} is imported; "
+                f"the list of each {self.kind} is asked for while {self._package} is imported; "
                 "no module that it imports may do so"
             )
         self._is_importing = True

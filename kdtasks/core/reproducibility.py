@@ -3,28 +3,16 @@
 import os
 import platform
 import zlib
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
+
+from kdtasks.core.processor import read_processor
 
 _THREADS = "KDTASKS_THREADS"
 
 # The widest instructions oneDNN may use: the same on every processor of a kind, and no wider than
 # the precision of training has need of.
 _INSTRUCTIONS = {"float32": "AVX512_CORE", "bfloat16": "AVX512_CORE_AMX"}
-
-# what oneDNN and XNNPACK choose their kernels by
-FEATURES = (
-    "avx2",
-    "avx512f",
-    "avx512_vnni",
-    "avx_vnni",
-    "amx_int8",
-    "amx_bf16",
-    "asimd",
-    "asimddp",
-)
 
 
 def pin_process(threads: int | None = None, *, precision: str = "float32") -> None:
@@ -77,28 +65,3 @@ def environment() -> dict[str, str]:
         "tf_keras": version("tf-keras"),
         "numpy": version("numpy"),
     }
-
-
-class Processor(NamedTuple):
-    """A processor's name and those of its features that decide results and speed."""
-
-    name: str
-    features: tuple[str, ...]
-
-
-def read_processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> Processor:
-    """The processor of this machine; without /proc its name alone."""
-    text = cpuinfo.read_text(encoding="utf-8") if cpuinfo.is_file() else ""
-    return parse_cpuinfo(text, otherwise=platform.processor() or platform.machine())
-
-
-def parse_cpuinfo(text: str, otherwise: str = "unknown") -> Processor:
-    """Read the first processor of /proc/cpuinfo, x86 (`flags`) or ARM (`Features`)."""
-    fields: dict[str, str] = {}
-    for line in text.splitlines():
-        key, _, value = line.partition(":")
-        fields.setdefault(key.strip(), value.strip())
-    flags = set((fields.get("flags") or fields.get("Features") or "").split())
-    return Processor(
-        fields.get("model name") or otherwise, tuple(f for f in FEATURES if f in flags)
-    )

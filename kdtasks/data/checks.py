@@ -1,4 +1,4 @@
-"""What a source must be to serve: no problems, no contradictions, two classes, no leaks."""
+"""What a dataset must be to serve: no problems, no contradictions, two classes, no leaks."""
 
 import hashlib
 from dataclasses import replace
@@ -6,53 +6,52 @@ from dataclasses import replace
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
+from kdtasks.data.prepared import SPLITS
+from kdtasks.data.raw_dataset import Duplicate, Problem, RawDataset
 from kdtasks.data.settings import DataParams
-from kdtasks.data.source import Duplicate, Problem, Source
 
 LISTED = 20
 
 
-def leave_out_contradictions(source: Source) -> Source:
-    """Leave out every picture that is there under another class too, where that is a problem."""
-    if not source.contradictions_are_problems:
-        return source
+def leave_out_contradictions(dataset: RawDataset) -> RawDataset:
+    """Leave out every picture that is there under another class too, as a problem."""
     reasons = {
-        row: f"the same picture as {source.origins[other]}, which is of another class"
-        for row, other in contradicting_rows(source).items()
+        row: f"the same picture as {dataset.origins[other]}, which is of another class"
+        for row, other in contradicting_rows(dataset).items()
     }
-    return source.leave_out(reasons, fault=True)
+    return dataset.leave_out(reasons, fault=True)
 
 
-def leave_out_absent_classes(source: Source) -> Source:
+def leave_out_absent_classes(dataset: RawDataset) -> RawDataset:
     """Leave out classes that occur nowhere, as problems, and number the rest anew."""
-    present = source.class_weights().sum(axis=0) > 0
+    present = dataset.class_weights().sum(axis=0) > 0
     if present.all():
-        return source
-    new_label = np.arange(256 if source.task == "segmentation" else len(present))
+        return dataset
+    new_label = np.arange(256 if dataset.task == "segmentation" else len(present))
     new_label[np.flatnonzero(present)] = np.arange(present.sum())
     absent = [
         Problem(f"class {name}", "occurs in no usable picture")
-        for name, here in zip(source.class_names, present, strict=True)
+        for name, here in zip(dataset.class_names, present, strict=True)
         if not here
     ]
     return replace(
-        source,
-        labels=new_label[source.labels].astype(source.labels.dtype),
-        class_names=tuple(np.array(source.class_names, object)[present]),
-        problems=(*source.problems, *absent),
+        dataset,
+        labels=new_label[dataset.labels].astype(dataset.labels.dtype),
+        class_names=tuple(np.array(dataset.class_names, object)[present]),
+        problems=(*dataset.problems, *absent),
     )
 
 
-def refuse_unusable(source: Source, params: DataParams) -> None:
-    """Refuse a source with problems (`on_bad: fail`), or with nothing to learn from.
+def refuse_unusable(dataset: RawDataset, params: DataParams) -> None:
+    """Refuse a dataset with problems (`on_bad: fail`), or with nothing to learn from.
 
     Raises:
         DatasetError: listing all problems, up to 20 of them in full.
     """
-    place = params.path if params.name.endswith("_folder") else params.name
-    num_classes = len(source.class_names)
-    if source.problems and params.on_bad == "fail":
-        lines = [f"{problem.path}: {problem.problem}" for problem in source.problems]
+    place = params.path if params.source.is_folder else params.source.name
+    num_classes = len(dataset.class_names)
+    if dataset.problems and params.on_bad == "fail":
+        lines = [f"{problem.path}: {problem.problem}" for problem in dataset.problems]
         if num_classes < 2:
             lines.append(f"classes left: {num_classes}, at least two are needed")
         raise DatasetError(
@@ -60,26 +59,32 @@ def refuse_unusable(source: Source, params: DataParams) -> None:
             f"to go on without what they name:\n{listed(lines)}"
         )
     if num_classes < 2:
-        names = f" ({', '.join(source.class_names)})" if num_classes else ""
-        left_out = f", with {_count(len(source.problems), 'problem')} left out"
+        names = f" ({', '.join(dataset.class_names)})" if num_classes else ""
+        left_out = f", with {_count(len(dataset.problems), 'problem')} left out"
         raise DatasetError(
             f"{place} holds {num_classes or 'no'} usable class{names}"
-            f"{left_out if source.problems else ''}, at least two were expected; add pictures of "
+            f"{left_out if dataset.problems else ''}, at least two were expected; add pictures of "
             "another class"
         )
 
 
-def leave_out_leaks(source: Source) -> Source:
-    """Leave out training pictures that are in the official test set too."""
-    if source.official_test is None:
-        return source
+def leave_out_leaks(dataset: RawDataset) -> RawDataset:
+    """Leave out pictures that are in a given split too, such as an official test set.
+
+    Of equal pictures in several given splits, those of the last one in `SPLITS` stay.
+    """
+    if dataset.given is None:
+        return dataset
+    rank = np.array([("", *SPLITS).index(name) for name in dataset.given])
     reasons = {}
-    for rows in duplicate_rows(first_equal(source.images)):
-        is_test = source.official_test[rows]
-        for row in rows[~is_test] if is_test.any() else ():
-            twin = source.origins[rows[is_test][0]]
-            reasons[int(row)] = f"the same picture as {twin} of the official test set"
-    return source.leave_out(reasons, fault=False)
+    for rows in duplicate_rows(first_equal(dataset.images)):
+        twin = rows[rank[rows].argmax()]
+        for row in rows[rank[rows] < rank[twin]]:
+            reasons[int(row)] = (
+                f"the same picture as {dataset.origins[twin]} of the official "
+                f"{dataset.given[twin]} set"
+            )
+    return dataset.leave_out(reasons, fault=False)
 
 
 def listed(lines: list[str]) -> str:
@@ -109,18 +114,18 @@ def duplicate_rows(first: np.ndarray) -> list[np.ndarray]:
     return [group for group in groups if len(group) > 1]
 
 
-def mark_duplicates(source: Source) -> Source:
+def mark_duplicates(dataset: RawDataset) -> RawDataset:
     """List duplicates in `duplicates`, and let `groups` hold them together too."""
-    first = first_equal(source.images)
+    first = first_equal(dataset.images)
     duplicates = [
         Duplicate(
-            tuple(source.origins[row] for row in rows),
-            tuple(_label_name(source, row) for row in _distinct_labels(source, rows)),
+            tuple(dataset.origins[row] for row in rows),
+            tuple(_label_name(dataset, row) for row in _distinct_labels(dataset, rows)),
         )
         for rows in duplicate_rows(first)
     ]
-    groups = first if source.groups is None else join_groups(first, source.groups)
-    return replace(source, duplicates=tuple(duplicates), groups=groups)
+    groups = first if dataset.groups is None else join_groups(first, dataset.groups)
+    return replace(dataset, duplicates=tuple(duplicates), groups=groups)
 
 
 def join_groups(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -148,28 +153,28 @@ def join_groups(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return component[left].astype(np.int64)
 
 
-def contradicting_rows(source: Source) -> dict[int, int]:
+def contradicting_rows(dataset: RawDataset) -> dict[int, int]:
     """For each picture that is there with another label too, the first such other one."""
     other: dict[int, int] = {}
-    for rows in duplicate_rows(first_equal(source.images)):
-        heads = _distinct_labels(source, rows)
+    for rows in duplicate_rows(first_equal(dataset.images)):
+        heads = _distinct_labels(dataset, rows)
         for row in rows if len(heads) > 1 else ():
-            same = np.array_equal(source.labels[row], source.labels[heads[0]])
+            same = np.array_equal(dataset.labels[row], dataset.labels[heads[0]])
             other[int(row)] = heads[1] if same else heads[0]
     return other
 
 
-def _distinct_labels(source: Source, rows: np.ndarray) -> list[int]:
+def _distinct_labels(dataset: RawDataset, rows: np.ndarray) -> list[int]:
     """The first row of each distinct label (or mask) among `rows`."""
     seen: dict[bytes, int] = {}
     for row in rows:
-        seen.setdefault(source.labels[row].tobytes(), int(row))
+        seen.setdefault(dataset.labels[row].tobytes(), int(row))
     return list(seen.values())
 
 
-def _label_name(source: Source, row: int) -> str:
+def _label_name(dataset: RawDataset, row: int) -> str:
     """The class of a picture; of a mask, the one with the most pixels."""
-    if source.task == "classification":
-        return source.class_names[source.labels[row]]
-    counts = np.bincount(source.labels[row].reshape(-1), minlength=256)
-    return source.class_names[int(counts[: len(source.class_names)].argmax())]
+    if dataset.task == "classification":
+        return dataset.class_names[dataset.labels[row]]
+    counts = np.bincount(dataset.labels[row].reshape(-1), minlength=256)
+    return dataset.class_names[int(counts[: len(dataset.class_names)].argmax())]

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -9,7 +10,6 @@ from typing import Literal
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.data.settings import SegmentationParams
 from kdtasks.edge.images import SIXTEEN_BIT_MODES, open_picture
 
 INDEX_MODES = frozenset(["1", "L", "P", "I"]) | SIXTEEN_BIT_MODES
@@ -90,17 +90,21 @@ def resize_mask(labels: np.ndarray, image_size: tuple[int, int] | None) -> np.nd
     return np.asarray(resized)
 
 
-def read_palette(settings: SegmentationParams) -> Palette:
-    """Read `classes` and `ignore`: all colours, or all indices.
+def read_palette(classes: Mapping[str, str | int], ignore: Sequence[str | int] = ()) -> Palette:
+    """Read what mask values stand for: all of them colours, or all indices.
+
+    Args:
+        classes: class name to its colour, `'#RRGGBB'`, or its index.
+        ignore: values of unlabelled pixels.
 
     Raises:
         DatasetError: no `'#RRGGBB'`, colours and indices mixed, or one of them given twice.
     """
-    named = [*settings.classes.items(), *(("ignore", value) for value in settings.ignore)]
+    named = [*classes.items(), *(("ignore", value) for value in ignore)]
     kinds = {"index" if isinstance(value, int) else "colour" for _, value in named}
     if len(kinds) > 1:
         raise DatasetError(
-            "data.segmentation mixes colours and indices in classes and ignore; masks are read by "
+            "data.source mixes colours and indices in classes and ignore; masks are read by "
             "one or the other"
         )
     label_of: dict[int, int] = {}
@@ -109,14 +113,14 @@ def read_palette(settings: SegmentationParams) -> Palette:
         code = value if isinstance(value, int) else _colour(name, value)
         if code in owner:
             raise DatasetError(
-                f"data.segmentation gives {value} to {owner[code]} and to {name}; every class "
+                f"data.source gives {value} to {owner[code]} and to {name}; every class "
                 "needs its own"
             )
         owner[code] = name
-        label_of[code] = place if place < len(settings.classes) else IGNORE_LABEL
+        label_of[code] = place if place < len(classes) else IGNORE_LABEL
     return Palette(
         kind="index" if kinds == {"index"} else "colour",
-        class_names=tuple(settings.classes),
+        class_names=tuple(classes),
         label_of=label_of,
     )
 
@@ -129,7 +133,7 @@ def spell(value: int, kind: Literal["colour", "index"]) -> str:
 def _colour(name: str, text: str) -> int:
     if not re.fullmatch(r"#[0-9A-Fa-f]{6}", text):
         raise DatasetError(
-            f"data.segmentation: the colour of {name} is {text!r}, '#RRGGBB' was expected, such "
+            f"data.source: the colour of {name} is {text!r}, '#RRGGBB' was expected, such "
             "as '#3C1098', in quotes"
         )
     return int(text[1:], 16)

@@ -5,10 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from kdtasks.core.settings import Count, Index, OpenFraction, Section
-
-DatasetName = Literal[
-    "mnist-5k", "digits", "fashion_mnist", "cifar10", "image_folder", "segmentation_folder"
-]
+from kdtasks.data.sources import Source, sources
 
 
 class SplitParams(Section):
@@ -20,8 +17,8 @@ class SplitParams(Section):
         description="share that sets thresholds and quantisation ranges"
     )
     test: OpenFraction = Field(
-        description="share read once, by the evaluation; datasets with an official test set "
-        "(`fashion_mnist`, `cifar10`) keep that set instead and ignore this number's size"
+        description="share read once, by the evaluation; sources with an official test set keep "
+        "that set instead and ignore this number's size"
     )
 
     @model_validator(mode="after")
@@ -32,40 +29,22 @@ class SplitParams(Section):
         return self
 
 
-class SegmentationParams(Section):
-    """How masks are read and how pictures are cut into patches."""
-
-    images: str = Field(default="images", description="folder of pictures below `data.path`")
-    masks: str = Field(default="masks", description="folder of masks below `data.path`")
-    classes: dict[str, str | Annotated[int, Field(ge=0, le=254)]] = Field(
-        description="class name to its mask colour (`'#3C1098'`) or to its index in an index mask"
-    )
-    ignore: Annotated[
-        tuple[str | Annotated[int, Field(ge=0, le=255)], ...], Field(strict=False)
-    ] = Field(default=(), description="colours or indices that are unlabelled: never counted")
-    patch_size: Count = Field(default=128, description="side of the square patches, in pixels")
-    overlap: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
-        default=0.0, description="share of a patch's side that its neighbour repeats"
-    )
-
-
 class DataParams(Section):
     """Where the pictures come from and how they are split."""
 
-    name: DatasetName = Field(description="the dataset")
+    source: Annotated[Source, sources] = Field(description="the kind of dataset")
     path: str = Field(
         default="data/raw",
-        description="folder of the pictures (`image_folder`, `segmentation_folder`) or of the "
-        "official files (`fashion_mnist`, `cifar10`; Keras downloads them where it holds none). "
-        "DVC watches it, so it must exist; datasets inside a package leave it alone",
+        description="folder that the source reads: its images, or its official files. DVC watches "
+        "it, so it must exist; sources inside a package leave it alone",
     )
     image_size: Annotated[tuple[Count, Count], Field(strict=False)] | None = Field(
         default=None,
         description="height and width in pixels that pictures are resized to; null keeps their "
-        "own (not possible for `image_folder`, whose pictures may differ)",
+        "own (not possible for a folder of classes, whose pictures may differ)",
     )
     channels: Literal[1, 3] | None = Field(
-        default=None, description="1 grey, 3 RGB; null keeps the dataset's own (folders: 3)"
+        default=None, description="1 grey, 3 RGB; null keeps the source's own (files: 3)"
     )
     max_images: Count | None = Field(
         default=None, description="take only so many pictures, stratified; null takes all"
@@ -82,21 +61,13 @@ class DataParams(Section):
         default="fail",
         description="bad pictures or masks: refuse the dataset, or leave them out and list them",
     )
-    segmentation: SegmentationParams | None = Field(
-        default=None, description="masks and patches; only for `segmentation_folder`"
-    )
 
     @model_validator(mode="after")
-    def _fits_the_dataset(self) -> "DataParams":
-        if self.name == "image_folder" and self.image_size is None:
-            raise ValueError("image_size is null; image_folder needs [height, width]")
-        if (self.name == "segmentation_folder") != (self.segmentation is not None):
-            raise ValueError(
-                "segmentation must be given for segmentation_folder and for no other dataset"
-            )
+    def _fits_the_source(self) -> "DataParams":
+        self.source.check(self.image_size)
         return self
 
     @property
-    def task(self) -> Literal["classification", "segmentation"]:
+    def task(self) -> str:
         """What the labels are: one class a picture, or one class a pixel."""
-        return "segmentation" if self.name == "segmentation_folder" else "classification"
+        return self.source.task

@@ -1,4 +1,4 @@
-"""Split a source into train, validation, calibration and test."""
+"""Split a dataset into train, validation, calibration and test."""
 
 import hashlib
 
@@ -7,49 +7,51 @@ import numpy as np
 from kdtasks.core.errors import DatasetError
 from kdtasks.data.checks import listed
 from kdtasks.data.prepared import SPLITS
+from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import SplitParams
-from kdtasks.data.source import Source
 
 ATTEMPTS = 20
 UNASSIGNED = -1
 _RANGE = 2.0**64
 
 
-def split_source(
-    source: Source, params: SplitParams, *, seed: int, is_stable: bool = False
+def split_dataset(
+    dataset: RawDataset, params: SplitParams, *, seed: int, is_stable: bool = False
 ) -> dict[str, np.ndarray]:
     """Split by shares: stratified by class, seeded, groups kept whole.
 
     A stable split is not stratified: each picture's own content decides where it belongs.
 
-    An official test set is the test split as it is; the other three share the rest in proportion.
+    A split that some images were given before, such as an official test set, is theirs alone; the
+    others share the rest in proportion.
 
     Returns:
-        For each split its rows, int64, in an order drawn from the seed: sources are often sorted
+        For each split its rows, int64, in an order drawn from the seed: datasets are often sorted
         by class, and whoever takes the first few rows of a split should not meet one class only.
 
     Raises:
         DatasetError: a class is in too few independent pictures to be in every split; or, with a
             stable split, just not in every one.
     """
-    is_test = source.official_test
-    dealt = SPLITS if is_test is None else SPLITS[:-1]
-    free = np.arange(len(source)) if is_test is None else np.flatnonzero(~is_test)
+    given = np.full(len(dataset), "") if dataset.given is None else dataset.given
+    rows = {name: np.flatnonzero(given == name) for name in SPLITS if name in given}
+    dealt = tuple(name for name in SPLITS if name not in rows)
+    free = np.flatnonzero(given == "")
     shares = np.array([getattr(params, name) for name in dealt])
-    weights = source.class_weights()
-    if is_test is not None:
-        _require_classes(weights[is_test] > 0, source.class_names, ("test",))
-    labels = source.groups if source.groups is not None else np.arange(len(source))
+    weights = dataset.class_weights()
+    for name, own in rows.items():
+        _require_classes(weights[own] > 0, dataset.class_names, (name,))
+    labels = dataset.groups if dataset.groups is not None else np.arange(len(dataset))
     _, members = np.unique(labels[free], return_inverse=True)
     sizes = np.bincount(members)
     group_weights = np.zeros((len(sizes), weights.shape[1]), np.int64)
     np.add.at(group_weights, members, weights[free])
-    _require_classes(group_weights > 0, source.class_names, dealt)
+    _require_classes(group_weights > 0, dataset.class_names, dealt)
     shares /= shares.sum()
     assigned: np.ndarray | None
     if is_stable:
-        assigned = assign_by_content(source.images[free], members, shares, seed=seed)
-        _require_every_class(group_weights, assigned, source.class_names, dealt)
+        assigned = assign_by_content(dataset.images[free], members, shares, seed=seed)
+        _require_every_class(group_weights, assigned, dataset.class_names, dealt)
     else:
         assigned = assign_groups(group_weights, sizes, shares, seed=seed)
     if assigned is None:
@@ -57,9 +59,7 @@ def split_source(
             f"no way was found to put every class into each of {', '.join(dealt)}, since rare "
             "classes share their pictures; add pictures of the rare classes, or drop one"
         )
-    rows = {name: free[assigned[members] == place] for place, name in enumerate(dealt)}
-    if is_test is not None:
-        rows["test"] = np.flatnonzero(is_test)
+    rows |= {name: free[assigned[members] == place] for place, name in enumerate(dealt)}
     generator = np.random.default_rng([seed, 3])
     return {name: generator.permutation(rows[name]) for name in SPLITS}
 

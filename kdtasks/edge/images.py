@@ -88,10 +88,24 @@ def open_picture(path: Path) -> "Image":
         raise DatasetError(f"damaged or cut short ({reason})") from None
 
 
-def read_picture(path: Path, *, image_size: tuple[int, int] | None, channels: int) -> np.ndarray:
-    """Read a file as uint8 [height, width, channels]; see `open_picture` and `to_eight_bits`."""
-    image = _with_channels(to_eight_bits(open_picture(path)), channels)
-    return _as_array(_resized(image, image_size))
+def read_picture(
+    picture: Path | np.ndarray, *, image_size: tuple[int, int] | None, channels: int | None
+) -> np.ndarray:
+    """Read a file, or take uint8 [height, width, 1 or 3], as uint8 [height, width, channels].
+
+    See `open_picture` and `to_eight_bits` for files.
+
+    Args:
+        image_size: height and width; None keeps the picture's own.
+        channels: 1 or 3; None keeps an array's own, and makes 3 of a file.
+    """
+    if isinstance(picture, Path):
+        image = _with_channels(to_eight_bits(open_picture(picture)), channels or 3)
+        return _as_array(_resized(image, image_size))
+    height, width, own = picture.shape
+    if image_size in (None, (height, width)) and channels in (None, own):
+        return picture
+    return fit_picture(picture, image_size=image_size or (height, width), channels=channels or own)
 
 
 def to_eight_bits(image: "Image") -> "Image":

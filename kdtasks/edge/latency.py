@@ -1,7 +1,6 @@
 """Measure what a bundle costs on this machine: milliseconds a picture, memory."""
 
 import re
-import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -187,9 +186,7 @@ def latency_ms(content: bytes) -> float:
     """Median time of one picture through all exits of a file, in ms."""
     segments = Segments(content)
     image = np.random.default_rng(0).integers(0, 256, segments.input_shape, np.uint8)
-    times = []
-    for _ in range(_WARMUP + _RUNS):
-        start = time.perf_counter()
-        segments.logits(image)
-        times.append(1e3 * (time.perf_counter() - start))
-    return statistics.median(times[_WARMUP:])
+    milliseconds, _ = time_predictions(
+        lambda image: len(segments.logits(image)), image[None], runs=_RUNS, warmup=_WARMUP
+    )
+    return float(np.median(milliseconds))

@@ -223,7 +223,7 @@ def class_colours(manifest: Manifest) -> npt.NDArray[np.uint8]:
 
     Those of the masks that the model was trained on where these had colours, else fixed ones.
     """
-    named = (manifest.parameters.get("data") or {}).get("segmentation") or {}
+    named = (manifest.parameters.get("data") or {}).get("source") or {}
     texts = [str((named.get("classes") or {}).get(name)) for name in manifest.class_names]
     if all(re.fullmatch(r"#[0-9A-Fa-f]{6}", text) for text in texts):
         return np.array([list(bytes.fromhex(text[1:])) for text in texts], np.uint8)

@@ -21,11 +21,11 @@ from kdtasks.evaluate.evaluator import Arrays, Evaluated, EvaluateParams
 from kdtasks.evaluate.intervals import bootstrap_interval, wilson_interval
 from kdtasks.evaluate.metrics import (
     ReliabilityBin,
-    accuracy,
     exit_breakdown,
     expected_calibration_error,
     reliability,
 )
+from kdtasks.tasks.confusion import accuracy
 
 
 def compare_classifiers(
@@ -82,9 +82,9 @@ def compare(
     Raises:
         EvaluationError: shapes or seeds do not match.
     """
-    student = {key: accuracy(labels, student_predicted[key]) for key in sorted(student_predicted)}
+    student = {key: accuracy(student_predicted[key], labels) for key in sorted(student_predicted)}
     distilled = {
-        key: accuracy(labels, distilled_predicted[key]) for key in sorted(distilled_predicted)
+        key: accuracy(distilled_predicted[key], labels) for key in sorted(distilled_predicted)
     }
     bootstrap = bootstrap_interval(
         np.stack([distilled_predicted[key] == labels for key in distilled]),

@@ -8,7 +8,13 @@ from numpy.typing import NDArray
 
 from kdtasks.core.errors import EvaluationError
 from kdtasks.core.records.evaluate import Gain, SeedScores
-from kdtasks.evaluate.intervals import NO_SPREAD, Interval, check_confidence, seeds_interval
+from kdtasks.evaluate.intervals import (
+    NO_SPREAD,
+    Interval,
+    check_confidence,
+    has_spread,
+    seeds_interval,
+)
 
 # Opens a model when it is its turn; from uint8 pictures to logits.
 Opens = Callable[[], Callable[[Any], NDArray[Any]]]
@@ -75,12 +81,10 @@ def more_seeds_needed(differences: list[float], confidence: float) -> int | None
     from scipy.special import stdtrit  # heavy, and only needed here
 
     check_confidence(confidence)
-    seeds = len(differences)
-    if seeds < 2:
+    seeds, mean = len(differences), abs(float(np.mean(differences)))
+    if not has_spread(differences) or mean <= NO_SPREAD:
         return None
-    mean, spread = abs(float(np.mean(differences))), float(np.std(differences, ddof=1))
-    if spread <= NO_SPREAD or mean <= NO_SPREAD:
-        return None
+    spread = np.std(differences, ddof=1)
     counts = np.arange(seeds + 1, seeds + MOST_SEEDS + 1)
     halves = stdtrit(counts - 1, 0.5 + confidence / 2) * spread / np.sqrt(counts)
     enough = counts[halves < mean]

@@ -1,4 +1,4 @@
-"""Metrics of classifiers: accuracy, confusion, calibration error, accuracy exit by exit."""
+"""Metrics of classifiers: calibration error, accuracy exit by exit."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -10,43 +10,11 @@ from numpy.typing import NDArray
 from kdtasks.core.errors import EvaluationError
 from kdtasks.core.records import Part
 from kdtasks.core.records.evaluate import ClassScores, Exit, ModelScores, PrecisionRecall
-from kdtasks.tasks.confusion import class_iou
+from kdtasks.tasks.confusion import accuracy, class_iou
 
 Counts = npt.NDArray[np.int64]
 Figures = npt.NDArray[np.float64]
 THRESHOLDS = 200
-
-
-def accuracy(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> float:
-    """Give the share of rows whose predicted class is the label.
-
-    Arguments:
-        labels, predicted: integer [N], N at least 1.
-
-    Raises:
-        EvaluationError: the shapes differ, or there are no rows.
-    """
-    _check_rows(labels, predicted)
-    return int(np.count_nonzero(labels == predicted)) / len(labels)
-
-
-def confusion_matrix(
-    labels: NDArray[np.integer], predicted: NDArray[np.integer], num_classes: int
-) -> NDArray[np.int64]:
-    """Count rows by label (first axis) and predicted class (second): int64 [classes, classes].
-
-    Raises:
-        EvaluationError: the shapes differ, or a class is not in 0 … num_classes − 1.
-    """
-    _check_rows(labels, predicted)
-    both = np.concatenate([labels, predicted])
-    if both.min() < 0 or both.max() >= num_classes:
-        raise EvaluationError(
-            f"got classes {both.min()} … {both.max()}; with num_classes {num_classes} they must "
-            f"lie in 0 … {num_classes - 1}"
-        )
-    pairs = labels.astype(np.int64) * num_classes + predicted
-    return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 
 class ReliabilityBin(NamedTuple):
@@ -142,7 +110,7 @@ def exit_breakdown(
         for index in range(exits)
         for reached, taken in [(exit_index >= index, exit_index == index)]
     )
-    check_breakdown(breakdown, accuracy(labels, predicted[np.arange(rows), exit_index]))
+    check_breakdown(breakdown, accuracy(predicted[np.arange(rows), exit_index], labels))
     return breakdown
 
 
@@ -162,14 +130,6 @@ def check_breakdown(breakdown: Sequence[Exit], overall: float) -> None:
 
 def _share(right: NDArray[np.bool_]) -> float | None:
     return int(np.count_nonzero(right)) / len(right) if len(right) else None
-
-
-def _check_rows(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> None:
-    if labels.shape != predicted.shape or labels.ndim != 1 or not len(labels):
-        raise EvaluationError(
-            f"got labels {labels.shape} and predicted {predicted.shape}; "
-            "both must be [rows] of the same rows, not empty"
-        )
 
 
 def mask_scores(

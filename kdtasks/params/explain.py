@@ -91,10 +91,10 @@ def _walk(
         if chosen:
             annotation = chosen[0]
             continue
-        labelled = [c for c in members(annotation) if part in _labels(c)]
-        if labelled:  # a constant or a schedule; only the latter has keys of its own
-            member = unwrap(labelled[0])[0]
-            annotation = member if is_section(member) else annotation
+        labelled = _labelled(annotation)
+        if part in labelled:  # a constant or a schedule; only the latter has keys of its own
+            member, _ = unwrap(labelled[part])
+            annotation = member if is_section(member) or members(member) else annotation
             continue
         if _is_mixed(annotation):  # the part says which member of the union refused the value
             continue
@@ -128,12 +128,14 @@ def _section_or_same(annotation: Any) -> Any:
 def _is_mixed(annotation: Any) -> bool:
     """Whether an annotation is a union of plain types, such as `str | int`."""
     others = [choice for choice in members(annotation) if choice is not NoneType]
-    return len(others) > 1 and not any(is_section(c) or _labels(c) for c in others)
+    return len(others) > 1 and not any(is_section(unwrap(choice)[0]) for choice in others)
 
 
-def _labels(choice: Any) -> list[str]:
-    """The label of a union member that pydantic tells apart by a function of the value."""
-    return [item.tag for item in unwrap(choice)[1] if isinstance(item, Tag)]
+def _labelled(annotation: Any) -> dict[str | int, Any]:
+    """Members of a union that pydantic tells apart by a function of the value, by their labels."""
+    choices = get_args(unwrap(annotation)[0])
+    constraints = [(choice, item) for choice in choices for item in unwrap(choice)[1]]
+    return {item.tag: choice for choice, item in constraints if isinstance(item, Tag)}
 
 
 def shown(value: Any) -> str:
@@ -147,9 +149,10 @@ def allowed_values(annotation: Any, constraints: Constraints = ()) -> str:
     annotation, constraints = unwrap(annotation, constraints)
     choices = members(annotation)
     if choices:
-        words = [allowed_values(choice) for choice in choices if choice is not types.NoneType]
-        if all(is_section(choice) for choice in choices if choice is not types.NoneType):
-            words = [f"mapping with `name`: {', '.join(tags(choices))}"] if tags(choices) else words
+        named = [choice for choice in choices if tags((choice,))]
+        words = [allowed_values(c) for c in choices if c is not types.NoneType and c not in named]
+        if named:
+            words.append(f"mapping with `name`: {', '.join(tags(choices))}")
         is_choice = any(get_origin(choice) is Literal for choice in choices)
         return (", " if is_choice else " or ").join(["null"] * (types.NoneType in choices) + words)
     if get_origin(annotation) is Literal:

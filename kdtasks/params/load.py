@@ -16,14 +16,15 @@ from kdtasks.deploy.drift import DriftParams
 from kdtasks.deploy.gate.decision import GateParams
 from kdtasks.evaluate.evaluator import BenchmarkParams, EvaluateParams
 from kdtasks.evaluate.exits.settings import ExitsParams
-from kdtasks.learn.augmentations.affine import AugmentationParams
-from kdtasks.learn.networks import check_block, check_exits
+from kdtasks.learn.networks import architectures
 from kdtasks.learn.networks.saved import start_of
 from kdtasks.learn.objectives.distillation import DistillParams
 from kdtasks.learn.targets.cached import TargetsParams
 from kdtasks.learn.teachers.imported import TeacherParams
 from kdtasks.learn.training.settings import StudentParams, TrainingSetup, TrainParams
+from kdtasks.learn.training.views import AugmentationParams
 from kdtasks.params.explain import explain, shown
+from kdtasks.params.search import SearchParams
 from kdtasks.report.contents import SelectParams
 
 
@@ -60,6 +61,7 @@ class Params(Section):
     student: StudentParams = Field(description="the student")
     distill: DistillParams = Field(default=DistillParams(), description="the distillation")
     compress: CompressParams = Field(description="variants and passes")
+    search: SearchParams = Field(default=SearchParams(), description="limits of `kdtasks search`")
     exits: ExitsParams = Field(default=ExitsParams(), description="thresholds")
     export: ExportParams = Field(default=ExportParams(), description="bundles")
     evaluate: EvaluateParams = Field(default=EvaluateParams(), description="intervals")
@@ -85,12 +87,15 @@ class Params(Section):
             ("student", self.student.model),
             ("teacher", self.teacher.model if self.teacher.source == "train" else None),
         ):
-            if network and (network.name == "unet") != (self.data.task == "segmentation"):
+            per_pixel = self.data.task == "segmentation"
+            if network and network.per_pixel != per_pixel:
+                names = architectures.names()
+                fitting = [name for name in names if architectures[name].per_pixel == per_pixel]
                 raise ValueError(
-                    f"{section}.model is {network.name}, data.name {self.data.name}; "
-                    "segmentation needs unet and classification any other network"
+                    f"{section}.model is {network.name}, data.source {self.data.source.name}; "
+                    f"for {self.data.task} choose one of {', '.join(fitting)}"
                 )
-        check_exits(self.student.model, self.student.exits)
+        self.student.model.check_exits(self.student.exits)
         if self.student.exits and self.data.task == "segmentation":
             raise ValueError(
                 f"student.exits is {list(self.student.exits)}; masks are answered by the whole "
@@ -106,14 +111,15 @@ class Params(Section):
         return self
 
     def _check_distillation(self) -> None:
-        if self.distill.loss == "channelwise_kd" and self.data.task != "segmentation":
+        loss = self.distill.loss
+        if loss.per_pixel and self.data.task != "segmentation":
             raise ValueError(
-                f"distill.loss is channelwise_kd, data.name {self.data.name}; it compares where in "
-                "a mask each class is: use it for segmentation, kd for classification"
+                f"distill.loss is {loss.name}, data.source {self.data.source.name}; it compares "
+                "places of a mask: use it for segmentation, another loss for classification"
             )
         pairs = [(hint.student, hint.teacher) for hint in self.distill.hints]
         for student, teacher in pairs:
-            check_block(self.student.model, student, key="distill.hints")
+            self.student.model.check_block(student, key="distill.hints")
             if teacher not in self.targets.features:
                 raise ValueError(
                     f"distill.hints look at {teacher!r} of the teacher, targets.features is "

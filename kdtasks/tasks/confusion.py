@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from kdtasks.core.errors import EvaluationError
 from kdtasks.core.records.training import ExitScores
 
 # Pixels counted at once, as numbers of 8 bytes.
@@ -59,14 +60,22 @@ def counted(labels: Any, ignore_label: int | None) -> np.ndarray:
 
 
 def accuracy(predicted: Any, labels: Any, ignore_label: int | None = None) -> float:
-    """Return the share of counted labels that are predicted right, rounded to six digits.
+    """Return the share of counted labels that are predicted right.
 
-    Arguments:
-        predicted: integers [N] or [N, height, width].
+    Args:
+        predicted: integers [N] or [N, height, width], N at least 1.
         labels: integers of the same shape.
+
+    Raises:
+        EvaluationError: the shapes differ, or there are no rows.
     """
-    hits = np.asarray(predicted) == np.asarray(labels)
-    return round(float(hits[counted(labels, ignore_label)].mean()), 6)
+    predicted, labels = np.asarray(predicted), np.asarray(labels)
+    if labels.shape != predicted.shape or not labels.size:
+        raise EvaluationError(
+            f"got labels {labels.shape} and predicted {predicted.shape}; both must be of the same "
+            "rows, not empty"
+        )
+    return float((predicted == labels)[counted(labels, ignore_label)].mean())
 
 
 class Tally:

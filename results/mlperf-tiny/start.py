@@ -309,13 +309,11 @@ def train(args):
 
 def save(args):
     """Write every seed's network as a folder of `models/distill` is written."""
-    from kdtasks.learn.networks.build import build
-    from kdtasks.learn.networks.network import HeadParams
+    from kdtasks.learn.networks.build import HeadParams, build
     from kdtasks.learn.networks.saved import save_model
-    from kdtasks.learn.networks.two_path import TwoPathParams
+    from kdtasks.learn.networks.two_path import TwoPath
 
-    architecture = TwoPathParams(
-        name="two_path",
+    architecture = TwoPath(
         stem=STEM,
         trunk=TRUNK,
         coarse=COARSE,

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.tools.complete_params import write_params
+
 ROOT = Path(__file__).parents[2]
 
 STAGES = """\
@@ -53,7 +55,7 @@ def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "write.py").write_text(WRITE, encoding="utf-8")
     (folder / "dvc.yaml").write_text(STAGES, encoding="utf-8")
     shutil.copytree(ROOT / "recipes", folder / "recipes")
-    shutil.copy(ROOT / "recipes" / "mnist-5k.yaml", folder / "params.yaml")
+    write_params(folder)
     for watched in ("data/raw", "models/import", "models/start"):
         (folder / watched).mkdir(parents=True)
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)

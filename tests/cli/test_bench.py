@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from kdtasks.cli.bundle import bench_bundle
+from kdtasks.cli.bench import bench_bundle
 from kdtasks.cli.inspect import inspect_bundle
 from kdtasks.compress.bundle.write import make_self_test, write_bundle
 from kdtasks.core.errors import BundleError, DatasetError

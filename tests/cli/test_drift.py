@@ -15,6 +15,7 @@ from kdtasks.deploy.store.publish import publish
 from kdtasks.edge.bundle_files import read_manifest
 from kdtasks.edge.telemetry import Telemetry
 from kdtasks.params import load_params
+from tests.tools.complete_params import write_params
 from tests.tools.pixel_bundles import write_pixel_bundle, write_pixel_dataset
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "mnist-5k.yaml"
@@ -23,7 +24,7 @@ RECIPE = Path(__file__).parents[2] / "recipes" / "mnist-5k.yaml"
 @pytest.fixture
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pixel_models: tuple[bytes, bytes]):
     """A project with a model in production that is 90 % to 100 % sure of every test picture."""
-    (tmp_path / "params.yaml").write_text(RECIPE.read_text(encoding="utf-8"), encoding="utf-8")
+    write_params(tmp_path)
     (tmp_path / "dvc.yaml").touch()
     params = load_params(tmp_path / "params.yaml")
     write_pixel_dataset(tmp_path / "data" / "prepared", params, [(300, True, True)])
@@ -75,8 +76,8 @@ def test_unsure_answers_are_drift_and_prefect_is_told(
     assert captured.err.splitlines()[-1] == told_nobody
 
     told: list[Any] = []
-    for module in ("drift", "server"):
-        where = f"kdtasks.cli.{module}.configured_server"
+    for module in ("cli.gate", "orchestrate.prefect_server"):
+        where = f"kdtasks.{module}.configured_server"
         monkeypatch.setattr(where, lambda project: "http://it")
     monkeypatch.setattr("kdtasks.orchestrate.prefect_server.is_answering", lambda url: True)
     monkeypatch.setattr("flows.drift.tell_prefect", lambda *words: told.append(words))

@@ -11,6 +11,7 @@ from kdtasks.deploy.store.address import parse_address
 from kdtasks.deploy.store.promotion import advance
 from kdtasks.deploy.store.publish import publish
 from kdtasks.params import load_params
+from tests.tools.complete_params import complete_params
 from tests.tools.pixel_bundles import write_pixel_bundle, write_pixel_dataset
 from tests.tools.records import write_selection
 
@@ -24,7 +25,7 @@ def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pixel_models: tupl
 
     How long the two take is left to chance, so it is no limit.
     """
-    text = RECIPE.read_text(encoding="utf-8")
+    text = complete_params()
     assert "max_latency_growth: 0.25" in text
     text = text.replace("max_latency_growth: 0.25", "max_latency_growth: null")
     (tmp_path / "params.yaml").write_text(text, encoding="utf-8")

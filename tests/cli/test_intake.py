@@ -6,6 +6,8 @@ import pytest
 
 from kdtasks.core.errors import ProjectError
 from kdtasks.data.settings import DataParams
+from kdtasks.data.sources.image_folder import ImageFolder
+from kdtasks.data.sources.mnist_5k import Mnist5k
 from kdtasks.orchestrate.project.ingest import Taken, take_pictures
 from kdtasks.params import load_params
 
@@ -14,7 +16,7 @@ RECIPE = Path(__file__).parents[2] / "recipes" / "mnist-5k.yaml"
 
 @pytest.fixture
 def data() -> DataParams:
-    return load_params(RECIPE).data.model_copy(update={"name": "image_folder"})
+    return load_params(RECIPE).data.model_copy(update={"source": ImageFolder()})
 
 
 @pytest.fixture
@@ -94,8 +96,8 @@ def test_a_copy_that_was_cut_leaves_nothing_and_goes_on(
 
 
 def test_data_that_come_from_elsewhere(project: Path, data: DataParams):
-    packaged = data.model_copy(update={"name": "mnist-5k"})
-    with pytest.raises(ProjectError, match=r"data\.name is mnist-5k, which takes no pictures"):
+    packaged = data.model_copy(update={"source": Mnist5k()})
+    with pytest.raises(ProjectError, match=r"data\.source is mnist-5k, which takes no pictures"):
         take_pictures(project / "new", project, packaged)
     write(project, {"data/raw.dvc": "deps: [{path: /elsewhere}]\nouts: [{path: raw}]\n"})
     with pytest.raises(ProjectError, match=r"data/raw is an import of DVC's"):

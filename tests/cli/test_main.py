@@ -69,7 +69,8 @@ def test_recipe_list_show_use(kdtasks: Callable[..., tuple[int, str, str]], proj
     assert kdtasks("recipe", "show", "mnist-5k") == (0, text, "")
     status, output, _ = kdtasks("recipe", "use", "mnist-5k")
     assert (status, output) == (0, "params.yaml is now recipe mnist-5k; `kdtasks run` runs it\n")
-    assert (project / "params.yaml").read_text(encoding="utf-8") == text
+    assert "# softens teacher and student alike" in (project / "params.yaml").read_text()
+    assert kdtasks("recipe", "diff", "mnist-5k") == (0, "", "")
 
 
 def test_own_edits_and_force(kdtasks: Callable[..., tuple[int, str, str]], project: Path):
@@ -135,9 +136,26 @@ def test_verify_status(
         calls.append(options)
         return is_same
 
+    def compare_with(folder: Path, against: Path, **options: object) -> bool:
+        calls.append({"against": against, **options})
+        return is_same
+
     monkeypatch.setattr("kdtasks.orchestrate.project.verify.verify_project", verify_project)
+    monkeypatch.setattr("kdtasks.orchestrate.project.verify.compare_with", compare_with)
     assert kdtasks("verify", "--keep", "--out", "x.json")[0] == status
-    assert calls == [{"keep": True, "out": Path("x.json")}]
+    assert kdtasks("verify", "--against", "dvc.lock")[0] == status
+    assert calls == [
+        {"keep": True, "out": Path("x.json")},
+        {"against": Path("dvc.lock"), "out": None},
+    ]
+
+
+def test_a_comparison_of_locks_has_no_clone_to_keep(
+    kdtasks: Callable[..., tuple[int, str, str]], project: Path
+):
+    status, _, errors = kdtasks("verify", "--against", "dvc.lock", "--keep")
+    assert status == 2
+    assert "--against makes none" in " ".join(errors.split())
 
 
 @pytest.mark.parametrize(("level", "status"), [("ok", 0), ("warn", 0), ("fail", 1)])

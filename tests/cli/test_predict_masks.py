@@ -27,7 +27,7 @@ def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> Path:
-    parameters = {"data": {"image_size": None, "segmentation": {"classes": CLASSES}}}
+    parameters = {"data": {"image_size": None, "source": {"classes": CLASSES}}}
     return write_colour_bundle(tmp_path_factory.mktemp("bundle"), content, parameters=parameters)
 
 

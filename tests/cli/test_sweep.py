@@ -16,7 +16,7 @@ from kdtasks.cli.sweep import run_sweep
 from kdtasks.core.errors import KdTasksError, ParamsError
 from kdtasks.orchestrate.sweep.plan import SweepOptions
 
-MAKE = Path(__file__).parents[1] / "sweep" / "project" / "make.py"
+MAKE = Path(__file__).parents[1] / "orchestrate" / "sweep" / "project" / "make.py"
 OPTIONS = SweepOptions(("distill.alpha=0.1,0.9",), seeds=2)
 
 
@@ -49,7 +49,7 @@ def test_a_sweep_from_the_command_to_its_page(
     output = capfd.readouterr().out.replace("\u00a0", " ")
     summary = json.loads((out / "sweep.json").read_text(encoding="utf-8"))
     assert [("gain" in point) for point in summary["points"]] == [True, False]
-    assert summary["points"][1]["failed"].endswith("error: the loss is not a number")
+    assert summary["points"][1]["failed"].endswith("status 1: the loss is not a number")
     assert re.search(r"alpha=0\.1 +90\.1 % +90\.1 % +92\.1 % +\+2\.0 +\+1\.9 to \+2\.1", output)
     assert "Of 2 points with 2 seeds each, distillation helps at 1, 1 failed." in output
     assert output.splitlines()[-1] == f"sweep: {out}/index.html"

@@ -9,7 +9,7 @@ import pytest
 
 from kdtasks.core.errors import ProjectError
 from kdtasks.orchestrate.processes import Ended
-from kdtasks.orchestrate.project.verify import verify_project
+from kdtasks.orchestrate.project.verify import compare_with, verify_project
 
 
 @pytest.fixture(autouse=True)
@@ -129,3 +129,62 @@ def test_an_interruption_leaves_no_clone_behind(
     with pytest.raises(KeyboardInterrupt):
         verify_project(project)
     assert list(scratch.iterdir()) == []
+
+
+def test_another_lock_is_compared_without_running_anything(
+    project: Path,
+    finished_project: Path,
+    scratch: Path,
+    tmp_path: Path,
+    run_dvc: Callable[..., None],
+    capfd: pytest.CaptureFixture[str],
+):
+    """Timings differ between any two runs, and with them the page that shows them."""
+    run_dvc(project, "repro", "--quiet", "--force")
+    capfd.readouterr()
+    assert compare_with(project, finished_project, out=tmp_path / "hashes.json")
+    output = capfd.readouterr().out
+    assert table(output) == {
+        "a": "same",
+        "t-x": "timing",
+        "t-y": "timing",
+        "report/page": "timing",
+    }
+    assert "1 same, 3 timing, 0 different" in output
+    assert "Running stage" not in output
+    assert list(scratch.iterdir()) == []
+    hashes = json.loads((tmp_path / "hashes.json").read_text(encoding="utf-8"))
+    assert hashes["there"]["benchmark@x"]["outputs"].keys() == {"t-x"}
+
+
+def test_what_differs_from_another_lock_and_what_only_one_has(
+    project: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
+    text = (project / "dvc.lock").read_text(encoding="utf-8")
+    hash_of_a = re.search(r"- path: a\n +hash: md5\n +md5: (\w+)\n", text)
+    assert hash_of_a
+    other = tmp_path / "before.lock"
+    other.write_text(text.replace(hash_of_a[1], "f" * 32).replace("path: t-y", "path: t-z"))
+    assert not compare_with(project, other)
+    output = capfd.readouterr().out
+    assert table(output) == {
+        "a": "DIFFERENT",
+        "t-x": "same",
+        "t-y": "DIFFERENT",
+        "t-z": "DIFFERENT",
+        "report/page": "same",
+    }
+    assert re.search(r"│ t-z +│ none +│ \w+ +│ DIFFERENT │", output)
+    assert "part at stage prepare; inputs that differ: source\n" in output  # of which a is a copy
+
+
+def test_another_lock_has_to_be_there(project: Path, tmp_path: Path):
+    for given in (tmp_path, tmp_path / "dvc.lock"):
+        with pytest.raises(ProjectError, match=r"dvc\.lock is not there; give a dvc\.lock, or"):
+            compare_with(project, given)
+
+
+def test_a_comparison_needs_a_lock_that_is_up_to_date(project: Path, finished_project: Path):
+    (project / "source").write_text("changed", encoding="utf-8")
+    with pytest.raises(ProjectError, match=r"not up to date with the project \(changed: prepare"):
+        compare_with(project, finished_project)

@@ -7,22 +7,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kdtasks.learn.networks.alexnet import AlexNetParams
-from kdtasks.learn.networks.cnn import CnnParams
-from kdtasks.learn.networks.resnet import ResNet8Params
-from kdtasks.learn.networks.unet import UNetParams
+from kdtasks.compress.passes import PassContext
+from kdtasks.learn.networks.alexnet import AlexNet
+from kdtasks.learn.networks.cnn import CNN
+from kdtasks.learn.networks.resnet import ResNet8
+from kdtasks.learn.networks.unet import UNet
 from tests.tools.networks import BLOCKS, HEADS
 
 # Name to architecture, input shape and exits.
 ZOO: dict[str, tuple[Any, tuple[int, int, int], tuple[str, ...]]] = {
     "cnn_flatten": (
-        CnnParams(name="cnn", filters=(5, 6, 8), top="flatten", dense=(9,), dropout=0.1),
+        CNN(filters=(5, 6, 8), top="flatten", dense=(9,), dropout=0.1),
         (12, 12, 1),
         ("block_1", "block_2"),
     ),
     "cnn_average": (
-        CnnParams(
-            name="cnn",
+        CNN(
             filters=(4, 6),
             convolutions=2,
             downsampling="strides",
@@ -32,11 +32,11 @@ ZOO: dict[str, tuple[Any, tuple[int, int, int], tuple[str, ...]]] = {
         (8, 8, 3),
         ("block_1",),
     ),
-    "resnet8": (ResNet8Params(name="resnet8", width=0.25), (16, 16, 3), ("stem", "block_2")),
+    "resnet8": (ResNet8(width=0.25), (16, 16, 3), ("stem", "block_2")),
     **BLOCKS,
-    "alexnet": (AlexNetParams(name="alexnet", width=0.1), (16, 16, 3), ("block_1", "block_4")),
-    "unet": (UNetParams(name="unet", filters=(4, 6, 8)), (16, 16, 3), ("up_1",)),
-    "unet_plain": (UNetParams(name="unet", filters=(2, 4, 8)), (16, 16, 3), ()),
+    "alexnet": (AlexNet(width=0.1), (16, 16, 3), ("block_1", "block_4")),
+    "unet": (UNet(filters=(4, 6, 8)), (16, 16, 3), ("up_1",)),
+    "unet_plain": (UNet(filters=(2, 4, 8)), (16, 16, 3), ()),
 }
 CLASSES = 4
 
@@ -165,6 +165,7 @@ def make_fine_tuning(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """
     from kdtasks.compress.fine_tuning import FineTuning
     from kdtasks.learn.objectives.distillation import DistillationObjective, DistillParams
+    from kdtasks.learn.objectives.objective import LabelLossSum
     from kdtasks.learn.training.examples import TrainingExamples
     from kdtasks.learn.training.loop import Schedule
     from kdtasks.learn.training.monitor import Guard
@@ -186,7 +187,7 @@ def make_fine_tuning(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
         return FineTuning(
             examples=TrainingExamples(images, labels, teacher_logits),
             validation=(images[0], labels[0]),
-            objective=DistillationObjective(params, ignore_label),
+            objective=DistillationObjective(params, LabelLossSum(ignore_label)),
             ignore_label=ignore_label,
             schedule=lambda epochs: Schedule(
                 epochs=epochs,
@@ -200,6 +201,14 @@ def make_fine_tuning(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
         )
 
     return make
+
+
+@pytest.fixture
+def make_context(make_fine_tuning: Callable[..., Any]) -> Callable[..., PassContext]:
+    """Give a function that makes what a pass works with; its files are empty."""
+    return lambda *args, **kwargs: PassContext(
+        make_fine_tuning(*args, **kwargs), convert=lambda model: b""
+    )
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from kdtasks.compress.exported import Built, describe, validate_export
-from kdtasks.compress.passes.cluster import ClusterParams
-from kdtasks.compress.passes.filters import FiltersParams
-from kdtasks.compress.passes.magnitude import MagnitudeParams
-from kdtasks.compress.passes.qat import QatParams
+from kdtasks.compress.passes.cluster import Cluster
+from kdtasks.compress.passes.filters import Filters
+from kdtasks.compress.passes.magnitude import Magnitude
+from kdtasks.compress.passes.qat import Qat
 from kdtasks.compress.tflite.graph import inspect_kernels
-from kdtasks.compress.variants import CompressParams
+from kdtasks.compress.variants import CompressParams, PassesParams
 from kdtasks.core.records.training import ExitScores
 from kdtasks.edge.segments import Segments
 
@@ -32,10 +32,12 @@ VARIANTS = {
 }
 PARAMS = CompressParams(
     variants=tuple(VARIANTS),
-    magnitude=MagnitudeParams(sparsity=0.6, epochs=1),
-    filters=FiltersParams(ratio=0.5, epochs=1),
-    cluster=ClusterParams(clusters=5, epochs=1),
-    qat=QatParams(epochs=1),
+    passes=PassesParams(
+        magnitude=Magnitude(sparsity=0.6, epochs=1),
+        filters=Filters(ratio=0.5, epochs=1),
+        cluster=Cluster(clusters=5, epochs=1),
+        qat=Qat(epochs=1),
+    ),
 )
 
 
@@ -78,7 +80,7 @@ def test_every_variant_gives_a_file_that_runs(
 
 
 def test_a_variant_is_described(build_network, pictures, outputs):
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
 
     model = build_network("cnn_average")
     images = pictures(model, 30)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kdtasks.compress.passes.filters import FiltersParams
+from kdtasks.compress.passes.filters import Filters
 
 
 @pytest.mark.parametrize(
@@ -19,9 +19,9 @@ from kdtasks.compress.passes.filters import FiltersParams
 )
 def test_targets_are_known(target, message):
     with pytest.raises(ValueError, match=message):
-        FiltersParams(target=target)
+        Filters(target=target)
 
 
 def test_goals_are_taken():
     for goal in ({"macs": 0.5}, {"latency_ms": 0.2}, {"size_kb": 40.0, "macs": 0.3}):
-        assert FiltersParams(target=goal).target == goal
+        assert Filters(target=goal).target == goal

@@ -24,7 +24,7 @@ def model(build_network):
     [("float32", "float32"), ("float16", "float32"), ("int8", "int8")],
 )
 def test_zeros_and_types_are_those_of_the_file(number_format, types, model, pictures):
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
     from kdtasks.compress.tflite.graph import signature_types
 
     content = convert(model, number_format=number_format, representative=pictures(model, 8))
@@ -43,7 +43,7 @@ def test_zeros_and_types_are_those_of_the_file(number_format, types, model, pict
 
 
 def test_lost_zeros_are_an_error(model, pictures, build_network):
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
 
     content = convert(build_network("composite"), number_format="float32")
     with pytest.raises(ExportError, match="the file have 0 zeros, those of the network 36;"):

@@ -5,21 +5,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdtasks.compress.passes.cluster import ClusterParams
-from kdtasks.compress.passes.filters import FiltersParams
-from kdtasks.compress.passes.magnitude import MagnitudeParams
-from kdtasks.compress.passes.qat import QatParams
+from kdtasks.compress.passes.cluster import Cluster
+from kdtasks.compress.passes.filters import Filters
+from kdtasks.compress.passes.magnitude import Magnitude
+from kdtasks.compress.passes.qat import Qat
 from kdtasks.compress.tflite.graph import inspect_kernels
-from kdtasks.compress.variants import CompressParams
+from kdtasks.compress.variants import CompressParams, PassesParams
 from kdtasks.edge.segments import Segments
-from kdtasks.learn.networks.unet import UNetParams
+from kdtasks.learn.networks.unet import UNet
 
 PARAMS = CompressParams(
     variants=("int8",),
-    magnitude=MagnitudeParams(sparsity=0.6, epochs=1),
-    filters=FiltersParams(rank="taylor", ratio=0.5, epochs=1),
-    cluster=ClusterParams(clusters=5, epochs=1),
-    qat=QatParams(epochs=1),
+    passes=PassesParams(
+        magnitude=Magnitude(sparsity=0.6, epochs=1),
+        filters=Filters(rank="taylor", ratio=0.5, epochs=1),
+        cluster=Cluster(clusters=5, epochs=1),
+        qat=Qat(epochs=1),
+    ),
 )
 
 
@@ -35,7 +37,7 @@ def test_a_unet_without_its_silent_filters_computes_the_same(
 ):
     from kdtasks.learn.networks.build import build
 
-    params = UNetParams(name="unet", filters=tuple(filters), batch_normalization=normalize)
+    params = UNet(filters=tuple(filters), batch_normalization=normalize)
     exits = ["up_1"] if has_exit and len(filters) > 2 else []
     model = build(params, input_shape=(8, 8, 2), num_classes=3, exits=exits)
     smaller = check_silent_channels(model, seed)
@@ -113,7 +115,7 @@ def trained():
     """A U-Net that tells the three kinds apart, and pictures that it has not seen."""
     from kdtasks.core.backend import seed_everything
     from kdtasks.learn.networks.build import build
-    from kdtasks.learn.objectives.objective import LabelObjective
+    from kdtasks.learn.objectives.objective import LabelLossSum, LabelObjective
     from kdtasks.learn.training.examples import TrainingExamples
     from kdtasks.learn.training.loop import Schedule, train
 
@@ -121,13 +123,13 @@ def trained():
     generator = np.random.default_rng(0)
     pictures, masks = draw_fields(96, 16, generator)
     unseen = draw_fields(48, 16, generator)
-    params = UNetParams(name="unet", filters=(4, 8, 8))
+    params = UNet(filters=(4, 8, 8))
     model = build(params, input_shape=(16, 16, 3), num_classes=3)
     train(
         model,
         TrainingExamples(pictures[None], masks[None]),
         validation=unseen,
-        objective=LabelObjective(255),
+        objective=LabelObjective(LabelLossSum(255)),
         schedule=Schedule(
             epochs=30,
             batch_size=16,
@@ -146,8 +148,8 @@ def trained():
     [("int8", "int8", 0.95), pytest.param("int16x8", "int16", 0.97, marks=pytest.mark.slow)],
 )
 def test_a_trained_unet_stays_itself_in_whole_numbers(number_format, types, agreement, trained):
+    from kdtasks.compress.convert import convert
     from kdtasks.compress.exported import validate_export
-    from kdtasks.compress.tflite.convert import convert
     from kdtasks.compress.tflite.graph import signature_types
     from kdtasks.learn.training.run import exit_scores
 

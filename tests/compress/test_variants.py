@@ -4,7 +4,8 @@ import itertools
 
 import pytest
 
-from kdtasks.compress.variants import FORMATS, PASSES, Variant, check_variant
+from kdtasks.compress.number_formats import number_formats
+from kdtasks.compress.variants import PassesParams, Variant, check_variant, pass_names
 
 
 @pytest.mark.parametrize(
@@ -21,8 +22,9 @@ def test_known_names(name: str, passes: tuple[str, ...], number_format: str):
 
 
 def test_every_choice_of_passes_with_every_format_is_taken_apart_and_joined_again():
-    choices = [c for n in range(len(PASSES) + 1) for c in itertools.combinations(PASSES, n)]
-    for passes, number_format in itertools.product(choices, FORMATS):
+    names = pass_names()
+    choices = [c for n in range(len(names) + 1) for c in itertools.combinations(names, n)]
+    for passes, number_format in itertools.product(choices, number_formats.names()):
         if "qat" in passes and number_format != "int8":
             continue
         if "space_to_depth" in passes and number_format not in ("int8", "dynamic_int8"):
@@ -41,7 +43,7 @@ def test_every_choice_of_passes_with_every_format_is_taken_apart_and_joined_agai
         ("int8+float32", "'int8' where a pass is expected"),
         ("+int8", "'' where a pass is expected"),
         ("filters+filters+int8", "names a pass twice"),
-        ("qat+float16", "trains for int8 and ends in float16; a variant with qat must end in int8"),
+        ("qat+float16", "ends in float16; a variant with qat must end in int8"),
         (
             "space_to_depth+float32",
             "ends in float32; a variant with space_to_depth must end in int8 or dynamic_int8",
@@ -56,4 +58,7 @@ def test_wrong_names_list_the_choices(name: str, message: str):
 
 
 def test_what_trains_is_told_from_what_rewrites():
-    assert check_variant("filters+qat+space_to_depth+int8").trainings == ("filters", "qat")
+    settings = PassesParams()
+    trainings, rewritings = settings.of(check_variant("filters+qat+space_to_depth+int8"))
+    assert trainings == [settings.filters, settings.qat]
+    assert rewritings == [settings.space_to_depth]

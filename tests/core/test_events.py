@@ -76,6 +76,12 @@ def test_nothing_is_written_unless_asked_for(tmp_path: Path, monkeypatch: pytest
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_that_is_named_goes_before_the_variable(file: Path, tmp_path: Path):
+    emit(EXAMPLES[4], tmp_path / "run.jsonl")
+    assert tail(tmp_path / "run.jsonl")[0] == [EXAMPLES[4]]
+    assert not file.exists()
+
+
 def test_a_file_that_cannot_be_written_stops_nothing(tmp_path: Path, monkeypatch):
     (tmp_path / "file").touch()
     for path in (tmp_path, tmp_path / "file" / "events.jsonl"):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kdtasks.core.reproducibility import Processor, parse_cpuinfo, read_processor
+from kdtasks.core.processor import Processor, parse_cpuinfo, read_processor
 
 X86 = """\
 processor\t: 0

@@ -39,7 +39,7 @@ from kdtasks.learn.objectives.distillation import DistillationObjective
 from kdtasks.learn.objectives.distillation import DistillParams
 from kdtasks.learn.networks.saved import save_model
 from kdtasks.learn.networks.build import build
-from kdtasks.learn.networks.cnn import CnnParams
+from kdtasks.learn.networks.cnn import CNN
 from kdtasks.learn.training.examples import TrainingExamples
 from kdtasks.learn.training.loop import Schedule, train
 
@@ -49,7 +49,7 @@ images = draw.integers(0, 128, (2, 96, 16, 16, 3), dtype=np.uint8)
 for label in range(4):
     images[labels == label, 4 * label : 4 * label + 4] += 100
 logits = (np.eye(4)[labels] * 6).astype(np.float16)
-network = CnnParams(name="cnn", filters=(16, 24), dropout=0.2, dense=(16,), top="flatten",
+network = CNN(filters=(16, 24), dropout=0.2, dense=(16,), top="flatten",
                     activation="leaky_relu")
 seed_everything(7)
 model = build(network, input_shape=(16, 16, 3), num_classes=4, exits=["block_1"])

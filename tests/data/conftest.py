@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import DataParams
-from kdtasks.data.source import Source
 
 SHARES = {"train": 0.4, "validation": 0.2, "calibration": 0.2, "test": 0.2}
 
@@ -18,8 +18,8 @@ SHARES = {"train": 0.4, "validation": 0.2, "calibration": 0.2, "test": 0.2}
 def data_params() -> Callable[..., DataParams]:
     """Build section `data` from the keys that matter to a test."""
 
-    def build(name: str, **keys: Any) -> DataParams:
-        return DataParams.model_validate({"name": name, "split": SHARES, **keys})
+    def build(source: str | dict[str, Any], **keys: Any) -> DataParams:
+        return DataParams.model_validate({"source": source, "split": SHARES, **keys})
 
     return build
 
@@ -47,10 +47,10 @@ def image_folder(tmp_path: Path, noise: Callable[..., np.ndarray]) -> Path:
 
 
 @pytest.fixture
-def tiny_source() -> Callable[..., Source]:
-    """Build a classification source of different 2×2 pictures from a list of labels."""
+def tiny_dataset() -> Callable[..., RawDataset]:
+    """Build a classification dataset of different 2×2 pictures from a list of labels."""
 
-    def build(labels: list[int], **keys: Any) -> Source:
+    def build(labels: list[int], **keys: Any) -> RawDataset:
         rows = np.arange(len(labels))
         pixels = np.stack([rows % 256, rows // 256, rows * 0, rows * 0], axis=1)
         fields: dict[str, Any] = {
@@ -60,6 +60,6 @@ def tiny_source() -> Callable[..., Source]:
             "class_names": tuple(f"class_{label}" for label in range(max(labels) + 1)),
             "origins": tuple(f"row[{row}]" for row in rows),
         }
-        return Source(**(fields | keys))
+        return RawDataset(**(fields | keys))
 
     return build

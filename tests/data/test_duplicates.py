@@ -11,7 +11,7 @@ from kdtasks.data.checks import (
     join_groups,
     mark_duplicates,
 )
-from kdtasks.data.source import Duplicate, Source
+from kdtasks.data.raw_dataset import Duplicate, RawDataset
 
 
 def pictures(values: list[int]) -> np.ndarray:
@@ -25,24 +25,26 @@ def test_equal_pixels_are_found_by_their_first_row() -> None:
     assert duplicate_rows(first_equal(pictures([]))) == []
 
 
-def test_duplicates_are_listed_with_their_labels(tiny_source: Callable[..., Source]) -> None:
-    source = tiny_source([0, 1, 1, 0])
-    source.images[2:] = source.images[:2]  # 0 and 2 differ in label, 1 and 3 as well
-    marked = mark_duplicates(source)
+def test_duplicates_are_listed_with_their_labels(tiny_dataset: Callable[..., RawDataset]) -> None:
+    dataset = tiny_dataset([0, 1, 1, 0])
+    dataset.images[2:] = dataset.images[:2]  # 0 and 2 differ in label, 1 and 3 as well
+    marked = mark_duplicates(dataset)
     assert marked.duplicates == (
         Duplicate(("row[0]", "row[2]"), ("class_0", "class_1")),
         Duplicate(("row[1]", "row[3]"), ("class_1", "class_0")),
     )
     assert marked.groups is not None
     assert marked.groups.tolist() == [0, 1, 0, 1]
-    assert contradicting_rows(source) == {0: 2, 1: 3, 2: 0, 3: 1}
+    assert contradicting_rows(dataset) == {0: 2, 1: 3, 2: 0, 3: 1}
 
 
-def test_groups_and_duplicates_are_joined_into_chains(tiny_source: Callable[..., Source]) -> None:
+def test_groups_and_duplicates_are_joined_into_chains(
+    tiny_dataset: Callable[..., RawDataset],
+) -> None:
     # 0 and 1 are of one picture, 1 equals 2, 2 and 3 are of one picture; 4 is alone.
-    source = tiny_source([0] * 5, groups=np.array([7, 7, 8, 8, 9]))
-    source.images[2] = source.images[1]
-    groups = mark_duplicates(source).groups
+    dataset = tiny_dataset([0] * 5, groups=np.array([7, 7, 8, 8, 9]))
+    dataset.images[2] = dataset.images[1]
+    groups = mark_duplicates(dataset).groups
     assert groups is not None
     assert groups.tolist() == [0, 0, 0, 0, 1]
 

@@ -5,15 +5,10 @@ import pytest
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.data.masks import read_palette
-from kdtasks.data.settings import SegmentationParams
-
-
-def settings(classes: dict[str, Any], ignore: tuple[Any, ...] = ()) -> SegmentationParams:
-    return SegmentationParams.model_validate({"classes": classes, "ignore": ignore})
 
 
 def test_colours_become_labels_in_the_order_of_the_classes() -> None:
-    palette = read_palette(settings({"road": "#0000ff", "roof": "#FF0000"}, ("#000000",)))
+    palette = read_palette({"road": "#0000ff", "roof": "#FF0000"}, ["#000000"])
     values = np.array([[0xFF0000, 0x0000FF, 0]])
     assert palette.labels(values).tolist() == [[1, 0, 255]]
     assert palette.class_names == ("road", "roof")
@@ -21,19 +16,19 @@ def test_colours_become_labels_in_the_order_of_the_classes() -> None:
 
 
 def test_indices_need_not_be_contiguous() -> None:
-    palette = read_palette(settings({"a": 7, "b": 3}))
+    palette = read_palette({"a": 7, "b": 3})
     assert palette.labels(np.array([[3, 7]])).tolist() == [[1, 0]]
     assert palette.ignore_label is None
 
 
 def test_unknown_values_are_listed_most_frequent_first() -> None:
-    palette = read_palette(settings({"a": "#000001", "b": "#000002"}))
+    palette = read_palette({"a": "#000001", "b": "#000002"})
     with pytest.raises(
         DatasetError,
         match=r"colours outside the palette: #0A0B0C \(3 pixels\), #000000 \(1 pixels\)$",
     ):
         palette.labels(np.array([[1, 2, 0x0A0B0C, 0x0A0B0C], [0x0A0B0C, 0, 1, 1]]))
-    indices = read_palette(settings({"a": 0, "b": 1}))
+    indices = read_palette({"a": 0, "b": 1})
     with pytest.raises(DatasetError, match=r"indices of no class: 2 .*6 \(1 pixels\) and 3 more$"):
         indices.labels(np.arange(10)[None])
 
@@ -53,4 +48,4 @@ def test_a_wrong_palette_is_refused(
     classes: dict[str, Any], ignore: tuple[Any, ...], message: str
 ) -> None:
     with pytest.raises(DatasetError, match=message):
-        read_palette(settings(classes, ignore))
+        read_palette(classes, ignore)

@@ -1,10 +1,11 @@
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.tools.complete_params import write_params
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {"tensorflow", "tf_keras", "mlxtend", "pandas", "matplotlib", "sklearn"}
@@ -19,7 +20,7 @@ assert not heavy, heavy
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    shutil.copy(ROOT / "recipes" / "mnist-5k.yaml", tmp_path / "params.yaml")
+    write_params(tmp_path)
     (tmp_path / "data" / "raw").mkdir(parents=True)
     return tmp_path
 

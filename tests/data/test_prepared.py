@@ -8,11 +8,11 @@ import pytest
 
 from kdtasks.core.errors import DatasetError, KdTasksError
 from kdtasks.core.records.data import SplitCounts
-from kdtasks.data.prepare import load_source, write_prepared
+from kdtasks.data.prepare import load_dataset, write_prepared
 from kdtasks.data.prepared import SPLITS, open_prepared
+from kdtasks.data.raw_dataset import Duplicate, Problem, RawDataset
 from kdtasks.data.settings import DataParams
-from kdtasks.data.source import Duplicate, Problem, Source
-from kdtasks.data.split import split_source
+from kdtasks.data.split import split_dataset
 
 
 @pytest.fixture
@@ -21,8 +21,8 @@ def params(data_params: Callable[..., DataParams]) -> DataParams:
 
 
 @pytest.fixture
-def source(tiny_source: Callable[..., Source]) -> Source:
-    return tiny_source(
+def raw(tiny_dataset: Callable[..., RawDataset]) -> RawDataset:
+    return tiny_dataset(
         [0, 1] * 10,
         problems=(Problem("z.png", "not a picture"),),
         left_out=(Problem("b.png", "no labelled pixel"),),
@@ -34,13 +34,13 @@ def source(tiny_source: Callable[..., Source]) -> Source:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, source: Source, params: DataParams) -> Path:
+def folder(tmp_path: Path, raw: RawDataset, params: DataParams) -> Path:
     path = tmp_path / "data" / "prepared"
-    write_prepared(path, source, split_source(source, params.split, seed=0), params)
+    write_prepared(path, raw, split_dataset(raw, params.split, seed=0), params)
     return path
 
 
-def test_what_was_written_is_opened(folder: Path, source: Source, params: DataParams) -> None:
+def test_what_was_written_is_opened(folder: Path, raw: RawDataset, params: DataParams) -> None:
     dataset = open_prepared(folder)
     assert dataset.name == "digits"
     assert dataset.task == "classification"
@@ -49,12 +49,12 @@ def test_what_was_written_is_opened(folder: Path, source: Source, params: DataPa
     assert dataset.image_shape == (2, 2, 1)
     assert dataset.ignore_label is None
     assert dataset.counts["train"] == SplitCounts(total=8, by_class={"class_0": 4, "class_1": 4})
-    split = split_source(source, params.split, seed=0)
+    split = split_dataset(raw, params.split, seed=0)
     for name in SPLITS:
         images, labels = dataset.images(name), dataset.labels(name)
         assert isinstance(images, np.memmap)
-        assert np.array_equal(images, source.images[split[name]])
-        assert np.array_equal(labels, source.labels[split[name]])
+        assert np.array_equal(images, raw.images[split[name]])
+        assert np.array_equal(labels, raw.labels[split[name]])
         assert (images.dtype, labels.dtype) == (np.uint8, np.int32)
 
 
@@ -87,11 +87,11 @@ def test_the_description_is_as_documented(folder: Path) -> None:
     }
 
 
-def test_the_same_source_gives_the_same_bytes(
-    tmp_path: Path, folder: Path, source: Source, params: DataParams
+def test_the_same_dataset_gives_the_same_bytes(
+    tmp_path: Path, folder: Path, raw: RawDataset, params: DataParams
 ) -> None:
     other = tmp_path / "again"
-    write_prepared(other, source, split_source(source, params.split, seed=0), params)
+    write_prepared(other, raw, split_dataset(raw, params.split, seed=0), params)
     names = sorted(path.name for path in folder.iterdir())
     assert names == sorted(path.name for path in other.iterdir())
     assert all((folder / name).read_bytes() == (other / name).read_bytes() for name in names)
@@ -101,7 +101,7 @@ def test_masks_keep_their_shape_and_ignore_label(
     tmp_path: Path, data_params: Callable[..., DataParams]
 ) -> None:
     labels = np.array([[[0, 1]], [[1, 255]]] * 10, np.uint8)
-    source = Source(
+    raw = RawDataset(
         task="segmentation",
         images=np.arange(120, dtype=np.uint8).reshape(20, 1, 2, 3),
         labels=labels,
@@ -109,8 +109,8 @@ def test_masks_keep_their_shape_and_ignore_label(
         origins=("",) * 20,
         ignore_label=255,
     )
-    section = data_params("segmentation_folder", segmentation={"classes": {"a": 0, "b": 1}})
-    write_prepared(tmp_path / "out", source, split_source(source, section.split, seed=0), section)
+    section = data_params({"name": "segmentation_folder", "classes": {"a": 0, "b": 1}})
+    write_prepared(tmp_path / "out", raw, split_dataset(raw, section.split, seed=0), section)
     dataset = open_prepared(tmp_path / "out")
     assert dataset.labels("train").shape == (8, 1, 2)
     assert dataset.labels("train").dtype == np.uint8
@@ -157,8 +157,8 @@ def test_no_duplicate_straddles_two_splits_of_a_folder(
             target = image_folder / "cats" / f"{number}_{copy}.png"
             target.write_bytes((image_folder / "cats" / f"{number}.png").read_bytes())
     section = data_params("image_folder", path=str(image_folder), image_size=[8, 8])
-    source = load_source(section)
-    write_prepared(tmp_path / "out", source, split_source(source, section.split, seed=0), section)
+    raw = load_dataset(section)
+    write_prepared(tmp_path / "out", raw, split_dataset(raw, section.split, seed=0), section)
     dataset = open_prepared(tmp_path / "out")
     seen = [{image.tobytes() for image in dataset.images(name)} for name in SPLITS]
     assert sum(len(part) for part in seen) == len(set.union(*seen)) == 12

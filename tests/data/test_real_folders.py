@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.data.prepare import load_source
+from kdtasks.data.prepare import load_dataset
 from kdtasks.data.settings import DataParams
-from kdtasks.data.split import split_source
+from kdtasks.data.split import split_dataset
 
 DATA = os.environ.get("KDTASKS_DATA")
 pytestmark = pytest.mark.skipif(DATA is None, reason="KDTASKS_DATA names no folder of real data")
@@ -27,10 +27,10 @@ def test_flower_photos_hold_one_picture_under_two_classes(
 ) -> None:
     keys = {"path": str(Path(DATA or "", "flower_photos")), "image_size": [32, 32]}
     with pytest.raises(DatasetError, match="has 2 problems"):
-        load_source(data_params("image_folder", **keys))
-    source = load_source(data_params("image_folder", **keys, on_bad="skip"))
-    assert len(source) == 3668
-    assert [found.labels for found in source.duplicates if found.contradicts] == [
+        load_dataset(data_params("image_folder", **keys))
+    dataset = load_dataset(data_params("image_folder", **keys, on_bad="skip"))
+    assert len(dataset) == 3668
+    assert [found.labels for found in dataset.duplicates if found.contradicts] == [
         ("roses", "tulips")
     ]
 
@@ -39,14 +39,19 @@ def test_aerial_photos_are_cut_and_split_by_picture(
     data_params: Callable[..., DataParams],
 ) -> None:
     keys = {"path": str(Path(DATA or "", "aerial_dubai")), "image_size": [256, 256]}
-    section = {"classes": AERIAL, "ignore": ["#9B9B9B"], "patch_size": 64}
+    folder = {
+        "name": "segmentation_folder",
+        "classes": AERIAL,
+        "ignore": ["#9B9B9B"],
+        "patch_size": 64,
+    }
     with pytest.raises(DatasetError, match=r"outside the palette: #000000 \("):
-        load_source(data_params("segmentation_folder", **keys, segmentation=section))
-    section["ignore"] = ["#9B9B9B", "#000000"]
-    params = data_params("segmentation_folder", **keys, segmentation=section)
-    source = load_source(params)
-    split = split_source(source, params.split, seed=0)
-    pictures = [{source.origins[row].split("[")[0] for row in rows} for rows in split.values()]
+        load_dataset(data_params(folder, **keys))
+    folder["ignore"] = ["#9B9B9B", "#000000"]
+    params = data_params(folder, **keys)
+    dataset = load_dataset(params)
+    split = split_dataset(dataset, params.split, seed=0)
+    pictures = [{dataset.origins[row].split("[")[0] for row in rows} for rows in split.values()]
     assert sum(len(part) for part in pictures) == len(set.union(*pictures)) == 72
-    weights = source.class_weights()
+    weights = dataset.class_weights()
     assert all(weights[rows].sum(axis=0).min() > 0 for rows in split.values())

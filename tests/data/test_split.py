@@ -7,16 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdtasks.core.errors import DatasetError
+from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import SplitParams
-from kdtasks.data.source import Source
-from kdtasks.data.split import SPLITS, split_source
+from kdtasks.data.split import SPLITS, split_dataset
 
 SHARES = {"train": 0.6, "validation": 0.1, "calibration": 0.1, "test": 0.2}
 PARAMS = SplitParams.model_validate(SHARES)
 
 
-def classification(labels: list[int], groups: list[int] | None = None) -> Source:
-    return Source(
+def classification(labels: list[int], groups: list[int] | None = None) -> RawDataset:
+    return RawDataset(
         task="classification",
         images=np.zeros((len(labels), 1, 1, 1), np.uint8),
         labels=np.array(labels, np.int32),
@@ -26,14 +26,14 @@ def classification(labels: list[int], groups: list[int] | None = None) -> Source
     )
 
 
-def by_class(source: Source, split: dict[str, np.ndarray]) -> dict[str, list[int]]:
-    weights = source.class_weights()
+def by_class(dataset: RawDataset, split: dict[str, np.ndarray]) -> dict[str, list[int]]:
+    weights = dataset.class_weights()
     return {name: weights[rows].sum(axis=0).tolist() for name, rows in split.items()}
 
 
 def test_round_numbers_are_met_exactly() -> None:
-    source = classification([0] * 100 + [1] * 50)
-    assert by_class(source, split_source(source, PARAMS, seed=0)) == {
+    dataset = classification([0] * 100 + [1] * 50)
+    assert by_class(dataset, split_dataset(dataset, PARAMS, seed=0)) == {
         "train": [60, 30],
         "validation": [10, 5],
         "calibration": [10, 5],
@@ -42,36 +42,36 @@ def test_round_numbers_are_met_exactly() -> None:
 
 
 def test_a_rare_class_is_in_every_split() -> None:
-    source = classification([0] * 100 + [1] * 4)
-    counts = by_class(source, split_source(source, PARAMS, seed=0))
+    dataset = classification([0] * 100 + [1] * 4)
+    counts = by_class(dataset, split_dataset(dataset, PARAMS, seed=0))
     assert [counts[name][1] for name in SPLITS] == [1, 1, 1, 1]
 
 
 def test_the_seed_decides_and_rows_come_mixed() -> None:
-    source = classification([0] * 50 + [1] * 50)
-    first, again, other = (split_source(source, PARAMS, seed=seed) for seed in (0, 0, 1))
+    dataset = classification([0] * 50 + [1] * 50)
+    first, again, other = (split_dataset(dataset, PARAMS, seed=seed) for seed in (0, 0, 1))
     assert all(np.array_equal(first[name], again[name]) for name in SPLITS)
     assert not np.array_equal(np.sort(first["test"]), np.sort(other["test"]))
-    assert set(source.labels[first["train"][:20]]) == {0, 1}
+    assert set(dataset.labels[first["train"][:20]]) == {0, 1}
 
 
 def test_too_rare_classes_are_named() -> None:
-    source = classification([0] * 10 + [1] * 3 + [2] * 2)
+    dataset = classification([0] * 10 + [1] * 3 + [2] * 2)
     with pytest.raises(DatasetError, match=r"4 are needed.*\n  class 1: 3\n  class 2: 2$"):
-        split_source(source, PARAMS, seed=0)
+        split_dataset(dataset, PARAMS, seed=0)
 
 
 def test_duplicates_count_once_towards_what_is_needed() -> None:
     groups = [*range(10), 20, 20, 21, 22]
-    source = classification([0] * 10 + [1] * 4, groups)
+    dataset = classification([0] * 10 + [1] * 4, groups)
     with pytest.raises(DatasetError, match="class 1: 3"):
-        split_source(source, PARAMS, seed=0)
+        split_dataset(dataset, PARAMS, seed=0)
 
 
-def test_the_official_test_set_is_the_test_split(tiny_source: Callable[..., Source]) -> None:
+def test_the_official_test_set_is_the_test_split(tiny_dataset: Callable[..., RawDataset]) -> None:
     is_test = np.arange(110) >= 80
-    source = tiny_source([row % 2 for row in range(110)], official_test=is_test)
-    split = split_source(source, PARAMS, seed=0)
+    dataset = tiny_dataset([row % 2 for row in range(110)], given=np.where(is_test, "test", ""))
+    split = split_dataset(dataset, PARAMS, seed=0)
     assert sorted(split["test"]) == list(range(80, 110))
     # 80 rows by 0.6 : 0.1 : 0.1
     assert {name: len(split[name]) for name in SPLITS[:3]} == {
@@ -81,13 +81,30 @@ def test_the_official_test_set_is_the_test_split(tiny_source: Callable[..., Sour
     }
 
 
+def test_given_splits_are_kept_and_the_others_share_the_rest(
+    tiny_dataset: Callable[..., RawDataset],
+) -> None:
+    given = np.repeat(["train", "", "test"], [40, 30, 20])
+    dataset = tiny_dataset([row % 2 for row in range(90)], given=given)
+    split = split_dataset(dataset, PARAMS, seed=0)
+    assert sorted(split["train"]) == list(range(40))
+    assert sorted(split["test"]) == list(range(70, 90))
+    assert {name: len(split[name]) for name in ("validation", "calibration")} == {
+        "validation": 15,
+        "calibration": 15,
+    }
+    all_given = tiny_dataset([0, 1] * 4, given=np.repeat(SPLITS, 2))
+    rows = split_dataset(all_given, PARAMS, seed=0).values()
+    assert [sorted(part.tolist()) for part in rows] == [[0, 1], [2, 3], [4, 5], [6, 7]]
+
+
 def test_a_class_missing_from_the_official_test_set_is_named(
-    tiny_source: Callable[..., Source],
+    tiny_dataset: Callable[..., RawDataset],
 ) -> None:
     is_test = np.arange(20) >= 18
-    source = tiny_source([0] * 9 + [1] * 9 + [0] * 2, official_test=is_test)
+    dataset = tiny_dataset([0] * 9 + [1] * 9 + [0] * 2, given=np.where(is_test, "test", ""))
     with pytest.raises(DatasetError, match=r"one for each of test.*\n  class class_1: 0$"):
-        split_source(source, PARAMS, seed=0)
+        split_dataset(dataset, PARAMS, seed=0)
 
 
 shares = st.tuples(*[st.integers(1, 10)] * 4).map(
@@ -106,14 +123,14 @@ shares = st.tuples(*[st.integers(1, 10)] * 4).map(
 def test_single_pictures_partition_and_meet_the_shares(
     sizes: list[int], params: SplitParams, seed: int
 ) -> None:
-    source = classification(np.repeat(np.arange(len(sizes)), sizes).tolist())
-    split = split_source(source, params, seed=seed)
+    dataset = classification(np.repeat(np.arange(len(sizes)), sizes).tolist())
+    split = split_dataset(dataset, params, seed=seed)
     assert sorted(np.concatenate(list(split.values()))) == list(range(sum(sizes)))
     # Where every share comes to a picture, only rounding is left; else up to three splits get a
     # picture of the class that is not due to them.
     least = min(getattr(params, name) for name in SPLITS)
     all_due = least * min(sizes) >= 1
-    for name, counts in by_class(source, split).items():
+    for name, counts in by_class(dataset, split).items():
         assert min(counts) >= 1
         exact = getattr(params, name) * np.array(sizes)
         assert np.all(np.abs(counts - exact) < (2 if all_due else 4))
@@ -134,8 +151,8 @@ def test_groups_stay_whole_and_shares_hold_within_group_sizes(
     singles = [0] * 4 + [1] * 4
     grouped = np.random.default_rng(seed).integers(0, group_count, len(labels))
     groups = [*grouped.tolist(), *range(1000, 1008)]
-    source = classification(labels + singles, groups)
-    split = split_source(source, params, seed=seed)
+    dataset = classification(labels + singles, groups)
+    split = split_dataset(dataset, params, seed=seed)
     assert sorted(np.concatenate(list(split.values()))) == list(range(len(groups)))
     owner = {row: name for name, rows in split.items() for row in rows.tolist()}
     for group in set(groups):
@@ -151,7 +168,7 @@ def test_rare_classes_of_masks_are_in_every_split() -> None:
     labels = np.zeros((24, 2, 2), np.uint8)
     labels[0:10:2, 0, 0] = 1
     labels[6:18:2, 0, 1] = 2
-    source = Source(
+    dataset = RawDataset(
         task="segmentation",
         images=np.zeros((24, 2, 2, 3), np.uint8),
         labels=labels,
@@ -160,8 +177,8 @@ def test_rare_classes_of_masks_are_in_every_split() -> None:
         groups=np.arange(24) // 2,
     )
     for seed in range(10):
-        split = split_source(source, PARAMS, seed=seed)
-        assert all(min(counts) > 0 for counts in by_class(source, split).values())
+        split = split_dataset(dataset, PARAMS, seed=seed)
+        assert all(min(counts) > 0 for counts in by_class(dataset, split).values())
 
 
 def test_classes_that_share_all_their_pictures_with_rarer_ones() -> None:
@@ -169,14 +186,14 @@ def test_classes_that_share_all_their_pictures_with_rarer_ones() -> None:
     labels = np.zeros((20, 1, 3), np.uint8)
     labels[:4, 0, 1] = 1
     labels[:5, 0, 2] = 2
-    source = Source(
+    dataset = RawDataset(
         task="segmentation",
         images=np.zeros((20, 1, 3, 3), np.uint8),
         labels=labels,
         class_names=("ground", "car", "tree"),
         origins=("",) * 20,
     )
-    split = split_source(source, PARAMS, seed=0)
+    split = split_dataset(dataset, PARAMS, seed=0)
     assert [int((rows < 4).sum()) for rows in split.values()] == [1, 1, 1, 1]
 
 
@@ -185,8 +202,8 @@ def test_shares_are_used_even_where_the_sum_is_off_by_a_rounding_error() -> None
     params = SplitParams.model_validate(
         {"train": third, "validation": third, "calibration": third / 2, "test": third / 2}
     )
-    source = classification([0, 1] * 60)
-    assert [len(rows) for rows in split_source(source, params, seed=0).values()] == [
+    dataset = classification([0, 1] * 60)
+    assert [len(rows) for rows in split_dataset(dataset, params, seed=0).values()] == [
         40,
         40,
         20,
@@ -194,44 +211,44 @@ def test_shares_are_used_even_where_the_sum_is_off_by_a_rounding_error() -> None
     ]
 
 
-def noise(rows: int, *, groups: list[int] | None = None, seed: int = 0) -> Source:
+def noise(rows: int, *, groups: list[int] | None = None, seed: int = 0) -> RawDataset:
     """Pictures of noise in two classes, turn by turn."""
     images = np.random.default_rng(seed).integers(0, 256, (rows, 4, 4, 1), np.uint8)
     return replace(classification([0, 1] * (rows // 2), groups), images=images)
 
 
-def named(source: Source, split: dict[str, np.ndarray]) -> dict[str, set[bytes]]:
-    return {name: {source.images[row].tobytes() for row in rows} for name, rows in split.items()}
+def named(dataset: RawDataset, split: dict[str, np.ndarray]) -> dict[str, set[bytes]]:
+    return {name: {dataset.images[row].tobytes() for row in rows} for name, rows in split.items()}
 
 
 def test_a_stable_split_moves_no_picture_when_others_come() -> None:
     grown = noise(600)
     first = grown.take(np.random.default_rng(1).permutation(600)[:400])
-    before = named(first, split_source(first, PARAMS, seed=0, is_stable=True))
-    after = named(grown, split_source(grown, PARAMS, seed=0, is_stable=True))
+    before = named(first, split_dataset(first, PARAMS, seed=0, is_stable=True))
+    after = named(grown, split_dataset(grown, PARAMS, seed=0, is_stable=True))
     assert all(before[name] < after[name] for name in SPLITS)
-    dealt = named(grown, split_source(grown, PARAMS, seed=0))
-    assert not named(first, split_source(first, PARAMS, seed=0))["train"] <= dealt["train"]
+    dealt = named(grown, split_dataset(grown, PARAMS, seed=0))
+    assert not named(first, split_dataset(first, PARAMS, seed=0))["train"] <= dealt["train"]
 
 
 def test_a_stable_split_has_its_shares_on_average_and_a_seed() -> None:
-    source = noise(4000)
-    split = split_source(source, PARAMS, seed=0, is_stable=True)
+    dataset = noise(4000)
+    split = split_dataset(dataset, PARAMS, seed=0, is_stable=True)
     shares = {name: len(rows) / 4000 for name, rows in split.items()}
     assert shares == pytest.approx(SHARES, abs=0.03)  # four standard deviations
-    other = split_source(source, PARAMS, seed=1, is_stable=True)
-    assert named(source, split)["test"] != named(source, other)["test"]
+    other = split_dataset(dataset, PARAMS, seed=1, is_stable=True)
+    assert named(dataset, split)["test"] != named(dataset, other)["test"]
 
 
 def test_a_stable_split_keeps_groups_whole_and_large_ones_apart() -> None:
-    source = noise(2000, groups=[row // 20 for row in range(2000)])
-    split = split_source(source, PARAMS, seed=0, is_stable=True)
+    dataset = noise(2000, groups=[row // 20 for row in range(2000)])
+    split = split_dataset(dataset, PARAMS, seed=0, is_stable=True)
     groups = [set((rows // 20).tolist()) for rows in split.values()]
     assert sum(map(len, groups)) == 100
     assert len(groups[0]) < 80  # 60 are expected; the lowest hash alone would draw all of them
 
 
 def test_a_class_that_a_stable_split_leaves_out_of_one_is_named() -> None:
-    source = replace(noise(100), labels=np.array([0] * 96 + [1] * 4, np.int32))
+    dataset = replace(noise(100), labels=np.array([0] * 96 + [1] * 4, np.int32))
     with pytest.raises(DatasetError, match=r"set data\.stable_split to false:\n  class 1: nothing"):
-        split_source(source, PARAMS, seed=0, is_stable=True)
+        split_dataset(dataset, PARAMS, seed=0, is_stable=True)

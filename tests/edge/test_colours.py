@@ -14,7 +14,7 @@ def manifest(make_bundle):
 
 
 def of_classes(**classes):
-    return {"data": {"segmentation": {"classes": classes}}}
+    return {"data": {"source": {"classes": classes}}}
 
 
 def test_colours_of_the_masks_are_kept(manifest):
@@ -29,7 +29,7 @@ def test_colours_of_the_masks_are_kept(manifest):
     "parameters",
     [
         {},
-        {"data": {"segmentation": None}},
+        {"data": {"source": {"name": "mnist-5k"}}},
         of_classes(roof=0, road=1),
         of_classes(roof="#3C1098"),
     ],

@@ -1,4 +1,4 @@
-"""Golden values of accuracy, confusion, calibration error and the breakdown by exit."""
+"""Golden values of calibration error and the breakdown by exit."""
 
 import numpy as np
 import pytest
@@ -8,33 +8,13 @@ from hypothesis import strategies as st
 from kdtasks.core.errors import KdTasksError
 from kdtasks.core.records.evaluate import Exit
 from kdtasks.evaluate.metrics import (
-    accuracy,
     check_breakdown,
-    confusion_matrix,
     exit_breakdown,
     expected_calibration_error,
     reliability,
 )
 
 LABELS = np.array([0, 1, 2, 1])
-
-
-def test_accuracy_and_confusion() -> None:
-    predicted = np.array([0, 2, 2, 1])
-    assert accuracy(LABELS, predicted) == 0.75
-    assert confusion_matrix(LABELS, predicted, 3).tolist() == [[1, 0, 0], [0, 1, 1], [0, 0, 1]]
-
-
-def test_accuracy_refuses_other_rows() -> None:
-    with pytest.raises(KdTasksError, match="of the same rows, not empty"):
-        accuracy(LABELS, LABELS[:2])
-    with pytest.raises(KdTasksError, match="of the same rows, not empty"):
-        accuracy(LABELS[:0], LABELS[:0])
-
-
-def test_confusion_refuses_unknown_classes() -> None:
-    with pytest.raises(KdTasksError, match=r"got classes 0 … 2; with num_classes 2"):
-        confusion_matrix(LABELS, LABELS, 2)
 
 
 def test_calibration_error_worked_by_hand() -> None:

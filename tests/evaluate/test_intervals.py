@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from statsmodels.stats.proportion import confint_proportions_2indep
 
 from kdtasks.core.errors import KdTasksError
 from kdtasks.evaluate.intervals import difference_interval, seeds_interval, wilson_interval
@@ -84,3 +85,20 @@ def test_difference_of_newcombe_example() -> None:
     # Newcombe's table II, case (a): 56/70 − 48/80 = 0.2, method 10 gives 0.0524 … 0.3339.
     first, second = wilson_interval(56, 70, 0.95), wilson_interval(48, 80, 0.95)
     assert difference_interval(0.8, first, 0.6, second) == pytest.approx((0.0524, 0.3339), abs=1e-4)
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.floats(0.6, 0.99), st.data())
+def test_difference_agrees_with_statsmodels(
+    first_total: int, second_total: int, confidence: float, data: st.DataObject
+) -> None:
+    first, second = (data.draw(st.integers(0, total)) for total in (first_total, second_total))
+    expected = confint_proportions_2indep(
+        first, first_total, second, second_total, method="newcomb", alpha=1 - confidence
+    )
+    found = difference_interval(
+        first / first_total,
+        wilson_interval(first, first_total, confidence),
+        second / second_total,
+        wilson_interval(second, second_total, confidence),
+    )
+    assert found == pytest.approx(expected, abs=1e-9)

@@ -13,6 +13,8 @@ from uuid import UUID
 
 import pytest
 
+from tests.tools.complete_params import write_params
+
 ROOT = Path(__file__).parents[2]
 # flows/ is a folder of the project, not a part of the installed package
 sys.path.insert(0, str(ROOT))
@@ -37,8 +39,11 @@ stages:
 """
 TRAIN = """\
 import json, shutil, sys
+from kdtasks.core.events import MetricsEvent, ProgressEvent, emit
 seed = sys.argv[1]
 print(f'seed {seed}')
+emit(MetricsEvent(2, {'loss': 0.25}))
+emit(ProgressEvent(2, 2, 'epoch'))
 shutil.copy('a', f'model-{seed}')
 open(f'metrics-{seed}.json', 'w').write(json.dumps({'test': {'accuracy': [0.5, 0.75]}}))
 open(f'loss-{seed}.csv', 'w').write('epoch,loss,accuracy\\n1,0.5,0.5\\n2,0.25,0.75\\n')
@@ -51,7 +56,7 @@ def fresh_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("fresh") / "project"
     for watched in ("data/raw", "models/import", "models/start"):
         (folder / watched).mkdir(parents=True)
-    shutil.copy(ROOT / "recipes" / "mnist-5k.yaml", folder / "params.yaml")
+    write_params(folder)
     (folder / "source").write_text("source", encoding="utf-8")
     (folder / "dvc.yaml").write_text(STAGES, encoding="utf-8")
     (folder / "train.py").write_text(TRAIN, encoding="utf-8")

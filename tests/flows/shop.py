@@ -18,6 +18,7 @@ from kdtasks.deploy.store.promotion import advance
 from kdtasks.deploy.store.publish import publish
 from kdtasks.deploy.store.version import list_numbers
 from kdtasks.params import load_params
+from tests.tools.complete_params import complete_params
 from tests.tools.pixel_bundles import write_pixel_bundle, write_pixel_dataset
 from tests.tools.records import write_selection
 
@@ -94,7 +95,7 @@ def open_shop(folder: Path, models: tuple[bytes, bytes]) -> Shop:
     """Make the project, with a better model than production's ready; its pipeline has not run."""
     for name in ("data/raw", "models/import", "models/start"):
         (folder / name).mkdir(parents=True)
-    text = (ROOT / "recipes" / "mnist-5k.yaml").read_text(encoding="utf-8")
+    text = complete_params()
     for before, after in CHANGES:
         assert before in text
         text = text.replace(before, after)

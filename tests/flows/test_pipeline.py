@@ -55,6 +55,8 @@ def test_first_run_second_run_failure_and_on(
         {"file": "metrics-1.json", "metric": "test.accuracy.1", "value": 0.75},
     ]
     assert "![loss-1.csv](data:image/png;base64," in artifacts["project-train-1-plots"].data
+    assert artifacts["project-train-1-training"].data == 100
+    assert artifacts["project-train-1-training"].description == "epoch 2: loss 0.25"
     assert artifacts["project-progress"].data == 100
     assert artifacts["project-report"].data.startswith("two points better")
     assert logged(run, eventually, "seed 1")

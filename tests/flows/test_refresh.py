@@ -58,12 +58,12 @@ def test_pictures_are_taken_from_a_folder_first(
     (new / "1.png").write_text("cat", encoding="utf-8")
     refused: Any = refresh(source="../new", return_state=True)
     assert refused.is_failed()
-    assert refused.message.startswith("data.name is mnist-5k, which takes no pictures")
+    assert refused.message.startswith("data.source is mnist-5k, which takes no pictures")
     assert not (project / "a").exists()
 
     params = project / "params.yaml"
     text = params.read_text(encoding="utf-8")
-    for before, after in (("name: mnist-5k\n", "name: image_folder\n"), SIZE):
+    for before, after in (("name: mnist-5k", "name: image_folder"), SIZE):
         assert before in text
         text = text.replace(before, after, 1)
     params.write_text(text, encoding="utf-8")

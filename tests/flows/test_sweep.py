@@ -13,7 +13,7 @@ import pytest
 
 from flows.sweep import sweep
 
-MAKE = Path(__file__).parents[1] / "sweep" / "project" / "make.py"
+MAKE = Path(__file__).parents[1] / "orchestrate" / "sweep" / "project" / "make.py"
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
+
+from kdtasks.params import load_params
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "mnist-5k.yaml"
 DELETED = object()
@@ -14,7 +15,7 @@ DELETED = object()
 
 @pytest.fixture(scope="session")
 def valid_content() -> dict[str, Any]:
-    content: dict[str, Any] = YAML(typ="safe", pure=True).load(RECIPE.read_text(encoding="utf-8"))
+    content: dict[str, Any] = load_params(RECIPE).model_dump(mode="json")
     return content
 
 

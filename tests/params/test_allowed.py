@@ -6,10 +6,10 @@ import pytest
 from pydantic import Field
 
 from kdtasks.core.settings import Count, Counts, Fraction, OpenFraction, Positive
-from kdtasks.learn.losses.distillation.dkd import DkdParams
-from kdtasks.learn.networks import Architecture
+from kdtasks.learn.losses.distillation.dkd import DKD
+from kdtasks.learn.networks import architectures
 from kdtasks.learn.objectives.hints import HintParams
-from kdtasks.learn.schedules.linear import ScheduledPositive
+from kdtasks.learn.schedules import ScheduledPositive
 from kdtasks.params.explain import allowed_range, allowed_values
 
 
@@ -30,16 +30,19 @@ from kdtasks.params.explain import allowed_range, allowed_values
         (Counts, "list, each item whole number, 1 or more"),
         (tuple[Count, Count], "list of 2 items, each whole number, 1 or more"),
         (dict[str, str | Count], "mapping from a name to text or whole number, 1 or more"),
-        (DkdParams, "mapping with target_weight, others_weight, warm_up"),
-        (ScheduledPositive, "number, more than 0 or mapping with schedule, start, end"),
+        (
+            DKD,
+            "mapping with name, warm_up, target_weight, non_target_weight, standardize",
+        ),
+        (ScheduledPositive, "number, more than 0 or mapping with `name`: cosine, gap, linear"),
         (tuple[HintParams, ...], "list, each item mapping with student, teacher, weight"),
         (
-            Architecture,
-            "mapping with `name`: cnn, resnet8, resnet, mobilenet, two_path, alexnet, unet",
+            architectures.union(),
+            "mapping with `name`: alexnet, cnn, mobilenet, resnet, resnet8, two_path, unet",
         ),
         (
-            Architecture | None,
-            "null or mapping with `name`: cnn, resnet8, resnet, mobilenet, two_path, alexnet, unet",
+            architectures.union() | None,
+            "null or mapping with `name`: alexnet, cnn, mobilenet, resnet, resnet8, two_path, unet",
         ),
     ],
 )

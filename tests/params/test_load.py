@@ -10,8 +10,9 @@ import pytest
 from pydantic import ValidationError
 
 from kdtasks.core.errors import ParamsError
-from kdtasks.learn.schedules.linear import FractionSchedule
+from kdtasks.learn.schedules.gap import Gap
 from kdtasks.params import load_params, load_project_params, parse_params
+from tests.tools.complete_params import write_params
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
@@ -73,7 +74,11 @@ def test_a_file_in_another_encoding_is_refused(tmp_path: Path):
         ("seeds", [1, 2, 1], r"params: seeds holds a seed twice: \[1, 2, 1\]"),
         ("compress.variants", ["int8", "int8"], "compress.variants holds a variant twice"),
         ("compress.variants", ["int9"], "'int9'.*must end in one of: .*did you mean 'int8'"),
-        ("student.model", {"name": "unet", "filters": [4, 8]}, "segmentation needs unet"),
+        (
+            "student.model",
+            {"name": "unet", "filters": [4, 8]},
+            "for classification choose one of alexnet, cnn, ",
+        ),
         ("data.split.train", 0.5, "data.split: the four shares add up to 0.9, they must add up"),
         ("teacher.model", None, "teacher: model is null"),
         (
@@ -84,7 +89,7 @@ def test_a_file_in_another_encoding_is_refused(tmp_path: Path):
         (
             "distill.loss",
             "channelwise_kd",
-            r"distill\.loss is channelwise_kd, data\.name mnist",
+            r"distill\.loss is channelwise_kd, data\.source mnist",
         ),
         ("select.max_accuracy_drop", None, "select: objective size needs max_accuracy_drop"),
     ],
@@ -156,15 +161,15 @@ def test_an_imported_teacher_is_neither_stopped_nor_averaged(changed: Callable[.
 
 
 def test_a_schedule_stands_in_the_place_of_a_number(changed: Callable[..., Any]):
-    schedule = {"schedule": "gap", "start": 0, "end": 1}
+    schedule = {"name": "gap", "start": 0, "end": 1}
     params = parse_params(changed("distill.alpha", schedule))
-    assert params.distill.alpha == FractionSchedule(schedule="gap", start=0.0, end=1.0)
+    assert params.distill.alpha == Gap(start=0.0, end=1.0)
     assert parse_params(params.model_dump(mode="json")) == params
 
 
 def test_a_teacher_for_another_task(changed: Callable[..., Any]):
     unet = {"name": "unet", "filters": [4, 8]}
-    with pytest.raises(ParamsError, match=r"teacher\.model is unet, data\.name mnist-5k"):
+    with pytest.raises(ParamsError, match=r"teacher\.model is unet, data\.source mnist-5k"):
         parse_params(changed("teacher.model", unet))
 
 
@@ -181,12 +186,12 @@ def test_a_project_names_a_path_that_is_not_there(tmp_path: Path, valid_content:
         load_project_params(tmp_path)
 
 
-def test_the_recipes_are_complete(tmp_path: Path):
+def test_expanded_recipes_are_complete(tmp_path: Path):
     for folder in ("data/raw", "models/import", "models/start"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "results").symlink_to(RECIPES[0].parents[1] / "results")
     for recipe in RECIPES:
-        (tmp_path / "params.yaml").write_bytes(recipe.read_bytes())
+        write_params(tmp_path, recipe.stem)
         assert load_project_params(tmp_path) == load_params(recipe)
 
 
@@ -198,15 +203,18 @@ def test_the_recipes_are_complete(tmp_path: Path):
             ["up_1"],
             r"student\.exits is \['up_1'\]; masks are answered by the whole",
         ),
-        ("train.loss.cross_entropy", 0.0, "cross_entropy, dice and focal are all 0; give one"),
-        ("train.loss.focal_gamma", 0.5, r"train\.loss\.focal_gamma: got 0\.5"),
+        ("train.loss.terms", [], r"train\.loss\.terms: got \[\]; allowed: at least 1 item"),
+        (
+            "train.loss.terms",
+            ["dice", {"name": "focal", "gamma": 0.5}],
+            r"train\.loss\.terms\.1\.gamma: got 0\.5; allowed: 1 or more",
+        ),
         ("train.loss.class_weights", "even", r"train\.loss\.class_weights: got \"even\""),
         ("targets.top_classes", 0, r"targets\.top_classes: got 0"),
     ],
 )
 def test_what_masks_cannot_have_is_refused(key: str, value: Any, message: str):
     content: Any = load_params(ROOT / "recipes" / "unet-aerial.yaml").model_dump()
-    content["train"]["loss"]["dice"] = 0.0
     *outer, last = key.split(".")
     section = content
     for part in outer:

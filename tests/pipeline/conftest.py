@@ -10,6 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from kdtasks.params import Params, load_params
+from tests.tools.complete_params import write_params
 
 ROOT = Path(__file__).parents[2]
 CODE = ("dvc.yaml", ".dvcignore", "stages", "kdtasks")
@@ -18,7 +19,7 @@ VARIANTS = ("float32", "filters+int8")
 SMALL = {
     "recipe": "tiny-digits",
     "seeds": [0, 1],
-    "data.name": "digits",
+    "data.source.name": "digits",
     "data.max_images": 900,
     "augmentation.views": 2,
     "train.batch_size": 32,
@@ -30,7 +31,7 @@ SMALL = {
     "student.exits": ["block_1"],
     "distill.epochs": 30,
     "compress.variants": list(VARIANTS),
-    "compress.filters.epochs": 2,
+    "compress.passes.filters.epochs": 2,
     "compress.calibration_images": 40,
     "exits.grid": 21,
     "evaluate.bootstrap_samples": 200,
@@ -38,7 +39,6 @@ SMALL = {
     "benchmark.warmup": 2,
 }
 EditParams = Callable[[Path, dict[str, object]], None]
-Environment = Callable[[Path], dict[str, str]]
 RunIn = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -62,21 +62,20 @@ def edit_params() -> EditParams:
 
 
 @pytest.fixture(scope="session")
-def environment() -> Environment:
-    """Give a function from a folder to the environment of a shell in it."""
-    # The folder's own copy of the code, which nobody edits while the tests run.
-    return lambda folder: {**os.environ, "PYTHONPATH": str(folder)}
+def environment() -> dict[str, str]:
+    """The environment of a shell, in which every folder runs its own copy of the code."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 @pytest.fixture(scope="session")
-def run_in(environment: Environment) -> RunIn:
+def run_in(environment: dict[str, str]) -> RunIn:
     """Give a function that runs a command in a folder to its end."""
 
     def run(folder: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             command,
             cwd=folder,
-            env=environment(folder),
+            env=environment,
             capture_output=True,
             text=True,
             check=False,
@@ -105,7 +104,7 @@ def project(
     for folder in ("data/raw", "models/import", "models/start"):
         (project / folder).mkdir(parents=True)
         (project / folder / ".gitkeep").touch()
-    shutil.copy(ROOT / "recipes" / "mnist-5k.yaml", project / "params.yaml")
+    write_params(project)
     edit_params(project, SMALL)
     run_in(project, "dvc", "init", "--no-scm", "--quiet")
     run_in(project, "dvc", "repro")

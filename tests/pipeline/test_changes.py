@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from tests.tools.complete_params import write_params
+
 ROOT = Path(__file__).parents[2]
 EditParams = Callable[[Path, dict[str, object]], None]
 
@@ -41,7 +43,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, edit_params: EditParams) 
         )
     for name in ("dvc.yaml", ".dvcignore"):
         shutil.copy(ROOT / name, project)
-    shutil.copy(ROOT / "recipes" / "mnist-5k.yaml", project / "params.yaml")
+    write_params(project)
     edit_params(project, {"seeds": [0], "targets.features": ["block_2"], "distill.hints": [HINT]})
     for folder in ("data/raw", "models/import", "models/start"):
         (project / folder).mkdir(parents=True)
@@ -86,7 +88,7 @@ def test_a_project_that_nobody_changed_has_nothing_to_do(finished: Path):
     ("changes", "expected"),
     [
         ({"distill.alpha": 0.9}, []),
-        ({"distill.alpha": {"schedule": "cosine", "start": 0.1, "end": 0.9}}, []),
+        ({"distill.alpha": {"name": "cosine", "start": 0.1, "end": 0.9}}, []),
         ({"distill.temperature": 9.0}, []),
         ({"distill.loss": "dkd"}, []),
         ({"distill.hints": [{**HINT, "weight": 2.0}]}, []),
@@ -94,7 +96,7 @@ def test_a_project_that_nobody_changed_has_nothing_to_do(finished: Path):
         ({"targets.batch_size": 100}, ["targets"]),
         ({"targets.features": ["block_1", "block_2"]}, ["targets"]),
         ({"targets.mode": "online"}, ["targets", "student"]),
-        ({"augmentation.shift": 0.2}, ["teacher", "targets", "student"]),
+        ({"augmentation.transforms": ["shift"]}, ["teacher", "targets", "student"]),
         ({"teacher.stop_epoch": 3}, ["teacher", "targets"]),
         ({"teacher.ensemble": 2}, ["teacher", "targets"]),
     ],

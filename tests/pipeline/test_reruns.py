@@ -34,7 +34,7 @@ def end_epoch_and_wait(self, record):
 EpochReporter.end_epoch = end_epoch_and_wait
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run behind an &
 sys.argv = sys.argv[1:]
-runpy.run_path(sys.argv[0], run_name="__main__")
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
 
 
@@ -99,7 +99,7 @@ def test_a_value_that_cannot_be_is_one_line(
     bench: Path, edit_params: Callable[..., None], run_in: RunIn
 ):
     edit_params(bench, {"distill.alpha": 1.5})
-    done = run_in(bench, sys.executable, "stages/distill.py", "0", check=False)
+    done = run_in(bench, sys.executable, "-m", "stages.distill", "0", check=False)
     assert done.returncode == 1
     assert re.fullmatch(r"error: .*distill\.alpha.*1\.5.*", done.stderr.splitlines()[-1])
     assert "Traceback" not in done.stderr
@@ -122,17 +122,17 @@ def test_a_training_that_was_stopped_ends_with_the_same_bytes(
     stop: signal.Signals,
     project: Path,
     bench: Path,
-    environment: Callable[[Path], dict[str, str]],
+    environment: dict[str, str],
     run_in: RunIn,
 ):
     (bench / "models/start").mkdir(parents=True)
-    command = [f"stages/{stage}.py", *words]
+    command = [f"stages.{stage}", *words]
     outputs = [Path("models") / name, Path(f"metrics/{name}.json"), Path(f"plots/{name}.csv")]
     checkpoint = bench / ".kdtasks" / "checkpoints" / f"{name.replace('/', '-')}.npz"
     with subprocess.Popen(
         [sys.executable, "-c", WAITING_STAGE, *command],
         cwd=bench,
-        env=environment(bench),
+        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -157,7 +157,7 @@ def test_a_training_that_was_stopped_ends_with_the_same_bytes(
     assert [path.name for path in (bench / "models").iterdir()] == ["start"]
     assert checkpoint.exists()
 
-    done = run_in(bench, sys.executable, *command)
+    done = run_in(bench, sys.executable, "-m", *command)
     assert "going on from the checkpoint after epoch 3\n" in done.stdout
     expected = content(*(project / path for path in outputs))
     assert len(expected) == 4

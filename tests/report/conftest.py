@@ -33,7 +33,7 @@ def params_content() -> dict[str, Any]:
         "recipe": "mnist-5k",
         "seeds": [0, 1, 2],
         "data": {
-            "name": "mnist-5k",
+            "source": "mnist-5k",
             "split": {"train": 0.6, "validation": 0.1, "calibration": 0.1, "test": 0.2},
         },
         "teacher": {"source": "train", "model": {"name": "cnn", "filters": [32, 64, 128]}},

@@ -10,7 +10,7 @@ from kdtasks.core.files import read_json
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.data.prepare import write_prepared
 from kdtasks.data.prepared import open_prepared
-from kdtasks.data.source import Source
+from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.params import Params, load_params
 from stages import compare, compress, distill, student, targets, teacher
 from tests.tools.records import training
@@ -43,7 +43,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, params: Params) -> 
     labels = (np.arange(60) % 4).astype(np.int32)
     noise = generator.integers(-30, 31, (60, 8, 8, 1))
     images = (32 + 64 * labels[:, None, None, None] + noise).astype(np.uint8)
-    source = Source(
+    dataset = RawDataset(
         task="classification",
         images=images,
         labels=labels,
@@ -52,7 +52,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, params: Params) -> 
     )
     rows = np.split(np.arange(60), [24, 36, 48])
     names = ("train", "validation", "calibration", "test")
-    write_prepared(Path("data/prepared"), source, dict(zip(names, rows, strict=True)), params.data)
+    write_prepared(Path("data/prepared"), dataset, dict(zip(names, rows, strict=True)), params.data)
 
     levels = np.array([32, 96, 160, 224]) / 255
     network = keras.Sequential(
@@ -138,7 +138,7 @@ def test_an_online_teacher_teaches_beside_the_student(project, params, monkeypat
     }
     settings["train"] |= {"batch_size": 8, "guard_epochs": 50}
     settings["teacher"]["output"] = "probabilities"
-    settings["augmentation"]["shift"] = 0.2
+    settings["augmentation"]["transforms"] = ["shift"]
     params = Params.model_validate(settings)
     teacher.main(params, PATHS)
     targets.main(params, PATHS)

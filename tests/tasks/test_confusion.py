@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from kdtasks.core.errors import EvaluationError
 from kdtasks.tasks.confusion import accuracy, accuracy_of, class_iou, confusion_matrix, mean_iou
 
 MASK = np.array([[0, 0, 0, 1], [1, 1, 255, 255]], np.uint8)
@@ -42,7 +43,7 @@ ANSWERS = arrays.arrays(np.uint8, (4, 5), elements=st.integers(0, 2))
 def test_figures_follow_their_definitions(answers, labels):
     labels[0, 0] = 1  # some pixel counts
     confusion = confusion_matrix(answers, labels, 3, ignore_label=255)
-    assert accuracy_of(confusion) == accuracy(answers, labels, 255)
+    assert accuracy_of(confusion) == round(accuracy(answers, labels, 255), 6)
     counts = labels != 255
     for index, found in enumerate(class_iou(confusion)):
         has, gets = (labels == index) & counts, (answers == index) & counts
@@ -50,3 +51,13 @@ def test_figures_follow_their_definitions(answers, labels):
         assert np.isnan(found) if not union else found == (has & gets).sum() / union
     parts = [confusion_matrix(answers[k], labels[k], 3, ignore_label=255) for k in range(4)]
     np.testing.assert_array_equal(sum(parts), confusion)
+
+
+def test_accuracy_of_rows():
+    assert accuracy([0, 1, 1, 2], [0, 1, 2, 2]) == 0.75
+
+
+@pytest.mark.parametrize(("predicted", "labels"), [([0, 1], [0, 1, 2]), ([], [])])
+def test_accuracy_refuses_other_rows(predicted: list[int], labels: list[int]):
+    with pytest.raises(EvaluationError, match="both must be of the same rows, not empty"):
+        accuracy(predicted, labels)

@@ -41,21 +41,20 @@ def mask_params(content: dict[str, Any], folder: Path) -> dict[str, Any]:
         "seeds": [0, 1],
         "data": content["data"]
         | {
-            "name": "segmentation_folder",
-            "path": str(folder),
-            "split": {"train": 0.4, "validation": 0.2, "calibration": 0.2, "test": 0.2},
-            "segmentation": {
+            "source": {
+                "name": "segmentation_folder",
                 "classes": CLASSES,
                 "ignore": [UNLABELLED],
                 "patch_size": 16,
-                "overlap": 0.0,
             },
+            "path": str(folder),
+            "split": {"train": 0.4, "validation": 0.2, "calibration": 0.2, "test": 0.2},
         },
-        "augmentation": {"views": 2, "horizontal_flip": True},
+        "augmentation": {"views": 2, "transforms": ["horizontal_flip"]},
         "train": {
             "batch_size": 8,
             "guard_epochs": 50,
-            "loss": {"cross_entropy": 1.0, "dice": 1.0, "class_weights": "balanced"},
+            "loss": {"terms": ["cross_entropy", "dice"], "class_weights": "balanced"},
         },
         "teacher": {
             "source": "train",

@@ -2,25 +2,25 @@
 
 from typing import Any
 
-from kdtasks.learn.networks.mobilenet import MobileNetParams
-from kdtasks.learn.networks.network import HeadParams
-from kdtasks.learn.networks.resnet import ResNetParams
-from kdtasks.learn.networks.two_path import TwoPathParams
+from kdtasks.learn.networks.build import HeadParams
+from kdtasks.learn.networks.mobilenet import MobileNet
+from kdtasks.learn.networks.resnet import ResNet
+from kdtasks.learn.networks.two_path import TwoPath
 
 # Name to architecture, input shape and exits.
 BLOCKS: dict[str, tuple[Any, tuple[int, int, int], tuple[str, ...]]] = {
     "resnet": (
-        ResNetParams(name="resnet", stem=4, filters=(6, 6, 8), strides=(2, 1, 2)),
+        ResNet(stem=4, filters=(6, 6, 8), strides=(2, 1, 2)),
         (16, 16, 3),
         ("block_1", "block_2"),
     ),
     "mobilenet": (
-        MobileNetParams(name="mobilenet", stem=4, filters=(4, 6), strides=(1, 2), expansion=2),
+        MobileNet(stem=4, filters=(4, 6), strides=(1, 2), expansion=2),
         (16, 16, 3),
         ("block_1",),
     ),
     "two_path": (
-        TwoPathParams(name="two_path", stem=4, trunk=(6,), coarse=(8, 8), fine=(6,), merged=(8,)),
+        TwoPath(stem=4, trunk=(6,), coarse=(8, 8), fine=(6,), merged=(8,)),
         (16, 16, 3),
         ("coarse_2",),
     ),

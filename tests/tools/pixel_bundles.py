@@ -14,7 +14,7 @@ import numpy as np
 
 from kdtasks.core.files import write_json
 from kdtasks.data.prepare import write_prepared
-from kdtasks.data.source import Source
+from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.edge.manifest import Manifest
 from kdtasks.params import Params
 
@@ -80,7 +80,7 @@ def write_pixel_dataset(
     seen = np.where(truths, labels[:, None], 1 - labels[:, None])
     images = np.array(BRIGHTNESS, np.uint8)[seen].reshape(-1, *SHAPE)
     rows = np.arange(len(labels))
-    source = Source(
+    dataset = RawDataset(
         task="classification",
         images=images,
         labels=labels,
@@ -89,5 +89,5 @@ def write_pixel_dataset(
     )
     few = rows[:4]
     splits = {"train": few, "validation": few, "calibration": few, "test": rows}
-    write_prepared(folder, source, splits, params.data)
+    write_prepared(folder, dataset, splits, params.data)
     return hashlib.sha256((folder / "dataset.json").read_bytes()).hexdigest()

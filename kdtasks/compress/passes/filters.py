@@ -1,16 +1,16 @@
 """Structured pruning: remove whole filters and build the network anew, smaller and faster."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from kdtasks.compress.fine_tuning import FineTuning
+from kdtasks.compress.passes import PassContext, TrainingPass, passes
 from kdtasks.compress.pruning.channels import Channels, choose_channels
 from kdtasks.compress.pruning.importance import importance
 from kdtasks.compress.pruning.removal import remove_channels
 from kdtasks.core.errors import CompressionError, ExportError, did_you_mean
-from kdtasks.core.settings import Count, OpenFraction, Positive, Section
+from kdtasks.core.settings import Count, OpenFraction, Positive
 from kdtasks.edge.latency import latency_ms
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 
@@ -24,8 +24,13 @@ _HALVINGS = 7
 _MOST = 0.99
 
 
-class FiltersParams(Section):
+@passes.register
+class Filters(TrainingPass):
     """Structured pruning: whole filters are removed and the network is rebuilt smaller."""
+
+    name: ClassVar[str] = "filters"
+    order: ClassVar[int] = 10
+    rebuilds: ClassVar[bool] = True
 
     rank: Literal["l1", "batch_norm_scale", "taylor"] = Field(
         default="l1",
@@ -53,7 +58,7 @@ class FiltersParams(Section):
     epochs: Count = Field(default=8, description="epochs of fine-tuning after the removal")
 
     @model_validator(mode="after")
-    def _targets_are_known(self) -> "FiltersParams":
+    def _targets_are_known(self) -> "Filters":
         unknown = [name for name in self.target or {} if name not in GOALS]
         if self.target is not None and (unknown or not self.target):
             named = ", ".join(unknown) or "nothing"
@@ -67,50 +72,39 @@ class FiltersParams(Section):
             )
         return self
 
+    def apply(self, model: MultiExitModel, context: PassContext) -> MultiExitModel:
+        """Return a smaller model, fine-tuned, without the filters that matter least.
 
-def prune_filters(
-    model: MultiExitModel,
-    params: FiltersParams,
-    fine_tuning: FineTuning,
-    *,
-    convert: Callable[[MultiExitModel], bytes],
-) -> MultiExitModel:
-    """Return a smaller model, fine-tuned, without the filters that matter least.
-
-    Arguments:
-        convert: makes the variant's file of a model, to measure it where there is a target, and to
-            refuse it before it trains.
-
-    Raises:
-        CompressionError: a layer cannot be followed or ranked, or a target cannot be reached.
-        ExportError: what is left cannot be converted.
-    """
-    channels = Channels(model.network)
-    scores = importance(
-        model,
-        channels,
-        rank=params.rank,
-        examples=fine_tuning.examples,
-        ignore_label=fine_tuning.ignore_label,
-    )
-
-    def shrunk(ratio: float) -> MultiExitModel:
-        removed = choose_channels(
-            channels, scores, ratio, ratios=params.ratios, together=params.scope == "global"
+        Raises:
+            CompressionError: a layer cannot be followed or ranked, or a target cannot be reached.
+            ExportError: what is left cannot be converted.
+        """
+        channels = Channels(model.network)
+        scores = importance(
+            model,
+            channels,
+            rank=self.rank,
+            examples=context.fine_tuning.examples,
+            ignore_label=context.fine_tuning.ignore_label,
         )
-        return remove_channels(model, channels, removed)
 
-    ratio = params.ratio
-    if params.target:
-        ratio = least_ratio(shrunk, measures(model, convert), params.target)
-    smaller = shrunk(ratio)
-    print(
-        f"filters: {model.count_parameters():,} to {smaller.count_parameters():,} parameters, "
-        f"{model.macs()[-1]:,} to {smaller.macs()[-1]:,} multiply-accumulates"
-    )
-    convert(smaller)  # what cannot be converted is refused before it trains
-    fine_tuning.run(smaller, name="filters", epochs=params.epochs)
-    return smaller
+        def shrunk(ratio: float) -> MultiExitModel:
+            removed = choose_channels(
+                channels, scores, ratio, ratios=self.ratios, together=self.scope == "global"
+            )
+            return remove_channels(model, channels, removed)
+
+        ratio = self.ratio
+        if self.target:
+            ratio = least_ratio(shrunk, measures(model, context.convert), self.target)
+        smaller = shrunk(ratio)
+        print(
+            f"filters: {model.count_parameters():,} to {smaller.count_parameters():,} parameters, "
+            f"{model.macs()[-1]:,} to {smaller.macs()[-1]:,} multiply-accumulates"
+        )
+        context.convert(smaller)  # what cannot be converted is refused before it trains
+        context.fine_tuning.run(smaller, name=self.name, epochs=self.epochs)
+        return smaller
 
 
 def measures(
@@ -173,7 +167,7 @@ def least_ratio(
             raise refusals[0]
         name = next(name for name, goal in goals.items() if least[name] > goal)
         raise CompressionError(
-            f"compress.filters.target {name} {goals[name]:g} cannot be reached: with as few "
+            f"compress.passes.filters.target {name} {goals[name]:g} cannot be reached: with as few "
             f"filters as possible it is {least[name]:.4g}; raise the target, or take a smaller "
             "student"
         )

@@ -4,23 +4,27 @@ The file gets smaller once compressed (gzip), not faster: LiteRT multiplies zero
 Gupta, arXiv 1710.01878, for the schedule).
 """
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from kdtasks.compress.fine_tuning import FineTuning
+from kdtasks.compress.passes import PassContext, TrainingPass, passes
 from kdtasks.core.backend import keras, pruning
 from kdtasks.core.errors import CompressionError
-from kdtasks.core.settings import Count, Fraction, OpenFraction, Section
+from kdtasks.core.settings import Count, Fraction, OpenFraction
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 
 # Layers whose kernels are pruned.
 _PRUNED = ("Conv2D", "Dense")
 
 
-class MagnitudeParams(Section):
+@passes.register
+class Magnitude(TrainingPass):
     """tfmot magnitude pruning: the smallest weights become zero; smaller when compressed."""
+
+    name: ClassVar[str] = "magnitude"
+    order: ClassVar[int] = 20
 
     sparsity: OpenFraction = Field(
         default=0.8, description="share of zeros at the end in every kernel but depthwise ones"
@@ -44,10 +48,9 @@ class MagnitudeParams(Section):
     frequency: Count = Field(
         default=20, description="steps between two looks at which weights are the smallest"
     )
-    epochs: Count = Field(default=4, description="epochs of pruning and fine-tuning")
 
     @model_validator(mode="after")
-    def _is_possible(self) -> "MagnitudeParams":
+    def _is_possible(self) -> "Magnitude":
         if self.begin >= self.end:
             raise ValueError(f"begin is {self.begin}, end {self.end}; begin must come first")
         if self.pattern == "two_of_four" and self.sparsity != 0.5:
@@ -57,77 +60,69 @@ class MagnitudeParams(Section):
             )
         return self
 
+    def apply(self, model: MultiExitModel, context: PassContext) -> MultiExitModel:
+        """Return the model with `sparsity` of every kernel set to zero."""
+        tfmot = pruning()
+        schedule = _schedule(tfmot, self, context.fine_tuning.count_steps(self.epochs))
+        settings = {"sparsity_m_by_n": (2, 4)} if self.pattern == "two_of_four" else {}
 
-def prune_magnitudes(
-    model: MultiExitModel, params: MagnitudeParams, fine_tuning: FineTuning
-) -> MultiExitModel:
-    """Return the model with `params.sparsity` of every kernel set to zero.
+        def wrap(layer: Any) -> Any:
+            if type(layer).__name__ in _PRUNED:
+                return tfmot.prune_low_magnitude(layer, pruning_schedule=schedule, **settings)
+            return layer
 
-    Arguments:
-        model: used up; its layers are wrapped and trained.
-    """
-    sparsity = pruning()
-    schedule = _schedule(sparsity, params, fine_tuning.count_steps(params.epochs))
-    settings = {"sparsity_m_by_n": (2, 4)} if params.pattern == "two_of_four" else {}
+        wrapped = keras.models.clone_model(model.network, clone_function=wrap)
+        wrappers = [layer for layer in wrapped.layers if hasattr(layer, "pruning_step")]
 
-    def wrap(layer: Any) -> Any:
-        if type(layer).__name__ in _PRUNED:
-            return sparsity.prune_low_magnitude(layer, pruning_schedule=schedule, **settings)
-        return layer
+        for wrapper in wrappers:
+            # The wrapper counts its steps itself, and refuses to begin below 0.
+            wrapper.pruning_step.assign(0)
+        pruned = MultiExitModel(wrapped, taps=model.taps)
+        context.fine_tuning.run(pruned, name=self.name, epochs=self.epochs)
+        for wrapper in wrappers:
+            wrapper.pruning_obj.weight_mask_op()
+        return pruned.rebuilt(tfmot.strip_pruning(wrapped))
 
-    wrapped = keras.models.clone_model(model.network, clone_function=wrap)
-    wrappers = [layer for layer in wrapped.layers if hasattr(layer, "pruning_step")]
+    def check(self, model: MultiExitModel) -> None:
+        """Make sure that later passes left the zeros alone.
 
-    for wrapper in wrappers:
-        # The wrapper counts its steps itself, and refuses to begin below 0.
-        wrapper.pruning_step.assign(0)
-    pruned = MultiExitModel(wrapped, taps=model.taps)
-    fine_tuning.run(pruned, name="magnitude", epochs=params.epochs)
-    for wrapper in wrappers:
-        wrapper.pruning_obj.weight_mask_op()
-    return pruned.rebuilt(sparsity.strip_pruning(wrapped))
-
-
-def check_zeros(model: MultiExitModel, params: MagnitudeParams) -> None:
-    """Make sure that later passes left the zeros of magnitude pruning alone.
-
-    Raises:
-        CompressionError: a kernel has fewer zeros than were asked for.
-    """
-    for layer in model.network.layers:
-        if type(layer).__name__ not in _PRUNED:
-            continue
-        kernel = layer.get_weights()[0]
-        if params.pattern == "two_of_four":
-            # Input channels that do not fill a group of four may all stay.
-            groups = np.moveaxis(kernel, -2, -1)[..., : kernel.shape[-2] // 4 * 4]
-            kept = bool((np.sum(groups.reshape(-1, 4) == 0, axis=1) >= 2).all())
-        else:
-            # tfmot rounds the number of zeros of each kernel to a whole one.
-            kept = np.mean(kernel == 0) >= params.sparsity - 1 / kernel.size - 1e-6
-        if not kept:
-            raise CompressionError(
-                f"layer {layer.name!r} has {np.mean(kernel == 0):.1%} zeros, magnitude pruning "
-                f"({params.pattern}) left {params.sparsity:.1%}; a later pass let them grow back"
-            )
+        Raises:
+            CompressionError: a kernel has fewer zeros than were asked for.
+        """
+        for layer in model.network.layers:
+            if type(layer).__name__ not in _PRUNED:
+                continue
+            kernel = layer.get_weights()[0]
+            if self.pattern == "two_of_four":
+                # Input channels that do not fill a group of four may all stay.
+                groups = np.moveaxis(kernel, -2, -1)[..., : kernel.shape[-2] // 4 * 4]
+                kept = bool((np.sum(groups.reshape(-1, 4) == 0, axis=1) >= 2).all())
+            else:
+                # tfmot rounds the number of zeros of each kernel to a whole one.
+                kept = np.mean(kernel == 0) >= self.sparsity - 1 / kernel.size - 1e-6
+            if not kept:
+                raise CompressionError(
+                    f"layer {layer.name!r} has {np.mean(kernel == 0):.1%} zeros, magnitude pruning "
+                    f"({self.pattern}) left {self.sparsity:.1%}; a later pass let them grow back"
+                )
 
 
-def _schedule(sparsity: Any, params: MagnitudeParams, steps: int) -> Any:
+def _schedule(tfmot: Any, settings: Magnitude, steps: int) -> Any:
     """Turn shares of all steps into steps of tfmot's schedule.
 
     Its last look must be at the very end, or the sparsity stays below what was asked for.
     """
-    begin = int(params.begin * steps)
-    pruning_steps = max(1, int(params.end * steps) - begin)
-    frequency = min(params.frequency, pruning_steps)
+    begin = int(settings.begin * steps)
+    pruning_steps = max(1, int(settings.end * steps) - begin)
+    frequency = min(settings.frequency, pruning_steps)
     end = begin + pruning_steps - pruning_steps % frequency
-    if params.schedule == "constant":
-        return sparsity.ConstantSparsity(
-            params.sparsity, begin_step=begin, end_step=end, frequency=frequency
+    if settings.schedule == "constant":
+        return tfmot.ConstantSparsity(
+            settings.sparsity, begin_step=begin, end_step=end, frequency=frequency
         )
-    return sparsity.PolynomialDecay(
+    return tfmot.PolynomialDecay(
         initial_sparsity=0.0,
-        final_sparsity=params.sparsity,
+        final_sparsity=settings.sparsity,
         begin_step=begin,
         end_step=end,
         frequency=frequency,

@@ -6,14 +6,12 @@ those of the file come from the calibration split, as for every other int8 varia
 segments of the file still hand their tensors on as they are.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
-from pydantic import Field
-
-from kdtasks.compress.fine_tuning import FineTuning, preserve
+from kdtasks.compress.fine_tuning import preserve
+from kdtasks.compress.passes import PassContext, TrainingPass, passes
 from kdtasks.core.backend import keras, quantisation
 from kdtasks.core.errors import CompressionError
-from kdtasks.core.settings import Count, Section
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 
 # Layers that stay as they are: pixels are scaled into the range of int8 anyway, and dropout is
@@ -22,33 +20,33 @@ _LEFT_ALONE = ("Dropout", "InputLayer", "Rescaling")
 _KERNELS = {"Conv2D": "kernel", "Dense": "kernel", "DepthwiseConv2D": "depthwise_kernel"}
 
 
-class QatParams(Section):
+@passes.register
+class Qat(TrainingPass):
     """Quantisation-aware training by tfmot: the weights learn to live with int8."""
 
-    epochs: Count = Field(default=4, description="epochs of training with int8 imitated")
+    name: ClassVar[str] = "qat"
+    order: ClassVar[int] = 40
+    number_formats: ClassVar[tuple[str, ...]] = ("int8",)
+    # Those that it leaves are of the rounded network, which is what the file is.
+    reestimates_batch_norm: ClassVar[bool] = False
 
+    def apply(self, model: MultiExitModel, context: PassContext) -> MultiExitModel:
+        """Return the model with weights that were trained to be rounded to int8.
 
-def train_quantised(
-    model: MultiExitModel, params: QatParams, fine_tuning: FineTuning
-) -> MultiExitModel:
-    """Return the model with weights that were trained to be rounded to int8.
+        Zeros stay zero and equal weights equal, so sparse and clustered networks remain so.
 
-    Zeros stay zero and equal weights equal, so sparse and clustered networks remain so.
-
-    Arguments:
-        model: used up; its layers are wrapped.
-
-    Raises:
-        CompressionError: tfmot knows no int8 form of a layer.
-    """
-    fresh = keras.models.clone_model(model.network)
-    wrapped = _imitate_int8(model.network)
-    preserve(wrapped)
-    fine_tuning.run(MultiExitModel(wrapped, taps=model.taps), name="qat", epochs=params.epochs)
-    trained = {variable.name: variable for variable in wrapped.weights}
-    for variable in fresh.weights:
-        variable.assign(trained[variable.name])
-    return MultiExitModel(network=fresh, taps=model.taps)
+        Raises:
+            CompressionError: tfmot knows no int8 form of a layer.
+        """
+        fresh = keras.models.clone_model(model.network)
+        wrapped = _imitate_int8(model.network)
+        preserve(wrapped)
+        imitation = MultiExitModel(wrapped, taps=model.taps)
+        context.fine_tuning.run(imitation, name=self.name, epochs=self.epochs)
+        trained = {variable.name: variable for variable in wrapped.weights}
+        for variable in fresh.weights:
+            variable.assign(trained[variable.name])
+        return MultiExitModel(network=fresh, taps=model.taps)
 
 
 def _imitate_int8(network: Any) -> Any:

@@ -10,14 +10,15 @@ convolution of stride 2 (tensorflow/compiler/mlir/tensorflow/g3doc/space_to_dept
 from collections.abc import Sequence
 from itertools import product
 from math import ceil, prod
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from pydantic import Field
 
+from kdtasks.compress.passes import RewritingPass, passes
 from kdtasks.compress.tflite.editing import Tables, remove_unused, write_model
 from kdtasks.core.errors import ExportError
-from kdtasks.core.settings import Count, Section
+from kdtasks.core.settings import Count
 
 # Of these operators, the first version that takes int8.
 _VERSION = 2
@@ -27,11 +28,16 @@ BLOCK = 2
 _TILE = 64
 
 
-class SpaceToDepthParams(Section):
+@passes.register
+class SpaceToDepth(RewritingPass):
     """Convolutions over few channels work on blocks of 2×2 pixels, so that int8 kernels are full.
 
     What the file computes stays. It is faster where a processor has matrix units (AMX), and larger.
     """
+
+    name: ClassVar[str] = "space_to_depth"
+    order: ClassVar[int] = 50
+    number_formats: ClassVar[tuple[str, ...]] = ("int8", "dynamic_int8")
 
     max_channels: Count = Field(
         default=4,
@@ -39,37 +45,33 @@ class SpaceToDepthParams(Section):
         "Each that is rewritten has about 2 to 16 times the weights, most of them zero",
     )
 
+    def rewrite(self, content: bytes) -> bytes:
+        """Rewrite the convolutions of a `.tflite` that gain by it; what it computes stays.
 
-def work_on_blocks(content: bytes, *, max_channels: int = 4) -> bytes:
-    """Rewrite the convolutions of a `.tflite` that gain by it; what it computes stays.
-
-    Arguments:
-        max_channels: convolutions over more channels stay as they are.
-
-    Raises:
-        ExportError: none can be rewritten or gains by it; the message says why of the first.
-    """
-    tables = Tables(content)
-    convolutions = [
-        _Convolution(tables, graph, operator)
-        for graph in tables.model.subgraphs
-        for operator in graph.operators
-        if tables.is_a(operator, "CONV_2D")
-    ]
-    reasons = [convolution.reason_against(max_channels) for convolution in convolutions]
-    if all(reasons):
-        raise ExportError(
-            "space_to_depth finds no convolution to rewrite: "
-            f"{reasons[0] if reasons else 'the file has none at all'}; take the pass out of this "
-            "variant"
-        )
-    for convolution, reason in zip(convolutions, reasons, strict=True):
-        if not reason:
-            convolution.rewrite()
-    for graph in tables.model.subgraphs:
-        _join(tables, graph)
-    remove_unused(tables.model)
-    return write_model(tables.model)
+        Raises:
+            ExportError: none can be rewritten or gains by it; the message says why of the first.
+        """
+        tables = Tables(content)
+        convolutions = [
+            _Convolution(tables, graph, operator)
+            for graph in tables.model.subgraphs
+            for operator in graph.operators
+            if tables.is_a(operator, "CONV_2D")
+        ]
+        reasons = [convolution.reason_against(self.max_channels) for convolution in convolutions]
+        if all(reasons):
+            raise ExportError(
+                "space_to_depth finds no convolution to rewrite: "
+                f"{reasons[0] if reasons else 'the file has none at all'}; take the pass out of "
+                "this variant"
+            )
+        for convolution, reason in zip(convolutions, reasons, strict=True):
+            if not reason:
+                convolution.rewrite()
+        for graph in tables.model.subgraphs:
+            _join(tables, graph)
+        remove_unused(tables.model)
+        return write_model(tables.model)
 
 
 def _join(tables: Tables, graph: Any) -> None:

@@ -163,7 +163,7 @@ def choose_channels(
     for name in ratios:
         if name not in known:
             raise CompressionError(
-                f"compress.filters.ratios names {name!r}, which has no filters to remove; "
+                f"compress.passes.filters.ratios names {name!r}, which has no filters to remove; "
                 f"layers that have: {', '.join(sorted(known))}{did_you_mean(name, sorted(known))}"
             )
     removed: set[int] = set()

@@ -7,7 +7,7 @@ import numpy as np
 from kdtasks.compress.pruning.channels import Channels
 from kdtasks.core.backend import tf
 from kdtasks.core.errors import CompressionError
-from kdtasks.learn.losses.labels.cross_entropy import cross_entropy
+from kdtasks.learn.losses.labels.cross_entropy import CrossEntropy
 from kdtasks.learn.networks.inference import pictures_a_pass
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.training.examples import Examples
@@ -47,7 +47,7 @@ def importance(
         if not by_layer:
             raise CompressionError(
                 f"none of the layers {', '.join(sorted(makers))} is followed by batch "
-                "normalisation; use compress.filters.rank l1 or taylor"
+                "normalisation; use compress.passes.filters.rank l1 or taylor"
             )
     else:
         by_layer = {name: _norms(model.network.get_layer(name)) for name in makers}
@@ -99,16 +99,17 @@ def _taylor(
 ) -> dict[str, np.ndarray]:
     layers = [model.network.get_layer(name) for name in sorted(makers)]
     kernels = [_kernel(layer) for layer in layers]
+    loss = CrossEntropy()
 
     @tf.function(reduce_retracing=True)
     def squares(images: Any, labels: Any) -> list[Any]:
         with tf.GradientTape() as tape:
             exits = model.logits(tf.cast(images, tf.float32), training=False)
-            losses = [cross_entropy(logits, labels, ignore_label) for logits in exits]
-            loss = tf.add_n(losses)
+            losses = [loss(logits, labels, ignore_label=ignore_label) for logits in exits]
+            total = tf.add_n(losses)
         changes = []
         for layer, kernel, gradient in zip(
-            layers, kernels, tape.gradient(loss, kernels), strict=True
+            layers, kernels, tape.gradient(total, kernels), strict=True
         ):
             product = filters_last(layer, gradient * kernel)
             changes.append(tf.square(tf.reduce_sum(product, axis=tf.range(tf.rank(product) - 1))))

@@ -49,7 +49,7 @@ def sensitivity(
     predictor = Predictor(model)
 
     def measure() -> float:
-        return accuracy(predictor.classes(images)[-1], labels, ignore_label)
+        return round(accuracy(predictor.classes(images)[-1], labels, ignore_label), 6)
 
     weights = network.get_weights()
     whole = measure()

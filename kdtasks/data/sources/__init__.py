@@ -1,1 +1,114 @@
-"""Where images and labels come from, one source a file."""
+"""Where images and labels come from: one source a file, and more in a project's `extensions/`."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+from kdtasks.core.registry import Registry
+from kdtasks.core.settings import Section
+from kdtasks.data.raw_dataset import Problem
+from kdtasks.edge.images import read_picture
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """An image and its label before they are read.
+
+    Args:
+        name: what tells a person which image it is, say its path below `data.path`.
+        image: its file; or a row of an array: uint8 [height, width, 1 or 3].
+        label: index of its class; or the file of its mask, which the source reads.
+        split: the split that it was given before, one of `SPLITS`; None leaves it to `data.split`.
+        group: images of one group, such as a burst, stay in one split; None: it is on its own.
+    """
+
+    name: str
+    image: Path | np.ndarray
+    label: int | Path
+    split: str | None = None
+    group: str | None = None
+
+
+class Example(NamedTuple):
+    """An image, uint8 [height, width, channels], and its label, as `Source.label_of`."""
+
+    name: str
+    image: np.ndarray
+    label: np.ndarray
+
+
+class Source(Section):
+    """A kind of dataset; its fields are what it alone has to be told.
+
+    Its methods get `data.path` as `folder`.
+
+    Attributes:
+        task: what its labels are, the name of a task.
+        is_folder: whether its images are files in folders below `data.path`, so that new ones can
+            be added there.
+        refuses_contradictions: whether one image under two labels is the user's to mend.
+    """
+
+    task: ClassVar[str]
+    is_folder: ClassVar[bool] = False
+    refuses_contradictions: ClassVar[bool] = False
+
+    name: str
+
+    @property
+    def ignore_label(self) -> int | None:
+        """The label of pixels without a class."""
+        return None
+
+    @property
+    def mask_values(self) -> Mapping[str, str | int]:
+        """The colour or index of each class in the masks; empty where there are none."""
+        return {}
+
+    def check(self, image_size: Size | None) -> None:
+        """Raise ValueError if the source cannot do with a `data.image_size`."""
+
+    @abstractmethod
+    def class_names(self, folder: Path) -> tuple[str, ...]:
+        """Name the classes in order of their labels."""
+
+    @abstractmethod
+    def items(self, folder: Path) -> Iterable[Item | Problem]:
+        """List the images below `data.path`, unread; a problem stands in the place of a bad one.
+
+        Raises:
+            DatasetError: nothing can be read at all.
+        """
+
+    def label_of(self, folder: Path, item: Item) -> np.ndarray:
+        """Return the label: int32 [], or the whole image's mask, uint8 [height, width].
+
+        Raises:
+            UnusableFileError: the file of the mask cannot be used.
+        """
+        return np.array(item.label, np.int32)
+
+    def examples(
+        self, folder: Path, item: Item, image_size: Size | None, channels: int | None
+    ) -> Sequence[Example]:
+        """Read what the dataset holds of an item: here its image, as a whole.
+
+        Args:
+            image_size: height and width; None keeps the image's own.
+            channels: 1 or 3; None keeps the array's own, and makes 3 of a file.
+
+        Raises:
+            DatasetError: in a few words, the image cannot be used.
+            UnusableFileError: another file cannot be.
+        """
+        image = read_picture(item.image, image_size=image_size, channels=channels)
+        return [Example(item.name, image, self.label_of(folder, item))]
+
+
+sources = Registry("source", __name__, Source)  # type: ignore[type-abstract]

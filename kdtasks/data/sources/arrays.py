@@ -1,76 +1,48 @@
-"""Datasets that come as whole arrays: put together, thinned out and fitted to the params."""
+"""What sources of whole arrays share: their rows as items, Keras's downloads."""
 
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.data.settings import DataParams
-from kdtasks.data.source import Source
-from kdtasks.data.split import choose_rows
-from kdtasks.edge.images import fit_picture
+from kdtasks.data.sources import Item
 
 Half = tuple[np.ndarray, np.ndarray]
 
 
-def official_source(train: Half, test: Half, class_names: tuple[str, ...]) -> Source:
-    """Join an official training and test set, each (images [N, H, W, C], labels [N]).
+def rows_of(
+    name: str, images: np.ndarray, labels: np.ndarray, split: str | None = None
+) -> Iterator[Item]:
+    """List the rows of an array, uint8 [N, height, width, channels], with their labels [N].
 
     Raises:
-        DatasetError: numbers of pictures and labels differ, or a label names no class.
+        DatasetError: their numbers differ, or are 0.
     """
-    for name, (images, labels) in (("train", train), ("test", test)):
-        if len(images) != len(labels):
-            raise DatasetError(
-                f"the {name} set has {len(images)} pictures and {len(labels)} labels, one a "
-                "picture was expected; download the official files again"
-            )
-        if len(labels) == 0:
-            raise DatasetError(f"the {name} set is empty; download the official files again")
-        if labels.min() < 0 or labels.max() >= len(class_names):
-            raise DatasetError(
-                f"the {name} set has labels from {labels.min()} to {labels.max()}, "
-                f"0…{len(class_names) - 1} were expected; download the official files again"
-            )
-    sizes = {"train": len(train[0]), "test": len(test[0])}
-    return Source(
-        task="classification",
-        # Contiguous, since CIFAR-10's planes come as a transposed view, slow to walk by picture.
-        images=np.ascontiguousarray(np.concatenate([train[0], test[0]])),
-        labels=np.concatenate([train[1], test[1]]).astype(np.int32),
-        class_names=class_names,
-        origins=tuple(f"{name}[{row}]" for name, size in sizes.items() for row in range(size)),
-        official_test=np.repeat([False, True], list(sizes.values())),
-    )
+    if len(images) != len(labels) or not len(images):
+        raise DatasetError(
+            f"the {name} set has {len(images)} pictures and {len(labels)} labels, one a picture "
+            "was expected; download the official files again"
+        )
+    for row, (image, label) in enumerate(zip(images, labels.tolist(), strict=True)):
+        yield Item(f"{name}[{row}]", image, label, split)
 
 
-def fit_source(source: Source, params: DataParams) -> Source:
-    """Apply `max_images`, `image_size` and `channels` to a classification dataset of arrays."""
-    is_test = source.official_test
-    strata, needed = source.labels, np.array(4)
-    if is_test is not None:
-        strata = 2 * source.labels + is_test
-        needed = np.where(np.unique(strata) % 2, 1, 3)
-    rows = choose_rows(strata, params.max_images, seed=params.seed, needed=needed)
-    if len(rows) < len(source):
-        source = source.take(rows)
-    height, width, channels = source.images.shape[1:]
-    image_size = params.image_size or (height, width)
-    channels = params.channels or channels
-    shape = (*image_size, channels)
-    if source.images.shape[1:] == shape:
-        return source
-    images = np.empty((len(source), *shape), np.uint8)
-    for row, image in enumerate(source.images):
-        images[row] = fit_picture(image, image_size=image_size, channels=channels)
-    return replace(source, images=images)
+def official_items(train: Half, test: Half) -> Iterator[Item]:
+    """List an official training set, which is left to `data.split`, and an official test set.
+
+    Args:
+        train: images and labels, as `rows_of` takes them.
+        test: the same.
+    """
+    yield from rows_of("train", *train)
+    yield from rows_of("test", *test, split="test")
 
 
-def keras_download(name: str, official_files: str, folder: Path) -> tuple["Half", "Half"]:
+def keras_download(name: str, official_files: str, folder: Path) -> tuple[Half, Half]:
     """Call Keras's own loader, which keeps what it downloads below the user's home.
 
-    Arguments:
+    Args:
         name: the loader's name in `tf_keras.datasets`.
         official_files: what the user can put into `folder` instead, for the message.
         folder: `data.path`.

@@ -1,16 +1,16 @@
 """CIFAR-10 from its official files, python or binary version, or downloaded by Keras."""
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.data.settings import DataParams
-from kdtasks.data.source import Source, require_folder
-from kdtasks.data.sources.arrays import Half, fit_source, keras_download, official_source
+from kdtasks.data.folders import require_folder
+from kdtasks.data.sources import Item, Source, sources
+from kdtasks.data.sources.arrays import Half, keras_download, official_items
 
 CLASS_NAMES = (
     "airplane",
@@ -26,38 +26,50 @@ CLASS_NAMES = (
 )
 
 PYTHON_FOLDER, BINARY_FOLDER = "cifar-10-batches-py", "cifar-10-batches-bin"
-TRAIN_BATCHES = tuple(f"data_batch_{number}" for number in range(1, 6))
-TEST_BATCH = "test_batch"
+BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
 SIDE, PLANES = 32, 3
 VALUES = PLANES * SIDE * SIDE
 
 
-def load_cifar10(params: DataParams) -> Source:
-    """Read the pictures, 32×32 RGB, with their official test set.
+@sources.register
+class Cifar10(Source):
+    """CIFAR-10, 32×32 RGB, with its official test set.
 
-    Keras downloads them where `data.path` holds neither version of the official files.
-
-    Raises:
-        DatasetError: a file is missing or is not the one expected, or the download failed.
+    `data.path` holds the official files, python or binary version; where it holds neither, Keras
+    downloads them.
     """
-    root = require_folder(Path(params.path), f"the folder of {PYTHON_FOLDER}, or an empty one")
-    found = _find(root)
-    if found is None:
-        train, test = keras_download("cifar10", f"the folder {PYTHON_FOLDER}", root)
-        return fit_source(official_source(train, test, CLASS_NAMES), params)
-    folder, suffix = found
-    read = _read_binary if suffix else _read_python
-    halves = [read(folder / f"{name}{suffix}") for name in (*TRAIN_BATCHES, TEST_BATCH)]
-    images, labels = zip(*halves[:-1], strict=True)
-    train = np.concatenate(images), np.concatenate(labels)
-    return fit_source(official_source(train, halves[-1], CLASS_NAMES), params)
+
+    task: ClassVar = "classification"
+
+    name: Literal["cifar10"] = "cifar10"
+
+    def class_names(self, folder: Path) -> tuple[str, ...]:
+        return CLASS_NAMES
+
+    def items(self, folder: Path) -> Iterator[Item]:
+        """List the images.
+
+        Raises:
+            DatasetError: a file is missing or is not the one expected, or the download failed.
+        """
+        require_folder(folder, f"the folder of {PYTHON_FOLDER}, or an empty one")
+        found = _find(folder)
+        if found is None:
+            train, test = keras_download("cifar10", f"the folder {PYTHON_FOLDER}", folder)
+        else:
+            batches, suffix = found
+            read = _read_binary if suffix else _read_python
+            *halves, test = [read(batches / f"{name}{suffix}") for name in BATCHES]
+            images, labels = zip(*halves, strict=True)
+            train = np.concatenate(images), np.concatenate(labels)
+        yield from official_items(train, test)
 
 
 def _find(folder: Path) -> tuple[Path, str] | None:
     """Find the folder of the batches, or of some of them, and the ending of their names."""
     for name, suffix in ((PYTHON_FOLDER, ""), (BINARY_FOLDER, ".bin")):
         for candidate in (folder / name, folder):
-            batches = [candidate / f"{batch}{suffix}" for batch in (*TRAIN_BATCHES, TEST_BATCH)]
+            batches = [candidate / f"{batch}{suffix}" for batch in BATCHES]
             if any(path.is_file() for path in batches):
                 return candidate, suffix
     return None

@@ -3,14 +3,16 @@
 import gzip
 import math
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.data.settings import DataParams
-from kdtasks.data.source import Source, require_folder
-from kdtasks.data.sources.arrays import Half, fit_source, keras_download, official_source
+from kdtasks.data.folders import require_folder
+from kdtasks.data.sources import Item, Source, sources
+from kdtasks.data.sources.arrays import Half, keras_download, official_items
 
 CLASS_NAMES = (
     "T-shirt/top",
@@ -34,20 +36,34 @@ FILES = tuple(
 UNSIGNED_BYTE = 0x08
 
 
-def load_fashion_mnist(params: DataParams) -> Source:
-    """Read the pictures, 28×28 grey, with their official test set.
+@sources.register
+class FashionMnist(Source):
+    """Fashion-MNIST, 28×28 grey, with its official test set.
 
-    Keras downloads them where `data.path` holds none of the official files.
-
-    Raises:
-        DatasetError: a file is missing or is not the one expected, or the download failed.
+    `data.path` holds the four official files; where it holds none of them, Keras downloads them.
     """
-    folder = require_folder(Path(params.path), "the folder of the official files, or an empty one")
-    if any(_candidates(folder, name) for name in FILES):
-        train, test = _read_half(folder, "train"), _read_half(folder, "t10k")
-    else:
-        train, test = keras_download("fashion_mnist", "the four official files *-ubyte.gz", folder)
-    return fit_source(official_source(train, test, CLASS_NAMES), params)
+
+    task: ClassVar = "classification"
+
+    name: Literal["fashion_mnist"] = "fashion_mnist"
+
+    def class_names(self, folder: Path) -> tuple[str, ...]:
+        return CLASS_NAMES
+
+    def items(self, folder: Path) -> Iterator[Item]:
+        """List the images.
+
+        Raises:
+            DatasetError: a file is missing or is not the one expected, or the download failed.
+        """
+        require_folder(folder, "the folder of the official files, or an empty one")
+        if any(_candidates(folder, name) for name in FILES):
+            train, test = _read_half(folder, "train"), _read_half(folder, "t10k")
+        else:
+            train, test = keras_download(
+                "fashion_mnist", "the four official files *-ubyte.gz", folder
+            )
+        yield from official_items(train, test)
 
 
 def _read_half(folder: Path, prefix: str) -> Half:

@@ -1,130 +1,140 @@
-"""Pictures and masks paired by the stem of their names, cut into patches."""
+"""Images and masks paired by the stem of their names, cut into patches."""
 
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
 from kdtasks.core.errors import DatasetError
+from kdtasks.core.settings import Count
+from kdtasks.data.folders import relative_name, require_folder, visible_entries
 from kdtasks.data.masks import Palette, patch_corners, read_mask, read_palette, resize_mask
-from kdtasks.data.settings import DataParams, SegmentationParams
-from kdtasks.data.source import Problem, Source, origin_of, require_folder, visible_entries
-from kdtasks.data.split import choose_rows
-from kdtasks.edge.images import fit_picture, read_picture, strict_decoding
-
-Pair = tuple[Path, Path, np.ndarray]
+from kdtasks.data.raw_dataset import Problem, UnusableFileError
+from kdtasks.data.sources import Example, Item, Size, Source, sources
+from kdtasks.edge.images import fit_picture, read_picture
 
 
-def load_segmentation_folder(params: DataParams) -> Source:
-    """Read pictures and masks and cut them; whatever is wrong is listed in `Source.problems`.
+@sources.register
+class SegmentationFolder(Source):
+    """Images and masks, paired by the stem of their names and cut into square patches.
 
-    `max_images` counts whole pictures, chosen by the rarest class in their masks; `image_size`
-    resizes whole pictures before they are cut. Patches without a labelled pixel are left out.
-
-    Raises:
-        DatasetError: a folder is missing, the palette is wrong, or `max_images` is too small.
+    `data.max_images` counts whole images, and `data.image_size` resizes them before they are cut.
     """
-    settings = params.segmentation
-    if settings is None:
-        raise DatasetError("data.segmentation is null; segmentation_folder needs it")
-    if params.image_size is not None and min(params.image_size) < settings.patch_size:
-        raise DatasetError(
-            f"data.image_size {list(params.image_size)} is smaller than a patch of "
-            f"{settings.patch_size}; lower data.segmentation.patch_size"
-        )
-    root = require_folder(Path(params.path), "the folder of pictures and masks")
-    palette = read_palette(settings)
-    problems: list[Problem] = []
-    images: list[np.ndarray] = []
-    labels: list[np.ndarray] = []
-    origins: list[str] = []
-    groups: list[int] = []
-    with strict_decoding():
-        pairs = _read_masks(root, settings, palette, problems)
-        strata = _rarest_class([mask for _, _, mask in pairs], len(palette.class_names))
-        chosen = choose_rows(strata, params.max_images, seed=params.seed, needed=4)
-        for group, pair in enumerate(pairs[row] for row in chosen):
-            origin = origin_of(pair[0], root)
-            try:
-                image, mask = _read_pair(pair, params, settings.patch_size, root)
-            except DatasetError as error:
-                problems.append(Problem(origin, str(error)))
-                continue
-            size = settings.patch_size
-            height, width = mask.shape
-            for top, left in patch_corners(height, width, size, settings.overlap):
-                images.append(image[top : top + size, left : left + size])
-                labels.append(mask[top : top + size, left : left + size])
-                origins.append(f"{origin}[{top}:{top + size}, {left}:{left + size}]")
-                groups.append(group)
-    shape = (len(images), settings.patch_size, settings.patch_size)
-    source = Source(
-        task="segmentation",
-        images=np.array(images, np.uint8).reshape(*shape, params.channels or 3),
-        labels=np.array(labels, np.uint8).reshape(shape),
-        class_names=palette.class_names,
-        origins=tuple(origins),
-        ignore_label=palette.ignore_label,
-        problems=tuple(sorted(problems)),
-        groups=np.array(groups, np.int64),
+
+    task: ClassVar = "segmentation"
+    is_folder: ClassVar = True
+
+    name: Literal["segmentation_folder"] = "segmentation_folder"
+    images: str = Field(default="images", description="folder of images below `data.path`")
+    masks: str = Field(default="masks", description="folder of masks below `data.path`")
+    classes: dict[str, str | Annotated[int, Field(ge=0, le=254)]] = Field(
+        description="class name to its mask colour (`'#3C1098'`) or to its index in an index mask"
     )
-    unlabelled = np.flatnonzero(source.class_weights().sum(axis=1) == 0)
-    return source.leave_out(dict.fromkeys(unlabelled.tolist(), "no labelled pixel"), fault=False)
+    ignore: Annotated[
+        tuple[str | Annotated[int, Field(ge=0, le=255)], ...], Field(strict=False)
+    ] = Field(default=(), description="colours or indices that are unlabelled: never counted")
+    patch_size: Count = Field(default=128, description="side of the square patches, in pixels")
+    overlap: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
+        default=0.0, description="share of a patch's side that its neighbour repeats"
+    )
 
+    @property
+    def palette(self) -> Palette:
+        """What the values in the masks stand for."""
+        return read_palette(self.classes, self.ignore)
 
-def _read_masks(
-    root: Path, settings: SegmentationParams, palette: Palette, problems: list[Problem]
-) -> list[Pair]:
-    pictures = _by_stem(root, settings.images, "picture", problems)
-    masks = _by_stem(root, settings.masks, "mask", problems)
-    for stem in sorted(pictures.keys() - masks.keys()):
-        problems.append(Problem(origin_of(pictures[stem], root), "a picture without a mask"))
-    for stem in sorted(masks.keys() - pictures.keys()):
-        problems.append(Problem(origin_of(masks[stem], root), "a mask without a picture"))
-    pairs = []
-    for stem in sorted(pictures.keys() & masks.keys()):
+    @property
+    def ignore_label(self) -> int | None:
+        return self.palette.ignore_label
+
+    @property
+    def mask_values(self) -> Mapping[str, str | int]:
+        return self.classes
+
+    def check(self, image_size: Size | None) -> None:
+        if image_size is not None and min(image_size) < self.patch_size:
+            raise ValueError(
+                f"image_size {list(image_size)} is smaller than a patch of {self.patch_size}; "
+                "lower source.patch_size"
+            )
+
+    def class_names(self, folder: Path) -> tuple[str, ...]:
+        return tuple(self.classes)
+
+    def items(self, folder: Path) -> Iterator[Item | Problem]:
+        """List the pairs.
+
+        Raises:
+            DatasetError: a folder is missing.
+        """
+        require_folder(folder, "the folder of pictures and masks")
+        images = yield from _by_stem(folder, self.images, "picture")
+        masks = yield from _by_stem(folder, self.masks, "mask")
+        for stem in sorted(images.keys() | masks.keys()):
+            if stem not in masks:
+                yield Problem(relative_name(images[stem], folder), "a picture without a mask")
+            elif stem not in images:
+                yield Problem(relative_name(masks[stem], folder), "a mask without a picture")
+            else:
+                yield Item(relative_name(images[stem], folder), images[stem], masks[stem])
+
+    def label_of(self, folder: Path, item: Item) -> np.ndarray:
+        path = _mask_of(item)
         try:
-            pairs.append((pictures[stem], masks[stem], read_mask(masks[stem], palette)))
+            return read_mask(path, self.palette)
         except DatasetError as error:
-            problems.append(Problem(origin_of(masks[stem], root), str(error)))
-    return pairs
+            raise UnusableFileError(relative_name(path, folder), str(error)) from None
+
+    def examples(
+        self, folder: Path, item: Item, image_size: Size | None, channels: int | None
+    ) -> Sequence[Example]:
+        """Read and cut the whole image and its mask.
+
+        Raises:
+            DatasetError: in a few words, the image cannot be used, does not fit its mask or is
+                smaller than a patch.
+            UnusableFileError: the mask cannot be used.
+        """
+        mask = self.label_of(folder, item)
+        image = read_picture(item.image, image_size=None, channels=channels)
+        height, width = image.shape[:2]
+        if mask.shape != (height, width):
+            raise DatasetError(
+                f"{height}×{width} pixels, its mask {relative_name(_mask_of(item), folder)} has "
+                f"{mask.shape[0]}×{mask.shape[1]}; resize one to the other"
+            )
+        if image_size is not None:
+            image = fit_picture(image, image_size=image_size, channels=image.shape[2])
+            mask = resize_mask(mask, image_size)
+        size = self.patch_size
+        if min(mask.shape) < size:
+            raise DatasetError(f"{height}×{width} pixels, smaller than a patch of {size}")
+        return [
+            Example(
+                f"{item.name}[{top}:{top + size}, {left}:{left + size}]",
+                image[top : top + size, left : left + size],
+                mask[top : top + size, left : left + size],
+            )
+            for top, left in patch_corners(mask.shape[0], mask.shape[1], size, self.overlap)
+        ]
 
 
-def _by_stem(root: Path, name: str, what: str, problems: list[Problem]) -> dict[str, Path]:
+def _mask_of(item: Item) -> Path:
+    assert isinstance(item.label, Path)
+    return item.label
+
+
+def _by_stem(folder: Path, name: str, what: str) -> Generator[Problem, None, dict[str, Path]]:
+    """Find the files of a folder by the stems of their names; yields what is wrong."""
     files: dict[str, Path] = {}
-    for path in visible_entries(require_folder(root / name, f"the folder of {what}s")):
+    for path in visible_entries(require_folder(folder / name, f"the folder of {what}s")):
         if path.is_dir():
-            problems.append(Problem(origin_of(path, root), f"a folder, a {what} was expected"))
+            yield Problem(relative_name(path, folder), f"a folder, a {what} was expected")
         elif path.stem in files:
-            first = origin_of(files[path.stem], root)
-            problems.append(Problem(origin_of(path, root), f"named like {first}"))
+            first = relative_name(files[path.stem], folder)
+            yield Problem(relative_name(path, folder), f"named like {first}")
         else:
             files[path.stem] = path
     return files
-
-
-def _read_pair(
-    pair: Pair, params: DataParams, patch_size: int, root: Path
-) -> tuple[np.ndarray, np.ndarray]:
-    path, mask_path, mask = pair
-    channels = params.channels or 3
-    image = read_picture(path, image_size=None, channels=channels)
-    height, width = image.shape[:2]
-    if mask.shape != (height, width):
-        raise DatasetError(
-            f"{height}×{width} pixels, its mask {origin_of(mask_path, root)} has "
-            f"{mask.shape[0]}×{mask.shape[1]}; resize one to the other"
-        )
-    if params.image_size is not None:
-        image = fit_picture(image, image_size=params.image_size, channels=channels)
-        mask = resize_mask(mask, params.image_size)
-    if min(mask.shape) < patch_size:
-        raise DatasetError(f"{height}×{width} pixels, smaller than a patch of {patch_size}")
-    return image, mask
-
-
-def _rarest_class(masks: list[np.ndarray], num_classes: int) -> np.ndarray:
-    """For each mask, its class that the fewest masks hold; `num_classes` where it has none."""
-    present = np.array([np.bincount(mask.reshape(-1), minlength=256) > 0 for mask in masks])
-    present = present.reshape(len(masks), 256)[:, :num_classes]
-    masks_with = np.where(present, present.sum(axis=0), len(masks) + 1)
-    return np.where(present.any(axis=1), masks_with.argmin(axis=1), num_classes)

@@ -7,14 +7,13 @@ spool/                telemetry that is not sent yet (kdtasks/deploy/agent/telem
 
 import contextlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from kdtasks.core.errors import ServingError
-from kdtasks.core.files import PARTIAL, flush_names, write_whole
+from kdtasks.core.files import atomic_folder, flush_to_disk, write_whole
 from kdtasks.core.locks import locked_if_free
 
 ATTEMPTS = 2  # a version that took the process with it so often is not loaded again
@@ -45,8 +44,8 @@ class State:
         Raises:
             ServingError: another one has it.
         """
-        with locked_if_free(self.root / "lock") as is_free:
-            if not is_free:
+        with locked_if_free(self.root / "lock") as lock:
+            if lock is None:
                 raise ServingError(
                     f"another agent uses {self.root}; stop it, or give another --state"
                 )
@@ -64,15 +63,9 @@ class State:
         """Copy a bundle that has passed, whole, and only then forget the one before."""
         folder = self._releases / identity
         if not folder.is_dir():
-            partial = folder.with_name(f".{identity}{PARTIAL}")
-            shutil.rmtree(partial, ignore_errors=True)
-            shutil.copytree(bundle, partial)
-            for path in partial.rglob("*"):
-                if path.is_file():
-                    with path.open("rb") as copied:
-                        os.fsync(copied.fileno())
-            partial.rename(folder)
-            flush_names(self._releases)
+            with atomic_folder(folder) as partial:
+                shutil.copytree(bundle, partial, dirs_exist_ok=True)
+            flush_to_disk(self._releases)
         self._write(kept={"identity": identity, "number": number}, trying=None)
         for other in self._releases.iterdir():
             if other != folder:

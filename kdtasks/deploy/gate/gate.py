@@ -26,7 +26,6 @@ from kdtasks.deploy.store.objects import Objects
 from kdtasks.deploy.store.publish import read_folder
 from kdtasks.deploy.store.pull import Puller
 from kdtasks.deploy.store.signing import PublicKey
-from kdtasks.deploy.store.transfer import Transfers
 from kdtasks.deploy.store.version import StoredFile, Version
 from kdtasks.edge.bundle_files import read_manifest
 from kdtasks.edge.classifier import Model, answers_of
@@ -266,7 +265,7 @@ def _passed_over(objects: Objects, alias: Alias) -> tuple[Version, ...]:
         for entry in objects.list(versions_prefix(alias.name))
         if (found := read_version_key(entry.key)) and found[1] != alias.version
     }
-    versions = fetch_versions(objects, [(alias.name, number) for number in others], Transfers())
+    versions = fetch_versions(objects, [(alias.name, number) for number in others])
     return tuple(
         version
         for version, _ in versions.values()

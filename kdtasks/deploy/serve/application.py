@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
-from email.message import Message
+from collections.abc import AsyncGenerator, Callable
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
+from starlette.datastructures import Headers, UploadFile
 from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
@@ -148,8 +149,9 @@ async def read_picture_bytes(
         raise Refusal(
             408, f"the body did not arrive within {PATIENCE:.0f} seconds; send it again"
         ) from None
-    kind = request.headers.get("content-type", "")
-    return first_file(body, kind) if kind.lower().startswith("multipart/") else body
+    if request.headers.get("content-type", "").lower().startswith("multipart/"):
+        return await first_file(body, request.headers)
+    return body
 
 
 async def _read(request: "Request", most_bytes: int, admit: Callable[[int], None]) -> bytes:
@@ -186,21 +188,27 @@ async def _linger(request: "Request", most_bytes: int) -> None:
                     return
 
 
-def first_file(body: bytes, content_type: str) -> bytes:
+async def first_file(body: bytes, headers: Headers) -> bytes:
     """Give the content of the first file in a multipart form (RFC 7578).
 
     Raises:
         Refusal: 400, there is none.
     """
-    header = Message()
-    header["content-type"] = content_type
-    boundary = header.get_boundary()
-    if not boundary:
-        raise Refusal(400, "the form's Content-Type names no boundary; send it as clients do")
-    # the first part stands after a preamble, the last one before `--` and an epilogue
-    for part in (b"\r\n" + body).split(b"\r\n--" + boundary.encode("latin-1", "replace"))[1:]:
-        head, found, content = part.partition(b"\r\n\r\n")
-        disposition = head.lower()
-        if found and b"content-disposition" in disposition and b"filename" in disposition:
-            return content
-    raise Refusal(400, "the form holds no file; add the picture as a file, under any name")
+
+    async def whole() -> AsyncGenerator[bytes, None]:
+        yield body
+
+    parser = MultiPartParser(headers, whole(), max_part_size=len(body))
+    parser.spool_max_size = 0  # in memory, where the body is
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        problem = error.message.rstrip(".")
+        raise Refusal(400, f"the form is broken ({problem}); send it as clients do") from None
+    pictures = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
+    if not pictures:
+        raise Refusal(400, "the form holds no file; add the picture as a file, under any name")
+    try:
+        return await pictures[0].read()
+    finally:
+        await form.close()

@@ -1,13 +1,12 @@
 """boto3's S3 client with the user's own settings: endpoint, credentials, region, attempts."""
 
 import contextlib
-import hashlib
 import re
 import secrets
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import botocore.session
 from boto3.session import Session
@@ -24,7 +23,8 @@ from kdtasks.core.errors import (
     StoreUnreachableError,
 )
 from kdtasks.deploy.store.address import PROBES
-from kdtasks.deploy.store.objects import Record, in_background
+from kdtasks.deploy.store.objects import Record
+from kdtasks.deploy.store.threads import in_background
 
 ATTEMPTS = 5  # unless AWS_MAX_ATTEMPTS or the profile says otherwise
 CONNECT_SECONDS = 5.0
@@ -81,6 +81,9 @@ _UNREACHABLE = (
     TimeoutError,
 )
 
+_TAGGED = ("GetObject", "PutObject", "UploadPart")
+_PAUSE_SECONDS = 0.5
+
 _FORMS: tuple[Callable[[str], str], ...] = (lambda tag: f'"{tag}"', lambda tag: tag)
 _NO_TAG = '"00000000000000000000000000000000"'
 
@@ -88,8 +91,8 @@ _NO_TAG = '"00000000000000000000000000000000"'
 def make_client() -> Any:
     """Make the client.
 
-    Bodies carry their MD5, which every server checks, or are signed by a hash that is given with
-    them, in place of newer checksums, which many do not know; botocore need not hash them.
+    Records carry their MD5, which every server checks, and contents their SHA-256; botocore need
+    not add checksums of its own, which many servers do not know.
 
     Raises:
         StoreError: a setting is wrong.
@@ -112,6 +115,8 @@ def make_client() -> Any:
     except (BotoCoreError, ValueError) as error:  # ValueError: a malformed endpoint
         raise wrong_settings(error) from None
     client.meta.events.register_last("before-call.s3", _send_at_once)
+    client.meta.events.register("needs-retry.s3", _retry_broken_off)
+    client.meta.events.register("after-call.s3", _refuse_broken_off)
     return client
 
 
@@ -129,6 +134,24 @@ def _send_at_once(params: dict[str, Any], **_: Any) -> None:
     Credentials and bucket are known to be right by then: small records went first.
     """
     params["headers"].pop("Expect", None)
+
+
+def _is_broken_off(answer: Any, content: dict[str, Any], operation: str) -> bool:
+    """Whether an answer broke off in its head, which boto3 takes for a whole one."""
+    return operation in _TAGGED and answer.status_code < 300 and "ETag" not in content
+
+
+def _retry_broken_off(response: Any, operation: Any, attempts: int, **_: Any) -> float | None:
+    """Give the seconds after which to ask again; null where there is no need to."""
+    is_broken_off = response is not None and _is_broken_off(
+        response[0], response[1], operation.name
+    )
+    return _PAUSE_SECONDS if is_broken_off and attempts < ATTEMPTS else None
+
+
+def _refuse_broken_off(http_response: Any, parsed: dict[str, Any], model: Any, **_: Any) -> None:
+    if _is_broken_off(http_response, parsed, model.name):
+        raise ResponseParserError(f"{model.name} was answered without a tag")
 
 
 @contextlib.contextmanager
@@ -200,42 +223,33 @@ def _short(error: Exception) -> str:
     return text[:200] or type(error).__name__
 
 
-class Conditions(NamedTuple):
-    """How a server writes."""
-
-    if_match: Callable[[str], str]  # a tag as its If-Match wants it
-    tags_are_md5: bool  # not where a bucket encrypts with keys of its own
-
-
-def new_probe() -> str:
-    """Give a key that nobody else knows."""
-    return f"{PROBES}{secrets.token_hex(16)}"
-
-
-def find_conditions(
+def find_if_match(
     *,
     put: Callable[..., str],
     read: Callable[[str], Record],
     delete: Callable[[str], None],
     endpoint: str,
-) -> Conditions:
+) -> Callable[[str], str]:
     """Try conditional writes; what does not depend on each other is tried side by side.
 
-    Arguments:
+    Args:
         put: writes bytes under a key on boto3's conditions and gives the tag.
         read: gives content and tag.
         delete: removes.
         endpoint: the server's name for errors.
 
+    Returns: what gives a tag in the form that the server's If-Match wants.
+
     Raises:
         StoreError: it writes over what it was asked not to.
     """
 
-    def create(key: str) -> str:
+    def create() -> tuple[str, str]:
+        key = f"{PROBES}{secrets.token_hex(16)}"
         try:
-            return put(key, b"1", IfNoneMatch="*")
+            return key, put(key, b"1", IfNoneMatch="*")
         except StoreConflictError:  # nobody else knows the key: written, and the answer was lost
-            return read(key).tag
+            return key, read(key).tag
 
     def is_refused(key: str, **condition: str) -> bool:
         try:
@@ -245,30 +259,27 @@ def find_conditions(
         return False
 
     def refuses() -> bool:
-        key = new_probe()
-        create(key)
-        other = in_background(lambda: is_refused(key, IfMatch=_NO_TAG))
-        answers = (is_refused(key, IfNoneMatch="*"), other())
+        key, _ = create()
+        other = in_background(is_refused, key, IfMatch=_NO_TAG)
+        answers = (is_refused(key, IfNoneMatch="*"), other.result())
         delete(key)
         return all(answers)
 
-    def find_form() -> tuple[Callable[[str], str] | None, bool]:
-        key = new_probe()
-        tag = create(key)
-        tags_are_md5 = tag == hashlib.md5(b"1", usedforsecurity=False).hexdigest()
+    def find_form() -> Callable[[str], str] | None:
+        key, tag = create()
         while True:
             form = next((form for form in _FORMS if not is_refused(key, IfMatch=form(tag))), None)
             last, tag = tag, tag if form else read(key).tag
             if form or tag == last:
                 break  # otherwise it had been written, and the answer was lost
         delete(key)
-        return form, tags_are_md5
+        return form
 
     refusing = in_background(refuses)
-    form, tags_are_md5 = find_form()
-    if not refusing() or form is None:
+    form = find_form()
+    if not refusing.result() or form is None:
         raise StoreError(
             f"{endpoint} does not heed conditional writes, so that two publishers could overwrite "
             "each other; use a server that does, such as AWS or Ceph"
         )
-    return Conditions(form, tags_are_md5)
+    return form

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from kdtasks.core.errors import BundleError
-from kdtasks.deploy.store.objects import Objects, Source
+from kdtasks.deploy.store.objects import LocalFile, Objects
+from kdtasks.deploy.store.progress import NO_PROGRESS, Progress
 from kdtasks.deploy.store.publish import Published, publish_files
 from kdtasks.deploy.store.signing import SigningKey
-from kdtasks.deploy.store.transfer import Transfers
 from kdtasks.edge.bundle_files import MODEL, open_contents
 from kdtasks.edge.manifest import Manifest
 
@@ -19,17 +19,17 @@ def publish_bundle(
     objects: Objects,
     folder: Path,
     manifest: Manifest,
-    sources: Mapping[str, Source],
+    files: Mapping[str, LocalFile],
     *,
     name: str,
     signing_key: SigningKey | None,
-    transfers: Transfers | None = None,
+    progress: Progress = NO_PROGRESS,
 ) -> Published:
     """Publish a bundle as the next version of a model.
 
     Arguments:
         manifest: of the bundle in `folder`, with what is known of its origin.
-        sources: its files, hashed, but for what `model_claim` claims.
+        files: its files, hashed.
         name: of the model.
         signing_key: signs the version's manifest.
 
@@ -37,10 +37,10 @@ def publish_bundle(
         BundleError: the model is missing, or is another one than the manifest's.
         StoreError: as `publish`.
     """
-    check_bundle(folder, manifest, sources)
+    check_bundle(folder, manifest, files)
     return publish_files(
         objects,
-        sources,
+        files,
         name=name,
         about={
             "variant": manifest.variant,
@@ -49,7 +49,7 @@ def publish_bundle(
             **_revision(manifest.provenance or {}),
         },
         signing_key=signing_key,
-        transfers=transfers,
+        progress=progress,
     )
 
 
@@ -60,20 +60,20 @@ def _revision(provenance: Mapping[str, Any]) -> dict[str, str]:
     return {"git_revision": revision + (" with changes" if provenance.get("git_changed") else "")}
 
 
-def check_bundle(folder: Path, manifest: Manifest, sources: Mapping[str, Source]) -> None:
+def check_bundle(folder: Path, manifest: Manifest, files: Mapping[str, LocalFile]) -> None:
     """Compare a bundle's model with its manifest.
 
     Arguments:
         manifest: of the bundle in `folder`.
-        sources: its files, hashed.
+        files: its files, hashed.
 
     Raises:
         BundleError: the model is missing, or is another one.
     """
     path = folder / MODEL
-    if path.name not in sources:
+    if path.name not in files:
         raise BundleError(f"{path} is not there; export the bundle again")
-    found = sources[path.name].sha256
+    found = files[path.name].sha256
     if found != manifest.sha256:
         raise BundleError(
             f"{path} has the SHA-256 {found}, manifest.json says {manifest.sha256}; export the "

@@ -12,18 +12,16 @@ import hashlib
 import json
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kdtasks.core.files import PARTIAL, disk_errors, flush_names, write_whole
+from kdtasks.core.files import PARTIAL, disk_errors, flush_to_disk, write_whole
 from kdtasks.core.locks import locked, locked_if_free
 from kdtasks.deploy.store.address import Reference
 from kdtasks.deploy.store.version import StoredFile, Version
 
 _LOCK = "lock"
-_KEPT = 7 * 24 * 3600.0  # seconds that a download which broke off waits to be continued
 
 
 def default_cache() -> Path:
@@ -131,9 +129,9 @@ class Cache:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     _link(self.blobs / file.sha256, path)
                 for inner in {(partial / file.path).parent for file in version.files}:
-                    flush_names(inner)
+                    flush_to_disk(inner)
                 partial.rename(folder)
-                flush_names(folder.parent)
+                flush_to_disk(folder.parent)
         return folder
 
     def prune(self) -> None:
@@ -142,9 +140,9 @@ class Cache:
             return
         with (
             disk_errors("clearing the cache", self.root),
-            locked_if_free(self.root / _LOCK) as is_free,
+            locked_if_free(self.root / _LOCK) as lock,
         ):
-            if is_free:
+            if lock is not None:
                 self._prune()
 
     def _prune(self) -> None:
@@ -165,8 +163,7 @@ class Cache:
             if path.name.removesuffix(".json") not in manifests:
                 path.unlink(missing_ok=True)
         for path in self.blobs.iterdir():
-            is_broken_off = path.suffix == PARTIAL and time.time() - path.stat().st_mtime < _KEPT
-            if path.name not in blobs and not is_broken_off:
+            if path.name not in blobs:
                 path.unlink(missing_ok=True)
         for path in self.root.glob(f"references/*/.*{PARTIAL}"):
             path.unlink(missing_ok=True)
@@ -214,5 +211,4 @@ def _link(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:  # not every file system knows links
         shutil.copyfile(source, target)
-        with target.open("rb") as copy:
-            os.fsync(copy.fileno())
+        flush_to_disk(target)

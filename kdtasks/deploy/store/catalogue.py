@@ -19,7 +19,7 @@ from kdtasks.deploy.store.address import (
 from kdtasks.deploy.store.alias import FoundAlias, read_alias
 from kdtasks.deploy.store.objects import Entry, Objects
 from kdtasks.deploy.store.publish import GRACE
-from kdtasks.deploy.store.transfer import Transfers
+from kdtasks.deploy.store.threads import concurrently
 from kdtasks.deploy.store.version import FoundVersion, fetch_version
 from kdtasks.edge.telemetry import Telemetry, parse_telemetry
 
@@ -43,7 +43,7 @@ class Model:
         return [word for word, found in self.aliases.items() if found.alias.version == number]
 
 
-def list_models(objects: Objects, transfers: Transfers, name: str | None = None) -> list[Model]:
+def list_models(objects: Objects, name: str | None = None) -> list[Model]:
     """Look through a store.
 
     Arguments:
@@ -66,24 +66,19 @@ def list_models(objects: Objects, transfers: Transfers, name: str | None = None)
         raise StoreMissingError(
             f"the store has no model {name}; `kdtasks models` lists what there is"
         )
-    found: dict[tuple[str, str], FoundAlias] = {}
-
-    def read(word: tuple[str, str]) -> None:
-        found[word] = read_alias(objects, *word)
-
-    transfers.run(read, words)
+    aliases = concurrently(lambda word: read_alias(objects, *word), sorted(words))
     return [
         Model(
             name=model,
             versions=dict(sorted(numbers.items())),
-            aliases={word: found[of, word] for of, word in sorted(words) if of == model},
+            aliases={one.alias.alias: one for one in aliases if one.alias.name == model},
         )
         for model, numbers in sorted(versions.items())
     ]
 
 
 def fetch_versions(
-    objects: Objects, wanted: Iterable[tuple[str, int]], transfers: Transfers
+    objects: Objects, wanted: Iterable[tuple[str, int]]
 ) -> dict[tuple[str, int], FoundVersion]:
     """Read manifests, several at once; those that are gone by now are left out.
 
@@ -96,7 +91,7 @@ def fetch_versions(
         with contextlib.suppress(StoreMissingError):
             found[version] = fetch_version(objects, *version)
 
-    transfers.run(fetch, wanted)
+    concurrently(fetch, wanted)
     return found
 
 
@@ -115,7 +110,6 @@ def collect(
     keep: int,
     grace: timedelta = GRACE,
     is_dry: bool = False,
-    transfers: Transfers | None = None,
 ) -> Collected:
     """Delete what nobody needs.
 
@@ -131,24 +125,23 @@ def collect(
     """
     if keep < 1:
         raise StoreError(f"keep is {keep}; at least the newest version has to stay, give 1 or more")
-    transfers = transfers or Transfers()
     before = objects.now() - grace
     # contents are listed first: what is published from here on names none of the old ones unless
     # it dates them anew
     blobs = [entry for entry in objects.list(BLOBS) if entry.modified < before]
-    models = list_models(objects, transfers)
+    models = list_models(objects)
     doomed = [
         (model.name, number)
         for model in models
         for number, entry in model.versions.items()
         if entry.modified < before and number not in needed_versions(model, keep)
     ]
-    manifests = _fetch_all(objects, models, {}, transfers)
+    manifests = _fetch_all(objects, models, {})
     if not is_dry:
-        transfers.run(lambda version: objects.delete(version_key(*version)), doomed)
-        models = list_models(objects, transfers)
+        concurrently(lambda version: objects.delete(version_key(*version)), doomed)
+        models = list_models(objects)
         doomed = _put_back(objects, doomed, models, manifests)
-        manifests = _fetch_all(objects, models, manifests, transfers)
+        manifests = _fetch_all(objects, models, manifests)
     named = {
         file.sha256
         for version, found in manifests.items()
@@ -158,7 +151,7 @@ def collect(
     unnamed = [blob for blob in blobs if blob.key.removeprefix(BLOBS) not in named]
     leftovers = 0
     if not is_dry:
-        unnamed = _delete_blobs(objects, unnamed, before, transfers)
+        unnamed = _delete_blobs(objects, unnamed, before)
         leftovers = objects.remove_leftovers(before)
     return Collected(doomed, len(unnamed), sum(blob.size for blob in unnamed), leftovers)
 
@@ -175,12 +168,11 @@ def _fetch_all(
     objects: Objects,
     models: Iterable[Model],
     known: dict[tuple[str, int], FoundVersion],
-    transfers: Transfers,
 ) -> dict[tuple[str, int], FoundVersion]:
     """Add the manifests that are not known yet."""
     wanted = [(model.name, number) for model in models for number in model.versions]
     unknown = [version for version in wanted if version not in known]
-    return known | fetch_versions(objects, unknown, transfers)
+    return known | fetch_versions(objects, unknown)
 
 
 def _put_back(
@@ -206,9 +198,7 @@ def _put_back(
     return gone
 
 
-def _delete_blobs(
-    objects: Objects, blobs: Iterable[Entry], before: datetime, transfers: Transfers
-) -> list[Entry]:
+def _delete_blobs(objects: Objects, blobs: Iterable[Entry], before: datetime) -> list[Entry]:
     """Delete contents that are old still; gives those that were."""
     deleted = []
 
@@ -218,13 +208,11 @@ def _delete_blobs(
             objects.delete(blob.key)
             deleted.append(blob)
 
-    transfers.run(delete, blobs)
+    concurrently(delete, blobs)
     return deleted
 
 
-def fetch_telemetry(
-    objects: Objects, name: str, *, hours: float | None = None, transfers: Transfers | None = None
-) -> list[Telemetry]:
+def fetch_telemetry(objects: Objects, name: str, *, hours: float | None = None) -> list[Telemetry]:
     """Read the telemetry of a model, of all devices, in the order of its keys.
 
     Arguments:
@@ -244,13 +232,14 @@ def fetch_telemetry(
             f"{objects.identity} holds no telemetry of {name}{within}; give files of telemetry, "
             "or let `kdtasks agent` send some"
         )
-    found: dict[str, list[Telemetry]] = {}
 
-    def read(key: str) -> None:
+    def read(entry: Entry) -> list[Telemetry]:
         try:
-            found[key] = parse_telemetry(objects.read(key).data.decode("utf-8"), key)
+            return parse_telemetry(objects.read(entry.key).data.decode("utf-8"), entry.key)
         except UnicodeDecodeError as error:
-            raise TelemetryError(f"{key} is no text ({error}); delete it in the store") from None
+            raise TelemetryError(
+                f"{entry.key} is no text ({error}); delete it in the store"
+            ) from None
 
-    (transfers or Transfers()).run(read, [entry.key for entry in entries])
-    return [summary for key in sorted(found) for summary in found[key]]
+    batches = concurrently(read, sorted(entries, key=lambda entry: entry.key))
+    return [summary for batch in batches for summary in batch]

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from kdtasks.core.errors import IntegrityError, StoreError
-from kdtasks.core.files import disk_errors, flush_names
+from kdtasks.core.files import disk_errors, flush_to_disk
 from kdtasks.deploy.store.address import RECEIPT
 from kdtasks.deploy.store.cache import files_in, holds
 from kdtasks.deploy.store.signing import unseal
@@ -44,11 +44,11 @@ def place(bundle: Path, found: FoundVersion, target: Path) -> bool:
         _check_replaceable(target)
         try:
             _copy(bundle, found.version, partial)
-            _write(partial / RECEIPT, found.manifest)
-            for folder in {path.parent for path in partial.rglob("*")}:
-                flush_names(folder)
+            (partial / RECEIPT).write_bytes(found.manifest)
+            for path in (partial, *partial.rglob("*")):
+                flush_to_disk(path)
             _swap(partial, target, aside)
-            flush_names(target.parent)
+            flush_to_disk(target.parent)
         finally:
             for leftover in (partial, aside):
                 shutil.rmtree(leftover, ignore_errors=True)
@@ -89,15 +89,6 @@ def _copy(bundle: Path, version: Version, partial: Path) -> None:
         path = partial / file.path
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(bundle / file.path, path)
-        with path.open("rb") as copied:
-            os.fsync(copied.fileno())
-
-
-def _write(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _swap(partial: Path, target: Path, aside: Path) -> None:

@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from kdtasks.core.errors import (
     StoreConflictError,
-    StoreError,
     StoreMissingError,
     StoreUnreachableError,
 )
@@ -17,13 +17,13 @@ from kdtasks.core.files import (
     CHUNK_BYTES,
     PARTIAL,
     disk_errors,
-    flush_names,
+    flush_to_disk,
     partial_beside,
     write_whole,
 )
 from kdtasks.core.locks import locked
 from kdtasks.deploy.store.address import BLOBS, FolderAddress
-from kdtasks.deploy.store.objects import Entry, OnBytes, Record, RunParts, Source
+from kdtasks.deploy.store.objects import Entry, LocalFile, OnBytes, Record, VerifiedReader
 
 _LOCK = ".lock"
 
@@ -65,30 +65,25 @@ class FolderObjects:
                 raise StoreConflictError(f"{key} was changed by somebody else")
             self._write(key, data)
 
-    def upload(self, key: str, source: Source, *, on_bytes: OnBytes, run_parts: RunParts) -> None:
+    def upload(self, key: str, file: LocalFile, on_bytes: OnBytes) -> None:
         """Copy a file; it is hashed again on its way."""
         with self._explained("writing", key), partial_beside(self.root / key) as partial:
-            found = hashlib.sha256()
-            with source.path.open("rb") as file, partial.open("wb") as copy:
-                while chunk := file.read(CHUNK_BYTES):
-                    found.update(chunk)
+            with file.path.open("rb") as stream, partial.open("wb") as copy:
+                reader = VerifiedReader(stream, file)
+                while chunk := reader.read(CHUNK_BYTES):
                     copy.write(chunk)
                     on_bytes(len(chunk))
-                copy.flush()
-                os.fsync(copy.fileno())
-            if found.hexdigest() != source.sha256:
-                source.check_unchanged()
-                source.confirmed()
-                raise StoreError(f"{source.path} was not read as it was before; check its disk")
+            flush_to_disk(partial)
             partial.replace(self.root / key)
 
-    def download(self, key: str, start: int, length: int) -> Iterator[bytes]:
-        """Give bytes of a file."""
-        with self._explained("reading", key), (self.root / key).open("rb") as file:
-            file.seek(start)
-            while length > 0 and (chunk := file.read(min(CHUNK_BYTES, length))):
-                length -= len(chunk)
-                yield chunk
+    def download(self, key: str, stream: BinaryIO, on_bytes: OnBytes) -> None:
+        """Copy a file's bytes."""
+        with self._explained("reading", key):
+            file = (self.root / key).open("rb")
+        with file:
+            while chunk := file.read(CHUNK_BYTES):
+                stream.write(chunk)
+                on_bytes(len(chunk))
 
     def stat(self, key: str) -> Entry | None:
         """Describe a file."""
@@ -124,10 +119,6 @@ class FolderObjects:
             probe.touch()
             return _entry("probe", probe.stat()).modified
 
-    def begin_writing(self) -> None:
-        """Create the folder, which takes no time."""
-        self.check_conditions()
-
     def check_conditions(self) -> None:
         """Create the folder if it is not there; locks make conditions hold."""
         with disk_errors("creating the store", self.root):
@@ -152,9 +143,9 @@ class FolderObjects:
     def _write(self, key: str, data: bytes) -> None:
         # after a power cut a record must not be there without the blobs that it names
         if (self.root / BLOBS).is_dir():
-            flush_names(self.root / BLOBS)
+            flush_to_disk(self.root / BLOBS)
         write_whole(self.root / key, data)
-        flush_names((self.root / key).parent)
+        flush_to_disk((self.root / key).parent)
 
     @contextlib.contextmanager
     def _explained(self, doing: str, key: str) -> Iterator[None]:

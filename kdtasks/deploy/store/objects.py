@@ -1,14 +1,12 @@
 """What a store can do with its objects, whether it is a bucket or a folder."""
 
 import hashlib
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from datetime import datetime
 from pathlib import Path
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import BinaryIO, NamedTuple, Protocol
 
-from kdtasks.core.errors import BundleError, StoreError, StoreMissingError
+from kdtasks.core.errors import StoreError, StoreMissingError
 
 # Larger contents travel in parts of this size, several at once.
 PART_BYTES = 8 << 20
@@ -16,8 +14,6 @@ PART_BYTES = 8 << 20
 # Manifests and aliases are far smaller; more than this is not read into memory.
 RECORD_BYTES = 8 << 20
 OnBytes = Callable[[int], None]
-RunParts = Callable[[Callable[[int], None], range], None]
-R = TypeVar("R")
 
 
 class Record(NamedTuple):
@@ -35,53 +31,43 @@ class Entry(NamedTuple):
     modified: datetime  # by the store's clock, with its time zone
 
 
-class Hashing(NamedTuple):
-    """A hash that is being computed, and is only claimed meanwhile."""
-
-    claimed_by: str
-    wait: Callable[[], str]  # gives the hash, hex
-
-
-class Source(NamedTuple):
+class LocalFile(NamedTuple):
     """A file to upload, as it was when its hash was taken."""
 
     path: Path
     size: int
     sha256: str
-    modified_ns: int
-    # While this is there the hash is a claim: the content may be sent, but neither it nor a copy
-    # that the store has may be relied on before `confirmed`.
-    hashing: Hashing | None = None
 
-    def check_unchanged(self) -> None:
-        """Make sure that the file still is the one that was hashed.
+
+def hash_file(path: Path) -> LocalFile:
+    """Hash a file."""
+    with path.open("rb", buffering=0) as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return LocalFile(path, path.stat().st_size, sha256)
+
+
+class VerifiedReader:
+    """Reads a file once, from its start to its end, where it must have its hash still."""
+
+    def __init__(self, stream: BinaryIO, file: LocalFile) -> None:
+        """Name the open file, and what was known of it."""
+        self._stream, self._file = stream, file
+        self._digest = hashlib.sha256()
+
+    def read(self, count: int = -1) -> bytes:
+        """Give the next bytes, fewer than `count` only at the end; all that are left if negative.
 
         Raises:
-            StoreError: it was written to meanwhile.
+            StoreError: at the end, if the content is another than the one that was hashed.
         """
-        status = self.path.stat()
-        if (status.st_size, status.st_mtime_ns) != (self.size, self.modified_ns):
+        data = self._stream.read(count)
+        self._digest.update(data)
+        is_end = count < 0 or not data
+        if is_end and self._digest.hexdigest() != self._file.sha256:
             raise StoreError(
-                f"{self.path} was changed while it was being published; publish it again"
+                f"{self._file.path} was changed while it was being published; publish it again"
             )
-
-    def confirmed(self) -> "Source":
-        """Wait until its hash is known and not only claimed.
-
-        Raises:
-            BundleError: it is another than was claimed.
-            StoreError: the file was written to meanwhile.
-        """
-        if self.hashing is None:
-            return self
-        found = self.hashing.wait()
-        self.check_unchanged()
-        if found != self.sha256:
-            raise BundleError(
-                f"{self.path} has the SHA-256 {found}, {self.hashing.claimed_by} says "
-                f"{self.sha256}; export the bundle again"
-            )
-        return self._replace(hashing=None)
+        return data
 
 
 class Objects(Protocol):
@@ -104,16 +90,15 @@ class Objects(Protocol):
     def replace(self, key: str, data: bytes, tag: str) -> None:
         """Write over the content that has `tag`. Raises StoreConflictError where it changed."""
 
-    def upload(self, key: str, source: Source, *, on_bytes: OnBytes, run_parts: RunParts) -> None:
-        """Write a file's content, whole or not at all; one that is not what was claimed is not.
+    def upload(self, key: str, file: LocalFile, on_bytes: OnBytes) -> None:
+        """Write a file's content, whole or not at all; one that is not what was hashed is not.
 
-        Arguments:
+        Args:
             on_bytes: told how many bytes have gone, from any thread.
-            run_parts: calls a function with every number of a range, several at once.
         """
 
-    def download(self, key: str, start: int, length: int) -> Iterator[bytes]:
-        """Give bytes from `start` on, in chunks. Raises StoreMissingError."""
+    def download(self, key: str, stream: BinaryIO, on_bytes: OnBytes) -> None:
+        """Write an object's content into an empty file. Raises StoreMissingError."""
 
     def stat(self, key: str) -> Entry | None:
         """Describe an object; null where there is none."""
@@ -129,9 +114,6 @@ class Objects(Protocol):
 
     def now(self) -> datetime:
         """The time by the clock that dates the objects."""
-
-    def begin_writing(self) -> None:
-        """Begin to find out what writing needs to know, without waiting for answers."""
 
     def check_conditions(self) -> None:
         """Make sure that `create` and `replace` are atomic here.
@@ -150,89 +132,3 @@ def is_there(objects: Objects, key: str, data: bytes) -> bool:
         return objects.read(key).data == data
     except StoreMissingError:
         return False
-
-
-class Claim(NamedTuple):
-    """What somebody says of a file's content before it has been hashed."""
-
-    path: str  # inside its folder, with slashes
-    sha256: str  # hex
-    by: str  # who says so, for errors
-
-
-def read_source(path: Path) -> Source:
-    """Hash a file."""
-    status = path.stat()
-    return Source(path, status.st_size, _hash(path), status.st_mtime_ns)
-
-
-def claimed_source(path: Path, claim: Claim) -> Source:
-    """Begin to hash a file whose hash is claimed."""
-    status = path.stat()
-    hashing = Hashing(claim.by, in_background(lambda: _hash(path)))
-    return Source(path, status.st_size, claim.sha256, status.st_mtime_ns, hashing)
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb", buffering=0) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-class Background(Generic[R]):
-    """A function that is called once, in a thread, and whose result everybody gets.
-
-    A failure is not kept: whoever asks after it has the function called again. The thread is a
-    daemon: a program that is interrupted does not wait for it.
-    """
-
-    def __init__(self, function: Callable[[], R]) -> None:
-        """Name the function; it is not called yet."""
-        self._function = function
-        self._lock = threading.Lock()
-        self._future: Future[R] | None = None
-
-    def start(self) -> None:
-        """Begin, unless it has begun or is done."""
-        self._begun()
-
-    def result(self) -> R:
-        """Wait for the result.
-
-        Raises:
-            BaseException: what the function raised.
-        """
-        return self._begun().result()
-
-    def finish(self) -> None:
-        """Wait for the end, if it has begun, whatever comes of it."""
-        if self._future:
-            self._future.exception()
-
-    def check(self) -> None:
-        """Do not wait.
-
-        Raises:
-            BaseException: what the function has raised by now.
-        """
-        if self._future and self._future.done():
-            self._future.result()
-
-    def _begun(self) -> Future[R]:
-        with self._lock:
-            if self._future is None or (self._future.done() and self._future.exception()):
-                self._future = Future()
-                threading.Thread(target=self._run, args=(self._future,), daemon=True).start()
-            return self._future
-
-    def _run(self, future: Future[R]) -> None:
-        try:
-            future.set_result(self._function())
-        except BaseException as error:
-            future.set_exception(error)
-
-
-def in_background(function: Callable[[], R]) -> Callable[[], R]:
-    """Start a function in a thread; gives a function that waits for its result or its error."""
-    background = Background(function)
-    background.start()
-    return background.result

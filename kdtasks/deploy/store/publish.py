@@ -5,10 +5,9 @@ Contents go first, the manifest last: a publisher that dies leaves contents that
 
 import dataclasses
 import itertools
-import os
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -22,20 +21,11 @@ from kdtasks.deploy.store.address import (
     problem_of_path,
     problem_of_paths,
 )
-from kdtasks.deploy.store.objects import (
-    PART_BYTES,
-    Claim,
-    Entry,
-    Objects,
-    Source,
-    claimed_source,
-    in_background,
-    read_source,
-)
+from kdtasks.deploy.store.objects import Entry, LocalFile, Objects, hash_file
+from kdtasks.deploy.store.progress import NO_PROGRESS, Progress
 from kdtasks.deploy.store.signing import SigningKey, signer_of
-from kdtasks.deploy.store.transfer import Transfers
+from kdtasks.deploy.store.threads import concurrently
 from kdtasks.deploy.store.version import (
-    HASH,
     FoundVersion,
     StoredFile,
     Version,
@@ -43,8 +33,6 @@ from kdtasks.deploy.store.version import (
     fetch_version,
     list_numbers,
 )
-from kdtasks.edge.bundle_files import MODEL
-from kdtasks.edge.manifest import Manifest
 
 # gc leaves contents alone that are younger than this, since a publisher may be about to name them.
 GRACE = timedelta(hours=24)
@@ -68,7 +56,7 @@ def publish(
     name: str,
     about: Mapping[str, str] | None = None,
     signing_key: SigningKey | None = None,
-    transfers: Transfers | None = None,
+    progress: Progress = NO_PROGRESS,
 ) -> Published:
     """Publish all files of a folder.
 
@@ -87,31 +75,28 @@ def publish(
         name=name,
         about=about,
         signing_key=signing_key,
-        transfers=transfers,
+        progress=progress,
     )
 
 
 def publish_files(
     objects: Objects,
-    sources: Mapping[str, Source],
+    bundle: Mapping[str, LocalFile],
     *,
     name: str,
     about: Mapping[str, str] | None = None,
     signing_key: SigningKey | None = None,
-    transfers: Transfers | None = None,
+    progress: Progress = NO_PROGRESS,
 ) -> Published:
     """Publish files that `read_folder` has hashed; all else as for `publish`."""
     check_name(name)
-    transfers = transfers or Transfers()
-    objects.begin_writing()  # contents need no conditions: they are named after their hashes
-    list_now = in_background(lambda: list_numbers(objects, name))
-    # of two files that claim to be the same the one whose hash is to be confirmed yet
-    contents = {one.sha256: one for one in sorted(sources.values(), key=_is_claimed)}
-    uploaded, refreshed = _send_missing(objects, contents, transfers)
-    numbers = list_now()
-    files = tuple(StoredFile(path, source.size, source.sha256) for path, source in sources.items())
-    if numbers:
-        newest = fetch_version(objects, name, numbers[-1])
+    objects.check_conditions()
+    contents = {file.sha256: file for file in bundle.values()}
+    uploaded, refreshed = _send_missing(objects, contents, progress)
+    files = tuple(StoredFile(path, file.size, file.sha256) for path, file in bundle.items())
+    last = max(list_numbers(objects, name), default=0)
+    if last:
+        newest = fetch_version(objects, name, last)
         signer = signing_key.public.identity if signing_key else None
         if newest.version.files == files and signer in (None, signer_of(newest.manifest)):
             return Published(newest, is_new=False, uploaded=uploaded)
@@ -119,7 +104,7 @@ def publish_files(
         objects,
         Version(
             name=name,
-            number=numbers[-1] + 1 if numbers else 1,
+            number=last + 1,
             files=files,
             about=dict(about or {}),
             created=datetime.now(UTC).replace(microsecond=0),
@@ -128,13 +113,13 @@ def publish_files(
         signing_key,
     )
     # what was old when it was found, gc may have deleted before it could see the manifest
-    sent = {one: contents[one]._replace(hashing=None) for one in refreshed}
-    uploaded += _send_missing(objects, sent, transfers)[0]
+    again = {sha256: contents[sha256] for sha256 in refreshed}
+    uploaded += _send_missing(objects, again, progress)[0]
     return Published(found, is_new=True, uploaded=uploaded)
 
 
 def _send_missing(
-    objects: Objects, contents: Mapping[str, Source], transfers: Transfers
+    objects: Objects, contents: Mapping[str, LocalFile], progress: Progress
 ) -> tuple[int, set[str]]:
     """Upload what the store lacks; gives the bytes sent, and what was there but old.
 
@@ -145,78 +130,50 @@ def _send_missing(
     refreshed: set[str] = set()
     while contents:
         started = time.monotonic()
-        old, missing = _look(objects, contents.values(), transfers)
+        old, missing = _look(objects, list(contents.values()))
         refreshed |= old
-        total = sum(source.size for source in missing)
-        transfers.progress.expect(sent + total)
-        _send(objects, missing, transfers)
+        total = sum(file.size for file in missing)
+        progress.expect(sent + total)
+        concurrently(lambda file: _send(objects, file, progress), missing)
         sent += total
         if time.monotonic() - started < GRACE.total_seconds() / 2:
             break
     return sent, refreshed
 
 
-def _look(
-    objects: Objects, sources: Iterable[Source], transfers: Transfers
-) -> tuple[set[str], list[Source]]:
-    """Find what the store has but was old, and is dated anew now, and what it lacks.
+def _send(objects: Objects, file: LocalFile, progress: Progress) -> None:
+    with disk_errors("reading the bundle", file.path.parent):
+        objects.upload(blob_key(file.sha256), file, progress.advance)
 
-    A content that is not sent, since the store has it, is relied on only once it is confirmed.
-    """
-    sources = list(sources)
-    old: set[str] = set()
-    missing: list[Source] = []
-    found: list[tuple[Source, Entry]] = []
-    listed = _list_blobs(objects, len(sources))
 
-    def look(source: Source) -> None:
-        key = blob_key(source.sha256)
-        entry = listed.get(key) if listed is not None else objects.stat(key)
-        if entry is None or entry.size != source.size:
-            missing.append(source)
-        else:
-            found.append((source, entry))
+def _look(objects: Objects, files: Sequence[LocalFile]) -> tuple[set[str], list[LocalFile]]:
+    """Find what the store has but was old, and is dated anew now, and what it lacks."""
+    keys = [blob_key(file.sha256) for file in files]
+    listed = _list_blobs(objects, len(files))
+    stat = objects.stat if listed is None else listed.get
+    entries = zip(files, concurrently(stat, keys), strict=True)
+    there = {file: entry for file, entry in entries if entry and entry.size == file.size}
+    missing = [file for file in files if file not in there]
+    fresh = objects.now() - GRACE / 2
+    old = {file for file, entry in there.items() if entry.modified < fresh}
 
-    def rely(source: Source, entry: Entry, fresh: datetime) -> None:
-        with disk_errors("reading the bundle", source.path.parent):
-            source.confirmed()
-        if entry.modified < fresh:
-            old.add(source.sha256)
-            try:
-                objects.touch(blob_key(source.sha256))
-            except StoreError:  # gone, or too large for this server to copy
-                missing.append(source)
+    def refresh(file: LocalFile) -> None:
+        try:
+            objects.touch(blob_key(file.sha256))
+        except StoreError:  # gone, or too large for this server to copy
+            missing.append(file)
 
-    transfers.run(look, sources)
-    if found:
-        fresh = objects.now() - GRACE / 2
-        transfers.run(lambda one: rely(*one, fresh), found)
-    return old, missing
+    concurrently(refresh, old)
+    return {file.sha256 for file in old}, missing
 
 
 def _list_blobs(objects: Objects, wanted: int) -> dict[str, Entry] | None:
     """List all contents of the store where that is less work than asking for each wanted one."""
+    if wanted < _FEW:
+        return None
     most = wanted * _LISTED_AS_CHEAPLY
-    entries = itertools.islice(objects.list(BLOBS), most + 1) if wanted >= _FEW else ()
-    listed = {entry.key: entry for entry in entries}
-    return listed if wanted >= _FEW and len(listed) <= most else None
-
-
-def _send(objects: Objects, sources: Iterable[Source], transfers: Transfers) -> None:
-    """Upload large files one by one, each in parts side by side; then small ones side by side."""
-
-    def send(source: Source) -> None:
-        with disk_errors("reading the bundle", source.path.parent):
-            objects.upload(
-                blob_key(source.sha256),
-                source,
-                on_bytes=transfers.advance,
-                run_parts=transfers.run,
-            )
-
-    for large in (source for source in sources if source.size > PART_BYTES):
-        send(large)
-    transfers.run(send, [source for source in sources if source.size <= PART_BYTES])
+    listed = {entry.key: entry for entry in itertools.islice(objects.list(BLOBS), most + 1)}
+    return listed if len(listed) <= most else None
 
 
 def _create(objects: Objects, version: Version, signing_key: SigningKey | None) -> FoundVersion:
@@ -225,8 +182,7 @@ def _create(objects: Objects, version: Version, signing_key: SigningKey | None) 
         try:
             return create_version(objects, version, signing_key)
         except StoreConflictError:
-            numbers = list_numbers(objects, version.name)
-            number = max(numbers[-1] if numbers else 0, version.number) + 1
+            number = max([version.number, *list_numbers(objects, version.name)]) + 1
             version = dataclasses.replace(version, number=number)
     raise StoreConflictError(
         f"{_ATTEMPTS} numbers for {version.name} were all taken by others meanwhile; publish it "
@@ -234,19 +190,11 @@ def _create(objects: Objects, version: Version, signing_key: SigningKey | None) 
     )
 
 
-def _is_claimed(source: Source) -> bool:
-    return source.hashing is not None
-
-
-def read_folder(folder: Path, claim: Claim | None = None) -> dict[str, Source]:
+def read_folder(folder: Path) -> dict[str, LocalFile]:
     """Hash all files of a folder.
 
     Links to files count as files, since DVC may link its outputs; links to folders and anything
     else that is no file are refused.
-
-    Arguments:
-        claim: of the hash of one file. If that is large, it is still being hashed when this
-            returns, so that it can be sent meanwhile.
 
     Returns: path inside the folder, with slashes, to file; in the order of the paths.
 
@@ -256,15 +204,6 @@ def read_folder(folder: Path, claim: Claim | None = None) -> dict[str, Source]:
     if not folder.is_dir():
         raise StoreError(f"{folder} is no folder; give the folder of a bundle")
     paths: dict[str, Path] = {}
-    sources: dict[str, Source] = {}
-
-    def read(inside: str) -> None:
-        path = paths[inside]
-        if claim and claim.path == inside and path.stat().st_size > PART_BYTES:
-            sources[inside] = claimed_source(path, claim)
-        else:
-            sources[inside] = read_source(path)
-
     with disk_errors("reading the bundle", folder):
         for path in sorted(folder.rglob("*")):
             if path.is_dir() and not path.is_symlink():
@@ -276,14 +215,8 @@ def read_folder(folder: Path, claim: Claim | None = None) -> dict[str, Source]:
             if problem:
                 raise StoreError(f"{path} cannot be published: {problem}; rename or remove it")
             paths[inside] = path
-        Transfers(os.cpu_count() or 1).run(read, paths)
-    problem = problem_of_paths(sources) or (None if sources else "it is empty")
+        files = dict(zip(paths, concurrently(hash_file, paths.values()), strict=True))
+    problem = problem_of_paths(files) or (None if files else "it is empty")
     if problem:
         raise StoreError(f"{folder} cannot be published: {problem}")
-    return dict(sorted(sources.items()))
-
-
-def model_claim(manifest: Manifest) -> Claim | None:
-    """What a bundle's manifest says of its model's content; null if that is no SHA-256."""
-    is_hash = isinstance(manifest.sha256, str) and HASH.fullmatch(manifest.sha256)
-    return Claim(MODEL, manifest.sha256, "manifest.json") if is_hash else None
+    return dict(sorted(files.items()))

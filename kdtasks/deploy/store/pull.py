@@ -12,9 +12,10 @@ from kdtasks.deploy.store.address import Reference, version_key
 from kdtasks.deploy.store.alias import Alias, parse_alias, read_alias
 from kdtasks.deploy.store.cache import Cache, Resolution
 from kdtasks.deploy.store.checkout import place
+from kdtasks.deploy.store.download import check_space, download_files
 from kdtasks.deploy.store.objects import Objects
+from kdtasks.deploy.store.progress import NO_PROGRESS, Progress
 from kdtasks.deploy.store.signing import PublicKey
-from kdtasks.deploy.store.transfer import Transfers, check_space, download_files
 from kdtasks.deploy.store.version import (
     FoundVersion,
     Version,
@@ -42,13 +43,13 @@ class Puller:
         objects: the store.
         cache: where everything is kept for the next time.
         trusted: whose signatures count; if empty, unsigned versions are accepted.
-        transfers: runs the downloads.
+        progress: where downloads report to.
     """
 
     objects: Objects
     cache: Cache
     trusted: Sequence[PublicKey] = ()
-    transfers: Transfers = dataclasses.field(default_factory=Transfers)
+    progress: Progress = NO_PROGRESS
 
     def pull(
         self, reference: Reference, *, target: Path | None = None, is_offline: bool = False
@@ -143,7 +144,7 @@ class Puller:
             return bundle, 0
         missing = self.cache.missing(version)
         check_space(missing, self.cache.blobs)
-        download_files(self.objects, missing, self.cache.blobs, self.transfers)
+        download_files(self.objects, missing, self.cache.blobs, self.progress)
         size = sum(file.size for file in missing)
         return self.cache.build_bundle(sha256, version), size
 

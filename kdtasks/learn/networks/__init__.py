@@ -1,79 +1,85 @@
 """The networks of the zoo, one a file."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Annotated
+from dataclasses import dataclass, field
+from typing import ClassVar
 
-from pydantic import Field
-
+from kdtasks.core.backend import Tensor
 from kdtasks.core.errors import did_you_mean
-from kdtasks.learn.networks.alexnet import AlexNetParams
-from kdtasks.learn.networks.cnn import CnnParams
-from kdtasks.learn.networks.mobilenet import MobileNetParams
-from kdtasks.learn.networks.resnet import ResNet8Params, ResNetParams
-from kdtasks.learn.networks.two_path import TwoPathParams
-from kdtasks.learn.networks.unet import UNetParams
-
-Architecture = Annotated[
-    CnnParams
-    | ResNet8Params
-    | ResNetParams
-    | MobileNetParams
-    | TwoPathParams
-    | AlexNetParams
-    | UNetParams,
-    Field(discriminator="name"),
-]
+from kdtasks.core.registry import Registry
+from kdtasks.core.settings import Section
 
 
-def taps_of(architecture: "Architecture") -> list[str]:
-    """Names of the blocks that can carry an early exit, in the network's order."""
-    if isinstance(architecture, CnnParams):
-        return [f"block_{number}" for number in range(1, len(architecture.filters) + 1)]
-    if isinstance(architecture, ResNet8Params):
-        return ["stem", "block_1", "block_2", "block_3"]
-    if isinstance(architecture, ResNetParams | MobileNetParams):
-        blocks = range(1, len(architecture.filters) + 1)
-        return ["stem", *(f"block_{number}" for number in blocks)]
-    if isinstance(architecture, TwoPathParams):
-        lengths = {
-            "trunk": len(architecture.trunk),
-            "coarse": len(architecture.coarse),
-            "fine": len(architecture.fine),
-            "merged": len(architecture.merged) + 1,
-        }
-        parts = [f"{part}_{n}" for part, length in lengths.items() for n in range(1, length + 1)]
-        return ["stem", *parts]
-    if isinstance(architecture, AlexNetParams):
-        return [f"block_{number}" for number in range(1, 6)]
-    return [f"up_{number}" for number in range(1, len(architecture.filters))]
+@dataclass
+class Backbone:
+    """A network without heads.
 
-
-def check_exits(architecture: "Architecture", exits: Sequence[str]) -> None:
-    """Refuse exits that name no block, stand twice or out of order.
-
-    Raises:
-        ValueError: the message lists the blocks.
+    Attributes:
+        taps: block name to the tensors that the rest of the network needs after that block. The
+            first is what an exit there looks at; a chain has just that one, a U-Net also its open
+            skips.
+        features: the tensor that the last exit looks at.
     """
-    taps = taps_of(architecture)
-    for name in exits:
-        check_block(architecture, name, key="student.exits")
-    positions = [taps.index(name) for name in exits]
-    if positions != sorted(set(positions)):
-        raise ValueError(
-            f"student.exits: got {list(exits)}; give each block once, in the order "
-            f"{', '.join(taps)}"
-        )
+
+    features: Tensor
+    taps: dict[str, tuple[Tensor, ...]] = field(default_factory=dict)
 
 
-def check_block(architecture: "Architecture", name: str, *, key: str) -> None:
-    """Refuse a name that no block of the network has; `key` is the params key it stands in.
+class Architecture(Section):
+    """What a network is built from.
 
-    Raises:
-        ValueError: the message lists the blocks.
+    Attributes:
+        per_pixel: whether it answers for each pixel, as masks want it, or for the whole image.
     """
-    taps = taps_of(architecture)
-    if name not in taps:
-        raise ValueError(
-            f"{key}: {architecture.name} has no block {name!r}; "
-            f"its blocks: {', '.join(taps)}{did_you_mean(name, taps)}"
-        )
+
+    per_pixel: ClassVar[bool] = False
+
+    name: str
+
+    @abstractmethod
+    def taps(self) -> list[str]:
+        """Names of the blocks that can carry an early exit, in the network's order."""
+
+    @abstractmethod
+    def build(self, image: Tensor) -> Backbone:
+        """Build the network without heads, every layer with a name.
+
+        Args:
+            image: [batch, height, width, channels], values 0…1.
+
+        Raises:
+            ModelError: the image's size does not suit the network.
+        """
+
+    def check_exits(self, exits: Sequence[str]) -> None:
+        """Refuse exits that name no block, stand twice or out of order.
+
+        Raises:
+            ValueError: the message lists the blocks.
+        """
+        for name in exits:
+            self.check_block(name, key="student.exits")
+        taps = self.taps()
+        positions = [taps.index(name) for name in exits]
+        if positions != sorted(set(positions)):
+            raise ValueError(
+                f"student.exits: got {list(exits)}; give each block once, in the order "
+                f"{', '.join(taps)}"
+            )
+
+    def check_block(self, name: str, *, key: str) -> None:
+        """Refuse a name that no block of the network has; `key` is the params key it stands in.
+
+        Raises:
+            ValueError: the message lists the blocks.
+        """
+        taps = self.taps()
+        if name not in taps:
+            raise ValueError(
+                f"{key}: {self.name} has no block {name!r}; "
+                f"its blocks: {', '.join(taps)}{did_you_mean(name, taps)}"
+            )
+
+
+architectures = Registry("network", __name__, Architecture)

@@ -1,30 +1,34 @@
 """Build any network of the zoo, with exits where params say."""
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+
+from pydantic import Field
 
 from kdtasks.core.backend import Tensor, keras
 from kdtasks.core.errors import ModelError
-from kdtasks.learn.networks import Architecture, check_exits
-from kdtasks.learn.networks.alexnet import alexnet
-from kdtasks.learn.networks.cnn import cnn
-from kdtasks.learn.networks.mobilenet import mobilenet
+from kdtasks.core.settings import Count, Section
+from kdtasks.learn.networks import Architecture
+from kdtasks.learn.networks.layers import convolution
 from kdtasks.learn.networks.multi_exit import MultiExitModel
-from kdtasks.learn.networks.network import Backbone, HeadParams, Heads, convolution
-from kdtasks.learn.networks.resnet import resnet, resnet8
-from kdtasks.learn.networks.two_path import two_path
-from kdtasks.learn.networks.unet import UNetParams, unet
 
-BACKBONES: dict[str, Callable[[Tensor, Any], Backbone]] = {
-    "cnn": cnn,
-    "resnet8": resnet8,
-    "resnet": resnet,
-    "mobilenet": mobilenet,
-    "two_path": two_path,
-    "alexnet": alexnet,
-    "unet": unet,
-}
+
+class HeadParams(Section):
+    """What an early exit of a classifier does with the features it looks at."""
+
+    filters: Count | None = Field(
+        default=None,
+        description="filters of a 3×3 convolution that halves height and width first; null for "
+        "none",
+    )
+    grid: Count = Field(
+        default=4,
+        description="side of the grid that the features are averaged to, or less where theirs is "
+        "no multiple of it",
+    )
+
+
+Heads = Mapping[str, HeadParams]
 
 
 def build(
@@ -48,15 +52,14 @@ def build(
         ModelError: an exit names no tap, stands twice or out of order, or the picture's size does
             not suit the network.
     """
-    _check_size(architecture, input_shape)
     try:
-        check_exits(architecture, exits)
+        architecture.check_exits(exits)
     except ValueError as error:
         raise ModelError(str(error)) from None
     image = keras.Input(input_shape, name="image")
     scaled = keras.layers.Rescaling(1.0 / 255.0, name="rescale")(image)
-    backbone = BACKBONES[architecture.name](scaled, architecture)
-    dense = architecture.name == "unet"
+    backbone = architecture.build(scaled)
+    dense = architecture.per_pixel
     outputs = []
     for index, exit_name in enumerate(exits):
         tensor = backbone.taps[exit_name][0]
@@ -109,14 +112,3 @@ def _pixel_head(tensor: Tensor, num_classes: int, height: int, name: str) -> Ten
 
 def _layer_name(tensor: Tensor) -> str:
     return str(tensor.node.layer.name)
-
-
-def _check_size(architecture: Architecture, input_shape: tuple[int, int, int]) -> None:
-    if isinstance(architecture, UNetParams):
-        multiple = 2 ** (len(architecture.filters) - 1)
-        if input_shape[0] % multiple or input_shape[1] % multiple:
-            raise ModelError(
-                f"a unet of {len(architecture.filters)} levels needs height and width that are "
-                f"multiples of {multiple}, got {input_shape[0]}×{input_shape[1]}; change "
-                "data.segmentation.patch_size or the number of filters"
-            )

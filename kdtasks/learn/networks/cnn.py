@@ -5,14 +5,16 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from kdtasks.core.backend import Tensor, keras
-from kdtasks.core.settings import Count, Counts, Section
-from kdtasks.learn.networks.network import Backbone, DropoutRate, activate, convolution
+from kdtasks.core.settings import Count, Counts
+from kdtasks.learn.networks import Architecture, Backbone, architectures
+from kdtasks.learn.networks.layers import DropoutRate, activate, convolution
 
 
-class CnnParams(Section):
+@architectures.register
+class CNN(Architecture):
     """A chain of convolution blocks, then dense layers."""
 
-    name: Literal["cnn"]
+    name: Literal["cnn"] = "cnn"
     filters: Counts = Field(
         min_length=1, description="filters of each block; a block is named `block_1`, `block_2` …"
     )
@@ -35,46 +37,45 @@ class CnnParams(Section):
         default=(), description="units of the hidden dense layers"
     )
 
+    def taps(self) -> list[str]:
+        return [f"block_{number}" for number in range(1, len(self.filters) + 1)]
 
-def cnn(image: Tensor, params: CnnParams) -> Backbone:
-    """Build the chain; each block halves height and width and is a tap, `block_1` the first.
-
-    Arguments:
-        image: [batch, height, width, channels], values 0…1.
-    """
-    tensor, taps = image, {}
-    # Both only grow, so their order makes no difference but that a quarter of the numbers is left.
-    # Converters fold a ReLU into the convolution, where it costs nothing.
-    activates_last = params.downsampling == "max_pooling" and params.activation == "leaky_relu"
-    for block, filters in enumerate(params.filters, start=1):
-        for number in range(1, params.convolutions + 1):
-            last = number == params.convolutions
-            tensor = convolution(
-                tensor,
-                name=f"block_{block}_{number}",
-                filters=filters,
-                kernel_size=params.kernel_size,
-                strides=2 if last and params.downsampling == "strides" else 1,
-                normalize=params.batch_normalization,
-                activation=None if last and activates_last else params.activation,
-            )
-        if params.downsampling == "max_pooling":
-            tensor = keras.layers.MaxPooling2D(padding="same", name=f"block_{block}_pool")(tensor)
-        if activates_last:
-            name = f"block_{block}_{params.convolutions}_activation"
-            tensor = activate(tensor, params.activation, name=name)
-        if params.dropout:
-            tensor = keras.layers.Dropout(params.dropout, name=f"block_{block}_dropout")(tensor)
-        taps[f"block_{block}"] = (tensor,)
-    top = (
-        keras.layers.Flatten(name="top_flatten")
-        if params.top == "flatten"
-        else keras.layers.GlobalAveragePooling2D(name="top_average")
-    )
-    tensor = top(tensor)
-    for number, units in enumerate(params.dense, start=1):
-        tensor = keras.layers.Dense(units, name=f"dense_{number}")(tensor)
-        tensor = activate(tensor, params.activation, name=f"dense_{number}_activation")
-        if params.dropout:
-            tensor = keras.layers.Dropout(params.dropout, name=f"dense_{number}_dropout")(tensor)
-    return Backbone(features=tensor, taps=taps)
+    def build(self, image: Tensor) -> Backbone:
+        tensor, taps = image, {}
+        # Both only grow, so their order makes no difference but that a quarter of the numbers is
+        # left. Converters fold a ReLU into the convolution, where it costs nothing.
+        activates_last = self.downsampling == "max_pooling" and self.activation == "leaky_relu"
+        for block, filters in enumerate(self.filters, start=1):
+            for number in range(1, self.convolutions + 1):
+                last = number == self.convolutions
+                tensor = convolution(
+                    tensor,
+                    name=f"block_{block}_{number}",
+                    filters=filters,
+                    kernel_size=self.kernel_size,
+                    strides=2 if last and self.downsampling == "strides" else 1,
+                    normalize=self.batch_normalization,
+                    activation=None if last and activates_last else self.activation,
+                )
+            if self.downsampling == "max_pooling":
+                tensor = keras.layers.MaxPooling2D(padding="same", name=f"block_{block}_pool")(
+                    tensor
+                )
+            if activates_last:
+                name = f"block_{block}_{self.convolutions}_activation"
+                tensor = activate(tensor, self.activation, name=name)
+            if self.dropout:
+                tensor = keras.layers.Dropout(self.dropout, name=f"block_{block}_dropout")(tensor)
+            taps[f"block_{block}"] = (tensor,)
+        top = (
+            keras.layers.Flatten(name="top_flatten")
+            if self.top == "flatten"
+            else keras.layers.GlobalAveragePooling2D(name="top_average")
+        )
+        tensor = top(tensor)
+        for number, units in enumerate(self.dense, start=1):
+            tensor = keras.layers.Dense(units, name=f"dense_{number}")(tensor)
+            tensor = activate(tensor, self.activation, name=f"dense_{number}_activation")
+            if self.dropout:
+                tensor = keras.layers.Dropout(self.dropout, name=f"dense_{number}_dropout")(tensor)
+        return Backbone(features=tensor, taps=taps)

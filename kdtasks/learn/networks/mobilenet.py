@@ -1,4 +1,4 @@
-"""A chain of inverted residuals for small pictures, after MobileNetV2 (arXiv 1801.04381)."""
+"""A chain of inverted residuals for small images, after MobileNetV2 (arXiv 1801.04381)."""
 
 import math
 from typing import Literal
@@ -7,19 +7,16 @@ from pydantic import Field
 
 from kdtasks.core.backend import Tensor, keras
 from kdtasks.core.settings import Count
-from kdtasks.learn.networks.network import (
-    Backbone,
-    _BlocksParams,
-    activate,
-    batch_normalization,
-    convolution,
-)
+from kdtasks.learn.networks import Backbone, architectures
+from kdtasks.learn.networks.chain import Chain
+from kdtasks.learn.networks.layers import activate, batch_normalization, convolution
 
 
-class MobileNetParams(_BlocksParams):
+@architectures.register
+class MobileNet(Chain):
     """Inverted residuals: each block widens, convolves every channel by itself, and narrows."""
 
-    name: Literal["mobilenet"]
+    name: Literal["mobilenet"] = "mobilenet"
     expansion: Count = Field(
         default=4, description="how many times as many filters a block has inside as come in"
     )
@@ -29,31 +26,22 @@ class MobileNetParams(_BlocksParams):
         description="filters of a 1×1 convolution before the last exit's average; null for none",
     )
 
+    def build(self, image: Tensor) -> Backbone:
+        tensor, taps = self.chain(image)
+        if self.top:
+            tensor = convolution(tensor, name="top", filters=self.top, kernel_size=1)
+        features = keras.layers.GlobalAveragePooling2D(name="top_average")(tensor)
+        return Backbone(features, taps)
 
-def mobilenet(image: Tensor, params: MobileNetParams) -> Backbone:
-    """Build a convolution, inverted residuals and a global average; taps `stem`, `block_1` ….
-
-    Arguments:
-        image: [batch, height, width, channels], values 0…1.
-    """
-    tensor = convolution(image, name="stem", filters=params.stem)
-    taps = {"stem": (tensor,)}
-    for block, (filters, strides) in enumerate(
-        zip(params.filters, params.strides, strict=True), start=1
-    ):
-        tensor = inverted_residual(
+    def block(self, tensor: Tensor, filters: int, strides: int, *, name: str) -> Tensor:
+        return inverted_residual(
             tensor,
-            name=f"block_{block}",
+            name=name,
             filters=filters,
             strides=strides,
-            expansion=params.expansion,
-            kernel_size=params.kernel_size,
+            expansion=self.expansion,
+            kernel_size=self.kernel_size,
         )
-        taps[f"block_{block}"] = (tensor,)
-    if params.top:
-        tensor = convolution(tensor, name="top", filters=params.top, kernel_size=1)
-    features = keras.layers.GlobalAveragePooling2D(name="top_average")(tensor)
-    return Backbone(features=features, taps=taps)
 
 
 def inverted_residual(

@@ -1,63 +1,54 @@
-"""Residual networks (arXiv 1512.03385) for small pictures, MLPerf Tiny's ResNet-8 among them."""
+"""Residual networks (arXiv 1512.03385) for small images, MLPerf Tiny's ResNet-8 among them."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from kdtasks.core.backend import Tensor, keras
-from kdtasks.core.settings import Section
-from kdtasks.learn.networks.network import Backbone, _BlocksParams, activate, convolution, share_of
+from kdtasks.learn.networks import Architecture, Backbone, architectures
+from kdtasks.learn.networks.chain import Chain
+from kdtasks.learn.networks.layers import activate, convolution, share_of
 
 
-class ResNet8Params(Section):
-    """ResNet-8 of MLPerf Tiny: three residual stages of 16, 32 and 64 filters times `width`."""
-
-    name: Literal["resnet8"]
-    width: Annotated[float, Field(gt=0.0)] = Field(default=1.0, description="multiplies filters")
-
-
-class ResNetParams(_BlocksParams):
+@architectures.register
+class ResNet(Chain):
     """A residual network: a convolution, then blocks of two; each block normalised and added up."""
 
-    name: Literal["resnet"]
+    name: Literal["resnet"] = "resnet"
+
+    def build(self, image: Tensor) -> Backbone:
+        tensor, taps = self.chain(image)
+        features = keras.layers.GlobalAveragePooling2D(name="top_average")(tensor)
+        return Backbone(features, taps)
+
+    def block(self, tensor: Tensor, filters: int, strides: int, *, name: str) -> Tensor:
+        shortcut = tensor
+        if strides > 1 or filters != tensor.shape[-1]:
+            shortcut = keras.layers.Conv2D(
+                filters, 1, strides=strides, padding="same", name=f"{name}_shortcut_conv"
+            )(shortcut)
+        tensor = convolution(tensor, name=f"{name}_1", filters=filters, strides=strides)
+        tensor = convolution(tensor, name=f"{name}_2", filters=filters, activation=None)
+        tensor = keras.layers.Add(name=f"{name}_add")([shortcut, tensor])
+        return activate(tensor, "relu", name=f"{name}_activation")
 
 
-def resnet8(image: Tensor, params: ResNet8Params) -> Backbone:
-    """Build the network of MLPerf Tiny's image classification benchmark (arXiv 2106.07597).
+@architectures.register
+class ResNet8(Architecture):
+    """ResNet-8 of MLPerf Tiny: three residual stages of 16, 32 and 64 filters times `width`.
 
-    Its taps are `stem`, `block_1`, `block_2` and `block_3`.
-
-    Arguments:
-        image: [batch, height, width, channels], values 0…1.
+    The network of the benchmark of image classification (arXiv 2106.07597).
     """
-    stem, *filters = (share_of(params.width, count) for count in (16, 16, 32, 64))
-    return resnet(
-        image, ResNetParams(name="resnet", stem=stem, filters=tuple(filters), strides=(1, 2, 2))
-    )
 
+    name: Literal["resnet8"] = "resnet8"
+    width: Annotated[float, Field(gt=0.0)] = Field(default=1.0, description="multiplies filters")
 
-def resnet(image: Tensor, params: ResNetParams) -> Backbone:
-    """Build a convolution, residual blocks and a global average; taps `stem`, `block_1` ….
+    def taps(self) -> list[str]:
+        return self._network().taps()
 
-    Arguments:
-        image: [batch, height, width, channels], values 0…1.
-    """
-    tensor = convolution(image, name="stem", filters=params.stem)
-    taps = {"stem": (tensor,)}
-    for block, sizes in enumerate(zip(params.filters, params.strides, strict=True), start=1):
-        tensor = _residual(tensor, *sizes, name=f"block_{block}")
-        taps[f"block_{block}"] = (tensor,)
-    features = keras.layers.GlobalAveragePooling2D(name="top_average")(tensor)
-    return Backbone(features=features, taps=taps)
+    def build(self, image: Tensor) -> Backbone:
+        return self._network().build(image)
 
-
-def _residual(tensor: Tensor, filters: int, strides: int, *, name: str) -> Tensor:
-    shortcut = tensor
-    if strides > 1 or filters != tensor.shape[-1]:
-        shortcut = keras.layers.Conv2D(
-            filters, 1, strides=strides, padding="same", name=f"{name}_shortcut_conv"
-        )(shortcut)
-    tensor = convolution(tensor, name=f"{name}_1", filters=filters, strides=strides)
-    tensor = convolution(tensor, name=f"{name}_2", filters=filters, activation=None)
-    tensor = keras.layers.Add(name=f"{name}_add")([shortcut, tensor])
-    return activate(tensor, "relu", name=f"{name}_activation")
+    def _network(self) -> ResNet:
+        stem, *filters = (share_of(self.width, count) for count in (16, 16, 32, 64))
+        return ResNet(stem=stem, filters=tuple(filters), strides=(1, 2, 2))

@@ -3,17 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import TypeAdapter
 
 from kdtasks.core.errors import ModelError, ParamsError
 from kdtasks.core.files import atomic_folder, read_json, write_json
 from kdtasks.core.records.training import Training
-from kdtasks.learn.networks import Architecture
-from kdtasks.learn.networks.build import build
+from kdtasks.learn.networks import Architecture, architectures
+from kdtasks.learn.networks.build import HeadParams, Heads, build
 from kdtasks.learn.networks.multi_exit import MultiExitModel
-from kdtasks.learn.networks.network import HeadParams, Heads
 
 _WEIGHTS = "model.weights.h5"
 _DESCRIPTION = "model.json"
@@ -81,9 +80,8 @@ def load_model(folder: Path, *, advice: str = _ADVICE) -> MultiExitModel:
     """
     with _reading(folder / _DESCRIPTION, advice):
         description = read_description(folder, advice=advice)
-        architecture: Architecture = TypeAdapter(Architecture).validate_python(
-            description["architecture"]
-        )
+        choice: TypeAdapter[Architecture] = TypeAdapter(Annotated[Architecture, architectures])
+        architecture = choice.validate_python(description["architecture"])
         height, width, channels = description["input_shape"]
         model = build(
             architecture,

@@ -12,15 +12,17 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from kdtasks.core.backend import Tensor, keras
-from kdtasks.core.settings import Count, Counts, Section
+from kdtasks.core.settings import Count, Counts
+from kdtasks.learn.networks import Architecture, Backbone, architectures
+from kdtasks.learn.networks.layers import convolution
 from kdtasks.learn.networks.mobilenet import inverted_residual
-from kdtasks.learn.networks.network import Backbone, convolution
 
 
-class TwoPathParams(Section):
+@architectures.register
+class TwoPath(Architecture):
     """A coarse path that answers soon, and a fine one that goes on and joins it."""
 
-    name: Literal["two_path"]
+    name: Literal["two_path"] = "two_path"
     stem: Count = Field(default=24, description="filters of the first convolution")
     trunk: Counts = Field(
         min_length=1,
@@ -46,52 +48,55 @@ class TwoPathParams(Section):
         "width at most 3",
     )
 
+    def taps(self) -> list[str]:
+        lengths = {
+            "trunk": len(self.trunk),
+            "coarse": len(self.coarse),
+            "fine": len(self.fine),
+            "merged": len(self.merged) + 1,
+        }
+        parts = [f"{part}_{n}" for part, length in lengths.items() for n in range(1, length + 1)]
+        return ["stem", *parts]
 
-def two_path(image: Tensor, params: TwoPathParams) -> Backbone:
-    """Build both paths; taps `stem`, `trunk_1` …, `coarse_1` …, `fine_1` …, `merged_1` ….
+    def build(self, image: Tensor) -> Backbone:
+        tensor = convolution(image, name="stem", filters=self.stem)
+        taps: dict[str, tuple[Tensor, ...]] = {"stem": (tensor,)}
+        for number, filters in enumerate(self.trunk, start=1):
+            first = number == 1
+            # At the picture's own height and width a small kernel has to do.
+            size = min(3, self.kernel_size) if first else self.kernel_size
+            tensor = inverted_residual(
+                tensor,
+                name=f"trunk_{number}",
+                filters=filters,
+                strides=2 if first else 1,
+                kernel_size=size,
+            )
+            taps[f"trunk_{number}"] = (tensor,)
+        trunk = tensor
+        for number, filters in enumerate(self.coarse, start=1):
+            tensor = self._block(tensor, "coarse", number, filters)
+            taps[f"coarse_{number}"] = (tensor, trunk)
+        coarse, tensor = tensor, trunk
+        for number, filters in enumerate(self.fine, start=1):
+            tensor = inverted_residual(
+                tensor, name=f"fine_{number}", filters=filters, kernel_size=self.kernel_size
+            )
+            taps[f"fine_{number}"] = (tensor, coarse)
+        for number, filters in enumerate((self.coarse[-1], *self.merged), start=1):
+            tensor = self._block(tensor, "merged", number, filters)
+            if number == 1:
+                tensor = keras.layers.Add(name="merged_add")([tensor, coarse])
+            taps[f"merged_{number}"] = (tensor,)
+        features = keras.layers.GlobalAveragePooling2D(name="top_average")(tensor)
+        return Backbone(features=features, taps=taps)
 
-    Arguments:
-        image: [batch, height, width, channels], values 0…1.
-    """
-    tensor = convolution(image, name="stem", filters=params.stem)
-    taps: dict[str, tuple[Tensor, ...]] = {"stem": (tensor,)}
-    for number, filters in enumerate(params.trunk, start=1):
-        first = number == 1
-        # At the picture's own height and width a small kernel has to do.
-        size = min(3, params.kernel_size) if first else params.kernel_size
-        tensor = inverted_residual(
+    def _block(self, tensor: Tensor, path: str, number: int, filters: int) -> Tensor:
+        """A block of a path whose first halves height and width."""
+        return inverted_residual(
             tensor,
-            name=f"trunk_{number}",
+            name=f"{path}_{number}",
             filters=filters,
-            strides=2 if first else 1,
-            kernel_size=size,
+            strides=2 if number == 1 else 1,
+            kernel_size=self.kernel_size,
         )
-        taps[f"trunk_{number}"] = (tensor,)
-    trunk = tensor
-    for number, filters in enumerate(params.coarse, start=1):
-        tensor = _block(tensor, params, "coarse", number, filters)
-        taps[f"coarse_{number}"] = (tensor, trunk)
-    coarse, tensor = tensor, trunk
-    for number, filters in enumerate(params.fine, start=1):
-        tensor = inverted_residual(
-            tensor, name=f"fine_{number}", filters=filters, kernel_size=params.kernel_size
-        )
-        taps[f"fine_{number}"] = (tensor, coarse)
-    for number, filters in enumerate((params.coarse[-1], *params.merged), start=1):
-        tensor = _block(tensor, params, "merged", number, filters)
-        if number == 1:
-            tensor = keras.layers.Add(name="merged_add")([tensor, coarse])
-        taps[f"merged_{number}"] = (tensor,)
-    features = keras.layers.GlobalAveragePooling2D(name="top_average")(tensor)
-    return Backbone(features=features, taps=taps)
-
-
-def _block(tensor: Tensor, params: TwoPathParams, path: str, number: int, filters: int) -> Tensor:
-    """A block of a path whose first halves height and width."""
-    return inverted_residual(
-        tensor,
-        name=f"{path}_{number}",
-        filters=filters,
-        strides=2 if number == 1 else 1,
-        kernel_size=params.kernel_size,
-    )

@@ -1,26 +1,24 @@
 """What a distilled student minimises: labels, teacher, its own last exit, and hints."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from dataclasses import dataclass, field
+from typing import Annotated
 
 from pydantic import Field
 
 from kdtasks.core.backend import Tensor, tf
 from kdtasks.core.settings import Count, Section
-from kdtasks.learn.losses.distillation import make_loss
-from kdtasks.learn.losses.distillation.dkd import DkdParams
-from kdtasks.learn.losses.distillation.kd import kd
+from kdtasks.learn.losses.distillation import DistillationLoss, distillation_losses
+from kdtasks.learn.losses.distillation.kd import KD
 from kdtasks.learn.objectives.hints import HintParams
-from kdtasks.learn.objectives.objective import LabelLoss, Step
-from kdtasks.learn.schedules.linear import (
+from kdtasks.learn.objectives.objective import LabelLossSum, Step
+from kdtasks.learn.schedules import (
     History,
-    Scheduled,
     ScheduledFraction,
     ScheduledPositive,
+    final_value,
     value_at,
 )
-
-LossName = Literal["kd", "standardized_kd", "dkd", "standardized_dkd", "dist", "channelwise_kd"]
 
 
 class ExitTeachingParams(Section):
@@ -48,13 +46,9 @@ class DistillParams(Section):
     temperature: ScheduledPositive = Field(
         default=4.0, description="softens teacher and student alike"
     )
-    loss: LossName = Field(
-        default="kd",
-        description="`kd`: T²·KL(teacher ‖ student); `standardized_…`: of logits with mean 0 and "
-        "standard deviation 1; `dkd`: true class and others apart; `dist`: correlations; "
-        "`channelwise_kd`: where in the picture each class is (segmentation only)",
+    loss: Annotated[DistillationLoss, distillation_losses] = Field(
+        default=KD(), description="how far the student is from the teacher"
     )
-    dkd: DkdParams = Field(default=DkdParams(), description="parts of the losses `…dkd`")
     exits: ExitTeachingParams = Field(
         default=ExitTeachingParams(), description="who teaches the early exits"
     )
@@ -72,63 +66,46 @@ def settled(params: DistillParams) -> DistillParams:
     """
     return params.model_copy(
         update={
-            "alpha": _last(params.alpha),
-            "temperature": _last(params.temperature),
-            "dkd": params.dkd.model_copy(update={"warm_up": 0.0}),
+            "alpha": final_value(params.alpha),
+            "temperature": final_value(params.temperature),
+            "loss": params.loss.model_copy(update={"warm_up": 0.0}),
             "hints": (),
         }
     )
 
 
-def _last(setting: Scheduled) -> float:
-    return float(setting) if isinstance(setting, float | int) else setting.end
-
-
+@dataclass(frozen=True)
 class DistillationObjective:
     """The mean over exits of alpha · label loss + (1 − alpha) · distillation loss, and hints.
 
     An early exit has weight · T²·KL(last exit ‖ early exit) besides where `exits.last_exit` gives
     it one, by which the last exit is not changed; without `exits.teacher` it learns from the
     labels with weight 1. Each hint adds weight · mean squared difference of features.
+
+    Attributes:
+        label_loss: the loss of the labels; at the label that it ignores the teacher alone teaches.
     """
 
-    def __init__(
-        self,
-        params: DistillParams,
-        ignore_label: int | None = None,
-        label_loss: LabelLoss | None = None,
-    ) -> None:
-        """Bind the params.
-
-        Arguments:
-            ignore_label: label of rows without a truth; there the teacher alone teaches.
-            label_loss: the loss of the labels; None is cross-entropy.
-
-        Raises:
-            ParamsError: there is no loss of that name.
-        """
-        self._params = params
-        self._label_loss = label_loss or LabelLoss(ignore_label)
-        self._loss = make_loss(params.loss, dkd_params=params.dkd, ignore_label=ignore_label)
+    params: DistillParams
+    label_loss: LabelLossSum = field(default_factory=LabelLossSum)
 
     @property
     def hints(self) -> Sequence[HintParams]:
         """Pairs of layers whose features are compared."""
-        return self._params.hints
+        return self.params.hints
 
     def numbers(self, *, epoch: int, epochs: int, history: History) -> dict[str, float]:
-        """Return `alpha`, `temperature` and, for the losses of DKD, the `warm_up` reached."""
+        """Return `alpha`, `temperature` and, for a loss that has one, the `warm_up` reached."""
         numbers = {
             name: value_at(setting, epoch=epoch, epochs=epochs, history=history)
             for name, setting in (
-                ("alpha", self._params.alpha),
-                ("temperature", self._params.temperature),
+                ("alpha", self.params.alpha),
+                ("temperature", self.params.temperature),
             )
         }
-        if self._params.loss.endswith("dkd"):
-            # min(epoch / warm-up epochs, 1), as in the authors' code
-            length = self._params.dkd.warm_up * epochs
-            numbers["warm_up"] = min(1.0, epoch / length) if length > 0 else 1.0
+        if warm_up := self.params.loss.warm_up:
+            # min(epoch / warm-up epochs, 1), as in the code of DKD's authors
+            numbers["warm_up"] = min(1.0, epoch / (warm_up * epochs))
         return numbers
 
     def __call__(self, step: Step) -> Tensor:
@@ -142,12 +119,21 @@ class DistillationObjective:
 
     def _exit_loss(self, step: Step, index: int, *, is_last: bool) -> Tensor:
         alpha, temperature = step.numbers["alpha"], step.numbers["temperature"]
-        teaching, logits = self._params.exits, step.exits[index]
-        loss = self._label_loss(logits, step.labels)
+        teaching, logits = self.params.exits, step.exits[index]
+        loss = self.label_loss(logits, step.labels)
         if is_last or teaching.teacher:
-            taught = self._loss(logits, step.teacher_logits, temperature, step.labels)
+            true_classes = self._true_classes(step.labels)
+            taught = self.params.loss(logits, step.teacher_logits, temperature, true_classes)
             share = (1.0 - alpha) * step.numbers.get("warm_up", 1.0)
             loss = alpha * loss + share * taught
         if not is_last and teaching.last_exit:
-            loss += teaching.last_exit * kd(logits, tf.stop_gradient(step.exits[-1]), temperature)
+            last_exit = tf.stop_gradient(step.exits[-1])
+            loss += teaching.last_exit * KD()(logits, last_exit, temperature, step.labels)
         return loss
+
+    def _true_classes(self, labels: Tensor) -> Tensor:
+        """The labels as the distillation losses know them, -1 where a row has none."""
+        labels = tf.cast(labels, tf.int32)
+        if self.label_loss.ignore_label is None:
+            return labels
+        return tf.where(tf.equal(labels, self.label_loss.ignore_label), -1, labels)

@@ -4,48 +4,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal, Protocol
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from kdtasks.core.backend import Tensor, tf
 from kdtasks.core.errors import ParamsError, did_you_mean
 from kdtasks.core.settings import Positive, Section
 from kdtasks.data.prepared import PreparedDataset
-from kdtasks.learn.losses.labels.cross_entropy import cross_entropy
-from kdtasks.learn.losses.labels.dice import dice
-from kdtasks.learn.losses.labels.focal import focal
+from kdtasks.learn.losses.labels import LabelLoss, label_losses
+from kdtasks.learn.losses.labels.cross_entropy import CrossEntropy
 from kdtasks.learn.objectives.hints import HintParams
-from kdtasks.learn.schedules.linear import History
-
-Weight = Annotated[float, Field(ge=0.0)]
+from kdtasks.learn.schedules import History
 
 
 class LabelLossParams(Section):
-    """What labels teach: a sum of losses, each with its weight; 0.0 leaves one out."""
+    """What labels teach: a sum of losses."""
 
-    cross_entropy: Weight = Field(default=1.0, description="weight of the cross-entropy")
-    dice: Weight = Field(
-        default=0.0,
-        description="weight of the Dice loss, in which rare classes count as much as common ones",
-    )
-    focal: Weight = Field(
-        default=0.0, description="weight of the focal loss, which turns to rows that are not right"
-    )
-    focal_gamma: Annotated[float, Field(ge=1.0)] = Field(
-        default=2.0, description="how strongly the focal loss turns away from rows that are right"
-    )
+    terms: Annotated[
+        tuple[Annotated[LabelLoss, label_losses], ...], Field(strict=False, min_length=1)
+    ] = Field(default=(CrossEntropy(),), description="the losses, each with its weight")
     class_weights: Literal["balanced"] | dict[str, Positive] | None = Field(
         default=None,
         description="weights of the classes, by name; `balanced` weighs a class by one over its "
         "share of the training labels; null weighs all as 1",
     )
-
-    @model_validator(mode="after")
-    def _teaches_something(self) -> "LabelLossParams":
-        if not self.cross_entropy + self.dice + self.focal:
-            raise ValueError(
-                "cross_entropy, dice and focal are all 0; give one of them a weight above 0"
-            )
-        return self
 
 
 @dataclass(frozen=True)
@@ -102,36 +83,34 @@ class Objective(Protocol):
 
 
 @dataclass(frozen=True)
-class LabelLoss:
-    """The sum of losses that params name, each with its weight.
+class LabelLossSum:
+    """What labels teach, bound to the labels of a dataset.
 
     Attributes:
         ignore_label: label of rows that count nowhere.
-        params: weights of the losses.
+        terms: the losses that are added.
         class_weights: [classes]; None weighs all as 1.
     """
 
     ignore_label: int | None = None
-    params: LabelLossParams = field(default_factory=LabelLossParams)
+    terms: tuple[LabelLoss, ...] = (CrossEntropy(),)
     class_weights: tuple[float, ...] | None = None
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the loss, a scalar.
 
-        Arguments:
+        Args:
             logits: float [..., classes].
             labels: integers [...].
         """
-        rest = (labels, self.ignore_label, self.class_weights)
-        parts = (
-            (self.params.cross_entropy, lambda: cross_entropy(logits, *rest)),
-            (self.params.dice, lambda: dice(logits, *rest)),
-            (self.params.focal, lambda: focal(logits, *rest, gamma=self.params.focal_gamma)),
-        )
-        first, *others = [
-            loss() if weight == 1.0 else weight * loss() for weight, loss in parts if weight
-        ]
+        first, *others = (self._weighted(term, logits, labels) for term in self.terms)
         return sum(others, first)
+
+    def _weighted(self, term: LabelLoss, logits: Tensor, labels: Tensor) -> Tensor:
+        loss = term(
+            logits, labels, ignore_label=self.ignore_label, class_weights=self.class_weights
+        )
+        return loss if term.weight == 1.0 else term.weight * loss
 
 
 @dataclass(frozen=True)
@@ -139,12 +118,10 @@ class LabelObjective:
     """The loss of the labels at every exit, equal weights.
 
     Attributes:
-        ignore_label: label of rows that do not count.
-        label_loss: the loss of one exit; None is cross-entropy.
+        label_loss: the loss of one exit; cross-entropy unless given.
     """
 
-    ignore_label: int | None = None
-    label_loss: LabelLoss | None = None
+    label_loss: LabelLossSum = LabelLossSum()
 
     @property
     def hints(self) -> Sequence[HintParams]:
@@ -157,12 +134,11 @@ class LabelObjective:
 
     def __call__(self, step: Step) -> Tensor:
         """Return the mean over exits."""
-        loss = self.label_loss or LabelLoss(self.ignore_label)
-        losses = [loss(logits, step.labels) for logits in step.exits]
+        losses = [self.label_loss(logits, step.labels) for logits in step.exits]
         return step.mean(losses)
 
 
-def label_loss_of(params: LabelLossParams, dataset: PreparedDataset) -> LabelLoss:
+def label_loss_of(params: LabelLossParams, dataset: PreparedDataset) -> LabelLossSum:
     """Bind params to a dataset's classes.
 
     Raises:
@@ -187,7 +163,7 @@ def label_loss_of(params: LabelLossParams, dataset: PreparedDataset) -> LabelLos
                 "weight, 1.0 changes nothing"
             )
         weights = tuple(given[name] for name in names)
-    return LabelLoss(dataset.ignore_label, params, weights)
+    return LabelLossSum(dataset.ignore_label, params.terms, weights)
 
 
 def balanced_weights(counts: list[int]) -> tuple[float, ...]:

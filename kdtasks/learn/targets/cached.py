@@ -13,7 +13,6 @@ from kdtasks.core.files import atomic_folder
 from kdtasks.core.records.data import Features, Targets
 from kdtasks.core.settings import Count, Names, Section
 from kdtasks.data.prepared import PreparedDataset
-from kdtasks.learn.augmentations.affine import AugmentationParams
 from kdtasks.learn.targets.online import DESCRIPTION, as_halves, open_online
 from kdtasks.learn.training.examples import (
     Examples,
@@ -22,7 +21,7 @@ from kdtasks.learn.training.examples import (
     index_type,
     pack,
 )
-from kdtasks.learn.training.views import count_views, draw_view
+from kdtasks.learn.training.views import AugmentationParams, count_views, draw_view
 from kdtasks.tasks.confusion import accuracy
 
 if TYPE_CHECKING:
@@ -138,7 +137,8 @@ def write_targets(
                     halves = (*pack(logits, top_classes), *halves[1:])
                 for file, answer in zip(answer_files, halves, strict=True):
                     file[view, rows] = answer
-            agreement.append(accuracy(predicted, moved_labels, dataset.ignore_label))
+            reached = accuracy(predicted, moved_labels, dataset.ignore_label)
+            agreement.append(round(reached, 6))
             print(f"view {view + 1}/{views}: the teacher agrees with {agreement[-1]:.2%} of labels")
         for file in (view_file, label_file, *answer_files):
             file.flush()

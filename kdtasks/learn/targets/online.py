@@ -10,8 +10,7 @@ import numpy as np
 from kdtasks.core.errors import TeacherError
 from kdtasks.core.files import atomic_folder
 from kdtasks.core.records.data import Features, Targets
-from kdtasks.learn.augmentations.affine import AugmentationParams
-from kdtasks.learn.training.views import FreshExamples
+from kdtasks.learn.training.views import AugmentationParams, FreshExamples
 
 DESCRIPTION = "targets.json"
 _TEACHER = "teacher"

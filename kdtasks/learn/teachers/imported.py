@@ -1,9 +1,9 @@
 """Take a teacher from a file: check that it fits, find out how it wants its pictures."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -11,24 +11,12 @@ from pydantic import Field, model_validator
 from kdtasks.core.errors import TeacherError
 from kdtasks.core.files import atomic_folder, write_json
 from kdtasks.core.settings import Count, Index, Positive, Section
-from kdtasks.learn.networks import Architecture
-from kdtasks.learn.teachers.formats import OpenedNetwork
-from kdtasks.learn.teachers.formats.keras import _open_h5, _open_keras
-from kdtasks.learn.teachers.formats.saved_model import _open_saved_model
-from kdtasks.learn.teachers.formats.tflite import _open_tflite
+from kdtasks.learn.networks import Architecture, architectures
+from kdtasks.learn.teachers.formats import OpenedNetwork, teacher_formats
 from kdtasks.tasks.confusion import accuracy, counted
-
-FORMATS = "`.keras`, `.h5`, `.tflite`, or a SavedModel folder with its `saved_model.pb`"
 
 # Describes the teacher in its folder.
 DESCRIPTION = "teacher.json"
-
-_OPENERS: dict[str, Callable[[Path, Sequence[str]], OpenedNetwork]] = {
-    ".keras": _open_keras,
-    ".h5": _open_h5,
-    ".hdf5": _open_h5,
-    ".tflite": _open_tflite,
-}
 
 # Input range to (scale, offset) of raw pixels 0…255.
 INPUT_RANGES: dict[str, tuple[float, float]] = {
@@ -49,8 +37,8 @@ class TeacherParams(Section):
     source: Literal["train", "import"] = Field(description="train it here, or take a file")
     path: str = Field(
         default="models/import",
-        description="file of an imported teacher: `.keras`, `.h5`, `.tflite` or a SavedModel "
-        "folder. DVC watches it, so it must exist; a trained teacher leaves it alone",
+        description="file or folder of an imported teacher, of any teacher format. DVC watches it, "
+        "so it must exist; a trained teacher leaves it alone",
     )
     output: Literal["auto", "logits", "probabilities"] = Field(
         default="auto",
@@ -61,7 +49,9 @@ class TeacherParams(Section):
         description="what an imported teacher takes: 0…255, 0…1 or −1…1; `auto` takes the one "
         "with the best validation accuracy",
     )
-    model: Architecture | None = Field(default=None, description="network of a trained teacher")
+    model: Annotated[Architecture, architectures] | None = Field(
+        default=None, description="network of a trained teacher"
+    )
     epochs: Count = Field(default=20, description="epochs of a trained teacher")
     stop_epoch: Count | None = Field(
         default=None,
@@ -103,15 +93,21 @@ def open_network(path: Path, *, layers: Sequence[str] = ()) -> OpenedNetwork:
     """
     if not path.exists():
         raise TeacherError(f"teacher.path: {path} is not there; give the file of the teacher")
-    if path.is_dir() and not (path / "saved_model.pb").is_file():
+    formats = [kind.model_validate({}) for kind in teacher_formats]
+    matching = next((known for known in formats if known.matches(path)), None)
+    if matching is None:
         raise TeacherError(
-            f"teacher.path: the folder {path} holds no saved_model.pb; give one of {FORMATS}"
+            f"teacher.path: {path} is of no known format; give one of "
+            f"{', '.join(known.files for known in formats)}"
         )
-    opener = _open_saved_model if path.is_dir() else _OPENERS.get(path.suffix.lower())
-    if opener is None:
-        raise TeacherError(f"teacher.path: {path} has an unknown ending; give one of {FORMATS}")
+    if layers and not matching.gives_features:
+        better = " or ".join(known.files for known in formats if known.gives_features)
+        raise TeacherError(
+            f"targets.features: the teacher {path} is of the format {matching.name}, which gives "
+            f"no hidden features; import it as {better}, or set targets.features to []"
+        )
     try:
-        return opener(path, layers)
+        return matching.open(path, layers)
     except (TeacherError, KeyboardInterrupt, MemoryError):
         raise
     except Exception as error:  # a damaged file may fail in any way inside its reader
@@ -149,7 +145,8 @@ def import_teacher(
     accuracies, outputs = {}, {}
     for name in ranges:
         outputs[name] = run_in_batches(network, probe, name)[0]
-        accuracies[name] = accuracy(outputs[name].argmax(axis=-1), truth, ignore_label)
+        predicted = outputs[name].argmax(axis=-1)
+        accuracies[name] = round(accuracy(predicted, truth, ignore_label), 6)
     chosen = max(ranges, key=lambda name: accuracies[name])
     if params.input == "auto":
         tried = ", ".join(f"{name} {share:.1%}" for name, share in accuracies.items())

@@ -13,8 +13,11 @@ from typing import Any
 import numpy as np
 
 import kdtasks
+from kdtasks.core.code import closure, fingerprint
 from kdtasks.core.files import atomic_file
 from kdtasks.core.reproducibility import environment
+
+_ROOT = Path(kdtasks.__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,8 @@ class Checkpoint:
     def __init__(self, path: Path, *, settings: Any) -> None:
         """Name the file; `settings` is whatever the run depends on, as JSON."""
         self._path = path
-        content = json.dumps([settings, environment(), _code_hash()], sort_keys=True, default=str)
+        code = _code_hash(Path(sys.argv[0]).resolve(), _ROOT)
+        content = json.dumps([settings, environment(), code], sort_keys=True, default=str)
         self._fingerprint = hashlib.sha256(content.encode()).hexdigest()
 
     def save(self, progress: Progress) -> None:
@@ -96,7 +100,14 @@ def files_hash(paths: Sequence[Path]) -> str:
 
 
 @cache
-def _code_hash() -> str:
-    script = Path(sys.argv[0])
-    files = sorted(Path(kdtasks.__file__).parent.rglob("*.py"))
+def _code_hash(script: Path, root: Path) -> str:
+    """SHA-256 over the code that a stage's script runs; for another program, over all there is.
+
+    Args:
+        script: what this process runs.
+        root: the folder that holds `kdtasks/` and `stages/`.
+    """
+    if script.parent == root / "stages":
+        return fingerprint(closure(script, root), root)
+    files = sorted((root / "kdtasks").rglob("*.py"))
     return files_hash([*files, script] if script.suffix == ".py" and script.is_file() else files)

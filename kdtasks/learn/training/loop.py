@@ -10,7 +10,7 @@ import numpy as np
 from kdtasks.core.backend import tf
 from kdtasks.core.reproducibility import generator
 from kdtasks.core.settings import Precision
-from kdtasks.learn.losses.labels.cross_entropy import cross_entropy
+from kdtasks.learn.losses.labels.cross_entropy import CrossEntropy
 from kdtasks.learn.networks.inference import Predictor
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.objectives.hints import HintMatcher, student_blocks
@@ -187,13 +187,13 @@ def _validate(
 ) -> dict[str, float]:
     images, labels = validation
     logits = predictor.logits(images)[-1]
-    loss = float(cross_entropy(logits, labels, ignore_label))
+    loss = float(CrossEntropy()(logits, labels, ignore_label=ignore_label))
     guard.check_loss(loss, epoch=epoch, name="validation loss")
     predicted = logits.argmax(axis=-1)
     guard.check_predictions(predicted, epoch=epoch)
     record = {
         "validation_loss": loss,
-        "validation_accuracy": accuracy(predicted, labels, ignore_label),
+        "validation_accuracy": round(accuracy(predicted, labels, ignore_label), 6),
     }
     if np.ndim(labels) > 1:
         confusion = confusion_matrix(predicted, labels, logits.shape[-1], ignore_label)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from kdtasks.core.errors import TrainingError
+from kdtasks.core.events import MetricsEvent, ProgressEvent, emit
 from kdtasks.core.files import atomic_file
 
 # A few stray pixels do not make a mask.
@@ -16,7 +17,8 @@ _NEARLY_ALL = 0.9999
 
 # What helps there besides.
 _FOR_MASKS = (
-    "; rare classes count for more with train.loss.class_weights: balanced, or by train.loss.dice"
+    "; rare classes count for more with train.loss.class_weights: balanced, or by dice among "
+    "train.loss.terms"
 )
 
 # A run has to have taken so many steps that led nowhere; with fewer it may not have begun to learn.
@@ -92,7 +94,7 @@ class Guard:
 
 
 class EpochReporter:
-    """Prints epoch, loss, accuracy, pictures a second and time left."""
+    """Prints epoch, loss, accuracy, images a second and time left, and tells them as events."""
 
     def __init__(self, *, first_epoch: int, epochs: int, pictures: int) -> None:
         """Arguments: first_epoch is the epochs done before; pictures are those of an epoch."""
@@ -108,18 +110,20 @@ class EpochReporter:
         self._epoch_begin = time.monotonic()
 
     def show_block(self, pictures: int, *, loss: float) -> None:
-        """Print a line if the last one is long ago."""
+        """Report if the last time is long ago."""
         now = time.monotonic()
         if now - self._last_line < _QUIET or pictures >= self._pictures:
             return
         share = pictures / self._pictures
-        self._print(f"{share:4.0%}  loss {loss:.4f}", pictures / (now - self._epoch_begin), share)
+        self._report(f"{share:4.0%}  loss {loss:.4f}", pictures / (now - self._epoch_begin), share)
 
     def end_epoch(self, record: Mapping[str, float]) -> None:
-        """Print the line of a whole epoch."""
+        """Report a whole epoch."""
         speed = self._pictures / max(time.monotonic() - self._epoch_begin, 1e-9)
         iou = record.get("validation_mean_iou")
-        self._print(
+        values = {name: value for name, value in record.items() if name != "epoch"}
+        emit(MetricsEvent(self._epoch, values))
+        self._report(
             f"loss {record['loss']:.4f}  accuracy {record['accuracy']:.4f}  "
             f"validation {record['validation_accuracy']:.4f}"
             + ("" if iou is None else f", mean IoU {iou:.4f}"),
@@ -127,14 +131,16 @@ class EpochReporter:
             1.0,
         )
 
-    def _print(self, middle: str, speed: float, share: float) -> None:
+    def _report(self, middle: str, speed: float, share: float) -> None:
         self._last_line = now = time.monotonic()
+        epochs_done = self._epoch - 1 + int(share)
+        emit(ProgressEvent(epochs_done, self._epochs, "epoch", round(speed, 1)))
         done = self._epoch - 1 + share - self._first_epoch
         left = (now - self._begin) / done * (self._epochs - self._first_epoch - done)
         width = len(str(self._epochs))
         print(
             f"epoch {self._epoch:{width}}/{self._epochs}  {middle}  "
-            f"{speed:,.0f} pictures/s  {int(left) // 60}:{int(left) % 60:02} left",
+            f"{speed:,.0f} images/s  {int(left) // 60}:{int(left) % 60:02} left",
             flush=True,
         )
 

@@ -10,10 +10,9 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records.training import ExitScores, TrainedScores, Training
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.learn.networks import Architecture
-from kdtasks.learn.networks.build import build
+from kdtasks.learn.networks.build import Heads, build
 from kdtasks.learn.networks.inference import Predictor
 from kdtasks.learn.networks.multi_exit import MultiExitModel
-from kdtasks.learn.networks.network import Heads
 from kdtasks.learn.networks.saved import model_files, save_model, take_weights
 from kdtasks.learn.objectives.objective import Objective
 from kdtasks.learn.training.checkpoint import Checkpoint, files_hash

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from kdtasks.core.settings import Count, Names, Positive, Precision, Section
-from kdtasks.learn.networks import Architecture
-from kdtasks.learn.networks.network import HeadParams
+from kdtasks.learn.networks import Architecture, architectures
+from kdtasks.learn.networks.build import HeadParams
 from kdtasks.learn.objectives.objective import LabelLossParams
 from kdtasks.learn.training.step import OptimizerParams
 
@@ -59,7 +59,7 @@ class TrainingSetup:
 class StudentParams(Section):
     """The student's network; from scratch and distilled it is the same."""
 
-    model: Architecture = Field(description="network of the student")
+    model: Annotated[Architecture, architectures] = Field(description="network of the student")
     exits: Names = Field(
         default=(),
         description="blocks of the network after which an early exit is attached, in order; the "

@@ -6,8 +6,7 @@ from kdtasks.core.files import atomic_folder, write_json
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records.training import Member, TrainedScores, Training
 from kdtasks.data.prepared import PreparedDataset
-from kdtasks.learn.augmentations.affine import AugmentationParams
-from kdtasks.learn.losses.labels.cross_entropy import cross_entropy
+from kdtasks.learn.losses.labels.cross_entropy import CrossEntropy
 from kdtasks.learn.networks.inference import Predictor
 from kdtasks.learn.objectives.objective import LabelObjective, label_loss_of
 from kdtasks.learn.teachers.imported import DESCRIPTION, TeacherParams, import_teacher
@@ -22,7 +21,7 @@ from kdtasks.learn.training.run import (
     write_trained,
 )
 from kdtasks.learn.training.settings import TrainingSetup
-from kdtasks.learn.training.views import draw_views
+from kdtasks.learn.training.views import AugmentationParams, draw_views
 from kdtasks.tasks.confusion import accuracy
 
 NAME = "teacher"
@@ -54,7 +53,8 @@ def _import(settings: TeacherParams, dataset: PreparedDataset, paths: ProjectPat
         ignore_label=dataset.ignore_label,
     )
     teacher = open_teacher(paths.teacher)
-    reached = accuracy(teacher.logits(images).argmax(axis=-1), labels, dataset.ignore_label)
+    predicted = teacher.logits(images).argmax(axis=-1)
+    reached = round(accuracy(predicted, labels, dataset.ignore_label), 6)
     print(f"imported teacher: validation accuracy {reached:.2%}")
     write_history(paths.plot(NAME), [])
     Training(
@@ -87,7 +87,7 @@ def train_teacher(
             memory_limit_mb=setup.train.memory_limit_mb,
         )
     )
-    objective = LabelObjective(dataset.ignore_label, label_loss_of(setup.train.loss, dataset))
+    objective = LabelObjective(label_loss_of(setup.train.loss, dataset))
 
     def train(name: str, seed: int) -> Trained:
         assert settings.model is not None  # the params section refuses it
@@ -122,7 +122,9 @@ def _write_ensemble(
     ignore_label = dataset.ignore_label
     logits = [Predictor(member.model).logits(images)[-1] for member in members]
     together = mean_logits(logits)
-    reached = [accuracy(of.argmax(axis=-1), labels, ignore_label) for of in (together, *logits)]
+    answers = [of.argmax(axis=-1) for of in (together, *logits)]
+    reached = [round(accuracy(answer, labels, ignore_label), 6) for answer in answers]
+    loss = CrossEntropy()(together, labels, ignore_label=ignore_label)
     print(
         f"ensemble of {len(members)}: validation accuracy {reached[0]:.2%}, its members "
         + ", ".join(f"{share:.2%}" for share in reached[1:])
@@ -137,7 +139,7 @@ def _write_ensemble(
     Training(
         validation=TrainedScores(
             accuracy=(reached[0],),
-            loss=round(float(cross_entropy(together, labels, ignore_label)), 6),
+            loss=round(float(loss), 6),
         ),
         parameters=sum(member.model.count_parameters() for member in members),
         macs=(sum(member.model.macs()[-1] for member in members),),

@@ -7,16 +7,19 @@ logits be cached, and lets the student from scratch train on exactly the picture
 
 import dataclasses
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any, Self, TypeVar
 
 import numpy as np
+from pydantic import Field, model_validator
 
 from kdtasks.core.backend import tf
 from kdtasks.core.reproducibility import generator
-from kdtasks.learn.augmentations.affine import AugmentationParams, _moves, _transforms
+from kdtasks.core.settings import Count, Index, Section
+from kdtasks.learn.augmentations import Augmentation, Batch, Geometric, augmentations
+from kdtasks.learn.augmentations.motion import Motion
 from kdtasks.learn.training.examples import Block, Layout, rows_of_blocks
 
 _BATCH = 512
@@ -27,50 +30,116 @@ _STEPS_PER_BLOCK = 16
 # From uint8 [N, height, width, channels] to logits and hidden features, each float16 [N, …].
 Answer = Callable[[np.ndarray], tuple[np.ndarray, ...]]
 
+Kind = TypeVar("Kind", bound=Augmentation)
+
+
+class AugmentationParams(Section):
+    """Augmented views of the training images, drawn once and shared by teacher and student."""
+
+    views: Count = Field(
+        default=4,
+        description="number of whole augmented copies of the training split, the first as it is; "
+        "from epoch to epoch an image goes through them in turn",
+    )
+    transforms: Annotated[
+        tuple[Annotated[Augmentation, augmentations], ...], Field(strict=False)
+    ] = Field(
+        default=(),
+        description="how they are varied, in an order of its own; without any there is one view",
+    )
+    seed: Index = Field(default=0, description="seed of the views")
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        names = [transform.name for transform in self.transforms]
+        if len(set(names)) != len(names):
+            raise ValueError(f"transforms holds one twice: {', '.join(names)}")
+        return self
+
+    def chosen(self, kind: type[Kind]) -> list[Kind]:
+        """Those of a kind, in the order in which they are applied."""
+        found = [transform for transform in self.transforms if isinstance(transform, kind)]
+        return sorted(found, key=lambda transform: transform.order)
+
 
 def draw_view(
     images: Any, labels: Any, *, view: int, augmentation: AugmentationParams
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return one view of the pictures and of their labels; masks move with their pictures.
+    """Return one view of the images and of their labels; masks move with their images.
 
-    Arguments:
+    Args:
         images: uint8 [N, height, width, channels].
         labels: integers [N], or masks [N, height, width].
-        view: number of the view; view 0 is the pictures as they are.
+        view: number of the view; view 0 is the images as they are.
     """
-    if view == 0 or not _moves(augmentation):
+    if view == 0 or not augmentation.transforms:
         return np.asarray(images), np.asarray(labels)
-    draw = generator("views", augmentation.seed, view)
-    return move(images, labels, _transforms(len(images), images.shape[1:3], draw, augmentation))
+    numbers = (augmentation.seed, view)
+    transforms = draw_transforms(images.shape[:3], generator("views", *numbers), augmentation)
+    images, labels = move(images, labels, transforms)
+    order = generator("views in batches", *numbers).permutation(len(images))
+    batches = [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
+    _mix(images, labels, dict(enumerate(batches)), augmentation, "views", numbers)
+    return images, labels
 
 
-def fresh_transforms(
-    count: int, size: tuple[int, int], *, epoch: int, seed: int, augmentation: AugmentationParams
+def draw_transforms(
+    shape: tuple[int, int, int], rng: np.random.Generator, augmentation: AugmentationParams
 ) -> np.ndarray | None:
-    """Draw a view that one student sees in one epoch, for `move`; None where nothing moves.
+    """Draw how each image moves, float32 [N, 8] for `move`; None where nothing moves.
 
-    Arguments:
-        count: number of pictures.
-        size: their height and width.
-        seed: the student's; the views of other seeds are others.
+    Args:
+        shape: number of images, their height and width.
     """
-    if not _moves(augmentation):
+    chosen = augmentation.chosen(Geometric)
+    if not chosen:
         return None
-    draw = generator("fresh views", augmentation.seed, seed, epoch)
-    return _transforms(count, size, draw, augmentation)
+    names = [item.name for item in chosen]
+    others = [(name, augmentations[name]) for name in augmentations.names() if name not in names]
+    unchosen = [
+        kind.model_validate({"name": name}) for name, kind in others if issubclass(kind, Geometric)
+    ]
+    count, height, width = shape
+    motion = Motion.still(count)
+    for item in sorted([*chosen, *unchosen], key=lambda item: item.order):
+        drawn = item.draw(rng, count, (height, width), motion)
+        motion = drawn if item in chosen else motion
+    return motion.transforms((height, width))
 
 
-def move(images: Any, labels: Any, transforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Move each picture by its transform; masks move with their pictures, classes stay.
+def _mix(
+    images: np.ndarray,
+    labels: np.ndarray,
+    batches: Mapping[int, np.ndarray],
+    augmentation: AugmentationParams,
+    purpose: str,
+    numbers: tuple[int, ...],
+) -> None:
+    """Change images and labels in place; each augmentation draws for itself, and for each batch.
+
+    Args:
+        batches: number of a batch to its rows.
+        purpose, numbers: what the drawn numbers are a function of, besides.
+    """
+    for number, rows in batches.items():
+        for item in augmentation.chosen(Batch):
+            rng = generator(f"{purpose} {item.name}", *numbers, number)
+            images[rows], labels[rows] = item.mix(images[rows], labels[rows], rng)
+
+
+def move(images: Any, labels: Any, transforms: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Move each image by its transform; masks move with their images, classes stay.
 
     Arguments:
         images: uint8 [N, height, width, channels].
         labels: integers [N], or masks [N, height, width].
-        transforms: float32 [N, 8], from output to input coordinates.
+        transforms: float32 [N, 8], from output to input coordinates; None moves nothing.
     """
+    if transforms is None:
+        return np.array(images), np.array(labels)
     moved = _warp(images, transforms, "BILINEAR")
     if np.ndim(labels) == 1:
-        return moved, np.asarray(labels)
+        return moved, np.array(labels)
     masks = _warp(np.asarray(labels)[..., np.newaxis], transforms, "NEAREST")[..., 0]
     return moved, masks.astype(labels.dtype)
 
@@ -103,7 +172,7 @@ def draw_views(
 
 def count_views(augmentation: AugmentationParams) -> int:
     """Number of different views: one where nothing is augmented."""
-    return augmentation.views if _moves(augmentation) else 1
+    return augmentation.views if augmentation.transforms else 1
 
 
 def _unnamed_file(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
@@ -181,18 +250,21 @@ class FreshExamples:
         self, *, epoch: int, order: np.ndarray, batch_size: int, steps_per_block: int
     ) -> Iterator[Block]:
         """Yield an epoch in blocks of whole batches; arguments as in `Examples`."""
-        transforms = fresh_transforms(
-            len(self.images),
-            self.images.shape[1:3],
-            epoch=epoch,
-            seed=self.seed,
-            augmentation=self.augmentation,
-        )
+        numbers = (self.augmentation.seed, self.seed, epoch)
+        rng = generator("fresh views", *numbers)
+        transforms = draw_transforms(self.images.shape[:3], rng, self.augmentation)
+        step = 0
         for rows in rows_of_blocks(order, batch_size, min(steps_per_block, _STEPS_PER_BLOCK)):
             flat = rows.ravel()
-            images, labels = self.images[flat], self.labels[flat]
-            if transforms is not None:
-                images, labels = move(images, labels, transforms[flat])
+            images, labels = move(
+                self.images[flat],
+                self.labels[flat],
+                None if transforms is None else transforms[flat],
+            )
+            places = np.arange(rows.size).reshape(rows.shape)
+            steps = dict(enumerate(places, start=step))
+            _mix(images, labels, steps, self.augmentation, "fresh views", numbers)
+            step += len(rows)
             logits, features = self._ask(images)
             images, labels, logits, *features = (
                 array.reshape(*rows.shape, *array.shape[1:])

@@ -137,7 +137,7 @@ def make_clone(tree: WorkingTree, folder: Path, *, params_text: str, cache: str,
     Returns: the project's folder in the clone.
     """
     below = tree.project.relative_to(tree.top)
-    place = folder / below
+    place = project_in(folder, tree)
     if clone_mark(folder, tree) == mark:
         return place
     remove_clone(folder)
@@ -169,9 +169,14 @@ def make_clone(tree: WorkingTree, folder: Path, *, params_text: str, cache: str,
     return place
 
 
+def project_in(folder: Path, tree: WorkingTree) -> Path:
+    """The project's folder in a clone of its repository."""
+    return folder / tree.project.relative_to(tree.top)
+
+
 def clone_mark(folder: Path, tree: WorkingTree) -> str | None:
     """The state of the project that a clone is of; none where there is no whole clone."""
-    path = folder / tree.project.relative_to(tree.top) / MARK
+    path = project_in(folder, tree) / MARK
     return path.read_text(encoding="utf-8") if path.is_file() else None
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from kdtasks.core.errors import KdTasksError, ProjectError
-from kdtasks.core.reproducibility import read_processor
+from kdtasks.core.processor import read_processor
 from kdtasks.orchestrate.processes import free_disk_gb, memory_gb, usable_cores
 from kdtasks.orchestrate.project.project import find_project, find_remote, reach_remote
 

@@ -9,11 +9,10 @@ from typing import NamedTuple
 from kdtasks.core.errors import ProjectError
 from kdtasks.core.files import atomic_file
 from kdtasks.data.checks import listed
+from kdtasks.data.folders import visible_entries
 from kdtasks.data.settings import DataParams
-from kdtasks.data.source import visible_entries
+from kdtasks.data.sources import sources
 from kdtasks.orchestrate.project.project import find_imports
-
-FOLDERS = ("image_folder", "segmentation_folder")
 
 
 class Taken(NamedTuple):
@@ -40,10 +39,11 @@ def take_pictures(source: Path, project: Path, data: DataParams) -> Taken:
             was copied.
     """
     target = project / data.path
-    if data.name not in FOLDERS:
+    if not data.source.is_folder:
+        folders = [name for name in sources.names() if sources[name].is_folder]
         raise ProjectError(
-            f"data.name is {data.name}, which takes no pictures from data.path; new ones can be "
-            f"taken from a folder only with {' or '.join(FOLDERS)}"
+            f"data.source is {data.source.name}, which takes no pictures from data.path; new ones "
+            f"can be taken from a folder only with {' or '.join(folders)}"
         )
     if Path(f"{data.path}.dvc") in map(Path, find_imports(project)):
         raise ProjectError(

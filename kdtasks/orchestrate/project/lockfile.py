@@ -3,6 +3,7 @@
 import hashlib
 import json
 import subprocess
+from collections.abc import Collection
 from graphlib import TopologicalSorter
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -40,14 +41,23 @@ class Row(NamedTuple):
 
 
 def read_lock(path: Path) -> Lock:
-    """Read the hashes of a dvc.lock, stages before those that depend on them."""
-    from ruamel.yaml import YAML
+    """Read the hashes of a dvc.lock, stages before those that depend on them.
 
-    content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")) or {}
-    stages = {
-        name: LockedStage(_hashes(stage.get("deps")), _hashes(stage.get("outs")))
-        for name, stage in content.get("stages", {}).items()
-    }
+    Raises:
+        ProjectError: the file is none.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")) or {}
+        stages = {
+            name: LockedStage(_hashes(stage.get("deps")), _hashes(stage.get("outs")))
+            for name, stage in content.get("stages", {}).items()
+        }
+    except (YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ProjectError(f"{path} is no dvc.lock ({reason}); `kdtasks run` writes one") from None
     return {name: stages[name] for name in topological_order(stages)}
 
 
@@ -88,28 +98,37 @@ def sources(lock: Lock) -> dict[str, str]:
     }
 
 
-def compare_outputs(here: Lock, there: Lock) -> list[Row]:
-    """One row an output, in the order in which the stages run."""
+def compare_outputs(here: Lock, there: Lock, *, measured: Collection[str] = ()) -> list[Row]:
+    """One row an output, in the order in which the stages run.
+
+    Args:
+        here: one lock.
+        there: the other.
+        measured: stages whose outputs follow from timings, and so may differ as timings do.
+    """
     rows = []
-    for name in [*here, *(name for name in there if name not in here)]:
+    for name in _all_stages(here, there):
         ours = here[name].outputs if name in here else {}
         theirs = there[name].outputs if name in there else {}
         for path in sorted({*ours, *theirs}):
             pair = (ours.get(path), theirs.get(path))
-            rows.append(Row(name, path, *pair, _verdict(name, *pair)))
+            is_measured = name in measured or name.partition("@")[0] == TIMING_STAGE
+            rows.append(Row(name, path, *pair, _verdict(*pair, is_measured=is_measured)))
     return rows
 
 
 def first_difference(here: Lock, there: Lock) -> str | None:
     """Say in one line where two runs part: which inputs differ, or that none does.
 
-    Timings and what depends on them are left out.
+    Timings and what depends on them are skipped.
     """
     timings = timing_stages(here)
-    left_out = {*timings, *stages_after(timings, here)}
-    for name, ours in here.items():
-        theirs = there.get(name, LockedStage({}, {}))
-        if name in left_out or ours == theirs:
+    skipped = {*timings, *stages_after(timings, here)}
+    for name in _all_stages(here, there):
+        if not (name in here and name in there):
+            return f"the runs part at stage {name}: only one of them has it"
+        ours, theirs = here[name], there[name]
+        if name in skipped or ours.outputs == theirs.outputs:
             continue
         changed = sorted(
             path
@@ -139,11 +158,14 @@ def _needed(name: str, lock: Lock) -> set[str]:
     }
 
 
-def _verdict(stage: str, here: str | None, there: str | None) -> Verdict:
+def _all_stages(here: Lock, there: Lock) -> list[str]:
+    return [*here, *(name for name in there if name not in here)]
+
+
+def _verdict(here: str | None, there: str | None, *, is_measured: bool) -> Verdict:
     if here == there:
         return "same"
-    is_timing = stage.partition("@")[0] == TIMING_STAGE
-    return "timing" if is_timing and here and there else "DIFFERENT"
+    return "timing" if is_measured and here and there else "DIFFERENT"
 
 
 def _hashes(entries: list[dict[str, str]] | None) -> dict[str, str]:

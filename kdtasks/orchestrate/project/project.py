@@ -1,6 +1,5 @@
 """Find the project's folder, and the environment that DVC runs in there."""
 
-import fcntl
 import os
 import subprocess
 import sys
@@ -8,9 +7,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from kdtasks.core.errors import ProjectError, StoreError
+from kdtasks.core.locks import locked_if_free
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.deploy.store.address import Address, parse_address
 from kdtasks.orchestrate.guardian import GRACE_SECONDS
@@ -134,31 +134,22 @@ def one_run_at_a_time(project: Path) -> Iterator[int]:
     check_workspace(project)
     path = project / ".dvc" / "tmp" / "kdtasks-run.lock"
     path.parent.mkdir(exist_ok=True)
-    with path.open("a+", encoding="utf-8") as file:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not _lock(file):
-            file.seek(0)
-            holder = file.read().strip()
-            # the guardian of a run that was killed holds its lock until all of it has ended
-            if _is_gone(holder) and time.monotonic() < deadline:
-                time.sleep(0.1)
-                continue
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        with locked_if_free(path) as lock:
+            if lock is not None:
+                os.ftruncate(lock, 0)
+                os.write(lock, f"{os.getpid()}\n".encode())
+                yield lock
+                return
+        holder = path.read_text(encoding="utf-8").strip()
+        # the guardian of a run that was killed holds its lock until all of it has ended
+        if not _is_gone(holder) or time.monotonic() >= deadline:
             raise ProjectError(
                 f"another run (process {holder or 'unknown'}) is at work in {project}; "
                 "wait until it has ended, or stop it"
             )
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        yield file.fileno()
-
-
-def _lock(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        time.sleep(0.1)
 
 
 def _is_gone(process: str) -> bool:

@@ -1,13 +1,32 @@
-"""List, show and use the recipes: complete params files in the project's `recipes/`."""
+"""List, show, use and compare the recipes: what differs from the defaults, in `recipes/`."""
 
+import json
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from kdtasks.core.errors import ProjectError, did_you_mean
+from kdtasks.core.errors import ParamsError, ProjectError, did_you_mean
 from kdtasks.core.files import write_text
-from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.paths import PARAMS, ProjectPaths
 from kdtasks.orchestrate.project.project import one_run_at_a_time
-from kdtasks.params import load_params
+from kdtasks.params import Params, load_params
+from kdtasks.params.write import render_params
+
+
+class Difference(NamedTuple):
+    """A key that two params differ in, written with dots; null stands for a key that is not there.
+
+    A mapping that is told apart by its `name`, such as a network, is one value where the names
+    differ.
+    """
+
+    key: str
+    ours: Any
+    theirs: Any
+
+    def __str__(self) -> str:
+        ours, theirs = (json.dumps(value, ensure_ascii=False) for value in self[1:])
+        return f"{self.key}: {ours} → {theirs}"
 
 
 def list_recipes(project: Path) -> dict[str, str]:
@@ -32,7 +51,7 @@ def find_recipe(project: Path, name: str) -> Path:
 
 
 def use_recipe(project: Path, name: str, *, force: bool = False) -> Path | None:
-    """Validate a recipe and copy it onto params.yaml.
+    """Write a recipe and the defaults it leaves alone to params.yaml, every key with a comment.
 
     Returns: the backup of a params.yaml with own edits; null where there was nothing to keep.
 
@@ -41,31 +60,63 @@ def use_recipe(project: Path, name: str, *, force: bool = False) -> Path | None:
             run is at work in the project.
         ParamsError: the recipe's file holds something that is not allowed.
     """
-    recipe = find_recipe(project, name)
-    load_params(recipe)
+    text = render_params(load_params(find_recipe(project, name)))
     # Stages read params.yaml when they start: it must not change under a `kdtasks run`.
     with one_run_at_a_time(project) if (project / ".dvc").is_dir() else nullcontext():
-        return _replace(project, recipe, force=force)
+        return _replace(ProjectPaths(project).params, text, project, force=force)
 
 
-def _replace(project: Path, recipe: Path, *, force: bool) -> Path | None:
-    params = ProjectPaths(project).params
+def compare_with_recipe(project: Path, name: str) -> list[Difference]:
+    """The keys in which params.yaml differs from a recipe, in the order of params.yaml."""
+    ours, theirs = ProjectPaths(project).params, find_recipe(project, name)
+    return differences(load_params(ours), load_params(theirs))
+
+
+def differences(ours: Params, theirs: Params) -> list[Difference]:
+    """The keys in which two params differ; lists and networks are compared whole."""
+    return _differences(ours.model_dump(mode="json"), theirs.model_dump(mode="json"), prefix="")
+
+
+def _differences(ours: dict[str, Any], theirs: dict[str, Any], prefix: str) -> list[Difference]:
+    found = []
+    for key in dict.fromkeys([*ours, *theirs]):
+        one, other = ours.get(key), theirs.get(key)
+        if one == other:
+            continue
+        if (
+            isinstance(one, dict)
+            and isinstance(other, dict)
+            and one.get("name") == other.get("name")
+        ):
+            found += _differences(one, other, prefix=f"{prefix}{key}.")
+        else:
+            found.append(Difference(f"{prefix}{key}", one, other))
+    return found
+
+
+def _replace(path: Path, text: str, project: Path, *, force: bool) -> Path | None:
     backup = None
-    if params.is_file() and not _is_a_recipe(project, params):
+    if path.is_file() and not _is_a_recipe(path, project):
         if not force:
             raise ProjectError(
-                f"{params} has edits of your own; add --force to replace it "
+                f"{path} has edits of your own; add --force to replace it "
                 "(a copy is kept as params.yaml.bak)"
             )
-        backup = params.with_name("params.yaml.bak")
-        write_text(backup, params.read_text(encoding="utf-8"))
-    write_text(params, recipe.read_text(encoding="utf-8"))
+        backup = path.with_name(f"{PARAMS}.bak")
+        write_text(backup, path.read_text(encoding="utf-8"))
+    write_text(path, text)
     return backup
 
 
-def _is_a_recipe(project: Path, params: Path) -> bool:
-    content = params.read_bytes()
-    return any(path.read_bytes() == content for path in (project / "recipes").glob("*.yaml"))
+def _is_a_recipe(path: Path, project: Path) -> bool:
+    text = path.read_text(encoding="utf-8")
+    for recipe in (project / "recipes").glob("*.yaml"):
+        try:
+            if render_params(load_params(recipe)) == text:
+                return True
+        except ParamsError:  # a recipe that is not valid is nobody's params.yaml
+            continue
+    return False
 
 
 def _first_comment(text: str) -> str:

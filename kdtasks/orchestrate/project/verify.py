@@ -1,7 +1,6 @@
-"""Prove that results are reproducible: run again without any cache and compare every hash."""
+"""Compare every hash of a project's results: with a second run's, or with those of another lock."""
 
 import json
-import os
 import shutil
 import subprocess
 import tempfile
@@ -54,18 +53,49 @@ def verify_project(project: Path, *, keep: bool = False, out: Path | None = None
         except ProjectError:
             keep_clone = True
             raise
-        rows = compare_outputs(here, there)
-        is_same = all(row.verdict != "DIFFERENT" for row in rows)
+        is_same = _judge(compare_outputs(here, there), here, there, out)
         keep_clone = keep or not is_same
-        _print_verdict(rows, None if is_same else first_difference(here, there))
-        if out:
-            write_json(out, {"here": _as_json(here), "there": _as_json(there)})
         if keep_clone:
             print(f"the clone is kept in {clone}")
         return is_same
     finally:
         if not keep_clone:
             shutil.rmtree(base, ignore_errors=True)
+
+
+def compare_with(project: Path, against: Path, *, out: Path | None = None) -> bool:
+    """Print the hashes of a project's outputs beside those of another lock; nothing runs.
+
+    Timings may differ, and what is made from them (the report) as well.
+
+    Args:
+        project: a project whose dvc.lock is up to date.
+        against: a dvc.lock, or the folder of a project with one.
+        out: a JSON file for both lists of hashes.
+
+    Returns:
+        Whether all other outputs are the same; one that only one lock has is not.
+
+    Raises:
+        ProjectError: a lock is missing or none, or the project's is not up to date.
+    """
+    other = against / "dvc.lock" if against.is_dir() else against
+    if not other.is_file():
+        raise ProjectError(
+            f"{other} is not there; give a dvc.lock, or the folder of a project that has one"
+        )
+    here, there = _current_lock(project), read_lock(other)
+    measured = {name for lock in (here, there) for name in stages_after(timing_stages(lock), lock)}
+    return _judge(compare_outputs(here, there, measured=measured), here, there, out)
+
+
+def _judge(rows: list[Row], here: Lock, there: Lock, out: Path | None) -> bool:
+    """Print the rows, write both locks to `out`, and tell whether no row is DIFFERENT."""
+    is_same = all(row.verdict != "DIFFERENT" for row in rows)
+    _print_verdict(rows, None if is_same else first_difference(here, there))
+    if out:
+        write_json(out, {"here": _as_json(here), "there": _as_json(there)})
+    return is_same
 
 
 def _current_lock(project: Path) -> Lock:
@@ -114,12 +144,7 @@ def _run_again(project: Path, clone: Path, here: Lock) -> Lock:
 
 
 def _dvc(clone: Path, *words: str) -> None:
-    environment = child_environment()
-    # the clone's own code, not that of an editable installation, which may be edited meanwhile
-    environment["PYTHONPATH"] = os.pathsep.join(
-        [str(clone), *filter(None, [environment.get("PYTHONPATH")])]
-    )
-    ended = run_attached([*DVC, *words], folder=clone, environment=environment)
+    ended = run_attached([*DVC, *words], folder=clone, environment=child_environment())
     if ended.is_interrupted:
         raise KeyboardInterrupt
     if ended.status != 0:

@@ -37,7 +37,7 @@ def in_short(outcome: Outcome) -> str:
         return short_hash(outcome.digest)
     if outcome.state is State.CANCELLED:
         return ""
-    lines = [line for line in outcome.message.splitlines() if line.strip()]
+    lines = [line for line in outcome.text.splitlines() if line.strip()]
     return lines[-1].strip() if lines else ""
 
 
@@ -54,7 +54,7 @@ def failures(outcomes: Mapping[str, Outcome], logs: Path) -> list[str]:
         if outcome.state is State.FAILED:
             log = log_path(logs, name)
             where = f"\n  log: {log}" if log.is_file() else ""
-            texts.append("\n  ".join(outcome.message.splitlines()) + where)
+            texts.append("\n  ".join(outcome.text.splitlines()) + where)
     return texts
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Protocol
 
 from kdtasks.core.errors import StageError
+from kdtasks.core.events import VARIABLE
 from kdtasks.orchestrate.guardian import Guardian
 from kdtasks.orchestrate.processes import run_streamed
 from kdtasks.orchestrate.project.project import DVC, child_environment
 from kdtasks.orchestrate.runner.dvc_files import Command
+from kdtasks.orchestrate.runner.events import EVENTS, events_path, first_failure
 from kdtasks.orchestrate.runner.graph import OnLine, Outcome, StageGraph, State
 from kdtasks.orchestrate.runner.repository import Repository
 
@@ -42,10 +44,12 @@ class Engine(Protocol):
         """Release every lock."""
 
 
-def failure(name: str, status: int, last_lines: Sequence[str]) -> str:
-    """Say how a command failed."""
+def failure(name: str, status: int, last_lines: Sequence[str], events: Path) -> Outcome:
+    """Say how a stage's command failed and, where its events tell it, why."""
     how = f"signal {-status}" if status < 0 else f"status {status}"
-    return f"stage {name} ended with {how}; its last lines:\n" + "\n".join(last_lines)
+    reason = first_failure(events)
+    message = f"stage {name} ended with {how}{f': {reason}' if reason else ''}"
+    return Outcome(State.FAILED, message=message, last_lines=tuple(last_lines))
 
 
 class SplitPhaseEngine:
@@ -55,6 +59,7 @@ class SplitPhaseEngine:
         self, project: Path, guardian: Guardian, *, force: bool = False, pull: bool = False
     ) -> None:
         self._repository, self._guardian = Repository(project), guardian
+        self._events = project / EVENTS
         self._force, self._pull = force, pull
 
     def plan(self, targets: Sequence[str]) -> StageGraph:
@@ -86,6 +91,7 @@ class SplitPhaseEngine:
         self, name: str, command: Command, on_line: OnLine, is_cancelled: Callable[[], bool]
     ) -> Outcome:
         last_lines: deque[str] = deque(maxlen=LAST_LINES)
+        events = events_path(self._events, name)
 
         def keep(line: str) -> None:
             last_lines.append(line)
@@ -98,7 +104,7 @@ class SplitPhaseEngine:
             status = run_streamed(
                 arguments,
                 folder=command.folder,
-                environment={**child_environment(), **command.variables},
+                environment={**child_environment(), **command.variables, VARIABLE: str(events)},
                 on_line=keep,
                 is_cancelled=is_cancelled,
                 guardian=self._guardian,
@@ -106,7 +112,7 @@ class SplitPhaseEngine:
             if is_cancelled():
                 return Outcome(State.CANCELLED, message=f"stage {name} was stopped")
             if status != 0:
-                return Outcome(State.FAILED, message=failure(name, status, last_lines))
+                return failure(name, status, last_lines, events)
         return self._repository.finish(name)
 
 
@@ -117,6 +123,7 @@ class CommandLineEngine:
         self, project: Path, guardian: Guardian, *, force: bool = False, pull: bool = False
     ) -> None:
         self._project, self._guardian = project, guardian
+        self._events = project / EVENTS
         self._repository = Repository(project)
         self._options = [*["--force"] * force, *["--pull"] * pull]
 
@@ -135,6 +142,7 @@ class CommandLineEngine:
         """Bring one stage up to date, all that it needs being so."""
         begun = time.monotonic()
         last_lines: deque[str] = deque(maxlen=LAST_LINES)
+        events = events_path(self._events, name)
         state = State.COMPLETED
 
         def keep(line: str) -> None:
@@ -149,7 +157,7 @@ class CommandLineEngine:
             # --wait-for-lock is DVC's own flag, not repro's: it goes first
             [*DVC, "--wait-for-lock", "repro", *self._options, "--single-item", name],
             folder=self._project,
-            environment=child_environment(),
+            environment={**child_environment(), VARIABLE: str(events)},
             on_line=keep,
             is_cancelled=is_cancelled,
             guardian=self._guardian,
@@ -158,8 +166,7 @@ class CommandLineEngine:
         if is_cancelled():
             return Outcome(State.CANCELLED, seconds=seconds, message=f"stage {name} was stopped")
         if status != 0:
-            message = failure(name, status, last_lines)
-            return Outcome(State.FAILED, seconds=seconds, message=message)
+            return failure(name, status, last_lines, events)._replace(seconds=seconds)
         return Outcome(state, self._repository.recorded_digest(name), seconds)
 
     def close(self) -> None:

@@ -1,17 +1,21 @@
 """One run of a project's stages from plan to end, whoever watches it."""
 
 import logging
+import shutil
 from collections.abc import Mapping
 from contextlib import chdir, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from kdtasks.core.errors import KdTasksError
+from kdtasks.core.events import MessageEvent, emit
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.orchestrate.guardian import Guardian
 from kdtasks.orchestrate.processes import uninterrupted, usable_cores
 from kdtasks.orchestrate.project.project import check_workspace, one_run_at_a_time
 from kdtasks.orchestrate.runner.engine import CommandLineEngine, Engine, SplitPhaseEngine
+from kdtasks.orchestrate.runner.events import EVENTS, RunRecorder, run_events
 from kdtasks.orchestrate.runner.graph import Outcome, Reporter
 from kdtasks.orchestrate.runner.repository import Repository
 from kdtasks.orchestrate.runner.scheduler import Scheduler
@@ -52,14 +56,20 @@ def execute(
         # as long as something of a killed run is still at work, the next one has to wait
         closing(Guardian(keep_open=[held])) as guardian,
     ):
+        shutil.rmtree(project / EVENTS, ignore_errors=True)
+        events = run_events(project)
+        recorder = RunRecorder(reporter, events)
         kind = CommandLineEngine if options.engine == "cli" else SplitPhaseEngine
         engine: Engine = kind(project, guardian, force=options.force, pull=options.pull)
         try:
             graph = engine.plan(options.stages)
             workers = options.workers or cores
             return Scheduler(
-                graph, engine, reporter, workers=workers, cores=cores, logs=project / LOGS
+                graph, engine, recorder, workers=workers, cores=cores, logs=project / LOGS
             ).run()
+        except KdTasksError as error:
+            emit(MessageEvent("failed", str(error)), events)
+            raise
         finally:
             with uninterrupted():  # it writes dvc.lock
                 engine.close()

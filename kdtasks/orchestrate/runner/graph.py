@@ -68,12 +68,20 @@ class Outcome(NamedTuple):
     state: State
     digest: str = ""  # DVC's hash of its first output, where that is up to date
     seconds: float = 0.0
-    message: str = ""  # why it failed or was skipped, with its last lines
+    message: str = ""  # why it failed or was skipped
+    last_lines: tuple[str, ...] = ()  # of the output of a command that failed
 
     @property
     def is_up_to_date(self) -> bool:
         """Whether what depends on the stage can run."""
         return self.state in UP_TO_DATE
+
+    @property
+    def text(self) -> str:
+        """The message and, below it, the last lines."""
+        if not self.last_lines:
+            return self.message
+        return "\n".join([f"{self.message}; its last lines:", *self.last_lines])
 
 
 class Reporter(Protocol):
@@ -92,9 +100,14 @@ class Reporter(Protocol):
         """The run has ended, well or not."""
 
 
+def file_name(stage: str) -> str:
+    """The name of a stage, which may hold what names of files may not, as that of a file."""
+    return stage.replace("/", "_").replace(":", "_")
+
+
 def log_path(folder: Path, name: str) -> Path:
-    """The log file of a stage; names of stages may hold what names of files may not."""
-    return folder / f"{name.replace('/', '_').replace(':', '_')}.log"
+    """The log file of a stage."""
+    return folder / f"{file_name(name)}.log"
 
 
 @contextmanager

@@ -104,6 +104,12 @@ class Scheduler:
         return self._reporter.perform(node, partial(self._work, node))
 
     def _work(self, node: StageNode, on_line: OnLine) -> Outcome:
+        try:
+            return self._bring_up_to_date(node, on_line)
+        except Exception as error:
+            return Outcome(State.FAILED, message=_in_words(node, error))
+
+    def _bring_up_to_date(self, node: StageNode, on_line: OnLine) -> Outcome:
         if node.name in self._unchanged:
             return self._engine.bring_up_to_date(node.name, on_line, self._cancelled.is_set)
         with stage_log(self._logs, node.name) as write:
@@ -119,9 +125,8 @@ class Scheduler:
         for future in done:
             node = self._running[future]
             error = future.exception()
-            if error:
-                text = f"stage {node.name}: {type(error).__name__}: {error}"
-                self._outcomes[node.name] = Outcome(State.FAILED, message=text)
+            if error:  # of the reporter
+                self._outcomes[node.name] = Outcome(State.FAILED, message=_in_words(node, error))
             else:
                 self._outcomes[node.name] = future.result()
             del self._running[future]
@@ -142,3 +147,7 @@ class Scheduler:
     def _leave_out(self, node: StageNode, outcome: Outcome) -> None:
         self._outcomes[node.name] = outcome
         self._reporter.leave_out(node, outcome)
+
+
+def _in_words(node: StageNode, error: BaseException) -> str:
+    return f"stage {node.name}: {type(error).__name__}: {error}"

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from kdtasks.core.events import speed_of
+from kdtasks.core.events import ProgressEvent, tail
 from kdtasks.core.text import duration, quantity
 from kdtasks.orchestrate.runner.describe import (
     HASH_SHOWN,
@@ -24,6 +24,7 @@ from kdtasks.orchestrate.runner.describe import (
     narrowness,
     time_taken,
 )
+from kdtasks.orchestrate.runner.events import events_path
 from kdtasks.orchestrate.runner.graph import OnLine, Outcome, StageGraph, StageNode, State
 from kdtasks.orchestrate.runner.lines import LastingOutput
 
@@ -58,11 +59,13 @@ class Row:
     """What the table knows of a stage. Written by the stage's thread, read by the table's."""
 
     node: StageNode
+    events: Path  # what the stage tells
     state: State = State.WAITING
     changed: float = 0.0  # when it came into this state, on the monotonic clock
     taken: str = ""  # how long its command ran, once it has ended
-    speed: float | None = None  # pictures a second
+    speed: float | None = None  # images a second
     last_line: str = ""  # of its output, or a few words in its place
+    offset: int = 0  # of its events that were read
 
     def start(self) -> None:
         """Mark the stage as running."""
@@ -74,7 +77,13 @@ class Row:
         """Take in a line of the stage's output."""
         if line.strip():
             self.last_line = line
-            self.speed = speed_of(line) or self.speed
+
+    def follow(self) -> None:
+        """Take in what the stage has told since."""
+        events, self.offset = tail(self.events, self.offset)
+        for event in events:
+            if isinstance(event, ProgressEvent):
+                self.speed = event.images_per_second or self.speed
 
     def settle(self, outcome: Outcome) -> None:
         """Take in how the stage ended."""
@@ -117,7 +126,7 @@ def whole_table(rows: Sequence[Row], width: int) -> Table:
     add("stage", lambda row: row.node.name, longest(lambda row: row.node.name, 5, width))
     add("state", lambda row: row.state, 9)
     add("time", lambda row: row.time, 7, justify="right")
-    add("pictures/s", lambda row: f"{row.speed:,.0f}" if row.speed else "", 10, justify="right")
+    add("images/s", lambda row: f"{row.speed:,.0f}" if row.speed else "", 8, justify="right")
     # no wider than its words: what pads it would wrap when the terminal is made narrower
     add("", lambda row: row.words, longest(lambda row: row.words, HASH_SHOWN, room))
     for row in rows:
@@ -167,10 +176,19 @@ class TerminalReporter:
         workers: int | None,
         cores: int,
         logs: Path,
+        events: Path,
         is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Arguments: `workers` as asked for; `logs` is the folder of the stages' output."""
-        self._workers, self._cores, self._logs = workers, cores, logs
+        """Show nothing yet.
+
+        Args:
+            workers: as asked for.
+            cores: of this machine.
+            logs: folder of the stages' output.
+            events: folder of what the stages tell.
+            is_stopping: whether the run was asked to stop.
+        """
+        self._workers, self._cores, self._logs, self._events = workers, cores, logs, events
         self._is_stopping = is_stopping
         self._begun = time.monotonic()
         self._rows: dict[str, Row] = {}
@@ -195,7 +213,7 @@ class TerminalReporter:
 
     def begin(self, graph: StageGraph) -> None:
         """Show the table."""
-        self._rows = {name: Row(node) for name, node in graph.nodes.items()}
+        self._rows = {name: self._row(node) for name, node in graph.nodes.items()}
         note = self._workers and narrowness(graph, self._workers, self._cores)
         if note:
             self._print(note, style="yellow")
@@ -205,17 +223,13 @@ class TerminalReporter:
         """Follow a stage."""
         row = self._rows[node.name]
         row.start()
-        try:
-            outcome = work(row.hear)
-        except BaseException as error:
-            row.settle(Outcome(State.FAILED, message=str(error)))
-            raise
+        outcome = work(row.hear)
         row.settle(outcome)
         return outcome
 
     def leave_out(self, node: StageNode, outcome: Outcome) -> None:
         """Show why a stage does not run."""
-        self._rows.setdefault(node.name, Row(node)).settle(outcome)
+        self._rows.setdefault(node.name, self._row(node)).settle(outcome)
 
     def end(self, outcomes: Mapping[str, Outcome]) -> None:
         """Leave the whole table, with the failures and the counts below it."""
@@ -224,6 +238,9 @@ class TerminalReporter:
         for failure in failures(outcomes, self._logs):
             self._print(failure, style="red")
         self._print(closing(outcomes, time.monotonic() - self._begun), style="bold")
+
+    def _row(self, node: StageNode) -> Row:
+        return Row(node, events_path(self._events, node.name))
 
     def _print(self, text: str, *, style: str) -> None:
         self._console.print(Text(text, style), soft_wrap=True)
@@ -234,6 +251,8 @@ class TerminalReporter:
             self._console.clear()
         self._width = width
         rows = list(self._rows.values())
+        for row in rows:
+            row.follow()
         if self._has_ended:
             return whole_table(rows, width)
         notes = (

@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from kdtasks.compress.variants import TargetParams
 from kdtasks.core.errors import SweepError
+from kdtasks.core.events import StageEvent, tail
 from kdtasks.core.files import write_json
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.text import duration
 from kdtasks.orchestrate.project.git import last_commit
 from kdtasks.orchestrate.project.project import check_workspace
+from kdtasks.orchestrate.runner.events import run_events
 from kdtasks.orchestrate.runner.graph import OnLine, Outcome, State
 from kdtasks.orchestrate.search.trial import (
     Budget,
@@ -29,6 +30,7 @@ from kdtasks.orchestrate.sweep.jobs import Job
 from kdtasks.orchestrate.sweep.plan import SweepPlan, plan_points
 from kdtasks.params import load_project_params
 from kdtasks.params.load import parse_params
+from kdtasks.params.search import SearchParams
 from kdtasks.report.selection import Excess
 
 METRICS = ProjectPaths().trial  # of a trial, for `dvc exp show`
@@ -37,7 +39,7 @@ STAGE = "compress"  # writes what limits are held against
 COSTS = ("max_size_kb", "max_gzip_kb", "max_latency_ms", "max_macs")
 
 
-class TargetEngine(SweepEngine[TrialResult]):
+class SearchEngine(SweepEngine[TrialResult]):
     """Runs trials one after another, in the order of the ladder, until one is within all limits."""
 
     files = (METRICS,)
@@ -46,13 +48,13 @@ class TargetEngine(SweepEngine[TrialResult]):
         self,
         plan: SweepPlan[TrialResult],
         ladder: Mapping[str, Rung],
-        limits: TargetParams,
+        limits: SearchParams,
         budget: Budget,
     ) -> None:
         super().__init__(plan)
         self._ladder, self._limits, self._budget = ladder, limits, budget
         self._experiments = {point.label: point.experiment for point in plan.points}
-        self._begun, self._has_run = 0.0, False
+        self._begun = 0.0
         self.winner: str | None = None
 
     def survey(self) -> frozenset[str]:
@@ -82,15 +84,9 @@ class TargetEngine(SweepEngine[TrialResult]):
         if reason:
             return Outcome(State.SKIPPED, message=reason)
         self._budget.begin()
-        self._begun, self._has_run = time.monotonic(), False
-
-        def hear(line: str) -> None:
-            stage = f"compress@{self._ladder[name].variant}: {State.COMPLETED}"
-            self._has_run = self._has_run or line.startswith(stage)
-            on_line(line)
-
+        self._begun = time.monotonic()
         outcome = super().bring_up_to_date(
-            name, hear, lambda: is_cancelled() or (not is_done and self._budget.left <= 0)
+            name, on_line, lambda: is_cancelled() or (not is_done and self._budget.left <= 0)
         )
         if outcome.state is State.CANCELLED and not is_cancelled():
             return Outcome(
@@ -169,25 +165,36 @@ class TargetEngine(SweepEngine[TrialResult]):
     def _read(self, job: Job, place: Path) -> TrialResult:
         result = super()._read(job, place)
         seconds = round(time.monotonic() - self._begun, 1)
-        result = result._replace(seconds=seconds, cached=not self._has_run)
+        result = result._replace(seconds=seconds, cached=not _has_compressed(place))
         write_json(place / METRICS, figures(result))
         return result
 
 
-class TargetPlan(NamedTuple):
+def _has_compressed(place: Path) -> bool:
+    """Whether the command of the stage ran there; its outputs may come out of a cache as well."""
+    events, _ = tail(run_events(place))
+    return any(
+        isinstance(event, StageEvent)
+        and event.name.partition("@")[0] == STAGE
+        and event.state == State.COMPLETED
+        for event in events
+    )
+
+
+class SearchPlan(NamedTuple):
     """All that is known before anything runs."""
 
-    limits: TargetParams
+    limits: SearchParams
     ladder: dict[str, Rung]  # by label
     sweep: SweepPlan[TrialResult]
     recipe: str
 
 
-def make_plan(project: Path, given: dict[str, float]) -> TargetPlan:
+def make_plan(project: Path, given: dict[str, float]) -> SearchPlan:
     """Validate the limits and every trial, and find out what there is to do. Nothing runs.
 
     Arguments:
-        given: limits that go before those of `compress.target`.
+        given: limits that go before those of `search`.
 
     Raises:
         ParamsError: params.yaml or a limit is not valid.
@@ -196,11 +203,11 @@ def make_plan(project: Path, given: dict[str, float]) -> TargetPlan:
     """
     params = load_project_params(project)
     content = params.model_dump(mode="json")
-    content["compress"]["target"].update(given)
-    limits = parse_params(content, source="kdtasks target").compress.target
+    content["search"].update(given)
+    limits = parse_params(content, source="kdtasks search").search
     if all(getattr(limits, name) is None for name in COSTS):
         raise SweepError(
-            "compress.target has no limit that the float32 student does not keep: got "
+            "search has no limit that the float32 student does not keep: got "
             f"max_accuracy_drop alone; give one of {', '.join(COSTS)} there, or on the command "
             "line as --max-size-kb 20"
         )
@@ -210,4 +217,4 @@ def make_plan(project: Path, given: dict[str, float]) -> TargetPlan:
     ladder = make_ladder(limits, params.compress)
     trials = [make_trial(text, rung) for rung in ladder]
     sweep = plan_points(project, Grid(()), trials, (STAGE,), kind=TrialResult, workers=1)
-    return TargetPlan(limits, {rung.label: rung for rung in ladder}, sweep, params.recipe)
+    return SearchPlan(limits, {rung.label: rung for rung in ladder}, sweep, params.recipe)

@@ -1,4 +1,4 @@
-"""What came out of a search, as it is written to target.json and shown on its page."""
+"""What came out of a search, as it is written to search.json and shown on its page."""
 
 import json
 import re
@@ -6,29 +6,29 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kdtasks.compress.variants import TargetParams
 from kdtasks.core.files import write_json, write_text
 from kdtasks.core.text import NOTHING, duration, kilobytes, milliseconds, percent, points, quantity
 from kdtasks.orchestrate.runner.describe import failures
 from kdtasks.orchestrate.runner.graph import Outcome, StageGraph, StageNode, State
-from kdtasks.orchestrate.search.engine import TargetEngine, TargetPlan
+from kdtasks.orchestrate.search.engine import SearchEngine, SearchPlan
 from kdtasks.orchestrate.search.trial import TrialResult
 from kdtasks.orchestrate.sweep.page import STYLE
 from kdtasks.orchestrate.sweep.summary import SweepProgress
+from kdtasks.params.search import SearchParams
 from kdtasks.report.drawing import template_environment
 from kdtasks.report.selection import Excess
 
-# The key after a reason; target.json has it.
+# The key after a reason; search.json has it.
 _KEY = re.compile(r" \(max_\w+\)$")
 COLUMNS = ("trial", "accuracy", "lost", "file", "gzipped", "latency", "compute", "time", "limits")
 HERE = Path(__file__).parent
-FOLDER = Path("report") / "target"
+FOLDER = Path("report") / "search"
 
 
 def summarise(
-    plan: TargetPlan, engine: TargetEngine, outcomes: Mapping[str, Outcome]
+    plan: SearchPlan, engine: SearchEngine, outcomes: Mapping[str, Outcome]
 ) -> dict[str, Any]:
-    """Build the content of target.json (docs/compression.md)."""
+    """Build the content of search.json (docs/compression.md)."""
     trials = []
     broken: dict[str, list[Excess]] = {}
     for point in plan.sweep.points:
@@ -67,7 +67,7 @@ def _nearest(broken: Mapping[str, list[Excess]]) -> str | None:
 
 
 def _sentence(
-    plan: TargetPlan,
+    plan: SearchPlan,
     winner: str | None,
     nearest: str | None,
     broken: Mapping[str, list[Excess]],
@@ -80,14 +80,14 @@ def _sentence(
     if nearest is None:
         return f"None of {tried} could be built."
     ways = " and ".join(excess.reason for excess in broken[nearest])
-    keys = " and ".join(f"compress.target.{excess.limit}" for excess in broken[nearest])
+    keys = " and ".join(f"search.{excess.limit}" for excess in broken[nearest])
     return (
         f"None of {tried} is within all limits. {nearest} comes nearest: its {ways}. "
         f"Raise {keys}, give more minutes where trials were left out for time, or train longer."
     )
 
 
-def _adoption(plan: TargetPlan, label: str | None) -> list[str]:
+def _adoption(plan: SearchPlan, label: str | None) -> list[str]:
     """How to bring a trial into the project: by params.yaml, or by a command."""
     if label is None:
         return []
@@ -98,7 +98,7 @@ def _adoption(plan: TargetPlan, label: str | None) -> list[str]:
     return [f"in params.yaml {'; '.join(settings)}", f"or dvc exp apply {point.experiment}"]
 
 
-def limits_text(limits: TargetParams) -> str:
+def limits_text(limits: SearchParams) -> str:
     """Write the limits: at most 20.0 kB, 1.0 points lost."""
     texts = [
         limits.max_size_kb and kilobytes(1000 * limits.max_size_kb),
@@ -123,7 +123,7 @@ def figures_text(result: TrialResult) -> str:
 
 
 def row(trial: dict[str, Any]) -> dict[str, str]:
-    """A trial of target.json as a row of texts, by column."""
+    """A trial of search.json as a row of texts, by column."""
     if "left_out" in trial or "failed" in trial:
         word = "left out" if "left_out" in trial else "failed"
         words = {"limits": f"{word}: {trial.get('left_out') or trial['failed']}"}
@@ -144,9 +144,9 @@ def row(trial: dict[str, Any]) -> dict[str, str]:
 
 
 def write_page(folder: Path, summary: dict[str, Any]) -> Path:
-    """Write index.html and target.json; returns the page."""
+    """Write index.html and search.json; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "target.json", summary)
+    write_json(folder / "search.json", summary)
     page = folder / "index.html"
     write_text(page, render_page(summary))
     return page
@@ -166,16 +166,16 @@ def render_page(summary: dict[str, Any]) -> str:
     )
 
 
-class TargetProgress(SweepProgress):
+class SearchProgress(SweepProgress):
     """Prints the figures of every trial as it ends, and which limits it breaks."""
 
-    def __init__(self, plan: TargetPlan, engine: TargetEngine, logs: Path) -> None:
+    def __init__(self, plan: SearchPlan, engine: SearchEngine, logs: Path) -> None:
         super().__init__(plan.sweep, logs)
-        self._target, self._engine = plan, engine
+        self._search, self._engine = plan, engine
 
     def begin(self, graph: StageGraph) -> None:
         """Print what is looked for."""
-        self._print(introduction(self._target))
+        self._print(introduction(self._search))
 
     def end(self, outcomes: Mapping[str, Outcome]) -> None:
         """Print where to read about failures."""
@@ -183,7 +183,7 @@ class TargetProgress(SweepProgress):
             self._print(failure)
 
     def _tell(self, node: StageNode, outcome: Outcome) -> None:
-        if node.name not in self._target.ladder or not outcome.is_up_to_date:
+        if node.name not in self._search.ladder or not outcome.is_up_to_date:
             if outcome.state is State.SKIPPED:
                 self._print(f"{node.name}: left out, {outcome.message}")
             else:
@@ -198,7 +198,7 @@ class TargetProgress(SweepProgress):
         self._print(f"{node.name}: {'; '.join(filter(None, parts))}{verdict} ({taken})")
 
 
-def introduction(plan: TargetPlan) -> str:
+def introduction(plan: SearchPlan) -> str:
     """Say what is looked for and how many ways there are to try."""
     done = len(plan.sweep.done)
     return (

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from kdtasks.compress.variants import CompressParams, TargetParams, check_variant
+from kdtasks.compress.number_formats import number_formats
+from kdtasks.compress.variants import CompressParams, check_variant
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import Refusal
 from kdtasks.core.records.compress import Compressed
@@ -23,6 +24,7 @@ from kdtasks.orchestrate.sweep.grid import (
 )
 from kdtasks.params import Params
 from kdtasks.params.load import parse_params
+from kdtasks.params.search import SearchParams
 from kdtasks.report.selection import Excess, Measured, over_limits
 
 # Shares of the filters where only a size after gzip is asked for: that one is not searched for.
@@ -32,11 +34,8 @@ GROWING_RATIOS = (0.25, 0.5, 0.75)
 LATENCY_MARGIN = 0.95
 
 # What a compressed file does not depend on, so that other limits are no other trial.
-_WITHOUT_INFLUENCE: dict[str, Any] = {
-    "compress": {"target"},
-    **dict.fromkeys(
-        ("exits", "export", "evaluate", "benchmark", "select", "store", "gate", "drift"), True
-    ),
+_WITHOUT_INFLUENCE = {
+    *("search", "exits", "export", "evaluate", "benchmark", "select", "store", "gate", "drift")
 }
 
 
@@ -61,29 +60,33 @@ class Rung(NamedTuple):
     only_if_faster: tuple[str, str] | None = None
 
 
-def make_ladder(limits: TargetParams, compress: CompressParams) -> list[Rung]:
+def make_ladder(limits: SearchParams, compress: CompressParams) -> list[Rung]:
     """List what to try: conversions, then short trainings, then filters removed as well.
 
-    How many filters go is searched for by `compress.filters.target`: just as many as the limits
-    on size, compute and latency ask for.
+    How many filters go is searched for by `compress.passes.filters.target`: just as many as the
+    limits on size, compute and latency ask for.
     """
     gzipped = limits.max_gzip_kb is not None
 
     def rung(variant: str, *, note: str = "", settings: Any = None, **fields: Any) -> Rung:
-        trainings = check_variant(variant).trainings
-        epochs = sum(getattr(compress, name).epochs for name in trainings)
+        trainings, _ = compress.passes.of(check_variant(variant))
+        epochs = sum(training.epochs for training in trainings)
         return Rung(f"{variant}{note}", variant, settings or {}, epochs, **fields)
 
     on_blocks = "space_to_depth+int8"
     faster, timed = (on_blocks, "int8"), limits.max_latency_ms is not None
     sizes = frozenset({"max_size_kb", "max_gzip_kb", "max_latency_ms"})
+    same_size = frozenset({"max_latency_ms"})
+    others = [item for item in number_formats if item.name != "float32"]
     ladder = [
         rung("float32"),
-        rung("float16", like="float32", may_change=sizes),
-        rung("dynamic_int8", like="float32", may_change=sizes),
-        rung("int8", like="float32", may_change=sizes),
+        *(
+            rung(item.name, like=item.same_size_as, may_change=same_size)
+            if item.same_size_as
+            else rung(item.name, like="float32", may_change=sizes)
+            for item in others
+        ),
         *([rung(on_blocks, like="int8", may_change=sizes)] if timed else []),
-        rung("int16x8", like="int8", may_change=frozenset({"max_latency_ms"})),
         rung("qat+int8", like="int8"),
         *([rung(f"qat+{on_blocks}", like=on_blocks, only_if_faster=faster)] if timed else []),
     ]
@@ -122,9 +125,9 @@ def make_ladder(limits: TargetParams, compress: CompressParams) -> list[Rung]:
     return ladder
 
 
-def _shares(limits: TargetParams) -> Iterator[tuple[str, dict[str, Any]]]:
+def _shares(limits: SearchParams) -> Iterator[tuple[str, dict[str, Any]]]:
     """How many filters go: as many as the limits ask for, or growing shares for gzip."""
-    latency = limits.max_latency_ms
+    filters, latency = "compress.passes.filters", limits.max_latency_ms
     goals = {
         "size_kb": limits.max_size_kb,
         "macs": limits.max_macs,
@@ -132,11 +135,10 @@ def _shares(limits: TargetParams) -> Iterator[tuple[str, dict[str, Any]]]:
     }
     stated = {name: goal for name, goal in goals.items() if goal is not None}
     if stated:
-        yield "", {"compress.filters.target": stated}
+        yield "", {f"{filters}.target": stated}
     if limits.max_gzip_kb is not None:
         for ratio in GROWING_RATIOS:
-            settings = {"compress.filters.ratio": ratio, "compress.filters.target": None}
-            yield f", ratio {ratio}", settings
+            yield f", ratio {ratio}", {f"{filters}.ratio": ratio, f"{filters}.target": None}
 
 
 class Budget:
@@ -229,11 +231,11 @@ def make_trial(text: str, rung: Rung) -> Point:
     changed, content = with_settings(text, settings)
     params = parse_params(content, source=f"trial {rung.label}")
     digest = short_digest(params.model_dump(mode="json", exclude=_WITHOUT_INFLUENCE))
-    name = readable_name(f"target-{rung.label}")[:NAME_LENGTH]
+    name = readable_name(f"search-{rung.label}")[:NAME_LENGTH]
     return Point(rung.label, settings, params, changed, f"{name}-{digest}")
 
 
-def broken_limits(result: TrialResult, limits: TargetParams) -> list[Excess]:
+def broken_limits(result: TrialResult, limits: SearchParams) -> list[Excess]:
     """The limits that a trial breaks, each with the factor by which it does and in words."""
     if result.refused:
         return [Excess("refused", float("inf"), f"refused: {result.refused}")]

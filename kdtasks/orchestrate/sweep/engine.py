@@ -1,22 +1,21 @@
 """Run a point in a clone of the project and make it an experiment of the project."""
 
-import fcntl
-import os
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Generic, NamedTuple
 
 from kdtasks.core.errors import KdTasksError, SweepError
+from kdtasks.core.locks import locked_if_free
 from kdtasks.orchestrate.guardian import GRACE_SECONDS, Guardian
 from kdtasks.orchestrate.processes import run_streamed, uninterrupted
 from kdtasks.orchestrate.project.clone import clone_mark, make_clone, remove_clone
 from kdtasks.orchestrate.project.git import bring_experiment, save_experiment
 from kdtasks.orchestrate.project.project import child_environment
+from kdtasks.orchestrate.runner.events import first_failure, run_events
 from kdtasks.orchestrate.runner.graph import OnLine, Outcome, Reporter, StageGraph, State
 from kdtasks.orchestrate.runner.scheduler import Scheduler
 from kdtasks.orchestrate.sweep.jobs import Job
@@ -31,7 +30,6 @@ from kdtasks.orchestrate.sweep.plan import (
 )
 from kdtasks.orchestrate.sweep.results import PointResult, R, keep_result
 
-LAST_LINES = 60  # where the reason of a failure is looked for
 LOGS = FOLDER / "logs"
 
 
@@ -92,24 +90,21 @@ class SweepEngine(Generic[R]):
             mark=plan.state,
         )
         _wait_for_killed_run(place)
-        last_lines: deque[str] = deque(maxlen=LAST_LINES)
-
-        def keep(line: str) -> None:
-            last_lines.append(line)
-            on_line(line)
-
+        events = run_events(place)
+        events.unlink(missing_ok=True)  # of a killed run
         status = run_streamed(
             _command(job),
             folder=place,
-            environment=_environment(place),
-            on_line=keep,
+            environment=child_environment(),
+            on_line=on_line,
             is_cancelled=is_cancelled,
             guardian=self._guardian,
         )
         if is_cancelled():
             return Outcome(State.CANCELLED, message="stopped")
         if status != 0:
-            return Outcome(State.FAILED, message=reason(last_lines, status))
+            reason = first_failure(events) or f"`kdtasks run` ended with status {status}"
+            return Outcome(State.FAILED, message=reason)
         digest = self._keep(job, place) if job.is_point else ""
         remove_clone(clone)
         return Outcome(State.COMPLETED, digest)
@@ -129,38 +124,9 @@ class SweepEngine(Generic[R]):
         return self._plan.kind.read(place, job.point.params)
 
 
-def reason(lines: Sequence[str], status: int) -> str:
-    """Find in the last lines of a `kdtasks run` why it failed, in one line."""
-    found = list(lines)
-    for place, line in enumerate(found):
-        first, words, _ = line.partition("; its last lines:")
-        if not words or not line.startswith("stage "):
-            continue
-        block = []
-        for later in found[place + 1 :]:
-            if not later.startswith("  ") or later.startswith("  log: "):
-                break
-            block.append(later.strip())
-        return f"{first}: {block[-1]}" if block else first
-    for line in reversed(found):
-        if line.startswith(("error: ", "stage ")):
-            return line.removeprefix("error: ")
-    rest = [line for line in found if line.strip()]
-    return f"`kdtasks run` ended with status {status}" + (f": {rest[-1].strip()}" if rest else "")
-
-
 def _command(job: Job) -> list[str]:
     words = [*job.stages, "--workers", str(job.workers), "--no-prefect"]
     return [sys.executable, "-m", "kdtasks", "run", *words]
-
-
-def _environment(place: Path) -> dict[str, str]:
-    environment = child_environment()
-    # the clone's own code, not that of an editable installation, which may be edited meanwhile
-    environment["PYTHONPATH"] = os.pathsep.join(
-        [str(place), *filter(None, [environment.get("PYTHONPATH")])]
-    )
-    return environment
 
 
 def _wait_for_killed_run(place: Path) -> None:
@@ -168,12 +134,10 @@ def _wait_for_killed_run(place: Path) -> None:
     path = place / ".dvc" / "tmp" / "kdtasks-run.lock"
     deadline = time.monotonic() + 3 * GRACE_SECONDS
     while path.is_file() and time.monotonic() < deadline:
-        with path.open(encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with locked_if_free(path) as lock:
+            if lock is not None:
                 return
-            except BlockingIOError:
-                time.sleep(0.2)
+        time.sleep(0.2)
 
 
 class SweepEnd(NamedTuple):
@@ -230,12 +194,9 @@ def one_sweep_at_a_time(project: Path) -> Iterator[None]:
     Raises:
         SweepError: another sweep is at work.
     """
-    path = sweep_folder(project) / "lock"
-    with path.open("a", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with locked_if_free(sweep_folder(project) / "lock") as lock:
+        if lock is None:
             raise SweepError(
                 f"another sweep is at work in {project}; wait until it has ended, or stop it"
-            ) from None
+            )
         yield

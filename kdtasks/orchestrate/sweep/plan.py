@@ -9,7 +9,7 @@ from typing import Generic
 from kdtasks.core.errors import SweepError
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.orchestrate.processes import usable_cores
-from kdtasks.orchestrate.project.clone import make_clone, remove_clone
+from kdtasks.orchestrate.project.clone import make_clone, project_in, remove_clone
 from kdtasks.orchestrate.project.git import WorkingTree, is_saved, last_commit, read_working_tree
 from kdtasks.orchestrate.project.project import check_workspace
 from kdtasks.orchestrate.runner.graph import StageGraph
@@ -51,6 +51,10 @@ class SweepPlan(Generic[R]):
     workers: int  # points at once
     cores: int
     note: str | None  # where less can run at once than was asked for
+
+    def place(self, name: str) -> Path:
+        """The project's folder in the clone of a node of the graph."""
+        return project_in(clone_path(self.project, self.jobs[name].clone), self.tree)
 
 
 def make_plan(project: Path, options: SweepOptions) -> SweepPlan[PointResult]:

@@ -11,7 +11,7 @@ from kdtasks.evaluate.comparison import (
     more_seeds_needed,
     paired_difference,
 )
-from kdtasks.evaluate.intervals import NO_SPREAD, Interval, seeds_interval
+from kdtasks.evaluate.intervals import NO_SPREAD, Interval, has_spread, seeds_interval
 from kdtasks.orchestrate.sweep.results import PointResult
 
 
@@ -32,13 +32,12 @@ def paired_p_value(differences: Sequence[float]) -> float | None:
 
     Source: Student 1908, Biometrika 6, 1-25.
     """
-    from scipy.special import stdtr  # heavy, and only needed here
+    from scipy.special import stdtr  # a thousand times as fast as scipy.stats
 
-    values = np.asarray(differences, dtype=np.float64)
-    if values.size < 2 or values.std(ddof=1) <= NO_SPREAD:
+    if not has_spread(differences):
         return None
-    t = values.mean() / (values.std(ddof=1) / values.size**0.5)
-    return float(2 * stdtr(values.size - 1, -abs(t)))
+    statistic = np.mean(differences) / (np.std(differences, ddof=1) / len(differences) ** 0.5)
+    return float(2 * stdtr(len(differences) - 1, -abs(statistic)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

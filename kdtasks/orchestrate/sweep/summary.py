@@ -1,6 +1,5 @@
 """The figures of a sweep, as they are written to sweep.json and shown on its page."""
 
-import re
 import threading
 import time
 from collections import Counter
@@ -8,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from kdtasks.core.events import StageEvent, tail
 from kdtasks.core.text import (
     NOTHING,
     SPACE,
@@ -20,6 +20,7 @@ from kdtasks.core.text import (
 )
 from kdtasks.evaluate.intervals import Interval
 from kdtasks.orchestrate.runner.describe import counts, failures
+from kdtasks.orchestrate.runner.events import run_events
 from kdtasks.orchestrate.runner.graph import OnLine, Outcome, StageGraph, StageNode, State
 from kdtasks.orchestrate.runner.lines import LastingOutput
 from kdtasks.orchestrate.sweep.engine import SweepEnd
@@ -35,8 +36,7 @@ from kdtasks.orchestrate.sweep.statistics import (
 )
 from kdtasks.report.sentences import verdict
 
-# what `kdtasks run` says of a stage that ended; not the stage's own output, nor what was cached
-STAGE_ENDED = re.compile(r"^\S+: (completed|pulled|failed)\b")
+TOLD = (State.COMPLETED, State.PULLED, State.FAILED)  # of the stages of a point
 
 
 def table_rows(summary: dict[str, Any]) -> list[dict[str, str]]:
@@ -215,15 +215,18 @@ class SweepProgress:
 
     def perform(self, node: StageNode, work: Callable[[OnLine], Outcome]) -> Outcome:
         """Follow a point, or what several share."""
-        is_running = False
+        events, offset, is_running = run_events(self._plan.place(node.name)), 0, False
 
         def on_line(line: str) -> None:
-            nonlocal is_running
+            nonlocal offset, is_running
             if not is_running:
                 self._print(f"{node.name}: {State.RUNNING}")
             is_running = True
-            if STAGE_ENDED.match(line):
-                self._print(f"{node.name} | {line}")
+            found, offset = tail(events, offset)
+            for event in found:
+                if isinstance(event, StageEvent) and event.state in TOLD:
+                    taken = duration(event.seconds or 0.0)
+                    self._print(f"{node.name} | {event.name}: {event.state} in {taken}")
 
         outcome = work(on_line)
         self._tell(node, outcome)

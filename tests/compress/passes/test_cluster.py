@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 
-from kdtasks.compress.passes.cluster import ClusterParams
+from kdtasks.compress.passes.cluster import Cluster
 
 
 def test_kernels_share_few_values_and_keep_their_zeros(
-    build_network, make_fine_tuning, pictures, outputs, chain_outputs
+    build_network, make_context, pictures, outputs, chain_outputs
 ):
-    from kdtasks.compress.passes.cluster import cluster_weights
-
     model = build_network("cnn_flatten")
     names = [layer.name for layer in model.network.layers]
     sparse = model.network.get_layer("block_2_1_conv")
@@ -22,7 +20,7 @@ def test_kernels_share_few_values_and_keep_their_zeros(
     sign = np.sign(few.get_weights()[0])
     sign[:3] = 0
     few.set_weights([sign, bias])  # three values: nothing to share
-    clustered = cluster_weights(model, ClusterParams(clusters=6, epochs=2), make_fine_tuning(model))
+    clustered = Cluster(clusters=6, epochs=2).apply(model, make_context(model))
     assert [layer.name for layer in clustered.network.layers] == names
     for layer in clustered.network.layers:
         if type(layer).__name__ in ("Conv2D", "Dense"):
@@ -42,17 +40,16 @@ def test_kernels_share_few_values_and_keep_their_zeros(
 
 
 def test_an_interrupted_clustering_ends_with_the_same_bits(
-    build_network, make_fine_tuning, interrupted, tmp_path
+    build_network, make_context, interrupted, tmp_path
 ):
-    from kdtasks.compress.passes.cluster import cluster_weights
     from kdtasks.learn.training.checkpoint import Checkpoint
 
     path = tmp_path / "cluster.npz"
 
     def run(**checkpoints):
         model = build_network("cnn_average")
-        fine_tuning = make_fine_tuning(model, **checkpoints)
-        return cluster_weights(model, ClusterParams(clusters=4, epochs=2), fine_tuning).network
+        context = make_context(model, **checkpoints)
+        return Cluster(clusters=4, epochs=2).apply(model, context).network
 
     expected = run().get_weights()
     with pytest.raises(KeyboardInterrupt):

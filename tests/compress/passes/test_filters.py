@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kdtasks.compress.passes.filters import FiltersParams
+from kdtasks.compress.passes.filters import Filters
 from kdtasks.core.errors import CompressionError
 
 UNUSED: Any = None  # what these tests need no value for
@@ -162,22 +162,18 @@ def test_layers_that_were_not_ranked_stay_whole(chain):
     assert choose_channels(channels, scores, 0.5) == set(numbers["b"][:2])
 
 
-def test_prune_filters_fine_tunes_what_is_left(build_network, make_fine_tuning, capsys):
-    from kdtasks.compress.passes.filters import prune_filters
-
+def test_filters_fine_tunes_what_is_left(build_network, make_context, capsys):
     model = build_network("cnn_average")
-    params = FiltersParams(ratio=0.5, epochs=2)
-    smaller = prune_filters(model, params, make_fine_tuning(model), convert=lambda smaller: b"")
+    item = Filters(ratio=0.5, epochs=2)
+    smaller = item.apply(model, make_context(model))
     sizes = [smaller.network.get_layer(f"block_{n}_1_conv").filters for n in (1, 2)]
     assert sizes == [2, 3]
     printed = capsys.readouterr().out
     assert f"{model.count_parameters():,} to {smaller.count_parameters():,} parameters" in printed
 
 
-def test_a_share_of_the_compute_is_searched_for(build_network, make_fine_tuning):
-    from kdtasks.compress.passes.filters import prune_filters
-
+def test_a_share_of_the_compute_is_searched_for(build_network, make_context):
     model = build_network("cnn_flatten")
-    params = FiltersParams(rank="taylor", scope="global", target={"macs": 0.6}, epochs=1)
-    smaller = prune_filters(model, params, make_fine_tuning(model), convert=lambda smaller: b"")
+    item = Filters(rank="taylor", scope="global", target={"macs": 0.6}, epochs=1)
+    smaller = item.apply(model, make_context(model))
     assert 0.4 < smaller.macs()[-1] / model.macs()[-1] <= 0.6

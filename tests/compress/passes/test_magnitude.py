@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kdtasks.compress.passes.magnitude import MagnitudeParams
+from kdtasks.compress.passes.magnitude import Magnitude, _schedule
 from kdtasks.core.errors import CompressionError
 
 
@@ -18,15 +18,11 @@ def kernels(model):
 # 65 steps grow for 39, which looks every 20 do not divide; 5 steps are fewer than one look's.
 @pytest.mark.parametrize(("sparsity", "epochs"), [(0.8, 13), (0.35, 1)])
 def test_every_kernel_is_as_sparse_as_asked(
-    sparsity, epochs, build_network, make_fine_tuning, pictures, outputs, chain_outputs
+    sparsity, epochs, build_network, make_context, pictures, outputs, chain_outputs
 ):
-    from kdtasks.compress.passes.magnitude import prune_magnitudes
-
     model = build_network("cnn_flatten")
     names = [layer.name for layer in model.network.layers]
-    pruned = prune_magnitudes(
-        model, MagnitudeParams(sparsity=sparsity, epochs=epochs), make_fine_tuning(model)
-    )
+    pruned = Magnitude(sparsity=sparsity, epochs=epochs).apply(model, make_context(model))
     for name, kernel in kernels(pruned).items():
         zeros = np.count_nonzero(kernel == 0)
         assert zeros == pytest.approx(sparsity * kernel.size, abs=1), name
@@ -38,17 +34,16 @@ def test_every_kernel_is_as_sparse_as_asked(
 
 
 def test_an_interrupted_pruning_ends_with_the_same_bits(
-    build_network, make_fine_tuning, interrupted, tmp_path
+    build_network, make_context, interrupted, tmp_path
 ):
-    from kdtasks.compress.passes.magnitude import prune_magnitudes
     from kdtasks.learn.training.checkpoint import Checkpoint
 
-    params = MagnitudeParams(sparsity=0.5, epochs=9)
+    item = Magnitude(sparsity=0.5, epochs=9)
     path = tmp_path / "magnitude.npz"
 
     def prune(**checkpoints):
         model = build_network("cnn_average")
-        return prune_magnitudes(model, params, make_fine_tuning(model, **checkpoints))
+        return item.apply(model, make_context(model, **checkpoints))
 
     expected = prune().network.get_weights()
     with pytest.raises(KeyboardInterrupt):
@@ -58,12 +53,10 @@ def test_an_interrupted_pruning_ends_with_the_same_bits(
     assert all(np.array_equal(one, other) for one, other in zip(expected, resumed, strict=True))
 
 
-def test_two_of_four_zeroes_half_of_every_four_neighbours(build_network, make_fine_tuning):
-    from kdtasks.compress.passes.magnitude import check_zeros, prune_magnitudes
-
-    params = MagnitudeParams(sparsity=0.5, pattern="two_of_four", epochs=1)
+def test_two_of_four_zeroes_half_of_every_four_neighbours(build_network, make_context):
+    item = Magnitude(sparsity=0.5, pattern="two_of_four", epochs=1)
     model = build_network("cnn_flatten")
-    pruned = prune_magnitudes(model, params, make_fine_tuning(model))
+    pruned = item.apply(model, make_context(model))
     checked = 0
     for kernel in kernels(pruned).values():
         for channels in np.moveaxis(kernel, -2, -1).reshape(-1, kernel.shape[-2]):
@@ -71,7 +64,7 @@ def test_two_of_four_zeroes_half_of_every_four_neighbours(build_network, make_fi
             assert ((groups == 0).sum(axis=1) >= 2).all()
             checked += len(groups)
     assert checked > 50
-    check_zeros(pruned, params)
+    item.check(pruned)
 
 
 @pytest.mark.parametrize(
@@ -85,10 +78,9 @@ def test_two_of_four_zeroes_half_of_every_four_neighbours(build_network, make_fi
 )
 @pytest.mark.parametrize("schedule", ["polynomial", "constant"])
 def test_schedules_are_shares_of_all_steps(schedule, params, steps, expected):
-    from kdtasks.compress.passes.magnitude import _schedule
     from kdtasks.core.backend import pruning
 
-    found = _schedule(pruning(), MagnitudeParams(schedule=schedule, **params), steps)
+    found = _schedule(pruning(), Magnitude(schedule=schedule, **params), steps)
     assert (found.begin_step, found.end_step, found.frequency) == expected
     kind = "PolynomialDecay" if schedule == "polynomial" else "ConstantSparsity"
     assert type(found).__name__ == kind
@@ -103,14 +95,12 @@ def test_schedules_are_shares_of_all_steps(schedule, params, steps, expected):
 )
 def test_impossible_settings_are_refused(params, message):
     with pytest.raises(ValueError, match=message):
-        MagnitudeParams(**params)
+        Magnitude(**params)
 
 
 @pytest.mark.parametrize("pattern", ["any", "two_of_four"])
 def test_zeros_that_grew_back_are_an_error(pattern, build_network):
-    from kdtasks.compress.passes.magnitude import check_zeros
-
     model = build_network("resnet8")
-    params = MagnitudeParams(sparsity=0.5, pattern=pattern)
+    item = Magnitude(sparsity=0.5, pattern=pattern)
     with pytest.raises(CompressionError, match=r"layer '\w+' has 0\.0% zeros.* left 50\.0%"):
-        check_zeros(model, params)
+        item.check(model)

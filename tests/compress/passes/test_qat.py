@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kdtasks.compress.passes.qat import QatParams
+from kdtasks.compress.passes.qat import Qat, _imitate_int8
 from kdtasks.core.errors import CompressionError
 
 
@@ -11,7 +11,6 @@ from kdtasks.core.errors import CompressionError
     "name", ["cnn_flatten", "resnet8", "resnet", "mobilenet", "two_path", "unet"]
 )
 def test_int8_is_imitated_in_every_kernel(name, build_network, pictures, outputs):
-    from kdtasks.compress.passes.qat import _imitate_int8
     from kdtasks.core.backend import tf
     from kdtasks.learn.networks.multi_exit import MultiExitModel
 
@@ -45,7 +44,6 @@ def test_int8_is_imitated_in_every_kernel(name, build_network, pictures, outputs
 
 @pytest.mark.parametrize("name", ["cnn_flatten", "resnet8"])
 def test_exits_may_look_on_while_int8_is_imitated(name, build_network, pictures):
-    from kdtasks.compress.passes.qat import _imitate_int8
     from kdtasks.core.backend import tf
     from kdtasks.learn.networks.multi_exit import MultiExitModel
 
@@ -58,8 +56,7 @@ def test_exits_may_look_on_while_int8_is_imitated(name, build_network, pictures)
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_layer_that_cannot_be_rounded_is_named(make_fine_tuning):
-    from kdtasks.compress.passes.qat import train_quantised
+def test_a_layer_that_cannot_be_rounded_is_named(make_context):
     from kdtasks.core.backend import keras
     from kdtasks.learn.networks.multi_exit import MultiExitModel
 
@@ -68,11 +65,10 @@ def test_a_layer_that_cannot_be_rounded_is_named(make_fine_tuning):
     network = keras.Model(image, keras.layers.Flatten(name="flat")(tensor))
     model = MultiExitModel(network)
     with pytest.raises(CompressionError, match="layer 'bend' is a ELU, which tfmot cannot train"):
-        train_quantised(model, QatParams(), make_fine_tuning(model))
+        Qat().apply(model, make_context(model))
 
 
-def test_a_lone_batch_normalisation_is_named(make_fine_tuning):
-    from kdtasks.compress.passes.qat import train_quantised
+def test_a_lone_batch_normalisation_is_named(make_context):
     from kdtasks.core.backend import keras
     from kdtasks.learn.networks.multi_exit import MultiExitModel
 
@@ -82,13 +78,12 @@ def test_a_lone_batch_normalisation_is_named(make_fine_tuning):
     network = keras.Model(image, keras.layers.Flatten(name="flat")(tensor))
     model = MultiExitModel(network)
     with pytest.raises(CompressionError, match=r"tfmot cannot train this network .*Layer alone:"):
-        train_quantised(model, QatParams(), make_fine_tuning(model))
+        Qat().apply(model, make_context(model))
 
 
 def test_an_interrupted_training_ends_with_the_same_bits_zeros_and_equal_weights(
-    build_network, make_fine_tuning, interrupted, tmp_path
+    build_network, make_context, interrupted, tmp_path
 ):
-    from kdtasks.compress.passes.qat import train_quantised
     from kdtasks.learn.training.checkpoint import Checkpoint
 
     path = tmp_path / "qat.npz"
@@ -97,8 +92,7 @@ def test_an_interrupted_training_ends_with_the_same_bits_zeros_and_equal_weights
     def run(**checkpoints):
         model = build_network("cnn_flatten")  # with dropout
         model.network.get_layer("block_1_1_conv").set_weights([kernel])
-        fine_tuning = make_fine_tuning(model, **checkpoints)
-        return train_quantised(model, QatParams(epochs=2), fine_tuning).network
+        return Qat(epochs=2).apply(model, make_context(model, **checkpoints)).network
 
     network = run()
     with pytest.raises(KeyboardInterrupt):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kdtasks.compress.passes.filters import least_ratio
+from kdtasks.compress.passes.filters import least_ratio, measures
 from kdtasks.core.errors import CompressionError
 
 
@@ -57,8 +57,7 @@ def test_a_goal_out_of_reach_is_an_error(capsys):
 
 
 def test_models_are_measured_by_their_files(build_network):
-    from kdtasks.compress.passes.filters import measures
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
 
     model = build_network("cnn_average")
     content = convert(model, number_format="float32")

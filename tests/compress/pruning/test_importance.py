@@ -35,7 +35,7 @@ def test_networks_without_scales_are_refused(build_network):
 )
 def test_taylor_is_the_slope_of_the_loss(name, layer_name, build_network, make_fine_tuning):
     from kdtasks.core.backend import tf
-    from kdtasks.learn.losses.labels.cross_entropy import cross_entropy
+    from kdtasks.learn.losses.labels.cross_entropy import CrossEntropy
     from kdtasks.learn.training.examples import TrainingExamples
 
     model = build_network(name)
@@ -49,7 +49,9 @@ def test_taylor_is_the_slope_of_the_loss(name, layer_name, build_network, make_f
     def loss():
         exits = model.logits(images)
         labels = examples.labels[0]
-        return sum(float(cross_entropy(logits, labels, ignore_label)) for logits in exits)
+        return sum(
+            float(CrossEntropy()(logits, labels, ignore_label=ignore_label)) for logits in exits
+        )
 
     slopes = []
     kernel = layer.kernel.numpy()

@@ -7,25 +7,23 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from kdtasks.learn.networks.alexnet import AlexNetParams
-from kdtasks.learn.networks.cnn import CnnParams
-from kdtasks.learn.networks.resnet import ResNet8Params
-from kdtasks.learn.networks.unet import UNetParams
+from kdtasks.learn.networks.alexnet import AlexNet
+from kdtasks.learn.networks.cnn import CNN
+from kdtasks.learn.networks.resnet import ResNet8
+from kdtasks.learn.networks.unet import UNet
 from tests.tools.networks import BLOCKS, HEADS
 
 # Name to architecture, input shape and exits.
 ZOO: dict[str, tuple[Any, tuple[int, int, int], tuple[str, ...]]] = {
     "cnn": (
-        CnnParams(
-            name="cnn", filters=(4, 8), downsampling="strides", activation="leaky_relu", dense=(9,)
-        ),
+        CNN(filters=(4, 8), downsampling="strides", activation="leaky_relu", dense=(9,)),
         (12, 10, 3),
         ("block_1", "block_2"),
     ),
-    "resnet8": (ResNet8Params(name="resnet8", width=0.25), (16, 16, 3), ("block_2",)),
+    "resnet8": (ResNet8(width=0.25), (16, 16, 3), ("block_2",)),
     **BLOCKS,
-    "alexnet": (AlexNetParams(name="alexnet", width=0.1), (32, 32, 3), ("block_1",)),
-    "unet": (UNetParams(name="unet", filters=(4, 6, 8)), (16, 16, 3), ("up_1",)),
+    "alexnet": (AlexNet(width=0.1), (32, 32, 3), ("block_1",)),
+    "unet": (UNet(filters=(4, 6, 8)), (16, 16, 3), ("up_1",)),
 }
 
 
@@ -85,7 +83,7 @@ def trained() -> Trained:
     digits = load_digits()
     images = (digits.images * 15.9).astype(np.uint8)[..., None]
     labels = digits.target.astype(np.int32)
-    architecture = CnnParams(name="cnn", filters=(8, 16), top="flatten")
+    architecture = CNN(filters=(8, 16), top="flatten")
     model = build(architecture, input_shape=(8, 8, 1), num_classes=10, exits=["block_1"])
     train(
         model,
@@ -107,6 +105,6 @@ def trained() -> Trained:
 @pytest.fixture(scope="session")
 def int8_content(trained: Trained) -> bytes:
     """The trained network in int8."""
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
 
     return convert(trained.model, number_format="int8", representative=trained.representative)

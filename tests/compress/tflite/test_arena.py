@@ -70,7 +70,7 @@ def test_arenas_that_are_too_small_may_end_a_process(monkeypatch):
 
 
 def test_a_network_whose_arenas_are_hard_to_find(runtime, network, pictures):
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
 
     model = network("cnn")
     content = convert(model, number_format="int8", representative=pictures(model, 4))
@@ -81,7 +81,7 @@ def test_a_network_whose_arenas_are_hard_to_find(runtime, network, pictures):
 
 def test_what_it_cannot_run_is_named(runtime, trained):
     """Weights in int8 beside floats: LiteRT has kernels for both at once, this one has none."""
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
 
     content = convert(trained.model, number_format="dynamic_int8")
     with pytest.raises(BundleError, match=r"Micro cannot run segment_0 \(.*FLOAT32.*in int8"):

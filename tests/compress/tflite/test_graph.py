@@ -10,7 +10,7 @@ from tests.compress.tflite.conftest import ZOO
 
 @pytest.fixture(scope="module")
 def contents(network):
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
 
     return {name: convert(network(name), number_format="float32") for name in ZOO}
 

@@ -52,7 +52,7 @@ def signatures(content):
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_float32_computes_what_the_network_does(name, network, pictures):
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
 
     model = network(name)
     images = pictures(model, 5)
@@ -68,7 +68,7 @@ def test_float32_computes_what_the_network_does(name, network, pictures):
 
 @pytest.fixture(scope="session")
 def int8_unet(network, pictures) -> bytes:
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
 
     model = network("unet")
     return convert(model, number_format="int8", representative=pictures(model, 20))
@@ -125,11 +125,11 @@ def test_int8_takes_pixels_less_128(trained, int8_content):
 @pytest.mark.slow
 @pytest.mark.parametrize(("number_format", "bytes_a_weight"), [("float32", 4), ("int8", 1)])
 def test_segments_share_their_weights(number_format, bytes_a_weight):
-    from kdtasks.compress.tflite.convert import convert
-    from kdtasks.learn.networks.alexnet import AlexNetParams
+    from kdtasks.compress.convert import convert
+    from kdtasks.learn.networks.alexnet import AlexNet
     from kdtasks.learn.networks.build import build
 
-    architecture = AlexNetParams(name="alexnet", width=0.7)
+    architecture = AlexNet(width=0.7)
     model = build(
         architecture, input_shape=(32, 32, 3), num_classes=10, exits=["block_1", "block_3"]
     )
@@ -143,7 +143,7 @@ def test_segments_share_their_weights(number_format, bytes_a_weight):
 
 
 def test_int8_segments_answer_what_the_plain_int8_model_does(trained, int8_content):
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
 
     plain = convert(
         last_exit_only(trained.model), number_format="int8", representative=trained.representative
@@ -160,7 +160,7 @@ def test_int8_segments_answer_what_the_plain_int8_model_does(trained, int8_conte
 
 
 def test_features_of_another_scale_are_not_exported(trained, monkeypatch):
-    from kdtasks.compress.tflite import convert as litert
+    from kdtasks.compress import convert as litert
 
     def feed_brighter(segments, images):
         for name, tensors in original(segments, images):
@@ -177,7 +177,7 @@ def test_features_of_another_scale_are_not_exported(trained, monkeypatch):
 
 @pytest.mark.parametrize("number_format", ["float16", "dynamic_int8"])
 def test_weights_shrink_while_inputs_and_outputs_stay_float(number_format, trained):
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
 
     whole = convert(trained.model, number_format="float32")
     content = convert(trained.model, number_format=number_format)
@@ -191,12 +191,12 @@ def test_weights_shrink_while_inputs_and_outputs_stay_float(number_format, train
 ANEW = """
 import hashlib
 import numpy as np
-from kdtasks.compress.tflite.convert import convert
+from kdtasks.compress.convert import convert
 from kdtasks.learn.networks.build import build
-from kdtasks.learn.networks.cnn import CnnParams
+from kdtasks.learn.networks.cnn import CNN
 
 def content():
-    architecture = CnnParams(name="cnn", filters=(4, 8))
+    architecture = CNN(filters=(4, 8))
     model = build(architecture, input_shape=(8, 8, 1), num_classes=4, exits=["block_1"])
     generator = np.random.default_rng(0)
     for variable in model.network.weights:
@@ -225,16 +225,16 @@ def test_the_same_network_gives_the_same_bytes():
 
 @pytest.mark.parametrize("representative", [None, np.zeros((0, 8, 8, 1), np.uint8)])
 def test_int8_needs_pictures(representative, trained):
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
 
     with pytest.raises(
-        ExportError, match="int8 needs calibration pictures to set its ranges, got none"
+        ExportError, match="int8 needs calibration images to set its ranges, got none"
     ):
         convert(trained.model, number_format="int8", representative=representative)
 
 
 def test_a_layer_that_litert_does_not_know_is_an_export_error(capfd):
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
     from kdtasks.core.backend import keras, tf
     from kdtasks.learn.networks.multi_exit import MultiExitModel
 
@@ -247,7 +247,7 @@ def test_a_layer_that_litert_does_not_know_is_an_export_error(capfd):
 
 
 def test_a_file_of_other_numbers_than_asked_for_is_refused(int8_content):
-    from kdtasks.compress.tflite.convert import _check_types
+    from kdtasks.compress.convert import _check_types
 
     _check_types(int8_content, "int8", image="int8")
     with pytest.raises(ExportError, match="of segment_0 was converted to int8, expected float32"):
@@ -255,7 +255,7 @@ def test_a_file_of_other_numbers_than_asked_for_is_refused(int8_content):
 
 
 def test_int16x8_has_int8_weights_and_int16_tensors(trained, int8_content):
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
 
     content = convert(trained.model, number_format="int16x8", representative=trained.representative)
     for tensors in signature_types(content).values():
@@ -271,7 +271,7 @@ def test_int16x8_has_int8_weights_and_int16_tensors(trained, int8_content):
 
 @pytest.mark.parametrize("number_format", ["float32", "int8"])
 def test_raw_pixels_go_straight_in(number_format, trained, int8_content):
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
 
     content = convert(
         trained.model,
@@ -294,9 +294,9 @@ def test_raw_pixels_go_straight_in(number_format, trained, int8_content):
 
 
 def test_int16x8_takes_no_raw_pixels(trained):
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
 
-    with pytest.raises(ExportError, match="int16x8 cannot take uint8 pictures"):
+    with pytest.raises(ExportError, match=r"int16x8 cannot take uint8 images.* or int8"):
         convert(
             trained.model,
             number_format="int16x8",

@@ -54,7 +54,7 @@ def test_equal_vectors_and_names_are_in_the_file_once_and_nothing_is_lost():
 def test_tensors_inside_are_named_by_their_layers(network, pictures):
     from ai_edge_litert import schema_py_generated as schema
 
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
 
     model = network("two_path")
     content = convert(model, number_format="int8", representative=pictures(model, 4))

@@ -17,7 +17,7 @@ def operators(content):
 @pytest.fixture
 def converted():
     """Give a function that converts a wide convolution and a pooling."""
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
     from kdtasks.core.backend import keras
     from kdtasks.learn.networks.multi_exit import MultiExitModel
 
@@ -57,7 +57,7 @@ def test_an_average_is_the_nearest_step(size, monkeypatch):
     scales are put together, and once more in the product, each time by 2⁻²⁴ of it at most; so the
     average, at most 255, errs by less than 4 · 2⁻²⁴ · 255 < 0.0001 before it is rounded to a step.
     """
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
     from kdtasks.core.backend import keras
     from kdtasks.learn.networks.multi_exit import MultiExitModel
 
@@ -98,12 +98,12 @@ def test_a_small_file_does_not_grow_for_it(converted):
 
 
 def test_a_head_of_a_larger_network_has_it():
-    from kdtasks.compress.tflite.convert import convert
-    from kdtasks.learn.networks.alexnet import AlexNetParams
+    from kdtasks.compress.convert import convert
+    from kdtasks.learn.networks.alexnet import AlexNet
     from kdtasks.learn.networks.build import build
 
     model = build(
-        AlexNetParams(name="alexnet", width=0.5),
+        AlexNet(width=0.5),
         input_shape=(32, 32, 3),
         num_classes=10,
         exits=("block_2",),

@@ -63,7 +63,7 @@ def test_a_shipped_file_is_a_little_smaller_than_the_room_that_is_left_for_it(
 
 
 def test_one_exit_has_room_too(network, pictures):
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
     from kdtasks.core.backend import keras
     from kdtasks.learn.networks.multi_exit import MultiExitModel
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kdtasks.compress.passes.space_to_depth import work_on_blocks
+from kdtasks.compress.passes.space_to_depth import SpaceToDepth
 from kdtasks.compress.tflite.graph import read_graphs
 from kdtasks.core.errors import ExportError
 from kdtasks.edge.segments import Segments
@@ -22,13 +22,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:Statistics for quantized inputs"
     ],
 )
 def test_int8_files_keep_every_bit(name, raw_pixels, network, pictures):
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
 
     model = network(name)
     images = pictures(model, 12)
     plain = convert(model, number_format="int8", representative=images, raw_pixels=raw_pixels)
     for max_channels in (4, 16):
-        blocked = work_on_blocks(plain, max_channels=max_channels)
+        blocked = SpaceToDepth(max_channels=max_channels).rewrite(plain)
         np.testing.assert_array_equal(
             Segments(blocked).logits_of(images), Segments(plain).logits_of(images)
         )
@@ -38,7 +38,7 @@ def test_int8_files_keep_every_bit(name, raw_pixels, network, pictures):
 
 def converted(*layers, side=8, channels=3, number_format="int8"):
     """The file of a chain of layers."""
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
     from kdtasks.core.backend import keras
     from kdtasks.learn.networks.multi_exit import MultiExitModel
 
@@ -57,7 +57,7 @@ def convolution(filters=4, kernel_size=3, **options):
 
 
 def test_a_convolution_without_bias_is_rewritten_too():
-    (graph,) = read_graphs(work_on_blocks(converted(convolution(use_bias=False))))
+    (graph,) = read_graphs(SpaceToDepth().rewrite(converted(convolution(use_bias=False))))
     assert [operator.name for operator in graph.operators][:2] == ["SPACE_TO_DEPTH", "CONV_2D"]
 
 
@@ -66,19 +66,21 @@ def test_dynamic_int8_keeps_its_answers():
     images = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3), np.uint8)
     expected = Segments(plain).logits_of(images)
     np.testing.assert_allclose(
-        Segments(work_on_blocks(plain)).logits_of(images), expected, atol=1e-4 * abs(expected).max()
+        Segments(SpaceToDepth().rewrite(plain)).logits_of(images),
+        expected,
+        atol=1e-4 * abs(expected).max(),
     )
 
 
 def test_small_kernels_that_dynamic_int8_leaves_float_stay(network):
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
 
     with pytest.raises(ExportError, match="does not have int8 weights, which alone gain by it"):
-        work_on_blocks(convert(network("resnet"), number_format="dynamic_int8"))
+        SpaceToDepth().rewrite(convert(network("resnet"), number_format="dynamic_int8"))
 
 
 def test_blocks_that_the_network_itself_gives_are_still_given():
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
     from kdtasks.core.backend import keras, tf
     from kdtasks.learn.networks.multi_exit import MultiExitModel
 
@@ -90,13 +92,13 @@ def test_blocks_that_the_network_itself_gives_are_still_given():
     images = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3), np.uint8)
     plain = convert(model, number_format="int8", representative=images)
     np.testing.assert_array_equal(
-        Segments(work_on_blocks(plain)).logits_of(images), Segments(plain).logits_of(images)
+        Segments(SpaceToDepth().rewrite(plain)).logits_of(images), Segments(plain).logits_of(images)
     )
 
 
 def test_blocks_stay_blocks_from_one_convolution_to_the_next():
     content = converted(convolution(activation="relu"), convolution(5))
-    (graph,) = read_graphs(work_on_blocks(content))
+    (graph,) = read_graphs(SpaceToDepth().rewrite(content))
     assert [operator.name for operator in graph.operators] == [
         "SPACE_TO_DEPTH", "CONV_2D", "CONV_2D", "DEPTH_TO_SPACE", "RESHAPE"
     ]  # fmt: skip
@@ -111,13 +113,13 @@ def test_pixels_that_something_else_takes_are_still_made():
     first = convolution()(image)
     second = convolution(4)(first)
     joined = keras.layers.Flatten()(keras.layers.Add()([first, second]))
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
     from kdtasks.learn.networks.multi_exit import MultiExitModel
 
     images = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3), np.uint8)
     model = MultiExitModel(keras.Model(image, joined))
     plain = convert(model, number_format="int8", representative=images)
-    blocked = work_on_blocks(plain)
+    blocked = SpaceToDepth().rewrite(plain)
     np.testing.assert_array_equal(
         Segments(blocked).logits_of(images), Segments(plain).logits_of(images)
     )
@@ -133,7 +135,7 @@ def test_the_networks_own_blocks_of_another_size_stay():
     smaller = keras.layers.Lambda(lambda tensor: tf.nn.space_to_depth(tensor, 3))
     plain = converted(convolution(9), bigger, smaller)
     images = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3), np.uint8)
-    blocked = work_on_blocks(plain)
+    blocked = SpaceToDepth().rewrite(plain)
     np.testing.assert_array_equal(
         Segments(blocked).logits_of(images), Segments(plain).logits_of(images)
     )
@@ -142,16 +144,16 @@ def test_the_networks_own_blocks_of_another_size_stay():
 
 
 def test_a_second_time_changes_nothing_more():
-    once = work_on_blocks(converted(convolution()))
+    once = SpaceToDepth().rewrite(converted(convolution()))
     with pytest.raises(ExportError, match="takes 12 channels, at most 4 are allowed"):
-        work_on_blocks(once)
+        SpaceToDepth().rewrite(once)
 
 
 def test_old_weights_do_not_stay_in_the_file():
     content = converted(convolution(32, 5))
     # 32 · 5 · 5 · 3 weights become 128 · 3 · 3 · 12; biases, scales and zero points, 96 of each,
     # and tables come to less than 4 kB.
-    assert len(work_on_blocks(content)) - len(content) < 128 * 108 - 32 * 75 + 4_000
+    assert len(SpaceToDepth().rewrite(content)) - len(content) < 128 * 108 - 32 * 75 + 4_000
 
 
 @pytest.mark.parametrize(
@@ -169,7 +171,7 @@ def test_old_weights_do_not_stay_in_the_file():
 def test_what_stays_as_it_is_says_why(layer, side, channels, reason):
     content = converted(convolution(**layer), side=side, channels=channels)
     with pytest.raises(ExportError, match=reason) as raised:
-        work_on_blocks(content)
+        SpaceToDepth().rewrite(content)
     assert str(raised.value).startswith("space_to_depth finds no convolution to rewrite: ")
     assert str(raised.value).endswith("; take the pass out of this variant")
 
@@ -179,4 +181,4 @@ def test_a_file_without_convolutions_says_so():
 
     content = converted(keras.layers.Flatten(), keras.layers.Dense(3))
     with pytest.raises(ExportError, match="rewrite: the file has none at all; take the pass out"):
-        work_on_blocks(content)
+        SpaceToDepth().rewrite(content)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kdtasks.compress.passes.space_to_depth import work_on_blocks
+from kdtasks.compress.passes.space_to_depth import SpaceToDepth
 from kdtasks.compress.tflite.editing import remove_unused, write_model
 from kdtasks.edge.segments import Segments
 
@@ -59,15 +59,15 @@ def shift_by_one(model, graph):
 
 
 def test_on_blocks_every_tensor_is_needed_and_a_microcontroller_finds_room(network, pictures):
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
 
     model = network("cnn")
     content = convert(model, number_format="int8", representative=pictures(model, 4))
-    for graph in opened(work_on_blocks(content)).subgraphs:
+    for graph in opened(SpaceToDepth().rewrite(content)).subgraphs:
         named = [np.concatenate([one.inputs, one.outputs]) for one in (graph, *graph.operators)]
         assert set(np.concatenate(named)) - {-1} == set(range(len(graph.tensors)))
     pytest.importorskip("tflite_micro", reason="pip install tflite-micro")
     from kdtasks.compress.tflite.arena import measure_arenas
 
-    before, after = measure_arenas(content), measure_arenas(work_on_blocks(content))
+    before, after = measure_arenas(content), measure_arenas(SpaceToDepth().rewrite(content))
     assert after["segment_0"].total < 1.6 * before["segment_0"].total

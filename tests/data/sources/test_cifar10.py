@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from kdtasks.core.errors import DatasetError
+from kdtasks.data.read import read_dataset
 from kdtasks.data.settings import DataParams
-from kdtasks.data.sources.cifar10 import load_cifar10
 
 NAMES = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
 ROWS = 20
@@ -51,22 +51,22 @@ def test_python_batches(
     tmp_path: Path, data_params: Callable[..., DataParams], protocol: int
 ) -> None:
     write_python(tmp_path, protocol)
-    source = load_cifar10(data_params("cifar10", path=str(tmp_path)))
-    assert source.images.shape == (6 * ROWS, 32, 32, 3)
-    assert source.images.flags.c_contiguous
-    assert source.images[45, 3, 7].tolist() == expected_pixel(45, 3, 7)
-    assert source.labels[:3].tolist() == [0, 1, 2]
-    assert source.official_test is not None
-    assert np.flatnonzero(source.official_test).tolist() == list(range(5 * ROWS, 6 * ROWS))
+    dataset = read_dataset(data_params("cifar10", path=str(tmp_path)))
+    assert dataset.images.shape == (6 * ROWS, 32, 32, 3)
+    assert dataset.images.flags.c_contiguous
+    assert dataset.images[45, 3, 7].tolist() == expected_pixel(45, 3, 7)
+    assert dataset.labels[:3].tolist() == [0, 1, 2]
+    assert dataset.given is not None
+    assert np.flatnonzero(dataset.given == "test").tolist() == list(range(5 * ROWS, 6 * ROWS))
 
 
 def test_binary_batches_hold_the_same(
     tmp_path: Path, data_params: Callable[..., DataParams]
 ) -> None:
     folder = write_binary(tmp_path)
-    binary = load_cifar10(data_params("cifar10", path=str(folder)))
+    binary = read_dataset(data_params("cifar10", path=str(folder)))
     write_python(tmp_path, 2)
-    python = load_cifar10(data_params("cifar10", path=str(tmp_path)))
+    python = read_dataset(data_params("cifar10", path=str(tmp_path)))
     assert np.array_equal(binary.images, python.images)
     assert np.array_equal(binary.labels, python.labels)
 
@@ -94,9 +94,9 @@ def python_2_pickle(values: np.ndarray, labels: list[int]) -> bytes:
 def test_a_python_2_pickle_is_read(tmp_path: Path, data_params: Callable[..., DataParams]) -> None:
     for name, values, labels in batches():
         (tmp_path / name).write_bytes(python_2_pickle(values, labels.tolist()))
-    source = load_cifar10(data_params("cifar10", path=str(tmp_path)))
-    assert len(source) == 6 * ROWS
-    assert source.images[45, 3, 7].tolist() == expected_pixel(45, 3, 7)
+    dataset = read_dataset(data_params("cifar10", path=str(tmp_path)))
+    assert len(dataset) == 6 * ROWS
+    assert dataset.images[45, 3, 7].tolist() == expected_pixel(45, 3, 7)
 
 
 def test_a_pickle_that_would_run_code_is_refused(
@@ -109,7 +109,7 @@ def test_a_pickle_that_would_run_code_is_refused(
     folder = write_python(tmp_path, 2)
     (folder / "data_batch_3").write_bytes(pickle.dumps({b"data": Evil()}, protocol=2))
     with pytest.raises(DatasetError, match=r"data_batch_3: the pickle names .*could run code"):
-        load_cifar10(data_params("cifar10", path=str(tmp_path)))
+        read_dataset(data_params("cifar10", path=str(tmp_path)))
     assert not (tmp_path / "ran").exists()
 
 
@@ -130,19 +130,19 @@ def test_a_damaged_batch_is_told(
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(DatasetError, match=message):
-        load_cifar10(data_params("cifar10", path=str(tmp_path)))
+        read_dataset(data_params("cifar10", path=str(tmp_path)))
 
 
 def test_a_cut_binary_batch_is_told(tmp_path: Path, data_params: Callable[..., DataParams]) -> None:
     path = write_binary(tmp_path) / "data_batch_1.bin"
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(DatasetError, match="a multiple of 3073 was expected"):
-        load_cifar10(data_params("cifar10", path=str(tmp_path)))
+        read_dataset(data_params("cifar10", path=str(tmp_path)))
 
 
 def test_a_missing_folder_is_told(tmp_path: Path, data_params: Callable[..., DataParams]) -> None:
     with pytest.raises(DatasetError, match="gone is not there, the folder of cifar-10-batches-py"):
-        load_cifar10(data_params("cifar10", path=str(tmp_path / "gone")))
+        read_dataset(data_params("cifar10", path=str(tmp_path / "gone")))
 
 
 def test_an_empty_folder_lets_keras_download(
@@ -151,5 +151,5 @@ def test_an_empty_folder_lets_keras_download(
     half = np.zeros((20, 32, 32, 3), np.uint8), (np.arange(20, dtype=np.uint8) % 10)[:, None]
     datasets = SimpleNamespace(cifar10=SimpleNamespace(load_data=lambda: (half, half)))
     monkeypatch.setitem(sys.modules, "tf_keras", SimpleNamespace(datasets=datasets))
-    source = load_cifar10(data_params("cifar10", path=str(tmp_path)))
-    assert source.labels.shape == (40,)
+    dataset = read_dataset(data_params("cifar10", path=str(tmp_path)))
+    assert dataset.labels.shape == (40,)

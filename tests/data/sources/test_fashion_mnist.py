@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from kdtasks.core.errors import DatasetError
+from kdtasks.data.read import read_dataset
 from kdtasks.data.settings import DataParams
-from kdtasks.data.sources.fashion_mnist import load_fashion_mnist, read_idx
+from kdtasks.data.sources.fashion_mnist import read_idx
 
 
 def idx(values: np.ndarray) -> bytes:
@@ -32,27 +33,27 @@ def folder(tmp_path: Path) -> Path:
 def test_plain_and_gzipped_files_are_read(
     folder: Path, data_params: Callable[..., DataParams]
 ) -> None:
-    source = load_fashion_mnist(data_params("fashion_mnist", path=str(folder)))
-    assert source.images.shape == (80, 28, 28, 1)
-    assert source.official_test is not None
-    assert source.official_test.tolist() == [False] * 60 + [True] * 20
-    assert source.origins[59:61] == ("train[59]", "test[0]")
-    assert source.class_names[source.labels[61]] == "Trouser"
+    dataset = read_dataset(data_params("fashion_mnist", path=str(folder)))
+    assert dataset.images.shape == (80, 28, 28, 1)
+    assert dataset.given is not None
+    assert dataset.given.tolist() == [""] * 60 + ["test"] * 20
+    assert dataset.origins[59:61] == ("train[59]", "test[0]")
+    assert dataset.class_names[dataset.labels[61]] == "Trouser"
 
 
 def test_max_images_keeps_the_shares_of_classes_and_of_the_test_set(
     folder: Path, data_params: Callable[..., DataParams]
 ) -> None:
-    source = load_fashion_mnist(data_params("fashion_mnist", path=str(folder), max_images=40))
-    assert source.official_test is not None
-    assert np.bincount(source.labels).tolist() == [4] * 10
-    assert np.bincount(source.labels[source.official_test]).tolist() == [1] * 10
+    dataset = read_dataset(data_params("fashion_mnist", path=str(folder), max_images=40))
+    assert dataset.given is not None
+    assert np.bincount(dataset.labels).tolist() == [4] * 10
+    assert np.bincount(dataset.labels[dataset.given == "test"]).tolist() == [1] * 10
 
 
 def test_a_missing_file_is_named(folder: Path, data_params: Callable[..., DataParams]) -> None:
     (folder / "t10k-images-idx3-ubyte").unlink()
     with pytest.raises(DatasetError, match=r"neither t10k-images-idx3-ubyte nor .*\.gz"):
-        load_fashion_mnist(data_params("fashion_mnist", path=str(folder)))
+        read_dataset(data_params("fashion_mnist", path=str(folder)))
 
 
 @pytest.mark.parametrize(
@@ -83,11 +84,11 @@ def test_labels_of_no_class_and_wrong_numbers_are_told(
     path = folder / "train-labels-idx1-ubyte.gz"
     params = data_params("fashion_mnist", path=str(folder))
     path.write_bytes(gzip.compress(idx(np.full(60, 11, np.uint8))))
-    with pytest.raises(DatasetError, match="labels from 11 to 11, 0…9 were expected"):
-        load_fashion_mnist(params)
+    with pytest.raises(DatasetError, match=r"train\[0\] has the label 11, 0…9 were expected"):
+        read_dataset(params)
     path.write_bytes(gzip.compress(idx(np.zeros(59, np.uint8))))
     with pytest.raises(DatasetError, match="60 pictures and 59 labels"):
-        load_fashion_mnist(params)
+        read_dataset(params)
 
 
 def fake_keras(monkeypatch: pytest.MonkeyPatch, load_data: Callable[[], Any]) -> None:
@@ -101,9 +102,9 @@ def test_an_empty_folder_lets_keras_download(
     train = np.ones((30, 28, 28), np.uint8), np.arange(30, dtype=np.uint8) % 10
     test = np.zeros((10, 28, 28), np.uint8), np.arange(10, dtype=np.uint8)
     fake_keras(monkeypatch, lambda: (train, test))
-    source = load_fashion_mnist(data_params("fashion_mnist", path=str(tmp_path)))
-    assert source.images.shape == (40, 28, 28, 1)
-    assert source.labels[:12].tolist() == [*range(10), 0, 1]
+    dataset = read_dataset(data_params("fashion_mnist", path=str(tmp_path)))
+    assert dataset.images.shape == (40, 28, 28, 1)
+    assert dataset.labels[:12].tolist() == [*range(10), 0, 1]
 
 
 def test_a_failed_download_says_what_to_do(
@@ -114,4 +115,4 @@ def test_a_failed_download_says_what_to_do(
 
     fake_keras(monkeypatch, fail)
     with pytest.raises(DatasetError, match=r"URL fetch failure.*data\.path"):
-        load_fashion_mnist(data_params("fashion_mnist", path=str(tmp_path)))
+        read_dataset(data_params("fashion_mnist", path=str(tmp_path)))

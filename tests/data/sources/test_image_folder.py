@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.data.prepare import load_source
+from kdtasks.data.prepare import load_dataset
 from kdtasks.data.settings import DataParams
 
 
@@ -26,23 +26,23 @@ def test_folders_are_classes_in_order_of_their_names(
 ) -> None:
     (image_folder / ".DS_Store").write_bytes(b"x")
     (image_folder / "cats" / "Thumbs.db").write_bytes(b"x")
-    source = load_source(params())
-    assert source.class_names == ("cats", "dogs")
-    assert source.labels.tolist() == [0] * 6 + [1] * 6
-    assert source.origins[7] == "dogs/1.png"
-    assert np.array_equal(source.images[7], noise(11))
-    assert source.problems == ()
+    dataset = load_dataset(params())
+    assert dataset.class_names == ("cats", "dogs")
+    assert dataset.labels.tolist() == [0] * 6 + [1] * 6
+    assert dataset.origins[7] == "dogs/1.png"
+    assert np.array_equal(dataset.images[7], noise(11))
+    assert dataset.problems == ()
 
 
 def test_size_and_channels_apply(params: Callable[..., DataParams]) -> None:
-    source = load_source(params(image_size=[4, 6], channels=1))
-    assert source.images.shape == (12, 4, 6, 1)
+    dataset = load_dataset(params(image_size=[4, 6], channels=1))
+    assert dataset.images.shape == (12, 4, 6, 1)
 
 
 def test_max_images_is_stratified_and_decodes_no_more(
     image_folder: Path, params: Callable[..., DataParams], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kdtasks.data.sources import image_folder as module
+    from kdtasks.data import sources as module
 
     decoded: list[Path] = []
     read = module.read_picture
@@ -52,8 +52,8 @@ def test_max_images_is_stratified_and_decodes_no_more(
         return read(path, **keys)
 
     monkeypatch.setattr(module, "read_picture", read_and_note)
-    source = load_source(params(max_images=10))
-    assert np.bincount(source.labels).tolist() == [5, 5]
+    dataset = load_dataset(params(max_images=10))
+    assert np.bincount(dataset.labels).tolist() == [5, 5]
     assert len(decoded) == 10
 
 
@@ -83,7 +83,7 @@ def test_all_problems_are_in_one_error(
 ) -> None:
     spoil(image_folder)
     with pytest.raises(DatasetError, match=r"has 7 problems; mend them, or set data\.") as info:
-        load_source(params())
+        load_dataset(params())
     lines = str(info.value).splitlines()[1:]
     assert [line.strip().split(": ")[0] for line in lines] == sorted(EXPECTED)
     for line, path in zip(lines, sorted(EXPECTED), strict=True):
@@ -94,11 +94,11 @@ def test_problems_are_left_out_and_recorded(
     image_folder: Path, params: Callable[..., DataParams]
 ) -> None:
     spoil(image_folder)
-    source = load_source(params(on_bad="skip"))
-    assert source.class_names == ("cats", "dogs")
-    assert np.bincount(source.labels).tolist() == [5, 5]
-    assert [problem.path for problem in source.problems] == sorted(EXPECTED)
-    (found,) = source.duplicates
+    dataset = load_dataset(params(on_bad="skip"))
+    assert dataset.class_names == ("cats", "dogs")
+    assert np.bincount(dataset.labels).tolist() == [5, 5]
+    assert [problem.path for problem in dataset.problems] == sorted(EXPECTED)
+    (found,) = dataset.duplicates
     assert found.pictures == ("cats/1.png", "dogs/copy.png")
     assert found.labels == ("cats", "dogs")
     assert found.contradicts
@@ -109,19 +109,19 @@ def test_a_contradiction_is_found_in_pixels_not_bytes(
 ) -> None:
     Image.fromarray(noise(1)).save(image_folder / "dogs" / "again.bmp")
     with pytest.raises(DatasetError, match=r"dogs/again\.bmp: the same picture as cats/1\.png"):
-        load_source(params())
+        load_dataset(params())
 
 
 def test_a_duplicate_within_a_class_is_only_reported(
     image_folder: Path, params: Callable[..., DataParams]
 ) -> None:
     (image_folder / "cats" / "link.png").symlink_to(image_folder / "cats" / "1.png")
-    source = load_source(params())
-    (found,) = source.duplicates
+    dataset = load_dataset(params())
+    (found,) = dataset.duplicates
     assert found.pictures == ("cats/1.png", "cats/link.png")
     assert not found.contradicts
-    assert source.groups is not None
-    assert source.groups[1] == source.groups[6]
+    assert dataset.groups is not None
+    assert dataset.groups[1] == dataset.groups[6]
 
 
 def test_the_list_of_problems_is_cut_at_twenty(
@@ -130,7 +130,7 @@ def test_the_list_of_problems_is_cut_at_twenty(
     for number in range(23):
         (image_folder / "cats" / f"{number:02}.jpg").write_bytes(b"broken")
     with pytest.raises(DatasetError, match="has 23 problems") as info:
-        load_source(params())
+        load_dataset(params())
     lines = str(info.value).splitlines()
     assert len(lines) == 22
     assert lines[-1].strip() == "and 3 more"
@@ -141,10 +141,10 @@ def test_a_class_whose_pictures_are_all_bad_is_left_out(
 ) -> None:
     (image_folder / "aardvarks").mkdir()
     (image_folder / "aardvarks" / "0.png").write_bytes(b"broken")
-    source = load_source(params(on_bad="skip"))
-    assert source.class_names == ("cats", "dogs")
-    assert source.labels.tolist() == [0] * 6 + [1] * 6
-    assert [item.path for item in source.problems] == ["aardvarks/0.png", "class aardvarks"]
+    dataset = load_dataset(params(on_bad="skip"))
+    assert dataset.class_names == ("cats", "dogs")
+    assert dataset.labels.tolist() == [0] * 6 + [1] * 6
+    assert [item.path for item in dataset.problems] == ["aardvarks/0.png", "class aardvarks"]
 
 
 @pytest.mark.parametrize("on_bad", ["fail", "skip"])
@@ -153,7 +153,7 @@ def test_fewer_than_two_classes_are_refused(
 ) -> None:
     shutil.rmtree(image_folder / "dogs")
     with pytest.raises(DatasetError, match=r"holds 1 usable class \(cats\), at least two"):
-        load_source(params(on_bad=on_bad))
+        load_dataset(params(on_bad=on_bad))
 
 
 def test_nothing_usable_is_refused_even_with_skip(
@@ -162,17 +162,17 @@ def test_nothing_usable_is_refused_even_with_skip(
     for path in image_folder.rglob("*.png"):
         path.write_bytes(b"broken")
     with pytest.raises(DatasetError, match="holds no usable class, with 14 problems left out"):
-        load_source(params(on_bad="skip"))
+        load_dataset(params(on_bad="skip"))
     with pytest.raises(DatasetError, match="classes left: 0, at least two are needed"):
-        load_source(params())
+        load_dataset(params())
 
 
 def test_a_missing_folder_is_told(tmp_path: Path, params: Callable[..., DataParams]) -> None:
     with pytest.raises(DatasetError, match="gone is not there, the folder that holds one folder"):
-        load_source(params(path=str(tmp_path / "gone")))
+        load_dataset(params(path=str(tmp_path / "gone")))
     (tmp_path / "file").write_text("x")
     with pytest.raises(DatasetError, match="file is a file"):
-        load_source(params(path=str(tmp_path / "file")))
+        load_dataset(params(path=str(tmp_path / "file")))
 
 
 def test_a_name_that_is_no_utf8_is_spelled_out(
@@ -186,5 +186,5 @@ def test_a_name_that_is_no_utf8_is_spelled_out(
             pixels.save(file, "PNG")
     except OSError:
         pytest.skip("this file system takes UTF-8 names only")
-    source = load_source(params())
-    assert "cats/\\udcff.png" in source.origins
+    dataset = load_dataset(params())
+    assert "cats/\\udcff.png" in dataset.origins

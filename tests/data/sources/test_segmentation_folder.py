@@ -7,12 +7,13 @@ import pytest
 from PIL import Image
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.data.prepare import load_source
+from kdtasks.data.prepare import load_dataset
 from kdtasks.data.settings import DataParams
-from kdtasks.data.split import split_source
+from kdtasks.data.split import split_dataset
 
 RED, BLUE, BLACK = (255, 0, 0), (0, 0, 255), (0, 0, 0)
-SEGMENTATION = {
+SOURCE = {
+    "name": "segmentation_folder",
     "classes": {"roof": "#FF0000", "water": "#0000FF"},
     "ignore": ["#000000"],
     "patch_size": 8,
@@ -34,10 +35,8 @@ def folder(tmp_path: Path, noise: Callable[..., np.ndarray]) -> Path:
 
 @pytest.fixture
 def params(folder: Path, data_params: Callable[..., DataParams]) -> Callable[..., DataParams]:
-    def build(segmentation: dict[str, Any] | None = None, **keys: Any) -> DataParams:
-        section = SEGMENTATION | (segmentation or {})
-        fields = {"path": str(folder), "segmentation": section} | keys
-        return data_params("segmentation_folder", **fields)
+    def build(settings: dict[str, Any] | None = None, **keys: Any) -> DataParams:
+        return data_params(SOURCE | (settings or {}), **({"path": str(folder)} | keys))
 
     return build
 
@@ -45,39 +44,39 @@ def params(folder: Path, data_params: Callable[..., DataParams]) -> Callable[...
 def test_patches_and_their_masks_match_the_pictures(
     params: Callable[..., DataParams], noise: Callable[..., np.ndarray]
 ) -> None:
-    source = load_source(params())
-    assert source.images.shape == (12, 8, 8, 3)
-    assert source.labels.shape == (12, 8, 8)
-    assert source.labels.dtype == np.uint8
-    assert source.ignore_label == 255
-    assert source.origins[:2] == ("images/0.png[0:8, 0:8]", "images/0.png[0:8, 4:12]")
-    assert np.array_equal(source.images[3], noise(1, 8, 12)[:, 4:12])
-    assert source.labels[0, 0].tolist() == [0] * 6 + [255] * 2
-    assert source.labels[1, 0].tolist() == [0] * 2 + [255] * 4 + [1] * 2
-    assert source.class_weights()[:2].tolist() == [[48, 0], [16, 16]]
+    dataset = load_dataset(params())
+    assert dataset.images.shape == (12, 8, 8, 3)
+    assert dataset.labels.shape == (12, 8, 8)
+    assert dataset.labels.dtype == np.uint8
+    assert dataset.ignore_label == 255
+    assert dataset.origins[:2] == ("images/0.png[0:8, 0:8]", "images/0.png[0:8, 4:12]")
+    assert np.array_equal(dataset.images[3], noise(1, 8, 12)[:, 4:12])
+    assert dataset.labels[0, 0].tolist() == [0] * 6 + [255] * 2
+    assert dataset.labels[1, 0].tolist() == [0] * 2 + [255] * 4 + [1] * 2
+    assert dataset.class_weights()[:2].tolist() == [[48, 0], [16, 16]]
 
 
 def test_patches_of_a_picture_stay_in_one_split(params: Callable[..., DataParams]) -> None:
     section = params()
-    source = load_source(section)
-    split = split_source(source, section.split, seed=0)
+    dataset = load_dataset(section)
+    split = split_dataset(dataset, section.split, seed=0)
     for rows in split.values():
-        pictures = {source.origins[row].split("[")[0] for row in rows}
+        pictures = {dataset.origins[row].split("[")[0] for row in rows}
         assert len(rows) == 2 * len(pictures)
 
 
 def test_whole_pictures_are_resized_before_they_are_cut(params: Callable[..., DataParams]) -> None:
-    source = load_source(params(image_size=[16, 24], channels=1))
-    assert source.images.shape == (6 * 2 * 3, 8, 8, 1)
+    dataset = load_dataset(params(image_size=[16, 24], channels=1))
+    assert dataset.images.shape == (6 * 2 * 3, 8, 8, 1)
     # Twice as large, the first 12 columns are roof, the next 8 unlabelled, the last 4 water.
-    assert source.labels[1, 0].tolist() == [0] * 4 + [255] * 4
-    assert source.labels[2, 0].tolist() == [255] * 4 + [1] * 4
+    assert dataset.labels[1, 0].tolist() == [0] * 4 + [255] * 4
+    assert dataset.labels[2, 0].tolist() == [255] * 4 + [1] * 4
 
 
 def test_max_images_counts_whole_pictures(params: Callable[..., DataParams]) -> None:
-    source = load_source(params(max_images=5))
-    assert len({origin.split("[")[0] for origin in source.origins}) == 5
-    assert len(source) == 10
+    dataset = load_dataset(params(max_images=5))
+    assert len({origin.split("[")[0] for origin in dataset.origins}) == 5
+    assert len(dataset) == 10
 
 
 def test_patches_without_a_label_are_left_out_without_fault(
@@ -86,10 +85,10 @@ def test_patches_without_a_label_are_left_out_without_fault(
     mask = np.zeros((8, 12, 3), np.uint8)
     mask[:, :4] = RED
     Image.fromarray(mask).save(folder / "masks" / "5.png")
-    source = load_source(params())
-    assert len(source) == 11
-    assert source.problems == ()
-    (item,) = source.left_out
+    dataset = load_dataset(params())
+    assert len(dataset) == 11
+    assert dataset.problems == ()
+    (item,) = dataset.left_out
     assert (item.path, item.problem) == ("images/5.png[0:8, 4:12]", "no labelled pixel")
 
 
@@ -129,7 +128,7 @@ def test_all_problems_are_in_one_error(
 ) -> None:
     spoil(folder, noise)
     with pytest.raises(DatasetError, match="has 9 problems") as info:
-        load_source(params())
+        load_dataset(params())
     assert [line.strip() for line in str(info.value).splitlines()[1:]] == EXPECTED
 
 
@@ -137,29 +136,29 @@ def test_problems_are_left_out_and_recorded(
     folder: Path, params: Callable[..., DataParams], noise: Callable[..., np.ndarray]
 ) -> None:
     spoil(folder, noise)
-    source = load_source(params(on_bad="skip"))
-    assert [f"{item.path}: {item.problem}" for item in source.problems] == EXPECTED
-    assert {origin.split("[")[0] for origin in source.origins} == {"images/4.bmp", "images/5.png"}
+    dataset = load_dataset(params(on_bad="skip"))
+    assert [f"{item.path}: {item.problem}" for item in dataset.problems] == EXPECTED
+    assert {origin.split("[")[0] for origin in dataset.origins} == {"images/4.bmp", "images/5.png"}
 
 
 def test_a_class_that_occurs_nowhere_is_a_problem(params: Callable[..., DataParams]) -> None:
     classes = {"roof": "#FF0000", "car": "#00FF00", "water": "#0000FF"}
     with pytest.raises(DatasetError, match="class car: occurs in no usable picture"):
-        load_source(params({"classes": classes}))
-    source = load_source(params({"classes": classes}, on_bad="skip"))
-    assert source.class_names == ("roof", "water")
-    assert source.labels[1, 0].tolist() == [0] * 2 + [255] * 4 + [1] * 2
+        load_dataset(params({"classes": classes}))
+    dataset = load_dataset(params({"classes": classes}, on_bad="skip"))
+    assert dataset.class_names == ("roof", "water")
+    assert dataset.labels[1, 0].tolist() == [0] * 2 + [255] * 4 + [1] * 2
 
 
 def test_missing_folders_and_too_small_an_image_size_are_told(
     folder: Path, params: Callable[..., DataParams]
 ) -> None:
     with pytest.raises(DatasetError, match="nowhere is not there, the folder of pictures"):
-        load_source(params(path=str(folder / "nowhere")))
+        load_dataset(params(path=str(folder / "nowhere")))
     with pytest.raises(DatasetError, match="labels is not there, the folder of masks"):
-        load_source(params({"masks": "labels"}))
-    with pytest.raises(DatasetError, match=r"image_size \[8, 7\] is smaller than a patch of 8"):
-        load_source(params(image_size=[8, 7]))
+        load_dataset(params({"masks": "labels"}))
+    with pytest.raises(ValueError, match=r"image_size \[8, 7\] is smaller than a patch of 8"):
+        params(image_size=[8, 7])
 
 
 def test_one_patch_under_two_masks_is_only_reported(
@@ -169,17 +168,17 @@ def test_one_patch_under_two_masks_is_only_reported(
     mask = np.asarray(Image.open(folder / "masks" / "4.png")).copy()
     mask[:, 2:] = BLUE
     Image.fromarray(mask).save(folder / "masks" / "5.png")
-    source = load_source(params())
-    assert [found.labels for found in source.duplicates] == [("roof", "water")] * 2
-    assert len(source) == 12
-    assert source.groups is not None
-    assert len(np.unique(source.groups)) == 5
+    dataset = load_dataset(params())
+    assert [found.labels for found in dataset.duplicates] == [("roof", "water")] * 2
+    assert len(dataset) == 12
+    assert dataset.groups is not None
+    assert len(np.unique(dataset.groups)) == 5
 
 
 def test_pictures_and_masks_of_every_kind_give_the_same_patches(
     folder: Path, params: Callable[..., DataParams], noise: Callable[..., np.ndarray]
 ) -> None:
-    before = load_source(params())
+    before = load_dataset(params())
     picture = Image.open(folder / "images" / "0.png")
     grey = np.asarray(picture.convert("L"))
     picture.convert("RGBA").save(folder / "images" / "0.png")
@@ -188,7 +187,7 @@ def test_pictures_and_masks_of_every_kind_give_the_same_patches(
     Image.open(folder / "masks" / "0.png").convert("RGBA").save(folder / "masks" / "0.png")
     mask = Image.open(folder / "masks" / "1.png")
     mask.convert("P", palette=Image.Palette.ADAPTIVE, colors=3).save(folder / "masks" / "1.png")
-    after = load_source(params())
+    after = load_dataset(params())
     assert np.array_equal(after.labels, before.labels)
     assert np.array_equal(after.images[:2], before.images[:2])
     for row in (2, 4):
@@ -202,7 +201,7 @@ def test_a_mask_of_sixteen_bits_is_no_mask_of_colours(
     Image.fromarray(np.zeros((8, 12), np.uint16)).save(folder / "masks" / "3.png")
     message = r"masks/3\.png: a mask of mode I(;16)?, colours need 8 bits a channel"
     with pytest.raises(DatasetError, match=message):
-        load_source(params())
+        load_dataset(params())
 
 
 def test_a_single_picture_cannot_be_split(folder: Path, params: Callable[..., DataParams]) -> None:
@@ -210,10 +209,10 @@ def test_a_single_picture_cannot_be_split(folder: Path, params: Callable[..., Da
         for number in range(1, 6):
             (folder / name / f"{number}.png").unlink()
     section = params()
-    source = load_source(section)
+    dataset = load_dataset(section)
     message = (
         r"(?s)too few independent pictures \(duplicates, and patches of one picture, count once\): "
         r"4 are needed.+class roof: 1.+class water: 1"
     )
     with pytest.raises(DatasetError, match=message):
-        split_source(source, section.split, seed=0)
+        split_dataset(dataset, section.split, seed=0)

@@ -1,6 +1,9 @@
 """The picture in a form, and bodies that are too large."""
 
+import asyncio
+
 import pytest
+from starlette.datastructures import Headers
 
 from kdtasks.deploy.serve.application import first_file
 from kdtasks.deploy.serve.service import Refusal
@@ -12,24 +15,35 @@ FORM = (
 )
 
 
-def test_the_first_file_is_taken_byte_by_byte():
-    content_type = "multipart/form-data; boundary=xyz"
-    assert first_file(FORM, content_type) == b"\x89PNG\r\n\r\n--xy\n\x00\xff\r\n"
-    assert first_file(b"preamble\r\n" + FORM, content_type.replace("xyz", '"xyz"')) == first_file(
-        FORM, content_type
-    )
+def take(body: bytes, content_type: str) -> bytes:
+    return asyncio.run(first_file(body, Headers({"content-type": content_type})))
+
+
+@pytest.mark.parametrize("boundary", ["xyz", '"xyz"'])
+def test_the_first_file_is_taken_byte_by_byte(boundary: str):
+    content_type = f"multipart/form-data; boundary={boundary}"
+    assert take(FORM, content_type) == b"\x89PNG\r\n\r\n--xy\n\x00\xff\r\n"
+
+
+def test_large_pictures_and_fields_are_taken():
+    size = 3_000_000
+    form = FORM.replace(b"no picture", b"n" * size).replace(b"\x89PNG", b"\x89" * size)
+    found = take(form, "multipart/form-data; boundary=xyz")
+    assert found == b"\x89" * size + b"\r\n\r\n--xy\n\x00\xff\r\n"
 
 
 @pytest.mark.parametrize(
     ("body", "content_type", "message"),
     [
-        (FORM, "multipart/form-data", "names no boundary"),
-        (FORM, "multipart/form-data; boundary=other", "holds no file"),
+        (FORM, "multipart/form-data", r"is broken \(Missing boundary in multipart\); send it as"),
+        (FORM, "multipart/form-data; boundary=other", r"is broken \(Invalid multipart data\)"),
         (b"", "multipart/form-data; boundary=xyz", "holds no file"),
         (FORM.replace(b"filename", b"filled"), "multipart/form-data; boundary=xyz", "no file; add"),
+        (FORM.replace(b" name=", b" nam="), "multipart/form-data; boundary=xyz", '"name" must be'),
     ],
 )
 def test_forms_without_a_file(body: bytes, content_type: str, message: str):
     with pytest.raises(Refusal, match=message) as refused:
-        first_file(body, content_type)
+        take(body, content_type)
     assert refused.value.status == 400
+    assert "\n" not in str(refused.value)

@@ -110,7 +110,7 @@ def pull(tmp_path: Path) -> Callable[..., Pulled]:
     """Give a function that pulls `name@alias` as a device with one cache does."""
 
     def do(objects: Objects, text: str, *, cache: str = "cache", **options: Any) -> Pulled:
-        settings = {key: options.pop(key) for key in ("trusted", "transfers") if key in options}
+        settings = {key: options.pop(key) for key in ("trusted", "progress") if key in options}
         puller = Puller(objects=objects, cache=Cache(tmp_path / cache), **settings)
         return puller.pull(parse_reference(text), **options)
 

@@ -9,27 +9,26 @@ from kdtasks.deploy.store.catalogue import fetch_versions, list_models
 from kdtasks.deploy.store.objects import Objects
 from kdtasks.deploy.store.promotion import promote
 from kdtasks.deploy.store.publish import publish
-from kdtasks.deploy.store.transfer import Transfers
 
 
 def test_models_versions_and_aliases(objects: Objects, write_files: Callable[..., Path]):
-    assert list_models(objects, Transfers()) == []
+    assert list_models(objects) == []
     for number in range(3):
         publish(objects, write_files({"n": b"%d" % number}), name="digits")
     publish(objects, write_files({}), name="letters")
     promote(objects, "digits", 2, "production")
     promote(objects, "digits", 2, "canary")
-    digits, letters = list_models(objects, Transfers())
+    digits, letters = list_models(objects)
     assert (digits.name, letters.name) == ("digits", "letters")
     assert list(digits.versions) == [1, 2, 3]
     assert digits.aliases_of(2) == ["canary", "production"]
     assert digits.aliases_of(3) == []
-    assert list_models(objects, Transfers(), "letters") == [letters]
+    assert list_models(objects, "letters") == [letters]
 
 
 def test_a_model_that_is_not_there(folder_objects: Objects):
     with pytest.raises(StoreMissingError, match="the store has no model digits; `kdtasks models`"):
-        list_models(folder_objects, Transfers(), "digits")
+        list_models(folder_objects, "digits")
 
 
 def test_manifests_that_are_gone_are_left_out_and_damaged_ones_named(
@@ -37,7 +36,7 @@ def test_manifests_that_are_gone_are_left_out_and_damaged_ones_named(
 ):
     publish(folder_objects, write_files({"n": b"1"}), name="digits")
     wanted = [("digits", 1), ("digits", 2)]
-    assert list(fetch_versions(folder_objects, wanted, Transfers())) == [("digits", 1)]
+    assert list(fetch_versions(folder_objects, wanted)) == [("digits", 1)]
     folder_objects.create(version_key("digits", 2), b"{}")
     with pytest.raises(IntegrityError, match=r"models/digits/versions/2\.json is damaged"):
-        fetch_versions(folder_objects, wanted, Transfers())
+        fetch_versions(folder_objects, wanted)

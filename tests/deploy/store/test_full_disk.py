@@ -31,7 +31,7 @@ def fill_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return fill
 
 
-@pytest.mark.parametrize("operation", ["pwrite", "fsync"])
+@pytest.mark.parametrize("operation", ["replace", "fsync"])
 def test_a_device_with_a_full_disk(
     folder_objects: Objects,
     write_files: Callable[..., Path],

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from kdtasks.deploy.store.transfer import NoProgress, PlainProgress, show_progress
+from kdtasks.deploy.store.progress import NO_PROGRESS, PlainProgress, show_progress
 
 
 def test_nothing_is_shown_of_what_is_quick(capsys: pytest.CaptureFixture[str]):
@@ -15,7 +15,7 @@ def test_nothing_is_shown_of_what_is_quick(capsys: pytest.CaptureFixture[str]):
 
 def test_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch):
     clock = [0.0]
-    monkeypatch.setattr("kdtasks.deploy.store.transfer.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("kdtasks.deploy.store.progress.time.monotonic", lambda: clock[0])
     stream = io.StringIO()
     progress = PlainProgress("downloading", stream)
     progress.expect(4_000_000)
@@ -25,7 +25,7 @@ def test_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_without_a_total(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("kdtasks.deploy.store.transfer._PLAIN_SECONDS", -1.0)
+    monkeypatch.setattr("kdtasks.deploy.store.progress._PLAIN_SECONDS", -1.0)
     stream = io.StringIO()
     PlainProgress("downloading", stream).advance(500_000)
     assert stream.getvalue().strip() == "downloading: 0.5 MB"
@@ -49,6 +49,5 @@ def test_without_rich(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_no_progress_at_all():
-    progress = NoProgress()
-    progress.expect(1)
-    progress.advance(1)
+    NO_PROGRESS.expect(1)
+    NO_PROGRESS.advance(1)

@@ -13,7 +13,6 @@ from kdtasks.deploy.store.objects import Objects
 from kdtasks.deploy.store.promotion import rollback
 from kdtasks.deploy.store.publish import Published
 from kdtasks.deploy.store.pull import Pulled
-from kdtasks.deploy.store.transfer import Transfers
 
 FILES = {"model.tflite": b"model", "labels.txt": b"a\nb\n", "more/notes.txt": b""}
 Write = Callable[..., Path]
@@ -146,7 +145,6 @@ def test_a_network_that_fails_in_the_middle(
         raise StoreUnreachableError("cut")
 
     with monkeypatch.context() as patch:
-        patch.setattr("kdtasks.deploy.store.transfer._FIRST_PAUSE", 0.0)
         patch.setattr(folder_objects, "download", download)
         pulled = pull(folder_objects, "digits@production")
     assert (pulled.version.number, pulled.unreachable) == (1, "cut")
@@ -214,7 +212,7 @@ def test_progress_adds_up(folder_objects: Objects, publish_files: Publish, pull:
 
     publish_files(folder_objects)
     progress = Counted()
-    pull(folder_objects, "digits", transfers=Transfers(progress=progress))
+    pull(folder_objects, "digits", progress=progress)
     assert (progress.total, progress.done) == (9, 9)
 
 

@@ -8,20 +8,19 @@ import pytest
 
 from kdtasks.core.backend import keras
 from kdtasks.learn.networks import Architecture
-from kdtasks.learn.networks.alexnet import AlexNetParams
-from kdtasks.learn.networks.build import build
-from kdtasks.learn.networks.cnn import CnnParams
-from kdtasks.learn.networks.mobilenet import MobileNetParams
+from kdtasks.learn.networks.alexnet import AlexNet
+from kdtasks.learn.networks.build import HeadParams, build
+from kdtasks.learn.networks.cnn import CNN
+from kdtasks.learn.networks.mobilenet import MobileNet
 from kdtasks.learn.networks.multi_exit import count_macs
-from kdtasks.learn.networks.network import HeadParams
-from kdtasks.learn.networks.resnet import ResNet8Params, ResNetParams
-from kdtasks.learn.networks.two_path import TwoPathParams
-from kdtasks.learn.networks.unet import UNetParams
+from kdtasks.learn.networks.resnet import ResNet, ResNet8
+from kdtasks.learn.networks.two_path import TwoPath
+from kdtasks.learn.networks.unet import UNet
 
 
-def plain_cnn(filters: tuple[int, ...], dense: tuple[int, ...] = (), **more: object) -> CnnParams:
+def plain_cnn(filters: tuple[int, ...], dense: tuple[int, ...] = (), **more: object) -> CNN:
     top = "flatten" if dense else "global_average"
-    return CnnParams.model_validate(
+    return CNN.model_validate(
         {"name": "cnn", "filters": filters, "dense": dense, "batch_normalization": False}
         | {"top": top}
         | more
@@ -34,7 +33,7 @@ HAND_WORKED: dict[str, tuple[Architecture, tuple[int, int, int], int, int, int]]
     "small": (plain_cnn((8, 16)), (8, 8, 1), 10, 1_418, 23_200),
     # The same with batch normalisation instead of biases: + 4·8 − 8 + 4·16 − 16.
     "small_normalized": (
-        CnnParams(name="cnn", filters=(8, 16)),
+        CNN(filters=(8, 16)),
         (8, 8, 1),
         10,
         1_490,
@@ -73,12 +72,12 @@ HAND_WORKED: dict[str, tuple[Architecture, tuple[int, int, int], int, int, int]]
     # 131,072. Block 3 on 8×8: 18,432+256, 1,179,648; 36,864+256, 2,359,296; 2,112, 131,072.
     # 64→10: 650, 640. MLPerf Tiny's 78,666 has the 240 biases that batch normalisation makes
     # superfluous.
-    "resnet8": (ResNet8Params(name="resnet8"), (32, 32, 3), 10, 78_426, 12_501_632),
+    "resnet8": (ResNet8(), (32, 32, 3), 10, 78_426, 12_501_632),
     # Stem as above. Block 1 on 16×16: 16→32 4,608+128, 1,179,648; 32→32 9,216+128, 2,359,296;
     # shortcut 544, 131,072. Block 2, twice 32→32: 2·9,344, 2·2,359,296. Block 3 on 8×8: 32→48
     # 13,824+192, 884,736; 48→48 20,736+192, 1,327,104; shortcut 1,584, 98,304. 48→10: 490, 480.
     "resnet": (
-        ResNetParams(name="resnet", stem=16, filters=(32, 32, 48), strides=(2, 1, 2)),
+        ResNet(stem=16, filters=(32, 32, 48), strides=(2, 1, 2)),
         (32, 32, 3),
         10,
         70_826,
@@ -88,9 +87,7 @@ HAND_WORKED: dict[str, tuple[Architecture, tuple[int, int, int], int, int, int]]
     # 432+192, 110,592; 48→24 1,152+96, 294,912. Block 2: 24→72 1,728+288, 442,368; on 8×8 648+288,
     # 41,472; 72→48 3,456+192, 221,184. Top 48→32 1,536+128, 98,304. 32→10: 330, 320.
     "mobilenet": (
-        MobileNetParams(
-            name="mobilenet", stem=16, filters=(24, 48), strides=(2, 2), expansion=3, top=32
-        ),
+        MobileNet(stem=16, filters=(24, 48), strides=(2, 2), expansion=3, top=32),
         (32, 32, 3),
         10,
         11_922,
@@ -101,9 +98,7 @@ HAND_WORKED: dict[str, tuple[Architecture, tuple[int, int, int], int, int, int]]
     # 3,456+288, 221,184; twice 1,800+288, 115,200 and 72→72 5,184+288, 331,776. Fine: six times the
     # second of the trunk. Merged: the first and the second of the coarse path. 72→10: 730, 720.
     "two_path": (
-        TwoPathParams(
-            name="two_path", trunk=(48, 48), coarse=(72, 72, 72), fine=(48,) * 6, merged=(72,)
-        ),
+        TwoPath(trunk=(48, 48), coarse=(72, 72, 72), fine=(48,) * 6, merged=(72,)),
         (32, 32, 3),
         10,
         63_298,
@@ -112,11 +107,11 @@ HAND_WORKED: dict[str, tuple[Architecture, tuple[int, int, int], int, int, int]]
     # 5×5 3→32 on 32×32: 2,400+128, 2,457,600; 5×5 32→64 on 16×16: 51,200+256, 13,107,200; on 8×8
     # 64→96 55,296+384, 3,538,944; 96→96 82,944+384, 5,308,416; 96→64 55,296+256, 3,538,944;
     # 4·4·64 = 1,024→256 262,400, 262,144; 256→256 65,792, 65,536; 256→10 2,570, 2,560.
-    "alexnet": (AlexNetParams(name="alexnet"), (32, 32, 3), 10, 579_306, 28_281_344),
+    "alexnet": (AlexNet(), (32, 32, 3), 10, 579_306, 28_281_344),
     # 8×8: 1→2 20, 1,152; 2→2 38, 2,304; 4×4: 2→4 76, 1,152; 4→4 148, 2,304; up, 2×2 4→2 on 8×8
     # 34, 2,048; 2+2→2 74, 4,608; 2→2 38, 2,304; head 2→2 6, 256.
     "unet": (
-        UNetParams(name="unet", filters=(2, 4), batch_normalization=False),
+        UNet(filters=(2, 4), batch_normalization=False),
         (8, 8, 1),
         2,
         434,
@@ -135,7 +130,7 @@ def test_parameters_and_macs(case: str):
 
 def test_a_convolution_in_a_head_counts():
     model = build(
-        ResNetParams(name="resnet", stem=16, filters=(32, 32, 48), strides=(2, 1, 2)),
+        ResNet(stem=16, filters=(32, 32, 48), strides=(2, 1, 2)),
         input_shape=(32, 32, 3),
         num_classes=10,
         exits=("block_1",),
@@ -147,7 +142,7 @@ def test_a_convolution_in_a_head_counts():
 
 def test_macs_of_exits_include_the_heads_before_them():
     model = build(
-        ResNet8Params(name="resnet8"),
+        ResNet8(),
         input_shape=(32, 32, 3),
         num_classes=10,
         exits=("stem", "block_1", "block_2", "block_3"),
@@ -164,7 +159,7 @@ def test_macs_of_exits_include_the_heads_before_them():
 
 
 def test_macs_count_an_open_skip_of_a_unet_once():
-    architecture = UNetParams(name="unet", filters=(2, 4, 8))
+    architecture = UNet(filters=(2, 4, 8))
     plain = build(architecture, input_shape=(16, 16, 1), num_classes=3)
     with_exit = build(architecture, input_shape=(16, 16, 1), num_classes=3, exits=["up_1"])
     head = 8 * 8 * 4 * 3  # 1×1 from 4 channels to 3 classes on 8×8

@@ -13,10 +13,10 @@ from kdtasks.core.errors import ModelError
 from kdtasks.edge import scores as on_the_device
 from kdtasks.edge.scores import ALWAYS, NEVER, apply_policy
 from kdtasks.learn.networks.build import build
-from kdtasks.learn.networks.cnn import CnnParams
+from kdtasks.learn.networks.cnn import CNN
 from kdtasks.learn.networks.dynamic import SCORES, DynamicNetwork
 from kdtasks.learn.networks.multi_exit import MultiExitModel
-from kdtasks.learn.networks.unet import UNetParams
+from kdtasks.learn.networks.unet import UNet
 
 TEMPERATURES = (0.5, 1.0, 2.0)
 
@@ -25,7 +25,7 @@ TEMPERATURES = (0.5, 1.0, 2.0)
 def chain(randomise: Callable[..., None]) -> MultiExitModel:
     """Three exits one after the other."""
     model = build(
-        CnnParams(name="cnn", filters=(4, 5, 6), top="flatten"),
+        CNN(filters=(4, 5, 6), top="flatten"),
         input_shape=(8, 8, 1),
         num_classes=5,
         exits=("block_1", "block_2"),
@@ -164,7 +164,7 @@ def test_later_segments_see_only_those_who_go_on(chain: MultiExitModel):
 
 
 def test_one_exit_answers_everything():
-    model = build(CnnParams(name="cnn", filters=(4,)), input_shape=(8, 8, 1), num_classes=3)
+    model = build(CNN(filters=(4,)), input_shape=(8, 8, 1), num_classes=3)
     network = DynamicNetwork(model, thresholds=[])
     images = pictures(4)
     for answers in (network.predict_dynamic(images), network.predict_all(images)):
@@ -183,6 +183,6 @@ def test_what_does_not_fit_is_refused(chain: MultiExitModel):
         DynamicNetwork(chain, thresholds=0.5, temperatures=[1.0])
     with pytest.raises(ModelError, match="no score 'luck'; the scores are max_probability"):
         DynamicNetwork(chain, thresholds=0.5, score="luck")
-    unet = build(UNetParams(name="unet", filters=(3, 4)), input_shape=(8, 8, 1), num_classes=2)
+    unet = build(UNet(filters=(3, 4)), input_shape=(8, 8, 1), num_classes=2)
     with pytest.raises(ModelError, match="early stopping answers whole pictures"):
         DynamicNetwork(unet, thresholds=[])

@@ -6,14 +6,14 @@ import numpy as np
 
 from kdtasks.core.backend import tf
 from kdtasks.learn.networks.build import build
-from kdtasks.learn.networks.cnn import CnnParams
+from kdtasks.learn.networks.cnn import CNN
 from kdtasks.learn.networks.inference import Predictor, pictures_a_pass
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (11, 8, 8, 1), dtype=np.uint8)
 
 
 def test_logits_of_every_exit_in_batches_of_any_size(tmp_path: Path):
-    network = CnnParams(name="cnn", filters=(3, 4), dropout=0.5)
+    network = CNN(filters=(3, 4), dropout=0.5)
     model = build(network, input_shape=(8, 8, 1), num_classes=5, exits=["block_1"])
     expected = [logits.numpy() for logits in model.logits(tf.cast(IMAGES, tf.float32))]
     np.save(tmp_path / "images.npy", IMAGES)
@@ -35,7 +35,7 @@ def test_large_pictures_come_in_small_batches():
 
 
 def test_it_follows_the_weights_as_they_change():
-    model = build(CnnParams(name="cnn", filters=(3,)), input_shape=(8, 8, 1), num_classes=2)
+    model = build(CNN(filters=(3,)), input_shape=(8, 8, 1), num_classes=2)
     predictor = Predictor(model)
     (before,) = predictor.logits(IMAGES)
     model.network.get_layer("exit_0_logits").bias.assign([5.0, 7.0])

@@ -7,23 +7,21 @@ import pytest
 
 from kdtasks.core.backend import keras
 from kdtasks.learn.networks import Architecture
-from kdtasks.learn.networks.alexnet import AlexNetParams
+from kdtasks.learn.networks.alexnet import AlexNet
 from kdtasks.learn.networks.build import build
-from kdtasks.learn.networks.cnn import CnnParams
+from kdtasks.learn.networks.cnn import CNN
 from kdtasks.learn.networks.multi_exit import MultiExitModel
-from kdtasks.learn.networks.resnet import ResNet8Params
-from kdtasks.learn.networks.two_path import TwoPathParams
-from kdtasks.learn.networks.unet import UNetParams
+from kdtasks.learn.networks.resnet import ResNet8
+from kdtasks.learn.networks.two_path import TwoPath
+from kdtasks.learn.networks.unet import UNet
 
 Run = Callable[[MultiExitModel, np.ndarray], list[np.ndarray]]
 Randomize = Callable[[MultiExitModel], MultiExitModel]
 Pictures = Callable[..., np.ndarray]
 
-CNN = CnnParams(name="cnn", filters=(4, 6, 8), dropout=0.2)
-TWO_PATH = TwoPathParams(
-    name="two_path", stem=4, trunk=(6, 6), coarse=(8, 8), fine=(6, 6), merged=(8,)
-)
-UNET = UNetParams(name="unet", filters=(3, 4, 5, 6), dropout=0.2)
+SMALL_CNN = CNN(filters=(4, 6, 8), dropout=0.2)
+TWO_PATH = TwoPath(stem=4, trunk=(6, 6), coarse=(8, 8), fine=(6, 6), merged=(8,))
+UNET = UNet(filters=(3, 4, 5, 6), dropout=0.2)
 
 
 def assert_equal_bits(left: Sequence[np.ndarray], right: Sequence[np.ndarray]) -> None:
@@ -35,11 +33,11 @@ def assert_equal_bits(left: Sequence[np.ndarray], right: Sequence[np.ndarray]) -
 @pytest.mark.parametrize(
     ("architecture", "exits"),
     [
-        (CNN, ()),
-        (CNN, ("block_2",)),
-        (CNN, ("block_1", "block_2", "block_3")),
-        (ResNet8Params(name="resnet8", width=0.5), ("stem", "block_1", "block_3")),
-        (AlexNetParams(name="alexnet", width=0.2), ("block_1", "block_4")),
+        (SMALL_CNN, ()),
+        (SMALL_CNN, ("block_2",)),
+        (SMALL_CNN, ("block_1", "block_2", "block_3")),
+        (ResNet8(width=0.5), ("stem", "block_1", "block_3")),
+        (AlexNet(width=0.2), ("block_1", "block_4")),
         (TWO_PATH, ("coarse_2",)),
         (TWO_PATH, ("trunk_1", "coarse_1", "coarse_2", "fine_1", "merged_1")),
         (UNET, ()),
@@ -66,7 +64,7 @@ def test_segments_in_a_chain_equal_the_flat_network(
 
 
 def test_segments_of_a_chain_hand_on_one_tensor():
-    model = build(CNN, input_shape=(8, 8, 1), num_classes=2, exits=["block_1", "block_2"])
+    model = build(SMALL_CNN, input_shape=(8, 8, 1), num_classes=2, exits=["block_1", "block_2"])
     assert [(segment.takes, segment.gives) for segment in model.segments()] == [
         (("image",), ("features_0",)),
         (("features_0",), ("features_1",)),
@@ -118,7 +116,7 @@ def test_a_skip_may_serve_several_later_segments(
 def test_segments_share_their_weights_with_the_network(
     randomize: Randomize, run_flat: Run, run_segments: Run, pictures: Pictures
 ):
-    model = build(CNN, input_shape=(8, 8, 1), num_classes=2, exits=["block_1"])
+    model = build(SMALL_CNN, input_shape=(8, 8, 1), num_classes=2, exits=["block_1"])
     segments = model.segments()
     randomize(model)
     before = segments[1].model.get_weights()
@@ -141,7 +139,7 @@ def test_cutting_again_leaves_network_and_segments_as_they_were(
 
 
 def test_pictures_are_scaled_inside_the_network(run_flat: Run):
-    model = build(CNN, input_shape=(8, 8, 1), num_classes=2)
+    model = build(SMALL_CNN, input_shape=(8, 8, 1), num_classes=2)
     scaled = keras.Model(model.network.input, model.network.get_layer("rescale").get_output_at(0))
     pixels = np.array([0.0, 51.0, 255.0], np.float32).reshape(3, 1, 1, 1) * np.ones((1, 8, 8, 1))
     np.testing.assert_allclose(scaled(pixels).numpy()[:, 0, 0, 0], [0.0, 0.2, 1.0], rtol=1e-6)

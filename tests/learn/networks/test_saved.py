@@ -11,20 +11,19 @@ import pytest
 from kdtasks.core.errors import ModelError
 from kdtasks.core.files import read_json
 from kdtasks.learn.networks import Architecture
-from kdtasks.learn.networks.build import build
-from kdtasks.learn.networks.cnn import CnnParams
+from kdtasks.learn.networks.build import HeadParams, build
+from kdtasks.learn.networks.cnn import CNN
 from kdtasks.learn.networks.multi_exit import MultiExitModel
-from kdtasks.learn.networks.network import HeadParams
-from kdtasks.learn.networks.resnet import ResNet8Params
+from kdtasks.learn.networks.resnet import ResNet8
 from kdtasks.learn.networks.saved import load_model, save_model
-from kdtasks.learn.networks.unet import UNetParams
+from kdtasks.learn.networks.unet import UNet
 
 Run = Callable[[MultiExitModel, np.ndarray], list[np.ndarray]]
 Randomize = Callable[[MultiExitModel], MultiExitModel]
 Save = Callable[[Path], MultiExitModel]
 
 FILES = {"model.weights.h5", "model.json"}
-CNN = CnnParams(name="cnn", filters=(3, 4), dropout=0.2, dense=(6,), activation="leaky_relu")
+SMALL_CNN = CNN(filters=(3, 4), dropout=0.2, dense=(6,), activation="leaky_relu")
 EXITS = ("block_1",)
 LOAD_AND_SAVE = """
 import sys
@@ -32,11 +31,11 @@ from pathlib import Path
 from pydantic import TypeAdapter
 from kdtasks.core.files import read_json
 from kdtasks.learn.networks.saved import load_model, save_model
-from kdtasks.learn.networks.cnn import CnnParams
+from kdtasks.learn.networks.cnn import CNN
 source, target = map(Path, sys.argv[1:])
 description = read_json(source / "model.json")
 model = load_model(source)
-save_model(target, model, architecture=CnnParams.model_validate(description["architecture"]),
+save_model(target, model, architecture=CNN.model_validate(description["architecture"]),
            exits=description["exits"])
 """
 
@@ -50,8 +49,8 @@ def save(randomize: Randomize) -> Save:
     """Save the same small network again and again, each time built anew."""
 
     def save(folder: Path) -> MultiExitModel:
-        model = randomize(build(CNN, input_shape=(8, 8, 1), num_classes=3, exits=EXITS))
-        save_model(folder, model, architecture=CNN, exits=EXITS)
+        model = randomize(build(SMALL_CNN, input_shape=(8, 8, 1), num_classes=3, exits=EXITS))
+        save_model(folder, model, architecture=SMALL_CNN, exits=EXITS)
         return model
 
     return save
@@ -60,9 +59,9 @@ def save(randomize: Randomize) -> Save:
 @pytest.mark.parametrize(
     ("architecture", "exits"),
     [
-        (CNN, EXITS),
-        (ResNet8Params(name="resnet8", width=0.25), ("stem", "block_2")),
-        (UNetParams(name="unet", filters=(2, 3, 4)), ("up_1",)),
+        (SMALL_CNN, EXITS),
+        (ResNet8(width=0.25), ("stem", "block_2")),
+        (UNet(filters=(2, 3, 4)), ("up_1",)),
     ],
 )
 def test_a_loaded_model_gives_the_same_logits(
@@ -86,7 +85,7 @@ def test_the_description_says_what_is_there(tmp_path: Path, save: Save):
     model = save(tmp_path / "model")
     description = read_json(tmp_path / "model" / "model.json")
     assert description == {
-        "architecture": CNN.model_dump(mode="json"),
+        "architecture": SMALL_CNN.model_dump(mode="json"),
         "exits": ["block_1"],
         "heads": {},
         "input_shape": [8, 8, 1],
@@ -98,8 +97,8 @@ def test_the_description_says_what_is_there(tmp_path: Path, save: Save):
 
 def test_heads_are_kept(tmp_path: Path):
     exits, heads = ("block_1",), {"block_1": HeadParams(filters=3, grid=2)}
-    model = build(CNN, input_shape=(8, 8, 1), num_classes=3, exits=exits, heads=heads)
-    save_model(tmp_path / "model", model, architecture=CNN, exits=exits, heads=heads)
+    model = build(SMALL_CNN, input_shape=(8, 8, 1), num_classes=3, exits=exits, heads=heads)
+    save_model(tmp_path / "model", model, architecture=SMALL_CNN, exits=exits, heads=heads)
     loaded = load_model(tmp_path / "model")
     assert loaded.network.get_layer("exit_0_conv").filters == 3
     assert loaded.macs() == model.macs()

@@ -8,19 +8,18 @@ import numpy as np
 import pytest
 
 from kdtasks.core.errors import ModelError
-from kdtasks.learn.networks.build import build
-from kdtasks.learn.networks.cnn import CnnParams
+from kdtasks.learn.networks.build import HeadParams, build
+from kdtasks.learn.networks.cnn import CNN
 from kdtasks.learn.networks.multi_exit import MultiExitModel
-from kdtasks.learn.networks.network import HeadParams
 from kdtasks.learn.networks.saved import save_model, take_weights
-from kdtasks.learn.networks.two_path import TwoPathParams
+from kdtasks.learn.networks.two_path import TwoPath
 
-CNN = CnnParams(name="cnn", filters=(3, 4))
+SMALL_CNN = CNN(filters=(3, 4))
 SHAPE: dict[str, Any] = {"input_shape": (8, 8, 1), "num_classes": 3}
 
 
 def saved(folder: Path, **built: Any) -> MultiExitModel:
-    built = {"architecture": CNN, "exits": ("block_1",), **built}
+    built = {"architecture": SMALL_CNN, "exits": ("block_1",), **built}
     model = build(**built, **SHAPE)
     save_model(folder, model, **built)
     return model
@@ -29,7 +28,7 @@ def saved(folder: Path, **built: Any) -> MultiExitModel:
 def test_the_weights_are_taken_with_the_statistics_of_normalisation(tmp_path: Path):
     given = saved(tmp_path)
     given.network.get_layer("block_1_1_norm").moving_mean.assign([1.0, 2.0, 3.0])
-    built: dict[str, Any] = {"architecture": CNN, "exits": ("block_1",)}
+    built: dict[str, Any] = {"architecture": SMALL_CNN, "exits": ("block_1",)}
     save_model(tmp_path, given, **built)
     model = build(**built, **SHAPE)
     # a head that is named and has its defaults is the one that is not named
@@ -42,7 +41,7 @@ def test_the_weights_are_taken_with_the_statistics_of_normalisation(tmp_path: Pa
     ("built", "difference"),
     [
         (
-            {"architecture": CNN.model_copy(update={"filters": (3, 5)})},
+            {"architecture": SMALL_CNN.model_copy(update={"filters": (3, 5)})},
             "architecture.filters is [3, 4] there, [3, 5] here",
         ),
         ({"exits": ()}, "exits is ['block_1'] there, [] here"),
@@ -57,7 +56,7 @@ def test_the_weights_are_taken_with_the_statistics_of_normalisation(tmp_path: Pa
 )
 def test_another_network_is_refused(tmp_path: Path, built: dict[str, Any], difference: str):
     saved(tmp_path)
-    wanted = {"architecture": CNN, "exits": ("block_1",), **SHAPE, **built}
+    wanted = {"architecture": SMALL_CNN, "exits": ("block_1",), **SHAPE, **built}
     model = build(**wanted)
     before = [np.array(weight) for weight in model.network.weights]
     for name in SHAPE:
@@ -71,9 +70,7 @@ def test_another_network_is_refused(tmp_path: Path, built: dict[str, Any], diffe
 
 def test_an_exit_at_another_block_of_the_same_width_is_refused(tmp_path: Path):
     """Weights of all layers would fit, in another order."""
-    network = TwoPathParams(
-        name="two_path", stem=8, trunk=(8,), coarse=(8, 8), fine=(8, 8), merged=(8,)
-    )
+    network = TwoPath(stem=8, trunk=(8,), coarse=(8, 8), fine=(8, 8), merged=(8,))
     saved(tmp_path, architecture=network, exits=("coarse_1",))
     model = build(network, exits=("fine_1",), **SHAPE)
     message = "exits is ['coarse_1'] there, ['fine_1'] here"
@@ -94,6 +91,6 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path, break_it: Any, message: 
     model = saved(tmp_path)
     break_it(tmp_path)
     with pytest.raises(ModelError, match=re.escape(message)) as caught:
-        take_weights(model, tmp_path, architecture=CNN, exits=("block_1",))
+        take_weights(model, tmp_path, architecture=SMALL_CNN, exits=("block_1",))
     assert "`student.start` takes folders as those in models/distill" in str(caught.value)
     assert "dvc repro" not in str(caught.value)

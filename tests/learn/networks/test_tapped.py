@@ -7,29 +7,29 @@ import pytest
 
 from kdtasks.core.backend import keras, tf
 from kdtasks.core.errors import ModelError
-from kdtasks.learn.networks import Architecture, taps_of
-from kdtasks.learn.networks.alexnet import AlexNetParams
+from kdtasks.learn.networks import Architecture
+from kdtasks.learn.networks.alexnet import AlexNet
 from kdtasks.learn.networks.build import build
-from kdtasks.learn.networks.cnn import CnnParams
-from kdtasks.learn.networks.resnet import ResNet8Params
-from kdtasks.learn.networks.unet import UNetParams
+from kdtasks.learn.networks.cnn import CNN
+from kdtasks.learn.networks.resnet import ResNet8
+from kdtasks.learn.networks.unet import UNet
 
-CNN = CnnParams(name="cnn", filters=(4, 6, 8), dropout=0.2)
+SMALL_CNN = CNN(filters=(4, 6, 8), dropout=0.2)
 
 
 @pytest.mark.parametrize(
     "architecture",
     [
-        CNN,
-        ResNet8Params(name="resnet8", width=0.5),
-        AlexNetParams(name="alexnet", width=0.2),
-        UNetParams(name="unet", filters=(3, 4, 5)),
+        SMALL_CNN,
+        ResNet8(width=0.5),
+        AlexNet(width=0.2),
+        UNet(filters=(3, 4, 5)),
     ],
     ids=lambda architecture: architecture.name,
 )
 def test_every_block_that_params_know_has_features(architecture: Architecture):
     model = build(architecture, input_shape=(32, 32, 3), num_classes=3)
-    names = taps_of(architecture)
+    names = architecture.taps()
     assert list(model.blocks) == names
     tapped = model.tapped(names)
     images = tf.constant(np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)), tf.float32)
@@ -40,7 +40,7 @@ def test_every_block_that_params_know_has_features(architecture: Architecture):
 
 
 def test_features_come_in_the_order_of_their_names_and_behind_all_exits():
-    model = build(CNN, input_shape=(8, 8, 1), num_classes=3, exits=["block_1", "block_2"])
+    model = build(SMALL_CNN, input_shape=(8, 8, 1), num_classes=3, exits=["block_1", "block_2"])
     tapped = model.tapped(["block_3", "block_1_1_conv", "block_1"])
     assert tapped.feature_shapes == [(1, 1, 8), (8, 8, 4), (4, 4, 4)]
     logits, features = tapped(tf.zeros((2, 8, 8, 1)))
@@ -48,7 +48,7 @@ def test_features_come_in_the_order_of_their_names_and_behind_all_exits():
 
 
 def test_without_names_it_is_the_network_itself():
-    model = build(CNN, input_shape=(8, 8, 1), num_classes=3)
+    model = build(SMALL_CNN, input_shape=(8, 8, 1), num_classes=3)
     tapped = model.tapped(())
     assert tapped.network is model.network
     assert tapped.feature_shapes == []
@@ -57,7 +57,7 @@ def test_without_names_it_is_the_network_itself():
 
 
 def test_dropout_follows_the_phase_of_training():
-    model = build(CNN, input_shape=(8, 8, 1), num_classes=3)
+    model = build(SMALL_CNN, input_shape=(8, 8, 1), num_classes=3)
     images = tf.random.stateless_uniform((2, 8, 8, 1), seed=(1, 2)) * 255
 
     def features_of(**phase: Any) -> np.ndarray:
@@ -71,7 +71,7 @@ def gradients_of(exit_gradient: float) -> tuple[list[np.ndarray], dict[str, np.n
     """Logits of all exits, and the gradient of their sum by every variable."""
     keras.backend.clear_session()
     keras.utils.set_random_seed(0)
-    cnn = CNN.model_copy(update={"dropout": 0.0})
+    cnn = SMALL_CNN.model_copy(update={"dropout": 0.0})
     model = build(cnn, input_shape=(8, 8, 1), num_classes=3, exits=["block_1", "block_2"])
     images = tf.random.stateless_uniform((4, 8, 8, 1), seed=(1, 2)) * 255
     with tf.GradientTape() as tape:
@@ -99,12 +99,12 @@ def test_the_gradient_of_early_exits_may_be_kept_from_the_blocks_below():
 
 @pytest.mark.parametrize("exits", [[], ["block_1"]])
 def test_without_early_exits_or_with_all_of_their_gradient_it_is_the_network(exits: list[str]):
-    model = build(CNN, input_shape=(8, 8, 1), num_classes=3, exits=exits)
+    model = build(SMALL_CNN, input_shape=(8, 8, 1), num_classes=3, exits=exits)
     assert model.tapped((), exit_gradient=0.5 if not exits else 1.0).network is model.network
 
 
 def test_a_name_that_is_not_there_lists_those_that_are():
-    model = build(CNN, input_shape=(8, 8, 1), num_classes=3)
+    model = build(SMALL_CNN, input_shape=(8, 8, 1), num_classes=3)
     with pytest.raises(
         ModelError,
         match=r"cnn has no block and no layer 'blok_2'; its blocks: block_1, block_2, block_3; its "

@@ -2,51 +2,51 @@
 
 import itertools
 import re
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from kdtasks.core.errors import ModelError
-from kdtasks.learn.networks import Architecture
-from kdtasks.learn.networks.alexnet import AlexNetParams
-from kdtasks.learn.networks.build import build
-from kdtasks.learn.networks.cnn import CnnParams
-from kdtasks.learn.networks.mobilenet import MobileNetParams
-from kdtasks.learn.networks.network import HeadParams
-from kdtasks.learn.networks.resnet import ResNet8Params, ResNetParams
-from kdtasks.learn.networks.two_path import TwoPathParams
-from kdtasks.learn.networks.unet import UNetParams
+from kdtasks.learn.networks import Architecture, architectures
+from kdtasks.learn.networks.alexnet import AlexNet
+from kdtasks.learn.networks.build import HeadParams, build
+from kdtasks.learn.networks.cnn import CNN
+from kdtasks.learn.networks.mobilenet import MobileNet
+from kdtasks.learn.networks.resnet import ResNet, ResNet8
+from kdtasks.learn.networks.two_path import TwoPath
+from kdtasks.learn.networks.unet import UNet
 
-CNN = CnnParams(name="cnn", filters=(4, 6, 8), dropout=0.1, dense=(5,))
+SMALL_CNN = CNN(filters=(4, 6, 8), dropout=0.1, dense=(5,))
 ZOO: list[tuple[Architecture, tuple[str, ...]]] = [
-    (CNN, ("block_1", "block_2", "block_3")),
+    (SMALL_CNN, ("block_1", "block_2", "block_3")),
     (
-        CNN.model_copy(
+        SMALL_CNN.model_copy(
             update={"top": "flatten", "downsampling": "strides", "activation": "leaky_relu"}
         ),
         ("block_1", "block_2", "block_3"),
     ),
-    (ResNet8Params(name="resnet8", width=0.25), ("stem", "block_1", "block_2", "block_3")),
+    (ResNet8(width=0.25), ("stem", "block_1", "block_2", "block_3")),
     (
-        ResNetParams(name="resnet", stem=3, filters=(4, 4, 6, 6), strides=(1, 1, 2, 1)),
+        ResNet(stem=3, filters=(4, 4, 6, 6), strides=(1, 1, 2, 1)),
         ("stem", "block_1", "block_2", "block_3", "block_4"),
     ),
     (
-        MobileNetParams(name="mobilenet", stem=3, filters=(4, 4, 6), strides=(1, 1, 2), top=5),
+        MobileNet(stem=3, filters=(4, 4, 6), strides=(1, 1, 2), top=5),
         ("stem", "block_1", "block_2", "block_3"),
     ),
     (
-        TwoPathParams(name="two_path", trunk=(4, 4), coarse=(6, 5), fine=(4, 3), merged=(7,)),
+        TwoPath(trunk=(4, 4), coarse=(6, 5), fine=(4, 3), merged=(7,)),
         (
             *("stem", "trunk_1", "trunk_2", "coarse_1", "coarse_2"),
             *("fine_1", "fine_2", "merged_1", "merged_2"),
         ),
     ),
     (
-        AlexNetParams(name="alexnet", width=0.1),
+        AlexNet(width=0.1),
         ("block_1", "block_2", "block_3", "block_4", "block_5"),
     ),
-    (UNetParams(name="unet", filters=(2, 3, 4, 5), dropout=0.1), ("up_1", "up_2", "up_3")),
+    (UNet(filters=(2, 3, 4, 5), dropout=0.1), ("up_1", "up_2", "up_3")),
 ]
 NAMES = [
     *("cnn", "cnn_strides", "resnet8", "resnet"),
@@ -120,13 +120,13 @@ def test_a_picture_need_not_be_square_for_a_unet():
 )
 def test_exits_that_cannot_be_are_refused(exits: tuple[str, ...], message: str):
     with pytest.raises(ModelError, match=re.escape(message)):
-        build(CNN, input_shape=(8, 8, 1), num_classes=2, exits=exits)
+        build(SMALL_CNN, input_shape=(8, 8, 1), num_classes=2, exits=exits)
 
 
 def test_a_leaky_relu_behind_the_pooling_is_the_same_function():
     from kdtasks.core.backend import keras
 
-    params = CnnParams(name="cnn", filters=(4, 6), activation="leaky_relu", convolutions=2)
+    params = CNN(filters=(4, 6), activation="leaky_relu", convolutions=2)
     network = build(params, input_shape=(16, 16, 3), num_classes=7).network
     order = [layer.name for layer in network.layers if layer.name.startswith("block_1_2")]
     assert order == ["block_1_2_conv", "block_1_2_norm", "block_1_2_activation"]
@@ -147,7 +147,7 @@ def test_a_block_that_changes_nothing_in_shape_adds_its_input_as_it_is():
 
 def test_a_head_convolves_and_averages_as_told():
     model = build(
-        CNN,
+        SMALL_CNN,
         input_shape=(16, 16, 3),
         num_classes=7,
         exits=("block_1", "block_2"),
@@ -164,13 +164,13 @@ def test_a_head_convolves_and_averages_as_told():
 @pytest.mark.parametrize(("grid", "side"), [(1, 1), (2, 2), (4, 4), (9, 4)])
 def test_a_grid_is_at_most_as_fine_as_the_features(grid: int, side: int):
     heads = {"block_1": HeadParams(grid=grid)}
-    model = build(CNN, input_shape=(8, 8, 1), num_classes=2, exits=("block_1",), heads=heads)
+    model = build(SMALL_CNN, input_shape=(8, 8, 1), num_classes=2, exits=("block_1",), heads=heads)
     assert model.network.get_layer("exit_0_pool").output_shape[1] == side
 
 
 def test_a_name_like_no_other_gets_no_hint():
     with pytest.raises(ModelError) as raised:
-        build(CNN, input_shape=(8, 8, 1), num_classes=2, exits=["zzz"])
+        build(SMALL_CNN, input_shape=(8, 8, 1), num_classes=2, exits=["zzz"])
     assert "did you mean" not in str(raised.value)
 
 
@@ -182,9 +182,7 @@ def test_a_unet_refuses_sizes_that_it_cannot_halve(size: tuple[int, int]):
 
 
 def test_an_inverted_residual_widens_convolves_each_channel_and_adds_what_came_in():
-    params = MobileNetParams(
-        name="mobilenet", stem=4, filters=(4, 6), strides=(1, 2), expansion=3, kernel_size=5
-    )
+    params = MobileNet(stem=4, filters=(4, 6), strides=(1, 2), expansion=3, kernel_size=5)
     model = build(params, input_shape=(16, 16, 3), num_classes=7)
     layers = {layer.name: layer for layer in model.network.layers}
     assert layers["block_1_expand_conv"].output_shape == (None, 16, 16, 12)
@@ -198,7 +196,7 @@ def test_an_inverted_residual_widens_convolves_each_channel_and_adds_what_came_i
 
 
 def test_kernels_of_one_channel_begin_as_large_as_others():
-    params = MobileNetParams(name="mobilenet", stem=64, filters=(64,), strides=(1,), expansion=1)
+    params = MobileNet(stem=64, filters=(64,), strides=(1,), expansion=1)
     network = build(params, input_shape=(16, 16, 3), num_classes=7).network
     kernel = network.get_layer("block_1_depthwise_conv").depthwise_kernel.numpy()
     # variance 2/9 before what lies beyond two standard deviations is drawn again: 0.774 · 2/9
@@ -206,7 +204,7 @@ def test_kernels_of_one_channel_begin_as_large_as_others():
 
 
 def test_a_two_path_network_answers_early_without_the_fine_path():
-    params = TwoPathParams(name="two_path", trunk=(4,), coarse=(6,), fine=(4, 4), merged=(5,))
+    params = TwoPath(trunk=(4,), coarse=(6,), fine=(4, 4), merged=(5,))
     model = build(params, input_shape=(16, 16, 3), num_classes=7, exits=["coarse_1"])
     first, second = model.segments()
     names = [layer.name for layer in first.model.layers]
@@ -216,3 +214,51 @@ def test_a_two_path_network_answers_early_without_the_fine_path():
     assert model.network.get_layer("merged_add").output_shape == (None, 4, 4, 6)
     fine = model.network.get_layer("fine_2_add")
     assert fine.output_shape == (None, 8, 8, 4)
+
+
+def test_a_project_adds_a_network(extended: Callable[[str, str], str]):
+    extension = '''
+        """One layer."""
+
+        from typing import Literal
+
+        from pydantic import Field
+
+        from kdtasks.core.backend import keras
+        from kdtasks.core.settings import Count
+        from kdtasks.learn.networks import Architecture, Backbone, architectures
+
+
+        @architectures.register
+        class Perceptron(Architecture):
+            """A hidden layer between pixels and classes."""
+
+            name: Literal["perceptron"] = "perceptron"
+            units: Count = Field(default=8, description="units of the hidden layer")
+
+            def taps(self):
+                return []
+
+            def build(self, image):
+                flat = keras.layers.Flatten(name="flatten")(image)
+                return Backbone(keras.layers.Dense(self.units, "relu", name="hidden")(flat))
+    '''
+    script = """
+        from pathlib import Path
+
+        from kdtasks.learn.networks.build import build
+        from kdtasks.learn.networks.saved import load_model, save_model
+        from kdtasks.learn.training.settings import StudentParams
+
+        student = StudentParams.model_validate({"model": {"name": "perceptron", "units": 3}})
+        model = build(student.model, input_shape=(2, 2, 1), num_classes=5)
+        save_model(Path("saved"), model, architecture=student.model, exits=())
+        print(model.macs(), load_model(Path("saved")).macs())
+    """
+    assert extended(extension, script).split("\n")[0] == "[27] [27]"
+
+
+def test_names_of_taps_are_those_of_the_backbone():
+    for name, (architecture, taps) in zip(NAMES, ZOO, strict=True):
+        assert tuple(architecture.taps()) == taps, name
+    assert {architecture.name for architecture, _ in ZOO} == set(architectures.names())

@@ -73,7 +73,7 @@ def test_all_exits_are_trained_in_the_end(share: float):
 
 def test_a_training_run_tells_when_early_exits_joined():
     from kdtasks.learn.networks.build import build
-    from kdtasks.learn.networks.cnn import CnnParams
+    from kdtasks.learn.networks.cnn import CNN
     from kdtasks.learn.training.examples import TrainingExamples
     from kdtasks.learn.training.loop import Schedule, train
 
@@ -81,7 +81,7 @@ def test_a_training_run_tells_when_early_exits_joined():
     noise = DRAW.integers(0, 30, (64, 8, 8, 1), np.uint8)
     images = (200 * labels[:, None, None, None] + noise).astype(np.uint8)
     model = build(
-        CnnParams(name="cnn", filters=(3, 4)),
+        CNN(filters=(3, 4)),
         input_shape=(8, 8, 1),
         num_classes=2,
         exits=["block_1"],

@@ -1,6 +1,7 @@
 """Sums of losses of the labels, and weights of classes."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,12 @@ import pytest
 from kdtasks.core.errors import ParamsError
 from kdtasks.core.records.data import SplitCounts
 from kdtasks.data.prepared import PreparedDataset
-from kdtasks.learn.losses.labels.cross_entropy import cross_entropy
-from kdtasks.learn.losses.labels.dice import dice
-from kdtasks.learn.losses.labels.focal import focal
+from kdtasks.learn.losses.labels.cross_entropy import CrossEntropy
+from kdtasks.learn.losses.labels.dice import Dice
+from kdtasks.learn.losses.labels.focal import Focal
 from kdtasks.learn.objectives.objective import (
-    LabelLoss,
     LabelLossParams,
+    LabelLossSum,
     balanced_weights,
     label_loss_of,
 )
@@ -34,27 +35,22 @@ DATASET = PreparedDataset(
 
 
 def test_cross_entropy_is_what_labels_teach_by_default():
-    loss = LabelLoss(255)(LOGITS, LABELS)
-    assert float(loss) == float(cross_entropy(LOGITS, LABELS, 255))
+    loss = LabelLossSum(255, LabelLossParams().terms)(LOGITS, LABELS)
+    assert float(loss) == float(CrossEntropy()(LOGITS, LABELS, ignore_label=255))
 
 
 def test_losses_are_added_with_their_weights():
-    params = LabelLossParams(cross_entropy=0.5, dice=2.0, focal=1.0, focal_gamma=3.0)
+    terms = (CrossEntropy(weight=0.5), Dice(weight=2.0), Focal(gamma=3.0))
     weights = (1.0, 2.0, 0.5)
-    found = LabelLoss(255, params, weights)(LOGITS, LABELS)
-    rest = (LABELS, 255, weights)
-    expected = (
-        0.5 * cross_entropy(LOGITS, *rest)
-        + 2.0 * dice(LOGITS, *rest)
-        + focal(LOGITS, *rest, gamma=3.0)
-    )
-    assert float(found) == pytest.approx(float(expected), rel=1e-6)
+    found = LabelLossSum(255, terms, weights)(LOGITS, LABELS)
+    losses = [term(LOGITS, LABELS, ignore_label=255, class_weights=weights) for term in terms]
+    assert float(found) == pytest.approx(float(np.dot([0.5, 2.0, 1.0], losses)), rel=1e-6)
 
 
 def test_weighted_cross_entropy_by_hand():
     # −ln 3/4 with weight 1 and −ln 4/5 with weight 3.
     logits = np.log([[3.0, 1.0], [1.0, 4.0], [7.0, 7.0]]).astype(np.float32)
-    found = cross_entropy(logits, [0, 1, 255], 255, (1.0, 3.0))
+    found = CrossEntropy()(logits, [0, 1, 255], ignore_label=255, class_weights=(1.0, 3.0))
     assert float(found) == pytest.approx((0.287682 + 3 * 0.223144) / 4, rel=1e-5)
 
 
@@ -84,3 +80,34 @@ def test_weights_by_name_are_put_in_the_order_of_the_classes():
 def test_weights_of_other_classes_are_refused(given: dict[str, float], message: str):
     with pytest.raises(ParamsError, match=message):
         label_loss_of(LabelLossParams(class_weights=given), dataclasses.replace(DATASET))
+
+
+def test_a_project_adds_a_loss(extended: Callable[[str, str], str]):
+    extension = '''
+        """The squared distance of the label's logit from 1."""
+
+        from typing import Literal
+
+        import numpy as np
+
+        from kdtasks.learn.losses.labels import LabelLoss, label_losses
+
+
+        @label_losses.register
+        class OneLogit(LabelLoss):
+            """The mean of (1 − z)², z the logit of the label."""
+
+            name: Literal["one_logit"] = "one_logit"
+
+            def __call__(self, logits, labels, *, ignore_label=None, class_weights=None):
+                return np.mean((1.0 - np.take_along_axis(logits, labels[:, None], axis=-1)) ** 2)
+    '''
+    script = """
+        import numpy as np
+        from kdtasks.learn.objectives.objective import LabelLossParams, LabelLossSum
+
+        params = LabelLossParams.model_validate({"terms": [{"name": "one_logit", "weight": 0.5}]})
+        loss = LabelLossSum(terms=params.terms)
+        print(loss(np.array([[3.0, 0.0], [0.0, 1.0]]), np.array([0, 1])))
+    """
+    assert extended(extension, script).split() == ["1.0"]

@@ -7,18 +7,24 @@ import numpy as np
 import pytest
 
 from kdtasks.core.backend import tf
-from kdtasks.learn.losses.distillation.dkd import DkdParams
-from kdtasks.learn.losses.distillation.kd import kd
-from kdtasks.learn.losses.labels.cross_entropy import cross_entropy
+from kdtasks.learn.losses.distillation import DistillationLoss
+from kdtasks.learn.losses.distillation.dist import DIST
+from kdtasks.learn.losses.distillation.dkd import DKD
+from kdtasks.learn.losses.distillation.kd import KD
+from kdtasks.learn.losses.labels.cross_entropy import CrossEntropy
 from kdtasks.learn.objectives.distillation import (
     DistillationObjective,
     DistillParams,
     ExitTeachingParams,
-    LossName,
 )
 from kdtasks.learn.objectives.hints import HintParams
-from kdtasks.learn.objectives.objective import LabelObjective, Step
-from kdtasks.learn.schedules.linear import FractionSchedule
+from kdtasks.learn.objectives.objective import LabelLossSum, LabelObjective, Step
+from kdtasks.learn.schedules.linear import Linear
+
+
+def kd(student: Any, teacher: Any, temperature: float) -> Any:
+    return KD()(student, teacher, temperature, labels=None)
+
 
 DRAW = np.random.default_rng(5)
 EXITS = [DRAW.normal(size=(6, 4)).astype(np.float32) * scale for scale in (1, 5, 25)]
@@ -36,14 +42,14 @@ def loss_of(
     hints: Any = (),
     epoch: int = 1,
 ) -> float:
-    objective = DistillationObjective(params, ignore_label)
+    objective = DistillationObjective(params, LabelLossSum(ignore_label))
     numbers = objective.numbers(epoch=epoch, epochs=10, history=[])
     tensors = {name: tf.constant(value) for name, value in numbers.items()}
     return float(objective(Step(exits, labels, teacher, tensors, hints)))
 
 
 def test_labels_alone_are_the_mean_over_exits():
-    expected = np.mean([float(cross_entropy(logits, LABELS)) for logits in EXITS])
+    expected = np.mean([float(CrossEntropy()(logits, LABELS)) for logits in EXITS])
     objective = LabelObjective()
     assert float(objective(Step(EXITS, LABELS, TEACHER))) == pytest.approx(expected, rel=1e-6)
     assert objective.numbers(epoch=1, epochs=9, history=[]) == {}
@@ -63,7 +69,7 @@ def test_alpha_0_is_the_teacher_alone():
 
 
 def test_alpha_between_weighs_labels_with_alpha():
-    label, teacher = float(cross_entropy(EXITS[0], LABELS)), float(kd(EXITS[0], TEACHER, 2.0))
+    label, teacher = float(CrossEntropy()(EXITS[0], LABELS)), float(kd(EXITS[0], TEACHER, 2.0))
     value = loss_of(DistillParams(alpha=0.3, temperature=2.0), EXITS[:1])
     assert value == pytest.approx(0.3 * label + 0.7 * teacher, rel=1e-6)
 
@@ -82,15 +88,15 @@ def test_ignored_pixels_count_for_the_teacher_only():
     labels = np.full((1, 3, 3), 255, np.uint8)
     labels[0, 0, 0] = 2
     params = DistillParams(alpha=0.5, temperature=2.0)
-    expected = 0.5 * float(cross_entropy(logits[:, 0, 0], [2])) + 0.5 * float(
+    expected = 0.5 * float(CrossEntropy()(logits[:, 0, 0], [2])) + 0.5 * float(
         kd(logits, teacher, 2.0)
     )
     assert loss_of(params, [logits], labels, teacher, ignore_label=255) == pytest.approx(
         expected, rel=1e-6
     )
-    assert float(LabelObjective(255)(Step([logits], labels, teacher))) == pytest.approx(
-        float(cross_entropy(logits[:, 0, 0], [2])), rel=1e-6
-    )
+    assert float(
+        LabelObjective(LabelLossSum(255))(Step([logits], labels, teacher))
+    ) == pytest.approx(float(CrossEntropy()(logits[:, 0, 0], [2])), rel=1e-6)
 
 
 def test_every_exit_learns_from_the_last_as_well():
@@ -121,7 +127,7 @@ def test_early_exits_without_a_teacher_learn_from_the_labels_with_weight_1():
     params = DistillParams(
         alpha=0.0, temperature=2.0, exits=ExitTeachingParams(teacher=False, last_exit=0.0)
     )
-    labels = [float(cross_entropy(logits, LABELS)) for logits in EXITS[:-1]]
+    labels = [float(CrossEntropy()(logits, LABELS)) for logits in EXITS[:-1]]
     expected = (sum(labels) + float(kd(EXITS[-1], TEACHER, 2.0))) / 3
     assert loss_of(params) == pytest.approx(expected, rel=1e-6)
 
@@ -140,35 +146,41 @@ def test_hints_add_their_weighted_mean_squared_difference():
     assert with_hints == pytest.approx(loss_of(DistillParams(alpha=0.5)) + 7.5, rel=1e-6)
 
 
-def test_dkd_warms_up():
+@pytest.mark.parametrize("loss", [KD(warm_up=0.4), DKD(non_target_weight=2.0, warm_up=0.4)])
+def test_a_loss_warms_up(loss: DistillationLoss):
     # 0.4 of 10 epochs: in epoch e the teacher has min(e/4, 1) of its weight.
-    params = DistillParams(
-        alpha=0.0, loss="dkd", dkd=DkdParams(target_weight=1.0, others_weight=2.0, warm_up=0.4)
-    )
+    params = DistillParams(alpha=0.0, loss=loss)
     values = [loss_of(params, epoch=epoch) for epoch in (1, 2, 4, 5, 10)]
     assert [value / values[-1] for value in values] == pytest.approx([0.25, 0.5, 1, 1, 1])
-    cold = params.model_copy(update={"dkd": DkdParams(others_weight=2.0, warm_up=0.0)})
+    cold = DistillParams(alpha=0.0, loss=loss.model_copy(update={"warm_up": 0.0}))
     assert loss_of(cold, epoch=1) == pytest.approx(values[-1], rel=1e-6)
 
 
-def test_only_dkd_warms_up():
-    assert set(
-        DistillationObjective(DistillParams(loss="dist")).numbers(epoch=1, epochs=9, history=[])
-    ) == {"alpha", "temperature"}
+def test_without_a_warm_up_there_is_no_number_of_it():
+    assert DKD().warm_up == 0.08
+    objective = DistillationObjective(DistillParams(loss=DIST()))
+    assert set(objective.numbers(epoch=1, epochs=9, history=[])) == {"alpha", "temperature"}
+
+
+def test_rows_without_a_label_teach_no_true_class():
+    logits, teacher = DRAW.normal(size=(2, 3, 4)).astype(np.float32)
+    params = DistillParams(alpha=0.0, temperature=2.0, loss=DKD(warm_up=0.0))
+    labels = np.array([1, 255, 3], np.uint8)
+    expected = float(DKD()(logits[::2], teacher[::2], 2.0, np.array([1, 3])))
+    found = loss_of(params, [logits], labels, teacher, ignore_label=255)
+    assert found == pytest.approx(expected, rel=1e-6)
 
 
 def test_numbers_follow_their_schedules():
-    params = DistillParams(
-        alpha=FractionSchedule(schedule="linear", start=0.0, end=1.0), temperature=3.0
-    )
+    params = DistillParams(alpha=Linear(start=0.0, end=1.0), temperature=3.0)
     objective = DistillationObjective(params)
     assert [objective.numbers(epoch=epoch, epochs=5, history=[]) for epoch in (1, 2, 5)] == [
         {"alpha": alpha, "temperature": 3.0} for alpha in (0.0, 0.25, 1.0)
     ]
 
 
-@pytest.mark.parametrize("loss", ["kd", "standardized_kd", "dkd", "standardized_dkd", "dist"])
-def test_huge_logits_at_every_exit_have_finite_gradients(loss: LossName):
+@pytest.mark.parametrize("loss", [KD(), KD(standardize=True), DKD(), DKD(standardize=True), DIST()])
+def test_huge_logits_at_every_exit_have_finite_gradients(loss: DistillationLoss):
     params = DistillParams(loss=loss, exits=ExitTeachingParams(teacher=True, last_exit=1.0))
     objective = DistillationObjective(params)
     numbers = {

@@ -5,7 +5,7 @@ import pytest
 
 from kdtasks.core.backend import keras, tf
 from kdtasks.learn.networks.build import build
-from kdtasks.learn.networks.cnn import CnnParams
+from kdtasks.learn.networks.cnn import CNN
 from kdtasks.learn.objectives.objective import LabelObjective, Step
 
 
@@ -20,7 +20,7 @@ def test_losses_are_added_over_what_the_blocks_below_see(share: float, expected:
 
 def test_with_exits_that_look_on_the_rest_is_trained_as_if_alone():
     keras.utils.set_random_seed(0)
-    architecture = CnnParams(name="cnn", filters=(4, 6, 8))
+    architecture = CNN(filters=(4, 6, 8))
     model = build(architecture, input_shape=(8, 8, 1), num_classes=3, exits=["block_1", "block_2"])
     images = tf.random.stateless_uniform((6, 8, 8, 1), seed=(1, 2)) * 255
     labels, variables = tf.constant([0, 1, 2, 0, 1, 2]), model.network.trainable_variables

@@ -10,20 +10,21 @@ from kdtasks.core.backend import seed_everything
 from kdtasks.core.errors import TeacherError
 from kdtasks.core.files import read_json
 from kdtasks.data.prepared import PreparedDataset
-from kdtasks.learn.augmentations.affine import AugmentationParams
+from kdtasks.learn.augmentations.rotation import Rotation
+from kdtasks.learn.augmentations.shift import Shift
 from kdtasks.learn.networks.build import build
-from kdtasks.learn.networks.cnn import CnnParams
+from kdtasks.learn.networks.cnn import CNN
 from kdtasks.learn.networks.saved import save_model
 from kdtasks.learn.targets.cached import answer_files, open_targets
 from kdtasks.learn.targets.online import write_online
 from kdtasks.learn.teachers.teacher import open_teacher
-from kdtasks.learn.training.views import FreshExamples
+from kdtasks.learn.training.views import AugmentationParams, FreshExamples
 
 DRAW = np.random.default_rng(2)
 IMAGES = DRAW.integers(0, 256, (12, 8, 8, 1), dtype=np.uint8)
 LABELS = DRAW.integers(0, 3, 12).astype(np.int32)
-AUGMENTATION = AugmentationParams(shift=0.2, rotation_degrees=20.0)
-NETWORK = CnnParams(name="cnn", filters=(4, 6))
+AUGMENTATION = AugmentationParams(transforms=(Rotation(degrees=20.0), Shift(fraction=0.2)))
+NETWORK = CNN(filters=(4, 6))
 
 
 class Dataset:
@@ -69,7 +70,7 @@ def online(teacher: Path, tmp_path: Path) -> Path:
 def test_the_folder_holds_a_copy_of_the_teacher_and_no_answers(online: Path, teacher: Path):
     assert read_json(online / "targets.json") == {
         "mode": "online",
-        "augmentation": AUGMENTATION.model_dump(),
+        "augmentation": AUGMENTATION.model_dump(mode="json"),
         "batch_size": 5,
         "pictures": 12,
         "features": [

@@ -13,16 +13,18 @@ import pytest
 from kdtasks.core.errors import ParamsError, TeacherError
 from kdtasks.core.records.data import Features, Targets
 from kdtasks.data.prepared import PreparedDataset
-from kdtasks.learn.augmentations.affine import AugmentationParams
+from kdtasks.learn.augmentations.horizontal_flip import HorizontalFlip
+from kdtasks.learn.augmentations.rotation import Rotation
+from kdtasks.learn.augmentations.shift import Shift
 from kdtasks.learn.targets.cached import answer_files, open_targets, write_targets
 from kdtasks.learn.teachers.teacher import Teacher
 from kdtasks.learn.training.examples import Block, TrainingExamples
-from kdtasks.learn.training.views import draw_views
+from kdtasks.learn.training.views import AugmentationParams, draw_views
 
 DRAW = np.random.default_rng(2)
 IMAGES = DRAW.integers(0, 256, (11, 8, 8, 1), dtype=np.uint8)
 LABELS = DRAW.integers(0, 3, 11).astype(np.int32)
-AUGMENTATION = AugmentationParams(views=3, shift=0.2, rotation_degrees=20.0)
+AUGMENTATION = AugmentationParams(views=3, transforms=(Rotation(degrees=20.0), Shift(fraction=0.2)))
 
 
 @dataclass(frozen=True)
@@ -266,7 +268,7 @@ def test_masks_move_with_their_pictures(tmp_path: Path):
         tmp_path / "targets",
         Teacher(run=lambda images: [two_pixel_logits(images)], parameters=None, macs=None),
         dataset_of(masks, num_classes=2, ignore_label=255),
-        augmentation=AugmentationParams(views=2, horizontal_flip=True),
+        augmentation=AugmentationParams(views=2, transforms=(HorizontalFlip(),)),
     )
     examples = read(tmp_path / "targets")
     assert examples.labels.shape == (2, 11, 8, 8)

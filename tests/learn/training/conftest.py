@@ -9,7 +9,7 @@ import pytest
 
 from kdtasks.core.backend import seed_everything
 from kdtasks.learn.networks.build import build
-from kdtasks.learn.networks.cnn import CnnParams
+from kdtasks.learn.networks.cnn import CNN
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.objectives.distillation import DistillationObjective, DistillParams
 from kdtasks.learn.training.checkpoint import Checkpoint
@@ -17,7 +17,7 @@ from kdtasks.learn.training.examples import TrainingExamples
 from kdtasks.learn.training.loop import Schedule, train
 
 # Dropout and batch normalisation carry state from step to step.
-NETWORK = CnnParams(name="cnn", filters=(4, 6), dropout=0.2)
+NETWORK = CNN(filters=(4, 6), dropout=0.2)
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def test_the_order_of_keys_does_not_matter(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("what", "other"),
-    [("_code_hash", lambda: "other code"), ("environment", lambda: {"threads": "7"})],
+    [("_code_hash", lambda script, root: "other code"), ("environment", lambda: {"threads": "7"})],
 )
 def test_the_state_of_other_code_or_another_machine_is_left_alone(
     what: str, other: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -86,6 +86,45 @@ def test_the_state_of_other_code_or_another_machine_is_left_alone(
     Checkpoint(tmp_path / "run.npz", settings=SETTINGS).save(PROGRESS)
     monkeypatch.setattr(checkpoint_module, what, other)
     assert Checkpoint(tmp_path / "run.npz", settings=SETTINGS).load() is None
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    """A project whose stage `train` imports one of two modules."""
+    files = {
+        "kdtasks/__init__.py": "",
+        "kdtasks/learn.py": "rate = 1",
+        "kdtasks/cli.py": "import kdtasks.learn",
+        "stages/train.py": "def main():\n    from kdtasks.learn import rate",
+        "benchmark.py": "import kdtasks.learn",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("script", "edited", "is_same"),
+    [
+        ("stages/train.py", "kdtasks/cli.py", True),
+        ("stages/train.py", "kdtasks/learn.py", False),
+        ("stages/train.py", "stages/train.py", False),
+        ("benchmark.py", "kdtasks/cli.py", False),
+        ("benchmark.py", "benchmark.py", False),
+        ("bin/pytest", "kdtasks/cli.py", False),
+    ],
+)
+def test_the_code_of_a_state_is_what_its_stage_runs_or_else_all(
+    script: str, edited: str, is_same: bool, code: Path
+):
+    def current_hash() -> str:
+        checkpoint_module._code_hash.cache_clear()
+        return checkpoint_module._code_hash(code / script, code)
+
+    before = current_hash()
+    (code / edited).write_text((code / edited).read_text() + "\n# edited")
+    assert (current_hash() == before) is is_same
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"not a checkpoint", b"\x93NUMPY"])

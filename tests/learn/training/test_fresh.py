@@ -7,19 +7,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kdtasks.learn.augmentations.affine import AugmentationParams
+from kdtasks.learn.augmentations.horizontal_flip import HorizontalFlip
+from kdtasks.learn.augmentations.rotation import Rotation
+from kdtasks.learn.augmentations.shift import Shift
 from kdtasks.learn.objectives.objective import LabelObjective
 from kdtasks.learn.training.checkpoint import Checkpoint
 from kdtasks.learn.training.examples import Block
 from kdtasks.learn.training.loop import Schedule
-from kdtasks.learn.training.views import FreshExamples
+from kdtasks.learn.training.views import AugmentationParams, FreshExamples
 
 Run = Callable[..., Any]
 
 DRAW = np.random.default_rng(4)
 IMAGES = DRAW.integers(0, 256, (20, 8, 8, 1), dtype=np.uint8)
 LABELS = np.arange(20, dtype=np.int32)
-MOVING = AugmentationParams(shift=0.2, rotation_degrees=20.0)
+MOVING = AugmentationParams(transforms=(Rotation(degrees=20.0), Shift(fraction=0.2)))
 STILL = AugmentationParams()
 
 
@@ -78,7 +80,7 @@ def test_a_student_from_scratch_sees_the_views_of_the_distilled_one():
 
 def test_masks_move_with_their_pictures():
     masks = (IMAGES[..., 0] > 127).astype(np.uint8)
-    flipping = AugmentationParams(horizontal_flip=True)
+    flipping = AugmentationParams(transforms=(HorizontalFlip(),))
     block = epoch_of(FreshExamples(IMAGES, masks, flipping, seed=0), 1)
     assert (block.images[0] != IMAGES).any()
     np.testing.assert_array_equal(block.labels[0], block.images[0, ..., 0] > 127)

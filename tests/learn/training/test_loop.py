@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kdtasks.core.errors import TrainingError
-from kdtasks.learn.losses.distillation.dkd import DkdParams
+from kdtasks.learn.losses.distillation.dkd import DKD
 from kdtasks.learn.objectives.distillation import (
     DistillationObjective,
     DistillParams,
@@ -18,7 +18,8 @@ from kdtasks.learn.objectives.distillation import (
 )
 from kdtasks.learn.objectives.hints import HintParams
 from kdtasks.learn.objectives.objective import LabelObjective
-from kdtasks.learn.schedules.linear import FractionSchedule, PositiveSchedule
+from kdtasks.learn.schedules.cosine import Cosine
+from kdtasks.learn.schedules.gap import Gap
 from kdtasks.learn.training.checkpoint import Checkpoint
 from kdtasks.learn.training.examples import TrainingExamples
 from kdtasks.learn.training.loop import Schedule
@@ -152,10 +153,9 @@ def test_a_batch_larger_than_the_data_is_all_the_data(run: Run, schedule: Schedu
 
 
 EVERYTHING = DistillParams(
-    alpha=FractionSchedule(schedule="gap", start=0.0, end=0.9),
-    temperature=PositiveSchedule(schedule="cosine", start=6.0, end=1.0),
-    loss="dkd",
-    dkd=DkdParams(warm_up=0.5),
+    alpha=Gap(start=0.0, end=0.9),
+    temperature=Cosine(start=6.0, end=1.0),
+    loss=DKD(warm_up=0.5),
     exits=ExitTeachingParams(teacher=True, last_exit=0.5),
     hints=(
         HintParams(student="block_1", teacher="features", weight=0.5),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from kdtasks.core.backend import tf
-from kdtasks.core.reproducibility import read_processor
+from kdtasks.core.processor import read_processor
 from kdtasks.learn.training.loop import Schedule
 from kdtasks.learn.training.step import steps_in
 

@@ -1,10 +1,12 @@
 """Progress lines, under a clock of the test's own."""
 
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from kdtasks.core.events import speed_of
+from kdtasks.core.events import MetricsEvent, ProgressEvent, tail
 from kdtasks.learn.training import monitor as progress
 from kdtasks.learn.training.monitor import EpochReporter
 
@@ -29,9 +31,9 @@ def test_an_epoch_is_a_line(clock: SimpleNamespace, capsys: pytest.CaptureFixtur
     reporter.end_epoch(RECORD)
     # 2 s an epoch, 11 to go; then 6 s for two, 10 to go.
     assert capsys.readouterr().out == (
-        "epoch  1/12  loss 0.5123  accuracy 0.2500  validation 0.1250  1,500 pictures/s  0:22 left"
+        "epoch  1/12  loss 0.5123  accuracy 0.2500  validation 0.1250  1,500 images/s  0:22 left"
         "\n"
-        "epoch  2/12  loss 0.5123  accuracy 0.2500  validation 0.1250  750 pictures/s  0:30 left\n"
+        "epoch  2/12  loss 0.5123  accuracy 0.2500  validation 0.1250  750 images/s  0:30 left\n"
     )
 
 
@@ -44,7 +46,7 @@ def test_time_left_after_a_checkpoint_counts_this_run_only(
     reporter.end_epoch(RECORD)
     line = capsys.readouterr().out
     assert line.startswith("epoch  91/100  ")
-    assert line.endswith("5 pictures/s  3:00 left\n")  # 9 epochs of 20 s
+    assert line.endswith("5 images/s  3:00 left\n")  # 9 epochs of 20 s
 
 
 def test_a_long_epoch_reports_from_its_middle(
@@ -58,7 +60,7 @@ def test_a_long_epoch_reports_from_its_middle(
     clock.now += 3
     reporter.show_block(250, loss=1.75)
     # A quarter of an epoch took 12 s; 1.75 epochs are left.
-    assert capsys.readouterr().out == "epoch 1/2   25%  loss 1.7500  21 pictures/s  1:24 left\n"
+    assert capsys.readouterr().out == "epoch 1/2   25%  loss 1.7500  21 images/s  1:24 left\n"
     clock.now += 5
     reporter.show_block(300, loss=1.5)
     assert capsys.readouterr().out == ""
@@ -74,30 +76,20 @@ def test_the_last_block_is_left_to_the_epochs_own_line(
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize(
-    ("line", "speed"),
-    [
-        ("epoch  1/12  loss 0.5123  validation 0.1250  1,500 pictures/s  0:22 left", 1500.0),
-        ("epoch 1/2   25%  loss 1.7500  21 pictures/s  1:24 left", 21.0),
-        ("1,234,567 pictures/s", 1234567.0),
-        ("many, many pictures/s", None),
-        ("1,500 pictures/station", None),
-        ("2,000 pictures", None),
-        ("", None),
-    ],
-)
-def test_the_speed_is_read_from_a_line(line: str, speed: float | None):
-    assert speed_of(line) == speed
-
-
-def test_the_speed_is_read_from_every_kind_of_line(
-    clock: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+def test_all_of_it_is_told_as_events(
+    clock: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    reporter = EpochReporter(first_epoch=0, epochs=2, pictures=48_000)
-    reporter.start_epoch(1)
+    file = tmp_path / "distill.jsonl"
+    monkeypatch.setenv("KDTASKS_EVENTS", str(file))
+    reporter = EpochReporter(first_epoch=3, epochs=5, pictures=48_000)
+    reporter.start_epoch(4)
     clock.now += 12
     reporter.show_block(24_000, loss=2.0)
     clock.now += 4
-    reporter.end_epoch(RECORD)
-    speeds = [speed_of(line) for line in capsys.readouterr().out.splitlines()]
-    assert speeds == [2000.0, 3000.0]
+    reporter.end_epoch({"epoch": 4, **RECORD, "temperature": 2.0})
+    events, _ = tail(file)
+    assert [replace(event, time=0.0) for event in events] == [
+        ProgressEvent(3, 5, "epoch", 2000.0, time=0.0),
+        MetricsEvent(4, {**RECORD, "temperature": 2.0}, time=0.0),
+        ProgressEvent(4, 5, "epoch", 3000.0, time=0.0),
+    ]

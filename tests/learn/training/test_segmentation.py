@@ -6,16 +6,20 @@ import numpy as np
 import pytest
 
 from kdtasks.core.backend import seed_everything
+from kdtasks.learn.losses.distillation import DistillationLoss
+from kdtasks.learn.losses.distillation.channelwise_kd import ChannelwiseKD
+from kdtasks.learn.losses.distillation.dist import DIST
+from kdtasks.learn.losses.distillation.dkd import DKD
+from kdtasks.learn.losses.distillation.kd import KD
 from kdtasks.learn.networks.build import build
 from kdtasks.learn.networks.multi_exit import MultiExitModel
-from kdtasks.learn.networks.unet import UNetParams
+from kdtasks.learn.networks.unet import UNet
 from kdtasks.learn.objectives.distillation import (
     DistillationObjective,
     DistillParams,
     ExitTeachingParams,
-    LossName,
 )
-from kdtasks.learn.objectives.objective import LabelObjective
+from kdtasks.learn.objectives.objective import LabelLossSum, LabelObjective
 from kdtasks.learn.training.examples import TrainingExamples
 from kdtasks.learn.training.loop import Schedule, train
 from kdtasks.learn.training.run import exit_scores
@@ -32,13 +36,13 @@ LOGITS = np.stack([~BRIGHT, BRIGHT], axis=-1) * np.float16(6)
 def unet() -> MultiExitModel:
     """A network of two levels with an early exit."""
     seed_everything(0)
-    architecture = UNetParams(name="unet", filters=(4, 6))
+    architecture = UNet(filters=(4, 6))
     return build(architecture, input_shape=(8, 8, 1), num_classes=2, exits=["up_1"])
 
 
-@pytest.mark.parametrize("loss", ["kd", "dkd", "dist", "channelwise_kd"])
+@pytest.mark.parametrize("loss", [KD(), DKD(), DIST(), ChannelwiseKD()])
 def test_a_teacher_is_listened_to_under_every_loss(
-    loss: LossName, unet: MultiExitModel, schedule: Schedule
+    loss: DistillationLoss, unet: MultiExitModel, schedule: Schedule
 ):
     exits = ExitTeachingParams(teacher=True, last_exit=0.5)
     params = DistillParams(alpha=0.2, temperature=2.0, loss=loss, exits=exits)
@@ -46,7 +50,7 @@ def test_a_teacher_is_listened_to_under_every_loss(
         unet,
         TrainingExamples(IMAGES, MASKS, LOGITS),
         validation=(IMAGES[0], BRIGHT[0].astype(np.uint8)),
-        objective=DistillationObjective(params, ignore_label=255),
+        objective=DistillationObjective(params, LabelLossSum(255)),
         schedule=dataclasses.replace(schedule, epochs=10, learning_rate=0.05),
         ignore_label=255,
     )
@@ -60,7 +64,7 @@ def test_unlabelled_pixels_are_ignored(unet: MultiExitModel, schedule: Schedule)
         unet,
         TrainingExamples(IMAGES, MASKS),
         validation=(IMAGES[0], MASKS[0]),
-        objective=LabelObjective(255),
+        objective=LabelObjective(LabelLossSum(255)),
         schedule=dataclasses.replace(schedule, epochs=25, learning_rate=0.05),
         ignore_label=255,
     )

@@ -11,7 +11,7 @@ from kdtasks.core.errors import ModelError, TrainingError
 from kdtasks.learn.objectives.distillation import DistillationObjective, DistillParams
 from kdtasks.learn.objectives.hints import HintParams
 from kdtasks.learn.objectives.objective import Step
-from kdtasks.learn.schedules.linear import FractionSchedule
+from kdtasks.learn.schedules.linear import Linear
 from kdtasks.learn.training.examples import TrainingExamples
 from kdtasks.learn.training.loop import Schedule
 
@@ -30,7 +30,7 @@ def test_a_schedule_is_compiled_no_more_often_than_a_constant(
 
     monkeypatch.setattr(DistillationObjective, "__call__", counted)
     counts = []
-    schedule = FractionSchedule(schedule="linear", start=0.0, end=1.0)
+    schedule = Linear(start=0.0, end=1.0)
     for alpha in (0.5, schedule):
         history = run(objective=DistillationObjective(DistillParams(alpha=alpha))).history
         counts.append(len(traced))
@@ -42,11 +42,11 @@ def test_a_schedule_is_compiled_no_more_often_than_a_constant(
 def test_the_loss_follows_the_schedule(run: Run, schedule: Schedule):
     # Labels alone from the first epoch to the last: alpha 1 → 1 is the constant 1, bit for bit.
     constant = run(objective=DistillationObjective(DistillParams(alpha=1.0)))
-    still = FractionSchedule(schedule="linear", start=1.0, end=1.0)
+    still = Linear(start=1.0, end=1.0)
     assert run(objective=DistillationObjective(DistillParams(alpha=still))).weights == (
         constant.weights
     )
-    moving = FractionSchedule(schedule="linear", start=1.0, end=0.0)
+    moving = Linear(start=1.0, end=0.0)
     assert run(objective=DistillationObjective(DistillParams(alpha=moving))).weights != (
         constant.weights
     )

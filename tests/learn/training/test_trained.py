@@ -10,7 +10,7 @@ from kdtasks.core.files import read_json
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.data.prepare import write_prepared
 from kdtasks.data.prepared import PreparedDataset, open_prepared
-from kdtasks.data.source import Source
+from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.params import Params, load_params
 
 RECIPE = Path(__file__).parents[3] / "recipes" / "digits.yaml"
@@ -48,7 +48,7 @@ def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PreparedDataset:
     images = (32 + 50 * labels[:, None, None, None] + draw.integers(-30, 31, (96, 8, 8, 1))).astype(
         np.uint8
     )
-    source = Source(
+    dataset = RawDataset(
         task="classification",
         images=images,
         labels=labels,
@@ -57,7 +57,7 @@ def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PreparedDataset:
     )
     names = ("train", "validation", "calibration", "test")
     rows = dict(zip(names, np.split(np.arange(96), [48, 88, 92]), strict=True))
-    write_prepared(Path("data/prepared"), source, rows, params().data)
+    write_prepared(Path("data/prepared"), dataset, rows, params().data)
     return open_prepared(Path("data/prepared"))
 
 

@@ -1,15 +1,34 @@
 """Augmented views: drawn once, the same for everybody, masks with their pictures."""
 
+import dataclasses
+import hashlib
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
-from kdtasks.learn.augmentations.affine import AugmentationParams
-from kdtasks.learn.training.views import count_views, draw_view, draw_views
+from kdtasks.core.reproducibility import generator
+from kdtasks.learn.augmentations import Augmentation
+from kdtasks.learn.augmentations.horizontal_flip import HorizontalFlip
+from kdtasks.learn.augmentations.motion import Motion
+from kdtasks.learn.augmentations.rotation import Rotation
+from kdtasks.learn.augmentations.shift import Shift
+from kdtasks.learn.augmentations.zoom import Zoom
+from kdtasks.learn.training.views import (
+    AugmentationParams,
+    count_views,
+    draw_transforms,
+    draw_view,
+    draw_views,
+)
 
 DRAW = np.random.default_rng(0)
 IMAGES = DRAW.integers(0, 256, (20, 9, 9, 3), dtype=np.uint8)
 LABELS = np.arange(20, dtype=np.int32)
-ALL = AugmentationParams(views=3, shift=0.1, rotation_degrees=15.0, zoom=0.1, horizontal_flip=True)
+ALL = AugmentationParams(
+    views=3,
+    transforms=(Rotation(degrees=15.0), Zoom(fraction=0.1), Shift(fraction=0.1), HorizontalFlip()),
+)
 
 
 def dots(row: int, column: int, *, count: int = 200, side: int = 17) -> np.ndarray:
@@ -70,7 +89,7 @@ def test_without_augmentation_there_is_one_view():
 def test_flipping_only_mirrors(size: tuple[int, int]):
     # More pictures than are warped at once.
     images = np.random.default_rng(1).integers(0, 256, (600, *size, 1), dtype=np.uint8)
-    flips = AugmentationParams(views=2, horizontal_flip=True)
+    flips = AugmentationParams(views=2, transforms=(HorizontalFlip(),))
     moved, _ = draw_view(images, np.zeros(600, np.int32), view=1, augmentation=flips)
     same = (moved == images).all(axis=(1, 2, 3))
     mirrored = (moved == images[:, :, ::-1]).all(axis=(1, 2, 3))
@@ -79,7 +98,7 @@ def test_flipping_only_mirrors(size: tuple[int, int]):
 
 
 def test_a_shift_is_bounded():
-    shifts = AugmentationParams(views=2, shift=0.25)
+    shifts = AugmentationParams(views=2, transforms=(Shift(fraction=0.25),))
     moved, _ = draw_view(dots(8, 8), np.zeros(200, np.int32), view=1, augmentation=shifts)
     distance = centres(moved) - 8
     assert np.abs(distance).max() <= 0.25 * 17 + 0.05
@@ -90,14 +109,14 @@ def test_a_shift_is_bounded():
 def test_a_shift_is_a_share_of_either_side():
     images = np.zeros((200, 9, 33, 1), np.uint8)
     images[:, 4, 16] = 255
-    shifts = AugmentationParams(views=2, shift=0.2)
+    shifts = AugmentationParams(views=2, transforms=(Shift(fraction=0.2),))
     moved, _ = draw_view(images, np.zeros(200, np.int32), view=1, augmentation=shifts)
     furthest = np.abs(centres(moved) - [4, 16]).max(axis=0)
     assert furthest == pytest.approx([0.2 * 9, 0.2 * 33], rel=0.1)
 
 
 def test_a_rotation_turns_about_the_centre_and_is_bounded():
-    turns = AugmentationParams(views=2, rotation_degrees=30.0)
+    turns = AugmentationParams(views=2, transforms=(Rotation(degrees=30.0),))
     still, _ = draw_view(dots(8, 8), np.zeros(200, np.int32), view=1, augmentation=turns)
     assert np.abs(centres(still) - 8).max() < 0.05
     moved, _ = draw_view(dots(8, 13), np.zeros(200, np.int32), view=1, augmentation=turns)
@@ -110,7 +129,7 @@ def test_a_rotation_turns_about_the_centre_and_is_bounded():
 
 
 def test_a_zoom_is_bounded():
-    zooms = AugmentationParams(views=2, zoom=0.2)
+    zooms = AugmentationParams(views=2, transforms=(Zoom(fraction=0.2),))
     block = np.zeros((200, 21, 21, 1), np.uint8)
     block[:, 5:16, 5:16] = 255  # 11×11
     moved, _ = draw_view(block, np.zeros(200, np.int32), view=1, augmentation=zooms)
@@ -140,3 +159,139 @@ def test_masks_get_no_label_that_was_not_there():
     _, moved = draw_views(IMAGES, masks, ALL)
     assert set(np.unique(moved)) == {1, 7, 255}
     np.testing.assert_array_equal(moved[0], masks)
+
+
+def drawn(transforms: tuple[Augmentation, ...], monkeypatch: pytest.MonkeyPatch) -> Motion:
+    """What is drawn for 50 images of 9×12 pixels."""
+    found: list[Motion] = []
+    augmentation = AugmentationParams(transforms=transforms)
+    with monkeypatch.context() as patch:
+        patch.setattr(Motion, "transforms", lambda motion, size: found.append(motion))
+        draw_transforms((50, 9, 12), generator("views", 3, 1), augmentation)
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    ("transforms", "checksum"),
+    [
+        (ALL.transforms, "0f22bb87d0d9cd62"),
+        ((HorizontalFlip(),), "a54a8ea9f7dd89fd"),
+        ((Shift(),), "bab24d27b0221764"),
+    ],
+)
+def test_numbers_are_drawn_in_the_order_in_which_they_always_were(
+    transforms: tuple[Augmentation, ...], checksum: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Targets, and so weights, change with every number that is drawn."""
+    motion = dataclasses.astuple(drawn(transforms, monkeypatch))
+    content = (np.stack(motion) + 0.0).tobytes()  # without the sign of zeros
+    assert hashlib.sha256(content).hexdigest()[:16] == checksum
+
+
+def test_the_choice_of_one_leaves_the_motions_of_the_others(monkeypatch: pytest.MonkeyPatch):
+    alone, among_others = drawn((Shift(),), monkeypatch), drawn(ALL.transforms, monkeypatch)
+    np.testing.assert_array_equal(alone.shift_x, among_others.shift_x)
+    assert (among_others.angle != 0).all()
+    np.testing.assert_array_equal(alone.angle, np.zeros(50))
+
+
+EXTENSION = '''
+    """An augmentation of each kind."""
+
+    from dataclasses import replace
+    from typing import ClassVar, Literal
+
+    import numpy as np
+
+    from kdtasks.learn.augmentations import Batch, Geometric, Photometric, augmentations
+
+
+    @augmentations.register
+    class HalfTurn(Geometric):
+        """Turn all images upside down."""
+
+        order: ClassVar[int] = 50
+        name: Literal["half_turn"] = "half_turn"
+
+        def draw(self, rng, count, size, motion):
+            rng.random(count)
+            return replace(motion, angle=motion.angle + np.pi)
+
+
+    @augmentations.register
+    class Darkening(Photometric):
+        """Divide each image's pixels by 1 to `most`."""
+
+        order: ClassVar[int] = 10
+        name: Literal["darkening"] = "darkening"
+        most: int = 4
+
+        def apply(self, images, rng):
+            return images // rng.integers(1, self.most + 1, (len(images), 1, 1, 1)).astype(np.uint8)
+
+
+    @augmentations.register
+    class Exchange(Batch):
+        """Give each image the lower half of another, and keep the label of the upper one."""
+
+        order: ClassVar[int] = 100
+        name: Literal["exchange"] = "exchange"
+
+        def mix(self, images, labels, rng):
+            half = images.shape[1] // 2
+            others = images[rng.permutation(len(images))]
+            return np.concatenate([images[:, :half], others[:, half:]], axis=1), labels
+'''
+
+SCRIPT = """
+    import numpy as np
+
+    from kdtasks.learn.training.views import AugmentationParams, FreshExamples, draw_view
+
+    images = np.full((600, 4, 4, 1), 200, np.uint8)
+    images += np.arange(4, dtype=np.uint8)[:, None, None]
+    labels = np.arange(600)
+
+    def view(*transforms, number=1, seed=0):
+        params = AugmentationParams.model_validate({"transforms": transforms, "seed": seed})
+        found, kept = draw_view(images, labels, view=number, augmentation=params)
+        assert found.dtype == np.uint8 and (kept == labels).all()
+        return found
+
+    assert (view("half_turn") == images[:, ::-1]).all()
+    assert (view("shift") == view("shift")).all()
+
+    dark = view({"name": "darkening", "most": 2})
+    factors = images[:, 0, 0, 0] // dark[:, 0, 0, 0]
+    assert set(factors) == {1, 2}
+    assert (dark == images // factors[:, None, None, None].astype(np.uint8)).all()
+    assert (dark == view({"name": "darkening", "most": 2})).all()
+    assert (dark != view({"name": "darkening", "most": 2}, number=2)).any()
+    assert (dark != view({"name": "darkening", "most": 2}, seed=1)).any()
+
+    both = view("exchange", "darkening")  # whichever way they are listed
+    assert (both[:, :2] == view("darkening")[:, :2]).all()
+    assert (both[:, 2:, 0, 0] // 50 != both[:, :2, 0, 0] // 50).any()
+
+    params = AugmentationParams.model_validate({"transforms": ["darkening", "exchange"]})
+    asked = []
+    examples = FreshExamples(
+        images, labels, params, seed=1, answer=lambda seen: (asked.append(seen), seen[:, 0, 0])[1:]
+    )
+
+    def epoch(number, steps_per_block):
+        blocks = examples.blocks(
+            epoch=number, order=np.arange(600), batch_size=100, steps_per_block=steps_per_block
+        )
+        return np.concatenate([block.images for block in blocks])
+
+    assert (epoch(1, 2) == epoch(1, 6)).all()
+    assert (epoch(1, 6) != epoch(2, 6)).any()
+    asked.clear()
+    assert (epoch(3, 6).reshape(600, 4, 4, 1) == asked[-1]).all()
+    print("as expected")
+"""
+
+
+def test_a_project_adds_augmentations_of_each_kind(extended: Callable[[str, str], str]):
+    assert extended(EXTENSION, SCRIPT) == "as expected\n"

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from kdtasks.core.errors import ProjectError
 from kdtasks.orchestrate.project.lockfile import (
     Lock,
     LockedStage,
@@ -69,6 +72,15 @@ def test_an_empty_lock(tmp_path: Path):
     assert read_lock(tmp_path / "dvc.lock") == {}
 
 
+@pytest.mark.parametrize(
+    "content", [b"stages: [", b"7", b"stages: {a: {outs: [{md5: 1}]}}", b"stages: {a: 7}", b"\xff"]
+)
+def test_another_file_is_no_lock(content: bytes, tmp_path: Path):
+    (tmp_path / "other.yaml").write_bytes(content)
+    with pytest.raises(ProjectError, match=r"other\.yaml is no dvc\.lock \(.*; `kdtasks run`"):
+        read_lock(tmp_path / "other.yaml")
+
+
 def test_order_and_descendants():
     shuffled = dict(reversed(lock().items()))
     assert topological_order(shuffled) == ["prepare", "distill", "benchmark@x", "report"]
@@ -108,6 +120,15 @@ def test_timings_may_differ_and_nothing_else():
     assert verdicts(compare_outputs(lock(), lock(page="2")))["page"] == "DIFFERENT"
 
 
+def test_what_follows_from_timings_may_differ_where_they_do():
+    there = lock(timing="2", page="2")
+    rows = compare_outputs(lock(), there, measured=["report"])
+    assert verdicts(rows) == {"data": "same", "model": "same", "timing": "timing", "page": "timing"}
+    del there["report"]
+    rows = compare_outputs(lock(), there, measured=["report"])
+    assert rows[-1] == Row("report", "page", "1", None, "DIFFERENT")
+
+
 def test_the_first_difference_is_a_stage_that_is_not_deterministic():
     assert first_difference(lock(), lock(model="2")) == (
         "the runs part at stage distill: its inputs are the same, its outputs are not"
@@ -118,6 +139,19 @@ def test_the_first_difference_is_an_input():
     assert first_difference(lock(), lock(code="2", data="2", model="2")) == (
         "the runs part at stage prepare; inputs that differ: code"
     )
+
+
+def test_an_input_that_changes_no_output_is_no_difference():
+    assert first_difference(lock(), lock(photos="2", code="2")) is None
+    assert first_difference(lock(), lock(photos="2", code="3", model="2")) == (
+        "the runs part at stage distill; inputs that differ: code"
+    )
+
+
+def test_a_stage_that_only_one_has_is_a_difference():
+    extra = {**lock(), "new": LockedStage({}, {"more": "1"})}
+    told = "the runs part at stage new: only one of them has it"
+    assert first_difference(lock(), extra) == first_difference(extra, lock()) == told
 
 
 def test_missing_outputs_are_different_even_timings():

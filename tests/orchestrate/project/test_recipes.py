@@ -6,10 +6,19 @@ import pytest
 
 from kdtasks.core.errors import ParamsError
 from kdtasks.orchestrate.project.project import ProjectError
-from kdtasks.orchestrate.project.recipes import find_recipe, list_recipes, use_recipe
+from kdtasks.orchestrate.project.recipes import (
+    compare_with_recipe,
+    differences,
+    find_recipe,
+    list_recipes,
+    use_recipe,
+)
+from kdtasks.params import load_params
+from tests.tools.complete_params import complete_params
 
 ROOT = Path(__file__).parents[3]
-VALID = (ROOT / "recipes" / "mnist-5k.yaml").read_text(encoding="utf-8")
+OVERLAY = (ROOT / "recipes" / "mnist-5k.yaml").read_text(encoding="utf-8")
+VALID = complete_params()
 
 
 @pytest.fixture
@@ -17,9 +26,9 @@ def recipes(tmp_path: Path) -> Path:
     """A project with the recipes `mnist-5k`, `other` and the invalid `broken`."""
     folder = tmp_path / "recipes"
     folder.mkdir()
-    (folder / "mnist-5k.yaml").write_text(VALID, encoding="utf-8")
+    (folder / "mnist-5k.yaml").write_text(OVERLAY, encoding="utf-8")
     (folder / "other.yaml").write_text(
-        VALID.replace("recipe: mnist-5k", "recipe: other"), encoding="utf-8"
+        OVERLAY.replace("recipe: mnist-5k", "recipe: other"), encoding="utf-8"
     )
     (folder / "broken.yaml").write_text("recipe: broken\n", encoding="utf-8")
     return tmp_path
@@ -102,3 +111,29 @@ def test_every_recipe_says_in_one_sentence_what_it_is():
     assert len(listed) >= 8
     for name, description in listed.items():
         assert description.endswith("."), (name, description)
+
+
+def test_differences_from_a_recipe_are_told_key_by_key(recipes: Path):
+    use_recipe(recipes, "mnist-5k")
+    assert compare_with_recipe(recipes, "mnist-5k") == []
+    params = recipes / "params.yaml"
+    text = params.read_text(encoding="utf-8")
+    edited = text.replace("  temperature: 2.0\n", "  temperature: 4.0\n")
+    edited = edited.replace("seeds: [0, 1, 2]", "seeds: [0]")
+    params.write_text(edited, encoding="utf-8")
+    told = [str(difference) for difference in compare_with_recipe(recipes, "mnist-5k")]
+    assert told == ["seeds: [0] → [0, 1, 2]", "distill.temperature: 4.0 → 2.0"]
+
+
+def test_a_network_of_another_name_is_one_difference(recipes: Path):
+    ours = load_params(ROOT / "recipes" / "mnist-5k.yaml")
+    theirs = load_params(ROOT / "recipes" / "mlperf-tiny.yaml")
+    keys = [difference.key for difference in differences(ours, theirs)]
+    assert "student.model" in keys
+    assert not [key for key in keys if key.startswith("student.model.")]
+
+
+def test_params_yaml_is_the_default_recipe_written_out():
+    assert (ROOT / "params.yaml").read_text(encoding="utf-8") == VALID, (
+        "run `python -m kdtasks.params.write mnist-5k > params.yaml`"
+    )

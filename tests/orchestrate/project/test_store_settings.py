@@ -6,9 +6,10 @@ import pytest
 from kdtasks.core.errors import ParamsError, StoreError
 from kdtasks.deploy.store.address import BucketAddress, FolderAddress
 from kdtasks.orchestrate.project.project import find_address, versions_kept
+from tests.tools.complete_params import complete_params
 
 RECIPE = Path(__file__).parents[3] / "recipes" / "mnist-5k.yaml"
-GIVEN = "store:\n  address: null\n  keep: 10\n"
+NO_ADDRESS, KEEP = "  address: null\n", "  keep: 10\n"
 
 
 @pytest.fixture
@@ -16,9 +17,11 @@ def project_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[s
     """Give a function that makes a project whose params name a store, and goes into it."""
 
     def make(address: str, keep: int = 3) -> Path:
-        text = RECIPE.read_text(encoding="utf-8")
-        assert GIVEN in text
-        changed = text.replace(GIVEN, f"store:\n  address: {address}\n  keep: {keep}\n")
+        changed = complete_params()
+        given = {NO_ADDRESS: f"  address: {address}\n", KEEP: f"  keep: {keep}\n"}
+        for before, after in given.items():
+            assert changed.count(before) == 1
+            changed = changed.replace(before, after)
         (tmp_path / "dvc.yaml").touch()
         (tmp_path / "params.yaml").write_text(changed, encoding="utf-8")
         (tmp_path / "inside").mkdir()

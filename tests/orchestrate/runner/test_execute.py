@@ -102,7 +102,7 @@ def test_a_failure_takes_only_dependants_along_and_the_next_run_goes_on(
         "right": State.COMPLETED,
         "last": State.SKIPPED,
     }
-    message = outcomes["left"].message
+    message = outcomes["left"].text
     assert message.startswith("stage left ended with status")
     assert "line 30" in message
     assert "out of paper" in message

@@ -1,6 +1,7 @@
 """The table: which rows and columns a terminal gets, whatever its size."""
 
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
+from kdtasks.core.events import MetricsEvent, ProgressEvent, emit
 from kdtasks.orchestrate.runner import table
 from kdtasks.orchestrate.runner.graph import Outcome, StageNode, State
 from kdtasks.orchestrate.runner.table import (
@@ -18,6 +20,8 @@ from kdtasks.orchestrate.runner.table import (
     header_line,
     whole_table,
 )
+
+NOWHERE = Path("no events")
 
 
 @pytest.fixture(autouse=True)
@@ -33,16 +37,17 @@ def printed(renderable: RenderableType, width: int) -> list[str]:
 
 
 def settled(name: str, outcome: Outcome) -> Row:
-    row = Row(StageNode(name))
+    row = Row(StageNode(name), NOWHERE)
     row.settle(outcome)
     return row
 
 
-def running(name: str, line: str, *, seconds: float = 12.0) -> Row:
-    row = Row(StageNode(name, description="what it does"))
+def running(name: str, line: str, *, speed: float | None = None) -> Row:
+    row = Row(StageNode(name, description="what it does"), NOWHERE)
     row.start()
-    row.changed -= seconds
+    row.changed -= 12.0
     row.hear(line)
+    row.speed = speed
     return row
 
 
@@ -52,29 +57,29 @@ def rows() -> list[Row]:
     return [
         settled("prepare", Outcome(State.CACHED, "67e1086e0123.dir", 0.1)),
         settled("teacher", Outcome(State.COMPLETED, "9a8b7c6d5e4f.dir", 205)),
-        running("student@0", "epoch 3/8  loss 0.5123  1,759 pictures/s  0:05"),
+        running("student@0", "epoch 3/8  loss 0.5123  0:05 left", speed=1759.4),
         settled("student@1", Outcome(State.FAILED, "", 3.2, "it ended:\nValueError: no pictures")),
-        Row(StageNode("distill@0")),
+        Row(StageNode("distill@0"), NOWHERE),
         settled("report", Outcome(State.SKIPPED, message="it needs student@1")),
     ]
 
 
 def test_a_wide_terminal_shows_everything(rows: list[Row]):
     assert printed(whole_table(rows, 100), 100) == [
-        "stage      state         time  pictures/s",
-        "prepare    cached                          67e1086e",
-        "teacher    completed     3:25              9a8b7c6d",
-        "student@0  running       12 s       1,759  epoch 3/8 loss 0.5123 1,759 pictures/s 0:05",
-        "student@1  failed       3.2 s              ValueError: no pictures",
+        "stage      state         time  images/s",
+        "prepare    cached                        67e1086e",
+        "teacher    completed     3:25            9a8b7c6d",
+        "student@0  running       12 s     1,759  epoch 3/8 loss 0.5123 0:05 left",
+        "student@1  failed       3.2 s            ValueError: no pictures",
         "distill@0  waiting",
-        "report     skipped                         it needs student@1",
+        "report     skipped                       it needs student@1",
     ]
 
 
 def test_a_narrow_terminal_loses_columns_from_the_right(rows: list[Row]):
     assert [printed(whole_table(rows, width), width)[3] for width in (60, 42, 32, 22, 15)] == [
-        "student@0  running       12 s       1,759  epoch 3/8 loss 0…",
-        "student@0  running       12 s       1,759",
+        "student@0  running       12 s     1,759  epoch 3/8 loss 0.5…",
+        "student@0  running       12 s     1,759",
         "student@0  running       12 s",
         "student@0  running",
         "student@0",
@@ -92,7 +97,7 @@ def test_a_run_without_stages_is_an_empty_table():
 
 
 def test_the_description_stands_until_there_is_output():
-    row = Row(StageNode("a", description="read the source"))
+    row = Row(StageNode("a", description="read the source"), NOWHERE)
     row.start()
     assert row.words == "read the source"
     row.hear("   ")
@@ -101,10 +106,19 @@ def test_the_description_stands_until_there_is_output():
     assert row.words == "red and wide"
 
 
-def test_the_speed_stands_until_another_is_told():
-    row = running("a", "epoch 1/8  1,759 pictures/s  0:05 left")
-    row.hear("saving")
-    assert (row.speed, row.words) == (1759.0, "saving")
+def test_the_speed_is_the_last_that_the_stage_has_told(tmp_path: Path):
+    row = Row(StageNode("a"), tmp_path / "a.jsonl")
+    row.follow()
+    assert row.speed is None
+    emit(ProgressEvent(1, 8, "epoch", 2000.0), row.events)
+    emit(ProgressEvent(2, 8, "epoch", 1759.0), row.events)
+    emit(MetricsEvent(2, {"loss": 0.5}), row.events)
+    row.follow()
+    assert row.speed == 1759.0
+    emit(ProgressEvent(3, 8, "epoch"), row.events)
+    row.hear("saving, 5 images/s")
+    row.follow()
+    assert (row.speed, row.words) == (1759.0, "saving, 5 images/s")
 
 
 def test_the_header(rows: list[Row]):
@@ -118,7 +132,7 @@ def test_the_header(rows: list[Row]):
 
 
 def test_a_small_terminal_shows_what_runs_and_what_failed(rows: list[Row]):
-    many = [*[Row(StageNode(f"w{i}")) for i in range(20)], *rows]
+    many = [*[Row(StageNode(f"w{i}"), NOWHERE) for i in range(20)], *rows]
     lines = printed(fitting_table(Text("header"), many, width=80, height=7), 80)
     assert [line.split()[0] for line in lines] == [
         "header",
@@ -151,7 +165,7 @@ def draw_row(name: str, state: State, text: str) -> Row:
     if state is State.RUNNING:
         return running(name, text)
     if state is State.WAITING:
-        return Row(StageNode(name))
+        return Row(StageNode(name), NOWHERE)
     return settled(name, Outcome(state, "0123456789", 1.0, text))
 
 

@@ -17,6 +17,7 @@ import pytest
 CODE = """
 import sys, threading, time
 from pathlib import Path
+from kdtasks.core.events import ProgressEvent, emit
 from kdtasks.orchestrate.runner.graph import StageGraph, StageNode
 from kdtasks.orchestrate.processes import stop_signals
 from kdtasks.orchestrate.runner.graph import Outcome, State
@@ -27,7 +28,8 @@ nodes = list(graph.nodes.values())
 outcomes = {}
 
 def trains(on_line):
-    on_line('epoch 1/2  loss 0.5  1,759 pictures/s  0:01 left')
+    on_line('epoch 1/2  loss 0.5  0:01 left')
+    emit(ProgressEvent(1, 2, 'epoch', 1759.0), Path('events/s22.jsonl'))
     print('a warning', file=sys.stderr)
     while not Path('go').exists():
         time.sleep(0.01)
@@ -38,14 +40,15 @@ def keep(node, outcome):
     return outcome
 
 with stop_signals() as is_stopping:
-    reporter = TerminalReporter(workers=3, cores=2, logs=Path('logs'), is_stopping=is_stopping)
+    reporter = TerminalReporter(
+        workers=3, cores=2, logs=Path('logs'), events=Path('events'), is_stopping=is_stopping)
     with reporter:
         reporter.begin(graph)
         for node in nodes[:20]:
             keep(node, reporter.perform(node, lambda on_line: Outcome(State.CACHED, '0123456789')))
-        failure = 'stage s20 ended with status 1; its last lines:\\nout of paper'
+        failure = 'stage s20 ended with status 1', ('out of paper',)
         keep(nodes[20], reporter.perform(
-            nodes[20], lambda on_line: Outcome(State.FAILED, '', 1.0, failure)))
+            nodes[20], lambda on_line: Outcome(State.FAILED, '', 1.0, *failure)))
         keep(nodes[21], Outcome(State.SKIPPED, message='it needs s20'))
         reporter.leave_out(nodes[21], outcomes['s21'])
         keep(nodes[22], reporter.perform(nodes[22], trains))

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from kdtasks.compress.variants import CompressParams, TargetParams
+from kdtasks.compress.variants import CompressParams
 from kdtasks.orchestrate.runner.graph import Outcome, State
-from kdtasks.orchestrate.search.engine import TargetEngine
+from kdtasks.orchestrate.search.engine import SearchEngine
 from kdtasks.orchestrate.search.trial import Budget, TrialResult, make_ladder
 from kdtasks.orchestrate.sweep.engine import SweepEngine
+from kdtasks.params.search import SearchParams
 
 COMPRESS = CompressParams(variants=("int8",))
 GOOD = TrialResult(
@@ -22,13 +23,13 @@ class Search:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **limits: float) -> None:
         self.now, self.results, self.ran = 0.0, dict[str, TrialResult](), list[str]()
-        self.limits = TargetParams(**limits)
+        self.limits = SearchParams(**limits)
         ladder = make_ladder(self.limits, COMPRESS)
         self.labels = [rung.label for rung in ladder]
         points = [SimpleNamespace(label=label, experiment=label) for label in self.labels]
         plan: Any = SimpleNamespace(points=points, done={})
         budget = Budget(self.limits.minutes, now=lambda: self.now)
-        self.engine = TargetEngine(plan, {rung.label: rung for rung in ladder}, self.limits, budget)
+        self.engine = SearchEngine(plan, {rung.label: rung for rung in ladder}, self.limits, budget)
 
         def run(engine: Any, name: str, on_line: Any, is_cancelled: Any) -> Outcome:
             result = self.results.get(name, GOOD._replace(accuracy_drop=0.5, seconds=10.0))

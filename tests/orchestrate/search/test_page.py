@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from kdtasks.compress.variants import TargetParams
 from kdtasks.core.files import read_json
 from kdtasks.orchestrate.runner.graph import Outcome, State
 from kdtasks.orchestrate.search.summary import limits_text, row, summarise, write_page
 from kdtasks.orchestrate.search.trial import TrialResult, broken_limits
+from kdtasks.params.search import SearchParams
 
-LIMITS = TargetParams(max_size_kb=20.0, max_accuracy_drop=0.01)
+LIMITS = SearchParams(max_size_kb=20.0, max_accuracy_drop=0.01)
 INT8 = TrialResult(
     accuracy=0.98,
     accuracy_drop=0.005,
@@ -37,7 +37,7 @@ OUTCOMES = {
 def summary(results: dict[str, TrialResult], winner: str | None = None) -> dict[str, Any]:
     points = [
         SimpleNamespace(
-            label=label, experiment=f"target-{label}", settings={"compress.variants": [label]}
+            label=label, experiment=f"search-{label}", settings={"compress.variants": [label]}
         )
         for label in OUTCOMES
     ]
@@ -58,11 +58,11 @@ def test_the_nearest_is_named_with_what_stands_in_its_way():
     assert found["sentence"].replace("\u00a0", " ") == (
         "None of 2 variants tried for at most 20.0 kB, 1.0 points lost is within all limits. "
         "int8 comes nearest: its size, 23.6 kB, is over 20.0 kB (max_size_kb). "
-        "Raise compress.target.max_size_kb, give more minutes where trials were left out for time, "
+        "Raise search.max_size_kb, give more minutes where trials were left out for time, "
         "or train longer."
     )
     assert found["adopt"] == [
-        'in params.yaml compress.variants: ["int8"]', "or dvc exp apply target-int8"
+        'in params.yaml compress.variants: ["int8"]', "or dvc exp apply search-int8"
     ]  # fmt: skip
 
 
@@ -95,16 +95,16 @@ def test_rows_say_what_ran_and_why_the_others_did_not():
 def test_the_page_and_its_figures(tmp_path: Path):
     content = summary(RESULTS, winner="filters+int8")
     page = write_page(tmp_path / "out", content)
-    assert read_json(tmp_path / "out" / "target.json") == content
+    assert read_json(tmp_path / "out" / "search.json") == content
     text = page.read_text(encoding="utf-8")
     assert text.count('<tr class="chosen">') == 1
     assert "filters+int8 is within all limits: the cheapest of 2 variants tried" in text
     assert "left out: it would be like int8" in text
-    assert "or dvc exp apply target-filters+int8" in text
+    assert "or dvc exp apply search-filters+int8" in text
 
 
 def test_limits_are_written_with_their_units():
-    limits = TargetParams(
+    limits = SearchParams(
         max_size_kb=20.0, max_gzip_kb=9.0, max_latency_ms=0.2, max_macs=0.5, max_accuracy_drop=0.0
     )
     assert limits_text(limits).replace("\u00a0", " ") == (

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from kdtasks.cli.search import run_target
+from kdtasks.cli.search import run_search
 from kdtasks.orchestrate.search.summary import FOLDER
 
 
 def summary(project: Path) -> dict[str, Any]:
-    content = json.loads((project / FOLDER / "target.json").read_text(encoding="utf-8"))
+    content = json.loads((project / FOLDER / "search.json").read_text(encoding="utf-8"))
     content["by_label"] = {trial["label"]: trial for trial in content["trials"]}
     return content
 
@@ -31,14 +31,14 @@ def ran() -> list[str]:
 
 
 def experiments(project: Path) -> dict[str, Any]:
-    """What `dvc exp show` has of report/target.json of every experiment, by its name."""
+    """What `dvc exp show` has of report/search.json of every experiment, by its name."""
     shown = subprocess.run(
         [sys.executable, "-m", "dvc", "exp", "show", "--json"],
         cwd=project, capture_output=True, text=True, check=True,
     )  # fmt: skip
     return {
         experiment["revs"][0]["name"]: experiment["revs"][0]["data"]["metrics"][
-            "report/target.json"
+            "report/search.json"
         ]["data"]
         for experiment in json.loads(shown.stdout)[1]["experiments"] or []
     }
@@ -55,7 +55,7 @@ def stopped_search(project: Path, *words: str) -> str:
         "from kdtasks.cli.main import main; main()"
     )
     search = subprocess.Popen(
-        [sys.executable, "-c", code, "target", *words],
+        [sys.executable, "-c", code, "search", *words],
         cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 240
@@ -92,14 +92,14 @@ def test_a_search_is_stopped_goes_on_and_ends_at_the_first_variant_within_the_li
 
     # with too little time for the one that is left
     limits = {"max_size_kb": 20.0, "max_accuracy_drop": 0.02}
-    assert run_target(project, {**limits, "minutes": 0.05}) == 1
+    assert run_search(project, {**limits, "minutes": 0.05}) == 1
     left_out = summary(project)["by_label"]["filters+qat+int8"]["left_out"]
     assert re.match("stopped, the time is spent; the next|it would take about", left_out)
     ran()
 
     hold.unlink()
     capfd.readouterr()
-    assert run_target(project, limits) == 0
+    assert run_search(project, limits) == 0
     assert ran() == ["filters+qat+int8"]
     found = summary(project)
     assert found["winner"] == "filters+qat+int8"
@@ -109,7 +109,8 @@ def test_a_search_is_stopped_goes_on_and_ends_at_the_first_variant_within_the_li
     assert "filters+qat+int8 is within all limits: the cheapest of 6 variants tried" in output
     assert (
         'to use filters+qat+int8: in params.yaml compress.variants: ["filters+qat+int8"]; '
-        f'compress.filters.target: {{"size_kb": 20.0}}, or dvc exp apply {name}; then dvc repro'
+        f'compress.passes.filters.target: {{"size_kb": 20.0}}, or dvc exp apply {name}; '
+        "then dvc repro"
     ) in output
     kept = experiments(project)
     assert len(kept) == 6
@@ -117,9 +118,9 @@ def test_a_search_is_stopped_goes_on_and_ends_at_the_first_variant_within_the_li
     assert kept[name]["latency_ms"] == 0.5
 
     # the same again, and tighter: nothing that was tried runs again
-    assert run_target(project, limits) == 0
+    assert run_search(project, limits) == 0
     assert summary(project) == found
-    assert run_target(project, {**limits, "max_accuracy_drop": 0.0}) == 1
+    assert run_search(project, {**limits, "max_accuracy_drop": 0.0}) == 1
     assert ran() == []
     assert "running" not in capfd.readouterr().out
     assert summary(project)["nearest"] == "int8"

@@ -4,15 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from kdtasks.compress.variants import TargetParams
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import Record, Refusal
 from kdtasks.core.records.training import ExitScores, Training
 from kdtasks.orchestrate.search.trial import Rung, TrialResult, broken_limits, make_trial
 from kdtasks.orchestrate.sweep.grid import Point
+from kdtasks.params.search import SearchParams
 from tests.tools.records import compressed, training
 
-RUNG = Rung("filters+int8, ratio 0.5", "filters+int8", {"compress.filters.ratio": 0.5}, epochs=8)
+RUNG = Rung(
+    "filters+int8, ratio 0.5", "filters+int8", {"compress.passes.filters.ratio": 0.5}, epochs=8
+)
 RESULT = TrialResult(
     accuracy=0.96, accuracy_drop=0.01, bytes=20_000, gzip_bytes=9_000, latency_ms=0.2, macs=0.5
 )
@@ -30,8 +32,8 @@ def trial(text: str) -> Point:
 
 def test_a_trial_is_the_project_with_one_variant(trial: Point):
     assert trial.params.compress.variants == ("filters+int8",)
-    assert trial.params.compress.filters.ratio == 0.5
-    assert trial.experiment.startswith("target-filters+int8_ratio_0.5-")
+    assert trial.params.compress.passes.filters.ratio == 0.5
+    assert trial.experiment.startswith("search-filters+int8_ratio_0.5-")
 
 
 def test_other_limits_are_no_other_trial(text: str, trial: Point):
@@ -77,7 +79,7 @@ def test_a_refusal_is_a_result(project: Path, trial: Point):
     write(project, Refusal(refused="no filters"), STUDENT)
     found = TrialResult.read(project, trial.params)
     assert found == TrialResult(refused="no filters")
-    (excess,) = broken_limits(found, TargetParams())
+    (excess,) = broken_limits(found, SearchParams())
     assert excess.reason == "refused: no filters"
 
 
@@ -98,5 +100,5 @@ def test_a_refusal_is_a_result(project: Path, trial: Point):
     ],
 )
 def test_limits_that_are_broken_are_said(limits, reasons):
-    found = broken_limits(RESULT, TargetParams(**limits))
+    found = broken_limits(RESULT, SearchParams(**limits))
     assert [excess.reason.replace("\u00a0", " ") for excess in found] == reasons

@@ -1,4 +1,4 @@
-"""Why a point failed, in one line, and the clones of killed runs."""
+"""The clones of killed runs."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kdtasks.orchestrate.sweep.engine import _wait_for_killed_run, reason
+from kdtasks.orchestrate.sweep.engine import _wait_for_killed_run
 
 # takes the lock of a run and says so, then holds it until it is let go
 HOLDER = """
@@ -16,27 +16,6 @@ with open(sys.argv[1], "w") as file:
     print("held", flush=True)
     sys.stdin.readline()
 """
-
-
-@pytest.mark.parametrize(
-    ("output", "expected"),
-    [
-        (
-            "distill@0 | step 3\ndistill@0: failed, x\n"
-            "stage distill@0 ended with status 1; its last lines:\n  > python stages/distill.py\n"
-            "  error: the loss is not a number\n  log: .kdtasks/logs/distill@0.log\n"
-            "7 stages in 3.0 s: 1 failed",
-            "stage distill@0 ended with status 1: error: the loss is not a number",
-        ),
-        ("stage a ended with signal 9; its last lines:", "stage a ended with signal 9"),
-        ("hello\nerror: params.yaml: no", "params.yaml: no"),
-        ("stage a: out.json does not exist\n7 stages", "stage a: out.json does not exist"),
-        ("Traceback\n  File x\nKeyError: 1\n\n", "`kdtasks run` ended with status 3: KeyError: 1"),
-        ("", "`kdtasks run` ended with status 3"),
-    ],
-)
-def test_a_failure_is_one_line(output: str, expected: str):
-    assert reason(output.splitlines(), 3) == expected
 
 
 def test_what_a_killed_sweep_left_behind_may_end_first(

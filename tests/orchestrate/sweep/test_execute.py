@@ -85,8 +85,7 @@ def test_a_failing_point_does_not_stop_the_others_and_runs_again(
     failed = first.outcomes["alpha=0.9, temperature=3"]
     assert failed.state is State.FAILED
     assert failed.message == (
-        "alpha=0.9, temperature=3: stage distill@0 ended with status 1: "
-        "error: the loss is not a number"
+        "alpha=0.9, temperature=3: stage distill@0 ended with status 1: the loss is not a number"
     )
     output = capfd.readouterr().out
     assert "2 points of 2 seeds each: 0 done already, 2 to run" in output

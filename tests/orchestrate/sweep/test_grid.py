@@ -32,7 +32,7 @@ def test_the_last_axis_varies_fastest():
         ("distill.alpha={start: 0.9, end: 0.1},0.5", ({"start": 0.9, "end": 0.1}, 0.5)),
         ("select.max_size_kb=null,40", (None, 40)),
         ("data.on_bad=fail,skip", ("fail", "skip")),
-        ("augmentation.horizontal_flip=true,1", (True, 1)),
+        ("data.stable_split=true,1", (True, 1)),
     ],
 )
 def test_values_are_yaml(text: str, values: tuple[Any, ...]):

@@ -59,9 +59,9 @@ def test_further_axes_give_a_table_each():
 
 
 def test_true_and_one_are_two_settings():
-    settings = ("augmentation.horizontal_flip=true,1",)
+    settings = ("data.stable_split=true,1",)
     (table,) = heat_map(parse_grid(settings), summary(*settings, gains=[0.01, 0.02]))
-    assert labels([table]) == [[["horizontal_flip=true", "horizontal_flip=1"]]]
+    assert labels([table]) == [[["stable_split=true", "stable_split=1"]]]
 
 
 def test_the_colour_follows_the_gain():

@@ -56,9 +56,9 @@ def test_experiments_of_different_params_have_different_names(project: Path):
         ("distill.alpah=0.5", "point alpah=0.5: distill.alpah: unknown key.*did you mean 'alpha'"),
         ("distil.alpha=0.5", "distil: unknown key.*did you mean 'distill'"),
         ("distill.alpha=0.5,2", "point alpha=2: distill.alpha: got 2; allowed: 0 to 1"),
-        ("distill.loss=kd,kdd", 'point loss=kdd: distill.loss: got "kdd"; allowed: kd, '),
+        ("distill.loss=kd,kdd", 'point loss=kdd: distill.loss.name: got "kdd"; allowed: '),
         ("recipe.name=x", '-S recipe.name: recipe is "digits", not a section with keys'),
-        ("data.segmentation.tile=3", "data.segmentation is null, not a section with keys"),
+        ("data.image_size.x=3", "data.image_size is null, not a section with keys"),
     ],
 )
 def test_a_point_that_is_not_valid_is_one_line(project: Path, setting: str, message: str):

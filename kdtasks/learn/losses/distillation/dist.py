@@ -1,34 +1,40 @@
 """DIST: correlations between the probabilities of student and teacher instead of their distance."""
 
+from typing import Literal
+
 from kdtasks.core.backend import Tensor, tf
+from kdtasks.learn.losses.distillation import DistillationLoss, distillation_losses
 
 # Added to every sum of squares and products, as one more entry that both vectors share: vectors
 # without any spread then correlate fully with each other and not with others, with a gradient.
 _EPSILON = 1e-8
 
 
-def dist(student_logits: Tensor, teacher_logits: Tensor, temperature: Tensor | float) -> Tensor:
-    """Return T² · (1 − mean ρ over rows + 1 − mean ρ over classes).
+@distillation_losses.register
+class DIST(DistillationLoss):
+    """T² · (1 − mean ρ over rows + 1 − mean ρ over classes).
 
     ρ is Pearson's correlation of the softened probabilities of student and teacher: for each row
     over the classes, and for each class over the rows of the batch. It asks for the teacher's
     preferences, not for its very numbers (Huang et al. 2022, arXiv 2205.10536,
     with β = γ = 1, and T² of their code).
-
-    Arguments:
-        student_logits, teacher_logits: float [..., classes]; all leading axes are rows.
-        temperature: greater than 0.
     """
-    temperature = tf.cast(temperature, tf.float32)
-    classes = student_logits.shape[-1]
-    student, teacher = (
-        tf.reshape(tf.nn.softmax(tf.cast(logits, tf.float32) / temperature), (-1, classes))
-        for logits in (student_logits, teacher_logits)
-    )
-    over_classes = _correlation(student, teacher, axis=1)
-    over_rows = _correlation(student, teacher, axis=0)
-    difference = 2.0 - tf.reduce_mean(over_classes) - tf.reduce_mean(over_rows)
-    return temperature**2 * difference
+
+    name: Literal["dist"] = "dist"
+
+    def __call__(
+        self, student: Tensor, teacher: Tensor, temperature: Tensor | float, labels: Tensor
+    ) -> Tensor:
+        temperature = tf.cast(temperature, tf.float32)
+        classes = student.shape[-1]
+        student, teacher = (
+            tf.reshape(tf.nn.softmax(tf.cast(logits, tf.float32) / temperature), (-1, classes))
+            for logits in (student, teacher)
+        )
+        over_classes = _correlation(student, teacher, axis=1)
+        over_rows = _correlation(student, teacher, axis=0)
+        difference = 2.0 - tf.reduce_mean(over_classes) - tf.reduce_mean(over_rows)
+        return temperature**2 * difference
 
 
 def _correlation(first: Tensor, second: Tensor, *, axis: int) -> Tensor:

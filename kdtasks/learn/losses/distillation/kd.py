@@ -1,39 +1,53 @@
 """Knowledge distillation: the student's softened probabilities against the teacher's."""
 
+from typing import Literal
+
+from pydantic import Field
+
 from kdtasks.core.backend import Tensor, tf
+from kdtasks.learn.losses.distillation import DistillationLoss, distillation_losses
 
 # Under the root, so that rows of equal logits have a gradient.
 _EPSILON = 1e-7
 
 
-def kd(student_logits: Tensor, teacher_logits: Tensor, temperature: Tensor | float) -> Tensor:
-    """Return T² · KL(softmax(teacher / T) ‖ softmax(student / T)), the mean over rows.
+@distillation_losses.register
+class KD(DistillationLoss):
+    """T² · KL(softmax(teacher / T) ‖ softmax(student / T)), the mean over rows.
 
     The factor T² keeps the size of the gradients independent of the temperature (Hinton, Vinyals
     and Dean, arXiv 1503.02531, section 2).
-
-    Arguments:
-        student_logits, teacher_logits: float [..., classes].
-        temperature: greater than 0.
     """
-    temperature = tf.cast(temperature, tf.float32)
-    log_student = tf.nn.log_softmax(tf.cast(student_logits, tf.float32) / temperature)
-    log_teacher = tf.nn.log_softmax(tf.cast(teacher_logits, tf.float32) / temperature)
-    divergence = tf.reduce_sum(tf.exp(log_teacher) * (log_teacher - log_student), axis=-1)
-    return temperature**2 * tf.reduce_mean(divergence)
+
+    name: Literal["kd"] = "kd"
+    standardize: bool = Field(
+        default=False,
+        description="give the logits of each row mean 0 and standard deviation 1 first, which "
+        "frees the student from matching the size of the teacher's (Sun et al., arXiv 2403.01427)",
+    )
+
+    def __call__(
+        self, student: Tensor, teacher: Tensor, temperature: Tensor | float, labels: Tensor
+    ) -> Tensor:
+        if self.standardize:
+            student, teacher = standardize(student), standardize(teacher)
+        temperature = tf.cast(temperature, tf.float32)
+        log_student = tf.nn.log_softmax(tf.cast(student, tf.float32) / temperature)
+        log_teacher = tf.nn.log_softmax(tf.cast(teacher, tf.float32) / temperature)
+        divergence = tf.reduce_sum(tf.exp(log_teacher) * (log_teacher - log_student), axis=-1)
+        return temperature**2 * tf.reduce_mean(divergence)
 
 
 def standardize(logits: Tensor) -> Tensor:
     """Shift and scale each row of logits to mean 0 and standard deviation 1.
 
-    Applied to student and teacher before any loss of theirs, it frees the student from matching
-    the size of the teacher's logits (Sun et al. 2024, arXiv 2403.01427; theirs is
-    z / (σ + ε), with the σ of all classes).
+    The paper has z / (σ + ε), with the σ of all classes.
 
-    Arguments:
+    Args:
         logits: float [..., classes].
 
-    Returns: float32 of the same shape; rows of equal logits become 0.
+    Returns:
+        float32 of the same shape; rows of equal logits become 0.
     """
     logits = tf.cast(logits, tf.float32)
     centred = logits - tf.reduce_mean(logits, axis=-1, keepdims=True)

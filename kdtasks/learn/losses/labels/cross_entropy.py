@@ -1,56 +1,31 @@
-"""The loss of the labels."""
+"""Cross-entropy: the logarithm of the label's probability."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from kdtasks.core.backend import Tensor, tf
+from kdtasks.learn.losses.labels import LabelLoss, label_losses
+from kdtasks.learn.losses.labels.rows import label_weights, row_cross_entropy, weighted_mean
 
 
-def cross_entropy(
-    logits: Tensor,
-    labels: Tensor,
-    ignore_label: int | None = None,
-    class_weights: Sequence[float] | None = None,
-) -> Tensor:
-    """Return the mean cross-entropy of the labels.
+@label_losses.register
+class CrossEntropy(LabelLoss):
+    """The mean of −log p, p the probability of the label, over rows weighted by their classes."""
 
-    Arguments:
-        logits: float [..., classes].
-        labels: integers [...]; rows equal to `ignore_label` count neither in sum nor in mean.
-        class_weights: [classes], of the rows in the mean; None weighs all as 1.
-    """
-    labels = tf.cast(labels, tf.int32)
-    if ignore_label is None and class_weights is None:
-        return tf.reduce_mean(
-            tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
-        )
-    losses = row_cross_entropy(logits, labels, ignore_label)
-    return weighted_mean(losses, label_weights(labels, ignore_label, class_weights))
+    name: Literal["cross_entropy"] = "cross_entropy"
 
-
-def row_cross_entropy(logits: Tensor, labels: Tensor, ignore_label: int | None) -> Tensor:
-    """Return the cross-entropy of every row, [...]; of `ignore_label` some finite number."""
-    counted = tf.not_equal(labels, -1 if ignore_label is None else ignore_label)
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(
-        labels=tf.where(counted, labels, 0), logits=logits
-    )
-
-
-def label_weights(
-    labels: Tensor, ignore_label: int | None, class_weights: Sequence[float] | None
-) -> Tensor:
-    """Give the weight of every label, float32 shaped as `labels`; 0 for `ignore_label`.
-
-    Arguments:
-        labels: int32 [...].
-        class_weights: [classes]; None weighs all classes as 1.
-    """
-    counted = tf.not_equal(labels, -1 if ignore_label is None else ignore_label)
-    weights = tf.cast(counted, tf.float32)
-    if class_weights is None:
-        return weights
-    return weights * tf.gather(tf.constant(class_weights, tf.float32), tf.where(counted, labels, 0))
-
-
-def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
-    """Give Σ weight · value / Σ weight; 0 where no weight is."""
-    return tf.math.divide_no_nan(tf.reduce_sum(values * weights), tf.reduce_sum(weights))
+    def __call__(
+        self,
+        logits: Tensor,
+        labels: Tensor,
+        *,
+        ignore_label: int | None = None,
+        class_weights: Sequence[float] | None = None,
+    ) -> Tensor:
+        labels = tf.cast(labels, tf.int32)
+        if ignore_label is None and class_weights is None:
+            return tf.reduce_mean(
+                tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+            )
+        losses = row_cross_entropy(logits, labels, ignore_label)
+        return weighted_mean(losses, label_weights(labels, ignore_label, class_weights))

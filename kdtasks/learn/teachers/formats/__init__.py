@@ -1,13 +1,16 @@
-"""Open a teacher's file, whoever wrote it: both Kerases, SavedModel, LiteRT."""
+"""Kinds of files that a teacher comes in, one a module, and more in a project's `extensions/`."""
 
-from collections.abc import Callable, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 
 import numpy as np
 
 from kdtasks.core.errors import TeacherError
+from kdtasks.core.registry import Registry
+from kdtasks.core.settings import Section
 
 
 @dataclass(frozen=True)
@@ -30,18 +33,60 @@ class OpenedNetwork:
     parameters: int | None
 
 
-def _refuse_layers(layers: Sequence[str], kind: str, path: Path) -> None:
-    if layers:
+class TeacherFormat(Section):
+    """A kind of file, or of folder, that holds a network.
+
+    Attributes:
+        endings: of the names of such files, in lower case.
+        gives_features: whether hidden layers can be looked at.
+    """
+
+    endings: ClassVar[tuple[str, ...]] = ()
+    gives_features: ClassVar[bool] = False
+
+    name: str
+
+    @property
+    def files(self) -> str:
+        """What such files are called, for messages."""
+        return ", ".join(f"`{ending}`" for ending in self.endings)
+
+    def matches(self, path: Path) -> bool:
+        """Whether a path is of this kind, by its name or by what the folder holds."""
+        return path.is_file() and path.suffix.lower() in self.endings
+
+    @abstractmethod
+    def open(self, path: Path, layers: Sequence[str]) -> OpenedNetwork:
+        """Open a file without running any code from it.
+
+        Args:
+            layers: names of hidden layers whose features it gives besides; none where
+                `gives_features` is false.
+
+        Raises:
+            TeacherError: it is unsafe, has no such layer, or not one input and one output. Anything
+                else that is raised means a damaged file.
+        """
+
+
+teacher_formats = Registry("teacher format", __name__, TeacherFormat)  # type: ignore[type-abstract]
+
+
+def require_one_of_each(
+    path: Path, inputs: Collection[object], outputs: Collection[object]
+) -> None:
+    """Refuse a network that has not one input and one output."""
+    if len(inputs) != 1 or len(outputs) != 1:
         raise TeacherError(
-            f"targets.features: the teacher {path} is {kind}, which gives no hidden features; "
-            "import it as .keras or .h5, or set targets.features to []"
+            f"teacher.path: {path} has {len(inputs)} inputs and {len(outputs)} outputs; a teacher "
+            "has one of each"
         )
 
 
 def refuse(found: str, source: str) -> NoReturn:
     """Raise TeacherError for a part of a file that is not known to be harmless.
 
-    Arguments:
+    Args:
         found: the part, to follow "the file holds".
         source: the file.
     """

@@ -1,4 +1,4 @@
-"""Look into a Keras configuration before Keras does: only known, harmless classes may be in it."""
+"""Files of both Kerases, looked into before Keras does: only known, harmless classes may be in."""
 
 import json
 import shutil
@@ -8,11 +8,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from kdtasks.core.backend import keras, keras_3, tf
 from kdtasks.core.errors import TeacherError, did_you_mean
-from kdtasks.learn.teachers.formats import OpenedNetwork, refuse
+from kdtasks.learn.teachers.formats import (
+    OpenedNetwork,
+    TeacherFormat,
+    refuse,
+    require_one_of_each,
+    teacher_formats,
+)
 
 _LAYERS = """
     InputLayer Dense EinsumDense Embedding Activation Masking Identity LayerScale
@@ -56,102 +62,84 @@ _PARTS = """
 
 _CLASSES = frozenset(f"{_LAYERS} {_NETWORKS} {_KERAS_3_OPERATIONS} {_PARTS}".split())
 
-# Where the Kerases say that these classes live; `keras.` and `tf_keras.` may stand before each.
+# Where the Kerases say that these classes live, below `keras` and `tf_keras`.
+_PLACES = """
+    .constraints .dtype_policies .engine.functional .initializers .layers
+    .layers.core.tf_op_layer .layers.experimental .layers.experimental.preprocessing
+    .mixed_precision .models .regularizers .src.applications.convnext .src.engine.functional
+    .src.layers.core.tf_op_layer .src.models.functional .src.ops.core .src.ops.math .src.ops.nn
+    .src.ops.numpy
+"""
+
 _MODULES = frozenset(
-    f"{library}{module}"
-    for library in ("keras", "tf_keras")
-    for module in (
-        "",
-        ".constraints",
-        ".dtype_policies",
-        ".engine.functional",
-        ".initializers",
-        ".layers",
-        ".layers.core.tf_op_layer",
-        ".layers.experimental",
-        ".layers.experimental.preprocessing",
-        ".mixed_precision",
-        ".models",
-        ".regularizers",
-        ".src.applications.convnext",
-        ".src.engine.functional",
-        ".src.layers.core.tf_op_layer",
-        ".src.models.functional",
-        ".src.ops.core",
-        ".src.ops.math",
-        ".src.ops.nn",
-        ".src.ops.numpy",
-    )
+    f"{library}{place}" for library in ("keras", "tf_keras") for place in ("", *_PLACES.split())
 )
 
 # TensorFlow's functions that compute only; whole families end in a dot.
-_FUNCTIONS = frozenset(
-    [
-        "cast",
-        "clip_by_value",
-        "concat",
-        "convert_to_tensor",
-        "expand_dims",
-        "gather",
-        "identity",
-        "ones_like",
-        "pad",
-        "reshape",
-        "reverse",
-        "shape",
-        "split",
-        "squeeze",
-        "stack",
-        "tile",
-        "transpose",
-        "unstack",
-        "where",
-        "zeros_like",
-        "compat.v1.shape",
-        "compat.v1.transpose",
-        "compat.v1.nn.depthwise_conv2d",
-    ]
-)
+_FUNCTIONS = """
+    cast clip_by_value concat convert_to_tensor expand_dims gather identity ones_like pad
+    reshape reverse shape split squeeze stack tile transpose unstack where zeros_like
+    compat.v1.shape compat.v1.transpose compat.v1.nn.depthwise_conv2d
+"""
 
 _FUNCTION_FAMILIES = ("__operators__.", "image.", "linalg.", "math.", "nn.")
 
 
-def _open_keras(path: Path, layers: Sequence[str]) -> OpenedNetwork:
-    import h5py
+@teacher_formats.register
+class Keras(TeacherFormat):
+    """A `.keras` file of Keras 3 or of tf_keras."""
 
-    with _copy(path, "teacher.keras") as copy:
-        # Keras 2 would read the HDF5 half of such a file, and not the configuration checked here.
-        if h5py.is_hdf5(copy):
-            raise TeacherError(f"teacher.path: {path} is an HDF5 file; give it the ending .h5")
-        with zipfile.ZipFile(copy) as archive:
-            config = json.loads(archive.read("config.json"))
-            version = json.loads(archive.read("metadata.json")).get("keras_version", "")
-        # `compile=False` leaves the loss and the metrics alone, so they may be anybody's own.
-        config.pop("compile_config", None)
-        check_config(config, source=str(path))
-        library = keras if version.startswith("2.") else keras_3()
-        model = library.models.load_model(copy, compile=False, safe_mode=True)
-    return _from_keras(library, model, path, layers)
+    endings: ClassVar = (".keras",)
+    gives_features: ClassVar = True
+
+    name: Literal["keras"] = "keras"
+
+    def open(self, path: Path, layers: Sequence[str]) -> OpenedNetwork:
+        import h5py
+
+        with _copy(path, "teacher.keras") as copy:
+            # Keras 2 would read the HDF5 half of such a file, not the configuration checked here.
+            if h5py.is_hdf5(copy):
+                raise TeacherError(f"teacher.path: {path} is an HDF5 file; give it the ending .h5")
+            with zipfile.ZipFile(copy) as archive:
+                config = json.loads(archive.read("config.json"))
+                version = json.loads(archive.read("metadata.json")).get("keras_version", "")
+            # `compile=False` leaves the loss and the metrics alone, so they may be anybody's own.
+            config.pop("compile_config", None)
+            check_config(config, source=str(path))
+            library = keras if version.startswith("2.") else keras_3()
+            model = library.models.load_model(copy, compile=False, safe_mode=True)
+        return _from_keras(library, model, path, layers)
 
 
-def _open_h5(path: Path, layers: Sequence[str]) -> OpenedNetwork:
-    import h5py
-    from tf_keras.src.saving.serialization_lib import SafeModeScope
+@teacher_formats.register
+class HDF5(TeacherFormat):
+    """A whole model of Keras 3 or of tf_keras in an HDF5 file."""
 
-    with _copy(path, "teacher.h5") as copy:
-        with h5py.File(copy, "r") as file:
-            if "model_config" not in file.attrs:
-                raise TeacherError(
-                    f"teacher.path: {path} holds weights without a network; save the whole model"
-                )
-            config = json.loads(file.attrs["model_config"])
-            version = str(file.attrs.get("keras_version", "2."))
-        check_config(config, source=str(path))
-        library = keras_3() if version.startswith("3.") else keras
-        # Keras 2 has no argument `safe_mode` for this format.
-        with SafeModeScope(True):
-            model = library.models.load_model(copy, compile=False)
-    return _from_keras(library, model, path, layers)
+    endings: ClassVar = (".h5", ".hdf5")
+    gives_features: ClassVar = True
+
+    name: Literal["hdf5"] = "hdf5"
+
+    def open(self, path: Path, layers: Sequence[str]) -> OpenedNetwork:
+        import h5py
+        from tf_keras.src.saving.serialization_lib import SafeModeScope
+
+        with _copy(path, "teacher.h5") as copy:
+            with h5py.File(copy, "r") as file:
+                if "model_config" not in file.attrs:
+                    raise TeacherError(
+                        f"teacher.path: {path} holds weights without a network; save the whole "
+                        "model"
+                    )
+                config = json.loads(file.attrs["model_config"])
+                version = str(file.attrs.get("keras_version", "2."))
+            check_config(config, source=str(path))
+            library = keras_3() if version.startswith("3.") else keras
+            # Keras 2 has no argument `safe_mode` for this format.
+            with SafeModeScope(True):
+                model = library.models.load_model(copy, compile=False)
+        return _from_keras(library, model, path, layers)
 
 
 @contextmanager
@@ -167,12 +155,7 @@ def _copy(path: Path, name: str) -> Iterator[Path]:
 def _from_keras(
     library: ModuleType, model: Any, path: Path, layers: Sequence[str]
 ) -> OpenedNetwork:
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise TeacherError(
-            f"teacher.path: {path} has {len(model.inputs)} inputs and {len(model.outputs)} "
-            "outputs; a teacher has one of each"
-        )
-
+    require_one_of_each(path, model.inputs, model.outputs)
     network = with_features(library, model, layers, source=str(path))
 
     @tf.function(reduce_retracing=True)
@@ -227,7 +210,7 @@ def _check_class(config: dict[str, Any], source: str) -> None:
     if name in {"TFOpLambda", "SlicingOpLambda"}:
         inner = config.get("config")
         function = str(inner.get("function") if isinstance(inner, dict) else inner)
-        if function not in _FUNCTIONS and not function.startswith(_FUNCTION_FAMILIES):
+        if function not in _FUNCTIONS.split() and not function.startswith(_FUNCTION_FAMILIES):
             refuse(f"the TensorFlow function {function!r}", source)
 
 

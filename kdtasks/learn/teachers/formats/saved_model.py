@@ -1,101 +1,90 @@
 """Look into a SavedModel before TensorFlow does: only operations that compute may be in it."""
 
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from kdtasks.core.backend import tf
 from kdtasks.core.errors import TeacherError
-from kdtasks.learn.teachers.formats import OpenedNetwork, _refuse_layers, refuse
+from kdtasks.learn.teachers.formats import (
+    OpenedNetwork,
+    TeacherFormat,
+    refuse,
+    require_one_of_each,
+    teacher_formats,
+)
 
 # Control flow, calls, weights and random numbers: harmless, though TensorFlow counts most of them
 # as having a state.
-_OPERATIONS = frozenset(
-    [
-        "Case",
-        "If",
-        "While",
-        "StatelessCase",
-        "StatelessIf",
-        "StatelessWhile",
-        "PartitionedCall",
-        "StatefulPartitionedCall",
-        "FakeParam",
-        "ToBool",
-        "NoOp",
-        "Assert",
-        "CheckNumerics",
-        "CheckNumericsV2",
-        "Enter",
-        "Exit",
-        "NextIteration",
-        "LoopCond",
-        "Merge",
-        "Switch",
-        "ControlTrigger",
-        "DynamicPartition",
-        "DynamicStitch",
-        "VarHandleOp",
-        "ReadVariableOp",
-        "ResourceGather",
-        "ResourceGatherNd",
-        "VarIsInitializedOp",
-        "VariableShape",
-        "AssignVariableOp",
-        "AssignAddVariableOp",
-        "AssignSubVariableOp",
-        "DestroyResourceOp",
-        "RandomUniform",
-        "RandomUniformInt",
-        "RandomStandardNormal",
-        "TruncatedNormal",
-        "RandomShuffle",
-        "RngReadAndSkip",
-        "StatelessRandomGetAlg",
-    ]
-)
+_OPERATIONS = """
+    Case If While StatelessCase StatelessIf StatelessWhile PartitionedCall
+    StatefulPartitionedCall FakeParam ToBool NoOp Assert CheckNumerics CheckNumericsV2 Enter
+    Exit NextIteration LoopCond Merge Switch ControlTrigger DynamicPartition DynamicStitch
+    VarHandleOp ReadVariableOp ResourceGather ResourceGatherNd VarIsInitializedOp VariableShape
+    AssignVariableOp AssignAddVariableOp AssignSubVariableOp DestroyResourceOp RandomUniform
+    RandomUniformInt RandomStandardNormal TruncatedNormal RandomShuffle RngReadAndSkip
+    StatelessRandomGetAlg
+"""
+
+# Modules of TensorFlow whose operations compute, where they have no state.
+_FAMILIES = """
+    gen_array_ops gen_bitwise_ops gen_image_ops gen_linalg_ops gen_list_ops gen_manip_ops
+    gen_math_ops gen_nn_ops gen_stateless_random_ops gen_stateless_random_ops_v2
+"""
 
 _READS_A_FILE = frozenset({"ImmutableConst"})
 
 
-def _open_saved_model(path: Path, layers: Sequence[str]) -> OpenedNetwork:
-    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+_FILE = "saved_model.pb"
 
-    _refuse_layers(layers, "a SavedModel", path)
-    saved = SavedModel.FromString((path / "saved_model.pb").read_bytes())
-    check_saved_model(saved, source=str(path))
-    loaded = tf.saved_model.load(str(path))
-    if "serving_default" not in loaded.signatures:
-        raise TeacherError(
-            f"teacher.path: {path} has the signatures {sorted(loaded.signatures)}; a teacher needs "
-            "`serving_default`"
-        )
-    signature = loaded.signatures["serving_default"]
-    inputs, outputs = signature.structured_input_signature[1], signature.structured_outputs
-    if len(inputs) != 1 or len(outputs) != 1:
-        raise TeacherError(
-            f"teacher.path: {path} has {len(inputs)} inputs and {len(outputs)} outputs; a teacher "
-            "has one of each"
-        )
-    [(input_name, specification)], [output_name] = inputs.items(), outputs
-    batch_size, *input_shape = specification.shape
 
-    def run(images: np.ndarray) -> list[np.ndarray]:
-        # `loaded` owns the variables, so it must live as long as this function.
-        outputs = loaded.signatures["serving_default"](
-            **{input_name: tf.cast(images, specification.dtype)}
-        )
-        return [tf.cast(outputs[output_name], tf.float32).numpy()]
+@teacher_formats.register
+class SavedModel(TeacherFormat):
+    """A SavedModel folder with the signature `serving_default`."""
 
-    return OpenedNetwork(
-        batch_size=batch_size,
-        input_shape=tuple(input_shape),
-        output_shape=tuple(outputs[output_name].shape[1:]),
-        run=run,
-        parameters=sum(int(np.prod(variable.shape)) for variable in signature.variables),
-    )
+    name: Literal["saved_model"] = "saved_model"
+
+    @property
+    def files(self) -> str:
+        return f"a SavedModel folder with its `{_FILE}`"
+
+    def matches(self, path: Path) -> bool:
+        return (path / _FILE).is_file()
+
+    def open(self, path: Path, layers: Sequence[str]) -> OpenedNetwork:
+        from tensorflow.core.protobuf.saved_model_pb2 import SavedModel as Message
+
+        saved = Message.FromString((path / _FILE).read_bytes())
+        check_saved_model(saved, source=str(path))
+        loaded = tf.saved_model.load(str(path))
+        if "serving_default" not in loaded.signatures:
+            raise TeacherError(
+                f"teacher.path: {path} has the signatures {sorted(loaded.signatures)}; a teacher "
+                "needs `serving_default`"
+            )
+        signature = loaded.signatures["serving_default"]
+        inputs, outputs = signature.structured_input_signature[1], signature.structured_outputs
+        require_one_of_each(path, inputs, outputs)
+        [(input_name, specification)], [output_name] = inputs.items(), outputs
+        batch_size, *input_shape = specification.shape
+
+        def run(images: np.ndarray) -> list[np.ndarray]:
+            # `loaded` owns the variables, so it must live as long as this function.
+            outputs = loaded.signatures["serving_default"](
+                **{input_name: tf.cast(images, specification.dtype)}
+            )
+            return [tf.cast(outputs[output_name], tf.float32).numpy()]
+
+        return OpenedNetwork(
+            batch_size=batch_size,
+            input_shape=tuple(input_shape),
+            output_shape=tuple(outputs[output_name].shape[1:]),
+            run=run,
+            parameters=sum(int(np.prod(variable.shape)) for variable in signature.variables),
+        )
 
 
 def check_saved_model(saved: Any, *, source: str) -> None:
@@ -152,33 +141,10 @@ def _named_functions(node: Any) -> Iterator[str]:
 
 def _computes(operation: str) -> bool:
     from tensorflow.python.framework import op_def_registry
-    from tensorflow.python.ops import (
-        gen_array_ops,
-        gen_bitwise_ops,
-        gen_image_ops,
-        gen_linalg_ops,
-        gen_list_ops,
-        gen_manip_ops,
-        gen_math_ops,
-        gen_nn_ops,
-        gen_stateless_random_ops,
-        gen_stateless_random_ops_v2,
-    )
 
-    if operation in _OPERATIONS:
+    if operation in _OPERATIONS.split():
         return True
-    families = (
-        gen_array_ops,
-        gen_bitwise_ops,
-        gen_image_ops,
-        gen_linalg_ops,
-        gen_list_ops,
-        gen_manip_ops,
-        gen_math_ops,
-        gen_nn_ops,
-        gen_stateless_random_ops,
-        gen_stateless_random_ops_v2,
-    )
+    families = [import_module(f"tensorflow.python.ops.{name}") for name in _FAMILIES.split()]
     definition = op_def_registry.get(operation)
     return (
         definition is not None

@@ -169,10 +169,9 @@ def fault() -> type[Fault]:
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """boto3 and downloads try again at once."""
+    """boto3 tries again at once."""
     clock: Any = types.SimpleNamespace(**{**vars(time), "sleep": lambda seconds: None})
     monkeypatch.setattr("botocore.endpoint.time", clock)
-    monkeypatch.setattr("kdtasks.deploy.store.transfer._FIRST_PAUSE", 0.0)
 
 
 @pytest.fixture

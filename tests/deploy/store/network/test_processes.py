@@ -17,7 +17,6 @@ from kdtasks.deploy.store.catalogue import list_models
 from kdtasks.deploy.store.objects import PART_BYTES, Objects
 from kdtasks.deploy.store.publish import publish
 from kdtasks.deploy.store.pull import Pulled
-from kdtasks.deploy.store.transfer import Transfers
 from kdtasks.deploy.store.version import list_numbers
 
 pytestmark = pytest.mark.slow
@@ -91,7 +90,7 @@ def test_ctrl_c_in_the_middle_of_a_publish(
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode != 0
-    assert list_models(proxied, Transfers()) == []
+    assert list_models(proxied) == []
     assert list(proxied.list(BLOBS)) == []
     proxy.plan = lambda request: None
     publish(proxied, folder, name="digits")

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from kdtasks.learn.losses.distillation.dkd import dkd
-from kdtasks.learn.losses.distillation.kd import kd
+from kdtasks.learn.losses.distillation.dkd import DKD
+from kdtasks.learn.losses.distillation.kd import KD
 
 # Teacher p = (1/2, 1/4, 1/4), student q = (1/4, 1/2, 1/4), true class 0.
 TEACHER = np.log([[2.0, 1.0, 1.0]]).astype(np.float32)
@@ -20,7 +20,7 @@ OTHERS = 0.058892
 
 def test_each_part_by_hand():
     parts = [
-        float(dkd(STUDENT, TEACHER, 1.0, LABEL, target_weight=alpha, others_weight=beta))
+        float(DKD(target_weight=alpha, non_target_weight=beta)(STUDENT, TEACHER, 1.0, LABEL))
         for alpha, beta in [(1.0, 0.0), (0.0, 1.0)]
     ]
     assert parts == pytest.approx([TARGET, OTHERS], abs=1e-6)
@@ -28,7 +28,7 @@ def test_each_part_by_hand():
 
 def test_the_weighted_sum_by_hand_at_temperature_2():
     # Doubled logits at T = 2 have the same probabilities: 4 · (0.143841 + 8 · 0.058892) = 2.459908.
-    value = dkd(2 * STUDENT, 2 * TEACHER, 2.0, LABEL)
+    value = DKD()(2 * STUDENT, 2 * TEACHER, 2.0, LABEL)
     assert float(value) == pytest.approx(4 * (TARGET + 8 * OTHERS), abs=5e-5)
 
 
@@ -39,32 +39,26 @@ def test_with_the_teachers_own_weight_for_the_others_it_is_kd():
         student, teacher = draw.normal(size=(2, 1, 6)).astype(np.float32) * 3
         label = draw.integers(0, 6, 1)
         p = np.exp(teacher[0] / 2) / np.exp(teacher[0] / 2).sum()
-        value = dkd(student, teacher, 2.0, label, others_weight=float(1 - p[label[0]]))
-        assert float(value) == pytest.approx(float(kd(student, teacher, 2.0)), rel=1e-4)
+        value = DKD(non_target_weight=1 - p[label[0]].item())(student, teacher, 2.0, label)
+        assert float(value) == pytest.approx(float(KD()(student, teacher, 2.0, label)), rel=1e-4)
 
 
 def test_it_is_the_mean_over_rows():
     # Another row, in which both agree, halves the loss.
     student, teacher = np.concatenate([STUDENT, TEACHER]), np.concatenate([TEACHER, TEACHER])
-    value = dkd(student, teacher, 1.0, np.array([0, 2]), others_weight=0.0)
+    value = DKD(non_target_weight=0.0)(student, teacher, 1.0, np.array([0, 2]))
     assert float(value) == pytest.approx(TARGET / 2, abs=1e-6)
 
 
 def test_rows_without_a_true_class_are_left_out():
     student, teacher = np.concatenate([STUDENT, STUDENT]), np.concatenate([TEACHER, TEACHER])
-    labels = np.array([0, 255])
-    value = dkd(student, teacher, 1.0, labels, others_weight=0.0, ignore_label=255)
+    value = DKD(non_target_weight=0.0)(student, teacher, 1.0, np.array([0, -1]))
     assert float(value) == pytest.approx(TARGET, abs=1e-6)
-    nothing = dkd(student, teacher, 1.0, np.array([255, 255]), ignore_label=255)
+    nothing = DKD()(student, teacher, 1.0, np.array([-1, -1]))
     assert float(nothing) == 0.0
 
 
 def test_of_two_classes_there_are_no_others():
-    value = dkd(
-        np.array([[0.0, 3.0]], np.float32),
-        np.array([[2.0, 0.0]], np.float32),
-        1.0,
-        LABEL,
-        target_weight=0.0,
-    )
+    student, teacher = np.array([[0.0, 3.0]], np.float32), np.array([[2.0, 0.0]], np.float32)
+    value = DKD(target_weight=0.0)(student, teacher, 1.0, LABEL)
     assert float(value) == 0.0

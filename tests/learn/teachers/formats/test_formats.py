@@ -26,12 +26,18 @@ def test_a_missing_path_is_refused(refuse, tmp_path):
 
 def test_an_unknown_ending_is_refused(refuse, tmp_path):
     (tmp_path / "teacher.onnx").write_bytes(b"onnx")
-    refuse(tmp_path / "teacher.onnx", r"has an unknown ending; give one of `\.keras`, `\.h5`")
+    refuse(
+        tmp_path / "teacher.onnx",
+        r"teacher\.onnx is of no known format; give one of `\.keras`, `\.h5`",
+    )
 
 
 def test_a_folder_that_is_no_saved_model_is_refused(refuse, tmp_path):
     (tmp_path / "folder").mkdir()
-    refuse(tmp_path / "folder", r"holds no saved_model\.pb; give one of")
+    refuse(
+        tmp_path / "folder",
+        r"folder is of no known format; give one of .*`saved_model\.pb`, `\.tflite`$",
+    )
 
 
 @pytest.mark.parametrize(
@@ -88,11 +94,11 @@ def test_a_saved_model_without_the_usual_signature_is_refused(refuse, tmp_path):
 
 
 def test_an_int8_model_is_refused(refuse, tmp_path):
-    from kdtasks.compress.tflite.convert import convert
+    from kdtasks.compress.convert import convert
     from kdtasks.learn.networks.build import build
-    from kdtasks.learn.networks.cnn import CnnParams
+    from kdtasks.learn.networks.cnn import CNN
 
-    architecture = CnnParams(name="cnn", filters=(4,))
+    architecture = CNN(filters=(4,))
     model = build(architecture, input_shape=(8, 8, 3), num_classes=4)
     images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), np.uint8)
     content = convert(model, number_format="int8", representative=images)

@@ -59,7 +59,7 @@ def test_features_come_with_the_logits_of_the_network(
 
 @pytest.mark.parametrize(
     ("kind", "called"),
-    [("any_batch.tflite", "a LiteRT file"), ("tf_keras_saved_model", "a SavedModel")],
+    [("any_batch.tflite", "tflite"), ("tf_keras_saved_model", "saved_model")],
 )
 def test_files_without_layers_give_no_features(
     kind: str, called: str, teacher_file: Callable[..., Any], import_file: Callable[..., Path]
@@ -68,7 +68,8 @@ def test_files_without_layers_give_no_features(
 
     folder = import_file(teacher_file(kind).path, input="unit")
     message = (
-        rf"targets\.features: the teacher .* is {called}, which gives no hidden features; import"
+        rf"targets\.features: the teacher .* is of the format {called}, which gives no hidden "
+        r"features; import it as `\.keras` or `\.h5`, `\.hdf5`, or set"
     )
     with pytest.raises(TeacherError, match=message):
         open_teacher(folder, layers=["conv2d"])

@@ -196,7 +196,7 @@ def test_even_unchecked_code_in_an_h5_never_runs(
 ):
     save_network(request.getfixturevalue("network_with_a_cell_wrapper"), tmp_path / "attack.h5")
     marker.unlink()
-    monkeypatch.setattr("kdtasks.learn.teachers.formats.check_config", lambda *_, **__: None)
+    monkeypatch.setattr("kdtasks.learn.teachers.formats.keras.check_config", lambda *_, **__: None)
     with pytest.raises(TeacherError, match=r"could not be opened .*Python `lambda` inside it"):
         import_file(tmp_path / "attack.h5")
     assert not marker.exists()

@@ -5,8 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from kdtasks.params import load_params
+from kdtasks.params.write import render_params
+
 HERE = Path(__file__).parent
-RECIPE = HERE.parents[2] / "recipes" / "digits.yaml"
+RECIPE = HERE.parents[3] / "recipes" / "digits.yaml"
 IGNORED = """\
 /.kdtasks
 /data/prepared
@@ -28,7 +31,7 @@ def main(folder: Path) -> None:
         (folder / watched / ".gitkeep").touch()
     shutil.copy(HERE / "work.py", folder)
     shutil.copy(HERE / "stages.yaml", folder / "dvc.yaml")
-    shutil.copy(RECIPE, folder / "params.yaml")
+    (folder / "params.yaml").write_text(render_params(load_params(RECIPE)), encoding="utf-8")
     (folder / ".gitignore").write_text(IGNORED, encoding="utf-8")
     dvc = (sys.executable, "-m", "dvc")
     for command in (

@@ -15,6 +15,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from kdtasks.core.events import MessageEvent, emit
+
 stage, *words = sys.argv[1:]
 params = YAML(typ="safe", pure=True).load(Path("params.yaml").read_text(encoding="utf-8"))
 alpha, temperature = params["distill"]["alpha"], params["distill"]["temperature"]
@@ -53,7 +55,8 @@ elif stage == "distill":
     while alpha == 0.5 and Path(os.environ["HOLD"]).exists():
         time.sleep(0.05)
     if alpha == 0.9 and Path(os.environ["BREAK"]).exists():
-        sys.exit("error: the loss is not a number")
+        emit(MessageEvent("failed", "the loss is not a number"))
+        sys.exit(1)
     gain = 0.05 * (0.5 - alpha) + 0.0002 * (int(seed) % 2)
     write(f"models/distill/{seed}", str(0.9 + 0.001 * int(seed) + gain))
     validation = {"accuracy": [0.5, 0.9 + 0.01 * alpha + 0.0001 * temperature]}
@@ -64,7 +67,7 @@ elif stage == "compress":
     size, accuracy = SIZES[seed.split("+")[-1]], 0.9
     macs = [500, 1000]
     if "filters" in seed:
-        goal = (params["compress"]["filters"]["target"] or {"size_kb": 12})["size_kb"]
+        goal = (params["compress"]["passes"]["filters"]["target"] or {"size_kb": 12})["size_kb"]
         size, accuracy, macs = int(1000 * goal), 0.87, [250, 500]
     if "qat" in seed:
         accuracy += 0.02 if "filters" in seed else 0.001

@@ -5,26 +5,19 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from kdtasks.compress.number_formats import number_formats
 from kdtasks.compress.tflite.editing import pack
 from kdtasks.compress.tflite.graph import signature_types
 from kdtasks.core.backend import tf
 from kdtasks.core.errors import BundleError, ExportError
 from kdtasks.edge.segments import Segments
 from kdtasks.learn.networks.multi_exit import MultiExitModel, Segment
-
-# Numbers that inputs and outputs of a file have by themselves.
-_NUMBERS = {
-    "float32": "float32",
-    "float16": "float32",
-    "dynamic_int8": "float32",
-    "int8": "int8",
-    "int16x8": "int16",
-}
 
 
 def convert(
@@ -40,30 +33,28 @@ def convert(
     every signature gives `logits` and the features that later ones take.
 
     Arguments:
-        number_format: `float32`, `float16` (weights), `dynamic_int8` (weights), `int8` (all
-            weights and activations, inputs and outputs), `int16x8` (int8 weights, int16
-            activations, inputs and outputs).
-        representative: uint8 [N, height, width, channels], pictures that set the ranges of
-            `int8` and `int16x8`; from the calibration split, never from test.
-        raw_pixels: `image` is uint8, the pixels themselves. Of `int8` the other inputs and the
-            outputs are then uint8 as well: LiteRT has one type for all.
+        number_format: name of one, as of `number_formats`.
+        representative: uint8 [N, height, width, channels], images that set the ranges of some
+            number formats; from the calibration split, never from test.
+        raw_pixels: `image` is uint8, the pixels themselves.
 
     Raises:
-        ExportError: the format needs pictures that were not given or cannot take raw pixels, the
+        ExportError: the format needs images that were not given or cannot take raw pixels, the
             converter does not know a layer, the converted file is not of the numbers asked for, or
             a segment takes a feature at another scale than the one before gives it.
     """
-    ranged = number_format in ("int8", "int16x8")
-    if ranged and (representative is None or not len(representative)):
-        raise ExportError(f"{number_format} needs calibration pictures to set its ranges, got none")
-    if raw_pixels and number_format == "int16x8":
+    item = number_formats[number_format]()
+    if item.needs_images and (representative is None or not len(representative)):
+        raise ExportError(f"{number_format} needs calibration images to set its ranges, got none")
+    dtype = item.raw_dtype if raw_pixels else item.dtype
+    if dtype is None:
+        able = " or ".join(each.name for each in number_formats if each.raw_dtype)
         raise ExportError(
-            "int16x8 cannot take uint8 pictures, LiteRT has no such conversion; use compress.input "
-            "native, or int8"
+            f"{number_format} cannot take uint8 images, LiteRT has no such conversion; use "
+            f"compress.input native, or {able}"
         )
-    # The converter turns quantised inputs into uint8 itself; elsewhere the file casts the picture.
-    casts = raw_pixels and not ranged
-    numbers = "uint8" if raw_pixels and ranged else _NUMBERS[number_format]
+    # Where the other inputs are no uint8, the file casts the image; elsewhere LiteRT converts it.
+    casts = raw_pixels and dtype != "uint8"
     segments = model.segments()
     with tempfile.TemporaryDirectory() as folder, _quiet():
         module = tf.Module()
@@ -76,20 +67,9 @@ def convert(
         converter = tf.lite.TFLiteConverter.from_saved_model(
             folder, signature_keys=list(signatures)
         )
-        if number_format != "float32":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if number_format == "float16":
-            converter.target_spec.supported_types = [tf.float16]
-        if representative is not None and ranged:
-            converter.representative_dataset = lambda: _feed(segments, representative)
-            operations = tf.lite.OpsSet.TFLITE_BUILTINS_INT8
-            if number_format == "int16x8":
-                operations = (
-                    tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
-                )
-            converter.target_spec.supported_ops = [operations]
-            converter.inference_input_type = tf.as_dtype(numbers)
-            converter.inference_output_type = tf.as_dtype(numbers)
+        feed = None if representative is None else partial(_feed, segments, representative)
+        item.configure(converter, feed)
+        converter.inference_input_type = converter.inference_output_type = tf.as_dtype(dtype)
         try:
             converted = bytes(converter.convert())
         except Exception as error:  # its own classes and several of Python's
@@ -99,7 +79,7 @@ def convert(
                 "another number format or network"
             ) from error
     content = pack(converted)
-    _check_types(content, numbers, image="uint8" if raw_pixels else numbers)
+    _check_types(content, dtype, image="uint8" if raw_pixels else dtype)
     _check_chain(content)
     return content
 

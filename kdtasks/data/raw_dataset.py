@@ -1,22 +1,26 @@
-"""What every dataset is read into before it is split."""
+"""What every source is read into before it is split."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
 
-SYSTEM_FILES = frozenset(["thumbs.db", "desktop.ini"])
-
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing that is wrong with the source: where (`path`) and what (`problem`)."""
+    """One thing that is wrong with a dataset: where (`path`) and what (`problem`)."""
 
     path: str
     problem: str
+
+
+class UnusableFileError(DatasetError):
+    """A file of a dataset cannot be used."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.problem = Problem(path, problem)
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Duplicate:
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class RawDataset:
     """All pictures of a dataset, at their final size, with what a person should know about them.
 
     Arguments:
@@ -43,12 +47,12 @@ class Source:
         problems: what was found wrong; what they name is not among `images`.
         left_out: what else is not among `images`, for no fault of its own.
         groups: int64 [N]; pictures of equal number must stay in one split; None: all are free.
-        official_test: bool [N], true for the official test set; None where there is none.
+        given: str [N], the split that an image was given before it came here, or ""; None where
+            none was.
         duplicates: pictures with equal pixels, those that were left out for it included.
-        contradictions_are_problems: whether one picture under two labels is the user's to mend.
     """
 
-    task: Literal["classification", "segmentation"]
+    task: str
     images: np.ndarray
     labels: np.ndarray
     class_names: tuple[str, ...]
@@ -57,14 +61,13 @@ class Source:
     problems: tuple[Problem, ...] = ()
     left_out: tuple[Problem, ...] = ()
     groups: np.ndarray | None = None
-    official_test: np.ndarray | None = None
+    given: np.ndarray | None = None
     duplicates: tuple[Duplicate, ...] = ()
-    contradictions_are_problems: bool = False
 
     def __len__(self) -> int:
         return len(self.images)
 
-    def take(self, rows: np.ndarray) -> "Source":
+    def take(self, rows: np.ndarray) -> "RawDataset":
         """Keep the pictures of `rows` (indices), in that order."""
         return replace(
             self,
@@ -72,10 +75,10 @@ class Source:
             labels=self.labels[rows],
             origins=tuple(self.origins[row] for row in rows),
             groups=None if self.groups is None else self.groups[rows],
-            official_test=None if self.official_test is None else self.official_test[rows],
+            given=None if self.given is None else self.given[rows],
         )
 
-    def leave_out(self, reasons: dict[int, str], *, fault: bool) -> "Source":
+    def leave_out(self, reasons: dict[int, str], *, fault: bool) -> "RawDataset":
         """Drop pictures by row; record the reasons as problems if it is their fault."""
         if not reasons:
             return self
@@ -94,29 +97,3 @@ class Source:
             np.bincount(mask.reshape(-1), minlength=256)[:num_classes] for mask in self.labels
         ]
         return np.array(counts, np.int64).reshape(len(self), num_classes)
-
-
-def visible_entries(folder: Path) -> list[Path]:
-    """List what is in a folder, by name; hidden entries and the systems' own files are not."""
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if not path.name.startswith(".") and path.name.lower() not in SYSTEM_FILES
-    )
-
-
-def origin_of(path: Path, root: Path) -> str:
-    """Name a path below `root`; bytes that are no UTF-8 are spelled out."""
-    return path.relative_to(root).as_posix().encode("utf-8", "backslashreplace").decode()
-
-
-def require_folder(folder: Path, purpose: str) -> Path:
-    """Return `folder` if it is one.
-
-    Raises:
-        DatasetError: it is missing or is a file.
-    """
-    if not folder.is_dir():
-        found = "a file" if folder.is_file() else "not there"
-        raise DatasetError(f"{folder} is {found}, {purpose} was expected; correct data.path")
-    return folder

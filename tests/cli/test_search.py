@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from kdtasks.cli.main import app
 from kdtasks.core.errors import KdTasksError
 
-MAKE = Path(__file__).parents[1] / "sweep" / "project" / "make.py"
+MAKE = Path(__file__).parents[1] / "orchestrate" / "sweep" / "project" / "make.py"
 
 
 @pytest.fixture(scope="module")
@@ -33,14 +33,14 @@ def project(committed_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_dry_run_only_says_what_would_be_tried(project: Path):
-    result = CliRunner().invoke(app, ["target", "--max-macs", "0.5", "--minutes", "3", "--dry-run"])
+    result = CliRunner().invoke(app, ["search", "--max-macs", "0.5", "--minutes", "3", "--dry-run"])
     assert result.exit_code == 0, result.output
     lines = result.output.replace("\u00a0", " ").splitlines()
     assert lines[0] == (
         "looking for at most 50.0 % of the compute, 1.0 points lost, in 3 minutes: "
         "up to 8 trials, 0 done already"
     )
-    assert lines[1].startswith("float32: would be tried, experiment target-float32-")
+    assert lines[1].startswith("float32: would be tried, experiment search-float32-")
     assert not Path(os.environ["TRACE"]).exists()
     assert not (project / "report").exists()
 
@@ -49,12 +49,12 @@ def test_a_dry_run_only_says_what_would_be_tried(project: Path):
     ("words", "message"),
     [
         ([], "no limit that the float32 student does not keep: .* as --max-size-kb 20"),
-        (["--max-size-kb", "-1"], r"compress\.target\.max_size_kb: got -1.0; allowed: "),
-        (["--max-macs", "1"], r"compress\.target\.max_macs: got 1.0"),
+        (["--max-size-kb", "-1"], r"search\.max_size_kb: got -1.0; allowed: "),
+        (["--max-macs", "1"], r"search\.max_macs: got 1.0"),
     ],
 )
 def test_limits_that_make_no_sense_are_refused(project: Path, words: list[str], message: str):
-    result = CliRunner().invoke(app, ["target", *words])
+    result = CliRunner().invoke(app, ["search", *words])
     assert isinstance(result.exception, KdTasksError)
     with pytest.raises(KdTasksError, match=message):
         raise result.exception
@@ -63,9 +63,9 @@ def test_limits_that_make_no_sense_are_refused(project: Path, words: list[str], 
 def test_limits_may_stand_in_the_params(project: Path):
     path = project / "params.yaml"
     text = path.read_text(encoding="utf-8")
-    before, _, after = text.partition("  target:\n    max_size_kb: null")
+    before, _, after = text.partition("search:\n  max_size_kb: null")
     assert after
-    path.write_text(f"{before}  target:\n    max_size_kb: 20.0{after}", encoding="utf-8")
-    result = CliRunner().invoke(app, ["target", "--dry-run"])
+    path.write_text(f"{before}search:\n  max_size_kb: 20.0{after}", encoding="utf-8")
+    result = CliRunner().invoke(app, ["search", "--dry-run"])
     assert result.exit_code == 0, result.output
     assert "at most 20.0" in result.output

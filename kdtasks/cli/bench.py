@@ -1,0 +1,121 @@
+"""Measure what a bundle costs on this machine, one picture at a time."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kdtasks.cli.images import find_pictures, read_pixels
+from kdtasks.core.errors import BundleError, DatasetError
+from kdtasks.core.processor import read_processor
+from kdtasks.edge.bundle_files import open_bundle
+from kdtasks.edge.classifier import Model
+from kdtasks.edge.latency import exits_of, peak_memory_mb, summarise_latency, time_predictions
+from kdtasks.edge.scores import NEVER
+
+WARMUP = 20
+MOST_PICTURES = 256  # as many as are read; they are taken in turn
+
+
+def bench_bundle(
+    bundle: Path,
+    names: Sequence[str] = (),
+    *,
+    runs: int,
+    threads: int,
+    as_json: bool = False,
+) -> None:
+    """Time predictions with early exits and without, and print the figures.
+
+    Arguments:
+        bundle: a folder, a `.kdz` or a bare `.tflite`.
+        names: pictures, as for `find_pictures`; without any those of the self-test.
+        runs: predictions that are timed, after a warm-up.
+        threads: of the LiteRT interpreter.
+        as_json: print one JSON object in place of the table.
+
+    Raises:
+        BundleError: the bundle cannot be used, or has no self-test and no picture was given.
+        DatasetError: a picture cannot be read.
+    """
+    open_bundle(bundle)
+    model = Model(bundle, threads=threads)
+    images = _pictures(model, names)
+    exits = model.segments.count
+    milliseconds, left_at = time_predictions(exits_of(model), images, runs=runs, warmup=WARMUP)
+    memory = peak_memory_mb()  # before a second model is opened
+    whole = Model(bundle, [NEVER] * (exits - 1), threads)
+    to_the_end, _ = time_predictions(exits_of(whole), images, runs=runs, warmup=WARMUP)
+    found: dict[str, Any] = {
+        "bundle": str(bundle),
+        "pictures": len(images),
+        "runs": runs,
+        "threads": threads,
+        "cpu": read_processor().name,
+        "latency_ms": summarise_latency(milliseconds),
+        "pictures_per_second": float(1000 / milliseconds.mean()),
+        "exits": [_exit(milliseconds[left_at == k], runs) for k in range(exits)],
+        "full_ms": summarise_latency(to_the_end),
+        "peak_memory_mb": memory,
+    }
+    if as_json:
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        source = "pictures given" if names else "pictures of the self-test"
+        _print(found, f"{len(images)} {source}")
+        if not names:
+            print(
+                "The self-test's pictures are chosen so that every exit has some: shares and means "
+                "of real\npictures need real ones, kdtasks bench BUNDLE photos/"
+            )
+
+
+def _pictures(model: Model, names: Sequence[str]) -> npt.NDArray[np.uint8]:
+    if not names:
+        if model.test_images is None:
+            raise BundleError(
+                "the bundle has no self-test whose pictures could be timed; give pictures: "
+                "kdtasks bench BUNDLE photos/"
+            )
+        return model.test_images
+    images = []
+    for picture, problem in find_pictures(names):
+        if problem:
+            raise DatasetError(f"{picture}: {problem}")
+        try:
+            images.append(read_pixels(Path(picture), model.segments.input_shape))
+        except DatasetError as error:
+            raise DatasetError(f"{picture}: {error}") from None
+        if len(images) == MOST_PICTURES:
+            break
+    return np.stack(images)
+
+
+def _exit(milliseconds: npt.NDArray[np.float64], runs: int) -> dict[str, Any]:
+    """Figures of the predictions that left at one exit; nulls where none did."""
+    figures = summarise_latency(milliseconds) if len(milliseconds) else None
+    return {"share": len(milliseconds) / runs, "latency_ms": figures}
+
+
+def _print(found: dict[str, Any], pictures: str) -> None:
+    print(
+        f"{found['runs']} predictions of {pictures}, threads: {found['threads']}, {found['cpu']}\n"
+    )
+    rows = [("all, early exits on", found["latency_ms"], 1.0)]
+    rows += [
+        (f"  left at exit {k + 1}", one["latency_ms"], one["share"])
+        for k, one in enumerate(found["exits"])
+    ]
+    rows.append(("all to the last exit", found["full_ms"], 1.0))
+    columns = ("p50", "p90", "p99", "mean")
+    print(f"{'milliseconds':22}{''.join(f'{name:>9}' for name in columns)}{'share':>8}")
+    for title, figures, share in rows:
+        cells = [f"{figures[name]:9.3f}" if figures else f"{'–':>9}" for name in columns]
+        print(f"{title:22}{''.join(cells)}{share:8.0%}")
+    print(
+        f"\n{found['pictures_per_second']:,.0f} pictures a second, one at a time; "
+        f"{found['peak_memory_mb']:.0f} MB resident at most"
+    )

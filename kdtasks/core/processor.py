@@ -1,0 +1,42 @@
+"""The processor of this machine: its name, and the features that decide results and speed."""
+
+import platform
+from pathlib import Path
+from typing import NamedTuple
+
+# what oneDNN and XNNPACK choose their kernels by
+FEATURES = (
+    "avx2",
+    "avx512f",
+    "avx512_vnni",
+    "avx_vnni",
+    "amx_int8",
+    "amx_bf16",
+    "asimd",
+    "asimddp",
+)
+
+
+class Processor(NamedTuple):
+    """A processor's name and those of its features that decide results and speed."""
+
+    name: str
+    features: tuple[str, ...]
+
+
+def read_processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> Processor:
+    """The processor of this machine; without /proc its name alone."""
+    text = cpuinfo.read_text(encoding="utf-8") if cpuinfo.is_file() else ""
+    return parse_cpuinfo(text, otherwise=platform.processor() or platform.machine())
+
+
+def parse_cpuinfo(text: str, otherwise: str = "unknown") -> Processor:
+    """Read the first processor of /proc/cpuinfo, x86 (`flags`) or ARM (`Features`)."""
+    fields: dict[str, str] = {}
+    for line in text.splitlines():
+        key, _, value = line.partition(":")
+        fields.setdefault(key.strip(), value.strip())
+    flags = set((fields.get("flags") or fields.get("Features") or "").split())
+    return Processor(
+        fields.get("model name") or otherwise, tuple(f for f in FEATURES if f in flags)
+    )

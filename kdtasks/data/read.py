@@ -1,0 +1,150 @@
+"""Read a source: list its items, choose among them, decode what was chosen."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from kdtasks.core.errors import DatasetError
+from kdtasks.data.prepared import SPLITS
+from kdtasks.data.raw_dataset import Problem, RawDataset, UnusableFileError
+from kdtasks.data.settings import DataParams
+from kdtasks.data.sources import Example, Item
+from kdtasks.data.split import choose_rows
+from kdtasks.edge.images import strict_decoding
+
+
+def read_dataset(params: DataParams) -> RawDataset:
+    """Read every image at its final size; whatever is wrong is in `RawDataset.problems`.
+
+    With `max_images`, items are chosen before any is decoded, so that a try-out of a large dataset
+    is quick. Masks without a labelled pixel are left out.
+
+    Raises:
+        DatasetError: the source cannot be read or contradicts itself, `max_images` is too small,
+            or images differ in size.
+    """
+    source, folder = params.source, Path(params.path)
+    problems: list[Problem] = []
+    items: list[Item] = []
+    for found in source.items(folder):
+        if isinstance(found, Problem):
+            problems.append(found)
+        else:
+            items.append(found)
+    class_names = source.class_names(folder)
+    _refuse_contradictory(items, len(class_names))
+    chosen: list[Item] = []
+    examples: list[Example] = []
+    with strict_decoding():
+        for item in _choose(items, params, len(class_names), problems):
+            with _noted(problems, item):
+                read = source.examples(folder, item, params.image_size, params.channels)
+                chosen += [item] * len(read)
+                examples += read
+    images, labels = _stacked(examples)
+    dataset = RawDataset(
+        task=source.task,
+        images=images,
+        labels=labels,
+        class_names=class_names,
+        origins=tuple(example.name for example in examples),
+        ignore_label=source.ignore_label,
+        problems=tuple(sorted(problems)),
+        groups=_groups(chosen),
+        given=_given(chosen),
+    )
+    unlabelled = np.flatnonzero(dataset.class_weights().sum(axis=1) == 0)
+    return dataset.leave_out(dict.fromkeys(unlabelled.tolist(), "no labelled pixel"), fault=False)
+
+
+def _refuse_contradictory(items: Sequence[Item], num_classes: int) -> None:
+    """Refuse labels and splits that there are not, and groups that straddle given splits."""
+    splits_of: dict[str, set[str | None]] = {}
+    for item in items:
+        if not isinstance(item.label, Path) and not 0 <= item.label < num_classes:
+            raise DatasetError(
+                f"{item.name} has the label {item.label}, 0…{num_classes - 1} were expected; "
+                "correct its label, or download the official files again"
+            )
+        if item.split not in (None, *SPLITS):
+            raise DatasetError(
+                f"{item.name} is of split {item.split!r}; the splits are {', '.join(SPLITS)}"
+            )
+        if item.group is not None:
+            splits_of.setdefault(item.group, set()).add(item.split)
+    for group, splits in splits_of.items():
+        if len(splits) > 1:
+            names = sorted(name or "none" for name in splits)
+            raise DatasetError(
+                f"group {group!r} has images of the splits {', '.join(names)}; a group stays "
+                "together: give all of its images one split, or none of them"
+            )
+
+
+def _choose(
+    items: Sequence[Item], params: DataParams, num_classes: int, problems: list[Problem]
+) -> Sequence[Item]:
+    """Choose `max_images` items by the rarest class in each, and by the split that it was given."""
+    if params.max_images is None or params.max_images >= len(items):
+        return items
+    usable: list[Item] = []
+    present: list[np.ndarray] = []
+    for item in items:
+        with _noted(problems, item):
+            labels = params.source.label_of(Path(params.path), item)
+            present.append(np.isin(np.arange(num_classes), labels))
+            usable.append(item)
+    places = np.array(
+        [0 if item.split is None else 1 + SPLITS.index(item.split) for item in usable]
+    )
+    dealt = len(SPLITS) - len(np.unique(places[places > 0]))
+    strata = _rarest_class(np.array(present)) * (1 + len(SPLITS)) + places
+    needed = np.where(np.unique(strata) % (1 + len(SPLITS)), 1, dealt)
+    rows = choose_rows(strata, params.max_images, seed=params.seed, needed=needed)
+    return [usable[row] for row in rows]
+
+
+def _rarest_class(present: np.ndarray) -> np.ndarray:
+    """For each row of bool [N, classes], the class that the fewest have; `classes` for none."""
+    rows_with = np.where(present, present.sum(axis=0), len(present) + 1)
+    return np.where(present.any(axis=1), rows_with.argmin(axis=1), present.shape[1])
+
+
+@contextmanager
+def _noted(problems: list[Problem], item: Item) -> Iterator[None]:
+    """Note what is wrong with an item, and go on after the block."""
+    try:
+        yield
+    except UnusableFileError as error:
+        problems.append(error.problem)
+    except DatasetError as error:
+        problems.append(Problem(item.name, str(error)))
+
+
+def _stacked(examples: Sequence[Example]) -> tuple[np.ndarray, np.ndarray]:
+    if not examples:
+        return np.empty((0, 1, 1, 1), np.uint8), np.empty(0, np.int32)
+    _, images, labels = zip(*examples, strict=True)
+    for name, image, _ in examples:
+        if image.shape != images[0].shape:
+            raise DatasetError(
+                f"{name} is of shape {image.shape}, {examples[0].name} of {images[0].shape}; set "
+                "data.image_size and data.channels, so that all are alike"
+            )
+    # Contiguous, since stacked views of transposed planes are slow to walk by image.
+    return np.ascontiguousarray(np.stack(images)), np.stack(labels)
+
+
+def _groups(items: Sequence[Item]) -> np.ndarray | None:
+    """Number what stays together: a group, or the examples of one item."""
+    numbers: dict[object, int] = {}
+    keys = [id(item) if item.group is None else item.group for item in items]
+    groups = [numbers.setdefault(key, len(numbers)) for key in keys]
+    return np.array(groups, np.int64) if len(numbers) < len(items) else None
+
+
+def _given(items: Sequence[Item]) -> np.ndarray | None:
+    splits = [item.split or "" for item in items]
+    return np.array(splits) if any(splits) else None

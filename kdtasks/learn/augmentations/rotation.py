@@ -1,0 +1,27 @@
+"""Turns to either side."""
+
+from dataclasses import replace
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+from numpy.random import Generator
+from pydantic import Field
+
+from kdtasks.learn.augmentations import Geometric, augmentations
+from kdtasks.learn.augmentations.motion import Motion, Size
+
+
+@augmentations.register
+class Rotation(Geometric):
+    """Turn each image about its centre, by as much as `degrees` either way."""
+
+    order: ClassVar[int] = 10
+
+    name: Literal["rotation"] = "rotation"
+    degrees: Annotated[float, Field(ge=0.0, le=180.0)] = Field(
+        default=10.0, description="largest rotation either way"
+    )
+
+    def draw(self, rng: Generator, count: int, size: Size, motion: Motion) -> Motion:
+        angle = np.radians(rng.uniform(-1, 1, count) * self.degrees)
+        return replace(motion, angle=motion.angle + angle)

@@ -1,0 +1,34 @@
+"""What each row costs and counts, for the losses of the labels."""
+
+from collections.abc import Sequence
+
+from kdtasks.core.backend import Tensor, tf
+
+
+def row_cross_entropy(logits: Tensor, labels: Tensor, ignore_label: int | None) -> Tensor:
+    """Return the cross-entropy of every row, [...]; of `ignore_label` some finite number."""
+    counted = tf.not_equal(labels, -1 if ignore_label is None else ignore_label)
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(
+        labels=tf.where(counted, labels, 0), logits=logits
+    )
+
+
+def label_weights(
+    labels: Tensor, ignore_label: int | None, class_weights: Sequence[float] | None
+) -> Tensor:
+    """Give the weight of every label, float32 shaped as `labels`; 0 for `ignore_label`.
+
+    Args:
+        labels: int32 [...].
+        class_weights: [classes]; None weighs all classes as 1.
+    """
+    counted = tf.not_equal(labels, -1 if ignore_label is None else ignore_label)
+    weights = tf.cast(counted, tf.float32)
+    if class_weights is None:
+        return weights
+    return weights * tf.gather(tf.constant(class_weights, tf.float32), tf.where(counted, labels, 0))
+
+
+def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
+    """Give Σ weight · value / Σ weight; 0 where no weight is."""
+    return tf.math.divide_no_nan(tf.reduce_sum(values * weights), tf.reduce_sum(weights))

@@ -1,0 +1,32 @@
+"""The limits of `kdtasks search`."""
+
+from pydantic import Field
+
+from kdtasks.core.settings import Fraction, OpenFraction, Positive, Section
+
+
+class SearchParams(Section):
+    """What `kdtasks search` looks for: the cheapest variant within all of these limits.
+
+    All are held against figures of the validation split and of this machine, to the last exit.
+    No stage depends on them.
+    """
+
+    max_size_kb: Positive | None = Field(default=None, description="file size in kB (1,000 bytes)")
+    max_gzip_kb: Positive | None = Field(
+        default=None, description="size of the gzipped file in kB (1,000 bytes)"
+    )
+    max_latency_ms: Positive | None = Field(
+        default=None, description="median of one image through all exits, in milliseconds"
+    )
+    max_macs: OpenFraction | None = Field(
+        default=None, description="multiply-accumulates, as a fraction of the student's"
+    )
+    max_accuracy_drop: Fraction = Field(
+        default=0.01,
+        description="validation accuracy, of masks mean IoU, that may be lost against the float32 "
+        "student, as a fraction",
+    )
+    minutes: Positive = Field(
+        default=30.0, description="time for the trials of one call, the student not counted"
+    )

@@ -1,0 +1,81 @@
+"""Write a complete `params.yaml`: every key, its description above it.
+
+DVC decides what to run again from the keys that stand in the file and knows no defaults, so none is
+left out. `python -m kdtasks.params.write RECIPE` prints a recipe's.
+"""
+
+import io
+import sys
+import textwrap
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from kdtasks.params.load import Params, load_params
+
+if TYPE_CHECKING:
+    from ruamel.yaml import YAML
+
+WIDTH = 100
+HEADER = """\
+# Written from the recipe {recipe} and the defaults; edit it freely. Every key stands here, because
+# DVC runs again what depends on a key that changed, and knows no defaults. What each allows:
+# docs/parameters.md. How it differs from a recipe: `kdtasks recipe diff NAME`.
+"""
+
+
+def render_params(params: Params) -> str:
+    """The text of a `params.yaml` that says the same as `params`."""
+    return HEADER.format(recipe=params.recipe) + "\n".join(_lines(params, indent="")) + "\n"
+
+
+def _lines(section: BaseModel, indent: str) -> list[str]:
+    lines: list[str] = []
+    for key, field in type(section).model_fields.items():
+        value = getattr(section, key)
+        if isinstance(value, BaseModel) and not indent:
+            lines.append("")
+        if field.description:  # a name that is a choice's has none
+            words = f"{indent}# {field.description}"
+            lines += textwrap.wrap(words, WIDTH, subsequent_indent=f"{indent}# ")
+        if isinstance(value, BaseModel):
+            lines += [f"{indent}{key}:", *_lines(value, indent=f"{indent}  ")]
+        else:
+            lines += _entry(key, section.model_dump(mode="json", include={key})[key], indent)
+    return lines
+
+
+def _entry(key: str, value: Any, indent: str) -> list[str]:
+    """A key with a plain value: on one line, or an item a line where that is too long."""
+    line = f"{indent}{key}: {_flow(value)}"
+    if len(line) <= WIDTH or not isinstance(value, list | dict):
+        return [line]
+    items = value.items() if isinstance(value, dict) else (("-", item) for item in value)
+    return [
+        f"{indent}{key}:",
+        *(f"{indent}  {name}{'' if name == '-' else ':'} {_flow(item)}" for name, item in items),
+    ]
+
+
+def _flow(value: Any) -> str:
+    """A value as YAML on one line."""
+    buffer = io.StringIO()
+    _yaml().dump(value, buffer)
+    return buffer.getvalue().removesuffix("...\n").strip()
+
+
+@cache
+def _yaml() -> "YAML":
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = True
+    yaml.representer.sort_base_mapping_type_on_output = False
+    yaml.width = 1_000_000
+    return yaml
+
+
+if __name__ == "__main__":
+    print(render_params(load_params(Path("recipes") / f"{sys.argv[1]}.yaml")), end="")
