@@ -11,7 +11,6 @@ beyond the commands themselves.
 import argparse
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from pathlib import Path
 
 from kdtasks.orchestrate.project.clone import make_scratch_clone
 from kdtasks.orchestrate.project.project import DVC, child_environment, find_project
+from kdtasks.orchestrate.project.recipes import use_recipe
 
 KDTASKS = (sys.executable, "-m", "kdtasks")
 PAUSE = 0.3  # seconds of a stage of the wide DAG
@@ -61,7 +61,7 @@ def _time_pair(folder: Path, recipe: str) -> tuple[dict[str, float], dict[str, f
 
 def _time_whole(folder: Path, recipe: str, command: tuple[str, ...]) -> dict[str, float]:
     project = make_scratch_clone(find_project(), folder, {})
-    shutil.copy(project / "recipes" / f"{recipe}.yaml", project / "params.yaml")
+    use_recipe(project, recipe, force=True)
     times = {"whole": _time(command, project), "nothing": _time(command, project)}
     words = " ".join(command[2:])
     print(f"{words:<40} {times['whole']:7.1f} s, nothing to do {times['nothing']:5.2f} s")

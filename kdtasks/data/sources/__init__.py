@@ -111,4 +111,4 @@ class Source(Section):
         return [Example(item.name, image, self.label_of(folder, item))]
 
 
-sources = Registry("source", __name__, Source)  # type: ignore[type-abstract]
+sources = Registry("source", __name__, Source)

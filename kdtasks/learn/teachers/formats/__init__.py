@@ -69,7 +69,7 @@ class TeacherFormat(Section):
         """
 
 
-teacher_formats = Registry("teacher format", __name__, TeacherFormat)  # type: ignore[type-abstract]
+teacher_formats = Registry("teacher format", __name__, TeacherFormat)
 
 
 def require_one_of_each(
