@@ -30,7 +30,7 @@ from benchmarks.loose_model import loose_model
 from kdtasks.core.files import write_json
 from kdtasks.core.processor import read_processor
 from kdtasks.core.reproducibility import pin_process
-from kdtasks.edge.classifier import Model
+from kdtasks.edge.classifier import Classifier
 from kdtasks.edge.scores import ALWAYS, NEVER, max_probability
 from kdtasks.edge.segments import Segments
 
@@ -206,7 +206,7 @@ def _time_litert(model: Any, images: np.ndarray, runs: int) -> dict[str, Any]:
 
 
 def _time_in_turn(
-    models: dict[str, Model], images: np.ndarray, runs: int
+    models: dict[str, Classifier], images: np.ndarray, runs: int
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Milliseconds of every model, picture by picture in turn, and where `chosen` leaves."""
     times = {name: np.empty(runs) for name in models}

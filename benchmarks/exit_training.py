@@ -25,7 +25,7 @@ from benchmarks.loose_model import loose_model
 from kdtasks.core.files import write_json, write_text
 from kdtasks.core.processor import read_processor
 from kdtasks.core.reproducibility import pin_process
-from kdtasks.edge.classifier import Model
+from kdtasks.edge.classifier import Classifier
 from kdtasks.edge.scores import apply_policy
 from kdtasks.edge.segments import Segments
 from kdtasks.evaluate.comparison import paired_difference
@@ -170,7 +170,7 @@ def _time_in_turn(judged: dict[str, dict[int, dict[str, Any]]], runs: int) -> No
             del figures["models"], figures["images"]
 
 
-def _time(model: Model, image: np.ndarray) -> float:
+def _time(model: Classifier, image: np.ndarray) -> float:
     start = time.perf_counter()
     model.predict(image)
     return time.perf_counter() - start

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 
-from kdtasks.edge.classifier import Model
+from kdtasks.edge.classifier import Classifier
 from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.segments import Segments
 
@@ -15,7 +15,7 @@ def loose_model(
     temperatures: Sequence[float] | None = None,
     *,
     score: str = "max_probability",
-) -> Model:
+) -> Classifier:
     """Load a `.tflite` of ten classes of 32×32 colour pictures.
 
     Arguments:
@@ -42,4 +42,4 @@ def loose_model(
         parameters={},
         libraries={},
     )
-    return Model.of(Segments(content), manifest)
+    return Classifier(Segments(content), manifest)

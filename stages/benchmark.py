@@ -8,11 +8,9 @@ from kdtasks.core.records import check_not_refused
 from kdtasks.core.records.evaluate import Benchmark, Latency
 from kdtasks.data.prepared import open_prepared
 from kdtasks.edge.bundle_files import MANIFEST
-from kdtasks.edge.latency import time_classifier, time_masks
+from kdtasks.edge.latency import mean_by_exit, summarise_latency, time_bundle
 from kdtasks.params import Params
 from kdtasks.stage import run_stage, stage
-
-TIME = {"classification": time_classifier, "segmentation": time_masks}
 
 
 @stage(outputs=lambda paths, variant: [paths.metrics("benchmark", variant)])
@@ -25,7 +23,7 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     dataset = open_prepared(paths.prepared)
     images = dataset.images("calibration")
     order = np.random.default_rng(0).permutation(len(images))[: settings.runs]
-    timed = TIME[dataset.task](
+    times = time_bundle(
         bundle,
         images[order],
         threads=settings.threads,
@@ -33,10 +31,10 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
         warmup=settings.warmup,
     )
     found = Benchmark(
-        latency_ms=Latency(**timed["latency_ms"]),
-        full_ms=Latency(**timed["full_ms"]),
-        exit_ms=tuple(timed["exit_ms"]),
-        peak_memory_mb=timed["peak_memory_mb"],
+        latency_ms=Latency(**summarise_latency(times.milliseconds)),
+        full_ms=Latency(**summarise_latency(times.full)),
+        exit_ms=tuple(mean_by_exit(times.milliseconds, times.left_at, times.exits)),
+        peak_memory_mb=times.peak_memory_mb,
         threads=settings.threads,
         runs=settings.runs,
         cpu=read_processor().name,

@@ -12,13 +12,11 @@ from kdtasks.stage import run_stage, stage
 def main(params: Params, paths: ProjectPaths) -> None:
     """Write the comparison, and what the page shows of masks."""
     from kdtasks.data.prepared import open_prepared
-    from kdtasks.evaluate.classification import compare_classifiers
     from kdtasks.evaluate.evaluator import write_arrays
-    from kdtasks.evaluate.segmentation import compare_masks
+    from kdtasks.evaluate.registry import evaluator_of
     from kdtasks.learn.networks.inference import Predictor
     from kdtasks.learn.networks.saved import load_model
     from kdtasks.learn.teachers.teacher import open_teacher
-    from kdtasks.tasks.task import MEASURES
 
     def opener(stage: str, seed: int) -> Callable[[], Any]:
         def opens() -> Callable[[Any], Any]:
@@ -28,8 +26,8 @@ def main(params: Params, paths: ProjectPaths) -> None:
         return opens
 
     dataset = open_prepared(paths.prepared)
-    compare = {"classification": compare_classifiers, "segmentation": compare_masks}
-    comparison, shown = compare[dataset.task](
+    evaluator = evaluator_of(dataset.task)
+    comparison, shown = evaluator.compare(
         dataset,
         lambda: open_teacher(paths.teacher).logits,
         {seed: opener("student", seed) for seed in params.seeds},
@@ -39,7 +37,7 @@ def main(params: Params, paths: ProjectPaths) -> None:
     comparison.write(paths.metrics("compare"))
     write_arrays(paths.compared, **shown)
     print(
-        f"test {MEASURES[dataset.task].name}: teacher {comparison.teacher.score:.4f}, "
+        f"test {evaluator.task.metric.name}: teacher {comparison.teacher.score:.4f}, "
         f"student {comparison.student.mean:.4f}, distilled {comparison.distill.mean:.4f}; "
         f"distillation: {comparison.gain.verdict}"
     )

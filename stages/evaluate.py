@@ -4,13 +4,10 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import check_not_refused
 from kdtasks.data.prepared import open_prepared
 from kdtasks.edge.bundle_files import MANIFEST
-from kdtasks.evaluate.classification import evaluate_classifier
 from kdtasks.evaluate.evaluator import RELIABILITY, write_arrays, write_reliability
-from kdtasks.evaluate.segmentation import evaluate_masks
+from kdtasks.evaluate.registry import evaluator_of
 from kdtasks.params import Params
 from kdtasks.stage import Table, run_stage, stage
-
-EVALUATE = {"classification": evaluate_classifier, "segmentation": evaluate_masks}
 
 
 @stage(
@@ -26,7 +23,7 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     bundle = paths.bundle(variant)
     check_not_refused(bundle / MANIFEST)
     dataset = open_prepared(paths.prepared)
-    found = EVALUATE[dataset.task](bundle, dataset, params.evaluate)
+    found = evaluator_of(dataset.task).evaluate(bundle, dataset, params.evaluate)
     found.scores.write(paths.metrics("evaluate", variant))
     write_arrays(paths.predictions(variant), **found.predictions)
     write_reliability(paths.reliability(variant), found.reliability)

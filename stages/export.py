@@ -41,7 +41,6 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
         Segments(model),
         dataset.images("calibration"),
         pictures=params.export.self_test,
-        task=manifest.task,
         score=manifest.score,
         temperatures=manifest.temperatures,
         thresholds=manifest.thresholds,

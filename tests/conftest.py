@@ -146,3 +146,12 @@ def pixel_models(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes
 
     folder = tmp_path_factory.mktemp("pixels")
     return convert_pixel_model(0, folder / "0"), convert_pixel_model(1, folder / "1")
+
+
+@pytest.fixture(scope="session")
+def colour_models(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
+    """Two networks of masks as `.tflite`: a right one, and one that sees blue where it is dark."""
+    from tests.tools.segmentation_bundles import convert_colour_model
+
+    folder = tmp_path_factory.mktemp("colours")
+    return convert_colour_model(folder / "1"), convert_colour_model(folder / "3", side=3)

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kdtasks.cli.images import find_pictures, read_pixels
+from kdtasks.cli.images import find_pictures, read_fitted
 from kdtasks.core.errors import BundleError, DatasetError
 from kdtasks.core.processor import read_processor
 from kdtasks.edge.bundle_files import open_bundle
-from kdtasks.edge.classifier import Model
-from kdtasks.edge.latency import exits_of, peak_memory_mb, summarise_latency, time_predictions
-from kdtasks.edge.scores import NEVER
+from kdtasks.edge.latency import Images, summarise_latency, time_bundle
+from kdtasks.edge.predictor import Predictor
+from kdtasks.edge.registry import load_predictor
 
 WARMUP = 20
 MOST_PICTURES = 256  # as many as are read; they are taken in turn
@@ -42,13 +42,9 @@ def bench_bundle(
         DatasetError: a picture cannot be read.
     """
     open_bundle(bundle)
-    model = Model(bundle, threads=threads)
-    images = _pictures(model, names)
-    exits = model.segments.count
-    milliseconds, left_at = time_predictions(exits_of(model), images, runs=runs, warmup=WARMUP)
-    memory = peak_memory_mb()  # before a second model is opened
-    whole = Model(bundle, [NEVER] * (exits - 1), threads)
-    to_the_end, _ = time_predictions(exits_of(whole), images, runs=runs, warmup=WARMUP)
+    images = _pictures(load_predictor(bundle, threads=threads), names)
+    times = time_bundle(bundle, images, threads=threads, runs=runs, warmup=WARMUP)
+    milliseconds = times.milliseconds
     found: dict[str, Any] = {
         "bundle": str(bundle),
         "pictures": len(images),
@@ -57,9 +53,9 @@ def bench_bundle(
         "cpu": read_processor().name,
         "latency_ms": summarise_latency(milliseconds),
         "pictures_per_second": float(1000 / milliseconds.mean()),
-        "exits": [_exit(milliseconds[left_at == k], runs) for k in range(exits)],
-        "full_ms": summarise_latency(to_the_end),
-        "peak_memory_mb": memory,
+        "exits": [_exit(milliseconds[times.left_at == k], runs) for k in range(times.exits)],
+        "full_ms": summarise_latency(times.full),
+        "peak_memory_mb": times.peak_memory_mb,
     }
     if as_json:
         print(json.dumps(found, indent=2, ensure_ascii=False))
@@ -73,7 +69,7 @@ def bench_bundle(
             )
 
 
-def _pictures(model: Model, names: Sequence[str]) -> npt.NDArray[np.uint8]:
+def _pictures(model: Predictor, names: Sequence[str]) -> Images:
     if not names:
         if model.test_images is None:
             raise BundleError(
@@ -86,12 +82,12 @@ def _pictures(model: Model, names: Sequence[str]) -> npt.NDArray[np.uint8]:
         if problem:
             raise DatasetError(f"{picture}: {problem}")
         try:
-            images.append(read_pixels(Path(picture), model.segments.input_shape))
+            images.append(read_fitted(Path(picture), model)[1])
         except DatasetError as error:
             raise DatasetError(f"{picture}: {error}") from None
         if len(images) == MOST_PICTURES:
             break
-    return np.stack(images)
+    return images
 
 
 def _exit(milliseconds: npt.NDArray[np.float64], runs: int) -> dict[str, Any]:

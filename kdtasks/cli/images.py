@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.edge.images import FORMATS, SUFFIXES, fit_picture, read_picture, strict_decoding
+from kdtasks.edge.images import (
+    FORMATS,
+    SUFFIXES,
+    as_array,
+    open_picture,
+    strict_decoding,
+    to_eight_bits,
+)
+from kdtasks.edge.predictor import Predictor
 
 _MOST_PIXELS = 400_000_000
 
@@ -41,48 +49,44 @@ def find_pictures(names: Sequence[str]) -> Iterator[tuple[str, str | None]]:
             yield name, nothing
 
 
-def read_pixels(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """Read a picture as uint8 of `shape` [height, width, channels], resized where it must be.
+def read_fitted(path: Path, predictor: Predictor) -> tuple[np.ndarray, np.ndarray]:
+    """Read a picture, and make of it what a model takes.
 
-    `.npy` files hold uint8 [height, width] or [height, width, 1 or 3]; all else is decoded, turned
-    upright and resized by Pillow, with the very code that `prepare` uses.
+    Returns:
+        its pixels as of `read_pixels`, and what `Predictor.fit` makes of them: the very pixels that
+        `prepare` would have made.
 
     Raises:
         DatasetError: in a few words, that it is no picture, is damaged, or needs Pillow.
     """
-    height, width, channels = shape
-    with _pillow_or_array(shape):
-        if path.suffix.lower() == ".npy":
-            pixels = _read_array(path)
-            if pixels.shape == shape:
-                return pixels
-            return fit_picture(pixels, image_size=(height, width), channels=channels)
-        with strict_decoding():
-            return _read_file(path, image_size=(height, width), channels=channels)
+    height, width, channels = predictor.segments.input_shape
+    sides = ("height", "width") if predictor.per_pixel else (height, width)
+    with _pillow_or_array((*sides, channels)):
+        pixels = read_pixels(path)
+        return pixels, predictor.fit(pixels)
 
 
-def read_whole(path: Path, channels: int) -> np.ndarray:
-    """Read a picture in its own size, uint8 [height, width, channels]; see `read_pixels`.
+def read_pixels(path: Path) -> np.ndarray:
+    """Read a picture in its own size, uint8 [height, width, 1 or 3].
 
-    Arrays are mapped, not read. Up to 400 million pixels are decoded, more than `prepare` takes:
-    whoever names one picture means it.
+    `.npy` files hold uint8 [height, width] or [height, width, 1 or 3] and are mapped, not read; all
+    else is decoded and turned upright by Pillow, with the very code that `prepare` uses. Up to 400
+    million pixels are decoded, more than `prepare` takes: whoever names one picture means it.
+
+    Raises:
+        DatasetError: in a few words, that it is no picture or is damaged.
     """
-    with _pillow_or_array(("height", "width", channels)):
-        if path.suffix.lower() == ".npy":
-            pixels = _read_array(path)
-            if pixels.shape[-1] == channels:
-                return pixels
-            height, width = pixels.shape[:2]
-            return fit_picture(pixels, image_size=(height, width), channels=channels)
-        import PIL.Image
+    if path.suffix.lower() == ".npy":
+        return _read_array(path)
+    import PIL.Image
 
-        limit = PIL.Image.MAX_IMAGE_PIXELS
-        PIL.Image.MAX_IMAGE_PIXELS = _MOST_PIXELS
-        try:
-            with strict_decoding():
-                return _read_file(path, image_size=None, channels=channels)
-        finally:
-            PIL.Image.MAX_IMAGE_PIXELS = limit
+    limit = PIL.Image.MAX_IMAGE_PIXELS
+    PIL.Image.MAX_IMAGE_PIXELS = _MOST_PIXELS
+    try:
+        with strict_decoding():
+            return _read_file(path)
+    finally:
+        PIL.Image.MAX_IMAGE_PIXELS = limit
 
 
 @contextmanager
@@ -99,12 +103,12 @@ def _pillow_or_array(shape: Sequence[Any]) -> Iterator[None]:
         ) from None
 
 
-def _read_file(path: Path, *, image_size: tuple[int, int] | None, channels: int) -> np.ndarray:
+def _read_file(path: Path) -> np.ndarray:
     """Read a picture; of a file that no decoder knows, say what it is."""
     from PIL import UnidentifiedImageError
 
     try:
-        return read_picture(path, image_size=image_size, channels=channels)
+        return as_array(to_eight_bits(open_picture(path)))
     except DatasetError as error:
         if not isinstance(error.__context__, UnidentifiedImageError):
             raise

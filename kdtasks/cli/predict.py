@@ -1,27 +1,32 @@
-"""Classify pictures with a bundle: label, confidence, exit and time of each, or their masks."""
+"""Answer pictures with a bundle: the class, confidence, exit and time of each, or its mask."""
 
 import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from functools import singledispatch
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from kdtasks.cli.images import find_pictures, read_pixels
+from kdtasks.cli.images import find_pictures, read_fitted
+from kdtasks.cli.masks import mask_targets, write_mask
 from kdtasks.core.errors import BundleError, DatasetError
 from kdtasks.edge.bundle_files import open_bundle
-from kdtasks.edge.classifier import Model, Prediction
+from kdtasks.edge.classifier import ClassPrediction
+from kdtasks.edge.predictor import Predictor
+from kdtasks.edge.registry import load_predictor
+from kdtasks.edge.segmenter import MaskPrediction
 
 
 class PredictOptions(NamedTuple):
     """How to predict.
 
     Attributes:
-        thresholds: as for `Model.load`; classification only.
-        out: where masks go, a file or a folder; segmentation only.
-        overlay: whether the mask is drawn over the picture; segmentation only.
+        thresholds: as for `load_predictor`.
+        out: where masks go, a file or a folder.
+        overlay: whether the mask is drawn over the picture.
         threads: of the LiteRT interpreter.
         as_json: print one list of objects in place of the table.
     """
@@ -34,49 +39,66 @@ class PredictOptions(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What became of one picture: a prediction and its milliseconds, or a problem."""
+    """What became of one picture.
+
+    Attributes:
+        picture: its path.
+        content: the prediction as JSON.
+        cells: the prediction in the table, by heading.
+        exit_index: the exit that answered.
+        milliseconds: of the prediction alone.
+        mask: where it was written, or None.
+    """
 
     picture: str
-    prediction: Prediction | None
-    milliseconds: float | None
-    problem: str | None
+    content: dict[str, Any]
+    cells: dict[str, str]
+    exit_index: int
+    milliseconds: float
+    mask: Path | None
+
+
+class Failure(NamedTuple):
+    """A picture without an answer, and why."""
+
+    picture: str
+    problem: str
 
 
 def run_predict(bundle: Path, names: Sequence[str], options: PredictOptions) -> int:
-    """Classify pictures, or label their pixels, as the bundle's task is; give the exit status.
+    """Answer every picture, write its mask, print a table or JSON; give the exit status.
 
     A picture that cannot be read is named on standard error, the others go on, and the status is 1.
 
     Arguments:
-        bundle: folder of a bundle.
+        bundle: a folder, a `.kdz` or a bare `.tflite`.
         names: as for `find_pictures`.
 
     Raises:
-        BundleError: the bundle cannot be used or is a folder of bundles, or an option is for
-            another task.
+        BundleError: the bundle cannot be used or is a folder of bundles, or an option is not for
+            its task.
+        DatasetError: `options.out` cannot hold the masks.
     """
-    if open_bundle(bundle).task == "segmentation":
-        from kdtasks.cli.predict_masks import predict_masks
-
-        if options.thresholds is not None:
-            raise BundleError(
-                f"{bundle} labels pixels and has no early exits; --thresholds is for "
-                "classification, leave it out"
-            )
-        return predict_masks(
-            bundle,
-            names,
-            out=options.out,
-            overlay=options.overlay,
-            threads=options.threads,
-            as_json=options.as_json,
-        )
-    if options.out is not None or options.overlay:
+    open_bundle(bundle)
+    predictor = load_predictor(bundle, options.thresholds, options.threads)
+    if not predictor.per_pixel and (options.out is not None or options.overlay):
         raise BundleError(
-            f"{bundle} classifies whole pictures; --out and --overlay are for segmentation, leave "
+            f"{bundle} tells the class of whole pictures; --out and --overlay are for masks, leave "
             "them out"
         )
-    return _predict_labels(bundle, names, options)
+    found = list(find_pictures(names))
+    pictures = [picture for picture, problem in found if not problem]
+    targets = mask_targets(pictures, options.out, options.overlay)
+    results = list(_results(predictor, found, targets, options.overlay))
+    answers = [one for one in results if isinstance(one, Answer)]
+    if options.as_json:
+        print(json.dumps([_as_object(one) for one in results], indent=2, ensure_ascii=False))
+    elif answers:
+        _print_table(answers, predictor.segments.count)
+    failures = [one for one in results if isinstance(one, Failure)]
+    for picture, problem in failures:
+        print(f"error: {picture}: {problem}", file=sys.stderr)
+    return 1 if failures else 0
 
 
 def parse_thresholds(text: str | None) -> list[float] | None:
@@ -96,81 +118,106 @@ def parse_thresholds(text: str | None) -> list[float] | None:
         ) from None
 
 
-def _predict_labels(bundle: Path, names: Sequence[str], options: PredictOptions) -> int:
-    """Classify every picture and print a table, or JSON."""
-    model = Model.load(bundle, options.thresholds, options.threads)
-    answers = list(_answers(model, names))
-    if options.as_json:
-        print(json.dumps([_as_object(answer) for answer in answers], indent=2, ensure_ascii=False))
-    else:
-        _print_table(model, [answer for answer in answers if answer.prediction])
-    failed = [answer for answer in answers if answer.problem]
-    for answer in failed:
-        print(f"error: {answer.picture}: {answer.problem}", file=sys.stderr)
-    return 1 if failed else 0
+@singledispatch
+def cells_of(prediction: Any, exits: int) -> dict[str, str]:
+    """Write a prediction of a model with so many exits as cells of a table, by heading."""
+    raise NotImplementedError(f"no table shows a {type(prediction).__name__}")
 
 
-def _answers(model: Model, names: Sequence[str]) -> Iterator[Answer]:
-    # LiteRT sets a segment up when it first runs, which is no part of a prediction's time.
-    model.segments.logits(np.zeros(model.segments.input_shape, np.uint8))
-    for picture, problem in find_pictures(names):
-        if problem:
-            yield Answer(picture, None, None, problem)
-            continue
-        try:
-            pixels = read_pixels(Path(picture), model.segments.input_shape)
-        except DatasetError as error:
-            yield Answer(picture, None, None, str(error))
-            continue
-        start = time.perf_counter_ns()
-        prediction = model.predict(pixels)
-        yield Answer(picture, prediction, (time.perf_counter_ns() - start) / 1e6, None)
-
-
-def _as_object(answer: Answer) -> dict[str, Any]:
-    if answer.prediction is None:
-        return {"picture": answer.picture, "error": answer.problem}
-    found = answer.prediction
+@cells_of.register
+def _(prediction: ClassPrediction, exits: int) -> dict[str, str]:
     return {
-        "picture": answer.picture,
-        "label": found.label,
-        "class_index": found.class_index,
-        "confidence": found.confidence,
-        "exit_index": found.exit_index,
-        "milliseconds": answer.milliseconds,
+        "label": prediction.label,
+        "confidence": f"{prediction.confidence * 100:.1f} %",
+        "exit": f"{prediction.exit_index + 1} of {exits}",
     }
 
 
-def _print_table(model: Model, answers: Sequence[Answer]) -> None:
+@cells_of.register
+def _(prediction: MaskPrediction, exits: int) -> dict[str, str]:
+    height, width = prediction.mask.shape
+    counts = zip(prediction.manifest.class_names, prediction.pixels.tolist(), strict=True)
+    told = [f"{name} {100 * count / prediction.mask.size:.1f} %" for name, count in counts if count]
+    return {
+        "size": f"{width}×{height}",
+        "confidence": f"{prediction.confidence * 100:.1f} %",
+        "fraction of each class": ", ".join(told),
+    }
+
+
+def _results(
+    predictor: Predictor,
+    found: Sequence[tuple[str, str | None]],
+    targets: dict[str, Path],
+    overlay: bool,
+) -> Iterator[Answer | Failure]:
+    predictor.warm_up()  # which is no part of a prediction's time
+    for picture, problem in found:
+        if problem:
+            yield Failure(picture, problem)
+            continue
+        try:
+            pixels, image = read_fitted(Path(picture), predictor)
+            start = time.perf_counter_ns()
+            fitted = predictor.predict(image)
+            milliseconds = (time.perf_counter_ns() - start) / 1e6
+        except DatasetError as error:
+            yield Failure(picture, str(error))
+            continue
+        prediction, target = fitted.in_size(pixels.shape[:2]), targets.get(picture)
+        if target and isinstance(prediction, MaskPrediction):
+            try:
+                write_mask(target, prediction, pixels if overlay else None)
+            except OSError as error:
+                yield Failure(picture, f"its mask cannot be written ({error})")
+                continue
+        cells = cells_of(prediction, predictor.segments.count)
+        content, left = prediction.to_json(), prediction.exit_index
+        yield Answer(picture, content, cells, left, milliseconds, target)
+
+
+def _as_object(result: Answer | Failure) -> dict[str, Any]:
+    if isinstance(result, Failure):
+        return {"picture": result.picture, "error": result.problem}
+    mask = {"mask": str(result.mask)} if result.mask else {}
+    return {
+        "picture": result.picture,
+        **result.content,
+        **mask,
+        "milliseconds": result.milliseconds,
+    }
+
+
+def _print_table(answers: Sequence[Answer], exits: int) -> None:
     from rich.console import Console
     from rich.table import Table
-
-    exits = model.segments.count
-    table = Table(box=None, header_style="dim", pad_edge=False)
-    table.add_column("picture", overflow="fold")
-    table.add_column("label", style="bold", overflow="fold")
-    for heading in ("confidence", "exit", "time"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for picture, found, milliseconds, _ in answers:
-        assert found is not None
-        table.add_row(
-            _plain(picture),
-            _plain(found.label),
-            f"{found.confidence * 100:.1f} %",
-            f"{found.exit_index + 1} of {exits}",
-            f"{milliseconds:.2f} ms",
-        )
-    if answers:
-        Console().print(table)
-    if len(answers) > 1:
-        mean = float(np.mean([answer.milliseconds for answer in answers if answer.milliseconds]))
-        left = [found.exit_index for _, found, _, _ in answers if found]
-        told = ", ".join(f"{left.count(k)} at exit {k + 1}" for k in range(exits))
-        print(f"{len(answers)} pictures, {mean:.2f} ms on average; left {told}")
-
-
-def _plain(text: str) -> Any:
-    """Text in which no bracket is markup."""
     from rich.text import Text
 
-    return Text(text)
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    table.add_column("picture", overflow="fold")
+    for heading in answers[0].cells:
+        is_number = heading in ("confidence", "exit")
+        table.add_column(
+            heading,
+            justify="right" if is_number else "left",
+            style="bold" if heading == "label" else None,
+            no_wrap=is_number,
+            overflow="fold",
+        )
+    table.add_column("time", justify="right", no_wrap=True)
+    for answer in answers:
+        # Text, in which no bracket is markup.
+        cells = [answer.picture, *answer.cells.values(), f"{answer.milliseconds:.2f} ms"]
+        table.add_row(*map(Text, cells))
+    Console().print(table)
+    if len(answers) > 1:
+        mean = float(np.mean([answer.milliseconds for answer in answers]))
+        left = [answer.exit_index for answer in answers]
+        told = ", ".join(f"{left.count(k)} at exit {k + 1}" for k in range(exits))
+        exited = f"; left {told}" if exits > 1 else ""
+        print(f"{len(answers)} pictures, {mean:.2f} ms on average{exited}")
+    written = [answer.mask for answer in answers if answer.mask]
+    if len(written) == 1:
+        print(f"written: {written[0]}")
+    elif written:
+        print(f"written: {len(written)} masks in {written[0].parent}")

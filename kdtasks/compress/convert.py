@@ -48,10 +48,10 @@ def convert(
         raise ExportError(f"{number_format} needs calibration images to set its ranges, got none")
     dtype = item.raw_dtype if raw_pixels else item.dtype
     if dtype is None:
-        able = " or ".join(each.name for each in number_formats if each.raw_dtype)
+        able = ", ".join(each.name for each in number_formats if each.raw_dtype)
         raise ExportError(
             f"{number_format} cannot take uint8 images, LiteRT has no such conversion; use "
-            f"compress.input native, or {able}"
+            f"compress.input native, or one of {able}"
         )
     # Where the other inputs are no uint8, the file casts the image; elsewhere LiteRT converts it.
     casts = raw_pixels and dtype != "uint8"

@@ -9,6 +9,7 @@ from kdtasks.core.errors import DatasetError
 from kdtasks.data.prepared import SPLITS
 from kdtasks.data.raw_dataset import Duplicate, Problem, RawDataset
 from kdtasks.data.settings import DataParams
+from kdtasks.tasks.registry import task_of
 
 LISTED = 20
 
@@ -27,7 +28,7 @@ def leave_out_absent_classes(dataset: RawDataset) -> RawDataset:
     present = dataset.class_weights().sum(axis=0) > 0
     if present.all():
         return dataset
-    new_label = np.arange(256 if dataset.task == "segmentation" else len(present))
+    new_label = np.arange(len(present))
     new_label[np.flatnonzero(present)] = np.arange(present.sum())
     absent = [
         Problem(f"class {name}", "occurs in no usable picture")
@@ -36,7 +37,7 @@ def leave_out_absent_classes(dataset: RawDataset) -> RawDataset:
     ]
     return replace(
         dataset,
-        labels=new_label[dataset.labels].astype(dataset.labels.dtype),
+        labels=task_of(dataset.task).relabel(dataset.labels, new_label),
         class_names=tuple(np.array(dataset.class_names, object)[present]),
         problems=(*dataset.problems, *absent),
     )
@@ -116,11 +117,14 @@ def duplicate_rows(first: np.ndarray) -> list[np.ndarray]:
 
 def mark_duplicates(dataset: RawDataset) -> RawDataset:
     """List duplicates in `duplicates`, and let `groups` hold them together too."""
-    first = first_equal(dataset.images)
+    first, task = first_equal(dataset.images), task_of(dataset.task)
     duplicates = [
         Duplicate(
             tuple(dataset.origins[row] for row in rows),
-            tuple(_label_name(dataset, row) for row in _distinct_labels(dataset, rows)),
+            tuple(
+                task.label_name(dataset.labels[row], dataset.class_names)
+                for row in _distinct_labels(dataset, rows)
+            ),
         )
         for rows in duplicate_rows(first)
     ]
@@ -170,11 +174,3 @@ def _distinct_labels(dataset: RawDataset, rows: np.ndarray) -> list[int]:
     for row in rows:
         seen.setdefault(dataset.labels[row].tobytes(), int(row))
     return list(seen.values())
-
-
-def _label_name(dataset: RawDataset, row: int) -> str:
-    """The class of a picture; of a mask, the one with the most pixels."""
-    if dataset.task == "classification":
-        return dataset.class_names[dataset.labels[row]]
-    counts = np.bincount(dataset.labels[row].reshape(-1), minlength=256)
-    return dataset.class_names[int(counts[: len(dataset.class_names)].argmax())]

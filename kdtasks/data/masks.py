@@ -80,16 +80,6 @@ def read_mask(path: Path, palette: Palette) -> np.ndarray:
     return palette.labels(colours[..., 0] << 16 | colours[..., 1] << 8 | colours[..., 2])
 
 
-def resize_mask(labels: np.ndarray, image_size: tuple[int, int] | None) -> np.ndarray:
-    """Resize labels to (height, width) by the nearest pixel: classes cannot be mixed."""
-    import PIL.Image
-
-    if image_size is None or labels.shape == image_size:
-        return labels
-    resized = PIL.Image.fromarray(labels).resize(image_size[::-1], PIL.Image.Resampling.NEAREST)
-    return np.asarray(resized)
-
-
 def read_palette(classes: Mapping[str, str | int], ignore: Sequence[str | int] = ()) -> Palette:
     """Read what mask values stand for: all of them colours, or all indices.
 

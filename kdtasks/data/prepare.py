@@ -18,6 +18,7 @@ from kdtasks.data.prepared import DESCRIPTION, SPLITS, file_name
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.read import read_dataset
 from kdtasks.data.settings import DataParams
+from kdtasks.tasks.registry import task_of
 
 
 def load_dataset(params: DataParams) -> RawDataset:
@@ -80,7 +81,7 @@ def _arrays(dataset: RawDataset, rows: np.ndarray) -> dict[str, np.ndarray]:
         kind: np.ascontiguousarray(array[rows])
         for kind, array in (("images", dataset.images), ("labels", dataset.labels))
     }
-    if dataset.task == "segmentation":
+    if task_of(dataset.task).per_pixel:
         groups = np.arange(len(dataset)) if dataset.groups is None else dataset.groups
         numbers = np.unique(groups[rows], return_inverse=True)[1]
         arrays["pictures"] = numbers.astype(np.int32)
@@ -103,7 +104,7 @@ def split_counts(dataset: RawDataset, split: dict[str, np.ndarray]) -> dict[str,
 
 def _split_by(dataset: RawDataset) -> str:
     """Say in words what was kept together."""
-    if dataset.task == "segmentation":
+    if task_of(dataset.task).per_pixel:
         return "picture: patches of one picture, and equal patches, are in one split"
     if dataset.given is not None:
         names = " and ".join(name for name in SPLITS if name in dataset.given)

@@ -7,6 +7,7 @@ import numpy as np
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.records.data import Dataset, SplitCounts
+from kdtasks.tasks.registry import task_of
 
 DESCRIPTION = "dataset.json"
 SPLITS = ("train", "validation", "calibration", "test")
@@ -39,15 +40,15 @@ class PreparedDataset:
 
     def labels(self, split: str) -> np.ndarray:
         """Map the labels: int32 [N], or uint8 [N, height, width]; read-only."""
-        sides = self.image_shape[:2] if self.task == "segmentation" else ()
-        return _map(self.folder, split, "labels", self._shape(split, sides))
+        shape = task_of(self.task).label_shape(self.image_shape)
+        return _map(self.folder, split, "labels", self._shape(split, shape))
 
     def pictures(self, split: str) -> np.ndarray:
         """Number the source picture of each row, int [N], from 0: patches of one picture share it.
 
         Equal patches join their pictures, as they did for the split.
         """
-        if self.task == "classification":
+        if not task_of(self.task).per_pixel:
             return np.arange(self.counts[split].total)
         return _map(self.folder, split, "pictures", self._shape(split, ()))
 

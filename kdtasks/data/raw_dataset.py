@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
+from kdtasks.tasks.registry import task_of
 
 
 @dataclass(frozen=True, order=True)
@@ -41,6 +42,7 @@ class RawDataset:
     """All pictures of a dataset, at their final size, with what a person should know about them.
 
     Arguments:
+        task: a name of `kdtasks.tasks.registry.TASKS`.
         images: uint8 [N, height, width, channels].
         labels: int32 [N], or uint8 [N, height, width] with `ignore_label` where unlabelled.
         origins: for each picture what tells a person which one it is, say its path.
@@ -89,11 +91,5 @@ class RawDataset:
         return replace(rest, left_out=tuple(sorted([*self.left_out, *found])))
 
     def class_weights(self) -> np.ndarray:
-        """Count pictures (classification: 0 or 1) or pixels of every class: int64 [N, classes]."""
-        num_classes = len(self.class_names)
-        if self.task == "classification":
-            return (self.labels[:, None] == np.arange(num_classes)).astype(np.int64)
-        counts = [
-            np.bincount(mask.reshape(-1), minlength=256)[:num_classes] for mask in self.labels
-        ]
-        return np.array(counts, np.int64).reshape(len(self), num_classes)
+        """Count what each row has of every class, as its task counts: int64 [N, classes]."""
+        return task_of(self.task).label_counts(self.labels, len(self.class_names))

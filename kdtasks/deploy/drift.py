@@ -11,9 +11,9 @@ from pydantic import Field
 from kdtasks.core.errors import TelemetryError
 from kdtasks.core.settings import Count, Positive, Section
 from kdtasks.data.prepared import PreparedDataset
-from kdtasks.edge.classifier import Model, answers_of
-from kdtasks.edge.scores import max_probability
-from kdtasks.edge.telemetry import Telemetry, confidence_counts
+from kdtasks.edge.registry import load_predictor
+from kdtasks.edge.telemetry import Histograms, Telemetry
+from kdtasks.evaluate.registry import evaluator_of
 
 PSEUDO_COUNT = 0.5  # an empty range would have an infinite index
 CHANCE = 0.001
@@ -53,13 +53,6 @@ class Drift(NamedTuple):
     def to_json(self) -> dict[str, Any]:
         """Give it as the payload of an event."""
         return self._asdict()
-
-
-class Histograms(NamedTuple):
-    """Counts of answers: by exit [K], and in ten equal ranges of confidence [10]."""
-
-    exits: tuple[int, ...]
-    confidences: tuple[int, ...]
 
 
 def detect_drift(
@@ -124,21 +117,20 @@ def detect_drift(
 def reference_histograms(bundle: Path, data: PreparedDataset) -> Histograms:
     """Run a bundle on the test split, which neither its training nor its thresholds have seen.
 
+    Of masks the images are counted that the test patches were cut from.
+
     Raises:
         BundleError: the bundle cannot be run.
         TelemetryError: the bundle takes other pictures.
     """
-    model = Model.load(bundle)
-    if model.manifest.input_shape != data.image_shape:
+    model = load_predictor(bundle)
+    told = (model.task, model.manifest.input_shape)
+    if told != (data.task, data.image_shape):
         raise TelemetryError(
-            f"{bundle} takes pictures of {model.manifest.input_shape}, {data.folder} holds "
-            f"{data.image_shape}; what the model expects is not known here"
+            f"{bundle} is for {told[0]} and takes pictures of {told[1]}, {data.folder} is for "
+            f"{data.task} and holds {data.image_shape}; what the model expects is not known here"
         )
-    answers = answers_of(model, data.images("test"))
-    scores = max_probability(answers.logits, model.manifest.temperatures)
-    confidences = scores[np.arange(len(scores)), answers.exit_index]
-    exits = np.bincount(answers.exit_index, minlength=model.segments.count)
-    return Histograms(tuple(exits.tolist()), tuple(confidence_counts(confidences).tolist()))
+    return evaluator_of(data.task).reference(model, data)
 
 
 def population_stability_index(reference: npt.ArrayLike, observed: npt.ArrayLike) -> float:

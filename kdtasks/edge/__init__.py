@@ -1,12 +1,18 @@
 """Run a bundle on a device: numpy and LiteRT are all it needs.
 
-`kdtasks.edge.Model` classifies pictures, `kdtasks.edge.Segmenter` tells the class of every pixel.
-Either opens the folder of a bundle, a `.kdz` file or a bare `.tflite`.
+`kdtasks.edge.load_predictor` opens the folder of a bundle, a `.kdz` file or a bare `.tflite`, and
+gives a `Classifier`, which tells the class of an image, or a `Segmenter`, which tells that of every
+pixel.
 """
 
 from typing import Any
 
-_FILES = {"Model": "classifier", "Segmenter": "segmenter"}
+_FILES = {
+    "Classifier": "classifier",
+    "Segmenter": "segmenter",
+    "Predictor": "predictor",
+    "load_predictor": "registry",
+}
 
 
 def __getattr__(name: str) -> Any:

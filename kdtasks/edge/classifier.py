@@ -1,22 +1,24 @@
 """Load a bundle and classify pictures, leaving at the first exit that is sure enough."""
 
-import math
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from kdtasks.core.errors import BundleError, DatasetError
+from kdtasks.edge.images import fit_picture
 from kdtasks.edge.manifest import Manifest
-from kdtasks.edge.predictor import OpenBundle, check_bundle
-from kdtasks.edge.scores import ALWAYS, NEVER, SCORES, Decision, apply_policy, softmax
+from kdtasks.edge.predictor import Predictor, SelfTest
+from kdtasks.edge.scores import SCORES, Decision, apply_policy, softmax
 from kdtasks.edge.segments import Segments
 
+# Classes that JSON names.
+_TOP = 5
 
-class Prediction(NamedTuple):
-    """What a model says of one picture.
+
+class ClassPrediction(NamedTuple):
+    """The class of one image.
 
     Attributes:
         label: name of the class.
@@ -24,6 +26,7 @@ class Prediction(NamedTuple):
         confidence: its probability after temperature scaling, 0…1.
         exit_index: the exit that answered, 0…K−1; later segments were not run.
         probabilities: float64 [classes] of that exit.
+        class_names: [classes].
     """
 
     label: str
@@ -31,63 +34,43 @@ class Prediction(NamedTuple):
     confidence: float
     exit_index: int
     probabilities: npt.NDArray[np.float64]
+    class_names: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it with the probabilities of the five likeliest classes."""
+        best = np.argsort(-self.probabilities, kind="stable")[:_TOP]
+        return {
+            "label": self.label,
+            "class_index": self.class_index,
+            "confidence": self.confidence,
+            "exit_index": self.exit_index,
+            "probabilities": [
+                {"label": self.class_names[k], "probability": float(self.probabilities[k])}
+                for k in best
+            ],
+        }
+
+    def in_size(self, size: tuple[int, int]) -> Self:
+        """Give it as it is: an image has its class in any size."""
+        return self
 
 
-class Model(OpenBundle):
-    """A bundle, ready to classify; one object serves one thread at a time.
+class Classifier(Predictor):
+    """A bundle, ready to classify; one object serves one thread at a time."""
 
-    Attributes:
-        thresholds: [K − 1], those in use.
-    """
+    task: ClassVar[str] = "classification"
+    per_pixel: ClassVar[bool] = False
 
     def __init__(
         self,
-        bundle: Path | str,
+        segments: Segments,
+        manifest: Manifest,
+        *,
         thresholds: Sequence[float] | None = None,
-        threads: int = 1,
+        self_test: SelfTest | None = None,
     ) -> None:
-        """Open a bundle.
-
-        Args:
-            bundle: a folder with `model.tflite` and `manifest.json`, a `.kdz` file, or a bare
-                `.tflite` that was exported by kdtasks.
-            thresholds: [K − 1], in place of the bundle's; `ALWAYS` and `NEVER` of
-                kdtasks.edge.scores always and never leave, whatever the score.
-            threads: threads of the LiteRT interpreter.
-
-        Raises:
-            BundleError: the bundle is incomplete, damaged or contradicts itself, or the
-                thresholds do not fit.
-        """
-        super().__init__(bundle, threads)
-        self._prepare(thresholds)
-
-    @classmethod
-    def load(
-        cls,
-        bundle: Path | str,
-        thresholds: Sequence[float] | None = None,
-        threads: int = 1,
-    ) -> "Model":
-        """Open a bundle; the same as `Model(bundle, thresholds, threads)`."""
-        return cls(bundle, thresholds, threads)
-
-    @classmethod
-    def of(
-        cls, segments: Segments, manifest: Manifest, thresholds: Sequence[float] | None = None
-    ) -> "Model":
-        """Join segments and a manifest that are open already; it has no self-test."""
-        model = cls.__new__(cls)
-        model.segments, model.manifest = segments, manifest
-        model._prepare(thresholds)
-        return model
-
-    def _prepare(self, thresholds: Sequence[float] | None) -> None:
-        check_bundle(self.segments, self.manifest, task="classification")
-        self.thresholds = check_thresholds(
-            self.manifest.thresholds if thresholds is None else thresholds,
-            exits=self.segments.count,
-        )
+        """Join the parts of a bundle, as `Predictor` does."""
+        super().__init__(segments, manifest, thresholds=thresholds, self_test=self_test)
         self._decisions = [
             Decision(
                 score=self.manifest.score,
@@ -101,7 +84,12 @@ class Model(OpenBundle):
             for exit_index, threshold in enumerate(self.thresholds)
         ]
 
-    def predict(self, image: npt.NDArray[np.uint8]) -> Prediction:
+    def fit(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Resize an image to the model's size and give it its channels."""
+        height, width, channels = self.segments.input_shape
+        return fit_picture(pixels, image_size=(height, width), channels=channels)
+
+    def predict(self, image: npt.NDArray[np.uint8]) -> ClassPrediction:
         """Classify one picture, uint8 [height, width, channels], raw pixels 0…255.
 
         Raises:
@@ -122,34 +110,18 @@ class Model(OpenBundle):
         logits = segments.decoders[exit_index](numbers)
         probabilities = softmax(logits, self.manifest.temperatures[exit_index])
         class_index = int(logits.argmax())
-        return Prediction(
+        return ClassPrediction(
             self.manifest.class_names[class_index],
             class_index,
             float(probabilities[class_index]),
             exit_index,
             probabilities,
+            self.manifest.class_names,
         )
 
-
-def check_thresholds(thresholds: Sequence[float], *, exits: int) -> tuple[float, ...]:
-    """Give thresholds as floats, one for each of the `exits` but the last.
-
-    Raises:
-        BundleError: there are too few or too many, or one is not finite.
-    """
-    checked = tuple(float(threshold) for threshold in thresholds)
-    if len(checked) != exits - 1:
-        raise BundleError(
-            f"thresholds given: {len(checked)}; a model with {exits} exits takes {exits - 1}, one "
-            "for each exit but the last"
-        )
-    for threshold in checked:
-        if not math.isfinite(threshold):
-            raise BundleError(
-                f"a threshold is {threshold}; it must be a finite number: use {ALWAYS} to always "
-                f"leave, {NEVER} to never leave"
-            )
-    return checked
+    def logits(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Run every exit on images of the model's size; gives float32 [N, K, classes]."""
+        return self.segments.logits_of(images)
 
 
 class Answers(NamedTuple):
@@ -168,7 +140,7 @@ class Answers(NamedTuple):
     predicted: npt.NDArray[np.int64]
 
 
-def answers_of(model: Model, images: npt.NDArray[np.uint8], *, checked: int = 50) -> Answers:
+def answers_of(model: Classifier, images: npt.NDArray[np.uint8], *, checked: int = 50) -> Answers:
     """Run every exit on every picture and apply the bundle's thresholds.
 
     Args:
@@ -180,7 +152,7 @@ def answers_of(model: Model, images: npt.NDArray[np.uint8], *, checked: int = 50
     Raises:
         BundleError: it does not, so figures from stored logits would not be the device's.
     """
-    logits = model.segments.logits_of(images)
+    logits = model.logits(images)
     scores = SCORES[model.manifest.score](logits, np.asarray(model.manifest.temperatures))
     exit_index = apply_policy(scores, model.thresholds)
     by_exit = logits.argmax(axis=2)

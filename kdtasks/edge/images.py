@@ -101,10 +101,8 @@ def read_picture(
     """
     if isinstance(picture, Path):
         image = _with_channels(to_eight_bits(open_picture(picture)), channels or 3)
-        return _as_array(_resized(image, image_size))
+        return as_array(_resized(image, image_size))
     height, width, own = picture.shape
-    if image_size in (None, (height, width)) and channels in (None, own):
-        return picture
     return fit_picture(picture, image_size=image_size or (height, width), channels=channels or own)
 
 
@@ -139,11 +137,23 @@ def to_eight_bits(image: "Image") -> "Image":
 
 
 def fit_picture(pixels: np.ndarray, *, image_size: tuple[int, int], channels: int) -> np.ndarray:
-    """Resize uint8 [height, width, 1 or 3] and give it 1 or 3 channels."""
+    """Resize uint8 [height, width, 1 or 3] and give it 1 or 3 channels; as it is where it fits."""
+    if pixels.shape == (*image_size, channels):
+        return pixels
     import PIL.Image
 
     image = PIL.Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-    return _as_array(_resized(_with_channels(image, channels), image_size))
+    return as_array(_resized(_with_channels(image, channels), image_size))
+
+
+def resize_mask(labels: np.ndarray, image_size: tuple[int, int] | None) -> np.ndarray:
+    """Resize labels to (height, width) by the nearest pixel: classes cannot be mixed."""
+    if image_size is None or labels.shape == image_size:
+        return labels
+    import PIL.Image
+
+    resized = PIL.Image.fromarray(labels).resize(image_size[::-1], PIL.Image.Resampling.NEAREST)
+    return np.asarray(resized)
 
 
 def _with_channels(image: "Image", channels: int) -> "Image":
@@ -160,7 +170,8 @@ def _resized(image: "Image", image_size: tuple[int, int] | None) -> "Image":
     return image.resize(image_size[::-1], Resampling.BILINEAR)
 
 
-def _as_array(image: "Image") -> np.ndarray:
+def as_array(image: "Image") -> np.ndarray:
+    """Give the pixels of an `L` or `RGB` image: uint8 [height, width, 1 or 3]."""
     pixels = np.asarray(image)
     return pixels[..., None] if pixels.ndim == 2 else pixels
 

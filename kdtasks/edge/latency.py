@@ -5,19 +5,20 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
-from kdtasks.edge.classifier import Model
+from kdtasks.edge.predictor import Predictor
+from kdtasks.edge.registry import load_predictor
 from kdtasks.edge.scores import NEVER
-from kdtasks.edge.segmenter import Segmenter
 from kdtasks.edge.segments import Segments
 
 # From one picture, uint8 [height, width, channels], to the exit that answered it.
 Predict = Callable[[npt.NDArray[np.uint8]], int]
-Pictures = npt.NDArray[np.uint8]
+# N of uint8 [height, width, channels], in one array or in several of any size.
+Images = npt.NDArray[np.uint8] | Sequence[npt.NDArray[np.uint8]]
 
 # Timed predictions, after some that are not.
 _RUNS, _WARMUP = 60, 10
@@ -33,13 +34,13 @@ class LatencySummary(TypedDict):
 
 
 def time_predictions(
-    predict: Predict, images: npt.NDArray[np.uint8], *, runs: int, warmup: int
+    predict: Predict, images: Images, *, runs: int, warmup: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """Time single-picture predictions, one after the other.
 
     Args:
         predict: one prediction.
-        images: uint8 [N, height, width, channels], taken in turn, from the start again as needed.
+        images: N of uint8 [height, width, channels], taken in turn, from the start again as needed.
         runs: predictions that are timed, at least 1.
         warmup: predictions before them that are not.
 
@@ -96,62 +97,53 @@ def peak_memory_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
-def time_classifier(
-    bundle: Path, pictures: Pictures, *, threads: int, runs: int, warmup: int
-) -> dict[str, Any]:
-    """Time a classifier with its early exits and without them.
+class BundleTimes(NamedTuple):
+    """Single-image predictions of a bundle that were timed; K exits.
 
-    Arguments:
-        bundle: folder of the bundle.
-        pictures: uint8 [N, height, width, channels], taken in turn.
+    Attributes:
+        milliseconds: [runs], with early exits.
+        left_at: int64 [runs], the exit of each.
+        full: [runs], milliseconds without early exits.
+        exits: K.
+        peak_memory_mb: of this process, with one model loaded.
+    """
+
+    milliseconds: npt.NDArray[np.float64]
+    left_at: npt.NDArray[np.int64]
+    full: npt.NDArray[np.float64]
+    exits: int
+    peak_memory_mb: float
+
+
+def time_bundle(
+    bundle: Path, images: Images, *, threads: int, runs: int, warmup: int
+) -> BundleTimes:
+    """Time a bundle of any task with its early exits and, where it has some, without them.
+
+    Args:
+        bundle: a folder, a `.kdz` or a bare `.tflite`.
+        images: N of uint8 [height, width, channels], as of `Predictor.fit`, taken in turn.
         threads: of the interpreter.
         runs: predictions that are timed.
         warmup: predictions before that, which are not.
-
-    Returns:
-        `latency_ms`, `full_ms`, `exit_ms` and `peak_memory_mb` of `metrics/benchmark/`.
     """
-    model = Model.load(bundle, threads=threads)
+    model = load_predictor(bundle, threads=threads)
     exits = model.segments.count
-    early_ms, left_at = time_predictions(exits_of(model), pictures, runs=runs, warmup=warmup)
-    memory = peak_memory_mb()  # before a second model is loaded
-    full = Model.load(bundle, thresholds=[NEVER] * (exits - 1), threads=threads)
-    full_ms, _ = time_predictions(exits_of(full), pictures, runs=runs, warmup=warmup)
-    return {
-        "latency_ms": summarise_latency(early_ms),
-        "full_ms": summarise_latency(full_ms),
-        "exit_ms": mean_by_exit(early_ms, left_at, exits),
-        "peak_memory_mb": memory,
-    }
+    early, left_at = time_predictions(exits_of(model), images, runs=runs, warmup=warmup)
+    memory, full = peak_memory_mb(), early  # before a second model is loaded
+    if exits > 1:
+        whole = load_predictor(bundle, [NEVER] * (exits - 1), threads)
+        full, _ = time_predictions(exits_of(whole), images, runs=runs, warmup=warmup)
+    return BundleTimes(early, left_at, full, exits, memory)
 
 
-def time_masks(
-    bundle: Path, pictures: Pictures, *, threads: int, runs: int, warmup: int
-) -> dict[str, Any]:
-    """Time the mask of one patch after the other; arguments and result as of `time_classifier`."""
-    segmenter = Segmenter(bundle, threads=threads)
-
-    def label(picture: Pictures) -> int:
-        segmenter.classes(picture[None])
-        return 0
-
-    milliseconds, _ = time_predictions(label, pictures, runs=runs, warmup=warmup)
-    summary = summarise_latency(milliseconds)
-    return {
-        "latency_ms": summary,
-        "full_ms": summary,
-        "exit_ms": [float(milliseconds.mean())],
-        "peak_memory_mb": peak_memory_mb(),
-    }
-
-
-def exits_of(model: Model) -> Predict:
-    """Give a function that classifies one picture and tells the exit that answered."""
+def exits_of(model: Predictor) -> Predict:
+    """Give a function that answers one picture and tells the exit that did."""
     return lambda picture: model.predict(picture).exit_index
 
 
 def time_in_turn(
-    models: Sequence[Model], images: npt.NDArray[np.uint8], *, runs: int, warmup: int
+    models: Sequence[Predictor], images: npt.NDArray[np.uint8], *, runs: int, warmup: int
 ) -> npt.NDArray[np.float64]:
     """Time single-picture predictions of every model on the same pictures, one after another.
 

@@ -1,9 +1,13 @@
-"""Open a bundle in any of its forms, and make sure that its parts belong together."""
+"""What every model on a device does, whatever its task; bundles are opened and checked here."""
 
 import io
+import math
 import zipfile
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +15,9 @@ import numpy.typing as npt
 from kdtasks.core.errors import BundleError
 from kdtasks.edge.bundle_files import MODEL, Contents, open_contents
 from kdtasks.edge.manifest import Manifest
+from kdtasks.edge.scores import ALWAYS, NEVER
 from kdtasks.edge.segments import Segments
 
-# Task to the class of this package that serves it.
-SERVED_BY = {"classification": "Model", "segmentation": "Segmenter"}
 FILE = "self_test.npz"
 
 
@@ -61,33 +64,107 @@ class SelfTest:
         return len(self.images)
 
 
-class OpenBundle:
-    """A bundle of any task, opened and checked.
+class Prediction(Protocol):
+    """What a model says of one image."""
+
+    @property
+    def exit_index(self) -> int:
+        """The exit that answered, 0…K−1; later segments were not run."""
+
+    @property
+    def confidence(self) -> float:
+        """How sure the model is, 0…1, after temperature scaling; of masks the mean over pixels."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as JSON holds it."""
+
+    def in_size(self, size: tuple[int, int]) -> Self:
+        """Give it for an image of another height and width, from which this one was resized."""
+
+
+class Predictor(ABC):
+    """A bundle, ready to answer; one object serves one thread at a time.
 
     Attributes:
+        task: of the bundles that the class serves.
+        per_pixel: whether it answers with masks.
         manifest: what the bundle says of itself.
         segments: its model.
+        thresholds: [K − 1], those in use.
     """
 
-    manifest: Manifest
-    segments: Segments
-    _self_test: SelfTest | None = None
+    task: ClassVar[str]
+    per_pixel: ClassVar[bool]
 
-    def __init__(self, bundle: Path | str, threads: int = 1) -> None:
+    def __init__(
+        self,
+        segments: Segments,
+        manifest: Manifest,
+        *,
+        thresholds: Sequence[float] | None = None,
+        self_test: SelfTest | None = None,
+    ) -> None:
+        """Join the parts of a bundle; `load` opens one.
+
+        Args:
+            segments: the model.
+            manifest: what the bundle says of it.
+            thresholds: [K − 1], in place of the manifest's.
+            self_test: null where there is none.
+
+        Raises:
+            BundleError: the parts contradict each other, or the thresholds do not fit.
+        """
+        self.segments, self.manifest, self._self_test = segments, manifest, self_test
+        self._check_parts()
+        self.thresholds = check_thresholds(
+            manifest.thresholds if thresholds is None else thresholds, exits=segments.count
+        )
+
+    @classmethod
+    def load(
+        cls, bundle: Path | str, thresholds: Sequence[float] | None = None, threads: int = 1
+    ) -> Self:
         """Open a bundle.
 
         Args:
             bundle: a folder with `model.tflite` and `manifest.json`, a `.kdz` file, or a bare
                 `.tflite` that was exported by kdtasks.
+            thresholds: [K − 1], in place of the bundle's; `ALWAYS` and `NEVER` of
+                kdtasks.edge.scores always and never leave, whatever the score.
             threads: threads of the LiteRT interpreter.
 
         Raises:
-            BundleError: the bundle is incomplete or damaged.
+            BundleError: the bundle is incomplete, damaged, contradicts itself or is for another
+                task, or the thresholds do not fit.
         """
         with open_contents(Path(bundle)) as contents:
-            self.manifest = contents.manifest()
-            self.segments = Segments(contents.checked(MODEL, self.manifest.sha256), threads)
-            self._self_test = load_self_test(contents, self.manifest, self.segments)
+            manifest = contents.manifest()
+            segments = Segments(contents.checked(MODEL, manifest.sha256), threads)
+            self_test = load_self_test(contents, manifest, segments)
+        return cls(segments, manifest, thresholds=thresholds, self_test=self_test)
+
+    @abstractmethod
+    def fit(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Make of an image what training images were, as `predict` takes it.
+
+        Resizing and a change of channels need Pillow.
+
+        Args:
+            pixels: uint8 [height, width, 1 or 3], of any size.
+        """
+
+    @abstractmethod
+    def predict(self, image: npt.NDArray[np.uint8]) -> Prediction:
+        """Answer one image, uint8 [height, width, channels], raw pixels 0…255, as of `fit`.
+
+        Raises:
+            DatasetError: the image's shape or dtype is not what the model takes.
+        """
+
+    @abstractmethod
+    def logits(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Run the whole network on images of its own size, uint8 [N, height, width, channels]."""
 
     @property
     def test_images(self) -> npt.NDArray[np.uint8] | None:
@@ -111,26 +188,46 @@ class OpenBundle:
             )
         return self._self_test.check(self.segments)
 
+    def warm_up(self) -> None:
+        """Run every segment once, for LiteRT sets each up when it first runs."""
+        self.segments.logits(np.zeros(self.segments.input_shape, np.uint8))
 
-def check_bundle(segments: Segments, manifest: Manifest, *, task: str) -> None:
-    """Refuse a model that is not what its manifest says, or is for another task than `task`.
+    def _check_parts(self) -> None:
+        segments, manifest = self.segments, self.manifest
+        if manifest.task != self.task:
+            raise BundleError(
+                f"the bundle's task is {manifest.task}, {type(self).__name__} serves {self.task}; "
+                "kdtasks.edge.load_predictor opens bundles of any task"
+            )
+        sides = segments.input_shape[:2] if self.per_pixel else ()
+        found = (segments.count, segments.input_shape, segments.logits_shape)
+        told = (manifest.segments, manifest.input_shape, (*sides, len(manifest.class_names)))
+        if found != told:
+            raise BundleError(
+                f"the model has (segments, input shape, logits shape) {found}, its manifest says "
+                f"{told}; export the bundle again"
+            )
+
+
+def check_thresholds(thresholds: Sequence[float], *, exits: int) -> tuple[float, ...]:
+    """Give thresholds as floats, one for each of the `exits` but the last.
 
     Raises:
-        BundleError: it is.
+        BundleError: there are too few or too many, or one is not finite.
     """
-    if manifest.task != task:
-        advice = f"use {SERVED_BY[manifest.task]}" if manifest.task in SERVED_BY else "export again"
+    checked = tuple(float(threshold) for threshold in thresholds)
+    if len(checked) != exits - 1:
         raise BundleError(
-            f"the bundle's task is {manifest.task}; {SERVED_BY[task]} serves {task}, {advice}"
+            f"thresholds given: {len(checked)}; a model with {exits} exits takes {exits - 1}, one "
+            "for each exit but the last"
         )
-    sides = segments.input_shape[:2] if task == "segmentation" else ()
-    found = (segments.count, segments.input_shape, segments.logits_shape)
-    told = (manifest.segments, manifest.input_shape, (*sides, len(manifest.class_names)))
-    if found != told:
-        raise BundleError(
-            f"the model has (segments, input shape, logits shape) {found}, its manifest says "
-            f"{told}; export the bundle again"
-        )
+    for threshold in checked:
+        if not math.isfinite(threshold):
+            raise BundleError(
+                f"a threshold is {threshold}; it must be a finite number: use {ALWAYS} to always "
+                f"leave, {NEVER} to never leave"
+            )
+    return checked
 
 
 def load_self_test(contents: Contents, manifest: Manifest, segments: Segments) -> SelfTest | None:

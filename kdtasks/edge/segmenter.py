@@ -1,16 +1,21 @@
 """Load a bundle that tells the class of every pixel, and use it on pictures of any size."""
 
 import colorsys
+import io
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from kdtasks.core.errors import DatasetError
+from kdtasks.edge.images import fit_picture, resize_mask
 from kdtasks.edge.manifest import Manifest
-from kdtasks.edge.predictor import OpenBundle, check_bundle
+from kdtasks.edge.predictor import Predictor
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 OVERLAP = 0.25
 
@@ -87,27 +92,70 @@ class Tiling:
         return weights
 
 
-class Segmenter(OpenBundle):
-    """A bundle, ready to label pixels; one object serves one thread at a time.
+class MaskPrediction(NamedTuple):
+    """The class of every pixel of one image.
 
     Attributes:
-        manifest: what the bundle says of itself.
-        segments: its model.
+        mask: index of the class, uint8 [height, width].
+        confidence: mean over the pixels of the class's probability, after temperature scaling.
+        exit_index: K−1, for the whole network answers.
+        manifest: of the model.
     """
 
-    def __init__(self, bundle: Path | str, threads: int = 1) -> None:
-        """Open a bundle; its last exit answers.
+    mask: npt.NDArray[np.uint8]
+    confidence: float
+    exit_index: int
+    manifest: Manifest
 
-        Args:
-            bundle: a folder, a `.kdz` file or a bare `.tflite`.
-            threads: threads of the LiteRT interpreter.
+    @property
+    def pixels(self) -> npt.NDArray[np.int64]:
+        """How many pixels each class has, [classes]."""
+        return np.bincount(self.mask.reshape(-1), minlength=len(self.manifest.class_names))
 
-        Raises:
-            BundleError: the bundle is incomplete, damaged, contradicts itself, or classifies
-                whole pictures.
-        """
-        super().__init__(bundle, threads)
-        check_bundle(self.segments, self.manifest, task="segmentation")
+    @property
+    def image(self) -> "Image":
+        """The mask as an image of indices, with the classes' colours as its palette."""
+        import PIL.Image
+
+        image = PIL.Image.fromarray(self.mask)
+        image.putpalette(class_colours(self.manifest).tobytes())
+        return image
+
+    def to_png(self) -> bytes:
+        """Give `image` as a PNG file's content."""
+        file = io.BytesIO()
+        self.image.save(file, "PNG")
+        return file.getvalue()
+
+    def to_json(self) -> dict[str, Any]:
+        """Give its size [height, width] and what each class has of it; not the mask itself."""
+        counts = zip(self.manifest.class_names, self.pixels.tolist(), strict=True)
+        return {
+            "size": list(self.mask.shape),
+            "classes": {
+                name: {"pixels": count, "fraction": count / self.mask.size}
+                for name, count in counts
+            },
+            "confidence": self.confidence,
+            "exit_index": self.exit_index,
+        }
+
+    def in_size(self, size: tuple[int, int]) -> Self:
+        """Resize the mask to (height, width) by the nearest pixel."""
+        return self._replace(mask=resize_mask(self.mask, size))
+
+
+class Segmenter(Predictor):
+    """A bundle, ready to label pixels; its last exit answers."""
+
+    task: ClassVar[str] = "segmentation"
+    per_pixel: ClassVar[bool] = True
+
+    def fit(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Resize an image where training images were resized, and give it the model's channels."""
+        data = self.manifest.parameters.get("data") or {}
+        size = data.get("image_size") or pixels.shape[:2]
+        return fit_picture(pixels, image_size=tuple(size), channels=self.segments.input_shape[2])
 
     def logits(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Run the network on pictures of its own size.
@@ -135,9 +183,7 @@ class Segmenter(OpenBundle):
             every[row] = self._run(image).argmax(axis=-1)
         return every
 
-    def predict(
-        self, picture: npt.NDArray[np.uint8], overlap: float = OVERLAP
-    ) -> npt.NDArray[np.uint8]:
+    def predict(self, image: npt.NDArray[np.uint8], overlap: float = OVERLAP) -> MaskPrediction:
         """Name the class of every pixel of a picture of any size, tile by tile.
 
         Where tiles overlap their logits fade into each other; mirrored pixels stand beyond the
@@ -145,42 +191,45 @@ class Segmenter(OpenBundle):
         of one row of tiles.
 
         Args:
-            picture: uint8 [height, width, channels], raw pixels 0…255, in memory or mapped.
+            image: uint8 [height, width, channels], raw pixels 0…255, in memory or mapped.
             overlap: share of a tile that the next one repeats, 0…0.5. More is slower: tiles
                 grow by 1 / (1 − overlap)².
 
-        Returns:
-            index of the class, uint8 [height, width].
-
         Raises:
-            DatasetError: the picture has another number of channels or another dtype, no pixels,
+            DatasetError: the image has another number of channels or another dtype, no pixels,
                 or the overlap is out of range.
         """
         tile_height, tile_width, channels = self.segments.input_shape
         if (
-            picture.dtype != np.uint8
-            or picture.ndim != 3
-            or picture.shape[2] != channels
-            or not picture.size
+            image.dtype != np.uint8
+            or image.ndim != 3
+            or image.shape[2] != channels
+            or not image.size
         ):
             raise DatasetError(
-                f"the picture is {picture.dtype} {list(picture.shape)}, the model takes uint8 "
+                f"the picture is {image.dtype} {list(image.shape)}, the model takes uint8 "
                 f"[height, width, {channels}] with raw pixels 0…255; convert it"
             )
         if not 0 <= overlap <= 0.5:
             raise DatasetError(f"the overlap is {overlap}; a share of 0…0.5 was expected")
-        height, width = picture.shape[:2]
+        height, width = image.shape[:2]
         rows = Tiling(height, tile_height, overlap)
         columns = Tiling(width, tile_width, overlap)
-        classes = np.empty((height, width), np.uint8)
-        for first, blended in self._bands(picture, rows, columns):
-            classes[first : first + len(blended)] = blended.argmax(axis=-1)
-        return classes
+        mask = np.empty((height, width), np.uint8)
+        temperature, confidence = self.manifest.temperatures[-1], 0.0
+        for first, blended in self._bands(image, rows, columns):
+            classes = blended.argmax(axis=-1)
+            mask[first : first + len(blended)] = classes
+            confidence += float(_probabilities(blended, classes, temperature).sum(dtype=np.float64))
+        return MaskPrediction(mask, confidence / mask.size, self.segments.count - 1, self.manifest)
 
     def _bands(
         self, picture: npt.NDArray[np.uint8], rows: Tiling, columns: Tiling
     ) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
         """Yield the blended logits [rows, width, classes] of row after row, and their first row."""
+        if picture.shape == self.segments.input_shape:
+            yield 0, self._run(picture)
+            return
         tile_height, tile_width, num_classes = self.segments.logits_shape
         # Pixels and classes in one axis: several times faster than many short rows of classes.
         band = np.zeros((tile_height, columns.length * num_classes), np.float32)
@@ -216,6 +265,25 @@ class Segmenter(OpenBundle):
                 f"the pictures are {images.dtype} {list(images.shape)}, the model takes uint8 "
                 f"{['N', *shape]} with raw pixels 0…255; use predict for pictures of another size"
             )
+
+
+def _probabilities(
+    logits: npt.NDArray[np.float32], largest: npt.NDArray[np.int64], temperature: float
+) -> npt.NDArray[np.float32]:
+    """Give the softened probability of the largest logit, float32 [rows, width].
+
+    As `kdtasks.edge.scores.max_probability` but in float32, class by class: several times faster.
+
+    Args:
+        logits: [rows, width, classes].
+        largest: [rows, width], the index of the largest.
+        temperature: > 0.
+    """
+    highest = np.take_along_axis(logits, largest[..., None], axis=-1)[..., 0]
+    total = np.zeros(highest.shape, np.float32)
+    for index in range(logits.shape[-1]):
+        total += np.exp((logits[..., index] - highest) / np.float32(temperature))
+    return np.reciprocal(total)
 
 
 def class_colours(manifest: Manifest) -> npt.NDArray[np.uint8]:

@@ -18,20 +18,37 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from kdtasks.core.errors import TelemetryError
-from kdtasks.edge.classifier import Prediction
 from kdtasks.edge.manifest import Manifest
+from kdtasks.edge.predictor import Prediction
 
 FORMAT_VERSION = 1
 BINS = 10
 
 # Milliseconds, upper bounds of all ranges but the last.
 LATENCY_BOUNDS = tuple(0.0625 * 2**k for k in range(15))
+
+
+class Histograms(NamedTuple):
+    """Counts of answers: by exit [K], and in ten equal ranges of confidence [10]."""
+
+    exits: tuple[int, ...]
+    confidences: tuple[int, ...]
+
+
+def histograms_of(
+    exit_index: npt.ArrayLike, confidences: npt.ArrayLike, *, exits: int
+) -> Histograms:
+    """Count answers [N] by the exit that gave them, of `exits`, and by their confidence."""
+    return Histograms(
+        tuple(np.bincount(np.asarray(exit_index), minlength=exits).tolist()),
+        tuple(confidence_counts(confidences).tolist()),
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

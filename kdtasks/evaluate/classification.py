@@ -1,12 +1,15 @@
 """Judge what a classifier's bundle answers on the test split: the whole, and each exit."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kdtasks.core.records.compress import Compressed
 from kdtasks.core.records.evaluate import (
+    Calibration,
     ChangedAnswers,
     Comparison,
     Evaluation,
@@ -14,17 +17,31 @@ from kdtasks.core.records.evaluate import (
     ModelScores,
 )
 from kdtasks.data.prepared import PreparedDataset
-from kdtasks.edge.classifier import Answers, Model, answers_of
-from kdtasks.edge.scores import SCORES, softmax
+from kdtasks.edge.classifier import Answers, Classifier, answers_of
+from kdtasks.edge.predictor import Predictor
+from kdtasks.edge.scores import SCORES, max_probability, softmax
+from kdtasks.edge.segments import Segments
+from kdtasks.edge.telemetry import Histograms, histograms_of
 from kdtasks.evaluate.comparison import Opens, gain_of, over_seeds
 from kdtasks.evaluate.evaluator import Arrays, Evaluated, EvaluateParams
-from kdtasks.evaluate.intervals import bootstrap_interval, wilson_interval
+from kdtasks.evaluate.exits.calibrate import Labelled, calibrate
+from kdtasks.evaluate.exits.settings import ExitsParams
+from kdtasks.evaluate.exits.thresholds import Point
+from kdtasks.evaluate.intervals import (
+    Interval,
+    Method,
+    PairedComparison,
+    bootstrap_interval,
+    compare_paired,
+    wilson_interval,
+)
 from kdtasks.evaluate.metrics import (
     ReliabilityBin,
     exit_breakdown,
     expected_calibration_error,
     reliability,
 )
+from kdtasks.tasks.classification import Classification
 from kdtasks.tasks.confusion import accuracy
 
 
@@ -119,7 +136,7 @@ def evaluate_classifier(
         BundleError: the bundle cannot be used.
     """
     images, labels = dataset.images("test"), np.asarray(dataset.labels("test"))
-    model = Model.load(bundle)
+    model = Classifier.load(bundle)
     answers, manifest = answers_of(model, images), model.manifest
     scores, bins = evaluate_answers(
         labels,
@@ -272,3 +289,98 @@ def pick_examples(
         picked.append(surest_first[places])
     group_of = np.repeat(np.arange(exits + 1), [len(rows) for rows in picked])
     return np.concatenate(picked), group_of
+
+
+def calibrate_exits(
+    model: Path,
+    dataset: PreparedDataset,
+    compressed: Compressed,
+    settings: ExitsParams,
+    *,
+    seen_rows: int,
+) -> tuple[Calibration, list[Point]]:
+    """Choose temperatures and thresholds, and judge them on the validation split."""
+    segments = Segments(model)
+
+    def answers(split: str) -> Labelled:
+        return segments.logits_of(dataset.images(split)), dataset.labels(split)
+
+    return calibrate(
+        answers("calibration"),
+        answers("validation"),
+        settings,
+        macs=compressed.macs,
+        seen_rows=seen_rows,
+    )
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """Which images of the test split a classifier gets right, with early exits.
+
+    Attributes:
+        correct: bool [N].
+        settings: of a bootstrap.
+    """
+
+    correct: NDArray[np.bool_]
+    settings: EvaluateParams
+    task = Classification()
+
+    @property
+    def rows(self) -> int:
+        """How many images there are."""
+        return len(self.correct)
+
+    @property
+    def value(self) -> float:
+        """The accuracy."""
+        return int(np.count_nonzero(self.correct)) / self.rows
+
+    def interval(self, confidence: float) -> Interval:
+        """Give Wilson's interval of the accuracy."""
+        return wilson_interval(int(np.count_nonzero(self.correct)), self.rows, confidence)
+
+    def paired(
+        self, production: "ClassScore", *, method: Method, confidence: float
+    ) -> PairedComparison:
+        """Compare image by image."""
+        return compare_paired(
+            self.correct,
+            production.correct,
+            method=method,
+            confidence=confidence,
+            samples=self.settings.bootstrap_samples,
+            seed=self.settings.seed,
+        )
+
+
+class ClassificationEvaluator:
+    """Images that have one class each."""
+
+    task = Classification()
+    calibrate = staticmethod(calibrate_exits)
+    evaluate = staticmethod(evaluate_classifier)
+    compare = staticmethod(compare_classifiers)
+
+    def score(
+        self, predictor: Predictor, dataset: PreparedDataset, settings: EvaluateParams
+    ) -> ClassScore:
+        """Have a classifier answer the test split."""
+        predicted = _answers(predictor, dataset).predicted
+        return ClassScore(predicted == np.asarray(dataset.labels("test")), settings)
+
+    def reference(self, predictor: Predictor, dataset: PreparedDataset) -> Histograms:
+        """Count exits and confidences of the answers to the test split."""
+        answers = _answers(predictor, dataset)
+        scores = max_probability(answers.logits, predictor.manifest.temperatures)
+        return histograms_of(
+            answers.exit_index,
+            scores[np.arange(len(scores)), answers.exit_index],
+            exits=predictor.segments.count,
+        )
+
+
+def _answers(predictor: Predictor, dataset: PreparedDataset) -> Answers:
+    assert isinstance(predictor, Classifier)
+    return answers_of(predictor, dataset.images("test"))

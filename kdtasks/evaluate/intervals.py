@@ -153,6 +153,13 @@ class PairedComparison(NamedTuple):
     upper: float
     p_value: float
 
+    def sentence(self, production: str) -> str:
+        """Say who gets what right; `production` is what to call that model."""
+        return (
+            f"{self.gained} pictures only the new model gets right, {self.lost} only "
+            f"{production}; McNemar's exact test gives p = {self.p_value:.3g}."
+        )
+
 
 def compare_paired(
     candidate_correct: NDArray[np.bool_],

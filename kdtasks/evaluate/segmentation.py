@@ -1,16 +1,26 @@
 """Judge what a bundle answers on the masks of the test split."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from kdtasks.core.records.evaluate import Comparison, Evaluation, SeedScores
+from kdtasks.core.errors import EvaluationError
+from kdtasks.core.records.compress import Compressed
+from kdtasks.core.records.evaluate import Calibration, Comparison, Evaluation, SeedScores
 from kdtasks.data.prepared import PreparedDataset
+from kdtasks.edge.predictor import Predictor
 from kdtasks.edge.segmenter import Segmenter
+from kdtasks.edge.telemetry import Histograms, histograms_of
 from kdtasks.evaluate.comparison import Opens, gain_of, over_seeds
 from kdtasks.evaluate.evaluator import Arrays, Evaluated, EvaluateParams
+from kdtasks.evaluate.exits.calibrate import uncalibrated
+from kdtasks.evaluate.exits.settings import ExitsParams
+from kdtasks.evaluate.exits.thresholds import Point
+from kdtasks.evaluate.intervals import Interval, Method, score_lower_bound
 from kdtasks.evaluate.metrics import mean_scores
 from kdtasks.evaluate.pixel_counts import (
     Bootstrap,
@@ -20,6 +30,7 @@ from kdtasks.evaluate.pixel_counts import (
     tally,
 )
 from kdtasks.tasks.confusion import counted
+from kdtasks.tasks.segmentation import Segmentation
 
 
 def evaluate_masks(bundle: Path, dataset: PreparedDataset, settings: EvaluateParams) -> Evaluated:
@@ -34,7 +45,7 @@ def evaluate_masks(bundle: Path, dataset: PreparedDataset, settings: EvaluatePar
         BundleError: the bundle cannot be used.
         EvaluationError: no test pixel is labelled.
     """
-    segmenter = Segmenter(bundle)
+    segmenter = Segmenter.load(bundle)
     images, labels = dataset.images("test"), np.asarray(dataset.labels("test"))
     pictures = np.asarray(dataset.pictures("test"))
     found = tally(
@@ -174,3 +185,120 @@ def pick_patches(
         entropy = -np.nansum(shares * np.log(shares), axis=1)
     most_first = np.lexsort((np.round(-entropy, 9), -(counts > 0).sum(axis=1)))
     return np.sort(most_first[:count])
+
+
+def calibrate_masks(
+    model: Path,
+    dataset: PreparedDataset,
+    compressed: Compressed,
+    settings: ExitsParams,
+    *,
+    seen_rows: int,
+) -> tuple[Calibration, list[Point]]:
+    """Say that the whole network answers: a mask has no early exits to calibrate."""
+    return uncalibrated(compressed), []
+
+
+class MaskComparison(NamedTuple):
+    """What N source images, each answered by both models, say of candidate − production.
+
+    Attributes:
+        rows: N.
+        difference: of the mean IoU over all of them, −1 … 1.
+        lower, upper: one-sided bounds of the difference, each at the level asked for.
+    """
+
+    rows: int
+    difference: float
+    lower: float
+    upper: float
+
+    def sentence(self, production: str) -> str:
+        """Say where the bounds come from."""
+        return "The bounds are those of a bootstrap over whole images, each with both masks."
+
+
+@dataclass(frozen=True)
+class MaskScore:
+    """What a model answers on the masks of the test split.
+
+    Attributes:
+        confusions: int64 [images, classes, classes], by source image, label and answer.
+        settings: of a bootstrap.
+    """
+
+    confusions: npt.NDArray[np.int64]
+    settings: EvaluateParams
+    task = Segmentation()
+
+    @property
+    def rows(self) -> int:
+        """How many source images there are."""
+        return len(self.confusions)
+
+    @property
+    def value(self) -> float:
+        """The mean IoU over all pixels."""
+        return self.task.scores(self.confusions.sum(axis=0))[self.task.metric.key]
+
+    def interval(self, confidence: float) -> Interval | None:
+        """Give the bootstrap interval of the mean IoU over source images."""
+        return mean_iou_interval(self.confusions, self._bootstrap(confidence))
+
+    def paired(
+        self, production: "MaskScore", *, method: Method, confidence: float
+    ) -> MaskComparison:
+        """Compare by a bootstrap over source images, whatever the method asked for.
+
+        Where no image tells the two apart there is nothing to draw from: the bounds are then those
+        of the share of images that may do so, each at its worst.
+        """
+        if self.confusions.shape != production.confusions.shape:
+            raise EvaluationError(
+                f"got confusions {list(self.confusions.shape)} and "
+                f"{list(production.confusions.shape)}; both must be of the same images and classes"
+            )
+        # The ends of an interval of level 2c − 1 are one-sided bounds of level c.
+        bounds = gain_interval(
+            self.confusions[None],
+            production.confusions[None],
+            self._bootstrap(2 * confidence - 1),
+        ) or (-1.0, 1.0)
+        if np.array_equal(self.confusions, production.confusions):
+            upper = -score_lower_bound(0, 0, self.rows, confidence)
+            bounds = -upper, upper
+        return MaskComparison(self.rows, self.value - production.value, *bounds)
+
+    def _bootstrap(self, confidence: float) -> Bootstrap:
+        return Bootstrap(confidence, self.settings.bootstrap_samples, self.settings.seed)
+
+
+class SegmentationEvaluator:
+    """Images whose pixels have a class each; patches of one image are no independent rows."""
+
+    task = Segmentation()
+    calibrate = staticmethod(calibrate_masks)
+    evaluate = staticmethod(evaluate_masks)
+    compare = staticmethod(compare_masks)
+
+    def score(
+        self, predictor: Predictor, dataset: PreparedDataset, settings: EvaluateParams
+    ) -> MaskScore:
+        """Have a model answer the patches of the test split."""
+        found = tally(
+            predictor.logits,
+            dataset.images("test"),
+            np.asarray(dataset.labels("test")),
+            np.asarray(dataset.pictures("test")),
+            num_classes=dataset.num_classes,
+            ignore_label=dataset.ignore_label,
+        )
+        return MaskScore(found.confusions, settings)
+
+    def reference(self, predictor: Predictor, dataset: PreparedDataset) -> Histograms:
+        """Count source images by their mean confidence; devices are sent whole ones."""
+        confidences = [predictor.predict(patch).confidence for patch in dataset.images("test")]
+        images = np.asarray(dataset.pictures("test"))
+        means = np.bincount(images, weights=confidences) / np.bincount(images)
+        last = predictor.segments.count - 1
+        return histograms_of(np.full(len(means), last), means, exits=last + 1)

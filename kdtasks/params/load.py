@@ -26,6 +26,7 @@ from kdtasks.learn.training.views import AugmentationParams
 from kdtasks.params.explain import explain, shown
 from kdtasks.params.search import SearchParams
 from kdtasks.report.contents import SelectParams
+from kdtasks.tasks.registry import task_of
 
 
 class StoreParams(Section):
@@ -83,20 +84,22 @@ class Params(Section):
             check_variant(variant)
         if len(set(self.compress.variants)) != len(self.compress.variants):
             raise ValueError("compress.variants holds a variant twice")
+        task = task_of(self.data.task)
         for section, network in (
             ("student", self.student.model),
             ("teacher", self.teacher.model if self.teacher.source == "train" else None),
         ):
-            per_pixel = self.data.task == "segmentation"
-            if network and network.per_pixel != per_pixel:
+            if network and network.per_pixel != task.per_pixel:
                 names = architectures.names()
-                fitting = [name for name in names if architectures[name].per_pixel == per_pixel]
+                fitting = [
+                    name for name in names if architectures[name].per_pixel == task.per_pixel
+                ]
                 raise ValueError(
                     f"{section}.model is {network.name}, data.source {self.data.source.name}; "
                     f"for {self.data.task} choose one of {', '.join(fitting)}"
                 )
         self.student.model.check_exits(self.student.exits)
-        if self.student.exits and self.data.task == "segmentation":
+        if self.student.exits and not task.early_exits:
             raise ValueError(
                 f"student.exits is {list(self.student.exits)}; masks are answered by the whole "
                 "network, set it to []"
@@ -112,7 +115,7 @@ class Params(Section):
 
     def _check_distillation(self) -> None:
         loss = self.distill.loss
-        if loss.per_pixel and self.data.task != "segmentation":
+        if loss.per_pixel and not task_of(self.data.task).per_pixel:
             raise ValueError(
                 f"distill.loss is {loss.name}, data.source {self.data.source.name}; it compares "
                 "places of a mask: use it for segmentation, another loss for classification"

@@ -42,10 +42,10 @@ def sample_strips(examples: Arrays, class_names: Sequence[str]) -> list[list[Sam
     """Turn the arrays of `plots/examples/` into a strip an exit and one of changed answers.
 
     Arguments:
-        examples: as `evaluate` wrote them; no arrays, no strips.
+        examples: as `evaluate` wrote them; no answers by exit, no strips.
         class_names: name of each class; none where they are not known.
     """
-    if not examples or not class_names:
+    if "by_exit" not in examples or not class_names:
         return []
     exits = examples["by_exit"].shape[1]
     strips: list[list[Sample]] = [[] for _ in range(exits + 1)]

@@ -18,7 +18,7 @@ from kdtasks.report.drawing import (
     draw,
     percent_axis,
 )
-from kdtasks.tasks.task import Measure
+from kdtasks.tasks.task import Metric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +32,7 @@ MODELS = {
 }
 
 
-def seeds_figure(statistics: Statistics, measure: Measure) -> str:
+def seeds_figure(statistics: Statistics, metric: Metric) -> str:
     """Draw each seed's test figure, student alone beside distilled, joined by a line."""
     student, distill = statistics.student, statistics.distill
     alone, taught = student.by_seed or {}, distill.by_seed or {}
@@ -48,7 +48,7 @@ def seeds_figure(statistics: Statistics, measure: Measure) -> str:
             axes.plot(side, model.mean or 0, color=colour, marker="_", markersize=13, zorder=3)
             if model.interval:
                 axes.plot([side, side], model.interval, color=colour, linewidth=1.6, zorder=2)
-        teacher = getattr(statistics.teacher, measure.key)
+        teacher = getattr(statistics.teacher, metric.key)
         if teacher is not None:
             axes.axhline(teacher, color=TEACHER, linewidth=1.3, linestyle=(0, (5, 2)))
             axes.text(-0.45, teacher, "teacher", color=TEACHER, va="bottom")
@@ -57,10 +57,10 @@ def seeds_figure(statistics: Statistics, measure: Measure) -> str:
         axes.tick_params(axis="x", length=0, labelcolor=INK)
         axes.grid(visible=False, axis="x")
         axes.margins(y=0.12)
-        axes.set_ylabel(f"test {measure.name}")
+        axes.set_ylabel(f"test {metric.name}")
         percent_axis(axes)
 
-    description = f"Test {measure.name} of every seed, student alone and distilled"
+    description = f"Test {metric.name} of every seed, student alone and distilled"
     return draw("seeds", description, plot)
 
 

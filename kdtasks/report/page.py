@@ -21,7 +21,7 @@ from kdtasks.core.text import (
     points_range,
     seeds,
 )
-from kdtasks.report.contents import Contents, ReportSettings, known, read_contents
+from kdtasks.report.contents import Arrays, Contents, ReportSettings, known, read_contents
 from kdtasks.report.curves import (
     classes_figure,
     models_figure,
@@ -40,7 +40,7 @@ from kdtasks.report.figures import (
 from kdtasks.report.selection import candidates_of, select, summarise
 from kdtasks.report.sentences import headline, more_seeds, poor_teacher, threshold
 from kdtasks.report.statistics import gather_statistics
-from kdtasks.tasks.task import MEASURES
+from kdtasks.tasks.registry import task_of
 
 HERE = Path(__file__).parent
 
@@ -54,8 +54,8 @@ def write_report(paths: ProjectPaths, settings: ReportSettings) -> None:
         KdTasksError: a file is damaged.
     """
     contents = read_contents(paths, settings.seeds, settings.variants)
-    measure = MEASURES[settings.task]
-    selection = select(candidates_of(contents), settings.select, measure.name)
+    metric = task_of(settings.task).metric
+    selection = select(candidates_of(contents), settings.select, metric.name)
     statistics = gather_statistics(contents, settings)
     page = render_page(statistics, selection, settings, contents)
     sentence = headline(statistics, selection)
@@ -91,39 +91,29 @@ def render_page(
         more_seeds,
     ):
         environment.filters[write.__name__] = write
-    shown, measure = selection.shown, MEASURES[statistics.task]
+    shown, task, data = selection.shown, task_of(statistics.task), known(statistics.data)
     examples = contents.variants[shown].examples if shown else {}
-    data = known(statistics.data)
     class_names = data.class_names if data else ()
-    is_masks = statistics.task == "segmentation"
-    colours = legend(class_names, settings.mask_values) if is_masks else {}
-    patches = (
-        mask_patches(
-            examples,
-            contents.compared,
-            list(colours.values()),
-            data.ignore_label if data else None,
-        )
-        if is_masks
-        else []
-    )
+    colours = legend(class_names, settings.mask_values)
     pictures = draw_pictures(statistics, selection)
-    if patches:
-        pictures["precision_recall"] = models_figure(contents.compared, examples, shown or "")
-        pictures["precision_recall_classes"] = classes_figure(
-            examples, list(class_names), list(colours.values()), shown or ""
-        )
+    if "probabilities" in examples:
+        pictures |= _precision_recall(colours, examples, contents.compared, shown or "")
     return environment.get_template("template.html").render(
         **_plain(statistics),
         latency={name: _latency(files.benchmark) for name, files in contents.variants.items()},
         selection=_plain(selection),
         shown=shown,
-        measure=measure,
-        masks=is_masks,
-        legend=colours,
-        patches=patches,
+        metric=task.metric,
+        per_pixel=task.per_pixel,
         pictures=pictures,
-        strips=[] if patches else sample_strips(examples, class_names),
+        legend=colours,
+        patches=mask_patches(
+            examples,
+            contents.compared,
+            list(colours.values()),
+            data.ignore_label if data else None,
+        ),
+        strips=sample_strips(examples, class_names),
         headline=headline(statistics, selection),
         poor_teacher=poor_teacher(statistics),
         number_of_seeds=seeds(len(statistics.seeds)),
@@ -134,13 +124,12 @@ def render_page(
 
 def draw_pictures(statistics: Statistics, selection: Selection) -> dict[str, str]:
     """Draw the pictures there are numbers for: name to `<svg>` element."""
-    pictures = {}
-    measure = MEASURES[statistics.task]
+    pictures, metric = {}, task_of(statistics.task).metric
     if gain := known(statistics.gain):
-        pictures["seeds"] = seeds_figure(statistics, measure)
+        pictures["seeds"] = seeds_figure(statistics, metric)
         pictures["gain"] = gain_figure(gain)
     for name, column, what in (
-        ("validation_quality", f"validation_{measure.key}", measure.name),
+        ("validation_quality", f"validation_{metric.key}", metric.name),
         ("validation_loss", "validation_loss", "loss"),
     ):
         if any(column in curves for curves in statistics.training.values()):
@@ -162,7 +151,7 @@ def draw_pictures(statistics: Statistics, selection: Selection) -> dict[str, str
                 confidence=statistics.confidence,
             )
     if selection.pareto:
-        pictures["pareto"] = pareto_figure(selection, measure.name)
+        pictures["pareto"] = pareto_figure(selection, metric.name)
     if (sensitivity := known(statistics.sensitivity)) and sensitivity.layers:
         pictures["sensitivity"] = sensitivity_figure(sensitivity)
     return pictures
@@ -176,6 +165,17 @@ def _plain(record: Record) -> dict[str, Any]:
 def _latency(benchmark: Benchmark | Refusal) -> dict[str, Any]:
     content = _plain(benchmark)
     return {**content, **content.pop("latency_ms", {}), "full": content.pop("full_ms", {})}
+
+
+def _precision_recall(
+    colours: Mapping[str, str], examples: Arrays, compared: Arrays, shown: str
+) -> dict[str, str]:
+    return {
+        "precision_recall": models_figure(compared, examples, shown),
+        "precision_recall_classes": classes_figure(
+            examples, list(colours), list(colours.values()), shown
+        ),
+    }
 
 
 def _as_yaml(params: Mapping[str, Any]) -> str:

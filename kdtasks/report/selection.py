@@ -7,7 +7,7 @@ from kdtasks.core.records.report import CandidateSummary, Limits, Selection, Sta
 from kdtasks.core.records.training import Training
 from kdtasks.core.text import kilobytes, milliseconds, points
 from kdtasks.report.contents import Contents, SelectParams, known
-from kdtasks.tasks.task import MEASURES
+from kdtasks.tasks.registry import task_of
 
 # 0.96 − 0.94 is 0.020000000000000018: a drop that equals its limit is within it.
 ROUNDING = 1e-9
@@ -65,7 +65,7 @@ def over_limits(measured: Iterable[Measured]) -> list[Excess]:
 
 
 def candidates_of(contents: Contents) -> dict[str, Candidate]:
-    """Collect the candidates: validation accuracy as shipped, with early exits, bytes, latency.
+    """Collect the candidates: validation score as shipped, with early exits, bytes, latency.
 
     The drop is taken against the last exit of the distilled student that `compress` started from.
     """
@@ -234,7 +234,7 @@ def summarise(statistics: Statistics, selection: Selection) -> Summary:
     test = known(shipped.test) if shipped else None
     gain = known(statistics.gain)
     low, high = gain.interval if gain and gain.interval else (None, None)
-    key = MEASURES[statistics.task].key
+    key = task_of(statistics.task).metric.key
     figures = {
         f"teacher_{key}": getattr(statistics.teacher, key),
         f"student_{key}": statistics.student.mean,

@@ -15,7 +15,7 @@ from kdtasks.core.text import (
     seeds,
 )
 from kdtasks.edge.scores import ALWAYS, NEVER
-from kdtasks.tasks.task import MEASURES
+from kdtasks.tasks.registry import task_of
 
 
 def threshold(number: float | None) -> str:
@@ -56,10 +56,10 @@ def poor_teacher(statistics: Statistics) -> str | None:
     """Say in one sentence that the teacher is worse than the student from scratch; None if not."""
     if not statistics.teacher_worse_than_student:
         return None
-    measure = MEASURES[statistics.task]
-    teacher, student = getattr(statistics.teacher, measure.key), statistics.student.mean
+    metric = task_of(statistics.task).metric
+    teacher, student = getattr(statistics.teacher, metric.key), statistics.student.mean
     return (
-        f"The teacher ({percent(teacher)}) is {measure.less} than the student alone "
+        f"The teacher ({percent(teacher)}) is {metric.less} than the student alone "
         f"({percent(student)} on average)."
     )
 
@@ -68,9 +68,11 @@ def _accuracies(statistics: Statistics) -> list[str]:
     gain = statistics.gain
     if isinstance(gain, Refusal):
         return [f"Teacher and students were not compared ({gain.refused})"]
-    teacher = getattr(statistics.teacher, MEASURES[statistics.task].key)
+    task = task_of(statistics.task)
+    # Of a share of images nobody asks what is meant.
+    subject = f"{task.metric.title}: teacher" if task.per_pixel else "Teacher"
     return [
-        f"{_subject(statistics)} {percent(teacher)}",
+        f"{subject} {percent(getattr(statistics.teacher, task.metric.key))}",
         f"student alone {_over_seeds(statistics.student)}, distilled "
         f"{_over_seeds(statistics.distill)} ({gain_words(gain, len(statistics.seeds))})",
     ]
@@ -78,10 +80,6 @@ def _accuracies(statistics: Statistics) -> list[str]:
 
 def _over_seeds(model: ModelSummary) -> str:
     return percent_and_margin(model.mean, model.interval or None)
-
-
-def _subject(statistics: Statistics) -> str:
-    return "Mean IoU: teacher" if statistics.task == "segmentation" else "Teacher"
 
 
 def _shipped(statistics: Statistics, selection: Selection) -> str:

@@ -1,14 +1,22 @@
-"""What a task is judged by: the name of its figure in files and on the page."""
+"""What a task is to data and figures: the shape of its labels, their counts, what it is judged by.
 
-from typing import NamedTuple
+A task has a facet of the same name in each of three packages, for the three are imported by others:
+this one (NumPy alone), `kdtasks.edge` (what a device runs) and `kdtasks.evaluate` (intervals,
+which may change without anything being trained again).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
 
 
-class Measure(NamedTuple):
+class Metric(NamedTuple):
     """A figure of 0 … 1, higher is better.
 
     Attributes:
         key: its name in files.
-        name: its name on the page.
+        name: its name in sentences.
         more, less: how a model is that has more or less of it.
     """
 
@@ -17,8 +25,58 @@ class Measure(NamedTuple):
     more: str
     less: str
 
+    @property
+    def title(self) -> str:
+        """The name at the head of a sentence."""
+        return self.name[0].upper() + self.name[1:]
 
-MEASURES = {
-    "classification": Measure("accuracy", "accuracy", "more accurate", "less accurate"),
-    "segmentation": Measure("mean_iou", "mean IoU", "better by mean IoU", "worse by mean IoU"),
-}
+
+class Task(Protocol):
+    """What labels are, and what answers are judged by.
+
+    Attributes:
+        name: in params, files and bundles.
+        per_pixel: whether every pixel has a label, and so every pixel an answer.
+        early_exits: whether networks may answer before their last exit.
+        metric: what models are judged by.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def per_pixel(self) -> bool: ...
+
+    @property
+    def early_exits(self) -> bool: ...
+
+    @property
+    def metric(self) -> Metric: ...
+
+    def label_shape(self, image_shape: Sequence[int]) -> tuple[int, ...]:
+        """Give the shape of one image's label, of an image [height, width, channels]."""
+
+    def label_counts(self, labels: np.ndarray, num_classes: int) -> np.ndarray:
+        """Count what has each label, in every row: int64 [N, classes].
+
+        Args:
+            labels: integers [N, *label_shape]; those from `num_classes` on count nowhere.
+        """
+
+    def relabel(self, labels: np.ndarray, new: np.ndarray) -> np.ndarray:
+        """Number classes anew, in an array of the same shape and dtype.
+
+        Args:
+            labels: integers [N, *label_shape]; those that are no class stay as they are.
+            new: integers [classes], the new label of each.
+        """
+
+    def label_name(self, label: np.ndarray, class_names: Sequence[str]) -> str:
+        """Name the class of one image's label; of several, the one that has the most of it."""
+
+    def scores(self, confusion: np.ndarray) -> dict[str, float]:
+        """Give the figures that follow from counts, `metric.key` among them.
+
+        Args:
+            confusion: int64 [classes, classes], labels down, as of `confusion_matrix`.
+        """

@@ -21,7 +21,6 @@ def bundle(tmp_path, pixel_models):
         Segments(pixel_models[0]),
         PICTURES,
         pictures=2,
-        task="classification",
         score="max_probability",
         temperatures=[1.0],
         thresholds=[],

@@ -13,7 +13,7 @@ from kdtasks.compress.tflite.metadata import embed_manifest
 from kdtasks.core.errors import BundleError
 from kdtasks.core.files import write_json
 from kdtasks.edge.bundle_files import read_manifest
-from kdtasks.edge.classifier import Model
+from kdtasks.edge.classifier import Classifier
 from kdtasks.orchestrate.project.lockfile import find_origin, folder_hash
 from kdtasks.orchestrate.project.pack import pack, pack_segments
 from tests.tools.pixel_bundles import write_pixel_bundle
@@ -69,7 +69,9 @@ def test_a_packed_bundle_knows_where_it_comes_from(bundle: Path, tmp_path: Path)
     assert manifest.metrics["test"]["interval"] == pytest.approx([0.8256, 0.9448], abs=1e-4)
     assert manifest.metrics["test"]["accuracy"] == 0.9
     picture = np.array([[[200], [40]]], np.uint8)
-    assert Model(path).predict(picture)[:4] == Model(bundle).predict(picture)[:4]
+    assert (
+        Classifier.load(path).predict(picture)[:4] == Classifier.load(bundle).predict(picture)[:4]
+    )
     (tmp_path / "dvc.yaml").write_text("stages: {more: {}}\n")
     changed = pack(bundle, tmp_path / "it.kdz")[1].provenance
     assert changed
@@ -125,7 +127,7 @@ def test_a_model_alone_can_be_packed(
     monkeypatch.chdir(tmp_path)
     path, _ = pack(tmp_path / "it.tflite")
     assert path == Path("pixels-float32.kdz")
-    assert Model(path).predict(np.array([[[200], [40]]], np.uint8)).label == "bright"
+    assert Classifier.load(path).predict(np.array([[[200], [40]]], np.uint8)).label == "bright"
 
 
 def test_what_cannot_be_packed_is_refused(bundle: Path, tmp_path: Path):

@@ -2,14 +2,26 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import PIL.Image
 import pytest
 
-from kdtasks.cli.images import find_pictures, read_pixels
+from kdtasks.cli.images import find_pictures, read_fitted, read_pixels
 from kdtasks.core.errors import DatasetError
-from kdtasks.edge.images import read_picture, strict_decoding
+from kdtasks.edge.images import fit_picture, read_picture, strict_decoding
+
+
+def fitting(shape: tuple[int, ...]) -> Any:
+    """A model that takes pictures of one shape."""
+    size, channels = (shape[0], shape[1]), shape[2]
+    return SimpleNamespace(
+        segments=SimpleNamespace(input_shape=shape),
+        per_pixel=False,
+        fit=lambda pixels: fit_picture(pixels, image_size=size, channels=channels),
+    )
 
 
 @pytest.fixture
@@ -57,17 +69,17 @@ def test_pictures_are_read_as_prepare_reads_them(tmp_path: Path, shape: tuple[in
     PIL.Image.fromarray(pixels).save(path)
     with strict_decoding():
         expected = read_picture(path, image_size=shape[:2], channels=shape[2])  # type: ignore[arg-type]
-    found = read_pixels(path, shape)
-    assert found.shape == shape
-    np.testing.assert_array_equal(found, expected)
     np.save(tmp_path / "array.npy", pixels)
-    np.testing.assert_array_equal(read_pixels(tmp_path / "array.npy", shape), expected)
+    for file in (path, tmp_path / "array.npy"):
+        own, fitted = read_fitted(file, fitting(shape))
+        np.testing.assert_array_equal(own, pixels)
+        np.testing.assert_array_equal(fitted, expected)
 
 
 def test_grey_arrays_need_no_channel_axis(tmp_path: Path):
     path = tmp_path / "grey.npy"
     np.save(path, np.arange(6, dtype=np.uint8).reshape(2, 3))
-    assert read_pixels(path, (2, 3, 1))[..., 0].tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert read_pixels(path)[..., 0].tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +108,7 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path, name: str, content, mess
     else:
         np.save(path, content)
     with pytest.raises(DatasetError, match=message):
-        read_pixels(path, (2, 2, 1))
+        read_pixels(path)
 
 
 def test_without_pillow_arrays_of_the_right_size_work(
@@ -107,8 +119,8 @@ def test_without_pillow_arrays_of_the_right_size_work(
     for module in [name for name in sys.modules if name.partition(".")[0] == "PIL"]:
         monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setitem(sys.modules, "PIL", None)
-    assert read_pixels(tmp_path / "a.npy", (2, 3, 1)).shape == (2, 3, 1)
+    assert read_fitted(tmp_path / "a.npy", fitting((2, 3, 1)))[1].shape == (2, 3, 1)
     needed = r"need Pillow, .* pip install pillow, or give \.npy files of uint8 \[4, 4, 1\]"
     for name in ("a.npy", "a.png"):
         with pytest.raises(DatasetError, match=needed):
-            read_pixels(tmp_path / name, (4, 4, 1))
+            read_fitted(tmp_path / name, fitting((4, 4, 1)))

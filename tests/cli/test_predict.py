@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 import kdtasks.edge
 from kdtasks.cli.main import app
 from kdtasks.core.files import write_json
-from kdtasks.edge.classifier import Model
+from kdtasks.edge.classifier import Classifier
 from kdtasks.edge.manifest import Manifest
 
 SHAPE = (4, 4, 1)
@@ -103,7 +103,10 @@ def test_json_and_thresholds(bundle: Path, photos: Path):
     assert result.exit_code == 0, result.output
     (found,) = json.loads(result.stdout)
     assert found.pop("milliseconds") > 0
-    assert found.pop("confidence") == pytest.approx(1 / (1 + np.exp(-1.2)), rel=1e-4)
+    assert found["confidence"] == pytest.approx(1 / (1 + np.exp(-1.2)), rel=1e-4)
+    first, second = found.pop("probabilities")
+    assert first == {"label": "bright [or so]", "probability": found.pop("confidence")}
+    assert second["label"] == "dark"
     assert found == {
         "picture": str(photos / "middle.png"),
         "label": "bright [or so]",
@@ -158,7 +161,7 @@ def test_a_folder_of_bundles_lists_them(bundle: Path, photos: Path, tmp_path: Pa
 
 
 def test_the_model_is_an_attribute_of_the_package():
-    assert kdtasks.edge.Model is Model
+    assert kdtasks.edge.Classifier is Classifier
     with pytest.raises(AttributeError, match="has no attribute 'Mode'"):
         _ = kdtasks.edge.Mode
 

@@ -57,11 +57,21 @@ def test_a_mask_holds_classes_and_shows_their_colours(bundle, photo, expected):
     result = predict(bundle, photo.name, "--out", "masks/mask.png")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert lines[0].split() == ["picture", "size", "time", "share", "of", "each", "class"]
+    assert lines[0].split() == [
+        "picture",
+        "size",
+        "confidence",
+        "fraction",
+        "of",
+        "each",
+        "class",
+        "time",
+    ]
+    text = re.sub(r"\s+", " ", result.stdout)
     assert re.search(
-        r"photo\.png +30×20 +\d+\.\d ms +red 50\.0 %, green 25\.0 %, blue 25\.0 %", lines[1]
+        r"photo\.png 30×20 100\.0 % red 50\.0 %, green 25\.0 %, blue 25\.0 % \d+\.\d\d ms", text
     )
-    assert lines[2] == "written: masks/mask.png"
+    assert lines[-1] == "written: masks/mask.png"
     mask = PIL.Image.open("masks/mask.png")
     assert mask.mode == "P"
     np.testing.assert_array_equal(np.asarray(mask), expected)
@@ -76,7 +86,7 @@ def test_masks_without_colours_of_their_own_get_fixed_ones(content, photo, expec
     np.testing.assert_array_equal(mask, spaced_colours(3)[expected])
 
 
-def test_shares_as_json_without_a_file(bundle, photo):
+def test_fractions_as_json_without_a_file(bundle, photo):
     (photo.parent / "broken.png").write_bytes(b"nothing")
     result = predict(bundle, photo.name, "broken.png", "--json")
     assert result.exit_code == 1
@@ -85,8 +95,13 @@ def test_shares_as_json_without_a_file(bundle, photo):
     assert found == {
         "picture": "photo.png",
         "size": [20, 30],
-        "shares": {"red": 0.5, "green": 0.25, "blue": 0.25},
-        "mask": None,
+        "classes": {
+            "red": {"pixels": 300, "fraction": 0.5},
+            "green": {"pixels": 150, "fraction": 0.25},
+            "blue": {"pixels": 150, "fraction": 0.25},
+        },
+        "confidence": pytest.approx(1.0),
+        "exit_index": 0,
     }
     assert broken["picture"] == "broken.png"
     assert broken["error"].startswith("not readable as a picture: it begins with b'nothing'")
@@ -118,11 +133,11 @@ def test_a_picture_is_looked_at_in_the_size_of_training_pictures(
     bundle = write_colour_bundle(tmp_path / "bundle", content, parameters=parameters)
     looked_at: list[tuple[int, ...]] = []
 
-    from kdtasks.edge.segmenter import Segmenter
+    from kdtasks.edge.segmenter import MaskPrediction, Segmenter
 
-    def spy(self: Segmenter, picture: np.ndarray) -> np.ndarray:
-        looked_at.append(picture.shape)
-        return original(self, picture)
+    def spy(self: Segmenter, image: np.ndarray) -> MaskPrediction:
+        looked_at.append(image.shape)
+        return original(self, image)
 
     original = Segmenter.predict
     with pytest.MonkeyPatch.context() as patch:
@@ -148,7 +163,7 @@ def test_more_pixels_than_prepare_takes_are_read(bundle, photo, monkeypatch):
         (["--out", "photo.png"], "would be written to photo.png, which is photo.png"),
         (["photo.npy", "--out", "mask.png"], "mask.png, and there are 2 pictures; give a folder"),
         (["photo.npy", "--out", "masks"], "photo.png, which is the mask of photo.png"),
-        (["--thresholds", "0.5"], "has no early exits; --thresholds is for classification"),
+        (["--thresholds", "0.5"], "thresholds given: 1; a model with 1 exits takes 0"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(bundle, photo, words: list[str], message: str):
@@ -169,7 +184,7 @@ def test_classification_takes_no_masks(tmp_path, photo):
     bundle = write_pixel_bundle(tmp_path / "other", convert_pixel_model(0, tmp_path / "saved"))
     for words in (["--out", "mask.png"], ["--overlay"]):
         message = str(predict(bundle, photo.name, *words).exception)
-        assert "classifies whole pictures; --out and --overlay are for segmentation" in message
+        assert "tells the class of whole pictures; --out and --overlay are for masks" in message
 
 
 def test_the_command_needs_nothing_beyond_the_base_install(bundle, photo, expected):

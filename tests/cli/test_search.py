@@ -63,9 +63,10 @@ def test_limits_that_make_no_sense_are_refused(project: Path, words: list[str], 
 def test_limits_may_stand_in_the_params(project: Path):
     path = project / "params.yaml"
     text = path.read_text(encoding="utf-8")
-    before, _, after = text.partition("search:\n  max_size_kb: null")
-    assert after
-    path.write_text(f"{before}search:\n  max_size_kb: 20.0{after}", encoding="utf-8")
+    before, section, after = text.partition("\nsearch:\n")
+    assert "max_size_kb: null" in after
+    after = after.replace("max_size_kb: null", "max_size_kb: 20.0", 1)
+    path.write_text(before + section + after, encoding="utf-8")
     result = CliRunner().invoke(app, ["search", "--dry-run"])
     assert result.exit_code == 0, result.output
     assert "at most 20.0" in result.output

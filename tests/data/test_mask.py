@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.data.masks import Palette, read_mask, resize_mask
+from kdtasks.data.masks import Palette, read_mask
+from kdtasks.edge.images import resize_mask
 
 COLOURS = Palette("colour", ("a", "b"), {0x102030: 0, 0xC86432: 1})
 INDICES = Palette("index", ("a", "b"), {0: 0, 1: 1, 9: 255})

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from kdtasks.core.errors import TelemetryError
-from kdtasks.deploy.drift import DriftParams, Histograms, detect_drift
-from kdtasks.edge.telemetry import Telemetry
+from kdtasks.deploy.drift import DriftParams, detect_drift
+from kdtasks.edge.telemetry import Histograms, Telemetry
 
 LIMITS = DriftParams(max_index=0.2, min_answers=500)
 USUAL = Histograms((800, 200), (0, 0, 0, 0, 0, 0, 50, 50, 100, 800))
@@ -93,7 +93,7 @@ def test_the_reference_is_the_test_split(tmp_path, pixel_models):
 
     from kdtasks.data.prepared import open_prepared
     from kdtasks.deploy.drift import reference_histograms
-    from kdtasks.edge.classifier import Model
+    from kdtasks.edge.classifier import Classifier
     from kdtasks.edge.telemetry import TelemetryCounter
     from kdtasks.params import load_params
     from tests.tools.pixel_bundles import write_pixel_bundle, write_pixel_dataset
@@ -103,7 +103,7 @@ def test_the_reference_is_the_test_split(tmp_path, pixel_models):
     data = open_prepared(tmp_path / "data")
     bundle = write_pixel_bundle(tmp_path / "bundle", pixel_models[0])
     found = reference_histograms(bundle, data)
-    model = Model.load(bundle)
+    model = Classifier.load(bundle)
     counter = TelemetryCounter(model.manifest)
     for image in np.asarray(data.images("test")):
         counter.add(model.predict(image))

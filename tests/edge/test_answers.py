@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kdtasks.core.errors import BundleError
-from kdtasks.edge.classifier import Model, answers_of
+from kdtasks.edge.classifier import Classifier, answers_of
 from kdtasks.edge.manifest import Manifest
 
 
@@ -27,7 +27,7 @@ class StoredSegments:
         return self.stored[images.ravel()]
 
 
-def model_of(logits) -> Model:
+def model_of(logits) -> Classifier:
     manifest = SimpleNamespace(
         task="classification",
         segments=2,
@@ -40,7 +40,7 @@ def model_of(logits) -> Model:
     stored: object = StoredSegments(logits)
     fields: object = manifest
     assert isinstance(Manifest, type)
-    return Model.of(stored, fields)  # type: ignore[arg-type]
+    return Classifier(stored, fields)  # type: ignore[arg-type]
 
 
 LOGITS = np.log([[[3.0, 1.0], [1.0, 3.0]], [[1.0, 1.5], [3.0, 1.0]], [[1.0, 9.0], [1.0, 1.0]]])

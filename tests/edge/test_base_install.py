@@ -36,9 +36,9 @@ start = time.perf_counter()
 from ai_edge_litert.interpreter import Interpreter
 litert = time.perf_counter()
 before = set(sys.modules)
-from kdtasks.edge import Model
+from kdtasks.edge import Classifier
 edge = time.perf_counter()
-model = Model(sys.argv[1])
+model = Classifier.load(sys.argv[1])
 pictures = model.self_test()
 status = open("/proc/self/status").read() if sys.platform == "linux" else "VmHWM: 0 kB"
 print(json.dumps({
@@ -106,7 +106,6 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, pixel_models: tuple[bytes, 
         Segments(pixel_models[0]),
         np.array([[[[200], [40]]]], np.uint8),
         pictures=1,
-        task="classification",
         score="max_probability",
         temperatures=[1.0],
         thresholds=[],

@@ -7,7 +7,7 @@ from kdtasks.compress.bundle.pack import write_archive
 from kdtasks.compress.tflite.metadata import add_metadata, embed_manifest
 from kdtasks.core.errors import BundleError
 from kdtasks.edge.bundle_files import open_contents, read_manifest
-from kdtasks.edge.classifier import Model
+from kdtasks.edge.classifier import Classifier
 from kdtasks.edge.manifest import FIELDS, NAME
 
 
@@ -24,7 +24,7 @@ def forms(network, make_bundle, tmp_path):
 
 
 def test_every_form_answers_the_same(forms, network):
-    models = [Model(form) for form in forms]
+    models = [Classifier.load(form) for form in forms]
     for image in network.images[:10]:
         first, *others = [model.predict(image) for model in models]
         for other in others:
@@ -69,7 +69,7 @@ def test_a_damaged_model_in_an_archive_is_refused(forms, network, tmp_path):
     files = {"manifest.json": (folder / "manifest.json").read_bytes(), "model.tflite": b"other"}
     write_archive(kdz, files)
     with pytest.raises(BundleError, match=r"model\.tflite in .*it\.kdz has the SHA-256"):
-        Model(kdz)
+        Classifier.load(kdz)
     write_archive(kdz, {"model.tflite": network.float32})
     with pytest.raises(BundleError, match=r"it\.kdz holds no manifest\.json"):
-        Model(kdz)
+        Classifier.load(kdz)

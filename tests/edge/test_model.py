@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kdtasks.core.errors import BundleError, DatasetError
-from kdtasks.edge.classifier import Model
+from kdtasks.edge.classifier import Classifier
 from kdtasks.edge.scores import ALWAYS, NEVER, SCORES, softmax
 
 
@@ -20,7 +20,7 @@ def leave(logits, temperatures, thresholds):
 
 @pytest.mark.parametrize("kind", ["float32", "int8"])
 def test_predictions_follow_the_policy(network, make_bundle, kind):
-    model = Model.load(make_bundle(getattr(network, kind)))
+    model = Classifier.load(make_bundle(getattr(network, kind)))
     exits = []
     for image in network.images:
         prediction = model.predict(image)
@@ -38,10 +38,10 @@ def test_predictions_follow_the_policy(network, make_bundle, kind):
 @pytest.mark.parametrize("score", SCORES)
 def test_every_score_can_decide(network, make_bundle, score):
     # Halfway between the scores of all pictures, so that some leave and some go on.
-    plain = Model.load(make_bundle())
+    plain = Classifier.load(make_bundle())
     scores = SCORES[score](plain.segments.logits_of(network.images), np.array([2.0, 1.0, 0.5]))
     thresholds = np.median(scores, axis=0)[:2].tolist()
-    model = Model.load(make_bundle(score=score, thresholds=thresholds))
+    model = Classifier.load(make_bundle(score=score, thresholds=thresholds))
     exits = [model.predict(image).exit_index for image in network.images]
     expected = [0 if s[0] >= thresholds[0] else 1 if s[1] >= thresholds[1] else 2 for s in scores]
     assert exits == expected
@@ -62,7 +62,7 @@ def watched(runner, k, ran):
     ("thresholds", "left_at"), [((0, 0), 0), ((2, ALWAYS), 1), ((2.0, NEVER), 2)]
 )
 def test_later_segments_are_not_run(network, make_bundle, thresholds, left_at):
-    model = Model.load(make_bundle(), thresholds=thresholds)
+    model = Classifier.load(make_bundle(), thresholds=thresholds)
     ran: list[int] = []
     for k, runner in enumerate(model.segments._runners):
         model.segments._runners[k] = watched(runner, k, ran)
@@ -81,7 +81,7 @@ def test_later_segments_are_not_run(network, make_bundle, thresholds, left_at):
 )
 def test_thresholds_that_do_not_fit_are_refused(make_bundle, thresholds, message):
     with pytest.raises(BundleError, match=message):
-        Model.load(make_bundle(), thresholds=thresholds)
+        Classifier.load(make_bundle(), thresholds=thresholds)
 
 
 def test_a_damaged_model_is_refused(network, make_bundle):
@@ -90,23 +90,23 @@ def test_a_damaged_model_is_refused(network, make_bundle):
     content[-1] ^= 1
     (folder / "model.tflite").write_bytes(content)
     with pytest.raises(BundleError, match=r"model\.tflite has the SHA-256 .* the file is damaged"):
-        Model.load(folder)
+        Classifier.load(folder)
 
 
 def test_a_missing_model_is_refused(make_bundle):
     folder = make_bundle()
     (folder / "model.tflite").unlink()
     with pytest.raises(BundleError, match=r"model\.tflite is not there"):
-        Model.load(folder)
+        Classifier.load(folder)
 
 
 def test_a_manifest_of_another_model_is_refused(make_bundle):
     with pytest.raises(
         BundleError, match=r"\(3, \(6, 5, 1\), \(4,\)\), its manifest says .* \(2,\)\)"
     ):
-        Model.load(make_bundle(class_names=["ant", "bee"]))
+        Classifier.load(make_bundle(class_names=["ant", "bee"]))
     with pytest.raises(BundleError, match="task is segmentation"):
-        Model.load(make_bundle(task="segmentation"))
+        Classifier.load(make_bundle(task="segmentation"))
 
 
 @pytest.mark.parametrize(
@@ -119,15 +119,15 @@ def test_a_manifest_of_another_model_is_refused(make_bundle):
 )
 def test_pictures_of_another_form_are_refused(make_bundle, image, message):
     with pytest.raises(DatasetError, match=message):
-        Model.load(make_bundle()).predict(image)
+        Classifier.load(make_bundle()).predict(image)
 
 
 def test_the_runtime_needs_numpy_and_litert_alone(make_bundle):
     script = """if True:
         import sys
         import numpy as np
-        from kdtasks.edge.classifier import Model
-        Model.load(sys.argv[1]).predict(np.zeros((6, 5, 1), np.uint8))
+        from kdtasks.edge.classifier import Classifier
+        Classifier.load(sys.argv[1]).predict(np.zeros((6, 5, 1), np.uint8))
         heavy = {"tensorflow", "tf_keras", "pydantic", "PIL", "typer", "scipy", "ruamel", "dvc"}
         print(sorted(heavy & {name.split(".")[0] for name in sys.modules}))
         print(sorted(name for name in sys.modules if name.startswith("kdtasks.")))

@@ -1,11 +1,13 @@
 """Tiles put together, on networks whose answers are known for pictures of any size."""
 
+import io
 import subprocess
 import sys
 import tracemalloc
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +15,8 @@ from hypothesis.extra import numpy as arrays
 
 import kdtasks.edge
 from kdtasks.core.errors import BundleError, DatasetError
-from kdtasks.edge.classifier import Model
+from kdtasks.edge.classifier import Classifier
+from kdtasks.edge.registry import load_predictor
 from kdtasks.edge.segmenter import Segmenter
 from tests.tools.segmentation_bundles import SHAPE, convert_colour_model, write_colour_bundle
 
@@ -37,12 +40,12 @@ def make_segmentation_bundle(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture(scope="session")
 def pixelwise(make_segmentation_bundle) -> Segmenter:
-    return Segmenter(make_segmentation_bundle())
+    return Segmenter.load(make_segmentation_bundle())
 
 
 @pytest.fixture(scope="session")
 def averaging(make_segmentation_bundle) -> Segmenter:
-    return Segmenter(make_segmentation_bundle("mean"))
+    return Segmenter.load(make_segmentation_bundle("mean"))
 
 
 def draw(*shape: int) -> np.ndarray:
@@ -71,14 +74,14 @@ def test_pictures_of_the_models_size_are_answered_one_by_one(pixelwise: Segmente
 def test_a_pixelwise_network_answers_as_if_there_were_no_tiles(
     pixelwise: Segmenter, picture: np.ndarray, overlap: float
 ):
-    found = pixelwise.predict(picture, overlap)
+    found = pixelwise.predict(picture, overlap).mask
     assert found.dtype == np.uint8
     np.testing.assert_array_equal(found, picture.argmax(axis=-1))
 
 
 def test_a_picture_of_the_models_size_is_one_tile(averaging: Segmenter):
     (image,) = images = draw(1, *SHAPE)
-    np.testing.assert_array_equal(averaging.predict(image), averaging.classes(images)[0])
+    np.testing.assert_array_equal(averaging.predict(image).mask, averaging.classes(images)[0])
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 40), (8, 13), (20, 31), (5, 7)])
@@ -90,12 +93,12 @@ def test_no_seams_show(averaging: Segmenter, size: tuple[int, int]):
     tile[..., 0] = 200
     assert averaging.classes(tile)[0, 0].tolist() == [2] * 12
     assert averaging.classes(tile)[0, 4].tolist() == [2, *[0] * 10, 2]
-    found = averaging.predict(picture)
+    found = averaging.predict(picture).mask
     # Where the picture is as narrow as a tile or narrower by a pixel, a tile's edge is its own.
     inner = found[1:-1] if size[0] == SHAPE[0] else found
     assert not inner.any()
     if max(size) > 13:
-        assert averaging.predict(picture, overlap=0).any()
+        assert averaging.predict(picture, overlap=0).mask.any()
 
 
 @settings(deadline=None, max_examples=30)
@@ -104,9 +107,10 @@ def test_answers_do_not_depend_on_how_far_the_picture_goes_on(
     averaging: Segmenter, height: int, width: int, more_rows: int, more_columns: int
 ):
     whole = draw(height + more_rows, width + more_columns, 3)
-    part = averaging.predict(whole[:height, :width])
+    part = averaging.predict(whole[:height, :width]).mask
     rows, columns = height - 2 * SHAPE[0] + 1, width - 2 * SHAPE[1] + 1
-    np.testing.assert_array_equal(averaging.predict(whole)[:rows, :columns], part[:rows, :columns])
+    found = averaging.predict(whole).mask
+    np.testing.assert_array_equal(found[:rows, :columns], part[:rows, :columns])
 
 
 def test_only_a_row_of_tiles_is_kept(pixelwise: Segmenter):
@@ -149,34 +153,81 @@ def test_overlaps_out_of_range_are_refused(pixelwise: Segmenter, overlap: float)
         pixelwise.predict(draw(*SHAPE), overlap)
 
 
+def test_a_mask_knows_its_classes_and_how_sure_it_is(pixelwise: Segmenter):
+    """Of each pixel one channel is 3 above the others: sure by 1 / (1 + 2 / e³)."""
+    image = np.zeros((20, 30, 3), np.uint8)
+    image[:10, :, 0], image[10:, :15, 1], image[10:, 15:, 2] = 3, 3, 3
+    found = pixelwise.predict(image)
+    assert found.exit_index == 0
+    assert found.confidence == pytest.approx(1 / (1 + 2 * np.exp(-3)), abs=1e-6)
+    assert found.pixels.tolist() == [300, 150, 150]
+    assert found.to_json() == {
+        "size": [20, 30],
+        "classes": {
+            "red": {"pixels": 300, "fraction": 0.5},
+            "green": {"pixels": 150, "fraction": 0.25},
+            "blue": {"pixels": 150, "fraction": 0.25},
+        },
+        "confidence": found.confidence,
+        "exit_index": 0,
+    }
+    shown = PIL.Image.open(io.BytesIO(found.to_png()))
+    np.testing.assert_array_equal(np.asarray(shown), found.mask)
+    small = found.in_size((10, 15))
+    np.testing.assert_array_equal(small.mask, found.mask[1::2, 1::2])
+    assert small.confidence == found.confidence
+
+
+def test_temperature_makes_masks_less_sure(make_segmentation_bundle):
+    image = np.zeros((*SHAPE[:2], 3), np.uint8)
+    image[..., 0] = 4
+    softened = Segmenter.load(make_segmentation_bundle(temperatures=(2.0,))).predict(image)
+    assert softened.confidence == pytest.approx(1 / (1 + 2 * np.exp(-2)), abs=1e-6)
+
+
+def test_images_are_fitted_to_what_training_images_were(make_segmentation_bundle, pixelwise):
+    grey = np.full((20, 30, 1), 7, np.uint8)
+    assert pixelwise.fit(grey).tolist() == np.full((20, 30, 3), 7).tolist()
+    resizing = make_segmentation_bundle(parameters={"data": {"image_size": [40, 60]}})
+    assert Segmenter.load(resizing).fit(grey).shape == (40, 60, 3)
+
+
 def test_a_bundle_of_another_task_is_refused(make_segmentation_bundle, make_bundle):
-    with pytest.raises(BundleError, match=r"task is classification; Segmenter serves .* use Model"):
-        Segmenter(make_bundle())
-    with pytest.raises(BundleError, match=r"task is segmentation; Model serves .* use Segmenter"):
-        Model.load(make_segmentation_bundle())
-    with pytest.raises(BundleError, match=r"task is detection; Model serves .* export again"):
-        Model.load(make_segmentation_bundle(task="detection"))
+    with pytest.raises(BundleError, match=r"task is classification, Segmenter serves segmentation"):
+        Segmenter.load(make_bundle())
+    with pytest.raises(BundleError, match=r"Classifier serves classification; .*load_predictor"):
+        Classifier.load(make_segmentation_bundle())
+
+
+def test_one_opener_gives_the_right_one(make_segmentation_bundle, make_bundle):
+    assert type(load_predictor(make_bundle())) is Classifier
+    assert type(load_predictor(make_segmentation_bundle())) is Segmenter
+    with pytest.raises(BundleError, match=r"thresholds given: 1; a model with 1 exits takes 0"):
+        load_predictor(make_segmentation_bundle(), [0.5])
+    with pytest.raises(BundleError, match=r"task is detection, this version of kdtasks serves cl"):
+        load_predictor(make_segmentation_bundle(task="detection"))
 
 
 def test_a_model_that_is_not_its_manifests_is_refused(make_segmentation_bundle, make_bundle):
     with pytest.raises(BundleError, match=r"\(8, 12, 3\)\), its manifest says .* \(8, 12, 2\)\)"):
-        Segmenter(make_segmentation_bundle(class_names=("red", "green")))
+        Segmenter.load(make_segmentation_bundle(class_names=("red", "green")))
     with pytest.raises(BundleError, match=r"\(1, \(8, 12, 3\), \(8, 12, 3\)\), .* \(3,\)"):
-        Model.load(make_segmentation_bundle(task="classification"))
+        Classifier.load(make_segmentation_bundle(task="classification"))
     with pytest.raises(BundleError, match=r"\(4,\)\), its manifest says .* \(6, 5, 4\)\)"):
-        Segmenter(make_bundle(task="segmentation"))
+        Segmenter.load(make_bundle(task="segmentation"))
 
 
 def test_the_segmenter_is_an_attribute_of_the_package():
     assert kdtasks.edge.Segmenter is Segmenter
+    assert kdtasks.edge.load_predictor is load_predictor
 
 
 def test_numpy_and_litert_are_enough(make_segmentation_bundle):
     script = """if True:
         import sys
         import numpy as np
-        from kdtasks.edge import Segmenter
-        Segmenter(sys.argv[1]).predict(np.zeros((20, 30, 3), np.uint8))
+        from kdtasks.edge import load_predictor
+        load_predictor(sys.argv[1]).predict(np.zeros((20, 30, 3), np.uint8))
         names = {name.split(".")[0] for name in sys.modules}
         print(sorted(names & {"tensorflow", "tf_keras", "pydantic", "PIL", "typer", "scipy"}))
         print(sorted(name for name in sys.modules if name.startswith("kdtasks.")))
@@ -189,4 +240,4 @@ def test_numpy_and_litert_are_enough(make_segmentation_bundle):
     )
     heavy, own = finished.stdout.splitlines()
     assert heavy == "[]"
-    assert all(name.startswith("kdtasks.e") for name in eval(own))
+    assert all(name.startswith(("kdtasks.core", "kdtasks.edge")) for name in eval(own))

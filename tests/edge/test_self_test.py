@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kdtasks.core.errors import BundleError
-from kdtasks.edge.classifier import Model
+from kdtasks.edge.classifier import Classifier
 from kdtasks.edge.predictor import FILE, SelfTest
 from kdtasks.edge.segments import Segments
 
@@ -30,7 +30,7 @@ def bundle_with(make_bundle):
 
 
 def test_a_device_that_answers_the_same_passes(stored, bundle_with, network):
-    model = Model(bundle_with(stored.to_bytes()))
+    model = Classifier.load(bundle_with(stored.to_bytes()))
     assert model.self_test() == 3
     np.testing.assert_array_equal(model.test_images, network.images[:3])
 
@@ -38,10 +38,12 @@ def test_a_device_that_answers_the_same_passes(stored, bundle_with, network):
 def test_the_first_difference_beyond_tolerance_is_named(stored, bundle_with):
     logits = stored.logits.copy()
     logits[1, 2, 3] += 0.19
-    assert Model(bundle_with(dataclasses.replace(stored, logits=logits).to_bytes())).self_test()
+    assert Classifier.load(
+        bundle_with(dataclasses.replace(stored, logits=logits).to_bytes())
+    ).self_test()
     logits[1, 2, 3] += 0.1
     logits[2, 0, 0] += 9
-    model = Model(bundle_with(dataclasses.replace(stored, logits=logits).to_bytes()))
+    model = Classifier.load(bundle_with(dataclasses.replace(stored, logits=logits).to_bytes()))
     with pytest.raises(BundleError, match=r"fails at picture 1, exit 2: logit 3 is .* within 0\.2"):
         model.self_test()
 
@@ -49,7 +51,7 @@ def test_the_first_difference_beyond_tolerance_is_named(stored, bundle_with):
 def test_what_is_no_number_fails(stored, bundle_with):
     logits = stored.logits.copy()
     logits[0, 0, 1] = np.nan
-    model = Model(bundle_with(dataclasses.replace(stored, logits=logits).to_bytes()))
+    model = Classifier.load(bundle_with(dataclasses.replace(stored, logits=logits).to_bytes()))
     with pytest.raises(BundleError, match=r"picture 0, exit 0: logit 1 is .* nan was expected"):
         model.self_test()
 
@@ -70,7 +72,7 @@ def test_a_place_in_a_mask_is_named(network):
 
 
 def test_a_bundle_without_a_self_test_says_so(make_bundle):
-    model = Model(make_bundle())
+    model = Classifier.load(make_bundle())
     assert model.test_images is None
     with pytest.raises(BundleError, match="the bundle of tiny has no self-test; export it again"):
         model.self_test()
@@ -81,15 +83,15 @@ def test_a_self_test_that_is_missing_damaged_or_foreign_is_refused(stored, bundl
     folder = bundle_with(content)
     (folder / FILE).write_bytes(content[:-1])
     with pytest.raises(BundleError, match=r"self_test\.npz has the SHA-256"):
-        Model(folder)
+        Classifier.load(folder)
     (folder / FILE).unlink()
     with pytest.raises(BundleError, match=r"self_test\.npz is not there"):
-        Model(folder)
+        Classifier.load(folder)
     with pytest.raises(BundleError, match=r"self_test\.npz is damaged"):
-        Model(bundle_with(content[: len(content) // 2]))
+        Classifier.load(bundle_with(content[: len(content) // 2]))
     small = dataclasses.replace(stored, images=stored.images[:, :2])
     with pytest.raises(BundleError, match=r"images uint8 \[3, 2, 5, 1\].* uint8 \[3, 6, 5, 1\]"):
-        Model(bundle_with(small.to_bytes()))
+        Classifier.load(bundle_with(small.to_bytes()))
 
 
 def test_the_same_arrays_give_the_same_bytes(stored):

@@ -10,7 +10,7 @@ import pytest
 
 from kdtasks.core.errors import TelemetryError
 from kdtasks.edge.bundle_files import read_manifest
-from kdtasks.edge.classifier import Model
+from kdtasks.edge.classifier import Classifier
 from kdtasks.edge.telemetry import Telemetry, TelemetryCounter, confidence_counts, read_telemetry
 
 SUMMARY = Telemetry(
@@ -30,7 +30,7 @@ def test_ranges_of_confidence():
 
 
 def test_what_is_counted_is_what_the_model_answered(make_bundle, network):
-    model = Model.load(make_bundle())
+    model = Classifier.load(make_bundle())
     counter = TelemetryCounter(model.manifest)
     predictions = [model.predict(image) for image in network.images]
     for prediction in predictions:

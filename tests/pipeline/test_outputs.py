@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kdtasks.core.files import read_json
-from kdtasks.edge.classifier import Model
+from kdtasks.edge.classifier import Classifier
 from kdtasks.params import Params
 
 # The limit holds for `dvc repro` too, which the first test waits for.
@@ -111,7 +111,7 @@ def test_metrics_of_evaluate_agree_with_its_predictions(project: Path, variant: 
 
 
 def test_the_bundle_says_on_a_device_what_evaluate_said(project: Path, variant: str):
-    model = Model.load(project / "bundles" / variant)
+    model = Classifier.load(project / "bundles" / variant)
     images = np.load(project / "data" / "prepared" / "test_images.npy")[:20]
     with np.load(project / "predictions" / f"{variant}.npz") as arrays:
         expected, exits = arrays["predicted"][:20], arrays["exit_index"][:20]
@@ -120,5 +120,5 @@ def test_the_bundle_says_on_a_device_what_evaluate_said(project: Path, variant: 
     assert [prediction.exit_index for prediction in predictions] == exits.tolist()
     assert {prediction.label for prediction in predictions} <= set(model.manifest.class_names)
     assert model.self_test() == 6
-    alone = Model(project / "bundles" / variant / "model.tflite")
+    alone = Classifier.load(project / "bundles" / variant / "model.tflite")
     assert [alone.predict(image).exit_index for image in images] == exits.tolist()

@@ -101,7 +101,7 @@ def test_figures_of_evaluate_are_the_bundle_s(project: Path, variant: str) -> No
     metrics = read_json(Path(f"metrics/evaluate/{variant}.json"))
     dataset = open_prepared(Path("data/prepared"))
     labels = np.asarray(dataset.labels("test"))
-    predicted = Segmenter(Path("bundles") / variant).classes(dataset.images("test"))
+    predicted = Segmenter.load(Path("bundles") / variant).classes(dataset.images("test"))
     with np.load(f"predictions/{variant}.npz") as arrays:
         np.testing.assert_array_equal(arrays["predicted"], predicted)
     counts = labels != 255

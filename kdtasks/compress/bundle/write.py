@@ -18,14 +18,14 @@ from kdtasks.core.records.evaluate import Calibration, Evaluation, ValidationPoi
 from kdtasks.core.settings import Section
 from kdtasks.data.prepared import DESCRIPTION, PreparedDataset
 from kdtasks.edge.bundle_files import MANIFEST, MODEL
-from kdtasks.edge.classifier import Model
 from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.predictor import FILE as SELF_TEST
 from kdtasks.edge.predictor import SelfTest
+from kdtasks.edge.registry import load_predictor
 from kdtasks.edge.scores import SCORES, apply_policy
-from kdtasks.edge.segmenter import Segmenter
 from kdtasks.edge.segments import Segments
 from kdtasks.evaluate.intervals import wilson_interval
+from kdtasks.tasks.registry import task_of
 
 CALIBRATION_KEYS = {"mode", "expected", "full", "rows", "guarantee"}
 CONFIDENCE = 0.95
@@ -140,7 +140,7 @@ def write_bundle(
         labels = "".join(f"{label}\n" for label in manifest.class_names)
         (partial / "labels.txt").write_text(labels, encoding="utf-8")
         # Load it as a device would: a bundle that cannot be used must not be there at all.
-        loaded = Segmenter(partial) if manifest.task == "segmentation" else Model(partial)
+        loaded = load_predictor(partial)
         if self_test:
             loaded.self_test()
     return written
@@ -159,7 +159,7 @@ def split_scores(scores: ValidationPoint | Evaluation, rows: int, task: str) -> 
     """
     present = scores.present()
     found = {"rows": rows, **{key: present[key] for key in SCORES_TOLD if key in present}}
-    if task == "classification":  # pixels of one image are no independent rows
+    if not task_of(task).per_pixel:  # pixels of one image are no independent rows
         interval = wilson_interval(round(scores.accuracy * rows), rows, CONFIDENCE)
         found |= {"interval": list(interval), "confidence": CONFIDENCE}
     return found
@@ -187,21 +187,19 @@ def make_self_test(
     images: npt.NDArray[np.uint8],
     *,
     pictures: int,
-    task: str,
     score: str,
     temperatures: npt.ArrayLike,
     thresholds: npt.ArrayLike,
 ) -> SelfTest:
     """Run some pictures through an exported file.
 
-    Of classifiers every exit's pictures come in turn, so that a few show all exits at work.
+    Every exit's pictures come in turn, so that a few show all exits at work.
 
     Arguments:
         segments: the exported file.
         images: uint8 [N, height, width, channels], of the calibration split.
         pictures: how many to keep; 0 for noise in place of pictures, which must not leave the
             house.
-        task: `classification` or `segmentation`.
         score, temperatures, thresholds: of the bundle.
     """
     shape = segments.input_shape
@@ -211,7 +209,7 @@ def make_self_test(
         noise = np.random.default_rng(0).integers(0, 256, (few, *shape), np.uint8)
         return _record(segments, noise)
     kept = min(pictures, most, len(images))
-    if task != "classification" or segments.count == 1:
+    if segments.count == 1:
         return _record(segments, np.array(images[:kept]))
     searched = np.array(images[:SEARCHED])
     scores = SCORES[score](segments.logits_of(searched), np.asarray(temperatures))

@@ -3,14 +3,17 @@
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from kdtasks.compress.fine_tuning import FineTuning
 from kdtasks.core.registry import Registry
 from kdtasks.core.settings import Count, Section
-from kdtasks.learn.networks.multi_exit import MultiExitModel
+
+# For types alone: params are read in their modules, and extensions with them, which import this.
+if TYPE_CHECKING:
+    from kdtasks.compress.fine_tuning import FineTuning
+    from kdtasks.learn.networks.multi_exit import MultiExitModel
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,8 @@ class PassContext:
             why it cannot.
     """
 
-    fine_tuning: FineTuning
-    convert: Callable[[MultiExitModel], bytes]
+    fine_tuning: "FineTuning"
+    convert: "Callable[[MultiExitModel], bytes]"
 
 
 class Pass(Section):
@@ -57,7 +60,7 @@ class TrainingPass(Pass):
     epochs: Count = Field(default=4, description="epochs that it trains")
 
     @abstractmethod
-    def apply(self, model: MultiExitModel, context: PassContext) -> MultiExitModel:
+    def apply(self, model: "MultiExitModel", context: PassContext) -> "MultiExitModel":
         """Return the model that comes of it; the one given is used up.
 
         Raises:
@@ -65,7 +68,7 @@ class TrainingPass(Pass):
             ExportError: what it makes of the model cannot be converted.
         """
 
-    def check(self, model: MultiExitModel) -> None:
+    def check(self, model: "MultiExitModel") -> None:
         """Make sure that the passes after this one kept what it did.
 
         Raises:

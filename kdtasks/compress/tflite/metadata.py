@@ -13,6 +13,7 @@ from kdtasks.core.errors import ExportError
 from kdtasks.core.records.compress import Exported
 from kdtasks.edge.manifest import FIELDS, IDENTIFIER, NAME, Manifest, read_metadata
 from kdtasks.edge.segments import Segments
+from kdtasks.tasks.registry import TASKS
 
 # Fields of the root table `Model`, in the order of tensorflow/lite/schema/schema.fbs.
 _SLOTS = 8
@@ -185,7 +186,7 @@ def with_longest_manifest(content: bytes, class_names: Sequence[str]) -> bytes:
     longest = Manifest(
         name=name,
         variant=variant,
-        task="classification",
+        task=max(TASKS, key=len),
         class_names=tuple(class_names),
         input={"shape": [8192, 6753, 4], "dtype": "uint8", "range": [0, 255]},
         segments=exits,

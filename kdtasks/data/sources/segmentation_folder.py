@@ -10,10 +10,10 @@ from pydantic import Field
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.settings import Count
 from kdtasks.data.folders import relative_name, require_folder, visible_entries
-from kdtasks.data.masks import Palette, patch_corners, read_mask, read_palette, resize_mask
+from kdtasks.data.masks import Palette, patch_corners, read_mask, read_palette
 from kdtasks.data.raw_dataset import Problem, UnusableFileError
 from kdtasks.data.sources import Example, Item, Size, Source, sources
-from kdtasks.edge.images import fit_picture, read_picture
+from kdtasks.edge.images import fit_picture, read_picture, resize_mask
 
 
 @sources.register

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from kdtasks.core.settings import Count, Fraction, Positive, Section
 from kdtasks.core.text import kilobytes, milliseconds, percent, points
-from kdtasks.evaluate.evaluator import EvaluateParams
-from kdtasks.evaluate.intervals import Interval, PairedComparison, compare_paired, wilson_interval
+from kdtasks.evaluate.evaluator import Paired, Score
+from kdtasks.evaluate.intervals import Interval
 
 Action = Literal["promote", "keep", "nothing"]
 
@@ -24,13 +24,15 @@ class GateParams(Section):
     """What a new model must show before it takes production's place; no stage depends on it.
 
     In doubt production stays. Sizes are those of `model.tflite`; latencies of both models are
-    measured in one run, picture by picture in turn, with the threads and runs of `benchmark`.
+    measured in one run, picture by picture in turn, with the threads and runs of `benchmark`. Of
+    masks the accuracy is the mean IoU, and its bounds are a bootstrap's over source images.
     """
 
     method: Literal["mcnemar", "bootstrap"] = Field(
         default="mcnemar",
         description="`mcnemar`: McNemar's exact test and Tango's score bound; `bootstrap`: a "
-        "percentile bootstrap over test pictures, with `evaluate.bootstrap_samples`",
+        "percentile bootstrap over test pictures, with `evaluate.bootstrap_samples`, which masks "
+        "always get",
     )
     confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = Field(
         default=0.95, description="level of every one-sided bound that a limit is held against"
@@ -47,6 +49,11 @@ class GateParams(Section):
     )
     min_test_rows: Count = Field(
         default=200, description="test pictures below which production stays"
+    )
+    min_source_images: Count = Field(
+        default=30,
+        description="the same of masks, in images that the test patches were cut from: from fewer "
+        "the bounds of a bootstrap are too narrow",
     )
     max_size_kb: Positive | None = Field(default=None, description="file size in kB (1,000 bytes)")
     max_size_growth: Annotated[float, Field(ge=0.0)] | None = Field(
@@ -65,20 +72,15 @@ class Contender(NamedTuple):
 
     Attributes:
         title: what people call it, such as `version 3`.
-        correct: bool [N], whether its answer to each picture of the test split is right.
+        score: its answers to the test split.
         size: of `model.tflite`, in bytes.
         latency_ms: float [runs], milliseconds of single predictions.
     """
 
     title: str
-    correct: NDArray[np.bool_]
+    score: Score
     size: int
     latency_ms: NDArray[np.float64]
-
-    @property
-    def accuracy(self) -> float:
-        """The share of right answers."""
-        return int(np.count_nonzero(self.correct)) / len(self.correct)
 
     @property
     def median_ms(self) -> float:
@@ -109,7 +111,7 @@ class Decision(NamedTuple):
     checks: tuple[Check, ...]
     candidate: Contender | None = None
     production: Contender | None = None
-    comparison: PairedComparison | None = None
+    comparison: Paired | None = None
     notes: tuple[str, ...] = ()
     alias: str = PRODUCTION
 
@@ -126,7 +128,6 @@ def decide(
     production: Contender | None,
     *,
     limits: GateParams,
-    statistics: EvaluateParams,
     alias: str = PRODUCTION,
 ) -> Decision:
     """Promote a candidate if every limit holds; without production only absolute ones count.
@@ -134,55 +135,59 @@ def decide(
     Arguments:
         candidate, production: both measured on the same pictures, in the same order.
         limits: the limits, method and level.
-        statistics: samples and seed of a bootstrap.
         alias: whose place it is about.
 
     Raises:
-        EvaluationError: the two have not answered equally many pictures.
+        EvaluationError: the two have not answered the same pictures.
     """
     checks = _absolute_checks(candidate, limits)
     comparison = None
     if production is not None:
-        comparison = compare_paired(
-            candidate.correct,
-            production.correct,
-            method=limits.method,
-            confidence=limits.confidence,
-            samples=statistics.bootstrap_samples,
-            seed=statistics.seed,
+        comparison = candidate.score.paired(
+            production.score, method=limits.method, confidence=limits.confidence
         )
         checks = [
-            *_accuracy_checks(comparison, limits),
+            _accuracy_check(comparison, candidate.score, limits),
+            _enough_check(candidate.score, limits),
             *_growth_checks(candidate, production, limits),
             *checks,
         ]
     else:
         first = f"there is no model in {alias} yet, so only absolute limits count"
         checks = [Check(True, first), *checks]
+        if candidate.score.task.per_pixel and limits.min_accuracy is not None:
+            checks.append(_enough_check(candidate.score, limits))
     action: Action = "promote" if all(check.holds for check in checks) else "keep"
     return Decision(action, tuple(checks), candidate, production, comparison, alias=alias)
 
 
-def accuracy_interval(contender: Contender, confidence: float) -> Interval:
-    """Wilson's interval of a model's accuracy, each end a one-sided bound of level `confidence`."""
-    right = int(np.count_nonzero(contender.correct))
-    return wilson_interval(right, len(contender.correct), 2 * confidence - 1)
+def accuracy_interval(score: Score, confidence: float) -> Interval:
+    """Give the interval of a score, each end a one-sided bound of level `confidence`."""
+    return score.interval(2 * confidence - 1) or (0.0, 1.0)
 
 
-def _accuracy_checks(comparison: PairedComparison, limits: GateParams) -> list[Check]:
+def _accuracy_check(comparison: Paired, score: Score, limits: GateParams) -> Check:
     sure = percent(limits.confidence, 0)
     allowed = points(limits.max_accuracy_drop, signed=False)
-    rows = comparison.rows
-    accuracy = Check(
+    return Check(
         comparison.lower >= -limits.max_accuracy_drop - ROUNDING,
-        f"accuracy differs by {points(comparison.difference)} on the same {rows} test "
-        f"pictures; with {sure} confidence by no less than {points(comparison.lower, 2)}, and "
-        f"a drop of {allowed} is allowed",
+        f"{score.task.metric.name} differs by {points(comparison.difference)} on the same "
+        f"{images_of(score)}; with {sure} confidence by no less than "
+        f"{points(comparison.lower, 2)}, and a drop of {allowed} is allowed",
     )
-    enough = rows >= limits.min_test_rows
+
+
+def _enough_check(score: Score, limits: GateParams) -> Check:
+    limit = "min_source_images" if score.task.per_pixel else "min_test_rows"
+    least = getattr(limits, limit)
+    enough = score.rows >= least
     verdict = "enough" if enough else "too few to tell"
-    asked = f"gate.min_test_rows asks for {limits.min_test_rows}"
-    return [accuracy, Check(enough, f"{rows} test pictures are {verdict}; {asked}")]
+    return Check(enough, f"{images_of(score)} are {verdict}; gate.{limit} asks for {least}")
+
+
+def images_of(score: Score) -> str:
+    """Say on how many independent images a score rests."""
+    return f"{score.rows} {'source images' if score.task.per_pixel else 'test pictures'}"
 
 
 def _growth_checks(candidate: Contender, production: Contender, limits: GateParams) -> list[Check]:
@@ -214,11 +219,12 @@ def _within_growth(what: str, growth: float, limit: float | None, figures: str) 
 def _absolute_checks(candidate: Contender, limits: GateParams) -> list[Check]:
     checks = []
     if limits.min_accuracy is not None:
-        low = accuracy_interval(candidate, limits.confidence)[0]
+        score = candidate.score
+        low = accuracy_interval(score, limits.confidence)[0]
         checks.append(
             Check(
                 low >= limits.min_accuracy - ROUNDING,
-                f"accuracy is {percent(candidate.accuracy)}, with "
+                f"{score.task.metric.name} is {percent(score.value)}, with "
                 f"{percent(limits.confidence, 0)} confidence no less than {percent(low)}; "
                 f"{percent(limits.min_accuracy)} is the least allowed",
             )

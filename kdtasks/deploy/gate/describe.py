@@ -9,7 +9,7 @@ from kdtasks.core.text import (
     points,
     points_range,
 )
-from kdtasks.deploy.gate.decision import Contender, Decision, accuracy_interval
+from kdtasks.deploy.gate.decision import Contender, Decision, accuracy_interval, images_of
 
 HEADLINES = {
     "promote": "The new model takes {alias}'s place",
@@ -40,14 +40,13 @@ def decision_markdown(decision: Decision, *, confidence: float) -> str:
     parts = [f"## {_headline(decision)}"]
     if decision.candidate:
         parts.append(_table(decision.candidate, decision, confidence))
-    if comparison := decision.comparison:
+    if decision.candidate and (comparison := decision.comparison):
         parts.append(
-            f"New less production, on the same {comparison.rows} test pictures: "
+            f"New less production, on the same {images_of(decision.candidate.score)}: "
             f"**{points(comparison.difference)}**, "
             f"{percent(2 * confidence - 1, 0)} interval "
-            f"{points_range((comparison.lower, comparison.upper))}. {comparison.gained} pictures "
-            f"only the new model gets right, {comparison.lost} only {decision.alias}; McNemar's "
-            f"exact test gives p = {comparison.p_value:.3g}."
+            f"{points_range((comparison.lower, comparison.upper))}. "
+            f"{comparison.sentence(decision.alias)}"
         )
     said = [
         f"{'holds' if check.holds else '**broken**'}: {check.reason}" for check in decision.checks
@@ -68,9 +67,10 @@ def _table(candidate: Contender, decision: Decision, confidence: float) -> str:
         ("", *(f"{role}: {one.title}" for role, one in columns)),
         ("---", *("---" for _ in columns)),
         (
-            "test accuracy",
+            f"test {candidate.score.task.metric.name}",
             *(
-                f"{percent(one.accuracy)} ({percent_range(accuracy_interval(one, confidence))})"
+                f"{percent(one.score.value)} "
+                f"({percent_range(accuracy_interval(one.score, confidence))})"
                 for _, one in columns
             ),
         ),

@@ -28,10 +28,11 @@ from kdtasks.deploy.store.pull import Puller
 from kdtasks.deploy.store.signing import PublicKey
 from kdtasks.deploy.store.version import StoredFile, Version
 from kdtasks.edge.bundle_files import read_manifest
-from kdtasks.edge.classifier import Model, answers_of
 from kdtasks.edge.latency import time_in_turn
 from kdtasks.edge.manifest import Manifest
+from kdtasks.edge.registry import load_predictor
 from kdtasks.evaluate.evaluator import BenchmarkParams, EvaluateParams
+from kdtasks.evaluate.registry import evaluator_of
 
 BY_HAND = "`kdtasks promote` does it by hand"
 
@@ -89,10 +90,8 @@ def judge(
     data = open_prepared(ProjectPaths(project).prepared)
     _check_fits(bundle, manifest, data)
     if production is None:
-        contenders = _measure({f"variant {manifest.variant}": bundle}, data, settings.benchmark)
-        return decide(
-            contenders[0], None, limits=settings.limits, statistics=settings.statistics, alias=alias
-        )
+        contenders = _measure({f"variant {manifest.variant}": bundle}, data, settings)
+        return decide(contenders[0], None, limits=settings.limits, alias=alias)
     title = f"version {production.version.number}"
     files = _files(bundle)
     if files == production.version.files:
@@ -107,11 +106,9 @@ def judge(
     if differing:
         return Decision("keep", tuple(Check(False, reason) for reason in differing), alias=alias)
     candidate, current = _measure(
-        {f"variant {manifest.variant}": bundle, title: production.folder}, data, settings.benchmark
+        {f"variant {manifest.variant}": bundle, title: production.folder}, data, settings
     )
-    decision = decide(
-        candidate, current, limits=settings.limits, statistics=settings.statistics, alias=alias
-    )
+    decision = decide(candidate, current, limits=settings.limits, alias=alias)
     notes = _notes(read_manifest(production.folder), data, settings.data, alias)
     return decision._replace(notes=notes)
 
@@ -121,6 +118,11 @@ def incomparable(
 ) -> tuple[str, ...]:
     """Say why two bundles cannot answer the same pictures; empty where they can."""
     reasons = []
+    if candidate.task != production.task:
+        reasons.append(
+            f"the new model is for {candidate.task}, {alias} for {production.task}, so the two "
+            f"cannot be compared; {BY_HAND}"
+        )
     if candidate.class_names != production.class_names:
         new = [name for name in candidate.class_names if name not in production.class_names]
         gone = [name for name in production.class_names if name not in candidate.class_names]
@@ -141,6 +143,11 @@ def incomparable(
 
 
 def _check_fits(bundle: Path, manifest: Manifest, data: PreparedDataset) -> None:
+    if manifest.task != data.task:
+        raise EvaluationError(
+            f"{bundle} is for {manifest.task}, {data.folder} for {data.task}; give a bundle of "
+            "this project, or run the pipeline"
+        )
     told = (manifest.class_names, manifest.input_shape)
     if told != (data.class_names, data.image_shape):
         raise EvaluationError(
@@ -152,21 +159,22 @@ def _check_fits(bundle: Path, manifest: Manifest, data: PreparedDataset) -> None
 
 
 def _measure(
-    folders: dict[str, Path], data: PreparedDataset, settings: BenchmarkParams
+    folders: dict[str, Path], data: PreparedDataset, settings: GateSettings
 ) -> list[Contender]:
+    runs, evaluator = settings.benchmark.runs, evaluator_of(data.task)
     models = {
-        title: Model.load(folder, threads=settings.threads) for title, folder in folders.items()
+        title: load_predictor(folder, threads=settings.benchmark.threads)
+        for title, folder in folders.items()
     }
-    labels = np.asarray(data.labels("test"))
     images = data.images("calibration")
-    order = np.random.default_rng(0).permutation(len(images))[: settings.runs]
+    order = np.random.default_rng(0).permutation(len(images))[:runs]
     times = time_in_turn(
-        list(models.values()), images[order], runs=settings.runs, warmup=settings.warmup
+        list(models.values()), images[order], runs=runs, warmup=settings.benchmark.warmup
     )
     return [
         Contender(
             title,
-            answers_of(model, data.images("test")).predicted == labels,
+            evaluator.score(model, data, settings.statistics),
             model.manifest.bytes,
             latency,
         )

@@ -23,13 +23,16 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 
+# What `?mask=` may be: the answer is the mask itself, or has it beside the counts.
+MASKS = ("png", "base64")
+
 MOST_OPEN = 256  # requests at work or waiting; more are told to come again
 MOST_HELD = 256_000_000  # bytes of their bodies
 _GONE = 499  # what is counted for a client that did not wait; nobody receives it
 
 _PAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
-    "img-src blob:; connect-src 'self'"
+    "img-src blob: data:; connect-src 'self'"
 )
 
 _log = logging.getLogger(__name__)
@@ -71,8 +74,15 @@ def make_application(
         try:
             if open_requests > most_open:
                 raise Refusal(503, f"{most_open} requests are open already; try again later")
+            wanted = request.query_params.get("mask")
+            if wanted is not None and wanted not in MASKS:
+                raise Refusal(400, f"mask is {wanted!r}; {' or '.join(MASKS)} was expected")
             data = await read_picture_bytes(request, most_bytes, admit)
-            answer = await asyncio.wrap_future(service.submit(data))
+            submitted = service.submit(data, with_mask=wanted is not None)
+            answer = await asyncio.wrap_future(submitted)
+            if wanted == "png":
+                counts.count_request(200, time.perf_counter() - began)
+                return Response(answer.mask, media_type="image/png")
             status, content = 200, answer.to_json()
         except Refusal as refusal:
             status, content = refusal.status, {"error": str(refusal)}
@@ -97,6 +107,7 @@ def make_application(
             "status": "ok" if release else "waiting for a model",
             "model": release.describe() if release else None,
             "exits": release.manifest.segments if release else None,
+            "per_pixel": release.per_pixel if release else None,
             "most_bytes": most_bytes,
             **notes(),
         }

@@ -1,5 +1,6 @@
 """Answers pictures in threads, and changes the model between two of them."""
 
+import base64
 import contextlib
 import io
 import queue
@@ -13,15 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.edge.classifier import Model, Prediction
-from kdtasks.edge.images import FORMATS, fit_picture, to_eight_bits
+from kdtasks.edge.images import FORMATS, as_array, to_eight_bits
 from kdtasks.edge.manifest import Manifest
+from kdtasks.edge.predictor import Prediction, Predictor
+from kdtasks.edge.registry import load_predictor
+from kdtasks.edge.segmenter import MaskPrediction
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-TOP = 5  # classes that an answer names
 MOST_PIXELS = 50_000_000
 
 
@@ -30,19 +32,21 @@ class Release:
 
     Attributes:
         manifest: of the bundle.
+        per_pixel: whether it answers with masks.
         number: of the version in a store; null for a bundle that comes from elsewhere.
     """
 
-    def __init__(self, models: list[Model], number: int | None) -> None:
+    def __init__(self, models: list[Predictor], number: int | None) -> None:
         """Arguments: `models` are the same bundle, once for every thread."""
         self.manifest: Manifest = models[0].manifest
+        self.per_pixel = models[0].per_pixel
         self.number = number
-        self._idle: queue.SimpleQueue[Model] = queue.SimpleQueue()
+        self._idle: queue.SimpleQueue[Predictor] = queue.SimpleQueue()
         for model in models:
             self._idle.put(model)
 
     @contextlib.contextmanager
-    def borrow(self) -> Iterator[Model]:
+    def borrow(self) -> Iterator[Predictor]:
         """Lend a model to one thread."""
         model = self._idle.get()
         try:
@@ -61,25 +65,27 @@ class Release:
 
 
 class Answer(NamedTuple):
-    """What came of one picture; the milliseconds are LiteRT's, without decoding."""
+    """What came of one picture.
+
+    Attributes:
+        prediction: in the picture's own size.
+        milliseconds: LiteRT's, without decoding.
+        release: that answered.
+        mask: as a PNG file's content; null where nobody asked for it.
+    """
 
     prediction: Prediction
     milliseconds: float
     release: Release
+    mask: bytes | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Give the content of the response; exits count from 1."""
-        found, manifest = self.prediction, self.release.manifest
-        best = np.argsort(-found.probabilities, kind="stable")[:TOP]
+        """Give the content of the response, with the mask in base64 where there is one."""
+        mask = {} if self.mask is None else {"mask": base64.b64encode(self.mask).decode()}
         return {
-            "label": found.label,
-            "confidence": found.confidence,
-            "probabilities": [
-                {"label": manifest.class_names[k], "probability": float(found.probabilities[k])}
-                for k in best
-            ],
-            "exit": found.exit_index + 1,
-            "exits": manifest.segments,
+            **self.prediction.to_json(),
+            **mask,
+            "exits": self.release.manifest.segments,
             "milliseconds": self.milliseconds,
             "model": self.release.describe(),
         }
@@ -102,27 +108,35 @@ class Service:
         self.observers: list[Observer] = []
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="predict")
 
-    def submit(self, data: bytes) -> Future[Answer]:
-        """Have the bytes of a picture answered.
+    def submit(self, data: bytes, *, with_mask: bool = False) -> Future[Answer]:
+        """Have the bytes of a picture answered, with its mask as a PNG where that is asked for.
 
-        The future raises Refusal for what cannot be decoded, and where there is no release yet.
+        The future raises Refusal for what cannot be decoded, for a mask that the model does not
+        give, and where there is no release yet.
         """
-        return self._threads.submit(self._answer, data)
+        return self._threads.submit(self._answer, data, with_mask)
 
     def close(self) -> None:
         """Finish what was submitted, and take no more."""
         self._threads.shutdown(wait=True)
 
-    def _answer(self, data: bytes) -> Answer:
+    def _answer(self, data: bytes, with_mask: bool) -> Answer:
         release = self.release  # the one that also finishes this picture
         if release is None:
             raise Refusal(503, "there is no model yet; try again later")
-        pixels = decode_picture(data, release.manifest.input_shape)
+        if with_mask and not release.per_pixel:
+            raise Refusal(400, "the model tells the class of whole pictures; leave mask out")
+        pixels = decode_picture(data)
         with release.borrow() as model:
+            image = model.fit(pixels)
             began = time.perf_counter_ns()
-            prediction = model.predict(pixels)
+            prediction = model.predict(image)
             milliseconds = (time.perf_counter_ns() - began) / 1e6
-        answer = Answer(prediction, milliseconds, release)
+        prediction = prediction.in_size(pixels.shape[:2])
+        mask = None
+        if with_mask and isinstance(prediction, MaskPrediction):
+            mask = prediction.to_png()
+        answer = Answer(prediction, milliseconds, release, mask)
         for observe in self.observers:
             observe(answer)
         return answer
@@ -138,19 +152,16 @@ def load_release(bundle: Path, *, threads: int, number: int | None = None) -> Re
     Raises:
         BundleError: it is damaged, or does not answer as it did where it was made.
     """
-    models = [Model(bundle) for _ in range(threads)]
+    models = [load_predictor(bundle) for _ in range(threads)]
     if models[0].manifest.self_test is not None:
         models[0].self_test()
     for model in models:
-        # LiteRT sets a segment up when it first runs
-        model.segments.logits(np.zeros(model.segments.input_shape, np.uint8))
+        model.warm_up()
     return Release(models, number)
 
 
-def decode_picture(
-    data: bytes, shape: tuple[int, ...], *, most_pixels: int = MOST_PIXELS
-) -> npt.NDArray[np.uint8]:
-    """Decode a picture and fit it to a model: uint8 of `shape` [height, width, channels].
+def decode_picture(data: bytes, *, most_pixels: int = MOST_PIXELS) -> npt.NDArray[np.uint8]:
+    """Decode a picture: uint8 [height, width, 1 or 3].
 
     Its size is read from its header, before any pixel is decoded. Safe in several threads at once.
 
@@ -160,14 +171,11 @@ def decode_picture(
     """
     if not data:
         raise Refusal(400, "the body is empty; send a picture's bytes, or a form with a file")
-    height, width, channels = shape
     try:
         eight_bits = to_eight_bits(_decode(data, most_pixels))
     except DatasetError as error:
         raise Refusal(415, str(error)) from None
-    pixels = np.asarray(eight_bits)
-    pixels = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
-    return fit_picture(pixels, image_size=(height, width), channels=channels)
+    return as_array(eight_bits)
 
 
 def _decode(data: bytes, most_pixels: int) -> "Image":

@@ -25,7 +25,7 @@ class Answers(NamedTuple):
 class DynamicNetwork:
     """A classifier that really stops early, batch by batch, wherever TensorFlow runs.
 
-    On a device `kdtasks.edge.Model` does the same for one picture at a time.
+    On a device `kdtasks.edge.Classifier` does the same for one picture at a time.
     """
 
     def __init__(

@@ -20,7 +20,6 @@ class StoredSegments(Segments):
 def record(segments, images, **changes):
     settings = {
         "pictures": 3,
-        "task": "classification",
         "score": "max_probability",
         "temperatures": [1.0, 1.0],
         "thresholds": [0.9],
@@ -44,8 +43,10 @@ def test_every_exit_has_pictures():
     assert record(StoredSegments(LOGITS), IMAGES, pictures=50).images.ravel().size == 5
 
 
-def test_masks_take_the_first_pictures():
-    test = record(StoredSegments(LOGITS), IMAGES, task="segmentation")
+def test_one_exit_takes_the_first_pictures():
+    segments = StoredSegments([[answers[-1]] for answers in LOGITS], scales=(0.0,))
+    segments.count = 1
+    test = record(segments, IMAGES)
     assert test.images.ravel().tolist() == [0, 1, 2]
 
 

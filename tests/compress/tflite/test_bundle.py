@@ -19,7 +19,7 @@ from kdtasks.core.records.evaluate import (
     OperatingPoint,
     ValidationPoint,
 )
-from kdtasks.edge.classifier import Model
+from kdtasks.edge.classifier import Classifier
 from kdtasks.edge.manifest import FIELDS
 from kdtasks.edge.segmenter import Segmenter
 from kdtasks.edge.segments import Segments
@@ -94,13 +94,13 @@ def test_a_bundle_holds_what_a_device_needs(tflite, describe, tmp_path):
     assert content["calibration"]["expected"] == {"accuracy": 0.9, "cost": 1.0, "taken": [1.0]}
     assert content["libraries"]["ai-edge-litert"]
     # Pixel 1 alone weighs (3, 4, 5).
-    prediction = Model.load(folder).predict(np.array([[[0], [1]], [[0], [0]]], np.uint8))
+    prediction = Classifier.load(folder).predict(np.array([[[0], [1]], [[0], [0]]], np.uint8))
     assert (prediction.label, prediction.exit_index) == ("größe 3", 0)
 
 
 def test_the_model_alone_is_usable(tflite, describe, tmp_path):
     manifest = write_bundle(tmp_path / "bundle", tflite, describe())
-    model = Model(tmp_path / "bundle" / "model.tflite")
+    model = Classifier.load(tmp_path / "bundle" / "model.tflite")
     for field in FIELDS:
         assert getattr(model.manifest, field) == getattr(manifest, field), field
     assert (model.manifest.sha256, model.manifest.bytes) == (manifest.sha256, manifest.bytes)
@@ -128,7 +128,7 @@ def test_a_self_test_travels_with_the_bundle(tflite, describe, tmp_path):
     manifest = write_bundle(tmp_path / "bundle", tflite, describe(), stored)
     assert manifest.self_test
     assert manifest.self_test["pictures"] == 2
-    model = Model(tmp_path / "bundle")
+    model = Classifier.load(tmp_path / "bundle")
     np.testing.assert_array_equal(model.test_images, images[:2])
     assert model.self_test() == 2
 
@@ -146,7 +146,6 @@ def record(tflite, images, *, pictures):
         Segments(tflite),
         images,
         pictures=pictures,
-        task="classification",
         score="max_probability",
         temperatures=[1.0],
         thresholds=[],
@@ -161,15 +160,14 @@ def test_a_bundle_of_segmentation_is_opened_as_a_device_would(describe, tmp_path
         Segments(content),
         images,
         pictures=2,
-        task="segmentation",
         score="max_probability",
         temperatures=[1.0],
         thresholds=[],
     )
     write_bundle(tmp_path / "bundle", content, manifest, stored)
-    segmenter = Segmenter(tmp_path / "bundle")
+    segmenter = Segmenter.load(tmp_path / "bundle")
     assert segmenter.self_test() == 2
-    assert Segmenter(tmp_path / "bundle" / "model.tflite").manifest.task == "segmentation"
+    assert Segmenter.load(tmp_path / "bundle" / "model.tflite").manifest.task == "segmentation"
     assert segmenter.classes(np.zeros((1, 8, 12, 3), np.uint8)).shape == (1, 8, 12)
     with pytest.raises(BundleError, match="export the bundle again"):
         write_bundle(

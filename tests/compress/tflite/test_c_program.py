@@ -1,4 +1,4 @@
-"""examples/c/early_exits.c on LiteRT's C API says what Model says."""
+"""examples/c/early_exits.c on LiteRT's C API says what Classifier says."""
 
 import importlib.util
 import shutil
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kdtasks.compress.bundle.write import make_manifest, write_bundle
-from kdtasks.edge.classifier import Model
+from kdtasks.edge.classifier import Classifier
 from kdtasks.edge.scores import max_probability
 from kdtasks.edge.segments import Segments
 from kdtasks.orchestrate.project.pack import pack_segments
@@ -55,7 +55,7 @@ def program(bundle, tmp_path):
 
 
 def test_c_leaves_where_python_leaves(program, bundle, trained, tmp_path):
-    model = Model(bundle)
+    model = Classifier.load(bundle)
     exits = set()
     for image in trained.images[:25]:
         expected = model.predict(image)

@@ -7,16 +7,18 @@ import pytest
 
 from kdtasks.core.errors import EvaluationError
 from kdtasks.deploy.gate.decision import Contender, Decision, GateParams, accuracy_interval, decide
+from kdtasks.evaluate.classification import ClassScore
 from kdtasks.evaluate.evaluator import EvaluateParams
 
 
 def contender(right: int, rows: int = 1000, *, size: int = 20_000, ms: float = 0.1) -> Contender:
     """A model that gets the first `right` pictures right."""
-    return Contender("a model", np.arange(rows) < right, size, np.full(11, ms))
+    score = ClassScore(np.arange(rows) < right, EvaluateParams())
+    return Contender("a model", score, size, np.full(11, ms))
 
 
 def judged(candidate: Contender, production: Contender | None, **limits: Any) -> Decision:
-    return decide(candidate, production, limits=GateParams(**limits), statistics=EvaluateParams())
+    return decide(candidate, production, limits=GateParams(**limits))
 
 
 def spaced(text: str) -> str:
@@ -110,7 +112,7 @@ def test_without_production_only_absolute_limits_count():
 
 
 def test_the_ends_of_the_interval_shown_are_one_sided_bounds():
-    low, high = accuracy_interval(contender(970), 0.95)
+    low, high = accuracy_interval(contender(970).score, 0.95)
     assert (low, high) == pytest.approx((0.95978, 0.97768), abs=1e-5)
 
 

@@ -12,6 +12,7 @@ from kdtasks.deploy.gate.gate import GateSettings, incomparable, judge
 from kdtasks.deploy.store.promotion import rollback
 from kdtasks.deploy.store.version import fetch_version
 from kdtasks.edge.bundle_files import read_manifest
+from kdtasks.evaluate.intervals import PairedComparison
 from kdtasks.params import Params
 from tests.deploy.gate.conftest import Workshop
 
@@ -32,11 +33,12 @@ def test_a_better_model_is_promoted_and_a_worse_one_is_not(workshop: Workshop):
     )
     assert decision.action == "promote"
     assert decision.comparison is not None
+    assert isinstance(decision.comparison, PairedComparison)
     assert decision.comparison[:4] == (300, 20, 0, 20 / 300)
     assert decision.candidate is not None
-    assert (decision.candidate.title, decision.candidate.accuracy) == ("variant float32", 1.0)
+    assert (decision.candidate.title, decision.candidate.score.value) == ("variant float32", 1.0)
     assert decision.production is not None
-    assert (decision.production.title, decision.production.accuracy) == ("version 1", 280 / 300)
+    assert (decision.production.title, decision.production.score.value) == ("version 1", 280 / 300)
     assert decision.production.latency_ms.shape == (20,)
     assert decision.notes == ()
 
@@ -80,7 +82,7 @@ def test_the_first_model_has_nobody_to_beat(workshop: Workshop):
     )
     assert decision.action == "promote"
     assert decision.candidate is not None
-    assert decision.candidate.accuracy == 0.5
+    assert decision.candidate.score.value == 0.5
 
 
 def test_the_same_bytes_are_nothing_to_do(workshop: Workshop):

@@ -52,7 +52,8 @@ def test_an_answer_says_all_that_is_known(serve, post):
     manifest = running.release.manifest
     assert answer == {
         "label": "dark",
-        "exit": 1,
+        "class_index": 0,
+        "exit_index": 0,
         "exits": 2,
         "model": {
             "name": "light",
@@ -62,7 +63,7 @@ def test_an_answer_says_all_that_is_known(serve, post):
         },
     }
     assert post(running.url, BRIGHT).json()["label"] == "bright"
-    assert post(running.url, MIDDLE).json()["exit"] == 2
+    assert post(running.url, MIDDLE).json()["exit_index"] == 1
 
 
 def test_a_form_is_answered_like_a_body(serve):

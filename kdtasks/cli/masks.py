@@ -1,0 +1,75 @@
+"""Where the masks of a command line go, and how they are written."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from kdtasks.core.errors import DatasetError
+from kdtasks.core.files import atomic_file
+from kdtasks.edge.images import SUFFIXES
+from kdtasks.edge.segmenter import MaskPrediction, class_colours
+
+
+def mask_targets(pictures: Sequence[str], out: Path | None, overlay: bool) -> dict[str, Path]:
+    """Name the mask of every picture.
+
+    Args:
+        pictures: paths.
+        out: file of the mask where there is one picture, or a folder where each is called as its
+            picture; None for no masks.
+        overlay: whether colours are drawn over the picture, which takes a `.png`.
+
+    Raises:
+        DatasetError: two masks, or a mask and a picture, would be one file; or the file's suffix
+            is none of a mask's.
+    """
+    if out is None:
+        if overlay:
+            raise DatasetError("--overlay draws into a file; say into which one with --out")
+        return {}
+    suffix = out.suffix.lower()
+    known = (".png",) if overlay else (".png", ".npy")
+    if out.is_dir() or suffix not in SUFFIXES | {".npy"}:
+        targets = {picture: out / f"{Path(picture).stem}.png" for picture in pictures}
+    elif suffix not in known:
+        raise DatasetError(
+            f"--out is {out}; {' or '.join(known)} was expected: other formats change or cannot "
+            "hold what is written"
+        )
+    elif len(pictures) > 1:
+        raise DatasetError(
+            f"--out is the file {out}, and there are {len(pictures)} pictures; give a folder"
+        )
+    else:
+        targets = dict.fromkeys(pictures, out)
+    owners = {Path(picture).resolve(): picture for picture in pictures}
+    for picture, target in targets.items():
+        owner = owners.setdefault(target.resolve(), f"the mask of {picture}")
+        if owner != f"the mask of {picture}":
+            raise DatasetError(
+                f"the mask of {picture} would be written to {target}, which is {owner}; give "
+                "another --out, or fewer pictures at once"
+            )
+    return targets
+
+
+def write_mask(path: Path, found: MaskPrediction, under: np.ndarray | None) -> None:
+    """Write class indices as a `.png` with the classes' colours as its palette, or as an `.npy`.
+
+    Args:
+        path: its suffix says which.
+        found: the mask.
+        under: uint8 [height, width, 1 or 3], the picture that half of the colours are drawn over;
+            None for the mask alone.
+    """
+    with atomic_file(path) as partial:
+        if path.suffix.lower() == ".npy":
+            np.save(partial, found.mask)
+        elif under is None:
+            found.image.save(partial)
+        else:
+            import PIL.Image
+
+            over = (class_colours(found.manifest) >> 1)[found.mask]
+            PIL.Image.fromarray((under >> 1) + over).save(partial)

@@ -1,0 +1,37 @@
+"""One class an image."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from kdtasks.tasks.confusion import accuracy_of
+from kdtasks.tasks.task import Metric
+
+
+class Classification:
+    """One class an image; a network may answer easy images early."""
+
+    name = "classification"
+    per_pixel = False
+    early_exits = True
+    metric = Metric("accuracy", "accuracy", "more accurate", "less accurate")
+
+    def label_shape(self, image_shape: Sequence[int]) -> tuple[int, ...]:
+        """Give the shape of a number."""
+        return ()
+
+    def label_counts(self, labels: np.ndarray, num_classes: int) -> np.ndarray:
+        """Count 1 for the class of each image [N], 0 for the others."""
+        return (labels[:, None] == np.arange(num_classes)).astype(np.int64)
+
+    def relabel(self, labels: np.ndarray, new: np.ndarray) -> np.ndarray:
+        """Number classes anew."""
+        return np.asarray(new)[labels].astype(labels.dtype)
+
+    def label_name(self, label: np.ndarray, class_names: Sequence[str]) -> str:
+        """Name the class."""
+        return class_names[int(label)]
+
+    def scores(self, confusion: np.ndarray) -> dict[str, float]:
+        """Give the accuracy over images."""
+        return {"accuracy": accuracy_of(confusion)}

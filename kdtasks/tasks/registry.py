@@ -1,0 +1,20 @@
+"""The tasks that there are, by name."""
+
+from kdtasks.core.errors import DatasetError
+from kdtasks.tasks.classification import Classification
+from kdtasks.tasks.segmentation import Segmentation
+from kdtasks.tasks.task import Task
+
+_ALL: tuple[Task, ...] = (Classification(), Segmentation())
+TASKS = {task.name: task for task in _ALL}
+
+
+def task_of(name: str) -> Task:
+    """Give the task of a name.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    if name not in TASKS:
+        raise DatasetError(f"the task is {name!r}; {' or '.join(TASKS)} was expected")
+    return TASKS[name]

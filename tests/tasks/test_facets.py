@@ -1,0 +1,45 @@
+"""What the tasks say of labels, worked by hand."""
+
+import numpy as np
+import pytest
+
+from kdtasks.core.errors import DatasetError
+from kdtasks.tasks.registry import TASKS, task_of
+
+CLASSIFICATION, SEGMENTATION = task_of("classification"), task_of("segmentation")
+MASKS = np.array([[[0, 2], [2, 255]], [[1, 1], [1, 0]]], np.uint8)
+
+
+def test_an_image_has_one_label():
+    labels = np.array([2, 0], np.int32)
+    assert CLASSIFICATION.label_shape((4, 6, 3)) == ()
+    assert CLASSIFICATION.label_counts(labels, 3).tolist() == [[0, 0, 1], [1, 0, 0]]
+    assert CLASSIFICATION.label_name(labels[0], ["ant", "bee", "cat"]) == "cat"
+    new = CLASSIFICATION.relabel(labels, np.array([0, 1, 1]))
+    assert new.tolist() == [1, 0]
+    assert new.dtype == np.int32
+
+
+def test_each_pixel_has_a_label_or_none():
+    assert SEGMENTATION.label_shape((4, 6, 3)) == (4, 6)
+    assert SEGMENTATION.label_counts(MASKS, 3).tolist() == [[1, 0, 2], [1, 3, 0]]
+    assert SEGMENTATION.label_counts(MASKS[:0], 3).shape == (0, 3)
+    names = ["sky", "tree", "sea"]
+    assert [SEGMENTATION.label_name(mask, names) for mask in MASKS] == ["sea", "tree"]
+    new = SEGMENTATION.relabel(MASKS, np.array([0, 1, 1]))
+    assert new.tolist() == [[[0, 1], [1, 255]], [[1, 1], [1, 0]]]
+    assert new.dtype == np.uint8
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_is_scored_by_its_metric(name: str):
+    """Of 4 + 2 labels the classes get 3 and 1 right: IoU is 3 / 5 and 1 / 3."""
+    scores = task_of(name).scores(np.array([[3, 1], [1, 1]]))
+    expected = {"accuracy": round(4 / 6, 6), "mean_iou": round((3 / 5 + 1 / 3) / 2, 6)}
+    assert scores[task_of(name).metric.key] == expected[task_of(name).metric.key]
+    assert scores.items() <= expected.items()
+
+
+def test_an_unknown_task_is_told():
+    with pytest.raises(DatasetError, match="the task is 'detection'; classification or segment"):
+        task_of("detection")
