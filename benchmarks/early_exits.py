@@ -72,6 +72,7 @@ def main() -> None:
 def _time_calibration(model: Any, images: np.ndarray, single: int) -> dict[str, float]:
     from kdtasks.core.backend import tf
     from kdtasks.evaluate.exits.calibrate import calibrate
+    from kdtasks.evaluate.exits.settings import ExitsParams
     from kdtasks.learn.networks.inference import Predictor
 
     labels = np.random.default_rng(1).integers(0, _CLASSES, len(images))
@@ -86,7 +87,8 @@ def _time_calibration(model: Any, images: np.ndarray, single: int) -> dict[str, 
         return np.array(rows)
 
     def choose(logits: np.ndarray) -> None:
-        calibrate(logits, labels[: len(logits)], macs=macs, mode="drop", max_accuracy_drop=0.01)
+        rows = (logits, labels[: len(logits)])
+        calibrate(rows, rows, ExitsParams(mode="drop", max_accuracy_drop=0.01), macs=macs)
 
     choose(stored)
     model.logits(tf.cast(images[:1], tf.float32))

@@ -126,13 +126,11 @@ def _stopping(content: bytes, macs: Sequence[int], params: Any, data: Any) -> di
     segments = Segments(content)
     chosen: dict[str, Any] = {"thresholds": [], "temperatures": [1.0]}
     if len(macs) > 1:
-        chosen, _ = calibrate(
-            segments.logits_of(data.images("calibration")),
-            data.labels("calibration"),
-            macs=macs,
-            seen_rows=params.compress.calibration_images,
-            **params.exits.model_dump(),
+        split = (segments.logits_of(data.images("calibration")), data.labels("calibration"))
+        found, _ = calibrate(
+            split, split, params.exits, macs=macs, seen_rows=params.compress.calibration_images
         )
+        chosen = found.model_dump(mode="json", exclude_defaults=True)
     logits, labels = segments.logits_of(data.images("test")), np.asarray(data.labels("test"))
     rows = exit_rows(
         logits, labels, temperatures=chosen["temperatures"], macs=macs, score=params.exits.score

@@ -143,19 +143,16 @@ def _judge(content: bytes, macs: list[int], params: Any, data: Any) -> tuple[dic
     }
     thresholds = {}
     for drop in DROPS:
-        settings = params.exits.model_dump() | {"mode": "drop", "max_accuracy_drop": drop}
+        settings = params.exits.model_copy(update={"mode": "drop", "max_accuracy_drop": drop})
+        split = (known, data.labels("calibration"))
         chosen, _ = calibrate(
-            known,
-            data.labels("calibration"),
-            macs=macs,
-            seen_rows=params.compress.calibration_images,
-            **settings,
+            split, split, settings, macs=macs, seen_rows=params.compress.calibration_images
         )
-        thresholds[drop] = (chosen["thresholds"], chosen["temperatures"])
+        thresholds[drop] = (chosen.thresholds, chosen.temperatures)
         rows = exit_rows(
-            logits, labels, temperatures=chosen["temperatures"], macs=macs, score=params.exits.score
+            logits, labels, temperatures=chosen.temperatures, macs=macs, score=params.exits.score
         )
-        left_at = apply_policy(rows.scores, chosen["thresholds"])
+        left_at = apply_policy(rows.scores, chosen.thresholds)
         answers = logits[np.arange(len(logits)), left_at].argmax(axis=-1)
         figures["stopping"][str(drop)] = {
             "accuracy": float((answers == labels).mean()),

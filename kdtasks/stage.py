@@ -1,17 +1,76 @@
-"""What every stage script does around its own work: validate params, report errors in one line."""
+"""What every stage script does around its own work: params, refusals, errors in one line."""
 
+import functools
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
-from kdtasks.core.errors import KdTasksError
+from kdtasks.core.errors import KdTasksError, Refused
 from kdtasks.core.events import MessageEvent, emit
+from kdtasks.core.files import atomic_folder, write_text
+from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.records import Refusal
 from kdtasks.core.reproducibility import pin_process
-from kdtasks.params import load_params
+from kdtasks.evaluate.evaluator import write_arrays
+from kdtasks.params import Params, load_params
 
 
-def run_stage(main: Callable[..., None]) -> None:
-    """Call `main(params, *words)` with the validated `params.yaml` and the command line's words.
+class Table(NamedTuple):
+    """A CSV file: a refusal leaves its header alone."""
+
+    path: Path
+    header: str
+
+
+class Folder(NamedTuple):
+    """A folder: a refusal leaves nothing in it but one file, which tells the reason."""
+
+    path: Path
+    file: str
+
+
+Output = Path | Table | Folder
+Main = Callable[..., None]  # (params, paths), and the seed or variant where the stage has any
+
+
+def stage(
+    *,
+    outputs: Callable[..., Sequence[Output]] = lambda paths, *keys: (),
+    refusals: tuple[type[KdTasksError], ...] = (Refused,),
+) -> Callable[[Main], Main]:
+    """Make a refusal an outcome of a stage: its outputs tell the reason, and it ends well.
+
+    Whatever reads them is then refused for the same reason, and all other variants go on.
+
+    Args:
+        outputs: from paths, and a seed or variant, to all that the stage writes; a stage without
+            any passes refusals on as errors.
+        refusals: the errors that are one.
+    """
+
+    def decorate(main: Main) -> Main:
+        @functools.wraps(main)
+        def run(params: Params, paths: ProjectPaths, *keys: str) -> None:
+            try:
+                main(params, paths, *keys)
+            except refusals as error:
+                declared = outputs(paths, *keys)
+                if not declared:
+                    raise
+                for output in declared:
+                    _write_refusal(output, str(error))
+                emit(MessageEvent("refused", str(error)))
+                print(f"{''.join(f'{key}: ' for key in keys)}skipped: {error}")
+
+        return run
+
+    return decorate
+
+
+def run_stage(main: Main) -> None:
+    """Run a stage on the project in the working directory, with the words of the command line.
 
     A failure is told as an event.
     An error that the user can mend is one line on standard error and exit status 1; an
@@ -22,7 +81,7 @@ def run_stage(main: Callable[..., None]) -> None:
     try:
         params = load_params()
         pin_process(params.runtime.threads, precision=params.runtime.precision)
-        main(params, *sys.argv[1:])
+        main(params, ProjectPaths(), *sys.argv[1:])
     except KdTasksError as error:
         emit(MessageEvent("failed", str(error)))
         print(f"error: {error}", file=sys.stderr)
@@ -33,3 +92,18 @@ def run_stage(main: Callable[..., None]) -> None:
     except Exception as error:
         emit(MessageEvent("failed", f"{type(error).__name__}: {error}"))
         raise
+
+
+def _write_refusal(output: Output, reason: str) -> None:
+    match output:
+        case Table(path, header):
+            write_text(path, f"{header}\n")
+        case Folder(path, file):
+            with atomic_folder(path) as partial:
+                _write_refusal(partial / file, reason)
+        case Path(suffix=".json"):
+            Refusal(refused=reason).write(output)
+        case Path(suffix=".npz"):
+            write_arrays(output)
+        case _:
+            write_text(output, f"{reason}\n")

@@ -1,39 +1,34 @@
 """Choose temperatures and thresholds of a variant's exits on the calibration split."""
 
-from pathlib import Path
-from typing import Any
-
-from kdtasks.core.errors import CalibrationError
-from kdtasks.core.files import read_json, write_json
-from kdtasks.core.records import refusal
+from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.records.compress import Compressed
 from kdtasks.data.prepared import open_prepared
-from kdtasks.evaluate.exits.calibrate import sentences, write_tradeoff
-from kdtasks.evaluate.exits.thresholds import Point
+from kdtasks.edge.bundle_files import MODEL
+from kdtasks.evaluate.exits.calibrate import TRADEOFF, sentences, write_tradeoff
 from kdtasks.evaluate.registry import evaluator_of
 from kdtasks.params import Params
-from kdtasks.stage import run_stage
+from kdtasks.stage import Table, run_stage, stage
 
 
-def main(params: Params, variant: str) -> None:
-    """Write `exits/<variant>/calibration.json` and `tradeoff.csv`."""
-    compressed = Path(f"metrics/compress/{variant}.json")
-    output = Path("exits") / variant
-    calibration: dict[str, Any] = refusal(compressed) or {}
-    points: list[Point] = []
-    data = open_prepared(Path("data/prepared"))
-    if not calibration:
-        try:
-            calibration, points = evaluator_of(data.task).calibrate(
-                Path("models/compress") / variant / "model.tflite",
-                data,
-                read_json(compressed),
-                params.exits,
-                seen_rows=params.compress.calibration_images,
-            )
-        except CalibrationError as error:
-            calibration = {"refused": str(error)}
-    write_json(output / "calibration.json", calibration)
-    write_tradeoff(output / "tradeoff.csv", points)
+@stage(
+    outputs=lambda paths, variant: [
+        paths.calibration(variant),
+        Table(paths.tradeoff(variant), TRADEOFF),
+    ]
+)
+def main(params: Params, paths: ProjectPaths, variant: str) -> None:
+    """Write the calibration, and the best points that there were to choose from."""
+    compressed = Compressed.read(paths.metrics("compress", variant))
+    dataset = open_prepared(paths.prepared)
+    calibration, points = evaluator_of(dataset.task).calibrate(
+        paths.model("compress", variant) / MODEL,
+        dataset,
+        compressed,
+        params.exits,
+        seen_rows=params.compress.calibration_images,
+    )
+    calibration.write(paths.calibration(variant))
+    write_tradeoff(paths.tradeoff(variant), points)
     for sentence in sentences(calibration):
         print(f"{variant}: {sentence}")
 

@@ -1,16 +1,16 @@
 """Compare teacher, students from scratch and distilled students on the test split."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from kdtasks.core.files import write_json
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.params import Params
-from kdtasks.stage import run_stage
+from kdtasks.stage import run_stage, stage
 
 
-def main(params: Params) -> None:
-    """Write `metrics/compare.json` and `plots/compare.npz`."""
+@stage()
+def main(params: Params, paths: ProjectPaths) -> None:
+    """Write the comparison, and what the page shows of masks."""
     from kdtasks.data.prepared import open_prepared
     from kdtasks.evaluate.evaluator import write_arrays
     from kdtasks.evaluate.registry import evaluator_of
@@ -20,28 +20,26 @@ def main(params: Params) -> None:
 
     def opener(stage: str, seed: int) -> Callable[[], Any]:
         def opens() -> Callable[[Any], Any]:
-            predictor = Predictor(load_model(Path("models") / stage / str(seed)))
+            predictor = Predictor(load_model(paths.model(stage, seed)))
             return lambda images: predictor.logits(images)[-1]
 
         return opens
 
-    dataset = open_prepared(Path("data/prepared"))
+    dataset = open_prepared(paths.prepared)
     evaluator = evaluator_of(dataset.task)
     comparison, shown = evaluator.compare(
         dataset,
-        lambda: open_teacher(Path("models/teacher")).logits,
+        lambda: open_teacher(paths.teacher).logits,
         {seed: opener("student", seed) for seed in params.seeds},
         {seed: opener("distill", seed) for seed in params.seeds},
         params.evaluate,
     )
-    write_json(Path("metrics/compare.json"), comparison)
-    write_arrays(Path("plots/compare.npz"), **shown)
-    metric = evaluator.task.metric
+    comparison.write(paths.metrics("compare"))
+    write_arrays(paths.compared, **shown)
     print(
-        f"test {metric.name}: teacher {comparison['teacher'][metric.key]:.4f}, "
-        f"student {comparison['student']['mean']:.4f}, "
-        f"distilled {comparison['distill']['mean']:.4f}; distillation: "
-        f"{comparison['gain']['verdict']}"
+        f"test {evaluator.task.metric.name}: teacher {comparison.teacher.score:.4f}, "
+        f"student {comparison.student.mean:.4f}, distilled {comparison.distill.mean:.4f}; "
+        f"distillation: {comparison.gain.verdict}"
     )
 
 

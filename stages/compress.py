@@ -1,51 +1,81 @@
 """Build one compressed variant of the best distilled student and convert it to LiteRT."""
 
-from pathlib import Path
-
+from kdtasks.core.errors import BundleError, ExportError, Refused, TrainingError
+from kdtasks.core.files import atomic_folder
+from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.records.training import Training
+from kdtasks.edge.bundle_files import MODEL
 from kdtasks.params import Params
-from kdtasks.stage import run_stage
+from kdtasks.stage import Folder, run_stage, stage
 
 
-def main(params: Params, variant: str) -> None:
-    """Write `models/compress/<variant>` and `metrics/compress/<variant>.json`."""
-    from kdtasks.compress.build import compress, write_variant
-    from kdtasks.compress.fine_tuning import fine_tuning_of
+@stage(
+    outputs=lambda paths, variant: [
+        Folder(paths.model("compress", variant), "refused.txt"),
+        paths.metrics("compress", variant),
+    ],
+    refusals=(Refused, BundleError, ExportError, TrainingError),
+)
+def main(params: Params, paths: ProjectPaths, variant: str) -> None:
+    """Write the variant's model and its metrics."""
+    from kdtasks.compress.build import compress
+    from kdtasks.compress.exported import describe
+    from kdtasks.compress.fine_tuning import fine_tuning_of, pass_checkpoints
     from kdtasks.core.backend import seed_everything
     from kdtasks.data.prepared import open_prepared
     from kdtasks.learn.networks.saved import best_seed, load_model
     from kdtasks.learn.targets.cached import answer_files, open_targets
+    from kdtasks.learn.training.run import schedule_of
 
-    dataset = open_prepared(Path("data/prepared"))
-    seed = best_seed(Path("metrics/distill"), params.seeds)
-    base, targets = Path("models/distill") / str(seed), Path("data/targets")
+    setup, dataset = params.training(), open_prepared(paths.prepared)
+    seed = best_seed({key: Training.read(paths.metrics("distill", key)) for key in params.seeds})
+    base = paths.model("distill", seed)
     seed_everything(seed)
     fine_tuning = fine_tuning_of(
-        params.training(),
+        setup,
         params.distill,
-        learning_rate=params.compress.learning_rate,
-        variant=variant,
-        seed=seed,
-        dataset=dataset,
-        examples=open_targets(targets, dataset, seed=seed),
-        inputs=[base / "model.weights.h5", *answer_files(targets)],
-    )
-    write_variant(
-        variant,
-        lambda: compress(
-            load_model(base),
-            variant,
-            params.compress,
-            fine_tuning=fine_tuning,
-            representative=dataset.images("calibration")[: params.compress.calibration_images],
-            class_names=dataset.class_names,
+        schedule=schedule_of(
+            setup,
+            epochs=params.distill.epochs,
+            learning_rate=params.compress.learning_rate,
+            seed=seed,
         ),
+        dataset=dataset,
+        examples=open_targets(paths.targets, dataset, seed=seed),
+        checkpoints=pass_checkpoints(
+            variant,
+            setup,
+            seed=seed,
+            inputs=[base / "model.weights.h5", *answer_files(paths.targets)],
+            paths=paths,
+        ),
+    )
+    built = compress(
+        load_model(base),
+        variant,
+        params.compress,
+        fine_tuning=fine_tuning,
+        representative=dataset.images("calibration")[: params.compress.calibration_images],
+        class_names=dataset.class_names,
+    )
+    found = describe(
+        variant,
+        built,
         base_seed=seed,
         validation=(dataset.images("validation"), dataset.labels("validation")),
-        folder=Path("models/compress") / variant,
-        metrics=Path("metrics/compress") / f"{variant}.json",
         ignore_label=dataset.ignore_label,
     )
+    with atomic_folder(paths.model("compress", variant)) as partial:
+        (partial / MODEL).write_bytes(built.content)
+    found.write(paths.metrics("compress", variant))
     fine_tuning.remove_checkpoints()
+    told = "; ".join(
+        f"{name.replace('_', ' ')} by exit {', '.join(map(str, values))}"
+        for name, values in found.validation.present().items()
+    )
+    print(
+        f"{variant}: at most {found.bytes:,} bytes, {found.gzip_bytes:,} gzipped, validation {told}"
+    )
 
 
 if __name__ == "__main__":

@@ -2,49 +2,49 @@
 
 from pathlib import Path
 
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.params import Params
-from kdtasks.stage import run_stage
+from kdtasks.stage import run_stage, stage
 
 
-def main(params: Params, seed: str) -> None:
-    """Write `models/distill/<seed>`, `metrics/distill/<seed>.json`, `plots/distill/<seed>.csv`."""
+@stage()
+def main(params: Params, paths: ProjectPaths, seed: str) -> None:
+    """Write the distilled student, its metrics and its learning curve."""
     from kdtasks.data.prepared import open_prepared
     from kdtasks.learn.networks.saved import start_of
     from kdtasks.learn.objectives.distillation import DistillationObjective
     from kdtasks.learn.objectives.hints import teacher_layers
     from kdtasks.learn.objectives.objective import backbone_first, label_loss_of
     from kdtasks.learn.targets.cached import answer_files, open_targets
-    from kdtasks.learn.training.run import run_training, schedule_of, write_trained
+    from kdtasks.learn.training.run import TrainingRun, run_training, schedule_of, write_trained
 
-    dataset = open_prepared(Path("data/prepared"))
-    targets = Path("data/targets")
-    trained = run_training(
-        f"distill/{seed}",
-        params.training(),
-        dataset=dataset,
-        examples=open_targets(
-            targets,
-            dataset,
-            seed=int(seed),
-            layers=teacher_layers(params.distill.hints),
-        ),
-        objective=backbone_first(
-            DistillationObjective(params.distill, label_loss_of(params.train.loss, dataset)),
-            params.student.backbone_first,
-        ),
-        architecture=params.student.model,
-        exits=params.student.exits,
-        heads=params.student.heads,
-        start=start_of(Path(params.student.start), int(seed)),
+    setup, student = params.training(), params.student
+    dataset = open_prepared(paths.prepared)
+    layers = teacher_layers(params.distill.hints)
+    run = TrainingRun(
+        name=f"distill/{seed}",
+        network=student.model,
+        exits=student.exits,
+        heads=student.heads,
         schedule=schedule_of(
-            params.training(),
+            setup,
             epochs=params.distill.epochs,
-            learning_rate=params.student.learning_rate,
+            learning_rate=student.learning_rate,
             seed=int(seed),
         ),
-        inputs=[Path("data/prepared/dataset.json"), *answer_files(targets)],
+        initial_weights=start_of(Path(student.start), int(seed)),
+        inputs=[paths.dataset, *answer_files(paths.targets)],
     )
-    write_trained(f"distill/{seed}", trained, dataset)
+    objective = DistillationObjective(params.distill, label_loss_of(params.train.loss, dataset))
+    trained = run_training(
+        run,
+        setup,
+        dataset=dataset,
+        examples=open_targets(paths.targets, dataset, seed=int(seed), layers=layers),
+        objective=backbone_first(objective, student.backbone_first),
+        paths=paths,
+    )
+    write_trained(trained, dataset, paths)
 
 
 if __name__ == "__main__":

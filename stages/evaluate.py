@@ -1,25 +1,34 @@
 """Judge a variant's bundle on the test split."""
 
-from pathlib import Path
-
-from kdtasks.core.records import refusal
+from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.records import check_not_refused
 from kdtasks.data.prepared import open_prepared
-from kdtasks.evaluate.evaluator import files_of
+from kdtasks.edge.bundle_files import MANIFEST
+from kdtasks.evaluate.evaluator import RELIABILITY, write_arrays, write_reliability
 from kdtasks.evaluate.registry import evaluator_of
 from kdtasks.params import Params
-from kdtasks.stage import run_stage
+from kdtasks.stage import Table, run_stage, stage
 
 
-def main(params: Params, variant: str) -> None:
-    """Write `metrics/evaluate/`, `predictions/`, `plots/reliability/` and `plots/examples/`."""
-    bundle, files = Path("bundles") / variant, files_of(variant)
-    if refused := refusal(bundle / "manifest.json"):
-        files.write_refusal(refused)
-        print(f"{variant}: no model to judge: {refused['refused']}")
-        return
-    dataset = open_prepared(Path("data/prepared"))
-    evaluate = evaluator_of(dataset.task).evaluate
-    print(f"{variant}: {evaluate(bundle, dataset, params.evaluate, files)}")
+@stage(
+    outputs=lambda paths, variant: [
+        paths.metrics("evaluate", variant),
+        paths.predictions(variant),
+        Table(paths.reliability(variant), RELIABILITY),
+        paths.examples(variant),
+    ]
+)
+def main(params: Params, paths: ProjectPaths, variant: str) -> None:
+    """Write scores, answers, reliability and examples."""
+    bundle = paths.bundle(variant)
+    check_not_refused(bundle / MANIFEST)
+    dataset = open_prepared(paths.prepared)
+    found = evaluator_of(dataset.task).evaluate(bundle, dataset, params.evaluate)
+    found.scores.write(paths.metrics("evaluate", variant))
+    write_arrays(paths.predictions(variant), **found.predictions)
+    write_reliability(paths.reliability(variant), found.reliability)
+    write_arrays(paths.examples(variant), **found.examples)
+    print(f"{variant}: {found.sentence}")
 
 
 if __name__ == "__main__":

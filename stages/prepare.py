@@ -1,34 +1,32 @@
-"""Stage `prepare`: read the source, check it, split it, write `data/prepared/`."""
+"""Read the source, check it, split it."""
 
-from pathlib import Path
-
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.data.prepare import load_dataset, split_counts, write_prepared
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.split import split_dataset
 from kdtasks.params import Params
-from kdtasks.stage import run_stage
-
-PREPARED = Path("data/prepared")
+from kdtasks.stage import run_stage, stage
 
 
-def main(params: Params) -> None:
+@stage()
+def main(params: Params, paths: ProjectPaths) -> None:
     """Write the four splits and print how many pictures each has."""
     data = params.data
     dataset = load_dataset(data)
     split = split_dataset(dataset, data.split, seed=data.seed, is_stable=data.stable_split)
-    write_prepared(PREPARED, dataset, split, data)
+    write_prepared(paths.prepared, dataset, split, data)
     height, width, channels = dataset.images.shape[1:]
     print(
         f"{data.source.name}: {len(dataset)} pictures of {height}×{width}×{channels}, "
         f"{len(dataset.class_names)} classes"
     )
     for name, counts in split_counts(dataset, split).items():
-        by_class = counts["by_class"].values()
-        print(f"  {name}: {counts['total']} (by class {min(by_class)} to {max(by_class)})")
-    print_findings(dataset)
+        by_class = counts.by_class.values()
+        print(f"  {name}: {counts.total} (by class {min(by_class)} to {max(by_class)})")
+    print_findings(dataset, paths)
 
 
-def print_findings(dataset: RawDataset) -> None:
+def print_findings(dataset: RawDataset, paths: ProjectPaths) -> None:
     """Print what is unusual; `dataset.json` lists each."""
     contradictions = sum(duplicate.contradicts for duplicate in dataset.duplicates)
     findings = {
@@ -39,7 +37,7 @@ def print_findings(dataset: RawDataset) -> None:
     }
     for what, number in findings.items():
         if number:
-            print(f"  {what}: {number} (see {PREPARED / 'dataset.json'})")
+            print(f"  {what}: {number} (see {paths.dataset})")
 
 
 if __name__ == "__main__":

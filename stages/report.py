@@ -1,11 +1,10 @@
-"""Stage `report`: the page, the chosen variant, and the figures behind the page."""
+"""Write the page, the chosen variant, and the numbers behind the page."""
 
-from pathlib import Path
-
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.params import Params
 from kdtasks.report.contents import ReportSettings
 from kdtasks.report.page import write_report
-from kdtasks.stage import run_stage
+from kdtasks.stage import run_stage, stage
 
 
 def settings_of(params: Params) -> ReportSettings:
@@ -24,9 +23,10 @@ def settings_of(params: Params) -> ReportSettings:
     )
 
 
-def main(params: Params) -> None:
-    """Read every metric below the project's folder and write `report/`."""
-    write_report(Path(), settings_of(params))
+@stage()
+def main(params: Params, paths: ProjectPaths) -> None:
+    """Read every metric of the project and write `report/`."""
+    write_report(paths, settings_of(params))
 
 
 if __name__ == "__main__":

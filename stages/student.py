@@ -2,48 +2,53 @@
 
 from pathlib import Path
 
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.params import Params
-from kdtasks.stage import run_stage
+from kdtasks.stage import run_stage, stage
 
 
-def main(params: Params, seed: str) -> None:
-    """Write `models/student/<seed>`, `metrics/student/<seed>.json`, `plots/student/<seed>.csv`."""
+@stage()
+def main(params: Params, paths: ProjectPaths, seed: str) -> None:
+    """Write the student, its metrics and its learning curve."""
     from kdtasks.data.prepared import open_prepared
     from kdtasks.learn.networks.saved import start_of
     from kdtasks.learn.objectives.objective import LabelObjective, backbone_first, label_loss_of
     from kdtasks.learn.training.examples import TrainingExamples
-    from kdtasks.learn.training.run import run_training, schedule_of, write_trained
+    from kdtasks.learn.training.run import TrainingRun, run_training, schedule_of, write_trained
     from kdtasks.learn.training.views import FreshExamples, draw_views
 
-    dataset = open_prepared(Path("data/prepared"))
+    setup, student = params.training(), params.student
+    dataset = open_prepared(paths.prepared)
     pictures = (dataset.images("train"), dataset.labels("train"), params.augmentation)
     examples = (
         FreshExamples(*pictures, seed=int(seed))
         if params.targets.mode == "online"
         else TrainingExamples(*draw_views(*pictures, memory_limit_mb=params.train.memory_limit_mb))
     )
-    trained = run_training(
-        f"student/{seed}",
-        params.training(),
-        dataset=dataset,
-        examples=examples,
-        objective=backbone_first(
-            LabelObjective(label_loss_of(params.train.loss, dataset)),
-            params.student.backbone_first,
-        ),
-        architecture=params.student.model,
-        exits=params.student.exits,
-        heads=params.student.heads,
-        start=start_of(Path(params.student.start), int(seed)),
+    run = TrainingRun(
+        name=f"student/{seed}",
+        network=student.model,
+        exits=student.exits,
+        heads=student.heads,
         schedule=schedule_of(
-            params.training(),
+            setup,
             epochs=params.distill.epochs,
-            learning_rate=params.student.learning_rate,
+            learning_rate=student.learning_rate,
             seed=int(seed),
         ),
-        inputs=[Path("data/prepared/dataset.json")],
+        initial_weights=start_of(Path(student.start), int(seed)),
+        inputs=[paths.dataset],
     )
-    write_trained(f"student/{seed}", trained, dataset)
+    objective = LabelObjective(label_loss_of(params.train.loss, dataset))
+    trained = run_training(
+        run,
+        setup,
+        dataset=dataset,
+        examples=examples,
+        objective=backbone_first(objective, student.backbone_first),
+        paths=paths,
+    )
+    write_trained(trained, dataset, paths)
 
 
 if __name__ == "__main__":

@@ -1,26 +1,25 @@
 """Run the teacher once over every augmented view, or make it ready to run beside the students."""
 
-from pathlib import Path
-
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.params import Params
-from kdtasks.stage import run_stage
+from kdtasks.stage import run_stage, stage
 
 
-def main(params: Params) -> None:
-    """Write `data/targets`."""
+@stage()
+def main(params: Params, paths: ProjectPaths) -> None:
+    """Write what students are taught."""
     from kdtasks.data.prepared import open_prepared
     from kdtasks.learn.targets.cached import write_targets
     from kdtasks.learn.targets.online import write_online
     from kdtasks.learn.teachers.teacher import open_teacher
     from kdtasks.learn.training.step import steps_in
 
-    dataset = open_prepared(Path("data/prepared"))
-    teacher, folder = Path("models/teacher"), Path("data/targets")
+    dataset = open_prepared(paths.prepared)
     batch_size, layers = params.targets.batch_size, params.targets.features
     if params.targets.mode == "online":
         write_online(
-            folder,
-            teacher,
+            paths.targets,
+            paths.teacher,
             images=dataset.images("train"),
             augmentation=params.augmentation,
             batch_size=batch_size,
@@ -29,13 +28,10 @@ def main(params: Params) -> None:
         return
     with steps_in(params.runtime.precision):
         write_targets(
-            folder,
-            open_teacher(teacher, batch_size=batch_size, layers=layers),
-            images=dataset.images("train"),
-            labels=dataset.labels("train"),
+            paths.targets,
+            open_teacher(paths.teacher, batch_size=batch_size, layers=layers),
+            dataset,
             augmentation=params.augmentation,
-            num_classes=dataset.num_classes,
-            ignore_label=dataset.ignore_label,
             layers=layers,
             top_classes=params.targets.top_classes,
         )

@@ -1,21 +1,22 @@
 """Train the teacher, or import it from a file."""
 
-from pathlib import Path
-
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.params import Params
-from kdtasks.stage import run_stage
+from kdtasks.stage import run_stage, stage
 
 
-def main(params: Params) -> None:
-    """Write `models/teacher`, `metrics/teacher.json` and `plots/teacher.csv`."""
+@stage()
+def main(params: Params, paths: ProjectPaths) -> None:
+    """Write the teacher, its metrics and its learning curve."""
     from kdtasks.data.prepared import open_prepared
     from kdtasks.learn.training.teacher import make_teacher
 
     make_teacher(
         params.teacher,
-        open_prepared(Path("data/prepared")),
+        open_prepared(paths.prepared),
         augmentation=params.augmentation,
         setup=params.training(),
+        paths=paths,
     )
 
 

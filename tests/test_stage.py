@@ -5,13 +5,18 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from kdtasks.core.errors import DatasetError
+from kdtasks.core.errors import DatasetError, ExportError, Refused
 from kdtasks.core.events import tail
+from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.records import check_not_refused
+from kdtasks.core.records.compress import Exported
 from kdtasks.params import Params
-from kdtasks.stage import run_stage
+from kdtasks.stage import Folder, Output, Table, run_stage, stage
 from tests.tools.complete_params import write_params
 
 ROOT = Path(__file__).parents[1]
@@ -27,7 +32,7 @@ def in_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def raising(error: BaseException) -> Callable[..., None]:
-    def main(params: Params, *words: str) -> None:
+    def main(params: Params, paths: ProjectPaths, *words: str) -> None:
         raise error
 
     return main
@@ -36,9 +41,78 @@ def raising(error: BaseException) -> Callable[..., None]:
 def test_params_and_words_arrive(in_project: Path):
     calls: list[tuple[object, ...]] = []
     run_stage(lambda *arguments: calls.append(arguments))
-    ((params, *words),) = calls
+    ((params, paths, *words),) = calls
     assert isinstance(params, Params)
+    assert paths == ProjectPaths()
     assert words == ["0", "int8"]
+
+
+REASON = "no filter can be removed; leave out filters"
+
+
+def refused_stage(**options: Any) -> Callable[..., None]:
+    """A stage of one variant that is refused, and leaves something of an earlier run."""
+
+    def outputs(paths: ProjectPaths, variant: str) -> list[Output]:
+        return [
+            paths.metrics("compress", variant),
+            paths.predictions(variant),
+            Table(paths.reliability(variant), "exit,rows"),
+            Folder(paths.model("compress", variant), "refused.txt"),
+            Folder(paths.bundle(variant), "manifest.json"),
+        ]
+
+    @stage(outputs=outputs, **options)
+    def main(params: Params, paths: ProjectPaths, variant: str) -> None:
+        (paths.bundle(variant) / "labels.txt").parent.mkdir(parents=True)
+        (paths.bundle(variant) / "labels.txt").write_text("of an earlier run")
+        raise options.get("refusals", (Refused,))[-1](REASON)
+
+    return main
+
+
+@pytest.mark.parametrize("options", [{}, {"refusals": (Refused, ExportError)}])
+def test_a_refusal_stands_in_every_output(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, Any],
+):
+    monkeypatch.setenv("KDTASKS_EVENTS", str(tmp_path / "events.jsonl"))
+    paths = ProjectPaths(tmp_path)
+    refused_stage(**options)(None, paths, "int8")
+    with pytest.raises(Refused, match=f"^{REASON}$"):
+        Exported.read(paths.metrics("compress", "int8"))
+    with np.load(paths.predictions("int8")) as arrays:
+        assert arrays.files == []
+    assert paths.reliability("int8").read_text() == "exit,rows\n"
+    (file,) = paths.model("compress", "int8").iterdir()
+    assert (file.name, file.read_text()) == ("refused.txt", f"{REASON}\n")
+    (manifest,) = paths.bundle("int8").iterdir()
+    with pytest.raises(Refused, match=f"^{REASON}$"):
+        check_not_refused(manifest)
+    assert capsys.readouterr().out == f"int8: skipped: {REASON}\n"
+    ((event,), _) = tail(tmp_path / "events.jsonl")
+    assert (event.kind, getattr(event, "message", "")) == ("refused", REASON)
+
+
+def test_what_is_no_refusal_writes_nothing(tmp_path: Path):
+    @stage(outputs=lambda paths: [paths.page])
+    def main(params: Params, paths: ProjectPaths) -> None:
+        raise ExportError(REASON)
+
+    with pytest.raises(ExportError, match=REASON):
+        main(None, ProjectPaths(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stage_that_declares_nothing_fails_when_refused(
+    in_project: Path, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(SystemExit) as ended:
+        run_stage(stage()(raising(Refused(REASON))))
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == f"error: {REASON}\n"
 
 
 def test_an_error_that_can_be_mended_is_one_line(

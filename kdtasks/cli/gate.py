@@ -15,7 +15,7 @@ from kdtasks.core.errors import (
     TelemetryError,
     did_you_mean,
 )
-from kdtasks.core.paths import PREPARED
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.data.prepared import open_prepared
 from kdtasks.deploy.drift import Drift, detect_drift, reference_histograms
 from kdtasks.deploy.gate.decision import PRODUCTION
@@ -121,7 +121,7 @@ def run_gate(
     Raises:
         KdTasksError: nothing can be said, or a name or alias that was given is not there.
     """
-    params = load_params(project / "params.yaml")
+    params = load_params(ProjectPaths(project).params)
     if bundle is None:
         bundle, sentence = find_candidate(project)
         if bundle is None:
@@ -164,7 +164,7 @@ def run_drift(
     Raises:
         KdTasksError: nothing can be said, or the server that is configured cannot be told.
     """
-    params = load_params(project / "params.yaml")
+    params = load_params(ProjectPaths(project).params)
     name, alias = options.name or params.export.name, options.alias or PRODUCTION
     if paths:
         summaries = [one for path in telemetry_files(paths) for one in read_telemetry(path)]
@@ -175,7 +175,7 @@ def run_drift(
         raise StoreMissingError(f"{name} has no alias {alias}, so there is nothing to drift from")
     drift = detect_drift(
         summaries,
-        reference_histograms(production.folder, open_prepared(project / PREPARED)),
+        reference_histograms(production.folder, open_prepared(ProjectPaths(project).prepared)),
         sha256=read_manifest(production.folder).sha256,
         limits=params.drift,
     )

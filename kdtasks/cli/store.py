@@ -67,6 +67,8 @@ def publish(
     signing_key: SigningOption = None,
 ) -> None:
     """Publish a bundle as the next version of a model."""
+    from dataclasses import replace
+
     from kdtasks.deploy.store import open_objects
     from kdtasks.deploy.store.bundle import as_folder, publish_bundle
     from kdtasks.deploy.store.describe import moved_line, published_line
@@ -87,6 +89,8 @@ def publish(
         key = load_signing_key(signing_key)
         if alias:
             find_own_alias(objects, name or manifest.name, alias, key)
+        if found:
+            manifest = replace(manifest, provenance=found.provenance)
         with show_progress("uploading") as progress:
             published = publish_bundle(
                 objects,
@@ -94,7 +98,6 @@ def publish(
                 manifest,
                 files,
                 name=name or manifest.name,
-                provenance=found.provenance if found else manifest.provenance,
                 signing_key=key,
                 progress=progress,
             )

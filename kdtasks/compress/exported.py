@@ -6,8 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kdtasks.compress.number_formats import number_formats
-from kdtasks.compress.tflite.graph import inspect_kernels
+from kdtasks.compress.tflite.graph import Kernels, inspect_kernels, signature_types
+from kdtasks.compress.tflite.metadata import sizes
+from kdtasks.compress.variants import check_variant
 from kdtasks.core.errors import ExportError
+from kdtasks.core.records.compress import Compressed, Parity
+from kdtasks.core.records.training import ExitScores
 from kdtasks.edge.segments import Segments
 from kdtasks.learn.networks.inference import Predictor
 from kdtasks.learn.networks.multi_exit import MultiExitModel
@@ -17,7 +21,7 @@ from kdtasks.tasks.confusion import Tally
 _PART = 2**24
 
 
-class Compressed(NamedTuple):
+class Built(NamedTuple):
     """A variant that was built.
 
     Attributes:
@@ -33,10 +37,56 @@ class Compressed(NamedTuple):
     model: MultiExitModel
 
 
-def kernel_figures(content: bytes, model: MultiExitModel) -> dict[str, Any]:
-    """Look at the weights of a converted file: `sparsity` and `distinct_weights`.
+def describe(
+    variant: str,
+    built: Built,
+    *,
+    base_seed: int,
+    validation: tuple[Any, Any],
+    ignore_label: int | None = None,
+) -> Compressed:
+    """Look at a file, and try it on labelled images beside its network.
 
-    Arguments:
+    Args:
+        variant: how it was compressed.
+        built: the file and its network.
+        base_seed: of the distilled student that it is made from.
+        validation: uint8 images [N, height, width, channels], in memory or mapped, and labels,
+            integers [N] or [N, height, width].
+        ignore_label: label that counts nowhere.
+
+    Raises:
+        ExportError: the file does not compute what the network does.
+    """
+    model = built.model
+    kernels = checked_kernels(built.converted, model)
+    scores, parity = validate_export(
+        built.content,
+        model,
+        *validation,
+        number_format=check_variant(variant).number_format,
+        ignore_label=ignore_label,
+    )
+    weights = model.network.get_weights()
+    return Compressed(
+        variant=variant,
+        base_seed=base_seed,
+        parameters=model.count_parameters(),
+        nonzero_parameters=int(sum(np.count_nonzero(weight) for weight in weights)),
+        macs=tuple(model.macs()),
+        **sizes(built.shipped).present(),
+        tensors=signature_types(built.content),
+        sparsity=round(kernels.sparsity, 6),
+        distinct_weights=kernels.distinct_values,
+        parity=parity,
+        validation=scores,
+    )
+
+
+def checked_kernels(content: bytes, model: MultiExitModel) -> Kernels:
+    """Inspect the weights of a converted file.
+
+    Args:
         content: the file before its kernels are rewritten for speed, which adds zeros.
         model: the network that the file was converted from.
 
@@ -50,13 +100,10 @@ def kernel_figures(content: bytes, model: MultiExitModel) -> dict[str, Any]:
             f"the kernels of the file have {kernels.zeros:,} zeros, those of the network "
             f"{zeros:,}; the converter changed pruned weights, use another number format"
         )
-    return {
-        "sparsity": round(kernels.sparsity, 6),
-        "distinct_weights": kernels.distinct_values,
-    }
+    return kernels
 
 
-def trial(
+def validate_export(
     content: bytes,
     model: MultiExitModel,
     images: Any,
@@ -64,21 +111,16 @@ def trial(
     *,
     number_format: str,
     ignore_label: int | None = None,
-) -> dict[str, Any]:
-    """Try a file on labelled pictures, beside the network that it was converted from.
+) -> tuple[ExitScores, Parity]:
+    """Try a file on labelled images, beside the network that it was converted from.
 
-    Arguments:
-        images: uint8 [N, height, width, channels], in memory or mapped.
-        labels: integers [N] or [N, height, width]; `ignore_label` counts nowhere.
-
-    Returns:
-        `validation` as of `Tally.figures`, and `parity` as of `Parity.figures`.
+    Arguments are those of `describe`.
 
     Raises:
         ExportError: the file does not compute what the network does.
     """
     segments, predictor = Segments(content), Predictor(model)
-    tally, parity = Tally(segments.num_classes, ignore_label=ignore_label), Parity()
+    tally, parity = Tally(segments.num_classes, ignore_label=ignore_label), ParityTally()
     rows = max(1, _PART // (segments.count * math.prod(segments.logits_shape)))
     for start in range(0, len(images), rows):
         part = images[start : start + rows]
@@ -86,13 +128,10 @@ def trial(
         parity.add(found, np.stack(predictor.logits(part), axis=1))
         answers = np.moveaxis(found.argmax(axis=-1), 1, 0)
         tally.add(answers, labels[start : start + rows])
-    return {
-        "validation": tally.figures(),
-        "parity": parity.figures(number_format=number_format),
-    }
+    return tally.scores(), parity.result(number_format=number_format)
 
 
-class Parity:
+class ParityTally:
     """Compares the logits of a file with those of its network, part by part."""
 
     def __init__(self) -> None:
@@ -111,12 +150,8 @@ class Parity:
         self._same = self._same + same.reshape(len(same), -1).sum(axis=1)
         self._answers += same[0].size
 
-    def figures(self, *, number_format: str) -> dict[str, Any]:
+    def result(self, *, number_format: str) -> Parity:
         """Sum up.
-
-        Returns:
-            `rms_error`: error as a share of the logits, root mean squares; `agreement` [K]: share
-            of answers that are the same.
 
         Raises:
             ExportError: the error is larger than the rounding of the number format explains.
@@ -129,10 +164,10 @@ class Parity:
                 f"the logits of the file differ from those of its network by {relative:.2g} of "
                 f"their size, {number_format} explains {allowed:g}; use another number format"
             )
-        return {
-            "rms_error": float(f"{relative:.4g}"),
-            "agreement": [round(float(share), 6) for share in self._same / self._answers],
-        }
+        return Parity(
+            rms_error=float(f"{relative:.4g}"),
+            agreement=tuple(round(float(share), 6) for share in self._same / self._answers),
+        )
 
 
 def _count_zeros(model: MultiExitModel) -> int:

@@ -1,14 +1,14 @@
 """Fine-tuning after a pass: the distillation goes on, on the same cached targets."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kdtasks.core.backend import Tensor, tf
-from kdtasks.core.paths import CHECKPOINTS
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.objectives.distillation import DistillationObjective, DistillParams, settled
@@ -16,7 +16,6 @@ from kdtasks.learn.objectives.objective import Objective, label_loss_of
 from kdtasks.learn.training.checkpoint import Checkpoint, files_hash
 from kdtasks.learn.training.examples import Examples
 from kdtasks.learn.training.loop import Schedule, train
-from kdtasks.learn.training.run import schedule_of
 from kdtasks.learn.training.settings import TrainingSetup
 
 
@@ -71,36 +70,48 @@ def fine_tuning_of(
     setup: TrainingSetup,
     distill: DistillParams,
     *,
-    learning_rate: float,
-    variant: str,
-    seed: int,
+    schedule: Schedule,
     dataset: PreparedDataset,
     examples: Examples,
-    inputs: Sequence[Path],
+    checkpoints: dict[str, Checkpoint],
 ) -> FineTuning:
     """Bind settings to the fine-tuning of one variant.
 
-    Arguments:
-        learning_rate: the first one.
-        inputs: files that the fine-tuning depends on.
+    Args:
+        setup: what all trainings share.
+        distill: the distillation that goes on.
+        schedule: of every pass, but for its epochs.
+        dataset: classes, and the validation split.
+        examples: the teacher's targets.
+        checkpoints: as of `pass_checkpoints`.
     """
-    passes = variant.split("+")[:-1]
-    settings = [variant, seed, setup.identity, files_hash(inputs)]
     return FineTuning(
         examples=examples,
         validation=(dataset.images("validation"), dataset.labels("validation")),
         objective=DistillationObjective(settled(distill), label_loss_of(setup.train.loss, dataset)),
-        schedule=lambda epochs: schedule_of(
-            setup, epochs=epochs, learning_rate=learning_rate, seed=seed
-        ),
-        checkpoints={
-            name: Checkpoint(
-                CHECKPOINTS / f"compress-{variant}-{name}.npz", settings=[name, *settings]
-            )
-            for name in passes
-        },
+        schedule=lambda epochs: replace(schedule, epochs=epochs),
+        checkpoints=checkpoints,
         ignore_label=dataset.ignore_label,
     )
+
+
+def pass_checkpoints(
+    variant: str, setup: TrainingSetup, *, seed: int, inputs: Sequence[Path], paths: ProjectPaths
+) -> dict[str, Checkpoint]:
+    """Name the checkpoint of every pass of a variant.
+
+    Args:
+        variant: passes and number format, joined by `+`.
+        setup: what all trainings share.
+        seed: of the distilled student that the variant is made from.
+        inputs: files that the fine-tuning depends on.
+        paths: where the checkpoints go.
+    """
+    settings = [variant, seed, setup.identity, files_hash(inputs)]
+    return {
+        name: Checkpoint(paths.checkpoint(f"compress/{variant}/{name}"), settings=[name, *settings])
+        for name in variant.split("+")[:-1]
+    }
 
 
 def preserve(network: Any) -> None:

@@ -34,7 +34,11 @@ class TrainingError(KdTasksError):
     """A training run broke down: its loss is not a number, or it predicts one class only."""
 
 
-class CompressionError(KdTasksError):
+class Refused(KdTasksError):  # noqa: N818 - an outcome that is no mistake
+    """A pass or a calibration cannot serve this model: what depends on it is skipped."""
+
+
+class CompressionError(Refused):
     """A compression pass cannot serve this model."""
 
 
@@ -46,7 +50,7 @@ class BundleError(KdTasksError):
     """A bundle is incomplete, damaged or of a version that this code cannot read."""
 
 
-class CalibrationError(KdTasksError):
+class CalibrationError(Refused):
     """No thresholds can be chosen from the rows given."""
 
 

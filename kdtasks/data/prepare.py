@@ -2,11 +2,11 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from kdtasks.core.files import atomic_folder, write_json
+from kdtasks.core.files import atomic_folder
+from kdtasks.core.records.data import Dataset, Duplicate, Problem, SplitCounts
 from kdtasks.data.checks import (
     leave_out_absent_classes,
     leave_out_contradictions,
@@ -14,7 +14,7 @@ from kdtasks.data.checks import (
     mark_duplicates,
     refuse_unusable,
 )
-from kdtasks.data.prepared import SPLITS, file_name
+from kdtasks.data.prepared import DESCRIPTION, SPLITS, file_name
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.read import read_dataset
 from kdtasks.data.settings import DataParams
@@ -58,22 +58,21 @@ def write_prepared(
                 np.save(path, array)
                 with path.open("rb") as file:
                     hashes[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
-        duplicates = [vars(duplicate) for duplicate in dataset.duplicates]
-        contradictions = [vars(found) for found in dataset.duplicates if found.contradicts]
-        description = {
-            "name": params.source.name,
-            "task": dataset.task,
-            "class_names": dataset.class_names,
-            "image_shape": dataset.images.shape[1:],
-            "ignore_label": dataset.ignore_label,
-            "counts": split_counts(dataset, split),
-            "sha256": hashes,
-            "duplicates": duplicates,
-            "contradictions": contradictions,
-            "left_out": [vars(item) for item in sorted([*dataset.problems, *dataset.left_out])],
-            "split_by": _split_by(dataset),
-        }
-        write_json(partial / "dataset.json", description)
+        duplicates = [Duplicate(**vars(found)) for found in dataset.duplicates]
+        left_out = sorted([*dataset.problems, *dataset.left_out])
+        Dataset(
+            name=params.source.name,
+            task=dataset.task,
+            class_names=dataset.class_names,
+            image_shape=dataset.images.shape[1:],
+            ignore_label=dataset.ignore_label,
+            counts=split_counts(dataset, split),
+            sha256=hashes,
+            duplicates=tuple(duplicates),
+            contradictions=tuple(found for found in duplicates if len(found.labels) > 1),
+            left_out=tuple(Problem(**vars(item)) for item in left_out),
+            split_by=_split_by(dataset),
+        ).write(partial / DESCRIPTION)
 
 
 def _arrays(dataset: RawDataset, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -89,16 +88,16 @@ def _arrays(dataset: RawDataset, rows: np.ndarray) -> dict[str, np.ndarray]:
     return arrays
 
 
-def split_counts(dataset: RawDataset, split: dict[str, np.ndarray]) -> dict[str, Any]:
+def split_counts(dataset: RawDataset, split: dict[str, np.ndarray]) -> dict[str, SplitCounts]:
     """Count rows, and pictures or pixels by class, of every split."""
     weights = dataset.class_weights()
     return {
-        name: {
-            "total": len(rows),
-            "by_class": dict(
+        name: SplitCounts(
+            total=len(rows),
+            by_class=dict(
                 zip(dataset.class_names, weights[rows].sum(axis=0).tolist(), strict=True)
             ),
-        }
+        )
         for name, rows in split.items()
     }
 

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.core.files import read_json
+from kdtasks.core.records.data import Dataset, SplitCounts
 from kdtasks.tasks.registry import task_of
 
+DESCRIPTION = "dataset.json"
 SPLITS = ("train", "validation", "calibration", "test")
 ADVICE = "run `dvc repro prepare`"
 
@@ -27,7 +27,7 @@ class PreparedDataset:
     class_names: tuple[str, ...]
     image_shape: tuple[int, int, int]
     ignore_label: int | None
-    counts: dict[str, Any]
+    counts: dict[str, SplitCounts]
 
     @property
     def num_classes(self) -> int:
@@ -49,41 +49,36 @@ class PreparedDataset:
         Equal patches join their pictures, as they did for the split.
         """
         if not task_of(self.task).per_pixel:
-            return np.arange(self.counts[split]["total"])
+            return np.arange(self.counts[split].total)
         return _map(self.folder, split, "pictures", self._shape(split, ()))
 
     def _shape(self, split: str, rest: tuple[int, ...]) -> tuple[int, ...]:
         if split not in SPLITS:
             raise DatasetError(f"no split {split!r}; the splits are {', '.join(SPLITS)}")
-        return (self.counts[split]["total"], *rest)
+        return (self.counts[split].total, *rest)
 
 
 def open_prepared(folder: Path) -> PreparedDataset:
     """Open what `write_prepared` wrote.
 
     Raises:
-        DatasetError: a file is missing, or is not what `dataset.json` says.
+        DatasetError: a file of arrays is missing, or is not what `dataset.json` says.
+        KdTasksError: `dataset.json` is missing or damaged.
     """
-    path = folder / "dataset.json"
-    if not path.is_file():
-        raise DatasetError(f"{path} is not there; {ADVICE}")
-    try:
-        content = read_json(path)
-        dataset = PreparedDataset(
-            folder=folder,
-            name=content["name"],
-            task=content["task"],
-            class_names=tuple(content["class_names"]),
-            image_shape=tuple(content["image_shape"]),
-            ignore_label=content["ignore_label"],
-            counts=content["counts"],
-        )
-        for split in SPLITS:
-            dataset.images(split)
-            dataset.labels(split)
-            dataset.pictures(split)
-    except (ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f"{path} is not what prepare writes ({error!r}); {ADVICE}") from None
+    content = Dataset.read(folder / DESCRIPTION)
+    dataset = PreparedDataset(
+        folder=folder,
+        name=content.name,
+        task=content.task,
+        class_names=content.class_names,
+        image_shape=content.image_shape,
+        ignore_label=content.ignore_label,
+        counts=content.counts,
+    )
+    for split in SPLITS:
+        dataset.images(split)
+        dataset.labels(split)
+        dataset.pictures(split)
     return dataset
 
 

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -113,15 +113,6 @@ class BundleTimes(NamedTuple):
     full: npt.NDArray[np.float64]
     exits: int
     peak_memory_mb: float
-
-    def to_json(self) -> dict[str, Any]:
-        """Give the figures of `metrics/benchmark/`."""
-        return {
-            "latency_ms": summarise_latency(self.milliseconds),
-            "full_ms": summarise_latency(self.full),
-            "exit_ms": mean_by_exit(self.milliseconds, self.left_at, self.exits),
-            "peak_memory_mb": self.peak_memory_mb,
-        }
 
 
 def time_bundle(

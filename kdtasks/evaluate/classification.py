@@ -3,11 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kdtasks.core.records.compress import Compressed
+from kdtasks.core.records.evaluate import (
+    Calibration,
+    ChangedAnswers,
+    Comparison,
+    Evaluation,
+    FullScores,
+    ModelScores,
+)
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.edge.classifier import Answers, Classifier, answers_of
 from kdtasks.edge.predictor import Predictor
@@ -15,13 +23,9 @@ from kdtasks.edge.scores import SCORES, max_probability, softmax
 from kdtasks.edge.segments import Segments
 from kdtasks.edge.telemetry import Histograms, histograms_of
 from kdtasks.evaluate.comparison import Opens, gain_of, over_seeds
-from kdtasks.evaluate.evaluator import (
-    EvaluateParams,
-    EvaluationFiles,
-    write_arrays,
-    write_reliability,
-)
-from kdtasks.evaluate.exits.calibrate import ExitsParams, calibrate, judge
+from kdtasks.evaluate.evaluator import Arrays, Evaluated, EvaluateParams
+from kdtasks.evaluate.exits.calibrate import Labelled, calibrate
+from kdtasks.evaluate.exits.settings import ExitsParams
 from kdtasks.evaluate.exits.thresholds import Point
 from kdtasks.evaluate.intervals import (
     Interval,
@@ -42,12 +46,12 @@ from kdtasks.tasks.confusion import accuracy
 
 
 def compare_classifiers(
-    dataset: "PreparedDataset",
+    dataset: PreparedDataset,
     teacher: Opens,
     students: Mapping[int, Opens],
     distilled: Mapping[int, Opens],
-    settings: "EvaluateParams",
-) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    settings: EvaluateParams,
+) -> tuple[Comparison, Arrays]:
     """Ask all models about the test split and compare.
 
     Arguments:
@@ -55,7 +59,7 @@ def compare_classifiers(
         settings: level of the intervals and the bootstrap over test pictures.
 
     Returns:
-        the content of `metrics/compare.json`, and no arrays.
+        the comparison, and no arrays.
     """
     images = dataset.images("test")
 
@@ -83,8 +87,8 @@ def compare(
     confidence: float,
     bootstrap_samples: int,
     seed: int,
-) -> dict[str, Any]:
-    """Build the content of `metrics/compare.json` (docs/files.md).
+) -> Comparison:
+    """Compare answers to the test split.
 
     Arguments:
         labels: integer [N], the classes of the test split.
@@ -106,52 +110,59 @@ def compare(
         bootstrap_samples,
         seed,
     )
-    teacher_accuracy = accuracy(teacher_predicted, labels)
-    right = int(np.count_nonzero(teacher_predicted == labels))
-    student_summary = over_seeds(student, confidence)
-    return {
-        "rows": len(labels),
-        "teacher": {
-            "accuracy": teacher_accuracy,
-            "interval": list(wilson_interval(right, len(labels), confidence)),
-        },
-        "student": student_summary,
-        "distill": over_seeds(distilled, confidence),
-        "gain": gain_of(distilled, student, bootstrap=bootstrap, confidence=confidence),
-        "teacher_worse_than_student": teacher_accuracy < student_summary["mean"],
-    }
+    taught = _accuracy(teacher_predicted == labels, confidence)
+    alone = over_seeds(student, confidence)
+    return Comparison(
+        rows=len(labels),
+        teacher=ModelScores(**taught.present()),
+        student=alone,
+        distill=over_seeds(distilled, confidence),
+        gain=gain_of(distilled, student, bootstrap=bootstrap, confidence=confidence),
+        teacher_worse_than_student=taught.accuracy < alone.mean,
+    )
 
 
 def evaluate_classifier(
-    bundle: Path, dataset: PreparedDataset, settings: EvaluateParams, files: EvaluationFiles
-) -> str:
-    """Write the files of `evaluate` for a bundle of classification; give a sentence about it.
+    bundle: Path, dataset: PreparedDataset, settings: EvaluateParams
+) -> Evaluated:
+    """Judge a bundle of classification on the test split.
 
-    Arguments:
+    Args:
         bundle: folder of the bundle.
+        dataset: its test split is asked about.
         settings: level of the intervals.
-        files: where to write.
 
     Raises:
         BundleError: the bundle cannot be used.
     """
     images, labels = dataset.images("test"), np.asarray(dataset.labels("test"))
     model = Classifier.load(bundle)
-    answers, temperatures = answers_of(model, images), model.manifest.temperatures
-    content, bins = evaluate_answers(
+    answers, manifest = answers_of(model, images), model.manifest
+    scores, bins = evaluate_answers(
         labels,
         answers,
-        macs=model.manifest.macs,
-        temperatures=temperatures,
+        macs=manifest.macs,
+        temperatures=manifest.temperatures,
         confidence=settings.confidence,
     )
-    files.write_metrics(content)
-    write_reliability(files.reliability, bins)
-    kept = {"predicted": answers.predicted, "exit_index": answers.exit_index}
-    write_arrays(files.predictions, labels=labels, logits=answers.logits, **kept)
-    score = model.manifest.score
-    write_examples(files.examples, images, labels, answers, score=score, temperatures=temperatures)
-    return "accuracy {accuracy:.4f} at cost {cost:.3f}".format(**content)
+    return Evaluated(
+        scores,
+        f"accuracy {scores.accuracy:.4f} at cost {scores.cost:.3f}",
+        predictions={
+            "labels": labels,
+            "logits": answers.logits,
+            "predicted": answers.predicted,
+            "exit_index": answers.exit_index,
+        },
+        examples=examples_of(
+            images,
+            labels,
+            answers,
+            score=manifest.score,
+            temperatures=manifest.temperatures,
+        ),
+        reliability=bins,
+    )
 
 
 def evaluate_answers(
@@ -161,8 +172,8 @@ def evaluate_answers(
     macs: Sequence[int],
     temperatures: Sequence[float],
     confidence: float,
-) -> tuple[dict[str, Any], list[list[ReliabilityBin]]]:
-    """Work out the figures of a bundle with early exits.
+) -> tuple[Evaluation, list[list[ReliabilityBin]]]:
+    """Work out the scores of a bundle with early exits.
 
     Arguments:
         labels: integer [N].
@@ -172,7 +183,7 @@ def evaluate_answers(
         confidence: level of the intervals.
 
     Returns:
-        the content of `metrics/evaluate/<variant>.json`, and each exit's reliability.
+        the scores, and each exit's reliability.
 
     Raises:
         EvaluationError: the exits' figures do not add up to those of the whole.
@@ -181,62 +192,47 @@ def evaluate_answers(
     cost = float(costs.mean() / macs[-1])
     probabilities = softmax(answers.logits, np.asarray(temperatures))
     every_exit = range(len(macs))
-    content = {
-        "rows": len(labels),
-        **_accuracy(answers.predicted == labels, confidence),
-        "full": _accuracy(answers.by_exit[:, -1] == labels, confidence),
-        "cost": cost,
-        "saved": 1.0 - cost,
-        "mean_macs": float(costs.mean()),
-        "exits": exit_breakdown(labels, answers.by_exit, answers.exit_index),
-        "changed": count_changed(labels, answers.by_exit, answers.exit_index)._asdict(),
-        "calibration_error": [
+    scores = Evaluation(
+        rows=len(labels),
+        **_accuracy(answers.predicted == labels, confidence).present(),
+        full=_accuracy(answers.by_exit[:, -1] == labels, confidence),
+        cost=cost,
+        saved=1.0 - cost,
+        mean_macs=float(costs.mean()),
+        exits=exit_breakdown(labels, answers.by_exit, answers.exit_index),
+        changed=count_changed(labels, answers.by_exit, answers.exit_index),
+        calibration_error=tuple(
             expected_calibration_error(probabilities[:, k], labels) for k in every_exit
-        ],
-    }
-    return content, [reliability(probabilities[:, k], labels) for k in every_exit]
+        ),
+    )
+    return scores, [reliability(probabilities[:, k], labels) for k in every_exit]
 
 
-def write_examples(
-    path: Path,
+def examples_of(
     images: NDArray[np.uint8],
     labels: NDArray[np.integer],
     answers: Answers,
     *,
     score: str,
     temperatures: Sequence[float],
-) -> None:
-    """Write `plots/examples/<variant>.npz`: the pictures that `pick_examples` picks."""
+) -> Arrays:
+    """Give the arrays of `plots/examples/<variant>.npz`: the images that `pick_examples` picks."""
     scores = SCORES[score](answers.logits, np.asarray(temperatures))
     rows, group = pick_examples(answers.by_exit, answers.exit_index, scores)
-    write_arrays(
-        path,
-        images=images[rows],
-        group=group,
-        rows=rows,
-        labels=labels[rows],
-        by_exit=answers.by_exit[rows],
-        exit_index=answers.exit_index[rows],
-    )
+    return {
+        "images": images[rows],
+        "group": group,
+        "rows": rows,
+        "labels": labels[rows],
+        "by_exit": answers.by_exit[rows],
+        "exit_index": answers.exit_index[rows],
+    }
 
 
-def _accuracy(right: NDArray[np.bool_], confidence: float) -> dict[str, Any]:
+def _accuracy(right: NDArray[np.bool_], confidence: float) -> FullScores:
     correct, total = int(right.sum()), len(right)
     interval = wilson_interval(correct, total, confidence)
-    return {"accuracy": correct / total, "interval": list(interval)}
-
-
-class Changed(NamedTuple):
-    """Rows that left early with another answer than the last exit's, and who was right.
-
-    Attributes:
-        rows: how many.
-        early_right, last_right: how many of them the early exit, or the last one, has right.
-    """
-
-    rows: int
-    early_right: int
-    last_right: int
+    return FullScores(accuracy=correct / total, interval=interval)
 
 
 def changed_rows(
@@ -254,12 +250,12 @@ def changed_rows(
 
 def count_changed(
     labels: NDArray[np.integer], by_exit: NDArray[np.integer], exit_index: NDArray[np.integer]
-) -> Changed:
+) -> ChangedAnswers:
     """Count the changed answers; `labels` are [N], the rest as for `changed_rows`."""
     rows = changed_rows(by_exit, exit_index)
     early = by_exit[rows, exit_index[rows]] == labels[rows]
     last = by_exit[rows, -1] == labels[rows]
-    return Changed(len(rows), int(early.sum()), int(last.sum()))
+    return ChangedAnswers(rows=len(rows), early_right=int(early.sum()), last_right=int(last.sum()))
 
 
 def pick_examples(
@@ -298,23 +294,24 @@ def pick_examples(
 def calibrate_exits(
     model: Path,
     dataset: PreparedDataset,
-    compressed: Mapping[str, Any],
+    compressed: Compressed,
     settings: ExitsParams,
     *,
     seen_rows: int,
-) -> tuple[dict[str, Any], list[Point]]:
+) -> tuple[Calibration, list[Point]]:
     """Choose temperatures and thresholds, and judge them on the validation split."""
     segments = Segments(model)
-    calibration, points = calibrate(
-        segments.logits_of(dataset.images("calibration")),
-        dataset.labels("calibration"),
-        macs=compressed["macs"],
+
+    def answers(split: str) -> Labelled:
+        return segments.logits_of(dataset.images(split)), dataset.labels(split)
+
+    return calibrate(
+        answers("calibration"),
+        answers("validation"),
+        settings,
+        macs=compressed.macs,
         seen_rows=seen_rows,
-        **settings.model_dump(),
     )
-    validation = segments.logits_of(dataset.images("validation"))
-    calibration["validation"] = judge(calibration, validation, dataset.labels("validation"))
-    return calibration, points
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdtasks.core.errors import EvaluationError
+from kdtasks.core.records.evaluate import Gain, SeedScores
 from kdtasks.evaluate.intervals import (
     NO_SPREAD,
     Interval,
@@ -96,31 +97,35 @@ def gain_of(
     *,
     bootstrap: Interval | None,
     confidence: float,
-) -> dict[str, Any]:
-    """Say what distillation brings: the key `gain` of `metrics/compare.json`.
+) -> Gain:
+    """Say what distillation brings.
 
-    Arguments:
-        distilled, student: one figure a seed, for the same seeds.
-        bootstrap: interval over test pictures.
+    Args:
+        distilled, student: one score a seed, for the same seeds.
+        bootstrap: interval over test images.
+        confidence: level of the interval over seeds.
     """
     gain = paired_difference(distilled, student, confidence)
-    return {
-        "mean": gain.mean,
-        "interval": list(gain.interval) if gain.interval else None,
-        "bootstrap_interval": list(bootstrap) if bootstrap else None,
-        "by_seed": {str(key): value for key, value in gain.by_seed.items()},
-        "verdict": gain.verdict,
-        "seeds_needed": gain.seeds_needed,
-    }
+    return Gain(
+        mean=gain.mean,
+        interval=gain.interval,
+        bootstrap_interval=bootstrap,
+        by_seed={str(key): value for key, value in gain.by_seed.items()},
+        verdict=gain.verdict,
+        seeds_needed=gain.seeds_needed,
+    )
 
 
-def over_seeds(by_seed: Mapping[int, float], confidence: float) -> dict[str, Any]:
-    """Give `by_seed`, their `mean` and its `interval` over seeds, of figures 0 … 1."""
+def over_seeds(
+    by_seed: Mapping[int, float], confidence: float, means: Mapping[str, Any] | None = None
+) -> SeedScores:
+    """Summarise scores 0 … 1 over seeds; `means` are those of other scores, by key."""
     values = list(by_seed.values())
     interval = seeds_interval(values, confidence)
-    return {
-        "by_seed": {str(key): value for key, value in by_seed.items()},
-        "mean": float(np.mean(values)),
+    return SeedScores(
+        by_seed={str(key): value for key, value in by_seed.items()},
+        mean=float(np.mean(values)),
         # Student's t knows nothing of accuracies: with few seeds it reaches beyond 0 and 1.
-        "interval": [max(0.0, interval[0]), min(1.0, interval[1])] if interval else None,
-    }
+        interval=(max(0.0, interval[0]), min(1.0, interval[1])) if interval else None,
+        **(means or {}),
+    )

@@ -1,4 +1,4 @@
-"""What every task evaluates, the settings of it, and the files that `evaluate` writes."""
+"""What every task evaluates, the settings of it, and how results are written."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,47 +8,42 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from kdtasks.core.files import atomic_file, write_json, write_text
+from kdtasks.core.files import atomic_file, write_text
+from kdtasks.core.records.compress import Compressed
+from kdtasks.core.records.evaluate import Calibration, Comparison, Evaluation
 from kdtasks.core.settings import Count, Index, OpenFraction, Section
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.edge.predictor import Predictor
 from kdtasks.edge.telemetry import Histograms
 from kdtasks.evaluate.comparison import Opens
-from kdtasks.evaluate.exits.calibrate import ExitsParams
+from kdtasks.evaluate.exits.settings import ExitsParams
 from kdtasks.evaluate.exits.thresholds import Point
 from kdtasks.evaluate.intervals import Interval, Method
 from kdtasks.evaluate.metrics import ReliabilityBin
 from kdtasks.tasks.task import Task
 
-
-class EvaluationFiles(NamedTuple):
-    """Where everything goes (docs/files.md)."""
-
-    metrics: Path
-    predictions: Path
-    reliability: Path
-    examples: Path
-
-    def write_metrics(self, content: Mapping[str, Any]) -> None:
-        """Write the figures."""
-        write_json(self.metrics, dict(content))
-
-    def write_refusal(self, refused: Mapping[str, str]) -> None:
-        """Write why there is no model to judge, and everything else empty."""
-        self.write_metrics(refused)
-        write_reliability(self.reliability, [])
-        write_arrays(self.predictions)
-        write_arrays(self.examples)
+Arrays = Mapping[str, NDArray[Any]]
 
 
-def files_of(variant: str) -> EvaluationFiles:
-    """Name the files of a variant, below the project's folder."""
-    return EvaluationFiles(
-        metrics=Path(f"metrics/evaluate/{variant}.json"),
-        predictions=Path(f"predictions/{variant}.npz"),
-        reliability=Path(f"plots/reliability/{variant}.csv"),
-        examples=Path(f"plots/examples/{variant}.npz"),
-    )
+RELIABILITY = "exit,confidence,accuracy,rows"
+
+
+class Evaluated(NamedTuple):
+    """What the test split says of a bundle (docs/files.md).
+
+    Attributes:
+        scores: the numbers.
+        sentence: the most important ones.
+        predictions: arrays of every row's answer.
+        examples: arrays of some images, for the page.
+        reliability: of each exit; none of masks.
+    """
+
+    scores: Evaluation
+    sentence: str
+    predictions: Arrays
+    examples: Arrays
+    reliability: Sequence[Sequence[ReliabilityBin]] = ()
 
 
 def write_reliability(path: Path, exits: Sequence[Sequence[ReliabilityBin]]) -> None:
@@ -58,7 +53,7 @@ def write_reliability(path: Path, exits: Sequence[Sequence[ReliabilityBin]]) -> 
         for index, bins in enumerate(exits)
         for found in bins
     ]
-    write_text(path, "exit,confidence,accuracy,rows\n" + "".join(lines))
+    write_text(path, f"{RELIABILITY}\n" + "".join(lines))
 
 
 def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
@@ -83,7 +78,7 @@ class BenchmarkParams(Section):
     warmup: Index = Field(default=30, description="predictions before that, not timed")
 
 
-class Comparison(Protocol):
+class Paired(Protocol):
     """What independent images, each answered by both models, say of candidate − production.
 
     Attributes:
@@ -129,7 +124,7 @@ class Score(Protocol):
     def interval(self, confidence: float) -> Interval | None:
         """Give the interval of `value` at a level; None where one image shows no spread."""
 
-    def paired(self, production: Self, *, method: Method, confidence: float) -> Comparison:
+    def paired(self, production: Self, *, method: Method, confidence: float) -> Paired:
         """Compare with production's score on the same images.
 
         Args:
@@ -152,33 +147,33 @@ class Evaluator(Protocol):
         self,
         model: Path,
         dataset: PreparedDataset,
-        compressed: Mapping[str, Any],
+        compressed: Compressed,
         settings: ExitsParams,
         *,
         seen_rows: int,
-    ) -> tuple[dict[str, Any], list[Point]]:
+    ) -> tuple[Calibration, list[Point]]:
         """Choose temperatures and thresholds of a variant on the calibration split.
 
         Args:
             model: its `model.tflite`.
-            compressed: content of `metrics/compress/<variant>.json`.
+            compressed: what the variant was built as.
             seen_rows: images at the start of the split that quantisation has seen.
 
         Returns:
-            the content of `calibration.json`, and the points of `tradeoff.csv`.
+            what was chosen, and the points of `tradeoff.csv`.
 
         Raises:
             CalibrationError: no threshold keeps the limits.
         """
 
     def evaluate(
-        self,
-        bundle: Path,
-        dataset: PreparedDataset,
-        settings: EvaluateParams,
-        files: EvaluationFiles,
-    ) -> str:
-        """Write the files of `evaluate` for a bundle; give a sentence about it."""
+        self, bundle: Path, dataset: PreparedDataset, settings: EvaluateParams
+    ) -> Evaluated:
+        """Judge a bundle on the test split.
+
+        Raises:
+            BundleError: the bundle cannot be used.
+        """
 
     def compare(
         self,
@@ -187,8 +182,8 @@ class Evaluator(Protocol):
         students: Mapping[int, Opens],
         distilled: Mapping[int, Opens],
         settings: EvaluateParams,
-    ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """Give the content of `metrics/compare.json` and of `plots/compare.npz`."""
+    ) -> tuple[Comparison, Arrays]:
+        """Compare models on the test split; the arrays are those of `plots/compare.npz`."""
 
     def score(
         self, predictor: Predictor, dataset: PreparedDataset, settings: EvaluateParams

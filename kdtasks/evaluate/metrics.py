@@ -1,28 +1,20 @@
 """Metrics of classifiers: calibration error, accuracy exit by exit."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numpy.typing import NDArray
 
 from kdtasks.core.errors import EvaluationError
+from kdtasks.core.records import Part
+from kdtasks.core.records.evaluate import ClassScores, Exit, ModelScores, PrecisionRecall
 from kdtasks.tasks.confusion import accuracy, class_iou
 
 Counts = npt.NDArray[np.int64]
 Figures = npt.NDArray[np.float64]
 THRESHOLDS = 200
-
-
-class ExitRow(TypedDict):
-    """What one exit did; shares and accuracies are 0 … 1, None where no row counts."""
-
-    reached: float
-    taken: float
-    accuracy_all: float
-    accuracy_reached: float | None
-    accuracy_taken: float | None
 
 
 class ReliabilityBin(NamedTuple):
@@ -80,7 +72,7 @@ def exit_breakdown(
     labels: NDArray[np.integer],
     predicted: NDArray[np.integer],
     exit_index: NDArray[np.integer],
-) -> list[ExitRow]:
+) -> tuple[Exit, ...]:
     """Say for each exit how many rows reach it, how many leave there, and how right it is.
 
     Arguments:
@@ -107,29 +99,28 @@ def exit_breakdown(
             f"lie in 0 … {exits - 1}"
         )
     right = predicted == labels[:, None]
-    breakdown: list[ExitRow] = []
-    for index in range(exits):
-        reached, taken = exit_index >= index, exit_index == index
-        breakdown.append(
-            {
-                "reached": int(reached.sum()) / rows,
-                "taken": int(taken.sum()) / rows,
-                "accuracy_all": int(right[:, index].sum()) / rows,
-                "accuracy_reached": _share(right[reached, index]),
-                "accuracy_taken": _share(right[taken, index]),
-            }
+    breakdown = tuple(
+        Exit(
+            reached=int(reached.sum()) / rows,
+            taken=int(taken.sum()) / rows,
+            accuracy_all=int(right[:, index].sum()) / rows,
+            accuracy_reached=_share(right[reached, index]),
+            accuracy_taken=_share(right[taken, index]),
         )
+        for index in range(exits)
+        for reached, taken in [(exit_index >= index, exit_index == index)]
+    )
     check_breakdown(breakdown, accuracy(predicted[np.arange(rows), exit_index], labels))
     return breakdown
 
 
-def check_breakdown(breakdown: list[ExitRow], overall: float) -> None:
+def check_breakdown(breakdown: Sequence[Exit], overall: float) -> None:
     """Refuse a breakdown whose shares times accuracies do not add up to the overall accuracy.
 
     Raises:
         EvaluationError: they do not, so one of the two was computed on other rows.
     """
-    added = sum(row["taken"] * (row["accuracy_taken"] or 0.0) for row in breakdown)
+    added = sum(row.taken * (row.accuracy_taken or 0.0) for row in breakdown)
     if abs(added - overall) > 1e-9:
         raise EvaluationError(
             f"the exits' shares times their accuracies add up to {added:.6f}, the overall accuracy "
@@ -141,23 +132,26 @@ def _share(right: NDArray[np.bool_]) -> float | None:
     return int(np.count_nonzero(right)) / len(right) if len(right) else None
 
 
-def mask_figures(confusion: Counts, class_names: Sequence[str]) -> dict[str, Any]:
-    """Give the figures of masks, of every class and their means.
+def mask_scores(
+    confusion: Counts, probabilities: Counts, class_names: Sequence[str]
+) -> ModelScores:
+    """Give the scores of masks, of every class and their means.
 
     With true positives TP, false positives FP and false negatives FN of a class: IoU is
     TP / (TP + FP + FN), Dice 2·TP / (2·TP + FP + FN), precision TP / (TP + FP), recall
     TP / (TP + FN).
 
-    Arguments:
+    Args:
         confusion: int64 [classes, classes], pixels by label (first axis) and answer (second).
+        probabilities: int64 [classes, 2, thresholds], as of `count_probabilities`.
         class_names: of each class.
 
     Returns:
-        `mean_iou`, `dice`, `precision`, `recall`: means over the classes, `accuracy`: share of the
-        pixels that are right, and `classes`: name to `iou`, `dice`, `precision`, `recall` and
-        labelled `pixels`. A figure that has nothing to count is None. The means of IoU and Dice
-        leave out classes that are neither labelled nor answered, the means of precision and recall
-        classes without a label; a labelled class that is never answered has precision 0 there.
+        Means over the classes, the fraction of the pixels that are right, and the scores of every
+        class, without an interval. A score that has nothing to count is None. The means of IoU and
+        Dice leave out classes that are neither labelled nor answered, the means of precision and
+        recall classes without a label; a labelled class that is never answered has precision 0
+        there.
 
     Raises:
         EvaluationError: the matrix is no square of as many classes, or counts nothing.
@@ -175,45 +169,48 @@ def mask_figures(confusion: Counts, class_names: Sequence[str]) -> dict[str, Any
         dice = 2 * right / (labelled + answered)
         precision, recall = right / answered, right / labelled
     has_label = labelled > 0
-    return {
-        "mean_iou": float(np.nanmean(iou)),
-        "dice": float(np.nanmean(dice)),
-        "precision": float(np.nan_to_num(precision[has_label]).mean()),
-        "recall": float(recall[has_label].mean()),
-        "accuracy": float(right.sum() / confusion.sum()),
-        "classes": {
-            name: {
-                "iou": _known(iou[index]),
-                "dice": _known(dice[index]),
-                "precision": _known(precision[index]),
-                "recall": _known(recall[index]),
-                "pixels": int(labelled[index]),
-            }
-            for index, name in enumerate(class_names)
+    curves = zip(*precision_recall(probabilities), strict=True)
+    return ModelScores(
+        mean_iou=float(np.nanmean(iou)),
+        dice=float(np.nanmean(dice)),
+        precision=float(np.nan_to_num(precision[has_label]).mean()),
+        recall=float(recall[has_label].mean()),
+        accuracy=float(right.sum() / confusion.sum()),
+        at_half=at_half(probabilities),
+        classes={
+            name: ClassScores(
+                iou=_known(iou[index]),
+                dice=_known(dice[index]),
+                precision=_known(precision[index]),
+                recall=_known(recall[index]),
+                average_precision=average_precision(*curve),
+                pixels=int(labelled[index]),
+            )
+            for index, (name, curve) in enumerate(zip(class_names, curves, strict=True))
         },
-    }
+        interval=None,
+    )
 
 
-def mean_figures(models: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Average the figures of several models, seed by seed; of equal pixels.
+def mean_scores(values: Sequence[Any]) -> Any:
+    """Average the scores of several models, part by part; they are of equal pixels.
 
-    A figure that one of them does not have is left out of its mean.
+    What one of them does not have is left out of its mean.
     """
-    means: dict[str, Any] = {}
-    for key, value in models[0].items():
-        found = [model[key] for model in models]
-        if isinstance(value, dict):
-            means[key] = mean_figures(found)
-        elif key == "pixels":
-            means[key] = value
-        else:
-            known = [figure for figure in found if figure is not None]
-            means[key] = float(np.mean(known)) if known else None
-    return means
+    first = values[0]
+    if isinstance(first, Part):
+        keys = first.present()
+        return type(first)(**{key: mean_scores([getattr(v, key) for v in values]) for key in keys})
+    if isinstance(first, dict):
+        return {key: mean_scores([value[key] for value in values]) for key in first}
+    if isinstance(first, int):  # pixels
+        return first
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
 
 
-def _known(figure: float) -> float | None:
-    return None if np.isnan(figure) else float(figure)
+def _known(score: float) -> float | None:
+    return None if np.isnan(score) else float(score)
 
 
 """Thresholds 0, 1/200 … 199/200: a pixel is answered with a class from the threshold on."""
@@ -265,7 +262,7 @@ def average_precision(precision: Figures, recall: Figures) -> float | None:
     return float((np.nan_to_num(precision) * steps).sum())
 
 
-def at_half(counts: Counts) -> dict[str, float | None]:
+def at_half(counts: Counts) -> PrecisionRecall:
     """Give precision and recall of all classes together at a probability of 0.5.
 
     That is what `Precision()` and `Recall()` of Keras measure on masks in one-hot form, but that
@@ -277,4 +274,4 @@ def at_half(counts: Counts) -> dict[str, float | None]:
     figures = precision_recall(counts.sum(axis=0))
     here = [float(curve[THRESHOLDS // 2]) for curve in figures]
     precision, recall = (None if np.isnan(value) else value for value in here)
-    return {"precision": precision, "recall": recall}
+    return PrecisionRecall(precision=precision, recall=recall)

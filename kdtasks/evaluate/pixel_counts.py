@@ -8,16 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from kdtasks.core.errors import EvaluationError
+from kdtasks.core.records.evaluate import ModelScores
 from kdtasks.edge.scores import softmax
 from kdtasks.evaluate.intervals import Interval, check_confidence
-from kdtasks.evaluate.metrics import (
-    THRESHOLDS,
-    at_half,
-    average_precision,
-    count_probabilities,
-    mask_figures,
-    precision_recall,
-)
+from kdtasks.evaluate.metrics import THRESHOLDS, count_probabilities, mask_scores
 from kdtasks.tasks.confusion import confusion_matrix, counted
 
 # From uint8 [N, height, width, channels] to float logits [N, height, width, classes].
@@ -42,14 +36,9 @@ class MaskTally:
     probabilities: npt.NDArray[np.int64]
     predicted: npt.NDArray[np.uint8]
 
-    def figures(self, class_names: Sequence[str]) -> dict[str, Any]:
-        """Give `mask_figures`, `at_half`, and of every class its `average_precision`."""
-        found = mask_figures(self.confusions.sum(axis=0), class_names)
-        found["at_half"] = at_half(self.probabilities)
-        curves = zip(*precision_recall(self.probabilities), strict=True)
-        for figures, curve in zip(found["classes"].values(), curves, strict=True):
-            figures["average_precision"] = average_precision(*curve)
-        return found
+    def scores(self, class_names: Sequence[str]) -> ModelScores:
+        """Give `mask_scores`."""
+        return mask_scores(self.confusions.sum(axis=0), self.probabilities, class_names)
 
 
 def tally(

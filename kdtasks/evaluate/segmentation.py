@@ -3,27 +3,25 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from kdtasks.core.errors import EvaluationError
+from kdtasks.core.records.compress import Compressed
+from kdtasks.core.records.evaluate import Calibration, Comparison, Evaluation, SeedScores
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.edge.predictor import Predictor
 from kdtasks.edge.segmenter import Segmenter
 from kdtasks.edge.telemetry import Histograms, histograms_of
 from kdtasks.evaluate.comparison import Opens, gain_of, over_seeds
-from kdtasks.evaluate.evaluator import (
-    EvaluateParams,
-    EvaluationFiles,
-    write_arrays,
-    write_reliability,
-)
-from kdtasks.evaluate.exits.calibrate import ExitsParams, uncalibrated
+from kdtasks.evaluate.evaluator import Arrays, Evaluated, EvaluateParams
+from kdtasks.evaluate.exits.calibrate import uncalibrated
+from kdtasks.evaluate.exits.settings import ExitsParams
 from kdtasks.evaluate.exits.thresholds import Point
 from kdtasks.evaluate.intervals import Interval, Method, score_lower_bound
-from kdtasks.evaluate.metrics import mean_figures
+from kdtasks.evaluate.metrics import mean_scores
 from kdtasks.evaluate.pixel_counts import (
     Bootstrap,
     MaskTally,
@@ -35,15 +33,13 @@ from kdtasks.tasks.confusion import counted
 from kdtasks.tasks.segmentation import Segmentation
 
 
-def evaluate_masks(
-    bundle: Path, dataset: PreparedDataset, settings: EvaluateParams, files: EvaluationFiles
-) -> str:
-    """Write the files of `evaluate` for a bundle of segmentation; give a sentence about it.
+def evaluate_masks(bundle: Path, dataset: PreparedDataset, settings: EvaluateParams) -> Evaluated:
+    """Judge a bundle of segmentation on the test split.
 
-    Arguments:
+    Args:
         bundle: folder of the bundle.
-        settings: level of the intervals and the bootstrap over source pictures.
-        files: where to write.
+        dataset: its test split is asked about.
+        settings: level of the intervals and the bootstrap over source images.
 
     Raises:
         BundleError: the bundle cannot be used.
@@ -65,30 +61,31 @@ def evaluate_masks(
         Bootstrap(settings.confidence, settings.bootstrap_samples, settings.seed),
     )
     confusion = found.confusions.sum(axis=0)
-    content: dict[str, Any] = {
-        "rows": len(labels),
-        "pictures": len(found.confusions),
-        "pixels": int(confusion.sum()),
-        **found.figures(dataset.class_names),
-        "interval": list(interval) if interval else None,
-        "confusion": confusion.tolist(),
-        "cost": 1.0,
-    }
-    files.write_metrics(content)
-    write_reliability(files.reliability, [])
-    write_arrays(
-        files.predictions, labels=labels, predicted=found.predicted, confusions=found.confusions
-    )
+    scores = found.scores(dataset.class_names)
     rows = pick_patches(labels, dataset.ignore_label)
-    write_arrays(
-        files.examples,
-        rows=rows,
-        images=np.asarray(images[rows]),
-        labels=labels[rows],
-        predicted=found.predicted[rows],
-        probabilities=found.probabilities,
+    return Evaluated(
+        Evaluation(
+            **{**scores.present(), "interval": interval},
+            rows=len(labels),
+            pictures=len(found.confusions),
+            pixels=int(confusion.sum()),
+            confusion=tuple(map(tuple, confusion.tolist())),
+            cost=1.0,
+        ),
+        f"mean IoU {scores.score:.4f}, pixel accuracy {scores.accuracy:.4f}",
+        predictions={
+            "labels": labels,
+            "predicted": found.predicted,
+            "confusions": found.confusions,
+        },
+        examples={
+            "rows": rows,
+            "images": np.asarray(images[rows]),
+            "labels": labels[rows],
+            "predicted": found.predicted[rows],
+            "probabilities": found.probabilities,
+        },
     )
-    return f"mean IoU {content['mean_iou']:.4f}, pixel accuracy {content['accuracy']:.4f}"
 
 
 def compare_masks(
@@ -97,7 +94,7 @@ def compare_masks(
     students: Mapping[int, Opens],
     distilled: Mapping[int, Opens],
     settings: EvaluateParams,
-) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+) -> tuple[Comparison, Arrays]:
     """Judge all models on the test split.
 
     Arguments:
@@ -105,8 +102,8 @@ def compare_masks(
         settings: level of the intervals and the bootstrap over source pictures.
 
     Returns:
-        the content of `metrics/compare.json` (docs/files.md), and of `plots/compare.npz`: answers
-        to the patches of `pick_patches`, and what curves are drawn from.
+        the comparison, and the arrays of `plots/compare.npz`: answers to the patches of
+        `pick_patches`, and what curves are drawn from.
 
     Raises:
         EvaluationError: no test pixel is labelled, or the seeds do not match.
@@ -128,49 +125,44 @@ def compare_masks(
     taught = ask(teacher)
     alone = {seed: ask(students[seed]) for seed in sorted(students)}
     learnt = {seed: ask(distilled[seed]) for seed in sorted(distilled)}
-    teacher_figures = taught.figures(names)
-    interval = mean_iou_interval(taught.confusions, bootstrap)
+    teacher_scores = taught.scores(names)
     by_seed: dict[str, dict[int, float]] = {}
-    summaries: dict[str, dict[str, Any]] = {}
+    summaries: dict[str, SeedScores] = {}
     for kind, tallies in (("student", alone), ("distill", learnt)):
-        figures = [found.figures(names) for found in tallies.values()]
-        by_seed[kind] = {
-            seed: found["mean_iou"] for seed, found in zip(tallies, figures, strict=True)
-        }
-        summaries[kind] = {
-            **over_seeds(by_seed[kind], settings.confidence),
-            **{key: value for key, value in mean_figures(figures).items() if key != "mean_iou"},
-        }
+        scores = {seed: found.scores(names) for seed, found in tallies.items()}
+        by_seed[kind] = {seed: found.score for seed, found in scores.items()}
+        means = mean_scores(list(scores.values())).present()
+        del means["mean_iou"], means["interval"]
+        summaries[kind] = over_seeds(by_seed[kind], settings.confidence, means)
     by_picture = [np.stack([one.confusions for one in kind.values()]) for kind in (learnt, alone)]
     over_pictures = gain_interval(by_picture[0], by_picture[1], bootstrap)
     rows = pick_patches(labels, dataset.ignore_label)
     first = min(alone)
-    return (
-        {
-            "rows": len(labels),
-            "pictures": int(pictures.max()) + 1,
-            "pixels": int(taught.confusions.sum()),
-            "teacher": {**teacher_figures, "interval": list(interval) if interval else None},
-            **summaries,
-            "gain": gain_of(
-                by_seed["distill"],
-                by_seed["student"],
-                bootstrap=over_pictures,
-                confidence=settings.confidence,
-            ),
-            "teacher_worse_than_student": teacher_figures["mean_iou"]
-            < summaries["student"]["mean"],
-        },
-        {
-            "rows": rows,
-            "teacher": taught.predicted[rows],
-            "student": alone[first].predicted[rows],
-            "distill": learnt[first].predicted[rows],
-            "probabilities_teacher": taught.probabilities,
-            "probabilities_student": alone[first].probabilities,
-            "probabilities_distill": learnt[first].probabilities,
-        },
+    comparison = Comparison(
+        rows=len(labels),
+        pictures=int(pictures.max()) + 1,
+        pixels=int(taught.confusions.sum()),
+        teacher=teacher_scores.model_copy(
+            update={"interval": mean_iou_interval(taught.confusions, bootstrap)}
+        ),
+        **summaries,
+        gain=gain_of(
+            by_seed["distill"],
+            by_seed["student"],
+            bootstrap=over_pictures,
+            confidence=settings.confidence,
+        ),
+        teacher_worse_than_student=teacher_scores.score < summaries["student"].mean,
     )
+    return comparison, {
+        "rows": rows,
+        "teacher": taught.predicted[rows],
+        "student": alone[first].predicted[rows],
+        "distill": learnt[first].predicted[rows],
+        "probabilities_teacher": taught.probabilities,
+        "probabilities_student": alone[first].probabilities,
+        "probabilities_distill": learnt[first].probabilities,
+    }
 
 
 def pick_patches(
@@ -198,11 +190,11 @@ def pick_patches(
 def calibrate_masks(
     model: Path,
     dataset: PreparedDataset,
-    compressed: Mapping[str, Any],
+    compressed: Compressed,
     settings: ExitsParams,
     *,
     seen_rows: int,
-) -> tuple[dict[str, Any], list[Point]]:
+) -> tuple[Calibration, list[Point]]:
     """Say that the whole network answers: a mask has no early exits to calibrate."""
     return uncalibrated(compressed), []
 

@@ -9,12 +9,13 @@ from pydantic import Field, ValidationError, model_validator
 from kdtasks.compress.bundle.write import ExportParams
 from kdtasks.compress.variants import CompressParams, check_variant
 from kdtasks.core.errors import ParamsError
+from kdtasks.core.paths import PARAMS, ProjectPaths
 from kdtasks.core.settings import Count, Index, RuntimeParams, Section
 from kdtasks.data.settings import DataParams
 from kdtasks.deploy.drift import DriftParams
 from kdtasks.deploy.gate.decision import GateParams
 from kdtasks.evaluate.evaluator import BenchmarkParams, EvaluateParams
-from kdtasks.evaluate.exits.calibrate import ExitsParams
+from kdtasks.evaluate.exits.settings import ExitsParams
 from kdtasks.learn.networks import architectures
 from kdtasks.learn.networks.saved import start_of
 from kdtasks.learn.objectives.distillation import DistillParams
@@ -136,7 +137,7 @@ class Params(Section):
             )
 
 
-def load_params(path: Path = Path("params.yaml")) -> Params:
+def load_params(path: Path = Path(PARAMS)) -> Params:
     """Read and validate a params file.
 
     Raises:
@@ -166,7 +167,7 @@ def load_project_params(project: Path) -> Params:
     """
     from ruamel.yaml import YAML
 
-    path = project / "params.yaml"
+    path = ProjectPaths(project).params
     params = load_params(path)
     content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     missing = _missing_keys(content, params.model_dump(mode="json"))

@@ -1,22 +1,26 @@
 """Read what the other stages wrote (docs/files.md); what is missing carries its reason."""
 
 import csv
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from kdtasks.core.errors import KdTasksError
-from kdtasks.core.files import read_json
+from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.records import Part, Record, Refusal
+from kdtasks.core.records.compress import Compressed, Exported, Sensitivity
+from kdtasks.core.records.data import Dataset
+from kdtasks.core.records.evaluate import Benchmark, Calibration, Comparison, Evaluation
+from kdtasks.core.records.training import Training
 from kdtasks.core.settings import Fraction, Positive, Section
 
-# A JSON file's content; {"refused": reason} where a stage refused or its file is not there.
-Content = dict[str, Any]
+R = TypeVar("R", bound=Record)
+P = TypeVar("P", bound=Part)
 
 # Columns of a CSV file: name to numbers, None where a cell is empty or not finite.
 Columns = dict[str, list[float | None]]
@@ -71,122 +75,109 @@ class ReportSettings(NamedTuple):
 class VariantContents(NamedTuple):
     """The files of one variant."""
 
-    compress: Content
-    calibration: Content
-    export: Content
-    evaluate: Content
-    benchmark: Content
+    compress: Compressed | Refusal
+    calibration: Calibration | Refusal
+    export: Exported | Refusal
+    evaluate: Evaluation | Refusal
+    benchmark: Benchmark | Refusal
     tradeoff: Columns
     reliability: Columns
     examples: Arrays
+
+    @property
+    def refused(self) -> str | None:
+        """Why there is no model, or no bundle; None where there is one."""
+        records = (self.compress, self.calibration, self.export, self.evaluate)
+        return next((file.refused for file in records if isinstance(file, Refusal)), None)
 
 
 class Contents(NamedTuple):
     """Every file that the report reads."""
 
-    dataset: Content
-    compare: Content
-    teacher: Content
-    student: dict[int, Content]
-    distill: dict[int, Content]
+    dataset: Dataset | Refusal
+    compare: Comparison | Refusal
+    teacher: Training | Refusal
+    student: dict[int, Training | Refusal]
+    distill: dict[int, Training | Refusal]
     teacher_curve: Columns
     student_curves: dict[int, Columns]
     distill_curves: dict[int, Columns]
     variants: dict[str, VariantContents]
-    sensitivity: Content
+    sensitivity: Sensitivity | Refusal
     compared: Arrays
 
 
-def read_contents(root: Path, seeds: Sequence[int], variants: Sequence[str]) -> Contents:
-    """Read the files of the given seeds and variants below the project's folder `root`.
+def read_contents(paths: ProjectPaths, seeds: Sequence[int], variants: Sequence[str]) -> Contents:
+    """Read the files of the given seeds and variants of a project.
 
     Raises:
         KdTasksError: a file is there but damaged.
     """
     return Contents(
-        dataset=_json(root, "data/prepared/dataset.json"),
-        compare=_json(root, "metrics/compare.json"),
-        teacher=_json(root, "metrics/teacher.json"),
-        student={seed: _json(root, f"metrics/student/{seed}.json") for seed in seeds},
-        distill={seed: _json(root, f"metrics/distill/{seed}.json") for seed in seeds},
-        teacher_curve=_columns(root, "plots/teacher.csv"),
-        student_curves={seed: _columns(root, f"plots/student/{seed}.csv") for seed in seeds},
-        distill_curves={seed: _columns(root, f"plots/distill/{seed}.csv") for seed in seeds},
+        dataset=_record(Dataset, paths.dataset),
+        compare=_record(Comparison, paths.metrics("compare")),
+        teacher=_record(Training, paths.metrics("teacher")),
+        student={seed: _record(Training, paths.metrics("student", seed)) for seed in seeds},
+        distill={seed: _record(Training, paths.metrics("distill", seed)) for seed in seeds},
+        teacher_curve=_columns(paths.plot("teacher")),
+        student_curves={seed: _columns(paths.plot("student", seed)) for seed in seeds},
+        distill_curves={seed: _columns(paths.plot("distill", seed)) for seed in seeds},
         variants={
             variant: VariantContents(
-                compress=_json(root, f"metrics/compress/{variant}.json"),
-                calibration=_json(root, f"exits/{variant}/calibration.json"),
-                export=_json(root, f"metrics/export/{variant}.json"),
-                evaluate=_json(root, f"metrics/evaluate/{variant}.json"),
-                benchmark=_json(root, f"metrics/benchmark/{variant}.json"),
-                tradeoff=_columns(root, f"exits/{variant}/tradeoff.csv"),
-                reliability=_columns(root, f"plots/reliability/{variant}.csv"),
-                examples=_arrays(root, f"plots/examples/{variant}.npz"),
+                compress=_record(Compressed, paths.metrics("compress", variant)),
+                calibration=_record(Calibration, paths.calibration(variant)),
+                export=_record(Exported, paths.metrics("export", variant)),
+                evaluate=_record(Evaluation, paths.metrics("evaluate", variant)),
+                benchmark=_record(Benchmark, paths.metrics("benchmark", variant)),
+                tradeoff=_columns(paths.tradeoff(variant)),
+                reliability=_columns(paths.reliability(variant)),
+                examples=_arrays(paths.examples(variant)),
             )
             for variant in variants
         },
-        sensitivity=_json(root, "metrics/sensitivity.json"),
-        compared=_arrays(root, "plots/compare.npz"),
+        sensitivity=_record(Sensitivity, paths.metrics("sensitivity")),
+        compared=_arrays(paths.compared),
     )
 
 
-def last(content: Content, *keys: str) -> Any:
-    """Follow `keys` into `content`, then take the last of a list; None where a key is missing."""
-    value: Any = content
-    for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
-    if isinstance(value, list):
-        return value[-1] if value else None
-    return value
+def known(record: P | Refusal) -> P | None:
+    """The record; None where a refusal stands in its place."""
+    return None if isinstance(record, Refusal) else record
 
 
-def _json(root: Path, name: str) -> Content:
-    path = root / name
-    if not path.is_file():
-        return {"refused": f"{name} is not there; `dvc repro` writes it"}
-    try:
-        content = read_json(path)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise KdTasksError(
-            f"{name} is not valid JSON ({error}); remove it and run `dvc repro`"
-        ) from None
-    if not isinstance(content, dict):
-        raise KdTasksError(
-            f"{name} holds {type(content).__name__}, a mapping was expected; "
-            "remove it and run `dvc repro`"
-        )
-    return content
+def _record(kind: type[R], path: Path) -> R | Refusal:
+    if path.is_file():
+        return kind.read_or_refusal(path)
+    return Refusal(refused=f"{path} is not there; `dvc repro` writes it")
 
 
-def _columns(root: Path, name: str) -> Columns:
-    path = root / name
+def _columns(path: Path) -> Columns:
     if not path.is_file():
         return {}
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     if not rows:
         return {}
-    return {column: [_number(row[column], name) for row in rows] for column in rows[0] if column}
+    return {column: [_number(row[column], path) for row in rows] for column in rows[0] if column}
 
 
-def _arrays(root: Path, name: str) -> Arrays:
-    path = root / name
+def _arrays(path: Path) -> Arrays:
     if not path.is_file():
         return {}
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return dict(arrays)
     except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise KdTasksError(f"{name} is damaged ({error}); remove it and run `dvc repro`") from None
+        raise KdTasksError(f"{path} is damaged ({error}); remove it and run `dvc repro`") from None
 
 
-def _number(text: str | None, name: str) -> float | None:
+def _number(text: str | None, path: Path) -> float | None:
     if not text:
         return None
     try:
         number = float(text)
     except ValueError:
         raise KdTasksError(
-            f"{name} holds {text!r} where a number was expected; remove it and run `dvc repro`"
+            f"{path} holds {text!r} where a number was expected; remove it and run `dvc repro`"
         ) from None
     return number if math.isfinite(number) else None

@@ -1,9 +1,12 @@
 """The reliability diagram of an exit: how often it is right against how sure it is."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kdtasks.core.records.compress import Sensitivity
+from kdtasks.core.records.report import ReliabilityBin
 from kdtasks.evaluate.intervals import wilson_interval
 from kdtasks.evaluate.metrics import THRESHOLDS, precision_recall
 from kdtasks.report.contents import Arrays
@@ -19,30 +22,30 @@ NAMED = 8
 
 
 def reliability_figure(
-    index: int, bins: list[dict[str, float]], *, threshold: float | None, confidence: float
+    index: int, bins: Sequence[ReliabilityBin], *, threshold: float | None, confidence: float
 ) -> str:
     """Draw one exit's accuracy against its confidence, with how many pictures are in each bin.
 
     Arguments:
         index: of the exit.
-        bins: `confidence`, `accuracy` and `rows` of each.
+        bins: of confidence.
         threshold: confidence from which the exit is left; None where there is none to show.
         confidence: level of the intervals, as of `wilson_interval`.
     """
-    total = sum(found["rows"] for found in bins)
-    least = min(found["confidence"] for found in bins)
+    total = sum(found.rows for found in bins)
+    least = min(found.confidence for found in bins)
     # From a round figure below the least sure picture, so that the diagonal fills the frame.
     start = max(0.0, int(least * 10) / 10)
 
     def plot(axes: "Axes") -> None:
         axes.plot([start, 1], [start, 1], color=MUTED, linewidth=1.2, linestyle=(0, (4, 2)))
         for found in bins:
-            right = round(found["accuracy"] * found["rows"])
-            interval = wilson_interval(right, int(found["rows"]), confidence)
-            axes.plot([found["confidence"]] * 2, interval, color=DISTILL, linewidth=1.2, zorder=2)
+            right = round(found.accuracy * found.rows)
+            interval = wilson_interval(right, int(found.rows), confidence)
+            axes.plot([found.confidence] * 2, interval, color=DISTILL, linewidth=1.2, zorder=2)
             axes.scatter(
-                found["confidence"], found["accuracy"], color=DISTILL, zorder=3,
-                s=12 + 120 * found["rows"] / total, alpha=0.85, linewidth=0, clip_on=False,
+                found.confidence, found.accuracy, color=DISTILL, zorder=3,
+                s=12 + 120 * found.rows / total, alpha=0.85, linewidth=0, clip_on=False,
             )  # fmt: skip
         if threshold is not None and start < threshold < 1:
             axes.axvline(threshold, color=CHOSEN, linewidth=1.4, zorder=1)
@@ -110,16 +113,13 @@ def _finish(axes: "Axes") -> None:
     axes.legend(loc="lower left")
 
 
-def sensitivity_figure(sensitivity: dict[str, Any]) -> str:
+def sensitivity_figure(sensitivity: Sensitivity) -> str:
     """Draw validation accuracy against the share of filters silenced, a line a layer.
 
     The layers that lose most by their largest share are named; the others are pale.
-
-    Arguments:
-        sensitivity: content of `metrics/sensitivity.json`.
     """
-    whole = sensitivity["accuracy"]
-    curves = {name: curve_of(figures, whole) for name, figures in sensitivity["layers"].items()}
+    whole = sensitivity.accuracy
+    curves = {name: curve_of(figures, whole) for name, figures in sensitivity.layers.items()}
     named = sorted(curves, key=lambda name: curves[name][-1][1])[:NAMED]
     weakest = named[0]
 
@@ -146,7 +146,7 @@ def sensitivity_figure(sensitivity: dict[str, Any]) -> str:
     return draw("sensitivity", description, plot, height=3.0)
 
 
-def curve_of(figures: dict[str, float], whole: float) -> list[tuple[float, float]]:
+def curve_of(figures: Mapping[str, float], whole: float) -> list[tuple[float, float]]:
     """The points of one layer, from none of its filters silenced to the largest share."""
     shares = sorted((float(key), value) for key, value in figures.items() if key != "filters")
     return [(0.0, whole), *shares]

@@ -1,10 +1,14 @@
-"""Write `report/`: the page, the choice, the figures behind them and their summary."""
+"""Write the report: the page, the choice, the numbers behind them and their summary."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kdtasks.core.files import write_json, write_text
+from kdtasks.core.files import write_text
+from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.records import Record, Refusal
+from kdtasks.core.records.evaluate import Benchmark
+from kdtasks.core.records.report import Selection, Statistics
 from kdtasks.core.text import (
     count,
     kilobytes,
@@ -17,7 +21,7 @@ from kdtasks.core.text import (
     points_range,
     seeds,
 )
-from kdtasks.report.contents import Arrays, ReportSettings, read_contents
+from kdtasks.report.contents import Arrays, Contents, ReportSettings, known, read_contents
 from kdtasks.report.curves import (
     classes_figure,
     models_figure,
@@ -41,42 +45,36 @@ from kdtasks.tasks.registry import task_of
 HERE = Path(__file__).parent
 
 
-def write_report(root: Path, settings: ReportSettings) -> None:
-    """Read the metrics below the project's folder `root` and write `root/report`.
+def write_report(paths: ProjectPaths, settings: ReportSettings) -> None:
+    """Read a project's metrics and write its report.
 
     The same files, settings and package versions give the same bytes.
 
     Raises:
         KdTasksError: a file is damaged.
     """
-    contents = read_contents(root, settings.seeds, settings.variants)
+    contents = read_contents(paths, settings.seeds, settings.variants)
     metric = task_of(settings.task).metric
-    selection = select(candidates_of(contents, metric), settings.select, metric.name)
+    selection = select(candidates_of(contents), settings.select, metric.name)
     statistics = gather_statistics(contents, settings)
-    shown = selection["chosen"] or selection["nearest"]
-    examples = contents.variants[shown].examples if shown else {}
-    page = render_page(statistics, selection, settings, examples, contents.compared)
+    page = render_page(statistics, selection, settings, contents)
     sentence = headline(statistics, selection)
-    write_json(root / "report/selection.json", {**selection, "headline": sentence})
-    # Without timings, so that two runs of the same thing give the same bytes.
-    timeless = {key: value for key, value in statistics.items() if key != "latency"}
-    write_json(root / "report/statistics.json", timeless)
-    write_json(root / "report/summary.json", summarise(statistics, selection))
-    write_text(root / "report/index.html", page)
+    selection.model_copy(update={"headline": sentence}).write(paths.selection)
+    statistics.write(paths.statistics)
+    summarise(statistics, selection).write(paths.summary)
+    write_text(paths.page, page)
 
 
 def render_page(
-    statistics: dict[str, Any],
-    selection: dict[str, Any],
-    settings: ReportSettings,
-    examples: Arrays,
-    compared: Arrays,
+    statistics: Statistics, selection: Selection, settings: ReportSettings, contents: Contents
 ) -> str:
     """Render the page: one HTML file with its styles and pictures inside.
 
-    Arguments:
-        examples: test pictures of the variant that is shown in full.
-        compared: what `compare` keeps of masks.
+    Args:
+        statistics: all numbers but the timings.
+        selection: the choice of a variant.
+        settings: what params say.
+        contents: timings, and arrays to draw.
     """
     environment = template_environment(HERE)
     for write in (
@@ -93,67 +91,80 @@ def render_page(
         more_seeds,
     ):
         environment.filters[write.__name__] = write
-    shown = selection["chosen"] or selection["nearest"]
-    task, names = task_of(statistics["task"]), _class_names(statistics)
-    colours = legend(names, settings.mask_values)
-    pictures = draw_pictures(statistics, selection, shown)
+    shown, task, data = selection.shown, task_of(statistics.task), known(statistics.data)
+    examples = contents.variants[shown].examples if shown else {}
+    class_names = data.class_names if data else ()
+    colours = legend(class_names, settings.mask_values)
+    pictures = draw_pictures(statistics, selection)
     if "probabilities" in examples:
-        pictures |= _precision_recall(colours, examples, compared, shown or "")
+        pictures |= _precision_recall(colours, examples, contents.compared, shown or "")
     return environment.get_template("template.html").render(
-        **statistics,
-        selection=selection,
+        **_plain(statistics),
+        latency={name: _latency(files.benchmark) for name, files in contents.variants.items()},
+        selection=_plain(selection),
         shown=shown,
         metric=task.metric,
         per_pixel=task.per_pixel,
         pictures=pictures,
         legend=colours,
         patches=mask_patches(
-            examples, compared, list(colours.values()), statistics["data"].get("ignore_label")
+            examples,
+            contents.compared,
+            list(colours.values()),
+            data.ignore_label if data else None,
         ),
-        strips=sample_strips(examples, names),
+        strips=sample_strips(examples, class_names),
         headline=headline(statistics, selection),
         poor_teacher=poor_teacher(statistics),
-        number_of_seeds=seeds(len(statistics["seeds"])),
+        number_of_seeds=seeds(len(statistics.seeds)),
         params_text=_as_yaml(settings.params),
         style=(HERE / "style.css").read_text(encoding="utf-8"),
     )
 
 
-def draw_pictures(
-    statistics: dict[str, Any], selection: dict[str, Any], shown: str | None
-) -> dict[str, str]:
-    """Draw the pictures there are figures for: name to `<svg>` element."""
-    pictures, metric = {}, task_of(statistics["task"]).metric
-    if not statistics["gain"].get("refused"):
+def draw_pictures(statistics: Statistics, selection: Selection) -> dict[str, str]:
+    """Draw the pictures there are numbers for: name to `<svg>` element."""
+    pictures, metric = {}, task_of(statistics.task).metric
+    if gain := known(statistics.gain):
         pictures["seeds"] = seeds_figure(statistics, metric)
-        pictures["gain"] = gain_figure(statistics)
+        pictures["gain"] = gain_figure(gain)
     for name, column, what in (
         ("validation_quality", f"validation_{metric.key}", metric.name),
         ("validation_loss", "validation_loss", "loss"),
     ):
-        if any(curves.get(column) for curves in statistics["training"].values()):
-            pictures[name] = curve_figure(statistics["training"], column, what)
-    if shown and statistics["variants"][shown]["exit_change"]:
-        variant = statistics["variants"][shown]
-        pictures["tradeoff"] = tradeoff_figure(variant)
-        thresholds = dict(enumerate(variant["calibration"].get("thresholds") or []))
-        is_confidence = variant["calibration"].get("score") == "max_probability"
-        for index, bins in enumerate(variant["reliability"]):
+        if any(column in curves for curves in statistics.training.values()):
+            pictures[name] = curve_figure(statistics.training, column, what)
+    variant = statistics.variants[selection.shown] if selection.shown else None
+    test = known(variant.test) if variant else None
+    if variant and variant.exit_change and test:
+        calibration = known(variant.calibration)
+        pictures["tradeoff"] = tradeoff_figure(
+            variant.tradeoff, calibration.expected if calibration else None, test
+        )
+        is_confidence = calibration and calibration.score == "max_probability"
+        thresholds = dict(enumerate(calibration.thresholds if calibration else ()))
+        for index, bins in enumerate(variant.reliability):
             pictures[f"reliability_{index}"] = reliability_figure(
                 index,
                 bins,
                 threshold=thresholds.get(index) if is_confidence else None,
-                confidence=statistics["confidence"],
+                confidence=statistics.confidence,
             )
-    if selection["pareto"]:
+    if selection.pareto:
         pictures["pareto"] = pareto_figure(selection, metric.name)
-    if statistics["sensitivity"].get("layers"):
-        pictures["sensitivity"] = sensitivity_figure(statistics["sensitivity"])
+    if (sensitivity := known(statistics.sensitivity)) and sensitivity.layers:
+        pictures["sensitivity"] = sensitivity_figure(sensitivity)
     return pictures
 
 
-def _class_names(statistics: dict[str, Any]) -> list[str]:
-    return list(statistics["data"].get("class_names", []))
+def _plain(record: Record) -> dict[str, Any]:
+    """What the file of a record holds: a template tells what is absent from what is not known."""
+    return record.model_dump(mode="json", exclude_defaults=True)
+
+
+def _latency(benchmark: Benchmark | Refusal) -> dict[str, Any]:
+    content = _plain(benchmark)
+    return {**content, **content.pop("latency_ms", {}), "full": content.pop("full_ms", {})}
 
 
 def _precision_recall(

@@ -1,12 +1,13 @@
 """Choose the variant to ship by the limits of `params.yaml`, on validation figures alone."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from kdtasks.core.records.report import CandidateSummary, Limits, Selection, Statistics, Summary
+from kdtasks.core.records.training import Training
 from kdtasks.core.text import kilobytes, milliseconds, points
-from kdtasks.report.contents import Contents, SelectParams, last
+from kdtasks.report.contents import Contents, SelectParams, known
 from kdtasks.tasks.registry import task_of
-from kdtasks.tasks.task import Metric
 
 # 0.96 − 0.94 is 0.020000000000000018: a drop that equals its limit is within it.
 ROUNDING = 1e-9
@@ -63,18 +64,18 @@ def over_limits(measured: Iterable[Measured]) -> list[Excess]:
     return found
 
 
-def candidates_of(contents: Contents, metric: Metric) -> dict[str, Candidate]:
-    """Collect the candidates: `metric` on validation as shipped, with early exits, bytes, latency.
+def candidates_of(contents: Contents) -> dict[str, Candidate]:
+    """Collect the candidates: validation score as shipped, with early exits, bytes, latency.
 
     The drop is taken against the last exit of the distilled student that `compress` started from.
     """
-    return {variant: _candidate(contents, variant, metric.key) for variant in contents.variants}
+    return {variant: _candidate(contents, variant) for variant in contents.variants}
 
 
 def select(
     candidates: dict[str, Candidate], limits: SelectParams, what: str = "accuracy"
-) -> dict[str, Any]:
-    """Build `selection.json`: the best variant within the limits, or the nearest miss in words.
+) -> Selection:
+    """Choose the best variant within the limits, or the nearest miss in words.
 
     `what` is the name of what variants are judged by.
 
@@ -83,26 +84,26 @@ def select(
     excesses = {name: _excesses(candidate, limits, what) for name, candidate in candidates.items()}
     within = [name for name in candidates if not excesses[name]]
     chosen = min(within, key=lambda name: _rank(candidates[name], limits)) if within else None
-    return {
-        "chosen": chosen,
-        "objective": limits.objective,
-        "limits": {
-            "max_size_kb": limits.max_size_kb,
-            "max_latency_ms": limits.max_latency_ms,
-            "max_accuracy_drop": limits.max_accuracy_drop,
-        },
-        "candidates": {
-            name: {
+    return Selection(
+        chosen=chosen,
+        objective=limits.objective,
+        limits=Limits(
+            max_size_kb=limits.max_size_kb,
+            max_latency_ms=limits.max_latency_ms,
+            max_accuracy_drop=limits.max_accuracy_drop,
+        ),
+        candidates={
+            name: CandidateSummary(
                 **candidate._asdict(),
-                "within": not excesses[name],
-                "reasons": [excess.reason for excess in excesses[name]],
-            }
+                within=not excesses[name],
+                reasons=tuple(excess.reason for excess in excesses[name]),
+            )
             for name, candidate in candidates.items()
         },
-        "pareto": pareto_front(candidates),
-        "nearest": None if chosen else _nearest(excesses),
-        "sentence": _sentence(chosen, len(within), excesses, limits),
-    }
+        pareto=tuple(pareto_front(candidates)),
+        nearest=None if chosen else _nearest(excesses),
+        sentence=_sentence(chosen, len(within), excesses, limits),
+    )
 
 
 def pareto_front(candidates: dict[str, Candidate]) -> list[str]:
@@ -130,23 +131,22 @@ def pareto_front(candidates: dict[str, Candidate]) -> list[str]:
     ]
 
 
-def _candidate(contents: Contents, variant: str, key: str) -> Candidate:
+def _candidate(contents: Contents, variant: str) -> Candidate:
     files = contents.variants[variant]
-    refusals = [
-        file.get("refused")
-        for file in (files.compress, files.calibration, files.export, files.evaluate)
-    ]
-    validation = files.calibration.get("validation", {})
-    accuracy, cost = validation.get(key), validation.get("cost")
-    macs = last(files.compress, "macs")
-    base = last(contents.distill.get(files.compress.get("base_seed", -1), {}), "validation", key)
+    compress, calibration = known(files.compress), known(files.calibration)
+    export, benchmark = known(files.export), known(files.benchmark)
+    base = contents.distill.get(compress.base_seed) if compress else None
+    validation = calibration.validation if calibration else None
+    score = validation.score if validation else None
     return Candidate(
-        refused=next((str(refusal) for refusal in refusals if refusal), None),
-        accuracy=accuracy,
-        accuracy_drop=None if accuracy is None or base is None else base - accuracy,
-        bytes=files.export.get("bytes"),
-        latency_ms=last(files.benchmark, "latency_ms", "p50"),
-        macs=None if cost is None or macs is None else cost * macs,
+        refused=files.refused,
+        accuracy=score,
+        accuracy_drop=base.validation.score - score
+        if isinstance(base, Training) and score is not None
+        else None,
+        bytes=export.bytes if export else None,
+        latency_ms=benchmark.latency_ms.p50 if benchmark else None,
+        macs=validation.cost * compress.macs[-1] if validation and compress else None,
     )
 
 
@@ -225,31 +225,27 @@ def _sentence(
     )
 
 
-def summarise(statistics: dict[str, Any], selection: dict[str, Any]) -> dict[str, Any]:
-    """Pick the test figures and the shipped variant's size; a figure that is missing is left out.
+def summarise(statistics: Statistics, selection: Selection) -> Summary:
+    """Pick the test scores and the shipped variant's size; what is missing is left out.
 
-    Arguments:
-        statistics: as of `gather_statistics`.
-        selection: as of `select`.
-
-    Returns:
-        the content of `summary.json`; shares are 0 … 1, sizes kB (1,000 bytes), no timings.
+    Fractions are 0 … 1, sizes kB (1,000 bytes); there are no timings.
     """
-    shipped = statistics["variants"].get(selection["chosen"], {})
-    test = shipped.get("test", {})
-    low, high = statistics["gain"].get("interval") or (None, None)
-    key = task_of(statistics["task"]).metric.key
+    shipped = statistics.variants.get(selection.chosen or "")
+    test = known(shipped.test) if shipped else None
+    gain = known(statistics.gain)
+    low, high = gain.interval if gain and gain.interval else (None, None)
+    key = task_of(statistics.task).metric.key
     figures = {
-        f"teacher_{key}": statistics["teacher"].get(key),
-        f"student_{key}": statistics["student"].get("mean"),
-        f"distilled_{key}": statistics["distill"].get("mean"),
-        "gain": statistics["gain"].get("mean"),
+        f"teacher_{key}": getattr(statistics.teacher, key),
+        f"student_{key}": statistics.student.mean,
+        f"distilled_{key}": statistics.distill.mean,
+        "gain": gain.mean if gain else None,
         "gain_low": low,
         "gain_high": high,
-        f"shipped_{key}": test.get(key),
-        "shipped_precision": test.get("precision"),
-        "shipped_recall": test.get("recall"),
-        "shipped_compute": test.get("cost"),
-        "shipped_kb": shipped["bytes"] / 1000 if shipped.get("bytes") else None,
+        f"shipped_{key}": test.score if test else None,
+        "shipped_precision": test.precision if test else None,
+        "shipped_recall": test.recall if test else None,
+        "shipped_compute": test.cost if test else None,
+        "shipped_kb": shipped.bytes / 1000 if shipped and shipped.bytes else None,
     }
-    return {key: round(value, 6) for key, value in figures.items() if value is not None}
+    return Summary(**{key: round(value, 6) for key, value in figures.items() if value is not None})

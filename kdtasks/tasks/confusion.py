@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from kdtasks.core.errors import EvaluationError
+from kdtasks.core.records.training import ExitScores
 
 # Pixels counted at once, as numbers of 8 bytes.
 _PART = 2**22
@@ -102,9 +103,10 @@ class Tally:
         before = self._confusions or [np.zeros_like(confusion) for confusion in found]
         self._confusions = [old + new for old, new in zip(before, found, strict=True)]
 
-    def figures(self) -> dict[str, list[float]]:
-        """Give `accuracy` of every exit, length K, and for masks `mean_iou`."""
-        figures = {"accuracy": [accuracy_of(confusion) for confusion in self._confusions]}
-        if self._are_masks:
-            figures["mean_iou"] = [mean_iou(confusion) for confusion in self._confusions]
-        return figures
+    def scores(self) -> ExitScores:
+        """Give the scores of every exit."""
+        accuracies = tuple(accuracy_of(confusion) for confusion in self._confusions)
+        if not self._are_masks:
+            return ExitScores(accuracy=accuracies)
+        means = tuple(mean_iou(confusion) for confusion in self._confusions)
+        return ExitScores(accuracy=accuracies, mean_iou=means)

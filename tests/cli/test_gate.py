@@ -6,7 +6,6 @@ import pytest
 
 from kdtasks.cli.gate import ProductionOptions, run_gate
 from kdtasks.core.errors import ProjectError, StoreError, StoreMissingError
-from kdtasks.core.files import write_json
 from kdtasks.deploy.store import open_objects
 from kdtasks.deploy.store.address import parse_address
 from kdtasks.deploy.store.promotion import advance
@@ -14,6 +13,7 @@ from kdtasks.deploy.store.publish import publish
 from kdtasks.params import load_params
 from tests.tools.complete_params import complete_params
 from tests.tools.pixel_bundles import write_pixel_bundle, write_pixel_dataset
+from tests.tools.records import write_selection
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "mnist-5k.yaml"
 NOWHERE = ProductionOptions()
@@ -34,7 +34,7 @@ def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pixel_models: tupl
     right = [(280, True, True), (20, True, False)]
     write_pixel_dataset(tmp_path / "data" / "prepared", params, right)
     write_pixel_bundle(tmp_path / "bundles" / "float32", pixel_models[0])
-    write_json(tmp_path / "report/selection.json", {"chosen": "float32", "sentence": "smallest"})
+    write_selection(tmp_path, "float32", "smallest")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KDTASKS_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("KDTASKS_STORE", raising=False)
@@ -135,7 +135,7 @@ def test_what_is_in_production_is_no_first_release(finished: Path, pixel_models)
 
 
 def test_no_variant_was_chosen(finished: Path):
-    write_json(finished / "report/selection.json", {"chosen": None, "sentence": "all too large"})
+    write_selection(finished, None, "all too large")
     with pytest.raises(ProjectError, match="no variant was chosen: all too large; give a bundle"):
         run_gate(finished, None, NOWHERE)
 

@@ -29,7 +29,7 @@ def bundle(tmp_path: Path, pixel_models: tuple[bytes, bytes]) -> Path:
     folder = write_pixel_bundle(tmp_path / "bundles" / "float32", pixel_models[0])
     judged = tmp_path / "metrics" / "evaluate" / "float32.json"
     judged.parent.mkdir(parents=True)
-    write_json(judged, {"rows": 100, "accuracy": 0.9, "cost": 0.5, "exits": []})
+    write_json(judged, {"rows": 100, "accuracy": 0.9, "interval": [0.8, 0.95], "cost": 0.5})
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
     write_lock(tmp_path)
     for words in (["init", "-q"], ["add", "dvc.yaml"], ["commit", "-qm", "all"]):

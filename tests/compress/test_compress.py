@@ -1,27 +1,18 @@
 """Variants: from a distilled student to a file, or to a reason why there is none."""
 
 import gzip
-import json
 
 import numpy as np
 import pytest
 
-from kdtasks.compress.build import write_variant
-from kdtasks.compress.exported import Compressed
+from kdtasks.compress.exported import Built, describe, validate_export
 from kdtasks.compress.passes.cluster import Cluster
 from kdtasks.compress.passes.filters import Filters
 from kdtasks.compress.passes.magnitude import Magnitude
 from kdtasks.compress.passes.qat import Qat
 from kdtasks.compress.tflite.graph import inspect_kernels
 from kdtasks.compress.variants import CompressParams, PassesParams
-from kdtasks.core.errors import (
-    BundleError,
-    CompressionError,
-    ExportError,
-    ModelError,
-    TrainingError,
-)
-from kdtasks.core.files import read_json
+from kdtasks.core.records.training import ExitScores
 from kdtasks.edge.segments import Segments
 
 # Largest error of a logit allowed, as a share of the largest logit of the network converted.
@@ -88,7 +79,7 @@ def test_every_variant_gives_a_file_that_runs(
         assert inspect_kernels(content).distinct_values <= 5
 
 
-def test_a_variant_is_written_with_its_figures(build_network, pictures, outputs, tmp_path, capsys):
+def test_a_variant_is_described(build_network, pictures, outputs):
     from kdtasks.compress.convert import convert
 
     model = build_network("cnn_average")
@@ -96,50 +87,31 @@ def test_a_variant_is_written_with_its_figures(build_network, pictures, outputs,
     predicted = [logits.argmax(axis=-1) for logits in outputs(model, images)]
     labels = np.where(np.arange(30) < 21, predicted[-1], 3 - predicted[-1])
     content = convert(model, number_format="float32")
-    write_variant(
+    shipped = content + b"classes"
+    found = describe(
         "float32",
-        lambda: Compressed(content, content, content + b"classes", model),
+        Built(content, content, shipped, model),
         base_seed=2,
         validation=(images, labels),
-        folder=tmp_path / "float32",
-        metrics=tmp_path / "float32.json",
     )
-    assert (tmp_path / "float32" / "model.tflite").read_bytes() == content
-    figures = read_json(tmp_path / "float32.json")
     early = round(float(np.mean(predicted[0] == labels)), 6)
-    assert figures["validation"]["accuracy"] == [early, 0.7]
-    shipped = content + b"classes"
-    assert figures["gzip_bytes"] == len(gzip.compress(shipped, 9, mtime=0))
-    assert (figures["variant"], figures["base_seed"]) == ("float32", 2)
-    assert figures["bytes"] == len(shipped)
-    assert figures["parameters"] == figures["nonzero_parameters"] == model.count_parameters()
-    assert figures["macs"] == model.macs()
-    assert figures["tensors"]["segment_0"] == {
+    assert found.validation.accuracy == (early, 0.7)
+    assert found.gzip_bytes == len(gzip.compress(shipped, 9, mtime=0))
+    assert (found.variant, found.base_seed) == ("float32", 2)
+    assert found.bytes == len(shipped)
+    assert found.parameters == found.nonzero_parameters == model.count_parameters()
+    assert list(found.macs) == model.macs()
+    assert found.tensors["segment_0"] == {
         "features_0": "float32",
         "image": "float32",
         "logits": "float32",
     }
-    assert figures["parity"]["agreement"] == [1.0, 1.0]
-    assert figures["parity"]["rms_error"] < 1e-5
-    assert figures["sparsity"] == 0.0
-    assert set(figures) == {
-        "base_seed",
-        "bytes",
-        "distinct_weights",
-        "gzip_bytes",
-        "macs",
-        "nonzero_parameters",
-        "parameters",
-        "parity",
-        "sparsity",
-        "tensors",
-        "validation",
-        "variant",
-    }
-    assert "validation accuracy by exit" in capsys.readouterr().out
+    assert found.parity.agreement == (1.0, 1.0)
+    assert found.parity.rms_error < 1e-5
+    assert found.sparsity == 0.0
 
 
-def test_masks_are_judged_on_labelled_pixels(build_network, tmp_path, monkeypatch):
+def test_masks_are_judged_on_labelled_pixels(build_network, monkeypatch):
     labels = np.array([[[0, 1, 255]], [[2, 255, 255]]], np.uint8)  # two masks of 1×3 pixels
     answers = np.array([[[[0, 1, 1]], [[1, 1, 1]]], [[[2, 2, 2]], [[0, 0, 0]]]])  # two exits each
 
@@ -163,59 +135,9 @@ def test_masks_are_judged_on_labelled_pixels(build_network, tmp_path, monkeypatc
     monkeypatch.setattr("kdtasks.compress.exported._PART", 30)
     monkeypatch.setattr("kdtasks.compress.exported.Segments", Answers)
     monkeypatch.setattr("kdtasks.compress.exported.Predictor", Same)
-    monkeypatch.setattr("kdtasks.compress.build.kernel_figures", lambda *_: {})
-    monkeypatch.setattr("kdtasks.compress.build.signature_types", lambda *_: {})
-    write_variant(
-        "int8",
-        lambda: Compressed(b"model", b"model", b"model", build_network("unet")),
-        base_seed=0,
-        validation=(labels, labels),
-        folder=tmp_path / "int8",
-        metrics=tmp_path / "int8.json",
-        ignore_label=255,
+    scores, _ = validate_export(
+        b"model", build_network("unet"), labels, labels, number_format="int8", ignore_label=255
     )
     # Of three labelled pixels the first exit knows all, the second one: two others get class 1 or
     # 0, so that the classes have 0 of 2, 1 of 2 and 0 of 1.
-    assert read_json(tmp_path / "int8.json")["validation"] == {
-        "accuracy": [1.0, 0.333333],
-        "mean_iou": [1.0, 0.166667],
-    }
-
-
-@pytest.mark.parametrize("kind", [BundleError, CompressionError, ExportError, TrainingError])
-def test_a_refusal_is_written_with_its_reason(kind, tmp_path, capsys):
-    def build():
-        raise kind("layer 'gate' is a Multiply")
-
-    (tmp_path / "filters+int8").mkdir()
-    (tmp_path / "filters+int8" / "model.tflite").write_bytes(b"of an earlier run")
-    write_variant(
-        "filters+int8",
-        build,
-        base_seed=0,
-        validation=(None, None),
-        folder=tmp_path / "filters+int8",
-        metrics=tmp_path / "metrics" / "filters+int8.json",
-    )
-    [file] = (tmp_path / "filters+int8").iterdir()
-    assert file.name == "refused.txt"
-    assert file.read_text() == "layer 'gate' is a Multiply\n"
-    written = json.loads((tmp_path / "metrics" / "filters+int8.json").read_text())
-    assert written == {"variant": "filters+int8", "refused": "layer 'gate' is a Multiply"}
-    assert "filters+int8: refused, the other variants go on" in capsys.readouterr().out
-
-
-def test_other_errors_are_not_taken_for_refusals(tmp_path):
-    def build():
-        raise ModelError("a bug")
-
-    with pytest.raises(ModelError, match="a bug"):
-        write_variant(
-            "int8",
-            build,
-            base_seed=0,
-            validation=(None, None),
-            folder=tmp_path / "int8",
-            metrics=tmp_path / "int8.json",
-        )
-    assert list(tmp_path.iterdir()) == []
+    assert scores == ExitScores(accuracy=(1.0, 0.333333), mean_iou=(1.0, 0.166667))

@@ -53,7 +53,7 @@ def test_every_pass_after_the_other_is_kept_in_the_file(
     build_network, make_fine_tuning, pictures, outputs
 ):
     from kdtasks.compress.build import compress
-    from kdtasks.compress.exported import trial
+    from kdtasks.compress.exported import validate_export
 
     model = build_network("unet_plain")
     macs, images = model.macs()[-1], pictures(model, 20)
@@ -73,9 +73,11 @@ def test_every_pass_after_the_other_is_kept_in_the_file(
     assert kernels.distinct_values <= 5
     assert built.macs()[-1] < 0.4 * macs
     assert file_macs(content) == built.macs()[-1]
-    figures = trial(content, built, *fine_tuning.validation, number_format="int8", ignore_label=255)
-    assert figures["parity"]["rms_error"] < 0.2
-    assert set(figures["validation"]) == {"accuracy", "mean_iou"}
+    scores, parity = validate_export(
+        content, built, *fine_tuning.validation, number_format="int8", ignore_label=255
+    )
+    assert parity.rms_error < 0.2
+    assert scores.mean_iou
 
 
 def file_macs(content):
@@ -147,18 +149,19 @@ def trained():
 )
 def test_a_trained_unet_stays_itself_in_whole_numbers(number_format, types, agreement, trained):
     from kdtasks.compress.convert import convert
-    from kdtasks.compress.exported import trial
+    from kdtasks.compress.exported import validate_export
     from kdtasks.compress.tflite.graph import signature_types
-    from kdtasks.learn.training.run import exit_figures
+    from kdtasks.learn.training.run import exit_scores
 
     model, representative, (pictures, masks) = trained
     content = convert(model, number_format=number_format, representative=representative)
     assert signature_types(content) == {"segment_0": {"image": types, "logits": types}}
     segments = Segments(content)
     assert (segments.input_shape, segments.logits_shape) == ((16, 16, 3), (16, 16, 3))
-    found = trial(content, model, pictures, masks, number_format=number_format, ignore_label=255)
-    assert found["parity"]["agreement"][0] >= agreement
-    of_network = exit_figures(model, pictures, masks, ignore_label=255)
-    [mean_iou] = of_network["mean_iou"]
+    scores, parity = validate_export(
+        content, model, pictures, masks, number_format=number_format, ignore_label=255
+    )
+    assert parity.agreement[0] >= agreement
+    mean_iou = exit_scores(model, pictures, masks, ignore_label=255).score
     assert mean_iou > 0.6  # or being the same would mean nothing
-    assert found["validation"]["mean_iou"][0] == pytest.approx(mean_iou, abs=0.05)
+    assert scores.score == pytest.approx(mean_iou, abs=0.05)

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdtasks.core.errors import DatasetError
+from kdtasks.core.errors import DatasetError, KdTasksError
+from kdtasks.core.records.data import SplitCounts
 from kdtasks.data.prepare import load_dataset, write_prepared
 from kdtasks.data.prepared import SPLITS, open_prepared
 from kdtasks.data.raw_dataset import Duplicate, Problem, RawDataset
@@ -47,7 +48,7 @@ def test_what_was_written_is_opened(folder: Path, raw: RawDataset, params: DataP
     assert dataset.num_classes == 2
     assert dataset.image_shape == (2, 2, 1)
     assert dataset.ignore_label is None
-    assert dataset.counts["train"] == {"total": 8, "by_class": {"class_0": 4, "class_1": 4}}
+    assert dataset.counts["train"] == SplitCounts(total=8, by_class={"class_0": 4, "class_1": 4})
     split = split_dataset(raw, params.split, seed=0)
     for name in SPLITS:
         images, labels = dataset.images(name), dataset.labels(name)
@@ -114,11 +115,11 @@ def test_masks_keep_their_shape_and_ignore_label(
     assert dataset.labels("train").shape == (8, 1, 2)
     assert dataset.labels("train").dtype == np.uint8
     assert dataset.ignore_label == 255
-    totals = [sum(part["by_class"].values()) for part in dataset.counts.values()]
+    totals = [sum(part.by_class.values()) for part in dataset.counts.values()]
     assert sum(totals) == 30
 
 
-@pytest.mark.parametrize("name", ["dataset.json", "test_labels.npy", "train_images.npy"])
+@pytest.mark.parametrize("name", ["test_labels.npy", "train_images.npy"])
 def test_an_incomplete_folder_is_told(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(DatasetError, match=f"{name} is not there; run `dvc repro prepare`"):
@@ -134,10 +135,10 @@ def test_damaged_files_are_told(folder: Path) -> None:
     with pytest.raises(DatasetError, match=r"holds \(3, 2, 2, 1\), dataset.json says \(4, 2, 2, 1"):
         open_prepared(folder)
     (folder / "dataset.json").write_text("{}")
-    with pytest.raises(DatasetError, match=r"dataset\.json is not what prepare writes"):
+    with pytest.raises(KdTasksError, match=r"dataset\.json is not what Dataset describes"):
         open_prepared(folder)
-    (folder / "dataset.json").write_text("{")
-    with pytest.raises(DatasetError, match=r"dataset\.json is not what prepare writes"):
+    (folder / "dataset.json").unlink()
+    with pytest.raises(KdTasksError, match=r"dataset\.json not found; run `dvc repro`"):
         open_prepared(folder)
 
 

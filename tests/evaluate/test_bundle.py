@@ -8,7 +8,7 @@ import pytest
 
 from kdtasks.edge.classifier import Answers
 from kdtasks.edge.scores import softmax
-from kdtasks.evaluate.classification import evaluate_answers, write_examples
+from kdtasks.evaluate.classification import evaluate_answers, examples_of
 from kdtasks.evaluate.evaluator import write_arrays, write_reliability
 from kdtasks.evaluate.metrics import ReliabilityBin
 
@@ -27,24 +27,29 @@ def test_the_whole_is_the_sum_of_its_exits(case: tuple[np.ndarray, Answers]) -> 
     content, bins = evaluate_answers(
         labels, answers, macs=(300, 1000), temperatures=(1.5, 1.0), confidence=0.95
     )
+    assert content.full
+    assert content.exits
+    assert content.changed
+    assert content.calibration_error
+    assert content.mean_macs
     early = float((answers.exit_index == 0).mean())
-    assert content["accuracy"] == pytest.approx((answers.predicted == labels).mean())
-    assert content["full"]["accuracy"] == pytest.approx((answers.by_exit[:, 1] == labels).mean())
-    assert content["mean_macs"] == pytest.approx(early * 300 + (1 - early) * 1000)
-    assert content["cost"] == pytest.approx(content["mean_macs"] / 1000)
-    assert content["saved"] == pytest.approx(early * 0.7)
-    added = sum(row["taken"] * row["accuracy_taken"] for row in content["exits"])
-    assert added == pytest.approx(content["accuracy"])
-    changed = content["changed"]
-    gained = changed["early_right"] - changed["last_right"]
-    assert gained / 50 == pytest.approx(content["accuracy"] - content["full"]["accuracy"])
+    assert content.accuracy == pytest.approx((answers.predicted == labels).mean())
+    assert content.full.accuracy == pytest.approx((answers.by_exit[:, 1] == labels).mean())
+    assert content.mean_macs == pytest.approx(early * 300 + (1 - early) * 1000)
+    assert content.cost == pytest.approx(content.mean_macs / 1000)
+    assert content.saved == pytest.approx(early * 0.7)
+    added = sum(row.taken * (row.accuracy_taken or 0) for row in content.exits)
+    assert added == pytest.approx(content.accuracy)
+    changed = content.changed
+    gained = changed.early_right - changed.last_right
+    assert gained / 50 == pytest.approx(content.accuracy - content.full.accuracy)
     for k, temperature in enumerate((1.5, 1.0)):
         assert sum(found.rows for found in bins[k]) == 50
         probabilities = softmax(answers.logits[:, k], temperature)
         mean = sum(found.rows * found.confidence for found in bins[k]) / 50
         assert mean == pytest.approx(probabilities.max(axis=1).mean())
         gaps = sum(found.rows * abs(found.accuracy - found.confidence) for found in bins[k]) / 50
-        assert content["calibration_error"][k] == pytest.approx(gaps)
+        assert content.calibration_error[k] == pytest.approx(gaps)
 
 
 def test_reliability_file(tmp_path: Path) -> None:
@@ -57,22 +62,25 @@ def test_reliability_file(tmp_path: Path) -> None:
     assert path.read_text() == "exit,confidence,accuracy,rows\n"
 
 
-def test_examples_file(tmp_path: Path, case: tuple[np.ndarray, Answers]) -> None:
+def test_examples_are_rows_of_the_test_split(case: tuple[np.ndarray, Answers]) -> None:
     labels, answers = case
     images = np.arange(50 * 4, dtype=np.uint8).reshape(50, 2, 2, 1)
+    arrays = examples_of(images, labels, answers, score="margin", temperatures=(1.0, 1.0))
+    rows = arrays["rows"]
+    np.testing.assert_array_equal(arrays["images"], images[rows])
+    np.testing.assert_array_equal(arrays["labels"], labels[rows])
+    np.testing.assert_array_equal(arrays["by_exit"], answers.by_exit[rows])
+    np.testing.assert_array_equal(arrays["exit_index"], answers.exit_index[rows])
+    assert set(arrays["group"].tolist()) == {0, 1, 2}
+
+
+def test_arrays_are_the_same_bytes_every_time_and_may_be_none(tmp_path: Path) -> None:
     contents = []
     for name in ("one", "two"):
         path = tmp_path / f"{name}.npz"
-        write_examples(path, images, labels, answers, score="margin", temperatures=(1.0, 1.0))
+        write_arrays(path, labels=np.arange(3))
         contents.append(path.read_bytes())
     assert contents[0] == contents[1]
-    with np.load(path) as arrays:
-        rows, group = arrays["rows"], arrays["group"]
-        np.testing.assert_array_equal(arrays["images"], images[rows])
-        np.testing.assert_array_equal(arrays["labels"], labels[rows])
-        np.testing.assert_array_equal(arrays["by_exit"], answers.by_exit[rows])
-        np.testing.assert_array_equal(arrays["exit_index"], answers.exit_index[rows])
-    assert set(group.tolist()) == {0, 1, 2}
     write_arrays(path)
     with np.load(path) as arrays:
         assert arrays.files == []

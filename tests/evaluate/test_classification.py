@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdtasks.core.errors import KdTasksError
+from kdtasks.core.records.evaluate import Exit
 from kdtasks.evaluate.metrics import (
     check_breakdown,
     exit_breakdown,
@@ -58,29 +59,29 @@ def test_calibration_error_refuses_other_shapes() -> None:
 
 def test_breakdown_worked_by_hand() -> None:
     predicted = np.array([[0, 0], [1, 0], [0, 2], [1, 1]])
-    assert exit_breakdown(LABELS, predicted, np.array([0, 0, 1, 0])) == [
-        {
-            "reached": 1.0,
-            "taken": 0.75,
-            "accuracy_all": 0.75,
-            "accuracy_reached": 0.75,
-            "accuracy_taken": 1.0,
-        },
-        {
-            "reached": 0.25,
-            "taken": 0.25,
-            "accuracy_all": 0.75,
-            "accuracy_reached": 1.0,
-            "accuracy_taken": 1.0,
-        },
-    ]
+    assert exit_breakdown(LABELS, predicted, np.array([0, 0, 1, 0])) == (
+        Exit(
+            reached=1.0,
+            taken=0.75,
+            accuracy_all=0.75,
+            accuracy_reached=0.75,
+            accuracy_taken=1.0,
+        ),
+        Exit(
+            reached=0.25,
+            taken=0.25,
+            accuracy_all=0.75,
+            accuracy_reached=1.0,
+            accuracy_taken=1.0,
+        ),
+    )
 
 
 def test_breakdown_of_an_exit_nobody_reaches() -> None:
     rows = exit_breakdown(LABELS, np.zeros((4, 2), int), np.zeros(4, int))
-    assert rows[1]["reached"] == 0
-    assert rows[1]["accuracy_reached"] is None
-    assert rows[1]["accuracy_taken"] is None
+    assert rows[1].reached == 0
+    assert rows[1].accuracy_reached is None
+    assert rows[1].accuracy_taken is None
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 5))
@@ -91,10 +92,10 @@ def test_breakdown_adds_up(seed: int, rows: int, exits: int) -> None:
     exit_index = generator.integers(0, exits, rows)
     breakdown = exit_breakdown(labels, predicted, exit_index)
     overall = np.mean(predicted[np.arange(rows), exit_index] == labels)
-    added = sum(row["taken"] * (row["accuracy_taken"] or 0) for row in breakdown)
+    added = sum(row.taken * (row.accuracy_taken or 0) for row in breakdown)
     assert added == pytest.approx(overall)
-    assert sum(row["taken"] for row in breakdown) == pytest.approx(1)
-    assert breakdown[0]["reached"] == 1
+    assert sum(row.taken for row in breakdown) == pytest.approx(1)
+    assert breakdown[0].reached == 1
 
 
 def test_breakdown_that_does_not_add_up_is_refused() -> None:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kdtasks.core.records.evaluate import ChangedAnswers
 from kdtasks.evaluate.classification import changed_rows, count_changed, pick_examples
 
 # Two exits: rows 0, 1, 2 and 4 leave at the first, rows 3 and 5 at the last.
@@ -17,8 +18,12 @@ SCORES = np.array([[0.7, 0.9], [0.9, 0.9], [0.8, 0.5], [0.1, 0.6], [0.95, 0.2], 
 def test_changed_answers_by_hand() -> None:
     assert changed_rows(BY_EXIT, EXIT_INDEX).tolist() == [1, 2, 4]
     # Row 1: the last exit is right; row 2: the early one; row 4: neither.
-    assert count_changed(LABELS, BY_EXIT, EXIT_INDEX) == (3, 1, 1)
-    assert count_changed(LABELS, BY_EXIT, np.ones(6, int)) == (0, 0, 0)
+    assert count_changed(LABELS, BY_EXIT, EXIT_INDEX) == ChangedAnswers(
+        rows=3, early_right=1, last_right=1
+    )
+    assert count_changed(LABELS, BY_EXIT, np.ones(6, int)) == ChangedAnswers(
+        rows=0, early_right=0, last_right=0
+    )
 
 
 def test_examples_go_from_the_surest_to_the_least_sure() -> None:

@@ -40,11 +40,14 @@ def test_counts_are_those_of_all_labelled_pixels(
         found.probabilities,
         count_probabilities(softmax(answer(IMAGES))[counts], LABELS[counts]),
     )
-    figures = found.figures(("a", "b", "c"))
+    scores = found.scores(("a", "b", "c"))
     right = (found.predicted == LABELS)[counts].mean()
-    assert figures["accuracy"] == pytest.approx(right)
-    assert 0 < figures["classes"]["b"]["average_precision"] < 1
-    assert set(figures["at_half"]) == {"precision", "recall"}
+    assert scores.accuracy == pytest.approx(right)
+    assert scores.classes
+    average_precision = scores.classes["b"].average_precision
+    assert average_precision
+    assert 0 < average_precision < 1
+    assert scores.at_half
 
 
 def test_patches_of_many_classes_are_picked() -> None:

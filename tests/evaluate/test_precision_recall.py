@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kdtasks.core.records.evaluate import PrecisionRecall
 from kdtasks.evaluate.metrics import (
     THRESHOLDS,
     at_half,
@@ -46,9 +47,9 @@ def test_half_counts_all_classes_together() -> None:
     # Three pixels: one sure and right, one sure and wrong, one with nothing above a half.
     probabilities = np.array([[0.9, 0.05, 0.05], [0.1, 0.8, 0.1], [0.4, 0.3, 0.3]])
     counts = count_probabilities(probabilities, np.array([0, 2, 0]))
-    assert at_half(counts) == {"precision": pytest.approx(0.5), "recall": pytest.approx(1 / 3)}
+    assert at_half(counts) == PrecisionRecall(precision=0.5, recall=1 / 3)
     nothing = count_probabilities(np.array([[0.4, 0.3, 0.3]]), np.array([0]))
-    assert at_half(nothing) == {"precision": None, "recall": 0.0}
+    assert at_half(nothing) == PrecisionRecall(precision=None, recall=0.0)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 5), st.integers(1, 60))

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from kdtasks.core.files import write_json
 from kdtasks.deploy.store import open_objects
 from kdtasks.deploy.store.address import alias_key, parse_address
 from kdtasks.deploy.store.alias import read_alias
@@ -21,6 +20,7 @@ from kdtasks.deploy.store.version import list_numbers
 from kdtasks.params import load_params
 from tests.tools.complete_params import complete_params
 from tests.tools.pixel_bundles import write_pixel_bundle, write_pixel_dataset
+from tests.tools.records import write_selection
 
 ROOT = Path(__file__).parents[2]
 STAGES = """\
@@ -66,7 +66,7 @@ class Shop(NamedTuple):
         digest = write_pixel_dataset(workshop / "data/prepared", params, right)
         bundle = workshop / "bundles/float32"
         write_pixel_bundle(bundle, self.models[model], dataset_sha256=digest)
-        write_json(workshop / "report/selection.json", {"chosen": "float32", "sentence": "small"})
+        write_selection(workshop, "float32", "small")
 
     def put_in_production(self, model: int) -> None:
         """Publish and promote a model by hand."""

@@ -1,6 +1,5 @@
 """Nights of a project with a store and a remote: good ones, bad ones, and the night after."""
 
-import json
 import os
 import shutil
 import signal
@@ -20,6 +19,7 @@ from kdtasks.deploy.store.signing import load_public_keys, write_new_keys
 from kdtasks.orchestrate.project.project import one_run_at_a_time
 from tests.flows.shop import BETTER, MAKE, ROOT, Shop, copy_shop, open_shop
 from tests.flows.test_pipeline import artifacts_of
+from tests.tools.records import write_selection
 
 
 @pytest.fixture(scope="module")
@@ -112,8 +112,7 @@ def test_the_first_night_of_all(shop: Shop, prefect_server: str):
 
 
 def test_no_variant_within_the_limits_keeps_production(shop: Shop, prefect_server: str):
-    path = shop.project / "workshop" / "report" / "selection.json"
-    path.write_text(json.dumps({"chosen": None, "sentence": "All are too large."}))
+    write_selection(shop.project / "workshop", None, "All are too large.")
     before = shop.record()
     kept = night()
     assert kept.message == "1 stages: 1 completed; All are too large."
@@ -199,6 +198,7 @@ module, _, name = sys.argv.pop(1).rpartition('.')
 def kill(*words, **options): os.kill(os.getpid(), signal.SIGKILL)
 setattr(importlib.import_module(module), name, kill)
 from flows.refresh import main
+from tests.tools.records import write_selection
 main()
 """
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from kdtasks.core.files import write_json
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.edge.classifier import Answers
-from kdtasks.evaluate.classification import compare, evaluate_answers, write_examples
-from kdtasks.evaluate.evaluator import write_reliability
+from kdtasks.evaluate.classification import compare, evaluate_answers, examples_of
+from kdtasks.evaluate.evaluator import write_arrays, write_reliability
 from kdtasks.params import Params, parse_params
 from kdtasks.report.page import write_report
 from stages.report import settings_of
@@ -87,7 +88,7 @@ def build(tmp_path: Path, make_project: Callable[..., Params]) -> Callable[..., 
         params = make_project(tmp_path / folder, **options)
         change(tmp_path / folder)
         (tmp_path / folder / "params.json").write_text(params.model_dump_json())
-        write_report(tmp_path / folder, settings_of(params))
+        write_report(ProjectPaths(tmp_path / folder), settings_of(params))
         return tmp_path / folder / "report"
 
     return build_report
@@ -189,18 +190,15 @@ def _write_compare(
             for seed in params.seeds
         }
 
-    write_json(
-        root / "metrics/compare.json",
-        compare(
-            labels,
-            _answers(labels, hardness, 0.979, generator),
-            students(0.951),
-            students(0.951 + gain),
-            confidence=params.evaluate.confidence,
-            bootstrap_samples=params.evaluate.bootstrap_samples,
-            seed=params.evaluate.seed,
-        ),
-    )
+    compare(
+        labels,
+        _answers(labels, hardness, 0.979, generator),
+        students(0.951),
+        students(0.951 + gain),
+        confidence=params.evaluate.confidence,
+        bootstrap_samples=params.evaluate.bootstrap_samples,
+        seed=params.evaluate.seed,
+    ).write(root / "metrics/compare.json")
 
 
 def _write_variant(
@@ -231,6 +229,10 @@ def _write_variant(
             "nonzero_parameters": 1_700 if "magnitude" in variant else 6_900,
             "macs": macs,
             "validation": {"accuracy": shares},
+            "tensors": {},
+            "sparsity": 0.0,
+            "distinct_weights": 200,
+            "parity": {"rms_error": 0.0, "agreement": [1.0] * exits},
         },
     )
     write_json(root / f"metrics/export/{variant}.json", {"bytes": size, "gzip_bytes": gzipped})
@@ -266,22 +268,18 @@ def _write_variant(
     content, bins = evaluate_answers(
         labels, answers, macs=macs, temperatures=temperatures, confidence=0.95
     )
-    write_json(root / f"metrics/evaluate/{variant}.json", content)
+    content.write(root / f"metrics/evaluate/{variant}.json")
     write_reliability(root / f"plots/reliability/{variant}.csv", bins)
-    write_examples(
-        root / f"plots/examples/{variant}.npz",
-        images,
-        labels,
-        answers,
-        score="max_probability",
-        temperatures=temperatures,
+    examples = examples_of(
+        images, labels, answers, score="max_probability", temperatures=temperatures
     )
+    write_arrays(root / f"plots/examples/{variant}.npz", **examples)
     times = {"p50": milliseconds, "p90": milliseconds * 1.4, "p99": milliseconds * 2.2}
     write_json(
         root / f"metrics/benchmark/{variant}.json",
         {
             "latency_ms": {**times, "mean": milliseconds * 1.1},
-            "full_ms": {key: value * 1.9 for key, value in times.items()},
+            "full_ms": {**{key: 1.9 * value for key, value in times.items()}, "mean": 2.1},
             "exit_ms": [milliseconds * factor for factor in (0.7, 1.3, 1.9)[-exits:]],
             "peak_memory_mb": 41.5,
             "threads": 1,

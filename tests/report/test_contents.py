@@ -6,16 +6,18 @@ from pathlib import Path
 import pytest
 
 from kdtasks.core.errors import KdTasksError
+from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.records import Refusal
 from kdtasks.params import Params
-from kdtasks.report.contents import last, read_contents
+from kdtasks.report.contents import known, read_contents
 
 
 def test_missing_files_carry_their_reason(tmp_path: Path) -> None:
-    contents = read_contents(tmp_path, [0], ["int8"])
-    assert contents.teacher == {
-        "refused": "metrics/teacher.json is not there; `dvc repro` writes it"
-    }
-    assert "metrics/compress/int8.json" in contents.variants["int8"].compress["refused"]
+    contents = read_contents(ProjectPaths(tmp_path), [0], ["int8"])
+    path = tmp_path / "metrics/teacher.json"
+    assert contents.teacher == Refusal(refused=f"{path} is not there; `dvc repro` writes it")
+    assert "metrics/compress/int8.json" in (contents.variants["int8"].refused or "")
+    assert known(contents.teacher) is None
     assert contents.teacher_curve == {}
 
 
@@ -23,35 +25,33 @@ def test_only_the_named_seeds_and_variants_are_read(
     tmp_path: Path, make_project: Callable[..., Params]
 ) -> None:
     make_project(tmp_path)
-    contents = read_contents(tmp_path, [2], ["int8"])
+    contents = read_contents(ProjectPaths(tmp_path), [2], ["int8"])
     assert list(contents.student) == list(contents.distill_curves) == [2]
     assert list(contents.variants) == ["int8"]
     assert len(contents.distill_curves[2]["validation_loss"]) == 30
 
 
-@pytest.mark.parametrize(("text", "message"), [("{", "not valid JSON"), ("[1]", "holds list")])
+@pytest.mark.parametrize(
+    ("text", "message"), [("{", "Invalid JSON"), ("[1]", "should be an object")]
+)
 def test_damaged_json_is_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "metrics/teacher.json"
     path.parent.mkdir()
     path.write_text(text)
-    with pytest.raises(KdTasksError, match=f"metrics/teacher.json .*{message}.*remove it and run"):
-        read_contents(tmp_path, [0], ["int8"])
+    with pytest.raises(
+        KdTasksError, match=f"metrics/teacher.json .*{message}.*remove the file and run"
+    ):
+        read_contents(ProjectPaths(tmp_path), [0], ["int8"])
 
 
 def test_csv_gaps_are_none_and_words_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "plots/teacher.csv"
     path.parent.mkdir()
     path.write_text("epoch,loss\n1,0.5\n2,nan\n3,\n")
-    assert read_contents(tmp_path, [0], []).teacher_curve["loss"] == [0.5, None, None]
+    assert read_contents(ProjectPaths(tmp_path), [0], []).teacher_curve["loss"] == [0.5, None, None]
     path.write_text("epoch,loss\n1,high\n")
     with pytest.raises(KdTasksError, match=r"plots/teacher.csv holds 'high' where a number"):
-        read_contents(tmp_path, [0], [])
-
-
-def test_last_follows_keys() -> None:
-    assert last({"validation": {"accuracy": [0.8, 0.9]}}, "validation", "accuracy") == 0.9
-    assert last({"validation": {"accuracy": []}}, "validation", "accuracy") is None
-    assert last({"refused": "no"}, "validation", "accuracy") is None
+        read_contents(ProjectPaths(tmp_path), [0], [])
 
 
 @pytest.mark.parametrize("content", [b"", b"no arrays", b"PK\x03\x04 cut short"])
@@ -60,4 +60,4 @@ def test_damaged_arrays_are_refused(tmp_path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
     with pytest.raises(KdTasksError, match=r"examples/int8\.npz is damaged .*run `dvc repro`"):
-        read_contents(tmp_path, [], ["int8"])
+        read_contents(ProjectPaths(tmp_path), [], ["int8"])

@@ -84,11 +84,12 @@ def test_same_files_same_bytes_in_another_process(build: Callable[..., Path]) ->
     before = [file.read_bytes() for file in files]
     code = (
         "import sys\nfrom pathlib import Path\n"
+        "from kdtasks.core.paths import ProjectPaths\n"
         "from kdtasks.params import Params\n"
         "from kdtasks.report.page import write_report\n"
         "from stages.report import settings_of\n"
         "params = Params.model_validate_json(Path(sys.argv[2]).read_text())\n"
-        "write_report(Path(sys.argv[1]), settings_of(params))"
+        "write_report(ProjectPaths(Path(sys.argv[1])), settings_of(params))"
     )
     params = report.parent / "params.json"
     environment = {**os.environ, "PYTHONHASHSEED": "77", "TZ": "Asia/Tokyo"}
@@ -174,7 +175,12 @@ def test_a_guarantee_is_told_or_that_there_is_none(
 ) -> None:
     def promise(root: Path) -> None:
         path = root / "exits/int8/calibration.json"
-        guarantee = {"certified": certified, "rows": 1250, "statement": "What is <promised>."}
+        guarantee = {
+            "risk": "consistency", "epsilon": 0.02, "delta": 0.1, "certified": certified,
+            "p_value": 0.05 if certified else None, "loss": 0.01, "rows": 1250,
+            "candidates": {"found": 5, "certified": int(certified)},
+            "statement": "What is <promised>.",
+        }  # fmt: skip
         write_json(path, {**read_json(path), "mode": "guarantee", "guarantee": guarantee})
 
     words = text_of(build(change=promise))
@@ -192,7 +198,7 @@ def test_network_without_early_exits(build: Callable[..., Path]) -> None:
 def test_refused_variant_is_shown_with_its_reason(build: Callable[..., Path]) -> None:
     def refuse(root: Path) -> None:
         for folder in ("compress", "export", "evaluate", "benchmark"):
-            refused = {"variant": "int8", "refused": "no int8 <op>"}
+            refused = {"refused": "no int8 <op>"}
             write_json(root / "metrics" / folder / "int8.json", refused)
         write_json(root / "exits/int8/calibration.json", {"refused": "no int8 <op>"})
         (root / "exits/int8/tradeoff.csv").unlink()
@@ -243,14 +249,12 @@ def test_nothing_at_all_is_there(build: Callable[..., Path]) -> None:
     assert "No variant can be shipped." in words
 
 
-def test_metrics_of_another_task_do_not_break_the_page(build: Callable[..., Path]) -> None:
-    def segment(root: Path) -> None:
-        write_json(root / "metrics/compare.json", {"refused": "segmentation is not compared yet"})
-        for variant in ("float32", "int8", "magnitude+int8", "filters+int8"):
-            write_json(root / f"metrics/evaluate/{variant}.json", {"rows": 9, "iou": {"road": 0.5}})
+def test_models_that_were_not_compared_say_why(build: Callable[..., Path]) -> None:
+    def refuse(root: Path) -> None:
+        write_json(root / "metrics/compare.json", {"refused": "there is no test split"})
 
-    report = build(change=segment)
-    assert "Not compared: segmentation is not compared yet" in text_of(report)
+    report = build(change=refuse)
+    assert "Not compared: there is no test split" in text_of(report)
     assert outline((report / "index.html").read_text(encoding="utf-8")).open == []
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kdtasks.core.records.report import Selection
 from kdtasks.report.contents import SelectParams
 from kdtasks.report.selection import Candidate, pareto_front, select
 
@@ -17,7 +18,7 @@ CANDIDATES = {
 }
 
 
-def choose(**limits: Any) -> dict[str, Any]:
+def choose(**limits: Any) -> Selection:
     defaults = {"max_accuracy_drop": 0.02, "objective": "size"}
     return select(CANDIDATES, SelectParams(**{**defaults, **limits}))
 
@@ -36,48 +37,48 @@ def choose(**limits: Any) -> dict[str, Any]:
     ],
 )
 def test_best_within_the_limits(limits: dict[str, Any], chosen: str) -> None:
-    assert choose(**limits)["chosen"] == chosen
+    assert choose(**limits).chosen == chosen
 
 
 def test_reasons_name_the_limit_and_both_numbers() -> None:
     result = choose(max_size_kb=12.0)
-    assert result["candidates"]["float32"]["reasons"] == [
-        "its size, 40.0\u00a0kB, is over 12.0\u00a0kB (max_size_kb)"
-    ]
-    assert result["candidates"]["int8"]["within"] is True
-    assert result["candidates"]["filters+int8"]["reasons"] == [
+    assert result.candidates["float32"].reasons == (
+        "its size, 40.0\u00a0kB, is over 12.0\u00a0kB (max_size_kb)",
+    )
+    assert result.candidates["int8"].within is True
+    assert result.candidates["filters+int8"].reasons == (
         "its drop in validation accuracy, 5.0\u00a0points, is over 2.0\u00a0points "
-        "(max_accuracy_drop)"
-    ]
-    assert result["candidates"]["magnitude+int8"]["reasons"] == ["the model has no kernels"]
-    assert result["sentence"] == "int8 is shipped: the only variant within the limits."
+        "(max_accuracy_drop)",
+    )
+    assert result.candidates["magnitude+int8"].reasons == ("the model has no kernels",)
+    assert result.sentence == "int8 is shipped: the only variant within the limits."
 
 
 def test_nothing_fits_names_the_nearest_miss() -> None:
     # Factors over the limits: float32 4, int8 1.2, filters+int8 2.5 (drop 0.05 of 0.02).
     result = choose(max_size_kb=10.0)
-    assert result["chosen"] is None
-    assert result["nearest"] == "int8"
-    assert result["sentence"].startswith(
+    assert result.chosen is None
+    assert result.nearest == "int8"
+    assert result.sentence.startswith(
         "No variant is within the limits. int8 comes nearest: its size, 12.0\u00a0kB, is over"
     )
-    assert "Raise max_size_kb under select" in result["sentence"]
+    assert "Raise max_size_kb under select" in result.sentence
 
 
 def test_all_refused_says_why() -> None:
     refused = {"int8": Candidate("no int8 kernel", None, None, None, None)}
     result = select(refused, SelectParams())
-    assert (result["chosen"], result["nearest"], result["pareto"]) == (None, None, [])
-    assert result["sentence"] == "No variant can be shipped. int8: no int8 kernel."
+    assert (result.chosen, result.nearest, result.pareto) == (None, None, ())
+    assert result.sentence == "No variant can be shipped. int8: no int8 kernel."
 
 
 def test_a_limit_without_its_measurement_is_not_met() -> None:
     untimed = {"int8": Candidate(None, 0.95, 0.0, 10_000, None)}
-    assert select(untimed, SelectParams())["chosen"] == "int8"
+    assert select(untimed, SelectParams()).chosen == "int8"
     timed = select(untimed, SelectParams(max_latency_ms=1.0))
-    assert timed["candidates"]["int8"]["reasons"] == ["its median latency was not measured"]
+    assert timed.candidates["int8"].reasons == ("its median latency was not measured",)
     fastest = select(untimed, SelectParams(objective="latency"))
-    assert fastest["candidates"]["int8"]["reasons"] == ["its latency was not measured"]
+    assert fastest.candidates["int8"].reasons == ("its latency was not measured",)
 
 
 def test_front_leaves_out_what_is_beaten() -> None:
@@ -109,11 +110,11 @@ candidate = st.builds(
 @given(st.dictionaries(st.text(min_size=1), candidate, min_size=1), st.floats(1, 50))
 def test_choice_is_within_and_smallest(candidates: dict[str, Candidate], most: float) -> None:
     result = select(candidates, SelectParams(max_size_kb=most, max_accuracy_drop=0.05))
-    within = [name for name, entry in result["candidates"].items() if entry["within"]]
-    assert result["pareto"]
-    if result["chosen"] is None:
+    within = [name for name, entry in result.candidates.items() if entry.within]
+    assert result.pareto
+    if result.chosen is None:
         assert within == []
-        assert result["nearest"] in candidates
+        assert result.nearest in candidates
     else:
         sizes = {name: candidates[name].bytes or 0 for name in within}
-        assert sizes[result["chosen"]] == min(sizes.values())
+        assert sizes[result.chosen] == min(sizes.values())

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kdtasks.core.files import write_json
+from kdtasks.core.records.compress import Sensitivity
 from kdtasks.report.curves import curve_of, sensitivity_figure
 
 
@@ -34,8 +35,8 @@ def test_what_could_not_be_measured_says_why(build: Callable[..., Path]) -> None
 
 
 def test_only_the_layers_that_lose_most_are_named():
-    layers = {
+    layers: dict[str, dict[str, int | float]] = {
         f"layer_{number:02}": {"filters": 4, "0.5": 0.9 - number / 100} for number in range(20)
     }
-    figure = sensitivity_figure({"accuracy": 0.9, "layers": layers})
+    figure = sensitivity_figure(Sensitivity(rows=9, accuracy=0.9, layers=layers))
     assert [name for name in layers if name in figure] == [f"layer_{n}" for n in range(12, 20)]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from kdtasks.core.files import read_json, write_json
+from kdtasks.core.records.report import Curve
 from kdtasks.report.statistics import mean_curves
 
 
@@ -16,9 +17,7 @@ def test_curves_are_averaged_over_the_epochs_all_seeds_have() -> None:
             1: {"epoch": [1, 2], "loss": [2.0, None]},
         }
     )
-    assert curves == {
-        "loss": {"epoch": [1], "mean": [1.5], "low": [1.0], "high": [2.0], "seeds": 2}
-    }
+    assert curves == {"loss": Curve(epoch=(1,), mean=(1.5,), low=(1.0,), high=(2.0,), seeds=2)}
     assert mean_curves({0: {}}) == {}
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from kdtasks.core.files import read_json
 from kdtasks.report.selection import summarise
+from tests.tools.records import model_summary, selection, statistics
 
 
 def test_summary_repeats_the_files(build: Callable[..., Path]) -> None:
@@ -22,6 +23,5 @@ def test_summary_repeats_the_files(build: Callable[..., Path]) -> None:
 
 
 def test_missing_figures_are_left_out() -> None:
-    nothing = {"task": "classification", "variants": {}, "gain": {"refused": "missing"}}
-    statistics = {**nothing, "teacher": {"accuracy": 0.9}, "student": {}, "distill": {}}
-    assert summarise(statistics, {"chosen": None}) == {"teacher_accuracy": 0.9}
+    known = statistics(teacher=model_summary(accuracy=0.9))
+    assert summarise(known, selection(None)).model_dump() == {"teacher_accuracy": 0.9}

@@ -3,8 +3,16 @@
 import pytest
 
 from kdtasks.core import text
+from kdtasks.core.records.report import ExitChange
 from kdtasks.edge.scores import ALWAYS, NEVER
 from kdtasks.report import sentences
+from tests.tools.records import (
+    gain_of,
+    model_summary,
+    selection,
+    statistics,
+    variant_summary,
+)
 
 S = text.SPACE
 
@@ -47,23 +55,15 @@ def test_numbers(written: str, expected: str) -> None:
 
 
 def test_headline_in_full() -> None:
-    statistics = {
-        "task": "classification",
-        "seeds": [0, 1, 2],
-        "teacher": {"accuracy": 0.979},
-        "student": {"mean": 0.951, "interval": [0.948, 0.954]},
-        "distill": {"mean": 0.964, "interval": [0.962, 0.966]},
-        "gain": {"mean": 0.013, "interval": [0.009, 0.017], "verdict": "helps"},
-        "teacher_worse_than_student": False,
-        "variants": {
-            "int8": {
-                "bytes": 41_000,
-                "exit_change": {"mean": -0.004, "verdict": "hurts", "cost": 0.32},
-            }
-        },
-        "latency": {"int8": {"p50": 0.05}},
-    }
-    assert sentences.headline(statistics, {"chosen": "int8"}).replace(S, " ") == (
+    change = ExitChange(mean=-0.004, interval=(-0.006, -0.002), verdict="hurts", cost=0.32)
+    found = statistics(
+        teacher=model_summary(accuracy=0.979),
+        student=model_summary(mean=0.951, interval=(0.948, 0.954)),
+        distill=model_summary(mean=0.964, interval=(0.962, 0.966)),
+        gain=gain_of(0.013, (0.009, 0.017), "helps"),
+        variants={"int8": variant_summary(bytes=41_000, exit_change=change)},
+    )
+    assert sentences.headline(found, selection("int8", latency_ms=0.05)).replace(S, " ") == (
         "Teacher 97.9 %; student alone 95.1 ± 0.3 %, distilled 96.4 ± 0.2 % (paired over 3 seeds: "
         "+1.3 points (+0.9 to +1.7 points), helps); shipped int8 model: 41.0 kB, 0.050 ms a "
         "picture, 3.1× less compute by early exits at −0.4 points."
@@ -71,21 +71,18 @@ def test_headline_in_full() -> None:
 
 
 def test_headline_owns_up() -> None:
-    statistics = {
-        "task": "classification",
-        "seeds": [0],
-        "teacher": {"accuracy": 0.979},
-        "student": {"mean": 0.951, "interval": None},
-        "distill": {"mean": 0.964, "interval": None},
-        "gain": {"mean": 0.013, "interval": None, "verdict": "cannot tell", "seeds_needed": None},
-        "teacher_worse_than_student": False,
-    }
-    text = sentences.headline(statistics, {"chosen": None}).replace(S, " ")
+    found = statistics(
+        seeds=(0,),
+        teacher=model_summary(accuracy=0.979),
+        student=model_summary(mean=0.951, interval=None),
+        distill=model_summary(mean=0.964, interval=None),
+        gain=gain_of(0.013, None, "cannot tell"),
+    )
+    text = sentences.headline(found, selection(None)).replace(S, " ")
     assert "paired over 1 seed: +1.3 points, cannot tell from one seed" in text
     assert "nothing is shipped, no variant is within the limits" in text
-    statistics["gain"] = {"refused": "no test split"}
-    text = sentences.headline(statistics, {"chosen": None})
-    assert text.startswith("Teacher and students were not compared (no test split)")
+    text = sentences.headline(statistics(), selection(None))
+    assert text.startswith("Teacher and students were not compared (missing)")
 
 
 @pytest.mark.parametrize(
@@ -98,25 +95,18 @@ def test_headline_owns_up() -> None:
     ],
 )
 def test_verdicts_say_what_is_missing(word: str, needed: int | None, text: str) -> None:
-    assert sentences.verdict({"verdict": word, "seeds_needed": needed}) == text
+    assert sentences.verdict(word, needed) == text
 
 
 def test_headline_says_first_that_the_teacher_is_poor() -> None:
-    statistics = {
-        "task": "classification",
-        "seeds": [0, 1, 2],
-        "teacher": {"accuracy": 0.93},
-        "student": {"mean": 0.951, "interval": [0.948, 0.954]},
-        "distill": {"mean": 0.953, "interval": [0.945, 0.961]},
-        "gain": {
-            "mean": 0.002,
-            "interval": [-0.003, 0.007],
-            "verdict": "cannot tell",
-            "seeds_needed": 9,
-        },
-        "teacher_worse_than_student": True,
-    }
-    assert sentences.headline(statistics, {"chosen": None}).replace(S, " ") == (
+    found = statistics(
+        teacher=model_summary(accuracy=0.93),
+        student=model_summary(mean=0.951, interval=(0.948, 0.954)),
+        distill=model_summary(mean=0.953, interval=(0.945, 0.961)),
+        gain=gain_of(0.002, (-0.003, 0.007), "cannot tell", seeds_needed=9),
+        teacher_worse_than_student=True,
+    )
+    assert sentences.headline(found, selection(None)).replace(S, " ") == (
         "The teacher (93.0 %) is less accurate than the student alone (95.1 % on average). "
         "Teacher 93.0 %; student alone 95.1 ± 0.3 %, distilled 95.3 ± 0.8 % (paired over 3 seeds: "
         "+0.2 points (−0.3 to +0.7 points), cannot tell, needs about 9 more seeds); nothing is "

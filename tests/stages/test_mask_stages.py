@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from kdtasks.core.files import read_json
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.data.prepared import open_prepared
 from kdtasks.edge.bundle_files import read_manifest
 from kdtasks.edge.segmenter import Segmenter
@@ -32,6 +33,7 @@ from tests.tools.aerial_photos import CLASSES, mask_params, write_photos
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "mnist-5k.yaml"
+PATHS = ProjectPaths()
 VARIANTS = ("float32", "int8")
 
 
@@ -45,15 +47,15 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     before = Path.cwd()
     os.chdir(folder)
     for stage in (prepare, teacher, targets):
-        stage.main(params)
+        stage.main(params, PATHS)
     for seed in params.seeds:
-        student.main(params, str(seed))
-        distill.main(params, str(seed))
+        student.main(params, PATHS, str(seed))
+        distill.main(params, PATHS, str(seed))
     for variant in VARIANTS:
         for stage in (compress, calibrate, export, evaluate, benchmark):
-            stage.main(params, variant)
+            stage.main(params, PATHS, variant)
     for stage in (compare, sensitivity, report):
-        stage.main(params)
+        stage.main(params, PATHS)
     yield folder
     os.chdir(before)
 
@@ -63,7 +65,7 @@ def test_patches_know_their_pictures(project: Path) -> None:
     assert (dataset.task, dataset.ignore_label) == ("segmentation", 255)
     pictures = {split: dataset.pictures(split) for split in ("train", "validation", "test")}
     for split, numbers in pictures.items():
-        assert len(numbers) == dataset.counts[split]["total"]
+        assert len(numbers) == dataset.counts[split].total
         assert sorted(set(numbers.tolist())) == list(range(numbers.max() + 1))
         # Photos of 32×32 and 32×48 give 4 and 6 patches.
         assert set(np.bincount(numbers).tolist()) <= {4, 6}
@@ -137,7 +139,7 @@ def test_the_page_shows_masks(project: Path) -> None:
     assert "Mean IoU: teacher" in page
     for name, colour in CLASSES.items():
         assert f'style="background: {colour}"></span>{name}' in page
-    patches = min(10, open_prepared(Path("data/prepared")).counts["test"]["total"])
+    patches = min(10, open_prepared(Path("data/prepared")).counts["test"].total)
     assert page.count('alt="its mask"') == page.count('alt="mask of the teacher"') == patches
     for name in ("precision-recall", "precision-recall-classes", "curve-mean-IoU", "curve-loss"):
         assert f'id="{name}-' in page
@@ -159,7 +161,6 @@ def test_the_page_shows_masks(project: Path) -> None:
 def test_the_same_files_give_the_same_page(project: Path) -> None:
     files = [Path("report") / name for name in ("index.html", "statistics.json", "summary.json")]
     before = [file.read_bytes() for file in files]
-    report.main(
-        Params.model_validate(mask_params(load_params(RECIPE).model_dump(), Path("photos")))
-    )
+    params = mask_params(load_params(RECIPE).model_dump(), Path("photos"))
+    report.main(Params.model_validate(params), PATHS)
     assert [file.read_bytes() for file in files] == before

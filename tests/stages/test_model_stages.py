@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 
 from kdtasks.core.errors import ParamsError, TeacherError
-from kdtasks.core.files import read_json, write_json
+from kdtasks.core.files import read_json
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.data.prepare import write_prepared
 from kdtasks.data.prepared import open_prepared
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.params import Params, load_params
 from stages import compare, compress, distill, student, targets, teacher
+from tests.tools.records import training
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "mnist-5k.yaml"
+PATHS = ProjectPaths()
 CLASS_NAMES = ("dark", "dim", "light", "bright")
 
 
@@ -85,11 +88,11 @@ def students(project: Path, params: Params) -> None:
                 architecture=params.student.model,
                 exits=params.student.exits,
             )
-        write_json(Path(f"metrics/distill/{seed}.json"), {"validation": {"accuracy": [accuracy]}})
+        training(accuracy).write(PATHS.metrics("distill", seed))
 
 
 def test_an_imported_teacher_gives_targets(project, params, capsys):
-    teacher.main(params)
+    teacher.main(params, PATHS)
     assert sorted(path.name for path in Path("models/teacher").iterdir()) == [
         "teacher.h5",
         "teacher.json",
@@ -111,7 +114,7 @@ def test_an_imported_teacher_gives_targets(project, params, capsys):
     assert Path("plots/teacher.csv").read_text() == header
     assert "imported teacher: validation accuracy 100.00%" in capsys.readouterr().out
 
-    targets.main(params)
+    targets.main(params, PATHS)
     logits = np.load("data/targets/logits.npy")
     assert (logits.shape, logits.dtype) == ((2, 24, 4), np.float16)
     np.testing.assert_array_equal(
@@ -137,8 +140,8 @@ def test_an_online_teacher_teaches_beside_the_student(project, params, monkeypat
     settings["teacher"]["output"] = "probabilities"
     settings["augmentation"]["transforms"] = ["shift"]
     params = Params.model_validate(settings)
-    teacher.main(params)
-    targets.main(params)
+    teacher.main(params, PATHS)
+    targets.main(params, PATHS)
     assert not list(Path("data/targets").glob("*.npy"))
 
     seen: dict[str, list[Block]] = {"student": [], "distill": []}
@@ -150,8 +153,8 @@ def test_an_online_teacher_teaches_beside_the_student(project, params, monkeypat
             yield block
 
     monkeypatch.setattr(FreshExamples, "blocks", watched)
-    student.main(params, "4")
-    distill.main(params, "4")
+    student.main(params, PATHS, "4")
+    distill.main(params, PATHS, "4")
     assert len(seen["student"]) == len(seen["distill"]) == 2  # an epoch of three steps is a block
     for alone, taught in zip(seen["student"], seen["distill"], strict=True):
         np.testing.assert_array_equal(alone.images, taught.images)
@@ -180,9 +183,9 @@ def test_a_student_of_the_teachers_shape_is_born_again(project, params):
     }
     settings["train"] |= {"batch_size": 8, "guard_epochs": 50}
     params = Params.model_validate(settings)
-    teacher.main(params)
-    targets.main(params)
-    distill.main(params, "4")
+    teacher.main(params, PATHS)
+    targets.main(params, PATHS)
+    distill.main(params, PATHS, "4")
     before, after = (
         read_json(Path(f"models/{name}/model.json")) for name in ("teacher", "distill/4")
     )
@@ -205,10 +208,10 @@ def test_both_trainings_start_from_the_network_that_is_given(students, project, 
     params = Params.model_validate(settings)
     Path("models/distill/7").rename("start/4")
     given = load_model(Path("start/4")).network.trainable_variables
-    teacher.main(params)
-    targets.main(params)
+    teacher.main(params, PATHS)
+    targets.main(params, PATHS)
     for stage in (student, distill):
-        stage.main(params, "4")
+        stage.main(params, PATHS, "4")
         assert "/4: starts from the weights in start/4" in capsys.readouterr().out
     for name in ("student", "distill"):
         trained = load_model(Path(f"models/{name}/4")).network.trainable_variables
@@ -216,13 +219,13 @@ def test_both_trainings_start_from_the_network_that_is_given(students, project, 
             np.testing.assert_allclose(one, other, atol=1e-6)
         assert read_json(Path(f"metrics/{name}/4.json"))["start"] == "start/4"
     with pytest.raises(ParamsError, match="start holds 4, but no folder 7 for the seed 7"):
-        distill.main(params, "7")
+        distill.main(params, PATHS, "7")
 
 
 def test_a_missing_teacher_stops_before_anything_is_written(project, params):
     Path("grey.h5").unlink()
     with pytest.raises(TeacherError, match=r"teacher\.path: grey\.h5 is not there"):
-        teacher.main(params)
+        teacher.main(params, PATHS)
     assert not Path("models").exists()
     assert not Path("metrics").exists()
 
@@ -241,9 +244,9 @@ def test_a_teacher_trained_here_is_opened_as_one(students, project, params):
 
 
 def test_compress_starts_from_the_best_seed_and_compare_sees_all(students, project, params, capsys):
-    teacher.main(params)
-    targets.main(params)
-    compress.main(params, "int8")
+    teacher.main(params, PATHS)
+    targets.main(params, PATHS)
+    compress.main(params, PATHS, "int8")
     figures = read_json(Path("metrics/compress/int8.json"))
     assert figures["base_seed"] == 7
     assert len(figures["validation"]["accuracy"]) == len(figures["macs"]) == 3
@@ -251,7 +254,7 @@ def test_compress_starts_from_the_best_seed_and_compare_sees_all(students, proje
     size = Path("models/compress/int8/model.tflite").stat().st_size
     assert size + 400 < figures["bytes"] < size + 1_500
 
-    compare.main(params)
+    compare.main(params, PATHS)
     comparison = read_json(Path("metrics/compare.json"))
     assert comparison["teacher"]["accuracy"] == 1.0
     assert set(comparison["student"]["by_seed"]) == {"4", "7"}
@@ -261,14 +264,14 @@ def test_compress_starts_from_the_best_seed_and_compare_sees_all(students, proje
 
 
 def test_what_the_test_split_holds_changes_no_compressed_model(students, project, params):
-    teacher.main(params)
-    targets.main(params)
-    compress.main(params, "int8")
+    teacher.main(params, PATHS)
+    targets.main(params, PATHS)
+    compress.main(params, PATHS, "int8")
     written = {path: path.read_bytes() for path in _compressed()}
     for path in Path("data/prepared").glob("test_*.npy"):
         array = np.load(path)
         np.save(path, array.max() - array)
-    compress.main(params, "int8")
+    compress.main(params, PATHS, "int8")
     assert {path: path.read_bytes() for path in _compressed()} == written
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +14,9 @@ from pydantic import Field
 from kdtasks.compress.tflite.metadata import embed_manifest
 from kdtasks.core.errors import ExportError
 from kdtasks.core.files import atomic_folder, write_json
+from kdtasks.core.records.evaluate import Calibration, Evaluation, ValidationPoint
 from kdtasks.core.settings import Section
+from kdtasks.data.prepared import DESCRIPTION, PreparedDataset
 from kdtasks.edge.bundle_files import MANIFEST, MODEL
 from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.predictor import FILE as SELF_TEST
@@ -25,9 +27,9 @@ from kdtasks.edge.segments import Segments
 from kdtasks.evaluate.intervals import wilson_interval
 from kdtasks.tasks.registry import task_of
 
-CALIBRATION_KEYS = ("mode", "expected", "full", "rows", "guarantee")
+CALIBRATION_KEYS = {"mode", "expected", "full", "rows", "guarantee"}
 CONFIDENCE = 0.95
-FIGURES = ("rows", "accuracy", "mean_iou", "cost")
+SCORES_TOLD = ("accuracy", "mean_iou", "cost")
 LIBRARIES = ("tensorflow", "tf-keras", "ai-edge-litert", "kdtasks")
 SEARCHED = 256
 MOST_BYTES = 256 * 1024
@@ -53,58 +55,52 @@ class ExportParams(Section):
 
 
 def make_manifest(
+    dataset: PreparedDataset,
+    calibration: Calibration,
     *,
     name: str,
     variant: str,
-    task: str,
-    class_names: Sequence[str],
-    input_shape: Sequence[int],
-    calibration: Mapping[str, Any],
-    validation_rows: int,
-    dataset_file: Path,
     parameters: Mapping[str, Any],
 ) -> Manifest:
     """Describe a model for its bundle; `write_bundle` adds what only the files tell.
 
     Args:
+        dataset: what the model was trained on; the hash of its description stands for it.
+        calibration: of its exits.
         name: of the model.
         variant: how it was compressed.
-        task: a name of `kdtasks.tasks.registry.TASKS`.
-        class_names: in the order of the logits.
-        input_shape: height, width and channels of the pictures.
-        calibration: content of `exits/<variant>/calibration.json`.
-        validation_rows: pictures of the validation split, which `calibration` was judged on.
-        dataset_file: `data/prepared/dataset.json`; its hash stands for the dataset.
         parameters: params that the model depends on, as JSON.
 
     Raises:
         ExportError: a class name has a line break, which `labels.txt` cannot hold.
     """
-    broken = [label for label in class_names if label.splitlines() != [label]]
+    broken = [label for label in dataset.class_names if label.splitlines() != [label]]
     if broken:
         raise ExportError(
             f"the class name {broken[0]!r} is not one line of text; rename the class, "
             "labels.txt holds one a line"
         )
-    judged = {"rows": validation_rows, **calibration["validation"]}
+    rows = dataset.counts["validation"].total
     return Manifest(
         name=name,
         variant=variant,
-        task=task,
-        class_names=tuple(class_names),
-        input={"shape": list(input_shape), "dtype": "uint8", "range": [0, 255]},
-        segments=len(calibration["temperatures"]),
-        score=calibration["score"],
-        temperatures=tuple(calibration["temperatures"]),
-        thresholds=tuple(calibration["thresholds"]),
-        calibration={key: calibration[key] for key in CALIBRATION_KEYS if key in calibration},
-        macs=tuple(calibration["macs"]),
+        task=dataset.task,
+        class_names=dataset.class_names,
+        input={"shape": list(dataset.image_shape), "dtype": "uint8", "range": [0, 255]},
+        segments=len(calibration.temperatures),
+        score=calibration.score,
+        temperatures=calibration.temperatures,
+        thresholds=calibration.thresholds,
+        calibration=calibration.model_dump(
+            mode="json", include=CALIBRATION_KEYS, exclude_defaults=True
+        ),
+        macs=calibration.macs,
         bytes=0,
         sha256="",
-        dataset_sha256=hashlib.sha256(dataset_file.read_bytes()).hexdigest(),
+        dataset_sha256=_sha256((dataset.folder / DESCRIPTION).read_bytes()),
         parameters=dict(parameters),
         libraries={library: _version(library) for library in LIBRARIES},
-        metrics={"validation": split_figures(judged, task)},
+        metrics={"validation": split_scores(calibration.validation, rows, dataset.task)},
     )
 
 
@@ -150,28 +146,23 @@ def write_bundle(
     return written
 
 
-def split_figures(judged: Mapping[str, Any], task: str) -> dict[str, Any]:
+def split_scores(scores: ValidationPoint | Evaluation, rows: int, task: str) -> dict[str, Any]:
     """Give what a manifest says of one split.
 
     The export itself knows the validation split only: the test split is read later, by `evaluate`,
     from the very bundle that the manifest describes.
 
     Args:
-        judged: `rows`, and figures with early exits: `accuracy`, `cost` and, of masks, others.
+        scores: with early exits.
+        rows: of the split.
         task: of the bundle; classifiers get Wilson's interval.
     """
-    figures = {key: judged[key] for key in FIGURES if key in judged}
-    if not task_of(task).per_pixel:  # pixels of one picture are no independent rows
-        correct = round(figures["accuracy"] * figures["rows"])
-        figures["interval"] = list(wilson_interval(correct, figures["rows"], CONFIDENCE))
-        figures["confidence"] = CONFIDENCE
-    return figures
-
-
-def write_refused_bundle(folder: Path, refused: Mapping[str, str]) -> None:
-    """Write a folder that only tells why the variant has no model."""
-    with atomic_folder(folder) as partial:
-        write_json(partial / MANIFEST, dict(refused))
+    present = scores.present()
+    found = {"rows": rows, **{key: present[key] for key in SCORES_TOLD if key in present}}
+    if not task_of(task).per_pixel:  # pixels of one image are no independent rows
+        interval = wilson_interval(round(scores.accuracy * rows), rows, CONFIDENCE)
+        found |= {"interval": list(interval), "confidence": CONFIDENCE}
+    return found
 
 
 def _sha256(content: bytes) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from kdtasks.compress.pruning.channels import Channels, choose_channels
 from kdtasks.compress.pruning.importance import importance
 from kdtasks.compress.pruning.removal import recalibrate, silence_channels
-from kdtasks.core.errors import CompressionError
+from kdtasks.core.records.compress import Sensitivity
 from kdtasks.learn.networks.inference import Predictor
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.training.examples import Examples
@@ -27,7 +27,7 @@ def sensitivity(
     validation: tuple[Any, Any],
     ratios: Sequence[float] = RATIOS,
     ignore_label: int | None = None,
-) -> dict[str, Any]:
+) -> Sensitivity:
     """Measure the last exit without some filters of one layer at a time, not fine-tuned.
 
     A silent filter is as good as a removed one, and silencing needs no other network; running
@@ -39,30 +39,24 @@ def sensitivity(
         examples: training pictures.
         validation: images and labels; the first thousand are looked at.
 
-    Returns:
-        `rows`, `accuracy` of the whole network, and `layers`: names joined by `+` where layers are
-        tied, to their `filters` and the accuracy at every ratio; or `refused`, the reason why the
-        filters of this network cannot be removed.
+    Raises:
+        CompressionError: the filters of this network cannot be removed.
     """
     images, labels = (part[:_PICTURES] for part in validation)
     network = model.network
-    try:
-        channels = Channels(network)
-        scores = importance(
-            model, channels, rank=rank, examples=examples, ignore_label=ignore_label
-        )
-    except CompressionError as refusal:
-        return {"refused": str(refusal)}
+    channels = Channels(network)
+    scores = importance(model, channels, rank=rank, examples=examples, ignore_label=ignore_label)
     predictor = Predictor(model)
 
     def measure() -> float:
         return round(accuracy(predictor.classes(images)[-1], labels, ignore_label), 6)
 
     weights = network.get_weights()
-    found: dict[str, Any] = {"rows": len(images), "accuracy": measure(), "layers": {}}
+    whole = measure()
+    layers: dict[str, dict[str, int | float]] = {}
     groups = channels.groups()
     for makers, numbers in groups.items():
-        figures: dict[str, Any] = {"filters": len(numbers)}
+        figures: dict[str, int | float] = {"filters": len(numbers)}
         others = {name: 0.0 for group in groups for name in group if name not in makers}
         for ratio in ratios:
             removed = choose_channels(channels, scores, ratio, ratios=others)
@@ -70,5 +64,5 @@ def sensitivity(
             recalibrate(model, examples, batches=_BATCHES)
             figures[f"{ratio:g}"] = measure()
             network.set_weights(weights)
-        found["layers"]["+".join(makers)] = figures
-    return found
+        layers["+".join(makers)] = figures
+    return Sensitivity(rows=len(images), accuracy=whole, layers=layers)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kdtasks.core.errors import ExportError
+from kdtasks.core.records.compress import Exported
 from kdtasks.edge.manifest import FIELDS, IDENTIFIER, NAME, Manifest, read_metadata
 from kdtasks.edge.segments import Segments
 from kdtasks.tasks.registry import TASKS
@@ -162,12 +163,10 @@ def _aligned(size: int, alignment: int) -> int:
     return -(-size // alignment) * alignment
 
 
-def sizes(content: bytes) -> dict[str, int]:
-    """Give `bytes` and `gzip_bytes` of a file."""
-    return {
-        "bytes": len(content),
-        "gzip_bytes": len(gzip.compress(content, compresslevel=9, mtime=0)),
-    }
+def sizes(content: bytes) -> Exported:
+    """Give the sizes of a file."""
+    compressed = gzip.compress(content, compresslevel=9, mtime=0)
+    return Exported(bytes=len(content), gzip_bytes=len(compressed))
 
 
 def with_longest_manifest(content: bytes, class_names: Sequence[str]) -> bytes:

@@ -9,13 +9,12 @@ import numpy as np
 
 from kdtasks.core.errors import (
     EvaluationError,
-    ProjectError,
     StoreConflictError,
     StoreMissingError,
     StoreUnreachableError,
 )
-from kdtasks.core.files import read_json
-from kdtasks.core.paths import PREPARED
+from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.records.report import Selection
 from kdtasks.data.prepared import PreparedDataset, open_prepared
 from kdtasks.data.settings import DataParams
 from kdtasks.deploy.gate.decision import PRODUCTION, Check, Contender, Decision, GateParams, decide
@@ -36,7 +35,6 @@ from kdtasks.evaluate.evaluator import BenchmarkParams, EvaluateParams
 from kdtasks.evaluate.registry import evaluator_of
 
 BY_HAND = "`kdtasks promote` does it by hand"
-SELECTION = Path("report") / "selection.json"
 
 
 class GateSettings(NamedTuple):
@@ -89,7 +87,7 @@ def judge(
         DatasetError: the project has no prepared pictures.
     """
     manifest = read_manifest(bundle)
-    data = open_prepared(project / PREPARED)
+    data = open_prepared(ProjectPaths(project).prepared)
     _check_fits(bundle, manifest, data)
     if production is None:
         contenders = _measure({f"variant {manifest.variant}": bundle}, data, settings)
@@ -225,19 +223,12 @@ def find_candidate(project: Path) -> Candidate:
     """Read the report's choice.
 
     Raises:
-        ProjectError: the pipeline has written none yet.
+        KdTasksError: the pipeline has written none yet.
     """
-    path = project / SELECTION
-    try:
-        selection = read_json(path)
-        chosen, sentence = selection["chosen"], str(selection["sentence"])
-    except FileNotFoundError:
-        raise ProjectError(f"{path} is not there; run the pipeline with `kdtasks run`") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise ProjectError(
-            f"{path} is not what the report writes ({error!r}); remove it and run `kdtasks run`"
-        ) from None
-    return Candidate(project / "bundles" / chosen if chosen else None, sentence)
+    paths = ProjectPaths(project)
+    selection = Selection.read(paths.selection)
+    bundle = paths.bundle(selection.chosen) if selection.chosen else None
+    return Candidate(bundle, selection.sentence)
 
 
 def fetch_production(

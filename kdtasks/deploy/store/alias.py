@@ -11,6 +11,7 @@ from kdtasks.core.errors import IntegrityError, StoreConflictError, StoreMissing
 from kdtasks.deploy.store.address import alias_key
 from kdtasks.deploy.store.objects import Objects, Record, is_there
 from kdtasks.deploy.store.signing import PublicKey, SigningKey, seal, signer_of, unseal
+from kdtasks.deploy.store.version import FoundVersion
 
 KIND = "alias"
 HISTORY = 10  # earlier versions that an alias remembers, and that gc keeps for it
@@ -98,11 +99,9 @@ def parse_alias(data: bytes, *, name: str, alias: str, trusted: Sequence[PublicK
 
 def write_alias(
     objects: Objects,
-    name: str,
     alias: str,
+    target: FoundVersion,
     *,
-    version: int,
-    manifest: bytes,
     previous: Sequence[int],
     found: FoundAlias | None,
     signing_key: SigningKey | None,
@@ -110,7 +109,7 @@ def write_alias(
     """Make an alias stand for a version, if it still is in the state in which it was found.
 
     Arguments:
-        manifest: the version's, as the store has it.
+        target: the version that it is to stand for.
         previous: the alias's history from now on.
         found: the state to be replaced; null creates the alias.
 
@@ -118,16 +117,16 @@ def write_alias(
         StoreConflictError: somebody else has moved it; nothing was changed.
     """
     moved = Alias(
-        name=name,
+        name=target.version.name,
         alias=alias,
-        version=version,
-        manifest_sha256=hashlib.sha256(manifest).hexdigest(),
+        version=target.version.number,
+        manifest_sha256=hashlib.sha256(target.manifest).hexdigest(),
         serial=found.alias.serial + 1 if found else 1,
         previous=tuple(previous)[:HISTORY],
         moved=datetime.now(UTC).replace(microsecond=0),
     )
     data = seal(KIND, _to_record(moved), signing_key)
-    key = alias_key(name, alias)
+    key = alias_key(moved.name, alias)
     try:
         if found:
             objects.replace(key, data, found.record.tag)

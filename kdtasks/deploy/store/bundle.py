@@ -22,17 +22,15 @@ def publish_bundle(
     files: Mapping[str, LocalFile],
     *,
     name: str,
-    provenance: Mapping[str, Any] | None = None,
     signing_key: SigningKey | None,
     progress: Progress = NO_PROGRESS,
 ) -> Published:
     """Publish a bundle as the next version of a model.
 
     Arguments:
-        manifest: of the bundle in `folder`.
+        manifest: of the bundle in `folder`, with what is known of its origin.
         files: its files, hashed.
         name: of the model.
-        provenance: what is known of its origin, as in `Manifest`.
         signing_key: signs the version's manifest.
 
     Raises:
@@ -48,7 +46,7 @@ def publish_bundle(
             "variant": manifest.variant,
             "task": manifest.task,
             "dataset_sha256": manifest.dataset_sha256,
-            **_revision(provenance or {}),
+            **_revision(manifest.provenance or {}),
         },
         signing_key=signing_key,
         progress=progress,

@@ -183,10 +183,8 @@ def _move(
     name, number = found.version.name, found.version.number
     moved = write_alias(
         objects,
-        name,
         alias,
-        version=number,
-        manifest=found.manifest,
+        found,
         previous=previous,
         found=current,
         signing_key=signing_key,

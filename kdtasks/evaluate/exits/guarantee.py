@@ -2,18 +2,18 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from kdtasks.core.errors import CalibrationError
+from kdtasks.core.records.evaluate import CandidateCounts, Guarantee
 from kdtasks.edge.scores import NEVER, apply_policy
 from kdtasks.evaluate.exits.rows import ExitRows, exit_rows, fit_temperatures
 from kdtasks.evaluate.exits.search import pareto_front
+from kdtasks.evaluate.exits.settings import ExitsParams, Risk
 from kdtasks.evaluate.exits.thresholds import policy_outcomes
-
-Risk = Literal["consistency", "accuracy_gap"]
 
 
 class Guaranteed(NamedTuple):
@@ -22,26 +22,21 @@ class Guaranteed(NamedTuple):
     Attributes:
         temperatures: [K], fitted on the rows that candidates were found on.
         thresholds: [K − 1]; never leave early where nothing could be certified.
-        record: goes into `calibration.json` and the manifest.
+        promise: goes into `calibration.json` and the manifest.
     """
 
     temperatures: list[float]
     thresholds: tuple[float, ...]
-    record: dict[str, Any]
+    promise: Guarantee
 
 
 def guarantee(
     logits: npt.NDArray[np.floating],
     labels: npt.NDArray[np.integer],
+    settings: ExitsParams,
     *,
     macs: Sequence[int],
-    risk: Risk,
-    epsilon: float,
-    delta: float,
-    seed: int,
     seen_rows: int = 0,
-    score: str = "max_probability",
-    grid: int = 201,
 ) -> Guaranteed:
     """Choose the cheapest thresholds whose mean loss is certified to be at most `epsilon`.
 
@@ -55,42 +50,48 @@ def guarantee(
     Args:
         logits: [N, K, classes] of the exported file.
         labels: integers [N].
+        settings: `risk`: `consistency`, fraction of images whose answer is not the last exit's,
+            or `accuracy_gap`, accuracy lost against always going to the last exit; its bound
+            `epsilon`, the probability `delta` with which it may be broken, the `seed` of the split
+            in halves, `score` and `grid`.
         macs: [K], multiply-accumulates up to and including each exit.
-        risk: `consistency`: share of pictures whose answer is not the last exit's;
-            `accuracy_gap`: accuracy lost against always going to the last exit.
-        epsilon: mean loss that is promised, 0 < ε < 1.
-        delta: probability with which the promise may be broken, 0 < δ < 1.
-        seed: of the split in halves.
         seen_rows: so many of the first rows have shaped the model already (the ranges of int8);
             nothing is tested on them.
-        score, grid: as for `calibrate`.
 
     Raises:
         CalibrationError: too few rows to certify anything; the message has the number needed.
     """
-    choosing, testing = split_rows(len(logits), seen_rows=seen_rows, seed=seed)
-    _check_rows_suffice(len(logits), len(testing), seen_rows, risk, epsilon, delta)
+    choosing, testing = split_rows(len(logits), seen_rows=seen_rows, seed=settings.seed)
+    _check_rows_suffice(len(logits), len(testing), seen_rows, settings)
     temperatures = fit_temperatures(logits[choosing], labels[choosing])
-    truth = labels if risk == "accuracy_gap" else logits[:, -1].argmax(axis=1)
+    truth = labels if settings.risk == "accuracy_gap" else logits[:, -1].argmax(axis=1)
     first, second = (
-        exit_rows(logits[half], truth[half], temperatures=temperatures, macs=macs, score=score)
+        exit_rows(
+            logits[half],
+            truth[half],
+            temperatures=temperatures,
+            macs=macs,
+            score=settings.score,
+        )
         for half in (choosing, testing)
     )
-    candidates = safest_first(first, grid)
-    p_values = certify(second, candidates, risk=risk, epsilon=epsilon, delta=delta)
+    candidates = safest_first(first, settings.grid)
+    p_values = certify(second, candidates, settings)
     never = (NEVER,) * (len(macs) - 1)
     chosen = candidates[len(p_values) - 1] if p_values else never
-    record = {
-        "risk": risk,
-        "epsilon": epsilon,
-        "delta": delta,
-        "certified": bool(p_values),
-        "p_value": p_values[-1] if p_values else None,
-        "loss": float(losses_of(second, chosen).mean()),
-        "rows": len(testing),
-        "candidates": {"found": len(candidates), "certified": len(p_values)},
-    }
-    return Guaranteed(temperatures, chosen, {**record, "statement": statement(record)})
+    counts = CandidateCounts(found=len(candidates), certified=len(p_values))
+    promise = Guarantee(
+        risk=settings.risk,
+        epsilon=settings.epsilon,
+        delta=settings.delta,
+        certified=bool(p_values),
+        p_value=p_values[-1] if p_values else None,
+        loss=float(losses_of(second, chosen).mean()),
+        rows=len(testing),
+        candidates=counts,
+        statement=statement(settings, counts, len(testing)),
+    )
+    return Guaranteed(temperatures, chosen, promise)
 
 
 def split_rows(
@@ -117,18 +118,14 @@ def safest_first(rows: ExitRows, grid: int) -> list[tuple[float, ...]]:
 
 
 def certify(
-    rows: ExitRows,
-    candidates: Sequence[tuple[float, ...]],
-    *,
-    risk: Risk,
-    epsilon: float,
-    delta: float,
+    rows: ExitRows, candidates: Sequence[tuple[float, ...]], settings: ExitsParams
 ) -> list[float]:
     """Test candidates in their order; give the p-values of those before the first that fails."""
     p_values: list[float] = []
     for thresholds in candidates:
-        found = p_value(risk, losses_of(rows, thresholds), epsilon=epsilon, delta=delta)
-        if found > delta:
+        losses = losses_of(rows, thresholds)
+        found = p_value(settings.risk, losses, epsilon=settings.epsilon, delta=settings.delta)
+        if found > settings.delta:
             break
         p_values.append(found)
     return p_values
@@ -142,18 +139,18 @@ def losses_of(rows: ExitRows, thresholds: Sequence[float]) -> npt.NDArray[np.int
     return losses
 
 
-def statement(record: dict[str, Any]) -> str:
-    """Say in a sentence what is promised, or that nothing could be certified."""
-    if not record["candidates"]["found"]:
+def statement(settings: ExitsParams, candidates: CandidateCounts, rows: int) -> str:
+    """Say in a sentence what is promised, or that nothing could be certified on so many rows."""
+    if not candidates.found:
         return "The network has one exit, so there is nothing to certify."
-    if not record["certified"]:
+    if not candidates.certified:
         return (
-            f"No early exit could be certified on {record['rows']:,} pictures, so the full model "
+            f"No early exit could be certified on {rows:,} pictures, so the full model "
             "is used: every picture takes the whole network."
         )
-    promise = f"at most {record['epsilon'] * 100:g} % of new pictures"
-    confidence = f"with {100 - record['delta'] * 100:g} % confidence"
-    if record["risk"] == "consistency":
+    promise = f"at most {settings.epsilon * 100:g} % of new pictures"
+    confidence = f"with {100 - settings.delta * 100:g} % confidence"
+    if settings.risk == "consistency":
         return f"Guaranteed {confidence}: {promise} get another answer than the last exit's."
     return (
         f"Guaranteed {confidence}: early exits lose right answers on balance in {promise}, "
@@ -161,10 +158,9 @@ def statement(record: dict[str, Any]) -> str:
     )
 
 
-def _check_rows_suffice(
-    rows: int, testing: int, seen_rows: int, risk: Risk, epsilon: float, delta: float
-) -> None:
-    needed = rows_needed(risk, epsilon=epsilon, delta=delta)
+def _check_rows_suffice(rows: int, testing: int, seen_rows: int, settings: ExitsParams) -> None:
+    epsilon, delta = settings.epsilon, settings.delta
+    needed = rows_needed(settings.risk, epsilon=epsilon, delta=delta)
     if testing >= needed:
         return
     raise CalibrationError(

@@ -1,15 +1,15 @@
 """A model on disk: its weights, and the params that build it again."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 from pydantic import TypeAdapter
 
 from kdtasks.core.errors import ModelError, ParamsError
 from kdtasks.core.files import atomic_folder, read_json, write_json
+from kdtasks.core.records.training import Training
 from kdtasks.learn.networks import Architecture, architectures
 from kdtasks.learn.networks.build import HeadParams, Heads, build
 from kdtasks.learn.networks.multi_exit import MultiExitModel
@@ -193,20 +193,6 @@ def start_of(folder: Path, seed: int, project: Path = Path()) -> Path | None:
     return folder / str(seed)
 
 
-def best_seed(metrics_folder: Path, seeds: Sequence[int]) -> int:
-    """Return the seed whose distilled student is best on the validation split.
-
-    The last exit decides, by its mean IoU where it tells masks, else by its accuracy; of equals
-    the first seed.
-
-    Raises:
-        ModelError: the metrics of a seed are missing.
-    """
-    figures = []
-    for seed in seeds:
-        path = metrics_folder / f"{seed}.json"
-        if not path.is_file():
-            raise ModelError(f"{path} is not there; run `dvc repro distill@{seed}`")
-        validation = read_json(path)["validation"]
-        figures.append(validation.get("mean_iou", validation["accuracy"])[-1])
-    return seeds[int(np.argmax(figures))]
+def best_seed(trained: Mapping[int, Training]) -> int:
+    """Return the seed whose student is best on the validation split; of equals the first."""
+    return max(trained, key=lambda seed: trained[seed].validation.score)

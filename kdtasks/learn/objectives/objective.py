@@ -147,7 +147,7 @@ def label_loss_of(params: LabelLossParams, dataset: PreparedDataset) -> LabelLos
     names = dataset.class_names
     weights: tuple[float, ...] | None = None
     if params.class_weights == "balanced":
-        weights = balanced_weights([dataset.counts["train"]["by_class"][name] for name in names])
+        weights = balanced_weights([dataset.counts["train"].by_class[name] for name in names])
     elif params.class_weights is not None:
         given = params.class_weights
         for name in given:

@@ -3,13 +3,14 @@
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from kdtasks.core.errors import ParamsError, TeacherError
-from kdtasks.core.files import atomic_folder, read_json, write_json
+from kdtasks.core.files import atomic_folder
+from kdtasks.core.records.data import Features, Targets
 from kdtasks.core.settings import Count, Names, Section
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.learn.targets.online import DESCRIPTION, as_halves, open_online
@@ -65,22 +66,17 @@ class TargetsParams(Section):
 def write_targets(
     folder: Path,
     teacher: "Teacher",
+    dataset: PreparedDataset,
     *,
-    images: Any,
-    labels: Any,
     augmentation: AugmentationParams,
-    num_classes: int,
-    ignore_label: int | None = None,
     layers: Sequence[str] = (),
     top_classes: int | None = None,
-) -> dict[str, Any]:
+) -> Targets:
     """Draw every view, run the teacher on it and write both, a view at a time.
 
     Arguments:
         teacher: opened with `layers`.
-        images: uint8 [N, height, width, channels], the training split.
-        labels: integers [N] or masks [N, height, width].
-        ignore_label: label that is left out of the teacher's agreement with the labels.
+        dataset: its training split is what the teacher is asked about.
         layers: hidden layers of the teacher whose features are kept.
         top_classes: as of `pack`; None keeps the logits of all classes.
 
@@ -91,6 +87,8 @@ def write_targets(
         ParamsError: `top_classes` are not fewer than the classes.
         TeacherError: an answer is not finite or does not fit into float16, or the disk has no room.
     """
+    images, labels = dataset.images("train"), dataset.labels("train")
+    num_classes = dataset.num_classes
     if top_classes is not None and top_classes >= num_classes:
         raise ParamsError(
             f"targets.top_classes is {top_classes}, the dataset has {num_classes} classes; give "
@@ -139,25 +137,25 @@ def write_targets(
                     halves = (*pack(logits, top_classes), *halves[1:])
                 for file, answer in zip(answer_files, halves, strict=True):
                     file[view, rows] = answer
-            agreement.append(round(accuracy(predicted, moved_labels, ignore_label), 6))
+            reached = accuracy(predicted, moved_labels, dataset.ignore_label)
+            agreement.append(round(reached, 6))
             print(f"view {view + 1}/{views}: the teacher agrees with {agreement[-1]:.2%} of labels")
         for file in (view_file, label_file, *answer_files):
             file.flush()
-        summary = {
-            "mode": "cached",
-            "views": views,
-            "pictures": len(images),
-            "classes": num_classes,
-            "agreement": agreement,
-            "features": [
-                {"layer": layer, "shape": list(shape), "file": f"features-{index}.npy"}
+        targets = Targets(
+            mode="cached",
+            views=views,
+            pictures=len(images),
+            classes=num_classes,
+            agreement=tuple(agreement),
+            features=tuple(
+                Features(layer=layer, shape=shape, file=f"features-{index}.npy")
                 for index, (layer, shape) in enumerate(zip(layers, shapes, strict=True))
-            ],
-        }
-        if top_classes is not None:
-            summary["top_classes"] = top_classes
-        write_json(partial / DESCRIPTION, summary)
-    return summary
+            ),
+            top_classes=top_classes,
+        )
+        targets.write(partial / DESCRIPTION)
+    return targets
 
 
 def open_targets(
@@ -173,17 +171,17 @@ def open_targets(
     Raises:
         TeacherError: the folder is incomplete, or does not have the features of a layer.
     """
-    described = read_json(_existing(folder, DESCRIPTION))
-    known = {features["layer"]: features for features in described["features"]}
+    targets = Targets.read(_existing(folder, DESCRIPTION))
+    known = {features.layer: features for features in targets.features}
     for layer in layers:
         if layer not in known:
             raise TeacherError(
                 f"{folder} has the features of {sorted(known) or 'no layer'}, not of {layer!r}; "
                 "add it to targets.features and run `dvc repro targets`"
             )
-    if described["mode"] == "online":
+    if targets.mode == "online":
         images, labels = dataset.images("train"), dataset.labels("train")
-        return open_online(folder, described, images, labels, seed=seed, layers=layers)
+        return open_online(folder, targets, images, labels, seed=seed, layers=layers)
 
     def mapped(name: str) -> np.ndarray:
         array: np.ndarray = np.load(_existing(folder, name), mmap_mode="r")
@@ -192,12 +190,10 @@ def open_targets(
     return TrainingExamples(
         images=mapped("views.npy"),
         labels=mapped("labels.npy"),
-        teacher_logits=PackedLogits(
-            mapped("top_logits.npy"), mapped("top_classes.npy"), described["classes"]
-        )
-        if "top_classes" in described
-        else mapped("logits.npy"),
-        teacher_features=tuple(mapped(known[layer]["file"]) for layer in layers),
+        teacher_logits=mapped("logits.npy")
+        if targets.classes is None or targets.top_classes is None
+        else PackedLogits(mapped("top_logits.npy"), mapped("top_classes.npy"), targets.classes),
+        teacher_features=tuple(mapped(str(known[layer].file)) for layer in layers),
     )
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from kdtasks.core.errors import TeacherError
-from kdtasks.core.files import atomic_folder, write_json
+from kdtasks.core.files import atomic_folder
+from kdtasks.core.records.data import Features, Targets
 from kdtasks.learn.training.views import AugmentationParams, FreshExamples
 
 DESCRIPTION = "targets.json"
@@ -24,7 +25,7 @@ def write_online(
     augmentation: AugmentationParams,
     batch_size: int,
     layers: Sequence[str] = (),
-) -> dict[str, Any]:
+) -> Targets:
     """Write a copy of the teacher, and how it is to be asked; it answers to one picture for a try.
 
     Students then depend on this folder alone, whether the answers in it are cached or not.
@@ -46,26 +47,26 @@ def write_online(
 
     opened = open_teacher(teacher, batch_size=batch_size, layers=layers)
     _, *features = as_halves(opened.run(np.asarray(images[:1])), layers)
-    summary = {
-        "mode": "online",
-        "augmentation": augmentation.model_dump(mode="json"),
-        "batch_size": batch_size,
-        "pictures": len(images),
-        "features": [
-            {"layer": layer, "shape": list(array.shape[1:])}
+    targets = Targets(
+        mode="online",
+        augmentation=augmentation.model_dump(mode="json"),
+        batch_size=batch_size,
+        pictures=len(images),
+        features=tuple(
+            Features(layer=layer, shape=array.shape[1:])
             for layer, array in zip(layers, features, strict=True)
-        ],
-    }
+        ),
+    )
     with atomic_folder(folder) as partial:
         shutil.copytree(teacher, partial / _TEACHER, copy_function=shutil.copyfile)
-        write_json(partial / DESCRIPTION, summary)
+        targets.write(partial / DESCRIPTION)
     print("the teacher will run beside the students, on a new view of every picture each epoch")
-    return summary
+    return targets
 
 
 def open_online(
     folder: Path,
-    described: dict[str, Any],
+    targets: Targets,
     images: Any,
     labels: Any,
     *,
@@ -77,7 +78,7 @@ def open_online(
     The teacher is no part of the student's network, so its variables are not trained.
 
     Arguments:
-        described: the content of `targets.json`.
+        targets: the content of `targets.json`.
         images: uint8 [N, height, width, channels], the training split.
         labels: integers [N] or masks [N, height, width].
         seed: the student's.
@@ -85,11 +86,12 @@ def open_online(
     """
     from kdtasks.learn.teachers.teacher import open_teacher
 
-    teacher = open_teacher(folder / _TEACHER, batch_size=described["batch_size"], layers=layers)
+    assert targets.batch_size is not None  # `write_online` says it
+    teacher = open_teacher(folder / _TEACHER, batch_size=targets.batch_size, layers=layers)
     return FreshExamples(
         images,
         labels,
-        AugmentationParams.model_validate(described["augmentation"]),
+        AugmentationParams.model_validate(targets.augmentation),
         seed,
         answer=lambda views: as_halves(teacher.run(views), layers),
     )

@@ -10,11 +10,13 @@ from pydantic import Field, model_validator
 
 from kdtasks.core.errors import TeacherError
 from kdtasks.core.files import atomic_folder, write_json
-from kdtasks.core.paths import DESCRIPTION
 from kdtasks.core.settings import Count, Index, Positive, Section
 from kdtasks.learn.networks import Architecture, architectures
 from kdtasks.learn.teachers.formats import OpenedNetwork, teacher_formats
 from kdtasks.tasks.confusion import accuracy, counted
+
+# Describes the teacher in its folder.
+DESCRIPTION = "teacher.json"
 
 # Input range to (scale, offset) of raw pixels 0…255.
 INPUT_RANGES: dict[str, tuple[float, float]] = {

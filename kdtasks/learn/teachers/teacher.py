@@ -9,11 +9,10 @@ import numpy as np
 
 from kdtasks.core.errors import ModelError, TeacherError
 from kdtasks.core.files import read_json
-from kdtasks.core.paths import DESCRIPTION
 from kdtasks.learn.networks.inference import Predictor
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.networks.saved import load_model
-from kdtasks.learn.teachers.imported import open_network, run_in_batches, to_logits
+from kdtasks.learn.teachers.imported import DESCRIPTION, open_network, run_in_batches, to_logits
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,13 @@
 """A whole training run of a stage: build and train, then write model, metrics and history."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from kdtasks.core.backend import seed_everything
-from kdtasks.core.files import write_json
-from kdtasks.core.paths import CHECKPOINTS
+from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.records.training import ExitScores, TrainedScores, Training
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.learn.networks import Architecture
 from kdtasks.learn.networks.build import Heads, build
@@ -24,114 +24,115 @@ from kdtasks.tasks.confusion import Tally
 
 
 @dataclass(frozen=True)
+class TrainingRun:
+    """What is trained, and for how long.
+
+    Attributes:
+        name: `teacher`, `student/0`, `distill/0` …: the name of the outputs.
+        network: what is built.
+        exits: blocks that carry an early exit.
+        heads: what their exits do with the features, where it is not the default.
+        schedule: how long and how fast.
+        initial_weights: folder of a saved network to start from; None begins with random weights.
+        inputs: files that the run depends on; their content is part of the checkpoint's identity.
+    """
+
+    name: str
+    network: Architecture
+    schedule: Schedule
+    inputs: Sequence[Path]
+    exits: Sequence[str] = ()
+    heads: Heads = field(default_factory=dict)
+    initial_weights: Path | None = None
+
+
+@dataclass(frozen=True)
 class Trained:
     """A trained network, and what it was trained as.
 
     Its checkpoint is to be removed once the outputs are written.
     """
 
+    run: TrainingRun
     model: MultiExitModel
     history: list[dict[str, float]]
     checkpoint: Checkpoint
-    architecture: Architecture
-    exits: tuple[str, ...]
-    heads: Heads
-    schedule: Schedule
-    start: Path | None
+
+    def save(self, folder: Path) -> None:
+        """Write the network alone."""
+        run = self.run
+        save_model(folder, self.model, architecture=run.network, exits=run.exits, heads=run.heads)
 
 
 def run_training(
-    name: str,
+    run: TrainingRun,
     setup: TrainingSetup,
     *,
     dataset: PreparedDataset,
     examples: Examples,
     objective: Objective,
-    architecture: Architecture,
-    exits: Sequence[str],
-    schedule: Schedule,
-    inputs: Sequence[Path],
-    heads: Heads | None = None,
-    start: Path | None = None,
+    paths: ProjectPaths,
 ) -> Trained:
     """Train a network of the zoo; nothing is written but its checkpoint.
 
     A run that was interrupted goes on from its last whole epoch.
 
-    Arguments:
-        name: `teacher`, `student/0`, `distill/0` …: the name of the outputs.
+    Args:
+        run: the network and its schedule.
+        setup: what all trainings share.
+        dataset: classes, and the validation split.
         examples: what it trains on.
-        exits: blocks that carry an early exit.
-        heads: what their exits do with the features, where it is not the default.
-        inputs: files that the run depends on; their content is part of the checkpoint's identity.
-        start: a saved network whose weights it starts from; None begins with random ones.
+        objective: what is made small.
+        paths: where the checkpoint goes.
     """
-    seed_everything(schedule.seed)
+    name, start, inputs = run.name, run.initial_weights, run.inputs
+    seed_everything(run.schedule.seed)
     model = build(
-        architecture,
+        run.network,
         input_shape=dataset.image_shape,
         num_classes=dataset.num_classes,
-        exits=exits,
-        heads=heads,
+        exits=run.exits,
+        heads=run.heads,
     )
     print(
-        f"{name}: {architecture.name}, {model.count_parameters():,} parameters, "
+        f"{name}: {run.network.name}, {model.count_parameters():,} parameters, "
         f"{model.macs()[-1]:,} multiply-accumulates"
     )
     if start:
-        take_weights(model, start, architecture=architecture, exits=exits, heads=heads)
+        take_weights(model, start, architecture=run.network, exits=run.exits, heads=run.heads)
         inputs = [*inputs, *model_files(start)]
         print(f"{name}: starts from the weights in {start}")
     checkpoint = Checkpoint(
-        CHECKPOINTS / f"{name.replace('/', '-')}.npz",
-        settings=[name, setup.identity, files_hash(inputs)],
+        paths.checkpoint(name), settings=[name, setup.identity, files_hash(inputs)]
     )
     history = train(
         model,
         examples,
         validation=(dataset.images("validation"), dataset.labels("validation")),
         objective=objective,
-        schedule=schedule,
+        schedule=run.schedule,
         checkpoint=checkpoint,
         ignore_label=dataset.ignore_label,
     )
-    return Trained(
-        model, history, checkpoint, architecture, tuple(exits), heads or {}, schedule, start
-    )
+    return Trained(run, model, history, checkpoint)
 
 
-def write_trained(name: str, trained: Trained, dataset: PreparedDataset) -> None:
-    """Write `models/`, `metrics/` and `plots/` under a name, and forget the checkpoint."""
-    model, schedule = trained.model, trained.schedule
+def write_trained(trained: Trained, dataset: PreparedDataset, paths: ProjectPaths) -> None:
+    """Write model, metrics and learning curve under the run's name, and forget the checkpoint."""
+    run, model = trained.run, trained.model
     images, labels = dataset.images("validation"), dataset.labels("validation")
-    save_network(Path("models") / name, trained)
-    write_history(Path("plots") / f"{name}.csv", trained.history)
-    write_json(
-        Path("metrics") / f"{name}.json",
-        {
-            "validation": {
-                **exit_figures(model, images, labels, ignore_label=dataset.ignore_label),
-                "loss": trained.history[-1]["validation_loss"],
-            },
-            "parameters": model.count_parameters(),
-            "macs": model.macs(),
-            "epochs": schedule.last_epoch,
-            "seed": schedule.seed,
-            **({"start": str(trained.start)} if trained.start else {}),
-        },
-    )
+    trained.save(paths.model(run.name))
+    write_history(paths.plot(run.name), trained.history)
+    scores = exit_scores(model, images, labels, ignore_label=dataset.ignore_label)
+    Training(
+        validation=TrainedScores(**scores.present(), loss=trained.history[-1]["validation_loss"]),
+        parameters=model.count_parameters(),
+        macs=tuple(model.macs()),
+        epochs=run.schedule.last_epoch,
+        seed=run.schedule.seed,
+        start=str(run.initial_weights) if run.initial_weights else None,
+    ).write(paths.metrics(run.name))
     trained.checkpoint.remove()
-
-
-def save_network(folder: Path, trained: Trained) -> None:
-    """Write the network alone."""
-    save_model(
-        folder,
-        trained.model,
-        architecture=trained.architecture,
-        exits=trained.exits,
-        heads=trained.heads,
-    )
 
 
 def schedule_of(
@@ -157,10 +158,10 @@ def schedule_of(
     )
 
 
-def exit_figures(
+def exit_scores(
     model: MultiExitModel, images: Any, labels: Any, *, ignore_label: int | None = None
-) -> dict[str, list[float]]:
-    """Return `accuracy` of every exit on labelled pictures or pixels, and of masks `mean_iou`."""
+) -> ExitScores:
+    """Return the scores of every exit on labelled images or pixels."""
     tally = Tally(model.network.outputs[-1].shape[-1], ignore_label=ignore_label)
     tally.add(Predictor(model).classes(images), labels)
-    return tally.figures()
+    return tally.scores()

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from kdtasks.core.errors import ProjectError
-from kdtasks.core.paths import PARAMS_FILE
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.orchestrate.project.git import WorkingTree, git, setting
 from kdtasks.orchestrate.project.lockfile import Lock, overlaps, sources
 from kdtasks.orchestrate.project.project import child_environment
@@ -159,8 +159,9 @@ def make_clone(tree: WorkingTree, folder: Path, *, params_text: str, cache: str,
     for name in tree.outside:
         _link_outside(tree.project / name, place / name)
     # what an earlier run recorded of stages that the point does not run is not the point's
-    (inside / "dvc.lock").unlink(missing_ok=True)
-    (inside / PARAMS_FILE).write_text(params_text, encoding="utf-8")
+    paths = ProjectPaths(inside)
+    paths.lock.unlink(missing_ok=True)
+    paths.params.write_text(params_text, encoding="utf-8")
     _configure(tree.project, inside, cache=cache, site=place / ".dvc" / "tmp" / "site")
     (inside / MARK).parent.mkdir(exist_ok=True)
     (inside / MARK).write_text(mark, encoding="utf-8")

@@ -11,6 +11,7 @@ from pathlib import Path
 from kdtasks.core.code import closure, collapse
 from kdtasks.core.errors import ProjectError
 from kdtasks.core.files import write_text
+from kdtasks.core.paths import ProjectPaths
 
 BEGIN, END = "# code, written by kdtasks.orchestrate.project.dependencies", "# end of code"
 _STAGE = re.compile(r"^  (\w+):$", re.MULTILINE)
@@ -63,7 +64,7 @@ def _filled(stage: str, text: str, root: Path) -> str:
 
 def main(root: Path = Path()) -> None:
     """Write `dvc.yaml`, or say what of it is out of date."""
-    path = root / "dvc.yaml"
+    path = ProjectPaths(root).pipeline
     before = path.read_text(encoding="utf-8")
     after = with_dependencies(before, root)
     if "--write" in sys.argv[1:]:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kdtasks.core.errors import ProjectError, StageError
-from kdtasks.core.paths import PARAMS_FILE
+from kdtasks.core.paths import LOCK, PARAMS
 from kdtasks.orchestrate.project.lockfile import overlaps
 from kdtasks.orchestrate.project.project import DVC, child_environment
 
-LEFT_OUT = ("dvc.lock", PARAMS_FILE)  # a point has its own
+LEFT_OUT = (LOCK, PARAMS)  # a point has its own
 
 
 def git(folder: Path, *words: str) -> str:

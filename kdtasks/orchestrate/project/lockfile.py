@@ -6,11 +6,14 @@ import subprocess
 from collections.abc import Collection
 from graphlib import TopologicalSorter
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from kdtasks.core.errors import ProjectError
-from kdtasks.core.files import read_json
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.orchestrate.project.project import child_environment, find_project
+
+if TYPE_CHECKING:
+    from kdtasks.core.records.evaluate import Evaluation
 
 Verdict = Literal["same", "timing", "DIFFERENT"]
 TIMING_STAGE = "benchmark"  # the only stage whose outputs are measurements of time
@@ -177,12 +180,11 @@ class Origin(NamedTuple):
     Attributes:
         provenance: for the manifest: `git_revision` (null where the project is in no repository),
             `git_changed` (whether tracked files differ from it) and `dvc_lock_sha256`.
-        test: content of `metrics/evaluate/<variant>.json`; null where `evaluate` has not judged
-            just this bundle.
+        test: scores on the test split; None where `evaluate` has not judged just this bundle.
     """
 
     provenance: dict[str, Any]
-    test: dict[str, Any] | None
+    test: "Evaluation | None"
 
 
 def find_origin(folder: Path) -> Origin | None:
@@ -198,13 +200,15 @@ def find_origin(folder: Path) -> Origin | None:
         project = find_project(folder)
     except ProjectError:
         return None
-    lock_file = project / "dvc.lock"
+    lock_file = ProjectPaths(project).lock
     if not lock_file.is_file():
         return None
     try:
         lock = read_lock(lock_file)
     except ModuleNotFoundError:  # without the pipeline extra nothing here was made by this machine
         return None
+    from kdtasks.core.records.evaluate import Evaluation  # pydantic, of the pipeline extra
+
     name, found = folder.resolve().relative_to(project).as_posix(), folder_hash(folder)
     if not any(stage.outputs.get(name) == found for stage in lock.values()):
         return None
@@ -216,7 +220,7 @@ def find_origin(folder: Path) -> Origin | None:
         if stage.inputs.get(name) == found:
             for path, expected in stage.outputs.items():
                 if path.startswith(JUDGED) and _has_hash(project / path, expected):
-                    return Origin(provenance, read_json(project / path))
+                    return Origin(provenance, Evaluation.read(project / path))
     return Origin(provenance, None)
 
 

@@ -89,7 +89,7 @@ def with_origin(manifest: Manifest, origin: Origin) -> Manifest:
     metrics = dict(manifest.metrics or {})
     if origin.test:
         # scipy, which whoever has evaluated a bundle has
-        from kdtasks.compress.bundle.write import split_figures
+        from kdtasks.compress.bundle.write import split_scores
 
-        metrics["test"] = split_figures(origin.test, manifest.task)
+        metrics["test"] = split_scores(origin.test, origin.test.rows, manifest.task)
     return dataclasses.replace(manifest, metrics=metrics, provenance=origin.provenance)

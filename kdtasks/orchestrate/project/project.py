@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from kdtasks.core.errors import ProjectError, StoreError
 from kdtasks.core.locks import locked_if_free
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.deploy.store.address import Address, parse_address
 from kdtasks.orchestrate.guardian import GRACE_SECONDS
 
@@ -45,7 +46,7 @@ def find_project(start: Path | None = None) -> Path:
     """
     start = (start or Path.cwd()).resolve()
     for folder in (start, *start.parents):
-        if (folder / "dvc.yaml").is_file():
+        if ProjectPaths(folder).pipeline.is_file():
             return folder
     raise ProjectError(
         f"no dvc.yaml in {start} or a folder above it; go into the project's folder first"
@@ -202,10 +203,10 @@ def _project_params() -> "tuple[Path | None, StoreParams | None]":
         project = find_project()
     except ProjectError:
         return None, None
-    if not (project / "params.yaml").is_file():
+    if not ProjectPaths(project).params.is_file():
         return None, None
     try:
         from kdtasks.params import load_params
     except ModuleNotFoundError:  # a device, which has a clone for some reason
         return None, None
-    return project, load_params(project / "params.yaml").store
+    return project, load_params(ProjectPaths(project).params).store

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from kdtasks.core.errors import ParamsError, ProjectError, did_you_mean
 from kdtasks.core.files import write_text
-from kdtasks.core.paths import PARAMS_FILE
+from kdtasks.core.paths import PARAMS, ProjectPaths
 from kdtasks.orchestrate.project.project import one_run_at_a_time
 from kdtasks.params import Params, load_params
 from kdtasks.params.write import render_params
@@ -63,13 +63,13 @@ def use_recipe(project: Path, name: str, *, force: bool = False) -> Path | None:
     text = render_params(load_params(find_recipe(project, name)))
     # Stages read params.yaml when they start: it must not change under a `kdtasks run`.
     with one_run_at_a_time(project) if (project / ".dvc").is_dir() else nullcontext():
-        return _replace(project / PARAMS_FILE, text, project, force=force)
+        return _replace(ProjectPaths(project).params, text, project, force=force)
 
 
 def compare_with_recipe(project: Path, name: str) -> list[Difference]:
     """The keys in which params.yaml differs from a recipe, in the order of params.yaml."""
-    ours, theirs = load_params(project / PARAMS_FILE), load_params(find_recipe(project, name))
-    return differences(ours, theirs)
+    ours, theirs = ProjectPaths(project).params, find_recipe(project, name)
+    return differences(load_params(ours), load_params(theirs))
 
 
 def differences(ours: Params, theirs: Params) -> list[Difference]:
@@ -102,7 +102,7 @@ def _replace(path: Path, text: str, project: Path, *, force: bool) -> Path | Non
                 f"{path} has edits of your own; add --force to replace it "
                 "(a copy is kept as params.yaml.bak)"
             )
-        backup = path.with_name(f"{PARAMS_FILE}.bak")
+        backup = path.with_name(f"{PARAMS}.bak")
         write_text(backup, path.read_text(encoding="utf-8"))
     write_text(path, text)
     return backup

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kdtasks.core.errors import ProjectError
 from kdtasks.core.files import write_json
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.orchestrate.processes import run_attached
 from kdtasks.orchestrate.project.clone import make_scratch_clone, replace_outputs
 from kdtasks.orchestrate.project.lockfile import (
@@ -98,7 +99,7 @@ def _judge(rows: list[Row], here: Lock, there: Lock, out: Path | None) -> bool:
 
 
 def _current_lock(project: Path) -> Lock:
-    path = project / "dvc.lock"
+    path = ProjectPaths(project).lock
     if not path.is_file():
         raise ProjectError(f"{path} is not there; `kdtasks run` writes it, then verify")
     changed = sorted(json.loads(_answer_of_dvc(project, "status", "--json")))
@@ -130,7 +131,7 @@ def _answer_of_dvc(project: Path, *words: str) -> str:
 def _run_again(project: Path, clone: Path, here: Lock) -> Lock:
     """The clone's lock after a full run, and after one of the report from the original timings."""
     _dvc(clone, "repro")
-    fresh = read_lock(clone / "dvc.lock")
+    fresh = read_lock(ProjectPaths(clone).lock)
     timings = [name for name in timing_stages(here) if name in fresh]
     dependants = [name for name in stages_after(timings, here) if name in fresh]
     if not (timings and dependants):
@@ -138,7 +139,7 @@ def _run_again(project: Path, clone: Path, here: Lock) -> Lock:
     replace_outputs(project, clone, [path for name in timings for path in here[name].outputs])
     _dvc(clone, "commit", "--force", *timings)
     _dvc(clone, "repro", *dependants)
-    again = read_lock(clone / "dvc.lock")
+    again = read_lock(ProjectPaths(clone).lock)
     return {name: stage if name in timings else again[name] for name, stage in fresh.items()}
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from kdtasks.core.files import read_json
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.text import duration, quantity
 from kdtasks.orchestrate.runner.graph import Outcome, StageGraph, State, log_path
 
@@ -13,13 +14,10 @@ HASH_SHOWN = 8  # characters; dvc.lock has them all
 
 def summary(project: Path) -> list[str]:
     """The report's headline and where its page is, as far as they are there."""
-    selection = project / "report" / "selection.json"
-    page = project / "report" / "index.html"
-    headline = read_json(selection).get("headline") if selection.is_file() else None
-    return [
-        *([str(headline)] if headline else []),
-        *([f"report: {page}"] if page.is_file() else []),
-    ]
+    paths = ProjectPaths(project)
+    headline = read_json(paths.selection).get("headline") if paths.selection.is_file() else None
+    lines = [str(headline)] if headline else []
+    return [*lines, f"report: {paths.page}"] if paths.page.is_file() else lines
 
 
 def short_hash(digest: str) -> str:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from kdtasks.core.errors import KdTasksError
 from kdtasks.core.events import MessageEvent, emit
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.orchestrate.guardian import Guardian
 from kdtasks.orchestrate.processes import uninterrupted, usable_cores
 from kdtasks.orchestrate.project.project import check_workspace, one_run_at_a_time
@@ -20,7 +21,7 @@ from kdtasks.orchestrate.runner.repository import Repository
 from kdtasks.orchestrate.runner.scheduler import Scheduler
 
 EngineName = Literal["split", "cli"]
-LOGS = Path(".kdtasks") / "logs"
+LOGS = ProjectPaths().logs
 
 
 @dataclass(frozen=True)

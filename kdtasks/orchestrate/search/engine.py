@@ -8,6 +8,7 @@ from typing import NamedTuple
 from kdtasks.core.errors import SweepError
 from kdtasks.core.events import StageEvent, tail
 from kdtasks.core.files import write_json
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.text import duration
 from kdtasks.orchestrate.project.git import last_commit
 from kdtasks.orchestrate.project.project import check_workspace
@@ -32,7 +33,7 @@ from kdtasks.params.load import parse_params
 from kdtasks.params.search import SearchParams
 from kdtasks.report.selection import Excess
 
-METRICS = Path("report") / "search.json"  # of a trial, for `dvc exp show`
+METRICS = ProjectPaths().trial  # of a trial, for `dvc exp show`
 ACCURACY = "max_accuracy_drop"
 STAGE = "compress"  # writes what limits are held against
 COSTS = ("max_size_kb", "max_gzip_kb", "max_latency_ms", "max_macs")
@@ -212,7 +213,7 @@ def make_plan(project: Path, given: dict[str, float]) -> SearchPlan:
         )
     check_workspace(project)
     last_commit(project)
-    text = (project / "params.yaml").read_text(encoding="utf-8")
+    text = ProjectPaths(project).params.read_text(encoding="utf-8")
     ladder = make_ladder(limits, params.compress)
     trials = [make_trial(text, rung) for rung in ladder]
     sweep = plan_points(project, Grid(()), trials, (STAGE,), kind=TrialResult, workers=1)

@@ -8,9 +8,12 @@ from typing import Any, NamedTuple, Self
 
 from kdtasks.compress.number_formats import number_formats
 from kdtasks.compress.variants import CompressParams, check_variant
-from kdtasks.core.errors import StageError
-from kdtasks.core.files import read_json
+from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.records import Refusal
+from kdtasks.core.records.compress import Compressed
+from kdtasks.core.records.training import Training
 from kdtasks.core.text import kilobytes, milliseconds, percent, points
+from kdtasks.edge.bundle_files import MODEL
 from kdtasks.edge.latency import latency_ms
 from kdtasks.orchestrate.sweep.grid import (
     NAME_LENGTH,
@@ -200,35 +203,22 @@ class TrialResult(NamedTuple):
         """Read the figures where the trial ran, and time its file.
 
         Raises:
-            StageError: a file is not as docs/files.md has it.
+            KdTasksError: a file is missing or damaged.
         """
-        (variant,) = params.compress.variants
-        try:
-            compress = read_json(folder / f"metrics/compress/{variant}.json")
-            if "refused" in compress:
-                return cls(refused=str(compress["refused"]))
-            student = read_json(folder / f"metrics/distill/{compress['base_seed']}.json")
-            accuracy = _quality(compress["validation"])
-            return cls(
-                accuracy=accuracy,
-                accuracy_drop=_quality(student["validation"]) - accuracy,
-                bytes=compress["bytes"],
-                gzip_bytes=compress["gzip_bytes"],
-                latency_ms=latency_ms(
-                    (folder / "models/compress" / variant / "model.tflite").read_bytes()
-                ),
-                macs=compress["macs"][-1] / student["macs"][-1],
-            )
-        except (OSError, KeyError, TypeError, ValueError, IndexError) as error:
-            raise StageError(
-                f"the figures of {variant} are not as docs/files.md has them "
-                f"({type(error).__name__}: {error})"
-            ) from None
-
-
-def _quality(validation: dict[str, Any]) -> float:
-    """What a variant is judged by: mean IoU where it tells masks, else accuracy; last exit."""
-    return float(validation.get("mean_iou", validation["accuracy"])[-1])
+        (variant,), paths = params.compress.variants, ProjectPaths(folder)
+        found = Compressed.read_or_refusal(paths.metrics("compress", variant))
+        if isinstance(found, Refusal):
+            return cls(refused=found.refused)
+        student = Training.read(paths.metrics("distill", found.base_seed))
+        return cls(
+            accuracy=found.validation.score,
+            accuracy_drop=student.validation.score - found.validation.score,
+            bytes=found.bytes,
+            gzip_bytes=found.gzip_bytes,
+            latency_ms=latency_ms((paths.model("compress", variant) / MODEL).read_bytes()),
+            # a distilled student always tells its compute
+            macs=found.macs[-1] / student.macs[-1] if student.macs else None,
+        )
 
 
 def make_trial(text: str, rung: Rung) -> Point:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kdtasks.core.errors import ParamsError, SweepError
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.params import Params, load_project_params
 from kdtasks.params.explain import shown
 from kdtasks.params.load import parse_params
@@ -122,7 +123,7 @@ def make_points(
         ParamsError: the project's params.yaml or a point is not valid; nothing has run by then.
     """
     load_project_params(project)
-    text = (project / "params.yaml").read_text(encoding="utf-8")
+    text = ProjectPaths(project).params.read_text(encoding="utf-8")
     points = []
     for settings in grid.combinations:
         label = describe(grid, settings)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kdtasks.core.errors import ProjectError, did_you_mean
-from kdtasks.core.paths import PARAMS_FILE
+from kdtasks.core.paths import PARAMS
 from kdtasks.orchestrate.project.lockfile import overlaps
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def read_pipeline(folder: Path, targets: Sequence[str]) -> Pipeline:
     Raises:
         ProjectError: a target does not exist, or dvc.yaml is not valid.
     """
-    params_text = (folder / PARAMS_FILE).read_text(encoding="utf-8")
+    params_text = (folder / PARAMS).read_text(encoding="utf-8")
     # DVC names stages as seen from the current folder
     with chdir(folder), open_repository(folder) as repo:
         graph = repo.index.graph
@@ -136,7 +136,7 @@ def _identity(stage: "Stage", below: Sequence[str], params_text: str) -> str:
         "reads": reads,
         "writes": sorted(str(out.def_path) for out in stage.outs),
         "below": list(below),
-        "text": params_text if PARAMS_FILE in reads else None,
+        "text": params_text if PARAMS in reads else None,
     }
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()

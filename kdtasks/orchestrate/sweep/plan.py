@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Generic
 
 from kdtasks.core.errors import SweepError
-from kdtasks.core.paths import PARAMS_FILE
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.orchestrate.processes import usable_cores
 from kdtasks.orchestrate.project.clone import make_clone, project_in, remove_clone
 from kdtasks.orchestrate.project.git import WorkingTree, is_saved, last_commit, read_working_tree
@@ -18,7 +18,7 @@ from kdtasks.orchestrate.sweep.jobs import Job, Room, make_jobs
 from kdtasks.orchestrate.sweep.pipeline import Pipeline, open_repository, read_pipeline
 from kdtasks.orchestrate.sweep.results import PointResult, R, kept_result
 
-FOLDER = Path(".kdtasks") / "sweep"  # clones, logs, results; below the project's folder
+FOLDER = ProjectPaths().sweep  # clones, logs, results; below the project's folder
 COMPARE_STAGE = "compare"  # writes what points are compared by
 
 
@@ -179,7 +179,7 @@ def _read_pipelines(
             place = make_clone(bare, probe, params_text="", cache=cache, mark="plan")
             pipelines = {}
             for point in points:
-                (place / PARAMS_FILE).write_text(point.text, encoding="utf-8")
+                ProjectPaths(place).params.write_text(point.text, encoding="utf-8")
                 pipelines[point.experiment] = read_pipeline(place, stages)
         finally:
             remove_clone(probe)

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
-from kdtasks.core.errors import StageError
 from kdtasks.core.files import read_json, write_json
+from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.records.evaluate import Comparison
+from kdtasks.core.records.training import Training
 from kdtasks.params import Params
-from kdtasks.report.contents import last, read_contents
-from kdtasks.tasks.registry import task_of
 
 
 class Result(Protocol):
@@ -31,7 +31,7 @@ class PointResult(NamedTuple):
     validation: dict[int, float]  # distilled, validation split, last exit
     teacher: float  # test split
     rows: int  # of the test split
-    bootstrap: tuple[float, float]  # interval of the mean gain over test pictures
+    bootstrap: tuple[float, float] | None  # of the mean gain over test images; None of one image
 
     @classmethod
     def read(cls, folder: Path, params: Params) -> Self:
@@ -40,29 +40,17 @@ class PointResult(NamedTuple):
         Raises:
             KdTasksError: a file is missing or damaged.
         """
-        contents = read_contents(folder, params.seeds, ())
-        metric = task_of(params.data.task).metric.key
-        compare = contents.compare
-        if "refused" in compare:
-            raise StageError(f"nothing to compare: {compare['refused']}")
-        try:
-            by_seed = {key: compare[key]["by_seed"] for key in ("student", "distill")}
-            return cls(
-                {seed: float(by_seed["student"][str(seed)]) for seed in params.seeds},
-                {seed: float(by_seed["distill"][str(seed)]) for seed in params.seeds},
-                {
-                    seed: float(last(contents.distill[seed], "validation", metric))
-                    for seed in params.seeds
-                },
-                float(compare["teacher"][metric]),
-                int(compare["rows"]),
-                _ends(compare["gain"]["bootstrap_interval"]),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise StageError(
-                "metrics/compare.json or metrics/distill is not as docs/files.md has it "
-                f"({type(error).__name__}: {error})"
-            ) from None
+        paths = ProjectPaths(folder)
+        compare = Comparison.read(paths.metrics("compare"))
+        trained = {seed: Training.read(paths.metrics("distill", seed)) for seed in params.seeds}
+        return cls(
+            {int(seed): score for seed, score in compare.student.by_seed.items()},
+            {int(seed): score for seed, score in compare.distill.by_seed.items()},
+            {seed: training.validation.score for seed, training in trained.items()},
+            compare.teacher.score,
+            compare.rows,
+            compare.gain.bootstrap_interval,
+        )
 
 
 def keep_result(path: Path, inputs: str, result: Result) -> None:
@@ -83,8 +71,3 @@ def kept_result(path: Path, inputs: str, kind: type[R]) -> R | None:
     except (ValueError, KeyError, TypeError):
         return None  # damaged, or of another version of this code
     return found if known == inputs else None
-
-
-def _ends(interval: Any) -> tuple[float, float]:
-    low, high = interval
-    return float(low), float(high)

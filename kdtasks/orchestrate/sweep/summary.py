@@ -56,7 +56,9 @@ def _row(point: dict[str, Any]) -> dict[str, str]:
         "gain, points": in_points(*([gain["mean"]] if gain else [])),
         "interval": in_points(*interval),
         "p, Holm": p_text(gain.get("adjusted_p_value")),
-        "verdict": verdict(gain) if gain else f"failed: {point['failed']}",
+        "verdict": verdict(gain["verdict"], gain["seeds_needed"])
+        if gain
+        else f"failed: {point['failed']}",
     }
 
 
@@ -112,7 +114,7 @@ def _point(
             "by_seed": {str(seed): value for seed, value in gain.by_seed.items()},
             "mean": gain.mean,
             "interval": _as_list(gain.interval),
-            "bootstrap_interval": list(result.bootstrap),
+            "bootstrap_interval": _as_list(result.bootstrap),
             "p_value": judgement.p_value,
             "adjusted_p_value": judgement.adjusted,
             "verdict": judgement.verdict,

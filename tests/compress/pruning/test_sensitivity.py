@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from kdtasks.core.errors import Refused
 from kdtasks.tasks.confusion import accuracy
 
 
@@ -23,9 +24,9 @@ def test_layers_are_silenced_one_at_a_time(build_network, make_fine_tuning, outp
     found = sensitivity(
         model, rank="l1", examples=fine_tuning.examples, validation=(images, labels), ratios=(0.5,)
     )
-    assert (found["rows"], found["accuracy"]) == (80, 1.0)
+    assert (found.rows, found.accuracy) == (80, 1.0)
     names = ["block_1_1_conv", "block_1_2_conv", "block_2_1_conv", "block_2_2_conv"]
-    assert list(found["layers"]) == names
+    assert list(found.layers) == names
     for one, other in zip(before, model.network.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     channels = Channels(model.network)
@@ -36,8 +37,8 @@ def test_layers_are_silenced_one_at_a_time(build_network, make_fine_tuning, outp
         smaller = remove_channels(model, channels, smallest.tolist())
         predicted = outputs(smaller, images)[-1].argmax(axis=-1)
         expected = round(accuracy(predicted, labels), 6)
-        assert found["layers"][name] == {"filters": len(norms), "0.5": pytest.approx(expected)}
-    assert min(figures["0.5"] for figures in found["layers"].values()) < 1.0
+        assert found.layers[name] == {"filters": len(norms), "0.5": pytest.approx(expected)}
+    assert min(figures["0.5"] for figures in found.layers.values()) < 1.0
 
 
 def test_masks_count_where_they_are_labelled(build_network, make_fine_tuning, outputs):
@@ -56,9 +57,9 @@ def test_masks_count_where_they_are_labelled(build_network, make_fine_tuning, ou
     )
     answers = outputs(model, images)[-1].argmax(axis=-1)
     expected = (answers == labels)[labels != 255].mean()
-    assert found["accuracy"] == pytest.approx(expected, abs=1e-6)
+    assert found.accuracy == pytest.approx(expected, abs=1e-6)
     # Skips are makers like all others: both halves of every concatenation are there.
-    assert {"down_0_2_conv", "up_2_0_conv", "down_2_1_conv"} < set(found["layers"])
+    assert {"down_0_2_conv", "up_2_0_conv", "down_2_1_conv"} < set(found.layers)
 
 
 def test_tied_layers_are_one(build_network, make_fine_tuning):
@@ -69,8 +70,8 @@ def test_tied_layers_are_one(build_network, make_fine_tuning):
     found = sensitivity(
         model, rank="l1", examples=fine_tuning.examples, validation=fine_tuning.validation
     )
-    assert set(found["layers"]) == {"left+over", "right+over", "up"}
-    assert all(set(f) == {"filters", "0.25", "0.5", "0.75"} for f in found["layers"].values())
+    assert set(found.layers) == {"left+over", "right+over", "up"}
+    assert all(set(f) == {"filters", "0.25", "0.5", "0.75"} for f in found.layers.values())
 
 
 def test_a_network_that_cannot_be_followed_says_why(make_fine_tuning):
@@ -83,8 +84,7 @@ def test_a_network_that_cannot_be_followed_says_why(make_fine_tuning):
     tensor = keras.layers.Multiply(name="gate")([tensor, tensor])
     model = MultiExitModel(keras.Model(image, keras.layers.Flatten()(tensor)))
     fine_tuning = make_fine_tuning(model)
-    found = sensitivity(
-        model, rank="l1", examples=fine_tuning.examples, validation=fine_tuning.validation
-    )
-    assert list(found) == ["refused"]
-    assert "layer 'gate' is a Multiply" in found["refused"]
+    with pytest.raises(Refused, match="layer 'gate' is a Multiply"):
+        sensitivity(
+            model, rank="l1", examples=fine_tuning.examples, validation=fine_tuning.validation
+        )

@@ -9,26 +9,34 @@ from kdtasks.compress.bundle.write import (
     make_manifest,
     make_self_test,
     write_bundle,
-    write_refused_bundle,
 )
 from kdtasks.core.errors import BundleError, ExportError
+from kdtasks.core.records.evaluate import (
+    Calibration,
+    CandidateCounts,
+    FullAccuracy,
+    Guarantee,
+    OperatingPoint,
+    ValidationPoint,
+)
 from kdtasks.edge.classifier import Classifier
 from kdtasks.edge.manifest import FIELDS
 from kdtasks.edge.segmenter import Segmenter
 from kdtasks.edge.segments import Segments
+from tests.tools.datasets import describe_dataset
 from tests.tools.segmentation_bundles import convert_colour_model
 
-CALIBRATION = {
-    "mode": "drop",
-    "score": "max_probability",
-    "temperatures": [1.5],
-    "thresholds": [],
-    "macs": [12],
-    "expected": {"accuracy": 0.9, "cost": 1.0, "taken": [1.0]},
-    "full": {"accuracy": 0.9},
-    "rows": 10,
-    "validation": {"accuracy": 0.8, "cost": 1.0},
-}
+CALIBRATION = Calibration(
+    mode="drop",
+    score="max_probability",
+    temperatures=(1.5,),
+    thresholds=(),
+    macs=(12,),
+    expected=OperatingPoint(accuracy=0.9, cost=1.0, taken=(1.0,)),
+    full=FullAccuracy(accuracy=0.9),
+    rows=10,
+    validation=ValidationPoint(accuracy=0.8, cost=1.0),
+)
 
 
 @pytest.fixture(scope="module")
@@ -54,22 +62,16 @@ def tflite(tmp_path_factory):
 
 @pytest.fixture
 def describe(tmp_path):
-    dataset = tmp_path / "dataset.json"
-    dataset.write_text('{"name": "pixels"}\n')
-
     def make(**changes):
-        arguments = {
-            "name": "pixels-student",
-            "variant": "float32",
-            "task": "classification",
-            "class_names": ["ant", "bee", "größe 3"],
-            "input_shape": (2, 2, 1),
-            "calibration": CALIBRATION,
-            "validation_rows": 100,
-            "dataset_file": dataset,
-            "parameters": {"exits": {"mode": "drop"}},
-        }
-        return make_manifest(**{**arguments, **changes})
+        dataset = {"class_names": ("ant", "bee", "größe 3"), "image_shape": (2, 2, 1)}
+        calibration = changes.pop("calibration", {})
+        return make_manifest(
+            describe_dataset(tmp_path, **{**dataset, **changes}),
+            CALIBRATION.model_copy(update=calibration),
+            name="pixels-student",
+            variant="float32",
+            parameters={"exits": {"mode": "drop"}},
+        )
 
     return make
 
@@ -89,7 +91,7 @@ def test_a_bundle_holds_what_a_device_needs(tflite, describe, tmp_path):
     assert content["bytes"] == len(model)
     assert content["dataset_sha256"] == hashlib.sha256(b'{"name": "pixels"}\n').hexdigest()
     assert content["input"] == {"shape": [2, 2, 1], "dtype": "uint8", "range": [0, 255]}
-    assert content["calibration"]["expected"] == CALIBRATION["expected"]
+    assert content["calibration"]["expected"] == {"accuracy": 0.9, "cost": 1.0, "taken": [1.0]}
     assert content["libraries"]["ai-edge-litert"]
     # Pixel 1 alone weighs (3, 4, 5).
     prediction = Classifier.load(folder).predict(np.array([[[0], [1]], [[0], [0]]], np.uint8))
@@ -152,7 +154,7 @@ def record(tflite, images, *, pictures):
 
 def test_a_bundle_of_segmentation_is_opened_as_a_device_would(describe, tmp_path):
     content = convert_colour_model(tmp_path / "saved")
-    manifest = describe(task="segmentation", input_shape=(8, 12, 3))
+    manifest = describe(task="segmentation", image_shape=(8, 12, 3))
     images = (np.arange(3 * 8 * 12 * 3) % 256).astype(np.uint8).reshape(3, 8, 12, 3)
     stored = make_self_test(
         Segments(content),
@@ -176,9 +178,19 @@ def test_a_bundle_of_segmentation_is_opened_as_a_device_would(describe, tmp_path
 
 def test_the_manifest_records_a_guarantee(describe):
     assert "guarantee" not in describe().calibration
-    record = {"epsilon": 0.02, "delta": 0.1, "certified": True}
-    promised = describe(calibration={**CALIBRATION, "guarantee": record})
-    assert promised.to_json()["calibration"]["guarantee"] == record
+    promise = Guarantee(
+        risk="consistency",
+        epsilon=0.02,
+        delta=0.1,
+        certified=True,
+        p_value=0.01,
+        loss=0.0,
+        rows=5,
+        candidates=CandidateCounts(found=2, certified=1),
+        statement="It holds.",
+    )
+    content = describe(calibration={"guarantee": promise}).to_json()["calibration"]["guarantee"]
+    assert content == json.loads(promise.model_dump_json())
 
 
 def test_the_same_model_gives_the_same_bytes(tflite, describe, tmp_path):
@@ -194,10 +206,10 @@ def test_the_same_model_gives_the_same_bytes(tflite, describe, tmp_path):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"class_names": ["ant", "bee"]},
-        {"input_shape": (2, 3, 1)},
-        {"calibration": {**CALIBRATION, "thresholds": [0.5]}},
-        {"calibration": {**CALIBRATION, "temperatures": [1.0, 1.0], "macs": [1, 2]}},
+        {"class_names": ("ant", "bee")},
+        {"image_shape": (2, 3, 1)},
+        {"calibration": {"thresholds": (0.5,)}},
+        {"calibration": {"temperatures": (1.0, 1.0), "macs": (1, 2)}},
     ],
 )
 def test_a_bundle_that_does_not_fit_is_not_written(tflite, describe, tmp_path, changes):
@@ -213,20 +225,11 @@ def test_a_failed_write_leaves_the_bundle_before_it(tflite, describe, tmp_path):
     write_bundle(folder, tflite, describe())
     before = (folder / "manifest.json").read_bytes()
     with pytest.raises(BundleError):
-        write_bundle(folder, tflite, describe(input_shape=(9, 9, 1)))
+        write_bundle(folder, tflite, describe(image_shape=(9, 9, 1)))
     assert (folder / "manifest.json").read_bytes() == before
 
 
 @pytest.mark.parametrize("label", ["two\nlines", "", "end\r"])
 def test_a_class_name_that_is_not_a_line_is_refused(describe, label):
     with pytest.raises(ExportError, match="is not one line of text; rename the class"):
-        describe(class_names=["ant", "bee", label])
-
-
-def test_a_refused_variant_has_a_folder_with_the_reason(tflite, describe, tmp_path):
-    folder = tmp_path / "bundle"
-    write_bundle(folder, tflite, describe())
-    write_refused_bundle(folder, {"refused": "no filter can go"})
-    assert [path.name for path in folder.iterdir()] == ["manifest.json"]
-    with pytest.raises(BundleError, match="could not be built: no filter can go"):
-        Classifier.load(folder)
+        describe(class_names=("ant", "bee", label))

@@ -14,6 +14,7 @@ from kdtasks.edge.scores import max_probability
 from kdtasks.edge.segments import Segments
 from kdtasks.orchestrate.project.pack import pack_segments
 from tests.compress.tflite.test_bundle import CALIBRATION
+from tests.tools.datasets import describe_dataset
 
 SOURCE = Path(__file__).parents[3] / "examples" / "c" / "early_exits.c"
 
@@ -21,20 +22,17 @@ SOURCE = Path(__file__).parents[3] / "examples" / "c" / "early_exits.c"
 @pytest.fixture
 def bundle(int8_content, trained, tmp_path):
     """A bundle that sends some of 25 pictures to either exit."""
-    (tmp_path / "dataset.json").write_text("{}")
     first = Segments(int8_content).logits_of(trained.images[:25])[:, 0]
     low, high = np.sort(max_probability(first, 1.5))[[11, 12]]
     assert low < high
-    exits = {"temperatures": [1.5, 0.8], "thresholds": [(low + high) / 2], "macs": [1, 2]}
+    exits = {"temperatures": (1.5, 0.8), "thresholds": (float(low + high) / 2,), "macs": (1, 2)}
     manifest = make_manifest(
+        describe_dataset(
+            tmp_path, class_names=tuple(f"digit {k}" for k in range(10)), image_shape=(8, 8, 1)
+        ),
+        CALIBRATION.model_copy(update=exits),
         name="digits",
         variant="int8",
-        task="classification",
-        class_names=[f"digit {k}" for k in range(10)],
-        input_shape=(8, 8, 1),
-        calibration={**CALIBRATION, **exits},
-        validation_rows=10,
-        dataset_file=tmp_path / "dataset.json",
         parameters={},
     )
     write_bundle(tmp_path / "bundle", int8_content, manifest)

@@ -7,6 +7,7 @@ from hashlib import sha256
 import pytest
 
 from kdtasks.compress.tflite.metadata import embed_manifest, sizes, with_longest_manifest
+from kdtasks.core.records.compress import Exported
 from kdtasks.edge.manifest import Manifest
 
 MANIFEST = Manifest(
@@ -31,9 +32,9 @@ MANIFEST = Manifest(
 
 def test_sizes_are_those_of_the_file_and_of_what_gzip_makes_of_it():
     content = b"weights" * 500
-    assert sizes(content) == {
-        "bytes": 3_500, "gzip_bytes": len(gzip.compress(content, 9, mtime=0))
-    }  # fmt: skip
+    assert sizes(content) == Exported(
+        bytes=3_500, gzip_bytes=len(gzip.compress(content, 9, mtime=0))
+    )
 
 
 LONGEST = "filters+magnitude+cluster+qat+space_to_depth+dynamic_int8"
@@ -57,8 +58,8 @@ def test_a_shipped_file_is_a_little_smaller_than_the_room_that_is_left_for_it(
     described = replace(MANIFEST, **changed)
     found = sizes(embed_manifest(int8_content, described))
     room = sizes(with_longest_manifest(int8_content, described.class_names))
-    assert 0 <= room["bytes"] - found["bytes"] < 350
-    assert 0 <= room["gzip_bytes"] - found["gzip_bytes"] < 350
+    assert 0 <= room.bytes - found.bytes < 350
+    assert 0 <= room.gzip_bytes - found.gzip_bytes < 350
 
 
 def test_one_exit_has_room_too(network, pictures):
@@ -75,5 +76,5 @@ def test_one_exit_has_room_too(network, pictures):
     )  # fmt: skip
     found = sizes(embed_manifest(content, described))
     room = sizes(with_longest_manifest(content, described.class_names))
-    assert room["bytes"] >= found["bytes"]
-    assert room["gzip_bytes"] >= found["gzip_bytes"]
+    assert room.bytes >= found.bytes
+    assert room.gzip_bytes >= found.gzip_bytes

@@ -70,5 +70,5 @@ def test_a_table_of_labels_is_prepared(tmp_path: Path) -> None:
     assert "table: 60 pictures of 8×8×3, 2 classes" in done.stdout
     dataset = open_prepared(tmp_path / "data" / "prepared")
     assert (dataset.name, dataset.class_names) == ("table", ("day", "night"))
-    assert dataset.counts["test"]["total"] == 12
-    assert all(part["total"] % 3 == 0 for part in dataset.counts.values())  # whole bursts
+    assert dataset.counts["test"].total == 12
+    assert all(part.total % 3 == 0 for part in dataset.counts.values())  # whole bursts

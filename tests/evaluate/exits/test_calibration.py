@@ -1,11 +1,10 @@
-import json
-
 import numpy as np
 import pytest
 
 from kdtasks.edge.scores import SCORES
 from kdtasks.evaluate.exits.calibrate import calibrate, write_tradeoff
 from kdtasks.evaluate.exits.rows import exit_rows
+from kdtasks.evaluate.exits.settings import ExitsParams
 from kdtasks.evaluate.exits.thresholds import Point
 
 
@@ -18,29 +17,27 @@ def test_content_adds_up(exits, score):
     logits = np.eye(4)[labels][:, None] * 2 + noise
     macs = [100 * (k + 1) for k in range(exits)]
     content, points = calibrate(
-        logits,
-        labels,
+        (logits, labels),
+        (logits[::-1], labels[::-1]),
+        ExitsParams(mode="drop", max_accuracy_drop=0.02, score=score, grid=51),
         macs=macs,
-        mode="drop",
-        max_accuracy_drop=0.02,
-        max_cost=0.5,
-        score=score,
-        grid=51,
     )
-    assert set(content) == {
-        *("mode", "score", "temperatures", "thresholds", "macs", "expected", "full", "rows")
-    }
-    expected = content["expected"]
-    assert len(content["thresholds"]) == exits - 1
-    assert len(content["temperatures"]) == len(expected["taken"]) == exits
-    assert sum(expected["taken"]) == pytest.approx(1.0)
-    cost = np.dot(expected["taken"], macs) / macs[-1]
-    assert expected["cost"] == pytest.approx(cost)
-    rows = exit_rows(logits, labels, temperatures=content["temperatures"], macs=macs, score=score)
-    assert content["full"]["accuracy"] == rows.correct[:, -1].mean()
-    assert content["full"]["accuracy"] - expected["accuracy"] <= 0.02 + 1e-12
-    assert any(point.cost == expected["cost"] for point in points)
-    assert json.loads(json.dumps(content, allow_nan=False)) == content
+    expected, full = content.expected, content.full
+    assert expected
+    assert full
+    assert content.guarantee is None
+    # the order of the rows is no matter
+    assert content.validation.accuracy == expected.accuracy
+    assert content.validation.cost == pytest.approx(expected.cost)
+    assert len(content.thresholds) == exits - 1
+    assert len(content.temperatures) == len(expected.taken) == exits
+    assert sum(expected.taken) == pytest.approx(1.0)
+    cost = np.dot(expected.taken, macs) / macs[-1]
+    assert expected.cost == pytest.approx(cost)
+    rows = exit_rows(logits, labels, temperatures=content.temperatures, macs=macs, score=score)
+    assert full.accuracy == rows.correct[:, -1].mean()
+    assert full.accuracy - expected.accuracy <= 0.02 + 1e-12
+    assert any(point.cost == expected.cost for point in points)
 
 
 def test_tradeoff_file(tmp_path):

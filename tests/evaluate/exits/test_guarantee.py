@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import binom
 
 from kdtasks.core.errors import CalibrationError
+from kdtasks.core.records.evaluate import CandidateCounts
 from kdtasks.edge.scores import NEVER, apply_policy
 from kdtasks.evaluate.exits.calibrate import calibrate
 from kdtasks.evaluate.exits.guarantee import (
@@ -19,12 +20,17 @@ from kdtasks.evaluate.exits.guarantee import (
 )
 from kdtasks.evaluate.exits.rows import ExitRows, exit_rows
 from kdtasks.evaluate.exits.search import outcomes_of, pareto_front
+from kdtasks.evaluate.exits.settings import ExitsParams, Risk
 from kdtasks.evaluate.exits.thresholds import policy_outcomes
 
 MACS = (20, 50, 100)
 TRIALS = 500
 DELTA = 0.1
-RISKS = ("consistency", "accuracy_gap")
+RISKS: tuple[Risk, ...] = ("consistency", "accuracy_gap")
+
+
+def settings_of(risk: Risk, epsilon: float, **others: Any) -> ExitsParams:
+    return ExitsParams(mode="guarantee", risk=risk, epsilon=epsilon, delta=DELTA, **others)
 
 
 class Pool(NamedTuple):
@@ -95,12 +101,8 @@ def test_the_promise_is_kept_and_worth_something(name, risk, request):
         found = guarantee(
             pool.logits[drawn],
             pool.labels[drawn],
+            settings_of(risk, epsilon, seed=trial, grid=12),
             macs=MACS,
-            risk=risk,
-            epsilon=epsilon,
-            delta=DELTA,
-            seed=trial,
-            grid=12,
         )
         everyone = rows_of(pool, risk, found.temperatures)
         broken += losses_of(everyone, found.thresholds).mean() > epsilon
@@ -120,23 +122,25 @@ def test_the_promise_is_kept_and_worth_something(name, risk, request):
 @pytest.mark.parametrize("risk", RISKS)
 def test_content_of_the_record(synthetic, risk):
     logits, labels = synthetic.logits[:1000], synthetic.labels[:1000]
-    options: dict[str, Any] = {"macs": MACS, "risk": risk, "epsilon": 0.05, "delta": 0.1, "seed": 3}
-    found = guarantee(logits, labels, **options)
-    record = found.record
-    assert record["certified"] is True
-    assert 0 <= record["p_value"] <= 0.1
-    assert record["rows"] == 500
-    assert 0 < record["candidates"]["certified"] <= record["candidates"]["found"]
+    settings = settings_of(risk, 0.05, seed=3)
+    found = guarantee(logits, labels, settings, macs=MACS)
+    promise = found.promise
+    assert promise.certified is True
+    assert promise.p_value is not None
+    assert 0 <= promise.p_value <= 0.1
+    assert promise.rows == 500
+    assert 0 < promise.candidates.certified <= promise.candidates.found
     # The figures are those of the second half alone.
     _, testing = split_rows(1000, seen_rows=0, seed=3)
     half = Pool(logits[testing], labels[testing])
     losses = losses_of(rows_of(half, risk, found.temperatures), found.thresholds)
-    assert record["loss"] == pytest.approx(losses.mean())
-    assert guarantee(logits, labels, **options) == found
-    content, _ = calibrate(logits, labels, mode="guarantee", **options)
-    assert content["guarantee"] == record
-    assert content["thresholds"] == list(found.thresholds)
-    assert content["temperatures"] == found.temperatures
+    assert promise.loss == pytest.approx(losses.mean())
+    assert guarantee(logits, labels, settings, macs=MACS) == found
+    rows = (logits, labels)
+    calibration, _ = calibrate(rows, rows, settings, macs=MACS)
+    assert calibration.guarantee == promise
+    assert calibration.thresholds == found.thresholds
+    assert calibration.temperatures == tuple(found.temperatures)
 
 
 def test_candidates_are_tested_in_order_up_to_the_first_failure(synthetic):
@@ -148,12 +152,13 @@ def test_candidates_are_tested_in_order_up_to_the_first_failure(synthetic):
     assert (np.diff(outcomes.macs) < 0).all()
     assert (np.diff(outcomes.correct) < 0).all()
     assert outcomes.macs[0] < rows.macs[-1] * 600
-    p_values = certify(rows, candidates, risk="accuracy_gap", epsilon=0.02, delta=0.1)
+    settings = settings_of("accuracy_gap", 0.02)
+    p_values = certify(rows, candidates, settings)
     assert 0 < len(p_values) < len(candidates)
     assert max(p_values) <= 0.1
     # One that would pass is not looked at after one that does not.
     shuffled = [candidates[-1], candidates[0]]
-    assert certify(rows, shuffled, risk="accuracy_gap", epsilon=0.02, delta=0.1) == []
+    assert certify(rows, shuffled, settings) == []
 
 
 def test_losses_by_hand():
@@ -195,30 +200,28 @@ def test_halves_are_seeded_and_nothing_is_tested_on_rows_the_model_has_seen():
     ],
 )
 def test_too_few_rows_are_refused_with_the_number_needed(synthetic, rows, seen_rows, message):
-    options: dict[str, Any] = {
-        "macs": MACS,
-        "risk": "consistency",
-        "epsilon": 0.01,
-        "delta": 0.1,
-        "seed": 0,
-    }
+    settings = settings_of("consistency", 0.01)
     with pytest.raises(CalibrationError, match=message):
-        guarantee(synthetic.logits[:rows], synthetic.labels[:rows], seen_rows=seen_rows, **options)
-    guarantee(synthetic.logits[:460], synthetic.labels[:460], **options)
+        guarantee(
+            synthetic.logits[:rows],
+            synthetic.labels[:rows],
+            settings,
+            macs=MACS,
+            seen_rows=seen_rows,
+        )
+    guarantee(synthetic.logits[:460], synthetic.labels[:460], settings, macs=MACS)
 
 
 def test_where_nothing_can_be_certified_the_full_model_is_used():
     # The first exit is sure of itself and always wrong.
     labels = np.zeros(200, int)
     logits = np.tile([[[0.0, 9.0], [9.0, 0.0]]], (200, 1, 1))
-    found = guarantee(
-        logits, labels, macs=(1, 2), risk="consistency", epsilon=0.05, delta=0.1, seed=0
-    )
+    found = guarantee(logits, labels, settings_of("consistency", 0.05), macs=(1, 2))
     assert found.thresholds == (NEVER,)
-    assert found.record["certified"] is False
-    assert found.record["p_value"] is None
-    assert found.record["loss"] == 0.0
-    assert found.record["statement"] == (
+    assert found.promise.certified is False
+    assert found.promise.p_value is None
+    assert found.promise.loss == 0.0
+    assert found.promise.statement == (
         "No early exit could be certified on 100 pictures, so the full model is used: every "
         "picture takes the whole network."
     )
@@ -228,23 +231,20 @@ def test_a_network_with_one_exit_has_nothing_to_certify(synthetic):
     found = guarantee(
         synthetic.logits[:200, :1],
         synthetic.labels[:200],
+        settings_of("accuracy_gap", 0.1),
         macs=(1,),
-        risk="accuracy_gap",
-        epsilon=0.1,
-        delta=0.1,
-        seed=0,
     )
     assert found.thresholds == ()
-    assert found.record["statement"] == "The network has one exit, so there is nothing to certify."
+    assert found.promise.statement == "The network has one exit, so there is nothing to certify."
 
 
 def test_statements_say_what_is_promised():
-    record = {"certified": True, "epsilon": 0.015, "delta": 0.1, "candidates": {"found": 3}}
-    assert statement({**record, "risk": "consistency"}) == (
+    counts = CandidateCounts(found=3, certified=1)
+    assert statement(settings_of("consistency", 0.015), counts, 100) == (
         "Guaranteed with 90 % confidence: at most 1.5 % of new pictures get another answer than "
         "the last exit's."
     )
-    assert statement({**record, "risk": "accuracy_gap"}) == (
+    assert statement(settings_of("accuracy_gap", 0.015), counts, 100) == (
         "Guaranteed with 90 % confidence: early exits lose right answers on balance in at most "
         "1.5 % of new pictures, against the last exit."
     )

@@ -1,36 +1,55 @@
 """Masks have one exit and pass through the calibration."""
 
+from kdtasks.core.records.evaluate import (
+    Calibration,
+    CandidateCounts,
+    FullAccuracy,
+    Guarantee,
+    OperatingPoint,
+    ValidationPoint,
+)
+from kdtasks.core.records.training import ExitScores
 from kdtasks.evaluate.exits.calibrate import sentences, uncalibrated
+from tests.tools.records import compressed
 
 
-def test_validation_figures_are_handed_on():
-    compressed = {
-        "macs": [120, 500],
-        "validation": {"accuracy": [0.5, 0.75], "mean_iou": [0.25, 0.5]},
-    }
-    calibration = uncalibrated(compressed)
-    assert calibration == {
-        "mode": "none",
-        "score": "max_probability",
-        "temperatures": [1.0],
-        "thresholds": [],
-        "macs": [500],
-        "validation": {"accuracy": 0.75, "mean_iou": 0.5, "cost": 1.0},
-    }
+def test_validation_scores_are_handed_on():
+    scores = ExitScores(accuracy=(0.5, 0.75), mean_iou=(0.25, 0.5))
+    calibration = uncalibrated(compressed(macs=(120, 500), validation=scores))
+    assert calibration == Calibration(
+        mode="none",
+        score="max_probability",
+        temperatures=(1.0,),
+        thresholds=(),
+        macs=(500,),
+        validation=ValidationPoint(accuracy=0.75, mean_iou=0.5, cost=1.0),
+    )
     assert sentences(calibration) == ["one exit a pixel, nothing to calibrate"]
 
 
-def test_refusals_and_guarantees_are_told():
-    assert sentences({"refused": "too few rows"}) == [
-        "not calibrated, the other variants go on: too few rows"
-    ]
-    content = {
-        "mode": "guarantee",
-        "expected": {"accuracy": 0.9, "cost": 0.5, "taken": [0.75, 0.25]},
-        "full": {"accuracy": 0.95},
-        "guarantee": {"statement": "It holds."},
-    }
-    assert sentences(content) == [
+def test_guarantees_are_told():
+    calibration = Calibration(
+        mode="guarantee",
+        score="max_probability",
+        temperatures=(1.0, 1.0),
+        thresholds=(0.5,),
+        macs=(1, 2),
+        validation=ValidationPoint(accuracy=0.9, cost=0.5),
+        expected=OperatingPoint(accuracy=0.9, cost=0.5, taken=(0.75, 0.25)),
+        full=FullAccuracy(accuracy=0.95),
+        guarantee=Guarantee(
+            risk="consistency",
+            epsilon=0.1,
+            delta=0.1,
+            certified=True,
+            p_value=0.01,
+            loss=0.0,
+            rows=9,
+            candidates=CandidateCounts(found=1, certified=1),
+            statement="It holds.",
+        ),
+    )
+    assert sentences(calibration) == [
         "accuracy 0.9000 at 50.0% of the compute (0.9500 without early exits), taken 75.0%, 25.0%",
         "It holds.",
     ]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from kdtasks.core.errors import ParamsError
+from kdtasks.core.records.data import SplitCounts
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.learn.losses.labels.cross_entropy import CrossEntropy
 from kdtasks.learn.losses.labels.dice import Dice
@@ -29,7 +30,7 @@ DATASET = PreparedDataset(
     class_names=("road", "roof", "water"),
     image_shape=(4, 5, 3),
     ignore_label=255,
-    counts={"train": {"total": 2, "by_class": {"roof": 10, "road": 60, "water": 50}}},
+    counts={"train": SplitCounts(total=2, by_class={"roof": 10, "road": 60, "water": 50})},
 )
 
 

@@ -3,6 +3,7 @@
 import shutil
 from collections import namedtuple
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from kdtasks.core.errors import ParamsError, TeacherError
-from kdtasks.core.files import read_json
+from kdtasks.core.records.data import Features, Targets
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.learn.augmentations.horizontal_flip import HorizontalFlip
 from kdtasks.learn.augmentations.rotation import Rotation
@@ -26,6 +27,29 @@ LABELS = DRAW.integers(0, 3, 11).astype(np.int32)
 AUGMENTATION = AugmentationParams(views=3, transforms=(Rotation(degrees=20.0), Shift(fraction=0.2)))
 
 
+@dataclass(frozen=True)
+class Dataset:
+    """The training split."""
+
+    train_labels: np.ndarray
+    num_classes: int
+    ignore_label: int | None
+
+    def images(self, split: str) -> np.ndarray:
+        assert split == "train"
+        return IMAGES
+
+    def labels(self, split: str) -> np.ndarray:
+        assert split == "train"
+        return self.train_labels
+
+
+def dataset_of(
+    labels: np.ndarray, *, num_classes: int, ignore_label: int | None = None
+) -> PreparedDataset:
+    return cast(PreparedDataset, Dataset(labels, num_classes, ignore_label))
+
+
 def three_means(images: np.ndarray) -> np.ndarray:
     """A teacher of three classes that looks at brightness."""
     mean = images.astype(np.float32).mean(axis=(1, 2, 3))
@@ -37,7 +61,7 @@ def write(
     logits: Callable[[Any], np.ndarray] = three_means,
     top_classes: int | None = None,
     **features: Callable[[Any], np.ndarray],
-) -> dict[str, Any]:
+) -> Targets:
     """Write targets of a teacher whose hidden layers are the functions `features`."""
 
     def run(images: Any) -> list[np.ndarray]:
@@ -46,10 +70,8 @@ def write(
     return write_targets(
         folder,
         Teacher(run=run, parameters=None, macs=None),
-        images=IMAGES,
-        labels=LABELS,
+        dataset_of(LABELS, num_classes=3),
         augmentation=AUGMENTATION,
-        num_classes=3,
         layers=list(features),
         top_classes=top_classes,
     )
@@ -75,9 +97,9 @@ def test_what_is_written_is_what_is_read(tmp_path: Path):
     assert (examples.images.dtype, examples.teacher_logits.dtype) == (np.uint8, np.float16)
     assert examples.labels.dtype == np.int32
     assert isinstance(examples.images, np.memmap)
-    assert summary == read_json(tmp_path / "targets" / "targets.json")
-    keys = ("mode", "views", "pictures", "classes", "features")
-    assert [summary[key] for key in keys] == ["cached", 3, 11, 3, []]
+    assert summary == Targets.read(tmp_path / "targets" / "targets.json")
+    assert (summary.mode, summary.views, summary.pictures) == ("cached", 3, 11)
+    assert (summary.classes, summary.features) == (3, ())
 
 
 def test_view_0_is_not_augmented_and_the_others_are(tmp_path: Path):
@@ -93,7 +115,7 @@ def test_agreement_is_the_share_of_labels_that_the_teacher_names(tmp_path: Path)
         return np.tile(np.array([0, 0, 1], np.float32), (len(images), 1))
 
     summary = write(tmp_path / "targets", always_class_2)
-    assert summary["agreement"] == [pytest.approx((LABELS == 2).mean(), abs=1e-6)] * 3
+    assert summary.agreement == (pytest.approx((LABELS == 2).mean(), abs=1e-6),) * 3
 
 
 def test_the_same_targets_are_the_same_bytes(tmp_path: Path):
@@ -124,10 +146,10 @@ def test_hidden_features_are_kept_beside_the_logits(
         "targets take 0.0 MB of views, 0.0 MB of logits, 0.0 MB of features of left_half, "
         "0.0 MB of features of brightest"
     )
-    assert summary["features"] == [
-        {"layer": "left_half", "shape": [4, 4, 1], "file": "features-0.npy"},
-        {"layer": "brightest", "shape": [1], "file": "features-1.npy"},
-    ]
+    assert summary.features == (
+        Features(layer="left_half", shape=(4, 4, 1), file="features-0.npy"),
+        Features(layer="brightest", shape=(1,), file="features-1.npy"),
+    )
     examples = read(tmp_path / "targets", "brightest", "left_half")
     assert examples.layout.features == ((1,), (4, 4, 1))
     for features, layer in zip(examples.teacher_features, (brightest, left_half), strict=True):
@@ -159,7 +181,7 @@ def test_the_likeliest_classes_alone_are_kept(tmp_path: Path, capsys: pytest.Cap
     assert capsys.readouterr().out.splitlines()[0] == (
         "targets take 0.0 MB of views, 0.0 MB of logits, 0.0 MB of their classes"
     )
-    assert summary == {**whole, "top_classes": 1}
+    assert summary == whole.model_copy(update={"top_classes": 1})
     examples, complete = read(tmp_path / "top"), read(tmp_path / "whole")
     assert examples.layout == complete.layout
     # Two float16 and one byte for each of 3 views of 11 pictures, in place of three float16.
@@ -245,17 +267,14 @@ def test_masks_move_with_their_pictures(tmp_path: Path):
     summary = write_targets(
         tmp_path / "targets",
         Teacher(run=lambda images: [two_pixel_logits(images)], parameters=None, macs=None),
-        images=IMAGES,
-        labels=masks,
+        dataset_of(masks, num_classes=2, ignore_label=255),
         augmentation=AugmentationParams(views=2, transforms=(HorizontalFlip(),)),
-        num_classes=2,
-        ignore_label=255,
     )
     examples = read(tmp_path / "targets")
     assert examples.labels.shape == (2, 11, 8, 8)
     assert examples.teacher_logits.shape == (2, 11, 8, 8, 2)
     # Unlabelled pixels are neither right nor wrong.
-    assert summary["agreement"] == [1.0, 1.0]
+    assert summary.agreement == (1.0, 1.0)
 
 
 @pytest.mark.parametrize("name", ["labels.npy", "logits.npy", "targets.json", "views.npy"])

@@ -24,7 +24,7 @@ from kdtasks.learn.training.checkpoint import Checkpoint
 from kdtasks.learn.training.examples import TrainingExamples
 from kdtasks.learn.training.loop import Schedule
 from kdtasks.learn.training.monitor import COLUMNS
-from kdtasks.learn.training.run import exit_figures, schedule_of
+from kdtasks.learn.training.run import exit_scores, schedule_of
 from kdtasks.learn.training.step import OptimizerParams
 from kdtasks.params.load import load_params
 
@@ -47,9 +47,9 @@ def test_it_learns(
     assert last["validation_accuracy"] > 0.95
     assert last["loss"] < first["loss"] / 3
     assert last["validation_loss"] < first["validation_loss"]
-    figures = exit_figures(trained.model, *validation)
-    assert set(figures) == {"accuracy"}  # whole pictures have no mean IoU
-    assert all(accuracy > 0.8 for accuracy in figures["accuracy"])
+    scores = exit_scores(trained.model, *validation)
+    assert scores.mean_iou is None  # whole pictures have none
+    assert all(accuracy > 0.8 for accuracy in scores.accuracy)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 25
     assert lines[-1].startswith(f"epoch 25/25  loss {last['loss']:.4f}")

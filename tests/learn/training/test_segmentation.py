@@ -22,7 +22,7 @@ from kdtasks.learn.objectives.distillation import (
 from kdtasks.learn.objectives.objective import LabelLossSum, LabelObjective
 from kdtasks.learn.training.examples import TrainingExamples
 from kdtasks.learn.training.loop import Schedule, train
-from kdtasks.learn.training.run import exit_figures
+from kdtasks.learn.training.run import exit_scores
 
 DRAW = np.random.default_rng(0)
 IMAGES = DRAW.integers(0, 256, (1, 24, 8, 8, 1), dtype=np.uint8)
@@ -71,8 +71,8 @@ def test_unlabelled_pixels_are_ignored(unet: MultiExitModel, schedule: Schedule)
     # Were the 40 % of unlabelled pixels counted, no accuracy could be above 0.6.
     assert history[-1]["accuracy"] > 0.9
     assert history[-1]["validation_accuracy"] > 0.9
-    figures = exit_figures(unet, IMAGES[0], MASKS[0], ignore_label=255)
-    assert figures["accuracy"][-1] == pytest.approx(history[-1]["validation_accuracy"], abs=2e-6)
+    scores = exit_scores(unet, IMAGES[0], MASKS[0], ignore_label=255)
+    assert scores.accuracy[-1] == pytest.approx(history[-1]["validation_accuracy"], abs=2e-6)
     # Two classes of about as many pixels each: errors count about twice.
-    wrong = 1 - figures["accuracy"][-1]
-    assert figures["mean_iou"][-1] == pytest.approx(1 - 2 * wrong, abs=0.05)
+    wrong = 1 - scores.accuracy[-1]
+    assert scores.score == pytest.approx(1 - 2 * wrong, abs=0.05)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from kdtasks.core.files import read_json
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.data.prepare import write_prepared
 from kdtasks.data.prepared import PreparedDataset, open_prepared
 from kdtasks.data.raw_dataset import RawDataset
@@ -29,7 +30,13 @@ def params(**teacher: Any) -> Params:
 def make(params: Params, dataset: PreparedDataset) -> None:
     from kdtasks.learn.training.teacher import make_teacher
 
-    make_teacher(params.teacher, dataset, augmentation=params.augmentation, setup=params.training())
+    make_teacher(
+        params.teacher,
+        dataset,
+        augmentation=params.augmentation,
+        setup=params.training(),
+        paths=ProjectPaths(),
+    )
 
 
 @pytest.fixture

@@ -1,0 +1,92 @@
+"""Records of the dataset and of what the teacher says of it."""
+
+from typing import Any
+
+from kdtasks.core.records import Part, Record
+
+
+class SplitCounts(Part):
+    """The size of a split.
+
+    Attributes:
+        total: rows.
+        by_class: images, or labelled pixels, by class name.
+    """
+
+    total: int
+    by_class: dict[str, int]
+
+
+class Duplicate(Part):
+    """Images with equal pixels, by origin, and the distinct labels that they bear."""
+
+    pictures: tuple[str, ...]
+    labels: tuple[str, ...]
+
+
+class Problem(Part):
+    """An item of the source that is not in the dataset (`path`), and why (`problem`)."""
+
+    path: str
+    problem: str
+
+
+class Dataset(Record):
+    """`data/prepared/dataset.json`.
+
+    Attributes:
+        image_shape: height, width, channels.
+        ignore_label: the label of unlabelled pixels; None where all labels count.
+        counts: by split.
+        sha256: of the arrays, by file name.
+        contradictions: those duplicates that bear more than one label.
+        split_by: what was kept together, in words.
+    """
+
+    name: str
+    task: str
+    class_names: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+    ignore_label: int | None
+    counts: dict[str, SplitCounts]
+    sha256: dict[str, str]
+    duplicates: tuple[Duplicate, ...]
+    contradictions: tuple[Duplicate, ...]
+    left_out: tuple[Problem, ...]
+    split_by: str
+
+
+class Features(Part):
+    """A hidden layer of the teacher, and the shape [height, …, channels] of its features.
+
+    Attributes:
+        file: of the features; absent where the teacher runs beside the student.
+    """
+
+    layer: str
+    shape: tuple[int, ...]
+    file: str | None = None
+
+
+class Targets(Record):
+    """`data/targets/targets.json`.
+
+    Attributes:
+        mode: `cached` or `online`.
+        pictures: images of the training split.
+        views, classes: cached alone: augmented copies of the split, and logits a label.
+        agreement: cached alone: fraction of labels that the teacher gets right, by view.
+        top_classes: cached alone, where not all logits are kept: how many are.
+        augmentation: online alone: the params of the views.
+        batch_size: online alone: images a pass of the teacher.
+    """
+
+    mode: str
+    pictures: int
+    features: tuple[Features, ...]
+    views: int | None = None
+    classes: int | None = None
+    agreement: tuple[float, ...] | None = None
+    top_classes: int | None = None
+    augmentation: dict[str, Any] | None = None
+    batch_size: int | None = None

@@ -1,0 +1,280 @@
+"""Records of calibrated exits, of test scores and of the time that a bundle takes.
+
+Scores are 0 … 1, intervals low end and high end, costs a fraction of the whole network's MACs.
+"""
+
+from kdtasks.core.records import Part, Record
+
+Interval = tuple[float, float]
+
+
+class OperatingPoint(Part):
+    """What thresholds do on the rows that they were chosen on.
+
+    Attributes:
+        taken: [K], fraction of rows that leave at each exit.
+    """
+
+    accuracy: float
+    cost: float
+    taken: tuple[float, ...]
+
+
+class FullAccuracy(Part):
+    """The accuracy of always going to the last exit."""
+
+    accuracy: float
+
+
+class ValidationPoint(Part):
+    """What thresholds do on the validation split; `mean_iou` of masks alone."""
+
+    accuracy: float
+    cost: float
+    mean_iou: float | None = None
+
+    @property
+    def score(self) -> float:
+        """What variants are chosen by: the mean IoU of masks, else the accuracy."""
+        return self.accuracy if self.mean_iou is None else self.mean_iou
+
+
+class CandidateCounts(Part):
+    """Thresholds that were found, and how many of them were certified."""
+
+    found: int
+    certified: int
+
+
+class Guarantee(Part):
+    """What is promised of new images, and how that is known.
+
+    Attributes:
+        epsilon: the mean loss that is promised.
+        delta: the probability with which the promise may be broken.
+        p_value: of the chosen thresholds; None where nothing could be certified.
+        loss: mean of the rows that were tested.
+        statement: the promise in a sentence.
+    """
+
+    risk: str
+    epsilon: float
+    delta: float
+    certified: bool
+    p_value: float | None
+    loss: float
+    rows: int
+    candidates: CandidateCounts
+    statement: str
+
+
+class Calibration(Record):
+    """`exits/<variant>/calibration.json`.
+
+    Attributes:
+        mode: as of `exits.mode`; `none` where there is nothing to calibrate.
+        temperatures: [K].
+        thresholds: [K − 1].
+        macs: [K], multiply-accumulates up to and including each exit.
+        expected, full, rows: on the calibration split; absent in mode `none`.
+        guarantee: in mode `guarantee` alone.
+    """
+
+    mode: str
+    score: str
+    temperatures: tuple[float, ...]
+    thresholds: tuple[float, ...]
+    macs: tuple[int, ...]
+    validation: ValidationPoint
+    expected: OperatingPoint | None = None
+    full: FullAccuracy | None = None
+    rows: int | None = None
+    guarantee: Guarantee | None = None
+
+
+class ClassScores(Part):
+    """Scores of one class of masks; None where nothing counts.
+
+    Attributes:
+        pixels: that are labelled as of this class.
+    """
+
+    iou: float | None
+    dice: float | None
+    precision: float | None
+    recall: float | None
+    average_precision: float | None
+    pixels: int
+
+
+class PrecisionRecall(Part):
+    """Precision and recall of all classes together at a probability of 0.5."""
+
+    precision: float | None
+    recall: float | None
+
+
+class MaskScores(Part):
+    """Scores that masks alone have, besides accuracy and mean IoU; means over the classes."""
+
+    dice: float | None = None
+    precision: float | None = None
+    recall: float | None = None
+    at_half: PrecisionRecall | None = None
+    classes: dict[str, ClassScores] | None = None
+
+
+class ModelScores(MaskScores):
+    """The test scores of one model.
+
+    Attributes:
+        interval: of the mean IoU where it is there, else of the accuracy; None of a single image.
+    """
+
+    accuracy: float
+    interval: Interval | None
+    mean_iou: float | None = None
+
+    @property
+    def score(self) -> float:
+        """What models are judged by: the mean IoU of masks, else the accuracy."""
+        return self.accuracy if self.mean_iou is None else self.mean_iou
+
+
+class FullScores(Part):
+    """The accuracy of always going to the last exit, with its interval."""
+
+    accuracy: float
+    interval: Interval
+
+
+class Exit(Part):
+    """What one exit does; accuracies are None where no row counts.
+
+    Attributes:
+        reached, taken: fractions of all rows.
+        accuracy_all, accuracy_reached, accuracy_taken: on all rows, and on those fractions.
+    """
+
+    reached: float
+    taken: float
+    accuracy_all: float
+    accuracy_reached: float | None
+    accuracy_taken: float | None
+
+
+class ChangedAnswers(Part):
+    """Rows that left early with another answer than the last exit's, and which of both is right."""
+
+    rows: int
+    early_right: int
+    last_right: int
+
+
+class Evaluation(Record, ModelScores):
+    """`metrics/evaluate/<variant>.json`: a bundle on the test split.
+
+    Of classes `full` to `calibration_error` are there, of masks `pictures` to `confusion` and the
+    scores of masks.
+
+    Attributes:
+        rows: images, or patches of masks.
+        cost: mean of the rows.
+        saved: what `cost` leaves.
+        mean_macs: multiply-accumulates a row.
+        calibration_error: [K].
+        pictures: source images.
+        pixels: that are labelled.
+        confusion: [C, C], pixels by label and answer.
+    """
+
+    rows: int
+    cost: float
+    full: FullScores | None = None
+    saved: float | None = None
+    mean_macs: float | None = None
+    exits: tuple[Exit, ...] | None = None
+    changed: ChangedAnswers | None = None
+    calibration_error: tuple[float, ...] | None = None
+    pictures: int | None = None
+    pixels: int | None = None
+    confusion: tuple[tuple[int, ...], ...] | None = None
+
+
+class SeedScores(MaskScores):
+    """A student's test accuracy, or mean IoU of masks, over seeds.
+
+    Attributes:
+        by_seed: score by seed.
+        interval: of `mean` over seeds; None where they show no spread.
+        accuracy: of masks alone, mean over seeds as the other scores of masks are.
+    """
+
+    by_seed: dict[str, float]
+    mean: float
+    interval: Interval | None
+    accuracy: float | None = None
+
+
+class Gain(Part):
+    """The score of the distilled student less that of the student taught by labels alone.
+
+    Attributes:
+        interval: of `mean` over seeds; None where they show no spread.
+        bootstrap_interval: of `mean` over test images; None of a single image.
+        seeds_needed: how many more may tell; None where that means nothing.
+    """
+
+    mean: float
+    interval: Interval | None
+    bootstrap_interval: Interval | None
+    by_seed: dict[str, float]
+    verdict: str
+    seeds_needed: int | None
+
+
+class Comparison(Record):
+    """`metrics/compare.json`: teacher and students of all seeds on the test split.
+
+    Attributes:
+        rows: images, or patches of masks.
+        pictures, pixels: of masks alone, source images and labelled pixels.
+    """
+
+    rows: int
+    teacher: ModelScores
+    student: SeedScores
+    distill: SeedScores
+    gain: Gain
+    teacher_worse_than_student: bool
+    pictures: int | None = None
+    pixels: int | None = None
+
+
+class Latency(Part):
+    """Milliseconds an image."""
+
+    p50: float
+    p90: float
+    p99: float
+    mean: float
+
+
+class Benchmark(Record):
+    """`metrics/benchmark/<variant>.json`: a bundle on this machine.
+
+    Attributes:
+        latency_ms: with early exits.
+        full_ms: always to the last exit.
+        exit_ms: [K], mean of the images that leave there; None where none does.
+        peak_memory_mb: in MB (1,000,000 bytes).
+        runs: predictions that were timed.
+    """
+
+    latency_ms: Latency
+    full_ms: Latency
+    exit_ms: tuple[float | None, ...]
+    peak_memory_mb: float
+    threads: int
+    runs: int
+    cpu: str

@@ -1,0 +1,196 @@
+"""Records of the report: the choice of a variant, and the numbers behind the page."""
+
+from pydantic import ConfigDict, Field
+
+from kdtasks.core.records import Part, Record, Refusal
+from kdtasks.core.records.compress import Sensitivity
+from kdtasks.core.records.data import Duplicate, Problem, SplitCounts
+from kdtasks.core.records.evaluate import Calibration, Evaluation, Gain, Interval, MaskScores
+
+
+class Limits(Part):
+    """Limits of `select`; None where there is none."""
+
+    max_size_kb: float | None
+    max_latency_ms: float | None
+    max_accuracy_drop: float | None
+
+
+class CandidateSummary(Part):
+    """A variant that could be shipped; None where something could not be measured.
+
+    Attributes:
+        refused: why the variant has no model.
+        accuracy: on the validation split with early exits; of masks the mean IoU.
+        accuracy_drop: against the last exit of the distilled student.
+        latency_ms: median.
+        macs: mean compute of an image.
+        within: whether all limits are kept.
+        reasons: the limits that are not, in words.
+    """
+
+    refused: str | None
+    accuracy: float | None
+    accuracy_drop: float | None
+    bytes: int | None
+    latency_ms: float | None
+    macs: float | None
+    within: bool
+    reasons: tuple[str, ...]
+
+
+class Selection(Record):
+    """`report/selection.json`.
+
+    Attributes:
+        chosen: the variant to ship; None where none is within the limits.
+        objective: what the choice makes best.
+        candidates: by variant.
+        pareto: variants that no other one beats on everything.
+        nearest: the variant that breaks its limits least, where none is chosen.
+        sentence: the choice in words.
+        headline: the whole report in a sentence; absent until the page is written.
+    """
+
+    chosen: str | None
+    objective: str
+    limits: Limits
+    candidates: dict[str, CandidateSummary]
+    pareto: tuple[str, ...]
+    nearest: str | None
+    sentence: str
+    headline: str = ""
+
+    @property
+    def shown(self) -> str | None:
+        """The variant that the page shows in full."""
+        return self.chosen or self.nearest
+
+
+class DatasetSummary(Part):
+    """What the page says of the dataset; `duplicates` are counted, `ignore_label` may be absent."""
+
+    name: str
+    class_names: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+    counts: dict[str, SplitCounts]
+    duplicates: int
+    contradictions: tuple[Duplicate, ...]
+    left_out: tuple[Problem, ...]
+    split_by: str
+    ignore_label: int | None = None
+
+
+class ModelSummary(MaskScores):
+    """A model's test scores, as in `metrics/compare.json`, and what its training says of it.
+
+    Attributes:
+        refused: why there are no test scores.
+        interval: as there; absent where there are no test scores.
+        macs: of the whole network.
+        validation_accuracy: of the last exit, mean over seeds.
+    """
+
+    parameters: int | None
+    macs: int | None
+    epochs: int | None
+    validation_accuracy: float | None
+    refused: str | None = None
+    accuracy: float | None = None
+    mean_iou: float | None = None
+    interval: Interval | tuple[()] | None = ()
+    by_seed: dict[str, float] | None = None
+    mean: float | None = None
+
+
+class Curve(Part):
+    """A learning curve over seeds: at each epoch the mean, the least and the largest."""
+
+    epoch: tuple[int, ...]
+    mean: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    seeds: int
+
+
+class ExitChange(Part):
+    """What early exits change in the test accuracy, and what they cost."""
+
+    mean: float
+    interval: Interval
+    verdict: str
+    cost: float
+
+
+class ReliabilityBin(Part):
+    """Rows of similar confidence: their means, and how many they are."""
+
+    confidence: float
+    accuracy: float
+    rows: float
+
+
+class VariantSummary(Part):
+    """A variant; None where something could not be measured.
+
+    Attributes:
+        refused: why the variant has no model.
+        macs: [K]; empty where there is no model.
+        validation_accuracy: of the last exit.
+        exit_change: None of a network without early exits.
+        tradeoff: cost and accuracy of the best operating points.
+        reliability: bins of every exit.
+    """
+
+    refused: str | None
+    base_seed: int | None
+    bytes: int | None
+    gzip_bytes: int | None
+    parameters: int | None
+    nonzero_parameters: int | None
+    macs: tuple[int, ...]
+    validation_accuracy: float | None
+    test: Evaluation | Refusal
+    exit_change: ExitChange | None
+    calibration: Calibration | Refusal
+    tradeoff: tuple[tuple[float, float], ...]
+    reliability: tuple[tuple[ReliabilityBin, ...], ...]
+
+
+class Statistics(Record):
+    """`report/statistics.json`: every number of the page but the timings.
+
+    Attributes:
+        confidence: level of the intervals.
+        rows: of the test split; None where nothing was compared.
+        start: the folder of the students' initial weights; None where they are random.
+        training: `teacher`, `student` and `distill` to curves by column.
+        exit_names: [K].
+        variants: by name.
+        versions: of Python and of packages.
+    """
+
+    recipe: str
+    task: str
+    seeds: tuple[int, ...]
+    confidence: float
+    rows: int | None
+    data: DatasetSummary | Refusal
+    teacher: ModelSummary
+    student: ModelSummary
+    distill: ModelSummary
+    start: str | None
+    gain: Gain | Refusal
+    teacher_worse_than_student: bool
+    training: dict[str, dict[str, Curve]]
+    exit_names: tuple[str, ...]
+    variants: dict[str, VariantSummary]
+    sensitivity: Sensitivity | Refusal
+    versions: dict[str, str]
+
+
+class Summary(Record):
+    """`report/summary.json`: the numbers that experiments are compared by, each under its name."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, float] = Field(init=False)

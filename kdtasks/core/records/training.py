@@ -1,0 +1,50 @@
+"""The record of a training: of the teacher, a student or a distilled one."""
+
+from kdtasks.core.records import Part, Record
+
+
+class ExitScores(Part):
+    """Scores of every exit, [K], on the validation split; `mean_iou` of masks alone."""
+
+    accuracy: tuple[float, ...]
+    mean_iou: tuple[float, ...] | None = None
+
+    @property
+    def score(self) -> float:
+        """What models are chosen by: of the last exit the mean IoU of masks, else the accuracy."""
+        return (self.mean_iou or self.accuracy)[-1]
+
+
+class TrainedScores(ExitScores):
+    """Scores with the loss, which an imported teacher does not have."""
+
+    loss: float | None = None
+
+
+class Member(Part):
+    """A member of an ensemble, on the validation split."""
+
+    seed: int
+    accuracy: float
+    loss: float
+
+
+class Training(Record):
+    """`metrics/teacher.json`, `metrics/student/<seed>.json` or `metrics/distill/<seed>.json`.
+
+    Attributes:
+        parameters: None of a teacher that does not tell.
+        macs: [K], multiply-accumulates up to and including each exit; None of an imported teacher.
+        epochs: that were trained; 0 of an imported teacher.
+        seed: None of an imported teacher.
+        start: the folder of the initial weights, where they are not random.
+        members: of an ensemble, whose other numbers are those of its members together.
+    """
+
+    validation: TrainedScores
+    parameters: int | None
+    macs: tuple[int, ...] | None
+    epochs: int
+    seed: int | None
+    start: str | None = None
+    members: tuple[Member, ...] | None = None
