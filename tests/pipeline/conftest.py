@@ -13,7 +13,7 @@ from kdtasks.params import Params, load_params
 from tests.tools.complete_params import write_params
 
 ROOT = Path(__file__).parents[2]
-CODE = ("dvc.yaml", ".dvcignore", "stages", "kdtasks")
+CODE = ("dvc.yaml", ".dvcignore", "extensions", "stages", "kdtasks")
 VARIANTS = ("float32", "filters+int8")
 # What differs from the default recipe: 900 pictures of 8×8, networks of a few thousand weights.
 SMALL = {

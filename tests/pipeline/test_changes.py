@@ -37,7 +37,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, edit_params: EditParams) 
 
     project = tmp_path_factory.mktemp("changes") / "project"
     project.mkdir()
-    for name in ("kdtasks", "stages"):
+    for name in ("extensions", "kdtasks", "stages"):
         shutil.copytree(
             ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__", ".*partial*")
         )

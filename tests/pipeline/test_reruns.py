@@ -58,7 +58,7 @@ def content(*paths: Path) -> list[bytes]:
 def bench(project: Path, tmp_path: Path) -> Path:
     """A copy of the project that holds what training needs and nothing that it writes."""
     bench = tmp_path / "bench"
-    for name in ("kdtasks", "stages", "data"):
+    for name in ("extensions", "kdtasks", "stages", "data"):
         shutil.copytree(project / name, bench / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(project / "params.yaml", bench)
     return bench

@@ -104,6 +104,7 @@ candidate = st.builds(
     st.floats(0, 0.1),
     st.integers(1, 50_000),
     st.floats(0.01, 1) | st.none(),
+    macs=st.floats(1, 1e9) | st.none(),
 )
 
 

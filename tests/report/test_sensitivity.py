@@ -30,8 +30,10 @@ def test_what_could_not_be_measured_says_why(build: Callable[..., Path]) -> None
     def forget(root: Path) -> None:
         (root / "metrics/sensitivity.json").unlink()
 
-    page = (build(change=forget, folder="other") / "index.html").read_text(encoding="utf-8")
-    assert "Not measured: metrics/sensitivity.json is not there" in page
+    report = build(change=forget, folder="other")
+    path = report.parent / "metrics/sensitivity.json"
+    page = (report / "index.html").read_text(encoding="utf-8")
+    assert f"Not measured: {path} is not there" in page
 
 
 def test_only_the_layers_that_lose_most_are_named():

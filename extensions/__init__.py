@@ -1,0 +1,1 @@
+"""This project's own losses, networks, passes and the like, one a file: docs/development.md."""
