@@ -110,7 +110,7 @@ def compare(
         bootstrap_samples,
         seed,
     )
-    taught = _accuracy(teacher_predicted == labels, confidence)
+    taught = _accuracy(teacher_predicted, labels, confidence)
     alone = over_seeds(student, confidence)
     return Comparison(
         rows=len(labels),
@@ -194,8 +194,8 @@ def evaluate_answers(
     every_exit = range(len(macs))
     scores = Evaluation(
         rows=len(labels),
-        **_accuracy(answers.predicted == labels, confidence).present(),
-        full=_accuracy(answers.by_exit[:, -1] == labels, confidence),
+        **_accuracy(answers.predicted, labels, confidence).present(),
+        full=_accuracy(answers.by_exit[:, -1], labels, confidence),
         cost=cost,
         saved=1.0 - cost,
         mean_macs=float(costs.mean()),
@@ -229,10 +229,12 @@ def examples_of(
     }
 
 
-def _accuracy(right: NDArray[np.bool_], confidence: float) -> FullScores:
-    correct, total = int(right.sum()), len(right)
-    interval = wilson_interval(correct, total, confidence)
-    return FullScores(accuracy=correct / total, interval=interval)
+def _accuracy(
+    predicted: NDArray[np.integer], labels: NDArray[np.integer], confidence: float
+) -> FullScores:
+    share = accuracy(predicted, labels)
+    correct = int(np.count_nonzero(predicted == labels))
+    return FullScores(accuracy=share, interval=wilson_interval(correct, len(labels), confidence))
 
 
 def changed_rows(
