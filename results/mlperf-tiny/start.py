@@ -1,7 +1,7 @@
 """Train the networks that the recipe mlperf-tiny starts from: all seeds side by side on one GPU.
 
-An external start, no part of the product: kdtasks never runs this file and does without PyTorch. It stays
-beside the weights that it made, so that anybody can make them again.
+An external start, no part of the product: kdtasks never runs this file and does without PyTorch.
+It stays beside the weights that it made, so that anybody can make them again.
 
     python start.py train PREPARED TEACHER weights.npz [--epochs 228]
     python start.py save weights.npz start
