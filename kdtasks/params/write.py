@@ -55,7 +55,10 @@ def _entry(key: str, value: Any, indent: str) -> list[str]:
     items = value.items() if isinstance(value, dict) else (("-", item) for item in value)
     return [
         f"{indent}{key}:",
-        *(f"{indent}  {name}{'' if name == '-' else ':'} {_flow(item)}" for name, item in items),
+        *(
+            f"{indent}- {_flow(item)}" if name == "-" else f"{indent}  {name}: {_flow(item)}"
+            for name, item in items
+        ),
     ]
 
 

@@ -99,7 +99,9 @@ def test_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, free: float, leve
 def test_params_and_threads(project: Path):
     path = project / "params.yaml"
     text = path.read_text(encoding="utf-8")
-    path.write_text(re.sub(r"(?<=runtime:\n  threads: )\d+", "2", text), encoding="utf-8")
+    path.write_text(
+        re.sub(r"^  threads: 1$", "  threads: 2", text, count=1, flags=re.M), encoding="utf-8"
+    )
     check = check_params(project, cores=2)
     assert check == Check("ok", "params.yaml", "valid, recipe mnist-5k, 2 threads on 2 cores")
     check = check_params(project, cores=1)

@@ -68,14 +68,14 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def run_in(environment: dict[str, str]) -> RunIn:
+def run_in() -> RunIn:
     """Give a function that runs a command in a folder to its end."""
 
     def run(folder: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             command,
             cwd=folder,
-            env=environment,
+            env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
             capture_output=True,
             text=True,
             check=False,
