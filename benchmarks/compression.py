@@ -1,4 +1,4 @@
-"""Time of one picture through every variant of a project, against other ways to run the student.
+"""Time of one image through every variant of a project, against other ways to run the student.
 
 Needs a project that `dvc repro` has finished. Everything takes turns in one run, on one thread:
 
@@ -109,7 +109,7 @@ def main() -> None:
     print(", ".join(f"{name} {value:.1f} GMAC/s" for name, value in peak.items()))
     if not options.onnx:
         print("ONNX Runtime was not measured: --onnx names no Python that has it")
-    print(json.dumps({"rows": rows, "peak_gmacs": peak, "turns": turns, "pictures": len(images)}))
+    print(json.dumps({"rows": rows, "peak_gmacs": peak, "turns": turns, "images": len(images)}))
 
 
 def _sizes(content: bytes) -> dict[str, int]:
@@ -117,7 +117,7 @@ def _sizes(content: bytes) -> dict[str, int]:
 
 
 def _milliseconds(call: Callable[[Any], object], images: Any) -> list[float]:
-    """Times of single pictures, after one that is not counted."""
+    """Times of single images, after one that is not counted."""
     call(images[0])
     times = []
     for image in images:
@@ -167,10 +167,10 @@ def _onnx(python: str, student: Any, images: np.ndarray, turns: int) -> dict[str
         module = tf.Module()
         module.network = student.network  # owns the variables
         tf.saved_model.save(module, name, signatures=serve)
-        np.save(f"{name}/pictures.npy", images)
+        np.save(f"{name}/images.npy", images)
         peer = Path(__file__).with_name("onnx_peer.py")
         done = subprocess.run(
-            [python, str(peer), name, f"{name}/pictures.npy", str(turns)],
+            [python, str(peer), name, f"{name}/images.npy", str(turns)],
             check=True,
             capture_output=True,
             text=True,

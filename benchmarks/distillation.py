@@ -1,17 +1,17 @@
-"""Pictures a second, and the time to a distilled student, against Distillers that ask every step.
+"""Images a second, and the time to a distilled student, against Distillers that ask every step.
 
 The pair is that of `cifar10-keras`: a teacher of convolutions 256–256–512 and a student of 32–32.
 In every round each way trains the student in turn: cached targets and an online teacher here,
 `keras.distillation.Distiller` of Keras 3 and a plain `train_step` Distiller in tf_keras there, and
 without a teacher the loop here and `fit` there. A first epoch, in which all is compiled, does not
-count. Pictures are random, since no way's speed depends on what they show, and are not augmented,
+count. Images are random, since no way's speed depends on what they show, and are not augmented,
 since the peers augment nothing. Ratios are taken round by round; their medians are reported.
 
 `--precision bfloat16` gives every way these numbers: here by `runtime.precision`, there by Keras's
 own policy `mixed_bfloat16`, and `fit` once more as `fit_onednn`, float32 code whose graph
 TensorFlow rewrites, as it does here.
 
-The time to the end is arithmetic: 50,000 pictures, 20 epochs, at the speeds that were measured, and
+The time to the end is arithmetic: 50,000 images, 20 epochs, at the speeds that were measured, and
 for cached targets one teacher pass over every view.
 
     python -m benchmarks.distillation [--quick] [--threads 1] [--precision float32] [--out FILE]
@@ -24,7 +24,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from benchmarks.distillation_ways import EPOCHS, PICTURES, Speed, make_ways
+from benchmarks.distillation_ways import EPOCHS, IMAGES, Speed, make_ways
 from kdtasks.core.files import write_json
 from kdtasks.core.processor import read_processor
 from kdtasks.core.reproducibility import environment, pin_process
@@ -35,7 +35,7 @@ PEERS = ("keras_3_distiller", "train_step_distiller")
 def main() -> None:
     """Print a table a round, and as the last line one JSON object; write it where asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="fewer pictures and rounds")
+    parser.add_argument("--quick", action="store_true", help="fewer images and rounds")
     parser.add_argument("--threads", type=int, default=1, help="threads of every way")
     parser.add_argument(
         "--precision", choices=("float32", "bfloat16"), default="float32", help="of every way"
@@ -43,12 +43,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="file for the figures")
     arguments = parser.parse_args()
     pin_process(arguments.threads, precision=arguments.precision)
-    pictures, epochs, rounds = (2_048, 3, 3) if arguments.quick else (10_240, 4, 5)
+    images, epochs, rounds = (2_048, 3, 3) if arguments.quick else (10_240, 4, 5)
     load_before = os.getloadavg()[0]
-    ways = make_ways(pictures, epochs, arguments.precision)
+    ways = make_ways(images, epochs, arguments.precision)
     measured: list[dict[str, Speed]] = []
     for number in range(1, rounds + 1):
-        print(f"round {number} of {rounds}: pictures a second, and a second of the processor")
+        print(f"round {number} of {rounds}: images a second, and a second of the processor")
         measured.append({})
         for name, way in ways.items():
             measured[-1][name] = speed = way()
@@ -56,7 +56,7 @@ def main() -> None:
     result = {
         "command": f"python -m benchmarks.distillation{' --quick' if arguments.quick else ''}"
         f" --threads {arguments.threads} --precision {arguments.precision}",
-        "pictures": pictures,
+        "images": images,
         "epochs_counted": epochs - 1,
         "rounds": rounds,
         "processor": read_processor().name,
@@ -75,10 +75,9 @@ def _summary(rounds: list[dict[str, Speed]], kind: str) -> dict[str, Any]:
     speeds = [{name: getattr(speed, kind) for name, speed in way.items()} for way in rounds]
     seconds = [
         {
-            "cached": (PICTURES / one["teacher_pass"] + EPOCHS * PICTURES / one["cached"]),
-            "cached_4_views": 4 * PICTURES / one["teacher_pass"]
-            + EPOCHS * PICTURES / one["cached"],
-            **{name: EPOCHS * PICTURES / one[name] for name in ("online", *PEERS)},
+            "cached": (IMAGES / one["teacher_pass"] + EPOCHS * IMAGES / one["cached"]),
+            "cached_4_views": 4 * IMAGES / one["teacher_pass"] + EPOCHS * IMAGES / one["cached"],
+            **{name: EPOCHS * IMAGES / one[name] for name in ("online", *PEERS)},
         }
         for one in speeds
     ]
@@ -87,7 +86,7 @@ def _summary(rounds: list[dict[str, Speed]], kind: str) -> dict[str, Any]:
         return round(statistics.median(values), 3)
 
     return {
-        "pictures_a_second": {name: median([one[name] for one in speeds]) for name in speeds[0]},
+        "images_per_second": {name: median([one[name] for one in speeds]) for name in speeds[0]},
         "seconds_for_20_epochs_of_50000": {
             name: median([one[name] for one in seconds]) for name in seconds[0]
         },

@@ -21,12 +21,12 @@ from benchmarks.distillation_peers import (
 )
 from kdtasks.core.settings import Precision
 
-BATCH, EPOCHS, PICTURES = 64, 20, 50_000
+BATCH, EPOCHS, IMAGES = 64, 20, 50_000
 SHAPE, CLASSES = (32, 32, 3), 10
 
 
 class Speed(NamedTuple):
-    """Pictures a second of wall time, and of the processor's time that this process used."""
+    """Images a second of wall time, and of the processor's time that this process used."""
 
     wall: float
     cpu: float
@@ -39,14 +39,14 @@ class Clock:
         """Start."""
         self._begin = time.perf_counter(), time.process_time()
 
-    def speed(self, pictures: int) -> Speed:
-        """Stop, after so many pictures."""
+    def speed(self, num_images: int) -> Speed:
+        """Stop, after so many images."""
         end = time.perf_counter(), time.process_time()
-        return Speed(*(pictures / (b - a) for a, b in zip(self._begin, end, strict=True)))
+        return Speed(*(images / (b - a) for a, b in zip(self._begin, end, strict=True)))
 
 
-def make_ways(pictures: int, epochs: int, precision: Precision) -> dict[str, Callable[[], Speed]]:
-    """Name every way; each trains for so many epochs of so many pictures and gives its speed."""
+def make_ways(num_images: int, epochs: int, precision: Precision) -> dict[str, Callable[[], Speed]]:
+    """Name every way; each trains for so many epochs of so many images and gives its speed."""
     from kdtasks.core.backend import keras, keras_3
     from kdtasks.learn.networks.inference import Predictor
     from kdtasks.learn.objectives.distillation import DistillationObjective, DistillParams
@@ -57,8 +57,8 @@ def make_ways(pictures: int, epochs: int, precision: Precision) -> dict[str, Cal
     from kdtasks.learn.training.views import AugmentationParams, FreshExamples
 
     draw = np.random.default_rng(0)
-    images = draw.integers(0, 256, (pictures, 32, 32, 3), dtype=np.uint8)
-    labels = draw.integers(0, 10, pictures).astype(np.int32)
+    images = draw.integers(0, 256, (images, 32, 32, 3), dtype=np.uint8)
+    labels = draw.integers(0, 10, num_images).astype(np.int32)
     pixels = images.astype(np.float32)
     teacher = _zoo(TEACHER)
     predictor = Predictor(teacher)
@@ -75,14 +75,14 @@ def make_ways(pictures: int, epochs: int, precision: Precision) -> dict[str, Cal
         if not np.allclose(of_peer, logits[:8], rtol=tolerance, atol=tolerance):
             raise SystemExit(f"the teacher of {library.__name__} is not the teacher")
     distilling = DistillationObjective(DistillParams(alpha=ALPHA, temperature=TEMPERATURE))
-    counted = (epochs - 1) * pictures
+    counted = (epochs - 1) * images
 
     def teacher_pass() -> Speed:
         clock = Clock()
         clock.start()
         with steps_in(precision):
             predictor.logits(images)
-        return clock.speed(pictures)
+        return clock.speed(num_images)
 
     def ours(examples: Any, objective: Any) -> Callable[[], Speed]:
         return lambda: _train(examples, objective, epochs, precision)

@@ -1,16 +1,16 @@
-"""What early exits gain on AlexNet with 32×32 pictures: calibration, batches, single pictures.
+"""What early exits gain on AlexNet with 32×32 images: calibration, batches, single images.
 
-The weights are random and thresholds are set so that 70, 20 and 10 % of the pictures leave at the
+The weights are random and thresholds are set so that 70, 20 and 10 % of the images leave at the
 three exits, so no data are needed and times are those of a trained network. What is compared is
 measured in turn, and medians are taken of ratios turn by turn:
 
-- calibration from batches, and from stored logits, against running the network on one picture after
+- calibration from batches, and from stored logits, against running the network on one image after
   the other; all three choose the same thresholds from the same logits;
 - `predict_dynamic` against running every segment and choosing afterwards, beside the bound that the
   multiply-accumulates (MACs) allow;
 - in LiteRT, leaving at each exit against the plain network without early exits, float, int8 and
   int8 after `space_to_depth`, one thread, beside each exit's share of the MACs; and the mean of
-  pictures that leave where they will, against the plain network in the same numbers.
+  images that leave where they will, against the plain network in the same numbers.
 
     python -m benchmarks.early_exits [--quick] [--out FILE]
 """
@@ -47,13 +47,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="fewer pictures and turns")
+    parser.add_argument("--quick", action="store_true", help="fewer images and turns")
     parser.add_argument("--out", type=Path, help="write the figures to this JSON file as well")
     options = parser.parse_args()
-    pictures, single, turns, runs = (512, 50, 3, 200) if options.quick else (2048, 400, 7, 2000)
+    images, single, turns, runs = (512, 50, 3, 200) if options.quick else (2048, 400, 7, 2000)
     pin_process(1)
     generator = np.random.default_rng(0)
-    images = generator.integers(0, 256, (pictures, *_SHAPE), dtype=np.uint8)
+    images = generator.integers(0, 256, (images, *_SHAPE), dtype=np.uint8)
     figures: dict[str, Any] = {"cpu": read_processor().name, "threads": 1}
     for exits in _PLACES:
         model = _network(exits)
@@ -92,20 +92,20 @@ def _time_calibration(model: Any, images: np.ndarray, single: int) -> dict[str, 
 
     choose(stored)
     model.logits(tf.cast(images[:1], tf.float32))
-    peer = _seconds(one_by_one) / single  # a picture; the choice from the logits comes on top
+    peer = _seconds(one_by_one) / single  # an image; the choice from the logits comes on top
     batched = _seconds(lambda: predictor.logits(images)) / len(images)
     choice = _seconds(lambda: choose(stored)) / len(images)
     found = {
-        "one_by_one_ms_a_picture": 1e3 * (peer + choice),
-        "batched_ms_a_picture": 1e3 * (batched + choice),
-        "stored_ms_a_picture": 1e3 * choice,
+        "one_by_one_ms_per_image": 1e3 * (peer + choice),
+        "batched_ms_per_image": 1e3 * (batched + choice),
+        "stored_ms_per_image": 1e3 * choice,
         "batched_speedup": (peer + choice) / (batched + choice),
         "stored_speedup": (peer + choice) / choice,
-        "pictures": len(images),
+        "images": len(images),
     }
     print(
         f"calibration   {found['batched_speedup']:.0f}x in batches, "
-        f"{found['stored_speedup']:.0f}x from stored logits, over one picture after the other"
+        f"{found['stored_speedup']:.0f}x from stored logits, over one image after the other"
     )
     return _rounded(found)
 
@@ -178,7 +178,7 @@ def _time_litert(model: Any, images: np.ndarray, runs: int) -> dict[str, Any]:
         }  # fmt: skip
         times, left_at = _time_in_turn(models, images, runs)
         medians = {name: float(np.median(each)) for name, each in times.items()}
-        # A mean of medians, exit by exit: whatever else the machine does falls on single pictures.
+        # A mean of medians, exit by exit: whatever else the machine does falls on single images.
         shares = np.bincount(left_at, minlength=early + 1) / runs
         mean = sum(
             float(shares[k] * np.median(times["chosen"][left_at == k])) for k in np.unique(left_at)
@@ -208,7 +208,7 @@ def _time_litert(model: Any, images: np.ndarray, runs: int) -> dict[str, Any]:
 def _time_in_turn(
     models: dict[str, Classifier], images: np.ndarray, runs: int
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Milliseconds of every model, picture by picture in turn, and where `chosen` leaves."""
+    """Milliseconds of every model, image by image in turn, and where `chosen` leaves."""
     times = {name: np.empty(runs) for name in models}
     left_at = np.empty(runs, np.int64)
     for run in range(-20, runs):  # the first of them are not counted
@@ -225,7 +225,7 @@ def _time_in_turn(
 
 
 def _thresholds(logits: np.ndarray) -> list[float]:
-    """Thresholds [K − 1] at which the shares `_LEAVING` of the pictures leave."""
+    """Thresholds [K − 1] at which the shares `_LEAVING` of the images leave."""
     scores = max_probability(logits)
     staying = np.ones(len(logits), bool)
     found = []

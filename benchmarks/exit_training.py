@@ -3,7 +3,7 @@
 Each arm is a project whose students of all seeds are trained; the first is what the others are
 compared with. Of every student the accuracy at each exit is taken, then its float32 and int8 file
 is calibrated as the project's params say, judged on the test split with really stopping, and timed
-against the first arm's file of the same seed, picture by picture in turn, in one thread. Gains are
+against the first arm's file of the same seed, image by image in turn, in one thread. Gains are
 paired over the seeds, with t intervals.
 
     python -m benchmarks.exit_training --out results/brevis-alexnet \
@@ -50,7 +50,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("arms", nargs="+", help="NAME=PROJECT:STAGE, the plain network first")
-    parser.add_argument("--runs", type=int, default=2000, help="pictures that are timed")
+    parser.add_argument("--runs", type=int, default=2000, help="images that are timed")
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     options = parser.parse_args()
     pin_process(1)
@@ -120,7 +120,7 @@ def _judge(arm: Arm) -> dict[int, dict[str, Any]]:
 
 
 def _stopping(content: bytes, macs: Sequence[int], params: Any, data: Any) -> dict[str, Any]:
-    """Calibrate one file, then let the pictures of the test split leave where they will."""
+    """Calibrate one file, then let the images of the test split leave where they will."""
     from kdtasks.evaluate.exits.calibrate import calibrate
 
     segments = Segments(content)
@@ -141,14 +141,14 @@ def _stopping(content: bytes, macs: Sequence[int], params: Any, data: Any) -> di
         "accuracy": float((answers == labels).mean()),
         "accuracy_of_the_last_exit": float((logits[:, -1].argmax(axis=-1) == labels).mean()),
         "mean_macs": float(np.asarray(macs)[left_at].mean()),
-        "taken": (np.bincount(left_at, minlength=len(macs)) / len(labels)).tolist(),
+        "exit_rate": (np.bincount(left_at, minlength=len(macs)) / len(labels)).tolist(),
         "bytes": len(content),
         "chosen": chosen,
     }
 
 
 def _time_in_turn(judged: dict[str, dict[int, dict[str, Any]]], runs: int) -> None:
-    """Add the mean milliseconds a picture to every seed's figures, and take the models out."""
+    """Add the mean milliseconds an image to every seed's figures, and take the models out."""
     first = next(iter(judged.values()))
     for seed, of_first in first.items():
         images = of_first["images"]
@@ -160,7 +160,7 @@ def _time_in_turn(judged: dict[str, dict[int, dict[str, Any]]], runs: int) -> No
                     elapsed = _time(model, images[run % len(images)])
                     if run >= 0:
                         seconds[name][run] = elapsed
-            # Pictures at which the machine did something else are left out of all arms.
+            # Images at which the machine did something else are left out of all arms.
             typical = np.median(list(seconds.values()), axis=0)
             kept = typical <= np.quantile(typical, 0.99)
             for name, each in seconds.items():
@@ -199,7 +199,7 @@ def _summary(seeds: dict[int, dict[str, Any]], plain: dict[int, dict[str, Any]])
             ),
             "speedup": float(np.mean([old["mean_ms"] / new["mean_ms"] for old, new in pairs])),
             "mean_ms": float(np.mean([one["mean_ms"] for one in figures])),
-            "taken": np.mean([one["taken"] for one in figures], axis=0).tolist(),
+            "exit_rate": np.mean([one["exit_rate"] for one in figures], axis=0).tolist(),
             "bytes": figures[0]["bytes"],
         }
     return found
@@ -210,7 +210,7 @@ def _table(arms: dict[str, Any]) -> str:
     heads = [f"exit {index}" for index in range(exits)]
     lines = [
         "| | " + " | ".join(heads) + " | file | stopping early | gain, points | left at each exit "
-        "| MACs saved | ms a picture | times as fast |",
+        "| MACs saved | ms an image | times as fast |",
         "|---" * (exits + 8) + "|",
     ]
     for name, arm in arms.items():
@@ -229,7 +229,7 @@ def _table(arms: dict[str, Any]) -> str:
                 number_format,
                 f"{figures['accuracy']:.1%}",
                 f"{_signed(figures['gain']['mean'])}{spread}",
-                " ".join(f"{share:.0%}" for share in figures["taken"]),
+                " ".join(f"{share:.0%}" for share in figures["exit_rate"]),
                 f"{figures['macs_saved']:.0%}",
                 f"{figures['mean_ms']:.3f}",
                 f"{figures['speedup']:.2f}",

@@ -16,9 +16,9 @@ def loose_model(
     *,
     score: str = "max_probability",
 ) -> Classifier:
-    """Load a `.tflite` of ten classes of 32×32 colour pictures.
+    """Load a `.tflite` of ten classes of 32×32 colour images.
 
-    Arguments:
+    Args:
         macs: of every exit; their number is that of the exits.
         thresholds: of every exit but the last.
         temperatures: of every exit; None for 1.

@@ -1,8 +1,8 @@
 """Students of all seeds as int8 files against the published models of MLPerf Tiny's CIFAR-10 task.
 
-Every file answers the same test pictures, through LiteRT, one thread. The students are distilled
+Every file answers the same test images, through LiteRT, one thread. The students are distilled
 ones of a project; their thresholds are calibrated on its calibration split, for several limits of
-accuracy lost against the last exit. All files are timed in turn, picture by picture; `blocks` is
+accuracy lost against the last exit. All files are timed in turn, image by image; `blocks` is
 the student after `space_to_depth`.
 
     python -m benchmarks.mlperf_tiny PROJECT --published FOLDER --out results/mlperf-tiny
@@ -44,7 +44,7 @@ def main() -> None:
     )
     parser.add_argument("project", type=Path, help="project with distilled students")
     parser.add_argument("--published", type=Path, required=True, help="folder of published files")
-    parser.add_argument("--runs", type=int, default=2000, help="pictures that are timed")
+    parser.add_argument("--runs", type=int, default=2000, help="images that are timed")
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     options = parser.parse_args()
     pin_process(1)
@@ -157,7 +157,7 @@ def _judge(content: bytes, macs: list[int], params: Any, data: Any) -> tuple[dic
         figures["stopping"][str(drop)] = {
             "accuracy": float((answers == labels).mean()),
             "mean_macs": float(np.asarray(macs)[left_at].mean()),
-            "taken": (np.bincount(left_at, minlength=len(macs)) / len(labels)).tolist(),
+            "exit_rate": (np.bincount(left_at, minlength=len(macs)) / len(labels)).tolist(),
         }
     return figures, thresholds
 
@@ -173,7 +173,7 @@ def _time_in_turn(
             run(image)
             if number >= 0:
                 seconds[name][number] = time.perf_counter() - start
-    # Pictures at which the machine did something else are left out of all.
+    # Images at which the machine did something else are left out of all.
     typical = np.median(list(seconds.values()), axis=0)
     kept = typical <= np.quantile(typical, 0.99)
     return {

@@ -1,7 +1,7 @@
 """Time a SavedModel in ONNX Runtime, float and int8; run by `benchmarks.compression` with a Python
 that has onnxruntime, tf2onnx and tensorflow, and with nothing of kdtasks.
 
-    python benchmarks/onnx_peer.py SAVED_MODEL PICTURES.npy TURNS
+    python benchmarks/onnx_peer.py SAVED_MODEL IMAGES.npy TURNS
 """
 
 import json
@@ -15,11 +15,11 @@ import numpy as np
 
 
 def main() -> None:
-    """Print milliseconds of single pictures, by name, as the last line."""
+    """Print milliseconds of single images, by name, as the last line."""
     import onnxruntime
 
-    folder, pictures, turns = Path(sys.argv[1]), np.load(sys.argv[2]), int(sys.argv[3])
-    images = pictures.astype(np.float32)[:, None]
+    folder, images, turns = Path(sys.argv[1]), np.load(sys.argv[2]), int(sys.argv[3])
+    images = images.astype(np.float32)[:, None]
     whole, rounded = folder / "float.onnx", folder / "int8.onnx"
     subprocess.run(
         [sys.executable, "-m", "tf2onnx.convert", "--saved-model", str(folder),
@@ -47,11 +47,11 @@ def main() -> None:
 
 
 def _quantise(whole: Path, rounded: Path, name: str, images: Any) -> None:
-    """Static int8, one scale a filter, ranges from the same pictures."""
+    """Static int8, one scale a filter, ranges from the same images."""
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    class Pictures(CalibrationDataReader):
+    class Images(CalibrationDataReader):
         def __init__(self) -> None:
             self._rest = iter(images)
 
@@ -62,7 +62,7 @@ def _quantise(whole: Path, rounded: Path, name: str, images: Any) -> None:
     prepared = whole.with_name("prepared.onnx")
     quant_pre_process(str(whole), str(prepared))
     quantize_static(
-        str(prepared), str(rounded), Pictures(), quant_format=QuantFormat.QDQ, per_channel=True
+        str(prepared), str(rounded), Images(), quant_format=QuantFormat.QDQ, per_channel=True
     )
 
 

@@ -1,10 +1,10 @@
-"""Training in bfloat16 against float32: pictures a second of one thread, network by network.
+"""Training in bfloat16 against float32: images a second of one thread, network by network.
 
     python -m benchmarks.precision [--turns 3]
 
 Every measurement is a process of its own, since the processor's instructions are chosen once a
 process. The two take turns; the ratio is taken turn by turn and its median reported: above 1,
-bfloat16 is faster. Pictures are random and there is no teacher.
+bfloat16 is faster. Images are random and there is no teacher.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import sys
 import time
 from typing import Any
 
-# Name to params of the network, side of the pictures, pictures an epoch, pictures a step.
+# Name to params of the network, side of the images, images an epoch, images a step.
 NETWORKS: dict[str, tuple[dict[str, Any], int, int, int]] = {
     "ResNet-8": ({"name": "resnet8"}, 32, 6400, 128),
     "AlexNet": ({"name": "alexnet"}, 32, 6400, 128),
@@ -51,17 +51,17 @@ def main() -> None:
         figures[name] = {
             "ratio": round(statistics.median(ratios), 2),
             "ratios": [round(ratio, 2) for ratio in ratios],
-            "pictures_a_second": {
+            "images_per_second": {
                 precision: round(statistics.median(measured))
                 for precision, measured in rates.items()
             },
         }
-        print(f"{name:>24} {figures[name]['ratio']:>6}  {figures[name]['pictures_a_second']}")
+        print(f"{name:>24} {figures[name]['ratio']:>6}  {figures[name]['images_per_second']}")
     print(json.dumps(figures))
 
 
 def measure(name: str, precision: str) -> float:
-    """Pictures a second of the epochs after the first."""
+    """Images a second of the epochs after the first."""
     from kdtasks.core.reproducibility import pin_process
 
     pin_process(1, precision=precision)

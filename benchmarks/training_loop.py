@@ -1,6 +1,6 @@
-"""Pictures a second of the training loop against `tf_keras`'s own `fit`, on the same network.
+"""Images a second of the training loop against `tf_keras`'s own `fit`, on the same network.
 
-Both train the student of `mnist-5k` on the same random pictures, in turn, several times; the ratio
+Both train the student of `mnist-5k` on the same random images, in turn, several times; the ratio
 is taken pair by pair and its median is reported.
 
     python -m benchmarks.training_loop [--quick]
@@ -24,19 +24,19 @@ _BATCH = 64
 def main() -> None:
     """Print a table, and as the last line one JSON object with the ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer pictures and repeats")
+    parser.add_argument("--quick", action="store_true", help="fewer images and repeats")
     quick = parser.parse_args().quick
-    pictures, epochs, repeats = (4_000, 2, 2) if quick else (20_000, 3, 5)
+    images, epochs, repeats = (4_000, 2, 2) if quick else (20_000, 3, 5)
     draw = np.random.default_rng(0)
-    images = draw.integers(0, 256, (pictures, *_SHAPE), dtype=np.uint8)
-    labels = draw.integers(0, _CLASSES, pictures).astype(np.int32)
+    images = draw.integers(0, 256, (images, *_SHAPE), dtype=np.uint8)
+    labels = draw.integers(0, _CLASSES, num_images).astype(np.int32)
     _time_loop(images, labels, epochs=1)
     _time_fit(images, labels, epochs=1)
     rows = []
-    print(f"{'':>6} {'fit':>12} {'loop':>12} {'ratio':>7}   pictures a second")
+    print(f"{'':>6} {'fit':>12} {'loop':>12} {'ratio':>7}   images a second")
     for repeat in range(1, repeats + 1):
-        ours = epochs * pictures / _time_loop(images, labels, epochs=epochs)
-        peer = epochs * pictures / _time_fit(images, labels, epochs=epochs)
+        ours = epochs * images / _time_loop(images, labels, epochs=epochs)
+        peer = epochs * images / _time_fit(images, labels, epochs=epochs)
         rows.append((peer, ours, ours / peer))
         print(f"{repeat:>6} {peer:>12,.0f} {ours:>12,.0f} {ours / peer:>7.2f}")
     ratio = statistics.median(row[2] for row in rows)

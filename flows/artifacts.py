@@ -1,4 +1,4 @@
-"""What the Prefect UI shows of a stage: its metrics as a table, its plots as pictures."""
+"""What the Prefect UI shows of a stage: its metrics as a table, its plots as images."""
 
 import base64
 import csv
@@ -68,9 +68,9 @@ def publish(project: Path, node: StageNode, outcome: Outcome) -> None:
     rows = [row for path in node.metrics for row in metric_rows(project / path, path)]
     if rows:
         create_table_artifact(table=rows, key=metrics_key, description=description)
-    pictures = [plot_markdown(project / path, path) for path in node.plots]
-    if pictures:
-        create_markdown_artifact("\n\n".join(pictures), key=plots_key, description=description)
+    images = [plot_markdown(project / path, path) for path in node.plots]
+    if images:
+        create_markdown_artifact("\n\n".join(images), key=plots_key, description=description)
 
 
 def is_published(
@@ -92,7 +92,7 @@ def metric_rows(path: Path, name: str) -> list[dict[str, Any]]:
 
 
 def plot_markdown(path: Path, name: str) -> str:
-    """A plot as Markdown: a link to its file and, of a CSV file, the picture itself."""
+    """A plot as Markdown: a link to its file and, of a CSV file, the image itself."""
     link = f"[{name}]({path.resolve().as_uri()})"
     if path.suffix not in (".csv", ".tsv") or not path.is_file():
         return link
@@ -102,8 +102,8 @@ def plot_markdown(path: Path, name: str) -> str:
     drawn = {column: numbers for column, numbers in columns.items() if numbers}
     if len(drawn) < 2:
         return link
-    picture = base64.b64encode(_draw(drawn)).decode("ascii")
-    return f"{link}\n\n![{name}](data:image/png;base64,{picture})"
+    image = base64.b64encode(_draw(drawn)).decode("ascii")
+    return f"{link}\n\n![{name}](data:image/png;base64,{image})"
 
 
 def _keys(project: Path, node: StageNode) -> tuple[str, str]:

@@ -15,7 +15,7 @@ EVENT = "kdtasks.deploy.drift"
 def tell_prefect(model: str, payload: dict[str, Any]) -> None:
     """Send an event of drift, and wait until the server has it.
 
-    Arguments:
+    Args:
         model: its name; the event's resource is `kdtasks.model.NAME`.
         payload: what else the event says.
 

@@ -42,7 +42,7 @@ def pipeline(
 def bring_up_to_date(project: Path, options: RunOptions, *, lock: int | None = None) -> State[None]:
     """Run a project's stages as tasks of the flow run that calls this.
 
-    Arguments:
+    Args:
         lock: the run lock, where the caller holds it already and has a witness of the flow run.
 
     Returns: the state that the flow run is in after it.

@@ -13,7 +13,7 @@ from flows.crash_reporter import witnessed
 from flows.pipeline import bring_up_to_date
 from flows.shipping import Shipment, find_store
 from flows.supervision import perform, run_dvc, run_flow, run_from_command_line, supervised
-from kdtasks.orchestrate.project.ingest import take_pictures
+from kdtasks.orchestrate.project.ingest import take_images
 from kdtasks.orchestrate.project.project import (
     find_imports,
     find_project,
@@ -44,13 +44,13 @@ def refresh(
 ) -> State[None]:
     """Bring new data in, the project up to date, and the new model to its users if it is good.
 
-    The steps: new pictures, updated imports, the pipeline, the gate, `dvc push`, publish, promote.
+    The steps: new images, updated imports, the pipeline, the gate, `dvc push`, publish, promote.
     A store in which nothing could be published ends the run before any of them.
     Whatever fails, and wherever the run is killed, production stays as it is until the last step,
-    and the next run goes on. A folder of pictures that DVC watches needs no step of its own.
+    and the next run goes on. A folder of images that DVC watches needs no step of its own.
 
     Args:
-        source: A folder whose new pictures are copied into `data.path` first; none for no folder.
+        source: A folder whose new images are copied into `data.path` first; none for no folder.
         update: Bring the newest version of all that `dvc import` or `dvc import-url` brought.
         push: Push data and results to the DVC remote, where there is one.
         publish: Publish and promote what passes the gate, where a model store is named.
@@ -87,7 +87,7 @@ def check_store(project: Path, *, publish: bool) -> None:
 
 
 def bring_data(project: Path, *, source: str | None, update: bool, lock: int) -> None:
-    """Take new pictures and update imports, as steps of the flow run that calls this.
+    """Take new images and update imports, as steps of the flow run that calls this.
 
     Raises:
         KdTasksError: a step failed, or the params are not valid.
@@ -95,11 +95,11 @@ def bring_data(project: Path, *, source: str | None, update: bool, lock: int) ->
     params = load_project_params(project)
 
     def take() -> State[None]:
-        taken = take_pictures(project / str(source), project, params.data)
+        taken = take_images(project / str(source), project, params.data)
         return Completed(message=f"{taken.copied} new files, {taken.known} known ones")
 
     if source is not None:
-        perform("take pictures", take)
+        perform("take images", take)
     if update and (imports := find_imports(project)):
         perform("update", lambda: run_dvc(project, ["update", *imports], lock=lock))
 
@@ -133,7 +133,7 @@ def ship(project: Path, *, push: bool, publish: bool, lock: int) -> list[str]:
 def main() -> None:
     """Run the flow from the command line."""
     parser = argparse.ArgumentParser(description="Run a refresh as a Prefect flow.")
-    parser.add_argument("--source", help="folder whose new pictures are copied into data.path")
+    parser.add_argument("--source", help="folder whose new images are copied into data.path")
     for word, what in (
         ("update", "leave imports as they are"),
         ("push", "push nothing to the DVC remote"),

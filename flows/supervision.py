@@ -102,7 +102,7 @@ class _Watch:
 def run_from_command_line(run: Callable[[Path], int]) -> None:
     """Run a flow of the current project on the configured server or a temporary one, and exit.
 
-    Arguments:
+    Args:
         run: gives the exit status, as of `run_flow`.
     """
     try:
@@ -118,7 +118,7 @@ def run_from_command_line(run: Callable[[Path], int]) -> None:
 def run_flow(project: Path, begin: Callable[[], State[Any]]) -> int:
     """Run a flow in this process, against the server that PREFECT_API_URL names by now.
 
-    Arguments:
+    Args:
         begin: calls the flow and gives the state that it ends in.
 
     Returns: the exit status: 0; 1 after a failure, printed in one block; 130 if it was stopped.
@@ -177,7 +177,7 @@ def perform(name: str, body: Body) -> str:
 def run_dvc(project: Path, words: Sequence[str], *, lock: int) -> State[None]:
     """Run a command of DVC inside a step, its output as logs.
 
-    Arguments:
+    Args:
         lock: the run lock; as long as something of a killed run is at work, it is held.
 
     Returns: the state that the step ends in.

@@ -19,7 +19,7 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     bundle = paths.bundle(variant)
     check_not_refused(bundle / MANIFEST)
     settings = params.benchmark
-    # Test pictures are read once, by `evaluate`; calibration pictures leave at the same exits.
+    # Test images are read once, by `evaluate`; calibration images leave at the same exits.
     dataset = open_prepared(paths.prepared)
     images = dataset.images("calibration")
     order = np.random.default_rng(0).permutation(len(images))[: settings.runs]

@@ -40,7 +40,7 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     self_test = make_self_test(
         Segments(model),
         dataset.images("calibration"),
-        pictures=params.export.self_test,
+        count=params.export.self_test,
         score=manifest.score,
         temperatures=manifest.temperatures,
         thresholds=manifest.thresholds,

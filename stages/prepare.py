@@ -10,14 +10,14 @@ from kdtasks.stage import run_stage, stage
 
 @stage()
 def main(params: Params, paths: ProjectPaths) -> None:
-    """Write the four splits and print how many pictures each has."""
+    """Write the four splits and print how many images each has."""
     data = params.data
     dataset = load_dataset(data)
     split = split_dataset(dataset, data.split, seed=data.seed, is_stable=data.stable_split)
     write_prepared(paths.prepared, dataset, split, data)
     height, width, channels = dataset.images.shape[1:]
     print(
-        f"{data.source.name}: {len(dataset)} pictures of {height}×{width}×{channels}, "
+        f"{data.source.name}: {len(dataset)} images of {height}×{width}×{channels}, "
         f"{len(dataset.class_names)} classes"
     )
     for name, counts in split_counts(dataset, split).items():
@@ -30,10 +30,10 @@ def print_findings(dataset: RawDataset, paths: ProjectPaths) -> None:
     """Print what is unusual; `dataset.json` lists each."""
     contradictions = sum(duplicate.contradicts for duplicate in dataset.duplicates)
     findings = {
-        "groups of equal pictures": len(dataset.duplicates),
+        "groups of equal images": len(dataset.duplicates),
         "of them under more than one label": contradictions,
         "left out for a problem": len(dataset.problems),
-        "left out for another reason": len(dataset.left_out),
+        "left out for another reason": len(dataset.excluded),
     }
     for what, number in findings.items():
         if number:

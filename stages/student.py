@@ -19,11 +19,11 @@ def main(params: Params, paths: ProjectPaths, seed: str) -> None:
 
     setup, student = params.training(), params.student
     dataset = open_prepared(paths.prepared)
-    pictures = (dataset.images("train"), dataset.labels("train"), params.augmentation)
+    images = (dataset.images("train"), dataset.labels("train"), params.augmentation)
     examples = (
-        FreshExamples(*pictures, seed=int(seed))
+        FreshExamples(*images, seed=int(seed))
         if params.targets.mode == "online"
-        else TrainingExamples(*draw_views(*pictures, memory_limit_mb=params.train.memory_limit_mb))
+        else TrainingExamples(*draw_views(*images, memory_limit_mb=params.train.memory_limit_mb))
     )
     run = TrainingRun(
         name=f"student/{seed}",

@@ -33,7 +33,7 @@ def main(params: Params, paths: ProjectPaths) -> None:
             dataset,
             augmentation=params.augmentation,
             layers=layers,
-            top_classes=params.targets.top_classes,
+            top_k=params.targets.top_k,
         )
 
 

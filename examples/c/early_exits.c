@@ -1,8 +1,8 @@
-// Classify one picture with LiteRT's C API, leaving at the first exit that is sure enough.
+// Classify one image with LiteRT's C API, leaving at the first exit that is sure enough.
 //
 //   kdtasks pack bundles/int8 --per-segment --out segments     # writes exits.h
 //   gcc -O2 -I segments early_exits.c libLiteRt.so -lm -o early_exits
-//   ./early_exits bundles/int8/model.tflite picture.raw        # uint8 [height][width][channels]
+//   ./early_exits bundles/int8/model.tflite image.raw        # uint8 [height][width][channels]
 //
 // It prints class, exit and confidence. For int8 bundles with the score max_probability. The
 // declarations are those of LiteRT 2.3's litert/c/*.h, which its Python wheel does not carry; with
@@ -135,7 +135,7 @@ int main(int words, char **word) {
   LiteRtCompiledModel compiled;
   FILE *file = words == 3 ? fopen(word[2], "rb") : NULL;
   if (!file || fread(pixels, 1, PIXELS, file) != PIXELS) {
-    fprintf(stderr, "usage: early_exits model.tflite picture.raw, of %d bytes\n", PIXELS);
+    fprintf(stderr, "usage: early_exits model.tflite image.raw, of %d bytes\n", PIXELS);
     return 1;
   }
   fclose(file);
@@ -154,7 +154,7 @@ int main(int words, char **word) {
     for (size_t i = 0; i < taken; ++i) {
       const char *name;
       CHECK(LiteRtGetSignatureInputName(signature, i, &name));
-      if (segment == 0) {  // it takes the picture alone
+      if (segment == 0) {  // it takes the image alone
         LiteRtTensor tensor;
         LiteRtTensorBufferRequirements requirements;
         void *memory;

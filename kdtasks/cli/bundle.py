@@ -67,7 +67,7 @@ def pack(
 
 def bench(
     bundle: BundleArgument,
-    pictures: Annotated[
+    images: Annotated[
         list[str] | None,
         typer.Argument(help="Files, folders and patterns; without any those of the self-test."),
     ] = None,
@@ -75,11 +75,11 @@ def bench(
     runs: Annotated[int, typer.Option(min=1, help="Predictions that are timed.")] = 1000,
     as_json: JsonOption = False,
 ) -> None:
-    """Time a bundle on this machine: latency by exit, pictures a second, memory."""
+    """Time a bundle on this machine: latency by exit, images a second, memory."""
 
     from kdtasks.cli.bench import bench_bundle
 
-    bench_bundle(bundle, pictures or (), runs=runs, threads=threads, as_json=as_json)
+    bench_bundle(bundle, images or (), runs=runs, threads=threads, as_json=as_json)
 
 
 def inspect_(

@@ -56,7 +56,7 @@ class ProductionOptions:
     def fetch(self, usual_name: str) -> Production | None:
         """Pull what is in production; null where there is nothing yet.
 
-        Arguments:
+        Args:
             usual_name: of the model, if no other is given.
 
         Raises:
@@ -75,7 +75,7 @@ class ProductionOptions:
 
         A store that holds no model yet has room for any name.
 
-        Arguments:
+        Args:
             usual_name: as for `fetch`.
 
         Raises:
@@ -111,7 +111,7 @@ def run_gate(
 ) -> int:
     """Judge a bundle against production by the limits in `gate`, and print why.
 
-    Arguments:
+    Args:
         bundle: a folder, a `.kdz` or a `.tflite`; null for the variant that the report has chosen.
         options: where production is; the bundle's own name counts where none is given.
         is_first: there is no model in production yet; only the absolute limits count.
@@ -153,7 +153,7 @@ def run_drift(
 ) -> int:
     """Compare telemetry with production's answers to the test split; drift is an event in Prefect.
 
-    Arguments:
+    Args:
         paths: files of telemetry, and folders with `.json` and `.jsonl` files; none takes what
             agents have sent to the store.
         hours: only what they have sent in the last so many; null takes all.

@@ -1,4 +1,4 @@
-"""Find the pictures that a command line names, and read them as `prepare` does."""
+"""Find the images that a command line names, and read them as `prepare` does."""
 
 import glob
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from kdtasks.edge.images import (
     FORMATS,
     SUFFIXES,
     as_array,
-    open_picture,
+    open_image,
     strict_decoding,
     to_eight_bits,
 )
@@ -22,10 +22,10 @@ from kdtasks.edge.predictor import Predictor
 _MOST_PIXELS = 400_000_000
 
 
-def find_pictures(names: Sequence[str]) -> Iterator[tuple[str, str | None]]:
-    """Give the path of every picture, and of whatever is none what is wrong with it.
+def find_images(names: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+    """Give the path of every image, and of whatever is none what is wrong with it.
 
-    Arguments:
+    Args:
         names: files, folders (searched through, by suffix, without hidden entries) and patterns
             such as `photos/*.jpg`.
 
@@ -35,8 +35,8 @@ def find_pictures(names: Sequence[str]) -> Iterator[tuple[str, str | None]]:
     for name in names:
         path = Path(name)
         if path.is_dir():
-            found = [str(inside) for inside in sorted(path.rglob("*")) if _is_picture(inside, path)]
-            nothing = "no picture is in this folder"
+            found = [str(inside) for inside in sorted(path.rglob("*")) if _is_image(inside, path)]
+            nothing = "no image is in this folder"
         elif path.exists() or not glob.has_magic(name):
             found, nothing = [name] if path.is_file() else [], "not there"
         else:
@@ -50,14 +50,14 @@ def find_pictures(names: Sequence[str]) -> Iterator[tuple[str, str | None]]:
 
 
 def read_fitted(path: Path, predictor: Predictor) -> tuple[np.ndarray, np.ndarray]:
-    """Read a picture, and make of it what a model takes.
+    """Read an image, and make of it what a model takes.
 
     Returns:
         its pixels as of `read_pixels`, and what `Predictor.fit` makes of them: the very pixels that
         `prepare` would have made.
 
     Raises:
-        DatasetError: in a few words, that it is no picture, is damaged, or needs Pillow.
+        DatasetError: in a few words, that it is no image, is damaged, or needs Pillow.
     """
     height, width, channels = predictor.segments.input_shape
     sides = ("height", "width") if predictor.per_pixel else (height, width)
@@ -67,14 +67,14 @@ def read_fitted(path: Path, predictor: Predictor) -> tuple[np.ndarray, np.ndarra
 
 
 def read_pixels(path: Path) -> np.ndarray:
-    """Read a picture in its own size, uint8 [height, width, 1 or 3].
+    """Read an image in its own size, uint8 [height, width, 1 or 3].
 
     `.npy` files hold uint8 [height, width] or [height, width, 1 or 3] and are mapped, not read; all
     else is decoded and turned upright by Pillow, with the very code that `prepare` uses. Up to 400
-    million pixels are decoded, more than `prepare` takes: whoever names one picture means it.
+    million pixels are decoded, more than `prepare` takes: whoever names one image means it.
 
     Raises:
-        DatasetError: in a few words, that it is no picture or is damaged.
+        DatasetError: in a few words, that it is no image or is damaged.
     """
     if path.suffix.lower() == ".npy":
         return _read_array(path)
@@ -104,11 +104,11 @@ def _pillow_or_array(shape: Sequence[Any]) -> Iterator[None]:
 
 
 def _read_file(path: Path) -> np.ndarray:
-    """Read a picture; of a file that no decoder knows, say what it is."""
+    """Read an image; of a file that no decoder knows, say what it is."""
     from PIL import UnidentifiedImageError
 
     try:
-        return as_array(to_eight_bits(open_picture(path)))
+        return as_array(to_eight_bits(open_image(path)))
     except DatasetError as error:
         if not isinstance(error.__context__, UnidentifiedImageError):
             raise
@@ -133,6 +133,6 @@ def _read_array(path: Path) -> np.ndarray:
     return pixels
 
 
-def _is_picture(path: Path, folder: Path) -> bool:
+def _is_image(path: Path, folder: Path) -> bool:
     hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
     return not hidden and path.is_file() and path.suffix.lower() in SUFFIXES | {".npy"}

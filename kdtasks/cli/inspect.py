@@ -20,7 +20,7 @@ NUMBERS = {"scale", "MACs", "weights", "flash", "arena", "scratch", "kept"}
 def inspect_bundle(bundle: Path, *, as_json: bool = False, with_arena: bool = False) -> None:
     """Print what there is to know of a bundle, as tables or as one JSON object.
 
-    Arguments:
+    Args:
         bundle: a folder, a `.kdz` or a bare `.tflite`.
         with_arena: measure as well what a microcontroller needs.
 
@@ -97,7 +97,7 @@ def _print_manifest(contents: Contents, manifest: Manifest, graphs: Sequence[Gra
     if guarantee := manifest.calibration.get("guarantee"):
         rows["guarantee"] = guarantee.get("statement", json.dumps(guarantee))
     if manifest.self_test:
-        rows["self-test"] = f"{manifest.self_test['pictures']} pictures"
+        rows["self-test"] = f"{manifest.self_test['images']} images"
     if manifest.provenance:
         rows["origin"] = ", ".join(f"{key} {value}" for key, value in manifest.provenance.items())
     if manifest.libraries:
@@ -108,7 +108,7 @@ def _print_manifest(contents: Contents, manifest: Manifest, graphs: Sequence[Gra
 
 
 def _figures(figures: dict[str, Any]) -> str:
-    parts = [f"{figures['rows']:,} pictures"]
+    parts = [f"{figures['rows']:,} images"]
     if "accuracy" in figures:
         parts.append(f"accuracy {figures['accuracy']:.2%}")
     if "interval" in figures:

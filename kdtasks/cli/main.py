@@ -184,7 +184,7 @@ def search(
     max_size_kb: Annotated[float | None, typer.Option(help="Size of the file.")] = None,
     max_gzip_kb: Annotated[float | None, typer.Option(help="Size of the gzipped file.")] = None,
     max_latency_ms: Annotated[
-        float | None, typer.Option(help="Median of one picture on this machine.")
+        float | None, typer.Option(help="Median of one image on this machine.")
     ] = None,
     max_macs: Annotated[
         float | None, typer.Option(help="Compute, as a share of the student's.")
@@ -220,7 +220,7 @@ def search(
 @app.command()
 def predict(
     bundle: Annotated[Path, typer.Argument(help="Folder of a bundle, .kdz file or .tflite.")],
-    pictures: Annotated[
+    images: Annotated[
         list[str], typer.Argument(help="Files, folders and patterns such as 'photos/*.jpg'.")
     ],
     thresholds: Annotated[
@@ -236,19 +236,19 @@ def predict(
         ),
     ] = None,
     overlay: Annotated[
-        bool, typer.Option("--overlay", help="Segmentation: draw the mask over the picture.")
+        bool, typer.Option("--overlay", help="Segmentation: draw the mask over the image.")
     ] = False,
     threads: Annotated[int, typer.Option(min=1, help="Threads of LiteRT.")] = 1,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON in place of a table.")
     ] = False,
 ) -> None:
-    """Classify pictures with a bundle, or label their pixels, as a device does."""
+    """Classify images with a bundle, or label their pixels, as a device does."""
     from kdtasks.cli.predict import PredictOptions, parse_thresholds, run_predict
 
     limits = parse_thresholds(thresholds)
     options = PredictOptions(limits, out, overlay, threads, as_json)
-    raise typer.Exit(run_predict(bundle, pictures, options))
+    raise typer.Exit(run_predict(bundle, images, options))
 
 
 @app.command()

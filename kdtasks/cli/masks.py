@@ -11,17 +11,17 @@ from kdtasks.edge.images import SUFFIXES
 from kdtasks.edge.segmenter import MaskPrediction, class_colours
 
 
-def mask_targets(pictures: Sequence[str], out: Path | None, overlay: bool) -> dict[str, Path]:
-    """Name the mask of every picture.
+def mask_targets(images: Sequence[str], out: Path | None, overlay: bool) -> dict[str, Path]:
+    """Name the mask of every image.
 
     Args:
-        pictures: paths.
-        out: file of the mask where there is one picture, or a folder where each is called as its
-            picture; None for no masks.
-        overlay: whether colours are drawn over the picture, which takes a `.png`.
+        images: paths.
+        out: file of the mask where there is one image, or a folder where each is called as its
+            image; None for no masks.
+        overlay: whether colours are drawn over the image, which takes a `.png`.
 
     Raises:
-        DatasetError: two masks, or a mask and a picture, would be one file; or the file's suffix
+        DatasetError: two masks, or a mask and an image, would be one file; or the file's suffix
             is none of a mask's.
     """
     if out is None:
@@ -31,25 +31,25 @@ def mask_targets(pictures: Sequence[str], out: Path | None, overlay: bool) -> di
     suffix = out.suffix.lower()
     known = (".png",) if overlay else (".png", ".npy")
     if out.is_dir() or suffix not in SUFFIXES | {".npy"}:
-        targets = {picture: out / f"{Path(picture).stem}.png" for picture in pictures}
+        targets = {image: out / f"{Path(image).stem}.png" for image in images}
     elif suffix not in known:
         raise DatasetError(
             f"--out is {out}; {' or '.join(known)} was expected: other formats change or cannot "
             "hold what is written"
         )
-    elif len(pictures) > 1:
+    elif len(images) > 1:
         raise DatasetError(
-            f"--out is the file {out}, and there are {len(pictures)} pictures; give a folder"
+            f"--out is the file {out}, and there are {len(images)} images; give a folder"
         )
     else:
-        targets = dict.fromkeys(pictures, out)
-    owners = {Path(picture).resolve(): picture for picture in pictures}
-    for picture, target in targets.items():
-        owner = owners.setdefault(target.resolve(), f"the mask of {picture}")
-        if owner != f"the mask of {picture}":
+        targets = dict.fromkeys(images, out)
+    owners = {Path(image).resolve(): image for image in images}
+    for image, target in targets.items():
+        owner = owners.setdefault(target.resolve(), f"the mask of {image}")
+        if owner != f"the mask of {image}":
             raise DatasetError(
-                f"the mask of {picture} would be written to {target}, which is {owner}; give "
-                "another --out, or fewer pictures at once"
+                f"the mask of {image} would be written to {target}, which is {owner}; give "
+                "another --out, or fewer images at once"
             )
     return targets
 
@@ -60,7 +60,7 @@ def write_mask(path: Path, found: MaskPrediction, under: np.ndarray | None) -> N
     Args:
         path: its suffix says which.
         found: the mask.
-        under: uint8 [height, width, 1 or 3], the picture that half of the colours are drawn over;
+        under: uint8 [height, width, 1 or 3], the image that half of the colours are drawn over;
             None for the mask alone.
     """
     with atomic_file(path) as partial:

@@ -1,4 +1,4 @@
-"""Answer pictures with a bundle: the class, confidence, exit and time of each, or its mask."""
+"""Answer images with a bundle: the class, confidence, exit and time of each, or its mask."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kdtasks.cli.images import find_pictures, read_fitted
+from kdtasks.cli.images import find_images, read_fitted
 from kdtasks.cli.masks import mask_targets, write_mask
 from kdtasks.core.errors import BundleError, DatasetError
 from kdtasks.edge.bundle_files import open_bundle
@@ -26,7 +26,7 @@ class PredictOptions(NamedTuple):
     Attributes:
         thresholds: as for `load_predictor`.
         out: where masks go, a file or a folder.
-        overlay: whether the mask is drawn over the picture.
+        overlay: whether the mask is drawn over the image.
         threads: of the LiteRT interpreter.
         as_json: print one list of objects in place of the table.
     """
@@ -39,10 +39,10 @@ class PredictOptions(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What became of one picture.
+    """What became of one image.
 
     Attributes:
-        picture: its path.
+        image: its path.
         content: the prediction as JSON.
         cells: the prediction in the table, by heading.
         exit_index: the exit that answered.
@@ -50,7 +50,7 @@ class Answer(NamedTuple):
         mask: where it was written, or None.
     """
 
-    picture: str
+    image: str
     content: dict[str, Any]
     cells: dict[str, str]
     exit_index: int
@@ -59,20 +59,20 @@ class Answer(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """A picture without an answer, and why."""
+    """An image without an answer, and why."""
 
-    picture: str
+    image: str
     problem: str
 
 
 def run_predict(bundle: Path, names: Sequence[str], options: PredictOptions) -> int:
-    """Answer every picture, write its mask, print a table or JSON; give the exit status.
+    """Answer every image, write its mask, print a table or JSON; give the exit status.
 
-    A picture that cannot be read is named on standard error, the others go on, and the status is 1.
+    An image that cannot be read is named on standard error, the others go on, and the status is 1.
 
-    Arguments:
+    Args:
         bundle: a folder, a `.kdz` or a bare `.tflite`.
-        names: as for `find_pictures`.
+        names: as for `find_images`.
 
     Raises:
         BundleError: the bundle cannot be used or is a folder of bundles, or an option is not for
@@ -83,12 +83,12 @@ def run_predict(bundle: Path, names: Sequence[str], options: PredictOptions) -> 
     predictor = load_predictor(bundle, options.thresholds, options.threads)
     if not predictor.per_pixel and (options.out is not None or options.overlay):
         raise BundleError(
-            f"{bundle} tells the class of whole pictures; --out and --overlay are for masks, leave "
+            f"{bundle} tells the class of whole images; --out and --overlay are for masks, leave "
             "them out"
         )
-    found = list(find_pictures(names))
-    pictures = [picture for picture, problem in found if not problem]
-    targets = mask_targets(pictures, options.out, options.overlay)
+    found = list(find_images(names))
+    images = [image for image, problem in found if not problem]
+    targets = mask_targets(images, options.out, options.overlay)
     results = list(_results(predictor, found, targets, options.overlay))
     answers = [one for one in results if isinstance(one, Answer)]
     if options.as_json:
@@ -96,8 +96,8 @@ def run_predict(bundle: Path, names: Sequence[str], options: PredictOptions) -> 
     elif answers:
         _print_table(answers, predictor.segments.count)
     failures = [one for one in results if isinstance(one, Failure)]
-    for picture, problem in failures:
-        print(f"error: {picture}: {problem}", file=sys.stderr)
+    for image, problem in failures:
+        print(f"error: {image}: {problem}", file=sys.stderr)
     return 1 if failures else 0
 
 
@@ -152,36 +152,36 @@ def _results(
     overlay: bool,
 ) -> Iterator[Answer | Failure]:
     predictor.warm_up()  # which is no part of a prediction's time
-    for picture, problem in found:
+    for image, problem in found:
         if problem:
-            yield Failure(picture, problem)
+            yield Failure(image, problem)
             continue
         try:
-            pixels, image = read_fitted(Path(picture), predictor)
+            pixels, model_input = read_fitted(Path(image), predictor)
             start = time.perf_counter_ns()
-            fitted = predictor.predict(image)
+            fitted = predictor.predict(model_input)
             milliseconds = (time.perf_counter_ns() - start) / 1e6
         except DatasetError as error:
-            yield Failure(picture, str(error))
+            yield Failure(image, str(error))
             continue
-        prediction, target = fitted.in_size(pixels.shape[:2]), targets.get(picture)
+        prediction, target = fitted.in_size(pixels.shape[:2]), targets.get(image)
         if target and isinstance(prediction, MaskPrediction):
             try:
                 write_mask(target, prediction, pixels if overlay else None)
             except OSError as error:
-                yield Failure(picture, f"its mask cannot be written ({error})")
+                yield Failure(image, f"its mask cannot be written ({error})")
                 continue
         cells = cells_of(prediction, predictor.segments.count)
         content, left = prediction.to_json(), prediction.exit_index
-        yield Answer(picture, content, cells, left, milliseconds, target)
+        yield Answer(image, content, cells, left, milliseconds, target)
 
 
 def _as_object(result: Answer | Failure) -> dict[str, Any]:
     if isinstance(result, Failure):
-        return {"picture": result.picture, "error": result.problem}
+        return {"image": result.image, "error": result.problem}
     mask = {"mask": str(result.mask)} if result.mask else {}
     return {
-        "picture": result.picture,
+        "image": result.image,
         **result.content,
         **mask,
         "milliseconds": result.milliseconds,
@@ -194,7 +194,7 @@ def _print_table(answers: Sequence[Answer], exits: int) -> None:
     from rich.text import Text
 
     table = Table(box=None, header_style="dim", pad_edge=False)
-    table.add_column("picture", overflow="fold")
+    table.add_column("image", overflow="fold")
     for heading in answers[0].cells:
         is_number = heading in ("confidence", "exit")
         table.add_column(
@@ -207,7 +207,7 @@ def _print_table(answers: Sequence[Answer], exits: int) -> None:
     table.add_column("time", justify="right", no_wrap=True)
     for answer in answers:
         # Text, in which no bracket is markup.
-        cells = [answer.picture, *answer.cells.values(), f"{answer.milliseconds:.2f} ms"]
+        cells = [answer.image, *answer.cells.values(), f"{answer.milliseconds:.2f} ms"]
         table.add_row(*map(Text, cells))
     Console().print(table)
     if len(answers) > 1:
@@ -215,7 +215,7 @@ def _print_table(answers: Sequence[Answer], exits: int) -> None:
         left = [answer.exit_index for answer in answers]
         told = ", ".join(f"{left.count(k)} at exit {k + 1}" for k in range(exits))
         exited = f"; left {told}" if exits > 1 else ""
-        print(f"{len(answers)} pictures, {mean:.2f} ms on average{exited}")
+        print(f"{len(answers)} images, {mean:.2f} ms on average{exited}")
     written = [answer.mask for answer in answers if answer.mask]
     if len(written) == 1:
         print(f"written: {written[0]}")

@@ -29,7 +29,7 @@ def run_pipeline(
 ) -> int:
     """Validate params.yaml, run the stages that changed and say where the report is.
 
-    Arguments:
+    Args:
         dry_run: only say what would run.
         prefect: whether Prefect is told of the run; None if a server of it is configured.
 

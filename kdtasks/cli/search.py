@@ -27,7 +27,7 @@ def run_search(
 ) -> int:
     """Try variants from the cheapest up until one is within all limits or the time is spent.
 
-    Arguments:
+    Args:
         given: limits, and `minutes`, that go before those of `search`.
         out: the folder for the page and its figures; None for one below the project's report/.
         dry_run: only say what would be tried.

@@ -19,7 +19,7 @@ PortOption = Annotated[
 ]
 
 ThreadsOption = Annotated[
-    int, typer.Option("--threads", min=1, help="Pictures at work at once, one interpreter each.")
+    int, typer.Option("--threads", min=1, help="Images at work at once, one interpreter each.")
 ]
 
 MegabytesOption = Annotated[
@@ -53,7 +53,7 @@ def serve(
     threads: ThreadsOption = 2,
     max_mb: MegabytesOption = 10.0,
 ) -> None:
-    """Answer pictures over HTTP, with a page to drop some on."""
+    """Answer images over HTTP, with a page to drop some on."""
     _check_installed()
 
     from kdtasks.deploy.serve.application import make_application
@@ -130,12 +130,12 @@ def fleet(
     alias: AliasOption = "production",
     store: StoreOption = None,
     public_key: PublicOption = None,
-    pictures: Annotated[
+    images: Annotated[
         list[str] | None,
-        typer.Option("--pictures", help="Files, folders or patterns to send in turn."),
+        typer.Option("--images", help="Files, folders or patterns to send in turn."),
     ] = None,
     rate: Annotated[
-        float, typer.Option("--rate", min=0.01, help="Pictures a second, over all devices.")
+        float, typer.Option("--rate", min=0.01, help="Images a second, over all devices.")
     ] = 20.0,
     port: Annotated[
         int, typer.Option("--port", min=0, max=65000, help="Of the first device; 0 for any.")
@@ -156,7 +156,7 @@ def fleet(
     import contextlib
     import tempfile
 
-    from kdtasks.cli.images import find_pictures
+    from kdtasks.cli.images import find_images
     from kdtasks.deploy.agent.device import DeviceSettings
     from kdtasks.deploy.agent.fleet import running_fleet, watch
     from kdtasks.deploy.store import open_objects
@@ -165,9 +165,9 @@ def fleet(
     from kdtasks.orchestrate.project.project import find_address
 
     files = []
-    for name, problem in find_pictures(pictures or ()):
+    for name, problem in find_images(images or ()):
         if problem:
-            raise ServingError(f"--pictures {name}: {problem}; give files, folders or patterns")
+            raise ServingError(f"--images {name}: {problem}; give files, folders or patterns")
         files.append(Path(name))
     objects = open_objects(find_address(store))
     with contextlib.ExitStack() as stack:

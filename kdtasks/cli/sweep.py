@@ -26,7 +26,7 @@ def run_sweep(
 ) -> int:
     """Run the points of a grid that are not done yet, and write their comparison.
 
-    Arguments:
+    Args:
         out: the folder for the page and its figures; None for one below the project's report/.
         dry_run: only say what would run.
 

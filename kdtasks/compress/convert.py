@@ -32,7 +32,7 @@ def convert(
     The segments share their weights in the file. `segment_0` takes `image`, raw pixels 0…255;
     every signature gives `logits` and the features that later ones take.
 
-    Arguments:
+    Args:
         number_format: name of one, as of `number_formats`.
         representative: uint8 [N, height, width, channels], images that set the ranges of some
             number formats; from the calibration split, never from test.
@@ -105,11 +105,11 @@ def _signature(segment: Segment, image_type: Any) -> Any:
 def _feed(
     segments: list[Segment], images: np.ndarray
 ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    """Feed every signature from the same pictures, with the features of the float network.
+    """Feed every signature from the same images, with the features of the float network.
 
     The converter then finds equal ranges for the output of a segment and the input of the next, so
     that the device hands tensors on as they are. Black and white are put among the pixels, so that
-    the input's scale is 1 and the device takes pixels less 128, whatever the pictures.
+    the input's scale is 1 and the device takes pixels less 128, whatever the images.
     """
     images = np.array(images)
     images.flat[0], images.flat[-1] = 0, 255

@@ -42,7 +42,7 @@ class FineTuning:
     def run(self, model: MultiExitModel, *, name: str, epochs: int) -> None:
         """Train the model in place for a number of epochs, resuming where it was interrupted.
 
-        Arguments:
+        Args:
             name: the pass; its checkpoint is used where there is one.
         """
         train(

@@ -19,7 +19,7 @@ class ParamsError(KdTasksError):
 
 
 class DatasetError(KdTasksError):
-    """The source pictures, labels or masks cannot be used as they are."""
+    """The source images, labels or masks cannot be used as they are."""
 
 
 class TeacherError(KdTasksError):

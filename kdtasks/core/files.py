@@ -89,7 +89,7 @@ def flush_to_disk(path: Path) -> None:
 def disk_errors(doing: str, where: Path) -> Iterator[None]:
     """Turn every OSError of the block into one line.
 
-    Arguments:
+    Args:
         doing: what was being done: `writing the cache`.
         where: the file or folder that it was done to.
 

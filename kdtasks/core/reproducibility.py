@@ -21,7 +21,7 @@ def pin_process(threads: int | None = None, *, precision: str = "float32") -> No
     oneDNN sums in an order that depends on the number of threads and on the instruction set, so
     both are pinned.
 
-    Arguments:
+    Args:
         threads: threads of every operation; None keeps what an earlier call set, else 2.
         precision: `float32` or `bfloat16`, of training steps and the teacher's pass.
     """

@@ -1,1 +1,1 @@
-"""From pictures on disk to four splits of uint8 arrays: read, check, split, write."""
+"""From images on disk to four splits of uint8 arrays: read, check, split, write."""

@@ -15,9 +15,9 @@ LISTED = 20
 
 
 def leave_out_contradictions(dataset: RawDataset) -> RawDataset:
-    """Leave out every picture that is there under another class too, as a problem."""
+    """Leave out every image that is there under another class too, as a problem."""
     reasons = {
-        row: f"the same picture as {dataset.origins[other]}, which is of another class"
+        row: f"the same image as {dataset.origins[other]}, which is of another class"
         for row, other in contradicting_rows(dataset).items()
     }
     return dataset.leave_out(reasons, fault=True)
@@ -31,7 +31,7 @@ def leave_out_absent_classes(dataset: RawDataset) -> RawDataset:
     new_label = np.arange(len(present))
     new_label[np.flatnonzero(present)] = np.arange(present.sum())
     absent = [
-        Problem(f"class {name}", "occurs in no usable picture")
+        Problem(f"class {name}", "occurs in no usable image")
         for name, here in zip(dataset.class_names, present, strict=True)
         if not here
     ]
@@ -61,18 +61,18 @@ def refuse_unusable(dataset: RawDataset, params: DataParams) -> None:
         )
     if num_classes < 2:
         names = f" ({', '.join(dataset.class_names)})" if num_classes else ""
-        left_out = f", with {_count(len(dataset.problems), 'problem')} left out"
+        excluded = f", with {_count(len(dataset.problems), 'problem')} left out"
         raise DatasetError(
             f"{place} holds {num_classes or 'no'} usable class{names}"
-            f"{left_out if dataset.problems else ''}, at least two were expected; add pictures of "
+            f"{excluded if dataset.problems else ''}, at least two were expected; add images of "
             "another class"
         )
 
 
 def leave_out_leaks(dataset: RawDataset) -> RawDataset:
-    """Leave out pictures that are in a given split too, such as an official test set.
+    """Leave out images that are in a given split too, such as an official test set.
 
-    Of equal pictures in several given splits, those of the last one in `SPLITS` stay.
+    Of equal images in several given splits, those of the last one in `SPLITS` stay.
     """
     if dataset.given is None:
         return dataset
@@ -82,7 +82,7 @@ def leave_out_leaks(dataset: RawDataset) -> RawDataset:
         twin = rows[rank[rows].argmax()]
         for row in rows[rank[rows] < rank[twin]]:
             reasons[int(row)] = (
-                f"the same picture as {dataset.origins[twin]} of the official "
+                f"the same image as {dataset.origins[twin]} of the official "
                 f"{dataset.given[twin]} set"
             )
     return dataset.leave_out(reasons, fault=False)
@@ -99,7 +99,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def first_equal(images: np.ndarray) -> np.ndarray:
-    """For each picture the first row with the same pixels (SHA-256): int64 [N]."""
+    """For each image the first row with the same pixels (SHA-256): int64 [N]."""
     first: dict[bytes, int] = {}
     rows = [
         first.setdefault(hashlib.sha256(image.tobytes()).digest(), row)
@@ -109,7 +109,7 @@ def first_equal(images: np.ndarray) -> np.ndarray:
 
 
 def duplicate_rows(first: np.ndarray) -> list[np.ndarray]:
-    """List the rows of every group of two or more equal pictures; `first` as of `first_equal`."""
+    """List the rows of every group of two or more equal images; `first` as of `first_equal`."""
     order = np.argsort(first, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(first[order])) + 1)
     return [group for group in groups if len(group) > 1]
@@ -135,7 +135,7 @@ def mark_duplicates(dataset: RawDataset) -> RawDataset:
 def join_groups(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Join two groupings: rows are together if a chain of either leads from one to the other.
 
-    Arguments:
+    Args:
         one: int [N], the group of each row.
         other: the same, for the other grouping.
 
@@ -158,7 +158,7 @@ def join_groups(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def contradicting_rows(dataset: RawDataset) -> dict[int, int]:
-    """For each picture that is there with another label too, the first such other one."""
+    """For each image that is there with another label too, the first such other one."""
     other: dict[int, int] = {}
     for rows in duplicate_rows(first_equal(dataset.images)):
         heads = _distinct_labels(dataset, rows)

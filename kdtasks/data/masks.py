@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.edge.images import SIXTEEN_BIT_MODES, open_picture
+from kdtasks.edge.images import SIXTEEN_BIT_MODES, open_image
 
 INDEX_MODES = frozenset(["1", "L", "P", "I"]) | SIXTEEN_BIT_MODES
 IGNORE_LABEL = 255
@@ -66,7 +66,7 @@ def read_mask(path: Path, palette: Palette) -> np.ndarray:
     Raises:
         DatasetError: with a few words only, for a list of problems.
     """
-    image = open_picture(path)
+    image = open_image(path)
     if palette.kind == "index":
         if image.mode not in INDEX_MODES:
             raise DatasetError(f"a mask of mode {image.mode}, indices need one channel")
@@ -132,8 +132,8 @@ def _colour(name: str, text: str) -> int:
 def patch_starts(length: int, patch_size: int, overlap: float) -> list[int]:
     """List where patches start along one side, in pixels; the last one ends at the border.
 
-    Arguments:
-        length: the picture's side, at least `patch_size`.
+    Args:
+        length: the image's side, at least `patch_size`.
         patch_size: side of a patch.
         overlap: share of a patch, 0 up to but not 1, that the next one repeats; the last may
             repeat more.

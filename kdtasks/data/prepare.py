@@ -25,8 +25,8 @@ def load_dataset(params: DataParams) -> RawDataset:
     """Read the dataset, find duplicates, and leave out or refuse what cannot be used.
 
     Returns:
-        A dataset with two classes at least, each with a picture, whose `groups` keep duplicates
-        (and patches of one picture) together.
+        A dataset with two classes at least, each with an image, whose `groups` keep duplicates
+        (and patches of one image) together.
 
     Raises:
         DatasetError: it cannot be read, or has problems under `on_bad: fail`.
@@ -44,7 +44,7 @@ def write_prepared(
 ) -> None:
     """Write the splits and `dataset.json`; the folder appears whole or not at all.
 
-    Arguments:
+    Args:
         folder: usually `data/prepared`.
         dataset: as of `load_dataset`.
         split: rows of each split, as of `split_dataset`.
@@ -59,7 +59,7 @@ def write_prepared(
                 with path.open("rb") as file:
                     hashes[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
         duplicates = [Duplicate(**vars(found)) for found in dataset.duplicates]
-        left_out = sorted([*dataset.problems, *dataset.left_out])
+        excluded = sorted([*dataset.problems, *dataset.excluded])
         Dataset(
             name=params.source.name,
             task=dataset.task,
@@ -70,13 +70,13 @@ def write_prepared(
             sha256=hashes,
             duplicates=tuple(duplicates),
             contradictions=tuple(found for found in duplicates if len(found.labels) > 1),
-            left_out=tuple(Problem(**vars(item)) for item in left_out),
+            excluded=tuple(Problem(**vars(item)) for item in excluded),
             split_by=_split_by(dataset),
         ).write(partial / DESCRIPTION)
 
 
 def _arrays(dataset: RawDataset, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Take a split's arrays; for masks with the picture that each patch was cut from."""
+    """Take a split's arrays; for masks with the image that each patch was cut from."""
     arrays = {
         kind: np.ascontiguousarray(array[rows])
         for kind, array in (("images", dataset.images), ("labels", dataset.labels))
@@ -84,12 +84,12 @@ def _arrays(dataset: RawDataset, rows: np.ndarray) -> dict[str, np.ndarray]:
     if task_of(dataset.task).per_pixel:
         groups = np.arange(len(dataset)) if dataset.groups is None else dataset.groups
         numbers = np.unique(groups[rows], return_inverse=True)[1]
-        arrays["pictures"] = numbers.astype(np.int32)
+        arrays["source_images"] = numbers.astype(np.int32)
     return arrays
 
 
 def split_counts(dataset: RawDataset, split: dict[str, np.ndarray]) -> dict[str, SplitCounts]:
-    """Count rows, and pictures or pixels by class, of every split."""
+    """Count rows, and images or pixels by class, of every split."""
     weights = dataset.class_weights()
     return {
         name: SplitCounts(
@@ -105,8 +105,8 @@ def split_counts(dataset: RawDataset, split: dict[str, np.ndarray]) -> dict[str,
 def _split_by(dataset: RawDataset) -> str:
     """Say in words what was kept together."""
     if task_of(dataset.task).per_pixel:
-        return "picture: patches of one picture, and equal patches, are in one split"
+        return "image: patches of one image, and equal patches, are in one split"
     if dataset.given is not None:
         names = " and ".join(name for name in SPLITS if name in dataset.given)
-        return f"class, beside the official {names} set; equal pictures are in one split"
-    return "class; equal pictures are in one split"
+        return f"class, beside the official {names} set; equal images are in one split"
+    return "class; equal images are in one split"

@@ -35,7 +35,7 @@ class PreparedDataset:
         return len(self.class_names)
 
     def images(self, split: str) -> np.ndarray:
-        """Map the pictures of a split: uint8 [N, height, width, channels], read-only."""
+        """Map the images of a split: uint8 [N, height, width, channels], read-only."""
         return _map(self.folder, split, "images", self._shape(split, self.image_shape))
 
     def labels(self, split: str) -> np.ndarray:
@@ -43,14 +43,14 @@ class PreparedDataset:
         shape = task_of(self.task).label_shape(self.image_shape)
         return _map(self.folder, split, "labels", self._shape(split, shape))
 
-    def pictures(self, split: str) -> np.ndarray:
-        """Number the source picture of each row, int [N], from 0: patches of one picture share it.
+    def source_images(self, split: str) -> np.ndarray:
+        """Number the source image of each row, int [N], from 0: patches of one image share it.
 
-        Equal patches join their pictures, as they did for the split.
+        Equal patches join their images, as they did for the split.
         """
         if not task_of(self.task).per_pixel:
             return np.arange(self.counts[split].total)
-        return _map(self.folder, split, "pictures", self._shape(split, ()))
+        return _map(self.folder, split, "source_images", self._shape(split, ()))
 
     def _shape(self, split: str, rest: tuple[int, ...]) -> tuple[int, ...]:
         if split not in SPLITS:
@@ -78,7 +78,7 @@ def open_prepared(folder: Path) -> PreparedDataset:
     for split in SPLITS:
         dataset.images(split)
         dataset.labels(split)
-        dataset.pictures(split)
+        dataset.source_images(split)
     return dataset
 
 
@@ -96,5 +96,5 @@ def _map(folder: Path, split: str, kind: str, shape: tuple[int, ...]) -> np.ndar
 
 
 def file_name(split: str, kind: str) -> str:
-    """Name of an array's file; `kind` is `images`, `labels` or `pictures`."""
+    """Name of an array's file; `kind` is `images`, `labels` or `source_images`."""
     return f"{split}_{kind}.npy"

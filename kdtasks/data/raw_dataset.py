@@ -26,32 +26,32 @@ class UnusableFileError(DatasetError):
 
 @dataclass(frozen=True)
 class Duplicate:
-    """Pictures with equal pixels, by origin, and the distinct labels that they bear."""
+    """Images with equal pixels, by origin, and the distinct labels that they bear."""
 
-    pictures: tuple[str, ...]
+    images: tuple[str, ...]
     labels: tuple[str, ...]
 
     @property
     def contradicts(self) -> bool:
-        """Whether the same picture bears more than one label."""
+        """Whether the same image bears more than one label."""
         return len(self.labels) > 1
 
 
 @dataclass(frozen=True, eq=False)
 class RawDataset:
-    """All pictures of a dataset, at their final size, with what a person should know about them.
+    """All images of a dataset, at their final size, with what a person should know about them.
 
-    Arguments:
+    Args:
         task: a name of `kdtasks.tasks.registry.TASKS`.
         images: uint8 [N, height, width, channels].
         labels: int32 [N], or uint8 [N, height, width] with `ignore_label` where unlabelled.
-        origins: for each picture what tells a person which one it is, say its path.
+        origins: for each image what tells a person which one it is, say its path.
         problems: what was found wrong; what they name is not among `images`.
-        left_out: what else is not among `images`, for no fault of its own.
-        groups: int64 [N]; pictures of equal number must stay in one split; None: all are free.
+        excluded: what else is not among `images`, for no fault of its own.
+        groups: int64 [N]; images of equal number must stay in one split; None: all are free.
         given: str [N], the split that an image was given before it came here, or ""; None where
             none was.
-        duplicates: pictures with equal pixels, those that were left out for it included.
+        duplicates: images with equal pixels, those that were left out for it included.
     """
 
     task: str
@@ -61,7 +61,7 @@ class RawDataset:
     origins: tuple[str, ...]
     ignore_label: int | None = None
     problems: tuple[Problem, ...] = ()
-    left_out: tuple[Problem, ...] = ()
+    excluded: tuple[Problem, ...] = ()
     groups: np.ndarray | None = None
     given: np.ndarray | None = None
     duplicates: tuple[Duplicate, ...] = ()
@@ -70,7 +70,7 @@ class RawDataset:
         return len(self.images)
 
     def take(self, rows: np.ndarray) -> "RawDataset":
-        """Keep the pictures of `rows` (indices), in that order."""
+        """Keep the images of `rows` (indices), in that order."""
         return replace(
             self,
             images=self.images[rows],
@@ -81,14 +81,14 @@ class RawDataset:
         )
 
     def leave_out(self, reasons: dict[int, str], *, fault: bool) -> "RawDataset":
-        """Drop pictures by row; record the reasons as problems if it is their fault."""
+        """Drop images by row; record the reasons as problems if it is their fault."""
         if not reasons:
             return self
         found = [Problem(self.origins[row], reason) for row, reason in reasons.items()]
         rest = self.take(np.setdiff1d(np.arange(len(self)), list(reasons)))
         if fault:
             return replace(rest, problems=tuple(sorted([*self.problems, *found])))
-        return replace(rest, left_out=tuple(sorted([*self.left_out, *found])))
+        return replace(rest, excluded=tuple(sorted([*self.excluded, *found])))
 
     def class_weights(self) -> np.ndarray:
         """Count what each row has of every class, as its task counts: int64 [N, classes]."""

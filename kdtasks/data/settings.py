@@ -1,4 +1,4 @@
-"""Params of `prepare`: where the pictures come from and how they are split."""
+"""Params of `prepare`: where the images come from and how they are split."""
 
 from typing import Annotated, Literal
 
@@ -30,7 +30,7 @@ class SplitParams(Section):
 
 
 class DataParams(Section):
-    """Where the pictures come from and how they are split."""
+    """Where the images come from and how they are split."""
 
     source: Annotated[Source, sources] = Field(description="the kind of dataset")
     path: str = Field(
@@ -40,26 +40,26 @@ class DataParams(Section):
     )
     image_size: Annotated[tuple[Count, Count], Field(strict=False)] | None = Field(
         default=None,
-        description="height and width in pixels that pictures are resized to; null keeps their "
-        "own (not possible for a folder of classes, whose pictures may differ)",
+        description="height and width in pixels that images are resized to; null keeps their "
+        "own (not possible for a folder of classes, whose images may differ)",
     )
     channels: Literal[1, 3] | None = Field(
         default=None, description="1 grey, 3 RGB; null keeps the source's own (files: 3)"
     )
     max_images: Count | None = Field(
-        default=None, description="take only so many pictures, stratified; null takes all"
+        default=None, description="take only so many images, stratified; null takes all"
     )
     split: SplitParams = Field(description="shares of the four splits")
     seed: Index = Field(default=0, description="seed of the split")
     stable_split: bool = Field(
         default=False,
-        description="whether a picture's split depends on the picture alone: then pictures that "
+        description="whether an image's split depends on the image alone: then images that "
         "are added move no other one, and a model of last month has not been trained on this "
-        "month's test pictures; shares hold on average only",
+        "month's test images; shares hold on average only",
     )
     on_bad: Literal["fail", "skip"] = Field(
         default="fail",
-        description="bad pictures or masks: refuse the dataset, or leave them out and list them",
+        description="bad images or masks: refuse the dataset, or leave them out and list them",
     )
 
     @model_validator(mode="after")
@@ -69,5 +69,5 @@ class DataParams(Section):
 
     @property
     def task(self) -> str:
-        """What the labels are: one class a picture, or one class a pixel."""
+        """What the labels are: one class an image, or one class a pixel."""
         return self.source.task

@@ -20,7 +20,7 @@ def split_dataset(
 ) -> dict[str, np.ndarray]:
     """Split by shares: stratified by class, seeded, groups kept whole.
 
-    A stable split is not stratified: each picture's own content decides where it belongs.
+    A stable split is not stratified: each image's own content decides where it belongs.
 
     A split that some images were given before, such as an official test set, is theirs alone; the
     others share the rest in proportion.
@@ -30,7 +30,7 @@ def split_dataset(
         by class, and whoever takes the first few rows of a split should not meet one class only.
 
     Raises:
-        DatasetError: a class is in too few independent pictures to be in every split; or, with a
+        DatasetError: a class is in too few independent images to be in every split; or, with a
             stable split, just not in every one.
     """
     given = np.full(len(dataset), "") if dataset.given is None else dataset.given
@@ -57,7 +57,7 @@ def split_dataset(
     if assigned is None:
         raise DatasetError(
             f"no way was found to put every class into each of {', '.join(dealt)}, since rare "
-            "classes share their pictures; add pictures of the rare classes, or drop one"
+            "classes share their images; add images of the rare classes, or drop one"
         )
     rows |= {name: free[assigned[members] == place] for place, name in enumerate(dealt)}
     generator = np.random.default_rng([seed, 3])
@@ -77,8 +77,8 @@ def _require_classes(
     if short:
         raise DatasetError(
             f"{'these classes have' if len(short) > 1 else 'a class has'} too few independent "
-            f"pictures (duplicates, and patches of one picture, count once): {needed} are needed, "
-            f"one for each of {', '.join(splits)}; add pictures or drop the class:\n"
+            f"images (duplicates, and patches of one image, count once): {needed} are needed, "
+            f"one for each of {', '.join(splits)}; add images or drop the class:\n"
             f"{listed(short)}"
         )
 
@@ -98,8 +98,8 @@ def _require_every_class(
     ]
     if gone:
         raise DatasetError(
-            "data.stable_split leaves the splits to the pictures, and some got none of a class; "
-            f"add pictures of it, or set data.stable_split to false:\n{listed(gone)}"
+            "data.stable_split leaves the splits to the images, and some got none of a class; "
+            f"add images of it, or set data.stable_split to false:\n{listed(gone)}"
         )
 
 
@@ -111,11 +111,11 @@ def assign_groups(
     First every split gets a group of every class, rarest class first; then the other groups
     follow, largest first, each to the split where it lessens Σ (share filled − share wished)² /
     share wished the most, summed over rows and classes. For groups of one row this is the
-    Sainte-Laguë method; for pictures of several classes it goes the way of iterative
+    Sainte-Laguë method; for images of several classes it goes the way of iterative
     stratification (Sechidis et al., ECML 2011).
 
-    Arguments:
-        weights: int [groups, classes], pictures or pixels; every class in as many groups as there
+    Args:
+        weights: int [groups, classes], images or pixels; every class in as many groups as there
             are splits at least.
         sizes: int [groups], rows of each group.
         shares: float [splits], above 0, adding up to 1.
@@ -165,14 +165,14 @@ def _deal(columns: np.ndarray, sizes: np.ndarray, shares: np.ndarray) -> np.ndar
 def assign_by_content(
     images: np.ndarray, members: np.ndarray, shares: np.ndarray, *, seed: int
 ) -> np.ndarray:
-    """Assign every group to a split by a hash of its pictures.
+    """Assign every group to a split by a hash of its images.
 
-    A group lies at a place between 0 and 1 that its picture with the lowest hash decides, and the
-    splits share that line. Shares hold on average only, for all pictures and for each class.
+    A group lies at a place between 0 and 1 that its image with the lowest hash decides, and the
+    splits share that line. Shares hold on average only, for all images and for each class.
 
-    Arguments:
+    Args:
         images: uint8 [N, height, width, channels].
-        members: int [N], the group of each picture, 0 … groups − 1.
+        members: int [N], the group of each image, 0 … groups − 1.
         shares: float [splits], adding up to 1.
         seed: another one gives other splits.
 
@@ -200,7 +200,7 @@ def choose_rows(
 ) -> np.ndarray:
     """Choose at most `max_images` rows so that every stratum keeps its share.
 
-    Arguments:
+    Args:
         strata: int [N], the stratum of each row.
         max_images: number of rows to keep; None keeps all.
         needed: rows that a stratum keeps at least (all that it has, if fewer): one number, or
@@ -219,7 +219,7 @@ def choose_rows(
     if max_images < least:
         raise DatasetError(
             f"data.max_images is {max_images}, at least {least} are needed so that every split "
-            "gets a picture of every class; raise it, or set it to null to take all"
+            "gets an image of every class; raise it, or set it to null to take all"
         )
     keep = apportion(max_images, sizes, needed)
     generator = np.random.default_rng([seed, 1])
@@ -235,7 +235,7 @@ def apportion(total: int, sizes: np.ndarray, minimum: np.ndarray | int = 0) -> n
 
     The largest-remainder method (Hare quota), with bounds.
 
-    Arguments:
+    Args:
         total: number to share out, at most the sum of `sizes` and at least that of `minimum`.
         sizes: int [strata], how many each stratum has.
         minimum: int [strata] or one number for all.

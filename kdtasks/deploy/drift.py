@@ -1,4 +1,4 @@
-"""Notice from telemetry of devices that their pictures are not those that a model was made for."""
+"""Notice from telemetry of devices that their images are not those that a model was made for."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,7 +20,7 @@ CHANCE = 0.001
 
 
 class DriftParams(Section):
-    """When telemetry of devices tells that their pictures have changed."""
+    """When telemetry of devices tells that their images have changed."""
 
     max_index: Positive = Field(
         default=0.2,
@@ -60,7 +60,7 @@ def detect_drift(
 ) -> Drift:
     """Say whether the answers of a model have drifted; too few answers say nothing.
 
-    Arguments:
+    Args:
         summaries: of any devices and models.
         reference: of the model in question.
         sha256: of its `model.tflite`; summaries of other models are left aside.
@@ -106,7 +106,7 @@ def detect_drift(
         sentence = f"no drift in {answers} answers ({indices}; {limits.max_index:g} is allowed"
         by_chance = max(allowed.values())
         if by_chance > limits.max_index:
-            sentence += f", and with {expected} test pictures chance alone gives up to "
+            sentence += f", and with {expected} test images chance alone gives up to "
             sentence += f"{by_chance:.2f}"
         sentence += ")"
     if others:
@@ -121,13 +121,13 @@ def reference_histograms(bundle: Path, data: PreparedDataset) -> Histograms:
 
     Raises:
         BundleError: the bundle cannot be run.
-        TelemetryError: the bundle takes other pictures.
+        TelemetryError: the bundle takes other images.
     """
     model = load_predictor(bundle)
     told = (model.task, model.manifest.input_shape)
     if told != (data.task, data.image_shape):
         raise TelemetryError(
-            f"{bundle} is for {told[0]} and takes pictures of {told[1]}, {data.folder} is for "
+            f"{bundle} is for {told[0]} and takes images of {told[1]}, {data.folder} is for "
             f"{data.task} and holds {data.image_shape}; what the model expects is not known here"
         )
     return evaluator_of(data.task).reference(model, data)
@@ -138,7 +138,7 @@ def population_stability_index(reference: npt.ArrayLike, observed: npt.ArrayLike
 
     0 where they are alike; by custom up to 0.1 is little, and from 0.25 on much.
 
-    Arguments:
+    Args:
         reference, observed: counts [ranges], of the same ranges; half a count is added to each.
 
     Source: Siddiqi 2006, Credit Risk Scorecards, chapter 9.
@@ -154,7 +154,7 @@ def index_by_chance(ranges: int, first: int, second: int) -> float:
 
     Without drift the index is (1/n + 1/m) times a chi-squared of ranges − 1 degrees of freedom.
 
-    Arguments:
+    Args:
         ranges: of the histograms, at least 1.
         first, second: n and m, the counts in each; 0 gives infinity.
 

@@ -1,4 +1,4 @@
-"""Load a bundle and classify pictures, leaving at the first exit that is sure enough."""
+"""Load a bundle and classify images, leaving at the first exit that is sure enough."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple, Self
@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kdtasks.core.errors import BundleError, DatasetError
-from kdtasks.edge.images import fit_picture
+from kdtasks.edge.images import fit_image
 from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.predictor import Predictor, SelfTest
 from kdtasks.edge.scores import SCORES, Decision, apply_policy, softmax
@@ -87,18 +87,18 @@ class Classifier(Predictor):
     def fit(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """Resize an image to the model's size and give it its channels."""
         height, width, channels = self.segments.input_shape
-        return fit_picture(pixels, image_size=(height, width), channels=channels)
+        return fit_image(pixels, image_size=(height, width), channels=channels)
 
     def predict(self, image: npt.NDArray[np.uint8]) -> ClassPrediction:
-        """Classify one picture, uint8 [height, width, channels], raw pixels 0…255.
+        """Classify one image, uint8 [height, width, channels], raw pixels 0…255.
 
         Raises:
-            DatasetError: the picture's shape or dtype is not the model's.
+            DatasetError: the image's shape or dtype is not the model's.
         """
         image = np.asarray(image)
         if image.dtype != np.uint8 or image.shape != self.segments.input_shape:
             raise DatasetError(
-                f"the picture is {image.dtype} {list(image.shape)}, the model takes uint8 "
+                f"the image is {image.dtype} {list(image.shape)}, the model takes uint8 "
                 f"{list(self.segments.input_shape)} with raw pixels 0…255; convert or resize it"
             )
         segments, last = self.segments, len(self._decisions)
@@ -125,12 +125,12 @@ class Classifier(Predictor):
 
 
 class Answers(NamedTuple):
-    """Answers of a bundle on N pictures; K exits.
+    """Answers of a bundle on N images; K exits.
 
     Attributes:
-        logits: float32 [N, K, classes], all exits of every picture.
+        logits: float32 [N, K, classes], all exits of every image.
         by_exit: int64 [N, K], the class that each exit would give.
-        exit_index: int64 [N], the exit that the picture leaves at.
+        exit_index: int64 [N], the exit that the image leaves at.
         predicted: int64 [N], the class that it is given there.
     """
 
@@ -141,12 +141,12 @@ class Answers(NamedTuple):
 
 
 def answers_of(model: Classifier, images: npt.NDArray[np.uint8], *, checked: int = 50) -> Answers:
-    """Run every exit on every picture and apply the bundle's thresholds.
+    """Run every exit on every image and apply the bundle's thresholds.
 
     Args:
         model: a loaded bundle.
         images: uint8 [N, height, width, channels].
-        checked: so many of the first pictures are classified once more, one by one and with real
+        checked: so many of the first images are classified once more, one by one and with real
             early exits, which must come to the same.
 
     Raises:
@@ -163,7 +163,7 @@ def answers_of(model: Classifier, images: npt.NDArray[np.uint8], *, checked: int
         expected = (int(predicted[row]), int(exit_index[row]))
         if alone != expected:
             raise BundleError(
-                f"picture {row} gets (class, exit) {alone} with early exits and {expected} from "
+                f"image {row} gets (class, exit) {alone} with early exits and {expected} from "
                 "all logits; the model is not deterministic, export it again"
             )
     return Answers(logits, by_exit, exit_index, predicted)

@@ -1,4 +1,4 @@
-"""Read one picture file of any common kind as uint8, and fit it to a size."""
+"""Read one image file of any common kind as uint8, and fit it to a size."""
 
 import warnings
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-# Plain pictures only: other plugins of Pillow start programs (EPS) or read video. JPEG's covers
+# Plain images only: other plugins of Pillow start programs (EPS) or read video. JPEG's covers
 # MPO, the files of two frames that phones write.
 FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 
@@ -57,13 +57,13 @@ def strict_decoding() -> Iterator[None]:
         yield
 
 
-def open_picture(path: Path) -> "Image":
+def open_image(path: Path) -> "Image":
     """Decode the first frame of a file, upright as its EXIF orientation says.
 
     Call it within `strict_decoding()`.
 
     Raises:
-        DatasetError: with a few words only, for a list of problems: the file is no picture, is
+        DatasetError: with a few words only, for a list of problems: the file is no image, is
             damaged or cut short, or holds more pixels than Pillow's limit.
     """
     import PIL.Image
@@ -79,31 +79,31 @@ def open_picture(path: Path) -> "Image":
             return upright
     except PIL.UnidentifiedImageError:
         known = path.suffix.lower() in SUFFIXES
-        raise DatasetError("not readable as a picture" if known else "not a picture") from None
+        raise DatasetError("not readable as an image" if known else "not an image") from None
     except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning):
         limit = PIL.Image.MAX_IMAGE_PIXELS or 0
-        raise DatasetError(f"more than {limit:,} pixels; cut it into smaller pictures") from None
+        raise DatasetError(f"more than {limit:,} pixels; cut it into smaller images") from None
     except Exception as error:  # on damaged files Pillow's decoders raise nearly anything
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DatasetError(f"damaged or cut short ({reason})") from None
 
 
-def read_picture(
-    picture: Path | np.ndarray, *, image_size: tuple[int, int] | None, channels: int | None
+def read_image(
+    image: Path | np.ndarray, *, image_size: tuple[int, int] | None, channels: int | None
 ) -> np.ndarray:
     """Read a file, or take uint8 [height, width, 1 or 3], as uint8 [height, width, channels].
 
-    See `open_picture` and `to_eight_bits` for files.
+    See `open_image` and `to_eight_bits` for files.
 
     Args:
-        image_size: height and width; None keeps the picture's own.
+        image_size: height and width; None keeps the image's own.
         channels: 1 or 3; None keeps an array's own, and makes 3 of a file.
     """
-    if isinstance(picture, Path):
-        image = _with_channels(to_eight_bits(open_picture(picture)), channels or 3)
-        return as_array(_resized(image, image_size))
-    height, width, own = picture.shape
-    return fit_picture(picture, image_size=image_size or (height, width), channels=channels or own)
+    if isinstance(image, Path):
+        opened = _with_channels(to_eight_bits(open_image(image)), channels or 3)
+        return as_array(_resized(opened, image_size))
+    height, width, own = image.shape
+    return fit_image(image, image_size=image_size or (height, width), channels=channels or own)
 
 
 def to_eight_bits(image: "Image") -> "Image":
@@ -136,7 +136,7 @@ def to_eight_bits(image: "Image") -> "Image":
         raise DatasetError(f"colour mode {image.mode}; convert it to RGB") from None
 
 
-def fit_picture(pixels: np.ndarray, *, image_size: tuple[int, int], channels: int) -> np.ndarray:
+def fit_image(pixels: np.ndarray, *, image_size: tuple[int, int], channels: int) -> np.ndarray:
     """Resize uint8 [height, width, 1 or 3] and give it 1 or 3 channels; as it is where it fits."""
     if pixels.shape == (*image_size, channels):
         return pixels
@@ -166,7 +166,7 @@ def _resized(image: "Image", image_size: tuple[int, int] | None) -> "Image":
 
     if image_size is None or image.size == image_size[::-1]:
         return image
-    # Pillow widens the filter as it shrinks a picture, which is what keeps it free of aliasing.
+    # Pillow widens the filter as it shrinks an image, which is what keeps it free of aliasing.
     return image.resize(image_size[::-1], Resampling.BILINEAR)
 
 

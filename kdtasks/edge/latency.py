@@ -1,4 +1,4 @@
-"""Measure what a bundle costs on this machine: milliseconds a picture, memory."""
+"""Measure what a bundle costs on this machine: milliseconds an image, memory."""
 
 import re
 import sys
@@ -15,7 +15,7 @@ from kdtasks.edge.registry import load_predictor
 from kdtasks.edge.scores import NEVER
 from kdtasks.edge.segments import Segments
 
-# From one picture, uint8 [height, width, channels], to the exit that answered it.
+# From one image, uint8 [height, width, channels], to the exit that answered it.
 Predict = Callable[[npt.NDArray[np.uint8]], int]
 # N of uint8 [height, width, channels], in one array or in several of any size.
 Images = npt.NDArray[np.uint8] | Sequence[npt.NDArray[np.uint8]]
@@ -25,7 +25,7 @@ _RUNS, _WARMUP = 60, 10
 
 
 class LatencySummary(TypedDict):
-    """Milliseconds a picture."""
+    """Milliseconds an image."""
 
     p50: float
     p90: float
@@ -36,7 +36,7 @@ class LatencySummary(TypedDict):
 def time_predictions(
     predict: Predict, images: Images, *, runs: int, warmup: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Time single-picture predictions, one after the other.
+    """Time single-image predictions, one after the other.
 
     Args:
         predict: one prediction.
@@ -48,15 +48,15 @@ def time_predictions(
         milliseconds [runs] and the exit that each left at [runs].
     """
     # In memory before the clock runs: reading a mapped file is no part of a prediction.
-    pictures = [np.array(images[index % len(images)]) for index in range(min(runs, len(images)))]
+    copies = [np.array(images[index % len(images)]) for index in range(min(runs, len(images)))]
     for index in range(warmup):
-        predict(pictures[index % len(pictures)])
+        predict(copies[index % len(copies)])
     nanoseconds = np.empty(runs, np.int64)
     exits = np.empty(runs, np.int64)
     for index in range(runs):
-        picture = pictures[index % len(pictures)]
+        image = copies[index % len(copies)]
         start = time.perf_counter_ns()
-        exit_index = predict(picture)
+        exit_index = predict(image)
         nanoseconds[index] = time.perf_counter_ns() - start
         exits[index] = exit_index
     return nanoseconds / 1e6, exits
@@ -138,20 +138,20 @@ def time_bundle(
 
 
 def exits_of(model: Predictor) -> Predict:
-    """Give a function that answers one picture and tells the exit that did."""
-    return lambda picture: model.predict(picture).exit_index
+    """Give a function that answers one image and tells the exit that did."""
+    return lambda image: model.predict(image).exit_index
 
 
 def time_in_turn(
     models: Sequence[Predictor], images: npt.NDArray[np.uint8], *, runs: int, warmup: int
 ) -> npt.NDArray[np.float64]:
-    """Time single-picture predictions of every model on the same pictures, one after another.
+    """Time single-image predictions of every model on the same images, one after another.
 
-    In every round each model answers the same picture; who comes first changes from round to
-    round, since the second finds the picture in the processor's cache.
+    In every round each model answers the same image; who comes first changes from round to
+    round, since the second finds the image in the processor's cache.
 
     Args:
-        models: loaded bundles that take the same pictures.
+        models: loaded bundles that take the same images.
         images: uint8 [N, height, width, channels], taken in turn, from the start again as needed.
         runs: rounds that are timed, at least 1.
         warmup: rounds before them that are not.
@@ -160,14 +160,14 @@ def time_in_turn(
         milliseconds [models, runs].
     """
     # In memory before the clock runs: reading a mapped file is no part of a prediction.
-    pictures = [np.array(images[index % len(images)]) for index in range(min(runs, len(images)))]
+    copies = [np.array(images[index % len(images)]) for index in range(min(runs, len(images)))]
     nanoseconds = np.empty((len(models), runs), np.int64)
     for turn in range(-warmup, runs):
-        picture = pictures[turn % len(pictures)]
+        image = copies[turn % len(copies)]
         places = range(len(models)) if turn % 2 else reversed(range(len(models)))
         for place in places:
             start = time.perf_counter_ns()
-            models[place].predict(picture)
+            models[place].predict(image)
             spent = time.perf_counter_ns() - start
             if turn >= 0:
                 nanoseconds[place, turn] = spent
@@ -175,7 +175,7 @@ def time_in_turn(
 
 
 def latency_ms(content: bytes) -> float:
-    """Median time of one picture through all exits of a file, in ms."""
+    """Median time of one image through all exits of a file, in ms."""
     segments = Segments(content)
     image = np.random.default_rng(0).integers(0, 256, segments.input_shape, np.uint8)
     milliseconds, _ = time_predictions(

@@ -55,7 +55,7 @@ class Manifest:
         metrics: of each split that the bundle was judged on (`validation`, and `test` where
             `kdtasks pack` found it): `rows`, `accuracy` with early exits, its `interval` at level
             `confidence`, and `cost`, the mean share of the MACs; null in bundles of before.
-        self_test: `file`, its `sha256` and `pictures`; null where the bundle has none.
+        self_test: `file`, its `sha256` and `images`; null where the bundle has none.
         provenance: what `kdtasks pack` knew of the origin: `git_revision`, `git_changed` (whether
             files differed from it), `dvc_lock_sha256`; null before.
         format_version: version of this format; keys that a reader does not know are left alone.
@@ -84,7 +84,7 @@ class Manifest:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Height, width and channels of the pictures."""
+        """Height, width and channels of the images."""
         return tuple(self.input["shape"])
 
     def to_json(self) -> dict[str, Any]:
@@ -163,7 +163,7 @@ def _check_fields(where: str, manifest: Manifest) -> None:
 def read_metadata(content: bytes, where: str) -> bytes | None:
     """Find the metadata of kdtasks in a `.tflite`; null where it has none.
 
-    Arguments:
+    Args:
         content: of the file.
         where: what to call it in an error.
 

@@ -43,7 +43,7 @@ class SelfTest:
         return file.getvalue()
 
     def check(self, segments: Segments) -> int:
-        """Run every picture through every segment; gives the number of pictures.
+        """Run every image through every segment; gives the number of images.
 
         Raises:
             BundleError: a logit differs by more than the tolerance; the first such is named.
@@ -56,7 +56,7 @@ class SelfTest:
                     place = np.unravel_index(int(wrong.argmax()), wrong.shape)
                     at = int(place[0]) if len(place) == 1 else [int(axis) for axis in place]
                     raise BundleError(
-                        f"the self-test fails at picture {index}, exit {exit_index}: logit {at} is "
+                        f"the self-test fails at image {index}, exit {exit_index}: logit {at} is "
                         f"{logits[place]:.6g}, {expected[exit_index][place]:.6g} was expected, "
                         f"within {self.tolerance[exit_index]:.3g}; this device's LiteRT does not "
                         "run the model as it was made, try another version of it"
@@ -168,15 +168,15 @@ class Predictor(ABC):
 
     @property
     def test_images(self) -> npt.NDArray[np.uint8] | None:
-        """Pictures of the self-test, uint8 [M, height, width, channels]; null where it has none."""
+        """Images of the self-test, uint8 [M, height, width, channels]; null where it has none."""
         return self._self_test.images if self._self_test else None
 
     def self_test(self) -> int:
-        """Compare this device's answers to the stored pictures with the expected ones.
+        """Compare this device's answers to the stored images with the expected ones.
 
         Every segment runs, whatever the thresholds.
 
-        Returns: the number of pictures.
+        Returns: the number of images.
 
         Raises:
             BundleError: the first logit beyond its tolerance, or the bundle has no self-test.
@@ -249,12 +249,12 @@ def _parse(content: bytes, where: str, segments: Segments) -> SelfTest:
             test = SelfTest(arrays["images"], arrays["logits"], arrays["tolerance"])
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise BundleError(f"{where} is damaged ({error}); fetch the bundle again") from None
-    pictures, exits = len(test.images), segments.count
+    images, exits = len(test.images), segments.count
     found = (test.images.dtype, test.images.shape, test.logits.shape, test.tolerance.shape)
     fitting = (
         np.dtype(np.uint8),
-        (pictures, *segments.input_shape),
-        (pictures, exits, *segments.logits_shape),
+        (images, *segments.input_shape),
+        (images, exits, *segments.logits_shape),
         (exits,),
     )
     if found != fitting:

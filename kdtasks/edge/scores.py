@@ -172,7 +172,7 @@ class Decision:
 
 
 def apply_policy(scores: npt.ArrayLike, thresholds: npt.ArrayLike) -> npt.NDArray[np.int64]:
-    """Tell for each picture the exit that it leaves at.
+    """Tell for each image the exit that it leaves at.
 
     Args:
         scores: [N, K − 1] of the early exits, or [N, K]; the last exit always leaves.

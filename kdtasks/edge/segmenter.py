@@ -1,4 +1,4 @@
-"""Load a bundle that tells the class of every pixel, and use it on pictures of any size."""
+"""Load a bundle that tells the class of every pixel, and use it on images of any size."""
 
 import colorsys
 import io
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.edge.images import fit_picture, resize_mask
+from kdtasks.edge.images import fit_image, resize_mask
 from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.predictor import Predictor
 
@@ -27,16 +27,16 @@ _HUE_STEP = (5**0.5 - 1) / 2
 
 
 class Tiling:
-    """Tiles along one side of a picture, placed on a grid that starts at its first pixel.
+    """Tiles along one side of an image, placed on a grid that starts at its first pixel.
 
     A side no longer than a tile has one tile, with the side in its middle. Else neighbours overlap
     by twice a margin, and the first and the last tile stand over the border by a margin or more;
-    a tile's place does not depend on the length of the side. Beyond the border the picture is
+    a tile's place does not depend on the length of the side. Beyond the border the image is
     mirrored (Ronneberger et al., arXiv 1505.04597), for a network knows least at the edge of what
     it sees.
 
     Attributes:
-        starts: first pixel of every tile, in pixels of the picture; negative before its border.
+        starts: first pixel of every tile, in pixels of the image; negative before its border.
         step: pixels from one start to the next.
     """
 
@@ -62,12 +62,12 @@ class Tiling:
         self._mirrored = np.pad(np.arange(length), (before, after), mode="reflect")
 
     def pixels(self, index: int) -> npt.NDArray[np.intp]:
-        """Give the pixels of the picture that tile `index` shows, int [tile]."""
+        """Give the pixels of the image that tile `index` shows, int [tile]."""
         first = self.starts[index] + self._before
         return self._mirrored[first : first + self._tile]
 
     def inside(self, index: int) -> tuple[int, int]:
-        """Give the range of pixels of tile `index` that lies within the picture."""
+        """Give the range of pixels of tile `index` that lies within the image."""
         start = self.starts[index]
         return max(0, start), min(self.length, start + self._tile)
 
@@ -80,7 +80,7 @@ class Tiling:
         """Give the weights of a tile's pixels, float32 [tile].
 
         They are 1 but where neighbours overlap, there the halves of a squared sine: the weights of
-        all tiles add up to 1 at every pixel of the picture.
+        all tiles add up to 1 at every pixel of the image.
         """
         weights = np.ones(self._tile, np.float32)
         width = 2 * self._margin
@@ -155,10 +155,10 @@ class Segmenter(Predictor):
         """Resize an image where training images were resized, and give it the model's channels."""
         data = self.manifest.parameters.get("data") or {}
         size = data.get("image_size") or pixels.shape[:2]
-        return fit_picture(pixels, image_size=tuple(size), channels=self.segments.input_shape[2])
+        return fit_image(pixels, image_size=tuple(size), channels=self.segments.input_shape[2])
 
     def logits(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Run the network on pictures of its own size.
+        """Run the network on images of its own size.
 
         Args:
             images: uint8 [N, height, width, channels], raw pixels 0…255.
@@ -167,7 +167,7 @@ class Segmenter(Predictor):
             float32 [N, height, width, classes].
 
         Raises:
-            DatasetError: the pictures' shape or dtype is not the model's.
+            DatasetError: the images' shape or dtype is not the model's.
         """
         self._check(images)
         every = np.empty((len(images), *self.segments.logits_shape), np.float32)
@@ -184,10 +184,10 @@ class Segmenter(Predictor):
         return every
 
     def predict(self, image: npt.NDArray[np.uint8], overlap: float = OVERLAP) -> MaskPrediction:
-        """Name the class of every pixel of a picture of any size, tile by tile.
+        """Name the class of every pixel of an image of any size, tile by tile.
 
         Where tiles overlap their logits fade into each other; mirrored pixels stand beyond the
-        border. A picture of the model's own size is one tile. No more logits are kept than those
+        border. An image of the model's own size is one tile. No more logits are kept than those
         of one row of tiles.
 
         Args:
@@ -207,7 +207,7 @@ class Segmenter(Predictor):
             or not image.size
         ):
             raise DatasetError(
-                f"the picture is {image.dtype} {list(image.shape)}, the model takes uint8 "
+                f"the image is {image.dtype} {list(image.shape)}, the model takes uint8 "
                 f"[height, width, {channels}] with raw pixels 0…255; convert it"
             )
         if not 0 <= overlap <= 0.5:
@@ -224,11 +224,11 @@ class Segmenter(Predictor):
         return MaskPrediction(mask, confidence / mask.size, self.segments.count - 1, self.manifest)
 
     def _bands(
-        self, picture: npt.NDArray[np.uint8], rows: Tiling, columns: Tiling
+        self, image: npt.NDArray[np.uint8], rows: Tiling, columns: Tiling
     ) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
         """Yield the blended logits [rows, width, classes] of row after row, and their first row."""
-        if picture.shape == self.segments.input_shape:
-            yield 0, self._run(picture)
+        if image.shape == self.segments.input_shape:
+            yield 0, self._run(image)
             return
         tile_height, tile_width, num_classes = self.segments.logits_shape
         # Pixels and classes in one axis: several times faster than many short rows of classes.
@@ -237,7 +237,7 @@ class Segmenter(Predictor):
             np.repeat(columns.window(column), num_classes) for column in range(len(columns.starts))
         ]
         for row, start in enumerate(rows.starts):
-            strip = picture[rows.pixels(row)]
+            strip = image[rows.pixels(row)]
             vertical = rows.window(row)[:, None]
             for column, left in enumerate(columns.starts):
                 logits = self._run(strip.take(columns.pixels(column), axis=1))
@@ -262,8 +262,8 @@ class Segmenter(Predictor):
         shape = self.segments.input_shape
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != shape:
             raise DatasetError(
-                f"the pictures are {images.dtype} {list(images.shape)}, the model takes uint8 "
-                f"{['N', *shape]} with raw pixels 0…255; use predict for pictures of another size"
+                f"the images are {images.dtype} {list(images.shape)}, the model takes uint8 "
+                f"{['N', *shape]} with raw pixels 0…255; use predict for images of another size"
             )
 
 

@@ -28,7 +28,7 @@ class Segments:
 
     Attributes:
         count: K, the number of segments and so of exits.
-        input_shape: height, width and channels of the pictures.
+        input_shape: height, width and channels of the images.
         logits_shape: of one exit's logits; (classes,), or (height, width, classes) for masks.
         num_classes: the last of them.
         logits_scales: [K], a step of each exit's logits; 0 where they are not quantised.
@@ -123,11 +123,11 @@ class Segments:
             yield decode(numbers)
 
     def logits(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Run every segment on one picture, uint8 [height, width, channels]; gives [K, classes]."""
+        """Run every segment on one image, uint8 [height, width, channels]; gives [K, classes]."""
         return np.stack(list(self.steps(image)))
 
     def logits_of(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Run every segment on pictures, uint8 [N, height, width, channels]; [N, K, classes]."""
+        """Run every segment on images, uint8 [N, height, width, channels]; [N, K, classes]."""
         every = np.empty((len(images), self.count, *self.logits_shape), np.float32)
         for row, image in enumerate(images):
             every[row] = self.logits(image)
@@ -152,7 +152,7 @@ def _check_chain(
     """Refuse segments that do not fit together, before one of them fails or is silently wrong."""
     if set(inputs[0]) != {"image"} or len(inputs[0]["image"].shape) != 4:
         raise BundleError(
-            f"segment_0 of {name} takes {_describe(inputs[0])}; it must take one picture, "
+            f"segment_0 of {name} takes {_describe(inputs[0])}; it must take one image, "
             "`image` [1, height, width, channels]"
         )
     available: dict[str, TensorSpec] = dict(inputs[0])
@@ -167,7 +167,7 @@ def _check_chain(
                 raise BundleError(
                     f"`{key}` of {name} is given as {_describe({key: available[key]})} and taken "
                     f"by segment_{k} as {_describe({key: spec})}; quantise all segments with "
-                    "features of the same pictures"
+                    "features of the same images"
                 )
         if "logits" not in output:
             raise BundleError(f"segment_{k} of {name} gives {sorted(output)}, without `logits`")
@@ -179,7 +179,7 @@ def _check_chain(
         available |= {key: spec for key, spec in output.items() if key != "logits"}
     batch_sizes = {spec.shape[:1] for tensors in inputs + outputs for spec in tensors.values()}
     if batch_sizes != {(1,)}:
-        raise BundleError(f"{name} was not converted for one picture at a time; use batch size 1")
+        raise BundleError(f"{name} was not converted for one image at a time; use batch size 1")
 
 
 def _same_numbers(left: TensorSpec, right: TensorSpec) -> bool:

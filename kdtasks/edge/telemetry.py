@@ -1,4 +1,4 @@
-"""What a device tells of its answers: counts alone, no pictures and no single answer.
+"""What a device tells of its answers: counts alone, no images and no single answer.
 
 A summary is one JSON object; a file holds one, or one a line:
 

@@ -54,9 +54,9 @@ def compare_classifiers(
 ) -> tuple[Comparison, Arrays]:
     """Ask all models about the test split and compare.
 
-    Arguments:
+    Args:
         teacher, students, distilled: how to open each model; the students by seed.
-        settings: level of the intervals and the bootstrap over test pictures.
+        settings: level of the intervals and the bootstrap over test images.
 
     Returns:
         the comparison, and no arrays.
@@ -90,7 +90,7 @@ def compare(
 ) -> Comparison:
     """Compare answers to the test split.
 
-    Arguments:
+    Args:
         labels: integer [N], the classes of the test split.
         teacher_predicted: integer [N].
         student_predicted, distilled_predicted: seed to integer [N], the last exit's answers.
@@ -175,9 +175,9 @@ def evaluate_answers(
 ) -> tuple[Evaluation, list[list[ReliabilityBin]]]:
     """Work out the scores of a bundle with early exits.
 
-    Arguments:
+    Args:
         labels: integer [N].
-        answers: of the same N pictures and K exits.
+        answers: of the same N images and K exits.
         macs: [K], multiply-accumulates up to and including each exit.
         temperatures: [K].
         confidence: level of the intervals.
@@ -242,7 +242,7 @@ def changed_rows(
 ) -> NDArray[np.int64]:
     """Give the rows whose answer is not the last exit's.
 
-    Arguments:
+    Args:
         by_exit: integer [N, K], the answer each exit would give.
         exit_index: integer [N], where each row left.
     """
@@ -270,9 +270,9 @@ def pick_examples(
     """Pick at most `each` rows that left at each exit, and as many that changed their answer.
 
     Where there are more, those are taken that lie evenly in the order of confidence, so that a
-    strip goes from the surest picture to the least sure one.
+    strip goes from the surest image to the least sure one.
 
-    Arguments:
+    Args:
         by_exit: integer [N, K], the answer each exit would give.
         exit_index: integer [N], where each row left.
         scores: float [N, K], confidence of each exit.

@@ -1,4 +1,4 @@
-"""Compare distilled with scratch students, paired over seeds and over test pictures."""
+"""Compare distilled with scratch students, paired over seeds and over test images."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
@@ -16,9 +16,9 @@ from kdtasks.evaluate.intervals import (
     seeds_interval,
 )
 
-# Opens a model when it is its turn; from uint8 pictures to logits.
+# Opens a model when it is its turn; from uint8 images to logits.
 Opens = Callable[[], Callable[[Any], NDArray[Any]]]
-Verdict = Literal["helps", "hurts", "cannot tell"]
+Verdict = Literal["helps", "hurts", "inconclusive"]
 
 # Beyond this many more seeds the observed difference is as good as none.
 MOST_SEEDS = 1000
@@ -39,7 +39,7 @@ def paired_difference(
 ) -> PairedDifference:
     """Judge the mean of first − second over seeds by a paired t interval.
 
-    Arguments:
+    Args:
         first_by_seed, second_by_seed: one accuracy a seed, for the same seeds.
         confidence: level of the interval, 0 … 1 without the ends.
 
@@ -58,14 +58,14 @@ def paired_difference(
     values = list(by_seed.values())
     interval = seeds_interval(values, confidence)
     verdict = judge(interval)
-    needed = more_seeds_needed(values, confidence) if verdict == "cannot tell" else None
+    needed = more_seeds_needed(values, confidence) if verdict == "inconclusive" else None
     return PairedDifference(by_seed, float(np.mean(values)), interval, verdict, needed)
 
 
 def judge(interval: Interval | None) -> Verdict:
     """Say what an interval of a difference shows; an interval that holds 0 shows nothing."""
     if interval is None or interval[0] <= 0 <= interval[1]:
-        return "cannot tell"
+        return "inconclusive"
     return "helps" if interval[0] > 0 else "hurts"
 
 

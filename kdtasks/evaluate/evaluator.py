@@ -74,7 +74,7 @@ class BenchmarkParams(Section):
     """How latency is measured on this machine."""
 
     threads: Count = Field(default=1, description="threads of the LiteRT interpreter")
-    runs: Count = Field(default=300, description="single-picture predictions that are timed")
+    runs: Count = Field(default=300, description="single-image predictions that are timed")
     warmup: Index = Field(default=30, description="predictions before that, not timed")
 
 

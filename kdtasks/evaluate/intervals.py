@@ -25,9 +25,9 @@ def bootstrap_interval(
     """Give the percentile bootstrap interval, over test rows, of the mean difference over seeds.
 
     A resample draws rows, each with all its answers: pairs stay together over models and seeds.
-    The seeds are taken as given, so the interval holds for these networks on other pictures.
+    The seeds are taken as given, so the interval holds for these networks on other images.
 
-    Arguments:
+    Args:
         correct_first, correct_second: bool [seeds, N], whether a row's answer is right.
         confidence: level of the interval, 0 … 1 without the ends.
         samples: number of resamples.
@@ -60,7 +60,7 @@ def bootstrap_interval(
 def wilson_interval(correct: int, total: int, confidence: float) -> Interval:
     """Give Wilson's score interval of a share of `correct` in `total` independent rows.
 
-    Arguments:
+    Args:
         correct: rows counted as right, 0 … total.
         total: rows, at least 1.
         confidence: level, 0 … 1 without the ends.
@@ -134,12 +134,12 @@ def check_confidence(confidence: float) -> None:
 
 
 class PairedComparison(NamedTuple):
-    """What N pictures, each answered by both models, say of candidate − production.
+    """What N images, each answered by both models, say of candidate − production.
 
     Attributes:
         rows: N.
-        gained: pictures that only the candidate gets right.
-        lost: pictures that only production gets right.
+        gained: images that only the candidate gets right.
+        lost: images that only production gets right.
         difference: of the accuracies, −1 … 1.
         lower, upper: one-sided bounds of the difference, each at the level asked for.
         p_value: of McNemar's exact two-sided test that neither model is better.
@@ -156,7 +156,7 @@ class PairedComparison(NamedTuple):
     def sentence(self, production: str) -> str:
         """Say who gets what right; `production` is what to call that model."""
         return (
-            f"{self.gained} pictures only the new model gets right, {self.lost} only "
+            f"{self.gained} images only the new model gets right, {self.lost} only "
             f"{production}; McNemar's exact test gives p = {self.p_value:.3g}."
         )
 
@@ -170,24 +170,24 @@ def compare_paired(
     samples: int,
     seed: int,
 ) -> PairedComparison:
-    """Compare two models that have answered the same pictures.
+    """Compare two models that have answered the same images.
 
-    Arguments:
+    Args:
         candidate_correct, production_correct: bool [N], whether each answer is right.
         method: where the bounds come from: Tango's score interval, which goes with McNemar's test,
-            or a percentile bootstrap over the pictures; where the two never differ there is nothing
+            or a percentile bootstrap over the images; where the two never differ there is nothing
             to draw from, and the score interval counts.
         confidence: level of each one-sided bound, more than 0.5 and less than 1.
         samples, seed: of the bootstrap.
 
     Raises:
-        EvaluationError: the shapes differ, there are no pictures, or the level is out of range.
+        EvaluationError: the shapes differ, there are no images, or the level is out of range.
     """
     first, second = np.asarray(candidate_correct), np.asarray(production_correct)
     if first.shape != second.shape or first.ndim != 1 or first.size == 0:
         raise EvaluationError(
             f"got answers of shape {first.shape} and {second.shape}; both must be [rows] of the "
-            "same pictures, not empty"
+            "same images, not empty"
         )
     _check_one_sided(confidence)
     gained = int(np.count_nonzero(first & ~second))
@@ -209,8 +209,8 @@ def compare_paired(
 def mcnemar_p_value(gained: int, lost: int) -> float:
     """Give the exact two-sided p-value that neither of two models is better.
 
-    Arguments:
-        gained, lost: pictures that only the first, and only the second, gets right.
+    Args:
+        gained, lost: images that only the first, and only the second, gets right.
 
     Source: McNemar 1947, Psychometrika 12, 153-157; exact by the binomial distribution.
     """
@@ -225,12 +225,12 @@ def score_lower_bound(gained: int, lost: int, rows: int, confidence: float) -> f
     """Give the one-sided lower bound of the difference of two paired accuracies.
 
     The score test of a difference of 0 is McNemar's; the bound is the difference at which it would
-    just not reject. Unlike McNemar's conditional test it counts the pictures that both models
-    answer alike, so two models that never differ on N pictures get −z² / (N + z²) and not 0.
+    just not reject. Unlike McNemar's conditional test it counts the images that both models
+    answer alike, so two models that never differ on N images get −z² / (N + z²) and not 0.
 
-    Arguments:
-        gained, lost: pictures that only the first, and only the second, gets right.
-        rows: all pictures that both have answered.
+    Args:
+        gained, lost: images that only the first, and only the second, gets right.
+        rows: all images that both have answered.
         confidence: more than 0.5 and less than 1.
 
     Source: Tango 1998, Statistics in Medicine 17, 891-908, section 3.

@@ -30,7 +30,7 @@ def reliability(
 ) -> list[ReliabilityBin]:
     """Give accuracy against confidence in equal bins of confidence, least confident bin first.
 
-    Arguments:
+    Args:
         probabilities: float [N, C], rows that add up to 1; the answer is the largest.
         labels: integer [N].
         bins: number of bins (m/bins, (m+1)/bins] of 0 … 1; those without rows are left out.
@@ -75,7 +75,7 @@ def exit_breakdown(
 ) -> tuple[Exit, ...]:
     """Say for each exit how many rows reach it, how many leave there, and how right it is.
 
-    Arguments:
+    Args:
         labels: integer [N].
         predicted: integer [N, K], the answer each exit would give.
         exit_index: integer [N], where each row left, 0 … K − 1.
@@ -102,7 +102,7 @@ def exit_breakdown(
     breakdown = tuple(
         Exit(
             reached=int(reached.sum()) / rows,
-            taken=int(taken.sum()) / rows,
+            exit_rate=int(taken.sum()) / rows,
             accuracy_all=int(right[:, index].sum()) / rows,
             accuracy_reached=_share(right[reached, index]),
             accuracy_taken=_share(right[taken, index]),
@@ -120,7 +120,7 @@ def check_breakdown(breakdown: Sequence[Exit], overall: float) -> None:
     Raises:
         EvaluationError: they do not, so one of the two was computed on other rows.
     """
-    added = sum(row.taken * (row.accuracy_taken or 0.0) for row in breakdown)
+    added = sum(row.exit_rate * (row.accuracy_taken or 0.0) for row in breakdown)
     if abs(added - overall) > 1e-9:
         raise EvaluationError(
             f"the exits' shares times their accuracies add up to {added:.6f}, the overall accuracy "
@@ -221,7 +221,7 @@ def count_probabilities(
 ) -> Counts:
     """Count pixels by class, whether they are of it, and probability: int64 [classes, 2, 200].
 
-    Arguments:
+    Args:
         probabilities: float [N, classes].
         labels: integers [N], all of them classes.
     """
@@ -236,7 +236,7 @@ def count_probabilities(
 def precision_recall(counts: Counts) -> tuple[Figures, Figures]:
     """Give precision and recall at every threshold, float64 [..., 200] each, thresholds rising.
 
-    Arguments:
+    Args:
         counts: int64 [..., 2, 200] as of `count_probabilities`; added over classes they give the
             curve of all classes together (micro average).
 
@@ -251,7 +251,7 @@ def precision_recall(counts: Counts) -> tuple[Figures, Figures]:
 def average_precision(precision: Figures, recall: Figures) -> float | None:
     """Give the area under one curve, as a sum of steps: Σ (R_i − R_{i+1}) · P_i.
 
-    Arguments:
+    Args:
         precision, recall: float64 [200] as of `precision_recall`.
 
     Returns: 0 … 1; None where nothing is labelled.
@@ -268,7 +268,7 @@ def at_half(counts: Counts) -> PrecisionRecall:
     That is what `Precision()` and `Recall()` of Keras measure on masks in one-hot form, but that
     they leave out a probability of just 0.5.
 
-    Arguments:
+    Args:
         counts: int64 [classes, 2, 200].
     """
     figures = precision_recall(counts.sum(axis=0))

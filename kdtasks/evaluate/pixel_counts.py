@@ -27,7 +27,7 @@ class MaskTally:
     """Counts of labelled pixels.
 
     Attributes:
-        confusions: int64 [pictures, classes, classes], by source picture, label and answer.
+        confusions: int64 [images, classes, classes], by source image, label and answer.
         probabilities: int64 [classes, 2, thresholds], as of `count_probabilities`.
         predicted: uint8 [N, height, width], the answers.
     """
@@ -45,20 +45,20 @@ def tally(
     answer: Answer,
     images: Any,
     labels: Any,
-    pictures: npt.NDArray[np.integer],
+    sources: npt.NDArray[np.integer],
     *,
     num_classes: int,
     ignore_label: int | None,
 ) -> MaskTally:
     """Ask a model about every patch and count.
 
-    Arguments:
+    Args:
         answer: the model.
         images: uint8 [N, height, width, channels].
         labels: integers [N, height, width]; `ignore_label` counts nowhere.
-        pictures: integers [N], the source picture of every patch, 0, 1, …
+        sources: integers [N], the source image of every patch, 0, 1, …
     """
-    confusions = np.zeros((int(pictures.max()) + 1, num_classes, num_classes), np.int64)
+    confusions = np.zeros((int(sources.max()) + 1, num_classes, num_classes), np.int64)
     probabilities = np.zeros((num_classes, 2, THRESHOLDS), np.int64)
     predicted = np.empty(labels.shape, np.uint8)
     chunk = max(1, _CHUNK_BYTES // (4 * num_classes * int(np.prod(labels.shape[1:]))))
@@ -67,7 +67,7 @@ def tally(
         logits, truth = answer(images[rows]), np.asarray(labels[rows])
         predicted[rows] = logits.argmax(axis=-1)
         for place, row in enumerate(range(start, start + len(truth))):
-            confusions[pictures[row]] += confusion_matrix(
+            confusions[sources[row]] += confusion_matrix(
                 predicted[row], truth[place], num_classes, ignore_label
             )
         counts = counted(truth, ignore_label)
@@ -90,13 +90,13 @@ class Bootstrap(NamedTuple):
 
 
 def mean_iou_interval(confusions: Counts, bootstrap: Bootstrap) -> Interval | None:
-    """Give the percentile bootstrap interval of the mean IoU over source pictures.
+    """Give the percentile bootstrap interval of the mean IoU over source images.
 
-    Arguments:
-        confusions: int64 [pictures, classes, classes].
+    Args:
+        confusions: int64 [images, classes, classes].
         bootstrap: level, resamples and seed.
 
-    Returns: the interval; None for a single picture, which shows no spread.
+    Returns: the interval; None for a single image, which shows no spread.
 
     Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13.
     """
@@ -108,11 +108,11 @@ def mean_iou_interval(confusions: Counts, bootstrap: Bootstrap) -> Interval | No
 def gain_interval(first: Counts, second: Counts, bootstrap: Bootstrap) -> Interval | None:
     """Give the interval of the mean over seeds of mean IoU of `first` less that of `second`.
 
-    A resample draws pictures, each with the answers of all seeds of both, so pairs stay together.
-    The seeds are taken as given: the interval holds for these networks on other pictures.
+    A resample draws images, each with the answers of all seeds of both, so pairs stay together.
+    The seeds are taken as given: the interval holds for these networks on other images.
 
-    Arguments:
-        first, second: int64 [seeds, pictures, classes, classes], of the same seeds and pictures.
+    Args:
+        first, second: int64 [seeds, images, classes, classes], of the same seeds and images.
         bootstrap: as for `mean_iou_interval`.
 
     Raises:
@@ -121,23 +121,23 @@ def gain_interval(first: Counts, second: Counts, bootstrap: Bootstrap) -> Interv
     if first.shape != second.shape:
         raise EvaluationError(
             f"got confusions {list(first.shape)} and {list(second.shape)}; both must be [seeds, "
-            "pictures, classes, classes] of the same seeds and pictures"
+            "images, classes, classes] of the same seeds and images"
         )
     _check(first, bootstrap)
-    pictures = first.shape[1]
-    drawn = _draw(pictures, bootstrap)
+    images = first.shape[1]
+    drawn = _draw(images, bootstrap)
     differences = [
         _resampled_iou(one, drawn) - _resampled_iou(other, drawn)
         for one, other in zip(first, second, strict=True)
     ]
-    return _percentiles(np.mean(differences, axis=0), bootstrap, pictures)
+    return _percentiles(np.mean(differences, axis=0), bootstrap, images)
 
 
-def _draw(pictures: int, bootstrap: Bootstrap) -> Counts:
-    """How often each picture is drawn in each resample: int64 [samples, pictures]."""
-    shares = np.full(pictures, 1 / pictures)
+def _draw(images: int, bootstrap: Bootstrap) -> Counts:
+    """How often each image is drawn in each resample: int64 [samples, images]."""
+    shares = np.full(images, 1 / images)
     generator = np.random.default_rng(bootstrap.seed)
-    return generator.multinomial(pictures, shares, size=bootstrap.samples)
+    return generator.multinomial(images, shares, size=bootstrap.samples)
 
 
 def _resampled_iou(confusions: Counts, drawn: Counts) -> npt.NDArray[np.float64]:
@@ -152,9 +152,9 @@ def _resampled_iou(confusions: Counts, drawn: Counts) -> npt.NDArray[np.float64]
 
 
 def _percentiles(
-    values: npt.NDArray[np.float64], bootstrap: Bootstrap, pictures: int
+    values: npt.NDArray[np.float64], bootstrap: Bootstrap, images: int
 ) -> Interval | None:
-    if pictures < 2:
+    if images < 2:
         return None
     low, high = np.quantile(
         values, [0.5 - bootstrap.confidence / 2, 0.5 + bootstrap.confidence / 2]
@@ -166,6 +166,6 @@ def _check(confusions: Counts, bootstrap: Bootstrap) -> None:
     check_confidence(bootstrap.confidence)
     if confusions.ndim != 4 or confusions.size == 0:
         raise EvaluationError(
-            f"got confusions {list(confusions.shape)}; [pictures, classes, classes] of at least "
-            "one picture were expected"
+            f"got confusions {list(confusions.shape)}; [images, classes, classes] of at least "
+            "one image were expected"
         )

@@ -47,12 +47,12 @@ def evaluate_masks(bundle: Path, dataset: PreparedDataset, settings: EvaluatePar
     """
     segmenter = Segmenter.load(bundle)
     images, labels = dataset.images("test"), np.asarray(dataset.labels("test"))
-    pictures = np.asarray(dataset.pictures("test"))
+    sources = np.asarray(dataset.source_images("test"))
     found = tally(
         segmenter.logits,
         images,
         labels,
-        pictures,
+        sources,
         num_classes=dataset.num_classes,
         ignore_label=dataset.ignore_label,
     )
@@ -67,7 +67,7 @@ def evaluate_masks(bundle: Path, dataset: PreparedDataset, settings: EvaluatePar
         Evaluation(
             **{**scores.present(), "interval": interval},
             rows=len(labels),
-            pictures=len(found.confusions),
+            images=len(found.confusions),
             pixels=int(confusion.sum()),
             confusion=tuple(map(tuple, confusion.tolist())),
             cost=1.0,
@@ -97,9 +97,9 @@ def compare_masks(
 ) -> tuple[Comparison, Arrays]:
     """Judge all models on the test split.
 
-    Arguments:
+    Args:
         teacher, students, distilled: how to open each model; the students by seed.
-        settings: level of the intervals and the bootstrap over source pictures.
+        settings: level of the intervals and the bootstrap over source images.
 
     Returns:
         the comparison, and the arrays of `plots/compare.npz`: answers to the patches of
@@ -109,7 +109,7 @@ def compare_masks(
         EvaluationError: no test pixel is labelled, or the seeds do not match.
     """
     names, labels = dataset.class_names, np.asarray(dataset.labels("test"))
-    pictures = np.asarray(dataset.pictures("test"))
+    sources = np.asarray(dataset.source_images("test"))
     bootstrap = Bootstrap(settings.confidence, settings.bootstrap_samples, settings.seed)
 
     def ask(opens: Opens) -> MaskTally:
@@ -117,7 +117,7 @@ def compare_masks(
             opens(),
             dataset.images("test"),
             labels,
-            pictures,
+            sources,
             num_classes=dataset.num_classes,
             ignore_label=dataset.ignore_label,
         )
@@ -134,13 +134,13 @@ def compare_masks(
         means = mean_scores(list(scores.values())).present()
         del means["mean_iou"], means["interval"]
         summaries[kind] = over_seeds(by_seed[kind], settings.confidence, means)
-    by_picture = [np.stack([one.confusions for one in kind.values()]) for kind in (learnt, alone)]
-    over_pictures = gain_interval(by_picture[0], by_picture[1], bootstrap)
+    by_image = [np.stack([one.confusions for one in kind.values()]) for kind in (learnt, alone)]
+    over_images = gain_interval(by_image[0], by_image[1], bootstrap)
     rows = pick_patches(labels, dataset.ignore_label)
     first = min(alone)
     comparison = Comparison(
         rows=len(labels),
-        pictures=int(pictures.max()) + 1,
+        images=int(sources.max()) + 1,
         pixels=int(taught.confusions.sum()),
         teacher=teacher_scores.model_copy(
             update={"interval": mean_iou_interval(taught.confusions, bootstrap)}
@@ -149,7 +149,7 @@ def compare_masks(
         gain=gain_of(
             by_seed["distill"],
             by_seed["student"],
-            bootstrap=over_pictures,
+            bootstrap=over_images,
             confidence=settings.confidence,
         ),
         teacher_worse_than_student=teacher_scores.score < summaries["student"].mean,
@@ -174,7 +174,7 @@ def pick_patches(
     with equally many classes those come first whose classes are the most even; of equals the
     earlier.
 
-    Arguments:
+    Args:
         labels: integers [N, height, width].
     """
     counts = np.array(
@@ -289,7 +289,7 @@ class SegmentationEvaluator:
             predictor.logits,
             dataset.images("test"),
             np.asarray(dataset.labels("test")),
-            np.asarray(dataset.pictures("test")),
+            np.asarray(dataset.source_images("test")),
             num_classes=dataset.num_classes,
             ignore_label=dataset.ignore_label,
         )
@@ -298,7 +298,7 @@ class SegmentationEvaluator:
     def reference(self, predictor: Predictor, dataset: PreparedDataset) -> Histograms:
         """Count source images by their mean confidence; devices are sent whole ones."""
         confidences = [predictor.predict(patch).confidence for patch in dataset.images("test")]
-        images = np.asarray(dataset.pictures("test"))
+        sources = np.asarray(dataset.source_images("test"))
         means = np.bincount(images, weights=confidences) / np.bincount(images)
         last = predictor.segments.count - 1
         return histograms_of(np.full(len(means), last), means, exits=last + 1)

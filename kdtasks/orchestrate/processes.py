@@ -35,7 +35,7 @@ def run_streamed(
     Any exception in the caller's thread, and `is_cancelled()` becoming true, ends the whole
     process group; a blocking read would hold both up, hence the reader thread.
 
-    Arguments:
+    Args:
         guardian: ends the process group if this process is killed.
 
     Returns: its exit status, negative where a signal ended it.

@@ -34,7 +34,7 @@ class SelectParams(Section):
 
     max_size_kb: Positive | None = Field(default=None, description="file size in kB (1,000 bytes)")
     max_latency_ms: Positive | None = Field(
-        default=None, description="median latency of one picture, in milliseconds"
+        default=None, description="median latency of one image, in milliseconds"
     )
     max_accuracy_drop: Fraction | None = Field(
         default=0.01,

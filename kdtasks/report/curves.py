@@ -24,9 +24,9 @@ NAMED = 8
 def reliability_figure(
     index: int, bins: Sequence[ReliabilityBin], *, threshold: float | None, confidence: float
 ) -> str:
-    """Draw one exit's accuracy against its confidence, with how many pictures are in each bin.
+    """Draw one exit's accuracy against its confidence, with how many images are in each bin.
 
-    Arguments:
+    Args:
         index: of the exit.
         bins: of confidence.
         threshold: confidence from which the exit is left; None where there is none to show.
@@ -34,7 +34,7 @@ def reliability_figure(
     """
     total = sum(found.rows for found in bins)
     least = min(found.confidence for found in bins)
-    # From a round figure below the least sure picture, so that the diagonal fills the frame.
+    # From a round figure below the least sure image, so that the diagonal fills the frame.
     start = max(0.0, int(least * 10) / 10)
 
     def plot(axes: "Axes") -> None:
@@ -64,7 +64,7 @@ def reliability_figure(
 def models_figure(compared: Arrays, examples: Arrays, shown: str) -> str:
     """Draw the curves of all classes together: teacher, both students, the shipped file.
 
-    Arguments:
+    Args:
         compared: arrays of `plots/compare.npz`.
         examples: arrays of `plots/examples/<variant>.npz` of the variant `shown`.
     """

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 # matplotlib knows colours only; each of these stands for a CSS variable of style.css and is
-# replaced by it, so that one picture serves light and dark.
+# replaced by it, so that one image serves light and dark.
 INK, MUTED, LINE, SURFACE = "#0a0b01", "#0a0b02", "#0a0b03", "#0a0b04"
 TEACHER, STUDENT, DISTILL, CHOSEN = "#0a0b05", "#0a0b06", "#0a0b07", "#0a0b08"
 
@@ -65,9 +65,9 @@ def draw(
 ) -> str:
     """Draw one figure and return it as an `<svg>` element.
 
-    Arguments:
+    Args:
         name: prefix of every id inside, unique on the page.
-        description: read out instead of the picture.
+        description: read out instead of the image.
         plot: draws on the axes it is given.
         width, height: in inches; 4 inches are half of the page, or a phone, and scale with it.
     """

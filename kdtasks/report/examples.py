@@ -1,4 +1,4 @@
-"""Test pictures as small inline images: who left at each exit, and who changed the answer."""
+"""Test images as small inline images: who left at each exit, and who changed the answer."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -19,14 +19,14 @@ RIGHT, WRONG = 0.35, (220, 30, 30)
 _COMPARED = {"teacher": "teacher", "student": "student", "distilled": "distill"}
 
 
-"""Longest side of an inline picture, in pixels; larger ones are scaled down."""
+"""Longest side of an inline image, in pixels; larger ones are scaled down."""
 
 
 class Sample(NamedTuple):
-    """One picture and what became of it.
+    """One image and what became of it.
 
     Attributes:
-        source: the picture as a `data:` address.
+        source: the image as a `data:` address.
         answer: what it was answered where it left.
         last: what the last exit answers.
         label: what it is.
@@ -41,7 +41,7 @@ class Sample(NamedTuple):
 def sample_strips(examples: Arrays, class_names: Sequence[str]) -> list[list[Sample]]:
     """Turn the arrays of `plots/examples/` into a strip an exit and one of changed answers.
 
-    Arguments:
+    Args:
         examples: as `evaluate` wrote them; no answers by exit, no strips.
         class_names: name of each class; none where they are not known.
     """
@@ -53,7 +53,7 @@ def sample_strips(examples: Arrays, class_names: Sequence[str]) -> list[list[Sam
         by_exit = examples["by_exit"][row]
         strips[group].append(
             Sample(
-                source=picture_address(examples["images"][row]),
+                source=image_address(examples["images"][row]),
                 answer=class_names[by_exit[examples["exit_index"][row]]],
                 last=class_names[by_exit[-1]],
                 label=class_names[examples["labels"][row]],
@@ -62,7 +62,7 @@ def sample_strips(examples: Arrays, class_names: Sequence[str]) -> list[list[Sam
     return strips
 
 
-def picture_address(pixels: np.ndarray) -> str:
+def image_address(pixels: np.ndarray) -> str:
     """Give uint8 [height, width, 1 or 3] as the `data:` address of a PNG, the same every time."""
     import PIL.Image  # heavy, and only needed here
 
@@ -74,20 +74,20 @@ def picture_address(pixels: np.ndarray) -> str:
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-"""How bright right pixels are in a picture of errors, and the colour of wrong ones."""
+"""How bright right pixels are in an image of errors, and the colour of wrong ones."""
 
 
 class Patch(NamedTuple):
-    """One row of pictures, each as a `data:` address; None where a model has no answer.
+    """One row of images, each as a `data:` address; None where a model has no answer.
 
     Attributes:
-        picture, mask: the patch and its labels.
+        image, mask: the patch and its labels.
         teacher, student, distilled, shipped: answers.
         errors: the patch with the shipped model's wrong pixels in red.
         right: share of the labelled pixels that the shipped model has right; None without labels.
     """
 
-    picture: str
+    image: str
     mask: str
     teacher: str | None
     student: str | None
@@ -100,7 +100,7 @@ class Patch(NamedTuple):
 def legend(class_names: Sequence[str], mask_values: Mapping[str, Any]) -> dict[str, str]:
     """Give the colour of every class as `#rrggbb`: the dataset's own, where its masks have some.
 
-    Arguments:
+    Args:
         mask_values: class name to what stands for it in masks, a number or `#rrggbb`.
     """
     texts = [str(mask_values.get(name)) for name in class_names]
@@ -117,7 +117,7 @@ def mask_patches(
 ) -> list[Patch]:
     """Draw the patches that `evaluate` and `compare` have kept.
 
-    Arguments:
+    Args:
         examples: arrays of `plots/examples/<variant>.npz` of the variant that is shown.
         compared: arrays of `plots/compare.npz`, answers to the same patches; none is fine.
         colours: of the classes, `#rrggbb`.
@@ -135,15 +135,15 @@ def mask_patches(
         counts = labels != (-1 if ignore_label is None else ignore_label)
         wrong = counts & (labels != shipped)
         answers = {
-            field: picture_address(palette[compared[name][row]]) if same else None
+            field: image_address(palette[compared[name][row]]) if same else None
             for field, name in _COMPARED.items()
         }
         patches.append(
             Patch(
-                picture=picture_address(image),
-                mask=picture_address(palette[labels]),
-                shipped=picture_address(palette[shipped]),
-                errors=picture_address(_errors(image, wrong)),
+                image=image_address(image),
+                mask=image_address(palette[labels]),
+                shipped=image_address(palette[shipped]),
+                errors=image_address(_errors(image, wrong)),
                 right=float(1 - wrong.sum() / counts.sum()) if counts.any() else None,
                 **answers,
             )

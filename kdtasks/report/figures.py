@@ -1,4 +1,4 @@
-"""The pictures of the page, each from its part of the statistics."""
+"""The images of the page, each from its part of the statistics."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -69,7 +69,7 @@ def gain_figure(gain: Gain) -> str:
     by_seed = {seed: value * 100 for seed, value in gain.by_seed.items()}
 
     def plot(axes: "Axes") -> None:
-        rows = [f"seed {seed}" for seed in by_seed] + ["over seeds", "over pictures"]
+        rows = [f"seed {seed}" for seed in by_seed] + ["over seeds", "over images"]
         places = list(range(len(rows), 0, -1))
         axes.axvline(0, color=INK, linewidth=1)
         axes.scatter(list(by_seed.values()), places[: len(by_seed)], s=26, color=DISTILL, zorder=3)
@@ -92,7 +92,7 @@ def gain_figure(gain: Gain) -> str:
 def curve_figure(training: Mapping[str, Mapping[str, Curve]], column: str, what: str) -> str:
     """Draw a validation curve of teacher, students and distilled students over epochs.
 
-    Arguments:
+    Args:
         what: name of what the column holds: `loss`, or a share where higher is better.
     """
     from matplotlib.ticker import MaxNLocator

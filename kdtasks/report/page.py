@@ -68,7 +68,7 @@ def write_report(paths: ProjectPaths, settings: ReportSettings) -> None:
 def render_page(
     statistics: Statistics, selection: Selection, settings: ReportSettings, contents: Contents
 ) -> str:
-    """Render the page: one HTML file with its styles and pictures inside.
+    """Render the page: one HTML file with its styles and images inside.
 
     Args:
         statistics: all numbers but the timings.
@@ -95,9 +95,9 @@ def render_page(
     examples = contents.variants[shown].examples if shown else {}
     class_names = data.class_names if data else ()
     colours = legend(class_names, settings.mask_values)
-    pictures = draw_pictures(statistics, selection)
+    images = draw_images(statistics, selection)
     if "probabilities" in examples:
-        pictures |= _precision_recall(colours, examples, contents.compared, shown or "")
+        images |= _precision_recall(colours, examples, contents.compared, shown or "")
     return environment.get_template("template.html").render(
         **_plain(statistics),
         latency={name: _latency(files.benchmark) for name, files in contents.variants.items()},
@@ -105,7 +105,7 @@ def render_page(
         shown=shown,
         metric=task.metric,
         per_pixel=task.per_pixel,
-        pictures=pictures,
+        images=images,
         legend=colours,
         patches=mask_patches(
             examples,
@@ -122,39 +122,39 @@ def render_page(
     )
 
 
-def draw_pictures(statistics: Statistics, selection: Selection) -> dict[str, str]:
-    """Draw the pictures there are numbers for: name to `<svg>` element."""
-    pictures, metric = {}, task_of(statistics.task).metric
+def draw_images(statistics: Statistics, selection: Selection) -> dict[str, str]:
+    """Draw the images there are numbers for: name to `<svg>` element."""
+    images, metric = {}, task_of(statistics.task).metric
     if gain := known(statistics.gain):
-        pictures["seeds"] = seeds_figure(statistics, metric)
-        pictures["gain"] = gain_figure(gain)
+        images["seeds"] = seeds_figure(statistics, metric)
+        images["gain"] = gain_figure(gain)
     for name, column, what in (
         ("validation_quality", f"validation_{metric.key}", metric.name),
         ("validation_loss", "validation_loss", "loss"),
     ):
         if any(column in curves for curves in statistics.training.values()):
-            pictures[name] = curve_figure(statistics.training, column, what)
+            images[name] = curve_figure(statistics.training, column, what)
     variant = statistics.variants[selection.shown] if selection.shown else None
     test = known(variant.test) if variant else None
     if variant and variant.exit_change and test:
         calibration = known(variant.calibration)
-        pictures["tradeoff"] = tradeoff_figure(
+        images["tradeoff"] = tradeoff_figure(
             variant.tradeoff, calibration.expected if calibration else None, test
         )
         is_confidence = calibration and calibration.score == "max_probability"
         thresholds = dict(enumerate(calibration.thresholds if calibration else ()))
         for index, bins in enumerate(variant.reliability):
-            pictures[f"reliability_{index}"] = reliability_figure(
+            images[f"reliability_{index}"] = reliability_figure(
                 index,
                 bins,
                 threshold=thresholds.get(index) if is_confidence else None,
                 confidence=statistics.confidence,
             )
     if selection.pareto:
-        pictures["pareto"] = pareto_figure(selection, metric.name)
+        images["pareto"] = pareto_figure(selection, metric.name)
     if (sensitivity := known(statistics.sensitivity)) and sensitivity.layers:
-        pictures["sensitivity"] = sensitivity_figure(sensitivity)
-    return pictures
+        images["sensitivity"] = sensitivity_figure(sensitivity)
+    return images
 
 
 def _plain(record: Record) -> dict[str, Any]:

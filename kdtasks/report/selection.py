@@ -17,7 +17,7 @@ SUPERLATIVES = {"size": "smallest", "latency": "fastest", "accuracy": "most accu
 class Candidate(NamedTuple):
     """What counts for the choice; None where it could not be measured.
 
-    `accuracy`, of masks the mean IoU, and `macs`, the mean compute of a picture, are on validation,
+    `accuracy`, of masks the mean IoU, and `macs`, the mean compute of an image, are on validation,
     with early exits.
     """
 

@@ -37,13 +37,13 @@ def gain_words(gain: Gain, number_of_seeds: int) -> str:
     interval = f" ({points_range(gain.interval)})" if gain.interval else ""
     told = verdict(gain.verdict, gain.seeds_needed)
     text = f"paired over {seeds(number_of_seeds)}: {points(gain.mean)}{interval}, {told}"
-    if gain.verdict == "cannot tell" and number_of_seeds < 2:
+    if gain.verdict == "inconclusive" and number_of_seeds < 2:
         return f"{text} from one seed"
     return text
 
 
 def verdict(word: str, seeds_needed: int | None) -> str:
-    """Write a verdict: helps, hurts, or cannot tell, needs about 4 more seeds."""
+    """Write a verdict: helps, hurts, or inconclusive, needs about 4 more seeds."""
     return f"{word}{more_seeds(seeds_needed)}"
 
 
@@ -89,11 +89,11 @@ def _shipped(statistics: Statistics, selection: Selection) -> str:
     variant, latency = statistics.variants[chosen], selection.candidates[chosen].latency_ms
     facts = [kilobytes(variant.bytes)]
     if latency is not None:
-        facts.append(f"{milliseconds(latency)} a picture")
+        facts.append(f"{milliseconds(latency)} an image")
     change = variant.exit_change
     if change:
         saved = 1 / change.cost
-        unsure = " (cannot tell from 0)" if change.verdict == "cannot tell" else ""
+        unsure = " (inconclusive)" if change.verdict == "inconclusive" else ""
         compute = "no less" if saved < 1.05 else f"{saved:.1f}×{SPACE}less"
         facts.append(f"{compute} compute by early exits at {points(change.mean)}{unsure}")
     return f"shipped {chosen} model: {', '.join(facts)}"

@@ -146,7 +146,7 @@ def _exit_change(test: Evaluation | None) -> ExitChange | None:
     """What early exits cost on the test split; None for a network without early exits.
 
     The interval takes the two accuracies as independent, though they share rows: it is too wide,
-    so "cannot tell" is said too often rather than too seldom.
+    so "inconclusive" is said too often rather than too seldom.
     """
     if not test or not test.exits or len(test.exits) < 2 or not test.full or not test.interval:
         return None
@@ -189,7 +189,7 @@ def _data(dataset: Dataset | Refusal) -> DatasetSummary | Refusal:
         counts=dataset.counts,
         duplicates=len(dataset.duplicates),
         contradictions=dataset.contradictions,
-        left_out=dataset.left_out,
+        excluded=dataset.excluded,
         split_by=dataset.split_by,
         ignore_label=dataset.ignore_label,
     )

@@ -14,9 +14,9 @@ _PART = 2**22
 def confusion_matrix(
     predicted: Any, labels: Any, num_classes: int, ignore_label: int | None = None
 ) -> np.ndarray:
-    """Count pictures or pixels by label and answer: int64 [classes, classes], labels down.
+    """Count images or pixels by label and answer: int64 [classes, classes], labels down.
 
-    Arguments:
+    Args:
         predicted: integers of any shape, 0…num_classes − 1.
         labels: integers of the same shape; `ignore_label` counts nowhere.
     """
@@ -91,7 +91,7 @@ class Tally:
     def add(self, predicted: Any, labels: Any) -> None:
         """Count answers.
 
-        Arguments:
+        Args:
             predicted: K arrays of integers, one an exit, each shaped as `labels`.
             labels: integers [N] or [N, height, width].
         """

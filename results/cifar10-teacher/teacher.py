@@ -67,7 +67,7 @@ def wide_resnet(width: int = 4, depth: int = 16, weight_decay: float = 5e-4) -> 
 
 
 def augment(images, key):
-    """Mirror and shift pictures by parts of pixels, edges repeated; images float [N, 32, 32, 3]."""
+    """Mirror and shift images by parts of pixels, edges repeated; images float [N, 32, 32, 3]."""
     count, side = images.shape[0], images.shape[1]
     border = int(np.ceil(SHIFT)) + 1
     keys = jax.random.split(key, 2)
@@ -78,9 +78,9 @@ def augment(images, key):
     whole = jnp.floor(shift).astype(jnp.int32)
     rest = shift - whole
 
-    def move(picture, start, part):
+    def move(image, start, part):
         window = jax.lax.dynamic_slice(
-            picture, (border + start[0], border + start[1], 0), (side + 1, side + 1, 3)
+            image, (border + start[0], border + start[1], 0), (side + 1, side + 1, 3)
         )
         rows = window[:-1] * (1 - part[0]) + window[1:] * part[0]
         return rows[:, :-1] * (1 - part[1]) + rows[:, 1:] * part[1]

@@ -314,9 +314,9 @@ def save(args):
     """Write every seed's network as a folder of `models/distill` is written."""
     from kdtasks.learn.networks.build import HeadParams, build
     from kdtasks.learn.networks.saved import save_model
-    from kdtasks.learn.networks.two_path import TwoPath
+    from kdtasks.learn.networks.two_branch import TwoBranch
 
-    architecture = TwoPath(
+    architecture = TwoBranch(
         stem=STEM,
         trunk=TRUNK,
         coarse=COARSE,

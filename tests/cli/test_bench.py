@@ -11,7 +11,7 @@ from kdtasks.edge.bundle_files import read_manifest
 from kdtasks.edge.segments import Segments
 from tests.tools.pixel_bundles import write_pixel_bundle
 
-PICTURES = np.array([[[200], [40]], [[40], [200]]], np.uint8)[:, None]
+IMAGES = np.array([[[200], [40]], [[40], [200]]], np.uint8)[:, None]
 
 
 @pytest.fixture
@@ -19,8 +19,8 @@ def bundle(tmp_path, pixel_models):
     plain = write_pixel_bundle(tmp_path / "plain", pixel_models[0])
     test = make_self_test(
         Segments(pixel_models[0]),
-        PICTURES,
-        pictures=2,
+        IMAGES,
+        count=2,
         score="max_probability",
         temperatures=[1.0],
         thresholds=[],
@@ -29,33 +29,33 @@ def bundle(tmp_path, pixel_models):
     return tmp_path / "bundle"
 
 
-def test_figures_are_of_the_pictures_of_the_self_test(bundle, capsys):
+def test_figures_are_of_the_images_of_the_self_test(bundle, capsys):
     bench_bundle(bundle, runs=30, threads=1, as_json=True)
     found = json.loads(capsys.readouterr().out)
-    assert (found["pictures"], found["runs"], found["threads"]) == (2, 30, 1)
+    assert (found["images"], found["runs"], found["threads"]) == (2, 30, 1)
     latency = found["latency_ms"]
     assert 0 < latency["p50"] <= latency["p90"] <= latency["p99"]
-    assert found["pictures_per_second"] == pytest.approx(1000 / latency["mean"])
+    assert found["images_per_second"] == pytest.approx(1000 / latency["mean"])
     assert [one["share"] for one in found["exits"]] == [1.0]
     assert found["exits"][0]["latency_ms"] == latency
     assert found["peak_memory_mb"] > 1
 
 
-def test_the_table_says_whose_pictures_were_timed(bundle, tmp_path, capsys):
+def test_the_table_says_whose_images_were_timed(bundle, tmp_path, capsys):
     bench_bundle(bundle, runs=5, threads=1)
     output = capsys.readouterr().out
-    assert "5 predictions of 2 pictures of the self-test, threads: 1" in output
+    assert "5 predictions of 2 images of the self-test, threads: 1" in output
     assert "chosen so that every exit has some" in output
     assert "left at exit 1" in output
-    np.save(tmp_path / "one.npy", PICTURES[0])
+    np.save(tmp_path / "one.npy", IMAGES[0])
     bench_bundle(bundle, [str(tmp_path / "one.npy")], runs=5, threads=1)
     output = capsys.readouterr().out
-    assert "5 predictions of 1 pictures given" in output
+    assert "5 predictions of 1 images given" in output
     assert "chosen so" not in output
 
 
-def test_without_pictures_nothing_is_timed(bundle, tmp_path):
-    with pytest.raises(BundleError, match="has no self-test whose pictures could be timed; give"):
+def test_without_images_nothing_is_timed(bundle, tmp_path):
+    with pytest.raises(BundleError, match="has no self-test whose images could be timed; give"):
         bench_bundle(bundle / "model.tflite", runs=5, threads=1)
     with pytest.raises(DatasetError, match=r"none\.npy: not there"):
         bench_bundle(bundle, [str(tmp_path / "none.npy")], runs=5, threads=1)
@@ -72,7 +72,7 @@ def test_inspect_shows_all_sections(bundle, capsys):
         "input         uint8 1 × 2 × 1, [0, 255]",
         "classes       2: dark, bright",
         "thresholds    none, there is one exit",
-        "self-test     2 pictures",
+        "self-test     2 images",
         "segment_0: 4 MACs,",
     ):
         assert line in output

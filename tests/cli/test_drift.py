@@ -23,7 +23,7 @@ RECIPE = Path(__file__).parents[2] / "recipes" / "mnist-5k.yaml"
 
 @pytest.fixture
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pixel_models: tuple[bytes, bytes]):
-    """A project with a model in production that is 90 % to 100 % sure of every test picture."""
+    """A project with a model in production that is 90 % to 100 % sure of every test image."""
     write_params(tmp_path)
     (tmp_path / "dvc.yaml").touch()
     params = load_params(tmp_path / "params.yaml")

@@ -21,7 +21,7 @@ NOWHERE = ProductionOptions()
 
 @pytest.fixture
 def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pixel_models: tuple[bytes, bytes]):
-    """A project after its pipeline: of 300 pictures the chosen model gets 20 more than the other.
+    """A project after its pipeline: of 300 images the chosen model gets 20 more than the other.
 
     How long the two take is left to chance, so it is no limit.
     """

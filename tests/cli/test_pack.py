@@ -68,10 +68,8 @@ def test_a_packed_bundle_knows_where_it_comes_from(bundle: Path, tmp_path: Path)
     # Wilson for 90 of 100 at 95 %, by hand: (0.9 + 0.019207 ± 1.96 √(0.0009 + 0.000096)) / 1.038416
     assert manifest.metrics["test"]["interval"] == pytest.approx([0.8256, 0.9448], abs=1e-4)
     assert manifest.metrics["test"]["accuracy"] == 0.9
-    picture = np.array([[[200], [40]]], np.uint8)
-    assert (
-        Classifier.load(path).predict(picture)[:4] == Classifier.load(bundle).predict(picture)[:4]
-    )
+    image = np.array([[[200], [40]]], np.uint8)
+    assert Classifier.load(path).predict(image)[:4] == Classifier.load(bundle).predict(image)[:4]
     (tmp_path / "dvc.yaml").write_text("stages: {more: {}}\n")
     changed = pack(bundle, tmp_path / "it.kdz")[1].provenance
     assert changed

@@ -1,4 +1,4 @@
-"""`kdtasks predict` on a bundle of two exits that tell dark pictures from bright ones."""
+"""`kdtasks predict` on a bundle of two exits that tell dark images from bright ones."""
 
 import hashlib
 import json
@@ -89,13 +89,13 @@ def test_a_table_of_labels_confidences_exits_and_times(
     result = predict(bundle, "photos")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert lines[0].split() == ["picture", "label", "confidence", "exit", "time"]
+    assert lines[0].split() == ["image", "label", "confidence", "exit", "time"]
     text = re.sub(r"\s+", " ", result.stdout)
     assert re.search(r"bright\.png bright \[or so\] 100\.0 % 1 of 2 \d+\.\d\d ms", text)
     assert re.search(r"dark\.png dark 100\.0 % 1 of 2", text)
     # Brightness 140: ±0.6 at the first exit, e^1.2 to 1; ±12 at the last one.
     assert re.search(r"middle\.png bright \[or so\] 100\.0 % 2 of 2", text)
-    assert re.search(r"4 pictures, \d+\.\d\d ms on average; left 3 at exit 1, 1 at exit 2", text)
+    assert re.search(r"4 images, \d+\.\d\d ms on average; left 3 at exit 1, 1 at exit 2", text)
 
 
 def test_json_and_thresholds(bundle: Path, photos: Path):
@@ -108,25 +108,25 @@ def test_json_and_thresholds(bundle: Path, photos: Path):
     assert first == {"label": "bright [or so]", "probability": found.pop("confidence")}
     assert second["label"] == "dark"
     assert found == {
-        "picture": str(photos / "middle.png"),
+        "image": str(photos / "middle.png"),
         "label": "bright [or so]",
         "class_index": 1,
         "exit_index": 0,
     }
 
 
-def test_a_picture_that_cannot_be_read_is_named_and_the_others_go_on(bundle: Path, photos: Path):
+def test_a_image_that_cannot_be_read_is_named_and_the_others_go_on(bundle: Path, photos: Path):
     (photos / "broken.png").write_bytes(b"nothing")
     result = predict(bundle, photos / "broken.png", photos / "dark.png", photos / "*.tif")
     assert result.exit_code == 1
     assert "dark.png" in result.stdout.replace("\n", "")
-    assert f"error: {photos / 'broken.png'}: not readable as a picture" in result.stderr
+    assert f"error: {photos / 'broken.png'}: not readable as an image" in result.stderr
     assert f"error: {photos / '*.tif'}: no file matches" in result.stderr
     result = predict(bundle, photos / "broken.png", photos / "dark.png", "--json")
     assert result.exit_code == 1
     broken, dark = json.loads(result.stdout)
-    assert broken["picture"] == str(photos / "broken.png")
-    assert broken["error"].startswith("not readable as a picture: it begins with b'nothing'; give")
+    assert broken["image"] == str(photos / "broken.png")
+    assert broken["error"].startswith("not readable as an image: it begins with b'nothing'; give")
     assert dark["label"] == "dark"
 
 

@@ -58,7 +58,7 @@ def test_a_mask_holds_classes_and_shows_their_colours(bundle, photo, expected):
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert lines[0].split() == [
-        "picture",
+        "image",
         "size",
         "confidence",
         "fraction",
@@ -93,7 +93,7 @@ def test_fractions_as_json_without_a_file(bundle, photo):
     found, broken = json.loads(result.stdout)
     assert found.pop("milliseconds") > 0
     assert found == {
-        "picture": "photo.png",
+        "image": "photo.png",
         "size": [20, 30],
         "classes": {
             "red": {"pixels": 300, "fraction": 0.5},
@@ -103,13 +103,13 @@ def test_fractions_as_json_without_a_file(bundle, photo):
         "confidence": pytest.approx(1.0),
         "exit_index": 0,
     }
-    assert broken["picture"] == "broken.png"
-    assert broken["error"].startswith("not readable as a picture: it begins with b'nothing'")
+    assert broken["image"] == "broken.png"
+    assert broken["error"].startswith("not readable as an image: it begins with b'nothing'")
     assert f"error: broken.png: {broken['error']}" in result.stderr
     assert not list(photo.parent.glob("*mask*"))
 
 
-def test_an_overlay_is_half_picture_half_colour(bundle, photo, expected):
+def test_an_overlay_is_half_image_half_colour(bundle, photo, expected):
     assert predict(bundle, photo.name, "--out", "over.png", "--overlay").exit_code == 0
     over = np.asarray(PIL.Image.open("over.png"))
     assert over[0, 0].tolist() == [100 + 127, 0, 0]
@@ -126,9 +126,7 @@ def test_several_masks_go_into_a_folder(bundle, photo, expected):
     np.testing.assert_array_equal(np.asarray(PIL.Image.open("masks/small.png")), expected[:5, :7])
 
 
-def test_a_picture_is_looked_at_in_the_size_of_training_pictures(
-    content, photo, expected, tmp_path
-):
+def test_a_image_is_looked_at_in_the_size_of_training_images(content, photo, expected, tmp_path):
     parameters = {"data": {"image_size": [40, 60]}}
     bundle = write_colour_bundle(tmp_path / "bundle", content, parameters=parameters)
     looked_at: list[tuple[int, ...]] = []
@@ -161,7 +159,7 @@ def test_more_pixels_than_prepare_takes_are_read(bundle, photo, monkeypatch):
         (["--out", "mask.npy", "--overlay"], r"--out is mask\.npy; \.png was expected"),
         (["--overlay"], "say into which one with --out"),
         (["--out", "photo.png"], "would be written to photo.png, which is photo.png"),
-        (["photo.npy", "--out", "mask.png"], "mask.png, and there are 2 pictures; give a folder"),
+        (["photo.npy", "--out", "mask.png"], "mask.png, and there are 2 images; give a folder"),
         (["photo.npy", "--out", "masks"], "photo.png, which is the mask of photo.png"),
         (["--thresholds", "0.5"], "thresholds given: 1; a model with 1 exits takes 0"),
     ],
@@ -173,7 +171,7 @@ def test_options_that_do_not_fit_are_refused(bundle, photo, words: list[str], me
     assert not (photo.parent / "masks").exists()
 
 
-def test_a_mask_that_cannot_be_written_is_a_problem_of_its_picture(bundle, photo):
+def test_a_mask_that_cannot_be_written_is_a_problem_of_its_image(bundle, photo):
     (photo.parent / "file").write_text("in the way")
     result = predict(bundle, photo.name, "--out", "file/mask.png")
     assert result.exit_code == 1
@@ -184,7 +182,7 @@ def test_classification_takes_no_masks(tmp_path, photo):
     bundle = write_pixel_bundle(tmp_path / "other", convert_pixel_model(0, tmp_path / "saved"))
     for words in (["--out", "mask.png"], ["--overlay"]):
         message = str(predict(bundle, photo.name, *words).exception)
-        assert "tells the class of whole pictures; --out and --overlay are for masks" in message
+        assert "tells the class of whole images; --out and --overlay are for masks" in message
 
 
 def test_the_command_needs_nothing_beyond_the_base_install(bundle, photo, expected):

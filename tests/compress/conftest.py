@@ -91,8 +91,8 @@ def build_network(randomise: Callable[..., None]) -> Callable[[str], Any]:
 
 
 @pytest.fixture(scope="session")
-def pictures() -> Callable[[Any], np.ndarray]:
-    """Give a function that draws pictures for a model, uint8."""
+def draw_images() -> Callable[[Any], np.ndarray]:
+    """Give a function that draws images for a model, uint8."""
 
     def draw(model: Any, count: int = 6) -> np.ndarray:
         generator = np.random.default_rng(4)

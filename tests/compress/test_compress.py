@@ -43,12 +43,12 @@ PARAMS = CompressParams(
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_variant_gives_a_file_that_runs(
-    variant, build_network, make_fine_tuning, pictures, outputs
+    variant, build_network, make_fine_tuning, draw_images, outputs
 ):
     from kdtasks.compress.build import compress
 
     model = build_network("cnn_average")
-    images = pictures(model, 40)
+    images = draw_images(model, 40)
     content, converted, shipped, built = compress(
         model,
         variant,
@@ -79,11 +79,11 @@ def test_every_variant_gives_a_file_that_runs(
         assert inspect_kernels(content).distinct_values <= 5
 
 
-def test_a_variant_is_described(build_network, pictures, outputs):
+def test_a_variant_is_described(build_network, draw_images, outputs):
     from kdtasks.compress.convert import convert
 
     model = build_network("cnn_average")
-    images = pictures(model, 30)
+    images = draw_images(model, 30)
     predicted = [logits.argmax(axis=-1) for logits in outputs(model, images)]
     labels = np.where(np.arange(30) < 21, predicted[-1], 3 - predicted[-1])
     content = convert(model, number_format="float32")
@@ -122,7 +122,7 @@ def test_masks_are_judged_on_labelled_pixels(build_network, monkeypatch):
             assert content == b"model"
 
         def logits_of(self, images):
-            [row] = images[:, 0, 0] // 2  # masks stand for pictures; one at a time
+            [row] = images[:, 0, 0] // 2  # masks stand for images; one at a time
             return np.eye(4, dtype=np.float32)[answers[row : row + 1]]
 
     class Same:

@@ -23,11 +23,11 @@ def model(build_network):
     ("number_format", "types"),
     [("float32", "float32"), ("float16", "float32"), ("int8", "int8")],
 )
-def test_zeros_and_types_are_those_of_the_file(number_format, types, model, pictures):
+def test_zeros_and_types_are_those_of_the_file(number_format, types, model, draw_images):
     from kdtasks.compress.convert import convert
     from kdtasks.compress.tflite.graph import signature_types
 
-    content = convert(model, number_format=number_format, representative=pictures(model, 8))
+    content = convert(model, number_format=number_format, representative=draw_images(model, 8))
     found = checked_kernels(content, model)
     assert {kind for given in signature_types(content).values() for kind in given.values()} == {
         types
@@ -42,7 +42,7 @@ def test_zeros_and_types_are_those_of_the_file(number_format, types, model, pict
     assert 2 <= found.distinct_values <= (255 if number_format == "int8" else 500)
 
 
-def test_lost_zeros_are_an_error(model, pictures, build_network):
+def test_lost_zeros_are_an_error(model, draw_images, build_network):
     from kdtasks.compress.convert import convert
 
     content = convert(build_network("composite"), number_format="float32")

@@ -50,13 +50,13 @@ def test_a_unet_without_its_silent_filters_computes_the_same(
 
 @pytest.mark.slow
 def test_every_pass_after_the_other_is_kept_in_the_file(
-    build_network, make_fine_tuning, pictures, outputs
+    build_network, make_fine_tuning, draw_images, outputs
 ):
     from kdtasks.compress.build import compress
     from kdtasks.compress.exported import validate_export
 
     model = build_network("unet_plain")
-    macs, images = model.macs()[-1], pictures(model, 20)
+    macs, images = model.macs()[-1], draw_images(model, 20)
     fine_tuning = make_fine_tuning(model)
     content, _, _, built = compress(
         model,
@@ -98,21 +98,21 @@ def file_macs(content):
 
 
 def draw_fields(count, side, generator):
-    """Draw patches like aerial pictures: smooth noisy areas of three kinds, and their masks."""
+    """Draw patches like aerial images: smooth noisy areas of three kinds, and their masks."""
     y, x = np.mgrid[:side, :side] / side
     waves = generator.normal(size=(count, 4, 1, 1))
     height = np.sin(4 * waves[:, 0] * x + waves[:, 1]) + np.sin(4 * waves[:, 2] * y + waves[:, 3])
     masks = np.digitize(height, [-0.4, 0.6]).astype(np.uint8)
     colours = np.array([[60, 90, 160], [90, 140, 70], [170, 150, 130]])
     noise = generator.normal(0, 12, (count, side, side, 3))
-    pictures = np.clip(colours[masks] + noise, 0, 255).astype(np.uint8)
+    images = np.clip(colours[masks] + noise, 0, 255).astype(np.uint8)
     masks[generator.random(masks.shape) < 0.1] = 255
-    return pictures, masks
+    return draw_images, masks
 
 
 @pytest.fixture(scope="module")
 def trained():
-    """A U-Net that tells the three kinds apart, and pictures that it has not seen."""
+    """A U-Net that tells the three kinds apart, and images that it has not seen."""
     from kdtasks.core.backend import seed_everything
     from kdtasks.learn.networks.build import build
     from kdtasks.learn.objectives.objective import LabelLossSum, LabelObjective
@@ -121,13 +121,13 @@ def trained():
 
     seed_everything(0)
     generator = np.random.default_rng(0)
-    pictures, masks = draw_fields(96, 16, generator)
+    draw_images, masks = draw_fields(96, 16, generator)
     unseen = draw_fields(48, 16, generator)
     params = UNet(filters=(4, 8, 8))
     model = build(params, input_shape=(16, 16, 3), num_classes=3)
     train(
         model,
-        TrainingExamples(pictures[None], masks[None]),
+        TrainingExamples(images[None], masks[None]),
         validation=unseen,
         objective=LabelObjective(LabelLossSum(255)),
         schedule=Schedule(
@@ -140,7 +140,7 @@ def trained():
         ),
         ignore_label=255,
     )
-    return model, pictures[:32], unseen
+    return model, images[:32], unseen
 
 
 @pytest.mark.parametrize(
@@ -153,15 +153,15 @@ def test_a_trained_unet_stays_itself_in_whole_numbers(number_format, types, agre
     from kdtasks.compress.tflite.graph import signature_types
     from kdtasks.learn.training.run import exit_scores
 
-    model, representative, (pictures, masks) = trained
+    model, representative, (draw_images, masks) = trained
     content = convert(model, number_format=number_format, representative=representative)
     assert signature_types(content) == {"segment_0": {"image": types, "logits": types}}
     segments = Segments(content)
     assert (segments.input_shape, segments.logits_shape) == ((16, 16, 3), (16, 16, 3))
     scores, parity = validate_export(
-        content, model, pictures, masks, number_format=number_format, ignore_label=255
+        content, model, draw_images, masks, number_format=number_format, ignore_label=255
     )
     assert parity.agreement[0] >= agreement
-    mean_iou = exit_scores(model, pictures, masks, ignore_label=255).score
+    mean_iou = exit_scores(model, draw_images, masks, ignore_label=255).score
     assert mean_iou > 0.6  # or being the same would mean nothing
     assert scores.score == pytest.approx(mean_iou, abs=0.05)

@@ -1,4 +1,4 @@
-"""Small pictures and params for the tests of datasets."""
+"""Small images and params for the tests of datasets."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +26,7 @@ def data_params() -> Callable[..., DataParams]:
 
 @pytest.fixture
 def noise() -> Callable[..., np.ndarray]:
-    """Draw a picture that differs for every seed: uint8 [height, width, 3]."""
+    """Draw an image that differs for every seed: uint8 [height, width, 3]."""
 
     def draw(seed: int, height: int = 8, width: int = 8) -> np.ndarray:
         return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
@@ -36,7 +36,7 @@ def noise() -> Callable[..., np.ndarray]:
 
 @pytest.fixture
 def image_folder(tmp_path: Path, noise: Callable[..., np.ndarray]) -> Path:
-    """Two classes of six different pictures each: cats/0.png … and dogs/0.png …"""
+    """Two classes of six different images each: cats/0.png … and dogs/0.png …"""
     root = tmp_path / "animals"
     for label, name in enumerate(["cats", "dogs"]):
         (root / name).mkdir(parents=True)
@@ -48,7 +48,7 @@ def image_folder(tmp_path: Path, noise: Callable[..., np.ndarray]) -> Path:
 
 @pytest.fixture
 def tiny_dataset() -> Callable[..., RawDataset]:
-    """Build a classification dataset of different 2×2 pictures from a list of labels."""
+    """Build a classification dataset of different 2×2 images from a list of labels."""
 
     def build(labels: list[int], **keys: Any) -> RawDataset:
         rows = np.arange(len(labels))

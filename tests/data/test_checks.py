@@ -14,7 +14,7 @@ from kdtasks.data.raw_dataset import Problem, RawDataset
 from kdtasks.data.settings import DataParams
 
 
-def test_training_pictures_of_the_official_test_set_are_left_out(
+def test_training_images_of_the_official_test_set_are_left_out(
     tiny_dataset: Callable[..., RawDataset],
 ) -> None:
     given = np.array([""] * 4 + ["test"] * 2)
@@ -25,12 +25,12 @@ def test_training_pictures_of_the_official_test_set_are_left_out(
     assert kept.given is not None
     assert kept.given.tolist() == [""] * 3 + ["test"] * 2
     assert kept.problems == ()
-    assert kept.left_out == (
-        Problem("row[2]", "the same picture as row[4] of the official test set"),
+    assert kept.excluded == (
+        Problem("row[2]", "the same image as row[4] of the official test set"),
     )
 
 
-def test_of_equal_pictures_in_given_splits_the_last_split_keeps_its_own(
+def test_of_equal_images_in_given_splits_the_last_split_keeps_its_own(
     tiny_dataset: Callable[..., RawDataset],
 ) -> None:
     given = np.array(["", "train", "validation", "validation", "train"])
@@ -38,8 +38,8 @@ def test_of_equal_pictures_in_given_splits_the_last_split_keeps_its_own(
     dataset.images[:4] = dataset.images[0]
     kept = leave_out_leaks(dataset)
     assert kept.origins == ("row[2]", "row[3]", "row[4]")
-    assert {item.problem for item in kept.left_out} == {
-        "the same picture as row[2] of the official validation set"
+    assert {item.problem for item in kept.excluded} == {
+        "the same image as row[2] of the official validation set"
     }
 
 
@@ -66,13 +66,13 @@ def test_absent_classes_are_left_out_and_labels_renumbered(
     assert dataset.class_names == ("class_0", "class_2", "class_3")
     assert dataset.labels.tolist() == [0, 1, 1, 2]
     assert dataset.labels.dtype == np.int32
-    assert dataset.problems == (Problem("class class_1", "occurs in no usable picture"),)
+    assert dataset.problems == (Problem("class class_1", "occurs in no usable image"),)
 
 
 def test_problems_are_let_pass_with_skip_only(
     tiny_dataset: Callable[..., RawDataset], data_params: Callable[..., DataParams]
 ) -> None:
-    dataset = tiny_dataset([0, 1], problems=(Problem("a.png", "not a picture"),))
+    dataset = tiny_dataset([0, 1], problems=(Problem("a.png", "not an image"),))
     refuse_unusable(dataset, data_params("digits", on_bad="skip"))
-    with pytest.raises(DatasetError, match=r"digits has 1 problem; .*\n  a\.png: not a picture$"):
+    with pytest.raises(DatasetError, match=r"digits has 1 problem; .*\n  a\.png: not an image$"):
         refuse_unusable(dataset, data_params("digits"))

@@ -14,15 +14,15 @@ from kdtasks.data.checks import (
 from kdtasks.data.raw_dataset import Duplicate, RawDataset
 
 
-def pictures(values: list[int]) -> np.ndarray:
+def draw_images(values: list[int]) -> np.ndarray:
     return np.array(values, np.uint8).reshape(-1, 1, 1, 1)
 
 
 def test_equal_pixels_are_found_by_their_first_row() -> None:
-    first = first_equal(pictures([5, 6, 5, 7, 6, 5]))
+    first = first_equal(draw_images([5, 6, 5, 7, 6, 5]))
     assert first.tolist() == [0, 1, 0, 3, 1, 0]
     assert [rows.tolist() for rows in duplicate_rows(first)] == [[0, 2, 5], [1, 4]]
-    assert duplicate_rows(first_equal(pictures([]))) == []
+    assert duplicate_rows(first_equal(draw_images([]))) == []
 
 
 def test_duplicates_are_listed_with_their_labels(tiny_dataset: Callable[..., RawDataset]) -> None:
@@ -41,7 +41,7 @@ def test_duplicates_are_listed_with_their_labels(tiny_dataset: Callable[..., Raw
 def test_groups_and_duplicates_are_joined_into_chains(
     tiny_dataset: Callable[..., RawDataset],
 ) -> None:
-    # 0 and 1 are of one picture, 1 equals 2, 2 and 3 are of one picture; 4 is alone.
+    # 0 and 1 are of one image, 1 equals 2, 2 and 3 are of one image; 4 is alone.
     dataset = tiny_dataset([0] * 5, groups=np.array([7, 7, 8, 8, 9]))
     dataset.images[2] = dataset.images[1]
     groups = mark_duplicates(dataset).groups

@@ -32,7 +32,7 @@ def run(project: Path) -> subprocess.CompletedProcess[str]:
 def test_the_default_recipe_is_prepared_without_heavy_imports(project: Path) -> None:
     result = run(project)
     assert result.returncode == 0, result.stderr
-    assert "mnist-5k: 5000 pictures of 28×28×1, 10 classes" in result.stdout
+    assert "mnist-5k: 5000 images of 28×28×1, 10 classes" in result.stdout
     assert "train: 3000 (by class 300 to 300)" in result.stdout
     content = json.loads((project / "data" / "prepared" / "dataset.json").read_text())
     assert content["counts"]["calibration"]["total"] == 500

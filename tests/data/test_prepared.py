@@ -24,8 +24,8 @@ def params(data_params: Callable[..., DataParams]) -> DataParams:
 def raw(tiny_dataset: Callable[..., RawDataset]) -> RawDataset:
     return tiny_dataset(
         [0, 1] * 10,
-        problems=(Problem("z.png", "not a picture"),),
-        left_out=(Problem("b.png", "no labelled pixel"),),
+        problems=(Problem("z.png", "not an image"),),
+        excluded=(Problem("b.png", "no labelled pixel"),),
         duplicates=(
             Duplicate(("row[0]", "row[2]"), ("class_0",)),
             Duplicate(("x.png", "y.png"), ("class_0", "class_1")),
@@ -67,18 +67,18 @@ def test_the_description_is_as_documented(folder: Path) -> None:
         "duplicates",
         "ignore_label",
         "image_shape",
-        "left_out",
+        "excluded",
         "name",
         "sha256",
         "split_by",
         "task",
     ]
-    contradiction = {"pictures": ["x.png", "y.png"], "labels": ["class_0", "class_1"]}
+    contradiction = {"images": ["x.png", "y.png"], "labels": ["class_0", "class_1"]}
     assert content["contradictions"] == [contradiction]
     assert len(content["duplicates"]) == 2
-    assert content["left_out"] == [
+    assert content["excluded"] == [
         {"path": "b.png", "problem": "no labelled pixel"},
-        {"path": "z.png", "problem": "not a picture"},
+        {"path": "z.png", "problem": "not an image"},
     ]
     files = {path.name for path in folder.glob("*.npy")}
     assert len(files) == 8

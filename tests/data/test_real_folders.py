@@ -1,4 +1,4 @@
-"""Real picture folders, where the environment variable KDTASKS_DATA names them."""
+"""Real image folders, where the environment variable KDTASKS_DATA names them."""
 
 import os
 from collections.abc import Callable
@@ -22,7 +22,7 @@ AERIAL = {
 }
 
 
-def test_flower_photos_hold_one_picture_under_two_classes(
+def test_flower_photos_hold_one_image_under_two_classes(
     data_params: Callable[..., DataParams],
 ) -> None:
     keys = {"path": str(Path(DATA or "", "flower_photos")), "image_size": [32, 32]}
@@ -35,7 +35,7 @@ def test_flower_photos_hold_one_picture_under_two_classes(
     ]
 
 
-def test_aerial_photos_are_cut_and_split_by_picture(
+def test_aerial_photos_are_cut_and_split_by_image(
     data_params: Callable[..., DataParams],
 ) -> None:
     keys = {"path": str(Path(DATA or "", "aerial_dubai")), "image_size": [256, 256]}
@@ -51,7 +51,7 @@ def test_aerial_photos_are_cut_and_split_by_picture(
     params = data_params(folder, **keys)
     dataset = load_dataset(params)
     split = split_dataset(dataset, params.split, seed=0)
-    pictures = [{dataset.origins[row].split("[")[0] for row in rows} for rows in split.values()]
-    assert sum(len(part) for part in pictures) == len(set.union(*pictures)) == 72
+    images = [{dataset.origins[row].split("[")[0] for row in rows} for rows in split.values()]
+    assert sum(len(part) for part in images) == len(set.union(*images)) == 72
     weights = dataset.class_weights()
     assert all(weights[rows].sum(axis=0).min() > 0 for rows in split.values())

@@ -120,14 +120,14 @@ shares = st.tuples(*[st.integers(1, 10)] * 4).map(
     params=shares,
     seed=st.integers(0, 9),
 )
-def test_single_pictures_partition_and_meet_the_shares(
+def test_single_images_partition_and_meet_the_shares(
     sizes: list[int], params: SplitParams, seed: int
 ) -> None:
     dataset = classification(np.repeat(np.arange(len(sizes)), sizes).tolist())
     split = split_dataset(dataset, params, seed=seed)
     assert sorted(np.concatenate(list(split.values()))) == list(range(sum(sizes)))
-    # Where every share comes to a picture, only rounding is left; else up to three splits get a
-    # picture of the class that is not due to them.
+    # Where every share comes to an image, only rounding is left; else up to three splits get an
+    # image of the class that is not due to them.
     least = min(getattr(params, name) for name in SPLITS)
     all_due = least * min(sizes) >= 1
     for name, counts in by_class(dataset, split).items():
@@ -147,7 +147,7 @@ def test_single_pictures_partition_and_meet_the_shares(
 def test_groups_stay_whole_and_shares_hold_within_group_sizes(
     labels: list[int], group_count: int, params: SplitParams, seed: int
 ) -> None:
-    # Four single pictures of each class make the split possible, the others come in groups.
+    # Four single images of each class make the split possible, the others come in groups.
     singles = [0] * 4 + [1] * 4
     grouped = np.random.default_rng(seed).integers(0, group_count, len(labels))
     groups = [*grouped.tolist(), *range(1000, 1008)]
@@ -164,7 +164,7 @@ def test_groups_stay_whole_and_shares_hold_within_group_sizes(
 
 
 def test_rare_classes_of_masks_are_in_every_split() -> None:
-    # Twelve pictures of two patches; class 1 is in pictures 0…4 only, class 2 in 3…8 only.
+    # Twelve images of two patches; class 1 is in images 0…4 only, class 2 in 3…8 only.
     labels = np.zeros((24, 2, 2), np.uint8)
     labels[0:10:2, 0, 0] = 1
     labels[6:18:2, 0, 1] = 2
@@ -181,7 +181,7 @@ def test_rare_classes_of_masks_are_in_every_split() -> None:
         assert all(min(counts) > 0 for counts in by_class(dataset, split).values())
 
 
-def test_classes_that_share_all_their_pictures_with_rarer_ones() -> None:
+def test_classes_that_share_all_their_images_with_rarer_ones() -> None:
     """Class 1 is in groups 0…3, class 2 in 0…3 and 4: each split gets one of 0…3."""
     labels = np.zeros((20, 1, 3), np.uint8)
     labels[:4, 0, 1] = 1
@@ -212,7 +212,7 @@ def test_shares_are_used_even_where_the_sum_is_off_by_a_rounding_error() -> None
 
 
 def noise(rows: int, *, groups: list[int] | None = None, seed: int = 0) -> RawDataset:
-    """Pictures of noise in two classes, turn by turn."""
+    """Images of noise in two classes, turn by turn."""
     images = np.random.default_rng(seed).integers(0, 256, (rows, 4, 4, 1), np.uint8)
     return replace(classification([0, 1] * (rows // 2), groups), images=images)
 
@@ -221,7 +221,7 @@ def named(dataset: RawDataset, split: dict[str, np.ndarray]) -> dict[str, set[by
     return {name: {dataset.images[row].tobytes() for row in rows} for name, rows in split.items()}
 
 
-def test_a_stable_split_moves_no_picture_when_others_come() -> None:
+def test_a_stable_split_moves_no_image_when_others_come() -> None:
     grown = noise(600)
     first = grown.take(np.random.default_rng(1).permutation(600)[:400])
     before = named(first, split_dataset(first, PARAMS, seed=0, is_stable=True))

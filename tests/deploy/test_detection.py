@@ -37,7 +37,7 @@ def test_answers_as_usual():
     assert drift.sentence.endswith("; 0.2 is allowed)")
 
 
-def test_more_pictures_go_on_to_the_last_exit():
+def test_more_images_go_on_to_the_last_exit():
     drift = detect(summary((250, 250)))
     assert drift.is_drift
     assert drift.sentence.startswith("exits of 500 answers have drifted (exits 0.4")
@@ -65,15 +65,15 @@ def test_few_answers_say_nothing():
     assert detect().answers == 0
 
 
-def test_few_test_pictures_leave_more_to_chance():
+def test_few_test_images_leave_more_to_chance():
     seldom = Histograms((20, 5), (0, 0, 0, 0, 0, 0, 2, 0, 3, 20))
     drift = detect_drift([summary((250, 250))], seldom, sha256="ab", limits=LIMITS)
     assert drift.exits > 0.2
     assert not drift.is_drift
     assert drift.sentence.endswith(
-        "; 0.2 is allowed, and with 25 test pictures chance alone gives up to 1.17)"
+        "; 0.2 is allowed, and with 25 test images chance alone gives up to 1.17)"
     )
-    # what is far beyond chance is drift with few test pictures, too
+    # what is far beyond chance is drift with few test images, too
     assert detect_drift([summary((0, 500))], seldom, sha256="ab", limits=LIMITS).is_drift
 
 

@@ -30,7 +30,7 @@ def test_it_is_symmetric_and_never_negative(first: list[int], data: st.DataObjec
 
 
 def test_chance_alone_stays_below_the_default_limit():
-    """500 answers, and a reference of 360 pictures: the smallest that the recipes have."""
+    """500 answers, and a reference of 360 images: the smallest that the recipes have."""
     generator = np.random.default_rng(0)
     shares = np.array([0, 0, 0, 0.01, 0.02, 0.03, 0.04, 0.1, 0.2, 0.6])
     found = [

@@ -9,7 +9,7 @@ from kdtasks.edge.manifest import Manifest
 
 
 class StoredSegments:
-    """Segments that look the logits of a picture up by its only pixel."""
+    """Segments that look the logits of an image up by its only pixel."""
 
     count, input_shape, num_classes, logits_shape = 2, (1, 1, 1), 2, (2,)
     logits_scales, logits_steps, decoders = (0.0, 0.0), (0, 0), [np.asarray, np.asarray]
@@ -59,6 +59,6 @@ def test_answers_by_hand():
 def test_a_model_that_changes_its_mind_is_refused():
     model = model_of(LOGITS)
     model.segments.logits_of = lambda images: LOGITS[::-1]  # type: ignore[method-assign]
-    with pytest.raises(BundleError, match=r"picture 0 gets \(class, exit\) \(0, 0\) with early"):
+    with pytest.raises(BundleError, match=r"image 0 gets \(class, exit\) \(0, 0\) with early"):
         answers_of(model, IMAGES)
     assert answers_of(model, IMAGES, checked=0).exit_index.tolist() == [0, 1, 0]

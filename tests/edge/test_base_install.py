@@ -39,7 +39,7 @@ before = set(sys.modules)
 from kdtasks.edge import Classifier
 edge = time.perf_counter()
 model = Classifier.load(sys.argv[1])
-pictures = model.self_test()
+images = model.self_test()
 status = open("/proc/self/status").read() if sys.platform == "linux" else "VmHWM: 0 kB"
 print(json.dumps({
     "litert_seconds": litert - start,
@@ -47,7 +47,7 @@ print(json.dumps({
     "resident": int(re.search(r"VmHWM:\\s+(\\d+) kB", status)[1]) * 1024,
     "modules": sorted({name.partition(".")[0] for name in set(sys.modules) - before}
                       - set(sys.stdlib_module_names)),
-    "pictures": pictures,
+    "images": images,
 }))
 """
 
@@ -105,7 +105,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, pixel_models: tuple[bytes, 
     test = make_self_test(
         Segments(pixel_models[0]),
         np.array([[[[200], [40]]]], np.uint8),
-        pictures=1,
+        count=1,
         score="max_probability",
         temperatures=[1.0],
         thresholds=[],
@@ -125,19 +125,17 @@ def test_a_device_process_is_small(environment: Path, bundle: Path):
     """Seconds are shown, not judged: docs/bundles.md has them."""
     found = json.loads(run(environment, "python", "-c", MEASURE, str(bundle)))
     print(found)
-    assert found["pictures"] == 1
+    assert found["images"] == 1
     assert set(found["modules"]) <= {"kdtasks", "numpy"}
     assert found["resident"] < MOST_RESIDENT
 
 
 def test_the_commands_of_a_device_work(environment: Path, bundle: Path, tmp_path: Path):
-    picture = tmp_path / "picture.npy"
-    np.save(picture, np.array([[[200], [40]]], np.uint8))
+    image = tmp_path / "image.npy"
+    np.save(image, np.array([[[200], [40]]], np.uint8))
     packed = tmp_path / "it.kdz"
     assert str(packed) in run(environment, "kdtasks", "pack", str(bundle), "--out", str(packed))
-    answers = json.loads(
-        run(environment, "kdtasks", "predict", str(packed), str(picture), "--json")
-    )
+    answers = json.loads(run(environment, "kdtasks", "predict", str(packed), str(image), "--json"))
     assert answers[0]["label"] == "bright"
     assert "p50" in run(environment, "kdtasks", "bench", str(packed), "--runs", "5")
     assert "segment_0: 4 MACs" in run(environment, "kdtasks", "inspect", str(packed))

@@ -7,7 +7,7 @@ from kdtasks.edge.latency import mean_by_exit, peak_memory_mb, summarise_latency
 
 
 class CountingModel:
-    """A model that leaves at the exit that the picture's only pixel names."""
+    """A model that leaves at the exit that the image's only pixel names."""
 
     def __init__(self):
         self.seen = []
@@ -17,7 +17,7 @@ class CountingModel:
         return image.item()
 
 
-def test_pictures_are_taken_in_turn_and_warm_up_is_not_timed():
+def test_images_are_taken_in_turn_and_warm_up_is_not_timed():
     model = CountingModel()
     images = np.array([0, 1, 2], np.uint8).reshape(3, 1, 1, 1)
     milliseconds, exits = time_predictions(model.predict, images, runs=5, warmup=4)

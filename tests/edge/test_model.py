@@ -37,7 +37,7 @@ def test_predictions_follow_the_policy(network, make_bundle, kind):
 
 @pytest.mark.parametrize("score", SCORES)
 def test_every_score_can_decide(network, make_bundle, score):
-    # Halfway between the scores of all pictures, so that some leave and some go on.
+    # Halfway between the scores of all images, so that some leave and some go on.
     plain = Classifier.load(make_bundle())
     scores = SCORES[score](plain.segments.logits_of(network.images), np.array([2.0, 1.0, 0.5]))
     thresholds = np.median(scores, axis=0)[:2].tolist()
@@ -117,7 +117,7 @@ def test_a_manifest_of_another_model_is_refused(make_bundle):
         (np.zeros((6, 5, 1), np.float32), r"float32 \[6, 5, 1\], the model takes uint8"),
     ],
 )
-def test_pictures_of_another_form_are_refused(make_bundle, image, message):
+def test_images_of_another_form_are_refused(make_bundle, image, message):
     with pytest.raises(DatasetError, match=message):
         Classifier.load(make_bundle()).predict(image)
 

@@ -93,8 +93,8 @@ def test_only_energy_moves_with_a_shift(logits, temperature, shift):
 
 
 @given(LOGITS, st.lists(TEMPERATURES, min_size=3, max_size=3))
-def test_one_picture_alone_has_the_same_bits(logits, temperatures):
-    # The device scores one exit of one picture at a time; calibration all of them at once.
+def test_one_image_alone_has_the_same_bits(logits, temperatures):
+    # The device scores one exit of one image at a time; calibration all of them at once.
     for name, score in SCORES.items():
         together = score(logits, np.array(temperatures))
         alone = [[score(logits[n, k], temperatures[k]) for k in range(3)] for n in range(5)]

@@ -1,4 +1,4 @@
-"""Tiles put together, on networks whose answers are known for pictures of any size."""
+"""Tiles put together, on networks whose answers are known for images of any size."""
 
 import io
 import subprocess
@@ -52,7 +52,7 @@ def draw(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
 
 
-def test_pictures_of_the_models_size_are_answered_one_by_one(pixelwise: Segmenter):
+def test_images_of_the_models_size_are_answered_one_by_one(pixelwise: Segmenter):
     images = draw(4, *SHAPE)
     logits = pixelwise.logits(images)
     assert logits.dtype == np.float32
@@ -72,14 +72,14 @@ def test_pictures_of_the_models_size_are_answered_one_by_one(pixelwise: Segmente
     st.floats(0, 0.5),
 )
 def test_a_pixelwise_network_answers_as_if_there_were_no_tiles(
-    pixelwise: Segmenter, picture: np.ndarray, overlap: float
+    pixelwise: Segmenter, image: np.ndarray, overlap: float
 ):
-    found = pixelwise.predict(picture, overlap).mask
+    found = pixelwise.predict(image, overlap).mask
     assert found.dtype == np.uint8
-    np.testing.assert_array_equal(found, picture.argmax(axis=-1))
+    np.testing.assert_array_equal(found, image.argmax(axis=-1))
 
 
-def test_a_picture_of_the_models_size_is_one_tile(averaging: Segmenter):
+def test_a_image_of_the_models_size_is_one_tile(averaging: Segmenter):
     (image,) = images = draw(1, *SHAPE)
     np.testing.assert_array_equal(averaging.predict(image).mask, averaging.classes(images)[0])
 
@@ -87,23 +87,23 @@ def test_a_picture_of_the_models_size_is_one_tile(averaging: Segmenter):
 @pytest.mark.parametrize("size", [(1, 1), (3, 40), (8, 13), (20, 31), (5, 7)])
 def test_no_seams_show(averaging: Segmenter, size: tuple[int, int]):
     # Bright red: at a tile's edge the zeros beyond it darken the mean so far that blue would win.
-    picture = np.zeros((*size, 3), np.uint8)
-    picture[..., 0] = 200
+    image = np.zeros((*size, 3), np.uint8)
+    image[..., 0] = 200
     tile = np.zeros((1, *SHAPE), np.uint8)
     tile[..., 0] = 200
     assert averaging.classes(tile)[0, 0].tolist() == [2] * 12
     assert averaging.classes(tile)[0, 4].tolist() == [2, *[0] * 10, 2]
-    found = averaging.predict(picture).mask
-    # Where the picture is as narrow as a tile or narrower by a pixel, a tile's edge is its own.
+    found = averaging.predict(image).mask
+    # Where the image is as narrow as a tile or narrower by a pixel, a tile's edge is its own.
     inner = found[1:-1] if size[0] == SHAPE[0] else found
     assert not inner.any()
     if max(size) > 13:
-        assert averaging.predict(picture, overlap=0).mask.any()
+        assert averaging.predict(image, overlap=0).mask.any()
 
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(16, 40), st.integers(24, 60), st.integers(0, 40), st.integers(0, 40))
-def test_answers_do_not_depend_on_how_far_the_picture_goes_on(
+def test_answers_do_not_depend_on_how_far_the_image_goes_on(
     averaging: Segmenter, height: int, width: int, more_rows: int, more_columns: int
 ):
     whole = draw(height + more_rows, width + more_columns, 3)
@@ -114,11 +114,11 @@ def test_answers_do_not_depend_on_how_far_the_picture_goes_on(
 
 
 def test_only_a_row_of_tiles_is_kept(pixelwise: Segmenter):
-    picture = draw(3000, 40, 3)
-    pixelwise.predict(picture[:50])
+    image = draw(3000, 40, 3)
+    pixelwise.predict(image[:50])
     tracemalloc.start()
     try:
-        pixelwise.predict(picture)
+        pixelwise.predict(image)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -127,7 +127,7 @@ def test_only_a_row_of_tiles_is_kept(pixelwise: Segmenter):
 
 
 @pytest.mark.parametrize(
-    ("picture", "message"),
+    ("image", "message"),
     [
         (np.zeros((20, 20, 1), np.uint8), r"uint8 \[20, 20, 1\], .* \[height, width, 3\]"),
         (np.zeros((20, 20), np.uint8), r"uint8 \[20, 20\], the model takes uint8"),
@@ -135,9 +135,9 @@ def test_only_a_row_of_tiles_is_kept(pixelwise: Segmenter):
         (np.zeros((0, 20, 3), np.uint8), r"uint8 \[0, 20, 3\]"),
     ],
 )
-def test_pictures_of_another_form_are_refused(pixelwise: Segmenter, picture, message: str):
+def test_images_of_another_form_are_refused(pixelwise: Segmenter, image, message: str):
     with pytest.raises(DatasetError, match=message):
-        pixelwise.predict(picture)
+        pixelwise.predict(image)
 
 
 def test_patches_of_another_size_are_refused(pixelwise: Segmenter):

@@ -69,7 +69,7 @@ def test_results_do_not_change_with_what_ran_before(network):
     np.testing.assert_array_equal(segments.logits(network.images[0]), kept)
 
 
-def test_features_of_other_pictures_are_refused(network):
+def test_features_of_other_images_are_refused(network):
     with pytest.raises(
         BundleError, match=r"`features_0` of the model is given as .* taken by segment_1"
     ):
@@ -168,7 +168,7 @@ def test_segments_that_do_not_fit_are_refused():
         segments_module._check_chain("m", inputs, outputs)
     inputs, outputs = chain()
     inputs[0] = {"input_1": IMAGE}
-    with pytest.raises(BundleError, match="it must take one picture"):
+    with pytest.raises(BundleError, match="it must take one image"):
         segments_module._check_chain("m", inputs, outputs)
     inputs, outputs = chain()
     inputs[0]["image"] = IMAGE._replace(shape=(8, 6, 5, 1))

@@ -21,7 +21,7 @@ def stored(network):
 @pytest.fixture
 def bundle_with(make_bundle):
     def make(content: bytes):
-        about = {"file": FILE, "sha256": hashlib.sha256(content).hexdigest(), "pictures": 3}
+        about = {"file": FILE, "sha256": hashlib.sha256(content).hexdigest(), "images": 3}
         folder = make_bundle(self_test=about)
         (folder / FILE).write_bytes(content)
         return folder
@@ -44,7 +44,7 @@ def test_the_first_difference_beyond_tolerance_is_named(stored, bundle_with):
     logits[1, 2, 3] += 0.1
     logits[2, 0, 0] += 9
     model = Classifier.load(bundle_with(dataclasses.replace(stored, logits=logits).to_bytes()))
-    with pytest.raises(BundleError, match=r"fails at picture 1, exit 2: logit 3 is .* within 0\.2"):
+    with pytest.raises(BundleError, match=r"fails at image 1, exit 2: logit 3 is .* within 0\.2"):
         model.self_test()
 
 
@@ -52,7 +52,7 @@ def test_what_is_no_number_fails(stored, bundle_with):
     logits = stored.logits.copy()
     logits[0, 0, 1] = np.nan
     model = Classifier.load(bundle_with(dataclasses.replace(stored, logits=logits).to_bytes()))
-    with pytest.raises(BundleError, match=r"picture 0, exit 0: logit 1 is .* nan was expected"):
+    with pytest.raises(BundleError, match=r"image 0, exit 0: logit 1 is .* nan was expected"):
         model.self_test()
 
 

@@ -24,7 +24,7 @@ def test_every_pixel_is_answered_once_and_weights_add_up_to_one(length, tile, ov
 
 
 @given(LENGTHS, TILES, OVERLAPS)
-def test_tiles_show_the_picture_and_mirror_it_beyond_its_border(length, tile, overlap):
+def test_tiles_show_the_image_and_mirror_it_beyond_its_border(length, tile, overlap):
     tiling = Tiling(length, tile, overlap)
     for index, start in enumerate(tiling.starts):
         pixels = tiling.pixels(index)

@@ -15,7 +15,7 @@ class Recorder:
         self._asked.append((self._name, int(image.item())))
 
 
-def test_models_take_turns_on_the_same_pictures(monkeypatch):
+def test_models_take_turns_on_the_same_images(monkeypatch):
     ticks = iter(range(0, 10**9, 1_000_000))
     monkeypatch.setattr("kdtasks.edge.latency.time.perf_counter_ns", lambda: next(ticks))
     asked: list[tuple[str, int]] = []

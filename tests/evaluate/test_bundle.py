@@ -38,7 +38,7 @@ def test_the_whole_is_the_sum_of_its_exits(case: tuple[np.ndarray, Answers]) -> 
     assert content.mean_macs == pytest.approx(early * 300 + (1 - early) * 1000)
     assert content.cost == pytest.approx(content.mean_macs / 1000)
     assert content.saved == pytest.approx(early * 0.7)
-    added = sum(row.taken * (row.accuracy_taken or 0) for row in content.exits)
+    added = sum(row.exit_rate * (row.accuracy_taken or 0) for row in content.exits)
     assert added == pytest.approx(content.accuracy)
     changed = content.changed
     gained = changed.early_right - changed.last_right

@@ -62,14 +62,14 @@ def test_breakdown_worked_by_hand() -> None:
     assert exit_breakdown(LABELS, predicted, np.array([0, 0, 1, 0])) == (
         Exit(
             reached=1.0,
-            taken=0.75,
+            exit_rate=0.75,
             accuracy_all=0.75,
             accuracy_reached=0.75,
             accuracy_taken=1.0,
         ),
         Exit(
             reached=0.25,
-            taken=0.25,
+            exit_rate=0.25,
             accuracy_all=0.75,
             accuracy_reached=1.0,
             accuracy_taken=1.0,
@@ -92,9 +92,9 @@ def test_breakdown_adds_up(seed: int, rows: int, exits: int) -> None:
     exit_index = generator.integers(0, exits, rows)
     breakdown = exit_breakdown(labels, predicted, exit_index)
     overall = np.mean(predicted[np.arange(rows), exit_index] == labels)
-    added = sum(row.taken * (row.accuracy_taken or 0) for row in breakdown)
+    added = sum(row.exit_rate * (row.accuracy_taken or 0) for row in breakdown)
     assert added == pytest.approx(overall)
-    assert sum(row.taken for row in breakdown) == pytest.approx(1)
+    assert sum(row.exit_rate for row in breakdown) == pytest.approx(1)
     assert breakdown[0].reached == 1
 
 

@@ -18,7 +18,7 @@ def test_gain_of_three_seeds() -> None:
     assert list(result.by_seed) == [0, 1, 2]
     assert result.mean == pytest.approx(0.02)
     assert result.interval == pytest.approx((-0.004841, 0.044841), abs=1e-6)
-    assert result.verdict == "cannot tell"
+    assert result.verdict == "inconclusive"
     # 0.02 / 0.01 = 2: t(3)/√4 = 3.182/2 = 1.59 is below, so one more seed.
     assert result.seeds_needed == 1
 
@@ -28,14 +28,14 @@ def test_verdict_follows_the_interval() -> None:
     assert paired_difference(better, worse, 0.95).verdict == "helps"
     assert paired_difference(worse, better, 0.95).verdict == "hurts"
     assert paired_difference(better, worse, 0.95).seeds_needed is None
-    assert judge((0.0, 0.1)) == "cannot tell"
+    assert judge((0.0, 0.1)) == "inconclusive"
 
 
 def test_one_seed_or_equal_gains_cannot_tell() -> None:
     one = paired_difference({7: 0.96}, {7: 0.90}, 0.95)
-    assert (one.interval, one.verdict, one.seeds_needed) == (None, "cannot tell", None)
+    assert (one.interval, one.verdict, one.seeds_needed) == (None, "inconclusive", None)
     equal = paired_difference({0: 0.9, 1: 0.9}, {0: 0.8, 1: 0.8}, 0.95)
-    assert (equal.interval, equal.verdict) == (None, "cannot tell")
+    assert (equal.interval, equal.verdict) == (None, "inconclusive")
 
 
 def test_seeds_needed_worked_by_hand() -> None:
@@ -139,7 +139,7 @@ def test_compare_gives_the_whole_content() -> None:
     assert content.gain.mean == pytest.approx(0.2)
     # s = √0.02, t(1) = 12.7062: half = 12.7062 · √(0.02 / 2) = 1.27062.
     assert content.gain.interval == pytest.approx([-1.07062, 1.47062], abs=1e-5)
-    assert content.gain.verdict == "cannot tell"
+    assert content.gain.verdict == "inconclusive"
     assert content.teacher_worse_than_student is False
 
 

@@ -1,4 +1,4 @@
-"""Which test pictures are shown, and the count of changed answers."""
+"""Which test images are shown, and the count of changed answers."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Intervals of the mean IoU over source pictures."""
+"""Intervals of the mean IoU over source images."""
 
 import numpy as np
 import pytest
@@ -10,17 +10,17 @@ SETTINGS = Bootstrap(confidence=0.9, samples=2000, seed=0)
 
 
 def confusions(right: list[int]) -> np.ndarray:
-    """Pictures of ten pixels of each of two classes, so many right of each."""
+    """Images of ten pixels of each of two classes, so many right of each."""
     return np.array([[[hits, 10 - hits], [10 - hits, hits]] for hits in right])
 
 
-def test_equal_pictures_have_no_spread() -> None:
+def test_equal_images_have_no_spread() -> None:
     # 9 of 10 right, 1 taken for the other: IoU 9 / 11.
     interval = mean_iou_interval(confusions([9, 9, 9, 9]), SETTINGS)
     assert interval == pytest.approx((9 / 11, 9 / 11))
 
 
-def test_one_picture_tells_nothing() -> None:
+def test_one_image_tells_nothing() -> None:
     assert mean_iou_interval(confusions([9]), SETTINGS) is None
 
 
@@ -33,7 +33,7 @@ def test_the_interval_holds_the_figure_and_is_the_same_again() -> None:
     assert len(few) > 1
 
 
-def test_more_pictures_tell_more() -> None:
+def test_more_images_tell_more() -> None:
     few, many = (
         mean_iou_interval(confusions([5, 7, 9, 10] * repeats), SETTINGS) or (0, 0)
         for repeats in (1, 25)
@@ -42,7 +42,7 @@ def test_more_pictures_tell_more() -> None:
 
 
 def test_pairs_stay_together() -> None:
-    # Pictures differ a lot, the two models by the same share of every picture: the gain is sure.
+    # Images differ a lot, the two models by the same share of every image: the gain is sure.
     hits = np.array([4, 5, 6, 7, 8, 9])
     first = np.stack([confusions(list(hits + 1)), confusions(list(hits + 1))])
     second = np.stack([confusions(list(hits)), confusions(list(hits))])
@@ -55,7 +55,7 @@ def test_pairs_stay_together() -> None:
 
 
 def test_a_class_that_a_resample_lacks_is_left_out_of_it() -> None:
-    # The second class is in one picture only; all of it is right, as is the first class.
+    # The second class is in one image only; all of it is right, as is the first class.
     found = np.array([[[10, 0], [0, 0]], [[10, 0], [0, 5]]])
     assert mean_iou_interval(found, SETTINGS) == (1.0, 1.0)
 
@@ -64,7 +64,7 @@ def test_a_class_that_a_resample_lacks_is_left_out_of_it() -> None:
     ("first", "second", "message"),
     [
         (np.zeros((1, 2, 3, 3)), np.zeros((2, 2, 3, 3)), "must be .+ of the same seeds"),
-        (np.zeros((1, 0, 3, 3)), np.zeros((1, 0, 3, 3)), "at least one picture"),
+        (np.zeros((1, 0, 3, 3)), np.zeros((1, 0, 3, 3)), "at least one image"),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(

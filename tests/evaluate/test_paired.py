@@ -46,7 +46,7 @@ def test_losses_alone_have_wilsons_bound(lost: int):
     assert score_lower_bound(0, lost, 50, 0.95) == pytest.approx(-wilson_interval(lost, 50, 0.9)[1])
 
 
-def test_every_picture_lost():
+def test_every_image_lost():
     assert score_lower_bound(0, 50, 50, 0.95) == -1.0
 
 
@@ -103,7 +103,7 @@ def test_the_bounds_hold_the_difference_and_mirror(gained: int, lost: int, both:
     assert found.difference == pytest.approx((gained - lost) / rows)
 
 
-def test_the_bootstrap_is_near_the_score_bound_on_many_pictures():
+def test_the_bootstrap_is_near_the_score_bound_on_many_images():
     first, second = answers(60, 90, 2000)
     score = compare_paired(first, second, method="mcnemar", **SETTINGS)
     drawn = compare_paired(first, second, method="bootstrap", **SETTINGS)
@@ -122,7 +122,7 @@ def test_models_that_never_differ_are_nothing_to_draw_from():
     assert drawn.lower < 0.0
 
 
-def test_answers_to_other_pictures_are_refused():
+def test_answers_to_other_images_are_refused():
     with pytest.raises(EvaluationError, match=r"got answers of shape \(3,\) and \(4,\)"):
         compare_paired(np.ones(3, bool), np.ones(4, bool), method="mcnemar", **SETTINGS)
     with pytest.raises(EvaluationError, match="not empty"):

@@ -35,7 +35,7 @@ import shutil
 for name in ('bundles', 'data/prepared', 'report'):
     shutil.copytree(f'workshop/{name}', name, dirs_exist_ok=True)
 """
-# the candidate gets 20 of 300 pictures right that production does not
+# the candidate gets 20 of 300 images right that production does not
 BETTER = ((280, True, True), (20, True, False))
 WORSE = ((280, True, True), (20, False, True))
 CHANGES = (
@@ -60,7 +60,7 @@ class Shop(NamedTuple):
         return objects
 
     def bring(self, right: Sequence[tuple[int, bool, bool]], model: int = 0) -> None:
-        """Let the pipeline's next run end in a model, and in pictures that it gets right."""
+        """Let the pipeline's next run end in a model, and in images that it gets right."""
         workshop = self.project / "workshop"
         params = load_params(self.project / "params.yaml")
         digest = write_pixel_dataset(workshop / "data/prepared", params, right)

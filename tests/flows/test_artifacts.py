@@ -1,4 +1,4 @@
-"""Metrics as tables and plots as pictures, by themselves; test_pipeline.py has the server."""
+"""Metrics as tables and plots as images, by themselves; test_pipeline.py has the server."""
 
 import base64
 from pathlib import Path
@@ -48,15 +48,15 @@ def test_a_metrics_file_of_another_kind_or_none_has_no_rows(tmp_path: Path):
     assert metric_rows(tmp_path / "m.json", "m.json") == []
 
 
-def test_a_csv_plot_is_a_link_and_a_picture(tmp_path: Path):
+def test_a_csv_plot_is_a_link_and_a_image(tmp_path: Path):
     path = tmp_path / "loss.csv"
     path.write_text("epoch,loss,accuracy,note\n1,0.5,0.5,x\n2,,0.75,y\n", encoding="utf-8")
     markdown = plot_markdown(path, "plots/loss.csv")
-    link, _, picture = markdown.partition("\n\n")
+    link, _, image = markdown.partition("\n\n")
     assert link == f"[plots/loss.csv]({path.as_uri()})"
     start = "![plots/loss.csv](data:image/png;base64,"
-    assert picture.startswith(start)
-    assert base64.b64decode(picture[len(start) : -1]).startswith(b"\x89PNG")
+    assert image.startswith(start)
+    assert base64.b64decode(image[len(start) : -1]).startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(
@@ -75,8 +75,8 @@ def test_losses_shares_and_larger_numbers_have_axes_of_their_own(
     row = ",".join(str(numbers[name]) for name in columns.split(","))
     path = tmp_path / "run.csv"
     path.write_text(f"epoch,{columns}\n1,{row}\n2,{row}\n", encoding="utf-8")
-    picture = plot_markdown(path, "run.csv").partition("base64,")[2].removesuffix(")")
-    width = int.from_bytes(base64.b64decode(picture)[16:20], "big")  # of the PNG's header
+    image = plot_markdown(path, "run.csv").partition("base64,")[2].removesuffix(")")
+    width = int.from_bytes(base64.b64decode(image)[16:20], "big")  # of the PNG's header
     assert width == panels * round(4.2 * 90)
 
 

@@ -50,7 +50,7 @@ def test_a_source_that_is_gone_is_a_failure_in_words(project: Path, prefect_serv
     assert not (project / "a").exists()
 
 
-def test_pictures_are_taken_from_a_folder_first(
+def test_images_are_taken_from_a_folder_first(
     project: Path, prefect_server: str, task_states: Callable[..., Any]
 ):
     new = project.parent / "new" / "cat"
@@ -58,7 +58,7 @@ def test_pictures_are_taken_from_a_folder_first(
     (new / "1.png").write_text("cat", encoding="utf-8")
     refused: Any = refresh(source="../new", return_state=True)
     assert refused.is_failed()
-    assert refused.message.startswith("data.source is mnist-5k, which takes no pictures")
+    assert refused.message.startswith("data.source is mnist-5k, which takes no images")
     assert not (project / "a").exists()
 
     params = project / "params.yaml"
@@ -70,7 +70,7 @@ def test_pictures_are_taken_from_a_folder_first(
     taken: Any = refresh(source="../new", push=False, publish=False, return_state=True)
     assert taken.message == "4 stages: 4 completed"
     states = task_states(taken.state_details.flow_run_id, 5)
-    assert states["take pictures"].message == "1 new files, 0 known ones"
+    assert states["take images"].message == "1 new files, 0 known ones"
     assert (project / "data/raw/cat/1.png").read_text(encoding="utf-8") == "cat"
 
 

@@ -138,7 +138,7 @@ CASES = [
         "student.model.name",
         "alexnt",
         'student.model.name: got "alexnt"; allowed: alexnet, cnn, mobilenet, resnet, '
-        "resnet8, two_path, unet; did you mean 'alexnet'?",
+        "resnet8, two_branch, unet; did you mean 'alexnet'?",
     ),
 ]
 

@@ -210,7 +210,7 @@ def test_expanded_recipes_are_complete(tmp_path: Path):
             r"train\.loss\.terms\.1\.gamma: got 0\.5; allowed: 1 or more",
         ),
         ("train.loss.class_weights", "even", r"train\.loss\.class_weights: got \"even\""),
-        ("targets.top_classes", 0, r"targets\.top_classes: got 0"),
+        ("targets.top_k", 0, r"targets\.top_k: got 0"),
     ],
 )
 def test_what_masks_cannot_have_is_refused(key: str, value: Any, message: str):
@@ -241,6 +241,6 @@ def test_blocks_and_strides_must_be_as_many(changed: Callable[..., dict[str, Any
 
 def test_an_online_teacher_stores_no_classes(changed: Callable[..., dict[str, Any]]):
     content = changed("targets.mode", "online")
-    content["targets"]["top_classes"] = 2
-    with pytest.raises(ParamsError, match="top_classes is 2, mode online, which stores no answers"):
+    content["targets"]["top_k"] = 2
+    with pytest.raises(ParamsError, match="top_k is 2, mode online, which stores no answers"):
         parse_params(content)

@@ -15,7 +15,7 @@ from tests.tools.complete_params import write_params
 ROOT = Path(__file__).parents[2]
 CODE = ("dvc.yaml", ".dvcignore", "extensions", "stages", "kdtasks")
 VARIANTS = ("float32", "filters+int8")
-# What differs from the default recipe: 900 pictures of 8×8, networks of a few thousand weights.
+# What differs from the default recipe: 900 images of 8×8, networks of a few thousand weights.
 SMALL = {
     "recipe": "tiny-digits",
     "seeds": [0, 1],

@@ -104,9 +104,9 @@ def test_metrics_of_evaluate_agree_with_its_predictions(project: Path, variant: 
     low, high = metrics["interval"]
     assert low < metrics["accuracy"] < high
     assert metrics["cost"] == pytest.approx((macs[exit_index] / macs[-1]).mean())
-    taken = [exit_["taken"] for exit_ in metrics["exits"]]
+    taken = [exit_["exit_rate"] for exit_ in metrics["exits"]]
     assert taken == pytest.approx(np.bincount(exit_index, minlength=exits) / rows)
-    overall = sum(exit_["taken"] * (exit_["accuracy_taken"] or 0) for exit_ in metrics["exits"])
+    overall = sum(exit_["exit_rate"] * (exit_["accuracy_taken"] or 0) for exit_ in metrics["exits"])
     assert overall == pytest.approx(metrics["accuracy"])
 
 

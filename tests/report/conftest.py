@@ -120,9 +120,9 @@ def _write_data(root: Path) -> None:
                 for split, total in totals.items()
             },
             "sha256": {},
-            "duplicates": [{"pictures": ["17", "2210"], "labels": ["0"]}],
-            "contradictions": [{"pictures": ["301", "4090"], "labels": ["4", "9"]}],
-            "left_out": [{"path": "row 12", "problem": "blank <picture>"}],
+            "duplicates": [{"images": ["17", "2210"], "labels": ["0"]}],
+            "contradictions": [{"images": ["301", "4090"], "labels": ["4", "9"]}],
+            "excluded": [{"path": "row 12", "problem": "blank <image>"}],
             "split_by": "stratified",
         },
     )
@@ -247,7 +247,7 @@ def _write_variant(
             "expected": {
                 "accuracy": shares[-1] - 0.006,
                 "cost": max(0.0, cost - 0.01),
-                "taken": (np.bincount(exit_index, minlength=exits) / ROWS).tolist(),
+                "exit_rate": (np.bincount(exit_index, minlength=exits) / ROWS).tolist(),
             },
             "full": {"accuracy": shares[-1]},
             "rows": 500,

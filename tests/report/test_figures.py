@@ -1,4 +1,4 @@
-"""Pictures fit into a page: themed, without foreign parts, labels apart."""
+"""Images fit into a page: themed, without foreign parts, labels apart."""
 
 import re
 from itertools import pairwise
@@ -10,7 +10,7 @@ from kdtasks.report.drawing import DISTILL, draw
 from kdtasks.report.figures import spread
 
 
-def test_a_picture_is_themed_and_self_contained() -> None:
+def test_a_image_is_themed_and_self_contained() -> None:
     svg = draw("pic", 'a "b" <c>', lambda axes: axes.plot([0, 1], [0, 1], color=DISTILL))
     assert svg.startswith('<svg viewBox="')
     assert 'aria-label="a &quot;b&quot; &lt;c&gt;"' in svg

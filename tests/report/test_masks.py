@@ -45,7 +45,7 @@ def test_masks_are_in_the_colours_of_the_classes() -> None:
     assert pixels(patch.mask) == [[blue, blue], [green, grey]]
     assert pixels(patch.shipped) == pixels(patch.student) == [[blue, green], [green, blue]]
     assert pixels(patch.teacher) == [[blue, blue], [green, green]]
-    assert pixels(patch.picture) == [[[100] * 3] * 2] * 2
+    assert pixels(patch.image) == [[[100] * 3] * 2] * 2
 
 
 def test_errors_are_red_but_not_where_nothing_is_labelled() -> None:

@@ -53,7 +53,7 @@ def outline(page: str) -> Outline:
 
 
 def text_of(report: Path) -> str:
-    """The page's words without tags, styles and pictures, spaces made plain."""
+    """The page's words without tags, styles and images, spaces made plain."""
     page = (report / "index.html").read_text(encoding="utf-8")
     page = re.sub(r"<style>.*?</style>|<svg.*?</svg>|<[^>]+>", " ", page, flags=re.DOTALL)
     return " ".join(page.replace("&nbsp;", " ").split())
@@ -69,7 +69,7 @@ def test_page_is_one_well_formed_file(build: Callable[..., Path]) -> None:
     assert not re.search(r"https?://|<script|<link|@import|url\((?!#)", page)
     assert re.findall(r"<h2>(.*?)</h2>", page) == HEADINGS
     assert page.count("<svg ") == 7 + 3  # one reliability diagram an exit
-    assert "blank &lt;picture&gt;" in page  # what comes from the data is escaped
+    assert "blank &lt;image&gt;" in page  # what comes from the data is escaped
 
 
 def test_same_files_same_bytes_in_another_process(build: Callable[..., Path]) -> None:
@@ -104,14 +104,14 @@ def test_page_tells_the_main_result(build: Callable[..., Path]) -> None:
     words = text_of(report)
     assert compare["gain"]["verdict"] == "helps"
     assert f"Teacher {compare['teacher']['accuracy'] * 100:.1f} %; student alone" in words
-    assert " points), helps); shipped int8 model: 20.3 kB, 0.048 ms a picture" in words
+    assert " points), helps); shipped int8 model: 20.3 kB, 0.048 ms an image" in words
     assert "int8 is shipped: the smallest of 3 variants within the limits." in words
     assert read_json(report / "selection.json")["chosen"] == "int8"
 
 
 def test_page_says_when_it_cannot_tell(build: Callable[..., Path]) -> None:
     words = text_of(build(gain=0.0, seeds=[0, 1]))
-    assert " points), cannot tell" in words
+    assert " points), inconclusive" in words
     assert "holds 0: the seeds differ too much to say" in words
     one = text_of(build(folder="one", seeds=[4]))
     assert "with one seed nothing is known of how much luck is in it" in one
@@ -144,14 +144,14 @@ def test_no_variant_within_the_limits(build: Callable[..., Path]) -> None:
     assert read_json(report / "selection.json")["chosen"] is None
 
 
-def test_pictures_of_each_exit_and_of_changed_answers(build: Callable[..., Path]) -> None:
+def test_images_of_each_exit_and_of_changed_answers(build: Callable[..., Path]) -> None:
     report = build()
     evaluate = read_json(report.parent / "metrics/evaluate/int8.json")
     changed = evaluate["changed"]
     words = text_of(report)
-    assert f"block_1 {evaluate['exits'][0]['taken'] * 100:.1f} % leave here" in words
+    assert f"block_1 {evaluate['exits'][0]['exit_rate'] * 100:.1f} % leave here" in words
     assert (
-        f"{changed['rows']} of 1,000 pictures left early with another answer than the last exit "
+        f"{changed['rows']} of 1,000 images left early with another answer than the last exit "
         f"gives: the early exit is right in {changed['early_right']}, the last one in "
         f"{changed['last_right']}"
     ) in words
@@ -166,7 +166,7 @@ def test_pictures_of_each_exit_and_of_changed_answers(build: Callable[..., Path]
             np.savez(path, **{name: array[left] for name, array in arrays.items()})
 
     agreed = text_of(build(folder="agreed", change=nobody_changed))
-    assert "Nobody: every picture that left early has the answer that the last exit" in agreed
+    assert "Nobody: every image that left early has the answer that the last exit" in agreed
 
 
 @pytest.mark.parametrize("certified", [True, False])
@@ -191,7 +191,7 @@ def test_a_guarantee_is_told_or_that_there_is_none(
 
 def test_network_without_early_exits(build: Callable[..., Path]) -> None:
     words = text_of(build(exits=1))
-    assert "This network has one exit, so every picture takes the whole network." in words
+    assert "This network has one exit, so every image takes the whole network." in words
     assert "less compute" not in words
 
 

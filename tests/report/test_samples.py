@@ -1,4 +1,4 @@
-"""Inline pictures: the same pixels give the same bytes, and strips say what became of them."""
+"""Inline images: the same pixels give the same bytes, and strips say what became of them."""
 
 import base64
 from io import BytesIO
@@ -7,7 +7,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from kdtasks.report.examples import LARGEST, picture_address, sample_strips
+from kdtasks.report.examples import LARGEST, image_address, sample_strips
 
 
 def decode(address: str) -> np.ndarray:
@@ -17,15 +17,15 @@ def decode(address: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_small_pictures_are_shown_pixel_by_pixel(channels: int) -> None:
+def test_small_images_are_shown_pixel_by_pixel(channels: int) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (5, 4, channels), np.uint8)
-    address = picture_address(pixels)
+    address = image_address(pixels)
     np.testing.assert_array_equal(decode(address), pixels.squeeze())
-    assert picture_address(pixels.copy()) == address
+    assert image_address(pixels.copy()) == address
 
 
-def test_large_pictures_are_scaled_down() -> None:
-    assert decode(picture_address(np.zeros((300, 150, 3), np.uint8))).shape == (LARGEST, 48, 3)
+def test_large_images_are_scaled_down() -> None:
+    assert decode(image_address(np.zeros((300, 150, 3), np.uint8))).shape == (LARGEST, 48, 3)
 
 
 def test_strips_by_hand() -> None:

@@ -13,9 +13,9 @@ def test_curves_start_at_the_whole_network() -> None:
     assert curve_of(figures, 0.95) == [(0.0, 0.95), (0.25, 0.9), (0.5, 0.7)]
 
 
-def test_every_layer_is_in_the_picture(build: Callable[..., Path]) -> None:
+def test_every_layer_is_in_the_image(build: Callable[..., Path]) -> None:
     page = (build() / "index.html").read_text(encoding="utf-8")
-    assert "on 500 validation pictures" in page
+    assert "on 500 validation images" in page
     for name in ("block_1_conv", "block_2_conv", "left_conv+right_conv"):
         assert f">{name}<" in page
 

@@ -66,7 +66,7 @@ def test_headline_in_full() -> None:
     assert sentences.headline(found, selection("int8", latency_ms=0.05)).replace(S, " ") == (
         "Teacher 97.9 %; student alone 95.1 ± 0.3 %, distilled 96.4 ± 0.2 % (paired over 3 seeds: "
         "+1.3 points (+0.9 to +1.7 points), helps); shipped int8 model: 41.0 kB, 0.050 ms a "
-        "picture, 3.1× less compute by early exits at −0.4 points."
+        "image, 3.1× less compute by early exits at −0.4 points."
     )
 
 
@@ -76,10 +76,10 @@ def test_headline_owns_up() -> None:
         teacher=model_summary(accuracy=0.979),
         student=model_summary(mean=0.951, interval=None),
         distill=model_summary(mean=0.964, interval=None),
-        gain=gain_of(0.013, None, "cannot tell"),
+        gain=gain_of(0.013, None, "inconclusive"),
     )
     text = sentences.headline(found, selection(None)).replace(S, " ")
-    assert "paired over 1 seed: +1.3 points, cannot tell from one seed" in text
+    assert "paired over 1 seed: +1.3 points, inconclusive from one seed" in text
     assert "nothing is shipped, no variant is within the limits" in text
     text = sentences.headline(statistics(), selection(None))
     assert text.startswith("Teacher and students were not compared (missing)")
@@ -89,9 +89,9 @@ def test_headline_owns_up() -> None:
     ("word", "needed", "text"),
     [
         ("helps", None, "helps"),
-        ("cannot tell", None, "cannot tell"),
-        ("cannot tell", 1, "cannot tell, needs about 1 more seed"),
-        ("cannot tell", 12, "cannot tell, needs about 12 more seeds"),
+        ("inconclusive", None, "inconclusive"),
+        ("inconclusive", 1, "inconclusive, needs about 1 more seed"),
+        ("inconclusive", 12, "inconclusive, needs about 12 more seeds"),
     ],
 )
 def test_verdicts_say_what_is_missing(word: str, needed: int | None, text: str) -> None:
@@ -103,12 +103,12 @@ def test_headline_says_first_that_the_teacher_is_poor() -> None:
         teacher=model_summary(accuracy=0.93),
         student=model_summary(mean=0.951, interval=(0.948, 0.954)),
         distill=model_summary(mean=0.953, interval=(0.945, 0.961)),
-        gain=gain_of(0.002, (-0.003, 0.007), "cannot tell", seeds_needed=9),
+        gain=gain_of(0.002, (-0.003, 0.007), "inconclusive", seeds_needed=9),
         teacher_worse_than_student=True,
     )
     assert sentences.headline(found, selection(None)).replace(S, " ") == (
         "The teacher (93.0 %) is less accurate than the student alone (95.1 % on average). "
         "Teacher 93.0 %; student alone 95.1 ± 0.3 %, distilled 95.3 ± 0.8 % (paired over 3 seeds: "
-        "+0.2 points (−0.3 to +0.7 points), cannot tell, needs about 9 more seeds); nothing is "
+        "+0.2 points (−0.3 to +0.7 points), inconclusive, needs about 9 more seeds); nothing is "
         "shipped, no variant is within the limits."
     )

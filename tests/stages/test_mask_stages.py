@@ -60,11 +60,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     os.chdir(before)
 
 
-def test_patches_know_their_pictures(project: Path) -> None:
+def test_patches_know_their_images(project: Path) -> None:
     dataset = open_prepared(Path("data/prepared"))
     assert (dataset.task, dataset.ignore_label) == ("segmentation", 255)
-    pictures = {split: dataset.pictures(split) for split in ("train", "validation", "test")}
-    for split, numbers in pictures.items():
+    sources = {split: dataset.source_images(split) for split in ("train", "validation", "test")}
+    for split, numbers in images.items():
         assert len(numbers) == dataset.counts[split].total
         assert sorted(set(numbers.tolist())) == list(range(numbers.max() + 1))
         # Photos of 32×32 and 32×48 give 4 and 6 patches.

@@ -34,7 +34,7 @@ def params() -> Params:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, params: Params) -> Path:
-    """A folder after `prepare`: 60 pictures of four greys, and a teacher that tells them apart."""
+    """A folder after `prepare`: 60 images of four greys, and a teacher that tells them apart."""
     from kdtasks.core.backend import keras
 
     monkeypatch.chdir(tmp_path)
@@ -260,7 +260,7 @@ def test_compress_starts_from_the_best_seed_and_compare_sees_all(students, proje
     assert set(comparison["student"]["by_seed"]) == {"4", "7"}
     # Student and distilled are the same network here.
     assert comparison["gain"]["mean"] == 0.0
-    assert "distillation: cannot tell" in capsys.readouterr().out
+    assert "distillation: inconclusive" in capsys.readouterr().out
 
 
 def test_what_the_test_split_holds_changes_no_compressed_model(students, project, params):

@@ -19,7 +19,7 @@ def test_masks_have_both_figures_of_every_exit_however_they_are_cut():
         assert tally.scores() == expected
 
 
-def test_whole_pictures_have_their_accuracy_alone():
+def test_whole_images_have_their_accuracy_alone():
     tally = Tally(3)
     tally.add([np.array([0, 1, 2, 2])], np.array([0, 1, 2, 0]))
     assert tally.scores() == ExitScores(accuracy=(0.75,))

@@ -62,7 +62,7 @@ def mask_params(content: dict[str, Any], folder: Path) -> dict[str, Any]:
             "epochs": 6,
             "learning_rate": 0.01,
         },
-        "targets": {"top_classes": 2},
+        "targets": {"top_k": 2},
         "student": {"model": unet | {"filters": [4, 6]}, "learning_rate": 0.01},
         "distill": {"epochs": 6},
         "compress": content["compress"]

@@ -1,4 +1,4 @@
-"""Bundles of two exits that tell dark pictures from bright ones, for servers and agents."""
+"""Bundles of two exits that tell dark images from bright ones, for servers and agents."""
 
 import dataclasses
 import hashlib
@@ -44,14 +44,14 @@ def light_model(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def write_light_bundle(folder: Path, content: bytes, *, error: float = 0.0, **changes: Any) -> Path:
     """Write a bundle with a self-test.
 
-    Arguments:
+    Args:
         error: how far the expected logits are off; from 0.1 on the self-test fails.
         changes: to the manifest.
     """
     images = np.stack([np.full(SHAPE, level, np.uint8) for level in (10, 120, 240)])
     logits = Segments(content).logits_of(images) + np.float32(error)
     stored = SelfTest(images, logits, np.full(2, 0.1, np.float32)).to_bytes()
-    about = {"file": FILE, "sha256": hashlib.sha256(stored).hexdigest(), "pictures": len(images)}
+    about = {"file": FILE, "sha256": hashlib.sha256(stored).hexdigest(), "images": len(images)}
     manifest = Manifest(
         name="light",
         variant="float32",
@@ -79,7 +79,7 @@ def write_light_bundle(folder: Path, content: bytes, *, error: float = 0.0, **ch
 
 
 def png_of(level: int, size: tuple[int, int] = (4, 4)) -> bytes:
-    """Give a grey picture, 0 black … 255 white, as a file's content."""
+    """Give a grey image, 0 black … 255 white, as a file's content."""
     file = io.BytesIO()
     PIL.Image.new("L", size, level).save(file, "PNG")
     return file.getvalue()

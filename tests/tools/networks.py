@@ -5,7 +5,7 @@ from typing import Any
 from kdtasks.learn.networks.build import HeadParams
 from kdtasks.learn.networks.mobilenet import MobileNet
 from kdtasks.learn.networks.resnet import ResNet
-from kdtasks.learn.networks.two_path import TwoPath
+from kdtasks.learn.networks.two_branch import TwoBranch
 
 # Name to architecture, input shape and exits.
 BLOCKS: dict[str, tuple[Any, tuple[int, int, int], tuple[str, ...]]] = {
@@ -19,8 +19,8 @@ BLOCKS: dict[str, tuple[Any, tuple[int, int, int], tuple[str, ...]]] = {
         (16, 16, 3),
         ("block_1",),
     ),
-    "two_path": (
-        TwoPath(stem=4, trunk=(6,), coarse=(8, 8), fine=(6,), merged=(8,)),
+    "two_branch": (
+        TwoBranch(stem=4, trunk=(6,), coarse=(8, 8), fine=(6,), merged=(8,)),
         (16, 16, 3),
         ("coarse_2",),
     ),

@@ -1,7 +1,7 @@
 """Bundles that are right and wrong as a test wants it.
 
-Pictures have two pixels [1, 2, 1] and are `dark` or `bright`. A model looks at one pixel only, so
-pictures can be made that two models get right or wrong, each as wished.
+Images have two pixels [1, 2, 1] and are `dark` or `bright`. A model looks at one pixel only, so
+images can be made that two models get right or wrong, each as wished.
 """
 
 import dataclasses
@@ -70,7 +70,7 @@ def write_pixel_bundle(folder: Path, content: bytes, **changes: Any) -> Path:
 def write_pixel_dataset(
     folder: Path, params: Params, right: Sequence[tuple[int, bool, bool]]
 ) -> str:
-    """Write prepared pictures: of each kind a number, and which of the two models get them right.
+    """Write prepared images: of each kind a number, and which of the two models get them right.
 
     Returns: the hash of their description, as a bundle's manifest has it.
     """

@@ -74,7 +74,7 @@ def comparison(
             interval=None,
             bootstrap_interval=bootstrap,
             by_seed=gains,
-            verdict="cannot tell",
+            verdict="inconclusive",
             seeds_needed=None,
         ),
         teacher_worse_than_student=False,

@@ -1,6 +1,6 @@
-"""Bundles of segmentation whose answers are known for pictures of any size.
+"""Bundles of segmentation whose answers are known for images of any size.
 
-Pictures are RGB, tiles have 8×12 pixels, and the classes are `red`, `green` and `blue`.
+Images are RGB, tiles have 8×12 pixels, and the classes are `red`, `green` and `blue`.
 """
 
 from pathlib import Path

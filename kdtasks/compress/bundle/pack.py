@@ -18,7 +18,7 @@ _MODE = 0o100644
 def exits_header(manifest: Manifest, graphs: Sequence[Graph]) -> str:
     """Write `exits.h`: constants alone, so that it compiles as C and as C++.
 
-    Arguments:
+    Args:
         manifest: of the bundle.
         graphs: its signatures, in order.
 
@@ -89,7 +89,7 @@ def _quoted(text: str) -> str:
 def write_archive(path: Path, files: Mapping[str, bytes]) -> None:
     """Write files side by side into a zip: stored, sorted by name, without dates or owners.
 
-    Arguments:
+    Args:
         path: replaced whole.
         files: name to content.
     """

@@ -52,11 +52,11 @@ DETAILS: dict[str, dict[str, Any]] = {
     },
     "metrics": {"additionalProperties": _SPLIT},
     "self_test": {
-        "required": ["file", "sha256", "pictures"],
+        "required": ["file", "sha256", "images"],
         "properties": {
             "file": {"type": "string"},
             "sha256": SHA256,
-            "pictures": {"type": "integer", "minimum": 1},
+            "images": {"type": "integer", "minimum": 1},
         },
     },
     "provenance": {

@@ -49,8 +49,8 @@ class ExportParams(Section):
     )
     self_test: Annotated[int, Field(ge=0, le=100)] = Field(
         default=6,
-        description="pictures of the calibration split that travel in the bundle, for devices to "
-        "check themselves with; 0: noise, where no picture may leave the house",
+        description="images of the calibration split that travel in the bundle, for devices to "
+        "check themselves with; 0: noise, where no image may leave the house",
     )
 
 
@@ -116,7 +116,7 @@ def write_bundle(
         folder: replaced whole.
         model: content of the converted file.
         manifest: from `make_manifest`.
-        self_test: what `model` answers to a few pictures.
+        self_test: what `model` answers to a few images.
 
     Returns: the manifest that was written, with sizes and hashes.
 
@@ -133,7 +133,7 @@ def write_bundle(
             about = {
                 "file": SELF_TEST,
                 "sha256": _sha256(stored),
-                "pictures": len(self_test.images),
+                "images": len(self_test.images),
             }
             written = dataclasses.replace(written, self_test=about)
         write_json(partial / MANIFEST, written.to_json())
@@ -176,39 +176,39 @@ def _version(library: str) -> str | None:
         return None
 
 
-"""So many pictures are looked at to find some for every exit."""
+"""So many images are looked at to find some for every exit."""
 
 
-"""A self-test travels with every bundle; large pictures are fewer, one at least."""
+"""A self-test travels with every bundle; large images are fewer, one at least."""
 
 
 def make_self_test(
     segments: Segments,
     images: npt.NDArray[np.uint8],
     *,
-    pictures: int,
+    count: int,
     score: str,
     temperatures: npt.ArrayLike,
     thresholds: npt.ArrayLike,
 ) -> SelfTest:
-    """Run some pictures through an exported file.
+    """Run some images through an exported file.
 
-    Every exit's pictures come in turn, so that a few show all exits at work.
+    Every exit's images come in turn, so that a few show all exits at work.
 
-    Arguments:
+    Args:
         segments: the exported file.
         images: uint8 [N, height, width, channels], of the calibration split.
-        pictures: how many to keep; 0 for noise in place of pictures, which must not leave the
+        count: how many to keep; 0 for noise in place of images, which must not leave the
             house.
         score, temperatures, thresholds: of the bundle.
     """
     shape = segments.input_shape
     most = max(1, MOST_BYTES // int(np.prod(shape)))
-    if pictures == 0:
+    if count == 0:
         few = min(4, most)
         noise = np.random.default_rng(0).integers(0, 256, (few, *shape), np.uint8)
         return _record(segments, noise)
-    kept = min(pictures, most, len(images))
+    kept = min(count, most, len(images))
     if segments.count == 1:
         return _record(segments, np.array(images[:kept]))
     searched = np.array(images[:SEARCHED])
@@ -220,7 +220,7 @@ def make_self_test(
 def in_turn(exit_index: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Order rows so that exits alternate: the first of every exit, the second of every, and on.
 
-    Arguments:
+    Args:
         exit_index: [N].
 
     Returns: [N], row numbers.

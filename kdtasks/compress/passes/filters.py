@@ -53,7 +53,7 @@ class Filters(TrainingPass):
         default=None,
         description="instead of `ratio` what it is searched for by measuring, one or more of: "
         "`macs`, as a share of the student's; `size_kb` of the shipped file; `latency_ms`, "
-        "median of one picture through all exits on this machine, on which the file then depends",
+        "median of one image through all exits on this machine, on which the file then depends",
     )
     epochs: Count = Field(default=8, description="epochs of fine-tuning after the removal")
 
@@ -112,7 +112,7 @@ def measures(
 ) -> dict[str, Measure]:
     """Name the ways to measure a smaller model.
 
-    Arguments:
+    Args:
         model: what it is compared with.
         convert: makes the file of a model, or refuses it with an ExportError.
     """
@@ -131,7 +131,7 @@ def least_ratio(
 ) -> float:
     """Return the smallest ratio, found by bisection, whose model is within every goal.
 
-    Arguments:
+    Args:
         shrunk: from a ratio to the model without so many filters.
         ways: to measure, by name; each falls as the ratio grows.
         goals: what the measures of these names must not exceed.

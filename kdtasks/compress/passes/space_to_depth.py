@@ -1,7 +1,7 @@
 """Let convolutions over few channels work on blocks of 2×2 pixels: the same sums, fuller kernels.
 
 int8 kernels for matrix units (AMX) take 64 channels in and 64 filters out at a time and fill up
-what is missing with zeros, so a first convolution over the three channels of a picture takes as
+what is missing with zeros, so a first convolution over the three channels of an image takes as
 long as one over 64. With the four pixels of a block as channels it has a quarter of the positions,
 at the price of zeros in its weights. TensorFlow's compiler does so for TPUs with a first
 convolution of stride 2 (tensorflow/compiler/mlir/tensorflow/g3doc/space_to_depth.md).
@@ -243,9 +243,9 @@ def kernel_over_blocks(kernel: np.ndarray, strides: tuple[int, int]) -> np.ndarr
 
 
 def gains_by_blocks(weights: tuple[int, ...], stride: int) -> bool:
-    """Whether fewer kernel calls are needed for a picture, zeros that fill them up included.
+    """Whether fewer kernel calls are needed for an image, zeros that fill them up included.
 
-    Arguments:
+    Args:
         weights: filters, height, width, channels.
     """
     filters, *kernel, channels = weights

@@ -145,7 +145,7 @@ def choose_channels(
 
     Channels of the same makers compete with each other; at least one of them stays.
 
-    Arguments:
+    Args:
         scores: of the channels that may go; others stay.
         ratio: share to remove.
         ratios: shares of single layers, and of all that are tied to them.

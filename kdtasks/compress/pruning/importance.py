@@ -8,11 +8,11 @@ from kdtasks.compress.pruning.channels import Channels
 from kdtasks.core.backend import tf
 from kdtasks.core.errors import CompressionError
 from kdtasks.learn.losses.labels.cross_entropy import CrossEntropy
-from kdtasks.learn.networks.inference import pictures_a_pass
+from kdtasks.learn.networks.inference import images_per_pass
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.training.examples import Examples
 
-# Batches of training pictures that Taylor's criterion looks at, and pictures and pixels in each at
+# Batches of training images that Taylor's criterion looks at, and images and pixels in each at
 # most: all features are kept for the gradient.
 _BATCHES, _BATCH, _PIXELS = 16, 64, 2**20
 
@@ -29,12 +29,12 @@ def importance(
 
     Relative scores give tied layers an equal say, and let layers be compared.
 
-    Arguments:
+    Args:
         rank: `l1`: norm of a filter's weights (Li et al., arXiv 1608.08710);
             `batch_norm_scale`: size of the scale after it (Liu et al., arXiv 1708.06519), of
             layers that have one; `taylor`: first-order change of the labels' loss without the
             filter, squared (Molchanov et al., arXiv 1906.10771).
-        examples: training pictures for `taylor`.
+        examples: training images for `taylor`.
 
     Raises:
         CompressionError: no layer has what the criterion looks at.
@@ -115,7 +115,7 @@ def _taylor(
             changes.append(tf.square(tf.reduce_sum(product, axis=tf.range(tf.rank(product) - 1))))
         return changes
 
-    most = pictures_a_pass(examples.layout.image, pictures=_BATCH, pixels=_PIXELS)
+    most = images_per_pass(examples.layout.image, most=_BATCH, pixels=_PIXELS)
     size = min(most, examples.num_examples)
     order = np.arange(examples.num_examples)[: _BATCHES * size]
     totals: list[np.ndarray] = [np.zeros(1) for _ in layers]

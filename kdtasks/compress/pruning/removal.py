@@ -7,11 +7,11 @@ import numpy as np
 
 from kdtasks.compress.pruning.channels import Channels
 from kdtasks.core.backend import keras, tf
-from kdtasks.learn.networks.inference import pictures_a_pass
+from kdtasks.learn.networks.inference import images_per_pass
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.training.examples import Examples
 
-# Batches that the statistics are averaged over where nothing else is said, and pictures and pixels
+# Batches that the statistics are averaged over where nothing else is said, and images and pixels
 # in each at most.
 _BATCHES, _BATCH, _PIXELS = 12, 256, 2**22
 
@@ -83,10 +83,10 @@ def _where(layer: Any, variable: Any, inside: np.ndarray, outside: np.ndarray) -
 
 
 def recalibrate(model: MultiExitModel, examples: Examples, *, batches: int = _BATCHES) -> None:
-    """Replace every running mean and variance by its average over training pictures, in place.
+    """Replace every running mean and variance by its average over training images, in place.
 
-    Arguments:
-        examples: training pictures; the first of the first epoch are taken.
+    Args:
+        examples: training images; the first of the first epoch are taken.
         batches: number of batches that the statistics are averaged over, at most.
     """
     layers = [
@@ -105,7 +105,7 @@ def recalibrate(model: MultiExitModel, examples: Examples, *, batches: int = _BA
 
 
 def _batches(examples: Examples, count: int) -> Any:
-    most = pictures_a_pass(examples.layout.image, pictures=_BATCH, pixels=_PIXELS)
+    most = images_per_pass(examples.layout.image, most=_BATCH, pixels=_PIXELS)
     size = min(most, examples.num_examples)
     order = np.arange(examples.num_examples)[: count * size]
     blocks = examples.blocks(epoch=1, order=order, batch_size=size, steps_per_block=1)

@@ -15,8 +15,8 @@ from kdtasks.tasks.confusion import accuracy
 # Shares of a layer's filters that are silenced.
 RATIOS = (0.25, 0.5, 0.75)
 
-# Validation pictures that are looked at, at most, and batches for the running statistics.
-_PICTURES, _BATCHES = 1000, 2
+# Validation images that are looked at, at most, and batches for the running statistics.
+_IMAGES, _BATCHES = 1000, 2
 
 
 def sensitivity(
@@ -33,16 +33,16 @@ def sensitivity(
     A silent filter is as good as a removed one, and silencing needs no other network; running
     statistics are measured anew each time, as after a removal.
 
-    Arguments:
+    Args:
         model: left as it was.
         rank: which filters go first, as for the pass `filters`.
-        examples: training pictures.
+        examples: training images.
         validation: images and labels; the first thousand are looked at.
 
     Raises:
         CompressionError: the filters of this network cannot be removed.
     """
-    images, labels = (part[:_PICTURES] for part in validation)
+    images, labels = (part[:_IMAGES] for part in validation)
     network = model.network
     channels = Channels(network)
     scores = importance(model, channels, rank=rank, examples=examples, ignore_label=ignore_label)

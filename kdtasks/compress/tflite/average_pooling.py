@@ -26,7 +26,7 @@ def convolve_averages(content: bytes) -> bytes:
 
     An output may differ by one step, where the average lies halfway between two.
 
-    Arguments:
+    Args:
         content: of a `.tflite`.
 
     Returns: the file; as it was if there is nothing to rewrite.

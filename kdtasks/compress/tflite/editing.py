@@ -94,7 +94,7 @@ def remove_unused(model: Any) -> None:
 
     A microcontroller's interpreter gives every tensor its place in memory, needed or not.
 
-    Arguments:
+    Args:
         model: a `ModelT` of the format's schema, changed in place.
     """
     for index, graph in enumerate(model.subgraphs):

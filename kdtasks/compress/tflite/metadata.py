@@ -29,7 +29,7 @@ _LETTERS = np.array(list("abcdefghijklmnopqrstuvwxyz0123456789_-"))
 def embed_manifest(content: bytes, manifest: Manifest) -> bytes:
     """Add what running a model needs to know to its file.
 
-    Arguments:
+    Args:
         content: of a `.tflite`.
         manifest: describes it.
 
@@ -174,7 +174,7 @@ def with_longest_manifest(content: bytes, class_names: Sequence[str]) -> bytes:
 
     Thresholds are known after calibration alone, but limits on the size are met before it.
 
-    Arguments:
+    Args:
         content: of a `.tflite` of any number of segments.
         class_names: in the order of the logits.
     """

@@ -20,7 +20,7 @@ class SplitCounts(Part):
 class Duplicate(Part):
     """Images with equal pixels, by origin, and the distinct labels that they bear."""
 
-    pictures: tuple[str, ...]
+    images: tuple[str, ...]
     labels: tuple[str, ...]
 
 
@@ -52,7 +52,7 @@ class Dataset(Record):
     sha256: dict[str, str]
     duplicates: tuple[Duplicate, ...]
     contradictions: tuple[Duplicate, ...]
-    left_out: tuple[Problem, ...]
+    excluded: tuple[Problem, ...]
     split_by: str
 
 
@@ -73,20 +73,20 @@ class Targets(Record):
 
     Attributes:
         mode: `cached` or `online`.
-        pictures: images of the training split.
+        images: images of the training split.
         views, classes: cached alone: augmented copies of the split, and logits a label.
         agreement: cached alone: fraction of labels that the teacher gets right, by view.
-        top_classes: cached alone, where not all logits are kept: how many are.
+        top_k: cached alone, where not all logits are kept: how many are.
         augmentation: online alone: the params of the views.
         batch_size: online alone: images a pass of the teacher.
     """
 
     mode: str
-    pictures: int
+    images: int
     features: tuple[Features, ...]
     views: int | None = None
     classes: int | None = None
     agreement: tuple[float, ...] | None = None
-    top_classes: int | None = None
+    top_k: int | None = None
     augmentation: dict[str, Any] | None = None
     batch_size: int | None = None

@@ -12,12 +12,12 @@ class OperatingPoint(Part):
     """What thresholds do on the rows that they were chosen on.
 
     Attributes:
-        taken: [K], fraction of rows that leave at each exit.
+        exit_rate: [K], fraction of rows that leave at each exit.
     """
 
     accuracy: float
     cost: float
-    taken: tuple[float, ...]
+    exit_rate: tuple[float, ...]
 
 
 class FullAccuracy(Part):
@@ -152,12 +152,12 @@ class Exit(Part):
     """What one exit does; accuracies are None where no row counts.
 
     Attributes:
-        reached, taken: fractions of all rows.
+        reached, exit_rate: fractions of all rows.
         accuracy_all, accuracy_reached, accuracy_taken: on all rows, and on those fractions.
     """
 
     reached: float
-    taken: float
+    exit_rate: float
     accuracy_all: float
     accuracy_reached: float | None
     accuracy_taken: float | None
@@ -174,7 +174,7 @@ class ChangedAnswers(Part):
 class Evaluation(Record, ModelScores):
     """`metrics/evaluate/<variant>.json`: a bundle on the test split.
 
-    Of classes `full` to `calibration_error` are there, of masks `pictures` to `confusion` and the
+    Of classes `full` to `calibration_error` are there, of masks `images` to `confusion` and the
     scores of masks.
 
     Attributes:
@@ -183,7 +183,7 @@ class Evaluation(Record, ModelScores):
         saved: what `cost` leaves.
         mean_macs: multiply-accumulates a row.
         calibration_error: [K].
-        pictures: source images.
+        images: source images.
         pixels: that are labelled.
         confusion: [C, C], pixels by label and answer.
     """
@@ -196,7 +196,7 @@ class Evaluation(Record, ModelScores):
     exits: tuple[Exit, ...] | None = None
     changed: ChangedAnswers | None = None
     calibration_error: tuple[float, ...] | None = None
-    pictures: int | None = None
+    images: int | None = None
     pixels: int | None = None
     confusion: tuple[tuple[int, ...], ...] | None = None
 
@@ -238,7 +238,7 @@ class Comparison(Record):
 
     Attributes:
         rows: images, or patches of masks.
-        pictures, pixels: of masks alone, source images and labelled pixels.
+        images, pixels: of masks alone, source images and labelled pixels.
     """
 
     rows: int
@@ -247,7 +247,7 @@ class Comparison(Record):
     distill: SeedScores
     gain: Gain
     teacher_worse_than_student: bool
-    pictures: int | None = None
+    images: int | None = None
     pixels: int | None = None
 
 

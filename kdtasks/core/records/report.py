@@ -76,7 +76,7 @@ class DatasetSummary(Part):
     counts: dict[str, SplitCounts]
     duplicates: int
     contradictions: tuple[Duplicate, ...]
-    left_out: tuple[Problem, ...]
+    excluded: tuple[Problem, ...]
     split_by: str
     ignore_label: int | None = None
 

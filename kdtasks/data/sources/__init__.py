@@ -11,7 +11,7 @@ import numpy as np
 from kdtasks.core.registry import Registry
 from kdtasks.core.settings import Section
 from kdtasks.data.raw_dataset import Problem
-from kdtasks.edge.images import read_picture
+from kdtasks.edge.images import read_image
 
 Size = tuple[int, int]
 
@@ -107,7 +107,7 @@ class Source(Section):
             DatasetError: in a few words, the image cannot be used.
             UnusableFileError: another file cannot be.
         """
-        image = read_picture(item.image, image_size=image_size, channels=channels)
+        image = read_image(item.image, image_size=image_size, channels=channels)
         return [Example(item.name, image, self.label_of(folder, item))]
 
 

@@ -21,7 +21,7 @@ def rows_of(
     """
     if len(images) != len(labels) or not len(images):
         raise DatasetError(
-            f"the {name} set has {len(images)} pictures and {len(labels)} labels, one a picture "
+            f"the {name} set has {len(images)} images and {len(labels)} labels, one an image "
             "was expected; download the official files again"
         )
     for row, (image, label) in enumerate(zip(images, labels.tolist(), strict=True)):

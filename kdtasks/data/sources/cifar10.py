@@ -88,7 +88,7 @@ def _read_python(path: Path) -> Half:
         or not all(isinstance(label, int) and 0 <= label < 256 for label in labels)
     ):
         raise DatasetError(
-            f"{path} holds no uint8 `data` of {VALUES} values a picture with a list `labels`; "
+            f"{path} holds no uint8 `data` of {VALUES} values an image with a list `labels`; "
             "download the official archive again"
         )
     return _to_images(values), np.array(labels, np.int64)

@@ -13,7 +13,7 @@ from kdtasks.data.folders import relative_name, require_folder, visible_entries
 from kdtasks.data.masks import Palette, patch_corners, read_mask, read_palette
 from kdtasks.data.raw_dataset import Problem, UnusableFileError
 from kdtasks.data.sources import Example, Item, Size, Source, sources
-from kdtasks.edge.images import fit_picture, read_picture, resize_mask
+from kdtasks.edge.images import fit_image, read_image, resize_mask
 
 
 @sources.register
@@ -69,14 +69,14 @@ class SegmentationFolder(Source):
         Raises:
             DatasetError: a folder is missing.
         """
-        require_folder(folder, "the folder of pictures and masks")
-        images = yield from _by_stem(folder, self.images, "picture")
+        require_folder(folder, "the folder of images and masks")
+        images = yield from _by_stem(folder, self.images, "image")
         masks = yield from _by_stem(folder, self.masks, "mask")
         for stem in sorted(images.keys() | masks.keys()):
             if stem not in masks:
-                yield Problem(relative_name(images[stem], folder), "a picture without a mask")
+                yield Problem(relative_name(images[stem], folder), "an image without a mask")
             elif stem not in images:
-                yield Problem(relative_name(masks[stem], folder), "a mask without a picture")
+                yield Problem(relative_name(masks[stem], folder), "a mask without an image")
             else:
                 yield Item(relative_name(images[stem], folder), images[stem], masks[stem])
 
@@ -98,7 +98,7 @@ class SegmentationFolder(Source):
             UnusableFileError: the mask cannot be used.
         """
         mask = self.label_of(folder, item)
-        image = read_picture(item.image, image_size=None, channels=channels)
+        image = read_image(item.image, image_size=None, channels=channels)
         height, width = image.shape[:2]
         if mask.shape != (height, width):
             raise DatasetError(
@@ -106,7 +106,7 @@ class SegmentationFolder(Source):
                 f"{mask.shape[0]}×{mask.shape[1]}; resize one to the other"
             )
         if image_size is not None:
-            image = fit_picture(image, image_size=image_size, channels=image.shape[2])
+            image = fit_image(image, image_size=image_size, channels=image.shape[2])
             mask = resize_mask(mask, image_size)
         size = self.patch_size
         if min(mask.shape) < size:

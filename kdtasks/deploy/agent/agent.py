@@ -48,7 +48,7 @@ class Agent:
     ) -> None:
         """Join the parts; nothing is asked of the store yet.
 
-        Arguments:
+        Args:
             reference: model and alias.
             threads: of the service.
             interval: seconds between two polls.

@@ -43,7 +43,7 @@ def running_fleet(
 ) -> Iterator[list[Device]]:
     """Run devices until the block ends.
 
-    Arguments:
+    Args:
         settings: of all of them; names, folders and ports are their own.
         folder: where their folders are.
 
@@ -69,21 +69,21 @@ def running_fleet(
 
 def watch(
     devices: Sequence[Device],
-    pictures: Sequence[Path],
+    images: Sequence[Path],
     *,
     host: str,
     rate: float,
     seconds: float | None,
 ) -> list[Row]:
-    """Show devices in a table that lives, and send them pictures; gives its last state.
+    """Show devices in a table that lives, and send them images; gives its last state.
 
-    Arguments:
-        pictures: files to send in turn; none sends nothing.
-        rate: pictures a second, over all devices.
+    Args:
+        images: files to send in turn; none sends nothing.
+        rate: images a second, over all devices.
         seconds: when to end; null waits for Ctrl-C.
     """
     ports = [device.server.port for device in devices]
-    traffic = Traffic(pictures, ports, host=host, rate=rate) if pictures else None
+    traffic = Traffic(images, ports, host=host, rate=rate) if images else None
     until = time.monotonic() + seconds if seconds is not None else float("inf")
     console = Console()
     with contextlib.ExitStack() as stack:
@@ -106,22 +106,22 @@ def watch(
 
 
 class Traffic:
-    """Pictures in turn to servers in turn; use it as a context.
+    """Images in turn to servers in turn; use it as a context.
 
     Attributes:
         errors: of each server, requests without an answer 200.
     """
 
     def __init__(
-        self, pictures: Sequence[Path], ports: Sequence[int], *, host: str, rate: float
+        self, images: Sequence[Path], ports: Sequence[int], *, host: str, rate: float
     ) -> None:
         """Say what to send where.
 
-        Arguments:
-            pictures: files, at least one.
+        Args:
+            images: files, at least one.
             rate: requests a second, over all servers.
         """
-        self._pictures = [path.read_bytes() for path in pictures]
+        self._images = [path.read_bytes() for path in images]
         self._host, self._ports, self._pause = host, list(ports), 1.0 / rate
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -149,11 +149,11 @@ class Traffic:
 
     def _send(self, number: int) -> None:
         turn, server = divmod(number, len(self._ports))
-        # one further in every turn, or a server would get the same few pictures for ever
-        picture = self._pictures[(number + turn) % len(self._pictures)]
+        # one further in every turn, or a server would get the same few images for ever
+        image = self._images[(number + turn) % len(self._images)]
         connection = http.client.HTTPConnection(self._host, self._ports[server], timeout=_TIMEOUT)
         try:
-            connection.request("POST", "/predict", picture)
+            connection.request("POST", "/predict", image)
             is_answered = connection.getresponse().status == http.client.OK
         except (OSError, http.client.HTTPException):
             is_answered = False

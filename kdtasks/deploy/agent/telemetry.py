@@ -85,7 +85,7 @@ class Reporter:
     ) -> None:
         """Set where to send it.
 
-        Arguments:
+        Args:
             name: of the model in the store.
             device: name of this device.
             interval: seconds between two batches.

@@ -24,14 +24,14 @@ class GateParams(Section):
     """What a new model must show before it takes production's place; no stage depends on it.
 
     In doubt production stays. Sizes are those of `model.tflite`; latencies of both models are
-    measured in one run, picture by picture in turn, with the threads and runs of `benchmark`. Of
+    measured in one run, image by image in turn, with the threads and runs of `benchmark`. Of
     masks the accuracy is the mean IoU, and its bounds are a bootstrap's over source images.
     """
 
     method: Literal["mcnemar", "bootstrap"] = Field(
         default="mcnemar",
         description="`mcnemar`: McNemar's exact test and Tango's score bound; `bootstrap`: a "
-        "percentile bootstrap over test pictures, with `evaluate.bootstrap_samples`, which masks "
+        "percentile bootstrap over test images, with `evaluate.bootstrap_samples`, which masks "
         "always get",
     )
     confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = Field(
@@ -48,7 +48,7 @@ class GateParams(Section):
         "holds small drops back that would add up over many nights",
     )
     min_test_rows: Count = Field(
-        default=200, description="test pictures below which production stays"
+        default=200, description="test images below which production stays"
     )
     min_source_images: Count = Field(
         default=30,
@@ -60,7 +60,7 @@ class GateParams(Section):
         default=0.1, description="growth over production's size, as a share (0.1 = 10 % more)"
     )
     max_latency_ms: Positive | None = Field(
-        default=None, description="median latency of one picture, in milliseconds"
+        default=None, description="median latency of one image, in milliseconds"
     )
     max_latency_growth: Annotated[float, Field(ge=0.0)] | None = Field(
         default=0.25, description="growth over production's median latency, as a share"
@@ -132,13 +132,13 @@ def decide(
 ) -> Decision:
     """Promote a candidate if every limit holds; without production only absolute ones count.
 
-    Arguments:
-        candidate, production: both measured on the same pictures, in the same order.
+    Args:
+        candidate, production: both measured on the same images, in the same order.
         limits: the limits, method and level.
         alias: whose place it is about.
 
     Raises:
-        EvaluationError: the two have not answered the same pictures.
+        EvaluationError: the two have not answered the same images.
     """
     checks = _absolute_checks(candidate, limits)
     comparison = None
@@ -187,7 +187,7 @@ def _enough_check(score: Score, limits: GateParams) -> Check:
 
 def images_of(score: Score) -> str:
     """Say on how many independent images a score rests."""
-    return f"{score.rows} {'source images' if score.task.per_pixel else 'test pictures'}"
+    return f"{score.rows} {'source images' if score.task.per_pixel else 'test images'}"
 
 
 def _growth_checks(candidate: Contender, production: Contender, limits: GateParams) -> list[Check]:

@@ -34,7 +34,7 @@ def decision_message(decision: Decision) -> str:
 def decision_markdown(decision: Decision, *, confidence: float) -> str:
     """The decision, both models beside each other, and the reasons.
 
-    Arguments:
+    Args:
         confidence: level of the one-sided bounds; the intervals shown have them as ends.
     """
     parts = [f"## {_headline(decision)}"]

@@ -72,10 +72,10 @@ def judge(
 ) -> Decision:
     """Decide whether a bundle takes production's place.
 
-    Both answer the test split; their latencies are taken in turn on calibration pictures, as the
+    Both answer the test split; their latencies are taken in turn on calibration images, as the
     benchmark's are.
 
-    Arguments:
+    Args:
         bundle: folder of the candidate.
         production: what it has to hold its own against; null where there is none yet.
         project: holds `data/prepared`.
@@ -83,8 +83,8 @@ def judge(
 
     Raises:
         BundleError: a bundle cannot be run.
-        EvaluationError: the candidate is not for the project's pictures.
-        DatasetError: the project has no prepared pictures.
+        EvaluationError: the candidate is not for the project's images.
+        DatasetError: the project has no prepared images.
     """
     manifest = read_manifest(bundle)
     data = open_prepared(ProjectPaths(project).prepared)
@@ -116,7 +116,7 @@ def judge(
 def incomparable(
     candidate: Manifest, production: Manifest, alias: str = PRODUCTION
 ) -> tuple[str, ...]:
-    """Say why two bundles cannot answer the same pictures; empty where they can."""
+    """Say why two bundles cannot answer the same images; empty where they can."""
     reasons = []
     if candidate.task != production.task:
         reasons.append(
@@ -136,7 +136,7 @@ def incomparable(
         )
     if candidate.input_shape != production.input_shape:
         reasons.append(
-            f"the new model takes pictures of {_shape(candidate)}, {alias} of "
+            f"the new model takes images of {_shape(candidate)}, {alias} of "
             f"{_shape(production)}, so the two cannot be compared; {BY_HAND}"
         )
     return tuple(reasons)
@@ -151,7 +151,7 @@ def _check_fits(bundle: Path, manifest: Manifest, data: PreparedDataset) -> None
     told = (manifest.class_names, manifest.input_shape)
     if told != (data.class_names, data.image_shape):
         raise EvaluationError(
-            f"{bundle} takes pictures of {_shape(manifest)} in the classes "
+            f"{bundle} takes images of {_shape(manifest)} in the classes "
             f"{', '.join(manifest.class_names)}; {data.folder} holds "
             f"{' × '.join(map(str, data.image_shape))} in {', '.join(data.class_names)}; give a "
             "bundle of this project, or run the pipeline"
@@ -193,7 +193,7 @@ def _notes(
     if production.dataset_sha256 == dataset:
         return ()
     return (
-        f"{alias} was made from other data: pictures of this test split may be among those that "
+        f"{alias} was made from other data: images of this test split may be among those that "
         f"it was trained on, which speaks for {alias}; data.stable_split keeps them apart",
     )
 
@@ -241,7 +241,7 @@ def fetch_production(
 ) -> Production | None:
     """Pull the version that an alias stands for; null where there is no such alias yet.
 
-    Arguments:
+    Args:
         trusted: whose signatures count; if empty, unsigned versions are accepted.
 
     Raises:

@@ -1,1 +1,1 @@
-"""Answer pictures over HTTP with a bundle."""
+"""Answer images over HTTP with a bundle."""

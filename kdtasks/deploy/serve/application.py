@@ -51,7 +51,7 @@ def make_application(
 ) -> Starlette:
     """Make the application.
 
-    Arguments:
+    Args:
         most_bytes: that a body may have.
         most_open, most_held: requests for an answer that are held at once, and bytes of their
             bodies; what is beyond is told to come again.
@@ -77,7 +77,7 @@ def make_application(
             wanted = request.query_params.get("mask")
             if wanted is not None and wanted not in MASKS:
                 raise Refusal(400, f"mask is {wanted!r}; {' or '.join(MASKS)} was expected")
-            data = await read_picture_bytes(request, most_bytes, admit)
+            data = await read_image_bytes(request, most_bytes, admit)
             submitted = service.submit(data, with_mask=wanted is not None)
             answer = await asyncio.wrap_future(submitted)
             if wanted == "png":
@@ -138,12 +138,12 @@ async def _explain(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": message}, error.status_code, error.headers)
 
 
-async def read_picture_bytes(
+async def read_image_bytes(
     request: "Request", most_bytes: int, admit: Callable[[int], None]
 ) -> bytes:
     """Give the body, or the first file of a multipart form.
 
-    Arguments:
+    Args:
         most_bytes: that the body may have.
         admit: called with the size of every piece that arrives; raises Refusal where there is no
             room for it.
@@ -182,7 +182,7 @@ async def _read(request: "Request", most_bytes: int, admit: Callable[[int], None
         size = f"{int(told):,}" if told.isdigit() else f"more than {most_bytes:,}"
         raise Refusal(
             413,
-            f"the body has {size} bytes, at most {most_bytes:,} are read; send a smaller picture, "
+            f"the body has {size} bytes, at most {most_bytes:,} are read; send a smaller image, "
             "or start the server with a larger --max-mb",
         )
     return bytes(body)
@@ -216,10 +216,10 @@ async def first_file(body: bytes, headers: Headers) -> bytes:
     except MultiPartException as error:
         problem = error.message.rstrip(".")
         raise Refusal(400, f"the form is broken ({problem}); send it as clients do") from None
-    pictures = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
-    if not pictures:
-        raise Refusal(400, "the form holds no file; add the picture as a file, under any name")
+    images = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
+    if not images:
+        raise Refusal(400, "the form holds no file; add the image as a file, under any name")
     try:
-        return await pictures[0].read()
+        return await images[0].read()
     finally:
         await form.close()

@@ -1,4 +1,4 @@
-"""Answers pictures in threads, and changes the model between two of them."""
+"""Answers images in threads, and changes the model between two of them."""
 
 import base64
 import contextlib
@@ -65,10 +65,10 @@ class Release:
 
 
 class Answer(NamedTuple):
-    """What came of one picture.
+    """What came of one image.
 
     Attributes:
-        prediction: in the picture's own size.
+        prediction: in the image's own size.
         milliseconds: LiteRT's, without decoding.
         release: that answered.
         mask: as a PNG file's content; null where nobody asked for it.
@@ -95,7 +95,7 @@ Observer = Callable[[Answer], None]
 
 
 class Service:
-    """A model behind threads; its release can be changed at any time, and no picture is lost.
+    """A model behind threads; its release can be changed at any time, and no image is lost.
 
     Attributes:
         release: what answers from now on; null before there is one.
@@ -109,7 +109,7 @@ class Service:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="predict")
 
     def submit(self, data: bytes, *, with_mask: bool = False) -> Future[Answer]:
-        """Have the bytes of a picture answered, with its mask as a PNG where that is asked for.
+        """Have the bytes of an image answered, with its mask as a PNG where that is asked for.
 
         The future raises Refusal for what cannot be decoded, for a mask that the model does not
         give, and where there is no release yet.
@@ -121,12 +121,12 @@ class Service:
         self._threads.shutdown(wait=True)
 
     def _answer(self, data: bytes, with_mask: bool) -> Answer:
-        release = self.release  # the one that also finishes this picture
+        release = self.release  # the one that also finishes this image
         if release is None:
             raise Refusal(503, "there is no model yet; try again later")
         if with_mask and not release.per_pixel:
-            raise Refusal(400, "the model tells the class of whole pictures; leave mask out")
-        pixels = decode_picture(data)
+            raise Refusal(400, "the model tells the class of whole images; leave mask out")
+        pixels = decode_image(data)
         with release.borrow() as model:
             image = model.fit(pixels)
             began = time.perf_counter_ns()
@@ -145,7 +145,7 @@ class Service:
 def load_release(bundle: Path, *, threads: int, number: int | None = None) -> Release:
     """Load a bundle, run its self-test if it has one, and warm every interpreter up.
 
-    Arguments:
+    Args:
         bundle: folder, `.kdz` or `.tflite`.
         threads: interpreters, each with one thread of LiteRT.
 
@@ -160,17 +160,17 @@ def load_release(bundle: Path, *, threads: int, number: int | None = None) -> Re
     return Release(models, number)
 
 
-def decode_picture(data: bytes, *, most_pixels: int = MOST_PIXELS) -> npt.NDArray[np.uint8]:
-    """Decode a picture: uint8 [height, width, 1 or 3].
+def decode_image(data: bytes, *, most_pixels: int = MOST_PIXELS) -> npt.NDArray[np.uint8]:
+    """Decode an image: uint8 [height, width, 1 or 3].
 
     Its size is read from its header, before any pixel is decoded. Safe in several threads at once.
 
     Raises:
-        Refusal: 400 there is nothing, 413 more than `most_pixels`, 415 it is no picture of a kind
+        Refusal: 400 there is nothing, 413 more than `most_pixels`, 415 it is no image of a kind
             that is read, 422 it is one and damaged.
     """
     if not data:
-        raise Refusal(400, "the body is empty; send a picture's bytes, or a form with a file")
+        raise Refusal(400, "the body is empty; send an image's bytes, or a form with a file")
     try:
         eight_bits = to_eight_bits(_decode(data, most_pixels))
     except DatasetError as error:
@@ -183,12 +183,12 @@ def _decode(data: bytes, most_pixels: int) -> "Image":
     import PIL.ImageOps
 
     bombs = (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning)
-    too_many = Refusal(413, f"the picture has more than {most_pixels:,} pixels; make it smaller")
+    too_many = Refusal(413, f"the image has more than {most_pixels:,} pixels; make it smaller")
     try:
         file = PIL.Image.open(io.BytesIO(data), formats=FORMATS)
     except PIL.UnidentifiedImageError:
         known = ", ".join(FORMATS)
-        raise Refusal(415, f"the {len(data):,} bytes are no picture; send one of {known}") from None
+        raise Refusal(415, f"the {len(data):,} bytes are no image; send one of {known}") from None
     except bombs:
         raise too_many from None
     except Exception as error:  # on damaged files Pillow's plugins raise nearly anything
@@ -222,4 +222,4 @@ class Refusal(Exception):  # noqa: N818  (the client's mistake, or too much at o
 
 def _damaged(error: Exception) -> Refusal:
     reason = " ".join(str(error).split()) or type(error).__name__
-    return Refusal(422, f"the picture is damaged or cut short ({reason}); send it again")
+    return Refusal(422, f"the image is damaged or cut short ({reason}); send it again")

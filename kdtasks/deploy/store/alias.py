@@ -108,7 +108,7 @@ def write_alias(
 ) -> Alias:
     """Make an alias stand for a version, if it still is in the state in which it was found.
 
-    Arguments:
+    Args:
         target: the version that it is to stand for.
         previous: the alias's history from now on.
         found: the state to be replaced; null creates the alias.

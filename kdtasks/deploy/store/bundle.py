@@ -27,7 +27,7 @@ def publish_bundle(
 ) -> Published:
     """Publish a bundle as the next version of a model.
 
-    Arguments:
+    Args:
         manifest: of the bundle in `folder`, with what is known of its origin.
         files: its files, hashed.
         name: of the model.
@@ -63,7 +63,7 @@ def _revision(provenance: Mapping[str, Any]) -> dict[str, str]:
 def check_bundle(folder: Path, manifest: Manifest, files: Mapping[str, LocalFile]) -> None:
     """Compare a bundle's model with its manifest.
 
-    Arguments:
+    Args:
         manifest: of the bundle in `folder`.
         files: its files, hashed.
 

@@ -190,7 +190,7 @@ def files_in(folder: Path) -> set[str]:
 def holds(folder: Path, version: Version, *, besides: frozenset[str] = frozenset()) -> bool:
     """Whether a folder holds a version's files, every one with the right hash, and no others.
 
-    Arguments:
+    Args:
         besides: other files that are there as well.
     """
     if files_in(folder) != {file.path for file in version.files} | besides:

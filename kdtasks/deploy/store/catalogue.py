@@ -46,7 +46,7 @@ class Model:
 def list_models(objects: Objects, name: str | None = None) -> list[Model]:
     """Look through a store.
 
-    Arguments:
+    Args:
         name: only this model; null looks at all.
 
     Raises:
@@ -113,7 +113,7 @@ def collect(
 ) -> Collected:
     """Delete what nobody needs.
 
-    Arguments:
+    Args:
         keep: newest versions of each model that stay in any case, at least 1; what an alias
             stands for or stood for before stays as well.
         grace: what is younger stays.
@@ -215,7 +215,7 @@ def _delete_blobs(objects: Objects, blobs: Iterable[Entry], before: datetime) ->
 def fetch_telemetry(objects: Objects, name: str, *, hours: float | None = None) -> list[Telemetry]:
     """Read the telemetry of a model, of all devices, in the order of its keys.
 
-    Arguments:
+    Args:
         hours: only batches that came in the last so many, by the store's clock; null reads all.
 
     Raises:

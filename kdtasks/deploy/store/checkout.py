@@ -22,7 +22,7 @@ def place(bundle: Path, found: FoundVersion, target: Path) -> bool:
     It is there whole, old or new, at any moment; where the file system cannot exchange two folders
     it is away for the time between two renamings, and comes back with the next pull.
 
-    Arguments:
+    Args:
         bundle: folder with the version's files.
         target: is replaced if a pull has written it, or if it is empty.
 

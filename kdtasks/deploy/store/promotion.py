@@ -67,7 +67,7 @@ def promote(
 ) -> Moved:
     """Make an alias stand for a version.
 
-    Arguments:
+    Args:
         signing_key: signs the alias; then the version must be signed, too. Without it an alias
             that is signed is not moved, and one that is not stays refused by devices with a key.
         trusted: whose signature the version must have; the signing key's own counts always.
@@ -105,7 +105,7 @@ def supersede(
 ) -> Moved:
     """Make an alias stand for a version, if nobody has moved it since it was read.
 
-    Arguments:
+    Args:
         found: the version.
         expected: the alias as it was when the version was judged; null if it was not there yet.
         signing_key: signs the alias.

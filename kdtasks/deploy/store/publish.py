@@ -60,7 +60,7 @@ def publish(
 ) -> Published:
     """Publish all files of a folder.
 
-    Arguments:
+    Args:
         name: of the model.
         about: a few words for the manifest, such as `variant`.
         signing_key: signs the manifest.

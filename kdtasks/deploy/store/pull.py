@@ -59,7 +59,7 @@ class Puller:
         Where the store does not answer, what this reference was last found to be is handed out
         from the cache.
 
-        Arguments:
+        Args:
             target: folder to put it in; null leaves it in the cache, read-only.
             is_offline: do not ask the store at all.
 

@@ -49,7 +49,7 @@ class SigningKey(NamedTuple):
 def load_signing_key(given: str | None) -> SigningKey | None:
     """Load a private key.
 
-    Arguments:
+    Args:
         given: the path of a PEM file, or the PEM text itself; null for none.
 
     Raises:
@@ -77,7 +77,7 @@ def load_signing_key(given: str | None) -> SigningKey | None:
 def load_public_keys(given: str | None) -> tuple[PublicKey, ...]:
     """Load the public keys of all who may sign, one PEM block after another.
 
-    Arguments:
+    Args:
         given: the path of a PEM file, or the PEM text itself; null for none.
 
     Raises:
@@ -179,7 +179,7 @@ def _cryptography() -> tuple[Any, Any, Any]:
 def seal(kind: str, content: dict[str, Any], signing_key: SigningKey | None) -> bytes:
     """Write a record down, with a signature if there is a key.
 
-    Arguments:
+    Args:
         kind: what it is, so that no record passes for one of another kind: `version` or `alias`.
         content: JSON without floating-point numbers.
     """
@@ -198,7 +198,7 @@ def seal(kind: str, content: dict[str, Any], signing_key: SigningKey | None) -> 
 def unseal(data: bytes, *, key: str, kind: str, trusted: Sequence[PublicKey]) -> dict[str, Any]:
     """Read a record and verify its signature.
 
-    Arguments:
+    Args:
         data: as the store gave it.
         key: where it was found, for errors.
         kind: what is expected.

@@ -70,7 +70,7 @@ class Version:
 def read_version(record: dict[str, Any], *, name: str, number: int, key: str) -> Version:
     """Read a manifest, and trust nothing in it.
 
-    Arguments:
+    Args:
         record: from `unseal`.
         name, number: what the manifest was asked for.
         key: where it was found, for errors.

@@ -84,7 +84,7 @@ def calibrate(
         expected=OperatingPoint(
             accuracy=chosen.accuracy,
             cost=chosen.cost,
-            taken=tuple(int(count) / images for count in taken),
+            exit_rate=tuple(int(count) / images for count in taken),
         ),
         full=FullAccuracy(accuracy=never_leave_early(rows).accuracy),
         rows=images,
@@ -111,7 +111,7 @@ def sentences(calibration: Calibration) -> list[str]:
     found = [
         f"accuracy {expected.accuracy:.4f} at {expected.cost:.1%} of the compute "
         f"({full.accuracy:.4f} without early exits), "
-        f"taken {', '.join(f'{share:.1%}' for share in expected.taken)}"
+        f"taken {', '.join(f'{share:.1%}' for share in expected.exit_rate)}"
     ]
     if calibration.guarantee:
         found.append(calibration.guarantee.statement)

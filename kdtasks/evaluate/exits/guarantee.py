@@ -1,4 +1,4 @@
-"""Choose thresholds that keep a promise on pictures yet to come, with a known confidence."""
+"""Choose thresholds that keep a promise on images yet to come, with a known confidence."""
 
 import math
 from collections.abc import Sequence
@@ -109,7 +109,7 @@ def split_rows(
 def safest_first(rows: ExitRows, grid: int) -> list[tuple[float, ...]]:
     """Give the thresholds on the front of loss and compute, the least loss first.
 
-    Candidates that leave no picture early are not among them: the full network loses nothing and
+    Candidates that leave no image early are not among them: the full network loses nothing and
     needs no test.
     """
     front = pareto_front(policy_outcomes(rows, grid=grid))
@@ -132,7 +132,7 @@ def certify(
 
 
 def losses_of(rows: ExitRows, thresholds: Sequence[float]) -> npt.NDArray[np.int64]:
-    """Give right answers lost against the last exit, picture by picture: −1, 0 or 1, [N]."""
+    """Give right answers lost against the last exit, image by image: −1, 0 or 1, [N]."""
     taken = apply_policy(rows.scores, thresholds)
     right = rows.correct.astype(np.int64)
     losses: npt.NDArray[np.int64] = right[:, -1] - right[np.arange(len(taken)), taken]
@@ -145,10 +145,10 @@ def statement(settings: ExitsParams, candidates: CandidateCounts, rows: int) -> 
         return "The network has one exit, so there is nothing to certify."
     if not candidates.certified:
         return (
-            f"No early exit could be certified on {rows:,} pictures, so the full model "
-            "is used: every picture takes the whole network."
+            f"No early exit could be certified on {rows:,} images, so the full model "
+            "is used: every image takes the whole network."
         )
-    promise = f"at most {settings.epsilon * 100:g} % of new pictures"
+    promise = f"at most {settings.epsilon * 100:g} % of new images"
     confidence = f"with {100 - settings.delta * 100:g} % confidence"
     if settings.risk == "consistency":
         return f"Guaranteed {confidence}: {promise} get another answer than the last exit's."
@@ -164,9 +164,9 @@ def _check_rows_suffice(rows: int, testing: int, seen_rows: int, settings: Exits
     if testing >= needed:
         return
     raise CalibrationError(
-        f"the calibration split has {rows:,} pictures, which leaves {testing:,} to test on; to "
+        f"the calibration split has {rows:,} images, which leaves {testing:,} to test on; to "
         f"certify exits.epsilon {epsilon:g} at exits.delta {delta:g} takes {needed:,}: give the "
-        f"split {max(2 * needed, seen_rows + needed):,} pictures, or raise exits.epsilon or "
+        f"split {max(2 * needed, seen_rows + needed):,} images, or raise exits.epsilon or "
         "exits.delta"
     )
 
@@ -176,7 +176,7 @@ def p_value(risk: Risk, losses: npt.ArrayLike, *, epsilon: float, delta: float) 
 
     Args:
         risk: `consistency`, losses 0 or 1; `accuracy_gap`, losses −1, 0 or 1.
-        losses: [n], of independent pictures, in an order that does not depend on them.
+        losses: [n], of independent images, in an order that does not depend on them.
         epsilon: mean loss that is promised, 0 < ε < 1.
         delta: the level that the p-value will be held against; shapes the bets of `accuracy_gap`.
     """

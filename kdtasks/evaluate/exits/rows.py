@@ -1,4 +1,4 @@
-"""What thresholds are chosen from: score and correctness of every exit on every picture."""
+"""What thresholds are chosen from: score and correctness of every exit on every image."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,7 +13,7 @@ BOUNDS = (0.05, 100.0)
 
 
 class ExitRows(NamedTuple):
-    """Rows of the calibration split; N pictures, K exits.
+    """Rows of the calibration split; N images, K exits.
 
     Attributes:
         scores: float64 [N, K], confidence of every exit.
@@ -39,7 +39,7 @@ def exit_rows(
     macs: Sequence[int],
     score: str = "max_probability",
 ) -> ExitRows:
-    """Score every exit on every picture.
+    """Score every exit on every image.
 
     Args:
         logits: [N, K, classes].
@@ -57,7 +57,7 @@ def exit_rows(
     if exits is None or len(temperatures) != exits or len(costs) != exits:
         raise CalibrationError(
             f"logits are {list(checked.shape)} with {len(temperatures)} temperatures and "
-            f"{len(costs)} MAC counts; logits [pictures, exits, classes] and one of each an exit "
+            f"{len(costs)} MAC counts; logits [images, exits, classes] and one of each an exit "
             "were expected"
         )
     if costs.dtype.kind not in "iu" or costs[0] < 1 or (np.diff(costs) < 0).any():
@@ -119,7 +119,7 @@ def fit_temperatures(logits: npt.ArrayLike, labels: npt.ArrayLike) -> list[float
     every = np.asarray(logits)
     if every.ndim != 3:
         raise CalibrationError(
-            f"logits are {list(every.shape)}; [pictures, exits, classes] were expected"
+            f"logits are {list(every.shape)}; [images, exits, classes] were expected"
         )
     return [fit_temperature(every[:, k], labels) for k in range(every.shape[1])]
 
@@ -137,8 +137,8 @@ def check_rows(
     classes = np.asarray(labels)
     if classes.ndim != 1 or len(classes) == 0 or len(scores) != len(classes):
         raise CalibrationError(
-            f"logits are {list(scores.shape)}, labels {list(classes.shape)}; one label a picture "
-            "and at least one picture are needed"
+            f"logits are {list(scores.shape)}, labels {list(classes.shape)}; one label an image "
+            "and at least one image are needed"
         )
     if not np.isfinite(scores).all():
         raise CalibrationError(

@@ -16,21 +16,21 @@ MOST_REFINED = 50
 Thresholds = tuple[float, ...]
 
 
-"""Prices λ of the whole network's compute, in errors a picture."""
+"""Prices λ of the whole network's compute, in errors an image."""
 
 
 """Points of the front, evenly spread, whose thresholds are moved in each refinement."""
 
 
 class Outcomes(NamedTuple):
-    """P combinations of thresholds and what each comes to on the same pictures.
+    """P combinations of thresholds and what each comes to on the same images.
 
     Whole numbers are compared exactly: no rounding decides between two combinations.
 
     Attributes:
         thresholds: float64 [P, K − 1].
         correct: int64 [P], right answers.
-        macs: int64 [P], multiply-accumulates of all pictures together.
+        macs: int64 [P], multiply-accumulates of all images together.
     """
 
     thresholds: npt.NDArray[np.float64]
@@ -48,7 +48,7 @@ def descent_outcomes(rows: ExitRows) -> Outcomes:
     from moving one threshold of the best points found so far.
 
     Args:
-        rows: N pictures, K ≥ 2 exits.
+        rows: N images, K ≥ 2 exits.
     """
     early = rows.scores.shape[1] - 1
     lines: dict[tuple[Thresholds, int], Outcomes] = {}
@@ -80,17 +80,17 @@ def descent_outcomes(rows: ExitRows) -> Outcomes:
 def line_outcomes(rows: ExitRows, thresholds: Thresholds, k: int) -> Outcomes:
     """Work out every cut at exit k, the other thresholds held.
 
-    Among the pictures that reach exit k, sorted by score from the surest down, what leaving
+    Among the images that reach exit k, sorted by score from the surest down, what leaving
     changes against going on is a running sum; a cut may only lie between two distinct scores, and
     lies halfway between them.
     """
     exits = apply_policy(rows.scores, (*thresholds[:k], NEVER, *thresholds[k + 1 :]))
-    pictures = np.arange(len(exits))
-    right, macs = rows.correct[pictures, exits].astype(np.int64), rows.macs[exits]
+    images = np.arange(len(exits))
+    right, macs = rows.correct[images, exits].astype(np.int64), rows.macs[exits]
     reaching = np.flatnonzero(exits > k)
     order = reaching[np.argsort(-rows.scores[reaching, k], kind="stable")]
     surest_first = rows.scores[order, k]
-    # leaving[i] pictures leave at cut i: none, then each number that ends before a lower score.
+    # leaving[i] images leave at cut i: none, then each number that ends before a lower score.
     falls = np.flatnonzero(surest_first[1:] < surest_first[:-1]) + 1
     leaving = np.concatenate([[0], falls, [len(order)]]) if len(order) else np.zeros(1, np.int64)
     above, below = surest_first[falls - 1], surest_first[falls]
@@ -119,7 +119,7 @@ def candidate_thresholds(scores: npt.NDArray[np.float64], number: int) -> npt.ND
     """Give at most `number` ascending thresholds of one exit: always, quantiles, never.
 
     A threshold lies halfway between two neighbouring scores, so that a last bit that differs on
-    the device moves no picture. With fewer distinct scores than `number` nothing is left out.
+    the device moves no image. With fewer distinct scores than `number` nothing is left out.
 
     Args:
         scores: [N] of that exit.
@@ -139,16 +139,16 @@ def candidate_thresholds(scores: npt.NDArray[np.float64], number: int) -> npt.ND
 def grid_outcomes(rows: ExitRows, number: int) -> Outcomes:
     """Work out every combination of candidate thresholds, exactly, from one histogram an exit.
 
-    With b_k the number of candidates that picture n's score at exit k reaches, it goes on past
-    exit k under candidate i_k just when b_k ≤ i_k. So the pictures that go on past exits 0…k are
+    With b_k the number of candidates that image n's score at exit k reaches, it goes on past
+    exit k under candidate i_k just when b_k ≤ i_k. So the images that go on past exits 0…k are
     a cumulative sum of the histogram of (b_0, …, b_k), and each exit adds to the total what
     going on to it changes. K exits and g candidates cost O(N·K + g^(K−1)).
 
     Args:
-        rows: N pictures, K exits; meant for K ≤ 3.
+        rows: N images, K exits; meant for K ≤ 3.
         number: candidates for each early exit.
     """
-    pictures, exits = rows.scores.shape
+    images, exits = rows.scores.shape
     candidates = [candidate_thresholds(rows.scores[:, k], number) for k in range(exits - 1)]
     shape = tuple(len(thresholds) for thresholds in candidates)
     reached = [
@@ -156,14 +156,14 @@ def grid_outcomes(rows: ExitRows, number: int) -> Outcomes:
         for k, thresholds in enumerate(candidates)
     ]
     correct = np.full(shape, rows.correct[:, 0].sum(), np.int64)
-    macs = np.full(shape, rows.macs[0] * pictures, np.int64)
+    macs = np.full(shape, rows.macs[0] * images, np.int64)
     right = rows.correct.astype(np.int64)
     for k in range(1, exits):
         inner = shape[:k]
         bins = np.ravel_multi_index(reached[:k], inner)
         beyond = inner + (1,) * (exits - 1 - k)
         gained = _cumulative(bins, inner, right[:, k] - right[:, k - 1])
-        going_on = _cumulative(bins, inner, np.ones(pictures, np.int64))
+        going_on = _cumulative(bins, inner, np.ones(images, np.int64))
         correct += gained.reshape(beyond)
         macs += (rows.macs[k] - rows.macs[k - 1]) * going_on.reshape(beyond)
     indices = np.indices(shape).reshape(exits - 1, correct.size)
@@ -178,7 +178,7 @@ def grid_outcomes(rows: ExitRows, number: int) -> Outcomes:
 def _cumulative(
     bins: npt.NDArray[np.int64], shape: tuple[int, ...], weights: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
-    """Sum `weights` over all pictures whose bins are at most the index, along every axis."""
+    """Sum `weights` over all images whose bins are at most the index, along every axis."""
     # bincount sums in float64, exact for whole numbers below 2^53.
     flat = np.bincount(bins, weights=weights, minlength=int(np.prod(shape)))
     sums = np.rint(flat).astype(np.int64).reshape(shape)
@@ -191,10 +191,10 @@ def outcomes_of(rows: ExitRows, thresholds: npt.ArrayLike) -> Outcomes:
     """Apply each combination of thresholds, [P, K − 1], to the rows one by one."""
     combinations = np.asarray(thresholds, np.float64)
     taken = [apply_policy(rows.scores, combination) for combination in combinations]
-    pictures = np.arange(len(rows.scores))
+    images = np.arange(len(rows.scores))
     return Outcomes(
         combinations,
-        np.array([rows.correct[pictures, exits].sum() for exits in taken], np.int64),
+        np.array([rows.correct[images, exits].sum() for exits in taken], np.int64),
         np.array([rows.macs[exits].sum() for exits in taken], np.int64),
     )
 

@@ -27,7 +27,7 @@ class ExitsParams(Section):
     )
     risk: Risk = Field(
         default="consistency",
-        description="what `guarantee` bounds: `consistency`: share of pictures with another "
+        description="what `guarantee` bounds: `consistency`: share of images with another "
         "answer than the last exit's; `accuracy_gap`: accuracy lost against the last exit",
     )
     epsilon: OpenFraction = Field(

@@ -37,7 +37,7 @@ def policy_outcomes(rows: ExitRows, *, grid: int = 201) -> Outcomes:
     """Work out the combinations that are worth choosing from: a grid for K ≤ 3, else descent.
 
     Args:
-        rows: N pictures, K exits.
+        rows: N images, K exits.
         grid: candidate thresholds for each early exit, at least 2.
     """
     exits = rows.scores.shape[1]
@@ -58,7 +58,7 @@ def choose(
         rows: the calibration split's.
         mode: `drop`: least compute that loses at most `max_accuracy_drop` against always going
             to the last exit; `cost`: best accuracy with mean compute of at most `max_cost`.
-        max_accuracy_drop: a share of the pictures, 0.01 = 1 %.
+        max_accuracy_drop: a share of the images, 0.01 = 1 %.
         max_cost: a share of the whole network's MACs.
         grid: candidate thresholds for each early exit; only used for K ≤ 3.
 
@@ -66,14 +66,14 @@ def choose(
         CalibrationError: even leaving always at the first exit costs more than `max_cost`.
     """
     front = pareto_front(policy_outcomes(rows, grid=grid))
-    pictures, exits = rows.scores.shape
-    # 1e-9 forgives what a decimal share loses as a float: 0.29 of 100 pictures is 29.
+    images, exits = rows.scores.shape
+    # 1e-9 forgives what a decimal share loses as a float: 0.29 of 100 images is 29.
     if mode == "drop":
-        lost = int(np.floor(max_accuracy_drop * pictures + 1e-9))
+        lost = int(np.floor(max_accuracy_drop * images + 1e-9))
         enough = front.correct >= rows.correct[:, -1].sum() - lost
         best = int(np.flatnonzero(enough)[0])
     else:
-        affordable = front.macs <= max_cost * float(rows.macs[-1]) * pictures * (1 + 1e-12)
+        affordable = front.macs <= max_cost * float(rows.macs[-1]) * images * (1 + 1e-12)
         if not affordable.any():
             raise CalibrationError(
                 f"exits.max_cost is {max_cost:g}, but the first of the {exits} exits alone costs "
@@ -101,9 +101,9 @@ def never_leave_early(rows: ExitRows) -> Point:
 
 
 def _point(rows: ExitRows, outcomes: Outcomes, index: int) -> Point:
-    pictures = len(rows.scores)
+    images = len(rows.scores)
     return Point(
-        cost=float(outcomes.macs[index] / (int(rows.macs[-1]) * pictures)),
-        accuracy=float(outcomes.correct[index] / pictures),
+        cost=float(outcomes.macs[index] / (int(rows.macs[-1]) * images)),
+        accuracy=float(outcomes.correct[index] / images),
         thresholds=tuple(outcomes.thresholds[index].tolist()),
     )

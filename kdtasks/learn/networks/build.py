@@ -41,7 +41,7 @@ def build(
 ) -> MultiExitModel:
     """Build a network that takes raw pixels 0…255 and puts out logits.
 
-    Arguments:
+    Args:
         architecture: the network's params.
         input_shape: height, width, channels.
         num_classes: logits of every exit.
@@ -49,7 +49,7 @@ def build(
         heads: what exits of a classifier do with the features; without an entry, the default.
 
     Raises:
-        ModelError: an exit names no tap, stands twice or out of order, or the picture's size does
+        ModelError: an exit names no tap, stands twice or out of order, or the image's size does
             not suit the network.
     """
     try:
@@ -67,9 +67,7 @@ def build(
         outputs.append(
             _pixel_head(tensor, num_classes, input_shape[0], name)
             if dense
-            else _picture_head(
-                tensor, num_classes, name, (heads or {}).get(exit_name, HeadParams())
-            )
+            else _image_head(tensor, num_classes, name, (heads or {}).get(exit_name, HeadParams()))
         )
     last = f"exit_{len(exits)}"
     outputs.append(
@@ -85,7 +83,7 @@ def build(
     return MultiExitModel(network=network, taps=taps, blocks=blocks)
 
 
-def _picture_head(tensor: Tensor, num_classes: int, name: str, params: HeadParams) -> Tensor:
+def _image_head(tensor: Tensor, num_classes: int, name: str, params: HeadParams) -> Tensor:
     """Convolve where params say, average to a coarse grid, then one dense layer."""
     if params.filters:
         tensor = convolution(tensor, name=name, filters=params.filters, strides=2)
@@ -97,7 +95,7 @@ def _picture_head(tensor: Tensor, num_classes: int, name: str, params: HeadParam
 
 
 def _pixel_head(tensor: Tensor, num_classes: int, height: int, name: str) -> Tensor:
-    """A 1×1 convolution, then nearest upsampling to the picture's size where it is coarser."""
+    """A 1×1 convolution, then nearest upsampling to the image's size where it is coarser."""
     factor = height // tensor.shape[1]
     upsampled = factor > 1
     logits = keras.layers.Conv2D(

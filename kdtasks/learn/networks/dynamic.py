@@ -1,4 +1,4 @@
-"""Early stopping for batches in TensorFlow: only the pictures that are not sure yet go on."""
+"""Early stopping for batches in TensorFlow: only the images that are not sure yet go on."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -11,10 +11,10 @@ from kdtasks.learn.networks.multi_exit import MultiExitModel, Segment
 
 
 class Answers(NamedTuple):
-    """What a batch of N pictures is answered.
+    """What a batch of N images is answered.
 
     Attributes:
-        logits: float32 [N, classes], of the exit that each picture left at.
+        logits: float32 [N, classes], of the exit that each image left at.
         exit_index: int32 [N], that exit, 0…K − 1.
     """
 
@@ -25,7 +25,7 @@ class Answers(NamedTuple):
 class DynamicNetwork:
     """A classifier that really stops early, batch by batch, wherever TensorFlow runs.
 
-    On a device `kdtasks.edge.Classifier` does the same for one picture at a time.
+    On a device `kdtasks.edge.Classifier` does the same for one image at a time.
     """
 
     def __init__(
@@ -38,9 +38,9 @@ class DynamicNetwork:
     ) -> None:
         """Cut the network into segments and compile them once for batches of any size.
 
-        Arguments:
+        Args:
             model: K exits that give [batch, classes].
-            thresholds: one for each exit but the last, or one for the whole model; a picture
+            thresholds: one for each exit but the last, or one for the whole model; an image
                 leaves at the first exit whose score is at least its threshold.
             temperatures: [K], as calibrated; 1 by default.
             score: name of the confidence, a key of `SCORES`.
@@ -53,7 +53,7 @@ class DynamicNetwork:
         if len(model.network.outputs[0].shape) != 2:
             raise ModelError(
                 f"the exits of {model.network.name} give {model.network.outputs[0].shape}; early "
-                "stopping answers whole pictures, [batch, classes] was expected"
+                "stopping answers whole images, [batch, classes] was expected"
             )
         self.num_exits = model.num_exits
         self.thresholds = self._one_an_exit(thresholds)
@@ -75,9 +75,9 @@ class DynamicNetwork:
     def predict_dynamic(
         self, images: Tensor, thresholds: float | Sequence[float] | None = None
     ) -> Answers:
-        """Run a segment, keep the pictures that are not yet sure, go on with those.
+        """Run a segment, keep the images that are not yet sure, go on with those.
 
-        Arguments:
+        Args:
             images: raw pixels 0…255, [N, height, width, channels], N at least 1.
             thresholds: for this call, in place of the model's own; as for the constructor.
         """
@@ -86,7 +86,7 @@ class DynamicNetwork:
     def predict_all(
         self, images: Tensor, thresholds: float | Sequence[float] | None = None
     ) -> Answers:
-        """Run every segment on every picture and choose afterwards: the same answers, slower."""
+        """Run every segment on every image and choose afterwards: the same answers, slower."""
         return Answers(*self._choose_after(*self._inputs(images, thresholds)))
 
     def _inputs(
@@ -147,7 +147,7 @@ class DynamicNetwork:
             )
             return self._go_on(exit_index + 1, staying, given, deeper, updated, thresholds)
 
-        # A convolution of no pictures costs time, and some kernels refuse it.
+        # A convolution of no images costs time, and some kernels refuse it.
         return tf.cond(tf.size(staying) > 0, ask_next, lambda: answers)
 
     def _run_everything(self, images: Tensor, thresholds: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Run a network over many pictures."""
+"""Run a network over many images."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -8,27 +8,27 @@ import numpy as np
 from kdtasks.core.backend import Tensor, tf
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 
-# Pictures a pass at most, and pixels: large enough to be fast, small enough for a U-Net's features.
+# Images a pass at most, and pixels: large enough to be fast, small enough for a U-Net's features.
 _BATCH, _PIXELS = 256, 2**21
 
 
-def pictures_a_pass(image_shape: Sequence[int], *, pictures: int, pixels: int) -> int:
-    """Return how many pictures [height, width, channels] are run at once, at least one.
+def images_per_pass(image_shape: Sequence[int], *, most: int, pixels: int) -> int:
+    """Return how many images [height, width, channels] are run at once, at least one.
 
-    Arguments:
-        pictures: at most so many.
+    Args:
+        most: at most so many.
         pixels: of all of them together, at most so many.
     """
-    return max(1, min(pictures, pixels // (image_shape[0] * image_shape[1])))
+    return max(1, min(most, pixels // (image_shape[0] * image_shape[1])))
 
 
 class Predictor:
     """The compiled forward pass of a network; it follows the network's weights as they change."""
 
     def __init__(self, model: MultiExitModel, *, batch_size: int | None = None) -> None:
-        """Arguments: batch_size is the number of pictures a pass; by default what memory holds."""
-        self._batch_size = batch_size or pictures_a_pass(
-            model.input_shape, pictures=_BATCH, pixels=_PIXELS
+        """Arguments: batch_size is the number of images a pass; by default what memory holds."""
+        self._batch_size = batch_size or images_per_pass(
+            model.input_shape, most=_BATCH, pixels=_PIXELS
         )
 
         @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape), tf.uint8)])
@@ -40,7 +40,7 @@ class Predictor:
     def logits(self, images: Any) -> list[np.ndarray]:
         """Return the logits of every exit, each float32 [N, …, classes].
 
-        Arguments:
+        Args:
             images: uint8 [N, height, width, channels], in memory or memory-mapped.
         """
         passes = list(self._passes(images))
@@ -49,7 +49,7 @@ class Predictor:
     def classes(self, images: Any) -> list[np.ndarray]:
         """Return the answers of every exit, each unsigned [N, …]; logits are not kept.
 
-        Arguments:
+        Args:
             images: as for `logits`.
         """
         passes = [[_answers(logits) for logits in one] for one in self._passes(images)]

@@ -26,7 +26,7 @@ def convolution(
 ) -> Tensor:
     """Apply convolution, batch normalisation and activation, each a named layer.
 
-    Arguments:
+    Args:
         tensor: [batch, height, width, channels].
         name: the layers are `{name}_conv`, `{name}_norm`, `{name}_activation`.
         activation: `relu`, `leaky_relu` (slope 0.2) or None.

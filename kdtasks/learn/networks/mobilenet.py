@@ -57,7 +57,7 @@ def inverted_residual(
 
     What came in is added where it has the same shape.
 
-    Arguments:
+    Args:
         tensor: [batch, height, width, channels].
         name: the layers are `{name}_expand_…`, `{name}_depthwise_…`, `{name}_project_…` and
             `{name}_add`.

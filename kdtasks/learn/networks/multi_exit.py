@@ -99,7 +99,7 @@ class MultiExitModel:
     def tapped(self, names: Sequence[str], *, exit_gradient: float = 1.0) -> TappedModel:
         """Give the features of blocks, or of layers, beside the logits.
 
-        Arguments:
+        Args:
             exit_gradient: share of the early exits' gradient that reaches the blocks below them.
 
         Raises:
@@ -197,12 +197,12 @@ def _walk_back(tensors: list[Any], *, until: list[Any]) -> set[int]:
 
 
 def count_macs(model: Any) -> int:
-    """Count the multiply-accumulates of one picture.
+    """Count the multiply-accumulates of one image.
 
     Batch normalisation folds into the convolution before it and elementwise layers multiply next
     to nothing, so neither counts.
 
-    Arguments:
+    Args:
         model: a Functional `tf_keras` model with fixed height and width.
     """
     return sum(_layer_macs(layer) for layer in model.layers)

@@ -124,7 +124,7 @@ def take_weights(
 ) -> None:
     """Give a network the weights of a saved one that was built from the same params.
 
-    Arguments:
+    Args:
         start: a folder that `save_model` wrote.
         architecture, exits, heads: what the network is built from.
 
@@ -166,7 +166,7 @@ def start_of(folder: Path, seed: int, project: Path = Path()) -> Path | None:
 
     Hidden entries do not count.
 
-    Arguments:
+    Args:
         folder: as params have it, from the project's folder on.
 
     Raises:

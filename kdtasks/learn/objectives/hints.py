@@ -59,7 +59,7 @@ class HintMatcher:
     ) -> None:
         """Check the shapes and draw the projections' first weights.
 
-        Arguments:
+        Args:
             student_shapes, teacher_shapes: (height, width, channels) or (channels,) of the layers
                 in the order of `student_blocks` and `teacher_layers`.
             seed: the projections' first weights are a function of it and of the hint's place.
@@ -97,7 +97,7 @@ class HintMatcher:
     ) -> list[tuple[Tensor, Tensor]]:
         """Return for every hint the projected student's features and the teacher's.
 
-        Arguments:
+        Args:
             student, teacher: float32 [batch, …] of the layers in the order of their shapes.
         """
         pairs = []

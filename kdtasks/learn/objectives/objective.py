@@ -72,7 +72,7 @@ class Objective(Protocol):
 
         The compiled step takes these as inputs, so that it is compiled once.
 
-        Arguments:
+        Args:
             epoch: number of the epoch that begins, from 1, of `epochs`.
             history: the records of the epochs before; a run that goes on from a checkpoint has
                 them too.
@@ -171,7 +171,7 @@ def balanced_weights(counts: list[int]) -> tuple[float, ...]:
 
     A class without a row counts for nothing, and not as one of the classes.
 
-    Arguments:
+    Args:
         counts: rows or pixels of each class in the training split.
     """
     total, occurring = sum(counts), sum(1 for count in counts if count)

@@ -33,20 +33,20 @@ _CHUNK_BYTES = 128_000_000
 
 
 class TargetsParams(Section):
-    """What the teacher says of the training pictures."""
+    """What the teacher says of the training images."""
 
     mode: Literal["cached", "online"] = Field(
         default="cached",
         description="`cached`: the teacher's logits on every view are computed once, before any "
-        "student; `online`: the teacher runs beside the student, on a new view of every picture "
+        "student; `online`: the teacher runs beside the student, on a new view of every image "
         "in each epoch; `augmentation.views` then counts for the teacher's training alone",
     )
-    top_classes: Count | None = Field(
+    top_k: Count | None = Field(
         default=None,
         description="keep the logits of the teacher's so many likeliest classes and the mean of "
         "the others, which is smaller; null keeps all. For `cached` only",
     )
-    batch_size: Count = Field(default=256, description="pictures a teacher pass")
+    batch_size: Count = Field(default=256, description="images a teacher pass")
     features: Names = Field(
         default=(),
         description="blocks of a teacher of the zoo, or layers of any Keras teacher, whose hidden "
@@ -55,10 +55,9 @@ class TargetsParams(Section):
 
     @model_validator(mode="after")
     def _is_stored(self) -> "TargetsParams":
-        if self.mode == "online" and self.top_classes is not None:
+        if self.mode == "online" and self.top_k is not None:
             raise ValueError(
-                f"top_classes is {self.top_classes}, mode online, which stores no answers; set "
-                "top_classes to null"
+                f"top_k is {self.top_k}, mode online, which stores no answers; set top_k to null"
             )
         return self
 
@@ -70,28 +69,28 @@ def write_targets(
     *,
     augmentation: AugmentationParams,
     layers: Sequence[str] = (),
-    top_classes: int | None = None,
+    top_k: int | None = None,
 ) -> Targets:
     """Draw every view, run the teacher on it and write both, a view at a time.
 
-    Arguments:
+    Args:
         teacher: opened with `layers`.
         dataset: its training split is what the teacher is asked about.
         layers: hidden layers of the teacher whose features are kept.
-        top_classes: as of `pack`; None keeps the logits of all classes.
+        top_k: as of `pack`; None keeps the logits of all classes.
 
     Returns:
         the content of `targets.json`.
 
     Raises:
-        ParamsError: `top_classes` are not fewer than the classes.
+        ParamsError: `top_k` are not fewer than the classes.
         TeacherError: an answer is not finite or does not fit into float16, or the disk has no room.
     """
     images, labels = dataset.images("train"), dataset.labels("train")
     num_classes = dataset.num_classes
-    if top_classes is not None and top_classes >= num_classes:
+    if top_k is not None and top_k >= num_classes:
         raise ParamsError(
-            f"targets.top_classes is {top_classes}, the dataset has {num_classes} classes; give "
+            f"targets.top_k is {top_k}, the dataset has {num_classes} classes; give "
             f"1 to {num_classes - 1}, or null to keep them all"
         )
     views = count_views(augmentation)
@@ -102,11 +101,11 @@ def write_targets(
         "views.npy": (np.dtype(np.uint8), images.shape),
         "labels.npy": (labels.dtype, labels.shape),
     }
-    if top_classes is None:
+    if top_k is None:
         files["logits.npy"] = (np.dtype(np.float16), (*labels.shape, num_classes))
     else:
-        files["top_logits.npy"] = (np.dtype(np.float16), (*labels.shape, top_classes + 1))
-        files["top_classes.npy"] = (index_type(num_classes), (*labels.shape, top_classes))
+        files["top_logits.npy"] = (np.dtype(np.float16), (*labels.shape, top_k + 1))
+        files["top_k.npy"] = (index_type(num_classes), (*labels.shape, top_k))
     for index, shape in enumerate(shapes):
         files[f"features-{index}.npy"] = (np.dtype(np.float16), (len(images), *shape))
     _foresee(
@@ -133,8 +132,8 @@ def write_targets(
                 logits, *features = teacher.run(moved[rows])
                 halves = as_halves((logits, *features), layers)
                 predicted[rows] = halves[0].argmax(axis=-1)
-                if top_classes is not None:
-                    halves = (*pack(logits, top_classes), *halves[1:])
+                if top_k is not None:
+                    halves = (*pack(logits, top_k), *halves[1:])
                 for file, answer in zip(answer_files, halves, strict=True):
                     file[view, rows] = answer
             reached = accuracy(predicted, moved_labels, dataset.ignore_label)
@@ -145,14 +144,14 @@ def write_targets(
         targets = Targets(
             mode="cached",
             views=views,
-            pictures=len(images),
+            images=len(images),
             classes=num_classes,
             agreement=tuple(agreement),
             features=tuple(
                 Features(layer=layer, shape=shape, file=f"features-{index}.npy")
                 for index, (layer, shape) in enumerate(zip(layers, shapes, strict=True))
             ),
-            top_classes=top_classes,
+            top_k=top_k,
         )
         targets.write(partial / DESCRIPTION)
     return targets
@@ -163,7 +162,7 @@ def open_targets(
 ) -> Examples:
     """Open the targets: cached ones memory-mapped, online ones with the teacher beside them.
 
-    Arguments:
+    Args:
         dataset: its training split is what an online teacher is asked about.
         seed: the student's, which decides the views that an online teacher is asked about.
         layers: the teacher's hidden layers whose features are needed, in this order.
@@ -191,14 +190,14 @@ def open_targets(
         images=mapped("views.npy"),
         labels=mapped("labels.npy"),
         teacher_logits=mapped("logits.npy")
-        if targets.classes is None or targets.top_classes is None
-        else PackedLogits(mapped("top_logits.npy"), mapped("top_classes.npy"), targets.classes),
+        if targets.classes is None or targets.top_k is None
+        else PackedLogits(mapped("top_logits.npy"), mapped("top_k.npy"), targets.classes),
         teacher_features=tuple(mapped(str(known[layer].file)) for layer in layers),
     )
 
 
 def answer_files(folder: Path) -> list[Path]:
-    """Files whose content, with params and pictures, decides what a student is taught."""
+    """Files whose content, with params and images, decides what a student is taught."""
     drawn = {folder / "views.npy", folder / "labels.npy"}
     return sorted(path for path in folder.rglob("*") if path.is_file() and path not in drawn)
 
@@ -214,12 +213,12 @@ def _foresee(
 ) -> None:
     """Say how much is going to be written, and refuse it where there is no room.
 
-    Arguments:
+    Args:
         sizes: bytes of each file, by name.
         labels: what the labels are called; None where they are too small to tell of.
     """
     what = {"views.npy": "views", "logits.npy": "logits", "top_logits.npy": "logits"}
-    what |= {"top_classes.npy": "their classes"}
+    what |= {"top_k.npy": "their classes"}
     what |= {f"features-{index}.npy": f"features of {name}" for index, name in enumerate(layers)}
     if labels:
         what["labels.npy"] = labels
@@ -233,6 +232,6 @@ def _foresee(
         raise TeacherError(
             f"the targets need {needed / 1e9:,.2f} GB, {folder.parent} has {free / 1e9:,.2f} GB "
             "free; lower augmentation.views, name fewer targets.features, set "
-            "targets.top_classes to keep the likeliest classes alone, or set targets.mode to "
+            "targets.top_k to keep the likeliest classes alone, or set targets.mode to "
             "online, which stores no answers"
         )

@@ -26,15 +26,15 @@ def write_online(
     batch_size: int,
     layers: Sequence[str] = (),
 ) -> Targets:
-    """Write a copy of the teacher, and how it is to be asked; it answers to one picture for a try.
+    """Write a copy of the teacher, and how it is to be asked; it answers to one image for a try.
 
     Students then depend on this folder alone, whether the answers in it are cached or not.
 
-    Arguments:
+    Args:
         folder: where to write.
         teacher: what the stage `teacher` wrote.
         images: uint8 [N, height, width, channels], the training split.
-        batch_size: pictures a teacher pass.
+        batch_size: images a teacher pass.
         layers: hidden layers of the teacher whose features it gives.
 
     Returns:
@@ -51,7 +51,7 @@ def write_online(
         mode="online",
         augmentation=augmentation.model_dump(mode="json"),
         batch_size=batch_size,
-        pictures=len(images),
+        images=len(images),
         features=tuple(
             Features(layer=layer, shape=array.shape[1:])
             for layer, array in zip(layers, features, strict=True)
@@ -60,7 +60,7 @@ def write_online(
     with atomic_folder(folder) as partial:
         shutil.copytree(teacher, partial / _TEACHER, copy_function=shutil.copyfile)
         targets.write(partial / DESCRIPTION)
-    print("the teacher will run beside the students, on a new view of every picture each epoch")
+    print("the teacher will run beside the students, on a new view of every image each epoch")
     return targets
 
 
@@ -77,7 +77,7 @@ def open_online(
 
     The teacher is no part of the student's network, so its variables are not trained.
 
-    Arguments:
+    Args:
         targets: the content of `targets.json`.
         images: uint8 [N, height, width, channels], the training split.
         labels: integers [N] or masks [N, height, width].
@@ -100,7 +100,7 @@ def open_online(
 def as_halves(answers: Sequence[np.ndarray], layers: Sequence[str]) -> tuple[np.ndarray, ...]:
     """Return logits and hidden features, float32 [N, …], as float16.
 
-    Arguments:
+    Args:
         answers: the logits, and the features of each layer.
         layers: names of the layers, for the message.
 

@@ -1,4 +1,4 @@
-"""Take a teacher from a file: check that it fits, find out how it wants its pictures."""
+"""Take a teacher from a file: check that it fits, find out how it wants its images."""
 
 import shutil
 from collections.abc import Sequence
@@ -84,7 +84,7 @@ class TeacherParams(Section):
 def open_network(path: Path, *, layers: Sequence[str] = ()) -> OpenedNetwork:
     """Open a file without running any code from it.
 
-    Arguments:
+    Args:
         layers: hidden layers whose features it puts out besides.
 
     Raises:
@@ -129,7 +129,7 @@ def import_teacher(
 ) -> None:
     """Check the teacher's file against the dataset and copy it into `folder`.
 
-    Arguments:
+    Args:
         images: uint8 [N, height, width, channels], the validation split.
         labels: integers [N] or [N, height, width].
 
@@ -210,7 +210,7 @@ def _check_shapes(
 ) -> None:
     if not _fits(network.input_shape, image_shape):
         raise TeacherError(
-            f"the teacher {source} takes pictures of {_shape(network.input_shape)}, the dataset "
+            f"the teacher {source} takes images of {_shape(network.input_shape)}, the dataset "
             f"has {_shape(image_shape)}; set data.image_size and data.channels to the teacher's"
         )
     if not _fits(network.output_shape, logits_shape):
@@ -234,7 +234,7 @@ def _shape(sizes: tuple[int | None, ...]) -> str:
 def are_probabilities(outputs: np.ndarray) -> bool:
     """Whether every row is a probability distribution; logits of many rows never all are.
 
-    Arguments:
+    Args:
         outputs: float [N, …, classes].
     """
     sums = outputs.sum(axis=-1)

@@ -1,4 +1,4 @@
-"""A teacher, whatever it was made of: pictures in, logits and hidden features out."""
+"""A teacher, whatever it was made of: images in, logits and hidden features out."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Teacher:
         run: from uint8 [N, height, width, channels] to float32 logits [N, …, classes], and after
             them the hidden features [N, …] of each layer that it was opened with.
         parameters: number of weights; None where its file does not tell.
-        macs: multiply-accumulates a picture; None for imported teachers.
+        macs: multiply-accumulates an image; None for imported teachers.
     """
 
     run: Callable[[Any], list[np.ndarray]]
@@ -38,8 +38,8 @@ class Teacher:
 def open_teacher(folder: Path, *, batch_size: int = 256, layers: Sequence[str] = ()) -> Teacher:
     """Open what the stage `teacher` wrote.
 
-    Arguments:
-        batch_size: pictures a pass.
+    Args:
+        batch_size: images a pass.
         layers: hidden layers whose features it gives besides: blocks of a network of the zoo, or
             layers of any Keras network, by name.
 
@@ -113,7 +113,7 @@ def mean_logits(members: Sequence[np.ndarray]) -> np.ndarray:
     member with the largest logits, the surest one, decide. All is computed from logarithms, so
     nothing underflows.
 
-    Arguments:
+    Args:
         members: float [N, …, classes], the logits of each member.
     """
     total = _log_softmax(members[0])

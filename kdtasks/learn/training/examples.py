@@ -1,4 +1,4 @@
-"""What a training run reads: views of the pictures, labels, and what the teacher says of them."""
+"""What a training run reads: views of the images, labels, and what the teacher says of them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Layout(NamedTuple):
     """Shapes and types of one example, which a compiled training step is made for.
 
     Attributes:
-        image: shape of a picture, uint8.
+        image: shape of an image, uint8.
         label: shape of a label: () or [height, width].
         label_type: type of labels.
         logits: shape of the teacher's logits, float16; (0,) where nothing is distilled.
@@ -46,11 +46,11 @@ class Block(NamedTuple):
 
 
 class Examples(Protocol):
-    """Where the training loop gets its pictures from."""
+    """Where the training loop gets its images from."""
 
     @property
     def num_examples(self) -> int:
-        """Pictures an epoch."""
+        """Images an epoch."""
 
     @property
     def layout(self) -> Layout:
@@ -67,11 +67,11 @@ class Examples(Protocol):
     ) -> Iterator[Block]:
         """Yield an epoch in blocks of whole batches.
 
-        Arguments:
+        Args:
             epoch: number of the epoch, from 1.
-            order: int [N], the order of the pictures; those beyond the last whole batch wait for
+            order: int [N], the order of the images; those beyond the last whole batch wait for
                 an epoch that draws them earlier.
-            batch_size: pictures a step.
+            batch_size: images a step.
             steps_per_block: batches in a block at most.
         """
 
@@ -80,7 +80,7 @@ class Examples(Protocol):
 class TrainingExamples:
     """Training arrays, in memory or memory-mapped.
 
-    Epoch e shows picture i in view (i + e − 1) modulo V: every epoch mixes all views, so that
+    Epoch e shows image i in view (i + e − 1) modulo V: every epoch mixes all views, so that
     batch statistics do not swing from one epoch to the next.
 
     Attributes:
@@ -99,7 +99,7 @@ class TrainingExamples:
 
     @property
     def num_examples(self) -> int:
-        """Pictures in a view."""
+        """Images in a view."""
         return int(self.images.shape[1])
 
     @property
@@ -161,7 +161,7 @@ def pack(
 ) -> tuple[npt.NDArray[np.float16], npt.NDArray[np.unsignedinteger]]:
     """Keep the likeliest classes of every row, and what is left for all the others.
 
-    Arguments:
+    Args:
         logits: float [..., classes].
         top: classes that are kept, 1 … classes − 1.
 

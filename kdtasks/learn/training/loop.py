@@ -25,7 +25,7 @@ from kdtasks.tasks.confusion import accuracy, confusion_matrix, mean_iou
 # and Ctrl-C answered every few seconds even where a step is slow.
 _STEPS_PER_BLOCK = 100
 
-# Fewer where pictures are large: three blocks are held at a time.
+# Fewer where images are large: three blocks are held at a time.
 _BYTES_PER_BLOCK = 128_000_000
 
 
@@ -34,10 +34,10 @@ class Schedule:
     """How long and how fast to train.
 
     Attributes:
-        epochs: passes over the pictures.
-        batch_size: pictures a step.
+        epochs: passes over the images.
+        batch_size: images a step.
         learning_rate: the first rate; it falls to 0 along a cosine.
-        seed: decides the order of the pictures and every random layer.
+        seed: decides the order of the images and every random layer.
         memory_limit_mb: arrays beyond this are streamed from disk.
         guard_epochs: epochs in a row that may predict one class only.
         stop_epoch: the epoch to stop after, with the weights and the learning rate that the whole
@@ -79,7 +79,7 @@ def train(
     All randomness of an epoch is a function of the seed and the epoch's number, so a run that
     goes on from a checkpoint ends with the same bits as one that never stopped.
 
-    Arguments:
+    Args:
         model: the network, trained in place.
         examples: views of the training split, drawn before or on the way.
         validation: images uint8 [N, …] and labels [N, …].
@@ -126,7 +126,7 @@ def train(
         collapsed_epochs=progress.collapsed_epochs,
     )
     reporter = EpochReporter(
-        first_epoch=progress.epoch, epochs=schedule.last_epoch, pictures=steps * batch_size
+        first_epoch=progress.epoch, epochs=schedule.last_epoch, images=steps * batch_size
     )
     history = list(progress.history)
     for epoch in range(progress.epoch + 1, schedule.last_epoch + 1):

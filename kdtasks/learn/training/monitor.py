@@ -46,7 +46,7 @@ class Guard:
     ) -> None:
         """Start to watch.
 
-        Arguments:
+        Args:
             patience: epochs in a row that predict one class only, at which the run is stopped.
             steps: of an epoch.
             collapsed_epochs: such epochs right before; a run that goes on from a checkpoint is
@@ -61,7 +61,7 @@ class Guard:
         if not math.isfinite(loss):
             raise TrainingError(
                 f"the {name} became {loss} in epoch {epoch}; lower the learning rate, or look for "
-                "pictures and labels that are not what they seem in data/prepared/dataset.json"
+                "images and labels that are not what they seem in data/prepared/dataset.json"
             )
 
     def check_predictions(self, predicted: np.ndarray, *, epoch: int) -> None:
@@ -69,7 +69,7 @@ class Guard:
 
         A mask of one class may have a stray pixel in ten thousand of another.
 
-        Arguments:
+        Args:
             predicted: integers of any shape, the classes predicted on the validation split.
         """
         counts = np.bincount(np.ravel(predicted), minlength=self._num_classes)
@@ -78,7 +78,7 @@ class Guard:
         self.collapsed_epochs = self.collapsed_epochs + 1 if collapsed else 0
         if self.collapsed_epochs >= self._patience:
             first = epoch - self.collapsed_epochs + 1
-            what, rest = "every validation picture", ""
+            what, rest = "every validation image", ""
             if predicted.ndim > 1:
                 what, rest = f"{share:.2%} of the validation pixels", _FOR_MASKS
             if self.collapsed_epochs * self._steps < _STEPS:
@@ -96,10 +96,10 @@ class Guard:
 class EpochReporter:
     """Prints epoch, loss, accuracy, images a second and time left, and tells them as events."""
 
-    def __init__(self, *, first_epoch: int, epochs: int, pictures: int) -> None:
-        """Arguments: first_epoch is the epochs done before; pictures are those of an epoch."""
+    def __init__(self, *, first_epoch: int, epochs: int, images: int) -> None:
+        """Arguments: first_epoch is the epochs done before; images are those of an epoch."""
         self._epochs = epochs
-        self._pictures = pictures
+        self._images = images
         self._first_epoch = first_epoch
         self._epoch = first_epoch
         self._begin = self._epoch_begin = self._last_line = time.monotonic()
@@ -109,17 +109,17 @@ class EpochReporter:
         self._epoch = epoch
         self._epoch_begin = time.monotonic()
 
-    def show_block(self, pictures: int, *, loss: float) -> None:
+    def show_block(self, images: int, *, loss: float) -> None:
         """Report if the last time is long ago."""
         now = time.monotonic()
-        if now - self._last_line < _QUIET or pictures >= self._pictures:
+        if now - self._last_line < _QUIET or images >= self._images:
             return
-        share = pictures / self._pictures
-        self._report(f"{share:4.0%}  loss {loss:.4f}", pictures / (now - self._epoch_begin), share)
+        share = images / self._images
+        self._report(f"{share:4.0%}  loss {loss:.4f}", images / (now - self._epoch_begin), share)
 
     def end_epoch(self, record: Mapping[str, float]) -> None:
         """Report a whole epoch."""
-        speed = self._pictures / max(time.monotonic() - self._epoch_begin, 1e-9)
+        speed = self._images / max(time.monotonic() - self._epoch_begin, 1e-9)
         iou = record.get("validation_mean_iou")
         values = {name: value for name, value in record.items() if name != "epoch"}
         emit(MetricsEvent(self._epoch, values))

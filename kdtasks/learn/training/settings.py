@@ -16,7 +16,7 @@ from kdtasks.learn.training.step import OptimizerParams
 class TrainParams(Section):
     """The training loop that teacher, student and distillation share."""
 
-    batch_size: Count = Field(default=64, description="pictures a step")
+    batch_size: Count = Field(default=64, description="images a step")
     memory_limit_mb: Count = Field(
         default=1024,
         description="training arrays up to this many MB are held in memory, larger ones streamed",

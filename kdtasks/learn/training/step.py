@@ -64,7 +64,7 @@ class Optimizer:
     ) -> None:
         """Make its state.
 
-        Arguments:
+        Args:
             learning_rate: the first rate; it falls to 0 along a cosine.
             steps: number of all steps.
         """

@@ -76,7 +76,7 @@ def train_teacher(
 ) -> None:
     """Write the teacher that settings describe, or the ensemble, with metrics and history.
 
-    Members differ in their seed alone, and so in initial weights and order of the pictures. Each
+    Members differ in their seed alone, and so in initial weights and order of the images. Each
     keeps its checkpoint until all are done, so an interrupted stage loses at most an epoch.
     """
     examples = TrainingExamples(

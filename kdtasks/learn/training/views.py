@@ -2,7 +2,7 @@
 
 A student learns most from a teacher that sees the very same crop ("consistent teaching", Beyer et
 al., arXiv 2106.05237). Drawing each view from the augmentation's seed alone lets the teacher's
-logits be cached, and lets the student from scratch train on exactly the pictures of the distilled.
+logits be cached, and lets the student from scratch train on exactly the images of the distilled.
 """
 
 import dataclasses
@@ -130,7 +130,7 @@ def _mix(
 def move(images: Any, labels: Any, transforms: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Move each image by its transform; masks move with their images, classes stay.
 
-    Arguments:
+    Args:
         images: uint8 [N, height, width, channels].
         labels: integers [N], or masks [N, height, width].
         transforms: float32 [N, 8], from output to input coordinates; None moves nothing.
@@ -153,7 +153,7 @@ def draw_views(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return all views, uint8 [V, N, height, width, channels], and their labels [V, N, …].
 
-    Arguments:
+    Args:
         memory_limit_mb: views beyond this are kept in an unnamed file, which the system removes
             once they are no longer used; None keeps them in memory.
     """
@@ -219,7 +219,7 @@ class FreshExamples:
 
     @property
     def num_examples(self) -> int:
-        """Pictures an epoch."""
+        """Images an epoch."""
         return len(self.images)
 
     @cached_property
@@ -235,7 +235,7 @@ class FreshExamples:
         )
 
     def megabytes(self) -> float:
-        """Size of pictures and labels in MB (1,000,000 bytes)."""
+        """Size of images and labels in MB (1,000,000 bytes)."""
         return (self.images.nbytes + self.labels.nbytes) / 1e6
 
     def in_memory(self) -> "FreshExamples":

@@ -130,7 +130,7 @@ def make_clone(tree: WorkingTree, folder: Path, *, params_text: str, cache: str,
 
     A point that was killed goes on from the checkpoints in its clone.
 
-    Arguments:
+    Args:
         cache: the folder of the project's DVC cache.
         mark: the state of the project; a clone of another state is made anew.
 

@@ -123,7 +123,7 @@ def read_working_tree(
 ) -> WorkingTree:
     """Compare a project with its last commit.
 
-    Arguments:
+    Args:
         reads: paths that stages read and none writes.
         outputs: paths that stages write.
         is_ignored: whether DVC leaves a file alone, such as one in `__pycache__`.
@@ -179,7 +179,7 @@ def save_experiment(
 ) -> None:
     """Make what is in a clone an experiment there: params, code, dvc.lock; outputs are cached.
 
-    Arguments:
+    Args:
         files: that belong to it besides, and that git need not know.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Take new pictures from a folder into the one that DVC watches."""
+"""Take new images from a folder into the one that DVC watches."""
 
 import filecmp
 import shutil
@@ -22,19 +22,19 @@ class Taken(NamedTuple):
     known: int
 
 
-def take_pictures(source: Path, project: Path, data: DataParams) -> Taken:
+def take_images(source: Path, project: Path, data: DataParams) -> Taken:
     """Copy what is new in a folder into `data.path`, with the folders that it lies in.
 
     Nothing is taken away or overwritten. A file appears whole or not at all; taking from the same
     folder again goes on where a run that was killed has stopped. Hidden files are left alone, so
     whoever fills the folder can write under a hidden name and rename.
 
-    Arguments:
-        source: folders as in `data.path`: one a class, or pictures and masks.
+    Args:
+        source: folders as in `data.path`: one a class, or images and masks.
         data: section `data`, of the project in `project`.
 
     Raises:
-        ProjectError: `data.path` is not where the pictures come from; or the folder is missing,
+        ProjectError: `data.path` is not where the images come from; or the folder is missing,
             holds what has no place there, or a file by a name that another one has. Then nothing
             was copied.
     """
@@ -42,13 +42,12 @@ def take_pictures(source: Path, project: Path, data: DataParams) -> Taken:
     if not data.source.is_folder:
         folders = [name for name in sources.names() if sources[name].is_folder]
         raise ProjectError(
-            f"data.source is {data.source.name}, which takes no pictures from data.path; new ones "
+            f"data.source is {data.source.name}, which takes no images from data.path; new ones "
             f"can be taken from a folder only with {' or '.join(folders)}"
         )
     if Path(f"{data.path}.dvc") in map(Path, find_imports(project)):
         raise ProjectError(
-            f"{data.path} is an import of DVC's; put new pictures where {data.path}.dvc takes "
-            "it from"
+            f"{data.path} is an import of DVC's; put new images where {data.path}.dvc takes it from"
         )
     if not source.is_dir():
         raise ProjectError(f"{source} is no folder; give one with folders as in {target}")

@@ -193,7 +193,7 @@ def find_origin(folder: Path) -> Origin | None:
     Null where there is no project, or where its dvc.lock does not say that it wrote just these
     files: then nothing is known for sure.
 
-    Arguments:
+    Args:
         folder: of the bundle.
     """
     try:

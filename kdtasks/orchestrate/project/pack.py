@@ -22,7 +22,7 @@ def pack(bundle: Path, out: Path | None = None) -> tuple[Path, Manifest]:
     A bundle in the folder of the project that made it gets its provenance and the figures of the
     test split; of any other nothing is changed.
 
-    Arguments:
+    Args:
         bundle: a folder, a `.kdz` or a bare `.tflite`.
         out: the file; null for `<name>-<variant>.kdz` in the current folder.
 
@@ -54,7 +54,7 @@ def pack(bundle: Path, out: Path | None = None) -> tuple[Path, Manifest]:
 def pack_segments(bundle: Path, out: Path | None = None) -> list[Path]:
     """Write each segment as a `.tflite` of its own, and what C needs to know beside them.
 
-    Arguments:
+    Args:
         bundle: a folder, a `.kdz` or a bare `.tflite`.
         out: a folder that is replaced whole; null for `<name>-<variant>-segments` in the current
             folder.

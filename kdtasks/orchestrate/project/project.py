@@ -165,7 +165,7 @@ def _is_gone(process: str) -> bool:
 def find_address(given: str | None) -> Address:
     """The store that a command is to use.
 
-    Arguments:
+    Args:
         given: `--store` or `KDTASKS_STORE`; null takes `store.address` of the project's params.
 
     Raises:
@@ -188,7 +188,7 @@ def find_address(given: str | None) -> Address:
 def versions_kept(given: int | None) -> int:
     """How many of the newest versions gc keeps.
 
-    Arguments:
+    Args:
         given: `--keep`; null takes `store.keep` of the project's params, or 10 without a project.
     """
     if given is not None:

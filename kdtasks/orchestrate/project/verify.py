@@ -32,7 +32,7 @@ def verify_project(project: Path, *, keep: bool = False, out: Path | None = None
     Timings may differ. What is made from them (the report) is made once more from the original
     timings, and must then be the same: it is a function of its inputs and of nothing else.
 
-    Arguments:
+    Args:
         keep: leave the clone where it is; without it only a clone that differs is left.
         out: a JSON file for both lists of hashes.
 

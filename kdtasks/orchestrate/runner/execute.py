@@ -40,7 +40,7 @@ def execute(
 ) -> Mapping[str, Outcome]:
     """Bring the stages up to date.
 
-    Arguments:
+    Args:
         lock: the run lock, where the caller holds it already.
 
     Returns: the outcome of every stage, failed ones among them.

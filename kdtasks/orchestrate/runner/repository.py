@@ -68,7 +68,7 @@ class Repository:
     def plan(self, targets: Sequence[str] = (), *, pull: bool = False) -> StageGraph:
         """The stages that `targets` (as of `dvc repro`; none for all) need, in DVC's order.
 
-        Arguments:
+        Args:
             pull: bring the run-cache of the remote along.
 
         Raises:
@@ -104,7 +104,7 @@ class Repository:
 
         What those stages read and write nobody else of DVC changes until `close`.
 
-        Arguments:
+        Args:
             force: all of them will run.
 
         Raises:
@@ -139,7 +139,7 @@ class Repository:
     ) -> Outcome | Command:
         """Do all that comes before a stage's command.
 
-        Arguments:
+        Args:
             force: run the command whatever is cached.
             pull: bring missing inputs and outputs from the remote.
 

@@ -193,7 +193,7 @@ class SearchPlan(NamedTuple):
 def make_plan(project: Path, given: dict[str, float]) -> SearchPlan:
     """Validate the limits and every trial, and find out what there is to do. Nothing runs.
 
-    Arguments:
+    Args:
         given: limits that go before those of `search`.
 
     Raises:

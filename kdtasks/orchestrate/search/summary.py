@@ -40,7 +40,7 @@ def summarise(
         }
         result = engine.result(point.label)
         if result is None or not outcome.is_up_to_date:
-            word = "left_out" if outcome.message and outcome.state is State.SKIPPED else "failed"
+            word = "skipped" if outcome.message and outcome.state is State.SKIPPED else "failed"
             message = outcome.message.removeprefix(f"{point.label}: ") or str(outcome.state)
             trials.append({**about, word: message})
             continue
@@ -124,9 +124,9 @@ def figures_text(result: TrialResult) -> str:
 
 def row(trial: dict[str, Any]) -> dict[str, str]:
     """A trial of search.json as a row of texts, by column."""
-    if "left_out" in trial or "failed" in trial:
-        word = "left out" if "left_out" in trial else "failed"
-        words = {"limits": f"{word}: {trial.get('left_out') or trial['failed']}"}
+    if "skipped" in trial or "failed" in trial:
+        word = "left out" if "skipped" in trial else "failed"
+        words = {"limits": f"{word}: {trial.get('skipped') or trial['failed']}"}
         return {**dict.fromkeys(COLUMNS, ""), "trial": trial["label"], **words}
     seconds = trial["seconds"]
     lost = trial["accuracy_drop"]

@@ -166,7 +166,7 @@ def expected_seconds(epochs: int, taken: Iterable[tuple[int, float]]) -> float |
     A trial takes what a conversion takes, and for every epoch of its training what an epoch took in
     the others: the median of either.
 
-    Arguments:
+    Args:
         epochs: of training that it has.
         taken: epochs and seconds of the trials that ran.
 
@@ -193,7 +193,7 @@ class TrialResult(NamedTuple):
     accuracy_drop: float | None = None  # against the float32 student that it was made of
     bytes: int | None = None  # at most, with thresholds and class names inside
     gzip_bytes: int | None = None
-    latency_ms: float | None = None  # median of one picture through all exits
+    latency_ms: float | None = None  # median of one image through all exits
     macs: float | None = None  # as a share of the student's
     seconds: float | None = None  # that it took, with the start of its processes
     cached: bool = False  # whether its file came out of DVC's cache

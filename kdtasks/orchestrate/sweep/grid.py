@@ -115,7 +115,7 @@ def make_points(
 ) -> list[Point]:
     """Put every combination into the project's params.yaml and validate what comes out.
 
-    Arguments:
+    Args:
         seeds: instead of the project's own.
         stages: what is run at every point; part of its identity.
 

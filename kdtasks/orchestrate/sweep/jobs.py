@@ -66,7 +66,7 @@ def make_jobs(
 ) -> tuple[StageGraph, dict[str, Job]]:
     """Turn points into a graph for the scheduler, and say what each of its nodes runs.
 
-    Arguments:
+    Args:
         pipelines: of every point, by experiment.
         done: experiments of the points that need not run.
         stages: what a point runs.
@@ -131,7 +131,7 @@ def shared_stages(pipelines: Mapping[str, Pipeline]) -> list[Group]:
     Two points that ran such a stage at one time would do its work twice: DVC's run-cache knows
     only what has ended.
 
-    Arguments:
+    Args:
         pipelines: of every point, by name.
 
     Returns: the groups, each after those that it needs.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 STYLE = HERE.parents[1] / "report" / "style.css"
 ROW_HEIGHT, FRAME_HEIGHT = 0.27, 0.75  # inches
-COLOURS = {"helps": DISTILL, "hurts": STUDENT, "cannot tell": MUTED}
+COLOURS = {"helps": DISTILL, "hurts": STUDENT, "inconclusive": MUTED}
 
 # as in the report: blue for distilled, orange for the student alone
 BETTER, WORSE = "11 102 173", "180 80 15"
@@ -50,7 +50,7 @@ def write_page(folder: Path, grid: Grid, options: SweepOptions, summary: dict[st
 
 
 def render_page(grid: Grid, options: SweepOptions, summary: dict[str, Any]) -> str:
-    """Render the page: one HTML file with its styles and picture inside."""
+    """Render the page: one HTML file with its styles and image inside."""
     environment = template_environment(HERE)
     for write in (percent, percent_range, more_seeds, p_text):
         environment.filters[write.__name__] = write
@@ -62,7 +62,7 @@ def render_page(grid: Grid, options: SweepOptions, summary: dict[str, Any]) -> s
         number_of_seeds=seeds(len(summary["seeds"])),
         keys=[axis["key"] for axis in summary["axes"]],
         tables=heat_map(grid, summary),
-        picture=gains_figure(summary) if has_figure else None,
+        image=gains_figure(summary) if has_figure else None,
         command=command_line(options),
         style=STYLE.read_text(encoding="utf-8"),
     )

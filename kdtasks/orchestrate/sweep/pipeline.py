@@ -38,7 +38,7 @@ class Pipeline(NamedTuple):
 def read_pipeline(folder: Path, targets: Sequence[str]) -> Pipeline:
     """Read dvc.yaml in a project's folder, with the params that are there.
 
-    Arguments:
+    Args:
         targets: stages that a point needs, with all that they need.
 
     Raises:

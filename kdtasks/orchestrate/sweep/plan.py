@@ -88,7 +88,7 @@ def plan_points(
 ) -> SweepPlan[R]:
     """Find out what there is to do at some points. Nothing runs.
 
-    Arguments:
+    Args:
         stages: what every point runs, with all that they need.
         kind: of the results that are read and kept.
         workers: points at once at most; None for as many as there is room for.

@@ -22,7 +22,7 @@ class Judgement(NamedTuple):
     p_value: float | None  # of the paired t test; None without a spread over seeds
     adjusted: float | None  # after Holm's correction
     verdict: Verdict  # after the correction
-    seeds_needed: int | None  # about so many more, where it cannot tell
+    seeds_needed: int | None  # about so many more, where it inconclusive
 
 
 def paired_p_value(differences: Sequence[float]) -> float | None:
@@ -64,7 +64,7 @@ def judge_points(
 ) -> dict[str, Judgement]:
     """Judge the gain of every point over its student from scratch.
 
-    Arguments:
+    Args:
         results: of the points that ended well.
         compared: points of the whole grid. A point that failed, or without a spread over seeds,
             counts as one that shows nothing, so verdicts do not loosen because points are missing.
@@ -96,12 +96,12 @@ def _judgement(
     next_level: float,
 ) -> Judgement:
     if p_value is None:
-        return Judgement(gain, None, None, "cannot tell", None)
+        return Judgement(gain, None, None, "inconclusive", None)
     if adjusted <= level:
         verdict: Verdict = "helps" if gain.mean > 0 else "hurts"
         return Judgement(gain, p_value, adjusted, verdict, None)
     needed = more_seeds_needed(list(gain.by_seed.values()), 1 - next_level)
-    return Judgement(gain, p_value, adjusted, "cannot tell", needed)
+    return Judgement(gain, p_value, adjusted, "inconclusive", needed)
 
 
 class Choice(NamedTuple):

@@ -143,14 +143,14 @@ def headline(summary: dict[str, Any]) -> str:
 
 
 def found(summary: dict[str, Any]) -> str:
-    """Say how many points show that distillation helps or hurts, cannot tell, failed."""
+    """Say how many points show that distillation helps or hurts, inconclusive, failed."""
     count = Counter(
         point["gain"]["verdict"] if "gain" in point else "failed" for point in summary["points"]
     )
     effects = [f"{verdict} at {count[verdict]}" for verdict in ("helps", "hurts") if count[verdict]]
     parts = [
         f"distillation {' and '.join(effects)}" if effects else "none shows an effect",
-        *([f"{count['cannot tell']} cannot tell"] if count["cannot tell"] else []),
+        *([f"{count['inconclusive']} inconclusive"] if count["inconclusive"] else []),
         *([f"{count['failed']} failed"] if count["failed"] else []),
     ]
     of_all = f"Of {quantity(summary['compared'], 'point')} with {seeds(len(summary['seeds']))} each"

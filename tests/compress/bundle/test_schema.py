@@ -26,7 +26,7 @@ MANIFEST = Manifest(
     parameters={"seeds": [0]},
     libraries={"tensorflow": None, "kdtasks": "0.1.0"},
     metrics={"test": {"rows": 9, "accuracy": 1.0, "interval": [0.7, 1.0], "cost": 0.5}},
-    self_test={"file": "self_test.npz", "sha256": "2" * 64, "pictures": 6},
+    self_test={"file": "self_test.npz", "sha256": "2" * 64, "images": 6},
     provenance={"git_revision": None, "git_changed": None, "dvc_lock_sha256": "3" * 64},
 )
 

@@ -6,7 +6,7 @@ from kdtasks.edge.segments import Segments
 
 
 class StoredSegments(Segments):
-    """Segments that look logits up: a picture's pixel is its row."""
+    """Segments that look logits up: an image's pixel is its row."""
 
     def __init__(self, logits, *, scales=(0.0, 0.0), input_shape=(1, 1, 1)):
         self.stored = np.asarray(logits, np.float32)
@@ -19,7 +19,7 @@ class StoredSegments(Segments):
 
 def record(segments, images, **changes):
     settings = {
-        "pictures": 3,
+        "count": 3,
         "score": "max_probability",
         "temperatures": [1.0, 1.0],
         "thresholds": [0.9],
@@ -36,28 +36,28 @@ def test_exits_alternate():
     assert in_turn(np.array([0, 0, 0, 2, 0, 1, 2])).tolist() == [0, 5, 3, 1, 6, 2, 4]
 
 
-def test_every_exit_has_pictures():
+def test_every_exit_has_images():
     test = record(StoredSegments(LOGITS), IMAGES)
     assert test.images.ravel().tolist() == [0, 3, 1]
     np.testing.assert_array_equal(test.logits, np.asarray(LOGITS, np.float32)[[0, 3, 1]])
-    assert record(StoredSegments(LOGITS), IMAGES, pictures=50).images.ravel().size == 5
+    assert record(StoredSegments(LOGITS), IMAGES, count=50).images.ravel().size == 5
 
 
-def test_one_exit_takes_the_first_pictures():
+def test_one_exit_takes_the_first_images():
     segments = StoredSegments([[answers[-1]] for answers in LOGITS], scales=(0.0,))
     segments.count = 1
     test = record(segments, IMAGES)
     assert test.images.ravel().tolist() == [0, 1, 2]
 
 
-def test_no_picture_leaves_the_house_where_none_may():
-    test = record(StoredSegments(LOGITS), IMAGES, pictures=0)
-    again = record(StoredSegments(LOGITS), IMAGES + 1, pictures=0)
+def test_no_image_leaves_the_house_where_none_may():
+    test = record(StoredSegments(LOGITS), IMAGES, count=0)
+    again = record(StoredSegments(LOGITS), IMAGES + 1, count=0)
     np.testing.assert_array_equal(test.images, again.images)
     assert len(test.images) == 4
 
 
-def test_large_pictures_are_few():
+def test_large_images_are_few():
     large = (300, 300, 1)
     images = np.zeros((5, *large), np.uint8)
     assert len(record(StoredSegments(LOGITS, input_shape=large), images).images) == 2

@@ -7,7 +7,7 @@ from kdtasks.compress.passes.cluster import Cluster
 
 
 def test_kernels_share_few_values_and_keep_their_zeros(
-    build_network, make_context, pictures, outputs, chain_outputs
+    build_network, make_context, draw_images, outputs, chain_outputs
 ):
     model = build_network("cnn_flatten")
     names = [layer.name for layer in model.network.layers]
@@ -32,7 +32,7 @@ def test_kernels_share_few_values_and_keep_their_zeros(
     for value in (-1.0, 1.0):
         [shared] = np.unique(trained[sign == value])
         assert shared != value
-    images = pictures(clustered)
+    images = draw_images(clustered)
     for flat, chained in zip(
         outputs(clustered, images), chain_outputs(clustered, images), strict=True
     ):

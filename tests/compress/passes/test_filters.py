@@ -11,7 +11,7 @@ from kdtasks.core.errors import CompressionError
 UNUSED: Any = None  # what these tests need no value for
 NETWORKS = [
     *("cnn_flatten", "cnn_average", "resnet8", "resnet"),
-    *("mobilenet", "two_path", "alexnet", "unet", "composite"),
+    *("mobilenet", "two_branch", "alexnet", "unet", "composite"),
 ]
 
 
@@ -24,13 +24,13 @@ def l1(model, channels):
 @pytest.mark.parametrize("ratio", [0.4, 0.95])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_removing_silent_channels_changes_nothing(
-    name, ratio, build_network, pictures, outputs, chain_outputs
+    name, ratio, build_network, draw_images, outputs, chain_outputs
 ):
     from kdtasks.compress.pruning.channels import Channels, choose_channels
     from kdtasks.compress.pruning.removal import remove_channels, silence_channels
 
     model = build_network(name)
-    images = pictures(model)
+    images = draw_images(model)
     before = outputs(model, images)
     channels = Channels(model.network)
     removed = choose_channels(channels, l1(model, channels), ratio)

@@ -18,7 +18,7 @@ def kernels(model):
 # 65 steps grow for 39, which looks every 20 do not divide; 5 steps are fewer than one look's.
 @pytest.mark.parametrize(("sparsity", "epochs"), [(0.8, 13), (0.35, 1)])
 def test_every_kernel_is_as_sparse_as_asked(
-    sparsity, epochs, build_network, make_context, pictures, outputs, chain_outputs
+    sparsity, epochs, build_network, make_context, draw_images, outputs, chain_outputs
 ):
     model = build_network("cnn_flatten")
     names = [layer.name for layer in model.network.layers]
@@ -28,7 +28,7 @@ def test_every_kernel_is_as_sparse_as_asked(
         assert zeros == pytest.approx(sparsity * kernel.size, abs=1), name
     assert [layer.name for layer in pruned.network.layers] == names
     assert pruned.taps == model.taps
-    images = pictures(pruned)
+    images = draw_images(pruned)
     for flat, chained in zip(outputs(pruned, images), chain_outputs(pruned, images), strict=True):
         np.testing.assert_allclose(chained, flat, atol=1e-5 * max(1, np.abs(flat).max()))
 

@@ -8,14 +8,14 @@ from kdtasks.core.errors import CompressionError
 
 
 @pytest.mark.parametrize(
-    "name", ["cnn_flatten", "resnet8", "resnet", "mobilenet", "two_path", "unet"]
+    "name", ["cnn_flatten", "resnet8", "resnet", "mobilenet", "two_branch", "unet"]
 )
-def test_int8_is_imitated_in_every_kernel(name, build_network, pictures, outputs):
+def test_int8_is_imitated_in_every_kernel(name, build_network, draw_images, outputs):
     from kdtasks.core.backend import tf
     from kdtasks.learn.networks.multi_exit import MultiExitModel
 
     model = build_network(name)
-    images = pictures(model, 32)
+    images = draw_images(model, 32)
     expected = outputs(model, images)
     kernels = {
         variable.name.split(":")[0]
@@ -43,13 +43,13 @@ def test_int8_is_imitated_in_every_kernel(name, build_network, pictures, outputs
 
 
 @pytest.mark.parametrize("name", ["cnn_flatten", "resnet8"])
-def test_exits_may_look_on_while_int8_is_imitated(name, build_network, pictures):
+def test_exits_may_look_on_while_int8_is_imitated(name, build_network, draw_images):
     from kdtasks.core.backend import tf
     from kdtasks.learn.networks.multi_exit import MultiExitModel
 
     model = build_network(name)
     assert model.num_exits > 1
-    images = tf.cast(pictures(model, 4), tf.float32)
+    images = tf.cast(draw_images(model, 4), tf.float32)
     wrapped = MultiExitModel(_imitate_int8(model.network), taps=model.taps)
     logits, _ = wrapped.tapped((), exit_gradient=0.0)(images)
     for one, other in zip(logits, wrapped.logits(images), strict=True):

@@ -34,7 +34,7 @@ def test_numbers_are_given_in_the_order_of_the_layers(keras, trace):
     assert channels.made_by("relu").tolist() == [2, 3, 4]
     assert channels.taken_by("last").tolist() == [2, 3, 4]
     assert channels.made_by("last").tolist() == [5, 6]
-    assert channels.fixed == {0, 1, 5, 6}  # the picture's and the logits'
+    assert channels.fixed == {0, 1, 5, 6}  # the image's and the logits'
 
 
 def test_an_addition_ties_channels(keras, trace):

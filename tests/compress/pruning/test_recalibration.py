@@ -37,7 +37,7 @@ def test_several_batches_weigh_the_same(make_fine_tuning, monkeypatch):
     image = keras.Input((3, 2, 1), name="image")
     tensor = keras.layers.BatchNormalization(name="norm")(image)
     model = MultiExitModel(keras.Model(image, keras.layers.Flatten(name="flat")(tensor)))
-    examples = make_fine_tuning(model).examples  # 80 pictures: five batches
+    examples = make_fine_tuning(model).examples  # 80 images: five batches
     recalibration.recalibrate(model, examples)
     mean = model.network.get_layer("norm").get_weights()[2]
     assert mean == pytest.approx(examples.images[0].mean(), rel=1e-5)

@@ -103,13 +103,13 @@ def test_the_network_without_them_loses_nothing_else(randomise):
     np.testing.assert_array_equal(found[2], bias)
 
 
-def test_nothing_removed_is_the_same_network(build_network, pictures, outputs):
+def test_nothing_removed_is_the_same_network(build_network, draw_images, outputs):
     from kdtasks.compress.pruning.channels import Channels
     from kdtasks.compress.pruning.removal import remove_channels
 
     model = build_network("composite")
     same = remove_channels(model, Channels(model.network), set())
-    images = pictures(model)
+    images = draw_images(model)
     for one, other in zip(outputs(model, images), outputs(same, images), strict=True):
         np.testing.assert_array_equal(one, other)
     assert same.macs() == pytest.approx(model.macs())

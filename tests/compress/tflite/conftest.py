@@ -28,7 +28,7 @@ ZOO: dict[str, tuple[Any, tuple[int, int, int], tuple[str, ...]]] = {
 
 
 class Trained(NamedTuple):
-    """A network that knows digits, and pictures that it has not seen."""
+    """A network that knows digits, and images that it has not seen."""
 
     model: Any
     representative: np.ndarray
@@ -58,8 +58,8 @@ def network(randomise: Callable[..., None]) -> Callable[[str], Any]:
 
 
 @pytest.fixture(scope="session")
-def pictures() -> Callable[..., np.ndarray]:
-    """Give a function that draws pictures for a model, uint8."""
+def draw_images() -> Callable[..., np.ndarray]:
+    """Give a function that draws images for a model, uint8."""
 
     def draw(model: Any, count: int) -> np.ndarray:
         generator = np.random.default_rng(1)

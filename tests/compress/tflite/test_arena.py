@@ -69,11 +69,11 @@ def test_arenas_that_are_too_small_may_end_a_process(monkeypatch):
         arena._smallest("segment_0", b"", 1_008)
 
 
-def test_a_network_whose_arenas_are_hard_to_find(runtime, network, pictures):
+def test_a_network_whose_arenas_are_hard_to_find(runtime, network, draw_images):
     from kdtasks.compress.convert import convert
 
     model = network("cnn")
-    content = convert(model, number_format="int8", representative=pictures(model, 4))
+    content = convert(model, number_format="int8", representative=draw_images(model, 4))
     parts = split_signatures(content)
     for name, found in measure_arenas(content).items():
         runtime.Interpreter.from_bytes(parts[name], arena_size=found.total)

@@ -32,7 +32,7 @@ CALIBRATION = Calibration(
     temperatures=(1.5,),
     thresholds=(),
     macs=(12,),
-    expected=OperatingPoint(accuracy=0.9, cost=1.0, taken=(1.0,)),
+    expected=OperatingPoint(accuracy=0.9, cost=1.0, exit_rate=(1.0,)),
     full=FullAccuracy(accuracy=0.9),
     rows=10,
     validation=ValidationPoint(accuracy=0.8, cost=1.0),
@@ -91,7 +91,7 @@ def test_a_bundle_holds_what_a_device_needs(tflite, describe, tmp_path):
     assert content["bytes"] == len(model)
     assert content["dataset_sha256"] == hashlib.sha256(b'{"name": "pixels"}\n').hexdigest()
     assert content["input"] == {"shape": [2, 2, 1], "dtype": "uint8", "range": [0, 255]}
-    assert content["calibration"]["expected"] == {"accuracy": 0.9, "cost": 1.0, "taken": [1.0]}
+    assert content["calibration"]["expected"] == {"accuracy": 0.9, "cost": 1.0, "exit_rate": [1.0]}
     assert content["libraries"]["ai-edge-litert"]
     # Pixel 1 alone weighs (3, 4, 5).
     prediction = Classifier.load(folder).predict(np.array([[[0], [1]], [[0], [0]]], np.uint8))
@@ -124,28 +124,28 @@ def test_the_validation_split_speaks_for_the_bundle(describe):
 
 def test_a_self_test_travels_with_the_bundle(tflite, describe, tmp_path):
     images = np.arange(12, dtype=np.uint8).reshape(3, 2, 2, 1)
-    stored = record(tflite, images, pictures=2)
+    stored = record(tflite, images, count=2)
     manifest = write_bundle(tmp_path / "bundle", tflite, describe(), stored)
     assert manifest.self_test
-    assert manifest.self_test["pictures"] == 2
+    assert manifest.self_test["images"] == 2
     model = Classifier.load(tmp_path / "bundle")
     np.testing.assert_array_equal(model.test_images, images[:2])
     assert model.self_test() == 2
 
 
 def test_a_self_test_of_another_model_is_not_written(tflite, describe, tmp_path):
-    stored = record(tflite, np.ones((3, 2, 2, 1), np.uint8), pictures=2)
+    stored = record(tflite, np.ones((3, 2, 2, 1), np.uint8), count=2)
     wrong = dataclasses.replace(stored, logits=stored.logits + 5)
-    with pytest.raises(BundleError, match=r"picture 0, exit 0: logit 0 is 18, 23 was expected"):
+    with pytest.raises(BundleError, match=r"image 0, exit 0: logit 0 is 18, 23 was expected"):
         write_bundle(tmp_path / "bundle", tflite, describe(), wrong)
     assert not (tmp_path / "bundle").exists()
 
 
-def record(tflite, images, *, pictures):
+def record(tflite, images, *, count):
     return make_self_test(
         Segments(tflite),
         images,
-        pictures=pictures,
+        count=count,
         score="max_probability",
         temperatures=[1.0],
         thresholds=[],
@@ -159,7 +159,7 @@ def test_a_bundle_of_segmentation_is_opened_as_a_device_would(describe, tmp_path
     stored = make_self_test(
         Segments(content),
         images,
-        pictures=2,
+        count=2,
         score="max_probability",
         temperatures=[1.0],
         thresholds=[],
@@ -197,7 +197,7 @@ def test_the_same_model_gives_the_same_bytes(tflite, describe, tmp_path):
     contents = []
     images = np.arange(12, dtype=np.uint8).reshape(3, 2, 2, 1)
     for name in ("first", "second"):
-        write_bundle(tmp_path / name, tflite, describe(), record(tflite, images, pictures=2))
+        write_bundle(tmp_path / name, tflite, describe(), record(tflite, images, count=2))
         files = sorted((tmp_path / name).iterdir())
         contents.append([(path.name, path.read_bytes()) for path in files])
     assert contents[0] == contents[1]

@@ -21,7 +21,7 @@ SOURCE = Path(__file__).parents[3] / "examples" / "c" / "early_exits.c"
 
 @pytest.fixture
 def bundle(int8_content, trained, tmp_path):
-    """A bundle that sends some of 25 pictures to either exit."""
+    """A bundle that sends some of 25 images to either exit."""
     first = Segments(int8_content).logits_of(trained.images[:25])[:, 0]
     low, high = np.sort(max_probability(first, 1.5))[[11, 12]]
     assert low < high
@@ -59,9 +59,9 @@ def test_c_leaves_where_python_leaves(program, bundle, trained, tmp_path):
     exits = set()
     for image in trained.images[:25]:
         expected = model.predict(image)
-        np.ascontiguousarray(image).tofile(tmp_path / "picture.raw")
+        np.ascontiguousarray(image).tofile(tmp_path / "image.raw")
         told = subprocess.run(
-            [str(program), str(bundle / "model.tflite"), str(tmp_path / "picture.raw")],
+            [str(program), str(bundle / "model.tflite"), str(tmp_path / "image.raw")],
             check=True,
             capture_output=True,
             text=True,

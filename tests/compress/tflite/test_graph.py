@@ -15,7 +15,7 @@ def contents(network):
     return {name: convert(network(name), number_format="float32") for name in ZOO}
 
 
-def chain(parts, pictures):
+def chain(parts, draw_images):
     """Hand tensors from file to file, as a runtime with one graph a file would."""
     from ai_edge_litert.interpreter import Interpreter
 
@@ -24,8 +24,8 @@ def chain(parts, pictures):
         interpreter = Interpreter(model_content=parts[name], num_threads=1)
         assert interpreter.num_subgraphs() == 1
         runners.append(interpreter.get_signature_runner(name))
-    for picture in pictures:
-        tensors, logits = {"image": picture}, []
+    for image in pixels:
+        tensors, logits = {"image": image}, []
         for runner in runners:
             tensors |= runner(**{key: tensors[key] for key in runner.get_input_details()})
             logits.append(tensors.pop("logits")[0])
@@ -71,9 +71,9 @@ def test_int8_tells_its_scales(int8_content):
 
 
 @pytest.mark.parametrize("name", ZOO)
-def test_parts_answer_what_the_whole_does(name, network, contents, pictures):
+def test_parts_answer_what_the_whole_does(name, network, contents, draw_images):
     model = network(name)
-    images = pictures(model, 3)
+    images = draw_images(model, 3)
     parts = split_signatures(contents[name])
     whole = Segments(contents[name])
     for image, logits in zip(images, chain(parts, images[:, None].astype(np.float32)), strict=True):

@@ -18,7 +18,7 @@ ARCHITECTURES = [
     "resnet8",
     "resnet",
     "mobilenet",
-    "two_path",
+    "two_branch",
     "alexnet",
     pytest.param("unet", marks=pytest.mark.slow),
 ]
@@ -51,11 +51,11 @@ def signatures(content):
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_float32_computes_what_the_network_does(name, network, pictures):
+def test_float32_computes_what_the_network_does(name, network, draw_images):
     from kdtasks.compress.convert import convert
 
     model = network(name)
-    images = pictures(model, 5)
+    images = draw_images(model, 5)
     segments = Segments(convert(model, number_format="float32"))
     assert segments.count == model.num_exits
     expected, got = keras_logits(model, images), segments.logits_of(images)
@@ -67,11 +67,11 @@ def test_float32_computes_what_the_network_does(name, network, pictures):
 
 
 @pytest.fixture(scope="session")
-def int8_unet(network, pictures) -> bytes:
+def int8_unet(network, draw_images) -> bytes:
     from kdtasks.compress.convert import convert
 
     model = network("unet")
-    return convert(model, number_format="int8", representative=pictures(model, 20))
+    return convert(model, number_format="int8", representative=draw_images(model, 20))
 
 
 @pytest.fixture(params=["digits", "unet"])
@@ -85,7 +85,7 @@ def test_int8_is_within_its_rounding_of_float(trained, int8_content):
     segments = Segments(int8_content)
     for images, at_most in (
         (trained.representative, 8),  # these set the ranges: nothing inside is cut off
-        (trained.images, np.inf),  # a feature of a new picture may lie outside its range
+        (trained.images, np.inf),  # a feature of a new image may lie outside its range
     ):
         expected, got = keras_logits(trained.model, images), segments.logits_of(images)
         assert ((got.argmax(axis=-1) == expected.argmax(axis=-1)).mean(axis=0) >= 0.95).all()
@@ -224,7 +224,7 @@ def test_the_same_network_gives_the_same_bytes():
 
 
 @pytest.mark.parametrize("representative", [None, np.zeros((0, 8, 8, 1), np.uint8)])
-def test_int8_needs_pictures(representative, trained):
+def test_int8_needs_images(representative, trained):
     from kdtasks.compress.convert import convert
 
     with pytest.raises(

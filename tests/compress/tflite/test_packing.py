@@ -51,13 +51,13 @@ def test_equal_vectors_and_names_are_in_the_file_once_and_nothing_is_lost():
     assert pack(packed) == packed
 
 
-def test_tensors_inside_are_named_by_their_layers(network, pictures):
+def test_tensors_inside_are_named_by_their_layers(network, draw_images):
     from ai_edge_litert import schema_py_generated as schema
 
     from kdtasks.compress.convert import convert
 
-    model = network("two_path")
-    content = convert(model, number_format="int8", representative=pictures(model, 4))
+    model = network("two_branch")
+    content = convert(model, number_format="int8", representative=draw_images(model, 4))
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     names = [
         tensor.name.decode()

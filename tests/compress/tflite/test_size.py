@@ -62,14 +62,14 @@ def test_a_shipped_file_is_a_little_smaller_than_the_room_that_is_left_for_it(
     assert 0 <= room.gzip_bytes - found.gzip_bytes < 350
 
 
-def test_one_exit_has_room_too(network, pictures):
+def test_one_exit_has_room_too(network, draw_images):
     from kdtasks.compress.convert import convert
     from kdtasks.core.backend import keras
     from kdtasks.learn.networks.multi_exit import MultiExitModel
 
     several = network("cnn").network
     model = MultiExitModel(keras.Model(several.inputs, several.outputs[-1]))
-    content = convert(model, number_format="int8", representative=pictures(model, 4))
+    content = convert(model, number_format="int8", representative=draw_images(model, 4))
     described = replace(
         MANIFEST, name=NAME, variant=LONGEST, segments=1, temperatures=(1.0234567890123456,),
         thresholds=(), macs=(4_608_123,),

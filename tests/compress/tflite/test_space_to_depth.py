@@ -21,11 +21,11 @@ pytestmark = pytest.mark.filterwarnings("ignore:Statistics for quantized inputs"
         pytest.param("unet", True, marks=pytest.mark.slow),
     ],
 )
-def test_int8_files_keep_every_bit(name, raw_pixels, network, pictures):
+def test_int8_files_keep_every_bit(name, raw_pixels, network, draw_images):
     from kdtasks.compress.convert import convert
 
     model = network(name)
-    images = pictures(model, 12)
+    images = draw_images(model, 12)
     plain = convert(model, number_format="int8", representative=images, raw_pixels=raw_pixels)
     for max_channels in (4, 16):
         blocked = SpaceToDepth(max_channels=max_channels).rewrite(plain)

@@ -17,7 +17,7 @@ def test_a_dataset_without_findings(round_trip: RoundTrip):
             "sha256": {"train_images.npy": "02b0"},
             "duplicates": [],
             "contradictions": [],
-            "left_out": [],
+            "excluded": [],
             "split_by": "class",
         },
     )
@@ -26,7 +26,7 @@ def test_a_dataset_without_findings(round_trip: RoundTrip):
 
 
 def test_a_dataset_of_masks_with_all_findings(round_trip: RoundTrip):
-    duplicate = {"pictures": ["a.png", "b.png"], "labels": ["land", "water"]}
+    duplicate = {"images": ["a.png", "b.png"], "labels": ["land", "water"]}
     dataset = round_trip(
         Dataset,
         {
@@ -39,27 +39,27 @@ def test_a_dataset_of_masks_with_all_findings(round_trip: RoundTrip):
             "sha256": {},
             "duplicates": [duplicate],
             "contradictions": [duplicate],
-            "left_out": [{"path": "ü.png", "problem": "is empty"}],
-            "split_by": "picture",
+            "excluded": [{"path": "ü.png", "problem": "is empty"}],
+            "split_by": "image",
         },
     )
     assert dataset.contradictions == dataset.duplicates
-    assert dataset.left_out[0].path == "ü.png"
+    assert dataset.excluded[0].path == "ü.png"
 
 
 def test_cached_targets(round_trip: RoundTrip):
     content = {
         "mode": "cached",
         "views": 4,
-        "pictures": 3000,
+        "images": 3000,
         "classes": 10,
         "agreement": [0.926667, 1.0],
         "features": [{"layer": "pool", "shape": [8, 8, 4], "file": "features-0.npy"}],
     }
     targets = round_trip(Targets, content)
     assert targets.agreement == (0.926667, 1.0)
-    assert targets.top_classes is None
-    assert round_trip(Targets, {**content, "top_classes": 3}).top_classes == 3
+    assert targets.top_k is None
+    assert round_trip(Targets, {**content, "top_k": 3}).top_k == 3
 
 
 def test_online_targets(round_trip: RoundTrip):
@@ -70,7 +70,7 @@ def test_online_targets(round_trip: RoundTrip):
             "mode": "online",
             "augmentation": augmentation,
             "batch_size": 256,
-            "pictures": 3000,
+            "images": 3000,
             "features": [{"layer": "pool", "shape": [8, 8, 4]}],
         },
     )

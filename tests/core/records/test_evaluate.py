@@ -9,7 +9,7 @@ CALIBRATION: dict[str, Any] = {
     "temperatures": [0.25, 1.0],
     "thresholds": [0.69],
     "macs": [57728, 516992],
-    "expected": {"accuracy": 0.86, "cost": 0.7, "taken": [0.5, 0.5]},
+    "expected": {"accuracy": 0.86, "cost": 0.7, "exit_rate": [0.5, 0.5]},
     "full": {"accuracy": 0.87},
     "rows": 500,
     "validation": {"accuracy": 0.884, "cost": 0.7},
@@ -36,7 +36,7 @@ GAIN: dict[str, Any] = {
     "interval": [-0.01, 0.03],
     "bootstrap_interval": [0.0, 0.02],
     "by_seed": {"0": 0.01, "1": 0.01},
-    "verdict": "cannot tell",
+    "verdict": "inconclusive",
     "seeds_needed": 4,
 }
 SEEDS: dict[str, Any] = {"by_seed": {"0": 0.9}, "mean": 0.9, "interval": None}
@@ -44,7 +44,7 @@ SEEDS: dict[str, Any] = {"by_seed": {"0": 0.9}, "mean": 0.9, "interval": None}
 
 def test_calibrated_exits(round_trip: RoundTrip):
     calibration = round_trip(Calibration, CALIBRATION)
-    assert calibration.expected.taken == (0.5, 0.5)
+    assert calibration.expected.exit_rate == (0.5, 0.5)
     assert calibration.guarantee is None
 
 
@@ -83,7 +83,7 @@ def test_one_exit_with_nothing_to_calibrate(round_trip: RoundTrip):
 
 
 def test_test_scores_of_classes(round_trip: RoundTrip):
-    unused = {"reached": 0.0, "taken": 0.0, "accuracy_all": 0.9}
+    unused = {"reached": 0.0, "exit_rate": 0.0, "accuracy_all": 0.9}
     evaluation = round_trip(
         Evaluation,
         {
@@ -110,7 +110,7 @@ def test_test_scores_of_masks(round_trip: RoundTrip):
         {
             **MASK_SCORES,
             "rows": 126,
-            "pictures": 1,
+            "images": 1,
             "pixels": 427042,
             "mean_iou": 0.8,
             "interval": None,
@@ -138,7 +138,7 @@ def test_a_comparison_of_classifiers(round_trip: RoundTrip):
         },
     )
     assert comparison.distill.interval == (0.8, 1.0)
-    assert comparison.gain.verdict == "cannot tell"
+    assert comparison.gain.verdict == "inconclusive"
     assert comparison.pixels is None
 
 
@@ -148,7 +148,7 @@ def test_a_comparison_of_masks_with_one_seed_and_one_image(round_trip: RoundTrip
         Comparison,
         {
             "rows": 126,
-            "pictures": 1,
+            "images": 1,
             "pixels": 427042,
             "teacher": {**MASK_SCORES, "accuracy": 0.8, "mean_iou": 0.6, "interval": None},
             "student": masks,

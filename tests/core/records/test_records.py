@@ -121,7 +121,7 @@ def test_numbers_of_numpy_become_plain(tmp_path: Path):
 
 def test_a_list_is_no_tuple():
     with pytest.raises(ValidationError, match="should be a valid tuple"):
-        Targets(mode="online", pictures=1, features=[])  # type: ignore[arg-type]
+        Targets(mode="online", images=1, features=[])  # type: ignore[arg-type]
 
 
 def test_a_record_cannot_be_changed():

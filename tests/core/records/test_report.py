@@ -43,7 +43,7 @@ BUILT: dict[str, Any] = {
     "macs": [57728, 516992],
     "validation_accuracy": 0.97,
     "test": {"rows": 1000, "accuracy": 0.9, "interval": [0.8, 1.0], "cost": 1.0},
-    "exit_change": {"mean": 0.0, "interval": [-0.1, 0.1], "verdict": "cannot tell", "cost": 0.2},
+    "exit_change": {"mean": 0.0, "interval": [-0.1, 0.1], "verdict": "inconclusive", "cost": 0.2},
     "calibration": CALIBRATION,
     "tradeoff": [[0.2, 0.9], [1.0, 1.0]],
     "reliability": [[], [{"confidence": 0.5, "accuracy": 0.5, "rows": 3.0}]],
@@ -55,7 +55,7 @@ DATA: dict[str, Any] = {
     "counts": {"test": {"total": 1, "by_class": {"0": 1}}},
     "duplicates": 0,
     "contradictions": [],
-    "left_out": [],
+    "excluded": [],
     "split_by": "class",
 }
 

@@ -67,7 +67,7 @@ def test_a_table_of_labels_is_prepared(tmp_path: Path) -> None:
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert "table: 60 pictures of 8×8×3, 2 classes" in done.stdout
+    assert "table: 60 images of 8×8×3, 2 classes" in done.stdout
     dataset = open_prepared(tmp_path / "data" / "prepared")
     assert (dataset.name, dataset.class_names) == ("table", ("day", "night"))
     assert dataset.counts["test"].total == 12

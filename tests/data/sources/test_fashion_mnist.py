@@ -87,7 +87,7 @@ def test_labels_of_no_class_and_wrong_numbers_are_told(
     with pytest.raises(DatasetError, match=r"train\[0\] has the label 11, 0…9 were expected"):
         read_dataset(params)
     path.write_bytes(gzip.compress(idx(np.zeros(59, np.uint8))))
-    with pytest.raises(DatasetError, match="60 pictures and 59 labels"):
+    with pytest.raises(DatasetError, match="60 images and 59 labels"):
         read_dataset(params)
 
 

@@ -45,20 +45,20 @@ def test_max_images_is_stratified_and_decodes_no_more(
     from kdtasks.data import sources as module
 
     decoded: list[Path] = []
-    read = module.read_picture
+    read = module.read_image
 
     def read_and_note(path: Path, **keys: Any) -> np.ndarray:
         decoded.append(path)
         return read(path, **keys)
 
-    monkeypatch.setattr(module, "read_picture", read_and_note)
+    monkeypatch.setattr(module, "read_image", read_and_note)
     dataset = load_dataset(params(max_images=10))
     assert np.bincount(dataset.labels).tolist() == [5, 5]
     assert len(decoded) == 10
 
 
 def spoil(root: Path) -> None:
-    """Make one of every problem a picture folder can have."""
+    """Make one of every problem an image folder can have."""
     (root / "dogs" / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     (root / "dogs" / "note.txt").write_text("hello")
     (root / "dogs" / "more").mkdir()
@@ -70,11 +70,11 @@ def spoil(root: Path) -> None:
 EXPECTED = {
     "LICENSE": "beside the class folders",
     "birds": "an empty class folder",
-    "cats/1.png": "the same picture as dogs/copy.png, which is of another class",
-    "dogs/0.png": "not readable as a picture",
-    "dogs/copy.png": "the same picture as cats/1.png, which is of another class",
+    "cats/1.png": "the same image as dogs/copy.png, which is of another class",
+    "dogs/0.png": "not readable as an image",
+    "dogs/copy.png": "the same image as cats/1.png, which is of another class",
     "dogs/more": "a folder in a class folder",
-    "dogs/note.txt": "not a picture",
+    "dogs/note.txt": "not an image",
 }
 
 
@@ -99,7 +99,7 @@ def test_problems_are_left_out_and_recorded(
     assert np.bincount(dataset.labels).tolist() == [5, 5]
     assert [problem.path for problem in dataset.problems] == sorted(EXPECTED)
     (found,) = dataset.duplicates
-    assert found.pictures == ("cats/1.png", "dogs/copy.png")
+    assert found.images == ("cats/1.png", "dogs/copy.png")
     assert found.labels == ("cats", "dogs")
     assert found.contradicts
 
@@ -108,7 +108,7 @@ def test_a_contradiction_is_found_in_pixels_not_bytes(
     image_folder: Path, params: Callable[..., DataParams], noise: Callable[..., np.ndarray]
 ) -> None:
     Image.fromarray(noise(1)).save(image_folder / "dogs" / "again.bmp")
-    with pytest.raises(DatasetError, match=r"dogs/again\.bmp: the same picture as cats/1\.png"):
+    with pytest.raises(DatasetError, match=r"dogs/again\.bmp: the same image as cats/1\.png"):
         load_dataset(params())
 
 
@@ -118,7 +118,7 @@ def test_a_duplicate_within_a_class_is_only_reported(
     (image_folder / "cats" / "link.png").symlink_to(image_folder / "cats" / "1.png")
     dataset = load_dataset(params())
     (found,) = dataset.duplicates
-    assert found.pictures == ("cats/1.png", "cats/link.png")
+    assert found.images == ("cats/1.png", "cats/link.png")
     assert not found.contradicts
     assert dataset.groups is not None
     assert dataset.groups[1] == dataset.groups[6]
@@ -136,7 +136,7 @@ def test_the_list_of_problems_is_cut_at_twenty(
     assert lines[-1].strip() == "and 3 more"
 
 
-def test_a_class_whose_pictures_are_all_bad_is_left_out(
+def test_a_class_whose_images_are_all_bad_is_left_out(
     image_folder: Path, params: Callable[..., DataParams], noise: Callable[..., np.ndarray]
 ) -> None:
     (image_folder / "aardvarks").mkdir()

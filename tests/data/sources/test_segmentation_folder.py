@@ -22,7 +22,7 @@ SOURCE = {
 
 @pytest.fixture
 def folder(tmp_path: Path, noise: Callable[..., np.ndarray]) -> Path:
-    """Six pictures of 8×12, roof on the left and water in the last two columns."""
+    """Six images of 8×12, roof on the left and water in the last two columns."""
     for name in ("images", "masks"):
         (tmp_path / name).mkdir()
     mask = np.zeros((8, 12, 3), np.uint8)
@@ -41,7 +41,7 @@ def params(folder: Path, data_params: Callable[..., DataParams]) -> Callable[...
     return build
 
 
-def test_patches_and_their_masks_match_the_pictures(
+def test_patches_and_their_masks_match_the_images(
     params: Callable[..., DataParams], noise: Callable[..., np.ndarray]
 ) -> None:
     dataset = load_dataset(params())
@@ -56,16 +56,16 @@ def test_patches_and_their_masks_match_the_pictures(
     assert dataset.class_weights()[:2].tolist() == [[48, 0], [16, 16]]
 
 
-def test_patches_of_a_picture_stay_in_one_split(params: Callable[..., DataParams]) -> None:
+def test_patches_of_a_image_stay_in_one_split(params: Callable[..., DataParams]) -> None:
     section = params()
     dataset = load_dataset(section)
     split = split_dataset(dataset, section.split, seed=0)
     for rows in split.values():
-        pictures = {dataset.origins[row].split("[")[0] for row in rows}
-        assert len(rows) == 2 * len(pictures)
+        images = {dataset.origins[row].split("[")[0] for row in rows}
+        assert len(rows) == 2 * len(images)
 
 
-def test_whole_pictures_are_resized_before_they_are_cut(params: Callable[..., DataParams]) -> None:
+def test_whole_images_are_resized_before_they_are_cut(params: Callable[..., DataParams]) -> None:
     dataset = load_dataset(params(image_size=[16, 24], channels=1))
     assert dataset.images.shape == (6 * 2 * 3, 8, 8, 1)
     # Twice as large, the first 12 columns are roof, the next 8 unlabelled, the last 4 water.
@@ -73,7 +73,7 @@ def test_whole_pictures_are_resized_before_they_are_cut(params: Callable[..., Da
     assert dataset.labels[2, 0].tolist() == [255] * 4 + [1] * 4
 
 
-def test_max_images_counts_whole_pictures(params: Callable[..., DataParams]) -> None:
+def test_max_images_counts_whole_images(params: Callable[..., DataParams]) -> None:
     dataset = load_dataset(params(max_images=5))
     assert len({origin.split("[")[0] for origin in dataset.origins}) == 5
     assert len(dataset) == 10
@@ -88,12 +88,12 @@ def test_patches_without_a_label_are_left_out_without_fault(
     dataset = load_dataset(params())
     assert len(dataset) == 11
     assert dataset.problems == ()
-    (item,) = dataset.left_out
+    (item,) = dataset.excluded
     assert (item.path, item.problem) == ("images/5.png[0:8, 4:12]", "no labelled pixel")
 
 
 def spoil(root: Path, noise: Callable[..., np.ndarray]) -> None:
-    """Make one of every problem that pictures and masks can have."""
+    """Make one of every problem that images and masks can have."""
     images, masks = root / "images", root / "masks"
     (images / ".hidden").write_text("x")
     (masks / "more").mkdir()
@@ -111,14 +111,14 @@ def spoil(root: Path, noise: Callable[..., np.ndarray]) -> None:
 
 
 EXPECTED = [
-    "images/0.png: a picture without a mask",
+    "images/0.png: an image without a mask",
     "images/1.png: 8×12 pixels, its mask masks/1.png has 8×11; resize one to the other",
-    "images/3.png: not readable as a picture",
+    "images/3.png: not readable as an image",
     "images/4.png: named like images/4.bmp",
-    "images/notes.txt: a picture without a mask",
+    "images/notes.txt: an image without a mask",
     "images/small.png: 8×7 pixels, smaller than a patch of 8",
     "masks/2.png: colours outside the palette: #010203 (1 pixels)",
-    "masks/extra.png: a mask without a picture",
+    "masks/extra.png: a mask without an image",
     "masks/more: a folder, a mask was expected",
 ]
 
@@ -143,7 +143,7 @@ def test_problems_are_left_out_and_recorded(
 
 def test_a_class_that_occurs_nowhere_is_a_problem(params: Callable[..., DataParams]) -> None:
     classes = {"roof": "#FF0000", "car": "#00FF00", "water": "#0000FF"}
-    with pytest.raises(DatasetError, match="class car: occurs in no usable picture"):
+    with pytest.raises(DatasetError, match="class car: occurs in no usable image"):
         load_dataset(params({"classes": classes}))
     dataset = load_dataset(params({"classes": classes}, on_bad="skip"))
     assert dataset.class_names == ("roof", "water")
@@ -153,7 +153,7 @@ def test_a_class_that_occurs_nowhere_is_a_problem(params: Callable[..., DataPara
 def test_missing_folders_and_too_small_an_image_size_are_told(
     folder: Path, params: Callable[..., DataParams]
 ) -> None:
-    with pytest.raises(DatasetError, match="nowhere is not there, the folder of pictures"):
+    with pytest.raises(DatasetError, match="nowhere is not there, the folder of images"):
         load_dataset(params(path=str(folder / "nowhere")))
     with pytest.raises(DatasetError, match="labels is not there, the folder of masks"):
         load_dataset(params({"masks": "labels"}))
@@ -175,13 +175,13 @@ def test_one_patch_under_two_masks_is_only_reported(
     assert len(np.unique(dataset.groups)) == 5
 
 
-def test_pictures_and_masks_of_every_kind_give_the_same_patches(
+def test_images_and_masks_of_every_kind_give_the_same_patches(
     folder: Path, params: Callable[..., DataParams], noise: Callable[..., np.ndarray]
 ) -> None:
     before = load_dataset(params())
-    picture = Image.open(folder / "images" / "0.png")
-    grey = np.asarray(picture.convert("L"))
-    picture.convert("RGBA").save(folder / "images" / "0.png")
+    image = Image.open(folder / "images" / "0.png")
+    grey = np.asarray(image.convert("L"))
+    image.convert("RGBA").save(folder / "images" / "0.png")
     Image.fromarray(grey).convert("P").save(folder / "images" / "1.png")
     Image.fromarray(grey.astype(np.uint16) * 257).save(folder / "images" / "2.png")
     Image.open(folder / "masks" / "0.png").convert("RGBA").save(folder / "masks" / "0.png")
@@ -204,14 +204,14 @@ def test_a_mask_of_sixteen_bits_is_no_mask_of_colours(
         load_dataset(params())
 
 
-def test_a_single_picture_cannot_be_split(folder: Path, params: Callable[..., DataParams]) -> None:
+def test_a_single_image_cannot_be_split(folder: Path, params: Callable[..., DataParams]) -> None:
     for name in ("images", "masks"):
         for number in range(1, 6):
             (folder / name / f"{number}.png").unlink()
     section = params()
     dataset = load_dataset(section)
     message = (
-        r"(?s)too few independent pictures \(duplicates, and patches of one picture, count once\): "
+        r"(?s)too few independent images \(duplicates, and patches of one image, count once\): "
         r"4 are needed.+class roof: 1.+class water: 1"
     )
     with pytest.raises(DatasetError, match=message):

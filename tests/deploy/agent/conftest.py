@@ -93,14 +93,14 @@ def start(store: Store, settings: DeviceSettings) -> Iterator[Callable[[], Devic
 
 @pytest.fixture
 def ask() -> Callable[..., httpx.Response]:
-    """Give a function that sends a picture, or asks for a path, over a connection of its own."""
+    """Give a function that sends an image, or asks for a path, over a connection of its own."""
 
-    def do(device: Device, picture: bytes | None = None, path: str = "health") -> httpx.Response:
+    def do(device: Device, image: bytes | None = None, path: str = "health") -> httpx.Response:
         url = f"http://127.0.0.1:{device.server.port}"
         with httpx.Client(trust_env=False, timeout=60) as client:
-            if picture is None:
+            if image is None:
                 return client.get(f"{url}/{path}")
-            return client.post(f"{url}/predict", content=picture)
+            return client.post(f"{url}/predict", content=image)
 
     return do
 

@@ -70,7 +70,7 @@ def test_a_version_that_fails_its_self_test_is_taken_back(start, release, ask, s
     assert (answer["label"], answer["model"]["version"]) == ("dark", 1)
     rejected = ask(device).json()["rejected"]
     assert rejected["version"] == 2
-    assert "the self-test fails at picture 0, exit 0" in rejected["reason"]
+    assert "the self-test fails at image 0, exit 0" in rejected["reason"]
     assert "version 2 was taken back (the self-test fails" in caplog.text
     assert "version 1 goes on" in caplog.text
     assert "kdtasks_model_rejected 1.0" in ask(device, path="metrics").text
@@ -212,9 +212,9 @@ def test_no_two_agents_share_a_folder(start, release, store, settings):
 def test_telemetry_counts_every_answer_once(start, release, store, ask):
     release()
     device = start()
-    for picture in (DARK, MIDDLE, MIDDLE, BRIGHT):
-        ask(device, picture)
-    ask(device, b"no picture")
+    for image in (DARK, MIDDLE, MIDDLE, BRIGHT):
+        ask(device, image)
+    ask(device, b"no image")
     device.reporter.write()
     assert device.reporter.send()
     assert device.reporter.send()

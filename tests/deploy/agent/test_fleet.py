@@ -11,7 +11,7 @@ from tests.tools.light_bundles import BRIGHT, DARK, MIDDLE
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> list[Path]:
+def draw_images(tmp_path: Path) -> list[Path]:
     paths = []
     for name, content in (("a.png", DARK), ("b.png", MIDDLE), ("c.png", BRIGHT)):
         paths.append(tmp_path / name)
@@ -36,9 +36,9 @@ def test_devices_share_nothing(fleet, tmp_path):
     ]
 
 
-def test_traffic_reaches_every_device_and_is_counted(fleet, pictures, store):
+def test_traffic_reaches_every_device_and_is_counted(fleet, draw_images, store):
     ports = [device.server.port for device in fleet]
-    with Traffic(pictures, ports, host="127.0.0.1", rate=100.0):
+    with Traffic(draw_images, ports, host="127.0.0.1", rate=100.0):
         wait_until(lambda: all(device.reporter.answers >= 5 for device in fleet))
     rows = watch(fleet, [], host="127.0.0.1", rate=1.0, seconds=0.0)
     assert all(sum(row.exits) == row.answers >= 5 for row in rows)

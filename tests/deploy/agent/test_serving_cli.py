@@ -46,8 +46,8 @@ def test_a_name_that_is_none(store, tmp_path: Path):
     assert isinstance(error, StoreMissingError)
 
 
-def test_pictures_that_are_not_there(store, tmp_path: Path):
-    words = ["--store", str(store.root), "--pictures", str(tmp_path / "gone.png")]
+def test_images_that_are_not_there(store, tmp_path: Path):
+    words = ["--store", str(store.root), "--images", str(tmp_path / "gone.png")]
     error = refused("fleet", "--model", "light", *words)
     assert isinstance(error, ServingError)
     assert "gone.png: not there; give files, folders or patterns" in str(error)
@@ -58,7 +58,7 @@ def test_a_fleet_in_short(store, release, tmp_path: Path, seconds: str):
     release()
     (tmp_path / "a.png").write_bytes(DARK)
     words = ["--devices", "2", "--seconds", seconds, "--folder", str(tmp_path / "fleet")]
-    words += ["--store", str(store.root), "--pictures", str(tmp_path / "a.png")]
+    words += ["--store", str(store.root), "--images", str(tmp_path / "a.png")]
     result = CliRunner().invoke(app, ["fleet", "--model", "light", *words])
     assert result.exit_code == 0, result.output
     lines = result.output.splitlines()

@@ -37,7 +37,7 @@ class Workshop(NamedTuple):
     models: tuple[bytes, bytes]
 
     def data(self, right: Sequence[tuple[int, bool, bool]]) -> str:
-        """Write test pictures: numbers of them, and which of the two models get them right."""
+        """Write test images: numbers of them, and which of the two models get them right."""
         return write_pixel_dataset(self.project / "data" / "prepared", self.params, right)
 
     def bundle(self, model: int, folder: str = "candidate", **changes: Any) -> Path:

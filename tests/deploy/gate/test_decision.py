@@ -12,7 +12,7 @@ from kdtasks.evaluate.evaluator import EvaluateParams
 
 
 def contender(right: int, rows: int = 1000, *, size: int = 20_000, ms: float = 0.1) -> Contender:
-    """A model that gets the first `right` pictures right."""
+    """A model that gets the first `right` images right."""
     score = ClassScore(np.arange(rows) < right, EvaluateParams())
     return Contender("a model", score, size, np.full(11, ms))
 
@@ -29,9 +29,9 @@ def test_a_model_as_good_as_production_is_promoted():
     decision = judged(contender(970), contender(970))
     assert decision.action == "promote"
     assert [spaced(reason) for reason in decision.reasons] == [
-        "accuracy differs by 0.0 points on the same 1000 test pictures; with 95 % confidence by no "
+        "accuracy differs by 0.0 points on the same 1000 test images; with 95 % confidence by no "
         "less than −0.27 points, and a drop of 1.0 points is allowed",
-        "1000 test pictures are enough; gate.min_test_rows asks for 200",
+        "1000 test images are enough; gate.min_test_rows asks for 200",
         "the file's size stays (20.0 kB after 20.0 kB); growth by 10.0 % is allowed",
         "the median latency stays (0.10 ms after 0.10 ms); growth by 25.0 % is allowed",
     ]
@@ -57,15 +57,15 @@ def test_the_bootstrap_decides_likewise():
     assert judged(contender(969), contender(970), **options).action == "promote"
 
 
-def test_few_pictures_tell_nothing():
+def test_few_images_tell_nothing():
     decision = judged(contender(199, 199), contender(0, 199))
     assert decision.action == "keep"
-    assert "199 test pictures are too few to tell; gate.min_test_rows asks for 200" in (
+    assert "199 test images are too few to tell; gate.min_test_rows asks for 200" in (
         decision.reasons
     )
     enough = judged(contender(200, 200), contender(0, 200))
     assert enough.action == "promote"
-    assert "200 test pictures are enough; gate.min_test_rows asks for 200" in enough.reasons
+    assert "200 test images are enough; gate.min_test_rows asks for 200" in enough.reasons
 
 
 @pytest.mark.parametrize(
@@ -116,6 +116,6 @@ def test_the_ends_of_the_interval_shown_are_one_sided_bounds():
     assert (low, high) == pytest.approx((0.95978, 0.97768), abs=1e-5)
 
 
-def test_answers_to_other_pictures_are_refused():
-    with pytest.raises(EvaluationError, match="same pictures"):
+def test_answers_to_other_images_are_refused():
+    with pytest.raises(EvaluationError, match="same images"):
         judged(contender(10, 10), contender(10, 11))

@@ -1,4 +1,4 @@
-"""Candidate and production answer the same pictures, as real bundles from a real store."""
+"""Candidate and production answer the same images, as real bundles from a real store."""
 
 import os
 import time
@@ -50,7 +50,7 @@ def test_a_better_model_is_promoted_and_a_worse_one_is_not(workshop: Workshop):
         settings=settings_of(workshop.params),
     )
     assert worse.action == "keep"
-    # the pictures are not those that production was made with
+    # the images are not those that production was made with
     assert worse.notes[0].startswith("production was made from other data")
     assert decision_lines(worse)[0] == "production stays"
     assert "differs by −" in decision_message(worse)
@@ -186,12 +186,12 @@ def test_bundles_that_cannot_be_compared(workshop: Workshop):
     assert incomparable(given, given) == ()
     assert "the same names in another order" in incomparable(given, turned)[0]
     assert incomparable(given, larger) == (
-        "the new model takes pictures of 1 × 2 × 1, production of 1 × 4 × 1, so the two cannot be "
+        "the new model takes images of 1 × 2 × 1, production of 1 × 4 × 1, so the two cannot be "
         "compared; `kdtasks promote` does it by hand",
     )
 
 
-def test_a_candidate_for_other_pictures_is_an_error(workshop: Workshop):
+def test_a_candidate_for_other_images_is_an_error(workshop: Workshop):
     workshop.data([(300, True, True)])
     bundle = workshop.bundle(0, class_names=("left", "right"))
     with pytest.raises(EvaluationError, match=r"in the classes left, right; .* in dark, bright"):
@@ -213,7 +213,7 @@ def test_the_decision_as_markdown(workshop: Workshop):
     assert "| test accuracy | 100.0 % (99.1 – 100.0 %) | 93.3 % (90.6 – 95.3 %) |\n" in text
     assert "| file | 1.7 kB | 1.7 kB |\n" in text
     assert "**+6.7 points**, 90 % interval +4.7 to +9.4 points" in text
-    assert "20 pictures only the new model gets right, 0 only production" in text
+    assert "20 images only the new model gets right, 0 only production" in text
     assert "p = 1.91e-06" in text
     assert "\n- holds: accuracy differs by +6.7 points" in text
 

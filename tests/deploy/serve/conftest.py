@@ -52,7 +52,7 @@ def serve(bundle: Path) -> Iterator[Callable[..., Running]]:
 
 @pytest.fixture
 def post() -> Callable[..., httpx.Response]:
-    """Give a function that sends a picture over a connection of its own."""
+    """Give a function that sends an image over a connection of its own."""
 
     def send(url: str, content: Any, **options: Any) -> httpx.Response:
         with httpx.Client(trust_env=False, timeout=60) as client:

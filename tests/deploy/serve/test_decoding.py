@@ -1,4 +1,4 @@
-"""Bytes from anybody: a picture of the model's size, or a refusal with the right status."""
+"""Bytes from anybody: an image of the model's size, or a refusal with the right status."""
 
 import io
 import struct
@@ -8,8 +8,8 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from kdtasks.deploy.serve.service import Refusal, decode_picture
-from kdtasks.edge.images import fit_picture, read_picture
+from kdtasks.deploy.serve.service import Refusal, decode_image
+from kdtasks.edge.images import fit_image, read_image
 
 SHAPE = (6, 5)
 UPRIGHT_LATER = PIL.Image.Exif()
@@ -48,10 +48,10 @@ def header_of_png(width: int, height: int) -> bytes:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_bytes_become_what_prepare_reads_from_a_file(tmp_path, mode, kind, options, channels):
     data = encoded(noise(mode), kind, **options)
-    path = tmp_path / "picture"
+    path = tmp_path / "image"
     path.write_bytes(data)
-    found = fit_picture(decode_picture(data), image_size=SHAPE, channels=channels)
-    expected = read_picture(path, image_size=SHAPE, channels=channels)
+    found = fit_image(decode_image(data), image_size=SHAPE, channels=channels)
+    expected = read_image(path, image_size=SHAPE, channels=channels)
     assert found.dtype == np.uint8
     np.testing.assert_array_equal(found, expected)
 
@@ -59,18 +59,18 @@ def test_bytes_become_what_prepare_reads_from_a_file(tmp_path, mode, kind, optio
 @pytest.mark.parametrize(
     ("data", "status", "message"),
     [
-        (b"", 400, "the body is empty; send a picture's bytes"),
-        (b"hello", 415, "the 5 bytes are no picture; send one of BMP, GIF, JPEG"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n", 415, "are no picture"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "are no picture"),
+        (b"", 400, "the body is empty; send an image's bytes"),
+        (b"hello", 415, "the 5 bytes are no image; send one of BMP, GIF, JPEG"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n", 415, "are no image"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "are no image"),
         (encoded(noise(), "JPEG")[:500], 422, "damaged or cut short"),
         (encoded(noise(), "PNG")[:500], 422, "damaged or cut short"),
         (encoded(PIL.Image.new("F", (3, 3)), "TIFF"), 415, "pixels of 32 bits"),
     ],
 )
-def test_what_is_no_picture_is_refused(data: bytes, status: int, message: str):
+def test_what_is_no_image_is_refused(data: bytes, status: int, message: str):
     with pytest.raises(Refusal, match=message) as refused:
-        decode_picture(data)
+        decode_image(data)
     assert refused.value.status == status
 
 
@@ -78,12 +78,12 @@ def test_what_is_no_picture_is_refused(data: bytes, status: int, message: str):
 def test_a_bomb_is_refused_by_its_header(side: int):
     """Of these files nothing but the header could be decoded; Pillow's own limits are beyond."""
     with pytest.raises(Refusal, match="more than 4,000,000 pixels; make it smaller") as refused:
-        decode_picture(header_of_png(side, side), most_pixels=4_000_000)
+        decode_image(header_of_png(side, side), most_pixels=4_000_000)
     assert refused.value.status == 413
 
 
-def test_a_picture_of_just_the_limit_is_decoded():
+def test_a_image_of_just_the_limit_is_decoded():
     data = encoded(noise(size=(40, 30)), "PNG")
-    assert decode_picture(data, most_pixels=1_200).shape == (30, 40, 3)
+    assert decode_image(data, most_pixels=1_200).shape == (30, 40, 3)
     with pytest.raises(Refusal):
-        decode_picture(data, most_pixels=1_199)
+        decode_image(data, most_pixels=1_199)

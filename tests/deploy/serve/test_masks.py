@@ -124,4 +124,4 @@ def test_another_kind_of_mask_is_refused(start, photo: bytes):
 def test_a_classifier_gives_no_mask(serve, photo: bytes):
     answer = ask(serve().url, photo, mask="png")
     assert answer.status_code == 400
-    assert answer.json() == {"error": "the model tells the class of whole pictures; leave mask out"}
+    assert answer.json() == {"error": "the model tells the class of whole images; leave mask out"}

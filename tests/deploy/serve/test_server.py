@@ -69,7 +69,7 @@ def test_an_answer_says_all_that_is_known(serve, post):
 def test_a_form_is_answered_like_a_body(serve):
     running = serve()
     with httpx.Client(trust_env=False) as client:
-        answer = client.post(f"{running.url}/predict", files={"picture": ("a.png", BRIGHT)})
+        answer = client.post(f"{running.url}/predict", files={"image": ("a.png", BRIGHT)})
     assert answer.json()["label"] == "bright"
 
 
@@ -77,7 +77,7 @@ def test_a_form_is_answered_like_a_body(serve):
     ("body", "status", "message"),
     [
         (b"", 400, "the body is empty"),
-        (b"hello", 415, "are no picture"),
+        (b"hello", 415, "are no image"),
         (BRIGHT[:45], 422, "damaged or cut short"),
         (b"x" * 100_001, 413, "has 100,001 bytes, at most 100,000 are read"),
         (png_of(0, (8_000, 8_000)), 413, "more than 50,000,000 pixels"),
@@ -140,7 +140,7 @@ def test_a_client_that_goes_away_harms_nobody(serve, post):
 
 def test_a_bug_is_no_traceback(serve, post, monkeypatch, caplog):
     running = serve()
-    monkeypatch.setattr("kdtasks.deploy.serve.service.decode_picture", lambda *_: 1 / 0)
+    monkeypatch.setattr("kdtasks.deploy.serve.service.decode_image", lambda *_: 1 / 0)
     answer = post(running.url, DARK)
     assert (answer.status_code, answer.json()) == (
         500,
@@ -172,7 +172,7 @@ def test_health_metrics_and_page(serve, post):
     assert counted['kdtasks_predict_seconds_bucket{le="+Inf"}'] == 3
     assert sum(name.startswith("kdtasks_model_info{") for name in counted) == 1
     page = get(f"{running.url}/")
-    assert "Drop pictures here" in page.text
+    assert "Drop images here" in page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]
     # self-contained: nothing but the server itself is named
     assert "http" not in page.text.replace("http-equiv", "")
@@ -230,7 +230,7 @@ def test_bodies_beyond_the_room_for_them_are_told_to_come_again(serve, post):
 
 def test_a_release_that_fails_its_self_test_does_not_load(light_model: bytes, tmp_path: Path):
     bundle = write_light_bundle(tmp_path / "wrong", light_model, error=1.0)
-    with pytest.raises(BundleError, match="the self-test fails at picture 0, exit 0"):
+    with pytest.raises(BundleError, match="the self-test fails at image 0, exit 0"):
         load_release(bundle, threads=1)
 
 

@@ -1,4 +1,4 @@
-"""The picture in a form, and bodies that are too large."""
+"""The image in a form, and bodies that are too large."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from kdtasks.deploy.serve.application import first_file
 from kdtasks.deploy.serve.service import Refusal
 
 FORM = (
-    b'--xyz\r\nContent-Disposition: form-data; name="note"\r\n\r\nno picture\r\n'
+    b'--xyz\r\nContent-Disposition: form-data; name="note"\r\n\r\nno image\r\n'
     b'--xyz\r\nContent-Disposition: form-data; name="a"; filename="b.png"\r\n'
     b"Content-Type: image/png\r\n\r\n\x89PNG\r\n\r\n--xy\n\x00\xff\r\n\r\n--xyz--\r\n"
 )
@@ -25,9 +25,9 @@ def test_the_first_file_is_taken_byte_by_byte(boundary: str):
     assert take(FORM, content_type) == b"\x89PNG\r\n\r\n--xy\n\x00\xff\r\n"
 
 
-def test_large_pictures_and_fields_are_taken():
+def test_large_images_and_fields_are_taken():
     size = 3_000_000
-    form = FORM.replace(b"no picture", b"n" * size).replace(b"\x89PNG", b"\x89" * size)
+    form = FORM.replace(b"no image", b"n" * size).replace(b"\x89PNG", b"\x89" * size)
     found = take(form, "multipart/form-data; boundary=xyz")
     assert found == b"\x89" * size + b"\r\n\r\n--xy\n\x00\xff\r\n"
 

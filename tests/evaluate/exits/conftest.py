@@ -8,9 +8,9 @@ from kdtasks.evaluate.exits.rows import ExitRows
 
 @pytest.fixture(scope="session")
 def make_rows():
-    def make(seed: int, *, pictures: int, exits: int, levels: int | None = None) -> ExitRows:
+    def make(seed: int, *, images: int, exits: int, levels: int | None = None) -> ExitRows:
         generator = np.random.default_rng(seed)
-        difficulty = generator.random(pictures)[:, None]
+        difficulty = generator.random(images)[:, None]
         skill = np.linspace(1.2, 0.3, exits)
         chance = np.clip(1.0 - difficulty * skill, 0.05, 1.0)
         scores = np.clip(chance + generator.normal(0, 0.1, chance.shape), 0.1, 1.0)

@@ -30,9 +30,9 @@ def test_content_adds_up(exits, score):
     assert content.validation.accuracy == expected.accuracy
     assert content.validation.cost == pytest.approx(expected.cost)
     assert len(content.thresholds) == exits - 1
-    assert len(content.temperatures) == len(expected.taken) == exits
-    assert sum(expected.taken) == pytest.approx(1.0)
-    cost = np.dot(expected.taken, macs) / macs[-1]
+    assert len(content.temperatures) == len(expected.exit_rate) == exits
+    assert sum(expected.exit_rate) == pytest.approx(1.0)
+    cost = np.dot(expected.exit_rate, macs) / macs[-1]
     assert expected.cost == pytest.approx(cost)
     rows = exit_rows(logits, labels, temperatures=content.temperatures, macs=macs, score=score)
     assert full.accuracy == rows.correct[:, -1].mean()

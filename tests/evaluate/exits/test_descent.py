@@ -30,7 +30,7 @@ def test_a_line_by_hand():
 @pytest.mark.parametrize("levels", [None, 5])
 def test_a_line_is_what_the_policy_comes_to(make_rows, levels):
     for seed, k in itertools.product(range(10), range(3)):
-        rows = make_rows(seed, pictures=50, exits=4, levels=levels)
+        rows = make_rows(seed, images=50, exits=4, levels=levels)
         line = line_outcomes(rows, (0.9, 0.7, 0.8), k)
         expected = outcomes_of(rows, line.thresholds)
         np.testing.assert_array_equal(line.correct, expected.correct)
@@ -40,12 +40,12 @@ def test_a_line_is_what_the_policy_comes_to(make_rows, levels):
 
 
 def test_a_line_that_nobody_reaches_is_one_point(make_rows):
-    rows = make_rows(0, pictures=10, exits=3)
+    rows = make_rows(0, images=10, exits=3)
     assert line_outcomes(rows, (ALWAYS, 0.5), 1).thresholds.tolist() == [[ALWAYS, NEVER]]
 
 
 def test_a_price_decides_between_errors_and_compute(make_rows):
-    rows = make_rows(0, pictures=200, exits=2)
+    rows = make_rows(0, images=200, exits=2)
     line = pareto_front(line_outcomes(rows, (NEVER,), 0))
     best = outcomes_of(rows, [cheapest(line, rows, price=0.0)])
     assert best.correct[0] == line.correct.max()
@@ -54,7 +54,7 @@ def test_a_price_decides_between_errors_and_compute(make_rows):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_four_exits_are_within_reach_of_the_brute_force(make_rows, seed):
-    rows = make_rows(seed, pictures=60, exits=4, levels=8)
+    rows = make_rows(seed, images=60, exits=4, levels=8)
     candidates = [candidate_thresholds(rows.scores[:, k], 201) for k in range(3)]
     exact = pareto_front(outcomes_of(rows, list(itertools.product(*candidates))))
     found = pareto_front(descent_outcomes(rows))

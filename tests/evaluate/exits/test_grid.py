@@ -43,7 +43,7 @@ def test_candidates_part_the_scores_and_ascend(scores, number):
 @pytest.mark.parametrize("levels", [None, 4])
 def test_grid_is_the_brute_force(make_rows, exits, levels):
     for seed in range(10):
-        rows = make_rows(seed, pictures=40, exits=exits, levels=levels)
+        rows = make_rows(seed, images=40, exits=exits, levels=levels)
         found = grid_outcomes(rows, 8)
         candidates = [candidate_thresholds(rows.scores[:, k], 8) for k in range(exits - 1)]
         combinations = list(itertools.product(*candidates))
@@ -53,8 +53,8 @@ def test_grid_is_the_brute_force(make_rows, exits, levels):
         np.testing.assert_array_equal(found.macs, expected.macs)
 
 
-def test_forty_thousand_pairs_of_thousands_of_pictures_are_counted_exactly(make_rows):
-    rows = make_rows(0, pictures=10_000, exits=3)
+def test_forty_thousand_pairs_of_thousands_of_images_are_counted_exactly(make_rows):
+    rows = make_rows(0, images=10_000, exits=3)
     found = grid_outcomes(rows, 201)
     assert len(found.correct) > 20_000
     some = np.linspace(0, len(found.correct) - 1, 100).astype(int)

@@ -42,7 +42,7 @@ class Pool(NamedTuple):
 
 @pytest.fixture(scope="module")
 def synthetic() -> Pool:
-    """Later exits see a clearer signal; hard pictures have a weak one at every exit."""
+    """Later exits see a clearer signal; hard images have a weak one at every exit."""
     generator = np.random.default_rng(0)
     labels = generator.integers(0, 5, 4_000)
     strength = generator.gamma(2.0, 2.5, len(labels))[:, None, None]
@@ -190,12 +190,12 @@ def test_halves_are_seeded_and_nothing_is_tested_on_rows_the_model_has_seen():
         (
             400,
             0,
-            r"has 400 pictures, which leaves 200 to test on; .* takes 230: give the split 460",
+            r"has 400 images, which leaves 200 to test on; .* takes 230: give the split 460",
         ),
         (
             460,
             400,
-            r"leaves 60 to test on; .* takes 230: give the split 630 pictures, or raise exits",
+            r"leaves 60 to test on; .* takes 230: give the split 630 images, or raise exits",
         ),
     ],
 )
@@ -222,8 +222,8 @@ def test_where_nothing_can_be_certified_the_full_model_is_used():
     assert found.promise.p_value is None
     assert found.promise.loss == 0.0
     assert found.promise.statement == (
-        "No early exit could be certified on 100 pictures, so the full model is used: every "
-        "picture takes the whole network."
+        "No early exit could be certified on 100 images, so the full model is used: every "
+        "image takes the whole network."
     )
 
 
@@ -241,10 +241,10 @@ def test_a_network_with_one_exit_has_nothing_to_certify(synthetic):
 def test_statements_say_what_is_promised():
     counts = CandidateCounts(found=3, certified=1)
     assert statement(settings_of("consistency", 0.015), counts, 100) == (
-        "Guaranteed with 90 % confidence: at most 1.5 % of new pictures get another answer than "
+        "Guaranteed with 90 % confidence: at most 1.5 % of new images get another answer than "
         "the last exit's."
     )
     assert statement(settings_of("accuracy_gap", 0.015), counts, 100) == (
         "Guaranteed with 90 % confidence: early exits lose right answers on balance in at most "
-        "1.5 % of new pictures, against the last exit."
+        "1.5 % of new images, against the last exit."
     )

@@ -13,7 +13,7 @@ SHARES = st.floats(0.01, 0.6)
 
 
 def test_binomial_golden_values():
-    # No loss in two pictures: 0.9². At most one: 0.9² + 2 · 0.1 · 0.9.
+    # No loss in two images: 0.9². At most one: 0.9² + 2 · 0.1 · 0.9.
     assert binomial_p_value(0, 2, epsilon=0.1) == pytest.approx(0.81)
     assert binomial_p_value(1, 2, epsilon=0.1) == pytest.approx(0.99)
     assert p_value("consistency", [0, 1], epsilon=0.1, delta=0.1) == pytest.approx(0.99)

@@ -37,5 +37,5 @@ def test_arguments_that_do_not_fit_are_refused(changes, message):
 
 
 def test_a_label_a_pixel_is_refused():
-    with pytest.raises(CalibrationError, match="one label a picture"):
+    with pytest.raises(CalibrationError, match="one label an image"):
         exit_rows(np.zeros((2, 1, 4, 4, 3)), np.zeros((2, 4, 4), int), temperatures=[1], macs=[1])

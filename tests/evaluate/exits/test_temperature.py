@@ -6,7 +6,7 @@ from kdtasks.evaluate.exits.rows import BOUNDS, fit_temperature, fit_temperature
 
 
 def test_golden_value():
-    # Three of four pictures with logits (2 ln 3, 0) are class 0: the best probability is 3/4,
+    # Three of four images with logits (2 ln 3, 0) are class 0: the best probability is 3/4,
     # odds of 3, and so the temperature 2.
     logits = [[2 * np.log(3.0), 0.0]] * 4
     assert fit_temperature(logits, [0, 0, 0, 1]) == pytest.approx(2.0, rel=1e-4)
@@ -45,9 +45,9 @@ def test_each_exit_has_its_own():
 @pytest.mark.parametrize(
     ("logits", "labels", "message"),
     [
-        (np.empty((0, 3)), np.empty(0, int), "at least one picture"),
+        (np.empty((0, 3)), np.empty(0, int), "at least one image"),
         (np.zeros((2, 3)), [0], r"logits are \[2, 3\], labels \[1\]"),
-        (np.zeros((2, 3)), [[0], [1]], "one label a picture"),
+        (np.zeros((2, 3)), [[0], [1]], "one label an image"),
         (np.zeros((2, 3)), [0, 3], "labels are int64 from 0 to 3; integers from 0 to 2"),
         (np.zeros((2, 3)), [-1, 0], "from -1 to 0"),
         (np.zeros((2, 3)), [0.0, 1.0], "labels are float64"),
@@ -60,5 +60,5 @@ def test_rows_that_do_not_fit_are_refused(logits, labels, message):
 
 
 def test_logits_of_one_exit_are_refused_where_all_are_meant():
-    with pytest.raises(CalibrationError, match=r"\[pictures, exits, classes\] were expected"):
+    with pytest.raises(CalibrationError, match=r"\[images, exits, classes\] were expected"):
         fit_temperatures(np.zeros((2, 3)), [0, 1])

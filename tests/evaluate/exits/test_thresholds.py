@@ -33,7 +33,7 @@ def test_choices_by_hand():
     assert (free.cost, free.accuracy) == (pytest.approx(0.6), 1.0)
     assert choose(rows, mode="drop", max_accuracy_drop=0.25).thresholds == (0.5,)
     assert choose(rows, mode="cost", max_cost=0.5).thresholds == (0.5,)
-    # 2 % of compute short of the budget that the next picture would need.
+    # 2 % of compute short of the budget that the next image would need.
     assert choose(rows, mode="cost", max_cost=0.58).accuracy == 0.75
     assert [point.cost for point in tradeoff(rows)] == pytest.approx([0.2, 0.4, 0.6])
     assert [point.accuracy for point in tradeoff(rows)] == [0.5, 0.75, 1.0]
@@ -41,8 +41,8 @@ def test_choices_by_hand():
 
 @given(CASES, st.floats(0.0, 0.5))
 def test_drop_is_never_exceeded(make_rows, case, drop):
-    seed, pictures, exits, levels = case
-    rows = make_rows(seed, pictures=pictures, exits=exits, levels=levels)
+    seed, images, exits, levels = case
+    rows = make_rows(seed, images=images, exits=exits, levels=levels)
     chosen = choose(rows, mode="drop", max_accuracy_drop=drop, grid=21)
     full = never_leave_early(rows)
     assert full.accuracy - chosen.accuracy <= drop + 1e-9
@@ -52,8 +52,8 @@ def test_drop_is_never_exceeded(make_rows, case, drop):
 
 @given(CASES, st.floats(0.0, 1.0))
 def test_budget_is_never_exceeded(make_rows, case, share):
-    seed, pictures, exits, levels = case
-    rows = make_rows(seed, pictures=pictures, exits=exits, levels=levels)
+    seed, images, exits, levels = case
+    rows = make_rows(seed, images=images, exits=exits, levels=levels)
     budget = rows.cost[0] + share * (1.0 - rows.cost[0])
     chosen = choose(rows, mode="cost", max_cost=budget, grid=21)
     assert chosen.cost <= budget + 1e-9
@@ -62,7 +62,7 @@ def test_budget_is_never_exceeded(make_rows, case, share):
 
 @given(st.integers(0, 10_000), st.integers(1, 3), st.sampled_from([3, 6]))
 def test_grid_choice_is_the_brute_force_choice(make_rows, seed, exits, levels):
-    rows = make_rows(seed, pictures=30, exits=exits, levels=levels)
+    rows = make_rows(seed, images=30, exits=exits, levels=levels)
     candidates = [candidate_thresholds(rows.scores[:, k], 201) for k in range(exits - 1)]
     combinations = list(itertools.product(*candidates))
     every = outcomes_of(rows, combinations)
@@ -81,8 +81,8 @@ def test_grid_choice_is_the_brute_force_choice(make_rows, seed, exits, levels):
 
 @given(CASES)
 def test_tradeoff_rises_and_holds_every_choice(make_rows, case):
-    seed, pictures, exits, levels = case
-    rows = make_rows(seed, pictures=pictures, exits=exits, levels=levels)
+    seed, images, exits, levels = case
+    rows = make_rows(seed, images=images, exits=exits, levels=levels)
     points = tradeoff(rows, grid=21)
     assert (np.diff([point.cost for point in points]) > 0).all()
     assert (np.diff([point.accuracy for point in points]) > 0).all()
@@ -91,7 +91,7 @@ def test_tradeoff_rises_and_holds_every_choice(make_rows, case):
 
 
 def test_decimal_shares_are_counted_right(make_rows):
-    # 0.29 · 100 is 28.999999999999996 in floats; 29 pictures may be lost.
+    # 0.29 · 100 is 28.999999999999996 in floats; 29 images may be lost.
     rows = ExitRows(
         scores=np.column_stack([np.linspace(1.0, 0.5, 100), np.ones(100)]),
         correct=np.column_stack([np.arange(100) < 71, np.ones(100, bool)]),
@@ -102,7 +102,7 @@ def test_decimal_shares_are_counted_right(make_rows):
 
 
 def test_one_exit_has_no_thresholds(make_rows):
-    rows = make_rows(0, pictures=20, exits=1)
+    rows = make_rows(0, images=20, exits=1)
     chosen = choose(rows, mode="drop", max_accuracy_drop=0.0)
     assert (chosen.thresholds, chosen.cost) == ((), 1.0)
     assert tradeoff(rows) == [chosen]
@@ -120,6 +120,6 @@ def test_useless_exits_are_never_taken():
 
 
 def test_a_budget_below_the_first_exit_is_refused(make_rows):
-    rows = make_rows(0, pictures=20, exits=3)
+    rows = make_rows(0, images=20, exits=3)
     with pytest.raises(CalibrationError, match=r"max_cost is 0\.001, but the first of the 3 exits"):
         choose(rows, mode="cost", max_cost=0.001)

@@ -35,7 +35,7 @@ def test_guarantees_are_told():
         thresholds=(0.5,),
         macs=(1, 2),
         validation=ValidationPoint(accuracy=0.9, cost=0.5),
-        expected=OperatingPoint(accuracy=0.9, cost=0.5, taken=(0.75, 0.25)),
+        expected=OperatingPoint(accuracy=0.9, cost=0.5, exit_rate=(0.75, 0.25)),
         full=FullAccuracy(accuracy=0.95),
         guarantee=Guarantee(
             risk="consistency",

@@ -54,10 +54,10 @@ def run_segments() -> Run:
 
 
 @pytest.fixture
-def pictures() -> Callable[..., np.ndarray]:
+def draw_images() -> Callable[..., np.ndarray]:
     """Draw float pixels 0…255, [3, height, width, channels]."""
 
-    def pictures(*shape: int) -> np.ndarray:
+    def draw_images(*shape: int) -> np.ndarray:
         return np.random.default_rng(1).integers(0, 256, (3, *shape)).astype(np.float32)
 
-    return pictures
+    return draw_images

@@ -14,7 +14,7 @@ from kdtasks.learn.networks.cnn import CNN
 from kdtasks.learn.networks.mobilenet import MobileNet
 from kdtasks.learn.networks.multi_exit import count_macs
 from kdtasks.learn.networks.resnet import ResNet, ResNet8
-from kdtasks.learn.networks.two_path import TwoPath
+from kdtasks.learn.networks.two_branch import TwoBranch
 from kdtasks.learn.networks.unet import UNet
 
 
@@ -97,8 +97,8 @@ HAND_WORKED: dict[str, tuple[Architecture, tuple[int, int, int], int, int, int]]
     # 1,200+192, 307,200; 48→48 2,304+192, 589,824. Coarse on 8×8: 1,200+192, 76,800; 48→72
     # 3,456+288, 221,184; twice 1,800+288, 115,200 and 72→72 5,184+288, 331,776. Fine: six times the
     # second of the trunk. Merged: the first and the second of the coarse path. 72→10: 730, 720.
-    "two_path": (
-        TwoPath(trunk=(48, 48), coarse=(72, 72, 72), fine=(48,) * 6, merged=(72,)),
+    "two_branch": (
+        TwoBranch(trunk=(48, 48), coarse=(72, 72, 72), fine=(48,) * 6, merged=(72,)),
         (32, 32, 3),
         10,
         63_298,

@@ -36,7 +36,7 @@ def chain(randomise: Callable[..., None]) -> MultiExitModel:
 
 @pytest.fixture(scope="module")
 def skipping(randomise: Callable[..., None]) -> MultiExitModel:
-    """The last segment takes the picture and the first features once more."""
+    """The last segment takes the image and the first features once more."""
     image = keras.Input((8, 8, 1), name="image")
     scaled = keras.layers.Rescaling(1 / 255, name="rescale")(image)
     first = keras.layers.Conv2D(3, 3, padding="same", activation="relu", name="first")(scaled)
@@ -66,7 +66,7 @@ def dynamic(chain: MultiExitModel, skipping: MultiExitModel) -> dict[str, Dynami
     }
 
 
-def pictures(count: int, seed: int = 0) -> np.ndarray:
+def draw_images(count: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (count, 8, 8, 1), np.uint8)
 
 
@@ -90,7 +90,7 @@ def test_stopping_early_is_choosing_afterwards(
     seed: int,
     ranks: tuple[float, float],
 ):
-    images = pictures(count, seed)
+    images = draw_images(count, seed)
     logits = every_logit(chain if name.startswith("chain") else skipping, images)
     score = on_the_device.SCORES[name.partition(" ")[2]]
     scores = score(logits, np.array(TEMPERATURES))
@@ -127,7 +127,7 @@ def test_scores_are_those_of_the_device(score: str):
 
 
 def test_thresholds_for_each_exit_for_the_model_and_for_a_call(chain: MultiExitModel):
-    images = pictures(6)
+    images = draw_images(6)
 
     def left_at(network: DynamicNetwork, *call: Any) -> list[int]:
         return sorted(set(network.predict_dynamic(images, *call).exit_index.numpy().tolist()))
@@ -144,7 +144,7 @@ def test_thresholds_for_each_exit_for_the_model_and_for_a_call(chain: MultiExitM
 
 def test_later_segments_see_only_those_who_go_on(chain: MultiExitModel):
     network = DynamicNetwork(chain, thresholds=NEVER)
-    images = pictures(30)
+    images = draw_images(30)
     scores = on_the_device.max_probability(every_logit(chain, images))
     seen: list[int] = []
     original = network._score
@@ -166,7 +166,7 @@ def test_later_segments_see_only_those_who_go_on(chain: MultiExitModel):
 def test_one_exit_answers_everything():
     model = build(CNN(filters=(4,)), input_shape=(8, 8, 1), num_classes=3)
     network = DynamicNetwork(model, thresholds=[])
-    images = pictures(4)
+    images = draw_images(4)
     for answers in (network.predict_dynamic(images), network.predict_all(images)):
         expected = every_logit(model, images)[:, 0]
         # the last bits of a sum follow the processor: of the sum's terms, not of what is left
@@ -184,5 +184,5 @@ def test_what_does_not_fit_is_refused(chain: MultiExitModel):
     with pytest.raises(ModelError, match="no score 'luck'; the scores are max_probability"):
         DynamicNetwork(chain, thresholds=0.5, score="luck")
     unet = build(UNet(filters=(3, 4)), input_shape=(8, 8, 1), num_classes=2)
-    with pytest.raises(ModelError, match="early stopping answers whole pictures"):
+    with pytest.raises(ModelError, match="early stopping answers whole images"):
         DynamicNetwork(unet, thresholds=[])

@@ -7,7 +7,7 @@ import numpy as np
 from kdtasks.core.backend import tf
 from kdtasks.learn.networks.build import build
 from kdtasks.learn.networks.cnn import CNN
-from kdtasks.learn.networks.inference import Predictor, pictures_a_pass
+from kdtasks.learn.networks.inference import Predictor, images_per_pass
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (11, 8, 8, 1), dtype=np.uint8)
 
@@ -28,9 +28,9 @@ def test_logits_of_every_exit_in_batches_of_any_size(tmp_path: Path):
             np.testing.assert_array_equal(one, other.argmax(axis=-1))
 
 
-def test_large_pictures_come_in_small_batches():
+def test_large_images_come_in_small_batches():
     for side, expected in ((32, 256), (128, 128), (1024, 2), (2048, 1)):
-        found = pictures_a_pass((side, side, 3), pictures=256, pixels=2**21)
+        found = images_per_pass((side, side, 3), most=256, pixels=2**21)
         assert found == expected
 
 

@@ -12,15 +12,15 @@ from kdtasks.learn.networks.build import build
 from kdtasks.learn.networks.cnn import CNN
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.networks.resnet import ResNet8
-from kdtasks.learn.networks.two_path import TwoPath
+from kdtasks.learn.networks.two_branch import TwoBranch
 from kdtasks.learn.networks.unet import UNet
 
 Run = Callable[[MultiExitModel, np.ndarray], list[np.ndarray]]
 Randomize = Callable[[MultiExitModel], MultiExitModel]
-Pictures = Callable[..., np.ndarray]
+DrawImages = Callable[..., np.ndarray]
 
 SMALL_CNN = CNN(filters=(4, 6, 8), dropout=0.2)
-TWO_PATH = TwoPath(stem=4, trunk=(6, 6), coarse=(8, 8), fine=(6, 6), merged=(8,))
+TWO_PATH = TwoBranch(stem=4, trunk=(6, 6), coarse=(8, 8), fine=(6, 6), merged=(8,))
 UNET = UNet(filters=(3, 4, 5, 6), dropout=0.2)
 
 
@@ -53,10 +53,10 @@ def test_segments_in_a_chain_equal_the_flat_network(
     randomize: Randomize,
     run_flat: Run,
     run_segments: Run,
-    pictures: Pictures,
+    draw_images: DrawImages,
 ):
     model = randomize(build(architecture, input_shape=(16, 16, 3), num_classes=5, exits=exits))
-    images = pictures(16, 16, 3)
+    images = draw_images(16, 16, 3)
     flat = run_flat(model, images)
     assert np.isfinite(flat[-1]).all()
     assert np.std(flat[-1]) > 0
@@ -83,7 +83,7 @@ def test_segments_of_a_unet_give_each_open_skip_once():
 
 
 def skipping_network(taps: tuple[tuple[str, ...], ...]) -> MultiExitModel:
-    """The output of `first` is needed by three later segments, the picture itself by the last."""
+    """The output of `first` is needed by three later segments, the image itself by the last."""
     image = keras.Input((6, 6, 2), name="image")
     first = keras.layers.Conv2D(3, 3, padding="same", name="first")(image)
     second = keras.layers.Conv2D(3, 3, padding="same", activation="relu", name="second")(first)
@@ -100,7 +100,7 @@ def skipping_network(taps: tuple[tuple[str, ...], ...]) -> MultiExitModel:
 
 
 def test_a_skip_may_serve_several_later_segments(
-    randomize: Randomize, run_flat: Run, run_segments: Run, pictures: Pictures
+    randomize: Randomize, run_flat: Run, run_segments: Run, images: Images
 ):
     model = randomize(skipping_network((("first",), ("second", "first"), ("third", "first"))))
     assert [(segment.takes, segment.gives) for segment in model.segments()] == [
@@ -109,12 +109,12 @@ def test_a_skip_may_serve_several_later_segments(
         (("features_0", "features_1"), ("features_2",)),
         (("image", "features_0", "features_2"), ()),
     ]
-    images = pictures(6, 6, 2)
+    images = draw_images(6, 6, 2)
     assert_equal_bits(run_segments(model, images), run_flat(model, images))
 
 
 def test_segments_share_their_weights_with_the_network(
-    randomize: Randomize, run_flat: Run, run_segments: Run, pictures: Pictures
+    randomize: Randomize, run_flat: Run, run_segments: Run, images: Images
 ):
     model = build(SMALL_CNN, input_shape=(8, 8, 1), num_classes=2, exits=["block_1"])
     segments = model.segments()
@@ -128,17 +128,17 @@ def test_segments_share_their_weights_with_the_network(
 
 
 def test_cutting_again_leaves_network_and_segments_as_they_were(
-    randomize: Randomize, run_flat: Run, run_segments: Run, pictures: Pictures
+    randomize: Randomize, run_flat: Run, run_segments: Run, images: Images
 ):
     model = randomize(build(UNET, input_shape=(16, 16, 1), num_classes=2, exits=["up_1", "up_2"]))
-    images = pictures(16, 16, 1)
+    images = draw_images(16, 16, 1)
     once, macs = run_segments(model, images), model.macs()
     assert_equal_bits(run_segments(model, images), once)
     assert model.macs() == macs
     assert len(model.network.inputs) == 1
 
 
-def test_pictures_are_scaled_inside_the_network(run_flat: Run):
+def test_images_are_scaled_inside_the_network(run_flat: Run):
     model = build(SMALL_CNN, input_shape=(8, 8, 1), num_classes=2)
     scaled = keras.Model(model.network.input, model.network.get_layer("rescale").get_output_at(0))
     pixels = np.array([0.0, 51.0, 255.0], np.float32).reshape(3, 1, 1, 1) * np.ones((1, 8, 8, 1))

@@ -70,13 +70,13 @@ def test_a_loaded_model_gives_the_same_logits(
     tmp_path: Path,
     randomize: Randomize,
     run_flat: Run,
-    pictures: Callable[..., np.ndarray],
+    draw_images: Callable[..., np.ndarray],
 ):
     model = randomize(build(architecture, input_shape=(8, 8, 1), num_classes=3, exits=exits))
     save_model(tmp_path / "model", model, architecture=architecture, exits=exits)
     loaded = load_model(tmp_path / "model")
     assert loaded.taps == model.taps
-    images = pictures(8, 8, 1)
+    images = draw_images(8, 8, 1)
     for one, other in zip(run_flat(model, images), run_flat(loaded, images), strict=True):
         np.testing.assert_array_equal(one, other)
 

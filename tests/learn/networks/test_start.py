@@ -12,7 +12,7 @@ from kdtasks.learn.networks.build import HeadParams, build
 from kdtasks.learn.networks.cnn import CNN
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.networks.saved import save_model, take_weights
-from kdtasks.learn.networks.two_path import TwoPath
+from kdtasks.learn.networks.two_branch import TwoBranch
 
 SMALL_CNN = CNN(filters=(3, 4))
 SHAPE: dict[str, Any] = {"input_shape": (8, 8, 1), "num_classes": 3}
@@ -70,7 +70,7 @@ def test_another_network_is_refused(tmp_path: Path, built: dict[str, Any], diffe
 
 def test_an_exit_at_another_block_of_the_same_width_is_refused(tmp_path: Path):
     """Weights of all layers would fit, in another order."""
-    network = TwoPath(stem=8, trunk=(8,), coarse=(8, 8), fine=(8, 8), merged=(8,))
+    network = TwoBranch(stem=8, trunk=(8,), coarse=(8, 8), fine=(8, 8), merged=(8,))
     saved(tmp_path, architecture=network, exits=("coarse_1",))
     model = build(network, exits=("fine_1",), **SHAPE)
     message = "exits is ['coarse_1'] there, ['fine_1'] here"

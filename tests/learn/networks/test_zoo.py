@@ -14,7 +14,7 @@ from kdtasks.learn.networks.build import HeadParams, build
 from kdtasks.learn.networks.cnn import CNN
 from kdtasks.learn.networks.mobilenet import MobileNet
 from kdtasks.learn.networks.resnet import ResNet, ResNet8
-from kdtasks.learn.networks.two_path import TwoPath
+from kdtasks.learn.networks.two_branch import TwoBranch
 from kdtasks.learn.networks.unet import UNet
 
 SMALL_CNN = CNN(filters=(4, 6, 8), dropout=0.1, dense=(5,))
@@ -36,7 +36,7 @@ ZOO: list[tuple[Architecture, tuple[str, ...]]] = [
         ("stem", "block_1", "block_2", "block_3"),
     ),
     (
-        TwoPath(trunk=(4, 4), coarse=(6, 5), fine=(4, 3), merged=(7,)),
+        TwoBranch(trunk=(4, 4), coarse=(6, 5), fine=(4, 3), merged=(7,)),
         (
             *("stem", "trunk_1", "trunk_2", "coarse_1", "coarse_2"),
             *("fine_1", "fine_2", "merged_1", "merged_2"),
@@ -50,7 +50,7 @@ ZOO: list[tuple[Architecture, tuple[str, ...]]] = [
 ]
 NAMES = [
     *("cnn", "cnn_strides", "resnet8", "resnet"),
-    *("mobilenet", "two_path", "alexnet", "unet"),
+    *("mobilenet", "two_branch", "alexnet", "unet"),
 ]
 
 
@@ -89,13 +89,13 @@ def test_layers_bear_the_same_names_in_every_model(
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 7)])
-def test_chains_take_pictures_of_any_size(size: tuple[int, int]):
+def test_chains_take_images_of_any_size(size: tuple[int, int]):
     for architecture, taps in ZOO[:-1]:
         model = build(architecture, input_shape=(*size, 1), num_classes=2, exits=taps)
         assert {tuple(output.shape) for output in model.network.outputs} == {(None, 2)}
 
 
-def test_a_picture_need_not_be_square_for_a_unet():
+def test_a_image_need_not_be_square_for_a_unet():
     model = build(ZOO[-1][0], input_shape=(16, 24, 3), num_classes=2, exits=("up_1", "up_3"))
     assert {tuple(output.shape) for output in model.network.outputs} == {(None, 16, 24, 2)}
 
@@ -203,8 +203,8 @@ def test_kernels_of_one_channel_begin_as_large_as_others():
     assert kernel.std() == pytest.approx(0.88 * np.sqrt(2) / 3, rel=0.1)
 
 
-def test_a_two_path_network_answers_early_without_the_fine_path():
-    params = TwoPath(trunk=(4,), coarse=(6,), fine=(4, 4), merged=(5,))
+def test_a_two_branch_network_answers_early_without_the_fine_path():
+    params = TwoBranch(trunk=(4,), coarse=(6,), fine=(4, 4), merged=(5,))
     model = build(params, input_shape=(16, 16, 3), num_classes=7, exits=["coarse_1"])
     first, second = model.segments()
     names = [layer.name for layer in first.model.layers]

@@ -56,7 +56,7 @@ def test_weighted_cross_entropy_by_hand():
 
 def test_balanced_weights_make_every_class_weigh_the_same():
     assert balanced_weights([60, 10, 50]) == pytest.approx((2 / 3, 4.0, 0.8))
-    # A split by pictures may leave a class to the other splits.
+    # A split by images may leave a class to the other splits.
     assert balanced_weights([60, 0, 20]) == pytest.approx((2 / 3, 0.0, 2.0))
     loss = label_loss_of(LabelLossParams(class_weights="balanced"), DATASET)
     assert loss.class_weights == pytest.approx((2 / 3, 4.0, 0.8))

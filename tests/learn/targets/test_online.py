@@ -72,7 +72,7 @@ def test_the_folder_holds_a_copy_of_the_teacher_and_no_answers(online: Path, tea
         "mode": "online",
         "augmentation": AUGMENTATION.model_dump(mode="json"),
         "batch_size": 5,
-        "pictures": 12,
+        "images": 12,
         "features": [
             {"layer": "block_1", "shape": [4, 4, 4]},
             {"layer": "top_average", "shape": [6]},

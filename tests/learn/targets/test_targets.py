@@ -59,7 +59,7 @@ def three_means(images: np.ndarray) -> np.ndarray:
 def write(
     folder: Path,
     logits: Callable[[Any], np.ndarray] = three_means,
-    top_classes: int | None = None,
+    top_k: int | None = None,
     **features: Callable[[Any], np.ndarray],
 ) -> Targets:
     """Write targets of a teacher whose hidden layers are the functions `features`."""
@@ -73,7 +73,7 @@ def write(
         dataset_of(LABELS, num_classes=3),
         augmentation=AUGMENTATION,
         layers=list(features),
-        top_classes=top_classes,
+        top_k=top_k,
     )
 
 
@@ -98,7 +98,7 @@ def test_what_is_written_is_what_is_read(tmp_path: Path):
     assert examples.labels.dtype == np.int32
     assert isinstance(examples.images, np.memmap)
     assert summary == Targets.read(tmp_path / "targets" / "targets.json")
-    assert (summary.mode, summary.views, summary.pictures) == ("cached", 3, 11)
+    assert (summary.mode, summary.views, summary.images) == ("cached", 3, 11)
     assert (summary.classes, summary.features) == (3, ())
 
 
@@ -138,10 +138,10 @@ def brightest(images: np.ndarray) -> np.ndarray:
 def test_hidden_features_are_kept_beside_the_logits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    # 3 logits, 4·4 and 1 features of 4 bytes: the 11 pictures come by 4, 4 and 3.
+    # 3 logits, 4·4 and 1 features of 4 bytes: the 11 images come by 4, 4 and 3.
     monkeypatch.setattr("kdtasks.learn.targets.cached._CHUNK_BYTES", 4 * 80)
     summary = write(tmp_path / "targets", left_half=left_half, brightest=brightest)
-    # 3 views of 11 pictures: 64 bytes, 3 logits, 4·4 and 1 features of 2 bytes.
+    # 3 views of 11 images: 64 bytes, 3 logits, 4·4 and 1 features of 2 bytes.
     assert capsys.readouterr().out.splitlines()[0] == (
         "targets take 0.0 MB of views, 0.0 MB of logits, 0.0 MB of features of left_half, "
         "0.0 MB of features of brightest"
@@ -177,14 +177,14 @@ def test_sizes_are_told_before_anything_is_written(tmp_path: Path, monkeypatch: 
 def test_the_likeliest_classes_alone_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     whole = write(tmp_path / "whole")
     capsys.readouterr()
-    summary = write(tmp_path / "top", top_classes=1)
+    summary = write(tmp_path / "top", top_k=1)
     assert capsys.readouterr().out.splitlines()[0] == (
         "targets take 0.0 MB of views, 0.0 MB of logits, 0.0 MB of their classes"
     )
-    assert summary == whole.model_copy(update={"top_classes": 1})
+    assert summary == whole.model_copy(update={"top_k": 1})
     examples, complete = read(tmp_path / "top"), read(tmp_path / "whole")
     assert examples.layout == complete.layout
-    # Two float16 and one byte for each of 3 views of 11 pictures, in place of three float16.
+    # Two float16 and one byte for each of 3 views of 11 images, in place of three float16.
     assert examples.megabytes() - complete.megabytes() == pytest.approx(3 * 11 * (5 - 6) / 1e6)
 
     def only_block(source: TrainingExamples) -> Block:
@@ -199,15 +199,15 @@ def test_the_likeliest_classes_alone_are_kept(tmp_path: Path, capsys: pytest.Cap
         np.testing.assert_array_equal(block.logits.argmax(-1).ravel(), likeliest)
     assert [path.name for path in answer_files(tmp_path / "top")] == [
         "targets.json",
-        "top_classes.npy",
+        "top_k.npy",
         "top_logits.npy",
     ]
 
 
 def test_as_many_top_classes_as_there_are_are_refused(tmp_path: Path):
-    message = r"targets\.top_classes is 3, the dataset has 3 classes; give 1 to 2, or null"
+    message = r"targets\.top_k is 3, the dataset has 3 classes; give 1 to 2, or null"
     with pytest.raises(ParamsError, match=message):
-        write(tmp_path / "targets", top_classes=3)
+        write(tmp_path / "targets", top_k=3)
 
 
 def test_features_that_are_not_there_are_refused(tmp_path: Path):
@@ -256,7 +256,7 @@ def test_the_largest_float16_is_kept(tmp_path: Path):
     assert logits.min() == -65_504
 
 
-def test_masks_move_with_their_pictures(tmp_path: Path):
+def test_masks_move_with_their_images(tmp_path: Path):
     masks = (IMAGES[..., 0] > 127).astype(np.uint8)
     masks[:, :2] = 255  # unlabelled
 

@@ -20,7 +20,7 @@ CLASSES = 4
 
 
 class TeacherFile(NamedTuple):
-    """A file, and what its network puts out for `pictures / 255` before it is saved."""
+    """A file, and what its network puts out for `images / 255` before it is saved."""
 
     path: Path
     outputs: np.ndarray
@@ -35,8 +35,8 @@ def _as_a_user() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def pictures() -> np.ndarray:
-    """Pictures of any brightness; forty, so that neither 3 nor 256 divides them."""
+def images() -> np.ndarray:
+    """Images of any brightness; forty, so that neither 3 nor 256 divides them."""
     return np.random.default_rng(0).integers(0, 256, (40, *SHAPE), np.uint8)
 
 
@@ -58,7 +58,7 @@ def make_network(kerases: dict[str, Any]) -> Callable[..., Any]:
         image = kerases[library].Input(SHAPE)
         tensor = layers.Conv2D(4, 3, padding="same")(image)
         tensor = layers.ReLU()(layers.BatchNormalization()(tensor))
-        # Converted for one picture, a reshape cannot take two.
+        # Converted for one image, a reshape cannot take two.
         tensor = layers.GlobalMaxPooling1D()(layers.Reshape((8, 32))(tensor))
         activation = "softmax" if ending == "probabilities" else None
         heads = [layers.Dense(CLASSES, activation=activation)(tensor) for _ in range(outputs)]
@@ -115,7 +115,7 @@ def teacher_file(
     tmp_path_factory: pytest.TempPathFactory,
     make_network: Callable[..., Any],
     save_network: Callable[[Any, Path], None],
-    pictures: np.ndarray,
+    images: np.ndarray,
 ) -> Callable[..., TeacherFile]:
     """Give a function from a kind and an ending to a file; each is made once."""
 
@@ -124,14 +124,14 @@ def teacher_file(
         network = make_network("keras_3" if "keras_3" in kind else "tf_keras", ending)
         path = tmp_path_factory.mktemp(ending) / kind
         save_network(network, path)
-        outputs = np.asarray(network(pictures.astype(np.float32) / 255))
+        outputs = np.asarray(network(images.astype(np.float32) / 255))
         return TeacherFile(path, outputs, network.count_params())
 
     return make
 
 
 @pytest.fixture
-def import_file(tmp_path: Path, pictures: np.ndarray) -> Callable[..., Path]:
+def import_file(tmp_path: Path, images: np.ndarray) -> Callable[..., Path]:
     """Give a function that imports a file into a new folder, whose path it returns.
 
     Its networks know nothing, which is an error where the input range is to be found.
@@ -141,7 +141,7 @@ def import_file(tmp_path: Path, pictures: np.ndarray) -> Callable[..., Path]:
     def run(
         path: Path,
         *,
-        images: np.ndarray = pictures,
+        images: np.ndarray = images,
         labels: np.ndarray | None = None,
         num_classes: int = CLASSES,
         ignore_label: int | None = None,

@@ -39,14 +39,14 @@ def assert_same_probabilities(got: np.ndarray, expected: np.ndarray) -> None:
 @pytest.mark.parametrize("ending", ["logits", "probabilities"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_imported_teacher_gives_the_logits_of_the_original(
-    kind, ending, teacher_file, import_file, description, pictures
+    kind, ending, teacher_file, import_file, description, images
 ):
     from kdtasks.learn.teachers.teacher import open_teacher
 
     original = teacher_file(kind, ending)
     folder = import_file(original.path, input="unit")
     teacher = open_teacher(folder, batch_size=16)
-    logits = teacher.logits(pictures)
+    logits = teacher.logits(images)
     assert logits.dtype == np.float32
     parameters = None if kind.endswith(".tflite") else original.parameters
     assert description(folder) == {
@@ -63,22 +63,22 @@ def test_an_imported_teacher_gives_the_logits_of_the_original(
         assert_same_probabilities(softmax(logits), original.outputs)
 
 
-def test_probabilities_declared_as_logits_are_left_alone(teacher_file, import_file, pictures):
+def test_probabilities_declared_as_logits_are_left_alone(teacher_file, import_file, images):
     from kdtasks.learn.teachers.teacher import open_teacher
 
     original = teacher_file("tf_keras.keras", "probabilities")
     folder = import_file(original.path, input="unit", output="logits")
-    assert_same_probabilities(open_teacher(folder).logits(pictures), original.outputs)
+    assert_same_probabilities(open_teacher(folder).logits(images), original.outputs)
 
 
-def test_keras_3_works_beside_tf_keras_and_pruning(kerases, teacher_file, import_file, pictures):
+def test_keras_3_works_beside_tf_keras_and_pruning(kerases, teacher_file, import_file, images):
     from kdtasks.learn.teachers.teacher import open_teacher
 
     assert os.environ["TF_USE_LEGACY_KERAS"] == "1"
     assert {"tf_keras", "tensorflow_model_optimization"} <= sys.modules.keys()
     assert kerases["keras_3"].__version__.startswith("3.")
     original = teacher_file("keras_3.keras")
-    logits = open_teacher(import_file(original.path, input="unit")).logits(pictures)
+    logits = open_teacher(import_file(original.path, input="unit")).logits(images)
     assert_same_logits(logits, original.outputs)
 
 
@@ -106,7 +106,7 @@ def greys() -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("input_range", RANGES)
-def test_auto_finds_the_range_of_the_pictures(
+def test_auto_finds_the_range_of_the_images(
     input_range, kerases, greys, import_file, description, tmp_path, capsys
 ):
     keras = kerases["tf_keras"]
@@ -167,11 +167,11 @@ def test_masks_of_another_size_are_refused(mask_teacher, import_file):
     [
         (
             {"images": np.zeros((40, 10, 10, 3), np.uint8)},
-            "takes pictures of 8×8×3, the dataset has 10×10×3; set data.image_size",
+            "takes images of 8×8×3, the dataset has 10×10×3; set data.image_size",
         ),
         (
             {"images": np.zeros((40, 8, 8, 1), np.uint8)},
-            "takes pictures of 8×8×3, the dataset has 8×8×1",
+            "takes images of 8×8×3, the dataset has 8×8×1",
         ),
         ({"num_classes": 5}, "has outputs 4, the dataset has 5, the last being its classes"),
         ({"output": "probabilities"}, "do not add up to 1; set it to logits or auto"),

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.mark.parametrize(
     ("name", "accuracy"),
-    # On all 10,000 test pictures they have 91.3 % and 87.2 %.
+    # On all 10,000 test images they have 91.3 % and 87.2 %.
     [("pretrainedResnet_large_float.tflite", 0.93), ("pretrainedResnet.h5", 0.87)],
 )
 def test_a_published_network_can_teach(name, accuracy, import_file, description):

@@ -45,7 +45,7 @@ def noisy_quadrants(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="session")
 def examples() -> TrainingExamples:
-    """Two views of 50 pictures with the logits of a teacher that knows the labels."""
+    """Two views of 50 images with the logits of a teacher that knows the labels."""
     views = [noisy_quadrants(50, seed) for seed in (0, 1)]
     labels = np.stack([view[1] for view in views])
     return TrainingExamples(
@@ -60,20 +60,20 @@ def hinting(examples: TrainingExamples) -> TrainingExamples:
     """The examples with hidden features of the teacher: which quadrant is bright."""
     features = np.zeros((2, 50, 4, 4, 5), np.float16)
     for view, labels in enumerate(examples.labels):
-        for picture, label in enumerate(labels):
-            features[view, picture, 2 * (label // 2), 2 * (label % 2), label] = 2
+        for image, label in enumerate(labels):
+            features[view, image, 2 * (label // 2), 2 * (label % 2), label] = 2
     return replace(examples, teacher_features=(features,))
 
 
 @pytest.fixture(scope="session")
 def validation() -> tuple[np.ndarray, np.ndarray]:
-    """60 more pictures."""
+    """60 more images."""
     return noisy_quadrants(60, seed=9)
 
 
 @pytest.fixture
 def schedule() -> Schedule:
-    """Six epochs of six steps; two pictures of each epoch are left over."""
+    """Six epochs of six steps; two images of each epoch are left over."""
     return Schedule(
         epochs=6,
         batch_size=8,

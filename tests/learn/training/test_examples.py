@@ -1,4 +1,4 @@
-"""The order in which pictures and their views come."""
+"""The order in which images and their views come."""
 
 from pathlib import Path
 
@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from kdtasks.learn.training.examples import TrainingExamples
 
 
-def numbered(views: int, pictures: int, *, taught: bool = True) -> TrainingExamples:
-    """Pixels are the view, labels the picture, logits both."""
-    view, picture = np.indices((views, pictures))
-    images = np.broadcast_to(view[..., None, None, None], (views, pictures, 2, 3, 1))
-    logits = np.stack([view, picture], axis=-1).astype(np.float16)
+def numbered(views: int, images: int, *, taught: bool = True) -> TrainingExamples:
+    """Pixels are the view, labels the image, logits both."""
+    view, image = np.indices((views, images))
+    images = np.broadcast_to(view[..., None, None, None], (views, images, 2, 3, 1))
+    logits = np.stack([view, image], axis=-1).astype(np.float16)
     return TrainingExamples(
         images=images.astype(np.uint8),
-        labels=picture.astype(np.int32),
+        labels=image.astype(np.int32),
         teacher_logits=logits if taught else None,
         teacher_features=(2 * logits[..., np.newaxis],) if taught else (),
     )
@@ -26,7 +26,7 @@ def numbered(views: int, pictures: int, *, taught: bool = True) -> TrainingExamp
 def seen(
     examples: TrainingExamples, *, epoch: int, batch_size: int, steps_per_block: int
 ) -> list[tuple[int, int]]:
-    """(view, picture) in the order of an epoch, after a look at the shapes."""
+    """(view, image) in the order of an epoch, after a look at the shapes."""
     order = np.random.default_rng(epoch).permutation(examples.num_examples)
     pairs = []
     for images, labels, logits, features in examples.blocks(
@@ -41,39 +41,39 @@ def seen(
         assert (labels == logits[..., 1]).all()
         np.testing.assert_array_equal(features[0], 2 * logits[..., np.newaxis])
         pairs += list(zip(logits[..., 0].ravel(), logits[..., 1].ravel(), strict=True))
-    assert [picture for _, picture in pairs] == list(order[: len(pairs)])
-    return [(int(view), int(picture)) for view, picture in pairs]
+    assert [image for _, image in pairs] == list(order[: len(pairs)])
+    return [(int(view), int(image)) for view, image in pairs]
 
 
 @given(
     views=st.integers(1, 5),
-    pictures=st.integers(1, 30),
+    images=st.integers(1, 30),
     batch_size=st.integers(1, 30),
     steps_per_block=st.integers(1, 7),
     epoch=st.integers(1, 9),
 )
-def test_an_epoch_covers_each_picture_at_most_once_and_drops_the_last_part(
-    views: int, pictures: int, batch_size: int, steps_per_block: int, epoch: int
+def test_an_epoch_covers_each_image_at_most_once_and_drops_the_last_part(
+    views: int, images: int, batch_size: int, steps_per_block: int, epoch: int
 ):
     pairs = seen(
-        numbered(views, pictures),
+        numbered(views, images),
         epoch=epoch,
         batch_size=batch_size,
         steps_per_block=steps_per_block,
     )
-    shown = [picture for _, picture in pairs]
-    assert len(shown) == len(set(shown)) == pictures // batch_size * batch_size
-    assert all(view == (picture + epoch - 1) % views for view, picture in pairs)
+    shown = [image for _, image in pairs]
+    assert len(shown) == len(set(shown)) == images // batch_size * batch_size
+    assert all(view == (image + epoch - 1) % views for view, image in pairs)
 
 
-def test_every_picture_goes_through_all_its_views():
+def test_every_image_goes_through_all_its_views():
     examples = numbered(3, 8)
     pairs = [
         pair
         for epoch in range(1, 4)
         for pair in seen(examples, epoch=epoch, batch_size=4, steps_per_block=1)
     ]
-    assert sorted(pairs) == [(view, picture) for view in range(3) for picture in range(8)]
+    assert sorted(pairs) == [(view, image) for view in range(3) for image in range(8)]
 
 
 def test_every_epoch_mixes_the_views():
@@ -107,6 +107,6 @@ def test_mapped_arrays_come_into_memory(taught: bool, tmp_path: Path):
     assert not isinstance(read.images, np.memmap)
     np.testing.assert_array_equal(read.images, examples.images)
     assert (read.teacher_logits is None) is not taught
-    # 2·5 pictures of 6 bytes, 2·5 labels of 4, 2·5 pairs of logits and of features of 2.
+    # 2·5 images of 6 bytes, 2·5 labels of 4, 2·5 pairs of logits and of features of 2.
     assert mapped.megabytes() == pytest.approx((60 + 40 + 80 * taught) / 1e6)
     assert mapped.layout.num_bytes == 6 + 4 + 8 * taught

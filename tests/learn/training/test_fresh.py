@@ -26,7 +26,7 @@ STILL = AugmentationParams()
 
 
 def brightness(images: np.ndarray) -> tuple[np.ndarray, ...]:
-    """A teacher whose logits and features tell which pictures it was asked about."""
+    """A teacher whose logits and features tell which images it was asked about."""
     mean = images.mean(axis=(1, 2, 3)).astype(np.float16)
     return np.stack([mean, -mean, mean / 2], axis=-1), images[:, :2, :2] / np.float16(255)
 
@@ -46,7 +46,7 @@ def test_every_epoch_and_every_seed_sees_other_views():
     assert len({IMAGES[None].tobytes(), *views}) == 5
 
 
-def test_views_are_a_function_of_picture_seed_and_epoch_however_they_are_cut():
+def test_views_are_a_function_of_image_seed_and_epoch_however_they_are_cut():
     examples = FreshExamples(IMAGES, LABELS, MOVING, seed=3, answer=brightness)
     order = np.random.default_rng(0).permutation(20)
     straight = epoch_of(examples, 5)
@@ -78,7 +78,7 @@ def test_a_student_from_scratch_sees_the_views_of_the_distilled_one():
     assert (alone.logits.shape, alone.features) == ((1, 20, 0), ())
 
 
-def test_masks_move_with_their_pictures():
+def test_masks_move_with_their_images():
     masks = (IMAGES[..., 0] > 127).astype(np.uint8)
     flipping = AugmentationParams(transforms=(HorizontalFlip(),))
     block = epoch_of(FreshExamples(IMAGES, masks, flipping, seed=0), 1)
@@ -86,12 +86,12 @@ def test_masks_move_with_their_pictures():
     np.testing.assert_array_equal(block.labels[0], block.images[0, ..., 0] > 127)
 
 
-def test_where_nothing_moves_pictures_come_as_they_are():
+def test_where_nothing_moves_images_come_as_they_are():
     block = epoch_of(FreshExamples(IMAGES, LABELS, STILL, seed=0), 3)
     np.testing.assert_array_equal(block.images[0], IMAGES)
 
 
-def test_mapped_pictures_come_into_memory(tmp_path: Path):
+def test_mapped_images_come_into_memory(tmp_path: Path):
     np.save(tmp_path / "images.npy", IMAGES)
     mapped = FreshExamples(np.load(tmp_path / "images.npy", mmap_mode="r"), LABELS, MOVING, seed=0)
     read = mapped.in_memory()

@@ -27,7 +27,7 @@ def test_one_class_for_too_many_epochs_stops():
     guard = Guard(patience=3, num_classes=5)
     for epoch in (4, 5):
         guard.check_predictions(ONE_CLASS, epoch=epoch)
-    message = "epochs 4 to 6 predicted class 2 for every validation picture; lower the learning"
+    message = "epochs 4 to 6 predicted class 2 for every validation image; lower the learning"
     with pytest.raises(TrainingError, match=message):
         guard.check_predictions(ONE_CLASS, epoch=6)
 

@@ -48,7 +48,7 @@ def test_it_learns(
     assert last["loss"] < first["loss"] / 3
     assert last["validation_loss"] < first["validation_loss"]
     scores = exit_scores(trained.model, *validation)
-    assert scores.mean_iou is None  # whole pictures have none
+    assert scores.mean_iou is None  # whole images have none
     assert all(accuracy > 0.8 for accuracy in scores.accuracy)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 25
@@ -96,11 +96,11 @@ def test_streamed_equals_in_memory(
     assert streamed.history == in_memory.history
 
 
-def test_blocks_of_large_pictures_are_shorter_and_the_bits_the_same(
+def test_blocks_of_large_images_are_shorter_and_the_bits_the_same(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ):
     whole = run()
-    # A picture of 64 bytes, a label of 4 and three logits of 2, eight to a batch: 592 bytes.
+    # An image of 64 bytes, a label of 4 and three logits of 2, eight to a batch: 592 bytes.
     monkeypatch.setattr("kdtasks.learn.training.loop._BYTES_PER_BLOCK", 1_200)
     lengths = []
     blocks = TrainingExamples.blocks
@@ -270,7 +270,7 @@ def test_one_class_only_stops_the_run_also_when_it_is_started_again(
     impatient = dataclasses.replace(schedule, learning_rate=0.1, guard_epochs=4)
     for _ in range(2):
         with pytest.raises(
-            TrainingError, match=r"epochs \d+ to \d+ predicted class 2 for every validation picture"
+            TrainingError, match=r"epochs \d+ to \d+ predicted class 2 for every validation image"
         ):
             run(
                 schedule=impatient,

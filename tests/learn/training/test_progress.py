@@ -22,7 +22,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 
 def test_an_epoch_is_a_line(clock: SimpleNamespace, capsys: pytest.CaptureFixture[str]):
-    reporter = EpochReporter(first_epoch=0, epochs=12, pictures=3_000)
+    reporter = EpochReporter(first_epoch=0, epochs=12, images=3_000)
     reporter.start_epoch(1)
     clock.now += 2
     reporter.end_epoch(RECORD)
@@ -40,7 +40,7 @@ def test_an_epoch_is_a_line(clock: SimpleNamespace, capsys: pytest.CaptureFixtur
 def test_time_left_after_a_checkpoint_counts_this_run_only(
     clock: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ):
-    reporter = EpochReporter(first_epoch=90, epochs=100, pictures=100)
+    reporter = EpochReporter(first_epoch=90, epochs=100, images=100)
     reporter.start_epoch(91)
     clock.now += 20
     reporter.end_epoch(RECORD)
@@ -52,7 +52,7 @@ def test_time_left_after_a_checkpoint_counts_this_run_only(
 def test_a_long_epoch_reports_from_its_middle(
     clock: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ):
-    reporter = EpochReporter(first_epoch=0, epochs=2, pictures=1_000)
+    reporter = EpochReporter(first_epoch=0, epochs=2, images=1_000)
     reporter.start_epoch(1)
     clock.now += 9
     reporter.show_block(200, loss=2.0)
@@ -69,7 +69,7 @@ def test_a_long_epoch_reports_from_its_middle(
 def test_the_last_block_is_left_to_the_epochs_own_line(
     clock: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ):
-    reporter = EpochReporter(first_epoch=0, epochs=2, pictures=1_000)
+    reporter = EpochReporter(first_epoch=0, epochs=2, images=1_000)
     reporter.start_epoch(1)
     clock.now += 60
     reporter.show_block(1_000, loss=2.0)
@@ -81,7 +81,7 @@ def test_all_of_it_is_told_as_events(
 ):
     file = tmp_path / "distill.jsonl"
     monkeypatch.setenv("KDTASKS_EVENTS", str(file))
-    reporter = EpochReporter(first_epoch=3, epochs=5, pictures=48_000)
+    reporter = EpochReporter(first_epoch=3, epochs=5, images=48_000)
     reporter.start_epoch(4)
     clock.now += 12
     reporter.show_block(24_000, loss=2.0)

@@ -1,4 +1,4 @@
-"""Augmented views: drawn once, the same for everybody, masks with their pictures."""
+"""Augmented views: drawn once, the same for everybody, masks with their images."""
 
 import dataclasses
 import hashlib
@@ -32,14 +32,14 @@ ALL = AugmentationParams(
 
 
 def dots(row: int, column: int, *, count: int = 200, side: int = 17) -> np.ndarray:
-    """Black pictures with a white dot of 1 pixel."""
+    """Black images with a white dot of 1 pixel."""
     images = np.zeros((count, side, side, 1), np.uint8)
     images[:, row, column] = 255
     return images
 
 
 def centres(images: np.ndarray) -> np.ndarray:
-    """Centre of mass (row, column) of each picture, float [N, 2]."""
+    """Centre of mass (row, column) of each image, float [N, 2]."""
     weights = images[..., 0].astype(float)
     rows, columns = np.indices(images.shape[1:3])
     total = weights.sum(axis=(1, 2))
@@ -49,7 +49,7 @@ def centres(images: np.ndarray) -> np.ndarray:
     )
 
 
-def test_view_0_is_the_pictures_as_they_are():
+def test_view_0_is_the_images_as_they_are():
     images, labels = draw_view(IMAGES, LABELS, view=0, augmentation=ALL)
     np.testing.assert_array_equal(images, IMAGES)
     np.testing.assert_array_equal(labels, LABELS)
@@ -69,7 +69,7 @@ def test_views_and_seeds_differ():
     assert (one != IMAGES).any()
 
 
-def test_labels_of_pictures_stay():
+def test_labels_of_images_stay():
     images, labels = draw_views(IMAGES, LABELS, ALL)
     assert images.shape == (3, *IMAGES.shape)
     assert images.dtype == np.uint8
@@ -87,7 +87,7 @@ def test_without_augmentation_there_is_one_view():
 
 @pytest.mark.parametrize("size", [(9, 9), (8, 6)])
 def test_flipping_only_mirrors(size: tuple[int, int]):
-    # More pictures than are warped at once.
+    # More images than are warped at once.
     images = np.random.default_rng(1).integers(0, 256, (600, *size, 1), dtype=np.uint8)
     flips = AugmentationParams(views=2, transforms=(HorizontalFlip(),))
     moved, _ = draw_view(images, np.zeros(600, np.int32), view=1, augmentation=flips)
@@ -138,7 +138,7 @@ def test_a_zoom_is_bounded():
     assert sides.max() == pytest.approx(11 * 1.2, abs=0.4)
 
 
-def test_masks_move_with_their_pictures():
+def test_masks_move_with_their_images():
     coarse = np.random.default_rng(4).integers(0, 2, (30, 5, 5))
     masks = np.kron(coarse, np.ones((1, 6, 6), int)).astype(np.uint8)  # patches of 6×6
     images = (masks * 255)[..., np.newaxis]
@@ -146,7 +146,7 @@ def test_masks_move_with_their_pictures():
     assert moved_masks.shape == masks.shape
     assert moved_masks.dtype == np.uint8
     assert set(np.unique(moved_masks)) <= {0, 1}
-    # Between two patches a pixel of the picture is grey; elsewhere picture and mask must agree.
+    # Between two patches a pixel of the image is grey; elsewhere image and mask must agree.
     white, black = moved[..., 0] == 255, moved[..., 0] == 0
     assert (white | black).mean() > 0.5
     assert (moved_masks[white] == 1).all()

@@ -5,7 +5,7 @@ from kdtasks.orchestrate.project.project import find_imports
 
 def test_imports_are_found_and_data_of_ones_own_are_not(tmp_path: Path):
     files = {
-        "data/imported.dvc": "deps: [{path: /elsewhere/pictures}]\nouts: [{path: imported}]\n",
+        "data/imported.dvc": "deps: [{path: /elsewhere/images}]\nouts: [{path: imported}]\n",
         "data/own.dvc": "outs: [{path: own}]\n",
         "empty.dvc": "",
         ".venv/lib/imported.dvc": "deps: [{path: x}]\n",

@@ -58,7 +58,7 @@ def rows() -> list[Row]:
         settled("prepare", Outcome(State.CACHED, "67e1086e0123.dir", 0.1)),
         settled("teacher", Outcome(State.COMPLETED, "9a8b7c6d5e4f.dir", 205)),
         running("student@0", "epoch 3/8  loss 0.5123  0:05 left", speed=1759.4),
-        settled("student@1", Outcome(State.FAILED, "", 3.2, "it ended:\nValueError: no pictures")),
+        settled("student@1", Outcome(State.FAILED, "", 3.2, "it ended:\nValueError: no images")),
         Row(StageNode("distill@0"), NOWHERE),
         settled("report", Outcome(State.SKIPPED, message="it needs student@1")),
     ]
@@ -70,7 +70,7 @@ def test_a_wide_terminal_shows_everything(rows: list[Row]):
         "prepare    cached                        67e1086e",
         "teacher    completed     3:25            9a8b7c6d",
         "student@0  running       12 s     1,759  epoch 3/8 loss 0.5123 0:05 left",
-        "student@1  failed       3.2 s            ValueError: no pictures",
+        "student@1  failed       3.2 s            ValueError: no images",
         "distill@0  waiting",
         "report     skipped                       it needs student@1",
     ]

@@ -57,7 +57,7 @@ with stop_signals() as is_stopping:
         reporter.end(outcomes)
 print('after')
 """
-FRAME = "\r\x1b[2K"  # before every picture but the first: to the start of the table
+FRAME = "\r\x1b[2K"  # before every image but the first: to the start of the table
 SHOW, HIDE = "\x1b[?25h", "\x1b[?25l"
 
 

@@ -78,12 +78,12 @@ def test_a_clone_that_was_cut_short_is_no_clone(project: Path):
 
 
 def test_links_and_inputs_beside_the_project_are_followed(project: Path, tmp_path: Path):
-    for name in ("pictures", "beside"):
+    for name in ("images", "beside"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.txt").write_text(name, encoding="utf-8")
-    (project / "data" / "linked").symlink_to("../../pictures")
+    (project / "data" / "linked").symlink_to("../../images")
     place = clone(project, tree=tree(project, "data/linked", "../beside"))
-    assert (place / "data/linked/a.txt").read_text(encoding="utf-8") == "pictures"
+    assert (place / "data/linked/a.txt").read_text(encoding="utf-8") == "images"
     assert (place / "../beside/a.txt").resolve() == tmp_path / "beside" / "a.txt"
 
 

@@ -1,4 +1,4 @@
-"""The picture of the gains: every point a row, without identical ids."""
+"""The image of the gains: every point a row, without identical ids."""
 
 from typing import Any
 
@@ -23,23 +23,23 @@ def summary(verdicts: list[str], *, spread: bool = True) -> dict[str, Any]:
 
 
 def test_every_point_with_a_gain_is_a_row():
-    picture = gains_figure(summary(["helps", "hurts", "cannot tell"]))
+    image = gains_figure(summary(["helps", "hurts", "inconclusive"]))
     for label in ("alpha=0", "alpha=1", "alpha=2"):
-        assert f">{label}<" in picture
-    assert "alpha=0.99" not in picture
-    assert all(f"var(--{name})" in picture for name in ("distill", "student", "muted", "chosen"))
+        assert f">{label}<" in image
+    assert "alpha=0.99" not in image
+    assert all(f"var(--{name})" in image for name in ("distill", "student", "muted", "chosen"))
 
 
 def test_more_points_make_it_higher():
-    def height(picture: str) -> float:
-        return float(picture.split('viewBox="')[1].split('"')[0].split()[3])
+    def height(image: str) -> float:
+        return float(image.split('viewBox="')[1].split('"')[0].split()[3])
 
     few, many = gains_figure(summary(["helps"] * 3)), gains_figure(summary(["helps"] * 9))
     assert height(many) - height(few) == 6 * 0.27 * 72
 
 
 def test_it_can_be_drawn_without_intervals():
-    assert gains_figure(summary(["cannot tell"], spread=False)).startswith("<svg")
+    assert gains_figure(summary(["inconclusive"], spread=False)).startswith("<svg")
 
 
 def test_the_same_figures_give_the_same_bytes():

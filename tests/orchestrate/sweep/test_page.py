@@ -82,7 +82,7 @@ def test_the_page_shows_every_point(plan: SweepPlan):
     assert text.count("helps") >= 2
     assert "failed: the loss is &lt;not&gt; a number" in text
     assert "kdtasks sweep -S distill.alpha=0,0.5,0.9 -S distill.temperature=3,6 --seeds 3" in text
-    assert text.count("pictures: −2.0 to +4.1") == 5  # of the points that did not fail
+    assert text.count("images: −2.0 to +4.1") == 5  # of the points that did not fail
     assert "at 5 %" in text  # the promise of the correction
     assert page.count("<svg") == 1
     assert 'class="chosen"' in page

@@ -71,7 +71,7 @@ def test_more_comparisons_need_more_evidence():
     assert alone["weak"].adjusted == alone["weak"].p_value == pytest.approx(WEAK_P)
     together = judge_points({"strong": strong, "weak": weak}, compared=10, confidence=0.95)
     assert together["strong"].verdict == "helps"
-    assert together["weak"].verdict == "cannot tell"
+    assert together["weak"].verdict == "inconclusive"
     # the ninth part, since one of the ten is found already
     assert together["weak"].adjusted == pytest.approx(9 * WEAK_P)
     assert together["weak"].seeds_needed is not None
@@ -92,7 +92,7 @@ def test_points_that_failed_or_show_no_spread_count_as_comparisons():
     judged = judge_points({"weak": weak, "flat": flat}, compared=3, confidence=0.95)
     assert judged["weak"].adjusted == pytest.approx(3 * WEAK_P)
     assert judged["flat"] == judged["flat"]._replace(
-        p_value=None, adjusted=None, verdict="cannot tell", seeds_needed=None
+        p_value=None, adjusted=None, verdict="inconclusive", seeds_needed=None
     )
 
 
@@ -111,7 +111,7 @@ def test_the_seeds_that_are_asked_for_would_do():
         )["a"].verdict
 
     assert verdict(len(WEAK) + judged.seeds_needed) == "helps"
-    assert verdict(len(WEAK) + judged.seeds_needed - 1) == "cannot tell"
+    assert verdict(len(WEAK) + judged.seeds_needed - 1) == "inconclusive"
 
 
 def test_false_findings_are_as_rare_as_promised():
@@ -127,8 +127,8 @@ def test_false_findings_are_as_rare_as_promised():
                 dict(enumerate(student)), dict(enumerate(distilled)), {0: 0.9}, 0.97, 360, (0, 0)
             )
         judged = judge_points(points, compared=12, confidence=0.95).values()
-        false_alone += any(point.gain.verdict != "cannot tell" for point in judged)
-        false_holm += any(point.verdict != "cannot tell" for point in judged)
+        false_alone += any(point.gain.verdict != "inconclusive" for point in judged)
+        false_holm += any(point.verdict != "inconclusive" for point in judged)
     # 400 sweeps at 5 %: 20 expected, more than 35 in fewer than one of a thousand repetitions
     assert false_holm <= 35
     assert false_alone >= 80  # what the correction is for

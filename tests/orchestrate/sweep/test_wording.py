@@ -42,22 +42,22 @@ def test_all_that_can_be_said_is_said():
         summary(
             point("a", "helps"),
             point("b", "hurts", -0.03),
-            point("c", "cannot tell", needed=4),
+            point("c", "inconclusive", needed=4),
             {"label": "d", "failed": "x"},
             chosen="b",
             ties=["a", "c"],
         )
     )
     assert plain(text) == (
-        "Of 4 points with 3 seeds each, distillation helps at 1 and hurts at 1, 1 cannot tell, "
+        "Of 4 points with 3 seeds each, distillation helps at 1 and hurts at 1, 1 inconclusive, "
         "1 failed. Best on validation, as are 2 more: b (95.0 %); there the gain on the test split "
         "is −3.0 points (−4.0 to −2.0 points), hurts."
     )
 
 
 def test_nothing_found_is_no_finding():
-    text = headline(summary(point("a", "cannot tell"), point("b", "cannot tell"), chosen="a"))
-    assert "none shows an effect, 2 cannot tell." in plain(text)
+    text = headline(summary(point("a", "inconclusive"), point("b", "inconclusive"), chosen="a"))
+    assert "none shows an effect, 2 inconclusive." in plain(text)
 
 
 def test_one_point_is_not_chosen():

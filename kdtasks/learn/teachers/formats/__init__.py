@@ -18,7 +18,7 @@ class OpenedNetwork:
     """A network of any origin.
 
     Attributes:
-        batch_size: pictures that every run takes; None where any number will do.
+        batch_size: images that every run takes; None where any number will do.
         input_shape: without the batch; None where a size is free.
         output_shape: without the batch.
         run: float32 batch to float32 outputs, and after them the hidden features that were asked

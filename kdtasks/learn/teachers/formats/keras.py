@@ -176,7 +176,7 @@ def _from_keras(
 def check_config(config: Any, *, source: str) -> None:
     """Refuse a Keras configuration with anything but known classes of image networks.
 
-    Arguments:
+    Args:
         config: the configuration, as decoded JSON.
         source: the file, for errors.
 
@@ -217,7 +217,7 @@ def _check_class(config: dict[str, Any], source: str) -> None:
 def with_features(library: ModuleType, network: Any, layers: Sequence[str], *, source: str) -> Any:
     """Return a network that shares all weights and puts out hidden features after its outputs.
 
-    Arguments:
+    Args:
         library: the Keras of the network.
         network: Functional or Sequential, of either Keras.
         layers: names of layers; without any, the network itself is returned.

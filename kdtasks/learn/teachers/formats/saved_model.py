@@ -93,7 +93,7 @@ def check_saved_model(saved: Any, *, source: str) -> None:
     TensorFlow runs some functions as it loads (of tables and other resources), so all that the
     file's objects can reach are looked at, not just the signature's.
 
-    Arguments:
+    Args:
         saved: the protocol buffer SavedModel.
         source: the folder, for errors.
 

@@ -36,7 +36,7 @@ def test_pixels_are_rows():
 
 
 def test_numbers_without_any_spread_do_not_correlate_with_others():
-    # The student gives every picture (1/2, 1/4, 1/4): no class varies over the rows, ρ = 0 for all
+    # The student gives every image (1/2, 1/4, 1/4): no class varies over the rows, ρ = 0 for all
     # three; for the teacher they do. Rows: ρ of (2, −1, −1) with (2, −1, −1) is 1, with
     # (−2, 0, 2) it is (−4 − 2) / √(6 · 8) = −0.866025; mean 0.066987.
     student = np.concatenate([TEACHER[:1], TEACHER[:1]])

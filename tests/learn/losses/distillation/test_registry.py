@@ -28,7 +28,7 @@ UNSCALED = [name for name in NAMES if not name.startswith("standardized")]
 SHAPE = (2, 2, 3, 4)
 LABELS = np.random.default_rng(0).integers(0, 4, SHAPE[:-1])
 
-logits_of_pictures = arrays(np.float32, SHAPE, elements=st.floats(-30, 30, width=32))
+logits_of_images = arrays(np.float32, SHAPE, elements=st.floats(-30, 30, width=32))
 temperatures = st.floats(0.5, 20.0)
 
 
@@ -38,7 +38,7 @@ def test_every_loss_of_the_folder_is_tested():
 
 @pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=25, deadline=None)
-@given(logits=logits_of_pictures, temperature=temperatures)
+@given(logits=logits_of_images, temperature=temperatures)
 def test_nothing_is_to_be_learnt_from_equal_logits(
     name: str, logits: np.ndarray, temperature: float
 ):
@@ -48,7 +48,7 @@ def test_nothing_is_to_be_learnt_from_equal_logits(
 
 @pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=25, deadline=None)
-@given(student=logits_of_pictures, teacher=logits_of_pictures, temperature=temperatures)
+@given(student=logits_of_images, teacher=logits_of_images, temperature=temperatures)
 def test_it_is_never_negative(
     name: str, student: np.ndarray, teacher: np.ndarray, temperature: float
 ):
@@ -80,7 +80,7 @@ def test_the_order_of_classes_does_not_matter(name: str, order: tuple[int, ...])
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_order_of_pictures_does_not_matter(name: str):
+def test_the_order_of_images_does_not_matter(name: str):
     student, teacher = np.random.default_rng(2).normal(size=(2, *SHAPE)).astype(np.float32) * 4
     plain = float(LOSSES[name](student, teacher, 3.0, LABELS))
     reversed_ = LOSSES[name](student[::-1], teacher[::-1], 3.0, LABELS[::-1])

@@ -30,7 +30,7 @@ def test_features_come_with_the_logits_of_the_network(
     kerases: dict[str, Any],
     save_network: Callable[[Any, Path], None],
     import_file: Callable[..., Path],
-    pictures: np.ndarray,
+    images: np.ndarray,
     tmp_path: Path,
 ):
     from kdtasks.learn.teachers.teacher import open_teacher
@@ -39,10 +39,10 @@ def test_features_come_with_the_logits_of_the_network(
     save_network(network, tmp_path / f"nested.{ending}")
     folder = import_file(tmp_path / f"nested.{ending}", input="unit", output="logits")
     teacher = open_teacher(folder, batch_size=16, layers=["body", "twice", "narrow"])
-    logits, body, twice, narrow = teacher.run(pictures)
+    logits, body, twice, narrow = teacher.run(images)
     assert [array.shape for array in (body, twice, narrow)] == [(40, 6, 6, 5), (40, 6), (40, 6)]
-    np.testing.assert_allclose(logits, open_teacher(folder).logits(pictures), rtol=1e-4, atol=1e-4)
-    unit = pictures.astype(np.float32) / 255
+    np.testing.assert_allclose(logits, open_teacher(folder).logits(images), rtol=1e-4, atol=1e-4)
+    unit = images.astype(np.float32) / 255
     expected = np.asarray(network.get_layer("body")(2 * unit))
     np.testing.assert_allclose(body, expected, rtol=1e-4, atol=1e-4)
     expected = np.asarray(network.get_layer("narrow")(expected.reshape(40, -1)))

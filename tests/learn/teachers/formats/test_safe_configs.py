@@ -94,7 +94,7 @@ def test_a_forged_file_is_refused(
 
 @pytest.mark.parametrize("name", FILES[:3])  # Keras 3 cannot load its own `.h5` of these
 def test_arithmetic_in_a_functional_network_is_safe(
-    name, kerases, save_network, import_file, pictures, tmp_path
+    name, kerases, save_network, import_file, images, tmp_path
 ):
     from kdtasks.learn.teachers.teacher import open_teacher
 
@@ -105,8 +105,8 @@ def test_arithmetic_in_a_functional_network_is_safe(
         image, library.layers.Dense(4)(library.layers.GlobalAveragePooling2D()(scaled))
     )
     save_network(network, tmp_path / name)
-    logits = open_teacher(import_file(tmp_path / name, input="raw")).logits(pictures)
-    expected = np.asarray(network(pictures.astype(np.float32)))
+    logits = open_teacher(import_file(tmp_path / name, input="raw")).logits(images)
+    expected = np.asarray(network(images.astype(np.float32)))
     np.testing.assert_allclose(logits, expected, rtol=1e-5, atol=1e-5)
 
 

@@ -85,7 +85,7 @@ elif stage == "compare":
     known = {"mean": 0.9, "interval": None}
     tables = {kind: {"by_seed": accuracies(kind), **known} for kind in ("student", "distill")}
     gain = {
-        **known, "by_seed": {}, "bootstrap_interval": [-0.01, 0.03], "verdict": "cannot tell",
+        **known, "by_seed": {}, "bootstrap_interval": [-0.01, 0.03], "verdict": "inconclusive",
         "seeds_needed": None,
     }  # fmt: skip
     teacher = {"accuracy": 0.97, "interval": None}

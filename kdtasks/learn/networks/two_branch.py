@@ -19,10 +19,10 @@ from kdtasks.learn.networks.mobilenet import inverted_residual
 
 
 @architectures.register
-class TwoPath(Architecture):
+class TwoBranch(Architecture):
     """A coarse path that answers soon, and a fine one that goes on and joins it."""
 
-    name: Literal["two_path"] = "two_path"
+    name: Literal["two_branch"] = "two_branch"
     stem: Count = Field(default=24, description="filters of the first convolution")
     trunk: Counts = Field(
         min_length=1,
@@ -44,7 +44,7 @@ class TwoPath(Architecture):
     )
     kernel_size: Count = Field(
         default=5,
-        description="side of the depthwise kernels, in pixels; at the picture's own height and "
+        description="side of the depthwise kernels, in pixels; at the image's own height and "
         "width at most 3",
     )
 
@@ -63,7 +63,7 @@ class TwoPath(Architecture):
         taps: dict[str, tuple[Tensor, ...]] = {"stem": (tensor,)}
         for number, filters in enumerate(self.trunk, start=1):
             first = number == 1
-            # At the picture's own height and width a small kernel has to do.
+            # At the image's own height and width a small kernel has to do.
             size = min(3, self.kernel_size) if first else self.kernel_size
             tensor = inverted_residual(
                 tensor,

@@ -1,4 +1,4 @@
-"""Finding and reading the pictures of a command line."""
+"""Finding and reading the images of a command line."""
 
 import sys
 from pathlib import Path
@@ -9,24 +9,24 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from kdtasks.cli.images import find_pictures, read_fitted, read_pixels
+from kdtasks.cli.images import find_images, read_fitted, read_pixels
 from kdtasks.core.errors import DatasetError
-from kdtasks.edge.images import fit_picture, read_picture, strict_decoding
+from kdtasks.edge.images import fit_image, read_image, strict_decoding
 
 
 def fitting(shape: tuple[int, ...]) -> Any:
-    """A model that takes pictures of one shape."""
+    """A model that takes images of one shape."""
     size, channels = (shape[0], shape[1]), shape[2]
     return SimpleNamespace(
         segments=SimpleNamespace(input_shape=shape),
         per_pixel=False,
-        fit=lambda pixels: fit_picture(pixels, image_size=size, channels=channels),
+        fit=lambda pixels: fit_image(pixels, image_size=size, channels=channels),
     )
 
 
 @pytest.fixture
 def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Pictures in two folders, and files that are none."""
+    """Images in two folders, and files that are none."""
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "photos"
     (folder / "inner").mkdir(parents=True)
@@ -38,20 +38,20 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_files_folders_and_patterns(photos: Path):
-    assert list(find_pictures(["photos"])) == [
+    assert list(find_images(["photos"])) == [
         ("photos/a.JPG", None),
         ("photos/b.png", None),
         ("photos/inner/c.npy", None),
     ]
-    assert list(find_pictures(["photos/notes.txt"])) == [("photos/notes.txt", None)]
-    assert list(find_pictures(["photos/*.*g"])) == [("photos/b.png", None)]
-    assert list(find_pictures([f"{photos}/**/*.npy"])) == [(str(photos / "inner/c.npy"), None)]
+    assert list(find_images(["photos/notes.txt"])) == [("photos/notes.txt", None)]
+    assert list(find_images(["photos/*.*g"])) == [("photos/b.png", None)]
+    assert list(find_images([f"{photos}/**/*.npy"])) == [(str(photos / "inner/c.npy"), None)]
 
 
 def test_what_is_not_there_is_named(photos: Path):
-    assert list(find_pictures(["gone.png", "empty", "*.tif", "photos/b.png"])) == [
+    assert list(find_images(["gone.png", "empty", "*.tif", "photos/b.png"])) == [
         ("gone.png", "not there"),
-        ("empty", "no picture is in this folder"),
+        ("empty", "no image is in this folder"),
         ("*.tif", "no file matches"),
         ("photos/b.png", None),
     ]
@@ -59,16 +59,16 @@ def test_what_is_not_there_is_named(photos: Path):
 
 def test_a_name_with_brackets_is_a_file_first(photos: Path):
     (photos / "x [1].png").write_bytes(b"")
-    assert list(find_pictures(["photos/x [1].png"])) == [("photos/x [1].png", None)]
+    assert list(find_images(["photos/x [1].png"])) == [("photos/x [1].png", None)]
 
 
 @pytest.mark.parametrize("shape", [(6, 4, 3), (6, 4, 1), (9, 12, 3)])
-def test_pictures_are_read_as_prepare_reads_them(tmp_path: Path, shape: tuple[int, ...]):
+def test_images_are_read_as_prepare_reads_them(tmp_path: Path, shape: tuple[int, ...]):
     path = tmp_path / "photo.png"
     pixels = np.random.default_rng(0).integers(0, 256, (9, 12, 3), np.uint8)
     PIL.Image.fromarray(pixels).save(path)
     with strict_decoding():
-        expected = read_picture(path, image_size=shape[:2], channels=shape[2])  # type: ignore[arg-type]
+        expected = read_image(path, image_size=shape[:2], channels=shape[2])  # type: ignore[arg-type]
     np.save(tmp_path / "array.npy", pixels)
     for file in (path, tmp_path / "array.npy"):
         own, fitted = read_fitted(file, fitting(shape))
@@ -88,10 +88,10 @@ def test_grey_arrays_need_no_channel_axis(tmp_path: Path):
         (
             "a.png",
             b"%PDF-1.7 and more",
-            "^not readable as a picture: it begins with b'%PDF-1.7 and'; give one of BMP, GIF, JP",
+            "^not readable as an image: it begins with b'%PDF-1.7 and'; give one of BMP, GIF, JP",
         ),
-        ("a.jpg", b"", "^not readable as a picture: it is empty; give one of BMP"),
-        ("a.txt", b"words", "^not a picture: it begins with b'words'; give one of BMP"),
+        ("a.jpg", b"", "^not readable as an image: it is empty; give one of BMP"),
+        ("a.txt", b"words", "^not an image: it begins with b'words'; give one of BMP"),
         ("a.npy", b"no array", "not readable as an array"),
         (
             "a.npy",

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.edge.images import fit_picture, read_picture, strict_decoding
+from kdtasks.edge.images import fit_image, read_image, strict_decoding
 
 
 @pytest.fixture(autouse=True)
@@ -17,7 +17,7 @@ def _strict() -> Iterator[None]:
 
 
 def read(path: Path, channels: int = 3) -> np.ndarray:
-    return read_picture(path, image_size=None, channels=channels)
+    return read_image(path, image_size=None, channels=channels)
 
 
 def test_sixteen_bits_are_scaled_not_clipped(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_exif_orientation_is_honoured(tmp_path: Path) -> None:
 
 def test_shrinking_is_free_of_aliasing() -> None:
     stripes = np.tile(np.array([0, 255], np.uint8), (16, 8))[..., None]
-    small = fit_picture(stripes, image_size=(4, 4), channels=1)
+    small = fit_image(stripes, image_size=(4, 4), channels=1)
     assert small.shape == (4, 4, 1)
     assert np.all(np.abs(small.astype(int) - 127) < 20)
 
@@ -108,7 +108,7 @@ def test_shrinking_is_free_of_aliasing() -> None:
 def test_image_size_is_height_and_width(tmp_path: Path) -> None:
     path = tmp_path / "wide.png"
     Image.new("RGB", (9, 5)).save(path)
-    assert read_picture(path, image_size=(3, 7), channels=3).shape == (3, 7, 3)
+    assert read_image(path, image_size=(3, 7), channels=3).shape == (3, 7, 3)
 
 
 @pytest.mark.parametrize(("suffix", "format_name"), [(".jpg", "JPEG"), (".png", "PNG")])
@@ -122,12 +122,12 @@ def test_a_truncated_file_is_told(tmp_path: Path, suffix: str, format_name: str)
         read(path)
 
 
-def test_what_is_no_picture_is_told(tmp_path: Path) -> None:
+def test_what_is_no_image_is_told(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
     (tmp_path / "empty.jpg").write_bytes(b"")
-    with pytest.raises(DatasetError, match=r"^not a picture$"):
+    with pytest.raises(DatasetError, match=r"^not an image$"):
         read(tmp_path / "notes.txt")
-    with pytest.raises(DatasetError, match=r"^not readable as a picture$"):
+    with pytest.raises(DatasetError, match=r"^not readable as an image$"):
         read(tmp_path / "empty.jpg")
 
 
