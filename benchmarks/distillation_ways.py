@@ -42,7 +42,7 @@ class Clock:
     def speed(self, num_images: int) -> Speed:
         """Stop, after so many images."""
         end = time.perf_counter(), time.process_time()
-        return Speed(*(images / (b - a) for a, b in zip(self._begin, end, strict=True)))
+        return Speed(*(num_images / (b - a) for a, b in zip(self._begin, end, strict=True)))
 
 
 def make_ways(num_images: int, epochs: int, precision: Precision) -> dict[str, Callable[[], Speed]]:
@@ -57,7 +57,7 @@ def make_ways(num_images: int, epochs: int, precision: Precision) -> dict[str, C
     from kdtasks.learn.training.views import AugmentationParams, FreshExamples
 
     draw = np.random.default_rng(0)
-    images = draw.integers(0, 256, (images, 32, 32, 3), dtype=np.uint8)
+    images = draw.integers(0, 256, (num_images, 32, 32, 3), dtype=np.uint8)
     labels = draw.integers(0, 10, num_images).astype(np.int32)
     pixels = images.astype(np.float32)
     teacher = _zoo(TEACHER)
@@ -75,7 +75,7 @@ def make_ways(num_images: int, epochs: int, precision: Precision) -> dict[str, C
         if not np.allclose(of_peer, logits[:8], rtol=tolerance, atol=tolerance):
             raise SystemExit(f"the teacher of {library.__name__} is not the teacher")
     distilling = DistillationObjective(DistillParams(alpha=ALPHA, temperature=TEMPERATURE))
-    counted = (epochs - 1) * images
+    counted = (epochs - 1) * num_images
 
     def teacher_pass() -> Speed:
         clock = Clock()

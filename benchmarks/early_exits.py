@@ -50,10 +50,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer images and turns")
     parser.add_argument("--out", type=Path, help="write the figures to this JSON file as well")
     options = parser.parse_args()
-    images, single, turns, runs = (512, 50, 3, 200) if options.quick else (2048, 400, 7, 2000)
+    num_images, single, turns, runs = (512, 50, 3, 200) if options.quick else (2048, 400, 7, 2000)
     pin_process(1)
     generator = np.random.default_rng(0)
-    images = generator.integers(0, 256, (images, *_SHAPE), dtype=np.uint8)
+    images = generator.integers(0, 256, (num_images, *_SHAPE), dtype=np.uint8)
     figures: dict[str, Any] = {"cpu": read_processor().name, "threads": 1}
     for exits in _PLACES:
         model = _network(exits)

@@ -26,17 +26,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer images and repeats")
     quick = parser.parse_args().quick
-    images, epochs, repeats = (4_000, 2, 2) if quick else (20_000, 3, 5)
+    num_images, epochs, repeats = (4_000, 2, 2) if quick else (20_000, 3, 5)
     draw = np.random.default_rng(0)
-    images = draw.integers(0, 256, (images, *_SHAPE), dtype=np.uint8)
+    images = draw.integers(0, 256, (num_images, *_SHAPE), dtype=np.uint8)
     labels = draw.integers(0, _CLASSES, num_images).astype(np.int32)
     _time_loop(images, labels, epochs=1)
     _time_fit(images, labels, epochs=1)
     rows = []
     print(f"{'':>6} {'fit':>12} {'loop':>12} {'ratio':>7}   images a second")
     for repeat in range(1, repeats + 1):
-        ours = epochs * images / _time_loop(images, labels, epochs=epochs)
-        peer = epochs * images / _time_fit(images, labels, epochs=epochs)
+        ours = epochs * num_images / _time_loop(images, labels, epochs=epochs)
+        peer = epochs * num_images / _time_fit(images, labels, epochs=epochs)
         rows.append((peer, ours, ours / peer))
         print(f"{repeat:>6} {peer:>12,.0f} {ours:>12,.0f} {ours / peer:>7.2f}")
     ratio = statistics.median(row[2] for row in rows)

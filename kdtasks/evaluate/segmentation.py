@@ -299,6 +299,6 @@ class SegmentationEvaluator:
         """Count source images by their mean confidence; devices are sent whole ones."""
         confidences = [predictor.predict(patch).confidence for patch in dataset.images("test")]
         sources = np.asarray(dataset.source_images("test"))
-        means = np.bincount(images, weights=confidences) / np.bincount(images)
+        means = np.bincount(sources, weights=confidences) / np.bincount(sources)
         last = predictor.segments.count - 1
         return histograms_of(np.full(len(means), last), means, exits=last + 1)

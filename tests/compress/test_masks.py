@@ -107,7 +107,7 @@ def draw_fields(count, side, generator):
     noise = generator.normal(0, 12, (count, side, side, 3))
     images = np.clip(colours[masks] + noise, 0, 255).astype(np.uint8)
     masks[generator.random(masks.shape) < 0.1] = 255
-    return draw_images, masks
+    return images, masks
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def trained():
 
     seed_everything(0)
     generator = np.random.default_rng(0)
-    draw_images, masks = draw_fields(96, 16, generator)
+    images, masks = draw_fields(96, 16, generator)
     unseen = draw_fields(48, 16, generator)
     params = UNet(filters=(4, 8, 8))
     model = build(params, input_shape=(16, 16, 3), num_classes=3)

@@ -42,7 +42,8 @@ from kdtasks.params.explain import allowed_range, allowed_values
         ),
         (
             architectures.union() | None,
-            "null or mapping with `name`: alexnet, cnn, mobilenet, resnet, resnet8, two_branch, unet",
+            "null or mapping with `name`: alexnet, cnn, mobilenet, resnet, resnet8, two_branch, "
+            "unet",
         ),
     ],
 )

@@ -15,7 +15,7 @@ def contents(network):
     return {name: convert(network(name), number_format="float32") for name in ZOO}
 
 
-def chain(parts, draw_images):
+def chain(parts, images):
     """Hand tensors from file to file, as a runtime with one graph a file would."""
     from ai_edge_litert.interpreter import Interpreter
 
@@ -24,7 +24,7 @@ def chain(parts, draw_images):
         interpreter = Interpreter(model_content=parts[name], num_threads=1)
         assert interpreter.num_subgraphs() == 1
         runners.append(interpreter.get_signature_runner(name))
-    for image in pixels:
+    for image in images:
         tensors, logits = {"image": image}, []
         for runner in runners:
             tensors |= runner(**{key: tensors[key] for key in runner.get_input_details()})

@@ -20,7 +20,7 @@ Randomize = Callable[[MultiExitModel], MultiExitModel]
 DrawImages = Callable[..., np.ndarray]
 
 SMALL_CNN = CNN(filters=(4, 6, 8), dropout=0.2)
-TWO_PATH = TwoBranch(stem=4, trunk=(6, 6), coarse=(8, 8), fine=(6, 6), merged=(8,))
+TWO_BRANCH = TwoBranch(stem=4, trunk=(6, 6), coarse=(8, 8), fine=(6, 6), merged=(8,))
 UNET = UNet(filters=(3, 4, 5, 6), dropout=0.2)
 
 
@@ -38,8 +38,8 @@ def assert_equal_bits(left: Sequence[np.ndarray], right: Sequence[np.ndarray]) -
         (SMALL_CNN, ("block_1", "block_2", "block_3")),
         (ResNet8(width=0.5), ("stem", "block_1", "block_3")),
         (AlexNet(width=0.2), ("block_1", "block_4")),
-        (TWO_PATH, ("coarse_2",)),
-        (TWO_PATH, ("trunk_1", "coarse_1", "coarse_2", "fine_1", "merged_1")),
+        (TWO_BRANCH, ("coarse_2",)),
+        (TWO_BRANCH, ("trunk_1", "coarse_1", "coarse_2", "fine_1", "merged_1")),
         (UNET, ()),
         (UNET, ("up_1",)),
         (UNET, ("up_2",)),
@@ -100,7 +100,7 @@ def skipping_network(taps: tuple[tuple[str, ...], ...]) -> MultiExitModel:
 
 
 def test_a_skip_may_serve_several_later_segments(
-    randomize: Randomize, run_flat: Run, run_segments: Run, images: Images
+    randomize: Randomize, run_flat: Run, run_segments: Run, draw_images: DrawImages
 ):
     model = randomize(skipping_network((("first",), ("second", "first"), ("third", "first"))))
     assert [(segment.takes, segment.gives) for segment in model.segments()] == [
@@ -114,7 +114,7 @@ def test_a_skip_may_serve_several_later_segments(
 
 
 def test_segments_share_their_weights_with_the_network(
-    randomize: Randomize, run_flat: Run, run_segments: Run, images: Images
+    randomize: Randomize, run_flat: Run, run_segments: Run, draw_images: DrawImages
 ):
     model = build(SMALL_CNN, input_shape=(8, 8, 1), num_classes=2, exits=["block_1"])
     segments = model.segments()
@@ -128,7 +128,7 @@ def test_segments_share_their_weights_with_the_network(
 
 
 def test_cutting_again_leaves_network_and_segments_as_they_were(
-    randomize: Randomize, run_flat: Run, run_segments: Run, images: Images
+    randomize: Randomize, run_flat: Run, run_segments: Run, draw_images: DrawImages
 ):
     model = randomize(build(UNET, input_shape=(16, 16, 1), num_classes=2, exits=["up_1", "up_2"]))
     images = draw_images(16, 16, 1)

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from kdtasks.learn.training.examples import TrainingExamples
 
 
-def numbered(views: int, images: int, *, taught: bool = True) -> TrainingExamples:
+def numbered(views: int, count: int, *, taught: bool = True) -> TrainingExamples:
     """Pixels are the view, labels the image, logits both."""
-    view, image = np.indices((views, images))
-    images = np.broadcast_to(view[..., None, None, None], (views, images, 2, 3, 1))
+    view, image = np.indices((views, count))
+    images = np.broadcast_to(view[..., None, None, None], (views, count, 2, 3, 1))
     logits = np.stack([view, image], axis=-1).astype(np.float16)
     return TrainingExamples(
         images=images.astype(np.uint8),
