@@ -14,7 +14,7 @@ LABELS = np.where(DRAW.random((7, 4, 6)) < 0.2, 255, DRAW.integers(0, 3, (7, 4, 
     np.uint8
 )
 IMAGES = DRAW.integers(0, 256, (7, 4, 6, 3), dtype=np.uint8)
-IMAGES = np.array([0, 0, 2, 1, 1, 1, 2])
+SOURCES = np.array([0, 0, 2, 1, 1, 1, 2])
 
 
 def answer(images: np.ndarray) -> np.ndarray:
@@ -27,13 +27,13 @@ def test_counts_are_those_of_all_labelled_pixels(
 ) -> None:
     if in_parts:
         monkeypatch.setattr(mask_tally, "_CHUNK_BYTES", 2 * 4 * 3 * 24)
-    found = tally(answer, IMAGES, LABELS, IMAGES, num_classes=3, ignore_label=255)
+    found = tally(answer, IMAGES, LABELS, SOURCES, num_classes=3, ignore_label=255)
     np.testing.assert_array_equal(found.predicted, IMAGES.argmax(axis=-1))
     expected = np.zeros((3, 3, 3), np.int64)
     for row in range(7):
         for label, predicted in zip(LABELS[row].ravel(), found.predicted[row].ravel(), strict=True):
             if label != 255:
-                expected[IMAGES[row], label, predicted] += 1
+                expected[SOURCES[row], label, predicted] += 1
     np.testing.assert_array_equal(found.confusions, expected)
     counts = LABELS != 255
     np.testing.assert_array_equal(

@@ -65,7 +65,7 @@ def test_headline_in_full() -> None:
     )
     assert sentences.headline(found, selection("int8", latency_ms=0.05)).replace(S, " ") == (
         "Teacher 97.9 %; student alone 95.1 ± 0.3 %, distilled 96.4 ± 0.2 % (paired over 3 seeds: "
-        "+1.3 points (+0.9 to +1.7 points), helps); shipped int8 model: 41.0 kB, 0.050 ms a "
+        "+1.3 points (+0.9 to +1.7 points), helps); shipped int8 model: 41.0 kB, 0.050 ms an "
         "image, 3.1× less compute by early exits at −0.4 points."
     )
 
