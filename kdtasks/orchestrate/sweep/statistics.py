@@ -22,7 +22,7 @@ class Judgement(NamedTuple):
     p_value: float | None  # of the paired t test; None without a spread over seeds
     adjusted: float | None  # after Holm's correction
     verdict: Verdict  # after the correction
-    seeds_needed: int | None  # about so many more, where it inconclusive
+    seeds_needed: int | None  # about so many more, where the verdict is inconclusive
 
 
 def paired_p_value(differences: Sequence[float]) -> float | None:

@@ -143,7 +143,7 @@ def headline(summary: dict[str, Any]) -> str:
 
 
 def found(summary: dict[str, Any]) -> str:
-    """Say how many points show that distillation helps or hurts, inconclusive, failed."""
+    """Count the points where distillation helps, hurts, is inconclusive, or that failed."""
     count = Counter(
         point["gain"]["verdict"] if "gain" in point else "failed" for point in summary["points"]
     )
