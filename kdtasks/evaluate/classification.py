@@ -1,8 +1,9 @@
-"""Judge what a classifier's bundle answers on the test split: the whole, and each exit."""
+"""Evaluate what a classifier's bundle answers on the test split: the whole, and each exit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,10 @@ from kdtasks.core.records.compress import Compressed
 from kdtasks.core.records.evaluate import (
     Calibration,
     ChangedAnswers,
-    Comparison,
     Evaluation,
     FullScores,
     ModelScores,
+    SplitSize,
 )
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.edge.classifier import Answers, Classifier, answers_of
@@ -22,11 +23,17 @@ from kdtasks.edge.predictor import Predictor
 from kdtasks.edge.scores import SCORES, max_probability, softmax
 from kdtasks.edge.segments import Segments
 from kdtasks.edge.telemetry import Histograms, histograms_of
-from kdtasks.evaluate.comparison import Opens, gain_of, over_seeds
-from kdtasks.evaluate.evaluator import Arrays, Evaluated, EvaluateParams
-from kdtasks.evaluate.exits.calibrate import Labelled, calibrate
+from kdtasks.evaluate.evaluator import (
+    Arrays,
+    Evaluated,
+    EvaluateParams,
+    Evaluator,
+    Network,
+    Score,
+)
+from kdtasks.evaluate.exits.calibrate import calibrate
 from kdtasks.evaluate.exits.settings import ExitsParams
-from kdtasks.evaluate.exits.thresholds import Point
+from kdtasks.evaluate.exits.thresholds import OperatingPoint
 from kdtasks.evaluate.intervals import (
     Interval,
     Method,
@@ -42,127 +49,65 @@ from kdtasks.evaluate.metrics import (
     reliability,
 )
 from kdtasks.tasks.classification import Classification
-from kdtasks.tasks.confusion import accuracy
 
 
-def compare_classifiers(
-    dataset: PreparedDataset,
-    teacher: Opens,
-    students: Mapping[int, Opens],
-    distilled: Mapping[int, Opens],
-    settings: EvaluateParams,
-) -> tuple[Comparison, Arrays]:
-    """Ask all models about the test split and compare.
+@dataclass(frozen=True)
+class ClassScore(Score):
+    """Which images of the test split a classifier gets right.
 
-    Args:
-        teacher, students, distilled: how to open each model; the students by seed.
-        settings: level of the intervals and the bootstrap over test images.
-
-    Returns:
-        the comparison, and no arrays.
+    Attributes:
+        correct: bool [N].
     """
-    images = dataset.images("test")
 
-    def answers(models: Mapping[int, Opens]) -> dict[int, NDArray[np.integer]]:
-        return {seed: opens()(images).argmax(axis=-1) for seed, opens in models.items()}
+    correct: NDArray[np.bool_]
+    settings: EvaluateParams
+    task = Classification()
 
-    content = compare(
-        dataset.labels("test"),
-        teacher()(images).argmax(axis=-1),
-        answers(students),
-        answers(distilled),
-        confidence=settings.confidence,
-        bootstrap_samples=settings.bootstrap_samples,
-        seed=settings.seed,
-    )
-    return content, {}
+    @property
+    def rows(self) -> int:
+        """How many images there are."""
+        return len(self.correct)
 
+    @property
+    def value(self) -> float:
+        """The accuracy."""
+        return int(np.count_nonzero(self.correct)) / self.rows
 
-def compare(
-    labels: NDArray[np.integer],
-    teacher_predicted: NDArray[np.integer],
-    student_predicted: Mapping[int, NDArray[np.integer]],
-    distilled_predicted: Mapping[int, NDArray[np.integer]],
-    *,
-    confidence: float,
-    bootstrap_samples: int,
-    seed: int,
-) -> Comparison:
-    """Compare answers to the test split.
+    @property
+    def size(self) -> SplitSize:
+        """How many images there are."""
+        return SplitSize(rows=self.rows)
 
-    Args:
-        labels: integer [N], the classes of the test split.
-        teacher_predicted: integer [N].
-        student_predicted, distilled_predicted: seed to integer [N], the last exit's answers.
-        confidence, bootstrap_samples, seed: as in `bootstrap_interval`.
+    def scores(self) -> ModelScores:
+        """Give the accuracy."""
+        return ModelScores(accuracy=self.value, interval=None)
 
-    Raises:
-        EvaluationError: shapes or seeds do not match.
-    """
-    student = {key: accuracy(student_predicted[key], labels) for key in sorted(student_predicted)}
-    distilled = {
-        key: accuracy(distilled_predicted[key], labels) for key in sorted(distilled_predicted)
-    }
-    bootstrap = bootstrap_interval(
-        np.stack([distilled_predicted[key] == labels for key in distilled]),
-        np.stack([student_predicted[key] == labels for key in student]),
-        confidence,
-        bootstrap_samples,
-        seed,
-    )
-    taught = _accuracy(teacher_predicted, labels, confidence)
-    alone = over_seeds(student, confidence)
-    return Comparison(
-        rows=len(labels),
-        teacher=ModelScores(**taught.present()),
-        student=alone,
-        distill=over_seeds(distilled, confidence),
-        gain=gain_of(distilled, student, bootstrap=bootstrap, confidence=confidence),
-        teacher_worse_than_student=taught.accuracy < alone.mean,
-    )
+    def interval(self, confidence: float) -> Interval:
+        """Give Wilson's interval of the accuracy."""
+        return wilson_interval(int(np.count_nonzero(self.correct)), self.rows, confidence)
 
+    @classmethod
+    def gain_interval(cls, first: Sequence[Self], second: Sequence[Self]) -> Interval:
+        """Bootstrap the gain over images."""
+        settings = first[0].settings
+        return bootstrap_interval(
+            np.stack([score.correct for score in first]),
+            np.stack([score.correct for score in second]),
+            settings.confidence,
+            settings.bootstrap_samples,
+            settings.seed,
+        )
 
-def evaluate_classifier(
-    bundle: Path, dataset: PreparedDataset, settings: EvaluateParams
-) -> Evaluated:
-    """Judge a bundle of classification on the test split.
-
-    Args:
-        bundle: folder of the bundle.
-        dataset: its test split is asked about.
-        settings: level of the intervals.
-
-    Raises:
-        BundleError: the bundle cannot be used.
-    """
-    images, labels = dataset.images("test"), np.asarray(dataset.labels("test"))
-    model = Classifier.load(bundle)
-    answers, manifest = answers_of(model, images), model.manifest
-    scores, bins = evaluate_answers(
-        labels,
-        answers,
-        macs=manifest.macs,
-        temperatures=manifest.temperatures,
-        confidence=settings.confidence,
-    )
-    return Evaluated(
-        scores,
-        f"accuracy {scores.accuracy:.4f} at cost {scores.cost:.3f}",
-        predictions={
-            "labels": labels,
-            "logits": answers.logits,
-            "predicted": answers.predicted,
-            "exit_index": answers.exit_index,
-        },
-        examples=examples_of(
-            images,
-            labels,
-            answers,
-            score=manifest.score,
-            temperatures=manifest.temperatures,
-        ),
-        reliability=bins,
-    )
+    def paired(self, production: Self, *, method: Method, confidence: float) -> PairedComparison:
+        """Compare image by image."""
+        return compare_paired(
+            self.correct,
+            production.correct,
+            method=method,
+            confidence=confidence,
+            samples=self.settings.bootstrap_samples,
+            seed=self.settings.seed,
+        )
 
 
 def evaluate_answers(
@@ -171,41 +116,42 @@ def evaluate_answers(
     *,
     macs: Sequence[int],
     temperatures: Sequence[float],
-    confidence: float,
+    settings: EvaluateParams,
 ) -> tuple[Evaluation, list[list[ReliabilityBin]]]:
-    """Work out the scores of a bundle with early exits.
+    """Compute the scores of a bundle with early exits.
 
     Args:
         labels: integer [N].
         answers: of the same N images and K exits.
         macs: [K], multiply-accumulates up to and including each exit.
         temperatures: [K].
-        confidence: level of the intervals.
+        settings: level of the intervals.
 
     Returns:
         the scores, and each exit's reliability.
 
     Raises:
-        EvaluationError: the exits' figures do not add up to those of the whole.
+        EvaluationError: the exits' scores do not add up to those of the whole.
     """
     costs = np.array(macs)[answers.exit_index]
     cost = float(costs.mean() / macs[-1])
     probabilities = softmax(answers.logits, np.asarray(temperatures))
-    every_exit = range(len(macs))
+    score = ClassScore(answers.predicted == labels, settings)
+    full = ClassScore(answers.by_exit[:, -1] == labels, settings)
     scores = Evaluation(
-        rows=len(labels),
-        **_accuracy(answers.predicted, labels, confidence).present(),
-        full=_accuracy(answers.by_exit[:, -1], labels, confidence),
+        **score.size.present(),
+        **score.with_interval().present(),
+        full=FullScores(**full.with_interval().present()),
         cost=cost,
         saved=1.0 - cost,
         mean_macs=float(costs.mean()),
         exits=exit_breakdown(labels, answers.by_exit, answers.exit_index),
         changed=count_changed(labels, answers.by_exit, answers.exit_index),
         calibration_error=tuple(
-            expected_calibration_error(probabilities[:, k], labels) for k in every_exit
+            expected_calibration_error(probabilities[:, k], labels) for k in range(len(macs))
         ),
     )
-    return scores, [reliability(probabilities[:, k], labels) for k in every_exit]
+    return scores, [reliability(probabilities[:, k], labels) for k in range(len(macs))]
 
 
 def examples_of(
@@ -227,14 +173,6 @@ def examples_of(
         "by_exit": answers.by_exit[rows],
         "exit_index": answers.exit_index[rows],
     }
-
-
-def _accuracy(
-    predicted: NDArray[np.integer], labels: NDArray[np.integer], confidence: float
-) -> FullScores:
-    share = accuracy(predicted, labels)
-    correct = int(np.count_nonzero(predicted == labels))
-    return FullScores(accuracy=share, interval=wilson_interval(correct, len(labels), confidence))
 
 
 def changed_rows(
@@ -270,7 +208,7 @@ def pick_examples(
     """Pick at most `each` rows that left at each exit, and as many that changed their answer.
 
     Where there are more, those are taken that lie evenly in the order of confidence, so that a
-    strip goes from the surest image to the least sure one.
+    strip goes from the most confident image to the least confident one.
 
     Args:
         by_exit: integer [N, K], the answer each exit would give.
@@ -293,82 +231,74 @@ def pick_examples(
     return np.concatenate(picked), group_of
 
 
-def calibrate_exits(
-    model: Path,
-    dataset: PreparedDataset,
-    compressed: Compressed,
-    settings: ExitsParams,
-    *,
-    seen_rows: int,
-) -> tuple[Calibration, list[Point]]:
-    """Choose temperatures and thresholds, and judge them on the validation split."""
-    segments = Segments(model)
-
-    def answers(split: str) -> Labelled:
-        return segments.logits_of(dataset.images(split)), dataset.labels(split)
-
-    return calibrate(
-        answers("calibration"),
-        answers("validation"),
-        settings,
-        macs=compressed.macs,
-        seen_rows=seen_rows,
-    )
-
-
-@dataclass(frozen=True)
-class ClassScore:
-    """Which images of the test split a classifier gets right, with early exits.
-
-    Attributes:
-        correct: bool [N].
-        settings: of a bootstrap.
-    """
-
-    correct: NDArray[np.bool_]
-    settings: EvaluateParams
-    task = Classification()
-
-    @property
-    def rows(self) -> int:
-        """How many images there are."""
-        return len(self.correct)
-
-    @property
-    def value(self) -> float:
-        """The accuracy."""
-        return int(np.count_nonzero(self.correct)) / self.rows
-
-    def interval(self, confidence: float) -> Interval:
-        """Give Wilson's interval of the accuracy."""
-        return wilson_interval(int(np.count_nonzero(self.correct)), self.rows, confidence)
-
-    def paired(
-        self, production: "ClassScore", *, method: Method, confidence: float
-    ) -> PairedComparison:
-        """Compare image by image."""
-        return compare_paired(
-            self.correct,
-            production.correct,
-            method=method,
-            confidence=confidence,
-            samples=self.settings.bootstrap_samples,
-            seed=self.settings.seed,
-        )
-
-
-class ClassificationEvaluator:
+class ClassificationEvaluator(Evaluator[ClassScore]):
     """Images that have one class each."""
 
     task = Classification()
-    calibrate = staticmethod(calibrate_exits)
-    evaluate = staticmethod(evaluate_classifier)
-    compare = staticmethod(compare_classifiers)
+
+    def calibrate(
+        self,
+        model: Path,
+        dataset: PreparedDataset,
+        compressed: Compressed,
+        settings: ExitsParams,
+        *,
+        seen_rows: int,
+    ) -> tuple[Calibration, list[OperatingPoint]]:
+        """Choose temperatures and thresholds, and score them on the validation split."""
+        segments = Segments(model)
+        calibration, validation = (
+            (segments.logits_of(dataset.images(split)), dataset.labels(split))
+            for split in ("calibration", "validation")
+        )
+        return calibrate(
+            calibration, validation, settings, macs=compressed.macs, seen_rows=seen_rows
+        )
+
+    def evaluate(
+        self, bundle: Path, dataset: PreparedDataset, settings: EvaluateParams
+    ) -> Evaluated:
+        """Evaluate a bundle as a whole and exit by exit."""
+        images, labels = dataset.images("test"), np.asarray(dataset.labels("test"))
+        model = Classifier.load(bundle)
+        answers, manifest = answers_of(model, images), model.manifest
+        scores, bins = evaluate_answers(
+            labels,
+            answers,
+            macs=manifest.macs,
+            temperatures=manifest.temperatures,
+            settings=settings,
+        )
+        return Evaluated(
+            scores,
+            f"accuracy {scores.accuracy:.4f} at cost {scores.cost:.3f}",
+            predictions={
+                "labels": labels,
+                "logits": answers.logits,
+                "predicted": answers.predicted,
+                "exit_index": answers.exit_index,
+            },
+            examples=examples_of(
+                images,
+                labels,
+                answers,
+                score=manifest.score,
+                temperatures=manifest.temperatures,
+            ),
+            reliability=bins,
+        )
+
+    def answer(
+        self, network: Network, dataset: PreparedDataset, settings: EvaluateParams
+    ) -> ClassScore:
+        """Have a network answer, to its last exit."""
+        predicted = network(dataset.images("test")).argmax(axis=-1)
+        return ClassScore(predicted == np.asarray(dataset.labels("test")), settings)
 
     def score(
         self, predictor: Predictor, dataset: PreparedDataset, settings: EvaluateParams
     ) -> ClassScore:
-        """Have a classifier answer the test split."""
+        """Have a classifier answer, with early exits."""
         predicted = _answers(predictor, dataset).predicted
         return ClassScore(predicted == np.asarray(dataset.labels("test")), settings)
 

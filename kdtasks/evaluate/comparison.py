@@ -1,10 +1,9 @@
-"""Compare distilled with scratch students, paired over seeds and over test images."""
+"""Compare distilled with scratch students, paired over seeds."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kdtasks.core.errors import EvaluationError
 from kdtasks.core.records.evaluate import Gain, SeedScores
@@ -16,8 +15,6 @@ from kdtasks.evaluate.intervals import (
     seeds_interval,
 )
 
-# Opens a model when it is its turn; from uint8 images to logits.
-Opens = Callable[[], Callable[[Any], NDArray[Any]]]
 Verdict = Literal["helps", "hurts", "inconclusive"]
 
 # Beyond this many more seeds the observed difference is as good as none.
@@ -37,7 +34,7 @@ class PairedDifference(NamedTuple):
 def paired_difference(
     first_by_seed: Mapping[int, float], second_by_seed: Mapping[int, float], confidence: float
 ) -> PairedDifference:
-    """Judge the mean of first − second over seeds by a paired t interval.
+    """Test the mean of first − second over seeds by a paired t interval.
 
     Args:
         first_by_seed, second_by_seed: one accuracy a seed, for the same seeds.
@@ -57,12 +54,12 @@ def paired_difference(
     by_seed = {seed: first_by_seed[seed] - second_by_seed[seed] for seed in sorted(first_by_seed)}
     values = list(by_seed.values())
     interval = seeds_interval(values, confidence)
-    verdict = judge(interval)
+    verdict = verdict_of(interval)
     needed = more_seeds_needed(values, confidence) if verdict == "inconclusive" else None
     return PairedDifference(by_seed, float(np.mean(values)), interval, verdict, needed)
 
 
-def judge(interval: Interval | None) -> Verdict:
+def verdict_of(interval: Interval | None) -> Verdict:
     """Say what an interval of a difference shows; an interval that holds 0 shows nothing."""
     if interval is None or interval[0] <= 0 <= interval[1]:
         return "inconclusive"
@@ -105,19 +102,13 @@ def gain_of(
         bootstrap: interval over test images.
         confidence: level of the interval over seeds.
     """
-    gain = paired_difference(distilled, student, confidence)
-    return Gain(
-        mean=gain.mean,
-        interval=gain.interval,
-        bootstrap_interval=bootstrap,
-        by_seed={str(key): value for key, value in gain.by_seed.items()},
-        verdict=gain.verdict,
-        seeds_needed=gain.seeds_needed,
-    )
+    gain = paired_difference(distilled, student, confidence)._asdict()
+    by_seed = {str(seed): value for seed, value in gain.pop("by_seed").items()}
+    return Gain(**gain, by_seed=by_seed, bootstrap_interval=bootstrap)
 
 
 def over_seeds(
-    by_seed: Mapping[int, float], confidence: float, means: Mapping[str, Any] | None = None
+    by_seed: Mapping[int, float], confidence: float, means: Mapping[str, Any]
 ) -> SeedScores:
     """Summarise scores 0 … 1 over seeds; `means` are those of other scores, by key."""
     values = list(by_seed.values())
@@ -127,5 +118,5 @@ def over_seeds(
         mean=float(np.mean(values)),
         # Student's t knows nothing of accuracies: with few seeds it reaches beyond 0 and 1.
         interval=(max(0.0, interval[0]), min(1.0, interval[1])) if interval else None,
-        **(means or {}),
+        **means,
     )

@@ -1,8 +1,9 @@
 """What every task evaluates, the settings of it, and how results are written."""
 
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,22 +11,152 @@ from pydantic import Field
 
 from kdtasks.core.files import atomic_file, write_text
 from kdtasks.core.records.compress import Compressed
-from kdtasks.core.records.evaluate import Calibration, Comparison, Evaluation
+from kdtasks.core.records.evaluate import (
+    Calibration,
+    Comparison,
+    Evaluation,
+    ModelScores,
+    SplitSize,
+)
 from kdtasks.core.settings import Count, Index, OpenFraction, Section
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.edge.predictor import Predictor
 from kdtasks.edge.telemetry import Histograms
-from kdtasks.evaluate.comparison import Opens
+from kdtasks.evaluate.comparison import gain_of, over_seeds
 from kdtasks.evaluate.exits.settings import ExitsParams
-from kdtasks.evaluate.exits.thresholds import Point
-from kdtasks.evaluate.intervals import Interval, Method
-from kdtasks.evaluate.metrics import ReliabilityBin
+from kdtasks.evaluate.exits.thresholds import OperatingPoint
+from kdtasks.evaluate.intervals import Interval, Method, PairedComparison
+from kdtasks.evaluate.metrics import ReliabilityBin, mean_scores
 from kdtasks.tasks.task import Task
 
 Arrays = Mapping[str, NDArray[Any]]
-
+# From uint8 images [N, height, width, channels] to the last exit's logits [N, …, classes].
+Network = Callable[[Any], NDArray[Any]]
+# Opens a network when it is its turn.
+Opener = Callable[[], Network]
 
 RELIABILITY = "exit,confidence,accuracy,rows"
+
+
+class EvaluateParams(Section):
+    """Intervals on the test split."""
+
+    confidence: OpenFraction = Field(default=0.95, description="level of every interval")
+    bootstrap_samples: Count = Field(default=2000, description="resamples of every bootstrap")
+    seed: Index = Field(default=0, description="seed of the resampling")
+
+    def at(self, confidence: float) -> Self:
+        """The same at another level."""
+        return self.model_copy(update={"confidence": confidence})
+
+
+class BenchmarkParams(Section):
+    """How latency is measured on this machine."""
+
+    threads: Count = Field(default=1, description="threads of the LiteRT interpreter")
+    runs: Count = Field(default=300, description="single-image predictions that are timed")
+    warmup: Index = Field(default=30, description="predictions before that, not timed")
+
+
+class Score(ABC):
+    """How a model answers the test split, counted as its task counts.
+
+    Attributes:
+        task: of the model.
+        settings: level of the intervals, and the bootstrap over test images.
+    """
+
+    task: ClassVar[Task]
+    settings: EvaluateParams
+
+    @property
+    @abstractmethod
+    def rows(self) -> int:
+        """Independent images of the split; patches of one image are one."""
+
+    @property
+    @abstractmethod
+    def value(self) -> float:
+        """The task's metric, 0 … 1."""
+
+    @property
+    @abstractmethod
+    def size(self) -> SplitSize:
+        """What the split holds."""
+
+    @abstractmethod
+    def scores(self) -> ModelScores:
+        """Give all scores, without an interval."""
+
+    @abstractmethod
+    def interval(self, confidence: float) -> Interval | None:
+        """Give the interval of `value` at a level; None where one image shows no spread."""
+
+    @classmethod
+    @abstractmethod
+    def gain_interval(cls, first: Sequence[Self], second: Sequence[Self]) -> Interval | None:
+        """Bootstrap, over test images, the mean of first − second over seeds.
+
+        Args:
+            first, second: scores on the same images, of the same seeds in the same order.
+
+        Raises:
+            EvaluationError: the two are not of the same images and seeds.
+        """
+
+    @abstractmethod
+    def paired(self, production: Self, *, method: Method, confidence: float) -> PairedComparison:
+        """Compare with production's score on the same images.
+
+        Args:
+            production: of the same images, in the same order.
+            method: where the bounds come from, in a task that leaves the choice.
+            confidence: level of each one-sided bound, more than 0.5 and less than 1.
+
+        Raises:
+            EvaluationError: the two are not of the same images, or the level is out of range.
+        """
+
+    def with_interval(self) -> ModelScores:
+        """Give all scores, with the interval of `value` at the level of the settings."""
+        interval = self.interval(self.settings.confidence)
+        return self.scores().model_copy(update={"interval": interval})
+
+
+S = TypeVar("S", bound=Score)
+
+
+def compare_scores(teacher: S, student: Mapping[int, S], distilled: Mapping[int, S]) -> Comparison:
+    """Compare models that have answered the same test split.
+
+    Args:
+        teacher, student, distilled: scores, those of the students by seed.
+
+    Raises:
+        EvaluationError: the seeds do not match, or no test pixel is labelled.
+    """
+    confidence = teacher.settings.confidence
+    by_seed, summaries = {}, {}
+    for kind, models in (("student", student), ("distill", distilled)):
+        scores = {seed: models[seed].scores() for seed in sorted(models)}
+        by_seed[kind] = {seed: found.score for seed, found in scores.items()}
+        means = mean_scores(list(scores.values())).present() if teacher.task.per_pixel else {}
+        means = {key: value for key, value in means.items() if key not in ("mean_iou", "interval")}
+        summaries[kind] = over_seeds(by_seed[kind], confidence, means)
+    bootstrap = teacher.gain_interval(
+        [distilled[seed] for seed in sorted(distilled)], [student[seed] for seed in sorted(student)]
+    )
+    tested = teacher.with_interval()
+    return Comparison(
+        **teacher.size.present(),
+        teacher=tested,
+        student=summaries["student"],
+        distill=summaries["distill"],
+        gain=gain_of(
+            by_seed["distill"], by_seed["student"], bootstrap=bootstrap, confidence=confidence
+        ),
+        teacher_worse_than_student=tested.score < summaries["student"].mean,
+    )
 
 
 class Evaluated(NamedTuple):
@@ -46,103 +177,12 @@ class Evaluated(NamedTuple):
     reliability: Sequence[Sequence[ReliabilityBin]] = ()
 
 
-def write_reliability(path: Path, exits: Sequence[Sequence[ReliabilityBin]]) -> None:
-    """Write `plots/reliability/<variant>.csv`: a line a bin of confidence; the header for none."""
-    lines = [
-        f"{index},{found.confidence!r},{found.accuracy!r},{found.rows}\n"
-        for index, bins in enumerate(exits)
-        for found in bins
-    ]
-    write_text(path, f"{RELIABILITY}\n" + "".join(lines))
+class Evaluator(ABC, Generic[S]):
+    """Calibrates and scores a task's models; all on a prepared dataset."""
 
+    task: ClassVar[Task]
 
-def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
-    """Write named arrays as `.npz`, all of it or nothing; an empty file where there are none."""
-    with atomic_file(path) as partial:
-        np.savez(partial, **arrays)  # type: ignore[arg-type]
-
-
-class EvaluateParams(Section):
-    """Intervals on the test split."""
-
-    confidence: OpenFraction = Field(default=0.95, description="level of every interval")
-    bootstrap_samples: Count = Field(default=2000, description="resamples of every bootstrap")
-    seed: Index = Field(default=0, description="seed of the resampling")
-
-
-class BenchmarkParams(Section):
-    """How latency is measured on this machine."""
-
-    threads: Count = Field(default=1, description="threads of the LiteRT interpreter")
-    runs: Count = Field(default=300, description="single-image predictions that are timed")
-    warmup: Index = Field(default=30, description="predictions before that, not timed")
-
-
-class Paired(Protocol):
-    """What independent images, each answered by both models, say of candidate − production.
-
-    Attributes:
-        rows: how many they are.
-        difference: of the task's metric, −1 … 1.
-        lower, upper: one-sided bounds of the difference, each at the level asked for.
-    """
-
-    @property
-    def rows(self) -> int: ...
-
-    @property
-    def difference(self) -> float: ...
-
-    @property
-    def lower(self) -> float: ...
-
-    @property
-    def upper(self) -> float: ...
-
-    def sentence(self, production: str) -> str:
-        """Say what the bounds rest on; `production` is what to call that model."""
-
-
-class Score(Protocol):
-    """How a model answers the test split, counted as its task counts.
-
-    Attributes:
-        task: of the model.
-        rows: independent images of the split; patches of one image are one.
-        value: of the task's metric, 0 … 1.
-    """
-
-    @property
-    def task(self) -> Task: ...
-
-    @property
-    def rows(self) -> int: ...
-
-    @property
-    def value(self) -> float: ...
-
-    def interval(self, confidence: float) -> Interval | None:
-        """Give the interval of `value` at a level; None where one image shows no spread."""
-
-    def paired(self, production: Self, *, method: Method, confidence: float) -> Paired:
-        """Compare with production's score on the same images.
-
-        Args:
-            production: of the same images, in the same order.
-            method: where the bounds come from, in a task that leaves the choice.
-            confidence: level of each one-sided bound, more than 0.5 and less than 1.
-
-        Raises:
-            EvaluationError: the two are not of the same images, or the level is out of range.
-        """
-
-
-class Evaluator(Protocol):
-    """What is calibrated and judged of a task's models; all on a prepared dataset."""
-
-    @property
-    def task(self) -> Task: ...
-
+    @abstractmethod
     def calibrate(
         self,
         model: Path,
@@ -151,7 +191,7 @@ class Evaluator(Protocol):
         settings: ExitsParams,
         *,
         seen_rows: int,
-    ) -> tuple[Calibration, list[Point]]:
+    ) -> tuple[Calibration, list[OperatingPoint]]:
         """Choose temperatures and thresholds of a variant on the calibration split.
 
         Args:
@@ -166,29 +206,70 @@ class Evaluator(Protocol):
             CalibrationError: no threshold keeps the limits.
         """
 
+    @abstractmethod
     def evaluate(
         self, bundle: Path, dataset: PreparedDataset, settings: EvaluateParams
     ) -> Evaluated:
-        """Judge a bundle on the test split.
+        """Evaluate a bundle on the test split.
 
         Raises:
             BundleError: the bundle cannot be used.
+            EvaluationError: no test pixel is labelled.
         """
+
+    @abstractmethod
+    def answer(self, network: Network, dataset: PreparedDataset, settings: EvaluateParams) -> S:
+        """Have a network answer the test split."""
+
+    @abstractmethod
+    def score(self, predictor: Predictor, dataset: PreparedDataset, settings: EvaluateParams) -> S:
+        """Have a bundle answer the test split, with early exits where it has any."""
+
+    @abstractmethod
+    def reference(self, predictor: Predictor, dataset: PreparedDataset) -> Histograms:
+        """Count a model's answers to the test split as telemetry counts those of devices."""
 
     def compare(
         self,
         dataset: PreparedDataset,
-        teacher: Opens,
-        students: Mapping[int, Opens],
-        distilled: Mapping[int, Opens],
+        teacher: Opener,
+        students: Mapping[int, Opener],
+        distilled: Mapping[int, Opener],
         settings: EvaluateParams,
     ) -> tuple[Comparison, Arrays]:
-        """Compare models on the test split; the arrays are those of `plots/compare.npz`."""
+        """Compare models on the test split, the students by seed.
 
-    def score(
-        self, predictor: Predictor, dataset: PreparedDataset, settings: EvaluateParams
-    ) -> Score:
-        """Have a model answer the test split; `settings` are those of a bootstrap."""
+        Returns:
+            the comparison, and the arrays of `plots/compare.npz`.
 
-    def reference(self, predictor: Predictor, dataset: PreparedDataset) -> Histograms:
-        """Count a model's answers to the test split as telemetry counts those of devices."""
+        Raises:
+            EvaluationError: as of `compare_scores`.
+        """
+        taught = self.answer(teacher(), dataset, settings)
+        alone, learnt = (
+            {seed: self.answer(models[seed](), dataset, settings) for seed in sorted(models)}
+            for models in (students, distilled)
+        )
+        first = min(alone)
+        shown = {"teacher": taught, "student": alone[first], "distill": learnt[first]}
+        return compare_scores(taught, alone, learnt), self.compared_arrays(dataset, shown)
+
+    def compared_arrays(self, dataset: PreparedDataset, models: Mapping[str, S]) -> Arrays:
+        """Give what the page draws of the models compared; none by default."""
+        return {}
+
+
+def write_reliability(path: Path, exits: Sequence[Sequence[ReliabilityBin]]) -> None:
+    """Write `plots/reliability/<variant>.csv`: a line a bin of confidence; the header for none."""
+    lines = [
+        f"{index},{found.confidence!r},{found.accuracy!r},{found.rows}\n"
+        for index, bins in enumerate(exits)
+        for found in bins
+    ]
+    write_text(path, f"{RELIABILITY}\n" + "".join(lines))
+
+
+def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
+    """Write named arrays as `.npz`, all of it or nothing; an empty file where there are none."""
+    with atomic_file(path) as partial:
+        np.savez(partial, **arrays)  # type: ignore[arg-type]

@@ -53,7 +53,12 @@ def bootstrap_interval(
     values, counts = np.unique(gains, return_counts=True)
     drawn = np.random.default_rng(seed).multinomial(rows, counts / rows, size=samples)
     means = drawn @ values / (rows * seeds)
-    low, high = np.quantile(means, [0.5 - confidence / 2, 0.5 + confidence / 2])
+    return percentile_interval(means, confidence)
+
+
+def percentile_interval(values: NDArray[np.float64], confidence: float) -> Interval:
+    """Give the middle of the values of resamples, a fraction `confidence` of them."""
+    low, high = np.quantile(values, [0.5 - confidence / 2, 0.5 + confidence / 2])
     return float(low), float(high)
 
 
@@ -134,27 +139,30 @@ def check_confidence(confidence: float) -> None:
 
 
 class PairedComparison(NamedTuple):
-    """What N images, each answered by both models, say of candidate − production.
+    """What N independent images, each answered by both models, say of candidate − production.
 
     Attributes:
         rows: N.
+        difference: of the task's metric, −1 … 1.
+        lower, upper: one-sided bounds of the difference, each at the level asked for.
         gained: images that only the candidate gets right.
         lost: images that only production gets right.
-        difference: of the accuracies, −1 … 1.
-        lower, upper: one-sided bounds of the difference, each at the level asked for.
-        p_value: of McNemar's exact two-sided test that neither model is better.
+        p_value: of McNemar's exact two-sided test that neither model is better; as `gained` and
+            `lost` None of masks, which are not right or wrong.
     """
 
     rows: int
-    gained: int
-    lost: int
     difference: float
     lower: float
     upper: float
-    p_value: float
+    gained: int | None = None
+    lost: int | None = None
+    p_value: float | None = None
 
     def sentence(self, production: str) -> str:
-        """Say who gets what right; `production` is what to call that model."""
+        """Say what the bounds rest on; `production` is what to call that model."""
+        if self.p_value is None:
+            return "The bounds are those of a bootstrap over whole images, each with both masks."
         return (
             f"{self.gained} images only the new model gets right, {self.lost} only "
             f"{production}; McNemar's exact test gives p = {self.p_value:.3g}."
@@ -202,7 +210,7 @@ def compare_paired(
         lower = score_lower_bound(gained, lost, rows, confidence)
         upper = -score_lower_bound(lost, gained, rows, confidence)
     return PairedComparison(
-        rows, gained, lost, (gained - lost) / rows, lower, upper, mcnemar_p_value(gained, lost)
+        rows, (gained - lost) / rows, lower, upper, gained, lost, mcnemar_p_value(gained, lost)
     )
 
 

@@ -1,111 +1,140 @@
 """Count what a model answers on masks, a few patches at a time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from kdtasks.core.errors import EvaluationError
-from kdtasks.core.records.evaluate import ModelScores
+from kdtasks.core.records.evaluate import ModelScores, SplitSize
+from kdtasks.data.prepared import PreparedDataset
 from kdtasks.edge.scores import softmax
-from kdtasks.evaluate.intervals import Interval, check_confidence
-from kdtasks.evaluate.metrics import THRESHOLDS, count_probabilities, mask_scores
+from kdtasks.evaluate.evaluator import EvaluateParams, Network, Score
+from kdtasks.evaluate.intervals import (
+    Interval,
+    Method,
+    PairedComparison,
+    percentile_interval,
+    score_lower_bound,
+)
+from kdtasks.evaluate.metrics import THRESHOLDS, Counts, count_probabilities, mask_scores
 from kdtasks.tasks.confusion import confusion_matrix, counted
-
-# From uint8 [N, height, width, channels] to float logits [N, height, width, classes].
-Answer = Callable[[Any], npt.NDArray[Any]]
+from kdtasks.tasks.segmentation import Segmentation
 
 # Logits, float32, that are held in memory at a time.
 _CHUNK_BYTES = 64_000_000
-Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class MaskTally:
-    """Counts of labelled pixels.
+class PixelCounts(Score):
+    """Labelled pixels of the test split, and what a model answers there.
 
     Attributes:
         confusions: int64 [images, classes, classes], by source image, label and answer.
         probabilities: int64 [classes, 2, thresholds], as of `count_probabilities`.
-        predicted: uint8 [N, height, width], the answers.
+        predicted: uint8 [patches, height, width], the answers.
+        class_names: of each class.
     """
 
-    confusions: npt.NDArray[np.int64]
-    probabilities: npt.NDArray[np.int64]
+    confusions: Counts
+    probabilities: Counts
     predicted: npt.NDArray[np.uint8]
+    class_names: tuple[str, ...]
+    settings: EvaluateParams
+    task = Segmentation()
 
-    def scores(self, class_names: Sequence[str]) -> ModelScores:
+    @property
+    def rows(self) -> int:
+        """How many source images there are."""
+        return len(self.confusions)
+
+    @property
+    def value(self) -> float:
+        """The mean IoU over all pixels."""
+        return self.task.scores(self.confusions.sum(axis=0))[self.task.metric.key]
+
+    @property
+    def size(self) -> SplitSize:
+        """Patches, source images and labelled pixels."""
+        pixels = int(self.confusions.sum())
+        return SplitSize(rows=len(self.predicted), images=self.rows, pixels=pixels)
+
+    def scores(self) -> ModelScores:
         """Give `mask_scores`."""
-        return mask_scores(self.confusions.sum(axis=0), self.probabilities, class_names)
+        return mask_scores(self.confusions.sum(axis=0), self.probabilities, self.class_names)
+
+    def interval(self, confidence: float) -> Interval | None:
+        """Give the bootstrap interval of the mean IoU over source images."""
+        return mean_iou_interval(self.confusions, self.settings.at(confidence))
+
+    @classmethod
+    def gain_interval(cls, first: Sequence[Self], second: Sequence[Self]) -> Interval | None:
+        """Bootstrap the gain over source images."""
+        return iou_gain_interval(
+            np.stack([score.confusions for score in first]),
+            np.stack([score.confusions for score in second]),
+            first[0].settings,
+        )
+
+    def paired(self, production: Self, *, method: Method, confidence: float) -> PairedComparison:
+        """Compare by a bootstrap over source images, whatever the method asked for.
+
+        Where no image tells the two apart there is nothing to draw from: the bounds are then those
+        of the fraction of images that may do so, each at its worst.
+        """
+        # The ends of an interval of level 2c − 1 are one-sided bounds of level c.
+        bounds = iou_gain_interval(
+            self.confusions[None], production.confusions[None], self.settings.at(2 * confidence - 1)
+        ) or (-1.0, 1.0)
+        if np.array_equal(self.confusions, production.confusions):
+            upper = -score_lower_bound(0, 0, self.rows, confidence)
+            bounds = -upper, upper
+        return PairedComparison(self.rows, self.value - production.value, *bounds)
 
 
-def tally(
-    answer: Answer,
-    images: Any,
-    labels: Any,
-    sources: npt.NDArray[np.integer],
-    *,
-    num_classes: int,
-    ignore_label: int | None,
-) -> MaskTally:
-    """Ask a model about every patch and count.
-
-    Args:
-        answer: the model.
-        images: uint8 [N, height, width, channels].
-        labels: integers [N, height, width]; `ignore_label` counts nowhere.
-        sources: integers [N], the source image of every patch, 0, 1, …
-    """
-    confusions = np.zeros((int(sources.max()) + 1, num_classes, num_classes), np.int64)
-    probabilities = np.zeros((num_classes, 2, THRESHOLDS), np.int64)
+def count_pixels(
+    network: Network, dataset: PreparedDataset, settings: EvaluateParams
+) -> PixelCounts:
+    """Have a network answer every patch of the test split, and count."""
+    images, labels = dataset.images("test"), np.asarray(dataset.labels("test"))
+    source, classes = np.asarray(dataset.source_images("test")), dataset.num_classes
+    confusions = np.zeros((int(source.max()) + 1, classes, classes), np.int64)
+    probabilities = np.zeros((classes, 2, THRESHOLDS), np.int64)
     predicted = np.empty(labels.shape, np.uint8)
-    chunk = max(1, _CHUNK_BYTES // (4 * num_classes * int(np.prod(labels.shape[1:]))))
+    chunk = max(1, _CHUNK_BYTES // (4 * classes * int(np.prod(labels.shape[1:]))))
     for start in range(0, len(images), chunk):
         rows = slice(start, start + chunk)
-        logits, truth = answer(images[rows]), np.asarray(labels[rows])
+        logits, truth = network(images[rows]), labels[rows]
         predicted[rows] = logits.argmax(axis=-1)
-        for place, row in enumerate(range(start, start + len(truth))):
-            confusions[sources[row]] += confusion_matrix(
-                predicted[row], truth[place], num_classes, ignore_label
+        for row, mask in enumerate(truth, start):
+            confusions[source[row]] += confusion_matrix(
+                predicted[row], mask, classes, dataset.ignore_label
             )
-        counts = counted(truth, ignore_label)
+        counts = counted(truth, dataset.ignore_label)
         probabilities += count_probabilities(softmax(logits[counts]), truth[counts])
-    return MaskTally(confusions, probabilities, predicted)
+    return PixelCounts(confusions, probabilities, predicted, dataset.class_names, settings)
 
 
-class Bootstrap(NamedTuple):
-    """How to draw.
-
-    Attributes:
-        confidence: level of the interval, 0 … 1 without the ends.
-        samples: number of resamples.
-        seed: seed of the resampling.
-    """
-
-    confidence: float
-    samples: int
-    seed: int
-
-
-def mean_iou_interval(confusions: Counts, bootstrap: Bootstrap) -> Interval | None:
+def mean_iou_interval(confusions: Counts, settings: EvaluateParams) -> Interval | None:
     """Give the percentile bootstrap interval of the mean IoU over source images.
 
     Args:
         confusions: int64 [images, classes, classes].
-        bootstrap: level, resamples and seed.
+        settings: level, resamples and seed.
 
     Returns: the interval; None for a single image, which shows no spread.
 
     Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13.
     """
-    _check(confusions[None], bootstrap)
-    drawn = _draw(len(confusions), bootstrap)
-    return _percentiles(_resampled_iou(confusions, drawn), bootstrap, len(confusions))
+    if len(confusions) < 2:
+        return None
+    drawn = _draw(len(confusions), settings)
+    return percentile_interval(_resampled_iou(confusions, drawn), settings.confidence)
 
 
-def gain_interval(first: Counts, second: Counts, bootstrap: Bootstrap) -> Interval | None:
+def iou_gain_interval(first: Counts, second: Counts, settings: EvaluateParams) -> Interval | None:
     """Give the interval of the mean over seeds of mean IoU of `first` less that of `second`.
 
     A resample draws images, each with the answers of all seeds of both, so pairs stay together.
@@ -113,31 +142,31 @@ def gain_interval(first: Counts, second: Counts, bootstrap: Bootstrap) -> Interv
 
     Args:
         first, second: int64 [seeds, images, classes, classes], of the same seeds and images.
-        bootstrap: as for `mean_iou_interval`.
+        settings: as for `mean_iou_interval`.
 
     Raises:
-        EvaluationError: the shapes differ, or there is nothing to draw from.
+        EvaluationError: the shapes differ.
     """
     if first.shape != second.shape:
         raise EvaluationError(
             f"got confusions {list(first.shape)} and {list(second.shape)}; both must be [seeds, "
             "images, classes, classes] of the same seeds and images"
         )
-    _check(first, bootstrap)
-    images = first.shape[1]
-    drawn = _draw(images, bootstrap)
+    if first.shape[1] < 2:
+        return None
+    drawn = _draw(first.shape[1], settings)
     differences = [
         _resampled_iou(one, drawn) - _resampled_iou(other, drawn)
         for one, other in zip(first, second, strict=True)
     ]
-    return _percentiles(np.mean(differences, axis=0), bootstrap, images)
+    return percentile_interval(np.mean(differences, axis=0), settings.confidence)
 
 
-def _draw(images: int, bootstrap: Bootstrap) -> Counts:
+def _draw(images: int, settings: EvaluateParams) -> Counts:
     """How often each image is drawn in each resample: int64 [samples, images]."""
     shares = np.full(images, 1 / images)
-    generator = np.random.default_rng(bootstrap.seed)
-    return generator.multinomial(images, shares, size=bootstrap.samples)
+    generator = np.random.default_rng(settings.seed)
+    return generator.multinomial(images, shares, size=settings.bootstrap_samples)
 
 
 def _resampled_iou(confusions: Counts, drawn: Counts) -> npt.NDArray[np.float64]:
@@ -149,23 +178,3 @@ def _resampled_iou(confusions: Counts, drawn: Counts) -> npt.NDArray[np.float64]
     shares = np.divide(right, either, out=np.zeros(right.shape), where=occurs)
     means: npt.NDArray[np.float64] = shares.sum(axis=1) / np.maximum(occurs.sum(axis=1), 1)
     return means
-
-
-def _percentiles(
-    values: npt.NDArray[np.float64], bootstrap: Bootstrap, images: int
-) -> Interval | None:
-    if images < 2:
-        return None
-    low, high = np.quantile(
-        values, [0.5 - bootstrap.confidence / 2, 0.5 + bootstrap.confidence / 2]
-    )
-    return float(low), float(high)
-
-
-def _check(confusions: Counts, bootstrap: Bootstrap) -> None:
-    check_confidence(bootstrap.confidence)
-    if confusions.ndim != 4 or confusions.size == 0:
-        raise EvaluationError(
-            f"got confusions {list(confusions.shape)}; [images, classes, classes] of at least "
-            "one image were expected"
-        )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from kdtasks.core.records.evaluate import Evaluation, Gain, OperatingPoint
+from kdtasks.core.records.evaluate import Evaluation, ExpectedPoint, Gain
 from kdtasks.core.records.report import Curve, Selection, Statistics
 from kdtasks.report.drawing import (
     CHOSEN,
@@ -119,7 +119,7 @@ def curve_figure(training: Mapping[str, Mapping[str, Curve]], column: str, what:
 
 
 def tradeoff_figure(
-    curve: Sequence[tuple[float, float]], expected: OperatingPoint | None, test: Evaluation
+    curve: Sequence[tuple[float, float]], expected: ExpectedPoint | None, test: Evaluation
 ) -> str:
     """Draw accuracy against compute: the calibration curve, the chosen point, the test."""
 

@@ -15,7 +15,7 @@ from kdtasks.core.records.report import (
     VariantSummary,
 )
 from kdtasks.core.records.training import Training
-from kdtasks.evaluate.comparison import judge
+from kdtasks.evaluate.comparison import verdict_of
 from kdtasks.evaluate.intervals import difference_interval
 from kdtasks.report.contents import Columns, Contents, ReportSettings, VariantContents, known
 
@@ -155,7 +155,7 @@ def _exit_change(test: Evaluation | None) -> ExitChange | None:
     return ExitChange(
         mean=test.accuracy - full.accuracy,
         interval=interval,
-        verdict=judge(interval),
+        verdict=verdict_of(interval),
         cost=test.cost,
     )
 

@@ -1,4 +1,4 @@
-"""Figures of a bundle add up; its examples and reliability are written as they are read."""
+"""Scores of a bundle add up; its examples and reliability are written as they are read."""
 
 import csv
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from kdtasks.edge.classifier import Answers
 from kdtasks.edge.scores import softmax
 from kdtasks.evaluate.classification import evaluate_answers, examples_of
-from kdtasks.evaluate.evaluator import write_arrays, write_reliability
+from kdtasks.evaluate.evaluator import EvaluateParams, write_arrays, write_reliability
 from kdtasks.evaluate.metrics import ReliabilityBin
 
 
@@ -25,7 +25,7 @@ def case() -> tuple[np.ndarray, Answers]:
 def test_the_whole_is_the_sum_of_its_exits(case: tuple[np.ndarray, Answers]) -> None:
     labels, answers = case
     content, bins = evaluate_answers(
-        labels, answers, macs=(300, 1000), temperatures=(1.5, 1.0), confidence=0.95
+        labels, answers, macs=(300, 1000), temperatures=(1.5, 1.0), settings=EvaluateParams()
     )
     assert content.full
     assert content.exits

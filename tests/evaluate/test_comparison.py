@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdtasks.core.errors import KdTasksError
-from kdtasks.evaluate.classification import compare
-from kdtasks.evaluate.comparison import judge, more_seeds_needed, paired_difference
-from kdtasks.evaluate.intervals import bootstrap_interval
+from kdtasks.evaluate.classification import ClassScore
+from kdtasks.evaluate.comparison import more_seeds_needed, paired_difference, verdict_of
+from kdtasks.evaluate.evaluator import EvaluateParams, compare_scores
+from kdtasks.evaluate.intervals import bootstrap_interval, wilson_interval
 
 
 def test_gain_of_three_seeds() -> None:
@@ -28,7 +29,7 @@ def test_verdict_follows_the_interval() -> None:
     assert paired_difference(better, worse, 0.95).verdict == "helps"
     assert paired_difference(worse, better, 0.95).verdict == "hurts"
     assert paired_difference(better, worse, 0.95).seeds_needed is None
-    assert judge((0.0, 0.1)) == "inconclusive"
+    assert verdict_of((0.0, 0.1)) == "inconclusive"
 
 
 def test_one_seed_or_equal_gains_cannot_tell() -> None:
@@ -114,26 +115,20 @@ def test_bootstrap_refuses_other_shapes() -> None:
         bootstrap_interval(np.ones((2, 5), bool), np.ones((2, 4), bool), 0.95, 100, 0)
 
 
+def score(mistakes: int, *, confidence: float = 0.95) -> ClassScore:
+    """A model that gets the first of ten images wrong, so many of them."""
+    settings = EvaluateParams(confidence=confidence, bootstrap_samples=500)
+    return ClassScore(np.arange(10) >= mistakes, settings)
+
+
 def test_compare_gives_the_whole_content() -> None:
-    labels = np.array([0, 1, 0, 1, 0, 1, 0, 1, 0, 1])
-    wrong = 1 - labels
-
-    def answers(mistakes: int) -> np.ndarray:
-        return np.where(np.arange(10) < mistakes, wrong, labels)
-
-    content = compare(
-        labels,
-        answers(1),
-        {1: answers(4), 0: answers(3)},
-        {0: answers(2), 1: answers(1)},
-        confidence=0.95,
-        bootstrap_samples=500,
-        seed=0,
-    )
+    content = compare_scores(score(1), {1: score(4), 0: score(3)}, {0: score(2), 1: score(1)})
     assert content.rows == 10
     assert content.teacher.accuracy == 0.9
+    assert content.teacher.interval == wilson_interval(9, 10, 0.95)
     assert content.student.by_seed == {"0": 0.7, "1": 0.6}
     assert content.student.mean == pytest.approx(0.65)
+    assert content.student.accuracy is None  # of masks alone
     assert content.distill.by_seed == {"0": 0.8, "1": 0.9}
     assert content.gain.by_seed == pytest.approx({"0": 0.1, "1": 0.3})
     assert content.gain.mean == pytest.approx(0.2)
@@ -144,24 +139,6 @@ def test_compare_gives_the_whole_content() -> None:
 
 
 def test_compare_notices_a_teacher_worse_than_its_student() -> None:
-    labels = np.zeros(4, dtype=int)
-    poor = np.array([1, 1, 0, 0])
-    content = compare(
-        labels, poor, {0: labels}, {0: labels}, confidence=0.9, bootstrap_samples=10, seed=0
-    )
+    content = compare_scores(score(5, confidence=0.9), {0: score(0)}, {0: score(0)})
     assert content.teacher_worse_than_student is True
     assert content.gain.interval is None
-
-
-def test_compare_refuses_predictions_of_other_rows() -> None:
-    labels = np.zeros(4, dtype=int)
-    with pytest.raises(KdTasksError, match=r"labels \(4,\) and predicted \(3,\)"):
-        compare(
-            labels,
-            labels[:3],
-            {0: labels},
-            {0: labels},
-            confidence=0.9,
-            bootstrap_samples=9,
-            seed=0,
-        )

@@ -6,13 +6,20 @@ import pytest
 from kdtasks.core.errors import EvaluationError
 from kdtasks.evaluate.evaluator import EvaluateParams
 from kdtasks.evaluate.intervals import score_lower_bound
-from kdtasks.evaluate.segmentation import MaskScore
+from kdtasks.evaluate.metrics import THRESHOLDS
+from kdtasks.evaluate.pixel_counts import PixelCounts
 
 
-def score(*wrong: int, pixels: int = 100) -> MaskScore:
+def score(*wrong: int, pixels: int = 100) -> PixelCounts:
     """A model of two classes that has so many pixels of each image's second class wrong."""
     each = [[[pixels, 0], [count, pixels - count]] for count in wrong]
-    return MaskScore(np.array(each, np.int64), EvaluateParams())
+    return PixelCounts(
+        np.array(each, np.int64),
+        np.zeros((2, 2, THRESHOLDS), np.int64),
+        np.zeros(0, np.uint8),
+        ("road", "roof"),
+        EvaluateParams(),
+    )
 
 
 def test_the_value_is_the_mean_iou_over_all_images():
@@ -48,5 +55,5 @@ def test_one_image_shows_nothing():
 
 
 def test_other_images_are_refused():
-    with pytest.raises(EvaluationError, match=r"\[2, 2, 2\] and \[1, 2, 2\]; both must be of"):
+    with pytest.raises(EvaluationError, match=r"\[1, 2, 2, 2\] and \[1, 1, 2, 2\]; both must be"):
         score(1, 2).paired(score(1), method="bootstrap", confidence=0.95)

@@ -11,8 +11,13 @@ import pytest
 from kdtasks.core.files import write_json
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.edge.classifier import Answers
-from kdtasks.evaluate.classification import compare, evaluate_answers, examples_of
-from kdtasks.evaluate.evaluator import write_arrays, write_reliability
+from kdtasks.evaluate.classification import ClassScore, evaluate_answers, examples_of
+from kdtasks.evaluate.evaluator import (
+    EvaluateParams,
+    compare_scores,
+    write_arrays,
+    write_reliability,
+)
 from kdtasks.params import Params, parse_params
 from kdtasks.report.page import write_report
 from stages.report import settings_of
@@ -184,21 +189,14 @@ def _write_compare(
     generator: np.random.Generator,
     gain: float,
 ) -> None:
-    def students(share: float) -> dict[int, np.ndarray]:
-        return {
-            seed: _answers(labels, hardness, share + generator.normal(0, 0.001), generator)
-            for seed in params.seeds
-        }
+    def score(share: float) -> ClassScore:
+        return ClassScore(_answers(labels, hardness, share, generator) == labels, params.evaluate)
 
-    compare(
-        labels,
-        _answers(labels, hardness, 0.979, generator),
-        students(0.951),
-        students(0.951 + gain),
-        confidence=params.evaluate.confidence,
-        bootstrap_samples=params.evaluate.bootstrap_samples,
-        seed=params.evaluate.seed,
-    ).write(root / "metrics/compare.json")
+    def students(share: float) -> dict[int, ClassScore]:
+        return {seed: score(share + generator.normal(0, 0.001)) for seed in params.seeds}
+
+    comparison = compare_scores(score(0.979), students(0.951), students(0.951 + gain))
+    comparison.write(root / "metrics/compare.json")
 
 
 def _write_variant(
@@ -266,7 +264,7 @@ def _write_variant(
     answers = Answers(logits, predicted, exit_index, answered)
     temperatures = [1.31, 1.12, 1.04][-exits:]
     content, bins = evaluate_answers(
-        labels, answers, macs=macs, temperatures=temperatures, confidence=0.95
+        labels, answers, macs=macs, temperatures=temperatures, settings=EvaluateParams()
     )
     content.write(root / f"metrics/evaluate/{variant}.json")
     write_reliability(root / f"plots/reliability/{variant}.csv", bins)

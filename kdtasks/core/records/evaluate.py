@@ -8,7 +8,7 @@ from kdtasks.core.records import Part, Record
 Interval = tuple[float, float]
 
 
-class OperatingPoint(Part):
+class ExpectedPoint(Part):
     """What thresholds do on the rows that they were chosen on.
 
     Attributes:
@@ -86,7 +86,7 @@ class Calibration(Record):
     thresholds: tuple[float, ...]
     macs: tuple[int, ...]
     validation: ValidationPoint
-    expected: OperatingPoint | None = None
+    expected: ExpectedPoint | None = None
     full: FullAccuracy | None = None
     rows: int | None = None
     guarantee: Guarantee | None = None
@@ -141,6 +141,19 @@ class ModelScores(MaskScores):
         return self.accuracy if self.mean_iou is None else self.mean_iou
 
 
+class SplitSize(Part):
+    """What was tested on.
+
+    Attributes:
+        rows: images, or patches of masks.
+        images, pixels: of masks alone, source images and labelled pixels.
+    """
+
+    rows: int
+    images: int | None = None
+    pixels: int | None = None
+
+
 class FullScores(Part):
     """The accuracy of always going to the last exit, with its interval."""
 
@@ -171,24 +184,19 @@ class ChangedAnswers(Part):
     last_right: int
 
 
-class Evaluation(Record, ModelScores):
+class Evaluation(Record, ModelScores, SplitSize):
     """`metrics/evaluate/<variant>.json`: a bundle on the test split.
 
-    Of classes `full` to `calibration_error` are there, of masks `images` to `confusion` and the
-    scores of masks.
+    Of classes `full` to `calibration_error` are there, of masks `confusion` and `MaskScores`.
 
     Attributes:
-        rows: images, or patches of masks.
         cost: mean of the rows.
         saved: what `cost` leaves.
         mean_macs: multiply-accumulates a row.
         calibration_error: [K].
-        images: source images.
-        pixels: that are labelled.
         confusion: [C, C], pixels by label and answer.
     """
 
-    rows: int
     cost: float
     full: FullScores | None = None
     saved: float | None = None
@@ -196,8 +204,6 @@ class Evaluation(Record, ModelScores):
     exits: tuple[Exit, ...] | None = None
     changed: ChangedAnswers | None = None
     calibration_error: tuple[float, ...] | None = None
-    images: int | None = None
-    pixels: int | None = None
     confusion: tuple[tuple[int, ...], ...] | None = None
 
 
@@ -233,22 +239,14 @@ class Gain(Part):
     seeds_needed: int | None
 
 
-class Comparison(Record):
-    """`metrics/compare.json`: teacher and students of all seeds on the test split.
+class Comparison(Record, SplitSize):
+    """`metrics/compare.json`: teacher and students of all seeds on the test split."""
 
-    Attributes:
-        rows: images, or patches of masks.
-        images, pixels: of masks alone, source images and labelled pixels.
-    """
-
-    rows: int
     teacher: ModelScores
     student: SeedScores
     distill: SeedScores
     gain: Gain
     teacher_worse_than_student: bool
-    images: int | None = None
-    pixels: int | None = None
 
 
 class Latency(Part):

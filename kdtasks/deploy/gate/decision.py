@@ -8,8 +8,8 @@ from pydantic import Field
 
 from kdtasks.core.settings import Count, Fraction, Positive, Section
 from kdtasks.core.text import kilobytes, milliseconds, percent, points
-from kdtasks.evaluate.evaluator import Paired, Score
-from kdtasks.evaluate.intervals import Interval
+from kdtasks.evaluate.evaluator import Score
+from kdtasks.evaluate.intervals import Interval, PairedComparison
 
 Action = Literal["promote", "keep", "nothing"]
 
@@ -111,7 +111,7 @@ class Decision(NamedTuple):
     checks: tuple[Check, ...]
     candidate: Contender | None = None
     production: Contender | None = None
-    comparison: Paired | None = None
+    comparison: PairedComparison | None = None
     notes: tuple[str, ...] = ()
     alias: str = PRODUCTION
 
@@ -166,7 +166,7 @@ def accuracy_interval(score: Score, confidence: float) -> Interval:
     return score.interval(2 * confidence - 1) or (0.0, 1.0)
 
 
-def _accuracy_check(comparison: Paired, score: Score, limits: GateParams) -> Check:
+def _accuracy_check(comparison: PairedComparison, score: Score, limits: GateParams) -> Check:
     sure = percent(limits.confidence, 0)
     allowed = points(limits.max_accuracy_drop, signed=False)
     return Check(

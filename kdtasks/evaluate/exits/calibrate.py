@@ -10,17 +10,21 @@ from kdtasks.core.files import write_text
 from kdtasks.core.records.compress import Compressed
 from kdtasks.core.records.evaluate import (
     Calibration,
+    ExpectedPoint,
     FullAccuracy,
-    Guarantee,
-    OperatingPoint,
     ValidationPoint,
 )
 from kdtasks.edge.scores import apply_policy
 from kdtasks.evaluate.exits.guarantee import guarantee
 from kdtasks.evaluate.exits.rows import ExitRows, check_rows, exit_rows, fit_temperatures
-from kdtasks.evaluate.exits.search import outcomes_of
 from kdtasks.evaluate.exits.settings import ExitsParams
-from kdtasks.evaluate.exits.thresholds import Point, choose, never_leave_early, point_at, tradeoff
+from kdtasks.evaluate.exits.thresholds import (
+    OperatingPoint,
+    choose_thresholds,
+    never_leave_early,
+    point_at,
+    tradeoff,
+)
 
 TRADEOFF = "cost,accuracy"
 
@@ -35,12 +39,12 @@ def calibrate(
     *,
     macs: Sequence[int],
     seen_rows: int = 0,
-) -> tuple[Calibration, list[Point]]:
+) -> tuple[Calibration, list[OperatingPoint]]:
     """Fit temperatures and choose thresholds on the calibration split.
 
     Args:
         calibration: the split that they are chosen on.
-        validation: another one, which the choice is then judged by.
+        validation: another one, which the choice is then scored on.
         settings: what to choose, and by which confidence.
         macs: [K], multiply-accumulates up to and including each exit.
         seen_rows: as for `guarantee`.
@@ -56,51 +60,36 @@ def calibrate(
         return exit_rows(*split, temperatures=temperatures, macs=macs, score=settings.score)
 
     checked = check_rows(*calibration)
-    promised: dict[str, Guarantee] = {}
     if settings.mode == "guarantee":
-        temperatures, thresholds, promised["guarantee"] = guarantee(
+        temperatures, thresholds, promise = guarantee(
             *checked, settings, macs=macs, seen_rows=seen_rows
         )
         rows = rows_at(temperatures, checked)
         chosen = point_at(rows, thresholds)
     else:
-        temperatures = fit_temperatures(*checked)
+        temperatures, promise = fit_temperatures(*checked), None
         rows = rows_at(temperatures, checked)
-        chosen = choose(
-            rows,
-            mode=settings.mode,
-            grid=settings.grid,
-            max_accuracy_drop=settings.max_accuracy_drop,
-            max_cost=settings.max_cost,
-        )
+        chosen = choose_thresholds(rows, settings)
     images, exits = rows.scores.shape
-    taken = np.bincount(apply_policy(rows.scores, chosen.thresholds), minlength=exits)
+    leaving = np.bincount(apply_policy(rows.scores, chosen.thresholds), minlength=exits)
+    validated = point_at(rows_at(temperatures, validation), chosen.thresholds)
     found = Calibration(
         mode=settings.mode,
         score=settings.score,
         temperatures=tuple(temperatures),
         thresholds=chosen.thresholds,
-        macs=tuple(int(count) for count in rows.macs),
-        expected=OperatingPoint(
+        macs=tuple(macs),
+        expected=ExpectedPoint(
             accuracy=chosen.accuracy,
             cost=chosen.cost,
-            exit_rate=tuple(int(count) / images for count in taken),
+            exit_rate=tuple(int(count) / images for count in leaving),
         ),
         full=FullAccuracy(accuracy=never_leave_early(rows).accuracy),
         rows=images,
-        validation=_judge(rows_at(temperatures, validation), chosen.thresholds),
-        **promised,
+        validation=ValidationPoint(accuracy=validated.accuracy, cost=validated.cost),
+        guarantee=promise,
     )
     return found, tradeoff(rows, grid=settings.grid)
-
-
-def _judge(rows: ExitRows, thresholds: Sequence[float]) -> ValidationPoint:
-    outcome = outcomes_of(rows, [thresholds])
-    images = len(rows.scores)
-    return ValidationPoint(
-        accuracy=int(outcome.correct[0]) / images,
-        cost=int(outcome.macs[0]) / (images * int(rows.macs[-1])),
-    )
 
 
 def sentences(calibration: Calibration) -> list[str]:
@@ -111,20 +100,20 @@ def sentences(calibration: Calibration) -> list[str]:
     found = [
         f"accuracy {expected.accuracy:.4f} at {expected.cost:.1%} of the compute "
         f"({full.accuracy:.4f} without early exits), "
-        f"taken {', '.join(f'{share:.1%}' for share in expected.exit_rate)}"
+        f"taken {', '.join(f'{fraction:.1%}' for fraction in expected.exit_rate)}"
     ]
     if calibration.guarantee:
         found.append(calibration.guarantee.statement)
     return found
 
 
-def write_tradeoff(path: Path, points: Sequence[Point]) -> None:
+def write_tradeoff(path: Path, points: Sequence[OperatingPoint]) -> None:
     """Write `tradeoff.csv`: one line a point, cheapest first; only the header for no points."""
     lines = [f"{point.cost!r},{point.accuracy!r}\n" for point in points]
     write_text(path, f"{TRADEOFF}\n" + "".join(lines))
 
 
-def uncalibrated(compressed: Compressed) -> Calibration:
+def always_last_exit(compressed: Compressed) -> Calibration:
     """Give a variant that always runs the whole network a temperature of 1 and no thresholds.
 
     Args:

@@ -1,6 +1,7 @@
 """Choose thresholds that keep a promise on images yet to come, with a known confidence."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -67,18 +68,13 @@ def guarantee(
     truth = labels if settings.risk == "accuracy_gap" else logits[:, -1].argmax(axis=1)
     first, second = (
         exit_rows(
-            logits[half],
-            truth[half],
-            temperatures=temperatures,
-            macs=macs,
-            score=settings.score,
+            logits[half], truth[half], temperatures=temperatures, macs=macs, score=settings.score
         )
         for half in (choosing, testing)
     )
     candidates = safest_first(first, settings.grid)
     p_values = certify(second, candidates, settings)
-    never = (NEVER,) * (len(macs) - 1)
-    chosen = candidates[len(p_values) - 1] if p_values else never
+    chosen = candidates[len(p_values) - 1] if p_values else (NEVER,) * (len(macs) - 1)
     counts = CandidateCounts(found=len(candidates), certified=len(p_values))
     promise = Guarantee(
         risk=settings.risk,
@@ -133,9 +129,9 @@ def certify(
 
 def losses_of(rows: ExitRows, thresholds: Sequence[float]) -> npt.NDArray[np.int64]:
     """Give right answers lost against the last exit, image by image: −1, 0 or 1, [N]."""
-    taken = apply_policy(rows.scores, thresholds)
+    left_at = apply_policy(rows.scores, thresholds)
     right = rows.correct.astype(np.int64)
-    losses: npt.NDArray[np.int64] = right[:, -1] - right[np.arange(len(taken)), taken]
+    losses: npt.NDArray[np.int64] = right[:, -1] - right[np.arange(len(left_at)), left_at]
     return losses
 
 
@@ -175,23 +171,18 @@ def p_value(risk: Risk, losses: npt.ArrayLike, *, epsilon: float, delta: float) 
     """Give the p-value of "the mean loss is above `epsilon`": a small one says that it is not.
 
     Args:
-        risk: `consistency`, losses 0 or 1; `accuracy_gap`, losses −1, 0 or 1.
+        risk: `consistency`, losses 0 or 1, whose exact p-value is P[Bin(n, ε) ≤ losses];
+            `accuracy_gap`, losses −1, 0 or 1.
         losses: [n], of independent images, in an order that does not depend on them.
         epsilon: mean loss that is promised, 0 < ε < 1.
         delta: the level that the p-value will be held against; shapes the bets of `accuracy_gap`.
     """
-    found = np.asarray(losses)
-    if risk == "consistency":
-        return binomial_p_value(int(found.sum()), len(found), epsilon=epsilon)
-    return betting_p_value(found, epsilon=epsilon, delta=delta)
-
-
-def binomial_p_value(lost: int, rows: int, *, epsilon: float) -> float:
-    """Give P[Bin(rows, ε) ≤ lost], the exact p-value for losses of 0 and 1."""
+    if risk == "accuracy_gap":
+        return betting_p_value(losses, epsilon=epsilon, delta=delta)
     # SciPy costs 0.3 s, which importing this file must not.
     from scipy.special import bdtr
 
-    return float(bdtr(lost, rows, epsilon))
+    return float(bdtr(np.sum(losses), np.size(losses), epsilon))
 
 
 def betting_p_value(losses: npt.ArrayLike, *, epsilon: float, delta: float) -> float:
@@ -228,17 +219,11 @@ def rows_needed(risk: Risk, *, epsilon: float, delta: float) -> int:
     rows = max(1, math.ceil(math.log(delta) / math.log1p(-epsilon) - 1e-9))
     if risk == "consistency":
         return rows
+
+    def certifies(number: int) -> bool:
+        return betting_p_value(np.zeros(number), epsilon=epsilon, delta=delta) <= delta
+
     enough = rows
-    while not _certifies_nothing_lost(enough, epsilon, delta):
+    while not certifies(enough):
         rows, enough = enough, 2 * enough
-    while rows < enough:
-        middle = (rows + enough) // 2
-        if _certifies_nothing_lost(middle, epsilon, delta):
-            enough = middle
-        else:
-            rows = middle + 1
-    return enough
-
-
-def _certifies_nothing_lost(rows: int, epsilon: float, delta: float) -> bool:
-    return betting_p_value(np.zeros(rows), epsilon=epsilon, delta=delta) <= delta
+    return bisect_left(range(enough), True, lo=rows, key=certifies)

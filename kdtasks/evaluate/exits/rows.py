@@ -9,6 +9,7 @@ import numpy.typing as npt
 from kdtasks.core.errors import CalibrationError
 from kdtasks.edge.scores import SCORES
 
+# Temperatures tried: an exit without a mistake would otherwise be scaled without end.
 BOUNDS = (0.05, 100.0)
 
 
@@ -27,7 +28,7 @@ class ExitRows(NamedTuple):
 
     @property
     def cost(self) -> npt.NDArray[np.float64]:
-        """Cost of leaving at each exit [K], as a share of the whole network's MACs."""
+        """Cost of leaving at each exit [K], as a fraction of the whole network's MACs."""
         return self.macs / self.macs[-1]
 
 
@@ -49,37 +50,17 @@ def exit_rows(
         score: name of the confidence, a key of `SCORES`.
 
     Raises:
-        CalibrationError: the arguments do not fit together.
+        CalibrationError: as of `check_rows`.
     """
-    checked, classes = check_rows(logits, labels)
-    exits = checked.shape[1] if checked.ndim == 3 else None
-    costs = np.asarray(macs)
-    if exits is None or len(temperatures) != exits or len(costs) != exits:
-        raise CalibrationError(
-            f"logits are {list(checked.shape)} with {len(temperatures)} temperatures and "
-            f"{len(costs)} MAC counts; logits [images, exits, classes] and one of each an exit "
-            "were expected"
-        )
-    if costs.dtype.kind not in "iu" or costs[0] < 1 or (np.diff(costs) < 0).any():
-        raise CalibrationError(
-            f"macs are {list(macs)}; positive whole numbers that do not decrease from exit to "
-            "exit were expected, count all that runs up to each exit"
-        )
-    if score not in SCORES:
-        raise CalibrationError(f"there is no score {score!r}; the scores are {', '.join(SCORES)}")
-    if min(temperatures) <= 0.0:
-        raise CalibrationError(f"temperatures are {list(temperatures)}; all must be above 0")
+    logits, labels = check_rows(logits, labels)
     return ExitRows(
-        scores=SCORES[score](checked, np.asarray(temperatures)),
-        correct=checked.argmax(axis=2) == classes[:, None],
-        macs=costs.astype(np.int64),
+        scores=SCORES[score](logits, np.asarray(temperatures)),
+        correct=logits.argmax(axis=2) == labels[:, None],
+        macs=np.asarray(macs, np.int64),
     )
 
 
-"""Temperatures tried: an exit without a mistake would otherwise be scaled without end."""
-
-
-def fit_temperature(logits: npt.ArrayLike, labels: npt.ArrayLike) -> float:
+def fit_temperature(logits: npt.NDArray[np.floating], labels: npt.NDArray[np.integer]) -> float:
     """Give the temperature with the least negative log-likelihood of the labels.
 
     Temperature scaling of Guo et al., "On Calibration of Modern Neural Networks",
@@ -88,15 +69,11 @@ def fit_temperature(logits: npt.ArrayLike, labels: npt.ArrayLike) -> float:
 
     Args:
         logits: [N, classes].
-        labels: integers [N], 0…classes − 1.
-
-    Raises:
-        CalibrationError: there are no rows, or logits and labels do not fit.
+        labels: [N], 0…classes − 1.
     """
     # SciPy costs 0.3 s, which importing this file must not.
     from scipy.optimize import minimize_scalar
 
-    logits, labels = check_rows(logits, labels)
     shifted = logits - logits.max(axis=1, keepdims=True)
     of_label = shifted[np.arange(len(labels)), labels]
 
@@ -114,39 +91,29 @@ def fit_temperature(logits: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     return float(np.exp(found.x))
 
 
-def fit_temperatures(logits: npt.ArrayLike, labels: npt.ArrayLike) -> list[float]:
-    """Fit one temperature for each exit; `logits` are [N, K, classes]."""
-    every = np.asarray(logits)
-    if every.ndim != 3:
-        raise CalibrationError(
-            f"logits are {list(every.shape)}; [images, exits, classes] were expected"
-        )
-    return [fit_temperature(every[:, k], labels) for k in range(every.shape[1])]
+def fit_temperatures(
+    logits: npt.NDArray[np.floating], labels: npt.NDArray[np.integer]
+) -> list[float]:
+    """Fit one temperature for each exit; `logits` are [N, K, classes], `labels` [N]."""
+    return [fit_temperature(logits[:, k], labels) for k in range(logits.shape[1])]
 
 
 def check_rows(
     logits: npt.ArrayLike, labels: npt.ArrayLike
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Give logits [N, …, classes] and labels [N] as arrays that fit each other.
+    """Give logits [N, K, classes] and labels [N] as arrays that fit each other.
 
     Raises:
-        CalibrationError: there are no rows, their numbers differ, a logit is not finite, or a
-            label is no class.
+        CalibrationError: there are no rows, the shapes differ, or a logit is not finite.
     """
-    scores = np.asarray(logits, np.float64)
-    classes = np.asarray(labels)
-    if classes.ndim != 1 or len(classes) == 0 or len(scores) != len(classes):
+    scores, classes = np.asarray(logits, np.float64), np.asarray(labels, np.int64)
+    if scores.ndim != 3 or classes.shape != scores.shape[:1] or not len(classes):
         raise CalibrationError(
-            f"logits are {list(scores.shape)}, labels {list(classes.shape)}; one label an image "
-            "and at least one image are needed"
+            f"logits are {list(scores.shape)}, labels {list(classes.shape)}; [images, exits, "
+            "classes] and one label an image were expected, of at least one image"
         )
     if not np.isfinite(scores).all():
         raise CalibrationError(
             "some logits are not finite numbers; the model is broken, train or export it again"
         )
-    if classes.dtype.kind not in "iu" or classes.min() < 0 or classes.max() >= scores.shape[-1]:
-        raise CalibrationError(
-            f"labels are {classes.dtype} from {classes.min()} to {classes.max()}; integers from 0 "
-            f"to {scores.shape[-1] - 1} were expected, one for each logit"
-        )
-    return scores, classes.astype(np.int64)
+    return scores, classes

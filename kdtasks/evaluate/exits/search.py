@@ -1,4 +1,4 @@
-"""Coordinate descent over thresholds, for networks with too many exits for a grid."""
+"""Score combinations of thresholds: a grid, or coordinate descent where exits are many."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,17 +9,13 @@ import numpy.typing as npt
 from kdtasks.edge.scores import ALWAYS, NEVER, apply_policy
 from kdtasks.evaluate.exits.rows import ExitRows
 
+# Prices λ of the whole network's compute, in errors an image.
 TRADE_OFFS = np.logspace(-3, 2, 60)
 MOST_SWEEPS = 30
 REFINEMENTS = 2
+# Points of the front, evenly spread, whose thresholds are moved in each refinement.
 MOST_REFINED = 50
 Thresholds = tuple[float, ...]
-
-
-"""Prices λ of the whole network's compute, in errors an image."""
-
-
-"""Points of the front, evenly spread, whose thresholds are moved in each refinement."""
 
 
 class Outcomes(NamedTuple):
@@ -38,7 +34,7 @@ class Outcomes(NamedTuple):
     macs: npt.NDArray[np.int64]
 
 
-def descent_outcomes(rows: ExitRows) -> Outcomes:
+def coordinate_descent(rows: ExitRows) -> Outcomes:
     """Collect good combinations of thresholds over a range of prices of compute.
 
     For each price λ the mean of error + λ·cost is minimised one exit at a time, from two starts
@@ -78,7 +74,7 @@ def descent_outcomes(rows: ExitRows) -> Outcomes:
 
 
 def line_outcomes(rows: ExitRows, thresholds: Thresholds, k: int) -> Outcomes:
-    """Work out every cut at exit k, the other thresholds held.
+    """Score every cut at exit k, the other thresholds held.
 
     Among the images that reach exit k, sorted by score from the surest down, what leaving
     changes against going on is a running sum; a cut may only lie between two distinct scores, and
@@ -109,7 +105,7 @@ def line_outcomes(rows: ExitRows, thresholds: Thresholds, k: int) -> Outcomes:
 
 
 def cheapest(outcomes: Outcomes, rows: ExitRows, *, price: float) -> Thresholds:
-    """Give the thresholds with the least mean of error + price·cost; of equals the dearest."""
+    """Give the thresholds of least mean error + price·cost; of equals the most expensive."""
     loss = price * outcomes.macs / rows.macs[-1] - outcomes.correct
     best = len(loss) - 1 - int(loss[::-1].argmin())
     return tuple(outcomes.thresholds[best].tolist())
@@ -137,7 +133,7 @@ def candidate_thresholds(scores: npt.NDArray[np.float64], number: int) -> npt.ND
 
 
 def grid_outcomes(rows: ExitRows, number: int) -> Outcomes:
-    """Work out every combination of candidate thresholds, exactly, from one histogram an exit.
+    """Score every combination of candidate thresholds, exactly, from one histogram an exit.
 
     With b_k the number of candidates that image n's score at exit k reaches, it goes on past
     exit k under candidate i_k just when b_k ≤ i_k. So the images that go on past exits 0…k are
@@ -190,12 +186,12 @@ def _cumulative(
 def outcomes_of(rows: ExitRows, thresholds: npt.ArrayLike) -> Outcomes:
     """Apply each combination of thresholds, [P, K − 1], to the rows one by one."""
     combinations = np.asarray(thresholds, np.float64)
-    taken = [apply_policy(rows.scores, combination) for combination in combinations]
+    left_at = [apply_policy(rows.scores, combination) for combination in combinations]
     images = np.arange(len(rows.scores))
     return Outcomes(
         combinations,
-        np.array([rows.correct[images, exits].sum() for exits in taken], np.int64),
-        np.array([rows.macs[exits].sum() for exits in taken], np.int64),
+        np.array([rows.correct[images, exits].sum() for exits in left_at], np.int64),
+        np.array([rows.macs[exits].sum() for exits in left_at], np.int64),
     )
 
 

@@ -1,7 +1,7 @@
 """Choose thresholds: least compute within an accuracy drop, or best accuracy within a budget."""
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,21 +10,22 @@ from kdtasks.edge.scores import NEVER
 from kdtasks.evaluate.exits.rows import ExitRows
 from kdtasks.evaluate.exits.search import (
     Outcomes,
-    descent_outcomes,
+    coordinate_descent,
     grid_outcomes,
     outcomes_of,
     pareto_front,
 )
+from kdtasks.evaluate.exits.settings import ExitsParams
 
 MOST_EXITS_OF_A_GRID = 3
 
 
-class Point(NamedTuple):
+class OperatingPoint(NamedTuple):
     """A combination of thresholds and its means on the rows that it was chosen from.
 
     Attributes:
-        cost: mean compute, as a share of the whole network's MACs.
-        accuracy: share of right answers.
+        cost: mean compute, as a fraction of the whole network's MACs.
+        accuracy: fraction of right answers.
         thresholds: [K − 1].
     """
 
@@ -34,75 +35,66 @@ class Point(NamedTuple):
 
 
 def policy_outcomes(rows: ExitRows, *, grid: int = 201) -> Outcomes:
-    """Work out the combinations that are worth choosing from: a grid for K ≤ 3, else descent.
+    """Score the combinations worth choosing from: a grid for K ≤ 3, else coordinate descent.
 
     Args:
         rows: N images, K exits.
         grid: candidate thresholds for each early exit, at least 2.
     """
     exits = rows.scores.shape[1]
-    return grid_outcomes(rows, grid) if exits <= MOST_EXITS_OF_A_GRID else descent_outcomes(rows)
+    return grid_outcomes(rows, grid) if exits <= MOST_EXITS_OF_A_GRID else coordinate_descent(rows)
 
 
-def choose(
-    rows: ExitRows,
-    *,
-    mode: Literal["drop", "cost"],
-    max_accuracy_drop: float = 0.0,
-    max_cost: float = 1.0,
-    grid: int = 201,
-) -> Point:
+def choose_thresholds(rows: ExitRows, settings: ExitsParams) -> OperatingPoint:
     """Choose one threshold for each early exit.
 
     Args:
         rows: the calibration split's.
-        mode: `drop`: least compute that loses at most `max_accuracy_drop` against always going
-            to the last exit; `cost`: best accuracy with mean compute of at most `max_cost`.
-        max_accuracy_drop: a share of the images, 0.01 = 1 %.
-        max_cost: a share of the whole network's MACs.
-        grid: candidate thresholds for each early exit; only used for K ≤ 3.
+        settings: in mode `drop` least compute that loses at most `max_accuracy_drop` against
+            always going to the last exit, else best accuracy within `max_cost`.
 
     Raises:
         CalibrationError: even leaving always at the first exit costs more than `max_cost`.
     """
-    front = pareto_front(policy_outcomes(rows, grid=grid))
+    front = pareto_front(policy_outcomes(rows, grid=settings.grid))
     images, exits = rows.scores.shape
-    # 1e-9 forgives what a decimal share loses as a float: 0.29 of 100 images is 29.
-    if mode == "drop":
-        lost = int(np.floor(max_accuracy_drop * images + 1e-9))
+    # 1e-9 forgives what a decimal fraction loses as a float: 0.29 of 100 images is 29.
+    if settings.mode == "drop":
+        lost = int(np.floor(settings.max_accuracy_drop * images + 1e-9))
         enough = front.correct >= rows.correct[:, -1].sum() - lost
         best = int(np.flatnonzero(enough)[0])
     else:
-        affordable = front.macs <= max_cost * float(rows.macs[-1]) * images * (1 + 1e-12)
+        budget = settings.max_cost * float(rows.macs[-1]) * images * (1 + 1e-12)
+        affordable = front.macs <= budget
         if not affordable.any():
             raise CalibrationError(
-                f"exits.max_cost is {max_cost:g}, but the first of the {exits} exits alone costs "
-                f"{rows.cost[0]:.3f} of the whole network; raise exits.max_cost or attach an "
-                "earlier exit"
+                f"exits.max_cost is {settings.max_cost:g}, but the first of the {exits} exits "
+                f"alone costs {rows.cost[0]:.3f} of the whole network; raise exits.max_cost or "
+                "attach an earlier exit"
             )
         best = int(np.flatnonzero(affordable)[-1])
     return _point(rows, front, best)
 
 
-def tradeoff(rows: ExitRows, *, grid: int = 201) -> list[Point]:
+def tradeoff(rows: ExitRows, *, grid: int = 201) -> list[OperatingPoint]:
     """Give the points that no other beats, cheapest first."""
     front = pareto_front(policy_outcomes(rows, grid=grid))
     return [_point(rows, front, index) for index in range(len(front.correct))]
 
 
-def point_at(rows: ExitRows, thresholds: Sequence[float]) -> Point:
+def point_at(rows: ExitRows, thresholds: Sequence[float]) -> OperatingPoint:
     """Give the point of thresholds [K − 1] that were chosen elsewhere."""
     return _point(rows, outcomes_of(rows, np.asarray(thresholds, np.float64)[np.newaxis]), 0)
 
 
-def never_leave_early(rows: ExitRows) -> Point:
+def never_leave_early(rows: ExitRows) -> OperatingPoint:
     """Give the point of always going to the last exit."""
     return point_at(rows, [NEVER] * (rows.scores.shape[1] - 1))
 
 
-def _point(rows: ExitRows, outcomes: Outcomes, index: int) -> Point:
+def _point(rows: ExitRows, outcomes: Outcomes, index: int) -> OperatingPoint:
     images = len(rows.scores)
-    return Point(
+    return OperatingPoint(
         cost=float(outcomes.macs[index] / (int(rows.macs[-1]) * images)),
         accuracy=float(outcomes.correct[index] / images),
         thresholds=tuple(outcomes.thresholds[index].tolist()),

@@ -14,9 +14,9 @@ from kdtasks.core.errors import BundleError, ExportError
 from kdtasks.core.records.evaluate import (
     Calibration,
     CandidateCounts,
+    ExpectedPoint,
     FullAccuracy,
     Guarantee,
-    OperatingPoint,
     ValidationPoint,
 )
 from kdtasks.edge.classifier import Classifier
@@ -32,7 +32,7 @@ CALIBRATION = Calibration(
     temperatures=(1.5,),
     thresholds=(),
     macs=(12,),
-    expected=OperatingPoint(accuracy=0.9, cost=1.0, exit_rate=(1.0,)),
+    expected=ExpectedPoint(accuracy=0.9, cost=1.0, exit_rate=(1.0,)),
     full=FullAccuracy(accuracy=0.9),
     rows=10,
     validation=ValidationPoint(accuracy=0.8, cost=1.0),

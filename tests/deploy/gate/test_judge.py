@@ -34,7 +34,8 @@ def test_a_better_model_is_promoted_and_a_worse_one_is_not(workshop: Workshop):
     assert decision.action == "promote"
     assert decision.comparison is not None
     assert isinstance(decision.comparison, PairedComparison)
-    assert decision.comparison[:4] == (300, 20, 0, 20 / 300)
+    assert decision.comparison[:2] == (300, 20 / 300)
+    assert (decision.comparison.gained, decision.comparison.lost) == (20, 0)
     assert decision.candidate is not None
     assert (decision.candidate.title, decision.candidate.score.value) == ("variant float32", 1.0)
     assert decision.production is not None

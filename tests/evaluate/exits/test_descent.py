@@ -8,7 +8,7 @@ from kdtasks.evaluate.exits.rows import ExitRows
 from kdtasks.evaluate.exits.search import (
     candidate_thresholds,
     cheapest,
-    descent_outcomes,
+    coordinate_descent,
     line_outcomes,
     outcomes_of,
     pareto_front,
@@ -57,7 +57,7 @@ def test_four_exits_are_within_reach_of_the_brute_force(make_rows, seed):
     rows = make_rows(seed, images=60, exits=4, levels=8)
     candidates = [candidate_thresholds(rows.scores[:, k], 201) for k in range(3)]
     exact = pareto_front(outcomes_of(rows, list(itertools.product(*candidates))))
-    found = pareto_front(descent_outcomes(rows))
+    found = pareto_front(coordinate_descent(rows))
     whole = rows.macs[-1] * len(rows.scores)
     for correct, macs in zip(exact.correct, exact.macs, strict=True):
         # For each exact point: one as accurate for at most one point of compute more.

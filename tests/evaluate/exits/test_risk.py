@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from kdtasks.evaluate.exits.guarantee import betting_p_value, binomial_p_value, p_value, rows_needed
+from kdtasks.evaluate.exits.guarantee import betting_p_value, p_value, rows_needed
 
 LOSSES = st.lists(st.sampled_from([-1, 0, 1]), min_size=1, max_size=60)
 SHARES = st.floats(0.01, 0.6)
@@ -14,17 +14,16 @@ SHARES = st.floats(0.01, 0.6)
 
 def test_binomial_golden_values():
     # No loss in two images: 0.9². At most one: 0.9² + 2 · 0.1 · 0.9.
-    assert binomial_p_value(0, 2, epsilon=0.1) == pytest.approx(0.81)
-    assert binomial_p_value(1, 2, epsilon=0.1) == pytest.approx(0.99)
-    assert p_value("consistency", [0, 1], epsilon=0.1, delta=0.1) == pytest.approx(0.99)
-    assert binomial_p_value(2, 2, epsilon=0.1) == 1.0
+    for losses, expected in (([0, 0], 0.81), ([0, 1], 0.99), ([1, 1], 1.0)):
+        found = p_value("consistency", losses, epsilon=0.1, delta=0.1)
+        assert found == pytest.approx(expected)
 
 
 @given(st.integers(1, 3000), st.floats(0.0, 1.0), SHARES)
 def test_binomial_is_the_distribution(rows, share, epsilon):
     lost = int(share * rows)
-    expected = binom.cdf(lost, rows, epsilon)
-    assert binomial_p_value(lost, rows, epsilon=epsilon) == pytest.approx(expected, rel=1e-9)
+    found = p_value("consistency", np.arange(rows) < lost, epsilon=epsilon, delta=0.1)
+    assert found == pytest.approx(binom.cdf(lost, rows, epsilon), rel=1e-9)
 
 
 def test_betting_worked_by_hand():

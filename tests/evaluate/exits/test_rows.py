@@ -20,22 +20,15 @@ def test_the_score_is_the_one_asked_for():
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("logits", "labels", "message"),
     [
-        ({"temperatures": [1.0]}, r"with 1 temperatures and 2 MAC counts"),
-        ({"macs": [1]}, r"with 2 temperatures and 1 MAC counts"),
-        ({"macs": [100, 25]}, r"macs are \[100, 25\]; positive whole numbers"),
-        ({"macs": [0, 25]}, r"macs are \[0, 25\]"),
-        ({"macs": [0.5, 1.0]}, r"macs are \[0.5, 1.0\]"),
-        ({"temperatures": [1.0, 0.0]}, "all must be above 0"),
-        ({"score": "luck"}, "no score 'luck'; the scores are max_probability, margin, entropy"),
+        (np.empty((0, 1, 3)), np.empty(0, int), "at least one image"),
+        (np.zeros((2, 1, 3)), [0], r"logits are \[2, 1, 3\], labels \[1\]"),
+        (np.zeros((2, 3)), [0, 1], r"logits are \[2, 3\], .+\[images, exits, classes\]"),
+        (np.zeros((2, 1, 4, 4, 3)), np.zeros((2, 4, 4), int), "one label an image"),
+        (np.full((2, 1, 3), np.nan), [0, 1], "some logits are not finite"),
     ],
 )
-def test_arguments_that_do_not_fit_are_refused(changes, message):
+def test_rows_that_do_not_fit_are_refused(logits, labels, message):
     with pytest.raises(CalibrationError, match=message):
-        exit_rows(LOGITS, [1, 1], **{"temperatures": [1.0, 0.5], "macs": [25, 100], **changes})
-
-
-def test_a_label_a_pixel_is_refused():
-    with pytest.raises(CalibrationError, match="one label an image"):
-        exit_rows(np.zeros((2, 1, 4, 4, 3)), np.zeros((2, 4, 4), int), temperatures=[1], macs=[1])
+        exit_rows(logits, labels, temperatures=[1.0], macs=[1])

@@ -1,4 +1,5 @@
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,11 +10,21 @@ from kdtasks.core.errors import CalibrationError
 from kdtasks.edge.scores import NEVER, apply_policy
 from kdtasks.evaluate.exits.rows import ExitRows
 from kdtasks.evaluate.exits.search import candidate_thresholds, outcomes_of
-from kdtasks.evaluate.exits.thresholds import choose, never_leave_early, tradeoff
+from kdtasks.evaluate.exits.settings import ExitsParams
+from kdtasks.evaluate.exits.thresholds import (
+    OperatingPoint,
+    choose_thresholds,
+    never_leave_early,
+    tradeoff,
+)
 
 CASES = st.tuples(
     st.integers(0, 10_000), st.integers(1, 80), st.integers(1, 5), st.sampled_from([None, 3, 10])
 )
+
+
+def choose(rows: ExitRows, **settings: Any) -> OperatingPoint:
+    return choose_thresholds(rows, ExitsParams(**settings))
 
 
 def means(rows: ExitRows, thresholds) -> tuple[float, float]:
@@ -54,7 +65,7 @@ def test_drop_is_never_exceeded(make_rows, case, drop):
 def test_budget_is_never_exceeded(make_rows, case, share):
     seed, images, exits, levels = case
     rows = make_rows(seed, images=images, exits=exits, levels=levels)
-    budget = rows.cost[0] + share * (1.0 - rows.cost[0])
+    budget = float(rows.cost[0] + share * (1.0 - rows.cost[0]))
     chosen = choose(rows, mode="cost", max_cost=budget, grid=21)
     assert chosen.cost <= budget + 1e-9
     assert means(rows, chosen.thresholds) == pytest.approx((chosen.accuracy, chosen.cost))
@@ -73,7 +84,7 @@ def test_grid_choice_is_the_brute_force_choice(make_rows, seed, exits, levels):
     assert chosen.accuracy * 30 == pytest.approx(
         every.correct[allowed & (every.macs == least)].max()
     )
-    middle = (rows.cost[0] + 1.0) / 2
+    middle = float(rows.cost[0] + 1.0) / 2
     affordable = every.macs <= middle * rows.macs[-1] * 30 + 1e-6
     chosen = choose(rows, mode="cost", max_cost=middle)
     assert chosen.accuracy * 30 == pytest.approx(every.correct[affordable].max())
@@ -116,7 +127,10 @@ def test_useless_exits_are_never_taken():
         correct=np.column_stack([np.zeros((10, 2), bool), np.ones(10, bool)]),
         macs=np.array([1, 2, 3]),
     )
-    assert choose(rows, mode="drop", max_accuracy_drop=0.0).thresholds == (NEVER, NEVER)
+    assert choose(rows, mode="drop", max_accuracy_drop=0.0).thresholds == (
+        NEVER,
+        NEVER,
+    )
 
 
 def test_a_budget_below_the_first_exit_is_refused(make_rows):

@@ -3,19 +3,19 @@
 from kdtasks.core.records.evaluate import (
     Calibration,
     CandidateCounts,
+    ExpectedPoint,
     FullAccuracy,
     Guarantee,
-    OperatingPoint,
     ValidationPoint,
 )
 from kdtasks.core.records.training import ExitScores
-from kdtasks.evaluate.exits.calibrate import sentences, uncalibrated
+from kdtasks.evaluate.exits.calibrate import always_last_exit, sentences
 from tests.tools.records import compressed
 
 
 def test_validation_scores_are_handed_on():
     scores = ExitScores(accuracy=(0.5, 0.75), mean_iou=(0.25, 0.5))
-    calibration = uncalibrated(compressed(macs=(120, 500), validation=scores))
+    calibration = always_last_exit(compressed(macs=(120, 500), validation=scores))
     assert calibration == Calibration(
         mode="none",
         score="max_probability",
@@ -35,7 +35,7 @@ def test_guarantees_are_told():
         thresholds=(0.5,),
         macs=(1, 2),
         validation=ValidationPoint(accuracy=0.9, cost=0.5),
-        expected=OperatingPoint(accuracy=0.9, cost=0.5, exit_rate=(0.75, 0.25)),
+        expected=ExpectedPoint(accuracy=0.9, cost=0.5, exit_rate=(0.75, 0.25)),
         full=FullAccuracy(accuracy=0.95),
         guarantee=Guarantee(
             risk="consistency",

@@ -1,12 +1,17 @@
 """Counting answers on masks, part by part."""
 
+from types import SimpleNamespace
+from typing import cast
+
 import numpy as np
 import pytest
 
+from kdtasks.core.records.evaluate import SplitSize
+from kdtasks.data.prepared import PreparedDataset
 from kdtasks.edge.scores import softmax
-from kdtasks.evaluate import pixel_counts as mask_tally
+from kdtasks.evaluate import pixel_counts
+from kdtasks.evaluate.evaluator import EvaluateParams
 from kdtasks.evaluate.metrics import count_probabilities
-from kdtasks.evaluate.pixel_counts import tally
 from kdtasks.evaluate.segmentation import pick_patches
 
 DRAW = np.random.default_rng(0)
@@ -15,6 +20,14 @@ LABELS = np.where(DRAW.random((7, 4, 6)) < 0.2, 255, DRAW.integers(0, 3, (7, 4, 
 )
 IMAGES = DRAW.integers(0, 256, (7, 4, 6, 3), dtype=np.uint8)
 SOURCES = np.array([0, 0, 2, 1, 1, 1, 2])
+DATASET = SimpleNamespace(
+    images=lambda split: IMAGES,
+    labels=lambda split: LABELS,
+    source_images=lambda split: SOURCES,
+    num_classes=3,
+    class_names=("a", "b", "c"),
+    ignore_label=255,
+)
 
 
 def answer(images: np.ndarray) -> np.ndarray:
@@ -26,8 +39,8 @@ def test_counts_are_those_of_all_labelled_pixels(
     in_parts: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if in_parts:
-        monkeypatch.setattr(mask_tally, "_CHUNK_BYTES", 2 * 4 * 3 * 24)
-    found = tally(answer, IMAGES, LABELS, SOURCES, num_classes=3, ignore_label=255)
+        monkeypatch.setattr(pixel_counts, "_CHUNK_BYTES", 2 * 4 * 3 * 24)
+    found = pixel_counts.count_pixels(answer, cast(PreparedDataset, DATASET), EvaluateParams())
     np.testing.assert_array_equal(found.predicted, IMAGES.argmax(axis=-1))
     expected = np.zeros((3, 3, 3), np.int64)
     for row in range(7):
@@ -40,7 +53,8 @@ def test_counts_are_those_of_all_labelled_pixels(
         found.probabilities,
         count_probabilities(softmax(answer(IMAGES))[counts], LABELS[counts]),
     )
-    scores = found.scores(("a", "b", "c"))
+    assert found.size == SplitSize(rows=7, images=3, pixels=int(counts.sum()))
+    scores = found.scores()
     right = (found.predicted == LABELS)[counts].mean()
     assert scores.accuracy == pytest.approx(right)
     assert scores.classes
