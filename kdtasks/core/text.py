@@ -22,12 +22,9 @@ def percent_range(interval: Pair | None) -> str:
     return f"{interval[0] * 100:.1f}{SPACE}–{SPACE}{interval[1] * 100:.1f}{SPACE}%"
 
 
-def percent_and_margin(mean: float | None, interval: Pair | None) -> str:
-    """Write a mean over seeds with half of its interval: 96.4 ± 0.2 %."""
-    if mean is None or interval is None:
-        return percent(mean)
-    margin = (interval[1] - interval[0]) / 2
-    return f"{mean * 100:.1f}{SPACE}±{SPACE}{margin * 100:.1f}{SPACE}%"
+def percent_with_range(mean: float | None, interval: Pair | None) -> str:
+    """Write a mean with its interval, which may end at 0 or 1: 96.4 % (96.2 – 96.6 %)."""
+    return f"{percent(mean)} ({percent_range(interval)})" if interval else percent(mean)
 
 
 def points(difference: float | None, digits: int = 1, *, signed: bool = True) -> str:

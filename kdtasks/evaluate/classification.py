@@ -40,6 +40,7 @@ from kdtasks.evaluate.intervals import (
     PairedComparison,
     bootstrap_interval,
     compare_paired,
+    score_interval,
     wilson_interval,
 )
 from kdtasks.evaluate.metrics import (
@@ -146,7 +147,7 @@ def evaluate_answers(
         saved=1.0 - cost,
         mean_macs=float(costs.mean()),
         exits=exit_breakdown(labels, answers.by_exit, answers.exit_index),
-        changed=count_changed(labels, answers.by_exit, answers.exit_index),
+        changed=count_changed(labels, answers.by_exit, answers.exit_index, settings.confidence),
         calibration_error=tuple(
             expected_calibration_error(probabilities[:, k], labels) for k in range(len(macs))
         ),
@@ -189,13 +190,21 @@ def changed_rows(
 
 
 def count_changed(
-    labels: NDArray[np.integer], by_exit: NDArray[np.integer], exit_index: NDArray[np.integer]
+    labels: NDArray[np.integer],
+    by_exit: NDArray[np.integer],
+    exit_index: NDArray[np.integer],
+    confidence: float,
 ) -> ChangedAnswers:
     """Count the changed answers; `labels` are [N], the rest as for `changed_rows`."""
     rows = changed_rows(by_exit, exit_index)
-    early = by_exit[rows, exit_index[rows]] == labels[rows]
-    last = by_exit[rows, -1] == labels[rows]
-    return ChangedAnswers(rows=len(rows), early_right=int(early.sum()), last_right=int(last.sum()))
+    early = int((by_exit[rows, exit_index[rows]] == labels[rows]).sum())
+    last = int((by_exit[rows, -1] == labels[rows]).sum())
+    return ChangedAnswers(
+        rows=len(rows),
+        early_right=early,
+        last_right=last,
+        interval=score_interval(early, last, len(labels), confidence),
+    )
 
 
 def pick_examples(

@@ -7,24 +7,26 @@ import numpy as np
 
 from kdtasks.core.errors import EvaluationError
 from kdtasks.core.records.evaluate import Gain, SeedScores
-from kdtasks.evaluate.intervals import (
-    NO_SPREAD,
-    Interval,
-    check_confidence,
-    has_spread,
-    seeds_interval,
-)
+from kdtasks.evaluate.intervals import Interval, check_confidence, seeds_interval
+from kdtasks.evaluate.looks import look_at, more_seeds_needed
 
 Verdict = Literal["helps", "hurts", "inconclusive"]
 
-# Beyond this many more seeds the observed difference is as good as none.
-MOST_SEEDS = 1000
-
 
 class PairedDifference(NamedTuple):
-    """What seeds say about first − second."""
+    """What seeds say about first − second.
+
+    Attributes:
+        by_seed: in the order of the seeds.
+        judged: so many of the first seeds stand behind `mean`, `interval` and `verdict`; all of
+            them before the first look (`kdtasks.evaluate.looks`).
+        interval: None before the first look, and where the seeds show no spread.
+        verdict: on `first`.
+        seeds_needed: how many more may tell, as of `more_seeds_needed`.
+    """
 
     by_seed: dict[int, float]
+    judged: int
     mean: float
     interval: Interval | None
     verdict: Verdict
@@ -34,14 +36,11 @@ class PairedDifference(NamedTuple):
 def paired_difference(
     first_by_seed: Mapping[int, float], second_by_seed: Mapping[int, float], confidence: float
 ) -> PairedDifference:
-    """Test the mean of first − second over seeds by a paired t interval.
+    """Test the mean of first − second over seeds by a paired t interval at the last look.
 
     Args:
         first_by_seed, second_by_seed: one accuracy a seed, for the same seeds.
-        confidence: level of the interval, 0 … 1 without the ends.
-
-    Returns: the differences in the order of the seeds, their mean, its interval (None without a
-        spread, as in `seeds_interval`), the verdict on `first`, and `seeds_needed`.
+        confidence: chance, over all looks together, that no verdict is false.
 
     Raises:
         EvaluationError: the two have other seeds, or none.
@@ -52,11 +51,14 @@ def paired_difference(
             "needs the same seeds on both sides, at least one"
         )
     by_seed = {seed: first_by_seed[seed] - second_by_seed[seed] for seed in sorted(first_by_seed)}
-    values = list(by_seed.values())
-    interval = seeds_interval(values, confidence)
+    check_confidence(confidence)
+    values, look = list(by_seed.values()), look_at(len(by_seed))
+    judged = values[: look.seeds] if look else values
+    interval = seeds_interval(judged, look.confidence(confidence)) if look else None
     verdict = verdict_of(interval)
     needed = more_seeds_needed(values, confidence) if verdict == "inconclusive" else None
-    return PairedDifference(by_seed, float(np.mean(values)), interval, verdict, needed)
+    mean = float(np.mean(judged))
+    return PairedDifference(by_seed, len(judged), mean, interval, verdict, needed)
 
 
 def verdict_of(interval: Interval | None) -> Verdict:
@@ -64,28 +66,6 @@ def verdict_of(interval: Interval | None) -> Verdict:
     if interval is None or interval[0] <= 0 <= interval[1]:
         return "inconclusive"
     return "helps" if interval[0] > 0 else "hurts"
-
-
-def more_seeds_needed(differences: list[float], confidence: float) -> int | None:
-    """Estimate how many more seeds would put 0 outside the t interval of the mean difference.
-
-    The observed mean and standard deviation are taken to stay as they are: the smallest n with
-    t(n − 1) · s / √n < |mean|, less the seeds at hand. It is a rough guide: with just that many
-    seeds the interval misses 0 about every other time.
-
-    None where it means nothing: one seed, no spread, no difference, or more than 1,000 seeds.
-    """
-    from scipy.special import stdtrit  # heavy, and only needed here
-
-    check_confidence(confidence)
-    seeds, mean = len(differences), abs(float(np.mean(differences)))
-    if not has_spread(differences) or mean <= NO_SPREAD:
-        return None
-    spread = np.std(differences, ddof=1)
-    counts = np.arange(seeds + 1, seeds + MOST_SEEDS + 1)
-    halves = stdtrit(counts - 1, 0.5 + confidence / 2) * spread / np.sqrt(counts)
-    enough = counts[halves < mean]
-    return int(enough[0]) - seeds if enough.size else None
 
 
 def gain_of(

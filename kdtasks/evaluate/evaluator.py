@@ -45,10 +45,6 @@ class EvaluateParams(Section):
     bootstrap_samples: Count = Field(default=2000, description="resamples of every bootstrap")
     seed: Index = Field(default=0, description="seed of the resampling")
 
-    def at(self, confidence: float) -> Self:
-        """The same at another level."""
-        return self.model_copy(update={"confidence": confidence})
-
 
 class BenchmarkParams(Section):
     """How latency is measured on this machine."""
@@ -90,12 +86,12 @@ class Score(ABC):
 
     @abstractmethod
     def interval(self, confidence: float) -> Interval | None:
-        """Give the interval of `value` at a level; None where one image shows no spread."""
+        """Give the interval of `value` at a level; None where the images are too few for one."""
 
     @classmethod
     @abstractmethod
     def gain_interval(cls, first: Sequence[Self], second: Sequence[Self]) -> Interval | None:
-        """Bootstrap, over test images, the mean of first − second over seeds.
+        """Give the interval, over test images, of the mean of first − second over seeds.
 
         Args:
             first, second: scores on the same images, of the same seeds in the same order.
@@ -147,6 +143,7 @@ def compare_scores(teacher: S, student: Mapping[int, S], distilled: Mapping[int,
         [distilled[seed] for seed in sorted(distilled)], [student[seed] for seed in sorted(student)]
     )
     tested = teacher.with_interval()
+    lead = teacher.gain_interval([teacher] * len(student), list(student.values()))
     return Comparison(
         **teacher.size.present(),
         teacher=tested,
@@ -155,7 +152,8 @@ def compare_scores(teacher: S, student: Mapping[int, S], distilled: Mapping[int,
         gain=gain_of(
             by_seed["distill"], by_seed["student"], bootstrap=bootstrap, confidence=confidence
         ),
-        teacher_worse_than_student=tested.score < summaries["student"].mean,
+        teacher_lead=lead,
+        teacher_worse_than_student=bool(lead and lead[1] < 0),
     )
 
 

@@ -53,12 +53,7 @@ def bootstrap_interval(
     values, counts = np.unique(gains, return_counts=True)
     drawn = np.random.default_rng(seed).multinomial(rows, counts / rows, size=samples)
     means = drawn @ values / (rows * seeds)
-    return percentile_interval(means, confidence)
-
-
-def percentile_interval(values: NDArray[np.float64], confidence: float) -> Interval:
-    """Give the middle of the values of resamples, a fraction `confidence` of them."""
-    low, high = np.quantile(values, [0.5 - confidence / 2, 0.5 + confidence / 2])
+    low, high = np.quantile(means, [0.5 - confidence / 2, 0.5 + confidence / 2])
     return float(low), float(high)
 
 
@@ -114,22 +109,6 @@ def has_spread(values: Sequence[float]) -> bool:
     return len(values) > 1 and float(np.std(values, ddof=1)) > NO_SPREAD
 
 
-def difference_interval(
-    first: float, first_interval: Interval, second: float, second_interval: Interval
-) -> Interval:
-    """Give the interval of `first − second` from the two shares and their Wilson intervals.
-
-    The shares are taken as independent; for two models judged on the same rows, which mostly agree,
-    it is too wide rather than too narrow.
-
-    Source: Newcombe 1998, Statistics in Medicine 17, 873-890, method 10.
-    """
-    difference = first - second
-    below = ((first - first_interval[0]) ** 2 + (second_interval[1] - second) ** 2) ** 0.5
-    above = ((first_interval[1] - first) ** 2 + (second - second_interval[0]) ** 2) ** 0.5
-    return difference - below, difference + above
-
-
 def check_confidence(confidence: float) -> None:
     """Refuse a level that is not strictly between 0 and 1."""
     if not 0 < confidence < 1:
@@ -162,7 +141,7 @@ class PairedComparison(NamedTuple):
     def sentence(self, production: str) -> str:
         """Say what the bounds rest on; `production` is what to call that model."""
         if self.p_value is None:
-            return "The bounds are those of a bootstrap over whole images, each with both masks."
+            return "The bounds are those of a jackknife over whole images, each with both masks."
         return (
             f"{self.gained} images only the new model gets right, {self.lost} only "
             f"{production}; McNemar's exact test gives p = {self.p_value:.3g}."
@@ -207,8 +186,7 @@ def compare_paired(
             first[None], second[None], 2 * confidence - 1, samples, seed
         )
     else:
-        lower = score_lower_bound(gained, lost, rows, confidence)
-        upper = -score_lower_bound(lost, gained, rows, confidence)
+        lower, upper = score_interval(gained, lost, rows, 2 * confidence - 1)
     return PairedComparison(
         rows, (gained - lost) / rows, lower, upper, gained, lost, mcnemar_p_value(gained, lost)
     )
@@ -227,6 +205,15 @@ def mcnemar_p_value(gained: int, lost: int) -> float:
     if gained + lost == 0:
         return 1.0
     return float(binomtest(gained, gained + lost, 0.5).pvalue)
+
+
+def score_interval(gained: int, lost: int, rows: int, confidence: float) -> Interval:
+    """Give the two-sided interval of two `score_lower_bound`s; `confidence` is 0 … 1."""
+    one_sided = 0.5 + confidence / 2
+    return (
+        score_lower_bound(gained, lost, rows, one_sided),
+        -score_lower_bound(lost, gained, rows, one_sided),
+    )
 
 
 def score_lower_bound(gained: int, lost: int, rows: int, confidence: float) -> float:

@@ -15,8 +15,8 @@ from kdtasks.core.text import (
     millions,
     milliseconds,
     percent,
-    percent_and_margin,
     percent_range,
+    percent_with_range,
     points,
     points_range,
     seeds,
@@ -80,7 +80,7 @@ def render_page(
     for write in (
         percent,
         percent_range,
-        percent_and_margin,
+        percent_with_range,
         points,
         points_range,
         kilobytes,

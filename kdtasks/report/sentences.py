@@ -9,12 +9,13 @@ from kdtasks.core.text import (
     kilobytes,
     milliseconds,
     percent,
-    percent_and_margin,
+    percent_with_range,
     points,
     points_range,
     seeds,
 )
 from kdtasks.edge.scores import ALWAYS, NEVER
+from kdtasks.evaluate.looks import LOOKS
 from kdtasks.tasks.registry import task_of
 
 
@@ -36,10 +37,9 @@ def gain_words(gain: Gain, number_of_seeds: int) -> str:
     """Say what the seeds show: paired over 3 seeds: +1.3 points (+0.9 to +1.7 points), helps."""
     interval = f" ({points_range(gain.interval)})" if gain.interval else ""
     told = verdict(gain.verdict, gain.seeds_needed)
-    text = f"paired over {seeds(number_of_seeds)}: {points(gain.mean)}{interval}, {told}"
-    if gain.verdict == "inconclusive" and number_of_seeds < 2:
-        return f"{text} from one seed"
-    return text
+    judged = f"the first {gain.judged} of " if gain.judged < number_of_seeds else ""
+    text = f"paired over {judged}{seeds(number_of_seeds)}: {points(gain.mean)}{interval}, {told}"
+    return f"{text}, as verdicts begin at three seeds" if gain.judged < LOOKS[0].seeds else text
 
 
 def verdict(word: str, seeds_needed: int | None) -> str:
@@ -79,7 +79,7 @@ def _accuracies(statistics: Statistics) -> list[str]:
 
 
 def _over_seeds(model: ModelSummary) -> str:
-    return percent_and_margin(model.mean, model.interval or None)
+    return percent_with_range(model.mean, model.interval or None)
 
 
 def _shipped(statistics: Statistics, selection: Selection) -> str:

@@ -16,7 +16,6 @@ from kdtasks.core.records.report import (
 )
 from kdtasks.core.records.training import Training
 from kdtasks.evaluate.comparison import verdict_of
-from kdtasks.evaluate.intervals import difference_interval
 from kdtasks.report.contents import Columns, Contents, ReportSettings, VariantContents, known
 
 CURVES = ("accuracy", "loss", "validation_accuracy", "validation_mean_iou", "validation_loss")
@@ -143,19 +142,13 @@ def _variant(files: VariantContents) -> VariantSummary:
 
 
 def _exit_change(test: Evaluation | None) -> ExitChange | None:
-    """What early exits cost on the test split; None for a network without early exits.
-
-    The interval takes the two accuracies as independent, though they share rows: it is too wide,
-    so "inconclusive" is said too often rather than too seldom.
-    """
-    if not test or not test.exits or len(test.exits) < 2 or not test.full or not test.interval:
+    """What early exits cost on the test split; None for a network without early exits."""
+    if not test or not test.exits or len(test.exits) < 2 or not test.full or not test.changed:
         return None
-    full = test.full
-    interval = difference_interval(test.accuracy, test.interval, full.accuracy, full.interval)
     return ExitChange(
-        mean=test.accuracy - full.accuracy,
-        interval=interval,
-        verdict=verdict_of(interval),
+        mean=test.accuracy - test.full.accuracy,
+        interval=test.changed.interval,
+        verdict=verdict_of(test.changed.interval),
         cost=test.cost,
     )
 

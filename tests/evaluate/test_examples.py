@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from kdtasks.core.records.evaluate import ChangedAnswers
 from kdtasks.evaluate.classification import changed_rows, count_changed, pick_examples
+from kdtasks.evaluate.intervals import score_interval
 
 # Two exits: rows 0, 1, 2 and 4 leave at the first, rows 3 and 5 at the last.
 BY_EXIT = np.array([[0, 0], [1, 0], [2, 0], [1, 0], [1, 2], [1, 1]])
@@ -18,11 +19,11 @@ SCORES = np.array([[0.7, 0.9], [0.9, 0.9], [0.8, 0.5], [0.1, 0.6], [0.95, 0.2], 
 def test_changed_answers_by_hand() -> None:
     assert changed_rows(BY_EXIT, EXIT_INDEX).tolist() == [1, 2, 4]
     # Row 1: the last exit is right; row 2: the early one; row 4: neither.
-    assert count_changed(LABELS, BY_EXIT, EXIT_INDEX) == ChangedAnswers(
-        rows=3, early_right=1, last_right=1
+    assert count_changed(LABELS, BY_EXIT, EXIT_INDEX, 0.9) == ChangedAnswers(
+        rows=3, early_right=1, last_right=1, interval=score_interval(1, 1, 6, 0.9)
     )
-    assert count_changed(LABELS, BY_EXIT, np.ones(6, int)) == ChangedAnswers(
-        rows=0, early_right=0, last_right=0
+    assert count_changed(LABELS, BY_EXIT, np.ones(6, int), 0.9) == ChangedAnswers(
+        rows=0, early_right=0, last_right=0, interval=score_interval(0, 0, 6, 0.9)
     )
 
 

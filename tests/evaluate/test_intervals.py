@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
-from statsmodels.stats.proportion import confint_proportions_2indep
 
 from kdtasks.core.errors import KdTasksError
-from kdtasks.evaluate.intervals import difference_interval, seeds_interval, wilson_interval
+from kdtasks.evaluate.intervals import score_interval, seeds_interval, wilson_interval
 
 
 def test_wilson_of_eight_in_ten() -> None:
@@ -81,24 +80,19 @@ def test_seeds_interval_covers_as_often_as_it_says() -> None:
     assert 0.935 < covered < 0.965
 
 
-def test_difference_of_newcombe_example() -> None:
-    # Newcombe's table II, case (a): 56/70 − 48/80 = 0.2, method 10 gives 0.0524 … 0.3339.
-    first, second = wilson_interval(56, 70, 0.95), wilson_interval(48, 80, 0.95)
-    assert difference_interval(0.8, first, 0.6, second) == pytest.approx((0.0524, 0.3339), abs=1e-4)
+def test_ten_lost_and_none_gained_of_a_thousand_is_a_loss() -> None:
+    """Taken for independent, 990 and 1,000 of 1,000 would not be told from equal at few rows."""
+    low, high = score_interval(0, 10, 1000, 0.95)
+    assert low < -0.01 < high < 0
 
 
-@given(st.integers(1, 300), st.integers(1, 300), st.floats(0.6, 0.99), st.data())
-def test_difference_agrees_with_statsmodels(
-    first_total: int, second_total: int, confidence: float, data: st.DataObject
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 200), st.floats(0.6, 0.99))
+def test_score_interval_holds_the_difference_and_turns_with_it(
+    gained: int, lost: int, alike: int, confidence: float
 ) -> None:
-    first, second = (data.draw(st.integers(0, total)) for total in (first_total, second_total))
-    expected = confint_proportions_2indep(
-        first, first_total, second, second_total, method="newcomb", alpha=1 - confidence
-    )
-    found = difference_interval(
-        first / first_total,
-        wilson_interval(first, first_total, confidence),
-        second / second_total,
-        wilson_interval(second, second_total, confidence),
-    )
-    assert found == pytest.approx(expected, abs=1e-9)
+    rows = gained + lost + alike
+    assume(rows > 0 and lost < rows and gained < rows)
+    found = score_interval(gained, lost, rows, confidence)
+    assert found[0] < (gained - lost) / rows < found[1]
+    turned = score_interval(lost, gained, rows, confidence)
+    assert found == pytest.approx((-turned[1], -turned[0]))

@@ -23,8 +23,8 @@ def score(*wrong: int, pixels: int = 100) -> PixelCounts:
 
 
 def test_the_value_is_the_mean_iou_over_all_images():
-    found = score(0, 50)
-    assert found.rows == 2
+    found = score(*[0, 50] * 4)
+    assert found.rows == 8
     assert found.value == pytest.approx((200 / 250 + 150 / 200) / 2)
     low, high = found.interval(0.9) or (0.0, 0.0)
     assert low < found.value < high
@@ -40,7 +40,7 @@ def test_pairs_stay_together():
     assert found.upper - found.lower < 0.002
     alone = worse.interval(0.9) or (0.0, 0.0)
     assert alone[1] - alone[0] > 10 * (found.upper - found.lower)
-    assert "bootstrap over whole images" in found.sentence("production")
+    assert "jackknife over whole images" in found.sentence("production")
 
 
 def test_models_that_never_differ_are_not_known_to_be_equal():

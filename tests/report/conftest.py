@@ -250,6 +250,7 @@ def _write_variant(
             "full": {"accuracy": shares[-1]},
             "rows": 500,
             "validation": {"accuracy": shares[-1], "cost": cost},
+            **({"expected_drop": 0.004} if exits > 1 else {}),
         },
     )
     path = root / f"exits/{variant}/tradeoff.csv"

@@ -22,8 +22,8 @@ S = text.SPACE
     [
         (text.percent(0.979), f"97.9{S}%"),
         (text.percent(None), "–"),
-        (text.percent_and_margin(0.964, (0.962, 0.966)), f"96.4{S}±{S}0.2{S}%"),
-        (text.percent_and_margin(0.964, None), f"96.4{S}%"),
+        (text.percent_with_range(0.964, (0.92, 1.0)), f"96.4{S}% (92.0{S}–{S}100.0{S}%)"),
+        (text.percent_with_range(0.964, None), f"96.4{S}%"),
         (text.percent_range([0.942, 0.961]), f"94.2{S}–{S}96.1{S}%"),
         (text.points(0.0134), f"+1.3{S}points"),
         (text.points(-0.004), f"−0.4{S}points"),
@@ -64,7 +64,8 @@ def test_headline_in_full() -> None:
         variants={"int8": variant_summary(bytes=41_000, exit_change=change)},
     )
     assert sentences.headline(found, selection("int8", latency_ms=0.05)).replace(S, " ") == (
-        "Teacher 97.9 %; student alone 95.1 ± 0.3 %, distilled 96.4 ± 0.2 % (paired over 3 seeds: "
+        "Teacher 97.9 %; student alone 95.1 % (94.8 – 95.4 %), distilled 96.4 % (96.2 – 96.6 %) (paired "
+        "over 3 seeds: "
         "+1.3 points (+0.9 to +1.7 points), helps); shipped int8 model: 41.0 kB, 0.050 ms an "
         "image, 3.1× less compute by early exits at −0.4 points."
     )
@@ -76,10 +77,10 @@ def test_headline_owns_up() -> None:
         teacher=model_summary(accuracy=0.979),
         student=model_summary(mean=0.951, interval=None),
         distill=model_summary(mean=0.964, interval=None),
-        gain=gain_of(0.013, None, "inconclusive"),
+        gain=gain_of(0.013, None, "inconclusive", judged=1),
     )
     text = sentences.headline(found, selection(None)).replace(S, " ")
-    assert "paired over 1 seed: +1.3 points, inconclusive from one seed" in text
+    assert "paired over 1 seed: +1.3 points, inconclusive, as verdicts begin at three seeds" in text
     assert "nothing is shipped, no variant is within the limits" in text
     text = sentences.headline(statistics(), selection(None))
     assert text.startswith("Teacher and students were not compared (missing)")
@@ -108,7 +109,8 @@ def test_headline_says_first_that_the_teacher_is_poor() -> None:
     )
     assert sentences.headline(found, selection(None)).replace(S, " ") == (
         "The teacher (93.0 %) is less accurate than the student alone (95.1 % on average). "
-        "Teacher 93.0 %; student alone 95.1 ± 0.3 %, distilled 95.3 ± 0.8 % (paired over 3 seeds: "
+        "Teacher 93.0 %; student alone 95.1 % (94.8 – 95.4 %), distilled 95.3 % (94.5 – 96.1 %) (paired "
+        "over 3 seeds: "
         "+0.2 points (−0.3 to +0.7 points), inconclusive, needs about 9 more seeds); nothing is "
         "shipped, no variant is within the limits."
     )

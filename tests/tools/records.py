@@ -70,6 +70,7 @@ def comparison(
         student=summary(student),
         distill=summary(distill),
         gain=Gain(
+            judged=len(gains),
             mean=sum(gains.values()) / len(gains),
             interval=None,
             bootstrap_interval=bootstrap,
@@ -77,6 +78,7 @@ def comparison(
             verdict="inconclusive",
             seeds_needed=None,
         ),
+        teacher_lead=None,
         teacher_worse_than_student=False,
     )
 
@@ -155,6 +157,7 @@ def statistics(**values: Any) -> Statistics:
 def gain_of(mean: float, interval: tuple[float, float] | None, verdict: str, **values: Any) -> Gain:
     """A gain over seeds."""
     return Gain(
+        judged=values.get("judged", 3),
         mean=mean,
         interval=interval,
         bootstrap_interval=None,

@@ -78,6 +78,8 @@ class Calibration(Record):
         macs: [K], multiply-accumulates up to and including each exit.
         expected, full, rows: on the calibration split; absent in mode `none`.
         guarantee: in mode `guarantee` alone.
+        expected_drop: in mode `drop`, the accuracy that early exits are expected to lose on new
+            images, cross-fitted; absent where none is left early.
     """
 
     mode: str
@@ -90,6 +92,7 @@ class Calibration(Record):
     full: FullAccuracy | None = None
     rows: int | None = None
     guarantee: Guarantee | None = None
+    expected_drop: float | None = None
 
 
 class ClassScores(Part):
@@ -177,11 +180,16 @@ class Exit(Part):
 
 
 class ChangedAnswers(Part):
-    """Rows that left early with another answer than the last exit's, and which of both is right."""
+    """Rows that left early with another answer than the last exit's, and which of both is right.
+
+    Attributes:
+        interval: of the accuracy with early exits less that without, paired over all rows.
+    """
 
     rows: int
     early_right: int
     last_right: int
+    interval: Interval
 
 
 class Evaluation(Record, ModelScores, SplitSize):
@@ -226,11 +234,13 @@ class Gain(Part):
     """The score of the distilled student less that of the student taught by labels alone.
 
     Attributes:
-        interval: of `mean` over seeds; None where they show no spread.
-        bootstrap_interval: of `mean` over test images; None of a single image.
+        judged: so many of the first seeds stand behind `mean`, `interval` and `verdict`.
+        interval: of `mean` over seeds; None where they show no spread, or are fewer than three.
+        bootstrap_interval: over test images, for all seeds; None of a single image.
         seeds_needed: how many more may tell; None where that means nothing.
     """
 
+    judged: int
     mean: float
     interval: Interval | None
     bootstrap_interval: Interval | None
@@ -240,12 +250,19 @@ class Gain(Part):
 
 
 class Comparison(Record, SplitSize):
-    """`metrics/compare.json`: teacher and students of all seeds on the test split."""
+    """`metrics/compare.json`: teacher and students of all seeds on the test split.
+
+    Attributes:
+        teacher_lead: interval over test images, paired, of the teacher's score less the students'
+            mean; None of too few source images.
+        teacher_worse_than_student: whether that interval lies below 0.
+    """
 
     teacher: ModelScores
     student: SeedScores
     distill: SeedScores
     gain: Gain
+    teacher_lead: Interval | None
     teacher_worse_than_student: bool
 
 

@@ -65,11 +65,11 @@ def calibrate(
             *checked, settings, macs=macs, seen_rows=seen_rows
         )
         rows = rows_at(temperatures, checked)
-        chosen = point_at(rows, thresholds)
+        chosen, expected_drop = point_at(rows, thresholds), None
     else:
         temperatures, promise = fit_temperatures(*checked), None
         rows = rows_at(temperatures, checked)
-        chosen = choose_thresholds(rows, settings)
+        chosen, expected_drop = choose_thresholds(rows, settings)
     images, exits = rows.scores.shape
     leaving = np.bincount(apply_policy(rows.scores, chosen.thresholds), minlength=exits)
     validated = point_at(rows_at(temperatures, validation), chosen.thresholds)
@@ -88,6 +88,7 @@ def calibrate(
         rows=images,
         validation=ValidationPoint(accuracy=validated.accuracy, cost=validated.cost),
         guarantee=promise,
+        expected_drop=expected_drop,
     )
     return found, tradeoff(rows, grid=settings.grid)
 

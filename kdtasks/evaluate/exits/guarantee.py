@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from kdtasks.core.errors import CalibrationError
 from kdtasks.core.records.evaluate import CandidateCounts, Guarantee
-from kdtasks.edge.scores import NEVER, apply_policy
-from kdtasks.evaluate.exits.rows import ExitRows, exit_rows, fit_temperatures
+from kdtasks.edge.scores import NEVER
+from kdtasks.evaluate.exits.rows import ExitRows, exit_rows, fit_temperatures, losses_of
 from kdtasks.evaluate.exits.search import pareto_front
 from kdtasks.evaluate.exits.settings import ExitsParams, Risk
 from kdtasks.evaluate.exits.thresholds import policy_outcomes
@@ -125,14 +125,6 @@ def certify(
             break
         p_values.append(found)
     return p_values
-
-
-def losses_of(rows: ExitRows, thresholds: Sequence[float]) -> npt.NDArray[np.int64]:
-    """Give right answers lost against the last exit, image by image: −1, 0 or 1, [N]."""
-    left_at = apply_policy(rows.scores, thresholds)
-    right = rows.correct.astype(np.int64)
-    losses: npt.NDArray[np.int64] = right[:, -1] - right[np.arange(len(left_at)), left_at]
-    return losses
 
 
 def statement(settings: ExitsParams, candidates: CandidateCounts, rows: int) -> str:

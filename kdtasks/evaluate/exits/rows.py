@@ -1,13 +1,13 @@
 """What thresholds are chosen from: score and correctness of every exit on every image."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from kdtasks.core.errors import CalibrationError
-from kdtasks.edge.scores import SCORES
+from kdtasks.edge.scores import SCORES, apply_policy
 
 # Temperatures tried: an exit without a mistake would otherwise be scaled without end.
 BOUNDS = (0.05, 100.0)
@@ -30,6 +30,10 @@ class ExitRows(NamedTuple):
     def cost(self) -> npt.NDArray[np.float64]:
         """Cost of leaving at each exit [K], as a fraction of the whole network's MACs."""
         return self.macs / self.macs[-1]
+
+    def take(self, rows: npt.NDArray[np.integer]) -> Self:
+        """Give the rows of these indices."""
+        return self._replace(scores=self.scores[rows], correct=self.correct[rows])
 
 
 def exit_rows(
@@ -58,6 +62,14 @@ def exit_rows(
         correct=logits.argmax(axis=2) == labels[:, None],
         macs=np.asarray(macs, np.int64),
     )
+
+
+def losses_of(rows: ExitRows, thresholds: Sequence[float]) -> npt.NDArray[np.int64]:
+    """Give right answers lost against the last exit, image by image: −1, 0 or 1, [N]."""
+    left_at = apply_policy(rows.scores, thresholds)
+    right = rows.correct.astype(np.int64)
+    losses: npt.NDArray[np.int64] = right[:, -1] - right[np.arange(len(left_at)), left_at]
+    return losses
 
 
 def fit_temperature(logits: npt.NDArray[np.floating], labels: npt.NDArray[np.integer]) -> float:

@@ -5,13 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kdtasks.evaluate.comparison import (
-    PairedDifference,
-    Verdict,
-    more_seeds_needed,
-    paired_difference,
-)
+from kdtasks.evaluate.comparison import PairedDifference, Verdict, paired_difference
 from kdtasks.evaluate.intervals import NO_SPREAD, Interval, has_spread, seeds_interval
+from kdtasks.evaluate.looks import look_at, more_seeds_needed
 from kdtasks.orchestrate.sweep.results import PointResult
 
 
@@ -26,18 +22,20 @@ class Judgement(NamedTuple):
 
 
 def paired_p_value(differences: Sequence[float]) -> float | None:
-    """Give the two-sided p-value of Student's t test that paired differences have mean 0.
+    """Give the two-sided p-value, over all looks, that paired differences have mean 0.
 
-    None where they show no spread: one seed, or seeds that all gave the same.
+    That of Student's t test at the last look, divided by what the look may spend. None where there
+    is none: before the first look, or where all seeds gave the same.
 
-    Source: Student 1908, Biometrika 6, 1-25.
+    Source: Student 1908, Biometrika 6, 1-25; the looks, `kdtasks.evaluate.looks`.
     """
     from scipy.special import stdtr  # a thousand times as fast as scipy.stats
 
-    if not has_spread(differences):
+    look = look_at(len(differences))
+    if look is None or not has_spread(judged := differences[: look.seeds]):
         return None
-    statistic = np.mean(differences) / (np.std(differences, ddof=1) / len(differences) ** 0.5)
-    return float(2 * stdtr(len(differences) - 1, -abs(statistic)))
+    statistic = np.mean(judged) / (np.std(judged, ddof=1) / look.seeds**0.5)
+    return min(1.0, float(2 * stdtr(look.seeds - 1, -abs(statistic))) / look.spending)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -32,6 +32,7 @@ MASK_SCORES: dict[str, Any] = {
     },
 }
 GAIN: dict[str, Any] = {
+    "judged": 2,
     "mean": 0.01,
     "interval": [-0.01, 0.03],
     "bootstrap_interval": [0.0, 0.02],
@@ -95,7 +96,7 @@ def test_test_scores_of_classes(round_trip: RoundTrip):
             "saved": 0.31,
             "mean_macs": 358811.648,
             "exits": [{**unused, "accuracy_reached": None, "accuracy_taken": None}],
-            "changed": {"rows": 46, "early_right": 5, "last_right": 36},
+            "changed": {"rows": 46, "early_right": 5, "last_right": 36, "interval": [-0.04, -0.02]},
             "calibration_error": [0.05],
         },
     )
@@ -134,6 +135,7 @@ def test_a_comparison_of_classifiers(round_trip: RoundTrip):
             "student": SEEDS,
             "distill": {**SEEDS, "interval": [0.8, 1.0]},
             "gain": GAIN,
+            "teacher_lead": [-0.01, 0.03],
             "teacher_worse_than_student": False,
         },
     )
@@ -154,6 +156,7 @@ def test_a_comparison_of_masks_with_one_seed_and_one_image(round_trip: RoundTrip
             "student": masks,
             "distill": masks,
             "gain": {**GAIN, "interval": None, "bootstrap_interval": None, "seeds_needed": None},
+            "teacher_lead": None,
             "teacher_worse_than_student": True,
         },
     )

@@ -64,9 +64,9 @@ def test_better_masks_are_promoted(masks: Masks):
         "40 source images are enough; gate.min_source_images asks for 30"
     )
     text = decision_markdown(decision, confidence=0.95).replace("\u00a0", " ")
-    assert "| test mean IoU | 100.0 % (100.0 – 100.0 %) |" in text
+    assert "| test mean IoU | 100.0 % (93.7 – 100.0 %) |" in text
     assert "on the same 40 source images: **+" in text
-    assert "bootstrap over whole images, each with both masks" in text
+    assert "jackknife over whole images, each with both masks" in text
 
 
 def test_worse_masks_are_not(masks: Masks):

@@ -13,12 +13,11 @@ from kdtasks.evaluate.exits.calibrate import calibrate
 from kdtasks.evaluate.exits.guarantee import (
     certify,
     guarantee,
-    losses_of,
     safest_first,
     split_rows,
     statement,
 )
-from kdtasks.evaluate.exits.rows import ExitRows, exit_rows
+from kdtasks.evaluate.exits.rows import ExitRows, exit_rows, losses_of
 from kdtasks.evaluate.exits.search import outcomes_of, pareto_front
 from kdtasks.evaluate.exits.settings import ExitsParams, Risk
 from kdtasks.evaluate.exits.thresholds import policy_outcomes

@@ -9,12 +9,16 @@ from hypothesis import strategies as st
 from kdtasks.core.errors import CalibrationError
 from kdtasks.edge.scores import NEVER, apply_policy
 from kdtasks.evaluate.exits.rows import ExitRows
-from kdtasks.evaluate.exits.search import candidate_thresholds, outcomes_of
+from kdtasks.evaluate.exits.search import candidate_thresholds, outcomes_of, pareto_front
 from kdtasks.evaluate.exits.settings import ExitsParams
 from kdtasks.evaluate.exits.thresholds import (
     OperatingPoint,
+    cheapest_within,
     choose_thresholds,
+    cross_fit,
     never_leave_early,
+    point_at,
+    policy_outcomes,
     tradeoff,
 )
 
@@ -24,7 +28,13 @@ CASES = st.tuples(
 
 
 def choose(rows: ExitRows, **settings: Any) -> OperatingPoint:
-    return choose_thresholds(rows, ExitsParams(**settings))
+    return choose_thresholds(rows, ExitsParams(**settings))[0]
+
+
+def within(rows: ExitRows, drop: float, grid: int = 201) -> OperatingPoint:
+    """The cheapest point that loses at most `drop` on the rows themselves."""
+    front = pareto_front(policy_outcomes(rows, grid=grid))
+    return point_at(rows, front.thresholds[cheapest_within(rows, front, drop)])
 
 
 def means(rows: ExitRows, thresholds) -> tuple[float, float]:
@@ -39,10 +49,10 @@ def test_choices_by_hand():
         correct=np.array([[True, True], [True, True], [False, True], [False, True]]),
         macs=np.array([20, 100]),
     )
-    free = choose(rows, mode="drop", max_accuracy_drop=0.0)
+    free = within(rows, 0.0)
     assert free.thresholds == pytest.approx((0.7,))
     assert (free.cost, free.accuracy) == (pytest.approx(0.6), 1.0)
-    assert choose(rows, mode="drop", max_accuracy_drop=0.25).thresholds == (0.5,)
+    assert within(rows, 0.25).thresholds == (0.5,)
     assert choose(rows, mode="cost", max_cost=0.5).thresholds == (0.5,)
     # 2 % of compute short of the budget that the next image would need.
     assert choose(rows, mode="cost", max_cost=0.58).accuracy == 0.75
@@ -59,6 +69,47 @@ def test_drop_is_never_exceeded(make_rows, case, drop):
     assert full.accuracy - chosen.accuracy <= drop + 1e-9
     assert chosen.cost <= full.cost
     assert means(rows, chosen.thresholds) == pytest.approx((chosen.accuracy, chosen.cost))
+
+
+def test_what_is_lost_is_counted_on_rows_that_chose_nothing():
+    """Every row of one kind leaves or none: 8 in 80 are wrong at the first exit, and less sure."""
+    wrong = np.arange(80) % 10 == 0
+    rows = ExitRows(
+        scores=np.column_stack([np.where(wrong, 0.8, 0.9), np.ones(80)]),
+        correct=np.column_stack([~wrong, np.ones(80, bool)]),
+        macs=np.array([1, 2]),
+    )
+    settings = ExitsParams(mode="drop", max_accuracy_drop=0.2)
+    chosen, expected = choose_thresholds(rows, settings)
+    assert expected == pytest.approx(0.1)
+    assert (chosen.accuracy, chosen.cost) == (0.9, 0.5)
+    # no four fifths of the rows have fewer than 5 % of these: only the others leave
+    settings = settings.model_copy(update={"max_accuracy_drop": 0.05})
+    chosen, expected = choose_thresholds(rows, settings)
+    assert (chosen.accuracy, expected) == (1.0, 0.0)
+    assert chosen.cost == pytest.approx(0.9 * 0.5 + 0.1)
+
+
+def test_luck_of_few_rows_is_not_taken_for_skill():
+    """An exit that is right by chance alone: thresholds chosen on the rows themselves hide that."""
+    generator = np.random.default_rng(0)
+    rows = ExitRows(
+        scores=generator.random((200, 3)),
+        correct=np.column_stack([generator.random((200, 2)) < 0.9, np.ones(200, bool)]),
+        macs=np.array([1, 2, 3]),
+    )
+    naive = within(rows, 0.02)
+    assert naive.cost < 0.9
+    found = choose(rows, mode="drop", max_accuracy_drop=0.02)
+    assert found.cost > naive.cost
+
+
+@pytest.mark.parametrize("count", [1, 9])
+def test_too_few_rows_to_divide_leave_no_image_early(make_rows, count):
+    rows = make_rows(0, images=count, exits=3)
+    settings = ExitsParams(mode="drop", max_accuracy_drop=1.0)
+    assert cross_fit(rows, settings) is None
+    assert choose_thresholds(rows, settings) == (never_leave_early(rows), None)
 
 
 @given(CASES, st.floats(0.0, 1.0))
@@ -79,7 +130,7 @@ def test_grid_choice_is_the_brute_force_choice(make_rows, seed, exits, levels):
     every = outcomes_of(rows, combinations)
     allowed = every.correct >= rows.correct[:, -1].sum() - 3  # a tenth of 30
     least = every.macs[allowed].min()
-    chosen = choose(rows, mode="drop", max_accuracy_drop=0.1)
+    chosen = within(rows, 0.1)
     assert chosen.cost == pytest.approx(least / (rows.macs[-1] * 30))
     assert chosen.accuracy * 30 == pytest.approx(
         every.correct[allowed & (every.macs == least)].max()
@@ -97,7 +148,8 @@ def test_tradeoff_rises_and_holds_every_choice(make_rows, case):
     points = tradeoff(rows, grid=21)
     assert (np.diff([point.cost for point in points]) > 0).all()
     assert (np.diff([point.accuracy for point in points]) > 0).all()
-    assert choose(rows, mode="drop", max_accuracy_drop=0.05, grid=21) in points
+    chosen = choose(rows, mode="drop", max_accuracy_drop=0.05, grid=21)
+    assert chosen in [*points, never_leave_early(rows)]
     assert points == tradeoff(rows, grid=21)
 
 
@@ -108,8 +160,8 @@ def test_decimal_shares_are_counted_right(make_rows):
         correct=np.column_stack([np.arange(100) < 71, np.ones(100, bool)]),
         macs=np.array([1, 2]),
     )
-    assert choose(rows, mode="drop", max_accuracy_drop=0.29).accuracy == 0.71
-    assert choose(rows, mode="drop", max_accuracy_drop=0.28).accuracy == 0.72
+    assert within(rows, 0.29).accuracy == 0.71
+    assert within(rows, 0.28).accuracy == 0.72
 
 
 def test_one_exit_has_no_thresholds(make_rows):

@@ -21,7 +21,8 @@ from kdtasks.orchestrate.sweep.statistics import (
 # P(|T| > t) = 1 − t (t² + 6) / (t² + 4)^1.5
 WEAK = [0.01, 0.03, 0.02, 0.005, 0.02]
 WEAK_T = 0.017 * math.sqrt(5 / 0.000095)
-WEAK_P = 1 - WEAK_T * (WEAK_T**2 + 6) / (WEAK_T**2 + 4) ** 1.5  # 0.0175
+# 0.0175, of which the look at five seeds may spend two fifths
+WEAK_P = (1 - WEAK_T * (WEAK_T**2 + 6) / (WEAK_T**2 + 4) ** 1.5) / 0.4
 P_VALUES = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=30)
 
 
@@ -38,10 +39,12 @@ def test_paired_p_value_by_hand():
     # mean 2, standard deviation 1, n = 3: t = 2√3 with 2 degrees of freedom, for which
     # P(|T| > t) = 1 − t/√(2 + t²)
     t = 2 * math.sqrt(3)
-    assert paired_p_value([1, 2, 3]) == pytest.approx(1 - t / math.sqrt(2 + t**2))
+    # the look at three seeds may spend a fifth of the error
+    assert paired_p_value([1, 2, 3]) == pytest.approx(5 * (1 - t / math.sqrt(2 + t**2)))
     assert paired_p_value([-1, -2, -3]) == paired_p_value([1, 2, 3])
-    # two seeds: 1 degree of freedom, P = 1 − 2/π · arctan(t), t = 1.5 / (√0.5/√2) = 3
-    assert paired_p_value([1, 2]) == pytest.approx(1 - 2 / math.pi * math.atan(3))
+    assert paired_p_value([1, 2, 3, 50]) == paired_p_value([1, 2, 3])  # no look at four
+    assert paired_p_value([1, 2]) is None
+    assert paired_p_value([-1, 0.1, 1]) == 1.0
 
 
 @pytest.mark.parametrize("differences", [[0.1], [0.1, 0.1, 0.1], [0.0, 0.0]])
@@ -129,9 +132,10 @@ def test_false_findings_are_as_rare_as_promised():
         judged = judge_points(points, compared=12, confidence=0.95).values()
         false_alone += any(point.gain.verdict != "inconclusive" for point in judged)
         false_holm += any(point.verdict != "inconclusive" for point in judged)
-    # 400 sweeps at 5 %: 20 expected, more than 35 in fewer than one of a thousand repetitions
+    # 400 sweeps of which the look at five seeds may spend 2 %: 8 expected; more than 35 in fewer
+    # than one of a thousand repetitions at the 5 % that are promised
     assert false_holm <= 35
-    assert false_alone >= 80  # what the correction is for
+    assert false_alone >= 40  # what the correction is for
 
 
 def test_validation_chooses_and_the_test_split_does_not():

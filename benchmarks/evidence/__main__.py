@@ -1,0 +1,81 @@
+"""Run the simulations; see `benchmarks.evidence`."""
+
+import argparse
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.evidence import __doc__ as description
+from benchmarks.evidence.early_exits import DROP
+from benchmarks.evidence.masks import MASKS
+from benchmarks.evidence.promise import Promise, Rate
+from benchmarks.evidence.seeds import SEEDS
+from kdtasks.core.files import write_text
+
+PROMISES = {promise.name: promise for promise in (SEEDS, DROP, MASKS)}
+RESULTS = Path("results/evidence.json")
+PAGE = Path("docs/evidence.md")
+MARK = "<!-- written by python -m benchmarks.evidence --write -->"
+
+
+def main() -> None:
+    """Print a table a promise, and write the page if asked to."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(PROMISES)}; all by default")
+    parser.add_argument("--write", action="store_true", help="write results and page")
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(PROMISES):
+        parser.error(f"got {', '.join(sorted(unknown))}; choose from {', '.join(PROMISES)}")
+    for name in options.names or PROMISES:
+        promise = PROMISES[name]
+        rates = list(promise.simulate(promise.many))
+        _show(promise, rates)
+        if options.write:
+            known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+            known[name] = [rate._asdict() for rate in rates]
+            write_text(RESULTS, json.dumps(known, indent=1, sort_keys=True) + "\n")
+    if options.write:
+        begin = PAGE.read_text().split(MARK)[0]
+        write_text(PAGE, f"{begin}{MARK}\n{render(json.loads(RESULTS.read_text()))}")
+
+
+def _show(promise: Promise, rates: list[Rate]) -> None:
+    table = Table("case", "rate", "promised", "kept", title=promise.sentence)
+    for rate in rates:
+        table.add_row(rate.case, f"{rate.events / rate.trials:.1%}", limit(rate), str(rate.kept()))
+    Console().print(table)
+
+
+def limit(rate: Rate) -> str:
+    """Write what is promised of a rate."""
+    if rate.at_most is not None:
+        return f"at most {rate.at_most:.0%}"
+    return "" if rate.at_least is None else f"at least {rate.at_least:.0%}"
+
+
+def render(results: dict[str, list[dict[str, object]]]) -> str:
+    """Write the page's part below the mark."""
+    lines = []
+    for name, promise in PROMISES.items():
+        rates = [Rate(**rate) for rate in results.get(name, [])]  # type: ignore[arg-type]
+        lines += [
+            f"\n## `{name}`\n",
+            f"{promise.sentence}\n",
+            f"`python -m benchmarks.evidence {name} --write`\n",
+            "| simulated | trials | measured | promised |",
+            "|---|---|---|---|",
+            *(
+                f"| {rate.case} | {rate.trials:,} | {rate.events / rate.trials:.1%} "
+                f"| {limit(rate)} |"
+                for rate in rates
+            ),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
