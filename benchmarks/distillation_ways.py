@@ -51,10 +51,10 @@ def make_ways(num_images: int, epochs: int, precision: Precision) -> dict[str, C
     from kdtasks.learn.networks.inference import Predictor
     from kdtasks.learn.objectives.distillation import DistillationObjective, DistillParams
     from kdtasks.learn.objectives.objective import LabelObjective
-    from kdtasks.learn.targets.online import as_halves
+    from kdtasks.learn.targets import to_float16
     from kdtasks.learn.training.examples import TrainingExamples
-    from kdtasks.learn.training.step import steps_in
-    from kdtasks.learn.training.views import AugmentationParams, FreshExamples
+    from kdtasks.learn.training.step import precision_scope
+    from kdtasks.learn.training.views import AugmentationParams, OnlineExamples
 
     draw = np.random.default_rng(0)
     images = draw.integers(0, 256, (num_images, 32, 32, 3), dtype=np.uint8)
@@ -62,7 +62,7 @@ def make_ways(num_images: int, epochs: int, precision: Precision) -> dict[str, C
     pixels = images.astype(np.float32)
     teacher = _zoo(TEACHER)
     predictor = Predictor(teacher)
-    with steps_in(precision):
+    with precision_scope(precision):
         logits = predictor.logits(images)[-1]
     teachers = {}
     for library in (keras, keras_3()):
@@ -80,7 +80,7 @@ def make_ways(num_images: int, epochs: int, precision: Precision) -> dict[str, C
     def teacher_pass() -> Speed:
         clock = Clock()
         clock.start()
-        with steps_in(precision):
+        with precision_scope(precision):
             predictor.logits(images)
         return clock.speed(num_images)
 
@@ -96,19 +96,19 @@ def make_ways(num_images: int, epochs: int, precision: Precision) -> dict[str, C
                 model = distiller(teachers[library], student) if distiller else _compiled(student)
             arrays = (pixels, labels)
             options = {"batch_size": BATCH, "epochs": epochs, "first_epoch_done": clock.start}
-            with steps_in(precision if rewritten else "float32"):
+            with precision_scope(precision if rewritten else "float32"):
                 fit(model, library, arrays, **options)
             return clock.speed(counted)
 
         return run
 
     cached = TrainingExamples(images[None], labels[None], logits[None].astype(np.float16))
-    online = FreshExamples(
+    online = OnlineExamples(
         images,
         labels,
         AugmentationParams(),
         seed=0,
-        answer=lambda views: as_halves([predictor.logits(views)[-1]], ()),
+        answer=lambda views: to_float16([predictor.logits(views)[-1]], ()),
     )
     ways = {
         "teacher_pass": teacher_pass,
@@ -147,7 +147,7 @@ class Timed:
         """Wrap examples in memory."""
         self._examples = examples
         self.clock = Clock()
-        self.num_examples, self.layout = examples.num_examples, examples.layout
+        self.num_examples, self.sample = examples.num_examples, examples.sample
         self.megabytes = examples.megabytes
 
     def in_memory(self) -> "Timed":
@@ -163,10 +163,11 @@ class Timed:
 
 def _train(examples: Any, objective: Any, epochs: int, precision: Precision) -> Speed:
     from kdtasks.learn.training.loop import Schedule, train
+    from kdtasks.learn.training.settings import TrainParams
 
-    timed = Timed(examples)
+    timed: Any = Timed(examples)
     # Who learns from noise may well name one class for everything, which ends a training.
-    unguarded = mock.patch("kdtasks.learn.training.monitor.Guard.check_predictions")
+    unguarded = mock.patch("kdtasks.learn.training.monitor.CollapseGuard.check_predictions")
     with contextlib.redirect_stdout(io.StringIO()), unguarded:
         train(
             _zoo(STUDENT),
@@ -174,12 +175,10 @@ def _train(examples: Any, objective: Any, epochs: int, precision: Precision) -> 
             validation=(np.zeros((1, *SHAPE), np.uint8), np.zeros(1, np.int32)),
             objective=objective,
             schedule=Schedule(
+                TrainParams(batch_size=BATCH, memory_limit_mb=4096, guard_epochs=epochs + 1),
                 epochs=epochs,
-                batch_size=BATCH,
                 learning_rate=1e-3,
                 seed=0,
-                memory_limit_mb=4096,
-                guard_epochs=epochs + 1,
                 precision=precision,
             ),
         )

@@ -72,6 +72,7 @@ def measure(name: str, precision: str) -> float:
     from kdtasks.learn.objectives.objective import LabelObjective
     from kdtasks.learn.training import loop
     from kdtasks.learn.training.examples import TrainingExamples
+    from kdtasks.learn.training.settings import TrainParams
 
     section, side, count, batch_size = NETWORKS[name]
     network = build(
@@ -89,9 +90,9 @@ def measure(name: str, precision: str) -> float:
     )
     ends: list[float] = []
 
-    def validate(*_: object, **__: object) -> dict[str, float]:
+    def validate(*_: object) -> tuple[dict[str, float], np.ndarray]:
         ends.append(time.perf_counter())
-        return {"validation_loss": 0.0, "validation_accuracy": 0.0}
+        return {"validation_loss": 0.0, "validation_accuracy": 0.0}, np.zeros(1, np.int64)
 
     loop._validate = validate  # it would be timed too
     loop.train(
@@ -100,12 +101,10 @@ def measure(name: str, precision: str) -> float:
         validation=(examples.images[0, :1], examples.labels[0, :1]),
         objective=LabelObjective(),
         schedule=loop.Schedule(
+            TrainParams(batch_size=batch_size, memory_limit_mb=4000, guard_epochs=_EPOCHS + 1),
             epochs=_EPOCHS,
-            batch_size=batch_size,
             learning_rate=1e-3,
             seed=0,
-            memory_limit_mb=4000,
-            guard_epochs=_EPOCHS + 1,
             precision=precision,  # type: ignore[arg-type]
         ),
     )

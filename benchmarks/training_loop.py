@@ -47,18 +47,17 @@ def _time_loop(images: np.ndarray, labels: np.ndarray, *, epochs: int) -> float:
     from kdtasks.learn.objectives.objective import LabelObjective
     from kdtasks.learn.training.examples import TrainingExamples
     from kdtasks.learn.training.loop import Schedule, train
+    from kdtasks.learn.training.settings import TrainParams
 
     model = _network()
     schedule = Schedule(
+        TrainParams(batch_size=_BATCH, guard_epochs=epochs + 1),
         epochs=epochs,
-        batch_size=_BATCH,
         learning_rate=1e-3,
         seed=0,
-        memory_limit_mb=1024,
-        guard_epochs=epochs + 1,
     )
     # Who learns from noise may well name one class for everything, which ends a training.
-    unguarded = mock.patch("kdtasks.learn.training.monitor.Guard.check_predictions")
+    unguarded = mock.patch("kdtasks.learn.training.monitor.CollapseGuard.check_predictions")
     start = time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()), unguarded:
         train(

@@ -24,8 +24,8 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     from kdtasks.core.backend import seed_everything
     from kdtasks.data.prepared import open_prepared
     from kdtasks.learn.networks.saved import best_seed, load_model
-    from kdtasks.learn.targets.cached import answer_files, open_targets
-    from kdtasks.learn.training.run import schedule_of
+    from kdtasks.learn.targets import answer_files, open_targets
+    from kdtasks.learn.training.loop import Schedule
 
     setup, dataset = params.training(), open_prepared(paths.prepared)
     seed = best_seed({key: Training.read(paths.metrics("distill", key)) for key in params.seeds})
@@ -34,11 +34,12 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     fine_tuning = fine_tuning_of(
         setup,
         params.distill,
-        schedule=schedule_of(
-            setup,
+        schedule=Schedule(
+            setup.train,
             epochs=params.distill.epochs,
             learning_rate=params.compress.learning_rate,
             seed=seed,
+            precision=setup.precision,
         ),
         dataset=dataset,
         examples=open_targets(paths.targets, dataset, seed=seed),

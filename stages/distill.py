@@ -15,8 +15,9 @@ def main(params: Params, paths: ProjectPaths, seed: str) -> None:
     from kdtasks.learn.objectives.distillation import DistillationObjective
     from kdtasks.learn.objectives.hints import teacher_layers
     from kdtasks.learn.objectives.objective import backbone_first, label_loss_of
-    from kdtasks.learn.targets.cached import answer_files, open_targets
-    from kdtasks.learn.training.run import TrainingRun, run_training, schedule_of, write_trained
+    from kdtasks.learn.targets import answer_files, open_targets
+    from kdtasks.learn.training.loop import Schedule
+    from kdtasks.learn.training.run import TrainingRun, run_training, write_trained
 
     setup, student = params.training(), params.student
     dataset = open_prepared(paths.prepared)
@@ -26,11 +27,12 @@ def main(params: Params, paths: ProjectPaths, seed: str) -> None:
         network=student.model,
         exits=student.exits,
         heads=student.heads,
-        schedule=schedule_of(
-            setup,
+        schedule=Schedule(
+            setup.train,
             epochs=params.distill.epochs,
             learning_rate=student.learning_rate,
             seed=int(seed),
+            precision=setup.precision,
         ),
         initial_weights=start_of(Path(student.start), int(seed)),
         inputs=[paths.dataset, *answer_files(paths.targets)],

@@ -14,14 +14,15 @@ def main(params: Params, paths: ProjectPaths, seed: str) -> None:
     from kdtasks.learn.networks.saved import start_of
     from kdtasks.learn.objectives.objective import LabelObjective, backbone_first, label_loss_of
     from kdtasks.learn.training.examples import TrainingExamples
-    from kdtasks.learn.training.run import TrainingRun, run_training, schedule_of, write_trained
-    from kdtasks.learn.training.views import FreshExamples, draw_views
+    from kdtasks.learn.training.loop import Schedule
+    from kdtasks.learn.training.run import TrainingRun, run_training, write_trained
+    from kdtasks.learn.training.views import OnlineExamples, draw_views
 
     setup, student = params.training(), params.student
     dataset = open_prepared(paths.prepared)
     images = (dataset.images("train"), dataset.labels("train"), params.augmentation)
     examples = (
-        FreshExamples(*images, seed=int(seed))
+        OnlineExamples(*images, seed=int(seed))
         if params.targets.mode == "online"
         else TrainingExamples(*draw_views(*images, memory_limit_mb=params.train.memory_limit_mb))
     )
@@ -30,11 +31,12 @@ def main(params: Params, paths: ProjectPaths, seed: str) -> None:
         network=student.model,
         exits=student.exits,
         heads=student.heads,
-        schedule=schedule_of(
-            setup,
+        schedule=Schedule(
+            setup.train,
             epochs=params.distill.epochs,
             learning_rate=student.learning_rate,
             seed=int(seed),
+            precision=setup.precision,
         ),
         initial_weights=start_of(Path(student.start), int(seed)),
         inputs=[paths.dataset],

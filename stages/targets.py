@@ -9,10 +9,9 @@ from kdtasks.stage import run_stage, stage
 def main(params: Params, paths: ProjectPaths) -> None:
     """Write what students are taught."""
     from kdtasks.data.prepared import open_prepared
-    from kdtasks.learn.targets.cached import write_targets
-    from kdtasks.learn.targets.online import write_online
+    from kdtasks.learn.targets import write_online, write_targets
     from kdtasks.learn.teachers.teacher import open_teacher
-    from kdtasks.learn.training.step import steps_in
+    from kdtasks.learn.training.step import precision_scope
 
     dataset = open_prepared(paths.prepared)
     batch_size, layers = params.targets.batch_size, params.targets.features
@@ -26,7 +25,7 @@ def main(params: Params, paths: ProjectPaths) -> None:
             layers=layers,
         )
         return
-    with steps_in(params.runtime.precision):
+    with precision_scope(params.runtime.precision):
         write_targets(
             paths.targets,
             open_teacher(paths.teacher, batch_size=batch_size, layers=layers),

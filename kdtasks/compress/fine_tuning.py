@@ -11,7 +11,7 @@ from kdtasks.core.backend import Tensor, tf
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.learn.networks.multi_exit import MultiExitModel
-from kdtasks.learn.objectives.distillation import DistillationObjective, DistillParams, settled
+from kdtasks.learn.objectives.distillation import DistillationObjective, DistillParams, final_values
 from kdtasks.learn.objectives.objective import Objective, label_loss_of
 from kdtasks.learn.training.checkpoint import Checkpoint, files_hash
 from kdtasks.learn.training.examples import Examples
@@ -57,7 +57,7 @@ class FineTuning:
 
     def count_steps(self, epochs: int) -> int:
         """Number of steps that `run` takes."""
-        batch_size = min(self.schedule(epochs).batch_size, self.examples.num_examples)
+        batch_size = min(self.schedule(epochs).params.batch_size, self.examples.num_examples)
         return epochs * (self.examples.num_examples // batch_size)
 
     def remove_checkpoints(self) -> None:
@@ -88,7 +88,9 @@ def fine_tuning_of(
     return FineTuning(
         examples=examples,
         validation=(dataset.images("validation"), dataset.labels("validation")),
-        objective=DistillationObjective(settled(distill), label_loss_of(setup.train.loss, dataset)),
+        objective=DistillationObjective(
+            final_values(distill), label_loss_of(setup.train.loss, dataset)
+        ),
         schedule=lambda epochs: replace(schedule, epochs=epochs),
         checkpoints=checkpoints,
         ignore_label=dataset.ignore_label,

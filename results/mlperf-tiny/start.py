@@ -330,7 +330,7 @@ def save(args):
         model = build(architecture, input_shape=(32, 32, 3), num_classes=10, **exits)
         for weight in model.network.weights:
             weight.assign(arrays[f"{seed}:{weight.name.split(':')[0]}"])
-        save_model(args.folder / str(seed), model, architecture=architecture, **exits)
+        save_model(args.folder / str(seed), model)
 
 
 def main():

@@ -168,10 +168,11 @@ def make_fine_tuning(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     from kdtasks.learn.objectives.objective import LabelLossSum
     from kdtasks.learn.training.examples import TrainingExamples
     from kdtasks.learn.training.loop import Schedule
-    from kdtasks.learn.training.monitor import Guard
+    from kdtasks.learn.training.monitor import CollapseGuard
+    from kdtasks.learn.training.settings import TrainParams
 
     # Untrained networks may well predict one class only; the guard has tests of its own.
-    monkeypatch.setattr(Guard, "check_predictions", lambda *_, **__: None)
+    monkeypatch.setattr(CollapseGuard, "check_predictions", lambda *_, **__: None)
 
     def make(model: Any, **checkpoints: Any) -> FineTuning:
         generator = np.random.default_rng(5)
@@ -190,12 +191,10 @@ def make_fine_tuning(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
             objective=DistillationObjective(params, LabelLossSum(ignore_label)),
             ignore_label=ignore_label,
             schedule=lambda epochs: Schedule(
+                TrainParams(batch_size=16, guard_epochs=5),
                 epochs=epochs,
-                batch_size=16,
                 learning_rate=1e-3,
                 seed=0,
-                memory_limit_mb=100,
-                guard_epochs=5,
             ),
             checkpoints=checkpoints,
         )
@@ -214,14 +213,14 @@ def make_context(make_fine_tuning: Callable[..., Any]) -> Callable[..., PassCont
 @pytest.fixture
 def interrupted() -> Callable[..., Any]:
     """Give a function that makes a checkpoint which stops the run after an epoch, like Ctrl-C."""
-    from kdtasks.learn.training.checkpoint import Checkpoint, Progress
+    from kdtasks.learn.training.checkpoint import Checkpoint, TrainingState
 
     class Interrupted(Checkpoint):
         def __init__(self, path: Path, *, epoch: int) -> None:
             super().__init__(path, settings="same")
             self._last = epoch
 
-        def save(self, progress: Progress) -> None:
+        def save(self, progress: TrainingState) -> None:
             super().save(progress)
             if progress.epoch == self._last:
                 raise KeyboardInterrupt

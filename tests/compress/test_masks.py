@@ -118,6 +118,7 @@ def trained():
     from kdtasks.learn.objectives.objective import LabelLossSum, LabelObjective
     from kdtasks.learn.training.examples import TrainingExamples
     from kdtasks.learn.training.loop import Schedule, train
+    from kdtasks.learn.training.settings import TrainParams
 
     seed_everything(0)
     generator = np.random.default_rng(0)
@@ -131,12 +132,7 @@ def trained():
         validation=unseen,
         objective=LabelObjective(LabelLossSum(255)),
         schedule=Schedule(
-            epochs=30,
-            batch_size=16,
-            learning_rate=0.01,
-            seed=0,
-            memory_limit_mb=100,
-            guard_epochs=30,
+            TrainParams(batch_size=16, guard_epochs=30), epochs=30, learning_rate=0.01, seed=0
         ),
         ignore_label=255,
     )

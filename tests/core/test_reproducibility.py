@@ -42,6 +42,7 @@ from kdtasks.learn.networks.build import build
 from kdtasks.learn.networks.cnn import CNN
 from kdtasks.learn.training.examples import TrainingExamples
 from kdtasks.learn.training.loop import Schedule, train
+from kdtasks.learn.training.settings import TrainParams
 
 draw = np.random.default_rng(0)
 labels = draw.integers(0, 4, (2, 96)).astype(np.int32)
@@ -58,10 +59,11 @@ train(
     TrainingExamples(images, labels, logits),
     validation=(images[0], labels[0]),
     objective=DistillationObjective(DistillParams(alpha=0.3, temperature=4.0)),
-    schedule=Schedule(epochs=6, batch_size=16, learning_rate=0.01, seed=7, memory_limit_mb=99,
-                      guard_epochs=9),
+    schedule=Schedule(
+        TrainParams(batch_size=16, guard_epochs=9), epochs=6, learning_rate=0.01, seed=7
+    ),
 )
-save_model(Path(sys.argv[1]), model, architecture=network, exits=["block_1"])
+save_model(Path(sys.argv[1]), model)
 """
 
 

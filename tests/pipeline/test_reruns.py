@@ -158,7 +158,7 @@ def test_a_training_that_was_stopped_ends_with_the_same_bytes(
     assert checkpoint.exists()
 
     done = run_in(bench, sys.executable, "-m", *command)
-    assert "going on from the checkpoint after epoch 3\n" in done.stdout
+    assert "resuming after epoch 3\n" in done.stdout
     expected = content(*(project / path for path in outputs))
     assert len(expected) == 4
     assert content(*(bench / path for path in outputs)) == expected

@@ -82,12 +82,7 @@ def students(project: Path, params: Params) -> None:
     )
     for seed, accuracy in ((4, 0.25), (7, 0.5)):
         for stage in ("student", "distill"):
-            save_model(
-                Path("models") / stage / str(seed),
-                model,
-                architecture=params.student.model,
-                exits=params.student.exits,
-            )
+            save_model(Path("models") / stage / str(seed), model)
         training(accuracy).write(PATHS.metrics("distill", seed))
 
 
@@ -128,7 +123,7 @@ def test_an_imported_teacher_gives_targets(project, params, capsys):
 def test_an_online_teacher_teaches_beside_the_student(project, params, monkeypatch):
     """Student and distilled one see the same new views; the teacher is asked about just those."""
     from kdtasks.learn.training.examples import Block
-    from kdtasks.learn.training.views import FreshExamples
+    from kdtasks.learn.training.views import OnlineExamples
 
     settings = params.model_dump()
     settings["targets"] |= {"mode": "online", "features": ["brightness"]}
@@ -145,14 +140,14 @@ def test_an_online_teacher_teaches_beside_the_student(project, params, monkeypat
     assert not list(Path("data/targets").glob("*.npy"))
 
     seen: dict[str, list[Block]] = {"student": [], "distill": []}
-    blocks = FreshExamples.blocks
+    blocks = OnlineExamples.blocks
 
     def watched(self, **rest):
         for block in blocks(self, **rest):
             seen["student" if self.answer is None else "distill"].append(block)
             yield block
 
-    monkeypatch.setattr(FreshExamples, "blocks", watched)
+    monkeypatch.setattr(OnlineExamples, "blocks", watched)
     student.main(params, PATHS, "4")
     distill.main(params, PATHS, "4")
     assert len(seen["student"]) == len(seen["distill"]) == 2  # an epoch of three steps is a block

@@ -115,7 +115,7 @@ def _taylor(
             changes.append(tf.square(tf.reduce_sum(product, axis=tf.range(tf.rank(product) - 1))))
         return changes
 
-    most = images_per_pass(examples.layout.image, most=_BATCH, pixels=_PIXELS)
+    most = images_per_pass(examples.sample.images.shape, most=_BATCH, pixels=_PIXELS)
     size = min(most, examples.num_examples)
     order = np.arange(examples.num_examples)[: _BATCHES * size]
     totals: list[np.ndarray] = [np.zeros(1) for _ in layers]

@@ -105,7 +105,7 @@ def recalibrate(model: MultiExitModel, examples: Examples, *, batches: int = _BA
 
 
 def _batches(examples: Examples, count: int) -> Any:
-    most = images_per_pass(examples.layout.image, most=_BATCH, pixels=_PIXELS)
+    most = images_per_pass(examples.sample.images.shape, most=_BATCH, pixels=_PIXELS)
     size = min(most, examples.num_examples)
     order = np.arange(examples.num_examples)[: count * size]
     blocks = examples.blocks(epoch=1, order=order, batch_size=size, steps_per_block=1)

@@ -8,8 +8,7 @@ from numpy.random import Generator
 from pydantic import Field
 
 from kdtasks.core.settings import Fraction
-from kdtasks.learn.augmentations import Geometric, augmentations
-from kdtasks.learn.augmentations.motion import Motion, Size
+from kdtasks.learn.augmentations import Geometric, Motion, Size, augmentations
 
 
 @augmentations.register

@@ -6,8 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from numpy.random import Generator
 from pydantic import Field
 
-from kdtasks.learn.augmentations import Geometric, augmentations
-from kdtasks.learn.augmentations.motion import Motion, Size
+from kdtasks.learn.augmentations import Geometric, Motion, Size, augmentations
 
 
 @augmentations.register

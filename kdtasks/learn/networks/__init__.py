@@ -10,6 +10,8 @@ from kdtasks.core.errors import did_you_mean
 from kdtasks.core.registry import Registry
 from kdtasks.core.settings import Section
 
+Taps = dict[str, tuple[Tensor, ...]]
+
 
 @dataclass
 class Backbone:
@@ -23,7 +25,7 @@ class Backbone:
     """
 
     features: Tensor
-    taps: dict[str, tuple[Tensor, ...]] = field(default_factory=dict)
+    taps: Taps = field(default_factory=dict)
 
 
 class Architecture(Section):
@@ -61,8 +63,7 @@ class Architecture(Section):
         for name in exits:
             self.check_block(name, key="student.exits")
         taps = self.taps()
-        positions = [taps.index(name) for name in exits]
-        if positions != sorted(set(positions)):
+        if list(exits) != [name for name in taps if name in exits]:
             raise ValueError(
                 f"student.exits: got {list(exits)}; give each block once, in the order "
                 f"{', '.join(taps)}"

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from kdtasks.core.backend import Tensor, keras
 from kdtasks.learn.networks import Architecture, Backbone, architectures
-from kdtasks.learn.networks.layers import DropoutRate, activate, convolution, share_of
+from kdtasks.learn.networks.layers import DropoutRate, convolution, dense, share_of
 
 
 @architectures.register
@@ -26,20 +26,14 @@ class AlexNet(Architecture):
         tensor, taps = image, {}
         blocks = [(32, 5, True), (64, 5, True), (96, 3, False), (96, 3, False), (64, 3, True)]
         for block, (filters, kernel_size, pooled) in enumerate(blocks, start=1):
-            tensor = convolution(
-                tensor,
-                name=f"block_{block}",
-                filters=share_of(self.width, filters),
-                kernel_size=kernel_size,
-            )
+            name, count = f"block_{block}", share_of(self.width, filters)
+            tensor = convolution(tensor, name=name, filters=count, kernel_size=kernel_size)
             if pooled:
-                tensor = keras.layers.MaxPooling2D(
-                    3, strides=2, padding="same", name=f"block_{block}_pool"
-                )(tensor)
-            taps[f"block_{block}"] = (tensor,)
+                pool = keras.layers.MaxPooling2D(3, 2, padding="same", name=f"{name}_pool")
+                tensor = pool(tensor)
+            taps[name] = (tensor,)
         tensor = keras.layers.Flatten(name="top_flatten")(tensor)
-        for number in (1, 2):
-            tensor = keras.layers.Dense(share_of(self.width, 256), name=f"dense_{number}")(tensor)
-            tensor = activate(tensor, "relu", name=f"dense_{number}_activation")
-            tensor = keras.layers.Dropout(self.dropout, name=f"dense_{number}_dropout")(tensor)
+        units, dropout = share_of(self.width, 256), self.dropout
+        for name in ("dense_1", "dense_2"):
+            tensor = dense(tensor, units, name=name, activation="relu", dropout=dropout)
         return Backbone(features=tensor, taps=taps)

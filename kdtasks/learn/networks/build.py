@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from kdtasks.core.backend import Tensor, keras
 from kdtasks.core.errors import ModelError
-from kdtasks.core.settings import Count, Section
-from kdtasks.learn.networks import Architecture
+from kdtasks.core.settings import Count, Names, Section
+from kdtasks.learn.networks import Architecture, architectures
 from kdtasks.learn.networks.layers import convolution
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 
@@ -31,6 +33,26 @@ class HeadParams(Section):
 Heads = Mapping[str, HeadParams]
 
 
+class NetworkDescription(Section):
+    """What a network is built from; the arguments of `build`."""
+
+    # Deferred: the choice of architectures imports this module.
+    model_config = ConfigDict(defer_build=True, extra="ignore")
+
+    architecture: Annotated[Architecture, architectures]
+    input_shape: tuple[int, int, int]
+    num_classes: int
+    exits: Names
+    heads: dict[str, HeadParams] = Field(default={})
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuiltModel(MultiExitModel):
+    """A network of the zoo, which can be saved and built again."""
+
+    description: NetworkDescription
+
+
 def build(
     architecture: Architecture,
     *,
@@ -38,8 +60,8 @@ def build(
     num_classes: int,
     exits: Sequence[str] = (),
     heads: Heads | None = None,
-) -> MultiExitModel:
-    """Build a network that takes raw pixels 0…255 and puts out logits.
+) -> BuiltModel:
+    """Build a network that takes raw pixels 0…255 and gives logits.
 
     Args:
         architecture: the network's params.
@@ -56,56 +78,51 @@ def build(
         architecture.check_exits(exits)
     except ValueError as error:
         raise ModelError(str(error)) from None
+    description = NetworkDescription(
+        architecture=architecture,
+        input_shape=input_shape,
+        num_classes=num_classes,
+        exits=tuple(exits),
+        heads=dict(heads or {}),
+    )
     image = keras.Input(input_shape, name="image")
     scaled = keras.layers.Rescaling(1.0 / 255.0, name="rescale")(image)
     backbone = architecture.build(scaled)
-    dense = architecture.per_pixel
     outputs = []
-    for index, exit_name in enumerate(exits):
-        tensor = backbone.taps[exit_name][0]
-        name = f"exit_{index}"
-        outputs.append(
-            _pixel_head(tensor, num_classes, input_shape[0], name)
-            if dense
-            else _image_head(tensor, num_classes, name, (heads or {}).get(exit_name, HeadParams()))
-        )
-    last = f"exit_{len(exits)}"
-    outputs.append(
-        _pixel_head(backbone.features, num_classes, input_shape[0], last)
-        if dense
-        else keras.layers.Dense(num_classes, name=f"{last}_logits")(backbone.features)
+    for index, name in enumerate((*exits, None)):
+        tensor = backbone.taps[name][0] if name else backbone.features
+        if architecture.per_pixel:
+            output = _pixel_head(tensor, num_classes, input_shape[0], f"exit_{index}")
+        else:
+            head = description.heads.get(name, HeadParams()) if name else None
+            output = _image_head(tensor, num_classes, f"exit_{index}", head)
+        outputs.append(output)
+    return BuiltModel(
+        network=keras.Model(image, outputs, name=architecture.name),
+        taps=tuple(tuple(map(_layer_name, backbone.taps[name])) for name in exits),
+        blocks={name: _layer_name(tensors[0]) for name, tensors in backbone.taps.items()},
+        description=description,
     )
-    taps = tuple(
-        tuple(_layer_name(tensor) for tensor in backbone.taps[exit_name]) for exit_name in exits
-    )
-    network = keras.Model(image, outputs, name=architecture.name)
-    blocks = {name: _layer_name(tensors[0]) for name, tensors in backbone.taps.items()}
-    return MultiExitModel(network=network, taps=taps, blocks=blocks)
 
 
-def _image_head(tensor: Tensor, num_classes: int, name: str, params: HeadParams) -> Tensor:
-    """Convolve where params say, average to a coarse grid, then one dense layer."""
-    if params.filters:
-        tensor = convolution(tensor, name=name, filters=params.filters, strides=2)
-    height, width = tensor.shape[1:3]
-    pool = (math.ceil(height / params.grid), math.ceil(width / params.grid))
-    tensor = keras.layers.AveragePooling2D(pool, padding="same", name=f"{name}_pool")(tensor)
-    tensor = keras.layers.Flatten(name=f"{name}_flatten")(tensor)
+def _image_head(tensor: Tensor, num_classes: int, name: str, params: HeadParams | None) -> Tensor:
+    """One dense layer; of early exits, which have params, after an average to a coarse grid."""
+    if params:
+        if params.filters:
+            tensor = convolution(tensor, name=name, filters=params.filters, strides=2)
+        pool = tuple(math.ceil(side / params.grid) for side in tensor.shape[1:3])
+        tensor = keras.layers.AveragePooling2D(pool, padding="same", name=f"{name}_pool")(tensor)
+        tensor = keras.layers.Flatten(name=f"{name}_flatten")(tensor)
     return keras.layers.Dense(num_classes, name=f"{name}_logits")(tensor)
 
 
 def _pixel_head(tensor: Tensor, num_classes: int, height: int, name: str) -> Tensor:
     """A 1×1 convolution, then nearest upsampling to the image's size where it is coarser."""
     factor = height // tensor.shape[1]
-    upsampled = factor > 1
-    logits = keras.layers.Conv2D(
-        num_classes, 1, name=f"{name}_convolution" if upsampled else f"{name}_logits"
-    )(tensor)
-    if upsampled:
-        logits = keras.layers.UpSampling2D(factor, interpolation="nearest", name=f"{name}_logits")(
-            logits
-        )
-    return logits
+    if factor == 1:
+        return keras.layers.Conv2D(num_classes, 1, name=f"{name}_logits")(tensor)
+    tensor = keras.layers.Conv2D(num_classes, 1, name=f"{name}_convolution")(tensor)
+    return keras.layers.UpSampling2D(factor, interpolation="nearest", name=f"{name}_logits")(tensor)
 
 
 def _layer_name(tensor: Tensor) -> str:

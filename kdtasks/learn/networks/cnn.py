@@ -7,7 +7,7 @@ from pydantic import Field
 from kdtasks.core.backend import Tensor, keras
 from kdtasks.core.settings import Count, Counts
 from kdtasks.learn.networks import Architecture, Backbone, architectures
-from kdtasks.learn.networks.layers import DropoutRate, activate, convolution
+from kdtasks.learn.networks.layers import DropoutRate, activate, convolution, dense
 
 
 @architectures.register
@@ -45,12 +45,12 @@ class CNN(Architecture):
         # Both only grow, so their order makes no difference but that a quarter of the numbers is
         # left. Converters fold a ReLU into the convolution, where it costs nothing.
         activates_last = self.downsampling == "max_pooling" and self.activation == "leaky_relu"
-        for block, filters in enumerate(self.filters, start=1):
+        for name, filters in zip(self.taps(), self.filters, strict=True):
             for number in range(1, self.convolutions + 1):
                 last = number == self.convolutions
                 tensor = convolution(
                     tensor,
-                    name=f"block_{block}_{number}",
+                    name=f"{name}_{number}",
                     filters=filters,
                     kernel_size=self.kernel_size,
                     strides=2 if last and self.downsampling == "strides" else 1,
@@ -58,24 +58,18 @@ class CNN(Architecture):
                     activation=None if last and activates_last else self.activation,
                 )
             if self.downsampling == "max_pooling":
-                tensor = keras.layers.MaxPooling2D(padding="same", name=f"block_{block}_pool")(
-                    tensor
-                )
+                tensor = keras.layers.MaxPooling2D(padding="same", name=f"{name}_pool")(tensor)
             if activates_last:
-                name = f"block_{block}_{self.convolutions}_activation"
-                tensor = activate(tensor, self.activation, name=name)
+                layer = f"{name}_{self.convolutions}_activation"
+                tensor = activate(tensor, self.activation, name=layer)
             if self.dropout:
-                tensor = keras.layers.Dropout(self.dropout, name=f"block_{block}_dropout")(tensor)
-            taps[f"block_{block}"] = (tensor,)
-        top = (
-            keras.layers.Flatten(name="top_flatten")
-            if self.top == "flatten"
-            else keras.layers.GlobalAveragePooling2D(name="top_average")
-        )
-        tensor = top(tensor)
+                tensor = keras.layers.Dropout(self.dropout, name=f"{name}_dropout")(tensor)
+            taps[name] = (tensor,)
+        if self.top == "flatten":
+            tensor = keras.layers.Flatten(name="top_flatten")(tensor)
+        else:
+            tensor = keras.layers.GlobalAveragePooling2D(name="top_average")(tensor)
         for number, units in enumerate(self.dense, start=1):
-            tensor = keras.layers.Dense(units, name=f"dense_{number}")(tensor)
-            tensor = activate(tensor, self.activation, name=f"dense_{number}_activation")
-            if self.dropout:
-                tensor = keras.layers.Dropout(self.dropout, name=f"dense_{number}_dropout")(tensor)
+            name, dropout = f"dense_{number}", self.dropout or None
+            tensor = dense(tensor, units, name=name, activation=self.activation, dropout=dropout)
         return Backbone(features=tensor, taps=taps)

@@ -10,7 +10,7 @@ from kdtasks.core.errors import ModelError
 from kdtasks.learn.networks.multi_exit import MultiExitModel, Segment
 
 
-class Answers(NamedTuple):
+class BatchPredictions(NamedTuple):
     """What a batch of N images is answered.
 
     Attributes:
@@ -20,6 +20,9 @@ class Answers(NamedTuple):
 
     logits: Tensor
     exit_index: Tensor
+
+
+Thresholds = float | Sequence[float]
 
 
 class DynamicNetwork:
@@ -32,7 +35,7 @@ class DynamicNetwork:
         self,
         model: MultiExitModel,
         *,
-        thresholds: float | Sequence[float],
+        thresholds: Thresholds,
         temperatures: Sequence[float] | None = None,
         score: str = "max_probability",
     ) -> None:
@@ -64,7 +67,7 @@ class DynamicNetwork:
                 "for each exit, the last included"
             )
         self._score = SCORES[score]
-        self._segments = model.segments()
+        self._model, self._segments = model, model.segments()
         signature = [
             tf.TensorSpec((None, *model.input_shape), tf.float32),
             tf.TensorSpec((self.num_exits - 1,), tf.float32),
@@ -73,47 +76,40 @@ class DynamicNetwork:
         self._choose_after = tf.function(self._run_everything, input_signature=signature)
 
     def predict_dynamic(
-        self, images: Tensor, thresholds: float | Sequence[float] | None = None
-    ) -> Answers:
+        self, images: Tensor, thresholds: Thresholds | None = None
+    ) -> BatchPredictions:
         """Run a segment, keep the images that are not yet sure, go on with those.
 
         Args:
             images: raw pixels 0…255, [N, height, width, channels], N at least 1.
             thresholds: for this call, in place of the model's own; as for the constructor.
         """
-        return Answers(*self._stop_early(*self._inputs(images, thresholds)))
+        return BatchPredictions(*self._stop_early(*self._inputs(images, thresholds)))
 
-    def predict_all(
-        self, images: Tensor, thresholds: float | Sequence[float] | None = None
-    ) -> Answers:
-        """Run every segment on every image and choose afterwards: the same answers, slower."""
-        return Answers(*self._choose_after(*self._inputs(images, thresholds)))
+    def predict_all(self, images: Tensor, thresholds: Thresholds | None = None) -> BatchPredictions:
+        """Run the whole network on every image and choose afterwards: the same answers, slower."""
+        return BatchPredictions(*self._choose_after(*self._inputs(images, thresholds)))
 
-    def _inputs(
-        self, images: Tensor, thresholds: float | Sequence[float] | None
-    ) -> tuple[Tensor, Tensor]:
+    def _inputs(self, images: Tensor, thresholds: Thresholds | None) -> tuple[Tensor, Tensor]:
         limits = self.thresholds if thresholds is None else self._one_an_exit(thresholds)
         return tf.cast(images, tf.float32), tf.constant(limits, tf.float32)
 
-    def _one_an_exit(self, thresholds: float | Sequence[float]) -> np.ndarray:
+    def _one_an_exit(self, thresholds: Thresholds) -> np.ndarray:
         early = self.num_exits - 1
         limits = np.asarray(thresholds, np.float64)
-        if limits.ndim == 0:
-            limits = np.full(early, limits)
-        if limits.shape != (early,) or np.isnan(limits).any():
+        if limits.shape not in ((), (early,)) or np.isnan(limits).any():
             raise ModelError(
                 f"thresholds are {thresholds}; one number, or {early}, one for each exit but the "
                 "last, was expected"
             )
         # ±1e300 always and never leave, which float32 cannot hold.
         largest = float(np.finfo(np.float32).max)
-        return np.clip(limits, -largest, largest)
+        return np.broadcast_to(np.clip(limits, -largest, largest), (early,))
 
     def _run_while_unsure(self, images: Tensor, thresholds: Tensor) -> tuple[Tensor, Tensor]:
         logits, features = _run(self._segments[0], {"image": images})
         rows = tf.range(tf.shape(images)[0])
-        answers = (logits, tf.zeros_like(rows))
-        return self._go_on(0, rows, features, logits, answers, thresholds)
+        return self._go_on(0, rows, features, logits, (logits, tf.zeros_like(rows)), thresholds)
 
     def _go_on(
         self,
@@ -131,19 +127,18 @@ class DynamicNetwork:
         staying = tf.boolean_mask(rows, unsure)
 
         def ask_next() -> tuple[Tensor, Tensor]:
-            wanted = {name for later in self._segments[exit_index + 1 :] for name in later.takes}
+            later = {name for segment in self._segments[exit_index + 1 :] for name in segment.takes}
             kept = {
                 name: tf.boolean_mask(tensor, unsure)
                 for name, tensor in features.items()
-                if name in wanted
+                if name in later
             }
             deeper, given = _run(self._segments[exit_index + 1], kept)
             place = staying[:, tf.newaxis]
+            exits = tf.fill(tf.shape(staying), exit_index + 1)
             updated = (
                 tf.tensor_scatter_nd_update(answers[0], place, deeper),
-                tf.tensor_scatter_nd_update(
-                    answers[1], place, tf.fill(tf.shape(staying), exit_index + 1)
-                ),
+                tf.tensor_scatter_nd_update(answers[1], place, exits),
             )
             return self._go_on(exit_index + 1, staying, given, deeper, updated, thresholds)
 
@@ -151,30 +146,20 @@ class DynamicNetwork:
         return tf.cond(tf.size(staying) > 0, ask_next, lambda: answers)
 
     def _run_everything(self, images: Tensor, thresholds: Tensor) -> tuple[Tensor, Tensor]:
-        features: dict[str, Tensor] = {"image": images}
-        exits = []
-        for segment in self._segments:
-            logits, features = _run(segment, features)
-            exits.append(logits)
-        every = tf.stack(exits, axis=1)
-        scores = [
-            self._score(logits, temperature)
-            for logits, temperature in zip(exits[:-1], self._temperatures[:-1], strict=True)
+        exits = self._model.logits(images)
+        sure = [
+            self._score(logits, self._temperatures[index]) >= thresholds[index]
+            for index, logits in enumerate(exits[:-1])
         ]
-        rows = tf.shape(images)[0]
-        leaves = [
-            score >= threshold
-            for score, threshold in zip(scores, tf.unstack(thresholds), strict=True)
-        ]
-        sure = tf.stack([*leaves, tf.fill((rows,), True)], axis=1)
-        exit_index = tf.argmax(tf.cast(sure, tf.int32), axis=1, output_type=tf.int32)
-        return tf.gather(every, exit_index, axis=1, batch_dims=1), exit_index
+        leaves = tf.stack([*sure, tf.fill(tf.shape(images)[:1], True)], axis=1)
+        exit_index = tf.argmax(tf.cast(leaves, tf.int32), axis=1, output_type=tf.int32)
+        return tf.gather(tf.stack(exits, axis=1), exit_index, axis=1, batch_dims=1), exit_index
 
 
 def _run(segment: Segment, features: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
     """Give a segment's logits, and the features that are there after it."""
-    outputs = segment.model([features[name] for name in segment.takes], training=False)
-    logits, *given = outputs if isinstance(outputs, list | tuple) else [outputs]
+    inputs = [features[name] for name in segment.takes]
+    logits, *given = tf.nest.flatten(segment.model(inputs, training=False))
     return logits, features | dict(zip(segment.gives, given, strict=True))
 
 

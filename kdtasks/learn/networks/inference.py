@@ -1,6 +1,6 @@
 """Run a network over many images."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,10 +26,9 @@ class Predictor:
     """The compiled forward pass of a network; it follows the network's weights as they change."""
 
     def __init__(self, model: MultiExitModel, *, batch_size: int | None = None) -> None:
-        """Arguments: batch_size is the number of images a pass; by default what memory holds."""
-        self._batch_size = batch_size or images_per_pass(
-            model.input_shape, most=_BATCH, pixels=_PIXELS
-        )
+        """Args: batch_size is the number of images a pass; by default what memory holds."""
+        most = images_per_pass(model.input_shape, most=_BATCH, pixels=_PIXELS)
+        self._size = batch_size or most
 
         @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape), tf.uint8)])
         def forward(images: Tensor) -> list[Tensor]:
@@ -43,8 +42,7 @@ class Predictor:
         Args:
             images: uint8 [N, height, width, channels], in memory or memory-mapped.
         """
-        passes = list(self._passes(images))
-        return [np.concatenate(exit_logits) for exit_logits in zip(*passes, strict=True)]
+        return self._run(images, lambda logits: logits)
 
     def classes(self, images: Any) -> list[np.ndarray]:
         """Return the answers of every exit, each unsigned [N, …]; logits are not kept.
@@ -52,13 +50,14 @@ class Predictor:
         Args:
             images: as for `logits`.
         """
-        passes = [[_answers(logits) for logits in one] for one in self._passes(images)]
-        return [np.concatenate(answers) for answers in zip(*passes, strict=True)]
+        return self._run(images, _answers)
 
-    def _passes(self, images: Any) -> Iterator[list[np.ndarray]]:
-        for start in range(0, len(images), self._batch_size):
-            batch = images[start : start + self._batch_size]
-            yield [logits.numpy() for logits in self._forward(batch)]
+    def _run(self, images: Any, keep: Callable[[np.ndarray], np.ndarray]) -> list[np.ndarray]:
+        passes = [
+            [keep(logits.numpy()) for logits in self._forward(images[start : start + self._size])]
+            for start in range(0, len(images), self._size)
+        ]
+        return [np.concatenate(parts) for parts in zip(*passes, strict=True)]
 
 
 def _answers(logits: np.ndarray) -> np.ndarray:

@@ -1,10 +1,13 @@
-"""Layers that the networks of the zoo share, each with a name."""
+"""What the networks of the zoo share: layers, each with a name, and chains of blocks."""
 
-from typing import Annotated
+from abc import abstractmethod
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from kdtasks.core.backend import Tensor, keras
+from kdtasks.core.settings import Count, Counts
+from kdtasks.learn.networks import Architecture, Backbone, Taps
 
 DropoutRate = Annotated[float, Field(ge=0.0, lt=1.0)]
 
@@ -50,8 +53,61 @@ def batch_normalization(tensor: Tensor, *, name: str) -> Tensor:
     return keras.layers.BatchNormalization(momentum=0.9, name=name)(tensor)
 
 
+def dense(
+    tensor: Tensor, units: int, *, name: str, activation: str, dropout: float | None
+) -> Tensor:
+    """Apply a dense layer, activation and, where there is a rate, dropout, each a named layer."""
+    tensor = keras.layers.Dense(units, name=name)(tensor)
+    tensor = activate(tensor, activation, name=f"{name}_activation")
+    if dropout is None:
+        return tensor
+    return keras.layers.Dropout(dropout, name=f"{name}_dropout")(tensor)
+
+
 def activate(tensor: Tensor, activation: str, *, name: str) -> Tensor:
     """Apply `relu` or `leaky_relu` (slope 0.2) as a layer of its own."""
     if activation == "leaky_relu":
         return keras.layers.LeakyReLU(0.2, name=name)(tensor)
     return keras.layers.ReLU(name=name)(tensor)
+
+
+class Chain(Architecture):
+    """A first convolution, and blocks in a chain."""
+
+    stem: Count = Field(default=16, description="filters of the first convolution")
+    filters: Counts = Field(
+        min_length=1, description="filters of each block; a block is named `block_1`, `block_2` …"
+    )
+    strides: Counts = Field(
+        min_length=1,
+        description="by how much each block makes height and width smaller; as many as `filters`",
+    )
+
+    @model_validator(mode="after")
+    def _one_stride_a_block(self) -> Self:
+        if len(self.strides) != len(self.filters):
+            raise ValueError(
+                f"got {len(self.filters)} filters and {len(self.strides)} strides; give one of "
+                "each for every block"
+            )
+        return self
+
+    @abstractmethod
+    def block(self, tensor: Tensor, filters: int, strides: int, *, name: str) -> Tensor:
+        """Build a block; the names of its layers begin with its own."""
+
+    def taps(self) -> list[str]:
+        return ["stem", *(f"block_{number}" for number in range(1, len(self.filters) + 1))]
+
+    def last_layers(self, tensor: Tensor) -> Tensor:
+        """Build what stands between the blocks and the last exit's average; here nothing."""
+        return tensor
+
+    def build(self, image: Tensor) -> Backbone:
+        tensor = convolution(image, name="stem", filters=self.stem)
+        taps: Taps = {"stem": (tensor,)}
+        for name, *sizes in zip(self.taps()[1:], self.filters, self.strides, strict=True):
+            tensor = self.block(tensor, *sizes, name=name)
+            taps[name] = (tensor,)
+        average = keras.layers.GlobalAveragePooling2D(name="top_average")
+        return Backbone(average(self.last_layers(tensor)), taps)

@@ -7,9 +7,8 @@ from pydantic import Field
 
 from kdtasks.core.backend import Tensor, keras
 from kdtasks.core.settings import Count
-from kdtasks.learn.networks import Backbone, architectures
-from kdtasks.learn.networks.chain import Chain
-from kdtasks.learn.networks.layers import activate, batch_normalization, convolution
+from kdtasks.learn.networks import architectures
+from kdtasks.learn.networks.layers import Chain, activate, batch_normalization, convolution
 
 
 @architectures.register
@@ -26,32 +25,20 @@ class MobileNet(Chain):
         description="filters of a 1×1 convolution before the last exit's average; null for none",
     )
 
-    def build(self, image: Tensor) -> Backbone:
-        tensor, taps = self.chain(image)
-        if self.top:
-            tensor = convolution(tensor, name="top", filters=self.top, kernel_size=1)
-        features = keras.layers.GlobalAveragePooling2D(name="top_average")(tensor)
-        return Backbone(features, taps)
+    def last_layers(self, tensor: Tensor) -> Tensor:
+        if self.top is None:
+            return tensor
+        return convolution(tensor, name="top", filters=self.top, kernel_size=1)
 
     def block(self, tensor: Tensor, filters: int, strides: int, *, name: str) -> Tensor:
+        expansion, size = self.expansion, self.kernel_size
         return inverted_residual(
-            tensor,
-            name=name,
-            filters=filters,
-            strides=strides,
-            expansion=self.expansion,
-            kernel_size=self.kernel_size,
+            tensor, filters, strides, name=name, expansion=expansion, kernel_size=size
         )
 
 
 def inverted_residual(
-    tensor: Tensor,
-    *,
-    name: str,
-    filters: int,
-    strides: int = 1,
-    expansion: int = 1,
-    kernel_size: int = 3,
+    tensor: Tensor, filters: int, strides: int, *, name: str, expansion: int = 1, kernel_size: int
 ) -> Tensor:
     """Widen, convolve every channel by itself, narrow without activation; add what came in.
 

@@ -2,11 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, chain
 from math import prod
 from typing import Any
 
 from kdtasks.core.backend import Tensor, keras, tf
 from kdtasks.core.errors import ModelError, did_you_mean
+
+# The layers that multiply, and their kernels.
+_KERNELS = {
+    "Dense": ("kernel",),
+    "Conv2D": ("kernel",),
+    "Conv2DTranspose": ("kernel",),
+    "DepthwiseConv2D": ("depthwise_kernel",),
+    "SeparableConv2D": ("depthwise_kernel", "pointwise_kernel"),
+}
 
 
 @dataclass(frozen=True)
@@ -51,15 +61,14 @@ class TappedModel:
         self, images: Tensor, *, training: bool = False
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Return the logits of every exit and the features of every block, for pixels 0…255."""
-        outputs = self.network(images, training=training)
-        listed = list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+        outputs = tf.nest.flatten(self.network(images, training=training))
         for index, head in enumerate(self.heads):
-            seen = listed[index]
-            fixed = tf.stop_gradient(seen)
-            # The difference is 0, and its gradient the share.
-            looked_at = fixed + self.exit_gradient * (seen - fixed)
-            listed[index] = head(looked_at, training=training)
-        return listed[: self.num_exits], listed[self.num_exits :]
+            features = outputs[index]
+            fixed = tf.stop_gradient(features)
+            # The difference is 0, and its gradient the fraction.
+            scaled = fixed + self.exit_gradient * (features - fixed)
+            outputs[index] = head(scaled, training=training)
+        return outputs[: self.num_exits], outputs[self.num_exits :]
 
 
 @dataclass(frozen=True)
@@ -93,8 +102,7 @@ class MultiExitModel:
 
     def logits(self, images: Tensor, *, training: bool = False) -> list[Tensor]:
         """Run every exit on float pixels 0…255."""
-        outputs = self.network(images, training=training)
-        return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+        return [*tf.nest.flatten(self.network(images, training=training))]
 
     def tapped(self, names: Sequence[str], *, exit_gradient: float = 1.0) -> TappedModel:
         """Give the features of blocks, or of layers, beside the logits.
@@ -115,15 +123,15 @@ class MultiExitModel:
                 )
         features = [self._output_of(self.blocks.get(name, name)) for name in names]
         *early, last = self.network.outputs
-        if exit_gradient == 1.0 or not early:
-            if not names:
-                return TappedModel(self.network, self.num_exits)
-            whole = keras.Model(self.network.inputs, [*early, last, *features])
-            return TappedModel(whole, self.num_exits)
-        looked_at = [self._output_of(taps[0]) for taps in self.taps]
-        heads = [keras.Model(*pair) for pair in zip(looked_at, early, strict=True)]
-        trunk = keras.Model(self.network.inputs, [*looked_at, last, *features])
-        return TappedModel(trunk, self.num_exits, tuple(heads), exit_gradient)
+        heads: tuple[Any, ...] = ()
+        if exit_gradient != 1.0 and early:
+            tapped = [self._output_of(taps[0]) for taps in self.taps]
+            heads = tuple(keras.Model(*pair) for pair in zip(tapped, early, strict=True))
+            early = tapped
+        elif not names:
+            return TappedModel(self.network, self.num_exits)
+        network = keras.Model(self.network.inputs, [*early, last, *features])
+        return TappedModel(network, self.num_exits, heads, exit_gradient)
 
     def segments(self) -> list[Segment]:
         """Cut the network at its taps; the segments share their layers, so their weights, with it.
@@ -131,9 +139,8 @@ class MultiExitModel:
         Feature tensors are numbered over the whole network in the order in which they arise. A
         tensor that a later segment needs as well (an open skip of a U-Net) is given once and kept.
         """
-        numbers: dict[str, str] = {}
-        for name in (name for names in self.taps for name in names):
-            numbers.setdefault(name, f"features_{len(numbers)}")
+        tapped_names = dict.fromkeys(chain.from_iterable(self.taps))
+        numbers = {name: f"features_{index}" for index, name in enumerate(tapped_names)}
         segments, given = [], {"image": self.network.inputs[0]}
         for index, logits in enumerate(self.network.outputs):
             names = self.taps[index] if index < len(self.taps) else ()
@@ -142,9 +149,7 @@ class MultiExitModel:
             reached = _walk_back([logits, *tapped.values()], until=list(given.values()))
             takes = [name for name, tensor in given.items() if id(tensor) in reached]
             model = keras.Model(
-                [given[name] for name in takes],
-                [logits, *tapped.values()],
-                name=f"segment_{index}",
+                [given[name] for name in takes], [logits, *tapped.values()], name=f"segment_{index}"
             )
             segments.append(Segment(model=model, takes=tuple(takes), gives=tuple(tapped)))
             given |= tapped
@@ -171,11 +176,7 @@ class MultiExitModel:
 
     def macs(self) -> list[int]:
         """Multiply-accumulates up to and including each exit, earlier heads included; length K."""
-        total, cumulative = 0, []
-        for segment in self.segments():
-            total += count_macs(segment.model)
-            cumulative.append(total)
-        return cumulative
+        return list(accumulate(count_macs(segment.model) for segment in self.segments()))
 
     def count_parameters(self) -> int:
         """Number of weights, running statistics included."""
@@ -205,20 +206,15 @@ def count_macs(model: Any) -> int:
     Args:
         model: a Functional `tf_keras` model with fixed height and width.
     """
-    return sum(_layer_macs(layer) for layer in model.layers)
+    return sum(map(_layer_macs, model.layers))
 
 
 def _layer_macs(layer: Any) -> int:
+    """Every weight of a kernel multiplies once at each position."""
     kind = type(layer).__name__
-    if kind == "Dense":
-        return int(prod(layer.get_output_shape_at(0)[1:]) * layer.kernel.shape[0])
-    if kind in ("Conv2D", "Conv2DTranspose"):
-        # A transposed convolution multiplies once for every input pixel and kernel weight.
-        shape = layer.get_output_shape_at(0) if kind == "Conv2D" else layer.get_input_shape_at(0)
-        return int(prod(shape[1:3]) * prod(layer.kernel.shape))
-    if kind == "SeparableConv2D":
-        kernels = prod(layer.depthwise_kernel.shape) + prod(layer.pointwise_kernel.shape)
-        return int(prod(layer.get_output_shape_at(0)[1:3]) * kernels)
-    if kind == "DepthwiseConv2D":
-        return int(prod(layer.get_output_shape_at(0)[1:3]) * prod(layer.depthwise_kernel.shape))
-    return 0
+    if kind not in _KERNELS:
+        return 0
+    # A transposed convolution multiplies at every position of its input.
+    transposed = kind == "Conv2DTranspose"
+    shape = layer.get_input_shape_at(0) if transposed else layer.get_output_shape_at(0)
+    return prod(shape[1:-1]) * sum(prod(getattr(layer, name).shape) for name in _KERNELS[kind])

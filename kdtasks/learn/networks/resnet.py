@@ -6,8 +6,7 @@ from pydantic import Field
 
 from kdtasks.core.backend import Tensor, keras
 from kdtasks.learn.networks import Architecture, Backbone, architectures
-from kdtasks.learn.networks.chain import Chain
-from kdtasks.learn.networks.layers import activate, convolution, share_of
+from kdtasks.learn.networks.layers import Chain, activate, convolution, share_of
 
 
 @architectures.register
@@ -15,11 +14,6 @@ class ResNet(Chain):
     """A residual network: a convolution, then blocks of two; each block normalised and added up."""
 
     name: Literal["resnet"] = "resnet"
-
-    def build(self, image: Tensor) -> Backbone:
-        tensor, taps = self.chain(image)
-        features = keras.layers.GlobalAveragePooling2D(name="top_average")(tensor)
-        return Backbone(features, taps)
 
     def block(self, tensor: Tensor, filters: int, strides: int, *, name: str) -> Tensor:
         shortcut = tensor

@@ -1,41 +1,27 @@
 """A model on disk: its weights, and the params that build it again."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import TypeAdapter
+from typing import Any
 
 from kdtasks.core.errors import ModelError, ParamsError
-from kdtasks.core.files import atomic_folder, read_json, write_json
+from kdtasks.core.files import atomic_folder, write_json
 from kdtasks.core.records.training import Training
-from kdtasks.learn.networks import Architecture, architectures
-from kdtasks.learn.networks.build import HeadParams, Heads, build
-from kdtasks.learn.networks.multi_exit import MultiExitModel
+from kdtasks.learn.networks.build import BuiltModel, HeadParams, NetworkDescription, build
 
 _WEIGHTS = "model.weights.h5"
 _DESCRIPTION = "model.json"
 _ADVICE = "run the stage that writes it (`dvc repro`)"
 
-# What a description tells beside what a network is built from.
-_RESULTS = ("parameters", "macs")
-
 # Where stages write; a stage cannot start from what it is about to replace.
 _WRITTEN = ("teacher", "student", "distill", "compress")
 
 
-def save_model(
-    folder: Path,
-    model: MultiExitModel,
-    *,
-    architecture: Architecture,
-    exits: Sequence[str],
-    heads: Heads | None = None,
-) -> None:
+def save_model(folder: Path, model: BuiltModel) -> None:
     """Write `model.weights.h5` and `model.json`; the same weights give the same bytes."""
     description = {
-        **describe(model, architecture=architecture, exits=exits, heads=heads),
+        **model.description.model_dump(mode="json"),
         "parameters": model.count_parameters(),
         "macs": model.macs(),
     }
@@ -44,52 +30,15 @@ def save_model(
         write_json(partial / _DESCRIPTION, description)
 
 
-def describe(
-    model: MultiExitModel,
-    *,
-    architecture: Architecture,
-    exits: Sequence[str],
-    heads: Heads | None = None,
-) -> dict[str, Any]:
-    """What a network is built from: architecture, exits, heads, input_shape and num_classes."""
-    return {
-        "architecture": architecture.model_dump(mode="json"),
-        "exits": list(exits),
-        "heads": {name: head.model_dump(mode="json") for name, head in (heads or {}).items()},
-        "input_shape": list(model.input_shape),
-        "num_classes": int(model.network.outputs[-1].shape[-1]),
-    }
-
-
-def read_description(folder: Path, *, advice: str = _ADVICE) -> dict[str, Any]:
-    """Read what `describe` gave of a saved model, and its parameters and MACs.
-
-    Raises:
-        ModelError: the file is missing or damaged; the message ends with the advice.
-    """
-    with _reading(folder / _DESCRIPTION, advice) as path:
-        description: dict[str, Any] = read_json(path)
-        return {"heads": {}, **description}
-
-
-def load_model(folder: Path, *, advice: str = _ADVICE) -> MultiExitModel:
+def load_model(folder: Path, *, advice: str = _ADVICE) -> BuiltModel:
     """Build the model that `save_model` wrote, with its weights.
 
     Raises:
         ModelError: a file is missing or damaged; the message ends with the advice.
     """
-    with _reading(folder / _DESCRIPTION, advice):
-        description = read_description(folder, advice=advice)
-        choice: TypeAdapter[Architecture] = TypeAdapter(Annotated[Architecture, architectures])
-        architecture = choice.validate_python(description["architecture"])
-        height, width, channels = description["input_shape"]
-        model = build(
-            architecture,
-            input_shape=(height, width, channels),
-            num_classes=description["num_classes"],
-            exits=description["exits"],
-            heads=TypeAdapter(dict[str, HeadParams]).validate_python(description["heads"]),
-        )
+    with _reading(folder / _DESCRIPTION, advice) as path:
+        description = NetworkDescription.model_validate_json(path.read_bytes())
+        model = build(**dict(description))
     with _reading(folder / _WEIGHTS, advice) as path:
         model.network.load_weights(path)
     return model
@@ -114,27 +63,17 @@ def _reading(path: Path, advice: str) -> Iterator[Path]:
         ) from error
 
 
-def take_weights(
-    model: MultiExitModel,
-    start: Path,
-    *,
-    architecture: Architecture,
-    exits: Sequence[str],
-    heads: Heads | None = None,
-) -> None:
+def load_initial_weights(model: BuiltModel, start: Path) -> None:
     """Give a network the weights of a saved one that was built from the same params.
 
     Args:
         start: a folder that `save_model` wrote.
-        architecture, exits, heads: what the network is built from.
 
     Raises:
         ModelError: the saved one was built from others, or cannot be read.
     """
-    advice = "`student.start` takes folders as those in models/distill"
-    wanted = _flat(describe(model, architecture=architecture, exits=exits, heads=heads))
-    found = _flat(read_description(start, advice=advice))
-    found = {key: value for key, value in found.items() if key not in _RESULTS}
+    given = load_model(start, advice="`student.start` takes folders as those in models/distill")
+    wanted, found = _flat(model.description), _flat(given.description)
     differences = [
         f"{key} is {found.get(key)} there, {wanted.get(key)} here"
         for key in sorted(wanted | found)
@@ -146,18 +85,15 @@ def take_weights(
             f"{'; '.join(differences)}; give `student` what its model.json says, or start from "
             "another folder"
         )
-    model.network.set_weights(load_model(start, advice=advice).network.get_weights())
+    model.network.set_weights(given.network.get_weights())
 
 
-def _flat(description: dict[str, Any]) -> dict[str, Any]:
+def _flat(description: NetworkDescription) -> dict[str, Any]:
     """Keys such as `architecture.filters`; a head that says nothing new is the default one."""
-    heads = {name: HeadParams().model_dump(mode="json") for name in description["exits"]}
-    flat: dict[str, Any] = {}
-    for key, value in {**description, "heads": heads | description["heads"]}.items():
-        if isinstance(value, dict):
-            flat |= {f"{key}.{inner}": content for inner, content in value.items()}
-        else:
-            flat[key] = value
+    heads = dict.fromkeys(description.exits, HeadParams()) | description.heads
+    flat = description.model_copy(update={"heads": heads}).model_dump(mode="json")
+    for key in ("architecture", "heads"):
+        flat |= {f"{key}.{name}": value for name, value in flat.pop(key).items()}
     return flat
 
 
@@ -173,16 +109,14 @@ def start_of(folder: Path, seed: int, project: Path = Path()) -> Path | None:
         ParamsError: the folder is none, is what a stage writes, or has other things than one
             network for the seed.
     """
-    if folder.parts[:1] == ("models",) and folder.parts[1:2] in {(name,) for name in _WRITTEN}:
+    if folder.parts[:2] in {("models", stage) for stage in _WRITTEN}:
         raise ParamsError(
             f"student.start: stages write {folder}; start from a copy, as in "
             "`cp -r models/distill/. models/start`"
         )
     if not (project / folder).is_dir():
         raise ParamsError(f"student.start: {folder} is no folder; give one, an empty one for none")
-    given = sorted(
-        path.name for path in (project / folder).iterdir() if not path.name.startswith(".")
-    )
+    given = sorted(path.name for path in (project / folder).iterdir() if path.name[0] != ".")
     if not given:
         return None
     if not (project / folder / str(seed)).is_dir():

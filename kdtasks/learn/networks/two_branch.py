@@ -7,13 +7,14 @@ answer, and what was computed for it is not lost: the idea of multi-scale dense 
 arXiv 1703.09844), with two scales, and sums in place of concatenation.
 """
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from kdtasks.core.backend import Tensor, keras
 from kdtasks.core.settings import Count, Counts
-from kdtasks.learn.networks import Architecture, Backbone, architectures
+from kdtasks.learn.networks import Architecture, Backbone, Taps, architectures
 from kdtasks.learn.networks.layers import convolution
 from kdtasks.learn.networks.mobilenet import inverted_residual
 
@@ -48,55 +49,38 @@ class TwoBranch(Architecture):
         "width at most 3",
     )
 
+    def _filters(self) -> dict[str, Counts]:
+        merged = (self.coarse[-1], *self.merged)
+        return {"trunk": self.trunk, "coarse": self.coarse, "fine": self.fine, "merged": merged}
+
     def taps(self) -> list[str]:
-        lengths = {
-            "trunk": len(self.trunk),
-            "coarse": len(self.coarse),
-            "fine": len(self.fine),
-            "merged": len(self.merged) + 1,
-        }
-        parts = [f"{part}_{n}" for part, length in lengths.items() for n in range(1, length + 1)]
-        return ["stem", *parts]
+        paths = self._filters().items()
+        return ["stem", *(f"{path}_{n + 1}" for path, each in paths for n in range(len(each)))]
 
     def build(self, image: Tensor) -> Backbone:
         tensor = convolution(image, name="stem", filters=self.stem)
-        taps: dict[str, tuple[Tensor, ...]] = {"stem": (tensor,)}
-        for number, filters in enumerate(self.trunk, start=1):
-            first = number == 1
-            # At the image's own height and width a small kernel has to do.
-            size = min(3, self.kernel_size) if first else self.kernel_size
-            tensor = inverted_residual(
-                tensor,
-                name=f"trunk_{number}",
-                filters=filters,
-                strides=2 if first else 1,
-                kernel_size=size,
-            )
-            taps[f"trunk_{number}"] = (tensor,)
-        trunk = tensor
-        for number, filters in enumerate(self.coarse, start=1):
-            tensor = self._block(tensor, "coarse", number, filters)
-            taps[f"coarse_{number}"] = (tensor, trunk)
-        coarse, tensor = tensor, trunk
-        for number, filters in enumerate(self.fine, start=1):
-            tensor = inverted_residual(
-                tensor, name=f"fine_{number}", filters=filters, kernel_size=self.kernel_size
-            )
-            taps[f"fine_{number}"] = (tensor, coarse)
-        for number, filters in enumerate((self.coarse[-1], *self.merged), start=1):
-            tensor = self._block(tensor, "merged", number, filters)
-            if number == 1:
-                tensor = keras.layers.Add(name="merged_add")([tensor, coarse])
-            taps[f"merged_{number}"] = (tensor,)
-        features = keras.layers.GlobalAveragePooling2D(name="top_average")(tensor)
+        taps: Taps = {"stem": (tensor,)}
+        for name, trunk in self._blocks(tensor, "trunk"):
+            taps[name] = (trunk,)
+        for name, coarse in self._blocks(trunk, "coarse"):
+            taps[name] = (coarse, trunk)
+        for name, fine in self._blocks(trunk, "fine"):
+            taps[name] = (fine, coarse)
+        for name, merged in self._blocks(fine, "merged", coarse):
+            taps[name] = (merged,)
+        features = keras.layers.GlobalAveragePooling2D(name="top_average")(merged)
         return Backbone(features=features, taps=taps)
 
-    def _block(self, tensor: Tensor, path: str, number: int, filters: int) -> Tensor:
-        """A block of a path whose first halves height and width."""
-        return inverted_residual(
-            tensor,
-            name=f"{path}_{number}",
-            filters=filters,
-            strides=2 if number == 1 else 1,
-            kernel_size=self.kernel_size,
-        )
+    def _blocks(
+        self, tensor: Tensor, path: str, joining: Tensor | None = None
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Build a path, whose first block halves but for the fine one's, and takes what joins."""
+        for number, filters in enumerate(self._filters()[path], start=1):
+            name, first = f"{path}_{number}", number == 1
+            strides = 2 if first and path != "fine" else 1
+            # At the image's own height and width a small kernel has to do.
+            size = min(3, self.kernel_size) if name == "trunk_1" else self.kernel_size
+            tensor = inverted_residual(tensor, filters, strides, name=name, kernel_size=size)
+            if first and joining is not None:
+                tensor = keras.layers.Add(name=f"{path}_add")([tensor, joining])
+            yield name, tensor

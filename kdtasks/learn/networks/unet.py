@@ -4,6 +4,7 @@ Upsampling is nearest neighbour followed by a convolution: bilinear upsampling l
 quantisation, and a transposed convolution does not fold its batch normalisation.
 """
 
+from functools import partial
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -11,7 +12,7 @@ from pydantic import Field
 from kdtasks.core.backend import Tensor, keras
 from kdtasks.core.errors import ModelError
 from kdtasks.core.settings import Counts
-from kdtasks.learn.networks import Architecture, Backbone, architectures
+from kdtasks.learn.networks import Architecture, Backbone, Taps, architectures
 from kdtasks.learn.networks.layers import DropoutRate, convolution
 
 
@@ -39,35 +40,24 @@ class UNet(Architecture):
                 f"of {multiple}, got {height}×{width}; change data.source.patch_size or the "
                 "number of filters"
             )
+        convolve = partial(convolution, normalize=self.batch_normalization)
         skips: list[Tensor] = []
         tensor = image
         for level, filters in enumerate(self.filters):
             if level:
                 tensor = keras.layers.MaxPooling2D(name=f"down_{level}_pool")(tensor)
-            tensor = _double(tensor, f"down_{level}", filters, self.batch_normalization)
+            for number in (1, 2):
+                tensor = convolve(tensor, name=f"down_{level}_{number}", filters=filters)
             skips.append(tensor)
         skips.pop()
         if self.dropout:
             tensor = keras.layers.Dropout(self.dropout, name="bottom_dropout")(tensor)
-        taps: dict[str, tuple[Tensor, ...]] = {}
-        for step, filters in enumerate(reversed(self.filters[:-1]), start=1):
-            tensor = keras.layers.UpSampling2D(interpolation="nearest", name=f"up_{step}_upsample")(
-                tensor
-            )
-            tensor = convolution(
-                tensor,
-                name=f"up_{step}_0",
-                filters=filters,
-                kernel_size=2,
-                normalize=self.batch_normalization,
-            )
-            tensor = keras.layers.Concatenate(name=f"up_{step}_concatenate")([skips.pop(), tensor])
-            tensor = _double(tensor, f"up_{step}", filters, self.batch_normalization)
-            taps[f"up_{step}"] = (tensor, *skips)
+        taps: Taps = {}
+        for name, filters in zip(self.taps(), reversed(self.filters[:-1]), strict=True):
+            upsample = keras.layers.UpSampling2D(interpolation="nearest", name=f"{name}_upsample")
+            tensor = convolve(upsample(tensor), name=f"{name}_0", filters=filters, kernel_size=2)
+            tensor = keras.layers.Concatenate(name=f"{name}_concatenate")([skips.pop(), tensor])
+            for number in (1, 2):
+                tensor = convolve(tensor, name=f"{name}_{number}", filters=filters)
+            taps[name] = (tensor, *skips)
         return Backbone(features=tensor, taps=taps)
-
-
-def _double(tensor: Tensor, name: str, filters: int, normalize: bool) -> Tensor:
-    for number in (1, 2):
-        tensor = convolution(tensor, name=f"{name}_{number}", filters=filters, normalize=normalize)
-    return tensor

@@ -11,7 +11,7 @@ from kdtasks.core.settings import Count, Section
 from kdtasks.learn.losses.distillation import DistillationLoss, distillation_losses
 from kdtasks.learn.losses.distillation.kd import KD
 from kdtasks.learn.objectives.hints import HintParams
-from kdtasks.learn.objectives.objective import LabelLossSum, Step
+from kdtasks.learn.objectives.objective import LabelLossSum, Objective, Step
 from kdtasks.learn.schedules import (
     History,
     ScheduledFraction,
@@ -58,24 +58,19 @@ class DistillParams(Section):
     epochs: Count = Field(default=30, description="epochs of every student")
 
 
-def settled(params: DistillParams) -> DistillParams:
+def final_values(params: DistillParams) -> DistillParams:
     """Return the distillation as it is at the end: for fine-tuning, which goes on from there.
 
     Schedules stand at their last value, the warm-up is over, and hints, whose projections are
     not kept with the student, are left out.
     """
-    return params.model_copy(
-        update={
-            "alpha": final_value(params.alpha),
-            "temperature": final_value(params.temperature),
-            "loss": params.loss.model_copy(update={"warm_up": 0.0}),
-            "hints": (),
-        }
-    )
+    final = {name: final_value(getattr(params, name)) for name in ("alpha", "temperature")}
+    loss = params.loss.model_copy(update={"warm_up": 0.0})
+    return params.model_copy(update={**final, "loss": loss, "hints": ()})
 
 
 @dataclass(frozen=True)
-class DistillationObjective:
+class DistillationObjective(Objective):
     """The mean over exits of alpha · label loss + (1 − alpha) · distillation loss, and hints.
 
     An early exit has weight · T²·KL(last exit ‖ early exit) besides where `exits.last_exit` gives
@@ -94,19 +89,16 @@ class DistillationObjective:
         """Pairs of layers whose features are compared."""
         return self.params.hints
 
-    def numbers(self, *, epoch: int, epochs: int, history: History) -> dict[str, float]:
+    def epoch_values(self, *, epoch: int, epochs: int, history: History) -> dict[str, float]:
         """Return `alpha`, `temperature` and, for a loss that has one, the `warm_up` reached."""
-        numbers = {
-            name: value_at(setting, epoch=epoch, epochs=epochs, history=history)
-            for name, setting in (
-                ("alpha", self.params.alpha),
-                ("temperature", self.params.temperature),
-            )
+        values = {
+            name: value_at(getattr(self.params, name), epoch=epoch, epochs=epochs, history=history)
+            for name in ("alpha", "temperature")
         }
         if warm_up := self.params.loss.warm_up:
             # min(epoch / warm-up epochs, 1), as in the code of DKD's authors
-            numbers["warm_up"] = min(1.0, epoch / (warm_up * epochs))
-        return numbers
+            values["warm_up"] = min(1.0, epoch / (warm_up * epochs))
+        return values
 
     def __call__(self, step: Step) -> Tensor:
         """Return the loss of a step."""
@@ -118,22 +110,17 @@ class DistillationObjective:
         return total
 
     def _exit_loss(self, step: Step, index: int, *, is_last: bool) -> Tensor:
-        alpha, temperature = step.numbers["alpha"], step.numbers["temperature"]
+        alpha, temperature = step.values["alpha"], step.values["temperature"]
         teaching, logits = self.params.exits, step.exits[index]
         loss = self.label_loss(logits, step.labels)
         if is_last or teaching.teacher:
-            true_classes = self._true_classes(step.labels)
-            taught = self.params.loss(logits, step.teacher_logits, temperature, true_classes)
-            share = (1.0 - alpha) * step.numbers.get("warm_up", 1.0)
-            loss = alpha * loss + share * taught
+            labels, ignored = tf.cast(step.labels, tf.int32), self.label_loss.ignore_label
+            if ignored is not None:
+                labels = tf.where(tf.equal(labels, ignored), -1, labels)
+            taught = self.params.loss(logits, step.teacher_logits, temperature, labels)
+            weight = (1.0 - alpha) * step.values.get("warm_up", 1.0)
+            loss = alpha * loss + weight * taught
         if not is_last and teaching.last_exit:
             last_exit = tf.stop_gradient(step.exits[-1])
             loss += teaching.last_exit * KD()(logits, last_exit, temperature, step.labels)
         return loss
-
-    def _true_classes(self, labels: Tensor) -> Tensor:
-        """The labels as the distillation losses know them, -1 where a row has none."""
-        labels = tf.cast(labels, tf.int32)
-        if self.label_loss.ignore_label is None:
-            return labels
-        return tf.where(tf.equal(labels, self.label_loss.ignore_label), -1, labels)

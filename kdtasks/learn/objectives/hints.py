@@ -6,7 +6,7 @@ of in a stage before them.
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -39,6 +39,15 @@ def teacher_layers(hints: Sequence[HintParams]) -> tuple[str, ...]:
 def student_blocks(hints: Sequence[HintParams]) -> tuple[str, ...]:
     """Name the student's blocks that hints look at, each once, in the order of the hints."""
     return tuple(dict.fromkeys(hint.student for hint in hints))
+
+
+class _Pair(NamedTuple):
+    """Places of the layers of a hint, the grid of both, and the trained kernel and bias, if any."""
+
+    student: int
+    teacher: int
+    grid: tuple[int, int]
+    projection: tuple[Any, ...]
 
 
 class HintMatcher:
@@ -74,23 +83,23 @@ class HintMatcher:
                 f"the hints look at {len(names)} layers of the teacher ({', '.join(names)}), the "
                 f"targets hold the features of {len(teacher_shapes)}; run `dvc repro targets`"
             )
-        student_of = dict(zip(student_blocks(hints), student_shapes, strict=True))
-        teacher_of = dict(zip(names, teacher_shapes, strict=False))
-        self._places = [
-            (list(student_of).index(hint.student), names.index(hint.teacher)) for hint in hints
-        ]
-        self._grids = [
-            _common_grid(hint, student_of[hint.student], teacher_of[hint.teacher]) for hint in hints
-        ]
-        self._projections = [
-            _projection(student_of[hint.student][-1], teacher_of[hint.teacher][-1], seed, place)
-            for place, hint in enumerate(hints)
-        ]
+        students = dict(zip(student_blocks(hints), student_shapes, strict=True))
+        teachers = dict(zip(names, teacher_shapes, strict=False))
+        self._pairs = []
+        for place, hint in enumerate(hints):
+            student, teacher = students[hint.student], teachers[hint.teacher]
+            pair = _Pair(
+                student=list(students).index(hint.student),
+                teacher=names.index(hint.teacher),
+                grid=_common_grid(hint, student, teacher),
+                projection=_projection(student[-1], teacher[-1], seed, place),
+            )
+            self._pairs.append(pair)
 
     @property
     def variables(self) -> list[Any]:
         """Weights to be trained with the student's."""
-        return [weights for pair in self._projections if pair for weights in pair]
+        return [weights for pair in self._pairs for weights in pair.projection]
 
     def __call__(
         self, student: Sequence[Tensor], teacher: Sequence[Tensor]
@@ -100,16 +109,14 @@ class HintMatcher:
         Args:
             student, teacher: float32 [batch, …] of the layers in the order of their shapes.
         """
-        pairs = []
-        for (student_place, teacher_place), grid, projection in zip(
-            self._places, self._grids, self._projections, strict=True
-        ):
-            features = _averaged(student[student_place], grid)
-            if projection:
-                kernel, bias = projection
+        matched = []
+        for pair in self._pairs:
+            features = _averaged(student[pair.student], pair.grid)
+            if pair.projection:
+                kernel, bias = pair.projection
                 features = tf.tensordot(features, kernel, axes=1) + bias
-            pairs.append((features, _averaged(teacher[teacher_place], grid)))
-        return pairs
+            matched.append((features, _averaged(teacher[pair.teacher], pair.grid)))
+        return matched
 
 
 def _common_grid(hint: HintParams, student: Shape, teacher: Shape) -> tuple[int, int]:
@@ -141,10 +148,10 @@ def _averaged(features: Tensor, grid: tuple[int, int]) -> Tensor:
     return tf.nn.avg_pool2d(features, (height, width), (height, width), "VALID")
 
 
-def _projection(inputs: int, outputs: int, seed: int, place: int) -> tuple[Any, Any] | None:
-    """Draw kernel [inputs, outputs] and bias [outputs] (Glorot and Bengio 2010); None if equal."""
+def _projection(inputs: int, outputs: int, seed: int, place: int) -> tuple[Any, ...]:
+    """Draw kernel [inputs, outputs] and bias [outputs] (Glorot and Bengio 2010); none if equal."""
     if inputs == outputs:
-        return None
+        return ()
     limit = math.sqrt(6.0 / (inputs + outputs))
     drawn = generator("projections", seed, place).uniform(-limit, limit, (inputs, outputs))
     return tf.Variable(drawn.astype(np.float32)), tf.Variable(tf.zeros(outputs))

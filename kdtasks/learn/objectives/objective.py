@@ -1,8 +1,9 @@
 """What a training step hands to an objective, and what an objective is."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -37,47 +38,50 @@ class Step:
         exits: the student's logits at every exit, each float32 [batch, …, classes].
         labels: integers [batch, …].
         teacher_logits: float32 [batch, …, classes]; [batch, 0] where nobody teaches.
-        numbers: the epoch's numbers of the objective, scalars.
+        values: what the objective's `epoch_values` gave, scalars.
         hints: for each hint of the objective the student's features and the teacher's, of one
             shape.
-        exit_gradient: share of the early exits' gradient that reaches the blocks below them.
+        exit_gradient: fraction of the early exits' gradient that reaches the blocks below them.
     """
 
     exits: Sequence[Tensor]
     labels: Tensor
     teacher_logits: Tensor
-    numbers: Mapping[str, Tensor] = field(default_factory=dict)
+    values: Mapping[str, Tensor] = field(default_factory=dict)
     hints: Sequence[tuple[Tensor, Tensor]] = ()
     exit_gradient: float = 1.0
 
     def mean(self, losses: Sequence[Tensor]) -> Tensor:
         """Add up the losses of the exits so that the blocks below see a mean.
 
-        With the whole gradient that is the mean over K exits. Where early exits hand on a share of
-        theirs only, the sum is divided by 1 + (K − 1) · share, so that with 0 every exit, and what
-        is below the last one, is trained as if it were alone.
+        With the whole gradient that is the mean over K exits. Where early exits hand on a fraction
+        of theirs only, the sum is divided by 1 + (K − 1) · fraction, so that with 0 every exit, and
+        what is below the last one, is trained as if it were alone.
         """
         return tf.add_n(losses) / (1.0 + (len(losses) - 1) * self.exit_gradient)
 
 
-class Objective(Protocol):
+class Objective(ABC):
     """What training minimises: a pure function of the step."""
 
     @property
     def hints(self) -> Sequence[HintParams]:
-        """Pairs of layers whose features the step has to bring."""
+        """Pairs of layers whose features the step has to bring; none by default."""
+        return ()
 
-    def numbers(self, *, epoch: int, epochs: int, history: History) -> dict[str, float]:
-        """Return what changes from epoch to epoch, always under the same names.
+    def epoch_values(self, *, epoch: int, epochs: int, history: History) -> dict[str, float]:
+        """Return what changes from epoch to epoch, always under the same names; by default nothing.
 
         The compiled step takes these as inputs, so that it is compiled once.
 
         Args:
             epoch: number of the epoch that begins, from 1, of `epochs`.
-            history: the records of the epochs before; a run that goes on from a checkpoint has
+            history: the records of the epochs before; a run that resumes from a checkpoint has
                 them too.
         """
+        return {}
 
+    @abstractmethod
     def __call__(self, step: Step) -> Tensor:
         """Return the loss of a step, a scalar."""
 
@@ -103,18 +107,17 @@ class LabelLossSum:
             logits: float [..., classes].
             labels: integers [...].
         """
-        first, *others = (self._weighted(term, logits, labels) for term in self.terms)
-        return sum(others, first)
-
-    def _weighted(self, term: LabelLoss, logits: Tensor, labels: Tensor) -> Tensor:
-        loss = term(
-            logits, labels, ignore_label=self.ignore_label, class_weights=self.class_weights
-        )
-        return loss if term.weight == 1.0 else term.weight * loss
+        losses = []
+        for term in self.terms:
+            loss = term(
+                logits, labels, ignore_label=self.ignore_label, class_weights=self.class_weights
+            )
+            losses.append(loss if term.weight == 1.0 else term.weight * loss)
+        return sum(losses[1:], losses[0])
 
 
 @dataclass(frozen=True)
-class LabelObjective:
+class LabelObjective(Objective):
     """The loss of the labels at every exit, equal weights.
 
     Attributes:
@@ -123,19 +126,9 @@ class LabelObjective:
 
     label_loss: LabelLossSum = LabelLossSum()
 
-    @property
-    def hints(self) -> Sequence[HintParams]:
-        """None: there is no teacher."""
-        return ()
-
-    def numbers(self, *, epoch: int, epochs: int, history: History) -> dict[str, float]:
-        """Nothing changes from epoch to epoch."""
-        return {}
-
     def __call__(self, step: Step) -> Tensor:
         """Return the mean over exits."""
-        losses = [self.label_loss(logits, step.labels) for logits in step.exits]
-        return step.mean(losses)
+        return step.mean([self.label_loss(logits, step.labels) for logits in step.exits])
 
 
 def label_loss_of(params: LabelLossParams, dataset: PreparedDataset) -> LabelLossSum:
@@ -148,16 +141,13 @@ def label_loss_of(params: LabelLossParams, dataset: PreparedDataset) -> LabelLos
     weights: tuple[float, ...] | None = None
     if params.class_weights == "balanced":
         weights = balanced_weights([dataset.counts["train"].by_class[name] for name in names])
-    elif params.class_weights is not None:
-        given = params.class_weights
-        for name in given:
-            if name not in names:
-                raise ParamsError(
-                    f"train.loss.class_weights names {name!r}, which is no class of the dataset; "
-                    f"its classes: {', '.join(names)}{did_you_mean(name, names)}"
-                )
-        missing = [name for name in names if name not in given]
-        if missing:
+    elif (given := params.class_weights) is not None:
+        if unknown := next((name for name in given if name not in names), None):
+            raise ParamsError(
+                f"train.loss.class_weights names {unknown!r}, which is no class of the dataset; "
+                f"its classes: {', '.join(names)}{did_you_mean(unknown, names)}"
+            )
+        if missing := [name for name in names if name not in given]:
             raise ParamsError(
                 f"train.loss.class_weights leaves out {', '.join(missing)}; give every class a "
                 "weight, 1.0 changes nothing"
@@ -178,37 +168,37 @@ def balanced_weights(counts: list[int]) -> tuple[float, ...]:
     return tuple(total / (occurring * count) if count else 0.0 for count in counts)
 
 
-def backbone_first(objective: Objective, share: float) -> Objective:
-    """Let early exits wait for a share of the epochs, 0 ≤ share < 1; with 0 nothing changes."""
-    return BackboneFirst(objective, share) if share else objective
+def backbone_first(objective: Objective, fraction: float) -> Objective:
+    """Let early exits wait for a fraction of the epochs, 0 ≤ … < 1; with 0 nothing changes."""
+    return BackboneFirst(objective, fraction) if fraction else objective
 
 
 @dataclass(frozen=True)
-class BackboneFirst:
+class BackboneFirst(Objective):
     """An objective that sees no early exit in its first epochs.
 
     Attributes:
         objective: what all exits minimise together afterwards, and the last one until then.
-        share: of the epochs, in which the last exit is trained alone.
+        fraction: of the epochs, in which the last exit is trained alone.
     """
 
     objective: Objective
-    share: float
+    fraction: float
 
     @property
     def hints(self) -> Sequence[HintParams]:
         """Those of the objective."""
         return self.objective.hints
 
-    def numbers(self, *, epoch: int, epochs: int, history: History) -> dict[str, float]:
-        """Return the objective's numbers, and `early_exits`: 0 while they wait, then 1."""
-        numbers = self.objective.numbers(epoch=epoch, epochs=epochs, history=history)
-        return numbers | {"early_exits": float(epoch > self.share * epochs)}
+    def epoch_values(self, *, epoch: int, epochs: int, history: History) -> dict[str, float]:
+        """Return the objective's values, and `early_exits`: 0 while they wait, then 1."""
+        values = self.objective.epoch_values(epoch=epoch, epochs=epochs, history=history)
+        return values | {"early_exits": float(epoch > self.fraction * epochs)}
 
     def __call__(self, step: Step) -> Tensor:
         """Return the loss of a step."""
         return tf.cond(
-            step.numbers["early_exits"] > 0.0,
+            step.values["early_exits"] > 0.0,
             lambda: self.objective(step),
             lambda: self.objective(replace(step, exits=step.exits[-1:])),
         )

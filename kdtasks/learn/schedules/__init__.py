@@ -37,10 +37,6 @@ class Schedule(Section):
         """The value in an epoch; arguments as of `progress`."""
         return self.start + (self.end - self.start) * self.progress(epoch, epochs, history)
 
-    def final(self) -> float:
-        """The value that fine-tuning goes on with."""
-        return self.end
-
 
 schedules = Registry("schedule", __name__, Schedule)
 
@@ -79,11 +75,11 @@ ScheduledPositive = Annotated[
 
 def value_at(setting: float | Schedule, *, epoch: int, epochs: int, history: History) -> float:
     """Return a setting's value in an epoch, be it a constant or a schedule."""
-    if isinstance(setting, Schedule):
-        return setting.value(epoch, epochs, history)
-    return float(setting)
+    return (
+        setting.value(epoch, epochs, history) if isinstance(setting, Schedule) else float(setting)
+    )
 
 
 def final_value(setting: float | Schedule) -> float:
     """Return a setting's value at the end."""
-    return setting.final() if isinstance(setting, Schedule) else float(setting)
+    return setting.end if isinstance(setting, Schedule) else float(setting)

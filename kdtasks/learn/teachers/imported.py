@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from kdtasks.core.errors import TeacherError
 from kdtasks.core.files import atomic_folder, write_json
 from kdtasks.core.settings import Count, Index, Positive, Section
+from kdtasks.data.prepared import PreparedDataset
 from kdtasks.learn.networks import Architecture, architectures
 from kdtasks.learn.teachers.formats import OpenedNetwork, teacher_formats
 from kdtasks.tasks.confusion import accuracy, counted
@@ -27,6 +28,8 @@ INPUT_RANGES: dict[str, tuple[float, float]] = {
 
 _PROBE = 500
 
+_Shape = tuple[int | None, ...]
+
 # Rows of probabilities add up to 1 within float16's precision over a thousand classes.
 _SUM_TOLERANCE = 1e-2
 
@@ -41,8 +44,7 @@ class TeacherParams(Section):
         "so it must exist; a trained teacher leaves it alone",
     )
     output: Literal["auto", "logits", "probabilities"] = Field(
-        default="auto",
-        description="what an imported teacher puts out; `auto` looks at its outputs",
+        default="auto", description="what an imported teacher gives; `auto` looks at its outputs"
     )
     input: Literal["auto", "raw", "unit", "symmetric"] = Field(
         default="auto",
@@ -54,8 +56,7 @@ class TeacherParams(Section):
     )
     epochs: Count = Field(default=20, description="epochs of a trained teacher")
     stop_epoch: Count | None = Field(
-        default=None,
-        description="stop the trained teacher after so many of its `epochs`",
+        default=None, description="stop the trained teacher after so many of its `epochs`"
     )
     ensemble: Count = Field(
         default=1, description="trained teachers that are averaged, with seeds from `seed` upwards"
@@ -85,14 +86,14 @@ def open_network(path: Path, *, layers: Sequence[str] = ()) -> OpenedNetwork:
     """Open a file without running any code from it.
 
     Args:
-        layers: hidden layers whose features it puts out besides.
+        layers: hidden layers whose features it gives besides.
 
     Raises:
         TeacherError: the file is missing, damaged, of an unknown kind, unsafe, has several inputs
             or outputs, has no such layer, or is of a kind that gives no features.
     """
     if not path.exists():
-        raise TeacherError(f"teacher.path: {path} is not there; give the file of the teacher")
+        raise TeacherError(f"teacher.path: {path} not found; give the file of the teacher")
     formats = [kind.model_validate({}) for kind in teacher_formats]
     matching = next((known for known in formats if known.matches(path)), None)
     if matching is None:
@@ -118,61 +119,59 @@ def open_network(path: Path, *, layers: Sequence[str] = ()) -> OpenedNetwork:
         ) from error
 
 
-def import_teacher(
-    folder: Path,
-    params: TeacherParams,
-    *,
-    images: Any,
-    labels: Any,
-    num_classes: int,
-    ignore_label: int | None = None,
-) -> None:
-    """Check the teacher's file against the dataset and copy it into `folder`.
-
-    Args:
-        images: uint8 [N, height, width, channels], the validation split.
-        labels: integers [N] or [N, height, width].
+def import_teacher(folder: Path, params: TeacherParams, dataset: PreparedDataset) -> None:
+    """Check the teacher's file against the validation split and copy it into `folder`.
 
     Raises:
         TeacherError: its input shape or number of classes does not fit, or its outputs are not
             finite.
     """
-    source = Path(params.path)
+    source, ignore_label = Path(params.path), dataset.ignore_label
+    images, labels = dataset.images("validation"), dataset.labels("validation")
     network = open_network(source)
-    _check_shapes(network, images.shape[1:], (*labels.shape[1:], num_classes), source)
+    _check_shape(
+        f"{source} takes images of",
+        network.input_shape,
+        images.shape[1:],
+        "; set data.image_size and data.channels to the teacher's",
+    )
+    _check_shape(
+        f"{source} has outputs",
+        network.output_shape,
+        (*labels.shape[1:], dataset.num_classes),
+        ", the last being its classes; they must be the same, in the order of class_names in "
+        "data/prepared/dataset.json",
+    )
     probe, truth = np.asarray(images[:_PROBE]), np.asarray(labels[:_PROBE])
     ranges = [params.input] if params.input != "auto" else list(INPUT_RANGES)
     accuracies, outputs = {}, {}
     for name in ranges:
         outputs[name] = run_in_batches(network, probe, name)[0]
-        predicted = outputs[name].argmax(axis=-1)
-        accuracies[name] = round(accuracy(predicted, truth, ignore_label), 6)
+        accuracies[name] = round(accuracy(outputs[name].argmax(axis=-1), truth, ignore_label), 6)
     chosen = max(ranges, key=lambda name: accuracies[name])
     if params.input == "auto":
-        tried = ", ".join(f"{name} {share:.1%}" for name, share in accuracies.items())
+        tried = ", ".join(f"{name} {reached:.1%}" for name, reached in accuracies.items())
         print(f"input range {chosen} (validation accuracy by range: {tried})")
         _check_better_than_guessing(accuracies[chosen], truth[counted(truth, ignore_label)], source)
     if not np.isfinite(outputs[chosen]).all():
-        raise TeacherError(f"{source} puts out numbers that are not finite; look at its weights")
+        raise TeacherError(
+            f"the outputs of {source} include numbers that are not finite; look at its weights"
+        )
     output = params.output
     if output == "auto":
         output = "probabilities" if are_probabilities(outputs[chosen]) else "logits"
-        print(f"the teacher puts out {output}")
+        print(f"teacher output: {output}")
     elif output == "probabilities" and not are_probabilities(outputs[chosen]):
         raise TeacherError(
-            f"teacher.output is probabilities, but the rows that {source} puts out do not add up "
+            f"teacher.output is probabilities, but the output rows of {source} do not add up "
             "to 1; set it to logits or auto"
         )
     name = f"teacher{source.suffix.lower()}" if source.is_file() else "saved_model"
+    copy = shutil.copyfile if source.is_file() else shutil.copytree
+    content = {"file": name, "input": chosen, "output": output, "parameters": network.parameters}
     with atomic_folder(folder) as partial:
-        if source.is_file():
-            shutil.copyfile(source, partial / name)
-        else:
-            shutil.copytree(source, partial / name)
-        write_json(
-            partial / DESCRIPTION,
-            {"file": name, "input": chosen, "output": output, "parameters": network.parameters},
-        )
+        copy(source, partial / name)
+        write_json(partial / DESCRIPTION, content)
 
 
 def _check_better_than_guessing(reached: float, labels: np.ndarray, source: Path) -> None:
@@ -183,7 +182,7 @@ def _check_better_than_guessing(reached: float, labels: np.ndarray, source: Path
             f"the teacher {source} gets {reached:.1%} of the validation split right, naming always "
             f"the commonest class gets {guess:.1%}; check that its classes are in the order of "
             "class_names in data/prepared/dataset.json and that it takes pixels as 0…255, 0…1 or "
-            "−1…1, or set teacher.input to go on all the same"
+            "−1…1, or set teacher.input to import it anyway"
         )
 
 
@@ -202,32 +201,16 @@ def run_in_batches(
     return [np.concatenate(parts)[: len(images)] for parts in zip(*passes, strict=True)]
 
 
-def _check_shapes(
-    network: OpenedNetwork,
-    image_shape: tuple[int, ...],
-    logits_shape: tuple[int, ...],
-    source: Path,
-) -> None:
-    if not _fits(network.input_shape, image_shape):
+def _check_shape(what: str, found: _Shape, wanted: _Shape, advice: str) -> None:
+    """Refuse a teacher whose shape is not the dataset's; None fits any size."""
+    pairs = zip(found, wanted, strict=False)
+    if len(found) != len(wanted) or any(size not in (None, number) for size, number in pairs):
         raise TeacherError(
-            f"the teacher {source} takes images of {_shape(network.input_shape)}, the dataset "
-            f"has {_shape(image_shape)}; set data.image_size and data.channels to the teacher's"
-        )
-    if not _fits(network.output_shape, logits_shape):
-        raise TeacherError(
-            f"the teacher {source} has outputs {_shape(network.output_shape)}, the dataset has "
-            f"{_shape(logits_shape)}, the last being its classes; they must be the same, in the "
-            "order of class_names in data/prepared/dataset.json"
+            f"the teacher {what} {_shape(found)}, the dataset has {_shape(wanted)}{advice}"
         )
 
 
-def _fits(sizes: tuple[int | None, ...], given: tuple[int, ...]) -> bool:
-    return len(sizes) == len(given) and all(
-        size in (None, number) for size, number in zip(sizes, given, strict=True)
-    )
-
-
-def _shape(sizes: tuple[int | None, ...]) -> str:
+def _shape(sizes: _Shape) -> str:
     return "×".join("any" if size is None else str(size) for size in sizes)
 
 

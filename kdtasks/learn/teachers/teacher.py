@@ -52,10 +52,8 @@ def open_teacher(folder: Path, *, batch_size: int = 256, layers: Sequence[str] =
     if not (folder / DESCRIPTION).is_file():
         raise TeacherError(f"{folder} holds no teacher; run `dvc repro teacher`")
     description = read_json(folder / DESCRIPTION)
-    if "members" in description:
-        return _open_ensemble(
-            [folder / name for name in description["members"]], batch_size, layers
-        )
+    if members := description.get("members"):
+        return _open_ensemble([folder / name for name in members], batch_size, layers)
     return _open_imported(folder, description, batch_size, layers)
 
 
@@ -66,9 +64,8 @@ def _open_trained(folder: Path, batch_size: int, layers: Sequence[str]) -> Teach
     except ModelError as error:
         raise TeacherError(f"targets.features: {error}") from None
     predictor = Predictor(MultiExitModel(network), batch_size=batch_size)
-    last = model.num_exits - 1
     return Teacher(
-        run=lambda images: predictor.logits(images)[last:],
+        run=lambda images: predictor.logits(images)[model.num_exits - 1 :],
         parameters=model.count_parameters(),
         macs=model.macs()[-1],
     )
@@ -94,12 +91,10 @@ def _open_imported(
     network = open_network(folder / description["file"], layers=layers)
 
     def run(images: Any) -> list[np.ndarray]:
-        outputs, *features = run_in_batches(
-            network, images, description["input"], batch_size=batch_size
-        )
-        if description["output"] == "probabilities":
-            outputs = to_logits(outputs)
-        return [outputs, *features]
+        scale = description["input"]
+        outputs, *features = run_in_batches(network, images, scale, batch_size=batch_size)
+        probabilities = description["output"] == "probabilities"
+        return [to_logits(outputs) if probabilities else outputs, *features]
 
     return Teacher(run=run, parameters=description["parameters"], macs=None)
 
@@ -116,12 +111,8 @@ def mean_logits(members: Sequence[np.ndarray]) -> np.ndarray:
     Args:
         members: float [N, …, classes], the logits of each member.
     """
-    total = _log_softmax(members[0])
-    for logits in members[1:]:
-        total = np.logaddexp(total, _log_softmax(logits))
-    return total - np.float32(np.log(len(members)))
+    from scipy.special import log_softmax  # takes half a second to import
 
-
-def _log_softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = (logits - logits.max(axis=-1, keepdims=True)).astype(np.float32)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    logarithms = log_softmax(np.asarray(members, np.float32), axis=-1)
+    mean: np.ndarray = np.logaddexp.reduce(logarithms) - np.float32(np.log(len(members)))
+    return mean

@@ -21,7 +21,7 @@ _ROOT = Path(kdtasks.__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingState:
     """The state after a whole epoch.
 
     Attributes:
@@ -51,39 +51,25 @@ class Checkpoint:
         content = json.dumps([settings, environment(), code], sort_keys=True, default=str)
         self._fingerprint = hashlib.sha256(content.encode()).hexdigest()
 
-    def save(self, progress: Progress) -> None:
+    def save(self, state: TrainingState) -> None:
         """Write the state, whole or not at all."""
-        header = json.dumps(
-            {
-                "fingerprint": self._fingerprint,
-                "epoch": progress.epoch,
-                "history": progress.history,
-                "collapsed_epochs": progress.collapsed_epochs,
-            }
-        )
-        arrays = {f"array_{index}": array for index, array in enumerate(progress.arrays)}
+        header = {**vars(state), "fingerprint": self._fingerprint}
+        arrays = header.pop("arrays")
         with atomic_file(self._path) as partial, partial.open("wb") as file:
-            np.savez(file, header=np.array(header), **arrays)  # type: ignore[arg-type]
+            np.savez(file, *arrays, header=np.array(json.dumps(header)))
 
-    def load(self) -> Progress | None:
+    def load(self) -> TrainingState | None:
         """Read the state; None where there is none, or it is damaged or belongs to another run."""
-        if not self._path.is_file():
-            return None
         try:
             # From memory, so that a file that is no archive leaves no open handle behind.
             with np.load(io.BytesIO(self._path.read_bytes()), allow_pickle=False) as content:
                 header = json.loads(str(content["header"]))
-                if header["fingerprint"] != self._fingerprint:
+                if header.pop("fingerprint") != self._fingerprint:
                     return None
-                arrays = [content[f"array_{index}"] for index in range(len(content.files) - 1)]
-        except Exception:  # a damaged file may fail in any way inside its reader
+                arrays = [content[f"arr_{index}"] for index in range(len(content.files) - 1)]
+            return TrainingState(arrays=arrays, **header)
+        except Exception:  # no file; a damaged one may fail in any way inside its reader
             return None
-        return Progress(
-            epoch=header["epoch"],
-            arrays=arrays,
-            history=header["history"],
-            collapsed_epochs=header["collapsed_epochs"],
-        )
 
     def remove(self) -> None:
         """Forget the state, once the stage's outputs are written."""

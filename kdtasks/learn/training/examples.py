@@ -1,8 +1,9 @@
 """What a training run reads: views of the images, labels, and what the teacher says of them."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,57 +12,58 @@ import numpy.typing as npt
 _LEAST = -60.0
 
 
-class Layout(NamedTuple):
-    """Shapes and types of one example, which a compiled training step is made for.
+class Block(NamedTuple):
+    """Whole batches of examples, each array [steps, batch_size, …]; or one example.
 
     Attributes:
-        image: shape of an image, uint8.
-        label: shape of a label: () or [height, width].
-        label_type: type of labels.
-        logits: shape of the teacher's logits, float16; (0,) where nothing is distilled.
-        features: shape of each of the teacher's hidden features, float16.
+        images: uint8 [height, width, channels].
+        labels: integers [] or [height, width].
+        logits: the teacher's, float16 [classes] or [height, width, classes]; [0] where nothing is
+            distilled.
+        features: each of the teacher's hidden features, float16.
     """
-
-    image: tuple[int, ...]
-    label: tuple[int, ...]
-    label_type: np.dtype[Any]
-    logits: tuple[int, ...] = (0,)
-    features: tuple[tuple[int, ...], ...] = ()
-
-    @property
-    def num_bytes(self) -> int:
-        """Size of one example."""
-        halves = sum(int(np.prod(shape)) for shape in (self.logits, *self.features))
-        labels = self.label_type.itemsize * int(np.prod(self.label))
-        return int(np.prod(self.image)) + labels + 2 * halves
-
-
-class Block(NamedTuple):
-    """Whole batches of examples, each array [steps, batch_size, …]; the shapes are `Layout`'s."""
 
     images: np.ndarray
     labels: np.ndarray
     logits: np.ndarray
     features: tuple[np.ndarray, ...]
 
+    @property
+    def nbytes(self) -> int:
+        """Size of all arrays."""
+        return sum(array.nbytes for array in (*self[:3], *self.features))
 
-class Examples(Protocol):
-    """Where the training loop gets its images from."""
+
+@dataclass(frozen=True)
+class Examples(ABC):
+    """Where the training loop gets its images from.
+
+    Attributes:
+        images, labels: arrays, in memory or memory-mapped.
+    """
+
+    images: Any
+    labels: Any
 
     @property
+    @abstractmethod
     def num_examples(self) -> int:
         """Images an epoch."""
 
     @property
-    def layout(self) -> Layout:
-        """Shapes and types of one example."""
+    @abstractmethod
+    def sample(self) -> Block:
+        """One example, for whose shapes and types a training step is compiled."""
 
     def megabytes(self) -> float:
         """Size of all arrays in MB (1,000,000 bytes)."""
+        return (self.images.nbytes + self.labels.nbytes) / 1e6
 
-    def in_memory(self) -> "Examples":
+    def in_memory(self) -> Self:
         """Read memory-mapped arrays into memory."""
+        return replace(self, **{one.name: _read(getattr(self, one.name)) for one in fields(self)})
 
+    @abstractmethod
     def blocks(
         self, *, epoch: int, order: np.ndarray, batch_size: int, steps_per_block: int
     ) -> Iterator[Block]:
@@ -77,7 +79,7 @@ class Examples(Protocol):
 
 
 @dataclass(frozen=True)
-class TrainingExamples:
+class TrainingExamples(Examples):
     """Training arrays, in memory or memory-mapped.
 
     Epoch e shows image i in view (i + e − 1) modulo V: every epoch mixes all views, so that
@@ -92,8 +94,6 @@ class TrainingExamples:
             the student takes hints from.
     """
 
-    images: Any
-    labels: Any
     teacher_logits: Any = None
     teacher_features: tuple[Any, ...] = ()
 
@@ -103,47 +103,31 @@ class TrainingExamples:
         return int(self.images.shape[1])
 
     @property
-    def layout(self) -> Layout:
-        """Shapes and types of one example."""
-        return Layout(
-            image=self.images.shape[2:],
-            label=self.labels.shape[2:],
-            label_type=self.labels.dtype,
-            logits=(0,) if self.teacher_logits is None else self.teacher_logits.shape[2:],
-            features=tuple(features.shape[2:] for features in self.teacher_features),
-        )
+    def sample(self) -> Block:
+        """The first example."""
+        return self._take(0, 0)
 
     def megabytes(self) -> float:
         """Size of all arrays in MB (1,000,000 bytes)."""
-        arrays = [self.images, self.labels, self.teacher_logits, *self.teacher_features]
-        return sum(array.nbytes for array in arrays if array is not None) / 1e6
-
-    def in_memory(self) -> "TrainingExamples":
-        """Read memory-mapped arrays into memory."""
-        return TrainingExamples(
-            images=np.ascontiguousarray(self.images),
-            labels=np.ascontiguousarray(self.labels),
-            teacher_logits=None
-            if self.teacher_logits is None
-            else self.teacher_logits.in_memory()
-            if isinstance(self.teacher_logits, PackedLogits)
-            else np.ascontiguousarray(self.teacher_logits),
-            teacher_features=tuple(map(np.ascontiguousarray, self.teacher_features)),
-        )
+        answers = [self.teacher_logits, *self.teacher_features]
+        taught = sum(array.nbytes for array in answers if array is not None)
+        return super().megabytes() + taught / 1e6
 
     def blocks(
         self, *, epoch: int, order: np.ndarray, batch_size: int, steps_per_block: int
     ) -> Iterator[Block]:
         """Yield an epoch in blocks of whole batches; arguments as in `Examples`."""
         for rows in rows_of_blocks(order, batch_size, steps_per_block):
-            views = (rows + epoch - 1) % len(self.images)
-            logits = (
-                np.zeros((*rows.shape, 0), np.float16)
-                if self.teacher_logits is None
-                else self.teacher_logits[views, rows]
-            )
-            features = tuple(array[views, rows] for array in self.teacher_features)
-            yield Block(self.images[views, rows], self.labels[views, rows], logits, features)
+            yield self._take((rows + epoch - 1) % len(self.images), rows)
+
+    def _take(self, views: Any, rows: Any) -> Block:
+        logits = (
+            np.zeros((*np.shape(rows), 0), np.float16)
+            if self.teacher_logits is None
+            else self.teacher_logits[views, rows]
+        )
+        features = tuple(array[views, rows] for array in self.teacher_features)
+        return Block(self.images[views, rows], self.labels[views, rows], logits, features)
 
 
 def rows_of_blocks(
@@ -156,7 +140,7 @@ def rows_of_blocks(
         yield batches[start : start + steps_per_block]
 
 
-def pack(
+def pack_top_k(
     logits: npt.NDArray[Any], top: int
 ) -> tuple[npt.NDArray[np.float16], npt.NDArray[np.unsignedinteger]]:
     """Keep the likeliest classes of every row, and what is left for all the others.
@@ -170,9 +154,10 @@ def pack(
         first, and of the mean probability of each of the others; and the kept classes, unsigned
         integers [..., top].
     """
+    from scipy.special import log_softmax  # takes half a second to import
+
     classes = logits.shape[-1]
-    shifted = logits.astype(np.float32) - logits.max(axis=-1, keepdims=True)
-    logarithms = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    logarithms = log_softmax(logits.astype(np.float32), axis=-1)
     order = np.argsort(-logarithms, axis=-1, kind="stable")
     kept = order[..., :top]
     others = np.take_along_axis(logarithms, order[..., top:], axis=-1)
@@ -195,18 +180,13 @@ class PackedLogits:
     are alike.
 
     Attributes:
-        values, kept: as of `pack`, in memory or memory-mapped.
+        values, kept: as of `pack_top_k`, in memory or memory-mapped.
         classes: how many there are.
     """
 
     values: Any
     kept: Any
     classes: int
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of the logits."""
-        return (*self.kept.shape[:-1], self.classes)
 
     @property
     def nbytes(self) -> int:
@@ -219,8 +199,10 @@ class PackedLogits:
         np.put_along_axis(logits, kept.astype(np.int64), values[..., :-1], axis=-1)
         return logits
 
-    def in_memory(self) -> "PackedLogits":
-        """Read memory-mapped arrays into memory."""
-        return PackedLogits(
-            np.ascontiguousarray(self.values), np.ascontiguousarray(self.kept), self.classes
-        )
+
+def _read(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_read, value))
+    if isinstance(value, PackedLogits):
+        return PackedLogits(_read(value.values), _read(value.kept), value.classes)
+    return np.array(value) if isinstance(value, np.memmap) else value

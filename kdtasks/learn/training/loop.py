@@ -2,23 +2,23 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from kdtasks.core.backend import tf
+from kdtasks.core.backend import keras, tf
 from kdtasks.core.reproducibility import generator
 from kdtasks.core.settings import Precision
-from kdtasks.learn.losses.labels.cross_entropy import CrossEntropy
 from kdtasks.learn.networks.inference import Predictor
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.objectives.hints import HintMatcher, student_blocks
-from kdtasks.learn.objectives.objective import Objective
-from kdtasks.learn.training.checkpoint import Checkpoint, Progress
-from kdtasks.learn.training.examples import Block, Examples, Layout
-from kdtasks.learn.training.monitor import EpochReporter, Guard, patience
-from kdtasks.learn.training.step import Optimizer, OptimizerParams, compile_block, steps_in
+from kdtasks.learn.objectives.objective import LabelLossSum, Objective
+from kdtasks.learn.training.checkpoint import Checkpoint, TrainingState
+from kdtasks.learn.training.examples import Block, Examples
+from kdtasks.learn.training.monitor import CollapseGuard, EpochReporter, patience
+from kdtasks.learn.training.settings import TrainParams
+from kdtasks.learn.training.step import Optimizer, compile_block, precision_scope
 from kdtasks.tasks.confusion import accuracy, confusion_matrix, mean_iou
 
 # Steps inside one call of the compiled function: calls then cost nothing, and progress is shown
@@ -34,29 +34,21 @@ class Schedule:
     """How long and how fast to train.
 
     Attributes:
+        params: what all trainings share.
         epochs: passes over the images.
-        batch_size: images a step.
         learning_rate: the first rate; it falls to 0 along a cosine.
         seed: decides the order of the images and every random layer.
-        memory_limit_mb: arrays beyond this are streamed from disk.
-        guard_epochs: epochs in a row that may predict one class only.
         stop_epoch: the epoch to stop after, with the weights and the learning rate that the whole
             run has there; None trains all epochs.
         precision: arithmetic of the steps.
-        optimizer: its kind, momentum and weight decay.
-        exit_gradient: share of the early exits' gradient that reaches the blocks below them.
     """
 
+    params: TrainParams
     epochs: int
-    batch_size: int
     learning_rate: float
     seed: int
-    memory_limit_mb: int
-    guard_epochs: int
     stop_epoch: int | None = None
     precision: Precision = "float32"
-    optimizer: OptimizerParams = field(default_factory=OptimizerParams)
-    exit_gradient: float = 1.0
 
     @property
     def last_epoch(self) -> int:
@@ -77,7 +69,7 @@ def train(
     """Train in place and return one record an epoch (see `history`).
 
     All randomness of an epoch is a function of the seed and the epoch's number, so a run that
-    goes on from a checkpoint ends with the same bits as one that never stopped.
+    resumes from a checkpoint ends with the same bits as one that never stopped.
 
     Args:
         model: the network, trained in place.
@@ -91,81 +83,80 @@ def train(
         TrainingError: the loss is not a number, one class only is predicted, or the features of a
             hint do not fit.
     """
-    batch_size = min(schedule.batch_size, examples.num_examples)
+    params = schedule.params
+    batch_size = min(params.batch_size, examples.num_examples)
     steps = examples.num_examples // batch_size
-    if examples.megabytes() <= schedule.memory_limit_mb:
+    if examples.megabytes() <= params.memory_limit_mb:
         examples = examples.in_memory()
-    layout = examples.layout
-    tapped = model.tapped(student_blocks(objective.hints), exit_gradient=schedule.exit_gradient)
+    sample = examples.sample
+    tapped = model.tapped(student_blocks(objective.hints), exit_gradient=params.exit_gradient)
     matcher = HintMatcher(
         objective.hints,
         student_shapes=tapped.feature_shapes,
-        teacher_shapes=layout.features,
+        teacher_shapes=[features.shape for features in sample.features],
         seed=schedule.seed,
     )
     optimizer = Optimizer(
-        schedule.optimizer,
+        params.optimizer,
         [*model.network.trainable_variables, *matcher.variables],
         learning_rate=schedule.learning_rate,
         steps=schedule.epochs * steps,
     )
-    progress = checkpoint.load() if checkpoint else None
-    if progress is None:
-        progress = Progress(epoch=0, arrays=[], history=[])
-    else:
-        print(f"going on from the checkpoint after epoch {progress.epoch}")
-        _set_state(model, matcher, optimizer, progress.arrays)
+    variables = [*model.network.weights, *matcher.variables, *optimizer.state]
+    state = (checkpoint and checkpoint.load()) or TrainingState(epoch=0, arrays=[], history=[])
+    if state.epoch:
+        print(f"resuming after epoch {state.epoch}")
+        keras.backend.batch_set_value(list(zip(variables, state.arrays, strict=True)))
     run_block = compile_block(
-        tapped, matcher, optimizer, objective, batch_size, layout, ignore_label=ignore_label
+        tapped, matcher, optimizer, objective, batch_size, sample, ignore_label=ignore_label
     )
     predictor = Predictor(model)
-    guard = Guard(
-        patience=min(patience(schedule.guard_epochs, steps=steps), schedule.last_epoch),
+    guard = CollapseGuard(
+        patience=min(patience(params.guard_epochs, steps=steps), schedule.last_epoch),
         steps=steps,
         num_classes=int(model.network.outputs[-1].shape[-1]),
-        collapsed_epochs=progress.collapsed_epochs,
+        collapsed_epochs=state.collapsed_epochs,
     )
     reporter = EpochReporter(
-        first_epoch=progress.epoch, epochs=schedule.last_epoch, images=steps * batch_size
+        first_epoch=state.epoch, epochs=schedule.last_epoch, images=steps * batch_size
     )
-    history = list(progress.history)
-    for epoch in range(progress.epoch + 1, schedule.last_epoch + 1):
+    fitting = _BYTES_PER_BLOCK // (batch_size * sample.nbytes)
+    steps_per_block = min(max(fitting, 1), _STEPS_PER_BLOCK)
+    history = list(state.history)
+    for epoch in range(state.epoch + 1, schedule.last_epoch + 1):
         _reset_random_layers(model, schedule.seed, epoch)
-        order = generator("order", schedule.seed, epoch).permutation(examples.num_examples)
         blocks = examples.blocks(
             epoch=epoch,
-            order=order,
+            order=generator("order", schedule.seed, epoch).permutation(examples.num_examples),
             batch_size=batch_size,
-            steps_per_block=_steps_per_block(batch_size, layout),
+            steps_per_block=steps_per_block,
         )
-        numbers = objective.numbers(epoch=epoch, epochs=schedule.epochs, history=history)
-        inputs = {name: tf.constant(value, tf.float32) for name, value in numbers.items()}
+        values = objective.epoch_values(epoch=epoch, epochs=schedule.epochs, history=history)
+        inputs = {name: tf.constant(value, tf.float32) for name, value in values.items()}
         done, sums = 0, np.zeros(4)
         reporter.start_epoch(epoch)
         # Around all blocks: the thread that makes them asks the teacher in this precision too.
-        with steps_in(schedule.precision):
+        with precision_scope(schedule.precision):
             for block in _made_ahead(blocks):
-                sums += run_block(*block, inputs).numpy()
+                sums += run_block(block, inputs).numpy()
                 done += len(block.images)
                 guard.check_loss(float(sums[0]), epoch=epoch)
                 reporter.show_block(done * batch_size, loss=float(sums[0]) / done)
         loss, correct, agreed, counted = sums.tolist()
         record = {"epoch": epoch, "loss": loss / steps, "accuracy": correct / max(counted, 1)}
-        record |= _validate(predictor, guard, validation, epoch=epoch, ignore_label=ignore_label)
-        if layout.logits != (0,):
+        scores, predicted = _validate(predictor, *validation, ignore_label)
+        guard.check_loss(scores["validation_loss"], epoch=epoch, name="validation loss")
+        guard.check_predictions(predicted, epoch=epoch)
+        record |= scores
+        if sample.logits.size:
             record["teacher_agreement"] = agreed / max(counted, 1)
-        record |= numbers
+        record |= values
         history.append({name: round(value, 6) for name, value in record.items()})
         reporter.end_epoch(record)
         if checkpoint:
-            state = _get_state(model, matcher, optimizer)
-            checkpoint.save(Progress(epoch, state, history, guard.collapsed_epochs))
+            arrays = keras.backend.batch_get_value(variables)
+            checkpoint.save(TrainingState(epoch, arrays, history, guard.collapsed_epochs))
     return history
-
-
-def _steps_per_block(batch_size: int, layout: Layout) -> int:
-    fitting = _BYTES_PER_BLOCK // (batch_size * layout.num_bytes)
-    return min(max(fitting, 1), _STEPS_PER_BLOCK)
 
 
 def _made_ahead(blocks: Iterator[Block]) -> Iterator[Block]:
@@ -178,27 +169,19 @@ def _made_ahead(blocks: Iterator[Block]) -> Iterator[Block]:
 
 
 def _validate(
-    predictor: Predictor,
-    guard: Guard,
-    validation: tuple[Any, Any],
-    *,
-    epoch: int,
-    ignore_label: int | None,
-) -> dict[str, float]:
-    images, labels = validation
+    predictor: Predictor, images: Any, labels: Any, ignore_label: int | None
+) -> tuple[dict[str, float], np.ndarray]:
+    """Give loss and scores of the last exit, and the classes that it predicts."""
     logits = predictor.logits(images)[-1]
-    loss = float(CrossEntropy()(logits, labels, ignore_label=ignore_label))
-    guard.check_loss(loss, epoch=epoch, name="validation loss")
     predicted = logits.argmax(axis=-1)
-    guard.check_predictions(predicted, epoch=epoch)
     record = {
-        "validation_loss": loss,
+        "validation_loss": float(LabelLossSum(ignore_label)(logits, labels)),
         "validation_accuracy": round(accuracy(predicted, labels, ignore_label), 6),
     }
     if np.ndim(labels) > 1:
         confusion = confusion_matrix(predicted, labels, logits.shape[-1], ignore_label)
         record["validation_mean_iou"] = mean_iou(confusion)
-    return record
+    return record, predicted
 
 
 def _reset_random_layers(model: MultiExitModel, seed: int, epoch: int) -> None:
@@ -209,20 +192,3 @@ def _reset_random_layers(model: MultiExitModel, seed: int, epoch: int) -> None:
         random = getattr(inner, "_random_generator", None)
         if random is not None and getattr(random, "_generator", None) is not None:
             random._generator.reset_from_seed(int(seeds.integers(2**31)))
-
-
-def _get_state(
-    model: MultiExitModel, matcher: HintMatcher, optimizer: Optimizer
-) -> list[np.ndarray]:
-    projections = [variable.numpy() for variable in matcher.variables]
-    return [*model.network.get_weights(), *projections, *optimizer.get_state()]
-
-
-def _set_state(
-    model: MultiExitModel, matcher: HintMatcher, optimizer: Optimizer, arrays: list[np.ndarray]
-) -> None:
-    remaining = iter(arrays)
-    model.network.set_weights([next(remaining) for _ in model.network.weights])
-    for variable in matcher.variables:
-        variable.assign(next(remaining))
-    optimizer.set_state(list(remaining))

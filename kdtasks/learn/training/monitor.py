@@ -4,6 +4,7 @@ import csv
 import math
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -38,23 +39,22 @@ def patience(epochs: int, *, steps: int) -> int:
     return max(epochs, math.ceil(_STEPS / steps))
 
 
-class Guard:
-    """Watches for a loss that is not a number and for predictions of one class only."""
+@dataclass
+class CollapseGuard:
+    """Watches for a loss that is not a number and for predictions of one class only.
 
-    def __init__(
-        self, *, patience: int, num_classes: int, steps: int = _STEPS, collapsed_epochs: int = 0
-    ) -> None:
-        """Start to watch.
+    Attributes:
+        patience: epochs in a row that predict one class only, at which the run is stopped.
+        num_classes: that there are.
+        steps: of an epoch.
+        collapsed_epochs: such epochs right before; a run that resumes from a checkpoint is stopped
+            where one that never stopped would have been.
+    """
 
-        Args:
-            patience: epochs in a row that predict one class only, at which the run is stopped.
-            steps: of an epoch.
-            collapsed_epochs: such epochs right before; a run that goes on from a checkpoint is
-                stopped where one that never stopped would have been.
-        """
-        self._patience = patience
-        self._num_classes, self._steps = num_classes, steps
-        self.collapsed_epochs = collapsed_epochs
+    patience: int
+    num_classes: int
+    steps: int = _STEPS
+    collapsed_epochs: int = 0
 
     def check_loss(self, loss: float, *, epoch: int, name: str = "loss") -> None:
         """Raise TrainingError if the loss is not finite."""
@@ -72,19 +72,19 @@ class Guard:
         Args:
             predicted: integers of any shape, the classes predicted on the validation split.
         """
-        counts = np.bincount(np.ravel(predicted), minlength=self._num_classes)
-        share = counts.max() / counts.sum()
-        collapsed = self._num_classes > 1 and share >= (1 if predicted.ndim == 1 else _NEARLY_ALL)
+        counts = np.bincount(np.ravel(predicted), minlength=self.num_classes)
+        fraction = counts.max() / counts.sum()
+        collapsed = self.num_classes > 1 and fraction >= (1 if predicted.ndim == 1 else _NEARLY_ALL)
         self.collapsed_epochs = self.collapsed_epochs + 1 if collapsed else 0
-        if self.collapsed_epochs >= self._patience:
+        if self.collapsed_epochs >= self.patience:
             first = epoch - self.collapsed_epochs + 1
             what, rest = "every validation image", ""
             if predicted.ndim > 1:
-                what, rest = f"{share:.2%} of the validation pixels", _FOR_MASKS
-            if self.collapsed_epochs * self._steps < _STEPS:
+                what, rest = f"{fraction:.2%} of the validation pixels", _FOR_MASKS
+            if (steps := self.collapsed_epochs * self.steps) < _STEPS:
                 rest += (
-                    f"; these were {self.collapsed_epochs * self._steps} steps in all, few to "
-                    "learn from: lower train.batch_size, or train for more epochs"
+                    f"; these were {steps} steps in all, few to learn from: lower "
+                    "train.batch_size, or train for more epochs"
                 )
             raise TrainingError(
                 f"epochs {first} to {epoch} predicted class {counts.argmax()} for "
@@ -97,11 +97,9 @@ class EpochReporter:
     """Prints epoch, loss, accuracy, images a second and time left, and tells them as events."""
 
     def __init__(self, *, first_epoch: int, epochs: int, images: int) -> None:
-        """Arguments: first_epoch is the epochs done before; images are those of an epoch."""
-        self._epochs = epochs
-        self._images = images
-        self._first_epoch = first_epoch
-        self._epoch = first_epoch
+        """Args: first_epoch is the epochs done before; images are those of an epoch."""
+        self._epochs, self._images = epochs, images
+        self._epoch = self._first_epoch = first_epoch
         self._begin = self._epoch_begin = self._last_line = time.monotonic()
 
     def start_epoch(self, epoch: int) -> None:
@@ -114,28 +112,25 @@ class EpochReporter:
         now = time.monotonic()
         if now - self._last_line < _QUIET or images >= self._images:
             return
-        share = images / self._images
-        self._report(f"{share:4.0%}  loss {loss:.4f}", images / (now - self._epoch_begin), share)
+        part = images / self._images
+        self._report(f"{part:4.0%}  loss {loss:.4f}", images / (now - self._epoch_begin), part)
 
     def end_epoch(self, record: Mapping[str, float]) -> None:
         """Report a whole epoch."""
         speed = self._images / max(time.monotonic() - self._epoch_begin, 1e-9)
-        iou = record.get("validation_mean_iou")
         values = {name: value for name, value in record.items() if name != "epoch"}
         emit(MetricsEvent(self._epoch, values))
-        self._report(
-            f"loss {record['loss']:.4f}  accuracy {record['accuracy']:.4f}  "
-            f"validation {record['validation_accuracy']:.4f}"
-            + ("" if iou is None else f", mean IoU {iou:.4f}"),
-            speed,
-            1.0,
-        )
+        line = f"loss {record['loss']:.4f}  accuracy {record['accuracy']:.4f}  "
+        line += f"validation {record['validation_accuracy']:.4f}"
+        if "validation_mean_iou" in record:
+            line += f", mean IoU {record['validation_mean_iou']:.4f}"
+        self._report(line, speed, 1.0)
 
-    def _report(self, middle: str, speed: float, share: float) -> None:
+    def _report(self, middle: str, speed: float, part: float) -> None:
         self._last_line = now = time.monotonic()
-        epochs_done = self._epoch - 1 + int(share)
+        epochs_done = self._epoch - 1 + int(part)
         emit(ProgressEvent(epochs_done, self._epochs, "epoch", round(speed, 1)))
-        done = self._epoch - 1 + share - self._first_epoch
+        done = self._epoch - 1 + part - self._first_epoch
         left = (now - self._begin) / done * (self._epochs - self._first_epoch - done)
         width = len(str(self._epochs))
         print(
@@ -151,8 +146,8 @@ def write_history(path: Path, history: Sequence[dict[str, float]]) -> None:
     Speed is left out: it is the one figure that differs between two runs of the same thing.
     """
     with atomic_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        names = tuple(history[0]) if history else COLUMNS
-        writer = csv.DictWriter(file, fieldnames=names, lineterminator="\n")
+        names = history[0] if history else COLUMNS
+        writer = csv.DictWriter(file, names, lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)
 
@@ -161,11 +156,9 @@ def mean_history(histories: Sequence[Sequence[dict[str, float]]]) -> list[dict[s
     """Return the mean of several courses of the same number of epochs, epoch by epoch."""
     return [
         {
-            name: records[0][name]
-            if name == "epoch"
-            else round(sum(record[name] for record in records) / len(records), 6)
+            name: round(sum(record[name] for record in records) / len(records), 6)
             for name in records[0]
-            if all(name in record for record in records)
         }
+        | {"epoch": records[0]["epoch"]}
         for records in zip(*histories, strict=True)
     ]

@@ -10,10 +10,10 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records.training import ExitScores, TrainedScores, Training
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.learn.networks import Architecture
-from kdtasks.learn.networks.build import Heads, build
+from kdtasks.learn.networks.build import BuiltModel, Heads, build
 from kdtasks.learn.networks.inference import Predictor
 from kdtasks.learn.networks.multi_exit import MultiExitModel
-from kdtasks.learn.networks.saved import model_files, save_model, take_weights
+from kdtasks.learn.networks.saved import load_initial_weights, model_files, save_model
 from kdtasks.learn.objectives.objective import Objective
 from kdtasks.learn.training.checkpoint import Checkpoint, files_hash
 from kdtasks.learn.training.examples import Examples
@@ -54,14 +54,9 @@ class Trained:
     """
 
     run: TrainingRun
-    model: MultiExitModel
+    model: BuiltModel
     history: list[dict[str, float]]
     checkpoint: Checkpoint
-
-    def save(self, folder: Path) -> None:
-        """Write the network alone."""
-        run = self.run
-        save_model(folder, self.model, architecture=run.network, exits=run.exits, heads=run.heads)
 
 
 def run_training(
@@ -75,14 +70,14 @@ def run_training(
 ) -> Trained:
     """Train a network of the zoo; nothing is written but its checkpoint.
 
-    A run that was interrupted goes on from its last whole epoch.
+    A run that was interrupted resumes after its last whole epoch.
 
     Args:
         run: the network and its schedule.
         setup: what all trainings share.
         dataset: classes, and the validation split.
         examples: what it trains on.
-        objective: what is made small.
+        objective: what is minimised.
         paths: where the checkpoint goes.
     """
     name, start, inputs = run.name, run.initial_weights, run.inputs
@@ -99,9 +94,9 @@ def run_training(
         f"{model.macs()[-1]:,} multiply-accumulates"
     )
     if start:
-        take_weights(model, start, architecture=run.network, exits=run.exits, heads=run.heads)
+        load_initial_weights(model, start)
         inputs = [*inputs, *model_files(start)]
-        print(f"{name}: starts from the weights in {start}")
+        print(f"{name}: initialized from {start}")
     checkpoint = Checkpoint(
         paths.checkpoint(name), settings=[name, setup.identity, files_hash(inputs)]
     )
@@ -121,7 +116,7 @@ def write_trained(trained: Trained, dataset: PreparedDataset, paths: ProjectPath
     """Write model, metrics and learning curve under the run's name, and forget the checkpoint."""
     run, model = trained.run, trained.model
     images, labels = dataset.images("validation"), dataset.labels("validation")
-    trained.save(paths.model(run.name))
+    save_model(paths.model(run.name), model)
     write_history(paths.plot(run.name), trained.history)
     scores = exit_scores(model, images, labels, ignore_label=dataset.ignore_label)
     Training(
@@ -133,29 +128,6 @@ def write_trained(trained: Trained, dataset: PreparedDataset, paths: ProjectPath
         start=str(run.initial_weights) if run.initial_weights else None,
     ).write(paths.metrics(run.name))
     trained.checkpoint.remove()
-
-
-def schedule_of(
-    setup: TrainingSetup,
-    *,
-    epochs: int,
-    learning_rate: float,
-    seed: int,
-    stop_epoch: int | None = None,
-) -> Schedule:
-    """Make the schedule of a run out of the section `train`, which all runs share."""
-    return Schedule(
-        epochs=epochs,
-        batch_size=setup.train.batch_size,
-        learning_rate=learning_rate,
-        seed=seed,
-        memory_limit_mb=setup.train.memory_limit_mb,
-        guard_epochs=setup.train.guard_epochs,
-        stop_epoch=stop_epoch,
-        precision=setup.precision,
-        optimizer=setup.train.optimizer,
-        exit_gradient=setup.train.exit_gradient,
-    )
 
 
 def exit_scores(

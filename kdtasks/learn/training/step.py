@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import Field
 
 from kdtasks.core.backend import Tensor, keras, tf
@@ -13,7 +12,7 @@ from kdtasks.core.settings import Precision, Section
 from kdtasks.learn.networks.multi_exit import TappedModel
 from kdtasks.learn.objectives.hints import HintMatcher
 from kdtasks.learn.objectives.objective import Objective, Step
-from kdtasks.learn.training.examples import Layout
+from kdtasks.learn.training.examples import Block
 
 _OPTION = "auto_mixed_precision_onednn_bfloat16"
 
@@ -52,15 +51,11 @@ class Optimizer:
 
     Attributes:
         variables: what it trains.
+        state: its own variables.
     """
 
     def __init__(
-        self,
-        params: OptimizerParams,
-        variables: Sequence[Any],
-        *,
-        learning_rate: float,
-        steps: int,
+        self, params: OptimizerParams, variables: Sequence[Any], *, learning_rate: float, steps: int
     ) -> None:
         """Make its state.
 
@@ -76,7 +71,7 @@ class Optimizer:
             else keras.optimizers.legacy.SGD(rate, momentum=params.momentum, nesterov=True)
         )
         self._inner._create_all_weights(variables)
-        self.variables = variables
+        self.variables, self.state = variables, self._inner.weights
         self._decay = params.weight_decay
 
     def step(self, gradients: Sequence[Tensor]) -> None:
@@ -88,14 +83,6 @@ class Optimizer:
                     variable.assign_sub(shrink * variable)
         self._inner.apply_gradients(zip(gradients, self.variables, strict=True))
 
-    def get_state(self) -> list[Any]:
-        """Arrays that `set_state` takes."""
-        return list(self._inner.get_weights())
-
-    def set_state(self, arrays: Sequence[Any]) -> None:
-        """Go on from a state."""
-        self._inner.set_weights(list(arrays))
-
 
 def compile_block(
     model: TappedModel,
@@ -103,53 +90,35 @@ def compile_block(
     optimizer: Optimizer,
     objective: Objective,
     batch_size: int,
-    layout: Layout,
+    sample: Block,
     *,
     ignore_label: int | None,
 ) -> Callable[..., Tensor]:
     """Compile a block of steps: float32 [4], sums of loss, right answers, the teacher's, labels."""
-    names = objective.numbers(epoch=1, epochs=1, history=())
 
-    def specification(shape: tuple[int, ...], dtype: Any) -> Any:
-        return tf.TensorSpec((None, batch_size, *shape), tf.as_dtype(dtype))
+    def specification(array: Any) -> Any:
+        return tf.TensorSpec((None, batch_size, *array.shape), array.dtype)
 
-    @tf.function(
-        input_signature=[
-            specification(layout.image, np.uint8),
-            specification(layout.label, layout.label_type),
-            specification(layout.logits, np.float16),
-            tuple(specification(shape, np.float16) for shape in layout.features),
-            {name: tf.TensorSpec((), tf.float32) for name in names},
-        ]
-    )
-    def run_block(
-        images: Tensor,
-        labels: Tensor,
-        teacher: Tensor,
-        features: tuple[Tensor, ...],
-        numbers: dict[str, Tensor],
-    ) -> Tensor:
+    names = objective.epoch_values(epoch=1, epochs=1, history=())
+    scalars = dict.fromkeys(names, tf.TensorSpec((), tf.float32))
+
+    @tf.function(input_signature=[tf.nest.map_structure(specification, sample), scalars])
+    def run_block(block: Block, values: dict[str, Tensor]) -> Tensor:
         sums = tf.zeros(4)
-        for step in tf.range(tf.shape(images)[0]):
-            step_labels = tf.cast(labels[step], tf.int32)
-            teacher_logits = tf.cast(teacher[step], tf.float32)
-            teacher_features = [tf.cast(array[step], tf.float32) for array in features]
+        for step in tf.range(tf.shape(block.images)[0]):
+            images = tf.cast(block.images[step], tf.float32)
+            labels = tf.cast(block.labels[step], tf.int32)
+            teacher = tf.cast(block.logits[step], tf.float32)
+            teacher_features = [tf.cast(array[step], tf.float32) for array in block.features]
             with tf.GradientTape() as tape:
-                exits, hidden = model(tf.cast(images[step], tf.float32), training=True)
+                exits, hidden = model(images, training=True)
                 hints = matcher(hidden, teacher_features)
-                loss = objective(
-                    Step(exits, step_labels, teacher_logits, numbers, hints, model.exit_gradient)
-                )
+                loss = objective(Step(exits, labels, teacher, values, hints, model.exit_gradient))
             optimizer.step(tape.gradient(loss, optimizer.variables))
-            is_counted = tf.not_equal(step_labels, -1 if ignore_label is None else ignore_label)
-            sums += tf.stack(
-                [
-                    loss,
-                    _right(exits[-1], step_labels),
-                    _right(teacher_logits, step_labels) if layout.logits != (0,) else 0.0,
-                    tf.reduce_sum(tf.cast(is_counted, tf.float32)),
-                ]
-            )
+            is_counted = tf.not_equal(labels, -1 if ignore_label is None else ignore_label)
+            counted = tf.reduce_sum(tf.cast(is_counted, tf.float32))
+            agreed = _right(teacher, labels) if sample.logits.size else 0.0
+            sums += tf.stack([loss, _right(exits[-1], labels), agreed, counted])
         return sums
 
     return run_block
@@ -161,7 +130,7 @@ def _right(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 @contextmanager
-def steps_in(precision: Precision) -> Iterator[None]:
+def precision_scope(precision: Precision) -> Iterator[None]:
     """Run compiled functions called inside in this precision; all others stay in float32.
 
     With `bfloat16` TensorFlow's graph optimiser hands convolutions and matrix products numbers of

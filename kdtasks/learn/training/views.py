@@ -5,7 +5,7 @@ al., arXiv 2106.05237). Drawing each view from the augmentation's seed alone let
 logits be cached, and lets the student from scratch train on exactly the images of the distilled.
 """
 
-import dataclasses
+import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,9 +18,8 @@ from pydantic import Field, model_validator
 from kdtasks.core.backend import tf
 from kdtasks.core.reproducibility import generator
 from kdtasks.core.settings import Count, Index, Section
-from kdtasks.learn.augmentations import Augmentation, Batch, Geometric, augmentations
-from kdtasks.learn.augmentations.motion import Motion
-from kdtasks.learn.training.examples import Block, Layout, rows_of_blocks
+from kdtasks.learn.augmentations import Augmentation, Batch, Geometric, Motion, augmentations
+from kdtasks.learn.training.examples import Block, Examples, rows_of_blocks
 
 _BATCH = 512
 
@@ -95,10 +94,8 @@ def draw_transforms(
     if not chosen:
         return None
     names = [item.name for item in chosen]
-    others = [(name, augmentations[name]) for name in augmentations.names() if name not in names]
-    unchosen = [
-        kind.model_validate({"name": name}) for name, kind in others if issubclass(kind, Geometric)
-    ]
+    items = [kind.model_validate({}) for kind in augmentations if issubclass(kind, Geometric)]
+    unchosen = [item for item in items if item.name not in names]
     count, height, width = shape
     motion = Motion.still(count)
     for item in sorted([*chosen, *unchosen], key=lambda item: item.order):
@@ -149,18 +146,17 @@ def draw_views(
     labels: Any,
     augmentation: AugmentationParams,
     *,
-    memory_limit_mb: int | None = None,
+    memory_limit_mb: float = math.inf,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return all views, uint8 [V, N, height, width, channels], and their labels [V, N, …].
 
     Args:
         memory_limit_mb: views beyond this are kept in an unnamed file, which the system removes
-            once they are no longer used; None keeps them in memory.
+            once they are no longer used.
     """
     views = count_views(augmentation)
     megabytes = views * (images.nbytes + labels.nbytes) / 1e6
-    in_memory = memory_limit_mb is None or megabytes <= memory_limit_mb
-    create = np.empty if in_memory else _unnamed_file
+    create = np.empty if megabytes <= memory_limit_mb else _unnamed_file
     all_images = create((views, *images.shape), np.uint8)
     all_labels = create((views, *labels.shape), labels.dtype)
     for view in range(views):
@@ -196,8 +192,13 @@ def _warp(images: Any, transforms: np.ndarray, interpolation: str) -> np.ndarray
     return np.concatenate(batches)
 
 
+def no_answer(images: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Logits of no class, where nothing is distilled."""
+    return (np.zeros((len(images), 0), np.float16),)
+
+
 @dataclass(frozen=True)
-class FreshExamples:
+class OnlineExamples(Examples):
     """The training split in a new view for every epoch, a function of seeds and epoch alone.
 
     The student sees the very view that the teacher answers to; without a teacher it sees the same
@@ -208,14 +209,12 @@ class FreshExamples:
         labels: integers [N], or masks [N, height, width].
         augmentation: how views are drawn.
         seed: the student's; every seed sees views of its own.
-        answer: the teacher's; None where nothing is distilled.
+        answer: the teacher's.
     """
 
-    images: Any
-    labels: Any
     augmentation: AugmentationParams
     seed: int
-    answer: Answer | None = None
+    answer: Answer = no_answer
 
     @property
     def num_examples(self) -> int:
@@ -223,28 +222,10 @@ class FreshExamples:
         return len(self.images)
 
     @cached_property
-    def layout(self) -> Layout:
-        """Shapes and types of one example; the teacher is asked once for those of its answers."""
-        logits, features = self._ask(np.asarray(self.images[:1]))
-        return Layout(
-            image=self.images.shape[1:],
-            label=self.labels.shape[1:],
-            label_type=self.labels.dtype,
-            logits=logits.shape[1:],
-            features=tuple(array.shape[1:] for array in features),
-        )
-
-    def megabytes(self) -> float:
-        """Size of images and labels in MB (1,000,000 bytes)."""
-        return (self.images.nbytes + self.labels.nbytes) / 1e6
-
-    def in_memory(self) -> "FreshExamples":
-        """Read memory-mapped arrays into memory."""
-        return dataclasses.replace(
-            self,
-            images=np.ascontiguousarray(self.images),
-            labels=np.ascontiguousarray(self.labels),
-        )
+    def sample(self) -> Block:
+        """The first example as it is; the teacher is asked once for its answers."""
+        logits, *features = (array[0] for array in self.answer(np.asarray(self.images[:1])))
+        return Block(self.images[0], self.labels[0], logits, tuple(features))
 
     def blocks(
         self, *, epoch: int, order: np.ndarray, batch_size: int, steps_per_block: int
@@ -256,24 +237,14 @@ class FreshExamples:
         step = 0
         for rows in rows_of_blocks(order, batch_size, min(steps_per_block, _STEPS_PER_BLOCK)):
             flat = rows.ravel()
-            images, labels = move(
-                self.images[flat],
-                self.labels[flat],
-                None if transforms is None else transforms[flat],
-            )
+            motion = None if transforms is None else transforms[flat]
+            images, labels = move(self.images[flat], self.labels[flat], motion)
             places = np.arange(rows.size).reshape(rows.shape)
             steps = dict(enumerate(places, start=step))
             _mix(images, labels, steps, self.augmentation, "fresh views", numbers)
             step += len(rows)
-            logits, features = self._ask(images)
             images, labels, logits, *features = (
                 array.reshape(*rows.shape, *array.shape[1:])
-                for array in (images, labels, logits, *features)
+                for array in (images, labels, *self.answer(images))
             )
             yield Block(images, labels, logits, tuple(features))
-
-    def _ask(self, images: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-        if self.answer is None:
-            return np.zeros((len(images), 0), np.float16), []
-        logits, *features = self.answer(images)
-        return logits, features

@@ -78,6 +78,7 @@ def trained() -> Trained:
     from kdtasks.learn.objectives.objective import LabelObjective
     from kdtasks.learn.training.examples import TrainingExamples
     from kdtasks.learn.training.loop import Schedule, train
+    from kdtasks.learn.training.settings import TrainParams
 
     seed_everything(0)
     digits = load_digits()
@@ -91,12 +92,7 @@ def trained() -> Trained:
         validation=(images[1200:1400], labels[1200:1400]),
         objective=LabelObjective(),
         schedule=Schedule(
-            epochs=16,
-            batch_size=32,
-            learning_rate=5e-3,
-            seed=0,
-            memory_limit_mb=100,
-            guard_epochs=5,
+            TrainParams(batch_size=32, guard_epochs=5), epochs=16, learning_rate=5e-3, seed=0
         ),
     )
     return Trained(model, images[1200:1400], images[1400:], labels[1400:])

@@ -11,7 +11,7 @@ import pytest
 from kdtasks.core.errors import ModelError
 from kdtasks.core.files import read_json
 from kdtasks.learn.networks import Architecture
-from kdtasks.learn.networks.build import HeadParams, build
+from kdtasks.learn.networks.build import BuiltModel, HeadParams, build
 from kdtasks.learn.networks.cnn import CNN
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.networks.resnet import ResNet8
@@ -19,8 +19,8 @@ from kdtasks.learn.networks.saved import load_model, save_model
 from kdtasks.learn.networks.unet import UNet
 
 Run = Callable[[MultiExitModel, np.ndarray], list[np.ndarray]]
-Randomize = Callable[[MultiExitModel], MultiExitModel]
-Save = Callable[[Path], MultiExitModel]
+Randomize = Callable[[BuiltModel], BuiltModel]
+Save = Callable[[Path], BuiltModel]
 
 FILES = {"model.weights.h5", "model.json"}
 SMALL_CNN = CNN(filters=(3, 4), dropout=0.2, dense=(6,), activation="leaky_relu")
@@ -28,15 +28,9 @@ EXITS = ("block_1",)
 LOAD_AND_SAVE = """
 import sys
 from pathlib import Path
-from pydantic import TypeAdapter
-from kdtasks.core.files import read_json
 from kdtasks.learn.networks.saved import load_model, save_model
-from kdtasks.learn.networks.cnn import CNN
 source, target = map(Path, sys.argv[1:])
-description = read_json(source / "model.json")
-model = load_model(source)
-save_model(target, model, architecture=CNN.model_validate(description["architecture"]),
-           exits=description["exits"])
+save_model(target, load_model(source))
 """
 
 
@@ -48,9 +42,9 @@ def content(folder: Path) -> dict[str, bytes]:
 def save(randomize: Randomize) -> Save:
     """Save the same small network again and again, each time built anew."""
 
-    def save(folder: Path) -> MultiExitModel:
+    def save(folder: Path) -> BuiltModel:
         model = randomize(build(SMALL_CNN, input_shape=(8, 8, 1), num_classes=3, exits=EXITS))
-        save_model(folder, model, architecture=SMALL_CNN, exits=EXITS)
+        save_model(folder, model)
         return model
 
     return save
@@ -73,7 +67,7 @@ def test_a_loaded_model_gives_the_same_logits(
     draw_images: Callable[..., np.ndarray],
 ):
     model = randomize(build(architecture, input_shape=(8, 8, 1), num_classes=3, exits=exits))
-    save_model(tmp_path / "model", model, architecture=architecture, exits=exits)
+    save_model(tmp_path / "model", model)
     loaded = load_model(tmp_path / "model")
     assert loaded.taps == model.taps
     images = draw_images(8, 8, 1)
@@ -98,7 +92,7 @@ def test_the_description_says_what_is_there(tmp_path: Path, save: Save):
 def test_heads_are_kept(tmp_path: Path):
     exits, heads = ("block_1",), {"block_1": HeadParams(filters=3, grid=2)}
     model = build(SMALL_CNN, input_shape=(8, 8, 1), num_classes=3, exits=exits, heads=heads)
-    save_model(tmp_path / "model", model, architecture=SMALL_CNN, exits=exits, heads=heads)
+    save_model(tmp_path / "model", model)
     loaded = load_model(tmp_path / "model")
     assert loaded.network.get_layer("exit_0_conv").filters == 3
     assert loaded.macs() == model.macs()

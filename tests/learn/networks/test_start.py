@@ -8,31 +8,28 @@ import numpy as np
 import pytest
 
 from kdtasks.core.errors import ModelError
-from kdtasks.learn.networks.build import HeadParams, build
+from kdtasks.learn.networks.build import BuiltModel, HeadParams, build
 from kdtasks.learn.networks.cnn import CNN
-from kdtasks.learn.networks.multi_exit import MultiExitModel
-from kdtasks.learn.networks.saved import save_model, take_weights
+from kdtasks.learn.networks.saved import load_initial_weights, save_model
 from kdtasks.learn.networks.two_branch import TwoBranch
 
 SMALL_CNN = CNN(filters=(3, 4))
 SHAPE: dict[str, Any] = {"input_shape": (8, 8, 1), "num_classes": 3}
 
 
-def saved(folder: Path, **built: Any) -> MultiExitModel:
-    built = {"architecture": SMALL_CNN, "exits": ("block_1",), **built}
-    model = build(**built, **SHAPE)
-    save_model(folder, model, **built)
+def saved(folder: Path, **built: Any) -> BuiltModel:
+    model = build(**{"architecture": SMALL_CNN, "exits": ("block_1",), **built}, **SHAPE)
+    save_model(folder, model)
     return model
 
 
 def test_the_weights_are_taken_with_the_statistics_of_normalisation(tmp_path: Path):
     given = saved(tmp_path)
     given.network.get_layer("block_1_1_norm").moving_mean.assign([1.0, 2.0, 3.0])
-    built: dict[str, Any] = {"architecture": SMALL_CNN, "exits": ("block_1",)}
-    save_model(tmp_path, given, **built)
-    model = build(**built, **SHAPE)
+    save_model(tmp_path, given)
     # a head that is named and has its defaults is the one that is not named
-    take_weights(model, tmp_path, heads={"block_1": HeadParams()}, **built)
+    model = build(SMALL_CNN, exits=("block_1",), heads={"block_1": HeadParams()}, **SHAPE)
+    load_initial_weights(model, tmp_path)
     for one, other in zip(model.network.weights, given.network.weights, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -56,13 +53,10 @@ def test_the_weights_are_taken_with_the_statistics_of_normalisation(tmp_path: Pa
 )
 def test_another_network_is_refused(tmp_path: Path, built: dict[str, Any], difference: str):
     saved(tmp_path)
-    wanted = {"architecture": SMALL_CNN, "exits": ("block_1",), **SHAPE, **built}
-    model = build(**wanted)
+    model = build(**{"architecture": SMALL_CNN, "exits": ("block_1",), **SHAPE, **built})
     before = [np.array(weight) for weight in model.network.weights]
-    for name in SHAPE:
-        del wanted[name]
     with pytest.raises(ModelError, match=re.escape(difference)) as caught:
-        take_weights(model, tmp_path, **wanted)
+        load_initial_weights(model, tmp_path)
     assert "give `student` what its model.json says" in str(caught.value)
     for one, other in zip(model.network.weights, before, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -75,7 +69,7 @@ def test_an_exit_at_another_block_of_the_same_width_is_refused(tmp_path: Path):
     model = build(network, exits=("fine_1",), **SHAPE)
     message = "exits is ['coarse_1'] there, ['fine_1'] here"
     with pytest.raises(ModelError, match=re.escape(message)):
-        take_weights(model, tmp_path, architecture=network, exits=("fine_1",))
+        load_initial_weights(model, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -91,6 +85,6 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path, break_it: Any, message: 
     model = saved(tmp_path)
     break_it(tmp_path)
     with pytest.raises(ModelError, match=re.escape(message)) as caught:
-        take_weights(model, tmp_path, architecture=SMALL_CNN, exits=("block_1",))
+        load_initial_weights(model, tmp_path)
     assert "`student.start` takes folders as those in models/distill" in str(caught.value)
     assert "dvc repro" not in str(caught.value)

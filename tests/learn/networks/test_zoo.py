@@ -252,7 +252,7 @@ def test_a_project_adds_a_network(extended: Callable[[str, str], str]):
 
         student = StudentParams.model_validate({"model": {"name": "perceptron", "units": 3}})
         model = build(student.model, input_shape=(2, 2, 1), num_classes=5)
-        save_model(Path("saved"), model, architecture=student.model, exits=())
+        save_model(Path("saved"), model)
         print(model.macs(), load_model(Path("saved")).macs())
     """
     assert extended(extension, script).split("\n")[0] == "[27] [27]"

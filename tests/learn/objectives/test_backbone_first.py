@@ -23,8 +23,8 @@ OBJECTIVES: list[Objective] = [
 
 
 def step_of(objective: Objective, *, epoch: int, epochs: int = 10) -> Step:
-    numbers = objective.numbers(epoch=epoch, epochs=epochs, history=())
-    return replace(STEP, numbers={name: tf.constant(value) for name, value in numbers.items()})
+    values = objective.epoch_values(epoch=epoch, epochs=epochs, history=())
+    return replace(STEP, values={name: tf.constant(value) for name, value in values.items()})
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES, ids=["labels", "distillation"])
@@ -42,22 +42,22 @@ def test_waiting_exits_get_no_gradient():
     patient = backbone_first(LabelObjective(), 0.5)
 
     @tf.function
-    def gradients(numbers: dict[str, tf.Tensor]) -> list[tf.Tensor]:
+    def gradients(values: dict[str, tf.Tensor]) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch(EXITS)
-            loss = patient(replace(STEP, numbers=numbers))
+            loss = patient(replace(STEP, values=values))
         return tape.gradient(loss, EXITS)
 
     for epoch, moved in ((1, [False, False, True]), (6, [True, True, True])):
-        found = gradients(step_of(patient, epoch=epoch).numbers)
+        found = gradients(step_of(patient, epoch=epoch).values)
         assert [bool(np.any(each.numpy())) for each in found] == moved
 
 
 def test_numbers_are_the_objectives_and_one_more():
     patient = backbone_first(OBJECTIVES[1], 0.25)
-    numbers = [patient.numbers(epoch=epoch, epochs=4, history=()) for epoch in (1, 2, 3, 4)]
-    assert [each.pop("early_exits") for each in numbers] == [0.0, 1.0, 1.0, 1.0]
-    assert numbers[0] == OBJECTIVES[1].numbers(epoch=1, epochs=4, history=())
+    values = [patient.epoch_values(epoch=epoch, epochs=4, history=()) for epoch in (1, 2, 3, 4)]
+    assert [each.pop("early_exits") for each in values] == [0.0, 1.0, 1.0, 1.0]
+    assert values[0] == OBJECTIVES[1].epoch_values(epoch=1, epochs=4, history=())
     assert patient.hints == OBJECTIVES[1].hints
 
 
@@ -68,7 +68,7 @@ def test_without_a_share_nothing_changes():
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
 def test_all_exits_are_trained_in_the_end(share: float):
     patient = backbone_first(LabelObjective(), share)
-    assert patient.numbers(epoch=3, epochs=3, history=())["early_exits"] == 1.0
+    assert patient.epoch_values(epoch=3, epochs=3, history=())["early_exits"] == 1.0
 
 
 def test_a_training_run_tells_when_early_exits_joined():
@@ -76,6 +76,7 @@ def test_a_training_run_tells_when_early_exits_joined():
     from kdtasks.learn.networks.cnn import CNN
     from kdtasks.learn.training.examples import TrainingExamples
     from kdtasks.learn.training.loop import Schedule, train
+    from kdtasks.learn.training.settings import TrainParams
 
     labels = np.arange(64, dtype=np.int32) % 2
     noise = DRAW.integers(0, 30, (64, 8, 8, 1), np.uint8)
@@ -94,12 +95,7 @@ def test_a_training_run_tells_when_early_exits_joined():
         validation=(images, labels),
         objective=backbone_first(LabelObjective(), 0.5),
         schedule=Schedule(
-            epochs=4,
-            batch_size=8,
-            learning_rate=0.01,
-            seed=0,
-            memory_limit_mb=10,
-            guard_epochs=5,
+            TrainParams(batch_size=8, guard_epochs=5), epochs=4, learning_rate=0.01, seed=0
         ),
     )
     assert [record["early_exits"] for record in history] == [0.0, 0.0, 1.0, 1.0]

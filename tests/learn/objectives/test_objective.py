@@ -43,8 +43,8 @@ def loss_of(
     epoch: int = 1,
 ) -> float:
     objective = DistillationObjective(params, LabelLossSum(ignore_label))
-    numbers = objective.numbers(epoch=epoch, epochs=10, history=[])
-    tensors = {name: tf.constant(value) for name, value in numbers.items()}
+    values = objective.epoch_values(epoch=epoch, epochs=10, history=[])
+    tensors = {name: tf.constant(value) for name, value in values.items()}
     return float(objective(Step(exits, labels, teacher, tensors, hints)))
 
 
@@ -52,7 +52,7 @@ def test_labels_alone_are_the_mean_over_exits():
     expected = np.mean([float(CrossEntropy()(logits, LABELS)) for logits in EXITS])
     objective = LabelObjective()
     assert float(objective(Step(EXITS, LABELS, TEACHER))) == pytest.approx(expected, rel=1e-6)
-    assert objective.numbers(epoch=1, epochs=9, history=[]) == {}
+    assert objective.epoch_values(epoch=1, epochs=9, history=[]) == {}
     assert objective.hints == ()
 
 
@@ -113,10 +113,10 @@ def test_the_last_exit_is_not_drawn_to_the_early_ones():
     def gradient_of_the_last(last_exit: float) -> np.ndarray:
         params = DistillParams(exits=ExitTeachingParams(teacher=True, last_exit=last_exit))
         objective = DistillationObjective(params)
-        numbers = {"alpha": tf.constant(0.5), "temperature": tf.constant(2.0)}
+        values = {"alpha": tf.constant(0.5), "temperature": tf.constant(2.0)}
         exits = [tf.Variable(logits) for logits in EXITS]
         with tf.GradientTape() as tape:
-            loss = objective(Step(exits, LABELS, TEACHER, numbers))
+            loss = objective(Step(exits, LABELS, TEACHER, values))
         gradient: np.ndarray = tape.gradient(loss, exits[-1]).numpy()
         return gradient
 
@@ -159,7 +159,7 @@ def test_a_loss_warms_up(loss: DistillationLoss):
 def test_without_a_warm_up_there_is_no_number_of_it():
     assert DKD().warm_up == 0.08
     objective = DistillationObjective(DistillParams(loss=DIST()))
-    assert set(objective.numbers(epoch=1, epochs=9, history=[])) == {"alpha", "temperature"}
+    assert set(objective.epoch_values(epoch=1, epochs=9, history=[])) == {"alpha", "temperature"}
 
 
 def test_rows_without_a_label_teach_no_true_class():
@@ -174,7 +174,7 @@ def test_rows_without_a_label_teach_no_true_class():
 def test_numbers_follow_their_schedules():
     params = DistillParams(alpha=Linear(start=0.0, end=1.0), temperature=3.0)
     objective = DistillationObjective(params)
-    assert [objective.numbers(epoch=epoch, epochs=5, history=[]) for epoch in (1, 2, 5)] == [
+    assert [objective.epoch_values(epoch=epoch, epochs=5, history=[]) for epoch in (1, 2, 5)] == [
         {"alpha": alpha, "temperature": 3.0} for alpha in (0.0, 0.25, 1.0)
     ]
 
@@ -183,12 +183,12 @@ def test_numbers_follow_their_schedules():
 def test_huge_logits_at_every_exit_have_finite_gradients(loss: DistillationLoss):
     params = DistillParams(loss=loss, exits=ExitTeachingParams(teacher=True, last_exit=1.0))
     objective = DistillationObjective(params)
-    numbers = {
+    values = {
         name: tf.constant(value)
-        for name, value in objective.numbers(epoch=1, epochs=9, history=[]).items()
+        for name, value in objective.epoch_values(epoch=1, epochs=9, history=[]).items()
     }
     exits = [tf.Variable(np.sign(logits) * np.float32(1e4)) for logits in EXITS]
     with tf.GradientTape() as tape:
-        value = objective(Step(exits, LABELS, np.float32(1e4) * TEACHER, numbers))
+        value = objective(Step(exits, LABELS, np.float32(1e4) * TEACHER, values))
     assert np.isfinite(float(value))
     assert all(np.isfinite(gradient.numpy()).all() for gradient in tape.gradient(value, exits))

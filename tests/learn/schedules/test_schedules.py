@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from kdtasks.learn.losses.distillation.dkd import DKD
-from kdtasks.learn.objectives.distillation import DistillParams, settled
+from kdtasks.learn.objectives.distillation import DistillParams, final_values
 from kdtasks.learn.objectives.hints import HintParams
 from kdtasks.learn.schedules import value_at
 from kdtasks.learn.schedules.cosine import Cosine
@@ -80,10 +80,10 @@ def test_fine_tuning_takes_what_is_reached_at_the_end():
         loss=DKD(non_target_weight=2.0),
         hints=(hint,),
     )
-    found = settled(params)
+    found = final_values(params)
     assert (found.alpha, found.temperature, found.hints) == (0.8, 1.5, ())
     assert found.loss == DKD(non_target_weight=2.0, warm_up=0.0)
-    assert settled(DistillParams(alpha=0.3, temperature=2.0)).alpha == 0.3
+    assert final_values(DistillParams(alpha=0.3, temperature=2.0)).alpha == 0.3
 
 
 def test_values_out_of_a_settings_range_are_refused():
@@ -121,6 +121,7 @@ def test_a_project_adds_a_schedule(extended: Callable[[str, str], str]):
 
         jump = {"name": "jump", "start": 0.25, "end": 0.5, "epoch": 3}
         objective = DistillationObjective(DistillParams.model_validate({"alpha": jump}))
-        print(*[objective.numbers(epoch=n, epochs=9, history=[])["alpha"] for n in (1, 2, 3, 9)])
+        values = [objective.epoch_values(epoch=n, epochs=9, history=[]) for n in (1, 2, 3, 9)]
+        print(*[each["alpha"] for each in values])
     """
     assert extended(extension, script).split() == ["0.25", "0.25", "0.5", "0.5"]

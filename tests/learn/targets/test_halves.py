@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from kdtasks.core.errors import TeacherError
-from kdtasks.learn.targets.online import as_halves
+from kdtasks.learn.targets import to_float16
 
 
 def test_numbers_within_float16_are_kept():
-    logits, features = as_halves(
+    logits, features = to_float16(
         [np.array([[65_504.0, -65_504.0]], np.float32), np.array([[0.1]], np.float32)], ["hidden"]
     )
     assert logits.dtype == features.dtype == np.float16
@@ -29,4 +29,4 @@ def test_features_beyond_float16_are_refused(bad: float, message: str):
     features = np.zeros((3, 2), np.float32)
     features[1, 1] = bad
     with pytest.raises(TeacherError, match=f"the teacher's features of block_2 {message}"):
-        as_halves([np.zeros((3, 2), np.float32), features], ["block_2"])
+        to_float16([np.zeros((3, 2), np.float32), features], ["block_2"])

@@ -1,7 +1,7 @@
 """A teacher beside the student: what is written for it, and what it is asked."""
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,37 +9,22 @@ import pytest
 from kdtasks.core.backend import seed_everything
 from kdtasks.core.errors import TeacherError
 from kdtasks.core.files import read_json
-from kdtasks.data.prepared import PreparedDataset
 from kdtasks.learn.augmentations.rotation import Rotation
 from kdtasks.learn.augmentations.shift import Shift
 from kdtasks.learn.networks.build import build
 from kdtasks.learn.networks.cnn import CNN
 from kdtasks.learn.networks.saved import save_model
-from kdtasks.learn.targets.cached import answer_files, open_targets
-from kdtasks.learn.targets.online import write_online
+from kdtasks.learn.targets import answer_files, open_targets, write_online
 from kdtasks.learn.teachers.teacher import open_teacher
-from kdtasks.learn.training.views import AugmentationParams, FreshExamples
+from kdtasks.learn.training.views import AugmentationParams, OnlineExamples
+from tests.tools.datasets import dataset_of
 
 DRAW = np.random.default_rng(2)
 IMAGES = DRAW.integers(0, 256, (12, 8, 8, 1), dtype=np.uint8)
 LABELS = DRAW.integers(0, 3, 12).astype(np.int32)
 AUGMENTATION = AugmentationParams(transforms=(Rotation(degrees=20.0), Shift(fraction=0.2)))
 NETWORK = CNN(filters=(4, 6))
-
-
-class Dataset:
-    """The training split."""
-
-    def images(self, split: str) -> np.ndarray:
-        assert split == "train"
-        return IMAGES
-
-    def labels(self, split: str) -> np.ndarray:
-        assert split == "train"
-        return LABELS
-
-
-DATASET = cast(PreparedDataset, Dataset())
+DATASET = dataset_of(IMAGES, LABELS, num_classes=3)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +33,7 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "teacher"
     seed_everything(0)
     model = build(NETWORK, input_shape=(8, 8, 1), num_classes=3)
-    save_model(folder, model, architecture=NETWORK, exits=())
+    save_model(folder, model)
     return folder
 
 
@@ -87,8 +72,8 @@ def test_the_folder_holds_a_copy_of_the_teacher_and_no_answers(online: Path, tea
 
 def test_the_teacher_answers_to_what_the_student_sees(online: Path, teacher: Path):
     examples = open_targets(online, DATASET, seed=1, layers=["top_average", "block_1"])
-    assert isinstance(examples, FreshExamples)
-    assert examples.layout.features == ((6,), (4, 4, 4))
+    assert isinstance(examples, OnlineExamples)
+    assert [each.shape for each in examples.sample.features] == [(6,), (4, 4, 4)]
     (block,) = examples.blocks(epoch=2, order=np.arange(12), batch_size=12, steps_per_block=9)
     opened = open_teacher(teacher, layers=["top_average", "block_1"])
     expected = [answer.astype(np.float16) for answer in opened.run(block.images[0])]
@@ -104,7 +89,7 @@ def test_views_are_those_of_the_student_from_scratch_and_other_seeds_see_others(
         return b"".join(block.images.tobytes() for block in blocks)
 
     taught = views(open_targets(online, DATASET, seed=1))
-    assert taught == views(FreshExamples(IMAGES, LABELS, AUGMENTATION, seed=1))
+    assert taught == views(OnlineExamples(IMAGES, LABELS, AUGMENTATION, seed=1))
     assert taught != views(open_targets(online, DATASET, seed=2))
 
 

@@ -3,7 +3,6 @@
 import shutil
 from collections import namedtuple
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,38 +15,16 @@ from kdtasks.data.prepared import PreparedDataset
 from kdtasks.learn.augmentations.horizontal_flip import HorizontalFlip
 from kdtasks.learn.augmentations.rotation import Rotation
 from kdtasks.learn.augmentations.shift import Shift
-from kdtasks.learn.targets.cached import answer_files, open_targets, write_targets
+from kdtasks.learn.targets import answer_files, open_targets, write_targets
 from kdtasks.learn.teachers.teacher import Teacher
 from kdtasks.learn.training.examples import Block, TrainingExamples
 from kdtasks.learn.training.views import AugmentationParams, draw_views
+from tests.tools.datasets import dataset_of
 
 DRAW = np.random.default_rng(2)
 IMAGES = DRAW.integers(0, 256, (11, 8, 8, 1), dtype=np.uint8)
 LABELS = DRAW.integers(0, 3, 11).astype(np.int32)
 AUGMENTATION = AugmentationParams(views=3, transforms=(Rotation(degrees=20.0), Shift(fraction=0.2)))
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """The training split."""
-
-    train_labels: np.ndarray
-    num_classes: int
-    ignore_label: int | None
-
-    def images(self, split: str) -> np.ndarray:
-        assert split == "train"
-        return IMAGES
-
-    def labels(self, split: str) -> np.ndarray:
-        assert split == "train"
-        return self.train_labels
-
-
-def dataset_of(
-    labels: np.ndarray, *, num_classes: int, ignore_label: int | None = None
-) -> PreparedDataset:
-    return cast(PreparedDataset, Dataset(labels, num_classes, ignore_label))
 
 
 def three_means(images: np.ndarray) -> np.ndarray:
@@ -70,7 +47,7 @@ def write(
     return write_targets(
         folder,
         Teacher(run=run, parameters=None, macs=None),
-        dataset_of(LABELS, num_classes=3),
+        dataset_of(IMAGES, LABELS, num_classes=3),
         augmentation=AUGMENTATION,
         layers=list(features),
         top_k=top_k,
@@ -139,7 +116,7 @@ def test_hidden_features_are_kept_beside_the_logits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     # 3 logits, 4·4 and 1 features of 4 bytes: the 11 images come by 4, 4 and 3.
-    monkeypatch.setattr("kdtasks.learn.targets.cached._CHUNK_BYTES", 4 * 80)
+    monkeypatch.setattr("kdtasks.learn.targets._CHUNK_BYTES", 4 * 80)
     summary = write(tmp_path / "targets", left_half=left_half, brightest=brightest)
     # 3 views of 11 images: 64 bytes, 3 logits, 4·4 and 1 features of 2 bytes.
     assert capsys.readouterr().out.splitlines()[0] == (
@@ -151,7 +128,7 @@ def test_hidden_features_are_kept_beside_the_logits(
         Features(layer="brightest", shape=(1,), file="features-1.npy"),
     )
     examples = read(tmp_path / "targets", "brightest", "left_half")
-    assert examples.layout.features == ((1,), (4, 4, 1))
+    assert [each.shape for each in examples.sample.features] == [(1,), (4, 4, 1)]
     for features, layer in zip(examples.teacher_features, (brightest, left_half), strict=True):
         assert isinstance(features, np.memmap)
         assert features.dtype == np.float16
@@ -183,7 +160,7 @@ def test_the_likeliest_classes_alone_are_kept(tmp_path: Path, capsys: pytest.Cap
     )
     assert summary == whole.model_copy(update={"top_k": 1})
     examples, complete = read(tmp_path / "top"), read(tmp_path / "whole")
-    assert examples.layout == complete.layout
+    assert examples.sample.logits.shape == complete.sample.logits.shape == (3,)
     # Two float16 and one byte for each of 3 views of 11 images, in place of three float16.
     assert examples.megabytes() - complete.megabytes() == pytest.approx(3 * 11 * (5 - 6) / 1e6)
 
@@ -191,7 +168,9 @@ def test_the_likeliest_classes_alone_are_kept(tmp_path: Path, capsys: pytest.Cap
         (block,) = source.blocks(epoch=1, order=np.arange(11), batch_size=2, steps_per_block=5)
         return block
 
-    for source in (examples, examples.in_memory()):
+    in_memory = examples.in_memory()
+    assert not np.shares_memory(in_memory.teacher_logits.values, examples.teacher_logits.values)
+    for source in (examples, in_memory):
         block, expected = only_block(source), only_block(complete)
         assert block.logits.shape == expected.logits.shape
         assert block.logits.dtype == np.float16
@@ -267,7 +246,7 @@ def test_masks_move_with_their_images(tmp_path: Path):
     summary = write_targets(
         tmp_path / "targets",
         Teacher(run=lambda images: [two_pixel_logits(images)], parameters=None, macs=None),
-        dataset_of(masks, num_classes=2, ignore_label=255),
+        dataset_of(IMAGES, masks, num_classes=2, ignore_label=255),
         augmentation=AugmentationParams(views=2, transforms=(HorizontalFlip(),)),
     )
     examples = read(tmp_path / "targets")

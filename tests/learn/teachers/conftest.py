@@ -14,6 +14,7 @@ import pytest
 
 from kdtasks.core.files import read_json
 from kdtasks.learn.teachers.imported import TeacherParams
+from tests.tools.datasets import dataset_of
 
 SHAPE = (8, 8, 3)
 CLASSES = 4
@@ -148,13 +149,17 @@ def import_file(tmp_path: Path, images: np.ndarray) -> Callable[..., Path]:
         **params: Any,
     ) -> Path:
         folder = tmp_path / "imported"
+        labels = np.zeros(len(images), np.int32) if labels is None else labels
         import_teacher(
             folder,
             TeacherParams(source="import", path=str(path), **{"input": "raw", **params}),
-            images=images,
-            labels=np.zeros(len(images), np.int32) if labels is None else labels,
-            num_classes=num_classes,
-            ignore_label=ignore_label,
+            dataset_of(
+                images,
+                labels,
+                num_classes=num_classes,
+                ignore_label=ignore_label,
+                split="validation",
+            ),
         )
         return folder
 

@@ -122,7 +122,7 @@ def test_auto_finds_the_range_of_the_images(
     printed = capsys.readouterr().out
     assert f"input range {input_range} (validation accuracy by range: raw " in printed
     assert printed.count("100.0%") == 1
-    assert "the teacher puts out logits" in printed
+    assert "teacher output: logits" in printed
 
 
 @pytest.fixture

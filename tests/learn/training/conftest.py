@@ -15,6 +15,7 @@ from kdtasks.learn.objectives.distillation import DistillationObjective, Distill
 from kdtasks.learn.training.checkpoint import Checkpoint
 from kdtasks.learn.training.examples import TrainingExamples
 from kdtasks.learn.training.loop import Schedule, train
+from kdtasks.learn.training.settings import TrainParams
 
 # Dropout and batch normalisation carry state from step to step.
 NETWORK = CNN(filters=(4, 6), dropout=0.2)
@@ -75,12 +76,7 @@ def validation() -> tuple[np.ndarray, np.ndarray]:
 def schedule() -> Schedule:
     """Six epochs of six steps; two images of each epoch are left over."""
     return Schedule(
-        epochs=6,
-        batch_size=8,
-        learning_rate=0.02,
-        seed=3,
-        memory_limit_mb=1024,
-        guard_epochs=50,
+        TrainParams(batch_size=8, guard_epochs=50), epochs=6, learning_rate=0.02, seed=3
     )
 
 

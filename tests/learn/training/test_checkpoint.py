@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kdtasks.learn.training import checkpoint as checkpoint_module
-from kdtasks.learn.training.checkpoint import Checkpoint, Progress, files_hash
+from kdtasks.learn.training.checkpoint import Checkpoint, TrainingState, files_hash
 
-PROGRESS = Progress(
+PROGRESS = TrainingState(
     epoch=4,
     arrays=[
         np.arange(6, dtype=np.float32).reshape(2, 3) / 7,
@@ -38,7 +38,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path):
 
 def test_many_arrays_keep_their_order(tmp_path: Path):
     checkpoint = Checkpoint(tmp_path / "run.npz", settings=[])
-    checkpoint.save(Progress(1, [np.array(index) for index in range(120)], []))
+    checkpoint.save(TrainingState(1, [np.array(index) for index in range(120)], []))
     loaded = checkpoint.load()
     assert loaded is not None
     assert [int(array) for array in loaded.arrays] == list(range(120))
@@ -47,7 +47,7 @@ def test_many_arrays_keep_their_order(tmp_path: Path):
 def test_the_later_state_replaces_the_earlier(tmp_path: Path):
     checkpoint = Checkpoint(tmp_path / "run.npz", settings=SETTINGS)
     checkpoint.save(PROGRESS)
-    checkpoint.save(Progress(5, PROGRESS.arrays, []))
+    checkpoint.save(TrainingState(5, PROGRESS.arrays, []))
     loaded = checkpoint.load()
     assert loaded is not None
     assert loaded.epoch == 5
@@ -162,7 +162,7 @@ def test_a_half_written_state_is_not_looked_at(tmp_path: Path):
     loaded = checkpoint.load()
     assert loaded is not None
     assert loaded.epoch == 4
-    checkpoint.save(Progress(5, PROGRESS.arrays, []))
+    checkpoint.save(TrainingState(5, PROGRESS.arrays, []))
     assert [path.name for path in tmp_path.iterdir()] == ["run.npz"]
 
 
@@ -170,12 +170,12 @@ def test_a_save_that_fails_leaves_the_state_before(tmp_path: Path, monkeypatch: 
     checkpoint = Checkpoint(tmp_path / "run.npz", settings=SETTINGS)
     checkpoint.save(PROGRESS)
 
-    def interrupted(file: object, **arrays: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(np, "savez", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        checkpoint.save(Progress(5, PROGRESS.arrays, []))
+        checkpoint.save(TrainingState(5, PROGRESS.arrays, []))
     monkeypatch.undo()
     loaded = checkpoint.load()
     assert loaded is not None

@@ -14,7 +14,7 @@ from kdtasks.learn.objectives.objective import LabelObjective
 from kdtasks.learn.training.checkpoint import Checkpoint
 from kdtasks.learn.training.examples import Block
 from kdtasks.learn.training.loop import Schedule
-from kdtasks.learn.training.views import AugmentationParams, FreshExamples
+from kdtasks.learn.training.views import AugmentationParams, OnlineExamples, no_answer
 
 Run = Callable[..., Any]
 
@@ -31,7 +31,7 @@ def brightness(images: np.ndarray) -> tuple[np.ndarray, ...]:
     return np.stack([mean, -mean, mean / 2], axis=-1), images[:, :2, :2] / np.float16(255)
 
 
-def epoch_of(examples: FreshExamples, epoch: int, *, order: np.ndarray | None = None) -> Block:
+def epoch_of(examples: OnlineExamples, epoch: int, *, order: np.ndarray | None = None) -> Block:
     """A whole epoch in its order, as one block of one step."""
     rows = np.arange(20) if order is None else order
     (block,) = examples.blocks(epoch=epoch, order=rows, batch_size=20, steps_per_block=100)
@@ -40,14 +40,14 @@ def epoch_of(examples: FreshExamples, epoch: int, *, order: np.ndarray | None = 
 
 def test_every_epoch_and_every_seed_sees_other_views():
     views = [
-        epoch_of(FreshExamples(IMAGES, LABELS, MOVING, seed), epoch).images.tobytes()
+        epoch_of(OnlineExamples(IMAGES, LABELS, MOVING, seed), epoch).images.tobytes()
         for seed, epoch in [(0, 1), (0, 2), (1, 1), (1, 2)]
     ]
     assert len({IMAGES[None].tobytes(), *views}) == 5
 
 
 def test_views_are_a_function_of_image_seed_and_epoch_however_they_are_cut():
-    examples = FreshExamples(IMAGES, LABELS, MOVING, seed=3, answer=brightness)
+    examples = OnlineExamples(IMAGES, LABELS, MOVING, seed=3, answer=brightness)
     order = np.random.default_rng(0).permutation(20)
     straight = epoch_of(examples, 5)
     shuffled = list(examples.blocks(epoch=5, order=order, batch_size=4, steps_per_block=2))
@@ -60,19 +60,19 @@ def test_views_are_a_function_of_image_seed_and_epoch_however_they_are_cut():
 
 
 def test_the_teacher_is_asked_about_the_views_that_the_student_sees():
-    examples = FreshExamples(IMAGES, LABELS, MOVING, seed=0, answer=brightness)
+    examples = OnlineExamples(IMAGES, LABELS, MOVING, seed=0, answer=brightness)
     block = epoch_of(examples, 1)
     logits, features = brightness(block.images[0])
     np.testing.assert_array_equal(block.logits[0], logits)
     np.testing.assert_array_equal(block.features[0][0], features)
-    assert examples.layout.logits == (3,)
-    assert examples.layout.features == ((2, 2, 1),)
+    assert examples.sample.logits.shape == (3,)
+    assert [each.shape for each in examples.sample.features] == [(2, 2, 1)]
     assert block.logits.dtype == block.features[0].dtype == np.float16
 
 
 def test_a_student_from_scratch_sees_the_views_of_the_distilled_one():
-    alone = epoch_of(FreshExamples(IMAGES, LABELS, MOVING, seed=2), 7)
-    taught = epoch_of(FreshExamples(IMAGES, LABELS, MOVING, seed=2, answer=brightness), 7)
+    alone = epoch_of(OnlineExamples(IMAGES, LABELS, MOVING, seed=2), 7)
+    taught = epoch_of(OnlineExamples(IMAGES, LABELS, MOVING, seed=2, answer=brightness), 7)
     np.testing.assert_array_equal(alone.images, taught.images)
     np.testing.assert_array_equal(alone.labels, taught.labels)
     assert (alone.logits.shape, alone.features) == ((1, 20, 0), ())
@@ -81,21 +81,21 @@ def test_a_student_from_scratch_sees_the_views_of_the_distilled_one():
 def test_masks_move_with_their_images():
     masks = (IMAGES[..., 0] > 127).astype(np.uint8)
     flipping = AugmentationParams(transforms=(HorizontalFlip(),))
-    block = epoch_of(FreshExamples(IMAGES, masks, flipping, seed=0), 1)
+    block = epoch_of(OnlineExamples(IMAGES, masks, flipping, seed=0), 1)
     assert (block.images[0] != IMAGES).any()
     np.testing.assert_array_equal(block.labels[0], block.images[0, ..., 0] > 127)
 
 
 def test_where_nothing_moves_images_come_as_they_are():
-    block = epoch_of(FreshExamples(IMAGES, LABELS, STILL, seed=0), 3)
+    block = epoch_of(OnlineExamples(IMAGES, LABELS, STILL, seed=0), 3)
     np.testing.assert_array_equal(block.images[0], IMAGES)
 
 
 def test_mapped_images_come_into_memory(tmp_path: Path):
     np.save(tmp_path / "images.npy", IMAGES)
-    mapped = FreshExamples(np.load(tmp_path / "images.npy", mmap_mode="r"), LABELS, MOVING, seed=0)
+    mapped = OnlineExamples(np.load(tmp_path / "images.npy", mmap_mode="r"), LABELS, MOVING, seed=0)
     read = mapped.in_memory()
-    assert not isinstance(read.images, np.memmap)
+    assert not np.shares_memory(read.images, mapped.images)
     np.testing.assert_array_equal(epoch_of(mapped, 2).images, epoch_of(read, 2).images)
     assert mapped.megabytes() == pytest.approx((20 * 64 + 20 * 4) / 1e6)
 
@@ -109,19 +109,21 @@ def test_a_run_that_was_interrupted_ends_with_the_same_bits(
     monkeypatch: pytest.MonkeyPatch,
 ):
     labels = LABELS % 3
-    examples = FreshExamples(IMAGES, labels, MOVING, seed=3, answer=brightness if taught else None)
+    examples = OnlineExamples(
+        IMAGES, labels, MOVING, seed=3, answer=brightness if taught else no_answer
+    )
     objective = None if taught else LabelObjective()
     straight = run(examples=examples, objective=objective)
     checkpoint = Checkpoint(tmp_path / "run.npz", settings=[])
-    blocks = FreshExamples.blocks
+    blocks = OnlineExamples.blocks
 
-    def interrupted(self: FreshExamples, *, epoch: int, **rest: Any) -> Any:
+    def interrupted(self: OnlineExamples, *, epoch: int, **rest: Any) -> Any:
         if epoch == 4:
             raise KeyboardInterrupt
         return blocks(self, epoch=epoch, **rest)
 
     with monkeypatch.context() as patched:
-        patched.setattr(FreshExamples, "blocks", interrupted)
+        patched.setattr(OnlineExamples, "blocks", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run(examples=examples, objective=objective, checkpoint=checkpoint)
     resumed = run(examples=examples, objective=objective, checkpoint=checkpoint)

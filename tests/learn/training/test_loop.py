@@ -24,11 +24,15 @@ from kdtasks.learn.training.checkpoint import Checkpoint
 from kdtasks.learn.training.examples import TrainingExamples
 from kdtasks.learn.training.loop import Schedule
 from kdtasks.learn.training.monitor import COLUMNS
-from kdtasks.learn.training.run import exit_scores, schedule_of
+from kdtasks.learn.training.run import exit_scores
 from kdtasks.learn.training.step import OptimizerParams
-from kdtasks.params.load import load_params
 
 Run = Callable[..., Any]
+
+
+def shared(schedule: Schedule, **params: Any) -> Schedule:
+    """The schedule with other params of those that all trainings share."""
+    return dataclasses.replace(schedule, params=schedule.params.model_copy(update=params))
 
 
 def test_it_learns(
@@ -60,10 +64,8 @@ def test_it_learns_by_sgd_with_all_exits_together_or_looking_on(run: Run, schedu
     trained = {}
     for exit_gradient in (0.0, 1.0):
         trained[exit_gradient] = run(
-            schedule=dataclasses.replace(
-                schedule,
-                epochs=12,
-                learning_rate=0.05,
+            schedule=shared(
+                dataclasses.replace(schedule, epochs=12, learning_rate=0.05),
                 optimizer=OptimizerParams(name="sgd", weight_decay=0.001),
                 exit_gradient=exit_gradient,
             )
@@ -87,7 +89,7 @@ def test_streamed_equals_in_memory(
     )
     objective = None if taught else LabelObjective()
     streamed = run(
-        schedule=dataclasses.replace(schedule, memory_limit_mb=0),
+        schedule=shared(schedule, memory_limit_mb=0),
         examples=mapped,
         objective=objective,
     )
@@ -146,8 +148,8 @@ def test_a_run_that_stops_early_has_the_state_of_the_long_run_at_that_epoch(
 def test_a_batch_larger_than_the_data_is_all_the_data(run: Run, schedule: Schedule):
     # One step an epoch: a few epochs may well predict one class only.
     longer = dataclasses.replace(schedule, epochs=20)
-    larger = run(schedule=dataclasses.replace(longer, batch_size=1_000))
-    exact = run(schedule=dataclasses.replace(longer, batch_size=50))
+    larger = run(schedule=shared(longer, batch_size=1_000))
+    exact = run(schedule=shared(longer, batch_size=50))
     assert larger.weights == exact.weights
     assert larger.history == exact.history
 
@@ -162,17 +164,6 @@ EVERYTHING = DistillParams(
         HintParams(student="block_2", teacher="features", weight=0.5),
     ),
 )
-
-
-def test_a_schedule_takes_what_all_trainings_share_from_the_params():
-    params = load_params(Path(__file__).parents[3] / "params.yaml")
-    sgd = OptimizerParams(name="sgd", momentum=0.8, weight_decay=0.01)
-    train = params.train.model_copy(update={"optimizer": sgd, "exit_gradient": 0.3})
-    made = schedule_of(
-        params.model_copy(update={"train": train}).training(), epochs=2, learning_rate=0.1, seed=4
-    )
-    assert (made.optimizer, made.exit_gradient) == (sgd, 0.3)
-    assert (made.epochs, made.learning_rate, made.seed) == (2, 0.1, 4)
 
 
 @pytest.mark.usefixtures("few_steps_a_block")
@@ -195,7 +186,7 @@ class TestResuming:
                 run,
                 examples=hinting,
                 objective=DistillationObjective(EVERYTHING),
-                schedule=dataclasses.replace(
+                schedule=shared(
                     schedule,
                     optimizer=OptimizerParams(name="sgd", weight_decay=0.01),
                     exit_gradient=0.3,
@@ -219,7 +210,7 @@ class TestResuming:
 
         resumed = run(checkpoint=checkpoint)
         printed = capsys.readouterr().out.splitlines()
-        assert printed[0] == "going on from the checkpoint after epoch 3"
+        assert printed[0] == "resuming after epoch 3"
         assert [line.split()[1] for line in printed[1:]] == ["4/6", "5/6", "6/6"]
         assert resumed.weights == straight.weights
         assert resumed.history == straight.history
@@ -255,7 +246,7 @@ def test_a_loss_that_is_no_number_stops_the_run(run: Run, schedule: Schedule, tm
 
 
 def test_a_last_step_that_breaks_the_network_stops_the_run(run: Run, schedule: Schedule):
-    one_step = dataclasses.replace(schedule, epochs=1, batch_size=50, learning_rate=3e38)
+    one_step = shared(dataclasses.replace(schedule, epochs=1, learning_rate=3e38), batch_size=50)
     with pytest.raises(TrainingError, match=r"the validation loss became (nan|inf) in epoch 1"):
         run(schedule=one_step)
 
@@ -267,7 +258,7 @@ def test_one_class_only_stops_the_run_also_when_it_is_started_again(
         examples, labels=np.full_like(examples.labels, 2), teacher_logits=None
     )
     checkpoint = Checkpoint(tmp_path / "run.npz", settings=[])
-    impatient = dataclasses.replace(schedule, learning_rate=0.1, guard_epochs=4)
+    impatient = shared(dataclasses.replace(schedule, learning_rate=0.1), guard_epochs=4)
     for _ in range(2):
         with pytest.raises(
             TrainingError, match=r"epochs \d+ to \d+ predicted class 2 for every validation image"
@@ -286,6 +277,6 @@ def test_a_run_shorter_than_the_patience_does_not_end_with_one_class(
     always_class_2 = dataclasses.replace(
         examples, labels=np.full_like(examples.labels, 2), teacher_logits=None
     )
-    short = dataclasses.replace(schedule, epochs=3, learning_rate=0.1, guard_epochs=50)
+    short = shared(dataclasses.replace(schedule, epochs=3, learning_rate=0.1), guard_epochs=50)
     with pytest.raises(TrainingError, match="epochs 1 to 3 predicted class 2"):
         run(schedule=short, examples=always_class_2, objective=LabelObjective())

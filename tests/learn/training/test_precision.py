@@ -14,7 +14,7 @@ import pytest
 from kdtasks.core.backend import tf
 from kdtasks.core.processor import read_processor
 from kdtasks.learn.training.loop import Schedule
-from kdtasks.learn.training.step import steps_in
+from kdtasks.learn.training.step import precision_scope
 
 Run = Callable[..., Any]
 
@@ -25,7 +25,7 @@ import numpy as np
 from kdtasks.core.reproducibility import pin_process
 pin_process(1, precision="bfloat16")
 from kdtasks.core.backend import tf
-from kdtasks.learn.training.step import steps_in
+from kdtasks.learn.training.step import precision_scope
 
 matrix = np.random.default_rng(0).normal(size=(256, 256)).astype(np.float32)
 
@@ -35,7 +35,7 @@ def multiply(a):
 
 inputs = tf.constant(matrix)
 exact = multiply(inputs).numpy()
-with steps_in("bfloat16"):
+with precision_scope("bfloat16"):
     coarse = multiply(inputs).numpy()
     with ThreadPoolExecutor(1) as others:
         there = others.submit(lambda: multiply(inputs).numpy()).result()
@@ -75,13 +75,13 @@ def test_kernels_of_one_channel_stay_in_float32(named: str, monkeypatch: pytest.
         return tf.nn.depthwise_conv2d(images, kernel, (1, 1, 1, 1), "SAME")
 
     expected = tf.function(filtered)(images)
-    with steps_in("bfloat16"):
+    with precision_scope("bfloat16"):
         np.testing.assert_array_equal(tf.function(filtered)(images), expected)
 
 
 def test_the_option_is_left_as_it_was():
     before = tf.config.optimizer.get_experimental_options()
-    with pytest.raises(RuntimeError, match="stop"), steps_in("bfloat16"):
+    with pytest.raises(RuntimeError, match="stop"), precision_scope("bfloat16"):
         raise RuntimeError("stop")
     option = "auto_mixed_precision_onednn_bfloat16"
     after = tf.config.optimizer.get_experimental_options()

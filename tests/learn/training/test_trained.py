@@ -141,8 +141,8 @@ def test_an_ensemble_that_was_interrupted_loses_at_most_an_epoch(
     capsys.readouterr()
     make(settings, dataset)
     printed = capsys.readouterr().out
-    assert "going on from the checkpoint after epoch 3" in printed
-    assert "going on from the checkpoint after epoch 1" in printed
+    assert "resuming after epoch 3" in printed
+    assert "resuming after epoch 1" in printed
     assert printed.count("\nepoch ") == EPOCHS - 1
     assert outputs() == straight
 

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from kdtasks.core.reproducibility import generator
-from kdtasks.learn.augmentations import Augmentation
+from kdtasks.learn.augmentations import Augmentation, Motion
 from kdtasks.learn.augmentations.horizontal_flip import HorizontalFlip
-from kdtasks.learn.augmentations.motion import Motion
 from kdtasks.learn.augmentations.rotation import Rotation
 from kdtasks.learn.augmentations.shift import Shift
 from kdtasks.learn.augmentations.zoom import Zoom
@@ -246,7 +245,7 @@ EXTENSION = '''
 SCRIPT = """
     import numpy as np
 
-    from kdtasks.learn.training.views import AugmentationParams, FreshExamples, draw_view
+    from kdtasks.learn.training.views import AugmentationParams, OnlineExamples, draw_view
 
     images = np.full((600, 4, 4, 1), 200, np.uint8)
     images += np.arange(4, dtype=np.uint8)[:, None, None]
@@ -275,7 +274,7 @@ SCRIPT = """
 
     params = AugmentationParams.model_validate({"transforms": ["darkening", "exchange"]})
     asked = []
-    examples = FreshExamples(
+    examples = OnlineExamples(
         images, labels, params, seed=1, answer=lambda seen: (asked.append(seen), seen[:, 0, 0])[1:]
     )
 

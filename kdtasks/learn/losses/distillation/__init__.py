@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from kdtasks.core.backend import Tensor
+from kdtasks.core.backend import Tensor, tf
 from kdtasks.core.registry import Registry
 from kdtasks.core.settings import Fraction, Section
 
@@ -39,3 +39,16 @@ class DistillationLoss(Section):
 
 
 distillation_losses = Registry("distillation loss", __name__, DistillationLoss)
+
+
+def divergence(
+    student: Tensor, teacher: Tensor, temperature: Tensor | float, axis: int = -1
+) -> Tensor:
+    """Return T² · KL(softmax(teacher / T) ‖ softmax(student / T)) along an axis, its mean."""
+    temperature = tf.cast(temperature, tf.float32)
+    log_student, log_teacher = (
+        tf.nn.log_softmax(tf.cast(logits, tf.float32) / temperature, axis=axis)
+        for logits in (student, teacher)
+    )
+    sums = tf.reduce_sum(tf.exp(log_teacher) * (log_teacher - log_student), axis=axis)
+    return temperature**2 * tf.reduce_mean(sums)

@@ -3,7 +3,7 @@
 from typing import ClassVar, Literal
 
 from kdtasks.core.backend import Tensor, tf
-from kdtasks.learn.losses.distillation import DistillationLoss, distillation_losses
+from kdtasks.learn.losses.distillation import DistillationLoss, distillation_losses, divergence
 
 
 @distillation_losses.register
@@ -22,16 +22,7 @@ class ChannelwiseKD(DistillationLoss):
     def __call__(
         self, student: Tensor, teacher: Tensor, temperature: Tensor | float, labels: Tensor
     ) -> Tensor:
-        temperature = tf.cast(temperature, tf.float32)
-        classes = student.shape[-1]
-        log_student, log_teacher = (
-            tf.nn.log_softmax(_maps(tf.cast(logits, tf.float32), classes) / temperature, axis=1)
-            for logits in (student, teacher)
-        )
-        divergence = tf.reduce_sum(tf.exp(log_teacher) * (log_teacher - log_student), axis=1)
-        return temperature**2 * tf.reduce_mean(divergence)
-
-
-def _maps(logits: Tensor, classes: int) -> Tensor:
-    """Put all positions of an image on one axis: [batch, height · width, C]."""
-    return tf.reshape(logits, (tf.shape(logits)[0], -1, classes))
+        # all positions of an image on one axis: [batch, height · width, classes]
+        shape = (tf.shape(student)[0], -1, student.shape[-1])
+        student, teacher = tf.reshape(student, shape), tf.reshape(teacher, shape)
+        return divergence(student, teacher, temperature, axis=1)

@@ -49,21 +49,16 @@ class DKD(DistillationLoss):
         temperature = tf.cast(temperature, tf.float32)
         labels = tf.cast(labels, tf.int32)
         counted = tf.not_equal(labels, -1)
-        classes = student.shape[-1]
-        is_target = tf.one_hot(
-            tf.where(counted, labels, 0), classes, on_value=True, off_value=False
-        )
+        labels = tf.where(counted, labels, 0)
+        is_target = tf.one_hot(labels, student.shape[-1], on_value=True, off_value=False)
         of_student = _Parts(tf.cast(student, tf.float32) / temperature, is_target)
         of_teacher = _Parts(tf.cast(teacher, tf.float32) / temperature, is_target)
         target = tf.exp(of_teacher.log_target) * (of_teacher.log_target - of_student.log_target)
         rest = tf.exp(of_teacher.log_rest) * (of_teacher.log_rest - of_student.log_rest)
-        among_others = tf.where(
-            is_target,
-            0.0,
-            tf.exp(of_teacher.log_others) * (of_teacher.log_others - of_student.log_others),
-        )
+        others = tf.exp(of_teacher.log_others) * (of_teacher.log_others - of_student.log_others)
+        others = tf.where(is_target, 0.0, others)
         rows = self.target_weight * (target + rest)
-        rows += self.non_target_weight * tf.reduce_sum(among_others, axis=-1)
+        rows += self.non_target_weight * tf.reduce_sum(others, axis=-1)
         weights = tf.cast(counted, tf.float32)
         mean = tf.math.divide_no_nan(tf.reduce_sum(rows * weights), tf.reduce_sum(weights))
         return temperature**2 * mean

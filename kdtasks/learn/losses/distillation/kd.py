@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from kdtasks.core.backend import Tensor, tf
-from kdtasks.learn.losses.distillation import DistillationLoss, distillation_losses
+from kdtasks.learn.losses.distillation import DistillationLoss, distillation_losses, divergence
 
 # Under the root, so that rows of equal logits have a gradient.
 _EPSILON = 1e-7
@@ -31,11 +31,7 @@ class KD(DistillationLoss):
     ) -> Tensor:
         if self.standardize:
             student, teacher = standardize(student), standardize(teacher)
-        temperature = tf.cast(temperature, tf.float32)
-        log_student = tf.nn.log_softmax(tf.cast(student, tf.float32) / temperature)
-        log_teacher = tf.nn.log_softmax(tf.cast(teacher, tf.float32) / temperature)
-        divergence = tf.reduce_sum(tf.exp(log_teacher) * (log_teacher - log_student), axis=-1)
-        return temperature**2 * tf.reduce_mean(divergence)
+        return divergence(student, teacher, temperature)
 
 
 def standardize(logits: Tensor) -> Tensor:

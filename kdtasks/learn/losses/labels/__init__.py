@@ -1,13 +1,14 @@
 """What labels teach, one loss a file."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from typing import Unpack
 
 from pydantic import Field
 
 from kdtasks.core.backend import Tensor
 from kdtasks.core.registry import Registry
 from kdtasks.core.settings import Positive, Section
+from kdtasks.learn.losses.labels.rows import Weighting
 
 
 class LabelLoss(Section):
@@ -17,21 +18,13 @@ class LabelLoss(Section):
     weight: Positive = Field(default=1.0, description="weight of the loss in the sum of all terms")
 
     @abstractmethod
-    def __call__(
-        self,
-        logits: Tensor,
-        labels: Tensor,
-        *,
-        ignore_label: int | None = None,
-        class_weights: Sequence[float] | None = None,
-    ) -> Tensor:
+    def __call__(self, logits: Tensor, labels: Tensor, **weighting: Unpack[Weighting]) -> Tensor:
         """Return the loss, a scalar, without its weight.
 
         Args:
             logits: float [..., classes].
             labels: integers [...].
-            ignore_label: label of rows that count nowhere.
-            class_weights: [classes]; None weighs all as 1.
+            weighting: which rows count, and how much.
         """
 
 

@@ -1,11 +1,10 @@
 """Cross-entropy: the logarithm of the label's probability."""
 
-from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Unpack
 
 from kdtasks.core.backend import Tensor, tf
-from kdtasks.learn.losses.labels import LabelLoss, label_losses
-from kdtasks.learn.losses.labels.rows import label_weights, row_cross_entropy, weighted_mean
+from kdtasks.learn.losses.labels import LabelLoss, label_losses, rows
+from kdtasks.learn.losses.labels.rows import Weighting
 
 
 @label_losses.register
@@ -14,18 +13,9 @@ class CrossEntropy(LabelLoss):
 
     name: Literal["cross_entropy"] = "cross_entropy"
 
-    def __call__(
-        self,
-        logits: Tensor,
-        labels: Tensor,
-        *,
-        ignore_label: int | None = None,
-        class_weights: Sequence[float] | None = None,
-    ) -> Tensor:
+    def __call__(self, logits: Tensor, labels: Tensor, **weighting: Unpack[Weighting]) -> Tensor:
         labels = tf.cast(labels, tf.int32)
-        if ignore_label is None and class_weights is None:
-            return tf.reduce_mean(
-                tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
-            )
-        losses = row_cross_entropy(logits, labels, ignore_label)
-        return weighted_mean(losses, label_weights(labels, ignore_label, class_weights))
+        if all(value is None for value in weighting.values()):
+            return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+        losses = rows.cross_entropy(logits, labels, weighting.get("ignore_label"))
+        return rows.weighted_mean(losses, rows.label_weights(labels, **weighting))

@@ -1,11 +1,10 @@
 """Dice loss: how little the probabilities of a class overlap with its labels."""
 
-from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Unpack
 
 from kdtasks.core.backend import Tensor, tf
-from kdtasks.learn.losses.labels import LabelLoss, label_losses
-from kdtasks.learn.losses.labels.rows import label_weights, weighted_mean
+from kdtasks.learn.losses.labels import LabelLoss, label_losses, rows
+from kdtasks.learn.losses.labels.rows import Weighting
 
 
 @label_losses.register
@@ -20,27 +19,21 @@ class Dice(LabelLoss):
 
     name: Literal["dice"] = "dice"
 
-    def __call__(
-        self,
-        logits: Tensor,
-        labels: Tensor,
-        *,
-        ignore_label: int | None = None,
-        class_weights: Sequence[float] | None = None,
-    ) -> Tensor:
+    def __call__(self, logits: Tensor, labels: Tensor, **weighting: Unpack[Weighting]) -> Tensor:
         labels = tf.cast(labels, tf.int32)
         classes = logits.shape[-1]
-        rows = tf.reshape(label_weights(labels, ignore_label, None), (-1, 1))
+        counted = rows.label_weights(labels, ignore_label=weighting.get("ignore_label"))
+        counted = tf.reshape(counted, (-1, 1))
         probabilities = tf.reshape(tf.nn.softmax(tf.cast(logits, tf.float32)), (-1, classes))
-        probabilities = rows * probabilities
+        probabilities = counted * probabilities
         # Rows without a class have no one in their one-hot vector where the label is beyond it, and
         # a weight of 0 where it is not.
-        truth = rows * tf.one_hot(tf.reshape(labels, (-1,)), classes)
+        truth = counted * tf.one_hot(tf.reshape(labels, (-1,)), classes)
         labelled = tf.reduce_sum(truth, axis=0)
         together = tf.reduce_sum(probabilities * truth, axis=0)
         predicted = tf.reduce_sum(probabilities, axis=0)
         overlap = tf.math.divide_no_nan(2.0 * together, predicted + labelled)
         weights = tf.cast(labelled > 0.0, tf.float32)
-        if class_weights is not None:
+        if (class_weights := weighting.get("class_weights")) is not None:
             weights *= tf.constant(class_weights, tf.float32)
-        return weighted_mean(1.0 - overlap, weights)
+        return rows.weighted_mean(1.0 - overlap, weights)

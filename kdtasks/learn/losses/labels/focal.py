@@ -1,13 +1,12 @@
 """Focal loss: cross-entropy that turns away from rows that are right already."""
 
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Unpack
 
 from pydantic import Field
 
 from kdtasks.core.backend import Tensor, tf
-from kdtasks.learn.losses.labels import LabelLoss, label_losses
-from kdtasks.learn.losses.labels.rows import label_weights, row_cross_entropy, weighted_mean
+from kdtasks.learn.losses.labels import LabelLoss, label_losses, rows
+from kdtasks.learn.losses.labels.rows import Weighting
 
 
 @label_losses.register
@@ -23,16 +22,10 @@ class Focal(LabelLoss):
         default=2.0, description="how strongly the loss turns away from rows that are right"
     )
 
-    def __call__(
-        self,
-        logits: Tensor,
-        labels: Tensor,
-        *,
-        ignore_label: int | None = None,
-        class_weights: Sequence[float] | None = None,
-    ) -> Tensor:
+    def __call__(self, logits: Tensor, labels: Tensor, **weighting: Unpack[Weighting]) -> Tensor:
         labels = tf.cast(labels, tf.int32)
-        losses = row_cross_entropy(tf.cast(logits, tf.float32), labels, ignore_label)
+        logits, ignore_label = tf.cast(logits, tf.float32), weighting.get("ignore_label")
+        losses = rows.cross_entropy(logits, labels, ignore_label)
         # 1 − p without the loss of digits that 1 − exp(−loss) has near p = 1.
         focused = (-tf.math.expm1(-losses)) ** self.gamma * losses
-        return weighted_mean(focused, label_weights(labels, ignore_label, class_weights))
+        return rows.weighted_mean(focused, rows.label_weights(labels, **weighting))

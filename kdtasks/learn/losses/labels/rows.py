@@ -1,27 +1,33 @@
 """What each row costs and counts, for the losses of the labels."""
 
 from collections.abc import Sequence
+from typing import TypedDict
 
 from kdtasks.core.backend import Tensor, tf
 
 
-def row_cross_entropy(logits: Tensor, labels: Tensor, ignore_label: int | None) -> Tensor:
+class Weighting(TypedDict, total=False):
+    """Which rows count, and how much.
+
+    Attributes:
+        ignore_label: label of rows that count nowhere.
+        class_weights: [classes]; None weighs all as 1.
+    """
+
+    ignore_label: int | None
+    class_weights: Sequence[float] | None
+
+
+def cross_entropy(logits: Tensor, labels: Tensor, ignore_label: int | None) -> Tensor:
     """Return the cross-entropy of every row, [...]; of `ignore_label` some finite number."""
     counted = tf.not_equal(labels, -1 if ignore_label is None else ignore_label)
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(
-        labels=tf.where(counted, labels, 0), logits=logits
-    )
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(tf.where(counted, labels, 0), logits)
 
 
 def label_weights(
-    labels: Tensor, ignore_label: int | None, class_weights: Sequence[float] | None
+    labels: Tensor, *, ignore_label: int | None = None, class_weights: Sequence[float] | None = None
 ) -> Tensor:
-    """Give the weight of every label, float32 shaped as `labels`; 0 for `ignore_label`.
-
-    Args:
-        labels: int32 [...].
-        class_weights: [classes]; None weighs all classes as 1.
-    """
+    """Give the weight of every label, int32 [...], float32 of its shape; 0 for `ignore_label`."""
     counted = tf.not_equal(labels, -1 if ignore_label is None else ignore_label)
     weights = tf.cast(counted, tf.float32)
     if class_weights is None:

@@ -1,10 +1,10 @@
 """Kinds of files that a teacher comes in, one a module, and more in a project's `extensions/`."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn, Self
 
 import numpy as np
 
@@ -31,6 +31,13 @@ class OpenedNetwork:
     output_shape: tuple[int | None, ...]
     run: Callable[[np.ndarray], list[np.ndarray]]
     parameters: int | None
+
+    @classmethod
+    def of_shapes(
+        cls, inputs: Any, outputs: Any, run: Callable[..., list[np.ndarray]], parameters: int | None
+    ) -> Self:
+        """Make it of whole shapes, in which the batch comes first."""
+        return cls(inputs[0], tuple(inputs[1:]), tuple(outputs[1:]), run, parameters)
 
 
 class TeacherFormat(Section):
@@ -72,9 +79,7 @@ class TeacherFormat(Section):
 teacher_formats = Registry("teacher format", __name__, TeacherFormat)
 
 
-def require_one_of_each(
-    path: Path, inputs: Collection[object], outputs: Collection[object]
-) -> None:
+def require_one_of_each(path: Path, inputs: Sized, outputs: Sized) -> None:
     """Refuse a network that has not one input and one output."""
     if len(inputs) != 1 or len(outputs) != 1:
         raise TeacherError(

@@ -4,8 +4,8 @@ import json
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from abc import abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, Literal
@@ -85,92 +85,90 @@ _FUNCTIONS = """
 _FUNCTION_FAMILIES = ("__operators__.", "image.", "linalg.", "math.", "nn.")
 
 
+class _KerasFormat(TeacherFormat):
+    """A file of either Keras."""
+
+    gives_features: ClassVar = True
+    load_options: ClassVar[dict[str, bool]]
+
+    @abstractmethod
+    def read_config(self, file: Path, path: Path) -> tuple[Any, str]:
+        """Read the configuration, and the version of the Keras that wrote it.
+
+        Args:
+            file: a copy of the teacher's file, which `path` names in messages.
+        """
+
+    def open(self, path: Path, layers: Sequence[str]) -> OpenedNetwork:
+        from tf_keras.src.saving.serialization_lib import SafeModeScope
+
+        # A copy under a name of ours, so that what is checked is what is opened: the Kerases choose
+        # a reader by the spelling of the ending and by the file's bytes.
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(shutil.copyfile(path, Path(folder) / f"teacher{self.endings[0]}"))
+            config, version = self.read_config(copy, path)
+            check_config(config, source=str(path))
+            library = keras if version < "3" else keras_3()
+            # `compile=False` leaves the loss and the metrics alone, so they may be anybody's own.
+            with SafeModeScope(True):
+                model = library.models.load_model(copy, compile=False, **self.load_options)
+        require_one_of_each(path, model.inputs, model.outputs)
+        network = with_features(library, model, layers, source=str(path))
+
+        @tf.function(reduce_retracing=True)
+        def run(images: tf.Tensor) -> list[tf.Tensor]:
+            outputs = tf.nest.flatten(network(images, training=False))
+            return [tf.cast(output, tf.float32) for output in outputs]
+
+        return OpenedNetwork.of_shapes(
+            model.inputs[0].shape,
+            model.outputs[0].shape,
+            lambda images: [output.numpy() for output in run(tf.constant(images))],
+            int(model.count_params()),
+        )
+
+
 @teacher_formats.register
-class Keras(TeacherFormat):
+class Keras(_KerasFormat):
     """A `.keras` file of Keras 3 or of tf_keras."""
 
     endings: ClassVar = (".keras",)
-    gives_features: ClassVar = True
+    load_options: ClassVar = {"safe_mode": True}
 
     name: Literal["keras"] = "keras"
 
-    def open(self, path: Path, layers: Sequence[str]) -> OpenedNetwork:
+    def read_config(self, file: Path, path: Path) -> tuple[Any, str]:
         import h5py
 
-        with _copy(path, "teacher.keras") as copy:
-            # Keras 2 would read the HDF5 half of such a file, not the configuration checked here.
-            if h5py.is_hdf5(copy):
-                raise TeacherError(f"teacher.path: {path} is an HDF5 file; give it the ending .h5")
-            with zipfile.ZipFile(copy) as archive:
-                config = json.loads(archive.read("config.json"))
-                version = json.loads(archive.read("metadata.json")).get("keras_version", "")
-            # `compile=False` leaves the loss and the metrics alone, so they may be anybody's own.
-            config.pop("compile_config", None)
-            check_config(config, source=str(path))
-            library = keras if version.startswith("2.") else keras_3()
-            model = library.models.load_model(copy, compile=False, safe_mode=True)
-        return _from_keras(library, model, path, layers)
+        # Keras 2 would read the HDF5 half of such a file, not the configuration checked here.
+        if h5py.is_hdf5(file):
+            raise TeacherError(f"teacher.path: {path} is an HDF5 file; give it the ending .h5")
+        with zipfile.ZipFile(file) as archive:
+            config = json.loads(archive.read("config.json"))
+            version = json.loads(archive.read("metadata.json")).get("keras_version", "3")
+        config.pop("compile_config", None)
+        return config, version
 
 
 @teacher_formats.register
-class HDF5(TeacherFormat):
+class HDF5(_KerasFormat):
     """A whole model of Keras 3 or of tf_keras in an HDF5 file."""
 
     endings: ClassVar = (".h5", ".hdf5")
-    gives_features: ClassVar = True
+    load_options: ClassVar = {}  # Keras 2 has no argument `safe_mode` for this format
 
     name: Literal["hdf5"] = "hdf5"
 
-    def open(self, path: Path, layers: Sequence[str]) -> OpenedNetwork:
+    def read_config(self, file: Path, path: Path) -> tuple[Any, str]:
         import h5py
-        from tf_keras.src.saving.serialization_lib import SafeModeScope
 
-        with _copy(path, "teacher.h5") as copy:
-            with h5py.File(copy, "r") as file:
-                if "model_config" not in file.attrs:
-                    raise TeacherError(
-                        f"teacher.path: {path} holds weights without a network; save the whole "
-                        "model"
-                    )
-                config = json.loads(file.attrs["model_config"])
-                version = str(file.attrs.get("keras_version", "2."))
-            check_config(config, source=str(path))
-            library = keras_3() if version.startswith("3.") else keras
-            # Keras 2 has no argument `safe_mode` for this format.
-            with SafeModeScope(True):
-                model = library.models.load_model(copy, compile=False)
-        return _from_keras(library, model, path, layers)
-
-
-@contextmanager
-def _copy(path: Path, name: str) -> Iterator[Path]:
-    """Yield a copy under a name of ours, so that what is checked is what is opened.
-
-    The Kerases choose a reader by the spelling of the ending and by the file's bytes.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(shutil.copyfile(path, Path(folder) / name))
-
-
-def _from_keras(
-    library: ModuleType, model: Any, path: Path, layers: Sequence[str]
-) -> OpenedNetwork:
-    require_one_of_each(path, model.inputs, model.outputs)
-    network = with_features(library, model, layers, source=str(path))
-
-    @tf.function(reduce_retracing=True)
-    def run(images: tf.Tensor) -> list[tf.Tensor]:
-        outputs = network(images, training=False)
-        return [tf.cast(o, tf.float32) for o in (outputs if layers else [outputs])]
-
-    batch_size, *input_shape = model.inputs[0].shape
-    return OpenedNetwork(
-        batch_size=batch_size,
-        input_shape=tuple(input_shape),
-        output_shape=tuple(model.outputs[0].shape[1:]),
-        run=lambda images: [output.numpy() for output in run(tf.constant(images))],
-        parameters=int(model.count_params()),
-    )
+        with h5py.File(file, "r") as content:
+            if "model_config" not in content.attrs:
+                raise TeacherError(
+                    f"teacher.path: {path} holds weights without a network; save the whole model"
+                )
+            config = json.loads(content.attrs["model_config"])
+            return config, str(content.attrs.get("keras_version", "2"))
 
 
 def check_config(config: Any, *, source: str) -> None:

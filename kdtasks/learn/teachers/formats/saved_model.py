@@ -37,7 +37,6 @@ _FAMILIES = """
 
 _READS_A_FILE = frozenset({"ImmutableConst"})
 
-
 _FILE = "saved_model.pb"
 
 
@@ -69,7 +68,6 @@ class SavedModel(TeacherFormat):
         inputs, outputs = signature.structured_input_signature[1], signature.structured_outputs
         require_one_of_each(path, inputs, outputs)
         [(input_name, specification)], [output_name] = inputs.items(), outputs
-        batch_size, *input_shape = specification.shape
 
         def run(images: np.ndarray) -> list[np.ndarray]:
             # `loaded` owns the variables, so it must live as long as this function.
@@ -78,13 +76,9 @@ class SavedModel(TeacherFormat):
             )
             return [tf.cast(outputs[output_name], tf.float32).numpy()]
 
-        return OpenedNetwork(
-            batch_size=batch_size,
-            input_shape=tuple(input_shape),
-            output_shape=tuple(outputs[output_name].shape[1:]),
-            run=run,
-            parameters=sum(int(np.prod(variable.shape)) for variable in signature.variables),
-        )
+        parameters = sum(int(np.prod(variable.shape)) for variable in signature.variables)
+        output_shape = outputs[output_name].shape
+        return OpenedNetwork.of_shapes(specification.shape, output_shape, run, parameters)
 
 
 def check_saved_model(saved: Any, *, source: str) -> None:
@@ -103,14 +97,19 @@ def check_saved_model(saved: Any, *, source: str) -> None:
     # Any other file is loaded by running its graph's initialisation.
     if len(saved.meta_graphs) != 1 or not saved.meta_graphs[0].HasField("object_graph_def"):
         refuse("a graph of TensorFlow 1", source)
+    from tensorflow.python.framework import op_def_registry
+
     [graph] = saved.meta_graphs
     functions = {function.signature.name: function for function in graph.graph_def.library.function}
-    waiting = sorted({*_entrances(graph.object_graph_def), *_substitutes(functions)})
+    # TensorFlow's optimizer may put these in the place of others.
+    substitutes = {name for name, one in functions.items() if "api_implements" in one.attr}
+    waiting = sorted({*_entrances(graph.object_graph_def), *substitutes})
     seen = set(waiting)
     while waiting:
         function = functions.get(waiting.pop())
         for node in function.node_def if function else ():
-            if not _computes(node.op) and (node.op not in functions or _is_registered(node.op)):
+            is_call = node.op in functions and op_def_registry.get(node.op) is None
+            if not is_call and not _computes(node.op):
                 refuse(f"the operation {node.op}", source)
             called = sorted({node.op, *_named_functions(node)} & functions.keys() - seen)
             seen.update(called)
@@ -125,18 +124,10 @@ def _entrances(objects: Any) -> Iterator[str]:
         yield node.bare_concrete_function.concrete_function_name
 
 
-def _substitutes(functions: dict[str, Any]) -> Iterator[str]:
-    """Yield the functions that TensorFlow's optimizer may put in the place of others."""
-    for name, function in functions.items():
-        if "api_implements" in function.attr:
-            yield name
-
-
 def _named_functions(node: Any) -> Iterator[str]:
     for attribute in node.attr.values():
         yield attribute.func.name
-        for function in attribute.list.func:
-            yield function.name
+        yield from (function.name for function in attribute.list.func)
 
 
 def _computes(operation: str) -> bool:
@@ -152,9 +143,3 @@ def _computes(operation: str) -> bool:
         and operation not in _READS_A_FILE
         and any(hasattr(family, operation) for family in families)
     )
-
-
-def _is_registered(operation: str) -> bool:
-    from tensorflow.python.framework import op_def_registry
-
-    return op_def_registry.get(operation) is not None

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -43,15 +43,8 @@ class TFLite(TeacherFormat):
             interpreter.invoke()
             return [np.array(interpreter.get_tensor(outputs[0]["index"]))]
 
-        batch_size, *input_shape = _free_as_none(inputs[0])
-        return OpenedNetwork(
-            batch_size=batch_size,
-            input_shape=tuple(input_shape),
-            output_shape=_free_as_none(outputs[0])[1:],
-            run=run,
-            parameters=None,
+        image, logits = (
+            [None if size < 0 else int(size) for size in tensor["shape_signature"]]
+            for tensor in (inputs[0], outputs[0])
         )
-
-
-def _free_as_none(tensor: dict[str, Any]) -> tuple[int | None, ...]:
-    return tuple(None if size < 0 else int(size) for size in tensor["shape_signature"])
+        return OpenedNetwork.of_shapes(image, logits, run, None)

@@ -43,10 +43,12 @@ import numpy as np
 from kdtasks.core.errors import TeacherError
 from kdtasks.learn.teachers.imported import TeacherParams, import_teacher, open_network
 from kdtasks.learn.teachers.teacher import open_teacher
+from tests.tools.datasets import dataset_of
 
 images, labels = np.load("images.npz").values()
 params = TeacherParams(source="import", path="weights.npy", input="unit", output="logits")
-import_teacher(Path("teacher"), params, images=images, labels=labels, num_classes=3)
+dataset = dataset_of(images, labels, num_classes=3, split="validation")
+import_teacher(Path("teacher"), params, dataset)
 np.save("logits.npy", open_teacher(Path("teacher")).logits(images))
 try:
     open_network(Path("images.npz"))

@@ -21,7 +21,7 @@ def refuse(import_file, tmp_path):
 
 
 def test_a_missing_path_is_refused(refuse, tmp_path):
-    refuse(tmp_path / "none.keras", r"none\.keras is not there; give the file of the teacher")
+    refuse(tmp_path / "none.keras", r"none\.keras not found; give the file of the teacher")
 
 
 def test_an_unknown_ending_is_refused(refuse, tmp_path):

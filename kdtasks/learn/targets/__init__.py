@@ -1,1 +1,0 @@
-"""Losses that a student learns from: the labels' and the teacher's."""
