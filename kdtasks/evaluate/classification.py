@@ -17,7 +17,7 @@ from kdtasks.core.records.evaluate import (
     ModelScores,
 )
 from kdtasks.data.prepared import PreparedDataset
-from kdtasks.edge.classifier import Answers, Classifier, answers_of
+from kdtasks.edge.classifier import BatchPredictions, Classifier, predict_batch
 from kdtasks.edge.predictor import Predictor
 from kdtasks.edge.scores import SCORES, max_probability, softmax
 from kdtasks.edge.segments import Segments
@@ -137,7 +137,7 @@ def evaluate_classifier(
     """
     images, labels = dataset.images("test"), np.asarray(dataset.labels("test"))
     model = Classifier.load(bundle)
-    answers, manifest = answers_of(model, images), model.manifest
+    answers, manifest = predict_batch(model, images), model.manifest
     scores, bins = evaluate_answers(
         labels,
         answers,
@@ -167,7 +167,7 @@ def evaluate_classifier(
 
 def evaluate_answers(
     labels: NDArray[np.integer],
-    answers: Answers,
+    answers: BatchPredictions,
     *,
     macs: Sequence[int],
     temperatures: Sequence[float],
@@ -211,7 +211,7 @@ def evaluate_answers(
 def examples_of(
     images: NDArray[np.uint8],
     labels: NDArray[np.integer],
-    answers: Answers,
+    answers: BatchPredictions,
     *,
     score: str,
     temperatures: Sequence[float],
@@ -383,6 +383,6 @@ class ClassificationEvaluator:
         )
 
 
-def _answers(predictor: Predictor, dataset: PreparedDataset) -> Answers:
+def _answers(predictor: Predictor, dataset: PreparedDataset) -> BatchPredictions:
     assert isinstance(predictor, Classifier)
-    return answers_of(predictor, dataset.images("test"))
+    return predict_batch(predictor, dataset.images("test"))
