@@ -147,7 +147,7 @@ def _time_batches(model: Any, images: np.ndarray, turns: int) -> dict[str, float
 def _time_litert(model: Any, images: np.ndarray, runs: int) -> dict[str, Any]:
     from kdtasks.compress.convert import convert
     from kdtasks.compress.passes.space_to_depth import SpaceToDepth
-    from kdtasks.compress.tflite.average_pooling import convolve_averages
+    from kdtasks.compress.tflite.average_pooling import pool_as_convolution
     from kdtasks.core.backend import keras
     from kdtasks.learn.networks.multi_exit import MultiExitModel
 
@@ -166,7 +166,10 @@ def _time_litert(model: Any, images: np.ndarray, runs: int) -> dict[str, Any]:
                 SpaceToDepth().rewrite(plain_content),
             )
         if kind != "float32":
-            content, plain_content = convolve_averages(content), convolve_averages(plain_content)
+            content, plain_content = (
+                pool_as_convolution(content),
+                pool_as_convolution(plain_content),
+            )
         leaving_at = {
             f"exit_{k}": loose_model(content, model.macs(), [*[NEVER] * k, *[ALWAYS] * (early - k)])
             for k in range(early + 1)

@@ -78,7 +78,7 @@ def _arm(text: str) -> Arm:
 def _judge(arm: Arm) -> dict[int, dict[str, Any]]:
     """Test figures of every seed, each with its calibrated models under `models`."""
     from kdtasks.compress.convert import convert
-    from kdtasks.compress.tflite.average_pooling import convolve_averages
+    from kdtasks.compress.tflite.average_pooling import pool_as_convolution
     from kdtasks.data.prepared import open_prepared
     from kdtasks.learn.networks.inference import Predictor
     from kdtasks.learn.networks.saved import load_model
@@ -104,7 +104,7 @@ def _judge(arm: Arm) -> dict[int, dict[str, Any]]:
                 representative=data.images("calibration")[: params.compress.calibration_images],
             )
             if number_format == "int8":
-                content = convolve_averages(content)
+                content = pool_as_convolution(content)
             figures[number_format] = _stopping(content, network.macs(), params, data)
             chosen = figures[number_format].pop("chosen")
             figures["models"][number_format] = loose_model(

@@ -38,12 +38,7 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
         parameters=params.model_dump(mode="json", exclude=LATER),
     )
     self_test = make_self_test(
-        Segments(model),
-        dataset.images("calibration"),
-        count=params.export.self_test,
-        score=manifest.score,
-        temperatures=manifest.temperatures,
-        thresholds=manifest.thresholds,
+        Segments(model), dataset.images("calibration"), manifest, count=params.export.self_test
     )
     manifest = write_bundle(bundle, model, manifest, self_test)
     sizes((bundle / MODEL).read_bytes()).write(paths.metrics("export", variant))

@@ -8,7 +8,7 @@ from typing import Any
 
 from kdtasks.compress.tflite.arena import Arena, delegated_operators, measure_arenas
 from kdtasks.compress.tflite.graph import Graph, Tensor, read_graphs
-from kdtasks.edge.bundle_files import MODEL, Contents, open_bundle, open_contents
+from kdtasks.edge.bundle_files import MODEL, BundleFiles, open_bundle, open_bundle_files
 from kdtasks.edge.manifest import Manifest
 
 NUMBERS = {"scale", "MACs", "weights", "flash", "arena", "scratch", "kept"}
@@ -28,23 +28,23 @@ def inspect_bundle(bundle: Path, *, as_json: bool = False, with_arena: bool = Fa
         BundleError: it cannot be used.
     """
     open_bundle(bundle)
-    with open_contents(bundle) as contents:
-        manifest = contents.manifest()
-        content = contents.checked(MODEL, manifest.sha256)
+    with open_bundle_files(bundle) as files:
+        manifest = files.manifest()
+        content = files.checked(MODEL, manifest.sha256)
         graphs = read_graphs(content)
         delegated = delegated_operators(content)
         arenas = measure_arenas(content) if with_arena else {}
         if as_json:
             found = {
                 "manifest": manifest.to_json(),
-                "files": {name: len(contents.read(name)) for name in contents.names},
+                "files": {name: len(files.read(name)) for name in files.names},
                 "signatures": [_as_object(graph, delegated[graph.signature]) for graph in graphs],
                 "weight_bytes": sum(_all_weights(graphs).values()),
                 "arenas": {name: arena._asdict() for name, arena in arenas.items()} or None,
             }
             print(json.dumps(found, indent=2, ensure_ascii=False))
             return
-        _print_manifest(contents, manifest, graphs)
+        _print_manifest(files, manifest, graphs)
     for graph in graphs:
         _print_graph(graph, delegated[graph.signature])
     if arenas:
@@ -76,11 +76,11 @@ def _all_weights(graphs: Sequence[Graph]) -> dict[int, int]:
     return {place: size for graph in graphs for place, size in graph.weights.items()}
 
 
-def _print_manifest(contents: Contents, manifest: Manifest, graphs: Sequence[Graph]) -> None:
+def _print_manifest(files: BundleFiles, manifest: Manifest, graphs: Sequence[Graph]) -> None:
     shape = " × ".join(map(str, manifest.input_shape))
     rows = {
         "name": f"{manifest.name}, {manifest.variant}, {manifest.task}",
-        "files": ", ".join(f"{name} {len(contents.read(name)):,}" for name in contents.names),
+        "files": ", ".join(f"{name} {len(files.read(name)):,}" for name in files.names),
         "sha256": manifest.sha256,
         "input": f"{manifest.input['dtype']} {shape}, {manifest.input['range']}",
         "classes": f"{len(manifest.class_names)}: {', '.join(manifest.class_names)}",
@@ -104,7 +104,7 @@ def _print_manifest(contents: Contents, manifest: Manifest, graphs: Sequence[Gra
         rows["made with"] = ", ".join(
             f"{library} {version or 'unknown'}" for library, version in manifest.libraries.items()
         )
-    _print_table(f"bundle {contents.path}", ("", ""), list(rows.items()))
+    _print_table(f"bundle {files.path}", ("", ""), list(rows.items()))
 
 
 def _figures(figures: dict[str, Any]) -> str:

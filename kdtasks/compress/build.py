@@ -9,7 +9,7 @@ from kdtasks.compress.exported import Built
 from kdtasks.compress.fine_tuning import FineTuning
 from kdtasks.compress.number_formats import number_formats
 from kdtasks.compress.passes import PassContext
-from kdtasks.compress.pruning.removal import recalibrate
+from kdtasks.compress.pruning.removal import reestimate_batch_norm
 from kdtasks.compress.tflite.metadata import with_longest_manifest
 from kdtasks.compress.variants import CompressParams, check_variant
 from kdtasks.learn.networks.multi_exit import MultiExitModel
@@ -56,7 +56,7 @@ def compress(
     for training in trainings:
         model = training.apply(model, context)
         if training.reestimates_batch_norm:
-            recalibrate(model, fine_tuning.examples)
+            reestimate_batch_norm(model, fine_tuning.examples)
     for training in trainings:
         training.check(model)
     return finish(model)

@@ -1,21 +1,19 @@
 """Convert a network with exits to one LiteRT file, a signature a segment."""
 
-import os
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kdtasks.compress.number_formats import number_formats
-from kdtasks.compress.tflite.editing import pack
+from kdtasks.compress.tflite.editing import deduplicate_tables
 from kdtasks.compress.tflite.graph import signature_types
+from kdtasks.compress.tflite.stderr import captured_stderr
 from kdtasks.core.backend import tf
-from kdtasks.core.errors import BundleError, ExportError
+from kdtasks.core.errors import BundleError, ExportError, explained
 from kdtasks.edge.segments import Segments
 from kdtasks.learn.networks.multi_exit import MultiExitModel, Segment
 
@@ -45,7 +43,9 @@ def convert(
     """
     item = number_formats[number_format]()
     if item.needs_images and (representative is None or not len(representative)):
-        raise ExportError(f"{number_format} needs calibration images to set its ranges, got none")
+        raise ExportError(
+            f"{number_format} needs representative images to set its ranges, got none"
+        )
     dtype = item.raw_dtype if raw_pixels else item.dtype
     if dtype is None:
         able = ", ".join(each.name for each in number_formats if each.raw_dtype)
@@ -56,7 +56,11 @@ def convert(
     # Where the other inputs are no uint8, the file casts the image; elsewhere LiteRT converts it.
     casts = raw_pixels and dtype != "uint8"
     segments = model.segments()
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        captured_stderr(),  # the converter's chatter; its errors come as exceptions
+        warnings.catch_warnings(action="ignore"),
+    ):
         module = tf.Module()
         module.network = model.network  # owns the variables
         signatures = {
@@ -70,17 +74,15 @@ def convert(
         feed = None if representative is None else partial(_feed, segments, representative)
         item.configure(converter, feed)
         converter.inference_input_type = converter.inference_output_type = tf.as_dtype(dtype)
-        try:
+        problem = f"LiteRT's converter cannot make {number_format} of this network"
+        # Exception: its own classes and several of Python's.
+        with explained(ExportError, problem, "use another number format or network", Exception):
             converted = bytes(converter.convert())
-        except Exception as error:  # its own classes and several of Python's
-            reason = " ".join(str(error).split())[:300]
-            raise ExportError(
-                f"LiteRT's converter cannot make {number_format} of this network ({reason}); use "
-                "another number format or network"
-            ) from error
-    content = pack(converted)
+    content = deduplicate_tables(converted)
     _check_types(content, dtype, image="uint8" if raw_pixels else dtype)
-    _check_chain(content)
+    problem = "the converted file is no chain of segments"
+    with explained(ExportError, problem, "use another number format or network", BundleError):
+        Segments(content)  # opens it as a device does, which hands every feature on as it is
     return content
 
 
@@ -95,8 +97,7 @@ def _signature(segment: Segment, image_type: Any) -> Any:
     @tf.function
     def run(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
         taken = [tf.cast(tensors[name], tf.float32) for name in segment.takes]
-        outputs = segment.model(taken, training=False)
-        outputs = outputs if isinstance(outputs, list | tuple) else [outputs]
+        outputs = tf.nest.flatten(segment.model(taken, training=False))
         return dict(zip(["logits", *segment.gives], outputs, strict=True))
 
     return run.get_concrete_function(**specifications)
@@ -118,8 +119,7 @@ def _feed(
         for index, segment in enumerate(segments):
             taken = {name: tensors[name] for name in segment.takes}
             yield f"segment_{index}", taken
-            outputs = segment.model(list(taken.values()), training=False)
-            outputs = outputs if isinstance(outputs, list | tuple) else [outputs]
+            outputs = tf.nest.flatten(segment.model(list(taken.values()), training=False))
             given = zip(segment.gives, outputs[1:], strict=True)
             tensors |= {name: tensor.numpy() for name, tensor in given}
 
@@ -134,27 +134,3 @@ def _check_types(content: bytes, expected: str, *, image: str) -> None:
                     f"tensor {tensor!r} of {signature} was converted to {found}, expected "
                     f"{wanted}; the network has an operation that this number format does not know"
                 )
-
-
-def _check_chain(content: bytes) -> None:
-    """Open the file as a device does, which hands every feature on as it is."""
-    try:
-        Segments(content)
-    except BundleError as error:
-        raise ExportError(f"the converted segments do not fit together: {error}") from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the converter's chatter off the terminal; errors still come as exceptions."""
-    saved = os.dup(2)
-    with (
-        Path(os.devnull).open("w", encoding="utf-8") as nowhere,
-        warnings.catch_warnings(action="ignore"),
-    ):
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)

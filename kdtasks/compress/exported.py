@@ -94,7 +94,13 @@ def checked_kernels(content: bytes, model: MultiExitModel) -> Kernels:
         ExportError: kernels of the network hold more zeros than those of the file.
     """
     kernels = inspect_kernels(content)
-    zeros = _count_zeros(model)
+    zeros = sum(
+        int(np.count_nonzero(weight == 0))
+        for layer in model.network.layers
+        if type(layer).__name__ != "BatchNormalization"
+        for weight in layer.get_weights()
+        if weight.ndim > 1
+    )
     if kernels.zeros < zeros:
         raise ExportError(
             f"the kernels of the file have {kernels.zeros:,} zeros, those of the network "
@@ -166,16 +172,5 @@ class ParityTally:
             )
         return Parity(
             rms_error=float(f"{relative:.4g}"),
-            agreement=tuple(round(float(share), 6) for share in self._same / self._answers),
+            agreement=tuple(round(float(fraction), 6) for fraction in self._same / self._answers),
         )
-
-
-def _count_zeros(model: MultiExitModel) -> int:
-    kernels = (
-        weight
-        for layer in model.network.layers
-        if type(layer).__name__ != "BatchNormalization"
-        for weight in layer.get_weights()
-        if weight.ndim > 1
-    )
-    return sum(int(np.count_nonzero(kernel == 0)) for kernel in kernels)

@@ -27,7 +27,7 @@ class FineTuning:
         examples: the teacher's targets.
         validation: images and labels.
         objective: the distillation's, as it is in its last epoch.
-        schedule: from a number of epochs to the schedule.
+        schedule: of every pass, but for its epochs.
         checkpoints: name of a pass to its checkpoint.
         ignore_label: label of pixels that count in no accuracy.
     """
@@ -35,7 +35,7 @@ class FineTuning:
     examples: Examples
     validation: tuple[Any, Any]
     objective: Objective
-    schedule: Callable[[int], Schedule]
+    schedule: Schedule
     checkpoints: dict[str, Checkpoint]
     ignore_label: int | None = None
 
@@ -50,14 +50,14 @@ class FineTuning:
             self.examples,
             validation=self.validation,
             objective=self.objective,
-            schedule=self.schedule(epochs),
+            schedule=replace(self.schedule, epochs=epochs),
             checkpoint=self.checkpoints.get(name),
             ignore_label=self.ignore_label,
         )
 
     def count_steps(self, epochs: int) -> int:
         """Number of steps that `run` takes."""
-        batch_size = min(self.schedule(epochs).params.batch_size, self.examples.num_examples)
+        batch_size = min(self.schedule.params.batch_size, self.examples.num_examples)
         return epochs * (self.examples.num_examples // batch_size)
 
     def remove_checkpoints(self) -> None:
@@ -91,7 +91,7 @@ def fine_tuning_of(
         objective=DistillationObjective(
             final_values(distill), label_loss_of(setup.train.loss, dataset)
         ),
-        schedule=lambda epochs: replace(schedule, epochs=epochs),
+        schedule=schedule,
         checkpoints=checkpoints,
         ignore_label=dataset.ignore_label,
     )
@@ -126,28 +126,22 @@ def preserve(network: Any) -> None:
         if len(variable.shape) < 2:
             continue
         values = variable.numpy()
-        nonzero = values[values != 0]
-        if nonzero.size == values.size and len(np.unique(nonzero)) == nonzero.size:
+        if values.all() and len(np.unique(values)) == values.size:
             continue  # no zeros, all different
         # What `tf.Variable(constraint=…)` sets; these variables are there already.
-        variable._constraint = _Projection(values)
+        variable._constraint = _projection(values)
 
 
-class _Projection:
-    """From a kernel to the nearest one with the zeros and the equal weights of another."""
+def _projection(values: np.ndarray) -> Callable[[Tensor], Tensor]:
+    """Lead a kernel to the nearest one with the zeros and the equal weights of another."""
+    _, groups = np.unique(values, return_inverse=True)
+    groups = groups.reshape(-1)
+    # Sums by group, then means; the group of zeros is multiplied away.
+    shares = tf.constant((values != 0).reshape(-1) / np.bincount(groups)[groups], tf.float32)
+    indices, count = tf.constant(groups, tf.int32), int(groups.max()) + 1
 
-    def __init__(self, values: np.ndarray) -> None:
-        _, groups = np.unique(values, return_inverse=True)
-        groups = groups.reshape(-1)
-        self._shape = values.shape
-        self._groups = tf.constant(groups, tf.int32)
-        # Sums by group, then means; the group of zeros is multiplied away.
-        share = (values != 0).reshape(-1) / np.bincount(groups)[groups]
-        self._shares = tf.constant(share, tf.float32)
-        self._count = int(groups.max()) + 1
+    def project(kernel: Tensor) -> Tensor:
+        sums = tf.math.unsorted_segment_sum(tf.reshape(kernel, [-1]) * shares, indices, count)
+        return tf.reshape(tf.gather(sums, indices), values.shape)
 
-    def __call__(self, kernel: Tensor) -> Tensor:
-        sums = tf.math.unsorted_segment_sum(
-            tf.reshape(kernel, [-1]) * self._shares, self._groups, self._count
-        )
-        return tf.reshape(tf.gather(sums, self._groups), self._shape)
+    return project

@@ -1,5 +1,6 @@
 """Variant names: passes joined by `+`, ending in the number format of the exported file."""
 
+from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 from pydantic import Field, create_model
@@ -30,33 +31,35 @@ def check_variant(name: str) -> Variant:
         ValueError: a part is unknown or stands in the wrong place; the message lists the choices.
     """
     *parts, number_format = name.split("+")
+    for problem in _problems(parts, number_format):
+        raise ValueError(f"compress.variants: {name!r} {problem}")
+    return Variant(tuple(parts), number_format)
+
+
+def _problems(parts: list[str], number_format: str) -> Iterator[str]:
+    """What is wrong with a variant; only the first is to be asked for."""
     known, formats = pass_names(), number_formats.names()
     for part in parts:
         if part not in known:
-            raise ValueError(
-                f"compress.variants: {name!r} has {part!r} where a pass is expected; "
-                f"passes: {', '.join(known)}{did_you_mean(part, known)}"
+            yield (
+                f"has {part!r} where a pass is expected; passes: {', '.join(known)}"
+                f"{did_you_mean(part, known)}"
             )
     if number_format not in formats:
-        raise ValueError(
-            f"compress.variants: {name!r} ends in {number_format!r}; "
-            f"it must end in one of: {', '.join(formats)}{did_you_mean(number_format, formats)}"
+        yield (
+            f"ends in {number_format!r}; it must end in one of: {', '.join(formats)}"
+            f"{did_you_mean(number_format, formats)}"
         )
     if len(set(parts)) != len(parts):
-        raise ValueError(f"compress.variants: {name!r} names a pass twice")
+        yield "names a pass twice"
     if sorted(parts, key=known.index) != parts:
-        raise ValueError(
-            f"compress.variants: {name!r} has its passes in the wrong order; give them in the "
-            f"order {', '.join(known)}"
-        )
+        yield f"has its passes in the wrong order; give them in the order {', '.join(known)}"
     for part in parts:
         allowed = passes[part].number_formats
         if allowed and number_format not in allowed:
-            raise ValueError(
-                f"compress.variants: {name!r} ends in {number_format}; a variant with {part} must "
-                f"end in {' or '.join(allowed)}"
+            yield (
+                f"ends in {number_format}; a variant with {part} must end in {' or '.join(allowed)}"
             )
-    return Variant(tuple(parts), number_format)
 
 
 def _settings_of(item: type[Pass]) -> tuple[type[Pass], Any]:

@@ -1,7 +1,8 @@
 """Errors that a user can act on: each message says what came, what was expected and the fix."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str:
@@ -12,6 +13,25 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
 
 class KdTasksError(Exception):
     """Base of every error that is the input's or the environment's fault, not a bug."""
+
+
+@contextmanager
+def explained(
+    kind: type[KdTasksError], problem: str, advice: str, *causes: type[Exception]
+) -> Iterator[None]:
+    """Turn what a library raises into an error of ours: `problem (reason); advice`.
+
+    Args:
+        kind: of the error that is raised.
+        problem: what is wrong, such as `x.tflite cannot be read`.
+        advice: how to fix it.
+        causes: exceptions of the block that mean this.
+    """
+    try:
+        yield
+    except causes as error:
+        reason = " ".join(str(error).split())[:300]
+        raise kind(f"{problem} ({reason}); {advice}") from error
 
 
 class ParamsError(KdTasksError):

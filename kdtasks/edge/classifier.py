@@ -1,20 +1,30 @@
 """Load a bundle and classify images, leaving at the first exit that is sure enough."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from kdtasks.core.errors import BundleError, DatasetError
+from kdtasks.core.errors import BundleError
 from kdtasks.edge.images import fit_image
-from kdtasks.edge.manifest import Manifest
-from kdtasks.edge.predictor import Predictor, SelfTest
-from kdtasks.edge.scores import SCORES, Decision, apply_policy, softmax
-from kdtasks.edge.segments import Segments
+from kdtasks.edge.predictor import Predictor, unfit
+from kdtasks.edge.scores import SCORES, apply_policy, max_probability, softmax
+from kdtasks.edge.segments import Logits, Pixels, TensorSpec, decoder
 
 # Classes that JSON names.
 _TOP = 5
+
+# With more classes numpy's arrays are faster than Python's lists.
+_MOST_CLASSES = 48
+_MOST_STEPS = 255
+
+# Rounding to float32 moves a number by at most this fraction of it.
+_ROUNDING = 2.0**-24
+
+Score = Callable[[npt.ArrayLike, npt.ArrayLike], npt.NDArray[np.float64]]
 
 
 class ClassPrediction(NamedTuple):
@@ -39,16 +49,13 @@ class ClassPrediction(NamedTuple):
     def to_json(self) -> dict[str, Any]:
         """Give it with the probabilities of the five likeliest classes."""
         best = np.argsort(-self.probabilities, kind="stable")[:_TOP]
-        return {
-            "label": self.label,
-            "class_index": self.class_index,
-            "confidence": self.confidence,
-            "exit_index": self.exit_index,
-            "probabilities": [
-                {"label": self.class_names[k], "probability": float(self.probabilities[k])}
-                for k in best
-            ],
-        }
+        likeliest = [
+            {"label": self.class_names[k], "probability": float(self.probabilities[k])}
+            for k in best
+        ]
+        content = self._asdict() | {"probabilities": likeliest}
+        del content["class_names"]
+        return content
 
     def in_size(self, size: tuple[int, int]) -> Self:
         """Give it as it is: an image has its class in any size."""
@@ -61,35 +68,21 @@ class Classifier(Predictor):
     task: ClassVar[str] = "classification"
     per_pixel: ClassVar[bool] = False
 
-    def __init__(
-        self,
-        segments: Segments,
-        manifest: Manifest,
-        *,
-        thresholds: Sequence[float] | None = None,
-        self_test: SelfTest | None = None,
-    ) -> None:
-        """Join the parts of a bundle, as `Predictor` does."""
-        super().__init__(segments, manifest, thresholds=thresholds, self_test=self_test)
-        self._decisions = [
-            Decision(
-                score=self.manifest.score,
-                temperature=self.manifest.temperatures[exit_index],
-                threshold=threshold,
-                scale=self.segments.logits_scales[exit_index],
-                steps=self.segments.logits_steps[exit_index],
-                num_classes=self.segments.num_classes,
-                decode=self.segments.decoders[exit_index],
-            )
-            for exit_index, threshold in enumerate(self.thresholds)
+    @cached_property
+    def _exit_rules(self) -> list["ExitRule"]:
+        temperatures, specs = self.manifest.temperatures, self.segments.logits_specs
+        score = SCORES[self.manifest.score]
+        return [
+            ExitRule(score, *parts)
+            for parts in zip(temperatures, self.thresholds, specs, strict=False)
         ]
 
-    def fit(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    def fit(self, pixels: Pixels) -> Pixels:
         """Resize an image to the model's size and give it its channels."""
         height, width, channels = self.segments.input_shape
         return fit_image(pixels, image_size=(height, width), channels=channels)
 
-    def predict(self, image: npt.NDArray[np.uint8]) -> ClassPrediction:
+    def predict(self, image: Pixels) -> ClassPrediction:
         """Classify one image, uint8 [height, width, channels], raw pixels 0…255.
 
         Raises:
@@ -97,15 +90,12 @@ class Classifier(Predictor):
         """
         image = np.asarray(image)
         if image.dtype != np.uint8 or image.shape != self.segments.input_shape:
-            raise DatasetError(
-                f"the image is {image.dtype} {list(image.shape)}, the model takes uint8 "
-                f"{list(self.segments.input_shape)} with raw pixels 0…255; convert or resize it"
-            )
-        segments, last = self.segments, len(self._decisions)
+            raise unfit(image, self.segments.input_shape, "convert or resize it")
+        segments, rules, last = self.segments, self._exit_rules, self.segments.count - 1
         tensors = segments.begin(image)
         for exit_index in range(segments.count):
             numbers, tensors = segments.run(exit_index, tensors)
-            if exit_index == last or self._decisions[exit_index](numbers):
+            if exit_index == last or rules[exit_index](numbers):
                 break
         logits = segments.decoders[exit_index](numbers)
         probabilities = softmax(logits, self.manifest.temperatures[exit_index])
@@ -119,13 +109,63 @@ class Classifier(Predictor):
             self.manifest.class_names,
         )
 
-    def logits(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    def logits(self, images: Pixels) -> Logits:
         """Run every exit on images of the model's size; gives float32 [N, K, classes]."""
         return self.segments.logits_of(images)
 
 
-class Answers(NamedTuple):
-    """Answers of a bundle on N images; K exits.
+class ExitRule:
+    """Compares the score of one exit with its threshold.
+
+    Of `max_probability` and few classes the score is computed in Python's own numbers, from the
+    numbers of the file: a dozen calls of numpy for ten classes take longer than a small segment
+    runs. Where rounding could turn the comparison, the exact score decides.
+    """
+
+    def __init__(
+        self, score: Score, temperature: float, threshold: float, spec: TensorSpec
+    ) -> None:
+        """Prepare the comparison.
+
+        Args:
+            score: one of `kdtasks.edge.scores.SCORES`.
+            temperature, threshold: of the exit.
+            spec: of its logits in the file.
+        """
+        self._score, self._decode = score, decoder(spec)
+        self._temperature, self._threshold = temperature, threshold
+        self._is_short = score is max_probability and spec.shape[-1] <= _MOST_CLASSES
+        self._rate = (spec.scale or 1.0) / temperature
+        # Steps between the smallest and the largest logit; floats have none.
+        steps = 0 if spec.dtype.kind == "f" else 2 ** (8 * spec.dtype.itemsize) - 1
+        self._doubt = 1e-9 + 4 * _ROUNDING * steps * self._rate
+        # Of 8 bits there are few differences: their exponentials are looked up.
+        table_size = steps + 1 if 0 < steps <= _MOST_STEPS else 0
+        self._table = [math.exp(-difference * self._rate) for difference in range(table_size)]
+
+    def __call__(self, numbers: npt.NDArray[Any]) -> bool:
+        """Whether the exit answers.
+
+        Args:
+            numbers: [classes], the logits as the file gives them.
+        """
+        if self._is_short:
+            values = numbers.tolist()
+            largest = max(values)
+            if self._table:
+                table = self._table
+                score = 1.0 / sum([table[largest - value] for value in values])
+            else:
+                exp, rate = math.exp, self._rate
+                score = 1.0 / sum([exp((value - largest) * rate) for value in values])
+            if abs(score - self._threshold) > self._doubt:
+                return score > self._threshold
+        exact = self._score(self._decode(numbers), self._temperature)
+        return bool(exact >= self._threshold)
+
+
+class BatchPredictions(NamedTuple):
+    """What a bundle predicts of N images; K exits.
 
     Attributes:
         logits: float32 [N, K, classes], all exits of every image.
@@ -134,13 +174,13 @@ class Answers(NamedTuple):
         predicted: int64 [N], the class that it is given there.
     """
 
-    logits: npt.NDArray[np.float32]
+    logits: Logits
     by_exit: npt.NDArray[np.int64]
     exit_index: npt.NDArray[np.int64]
     predicted: npt.NDArray[np.int64]
 
 
-def answers_of(model: Classifier, images: npt.NDArray[np.uint8], *, checked: int = 50) -> Answers:
+def predict_batch(model: Classifier, images: Pixels, *, checked: int = 50) -> BatchPredictions:
     """Run every exit on every image and apply the bundle's thresholds.
 
     Args:
@@ -166,4 +206,4 @@ def answers_of(model: Classifier, images: npt.NDArray[np.uint8], *, checked: int
                 f"image {row} gets (class, exit) {alone} with early exits and {expected} from "
                 "all logits; the model is not deterministic, export it again"
             )
-    return Answers(logits, by_exit, exit_index, predicted)
+    return BatchPredictions(logits, by_exit, exit_index, predicted)

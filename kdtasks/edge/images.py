@@ -18,26 +18,8 @@ if TYPE_CHECKING:
 # MPO, the files of two frames that phones write.
 FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 
-SUFFIXES = frozenset(
-    [
-        ".bmp",
-        ".gif",
-        ".jfif",
-        ".jp2",
-        ".jpe",
-        ".jpeg",
-        ".jpg",
-        ".mpo",
-        ".pbm",
-        ".pgm",
-        ".png",
-        ".pnm",
-        ".ppm",
-        ".tif",
-        ".tiff",
-        ".webp",
-    ]
-)
+_NAMES = "bmp gif jfif jp2 jpe jpeg jpg mpo pbm pgm png pnm ppm tif tiff webp"
+SUFFIXES = frozenset(f".{name}" for name in _NAMES.split())
 
 SIXTEEN_BIT_MODES = frozenset(["I;16", "I;16L", "I;16B", "I;16N"])
 TRANSPARENT_MODES = frozenset(["LA", "La", "PA", "RGBA", "RGBa"])
@@ -114,10 +96,10 @@ def to_eight_bits(image: "Image") -> "Image":
     """
     import PIL.Image
 
-    if image.mode == "I" and image.format == "PNG":  # Pillow's older way to hold 16 bits
-        return PIL.Image.fromarray(_scaled_down(np.asarray(image)))
-    if image.mode in SIXTEEN_BIT_MODES:
-        return PIL.Image.fromarray(_scaled_down(np.asarray(image)))
+    # Mode `I` is Pillow's older way to hold the 16 bits of a PNG.
+    if image.mode in SIXTEEN_BIT_MODES or (image.mode == "I" and image.format == "PNG"):
+        wide = np.asarray(image).astype(np.int64)
+        return PIL.Image.fromarray(((wide * 255 + 32767) // 65535).astype(np.uint8))
     if image.mode in ("I", "F"):
         raise DatasetError("pixels of 32 bits; convert it to 8 or 16 bits")
     if image.mode == "1":
@@ -174,8 +156,3 @@ def as_array(image: "Image") -> np.ndarray:
     """Give the pixels of an `L` or `RGB` image: uint8 [height, width, 1 or 3]."""
     pixels = np.asarray(image)
     return pixels[..., None] if pixels.ndim == 2 else pixels
-
-
-def _scaled_down(values: np.ndarray) -> np.ndarray:
-    """Map 0…65535 to 0…255, rounded."""
-    return ((values.astype(np.int64) * 255 + 32767) // 65535).astype(np.uint8)

@@ -13,12 +13,12 @@ import numpy.typing as npt
 from kdtasks.edge.predictor import Predictor
 from kdtasks.edge.registry import load_predictor
 from kdtasks.edge.scores import NEVER
-from kdtasks.edge.segments import Segments
+from kdtasks.edge.segments import Pixels, Segments
 
 # From one image, uint8 [height, width, channels], to the exit that answered it.
-Predict = Callable[[npt.NDArray[np.uint8]], int]
+Predict = Callable[[Pixels], int]
 # N of uint8 [height, width, channels], in one array or in several of any size.
-Images = npt.NDArray[np.uint8] | Sequence[npt.NDArray[np.uint8]]
+Images = Pixels | Sequence[Pixels]
 
 # Timed predictions, after some that are not.
 _RUNS, _WARMUP = 60, 10
@@ -34,43 +34,49 @@ class LatencySummary(TypedDict):
 
 
 def time_predictions(
-    predict: Predict, images: Images, *, runs: int, warmup: int
+    predicts: Sequence[Predict], images: Images, *, runs: int, warmup: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Time single-image predictions, one after the other.
+    """Time single-image predictions of one or more models on the same images.
+
+    In every round each model answers the same image; who comes first changes from round to round,
+    since the second finds the image in the processor's cache.
 
     Args:
-        predict: one prediction.
+        predicts: one prediction of each model.
         images: N of uint8 [height, width, channels], taken in turn, from the start again as needed.
-        runs: predictions that are timed, at least 1.
-        warmup: predictions before them that are not.
+        runs: rounds that are timed, at least 1.
+        warmup: rounds before them that are not.
 
     Returns:
-        milliseconds [runs] and the exit that each left at [runs].
+        milliseconds [models, runs] and the exit that each left at [models, runs].
     """
     # In memory before the clock runs: reading a mapped file is no part of a prediction.
-    copies = [np.array(images[index % len(images)]) for index in range(min(runs, len(images)))]
-    for index in range(warmup):
-        predict(copies[index % len(copies)])
-    nanoseconds = np.empty(runs, np.int64)
-    exits = np.empty(runs, np.int64)
-    for index in range(runs):
-        image = copies[index % len(copies)]
-        start = time.perf_counter_ns()
-        exit_index = predict(image)
-        nanoseconds[index] = time.perf_counter_ns() - start
-        exits[index] = exit_index
+    kept = [np.array(images[index]) for index in range(min(runs, len(images)))]
+    nanoseconds = np.empty((len(predicts), runs), np.int64)
+    exits = np.empty_like(nanoseconds)
+    for turn in range(-warmup, runs):
+        image = kept[turn % len(kept)]
+        for place in range(len(predicts))[:: 1 if turn % 2 else -1]:
+            start = time.perf_counter_ns()
+            exit_index = predicts[place](image)
+            spent = time.perf_counter_ns() - start
+            if turn >= 0:
+                nanoseconds[place, turn], exits[place, turn] = spent, exit_index
     return nanoseconds / 1e6, exits
+
+
+def time_in_turn(
+    models: Sequence[Predictor], images: Images, *, runs: int, warmup: int
+) -> npt.NDArray[np.float64]:
+    """Time loaded bundles that take the same images, as `time_predictions`: ms [models, runs]."""
+    predicts = [exits_of(model) for model in models]
+    return time_predictions(predicts, images, runs=runs, warmup=warmup)[0]
 
 
 def summarise_latency(milliseconds: npt.NDArray[np.float64]) -> LatencySummary:
     """Give median, 90th and 99th percentile and mean of times [runs] in milliseconds."""
-    p50, p90, p99 = np.percentile(milliseconds, [50, 90, 99])
-    return {
-        "p50": float(p50),
-        "p90": float(p90),
-        "p99": float(p99),
-        "mean": float(milliseconds.mean()),
-    }
+    p50, p90, p99 = np.percentile(milliseconds, [50, 90, 99]).tolist()
+    return {"p50": p50, "p90": p90, "p99": p99, "mean": float(milliseconds.mean())}
 
 
 def mean_by_exit(
@@ -129,11 +135,11 @@ def time_bundle(
     """
     model = load_predictor(bundle, threads=threads)
     exits = model.segments.count
-    early, left_at = time_predictions(exits_of(model), images, runs=runs, warmup=warmup)
+    (early,), (left_at,) = time_predictions([exits_of(model)], images, runs=runs, warmup=warmup)
     memory, full = peak_memory_mb(), early  # before a second model is loaded
     if exits > 1:
         whole = load_predictor(bundle, [NEVER] * (exits - 1), threads)
-        full, _ = time_predictions(exits_of(whole), images, runs=runs, warmup=warmup)
+        (full,), _ = time_predictions([exits_of(whole)], images, runs=runs, warmup=warmup)
     return BundleTimes(early, left_at, full, exits, memory)
 
 
@@ -142,43 +148,11 @@ def exits_of(model: Predictor) -> Predict:
     return lambda image: model.predict(image).exit_index
 
 
-def time_in_turn(
-    models: Sequence[Predictor], images: npt.NDArray[np.uint8], *, runs: int, warmup: int
-) -> npt.NDArray[np.float64]:
-    """Time single-image predictions of every model on the same images, one after another.
-
-    In every round each model answers the same image; who comes first changes from round to
-    round, since the second finds the image in the processor's cache.
-
-    Args:
-        models: loaded bundles that take the same images.
-        images: uint8 [N, height, width, channels], taken in turn, from the start again as needed.
-        runs: rounds that are timed, at least 1.
-        warmup: rounds before them that are not.
-
-    Returns:
-        milliseconds [models, runs].
-    """
-    # In memory before the clock runs: reading a mapped file is no part of a prediction.
-    copies = [np.array(images[index % len(images)]) for index in range(min(runs, len(images)))]
-    nanoseconds = np.empty((len(models), runs), np.int64)
-    for turn in range(-warmup, runs):
-        image = copies[turn % len(copies)]
-        places = range(len(models)) if turn % 2 else reversed(range(len(models)))
-        for place in places:
-            start = time.perf_counter_ns()
-            models[place].predict(image)
-            spent = time.perf_counter_ns() - start
-            if turn >= 0:
-                nanoseconds[place, turn] = spent
-    return nanoseconds / 1e6
-
-
 def latency_ms(content: bytes) -> float:
     """Median time of one image through all exits of a file, in ms."""
     segments = Segments(content)
     image = np.random.default_rng(0).integers(0, 256, segments.input_shape, np.uint8)
     milliseconds, _ = time_predictions(
-        lambda image: len(segments.logits(image)), image[None], runs=_RUNS, warmup=_WARMUP
+        [lambda image: len(segments.logits(image))], image[None], runs=_RUNS, warmup=_WARMUP
     )
     return float(np.median(milliseconds))

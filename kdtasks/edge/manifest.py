@@ -2,9 +2,10 @@
 
 import dataclasses
 import json
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, TypeVar
 
-from kdtasks.core.errors import BundleError
+from kdtasks.core.errors import BundleError, explained
 
 FORMAT_VERSION = 1
 
@@ -12,26 +13,14 @@ FORMAT_VERSION = 1
 SCORE_NAMES = ("max_probability", "margin", "entropy", "energy")
 NAME = "kdtasks_manifest"
 IDENTIFIER = b"TFL3"
-
-FIELDS = (
-    "format_version",
-    "name",
-    "variant",
-    "task",
-    "class_names",
-    "input",
-    "segments",
-    "score",
-    "temperatures",
-    "thresholds",
-    "macs",
-    "dataset_sha256",
-)
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Manifest:
-    """A bundle's manifest; K is the number of exits.
+class EmbeddedManifest:
+    """What travels inside `model.tflite`: all that running it needs, and its origin.
+
+    K is the number of exits.
 
     Attributes:
         name: name of the model.
@@ -44,20 +33,8 @@ class Manifest:
         temperatures: [K], each divides its exit's logits.
         thresholds: [K − 1]; leave at the first exit whose score is at least its threshold. 1e300
             is never reached, −1e300 always.
-        calibration: `mode`, `expected` and `full` figures of the calibration split, `rows`, and
-            what mode `guarantee` certified.
         macs: [K], multiply-accumulates up to and including each exit.
-        bytes: size of `model.tflite`.
-        sha256: hash of `model.tflite`, hex.
         dataset_sha256: hash of the description of the prepared dataset, hex.
-        parameters: the params that the model was made with.
-        libraries: version of each library that made it, null where it is not installed.
-        metrics: of each split that the bundle was judged on (`validation`, and `test` where
-            `kdtasks pack` found it): `rows`, `accuracy` with early exits, its `interval` at level
-            `confidence`, and `cost`, the mean share of the MACs; null in bundles of before.
-        self_test: `file`, its `sha256` and `images`; null where the bundle has none.
-        provenance: what `kdtasks pack` knew of the origin: `git_revision`, `git_changed` (whether
-            files differed from it), `dvc_lock_sha256`; null before.
         format_version: version of this format; keys that a reader does not know are left alone.
     """
 
@@ -70,22 +47,50 @@ class Manifest:
     score: str
     temperatures: tuple[float, ...]
     thresholds: tuple[float, ...]
-    calibration: dict[str, Any]
     macs: tuple[int, ...]
-    bytes: int
-    sha256: str
     dataset_sha256: str
-    parameters: dict[str, Any]
-    libraries: dict[str, str | None]
-    metrics: dict[str, Any] | None = None
-    self_test: dict[str, Any] | None = None
-    provenance: dict[str, Any] | None = None
     format_version: int = FORMAT_VERSION
 
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Height, width and channels of the images."""
         return tuple(self.input["shape"])
+
+    def embedded(self) -> bytes:
+        """Give the JSON object that is put inside `model.tflite`."""
+        names = (field.name for field in dataclasses.fields(EmbeddedManifest))
+        content = {name: getattr(self, name) for name in names}
+        text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return text.encode()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Manifest(EmbeddedManifest):
+    """A bundle's manifest; K is the number of exits.
+
+    Attributes:
+        calibration: `mode`, `expected` and `full` figures of the calibration split, `rows`, and
+            what mode `guarantee` certified.
+        bytes: size of `model.tflite`.
+        sha256: hash of `model.tflite`, hex.
+        parameters: the params that the model was made with.
+        libraries: version of each library that made it, null where it is not installed.
+        metrics: of each split that the bundle was judged on (`validation`, and `test` where
+            `kdtasks pack` found it): `rows`, `accuracy` with early exits, its `interval` at level
+            `confidence`, and `cost`, the mean fraction of the MACs; null in bundles of before.
+        self_test: `file`, its `sha256` and `images`; null where the bundle has none.
+        provenance: what `kdtasks pack` knew of the origin: `git_revision`, `git_changed` (whether
+            files differed from it), `dvc_lock_sha256`; null before.
+    """
+
+    calibration: dict[str, Any]
+    bytes: int
+    sha256: str
+    parameters: dict[str, Any]
+    libraries: dict[str, str | None]
+    metrics: dict[str, Any] | None = None
+    self_test: dict[str, Any] | None = None
+    provenance: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Give the content of `manifest.json`."""
@@ -98,66 +103,66 @@ def parse_manifest(text: bytes, where: str) -> Manifest:
     Raises:
         BundleError: as for `read_manifest`.
     """
-    try:
+    with explained(BundleError, f"{where} cannot be read", "fetch the bundle again", ValueError):
         content = json.loads(text.decode("utf-8"))
-    except ValueError as error:
-        raise BundleError(f"{where} cannot be read ({error}); fetch the bundle again") from None
+    for problem in _problems(content):
+        raise BundleError(f"{where} {problem}")
+    return from_json(Manifest, content)
+
+
+def _problems(content: Any) -> Iterator[str]:
+    """What makes the content of a manifest unusable; only the first is to be asked for."""
     if not isinstance(content, dict):
-        raise BundleError(f"{where} holds {type(content).__name__}, a mapping was expected")
+        yield f"holds {type(content).__name__}, a mapping was expected"
     if "refused" in content:
-        raise BundleError(
-            f"{where} stands for no model, its variant could not be built: {content['refused']}"
-        )
+        yield f"stands for no model, its variant could not be built: {content['refused']}"
     if content.get("format_version") != FORMAT_VERSION:
-        raise BundleError(
-            f"{where} has format_version {content.get('format_version')!r}, this version of "
-            f"kdtasks reads {FORMAT_VERSION}; install the kdtasks that wrote it, or export again"
+        yield (
+            f"has format_version {content.get('format_version')!r}, this version of kdtasks reads "
+            f"{FORMAT_VERSION}; install the kdtasks that wrote it, or export again"
         )
-    fields = dataclasses.fields(Manifest)
-    missing = [
-        field.name
-        for field in fields
-        if field.default is dataclasses.MISSING and field.name not in content
-    ]
-    if missing:
-        raise BundleError(f"{where} lacks {', '.join(missing)}; fetch or export the bundle again")
-    values: dict[str, Any] = {
-        field.name: tuple(value) if isinstance(value, list) else value
-        for field in fields
-        for value in [content.get(field.name, field.default)]
-    }
-    manifest = Manifest(**values)
-    _check_fields(where, manifest)
-    return manifest
-
-
-def _check_fields(where: str, manifest: Manifest) -> None:
-    if not {"shape", "dtype", "range"} <= set(manifest.input):
-        raise BundleError(
-            f"{where} describes the input as {manifest.input}; shape, dtype and range were "
-            "expected, export the bundle again"
+    if missing := missing_fields(Manifest, content):
+        yield f"lacks {', '.join(missing)}; fetch or export the bundle again"
+    if not {"shape", "dtype", "range"} <= set(content["input"]):
+        yield (
+            f"describes the input as {content['input']}; shape, dtype and range were expected, "
+            "export the bundle again"
         )
-    if manifest.score not in SCORE_NAMES:
-        raise BundleError(
-            f"{where} names the score {manifest.score!r}; this version of kdtasks knows "
+    if content["score"] not in SCORE_NAMES:
+        yield (
+            f"names the score {content['score']!r}; this version of kdtasks knows "
             f"{', '.join(SCORE_NAMES)}: install the kdtasks that wrote it, or export again"
         )
-    count = manifest.segments
+    count = content["segments"]
     for name, length in (("temperatures", count), ("macs", count), ("thresholds", count - 1)):
-        given = getattr(manifest, name)
-        if not isinstance(given, tuple) or len(given) != length:
-            raise BundleError(
-                f"{where} names {count} segments and the {name} {given}; {length} were expected, "
+        if not isinstance(content[name], list) or len(content[name]) != length:
+            yield (
+                f"names {count} segments and the {name} {content[name]}; {length} were expected, "
                 "export the bundle again"
             )
-    if not all(temperature > 0 for temperature in manifest.temperatures):
-        raise BundleError(
-            f"{where} has the temperatures {manifest.temperatures}; each must be above 0, export "
-            "the bundle again"
+    if not all(temperature > 0 for temperature in content["temperatures"]):
+        yield (
+            f"has the temperatures {content['temperatures']}; each must be above 0, export the "
+            "bundle again"
         )
 
 
-"""Fields of the manifest that travel in the file: those that running it needs, and its origin."""
+def missing_fields(kind: Any, content: dict[str, Any]) -> list[str]:
+    """Names of the fields without a default of a dataclass that a JSON object lacks."""
+    return [
+        field.name
+        for field in dataclasses.fields(kind)
+        if field.default is dataclasses.MISSING and field.name not in content
+    ]
+
+
+def from_json(kind: type[T], content: dict[str, Any]) -> T:
+    """Make a dataclass of a JSON object: lists become tuples, other keys are left alone."""
+    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    values = {name: content[name] for name in names if name in content}
+    return kind(
+        **{name: tuple(one) if isinstance(one, list) else one for name, one in values.items()}
+    )
 
 
 def read_metadata(content: bytes, where: str) -> bytes | None:
@@ -175,12 +180,11 @@ def read_metadata(content: bytes, where: str) -> bytes | None:
 
     if content[4:8] != IDENTIFIER:
         raise BundleError(f"{where} is no .tflite (it lacks the identifier TFL3); export it again")
-    try:
+    # struct.error and all else that reading cut bytes can raise
+    with explained(BundleError, f"{where} is damaged", "fetch or export it again", Exception):
         model = schema.Model.GetRootAs(content)
         for index in range(model.MetadataLength()):
             entry = model.Metadata(index)
             if entry.Name() == NAME.encode():
                 return bytes(model.Buffers(entry.Buffer()).DataAsNumpy())
-    except Exception as error:  # struct.error and all else that reading cut bytes can raise
-        raise BundleError(f"{where} is damaged ({error}); fetch or export it again") from None
     return None

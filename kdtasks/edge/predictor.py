@@ -12,13 +12,11 @@ from typing import Any, ClassVar, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from kdtasks.core.errors import BundleError
-from kdtasks.edge.bundle_files import MODEL, Contents, open_contents
+from kdtasks.core.errors import BundleError, DatasetError, explained
+from kdtasks.edge.bundle_files import MODEL, BundleFiles, open_bundle_files
 from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.scores import ALWAYS, NEVER
-from kdtasks.edge.segments import Segments
-
-FILE = "self_test.npz"
+from kdtasks.edge.segments import Logits, Pixels, Segments
 
 
 @dataclass(frozen=True)
@@ -32,9 +30,9 @@ class SelfTest:
             processors round differently.
     """
 
-    images: npt.NDArray[np.uint8]
-    logits: npt.NDArray[np.float32]
-    tolerance: npt.NDArray[np.float32]
+    images: Pixels
+    logits: Logits
+    tolerance: Logits
 
     def to_bytes(self) -> bytes:
         """Give the content of `self_test.npz`, the same for the same arrays."""
@@ -138,14 +136,14 @@ class Predictor(ABC):
             BundleError: the bundle is incomplete, damaged, contradicts itself or is for another
                 task, or the thresholds do not fit.
         """
-        with open_contents(Path(bundle)) as contents:
-            manifest = contents.manifest()
-            segments = Segments(contents.checked(MODEL, manifest.sha256), threads)
-            self_test = load_self_test(contents, manifest, segments)
+        with open_bundle_files(Path(bundle)) as files:
+            manifest = files.manifest()
+            segments = Segments(files.checked(MODEL, manifest.sha256), threads)
+            self_test = load_self_test(files, manifest, segments)
         return cls(segments, manifest, thresholds=thresholds, self_test=self_test)
 
     @abstractmethod
-    def fit(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    def fit(self, pixels: Pixels) -> Pixels:
         """Make of an image what training images were, as `predict` takes it.
 
         Resizing and a change of channels need Pillow.
@@ -155,7 +153,7 @@ class Predictor(ABC):
         """
 
     @abstractmethod
-    def predict(self, image: npt.NDArray[np.uint8]) -> Prediction:
+    def predict(self, image: Pixels) -> Prediction:
         """Answer one image, uint8 [height, width, channels], raw pixels 0…255, as of `fit`.
 
         Raises:
@@ -163,11 +161,11 @@ class Predictor(ABC):
         """
 
     @abstractmethod
-    def logits(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    def logits(self, images: Pixels) -> Logits:
         """Run the whole network on images of its own size, uint8 [N, height, width, channels]."""
 
     @property
-    def test_images(self) -> npt.NDArray[np.uint8] | None:
+    def test_images(self) -> Pixels | None:
         """Images of the self-test, uint8 [M, height, width, channels]; null where it has none."""
         return self._self_test.images if self._self_test else None
 
@@ -216,21 +214,16 @@ def check_thresholds(thresholds: Sequence[float], *, exits: int) -> tuple[float,
         BundleError: there are too few or too many, or one is not finite.
     """
     checked = tuple(float(threshold) for threshold in thresholds)
-    if len(checked) != exits - 1:
+    if len(checked) != exits - 1 or not all(map(math.isfinite, checked)):
         raise BundleError(
             f"thresholds given: {len(checked)}; a model with {exits} exits takes {exits - 1}, one "
-            "for each exit but the last"
+            f"for each exit but the last, each a finite number ({ALWAYS}: always leave, {NEVER}: "
+            f"never), got {checked}"
         )
-    for threshold in checked:
-        if not math.isfinite(threshold):
-            raise BundleError(
-                f"a threshold is {threshold}; it must be a finite number: use {ALWAYS} to always "
-                f"leave, {NEVER} to never leave"
-            )
     return checked
 
 
-def load_self_test(contents: Contents, manifest: Manifest, segments: Segments) -> SelfTest | None:
+def load_self_test(files: BundleFiles, manifest: Manifest, segments: Segments) -> SelfTest | None:
     """Give the self-test of a bundle that is open, null where it has none.
 
     Raises:
@@ -239,28 +232,29 @@ def load_self_test(contents: Contents, manifest: Manifest, segments: Segments) -
     if manifest.self_test is None:
         return None
     name = manifest.self_test["file"]
-    content = contents.checked(name, manifest.self_test["sha256"])
-    return _parse(content, contents.where(name), segments)
-
-
-def _parse(content: bytes, where: str, segments: Segments) -> SelfTest:
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            test = SelfTest(arrays["images"], arrays["logits"], arrays["tolerance"])
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise BundleError(f"{where} is damaged ({error}); fetch the bundle again") from None
-    images, exits = len(test.images), segments.count
-    found = (test.images.dtype, test.images.shape, test.logits.shape, test.tolerance.shape)
-    fitting = (
-        np.dtype(np.uint8),
-        (images, *segments.input_shape),
-        (images, exits, *segments.logits_shape),
-        (exits,),
-    )
+    file = io.BytesIO(files.checked(name, manifest.self_test["sha256"]))
+    problem = f"{files.where(name)} is damaged"
+    causes = (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile)
+    with (
+        explained(BundleError, problem, "fetch the bundle again", *causes),
+        np.load(file, allow_pickle=False) as arrays,
+    ):
+        test = SelfTest(arrays["images"], arrays["logits"], arrays["tolerance"])
+    rows, exits = len(test.images), segments.count
+    logits_shape = (rows, exits, *segments.logits_shape)
+    found = (str(test.images.dtype), test.images.shape, test.logits.shape, test.tolerance.shape)
+    fitting = ("uint8", (rows, *segments.input_shape), logits_shape, (exits,))
     if found != fitting:
         raise BundleError(
-            f"{where} holds images {found[0]} {list(found[1])}, logits {list(found[2])} and "
-            f"tolerances {list(found[3])}; {fitting[0]} {list(fitting[1])}, {list(fitting[2])} and "
-            f"{list(fitting[3])} fit the model: export the bundle again"
+            f"{files.where(name)} holds (dtype and shape of images, shapes of logits and "
+            f"tolerances) {found}, {fitting} fit the model: export the bundle again"
         )
     return test
+
+
+def unfit(images: npt.NDArray[Any], shape: Sequence[int | str], advice: str) -> DatasetError:
+    """The error for images that the model does not take; a name in `shape` stands for any size."""
+    return DatasetError(
+        f"got {images.dtype} {list(images.shape)}, the model takes uint8 "
+        f"[{', '.join(map(str, shape))}] with raw pixels 0…255; {advice}"
+    )

@@ -9,8 +9,7 @@ from kdtasks.edge.classifier import Classifier
 from kdtasks.edge.predictor import Predictor
 from kdtasks.edge.segmenter import Segmenter
 
-_ALL: tuple[type[Predictor], ...] = (Classifier, Segmenter)
-PREDICTORS = {predictor.task: predictor for predictor in _ALL}
+PREDICTORS: dict[str, type[Predictor]] = {each.task: each for each in (Classifier, Segmenter)}
 
 
 def load_predictor(

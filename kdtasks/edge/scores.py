@@ -3,30 +3,12 @@
 Every score is larger where the exit is surer.
 """
 
-import math
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
-ALWAYS = -1e300
-NEVER = 1e300
+# Thresholds that every score reaches, and none; JSON has no infinity.
+ALWAYS, NEVER = -1e300, 1e300
 Floats = npt.NDArray[np.float64]
-Score = Callable[[npt.ArrayLike, npt.ArrayLike], Floats]
-
-# With more classes numpy's arrays are faster than Python's lists.
-_MOST_CLASSES = 48
-_MOST_STEPS = 255
-
-# Rounding to float32 moves a number by at most this share of it.
-_ROUNDING = 2.0**-24
-
-
-"""A threshold that every score reaches; JSON has no infinity."""
-
-
-"""A threshold that no score reaches."""
 
 
 def softmax(logits: npt.ArrayLike, temperature: npt.ArrayLike = 1.0) -> Floats:
@@ -46,8 +28,7 @@ def softmax(logits: npt.ArrayLike, temperature: npt.ArrayLike = 1.0) -> Floats:
 def max_probability(logits: npt.ArrayLike, temperature: npt.ArrayLike = 1.0) -> Floats:
     """Give the largest softened probability, in [1 / classes, 1]; arguments as for `softmax`."""
     # The largest logit has the exponential 1, so this is the maximum of `softmax` to the last bit.
-    score: Floats = 1.0 / np.exp(_below_largest(logits, temperature)).sum(axis=-1)
-    return score
+    return 1.0 / np.exp(_below_largest(logits, temperature)).sum(axis=-1)
 
 
 def margin(logits: npt.ArrayLike, temperature: npt.ArrayLike = 1.0) -> Floats:
@@ -56,8 +37,7 @@ def margin(logits: npt.ArrayLike, temperature: npt.ArrayLike = 1.0) -> Floats:
     Arguments as for `softmax`, with two classes at least.
     """
     probabilities = np.partition(softmax(logits, temperature), -2, axis=-1)
-    difference: Floats = probabilities[..., -1] - probabilities[..., -2]
-    return difference
+    return probabilities[..., -1] - probabilities[..., -2]
 
 
 def entropy(logits: npt.ArrayLike, temperature: npt.ArrayLike = 1.0) -> Floats:
@@ -71,8 +51,7 @@ def entropy(logits: npt.ArrayLike, temperature: npt.ArrayLike = 1.0) -> Floats:
     total = exponentials.sum(axis=-1)
     spread = np.log(total) - (exponentials * below).sum(axis=-1) / total
     # Rounding can leave −1e-16 where all classes are equal.
-    certainty: Floats = np.clip(1.0 - spread / np.log(below.shape[-1]), 0.0, 1.0)
-    return certainty
+    return np.clip(1.0 - spread / np.log(below.shape[-1]), 0.0, 1.0)
 
 
 def energy(logits: npt.ArrayLike, temperature: npt.ArrayLike = 1.0) -> Floats:
@@ -83,19 +62,11 @@ def energy(logits: npt.ArrayLike, temperature: npt.ArrayLike = 1.0) -> Floats:
     """
     largest = np.asarray(logits, np.float64).max(axis=-1)
     totals = np.exp(_below_largest(logits, temperature)).sum(axis=-1)
-    score: Floats = largest + np.asarray(temperature, np.float64) * np.log(totals)
-    return score
+    return largest + np.asarray(temperature, np.float64) * np.log(totals)
 
 
-SCORES: dict[str, Score] = {
-    "max_probability": max_probability,
-    "margin": margin,
-    "entropy": entropy,
-    "energy": energy,
-}
-
-
-"""Name to function of logits and temperature."""
+# Name to function of logits and temperature.
+SCORES = {score.__name__: score for score in (max_probability, margin, entropy, energy)}
 
 
 def _below_largest(logits: npt.ArrayLike, temperature: npt.ArrayLike) -> Floats:
@@ -108,67 +79,6 @@ def _below_largest(logits: npt.ArrayLike, temperature: npt.ArrayLike) -> Floats:
         scaled = scaled / np.asarray(temperature, np.float64)[..., None]
     scaled -= scaled.max(axis=-1, keepdims=True)
     return scaled
-
-
-class Decision:
-    """Compares the score of one exit with its threshold.
-
-    Of `max_probability` and few classes the score is computed in Python's own numbers, from the
-    numbers of the file: a dozen calls of numpy for ten classes take longer than a small segment
-    runs. Where rounding could turn the comparison, the exact score decides.
-    """
-
-    def __init__(
-        self,
-        *,
-        score: str,
-        temperature: float,
-        threshold: float,
-        scale: float,
-        steps: int,
-        num_classes: int,
-        decode: Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]],
-    ) -> None:
-        """Prepare the comparison.
-
-        Args:
-            score: a name of `kdtasks.edge.scores.SCORES`.
-            temperature, threshold: of the exit.
-            scale: a step of the logits in the file, 0 where they are not quantised.
-            steps: that they may differ by; 0 where they are not quantised.
-            num_classes: of the model.
-            decode: from the file's numbers to logits.
-        """
-        self._score, self._decode = SCORES[score], decode
-        self._temperature, self._threshold = temperature, threshold
-        self._is_short = score == "max_probability" and num_classes <= _MOST_CLASSES
-        self._rate = (scale or 1.0) / temperature
-        self._doubt = 1e-9 + 4 * _ROUNDING * steps * self._rate
-        # Of 8 bits there are few differences: their exponentials are looked up.
-        self._table = [
-            math.exp(-difference * self._rate)
-            for difference in range(steps + 1 if 0 < steps <= _MOST_STEPS else 0)
-        ]
-
-    def __call__(self, numbers: npt.NDArray[Any]) -> bool:
-        """Whether the exit answers.
-
-        Args:
-            numbers: [classes], the logits as the file gives them.
-        """
-        if self._is_short:
-            values = numbers.tolist()
-            largest = max(values)
-            if self._table:
-                table = self._table
-                score = 1.0 / sum([table[largest - value] for value in values])
-            else:
-                exp, rate = math.exp, self._rate
-                score = 1.0 / sum([exp((value - largest) * rate) for value in values])
-            if abs(score - self._threshold) > self._doubt:
-                return score > self._threshold
-        exact = self._score(self._decode(numbers), self._temperature)
-        return bool(exact >= self._threshold)
 
 
 def apply_policy(scores: npt.ArrayLike, thresholds: npt.ArrayLike) -> npt.NDArray[np.int64]:

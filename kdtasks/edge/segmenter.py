@@ -12,18 +12,17 @@ import numpy.typing as npt
 from kdtasks.core.errors import DatasetError
 from kdtasks.edge.images import fit_image, resize_mask
 from kdtasks.edge.manifest import Manifest
-from kdtasks.edge.predictor import Predictor
+from kdtasks.edge.predictor import Predictor, unfit
+from kdtasks.edge.segments import Logits, Pixels
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+# Fraction of a tile that the next one repeats, where nothing else is said.
 OVERLAP = 0.25
 
 # Steps of hue by the golden ratio: however many there are, no two come close.
 _HUE_STEP = (5**0.5 - 1) / 2
-
-
-"""Share of a tile that the next one repeats, where nothing else is said."""
 
 
 class Tiling:
@@ -46,7 +45,7 @@ class Tiling:
         Args:
             length: of the side, in pixels, at least 1.
             tile: of a tile, in pixels.
-            overlap: share of a tile that the next one repeats, 0…0.5; rounded to an even number
+            overlap: fraction of a tile that the next one repeats, 0…0.5; rounded to an even number
                 of pixels.
         """
         # At most a quarter: no pixel lies in three tiles.
@@ -71,12 +70,12 @@ class Tiling:
         start = self.starts[index]
         return max(0, start), min(self.length, start + self._tile)
 
-    def settled(self, index: int) -> tuple[int, int]:
+    def finished(self, index: int) -> tuple[int, int]:
         """Give the range of pixels that are answered once tile `index` is, and not before."""
         is_last = index == len(self.starts) - 1
         return max(0, self.starts[index]), self.length if is_last else self.starts[index + 1]
 
-    def window(self, index: int) -> npt.NDArray[np.float32]:
+    def window(self, index: int) -> Logits:
         """Give the weights of a tile's pixels, float32 [tile].
 
         They are 1 but where neighbours overlap, there the halves of a squared sine: the weights of
@@ -102,7 +101,7 @@ class MaskPrediction(NamedTuple):
         manifest: of the model.
     """
 
-    mask: npt.NDArray[np.uint8]
+    mask: Pixels
     confidence: float
     exit_index: int
     manifest: Manifest
@@ -151,13 +150,13 @@ class Segmenter(Predictor):
     task: ClassVar[str] = "segmentation"
     per_pixel: ClassVar[bool] = True
 
-    def fit(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    def fit(self, pixels: Pixels) -> Pixels:
         """Resize an image where training images were resized, and give it the model's channels."""
         data = self.manifest.parameters.get("data") or {}
         size = data.get("image_size") or pixels.shape[:2]
         return fit_image(pixels, image_size=tuple(size), channels=self.segments.input_shape[2])
 
-    def logits(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    def logits(self, images: Pixels) -> Logits:
         """Run the network on images of its own size.
 
         Args:
@@ -170,20 +169,17 @@ class Segmenter(Predictor):
             DatasetError: the images' shape or dtype is not the model's.
         """
         self._check(images)
-        every = np.empty((len(images), *self.segments.logits_shape), np.float32)
-        for row, image in enumerate(images):
-            every[row] = self._run(image)
-        return every
+        return self.segments.logits_of(images)[:, -1]
 
-    def classes(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    def classes(self, images: Pixels) -> Pixels:
         """Name the class of every pixel, uint8 [N, height, width]; arguments as for `logits`."""
         self._check(images)
         every = np.empty(images.shape[:3], np.uint8)
         for row, image in enumerate(images):
-            every[row] = self._run(image).argmax(axis=-1)
+            every[row] = self.segments.logits(image)[-1].argmax(axis=-1)
         return every
 
-    def predict(self, image: npt.NDArray[np.uint8], overlap: float = OVERLAP) -> MaskPrediction:
+    def predict(self, image: Pixels, overlap: float = OVERLAP) -> MaskPrediction:
         """Name the class of every pixel of an image of any size, tile by tile.
 
         Where tiles overlap their logits fade into each other; mirrored pixels stand beyond the
@@ -192,7 +188,7 @@ class Segmenter(Predictor):
 
         Args:
             image: uint8 [height, width, channels], raw pixels 0…255, in memory or mapped.
-            overlap: share of a tile that the next one repeats, 0…0.5. More is slower: tiles
+            overlap: fraction of a tile that the next one repeats, 0…0.5. More is slower: tiles
                 grow by 1 / (1 − overlap)².
 
         Raises:
@@ -200,18 +196,11 @@ class Segmenter(Predictor):
                 or the overlap is out of range.
         """
         tile_height, tile_width, channels = self.segments.input_shape
-        if (
-            image.dtype != np.uint8
-            or image.ndim != 3
-            or image.shape[2] != channels
-            or not image.size
-        ):
-            raise DatasetError(
-                f"the image is {image.dtype} {list(image.shape)}, the model takes uint8 "
-                f"[height, width, {channels}] with raw pixels 0…255; convert it"
-            )
+        fits = image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == channels
+        if not fits or not image.size:
+            raise unfit(image, ("height", "width", channels), "convert it")
         if not 0 <= overlap <= 0.5:
-            raise DatasetError(f"the overlap is {overlap}; a share of 0…0.5 was expected")
+            raise DatasetError(f"the overlap is {overlap}; a fraction of 0…0.5 was expected")
         height, width = image.shape[:2]
         rows = Tiling(height, tile_height, overlap)
         columns = Tiling(width, tile_width, overlap)
@@ -223,12 +212,10 @@ class Segmenter(Predictor):
             confidence += float(_probabilities(blended, classes, temperature).sum(dtype=np.float64))
         return MaskPrediction(mask, confidence / mask.size, self.segments.count - 1, self.manifest)
 
-    def _bands(
-        self, image: npt.NDArray[np.uint8], rows: Tiling, columns: Tiling
-    ) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
+    def _bands(self, image: Pixels, rows: Tiling, columns: Tiling) -> Iterator[tuple[int, Logits]]:
         """Yield the blended logits [rows, width, classes] of row after row, and their first row."""
         if image.shape == self.segments.input_shape:
-            yield 0, self._run(image)
+            yield 0, self.segments.logits(image)[-1]
             return
         tile_height, tile_width, num_classes = self.segments.logits_shape
         # Pixels and classes in one axis: several times faster than many short rows of classes.
@@ -240,36 +227,28 @@ class Segmenter(Predictor):
             strip = image[rows.pixels(row)]
             vertical = rows.window(row)[:, None]
             for column, left in enumerate(columns.starts):
-                logits = self._run(strip.take(columns.pixels(column), axis=1))
+                tile = strip.take(columns.pixels(column), axis=1)
+                logits = self.segments.logits(tile)[-1]
                 weighted = logits.reshape(tile_height, tile_width * num_classes) * windows[column]
                 weighted *= vertical
                 first, end = (num_classes * pixel for pixel in columns.inside(column))
                 here = slice(first - num_classes * left, end - num_classes * left)
                 band[:, first:end] += weighted[:, here]
-            first, end = rows.settled(row)
-            settled = band[first - start : end - start]
-            yield first, settled.reshape(len(settled), columns.length, num_classes)
+            first, end = rows.finished(row)
+            finished = band[first - start : end - start]
+            yield first, finished.reshape(len(finished), columns.length, num_classes)
             # What the next row of tiles shares moves to the top.
             shared = tile_height - rows.step
             band[:shared] = band[rows.step :].copy()
             band[shared:] = 0
 
-    def _run(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        *_, logits = self.segments.steps(image)
-        return logits
-
-    def _check(self, images: npt.NDArray[np.uint8]) -> None:
+    def _check(self, images: Pixels) -> None:
         shape = self.segments.input_shape
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != shape:
-            raise DatasetError(
-                f"the images are {images.dtype} {list(images.shape)}, the model takes uint8 "
-                f"{['N', *shape]} with raw pixels 0…255; use predict for images of another size"
-            )
+            raise unfit(images, ("N", *shape), "use predict for images of another size")
 
 
-def _probabilities(
-    logits: npt.NDArray[np.float32], largest: npt.NDArray[np.int64], temperature: float
-) -> npt.NDArray[np.float32]:
+def _probabilities(logits: Logits, largest: npt.NDArray[np.int64], temperature: float) -> Logits:
     """Give the softened probability of the largest logit, float32 [rows, width].
 
     As `kdtasks.edge.scores.max_probability` but in float32, class by class: several times faster.
@@ -286,7 +265,7 @@ def _probabilities(
     return np.reciprocal(total)
 
 
-def class_colours(manifest: Manifest) -> npt.NDArray[np.uint8]:
+def class_colours(manifest: Manifest) -> Pixels:
     """Give RGB colours, uint8 [classes, 3].
 
     Those of the masks that the model was trained on where these had colours, else fixed ones.
@@ -298,7 +277,7 @@ def class_colours(manifest: Manifest) -> npt.NDArray[np.uint8]:
     return spaced_colours(len(texts))
 
 
-def spaced_colours(count: int) -> npt.NDArray[np.uint8]:
+def spaced_colours(count: int) -> Pixels:
     """Give `count` colours, uint8 [count, 3]; the first ones do not depend on how many."""
     colours = [
         # Every eight are darker, since hues come close to each other once there are many.

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kdtasks.core.errors import BundleError
+from kdtasks.core.errors import BundleError, explained
 
 Tensor = npt.NDArray[Any]
+Pixels = npt.NDArray[np.uint8]
+Logits = npt.NDArray[np.float32]
 
 
 class TensorSpec(NamedTuple):
@@ -31,8 +33,7 @@ class Segments:
         input_shape: height, width and channels of the images.
         logits_shape: of one exit's logits; (classes,), or (height, width, classes) for masks.
         num_classes: the last of them.
-        logits_scales: [K], a step of each exit's logits; 0 where they are not quantised.
-        logits_steps: [K], the steps between the smallest and the largest that an exit can give.
+        logits_specs: [K], the numbers of each exit's logits.
         decoders: [K], from the numbers of the file to logits in float32.
     """
 
@@ -50,14 +51,10 @@ class Segments:
         from ai_edge_litert.interpreter import Interpreter
 
         name = "the model" if isinstance(model, bytes) else str(model)
-        try:
+        problem, causes = f"{name} is not a readable .tflite", (OSError, ValueError, RuntimeError)
+        with explained(BundleError, problem, "export it again", *causes):
             content = model if isinstance(model, bytes) else Path(model).read_bytes()
             interpreter = Interpreter(model_content=content, num_threads=threads)
-        except (OSError, ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
-            raise BundleError(
-                f"{name} is not a readable .tflite ({reason}); export it again"
-            ) from None
         found = sorted(interpreter.get_signature_list())
         expected = [f"segment_{k}" for k in range(max(1, len(found)))]
         if set(found) != set(expected):
@@ -70,7 +67,8 @@ class Segments:
         self._runners = [interpreter.get_signature_runner(key) for key in expected]
         inputs = [_specs(runner.get_input_details()) for runner in self._runners]
         outputs = [_specs(runner.get_output_details()) for runner in self._runners]
-        _check_chain(name, inputs, outputs)
+        for problem in _problems(inputs, outputs):
+            raise BundleError(f"the segments of {name} do not fit together: {problem}")
         image = inputs[0]["image"]
         self._takes = [sorted(taken) for taken in inputs]
         self._is_chain = all(
@@ -78,15 +76,14 @@ class Segments:
             for given, taken in zip(outputs, inputs[1:], strict=False)
         )
         self._encode = _encoder(image)
-        self.decoders = [_decoder(output["logits"]) for output in outputs]
+        self.logits_specs = [output["logits"] for output in outputs]
+        self.decoders = [decoder(spec) for spec in self.logits_specs]
         self.count = len(expected)
         self.input_shape = image.shape[1:]
-        self.logits_shape = outputs[0]["logits"].shape[1:]
+        self.logits_shape = self.logits_specs[0].shape[1:]
         self.num_classes = self.logits_shape[-1]
-        self.logits_scales = tuple(output["logits"].scale for output in outputs)
-        self.logits_steps = tuple(_steps(output["logits"]) for output in outputs)
 
-    def begin(self, image: npt.NDArray[np.uint8]) -> dict[str, Tensor]:
+    def begin(self, image: Pixels) -> dict[str, Tensor]:
         """What `segment_0` takes.
 
         Args:
@@ -111,7 +108,7 @@ class Segments:
             given = tensors | runner(**{name: tensors[name] for name in self._takes[index]})
         return given.pop("logits")[0], given
 
-    def steps(self, image: npt.NDArray[np.uint8]) -> Iterator[npt.NDArray[np.float32]]:
+    def steps(self, image: Pixels) -> Iterator[Logits]:
         """Yield the logits [classes] of one exit after the other; a segment runs when asked for.
 
         Args:
@@ -122,11 +119,11 @@ class Segments:
             numbers, tensors = self.run(index, tensors)
             yield decode(numbers)
 
-    def logits(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    def logits(self, image: Pixels) -> Logits:
         """Run every segment on one image, uint8 [height, width, channels]; gives [K, classes]."""
         return np.stack(list(self.steps(image)))
 
-    def logits_of(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    def logits_of(self, images: Pixels) -> Logits:
         """Run every segment on images, uint8 [N, height, width, channels]; [N, K, classes]."""
         every = np.empty((len(images), self.count, *self.logits_shape), np.float32)
         for row, image in enumerate(images):
@@ -146,50 +143,45 @@ def _specs(details: dict[str, Any]) -> dict[str, TensorSpec]:
     }
 
 
-def _check_chain(
-    name: str, inputs: list[dict[str, TensorSpec]], outputs: list[dict[str, TensorSpec]]
-) -> None:
-    """Refuse segments that do not fit together, before one of them fails or is silently wrong."""
+def _problems(
+    inputs: list[dict[str, TensorSpec]], outputs: list[dict[str, TensorSpec]]
+) -> Iterator[str]:
+    """Why segments do not fit together, before one of them fails or is silently wrong."""
     if set(inputs[0]) != {"image"} or len(inputs[0]["image"].shape) != 4:
-        raise BundleError(
-            f"segment_0 of {name} takes {_describe(inputs[0])}; it must take one image, "
-            "`image` [1, height, width, channels]"
+        yield (
+            f"segment_0 takes {_describe(inputs[0])}; it must take one image, `image` "
+            "[1, height, width, channels]"
         )
     available: dict[str, TensorSpec] = dict(inputs[0])
     for k, (taken, output) in enumerate(zip(inputs, outputs, strict=True)):
         for key, spec in taken.items():
             if key not in available:
-                raise BundleError(
-                    f"segment_{k} of {name} takes `{key}`, but the segments before it give "
+                yield (
+                    f"segment_{k} takes `{key}`, but the segments before it give "
                     f"{sorted(set(available) - {'image'})}; the names must be the same"
                 )
             if not _same_numbers(available[key], spec):
-                raise BundleError(
-                    f"`{key}` of {name} is given as {_describe({key: available[key]})} and taken "
-                    f"by segment_{k} as {_describe({key: spec})}; quantise all segments with "
+                yield (
+                    f"`{key}` is given as {_describe({key: available[key]})} and taken by "
+                    f"segment_{k} as {_describe({key: spec})}; quantise all segments with "
                     "features of the same images"
                 )
         if "logits" not in output:
-            raise BundleError(f"segment_{k} of {name} gives {sorted(output)}, without `logits`")
+            yield f"segment_{k} gives {sorted(output)}, without `logits`"
         if output["logits"].shape != outputs[0]["logits"].shape:
-            raise BundleError(
-                f"the logits of segment_{k} of {name} are {output['logits'].shape}, those of "
-                f"segment_0 {outputs[0]['logits'].shape}; every exit must tell the same classes"
+            yield (
+                f"the logits of segment_{k} are {output['logits'].shape}, those of segment_0 "
+                f"{outputs[0]['logits'].shape}; every exit must tell the same classes"
             )
         available |= {key: spec for key, spec in output.items() if key != "logits"}
-    batch_sizes = {spec.shape[:1] for tensors in inputs + outputs for spec in tensors.values()}
-    if batch_sizes != {(1,)}:
-        raise BundleError(f"{name} was not converted for one image at a time; use batch size 1")
+    if any(spec.shape[:1] != (1,) for tensors in inputs + outputs for spec in tensors.values()):
+        yield "it was not converted for one image at a time; use batch size 1"
 
 
 def _same_numbers(left: TensorSpec, right: TensorSpec) -> bool:
     """Whether a tensor can be handed on bit by bit."""
-    return (
-        left.shape == right.shape
-        and left.dtype == right.dtype
-        and left.zero_point == right.zero_point
-        and bool(np.isclose(left.scale, right.scale, rtol=1e-5, atol=0.0))
-    )
+    is_same = left._replace(scale=0.0) == right._replace(scale=0.0)
+    return is_same and bool(np.isclose(left.scale, right.scale, rtol=1e-5, atol=0.0))
 
 
 def _describe(tensors: dict[str, TensorSpec]) -> str:
@@ -200,7 +192,7 @@ def _describe(tensors: dict[str, TensorSpec]) -> str:
     )
 
 
-def _encoder(spec: TensorSpec) -> Callable[[npt.NDArray[np.uint8]], Tensor]:
+def _encoder(spec: TensorSpec) -> Callable[[Pixels], Tensor]:
     """Make the function that turns raw pixels into the numbers that the model takes."""
     if spec.dtype == np.float32:
         return lambda image: image.astype(np.float32)
@@ -223,14 +215,7 @@ def _encoder(spec: TensorSpec) -> Callable[[npt.NDArray[np.uint8]], Tensor]:
     return lambda image: table[image]
 
 
-def _steps(spec: TensorSpec) -> int:
-    if spec.dtype.kind == "f":
-        return 0
-    limits = np.iinfo(spec.dtype)
-    return int(limits.max) - int(limits.min)
-
-
-def _decoder(spec: TensorSpec) -> Callable[[Tensor], npt.NDArray[np.float32]]:
+def decoder(spec: TensorSpec) -> Callable[[Tensor], Logits]:
     """Make the function that turns a model's logits into float32."""
     if spec.dtype == np.float32:
         return lambda logits: logits

@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kdtasks.core.errors import TelemetryError
-from kdtasks.edge.manifest import Manifest
+from kdtasks.core.errors import TelemetryError, explained
+from kdtasks.edge.manifest import Manifest, from_json, missing_fields
 from kdtasks.edge.predictor import Prediction
 
 FORMAT_VERSION = 1
@@ -138,10 +138,9 @@ def read_telemetry(path: Path) -> list[Telemetry]:
     Raises:
         TelemetryError: the file cannot be read, or a summary is none.
     """
-    try:
+    causes = (OSError, UnicodeDecodeError)
+    with explained(TelemetryError, f"{path} cannot be read", "give a file of summaries", *causes):
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TelemetryError(f"{path} cannot be read ({error}); give a file of summaries") from None
     return parse_telemetry(text, str(path))
 
 
@@ -151,56 +150,44 @@ def parse_telemetry(text: str, where: str) -> list[Telemetry]:
     Raises:
         TelemetryError: a summary is none.
     """
-    return [_parse(content, place) for place, content in _objects(where, text)]
+    summaries = []
+    for place, content in _objects(where, text):
+        for problem in _problems(content):
+            raise TelemetryError(f"{place} {problem}")
+        summaries.append(from_json(Telemetry, content))
+    return summaries
 
 
 def _objects(where: str, text: str) -> Iterator[tuple[str, Any]]:
     try:
         yield where, json.loads(text)  # one, over several lines perhaps
     except ValueError:
-        for number, line in enumerate(text.splitlines(), start=1):
+        lines = [(f"{where}, line {k}", line) for k, line in enumerate(text.splitlines(), start=1)]
+        for place, line in lines:
             if line.strip():
-                try:
-                    yield f"{where}, line {number}", json.loads(line)
-                except ValueError as error:
-                    raise TelemetryError(
-                        f"{where}, line {number} is no JSON ({error}); remove the line"
-                    ) from None
+                with explained(TelemetryError, f"{place} is no JSON", "remove it", ValueError):
+                    content = json.loads(line)
+                yield place, content
 
 
-def _parse(content: Any, where: str) -> Telemetry:
-    known = dataclasses.fields(Telemetry)
-    fields = [field.name for field in known if field.default is dataclasses.MISSING]
+def _problems(content: Any) -> Iterator[str]:
+    """What makes a JSON object no summary; only the first is to be asked for."""
     if not isinstance(content, dict) or content.get("format_version") != FORMAT_VERSION:
-        raise TelemetryError(
-            f"{where} is no summary of format_version {FORMAT_VERSION}; one was expected, with "
-            f"{', '.join(fields)}"
+        yield (
+            f"is no summary of format_version {FORMAT_VERSION}; one was expected, with "
+            f"{', '.join(missing_fields(Telemetry, {}))}"
         )
-    missing = [name for name in fields if name not in content]
-    if missing:
-        raise TelemetryError(f"{where} lacks {', '.join(missing)}; have the device write it anew")
-    for name in ("exits", "confidences"):
-        counts = content[name]
-        if not isinstance(counts, list) or not all(
-            isinstance(count, int) and not isinstance(count, bool) and count >= 0
-            for count in counts
-        ):
-            raise TelemetryError(
-                f"{where} has the {name} {counts!r}; a list of counts was expected"
-            )
-    if len(content["confidences"]) != BINS or sum(content["confidences"]) != sum(content["exits"]):
-        raise TelemetryError(
-            f"{where} counts {sum(content['exits'])} answers by exit and "
-            f"{sum(content['confidences'])} in {len(content['confidences'])} ranges of confidence; "
-            f"equally many in {BINS} were expected"
+    if missing := missing_fields(Telemetry, content):
+        yield f"lacks {', '.join(missing)}; have the device write it anew"
+    exits, confidences = content["exits"], content["confidences"]
+    for name, counts in (("exits", exits), ("confidences", confidences)):
+        if not isinstance(counts, list) or any(type(one) is not int or one < 0 for one in counts):
+            yield f"has the {name} {counts!r}; a list of counts was expected"
+    if len(confidences) != BINS or sum(confidences) != sum(exits):
+        yield (
+            f"counts {sum(exits)} answers by exit and {sum(confidences)} in {len(confidences)} "
+            f"ranges of confidence; equally many in {BINS} were expected"
         )
-    values: dict[str, Any] = {
-        field.name: tuple(value) if isinstance(value, list) else value
-        for field in known
-        if field.name in content
-        for value in [content[field.name]]
-    }
-    return Telemetry(**values)
 
 
 def _now() -> str:

@@ -18,7 +18,7 @@ from kdtasks.core.records.evaluate import (
     SplitSize,
 )
 from kdtasks.data.prepared import PreparedDataset
-from kdtasks.edge.classifier import Answers, Classifier, answers_of
+from kdtasks.edge.classifier import BatchPredictions, Classifier, predict_batch
 from kdtasks.edge.predictor import Predictor
 from kdtasks.edge.scores import SCORES, max_probability, softmax
 from kdtasks.edge.segments import Segments
@@ -113,7 +113,7 @@ class ClassScore(Score):
 
 def evaluate_answers(
     labels: NDArray[np.integer],
-    answers: Answers,
+    answers: BatchPredictions,
     *,
     macs: Sequence[int],
     temperatures: Sequence[float],
@@ -158,7 +158,7 @@ def evaluate_answers(
 def examples_of(
     images: NDArray[np.uint8],
     labels: NDArray[np.integer],
-    answers: Answers,
+    answers: BatchPredictions,
     *,
     score: str,
     temperatures: Sequence[float],
@@ -270,7 +270,7 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
         """Evaluate a bundle as a whole and exit by exit."""
         images, labels = dataset.images("test"), np.asarray(dataset.labels("test"))
         model = Classifier.load(bundle)
-        answers, manifest = answers_of(model, images), model.manifest
+        answers, manifest = predict_batch(model, images), model.manifest
         scores, bins = evaluate_answers(
             labels,
             answers,
@@ -322,6 +322,6 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
         )
 
 
-def _answers(predictor: Predictor, dataset: PreparedDataset) -> Answers:
+def _answers(predictor: Predictor, dataset: PreparedDataset) -> BatchPredictions:
     assert isinstance(predictor, Classifier)
-    return answers_of(predictor, dataset.images("test"))
+    return predict_batch(predictor, dataset.images("test"))

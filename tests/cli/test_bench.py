@@ -20,10 +20,8 @@ def bundle(tmp_path, pixel_models):
     test = make_self_test(
         Segments(pixel_models[0]),
         IMAGES,
+        read_manifest(plain),
         count=2,
-        score="max_probability",
-        temperatures=[1.0],
-        thresholds=[],
     )
     write_bundle(tmp_path / "bundle", pixel_models[0], read_manifest(plain), test)
     return tmp_path / "bundle"

@@ -134,7 +134,7 @@ def check_silent_channels(randomise: Callable[..., None]) -> Callable[..., Any]:
     channels silent.
     """
     from kdtasks.compress.pruning.channels import Channels
-    from kdtasks.compress.pruning.removal import remove_channels, silence_channels
+    from kdtasks.compress.pruning.removal import mask_channels, remove_channels
 
     def check(model: Any, seed: int) -> Any:
         randomise(model, seed=seed)
@@ -144,7 +144,7 @@ def check_silent_channels(randomise: Callable[..., None]) -> Callable[..., Any]:
         for numbers in channels.groups().values():
             count = generator.integers(0, len(numbers))
             removed.update(generator.permutation(numbers)[:count].tolist())
-        silence_channels(model.network, channels, removed)
+        mask_channels(model.network, channels, removed)
         smaller = remove_channels(model, channels, removed)
         images = generator.integers(0, 256, (3, *model.input_shape)).astype(np.float32)
         for expected, found in zip(model.logits(images), smaller.logits(images), strict=True):
@@ -190,9 +190,9 @@ def make_fine_tuning(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
             validation=(images[0], labels[0]),
             objective=DistillationObjective(params, LabelLossSum(ignore_label)),
             ignore_label=ignore_label,
-            schedule=lambda epochs: Schedule(
+            schedule=Schedule(
                 TrainParams(batch_size=16, guard_epochs=5),
-                epochs=epochs,
+                epochs=1,
                 learning_rate=1e-3,
                 seed=0,
             ),

@@ -14,7 +14,7 @@ from kdtasks.compress.passes.filters import Filters
         ),
         ({"macs": 0.5, "size": 3.0}, "target names size; give one or more of .*'size_kb'"),
         ({}, "target names nothing; give one or more of"),
-        ({"macs": 1.0}, r"target\.macs is 1\.0, a share of the student's; give less than 1"),
+        ({"macs": 1.0}, r"target\.macs is 1\.0, a fraction of the student's; give less than 1"),
     ],
 )
 def test_targets_are_known(target, message):

@@ -4,15 +4,19 @@ import numpy as np
 import pytest
 
 from kdtasks.core.errors import BundleError
-from kdtasks.edge.classifier import Classifier, answers_of
+from kdtasks.edge.classifier import Classifier, predict_batch
 from kdtasks.edge.manifest import Manifest
+from kdtasks.edge.segments import TensorSpec
 
 
 class StoredSegments:
     """Segments that look the logits of an image up by its only pixel."""
 
     count, input_shape, num_classes, logits_shape = 2, (1, 1, 1), 2, (2,)
-    logits_scales, logits_steps, decoders = (0.0, 0.0), (0, 0), [np.asarray, np.asarray]
+    logits_specs, decoders = (
+        [TensorSpec((1, 2), np.dtype(np.float32), 0.0, 0)] * 2,
+        [np.asarray] * 2,
+    )
 
     def __init__(self, logits):
         self.stored = np.asarray(logits, np.float32)
@@ -48,7 +52,7 @@ IMAGES = np.arange(3, dtype=np.uint8).reshape(3, 1, 1, 1)
 
 
 def test_answers_by_hand():
-    answers = answers_of(model_of(LOGITS), IMAGES)
+    answers = predict_batch(model_of(LOGITS), IMAGES)
     # Scores of the first exit: 0.75, 0.6 and 0.9 against 0.7.
     assert answers.exit_index.tolist() == [0, 1, 0]
     assert answers.by_exit.tolist() == [[0, 1], [1, 0], [1, 0]]
@@ -60,5 +64,5 @@ def test_a_model_that_changes_its_mind_is_refused():
     model = model_of(LOGITS)
     model.segments.logits_of = lambda images: LOGITS[::-1]  # type: ignore[method-assign]
     with pytest.raises(BundleError, match=r"image 0 gets \(class, exit\) \(0, 0\) with early"):
-        answers_of(model, IMAGES)
-    assert answers_of(model, IMAGES, checked=0).exit_index.tolist() == [0, 1, 0]
+        predict_batch(model, IMAGES)
+    assert predict_batch(model, IMAGES, checked=0).exit_index.tolist() == [0, 1, 0]

@@ -105,10 +105,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, pixel_models: tuple[bytes, 
     test = make_self_test(
         Segments(pixel_models[0]),
         np.array([[[[200], [40]]]], np.uint8),
+        read_manifest(plain),
         count=1,
-        score="max_probability",
-        temperatures=[1.0],
-        thresholds=[],
     )
     write_bundle(folder / "it", pixel_models[0], read_manifest(plain), test)
     return folder / "it"

@@ -1,30 +1,20 @@
-"""Decisions of exits: quick ones are those of the exact score, ties and rounding included."""
+"""Rules of exits: quick ones are those of the exact score, ties and rounding included."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdtasks.edge.scores import ALWAYS, NEVER, SCORES, Decision, max_probability
+from kdtasks.edge.classifier import ExitRule
+from kdtasks.edge.scores import ALWAYS, NEVER, SCORES, max_probability
+from kdtasks.edge.segments import TensorSpec
 
 
-def decision(
-    threshold, *, score="max_probability", temperature=1.0, scale=0.0, steps=255, classes=3
+def rule(
+    threshold, *, score="max_probability", temperature=1.0, scale=0.0, dtype="float32", classes=3
 ):
-    def decode(numbers):
-        if not scale:
-            return numbers
-        return (numbers.astype(np.float32) - np.float32(-7)) * np.float32(scale)
-
-    return Decision(
-        score=score,
-        temperature=temperature,
-        threshold=threshold,
-        scale=scale,
-        steps=steps if scale else 0,
-        num_classes=classes,
-        decode=decode,
-    ), decode
+    spec = TensorSpec((1, classes), np.dtype(dtype), scale, -7)
+    return ExitRule(SCORES[score], temperature, threshold, spec)
 
 
 @given(
@@ -41,17 +31,13 @@ def test_a_threshold_at_or_next_to_a_score_parts_as_the_exact_score_does(
     stored = np.array(numbers, dtype)
     if dtype == "int16":
         stored *= np.int16(250)
-    _, decode = decision(0.0, scale=scale)
-    exact = float(max_probability(decode(stored), temperature))
+    decoded = (stored.astype(np.float32) - np.float32(-7)) * np.float32(scale)
+    exact = float(max_probability(decoded, temperature))
     threshold = exact
     for _ in range(abs(steps)):
         threshold = float(np.nextafter(threshold, np.inf if steps > 0 else -np.inf))
-    decides, _ = decision(
-        threshold,
-        temperature=temperature,
-        scale=scale,
-        steps=255 if dtype == "int8" else 65_535,
-        classes=len(numbers),
+    decides = rule(
+        threshold, temperature=temperature, scale=scale, dtype=dtype, classes=len(numbers)
     )
     assert decides(stored) is (exact >= threshold)
 
@@ -62,17 +48,17 @@ def test_a_threshold_at_or_next_to_a_score_parts_as_the_exact_score_does(
 )
 def test_floats_are_decided_as_they_are(logits, threshold):
     stored = np.array(logits, np.float32)
-    decides, _ = decision(threshold, classes=len(logits))
+    decides = rule(threshold, classes=len(logits))
     assert decides(stored) is bool(max_probability(stored) >= threshold)
 
 
 def test_worked_by_hand():
     # softmax of (ln 3, 0) at temperature 1 is (3/4, 1/4), at 0.5 (9/10, 1/10)
     logits = np.log(np.array([3, 1], np.float32))
-    assert decision(0.74)[0](logits)
-    assert not decision(0.76)[0](logits)
-    assert decision(0.89, temperature=0.5)[0](logits)
-    assert not decision(0.91, temperature=0.5)[0](logits)
+    assert rule(0.74)(logits)
+    assert not rule(0.76)(logits)
+    assert rule(0.89, temperature=0.5)(logits)
+    assert not rule(0.91, temperature=0.5)(logits)
 
 
 @pytest.mark.parametrize("score", SCORES)
@@ -81,5 +67,5 @@ def test_every_score_can_be_compared(score, classes):
     logits = np.random.default_rng(0).normal(size=classes).astype(np.float32)
     exact = float(SCORES[score](logits, 1.5))
     for threshold in (exact - 0.01, exact, exact + 0.01, ALWAYS, NEVER):
-        decides, _ = decision(threshold, score=score, temperature=1.5, classes=classes)
+        decides = rule(threshold, score=score, temperature=1.5, classes=classes)
         assert decides(logits) is (exact >= threshold)

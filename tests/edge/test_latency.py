@@ -20,10 +20,10 @@ class CountingModel:
 def test_images_are_taken_in_turn_and_warm_up_is_not_timed():
     model = CountingModel()
     images = np.array([0, 1, 2], np.uint8).reshape(3, 1, 1, 1)
-    milliseconds, exits = time_predictions(model.predict, images, runs=5, warmup=4)
-    assert model.seen == [0, 1, 2, 0, 0, 1, 2, 0, 1]
-    assert exits.tolist() == [0, 1, 2, 0, 1]
-    assert milliseconds.shape == (5,)
+    milliseconds, exits = time_predictions([model.predict], images, runs=5, warmup=4)
+    assert model.seen == [2, 0, 1, 2, 0, 1, 2, 0, 1]
+    assert exits.tolist() == [[0, 1, 2, 0, 1]]
+    assert milliseconds.shape == (1, 5)
     assert (milliseconds >= 0).all()
 
 
@@ -31,8 +31,8 @@ def test_times_are_milliseconds(monkeypatch):
     ticks = iter([0, 2_000_000, 5_000_000, 5_500_000])
     monkeypatch.setattr("kdtasks.edge.latency.time.perf_counter_ns", lambda: next(ticks))
     images = np.zeros((1, 1, 1, 1), np.uint8)
-    milliseconds, _ = time_predictions(CountingModel().predict, images, runs=2, warmup=0)
-    assert milliseconds.tolist() == [2.0, 0.5]
+    milliseconds, _ = time_predictions([CountingModel().predict], images, runs=2, warmup=0)
+    assert milliseconds.tolist() == [[2.0, 0.5]]
 
 
 def test_summary_by_hand():

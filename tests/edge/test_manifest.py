@@ -24,8 +24,8 @@ def test_unknown_keys_are_left_alone(make_bundle):
     ("changes", "message"),
     [
         ({"format_version": 2}, r"has format_version 2, this version of kdtasks reads 1"),
-        ({"thresholds": [0.5]}, r"names 3 segments and the thresholds \(0.5,\); 2 were expected"),
-        ({"temperatures": [1.0]}, r"temperatures \(1.0,\); 3 were expected"),
+        ({"thresholds": [0.5]}, r"names 3 segments and the thresholds \[0.5\]; 2 were expected"),
+        ({"temperatures": [1.0]}, r"temperatures \[1.0\]; 3 were expected"),
         ({"score": "luck"}, "score 'luck'; this version of kdtasks knows max_probability, margin,"),
         ({"macs": 7}, r"the macs 7; 3 were expected"),
         ({"input": {"shape": [1]}}, "shape, dtype and range were expected"),
@@ -47,7 +47,7 @@ def test_missing_keys_are_named(make_bundle):
 
 
 def test_missing_or_broken_files_are_refused(tmp_path):
-    with pytest.raises(BundleError, match=r"manifest\.json is not there"):
+    with pytest.raises(BundleError, match=r"manifest\.json was not found"):
         read_manifest(tmp_path)
     (tmp_path / "manifest.json").write_bytes(b'{"name": "\xff')
     with pytest.raises(BundleError, match="cannot be read"):

@@ -75,8 +75,8 @@ def test_later_segments_are_not_run(network, make_bundle, thresholds, left_at):
     [
         ([0.5], "thresholds given: 1; a model with 3 exits takes 2, one for each"),
         ([0.5, 0.5, 0.5], "thresholds given: 3; "),
-        ([0.5, float("inf")], "a threshold is inf; it must be a finite number"),
-        ([float("nan"), 0.5], "a threshold is nan"),
+        ([0.5, float("inf")], r"each a finite number .*, got \(0.5, inf\)"),
+        ([float("nan"), 0.5], r"got \(nan, 0.5\)"),
     ],
 )
 def test_thresholds_that_do_not_fit_are_refused(make_bundle, thresholds, message):
@@ -96,7 +96,7 @@ def test_a_damaged_model_is_refused(network, make_bundle):
 def test_a_missing_model_is_refused(make_bundle):
     folder = make_bundle()
     (folder / "model.tflite").unlink()
-    with pytest.raises(BundleError, match=r"model\.tflite is not there"):
+    with pytest.raises(BundleError, match=r"model\.tflite was not found"):
         Classifier.load(folder)
 
 

@@ -141,7 +141,7 @@ def test_images_of_another_form_are_refused(pixelwise: Segmenter, image, message
 
 
 def test_patches_of_another_size_are_refused(pixelwise: Segmenter):
-    message = r"uint8 \[2, 9, 12, 3\], the model takes uint8 \['N', 8, 12, 3\] .* use predict"
+    message = r"uint8 \[2, 9, 12, 3\], the model takes uint8 \[N, 8, 12, 3\] .* use predict"
     for answer in (pixelwise.logits, pixelwise.classes):
         with pytest.raises(DatasetError, match=message):
             answer(np.zeros((2, 9, 12, 3), np.uint8))
@@ -149,7 +149,7 @@ def test_patches_of_another_size_are_refused(pixelwise: Segmenter):
 
 @pytest.mark.parametrize("overlap", [-0.1, 0.6, float("nan")])
 def test_overlaps_out_of_range_are_refused(pixelwise: Segmenter, overlap: float):
-    with pytest.raises(DatasetError, match=r"the overlap is .*; a share of 0…0\.5 was expected"):
+    with pytest.raises(DatasetError, match=r"the overlap is .*; a fraction of 0…0\.5 was expected"):
         pixelwise.predict(draw(*SHAPE), overlap)
 
 

@@ -71,7 +71,8 @@ def test_results_do_not_change_with_what_ran_before(network):
 
 def test_features_of_other_images_are_refused(network):
     with pytest.raises(
-        BundleError, match=r"`features_0` of the model is given as .* taken by segment_1"
+        BundleError,
+        match=r"the model do not fit together: `features_0` is given as .* taken by segment_1",
     ):
         Segments(network.int8_mismatched)
 
@@ -128,7 +129,7 @@ def test_an_input_that_is_not_pixels_is_refused():
 
 
 def test_int8_logits_are_scaled_back():
-    decode = segments_module._decoder(TensorSpec((1, 2), np.dtype(np.int8), 0.5, -3))
+    decode = segments_module.decoder(TensorSpec((1, 2), np.dtype(np.int8), 0.5, -3))
     np.testing.assert_array_equal(decode(np.array([-3, 5], np.int8)), [0.0, 4.0])
 
 
@@ -143,34 +144,39 @@ def chain():
     return inputs, outputs
 
 
+def check_chain(inputs, outputs):
+    for problem in segments_module._problems(inputs, outputs):
+        raise BundleError(problem)
+
+
 def test_scales_may_differ_by_rounding_only():
     inputs, outputs = chain()
     inputs[1]["features_0"] = FEATURES._replace(scale=0.1 * (1 + 1e-7))
-    segments_module._check_chain("m", inputs, outputs)
+    check_chain(inputs, outputs)
     for change in ({"scale": 0.1001}, {"zero_point": 4}, {"dtype": np.dtype(np.float32)}):
         inputs[1]["features_0"] = FEATURES._replace(**change)
         with pytest.raises(BundleError, match="quantise all segments with features of the same"):
-            segments_module._check_chain("m", inputs, outputs)
+            check_chain(inputs, outputs)
 
 
 def test_segments_that_do_not_fit_are_refused():
     inputs, outputs = chain()
     inputs[1]["features_7"] = FEATURES
     with pytest.raises(BundleError, match=r"takes `features_7`, but .* give \['features_0'\]"):
-        segments_module._check_chain("m", inputs, outputs)
+        check_chain(inputs, outputs)
     inputs, outputs = chain()
     del outputs[1]["logits"]
-    with pytest.raises(BundleError, match=r"segment_1 of m gives \[\], without `logits`"):
-        segments_module._check_chain("m", inputs, outputs)
+    with pytest.raises(BundleError, match=r"segment_1 gives \[\], without `logits`"):
+        check_chain(inputs, outputs)
     inputs, outputs = chain()
     outputs[1]["logits"] = LOGITS._replace(shape=(1, 5))
     with pytest.raises(BundleError, match="every exit must tell the same classes"):
-        segments_module._check_chain("m", inputs, outputs)
+        check_chain(inputs, outputs)
     inputs, outputs = chain()
     inputs[0] = {"input_1": IMAGE}
     with pytest.raises(BundleError, match="it must take one image"):
-        segments_module._check_chain("m", inputs, outputs)
+        check_chain(inputs, outputs)
     inputs, outputs = chain()
     inputs[0]["image"] = IMAGE._replace(shape=(8, 6, 5, 1))
     with pytest.raises(BundleError, match="use batch size 1"):
-        segments_module._check_chain("m", inputs, outputs)
+        check_chain(inputs, outputs)

@@ -81,7 +81,7 @@ def test_files_that_cannot_be_read(tmp_path: Path):
         read_telemetry(tmp_path / "gone")
     path = tmp_path / "cut.jsonl"
     path.write_text(SUMMARY.to_line() + SUMMARY.to_line()[:30], encoding="utf-8")
-    with pytest.raises(TelemetryError, match=r"cut\.jsonl, line 2 is no JSON .*; remove the line"):
+    with pytest.raises(TelemetryError, match=r"cut\.jsonl, line 2 is no JSON .*; remove it"):
         read_telemetry(path)
     path.write_text('{"format_version": 1}', encoding="utf-8")
     with pytest.raises(TelemetryError, match="lacks model, sha256, begun, ended, exits, conf"):

@@ -16,7 +16,7 @@ def test_every_pixel_is_answered_once_and_weights_add_up_to_one(length, tile, ov
     for index, start in enumerate(tiling.starts):
         first, end = tiling.inside(index)
         total[first:end] += tiling.window(index)[first - start : end - start]
-        first, end = tiling.settled(index)
+        first, end = tiling.finished(index)
         assert start <= first <= end <= start + tile
         answered[first:end] += 1
         np.testing.assert_allclose(total[first:end], 1, atol=1e-6)
@@ -41,7 +41,7 @@ def test_places_worked_by_hand():
     assert tiling.starts == [-2, 10, 22]
     assert tiling.pixels(0)[:4].tolist() == [2, 1, 0, 1]
     assert tiling.pixels(2).tolist() == [*range(22, 30), *range(28, 20, -1)]
-    assert [tiling.settled(index) for index in range(3)] == [(0, 10), (10, 22), (22, 30)]
+    assert [tiling.finished(index) for index in range(3)] == [(0, 10), (10, 22), (22, 30)]
     rising = np.sin(np.pi * np.array([1, 3, 5, 7]) / 16) ** 2
     np.testing.assert_allclose(tiling.window(1)[:4], rising, rtol=1e-6)
     np.testing.assert_allclose(tiling.window(1)[-4:], rising[::-1], rtol=1e-6)

@@ -1,3 +1,4 @@
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ class Recorder:
     def __init__(self, name: str, asked: list[tuple[str, int]]) -> None:
         self._name, self._asked = name, asked
 
-    def predict(self, image: np.ndarray) -> None:
+    def predict(self, image: np.ndarray) -> Any:
         self._asked.append((self._name, int(image.item())))
+        return SimpleNamespace(exit_index=0)
 
 
 def test_models_take_turns_on_the_same_images(monkeypatch):

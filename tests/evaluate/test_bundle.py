@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdtasks.edge.classifier import Answers
+from kdtasks.edge.classifier import BatchPredictions
 from kdtasks.edge.scores import softmax
 from kdtasks.evaluate.classification import evaluate_answers, examples_of
 from kdtasks.evaluate.evaluator import EvaluateParams, write_arrays, write_reliability
@@ -14,15 +14,15 @@ from kdtasks.evaluate.metrics import ReliabilityBin
 
 
 @pytest.fixture
-def case() -> tuple[np.ndarray, Answers]:
+def case() -> tuple[np.ndarray, BatchPredictions]:
     generator = np.random.default_rng(0)
     labels = generator.integers(0, 3, 50)
     logits = generator.normal(0, 2, (50, 2, 3)).astype(np.float32)
     by_exit, exit_index = logits.argmax(axis=2), generator.integers(0, 2, 50)
-    return labels, Answers(logits, by_exit, exit_index, by_exit[np.arange(50), exit_index])
+    return labels, BatchPredictions(logits, by_exit, exit_index, by_exit[np.arange(50), exit_index])
 
 
-def test_the_whole_is_the_sum_of_its_exits(case: tuple[np.ndarray, Answers]) -> None:
+def test_the_whole_is_the_sum_of_its_exits(case: tuple[np.ndarray, BatchPredictions]) -> None:
     labels, answers = case
     content, bins = evaluate_answers(
         labels, answers, macs=(300, 1000), temperatures=(1.5, 1.0), settings=EvaluateParams()
@@ -62,7 +62,7 @@ def test_reliability_file(tmp_path: Path) -> None:
     assert path.read_text() == "exit,confidence,accuracy,rows\n"
 
 
-def test_examples_are_rows_of_the_test_split(case: tuple[np.ndarray, Answers]) -> None:
+def test_examples_are_rows_of_the_test_split(case: tuple[np.ndarray, BatchPredictions]) -> None:
     labels, answers = case
     images = np.arange(50 * 4, dtype=np.uint8).reshape(50, 2, 2, 1)
     arrays = examples_of(images, labels, answers, score="margin", temperatures=(1.0, 1.0))

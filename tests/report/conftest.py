@@ -10,7 +10,7 @@ import pytest
 
 from kdtasks.core.files import write_json
 from kdtasks.core.paths import ProjectPaths
-from kdtasks.edge.classifier import Answers
+from kdtasks.edge.classifier import BatchPredictions
 from kdtasks.evaluate.classification import ClassScore, evaluate_answers, examples_of
 from kdtasks.evaluate.evaluator import (
     EvaluateParams,
@@ -262,7 +262,7 @@ def _write_variant(
     # Logits whose softmax is sure of the answer, less sure where the row is hard.
     logits = np.eye(CLASSES, dtype=np.float32)[predicted] * (9 - 7 * hardness)[:, None, None]
     images = generator.integers(0, 256, (ROWS, 28, 28, 1), np.uint8)
-    answers = Answers(logits, predicted, exit_index, answered)
+    answers = BatchPredictions(logits, predicted, exit_index, answered)
     temperatures = [1.31, 1.12, 1.04][-exits:]
     content, bins = evaluate_answers(
         labels, answers, macs=macs, temperatures=temperatures, settings=EvaluateParams()

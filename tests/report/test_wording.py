@@ -64,8 +64,8 @@ def test_headline_in_full() -> None:
         variants={"int8": variant_summary(bytes=41_000, exit_change=change)},
     )
     assert sentences.headline(found, selection("int8", latency_ms=0.05)).replace(S, " ") == (
-        "Teacher 97.9 %; student alone 95.1 % (94.8 – 95.4 %), distilled 96.4 % (96.2 – 96.6 %) (paired "
-        "over 3 seeds: "
+        "Teacher 97.9 %; student alone 95.1 % (94.8 – 95.4 %), distilled 96.4 % (96.2 – 96.6 %) "
+        "(paired over 3 seeds: "
         "+1.3 points (+0.9 to +1.7 points), helps); shipped int8 model: 41.0 kB, 0.050 ms an "
         "image, 3.1× less compute by early exits at −0.4 points."
     )
@@ -109,8 +109,8 @@ def test_headline_says_first_that_the_teacher_is_poor() -> None:
     )
     assert sentences.headline(found, selection(None)).replace(S, " ") == (
         "The teacher (93.0 %) is less accurate than the student alone (95.1 % on average). "
-        "Teacher 93.0 %; student alone 95.1 % (94.8 – 95.4 %), distilled 95.3 % (94.5 – 96.1 %) (paired "
-        "over 3 seeds: "
+        "Teacher 93.0 %; student alone 95.1 % (94.8 – 95.4 %), distilled 95.3 % (94.5 – 96.1 %) "
+        "(paired over 3 seeds: "
         "+0.2 points (−0.3 to +0.7 points), inconclusive, needs about 9 more seeds); nothing is "
         "shipped, no variant is within the limits."
     )

@@ -11,8 +11,9 @@ import PIL.Image
 import pytest
 
 from kdtasks.core.files import write_json
+from kdtasks.edge.bundle_files import SELF_TEST
 from kdtasks.edge.manifest import Manifest
-from kdtasks.edge.predictor import FILE, SelfTest
+from kdtasks.edge.predictor import SelfTest
 from kdtasks.edge.segments import Segments
 
 SHAPE = (4, 4, 1)
@@ -51,7 +52,11 @@ def write_light_bundle(folder: Path, content: bytes, *, error: float = 0.0, **ch
     images = np.stack([np.full(SHAPE, level, np.uint8) for level in (10, 120, 240)])
     logits = Segments(content).logits_of(images) + np.float32(error)
     stored = SelfTest(images, logits, np.full(2, 0.1, np.float32)).to_bytes()
-    about = {"file": FILE, "sha256": hashlib.sha256(stored).hexdigest(), "images": len(images)}
+    about = {
+        "file": SELF_TEST,
+        "sha256": hashlib.sha256(stored).hexdigest(),
+        "images": len(images),
+    }
     manifest = Manifest(
         name="light",
         variant="float32",
@@ -73,7 +78,7 @@ def write_light_bundle(folder: Path, content: bytes, *, error: float = 0.0, **ch
     )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.tflite").write_bytes(content)
-    (folder / FILE).write_bytes(stored)
+    (folder / SELF_TEST).write_bytes(stored)
     write_json(folder / "manifest.json", dataclasses.replace(manifest, **changes).to_json())
     return folder
 

@@ -1,10 +1,10 @@
 """What a C program needs to know of a bundle, as a header: classes, exits, scales."""
 
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kdtasks.compress.tflite.graph import Graph, Tensor
+from kdtasks.compress.tflite.graph import Graph
 from kdtasks.core.errors import BundleError
 from kdtasks.core.files import atomic_file
 from kdtasks.edge.manifest import Manifest
@@ -25,53 +25,47 @@ def exits_header(manifest: Manifest, graphs: Sequence[Graph]) -> str:
     Raises:
         BundleError: a graph has no image or no logits.
     """
-    exits = manifest.segments
     try:
         image = graphs[0].tensors[graphs[0].inputs["image"]]
         logits = [graph.tensors[graph.outputs["logits"]] for graph in graphs]
     except (KeyError, IndexError):
         raise BundleError("the model is no chain of segments; export it again") from None
     height, width, channels = manifest.input_shape
-    names = ", ".join(_quoted(name) for name in manifest.class_names)
+    names = [_quoted(name) for name in manifest.class_names]
     # Float is what a microcontroller has; 1e300, for never, is beyond it.
     thresholds = [min(max(value, -_HUGE), _HUGE) for value in manifest.thresholds] or [0.0]
-    lines = [
-        f"// {_quoted(manifest.name)}, {_quoted(manifest.variant)}; model.tflite {manifest.sha256}",
-        "// Written by `kdtasks pack --per-segment`.",
-        "#ifndef KDTASKS_EXITS_H_",
-        "#define KDTASKS_EXITS_H_",
-        "",
-        f"#define KDTASKS_EXITS {exits}",
-        f"#define KDTASKS_CLASSES {len(manifest.class_names)}",
-        f"#define KDTASKS_HEIGHT {height}",
-        f"#define KDTASKS_WIDTH {width}",
-        f"#define KDTASKS_CHANNELS {channels}",
-        f"#define KDTASKS_SCORE_{manifest.score.upper()} 1",
-        "",
-        "// A pixel 0…255 enters as pixel / scale + zero point.",
-        f"#define KDTASKS_IMAGE_DTYPE {_quoted(image.dtype)}",
-        f"#define KDTASKS_IMAGE_SCALE {_float(image.scale or 1.0)}",
-        f"#define KDTASKS_IMAGE_ZERO_POINT {image.zero_point}",
-        "",
-        f"static const char *const kdtasks_class_names[{len(manifest.class_names)}] = {{{names}}};",
-        "// Each exit's logits: (value - zero point) * scale, then divided by the temperature.",
-        _array("float", "logits_scales", exits, [_float(_scale(one)) for one in logits]),
-        _array("int", "logits_zero_points", exits, [str(one.zero_point) for one in logits]),
-        _array("float", "temperatures", exits, map(_float, manifest.temperatures)),
-        "// Leave at the first exit whose score is at least its threshold; the last always leaves.",
-        _array("float", "thresholds", len(thresholds), map(_float, thresholds)),
-        "",
-        "#endif",
-    ]
-    return "\n".join(lines) + "\n"
+    return f"""\
+// {_quoted(manifest.name)}, {_quoted(manifest.variant)}; model.tflite {manifest.sha256}
+// Written by `kdtasks pack --per-segment`.
+#ifndef KDTASKS_EXITS_H_
+#define KDTASKS_EXITS_H_
+
+#define KDTASKS_EXITS {manifest.segments}
+#define KDTASKS_CLASSES {len(names)}
+#define KDTASKS_HEIGHT {height}
+#define KDTASKS_WIDTH {width}
+#define KDTASKS_CHANNELS {channels}
+#define KDTASKS_SCORE_{manifest.score.upper()} 1
+
+// A pixel 0…255 enters as pixel / scale + zero point.
+#define KDTASKS_IMAGE_DTYPE {_quoted(image.dtype)}
+#define KDTASKS_IMAGE_SCALE {_float(image.scale or 1.0)}
+#define KDTASKS_IMAGE_ZERO_POINT {image.zero_point}
+
+{_array("char *const", "class_names", names)}
+// Each exit's logits: (value - zero point) * scale, then divided by the temperature.
+{_array("float", "logits_scales", [_float(one.scale or 1.0) for one in logits])}
+{_array("int", "logits_zero_points", [str(one.zero_point) for one in logits])}
+{_array("float", "temperatures", [_float(one) for one in manifest.temperatures])}
+// Leave at the first exit whose score is at least its threshold; the last always leaves.
+{_array("float", "thresholds", [_float(one) for one in thresholds])}
+
+#endif
+"""
 
 
-def _array(kind: str, name: str, count: int, values: Iterable[str]) -> str:
-    return f"static const {kind} kdtasks_{name}[{count}] = {{{', '.join(values)}}};"
-
-
-def _scale(tensor: Tensor) -> float:
-    return 1.0 if tensor.scale is None else tensor.scale
+def _array(kind: str, name: str, values: Sequence[str]) -> str:
+    return f"static const {kind} kdtasks_{name}[{len(values)}] = {{{', '.join(values)}}};"
 
 
 def _float(value: float) -> str:

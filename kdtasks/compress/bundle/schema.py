@@ -8,23 +8,29 @@ import json
 import re
 from typing import Any
 
-from kdtasks.edge.manifest import FORMAT_VERSION, SCORE_NAMES, Manifest
+from kdtasks.edge.manifest import FORMAT_VERSION, SCORE_NAMES, EmbeddedManifest, Manifest
 
 SHA256 = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
-_SHARE = {"type": "number", "minimum": 0, "maximum": 1}
+_FRACTION = {"type": "number", "minimum": 0, "maximum": 1}
+_COUNT = {"type": "integer", "minimum": 1}
 
-_SPLIT = {
-    "type": "object",
-    "required": ["rows"],
-    "properties": {
-        "rows": {"type": "integer", "minimum": 1},
-        "accuracy": _SHARE,
-        "mean_iou": _SHARE,
-        "interval": {"type": "array", "items": _SHARE, "minItems": 2, "maxItems": 2},
-        "confidence": _SHARE,
-        "cost": _SHARE,
-    },
-}
+
+def _array(items: dict[str, Any], size: int) -> dict[str, Any]:
+    return {"type": "array", "items": items, "minItems": size, "maxItems": size}
+
+
+def _keys(**properties: Any) -> dict[str, Any]:
+    return {"required": list(properties), "properties": properties}
+
+
+_SPLIT = _keys(
+    rows=_COUNT,
+    accuracy=_FRACTION,
+    mean_iou=_FRACTION,
+    interval=_array(_FRACTION, 2),
+    confidence=_FRACTION,
+    cost=_FRACTION,
+)
 
 # What the types of Python do not tell.
 DETAILS: dict[str, dict[str, Any]] = {
@@ -37,36 +43,14 @@ DETAILS: dict[str, dict[str, Any]] = {
     "bytes": {"minimum": 1},
     "sha256": SHA256,
     "dataset_sha256": SHA256,
-    "input": {
-        "required": ["shape", "dtype", "range"],
-        "properties": {
-            "shape": {
-                "type": "array",
-                "items": {"type": "integer", "minimum": 1},
-                "minItems": 3,
-                "maxItems": 3,
-            },
-            "dtype": {"const": "uint8"},
-            "range": {"const": [0, 255]},
-        },
-    },
-    "metrics": {"additionalProperties": _SPLIT},
-    "self_test": {
-        "required": ["file", "sha256", "images"],
-        "properties": {
-            "file": {"type": "string"},
-            "sha256": SHA256,
-            "images": {"type": "integer", "minimum": 1},
-        },
-    },
-    "provenance": {
-        "required": ["git_revision", "git_changed", "dvc_lock_sha256"],
-        "properties": {
-            "git_revision": {"type": ["string", "null"]},
-            "git_changed": {"type": ["boolean", "null"]},
-            "dvc_lock_sha256": SHA256,
-        },
-    },
+    "input": _keys(shape=_array(_COUNT, 3), dtype={"const": "uint8"}, range={"const": [0, 255]}),
+    "metrics": {"additionalProperties": {"type": "object", **_SPLIT, "required": ["rows"]}},
+    "self_test": _keys(file={"type": "string"}, sha256=SHA256, images=_COUNT),
+    "provenance": _keys(
+        git_revision={"type": ["string", "null"]},
+        git_changed={"type": ["boolean", "null"]},
+        dvc_lock_sha256=SHA256,
+    ),
 }
 
 
@@ -75,7 +59,7 @@ def manifest_schema() -> dict[str, Any]:
     from pydantic import TypeAdapter
 
     schema = TypeAdapter(Manifest).json_schema()
-    descriptions = _descriptions(inspect.getdoc(Manifest) or "")
+    descriptions = _descriptions(EmbeddedManifest) | _descriptions(Manifest)
     for name, field in schema["properties"].items():
         field.pop("title", None)
         details = DETAILS.get(name, {})
@@ -92,9 +76,9 @@ def manifest_schema() -> dict[str, Any]:
     }
 
 
-def _descriptions(docstring: str) -> dict[str, str]:
+def _descriptions(kind: type) -> dict[str, str]:
     """Read the section `Attributes:` of a docstring."""
-    section = docstring.partition("Attributes:\n")[2]
+    section = (inspect.getdoc(kind) or "").partition("Attributes:\n")[2]
     found = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", section, flags=re.MULTILINE)
     return {name: " ".join(text.split()) for name, text in found}
 

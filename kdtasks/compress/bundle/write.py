@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,13 +14,12 @@ from pydantic import Field
 
 from kdtasks.compress.tflite.metadata import embed_manifest
 from kdtasks.core.errors import ExportError
-from kdtasks.core.files import atomic_folder, write_json
+from kdtasks.core.files import atomic_folder, json_text
 from kdtasks.core.records.evaluate import Calibration, Evaluation, ValidationPoint
 from kdtasks.core.settings import Section
 from kdtasks.data.prepared import DESCRIPTION, PreparedDataset
-from kdtasks.edge.bundle_files import MANIFEST, MODEL
+from kdtasks.edge.bundle_files import MANIFEST, MODEL, SELF_TEST
 from kdtasks.edge.manifest import Manifest
-from kdtasks.edge.predictor import FILE as SELF_TEST
 from kdtasks.edge.predictor import SelfTest
 from kdtasks.edge.registry import load_predictor
 from kdtasks.edge.scores import SCORES, apply_policy
@@ -31,11 +31,14 @@ CALIBRATION_KEYS = {"mode", "expected", "full", "rows", "guarantee"}
 CONFIDENCE = 0.95
 SCORES_TOLD = ("accuracy", "mean_iou", "cost")
 LIBRARIES = ("tensorflow", "tf-keras", "ai-edge-litert", "kdtasks")
+
+# Images that are looked at to find some for every exit, and the size of those that are kept, at
+# least one: a self-test travels with every bundle.
 SEARCHED = 256
 MOST_BYTES = 256 * 1024
 
 # Other processors round differently: a step of quantised logits here and there, and float sums in
-# another order. Anything broken is off by far more than this share of the logits' range.
+# another order. Anything broken is off by far more than this fraction of the logits' range.
 _STEPS = 4
 _SHARE = 0.01
 
@@ -50,7 +53,7 @@ class ExportParams(Section):
     self_test: Annotated[int, Field(ge=0, le=100)] = Field(
         default=6,
         description="images of the calibration split that travel in the bundle, for devices to "
-        "check themselves with; 0: noise, where no image may leave the house",
+        "check themselves with; 0: noise, where no image may leave the premises",
     )
 
 
@@ -81,25 +84,23 @@ def make_manifest(
             "labels.txt holds one a line"
         )
     rows = dataset.counts["validation"].total
+    by_exit = calibration.model_dump(include={"score", "temperatures", "thresholds", "macs"})
     return Manifest(
+        **by_exit,
         name=name,
         variant=variant,
         task=dataset.task,
         class_names=dataset.class_names,
         input={"shape": list(dataset.image_shape), "dtype": "uint8", "range": [0, 255]},
         segments=len(calibration.temperatures),
-        score=calibration.score,
-        temperatures=calibration.temperatures,
-        thresholds=calibration.thresholds,
         calibration=calibration.model_dump(
             mode="json", include=CALIBRATION_KEYS, exclude_defaults=True
         ),
-        macs=calibration.macs,
         bytes=0,
         sha256="",
         dataset_sha256=_sha256((dataset.folder / DESCRIPTION).read_bytes()),
         parameters=dict(parameters),
-        libraries={library: _version(library) for library in LIBRARIES},
+        libraries=_versions(),
         metrics={"validation": split_scores(calibration.validation, rows, dataset.task)},
     )
 
@@ -125,20 +126,16 @@ def write_bundle(
     """
     content = embed_manifest(model, manifest)
     written = dataclasses.replace(manifest, bytes=len(content), sha256=_sha256(content))
+    labels = "".join(f"{label}\n" for label in manifest.class_names)
+    files = {MODEL: content, "labels.txt": labels.encode()}
+    if self_test:
+        files[SELF_TEST] = stored = self_test.to_bytes()
+        about = {"file": SELF_TEST, "sha256": _sha256(stored), "images": len(self_test.images)}
+        written = dataclasses.replace(written, self_test=about)
+    files[MANIFEST] = json_text(written.to_json()).encode()
     with atomic_folder(folder) as partial:
-        (partial / MODEL).write_bytes(content)
-        if self_test:
-            stored = self_test.to_bytes()
-            (partial / SELF_TEST).write_bytes(stored)
-            about = {
-                "file": SELF_TEST,
-                "sha256": _sha256(stored),
-                "images": len(self_test.images),
-            }
-            written = dataclasses.replace(written, self_test=about)
-        write_json(partial / MANIFEST, written.to_json())
-        labels = "".join(f"{label}\n" for label in manifest.class_names)
-        (partial / "labels.txt").write_text(labels, encoding="utf-8")
+        for name, part in files.items():
+            (partial / name).write_bytes(part)
         # Load it as a device would: a bundle that cannot be used must not be there at all.
         loaded = load_predictor(partial)
         if self_test:
@@ -169,52 +166,46 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _version(library: str) -> str | None:
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        return None
-
-
-"""So many images are looked at to find some for every exit."""
-
-
-"""A self-test travels with every bundle; large images are fewer, one at least."""
+def _versions() -> dict[str, str | None]:
+    """Version of each of the libraries that make a model, null where it is not installed."""
+    found: dict[str, str | None] = dict.fromkeys(LIBRARIES)
+    for library in LIBRARIES:
+        with suppress(PackageNotFoundError):
+            found[library] = version(library)
+    return found
 
 
 def make_self_test(
-    segments: Segments,
-    images: npt.NDArray[np.uint8],
-    *,
-    count: int,
-    score: str,
-    temperatures: npt.ArrayLike,
-    thresholds: npt.ArrayLike,
+    segments: Segments, images: npt.NDArray[np.uint8], manifest: Manifest, *, count: int
 ) -> SelfTest:
     """Run some images through an exported file.
 
-    Every exit's images come in turn, so that a few show all exits at work.
+    Every exit's images come in turn, so that a few show all exits.
 
     Args:
         segments: the exported file.
         images: uint8 [N, height, width, channels], of the calibration split.
+        manifest: of the bundle.
         count: how many to keep; 0 for noise in place of images, which must not leave the
-            house.
-        score, temperatures, thresholds: of the bundle.
+            premises.
     """
     shape = segments.input_shape
     most = max(1, MOST_BYTES // int(np.prod(shape)))
-    if count == 0:
-        few = min(4, most)
-        noise = np.random.default_rng(0).integers(0, 256, (few, *shape), np.uint8)
-        return _record(segments, noise)
     kept = min(count, most, len(images))
-    if segments.count == 1:
-        return _record(segments, np.array(images[:kept]))
-    searched = np.array(images[:SEARCHED])
-    scores = SCORES[score](segments.logits_of(searched), np.asarray(temperatures))
-    rows = in_turn(apply_policy(scores, thresholds))[:kept]
-    return _record(segments, searched[rows])
+    if count == 0:
+        images = np.random.default_rng(0).integers(0, 256, (min(4, most), *shape), np.uint8)
+    elif segments.count == 1:
+        images = np.array(images[:kept])
+    else:
+        images = np.array(images[:SEARCHED])
+        temperatures = np.asarray(manifest.temperatures)
+        scores = SCORES[manifest.score](segments.logits_of(images), temperatures)
+        images = images[in_turn(apply_policy(scores, manifest.thresholds))[:kept]]
+    logits = segments.logits_of(images)
+    by_exit = np.moveaxis(logits, 1, 0).reshape(segments.count, -1)
+    scales = np.array([spec.scale for spec in segments.logits_specs], np.float32)
+    tolerance = np.maximum(_STEPS * scales, np.float32(_SHARE) * np.ptp(by_exit, axis=1))
+    return SelfTest(images, logits, tolerance.astype(np.float32))
 
 
 def in_turn(exit_index: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -230,11 +221,3 @@ def in_turn(exit_index: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         rows = np.flatnonzero(exit_index == exit_number)
         place[rows] = np.arange(len(rows))
     return np.lexsort((exit_index, place))
-
-
-def _record(segments: Segments, images: npt.NDArray[np.uint8]) -> SelfTest:
-    logits = segments.logits_of(images)
-    by_exit = np.moveaxis(logits, 1, 0).reshape(segments.count, -1)
-    steps = _STEPS * np.asarray(segments.logits_scales, np.float32)
-    tolerance = np.maximum(steps, np.float32(_SHARE) * np.ptp(by_exit, axis=1))
-    return SelfTest(images, logits, tolerance.astype(np.float32))

@@ -3,7 +3,6 @@
 from typing import Any, ClassVar
 
 from kdtasks.compress.number_formats import Feed, NumberFormat, number_formats
-from kdtasks.compress.tflite.average_pooling import convolve_averages
 from kdtasks.core.backend import tf
 
 
@@ -72,7 +71,10 @@ class Int8(_Ranged):
 
     def optimize(self, content: bytes) -> bytes:
         """Let convolutions take averages, for which there is no fast int8 kernel."""
-        return convolve_averages(content)
+        # Loads LiteRT, which reading params need not.
+        from kdtasks.compress.tflite.average_pooling import pool_as_convolution
+
+        return pool_as_convolution(content)
 
 
 @number_formats.register

@@ -45,11 +45,9 @@ class Cluster(TrainingPass):
                 return layer
             # k-means++ of tfmot draws from a seed of its own, the same one always.
             initial = tfmot.CentroidInitialization.KMEANS_PLUS_PLUS
-            if not kernel.all():
-                return tfmot.cluster_weights_and_zeros(
-                    layer, self.clusters, initial, preserve_sparsity=True
-                )
-            return tfmot.cluster_weights(layer, self.clusters, initial)
+            return tfmot.cluster_weights_and_zeros(
+                layer, self.clusters, initial, preserve_sparsity=not kernel.all()
+            )
 
         wrapped = keras.models.clone_model(model.network, clone_function=wrap)
         for layer in few:

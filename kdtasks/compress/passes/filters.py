@@ -44,15 +44,15 @@ class Filters(TrainingPass):
         description="`layer`: every layer loses `ratio` of its filters; `global`: all compete, "
         "and the network loses `ratio` of them; every layer keeps at least one",
     )
-    ratio: OpenFraction = Field(default=0.5, description="share of the filters removed")
+    ratio: OpenFraction = Field(default=0.5, description="fraction of the filters removed")
     ratios: dict[str, Annotated[float, Field(ge=0.0, lt=1.0)]] = Field(
         default={},
-        description="layers with a share of their own, by name; 0 keeps a layer whole",
+        description="layers with a fraction of their own, by name; 0 keeps a layer whole",
     )
     target: dict[str, Positive] | None = Field(
         default=None,
         description="instead of `ratio` what it is searched for by measuring, one or more of: "
-        "`macs`, as a share of the student's; `size_kb` of the shipped file; `latency_ms`, "
+        "`macs`, as a fraction of the student's; `size_kb` of the shipped file; `latency_ms`, "
         "median of one image through all exits on this machine, on which the file then depends",
     )
     epochs: Count = Field(default=8, description="epochs of fine-tuning after the removal")
@@ -68,7 +68,8 @@ class Filters(TrainingPass):
             )
         if self.target and self.target.get("macs", 0.0) >= 1.0:
             raise ValueError(
-                f"target.macs is {self.target['macs']}, a share of the student's; give less than 1"
+                f"target.macs is {self.target['macs']}, a fraction of the student's; give less "
+                "than 1"
             )
         return self
 
@@ -143,7 +144,8 @@ def least_ratio(
     seen: dict[int, dict[str, float]] = {}
     refusals: list[ExportError] = []
 
-    def found(ratio: float) -> dict[str, float]:
+    def missed(ratio: float) -> dict[str, float]:
+        """What is measured of the goals that a ratio does not meet, by name."""
         model = shrunk(ratio)
         key = model.count_parameters()
         if key not in seen:
@@ -154,26 +156,19 @@ def least_ratio(
                 refusals.append(refusal)
             shown = (f"{name} {seen[key][name]:.4g}, goal {goals[name]:g}" for name in goals)
             print(f"filters: ratio {ratio:.3f} gives {'; '.join(shown)}")
-        return seen[key]
-
-    def within(ratio: float) -> bool:
-        measured = found(ratio)
-        return all(measured[name] <= goal for name, goal in goals.items())
+        return {name: value for name, value in seen[key].items() if not value <= goals[name]}
 
     low, high = 0.0, _MOST
-    if not within(high):
-        least = found(high)
+    for name, least in missed(high).items():
         if refusals:
             raise refusals[0]
-        name = next(name for name, goal in goals.items() if least[name] > goal)
         raise CompressionError(
             f"compress.passes.filters.target {name} {goals[name]:g} cannot be reached: with as few "
-            f"filters as possible it is {least[name]:.4g}; raise the target, or take a smaller "
-            "student"
+            f"filters as possible it is {least:.4g}; raise the target, or take a smaller student"
         )
-    if within(low):
+    if not missed(low):
         return low
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        low, high = (low, middle) if within(middle) else (middle, high)
+        low, high = (middle, high) if missed(middle) else (low, middle)
     return high

@@ -27,7 +27,7 @@ class Magnitude(TrainingPass):
     order: ClassVar[int] = 20
 
     sparsity: OpenFraction = Field(
-        default=0.8, description="share of zeros at the end in every kernel but depthwise ones"
+        default=0.8, description="fraction of zeros at the end in every kernel but depthwise ones"
     )
     pattern: Literal["any", "two_of_four"] = Field(
         default="any",
@@ -40,10 +40,10 @@ class Magnitude(TrainingPass):
         description="`polynomial`: the sparsity grows by a cubic from `begin` to `end`; "
         "`constant`: it is there from `begin` on, and which weights are zero is settled at `end`",
     )
-    begin: Fraction = Field(default=0.0, description="start of pruning, as a share of all steps")
+    begin: Fraction = Field(default=0.0, description="start of pruning, as a fraction of all steps")
     end: Fraction = Field(
         default=0.6,
-        description="end of pruning, as a share of all steps; after it the survivors settle",
+        description="end of pruning, as a fraction of all steps; after it the survivors settle",
     )
     frequency: Count = Field(
         default=20, description="steps between two looks at which weights are the smallest"
@@ -108,7 +108,7 @@ class Magnitude(TrainingPass):
 
 
 def _schedule(tfmot: Any, settings: Magnitude, steps: int) -> Any:
-    """Turn shares of all steps into steps of tfmot's schedule.
+    """Turn fractions of all steps into steps of tfmot's schedule.
 
     Its last look must be at the very end, or the sparsity stays below what was asked for.
     """
@@ -116,14 +116,7 @@ def _schedule(tfmot: Any, settings: Magnitude, steps: int) -> Any:
     pruning_steps = max(1, int(settings.end * steps) - begin)
     frequency = min(settings.frequency, pruning_steps)
     end = begin + pruning_steps - pruning_steps % frequency
+    when = {"begin_step": begin, "end_step": end, "frequency": frequency}
     if settings.schedule == "constant":
-        return tfmot.ConstantSparsity(
-            settings.sparsity, begin_step=begin, end_step=end, frequency=frequency
-        )
-    return tfmot.PolynomialDecay(
-        initial_sparsity=0.0,
-        final_sparsity=settings.sparsity,
-        begin_step=begin,
-        end_step=end,
-        frequency=frequency,
-    )
+        return tfmot.ConstantSparsity(settings.sparsity, **when)
+    return tfmot.PolynomialDecay(0.0, settings.sparsity, **when)

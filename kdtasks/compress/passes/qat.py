@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from kdtasks.compress.fine_tuning import preserve
 from kdtasks.compress.passes import PassContext, TrainingPass, passes
 from kdtasks.core.backend import keras, quantisation
-from kdtasks.core.errors import CompressionError
+from kdtasks.core.errors import CompressionError, explained
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 
 # Layers that stay as they are: pixels are scaled into the range of int8 anyway, and dropout is
@@ -66,15 +66,10 @@ def _imitate_int8(network: Any) -> Any:
         return tfmot.annotate(layer)
 
     annotated = keras.models.clone_model(network, clone_function=annotate)
-    try:
-        with tfmot.scope():
-            wrapped = tfmot.apply(annotated)
-    except (RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise CompressionError(
-            f"tfmot cannot train this network for int8 ({reason}); use int8 without qat, or "
-            "another network"
-        ) from error
+    problem = "tfmot cannot train this network for int8"
+    advice = "use int8 without qat, or another network"
+    with explained(CompressionError, problem, advice, RuntimeError, ValueError), tfmot.scope():
+        wrapped = tfmot.apply(annotated)
     return keras.models.clone_model(wrapped, clone_function=lambda layer: _mended(tfmot, layer))
 
 

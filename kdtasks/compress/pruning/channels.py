@@ -1,6 +1,7 @@
 """Follow every channel through a network: which layers make it, which take it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ class Channels:
         """
         self._inputs: dict[str, np.ndarray] = {}
         self._outputs: dict[str, np.ndarray] = {}
-        self._parent: list[int] = []
+        self._labels = np.zeros(0, np.int64)  # the same one for channels that are tied
         self.makers: list[str] = []
         by_tensor: dict[int, np.ndarray] = {}
         for layer in network.layers:
@@ -57,24 +58,21 @@ class Channels:
                 self._inputs[layer.name] = given[0]
             self._outputs[layer.name] = made
             by_tensor[id(layer.get_output_at(0))] = made
-        self.fixed = {
-            int(number)
-            for tensor in [*network.inputs, *network.outputs]
-            for number in self._joined(by_tensor[id(tensor)])
-        }
+        ends = [by_tensor[id(tensor)] for tensor in [*network.inputs, *network.outputs]]
+        self.fixed = set(self._labels[np.concatenate(ends)].tolist())
 
     def taken_by(self, layer_name: str) -> np.ndarray:
         """Numbers of the channels that a layer takes, in order, int [C]."""
-        return self._joined(self._inputs[layer_name])
+        return self._labels[self._inputs[layer_name]]
 
     def made_by(self, layer_name: str) -> np.ndarray:
         """Numbers of the channels that a layer puts out, in order, int [C]."""
-        return self._joined(self._outputs[layer_name])
+        return self._labels[self._outputs[layer_name]]
 
     def groups(self) -> dict[tuple[str, ...], list[int]]:
         """Channels that may be removed, by the layers that make them together, in order.
 
-        Channels of the same makers compete with each other, so that each maker keeps its share.
+        Channels of the same makers compete with each other, so that each maker keeps its fraction.
         """
         made_by: dict[int, list[str]] = {}
         for name in self.makers:
@@ -90,7 +88,7 @@ class Channels:
     def _trace(self, layer: Any, given: list[np.ndarray]) -> np.ndarray:
         kind = type(layer).__name__
         if kind == "InputLayer":
-            return self._fresh(layer.get_output_at(0).shape[-1])
+            return self._fresh(layer)
         if getattr(layer, "depth_multiplier", 1) != 1:
             raise CompressionError(
                 f"layer {layer.name!r} multiplies channels (depth_multiplier "
@@ -98,39 +96,28 @@ class Channels:
             )
         if kind in _MAKERS and getattr(layer, "groups", 1) == 1:
             self.makers.append(layer.name)
-            return self._fresh(layer.get_output_at(0).shape[-1])
+            return self._fresh(layer)
         if kind in _SAME_CHANNELS:
             return given[0]
         if kind == "Flatten":
-            positions = int(np.prod(layer.get_input_at(0).shape[1:-1]))
-            return np.tile(given[0], positions)
+            return np.tile(given[0], np.prod(layer.get_input_at(0).shape[1:-1], dtype=int))
         if kind == "Concatenate":
             return np.concatenate(given)
         if kind == "Add":
             for other in given[1:]:
-                self._join(given[0], other)
+                for left, right in zip(given[0], other, strict=True):
+                    self._labels[self._labels == self._labels[right]] = self._labels[left]
             return given[0]
         raise CompressionError(
             f"layer {layer.name!r} is a {kind}, whose channels cannot be followed; known are "
             f"{', '.join(sorted(_SAME_CHANNELS | _MAKERS | {'Add', 'Concatenate', 'Flatten'}))}"
         )
 
-    def _fresh(self, count: int) -> np.ndarray:
-        numbers = np.arange(len(self._parent), len(self._parent) + count)
-        self._parent.extend(int(number) for number in numbers)
+    def _fresh(self, layer: Any) -> np.ndarray:
+        count = len(self._labels)
+        numbers = np.arange(count, count + layer.get_output_at(0).shape[-1])
+        self._labels = np.append(self._labels, numbers)
         return numbers
-
-    def _root(self, number: int) -> int:
-        while self._parent[number] != number:
-            number = self._parent[number]
-        return number
-
-    def _join(self, left: np.ndarray, right: np.ndarray) -> None:
-        for one, other in zip(left, right, strict=True):
-            self._parent[self._root(int(other))] = self._root(int(one))
-
-    def _joined(self, numbers: np.ndarray) -> np.ndarray:
-        return np.array([self._root(int(number)) for number in numbers])
 
 
 def choose_channels(
@@ -147,8 +134,8 @@ def choose_channels(
 
     Args:
         scores: of the channels that may go; others stay.
-        ratio: share to remove.
-        ratios: shares of single layers, and of all that are tied to them.
+        ratio: fraction to remove.
+        ratios: fractions of single layers, and of all that are tied to them.
         together: whether `ratio` is of all channels of the network, not of every layer's.
 
     Returns:
@@ -166,25 +153,20 @@ def choose_channels(
                 f"compress.passes.filters.ratios names {name!r}, which has no filters to remove; "
                 f"layers that have: {', '.join(sorted(known))}{did_you_mean(name, sorted(known))}"
             )
+
+    def ranked(numbers: Iterable[int]) -> list[int]:
+        return sorted(numbers, key=lambda number: (scores[number], number))
+
     removed: set[int] = set()
     rivals: list[list[int]] = []
     for makers, numbers in groups.items():
-        ranked = sorted(
-            (number for number in numbers if number in scores),
-            key=lambda number: (scores[number], number),
-        )
         # One stays; where not all may go, one of those does.
-        leavers = ranked[: len(numbers) - 1]
+        leavers = ranked(number for number in numbers if number in scores)[: len(numbers) - 1]
         own = next((ratios[name] for name in makers if name in ratios), None)
         if together and own is None:
             rivals.append(leavers)
         else:
             removed.update(leavers[: int((ratio if own is None else own) * len(numbers))])
-    if rivals:
-        everyone = sorted(
-            (number for leavers in rivals for number in leavers),
-            key=lambda number: (scores[number], number),
-        )
-        total = sum(len(leavers) + 1 for leavers in rivals)
-        removed.update(everyone[: int(ratio * total)])
+    total = sum(len(leavers) + 1 for leavers in rivals)
+    removed.update(ranked(chain.from_iterable(rivals))[: int(ratio * total)])
     return removed

@@ -1,5 +1,6 @@
 """Rank filters: how much a network would miss each of its channels."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from kdtasks.core.errors import CompressionError
 from kdtasks.learn.losses.labels.cross_entropy import CrossEntropy
 from kdtasks.learn.networks.inference import images_per_pass
 from kdtasks.learn.networks.multi_exit import MultiExitModel
-from kdtasks.learn.training.examples import Examples
+from kdtasks.learn.training.examples import Block, Examples
 
 # Batches of training images that Taylor's criterion looks at, and images and pixels in each at
 # most: all features are kept for the gradient.
@@ -62,16 +63,26 @@ def importance(
     return {number: float(np.mean(scores)) for number, scores in totals.items()}
 
 
+def first_batches(examples: Examples, count: int, *, images: int, pixels: int) -> Iterator[Block]:
+    """Yield at most `count` batches of the first epoch, in the order of the training images.
+
+    Args:
+        examples: training images.
+        count: of batches, at most.
+        images, pixels: in a batch, at most.
+    """
+    most = images_per_pass(examples.sample.images.shape, most=images, pixels=pixels)
+    size = min(most, examples.num_examples)
+    order = np.arange(examples.num_examples)[: count * size]
+    return examples.blocks(epoch=1, order=order, batch_size=size, steps_per_block=1)
+
+
 def filters_last(layer: Any, kernel: Any) -> Any:
     """A kernel with its filters along the last axis, in numpy or TensorFlow."""
     if type(layer).__name__ != "Conv2DTranspose":
         return kernel
-    order = (0, 1, 3, 2)
-    return (
-        np.transpose(kernel, order)
-        if isinstance(kernel, np.ndarray)
-        else tf.transpose(kernel, order)
-    )
+    transpose = np.transpose if isinstance(kernel, np.ndarray) else tf.transpose
+    return transpose(kernel, (0, 1, 3, 2))
 
 
 def _kernel(layer: Any) -> Any:
@@ -85,13 +96,12 @@ def _norms(layer: Any) -> np.ndarray:
 
 
 def _scales(network: Any, makers: set[str]) -> dict[str, np.ndarray]:
-    scales = {}
-    for layer in network.layers:
-        if type(layer).__name__ == "BatchNormalization" and layer.scale:
-            before = layer.get_input_at(0).node.layer.name
-            if before in makers:
-                scales[before] = np.abs(layer.gamma.numpy())
-    return scales
+    before = {
+        layer.get_input_at(0).node.layer.name: layer
+        for layer in network.layers
+        if type(layer).__name__ == "BatchNormalization" and layer.scale
+    }
+    return {name: np.abs(before[name].gamma.numpy()) for name in makers & set(before)}
 
 
 def _taylor(
@@ -107,19 +117,14 @@ def _taylor(
             exits = model.logits(tf.cast(images, tf.float32), training=False)
             losses = [loss(logits, labels, ignore_label=ignore_label) for logits in exits]
             total = tf.add_n(losses)
-        changes = []
-        for layer, kernel, gradient in zip(
-            layers, kernels, tape.gradient(total, kernels), strict=True
-        ):
-            product = filters_last(layer, gradient * kernel)
-            changes.append(tf.square(tf.reduce_sum(product, axis=tf.range(tf.rank(product) - 1))))
-        return changes
+        gradients = tape.gradient(total, kernels)
+        products = (gradient * kernel for gradient, kernel in zip(gradients, kernels, strict=True))
+        by_filter = (filters_last(*pair) for pair in zip(layers, products, strict=True))
+        sums = [tf.reduce_sum(one, axis=tf.range(tf.rank(one) - 1)) for one in by_filter]
+        return [tf.square(change) for change in sums]
 
-    most = images_per_pass(examples.sample.images.shape, most=_BATCH, pixels=_PIXELS)
-    size = min(most, examples.num_examples)
-    order = np.arange(examples.num_examples)[: _BATCHES * size]
     totals: list[np.ndarray] = [np.zeros(1) for _ in layers]
-    for block in examples.blocks(epoch=1, order=order, batch_size=size, steps_per_block=1):
+    for block in first_batches(examples, _BATCHES, images=_BATCH, pixels=_PIXELS):
         found = squares(block.images[0], block.labels[0].astype(np.int32))
         totals = [total + change.numpy() for total, change in zip(totals, found, strict=True)]
     return {layer.name: total for layer, total in zip(layers, totals, strict=True)}

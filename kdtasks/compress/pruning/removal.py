@@ -1,4 +1,4 @@
-"""Take channels out of a network: silence them in place, or rebuild the network without them."""
+"""Take channels out of a network: mask them in place, or rebuild the network without them."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from kdtasks.compress.pruning.channels import Channels
+from kdtasks.compress.pruning.importance import first_batches
 from kdtasks.core.backend import keras, tf
-from kdtasks.learn.networks.inference import images_per_pass
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.training.examples import Examples
 
@@ -21,7 +21,7 @@ def remove_channels(
 ) -> MultiExitModel:
     """Build the network without some channels; what stays keeps its weights and its names.
 
-    Where the removed channels were silent the outputs stay what they were.
+    Where the removed channels were masked the outputs stay what they were.
     """
     gone = np.array(sorted(removed), dtype=int)
 
@@ -45,7 +45,7 @@ def remove_channels(
     return MultiExitModel(network=network, taps=model.taps)
 
 
-def silence_channels(network: Any, channels: Channels, removed: Iterable[int]) -> None:
+def mask_channels(network: Any, channels: Channels, removed: Iterable[int]) -> None:
     """Make channels zero wherever they pass, in place, by zeroing what makes and moves them.
 
     The network then computes what it would without them, at its old size.
@@ -55,13 +55,13 @@ def silence_channels(network: Any, channels: Channels, removed: Iterable[int]) -
         if not layer.weights:
             continue
         inside = np.ones(len(channels.taken_by(layer.name)), bool)
-        silent = np.isin(channels.made_by(layer.name), gone)
+        masked = np.isin(channels.made_by(layer.name), gone)
         for variable in layer.weights:
             if _is_depthwise(variable) and type(layer).__name__ == "SeparableConv2D":
                 continue  # it moves the channels taken; the pointwise kernel makes the others
             if not variable.name.endswith("variance:0"):
                 values = variable.numpy()
-                values[_where(layer, variable, inside, silent)] = 0
+                values[_where(layer, variable, inside, masked)] = 0
                 variable.assign(values)
 
 
@@ -82,7 +82,9 @@ def _where(layer: Any, variable: Any, inside: np.ndarray, outside: np.ndarray) -
     return np.ix_(*sides, *pair)
 
 
-def recalibrate(model: MultiExitModel, examples: Examples, *, batches: int = _BATCHES) -> None:
+def reestimate_batch_norm(
+    model: MultiExitModel, examples: Examples, *, batches: int = _BATCHES
+) -> None:
     """Replace every running mean and variance by its average over training images, in place.
 
     Args:
@@ -95,18 +97,11 @@ def recalibrate(model: MultiExitModel, examples: Examples, *, batches: int = _BA
     if not layers:
         return
     momenta = [layer.momentum for layer in layers]
-    for number, images in enumerate(_batches(examples, batches)):
+    blocks = first_batches(examples, batches, images=_BATCH, pixels=_PIXELS)
+    for number, block in enumerate(blocks):
         for layer in layers:
             # With this momentum the running value is the mean of all batches so far.
             layer.momentum = number / (number + 1)
-        model.logits(tf.cast(images, tf.float32), training=True)
+        model.logits(tf.cast(block.images[0], tf.float32), training=True)
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
-
-
-def _batches(examples: Examples, count: int) -> Any:
-    most = images_per_pass(examples.sample.images.shape, most=_BATCH, pixels=_PIXELS)
-    size = min(most, examples.num_examples)
-    order = np.arange(examples.num_examples)[: count * size]
-    blocks = examples.blocks(epoch=1, order=order, batch_size=size, steps_per_block=1)
-    return (block.images[0] for block in blocks)

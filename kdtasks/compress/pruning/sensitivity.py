@@ -1,18 +1,18 @@
-"""What the filters of each layer are worth: silence some of one layer, look, put it back."""
+"""What the filters of each layer are worth: mask some of one layer, look, put it back."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from kdtasks.compress.pruning.channels import Channels, choose_channels
 from kdtasks.compress.pruning.importance import importance
-from kdtasks.compress.pruning.removal import recalibrate, silence_channels
+from kdtasks.compress.pruning.removal import mask_channels, reestimate_batch_norm
 from kdtasks.core.records.compress import Sensitivity
 from kdtasks.learn.networks.inference import Predictor
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.training.examples import Examples
 from kdtasks.tasks.confusion import accuracy
 
-# Shares of a layer's filters that are silenced.
+# Fractions of a layer's filters that are masked.
 RATIOS = (0.25, 0.5, 0.75)
 
 # Validation images that are looked at, at most, and batches for the running statistics.
@@ -30,7 +30,7 @@ def sensitivity(
 ) -> Sensitivity:
     """Measure the last exit without some filters of one layer at a time, not fine-tuned.
 
-    A silent filter is as good as a removed one, and silencing needs no other network; running
+    A masked filter is as good as a removed one, and masking needs no other network; running
     statistics are measured anew each time, as after a removal.
 
     Args:
@@ -60,8 +60,8 @@ def sensitivity(
         others = {name: 0.0 for group in groups for name in group if name not in makers}
         for ratio in ratios:
             removed = choose_channels(channels, scores, ratio, ratios=others)
-            silence_channels(network, channels, removed.intersection(numbers))
-            recalibrate(model, examples, batches=_BATCHES)
+            mask_channels(network, channels, removed.intersection(numbers))
+            reestimate_batch_norm(model, examples, batches=_BATCHES)
             figures[f"{ratio:g}"] = measure()
             network.set_weights(weights)
         layers["+".join(makers)] = figures

@@ -4,19 +4,16 @@ Its Python package runs the interpreter that microcontrollers run. That knows on
 each segment gets a file of its own.
 """
 
-import os
 import re
-import tempfile
-from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any, NamedTuple
 
 from kdtasks.compress.tflite.editing import write_model
-from kdtasks.compress.tflite.graph import read_graphs
-from kdtasks.core.errors import BundleError
+from kdtasks.compress.tflite.graph import operator_name, read_graphs, read_model
+from kdtasks.compress.tflite.stderr import captured_stderr
+from kdtasks.core.errors import BundleError, explained
 
 _AMPLE = 64 * 2**20
 _ALIGNMENT = 16
@@ -52,13 +49,10 @@ def measure_arenas(content: bytes) -> dict[str, Arena]:
 
 
 def _measure(name: str, part: bytes) -> Arena:
-    try:
+    problem = "module tflite_micro, which measures arenas, is missing"
+    with explained(BundleError, problem, "pip install tflite-micro", ModuleNotFoundError):
         import tflite_micro  # noqa: F401
-    except ModuleNotFoundError:
-        raise BundleError(
-            "module tflite_micro is missing, which measures arenas; pip install tflite-micro"
-        ) from None
-    with _standard_error() as told:
+    with captured_stderr() as told:
         is_known = _opens(part, _AMPLE)
         text = told()
     if not is_known:
@@ -73,7 +67,7 @@ def _measure(name: str, part: bytes) -> Arena:
             "another version of it"
         )
     # Preparing takes more than what stays, for a moment: how much, only trying tells.
-    with _standard_error():
+    with captured_stderr():
         total = _smallest(name, part, int(found["total"]))
     return Arena(len(part), total, int(found["head"]), int(found["tail"]))
 
@@ -106,24 +100,6 @@ def _smallest(name: str, part: bytes, told: int) -> int:
     )
 
 
-@contextmanager
-def _standard_error() -> Iterator[Callable[[], str]]:
-    """Catch what C++ prints on standard error; yields a function that gives it."""
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as file:
-
-        def content() -> str:
-            file.seek(0)
-            return file.read().decode(errors="replace")
-
-        os.dup2(file.fileno(), 2)
-        try:
-            yield content
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
-
-
 def split_signatures(content: bytes) -> dict[str, bytes]:
     """Give each signature's own file, with that signature in it: name to content.
 
@@ -131,48 +107,31 @@ def split_signatures(content: bytes) -> dict[str, bytes]:
         BundleError: the file cannot be read, has no signatures, or one runs another graph, as loops
             and branches do.
     """
-    from ai_edge_litert import schema_py_generated as schema
-
-    try:
-        # Each part is cut from a copy of its own.
-        whole = schema.ModelT.InitFromPackedBuf(content, 0)
-        names = sorted(definition.signatureKey for definition in whole.signatureDefs or [])
-    except Exception as error:
-        raise BundleError(f"the model cannot be taken apart ({error}); export it again") from None
-    if not names:
-        raise BundleError("the model has no signatures; convert one for each segment")
-    parts = {}
-    for name in names:
-        model = schema.ModelT.InitFromPackedBuf(content, 0)
-        _keep_only(model, name, schema)
-        parts[name.decode()] = write_model(model)
-    return parts
+    names = sorted(definition.signatureKey for definition in read_model(content).signatureDefs)
+    # Each part is cut from a copy of its own.
+    return {name.decode(): _cut_out(read_model(content), name) for name in names}
 
 
-def _keep_only(model: Any, name: bytes, schema: Any) -> None:
+def _cut_out(model: Any, name: bytes) -> bytes:
     definition = next(one for one in model.signatureDefs if one.signatureKey == name)
     graph = model.subgraphs[definition.subgraphIndex]
-    used = sorted({operator.opcodeIndex for operator in graph.operators})
-    codes = [model.operatorCodes[index] for index in used]
-    calling = {getattr(schema.BuiltinOperator, call) for call in ("IF", "WHILE", "CALL_ONCE")}
-    if calling & {code.builtinCode for code in codes}:
+    if {"IF", "WHILE", "CALL_ONCE"} & {operator_name(model, one) for one in graph.operators}:
         raise BundleError(
             f"{name.decode()} has loops or branches, which run other graphs of the file; it cannot "
             "become a file of its own"
         )
+    codes = sorted({operator.opcodeIndex for operator in graph.operators})
     for operator in graph.operators:
-        operator.opcodeIndex = used.index(operator.opcodeIndex)
+        operator.opcodeIndex = codes.index(operator.opcodeIndex)
     # Buffer 0 is empty by convention: that of tensors without values.
-    buffers = [0]
+    buffers = list(dict.fromkeys([0, *(tensor.buffer for tensor in graph.tensors)]))
     for tensor in graph.tensors:
-        if tensor.buffer not in buffers:
-            buffers.append(tensor.buffer)
         tensor.buffer = buffers.index(tensor.buffer)
     model.buffers = [model.buffers[index] for index in buffers]
-    model.operatorCodes, model.subgraphs = codes, [graph]
-    definition.subgraphIndex = 0
-    model.signatureDefs = [definition]
+    model.operatorCodes = [model.operatorCodes[index] for index in codes]
+    model.subgraphs, model.signatureDefs, definition.subgraphIndex = [graph], [definition], 0
     model.metadata, model.metadataBuffer = [], None
+    return write_model(model)
 
 
 def delegated_operators(content: bytes) -> dict[str, list[bool]]:
@@ -193,11 +152,7 @@ def _delegated(content: bytes) -> list[bool]:
     interpreter = Interpreter(model_content=content, num_threads=1)
     interpreter.allocate_tensors()
     (graph,) = read_graphs(content)
-    made_by = {
-        output: place
-        for place, operator in enumerate(graph.operators)
-        for output in operator.outputs
-    }
+    made_by = {made: place for place, one in enumerate(graph.operators) for made in one.outputs}
     taken = [False] * len(graph.operators)
     for node in interpreter._get_ops_details():
         if node["op_name"] != "DELEGATE":

@@ -1,24 +1,20 @@
 """What a `.tflite` computes: the operators and tensors of a signature, compute and weights."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 
-from kdtasks.core.errors import BundleError
+from kdtasks.core.errors import BundleError, explained
 
-_BITS = {
-    **dict.fromkeys(("int4", "uint4"), 4),
-    **dict.fromkeys(("bool", "int8", "uint8"), 8),
-    **dict.fromkeys(("float16", "int16", "uint16"), 16),
-    **dict.fromkeys(("float32", "int32", "uint32"), 32),
-    **dict.fromkeys(("float64", "int64", "uint64"), 64),
-}
+_OPERATORS = {code: name for name, code in vars(schema.BuiltinOperator).items()}
+_DTYPES = {code: name.lower() for name, code in vars(schema.TensorType).items()}
+_KINDS = ("int", "uint", "float")
+_BITS = {"bool": 8} | {f"{kind}{bits}": bits for kind in _KINDS for bits in (4, 8, 16, 32, 64)}
 
-# Operations with a kernel, and the place of the kernel among their inputs.
-_KERNELS = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "FULLY_CONNECTED": 1, "TRANSPOSE_CONV": 1}
+# Operations whose second input is a kernel.
+_WITH_KERNEL = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 
 
 class Tensor(NamedTuple):
@@ -50,7 +46,7 @@ class Operator(NamedTuple):
 
     Attributes:
         name: of LiteRT, such as `CONV_2D`; a custom one's own.
-        inputs, outputs: numbers of tensors; −1 where an optional input is left out.
+        inputs, outputs: numbers of tensors; −1 where an optional input is omitted.
         macs: multiply-accumulates.
         weight_bytes: of its constant inputs.
     """
@@ -87,11 +83,40 @@ class Graph(NamedTuple):
     def weights(self) -> dict[int, int]:
         """Place in the file to bytes of every constant tensor that an operator takes."""
         taken = {number for operator in self.operators for number in operator.inputs if number >= 0}
-        return {
-            tensor.buffer: tensor.bytes
-            for tensor in (self.tensors[number] for number in sorted(taken))
-            if tensor.buffer is not None
-        }
+        tensors = [self.tensors[number] for number in sorted(taken)]
+        return {one.buffer: one.bytes for one in tensors if one.buffer is not None}
+
+
+def read_model(content: bytes) -> Any:
+    """Read the tables of a `.tflite`, a `ModelT` of the format's schema.
+
+    Raises:
+        BundleError: it cannot be read, or has no signatures.
+    """
+    problem, advice = "the model cannot be taken apart", "fetch or export it again"
+    # struct.error and all else that reading cut bytes can raise
+    with explained(BundleError, problem, advice, Exception):
+        model = schema.ModelT.InitFromPackedBuf(content, 0)
+    if not model.signatureDefs:
+        raise BundleError("the model has no signatures; convert one for each segment")
+    return model
+
+
+def operator_name(model: Any, operator: Any) -> str:
+    """Name an operator of a `ModelT` as `BuiltinOperator` does; a custom one has its own."""
+    code = model.operatorCodes[operator.opcodeIndex]
+    if code.customCode:
+        return str(code.customCode.decode())
+    # files of before 2020 have the first 127 operators in the other field alone
+    return _OPERATORS[max(int(code.builtinCode), int(code.deprecatedBuiltinCode))]
+
+
+def constant_values(model: Any, tensor: Any) -> np.ndarray | None:
+    """Values of a constant tensor of a `ModelT`, in its shape; null where it is computed."""
+    data = model.buffers[tensor.buffer].data
+    if data is None:
+        return None
+    return np.frombuffer(bytes(data), _DTYPES[tensor.type]).reshape(tensor.shape)
 
 
 def read_graphs(content: bytes) -> tuple[Graph, ...]:
@@ -100,35 +125,19 @@ def read_graphs(content: bytes) -> tuple[Graph, ...]:
     Raises:
         BundleError: it cannot be read, or has no signatures.
     """
-    from ai_edge_litert import schema_py_generated as schema
-
-    try:
-        model = schema.ModelT.InitFromPackedBuf(content, 0)
-        found = [_graph(model, definition, schema) for definition in model.signatureDefs or []]
-    except Exception as error:  # struct.error and all else that reading cut bytes can raise
-        raise BundleError(
-            f"the model cannot be taken apart ({error}); fetch or export it again"
-        ) from None
-    if not found:
-        raise BundleError("the model has no signatures; convert one for each segment")
-    return tuple(sorted(found))
+    model = read_model(content)
+    return tuple(sorted(_graph(model, definition) for definition in model.signatureDefs))
 
 
-def _graph(model: Any, definition: Any, schema: Any) -> Graph:
-    names = {value: name for name, value in vars(schema.BuiltinOperator).items()}
-    types = {value: name.lower() for name, value in vars(schema.TensorType).items()}
+def _graph(model: Any, definition: Any) -> Graph:
     graph = model.subgraphs[definition.subgraphIndex]
-    tensors = tuple(_tensor(tensor, types, model.buffers) for tensor in graph.tensors)
+    tensors = tuple(_tensor(tensor, model.buffers) for tensor in graph.tensors)
     operators = []
     for operator in graph.operators:
-        code = model.operatorCodes[operator.opcodeIndex]
-        # files of before 2020 have the first 127 operators in the other field alone
-        name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
-        if code.customCode:
-            name = code.customCode.decode()
+        name = operator_name(model, operator)
         inputs, outputs = _numbers(operator.inputs), _numbers(operator.outputs)
         given = [tensors[number] if number >= 0 else None for number in inputs]
-        macs = _MACS[name](given, tensors[outputs[0]]) if name in _MACS else 0
+        macs = _count_macs(name, given, tensors[outputs[0]])
         constant = sum(tensor.bytes for tensor in given if tensor and tensor.buffer is not None)
         operators.append(Operator(name, inputs, outputs, macs, constant))
     return Graph(
@@ -140,12 +149,11 @@ def _graph(model: Any, definition: Any, schema: Any) -> Graph:
     )
 
 
-def _tensor(tensor: Any, types: dict[int, str], buffers: list[Any]) -> Tensor:
-    shape = _numbers(tensor.shape)
-    dtype = types[tensor.type]
-    found = tensor.quantization.scale if tensor.quantization else None
-    scales = [float(scale) for scale in found] if found is not None else []
-    zero_points = _numbers(tensor.quantization.zeroPoint) if tensor.quantization else ()
+def _tensor(tensor: Any, buffers: list[Any]) -> Tensor:
+    shape, dtype = _numbers(tensor.shape), _DTYPES[tensor.type]
+    quantization = tensor.quantization or schema.QuantizationParametersT()
+    scales = [] if quantization.scale is None else [float(scale) for scale in quantization.scale]
+    zero_points = _numbers(quantization.zeroPoint)
     data = buffers[tensor.buffer].data
     constant = data is not None and len(data) > 0
     return Tensor(
@@ -164,43 +172,23 @@ def _numbers(vector: Any) -> tuple[int, ...]:
     return () if vector is None else tuple(int(number) for number in vector)
 
 
-Given = list[Tensor | None]
+def _count_macs(name: str, given: list[Tensor | None], output: Tensor) -> int:
+    """Multiply-accumulates of an operator, from what it takes and the first tensor it makes."""
+    shapes = [tensor.shape if tensor else () for tensor in given]
+    match name:
+        case "CONV_2D" | "FULLY_CONNECTED":  # a kernel [filters, …] for each value made
+            return prod(output.shape) * prod(shapes[1][1:])
+        case "DEPTHWISE_CONV_2D":  # [1, height, width, filters]
+            return prod(output.shape) * prod(shapes[1][1:3])
+        case "TRANSPOSE_CONV":  # each value of the third input meets [filters, height, width]
+            return prod(shapes[2]) * prod(shapes[1][:3])
+        case "BATCH_MATMUL":
+            return prod(output.shape) * shapes[0][-1]
+        case _:
+            return 0
 
 
-def _shape(tensor: Tensor | None) -> tuple[int, ...]:
-    return tensor.shape if tensor else ()
-
-
-def _per_output(given: Given, output: Tensor) -> int:
-    """Kernel [filters, …] for each value given: CONV_2D, also grouped, and FULLY_CONNECTED."""
-    return prod(output.shape) * prod(_shape(given[1])[1:])
-
-
-def _depthwise(given: Given, output: Tensor) -> int:
-    return prod(output.shape) * prod(_shape(given[1])[1:3])
-
-
-def _transposed(given: Given, output: Tensor) -> int:
-    """Each value taken, of the third input, meets the kernel [filters, height, width, channels]."""
-    kernel = _shape(given[1])
-    return prod(_shape(given[2])) * prod(kernel[:3])
-
-
-def _matrices(given: Given, output: Tensor) -> int:
-    return prod(output.shape) * _shape(given[0])[-1]
-
-
-_MACS: dict[str, Callable[[Given, Tensor], int]] = {
-    "CONV_2D": _per_output,
-    "FULLY_CONNECTED": _per_output,
-    "DEPTHWISE_CONV_2D": _depthwise,
-    "TRANSPOSE_CONV": _transposed,
-    "BATCH_MATMUL": _matrices,
-}
-
-
-@dataclass(frozen=True)
-class Kernels:
+class Kernels(NamedTuple):
     """The kernels of an exported file, each counted once however many segments share it.
 
     Attributes:
@@ -215,52 +203,43 @@ class Kernels:
 
     @property
     def sparsity(self) -> float:
-        """Share of the weights that are zero."""
+        """Fraction of the weights that are zero."""
         return self.zeros / self.weights if self.weights else 0.0
 
 
 def signature_types(content: bytes) -> dict[str, dict[str, str]]:
     """Name the numbers of every input and output: signature to tensor to dtype."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_content=content, num_threads=1)
-    found = {}
-    for name in sorted(interpreter.get_signature_list()):
-        runner = interpreter.get_signature_runner(name)
-        details = {**runner.get_input_details(), **runner.get_output_details()}
-        found[name] = {
-            tensor: np.dtype(detail["dtype"]).name for tensor, detail in sorted(details.items())
+    return {
+        graph.signature: {
+            name: graph.tensors[number].dtype
+            for name, number in sorted({**graph.inputs, **graph.outputs}.items())
         }
-    return found
+        for graph in read_graphs(content)
+    }
 
 
 def inspect_kernels(content: bytes) -> Kernels:
     """Count the weights of the kernels of convolutions and dense layers."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
-    names = {value: name for name, value in vars(schema.BuiltinOperator).items()}
-    types = {value: name.lower() for name, value in vars(schema.TensorType).items()}
-    seen: dict[int, np.ndarray] = {}
+    model = read_model(content)
+    kernels: dict[int, np.ndarray] = {}
     for graph in model.subgraphs:
         made_by = {output: operator for operator in graph.operators for output in operator.outputs}
         for operator in graph.operators:
-            code = model.operatorCodes[operator.opcodeIndex].builtinCode
-            if names.get(code) not in _KERNELS:
+            name = operator_name(model, operator)
+            if name not in _WITH_KERNEL:
                 continue
-            index = operator.inputs[_KERNELS[names[code]]]
+            index = operator.inputs[1]
             if index in made_by:  # float16 weights pass through a DEQUANTIZE
                 index = made_by[index].inputs[0]
             tensor = graph.tensors[index]
-            data = model.buffers[tensor.buffer].data
-            if data is None:
+            values = constant_values(model, tensor)
+            if values is None:
                 continue
-            values = np.frombuffer(bytes(data), types[tensor.type]).reshape(tensor.shape)
             # Filters along the first axis; of a depthwise kernel [1, h, w, filters] along the last.
-            if names[code] == "DEPTHWISE_CONV_2D":
+            if name == "DEPTHWISE_CONV_2D":
                 values = np.moveaxis(values, -1, 0)
-            seen[tensor.buffer] = values.reshape(len(values), -1)
-    filters = [row for kernel in seen.values() for row in kernel]
+            kernels[tensor.buffer] = values.reshape(len(values), -1)
+    filters = [row for kernel in kernels.values() for row in kernel]
     return Kernels(
         weights=sum(row.size for row in filters),
         zeros=sum(int(np.count_nonzero(row == 0)) for row in filters),

@@ -1,17 +1,15 @@
 """Put a manifest's short form into a `.tflite`, whose own bytes stay as they were converted."""
 
 import gzip
-import json
 import struct
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import NamedTuple
 
 import numpy as np
 
 from kdtasks.core.errors import ExportError
 from kdtasks.core.records.compress import Exported
-from kdtasks.edge.manifest import FIELDS, IDENTIFIER, NAME, Manifest, read_metadata
+from kdtasks.edge.manifest import IDENTIFIER, NAME, EmbeddedManifest, read_metadata
 from kdtasks.edge.segments import Segments
 from kdtasks.tasks.registry import TASKS
 
@@ -26,7 +24,7 @@ _NAME = 64
 _LETTERS = np.array(list("abcdefghijklmnopqrstuvwxyz0123456789_-"))
 
 
-def embed_manifest(content: bytes, manifest: Manifest) -> bytes:
+def embed_manifest(content: bytes, manifest: EmbeddedManifest) -> bytes:
     """Add what running a model needs to know to its file.
 
     Args:
@@ -39,14 +37,7 @@ def embed_manifest(content: bytes, manifest: Manifest) -> bytes:
     """
     if read_metadata(content, "the model") is not None:
         raise ExportError(f"the model has the metadata {NAME} already; begin with a plain .tflite")
-    told = manifest.to_json()
-    text = json.dumps(
-        {field: told[field] for field in FIELDS},
-        sort_keys=True,
-        ensure_ascii=False,
-        separators=(",", ":"),
-    )
-    return add_metadata(content, NAME, text.encode())
+    return add_metadata(content, NAME, manifest.embedded())
 
 
 def add_metadata(content: bytes, name: str, value: bytes) -> bytes:
@@ -60,13 +51,13 @@ def add_metadata(content: bytes, name: str, value: bytes) -> bytes:
     Raises:
         ExportError: the file is of a newer form, or keeps its weights outside the flatbuffer.
     """
-    old = _read_root(content)
+    version, old_targets, old_buffers, old_metadata = _read_root(content)
     name_bytes = name.encode()
     # Where everything goes; what is pointed to comes after what points to it.
     root = _HEADER + 4 + 2 * _SLOTS
     buffers = root + 4 + 4 * _SLOTS
-    metadata = buffers + 4 + 4 * (len(old.buffers) + 1)
-    entry = metadata + 4 + 4 * (len(old.metadata) + 1) + 8
+    metadata = buffers + 4 + 4 * (len(old_buffers) + 1)
+    entry = metadata + 4 + 4 * (len(old_metadata) + 1) + 8
     buffer = entry + 12 + 8
     text = buffer + 8
     data = _aligned(text + 4 + len(name_bytes) + 1 + 4, _ALIGNMENT) - 4
@@ -80,24 +71,22 @@ def add_metadata(content: bytes, name: str, value: bytes) -> bytes:
 
     point(0, root)
     inline = range(4, 4 + 4 * _SLOTS, 4)
-    targets: dict[int, int] = {slot: place + shift for slot, place in old.targets.items()}
+    targets: dict[int, int] = {slot: place + shift for slot, place in old_targets.items()}
     targets |= {_BUFFERS: buffers, _METADATA: metadata}
     present = [at if slot in (0, *targets) else 0 for slot, at in enumerate(inline)]
     struct.pack_into(f"<HH{_SLOTS}H", front, _HEADER, root - _HEADER, 4 + 4 * _SLOTS, *present)
-    struct.pack_into("<iI", front, root, root - _HEADER, old.version)
+    struct.pack_into("<iI", front, root, root - _HEADER, version)
     for slot, target in targets.items():
         point(root + inline[slot], target)
-    for place, tables, added in (
-        (buffers, old.buffers, buffer),
-        (metadata, old.metadata, entry),
-    ):
+    lists = ((buffers, old_buffers, buffer), (metadata, old_metadata, entry))
+    for place, tables, added in lists:
         struct.pack_into("<I", front, place, len(tables) + 1)
         for index, table in enumerate([*(table + shift for table in tables), added]):
             point(place + 4 + 4 * index, table)
     # Metadata {name, buffer} and Buffer {data}: each its vtable, then the table.
     struct.pack_into("<4Hi", front, entry - 8, 8, 12, 4, 8, 8)
     point(entry + 4, text)
-    struct.pack_into("<I", front, entry + 8, len(old.buffers))
+    struct.pack_into("<I", front, entry + 8, len(old_buffers))
     struct.pack_into("<4Hi", front, buffer - 8, 6, 8, 4, 0, 8)
     point(buffer + 4, data)
     struct.pack_into(f"<I{len(name_bytes)}s", front, text, len(name_bytes), name_bytes)
@@ -105,58 +94,35 @@ def add_metadata(content: bytes, name: str, value: bytes) -> bytes:
     return bytes(front) + content[_HEADER:]
 
 
-class _Root(NamedTuple):
-    """The root table of a file.
+def _read_root(content: bytes) -> tuple[int, dict[int, int], list[int], list[int]]:
+    """Read the root table of a file.
 
-    Attributes:
-        version: of the schema.
-        targets: field to place in the file, of all fields that point somewhere.
-        buffers, metadata: places of the tables that these two fields list.
+    Returns: version of the schema; field to place in the file, of all that point somewhere; places
+    of the tables that the fields for buffers and for metadata list.
     """
+    # Loads LiteRT, which reading params need not.
+    from ai_edge_litert import schema_py_generated as schema
 
-    version: int
-    targets: dict[int, int]
-    buffers: list[int]
-    metadata: list[int]
-
-
-def _read_root(content: bytes) -> _Root:
-    table = _unsigned(content, 0)
-    fields = _fields(content, table)
-    if len(fields) > _SLOTS:
+    model = schema.Model.GetRootAs(content)
+    table = model._tab
+    vtable = table.Pos - struct.unpack_from("<i", content, table.Pos)[0]
+    count = struct.unpack_from("<H", content, vtable)[0] // 2 - 2
+    if count > _SLOTS:
         raise ExportError(
-            f"the model's root table has {len(fields)} fields, {_SLOTS} were expected; this "
-            "version of kdtasks cannot add metadata to it"
+            f"the model's root table has {count} fields, {_SLOTS} were expected; this version of "
+            "kdtasks cannot add metadata to it"
         )
-    places = {slot: table + field for slot, field in enumerate(fields) if field}
-    version = _unsigned(content, places.pop(0)) if 0 in places else 0
-    targets = {slot: place + _unsigned(content, place) for slot, place in places.items()}
-    buffers, metadata = (_tables(content, targets.get(slot)) for slot in (_BUFFERS, _METADATA))
-    for buffer in buffers:
-        if any(_fields(content, buffer)[1:]):  # `offset` and `size` in the file
-            raise ExportError(
-                "the model keeps its weights outside the flatbuffer, as files beyond 2 GB do; "
-                "metadata would move them"
-            )
-    return _Root(version, targets, buffers, metadata)
-
-
-def _fields(content: bytes, table: int) -> list[int]:
-    """Offset of each field in a table, 0 where it is absent."""
-    vtable = table - struct.unpack_from("<i", content, table)[0]
-    slots = (struct.unpack_from("<H", content, vtable)[0] - 4) // 2
-    return list(struct.unpack_from(f"<{slots}H", content, vtable + 4))
-
-
-def _tables(content: bytes, vector: int | None) -> list[int]:
-    if vector is None:
-        return []
-    places = [vector + 4 + 4 * index for index in range(_unsigned(content, vector))]
-    return [place + _unsigned(content, place) for place in places]
-
-
-def _unsigned(content: bytes, place: int) -> int:
-    return int(struct.unpack_from("<I", content, place)[0])
+    buffers = [model.Buffers(index) for index in range(model.BuffersLength())]
+    if any(buffer.Offset() or buffer.Size() for buffer in buffers):
+        raise ExportError(
+            "the model keeps its weights outside the flatbuffer, as files beyond 2 GB do; "
+            "metadata would move them"
+        )
+    fields = {slot: table.Pos + table.Offset(4 + 2 * slot) for slot in range(1, _SLOTS)}
+    metadata = (model.Metadata(index) for index in range(model.MetadataLength()))
+    targets = {slot: table.Indirect(at) for slot, at in fields.items() if at != table.Pos}
+    places = [buffer._tab.Pos for buffer in buffers]
+    return model.Version(), targets, places, [entry._tab.Pos for entry in metadata]
 
 
 def _aligned(size: int, alignment: int) -> int:
@@ -183,7 +149,7 @@ def with_longest_manifest(content: bytes, class_names: Sequence[str]) -> bytes:
     draw = np.random.default_rng(0)
     numbers = [-float(number) * 1e-300 for number in draw.random(2 * exits - 1)]
     name, variant = ("".join(draw.choice(_LETTERS, _NAME)) for _ in range(2))
-    longest = Manifest(
+    longest = EmbeddedManifest(
         name=name,
         variant=variant,
         task=max(TASKS, key=len),
@@ -193,12 +159,7 @@ def with_longest_manifest(content: bytes, class_names: Sequence[str]) -> bytes:
         score="max_probability",
         temperatures=tuple(numbers[:exits]),
         thresholds=tuple(numbers[exits:]),
-        calibration={},
         macs=tuple(int(count) for count in draw.integers(10**12, 10**13, exits)),
-        bytes=0,
-        sha256="",
         dataset_sha256=sha256(content).hexdigest(),
-        parameters={},
-        libraries={},
     )
     return embed_manifest(content, longest)

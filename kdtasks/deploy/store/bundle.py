@@ -11,7 +11,7 @@ from kdtasks.deploy.store.objects import LocalFile, Objects
 from kdtasks.deploy.store.progress import NO_PROGRESS, Progress
 from kdtasks.deploy.store.publish import Published, publish_files
 from kdtasks.deploy.store.signing import SigningKey
-from kdtasks.edge.bundle_files import MODEL, open_contents
+from kdtasks.edge.bundle_files import MODEL, open_bundle_files
 from kdtasks.edge.manifest import Manifest
 
 
@@ -94,7 +94,7 @@ def as_folder(bundle: Path) -> Iterator[Path]:
         yield bundle  # whoever reads it says what is missing
         return
     with tempfile.TemporaryDirectory(prefix="kdtasks-bundle-") as folder:
-        with open_contents(bundle) as contents:
+        with open_bundle_files(bundle) as contents:
             for name in contents.names:
                 (Path(folder) / name).write_bytes(contents.read(name))
         yield Path(folder)

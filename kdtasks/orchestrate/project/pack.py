@@ -9,7 +9,7 @@ from kdtasks.compress.tflite.arena import split_signatures
 from kdtasks.compress.tflite.graph import read_graphs
 from kdtasks.core.errors import BundleError
 from kdtasks.core.files import atomic_folder, json_text
-from kdtasks.edge.bundle_files import MANIFEST, MODEL, SUFFIX, open_bundle, open_contents
+from kdtasks.edge.bundle_files import MANIFEST, MODEL, SUFFIX, open_bundle, open_bundle_files
 from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.predictor import load_self_test
 from kdtasks.edge.segments import Segments
@@ -32,7 +32,7 @@ def pack(bundle: Path, out: Path | None = None) -> tuple[Path, Manifest]:
         BundleError: the bundle cannot be used, or `out` is no name of a `.kdz` file.
     """
     open_bundle(bundle)
-    with open_contents(bundle) as contents:
+    with open_bundle_files(bundle) as contents:
         files = {name: contents.read(name) for name in contents.names}
         manifest = contents.manifest()
         # as a device would, whatever the task
@@ -65,7 +65,7 @@ def pack_segments(bundle: Path, out: Path | None = None) -> list[Path]:
         BundleError: the bundle cannot be used, or `out` holds something else.
     """
     open_bundle(bundle)
-    with open_contents(bundle) as contents:
+    with open_bundle_files(bundle) as contents:
         manifest = contents.manifest()
         content = contents.checked(MODEL, manifest.sha256)
     files = {f"{name}.tflite": part for name, part in split_signatures(content).items()}

@@ -1,8 +1,11 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from kdtasks.compress.bundle.write import in_turn, make_self_test
-from kdtasks.edge.segments import Segments
+from kdtasks.edge.segments import Segments, TensorSpec
+from tests.compress.bundle.test_schema import MANIFEST
 
 
 class StoredSegments(Segments):
@@ -11,20 +14,18 @@ class StoredSegments(Segments):
     def __init__(self, logits, *, scales=(0.0, 0.0), input_shape=(1, 1, 1)):
         self.stored = np.asarray(logits, np.float32)
         self.count, self.input_shape, self.num_classes = 2, input_shape, 2
-        self.logits_shape, self.logits_scales = (2,), scales
+        self.logits_shape = (2,)
+        self.logits_specs = [TensorSpec((1, 2), np.dtype(np.float32), one, 0) for one in scales]
 
     def logits_of(self, images):
         return self.stored[images.reshape(len(images), -1)[:, 0] % len(self.stored)]
 
 
-def record(segments, images, **changes):
-    settings = {
-        "count": 3,
-        "score": "max_probability",
-        "temperatures": [1.0, 1.0],
-        "thresholds": [0.9],
-    }
-    return make_self_test(segments, images, **{**settings, **changes})
+def record(segments, images, *, count=3):
+    manifest = dataclasses.replace(
+        MANIFEST, score="max_probability", temperatures=(1.0, 1.0), thresholds=(0.9,)
+    )
+    return make_self_test(segments, images, manifest, count=images)
 
 
 IMAGES = np.arange(5, dtype=np.uint8).reshape(5, 1, 1, 1)

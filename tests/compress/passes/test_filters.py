@@ -27,7 +27,7 @@ def test_removing_silent_channels_changes_nothing(
     name, ratio, build_network, draw_images, outputs, chain_outputs
 ):
     from kdtasks.compress.pruning.channels import Channels, choose_channels
-    from kdtasks.compress.pruning.removal import remove_channels, silence_channels
+    from kdtasks.compress.pruning.removal import mask_channels, remove_channels
 
     model = build_network(name)
     images = draw_images(model)
@@ -36,7 +36,7 @@ def test_removing_silent_channels_changes_nothing(
     removed = choose_channels(channels, l1(model, channels), ratio)
     assert removed
     assert not removed & channels.fixed
-    silence_channels(model.network, channels, removed)
+    mask_channels(model.network, channels, removed)
     silent = outputs(model, images)
     assert np.abs(silent[-1] - before[-1]).max() > 1e-2  # they had something to say
 

@@ -69,6 +69,21 @@ def draw_images() -> Callable[..., np.ndarray]:
 
 
 @pytest.fixture(scope="session")
+def converted(
+    network: Callable[[str], Any], images: Callable[..., np.ndarray]
+) -> Callable[[str, str], bytes]:
+    """Give a function that converts a network to a number format, each once."""
+    from kdtasks.compress.convert import convert
+
+    @cache
+    def make(name: str, number_format: str) -> bytes:
+        model = network(name)
+        return convert(model, number_format=number_format, representative=draw_images(model, 4))
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def trained() -> Trained:
     """Train a network with two exits on scikit-learn's digits, in seconds."""
     from sklearn.datasets import load_digits

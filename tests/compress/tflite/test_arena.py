@@ -44,7 +44,7 @@ def test_a_microcontroller_gives_the_same_logits(runtime, int8_content, trained)
                 output = interpreter.get_output(place)
                 tensors[shapes[output.shape]] = output.copy()
             logits = segments.decoders[k](tensors.pop("logits")[0])
-            step = segments.logits_scales[k]
+            step = segments.logits_specs[k].scale
             assert np.abs(logits - segments.logits(image)[k]).max() <= 2.01 * step
 
 
@@ -69,11 +69,8 @@ def test_arenas_that_are_too_small_may_end_a_process(monkeypatch):
         arena._smallest("segment_0", b"", 1_008)
 
 
-def test_a_network_whose_arenas_are_hard_to_find(runtime, network, draw_images):
-    from kdtasks.compress.convert import convert
-
-    model = network("cnn")
-    content = convert(model, number_format="int8", representative=draw_images(model, 4))
+def test_a_network_whose_arenas_are_hard_to_find(runtime, converted):
+    content = converted("cnn", "int8")
     parts = split_signatures(content)
     for name, found in measure_arenas(content).items():
         runtime.Interpreter.from_bytes(parts[name], arena_size=found.total)
@@ -90,5 +87,6 @@ def test_what_it_cannot_run_is_named(runtime, trained):
 
 def test_without_the_package_it_is_named(int8_content, monkeypatch):
     monkeypatch.setitem(sys.modules, "tflite_micro", None)
-    with pytest.raises(BundleError, match=r"tflite_micro is missing.* pip install tflite-micro"):
+    message = r"tflite_micro, which measures arenas, is missing.* pip install tflite-micro"
+    with pytest.raises(BundleError, match=message):
         measure_arenas(int8_content)

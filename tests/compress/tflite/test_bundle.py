@@ -20,7 +20,6 @@ from kdtasks.core.records.evaluate import (
     ValidationPoint,
 )
 from kdtasks.edge.classifier import Classifier
-from kdtasks.edge.manifest import FIELDS
 from kdtasks.edge.segmenter import Segmenter
 from kdtasks.edge.segments import Segments
 from tests.tools.datasets import describe_dataset
@@ -101,8 +100,7 @@ def test_a_bundle_holds_what_a_device_needs(tflite, describe, tmp_path):
 def test_the_model_alone_is_usable(tflite, describe, tmp_path):
     manifest = write_bundle(tmp_path / "bundle", tflite, describe())
     model = Classifier.load(tmp_path / "bundle" / "model.tflite")
-    for field in FIELDS:
-        assert getattr(model.manifest, field) == getattr(manifest, field), field
+    assert model.manifest.embedded() == manifest.embedded()
     assert (model.manifest.sha256, model.manifest.bytes) == (manifest.sha256, manifest.bytes)
     assert model.predict(np.array([[[0], [1]], [[0], [0]]], np.uint8)).label == "größe 3"
 
@@ -124,7 +122,7 @@ def test_the_validation_split_speaks_for_the_bundle(describe):
 
 def test_a_self_test_travels_with_the_bundle(tflite, describe, tmp_path):
     images = np.arange(12, dtype=np.uint8).reshape(3, 2, 2, 1)
-    stored = record(tflite, images, count=2)
+    stored = make_self_test(Segments(tflite), images, describe(), count=2)
     manifest = write_bundle(tmp_path / "bundle", tflite, describe(), stored)
     assert manifest.self_test
     assert manifest.self_test["images"] == 2
@@ -134,36 +132,18 @@ def test_a_self_test_travels_with_the_bundle(tflite, describe, tmp_path):
 
 
 def test_a_self_test_of_another_model_is_not_written(tflite, describe, tmp_path):
-    stored = record(tflite, np.ones((3, 2, 2, 1), np.uint8), count=2)
+    stored = make_self_test(Segments(tflite), np.ones((3, 2, 2, 1), np.uint8), describe(), count=2)
     wrong = dataclasses.replace(stored, logits=stored.logits + 5)
     with pytest.raises(BundleError, match=r"image 0, exit 0: logit 0 is 18, 23 was expected"):
         write_bundle(tmp_path / "bundle", tflite, describe(), wrong)
     assert not (tmp_path / "bundle").exists()
 
 
-def record(tflite, images, *, count):
-    return make_self_test(
-        Segments(tflite),
-        images,
-        count=count,
-        score="max_probability",
-        temperatures=[1.0],
-        thresholds=[],
-    )
-
-
 def test_a_bundle_of_segmentation_is_opened_as_a_device_would(describe, tmp_path):
     content = convert_colour_model(tmp_path / "saved")
     manifest = describe(task="segmentation", image_shape=(8, 12, 3))
     images = (np.arange(3 * 8 * 12 * 3) % 256).astype(np.uint8).reshape(3, 8, 12, 3)
-    stored = make_self_test(
-        Segments(content),
-        images,
-        count=2,
-        score="max_probability",
-        temperatures=[1.0],
-        thresholds=[],
-    )
+    stored = make_self_test(Segments(content), images, manifest, count=2)
     write_bundle(tmp_path / "bundle", content, manifest, stored)
     segmenter = Segmenter.load(tmp_path / "bundle")
     assert segmenter.self_test() == 2
@@ -197,7 +177,12 @@ def test_the_same_model_gives_the_same_bytes(tflite, describe, tmp_path):
     contents = []
     images = np.arange(12, dtype=np.uint8).reshape(3, 2, 2, 1)
     for name in ("first", "second"):
-        write_bundle(tmp_path / name, tflite, describe(), record(tflite, images, count=2))
+        write_bundle(
+            tmp_path / name,
+            tflite,
+            describe(),
+            make_self_test(Segments(tflite), images, describe(), count=2),
+        )
         files = sorted((tmp_path / name).iterdir())
         contents.append([(path.name, path.read_bytes()) for path in files])
     assert contents[0] == contents[1]

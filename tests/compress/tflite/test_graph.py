@@ -2,17 +2,10 @@ import numpy as np
 import pytest
 
 from kdtasks.compress.tflite.arena import delegated_operators, split_signatures
-from kdtasks.compress.tflite.graph import Tensor, _matrices, read_graphs
+from kdtasks.compress.tflite.graph import Tensor, _count_macs, read_graphs
 from kdtasks.core.errors import BundleError
 from kdtasks.edge.segments import Segments
 from tests.compress.tflite.conftest import ZOO
-
-
-@pytest.fixture(scope="module")
-def contents(network):
-    from kdtasks.compress.convert import convert
-
-    return {name: convert(network(name), number_format="float32") for name in ZOO}
 
 
 def chain(parts, images):
@@ -33,8 +26,8 @@ def chain(parts, images):
 
 
 @pytest.mark.parametrize("name", ZOO)
-def test_macs_are_those_of_the_network(name, network, contents):
-    graphs = read_graphs(contents[name])
+def test_macs_are_those_of_the_network(name, network, converted):
+    graphs = read_graphs(converted(name, "float32"))
     assert [graph.signature for graph in graphs] == [f"segment_{k}" for k in range(len(graphs))]
     total = np.cumsum([graph.macs for graph in graphs]).tolist()
     assert total == list(network(name).macs())
@@ -57,7 +50,7 @@ def test_tensors_and_weights_by_hand(pixel_models):
 def test_matrices_by_hand():
     left = Tensor("", (5, 2, 3), "float32", None, 0, 0, 120, None)
     output = Tensor("", (5, 2, 4), "float32", None, 0, 0, 160, None)
-    assert _matrices([left, None], output) == 5 * 2 * 3 * 4
+    assert _count_macs("BATCH_MATMUL", [left, None], output) == 5 * 2 * 3 * 4
 
 
 def test_int8_tells_its_scales(int8_content):
@@ -71,11 +64,11 @@ def test_int8_tells_its_scales(int8_content):
 
 
 @pytest.mark.parametrize("name", ZOO)
-def test_parts_answer_what_the_whole_does(name, network, contents, draw_images):
+def test_parts_answer_what_the_whole_does(name, network, converted, draw_images):
     model = network(name)
     images = draw_images(model, 3)
-    parts = split_signatures(contents[name])
-    whole = Segments(contents[name])
+    content = converted(name, "float32")
+    parts, whole = split_signatures(content), Segments(content)
     for image, logits in zip(images, chain(parts, images[:, None].astype(np.float32)), strict=True):
         np.testing.assert_array_equal(logits, whole.logits(image))
 
@@ -93,8 +86,8 @@ def test_the_same_file_gives_the_same_parts(int8_content):
     assert split_signatures(int8_content) == split_signatures(int8_content)
 
 
-def test_the_delegate_is_asked(contents, int8_content):
-    for content in (*contents.values(), int8_content):
+def test_the_delegate_is_asked(converted, int8_content):
+    for content in (*(converted(name, "float32") for name in ZOO), int8_content):
         delegated = delegated_operators(content)
         for graph in read_graphs(content):
             assert len(delegated[graph.signature]) == len(graph.operators)

@@ -51,12 +51,12 @@ def signatures(content):
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_float32_computes_what_the_network_does(name, network, draw_images):
+def test_float32_computes_what_the_network_does(name, network, draw_images, converted):
     from kdtasks.compress.convert import convert
 
     model = network(name)
     images = draw_images(model, 5)
-    segments = Segments(convert(model, number_format="float32"))
+    segments = Segments(converted(name, "float32"))
     assert segments.count == model.num_exits
     expected, got = keras_logits(model, images), segments.logits_of(images)
     np.testing.assert_allclose(got, expected, atol=1e-4 * max(1, np.abs(expected).max()))
@@ -66,17 +66,9 @@ def test_float32_computes_what_the_network_does(name, network, draw_images):
     np.testing.assert_array_equal(plain.logits_of(images)[:, 0], got[:, -1])
 
 
-@pytest.fixture(scope="session")
-def int8_unet(network, draw_images) -> bytes:
-    from kdtasks.compress.convert import convert
-
-    model = network("unet")
-    return convert(model, number_format="int8", representative=draw_images(model, 20))
-
-
 @pytest.fixture(params=["digits", "unet"])
-def int8_file(request):
-    return request.getfixturevalue("int8_content" if request.param == "digits" else "int8_unet")
+def int8_file(request, int8_content, converted) -> bytes:
+    return int8_content if request.param == "digits" else converted("unet", "int8")
 
 
 def test_int8_is_within_its_rounding_of_float(trained, int8_content):
@@ -169,9 +161,7 @@ def test_features_of_another_scale_are_not_exported(trained, monkeypatch):
 
     original = litert._feed
     monkeypatch.setattr(litert, "_feed", feed_brighter)
-    with pytest.raises(
-        ExportError, match=r"do not fit together: `features_0` of the model is given"
-    ):
+    with pytest.raises(ExportError, match=r"do not fit together: `features_0` is given"):
         litert.convert(trained.model, number_format="int8", representative=trained.representative)
 
 
@@ -228,7 +218,7 @@ def test_int8_needs_images(representative, trained):
     from kdtasks.compress.convert import convert
 
     with pytest.raises(
-        ExportError, match="int8 needs calibration images to set its ranges, got none"
+        ExportError, match="int8 needs representative images to set its ranges, got none"
     ):
         convert(trained.model, number_format="int8", representative=representative)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kdtasks.compress.tflite.editing import pack
+from kdtasks.compress.tflite.editing import deduplicate_tables
 
 # The converter says so of every int8 file, and means the ranges of a format of long ago.
 pytestmark = pytest.mark.filterwarnings("ignore:Statistics for quantized inputs")
@@ -42,22 +42,19 @@ def test_equal_vectors_and_names_are_in_the_file_once_and_nothing_is_lost():
     from ai_edge_litert import schema_py_generated as schema
 
     content = plain_file()
-    packed = pack(content)
+    packed = deduplicate_tables(content)
     before, after = (contents(schema.ModelT.InitFromPackedBuf(one, 0)) for one in (content, packed))
     assert after == before
     assert packed[4:8] == content[4:8] == b"TFL3"
     # Of the zero points of two kernels and two biases, 8 · 16 bytes each, one row is left.
     assert len(packed) <= len(content) - 3 * 8 * 16
-    assert pack(packed) == packed
+    assert deduplicate_tables(packed) == packed
 
 
-def test_tensors_inside_are_named_by_their_layers(network, draw_images):
+def test_tensors_inside_are_named_by_their_layers(converted):
     from ai_edge_litert import schema_py_generated as schema
 
-    from kdtasks.compress.convert import convert
-
-    model = network("two_branch")
-    content = convert(model, number_format="int8", representative=draw_images(model, 4))
+    content = converted("two_branch", "int8")
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     names = [
         tensor.name.decode()
@@ -75,7 +72,7 @@ def test_tensors_inside_are_named_by_their_layers(network, draw_images):
 def test_weights_begin_where_a_mapped_file_can_be_computed_with():
     from ai_edge_litert import schema_py_generated as schema
 
-    packed = pack(plain_file())
+    packed = deduplicate_tables(plain_file())
     model = schema.Model.GetRootAs(packed, 0)
     kernels = 0
     for index in range(model.BuffersLength()):
@@ -96,4 +93,4 @@ def test_a_file_with_its_weights_outside_the_tables_stays_as_it_is():
     model = schema.ModelT.InitFromPackedBuf(plain_file(), 0)
     model.buffers[-1].offset, model.buffers[-1].size = 4096, 16
     content = write_model(model)
-    assert pack(content) is content
+    assert deduplicate_tables(content) is content

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kdtasks.compress.tflite.average_pooling import convolve_averages
+from kdtasks.compress.tflite.average_pooling import pool_as_convolution
 from kdtasks.compress.tflite.graph import read_graphs
 from kdtasks.edge.segments import Segments
 
@@ -38,13 +38,13 @@ def converted():
 def test_averages_differ_by_a_step_at_most(size, converted, monkeypatch):
     content, images = converted(filters=160, pool_size=size)
     monkeypatch.setattr("kdtasks.compress.tflite.average_pooling._MOST_BYTES", 0.5)
-    rewritten = convolve_averages(content)
+    rewritten = pool_as_convolution(content)
     assert operators(content).count("AVERAGE_POOL_2D") == 1
     assert "AVERAGE_POOL_2D" not in operators(rewritten)
     assert operators(rewritten).count("DEPTHWISE_CONV_2D") == 1
     before, after = (Segments(each) for each in (content, rewritten))
-    [scale] = before.logits_scales
-    steps = (after.logits_of(images) - before.logits_of(images)) / scale
+    [spec] = before.logits_specs
+    steps = (after.logits_of(images) - before.logits_of(images)) / spec.scale
     assert np.abs(steps).max() <= 1.001
 
 
@@ -68,12 +68,12 @@ def test_an_average_is_the_nearest_step(size, monkeypatch):
     model = MultiExitModel(keras.Model(image, keras.layers.Flatten()(averages)))
     content = convert(model, number_format="int8", representative=images)
     monkeypatch.setattr("kdtasks.compress.tflite.average_pooling._MOST_BYTES", 10.0)
-    rewritten = convolve_averages(content)
+    rewritten = pool_as_convolution(content)
     assert "DEPTHWISE_CONV_2D" in operators(rewritten)
     exact = images.reshape(-1, 2, rows, 2, columns, 40).mean(axis=(2, 4)).reshape(len(images), -1)
     for each in (content, rewritten):
         segments = Segments(each)
-        found = segments.logits_of(images)[:, 0] / segments.logits_scales[0]
+        found = segments.logits_of(images)[:, 0] / segments.logits_specs[0].scale
         assert np.abs(np.rint(found) - exact).max() <= 0.5 + 1e-4
 
 
@@ -89,12 +89,12 @@ def test_an_average_is_the_nearest_step(size, monkeypatch):
 def test_what_gains_nothing_or_would_change_stays(number_format, pooling, converted, monkeypatch):
     content, _ = converted(number_format, **pooling)
     monkeypatch.setattr("kdtasks.compress.tflite.average_pooling._MOST_BYTES", 0.5)
-    assert convolve_averages(content) == content
+    assert pool_as_convolution(content) == content
 
 
 def test_a_small_file_does_not_grow_for_it(converted):
     content, _ = converted(filters=8, pool_size=4)
-    assert convolve_averages(content) == content
+    assert pool_as_convolution(content) == content
 
 
 def test_a_head_of_a_larger_network_has_it():
@@ -110,7 +110,7 @@ def test_a_head_of_a_larger_network_has_it():
     )
     images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
     content = convert(model, number_format="int8", representative=images)
-    rewritten = convolve_averages(content)
+    rewritten = pool_as_convolution(content)
     assert operators(content).count("AVERAGE_POOL_2D") == 1
     assert "AVERAGE_POOL_2D" not in operators(rewritten)
     assert Segments(rewritten).count == 2

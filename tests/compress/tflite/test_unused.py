@@ -58,11 +58,8 @@ def shift_by_one(model, graph):
                 entry.tensorIndex += 1
 
 
-def test_on_blocks_every_tensor_is_needed_and_a_microcontroller_finds_room(network, draw_images):
-    from kdtasks.compress.convert import convert
-
-    model = network("cnn")
-    content = convert(model, number_format="int8", representative=draw_images(model, 4))
+def test_on_blocks_every_tensor_is_needed_and_a_microcontroller_finds_room(converted):
+    content = converted("cnn", "int8")
     for graph in opened(SpaceToDepth().rewrite(content)).subgraphs:
         named = [np.concatenate([one.inputs, one.outputs]) for one in (graph, *graph.operators)]
         assert set(np.concatenate(named)) - {-1} == set(range(len(graph.tensors)))

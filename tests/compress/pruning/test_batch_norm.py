@@ -5,7 +5,7 @@ import pytest
 
 
 def test_statistics_become_the_mean_over_the_batches(make_fine_tuning):
-    from kdtasks.compress.pruning.removal import recalibrate
+    from kdtasks.compress.pruning.removal import reestimate_batch_norm
     from kdtasks.core.backend import keras
     from kdtasks.learn.networks.multi_exit import MultiExitModel
 
@@ -16,7 +16,7 @@ def test_statistics_become_the_mean_over_the_batches(make_fine_tuning):
     network = keras.Model(image, keras.layers.Flatten(name="flat")(tensor))
     model = MultiExitModel(network)
     examples = make_fine_tuning(model).examples
-    recalibrate(model, examples)
+    reestimate_batch_norm(model, examples)
     pixels = examples.images[0].astype(np.float64)
     mean, variance = network.get_layer("first").get_weights()[2:]
     assert mean == pytest.approx(pixels.mean(), rel=1e-5)
@@ -29,25 +29,25 @@ def test_statistics_become_the_mean_over_the_batches(make_fine_tuning):
 
 
 def test_several_batches_weigh_the_same(make_fine_tuning, monkeypatch):
-    from kdtasks.compress.pruning import removal as recalibration
+    from kdtasks.compress.pruning import removal
     from kdtasks.core.backend import keras
     from kdtasks.learn.networks.multi_exit import MultiExitModel
 
-    monkeypatch.setattr(recalibration, "_BATCH", 16)
+    monkeypatch.setattr(removal, "_BATCH", 16)
     image = keras.Input((3, 2, 1), name="image")
     tensor = keras.layers.BatchNormalization(name="norm")(image)
     model = MultiExitModel(keras.Model(image, keras.layers.Flatten(name="flat")(tensor)))
     examples = make_fine_tuning(model).examples  # 80 images: five batches
-    recalibration.recalibrate(model, examples)
+    removal.reestimate_batch_norm(model, examples)
     mean = model.network.get_layer("norm").get_weights()[2]
     assert mean == pytest.approx(examples.images[0].mean(), rel=1e-5)
 
 
 def test_a_network_without_statistics_is_left_alone(build_network, make_fine_tuning):
-    from kdtasks.compress.pruning.removal import recalibrate
+    from kdtasks.compress.pruning.removal import reestimate_batch_norm
 
     model = build_network("cnn_average")
     before = model.network.get_weights()
-    recalibrate(model, make_fine_tuning(model).examples)
+    reestimate_batch_norm(model, make_fine_tuning(model).examples)
     after = model.network.get_weights()
     assert all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
