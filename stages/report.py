@@ -7,9 +7,10 @@ from kdtasks.report.page import write_report
 from kdtasks.stage import run_stage, stage
 
 
-def settings_of(params: Params) -> ReportSettings:
-    """What the report needs of params."""
-    return ReportSettings(
+@stage()
+def main(params: Params, paths: ProjectPaths) -> None:
+    """Read every metric of the project and write `report/`."""
+    settings = ReportSettings(
         recipe=params.recipe,
         task=params.data.task,
         seeds=params.seeds,
@@ -21,12 +22,7 @@ def settings_of(params: Params) -> ReportSettings:
         mask_values=params.data.source.mask_values,
         params=params.model_dump(mode="json"),
     )
-
-
-@stage()
-def main(params: Params, paths: ProjectPaths) -> None:
-    """Read every metric of the project and write `report/`."""
-    write_report(paths, settings_of(params))
+    write_report(paths, settings)
 
 
 if __name__ == "__main__":
