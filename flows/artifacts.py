@@ -1,4 +1,4 @@
-"""What the Prefect UI shows of a stage: its metrics as a table, its plots as images."""
+"""What the Prefect UI shows of a stage: its training, its metrics as a table, its plots."""
 
 import base64
 import csv
@@ -6,23 +6,32 @@ import io
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from prefect import get_run_logger
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactCollectionFilter, ArtifactCollectionFilterKey
 from prefect.settings import get_current_settings
 from ruamel.yaml import YAML
 
+from kdtasks.core.events import MetricsEvent, ProgressEvent, tail
 from kdtasks.orchestrate.prefect_server import is_answering
 from kdtasks.orchestrate.runner.graph import Outcome, StageGraph, StageNode
 
 # matplotlib's fonts are not made for several threads
 _DRAWING = threading.Lock()
 PAGE = 200  # as many as the server hands out at once
+PAUSE_SECONDS = 2.0  # between two updates of a training; epochs may take milliseconds
 
 
 def artifact_key(*words: str) -> str:
@@ -49,7 +58,7 @@ def describe(node: StageNode, outcome: Outcome) -> str:
 
 def latest_descriptions(project: Path, graph: StageGraph) -> dict[str, str | None]:
     """The newest version that the server has of every stage's artifacts, by key."""
-    keys = [key for node in graph.nodes.values() for key in _keys(project, node)]
+    keys = [key for node in graph.nodes.values() for key in _keys(project, node).values()]
     found: dict[str, str | None] = {}
     with get_client(sync_client=True) as client:
         for start in range(0, len(keys), PAGE):
@@ -63,23 +72,21 @@ def latest_descriptions(project: Path, graph: StageGraph) -> dict[str, str | Non
 
 def publish(project: Path, node: StageNode, outcome: Outcome) -> None:
     """Attach a stage's metrics and plots to the task run that calls this."""
-    metrics_key, plots_key = _keys(project, node)
-    description = describe(node, outcome)
+    keys, description = _keys(project, node), describe(node, outcome)
     rows = [row for path in node.metrics for row in metric_rows(project / path, path)]
     if rows:
-        create_table_artifact(table=rows, key=metrics_key, description=description)
-    images = [plot_markdown(project / path, path) for path in node.plots]
-    if images:
-        create_markdown_artifact("\n\n".join(images), key=plots_key, description=description)
+        create_table_artifact(table=rows, key=keys["metrics"], description=description)
+    plots = [plot_markdown(project / path, path) for path in node.plots]
+    if plots:
+        create_markdown_artifact("\n\n".join(plots), key=keys["plots"], description=description)
 
 
 def is_published(
     project: Path, node: StageNode, outcome: Outcome, latest: Mapping[str, str | None]
 ) -> bool:
     """Whether the server has these versions already, as `latest_descriptions` found them."""
-    metrics_key, plots_key = _keys(project, node)
-    wanted = [*[metrics_key] * bool(node.metrics), *[plots_key] * bool(node.plots)]
-    return all(latest.get(key) == describe(node, outcome) for key in wanted)
+    keys = _keys(project, node).values()
+    return all(latest.get(key) == describe(node, outcome) for key in keys)
 
 
 def metric_rows(path: Path, name: str) -> list[dict[str, Any]]:
@@ -106,20 +113,66 @@ def plot_markdown(path: Path, name: str) -> str:
     return f"{link}\n\n![{name}](data:image/png;base64,{image})"
 
 
-def _keys(project: Path, node: StageNode) -> tuple[str, str]:
-    # projects may share a server
-    names = (project.name, node.name)
-    return artifact_key(*names, "metrics"), artifact_key(*names, "plots")
+class ProgressBar:
+    """A progress artifact of the run that first shows it."""
+
+    def __init__(self, key: str) -> None:
+        """Show nothing yet; `key` is the artifact's."""
+        self._key = key
+        self._artifact: UUID | None = None
+
+    def show(self, percent: float, text: str) -> None:
+        """Show how far it is, 0…100, and a line of text."""
+        if self._artifact:
+            update_progress_artifact(self._artifact, percent, text)
+        else:
+            made = create_progress_artifact(percent, self._key, text)
+            assert isinstance(made, UUID)  # not a coroutine: this is no async function
+            self._artifact = made
+
+
+class TrainingProgress:
+    """A progress bar of a training and its newest metrics; none for a stage without epochs."""
+
+    def __init__(self, events: Path, key: str) -> None:
+        """Show nothing yet.
+
+        Args:
+            events: file of what the stage tells.
+            key: of the artifact.
+        """
+        self._events, self._bar, self._offset = events, ProgressBar(key), 0
+        self._percent, self._text = 0.0, ""
+        self._updated = float("-inf")
+
+    def update(self, *, at_once: bool = False) -> None:
+        """Show what the stage has told since, unless the last update was just now."""
+        if not at_once and time.monotonic() - self._updated < PAUSE_SECONDS:
+            return
+        found, self._offset = tail(self._events, self._offset)
+        events = [event for event in found if isinstance(event, ProgressEvent | MetricsEvent)]
+        for event in events:
+            if isinstance(event, ProgressEvent):
+                self._percent = 100 * event.done / event.total
+            else:
+                values = ", ".join(f"{name} {value:.4g}" for name, value in event.values.items())
+                self._text = f"epoch {event.epoch}: {values}"
+        if events:
+            show(lambda: self._bar.show(self._percent, self._text))
+            self._updated = time.monotonic()
+
+
+def _keys(project: Path, node: StageNode) -> dict[str, str]:
+    """The keys of a stage's artifacts; projects may share a server."""
+    kinds = {"metrics": node.metrics, "plots": node.plots}
+    return {kind: artifact_key(project.name, node.name, kind) for kind, of in kinds.items() if of}
 
 
 def _flatten(content: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(content, Mapping):
-        items: Iterable[tuple[Any, Any]] = content.items()
-    elif isinstance(content, list):
-        items = enumerate(content)
-    else:
+    if not isinstance(content, Mapping | list):
         yield prefix, content
         return
+    items = content.items() if isinstance(content, Mapping) else enumerate(content)
     for key, value in items:
         yield from _flatten(value, f"{prefix}.{key}" if prefix else str(key))
 
@@ -133,21 +186,19 @@ def _numbers(cells: Iterable[str | None]) -> list[float] | None:
 
 
 def _draw(columns: dict[str, list[float]]) -> bytes:
-    """Draw columns over the first: losses, shares and larger numbers, each on axes of their own."""
+    """Draw columns over the first: losses, fractions and larger numbers on axes of their own."""
     with _DRAWING:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
         (x_name, x), *others = columns.items()
-        kinds: dict[str, list[tuple[str, list[float]]]] = {"loss": [], "share": [], "larger": []}
+        kinds: dict[str, list[tuple[str, list[float]]]] = {"loss": [], "fraction": [], "larger": []}
         for name, values in others:
-            share = "share" if all(not value > 1 for value in values) else "larger"
-            kinds["loss" if "loss" in name else share].append((name, values))
-        panels = [panel for panel in kinds.values() if panel]
+            kind = "fraction" if all(not value > 1 for value in values) else "larger"
+            kinds["loss" if "loss" in name else kind].append((name, values))
+        panels = list(filter(None, kinds.values()))
         figure = Figure(figsize=(4.2 * len(panels), 2.8), dpi=90, layout="constrained")
-        FigureCanvasAgg(figure)
-        all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
-        for axes, panel in zip(all_axes, panels, strict=True):
+        for number, panel in enumerate(panels, 1):
+            axes = figure.add_subplot(1, len(panels), number)
             for name, values in panel:
                 axes.plot(x, values, label=name, marker="." if len(x) < 40 else None)
             axes.set_xlabel(x_name)

@@ -1,8 +1,8 @@
 """Say on the server how a run ended that was killed and could not say so itself.
 
-A run leaves a note of its flow run in the project and starts a witness: a process of its own that
-waits until the run's end of a pipe closes, as it does however the run ends. If the note is still
-there by then, the run was killed, and the witness says so. A witness that was killed as well, by a
+A run leaves a note of its flow run in the project and starts a crash reporter: a process of its own
+that waits until the run's end of a pipe closes, as it does however the run ends. If the note is
+still there by then, the run was killed, and the reporter says so. One that was killed as well, by a
 power cut for example, leaves that to the next run.
 """
 
@@ -10,24 +10,23 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
-# Prefect is imported inside the functions: hardly any witness needs it
+# Prefect is imported inside the functions: hardly any crash reporter needs it
 
 NOTE = Path(".kdtasks") / "flow-run"
 MESSAGE = "its process was killed"
 
 
-class Witness:
-    """Watches over a flow run from its making until it is dismissed; needs the run lock."""
+class CrashReporter:
+    """Watches over a flow run from its making until it is closed; needs the run lock."""
 
     def __init__(self, project: Path, flow_run_id: str) -> None:
         from prefect.settings import get_current_settings
 
-        settle(project)
+        mark_crashed(project)
         self._note = project / NOTE
         self._note.parent.mkdir(parents=True, exist_ok=True)
         self._note.write_text(flow_run_id, encoding="utf-8")
@@ -40,24 +39,14 @@ class Witness:
             start_new_session=True,
         )
 
-    def dismiss(self) -> None:
-        """End the witness: from here on the run can say how it ended."""
+    def close(self) -> None:
+        """End the process: from here on the run can say how it ended."""
         self._note.unlink(missing_ok=True)
         self._process.communicate()
 
 
-@contextmanager
-def witnessed(project: Path, flow_run_id: str) -> Iterator[None]:
-    """Have a witness for as long as the block runs."""
-    witness = Witness(project, flow_run_id)
-    try:
-        yield
-    finally:
-        witness.dismiss()
-
-
-def settle(project: Path) -> None:
-    """Let the flow run of the note, if there is one, and the stages that it ran end as crashed."""
+def mark_crashed(project: Path) -> None:
+    """Mark the flow run of the note, if there is one, and the stages that it ran as crashed."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
     from prefect.exceptions import ObjectNotFound
@@ -82,14 +71,14 @@ def _noted(project: Path) -> str:
 
 
 def main() -> None:
-    """Wait for the end of the run, as its witness."""
+    """Wait for the end of the run."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it ends after the run, never before
     sys.stdin.read()
     project, flow_run_id = Path(sys.argv[1]), sys.argv[2]
     if _noted(project) == flow_run_id:  # not that of a run that has begun since
         with suppress(Exception):  # the server may be gone as well
-            settle(project)
+            mark_crashed(project)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,21 @@
 """The Prefect flow of the pipeline: every stage a task, DVC alone decides what is up to date."""
 
-import argparse
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import get_args
+from typing import Annotated
 
 from prefect import flow
+from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed, State
+from typer import Argument
 
+from flows.crash_reporter import CrashReporter
 from flows.reporter import PrefectReporter
-from flows.supervision import run_flow, run_from_command_line, supervised
-from kdtasks.orchestrate.project.project import find_project
+from flows.supervision import command_line, run_flow, supervised
+from kdtasks.orchestrate.project.project import find_project, one_run_at_a_time
 from kdtasks.orchestrate.runner.execute import EngineName, RunOptions, execute
 from kdtasks.orchestrate.runner.graph import Outcome
 from kdtasks.orchestrate.runner.graph import State as StageState
@@ -20,7 +24,7 @@ from kdtasks.params import load_project_params
 
 @flow(name="pipeline", persist_result=False)
 def pipeline(
-    stages: list[str] | None = None,
+    stages: Annotated[list[str] | None, Argument()] = None,
     workers: int | None = None,
     force: bool = False,
     pull: bool = False,
@@ -32,28 +36,43 @@ def pipeline(
         stages: Names of stages to bring up to date, with all that they need; none for all.
         workers: How many stages run side by side at most; none for as many as there are cores.
         force: Run stages that have not changed as well.
-        pull: Bring data and results that are missing here from the DVC remote.
+        pull: Pull missing data and results from the DVC remote.
         engine: What runs the stages; "cli" is slower and calls DVC's command line for each.
     """
     options = RunOptions(tuple(stages or ()), workers, force, pull, engine)
-    return supervised(lambda: bring_up_to_date(find_project(), options))
+
+    def steps() -> State[None]:
+        project = find_project()
+        with only_run(project) as lock:
+            return bring_up_to_date(project, options, lock=lock)
+
+    return supervised(steps)
 
 
-def bring_up_to_date(project: Path, options: RunOptions, *, lock: int | None = None) -> State[None]:
+@contextmanager
+def only_run(project: Path) -> Iterator[int]:
+    """Hold the project's run lock, and watch over the flow run that calls this meanwhile.
+
+    Yields: the lock.
+
+    Raises:
+        ProjectError: another run is running.
+    """
+    with one_run_at_a_time(project) as lock, closing(CrashReporter(project, flow_run.id)):
+        yield lock
+
+
+def bring_up_to_date(project: Path, options: RunOptions, *, lock: int) -> State[None]:
     """Run a project's stages as tasks of the flow run that calls this.
-
-    Args:
-        lock: the run lock, where the caller holds it already and has a witness of the flow run.
 
     Returns: the state that the flow run is in after it.
 
     Raises:
         ParamsError: params.yaml is not complete or holds something that is not allowed.
-        ProjectError: a stage does not exist, or another run is at work.
+        ProjectError: a stage does not exist.
     """
     load_project_params(project)
-    reporter = PrefectReporter(project, is_witnessed=lock is not None)
-    return flow_state(execute(project, options, reporter, lock=lock))
+    return flow_state(execute(project, options, PrefectReporter(project), lock=lock))
 
 
 def flow_state(outcomes: Mapping[str, Outcome]) -> State[None]:
@@ -72,31 +91,9 @@ def flow_state(outcomes: Mapping[str, Outcome]) -> State[None]:
 
 def run_with_prefect(project: Path, options: RunOptions) -> int:
     """Run the flow in this process; all else as for `run_flow`."""
-    return run_flow(
-        project,
-        lambda: pipeline(
-            stages=list(options.stages),
-            workers=options.workers,
-            force=options.force,
-            pull=options.pull,
-            engine=options.engine,
-            return_state=True,
-        ),
-    )
-
-
-def main() -> None:
-    """Run the flow from the command line."""
-    parser = argparse.ArgumentParser(description="Run the pipeline as a Prefect flow.")
-    parser.add_argument("stages", nargs="*", help="with what they depend on; none for all")
-    parser.add_argument("--workers", type=int, help="stages side by side at most")
-    parser.add_argument("--force", action="store_true", help="run unchanged stages as well")
-    parser.add_argument("--pull", action="store_true", help="bring what is missing from the remote")
-    parser.add_argument("--engine", choices=get_args(EngineName), default="split")
-    words = parser.parse_args()
-    options = RunOptions(tuple(words.stages), words.workers, words.force, words.pull, words.engine)
-    run_from_command_line(lambda project: run_with_prefect(project, options))
+    parameters = {**asdict(options), "stages": list(options.stages)}
+    return run_flow(project, lambda: pipeline(**parameters, return_state=True))
 
 
 if __name__ == "__main__":
-    main()
+    command_line(pipeline)

@@ -3,23 +3,22 @@
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
-from uuid import UUID
 
-from prefect import get_run_logger, task
-from prefect.artifacts import (
-    create_markdown_artifact,
-    create_progress_artifact,
-    update_progress_artifact,
-)
-from prefect.cache_policies import NO_CACHE
-from prefect.runtime import flow_run
+from prefect import get_run_logger
+from prefect.artifacts import create_markdown_artifact
 from prefect.states import Cancelled, Completed, Failed
 from prefect.states import State as PrefectState
 
-from flows.artifacts import artifact_key, is_published, latest_descriptions, publish, show
-from flows.crash_reporter import Witness
-from flows.training import TrainingProgress
+from flows.artifacts import (
+    ProgressBar,
+    TrainingProgress,
+    artifact_key,
+    is_published,
+    latest_descriptions,
+    publish,
+    show,
+)
+from flows.supervision import run_step
 from kdtasks.orchestrate.runner.describe import summary
 from kdtasks.orchestrate.runner.events import EVENTS, events_path
 from kdtasks.orchestrate.runner.graph import OnLine, Outcome, StageGraph, StageNode, State
@@ -28,11 +27,7 @@ from kdtasks.orchestrate.runner.scheduler import STOPPED
 REPORT_STAGE = "report"
 
 
-# DVC alone decides what is up to date: neither Prefect's cache nor its results come in
-@task(name="stage", cache_policy=NO_CACHE, persist_result=False, task_run_name="{name}")
-def run_stage(name: str, body: Callable[[], PrefectState[None]]) -> Any:
-    """Run one stage of the pipeline as a task run of its name."""
-    return body()
+run_stage = run_step.with_options(name="stage")
 
 
 class PrefectReporter:
@@ -42,19 +37,25 @@ class PrefectReporter:
     go on without it.
     """
 
-    def __init__(self, project: Path, *, is_witnessed: bool = False) -> None:
-        """Arguments: `is_witnessed` tells that the flow run has a witness of its own already."""
-        self._project = project
-        self._is_witnessed = is_witnessed
+    def __init__(self, project: Path, *, progress: str = "progress", unit: str = "stages") -> None:
+        """Tell nothing yet.
+
+        Args:
+            project: its folder.
+            progress: what the progress bar is called, after the project's name.
+            unit: of the progress.
+        """
+        self._project, self._unit = project, unit
         self._lock = threading.Lock()
         self._arrows: dict[str, PrefectState[str]] = {}
         self._latest: dict[str, str | None] = {}
-        self._up_to_date = 0
-        self._witness: Witness | None = None
+        self._bar = ProgressBar(artifact_key(project.name, progress))
+        self._up_to_date = self._total = 0
 
     def begin(self, graph: StageGraph) -> None:
         """Start the progress bar."""
-        self._start(graph, self._project, "progress")
+        self._total = len(graph.nodes)
+        self._bar.show(0.0, f"{self._total} {self._unit}")
         self._latest = latest_descriptions(self._project, graph)
 
     def perform(self, node: StageNode, work: Callable[[OnLine], Outcome]) -> Outcome:
@@ -97,24 +98,13 @@ class PrefectReporter:
             key = artifact_key(self._project.name, "report")
             text = f"the report, DVC's hash {report.digest}"
             show(lambda: create_markdown_artifact("\n\n".join(lines), key, text))
-        if self._witness:
-            self._witness.dismiss()
-
-    def _start(self, graph: StageGraph, notes: Path, word: str) -> None:
-        """Start the progress bar with its own key, and the witness with its notes in a folder."""
-        self._total = len(graph.nodes)
-        self._witness = None if self._is_witnessed else Witness(notes, flow_run.id)
-        key = artifact_key(self._project.name, word)
-        progress = create_progress_artifact(0.0, key, f"{self._total} stages")
-        assert isinstance(progress, UUID)  # not a coroutine: this is no async function
-        self._progress = progress
 
     def _run(self, node: StageNode, body: Callable[[], PrefectState[None]]) -> PrefectState[None]:
-        # a stage is left out as soon as one that it needs has failed: others may not have begun
+        # a stage is skipped as soon as one that it needs has failed: others may not have begun
         arrows = [self._arrows[need] for need in node.needs if need in self._arrows]
         state = run_stage(node.name, body, wait_for=arrows, return_state=True)
         # nothing waits any more: `wait_for` draws the arrows of the UI's graph, also from stages
-        # that were left out, which Prefect would not let anything wait for
+        # that were skipped, which Prefect would not let anything wait for
         self._arrows[node.name] = Completed(data=node.name, state_details=state.state_details)
         return state
 
@@ -122,8 +112,8 @@ class PrefectReporter:
         with self._lock:
             self._up_to_date += 1
             percent = 100 * self._up_to_date / self._total
-            text = f"{self._up_to_date} of {self._total} stages are up to date"
-            show(lambda: update_progress_artifact(self._progress, percent, text))
+            text = f"{self._up_to_date} of {self._total} {self._unit} are up to date"
+            show(lambda: self._bar.show(percent, text))
 
     def _publish(self, node: StageNode, outcome: Outcome) -> None:
         if not outcome.is_up_to_date or not (node.metrics or node.plots):

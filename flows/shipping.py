@@ -1,7 +1,8 @@
 """Steps that bring an accepted model to its users: gate, publish, promote."""
 
+import functools
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 from prefect import get_run_logger
@@ -24,13 +25,12 @@ from kdtasks.deploy.store.alias import read_alias
 from kdtasks.deploy.store.bundle import publish_bundle
 from kdtasks.deploy.store.cache import Cache, default_cache
 from kdtasks.deploy.store.describe import moved_line, published_line
-from kdtasks.deploy.store.objects import LocalFile, Objects
+from kdtasks.deploy.store.objects import Objects
 from kdtasks.deploy.store.promotion import find_own_alias, supersede
-from kdtasks.deploy.store.publish import read_folder
-from kdtasks.deploy.store.signing import PublicKey, SigningKey, load_public_keys, load_signing_key
+from kdtasks.deploy.store.publish import Published, read_folder
+from kdtasks.deploy.store.signing import load_public_keys, load_signing_key
 from kdtasks.deploy.store.version import FoundVersion
 from kdtasks.edge.bundle_files import read_manifest
-from kdtasks.edge.manifest import Manifest
 from kdtasks.orchestrate.project.project import find_address
 from kdtasks.params import Params
 
@@ -42,17 +42,11 @@ def find_store(params: Params) -> str | None:
     return os.environ.get("KDTASKS_STORE") or params.store.address
 
 
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """A bundle as it was hashed before it was judged: what is judged is what is published."""
-
-    bundle: Path
-    manifest: Manifest
-    sources: dict[str, LocalFile]
-
-
 class Shipment:
     """One candidate on its way; the steps are to be called in their order, inside task runs."""
+
+    _publish: Callable[[], Published]  # set by `gate`
+    _published: FoundVersion  # set by `publish`
 
     def __init__(self, project: Path, params: Params) -> None:
         """Read keys and address.
@@ -62,25 +56,30 @@ class Shipment:
         """
         self._project, self._params = project, params
         self._name = params.export.name
-        self._key: SigningKey | None = load_signing_key(os.environ.get("KDTASKS_SIGNING_KEY"))
-        self._trusted: tuple[PublicKey, ...] = load_public_keys(
-            os.environ.get("KDTASKS_PUBLIC_KEY")
-        )
+        self._key = load_signing_key(os.environ.get("KDTASKS_SIGNING_KEY"))
+        self._trusted = load_public_keys(os.environ.get("KDTASKS_PUBLIC_KEY"))
         self._address = find_address(os.environ.get("KDTASKS_STORE"))
-        self._objects: Objects | None = None
-        self._candidate: Candidate | None = None
         self._production: Production | None = None
-        self._published: FoundVersion | None = None
         self.decision: Decision | None = None
 
-    def open_store(self) -> Objects:
-        """Open the store, and find out whether what is published could be promoted there.
+    @functools.cached_property
+    def objects(self) -> Objects:
+        """The store, once it is sure that what is published could be promoted there.
 
         Raises:
             StoreError: keys do not belong together, the store does not answer or honours no
                 conditions, or the alias is damaged or not one's own.
         """
-        self._check_keys()
+        # nothing is promoted that whoever trusts the same public keys would refuse
+        own = self._key.public.identity if self._key else None
+        trusted = [public.identity for public in self._trusted]
+        if trusted and own not in trusted:
+            signed = f"signed with the key {own}" if own else "unsigned"
+            raise StoreError(
+                f"what this run publishes would be {signed}, and KDTASKS_PUBLIC_KEY accepts only "
+                f"{', '.join(trusted)}; set KDTASKS_SIGNING_KEY to the private key of one of them, "
+                "or add the public key of the one that signs"
+            )
         objects = open_objects(self._address)
         objects.check_conditions()
         if find_own_alias(objects, self._name, PRODUCTION, self._key):
@@ -95,31 +94,20 @@ class Shipment:
         text = decision_markdown(self.decision, confidence=self._params.gate.confidence)
         key = artifact_key(self._project.name, "gate")
         show(lambda: create_markdown_artifact(text, key, f"the gate of {self._name}"))
-        message = decision_message(self.decision)
-        return Completed(name=STATES[self.decision.action], message=message)
+        state = STATES[self.decision.action]
+        return Completed(name=state, message=decision_message(self.decision))
 
     def publish(self) -> State[None]:
         """Publish the candidate as the next version."""
-        assert self._objects is not None
-        assert self._candidate is not None
-        published = publish_bundle(
-            self._objects,
-            self._candidate.bundle,
-            self._candidate.manifest,
-            self._candidate.sources,
-            name=self._name,
-            signing_key=self._key,
-        )
+        published = self._publish()
         self._published = published.found
         return Completed(message=published_line(published))
 
     def promote(self) -> State[None]:
         """Move the alias to what was published, unless somebody has moved it since the gate."""
-        assert self._objects is not None
-        assert self._published is not None
         try:
             moved = supersede(
-                self._objects,
+                self.objects,
                 self._published,
                 PRODUCTION,
                 expected=self._production.alias if self._production else None,
@@ -133,29 +121,14 @@ class Shipment:
         bundle, sentence = find_candidate(self._project)
         if bundle is None:
             return Decision("keep", (Check(False, sentence),))
-        self._candidate = Candidate(
-            bundle=bundle, manifest=read_manifest(bundle), sources=read_folder(bundle)
+        # hashed before it is judged: what is judged is what is published
+        manifest, files = read_manifest(bundle), read_folder(bundle)
+        name, params, cache = self._name, self._params, Cache(default_cache())
+        self._publish = lambda: publish_bundle(
+            self.objects, bundle, manifest, files, name=name, signing_key=self._key
         )
-        self._objects = self.open_store()
         self._production = fetch_production(
-            self._objects,
-            self._name,
-            PRODUCTION,
-            cache=Cache(default_cache()),
-            trusted=self._trusted,
+            self.objects, name, PRODUCTION, cache=cache, trusted=self._trusted
         )
-        params = self._params
         settings = GateSettings(params.gate, params.evaluate, params.benchmark, params.data)
         return judge(bundle, self._production, project=self._project, settings=settings)
-
-    def _check_keys(self) -> None:
-        """Promote nothing that whoever trusts the same public keys would refuse."""
-        own = self._key.public.identity if self._key else None
-        trusted = [public.identity for public in self._trusted]
-        if trusted and own not in trusted:
-            signed = f"signed with the key {own}" if own else "unsigned"
-            raise StoreError(
-                f"what this run publishes would be {signed}, and KDTASKS_PUBLIC_KEY accepts only "
-                f"{', '.join(trusted)}; set KDTASKS_SIGNING_KEY to the private key of one of them, "
-                "or add the public key of the one that signs"
-            )

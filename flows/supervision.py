@@ -1,19 +1,21 @@
 """Let every flow run end in a state that says how, also when it is stopped from outside."""
 
 import contextvars
+import functools
 import os
 import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import chdir, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import chdir, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import httpx
-from prefect import get_run_logger, task
+import typer
+from prefect import Flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.context import refresh_global_settings_context
@@ -35,14 +37,14 @@ SENDING_SECONDS = 10.0  # the last logs and states of a run
 Body = Callable[[], State[None]]
 
 
-def supervised(body: Callable[[], State[None]]) -> State[None]:
+def supervised(body: Body) -> State[None]:
     """Run the body of a flow and return the state that the flow run ends in.
 
-    An error that the user can mend is a failure without a traceback. Ctrl-C, a cancellation on the
+    An error that the user can fix is a failure without a traceback. Ctrl-C, a cancellation on the
     server and the death of the worker stop the body: its stages end with all that they started.
     Prefect itself answers for a signal that the worker, or anybody else, sends.
     """
-    with _Watch() as watch:
+    with _watched() as ends:
         try:
             return body()
         except KdTasksError as error:
@@ -50,69 +52,71 @@ def supervised(body: Callable[[], State[None]]) -> State[None]:
         except KeyboardInterrupt:
             return Cancelled(message="stopped by a signal, such as that of Ctrl-C")
         except TerminationSignal:
-            if watch.end is None:
+            if not ends:
                 raise
-            return watch.end
+            return ends[0]
 
 
-class _Watch:
-    """Interrupts the main thread as soon as the flow run has to end; `end` then says how."""
+@contextmanager
+def _watched() -> Iterator[list[State[None]]]:
+    """Interrupt the main thread as soon as the flow run has to end; the list then holds how."""
+    ends: list[State[None]] = []
+    over = threading.Event()
+    worker = os.getppid()
 
-    def __init__(self) -> None:
-        self.end: State[None] | None = None
-        self._parent = os.getppid()
-        self._is_deployed = deployment.id is not None
-        self._flow_run = UUID(flow_run.id)
-        self._over = threading.Event()
-        # the context carries Prefect's settings
-        watch = contextvars.copy_context().run
-        self._thread = threading.Thread(target=watch, args=(self._watch,), daemon=True)
-
-    def __enter__(self) -> "_Watch":
-        if threading.current_thread() is threading.main_thread():  # where signals arrive
-            self._thread.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._over.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._over.wait(POLL_SECONDS):
-            # a worker cancels its runs itself, and is the parent of their processes
-            self.end = self._without_worker() if self._is_deployed else self._cancelled()
-            if self.end and not self._over.is_set():
+    def watch() -> None:
+        while not over.wait(POLL_SECONDS):
+            state = _has_to_end(worker)
+            if state and not over.is_set():
+                ends.append(state)
                 os.kill(os.getpid(), signal.SIGTERM)  # Prefect raises TerminationSignal
                 return
 
-    def _without_worker(self) -> State[None] | None:
-        if os.getppid() == self._parent:
-            return None
-        return Crashed(message="the worker that had started this run died, so it was stopped")
-
-    def _cancelled(self) -> State[None] | None:
-        with suppress(httpx.HTTPError, PrefectException), get_client(sync_client=True) as client:
-            state = client.read_flow_run(self._flow_run).state
-            if state and state.is_cancelling():
-                return Cancelled(message="cancelled on the server")
-        return None
-
-
-def run_from_command_line(run: Callable[[Path], int]) -> None:
-    """Run a flow of the current project on the configured server or a temporary one, and exit.
-
-    Args:
-        run: gives the exit status, as of `run_flow`.
-    """
+    context = contextvars.copy_context()  # of Prefect: its settings, and the flow run
+    thread = threading.Thread(target=context.run, args=(watch,), daemon=True)
+    if threading.current_thread() is threading.main_thread():  # where signals arrive
+        thread.start()
     try:
-        project = find_project()
-        with stop_signals(), prefect_server(project, wanted=True):
-            raise SystemExit(run(project))
-    except KdTasksError as error:
-        raise SystemExit(f"error: {error}") from None
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+        yield ends
+    finally:
+        over.set()
+        if thread.is_alive():
+            thread.join()
+
+
+def _has_to_end(worker: int) -> State[None] | None:
+    """How the flow run of the context has to end; None while it may go on."""
+    if deployment.id:  # a worker cancels its runs itself, and is the parent of their processes
+        if os.getppid() != worker:
+            return Crashed(message="the worker that had started this run died, so it was stopped")
+        return None
+    with suppress(httpx.HTTPError, PrefectException), get_client(sync_client=True) as client:
+        state = client.read_flow_run(UUID(flow_run.id)).state
+        if state and state.is_cancelling():
+            return Cancelled(message="cancelled on the server")
+    return None
+
+
+def command_line(flow: Flow[..., State[None]]) -> None:
+    """Run a flow on the current project with the parameters that the command line gives it.
+
+    It runs on the configured server, or a temporary one; the exit status is as of `run_flow`.
+    """
+
+    @functools.wraps(flow.fn)
+    def command(**parameters: Any) -> None:
+        try:
+            project = find_project()
+            with stop_signals(), prefect_server(project, wanted=True):
+                raise SystemExit(run_flow(project, lambda: flow(**parameters, return_state=True)))
+        except KdTasksError as error:
+            raise SystemExit(f"error: {error}") from None
+        except KeyboardInterrupt:
+            raise SystemExit(130) from None
+
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(command)
+    app()
 
 
 def run_flow(project: Path, begin: Callable[[], State[Any]]) -> int:
@@ -150,9 +154,10 @@ def run_flow(project: Path, begin: Callable[[], State[Any]]) -> int:
     return 1
 
 
+# DVC alone decides what is up to date: neither Prefect's cache nor its results come in
 @task(name="step", cache_policy=NO_CACHE, persist_result=False, task_run_name="{name}")
 def run_step(name: str, body: Body) -> Any:
-    """Run one step as a task run of its name; what the user can mend is no traceback."""
+    """Run one step as a task run of its name; what the user can fix is no traceback."""
     try:
         return body()
     except KdTasksError as error:
@@ -178,7 +183,7 @@ def run_dvc(project: Path, words: Sequence[str], *, lock: int) -> State[None]:
     """Run a command of DVC inside a step, its output as logs.
 
     Args:
-        lock: the run lock; as long as something of a killed run is at work, it is held.
+        lock: the run lock; as long as something of a killed run is running, it is held.
 
     Returns: the state that the step ends in.
     """
@@ -189,8 +194,7 @@ def run_dvc(project: Path, words: Sequence[str], *, lock: int) -> State[None]:
         last_lines.append(line)
         log.info(line)
 
-    guardian = Guardian(keep_open=[lock])
-    try:
+    with closing(Guardian(keep_open=[lock])) as guardian:
         status = run_streamed(
             [*DVC, *words],
             folder=project,
@@ -198,8 +202,6 @@ def run_dvc(project: Path, words: Sequence[str], *, lock: int) -> State[None]:
             on_line=keep,
             guardian=guardian,
         )
-    finally:
-        guardian.close()
     if status != 0:
         said = "\n".join([f"dvc {words[0]} ended with status {status}:", *last_lines])
         return Failed(message=said)

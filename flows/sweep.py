@@ -1,22 +1,20 @@
 """The Prefect flow of a sweep: every point of a grid of params a task."""
 
-from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
-from uuid import UUID
 
 from prefect import flow
-from prefect.artifacts import create_progress_artifact, create_table_artifact
+from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
 from prefect.states import Completed, State
 
 from flows.artifacts import artifact_key
-from flows.crash_reporter import Witness
+from flows.crash_reporter import CrashReporter
 from flows.pipeline import flow_state
 from flows.reporter import PrefectReporter
-from flows.supervision import supervised
+from flows.supervision import command_line, supervised
 from kdtasks.core.text import plain
 from kdtasks.orchestrate.project.project import find_project
-from kdtasks.orchestrate.runner.graph import Outcome, StageGraph
 from kdtasks.orchestrate.sweep.engine import execute, planned_sweep
 from kdtasks.orchestrate.sweep.page import default_folder, write_page
 from kdtasks.orchestrate.sweep.plan import FOLDER, SweepOptions
@@ -46,8 +44,11 @@ def compare_points(project: Path, options: SweepOptions) -> State[None]:
     Raises:
         KdTasksError: the grid, a point or the project is not as it has to be.
     """
-    with planned_sweep(project, options) as plan:
-        end = execute(plan, SweepReporter(project))
+    reporter = PrefectReporter(project, progress="sweep-progress", unit="runs")
+    # a note of its own: the pipeline of the project may be running meanwhile
+    notes = project / FOLDER
+    with planned_sweep(project, options) as plan, closing(CrashReporter(notes, flow_run.id)):
+        end = execute(plan, reporter)
         summary = summarise(plan, end)
         page = write_page(default_folder(plan), plan.grid, options, summary)
     create_table_artifact(
@@ -55,25 +56,10 @@ def compare_points(project: Path, options: SweepOptions) -> State[None]:
         key=artifact_key(project.name, "sweep"),
         description=f"{headline(summary)}\n\n[The page]({page.as_uri()})",
     )
-    return (
-        Completed(message=plain(headline(summary))) if end.is_complete else flow_state(end.outcomes)
-    )
+    if end.is_complete:
+        return Completed(message=plain(headline(summary)))
+    return flow_state(end.outcomes)
 
 
-class SweepReporter(PrefectReporter):
-    """Makes a task run of every point, with its output as logs."""
-
-    def begin(self, graph: StageGraph) -> None:
-        """Start the progress bar."""
-        self._total = len(graph.nodes)
-        # a note of its own: the pipeline of the project may be at work meanwhile
-        self._witness = Witness(self._project / FOLDER, flow_run.id)
-        key = artifact_key(self._project.name, "sweep-progress")
-        progress = create_progress_artifact(0.0, key, f"{self._total} runs")
-        assert isinstance(progress, UUID)  # not a coroutine: this is no async function
-        self._progress = progress
-
-    def end(self, outcomes: Mapping[str, Outcome]) -> None:
-        """From here on the flow run says itself how it ended."""
-        if self._witness:
-            self._witness.dismiss()
+if __name__ == "__main__":
+    command_line(sweep)

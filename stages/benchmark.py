@@ -24,11 +24,7 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     images = dataset.images("calibration")
     order = np.random.default_rng(0).permutation(len(images))[: settings.runs]
     times = time_bundle(
-        bundle,
-        images[order],
-        threads=settings.threads,
-        runs=settings.runs,
-        warmup=settings.warmup,
+        bundle, images[order], threads=settings.threads, runs=settings.runs, warmup=settings.warmup
     )
     found = Benchmark(
         latency_ms=Latency(**summarise_latency(times.milliseconds)),

@@ -1,6 +1,7 @@
 """Compare teacher, students from scratch and distilled students on the test split."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from kdtasks.core.paths import ProjectPaths
@@ -18,20 +19,17 @@ def main(params: Params, paths: ProjectPaths) -> None:
     from kdtasks.learn.networks.saved import load_model
     from kdtasks.learn.teachers.teacher import open_teacher
 
-    def opener(stage: str, seed: int) -> Callable[[], Any]:
-        def opens() -> Callable[[Any], Any]:
-            predictor = Predictor(load_model(paths.model(stage, seed)))
-            return lambda images: predictor.logits(images)[-1]
-
-        return opens
+    def opened(stage: str, seed: int) -> Callable[[Any], Any]:
+        predictor = Predictor(load_model(paths.model(stage, seed)))
+        return lambda images: predictor.logits(images)[-1]
 
     dataset = open_prepared(paths.prepared)
     evaluator = evaluator_of(dataset.task)
     comparison, shown = evaluator.compare(
         dataset,
         lambda: open_teacher(paths.teacher).logits,
-        {seed: opener("student", seed) for seed in params.seeds},
-        {seed: opener("distill", seed) for seed in params.seeds},
+        {seed: partial(opened, "student", seed) for seed in params.seeds},
+        {seed: partial(opened, "distill", seed) for seed in params.seeds},
         params.evaluate,
     )
     comparison.write(paths.metrics("compare"))

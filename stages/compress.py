@@ -31,25 +31,17 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     seed = best_seed({key: Training.read(paths.metrics("distill", key)) for key in params.seeds})
     base = paths.model("distill", seed)
     seed_everything(seed)
+    rate, epochs = params.compress.learning_rate, params.distill.epochs
+    inputs = [base / "model.weights.h5", *answer_files(paths.targets)]
     fine_tuning = fine_tuning_of(
         setup,
         params.distill,
         schedule=Schedule(
-            setup.train,
-            epochs=params.distill.epochs,
-            learning_rate=params.compress.learning_rate,
-            seed=seed,
-            precision=setup.precision,
+            setup.train, epochs=epochs, learning_rate=rate, seed=seed, precision=setup.precision
         ),
         dataset=dataset,
         examples=open_targets(paths.targets, dataset, seed=seed),
-        checkpoints=pass_checkpoints(
-            variant,
-            setup,
-            seed=seed,
-            inputs=[base / "model.weights.h5", *answer_files(paths.targets)],
-            paths=paths,
-        ),
+        checkpoints=pass_checkpoints(variant, setup, seed=seed, inputs=inputs, paths=paths),
     )
     built = compress(
         load_model(base),

@@ -1,4 +1,4 @@
-"""Judge a variant's bundle on the test split."""
+"""Evaluate a variant's bundle on the test split."""
 
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import check_not_refused

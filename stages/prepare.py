@@ -2,7 +2,6 @@
 
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.data.prepare import load_dataset, split_counts, write_prepared
-from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.split import split_dataset
 from kdtasks.params import Params
 from kdtasks.stage import run_stage, stage
@@ -23,17 +22,13 @@ def main(params: Params, paths: ProjectPaths) -> None:
     for name, counts in split_counts(dataset, split).items():
         by_class = counts.by_class.values()
         print(f"  {name}: {counts.total} (by class {min(by_class)} to {max(by_class)})")
-    print_findings(dataset, paths)
-
-
-def print_findings(dataset: RawDataset, paths: ProjectPaths) -> None:
-    """Print what is unusual; `dataset.json` lists each."""
+    # what is unusual; `dataset.json` lists each
     contradictions = sum(duplicate.contradicts for duplicate in dataset.duplicates)
     findings = {
         "groups of equal images": len(dataset.duplicates),
         "of them under more than one label": contradictions,
-        "left out for a problem": len(dataset.problems),
-        "left out for another reason": len(dataset.excluded),
+        "excluded for a problem": len(dataset.problems),
+        "excluded for another reason": len(dataset.excluded),
     }
     for what, number in findings.items():
         if number:

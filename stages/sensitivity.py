@@ -26,9 +26,9 @@ def main(params: Params, paths: ProjectPaths) -> None:
         ignore_label=dataset.ignore_label,
     )
     found.write(paths.metrics("sensitivity"))
-    for name, figures in found.layers.items():
-        shares = ", ".join(f"{key}: {value:.4f}" for key, value in figures.items() if "." in key)
-        print(f"{name}, {figures['filters']} filters: accuracy without a share of them {shares}")
+    for name, metrics in found.layers.items():
+        parts = ", ".join(f"{key}: {value:.4f}" for key, value in metrics.items() if "." in key)
+        print(f"{name}, {metrics['filters']} filters: accuracy without a fraction of them {parts}")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
 """Say whether a bundle may take the place of the one in production."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 
 import typer
 
+from kdtasks.cli.run import import_flow
 from kdtasks.core.errors import (
     ProjectError,
     StoreError,
@@ -28,20 +27,18 @@ from kdtasks.deploy.gate.gate import (
     judge,
 )
 from kdtasks.deploy.store import open_objects
-from kdtasks.deploy.store.address import MODELS, read_alias_key, read_version_key
 from kdtasks.deploy.store.bundle import as_folder
 from kdtasks.deploy.store.cache import Cache, default_cache
-from kdtasks.deploy.store.catalogue import fetch_telemetry
+from kdtasks.deploy.store.catalogue import fetch_telemetry, list_models
 from kdtasks.deploy.store.objects import Objects
 from kdtasks.deploy.store.signing import load_public_keys
 from kdtasks.edge.bundle_files import read_manifest
 from kdtasks.edge.telemetry import read_telemetry
 from kdtasks.orchestrate.prefect_server import configured_server, prefect_server
 from kdtasks.orchestrate.project.project import find_address
-from kdtasks.params import Params, load_params
+from kdtasks.params import load_params
 
-PROMOTE, KEEP = 0, 3
-NO_DRIFT, DRIFT = 0, 3
+DECLINED, DRIFT = 3, 3
 
 
 @dataclass(frozen=True)
@@ -84,22 +81,19 @@ class ProductionOptions:
         """
         if self.name is None and self.alias is None:
             return
-        objects = self.open()
-        name, held = self.name or usual_name, _aliases_by_model(objects)
-        first = "or --first if there is no model in production yet"
-        if held and name not in held:
-            raise StoreMissingError(
-                f"there is no model {name} in the store {objects.identity}, which holds "
-                f"{', '.join(sorted(held))}{did_you_mean(name, held)}; give --name one of these, "
-                f"{first}"
-            )
-        if held and self.alias is not None:
-            there = sorted(held[name])
-            raise StoreMissingError(
-                f"{name} has no alias {self.alias} in the store {objects.identity}; it has "
-                f"{', '.join(there) or 'versions, but no alias'}{did_you_mean(self.alias, there)}; "
-                f"give --alias one that is there, {first}"
-            )
+        objects, name = self.open(), self.name or usual_name
+        held = {model.name: model.aliases for model in list_models(objects)}
+        if not held or (name in held and self.alias is None):
+            return
+        if name in held:
+            option, what, wanted, known = "--alias", f"alias of {name}", self.alias, [*held[name]]
+        else:
+            option, what, wanted, known = "--name", "model", name, [*held]
+        raise StoreMissingError(
+            f"the store {objects.identity} has no {what} called {wanted}, only "
+            f"{', '.join(sorted(known)) or 'versions'}{did_you_mean(str(wanted), known)}; give "
+            f"{option} one of these, or --first if there is no model in production yet"
+        )
 
     def open(self) -> Objects:
         """Open the store."""
@@ -119,33 +113,28 @@ def run_gate(
     Returns: 0 if the bundle may be promoted, 3 if production stays or is the same.
 
     Raises:
-        KdTasksError: nothing can be said, or a name or alias that was given is not there.
+        KdTasksError: nothing can be said, or a name or alias that was given is not found.
     """
     params = load_params(ProjectPaths(project).params)
+    settings = GateSettings(params.gate, params.evaluate, params.benchmark, params.data)
     if bundle is None:
         bundle, sentence = find_candidate(project)
         if bundle is None:
             raise ProjectError(f"no variant was chosen: {sentence}; give a bundle")
     with as_folder(bundle) as folder:
-        return _judge(project, folder, params, options, is_first=is_first)
-
-
-def _judge(
-    project: Path, bundle: Path, params: Params, options: ProductionOptions, *, is_first: bool
-) -> int:
-    usual_name, alias = read_manifest(bundle).name, options.alias or PRODUCTION
-    production = options.fetch(usual_name)
-    if production is None and not is_first:
-        options.check_no_slip(usual_name)
-    elif production and is_first:
-        raise StoreError(
-            f"{production.version.name}@{alias} stands for version {production.version.number} "
-            "already, so this is no first release; leave --first out"
-        )
-    settings = GateSettings(params.gate, params.evaluate, params.benchmark, params.data)
-    decision = judge(bundle, production, project=project, settings=settings, alias=alias)
+        usual_name, alias = read_manifest(folder).name, options.alias or PRODUCTION
+        production = options.fetch(usual_name)
+        if production is None and not is_first:
+            options.check_no_slip(usual_name)
+        elif production and is_first:
+            raise StoreError(
+                f"{production.version.name}@{alias} stands for version "
+                f"{production.version.number} already, so this is no first release; leave --first "
+                "out"
+            )
+        decision = judge(folder, production, project=project, settings=settings, alias=alias)
     typer.echo("\n".join(decision_lines(decision)))
-    return PROMOTE if decision.action == "promote" else KEEP
+    return 0 if decision.action == "promote" else DECLINED
 
 
 def run_drift(
@@ -182,21 +171,24 @@ def run_drift(
     typer.echo(f"{name}@{alias}, version {production.version.number}: {drift.sentence}")
     if drift.is_drift:
         _tell(project, name, production.version.number, drift)
-    return DRIFT if drift.is_drift else NO_DRIFT
+    return DRIFT if drift.is_drift else 0
 
 
 def telemetry_files(paths: Sequence[Path]) -> list[Path]:
     """Files as they are, and of folders all `.json` and `.jsonl` files below them.
 
     Raises:
-        TelemetryError: a path is not there, or there is no file at all.
+        TelemetryError: a path is not found, or there is no file at all.
     """
-    found: list[Path] = []
-    for path in paths:
-        if not path.exists():
-            raise TelemetryError(f"{path} is not there; give files or folders of telemetry")
-        inside = [*path.rglob("*.json"), *path.rglob("*.jsonl")] if path.is_dir() else [path]
-        found.extend(sorted(inside))
+    missing = [path for path in paths if not path.exists()]
+    if missing:
+        raise TelemetryError(f"{missing[0]} not found; give files or folders of telemetry")
+    found = [
+        file
+        for path in paths
+        for file in (sorted([*path.rglob("*.json"), *path.rglob("*.jsonl")]) or [path])
+        if file.is_file()
+    ]
     if not found:
         raise TelemetryError(f"no .json or .jsonl file in {', '.join(map(str, paths))}")
     return found
@@ -208,20 +200,6 @@ def _tell(project: Path, name: str, version: int, drift: Drift) -> None:
         return
     # one that is configured and does not answer is an error: the drift must not go unheard
     with prefect_server(project, wanted=True) as url:
-        # flows/ is a folder of the project, not a part of the installed package
-        if str(project) not in sys.path:
-            sys.path.insert(0, str(project))
-        import_module("flows.drift").tell_prefect(name, {"version": version, **drift.to_json()})
+        flow = import_flow(project, "drift")
+        flow.tell_prefect(name, {"version": version, **drift.to_json()})
         typer.echo(f"told the Prefect server at {url}", err=True)
-
-
-def _aliases_by_model(objects: Objects) -> dict[str, set[str]]:
-    """All models of a store that have a version or an alias, with the aliases of each."""
-    found: dict[str, set[str]] = {}
-    for entry in objects.list(MODELS):
-        version, alias = read_version_key(entry.key), read_alias_key(entry.key)
-        if version:
-            found.setdefault(version[0], set())
-        elif alias:
-            found.setdefault(alias[0], set()).add(alias[1])
-    return found

@@ -2,9 +2,7 @@
 
 import glob
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -38,7 +36,7 @@ def find_images(names: Sequence[str]) -> Iterator[tuple[str, str | None]]:
             found = [str(inside) for inside in sorted(path.rglob("*")) if _is_image(inside, path)]
             nothing = "no image is in this folder"
         elif path.exists() or not glob.has_magic(name):
-            found, nothing = [name] if path.is_file() else [], "not there"
+            found, nothing = [name] if path.is_file() else [], "not found"
         else:
             # Path.glob takes no absolute pattern.
             matches = glob.glob(name, recursive=True)  # noqa: PTH207
@@ -47,6 +45,14 @@ def find_images(names: Sequence[str]) -> Iterator[tuple[str, str | None]]:
         yield from ((each, None) for each in found)
         if not found:
             yield name, nothing
+
+
+def require_images(names: Sequence[str]) -> Iterator[Path]:
+    """Give the path of every image; raises a DatasetError for whatever is none."""
+    for name, problem in find_images(names):
+        if problem:
+            raise DatasetError(f"{name}: {problem}; give files, folders or patterns")
+        yield Path(name)
 
 
 def read_fitted(path: Path, predictor: Predictor) -> tuple[np.ndarray, np.ndarray]:
@@ -61,9 +67,17 @@ def read_fitted(path: Path, predictor: Predictor) -> tuple[np.ndarray, np.ndarra
     """
     height, width, channels = predictor.segments.input_shape
     sides = ("height", "width") if predictor.per_pixel else (height, width)
-    with _pillow_or_array((*sides, channels)):
+    try:
         pixels = read_pixels(path)
         return pixels, predictor.fit(pixels)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "PIL":
+            raise
+        shape = ", ".join(map(str, (*sides, channels)))
+        raise DatasetError(
+            "decoding and resizing need Pillow, which kdtasks[pipeline] brings: pip install "
+            f"pillow, or give .npy files of uint8 [{shape}]"
+        ) from None
 
 
 def read_pixels(path: Path) -> np.ndarray:
@@ -84,38 +98,16 @@ def read_pixels(path: Path) -> np.ndarray:
     PIL.Image.MAX_IMAGE_PIXELS = _MOST_PIXELS
     try:
         with strict_decoding():
-            return _read_file(path)
-    finally:
-        PIL.Image.MAX_IMAGE_PIXELS = limit
-
-
-@contextmanager
-def _pillow_or_array(shape: Sequence[Any]) -> Iterator[None]:
-    """Say in one sentence what to do where Pillow is not installed."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "PIL":
-            raise
-        raise DatasetError(
-            "decoding and resizing need Pillow, which kdtasks[pipeline] brings: pip install "
-            f"pillow, or give .npy files of uint8 [{', '.join(map(str, shape))}]"
-        ) from None
-
-
-def _read_file(path: Path) -> np.ndarray:
-    """Read an image; of a file that no decoder knows, say what it is."""
-    from PIL import UnidentifiedImageError
-
-    try:
-        return as_array(to_eight_bits(open_image(path)))
+            return as_array(to_eight_bits(open_image(path)))
     except DatasetError as error:
-        if not isinstance(error.__context__, UnidentifiedImageError):
+        if not isinstance(error.__context__, PIL.UnidentifiedImageError):
             raise
         with path.open("rb") as file:
             head = file.read(12)
         found = f"it begins with {head!r}" if head else "it is empty"
         raise DatasetError(f"{error}: {found}; give one of {', '.join(FORMATS)}") from None
+    finally:
+        PIL.Image.MAX_IMAGE_PIXELS = limit
 
 
 def _read_array(path: Path) -> np.ndarray:

@@ -2,11 +2,13 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
+from kdtasks.cli.output import INTERRUPTED
 from kdtasks.core.errors import ProjectError
 from kdtasks.orchestrate.prefect_server import prefect_server
 from kdtasks.orchestrate.processes import stop_signals, usable_cores
@@ -17,15 +19,11 @@ from kdtasks.orchestrate.runner.graph import Reporter
 from kdtasks.orchestrate.runner.lines import LastingOutput, LinesReporter
 from kdtasks.params import load_project_params
 
-FAILED, INTERRUPTED = 1, 130
+FAILED = 1
 
 
 def run_pipeline(
-    project: Path,
-    options: RunOptions,
-    *,
-    dry_run: bool = False,
-    prefect: bool | None = None,
+    project: Path, options: RunOptions, *, dry_run: bool = False, prefect: bool | None = None
 ) -> int:
     """Validate params.yaml, run the stages that changed and say where the report is.
 
@@ -37,13 +35,8 @@ def run_pipeline(
 
     Raises:
         ParamsError: params.yaml is missing, incomplete or holds something that is not allowed.
-        ProjectError: an option or a stage's name makes no sense, or another run is at work.
+        ProjectError: an option or a stage's name makes no sense, or another run is running.
     """
-    if options.workers is not None and options.workers < 1:
-        raise ProjectError(
-            f"--workers is {options.workers}, expected 1 or more; "
-            "leave it out for as many as there are cores"
-        )
     with stop_signals() as is_stopping:
         try:
             load_project_params(project)
@@ -60,58 +53,47 @@ def run_pipeline(
             return INTERRUPTED
 
 
+def import_flow(project: Path, name: str) -> ModuleType:
+    """Import a module of a project's `flows/`, which is no part of the installed package."""
+    if str(project) not in sys.path:
+        sys.path.insert(0, str(project))
+    return import_module(f"flows.{name}")
+
+
 def _run_or_tell(
     project: Path, options: RunOptions, is_stopping: Callable[[], bool], *, prefect: bool | None
 ) -> int:
-    if prefect:
-        _check_flow(project)  # before a server is started for nothing
-    if prefect is not False:
-        with prefect_server(project, wanted=bool(prefect)) as url:
-            if url is not None:
-                _check_flow(project)
-                return _run_with_prefect(project, options)
-    return _run(project, options, is_stopping)
-
-
-def _run_with_prefect(project: Path, options: RunOptions) -> int:
-    # flows/ is a folder of the project, not a part of the installed package
-    if str(project) not in sys.path:
-        sys.path.insert(0, str(project))
-    return int(import_module("flows.pipeline").run_with_prefect(project, options))
-
-
-def _check_flow(project: Path) -> None:
-    if not (project / "flows" / "pipeline.py").is_file():
-        raise ProjectError(
-            f"{project} has no flows/pipeline.py, by which Prefect runs the stages; "
-            "add it, or run with --no-prefect"
-        )
+    if prefect is False:
+        return _run(project, options, is_stopping)
+    has_flow = (project / "flows" / "pipeline.py").is_file()
+    no_flow = ProjectError(
+        f"{project} has no flows/pipeline.py, by which Prefect runs the stages; "
+        "add it, or run with --no-prefect"
+    )
+    if prefect and not has_flow:
+        raise no_flow  # before a server is started for nothing
+    with prefect_server(project, wanted=bool(prefect)) as url:
+        if url is None:
+            return _run(project, options, is_stopping)
+        if not has_flow:
+            raise no_flow
+        return int(import_flow(project, "pipeline").run_with_prefect(project, options))
 
 
 def _run(project: Path, options: RunOptions, is_stopping: Callable[[], bool]) -> int:
-    with _reporter(project, options, is_stopping) as reporter:
+    workers, cores = options.workers, usable_cores()
+    here = Path() if project == Path.cwd() else project
+    logs, events = here / LOGS, here / EVENTS
+    with ExitStack() as stack:
+        # not rich's own guess: FORCE_COLOR makes it draw on pipes
+        if sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown"):
+            from kdtasks.orchestrate.runner.table import TerminalReporter
+
+            table = TerminalReporter(
+                workers=workers, cores=cores, logs=logs, events=events, is_stopping=is_stopping
+            )
+            reporter: Reporter = stack.enter_context(table)
+        else:
+            reporter = LinesReporter(workers=workers, cores=cores, logs=logs)
         outcomes = execute(project, options, reporter)
     return 0 if all(outcome.is_up_to_date for outcome in outcomes.values()) else FAILED
-
-
-@contextmanager
-def _reporter(
-    project: Path, options: RunOptions, is_stopping: Callable[[], bool]
-) -> Iterator[Reporter]:
-    cores = usable_cores()
-    here = Path() if project == Path.cwd() else project
-    logs = here / LOGS
-    # not rich's own guess: FORCE_COLOR makes it draw on pipes
-    if sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown"):
-        from kdtasks.orchestrate.runner.table import TerminalReporter
-
-        with TerminalReporter(
-            workers=options.workers,
-            cores=cores,
-            logs=logs,
-            events=here / EVENTS,
-            is_stopping=is_stopping,
-        ) as reporter:
-            yield reporter
-    else:
-        yield LinesReporter(workers=options.workers, cores=cores, logs=logs)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from kdtasks.cli.output import interruptible, print_table
 from kdtasks.orchestrate.processes import stop_signals
 from kdtasks.orchestrate.runner.lines import LastingOutput
 from kdtasks.orchestrate.search.engine import SearchEngine, SearchPlan, make_plan
@@ -18,8 +19,7 @@ from kdtasks.orchestrate.search.summary import (
 from kdtasks.orchestrate.search.trial import Budget
 from kdtasks.orchestrate.sweep.engine import LOGS, one_sweep_at_a_time, run_points
 
-NOT_REACHED, INTERRUPTED = 1, 130
-WIDTH = 200  # of the table where the output is no terminal
+NOT_REACHED = 1
 
 
 def run_search(
@@ -29,34 +29,29 @@ def run_search(
 
     Args:
         given: limits, and `minutes`, that go before those of `search`.
-        out: the folder for the page and its figures; None for one below the project's report/.
+        out: the folder for the page and its metrics; None for one below the project's report/.
         dry_run: only say what would be tried.
 
-    Returns: 0, 1 if no variant is within the limits, 130 if the search was stopped.
+    Returns: 0, or 1 if no variant is within the limits.
 
     Raises:
+        typer.Exit: with status 130, the search was stopped by Ctrl-C, SIGTERM or SIGHUP.
         ParamsError: a limit is not valid; nothing has run by then.
-        SweepError: there is no limit to reach, or another sweep is at work.
+        SweepError: there is no limit to reach, or another sweep is running.
         ProjectError: git or DVC cannot do their part.
     """
-    with stop_signals():
-        try:
-            with one_sweep_at_a_time(project):
-                plan = make_plan(project, given)
-                if dry_run:
-                    _print(introduction(plan), *preview(plan))
-                    return 0
-                ladder, limits = plan.ladder, plan.limits
-                engine = SearchEngine(plan.sweep, ladder, limits, Budget(limits.minutes))
-                logs = LOGS if project == Path.cwd() else project / LOGS
-                outcomes = run_points(plan.sweep, engine, SearchProgress(plan, engine, logs))
-                summary = summarise(plan, engine, outcomes)
-                _print_table(summary)
-                _print(summary["sentence"], *_adoption(summary))
-                _print(f"search: {write_page(out or project / FOLDER, summary)}")
-        except KeyboardInterrupt:
-            _print("stopped; trials that are done stay: the same command goes on")
-            return INTERRUPTED
+    after = "finished trials are kept: the same command resumes"
+    with stop_signals(), interruptible(after), one_sweep_at_a_time(project):
+        plan = make_plan(project, given)
+        if dry_run:
+            LastingOutput().print("\n".join([introduction(plan), *preview(plan)]))
+            return 0
+        engine = SearchEngine(plan.sweep, plan.ladder, plan.limits, Budget(plan.limits.minutes))
+        logs = LOGS if project == Path.cwd() else project / LOGS
+        outcomes = run_points(plan.sweep, engine, SearchProgress(plan, engine, logs))
+        summary = summarise(plan, engine, outcomes)
+        _print(summary)
+        LastingOutput().print(f"search: {write_page(out or project / FOLDER, summary)}")
     return 0 if engine.winner else NOT_REACHED
 
 
@@ -70,31 +65,16 @@ def preview(plan: SearchPlan) -> list[str]:
     ]
 
 
-def _adoption(summary: dict[str, Any]) -> list[str]:
-    if not summary["adopt"]:
-        return []
-    label = summary["winner"] or summary["nearest"]
-    return [f"to use {label}: {', '.join(summary['adopt'])}; then dvc repro"]
-
-
-def _print_table(summary: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDTH)
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in COLUMNS:
-        table.add_column(column, justify="left" if column in ("trial", "limits") else "right")
-    for trial in summary["trials"]:
-        style = "green" if trial["label"] == summary["winner"] else ""
-        table.add_row(*(Text(cell) for cell in row(trial).values()), style=style)
-    console.print(table)
-
-
-def _print(*lines: str) -> None:
-    output = LastingOutput()
-    for line in lines:
-        output.print(line)
+def _print(summary: dict[str, Any]) -> None:
+    trials = summary["trials"]
+    print_table(
+        [list(row(trial).values()) for trial in trials],
+        COLUMNS,
+        right=[heading for heading in COLUMNS if heading not in ("trial", "limits")],
+        styles=["green" if trial["label"] == summary["winner"] else "" for trial in trials],
+    )
+    lines = [summary["sentence"]]
+    if summary["adopt"]:
+        label = summary["winner"] or summary["nearest"]
+        lines.append(f"to use {label}: {', '.join(summary['adopt'])}; then dvc repro")
+    LastingOutput().print("\n".join(lines))

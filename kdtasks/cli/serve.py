@@ -5,49 +5,32 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Option
 
-from kdtasks.cli.store import AliasOption, PublicOption, StoreOption
+from kdtasks.cli import completion
+from kdtasks.cli.options import IMAGES_HELP, AliasOption, BundleArgument, PublicOption, StoreOption
+from kdtasks.cli.store import open_store
 from kdtasks.core.errors import ServingError
 
 # kdtasks is imported inside the functions, as everywhere on the command line.
 
+app = typer.Typer()
+
 _NEEDED = ("starlette", "uvicorn", "prometheus_client", "PIL")
-HostOption = Annotated[str, typer.Option("--host", help="Address to listen on; 0.0.0.0 for all.")]
-
-PortOption = Annotated[
-    int, typer.Option("--port", min=0, max=65535, help="Port; 0 for any that is free.")
-]
-
-ThreadsOption = Annotated[
-    int, typer.Option("--threads", min=1, help="Images at work at once, one interpreter each.")
-]
-
-MegabytesOption = Annotated[
-    float, typer.Option("--max-mb", min=0.001, help="Largest body in MB (1e6 bytes).")
-]
-
-IntervalOption = Annotated[
-    float, typer.Option("--interval", min=0.1, help="Seconds between two looks at the alias.")
-]
-
+ModelOption = Annotated[str, Option(metavar="NAME", autocompletion=completion.models)]
+HostOption = Annotated[str, Option(help="Address to listen on; 0.0.0.0 for all.")]
+PortOption = Annotated[int, Option(min=0, max=65535, help="0 for any that is free.")]
+ThreadsOption = Annotated[int, Option(min=1, help="Images in flight, one interpreter each.")]
+MegabytesOption = Annotated[float, Option(min=0.001, help="Largest body in MB (1e6 bytes).")]
+IntervalOption = Annotated[float, Option(min=0.1, help="Seconds between two polls of the alias.")]
 TelemetryOption = Annotated[
-    float,
-    typer.Option(
-        "--telemetry-interval",
-        min=0.1,
-        help="Seconds between two batches of telemetry, which are what kill -9 can cost.",
-    ),
+    float, Option(min=0.1, help="Seconds between two batches, which kill -9 can cost.")
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    for command in (serve, agent, fleet):
-        app.command()(command)
-
-
+@app.command()
 def serve(
-    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle, .kdz file or .tflite.")],
+    bundle: BundleArgument,
     host: HostOption = "127.0.0.1",
     port: PortOption = 8080,
     threads: ThreadsOption = 2,
@@ -68,8 +51,9 @@ def serve(
     service.close()
 
 
+@app.command()
 def agent(
-    model: Annotated[str, typer.Option("--model", metavar="NAME", help="Model in the store.")],
+    model: ModelOption,
     alias: AliasOption = "production",
     store: StoreOption = None,
     public_key: PublicOption = None,
@@ -80,16 +64,9 @@ def agent(
     interval: IntervalOption = 60.0,
     telemetry_interval: TelemetryOption = 60.0,
     state: Annotated[
-        Path | None,
-        typer.Option(
-            "--state",
-            help="Folder of what outlives the process; without it below KDTASKS_STATE, or "
-            "XDG_STATE_HOME, or ~/.local/state.",
-        ),
+        Path | None, Option(help="Folder; else KDTASKS_STATE, XDG_STATE_HOME or ~/.local/state.")
     ] = None,
-    device: Annotated[
-        str | None, typer.Option("--device", help="Name in telemetry; without it the machine's.")
-    ] = None,
+    device: Annotated[str | None, Option(help="Name in telemetry; else the machine's.")] = None,
 ) -> None:
     """Serve what an alias stands for, follow it, and send telemetry to the store."""
     _check_installed()
@@ -98,11 +75,9 @@ def agent(
 
     from kdtasks.deploy.agent.agent import default_state
     from kdtasks.deploy.agent.device import Device, DeviceSettings, own_name
-    from kdtasks.deploy.store import open_objects
     from kdtasks.deploy.store.address import Reference, check_alias, check_name
     from kdtasks.deploy.store.cache import default_cache
     from kdtasks.deploy.store.signing import load_public_keys
-    from kdtasks.orchestrate.project.project import find_address
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
@@ -119,64 +94,44 @@ def agent(
         interval=interval,
         telemetry_interval=telemetry_interval,
     )
-    with Device(open_objects(find_address(store)), settings) as running:
+    with Device(open_store(store), settings) as running:
         logging.info("%s listens at http://%s:%d/", model, _in_url(host), running.server.port)
         running.server.run()
 
 
+@app.command()
 def fleet(
-    model: Annotated[str, typer.Option("--model", metavar="NAME", help="Model in the store.")],
-    devices: Annotated[int, typer.Option("--devices", min=1, help="How many.")] = 20,
+    model: ModelOption,
+    devices: Annotated[int, Option(min=1, help="How many.")] = 20,
     alias: AliasOption = "production",
     store: StoreOption = None,
     public_key: PublicOption = None,
-    images: Annotated[
-        list[str] | None,
-        typer.Option("--images", help="Files, folders or patterns to send in turn."),
-    ] = None,
-    rate: Annotated[
-        float, typer.Option("--rate", min=0.01, help="Images a second, over all devices.")
-    ] = 20.0,
-    port: Annotated[
-        int, typer.Option("--port", min=0, max=65000, help="Of the first device; 0 for any.")
-    ] = 0,
+    images: Annotated[list[str] | None, Option(help=f"To send in turn. {IMAGES_HELP}")] = None,
+    rate: Annotated[float, Option(min=0.01, help="Images/s, over all devices.")] = 20.0,
+    port: Annotated[int, Option(min=0, max=65000, help="Of the first device; 0 for any.")] = 0,
     interval: IntervalOption = 10.0,
     telemetry_interval: TelemetryOption = 10.0,
-    seconds: Annotated[
-        float | None, typer.Option("--seconds", min=0.0, help="End then; without it at Ctrl-C.")
-    ] = None,
-    folder: Annotated[
-        Path | None,
-        typer.Option("--folder", help="Where the devices' folders stay; without it for the while."),
-    ] = None,
+    seconds: Annotated[float | None, Option(min=0.0, help="End then; else at Ctrl-C.")] = None,
+    folder: Annotated[Path | None, Option(help="Keep the devices' folders here.")] = None,
 ) -> None:
     """Run many agents in one process, to try a model, a store or a roll-out."""
     _check_installed()
 
-    import contextlib
     import tempfile
 
-    from kdtasks.cli.images import find_images
+    from kdtasks.cli.images import require_images
     from kdtasks.deploy.agent.device import DeviceSettings
     from kdtasks.deploy.agent.fleet import running_fleet, watch
-    from kdtasks.deploy.store import open_objects
     from kdtasks.deploy.store.address import Reference, check_alias, check_name
     from kdtasks.deploy.store.signing import load_public_keys
-    from kdtasks.orchestrate.project.project import find_address
 
-    files = []
-    for name, problem in find_images(images or ()):
-        if problem:
-            raise ServingError(f"--images {name}: {problem}; give files, folders or patterns")
-        files.append(Path(name))
-    objects = open_objects(find_address(store))
-    with contextlib.ExitStack() as stack:
-        if folder is None:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kdtasks-fleet-")))
+    files = list(require_images(images or ()))
+    with tempfile.TemporaryDirectory(prefix="kdtasks-fleet-") as scratch:
+        state = folder or Path(scratch)
         settings = DeviceSettings(
             reference=Reference(check_name(model), check_alias(alias)),
-            state=folder,
-            cache=folder,
+            state=state,
+            cache=state,
             device="device",
             trusted=load_public_keys(public_key),
             port=port,
@@ -184,8 +139,8 @@ def fleet(
             interval=interval,
             telemetry_interval=telemetry_interval,
         )
-        running = stack.enter_context(running_fleet(objects, settings, devices, folder))
-        watch(running, files, host=settings.host, rate=rate, seconds=seconds)
+        with running_fleet(open_store(store), settings, devices, state) as running:
+            watch(running, files, host=settings.host, rate=rate, seconds=seconds)
 
 
 def _check_installed() -> None:

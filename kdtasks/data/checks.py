@@ -2,44 +2,42 @@
 
 import hashlib
 from dataclasses import replace
+from itertools import compress
 
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
+from kdtasks.core.records.data import Duplicate, Problem
+from kdtasks.core.text import quantity
 from kdtasks.data.prepared import SPLITS
-from kdtasks.data.raw_dataset import Duplicate, Problem, RawDataset
+from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import DataParams
 from kdtasks.tasks.registry import task_of
 
 LISTED = 20
 
 
-def leave_out_contradictions(dataset: RawDataset) -> RawDataset:
-    """Leave out every image that is there under another class too, as a problem."""
+def exclude_contradictions(dataset: RawDataset) -> RawDataset:
+    """Exclude every image that is there under another class too, as a problem."""
     reasons = {
         row: f"the same image as {dataset.origins[other]}, which is of another class"
         for row, other in contradicting_rows(dataset).items()
     }
-    return dataset.leave_out(reasons, fault=True)
+    return dataset.exclude(reasons, fault=True)
 
 
-def leave_out_absent_classes(dataset: RawDataset) -> RawDataset:
-    """Leave out classes that occur nowhere, as problems, and number the rest anew."""
+def exclude_absent_classes(dataset: RawDataset) -> RawDataset:
+    """Exclude classes that occur nowhere, as problems, and number the rest anew."""
     present = dataset.class_weights().sum(axis=0) > 0
     if present.all():
         return dataset
-    new_label = np.arange(len(present))
-    new_label[np.flatnonzero(present)] = np.arange(present.sum())
-    absent = [
-        Problem(f"class {name}", "occurs in no usable image")
-        for name, here in zip(dataset.class_names, present, strict=True)
-        if not here
-    ]
+    absent = compress(dataset.class_names, ~present)
+    problems = [Problem(f"class {name}", "occurs in no usable image") for name in absent]
     return replace(
         dataset,
-        labels=task_of(dataset.task).relabel(dataset.labels, new_label),
-        class_names=tuple(np.array(dataset.class_names, object)[present]),
-        problems=(*dataset.problems, *absent),
+        labels=task_of(dataset.task).relabel(dataset.labels, np.cumsum(present) - 1),
+        class_names=tuple(compress(dataset.class_names, present)),
+        problems=(*dataset.problems, *problems),
     )
 
 
@@ -56,12 +54,12 @@ def refuse_unusable(dataset: RawDataset, params: DataParams) -> None:
         if num_classes < 2:
             lines.append(f"classes left: {num_classes}, at least two are needed")
         raise DatasetError(
-            f"{place} has {_count(len(lines), 'problem')}; mend them, or set data.on_bad to skip "
+            f"{place} has {quantity(len(lines), 'problem')}; fix them, or set data.on_bad to skip "
             f"to go on without what they name:\n{listed(lines)}"
         )
     if num_classes < 2:
         names = f" ({', '.join(dataset.class_names)})" if num_classes else ""
-        excluded = f", with {_count(len(dataset.problems), 'problem')} left out"
+        excluded = f", with {quantity(len(dataset.problems), 'problem')} excluded"
         raise DatasetError(
             f"{place} holds {num_classes or 'no'} usable class{names}"
             f"{excluded if dataset.problems else ''}, at least two were expected; add images of "
@@ -69,8 +67,8 @@ def refuse_unusable(dataset: RawDataset, params: DataParams) -> None:
         )
 
 
-def leave_out_leaks(dataset: RawDataset) -> RawDataset:
-    """Leave out images that are in a given split too, such as an official test set.
+def exclude_leaks(dataset: RawDataset) -> RawDataset:
+    """Exclude images that are in a given split too, such as an official test set.
 
     Of equal images in several given splits, those of the last one in `SPLITS` stay.
     """
@@ -81,11 +79,9 @@ def leave_out_leaks(dataset: RawDataset) -> RawDataset:
     for rows in duplicate_rows(first_equal(dataset.images)):
         twin = rows[rank[rows].argmax()]
         for row in rows[rank[rows] < rank[twin]]:
-            reasons[int(row)] = (
-                f"the same image as {dataset.origins[twin]} of the official "
-                f"{dataset.given[twin]} set"
-            )
-    return dataset.leave_out(reasons, fault=False)
+            official = f"the official {dataset.given[twin]} set"
+            reasons[int(row)] = f"the same image as {dataset.origins[twin]} of {official}"
+    return dataset.exclude(reasons, fault=False)
 
 
 def listed(lines: list[str]) -> str:
@@ -94,18 +90,11 @@ def listed(lines: list[str]) -> str:
     return "\n".join(f"  {line}" for line in [*lines[:LISTED], *more])
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def first_equal(images: np.ndarray) -> np.ndarray:
     """For each image the first row with the same pixels (SHA-256): int64 [N]."""
-    first: dict[bytes, int] = {}
-    rows = [
-        first.setdefault(hashlib.sha256(image.tobytes()).digest(), row)
-        for row, image in enumerate(images)
-    ]
-    return np.array(rows, np.int64)
+    digests = np.array([hashlib.sha256(image.tobytes()).hexdigest() for image in images], str)
+    _, first, members = np.unique(digests, return_index=True, return_inverse=True)
+    return first[members]
 
 
 def duplicate_rows(first: np.ndarray) -> list[np.ndarray]:
@@ -118,13 +107,14 @@ def duplicate_rows(first: np.ndarray) -> list[np.ndarray]:
 def mark_duplicates(dataset: RawDataset) -> RawDataset:
     """List duplicates in `duplicates`, and let `groups` hold them together too."""
     first, task = first_equal(dataset.images), task_of(dataset.task)
+
+    def label_name(row: int) -> str:
+        return task.label_name(dataset.labels[row], dataset.class_names)
+
     duplicates = [
         Duplicate(
             tuple(dataset.origins[row] for row in rows),
-            tuple(
-                task.label_name(dataset.labels[row], dataset.class_names)
-                for row in _distinct_labels(dataset, rows)
-            ),
+            tuple(map(label_name, _distinct_labels(dataset, rows).values())),
         )
         for rows in duplicate_rows(first)
     ]
@@ -150,7 +140,7 @@ def join_groups(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     _, right = np.unique(other, return_inverse=True)
     if not len(left):
         return left.astype(np.int64)
-    right = right + left.max() + 1
+    right += left.max() + 1
     size = right.max() + 1
     links = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(size, size))
     _, component = connected_components(links, directed=False)
@@ -162,15 +152,15 @@ def contradicting_rows(dataset: RawDataset) -> dict[int, int]:
     other: dict[int, int] = {}
     for rows in duplicate_rows(first_equal(dataset.images)):
         heads = _distinct_labels(dataset, rows)
-        for row in rows if len(heads) > 1 else ():
-            same = np.array_equal(dataset.labels[row], dataset.labels[heads[0]])
-            other[int(row)] = heads[1] if same else heads[0]
+        for row in rows.tolist() if len(heads) > 1 else ():
+            label = dataset.labels[row].tobytes()
+            other[row] = next(head for each, head in heads.items() if each != label)
     return other
 
 
-def _distinct_labels(dataset: RawDataset, rows: np.ndarray) -> list[int]:
-    """The first row of each distinct label (or mask) among `rows`."""
+def _distinct_labels(dataset: RawDataset, rows: np.ndarray) -> dict[bytes, int]:
+    """The first row of each distinct label (or mask) among `rows`, by its bytes."""
     seen: dict[bytes, int] = {}
-    for row in rows:
-        seen.setdefault(dataset.labels[row].tobytes(), int(row))
-    return list(seen.values())
+    for row in rows.tolist():
+        seen.setdefault(dataset.labels[row].tobytes(), row)
+    return seen

@@ -28,6 +28,6 @@ def require_folder(folder: Path, purpose: str) -> Path:
         DatasetError: it is missing or is a file.
     """
     if not folder.is_dir():
-        found = "a file" if folder.is_file() else "not there"
-        raise DatasetError(f"{folder} is {found}, {purpose} was expected; correct data.path")
+        found = "is a file" if folder.is_file() else "not found"
+        raise DatasetError(f"{folder} {found}, {purpose} was expected; correct data.path")
     return folder

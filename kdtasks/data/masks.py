@@ -1,7 +1,7 @@
 """Read a mask file as labels."""
 
-import itertools
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,25 +37,17 @@ class Palette:
             DatasetError: with a few words only: values that stand for no class, and how often.
         """
         labels = np.empty(values.shape, np.uint8)
-        known = np.zeros(values.shape, bool)
         for value, label in self.label_of.items():
-            here = values == value
-            labels[here] = label
-            known |= here
-        if not known.all():
-            raise DatasetError(self._unknown(values[~known]))
+            labels[values == value] = label
+        unknown = Counter(values[~np.isin(values, list(self.label_of))].tolist())
+        if unknown:
+            what = "colours outside the palette" if self.kind == "colour" else "indices of no class"
+            often = sorted(unknown.items(), key=lambda item: (-item[1], item[0]))
+            spelling = "#{:06X} ({} pixels)" if self.kind == "colour" else "{} ({} pixels)"
+            listed = ", ".join(spelling.format(*item) for item in often[:SHOWN])
+            more = f" and {len(often) - SHOWN} more" if len(often) > SHOWN else ""
+            raise DatasetError(f"{what}: {listed}{more}")
         return labels
-
-    def _unknown(self, values: np.ndarray) -> str:
-        found, counts = np.unique(values, return_counts=True)
-        order = np.lexsort((found, -counts))
-        listed = ", ".join(
-            f"{spell(int(found[place]), self.kind)} ({counts[place]} pixels)"
-            for place in order[:SHOWN]
-        )
-        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-        what = "colours outside the palette" if self.kind == "colour" else "indices of no class"
-        return f"{what}: {listed}{more}"
 
 
 def read_mask(path: Path, palette: Palette) -> np.ndarray:
@@ -74,10 +66,10 @@ def read_mask(path: Path, palette: Palette) -> np.ndarray:
     if image.mode in SIXTEEN_BIT_MODES or image.mode in ("I", "F"):
         raise DatasetError(f"a mask of mode {image.mode}, colours need 8 bits a channel")
     try:
-        colours = np.asarray(image.convert("RGB")).astype(np.int32)
+        red, green, blue = np.moveaxis(np.asarray(image.convert("RGB")).astype(np.int32), -1, 0)
     except ValueError:
         raise DatasetError(f"colour mode {image.mode}; convert it to RGB") from None
-    return palette.labels(colours[..., 0] << 16 | colours[..., 1] << 8 | colours[..., 2])
+    return palette.labels(red << 16 | green << 8 | blue)
 
 
 def read_palette(classes: Mapping[str, str | int], ignore: Sequence[str | int] = ()) -> Palette:
@@ -91,8 +83,8 @@ def read_palette(classes: Mapping[str, str | int], ignore: Sequence[str | int] =
         DatasetError: no `'#RRGGBB'`, colours and indices mixed, or one of them given twice.
     """
     named = [*classes.items(), *(("ignore", value) for value in ignore)]
-    kinds = {"index" if isinstance(value, int) else "colour" for _, value in named}
-    if len(kinds) > 1:
+    is_index = {isinstance(value, int) for _, value in named}
+    if len(is_index) > 1:
         raise DatasetError(
             "data.source mixes colours and indices in classes and ignore; masks are read by "
             "one or the other"
@@ -108,16 +100,7 @@ def read_palette(classes: Mapping[str, str | int], ignore: Sequence[str | int] =
             )
         owner[code] = name
         label_of[code] = place if place < len(classes) else IGNORE_LABEL
-    return Palette(
-        kind="index" if kinds == {"index"} else "colour",
-        class_names=tuple(classes),
-        label_of=label_of,
-    )
-
-
-def spell(value: int, kind: Literal["colour", "index"]) -> str:
-    """Write a mask value as the params do."""
-    return f"#{value:06X}" if kind == "colour" else str(value)
+    return Palette("index" if is_index == {True} else "colour", tuple(classes), label_of)
 
 
 def _colour(name: str, text: str) -> int:
@@ -135,7 +118,7 @@ def patch_starts(length: int, patch_size: int, overlap: float) -> list[int]:
     Args:
         length: the image's side, at least `patch_size`.
         patch_size: side of a patch.
-        overlap: share of a patch, 0 up to but not 1, that the next one repeats; the last may
+        overlap: fraction of a patch, 0 up to but not 1, that the next one repeats; the last may
             repeat more.
     """
     step = max(1, round(patch_size * (1 - overlap)))
@@ -143,14 +126,3 @@ def patch_starts(length: int, patch_size: int, overlap: float) -> list[int]:
     if starts[-1] + patch_size < length:
         starts.append(length - patch_size)
     return starts
-
-
-def patch_corners(
-    height: int, width: int, patch_size: int, overlap: float
-) -> list[tuple[int, int]]:
-    """List the upper left corners (row, column) of all patches, row by row."""
-    return list(
-        itertools.product(
-            patch_starts(height, patch_size, overlap), patch_starts(width, patch_size, overlap)
-        )
-    )

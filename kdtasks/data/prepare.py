@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from kdtasks.core.files import atomic_folder
-from kdtasks.core.records.data import Dataset, Duplicate, Problem, SplitCounts
+from kdtasks.core.records.data import Dataset, SplitCounts
 from kdtasks.data.checks import (
-    leave_out_absent_classes,
-    leave_out_contradictions,
-    leave_out_leaks,
+    exclude_absent_classes,
+    exclude_contradictions,
+    exclude_leaks,
     mark_duplicates,
     refuse_unusable,
 )
@@ -33,10 +33,10 @@ def load_dataset(params: DataParams) -> RawDataset:
     """
     dataset = mark_duplicates(read_dataset(params))
     if params.source.refuses_contradictions:
-        dataset = leave_out_contradictions(dataset)
-    dataset = leave_out_absent_classes(dataset)
+        dataset = exclude_contradictions(dataset)
+    dataset = exclude_absent_classes(dataset)
     refuse_unusable(dataset, params)
-    return leave_out_leaks(dataset)
+    return exclude_leaks(dataset)
 
 
 def write_prepared(
@@ -55,11 +55,9 @@ def write_prepared(
         for name in SPLITS:
             for kind, array in _arrays(dataset, split[name]).items():
                 path = partial / file_name(name, kind)
-                np.save(path, array)
+                np.save(path, np.ascontiguousarray(array))
                 with path.open("rb") as file:
                     hashes[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
-        duplicates = [Duplicate(**vars(found)) for found in dataset.duplicates]
-        excluded = sorted([*dataset.problems, *dataset.excluded])
         Dataset(
             name=params.source.name,
             task=dataset.task,
@@ -68,19 +66,16 @@ def write_prepared(
             ignore_label=dataset.ignore_label,
             counts=split_counts(dataset, split),
             sha256=hashes,
-            duplicates=tuple(duplicates),
-            contradictions=tuple(found for found in duplicates if len(found.labels) > 1),
-            excluded=tuple(Problem(**vars(item)) for item in excluded),
+            duplicates=dataset.duplicates,
+            contradictions=tuple(found for found in dataset.duplicates if found.contradicts),
+            excluded=tuple(sorted([*dataset.problems, *dataset.excluded])),
             split_by=_split_by(dataset),
         ).write(partial / DESCRIPTION)
 
 
 def _arrays(dataset: RawDataset, rows: np.ndarray) -> dict[str, np.ndarray]:
     """Take a split's arrays; for masks with the image that each patch was cut from."""
-    arrays = {
-        kind: np.ascontiguousarray(array[rows])
-        for kind, array in (("images", dataset.images), ("labels", dataset.labels))
-    }
+    arrays = {"images": dataset.images[rows], "labels": dataset.labels[rows]}
     if task_of(dataset.task).per_pixel:
         groups = np.arange(len(dataset)) if dataset.groups is None else dataset.groups
         numbers = np.unique(groups[rows], return_inverse=True)[1]
@@ -91,15 +86,12 @@ def _arrays(dataset: RawDataset, rows: np.ndarray) -> dict[str, np.ndarray]:
 def split_counts(dataset: RawDataset, split: dict[str, np.ndarray]) -> dict[str, SplitCounts]:
     """Count rows, and images or pixels by class, of every split."""
     weights = dataset.class_weights()
-    return {
-        name: SplitCounts(
-            total=len(rows),
-            by_class=dict(
-                zip(dataset.class_names, weights[rows].sum(axis=0).tolist(), strict=True)
-            ),
-        )
-        for name, rows in split.items()
-    }
+    counts = {}
+    for name, rows in split.items():
+        by_class = weights[rows].sum(axis=0).tolist()
+        named = dict(zip(dataset.class_names, by_class, strict=True))
+        counts[name] = SplitCounts(total=len(rows), by_class=named)
+    return counts
 
 
 def _split_by(dataset: RawDataset) -> str:

@@ -1,6 +1,6 @@
 """The folder `data/prepared`, as every stage after `prepare` reads it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -36,12 +36,11 @@ class PreparedDataset:
 
     def images(self, split: str) -> np.ndarray:
         """Map the images of a split: uint8 [N, height, width, channels], read-only."""
-        return _map(self.folder, split, "images", self._shape(split, self.image_shape))
+        return self._map(split, "images", self.image_shape)
 
     def labels(self, split: str) -> np.ndarray:
         """Map the labels: int32 [N], or uint8 [N, height, width]; read-only."""
-        shape = task_of(self.task).label_shape(self.image_shape)
-        return _map(self.folder, split, "labels", self._shape(split, shape))
+        return self._map(split, "labels", task_of(self.task).label_shape(self.image_shape))
 
     def source_images(self, split: str) -> np.ndarray:
         """Number the source image of each row, int [N], from 0: patches of one image share it.
@@ -50,12 +49,23 @@ class PreparedDataset:
         """
         if not task_of(self.task).per_pixel:
             return np.arange(self.counts[split].total)
-        return _map(self.folder, split, "source_images", self._shape(split, ()))
+        return self._map(split, "source_images", ())
 
-    def _shape(self, split: str, rest: tuple[int, ...]) -> tuple[int, ...]:
+    def _map(self, split: str, kind: str, shape: tuple[int, ...]) -> np.ndarray:
         if split not in SPLITS:
             raise DatasetError(f"no split {split!r}; the splits are {', '.join(SPLITS)}")
-        return (self.counts[split].total, *rest)
+        path, expected = self.folder / file_name(split, kind), (self.counts[split].total, *shape)
+        if not path.is_file():
+            raise DatasetError(f"{path} not found; {ADVICE}")
+        try:
+            array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, EOFError, ValueError) as error:
+            raise DatasetError(f"{path} is damaged ({error}); {ADVICE}") from None
+        if array.shape != expected:
+            raise DatasetError(
+                f"{path} holds {array.shape}, {DESCRIPTION} says {expected}; {ADVICE}"
+            )
+        return array
 
 
 def open_prepared(folder: Path) -> PreparedDataset:
@@ -65,34 +75,13 @@ def open_prepared(folder: Path) -> PreparedDataset:
         DatasetError: a file of arrays is missing, or is not what `dataset.json` says.
         KdTasksError: `dataset.json` is missing or damaged.
     """
-    content = Dataset.read(folder / DESCRIPTION)
-    dataset = PreparedDataset(
-        folder=folder,
-        name=content.name,
-        task=content.task,
-        class_names=content.class_names,
-        image_shape=content.image_shape,
-        ignore_label=content.ignore_label,
-        counts=content.counts,
-    )
+    names = {field.name for field in fields(PreparedDataset)}
+    known = {key: value for key, value in Dataset.read(folder / DESCRIPTION) if key in names}
+    dataset = PreparedDataset(folder=folder, **known)
     for split in SPLITS:
-        dataset.images(split)
-        dataset.labels(split)
-        dataset.source_images(split)
+        for arrays in (dataset.images, dataset.labels, dataset.images):
+            arrays(split)
     return dataset
-
-
-def _map(folder: Path, split: str, kind: str, shape: tuple[int, ...]) -> np.ndarray:
-    path = folder / file_name(split, kind)
-    if not path.is_file():
-        raise DatasetError(f"{path} is not there; {ADVICE}")
-    try:
-        array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, EOFError, ValueError) as error:
-        raise DatasetError(f"{path} is damaged ({error}); {ADVICE}") from None
-    if array.shape != shape:
-        raise DatasetError(f"{path} holds {array.shape}, dataset.json says {shape}; {ADVICE}")
-    return array
 
 
 def file_name(split: str, kind: str) -> str:

@@ -5,15 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
+from kdtasks.core.records.data import Duplicate, Problem
 from kdtasks.tasks.registry import task_of
-
-
-@dataclass(frozen=True, order=True)
-class Problem:
-    """One thing that is wrong with a dataset: where (`path`) and what (`problem`)."""
-
-    path: str
-    problem: str
 
 
 class UnusableFileError(DatasetError):
@@ -22,19 +15,6 @@ class UnusableFileError(DatasetError):
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(f"{path}: {problem}")
         self.problem = Problem(path, problem)
-
-
-@dataclass(frozen=True)
-class Duplicate:
-    """Images with equal pixels, by origin, and the distinct labels that they bear."""
-
-    images: tuple[str, ...]
-    labels: tuple[str, ...]
-
-    @property
-    def contradicts(self) -> bool:
-        """Whether the same image bears more than one label."""
-        return len(self.labels) > 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +31,7 @@ class RawDataset:
         groups: int64 [N]; images of equal number must stay in one split; None: all are free.
         given: str [N], the split that an image was given before it came here, or ""; None where
             none was.
-        duplicates: images with equal pixels, those that were left out for it included.
+        duplicates: images with equal pixels, those that were excluded for it too.
     """
 
     task: str
@@ -80,12 +60,12 @@ class RawDataset:
             given=None if self.given is None else self.given[rows],
         )
 
-    def leave_out(self, reasons: dict[int, str], *, fault: bool) -> "RawDataset":
+    def exclude(self, reasons: dict[int, str], *, fault: bool) -> "RawDataset":
         """Drop images by row; record the reasons as problems if it is their fault."""
         if not reasons:
             return self
-        found = [Problem(self.origins[row], reason) for row, reason in reasons.items()]
         rest = self.take(np.setdiff1d(np.arange(len(self)), list(reasons)))
+        found = [Problem(self.origins[row], reason) for row, reason in reasons.items()]
         if fault:
             return replace(rest, problems=tuple(sorted([*self.problems, *found])))
         return replace(rest, excluded=tuple(sorted([*self.excluded, *found])))

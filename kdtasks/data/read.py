@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
+from kdtasks.core.records.data import Problem
 from kdtasks.data.prepared import SPLITS
-from kdtasks.data.raw_dataset import Problem, RawDataset, UnusableFileError
+from kdtasks.data.raw_dataset import RawDataset, UnusableFileError
 from kdtasks.data.settings import DataParams
 from kdtasks.data.sources import Example, Item
-from kdtasks.data.split import choose_rows
+from kdtasks.data.split import sample_stratified
 from kdtasks.edge.images import strict_decoding
 
 
@@ -19,20 +20,16 @@ def read_dataset(params: DataParams) -> RawDataset:
     """Read every image at its final size; whatever is wrong is in `RawDataset.problems`.
 
     With `max_images`, items are chosen before any is decoded, so that a try-out of a large dataset
-    is quick. Masks without a labelled pixel are left out.
+    is quick. Masks without a labelled pixel are excluded.
 
     Raises:
         DatasetError: the source cannot be read or contradicts itself, `max_images` is too small,
             or images differ in size.
     """
     source, folder = params.source, Path(params.path)
-    problems: list[Problem] = []
-    items: list[Item] = []
-    for found in source.items(folder):
-        if isinstance(found, Problem):
-            problems.append(found)
-        else:
-            items.append(found)
+    found = list(source.items(folder))
+    problems = [one for one in found if isinstance(one, Problem)]
+    items = [one for one in found if isinstance(one, Item)]
     class_names = source.class_names(folder)
     _refuse_contradictory(items, len(class_names))
     chosen: list[Item] = []
@@ -44,6 +41,7 @@ def read_dataset(params: DataParams) -> RawDataset:
                 chosen += [item] * len(read)
                 examples += read
     images, labels = _stacked(examples)
+    given = np.array([item.split or "" for item in chosen])
     dataset = RawDataset(
         task=source.task,
         images=images,
@@ -53,10 +51,10 @@ def read_dataset(params: DataParams) -> RawDataset:
         ignore_label=source.ignore_label,
         problems=tuple(sorted(problems)),
         groups=_groups(chosen),
-        given=_given(chosen),
+        given=given if given.any() else None,
     )
     unlabelled = np.flatnonzero(dataset.class_weights().sum(axis=1) == 0)
-    return dataset.leave_out(dict.fromkeys(unlabelled.tolist(), "no labelled pixel"), fault=False)
+    return dataset.exclude(dict.fromkeys(unlabelled.tolist(), "no labelled pixel"), fault=False)
 
 
 def _refuse_contradictory(items: Sequence[Item], num_classes: int) -> None:
@@ -96,20 +94,15 @@ def _choose(
             labels = params.source.label_of(Path(params.path), item)
             present.append(np.isin(np.arange(num_classes), labels))
             usable.append(item)
-    places = np.array(
-        [0 if item.split is None else 1 + SPLITS.index(item.split) for item in usable]
-    )
+    places = np.array([(None, *SPLITS).index(item.split) for item in usable])
     dealt = len(SPLITS) - len(np.unique(places[places > 0]))
-    strata = _rarest_class(np.array(present)) * (1 + len(SPLITS)) + places
+    # the class that the fewest have, of those in each item; one more for none
+    has = np.array(present)
+    rarest = np.where(has, has.sum(axis=0), len(has) + 1).argmin(axis=1)
+    strata = np.where(has.any(axis=1), rarest, num_classes) * (1 + len(SPLITS)) + places
     needed = np.where(np.unique(strata) % (1 + len(SPLITS)), 1, dealt)
-    rows = choose_rows(strata, params.max_images, seed=params.seed, needed=needed)
+    rows = sample_stratified(strata, params.max_images, seed=params.seed, needed=needed)
     return [usable[row] for row in rows]
-
-
-def _rarest_class(present: np.ndarray) -> np.ndarray:
-    """For each row of bool [N, classes], the class that the fewest have; `classes` for none."""
-    rows_with = np.where(present, present.sum(axis=0), len(present) + 1)
-    return np.where(present.any(axis=1), rows_with.argmin(axis=1), present.shape[1])
 
 
 @contextmanager
@@ -143,8 +136,3 @@ def _groups(items: Sequence[Item]) -> np.ndarray | None:
     keys = [id(item) if item.group is None else item.group for item in items]
     groups = [numbers.setdefault(key, len(numbers)) for key in keys]
     return np.array(groups, np.int64) if len(numbers) < len(items) else None
-
-
-def _given(items: Sequence[Item]) -> np.ndarray | None:
-    splits = [item.split or "" for item in items]
-    return np.array(splits) if any(splits) else None

@@ -9,15 +9,17 @@ from kdtasks.data.sources import Source, sources
 
 
 class SplitParams(Section):
-    """Shares of the four splits; they add up to 1."""
+    """Fractions of the four splits; they add up to 1."""
 
-    train: OpenFraction = Field(description="share that trains")
-    validation: OpenFraction = Field(description="share that chooses seeds, variants and settings")
+    train: OpenFraction = Field(description="fraction that trains")
+    validation: OpenFraction = Field(
+        description="fraction that chooses seeds, variants and settings"
+    )
     calibration: OpenFraction = Field(
-        description="share that sets thresholds and quantisation ranges"
+        description="fraction that sets thresholds and quantisation ranges"
     )
     test: OpenFraction = Field(
-        description="share read once, by the evaluation; sources with an official test set keep "
+        description="fraction read once, by the evaluation; sources with an official test set keep "
         "that set instead and ignore this number's size"
     )
 
@@ -25,7 +27,7 @@ class SplitParams(Section):
     def _adds_up(self) -> "SplitParams":
         total = self.train + self.validation + self.calibration + self.test
         if abs(total - 1.0) > 1e-6:
-            raise ValueError(f"the four shares add up to {total:g}, they must add up to 1")
+            raise ValueError(f"the four fractions add up to {total:g}, they must add up to 1")
         return self
 
 
@@ -49,13 +51,13 @@ class DataParams(Section):
     max_images: Count | None = Field(
         default=None, description="take only so many images, stratified; null takes all"
     )
-    split: SplitParams = Field(description="shares of the four splits")
+    split: SplitParams = Field(description="fractions of the four splits")
     seed: Index = Field(default=0, description="seed of the split")
     stable_split: bool = Field(
         default=False,
         description="whether an image's split depends on the image alone: then images that "
         "are added move no other one, and a model of last month has not been trained on this "
-        "month's test images; shares hold on average only",
+        "month's test images; fractions hold on average only",
     )
     on_bad: Literal["fail", "skip"] = Field(
         default="fail",

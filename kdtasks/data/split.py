@@ -1,6 +1,7 @@
 """Split a dataset into train, validation, calibration and test."""
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -18,12 +19,12 @@ _RANGE = 2.0**64
 def split_dataset(
     dataset: RawDataset, params: SplitParams, *, seed: int, is_stable: bool = False
 ) -> dict[str, np.ndarray]:
-    """Split by shares: stratified by class, seeded, groups kept whole.
+    """Split by fractions: stratified by class, seeded, groups kept whole.
 
     A stable split is not stratified: each image's own content decides where it belongs.
 
     A split that some images were given before, such as an official test set, is theirs alone; the
-    others share the rest in proportion.
+    others take the rest in proportion.
 
     Returns:
         For each split its rows, int64, in an order drawn from the seed: datasets are often sorted
@@ -37,7 +38,7 @@ def split_dataset(
     rows = {name: np.flatnonzero(given == name) for name in SPLITS if name in given}
     dealt = tuple(name for name in SPLITS if name not in rows)
     free = np.flatnonzero(given == "")
-    shares = np.array([getattr(params, name) for name in dealt])
+    fractions = np.array([getattr(params, name) for name in dealt])
     weights = dataset.class_weights()
     for name, own in rows.items():
         _require_classes(weights[own] > 0, dataset.class_names, (name,))
@@ -47,33 +48,29 @@ def split_dataset(
     group_weights = np.zeros((len(sizes), weights.shape[1]), np.int64)
     np.add.at(group_weights, members, weights[free])
     _require_classes(group_weights > 0, dataset.class_names, dealt)
-    shares /= shares.sum()
+    fractions /= fractions.sum()
     assigned: np.ndarray | None
     if is_stable:
-        assigned = assign_by_content(dataset.images[free], members, shares, seed=seed)
-        _require_every_class(group_weights, assigned, dataset.class_names, dealt)
+        assigned = assign_by_content(dataset.images[free], members, fractions, seed=seed)
+        there = [(group_weights[assigned == k] > 0).any(axis=0) for k in range(len(dealt))]
+        _require_every_class(np.array(there), dataset.class_names, dealt)
     else:
-        assigned = assign_groups(group_weights, sizes, shares, seed=seed)
+        assigned = stratified_group_split(group_weights, sizes, fractions, seed=seed)
     if assigned is None:
         raise DatasetError(
             f"no way was found to put every class into each of {', '.join(dealt)}, since rare "
-            "classes share their images; add images of the rare classes, or drop one"
+            "classes have images in common; add images of the rare classes, or drop one"
         )
     rows |= {name: free[assigned[members] == place] for place, name in enumerate(dealt)}
     generator = np.random.default_rng([seed, 3])
     return {name: generator.permutation(rows[name]) for name in SPLITS}
 
 
-def _require_classes(
-    present: np.ndarray, class_names: tuple[str, ...], splits: tuple[str, ...]
-) -> None:
+def _require_classes(present: np.ndarray, names: Sequence[str], splits: Sequence[str]) -> None:
     """Refuse classes that are in fewer groups (bool [groups, classes]) than there are splits."""
     needed = len(splits)
-    short = [
-        f"class {name}: {count}"
-        for name, count in zip(class_names, present.sum(axis=0), strict=True)
-        if count < needed
-    ]
+    counts = zip(names, present.sum(axis=0), strict=True)
+    short = [f"class {name}: {count}" for name, count in counts if count < needed]
     if short:
         raise DatasetError(
             f"{'these classes have' if len(short) > 1 else 'a class has'} too few independent "
@@ -83,18 +80,11 @@ def _require_classes(
         )
 
 
-def _require_every_class(
-    weights: np.ndarray,
-    assigned: np.ndarray,
-    class_names: tuple[str, ...],
-    splits: tuple[str, ...],
-) -> None:
-    """Refuse classes without any weight in a split, to which `assigned` groups belong."""
+def _require_every_class(there: np.ndarray, names: Sequence[str], splits: Sequence[str]) -> None:
+    """Refuse classes that are not there in every split, bool [splits, classes]."""
     gone = [
-        f"class {name}: nothing in {split}"
-        for place, split in enumerate(splits)
-        for name, weight in zip(class_names, weights[assigned == place].sum(axis=0), strict=True)
-        if not weight
+        f"class {names[label]}: nothing in {splits[place]}"
+        for place, label in np.argwhere(~there).tolist()
     ]
     if gone:
         raise DatasetError(
@@ -103,14 +93,14 @@ def _require_every_class(
         )
 
 
-def assign_groups(
-    weights: np.ndarray, sizes: np.ndarray, shares: np.ndarray, *, seed: int
+def stratified_group_split(
+    weights: np.ndarray, sizes: np.ndarray, fractions: np.ndarray, *, seed: int
 ) -> np.ndarray | None:
-    """Assign every group to a split, stratified: shares hold for all rows and for each class.
+    """Assign every group to a split, stratified: fractions hold for all rows and for each class.
 
     First every split gets a group of every class, rarest class first; then the other groups
-    follow, largest first, each to the split where it lessens Σ (share filled − share wished)² /
-    share wished the most, summed over rows and classes. For groups of one row this is the
+    follow, largest first, each to the split where it lessens Σ (fraction filled − wished)² /
+    fraction wished the most, summed over rows and classes. For groups of one row this is the
     Sainte-Laguë method; for images of several classes it goes the way of iterative
     stratification (Sechidis et al., ECML 2011).
 
@@ -118,7 +108,7 @@ def assign_groups(
         weights: int [groups, classes], images or pixels; every class in as many groups as there
             are splits at least.
         sizes: int [groups], rows of each group.
-        shares: float [splits], above 0, adding up to 1.
+        fractions: float [splits], above 0, adding up to 1.
         seed: of the order in which equal groups come.
 
     Returns:
@@ -129,7 +119,7 @@ def assign_groups(
     columns /= columns.sum(axis=0)
     for attempt in range(ATTEMPTS):
         order = np.random.default_rng([seed, 2, attempt]).permutation(len(sizes))
-        dealt = _deal(columns[order], sizes[order], shares)
+        dealt = _deal(columns[order], sizes[order], fractions)
         if dealt is not None:
             assigned = np.empty_like(dealt)
             assigned[order] = dealt
@@ -137,22 +127,22 @@ def assign_groups(
     return None
 
 
-def _deal(columns: np.ndarray, sizes: np.ndarray, shares: np.ndarray) -> np.ndarray | None:
+def _deal(columns: np.ndarray, sizes: np.ndarray, fractions: np.ndarray) -> np.ndarray | None:
     assigned = np.full(len(sizes), UNASSIGNED)
-    filled = np.zeros((len(shares), columns.shape[1]))
+    filled = np.zeros((len(fractions), columns.shape[1]))
     holds = columns[:, 1:] > 0
     for class_index in np.argsort(holds.sum(axis=0), kind="stable"):
-        for split in np.argsort(shares, kind="stable"):
+        for split in np.argsort(fractions, kind="stable"):
             if filled[split, 1 + class_index] > 0:
                 continue
             free = np.flatnonzero(holds[:, class_index] & (assigned == UNASSIGNED))
             if not len(free):
                 return None
-            excess = 2 * (filled[split] - shares[split]) + columns[free]
+            excess = 2 * (filled[split] - fractions[split]) + columns[free]
             group = free[(excess * columns[free]).sum(axis=1).argmin()]
             assigned[group] = split
             filled[split] += columns[group]
-    wished = shares[:, None]
+    wished = fractions[:, None]
     for group in np.argsort(-sizes, kind="stable"):
         if assigned[group] == UNASSIGNED:
             column = columns[group]
@@ -163,17 +153,17 @@ def _deal(columns: np.ndarray, sizes: np.ndarray, shares: np.ndarray) -> np.ndar
 
 
 def assign_by_content(
-    images: np.ndarray, members: np.ndarray, shares: np.ndarray, *, seed: int
+    images: np.ndarray, members: np.ndarray, fractions: np.ndarray, *, seed: int
 ) -> np.ndarray:
     """Assign every group to a split by a hash of its images.
 
     A group lies at a place between 0 and 1 that its image with the lowest hash decides, and the
-    splits share that line. Shares hold on average only, for all images and for each class.
+    splits divide that line. Fractions hold on average only, for all images and for each class.
 
     Args:
         images: uint8 [N, height, width, channels].
         members: int [N], the group of each image, 0 … groups − 1.
-        shares: float [splits], adding up to 1.
+        fractions: float [splits], adding up to 1.
         seed: another one gives other splits.
 
     Returns:
@@ -188,21 +178,21 @@ def assign_by_content(
     places = [
         int.from_bytes(_hash(lowest[group], salt), "big") / _RANGE for group in range(len(lowest))
     ]
-    return np.searchsorted(np.cumsum(shares)[:-1], places, side="right")
+    return np.searchsorted(np.cumsum(fractions)[:-1], places, side="right")
 
 
 def _hash(content: bytes, salt: bytes) -> bytes:
     return hashlib.blake2b(content, digest_size=8, salt=salt).digest()
 
 
-def choose_rows(
-    strata: np.ndarray, max_images: int | None, *, seed: int, needed: np.ndarray | int
+def sample_stratified(
+    strata: np.ndarray, max_images: int, *, seed: int, needed: np.ndarray | int
 ) -> np.ndarray:
-    """Choose at most `max_images` rows so that every stratum keeps its share.
+    """Choose at most `max_images` rows so that every stratum keeps its fraction.
 
     Args:
         strata: int [N], the stratum of each row.
-        max_images: number of rows to keep; None keeps all.
+        max_images: number of rows to keep.
         needed: rows that a stratum keeps at least (all that it has, if fewer): one number, or
             one for each stratum in ascending order.
 
@@ -212,7 +202,7 @@ def choose_rows(
     Raises:
         DatasetError: `max_images` is too small to keep the rows needed.
     """
-    if max_images is None or max_images >= len(strata):
+    if max_images >= len(strata):
         return np.arange(len(strata))
     _, members, sizes = np.unique(strata, return_inverse=True, return_counts=True)
     least = int(np.minimum(needed, sizes).sum())
@@ -221,7 +211,7 @@ def choose_rows(
             f"data.max_images is {max_images}, at least {least} are needed so that every split "
             "gets an image of every class; raise it, or set it to null to take all"
         )
-    keep = apportion(max_images, sizes, needed)
+    keep = allocate(max_images, sizes, needed)
     generator = np.random.default_rng([seed, 1])
     chosen = [
         generator.permutation(np.flatnonzero(members == stratum))[:count]
@@ -230,27 +220,27 @@ def choose_rows(
     return np.sort(np.concatenate(chosen))
 
 
-def apportion(total: int, sizes: np.ndarray, minimum: np.ndarray | int = 0) -> np.ndarray:
-    """Share `total` over strata in proportion to `sizes`, at least `minimum` and at most all each.
+def allocate(total: int, sizes: np.ndarray, minimum: np.ndarray | int = 0) -> np.ndarray:
+    """Allocate `total` to strata in proportion to `sizes`: at least `minimum`, at most all of each.
 
     The largest-remainder method (Hare quota), with bounds.
 
     Args:
-        total: number to share out, at most the sum of `sizes` and at least that of `minimum`.
+        total: number to allocate, at most the sum of `sizes` and at least that of `minimum`.
         sizes: int [strata], how many each stratum has.
         minimum: int [strata] or one number for all.
 
     Returns:
         int64 [strata], adding up to `total`; without bounds in force each is within one of its
-        exact share.
+        exact part.
     """
     least = np.minimum(minimum, sizes)
     if not least.sum() <= total <= sizes.sum():
-        raise ValueError(f"{total} cannot be shared out between {least.sum()} and {sizes.sum()}")
+        raise ValueError(f"{total} cannot be allocated between {least.sum()} and {sizes.sum()}")
     exact = total * sizes / sizes.sum()
-    shares = np.clip(np.floor(exact).astype(np.int64), least, sizes)
-    while shares.sum() < total:
-        shares[np.argmax(np.where(shares < sizes, exact - shares, -np.inf))] += 1
-    while shares.sum() > total:
-        shares[np.argmax(np.where(shares > least, shares - exact, -np.inf))] -= 1
-    return shares
+    counts = np.clip(np.floor(exact).astype(np.int64), least, sizes)
+    while counts.sum() < total:
+        counts[np.argmax(np.where(counts < sizes, exact - counts, -np.inf))] += 1
+    while counts.sum() > total:
+        counts[np.argmax(np.where(counts > least, counts - exact, -np.inf))] -= 1
+    return counts

@@ -55,7 +55,7 @@ def test_the_table_says_whose_images_were_timed(bundle, tmp_path, capsys):
 def test_without_images_nothing_is_timed(bundle, tmp_path):
     with pytest.raises(BundleError, match="has no self-test whose images could be timed; give"):
         bench_bundle(bundle / "model.tflite", runs=5, threads=1)
-    with pytest.raises(DatasetError, match=r"none\.npy: not there"):
+    with pytest.raises(DatasetError, match=r"none\.npy: not found"):
         bench_bundle(bundle, [str(tmp_path / "none.npy")], runs=5, threads=1)
     (tmp_path / "bad.npy").write_bytes(b"")
     with pytest.raises(DatasetError, match=r"bad\.npy"):
@@ -66,11 +66,12 @@ def test_inspect_shows_all_sections(bundle, capsys):
     inspect_bundle(bundle)
     output = capsys.readouterr().out
     for line in (
-        "name          pixels, float32, classification",
-        "input         uint8 1 × 2 × 1, [0, 255]",
-        "classes       2: dark, bright",
-        "thresholds    none, there is one exit",
-        "self-test     2 images",
+        "name            pixels",
+        "variant         float32",
+        "input           dtype uint8, range 0, 255, shape 1, 2, 1",
+        "class names     dark, bright",
+        "self test       ",
+        "images 2",
         "segment_0: 4 MACs,",
     ):
         assert line in output

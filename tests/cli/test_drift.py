@@ -117,7 +117,7 @@ def test_files_of_telemetry(tmp_path: Path):
         (tmp_path / name).touch()
     found = telemetry_files([tmp_path / "own.txt", tmp_path / "a"])
     assert found == [tmp_path / "own.txt", tmp_path / "a/2.json", tmp_path / "a/b/1.jsonl"]
-    with pytest.raises(TelemetryError, match="gone is not there; give files or folders"):
+    with pytest.raises(TelemetryError, match="gone not found; give files or folders"):
         telemetry_files([tmp_path / "gone"])
     (tmp_path / "empty").mkdir()
     with pytest.raises(TelemetryError, match=r"no \.json or \.jsonl file in .*empty"):

@@ -50,7 +50,7 @@ def test_files_folders_and_patterns(photos: Path):
 
 def test_what_is_not_there_is_named(photos: Path):
     assert list(find_images(["gone.png", "empty", "*.tif", "photos/b.png"])) == [
-        ("gone.png", "not there"),
+        ("gone.png", "not found"),
         ("empty", "no image is in this folder"),
         ("*.tif", "no file matches"),
         ("photos/b.png", None),

@@ -122,6 +122,12 @@ def test_an_unknown_engine_names_both(kdtasks: Callable[..., tuple[int, str, str
     assert "split" in errors
 
 
+def test_no_workers_cannot_work(kdtasks: Callable[..., tuple[int, str, str]], project: Path):
+    status, _, errors = kdtasks("run", "--workers", "0")
+    assert status == 2
+    assert "--workers" in errors
+
+
 @pytest.mark.parametrize(("is_same", "status"), [(True, 0), (False, 1)])
 def test_verify_status(
     kdtasks: Callable[..., tuple[int, str, str]],

@@ -123,11 +123,6 @@ def test_an_unknown_stage_names_the_nearest(project: Path, dry_run: bool):
         run_pipeline(project, options("prepar"), dry_run=dry_run, prefect=False)
 
 
-def test_no_workers_cannot_work(project: Path):
-    with pytest.raises(ProjectError, match="--workers is 0, expected 1 or more; leave it out"):
-        run_pipeline(project, options(workers=0))
-
-
 def test_a_folder_without_dvc(project: Path):
     (project / ".dvc").rename(project / "elsewhere")
     for dry_run in (False, True):

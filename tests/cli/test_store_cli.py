@@ -249,10 +249,13 @@ def test_ctrl_c_is_one_line(kdtasks: Run, bundle: Bundle, monkeypatch: pytest.Mo
     assert kdtasks("publish", bundle()) == (
         130,
         "",
-        "stopped; publishing again goes on from here\n",
+        "interrupted; publishing again resumes from here\n",
     )
     monkeypatch.setattr("kdtasks.deploy.store.pull.Puller.pull", interrupt)
-    assert kdtasks("pull", "digits")[::2] == (130, "stopped; the same command goes on from here\n")
+    assert kdtasks("pull", "digits")[::2] == (
+        130,
+        "interrupted; the same command resumes from here\n",
+    )
 
 
 def test_without_a_store(kdtasks: Run, monkeypatch: pytest.MonkeyPatch):

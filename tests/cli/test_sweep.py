@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from kdtasks.cli.main import app
@@ -131,7 +132,9 @@ def test_an_interruption_says_how_to_go_on(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("kdtasks.cli.sweep.execute", interrupted)
-    assert run_sweep(project, OPTIONS) == 130
-    assert capsys.readouterr().out.splitlines() == [
-        "stopped; points that are done stay: kdtasks sweep -S distill.alpha=0.1,0.9 --seeds 2"
+    with pytest.raises(typer.Exit) as ended:
+        run_sweep(project, OPTIONS)
+    assert ended.value.exit_code == 130
+    assert capsys.readouterr().err.splitlines() == [
+        "interrupted; finished points are kept: kdtasks sweep -S distill.alpha=0.1,0.9 --seeds 2"
     ]

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from kdtasks.core.errors import DatasetError
+from kdtasks.core.records.data import Problem
 from kdtasks.data.checks import (
-    leave_out_absent_classes,
-    leave_out_contradictions,
-    leave_out_leaks,
+    exclude_absent_classes,
+    exclude_contradictions,
+    exclude_leaks,
     refuse_unusable,
 )
-from kdtasks.data.raw_dataset import Problem, RawDataset
+from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import DataParams
 
 
@@ -20,7 +21,7 @@ def test_training_images_of_the_official_test_set_are_left_out(
     given = np.array([""] * 4 + ["test"] * 2)
     dataset = tiny_dataset([0, 1, 0, 1, 0, 1], given=given)
     dataset.images[2] = dataset.images[4]
-    kept = leave_out_leaks(dataset)
+    kept = exclude_leaks(dataset)
     assert kept.origins == ("row[0]", "row[1]", "row[3]", "row[4]", "row[5]")
     assert kept.given is not None
     assert kept.given.tolist() == [""] * 3 + ["test"] * 2
@@ -36,7 +37,7 @@ def test_of_equal_images_in_given_splits_the_last_split_keeps_its_own(
     given = np.array(["", "train", "validation", "validation", "train"])
     dataset = tiny_dataset([0, 1, 0, 1, 0], given=given)
     dataset.images[:4] = dataset.images[0]
-    kept = leave_out_leaks(dataset)
+    kept = exclude_leaks(dataset)
     assert kept.origins == ("row[2]", "row[3]", "row[4]")
     assert {item.problem for item in kept.excluded} == {
         "the same image as row[2] of the official validation set"
@@ -48,13 +49,13 @@ def test_duplicates_within_the_official_test_set_stay(
 ) -> None:
     dataset = tiny_dataset([0, 1, 0, 0], given=np.array(["", "", "test", "test"]))
     dataset.images[3] = dataset.images[2]
-    assert len(leave_out_leaks(dataset)) == 4
+    assert len(exclude_leaks(dataset)) == 4
 
 
 def test_contradictions_are_left_out_as_problems(tiny_dataset: Callable[..., RawDataset]) -> None:
     dataset = tiny_dataset([0, 1, 0, 1])
     dataset.images[1] = dataset.images[0]
-    kept = leave_out_contradictions(dataset)
+    kept = exclude_contradictions(dataset)
     assert kept.origins == ("row[2]", "row[3]")
     assert [item.path for item in kept.problems] == ["row[0]", "row[1]"]
 
@@ -62,7 +63,7 @@ def test_contradictions_are_left_out_as_problems(tiny_dataset: Callable[..., Raw
 def test_absent_classes_are_left_out_and_labels_renumbered(
     tiny_dataset: Callable[..., RawDataset],
 ) -> None:
-    dataset = leave_out_absent_classes(tiny_dataset([0, 2, 2, 3]))
+    dataset = exclude_absent_classes(tiny_dataset([0, 2, 2, 3]))
     assert dataset.class_names == ("class_0", "class_2", "class_3")
     assert dataset.labels.tolist() == [0, 1, 1, 2]
     assert dataset.labels.dtype == np.int32

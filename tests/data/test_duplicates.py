@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kdtasks.core.records.data import Duplicate
 from kdtasks.data.checks import (
     contradicting_rows,
     duplicate_rows,
@@ -11,7 +12,7 @@ from kdtasks.data.checks import (
     join_groups,
     mark_duplicates,
 )
-from kdtasks.data.raw_dataset import Duplicate, RawDataset
+from kdtasks.data.raw_dataset import RawDataset
 
 
 def draw_images(values: list[int]) -> np.ndarray:

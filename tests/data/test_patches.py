@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdtasks.data.masks import patch_corners, patch_starts
+from kdtasks.data.masks import patch_starts
 
 
 def test_the_last_patch_is_aligned_to_the_border() -> None:
@@ -13,10 +13,6 @@ def test_the_last_patch_is_aligned_to_the_border() -> None:
 def test_overlap_shortens_the_step() -> None:
     assert patch_starts(10, 4, 0.5) == [0, 2, 4, 6]
     assert patch_starts(9, 4, 0.5) == [0, 2, 4, 5]
-
-
-def test_corners_go_row_by_row() -> None:
-    assert patch_corners(4, 6, 4, 0.0) == [(0, 0), (0, 2)]
 
 
 @given(

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from kdtasks.core.errors import DatasetError, KdTasksError
-from kdtasks.core.records.data import SplitCounts
+from kdtasks.core.records.data import Duplicate, Problem, SplitCounts
 from kdtasks.data.prepare import load_dataset, write_prepared
 from kdtasks.data.prepared import SPLITS, open_prepared
-from kdtasks.data.raw_dataset import Duplicate, Problem, RawDataset
+from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import DataParams
 from kdtasks.data.split import split_dataset
 
@@ -122,7 +122,7 @@ def test_masks_keep_their_shape_and_ignore_label(
 @pytest.mark.parametrize("name", ["test_labels.npy", "train_images.npy"])
 def test_an_incomplete_folder_is_told(folder: Path, name: str) -> None:
     (folder / name).unlink()
-    with pytest.raises(DatasetError, match=f"{name} is not there; run `dvc repro prepare`"):
+    with pytest.raises(DatasetError, match=f"{name} not found; run `dvc repro prepare`"):
         open_prepared(folder)
 
 

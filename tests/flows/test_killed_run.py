@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flows.crash_reporter import MESSAGE, NOTE, settle
+from flows.crash_reporter import MESSAGE, NOTE, mark_crashed
 from flows.pipeline import pipeline
 
 
@@ -41,7 +41,7 @@ def test_kill_in_the_middle_of_a_stage(
     assert status.returncode == 0
 
 
-def test_the_next_run_settles_what_no_witness_could(project: Path, prefect_server: str):
+def test_the_next_run_marks_what_no_crash_reporter_could(project: Path, prefect_server: str):
     from prefect.client.orchestration import get_client
     from prefect.states import Running
 
@@ -60,13 +60,13 @@ def test_a_run_that_has_ended_or_is_unknown_is_left_alone(project: Path, prefect
     from prefect.client.orchestration import get_client
     from prefect.states import Completed
 
-    settle(project)  # there is no note
+    mark_crashed(project)  # there is no note
     with get_client(sync_client=True) as client:
         run = client.create_flow_run(pipeline, state=Completed())
         (project / NOTE).parent.mkdir(exist_ok=True)
         for noted in (str(run.id), "00000000-0000-4000-8000-000000000000"):
             (project / NOTE).write_text(noted, encoding="utf-8")
-            settle(project)
+            mark_crashed(project)
         state = client.read_flow_run(run.id).state
     assert state is not None
     assert state.name == "Completed"

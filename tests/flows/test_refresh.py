@@ -70,7 +70,7 @@ def test_images_are_taken_from_a_folder_first(
     taken: Any = refresh(source="../new", push=False, publish=False, return_state=True)
     assert taken.message == "4 stages: 4 completed"
     states = task_states(taken.state_details.flow_run_id, 5)
-    assert states["take images"].message == "1 new files, 0 known ones"
+    assert states["ingest"].message == "1 new files, 0 known ones"
     assert (project / "data/raw/cat/1.png").read_text(encoding="utf-8") == "cat"
 
 

@@ -197,9 +197,10 @@ import importlib, os, signal, sys
 module, _, name = sys.argv.pop(1).rpartition('.')
 def kill(*words, **options): os.kill(os.getpid(), signal.SIGKILL)
 setattr(importlib.import_module(module), name, kill)
-from flows.refresh import main
+from flows.refresh import refresh
+from flows.supervision import command_line
 from tests.tools.records import write_selection
-main()
+command_line(refresh)
 """
 
 

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from flows import training
-from flows.training import TrainingProgress
+from flows import artifacts
+from flows.artifacts import TrainingProgress
 from kdtasks.core.events import MessageEvent, MetricsEvent, ProgressEvent, emit
 
 
@@ -29,10 +29,10 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     def show(tell: Callable[[], object]) -> None:
         tell()
 
-    monkeypatch.setattr(training, "create_progress_artifact", create)
-    monkeypatch.setattr(training, "update_progress_artifact", update)
-    monkeypatch.setattr(training, "show", show)
-    monkeypatch.setattr(training.time, "monotonic", lambda: 7.0)
+    monkeypatch.setattr(artifacts, "create_progress_artifact", create)
+    monkeypatch.setattr(artifacts, "update_progress_artifact", update)
+    monkeypatch.setattr(artifacts, "show", show)
+    monkeypatch.setattr(artifacts.time, "monotonic", lambda: 7.0)
     return sent
 
 

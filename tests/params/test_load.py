@@ -79,7 +79,7 @@ def test_a_file_in_another_encoding_is_refused(tmp_path: Path):
             {"name": "unet", "filters": [4, 8]},
             "for classification choose one of alexnet, cnn, ",
         ),
-        ("data.split.train", 0.5, "data.split: the four shares add up to 0.9, they must add up"),
+        ("data.split.train", 0.5, "data.split: the four fractions add up to 0.9, they must add up"),
         ("teacher.model", None, "teacher: model is null"),
         (
             "teacher.stop_epoch",

@@ -2,7 +2,12 @@
 
 from typing import Any
 
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
 from kdtasks.core.records import Part, Record
+
+_STRICT = ConfigDict(extra="forbid", strict=True)
 
 
 class SplitCounts(Part):
@@ -17,14 +22,21 @@ class SplitCounts(Part):
     by_class: dict[str, int]
 
 
-class Duplicate(Part):
+@dataclass(frozen=True, config=_STRICT)
+class Duplicate:
     """Images with equal pixels, by origin, and the distinct labels that they bear."""
 
     images: tuple[str, ...]
     labels: tuple[str, ...]
 
+    @property
+    def contradicts(self) -> bool:
+        """Whether the same image bears more than one label."""
+        return len(self.labels) > 1
 
-class Problem(Part):
+
+@dataclass(frozen=True, order=True, config=_STRICT)
+class Problem:
     """An item of the source that is not in the dataset (`path`), and why (`problem`)."""
 
     path: str

@@ -8,9 +8,9 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from kdtasks.core.records.data import Problem
 from kdtasks.core.registry import Registry
 from kdtasks.core.settings import Section
-from kdtasks.data.raw_dataset import Problem
 from kdtasks.edge.images import read_image
 
 Size = tuple[int, int]
@@ -52,7 +52,7 @@ class Source(Section):
         task: what its labels are, the name of a task.
         is_folder: whether its images are files in folders below `data.path`, so that new ones can
             be added there.
-        refuses_contradictions: whether one image under two labels is the user's to mend.
+        refuses_contradictions: whether one image under two labels is the user's to fix.
     """
 
     task: ClassVar[str]

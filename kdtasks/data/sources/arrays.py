@@ -63,9 +63,8 @@ def keras_download(name: str, official_files: str, folder: Path) -> tuple[Half, 
             f"{folder} holds no {name}, and Keras could not download it ({reason}); put "
             f"{official_files} there, or correct data.path"
         ) from None
-    train, test = ((_with_channel(images), labels.reshape(-1)) for images, labels in halves)
+    train, test = (
+        (images[..., None] if images.ndim == 3 else images, labels.reshape(-1))
+        for images, labels in halves
+    )
     return train, test
-
-
-def _with_channel(images: np.ndarray) -> np.ndarray:
-    return images[..., None] if images.ndim == 3 else images

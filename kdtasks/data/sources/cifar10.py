@@ -1,7 +1,7 @@
 """CIFAR-10 from its official files, python or binary version, or downloaded by Keras."""
 
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -12,18 +12,7 @@ from kdtasks.data.folders import require_folder
 from kdtasks.data.sources import Item, Source, sources
 from kdtasks.data.sources.arrays import Half, keras_download, official_items
 
-CLASS_NAMES = (
-    "airplane",
-    "automobile",
-    "bird",
-    "cat",
-    "deer",
-    "dog",
-    "frog",
-    "horse",
-    "ship",
-    "truck",
-)
+CLASSES = "airplane automobile bird cat deer dog frog horse ship truck"
 
 PYTHON_FOLDER, BINARY_FOLDER = "cifar-10-batches-py", "cifar-10-batches-bin"
 BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
@@ -44,7 +33,7 @@ class Cifar10(Source):
     name: Literal["cifar10"] = "cifar10"
 
     def class_names(self, folder: Path) -> tuple[str, ...]:
-        return CLASS_NAMES
+        return tuple(CLASSES.split())
 
     def items(self, folder: Path) -> Iterator[Item]:
         """List the images.
@@ -53,32 +42,36 @@ class Cifar10(Source):
             DatasetError: a file is missing or is not the one expected, or the download failed.
         """
         require_folder(folder, f"the folder of {PYTHON_FOLDER}, or an empty one")
-        found = _find(folder)
-        if found is None:
-            train, test = keras_download("cifar10", f"the folder {PYTHON_FOLDER}", folder)
-        else:
-            batches, suffix = found
-            read = _read_binary if suffix else _read_python
-            *halves, test = [read(batches / f"{name}{suffix}") for name in BATCHES]
+        found = _read_batches(folder)
+        if found:
+            *halves, test = found
             images, labels = zip(*halves, strict=True)
             train = np.concatenate(images), np.concatenate(labels)
+        else:
+            train, test = keras_download("cifar10", f"the folder {PYTHON_FOLDER}", folder)
         yield from official_items(train, test)
 
 
-def _find(folder: Path) -> tuple[Path, str] | None:
-    """Find the folder of the batches, or of some of them, and the ending of their names."""
-    for name, suffix in ((PYTHON_FOLDER, ""), (BINARY_FOLDER, ".bin")):
+def _read_batches(folder: Path) -> list[Half]:
+    """Read the batches of either version, the test set last; none where none of them is there."""
+    versions = ((PYTHON_FOLDER, "", _read_python), (BINARY_FOLDER, ".bin", _read_binary))
+    for name, suffix, read in versions:
         for candidate in (folder / name, folder):
-            batches = [candidate / f"{batch}{suffix}" for batch in BATCHES]
-            if any(path.is_file() for path in batches):
-                return candidate, suffix
-    return None
+            paths = [candidate / f"{batch}{suffix}" for batch in BATCHES]
+            missing = [path for path in paths if not path.is_file()]
+            if len(missing) == len(paths):
+                continue
+            if missing:
+                raise DatasetError(f"{missing[0]} not found; unpack the official archive again")
+            return [read(path) for path in paths]
+    return []
 
 
 def _read_python(path: Path) -> Half:
     batch = read_array_pickle(path)
-    values = batch.get(b"data", batch.get("data")) if isinstance(batch, dict) else None
-    labels = batch.get(b"labels", batch.get("labels")) if isinstance(batch, dict) else None
+    found = batch if isinstance(batch, dict) else {}
+    values = found.get(b"data", found.get("data"))
+    labels = found.get(b"labels", found.get("labels"))
     if (
         not isinstance(values, np.ndarray)
         or values.dtype != np.uint8
@@ -95,8 +88,6 @@ def _read_python(path: Path) -> Half:
 
 
 def _read_binary(path: Path) -> Half:
-    if not path.is_file():
-        raise DatasetError(f"{path} is not there; unpack the official archive again")
     content = np.fromfile(path, np.uint8)
     if len(content) % (1 + VALUES):
         raise DatasetError(
@@ -116,10 +107,8 @@ def read_array_pickle(path: Path) -> Any:
     """Unpickle dicts, lists, numbers, bytes and numpy arrays, as Python 2 or 3 wrote them.
 
     Raises:
-        DatasetError: the file is missing, damaged, or names anything beyond numpy arrays.
+        DatasetError: the file is damaged, or names anything beyond numpy arrays.
     """
-    if not path.is_file():
-        raise DatasetError(f"{path} is not there; unpack the official archive again")
     try:
         with path.open("rb") as file:
             return _ArrayUnpickler(file, encoding="bytes").load()
@@ -143,24 +132,20 @@ def _dtype(name: Any, align: int = False, copy: int = False) -> np.dtype[Any]:
     return np.dtype(name, align=bool(align), copy=bool(copy))
 
 
-def _allowed() -> dict[tuple[str, str], Callable[..., Any]]:
-    # An array's own recipe names the function wherever this numpy keeps it.
-    reconstruct: Any = np.empty(0).__reduce__()[0]
-    return {
-        ("numpy.core.multiarray", "_reconstruct"): reconstruct,
-        ("numpy._core.multiarray", "_reconstruct"): reconstruct,
-        ("numpy", "ndarray"): np.ndarray,
-        ("numpy", "dtype"): _dtype,
-        ("_codecs", "encode"): _latin1_bytes,
+class _ArrayUnpickler(pickle.Unpickler):
+    # an array's own recipe names the function wherever this numpy keeps it
+    allowed: ClassVar[dict[str, Any]] = {
+        "numpy.core.multiarray._reconstruct": np.empty(0).__reduce__()[0],
+        "numpy._core.multiarray._reconstruct": np.empty(0).__reduce__()[0],
+        "numpy.ndarray": np.ndarray,
+        "numpy.dtype": _dtype,
+        "_codecs.encode": _latin1_bytes,
     }
 
-
-class _ArrayUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        allowed = _allowed()
-        if (module, name) not in allowed:
-            raise DatasetError(
-                f"the pickle names {module}.{name}, only numpy arrays are allowed since anything "
-                "else could run code; download the official archive again"
-            )
-        return allowed[module, name]
+        if (known := f"{module}.{name}") in self.allowed:
+            return self.allowed[known]
+        raise DatasetError(
+            f"the pickle names {known}, only numpy arrays are allowed since anything else could "
+            "run code; download the official archive again"
+        )

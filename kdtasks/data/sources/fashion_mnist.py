@@ -14,18 +14,7 @@ from kdtasks.data.folders import require_folder
 from kdtasks.data.sources import Item, Source, sources
 from kdtasks.data.sources.arrays import Half, keras_download, official_items
 
-CLASS_NAMES = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
+CLASSES = "T-shirt/top, Trouser, Pullover, Dress, Coat, Sandal, Shirt, Sneaker, Bag, Ankle boot"
 
 FILES = tuple(
     f"{prefix}-{kind}-ubyte"
@@ -48,7 +37,7 @@ class FashionMnist(Source):
     name: Literal["fashion_mnist"] = "fashion_mnist"
 
     def class_names(self, folder: Path) -> tuple[str, ...]:
-        return CLASS_NAMES
+        return tuple(CLASSES.split(", "))
 
     def items(self, folder: Path) -> Iterator[Item]:
         """List the images.
@@ -57,12 +46,11 @@ class FashionMnist(Source):
             DatasetError: a file is missing or is not the one expected, or the download failed.
         """
         require_folder(folder, "the folder of the official files, or an empty one")
-        if any(_candidates(folder, name) for name in FILES):
+        names = [*FILES, *(f"{name}.gz" for name in FILES)]
+        if any((folder / name).is_file() for name in names):
             train, test = _read_half(folder, "train"), _read_half(folder, "t10k")
         else:
-            train, test = keras_download(
-                "fashion_mnist", "the four official files *-ubyte.gz", folder
-            )
+            train, test = keras_download("fashion_mnist", "the files *-ubyte.gz", folder)
         yield from official_items(train, test)
 
 
@@ -72,13 +60,10 @@ def _read_half(folder: Path, prefix: str) -> Half:
     return images[..., None], labels
 
 
-def _candidates(folder: Path, name: str) -> list[Path]:
-    return [path for path in (folder / name, folder / f"{name}.gz") if path.is_file()]
-
-
 def _find(folder: Path, name: str) -> Path:
-    for path in _candidates(folder, name):
-        return path
+    for path in (folder / name, folder / f"{name}.gz"):
+        if path.is_file():
+            return path
     raise DatasetError(
         f"{folder} holds neither {name} nor {name}.gz, but others of the four official files; put "
         "it there, or empty the folder to let Keras download all"

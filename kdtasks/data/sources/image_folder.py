@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from kdtasks.core.records.data import Problem
 from kdtasks.data.folders import relative_name, require_folder, visible_entries
-from kdtasks.data.raw_dataset import Problem
 from kdtasks.data.sources import Item, Size, Source, sources
 
 
@@ -36,19 +36,18 @@ class ImageFolder(Source):
         Raises:
             DatasetError: the folder is missing.
         """
-        entries = visible_entries(
-            require_folder(folder, "the folder that holds one folder a class")
-        )
+        require_folder(folder, "the folder that holds one folder a class")
         class_names = self.class_names(folder)
-        for entry in entries:
+        for entry in visible_entries(folder):
             name = relative_name(entry, folder)
             if not entry.is_dir():
                 yield Problem(name, "beside the class folders, not in one of them")
-            elif not (paths := visible_entries(entry)):
+                continue
+            if name not in class_names:
                 yield Problem(name, "an empty class folder")
-            else:
-                for path in paths:
-                    if path.is_dir():
-                        yield Problem(relative_name(path, folder), "a folder in a class folder")
-                    else:
-                        yield Item(relative_name(path, folder), path, class_names.index(name))
+            for path in visible_entries(entry):
+                inside = relative_name(path, folder)
+                if path.is_dir():
+                    yield Problem(inside, "a folder in a class folder")
+                else:
+                    yield Item(inside, path, class_names.index(name))

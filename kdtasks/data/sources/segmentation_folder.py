@@ -1,5 +1,6 @@
 """Images and masks paired by the stem of their names, cut into patches."""
 
+import itertools
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -8,10 +9,11 @@ import numpy as np
 from pydantic import Field
 
 from kdtasks.core.errors import DatasetError
+from kdtasks.core.records.data import Problem
 from kdtasks.core.settings import Count
 from kdtasks.data.folders import relative_name, require_folder, visible_entries
-from kdtasks.data.masks import Palette, patch_corners, read_mask, read_palette
-from kdtasks.data.raw_dataset import Problem, UnusableFileError
+from kdtasks.data.masks import Palette, patch_starts, read_mask, read_palette
+from kdtasks.data.raw_dataset import UnusableFileError
 from kdtasks.data.sources import Example, Item, Size, Source, sources
 from kdtasks.edge.images import fit_image, read_image, resize_mask
 
@@ -37,7 +39,7 @@ class SegmentationFolder(Source):
     ] = Field(default=(), description="colours or indices that are unlabelled: never counted")
     patch_size: Count = Field(default=128, description="side of the square patches, in pixels")
     overlap: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
-        default=0.0, description="share of a patch's side that its neighbour repeats"
+        default=0.0, description="fraction of a patch's side that its neighbour repeats"
     )
 
     @property
@@ -117,7 +119,9 @@ class SegmentationFolder(Source):
                 image[top : top + size, left : left + size],
                 mask[top : top + size, left : left + size],
             )
-            for top, left in patch_corners(mask.shape[0], mask.shape[1], size, self.overlap)
+            for top, left in itertools.product(
+                *(patch_starts(side, size, self.overlap) for side in mask.shape)
+            )
         ]
 
 

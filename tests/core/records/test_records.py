@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from kdtasks.core.errors import KdTasksError, Refused
 from kdtasks.core.files import write_json
-from kdtasks.core.records import Part, Record, Refusal, check_not_refused
+from kdtasks.core.records import Record, Refusal, check_not_refused
 from kdtasks.core.records.compress import Compressed, Exported, Sensitivity
 from kdtasks.core.records.data import Dataset, Targets
 from kdtasks.core.records.evaluate import Benchmark, Calibration, Comparison, Evaluation
@@ -52,9 +52,9 @@ def values(annotation: Any) -> st.SearchStrategy[Any]:
     return instances(annotation)
 
 
-def instances(kind: type[Part]) -> st.SearchStrategy[Any]:
+def instances(kind: Any) -> st.SearchStrategy[Any]:
     """All records of a kind; what need not be there is left out at times."""
-    fields = kind.model_fields.items()
+    fields = kind.__pydantic_fields__.items()  # of models and of dataclasses
     required = {name: values(of.annotation) for name, of in fields if of.is_required()}
     optional = {name: values(of.annotation) for name, of in fields if not of.is_required()}
     return st.fixed_dictionaries(required, optional=optional).map(lambda found: kind(**found))

@@ -119,7 +119,7 @@ def test_a_pickle_that_would_run_code_is_refused(
         (b"garbage", "cannot be unpickled"),
         (pickle.dumps([1, 2]), "holds no uint8 `data`"),
         (pickle.dumps({b"data": [1], b"labels": [1]}), "holds no uint8 `data`"),
-        (None, "data_batch_2 is not there"),
+        (None, "data_batch_2 not found"),
     ],
 )
 def test_a_damaged_batch_is_told(
@@ -141,7 +141,7 @@ def test_a_cut_binary_batch_is_told(tmp_path: Path, data_params: Callable[..., D
 
 
 def test_a_missing_folder_is_told(tmp_path: Path, data_params: Callable[..., DataParams]) -> None:
-    with pytest.raises(DatasetError, match="gone is not there, the folder of cifar-10-batches-py"):
+    with pytest.raises(DatasetError, match="gone not found, the folder of cifar-10-batches-py"):
         read_dataset(data_params("cifar10", path=str(tmp_path / "gone")))
 
 

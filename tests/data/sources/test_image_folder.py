@@ -82,7 +82,7 @@ def test_all_problems_are_in_one_error(
     image_folder: Path, params: Callable[..., DataParams]
 ) -> None:
     spoil(image_folder)
-    with pytest.raises(DatasetError, match=r"has 7 problems; mend them, or set data\.") as info:
+    with pytest.raises(DatasetError, match=r"has 7 problems; fix them, or set data\.") as info:
         load_dataset(params())
     lines = str(info.value).splitlines()[1:]
     assert [line.strip().split(": ")[0] for line in lines] == sorted(EXPECTED)
@@ -161,14 +161,14 @@ def test_nothing_usable_is_refused_even_with_skip(
 ) -> None:
     for path in image_folder.rglob("*.png"):
         path.write_bytes(b"broken")
-    with pytest.raises(DatasetError, match="holds no usable class, with 14 problems left out"):
+    with pytest.raises(DatasetError, match="holds no usable class, with 14 problems excluded"):
         load_dataset(params(on_bad="skip"))
     with pytest.raises(DatasetError, match="classes left: 0, at least two are needed"):
         load_dataset(params())
 
 
 def test_a_missing_folder_is_told(tmp_path: Path, params: Callable[..., DataParams]) -> None:
-    with pytest.raises(DatasetError, match="gone is not there, the folder that holds one folder"):
+    with pytest.raises(DatasetError, match="gone not found, the folder that holds one folder"):
         load_dataset(params(path=str(tmp_path / "gone")))
     (tmp_path / "file").write_text("x")
     with pytest.raises(DatasetError, match="file is a file"):

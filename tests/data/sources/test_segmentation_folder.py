@@ -153,9 +153,9 @@ def test_a_class_that_occurs_nowhere_is_a_problem(params: Callable[..., DataPara
 def test_missing_folders_and_too_small_an_image_size_are_told(
     folder: Path, params: Callable[..., DataParams]
 ) -> None:
-    with pytest.raises(DatasetError, match="nowhere is not there, the folder of images"):
+    with pytest.raises(DatasetError, match="nowhere not found, the folder of images"):
         load_dataset(params(path=str(folder / "nowhere")))
-    with pytest.raises(DatasetError, match="labels is not there, the folder of masks"):
+    with pytest.raises(DatasetError, match="labels not found, the folder of masks"):
         load_dataset(params({"masks": "labels"}))
     with pytest.raises(ValueError, match=r"image_size \[8, 7\] is smaller than a patch of 8"):
         params(image_size=[8, 7])

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from kdtasks.cli.main import app
-from kdtasks.core.errors import BundleError, ServingError, StoreMissingError
+from kdtasks.core.errors import BundleError, DatasetError, ServingError, StoreMissingError
 from tests.tools.light_bundles import DARK
 
 
@@ -49,8 +49,8 @@ def test_a_name_that_is_none(store, tmp_path: Path):
 def test_images_that_are_not_there(store, tmp_path: Path):
     words = ["--store", str(store.root), "--images", str(tmp_path / "gone.png")]
     error = refused("fleet", "--model", "light", *words)
-    assert isinstance(error, ServingError)
-    assert "gone.png: not there; give files, folders or patterns" in str(error)
+    assert isinstance(error, DatasetError)
+    assert "gone.png: not found; give files, folders or patterns" in str(error)
 
 
 @pytest.mark.parametrize("seconds", ["0", "0.5"])

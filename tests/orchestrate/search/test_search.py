@@ -85,7 +85,7 @@ def test_a_search_is_stopped_goes_on_and_ends_at_the_first_variant_within_the_li
         f"{reason} (in "
     ) in output
     assert f"qat+int8: left out, it would be like int8: {reason}" in output
-    assert "stopped; trials that are done stay: the same command goes on" in output
+    assert "interrupted; finished trials are kept: the same command resumes" in output
     assert ran() == [
         "float32", "float16", "dynamic_int8", "int8", "filters+int8", "filters+qat+int8",
     ]  # fmt: skip

@@ -68,7 +68,7 @@ def test_ctrl_c_in_the_middle_of_a_pull(
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=60)  # it does not wait for the slow server
     assert (process.returncode, output) == (130, "")
-    assert errors.splitlines()[-1] == "stopped; the same command goes on from here"
+    assert errors.splitlines()[-1] == "interrupted; the same command resumes from here"
     assert "Traceback" not in errors
     proxy.plan = lambda request: None
     assert pull(proxied, "digits").version.number == 1

@@ -1,0 +1,88 @@
+"""Options and arguments of the commands; those of one command alone stand there."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+from kdtasks.cli import completion
+
+IMAGES_HELP = "Files, folders and patterns such as 'photos/*.jpg'."
+
+_bundle = Argument(
+    help="Folder of a bundle such as bundles/int8, .kdz file or .tflite.",
+    autocompletion=completion.bundles,
+)
+BundleArgument = Annotated[Path, _bundle]
+OptionalBundleArgument = Annotated[Path | None, _bundle]
+
+_model = Argument(help="Name of the model.", autocompletion=completion.models)
+ModelArgument = Annotated[str, _model]
+OptionalModelArgument = Annotated[str | None, _model]
+ReferenceArgument = Annotated[
+    str, Argument(metavar="NAME[@ALIAS|@VERSION]", autocompletion=completion.references)
+]
+
+RecipeArgument = Annotated[str, Argument(autocompletion=completion.recipes)]
+StagesArgument = Annotated[
+    list[str] | None, Argument(help="Stages, and what they need.", autocompletion=completion.stages)
+]
+StageOption = Annotated[
+    list[str] | None,
+    Option("--stage", help="Run this as well, report for all.", autocompletion=completion.stages),
+]
+SettingsOption = Annotated[
+    list[str],
+    Option(
+        "-S",
+        "--set-param",
+        metavar="KEY=V1,V2,…",
+        help="A key of params.yaml and its values.",
+        autocompletion=completion.settings,
+    ),
+]
+
+DryRunOption = Annotated[bool, Option("--dry-run", help="Print what would be done.")]
+JsonOption = Annotated[bool, Option("--json", help="Print JSON in place of a table.")]
+OutOption = Annotated[Path | None, Option(help="Folder for the page; below report/ by default.")]
+WorkersOption = Annotated[
+    int | None, Option(min=1, help="Most at once; as many as fit by default.")
+]
+ThreadsOption = Annotated[int, Option(min=1, help="Threads of LiteRT.")]
+
+NameOption = Annotated[
+    str | None,
+    Option(help="Model; else the bundle's or the project's.", autocompletion=completion.models),
+]
+_alias = Option(
+    "--alias",
+    metavar="ALIAS",
+    help="Such as production, which gate and drift take without it.",
+    autocompletion=completion.aliases,
+)
+AliasOption = Annotated[str, _alias]
+OptionalAliasOption = Annotated[str | None, _alias]
+StoreOption = Annotated[
+    str | None,
+    Option(
+        envvar="KDTASKS_STORE",
+        metavar="ADDRESS",
+        help="s3://bucket/prefix, file:///folder or a folder; else store.address of params.yaml.",
+    ),
+]
+SigningOption = Annotated[
+    str | None,
+    Option(
+        envvar="KDTASKS_SIGNING_KEY",
+        metavar="PEM",
+        help="Private Ed25519 key to sign with: a file, or the text itself.",
+    ),
+]
+PublicOption = Annotated[
+    str | None,
+    Option(
+        envvar="KDTASKS_PUBLIC_KEY",
+        metavar="PEM",
+        help="Public keys of all who may sign, a file or the text; nothing else is accepted then.",
+    ),
+]

@@ -1,0 +1,75 @@
+"""What commands share: the project, tables, JSON, and the end by Ctrl-C."""
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import typer
+
+INTERRUPTED = 130
+UNLIMITED = 10_000  # columns of a table where the output is no terminal: lines are never wrapped
+
+
+def find_project() -> Path:
+    """Find the project that the current folder is in; what that takes is imported when needed."""
+    from kdtasks.orchestrate.project.project import find_project
+
+    return find_project()
+
+
+def print_json(content: Any) -> None:
+    """Print indented JSON."""
+    typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def print_table(
+    rows: Iterable[Sequence[str]],
+    headings: Sequence[str] = (),
+    *,
+    right: Collection[str] = (),
+    title: str = "",
+    styles: Iterable[str] = (),
+) -> None:
+    """Print rows in columns.
+
+    Args:
+        rows: cells as they are, of as many columns each.
+        headings: of the columns; none for a table without a head.
+        right: headings of the columns that stand on the right, as numbers do.
+        title: a line above the table.
+        styles: Rich's style of every row.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="dim", show_header=bool(headings))
+    for heading in headings:
+        table.add_column(
+            heading,
+            justify="right" if heading in right else "left",
+            no_wrap=heading in right,
+            overflow="fold",
+        )
+    for row, style in zip_longest(rows, styles, fillvalue=""):
+        table.add_row(*map(Text, row), style=style or None)  # Text, in which no bracket is markup
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=UNLIMITED)
+    if title:
+        typer.echo(f"\n{title}")
+    console.print(table)
+
+
+@contextmanager
+def interruptible(after: str) -> Iterator[None]:
+    """End Ctrl-C with one line, which says how it goes on, and the status that shells give it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        with suppress(OSError):  # the terminal may be gone
+            typer.echo(f"interrupted; {after}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
