@@ -1,8 +1,8 @@
 """Steps that bring an accepted model to its users: gate, publish, promote."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
@@ -10,25 +10,23 @@ from prefect.states import Completed, State
 
 from flows.artifacts import artifact_key, show
 from kdtasks.core.errors import StoreConflictError, StoreError
-from kdtasks.deploy.gate.decision import PRODUCTION, Check, Decision
+from kdtasks.deploy.gate.decision import PRODUCTION, GateDecision, LimitCheck
 from kdtasks.deploy.gate.describe import decision_lines, decision_markdown, decision_message
 from kdtasks.deploy.gate.gate import (
     GateSettings,
     Production,
+    assess_candidate,
     fetch_production,
     find_candidate,
-    judge,
 )
 from kdtasks.deploy.store import open_objects
-from kdtasks.deploy.store.alias import read_alias
-from kdtasks.deploy.store.bundle import publish_bundle
 from kdtasks.deploy.store.cache import Cache, default_cache
 from kdtasks.deploy.store.describe import moved_line, published_line
 from kdtasks.deploy.store.objects import LocalFile, Objects
-from kdtasks.deploy.store.promotion import find_own_alias, supersede
-from kdtasks.deploy.store.publish import read_folder
+from kdtasks.deploy.store.promotion import AliasMover
+from kdtasks.deploy.store.publish import about_bundle, publish, read_folder
+from kdtasks.deploy.store.records import FoundVersion, read_alias
 from kdtasks.deploy.store.signing import PublicKey, SigningKey, load_public_keys, load_signing_key
-from kdtasks.deploy.store.version import FoundVersion
 from kdtasks.edge.bundle_files import read_manifest
 from kdtasks.edge.manifest import Manifest
 from kdtasks.orchestrate.project.project import find_address
@@ -42,8 +40,7 @@ def find_store(params: Params) -> str | None:
     return os.environ.get("KDTASKS_STORE") or params.store.address
 
 
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A bundle as it was hashed before it was judged: what is judged is what is published."""
 
     bundle: Path
@@ -71,7 +68,7 @@ class Shipment:
         self._candidate: Candidate | None = None
         self._production: Production | None = None
         self._published: FoundVersion | None = None
-        self.decision: Decision | None = None
+        self.decision: GateDecision | None = None
 
     def open_store(self) -> Objects:
         """Open the store, and find out whether what is published could be promoted there.
@@ -83,7 +80,7 @@ class Shipment:
         self._check_keys()
         objects = open_objects(self._address)
         objects.check_conditions()
-        if find_own_alias(objects, self._name, PRODUCTION, self._key):
+        if AliasMover(objects, self._name, PRODUCTION, self._key).current():
             read_alias(objects, self._name, PRODUCTION, trusted=self._trusted)
         return objects
 
@@ -102,13 +99,10 @@ class Shipment:
         """Publish the candidate as the next version."""
         assert self._objects is not None
         assert self._candidate is not None
-        published = publish_bundle(
-            self._objects,
-            self._candidate.bundle,
-            self._candidate.manifest,
-            self._candidate.sources,
-            name=self._name,
-            signing_key=self._key,
+        bundle, manifest, files = self._candidate
+        about = about_bundle(bundle, manifest, files)
+        published = publish(
+            self._objects, files, name=self._name, about=about, signing_key=self._key
         )
         self._published = published.found
         return Completed(message=published_line(published))
@@ -118,21 +112,17 @@ class Shipment:
         assert self._objects is not None
         assert self._published is not None
         try:
-            moved = supersede(
-                self._objects,
-                self._published,
-                PRODUCTION,
-                expected=self._production.alias if self._production else None,
-                signing_key=self._key,
-            )
+            mover = AliasMover(self._objects, self._name, PRODUCTION, self._key)
+            expected = self._production.alias if self._production else None
+            moved = mover.supersede(self._published, expected)
         except StoreConflictError as error:
             return Completed(name="Kept", message=str(error))
         return Completed(message=moved_line(moved))
 
-    def _judge(self) -> Decision:
+    def _judge(self) -> GateDecision:
         bundle, sentence = find_candidate(self._project)
         if bundle is None:
-            return Decision("keep", (Check(False, sentence),))
+            return GateDecision("keep", (LimitCheck(False, sentence),))
         self._candidate = Candidate(
             bundle=bundle, manifest=read_manifest(bundle), sources=read_folder(bundle)
         )
@@ -146,7 +136,7 @@ class Shipment:
         )
         params = self._params
         settings = GateSettings(params.gate, params.evaluate, params.benchmark, params.data)
-        return judge(bundle, self._production, project=self._project, settings=settings)
+        return assess_candidate(bundle, self._production, project=self._project, settings=settings)
 
     def _check_keys(self) -> None:
         """Promote nothing that whoever trusts the same public keys would refuse."""

@@ -23,16 +23,16 @@ from kdtasks.deploy.gate.describe import decision_lines
 from kdtasks.deploy.gate.gate import (
     GateSettings,
     Production,
+    assess_candidate,
     fetch_production,
     find_candidate,
-    judge,
 )
 from kdtasks.deploy.store import open_objects
-from kdtasks.deploy.store.address import MODELS, read_alias_key, read_version_key
-from kdtasks.deploy.store.bundle import as_folder
+from kdtasks.deploy.store.address import MODELS, Reference, parse_key
 from kdtasks.deploy.store.cache import Cache, default_cache
 from kdtasks.deploy.store.catalogue import fetch_telemetry
 from kdtasks.deploy.store.objects import Objects
+from kdtasks.deploy.store.publish import as_folder
 from kdtasks.deploy.store.signing import load_public_keys
 from kdtasks.edge.bundle_files import read_manifest
 from kdtasks.edge.telemetry import read_telemetry
@@ -143,7 +143,7 @@ def _judge(
             "already, so this is no first release; leave --first out"
         )
     settings = GateSettings(params.gate, params.evaluate, params.benchmark, params.data)
-    decision = judge(bundle, production, project=project, settings=settings, alias=alias)
+    decision = assess_candidate(bundle, production, project=project, settings=settings, alias=alias)
     typer.echo("\n".join(decision_lines(decision)))
     return PROMOTE if decision.action == "promote" else KEEP
 
@@ -219,9 +219,9 @@ def _aliases_by_model(objects: Objects) -> dict[str, set[str]]:
     """All models of a store that have a version or an alias, with the aliases of each."""
     found: dict[str, set[str]] = {}
     for entry in objects.list(MODELS):
-        version, alias = read_version_key(entry.key), read_alias_key(entry.key)
-        if version:
-            found.setdefault(version[0], set())
-        elif alias:
-            found.setdefault(alias[0], set()).add(alias[1])
+        match parse_key(entry.key):
+            case Reference(model, int()):
+                found.setdefault(model, set())
+            case Reference(model, str(alias)):
+                found.setdefault(model, set()).add(alias)
     return found
