@@ -170,7 +170,7 @@ def _requests_of_an_unchanged_pull(store: str) -> dict[str, int]:
     from kdtasks.deploy.store.address import parse_address, parse_reference
     from kdtasks.deploy.store.bucket import BucketObjects
     from kdtasks.deploy.store.cache import Cache
-    from kdtasks.deploy.store.promotion import advance
+    from kdtasks.deploy.store.promotion import AliasMover
     from kdtasks.deploy.store.publish import publish
     from kdtasks.deploy.store.pull import Puller
 
@@ -180,7 +180,7 @@ def _requests_of_an_unchanged_pull(store: str) -> dict[str, int]:
         objects = open_objects(parse_address(f"{store.rstrip('/')}/{uuid.uuid4().hex}"))
         assert isinstance(objects, BucketObjects), "a bucket is needed"
         found = publish(objects, bundle, name="benchmark").found
-        advance(objects, found, "production")
+        AliasMover(objects, "benchmark", "production").advance(found)
         puller = Puller(objects=objects, cache=Cache(folder / "cache"))
         counts = {}
         for text in ("benchmark@production", "benchmark", "benchmark@1"):

@@ -11,25 +11,23 @@ from prefect.states import Completed, State
 
 from flows.artifacts import artifact_key, show
 from kdtasks.core.errors import StoreConflictError, StoreError
-from kdtasks.deploy.gate.decision import PRODUCTION, Check, Decision
+from kdtasks.deploy.gate.decision import PRODUCTION, GateDecision, LimitCheck
 from kdtasks.deploy.gate.describe import decision_lines, decision_markdown, decision_message
 from kdtasks.deploy.gate.gate import (
     GateSettings,
     Production,
+    assess_candidate,
     fetch_production,
     find_candidate,
-    judge,
 )
 from kdtasks.deploy.store import open_objects
-from kdtasks.deploy.store.alias import read_alias
-from kdtasks.deploy.store.bundle import publish_bundle
 from kdtasks.deploy.store.cache import Cache, default_cache
 from kdtasks.deploy.store.describe import moved_line, published_line
 from kdtasks.deploy.store.objects import Objects
-from kdtasks.deploy.store.promotion import find_own_alias, supersede
-from kdtasks.deploy.store.publish import Published, read_folder
+from kdtasks.deploy.store.promotion import AliasMover
+from kdtasks.deploy.store.publish import Published, about_bundle, publish, read_folder
+from kdtasks.deploy.store.records import FoundVersion, read_alias
 from kdtasks.deploy.store.signing import load_public_keys, load_signing_key
-from kdtasks.deploy.store.version import FoundVersion
 from kdtasks.edge.bundle_files import read_manifest
 from kdtasks.orchestrate.project.project import find_address
 from kdtasks.params import Params
@@ -60,7 +58,7 @@ class Shipment:
         self._trusted = load_public_keys(os.environ.get("KDTASKS_PUBLIC_KEY"))
         self._address = find_address(os.environ.get("KDTASKS_STORE"))
         self._production: Production | None = None
-        self.decision: Decision | None = None
+        self.decision: GateDecision | None = None
 
     @functools.cached_property
     def objects(self) -> Objects:
@@ -82,7 +80,7 @@ class Shipment:
             )
         objects = open_objects(self._address)
         objects.check_conditions()
-        if find_own_alias(objects, self._name, PRODUCTION, self._key):
+        if AliasMover(objects, self._name, PRODUCTION, self._key).current():
             read_alias(objects, self._name, PRODUCTION, trusted=self._trusted)
         return objects
 
@@ -106,29 +104,29 @@ class Shipment:
     def promote(self) -> State[None]:
         """Move the alias to what was published, unless somebody has moved it since the gate."""
         try:
-            moved = supersede(
-                self.objects,
-                self._published,
-                PRODUCTION,
-                expected=self._production.alias if self._production else None,
-                signing_key=self._key,
-            )
+            mover = AliasMover(self.objects, self._name, PRODUCTION, self._key)
+            expected = self._production.alias if self._production else None
+            moved = mover.supersede(self._published, expected)
         except StoreConflictError as error:
             return Completed(name="Kept", message=str(error))
         return Completed(message=moved_line(moved))
 
-    def _judge(self) -> Decision:
+    def _judge(self) -> GateDecision:
         bundle, sentence = find_candidate(self._project)
         if bundle is None:
-            return Decision("keep", (Check(False, sentence),))
+            return GateDecision("keep", (LimitCheck(False, sentence),))
         # hashed before it is judged: what is judged is what is published
         manifest, files = read_manifest(bundle), read_folder(bundle)
         name, params, cache = self._name, self._params, Cache(default_cache())
-        self._publish = lambda: publish_bundle(
-            self.objects, bundle, manifest, files, name=name, signing_key=self._key
+        self._publish = lambda: publish(
+            self.objects,
+            files,
+            name=name,
+            about=about_bundle(bundle, manifest, files),
+            signing_key=self._key,
         )
         self._production = fetch_production(
             self.objects, name, PRODUCTION, cache=cache, trusted=self._trusted
         )
         settings = GateSettings(params.gate, params.evaluate, params.benchmark, params.data)
-        return judge(bundle, self._production, project=self._project, settings=settings)
+        return assess_candidate(bundle, self._production, project=self._project, settings=settings)

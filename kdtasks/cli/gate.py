@@ -22,15 +22,15 @@ from kdtasks.deploy.gate.describe import decision_lines
 from kdtasks.deploy.gate.gate import (
     GateSettings,
     Production,
+    assess_candidate,
     fetch_production,
     find_candidate,
-    judge,
 )
 from kdtasks.deploy.store import open_objects
-from kdtasks.deploy.store.bundle import as_folder
 from kdtasks.deploy.store.cache import Cache, default_cache
 from kdtasks.deploy.store.catalogue import fetch_telemetry, list_models
 from kdtasks.deploy.store.objects import Objects
+from kdtasks.deploy.store.publish import as_folder
 from kdtasks.deploy.store.signing import load_public_keys
 from kdtasks.edge.bundle_files import read_manifest
 from kdtasks.edge.telemetry import read_telemetry
@@ -132,7 +132,9 @@ def run_gate(
                 f"{production.version.number} already, so this is no first release; leave --first "
                 "out"
             )
-        decision = judge(folder, production, project=project, settings=settings, alias=alias)
+        decision = assess_candidate(
+            folder, production, project=project, settings=settings, alias=alias
+        )
     typer.echo("\n".join(decision_lines(decision)))
     return 0 if decision.action == "promote" else DECLINED
 

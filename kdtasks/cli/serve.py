@@ -73,8 +73,8 @@ def agent(
 
     import logging
 
-    from kdtasks.deploy.agent.agent import default_state
-    from kdtasks.deploy.agent.device import Device, DeviceSettings, own_name
+    from kdtasks.deploy.agent.device import Device
+    from kdtasks.deploy.agent.settings import DeviceSettings, default_state, own_name
     from kdtasks.deploy.store.address import Reference, check_alias, check_name
     from kdtasks.deploy.store.cache import default_cache
     from kdtasks.deploy.store.signing import load_public_keys
@@ -120,8 +120,8 @@ def fleet(
     import tempfile
 
     from kdtasks.cli.images import require_images
-    from kdtasks.deploy.agent.device import DeviceSettings
     from kdtasks.deploy.agent.fleet import running_fleet, watch
+    from kdtasks.deploy.agent.settings import DeviceSettings
     from kdtasks.deploy.store.address import Reference, check_alias, check_name
     from kdtasks.deploy.store.signing import load_public_keys
 

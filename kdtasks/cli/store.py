@@ -52,11 +52,10 @@ def publish(
     signing_key: SigningOption = None,
 ) -> None:
     """Publish a bundle as the next version of a model, and move an alias to it if one is given."""
-    from kdtasks.deploy.store.bundle import as_folder, publish_bundle
     from kdtasks.deploy.store.describe import moved_line, published_line
     from kdtasks.deploy.store.progress import show_progress
-    from kdtasks.deploy.store.promotion import advance, find_own_alias
-    from kdtasks.deploy.store.publish import read_folder
+    from kdtasks.deploy.store.promotion import AliasMover
+    from kdtasks.deploy.store.publish import about_bundle, as_folder, publish, read_folder
     from kdtasks.deploy.store.signing import load_signing_key
     from kdtasks.edge.bundle_files import open_bundle
     from kdtasks.orchestrate.project.lockfile import find_origin
@@ -68,23 +67,20 @@ def publish(
         files = read_folder(folder)
         found = find_origin(folder)
         key = load_signing_key(signing_key)
-        if alias:
-            find_own_alias(objects, name or manifest.name, alias, key)
+        name = name or manifest.name
+        mover = AliasMover(objects, name, alias, key) if alias else None
+        if mover:
+            mover.current()  # says early that it may not be moved
         if found:
             manifest = replace(manifest, provenance=found.provenance)
+        about = about_bundle(folder, manifest, files)
         with show_progress("uploading") as progress:
-            published = publish_bundle(
-                objects,
-                folder,
-                manifest,
-                files,
-                name=name or manifest.name,
-                signing_key=key,
-                progress=progress,
+            published = publish(
+                objects, files, name=name, about=about, signing_key=key, progress=progress
             )
         typer.echo(published_line(published))
-        if alias:
-            typer.echo(moved_line(advance(objects, published.found, alias, signing_key=key)))
+        if mover:
+            typer.echo(moved_line(mover.advance(published.found)))
 
 
 @app.command()
@@ -127,8 +123,7 @@ def models(name: OptionalModelArgument = None, store: StoreOption = None) -> Non
     if name is None:
         typer.echo(models_table(found) if found else "no models yet; kdtasks publish adds one")
     else:
-        wanted = fetch_versions(objects, [(name, number) for number in found[0].versions])
-        typer.echo(versions_table(found[0], wanted))
+        typer.echo(versions_table(found[0], fetch_versions(objects, found)))
 
 
 @app.command()
@@ -141,9 +136,7 @@ def promote(
     public_key: PublicOption = None,
 ) -> None:
     """Make an alias stand for a version."""
-    from kdtasks.deploy.store.promotion import promote
-
-    _move(promote, name, version, alias, store=store, key=signing_key, trusted=public_key)
+    _move(lambda mover: mover.promote(version), name, alias, store, signing_key, public_key)
 
 
 @app.command()
@@ -155,26 +148,25 @@ def rollback(
     public_key: PublicOption = None,
 ) -> None:
     """Make an alias stand for the version that it stood for before."""
-    from kdtasks.deploy.store.promotion import rollback
-
-    _move(rollback, name, alias, store=store, key=signing_key, trusted=public_key)
+    _move(lambda mover: mover.rollback(), name, alias, store, signing_key, public_key)
 
 
 def _move(
-    move: Callable[..., Any],
+    move: Callable[[Any], Any],
     name: str,
-    *to: int | str,
+    alias: str,
     store: str | None,
     key: str | None,
     trusted: str | None,
 ) -> None:
     from kdtasks.deploy.store.describe import moved_line
+    from kdtasks.deploy.store.promotion import AliasMover
     from kdtasks.deploy.store.signing import load_public_keys, load_signing_key
 
     with interruptible(f"look at kdtasks models {name}"):
         objects, keys = open_store(store), load_public_keys(trusted)
-        moved = move(objects, name, *to, signing_key=load_signing_key(key), trusted=keys)
-        typer.echo(moved_line(moved))
+        mover = AliasMover(objects, name, alias, load_signing_key(key), keys)
+        typer.echo(moved_line(move(mover)))
 
 
 @app.command()

@@ -82,33 +82,29 @@ def detect_drift(
             )
         exits += summary.exits
         confidences += summary.confidences
-    answers = int(exits.sum())
-    moved = {
-        "exits": population_stability_index(reference.exits, exits),
-        "confidences": population_stability_index(reference.confidences, confidences),
+    answers, expected = int(exits.sum()), sum(reference.exits)
+    counted = {
+        "exits": (reference.exits, exits),
+        "confidences": (reference.confidences, confidences),
     }
-    expected = sum(reference.exits)
+    moved = {name: population_stability_index(*counts) for name, counts in counted.items()}
     allowed = {
-        name: max(limits.max_index, index_by_chance(len(counts), expected, answers))
-        for name, counts in (("exits", exits), ("confidences", confidences))
+        name: max(limits.max_index, index_by_chance(len(observed), expected, answers))
+        for name, (_, observed) in counted.items()
     }
     beyond = [name for name, index in moved.items() if index > allowed[name]]
-    is_enough = answers >= limits.min_answers
+    is_enough, by_chance = answers >= limits.min_answers, max(allowed.values())
     indices = ", ".join(f"{name} {index:.3f}" for name, index in moved.items())
+    indices += f"; {limits.max_index:g} is allowed"
     if not is_enough:
-        sentence = f"{answers} answers are too few to tell; drift.min_answers asks for " + str(
-            limits.min_answers
-        )
+        sentence = f"{answers} answers are too few to tell; "
+        sentence += f"drift.min_answers asks for {limits.min_answers}"
     elif beyond:
-        sentence = f"{' and '.join(beyond)} of {answers} answers have drifted ({indices}; "
-        sentence += f"{limits.max_index:g} is allowed)"
+        sentence = f"{' and '.join(beyond)} of {answers} answers have drifted ({indices})"
     else:
-        sentence = f"no drift in {answers} answers ({indices}; {limits.max_index:g} is allowed"
-        by_chance = max(allowed.values())
         if by_chance > limits.max_index:
-            sentence += f", and with {expected} test images chance alone gives up to "
-            sentence += f"{by_chance:.2f}"
-        sentence += ")"
+            indices += f", and with {expected} test images chance alone gives up to {by_chance:.2f}"
+        sentence = f"no drift in {answers} answers ({indices})"
     if others:
         sentence += f"; {others} answers of other models were left aside"
     return Drift(answers, others, **moved, is_drift=is_enough and bool(beyond), sentence=sentence)

@@ -10,7 +10,7 @@ from kdtasks.cli.gate import ProductionOptions, run_drift, telemetry_files
 from kdtasks.core.errors import ProjectError, StoreMissingError, TelemetryError
 from kdtasks.deploy.store import open_objects
 from kdtasks.deploy.store.address import parse_address
-from kdtasks.deploy.store.promotion import advance
+from kdtasks.deploy.store.promotion import AliasMover
 from kdtasks.deploy.store.publish import publish
 from kdtasks.edge.bundle_files import read_manifest
 from kdtasks.edge.telemetry import Telemetry
@@ -31,7 +31,9 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pixel_models: tuple
     bundle = write_pixel_bundle(tmp_path / "bundle", pixel_models[0], temperatures=(0.5,))
     objects = open_objects(parse_address(str(tmp_path / "store")))
     objects.check_conditions()
-    advance(objects, publish(objects, bundle, name="pixels").found, "production")
+    AliasMover(objects, "pixels", "production").advance(
+        publish(objects, bundle, name="pixels").found
+    )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KDTASKS_CACHE", str(tmp_path / "cache"))
     return tmp_path

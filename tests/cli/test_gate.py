@@ -8,7 +8,7 @@ from kdtasks.cli.gate import ProductionOptions, run_gate
 from kdtasks.core.errors import ProjectError, StoreError, StoreMissingError
 from kdtasks.deploy.store import open_objects
 from kdtasks.deploy.store.address import parse_address
-from kdtasks.deploy.store.promotion import advance
+from kdtasks.deploy.store.promotion import AliasMover
 from kdtasks.deploy.store.publish import publish
 from kdtasks.params import load_params
 from tests.tools.complete_params import complete_params
@@ -44,7 +44,9 @@ def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pixel_models: tupl
 
 def put_in_production(store: Path, bundle: Path) -> None:
     objects = open_objects(parse_address(str(store)))
-    advance(objects, publish(objects, bundle, name="pixels").found, "production")
+    AliasMover(objects, "pixels", "production").advance(
+        publish(objects, bundle, name="pixels").found
+    )
 
 
 def test_the_chosen_variant_is_judged(finished: Path, pixel_models, capsys):
@@ -52,7 +54,7 @@ def test_the_chosen_variant_is_judged(finished: Path, pixel_models, capsys):
     options = ProductionOptions(store=str(store))
     assert run_gate(finished, None, options) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "the new model takes production's place",
+        "promoted to production",
         "  holds: there is no model in production yet, so only absolute limits count",
     ]
 
@@ -64,18 +66,18 @@ def test_the_chosen_variant_is_judged(finished: Path, pixel_models, capsys):
     assert run_gate(finished, None, options) == 3
     assert capsys.readouterr().out.startswith("nothing to do\n")
     assert run_gate(finished, finished / "old", options) == 3
-    assert capsys.readouterr().out.startswith("production stays\n  BROKEN: ")
+    assert capsys.readouterr().out.startswith("production unchanged\n  BROKEN: ")
 
 
 def test_another_alias_is_named_in_every_line(finished: Path, pixel_models, capsys):
     store = finished / "store"
     objects = open_objects(parse_address(str(store)))
     old = write_pixel_bundle(finished / "old", pixel_models[1])
-    advance(objects, publish(objects, old, name="pixels").found, "staging")
+    AliasMover(objects, "pixels", "staging").advance(publish(objects, old, name="pixels").found)
     options = ProductionOptions(str(store), name="pixels", alias="staging")
     assert run_gate(finished, None, options) == 0
     better = capsys.readouterr().out
-    assert better.startswith("the new model takes staging's place\n  holds: accuracy differs by ")
+    assert better.startswith("promoted to staging\n  holds: accuracy differs by ")
     assert "\u00a0" not in better
     assert run_gate(finished, old, options) == 3
     assert "version 1, which is in staging, byte for byte" in capsys.readouterr().out

@@ -11,7 +11,7 @@ from kdtasks.cli.bench import bench_bundle
 from kdtasks.cli.gate import ProductionOptions, run_drift, run_gate
 from kdtasks.deploy.store import open_objects
 from kdtasks.deploy.store.address import parse_address
-from kdtasks.deploy.store.promotion import advance
+from kdtasks.deploy.store.promotion import AliasMover
 from kdtasks.deploy.store.publish import publish
 from kdtasks.edge.segmenter import Segmenter
 from kdtasks.edge.telemetry import TelemetryCounter
@@ -27,7 +27,9 @@ def ship(bundle: Path) -> None:
     """Put a bundle into production, in the store of the current folder."""
     objects = open_objects(parse_address("store"))
     objects.check_conditions()
-    advance(objects, publish(objects, bundle, name="colours").found, "production")
+    AliasMover(objects, "colours", "production").advance(
+        publish(objects, bundle, name="colours").found
+    )
 
 
 @pytest.fixture

@@ -189,7 +189,7 @@ def test_what_is_no_bundle_is_not_published(kdtasks: Run, bundle: Bundle, tmp_pa
         assert errors.count("\n") == 1
     assert "no bundle but holds some; give one of them: " in kdtasks("publish", tmp_path)[2]
     (bundle() / "model.tflite").unlink()
-    assert "model.tflite is not there" in kdtasks("publish", tmp_path / "bundle")[2]
+    assert "model.tflite not found" in kdtasks("publish", tmp_path / "bundle")[2]
     assert kdtasks("models")[1] == "no models yet; kdtasks publish adds one\n"
     assert not (tmp_path / "store" / "blobs").exists()
 
@@ -198,11 +198,11 @@ def test_gc(kdtasks: Run, bundle: Bundle):
     for text in ("1", "2", "3"):
         kdtasks("publish", bundle(text))
     words = ("gc", "--keep", 1, "--grace-hours", 0)
-    assert kdtasks("gc")[1] == "deleted 0 versions, 0 contents of 0 B\n"
+    assert kdtasks("gc")[1] == "deleted 0 versions, 0 contents of 0 bytes\n"
     would = "would delete digits version 1\nwould delete digits version 2\n"
     assert kdtasks(*words, "--dry-run")[1].startswith(would + "would delete 2 versions, 4 contents")
     assert kdtasks(*words)[1].startswith("deleted digits version 1\ndeleted digits version 2\n")
-    assert kdtasks(*words)[1] == "deleted 0 versions, 0 contents of 0 B\n"
+    assert kdtasks(*words)[1] == "deleted 0 versions, 0 contents of 0 bytes\n"
     assert kdtasks("gc", "--keep", 0)[0] == 2
 
 
@@ -245,7 +245,7 @@ def test_ctrl_c_is_one_line(kdtasks: Run, bundle: Bundle, monkeypatch: pytest.Mo
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kdtasks.deploy.store.bundle.publish_files", interrupt)
+    monkeypatch.setattr("kdtasks.deploy.store.publish.publish", interrupt)
     assert kdtasks("publish", bundle()) == (
         130,
         "",

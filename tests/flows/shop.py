@@ -12,11 +12,10 @@ from typing import NamedTuple
 
 from kdtasks.deploy.store import open_objects
 from kdtasks.deploy.store.address import alias_key, parse_address
-from kdtasks.deploy.store.alias import read_alias
 from kdtasks.deploy.store.objects import Objects
-from kdtasks.deploy.store.promotion import advance
+from kdtasks.deploy.store.promotion import AliasMover
 from kdtasks.deploy.store.publish import publish
-from kdtasks.deploy.store.version import list_numbers
+from kdtasks.deploy.store.records import list_numbers, read_alias
 from kdtasks.params import load_params
 from tests.tools.complete_params import complete_params
 from tests.tools.pixel_bundles import write_pixel_bundle, write_pixel_dataset
@@ -71,7 +70,9 @@ class Shop(NamedTuple):
     def put_in_production(self, model: int) -> None:
         """Publish and promote a model by hand."""
         bundle = write_pixel_bundle(self.project / "by-hand", self.models[model])
-        advance(self.objects, publish(self.objects, bundle, name="pixels").found, "production")
+        AliasMover(self.objects, "pixels", "production").advance(
+            publish(self.objects, bundle, name="pixels").found
+        )
 
     def production(self) -> int:
         """The version that is in production."""

@@ -13,8 +13,8 @@ import pytest
 
 from flows.refresh import refresh
 from kdtasks.core.errors import StoreError
-from kdtasks.deploy.store.alias import read_alias
-from kdtasks.deploy.store.promotion import promote
+from kdtasks.deploy.store.promotion import AliasMover
+from kdtasks.deploy.store.records import read_alias
 from kdtasks.deploy.store.signing import load_public_keys, write_new_keys
 from kdtasks.orchestrate.project.project import one_run_at_a_time
 from tests.flows.shop import BETTER, MAKE, ROOT, Shop, copy_shop, open_shop
@@ -69,7 +69,7 @@ def test_nights(shop: Shop, prefect_server: str, task_states: Callable[..., Any]
     assert "; published pixels version 2 (2 files" in accepted.message
     assert accepted.message.endswith("pixels@production is moved from version 1 to 2")
     shown = artifacts_of(run)["project-gate"].data
-    assert shown.startswith("## The new model takes production's place\n\n|  | new: variant")
+    assert shown.startswith("## Promoted to production\n\n|  | new: variant")
     assert (shop.production(), shop.versions()) == (2, [1, 2])
     assert list(remote.glob("files/md5/*/*"))
     assert list(remote.glob("runs/*/*/*"))
@@ -128,8 +128,8 @@ def test_who_moved_production_meanwhile_keeps_it(
 
     def publish_while_somebody_moves(self: Shipment) -> Any:
         state = publish(self)
-        promote(shop.objects, "pixels", 2, "production")
-        promote(shop.objects, "pixels", 1, "production")
+        AliasMover(shop.objects, "pixels", "production").promote(2)
+        AliasMover(shop.objects, "pixels", "production").promote(1)
         return state
 
     monkeypatch.setattr(Shipment, "publish", publish_while_somebody_moves)
@@ -137,8 +137,7 @@ def test_who_moved_production_meanwhile_keeps_it(
     assert kept.is_completed()
     assert kept.message.endswith(
         "pixels@production was moved to version 1 by somebody else meanwhile and stays there; "
-        "version 2 is published, `kdtasks promote pixels 2 --alias production` moves it if you "
-        "still want to"
+        "`kdtasks promote pixels 2 --alias production` moves it to version 2 if you still want to"
     )
     assert shop.production() == 1
 
@@ -262,7 +261,7 @@ def spoil_store(shop: Shop, patch: pytest.MonkeyPatch) -> str:
 def spoil_push(shop: Shop, patch: pytest.MonkeyPatch) -> str:
     (shop.project / "file").touch()
     shop.dvc("remote", "add", "--default", "--force", "here", str(shop.project / "file" / "below"))
-    patch.setattr("flows.shipping.publish_bundle", None)  # it must not come to that
+    patch.setattr("flows.shipping.publish", None)  # it must not come to that
     return "dvc push ended with status "
 
 

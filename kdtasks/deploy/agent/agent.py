@@ -1,33 +1,34 @@
 """Keep a service on the version that an alias stands for: poll, try, swap, or take back."""
 
 import logging
-import os
-import threading
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from kdtasks.core.errors import KdTasksError, StoreError, StoreUnreachableError
-from kdtasks.deploy.agent.backoff import Backoff
-from kdtasks.deploy.agent.state import State
-from kdtasks.deploy.agent.telemetry import Reporter
+from kdtasks.deploy.agent.settings import DeviceSettings
+from kdtasks.deploy.agent.state import DeviceState
+from kdtasks.deploy.agent.telemetry import TelemetrySender
+from kdtasks.deploy.agent.worker import Backoff, Worker
 from kdtasks.deploy.serve.service import Release, Service, load_release
-from kdtasks.deploy.store.address import Reference
+from kdtasks.deploy.store.cache import Cache
+from kdtasks.deploy.store.objects import Objects
 from kdtasks.deploy.store.pull import Pulled, Puller
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Rejected:
+class Rejected(NamedTuple):
     """A version that this device has taken back, and why."""
 
     identity: str
     number: int
     reason: str
 
+    def to_json(self) -> dict[str, Any]:
+        """Give it as `/health` and telemetry have it."""
+        return {"version": self.number, "reason": self.reason}
 
-class Agent:
+
+class Agent(Worker):
     """Follows an alias on behalf of a service.
 
     Attributes:
@@ -37,29 +38,21 @@ class Agent:
 
     def __init__(
         self,
-        puller: Puller,
-        reference: Reference,
+        objects: Objects,
+        settings: DeviceSettings,
         *,
         service: Service,
-        state: State,
-        reporter: Reporter,
-        threads: int,
-        interval: float,
+        state: DeviceState,
+        sender: TelemetrySender,
     ) -> None:
-        """Join the parts; nothing is asked of the store yet.
-
-        Args:
-            reference: model and alias.
-            threads: of the service.
-            interval: seconds between two polls.
-        """
-        self._puller, self._reference = puller, reference
-        self._service, self._state, self._reporter = service, state, reporter
-        self._threads = threads
-        self._backoff = Backoff(interval)
+        """Join the parts; nothing is asked of the store yet."""
+        cache = Cache(settings.cache)
+        self._puller = Puller(objects=objects, cache=cache, trusted=settings.trusted)
+        self._settings = settings
+        self._service, self._state, self._sender = service, state, sender
+        self._backoff = Backoff(settings.interval)
         self._serving: str | None = None  # identity
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="poll", daemon=True)
+        super().__init__("poll", self._backoff.after_success())
         self.rejected: Rejected | None = None
         self.store_problem: str | None = None
 
@@ -73,10 +66,8 @@ class Agent:
         """
         try:
             self._follow()
-        except StoreUnreachableError as error:
-            self.store_problem = str(error)
         except StoreError as error:
-            if self._state.kept() is None:
+            if not isinstance(error, StoreUnreachableError) and self._state.kept() is None:
                 raise
             self.store_problem = str(error)
         if self._service.release is None:
@@ -84,15 +75,9 @@ class Agent:
         if self.store_problem:
             _log.warning("the store does not serve: %s", self.store_problem)
 
-    def start(self) -> None:
-        """Begin to poll, in a thread of its own."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop polling; a version that is being loaded is waited for."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
+    def work(self) -> float:
+        """Poll."""
+        return self._backoff.after_success() if self.poll() else self._backoff.after_failure()
 
     def poll(self) -> bool:
         """Ask the store once, and take what it has; gives whether it has answered."""
@@ -109,18 +94,15 @@ class Agent:
 
     def notes(self) -> dict[str, Any]:
         """Give what `/health` says of the agent."""
-        rejected = self.rejected
         return {
-            "follows": str(self._reference),
-            "rejected": {"version": rejected.number, "reason": rejected.reason}
-            if rejected
-            else None,
+            "follows": str(self._settings.reference),
+            "rejected": self.rejected.to_json() if self.rejected else None,
             "store_problem": self.store_problem,
-            "telemetry_problem": self._reporter.problem,
+            "telemetry_problem": self._sender.problem,
         }
 
     def _follow(self) -> None:
-        pulled = self._puller.pull(self._reference)
+        pulled = self._puller.pull(self._settings.reference)
         self.store_problem = pulled.unreachable
         identity = pulled.folder.name  # in the cache, the hash of the version's manifest
         if identity == self._serving:
@@ -136,7 +118,7 @@ class Agent:
             self._reject(Rejected(identity, number, reason))
             return
         try:
-            release = load_release(pulled.folder, threads=self._threads, number=number)
+            release = load_release(pulled.folder, threads=self._settings.threads, number=number)
         except Exception as error:  # LiteRT raises whatever it likes
             if not isinstance(error, KdTasksError):
                 _log.exception("version %d could not be loaded", number)
@@ -159,7 +141,7 @@ class Agent:
         if kept is None or (self.rejected and self.rejected.identity == kept.identity):
             return
         try:
-            release = load_release(kept.folder, threads=self._threads, number=kept.number)
+            release = load_release(kept.folder, threads=self._settings.threads, number=kept.number)
         except KdTasksError as error:
             _log.error("version %d, which was kept, cannot be served: %s", kept.number, error)
             return
@@ -168,7 +150,7 @@ class Agent:
     def _swap(self, release: Release, identity: str) -> None:
         self._service.release = release
         self._serving = identity
-        _log.info("%s version %s serves", self._reference.name, release.number)
+        _log.info("%s version %s serves", self._settings.reference.name, release.number)
 
     def _reject(self, rejected: Rejected) -> None:
         self.rejected = rejected
@@ -179,23 +161,4 @@ class Agent:
             rejected.reason,
             f"version {serving.number} goes on" if serving else "the version before serves, if any",
         )
-        self._reporter.tell_rejected(rejected.number, rejected.reason, serving)
-
-    def _run(self) -> None:
-        pause = self._backoff.after_success()
-        while not self._stopping.wait(pause):
-            try:
-                is_answered = self.poll()
-            except Exception:  # whatever it is, the service and the next poll go on
-                _log.exception("a poll failed")
-                is_answered = False
-            backoff = self._backoff
-            pause = backoff.after_success() if is_answered else backoff.after_failure()
-
-
-def default_state(name: str) -> Path:
-    """Folder of a model's agent where this system keeps the state of programs."""
-    if folder := os.environ.get("KDTASKS_STATE"):
-        return Path(folder).expanduser().resolve() / name
-    base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(base).expanduser() / "kdtasks" / "agents" / name
+        self._sender.tell_rejected(rejected.to_json(), serving)

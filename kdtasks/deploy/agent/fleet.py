@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from kdtasks.deploy.agent.device import Device, DeviceSettings
+from kdtasks.deploy.agent.device import Device
+from kdtasks.deploy.agent.settings import DeviceSettings
 from kdtasks.deploy.store.objects import Objects
 
 _REFRESH = 0.5  # seconds
@@ -23,11 +24,11 @@ _CLIENTS = 16
 _TIMEOUT = 30.0  # seconds
 
 
-class Row(NamedTuple):
+class DeviceRow(NamedTuple):
     """What a fleet's table says of one device."""
 
     device: str
-    port: int
+    port: int | str
     version: str
     answers: int
     exits: tuple[int, ...]
@@ -74,7 +75,7 @@ def watch(
     host: str,
     rate: float,
     seconds: float | None,
-) -> list[Row]:
+) -> list[DeviceRow]:
     """Show devices in a table that lives, and send them images; gives its last state.
 
     Args:
@@ -98,8 +99,8 @@ def watch(
                 live.update(render(rows_of(devices, traffic)), refresh=True)
             time.sleep(min(_REFRESH, max(0.0, until - time.monotonic())))
     for device in devices:
-        device.reporter.write()
-        device.reporter.send()
+        device.sender.write()
+        device.sender.send()
     rows = rows_of(devices, traffic)
     console.print(render(rows))
     return rows
@@ -123,67 +124,63 @@ class Traffic:
         """
         self._images = [path.read_bytes() for path in images]
         self._host, self._ports, self._pause = host, list(ports), 1.0 / rate
+        self._due, self._number = time.monotonic(), 0
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="traffic", daemon=True)
+        self._clients = ThreadPoolExecutor(_CLIENTS, thread_name_prefix="client")
         self.errors = [0] * len(ports)
 
     def __enter__(self) -> "Traffic":
-        self._thread.start()
+        for _ in range(_CLIENTS):
+            self._clients.submit(self._run)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stopping.set()
-        self._thread.join()
+        self._clients.shutdown()
 
     def _run(self) -> None:
-        # clients that are all waiting hold the next request up: no queue grows without end
-        free = threading.Semaphore(_CLIENTS)
-        due, numbers = time.monotonic(), itertools.count()
-        with ThreadPoolExecutor(_CLIENTS, thread_name_prefix="client") as clients:
-            while not self._stopping.wait(max(0.0, due - time.monotonic())):
-                due = max(due + self._pause, time.monotonic() - 1.0)
-                free.acquire()
-                sending = clients.submit(self._send, next(numbers))
-                sending.add_done_callback(lambda _: free.release())
-
-    def _send(self, number: int) -> None:
-        turn, server = divmod(number, len(self._ports))
-        # one further in every turn, or a server would get the same few images for ever
-        image = self._images[(number + turn) % len(self._images)]
-        connection = http.client.HTTPConnection(self._host, self._ports[server], timeout=_TIMEOUT)
-        try:
-            connection.request("POST", "/predict", image)
-            is_answered = connection.getresponse().status == http.client.OK
-        except (OSError, http.client.HTTPException):
-            is_answered = False
-        finally:
-            connection.close()
-        if not is_answered:
+        """Send what is due next, again and again; while all clients wait, nothing else is due."""
+        while not self._stopping.is_set():
             with self._lock:
-                self.errors[server] += 1
+                number, self._number = self._number, self._number + 1
+                due = self._due = max(self._due + self._pause, time.monotonic() - 1.0)
+            if self._stopping.wait(max(0.0, due - time.monotonic())):
+                return
+            turn, server = divmod(number, len(self._ports))
+            # one further in every turn, or a server would get the same few images for ever
+            image = self._images[(number + turn) % len(self._images)]
+            if not self._is_answered(image, self._ports[server]):
+                with self._lock:
+                    self.errors[server] += 1
+
+    def _is_answered(self, image: bytes, port: int) -> bool:
+        connection = http.client.HTTPConnection(self._host, port, timeout=_TIMEOUT)
+        try:
+            with contextlib.closing(connection):
+                connection.request("POST", "/predict", image)
+                return connection.getresponse().status == http.client.OK
+        except (OSError, http.client.HTTPException):
+            return False
 
 
-def rows_of(devices: Sequence[Device], traffic: Traffic | None) -> list[Row]:
+def rows_of(devices: Sequence[Device], traffic: Traffic | None) -> list[DeviceRow]:
     """Look at every device."""
     errors = traffic.errors if traffic else [0] * len(devices)
     return [_row(device, failed) for device, failed in zip(devices, errors, strict=True)]
 
 
-def _row(device: Device, errors: int) -> Row:
-    release, agent = device.service.release, device.agent
-    rejected, reporter = agent.rejected, device.reporter
-    note = (
-        f"version {rejected.number} taken back"
-        if rejected
-        else agent.store_problem or reporter.problem or ""
-    )
-    return Row(
+def _row(device: Device, errors: int) -> DeviceRow:
+    release, agent, sender = device.service.release, device.agent, device.sender
+    note = agent.store_problem or sender.problem or ""
+    if agent.rejected:
+        note = f"version {agent.rejected.number} taken back"
+    return DeviceRow(
         device=device.name,
         port=device.server.port,
         version=str(release.number) if release else "–",
-        answers=reporter.answers,
-        exits=tuple(reporter.exits),
+        answers=sum(sender.exits),
+        exits=tuple(sender.exits),
         errors=errors,
         sent=device.spool.sent,
         waiting=len(device.spool.waiting()),
@@ -191,25 +188,26 @@ def _row(device: Device, errors: int) -> Row:
     )
 
 
-def render(rows: Sequence[Row]) -> Table:
-    """Draw the table."""
+def render(rows: Sequence[DeviceRow]) -> Table:
+    """Draw the table, with the sums in its last row if there are several."""
     table = Table(box=None, header_style="dim", pad_edge=False)
     table.add_column("device", no_wrap=True)
     headings = ("port", "version", "answers", "exits", "errors", "telemetry sent", "waiting")
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("note", style="red", overflow="ellipsis", no_wrap=True)
-    for row in rows:
-        exits = " ".join(map(str, row.exits)) or "–"
-        cells = [row.port, row.version, row.answers, exits, row.errors, row.sent, row.waiting]
-        table.add_row(row.device, *map(str, cells), row.note)
-    if len(rows) > 1:
-        totals = [sum(getattr(row, key) for row in rows) for key in ("answers", "errors", "sent")]
-        waiting = sum(row.waiting for row in rows)
-        longest = max(len(row.exits) for row in rows)
-        exits = " ".join(
-            str(sum(row.exits[k] for row in rows if k < len(row.exits))) for k in range(longest)
-        )
-        cells = ["", "", totals[0], exits or "–", totals[1], totals[2], waiting]
-        table.add_row(f"all {len(rows)}", *map(str, cells), "", style="bold")
+    total = DeviceRow(
+        device=f"all {len(rows)}",
+        port="",
+        version="",
+        answers=sum(row.answers for row in rows),
+        exits=tuple(map(sum, itertools.zip_longest(*(row.exits for row in rows), fillvalue=0))),
+        errors=sum(row.errors for row in rows),
+        sent=sum(row.sent for row in rows),
+        waiting=sum(row.waiting for row in rows),
+        note="",
+    )
+    for row in (*rows, total) if len(rows) > 1 else rows:
+        cells = row._asdict() | {"exits": " ".join(map(str, row.exits)) or "–"}
+        table.add_row(*map(str, cells.values()), style="bold" if row is total else None)
     return table

@@ -27,7 +27,7 @@ class Kept(NamedTuple):
     number: int
 
 
-class State:
+class DeviceState:
     """A folder of one agent."""
 
     def __init__(self, root: Path) -> None:
@@ -55,8 +55,9 @@ class State:
         """Give the release that passed last; null where there is none."""
         with contextlib.suppress(TypeError, KeyError):
             found = self._read()["kept"]
-            kept = Kept(self._releases / found["identity"], found["identity"], found["number"])
-            return kept if kept.folder.is_dir() else None
+            folder = self._releases / found["identity"]
+            if folder.is_dir():
+                return Kept(folder, found["identity"], found["number"])
         return None
 
     def keep(self, bundle: Path, identity: str, number: int) -> None:
@@ -81,8 +82,7 @@ class State:
         if kept is None or kept.identity == identity:
             return True
         trying = self._read().get("trying")
-        is_again = isinstance(trying, dict) and trying.get("identity") == identity
-        attempts = int(trying.get("attempts", 0)) if is_again and isinstance(trying, dict) else 0
+        attempts = trying["attempts"] if trying and trying["identity"] == identity else 0
         if attempts >= ATTEMPTS:
             return False
         self._write(trying={"identity": identity, "attempts": attempts + 1})

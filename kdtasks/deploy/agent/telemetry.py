@@ -12,8 +12,9 @@ from typing import Any
 
 from kdtasks.core.errors import StoreConflictError, StoreError
 from kdtasks.core.files import PARTIAL, write_whole
-from kdtasks.deploy.agent.backoff import Backoff
-from kdtasks.deploy.serve.service import Answer, Release
+from kdtasks.deploy.agent.settings import DeviceSettings
+from kdtasks.deploy.agent.worker import Backoff, Worker
+from kdtasks.deploy.serve.service import Release, Response
 from kdtasks.deploy.store.address import telemetry_key
 from kdtasks.deploy.store.objects import Objects
 from kdtasks.edge.telemetry import TelemetryCounter
@@ -71,63 +72,47 @@ class Spool:
         return len(waiting)
 
 
-class Reporter:
+class TelemetrySender(Worker):
     """The telemetry of one device.
 
     Attributes:
-        answers: that were counted since the process began.
-        exits: the same by exit, for as many exits as were seen.
+        spool: batches that wait to be sent.
+        exits: answers by exit since the process began, for as many exits as were seen.
         problem: why the store took nothing the last time; null where it did.
     """
 
-    def __init__(
-        self, objects: Objects, spool: Spool, *, name: str, device: str, interval: float
-    ) -> None:
-        """Set where to send it.
-
-        Args:
-            name: of the model in the store.
-            device: name of this device.
-            interval: seconds between two batches.
-        """
-        self._objects, self._spool = objects, spool
-        self._name, self._device = name, device
-        self._backoff, self._interval = Backoff(interval), interval
+    def __init__(self, objects: Objects, settings: DeviceSettings) -> None:
+        """Set where to send it, and where it waits."""
+        self._objects, self._settings = objects, settings
+        self.spool = Spool(settings.state / "spool")
+        self._backoff = Backoff(settings.telemetry_interval)
+        self._next_send = 0.0
         self._lock = threading.Lock()  # held for a count, or for taking the counts; never longer
         self._counters: dict[Release, TelemetryCounter] = {}
         self._news: dict[str, Any] | None = None
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="telemetry", daemon=True)
-        self.answers = 0
+        super().__init__("telemetry", settings.telemetry_interval)
         self.exits: list[int] = []
         self.problem: str | None = None
 
-    def count(self, answer: Answer) -> None:
+    def count(self, answer: Response) -> None:
         """Count an answer; called from the threads that give them."""
         with self._lock:
             if answer.release not in self._counters:
                 self._counters[answer.release] = TelemetryCounter(answer.release.manifest)
             self._counters[answer.release].add(answer.prediction, answer.milliseconds)
-            self.answers += 1
             self.exits += [0] * (answer.release.manifest.segments - len(self.exits))
             self.exits[answer.prediction.exit_index] += 1
 
-    def tell_rejected(self, number: int, reason: str, serving: Release | None) -> None:
+    def tell_rejected(self, rejected: dict[str, Any], serving: Release | None) -> None:
         """Say in the next batch that a version was taken back."""
         with self._lock:
-            self._news = {"version": number, "reason": reason}
+            self._news = rejected
             if serving and serving not in self._counters:
                 self._counters[serving] = TelemetryCounter(serving.manifest)
 
-    def start(self) -> None:
-        """Begin to send, in a thread of its own."""
-        self._thread.start()
-
     def stop(self) -> None:
         """Write down what was counted, and try once more to send it."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        super().stop()
         self.write()
         self.send()
 
@@ -140,16 +125,16 @@ class Reporter:
                 self._news = None
         lines = [
             dataclasses.replace(
-                counter.take(), device=self._device, version=release.number, rejected=news
+                counter.take(), device=self._settings.device, version=release.number, rejected=news
             ).to_line()
             for release, counter in counters.items()
         ]
         if not lines:
             return
         try:
-            dropped = self._spool.add("".join(lines))
+            dropped = self.spool.add("".join(lines))
         except OSError as error:
-            self._spool.dropped += 1
+            self.spool.dropped += 1
             _log.warning("a batch of telemetry was dropped, the disk does not take it: %s", error)
             return
         if dropped:
@@ -158,7 +143,9 @@ class Reporter:
     def send(self) -> bool:
         """Send all that waits on the disk; gives whether the store took it."""
         try:
-            self._spool.send(self._objects, name=self._name, device=self._device)
+            self.spool.send(
+                self._objects, name=self._settings.reference.name, device=self._settings.device
+            )
         except (StoreError, OSError) as error:
             if self.problem is None:
                 _log.warning("telemetry waits on the disk: %s", error)
@@ -169,17 +156,12 @@ class Reporter:
         self.problem = None
         return True
 
-    def _run(self) -> None:
+    def work(self) -> float:
         """Write at every interval, which bounds what `kill -9` costs; send when it is worth it."""
-        next_send = 0.0
-        while not self._stopping.wait(self._interval):
-            try:
-                self.write()
-                if time.monotonic() >= next_send:
-                    is_sent = self.send()
-                    pause = 0.0 if is_sent else self._backoff.after_failure()
-                    if is_sent:
-                        self._backoff.after_success()
-                    next_send = time.monotonic() + pause
-            except Exception:  # whatever it is, answers and the next batch go on
-                _log.exception("telemetry failed")
+        self.write()
+        if time.monotonic() >= self._next_send:
+            if self.send():
+                self._backoff.after_success()
+            else:
+                self._next_send = time.monotonic() + self._backoff.after_failure()
+        return self._settings.telemetry_interval

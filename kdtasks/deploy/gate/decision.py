@@ -88,14 +88,14 @@ class Contender(NamedTuple):
         return float(np.median(self.latency_ms))
 
 
-class Check(NamedTuple):
+class LimitCheck(NamedTuple):
     """One limit, whether it holds, and that in a sentence."""
 
     holds: bool
     reason: str
 
 
-class Decision(NamedTuple):
+class GateDecision(NamedTuple):
     """What becomes of a candidate.
 
     Attributes:
@@ -108,7 +108,7 @@ class Decision(NamedTuple):
     """
 
     action: Action
-    checks: tuple[Check, ...]
+    checks: tuple[LimitCheck, ...]
     candidate: Contender | None = None
     production: Contender | None = None
     comparison: PairedComparison | None = None
@@ -129,7 +129,7 @@ def decide(
     *,
     limits: GateParams,
     alias: str = PRODUCTION,
-) -> Decision:
+) -> GateDecision:
     """Promote a candidate if every limit holds; without production only absolute ones count.
 
     Args:
@@ -140,25 +140,24 @@ def decide(
     Raises:
         EvaluationError: the two have not answered the same images.
     """
-    checks = _absolute_checks(candidate, limits)
-    comparison = None
-    if production is not None:
-        comparison = candidate.score.paired(
+    score, comparison = candidate.score, None
+    if production is None:
+        first = f"there is no model in {alias} yet, so only absolute limits count"
+        checks = [LimitCheck(True, first)]
+        if score.task.per_pixel and limits.min_accuracy is not None:
+            checks.append(_enough_check(score, limits))
+    else:
+        comparison = score.paired(
             production.score, method=limits.method, confidence=limits.confidence
         )
         checks = [
-            _accuracy_check(comparison, candidate.score, limits),
-            _enough_check(candidate.score, limits),
+            _accuracy_check(comparison, score, limits),
+            _enough_check(score, limits),
             *_growth_checks(candidate, production, limits),
-            *checks,
         ]
-    else:
-        first = f"there is no model in {alias} yet, so only absolute limits count"
-        checks = [Check(True, first), *checks]
-        if candidate.score.task.per_pixel and limits.min_accuracy is not None:
-            checks.append(_enough_check(candidate.score, limits))
+    checks += _absolute_checks(candidate, limits)
     action: Action = "promote" if all(check.holds for check in checks) else "keep"
-    return Decision(action, tuple(checks), candidate, production, comparison, alias=alias)
+    return GateDecision(action, tuple(checks), candidate, production, comparison, alias=alias)
 
 
 def accuracy_interval(score: Score, confidence: float) -> Interval:
@@ -166,10 +165,10 @@ def accuracy_interval(score: Score, confidence: float) -> Interval:
     return score.interval(2 * confidence - 1) or (0.0, 1.0)
 
 
-def _accuracy_check(comparison: PairedComparison, score: Score, limits: GateParams) -> Check:
+def _accuracy_check(comparison: PairedComparison, score: Score, limits: GateParams) -> LimitCheck:
     sure = percent(limits.confidence, 0)
     allowed = points(limits.max_accuracy_drop, signed=False)
-    return Check(
+    return LimitCheck(
         comparison.lower >= -limits.max_accuracy_drop - ROUNDING,
         f"{score.task.metric.name} differs by {points(comparison.difference)} on the same "
         f"{images_of(score)}; with {sure} confidence by no less than "
@@ -177,12 +176,12 @@ def _accuracy_check(comparison: PairedComparison, score: Score, limits: GatePara
     )
 
 
-def _enough_check(score: Score, limits: GateParams) -> Check:
+def _enough_check(score: Score, limits: GateParams) -> LimitCheck:
     limit = "min_source_images" if score.task.per_pixel else "min_test_rows"
     least = getattr(limits, limit)
     enough = score.rows >= least
     verdict = "enough" if enough else "too few to tell"
-    return Check(enough, f"{images_of(score)} are {verdict}; gate.{limit} asks for {least}")
+    return LimitCheck(enough, f"{images_of(score)} are {verdict}; gate.{limit} asks for {least}")
 
 
 def images_of(score: Score) -> str:
@@ -190,59 +189,50 @@ def images_of(score: Score) -> str:
     return f"{score.rows} {'source images' if score.task.per_pixel else 'test images'}"
 
 
-def _growth_checks(candidate: Contender, production: Contender, limits: GateParams) -> list[Check]:
-    return [
-        _within_growth(
-            "the file's size",
-            candidate.size / production.size - 1,
-            limits.max_size_growth,
-            f"{kilobytes(candidate.size)} after {kilobytes(production.size)}",
-        ),
-        _within_growth(
-            "the median latency",
-            candidate.median_ms / production.median_ms - 1,
-            limits.max_latency_growth,
-            f"{milliseconds(candidate.median_ms)} after {milliseconds(production.median_ms)}",
-        ),
-    ]
+def _growth_checks(
+    candidate: Contender, production: Contender, limits: GateParams
+) -> list[LimitCheck]:
+    size = ("the file's size", candidate.size, production.size)
+    latency = ("the median latency", candidate.median_ms, production.median_ms)
+    checks = []
+    for (what, new, old), limit, written in (
+        (size, limits.max_size_growth, kilobytes),
+        (latency, limits.max_latency_growth, milliseconds),
+    ):
+        growth = new / old - 1
+        verb = "grows" if growth > 0 else "shrinks"
+        moved = f"{verb} by {percent(abs(growth))}" if abs(growth) >= 0.0005 else "stays"
+        allowed = (
+            "no growth is too much" if limit is None else f"growth by {percent(limit)} is allowed"
+        )
+        checks.append(
+            LimitCheck(
+                limit is None or growth <= limit + ROUNDING,
+                f"{what} {moved} ({written(new)} after {written(old)}); {allowed}",
+            )
+        )
+    return checks
 
 
-def _within_growth(what: str, growth: float, limit: float | None, figures: str) -> Check:
-    verb = "grows" if growth > 0 else "shrinks"
-    moved = f"{verb} by {percent(abs(growth))}" if abs(growth) >= 0.0005 else "stays"
-    change = f"{what} {moved} ({figures})"
-    if limit is None:
-        return Check(True, f"{change}; no growth is too much")
-    return Check(growth <= limit + ROUNDING, f"{change}; growth by {percent(limit)} is allowed")
-
-
-def _absolute_checks(candidate: Contender, limits: GateParams) -> list[Check]:
+def _absolute_checks(candidate: Contender, limits: GateParams) -> list[LimitCheck]:
     checks = []
     if limits.min_accuracy is not None:
         score = candidate.score
         low = accuracy_interval(score, limits.confidence)[0]
         checks.append(
-            Check(
+            LimitCheck(
                 low >= limits.min_accuracy - ROUNDING,
                 f"{score.task.metric.name} is {percent(score.value)}, with "
                 f"{percent(limits.confidence, 0)} confidence no less than {percent(low)}; "
                 f"{percent(limits.min_accuracy)} is the least allowed",
             )
         )
-    if limits.max_size_kb is not None:
-        most = limits.max_size_kb * 1000
-        checks.append(
-            Check(
-                candidate.size <= most,
-                f"the file has {kilobytes(candidate.size)}; {kilobytes(most)} are allowed",
-            )
-        )
-    if limits.max_latency_ms is not None:
-        checks.append(
-            Check(
-                candidate.median_ms <= limits.max_latency_ms,
-                f"the median latency is {milliseconds(candidate.median_ms)}; "
-                f"{milliseconds(limits.max_latency_ms)} are allowed",
-            )
-        )
+    most_bytes = limits.max_size_kb and limits.max_size_kb * 1000
+    for what, value, most, written in (
+        ("the file has", candidate.size, most_bytes, kilobytes),
+        ("the median latency is", candidate.median_ms, limits.max_latency_ms, milliseconds),
+    ):
+        if most is not None:
+            reason = f"{what} {written(value)}; {written(most)} are allowed"
+            checks.append(LimitCheck(value <= most, reason))
     return checks

@@ -9,16 +9,16 @@ from kdtasks.core.text import (
     points,
     points_range,
 )
-from kdtasks.deploy.gate.decision import Contender, Decision, accuracy_interval, images_of
+from kdtasks.deploy.gate.decision import Contender, GateDecision, accuracy_interval, images_of
 
 HEADLINES = {
-    "promote": "The new model takes {alias}'s place",
-    "keep": "{Alias} stays",
+    "promote": "Promoted to {alias}",
+    "keep": "{Alias} unchanged",
     "nothing": "Nothing to do",
 }
 
 
-def decision_lines(decision: Decision) -> list[str]:
+def decision_lines(decision: GateDecision) -> list[str]:
     """A line for the decision, then one for every limit and note, with plain spaces alone."""
     said = [f"{'holds' if check.holds else 'BROKEN'}: {check.reason}" for check in decision.checks]
     notes = [f"note: {note}" for note in decision.notes]
@@ -26,12 +26,12 @@ def decision_lines(decision: Decision) -> list[str]:
     return [plain(line) for line in lines]
 
 
-def decision_message(decision: Decision) -> str:
+def decision_message(decision: GateDecision) -> str:
     """What speaks for the decision, in one line with plain spaces alone."""
     return plain("; ".join(decision.reasons))
 
 
-def decision_markdown(decision: Decision, *, confidence: float) -> str:
+def decision_markdown(decision: GateDecision, *, confidence: float) -> str:
     """The decision, both models beside each other, and the reasons.
 
     Args:
@@ -55,26 +55,17 @@ def decision_markdown(decision: Decision, *, confidence: float) -> str:
     return "\n\n".join(parts)
 
 
-def _headline(decision: Decision) -> str:
+def _headline(decision: GateDecision) -> str:
     alias = decision.alias
     return HEADLINES[decision.action].format(alias=alias, Alias=alias.capitalize())
 
 
-def _table(candidate: Contender, decision: Decision, confidence: float) -> str:
-    production = [(decision.alias, decision.production)] if decision.production else []
-    columns = [("new", candidate), *production]
-    rows = [
-        ("", *(f"{role}: {one.title}" for role, one in columns)),
-        ("---", *("---" for _ in columns)),
-        (
-            f"test {candidate.score.task.metric.name}",
-            *(
-                f"{percent(one.score.value)} "
-                f"({percent_range(accuracy_interval(one.score, confidence))})"
-                for _, one in columns
-            ),
-        ),
-        ("file", *(kilobytes(one.size) for _, one in columns)),
-        ("median latency", *(milliseconds(one.median_ms) for _, one in columns)),
-    ]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+def _table(candidate: Contender, decision: GateDecision, confidence: float) -> str:
+    columns = [("", "---", f"test {candidate.score.task.metric.name}", "file", "median latency")]
+    for role, one in (("new", candidate), (decision.alias, decision.production)):
+        if one:
+            interval = percent_range(accuracy_interval(one.score, confidence))
+            accuracy = f"{percent(one.score.value)} ({interval})"
+            size, latency = kilobytes(one.size), milliseconds(one.median_ms)
+            columns.append((f"{role}: {one.title}", "---", accuracy, size, latency))
+    return "\n".join(f"| {' | '.join(row)} |" for row in zip(*columns, strict=True))

@@ -17,16 +17,22 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records.report import Selection
 from kdtasks.data.prepared import PreparedDataset, open_prepared
 from kdtasks.data.settings import DataParams
-from kdtasks.deploy.gate.decision import PRODUCTION, Check, Contender, Decision, GateParams, decide
-from kdtasks.deploy.store.address import Reference, alias_key, read_version_key, versions_prefix
-from kdtasks.deploy.store.alias import Alias, FoundAlias, read_alias
+from kdtasks.deploy.gate.decision import (
+    PRODUCTION,
+    Contender,
+    GateDecision,
+    GateParams,
+    LimitCheck,
+    decide,
+)
+from kdtasks.deploy.store.address import Reference, alias_key
 from kdtasks.deploy.store.cache import Cache
-from kdtasks.deploy.store.catalogue import fetch_versions
+from kdtasks.deploy.store.catalogue import fetch_versions, list_models
 from kdtasks.deploy.store.objects import Objects
-from kdtasks.deploy.store.publish import read_folder
+from kdtasks.deploy.store.publish import read_folder, stored_files
 from kdtasks.deploy.store.pull import Puller
+from kdtasks.deploy.store.records import Alias, FoundAlias, Version, read_alias
 from kdtasks.deploy.store.signing import PublicKey
-from kdtasks.deploy.store.version import StoredFile, Version
 from kdtasks.edge.bundle_files import read_manifest
 from kdtasks.edge.latency import time_in_turn
 from kdtasks.edge.manifest import Manifest
@@ -62,14 +68,14 @@ class Production(NamedTuple):
     passed_over: tuple[Version, ...]
 
 
-def judge(
+def assess_candidate(
     bundle: Path,
     production: Production | None,
     *,
     project: Path,
     settings: GateSettings,
     alias: str = PRODUCTION,
-) -> Decision:
+) -> GateDecision:
     """Decide whether a bundle takes production's place.
 
     Both answer the test split; their latencies are taken in turn on calibration images, as the
@@ -92,25 +98,24 @@ def judge(
     if production is None:
         contenders = _measure({f"variant {manifest.variant}": bundle}, data, settings)
         return decide(contenders[0], None, limits=settings.limits, alias=alias)
-    title = f"version {production.version.number}"
-    files = _files(bundle)
+    title, files = f"version {production.version.number}", stored_files(read_folder(bundle))
     if files == production.version.files:
-        words = f"the new model is {title}, which is in {alias}, byte for byte"
-        return Decision("nothing", (Check(True, words),), alias=alias)
+        reason = f"the new model is {title}, which is in {alias}, byte for byte"
+        return GateDecision("nothing", (LimitCheck(True, reason),), alias=alias)
+    current = read_manifest(production.folder)
+    refusals = incomparable(manifest, current, alias)
     for version in production.passed_over:
         if files == version.files:  # after a rollback, say
-            words = f"the new model is version {version.number}, which was there already when"
-            chosen = f"{title} was put in {alias}"
-            return Decision("keep", (Check(False, f"{words} {chosen}; {BY_HAND}"),), alias=alias)
-    differing = incomparable(manifest, read_manifest(production.folder), alias)
-    if differing:
-        return Decision("keep", tuple(Check(False, reason) for reason in differing), alias=alias)
-    candidate, current = _measure(
+            known = f"the new model is version {version.number}, which was there already when"
+            refusals = (f"{known} {title} was put in {alias}; {BY_HAND}",)
+    if refusals:
+        checks = tuple(LimitCheck(False, reason) for reason in refusals)
+        return GateDecision("keep", checks, alias=alias)
+    contenders = _measure(
         {f"variant {manifest.variant}": bundle, title: production.folder}, data, settings
     )
-    decision = decide(candidate, current, limits=settings.limits, alias=alias)
-    notes = _notes(read_manifest(production.folder), data, settings.data, alias)
-    return decision._replace(notes=notes)
+    decision = decide(*contenders, limits=settings.limits, alias=alias)
+    return decision._replace(notes=_notes(current, data, settings.data, alias))
 
 
 def incomparable(
@@ -119,42 +124,33 @@ def incomparable(
     """Say why two bundles cannot answer the same images; empty where they can."""
     reasons = []
     if candidate.task != production.task:
-        reasons.append(
-            f"the new model is for {candidate.task}, {alias} for {production.task}, so the two "
-            f"cannot be compared; {BY_HAND}"
-        )
-    if candidate.class_names != production.class_names:
-        new = [name for name in candidate.class_names if name not in production.class_names]
-        gone = [name for name in production.class_names if name not in candidate.class_names]
-        changes = [
-            *([f"new: {', '.join(new)}"] if new else []),
-            *([f"gone: {', '.join(gone)}"] if gone else []),
-        ]
-        words = "; ".join(changes) or "the same names in another order"
-        reasons.append(
-            f"the classes are not {alias}'s ({words}), so the two cannot be compared; {BY_HAND}"
-        )
+        reasons.append(f"the new model is for {candidate.task}, {alias} for {production.task}")
+    names, old = candidate.class_names, production.class_names
+    if names != old:
+        changes = {
+            "new": ", ".join(name for name in names if name not in old),
+            "gone": ", ".join(name for name in old if name not in names),
+        }
+        words = "; ".join(f"{word}: {listed}" for word, listed in changes.items() if listed)
+        words = words or "the same names in another order"
+        reasons.append(f"the classes are not {alias}'s ({words})")
     if candidate.input_shape != production.input_shape:
-        reasons.append(
-            f"the new model takes images of {_shape(candidate)}, {alias} of "
-            f"{_shape(production)}, so the two cannot be compared; {BY_HAND}"
-        )
-    return tuple(reasons)
+        shapes = _shape(candidate.input_shape), _shape(production.input_shape)
+        reasons.append(f"the new model takes images of {shapes[0]}, {alias} of {shapes[1]}")
+    return tuple(f"{reason}, so the two cannot be compared; {BY_HAND}" for reason in reasons)
 
 
 def _check_fits(bundle: Path, manifest: Manifest, data: PreparedDataset) -> None:
-    if manifest.task != data.task:
-        raise EvaluationError(
-            f"{bundle} is for {manifest.task}, {data.folder} for {data.task}; give a bundle of "
-            "this project, or run the pipeline"
+    told = (manifest.task, manifest.input_shape, manifest.class_names)
+    held = (data.task, data.image_shape, data.class_names)
+    if told != held:
+        told_words, held_words = (
+            f"{task} of images of {_shape(shape)} in the classes {', '.join(names)}"
+            for task, shape, names in (told, held)
         )
-    told = (manifest.class_names, manifest.input_shape)
-    if told != (data.class_names, data.image_shape):
         raise EvaluationError(
-            f"{bundle} takes images of {_shape(manifest)} in the classes "
-            f"{', '.join(manifest.class_names)}; {data.folder} holds "
-            f"{' × '.join(map(str, data.image_shape))} in {', '.join(data.class_names)}; give a "
-            "bundle of this project, or run the pipeline"
+            f"{bundle} is for {told_words}; {data.folder} for {held_words}; give a bundle of this "
+            "project, or run the pipeline"
         )
 
 
@@ -173,10 +169,7 @@ def _measure(
     )
     return [
         Contender(
-            title,
-            evaluator.score(model, data, settings.statistics),
-            model.manifest.bytes,
-            latency,
+            title, evaluator.score(model, data, settings.statistics), model.manifest.bytes, latency
         )
         for (title, model), latency in zip(models.items(), times, strict=True)
     ]
@@ -198,29 +191,15 @@ def _notes(
     )
 
 
-def _files(bundle: Path) -> tuple[StoredFile, ...]:
-    sources = read_folder(bundle).items()
-    return tuple(StoredFile(path, source.size, source.sha256) for path, source in sources)
+def _shape(shape: Sequence[int]) -> str:
+    return " × ".join(map(str, shape))
 
 
-def _shape(manifest: Manifest) -> str:
-    return " × ".join(map(str, manifest.input_shape))
-
-
-class Candidate(NamedTuple):
-    """What the pipeline wants to ship.
-
-    Attributes:
-        bundle: folder of the chosen variant; null where none is within the limits of `select`.
-        sentence: why.
-    """
-
-    bundle: Path | None
-    sentence: str
-
-
-def find_candidate(project: Path) -> Candidate:
+def find_candidate(project: Path) -> tuple[Path | None, str]:
     """Read the report's choice.
+
+    Returns: the folder of the chosen variant, null where none is within the limits of `select`;
+        and why.
 
     Raises:
         KdTasksError: the pipeline has written none yet.
@@ -228,16 +207,11 @@ def find_candidate(project: Path) -> Candidate:
     paths = ProjectPaths(project)
     selection = Selection.read(paths.selection)
     bundle = paths.bundle(selection.chosen) if selection.chosen else None
-    return Candidate(bundle, selection.sentence)
+    return bundle, selection.sentence
 
 
 def fetch_production(
-    objects: Objects,
-    name: str,
-    alias: str,
-    *,
-    cache: Cache,
-    trusted: Sequence[PublicKey] = (),
+    objects: Objects, name: str, alias: str, *, cache: Cache, trusted: Sequence[PublicKey] = ()
 ) -> Production | None:
     """Pull the version that an alias stands for; null where there is no such alias yet.
 
@@ -268,16 +242,14 @@ def fetch_production(
 def _passed_over(objects: Objects, alias: Alias) -> tuple[Version, ...]:
     """Versions that were there before an alias was moved, by the store's clock or people's own."""
     state = objects.stat(alias_key(alias.name, alias.alias))
-    others = {
-        found[1]: entry.modified
-        for entry in objects.list(versions_prefix(alias.name))
-        if (found := read_version_key(entry.key)) and found[1] != alias.version
-    }
-    versions = fetch_versions(objects, [(alias.name, number) for number in others])
+    (model,) = list_models(objects, alias.name)
     return tuple(
         version
-        for version, _ in versions.values()
-        if version.created < alias.moved
-        # whoever published it may have a clock that is ahead
-        or (state is not None and others[version.number] < state.modified)
+        for version, _ in fetch_versions(objects, [model]).values()
+        if version.number != alias.version
+        and (
+            version.created < alias.moved
+            # whoever published it may have a clock that is ahead
+            or (state is not None and model.versions[version.number].modified < state.modified)
+        )
     )

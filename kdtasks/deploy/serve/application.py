@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, UploadFile
@@ -16,12 +16,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from kdtasks.deploy.serve.prometheus import MEDIA_TYPE, Measures
-from kdtasks.deploy.serve.service import Refusal, Service
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-
+from kdtasks.deploy.serve.prometheus import MEDIA_TYPE, Prometheus
+from kdtasks.deploy.serve.service import RequestError, Service
 
 # What `?mask=` may be: the answer is the mask itself, or has it beside the counts.
 MASKS = ("png", "base64")
@@ -46,7 +42,7 @@ def make_application(
     most_bytes: int,
     most_open: int = MOST_OPEN,
     most_held: int = MOST_HELD,
-    measures: Measures | None = None,
+    prometheus: Prometheus | None = None,
     notes: Callable[[], dict[str, Any]] = dict,
 ) -> Starlette:
     """Make the application.
@@ -57,49 +53,48 @@ def make_application(
             bodies; what is beyond is told to come again.
         notes: what `/health` says besides.
     """
-    counts = measures or Measures(service)
+    counts = prometheus or Prometheus(service)
     open_requests = held = 0  # changed in the event loop's thread only
 
     async def predict(request: Request) -> Response:
         nonlocal open_requests, held
-        began, own, headers = time.perf_counter(), 0, {}
+        began, own = time.perf_counter(), 0
 
         def admit(size: int) -> None:
             nonlocal held, own
             held, own = held + size, own + size
             if held > most_held:
-                raise Refusal(503, f"{most_held:,} bytes are held already; try again later")
+                raise RequestError(503, f"{most_held:,} bytes are held already; try again later")
 
         open_requests += 1
         try:
             if open_requests > most_open:
-                raise Refusal(503, f"{most_open} requests are open already; try again later")
+                raise RequestError(503, f"{most_open} requests are open already; try again later")
             wanted = request.query_params.get("mask")
             if wanted is not None and wanted not in MASKS:
-                raise Refusal(400, f"mask is {wanted!r}; {' or '.join(MASKS)} was expected")
+                raise RequestError(400, f"mask is {wanted!r}; {' or '.join(MASKS)} was expected")
             data = await read_image_bytes(request, most_bytes, admit)
             submitted = service.submit(data, with_mask=wanted is not None)
             answer = await asyncio.wrap_future(submitted)
             if wanted == "png":
-                counts.count_request(200, time.perf_counter() - began)
-                return Response(answer.mask, media_type="image/png")
-            status, content = 200, answer.to_json()
-        except Refusal as refusal:
-            status, content = refusal.status, {"error": str(refusal)}
-            if status == 503:
-                headers["retry-after"] = "1"
-            if status in (408, 413, 503):  # the rest of the body is not read
+                response = Response(answer.mask, media_type="image/png")
+            else:
+                response = JSONResponse(answer.to_json())
+        except RequestError as error:
+            headers = {"retry-after": "1"} if error.status == 503 else {}
+            if error.status in (408, 413, 503):  # the rest of the body is not read
                 headers["connection"] = "close"
+            response = JSONResponse({"error": str(error)}, error.status, headers)
         except ClientDisconnect:
-            status, content = _GONE, {"error": "the client has gone"}
+            response = JSONResponse({"error": "the client has gone"}, _GONE)
         except Exception:  # a bug: the client gets no traceback, the log does
             _log.exception("a request failed")
-            status, content = 500, {"error": "the server failed; its log says how"}
+            response = JSONResponse({"error": "the server failed; its log says how"}, 500)
         finally:
             open_requests -= 1
             held -= own
-        counts.count_request(status, time.perf_counter() - began)
-        return JSONResponse(content, status, headers)
+        counts.count_request(response.status_code, time.perf_counter() - began)
+        return response
 
     async def health(request: Request) -> Response:
         release = service.release
@@ -139,17 +134,17 @@ async def _explain(request: Request, error: Exception) -> Response:
 
 
 async def read_image_bytes(
-    request: "Request", most_bytes: int, admit: Callable[[int], None]
+    request: Request, most_bytes: int, admit: Callable[[int], None]
 ) -> bytes:
     """Give the body, or the first file of a multipart form.
 
     Args:
         most_bytes: that the body may have.
-        admit: called with the size of every piece that arrives; raises Refusal where there is no
-            room for it.
+        admit: called with the size of every piece that arrives; raises RequestError where there is
+            no room for it.
 
     Raises:
-        Refusal: 400 the form holds no file, 408 the body does not arrive, 413 it is too large;
+        RequestError: 400 the form holds no file, 408 the body does not arrive, 413 it is too large;
             then not all of it is read.
         ClientDisconnect: the client has gone.
     """
@@ -157,7 +152,7 @@ async def read_image_bytes(
         async with asyncio.timeout(PATIENCE):
             body = await _read(request, most_bytes, admit)
     except TimeoutError:
-        raise Refusal(
+        raise RequestError(
             408, f"the body did not arrive within {PATIENCE:.0f} seconds; send it again"
         ) from None
     if request.headers.get("content-type", "").lower().startswith("multipart/"):
@@ -165,30 +160,28 @@ async def read_image_bytes(
     return body
 
 
-async def _read(request: "Request", most_bytes: int, admit: Callable[[int], None]) -> bytes:
+async def _read(request: Request, most_bytes: int, admit: Callable[[int], None]) -> bytes:
     told = request.headers.get("content-length", "")
-    is_too_large = told.isdigit() and int(told) > most_bytes
     body = bytearray()
-    if not is_too_large:
+    if not (told.isdigit() and int(told) > most_bytes):
         async for chunk in request.stream():
             admit(len(chunk))
             body += chunk
             if len(body) > most_bytes:
-                is_too_large = True
                 break
-    if is_too_large:
-        if "expect" not in request.headers:  # such a client sends nothing before it is asked to
-            await _linger(request, most_bytes)
-        size = f"{int(told):,}" if told.isdigit() else f"more than {most_bytes:,}"
-        raise Refusal(
-            413,
-            f"the body has {size} bytes, at most {most_bytes:,} are read; send a smaller image, "
-            "or start the server with a larger --max-mb",
-        )
-    return bytes(body)
+        else:
+            return bytes(body)
+    if "expect" not in request.headers:  # such a client sends nothing before it is asked to
+        await _linger(request, most_bytes)
+    size = f"{int(told):,}" if told.isdigit() else f"more than {most_bytes:,}"
+    raise RequestError(
+        413,
+        f"the body has {size} bytes, at most {most_bytes:,} are read; send a smaller image, or "
+        "start the server with a larger --max-mb",
+    )
 
 
-async def _linger(request: "Request", most_bytes: int) -> None:
+async def _linger(request: Request, most_bytes: int) -> None:
     """Drop what is on its way: a connection closed on unread bytes is reset before the answer."""
     dropped = 0
     with contextlib.suppress(TimeoutError):
@@ -203,7 +196,7 @@ async def first_file(body: bytes, headers: Headers) -> bytes:
     """Give the content of the first file in a multipart form (RFC 7578).
 
     Raises:
-        Refusal: 400, there is none.
+        RequestError: 400, there is none.
     """
 
     async def whole() -> AsyncGenerator[bytes, None]:
@@ -215,11 +208,11 @@ async def first_file(body: bytes, headers: Headers) -> bytes:
         form = await parser.parse()
     except MultiPartException as error:
         problem = error.message.rstrip(".")
-        raise Refusal(400, f"the form is broken ({problem}); send it as clients do") from None
-    images = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
-    if not images:
-        raise Refusal(400, "the form holds no file; add the image as a file, under any name")
+        raise RequestError(400, f"the form is broken ({problem}); send it as clients do") from None
+    files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
+    if not files:
+        raise RequestError(400, "the form holds no file; add the image as a file, under any name")
     try:
-        return await images[0].read()
+        return await files[0].read()
     finally:
         await form.close()

@@ -1,49 +1,34 @@
 """What a server counts, in the text form that Prometheus reads."""
 
 from collections.abc import Callable
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from kdtasks.deploy.serve.service import Answer, Service
+from kdtasks.deploy.serve.service import Response, Service
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
 
-class Measures:
+class Prometheus:
     """Counts of one service; several may live in one process."""
 
     def __init__(self, service: Service) -> None:
         """Begin to observe a service."""
         self._service = service
-        self._registry = CollectorRegistry()
-        registry = self._registry
-        self._requests = Counter(
-            "kdtasks_requests", "Requests for an answer.", ["status"], registry=registry
-        )
-        self._request_seconds = Histogram(
-            "kdtasks_request_seconds",
-            "From a request's head to its answer.",
-            buckets=SECONDS,
-            registry=registry,
-        )
-        self._predict_seconds = Histogram(
-            "kdtasks_predict_seconds",
-            "LiteRT's part of an answer.",
-            buckets=SECONDS,
-            registry=registry,
-        )
-        self._exits = Counter(
-            "kdtasks_exits", "Answers by the exit that gave them.", ["exit"], registry=registry
-        )
-        self._model = Gauge(
-            "kdtasks_model_info",
-            "The model that answers.",
-            ["name", "variant", "version", "sha256"],
-            registry=registry,
-        )
-        self._open = Gauge("kdtasks_requests_open", "Requests at work.", registry=registry)
+        self._registry = registry = CollectorRegistry()
+        counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
+        seconds = partial(Histogram, buckets=SECONDS, registry=registry)
+        about = ["name", "variant", "version", "sha256"]
+        took, predicted = "From a request's head to its answer.", "LiteRT's part of an answer."
+        self._requests = counter("kdtasks_requests", "Requests for an answer.", ["status"])
+        self._request_seconds = seconds("kdtasks_request_seconds", took)
+        self._predict_seconds = seconds("kdtasks_predict_seconds", predicted)
+        self._exits = counter("kdtasks_exits", "Answers by the exit that gave them.", ["exit"])
+        self._model = gauge("kdtasks_model_info", "The model that answers.", about)
+        self._open = gauge("kdtasks_requests_open", "Requests at work.")
         service.observers.append(self._count_answer)
 
     def count_request(self, status: int, seconds: float) -> None:
@@ -64,6 +49,6 @@ class Measures:
             self._model.labels(**{key: str(value or "") for key, value in about.items()}).set(1)
         return generate_latest(self._registry)
 
-    def _count_answer(self, answer: Answer) -> None:
+    def _count_answer(self, answer: Response) -> None:
         self._exits.labels(str(answer.prediction.exit_index + 1)).inc()
         self._predict_seconds.observe(answer.milliseconds / 1e3)

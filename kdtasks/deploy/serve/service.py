@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +19,6 @@ from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.predictor import Prediction, Predictor
 from kdtasks.edge.registry import load_predictor
 from kdtasks.edge.segmenter import MaskPrediction
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
 
 MOST_PIXELS = 50_000_000
 
@@ -37,7 +33,7 @@ class Release:
     """
 
     def __init__(self, models: list[Predictor], number: int | None) -> None:
-        """Arguments: `models` are the same bundle, once for every thread."""
+        """Args: `models` are the same bundle, once for every thread."""
         self.manifest: Manifest = models[0].manifest
         self.per_pixel = models[0].per_pixel
         self.number = number
@@ -64,7 +60,7 @@ class Release:
         }
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """What came of one image.
 
     Attributes:
@@ -91,7 +87,7 @@ class Answer(NamedTuple):
         }
 
 
-Observer = Callable[[Answer], None]
+Observer = Callable[[Response], None]
 
 
 class Service:
@@ -108,11 +104,11 @@ class Service:
         self.observers: list[Observer] = []
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="predict")
 
-    def submit(self, data: bytes, *, with_mask: bool = False) -> Future[Answer]:
+    def submit(self, data: bytes, *, with_mask: bool = False) -> Future[Response]:
         """Have the bytes of an image answered, with its mask as a PNG where that is asked for.
 
-        The future raises Refusal for what cannot be decoded, for a mask that the model does not
-        give, and where there is no release yet.
+        The future raises RequestError for what cannot be decoded, for a mask that the model does
+        not give, and where there is no release yet.
         """
         return self._threads.submit(self._answer, data, with_mask)
 
@@ -120,12 +116,12 @@ class Service:
         """Finish what was submitted, and take no more."""
         self._threads.shutdown(wait=True)
 
-    def _answer(self, data: bytes, with_mask: bool) -> Answer:
+    def _answer(self, data: bytes, with_mask: bool) -> Response:
         release = self.release  # the one that also finishes this image
         if release is None:
-            raise Refusal(503, "there is no model yet; try again later")
+            raise RequestError(503, "there is no model yet; try again later")
         if with_mask and not release.per_pixel:
-            raise Refusal(400, "the model tells the class of whole images; leave mask out")
+            raise RequestError(400, "the model tells the class of whole images; leave mask out")
         pixels = decode_image(data)
         with release.borrow() as model:
             image = model.fit(pixels)
@@ -136,10 +132,10 @@ class Service:
         mask = None
         if with_mask and isinstance(prediction, MaskPrediction):
             mask = prediction.to_png()
-        answer = Answer(prediction, milliseconds, release, mask)
+        response = Response(prediction, milliseconds, release, mask)
         for observe in self.observers:
-            observe(answer)
-        return answer
+            observe(response)
+        return response
 
 
 def load_release(bundle: Path, *, threads: int, number: int | None = None) -> Release:
@@ -166,49 +162,43 @@ def decode_image(data: bytes, *, most_pixels: int = MOST_PIXELS) -> npt.NDArray[
     Its size is read from its header, before any pixel is decoded. Safe in several threads at once.
 
     Raises:
-        Refusal: 400 there is nothing, 413 more than `most_pixels`, 415 it is no image of a kind
-            that is read, 422 it is one and damaged.
+        RequestError: 400 there is nothing, 413 more than `most_pixels`, 415 it is no image of a
+            kind that is read, 422 it is one and damaged.
     """
-    if not data:
-        raise Refusal(400, "the body is empty; send an image's bytes, or a form with a file")
-    try:
-        eight_bits = to_eight_bits(_decode(data, most_pixels))
-    except DatasetError as error:
-        raise Refusal(415, str(error)) from None
-    return as_array(eight_bits)
-
-
-def _decode(data: bytes, most_pixels: int) -> "Image":
     import PIL.Image
     import PIL.ImageOps
 
+    if not data:
+        raise RequestError(400, "the body is empty; send an image's bytes, or a form with a file")
     bombs = (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning)
-    too_many = Refusal(413, f"the image has more than {most_pixels:,} pixels; make it smaller")
+    too_many = RequestError(413, f"the image has more than {most_pixels:,} pixels; make it smaller")
     try:
-        file = PIL.Image.open(io.BytesIO(data), formats=FORMATS)
-    except PIL.UnidentifiedImageError:
-        known = ", ".join(FORMATS)
-        raise Refusal(415, f"the {len(data):,} bytes are no image; send one of {known}") from None
-    except bombs:
-        raise too_many from None
-    except Exception as error:  # on damaged files Pillow's plugins raise nearly anything
-        raise _damaged(error) from None
-    with file:
-        if file.width * file.height > most_pixels:
-            raise too_many
-        try:
+        with PIL.Image.open(io.BytesIO(data), formats=FORMATS) as file:
+            if file.width * file.height > most_pixels:
+                raise too_many
             file.load()
             upright = PIL.ImageOps.exif_transpose(file)
-        except bombs:
-            raise too_many from None
-        except Exception as error:
-            raise _damaged(error) from None
-        upright.format = file.format
-        return upright
+            upright.format = file.format
+    except PIL.UnidentifiedImageError:
+        known = ", ".join(FORMATS)
+        message = f"the {len(data):,} bytes are no image; send one of {known}"
+        raise RequestError(415, message) from None
+    except bombs:
+        raise too_many from None
+    except RequestError:
+        raise
+    except Exception as error:  # on damaged files Pillow's plugins raise nearly anything
+        reason = " ".join(str(error).split()) or type(error).__name__
+        message = f"the image is damaged or cut short ({reason}); send it again"
+        raise RequestError(422, message) from None
+    try:
+        return as_array(to_eight_bits(upright))
+    except DatasetError as error:
+        raise RequestError(415, str(error)) from None
 
 
-class Refusal(Exception):  # noqa: N818  (the client's mistake, or too much at once: no bug)
-    """A request that gets no answer.
+class RequestError(Exception):
+    """A request that gets no answer: the client's mistake, or too much at once.
 
     Attributes:
         status: of HTTP.
@@ -218,8 +208,3 @@ class Refusal(Exception):  # noqa: N818  (the client's mistake, or too much at o
         """Say why, in one line for the client."""
         super().__init__(message)
         self.status = status
-
-
-def _damaged(error: Exception) -> Refusal:
-    reason = " ".join(str(error).split()) or type(error).__name__
-    return Refusal(422, f"the image is damaged or cut short ({reason}); send it again")

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -25,10 +25,6 @@ _ALIAS_KEY = re.compile(r"models/([^/]+)/aliases/([^/]+)\.json")
 # What a pull writes beside a version's files, so no file of a version may have its name.
 RECEIPT = ".kdtasks-version.json"
 _FORBIDDEN = frozenset('\\:*?"<>|')
-
-_DEVICES = frozenset(
-    ("con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10)))
-)
 
 _LONGEST_PART = 200  # bytes; file systems allow 255, temporary names need some
 
@@ -106,12 +102,7 @@ def check_name(name: str) -> str:
     Raises:
         StoreError: it is not.
     """
-    if not _NAME.fullmatch(name):
-        raise StoreError(
-            f"{name!r} is no name of a model; allowed are lower case letters, digits, '.', '_' "
-            "and '-', a letter or a digit first, at most 100 of them"
-        )
-    return name
+    return _check(_NAME, name, "name of a model", "a letter or a digit first")
 
 
 def check_alias(alias: str) -> str:
@@ -120,12 +111,25 @@ def check_alias(alias: str) -> str:
     Raises:
         StoreError: it is not.
     """
-    if not _ALIAS.fullmatch(alias):
+    return _check(_ALIAS, alias, "alias", "a letter first (so that no alias looks like a version)")
+
+
+def check_device(device: str) -> str:
+    """Give a device's name back if it is one.
+
+    Raises:
+        StoreError: it is not.
+    """
+    return _check(_NAME, device, "name of a device", "a letter or a digit first")
+
+
+def _check(pattern: re.Pattern[str], text: str, what: str, first: str) -> str:
+    if not pattern.fullmatch(text):
         raise StoreError(
-            f"{alias!r} is no alias; allowed are lower case letters, digits, '.', '_' and '-', a "
-            "letter first (so that no alias looks like a version), at most 100 of them"
+            f"{text!r} is no {what}; allowed are lower case letters, digits, '.', '_' and '-', "
+            f"{first}, at most 100 of them"
         )
-    return alias
+    return text
 
 
 def parse_reference(text: str) -> Reference:
@@ -168,16 +172,33 @@ def telemetry_key(name: str, device: str, batch: str) -> str:
     return f"{TELEMETRY}{name}/{device}/{batch}"
 
 
-def read_version_key(key: str) -> tuple[str, int] | None:
-    """Model and number that a key stands for; null where it is no version's key."""
-    match = _VERSION_KEY.fullmatch(key)
-    return (match[1], int(match[2])) if match else None
-
-
-def read_alias_key(key: str) -> tuple[str, str] | None:
-    """Model and alias that a key stands for; null where it is no alias's key."""
+def parse_key(key: str) -> Reference | None:
+    """The version or the alias that a key stands for; null where it is no such record's."""
+    if match := _VERSION_KEY.fullmatch(key):
+        return Reference(match[1], int(match[2]))
     match = _ALIAS_KEY.fullmatch(key)
-    return (match[1], match[2]) if match else None
+    return Reference(*match.groups()) if match else None
+
+
+def problem_of_paths(paths: Iterable[str]) -> str | None:
+    """Say what is wrong with the paths of a version's files; null where nothing is.
+
+    Two that differ in case or in Unicode form only are the same file on some systems, and a file
+    cannot be a folder of another.
+    """
+    seen: dict[str, str] = {}
+    for path in paths:
+        if problem := problem_of_path(path):
+            return f"it names the file {path!r}, and {problem}"
+        folded = _folded(path)
+        if folded in seen:
+            return f"{seen[folded]!r} and {path!r} are the same file"
+        seen[folded] = path
+    for folded, path in seen.items():
+        for folder in PurePosixPath(folded).parents:
+            if outer := seen.get(str(folder)):
+                return f"{outer!r} is a file and a folder of {path!r}"
+    return None if seen else "it has no file"
 
 
 def problem_of_path(path: object) -> str | None:
@@ -196,33 +217,12 @@ def problem_of_path(path: object) -> str | None:
             return f"it has the part {part!r}"
         if _FORBIDDEN & set(part) or not part.isprintable():
             return "it has a backslash, a colon or another character that some systems forbid"
-        if part[-1] in " ." or part.split(".")[0].rstrip().lower() in _DEVICES:
+        if part[-1] in " ." or PureWindowsPath(part).is_reserved():
             return f"{part!r} is no file's name on Windows"
         if len(part.encode("utf-8", "surrogatepass")) > _LONGEST_PART:
             return f"a part is longer than {_LONGEST_PART} bytes"
     if _folded(path) == RECEIPT:
         return "that name is kept for what a pull writes"
-    return None
-
-
-def problem_of_paths(paths: Iterable[str]) -> str | None:
-    """Say which paths exclude each other; null where none do.
-
-    Two that differ in case or in Unicode form only are the same file on some systems, and a file
-    cannot be a folder of another.
-    """
-    seen: dict[str, str] = {}
-    for path in paths:
-        twin = seen.get(_folded(path))
-        if twin is not None:
-            return f"{twin!r} and {path!r} are the same file"
-        seen[_folded(path)] = path
-    for folded, path in seen.items():
-        parts = folded.split("/")
-        for count in range(1, len(parts)):
-            outer = seen.get("/".join(parts[:count]))
-            if outer:
-                return f"{outer!r} is a file and a folder of {path!r}"
     return None
 
 

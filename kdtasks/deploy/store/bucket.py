@@ -2,8 +2,8 @@
 
 import base64
 import contextlib
+import functools
 import hashlib
-import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -51,8 +51,6 @@ class BucketObjects:
         self._date = ""
         client.meta.events.register("after-call.s3", self._remember_date)
         self._manager = TransferManager(client, _TRANSFERS, executor_cls=DaemonThreads)
-        self._if_match: Callable[[str], str] | None = None
-        self._finding = threading.Lock()
 
     @property
     def identity(self) -> str:
@@ -61,7 +59,7 @@ class BucketObjects:
 
     def read(self, key: str) -> Record:
         """Give a record."""
-        return self._ask(lambda: self._read_once(key))
+        return self._ask(key, lambda: self._read_once(key))
 
     def create(self, key: str, data: bytes) -> None:
         """Write a record that is not there yet."""
@@ -71,7 +69,7 @@ class BucketObjects:
     def replace(self, key: str, data: bytes, tag: str) -> None:
         """Write over the record that has `tag`."""
         try:
-            self._put(key, data, IfMatch=self._find_if_match()(tag))
+            self._put(key, data, IfMatch=self._if_match.format(tag=tag))
         except StoreMissingError:
             raise StoreConflictError(f"{key} was deleted by somebody else") from None
 
@@ -98,9 +96,7 @@ class BucketObjects:
         with self._explained(key):
             try:
                 self._manager.download(
-                    *self._at(key).values(),
-                    stream,
-                    subscribers=[ProgressCallbackInvoker(on_bytes)],
+                    *self._at(key).values(), stream, subscribers=[ProgressCallbackInvoker(on_bytes)]
                 ).result()
             except RetriesExceededError as error:
                 raise error.last_exception from None
@@ -109,12 +105,11 @@ class BucketObjects:
         """Describe an object."""
 
         def once() -> Entry:
-            with self._explained(key):
-                answer = self._client.head_object(**self._at(key))
-                return Entry(key, answer["ContentLength"], answer["LastModified"])
+            answer = self._client.head_object(**self._at(key))
+            return Entry(key, answer["ContentLength"], answer["LastModified"])
 
         try:
-            return self._ask(once)
+            return self._ask(key, once)
         except StoreMissingError:
             return None
 
@@ -126,12 +121,9 @@ class BucketObjects:
 
     def list(self, prefix: str) -> Iterator[Entry]:
         """Describe objects, a thousand a request."""
-        pages = self._client.get_paginator("list_objects_v2")
-        with self._explained(prefix):
-            for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix):
-                for found in page.get("Contents", ()):
-                    key = found["Key"].removeprefix(self._prefix)
-                    yield Entry(key, found["Size"], found["LastModified"])
+        for found in self._list_all("list_objects_v2", "Contents", prefix):
+            key = found["Key"].removeprefix(self._prefix)
+            yield Entry(key, found["Size"], found["LastModified"])
 
     def delete(self, key: str) -> None:
         """Remove an object."""
@@ -147,55 +139,56 @@ class BucketObjects:
 
     def check_conditions(self) -> None:
         """Try conditional writes, once."""
-        self._find_if_match()
+        _ = self._if_match
 
     def remove_leftovers(self, before: datetime) -> int:
         """Abort uploads in parts that nobody finished, and remove old probes."""
         removed = 0
-        pages = self._client.get_paginator("list_multipart_uploads")
-        with self._explained("uploads"):
-            for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix):
-                for found in page.get("Uploads", ()):
-                    if found["Initiated"] < before:
-                        self._client.abort_multipart_upload(
-                            Bucket=self._bucket, Key=found["Key"], UploadId=found["UploadId"]
-                        )
-                        removed += 1
+        for found in self._list_all("list_multipart_uploads", "Uploads"):
+            if found["Initiated"] < before:
+                with self._explained(found["Key"]):
+                    self._client.abort_multipart_upload(
+                        Bucket=self._bucket, Key=found["Key"], UploadId=found["UploadId"]
+                    )
+                removed += 1
         for probe in tuple(self.list(PROBES)):
             if probe.modified < before:
                 self.delete(probe.key)
                 removed += 1
         return removed
 
-    def _ask(self, once: Callable[[], T]) -> T:
+    def _list_all(self, operation: str, kind: str, prefix: str = "") -> Iterator[dict[str, Any]]:
+        pages = self._client.get_paginator(operation)
+        with self._explained(prefix):
+            for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix):
+                yield from page.get(kind, ())
+
+    def _ask(self, key: str, once: Callable[[], T]) -> T:
         """Ask again where an answer broke off, which boto3 does not do."""
         for _ in range(ATTEMPTS - 1):
             try:
-                return once()
+                with self._explained(key):
+                    return once()
             except StoreUnreachableError:
                 if not self._date:  # it never answered at all
                     raise
-        return once()
+        with self._explained(key):
+            return once()
 
     def _read_once(self, key: str) -> Record:
-        with self._explained(key):
-            answer = self._client.get_object(**self._at(key))
-            with contextlib.closing(answer["Body"]) as body:
-                length, tag = answer["ContentLength"], answer["ETag"].strip('"')
-                if length > RECORD_BYTES:
-                    raise StoreError(
-                        f"{key} has {length} bytes, which no record has; delete it if nobody "
-                        "knows it"
-                    )
-                return Record(body.read(), tag)
+        answer = self._client.get_object(**self._at(key))
+        with contextlib.closing(answer["Body"]) as body:
+            length, tag = answer["ContentLength"], answer["ETag"].strip('"')
+            if length > RECORD_BYTES:
+                raise StoreError(f"{key} has {length} bytes, which no record has; delete it")
+            return Record(body.read(), tag)
 
-    def _find_if_match(self) -> Callable[[str], str]:
-        with self._finding:
-            if self._if_match is None:
-                self._if_match = find_if_match(
-                    put=self._put, read=self.read, delete=self.delete, endpoint=self._endpoint
-                )
-            return self._if_match
+    @functools.cached_property
+    def _if_match(self) -> str:
+        """The form of a tag that this server wants."""
+        return find_if_match(
+            put=self._put, read=self.read, delete=self.delete, endpoint=self._endpoint
+        )
 
     def _put(self, key: str, data: bytes, **condition: str) -> str:
         """Send a small object, and give its tag; every server compares it with its MD5."""

@@ -13,6 +13,7 @@ from boto3.session import Session
 from botocore import exceptions
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.handlers import add_expect_header
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
@@ -36,37 +37,22 @@ _CREDENTIALS = (
 
 _SETTINGS = "AWS_ENDPOINT_URL, AWS_DEFAULT_REGION and the profile in ~/.aws/config"
 
-# Each: what the server calls it, and what to say. HEAD answers carry a number in place of a name.
-_CLIENT_ERRORS = {
-    "NoSuchBucket": "there is no bucket {bucket} at {endpoint}; create it, or correct the address",
-    "InvalidBucketName": "{bucket} is no name of a bucket; correct the address",
-    "InvalidAccessKeyId": f"{{endpoint}} does not know the access key; {_CREDENTIALS}",
-    "SignatureDoesNotMatch": "{endpoint} says that the secret key does not belong to the access "
-    f"key; {_CREDENTIALS}",
-    "ExpiredToken": "the credentials for {endpoint} have expired; log in again",
-    "InvalidToken": f"{{endpoint}} does not accept the session token; {_CREDENTIALS}",
-    "RequestTimeTooSkewed": "{endpoint} says that this machine's clock is wrong: it shows {time}; "
-    "set the clock",
-    "AccessDenied": "{endpoint} does not let these credentials do {operation} in {bucket}; ask its "
-    "owner, or use other credentials",
-    "QuotaExceeded": "the quota of {bucket} is used up; make room with kdtasks gc or raise it",
-    "AuthorizationHeaderMalformed": "{bucket} is in another region; set AWS_DEFAULT_REGION to it",
-    "PermanentRedirect": "{bucket} is in another region; set AWS_DEFAULT_REGION to it",
-    "NotImplemented": "{endpoint} does not know conditional writes, without which two publishers "
-    "can overwrite each other; use a server that does, such as AWS or Ceph",
-    "BadDigest": "what arrived at {endpoint} is not what was sent; run the same command again",
+# What to do about the errors of servers. HEAD answers carry a number in place of a name.
+_ADVICE = {
+    "NoSuchBucket": "create the bucket, or correct the address",
+    "InvalidBucketName": "correct the address",
+    "InvalidAccessKeyId InvalidClientTokenId SignatureDoesNotMatch InvalidToken": _CREDENTIALS,
+    "ExpiredToken": "the credentials have expired, log in again",
+    "RequestTimeTooSkewed RequestExpired": "set this machine's clock, it shows {time:%F %H:%M} UTC",
+    "AccessDenied Forbidden 403": "ask the bucket's owner for that right, or use other credentials",
+    "QuotaExceeded XMinioStorageFull InsufficientStorage": "raise the quota, or make room with "
+    "kdtasks gc",
+    "AuthorizationHeaderMalformed PermanentRedirect 301": "set AWS_DEFAULT_REGION to its region",
+    "NotImplemented": "use a server that knows conditional writes, such as AWS or Ceph: without "
+    "them two publishers can overwrite each other",
+    "BadDigest XAmzContentSHA256Mismatch": "run the same command again",
 }
-
-_SAME = {
-    "403": "AccessDenied",
-    "Forbidden": "AccessDenied",
-    "InvalidClientTokenId": "InvalidAccessKeyId",
-    "RequestExpired": "RequestTimeTooSkewed",
-    "301": "PermanentRedirect",
-    "XMinioStorageFull": "QuotaExceeded",
-    "InsufficientStorage": "QuotaExceeded",
-    "XAmzContentSHA256Mismatch": "BadDigest",
-}
+_ADVICE_BY_CODE = {code: advice for codes, advice in _ADVICE.items() for code in codes.split()}
 
 _ADDRESS = re.compile(r'(for|from|to|on)?( the)? ?(endpoint )?(URL)?:? ?"https?://[^"]*"')
 _MISSING = ("NoSuchKey", "404", "NotFound", "NoSuchUpload")
@@ -75,7 +61,6 @@ _UNREACHABLE = (
     exceptions.ConnectionError,
     exceptions.HTTPClientError,
     exceptions.IncompleteReadError,
-    exceptions.ConnectionClosedError,
     HTTPError,
     ConnectionError,
     TimeoutError,
@@ -84,7 +69,7 @@ _UNREACHABLE = (
 _TAGGED = ("GetObject", "PutObject", "UploadPart")
 _PAUSE_SECONDS = 0.5
 
-_FORMS: tuple[Callable[[str], str], ...] = (lambda tag: f'"{tag}"', lambda tag: tag)
+_FORMS = ('"{tag}"', "{tag}")
 _NO_TAG = '"00000000000000000000000000000000"'
 
 
@@ -114,7 +99,9 @@ def make_client() -> Any:
         client = Session(botocore_session=core).client("s3", config=config)
     except (BotoCoreError, ValueError) as error:  # ValueError: a malformed endpoint
         raise wrong_settings(error) from None
-    client.meta.events.register_last("before-call.s3", _send_at_once)
+    # whether a body may be sent is not asked before each, which costs a round trip: credentials
+    # and bucket are known to be right by then, since small records went first
+    client.meta.events.unregister("before-call.s3", add_expect_header)
     client.meta.events.register("needs-retry.s3", _retry_broken_off)
     client.meta.events.register("after-call.s3", _refuse_broken_off)
     return client
@@ -128,14 +115,6 @@ def _read_date(text: str) -> datetime:
         return parsedate_to_datetime(text)
 
 
-def _send_at_once(params: dict[str, Any], **_: Any) -> None:
-    """Do not ask before every body whether it may be sent; that costs a round trip each.
-
-    Credentials and bucket are known to be right by then: small records went first.
-    """
-    params["headers"].pop("Expect", None)
-
-
 def _is_broken_off(answer: Any, content: dict[str, Any], operation: str) -> bool:
     """Whether an answer broke off in its head, which boto3 takes for a whole one."""
     return operation in _TAGGED and answer.status_code < 300 and "ETag" not in content
@@ -143,10 +122,9 @@ def _is_broken_off(answer: Any, content: dict[str, Any], operation: str) -> bool
 
 def _retry_broken_off(response: Any, operation: Any, attempts: int, **_: Any) -> float | None:
     """Give the seconds after which to ask again; null where there is no need to."""
-    is_broken_off = response is not None and _is_broken_off(
-        response[0], response[1], operation.name
-    )
-    return _PAUSE_SECONDS if is_broken_off and attempts < ATTEMPTS else None
+    is_again = response is not None and attempts < ATTEMPTS
+    is_again = is_again and _is_broken_off(response[0], response[1], operation.name)
+    return _PAUSE_SECONDS if is_again else None
 
 
 def _refuse_broken_off(http_response: Any, parsed: dict[str, Any], model: Any, **_: Any) -> None:
@@ -168,10 +146,14 @@ def bucket_errors(bucket: str, endpoint: str, key: str = "") -> Iterator[None]:
         yield
     except ClientError as error:
         raise _explain(error, bucket, endpoint, key) from None
-    except (exceptions.NoCredentialsError, exceptions.CredentialRetrievalError):
-        raise StoreError(f"no credentials for {endpoint} were found; {_CREDENTIALS}") from None
-    except exceptions.PartialCredentialsError as error:
-        raise StoreError(f"{error}; {_CREDENTIALS}") from None
+    except (
+        exceptions.NoCredentialsError,
+        exceptions.CredentialRetrievalError,
+        exceptions.PartialCredentialsError,
+    ) as error:
+        raise StoreError(
+            f"no credentials for {endpoint} were found ({_short(error)}); {_CREDENTIALS}"
+        ) from None
     except exceptions.SSLError as error:
         raise StoreError(
             f"{endpoint} has no certificate that this machine trusts ({_short(error)}); set "
@@ -199,19 +181,15 @@ def wrong_settings(error: Exception) -> StoreError:
 
 def _explain(error: ClientError, bucket: str, endpoint: str, key: str) -> StoreError:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    code = str(error.response.get("Error", {}).get("Code", status))
+    reported = error.response.get("Error", {})
+    code, message = str(reported.get("Code", status)), reported.get("Message") or "no message"
     if status in (409, 412) and code in ("PreconditionFailed", "412", "ConditionalRequestConflict"):
         return StoreConflictError(f"{key} was written by somebody else")
     if code in _MISSING:
         return StoreMissingError(f"{key} is not in s3://{bucket}")
-    words = _CLIENT_ERRORS.get(_SAME.get(code, code))
-    if words:
-        operation, time = error.operation_name, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-        return StoreError(
-            words.format(bucket=bucket, endpoint=endpoint, operation=operation, time=time)
-        )
-    message = error.response.get("Error", {}).get("Message") or "no message"
-    told = f"{endpoint} answered {error.operation_name} with {code} ({message})"
+    told = f"{endpoint} answers {error.operation_name} in {bucket} with {code} ({message})"
+    if advice := _ADVICE_BY_CODE.get(code):
+        return StoreError(f"{told}; {advice.format(time=datetime.now(UTC))}")
     if status >= 500 or code in ("SlowDown", "RequestTimeout", "Throttling"):
         return StoreUnreachableError(f"{told}, several times; try again later")
     return StoreError(told)
@@ -229,7 +207,7 @@ def find_if_match(
     read: Callable[[str], Record],
     delete: Callable[[str], None],
     endpoint: str,
-) -> Callable[[str], str]:
+) -> str:
     """Try conditional writes; what does not depend on each other is tried side by side.
 
     Args:
@@ -238,7 +216,7 @@ def find_if_match(
         delete: removes.
         endpoint: the server's name for errors.
 
-    Returns: what gives a tag in the form that the server's If-Match wants.
+    Returns: the form of a tag that the server's If-Match wants, with a place for the `tag`.
 
     Raises:
         StoreError: it writes over what it was asked not to.
@@ -265,15 +243,17 @@ def find_if_match(
         delete(key)
         return all(answers)
 
-    def find_form() -> Callable[[str], str] | None:
+    def find_form() -> str | None:
         key, tag = create()
-        while True:
-            form = next((form for form in _FORMS if not is_refused(key, IfMatch=form(tag))), None)
-            last, tag = tag, tag if form else read(key).tag
-            if form or tag == last:
-                break  # otherwise it had been written, and the answer was lost
+        last = ""
+        while tag != last:
+            for form in _FORMS:
+                if not is_refused(key, IfMatch=form.format(tag=tag)):
+                    delete(key)
+                    return form
+            last, tag = tag, read(key).tag  # another tag: it was written, and the answer lost
         delete(key)
-        return form
+        return None
 
     refusing = in_background(refuses)
     form = find_form()

@@ -16,10 +16,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kdtasks.core.files import PARTIAL, disk_errors, flush_to_disk, write_whole
+from kdtasks.core.files import PARTIAL, atomic_folder, disk_errors, flush_to_disk, write_whole
 from kdtasks.core.locks import locked, locked_if_free
 from kdtasks.deploy.store.address import Reference
-from kdtasks.deploy.store.version import StoredFile, Version
+from kdtasks.deploy.store.objects import files_in
+from kdtasks.deploy.store.records import FoundVersion, StoredFile, Version
 
 _LOCK = "lock"
 
@@ -68,11 +69,7 @@ class Cache:
 
     def resolution(self, store: str, reference: Reference) -> Resolution | None:
         """What a reference was last found to be; null where it never was, or is unreadable."""
-        try:
-            content = json.loads(self._reference(store, reference).read_text(encoding="utf-8"))
-            return Resolution(**content)
-        except (OSError, ValueError, TypeError):
-            return None
+        return _read_resolution(self._reference(store, reference))
 
     def remember(self, store: str, reference: Reference, found: Resolution) -> None:
         """Write down what a reference was found to be."""
@@ -93,44 +90,34 @@ class Cache:
             return None
         return data if hashlib.sha256(data).hexdigest() == sha256 else None
 
-    def keep_manifest(self, data: bytes) -> str:
-        """Write a manifest down; gives its hash."""
-        sha256 = hashlib.sha256(data).hexdigest()
-        if self.manifest(sha256) is None:
-            write_whole(self._manifest(sha256), data)
-        return sha256
+    def keep_manifest(self, found: FoundVersion) -> None:
+        """Write a manifest down."""
+        if self.manifest(found.sha256) is None:
+            write_whole(self._manifest(found.sha256), found.manifest)
 
-    def bundle(self, manifest_sha256: str, version: Version) -> Path | None:
+    def bundle(self, found: FoundVersion) -> Path | None:
         """The folder with a version's files; null where it is not whole. Every file is hashed."""
-        folder = self.root / "bundles" / manifest_sha256
-        return folder if holds(folder, version) else None
+        folder = self._bundle(found)
+        return folder if holds(folder, found.version) else None
 
     def missing(self, version: Version) -> list[StoredFile]:
         """Contents that the cache lacks or holds damaged, each once; damaged ones are removed."""
         wanted = {file.sha256: file for file in version.files}
-        missing = []
-        for file in wanted.values():
-            blob = self.blobs / file.sha256
-            if not is_intact(blob, file):
-                blob.unlink(missing_ok=True)
-                missing.append(file)
+        missing = [file for file in wanted.values() if not is_intact(self._blob(file), file)]
+        for file in missing:
+            self._blob(file).unlink(missing_ok=True)
         return missing
 
-    def build_bundle(self, manifest_sha256: str, version: Version) -> Path:
+    def build_bundle(self, found: FoundVersion) -> Path:
         """Link a version's contents, all of which are here, into a folder of its own."""
-        folder = self.root / "bundles" / manifest_sha256
-        partial = folder.with_name(f".{folder.name}{PARTIAL}")
+        folder = self._bundle(found)
         with locked(self.root / f"{_LOCK}-bundles"):
-            if not holds(folder, version):
-                for leftover in (folder, partial):
-                    shutil.rmtree(leftover, ignore_errors=True)
-                for file in version.files:
-                    path = partial / file.path
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    _link(self.blobs / file.sha256, path)
-                for inner in {(partial / file.path).parent for file in version.files}:
-                    flush_to_disk(inner)
-                partial.rename(folder)
+            if not holds(folder, found.version):
+                with atomic_folder(folder) as partial:
+                    for file in found.version.files:
+                        path = partial / file.path
+                        path.parent.mkdir(parents=True, exist_ok=True)
+                        _link(self._blob(file), path)
                 flush_to_disk(folder.parent)
         return folder
 
@@ -148,8 +135,7 @@ class Cache:
     def _prune(self) -> None:
         manifests: set[str] = set()
         for path in self.root.glob("references/*/*.json"):
-            with contextlib.suppress(OSError, ValueError, TypeError):
-                found = Resolution(**json.loads(path.read_text(encoding="utf-8")))
+            if found := _read_resolution(path):
                 manifests |= {found.manifest_sha256, found.previous_sha256 or ""}
         blobs = set()
         for sha256 in manifests:
@@ -159,14 +145,18 @@ class Cache:
         for path in (self.root / "bundles").iterdir():
             if path.name not in manifests:
                 shutil.rmtree(path, ignore_errors=True)
-        for path in (self.root / "manifests").iterdir():
-            if path.name.removesuffix(".json") not in manifests:
-                path.unlink(missing_ok=True)
-        for path in self.blobs.iterdir():
-            if path.name not in blobs:
-                path.unlink(missing_ok=True)
-        for path in self.root.glob(f"references/*/.*{PARTIAL}"):
+        for path in (
+            *(one for one in (self.root / "manifests").iterdir() if one.stem not in manifests),
+            *(one for one in self.blobs.iterdir() if one.name not in blobs),
+            *self.root.glob(f"references/*/.*{PARTIAL}"),
+        ):
             path.unlink(missing_ok=True)
+
+    def _blob(self, file: StoredFile) -> Path:
+        return self.blobs / file.sha256
+
+    def _bundle(self, found: FoundVersion) -> Path:
+        return self.root / "bundles" / found.sha256
 
     def _manifest(self, sha256: str) -> Path:
         return self.root / "manifests" / f"{sha256}.json"
@@ -178,13 +168,11 @@ class Cache:
         return self.root / "references" / folder / f"{reference.name}@{selector}.json"
 
 
-def files_in(folder: Path) -> set[str]:
-    """Paths of all that is no folder in a folder, with slashes; none where it is not there."""
-    return {
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if path.is_symlink() or not path.is_dir()
-    }
+def _read_resolution(path: Path) -> Resolution | None:
+    try:
+        return Resolution(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 def holds(folder: Path, version: Version, *, besides: frozenset[str] = frozenset()) -> bool:
@@ -211,4 +199,3 @@ def _link(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:  # not every file system knows links
         shutil.copyfile(source, target)
-        flush_to_disk(target)

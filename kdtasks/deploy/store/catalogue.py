@@ -2,8 +2,9 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import NamedTuple
 
 from kdtasks.core.errors import StoreConflictError, StoreError, StoreMissingError, TelemetryError
@@ -11,21 +12,20 @@ from kdtasks.deploy.store.address import (
     BLOBS,
     MODELS,
     TELEMETRY,
+    Reference,
     check_name,
-    read_alias_key,
-    read_version_key,
+    parse_key,
     version_key,
 )
-from kdtasks.deploy.store.alias import FoundAlias, read_alias
 from kdtasks.deploy.store.objects import Entry, Objects
 from kdtasks.deploy.store.publish import GRACE
+from kdtasks.deploy.store.records import FoundAlias, FoundVersion, fetch_version, read_alias
 from kdtasks.deploy.store.threads import concurrently
-from kdtasks.deploy.store.version import FoundVersion, fetch_version
 from kdtasks.edge.telemetry import Telemetry, parse_telemetry
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Model:
+class ModelEntry:
     """A model of a store.
 
     Attributes:
@@ -42,8 +42,13 @@ class Model:
         """Aliases that stand for a version."""
         return [word for word, found in self.aliases.items() if found.alias.version == number]
 
+    def named(self) -> set[int]:
+        """Versions that an alias stands for or can be rolled back to."""
+        aliases = [found.alias for found in self.aliases.values()]
+        return {number for alias in aliases for number in (alias.version, *alias.previous)}
 
-def list_models(objects: Objects, name: str | None = None) -> list[Model]:
+
+def list_models(objects: Objects, name: str | None = None) -> list[ModelEntry]:
     """Look through a store.
 
     Args:
@@ -55,43 +60,49 @@ def list_models(objects: Objects, name: str | None = None) -> list[Model]:
     """
     prefix = f"{MODELS}{check_name(name)}/" if name else MODELS
     versions: dict[str, dict[int, Entry]] = {}
-    words: list[tuple[str, str]] = []
+    aliases: list[tuple[str, str]] = []
     for entry in objects.list(prefix):
-        version, alias = read_version_key(entry.key), read_alias_key(entry.key)
-        if version:
-            versions.setdefault(version[0], {})[version[1]] = entry
-        elif alias:
-            words.append(alias)
+        match parse_key(entry.key):
+            case Reference(model, int(number)):
+                versions.setdefault(model, {})[number] = entry
+            case Reference(model, str(word)):
+                aliases.append((model, word))
     if name and name not in versions:
         raise StoreMissingError(
             f"the store has no model {name}; `kdtasks models` lists what there is"
         )
-    aliases = concurrently(lambda word: read_alias(objects, *word), sorted(words))
+    found = concurrently(lambda alias: read_alias(objects, *alias), sorted(aliases))
     return [
-        Model(
+        ModelEntry(
             name=model,
             versions=dict(sorted(numbers.items())),
-            aliases={one.alias.alias: one for one in aliases if one.alias.name == model},
+            aliases={one.alias.alias: one for one in found if one.alias.name == model},
         )
         for model, numbers in sorted(versions.items())
     ]
 
 
 def fetch_versions(
-    objects: Objects, wanted: Iterable[tuple[str, int]]
+    objects: Objects,
+    models: Iterable[ModelEntry],
+    known: Mapping[tuple[str, int], FoundVersion] = MappingProxyType({}),
 ) -> dict[tuple[str, int], FoundVersion]:
-    """Read manifests, several at once; those that are gone by now are left out.
+    """Read the manifests of models, several at once; those that are gone by now are skipped.
+
+    Args:
+        known: some that need not be read; the result holds all of them.
 
     Raises:
         IntegrityError: a manifest is damaged.
     """
-    found: dict[tuple[str, int], FoundVersion] = {}
+    found = dict(known)
 
     def fetch(version: tuple[str, int]) -> None:
         with contextlib.suppress(StoreMissingError):
             found[version] = fetch_version(objects, *version)
 
-    concurrently(fetch, wanted)
+    wanted = [(model.name, number) for model in models for number in model.versions]
+    concurrently(fetch, [version for version in wanted if version not in known])
     return found
 
 
@@ -105,11 +116,7 @@ class Collected(NamedTuple):
 
 
 def collect(
-    objects: Objects,
-    *,
-    keep: int,
-    grace: timedelta = GRACE,
-    is_dry: bool = False,
+    objects: Objects, *, keep: int, grace: timedelta = GRACE, is_dry: bool = False
 ) -> Collected:
     """Delete what nobody needs.
 
@@ -133,15 +140,15 @@ def collect(
     doomed = [
         (model.name, number)
         for model in models
-        for number, entry in model.versions.items()
-        if entry.modified < before and number not in needed_versions(model, keep)
+        for number in sorted(model.versions)[:-keep]
+        if model.versions[number].modified < before and number not in model.named()
     ]
-    manifests = _fetch_all(objects, models, {})
+    manifests = fetch_versions(objects, models)
     if not is_dry:
         concurrently(lambda version: objects.delete(version_key(*version)), doomed)
         models = list_models(objects)
         doomed = _put_back(objects, doomed, models, manifests)
-        manifests = _fetch_all(objects, models, manifests)
+        manifests = fetch_versions(objects, models, manifests)
     named = {
         file.sha256
         for version, found in manifests.items()
@@ -156,38 +163,14 @@ def collect(
     return Collected(doomed, len(unnamed), sum(blob.size for blob in unnamed), leftovers)
 
 
-def needed_versions(model: Model, keep: int) -> set[int]:
-    """The newest versions, and all that an alias stands for or can be rolled back to."""
-    needed = set(sorted(model.versions)[-keep:])
-    for found in model.aliases.values():
-        needed |= {found.alias.version, *found.alias.previous}
-    return needed
-
-
-def _fetch_all(
-    objects: Objects,
-    models: Iterable[Model],
-    known: dict[tuple[str, int], FoundVersion],
-) -> dict[tuple[str, int], FoundVersion]:
-    """Add the manifests that are not known yet."""
-    wanted = [(model.name, number) for model in models for number in model.versions]
-    unknown = [version for version in wanted if version not in known]
-    return known | fetch_versions(objects, unknown)
-
-
 def _put_back(
     objects: Objects,
     deleted: Iterable[tuple[str, int]],
-    models: Iterable[Model],
-    manifests: dict[tuple[str, int], FoundVersion],
+    models: Iterable[ModelEntry],
+    manifests: Mapping[tuple[str, int], FoundVersion],
 ) -> list[tuple[str, int]]:
     """Write deleted versions again that an alias was moved to meanwhile; gives the others."""
-    named = {
-        (model.name, number)
-        for model in models
-        for found in model.aliases.values()
-        for number in (found.alias.version, *found.alias.previous)
-    }
+    named = {(model.name, number) for model in models for number in model.named()}
     gone = []
     for version in deleted:
         if version in named and version in manifests:

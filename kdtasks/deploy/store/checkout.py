@@ -1,16 +1,17 @@
 """Put a pulled version into a folder of the user's, all of it at once."""
 
 import ctypes
+import json
 import os
 import shutil
 from pathlib import Path
 
-from kdtasks.core.errors import IntegrityError, StoreError
+from kdtasks.core.errors import StoreError
 from kdtasks.core.files import disk_errors, flush_to_disk
 from kdtasks.deploy.store.address import RECEIPT
-from kdtasks.deploy.store.cache import files_in, holds
-from kdtasks.deploy.store.signing import unseal
-from kdtasks.deploy.store.version import KIND, FoundVersion, Version
+from kdtasks.deploy.store.cache import holds
+from kdtasks.deploy.store.objects import files_in
+from kdtasks.deploy.store.records import FoundVersion
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -39,11 +40,13 @@ def place(bundle: Path, found: FoundVersion, target: Path) -> bool:
             aside.rename(target)  # a pull was killed between two renamings
         for leftover in (partial, aside):
             shutil.rmtree(leftover, ignore_errors=True)
-        if _is_placed(target, found):
+        receipt = target / RECEIPT
+        is_same = receipt.is_file() and receipt.read_bytes() == found.manifest
+        if is_same and holds(target, found.version, besides=frozenset({RECEIPT})):
             return False
         _check_replaceable(target)
         try:
-            _copy(bundle, found.version, partial)
+            shutil.copytree(bundle, partial, copy_function=shutil.copyfile)
             (partial / RECEIPT).write_bytes(found.manifest)
             for path in (partial, *partial.rglob("*")):
                 flush_to_disk(path)
@@ -55,40 +58,20 @@ def place(bundle: Path, found: FoundVersion, target: Path) -> bool:
     return True
 
 
-def _is_placed(target: Path, found: FoundVersion) -> bool:
-    try:
-        is_same = (target / RECEIPT).read_bytes() == found.manifest
-    except OSError:
-        return False
-    return is_same and holds(target, found.version, besides=frozenset({RECEIPT}))
-
-
 def _check_replaceable(target: Path) -> None:
     if target.exists() and not target.is_dir():
         raise StoreError(f"{target} is a file; give a folder")
-    present = files_in(target)
-    if not present:
-        return
-    known = {RECEIPT}
     try:
-        record = unseal((target / RECEIPT).read_bytes(), key=RECEIPT, kind=KIND, trusted=())
-        known |= {str(file["path"]) for file in record["files"]}
-    except (OSError, IntegrityError, KeyError, TypeError):
+        record = json.loads((target / RECEIPT).read_bytes())
+        known = {RECEIPT, *(file["path"] for file in record["files"])}
+    except (OSError, ValueError, KeyError, TypeError):
         known = set()
-    foreign = sorted(present - known)
+    foreign = sorted(files_in(target) - known)
     if foreign:
         raise StoreError(
             f"{target} holds {foreign[0]}, which no pull put there; give another folder, or move "
             "it away"
         )
-
-
-def _copy(bundle: Path, version: Version, partial: Path) -> None:
-    partial.mkdir()
-    for file in version.files:
-        path = partial / file.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(bundle / file.path, path)
 
 
 def _swap(partial: Path, target: Path, aside: Path) -> None:

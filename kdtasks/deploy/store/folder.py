@@ -8,11 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from kdtasks.core.errors import (
-    StoreConflictError,
-    StoreMissingError,
-    StoreUnreachableError,
-)
+from kdtasks.core.errors import StoreConflictError, StoreMissingError, StoreUnreachableError
 from kdtasks.core.files import (
     CHUNK_BYTES,
     PARTIAL,

@@ -1,12 +1,13 @@
 """What a store can do with its objects, whether it is a bucket or a folder."""
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
-from kdtasks.core.errors import StoreError, StoreMissingError
+from kdtasks.core.errors import StoreConflictError, StoreError, StoreMissingError
 
 # Larger contents travel in parts of this size, several at once.
 PART_BYTES = 8 << 20
@@ -44,6 +45,15 @@ def hash_file(path: Path) -> LocalFile:
     with path.open("rb", buffering=0) as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return LocalFile(path, path.stat().st_size, sha256)
+
+
+def files_in(folder: Path) -> set[str]:
+    """Paths of all that is no folder in a folder, with slashes; none where it is not there."""
+    return {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    }
 
 
 class VerifiedReader:
@@ -126,9 +136,20 @@ class Objects(Protocol):
         """Remove what uploads that broke off before that time left; gives their number."""
 
 
-def is_there(objects: Objects, key: str, data: bytes) -> bool:
-    """Whether a small object has just this content."""
+def write_record(objects: Objects, key: str, data: bytes, tag: str | None = None) -> None:
+    """Create a small object, or write over the content that has `tag`.
+
+    Raises:
+        StoreConflictError: somebody else has written it.
+    """
     try:
-        return objects.read(key).data == data
-    except StoreMissingError:
-        return False
+        if tag is None:
+            objects.create(key, data)
+        else:
+            objects.replace(key, data, tag)
+    except StoreConflictError:
+        # an answer may have been lost and the request sent again: then it is there
+        with contextlib.suppress(StoreMissingError):
+            if objects.read(key).data == data:
+                return
+        raise

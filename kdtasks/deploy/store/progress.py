@@ -9,82 +9,73 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bar
+    from rich.progress import Progress
 
-_PLAIN_SECONDS = 5.0
+_LINE_SECONDS = 5.0
 
 
-class Progress:
+class TransferProgress:
     """Shows nothing; both methods may be called from any thread."""
+
+    total = 0
 
     def expect(self, total: int) -> None:
         """Say how many bytes are to be transferred in all."""
+        self.total = total
 
     def advance(self, count: int) -> None:
         """Say that so many bytes more have been; fewer than 0 take some back."""
 
 
-NO_PROGRESS = Progress()
+NO_PROGRESS = TransferProgress()
 
 
-class PlainProgress(Progress):
+class LineProgress(TransferProgress):
     """A line every few seconds; none at all for what is quicker."""
 
     def __init__(self, verb: str, stream: TextIO) -> None:
         """Say what is being done, and where to write."""
         self._verb, self._stream = verb, stream
-        self._total = self._done = 0
-        self._told = time.monotonic()
-
-    def expect(self, total: int) -> None:
-        """Remember the total."""
-        self._total = total
+        self._done, self._told = 0, time.monotonic()
 
     def advance(self, count: int) -> None:
         """Write a line if the last one is long ago."""
         self._done += count
-        if time.monotonic() - self._told > _PLAIN_SECONDS:
+        if time.monotonic() - self._told > _LINE_SECONDS:
             self._told = time.monotonic()
-            fraction = f"{self._done / self._total:.0%}" if self._total else ""
+            fraction = f"{self._done / self.total:.0%}" if self.total else ""
             print(f"{self._verb}: {self._done / 1e6:,.1f} MB {fraction}", file=self._stream)
 
 
-class _BarProgress(Progress):
-    def __init__(self, bar: Bar, verb: str) -> None:
+class _BarProgress(TransferProgress):
+    def __init__(self, bar: Progress, verb: str) -> None:
         self._bar, self._task = bar, bar.add_task(verb, total=None)
 
-    def expect(self, total: int) -> None:
-        self._bar.update(self._task, total=total)
-
     def advance(self, count: int) -> None:
-        self._bar.update(self._task, advance=count)
+        self._bar.update(self._task, total=self.total, advance=count)
 
 
 @contextlib.contextmanager
-def show_progress(verb: str) -> Iterator[Progress]:
+def show_progress(verb: str) -> Iterator[TransferProgress]:
     """Yield a progress on standard error that fits it.
 
     Args:
         verb: `uploading` or `downloading`.
     """
-    try:
-        # only a terminal needs rich, and not every device has it
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            TextColumn,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
-        )
-        from rich.progress import Progress as Bar
-    except ModuleNotFoundError:
-        yield PlainProgress(verb, sys.stderr)
-        return
+    # the command line has rich; who uses the library alone on a device need not
+    from rich import progress
+    from rich.console import Console
+
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield PlainProgress(verb, sys.stderr)
+        yield LineProgress(verb, sys.stderr)
         return
-    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Bar(TextColumn(verb), *columns, console=console, transient=True) as bar:
+    columns = (
+        progress.TextColumn(verb),
+        progress.BarColumn(),
+        progress.DownloadColumn(),
+        progress.TransferSpeedColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=console, transient=True) as bar:
         yield _BarProgress(bar, verb)

@@ -1,17 +1,28 @@
 """Move aliases: forward by publishing, anywhere by promoting, back by rolling back."""
 
 import contextlib
+import dataclasses
 import random
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from kdtasks.core.errors import StoreConflictError, StoreError, StoreMissingError
 from kdtasks.deploy.store.address import check_alias, check_name
-from kdtasks.deploy.store.alias import Alias, FoundAlias, is_signed, read_alias, write_alias
 from kdtasks.deploy.store.objects import Objects
+from kdtasks.deploy.store.records import (
+    HISTORY,
+    Alias,
+    FoundAlias,
+    FoundVersion,
+    fetch_version,
+    is_signed,
+    parse_version,
+    read_alias,
+    write_alias,
+)
 from kdtasks.deploy.store.signing import PublicKey, SigningKey, signer_of
-from kdtasks.deploy.store.version import FoundVersion, fetch_version, parse_version
 
 _ATTEMPTS = 50
 
@@ -24,215 +35,176 @@ class Moved(NamedTuple):
     lacks_signature: bool = False  # the version is signed, and the alias is not
 
 
-def advance(
-    objects: Objects,
-    found: FoundVersion,
-    alias: str,
-    *,
-    signing_key: SigningKey | None = None,
-) -> Moved:
-    """Make an alias stand for a version that was just published.
+@dataclasses.dataclass(frozen=True)
+class AliasMover:
+    """Moves one alias of one model; the alias or the version may not be there yet.
 
-    An alias that stands for a later version by now is left there: another publisher was quicker.
-
-    Raises:
-        StoreError: the alias is signed, and there is no key to sign it with.
-        IntegrityError: the version says that it is signed with this key, and is not.
-    """
-    name, number = found.version.name, found.version.number
-    check_alias(alias)
-    _check_signature(found, signing_key)
-    for _ in range(_ATTEMPTS):
-        current = find_own_alias(objects, name, alias, signing_key)
-        if current and current.alias.version >= number:
-            return Moved(current.alias, current.alias.version)
-        try:
-            return _move(objects, current, found, alias, signing_key)
-        except StoreConflictError:
-            time.sleep(random.uniform(0.0, 0.1))
-    raise StoreConflictError(
-        f"{name}@{alias} is being moved all the time by others; version {number} is published, "
-        f"`kdtasks promote {name} {number} --alias {alias}` moves the alias later"
-    )
-
-
-def promote(
-    objects: Objects,
-    name: str,
-    number: int,
-    alias: str,
-    *,
-    signing_key: SigningKey | None = None,
-    trusted: Sequence[PublicKey] = (),
-) -> Moved:
-    """Make an alias stand for a version.
-
-    Args:
+    Attributes:
+        objects: the store.
+        name: of the model.
+        alias: the word.
         signing_key: signs the alias; then the version must be signed, too. Without it an alias
             that is signed is not moved, and one that is not stays refused by devices with a key.
-        trusted: whose signature the version must have; the signing key's own counts always.
+        trusted: whose signature a version must have; the signing key's own counts always.
 
     Raises:
-        StoreMissingError: there is no such version.
-        StoreConflictError: somebody else moved the alias at the same time.
-        StoreError: the alias is signed, and there is no key to sign it with.
-        IntegrityError: the version is not signed, so devices would refuse what the alias names.
+        StoreError: the name or the alias is none.
     """
-    check_name(name)
-    check_alias(alias)
-    objects.check_conditions()
-    own = (signing_key.public,) if signing_key else ()
-    found = fetch_version(objects, name, number, trusted=(*trusted, *own))
-    current = find_own_alias(objects, name, alias, signing_key)
-    if current and current.alias.version == number and is_signed(current) == bool(signing_key):
-        return Moved(current.alias, number, _lacks_signature(found, signing_key))
-    try:
-        return _move(objects, current, found, alias, signing_key)
-    except StoreConflictError:
+
+    objects: Objects
+    name: str
+    alias: str
+    signing_key: SigningKey | None = None
+    trusted: Sequence[PublicKey] = ()
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        check_alias(self.alias)
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.alias}"
+
+    def current(self) -> FoundAlias | None:
+        """Read the alias to move it; null where it is not there yet.
+
+        Raises:
+            StoreError: it is signed, and there is no key to sign it with.
+        """
+        try:
+            return self._checked(read_alias(self.objects, self.name, self.alias))
+        except StoreMissingError:
+            return None
+
+    def advance(self, found: FoundVersion) -> Moved:
+        """Make the alias stand for a version that was just published.
+
+        An alias that stands for a later version by now is left there: another publisher was
+        quicker.
+
+        Raises:
+            StoreError: the alias is signed, and there is no key to sign it with.
+            IntegrityError: the version says that it is signed with this key, and is not.
+        """
+        number = found.version.number
+        self._check_signature(found)
+        for _ in range(_ATTEMPTS):
+            current = self.current()
+            if current and current.alias.version >= number:
+                return Moved(current.alias, current.alias.version)
+            with contextlib.suppress(StoreConflictError):
+                return self._move(current, found)
+            time.sleep(random.uniform(0.0, 0.1))
         raise StoreConflictError(
-            f"{name}@{alias} was moved by somebody else at the same time; look at `kdtasks models "
-            f"{name}` and repeat the command if you still want to"
-        ) from None
-
-
-def supersede(
-    objects: Objects,
-    found: FoundVersion,
-    alias: str,
-    *,
-    expected: FoundAlias | None,
-    signing_key: SigningKey | None = None,
-) -> Moved:
-    """Make an alias stand for a version, if nobody has moved it since it was read.
-
-    Args:
-        found: the version.
-        expected: the alias as it was when the version was judged; null if it was not there yet.
-        signing_key: signs the alias.
-
-    Raises:
-        StoreConflictError: somebody has moved it meanwhile; theirs stays.
-        StoreError: the alias is signed, and there is no key to sign it with.
-        IntegrityError: the version says that it is signed with this key, and is not.
-    """
-    name, number = found.version.name, found.version.number
-    check_alias(alias)
-    _check_signature(found, signing_key)
-    if expected:
-        _check_key(expected, signing_key)
-    try:
-        return _move(objects, expected, found, alias, signing_key)
-    except StoreConflictError:
-        theirs = ""
-        with contextlib.suppress(StoreError):
-            theirs = f" to version {read_alias(objects, name, alias).alias.version}"
-        raise StoreConflictError(
-            f"{name}@{alias} was moved{theirs} by somebody else meanwhile and stays there; "
-            f"version {number} is published, `kdtasks promote {name} {number} --alias {alias}` "
-            "moves it if you still want to"
-        ) from None
-
-
-def rollback(
-    objects: Objects,
-    name: str,
-    alias: str,
-    *,
-    signing_key: SigningKey | None = None,
-    trusted: Sequence[PublicKey] = (),
-) -> Moved:
-    """Make an alias stand for the version before; again, for the one before that.
-
-    Raises:
-        StoreError: no version before is known; and all that `promote` raises.
-    """
-    check_name(name)
-    check_alias(alias)
-    objects.check_conditions()
-    current = read_alias(objects, name, alias)
-    _check_key(current, signing_key)
-    if not current.alias.previous:
-        raise StoreError(
-            f"{name}@{alias} stands for version {current.alias.version}, and nothing is known of "
-            "one before it; use `kdtasks promote` to name one"
+            f"{self} is being moved all the time by others; version {number} is published, "
+            f"`kdtasks promote {self.name} {number} --alias {self.alias}` moves the alias later"
         )
-    target, *earlier = current.alias.previous
-    own = (signing_key.public,) if signing_key else ()
-    found = fetch_version(objects, name, target, trusted=(*trusted, *own))
-    try:
-        return _move(objects, current, found, alias, signing_key, previous=earlier)
-    except StoreConflictError:
-        raise StoreConflictError(
-            f"{name}@{alias} was moved by somebody else at the same time, perhaps rolled back "
-            f"already; look at `kdtasks models {name}`"
-        ) from None
 
+    def promote(self, number: int) -> Moved:
+        """Make the alias stand for a version.
 
-def _move(
-    objects: Objects,
-    current: FoundAlias | None,
-    found: FoundVersion,
-    alias: str,
-    signing_key: SigningKey | None,
-    previous: Sequence[int] | None = None,
-) -> Moved:
-    before = current.alias.version if current else None
-    if previous is None:
-        past = (before, *current.alias.previous) if current and before else ()
-        previous = tuple(number for number in past if number != found.version.number)
-    name, number = found.version.name, found.version.number
-    moved = write_alias(
-        objects,
-        alias,
-        found,
-        previous=previous,
-        found=current,
-        signing_key=signing_key,
-    )
-    # gc deletes a version only if no alias names it, and looks at aliases again afterwards; this
-    # is the other half, for an alias that was moved just behind its back
-    try:
-        fetch_version(objects, name, number)
-    except StoreMissingError:
-        raise StoreError(
-            f"version {number} of {name} was deleted by gc while {alias} was moved to it; move "
-            f"{alias} to another version now, nothing can be pulled by it"
-        ) from None
-    return Moved(moved, before, _lacks_signature(found, signing_key))
+        Raises:
+            StoreMissingError: there is no such version.
+            StoreConflictError: somebody else moved the alias at the same time.
+            StoreError: the alias is signed, and there is no key to sign it with.
+            IntegrityError: the version is not signed, so devices would refuse what the alias names.
+        """
+        self.objects.check_conditions()
+        found = self._fetch(number)
+        current = self.current()
+        is_there = current is not None and current.alias.version == number
+        if current and is_there and is_signed(current) == bool(self.signing_key):
+            return Moved(current.alias, number, self._lacks_signature(found))
+        return self._move(current, found)
 
+    def supersede(self, found: FoundVersion, expected: FoundAlias | None) -> Moved:
+        """Make the alias stand for a version, if nobody has moved it since it was read.
 
-def find_own_alias(
-    objects: Objects, name: str, alias: str, signing_key: SigningKey | None
-) -> FoundAlias | None:
-    """Read an alias to move it; null where it is not there yet.
+        Args:
+            found: the version.
+            expected: the alias as it was when the version was judged; null if it was not there yet.
 
-    Raises:
-        StoreError: it is signed, and there is no key to sign it with.
-    """
-    check_alias(alias)
-    try:
-        current = read_alias(objects, name, alias)
-    except StoreMissingError:
-        return None
-    _check_key(current, signing_key)
-    return current
+        Raises:
+            StoreConflictError: somebody has moved it meanwhile; theirs stays.
+            StoreError: the alias is signed, and there is no key to sign it with.
+            IntegrityError: the version says that it is signed with this key, and is not.
+        """
+        self._check_signature(found)
+        return self._move(expected and self._checked(expected), found)
 
+    def rollback(self) -> Moved:
+        """Make the alias stand for the version before; again, for the one before that.
 
-def _lacks_signature(found: FoundVersion, signing_key: SigningKey | None) -> bool:
-    return signing_key is None and signer_of(found.manifest) is not None
+        Raises:
+            StoreError: no version before is known; and all that `promote` raises.
+        """
+        self.objects.check_conditions()
+        current = self._checked(read_alias(self.objects, self.name, self.alias))
+        if not current.alias.previous:
+            raise StoreError(
+                f"{self} stands for version {current.alias.version}, and nothing is known of one "
+                "before it; use `kdtasks promote` to name one"
+            )
+        target, *earlier = current.alias.previous
+        return self._move(current, self._fetch(target), earlier)
 
-
-def _check_signature(found: FoundVersion, signing_key: SigningKey | None) -> None:
-    """Refuse a version that publishing found in the store, and whose signature is forged."""
-    if signing_key:
-        name, number = found.version.name, found.version.number
-        parse_version(found.manifest, name=name, number=number, trusted=(signing_key.public,))
-
-
-def _check_key(current: FoundAlias, signing_key: SigningKey | None) -> None:
-    """Keep anybody from breaking devices that accept signed aliases only."""
-    if signing_key is None and is_signed(current):
-        raise StoreError(
-            f"{current.alias.name}@{current.alias.alias} is signed, and devices may refuse it "
-            "without a signature; give the key with --signing-key or KDTASKS_SIGNING_KEY"
+    def _move(
+        self, current: FoundAlias | None, found: FoundVersion, previous: Sequence[int] | None = None
+    ) -> Moved:
+        number = found.version.number
+        if previous is None:
+            past = (current.alias.version, *current.alias.previous) if current else ()
+            previous = [earlier for earlier in past if earlier != number]
+        moved = Alias(
+            name=self.name,
+            alias=self.alias,
+            version=number,
+            manifest_sha256=found.sha256,
+            serial=current.alias.serial + 1 if current else 1,
+            previous=tuple(previous[:HISTORY]),
+            moved=datetime.now(UTC).replace(microsecond=0),
         )
+        try:
+            write_alias(self.objects, moved, current, self.signing_key)
+        except StoreConflictError:
+            theirs = ""
+            with contextlib.suppress(StoreError):
+                other = read_alias(self.objects, self.name, self.alias).alias
+                theirs = f" to version {other.version}"
+            raise StoreConflictError(
+                f"{self} was moved{theirs} by somebody else meanwhile and stays there; `kdtasks "
+                f"promote {self.name} {number} --alias {self.alias}` moves it to version {number} "
+                "if you still want to"
+            ) from None
+        # gc deletes a version only if no alias names it, and looks at aliases again afterwards;
+        # this is the other half, for an alias that was moved just behind its back
+        try:
+            fetch_version(self.objects, self.name, number)
+        except StoreMissingError:
+            raise StoreError(
+                f"version {number} of {self.name} was deleted by gc while {self.alias} was moved "
+                "to it; move it to another version now, nothing can be pulled by it"
+            ) from None
+        before = current.alias.version if current else None
+        return Moved(moved, before, self._lacks_signature(found))
+
+    def _fetch(self, number: int) -> FoundVersion:
+        own = (self.signing_key.public,) if self.signing_key else ()
+        return fetch_version(self.objects, self.name, number, trusted=(*self.trusted, *own))
+
+    def _lacks_signature(self, found: FoundVersion) -> bool:
+        return self.signing_key is None and signer_of(found.manifest) is not None
+
+    def _check_signature(self, found: FoundVersion) -> None:
+        """Refuse a version that publishing found in the store, and whose signature is forged."""
+        if self.signing_key:
+            number, trusted = found.version.number, (self.signing_key.public,)
+            parse_version(found.manifest, name=self.name, number=number, trusted=trusted)
+
+    def _checked(self, current: FoundAlias) -> FoundAlias:
+        """Keep anybody from breaking devices that accept signed aliases only."""
+        if self.signing_key is None and is_signed(current):
+            raise StoreError(
+                f"{self} is signed, and devices may refuse it without a signature; give the key "
+                "with --signing-key or KDTASKS_SIGNING_KEY"
+            )
+        return current

@@ -1,31 +1,25 @@
-"""Publish a folder as the next version of a model.
+"""Publish a folder, or a bundle that a device can surely load, as the next version of a model.
 
 Contents go first, the manifest last: a publisher that dies leaves contents that nothing names.
 """
 
+import contextlib
 import dataclasses
 import itertools
 import secrets
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from kdtasks.core.errors import StoreConflictError, StoreError
+from kdtasks.core.errors import BundleError, StoreConflictError, StoreError
 from kdtasks.core.files import disk_errors
-from kdtasks.deploy.store.address import (
-    BLOBS,
-    blob_key,
-    check_name,
-    problem_of_path,
-    problem_of_paths,
-)
-from kdtasks.deploy.store.objects import Entry, LocalFile, Objects, hash_file
-from kdtasks.deploy.store.progress import NO_PROGRESS, Progress
-from kdtasks.deploy.store.signing import SigningKey, signer_of
-from kdtasks.deploy.store.threads import concurrently
-from kdtasks.deploy.store.version import (
+from kdtasks.deploy.store.address import BLOBS, blob_key, check_name, problem_of_paths
+from kdtasks.deploy.store.objects import Entry, LocalFile, Objects, files_in, hash_file
+from kdtasks.deploy.store.progress import NO_PROGRESS, TransferProgress
+from kdtasks.deploy.store.records import (
     FoundVersion,
     StoredFile,
     Version,
@@ -33,6 +27,10 @@ from kdtasks.deploy.store.version import (
     fetch_version,
     list_numbers,
 )
+from kdtasks.deploy.store.signing import SigningKey, signer_of
+from kdtasks.deploy.store.threads import concurrently
+from kdtasks.edge.bundle_files import MODEL, open_bundle_files
+from kdtasks.edge.manifest import Manifest
 
 # gc leaves contents alone that are younger than this, since a publisher may be about to name them.
 GRACE = timedelta(hours=24)
@@ -51,16 +49,17 @@ class Published(NamedTuple):
 
 def publish(
     objects: Objects,
-    folder: Path,
+    bundle: Path | Mapping[str, LocalFile],
     *,
     name: str,
     about: Mapping[str, str] | None = None,
     signing_key: SigningKey | None = None,
-    progress: Progress = NO_PROGRESS,
+    progress: TransferProgress = NO_PROGRESS,
 ) -> Published:
     """Publish all files of a folder.
 
     Args:
+        bundle: the folder, or what `read_folder` gave for it.
         name: of the model.
         about: a few words for the manifest, such as `variant`.
         signing_key: signs the manifest.
@@ -69,31 +68,12 @@ def publish(
         StoreError: the folder or the store does not allow it.
         StoreUnreachableError: the network broke off; publishing again goes on from there.
     """
-    return publish_files(
-        objects,
-        read_folder(folder),
-        name=name,
-        about=about,
-        signing_key=signing_key,
-        progress=progress,
-    )
-
-
-def publish_files(
-    objects: Objects,
-    bundle: Mapping[str, LocalFile],
-    *,
-    name: str,
-    about: Mapping[str, str] | None = None,
-    signing_key: SigningKey | None = None,
-    progress: Progress = NO_PROGRESS,
-) -> Published:
-    """Publish files that `read_folder` has hashed; all else as for `publish`."""
     check_name(name)
+    local = read_folder(bundle) if isinstance(bundle, Path) else bundle
     objects.check_conditions()
-    contents = {file.sha256: file for file in bundle.values()}
+    contents = {file.sha256: file for file in local.values()}
     uploaded, refreshed = _send_missing(objects, contents, progress)
-    files = tuple(StoredFile(path, file.size, file.sha256) for path, file in bundle.items())
+    files = stored_files(local)
     last = max(list_numbers(objects, name), default=0)
     if last:
         newest = fetch_version(objects, name, last)
@@ -118,8 +98,41 @@ def publish_files(
     return Published(found, is_new=True, uploaded=uploaded)
 
 
+def about_bundle(
+    folder: Path, manifest: Manifest, files: Mapping[str, LocalFile]
+) -> dict[str, str]:
+    """Describe a bundle for `publish`, once it is sure that a device can load it.
+
+    Args:
+        manifest: of the bundle in `folder`, with what is known of its origin.
+        files: its files, hashed.
+
+    Raises:
+        BundleError: the model is missing, or is another one than the manifest's.
+    """
+    path = folder / MODEL
+    if MODEL not in files:
+        raise BundleError(f"{path} not found; export the bundle again")
+    found = files[MODEL].sha256
+    if found != manifest.sha256:
+        raise BundleError(
+            f"{path} has the SHA-256 {found}, manifest.json says {manifest.sha256}; export the "
+            "bundle again"
+        )
+    about = {
+        "variant": manifest.variant,
+        "task": manifest.task,
+        "dataset_sha256": manifest.dataset_sha256,
+    }
+    provenance = manifest.provenance or {}
+    if revision := provenance.get("git_revision"):
+        changes = " with changes" if provenance.get("git_changed") else ""
+        about["git_revision"] = f"{revision}{changes}"
+    return about
+
+
 def _send_missing(
-    objects: Objects, contents: Mapping[str, LocalFile], progress: Progress
+    objects: Objects, contents: Mapping[str, LocalFile], progress: TransferProgress
 ) -> tuple[int, set[str]]:
     """Upload what the store lacks; gives the bytes sent, and what was there but old.
 
@@ -141,7 +154,7 @@ def _send_missing(
     return sent, refreshed
 
 
-def _send(objects: Objects, file: LocalFile, progress: Progress) -> None:
+def _send(objects: Objects, file: LocalFile, progress: TransferProgress) -> None:
     with disk_errors("reading the bundle", file.path.parent):
         objects.upload(blob_key(file.sha256), file, progress.advance)
 
@@ -190,6 +203,11 @@ def _create(objects: Objects, version: Version, signing_key: SigningKey | None) 
     )
 
 
+def stored_files(local: Mapping[str, LocalFile]) -> tuple[StoredFile, ...]:
+    """Describe local files, by their paths in a folder, as a version does."""
+    return tuple(StoredFile(path, file.size, file.sha256) for path, file in local.items())
+
+
 def read_folder(folder: Path) -> dict[str, LocalFile]:
     """Hash all files of a folder.
 
@@ -203,20 +221,32 @@ def read_folder(folder: Path) -> dict[str, LocalFile]:
     """
     if not folder.is_dir():
         raise StoreError(f"{folder} is no folder; give the folder of a bundle")
-    paths: dict[str, Path] = {}
     with disk_errors("reading the bundle", folder):
-        for path in sorted(folder.rglob("*")):
-            if path.is_dir() and not path.is_symlink():
-                continue
-            inside = path.relative_to(folder).as_posix()
-            problem = problem_of_path(inside)
-            if not path.is_file():
-                problem = "it is a link to a folder, or no file; a bundle consists of files"
-            if problem:
-                raise StoreError(f"{path} cannot be published: {problem}; rename or remove it")
-            paths[inside] = path
-        files = dict(zip(paths, concurrently(hash_file, paths.values()), strict=True))
-    problem = problem_of_paths(files) or (None if files else "it is empty")
-    if problem:
-        raise StoreError(f"{folder} cannot be published: {problem}")
-    return dict(sorted(files.items()))
+        names = sorted(files_in(folder))
+        problem = problem_of_paths(names)
+        for name in names:
+            if not (folder / name).is_file():
+                problem = f"{name!r} is a link to a folder, or no file"
+        if problem:
+            raise StoreError(f"{folder} cannot be published: {problem}; rename or remove it")
+        hashed = concurrently(hash_file, [folder / name for name in names])
+    return dict(zip(names, hashed, strict=True))
+
+
+@contextlib.contextmanager
+def as_folder(bundle: Path) -> Iterator[Path]:
+    """Yield a bundle's folder: its own, or for the while one with the files of a `.kdz`.
+
+    A bare `.tflite` gets the manifest that it has inside as a file.
+
+    Raises:
+        BundleError: it is neither, or damaged.
+    """
+    if not bundle.is_file():
+        yield bundle  # whoever reads it says what is missing
+        return
+    with tempfile.TemporaryDirectory(prefix="kdtasks-bundle-") as folder:
+        with open_bundle_files(bundle) as contents:
+            for name in contents.names:
+                (Path(folder) / name).write_bytes(contents.read(name))
+        yield Path(folder)

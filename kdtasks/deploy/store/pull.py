@@ -1,28 +1,36 @@
 """Pull a version: find out which it is, fetch what is missing, verify all of it, hand it out."""
 
+import contextlib
 import dataclasses
-import hashlib
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from kdtasks.core.errors import IntegrityError, StoreError, StoreUnreachableError
+from kdtasks.core.errors import IntegrityError, StoreError, StoreMissingError, StoreUnreachableError
+from kdtasks.core.files import flush_to_disk, partial_beside
 from kdtasks.core.locks import locked
-from kdtasks.deploy.store.address import Reference, version_key
-from kdtasks.deploy.store.alias import Alias, parse_alias, read_alias
-from kdtasks.deploy.store.cache import Cache, Resolution
+from kdtasks.deploy.store.address import Reference, blob_key, version_key
+from kdtasks.deploy.store.cache import Cache, Resolution, is_intact
 from kdtasks.deploy.store.checkout import place
-from kdtasks.deploy.store.download import check_space, download_files
 from kdtasks.deploy.store.objects import Objects
-from kdtasks.deploy.store.progress import NO_PROGRESS, Progress
-from kdtasks.deploy.store.signing import PublicKey
-from kdtasks.deploy.store.version import (
+from kdtasks.deploy.store.progress import NO_PROGRESS, TransferProgress
+from kdtasks.deploy.store.records import (
+    Alias,
     FoundVersion,
+    StoredFile,
     Version,
     fetch_version,
     newest_number,
+    parse_alias,
     parse_version,
+    read_alias,
 )
+from kdtasks.deploy.store.signing import PublicKey
+from kdtasks.deploy.store.threads import concurrently
+
+_ATTEMPTS = 3
+_READ_ONLY = 0o444
 
 
 class Pulled(NamedTuple):
@@ -49,7 +57,7 @@ class Puller:
     objects: Objects
     cache: Cache
     trusted: Sequence[PublicKey] = ()
-    progress: Progress = NO_PROGRESS
+    progress: TransferProgress = NO_PROGRESS
 
     def pull(
         self, reference: Reference, *, target: Path | None = None, is_offline: bool = False
@@ -74,12 +82,12 @@ class Puller:
             if not is_offline:
                 try:
                     found, resolution = self._ask(reference)
-                    bundle, downloaded = self._fetch(found, resolution)
+                    bundle, downloaded = self._complete(found)
                 except StoreUnreachableError as error:
                     unreachable = str(error)
             if unreachable:
                 found, resolution = self._recall(reference, unreachable)
-                bundle, downloaded = self._fetch_from_cache(found, resolution, unreachable), 0
+                bundle, downloaded = self._complete(found, unreachable)
             is_changed = downloaded > 0
             if target is not None:
                 target = target.absolute()
@@ -93,26 +101,25 @@ class Puller:
         """Ask the store; one request where nothing has changed, none for a number known before."""
         name, selector = reference
         last = self.cache.resolution(self.objects.identity, reference)
-        record = None
+        alias = record = None
         if isinstance(selector, str):
             alias, stored = read_alias(self.objects, name, selector, trusted=self.trusted)
             self._check_serial(alias, last)
-            number, record = alias.version, stored.data.decode("utf-8")
-            found = self._from_cache(name, number, alias.manifest_sha256)
+            number, known = alias.version, alias.manifest_sha256
+            record = stored.data.decode("utf-8")
         else:
             number = selector or newest_number(self.objects, name)
             known = last.manifest_sha256 if last and last.number == number else ""
-            found = self._from_cache(name, number, known)
+        found = self._from_cache(name, number, known)
         if found is None:
             found = fetch_version(self.objects, name, number, trusted=self.trusted)
-        sha256 = hashlib.sha256(found.manifest).hexdigest()
-        if isinstance(selector, str) and sha256 != alias.manifest_sha256:
+        if alias and found.sha256 != known:
             raise IntegrityError(
                 f"{version_key(name, number)} is not the manifest that {reference} was moved to; "
                 "it was changed afterwards, promote another version"
             )
-        self.cache.keep_manifest(found.manifest)
-        return found, Resolution(number=number, manifest_sha256=sha256, alias_record=record)
+        self.cache.keep_manifest(found)
+        return found, Resolution(number=number, manifest_sha256=found.sha256, alias_record=record)
 
     def _recall(self, reference: Reference, why: str) -> tuple[FoundVersion, Resolution]:
         """Answer from the cache as the store did last time."""
@@ -136,47 +143,76 @@ class Puller:
             return None
         return parse_version(manifest, name=name, number=number, trusted=self.trusted)
 
-    def _fetch(self, found: FoundVersion, resolution: Resolution) -> tuple[Path, int]:
+    def _complete(self, found: FoundVersion, unreachable: str | None = None) -> tuple[Path, int]:
         """Complete the bundle in the cache; gives it and the bytes that had to be downloaded."""
-        version, sha256 = found.version, resolution.manifest_sha256
-        bundle = self.cache.bundle(sha256, version)
-        if bundle:
+        if bundle := self.cache.bundle(found):
             return bundle, 0
+        version = found.version
         missing = self.cache.missing(version)
-        check_space(missing, self.cache.blobs)
+        if missing and unreachable:
+            lost = f"{missing[0].path} of {version.name} version {version.number}"
+            raise StoreUnreachableError(f"{unreachable}; the cache has lost {lost}")
         download_files(self.objects, missing, self.cache.blobs, self.progress)
-        size = sum(file.size for file in missing)
-        return self.cache.build_bundle(sha256, version), size
-
-    def _fetch_from_cache(self, found: FoundVersion, resolution: Resolution, why: str) -> Path:
-        version, sha256 = found.version, resolution.manifest_sha256
-        bundle = self.cache.bundle(sha256, version)
-        if bundle:
-            return bundle
-        missing = self.cache.missing(version)
-        if missing:
-            raise StoreUnreachableError(
-                f"{why}; the cache has lost {missing[0].path} of {version.name} version "
-                f"{version.number}"
-            )
-        return self.cache.build_bundle(sha256, version)
+        return self.cache.build_bundle(found), sum(file.size for file in missing)
 
     def _check_serial(self, alias: Alias, last: Resolution | None) -> None:
         """Refuse to go back to an older state of an alias, which an attacker may have kept."""
-        if not self.trusted or last is None or last.alias_record is None:
-            return
-        try:
-            known = parse_alias(
-                last.alias_record.encode(),
-                name=alias.name,
-                alias=alias.alias,
-                trusted=self.trusted,
-            )
-        except StoreError:
-            return
-        if alias.serial < known.serial:
+        known = 0
+        if self.trusted and last and last.alias_record:
+            name, word, data = alias.name, alias.alias, last.alias_record.encode()
+            with contextlib.suppress(StoreError):
+                known = parse_alias(data, name=name, alias=word, trusted=self.trusted).serial
+        if alias.serial < known:
             raise IntegrityError(
-                f"{alias.name}@{alias.alias} was moved {known.serial} times when it was pulled "
-                f"last, and {alias.serial} times by now: the store shows an older state; if it was "
-                f"restored from a backup, delete the cache {self.cache.root}"
+                f"{alias.name}@{alias.alias} was moved {known} times when it was pulled last, and "
+                f"{alias.serial} times by now: the store shows an older state; if it was restored "
+                f"from a backup, delete the cache {self.cache.root}"
             )
+
+
+def download_files(
+    objects: Objects, files: Sequence[StoredFile], folder: Path, progress: TransferProgress
+) -> None:
+    """Download contents; each appears in `folder` under its hash.
+
+    Raises:
+        IntegrityError: the store holds something else under that hash.
+        StoreMissingError: the store does not hold it.
+        StoreUnreachableError: the network broke off for good; files that are complete stay.
+        StoreError: the disk does not hold all of them.
+    """
+    needed, free = sum(file.size for file in files), shutil.disk_usage(folder).free
+    if needed > free:
+        raise StoreError(
+            f"the disk of {folder} is full: {needed / 1e6:,.1f} MB are needed and "
+            f"{free / 1e6:,.1f} MB free; make room, or set KDTASKS_CACHE to a folder elsewhere"
+        )
+    progress.expect(needed)
+    concurrently(lambda file: _download(objects, file, folder / file.sha256, progress), files)
+
+
+def _download(objects: Objects, file: StoredFile, target: Path, progress: TransferProgress) -> None:
+    key = blob_key(file.sha256)
+    with partial_beside(target) as partial:
+        for _ in range(_ATTEMPTS):
+            with partial.open("wb") as stream:
+                try:
+                    objects.download(key, stream, progress.advance)
+                except StoreMissingError:
+                    raise StoreMissingError(
+                        f"{key} ({file.path}) is not in the store; gc may have deleted this "
+                        "version just now, pull again, or publish the bundle again"
+                    ) from None
+            if partial.stat().st_size == file.size:
+                break  # otherwise the answer broke off, unnoticed
+        else:
+            tries = f"{_ATTEMPTS} times; look at the network, and pull again"
+            raise StoreUnreachableError(f"{key} broke off {tries}")
+        if not is_intact(partial, file):
+            raise IntegrityError(
+                f"{key} ({file.path}) is damaged: its content has another hash; delete it in the "
+                "store and publish the bundle again"
+            )
+        flush_to_disk(partial)
+        partial.chmod(_READ_ONLY)
+        partial.replace(target)

@@ -10,10 +10,11 @@ import httpx
 import pytest
 
 from kdtasks.core.errors import StoreUnreachableError
-from kdtasks.deploy.agent.device import Device, DeviceSettings
+from kdtasks.deploy.agent.device import Device
+from kdtasks.deploy.agent.settings import DeviceSettings
 from kdtasks.deploy.store import open_objects
 from kdtasks.deploy.store.address import Reference, parse_address
-from kdtasks.deploy.store.promotion import advance
+from kdtasks.deploy.store.promotion import AliasMover
 from kdtasks.deploy.store.publish import publish
 from kdtasks.edge.telemetry import Telemetry, read_telemetry
 from tests.tools.light_bundles import light_model, write_light_bundle
@@ -59,7 +60,7 @@ def release(store: Store, light_model: bytes, tmp_path: Path) -> Callable[..., i
         bundle = write_light_bundle(tmp_path / "bundle", light_model, **changes)
         objects = open_objects(parse_address(str(store.root)))
         published = publish(objects, bundle, name="light", signing_key=None)
-        advance(objects, published.found, "production", signing_key=None)
+        AliasMover(objects, "light", "production").advance(published.found)
         return published.found.version.number
 
     return do

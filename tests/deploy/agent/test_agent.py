@@ -9,8 +9,8 @@ import pytest
 
 from kdtasks.core.errors import IntegrityError, ServingError, StoreMissingError
 from kdtasks.deploy.agent.device import Device
-from kdtasks.deploy.agent.state import State
-from kdtasks.deploy.store.promotion import rollback
+from kdtasks.deploy.agent.state import DeviceState
+from kdtasks.deploy.store.promotion import AliasMover
 from kdtasks.edge.telemetry import read_telemetry
 from tests.tools.light_bundles import BRIGHT, DARK, MIDDLE
 
@@ -74,8 +74,8 @@ def test_a_version_that_fails_its_self_test_is_taken_back(start, release, ask, s
     assert "version 2 was taken back (the self-test fails" in caplog.text
     assert "version 1 goes on" in caplog.text
     assert "kdtasks_model_rejected 1.0" in ask(device, path="metrics").text
-    device.reporter.write()
-    assert device.reporter.send()
+    device.sender.write()
+    assert device.sender.send()
     assert [one.rejected for one in store.telemetry()] == [rejected]
     # it is not tried again and again, and a third version that is well ends it
     caplog.clear()
@@ -100,18 +100,18 @@ def test_a_version_that_does_not_load_is_taken_back(start, release, ask):
 def test_a_version_that_ended_the_process_twice_is_taken_back(store, settings, release, ask):
     release()
     with Device(store, settings) as device:
-        kept = State(settings.state).kept()
+        kept = DeviceState(settings.state).kept()
         release(variant="int8")
         pulled = device.agent._puller.pull(settings.reference)
         for _ in range(2):  # a process that dies in between leaves just this
-            assert State(settings.state).begin(pulled.folder.name)
+            assert DeviceState(settings.state).begin(pulled.folder.name)
     with Device(store, settings) as device:
         device.server.start()
         assert ask(device, DARK).json()["model"]["version"] == 1
         rejected = ask(device).json()["rejected"]
         assert rejected["version"] == 2
         assert "the process ended while it was being loaded, more than once" in rejected["reason"]
-        assert State(settings.state).kept() == kept
+        assert DeviceState(settings.state).kept() == kept
 
 
 def test_an_alias_that_is_rolled_back_ends_the_rejection(start, release, ask, store):
@@ -119,7 +119,7 @@ def test_an_alias_that_is_rolled_back_ends_the_rejection(start, release, ask, st
     device = start()
     release(error=1.0)
     device.agent.poll()
-    rollback(store, "light", "production", signing_key=None)
+    AliasMover(store, "light", "production").rollback()
     assert device.agent.poll()
     health = ask(device).json()
     assert (health["rejected"], health["model"]["version"]) == (None, 1)
@@ -215,9 +215,9 @@ def test_telemetry_counts_every_answer_once(start, release, store, ask):
     for image in (DARK, MIDDLE, MIDDLE, BRIGHT):
         ask(device, image)
     ask(device, b"no image")
-    device.reporter.write()
-    assert device.reporter.send()
-    assert device.reporter.send()
+    device.sender.write()
+    assert device.sender.send()
+    assert device.sender.send()
     (summary,) = store.telemetry()
     assert summary.exits == (2, 2)
     assert (summary.answers, sum(summary.latencies or ())) == (4, 4)
@@ -232,15 +232,15 @@ def test_telemetry_waits_for_the_network(start, release, store, settings, ask, c
     store.is_away = True
     for _ in range(3):
         assert ask(device, DARK).status_code == 200
-        device.reporter.write()
-        assert not device.reporter.send()
+        device.sender.write()
+        assert not device.sender.send()
     assert caplog.text.count("telemetry waits on the disk: the network is away") == 1
     assert ask(device).json()["telemetry_problem"] == "the network is away"
     waiting = sorted((settings.state / "spool").glob("*.jsonl"))
     assert [read_telemetry(path)[0].answers for path in waiting] == [1, 1, 1]
     assert store.telemetry() == []
     store.is_away = False
-    assert device.reporter.send()
+    assert device.sender.send()
     assert sum(one.answers for one in store.telemetry()) == 3
     assert device.spool.waiting() == []
     assert "telemetry reaches the store again" in caplog.text
@@ -263,6 +263,6 @@ def test_answers_of_both_versions_are_told_apart(start, release, store, ask):
     device.agent.poll()
     ask(device, DARK)
     ask(device, DARK)
-    device.reporter.write()
-    device.reporter.send()
+    device.sender.write()
+    device.sender.send()
     assert {one.version: one.answers for one in store.telemetry()} == {1: 1, 2: 2}

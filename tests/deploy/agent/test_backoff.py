@@ -1,6 +1,6 @@
 """Pauses between attempts."""
 
-from kdtasks.deploy.agent.backoff import Backoff
+from kdtasks.deploy.agent.worker import Backoff
 
 
 def test_pauses_grow_with_failures_and_end_with_success():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kdtasks.deploy.agent.fleet import Row, Traffic, render, rows_of, running_fleet, watch
+from kdtasks.deploy.agent.fleet import DeviceRow, Traffic, render, rows_of, running_fleet, watch
 from tests.deploy.agent.conftest import wait_until
 from tests.tools.light_bundles import BRIGHT, DARK, MIDDLE
 
@@ -39,7 +39,7 @@ def test_devices_share_nothing(fleet, tmp_path):
 def test_traffic_reaches_every_device_and_is_counted(fleet, draw_images, store):
     ports = [device.server.port for device in fleet]
     with Traffic(draw_images, ports, host="127.0.0.1", rate=100.0):
-        wait_until(lambda: all(device.reporter.answers >= 5 for device in fleet))
+        wait_until(lambda: all(sum(device.sender.exits) >= 5 for device in fleet))
     rows = watch(fleet, [], host="127.0.0.1", rate=1.0, seconds=0.0)
     assert all(sum(row.exits) == row.answers >= 5 for row in rows)
     assert [row.sent for row in rows] == [1, 1, 1]
@@ -69,8 +69,8 @@ def test_the_table_adds_up(capsys):
     from rich.console import Console
 
     rows = [
-        Row("device-1", 4001, "1", 7, (3, 4), 1, 2, 0, ""),
-        Row("device-2", 4002, "–", 0, (), 0, 0, 5, "the network is away"),
+        DeviceRow("device-1", 4001, "1", 7, (3, 4), 1, 2, 0, ""),
+        DeviceRow("device-2", 4002, "–", 0, (), 0, 0, 5, "the network is away"),
     ]
     Console(width=120).print(render(rows))
     lines = capsys.readouterr().out.splitlines()

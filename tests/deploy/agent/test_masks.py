@@ -8,7 +8,7 @@ import pytest
 from kdtasks.deploy.agent.fleet import Traffic, running_fleet, watch
 from kdtasks.deploy.store import open_objects
 from kdtasks.deploy.store.address import parse_address
-from kdtasks.deploy.store.promotion import advance
+from kdtasks.deploy.store.promotion import AliasMover
 from kdtasks.deploy.store.publish import publish
 from tests.deploy.agent.conftest import Store, wait_until
 from tests.tools.light_bundles import png_of
@@ -23,7 +23,7 @@ def masks(store: Store, colour_models: tuple[bytes, bytes], tmp_path: Path) -> S
     bundle = write_colour_bundle(tmp_path / "bundle", colour_models[0])
     objects = open_objects(parse_address(str(store.root)))
     published = publish(objects, bundle, name="light", signing_key=None)
-    advance(objects, published.found, "production", signing_key=None)
+    AliasMover(objects, "light", "production").advance(published.found)
     return store
 
 
@@ -33,8 +33,8 @@ def test_an_agent_serves_masks_and_tells_of_them(masks: Store, start, ask):
         answer = ask(device, PHOTO).json()
         assert answer["classes"]["red"]["pixels"] == 600
         assert answer["model"]["version"] == 1
-    device.reporter.write()
-    assert device.reporter.send()
+    device.sender.write()
+    assert device.sender.send()
     (told,) = masks.telemetry()
     assert told.exits == (3,)
     # each of three equal channels has a third of the probability
@@ -49,6 +49,6 @@ def test_a_fleet_shows_masks_as_it_shows_classes(masks: Store, settings, tmp_pat
     with running_fleet(masks, own, 2, tmp_path / "fleet") as devices:
         ports = [device.server.port for device in devices]
         with Traffic([photo], ports, host="127.0.0.1", rate=100.0):
-            wait_until(lambda: all(device.reporter.answers >= 2 for device in devices))
+            wait_until(lambda: all(sum(device.sender.exits) >= 2 for device in devices))
         rows = watch(devices, [], host="127.0.0.1", rate=1.0, seconds=0.0)
     assert all(row.exits == (row.answers,) and row.errors == 0 for row in rows)

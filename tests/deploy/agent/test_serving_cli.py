@@ -8,7 +8,12 @@ import pytest
 from typer.testing import CliRunner
 
 from kdtasks.cli.main import app
-from kdtasks.core.errors import BundleError, DatasetError, ServingError, StoreMissingError
+from kdtasks.core.errors import (
+    BundleError,
+    DatasetError,
+    StoreError,
+    StoreMissingError,
+)
 from tests.tools.light_bundles import DARK
 
 
@@ -40,7 +45,7 @@ def test_what_cannot_be_served(tmp_path: Path):
 def test_a_name_that_is_none(store, tmp_path: Path):
     words = ["--store", str(store.root), "--state", str(tmp_path / "state"), "--port", "0"]
     error = refused("agent", "--model", "light", "--device", "No Name", *words)
-    assert isinstance(error, ServingError)
+    assert isinstance(error, StoreError)
     assert "'No Name' is no name of a device" in str(error)
     error = refused("agent", "--model", "light", "--device", "d", *words)
     assert isinstance(error, StoreMissingError)

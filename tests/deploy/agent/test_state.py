@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kdtasks.deploy.agent.state import State
+from kdtasks.deploy.agent.state import DeviceState
 
 
 def bundle(folder: Path, text: str) -> Path:
@@ -12,11 +12,11 @@ def bundle(folder: Path, text: str) -> Path:
 
 
 def test_what_was_kept_last_is_there(tmp_path: Path):
-    state = State(tmp_path / "state")
+    state = DeviceState(tmp_path / "state")
     assert state.kept() is None
     state.keep(bundle(tmp_path / "bundle", "1"), "aa", 1)
     state.keep(bundle(tmp_path / "bundle", "2"), "bb", 2)
-    kept = State(tmp_path / "state").kept()
+    kept = DeviceState(tmp_path / "state").kept()
     assert kept is not None
     assert (kept.identity, kept.number) == ("bb", 2)
     assert (kept.folder / "model.tflite").read_text() == "2"
@@ -24,7 +24,7 @@ def test_what_was_kept_last_is_there(tmp_path: Path):
 
 
 def test_a_copy_that_was_cut_is_made_anew(tmp_path: Path):
-    state = State(tmp_path / "state")
+    state = DeviceState(tmp_path / "state")
     half = tmp_path / "state" / "releases" / ".aa.partial"
     half.mkdir()
     (half / "half").touch()
@@ -35,7 +35,7 @@ def test_a_copy_that_was_cut_is_made_anew(tmp_path: Path):
 
 
 def test_a_damaged_state_is_none(tmp_path: Path):
-    state = State(tmp_path)
+    state = DeviceState(tmp_path)
     for text in ("", "{", "[]", '{"kept": 1}', '{"kept": {"identity": "aa", "number": 1}}'):
         (tmp_path / "state.json").write_text(text)
         assert state.kept() is None
@@ -43,21 +43,21 @@ def test_a_damaged_state_is_none(tmp_path: Path):
 
 
 def test_a_version_that_takes_the_process_with_it_is_tried_twice(tmp_path: Path):
-    State(tmp_path / "state").keep(bundle(tmp_path / "bundle", "1"), "kept", 1)
-    assert State(tmp_path / "state").begin("aa")
-    assert State(tmp_path / "state").begin("aa")
-    assert not State(tmp_path / "state").begin("aa")
-    assert State(tmp_path / "state").begin("bb")
-    assert State(tmp_path / "state").begin("bb")
-    assert all(State(tmp_path / "state").begin("kept") for _ in range(5))
+    DeviceState(tmp_path / "state").keep(bundle(tmp_path / "bundle", "1"), "kept", 1)
+    assert DeviceState(tmp_path / "state").begin("aa")
+    assert DeviceState(tmp_path / "state").begin("aa")
+    assert not DeviceState(tmp_path / "state").begin("aa")
+    assert DeviceState(tmp_path / "state").begin("bb")
+    assert DeviceState(tmp_path / "state").begin("bb")
+    assert all(DeviceState(tmp_path / "state").begin("kept") for _ in range(5))
 
 
 def test_while_nothing_is_kept_everything_is_tried(tmp_path: Path):
-    assert all(State(tmp_path).begin("aa") for _ in range(5))
+    assert all(DeviceState(tmp_path).begin("aa") for _ in range(5))
 
 
 def test_attempts_that_the_process_survives_do_not_count(tmp_path: Path):
-    state = State(tmp_path / "state")
+    state = DeviceState(tmp_path / "state")
     state.keep(bundle(tmp_path / "bundle", "1"), "kept", 1)
     for _ in range(5):
         assert state.begin("aa")

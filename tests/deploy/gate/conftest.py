@@ -11,7 +11,7 @@ from kdtasks.deploy.store import open_objects
 from kdtasks.deploy.store.address import parse_address
 from kdtasks.deploy.store.cache import Cache
 from kdtasks.deploy.store.objects import Objects
-from kdtasks.deploy.store.promotion import advance
+from kdtasks.deploy.store.promotion import AliasMover
 from kdtasks.deploy.store.publish import Published, publish
 from kdtasks.params import Params, load_params
 from tests.tools.pixel_bundles import write_pixel_bundle, write_pixel_dataset
@@ -48,7 +48,7 @@ class Workshop(NamedTuple):
         """Publish a bundle, and move an alias to it."""
         published = publish(self.objects, bundle, name="pixels")
         if alias:
-            advance(self.objects, published.found, alias)
+            AliasMover(self.objects, "pixels", alias).advance(published.found)
         return published
 
     def production(self, **options: Any) -> Production | None:

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from kdtasks.core.errors import EvaluationError
-from kdtasks.deploy.gate.decision import Contender, Decision, GateParams, accuracy_interval, decide
+from kdtasks.deploy.gate.decision import (
+    Contender,
+    GateDecision,
+    GateParams,
+    accuracy_interval,
+    decide,
+)
 from kdtasks.evaluate.classification import ClassScore
 from kdtasks.evaluate.evaluator import EvaluateParams
 
@@ -17,7 +23,7 @@ def contender(right: int, rows: int = 1000, *, size: int = 20_000, ms: float = 0
     return Contender("a model", score, size, np.full(11, ms))
 
 
-def judged(candidate: Contender, production: Contender | None, **limits: Any) -> Decision:
+def judged(candidate: Contender, production: Contender | None, **limits: Any) -> GateDecision:
     return decide(candidate, production, limits=GateParams(**limits))
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from kdtasks.core.errors import EvaluationError
 from kdtasks.deploy.gate.describe import decision_lines, decision_markdown, decision_message
-from kdtasks.deploy.gate.gate import GateSettings, incomparable, judge
-from kdtasks.deploy.store.promotion import rollback
-from kdtasks.deploy.store.version import fetch_version
+from kdtasks.deploy.gate.gate import GateSettings, assess_candidate, incomparable
+from kdtasks.deploy.store.promotion import AliasMover
+from kdtasks.deploy.store.records import fetch_version
 from kdtasks.edge.bundle_files import read_manifest
 from kdtasks.evaluate.intervals import PairedComparison
 from kdtasks.params import Params
@@ -25,7 +25,7 @@ def test_a_better_model_is_promoted_and_a_worse_one_is_not(workshop: Workshop):
     digest = workshop.data([(280, True, True), (20, True, False)])
     workshop.publish(workshop.bundle(1, "old", dataset_sha256=digest))
     production = workshop.production()
-    decision = judge(
+    decision = assess_candidate(
         workshop.bundle(0),
         production,
         project=workshop.project,
@@ -44,7 +44,7 @@ def test_a_better_model_is_promoted_and_a_worse_one_is_not(workshop: Workshop):
     assert decision.notes == ()
 
     workshop.data([(280, True, True), (20, False, True)])
-    worse = judge(
+    worse = assess_candidate(
         workshop.bundle(0),
         production,
         project=workshop.project,
@@ -53,7 +53,7 @@ def test_a_better_model_is_promoted_and_a_worse_one_is_not(workshop: Workshop):
     assert worse.action == "keep"
     # the images are not those that production was made with
     assert worse.notes[0].startswith("production was made from other data")
-    assert decision_lines(worse)[0] == "production stays"
+    assert decision_lines(worse)[0] == "production unchanged"
     assert "differs by −" in decision_message(worse)
     assert "\u00a0" not in decision_message(worse) + "".join(decision_lines(worse))
 
@@ -64,7 +64,7 @@ def test_a_better_model_is_promoted_and_a_worse_one_is_not(workshop: Workshop):
     made = {"data": {key: content["data"][key] for key in ("stable_split", "split", "seed")}}
     workshop.publish(workshop.bundle(1, "stable", parameters=made))
     told = [
-        judge(
+        assess_candidate(
             workshop.bundle(0),
             workshop.production(),
             project=workshop.project,
@@ -78,7 +78,7 @@ def test_a_better_model_is_promoted_and_a_worse_one_is_not(workshop: Workshop):
 def test_the_first_model_has_nobody_to_beat(workshop: Workshop):
     workshop.data([(10, True, True), (10, False, True)])
     assert workshop.production() is None
-    decision = judge(
+    decision = assess_candidate(
         workshop.bundle(0), None, project=workshop.project, settings=settings_of(workshop.params)
     )
     assert decision.action == "promote"
@@ -90,7 +90,7 @@ def test_the_same_bytes_are_nothing_to_do(workshop: Workshop):
     workshop.data([(300, True, True)])
     bundle = workshop.bundle(0)
     workshop.publish(bundle)
-    decision = judge(
+    decision = assess_candidate(
         bundle,
         workshop.production(),
         project=workshop.project,
@@ -114,13 +114,13 @@ def test_a_version_that_somebody_rolled_back_from_does_not_come_back(
         monkeypatch.setattr("kdtasks.deploy.store.publish.datetime", _Later)
     workshop.publish(better)
     if ahead == "who rolled back":
-        monkeypatch.setattr("kdtasks.deploy.store.alias.datetime", _Later)
+        monkeypatch.setattr("kdtasks.deploy.store.promotion.datetime", _Later)
     before = time.time() - 60  # files of one moment may have one date
     for path in (workshop.project / "store").rglob("*"):
         os.utime(path, (before, before))
 
-    rollback(workshop.objects, "pixels", "production")
-    decision = judge(
+    AliasMover(workshop.objects, "pixels", "production").rollback()
+    decision = assess_candidate(
         better,
         workshop.production(),
         project=workshop.project,
@@ -155,7 +155,7 @@ def test_a_version_that_was_published_but_not_promoted_is_judged(workshop: Works
     workshop.publish(workshop.bundle(1, "old"))
     better = workshop.bundle(0)
     workshop.publish(better, alias=None)
-    decision = judge(
+    decision = assess_candidate(
         better,
         workshop.production(),
         project=workshop.project,
@@ -167,7 +167,7 @@ def test_a_version_that_was_published_but_not_promoted_is_judged(workshop: Works
 def test_other_classes_or_shapes_keep_production(workshop: Workshop):
     workshop.data([(300, True, True)])
     workshop.publish(workshop.bundle(1, "old", class_names=("dark", "grey")))
-    decision = judge(
+    decision = assess_candidate(
         workshop.bundle(0),
         workshop.production(),
         project=workshop.project,
@@ -195,21 +195,23 @@ def test_bundles_that_cannot_be_compared(workshop: Workshop):
 def test_a_candidate_for_other_images_is_an_error(workshop: Workshop):
     workshop.data([(300, True, True)])
     bundle = workshop.bundle(0, class_names=("left", "right"))
-    with pytest.raises(EvaluationError, match=r"in the classes left, right; .* in dark, bright"):
-        judge(bundle, None, project=workshop.project, settings=settings_of(workshop.params))
+    with pytest.raises(EvaluationError, match=r"classes left, right; .* classes dark, bright"):
+        assess_candidate(
+            bundle, None, project=workshop.project, settings=settings_of(workshop.params)
+        )
 
 
 def test_the_decision_as_markdown(workshop: Workshop):
     workshop.data([(280, True, True), (20, True, False)])
     workshop.publish(workshop.bundle(1, "old"))
-    decision = judge(
+    decision = assess_candidate(
         workshop.bundle(0),
         workshop.production(),
         project=workshop.project,
         settings=settings_of(workshop.params),
     )
     text = decision_markdown(decision, confidence=0.95).replace("\u00a0", " ")
-    assert text.startswith("## The new model takes production's place\n\n")
+    assert text.startswith("## Promoted to production\n\n")
     assert "|  | new: variant float32 | production: version 1 |\n| --- | --- | --- |\n" in text
     assert "| test accuracy | 100.0 % (99.1 – 100.0 %) | 93.3 % (90.6 – 95.3 %) |\n" in text
     assert "| file | 1.7 kB | 1.7 kB |\n" in text

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from kdtasks.core.errors import EvaluationError
-from kdtasks.deploy.gate.decision import Decision
+from kdtasks.deploy.gate.decision import GateDecision
 from kdtasks.deploy.gate.describe import decision_lines, decision_markdown
-from kdtasks.deploy.gate.gate import GateSettings, judge
+from kdtasks.deploy.gate.gate import GateSettings, assess_candidate
 from kdtasks.params import Params
 from tests.deploy.gate.conftest import Workshop
 from tests.tools.mask_datasets import write_mask_dataset
@@ -31,14 +31,14 @@ class Masks:
             self._workshop.project / folder, self._models[model], name="pixels"
         )
 
-    def judge(self, candidate: int, production: int | None, **limits: Any) -> Decision:
+    def judge(self, candidate: int, production: int | None, **limits: Any) -> GateDecision:
         workshop = self._workshop
         content = workshop.params.model_dump()
         content["gate"] |= limits
         params = Params.model_validate(content)
         if production is not None:
             workshop.publish(self.bundle(production, "old"))
-        return judge(
+        return assess_candidate(
             self.bundle(candidate),
             workshop.production(),
             project=workshop.project,
@@ -73,7 +73,7 @@ def test_worse_masks_are_not(masks: Masks):
     masks.data(40)
     decision = masks.judge(1, 0)
     assert decision.action == "keep"
-    assert decision_lines(decision)[0] == "production stays"
+    assert decision_lines(decision)[0] == "production unchanged"
     assert decision.reasons[0].startswith("mean IoU differs by −")
 
 
@@ -102,10 +102,10 @@ def test_the_first_masks_are_held_to_absolute_limits_alone(masks: Masks):
 
 def test_other_tasks_are_not_compared(masks: Masks, workshop: Workshop):
     workshop.data([(300, True, True)])
-    with pytest.raises(EvaluationError, match=r"is for segmentation, .* for classification;"):
+    with pytest.raises(EvaluationError, match=r"is for segmentation of .* for classification of"):
         masks.judge(0, None)
     workshop.publish(masks.bundle(0))
-    decision = judge(
+    decision = assess_candidate(
         workshop.bundle(0, "classes"),
         workshop.production(),
         project=workshop.project,

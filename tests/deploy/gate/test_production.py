@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from kdtasks.core.errors import IntegrityError, StoreConflictError, StoreUnreachableError
-from kdtasks.deploy.store.alias import read_alias
-from kdtasks.deploy.store.promotion import promote
+from kdtasks.deploy.store.promotion import AliasMover
 from kdtasks.deploy.store.pull import Puller
+from kdtasks.deploy.store.records import read_alias
 from kdtasks.deploy.store.signing import load_public_keys, load_signing_key, write_new_keys
 from tests.deploy.gate.conftest import Workshop
 
@@ -45,7 +45,7 @@ def test_an_alias_that_moves_meanwhile_is_not_guessed(workshop: Workshop, monkey
     pull = Puller.pull
 
     def move_then_pull(self: Puller, *words: Any, **options: Any) -> Any:
-        promote(workshop.objects, "pixels", 2, "production")
+        AliasMover(workshop.objects, "pixels", "production").promote(2)
         return pull(self, *words, **options)
 
     monkeypatch.setattr(Puller, "pull", move_then_pull)

@@ -8,7 +8,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from kdtasks.deploy.serve.service import Refusal, decode_image
+from kdtasks.deploy.serve.service import RequestError, decode_image
 from kdtasks.edge.images import fit_image, read_image
 
 SHAPE = (6, 5)
@@ -69,7 +69,7 @@ def test_bytes_become_what_prepare_reads_from_a_file(tmp_path, mode, kind, optio
     ],
 )
 def test_what_is_no_image_is_refused(data: bytes, status: int, message: str):
-    with pytest.raises(Refusal, match=message) as refused:
+    with pytest.raises(RequestError, match=message) as refused:
         decode_image(data)
     assert refused.value.status == status
 
@@ -77,7 +77,9 @@ def test_what_is_no_image_is_refused(data: bytes, status: int, message: str):
 @pytest.mark.parametrize("side", [2_001, 12_000, 60_000])
 def test_a_bomb_is_refused_by_its_header(side: int):
     """Of these files nothing but the header could be decoded; Pillow's own limits are beyond."""
-    with pytest.raises(Refusal, match="more than 4,000,000 pixels; make it smaller") as refused:
+    with pytest.raises(
+        RequestError, match="more than 4,000,000 pixels; make it smaller"
+    ) as refused:
         decode_image(header_of_png(side, side), most_pixels=4_000_000)
     assert refused.value.status == 413
 
@@ -85,5 +87,5 @@ def test_a_bomb_is_refused_by_its_header(side: int):
 def test_a_image_of_just_the_limit_is_decoded():
     data = encoded(noise(size=(40, 30)), "PNG")
     assert decode_image(data, most_pixels=1_200).shape == (30, 40, 3)
-    with pytest.raises(Refusal):
+    with pytest.raises(RequestError):
         decode_image(data, most_pixels=1_199)

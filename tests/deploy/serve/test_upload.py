@@ -6,7 +6,7 @@ import pytest
 from starlette.datastructures import Headers
 
 from kdtasks.deploy.serve.application import first_file
-from kdtasks.deploy.serve.service import Refusal
+from kdtasks.deploy.serve.service import RequestError
 
 FORM = (
     b'--xyz\r\nContent-Disposition: form-data; name="note"\r\n\r\nno image\r\n'
@@ -43,7 +43,7 @@ def test_large_images_and_fields_are_taken():
     ],
 )
 def test_forms_without_a_file(body: bytes, content_type: str, message: str):
-    with pytest.raises(Refusal, match=message) as refused:
+    with pytest.raises(RequestError, match=message) as refused:
         take(body, content_type)
     assert refused.value.status == 400
     assert "\n" not in str(refused.value)

@@ -12,7 +12,7 @@ from kdtasks.deploy.store import open_objects
 from kdtasks.deploy.store.address import parse_address, parse_reference
 from kdtasks.deploy.store.cache import Cache
 from kdtasks.deploy.store.objects import Objects
-from kdtasks.deploy.store.promotion import advance
+from kdtasks.deploy.store.promotion import AliasMover
 from kdtasks.deploy.store.publish import Published, publish
 from kdtasks.deploy.store.pull import Pulled, Puller
 from kdtasks.deploy.store.signing import SigningKey, load_signing_key, write_new_keys
@@ -139,7 +139,7 @@ def publish_files(write_files: Callable[..., Path]) -> Callable[..., Published]:
     ) -> Published:
         folder = write_files({**FILES, **(changes or {})})
         published = publish(objects, folder, name="digits", signing_key=key)
-        advance(objects, published.found, "production", signing_key=key)
+        AliasMover(objects, "digits", "production", signing_key=key).advance(published.found)
         return published
 
     return do

@@ -70,7 +70,7 @@ def test_a_large_upload_that_fails_leaves_no_parts(
 
     monkeypatch.setattr(objects._client, "upload_part", fail)
     with pytest.raises(OSError, match="the disk is gone"):
-        send(objects, "blobs/a", source(tmp_path, bytes(3 * PART_BYTES)))
+        send(objects, "blobs/a", source(tmp_path, bytes(PART_BYTES + 1)))
     assert objects.stat("blobs/a") is None
     assert uploads(objects, prefix) == []
 
@@ -176,7 +176,9 @@ def test_a_bucket_that_is_not_there(server: str):
         lambda: objects.download("a", io.BytesIO(), print),
         objects.check_conditions,
     ):
-        with pytest.raises(StoreError, match="there is no bucket nobody at http") as error:
+        with pytest.raises(
+            StoreError, match=r"in nobody with NoSuchBucket .*; create the bucket"
+        ) as error:
             ask()
         assert not isinstance(error.value, StoreMissingError)
 
@@ -184,7 +186,7 @@ def test_a_bucket_that_is_not_there(server: str):
 def test_without_credentials(server: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    with pytest.raises(StoreError, match=r"no credentials for http.* were found; set AWS_ACCESS"):
+    with pytest.raises(StoreError, match=r"no credentials for http.* were found .*; set AWS"):
         open_objects(parse_address(f"s3://{BUCKET}")).read("models/a")
 
 
@@ -215,8 +217,8 @@ def test_wrong_credentials_on_a_real_server(
 ):
     """moto accepts any."""
     for name, message in (
-        ("AWS_SECRET_ACCESS_KEY", "the secret key does not belong to the access key"),
-        ("AWS_ACCESS_KEY_ID", "does not know the access key"),
+        ("AWS_SECRET_ACCESS_KEY", "SignatureDoesNotMatch .*; set AWS_ACCESS_KEY_ID"),
+        ("AWS_ACCESS_KEY_ID", "InvalidAccessKeyId .*; set AWS_ACCESS_KEY_ID"),
     ):
         with monkeypatch.context() as patch:
             patch.setenv(name, "wrong")
@@ -238,7 +240,7 @@ def test_a_wrong_clock_on_a_real_server(server: str, monkeypatch: pytest.MonkeyP
     objects = open_objects(parse_address(f"s3://{BUCKET}"))
     now = auth.get_current_datetime
     monkeypatch.setattr(auth, "get_current_datetime", lambda *a, **k: now() + timedelta(hours=1))
-    with pytest.raises(StoreError, match="says that this machine's clock is wrong: it shows 20"):
+    with pytest.raises(StoreError, match="set this machine's clock, it shows 20"):
         objects.read("models/a")
 
 

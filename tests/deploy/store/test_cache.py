@@ -9,8 +9,8 @@ from kdtasks.core.errors import StoreError
 from kdtasks.core.locks import locked
 from kdtasks.deploy.store.address import Reference
 from kdtasks.deploy.store.cache import Cache, Resolution, default_cache
-from kdtasks.deploy.store.signing import seal
-from kdtasks.deploy.store.version import KIND, StoredFile, Version
+from kdtasks.deploy.store.records import VERSION, FoundVersion, StoredFile, Version
+from kdtasks.deploy.store.signing import sign_record
 
 STORE = "s3://bucket"
 
@@ -20,7 +20,7 @@ def cache(tmp_path: Path) -> Cache:
     return Cache(tmp_path / "cache")
 
 
-def keep(cache: Cache, content: bytes, *, name: str = "digits") -> tuple[str, Version]:
+def keep(cache: Cache, content: bytes, *, name: str = "digits") -> FoundVersion:
     """Do what a pull does: content, manifest, bundle."""
     sha256 = hashlib.sha256(content).hexdigest()
     version = Version(
@@ -33,10 +33,12 @@ def keep(cache: Cache, content: bytes, *, name: str = "digits") -> tuple[str, Ve
     )
     with cache.in_use():
         (cache.blobs / sha256).write_bytes(content)
-        manifest = cache.keep_manifest(seal(KIND, version.to_record(), None))
-        cache.build_bundle(manifest, version)
-        cache.remember(STORE, Reference(name, "x"), Resolution(number=1, manifest_sha256=manifest))
-    return manifest, version
+        found = FoundVersion(version, sign_record(VERSION, version.to_record(), None))
+        cache.keep_manifest(found)
+        cache.build_bundle(found)
+        resolution = Resolution(number=1, manifest_sha256=found.sha256)
+        cache.remember(STORE, Reference(name, "x"), resolution)
+    return found
 
 
 def test_where_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
@@ -82,7 +84,7 @@ def test_an_unreadable_memory_is_none(cache: Cache, text: str):
 
 
 def test_a_damaged_manifest_is_none(cache: Cache):
-    manifest, _ = keep(cache, b"1")
+    manifest = keep(cache, b"1").sha256
     assert cache.manifest(manifest) is not None
     (cache.root / "manifests" / f"{manifest}.json").write_bytes(b"{}")
     assert cache.manifest(manifest) is None
@@ -90,7 +92,7 @@ def test_a_damaged_manifest_is_none(cache: Cache):
 
 
 def test_a_damaged_content_is_missing_and_removed(cache: Cache):
-    _, version = keep(cache, b"1")
+    version = keep(cache, b"1").version
     assert cache.missing(version) == []
     blob = cache.blobs / version.files[0].sha256
     blob.write_bytes(b"2")
@@ -103,21 +105,18 @@ def test_bundles_survive_file_systems_without_links(cache: Cache, monkeypatch: p
         raise OSError("no links here")
 
     monkeypatch.setattr(os, "link", link)
-    manifest, version = keep(cache, b"1")
-    assert cache.bundle(manifest, version) is not None
+    assert cache.bundle(keep(cache, b"1")) is not None
 
 
 def test_pruning_keeps_what_references_name(cache: Cache):
-    first, first_version = keep(cache, b"1")
-    second, _ = keep(cache, b"2")
-    other, other_version = keep(cache, b"3", name="letters")
-    third, third_version = keep(cache, b"4")
+    first, second = keep(cache, b"1"), keep(cache, b"2")
+    other, third = keep(cache, b"3", name="letters"), keep(cache, b"4")
     cache.prune()
-    assert cache.bundle(first, first_version) is None
-    assert cache.manifest(first) is None
-    assert cache.manifest(second) is not None
-    assert cache.bundle(third, third_version)
-    assert cache.bundle(other, other_version)
+    assert cache.bundle(first) is None
+    assert cache.manifest(first.sha256) is None
+    assert cache.manifest(second.sha256) is not None
+    assert cache.bundle(third)
+    assert cache.bundle(other)
     assert len(list(cache.blobs.iterdir())) == 3
 
 

@@ -7,7 +7,7 @@ from kdtasks.core.errors import IntegrityError, StoreMissingError
 from kdtasks.deploy.store.address import version_key
 from kdtasks.deploy.store.catalogue import fetch_versions, list_models
 from kdtasks.deploy.store.objects import Objects
-from kdtasks.deploy.store.promotion import promote
+from kdtasks.deploy.store.promotion import AliasMover
 from kdtasks.deploy.store.publish import publish
 
 
@@ -16,8 +16,8 @@ def test_models_versions_and_aliases(objects: Objects, write_files: Callable[...
     for number in range(3):
         publish(objects, write_files({"n": b"%d" % number}), name="digits")
     publish(objects, write_files({}), name="letters")
-    promote(objects, "digits", 2, "production")
-    promote(objects, "digits", 2, "canary")
+    AliasMover(objects, "digits", "production").promote(2)
+    AliasMover(objects, "digits", "canary").promote(2)
     digits, letters = list_models(objects)
     assert (digits.name, letters.name) == ("digits", "letters")
     assert list(digits.versions) == [1, 2, 3]
@@ -34,9 +34,11 @@ def test_a_model_that_is_not_there(folder_objects: Objects):
 def test_manifests_that_are_gone_are_left_out_and_damaged_ones_named(
     folder_objects: Objects, write_files: Callable[..., Path]
 ):
-    publish(folder_objects, write_files({"n": b"1"}), name="digits")
-    wanted = [("digits", 1), ("digits", 2)]
-    assert list(fetch_versions(folder_objects, wanted)) == [("digits", 1)]
+    for content in (b"1", b"2"):
+        publish(folder_objects, write_files({"n": content}), name="digits")
+    models = list_models(folder_objects)
+    folder_objects.delete(version_key("digits", 2))
+    assert list(fetch_versions(folder_objects, models)) == [("digits", 1)]
     folder_objects.create(version_key("digits", 2), b"{}")
     with pytest.raises(IntegrityError, match=r"models/digits/versions/2\.json is damaged"):
-        fetch_versions(folder_objects, wanted)
+        fetch_versions(folder_objects, models)

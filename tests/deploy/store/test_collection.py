@@ -10,10 +10,10 @@ from kdtasks.core.errors import IntegrityError, StoreError, StoreMissingError
 from kdtasks.deploy.store.address import BLOBS, version_key
 from kdtasks.deploy.store.catalogue import collect
 from kdtasks.deploy.store.objects import Objects
-from kdtasks.deploy.store.promotion import promote, rollback
+from kdtasks.deploy.store.promotion import AliasMover
 from kdtasks.deploy.store.publish import publish
 from kdtasks.deploy.store.pull import Pulled
-from kdtasks.deploy.store.version import list_numbers
+from kdtasks.deploy.store.records import list_numbers
 
 NOW = timedelta(seconds=-5)  # everything is older than that
 Write = Callable[..., Path]
@@ -69,13 +69,13 @@ def test_old_versions_go_and_the_newest_stay(
 
 def test_what_aliases_need_stays(objects: Objects, publish_versions: Publish, pull: Pull):
     publish_versions(objects, 6)
-    promote(objects, "digits", 1, "production")
-    promote(objects, "digits", 3, "production")
-    promote(objects, "digits", 4, "canary")
+    AliasMover(objects, "digits", "production").promote(1)
+    AliasMover(objects, "digits", "production").promote(3)
+    AliasMover(objects, "digits", "canary").promote(4)
     collect(objects, keep=1, grace=NOW)
     assert list_numbers(objects, "digits") == [1, 3, 4, 6]
     assert pull(objects, "digits@production").version.number == 3
-    rollback(objects, "digits", "production")
+    AliasMover(objects, "digits", "production").rollback()
     assert pull(objects, "digits@production").version.number == 1
     assert pull(objects, "digits@canary").version.number == 4
 
@@ -147,7 +147,7 @@ def test_a_version_promoted_meanwhile_is_put_back(
     def late(key: str) -> None:
         if key == version_key("digits", 1):
             monkeypatch.setattr(folder_objects, "delete", delete)
-            promote(folder_objects, "digits", 1, "production")
+            AliasMover(folder_objects, "digits", "production").promote(1)
         delete(key)
 
     monkeypatch.setattr(folder_objects, "delete", late)

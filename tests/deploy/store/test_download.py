@@ -6,10 +6,10 @@ from typing import Any, BinaryIO
 import pytest
 
 from kdtasks.core.errors import IntegrityError, StoreError, StoreUnreachableError
-from kdtasks.deploy.store.download import check_space, download_files
 from kdtasks.deploy.store.objects import OnBytes
 from kdtasks.deploy.store.progress import NO_PROGRESS
-from kdtasks.deploy.store.version import StoredFile
+from kdtasks.deploy.store.pull import download_files
+from kdtasks.deploy.store.records import StoredFile
 
 
 class Contents:
@@ -75,6 +75,8 @@ def test_a_wrong_content_is_refused_and_not_kept(tmp_path: Path):
 
 
 def test_space_is_asked_for_before(tmp_path: Path):
-    check_space([StoredFile("a", 10, "0" * 64)], tmp_path)
+    objects = Contents()
+    files = [StoredFile("a", 10**15, "0" * 64)]
     with pytest.raises(StoreError, match=r"is full: 1,000,000,000.0 MB are needed"):
-        check_space([StoredFile("a", 10**15, "0" * 64)], tmp_path)
+        download_files(objects, files, tmp_path, NO_PROGRESS)  # type: ignore[arg-type]
+    assert objects.asked == []

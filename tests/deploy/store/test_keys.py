@@ -2,6 +2,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from cryptography.exceptions import InvalidSignature
 
 from kdtasks.core.errors import StoreError
 from kdtasks.deploy.store.signing import load_public_keys, load_signing_key, write_new_keys
@@ -22,8 +23,9 @@ def test_a_new_pair_fits_together(pair: tuple[Path, Path]):
     assert key is not None
     (trusted,) = load_public_keys(str(public))
     assert trusted.identity == key.public.identity
-    assert trusted.is_signature(key.sign(b"data"), b"data")
-    assert not trusted.is_signature(key.sign(b"data"), b"date")
+    trusted.key.verify(key.key.sign(b"data"), b"data")
+    with pytest.raises(InvalidSignature):
+        trusted.key.verify(key.key.sign(b"data"), b"date")
 
 
 def test_keys_are_taken_as_text_too(pair: tuple[Path, Path]):
@@ -54,7 +56,7 @@ def test_keys_are_never_written_over(pair: tuple[Path, Path]):
 
 
 def test_the_folder_of_new_keys_has_to_be_there(tmp_path: Path):
-    with pytest.raises(StoreError, match="cannot be written: No such file"):
+    with pytest.raises(StoreError, match=r"writing the keys in .* failed: .*No such file"):
         write_new_keys(tmp_path / "none" / "key.pem")
 
 
@@ -108,5 +110,5 @@ def test_what_is_no_key(tmp_path: Path, pair: tuple[Path, Path]):
 
 
 def test_a_private_key_does_not_belong_on_a_device(pair: tuple[Path, Path]):
-    with pytest.raises(StoreError, match="a private key was given where the public one belongs"):
+    with pytest.raises(StoreError, match="a private key was given, devices get the public one"):
         load_public_keys(str(pair[0]))

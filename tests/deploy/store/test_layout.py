@@ -3,8 +3,7 @@ import pytest
 from kdtasks.deploy.store.address import (
     alias_key,
     blob_key,
-    read_alias_key,
-    read_version_key,
+    parse_key,
     version_key,
 )
 
@@ -16,8 +15,8 @@ def test_the_layout_is_the_documented_one():
 
 
 def test_keys_are_read_back():
-    assert read_version_key(version_key("digits", 12)) == ("digits", 12)
-    assert read_alias_key(alias_key("digits", "a.json")) == ("digits", "a.json")
+    assert parse_key(version_key("digits", 12)) == ("digits", 12)
+    assert parse_key(alias_key("digits", "a.json")) == ("digits", "a.json")
 
 
 @pytest.mark.parametrize(
@@ -32,4 +31,4 @@ def test_keys_are_read_back():
     ],
 )
 def test_other_keys_are_no_versions(key: str):
-    assert read_version_key(key) is None
+    assert parse_key(key) is None

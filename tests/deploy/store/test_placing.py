@@ -8,8 +8,8 @@ from kdtasks.core.errors import StoreError
 from kdtasks.deploy.store import checkout as placing
 from kdtasks.deploy.store.address import RECEIPT
 from kdtasks.deploy.store.checkout import place
-from kdtasks.deploy.store.signing import seal
-from kdtasks.deploy.store.version import KIND, FoundVersion, StoredFile, Version
+from kdtasks.deploy.store.records import VERSION, FoundVersion, StoredFile, Version
+from kdtasks.deploy.store.signing import sign_record
 
 
 def bundle(folder: Path, contents: dict[str, bytes]) -> tuple[Path, FoundVersion]:
@@ -27,7 +27,7 @@ def bundle(folder: Path, contents: dict[str, bytes]) -> tuple[Path, FoundVersion
         created=datetime(2026, 1, 1, tzinfo=UTC),
         identity=folder.name,
     )
-    return folder, FoundVersion(version, seal(KIND, version.to_record(), None))
+    return folder, FoundVersion(version, sign_record(VERSION, version.to_record(), None))
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from kdtasks.deploy.store.progress import NO_PROGRESS, PlainProgress, show_progress
+from kdtasks.deploy.store.progress import NO_PROGRESS, LineProgress, show_progress
 
 
 def test_nothing_is_shown_of_what_is_quick(capsys: pytest.CaptureFixture[str]):
@@ -17,7 +17,7 @@ def test_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch):
     clock = [0.0]
     monkeypatch.setattr("kdtasks.deploy.store.progress.time.monotonic", lambda: clock[0])
     stream = io.StringIO()
-    progress = PlainProgress("downloading", stream)
+    progress = LineProgress("downloading", stream)
     progress.expect(4_000_000)
     for clock[0] in (1.0, 6.0, 7.0, 12.0):
         progress.advance(1_000_000)
@@ -25,9 +25,9 @@ def test_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_without_a_total(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("kdtasks.deploy.store.progress._PLAIN_SECONDS", -1.0)
+    monkeypatch.setattr("kdtasks.deploy.store.progress._LINE_SECONDS", -1.0)
     stream = io.StringIO()
-    PlainProgress("downloading", stream).advance(500_000)
+    LineProgress("downloading", stream).advance(500_000)
     assert stream.getvalue().strip() == "downloading: 0.5 MB"
 
 
@@ -40,12 +40,6 @@ def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch):
         progress.expect(10)
         progress.advance(5)
     assert "uploading" in stream.getvalue()
-
-
-def test_without_rich(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(sys.modules, "rich.console", None)
-    with show_progress("uploading") as progress:
-        assert isinstance(progress, PlainProgress)
 
 
 def test_no_progress_at_all():

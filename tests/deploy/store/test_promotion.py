@@ -7,12 +7,11 @@ import pytest
 
 from kdtasks.core.errors import IntegrityError, StoreConflictError, StoreError, StoreMissingError
 from kdtasks.deploy.store.address import alias_key, version_key
-from kdtasks.deploy.store.alias import HISTORY, read_alias
 from kdtasks.deploy.store.objects import Objects
-from kdtasks.deploy.store.promotion import advance, find_own_alias, promote, rollback, supersede
+from kdtasks.deploy.store.promotion import AliasMover
 from kdtasks.deploy.store.publish import publish
+from kdtasks.deploy.store.records import HISTORY, FoundVersion, fetch_version, read_alias
 from kdtasks.deploy.store.signing import SigningKey
-from kdtasks.deploy.store.version import FoundVersion, fetch_version
 
 
 @pytest.fixture
@@ -45,56 +44,56 @@ def state(objects: Objects, alias: str = "production") -> tuple[int, tuple[int, 
 
 def test_promoting_and_rolling_back(objects: Objects, publish_versions: Publish):
     publish_versions(objects, 3)
-    assert promote(objects, "digits", 1, "production").before is None
-    assert promote(objects, "digits", 2, "production").before == 1
-    assert promote(objects, "digits", 3, "production").before == 2
+    assert AliasMover(objects, "digits", "production").promote(1).before is None
+    assert AliasMover(objects, "digits", "production").promote(2).before == 1
+    assert AliasMover(objects, "digits", "production").promote(3).before == 2
     assert state(objects) == (3, (2, 1), 3)
-    assert rollback(objects, "digits", "production").alias.version == 2
-    assert rollback(objects, "digits", "production").alias.version == 1
+    assert AliasMover(objects, "digits", "production").rollback().alias.version == 2
+    assert AliasMover(objects, "digits", "production").rollback().alias.version == 1
     assert state(objects) == (1, (), 5)
     with pytest.raises(
         StoreError, match="stands for version 1, and nothing is known of one before it"
     ):
-        rollback(objects, "digits", "production")
+        AliasMover(objects, "digits", "production").rollback()
 
 
 def test_promoting_what_is_promoted_changes_nothing(
     folder_objects: Objects, publish_versions: Publish
 ):
     publish_versions(folder_objects, 1)
-    promote(folder_objects, "digits", 1, "production")
-    assert promote(folder_objects, "digits", 1, "production").before == 1
+    AliasMover(folder_objects, "digits", "production").promote(1)
+    assert AliasMover(folder_objects, "digits", "production").promote(1).before == 1
     assert state(folder_objects) == (1, (), 1)
 
 
 def test_a_version_stands_once_in_the_history(folder_objects: Objects, publish_versions: Publish):
     publish_versions(folder_objects, 2)
     for number in (1, 2, 1, 2):
-        promote(folder_objects, "digits", number, "production")
+        AliasMover(folder_objects, "digits", "production").promote(number)
     assert state(folder_objects) == (2, (1,), 4)
 
 
 def test_the_history_is_bounded(folder_objects: Objects, publish_versions: Publish):
     publish_versions(folder_objects, HISTORY + 3)
     for number in range(1, HISTORY + 4):
-        promote(folder_objects, "digits", number, "production")
+        AliasMover(folder_objects, "digits", "production").promote(number)
     assert state(folder_objects)[1] == tuple(range(HISTORY + 2, 2, -1))
 
 
 def test_what_is_not_there_is_not_promoted(folder_objects: Objects, publish_versions: Publish):
     publish_versions(folder_objects, 1)
     with pytest.raises(StoreMissingError, match="no version 2 of digits"):
-        promote(folder_objects, "digits", 2, "production")
+        AliasMover(folder_objects, "digits", "production").promote(2)
     with pytest.raises(StoreMissingError, match="digits has no alias production"):
-        rollback(folder_objects, "digits", "production")
+        AliasMover(folder_objects, "digits", "production").rollback()
     with pytest.raises(StoreError, match="is no alias"):
-        promote(folder_objects, "digits", 1, "3")
+        AliasMover(folder_objects, "digits", "3").promote(1)
 
 
 def test_publishing_moves_an_alias_forward_only(objects: Objects, publish_versions: Publish):
     first, second = publish_versions(objects, 2)
-    assert advance(objects, second, "staging").alias.version == 2
-    assert advance(objects, first, "staging").alias.version == 2
+    assert AliasMover(objects, "digits", "staging").advance(second).alias.version == 2
+    assert AliasMover(objects, "digits", "staging").advance(first).alias.version == 2
     assert state(objects, "staging") == (2, (), 1)
 
 
@@ -114,10 +113,12 @@ def test_two_who_promote_at_once_do_not_overwrite_each_other(
     objects: Objects, publish_versions: Publish, monkeypatch: pytest.MonkeyPatch
 ):
     publish_versions(objects, 3)
-    promote(objects, "digits", 1, "production")
-    move_between(objects, monkeypatch, lambda: promote(objects, "digits", 3, "production"))
-    with pytest.raises(StoreConflictError, match="was moved by somebody else at the same time"):
-        promote(objects, "digits", 2, "production")
+    AliasMover(objects, "digits", "production").promote(1)
+    move_between(
+        objects, monkeypatch, lambda: AliasMover(objects, "digits", "production").promote(3)
+    )
+    with pytest.raises(StoreConflictError, match="moved to version 3 by somebody else meanwhile"):
+        AliasMover(objects, "digits", "production").promote(2)
     assert state(objects) == (3, (1,), 2)
 
 
@@ -126,10 +127,12 @@ def test_two_who_roll_back_at_once_go_back_once(
 ):
     publish_versions(objects, 3)
     for number in (1, 2, 3):
-        promote(objects, "digits", number, "production")
-    move_between(objects, monkeypatch, lambda: rollback(objects, "digits", "production"))
-    with pytest.raises(StoreConflictError, match="perhaps rolled back already"):
-        rollback(objects, "digits", "production")
+        AliasMover(objects, "digits", "production").promote(number)
+    move_between(
+        objects, monkeypatch, lambda: AliasMover(objects, "digits", "production").rollback()
+    )
+    with pytest.raises(StoreConflictError, match="moved to version 2 by somebody else meanwhile"):
+        AliasMover(objects, "digits", "production").rollback()
     assert state(objects)[0] == 2
 
 
@@ -137,9 +140,11 @@ def test_a_publisher_that_is_overtaken_tries_again(
     objects: Objects, publish_versions: Publish, monkeypatch: pytest.MonkeyPatch
 ):
     versions = publish_versions(objects, 3)
-    advance(objects, versions[0], "staging")
-    move_between(objects, monkeypatch, lambda: advance(objects, versions[1], "staging"))
-    assert advance(objects, versions[2], "staging").before == 2
+    AliasMover(objects, "digits", "staging").advance(versions[0])
+    move_between(
+        objects, monkeypatch, lambda: AliasMover(objects, "digits", "staging").advance(versions[1])
+    )
+    assert AliasMover(objects, "digits", "staging").advance(versions[2]).before == 2
     assert state(objects, "staging") == (3, (2, 1), 3)
 
 
@@ -154,7 +159,7 @@ def test_many_publishers_and_one_alias(
     versions = publish_versions(open_store(address), 6)
     stores = [open_store(address) for _ in versions]
     threads = [
-        threading.Thread(target=advance, args=(store, version, "staging"))
+        threading.Thread(target=AliasMover(store, "digits", "staging").advance, args=(version,))
         for store, version in zip(stores, versions, strict=True)
     ]
     for thread in threads:
@@ -180,8 +185,8 @@ def test_a_lost_answer_is_no_conflict(
             write(*arguments)
 
         monkeypatch.setattr(folder_objects, method, twice)
-    promote(folder_objects, "digits", 1, "production")
-    promote(folder_objects, "digits", 2, "production")
+    AliasMover(folder_objects, "digits", "production").promote(1)
+    AliasMover(folder_objects, "digits", "production").promote(2)
     assert state(folder_objects) == (2, (1,), 2)
     assert publish_versions(folder_objects, 3)[2].version.number == 5
 
@@ -198,7 +203,7 @@ def test_gc_that_deletes_the_version_meanwhile_is_noticed(
 
     monkeypatch.setattr(folder_objects, "create", late)
     with pytest.raises(StoreError, match="was deleted by gc while production was moved to it"):
-        promote(folder_objects, "digits", 1, "production")
+        AliasMover(folder_objects, "digits", "production").promote(1)
 
 
 def test_signed_aliases(
@@ -208,15 +213,17 @@ def test_signed_aliases(
 ):
     ours, theirs = signing_keys
     publish_versions(folder_objects, 2, signing_key=ours)
-    promote(folder_objects, "digits", 1, "production", signing_key=ours)
+    AliasMover(folder_objects, "digits", "production", signing_key=ours).promote(1)
     read_alias(folder_objects, "digits", "production", trusted=(ours.public,))
     with pytest.raises(StoreError, match="is signed, and devices may refuse it without"):
-        promote(folder_objects, "digits", 2, "production")
+        AliasMover(folder_objects, "digits", "production").promote(2)
     with pytest.raises(StoreError, match="give the key with --signing-key"):
-        rollback(folder_objects, "digits", "production")
+        AliasMover(folder_objects, "digits", "production").rollback()
     with pytest.raises(IntegrityError, match=r"versions/2\.json is signed with the key"):
-        promote(folder_objects, "digits", 2, "production", signing_key=theirs)
-    promote(folder_objects, "digits", 2, "production", signing_key=theirs, trusted=(ours.public,))
+        AliasMover(folder_objects, "digits", "production", signing_key=theirs).promote(2)
+    AliasMover(
+        folder_objects, "digits", "production", signing_key=theirs, trusted=(ours.public,)
+    ).promote(2)
     with pytest.raises(IntegrityError, match=r"production\.json is signed with the key"):
         read_alias(folder_objects, "digits", "production", trusted=(ours.public,))
 
@@ -232,9 +239,9 @@ def test_a_version_that_only_says_that_it_is_signed_gets_no_alias(
     path.write_bytes(path.read_bytes().replace(b'"created": "2', b'"created": "1'))
     forged = fetch_version(folder_objects, "digits", 1)
     with pytest.raises(IntegrityError, match=r"the signature of .*versions/1\.json is wrong"):
-        advance(folder_objects, forged, "production", signing_key=ours)
+        AliasMover(folder_objects, "digits", "production", signing_key=ours).advance(forged)
     with pytest.raises(IntegrityError, match=r"the signature of .*versions/1\.json is wrong"):
-        supersede(folder_objects, forged, "production", expected=None, signing_key=ours)
+        AliasMover(folder_objects, "digits", "production", signing_key=ours).supersede(forged, None)
     assert list(folder_objects.list("models/digits/aliases")) == []
 
 
@@ -245,7 +252,7 @@ def test_an_unsigned_version_gets_no_signed_alias(
 ):
     publish_versions(folder_objects, 1)
     with pytest.raises(IntegrityError, match=r"versions/1\.json is not signed"):
-        promote(folder_objects, "digits", 1, "production", signing_key=signing_keys[0])
+        AliasMover(folder_objects, "digits", "production", signing_key=signing_keys[0]).promote(1)
 
 
 def test_an_alias_is_signed_later(
@@ -254,8 +261,8 @@ def test_an_alias_is_signed_later(
     signing_keys: tuple[SigningKey, SigningKey],
 ):
     publish_versions(folder_objects, 1, signing_key=signing_keys[0])
-    promote(folder_objects, "digits", 1, "production")
-    promote(folder_objects, "digits", 1, "production", signing_key=signing_keys[0])
+    AliasMover(folder_objects, "digits", "production").promote(1)
+    AliasMover(folder_objects, "digits", "production", signing_key=signing_keys[0]).promote(1)
     read_alias(folder_objects, "digits", "production", trusted=(signing_keys[0].public,))
 
 
@@ -266,7 +273,7 @@ def test_an_alias_is_signed_later(
         (b'{"kind": "alias", "format": 1}', "it is alias None of None"),
         (
             b'{"kind": "alias", "format": 1, "name": "digits", "alias": "production"}',
-            "damaged: KeyError",
+            "damaged: it lacks 'version'",
         ),
     ],
 )
@@ -281,7 +288,7 @@ def test_the_alias_names_the_very_manifest(folder_objects: Objects, publish_vers
     import hashlib
 
     publish_versions(folder_objects, 1)
-    promote(folder_objects, "digits", 1, "production")
+    AliasMover(folder_objects, "digits", "production").promote(1)
     manifest = fetch_version(folder_objects, "digits", 1).manifest
     found = read_alias(folder_objects, "digits", "production").alias
     assert found.manifest_sha256 == hashlib.sha256(manifest).hexdigest()
@@ -289,19 +296,19 @@ def test_the_alias_names_the_very_manifest(folder_objects: Objects, publish_vers
 
 def test_superseding_the_state_that_was_read(objects: Objects, publish_versions: Publish):
     first, second, third = publish_versions(objects, 3)
-    assert supersede(objects, first, "production", expected=None).before is None
+    assert AliasMover(objects, "digits", "production").supersede(first, None).before is None
     read = read_alias(objects, "digits", "production")
-    assert supersede(objects, second, "production", expected=read).before == 1
+    assert AliasMover(objects, "digits", "production").supersede(second, read).before == 1
     assert state(objects) == (2, (1,), 2)
 
     # what was read before is history by now, even if the alias came back to the same version
-    rollback(objects, "digits", "production")
+    AliasMover(objects, "digits", "production").rollback()
     with pytest.raises(
         StoreConflictError,
         match="digits@production was moved to version 1 by somebody else meanwhile and stays "
-        "there; version 3 is published, `kdtasks promote digits 3 --alias production` moves it",
+        "there; `kdtasks promote digits 3 --alias production` moves it to version 3 if you still",
     ):
-        supersede(objects, third, "production", expected=read)
+        AliasMover(objects, "digits", "production").supersede(third, read)
     assert state(objects) == (1, (), 3)
 
 
@@ -309,10 +316,10 @@ def test_superseding_nothing_where_there_is_something_by_now(
     objects: Objects, publish_versions: Publish
 ):
     first, second = publish_versions(objects, 2)
-    assert find_own_alias(objects, "digits", "production", None) is None
-    advance(objects, first, "production")
+    assert AliasMover(objects, "digits", "production").current() is None
+    AliasMover(objects, "digits", "production").advance(first)
     with pytest.raises(StoreConflictError, match="moved to version 1 by somebody else meanwhile"):
-        supersede(objects, second, "production", expected=None)
+        AliasMover(objects, "digits", "production").supersede(second, None)
     assert state(objects)[0] == 1
 
 
@@ -320,7 +327,9 @@ def test_a_signed_alias_is_superseded_with_a_key_only(
     folder_objects: Objects, publish_versions: Publish, signing_keys: tuple[SigningKey, SigningKey]
 ):
     (version,) = publish_versions(folder_objects, 1, signing_keys[0])
-    supersede(folder_objects, version, "production", expected=None, signing_key=signing_keys[0])
+    AliasMover(folder_objects, "digits", "production", signing_key=signing_keys[0]).supersede(
+        version, None
+    )
     read = read_alias(folder_objects, "digits", "production")
     with pytest.raises(StoreError, match="digits@production is signed"):
-        supersede(folder_objects, version, "production", expected=read)
+        AliasMover(folder_objects, "digits", "production").supersede(version, read)

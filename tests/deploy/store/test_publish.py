@@ -17,8 +17,8 @@ from kdtasks.deploy.store.address import BLOBS, parse_address
 from kdtasks.deploy.store.objects import PART_BYTES, Objects
 from kdtasks.deploy.store.publish import publish
 from kdtasks.deploy.store.pull import Pulled
+from kdtasks.deploy.store.records import StoredFile, fetch_version, list_numbers
 from kdtasks.deploy.store.signing import SigningKey
-from kdtasks.deploy.store.version import StoredFile, fetch_version, list_numbers
 from tests.tools.s3_servers import BUCKET
 
 FILES = {"model.tflite": b"model", "labels.txt": b"a\nb\n", "more/notes.txt": b""}
@@ -152,8 +152,7 @@ def test_a_server_that_does_not_heed_conditions_is_refused(
     server: str, write_files: Write, monkeypatch: pytest.MonkeyPatch
 ):
     """That turns out while contents are being sent; nothing that can be seen has been written."""
-    forms = (lambda tag: f"no form of {tag}",)
-    monkeypatch.setattr(bucket_conditions, "_FORMS", forms)
+    monkeypatch.setattr(bucket_conditions, "_FORMS", ("no form of {tag}",))
     refused = open_objects(parse_address(f"s3://{BUCKET}/{uuid.uuid4().hex}"))
     with pytest.raises(StoreError, match="does not heed conditional writes, so that two publ"):
         publish(refused, write_files(FILES), name="digits")

@@ -10,7 +10,7 @@ import pytest
 from kdtasks.core.errors import StoreError, StoreMissingError, StoreUnreachableError
 from kdtasks.deploy.store.address import RECEIPT, version_key
 from kdtasks.deploy.store.objects import Objects
-from kdtasks.deploy.store.promotion import rollback
+from kdtasks.deploy.store.promotion import AliasMover
 from kdtasks.deploy.store.publish import Published
 from kdtasks.deploy.store.pull import Pulled
 
@@ -107,7 +107,7 @@ def test_an_alias_follows_promotions_and_rollbacks(
     for text in (b"1", b"2", b"3"):
         publish_files(folder_objects, {"labels.txt": text})
     assert pull(folder_objects, "digits@production").version.number == 3
-    rollback(folder_objects, "digits", "production")
+    AliasMover(folder_objects, "digits", "production").rollback()
     rolled_back = pull(folder_objects, "digits@production")
     assert rolled_back.version.number == 2
     assert contents(rolled_back.folder)["labels.txt"] == b"2"

@@ -10,7 +10,7 @@ import pytest
 
 from kdtasks.core.errors import IntegrityError, StoreMissingError
 from kdtasks.deploy.store.address import alias_key, blob_key, version_key
-from kdtasks.deploy.store.promotion import promote, rollback
+from kdtasks.deploy.store.promotion import AliasMover
 from kdtasks.deploy.store.publish import Published, publish
 from kdtasks.deploy.store.pull import Pulled
 from kdtasks.deploy.store.signing import SigningKey
@@ -49,7 +49,7 @@ def test_a_manifest_cannot_write_elsewhere(
     key = version_key("digits", 1)
     rewrite(folder_objects, key, lambda record: record["files"][0].update(path=path))
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(IntegrityError, match=r"versions/1.json is refused: it names the file"):
+    with pytest.raises(IntegrityError, match=r"versions/1.json is damaged: it names the file"):
         pull(folder_objects, "digits")
     new = set(tmp_path.rglob("*")) - set(before)
     assert all(tmp_path / "cache" in (found, *found.parents) for found in new)
@@ -119,7 +119,7 @@ def test_a_signed_version_does_not_pass_for_another(
     publish(folder_objects, write_files({}), name="letters", signing_key=ours)
     root = folder_objects.root
     shutil.copy(root / version_key("digits", 1), root / version_key("letters", 1))
-    with pytest.raises(IntegrityError, match="it describes version 1 of 'digits'"):
+    with pytest.raises(IntegrityError, match="it is version 1 of 'digits'"):
         pull(folder_objects, "letters", trusted=(ours.public,))
     shutil.copy(root / alias_key("digits", "production"), root / alias_key("digits", "staging"))
     with pytest.raises(IntegrityError, match="it is alias 'production' of 'digits'"):
@@ -142,8 +142,8 @@ def test_an_older_state_of_an_alias_is_refused(
     path.write_bytes(old)
     with pytest.raises(IntegrityError, match="was moved 2 times when it was pulled last, and 1"):
         pull(folder_objects, "digits@production", trusted=(ours.public,))
-    promote(folder_objects, "digits", 2, "production", signing_key=ours)
+    AliasMover(folder_objects, "digits", "production", signing_key=ours).promote(2)
     pull(folder_objects, "digits@production", trusted=(ours.public,))
-    rollback(folder_objects, "digits", "production", signing_key=ours)
+    AliasMover(folder_objects, "digits", "production", signing_key=ours).rollback()
     rolled_back = pull(folder_objects, "digits@production", trusted=(ours.public,))
     assert rolled_back.version.number == 1

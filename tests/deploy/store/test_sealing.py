@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdtasks.core.errors import IntegrityError
-from kdtasks.deploy.store.signing import SigningKey, seal, signer_of, unseal
+from kdtasks.deploy.store.signing import SigningKey, sign_record, signer_of, verify_record
 
 KEY = "models/a/versions/1.json"
 CONTENT = {"name": "a", "numbers": [1, 2], "text": "naïve \u2028"}
@@ -21,9 +21,9 @@ def changed(data: bytes, change: Callable[[dict[str, Any]], Any]) -> bytes:
 
 def test_a_record_is_read_back(signing_keys: tuple[SigningKey, SigningKey]):
     for key in (None, signing_keys[0]):
-        data = seal("version", CONTENT, key)
+        data = sign_record("version", CONTENT, key)
         trusted = (key.public,) if key else ()
-        found = unseal(data, key=KEY, kind="version", trusted=trusted)
+        found = verify_record(data, key=KEY, kind="version", trusted=trusted)
         assert found == {**CONTENT, "kind": "version", "format": 1}
         assert signer_of(data) == (key.public.identity if key else None)
 
@@ -31,19 +31,19 @@ def test_a_record_is_read_back(signing_keys: tuple[SigningKey, SigningKey]):
 def test_a_client_without_a_key_accepts_signed_records(
     signing_keys: tuple[SigningKey, SigningKey],
 ):
-    data = seal("version", CONTENT, signing_keys[0])
-    assert unseal(data, key=KEY, kind="version", trusted=())["name"] == "a"
+    data = sign_record("version", CONTENT, signing_keys[0])
+    assert verify_record(data, key=KEY, kind="version", trusted=())["name"] == "a"
 
 
 def test_layout_does_not_matter_to_a_signature(signing_keys: tuple[SigningKey, SigningKey]):
-    data = seal("version", CONTENT, signing_keys[0])
+    data = sign_record("version", CONTENT, signing_keys[0])
     shuffled = json.dumps(dict(reversed(json.loads(data).items())), indent=7).encode()
-    unseal(shuffled, key=KEY, kind="version", trusted=(signing_keys[0].public,))
+    verify_record(shuffled, key=KEY, kind="version", trusted=(signing_keys[0].public,))
 
 
 def test_one_of_several_keys_suffices(signing_keys: tuple[SigningKey, SigningKey]):
-    data = seal("version", CONTENT, signing_keys[1])
-    unseal(data, key=KEY, kind="version", trusted=[one.public for one in signing_keys])
+    data = sign_record("version", CONTENT, signing_keys[1])
+    verify_record(data, key=KEY, kind="version", trusted=[one.public for one in signing_keys])
 
 
 @pytest.mark.parametrize(
@@ -67,24 +67,24 @@ def test_tampering_is_refused_by_name(
     change: Callable[[dict[str, Any]], Any],
     message: str,
 ):
-    data = changed(seal("version", CONTENT, signing_keys[0]), change)
+    data = changed(sign_record("version", CONTENT, signing_keys[0]), change)
     with pytest.raises(IntegrityError, match=message):
-        unseal(data, key=KEY, kind="version", trusted=(signing_keys[0].public,))
+        verify_record(data, key=KEY, kind="version", trusted=(signing_keys[0].public,))
 
 
 def test_another_key_is_refused(signing_keys: tuple[SigningKey, SigningKey]):
-    data = seal("version", CONTENT, signing_keys[1])
+    data = sign_record("version", CONTENT, signing_keys[1])
     with pytest.raises(IntegrityError, match="add its public key to KDTASKS_PUBLIC_KEY"):
-        unseal(data, key=KEY, kind="version", trusted=(signing_keys[0].public,))
+        verify_record(data, key=KEY, kind="version", trusted=(signing_keys[0].public,))
 
 
 def test_a_forger_cannot_name_the_key_of_another(signing_keys: tuple[SigningKey, SigningKey]):
     data = changed(
-        seal("version", CONTENT, signing_keys[1]),
+        sign_record("version", CONTENT, signing_keys[1]),
         lambda r: r["signature"].update(key=signing_keys[0].public.identity),
     )
     with pytest.raises(IntegrityError, match="is wrong"):
-        unseal(data, key=KEY, kind="version", trusted=(signing_keys[0].public,))
+        verify_record(data, key=KEY, kind="version", trusted=(signing_keys[0].public,))
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_forger_cannot_name_the_key_of_another(signing_keys: tuple[SigningKey,
         (b"[5]", "holds list instead of a mapping"),
         (b"null", "holds NoneType instead of a mapping"),
         (b'{"kind": "version", "kind": "alias"}', "stands there twice"),
-        (b'{"kind": NaN}', "NaN is no value of JSON"),
+        (b'{"kind": NaN}', "Out of range float values are not JSON"),
         (b'{"kind": "alias", "format": 1}', "kind is 'alias', 'version' was expected"),
         (b'{"kind": "version", "format": 2}', "has format 2, this kdtasks reads 1; install"),
         (b"[" * 100_000, "is damaged: maximum recursion"),
@@ -105,13 +105,13 @@ def test_a_forger_cannot_name_the_key_of_another(signing_keys: tuple[SigningKey,
 )
 def test_what_is_no_record(data: bytes, message: str):
     with pytest.raises(IntegrityError, match=message):
-        unseal(data, key=KEY, kind="version", trusted=())
+        verify_record(data, key=KEY, kind="version", trusted=())
 
 
 def test_a_version_does_not_pass_for_an_alias(signing_keys: tuple[SigningKey, SigningKey]):
-    data = seal("version", CONTENT, signing_keys[0])
+    data = sign_record("version", CONTENT, signing_keys[0])
     with pytest.raises(IntegrityError, match="'alias' was expected"):
-        unseal(data, key=KEY, kind="alias", trusted=(signing_keys[0].public,))
+        verify_record(data, key=KEY, kind="alias", trusted=(signing_keys[0].public,))
 
 
 JSON = st.recursive(
@@ -132,12 +132,12 @@ def test_no_changed_byte_goes_unnoticed_and_nothing_else_is_raised(
     private = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
     key = SigningKey(PublicKey("test", private.public_key()), private)
     content.pop("signature", None)
-    sealed = seal("version", content, key)
-    original = unseal(sealed, key=KEY, kind="version", trusted=(key.public,))
+    sealed = sign_record("version", content, key)
+    original = verify_record(sealed, key=KEY, kind="version", trusted=(key.public,))
     start = data.draw(st.integers(0, len(sealed) - 1))
     forged = sealed[:start] + noise + sealed[start + len(noise) :]
     try:
-        found = unseal(forged, key=KEY, kind="version", trusted=(key.public,))
+        found = verify_record(forged, key=KEY, kind="version", trusted=(key.public,))
     except IntegrityError:
         return
     assert found == original

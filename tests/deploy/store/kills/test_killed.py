@@ -13,14 +13,13 @@ from kdtasks.core.errors import StoreUnreachableError
 from kdtasks.deploy.store import checkout as placing
 from kdtasks.deploy.store import open_objects
 from kdtasks.deploy.store.address import BLOBS, RECEIPT, parse_address, parse_reference
-from kdtasks.deploy.store.alias import read_alias
 from kdtasks.deploy.store.cache import Cache
 from kdtasks.deploy.store.catalogue import collect
 from kdtasks.deploy.store.objects import Objects
-from kdtasks.deploy.store.promotion import advance, promote, rollback
+from kdtasks.deploy.store.promotion import AliasMover
 from kdtasks.deploy.store.publish import GRACE, publish
 from kdtasks.deploy.store.pull import Puller
-from kdtasks.deploy.store.version import list_numbers
+from kdtasks.deploy.store.records import list_numbers, read_alias
 
 FILE, WRITTEN = "file operation", "byte of a file"
 REQUEST, SENT, RECEIVED = "request", "sent byte", "received byte"
@@ -98,7 +97,7 @@ def test_killed_publishers(
 
     def publish_version(number: int, objects: Objects) -> None:
         found = publish(objects, folder_of(number), name="digits").found
-        advance(objects, found, "staging")
+        AliasMover(objects, "digits", "staging").advance(found)
 
     def publish_anew(number: int) -> None:
         publish_version(number, open_anew(address))
@@ -194,8 +193,8 @@ def test_killed_pulls(
 
 
 MOVES: dict[str, Callable[[Objects], object]] = {
-    "promote": lambda objects: promote(objects, "digits", 3, "production"),
-    "rollback": lambda objects: rollback(objects, "digits", "production"),
+    "promote": lambda objects: AliasMover(objects, "digits", "production").promote(3),
+    "rollback": lambda objects: AliasMover(objects, "digits", "production").rollback(),
     "gc": lambda objects: collect(objects, keep=1, grace=-GRACE),
 }
 
@@ -223,7 +222,7 @@ def test_killed_moves(
     for number in range(1, 6):
         publish(begun, folder_of(number), name="digits")
     for number in (1, 2):
-        promote(begun, "digits", number, "production")
+        AliasMover(begun, "digits", "production").promote(number)
 
     def set_up(name: str) -> str:
         """A copy of a store with five versions, production at the second after the first."""

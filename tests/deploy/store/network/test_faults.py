@@ -11,13 +11,12 @@ import pytest
 from kdtasks.core.errors import StoreError, StoreUnreachableError
 from kdtasks.deploy.store import bucket_client, open_objects
 from kdtasks.deploy.store.address import parse_address
-from kdtasks.deploy.store.alias import read_alias
 from kdtasks.deploy.store.catalogue import list_models
 from kdtasks.deploy.store.objects import PART_BYTES, Objects
-from kdtasks.deploy.store.promotion import advance, promote, rollback
+from kdtasks.deploy.store.promotion import AliasMover
 from kdtasks.deploy.store.publish import publish
 from kdtasks.deploy.store.pull import Pulled
-from kdtasks.deploy.store.version import list_numbers
+from kdtasks.deploy.store.records import list_numbers, read_alias
 
 Write = Callable[..., Path]
 Pull = Callable[..., Pulled]
@@ -86,7 +85,7 @@ def test_servers_in_trouble_are_asked_again(
 ):
     proxy.plan = lambda request: fault(status=status, code=code) if request.number == 0 else None
     found = publish(proxied, write_files(SMALL), name="digits").found
-    advance(proxied, found, "production")
+    AliasMover(proxied, "digits", "production").advance(found)
     assert pull(proxied, "digits@production").downloaded == 100_004
 
 
@@ -107,12 +106,12 @@ def test_servers_in_trouble_for_good(
 
 
 REFUSALS = [
-    (403, "AccessDenied", "does not let these credentials do"),
-    (400, "ExpiredToken", "have expired; log in again"),
-    (403, "SignatureDoesNotMatch", "the secret key does not belong to the access key"),
-    (403, "RequestTimeTooSkewed", "this machine's clock is wrong"),
-    (403, "QuotaExceeded", "the quota of bucket is used up"),
-    (404, "NoSuchBucket", "there is no bucket bucket"),
+    (403, "AccessDenied", "ask the bucket's owner for that right"),
+    (400, "ExpiredToken", "have expired, log in again"),
+    (403, "SignatureDoesNotMatch", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+    (403, "RequestTimeTooSkewed", "set this machine's clock"),
+    (403, "QuotaExceeded", "make room with kdtasks gc"),
+    (404, "NoSuchBucket", "create the bucket, or correct the address"),
 ]
 ON_MOTO = pytest.mark.parametrize("server", ["moto"], indirect=True)
 
@@ -130,7 +129,9 @@ def test_a_publisher_that_is_refused_in_the_middle(
     message: str,
 ):
     """A password that expires, a clock that is set, a bucket that goes: what was there stays."""
-    advance(proxied, publish(proxied, write_files(SMALL), name="digits").found, "production")
+    AliasMover(proxied, "digits", "production").advance(
+        publish(proxied, write_files(SMALL), name="digits").found
+    )
     folder = write_files({**SMALL, "n": b"2"}, folder="second")
     for where in ("/blobs/sha256/", "/versions/2.json", "/aliases/"):
         proxy.plan = lambda request, where=where: (
@@ -139,11 +140,15 @@ def test_a_publisher_that_is_refused_in_the_middle(
             else None
         )
         with pytest.raises(StoreError, match=message):
-            advance(proxied, publish(proxied, folder, name="digits").found, "production")
+            AliasMover(proxied, "digits", "production").advance(
+                publish(proxied, folder, name="digits").found
+            )
         proxy.plan = lambda request: None
         assert list_numbers(proxied, "digits") == ([1, 2] if where == "/aliases/" else [1])
         assert pull(proxied, "digits@production").version.number == 1
-    advance(proxied, publish(proxied, folder, name="digits").found, "production")
+    AliasMover(proxied, "digits", "production").advance(
+        publish(proxied, folder, name="digits").found
+    )
     assert pull(proxied, "digits@production").version.number == 2
     assert list_numbers(proxied, "digits") == [1, 2]
 
@@ -189,12 +194,12 @@ def test_lost_answers_write_nothing_twice(
     for number in (1, 2):
         found = publish(proxied, write_files({**SMALL, "n": b"%d" % number}), name="digits").found
         assert found.version.number == number
-        advance(proxied, found, "staging")
-        promote(proxied, "digits", number, "production")
+        AliasMover(proxied, "digits", "staging").advance(found)
+        AliasMover(proxied, "digits", "production").promote(number)
     assert list_numbers(proxied, "digits") == [1, 2]
     alias = read_alias(proxied, "digits", "production").alias
     assert (alias.version, alias.previous, alias.serial) == (2, (1,), 2)
-    assert rollback(proxied, "digits", "production").alias.version == 1
+    assert AliasMover(proxied, "digits", "production").rollback().alias.version == 1
 
 
 @pytest.mark.parametrize("files", [SMALL, LARGE], ids=["small", "large"])
@@ -236,7 +241,7 @@ def test_records_that_break_off_are_asked_for_again(
 ):
     """boto3 takes an answer that breaks off in its head for a whole one without a body."""
     found = publish(proxied, write_files(SMALL), name="digits").found
-    advance(proxied, found, "production")
+    AliasMover(proxied, "digits", "production").advance(found)
     proxy.plan = lambda request: (
         fault(answer_bytes=cut) if "/models/" in request.path and request.number == 0 else None
     )
@@ -311,14 +316,14 @@ def test_random_faults(
         try:
             found = publish(proxied, folder, name="digits").found
             known[found.version.number] = text
-            advance(proxied, found, "production")
+            AliasMover(proxied, "digits", "production").advance(found)
         except StoreUnreachableError:
             found = None
         proxy.plan = lambda request: None
         if found is None:  # the user tries again, with a better network
             found = publish(proxied, folder, name="digits").found
             known[found.version.number] = text
-            advance(proxied, found, "production")
+            AliasMover(proxied, "digits", "production").advance(found)
         proxy.plan = plan
         try:
             pulled = pull(proxied, "digits@production")

@@ -17,7 +17,7 @@ from kdtasks.deploy.store.catalogue import list_models
 from kdtasks.deploy.store.objects import PART_BYTES, Objects
 from kdtasks.deploy.store.publish import publish
 from kdtasks.deploy.store.pull import Pulled
-from kdtasks.deploy.store.version import list_numbers
+from kdtasks.deploy.store.records import list_numbers
 
 pytestmark = pytest.mark.slow
 
