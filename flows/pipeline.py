@@ -13,8 +13,7 @@ from flows.reporter import PrefectReporter
 from flows.supervision import run_flow, run_from_command_line, supervised
 from kdtasks.orchestrate.project.project import find_project
 from kdtasks.orchestrate.runner.execute import EngineName, RunOptions, execute
-from kdtasks.orchestrate.runner.graph import Outcome
-from kdtasks.orchestrate.runner.graph import State as StageState
+from kdtasks.orchestrate.runner.graph import Outcome, StageState
 from kdtasks.params import load_project_params
 
 

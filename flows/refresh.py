@@ -13,7 +13,7 @@ from flows.crash_reporter import witnessed
 from flows.pipeline import bring_up_to_date
 from flows.shipping import Shipment, find_store
 from flows.supervision import perform, run_dvc, run_flow, run_from_command_line, supervised
-from kdtasks.orchestrate.project.ingest import take_images
+from kdtasks.orchestrate.project.ingest import ingest
 from kdtasks.orchestrate.project.project import (
     find_imports,
     find_project,
@@ -95,7 +95,7 @@ def bring_data(project: Path, *, source: str | None, update: bool, lock: int) ->
     params = load_project_params(project)
 
     def take() -> State[None]:
-        taken = take_images(project / str(source), project, params.data)
+        taken = ingest(project / str(source), project, params.data)
         return Completed(message=f"{taken.copied} new files, {taken.known} known ones")
 
     if source is not None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from kdtasks.orchestrate.processes import stop_signals
 from kdtasks.orchestrate.runner.lines import LastingOutput
-from kdtasks.orchestrate.search.engine import SearchEngine, SearchPlan, make_plan
+from kdtasks.orchestrate.search.engine import SearchEngine, SearchPlan, plan_search
 from kdtasks.orchestrate.search.summary import (
     COLUMNS,
     FOLDER,
@@ -16,7 +16,7 @@ from kdtasks.orchestrate.search.summary import (
     write_page,
 )
 from kdtasks.orchestrate.search.trial import Budget
-from kdtasks.orchestrate.sweep.engine import LOGS, one_sweep_at_a_time, run_points
+from kdtasks.orchestrate.sweep.engine import LOGS, one_sweep_at_a_time
 
 NOT_REACHED, INTERRUPTED = 1, 130
 WIDTH = 200  # of the table where the output is no terminal
@@ -42,14 +42,13 @@ def run_search(
     with stop_signals():
         try:
             with one_sweep_at_a_time(project):
-                plan = make_plan(project, given)
+                plan = plan_search(project, given)
                 if dry_run:
                     _print(introduction(plan), *preview(plan))
                     return 0
-                ladder, limits = plan.ladder, plan.limits
-                engine = SearchEngine(plan.sweep, ladder, limits, Budget(limits.minutes))
+                engine = SearchEngine(plan, Budget(plan.limits.minutes))
                 logs = LOGS if project == Path.cwd() else project / LOGS
-                outcomes = run_points(plan.sweep, engine, SearchProgress(plan, engine, logs))
+                outcomes = engine.run(SearchProgress(plan, engine, logs))
                 summary = summarise(plan, engine, outcomes)
                 _print_table(summary)
                 _print(summary["sentence"], *_adoption(summary))

@@ -77,7 +77,7 @@ def publish(
     from kdtasks.deploy.store.publish import read_folder
     from kdtasks.deploy.store.signing import load_signing_key
     from kdtasks.edge.bundle_files import open_bundle
-    from kdtasks.orchestrate.project.lockfile import find_origin
+    from kdtasks.orchestrate.project.origin import find_origin
     from kdtasks.orchestrate.project.project import find_address
 
     with _interruptible("publishing again goes on from here"), as_folder(bundle) as folder:
