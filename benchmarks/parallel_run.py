@@ -81,7 +81,7 @@ def _time_overhead(project: Path) -> float:
         "from kdtasks.orchestrate.runner.execute import RunOptions, execute\n"
         "nothing = lambda *arguments: None\n"
         "execute(Path.cwd(), RunOptions(workers=1), SimpleNamespace(begin=nothing, end=nothing,\n"
-        "    leave_out=nothing, perform=lambda node, work: work(nothing)))"
+        "    skip=nothing, perform=lambda node, work: work(nothing)))"
     )
     ours = _time((sys.executable, "-c", program), project)
     start = time.perf_counter()

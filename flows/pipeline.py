@@ -17,8 +17,7 @@ from flows.reporter import PrefectReporter
 from flows.supervision import command_line, run_flow, supervised
 from kdtasks.orchestrate.project.project import find_project, one_run_at_a_time
 from kdtasks.orchestrate.runner.execute import EngineName, RunOptions, execute
-from kdtasks.orchestrate.runner.graph import Outcome
-from kdtasks.orchestrate.runner.graph import State as StageState
+from kdtasks.orchestrate.runner.graph import Outcome, StageState
 from kdtasks.params import load_project_params
 
 

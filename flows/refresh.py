@@ -8,7 +8,7 @@ from prefect.states import Completed, State
 from flows.pipeline import bring_up_to_date, only_run
 from flows.shipping import Shipment, find_store
 from flows.supervision import command_line, perform, run_dvc, supervised
-from kdtasks.orchestrate.project.ingest import take_images
+from kdtasks.orchestrate.project.ingest import ingest
 from kdtasks.orchestrate.project.project import find_imports, find_project, find_remote
 from kdtasks.orchestrate.runner.execute import EngineName, RunOptions
 from kdtasks.params import load_project_params
@@ -74,7 +74,7 @@ def bring_data(project: Path, *, source: str | None, update: bool, lock: int) ->
     params = load_project_params(project)
 
     def take() -> State[None]:
-        taken = take_images(project / str(source), project, params.data)
+        taken = ingest(project / str(source), project, params.data)
         return Completed(message=f"{taken.copied} new files, {taken.known} known ones")
 
     if source is not None:

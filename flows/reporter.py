@@ -20,8 +20,8 @@ from flows.artifacts import (
 )
 from flows.supervision import run_step
 from kdtasks.orchestrate.runner.describe import summary
-from kdtasks.orchestrate.runner.events import EVENTS, events_path
-from kdtasks.orchestrate.runner.graph import OnLine, Outcome, StageGraph, StageNode, State
+from kdtasks.orchestrate.runner.files import EVENTS, events_path
+from kdtasks.orchestrate.runner.graph import OnLine, Outcome, StageGraph, StageNode, StageState
 from kdtasks.orchestrate.runner.scheduler import STOPPED
 
 REPORT_STAGE = "report"
@@ -79,14 +79,14 @@ class PrefectReporter:
         try:
             state = self._run(node, body)
         except SystemExit:  # of rich, once the worker that reads this process's output is gone
-            return outcomes[0] if outcomes else Outcome(State.CANCELLED, message=STOPPED)
+            return outcomes[0] if outcomes else Outcome(StageState.CANCELLED, message=STOPPED)
         if not outcomes:  # Prefect did not come to call it
-            return Outcome(State.FAILED, message=f"stage {node.name}: {state.message}")
+            return Outcome(StageState.FAILED, message=f"stage {node.name}: {state.message}")
         if outcomes[0].is_up_to_date:
             self._show_progress()
         return outcomes[0]
 
-    def leave_out(self, node: StageNode, outcome: Outcome) -> None:
+    def skip(self, node: StageNode, outcome: Outcome) -> None:
         """Show a stage that does not run, and what it would have waited for."""
         self._run(node, lambda: task_state(outcome))
 
@@ -119,7 +119,7 @@ class PrefectReporter:
         if not outcome.is_up_to_date or not (node.metrics or node.plots):
             return
         is_known = is_published(self._project, node, outcome, self._latest)
-        if not (is_known and outcome.state is State.CACHED):
+        if not (is_known and outcome.state is StageState.CACHED):
             show(lambda: publish(self._project, node, outcome))
 
 
@@ -127,14 +127,14 @@ def task_state(outcome: Outcome) -> PrefectState[None]:
     """The state of a stage's task run; its name says what DVC found, its message the hash."""
     message = outcome.message or outcome.digest
     match outcome.state:
-        case State.CACHED | State.RESTORED | State.PULLED:
+        case StageState.CACHED | StageState.RESTORED | StageState.PULLED:
             return Completed(name=outcome.state.capitalize(), message=message)
-        case State.COMPLETED:
+        case StageState.COMPLETED:
             return Completed(message=f"{outcome.seconds:.1f} s, {message}")
-        case State.SKIPPED:
+        case StageState.SKIPPED:
             # a state of its own that is final: Prefect's NotReady would look like still to come
             return Cancelled(name="Skipped", message=message)
-        case State.CANCELLED:
+        case StageState.CANCELLED:
             return Cancelled(message=message)
         case _:
             return Failed(message=outcome.text)

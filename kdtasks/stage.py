@@ -42,7 +42,7 @@ def stage(
 ) -> Callable[[Main], Main]:
     """Make a refusal an outcome of a stage: its outputs tell the reason, and it ends well.
 
-    Whatever reads them is then refused for the same reason, and all other variants go on.
+    Whatever reads them is then refused for the same reason; other variants continue.
 
     Args:
         outputs: from paths, and a seed or variant, to all that the stage writes; a stage without
@@ -70,10 +70,10 @@ def stage(
 
 
 def run_stage(main: Main) -> None:
-    """Run a stage on the project in the working directory, with the words of the command line.
+    """Run a stage on the project in the working directory, with the arguments of the command line.
 
     A failure is told as an event.
-    An error that the user can mend is one line on standard error and exit status 1; an
+    An error that the user can fix is one line on standard error and exit status 1; an
     interruption is exit status 130. Anything else is a bug and keeps its traceback.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -13,9 +13,9 @@ from kdtasks.core.errors import ProjectError
 from kdtasks.orchestrate.prefect_server import prefect_server
 from kdtasks.orchestrate.processes import stop_signals, usable_cores
 from kdtasks.orchestrate.runner.describe import summary
-from kdtasks.orchestrate.runner.events import EVENTS
 from kdtasks.orchestrate.runner.execute import LOGS, RunOptions, execute, preview
-from kdtasks.orchestrate.runner.graph import Reporter
+from kdtasks.orchestrate.runner.files import EVENTS
+from kdtasks.orchestrate.runner.graph import RunObserver
 from kdtasks.orchestrate.runner.lines import LastingOutput, LinesReporter
 from kdtasks.params import load_project_params
 
@@ -92,7 +92,7 @@ def _run(project: Path, options: RunOptions, is_stopping: Callable[[], bool]) ->
             table = TerminalReporter(
                 workers=workers, cores=cores, logs=logs, events=events, is_stopping=is_stopping
             )
-            reporter: Reporter = stack.enter_context(table)
+            reporter: RunObserver = stack.enter_context(table)
         else:
             reporter = LinesReporter(workers=workers, cores=cores, logs=logs)
         outcomes = execute(project, options, reporter)

@@ -6,7 +6,7 @@ from typing import Any
 from kdtasks.cli.output import interruptible, print_table
 from kdtasks.orchestrate.processes import stop_signals
 from kdtasks.orchestrate.runner.lines import LastingOutput
-from kdtasks.orchestrate.search.engine import SearchEngine, SearchPlan, make_plan
+from kdtasks.orchestrate.search.engine import SearchEngine, SearchPlan, plan_search
 from kdtasks.orchestrate.search.summary import (
     COLUMNS,
     FOLDER,
@@ -17,7 +17,7 @@ from kdtasks.orchestrate.search.summary import (
     write_page,
 )
 from kdtasks.orchestrate.search.trial import Budget
-from kdtasks.orchestrate.sweep.engine import LOGS, one_sweep_at_a_time, run_points
+from kdtasks.orchestrate.sweep.engine import LOGS, one_sweep_at_a_time
 
 NOT_REACHED = 1
 
@@ -42,13 +42,13 @@ def run_search(
     """
     after = "finished trials are kept: the same command resumes"
     with stop_signals(), interruptible(after), one_sweep_at_a_time(project):
-        plan = make_plan(project, given)
+        plan = plan_search(project, given)
         if dry_run:
             LastingOutput().print("\n".join([introduction(plan), *preview(plan)]))
             return 0
-        engine = SearchEngine(plan.sweep, plan.ladder, plan.limits, Budget(plan.limits.minutes))
+        engine = SearchEngine(plan, Budget(plan.limits.minutes))
         logs = LOGS if project == Path.cwd() else project / LOGS
-        outcomes = run_points(plan.sweep, engine, SearchProgress(plan, engine, logs))
+        outcomes = engine.run(SearchProgress(plan, engine, logs))
         summary = summarise(plan, engine, outcomes)
         _print(summary)
         LastingOutput().print(f"search: {write_page(out or project / FOLDER, summary)}")

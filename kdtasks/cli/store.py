@@ -58,7 +58,7 @@ def publish(
     from kdtasks.deploy.store.publish import about_bundle, as_folder, publish, read_folder
     from kdtasks.deploy.store.signing import load_signing_key
     from kdtasks.edge.bundle_files import open_bundle
-    from kdtasks.orchestrate.project.lockfile import find_origin
+    from kdtasks.orchestrate.project.origin import find_origin
 
     with as_folder(bundle) as folder:
         manifest = open_bundle(folder)

@@ -88,7 +88,7 @@ def gain_of(
 
 
 def over_seeds(
-    by_seed: Mapping[int, float], confidence: float, means: Mapping[str, Any]
+    by_seed: Mapping[int, float], confidence: float, means: Mapping[str, Any] | None = None
 ) -> SeedScores:
     """Summarise scores 0 … 1 over seeds; `means` are those of other scores, by key."""
     values = list(by_seed.values())
@@ -98,5 +98,5 @@ def over_seeds(
         mean=float(np.mean(values)),
         # Student's t knows nothing of accuracies: with few seeds it reaches beyond 0 and 1.
         interval=(max(0.0, interval[0]), min(1.0, interval[1])) if interval else None,
-        **means,
+        **(means or {}),
     )

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, cast
 
 GRACE_SECONDS = 10.0
 
@@ -31,6 +32,7 @@ class Guardian:
             pass_fds=tuple(keep_open),
             start_new_session=True,
         )
+        self._input = cast(IO[bytes], self._process.stdin)
 
     @contextmanager
     def watching(self, group: int) -> Iterator[None]:
@@ -43,17 +45,15 @@ class Guardian:
 
     def close(self) -> None:
         """End the guardian; what is still on its list is ended as well."""
-        assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.close()
+            self._input.close()
         self._process.wait()
 
     def _tell(self, line: str) -> None:
-        assert self._process.stdin is not None
-        if self._process.stdin.closed:
+        if self._input.closed:
             return
         with contextlib.suppress(BrokenPipeError):  # it was killed: the run itself goes on
-            self._process.stdin.write(f"{line}\n".encode())
+            self._input.write(f"{line}\n".encode())
 
 
 def end_groups(groups: Iterable[int], grace_seconds: float = GRACE_SECONDS) -> None:
@@ -71,9 +71,7 @@ def signal_group(group: int, number: int) -> bool:
     """Send a signal to a process group; false if there is none any more."""
     try:
         os.killpg(group, number)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # a number that another user's processes have by now
+    except (ProcessLookupError, PermissionError):  # the latter: another user's group by now
         return False
     return True
 

@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import chdir, contextmanager
+from contextlib import ExitStack, chdir, closing, contextmanager
 from pathlib import Path
 
 from kdtasks.core.errors import ProjectError
@@ -41,18 +41,12 @@ def prefect_server(project: Path, *, wanted: bool) -> Iterator[str | None]:
             )
         print(f"{complaint}; running without it", file=sys.stderr)
         url = None
-    if url:
-        with _environment({**QUIET, "PREFECT_API_URL": url}):
-            yield url
-    elif wanted:
-        with (
-            _environment(QUIET),
-            temporary_server() as url,
-            _environment({"PREFECT_API_URL": url}),
-        ):
-            yield url
-    else:
-        yield None
+    with ExitStack() as opened:
+        if url or wanted:
+            opened.enter_context(_environment(QUIET))
+            url = url or opened.enter_context(temporary_server())
+            opened.enter_context(_environment({"PREFECT_API_URL": url}))
+        yield url
 
 
 def configured_server(project: Path) -> str | None:
@@ -97,8 +91,7 @@ def temporary_server() -> Iterator[str]:
     url = f"http://127.0.0.1:{port}/api"
     options = ("--no-ui", "--no-scheduler", "--no-late-runs", "--log-level", "ERROR")
     command = (sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1")
-    guardian = Guardian()
-    try:
+    with closing(Guardian()) as guardian:
         process = subprocess.Popen(
             [*command, "--port", str(port), *options],
             stdin=subprocess.DEVNULL,
@@ -114,8 +107,6 @@ def temporary_server() -> Iterator[str]:
             finally:
                 process.terminate()
                 process.wait()
-    finally:
-        guardian.close()
 
 
 def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
@@ -146,13 +137,10 @@ def _text(path: Path) -> str:
 @contextmanager
 def _environment(variables: dict[str, str]) -> Iterator[None]:
     """Set the environment variables that are unset or empty, for as long as the block runs."""
-    before = {name: os.environ.get(name) for name in variables if not os.environ.get(name)}
-    os.environ.update({name: variables[name] for name in before})
+    unset = {name: value for name, value in variables.items() if not os.environ.get(name)}
+    os.environ.update(unset)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        for name in unset:
+            del os.environ[name]

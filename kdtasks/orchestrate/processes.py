@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import IO, NamedTuple
+from typing import IO
 
-from kdtasks.orchestrate.guardian import GRACE_SECONDS, Guardian, is_alive, signal_group
+from kdtasks.orchestrate.guardian import GRACE_SECONDS, Guardian, end_groups, signal_group
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GIGABYTE = 1e9
+POLL_SECONDS = 0.1
 
 
 def run_streamed(
@@ -28,7 +29,6 @@ def run_streamed(
     on_line: Callable[[str], None],
     is_cancelled: Callable[[], bool] = lambda: False,
     guardian: Guardian | None = None,
-    poll_seconds: float = 0.1,
 ) -> int:
     """Run a command and hand every line of its output to `on_line`, in the caller's thread.
 
@@ -47,7 +47,6 @@ def run_streamed(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
         encoding="utf-8",
         errors="replace",
         start_new_session=True,
@@ -59,11 +58,12 @@ def run_streamed(
     watching = guardian.watching(process.pid) if guardian else contextlib.nullcontext()
     with watching:
         try:
-            for line in _lines_until_exit(process, lines, is_cancelled, poll_seconds):
+            for line in _lines_until_exit(process, lines, is_cancelled):
                 on_line(line)
             return process.wait()
         except BaseException:
-            end_group(process)
+            end_groups([process.pid])
+            process.wait()
             raise
         finally:
             reader.join(1.0)  # it stays where something that was left behind holds the pipe open
@@ -73,21 +73,20 @@ def _lines_until_exit(
     process: "subprocess.Popen[str]",
     lines: "queue.SimpleQueue[str | None]",
     is_cancelled: Callable[[], bool],
-    poll_seconds: float,
 ) -> Iterator[str]:
     exited_at: float | None = None
     is_open, is_ended = True, False
     while is_open or process.poll() is None:
         if is_cancelled() and not is_ended:
             is_ended = True
-            end_group(process)
+            end_groups([process.pid])
         if process.poll() is not None:
             exited_at = exited_at or time.monotonic()
             if time.monotonic() - exited_at > GRACE_SECONDS:
                 signal_group(process.pid, signal.SIGTERM)  # what it left behind
                 return
         try:
-            line = lines.get(timeout=poll_seconds)
+            line = lines.get(timeout=POLL_SECONDS)
         except queue.Empty:
             continue
         if line is None:  # it may work on, its output closed
@@ -96,81 +95,11 @@ def _lines_until_exit(
             yield line
 
 
-def end_group(process: subprocess.Popen[str], grace_seconds: float = GRACE_SECONDS) -> None:
-    """Ask a process group to end, and kill what is left of it after `grace_seconds`.
-
-    The shell that leads the group is gone at once; what it started may have to tidy up.
-    """
-    deadline = time.monotonic() + grace_seconds
-    signal_group(process.pid, signal.SIGTERM)
-    while is_alive(process.pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    signal_group(process.pid, signal.SIGKILL)
-    process.wait()
-
-
 def _read_lines(stream: IO[str], lines: "queue.SimpleQueue[str | None]") -> None:
     with stream:
         for line in stream:
             lines.put(line.rstrip("\n"))
     lines.put(None)
-
-
-class Ended(NamedTuple):
-    """How a command ended."""
-
-    status: int  # 128 + signal number where a signal ended it
-    is_interrupted: bool  # whether this process was asked to stop meanwhile
-
-
-def run_attached(command: Sequence[str], *, folder: Path, environment: dict[str, str]) -> Ended:
-    """Run a command on this terminal; Ctrl-C, SIGTERM and SIGHUP go to all that it started."""
-    with _stop_signals() as (came, group):
-        process = subprocess.Popen(
-            list(command),
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        group.append(process.pid)
-        for number in came[:]:  # those from before there was anybody to hand them to
-            _send(process.pid, number)
-        status = process.wait()
-    if came:  # what the command left behind
-        _send(process.pid, signal.SIGTERM)
-    return Ended(status if status >= 0 else 128 - status, is_interrupted=bool(came))
-
-
-@contextlib.contextmanager
-def _stop_signals() -> Iterator[tuple[list[int], list[int]]]:
-    """Hand signals that ask to stop on to process groups.
-
-    Yields: the list of those that came, and the list of the groups, to be filled.
-    """
-    came: list[int] = []
-    groups: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield came, groups  # only the main thread may set handlers
-        return
-
-    def forward(number: int, frame: FrameType | None) -> None:
-        came.append(number)
-        for group in groups:
-            _send(group, number)
-
-    stops = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, forward) for number in stops}
-    try:
-        yield came, groups
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _send(group: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(group, number)
 
 
 @contextmanager

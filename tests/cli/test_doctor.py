@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kdtasks.orchestrate.project.doctor import (
-    Check,
+    Finding,
     check_disk,
     check_dvc,
     check_environment,
@@ -33,7 +33,7 @@ def installed_with(**changes: str) -> Callable[[str], str]:
     return version
 
 
-def by_subject(checks: list[Check]) -> dict[str, Check]:
+def by_subject(checks: list[Finding]) -> dict[str, Finding]:
     return {check.subject: check for check in checks}
 
 
@@ -60,27 +60,27 @@ def test_bounds_of_packages_that_break_prefect(name: str, version: str, level: s
     check = by_subject(check_versions(installed_with(**{name: version})))[name]
     assert check.level == level
     if level == "fail":
-        assert check.finding.startswith(f"{version}, kdtasks needs ")
+        assert check.message.startswith(f"{version}, kdtasks needs ")
         assert check.fix.startswith(f"pip install '{name}<")
 
 
 def test_what_is_not_installed_says_how_to_install_it():
     found = by_subject(check_versions(installed_with(prefect="", numpy="")))
-    assert found["prefect"] == Check(
+    assert found["prefect"] == Finding(
         "warn", "prefect", "not installed", "pip install 'kdtasks[pipeline]'"
     )
-    assert found["numpy"] == Check("fail", "numpy", "not installed", "pip install 'kdtasks'")
+    assert found["numpy"] == Finding("fail", "numpy", "not installed", "pip install 'kdtasks'")
 
 
 def test_environment():
-    assert [check.level for check in check_environment({})] == ["ok"]
-    found = by_subject(check_environment({"PYTHONDONTWRITEBYTECODE": "1"}))
-    assert found["PYTHONDONTWRITEBYTECODE"].level == "warn"
-    assert "three times" in found["PYTHONDONTWRITEBYTECODE"].finding
+    assert check_environment({}).level == "ok"
+    found = check_environment({"PYTHONDONTWRITEBYTECODE": "1"})
+    assert (found.level, found.subject) == ("warn", "PYTHONDONTWRITEBYTECODE")
+    assert "three times" in found.message
 
 
 def test_git():
-    assert check_git(lambda name: "/usr/bin/git") == Check("ok", "git", "/usr/bin/git")
+    assert check_git(lambda name: "/usr/bin/git") == Finding("ok", "git", "/usr/bin/git")
     assert check_git(lambda name: None).level == "fail"
 
 
@@ -103,18 +103,18 @@ def test_params_and_threads(project: Path):
         re.sub(r"^  threads: 1$", "  threads: 2", text, count=1, flags=re.M), encoding="utf-8"
     )
     check = check_params(project, cores=2)
-    assert check == Check("ok", "params.yaml", "valid, recipe mnist-5k, 2 threads on 2 cores")
+    assert check == Finding("ok", "params.yaml", "valid, recipe mnist-5k, 2 threads on 2 cores")
     check = check_params(project, cores=1)
     assert (check.level, check.fix.split(" (")[0]) == ("warn", "set runtime.threads to 1")
     path.write_text("recipe: x", encoding="utf-8")
     check = check_params(project)
     assert check.level == "fail"
-    assert "seeds: missing" in check.finding
+    assert "seeds: missing" in check.message
 
 
 def test_dvc(project: Path, tmp_path: Path):
     assert check_dvc(project).level == "ok"
-    assert check_dvc(tmp_path) == Check(
+    assert check_dvc(tmp_path) == Finding(
         "fail", "DVC", f"no repository in {tmp_path}", "run `dvc init` there"
     )
 
@@ -127,7 +127,7 @@ def test_a_remote_that_answers(project: Path, tmp_path: Path):
     (project / ".dvc" / "config").write_text(
         f"[core]\n    remote = store\n['remote \"store\"']\n    url = {tmp_path / 'store'}\n"
     )
-    answers = Check("ok", "remote", "store answers")
+    answers = Finding("ok", "remote", "store answers")
     assert check_remote(project, timeout_seconds=300) == answers  # nothing was pushed yet
     (tmp_path / "store").mkdir()
     assert check_remote(project, timeout_seconds=300) == answers
@@ -140,8 +140,8 @@ def test_a_remote_that_cannot_be_reached(project: Path, tmp_path: Path):
     )
     check = check_remote(project, timeout_seconds=300)
     assert check.level == "fail"
-    assert check.finding.startswith("store: ")
-    assert "\n" not in check.finding
+    assert check.message.startswith("store: ")
+    assert "\n" not in check.message
 
 
 def test_a_remote_that_does_not_answer_in_time(project: Path, tmp_path: Path):
@@ -149,15 +149,15 @@ def test_a_remote_that_does_not_answer_in_time(project: Path, tmp_path: Path):
         f"[core]\n    remote = store\n['remote \"store\"']\n    url = {tmp_path}\n"
     )
     check = check_remote(project, timeout_seconds=0.01)
-    assert check.finding == "store: no answer within 0.01 s"
+    assert check.message == "store: no answer within 0.01 s"
 
 
 def test_outside_a_project(tmp_path: Path):
     check = by_subject(examine(tmp_path))["project"]
     assert check.level == "warn"
-    assert "no dvc.yaml" in check.finding
+    assert "no dvc.yaml" in check.message
 
 
 def test_render_aligns_and_puts_fixes_last():
-    text = render([Check("ok", "a", "fine"), Check("warn", "longer", "slow", "mend it")])
-    assert text == "ok    a       fine\nwarn  longer  slow; mend it"
+    text = render([Finding("ok", "a", "fine"), Finding("warn", "longer", "slow", "fix it")])
+    assert text == "ok    a       fine\nwarn  longer  slow; fix it"

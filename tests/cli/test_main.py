@@ -10,7 +10,7 @@ import pytest
 
 from kdtasks import __version__
 from kdtasks.cli.main import main
-from kdtasks.orchestrate.project.doctor import Check
+from kdtasks.orchestrate.project.doctor import Finding
 from kdtasks.orchestrate.runner.execute import RunOptions
 
 ROOT = Path(__file__).parents[2]
@@ -171,7 +171,7 @@ def test_doctor_status(
     level: str,
     status: int,
 ):
-    check = Check(level, "git", "found", "nothing")  # type: ignore[arg-type]
+    check = Finding(level, "git", "found", "nothing")  # type: ignore[arg-type]
     monkeypatch.setattr("kdtasks.orchestrate.project.doctor.examine", lambda folder: [check])
     assert kdtasks("doctor")[:2] == (status, f"{level:<4}  git  found; nothing\n")
 

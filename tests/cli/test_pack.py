@@ -14,7 +14,7 @@ from kdtasks.core.errors import BundleError
 from kdtasks.core.files import write_json
 from kdtasks.edge.bundle_files import read_manifest
 from kdtasks.edge.classifier import Classifier
-from kdtasks.orchestrate.project.lockfile import find_origin, folder_hash
+from kdtasks.orchestrate.project.origin import find_origin, folder_hash
 from kdtasks.orchestrate.project.pack import pack, pack_segments
 from tests.tools.pixel_bundles import write_pixel_bundle
 

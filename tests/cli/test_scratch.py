@@ -74,7 +74,7 @@ def test_a_missing_input_is_named(project: Path, tmp_path: Path):
 
 def test_a_folder_that_is_no_git_clone(project: Path, tmp_path: Path):
     shutil.rmtree(project / ".git")
-    with pytest.raises(ProjectError, match=r"git cannot list the files of .*is it a git clone"):
+    with pytest.raises(ProjectError, match=r"`git ls-files` failed in .*not a git repository"):
         make_scratch_clone(project, tmp_path / "base", {})
 
 

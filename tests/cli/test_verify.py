@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from kdtasks.core.errors import ProjectError
-from kdtasks.orchestrate.processes import Ended
 from kdtasks.orchestrate.project.verify import compare_with, verify_project
 
 
@@ -108,7 +107,7 @@ def test_a_second_run_that_fails_keeps_its_clone(
 
 def test_without_a_lock(project: Path):
     (project / "dvc.lock").unlink()
-    with pytest.raises(ProjectError, match=r"dvc\.lock is not there; `kdtasks run` writes it"):
+    with pytest.raises(ProjectError, match=r"dvc\.lock not found; `kdtasks run` writes it"):
         verify_project(project)
 
 
@@ -122,10 +121,10 @@ def test_a_lock_that_is_not_up_to_date(project: Path, scratch: Path):
 def test_an_interruption_leaves_no_clone_behind(
     project: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    def interrupted(*words: object, **options: object) -> Ended:
-        return Ended(255, is_interrupted=True)
+    def interrupted(*words: object, **options: object) -> int:
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr("kdtasks.orchestrate.project.verify.run_attached", interrupted)
+    monkeypatch.setattr("kdtasks.orchestrate.project.verify.run_streamed", interrupted)
     with pytest.raises(KeyboardInterrupt):
         verify_project(project)
     assert list(scratch.iterdir()) == []
@@ -180,7 +179,7 @@ def test_what_differs_from_another_lock_and_what_only_one_has(
 
 def test_another_lock_has_to_be_there(project: Path, tmp_path: Path):
     for given in (tmp_path, tmp_path / "dvc.lock"):
-        with pytest.raises(ProjectError, match=r"dvc\.lock is not there; give a dvc\.lock, or"):
+        with pytest.raises(ProjectError, match=r"dvc\.lock not found; give a dvc\.lock, or"):
             compare_with(project, given)
 
 

@@ -68,7 +68,7 @@ from kdtasks.compress.build import compress
 from kdtasks.compress.variants import CompressParams, check_variant
 from kdtasks.learn.networks.build import build
 from kdtasks.learn.networks.cnn import CNN
-from kdtasks.orchestrate.search.trial import make_ladder
+from kdtasks.orchestrate.search.trial import search_space
 from kdtasks.params.docs import render_reference
 from kdtasks.params.search import SearchParams
 
@@ -82,7 +82,7 @@ content = compress(
 ).content
 Path("model.tflite").write_bytes(content)
 Path("parameters.md").write_text(render_reference(), encoding="utf-8")
-print(*(rung.label for rung in make_ladder(SearchParams(), params)))
+print(*(it.label for it in search_space(SearchParams(), params)))
 """
 
 

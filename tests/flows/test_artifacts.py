@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.artifacts import artifact_key, describe, is_published, metric_rows, plot_markdown
-from kdtasks.orchestrate.runner.graph import Outcome, StageNode, State
+from kdtasks.orchestrate.runner.graph import Outcome, StageNode, StageState
 
 
 @given(st.lists(st.text(), min_size=1))
@@ -98,13 +98,13 @@ def test_what_cannot_be_drawn_is_a_link(tmp_path: Path, name: str, text: str):
 
 def test_only_the_same_version_counts_as_published():
     node = StageNode("train@0", metrics=("m.json",), plots=("loss.csv",))
-    outcome = Outcome(State.CACHED, "abc")
+    outcome = Outcome(StageState.CACHED, "abc")
     latest = dict.fromkeys(
         ("project-train-0-metrics", "project-train-0-plots"), describe(node, outcome)
     )
     assert is_published(Path("project"), node, outcome, latest)
     assert not is_published(Path("project"), node, outcome, {})
-    assert not is_published(Path("project"), node, Outcome(State.CACHED, "def"), latest)
+    assert not is_published(Path("project"), node, Outcome(StageState.CACHED, "def"), latest)
     assert not is_published(Path("other"), node, outcome, latest)
     del latest["project-train-0-plots"]
     assert not is_published(Path("project"), node, outcome, latest)

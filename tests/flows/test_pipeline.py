@@ -10,7 +10,7 @@ import pytest
 from flows.pipeline import flow_state, pipeline, run_with_prefect
 from kdtasks.core.errors import ProjectError
 from kdtasks.orchestrate.runner.execute import RunOptions
-from kdtasks.orchestrate.runner.graph import Outcome, State
+from kdtasks.orchestrate.runner.graph import Outcome, StageState
 
 NAMES = ["prepare", "train@0", "train@1", "report"]
 
@@ -160,14 +160,17 @@ def test_a_server_that_has_gone_is_one_line(project: Path):
 
 
 def test_the_state_of_the_flow_counts_the_stages():
-    done, cached = Outcome(State.COMPLETED, "abc"), Outcome(State.CACHED, "abc")
+    done, cached = Outcome(StageState.COMPLETED, "abc"), Outcome(StageState.CACHED, "abc")
     state = flow_state({"a": cached, "b": done, "c": cached})
     assert (state.type, state.message) == ("COMPLETED", "3 stages: 2 cached, 1 completed")
 
-    stopped = flow_state({"a": done, "b": Outcome(State.CANCELLED, message="it was stopped")})
+    stopped = flow_state({"a": done, "b": Outcome(StageState.CANCELLED, message="it was stopped")})
     assert (stopped.type, stopped.message) == ("CANCELLED", "1 completed, 1 cancelled")
 
-    failed, skipped = Outcome(State.FAILED, message="out of paper"), Outcome(State.SKIPPED)
+    failed, skipped = (
+        Outcome(StageState.FAILED, message="out of paper"),
+        Outcome(StageState.SKIPPED),
+    )
     state = flow_state({"a": failed, "b": failed, "c": skipped, "d": skipped})
     assert (state.type, state.message) == ("FAILED", "out of paper\nout of paper\nnot run: c, d")
 

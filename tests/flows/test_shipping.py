@@ -181,12 +181,12 @@ def test_keys_that_do_not_belong_together_keep_production(
     assert (shop.record(), shop.versions()) == (before, [1, 2])
 
 
-def test_nothing_else_may_be_at_work_meanwhile(shop: Shop, prefect_server: str):
+def test_nothing_else_may_run_meanwhile(shop: Shop, prefect_server: str):
     before = shop.record()
     with one_run_at_a_time(shop.project):
         refused = night()
     assert refused.is_failed()
-    assert "is at work in" in refused.message
+    assert "is running in" in refused.message
     assert shop.record() == before
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from kdtasks.orchestrate.processes import end_group, run_streamed
+from kdtasks.orchestrate.guardian import end_groups
+from kdtasks.orchestrate.processes import run_streamed
 
 ENVIRONMENT = dict(os.environ)
 IGNORING = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
@@ -123,8 +124,8 @@ def test_what_a_command_leaves_behind_does_not_hold_it_up(
 def test_a_group_that_ignores_the_request_is_killed(tmp_path: Path):
     code = f"{IGNORING}import time; print('ready', flush=True); time.sleep(60)"
     process = start_group(python(code), tmp_path)
-    end_group(process, grace_seconds=0.2)
-    assert process.returncode == -signal.SIGKILL
+    end_groups([process.pid], grace_seconds=0.2)
+    assert process.wait() == -signal.SIGKILL
 
 
 def test_what_a_shell_has_started_may_tidy_up(tmp_path: Path):
@@ -136,12 +137,39 @@ def test_what_a_shell_has_started_may_tidy_up(tmp_path: Path):
     )
     (tmp_path / "tidy.py").write_text(code, encoding="utf-8")
     process = start_group(["sh", "-c", f"{sys.executable} tidy.py; echo never"], tmp_path)
-    end_group(process, grace_seconds=30)
+    end_groups([process.pid], grace_seconds=30)
+    process.wait()
     assert (tmp_path / "tidied").exists()
 
 
 def test_a_group_that_has_ended_is_left_alone(tmp_path: Path):
     process = start_group(python("print('ready')"), tmp_path)
     process.wait()
-    end_group(process, grace_seconds=3600)  # the test's own limit would end the wait
+    end_groups([process.pid], grace_seconds=3600)  # the test's own limit would end the wait
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_the_whole_group(
+    tmp_path: Path,
+    family: str,
+    wait_until_gone: Callable[[Path], None],
+    number: signal.Signals,
+):
+    """In a process of its own, as a terminal or a scheduler would stop it."""
+    code = (
+        "import os, sys; from pathlib import Path\n"
+        "from kdtasks.orchestrate.processes import run_streamed, stop_signals\n"
+        "with stop_signals():\n"
+        f"    run_streamed([sys.executable, '-c', {family!r}], folder=Path({str(tmp_path)!r}), "
+        "environment=dict(os.environ), on_line=lambda line: print(line, flush=True))\n"
+    )
+    process = subprocess.Popen(
+        python(code), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert errors.splitlines()[-1] == "KeyboardInterrupt"
+    wait_until_gone(tmp_path)

@@ -2,16 +2,17 @@
 
 import os
 import shutil
-import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from kdtasks.core.errors import ProjectError
 from kdtasks.core.paths import ProjectPaths
-from kdtasks.orchestrate.project.git import WorkingTree, git, setting
+from kdtasks.orchestrate.project.git import WorkingTree, git, git_if_any, paths
 from kdtasks.orchestrate.project.lockfile import Lock, overlaps, sources
-from kdtasks.orchestrate.project.project import child_environment
 
 KEPT_SECTIONS = ("parsing", "hydra", "feature")  # settings that say how dvc.yaml is read
+ALONE = {"analytics": "false", "check_update": "false", "autostage": "false"}
+PRIVATE = ("dvc.lock", ".dvc/config", ".dvc/config.local")  # files of DVC that stay behind
 
 # outside git and DVC; the clone belongs to the state of the project that it names
 MARK = Path(".kdtasks") / "sweep-of"
@@ -31,16 +32,21 @@ def make_scratch_clone(project: Path, base: Path, lock: Lock) -> Path:
     clone = base / project.relative_to(project.anchor)
     clone.mkdir(parents=True)
     outputs = [path for stage in lock.values() for path in stage.outputs]
-    for name in _listed_files(project):
-        is_private = name == "dvc.lock" or name.startswith((".dvc/cache/", ".dvc/tmp/"))
-        is_config = name in (".dvc/config", ".dvc/config.local")
-        if is_private or is_config or any(overlaps(name, output) for output in outputs):
-            continue
-        _copy(project / name, clone / name)
+    for name in paths(project, "ls-files", "--cached", "--others", "--exclude-standard"):
+        is_private = name in PRIVATE or name.startswith((".dvc/cache/", ".dvc/tmp/"))
+        is_output = any(overlaps(name, output) for output in outputs)
+        is_file = (project / name).is_file() or (project / name).is_symlink()
+        if is_file and not is_private and not is_output:
+            _copy(project / name, clone / name)
     for name in sources(lock):
-        _bring_source(name, project, clone)
-    subprocess.run(["git", "init", "--quiet"], cwd=clone, env=child_environment(), check=True)
-    _write_config(project / ".dvc" / "config", clone / ".dvc" / "config")
+        if not Path(name).is_absolute():  # else the same file in both
+            _bring_source(name, project, clone)
+    git(clone, "init", "--quiet")
+    # the cache is set even to its default place, or a setting of the user would move it
+    settings = {"core": ALONE, "cache": {"dir": "cache", "type": "copy"}}
+    original, target = (folder / ".dvc" / "config" for folder in (project, clone))
+    _write_config(original, target, settings, sections=KEPT_SECTIONS)
+    target.with_name(".gitignore").write_text("/config.local\n/tmp\n/cache\n", encoding="utf-8")
     return clone
 
 
@@ -55,74 +61,45 @@ def replace_outputs(project: Path, clone: Path, paths: list[str]) -> None:
         _copy(project / name, target)
 
 
-def _listed_files(project: Path) -> list[str]:
-    if not shutil.which("git"):
-        raise ProjectError("git is not installed; it says which files belong to the project")
-    listing = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=project,
-        env=child_environment(),
-        capture_output=True,
-        check=False,
-    )
-    if listing.returncode != 0:
-        reason = listing.stderr.decode(errors="replace").strip()
-        raise ProjectError(f"git cannot list the files of {project} ({reason}); is it a git clone?")
-    names = sorted(set(listing.stdout.decode().split("\0")) - {""})
-    return [name for name in names if (project / name).is_file() or (project / name).is_symlink()]
-
-
 def _bring_source(name: str, project: Path, clone: Path) -> None:
-    if Path(name).is_absolute():
-        return  # the same file in both
-    source = project / name
+    source, target = project / name, clone / name
     if not source.exists():
         raise ProjectError(f"input {name} is in dvc.lock, but not in {project}; bring it back")
-    target = clone / name
-    is_inside = ".." not in Path(name).parts
-    if not is_inside:
-        target = Path(clone, name).resolve()
-        if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.symlink_to(source.resolve())
+    if ".." in Path(name).parts:
+        _link_outside(source, target)
     elif source.is_dir():
-        shutil.copytree(
-            source,
-            target,
-            symlinks=True,
-            dirs_exist_ok=True,
-            ignore=shutil.ignore_patterns("__pycache__"),
-        )
+        _copy(source, target, "__pycache__")
     elif not target.exists():
         _copy(source, target)
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path, *skipped: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir() and not source.is_symlink():
-        shutil.copytree(source, target, symlinks=True)
+        ignore = shutil.ignore_patterns(*skipped)
+        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True, ignore=ignore)
     else:
         shutil.copy2(source, target, follow_symlinks=False)
 
 
-def _write_config(original: Path, target: Path) -> None:
-    """Keep how dvc.yaml is read; the cache is the clone's own and empty, and there is no remote.
-
-    The cache is set even to its default place, or a setting of the user would move it.
-    """
+def _write_config(
+    original: Path,
+    target: Path,
+    settings: Mapping[str, Mapping[str, str]],
+    *,
+    sections: tuple[str, ...] = (),
+) -> None:
+    """Write settings of DVC on top of those of another file: of all its sections, or of some."""
     from configobj import ConfigObj
 
-    kept = ConfigObj(str(original), list_values=False) if original.is_file() else ConfigObj()
-    config = ConfigObj(list_values=False)
-    for section in kept.sections:
-        if section in KEPT_SECTIONS:
-            config[section] = kept[section]
-    config["core"] = {"analytics": "false", "check_update": "false", "autostage": "false"}
-    config["cache"] = {"dir": "cache", "type": "copy"}
+    config = ConfigObj(str(original))
+    for name in config.sections[:]:
+        if sections and name not in sections:
+            del config[name]
+    config.merge(settings)
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("wb") as file:
         config.write(file)
-    (target.parent / ".gitignore").write_text("/config.local\n/tmp\n/cache\n", encoding="utf-8")
 
 
 def make_clone(tree: WorkingTree, folder: Path, *, params_text: str, cache: str, mark: str) -> Path:
@@ -136,19 +113,18 @@ def make_clone(tree: WorkingTree, folder: Path, *, params_text: str, cache: str,
 
     Returns: the project's folder in the clone.
     """
-    below = tree.project.relative_to(tree.top)
     place = project_in(folder, tree)
     if clone_mark(folder, tree) == mark:
         return place
     remove_clone(folder)
     partial = folder.with_name(f".{folder.name}.partial")
     remove_clone(partial)
-    inside = partial / below
+    inside = project_in(partial, tree)
     # objects stay in the project's repository, so this takes no time and no space
     git(tree.project, "clone", "--quiet", "--shared", "--no-tags", str(tree.top), str(partial))
     git(partial, "checkout", "--quiet", "--detach", tree.head)
     for key, default in (("user.name", "kdtasks"), ("user.email", "kdtasks@localhost")):
-        git(partial, "config", key, setting(tree.project, key) or default)
+        git(partial, "config", key, git_if_any(tree.project, "config", "--get", key) or default)
     for name in tree.removed:
         (inside / name).unlink(missing_ok=True)
     for name in tree.changed:
@@ -159,10 +135,16 @@ def make_clone(tree: WorkingTree, folder: Path, *, params_text: str, cache: str,
     for name in tree.outside:
         _link_outside(tree.project / name, place / name)
     # what an earlier run recorded of stages that the point does not run is not the point's
-    paths = ProjectPaths(inside)
-    paths.lock.unlink(missing_ok=True)
-    paths.params.write_text(params_text, encoding="utf-8")
-    _configure(tree.project, inside, cache=cache, site=place / ".dvc" / "tmp" / "site")
+    ProjectPaths(inside).lock.unlink(missing_ok=True)
+    ProjectPaths(inside).params.write_text(params_text, encoding="utf-8")
+    settings = {
+        "cache": {"dir": cache},
+        # the site's cache goes when the clone goes
+        "core": {**ALONE, "site_cache_dir": str(place / ".dvc" / "tmp" / "site")},
+        "exp": {"auto_push": "false"},  # the clone's remote is the project itself
+    }
+    local = Path(".dvc") / "config.local"
+    _write_config(tree.project / local, inside / local, settings)
     (inside / MARK).parent.mkdir(exist_ok=True)
     (inside / MARK).write_text(mark, encoding="utf-8")
     partial.rename(folder)
@@ -203,24 +185,3 @@ def _link_outside(source: Path, target: Path) -> None:
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         target.symlink_to(source.resolve())
-
-
-def _configure(project: Path, inside: Path, *, cache: str, site: Path) -> None:
-    """Let DVC use the project's cache, and keep to itself otherwise."""
-    from configobj import ConfigObj
-
-    local = project / ".dvc" / "config.local"
-    config = ConfigObj()
-    config.merge(ConfigObj(str(local)) if local.is_file() else {})
-    for section, key, value in (
-        ("cache", "dir", cache),
-        ("core", "analytics", "false"),
-        ("core", "autostage", "false"),
-        ("core", "check_update", "false"),
-        ("core", "site_cache_dir", str(site)),  # goes when the clone goes
-        ("exp", "auto_push", "false"),  # the clone's remote is the project itself
-    ):
-        config.setdefault(section, {})[key] = value
-    (inside / ".dvc").mkdir(exist_ok=True)
-    with (inside / ".dvc" / "config.local").open("wb") as file:
-        config.write(file)

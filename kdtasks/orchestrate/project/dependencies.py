@@ -14,15 +14,10 @@ from kdtasks.core.files import write_text
 from kdtasks.core.paths import ProjectPaths
 
 BEGIN, END = "# code, written by kdtasks.orchestrate.project.dependencies", "# end of code"
-_STAGE = re.compile(r"^  (\w+):$", re.MULTILINE)
+_STAGE = re.compile(r"^  (\w+):$.*?(?=^  \w+:$|\Z)", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(
     rf"^( *){re.escape(BEGIN)}\n(.*?)^ *{re.escape(END)}\n", re.MULTILINE | re.DOTALL
 )
-
-
-def code_of(stage: str, root: Path) -> list[str]:
-    """Files and folders of code that a stage's outputs depend on, as they stand in `deps`."""
-    return collapse(closure(root / "stages" / f"{stage}.py", root), root)
 
 
 def with_dependencies(pipeline: str, root: Path) -> str:
@@ -36,22 +31,19 @@ def with_dependencies(pipeline: str, root: Path) -> str:
         ProjectError: a stage that has a script has no block, or two.
     """
     body = pipeline.index("\nstages:\n")
-    starts = [*_STAGE.finditer(pipeline, body)]
-    ends = [*(match.start() for match in starts[1:]), len(pipeline)]
-    parts = [pipeline[: starts[0].start()]]
-    for match, end in zip(starts, ends, strict=True):
-        stage, text = match[1], pipeline[match.start() : end]
-        if (root / "stages" / f"{stage}.py").is_file():
-            text = _filled(stage, text, root)
-        parts.append(text)
-    return "".join(parts)
+    filled = _STAGE.sub(lambda match: _filled(match[1], match[0], root), pipeline[body:])
+    return pipeline[:body] + filled
 
 
 def _filled(stage: str, text: str, root: Path) -> str:
+    script = root / "stages" / f"{stage}.py"
+    if not script.is_file():
+        return text
+
     def block(match: re.Match[str]) -> str:
-        indent = match[1]
-        lines = [BEGIN, *(f"- {name}" for name in code_of(stage, root)), END]
-        return "".join(f"{indent}{line}\n" for line in lines)
+        code = collapse(closure(script, root), root)
+        lines = [BEGIN, *(f"- {name}" for name in code), END]
+        return "".join(f"{match[1]}{line}\n" for line in lines)
 
     filled, count = _BLOCK.subn(block, text)
     if count != 1:

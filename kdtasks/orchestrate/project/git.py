@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import subprocess
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +10,7 @@ from typing import NamedTuple
 from kdtasks.core.errors import ProjectError, StageError
 from kdtasks.core.paths import LOCK, PARAMS
 from kdtasks.orchestrate.project.lockfile import overlaps
-from kdtasks.orchestrate.project.project import DVC, child_environment
+from kdtasks.orchestrate.project.project import DVC, run_captured
 
 LEFT_OUT = (LOCK, PARAMS)  # a point has its own
 
@@ -23,33 +22,28 @@ def git(folder: Path, *words: str) -> str:
         ProjectError: git is not installed or refuses; the message holds its own.
     """
     try:
-        ended = subprocess.run(
-            ["git", *words],
-            cwd=folder,
-            env=child_environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-        )
+        ended = run_captured(folder, "git", *words)
     except FileNotFoundError:
-        raise ProjectError("git is not installed; a sweep keeps its points in git") from None
+        raise ProjectError(
+            "git is not installed; it knows the project's files and keeps its experiments"
+        ) from None
     if ended.returncode != 0:
-        reason = " ".join(ended.stderr.decode(errors="replace").split())
+        reason = " ".join(ended.stderr.split())
         raise ProjectError(f"`git {words[0]}` failed in {folder}: {reason}")
-    return ended.stdout.decode(errors="surrogateescape")
+    return ended.stdout
+
+
+def git_if_any(folder: Path, *words: str) -> str | None:
+    """What git prints, without white space around it; None where it is missing or refuses."""
+    try:
+        return git(folder, *words).strip()
+    except ProjectError:
+        return None
 
 
 def paths(folder: Path, command: str, *words: str) -> list[str]:
     """Run a command of git that lists paths, and return them sorted."""
     return sorted(set(git(folder, command, "-z", *words).split("\0")) - {""})
-
-
-def setting(folder: Path, key: str) -> str | None:
-    """A setting of git; none where it is not set."""
-    try:
-        return git(folder, "config", "--get", key).strip()
-    except ProjectError:
-        return None
 
 
 class WorkingTree(NamedTuple):
@@ -74,12 +68,11 @@ class WorkingTree(NamedTuple):
 
     def inputs(self) -> str:
         """A hash of what stages read and of the last commit: on these, results depend."""
-        return self._hash_of(
-            *(filter(self._is_read, names) for names in (self.changed, self.removed))
+        changed, removed = (
+            [name for name in names if any(overlaps(name, path) for path in self.reads)]
+            for names in (self.changed, self.removed)
         )
-
-    def _is_read(self, name: str) -> bool:
-        return any(overlaps(name, path) for path in self.reads)
+        return self._hash_of(changed, removed)
 
     def _hash_of(self, changed: Iterable[str], removed: Iterable[str]) -> str:
         """Data may be many and large: sizes and times stand for files that only stages read."""
@@ -98,20 +91,18 @@ def last_commit(project: Path) -> str:
     Raises:
         ProjectError: there is no git repository, or no commit in it.
     """
-    try:
-        git(project, "rev-parse", "--git-dir")
-    except ProjectError:
+    if git_if_any(project, "rev-parse", "--git-dir") is None:
         raise ProjectError(
             f"{project} is in no git repository; DVC keeps experiments in git: run `git init`, "
             "`git add` and `git commit` first"
-        ) from None
-    try:
-        return git(project, "rev-parse", "--verify", "HEAD").strip()
-    except ProjectError:
+        )
+    head = git_if_any(project, "rev-parse", "--verify", "HEAD")
+    if head is None:
         raise ProjectError(
             f"{project} has no commit yet; an experiment needs one to start from: "
             "`git add` and `git commit` first"
-        ) from None
+        )
+    return head
 
 
 def read_working_tree(
@@ -144,15 +135,10 @@ def read_working_tree(
         and not any(overlaps(name, output) for output in outputs)
     ]
     is_linked = set(linked)
-    return WorkingTree(
-        project,
-        top,
-        head,
-        tuple(name for name in kept if (project / name).is_file() and name not in is_linked),
-        tuple(name for name in kept if not os.path.lexists(project / name)),
-        tuple(sorted(reads)),
-        tuple(linked),
-    )
+    changed = (name for name in kept if (project / name).is_file() and name not in is_linked)
+    removed = (name for name in kept if not os.path.lexists(project / name))
+    found = (tuple(names) for names in (changed, removed, sorted(reads), linked))
+    return WorkingTree(project, top, head, *found)
 
 
 def _hash(path: Path) -> str:
@@ -167,11 +153,8 @@ def reference(head: str, name: str) -> str:
 
 def is_saved(project: Path, head: str, name: str) -> bool:
     """Whether a project has an experiment of that name."""
-    try:
-        git(project, "rev-parse", "--quiet", "--verify", reference(head, name))
-    except ProjectError:
-        return False
-    return True
+    ref = reference(head, name)
+    return git_if_any(project, "rev-parse", "--quiet", "--verify", ref) is not None
 
 
 def save_experiment(
@@ -187,15 +170,8 @@ def save_experiment(
     """
     besides = [word for path in files for word in ("--include-untracked", str(path))]
     # with targets: without them DVC wants the outputs of all stages, also of those not run
-    ended = subprocess.run(
-        [*DVC, "exp", "save", "--force", "--name", name, *besides, *stages],
-        cwd=clone,
-        env={**child_environment(), "DVC_EXP_AUTO_PUSH": "false"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    words = ("exp", "save", "--force", "--name", name, *besides, *stages)
+    ended = run_captured(clone, *DVC, *words, DVC_EXP_AUTO_PUSH="false")
     if ended.returncode != 0:
         errors = [line for line in ended.stderr.splitlines() if line.startswith("ERROR: ")]
         reason = errors[-1].removeprefix("ERROR: ") if errors else f"status {ended.returncode}"

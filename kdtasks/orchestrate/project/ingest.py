@@ -15,14 +15,14 @@ from kdtasks.data.sources import sources
 from kdtasks.orchestrate.project.project import find_imports
 
 
-class Taken(NamedTuple):
+class Ingested(NamedTuple):
     """Numbers of files that were copied, and that were there already."""
 
     copied: int
     known: int
 
 
-def take_images(source: Path, project: Path, data: DataParams) -> Taken:
+def ingest(source: Path, project: Path, data: DataParams) -> Ingested:
     """Copy what is new in a folder into `data.path`, with the folders that it lies in.
 
     Nothing is taken away or overwritten. A file appears whole or not at all; taking from the same
@@ -50,10 +50,10 @@ def take_images(source: Path, project: Path, data: DataParams) -> Taken:
             f"{data.path} is an import of DVC's; put new images where {data.path}.dvc takes it from"
         )
     if not source.is_dir():
-        raise ProjectError(f"{source} is no folder; give one with folders as in {target}")
+        raise ProjectError(f"{source} is not a folder; give one with folders as in {target}")
     inner, outer = source.resolve(), target.resolve()
     if inner.is_relative_to(outer) or outer.is_relative_to(inner):
-        raise ProjectError(f"{source} and {target} lie in each other; give another folder")
+        raise ProjectError(f"one of {source} and {target} contains the other; give another folder")
     for leftover in target.rglob(".*.partial*"):
         leftover.unlink()
     files = [path.relative_to(source) for path in _visible_files(source)]
@@ -66,7 +66,7 @@ def take_images(source: Path, project: Path, data: DataParams) -> Taken:
     for path in new:
         with atomic_file(target / path) as partial:
             shutil.copy2(source / path, partial)  # with its date, so that both compare quickly
-    return Taken(len(new), len(files) - len(new))
+    return Ingested(len(new), len(files) - len(new))
 
 
 def _visible_files(folder: Path) -> Iterator[Path]:

@@ -13,23 +13,23 @@ from kdtasks.edge.bundle_files import MANIFEST, MODEL, SUFFIX, open_bundle, open
 from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.predictor import load_self_test
 from kdtasks.edge.segments import Segments
-from kdtasks.orchestrate.project.lockfile import Origin, find_origin
+from kdtasks.orchestrate.project.origin import Origin, find_origin
 
 
 def pack(bundle: Path, out: Path | None = None) -> tuple[Path, Manifest]:
     """Write a bundle as a `.kdz`; the same bundle of the same commit gives the same bytes.
 
-    A bundle in the folder of the project that made it gets its provenance and the figures of the
+    A bundle in the folder of the project that made it gets its provenance and the scores of the
     test split; of any other nothing is changed.
 
     Args:
         bundle: a folder, a `.kdz` or a bare `.tflite`.
-        out: the file; null for `<name>-<variant>.kdz` in the current folder.
+        out: the file; None for `<name>-<variant>.kdz` in the current folder.
 
     Returns: the file, and the manifest in it.
 
     Raises:
-        BundleError: the bundle cannot be used, or `out` is no name of a `.kdz` file.
+        BundleError: the bundle cannot be used, or `out` is not the name of a `.kdz` file.
     """
     open_bundle(bundle)
     with open_bundle_files(bundle) as contents:
@@ -56,7 +56,7 @@ def pack_segments(bundle: Path, out: Path | None = None) -> list[Path]:
 
     Args:
         bundle: a folder, a `.kdz` or a bare `.tflite`.
-        out: a folder that is replaced whole; null for `<name>-<variant>-segments` in the current
+        out: a folder that is replaced whole; None for `<name>-<variant>-segments` in the current
             folder.
 
     Returns: `segment_0.tflite` … and `exits.h`.

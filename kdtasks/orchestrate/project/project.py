@@ -69,6 +69,23 @@ def child_environment() -> dict[str, str]:
     return environment
 
 
+def run_captured(
+    folder: Path, *command: str, timeout_seconds: float | None = None, **variables: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run a command in a folder and keep what it prints; `variables` join its environment."""
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**child_environment(), **variables},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="surrogateescape",
+        timeout=timeout_seconds,
+        check=False,
+    )
+
+
 def find_imports(project: Path) -> list[str]:
     """The .dvc files of imports, relative to the project: those that say where data come from."""
     from ruamel.yaml import YAML
@@ -84,31 +101,17 @@ def find_imports(project: Path) -> list[str]:
 
 
 def find_remote(project: Path) -> str | None:
-    """The name of the default remote; null where none is configured or DVC is not installed."""
-    answer = subprocess.run(
-        [*DVC, "remote", "default"],
-        cwd=project,
-        env=child_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """The name of the default remote; None where none is configured or DVC is not installed."""
+    answer = run_captured(project, *DVC, "remote", "default")
     name = answer.stdout.strip()
     return name if answer.returncode == 0 and len(name.split()) == 1 else None
 
 
 def reach_remote(project: Path, timeout_seconds: float) -> str | None:
-    """Null where the default remote answers in time; else the problem, in one line."""
+    """None where the default remote answers in time; else the problem, in one line."""
     try:
-        answer = subprocess.run(
-            [sys.executable, "-c", QUESTION, str(project)],
-            cwd=project,
-            env=child_environment(),
-            capture_output=True,
-            text=True,
-            timeout=timeout_seconds,
-            check=False,
-        )
+        words = (sys.executable, "-c", QUESTION, str(project))
+        answer = run_captured(project, *words, timeout_seconds=timeout_seconds)
     except subprocess.TimeoutExpired:
         return f"no answer within {timeout_seconds:g} s"
     if answer.returncode == 0:
@@ -146,7 +149,7 @@ def one_run_at_a_time(project: Path) -> Iterator[int]:
         # the guardian of a run that was killed holds its lock until all of it has ended
         if not _is_gone(holder) or time.monotonic() >= deadline:
             raise ProjectError(
-                f"another run (process {holder or 'unknown'}) is at work in {project}; "
+                f"another run (process {holder or 'unknown'}) is running in {project}; "
                 "wait until it has ended, or stop it"
             )
         time.sleep(0.1)
@@ -158,7 +161,7 @@ def _is_gone(process: str) -> bool:
     except ProcessLookupError:
         return True
     except (ValueError, PermissionError):
-        return False
+        pass
     return False
 
 
@@ -166,7 +169,7 @@ def find_address(given: str | None) -> Address:
     """The store that a command is to use.
 
     Args:
-        given: `--store` or `KDTASKS_STORE`; null takes `store.address` of the project's params.
+        given: `--store` or `KDTASKS_STORE`; None takes `store.address` of the project's params.
 
     Raises:
         StoreError: none is named, or its address is none.
@@ -174,7 +177,7 @@ def find_address(given: str | None) -> Address:
     """
     if given:
         return parse_address(given)
-    project, params = _project_params()
+    project, params = _project_params() or (None, None)
     if project is None or params is None or params.address is None:
         raise StoreError(
             "no store is named; give --store, set KDTASKS_STORE, or set store.address in "
@@ -189,24 +192,20 @@ def versions_kept(given: int | None) -> int:
     """How many of the newest versions gc keeps.
 
     Args:
-        given: `--keep`; null takes `store.keep` of the project's params, or 10 without a project.
+        given: `--keep`; None takes `store.keep` of the project's params, or 10 without a project.
     """
     if given is not None:
         return given
-    _, params = _project_params()
-    return params.keep if params else KEEP
+    found = _project_params()
+    return found[1].keep if found else KEEP
 
 
-def _project_params() -> "tuple[Path | None, StoreParams | None]":
-    """The project's folder and the section of its params; nulls where there are none."""
+def _project_params() -> "tuple[Path, StoreParams] | None":
+    """The project's folder and the section of its params; None where there are none."""
     try:
         project = find_project()
-    except ProjectError:
-        return None, None
-    if not ProjectPaths(project).params.is_file():
-        return None, None
-    try:
         from kdtasks.params import load_params
-    except ModuleNotFoundError:  # a device, which has a clone for some reason
-        return None, None
-    return project, load_params(ProjectPaths(project).params).store
+    except (ProjectError, ModuleNotFoundError):  # the latter: a device that has a clone
+        return None
+    path = ProjectPaths(project).params
+    return (project, load_params(path).store) if path.is_file() else None

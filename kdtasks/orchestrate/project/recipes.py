@@ -1,7 +1,7 @@
 """List, show, use and compare the recipes: what differs from the defaults, in `recipes/`."""
 
 import json
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from kdtasks.params.write import render_params
 
 
 class Difference(NamedTuple):
-    """A key that two params differ in, written with dots; null stands for a key that is not there.
+    """A key that two params differ in, written with dots; None stands for a missing key.
 
     A mapping that is told apart by its `name`, such as a network, is one value where the names
     differ.
@@ -53,11 +53,11 @@ def find_recipe(project: Path, name: str) -> Path:
 def use_recipe(project: Path, name: str, *, force: bool = False) -> Path | None:
     """Write a recipe and the defaults it leaves alone to params.yaml, every key with a comment.
 
-    Returns: the backup of a params.yaml with own edits; null where there was nothing to keep.
+    Returns: the backup of a params.yaml with own edits; None where there was nothing to keep.
 
     Raises:
         ProjectError: the recipe is unknown, params.yaml has own edits and `force` is not set, or a
-            run is at work in the project.
+            run is going on in the project.
         ParamsError: the recipe's file holds something that is not allowed.
     """
     text = render_params(load_params(find_recipe(project, name)))
@@ -80,17 +80,11 @@ def differences(ours: Params, theirs: Params) -> list[Difference]:
 def _differences(ours: dict[str, Any], theirs: dict[str, Any], prefix: str) -> list[Difference]:
     found = []
     for key in dict.fromkeys([*ours, *theirs]):
-        one, other = ours.get(key), theirs.get(key)
-        if one == other:
-            continue
-        if (
-            isinstance(one, dict)
-            and isinstance(other, dict)
-            and one.get("name") == other.get("name")
-        ):
-            found += _differences(one, other, prefix=f"{prefix}{key}.")
-        else:
-            found.append(Difference(f"{prefix}{key}", one, other))
+        one, two = ours.get(key), theirs.get(key)
+        if isinstance(one, dict) and isinstance(two, dict) and one.get("name") == two.get("name"):
+            found += _differences(one, two, prefix=f"{prefix}{key}.")
+        elif one != two:
+            found.append(Difference(f"{prefix}{key}", one, two))
     return found
 
 
@@ -111,16 +105,12 @@ def _replace(path: Path, text: str, project: Path, *, force: bool) -> Path | Non
 def _is_a_recipe(path: Path, project: Path) -> bool:
     text = path.read_text(encoding="utf-8")
     for recipe in (project / "recipes").glob("*.yaml"):
-        try:
+        with suppress(ParamsError):  # a recipe that is not valid is nobody's params.yaml
             if render_params(load_params(recipe)) == text:
                 return True
-        except ParamsError:  # a recipe that is not valid is nobody's params.yaml
-            continue
     return False
 
 
 def _first_comment(text: str) -> str:
-    for line in text.splitlines():
-        if line.startswith("#"):
-            return line.lstrip("# ").strip()
-    return ""
+    comments = (line for line in text.splitlines() if line.startswith("#"))
+    return next(comments, "").lstrip("# ").strip()

@@ -2,26 +2,27 @@
 
 import json
 import shutil
-import subprocess
 import tempfile
 from collections import Counter
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from kdtasks.core.errors import ProjectError
 from kdtasks.core.files import write_json
 from kdtasks.core.paths import ProjectPaths
-from kdtasks.orchestrate.processes import run_attached
+from kdtasks.orchestrate.processes import run_streamed, stop_signals
 from kdtasks.orchestrate.project.clone import make_scratch_clone, replace_outputs
 from kdtasks.orchestrate.project.lockfile import (
     Lock,
-    Row,
+    OutputRow,
     compare_outputs,
     first_difference,
     read_lock,
     stages_after,
     timing_stages,
 )
-from kdtasks.orchestrate.project.project import DVC, child_environment
+from kdtasks.orchestrate.project.project import DVC, child_environment, run_captured
 
 HASH_SHOWN = 12  # characters in the table; --out has them all
 
@@ -44,23 +45,20 @@ def verify_project(project: Path, *, keep: bool = False, out: Path | None = None
     project = project.resolve()
     here = _current_lock(project)
     base = Path(tempfile.mkdtemp(prefix="kdtasks-verify-"))
-    keep_clone = keep
-    try:
+    with stop_signals(), ExitStack() as clean_up:
+        clean_up.callback(shutil.rmtree, base, ignore_errors=True)
         clone = make_scratch_clone(project, base, here)
         print(f"second run without any cache, in {clone}", flush=True)
         try:
             there = _run_again(project, clone, here)
         except ProjectError:
-            keep_clone = True
+            clean_up.pop_all()
             raise
-        is_same = _judge(compare_outputs(here, there), here, there, out)
-        keep_clone = keep or not is_same
-        if keep_clone:
+        is_same = _show(compare_outputs(here, there), here, there, out)
+        if keep or not is_same:
+            clean_up.pop_all()
             print(f"the clone is kept in {clone}")
         return is_same
-    finally:
-        if not keep_clone:
-            shutil.rmtree(base, ignore_errors=True)
 
 
 def compare_with(project: Path, against: Path, *, out: Path | None = None) -> bool:
@@ -82,27 +80,45 @@ def compare_with(project: Path, against: Path, *, out: Path | None = None) -> bo
     other = against / "dvc.lock" if against.is_dir() else against
     if not other.is_file():
         raise ProjectError(
-            f"{other} is not there; give a dvc.lock, or the folder of a project that has one"
+            f"{other} not found; give a dvc.lock, or the folder of a project that has one"
         )
     here, there = _current_lock(project), read_lock(other)
     measured = {name for lock in (here, there) for name in stages_after(timing_stages(lock), lock)}
-    return _judge(compare_outputs(here, there, measured=measured), here, there, out)
+    return _show(compare_outputs(here, there, measured=measured), here, there, out)
 
 
-def _judge(rows: list[Row], here: Lock, there: Lock, out: Path | None) -> bool:
+def _show(rows: list[OutputRow], here: Lock, there: Lock, out: Path | None) -> bool:
     """Print the rows, write both locks to `out`, and tell whether no row is DIFFERENT."""
-    is_same = all(row.verdict != "DIFFERENT" for row in rows)
-    _print_verdict(rows, None if is_same else first_difference(here, there))
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    counts = Counter(row.verdict for row in rows)
+    console = Console()
+    if counts["DIFFERENT"] and (difference := first_difference(here, there)):
+        console.print(difference, style="bold red", markup=False)
+    table = Table("output", "hash here", "hash there", "")
+    styles = {"same": "green", "timing": "yellow", "DIFFERENT": "bold red"}
+    for row in rows:
+        hashes = [(value or "none")[:HASH_SHOWN] for value in (row.here, row.there)]
+        table.add_row(escape(row.path), *hashes, f"[{styles[row.verdict]}]{row.verdict}[/]")
+    console.print(table)
+    console.print(
+        f"{counts['same']} same, {counts['timing']} timing, {counts['DIFFERENT']} different"
+    )
     if out:
-        write_json(out, {"here": _as_json(here), "there": _as_json(there)})
-    return is_same
+        locks = {"here": here, "there": there}
+        write_json(
+            out, {side: {k: it._asdict() for k, it in lock.items()} for side, lock in locks.items()}
+        )
+    return not counts["DIFFERENT"]
 
 
 def _current_lock(project: Path) -> Lock:
     path = ProjectPaths(project).lock
     if not path.is_file():
-        raise ProjectError(f"{path} is not there; `kdtasks run` writes it, then verify")
-    changed = sorted(json.loads(_answer_of_dvc(project, "status", "--json")))
+        raise ProjectError(f"{path} not found; `kdtasks run` writes it, then verify")
+    changed = sorted(json.loads(_output_of_dvc(project, "status", "--json")))
     if changed:
         shown = ", ".join(changed[:5]) + (", …" if len(changed) > 5 else "")
         raise ProjectError(
@@ -110,22 +126,15 @@ def _current_lock(project: Path) -> Lock:
             "`kdtasks run` brings it up to date, then verify"
         )
     # The lock keeps stages that the pipeline has no more, such as those of former seeds.
-    current = set(_answer_of_dvc(project, "stage", "list", "--name-only").split())
+    current = set(_output_of_dvc(project, "stage", "list", "--name-only").split())
     return {name: stage for name, stage in read_lock(path).items() if name in current}
 
 
-def _answer_of_dvc(project: Path, *words: str) -> str:
-    answer = subprocess.run(
-        [*DVC, *words],
-        cwd=project,
-        env=child_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if answer.returncode != 0:
-        raise ProjectError(f"`dvc {words[0]}` failed: {' '.join(answer.stderr.split())}")
-    return answer.stdout
+def _output_of_dvc(project: Path, *words: str) -> str:
+    ended = run_captured(project, *DVC, *words)
+    if ended.returncode != 0:
+        raise ProjectError(f"`dvc {words[0]}` failed: {' '.join(ended.stderr.split())}")
+    return ended.stdout
 
 
 def _run_again(project: Path, clone: Path, here: Lock) -> Lock:
@@ -144,36 +153,11 @@ def _run_again(project: Path, clone: Path, here: Lock) -> Lock:
 
 
 def _dvc(clone: Path, *words: str) -> None:
-    ended = run_attached([*DVC, *words], folder=clone, environment=child_environment())
-    if ended.is_interrupted:
-        raise KeyboardInterrupt
-    if ended.status != 0:
+    tell = partial(print, flush=True)
+    command = [*DVC, *words]
+    status = run_streamed(command, folder=clone, environment=child_environment(), on_line=tell)
+    if status != 0:
         raise ProjectError(
-            f"`dvc {words[0]}` ended with status {ended.status} in the scratch clone {clone}; "
+            f"`dvc {words[0]}` ended with status {status} in the scratch clone {clone}; "
             "its output is above"
         )
-
-
-def _print_verdict(rows: list[Row], difference: str | None) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    console = Console()
-    if difference:
-        console.print(difference, style="bold red", markup=False)
-    table = Table("output", "hash here", "hash there", "")
-    styles = {"same": "green", "timing": "yellow", "DIFFERENT": "bold red"}
-    for row in rows:
-        style = styles[row.verdict]
-        hashes = [(value or "none")[:HASH_SHOWN] for value in (row.here, row.there)]
-        table.add_row(escape(row.path), *hashes, f"[{style}]{row.verdict}[/{style}]")
-    console.print(table)
-    counts = Counter(row.verdict for row in rows)
-    console.print(
-        f"{counts['same']} same, {counts['timing']} timing, {counts['DIFFERENT']} different"
-    )
-
-
-def _as_json(lock: Lock) -> dict[str, dict[str, dict[str, str]]]:
-    return {name: {"inputs": s.inputs, "outputs": s.outputs} for name, s in lock.items()}

@@ -14,9 +14,9 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.orchestrate.guardian import Guardian
 from kdtasks.orchestrate.processes import uninterrupted, usable_cores
 from kdtasks.orchestrate.project.project import check_workspace, one_run_at_a_time
-from kdtasks.orchestrate.runner.engine import CommandLineEngine, Engine, SplitPhaseEngine
-from kdtasks.orchestrate.runner.events import EVENTS, RunRecorder, run_events
-from kdtasks.orchestrate.runner.graph import Outcome, Reporter
+from kdtasks.orchestrate.runner.engine import CommandLineEngine, SplitPhaseEngine
+from kdtasks.orchestrate.runner.files import EVENTS, run_events
+from kdtasks.orchestrate.runner.graph import Outcome, RunObserver
 from kdtasks.orchestrate.runner.repository import Repository
 from kdtasks.orchestrate.runner.scheduler import Scheduler
 
@@ -29,14 +29,14 @@ class RunOptions:
     """What to run, and how."""
 
     stages: tuple[str, ...] = ()  # with what they depend on; none for all
-    workers: int | None = None  # stages at once at most; None for as many as there are cores
+    workers: int | None = None  # most stages at once; None for as many as there are cores
     force: bool = False  # run unchanged stages as well
     pull: bool = False  # bring what is missing from the DVC remote
     engine: EngineName = "split"
 
 
 def execute(
-    project: Path, options: RunOptions, reporter: Reporter, *, lock: int | None = None
+    project: Path, options: RunOptions, reporter: RunObserver, *, lock: int | None = None
 ) -> Mapping[str, Outcome]:
     """Bring the stages up to date.
 
@@ -46,26 +46,29 @@ def execute(
     Returns: the outcome of every stage, failed ones among them.
 
     Raises:
-        ProjectError: a stage does not exist, dvc.yaml is not valid, or another run is at work.
+        ProjectError: a stage does not exist, dvc.yaml is not valid, or another run is going on.
     """
     cores = usable_cores()
     _silence_progress_bars()
     with (
         chdir(project),
         one_run_at_a_time(project) if lock is None else nullcontext(lock) as held,
-        # as long as something of a killed run is still at work, the next one has to wait
+        # as long as something of a killed run is still running, the next one has to wait
         closing(Guardian(keep_open=[held])) as guardian,
     ):
         shutil.rmtree(project / EVENTS, ignore_errors=True)
         events = run_events(project)
-        recorder = RunRecorder(reporter, events)
         kind = CommandLineEngine if options.engine == "cli" else SplitPhaseEngine
-        engine: Engine = kind(project, guardian, force=options.force, pull=options.pull)
+        engine = kind(project, guardian, force=options.force, pull=options.pull)
         try:
-            graph = engine.plan(options.stages)
-            workers = options.workers or cores
             return Scheduler(
-                graph, engine, recorder, workers=workers, cores=cores, logs=project / LOGS
+                engine.plan(options.stages),
+                engine,
+                reporter,
+                workers=options.workers or cores,
+                cores=cores,
+                logs=project / LOGS,
+                events=events,
             ).run()
         except KdTasksError as error:
             emit(MessageEvent("failed", str(error)), events)
@@ -86,13 +89,8 @@ def preview(project: Path, options: RunOptions) -> dict[str, bool]:
     """
     _silence_progress_bars()
     check_workspace(project)
-    with chdir(project):
-        repository = Repository(project)
-        try:
-            graph = repository.plan(options.stages)
-            unchanged = frozenset() if options.force else repository.survey()
-        finally:
-            repository.close()
+    with chdir(project), closing(Repository(project, force=options.force)) as repository:
+        graph, unchanged = repository.plan(options.stages), repository.survey()
     return {name: name not in unchanged for name in graph.nodes}
 
 

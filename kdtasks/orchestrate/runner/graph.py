@@ -1,14 +1,13 @@
 """The stages of a run and what each of them waits for."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from pathlib import Path
-from typing import IO, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 OnLine = Callable[[str], None]
+IsCancelled = Callable[[], bool]
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class StageGraph:
         return found
 
 
-class State(StrEnum):
+class StageState(StrEnum):
     """Where a stage stands."""
 
     WAITING = "waiting"
@@ -59,13 +58,13 @@ class State(StrEnum):
     CANCELLED = "cancelled"  # the run was stopped
 
 
-UP_TO_DATE = frozenset({State.CACHED, State.RESTORED, State.PULLED, State.COMPLETED})
+UP_TO_DATE = ("cached", "restored", "pulled", "completed")
 
 
 class Outcome(NamedTuple):
     """The end of one stage."""
 
-    state: State
+    state: StageState
     digest: str = ""  # DVC's hash of its first output, where that is up to date
     seconds: float = 0.0
     message: str = ""  # why it failed or was skipped
@@ -84,47 +83,17 @@ class Outcome(NamedTuple):
         return "\n".join([f"{self.message}; its last lines:", *self.last_lines])
 
 
-class Reporter(Protocol):
-    """Watches a run. `perform` is called in the stage's thread, the others in the run's."""
+class RunObserver(Protocol):
+    """Hears of a run: of `perform` in the stage's thread, of all else in the run's."""
 
     def begin(self, graph: StageGraph) -> None:
-        """The run begins; every stage of the graph will end in `perform` or in `leave_out`."""
+        """The run begins; every stage of the graph will end in `perform` or in `skip`."""
 
     def perform(self, node: StageNode, work: Callable[[OnLine], Outcome]) -> Outcome:
         """Do `work`, which takes a function that is given every line of the stage's output."""
 
-    def leave_out(self, node: StageNode, outcome: Outcome) -> None:
+    def skip(self, node: StageNode, outcome: Outcome) -> None:
         """A stage does not run, because of a failure or because the run was stopped."""
 
     def end(self, outcomes: Mapping[str, Outcome]) -> None:
         """The run has ended, well or not."""
-
-
-def file_name(stage: str) -> str:
-    """The name of a stage, which may hold what names of files may not, as that of a file."""
-    return stage.replace("/", "_").replace(":", "_")
-
-
-def log_path(folder: Path, name: str) -> Path:
-    """The log file of a stage."""
-    return folder / f"{file_name(name)}.log"
-
-
-@contextmanager
-def stage_log(folder: Path, name: str) -> Iterator[Callable[[str], None]]:
-    """Yield a function that appends a line to the stage's log.
-
-    The log begins anew with the first line: a stage that has nothing to run keeps its last one.
-    """
-    file: IO[str] | None = None
-    with ExitStack() as opened:
-
-        def write(line: str) -> None:
-            nonlocal file
-            if file is None:
-                folder.mkdir(parents=True, exist_ok=True)
-                path = log_path(folder, name)
-                file = opened.enter_context(path.open("w", encoding="utf-8", buffering=1))
-            print(line, file=file)
-
-        yield write

@@ -5,12 +5,21 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from kdtasks.core.text import quantity
-from kdtasks.orchestrate.runner.describe import closing, failures, in_short, narrowness, time_taken
-from kdtasks.orchestrate.runner.graph import OnLine, Outcome, StageGraph, StageNode, State
+from kdtasks.orchestrate.runner.describe import (
+    capacity,
+    closing,
+    failures,
+    in_short,
+    narrowness,
+    time_taken,
+)
+from kdtasks.orchestrate.runner.graph import OnLine, Outcome, StageGraph, StageNode, StageState
 
 GONE = (errno.EPIPE, errno.EIO)
 
@@ -27,14 +36,9 @@ class LinesReporter:
 
     def begin(self, graph: StageGraph) -> None:
         """Print how much there is to do, and with what."""
-        self._print(
-            f"{quantity(len(graph.nodes), 'stage')}, "
-            f"{quantity(self._workers or self._cores, 'worker')} "
-            f"on {quantity(self._cores, 'core')}"
-        )
-        note = self._workers and narrowness(graph, self._workers, self._cores)
-        if note:
-            self._print(note)
+        amount = quantity(len(graph.nodes), "stage")
+        self._print(f"{amount}, {capacity(self._workers, self._cores)}")
+        self._print_note(graph)
 
     def perform(self, node: StageNode, work: Callable[[OnLine], Outcome]) -> Outcome:
         """Print the stage's output; a stage without any has nothing to run."""
@@ -43,23 +47,33 @@ class LinesReporter:
         def on_line(line: str) -> None:
             nonlocal is_running
             if not is_running:
-                self._print(f"{node.name}: {State.RUNNING}")
+                self._print(f"{node.name}: {StageState.RUNNING}")
             is_running = True
-            self._print(f"{node.name} | {line}".rstrip())
+            self._print_line(node, line)
 
         outcome = work(on_line)
         self._print_end(node, outcome)
         return outcome
 
-    def leave_out(self, node: StageNode, outcome: Outcome) -> None:
+    def skip(self, node: StageNode, outcome: Outcome) -> None:
         """Print why a stage does not run."""
         self._print_end(node, outcome)
 
     def end(self, outcomes: Mapping[str, Outcome]) -> None:
         """Print failures and counts."""
+        self._print_failures(outcomes)
+        self._print(closing(outcomes.values(), time.monotonic() - self._begun), "bold")
+
+    def _print_note(self, graph: StageGraph) -> None:
+        if note := narrowness(graph, self._workers, self._cores):
+            self._print(note, "yellow")
+
+    def _print_line(self, node: StageNode, line: str) -> None:
+        self._print(f"{node.name} | {line}".rstrip())
+
+    def _print_failures(self, outcomes: Mapping[str, Outcome]) -> None:
         for failure in failures(outcomes, self._logs):
-            self._print(failure)
-        self._print(closing(outcomes, time.monotonic() - self._begun))
+            self._print(failure, "red")
 
     def _print_end(self, node: StageNode, outcome: Outcome) -> None:
         taken, words = time_taken(outcome), in_short(outcome)
@@ -68,7 +82,8 @@ class LinesReporter:
             f"{f' in {taken}' if taken else ''}{f', {words}' if words else ''}"
         )
 
-    def _print(self, text: str) -> None:
+    def _print(self, text: str, style: str = "") -> None:
+        """Print a line; `style` is for terminals."""
         with self._one_line:
             self._output.print(text)
 
@@ -85,40 +100,35 @@ class LastingOutput:
         if hasattr(self._stream, "reconfigure"):
             self._stream.reconfigure(errors="replace")
 
-    @property
-    def encoding(self) -> str:
-        """The encoding of standard output."""
-        return self._stream.encoding or "utf-8"
-
-    def isatty(self) -> bool:
-        """Whether this is a terminal."""
-        return self._stream.isatty()
+    def __getattr__(self, name: str) -> Any:
+        """All else, such as `isatty`, is that of standard output."""
+        return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
         """Write; `flush` sends it."""
-        try:
-            return self._stream.write(text)
-        except OSError as error:
-            self._give_up(error)
-            return len(text)
+        with self._lasting():
+            self._stream.write(text)
+        return len(text)
 
     def flush(self) -> None:
         """Send what was written."""
-        try:
+        with self._lasting():
             self._stream.flush()
-        except OSError as error:
-            self._give_up(error)
 
     def print(self, text: str = "") -> None:
         """Write a line whole, whatever other threads write meanwhile."""
         self.write(f"{text}\n")
         self.flush()
 
-    def _give_up(self, error: OSError) -> None:
-        if error.errno not in GONE:
-            raise error
-        # the descriptor rather than the object: what is buffered goes there as well, so that
-        # Python's own flush at the exit finds nothing to complain about
-        nothing = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nothing, self._stream.fileno())
-        os.close(nothing)
+    @contextmanager
+    def _lasting(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in GONE:
+                raise
+            # the descriptor rather than the object: what is buffered goes there as well, so that
+            # Python's own flush at the exit finds nothing to complain about
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, self._stream.fileno())
+            os.close(nothing)

@@ -3,14 +3,14 @@
 `dvc repro` does for each stage: look whether it changed, remove its outputs, restore them from the
 run-cache or run the command, hash and cache what came out, write dvc.lock. All but the command
 happens here, step by step and in the same order, so what ends up in dvc.lock and in the cache is
-the same; tests compare both. This is the only file that runs stages by DVC's internals, those of
-3.67.
+the same; tests compare both. This file runs stages by DVC's internals, those of 3.67, as do
+`dvc_files` and `lock_files`, which serve it.
 """
 
 import logging
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,28 +20,24 @@ from dvc.dependency.repo import RepoDependency
 from dvc.exceptions import CheckoutError
 from dvc.lock import LockError
 from dvc.repo import Repo, lock_repo
-from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
+from dvc.repo.reproduce import get_active_graph, plan_repro
 from dvc.rwlock import rwlock
 from dvc.stage import PipelineStage
 from dvc.stage.cache import RunCacheNotFoundError, RunCacheNotSupported
-from dvc.stage.exceptions import StageNotFound
 from dvc.stage.run import _pull_missing_deps
 from dvc.stage.serialize import to_lockfile
-from dvc.utils.serialize import dumps_yaml, parse_yaml_for_update
 
-from kdtasks.core.errors import ProjectError, StageError, did_you_mean
+from kdtasks.core.errors import ProjectError, StageError
 from kdtasks.orchestrate.runner.dvc_files import (
     Command,
-    Format,
-    LockFiles,
-    _command,
+    command_of,
     digest,
-    forget_order,
-    input_hashes,
+    find_stages,
     readable_errors,
     stage_node,
 )
-from kdtasks.orchestrate.runner.graph import Outcome, StageGraph, StageNode, State
+from kdtasks.orchestrate.runner.graph import IsCancelled, Outcome, StageGraph, StageNode, StageState
+from kdtasks.orchestrate.runner.lock_files import MEMORY, LockFiles
 
 if TYPE_CHECKING:
     from dvc.stage import Stage
@@ -53,10 +49,18 @@ class Repository:
     Safe to use from several threads; one of them at a time is inside DVC.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, force: bool = False, pull: bool = False) -> None:
+        """Open the repository.
+
+        Args:
+            root: the current folder.
+            force: run every command, whatever is cached.
+            pull: bring what is missing, and the run-cache, from the remote.
+        """
         logging.getLogger("dvc").setLevel(logging.WARNING)  # the run has a reporter of its own
         self._repo = Repo(str(root))
-        self._is_cancelled: Callable[[], bool] = lambda: False
+        self._force, self._pull = force, pull
+        self._is_cancelled: IsCancelled = lambda: False
         self._one_thread = threading.RLock()
         self._stages: dict[str, Stage] = {}
         self._needs: dict[str, list[Stage]] = {}
@@ -65,83 +69,63 @@ class Repository:
         self._held = ExitStack()
         self._lock_files: LockFiles | None = None
 
-    def plan(self, targets: Sequence[str] = (), *, pull: bool = False) -> StageGraph:
+    def plan(self, targets: Sequence[str] = ()) -> StageGraph:
         """The stages that `targets` (as of `dvc repro`; none for all) need, in DVC's order.
-
-        Args:
-            pull: bring the run-cache of the remote along.
 
         Raises:
             ProjectError: a target does not exist, or dvc.yaml or a .dvc file is not valid.
         """
-        with self._inside(), readable_errors():
-            if pull:
-                self._pull_run_cache()
+        with self._inside():
+            if self._pull:
+                try:
+                    self._repo.stage_cache.pull(None)
+                except RunCacheNotSupported as error:
+                    message = f"--pull needs a DVC remote that can hold a run-cache: {error}"
+                    raise ProjectError(message) from None
             graph = get_active_graph(self._repo.index.graph)
-            try:
-                wanted = collect_stages(self._repo, list(targets) or ["dvc.yaml"])
-            except StageNotFound as error:
-                names = sorted(stage.addressing for stage in graph)
-                missing = next((name for name in targets if name in str(error)), "")
-                raise ProjectError(f"{error}{did_you_mean(missing, names)}") from None
-            steps = plan_repro(graph, wanted)
-            self._stages = {stage.addressing: stage for stage in steps}
+            wanted = find_stages(self._repo, targets or ["dvc.yaml"])
+            self._stages = {stage.addressing: stage for stage in plan_repro(graph, wanted)}
             self._needs = {
                 name: [self._stages[needed.addressing] for needed in graph.successors(stage)]
                 for name, stage in self._stages.items()
             }
             # a frozen stage ignores what it depends on, but hashes it: it keeps DVC's place
             whole = self._repo.index.graph
-            nodes: list[StageNode] = []
-            for stage in self._stages.values():
-                earlier = {node.name for node in nodes}
-                needs = [needed.addressing for needed in whole.successors(stage)]
-                nodes.append(stage_node(stage, tuple(need for need in needs if need in earlier)))
-            return StageGraph.of(nodes)
+            nodes: dict[str, StageNode] = {}
+            for name, stage in self._stages.items():
+                needs = (needed.addressing for needed in whole.successors(stage))
+                nodes[name] = stage_node(stage, tuple(need for need in needs if need in nodes))
+            return StageGraph(nodes)
 
-    def start(self, *, force: bool = False) -> frozenset[str]:
+    def start(self) -> frozenset[str]:
         """Find the stages that are unchanged, and keep others from the files of the rest.
 
         What those stages read and write nobody else of DVC changes until `close`.
 
-        Args:
-            force: all of them will run.
-
         Raises:
-            ProjectError: another process of DVC is at work on one of the files.
+            ProjectError: another process of DVC works on one of the files.
         """
-        with self._inside(), readable_errors():
-            unchanged = frozenset() if force else self.survey()
+        with self._inside():
+            unchanged = self.survey()
             rest = [stage for name, stage in self._stages.items() if name not in unchanged]
             if rest:
                 self._hold(rest)
                 self.open_lock_files()
-            else:
-                forget_order(Path(self._repo.tmp_dir))
+            else:  # all that a killed run began is done by now
+                (Path(self._repo.tmp_dir) / MEMORY).unlink(missing_ok=True)
         return unchanged
 
     def survey(self) -> frozenset[str]:
-        """Find the stages that are up to date, with all that they depend on, under one lock."""
-        with self._inside(), readable_errors():
-            for name, stage in self._stages.items():
+        """Find the stages that need not run, with all that they depend on, under one lock."""
+        with self._inside():
+            for name, stage in self._stages.items() if not self._force else ():
                 needs = (needed.addressing for needed in self._needs[name])
                 if self._unchanged.issuperset(needs) and not stage.changed():
                     self._unchanged.add(name)
         return frozenset(self._unchanged)
 
-    def begin(
-        self,
-        name: str,
-        is_cancelled: Callable[[], bool] = lambda: False,
-        *,
-        force: bool = False,
-        pull: bool = False,
-    ) -> Outcome | Command:
+    def begin(self, name: str, is_cancelled: IsCancelled = lambda: False) -> Outcome | Command:
         """Do all that comes before a stage's command.
-
-        Args:
-            force: run the command whatever is cached.
-            pull: bring missing inputs and outputs from the remote.
 
         Returns: the command to run, `finish` to be called after it; or how the stage ended
             without one.
@@ -149,28 +133,28 @@ class Repository:
         Raises:
             StageError: an input is missing, or DVC cannot do its part.
         """
-        stage = self._stages[name]
+        stage, force = self._stages[name], self._force
         self._is_cancelled = is_cancelled
-        if name in self._unchanged and not force:
-            return Outcome(State.CACHED, digest(stage))
-        with self._inside(), readable_errors(name), self._repo.scm_context(quiet=True):
+        if name in self._unchanged:
+            return Outcome(StageState.CACHED, digest(stage))
+        with self._inside(name), self._repo.scm_context(quiet=True):
             if is_cancelled():  # it may have waited long for its turn
-                return Outcome(State.CANCELLED, message=f"stage {name} was stopped")
+                return Outcome(StageState.CANCELLED, message=f"stage {name} was stopped")
             if not stage.cmd or stage.frozen or stage.is_import:
-                return self._reproduce(stage, force=force, pull=pull)
+                return self._reproduce(stage)
             if not force:
                 if not stage.changed():
-                    return Outcome(State.CACHED, digest(stage))
-                if pull and not stage.changed(True, self._needs[name]) and self._pull(stage):
-                    return Outcome(State.PULLED, digest(stage))
+                    return Outcome(StageState.CACHED, digest(stage))
+                if self._is_pulled(stage):
+                    return Outcome(StageState.PULLED, digest(stage))
             # with linked caches, a command that writes through an old output would damage the cache
             stage.remove_outs(ignore_remove=False, force=False)
-            if not force and (state := self._restore(stage, pull=pull)):
+            if not force and (state := self._restore(stage)):
                 self._record(stage)
                 return Outcome(state, digest(stage))
             stage.save_deps()
-            self._hashes_before[name] = input_hashes(stage)
-            return _command(stage)
+            self._hashes_before[name] = {str(dep): dep.hash_info for dep in stage.deps}
+            return command_of(stage)
 
     def finish(self, name: str) -> Outcome:
         """Do all that comes after a stage's command: hash, cache and write down what it wrote.
@@ -179,22 +163,22 @@ class Repository:
             StageError: an output is missing, or an input changed while the command ran.
         """
         stage = self._stages[name]
-        with self._inside(), readable_errors(name), self._repo.scm_context(quiet=True):
+        with self._inside(name), self._repo.scm_context(quiet=True):
             stage.save_deps()
-            before, after = self._hashes_before.pop(name), input_hashes(stage)
-            changed = sorted(path for path in before if before[path] != after[path])
+            before = self._hashes_before.pop(name)
+            changed = sorted(str(dep) for dep in stage.deps if before[str(dep)] != dep.hash_info)
             if changed:
                 raise StageError(
                     f"stage {name}: {', '.join(changed)} changed while it ran, so what it wrote "
                     "belongs to neither version and is not recorded; run it again"
                 )
             self._record(stage)
-            return Outcome(State.COMPLETED, digest(stage))
+            return Outcome(StageState.COMPLETED, digest(stage))
 
     def recorded_digest(self, name: str) -> str:
         """What dvc.lock says by now of a stage that another process has brought up to date."""
         stage = self._stages[name]
-        with self._inside(), readable_errors(name):
+        with self._inside(name):
             name_in_file = getattr(stage, "name", None)  # a .dvc file has one stage, without
             return digest(self._repo.stage.load_one(stage.path_in_repo, name_in_file))
 
@@ -207,20 +191,20 @@ class Repository:
         try:
             with self._held:  # given back whatever happens
                 if self._lock_files:
-                    with self._inside(), readable_errors():
+                    with self._inside():
                         self._lock_files.close()
         finally:
             self._repo.close()
 
-    def open_lock_files(self) -> None:
+    def open_lock_files(self) -> LockFiles:
         """Remember the order of dvc.lock, for all that is written from here on."""
         stages = [
             (stage.dvcfile._lockfile.path, stage.name)
             for stage in self._stages.values()
             if isinstance(stage, PipelineStage)
         ]
-        form = Format(parse_yaml_for_update, dumps_yaml)
-        self._lock_files = LockFiles(Path(self._repo.tmp_dir), stages, form)
+        self._lock_files = LockFiles(Path(self._repo.tmp_dir), stages)
+        return self._lock_files
 
     def _hold(self, stages: "list[Stage]") -> None:
         elsewhere = (RepoDependency, AbstractDependency)  # other repositories, databases
@@ -239,8 +223,11 @@ class Repository:
         )
 
     @contextmanager
-    def _inside(self) -> Iterator[None]:
-        """Hold DVC's lock; wait for another process that has it until the run is stopped."""
+    def _inside(self, name: str = "") -> Iterator[None]:
+        """Hold DVC's lock; wait for another process that has it until the run is stopped.
+
+        Errors are raised as `readable_errors` does, of a stage or of the whole project.
+        """
         with self._one_thread, ExitStack() as stack:
             while True:
                 try:
@@ -249,20 +236,24 @@ class Repository:
                 except LockError:
                     if self._is_cancelled():
                         raise StageError(
-                            "stopped while another process of DVC was at work"
+                            "stopped while another process of DVC was running"
                         ) from None
-            yield
+            with readable_errors(name):
+                yield
 
-    def _reproduce(self, stage: "Stage", **options: bool) -> Outcome:
+    def _reproduce(self, stage: "Stage") -> Outcome:
         """A stage without a command: data under DVC's care, an import, a frozen stage."""
         was_changed = stage.changed()
-        done = stage.reproduce(upstream=self._needs[stage.addressing], **options)
-        if done:
+        needs = self._needs[stage.addressing]
+        if stage.reproduce(upstream=needs, force=self._force, pull=self._pull):
             self._write(stage)
-            return Outcome(State.COMPLETED, digest(stage))
-        return Outcome(State.PULLED if was_changed else State.CACHED, digest(stage))
+            return Outcome(StageState.COMPLETED, digest(stage))
+        return Outcome(StageState.PULLED if was_changed else StageState.CACHED, digest(stage))
 
-    def _pull(self, stage: "Stage") -> bool:
+    def _is_pulled(self, stage: "Stage") -> bool:
+        """Bring a stage's outputs from the remote, where only they are missing."""
+        if not self._pull or stage.changed(True, self._needs[stage.addressing]):
+            return False
         try:
             self._repo.pull(stage.addressing)
             stage.checkout()
@@ -270,15 +261,15 @@ class Repository:
             return False
         return not stage.changed_outs()
 
-    def _restore(self, stage: "Stage", *, pull: bool) -> State | None:
-        if pull:
+    def _restore(self, stage: "Stage") -> StageState | None:
+        if self._pull:
             _pull_missing_deps(stage)
-        for is_pulling in (False, True) if pull else (False,):
+        for is_pulling in (False, True) if self._pull else (False,):
             try:
                 self._repo.stage_cache.restore(stage, pull=is_pulling)
             except RunCacheNotFoundError:
                 continue
-            return State.PULLED if is_pulling else State.RESTORED
+            return StageState.PULLED if is_pulling else StageState.RESTORED
         return None
 
     def _record(self, stage: "Stage") -> None:
@@ -291,17 +282,6 @@ class Repository:
         if not isinstance(stage, PipelineStage):
             stage.dump(update_pipeline=False)
             return
-        if self._lock_files is None:
-            self.open_lock_files()
-        assert self._lock_files is not None
         file = stage.dvcfile._lockfile
-        if self._lock_files.write(file.path, to_lockfile(stage)):
+        if (self._lock_files or self.open_lock_files()).write(file.path, to_lockfile(stage)):
             self._repo.scm_context.track_file(file.relpath)
-
-    def _pull_run_cache(self) -> None:
-        try:
-            self._repo.stage_cache.pull(None)
-        except RunCacheNotSupported as error:
-            raise ProjectError(
-                f"--pull needs a DVC remote that can hold a run-cache: {error}"
-            ) from None

@@ -2,21 +2,24 @@
 
 import contextvars
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
 
+from kdtasks.core.errors import KdTasksError
+from kdtasks.core.events import Event, MessageEvent, StageEvent, emit
 from kdtasks.orchestrate.processes import uninterrupted
 from kdtasks.orchestrate.runner.engine import Engine
+from kdtasks.orchestrate.runner.files import stage_log
 from kdtasks.orchestrate.runner.graph import (
     OnLine,
     Outcome,
-    Reporter,
+    RunObserver,
     StageGraph,
     StageNode,
-    State,
-    stage_log,
+    StageState,
 )
 
 POLL_SECONDS = 0.2  # how long a signal may wait for an answer
@@ -34,15 +37,26 @@ class Scheduler:
         self,
         graph: StageGraph,
         engine: Engine,
-        reporter: Reporter,
+        reporter: RunObserver,
         *,
         workers: int,
         cores: int,
         logs: Path,
+        events: Path | None = None,
     ) -> None:
-        """Arguments: `workers` stages run at once at most; `logs` is a folder for their output."""
+        """Decide the order; nothing runs yet.
+
+        Args:
+            graph: what to run.
+            engine: runs it.
+            reporter: is told.
+            workers: most stages at once.
+            cores: of this machine.
+            logs: folder for the stages' output.
+            events: file in which it stands what becomes of each, before the reporter is told.
+        """
         self._graph, self._engine, self._reporter = graph, engine, reporter
-        self._workers, self._cores, self._logs = workers, cores, logs
+        self._workers, self._cores, self._logs, self._events = workers, cores, logs, events
         self._cancelled = threading.Event()
         self._outcomes: dict[str, Outcome] = {}
         self._running: dict[Future[Outcome], StageNode] = {}
@@ -75,7 +89,7 @@ class Scheduler:
         finally:
             for node in self._graph.nodes.values():
                 if node.name not in self._outcomes:
-                    self._leave_out(node, Outcome(State.CANCELLED, message=STOPPED))
+                    self._skip(node, Outcome(StageState.CANCELLED, message=STOPPED))
             self._reporter.end(self._outcomes)
         return {name: self._outcomes[name] for name in self._graph.nodes}
 
@@ -85,69 +99,73 @@ class Scheduler:
                 # the context carries the flow that a reporter may run in
                 context = contextvars.copy_context()
                 with uninterrupted():  # a stage that has started must be waited for
-                    future = threads.submit(context.run, self._perform, node)
+                    work = partial(self._work, node)
+                    future = threads.submit(context.run, self._reporter.perform, node, work)
                     self._running[future] = node
                     self._waiting.remove(node)
 
     def _fits(self, node: StageNode) -> bool:
-        if node.name in self._unchanged:
-            return True
         busy = [other for other in self._running.values() if other.name not in self._unchanged]
-        if not busy:
+        if node.name in self._unchanged or not busy:
             return True
         if node.exclusive or any(other.exclusive for other in busy):
             return False
         threads = sum(other.threads for other in busy) + node.threads
         return len(busy) < self._workers and threads <= self._cores
 
-    def _perform(self, node: StageNode) -> Outcome:
-        return self._reporter.perform(node, partial(self._work, node))
-
     def _work(self, node: StageNode, on_line: OnLine) -> Outcome:
-        try:
-            return self._bring_up_to_date(node, on_line)
-        except Exception as error:
-            return Outcome(State.FAILED, message=_in_words(node, error))
-
-    def _bring_up_to_date(self, node: StageNode, on_line: OnLine) -> Outcome:
-        if node.name in self._unchanged:
-            return self._engine.bring_up_to_date(node.name, on_line, self._cancelled.is_set)
+        self._emit(StageEvent(node.name, StageState.RUNNING))
         with stage_log(self._logs, node.name) as write:
 
             def both(line: str) -> None:
-                write(line)
+                if node.name not in self._unchanged:
+                    write(line)
                 on_line(line)
 
-            return self._engine.bring_up_to_date(node.name, both, self._cancelled.is_set)
+            begun = time.monotonic()
+            try:
+                is_cancelled = self._cancelled.is_set
+                outcome = self._engine.bring_up_to_date(node.name, both, is_cancelled)
+            except KdTasksError as error:
+                outcome = Outcome(StageState.FAILED, message=str(error))
+            except Exception as error:
+                outcome = _failure(node, error)
+            outcome = outcome._replace(seconds=time.monotonic() - begun)
+        self._record(node, outcome)
+        return outcome
 
     def _collect(self) -> None:
         done, _ = wait(self._running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
         for future in done:
             node = self._running[future]
-            error = future.exception()
-            if error:  # of the reporter
-                self._outcomes[node.name] = Outcome(State.FAILED, message=_in_words(node, error))
-            else:
-                self._outcomes[node.name] = future.result()
+            error = future.exception()  # of the reporter
+            outcome = _failure(node, error) if error else future.result()
+            self._outcomes[node.name] = outcome
             del self._running[future]
-            if not self._outcomes[node.name].is_up_to_date:
-                self._leave_out_dependants(node)
+            if outcome.is_up_to_date:
+                continue
+            because = Outcome(StageState.SKIPPED, message=f"it needs {node.name}")
+            if outcome.state is StageState.CANCELLED:
+                because = Outcome(StageState.CANCELLED, message=STOPPED)
+            for other in list(self._waiting):
+                if other.name in self._graph.dependants[node.name]:
+                    self._waiting.remove(other)
+                    self._skip(other, because)
 
-    def _leave_out_dependants(self, failed: StageNode) -> None:
-        because = self._outcomes[failed.name].state
-        for node in list(self._waiting):
-            if node.name in self._graph.dependants[failed.name]:
-                self._waiting.remove(node)
-                if because is State.CANCELLED:
-                    outcome = Outcome(State.CANCELLED, message=STOPPED)
-                else:
-                    outcome = Outcome(State.SKIPPED, message=f"it needs {failed.name}")
-                self._leave_out(node, outcome)
-
-    def _leave_out(self, node: StageNode, outcome: Outcome) -> None:
+    def _skip(self, node: StageNode, outcome: Outcome) -> None:
         self._outcomes[node.name] = outcome
-        self._reporter.leave_out(node, outcome)
+        self._record(node, outcome)
+        self._reporter.skip(node, outcome)
+
+    def _record(self, node: StageNode, outcome: Outcome) -> None:
+        if outcome.state is StageState.FAILED:
+            self._emit(MessageEvent("failed", outcome.message))
+        self._emit(StageEvent(node.name, outcome.state, round(outcome.seconds, 3)))
+
+    def _emit(self, event: Event) -> None:
+        if self._events:
+            emit(event, self._events)
 
 
-def _in_words(node: StageNode, error: BaseException) -> str:
-    return f"stage {node.name}: {type(error).__name__}: {error}"
+def _failure(node: StageNode, error: BaseException) -> Outcome:
+    return Outcome(StageState.FAILED, message=f"stage {node.name}: {type(error).__name__}: {error}")

@@ -4,63 +4,47 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, cast
+from typing import IO, Self, cast
 
 from rich.cells import cell_len
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from kdtasks.core.events import ProgressEvent, tail
-from kdtasks.core.text import duration, quantity
-from kdtasks.orchestrate.runner.describe import (
-    HASH_SHOWN,
-    closing,
-    counts,
-    failures,
-    in_short,
-    narrowness,
-    time_taken,
-)
-from kdtasks.orchestrate.runner.events import events_path
-from kdtasks.orchestrate.runner.graph import OnLine, Outcome, StageGraph, StageNode, State
-from kdtasks.orchestrate.runner.lines import LastingOutput
+from kdtasks.core.text import duration
+from kdtasks.orchestrate.runner.describe import HASH_SHOWN, capacity, counts, in_short, time_taken
+from kdtasks.orchestrate.runner.files import events_path
+from kdtasks.orchestrate.runner.graph import OnLine, Outcome, StageGraph, StageNode, StageState
+from kdtasks.orchestrate.runner.lines import LinesReporter
 
+# a small terminal shows rows of the first first; among those of one state, the latest change
 STYLES = {
-    State.WAITING: "dim",
-    State.RUNNING: "bold cyan",
-    State.CACHED: "dim green",
-    State.RESTORED: "blue",
-    State.PULLED: "blue",
-    State.COMPLETED: "green",
-    State.FAILED: "bold red",
-    State.SKIPPED: "yellow",
-    State.CANCELLED: "yellow",
+    StageState.RUNNING: "bold cyan",
+    StageState.FAILED: "bold red",
+    StageState.COMPLETED: "green",
+    StageState.PULLED: "blue",
+    StageState.RESTORED: "blue",
+    StageState.SKIPPED: "yellow",
+    StageState.CANCELLED: "yellow",
+    StageState.WAITING: "dim",
+    StageState.CACHED: "dim green",
 }
-
-# which rows a small terminal shows first; among those of one rank, the latest change
-PRECEDENCE = (
-    (State.RUNNING,),
-    (State.FAILED,),
-    (State.COMPLETED, State.PULLED, State.RESTORED),
-    (State.SKIPPED, State.CANCELLED),
-    (State.WAITING,),
-    (State.CACHED,),
-)
 
 LINES_AROUND = 4  # the header, the names of the columns, the hidden rows, the cursor
 GAP = 2  # characters between two columns
+# names and widths; the first and the last are as wide as what stands in them, but for the least
+COLUMNS = (("stage", 5), ("state", 9), ("time", 7), ("images/s", 8), ("", HASH_SHOWN))
 
 
 @dataclass
-class Row:
+class StageRow:
     """What the table knows of a stage. Written by the stage's thread, read by the table's."""
 
     node: StageNode
     events: Path  # what the stage tells
-    state: State = State.WAITING
+    state: StageState = StageState.WAITING
     changed: float = 0.0  # when it came into this state, on the monotonic clock
     taken: str = ""  # how long its command ran, once it has ended
     speed: float | None = None  # images a second
@@ -69,9 +53,8 @@ class Row:
 
     def start(self) -> None:
         """Mark the stage as running."""
-        self.last_line = self.node.description
-        self.changed = time.monotonic()
-        self.state = State.RUNNING
+        self.last_line, self.changed = self.node.description, time.monotonic()
+        self.state = StageState.RUNNING
 
     def hear(self, line: str) -> None:
         """Take in a line of the stage's output."""
@@ -85,17 +68,16 @@ class Row:
             if isinstance(event, ProgressEvent):
                 self.speed = event.images_per_second or self.speed
 
-    def settle(self, outcome: Outcome) -> None:
+    def finish(self, outcome: Outcome) -> None:
         """Take in how the stage ended."""
-        self.last_line = in_short(outcome)
-        self.taken = time_taken(outcome)
+        self.last_line, self.taken = in_short(outcome), time_taken(outcome)
         self.changed = time.monotonic()
         self.state = outcome.state
 
     @property
     def time(self) -> str:
         """How long the stage runs, or has run."""
-        if self.state is State.RUNNING:
+        if self.state is StageState.RUNNING:
             return duration(time.monotonic() - self.changed)
         return self.taken
 
@@ -104,70 +86,70 @@ class Row:
         """The last line without colours and cursor movements, which would tear the table."""
         return " ".join(Text.from_ansi(self.last_line).plain.split())
 
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """What stands in each of the COLUMNS."""
+        speed = f"{self.speed:,.0f}" if self.speed else ""
+        return self.node.name, self.state, self.time, speed, self.words
 
-def whole_table(rows: Sequence[Row], width: int) -> Table:
+
+def whole_table(rows: Sequence[StageRow], width: int) -> Table:
     """Every row, without the columns that are empty or for which there is no room."""
     table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
-    cells: list[Callable[[Row], str]] = []
+    shown: list[list[str]] = []
     room = width
-
-    def add(name: str, cell: Callable[[Row], str], wanted: int, **options: Any) -> None:
-        nonlocal room
-        if not any(map(cell, rows)):
-            return
+    for (name, least), *cells in zip(COLUMNS, *(row.cells for row in rows), strict=True):
+        if not any(cells):
+            continue
+        wanted = least
+        if name in ("stage", ""):
+            # no wider than its words: what pads it would wrap when the terminal is made narrower
+            wanted = max(least, min(room, max(map(cell_len, cells))))
         if wanted <= room:
-            table.add_column(name, no_wrap=True, overflow="ellipsis", width=wanted, **options)
-            cells.append(cell)
+            side: JustifyMethod = "right" if name in ("time", "images/s") else "left"
+            table.add_column(name, no_wrap=True, overflow="ellipsis", width=wanted, justify=side)
+            shown.append(cells)
         room -= wanted + GAP
-
-    def longest(cell: Callable[[Row], str], least: int, most: int) -> int:
-        return max(least, min(most, max((cell_len(cell(row)) for row in rows), default=0)))
-
-    add("stage", lambda row: row.node.name, longest(lambda row: row.node.name, 5, width))
-    add("state", lambda row: row.state, 9)
-    add("time", lambda row: row.time, 7, justify="right")
-    add("images/s", lambda row: f"{row.speed:,.0f}" if row.speed else "", 8, justify="right")
-    # no wider than its words: what pads it would wrap when the terminal is made narrower
-    add("", lambda row: row.words, longest(lambda row: row.words, HASH_SHOWN, room))
-    for row in rows:
-        table.add_row(*(Text(cell(row), STYLES[row.state]) for cell in cells))
+    for row, *cells in zip(rows, *shown, strict=True):
+        table.add_row(*(Text(cell, STYLES[row.state]) for cell in cells))
     return table
 
 
-def fitting_table(header: Text, rows: Sequence[Row], *, width: int, height: int) -> RenderableType:
+def fitting_table(
+    header: Text, rows: Sequence[StageRow], *, width: int, height: int
+) -> RenderableType:
     """As many rows as fit under a header, and how many of which state do not."""
-    shown, hidden = choose_rows(rows, height - LINES_AROUND)
+    shown, hidden = visible_rows(rows, height - LINES_AROUND)
     parts: list[RenderableType] = [header, whole_table(shown, width)]
     if hidden:
-        left_out = f"and {counts(row.state for row in hidden)}"
-        parts.append(Text(left_out, "dim", no_wrap=True, overflow="ellipsis"))
+        rest = f"and {counts(row.state for row in hidden)}"
+        parts.append(Text(rest, "dim", no_wrap=True, overflow="ellipsis"))
     return Group(*parts)
 
 
-def choose_rows(rows: Sequence[Row], room: int) -> tuple[list[Row], list[Row]]:
+def visible_rows(rows: Sequence[StageRow], room: int) -> tuple[list[StageRow], list[StageRow]]:
     """Choose the rows that fit: those that run and those that failed before all others.
 
     Returns: the rows to show, in their order, and those for which there is no room.
     """
-    rank = {state: number for number, states in enumerate(PRECEDENCE) for state in states}
-    first = sorted(range(len(rows)), key=lambda i: (rank[rows[i].state], -rows[i].changed))
-    chosen = set(first[: max(1, room)])
-    shown = [row for i, row in enumerate(rows) if i in chosen]
-    return shown, [row for i, row in enumerate(rows) if i not in chosen]
+    states = list(STYLES)
+    first = sorted(range(len(rows)), key=lambda i: (states.index(rows[i].state), -rows[i].changed))
+    shown, hidden = sorted(first[: max(1, room)]), sorted(first[max(1, room) :])
+    return [rows[i] for i in shown], [rows[i] for i in hidden]
 
 
-def header_line(rows: Sequence[Row], seconds: float, notes: str) -> Text:
+def header_line(rows: Sequence[StageRow], seconds: float, notes: str) -> Text:
     """How far the run is: stages done and failed, time taken, and `notes`."""
     states = [row.state for row in rows]
-    done = sum(state not in (State.WAITING, State.RUNNING) for state in states)
-    failed = states.count(State.FAILED)
+    done = sum(state not in (StageState.WAITING, StageState.RUNNING) for state in states)
+    failed = states.count(StageState.FAILED)
     header = Text(f"{done} of {len(rows)} stages", "bold", no_wrap=True, overflow="ellipsis")
     if failed:
-        header.append(f", {failed} failed", STYLES[State.FAILED])
+        header.append(f", {failed} failed", STYLES[StageState.FAILED])
     return header.append(f"   {duration(seconds)}   {notes}", "not bold")
 
 
-class TerminalReporter:
+class TerminalReporter(LinesReporter):
     """Shows a table that changes in place, and leaves the whole of it on the terminal."""
 
     def __init__(
@@ -188,35 +170,30 @@ class TerminalReporter:
             events: folder of what the stages tell.
             is_stopping: whether the run was asked to stop.
         """
-        self._workers, self._cores, self._logs, self._events = workers, cores, logs, events
-        self._is_stopping = is_stopping
-        self._begun = time.monotonic()
-        self._rows: dict[str, Row] = {}
+        super().__init__(workers=workers, cores=cores, logs=logs)
+        self._events, self._is_stopping = events, is_stopping
+        self._rows: dict[str, StageRow] = {}
         self._has_ended = False
-        self._console = Console(file=cast(IO[str], LastingOutput()), highlight=False)
+        self._console = Console(file=cast(IO[str], self._output), highlight=False)
         self._width = self._console.width
         self._live = Live(
             console=self._console, get_renderable=self._render, vertical_overflow="crop"
         )
 
-    def __enter__(self) -> "TerminalReporter":
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         """Give the terminal back, whatever has happened."""
         self._live.stop()
 
     def begin(self, graph: StageGraph) -> None:
         """Show the table."""
-        self._rows = {name: self._row(node) for name, node in graph.nodes.items()}
-        note = self._workers and narrowness(graph, self._workers, self._cores)
-        if note:
-            self._print(note, style="yellow")
+        self._rows = {
+            name: StageRow(node, events_path(self._events, name))
+            for name, node in graph.nodes.items()
+        }
+        self._print_note(graph)
         self._live.start(refresh=True)
 
     def perform(self, node: StageNode, work: Callable[[OnLine], Outcome]) -> Outcome:
@@ -224,25 +201,20 @@ class TerminalReporter:
         row = self._rows[node.name]
         row.start()
         outcome = work(row.hear)
-        row.settle(outcome)
+        row.finish(outcome)
         return outcome
 
-    def leave_out(self, node: StageNode, outcome: Outcome) -> None:
+    def skip(self, node: StageNode, outcome: Outcome) -> None:
         """Show why a stage does not run."""
-        self._rows.setdefault(node.name, self._row(node)).settle(outcome)
+        self._rows[node.name].finish(outcome)
 
     def end(self, outcomes: Mapping[str, Outcome]) -> None:
         """Leave the whole table, with the failures and the counts below it."""
         self._has_ended = True
         self._live.stop()
-        for failure in failures(outcomes, self._logs):
-            self._print(failure, style="red")
-        self._print(closing(outcomes, time.monotonic() - self._begun), style="bold")
+        super().end(outcomes)
 
-    def _row(self, node: StageNode) -> Row:
-        return Row(node, events_path(self._events, node.name))
-
-    def _print(self, text: str, *, style: str) -> None:
+    def _print(self, text: str, style: str = "") -> None:
         self._console.print(Text(text, style), soft_wrap=True)
 
     def _render(self) -> RenderableType:
@@ -255,9 +227,6 @@ class TerminalReporter:
             row.follow()
         if self._has_ended:
             return whole_table(rows, width)
-        notes = (
-            f"{quantity(self._workers or self._cores, 'worker')} "
-            f"on {quantity(self._cores, 'core')}{'   stopping' * self._is_stopping()}"
-        )
+        notes = f"{capacity(self._workers, self._cores)}{'   stopping' * self._is_stopping()}"
         header = header_line(rows, time.monotonic() - self._begun, notes)
         return fitting_table(header, rows, width=width, height=height)

@@ -1,7 +1,6 @@
-"""The sweep's engine, with a decision before every trial: try it, or leave it out and say why."""
+"""The sweep's engine, with a decision before every trial: try it, or skip it and say why."""
 
 import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,17 +11,17 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.text import duration
 from kdtasks.orchestrate.project.git import last_commit
 from kdtasks.orchestrate.project.project import check_workspace
-from kdtasks.orchestrate.runner.events import run_events
-from kdtasks.orchestrate.runner.graph import OnLine, Outcome, State
+from kdtasks.orchestrate.runner.files import run_events
+from kdtasks.orchestrate.runner.graph import IsCancelled, OnLine, Outcome, StageState
 from kdtasks.orchestrate.search.trial import (
     Budget,
-    Rung,
+    Candidate,
     TrialResult,
     broken_limits,
     expected_seconds,
-    figures,
-    make_ladder,
     make_trial,
+    metrics,
+    search_space,
 )
 from kdtasks.orchestrate.sweep.engine import SweepEngine
 from kdtasks.orchestrate.sweep.grid import Grid
@@ -40,20 +39,14 @@ COSTS = ("max_size_kb", "max_gzip_kb", "max_latency_ms", "max_macs")
 
 
 class SearchEngine(SweepEngine[TrialResult]):
-    """Runs trials one after another, in the order of the ladder, until one is within all limits."""
+    """Runs trials one after another, in the order given, until one is within all limits."""
 
     files = (METRICS,)
 
-    def __init__(
-        self,
-        plan: SweepPlan[TrialResult],
-        ladder: Mapping[str, Rung],
-        limits: SearchParams,
-        budget: Budget,
-    ) -> None:
-        super().__init__(plan)
-        self._ladder, self._limits, self._budget = ladder, limits, budget
-        self._experiments = {point.label: point.experiment for point in plan.points}
+    def __init__(self, plan: "SearchPlan", budget: Budget) -> None:
+        super().__init__(plan.sweep)
+        self._candidates, self._limits, self._budget = plan.candidates, plan.limits, budget
+        self._experiments = {point.label: point.experiment for point in plan.sweep.points}
         self._begun = 0.0
         self.winner: str | None = None
 
@@ -63,101 +56,93 @@ class SearchEngine(SweepEngine[TrialResult]):
         return frozenset()
 
     def result(self, label: str) -> TrialResult | None:
-        """The figures of a trial; None where it has not run."""
-        return self.results.get(self._experiments[label])
+        """The metrics of a trial; None where it has not run, or is none."""
+        return self.results.get(self._experiments.get(label, ""))
 
     def broken(self, label: str) -> list[Excess] | None:
         """The limits that a trial breaks; None where it has not run."""
         result = self.result(label)
         return None if result is None else broken_limits(result, self._limits)
 
-    def bring_up_to_date(
-        self, name: str, on_line: OnLine, is_cancelled: Callable[[], bool]
-    ) -> Outcome:
+    def bring_up_to_date(self, name: str, on_line: OnLine, is_cancelled: IsCancelled) -> Outcome:
         """Run a trial, or what all share, unless there is a reason not to."""
-        if name not in self._ladder:
+        if name not in self._candidates:
             if self._is_over_already():
-                return Outcome(State.CACHED)
+                return Outcome(StageState.CACHED)
             return super().bring_up_to_date(name, on_line, is_cancelled)
         is_done = self.result(name) is not None
-        reason = self._reason_against(self._ladder[name], is_done=is_done)
+        reason = self._reason_against(self._candidates[name], is_done=is_done)
         if reason:
-            return Outcome(State.SKIPPED, message=reason)
+            return Outcome(StageState.SKIPPED, message=reason)
         self._budget.begin()
         self._begun = time.monotonic()
         outcome = super().bring_up_to_date(
             name, on_line, lambda: is_cancelled() or (not is_done and self._budget.left <= 0)
         )
-        if outcome.state is State.CANCELLED and not is_cancelled():
-            return Outcome(
-                State.SKIPPED, message="stopped, the time is spent; the next call goes on with it"
-            )
+        if outcome.state is StageState.CANCELLED and not is_cancelled():
+            reason = "stopped, the time is spent; the next call goes on with it"
+            return Outcome(StageState.SKIPPED, message=reason)
         if self.broken(name) == []:
             self.winner = name
         return outcome
 
     def _is_over_already(self) -> bool:
         """Whether trials of earlier calls answer everything."""
-        for label, rung in self._ladder.items():
+        for label, candidate in self._candidates.items():
             broken = self.broken(label)
             if broken == []:
                 return True
-            if broken is None and not self._cannot_help(rung):
+            if broken is None and not self._cannot_help(candidate):
                 return False
         return True
 
-    def _reason_against(self, rung: Rung, *, is_done: bool) -> str | None:
+    def _reason_against(self, candidate: Candidate, *, is_done: bool) -> str | None:
         if self.winner:
             return f"{self.winner} is within all limits"
-        return self._cannot_help(rung) or (None if is_done else self._takes_too_long(rung))
+        reason = self._cannot_help(candidate)
+        return reason if reason or is_done else self._takes_too_long(candidate)
 
-    def _cannot_help(self, rung: Rung) -> str | None:
-        """Why a rung cannot be within the limits, from what others have shown."""
-        if rung.like:
-            for excess in self._excesses_of(rung.like):
-                if excess.limit != ACCURACY and excess.limit not in rung.may_change:
-                    return f"it would be like {rung.like}: {excess.reason}"
-        if rung.only_if_over:
-            over = self.broken(rung.only_if_over)
+    def _cannot_help(self, candidate: Candidate) -> str | None:
+        """Why a candidate cannot be within the limits, from what others have shown."""
+        if candidate.like:
+            for excess in self._excesses_of(candidate.like):
+                if excess.limit != ACCURACY and excess.limit not in candidate.may_change:
+                    return f"it would be like {candidate.like}: {excess.reason}"
+        if candidate.only_if_over:
+            over = self.broken(candidate.only_if_over)
             if over is not None and all(excess.limit == ACCURACY for excess in over):
-                return f"{rung.only_if_over} needs no fewer filters for these limits"
-        if rung.only_if_faster and not self._is_faster(*rung.only_if_faster):
-            return "{} is no faster than {} here".format(*rung.only_if_faster)
+                return f"{candidate.only_if_over} needs no fewer filters for these limits"
+        if candidate.only_if_faster and not self._is_faster(*candidate.only_if_faster):
+            return "{} is no faster than {} here".format(*candidate.only_if_faster)
         return None
 
     def _is_faster(self, label: str, other: str) -> bool:
-        """Whether one rung takes less time than another; so where one was not timed."""
+        """Whether one candidate takes less time than another; so where one was not timed."""
         results = self.result(label), self.result(other)
         mine, its = (result.latency_ms if result else None for result in results)
         return mine is None or its is None or mine < its
 
     def _excesses_of(self, label: str) -> list[Excess]:
-        """Of a rung, or where it was left out for good, of the one that it is like."""
-        broken = self.broken(label)
-        if broken is None:
-            like = self._ladder[label].like
-            return [
-                excess
-                for excess in (self._excesses_of(like) if like else [])
-                if excess.limit not in self._ladder[label].may_change
-            ]
-        return broken
+        """Of a candidate, or where it was skipped for good, of the one that it is like."""
+        broken, candidate = self.broken(label), self._candidates[label]
+        if broken is not None or candidate.like is None:
+            return broken or []
+        inherited = self._excesses_of(candidate.like)
+        return [excess for excess in inherited if excess.limit not in candidate.may_change]
 
-    def _takes_too_long(self, rung: Rung) -> str | None:
+    def _takes_too_long(self, candidate: Candidate) -> str | None:
         left = self._budget.left
         if left <= 0:
             return "the time is spent"
-        expected = expected_seconds(
-            rung.epochs,
-            [
-                (other.epochs, result.seconds)
-                for label, other in self._ladder.items()
-                if (result := self.result(label))
-                and result.seconds is not None
-                # what a conversion takes is mostly the start of processes, cached or not
-                and (other.epochs == 0 or not result.cached)
-            ],
-        )
+        taken = [
+            (other.epochs, result.seconds)
+            for label, other in self._candidates.items()
+            if (result := self.result(label))
+            and result.seconds is not None
+            # what a conversion takes is mostly the start of processes, cached or not
+            and (other.epochs == 0 or not result.cached)
+        ]
+        expected = expected_seconds(candidate.epochs, taken)
         if expected is None or expected <= left:
             return None
         return f"it would take about {duration(expected)}, {duration(left)} are left"
@@ -166,7 +151,7 @@ class SearchEngine(SweepEngine[TrialResult]):
         result = super()._read(job, place)
         seconds = round(time.monotonic() - self._begun, 1)
         result = result._replace(seconds=seconds, cached=not _has_compressed(place))
-        write_json(place / METRICS, figures(result))
+        write_json(place / METRICS, metrics(result))
         return result
 
 
@@ -176,7 +161,7 @@ def _has_compressed(place: Path) -> bool:
     return any(
         isinstance(event, StageEvent)
         and event.name.partition("@")[0] == STAGE
-        and event.state == State.COMPLETED
+        and event.state == StageState.COMPLETED
         for event in events
     )
 
@@ -185,16 +170,15 @@ class SearchPlan(NamedTuple):
     """All that is known before anything runs."""
 
     limits: SearchParams
-    ladder: dict[str, Rung]  # by label
+    candidates: dict[str, Candidate]  # by label
     sweep: SweepPlan[TrialResult]
-    recipe: str
 
 
-def make_plan(project: Path, given: dict[str, float]) -> SearchPlan:
+def plan_search(project: Path, given: dict[str, float]) -> SearchPlan:
     """Validate the limits and every trial, and find out what there is to do. Nothing runs.
 
     Args:
-        given: limits that go before those of `search`.
+        given: limits that override those of `search`.
 
     Raises:
         ParamsError: params.yaml or a limit is not valid.
@@ -214,7 +198,7 @@ def make_plan(project: Path, given: dict[str, float]) -> SearchPlan:
     check_workspace(project)
     last_commit(project)
     text = ProjectPaths(project).params.read_text(encoding="utf-8")
-    ladder = make_ladder(limits, params.compress)
-    trials = [make_trial(text, rung) for rung in ladder]
+    candidates = {it.label: it for it in search_space(limits, params.compress)}
+    trials = [make_trial(text, candidate) for candidate in candidates.values()]
     sweep = plan_points(project, Grid(()), trials, (STAGE,), kind=TrialResult, workers=1)
-    return SearchPlan(limits, {rung.label: rung for rung in ladder}, sweep, params.recipe)
+    return SearchPlan(limits, candidates, sweep)

@@ -8,8 +8,7 @@ from typing import Any
 
 from kdtasks.core.files import write_json, write_text
 from kdtasks.core.text import NOTHING, duration, kilobytes, milliseconds, percent, points, quantity
-from kdtasks.orchestrate.runner.describe import failures
-from kdtasks.orchestrate.runner.graph import Outcome, StageGraph, StageNode, State
+from kdtasks.orchestrate.runner.graph import Outcome, StageGraph, StageNode, StageState
 from kdtasks.orchestrate.search.engine import SearchEngine, SearchPlan
 from kdtasks.orchestrate.search.trial import TrialResult
 from kdtasks.orchestrate.sweep.page import STYLE
@@ -33,23 +32,18 @@ def summarise(
     broken: dict[str, list[Excess]] = {}
     for point in plan.sweep.points:
         outcome = outcomes[point.label]
-        about = {
-            "label": point.label,
-            "settings": point.settings,
-            "experiment": point.experiment,
-        }
         result = engine.result(point.label)
         if result is None or not outcome.is_up_to_date:
-            word = "skipped" if outcome.message and outcome.state is State.SKIPPED else "failed"
+            word = "skipped" if outcome.state is StageState.SKIPPED else "failed"
             message = outcome.message.removeprefix(f"{point.label}: ") or str(outcome.state)
-            trials.append({**about, word: message})
+            trials.append({**point.about, word: message})
             continue
         broken[point.label] = engine.broken(point.label) or []
         reasons = [excess.reason for excess in broken[point.label]]
-        trials.append({**about, **result._asdict(), "broken": reasons})
+        trials.append({**point.about, **result._asdict(), "broken": reasons})
     nearest = None if engine.winner else _nearest(broken)
     return {
-        "recipe": plan.recipe,
+        "recipe": plan.sweep.points[0].params.recipe,
         "limits": plan.limits.model_dump(mode="json", exclude={"minutes"}),
         "trials": trials,
         "winner": engine.winner,
@@ -67,10 +61,7 @@ def _nearest(broken: Mapping[str, list[Excess]]) -> str | None:
 
 
 def _sentence(
-    plan: SearchPlan,
-    winner: str | None,
-    nearest: str | None,
-    broken: Mapping[str, list[Excess]],
+    plan: SearchPlan, winner: str | None, nearest: str | None, broken: Mapping[str, list[Excess]]
 ) -> str:
     tried = f"{quantity(len(broken), 'variant')} tried for {limits_text(plan.limits)}"
     if winner:
@@ -83,7 +74,7 @@ def _sentence(
     keys = " and ".join(f"search.{excess.limit}" for excess in broken[nearest])
     return (
         f"None of {tried} is within all limits. {nearest} comes nearest: its {ways}. "
-        f"Raise {keys}, give more minutes where trials were left out for time, or train longer."
+        f"Raise {keys}, give more minutes where trials were skipped for time, or train longer."
     )
 
 
@@ -110,8 +101,8 @@ def limits_text(limits: SearchParams) -> str:
     return f"at most {', '.join(text for text in texts if text)}"
 
 
-def figures_text(result: TrialResult) -> str:
-    """Write the figures of a trial in one line; empty where it was refused."""
+def metrics_text(result: TrialResult) -> str:
+    """Write the metrics of a trial in one line; empty where it was refused."""
     if result.refused:
         return ""
     lost = None if result.accuracy_drop is None else -result.accuracy_drop
@@ -125,7 +116,7 @@ def figures_text(result: TrialResult) -> str:
 def row(trial: dict[str, Any]) -> dict[str, str]:
     """A trial of search.json as a row of texts, by column."""
     if "skipped" in trial or "failed" in trial:
-        word = "left out" if "skipped" in trial else "failed"
+        word = "skipped" if "skipped" in trial else "failed"
         words = {"limits": f"{word}: {trial.get('skipped') or trial['failed']}"}
         return {**dict.fromkeys(COLUMNS, ""), "trial": trial["label"], **words}
     seconds = trial["seconds"]
@@ -145,29 +136,17 @@ def row(trial: dict[str, Any]) -> dict[str, str]:
 
 def write_page(folder: Path, summary: dict[str, Any]) -> Path:
     """Write index.html and search.json; returns the page."""
-    folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "search.json", summary)
+    rows = [row(trial) for trial in summary["trials"]]
+    template = template_environment(HERE).get_template("template.html")
+    style = STYLE.read_text(encoding="utf-8")
     page = folder / "index.html"
-    write_text(page, render_page(summary))
+    write_text(page, template.render(**summary, columns=COLUMNS, rows=rows, style=style))
     return page
 
 
-def render_page(summary: dict[str, Any]) -> str:
-    """Render the page: one HTML file with its styles inside."""
-    return (
-        template_environment(HERE)
-        .get_template("template.html")
-        .render(
-            **summary,
-            columns=COLUMNS,
-            rows=[row(trial) for trial in summary["trials"]],
-            style=STYLE.read_text(encoding="utf-8"),
-        )
-    )
-
-
 class SearchProgress(SweepProgress):
-    """Prints the figures of every trial as it ends, and which limits it breaks."""
+    """Prints the metrics of every trial as it ends, and which limits it breaks."""
 
     def __init__(self, plan: SearchPlan, engine: SearchEngine, logs: Path) -> None:
         super().__init__(plan.sweep, logs)
@@ -179,21 +158,15 @@ class SearchProgress(SweepProgress):
 
     def end(self, outcomes: Mapping[str, Outcome]) -> None:
         """Print where to read about failures."""
-        for failure in failures(outcomes, self._logs):
-            self._print(failure)
+        self._print_failures(outcomes)
 
-    def _tell(self, node: StageNode, outcome: Outcome) -> None:
-        if node.name not in self._search.ladder or not outcome.is_up_to_date:
-            if outcome.state is State.SKIPPED:
-                self._print(f"{node.name}: left out, {outcome.message}")
-            else:
-                super()._tell(node, outcome)
-            return
+    def _print_end(self, node: StageNode, outcome: Outcome) -> None:
         result, broken = self._engine.result(node.name), self._engine.broken(node.name)
-        assert result is not None
-        assert broken is not None
-        taken = "kept" if outcome.state is State.CACHED else f"in {duration(outcome.seconds)}"
-        parts = [figures_text(result), *(excess.reason for excess in broken)]
+        if result is None or broken is None or not outcome.is_up_to_date:
+            super()._print_end(node, outcome)
+            return
+        taken = "kept" if outcome.state is StageState.CACHED else f"in {duration(outcome.seconds)}"
+        parts = [metrics_text(result), *(excess.reason for excess in broken)]
         verdict = "" if broken else "; within all limits"
         self._print(f"{node.name}: {'; '.join(filter(None, parts))}{verdict} ({taken})")
 
@@ -203,5 +176,5 @@ def introduction(plan: SearchPlan) -> str:
     done = len(plan.sweep.done)
     return (
         f"looking for {limits_text(plan.limits)}, in {plan.limits.minutes:g} minutes: up to "
-        f"{quantity(len(plan.ladder), 'trial')}, {done} done already"
+        f"{quantity(len(plan.candidates), 'trial')}, {done} done already"
     )

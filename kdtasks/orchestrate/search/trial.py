@@ -1,8 +1,9 @@
-"""The variants that a search tries, from the cheapest to make to the dearest."""
+"""The variants that a search tries, from the cheapest to make to the most expensive."""
 
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -15,19 +16,12 @@ from kdtasks.core.records.training import Training
 from kdtasks.core.text import kilobytes, milliseconds, percent, points
 from kdtasks.edge.bundle_files import MODEL
 from kdtasks.edge.latency import latency_ms
-from kdtasks.orchestrate.sweep.grid import (
-    NAME_LENGTH,
-    Point,
-    readable_name,
-    short_digest,
-    with_settings,
-)
+from kdtasks.orchestrate.sweep.grid import Point, readable_name, short_digest, with_settings
 from kdtasks.params import Params
-from kdtasks.params.load import parse_params
 from kdtasks.params.search import SearchParams
 from kdtasks.report.selection import Excess, Measured, over_limits
 
-# Shares of the filters where only a size after gzip is asked for: that one is not searched for.
+# Fractions of the filters where only a size after gzip is asked for: that one is not searched for.
 GROWING_RATIOS = (0.25, 0.5, 0.75)
 
 # Timings differ from one to the next: the search leaves a twentieth of the limit to spare.
@@ -39,15 +33,15 @@ _WITHOUT_INFLUENCE = {
 }
 
 
-class Rung(NamedTuple):
+class Candidate(NamedTuple):
     """One variant and its settings.
 
     Attributes:
-        like: the rung whose file has the same size, speed and compute, but for the limits named
-            in `may_change`; where that one breaks a limit, so will this one.
-        only_if_over: the rung that has to break a limit other than the accuracy's for this one
+        like: the candidate whose file has the same size, speed and compute, but for the limits
+            named in `may_change`; where that one breaks a limit, so will this one.
+        only_if_over: the candidate that has to break a limit other than the accuracy's for this one
             to make sense: its filters are removed.
-        only_if_faster: two rungs of which the first has to be faster than the second.
+        only_if_faster: two candidates of which the first has to be faster than the second.
     """
 
     label: str
@@ -60,85 +54,66 @@ class Rung(NamedTuple):
     only_if_faster: tuple[str, str] | None = None
 
 
-def make_ladder(limits: SearchParams, compress: CompressParams) -> list[Rung]:
+def search_space(limits: SearchParams, compress: CompressParams) -> list[Candidate]:
     """List what to try: conversions, then short trainings, then filters removed as well.
 
     How many filters go is searched for by `compress.passes.filters.target`: just as many as the
     limits on size, compute and latency ask for.
     """
-    gzipped = limits.max_gzip_kb is not None
+    gzipped, timed = limits.max_gzip_kb is not None, limits.max_latency_ms is not None
+    on_blocks = "space_to_depth+int8"
+    faster: dict[str, Any] = {"only_if_faster": (on_blocks, "int8")}
+    time, gzip = frozenset({"max_latency_ms"}), frozenset({"max_gzip_kb"})
+    sizes = time | gzip | {"max_size_kb"}
+    fractions = list(_filter_fractions(limits))
+    found: list[Candidate] = []
 
-    def rung(variant: str, *, note: str = "", settings: Any = None, **fields: Any) -> Rung:
+    def add(variant: str, *, when: bool = True, like: str | None = None, **fields: Any) -> None:
+        """A variant; one that removes filters is there once for each fraction of them."""
+        if not when:
+            return
         trainings, _ = compress.passes.of(check_variant(variant))
         epochs = sum(training.epochs for training in trainings)
-        return Rung(f"{variant}{note}", variant, settings or {}, epochs, **fields)
+        for note, settings in fractions if variant.startswith("filters+") else [("", {})]:
+            same = like and f"{like}{note if like.startswith('filters+') else ''}"
+            found.append(
+                Candidate(f"{variant}{note}", variant, settings, epochs, like=same, **fields)
+            )
 
-    on_blocks = "space_to_depth+int8"
-    faster, timed = (on_blocks, "int8"), limits.max_latency_ms is not None
-    sizes = frozenset({"max_size_kb", "max_gzip_kb", "max_latency_ms"})
-    same_size = frozenset({"max_latency_ms"})
-    others = [item for item in number_formats if item.name != "float32"]
-    ladder = [
-        rung("float32"),
-        *(
-            rung(item.name, like=item.same_size_as, may_change=same_size)
-            if item.same_size_as
-            else rung(item.name, like="float32", may_change=sizes)
-            for item in others
-        ),
-        *([rung(on_blocks, like="int8", may_change=sizes)] if timed else []),
-        rung("qat+int8", like="int8"),
-        *([rung(f"qat+{on_blocks}", like=on_blocks, only_if_faster=faster)] if timed else []),
-    ]
-    squeezed = frozenset({"max_gzip_kb"})
-    if gzipped:
-        ladder += [
-            rung(f"{passes}+int8", like="int8", may_change=squeezed)
-            for passes in ("cluster", "magnitude", "cluster+qat")
-        ]
-    shares = list(_shares(limits))
-
-    def with_filters(variant: str, *, like: str | None = None, **fields: Any) -> list[Rung]:
-        return [
-            rung(variant, note=note, settings=settings, like=like and f"{like}{note}", **fields)
-            for note, settings in shares
-        ]
-
-    ladder += with_filters("filters+int8", only_if_over="int8")
-    if timed:
-        ladder += with_filters("filters+float16", only_if_over="float16")
-        ladder += with_filters(
-            f"filters+{on_blocks}", only_if_over=on_blocks, only_if_faster=faster
-        )
-    if gzipped:
-        ladder += with_filters(
-            "filters+cluster+int8", like="filters+int8", may_change=squeezed, only_if_over="int8"
-        )
-    ladder += with_filters("filters+qat+int8", like="filters+int8", only_if_over="int8")
-    if timed:
-        ladder += with_filters(
-            f"filters+qat+{on_blocks}",
-            like=f"filters+{on_blocks}",
-            only_if_over=on_blocks,
-            only_if_faster=faster,
-        )
-    return ladder
+    add("float32")
+    for item in number_formats:
+        if item.name != "float32":
+            like = item.same_size_as
+            add(item.name, like=like or "float32", may_change=time if like else sizes)
+    add(on_blocks, when=timed, like="int8", may_change=sizes)
+    add("qat+int8", like="int8")
+    add(f"qat+{on_blocks}", when=timed, like=on_blocks, **faster)
+    for passes in ("cluster", "magnitude", "cluster+qat"):
+        add(f"{passes}+int8", when=gzipped, like="int8", may_change=gzip)
+    add("filters+int8", only_if_over="int8")
+    add("filters+float16", when=timed, only_if_over="float16")
+    add(f"filters+{on_blocks}", when=timed, only_if_over=on_blocks, **faster)
+    small: dict[str, Any] = {"like": "filters+int8", "only_if_over": "int8"}
+    add("filters+cluster+int8", when=gzipped, may_change=gzip, **small)
+    add("filters+qat+int8", **small)
+    blocks: dict[str, Any] = {"like": f"filters+{on_blocks}", "only_if_over": on_blocks, **faster}
+    add(f"filters+qat+{on_blocks}", when=timed, **blocks)
+    return found
 
 
-def _shares(limits: SearchParams) -> Iterator[tuple[str, dict[str, Any]]]:
-    """How many filters go: as many as the limits ask for, or growing shares for gzip."""
+def _filter_fractions(limits: SearchParams) -> Iterator[tuple[str, dict[str, Any]]]:
+    """How many filters go: as many as the limits ask for, or growing fractions for gzip."""
     filters, latency = "compress.passes.filters", limits.max_latency_ms
     goals = {
         "size_kb": limits.max_size_kb,
         "macs": limits.max_macs,
-        "latency_ms": None if latency is None else latency * LATENCY_MARGIN,
+        "latency_ms": latency and latency * LATENCY_MARGIN,
     }
     stated = {name: goal for name, goal in goals.items() if goal is not None}
     if stated:
         yield "", {f"{filters}.target": stated}
-    if limits.max_gzip_kb is not None:
-        for ratio in GROWING_RATIOS:
-            yield f", ratio {ratio}", {f"{filters}.ratio": ratio, f"{filters}.target": None}
+    for ratio in GROWING_RATIOS if limits.max_gzip_kb is not None else ():
+        yield f", ratio {ratio}", {f"{filters}.ratio": ratio, f"{filters}.target": None}
 
 
 class Budget:
@@ -182,7 +157,7 @@ def expected_seconds(epochs: int, taken: Iterable[tuple[int, float]]) -> float |
 
 
 class TrialResult(NamedTuple):
-    """Figures of a trial: of the validation split and of the file, to the last exit.
+    """Metrics of a trial: of the validation split and of the file, to the last exit.
 
     For masks the accuracy is their mean IoU: without a single object most pixels may be right.
     All are None but `refused` where the variant could not be built.
@@ -194,13 +169,13 @@ class TrialResult(NamedTuple):
     bytes: int | None = None  # at most, with thresholds and class names inside
     gzip_bytes: int | None = None
     latency_ms: float | None = None  # median of one image through all exits
-    macs: float | None = None  # as a share of the student's
+    macs: float | None = None  # as a fraction of the student's
     seconds: float | None = None  # that it took, with the start of its processes
     cached: bool = False  # whether its file came out of DVC's cache
 
     @classmethod
     def read(cls, folder: Path, params: Params) -> Self:
-        """Read the figures where the trial ran, and time its file.
+        """Read the metrics where the trial ran, and time its file.
 
         Raises:
             KdTasksError: a file is missing or damaged.
@@ -221,54 +196,52 @@ class TrialResult(NamedTuple):
         )
 
 
-def make_trial(text: str, rung: Rung) -> Point:
-    """Put a rung into the text of a params file.
+def make_trial(text: str, candidate: Candidate) -> Point:
+    """Put a candidate into the text of a params file.
 
     Raises:
         ParamsError: what comes out is not valid.
     """
-    settings = {"compress.variants": [rung.variant], **rung.settings}
-    changed, content = with_settings(text, settings)
-    params = parse_params(content, source=f"trial {rung.label}")
+    label = candidate.label
+    settings = {"compress.variants": [candidate.variant], **candidate.settings}
+    changed, params = with_settings(text, settings, source=f"trial {label}")
     digest = short_digest(params.model_dump(mode="json", exclude=_WITHOUT_INFLUENCE))
-    name = readable_name(f"search-{rung.label}")[:NAME_LENGTH]
-    return Point(rung.label, settings, params, changed, f"{name}-{digest}")
+    name = readable_name(f"search-{label}")
+    return Point(label, settings, params, changed, f"{name}-{digest}")
 
 
 def broken_limits(result: TrialResult, limits: SearchParams) -> list[Excess]:
     """The limits that a trial breaks, each with the factor by which it does and in words."""
     if result.refused:
         return [Excess("refused", float("inf"), f"refused: {result.refused}")]
-    size, gzipped = (
-        None if count is None else count / 1000 for count in (result.bytes, result.gzip_bytes)
-    )
 
-    def in_kilobytes(value: float) -> str:
+    def size(value: float) -> str:
         return kilobytes(value * 1000)
 
-    measured = [
-        Measured("max_size_kb", "size", size, limits.max_size_kb, in_kilobytes),
-        Measured("max_gzip_kb", "gzipped size", gzipped, limits.max_gzip_kb, in_kilobytes),
-        Measured(
-            "max_latency_ms", "latency", result.latency_ms, limits.max_latency_ms, milliseconds
-        ),
-        Measured("max_macs", "share of compute", result.macs, limits.max_macs, percent),
-        Measured(
+    found = (
+        ("max_size_kb", "size", _kb(result.bytes), size),
+        ("max_gzip_kb", "gzipped size", _kb(result.gzip_bytes), size),
+        ("max_latency_ms", "latency", result.latency_ms, milliseconds),
+        ("max_macs", "fraction of compute", result.macs, percent),
+        (
             "max_accuracy_drop",
             "drop in validation accuracy",
             result.accuracy_drop,
-            limits.max_accuracy_drop,
-            lambda value: points(value, signed=False),
+            partial(points, signed=False),
         ),
-    ]
-    return over_limits(measured)
+    )
+    return over_limits(
+        Measured(key, what, value, getattr(limits, key), write) for key, what, value, write in found
+    )
 
 
-def figures(result: TrialResult) -> dict[str, Any]:
+def metrics(result: TrialResult) -> dict[str, Any]:
     """What `dvc exp show` lists of a trial, under names that no other metrics have."""
     found = result._asdict()
-    del found["cached"]
-    for kind in ("", "gzip_"):
-        count = found.pop(f"{kind}bytes")
-        found[f"{kind or 'size_'}kb"] = None if count is None else count / 1000
+    del found["cached"], found["bytes"], found["gzip_bytes"]
+    found |= {"size_kb": _kb(result.bytes), "gzip_kb": _kb(result.gzip_bytes)}
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _kb(count: int | None) -> float | None:
+    return None if count is None else count / 1000

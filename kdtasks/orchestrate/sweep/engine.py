@@ -3,7 +3,7 @@
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Generic, NamedTuple
@@ -15,8 +15,8 @@ from kdtasks.orchestrate.processes import run_streamed, uninterrupted
 from kdtasks.orchestrate.project.clone import clone_mark, make_clone, remove_clone
 from kdtasks.orchestrate.project.git import bring_experiment, save_experiment
 from kdtasks.orchestrate.project.project import child_environment
-from kdtasks.orchestrate.runner.events import first_failure, run_events
-from kdtasks.orchestrate.runner.graph import OnLine, Outcome, Reporter, StageGraph, State
+from kdtasks.orchestrate.runner.files import first_failure, run_events
+from kdtasks.orchestrate.runner.graph import IsCancelled, OnLine, Outcome, RunObserver, StageState
 from kdtasks.orchestrate.runner.scheduler import Scheduler
 from kdtasks.orchestrate.sweep.jobs import Job
 from kdtasks.orchestrate.sweep.plan import (
@@ -24,7 +24,7 @@ from kdtasks.orchestrate.sweep.plan import (
     SweepOptions,
     SweepPlan,
     clone_path,
-    make_plan,
+    plan_sweep,
     result_path,
     sweep_folder,
 )
@@ -40,60 +40,58 @@ class SweepEngine(Generic[R]):
 
     def __init__(self, plan: SweepPlan[R]) -> None:
         self._plan = plan
-        self._guardian: Guardian | None = None
         self._one_fetch = threading.Lock()
         self.results: dict[str, R] = dict(plan.done)  # by experiment
-
-    def plan(self, targets: Sequence[str]) -> StageGraph:
-        """All points; a sweep has no targets."""
-        return self._plan.graph
 
     def survey(self) -> frozenset[str]:
         """The points that are done; clones of another state of the project are removed."""
         for folder in clone_path(self._plan.project, "").glob("*"):
             if clone_mark(folder, self._plan.tree) != self._plan.state:
                 remove_clone(folder)
-        self._guardian = Guardian()
         return frozenset(
             point.label for point in self._plan.points if point.experiment in self._plan.done
         )
 
-    def bring_up_to_date(
-        self, name: str, on_line: OnLine, is_cancelled: Callable[[], bool]
-    ) -> Outcome:
+    def bring_up_to_date(self, name: str, on_line: OnLine, is_cancelled: IsCancelled) -> Outcome:
         """Run a point, or what several share, to its end."""
         job = self._plan.jobs[name]
         if job.is_point and job.point.experiment in self._plan.done:
-            return Outcome(State.CACHED)
-        begun = time.monotonic()
+            return Outcome(StageState.CACHED)
         try:
-            outcome = self._run(job, on_line, is_cancelled)
+            return self._run(job, on_line, is_cancelled)
         except KdTasksError as error:
-            outcome = Outcome(State.FAILED, message=str(error))
-        if outcome.state is State.FAILED:
-            outcome = outcome._replace(message=f"{name}: {outcome.message}")
-        return outcome._replace(seconds=time.monotonic() - begun)
+            raise SweepError(f"{name}: {error}") from error
 
-    def close(self) -> None:
-        """End what is still at work."""
-        if self._guardian:
-            self._guardian.close()
+    def run(self, reporter: RunObserver) -> Mapping[str, Outcome]:
+        """Run the points that are not done; returns how each ended, by label.
 
-    def _run(self, job: Job, on_line: OnLine, is_cancelled: Callable[[], bool]) -> Outcome:
+        One that fails does not stop the others.
+        """
         plan = self._plan
+        self._guardian = Guardian()
+        try:
+            return Scheduler(
+                plan.graph,
+                self,
+                reporter,
+                workers=plan.workers,
+                cores=plan.cores,
+                logs=plan.project / LOGS,
+            ).run()
+        finally:
+            with uninterrupted():
+                self._guardian.close()
+
+    def _run(self, job: Job, on_line: OnLine, is_cancelled: IsCancelled) -> Outcome:
+        plan, text = self._plan, job.point.text
         clone = clone_path(plan.project, job.clone)
-        place = make_clone(
-            plan.tree,
-            clone,
-            params_text=job.point.text,
-            cache=plan.cache,
-            mark=plan.state,
-        )
+        place = make_clone(plan.tree, clone, params_text=text, cache=plan.cache, mark=plan.state)
         _wait_for_killed_run(place)
         events = run_events(place)
         events.unlink(missing_ok=True)  # of a killed run
+        words = (*job.stages, "--workers", str(job.workers), "--no-prefect")
         status = run_streamed(
-            _command(job),
+            [sys.executable, "-m", "kdtasks", "run", *words],
             folder=place,
             environment=child_environment(),
             on_line=on_line,
@@ -101,16 +99,15 @@ class SweepEngine(Generic[R]):
             guardian=self._guardian,
         )
         if is_cancelled():
-            return Outcome(State.CANCELLED, message="stopped")
+            return Outcome(StageState.CANCELLED, message="stopped")
         if status != 0:
-            reason = first_failure(events) or f"`kdtasks run` ended with status {status}"
-            return Outcome(State.FAILED, message=reason)
+            raise SweepError(first_failure(events) or f"`kdtasks run` ended with status {status}")
         digest = self._keep(job, place) if job.is_point else ""
         remove_clone(clone)
-        return Outcome(State.COMPLETED, digest)
+        return Outcome(StageState.COMPLETED, digest)
 
     def _keep(self, job: Job, place: Path) -> str:
-        """Make a finished run an experiment of the project, and keep its figures."""
+        """Make a finished run an experiment of the project, and keep its metrics."""
         plan, name = self._plan, job.point.experiment
         result = self._read(job, place)
         save_experiment(place, name, job.stages, files=self.files)
@@ -122,11 +119,6 @@ class SweepEngine(Generic[R]):
 
     def _read(self, job: Job, place: Path) -> R:
         return self._plan.kind.read(place, job.point.params)
-
-
-def _command(job: Job) -> list[str]:
-    words = [*job.stages, "--workers", str(job.workers), "--no-prefect"]
-    return [sys.executable, "-m", "kdtasks", "run", *words]
 
 
 def _wait_for_killed_run(place: Path) -> None:
@@ -152,28 +144,10 @@ class SweepEnd(NamedTuple):
         return all(outcome.is_up_to_date for outcome in self.outcomes.values())
 
 
-def execute(plan: SweepPlan[PointResult], reporter: Reporter) -> SweepEnd:
+def execute(plan: SweepPlan[PointResult], reporter: RunObserver) -> SweepEnd:
     """Run the points that are not done; one that fails does not stop the others."""
     engine = SweepEngine(plan)
-    return SweepEnd(run_points(plan, engine, reporter), engine.results)
-
-
-def run_points(
-    plan: SweepPlan[R], engine: SweepEngine[R], reporter: Reporter
-) -> Mapping[str, Outcome]:
-    """Let an engine of the plan run its points; returns how each ended, by label."""
-    try:
-        return Scheduler(
-            plan.graph,
-            engine,
-            reporter,
-            workers=plan.workers,
-            cores=plan.cores,
-            logs=plan.project / LOGS,
-        ).run()
-    finally:
-        with uninterrupted():
-            engine.close()
+    return SweepEnd(engine.run(reporter), engine.results)
 
 
 @contextmanager
@@ -181,10 +155,10 @@ def planned_sweep(project: Path, options: SweepOptions) -> Iterator[SweepPlan[Po
     """Plan a sweep, and keep other sweeps of the project out until the block is through.
 
     Raises:
-        KdTasksError: as `make_plan`; or another sweep is at work.
+        KdTasksError: as `plan_sweep`; or another sweep is running.
     """
     with one_sweep_at_a_time(project):
-        yield make_plan(project, options)
+        yield plan_sweep(project, options)
 
 
 @contextmanager
@@ -192,11 +166,11 @@ def one_sweep_at_a_time(project: Path) -> Iterator[None]:
     """Keep other sweeps of the project out until the block is through.
 
     Raises:
-        SweepError: another sweep is at work.
+        SweepError: another sweep is running.
     """
     with locked_if_free(sweep_folder(project) / "lock") as lock:
         if lock is None:
             raise SweepError(
-                f"another sweep is at work in {project}; wait until it has ended, or stop it"
+                f"another sweep is running in {project}; wait until it has ended, or stop it"
             )
         yield

@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,11 +39,6 @@ class Grid(NamedTuple):
         values = product(*(axis.values for axis in self.axes))
         return [dict(zip(keys, chosen, strict=True)) for chosen in values]
 
-    @property
-    def size(self) -> int:
-        """How many points there are."""
-        return prod(len(axis.values) for axis in self.axes)
-
     def short(self, key: str) -> str:
         """A key without its sections, unless two axes would then have one name."""
         last = key.rpartition(".")[2]
@@ -56,7 +50,7 @@ def parse_grid(settings: Sequence[str]) -> Grid:
     """Read axes as `distill.alpha=0,0.1,0.5`; values are YAML, so lists and mappings may be given.
 
     Raises:
-        SweepError: something is no axis, or a key or a value comes twice.
+        SweepError: something is not an axis, or a key or a value is given twice.
     """
     axes = tuple(_parse_axis(text) for text in settings)
     if not axes:
@@ -87,11 +81,11 @@ def _parse_axis(text: str) -> Axis:
     try:
         values = YAML(typ="safe", pure=True).load(f"[{listing}]")
     except YAMLError:
-        raise SweepError(f"-S {text}: {listing!r} is no list of YAML values; {SYNTAX}") from None
+        raise SweepError(f"-S {text}: {listing!r} is not a list of YAML values; {SYNTAX}") from None
     for number, value in enumerate(values):
         # 1 and true are equal in Python, and 1 and 1.0 are the same setting
         if any(value == other and _kind(value) == _kind(other) for other in values[:number]):
-            raise SweepError(f"-S {text}: {value_text(value)} is given twice; leave one out")
+            raise SweepError(f"-S {text}: {value_text(value)} is given twice; give it once")
     return Axis(key, tuple(values))
 
 
@@ -108,6 +102,12 @@ class Point:
     params: Params
     text: str  # of its params.yaml
     experiment: str  # the name of its DVC experiment
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What stands of it in the JSON of a sweep or search, whatever came out."""
+        names = ("label", "settings", "experiment")
+        return {name: getattr(self, name) for name in names}
 
 
 def make_points(
@@ -128,10 +128,9 @@ def make_points(
     for settings in grid.combinations:
         label = describe(grid, settings)
         changes = settings if seeds is None else {**settings, "seeds": list(seeds)}
-        changed, content = with_settings(text, changes)
-        params = parse_params(content, source=f"point {label}")
+        changed, params = with_settings(text, changes, source=f"point {label}")
         identity = [params.model_dump(mode="json"), list(stages)]
-        name = f"{_slug(grid, settings)}-{short_digest(identity)}"
+        name = f"{readable_name(label)}-{short_digest(identity)}"
         points.append(Point(label, settings, params, changed, name))
     return points
 
@@ -147,18 +146,19 @@ def short_digest(identity: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
 
 
-def _slug(grid: Grid, settings: dict[str, Any]) -> str:
-    parts = [readable_name(f"{grid.short(key)}={value_text(settings[key])}") for key in settings]
-    return re.sub(r"\.\.+", ".", "_".join(parts))[:NAME_LENGTH]
-
-
 def readable_name(text: str) -> str:
     """A text as a part of a git reference: without the characters that git forbids there."""
-    return re.sub(r"\.\.+", ".", re.sub(r"[^A-Za-z0-9.+=-]+", "_", text).strip("_"))
+    allowed = re.sub(r"[^A-Za-z0-9.+=-]+", "_", text).strip("_")
+    return re.sub(r"\.\.+", ".", allowed)[:NAME_LENGTH]
 
 
-def with_settings(text: str, settings: dict[str, Any]) -> tuple[str, Any]:
-    """A params file with some keys set, its comments kept; as text and as it will be read."""
+def with_settings(text: str, settings: dict[str, Any], *, source: str) -> tuple[str, Params]:
+    """A params file with some keys set, its comments kept; as text and as it will be read.
+
+    Raises:
+        ParamsError: what comes out is not valid, which the message says of `source`; or a key is
+            not in a section.
+    """
     from io import StringIO
 
     from ruamel.yaml import YAML
@@ -180,7 +180,8 @@ def with_settings(text: str, settings: dict[str, Any]) -> tuple[str, Any]:
         _set(content, key, YAML().load(json.dumps(value, default=str)))
     buffer = StringIO()
     yaml.dump(content, buffer)
-    return buffer.getvalue(), YAML(typ="safe", pure=True).load(buffer.getvalue())
+    content = YAML(typ="safe", pure=True).load(buffer.getvalue())
+    return buffer.getvalue(), parse_params(content, source=source)
 
 
 def _set(content: Any, key: str, value: Any) -> None:

@@ -1,5 +1,6 @@
 """What runs in clones: the points, and before them what several of them share."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
@@ -30,7 +31,7 @@ class Room(NamedTuple):
         """The room for the stages of some points."""
         stages = [stage for pipeline in pipelines.values() for stage in pipeline.stages.values()]
         threads = max((stage.threads for stage in stages), default=1)
-        return cls(cores, threads, any(stage.is_exclusive for stage in stages))
+        return cls(cores, threads, any(stage.exclusive for stage in stages))
 
     @property
     def stages(self) -> int:
@@ -43,7 +44,7 @@ class Room(NamedTuple):
         return max(1, min(asked or most, most, left))
 
     def note(self, asked: int | None) -> str | None:
-        """Why less points run at once than were asked for; None if as many do."""
+        """Why fewer points run at once than were asked for; None if as many do."""
         if asked is None or asked <= self.points(None, asked):
             return None
         if self.is_exclusive:
@@ -76,29 +77,28 @@ def make_jobs(
     left = {name: pipeline for name, pipeline in pipelines.items() if name not in done}
     groups = shared_stages(left)
     names = _group_names(grid, groups, by_name)
-    share = max(1, room.stages // workers)
-    nodes: list[StageNode] = []
     jobs: dict[str, Job] = {}
-    for name, group in zip(names, groups, strict=True):
-        first = by_name[group.members[0]]
-        nodes.append(_node(name, [names[place] for place in group.needs], room.stages, room))
-        clone = f"shared-{len(jobs)}-{first.experiment}"
-        jobs[name] = Job(clone, first, group.stages, room.stages, is_point=False)
+    needs: dict[str, list[str]] = {point.label: [] for point in points}
+    for place, (name, group) in enumerate(zip(names, groups, strict=True)):
+        members = [by_name[member] for member in group.members]
+        clone = f"shared-{place}-{group.members[0]}"
+        jobs[name] = Job(clone, members[0], group.stages, room.stages, is_point=False)
+        needs[name] = [names[need] for need in group.needs]
+        for point in members:
+            needs[point.label].append(name)
+    at_once = max(1, room.stages // workers)  # stages of a point
     for point in points:
-        needs = [
-            name
-            for name, group in zip(names, groups, strict=True)
-            if point.experiment in group.members
-        ]
-        nodes.append(_node(point.label, needs, share, room))
-        jobs[point.label] = Job(point.experiment, point, stages, share, is_point=True)
-    return StageGraph.of(nodes), jobs
-
-
-def _node(name: str, needs: Sequence[str], stages: int, room: Room) -> StageNode:
-    return StageNode(
-        name, needs=tuple(needs), threads=stages * room.threads, exclusive=room.is_exclusive
+        jobs[point.label] = Job(point.experiment, point, stages, at_once, is_point=True)
+    graph = StageGraph.of(
+        StageNode(
+            name,
+            needs=tuple(needs[name]),
+            threads=job.workers * room.threads,
+            exclusive=room.is_exclusive,
+        )
+        for name, job in jobs.items()
     )
+    return graph, jobs
 
 
 class Group(NamedTuple):
@@ -111,16 +111,15 @@ class Group(NamedTuple):
 
 def _group_names(grid: Grid, groups: list[Group], points: Mapping[str, Point]) -> list[str]:
     varied = [axis.key for axis in grid.axes if len(axis.values) > 1]
-    settings = {name: point.settings for name, point in points.items()}
     names: list[str] = []
     for group in groups:
-        common = common_settings(group, settings, varied)
+        first, *others = (points[member].settings for member in group.members)
+        common = {key: first[key] for key in varied if all(it[key] == first[key] for it in others)}
+        name = f"shared by {len(group.members)} points"
         if len(group.members) == len(points):
             name = "shared by all points"
-        else:
-            chosen = {key: settings[group.members[0]][key] for key in common}
-            name = f"shared by {len(group.members)} points"
-            name += f" with {describe(grid, chosen)}" if chosen else ""
+        elif common:
+            name += f" with {describe(grid, common)}"
         names.append(name if name not in names else f"{name} ({len(names) + 1})")
     return names
 
@@ -136,35 +135,22 @@ def shared_stages(pipelines: Mapping[str, Pipeline]) -> list[Group]:
 
     Returns: the groups, each after those that it needs.
     """
-    members: dict[str, list[str]] = {}
+    members: dict[str, tuple[str, ...]] = defaultdict(tuple)  # points by identity of a stage
     for point, pipeline in pipelines.items():
-        for stage in pipeline.stages.values():
-            members.setdefault(stage.identity, []).append(point)
-    stages: dict[tuple[str, ...], list[str]] = {}
-    needs: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
-    seen: set[str] = set()
-    for pipeline in pipelines.values():
-        for stage in pipeline.stages.values():
-            points = tuple(members[stage.identity])
-            if len(points) < 2 or stage.identity in seen:
-                continue
-            seen.add(stage.identity)
-            stages.setdefault(points, []).append(stage.name)
-            below = {tuple(members[pipeline.stages[need].identity]) for need in stage.needs}
-            needs.setdefault(points, set()).update(below - {points})
+        for identity in pipeline.identities.values():
+            members[identity] += (point,)
+    stages: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    needs: dict[tuple[str, ...], set[tuple[str, ...]]] = defaultdict(set)
+    for point, pipeline in pipelines.items():
+        for name, stage in pipeline.stages.items():
+            points = members[pipeline.identities[name]]
+            if len(points) > 1 and points[0] == point:  # once for all of them
+                stages[points].append(name)
+                below = {members[pipeline.identities[need]] for need in stage.needs}
+                needs[points] |= below - {points}
     # whoever shares a stage shares all that it needs, so a group with more members comes first
     order = sorted(stages, key=lambda points: -len(points))
     return [
         Group(points, tuple(stages[points]), tuple(sorted(map(order.index, needs[points]))))
         for points in order
-    ]
-
-
-def common_settings(
-    group: Group, settings: Mapping[str, Mapping[str, object]], varied: Sequence[str]
-) -> list[str]:
-    """The keys, of those that the sweep varies, on which all points of a group agree."""
-    first = settings[group.members[0]]
-    return [
-        key for key in varied if all(settings[point][key] == first[key] for point in group.members)
     ]

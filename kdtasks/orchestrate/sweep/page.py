@@ -1,16 +1,14 @@
-"""Write a sweep's folder: the page and the figures behind it."""
+"""Write a sweep's folder: the page and the numbers behind it."""
 
-import hashlib
 import json
 import shlex
 from collections.abc import Mapping
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kdtasks.core.files import write_json, write_text
 from kdtasks.core.text import percent, percent_range, seeds
-from kdtasks.orchestrate.sweep.grid import Grid, value_text
+from kdtasks.orchestrate.sweep.grid import Grid, short_digest, value_text
 from kdtasks.orchestrate.sweep.plan import COMPARE_STAGE, SweepOptions, SweepPlan
 from kdtasks.orchestrate.sweep.results import PointResult
 from kdtasks.orchestrate.sweep.summary import headline, in_points, p_text
@@ -33,16 +31,15 @@ FAINTEST, STRONGEST = 0.06, 0.55  # opacity of no gain and of the largest
 
 def default_folder(plan: SweepPlan[PointResult]) -> Path:
     """A folder for this grid, seeds and params; the same sweep writes there again."""
-    names = json.dumps([point.experiment for point in plan.points])
-    return plan.project / "report" / f"sweep-{hashlib.sha256(names.encode()).hexdigest()[:6]}"
+    names = [point.experiment for point in plan.points]
+    return plan.project / "report" / f"sweep-{short_digest(names)}"
 
 
 def write_page(folder: Path, grid: Grid, options: SweepOptions, summary: dict[str, Any]) -> Path:
-    """Write index.html and sweep.json; the same figures give the same bytes.
+    """Write index.html and sweep.json; the same numbers give the same bytes.
 
     Returns: the page.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "sweep.json", summary)
     page = folder / "index.html"
     write_text(page, render_page(grid, options, summary))
@@ -132,52 +129,43 @@ class Table(NamedTuple):
 def heat_map(grid: Grid, summary: Mapping[str, Any]) -> list[Table]:
     """Lay the points out; the key with fewer values goes across, so that the table fits."""
     varied = [axis for axis in grid.axes if len(axis.values) > 1] or [grid.axes[0]]
-    largest = max(
-        (abs(point["gain"]["mean"]) for point in summary["points"] if "gain" in point), default=0.0
-    )
-    plane = sorted(varied[:2], key=lambda axis: len(axis.values))
-    across, down = plane[0], plane[1] if len(plane) > 1 else None
-    others = varied[2:]
-    tables = []
-    for chosen in product(*(axis.values for axis in others)):
-        fixed = dict(zip((axis.key for axis in others), chosen, strict=True))
-        rows = []
-        for value in down.values if down else (None,):
-            here = {**fixed, **({down.key: value} if down else {})}
-            cells = [
-                Cell(point, _colour(point, largest))
-                for setting in across.values
-                for point in [_find(summary, {**here, across.key: setting})]
-            ]
-            rows.append((value_text(value) if down else "", cells))
-        title = ", ".join(f"{grid.short(key)} {value_text(v)}" for key, v in fixed.items())
-        tables.append(
-            Table(
-                title,
-                grid.short(down.key) if down else None,
-                grid.short(across.key),
-                [value_text(value) for value in across.values],
-                rows,
-            )
+    across, *down = sorted(varied[:2], key=lambda axis: len(axis.values))
+    gains = [abs(point["gain"]["mean"]) for point in summary["points"] if "gain" in point]
+    largest = max(gains, default=0.0)
+    points = {_identity(point["settings"]): point for point in summary["points"]}
+    first = {axis.key: axis.values[0] for axis in grid.axes}
+
+    def cell(settings: dict[str, Any]) -> Cell:
+        point = points[_identity({**first, **settings})]
+        return Cell(point, _colour(point, largest))
+
+    return [
+        Table(
+            ", ".join(f"{grid.short(key)} {value_text(value)}" for key, value in fixed.items()),
+            grid.short(down[0].key) if down else None,
+            grid.short(across.key),
+            [value_text(value) for value in across.values],
+            [
+                (
+                    "".join(map(value_text, row.values())),
+                    [cell({**fixed, **row, across.key: value}) for value in across.values],
+                )
+                for row in Grid(tuple(down)).combinations
+            ],
         )
-    return tables
+        for fixed in Grid(tuple(varied[2:])).combinations
+    ]
 
 
-def _find(summary: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    return next(
-        point
-        for point in summary["points"]
-        if all(
-            point["settings"][key] == value and type(point["settings"][key]) is type(value)
-            for key, value in settings.items()
-        )
-    )
+def _identity(settings: Mapping[str, Any]) -> str:
+    """Settings as text that differs where they do: true is not 1."""
+    return json.dumps(settings, sort_keys=True, default=str)
 
 
 def _colour(point: Mapping[str, Any], largest: float) -> str:
     if "gain" not in point:
         return "transparent"
     gain = point["gain"]["mean"]
-    share = abs(gain) / largest if largest else 0.0
-    opacity = FAINTEST + (STRONGEST - FAINTEST) * share
+    fraction = abs(gain) / largest if largest else 0.0
+    opacity = FAINTEST + (STRONGEST - FAINTEST) * fraction
     return f"rgb({BETTER if gain >= 0 else WORSE} / {opacity:.2f})"

@@ -2,35 +2,31 @@
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kdtasks.core.errors import ProjectError, did_you_mean
+from dvc.dependency.param import ParamsDependency
+from dvc.repo import Repo
+from dvc.repo.reproduce import plan_repro
+
 from kdtasks.core.paths import PARAMS
 from kdtasks.orchestrate.project.lockfile import overlaps
+from kdtasks.orchestrate.runner.dvc_files import find_stages, readable_errors, stage_node
+from kdtasks.orchestrate.runner.graph import StageNode
 
 if TYPE_CHECKING:
-    from dvc.repo import Repo
     from dvc.stage import Stage
-
-
-class PlannedStage(NamedTuple):
-    """One stage of a point."""
-
-    name: str
-    needs: tuple[str, ...]
-    identity: str  # equal for two points if it does the same work in both
-    threads: int
-    is_exclusive: bool  # nothing may run beside it
 
 
 class Pipeline(NamedTuple):
     """The stages that a point runs, after those that they need."""
 
-    stages: dict[str, PlannedStage]
+    stages: dict[str, StageNode]
+    identities: dict[str, str]  # of every stage: equal for two points if it does the same in both
     sources: frozenset[str]  # paths that stages read and none writes, relative to the project
     outputs: frozenset[str]
 
@@ -48,69 +44,35 @@ def read_pipeline(folder: Path, targets: Sequence[str]) -> Pipeline:
     # DVC names stages as seen from the current folder
     with chdir(folder), open_repository(folder) as repo:
         graph = repo.index.graph
-        chosen: dict[str, Stage] = {}
-        for target in targets:
-            for stage in _find(repo, target):
-                _collect(stage, graph, chosen)
-        planned: dict[str, PlannedStage] = {}
+        chosen = {it.addressing: it for it in plan_repro(graph, find_stages(repo, targets))}
+        nodes: dict[str, StageNode] = {}
+        identities: dict[str, str] = {}
         for name, stage in chosen.items():
             needs = tuple(sorted(needed.addressing for needed in graph.successors(stage)))
-            planned[name] = PlannedStage(
-                name,
-                needs,
-                _identity(stage, [planned[need].identity for need in needs], params_text),
-                int((stage.meta or {}).get("threads", 1)),
-                bool((stage.meta or {}).get("exclusive", False)),
-            )
-        outputs = {_relative(out, folder) for stage in repo.index.stages for out in stage.outs}
-        commands = {out for stage in repo.index.stages if stage.cmd for out in stage.outs}
-        written = {_relative(out, folder) for out in commands}
-        reads = {_relative(dep, folder) for stage in chosen.values() for dep in _files(stage)}
-        # data under DVC's care is an output of a stage without a command
-        held = {_relative(o, folder) for s in chosen.values() if not s.cmd for o in s.outs}
-        sources = {
-            path for path in reads | held if not any(overlaps(path, other) for other in written)
-        }
-    return Pipeline(planned, frozenset(sources), frozenset(outputs))
+            nodes[name] = stage_node(stage, needs)
+            identities[name] = _identity(stage, [identities[need] for need in needs], params_text)
+        outputs, written, reads = set[str](), set[str](), set[str]()
+        for stage in repo.index.stages:
+            paths = {_relative(out, folder) for out in stage.outs}
+            outputs |= paths
+            if stage.cmd:
+                written |= paths
+            elif stage.addressing in chosen:  # data under DVC's care
+                reads |= paths
+        reads |= {_relative(dep, folder) for stage in chosen.values() for dep in _files(stage)}
+    sources = {path for path in reads if not any(overlaps(path, other) for other in written)}
+    return Pipeline(nodes, identities, frozenset(sources), frozenset(outputs))
 
 
 @contextmanager
-def open_repository(folder: Path) -> Iterator["Repo"]:
+def open_repository(folder: Path) -> Iterator[Repo]:
     """DVC's view of a folder, its errors as this project's."""
-    import logging
-
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
-
     logging.getLogger("dvc").setLevel(logging.WARNING)
-    try:
-        with Repo(str(folder)) as repo:
-            yield repo
-    except DvcException as error:
-        raise ProjectError(" ".join(str(error).split())) from None
-
-
-def _find(repo: "Repo", target: str) -> list["Stage"]:
-    """The stages of a name; of a matrix stage all."""
-    from dvc.stage.exceptions import StageNotFound
-
-    try:
-        return list(repo.stage.collect(target))
-    except StageNotFound as error:
-        names = sorted({stage.addressing.partition("@")[0] for stage in repo.index.stages})
-        raise ProjectError(f"{error}{did_you_mean(target, names)}") from None
-
-
-def _collect(stage: "Stage", graph: Any, chosen: dict[str, "Stage"]) -> None:
-    if stage.addressing not in chosen:
-        for needed in sorted(graph.successors(stage), key=lambda other: other.addressing):
-            _collect(needed, graph, chosen)
-        chosen[stage.addressing] = stage
+    with readable_errors(), Repo(str(folder)) as repo:
+        yield repo
 
 
 def _files(stage: "Stage") -> list[Any]:
-    from dvc.dependency.param import ParamsDependency
-
     return [
         dep
         for dep in stage.deps
@@ -125,8 +87,6 @@ def _relative(path: Any, folder: Path) -> str:
 
 
 def _identity(stage: "Stage", below: Sequence[str], params_text: str) -> str:
-    from dvc.dependency.param import ParamsDependency
-
     params = [dep.read_params() for dep in stage.deps if isinstance(dep, ParamsDependency)]
     reads = sorted(str(dep.def_path) for dep in _files(stage))
     content = {

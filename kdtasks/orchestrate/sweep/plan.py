@@ -28,7 +28,7 @@ class SweepOptions:
 
     settings: tuple[str, ...]  # as distill.alpha=0,0.1,0.5
     seeds: int | None = None  # every point gets the seeds 0 … seeds − 1; None for the project's
-    workers: int | None = None  # points at once at most; None for as many as there is room for
+    workers: int | None = None  # most points at once; None for as many as there is room for
     stages: tuple[str, ...] = ()  # to be run besides `compare`
 
 
@@ -39,10 +39,9 @@ class SweepPlan(Generic[R]):
     project: Path
     grid: Grid
     points: tuple[Point, ...]
-    stages: tuple[str, ...]
     tree: WorkingTree
     state: str  # of the project; clones bear it
-    inputs: Mapping[str, str]  # a hash of all that a point's result depends on, by experiment
+    inputs: Mapping[str, str]  # a hash of the files, commands and params of a result, by experiment
     cache: str  # the folder of the project's DVC cache
     kind: type[R]  # of the results
     done: Mapping[str, R]  # of earlier runs of this sweep, by experiment
@@ -57,7 +56,7 @@ class SweepPlan(Generic[R]):
         return project_in(clone_path(self.project, self.jobs[name].clone), self.tree)
 
 
-def make_plan(project: Path, options: SweepOptions) -> SweepPlan[PointResult]:
+def plan_sweep(project: Path, options: SweepOptions) -> SweepPlan[PointResult]:
     """Validate every point and find out what there is to do. Nothing runs.
 
     Raises:
@@ -91,28 +90,30 @@ def plan_points(
     Args:
         stages: what every point runs, with all that they need.
         kind: of the results that are read and kept.
-        workers: points at once at most; None for as many as there is room for.
+        workers: most points at once; None for as many as there is room for.
 
     Raises:
         ProjectError: git or DVC cannot do their part, or a stage does not exist.
     """
     pipelines, tree, cache = _read_pipelines(project, points, stages)
-    inputs = _inputs(tree, pipelines)
+    files = tree.inputs()
+    inputs = {
+        name: hashlib.sha256("".join([files, *sorted(it.identities.values())]).encode()).hexdigest()
+        for name, it in pipelines.items()
+    }
     done = {
         point.experiment: result
         for point in points
         if (result := kept_result(result_path(project, point), inputs[point.experiment], kind))
         and is_saved(project, tree.head, point.experiment)
     }
-    cores = usable_cores()
-    room = Room.of(pipelines, cores)
+    room = Room.of(pipelines, usable_cores())
     at_once = room.points(workers, len(points) - len(done))
     graph, jobs = make_jobs(grid, points, pipelines, done, stages, room=room, workers=at_once)
     return SweepPlan(
         project,
         grid,
         tuple(points),
-        stages,
         tree,
         tree.state(),
         inputs,
@@ -122,7 +123,7 @@ def plan_points(
         graph,
         jobs,
         at_once,
-        cores,
+        room.cores,
         room.note(workers),
     )
 
@@ -145,16 +146,6 @@ def sweep_folder(project: Path) -> Path:
     return folder
 
 
-def _inputs(tree: WorkingTree, pipelines: Mapping[str, Pipeline]) -> dict[str, str]:
-    """A hash of all that a point's result depends on: files, commands, params."""
-    files = tree.inputs()
-    found = {}
-    for name, pipeline in pipelines.items():
-        identities = [stage.identity for stage in pipeline.stages.values()]
-        found[name] = hashlib.sha256("".join([files, *identities]).encode()).hexdigest()
-    return found
-
-
 def _read_pipelines(
     project: Path, points: list[Point], stages: tuple[str, ...]
 ) -> tuple[dict[str, Pipeline], WorkingTree, str]:
@@ -164,18 +155,19 @@ def _read_pipelines(
     probe = clone_path(project, "plan")
     with open_repository(project) as repo:
         cache = repo.cache.local_cache_dir
-        ignored = repo.dvcignore.is_ignored_file
 
-        def is_ignored(name: str) -> bool:
-            return bool(ignored(str(project / name)))
+        def read_tree(*pipelines: Pipeline) -> WorkingTree:
+            return read_working_tree(
+                project,
+                reads=base.sources.union(*(it.sources for it in pipelines)),
+                outputs=base.outputs.union(*(it.outputs for it in pipelines)),
+                is_ignored=lambda name: repo.dvcignore.is_ignored_file(str(project / name)),
+            )
 
-        tree = read_working_tree(
-            project, reads=base.sources, outputs=base.outputs, is_ignored=is_ignored
-        )
         remove_clone(probe)
         try:
             # to be read only, so the data can stay where they are
-            bare = tree._replace(sources=())
+            bare = read_tree()._replace(sources=())
             place = make_clone(bare, probe, params_text="", cache=cache, mark="plan")
             pipelines = {}
             for point in points:
@@ -183,8 +175,4 @@ def _read_pipelines(
                 pipelines[point.experiment] = read_pipeline(place, stages)
         finally:
             remove_clone(probe)
-        sources = base.sources.union(*(pipeline.sources for pipeline in pipelines.values()))
-        outputs = base.outputs.union(*(pipeline.outputs for pipeline in pipelines.values()))
-        if (sources, outputs) != (base.sources, base.outputs):
-            tree = read_working_tree(project, reads=sources, outputs=outputs, is_ignored=is_ignored)
-    return pipelines, tree, cache
+        return pipelines, read_tree(*pipelines.values()), cache

@@ -1,7 +1,9 @@
-"""The figures of one point: read where it ran, kept beside the clones."""
+"""The metrics of one point: read where it ran, kept beside the clones."""
 
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
+
+from pydantic import TypeAdapter
 
 from kdtasks.core.files import read_json, write_json
 from kdtasks.core.paths import ProjectPaths
@@ -35,7 +37,7 @@ class PointResult(NamedTuple):
 
     @classmethod
     def read(cls, folder: Path, params: Params) -> Self:
-        """Read the figures from the metrics in a project's folder (docs/files.md).
+        """Read them from the files in a project's folder (docs/files.md).
 
         Raises:
             KdTasksError: a file is missing or damaged.
@@ -60,14 +62,9 @@ def keep_result(path: Path, inputs: str, result: Result) -> None:
 
 def kept_result(path: Path, inputs: str, kind: type[R]) -> R | None:
     """A result that was written down for these inputs; none if there is none."""
-    from pydantic import TypeAdapter
-
-    if not path.is_file():
-        return None
     try:
         content = read_json(path)
-        known = content["inputs"]
         found = TypeAdapter(kind).validate_python(content["result"])
-    except (ValueError, KeyError, TypeError):
-        return None  # damaged, or of another version of this code
-    return found if known == inputs else None
+        return found if content["inputs"] == inputs else None
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None  # the last three: damaged, or of another version of this code

@@ -5,20 +5,25 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kdtasks.evaluate.comparison import PairedDifference, Verdict, paired_difference
-from kdtasks.evaluate.intervals import NO_SPREAD, Interval, has_spread, seeds_interval
+from kdtasks.core.records.evaluate import Gain
+from kdtasks.evaluate.comparison import gain_of
+from kdtasks.evaluate.intervals import NO_SPREAD, has_spread
 from kdtasks.evaluate.looks import look_at, more_seeds_needed
 from kdtasks.orchestrate.sweep.results import PointResult
 
 
-class Judgement(NamedTuple):
-    """What the seeds say about one point, given that all the others were looked at as well."""
+class PointGain(Gain):
+    """The gain of one point, given that all the others were looked at as well.
 
-    gain: PairedDifference  # distilled less scratch on the test split; taken by itself
-    p_value: float | None  # of the paired t test; None without a spread over seeds
-    adjusted: float | None  # after Holm's correction
-    verdict: Verdict  # after the correction
-    seeds_needed: int | None  # about so many more, where the verdict is inconclusive
+    Verdict and seeds needed are those after the correction; the interval is of the point by itself.
+
+    Attributes:
+        p_value: of the paired t test; None without a spread over seeds.
+        adjusted_p_value: after Holm's correction.
+    """
+
+    p_value: float | None
+    adjusted_p_value: float | None
 
 
 def paired_p_value(differences: Sequence[float]) -> float | None:
@@ -47,87 +52,71 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
     Returns: adjusted p-values in the order given, each to be compared with the level itself.
     """
-    count = len(p_values)
-    adjusted = [1.0] * count
-    reached = 0.0
-    order = sorted(range(count), key=lambda place: p_values[place])
-    for rank, place in enumerate(order):
-        reached = max(reached, min(1.0, (count - rank) * p_values[place]))
-        adjusted[place] = reached
-    return adjusted
+    values = np.asarray(p_values)
+    order = np.argsort(values, kind="stable")
+    scaled = np.arange(len(values), 0, -1) * values[order]
+    adjusted = np.empty(len(values))
+    adjusted[order] = np.maximum.accumulate(np.minimum(1.0, scaled))
+    return adjusted.tolist()
 
 
-def judge_points(
+def point_gains(
     results: Mapping[str, PointResult], *, compared: int, confidence: float
-) -> dict[str, Judgement]:
-    """Judge the gain of every point over its student from scratch.
+) -> dict[str, PointGain]:
+    """The gain of every point over its student from scratch, with a verdict.
 
     Args:
-        results: of the points that ended well.
+        results: of the points that ended well, by label.
         compared: points of the whole grid. A point that failed, or without a spread over seeds,
             counts as one that shows nothing, so verdicts do not loosen because points are missing.
         confidence: chance that no verdict of the whole sweep is false.
     """
     level = 1 - confidence
     gains = {
-        name: paired_difference(result.distilled, result.student, confidence)
-        for name, result in results.items()
+        label: gain_of(it.distilled, it.student, bootstrap=it.bootstrap, confidence=confidence)
+        for label, it in results.items()
     }
-    p_values = {name: paired_p_value(list(gain.by_seed.values())) for name, gain in gains.items()}
+    seeds = {label: list(gain.by_seed.values()) for label, gain in gains.items()}
+    p_values = {label: paired_p_value(values) for label, values in seeds.items()}
     filled = [1.0 if value is None else value for value in p_values.values()]
-    all_adjusted = holm([*filled, *[1.0] * (compared - len(filled))])
-    adjusted = dict(zip(p_values, all_adjusted[: len(filled)], strict=True))
-    found = sum(value <= level for value in adjusted.values())
+    missing = [1.0] * (compared - len(filled))
+    adjusted = dict(zip(p_values, holm([*filled, *missing]), strict=False))
+    found = {label for label, value in adjusted.items() if value <= level}
     # Holm's threshold for the next finding: a point that reached it would be one
-    next_level = level / max(1, compared - found)
-    return {
-        name: _judgement(gain, p_values[name], adjusted[name], level, next_level)
-        for name, gain in gains.items()
-    }
+    next_level = level / max(1, compared - len(found))
 
+    def corrected(label: str, gain: Gain) -> PointGain:
+        verdict, needed, p_value = "inconclusive", None, p_values[label]
+        if label in found:
+            verdict = "helps" if gain.mean > 0 else "hurts"
+        else:
+            needed = more_seeds_needed(seeds[label], 1 - next_level)
+        return PointGain(
+            **{**dict(gain), "verdict": verdict, "seeds_needed": needed},
+            p_value=p_value,
+            adjusted_p_value=None if p_value is None else adjusted[label],
+        )
 
-def _judgement(
-    gain: PairedDifference,
-    p_value: float | None,
-    adjusted: float,
-    level: float,
-    next_level: float,
-) -> Judgement:
-    if p_value is None:
-        return Judgement(gain, None, None, "inconclusive", None)
-    if adjusted <= level:
-        verdict: Verdict = "helps" if gain.mean > 0 else "hurts"
-        return Judgement(gain, p_value, adjusted, verdict, None)
-    needed = more_seeds_needed(list(gain.by_seed.values()), 1 - next_level)
-    return Judgement(gain, p_value, adjusted, "inconclusive", needed)
+    return {label: corrected(label, gain) for label, gain in gains.items()}
 
 
 class Choice(NamedTuple):
     """The point that is best on the validation split."""
 
-    name: str
-    ties: tuple[str, ...]  # others with the very same mean; the first in the grid is taken
+    label: str
+    ties: list[str]  # others with the very same mean; the first in the grid is taken
 
 
-def choose(results: Mapping[str, PointResult]) -> Choice | None:
+def best_point(results: Mapping[str, PointResult]) -> Choice | None:
     """Choose by the mean validation accuracy of the distilled students, never by the test split.
 
     None where no point has a result.
     """
-    means = {name: mean(result.validation) for name, result in results.items()}
+    means = {
+        label: float(np.mean(list(result.validation.values()))) for label, result in results.items()
+    }
     if not means:
         return None
     best = max(means.values())
-    first, *ties = [name for name, value in means.items() if best - value <= NO_SPREAD]
-    return Choice(first, tuple(ties))
-
-
-def mean(by_seed: Mapping[int, float]) -> float:
-    """The mean over seeds."""
-    return float(np.mean(list(by_seed.values())))
-
-
-def accuracy_interval(by_seed: Mapping[int, float], confidence: float) -> Interval | None:
-    """Student's t interval of a mean accuracy, cut at 0 and 1."""
-    interval = seeds_interval(list(by_seed.values()), confidence)
-    return (max(0.0, interval[0]), min(1.0, interval[1])) if interval else None
+    first, *ties = [label for label, value in means.items() if best - value <= NO_SPREAD]
+    return Choice(first, ties)

@@ -1,9 +1,8 @@
-"""The figures of a sweep, as they are written to sweep.json and shown on its page."""
+"""The numbers of a sweep, as they are written to sweep.json and shown on its page."""
 
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,30 +17,23 @@ from kdtasks.core.text import (
     quantity,
     seeds,
 )
-from kdtasks.evaluate.intervals import Interval
-from kdtasks.orchestrate.runner.describe import counts, failures
-from kdtasks.orchestrate.runner.events import run_events
-from kdtasks.orchestrate.runner.graph import OnLine, Outcome, StageGraph, StageNode, State
-from kdtasks.orchestrate.runner.lines import LastingOutput
+from kdtasks.evaluate.comparison import over_seeds
+from kdtasks.orchestrate.runner.describe import closing
+from kdtasks.orchestrate.runner.files import run_events
+from kdtasks.orchestrate.runner.graph import Outcome, StageGraph, StageNode, StageState
+from kdtasks.orchestrate.runner.lines import LinesReporter
 from kdtasks.orchestrate.sweep.engine import SweepEnd
-from kdtasks.orchestrate.sweep.grid import Point
 from kdtasks.orchestrate.sweep.plan import SweepPlan
 from kdtasks.orchestrate.sweep.results import PointResult
-from kdtasks.orchestrate.sweep.statistics import (
-    Judgement,
-    accuracy_interval,
-    choose,
-    judge_points,
-    mean,
-)
+from kdtasks.orchestrate.sweep.statistics import best_point, point_gains
 from kdtasks.report.sentences import verdict
 
-TOLD = (State.COMPLETED, State.PULLED, State.FAILED)  # of the stages of a point
+TOLD = (StageState.COMPLETED, StageState.PULLED, StageState.FAILED)  # of the stages of a point
 
 
 def table_rows(summary: dict[str, Any]) -> list[dict[str, str]]:
     """The points of a sweep as rows of texts, by column."""
-    return [_row(point) for point in summary["points"]]
+    return list(map(_row, summary["points"]))
 
 
 def _row(point: dict[str, Any]) -> dict[str, str]:
@@ -67,79 +59,48 @@ def summarise(plan: SweepPlan[PointResult], end: SweepEnd) -> dict[str, Any]:
     first = plan.points[0].params
     confidence = first.evaluate.confidence
     results = {
-        point.experiment: end.results[point.experiment]
+        point.label: end.results[point.experiment]
         for point in plan.points
         if point.experiment in end.results
     }
-    judged = judge_points(results, compared=len(plan.points), confidence=confidence)
-    choice = choose(results)
-    labels = {point.experiment: point.label for point in plan.points}
+    gains = point_gains(results, compared=len(plan.points), confidence=confidence)
+    choice = best_point(results)
+
+    def content(label: str) -> dict[str, Any]:
+        if label not in results:
+            outcome = end.outcomes[label]
+            return {"failed": outcome.message.removeprefix(f"{label}: ") or str(outcome.state)}
+        result, keys = results[label], {"by_seed", "mean", "interval"}
+        by_seed = {
+            "student": result.student,
+            "distill": result.distilled,
+            "validation": result.validation,
+        }
+        return {
+            "teacher": result.teacher,
+            "rows": result.rows,
+            "gain": gains[label].model_dump(mode="json"),
+            **{
+                name: over_seeds(scores, confidence).model_dump(mode="json", include=keys)
+                for name, scores in by_seed.items()
+            },
+        }
+
     return {
         "recipe": first.recipe,
         "axes": [{"key": axis.key, "values": list(axis.values)} for axis in plan.grid.axes],
         "seeds": list(first.seeds),
         "confidence": confidence,
         "compared": len(plan.points),
-        "points": [
-            _point(point, results, judged, end.outcomes, confidence) for point in plan.points
-        ],
-        "chosen": {"label": labels[choice.name], "ties": [labels[name] for name in choice.ties]}
-        if choice
-        else None,
+        "points": [{**point.about, **content(point.label)} for point in plan.points],
+        "chosen": choice and choice._asdict(),
     }
-
-
-def _point(
-    point: Point,
-    results: Mapping[str, PointResult],
-    judged: Mapping[str, Judgement],
-    outcomes: Mapping[str, Outcome],
-    confidence: float,
-) -> dict[str, Any]:
-    about = {"label": point.label, "settings": point.settings, "experiment": point.experiment}
-    if point.experiment not in results:
-        outcome = outcomes[point.label]
-        text = outcome.message.removeprefix(f"{point.label}: ")
-        return {**about, "failed": text or str(outcome.state)}
-    result, judgement = results[point.experiment], judged[point.experiment]
-    gain = judgement.gain
-    return {
-        **about,
-        "teacher": result.teacher,
-        "rows": result.rows,
-        "student": _over_seeds(result.student, confidence),
-        "distill": _over_seeds(result.distilled, confidence),
-        "validation": _over_seeds(result.validation, confidence),
-        "gain": {
-            "by_seed": {str(seed): value for seed, value in gain.by_seed.items()},
-            "mean": gain.mean,
-            "interval": _as_list(gain.interval),
-            "bootstrap_interval": _as_list(result.bootstrap),
-            "p_value": judgement.p_value,
-            "adjusted_p_value": judgement.adjusted,
-            "verdict": judgement.verdict,
-            "seeds_needed": judgement.seeds_needed,
-        },
-    }
-
-
-def _over_seeds(by_seed: Mapping[int, float], confidence: float) -> dict[str, Any]:
-    return {
-        "by_seed": {str(seed): value for seed, value in by_seed.items()},
-        "mean": mean(by_seed),
-        "interval": _as_list(accuracy_interval(by_seed, confidence)),
-    }
-
-
-def _as_list(interval: Interval | None) -> list[float] | None:
-    return list(interval) if interval else None
 
 
 def headline(summary: dict[str, Any]) -> str:
     """Say in one or two sentences what came out; what could not be told is said too."""
-    warning = poor_teachers(summary)
-    sentences = [warning, found(summary), chosen(summary) if summary["chosen"] else None]
-    return " ".join(sentence for sentence in sentences if sentence)
+    best = chosen(summary) if summary["chosen"] else None
+    return " ".join(filter(None, (poor_teachers(summary), found(summary), best)))
 
 
 def found(summary: dict[str, Any]) -> str:
@@ -171,9 +132,9 @@ def chosen(summary: dict[str, Any]) -> str:
     return f"Best on validation{ties}: {point['label']} ({accuracy}); there the {test}"
 
 
-def in_points(*shares: float) -> str:
-    """Write differences of shares in percentage points, joined by `to`: −0.4 to +1.0."""
-    texts = [points(share).removesuffix(f"{SPACE}points") for share in shares]
+def in_points(*differences: float) -> str:
+    """Write differences of fractions in percentage points, joined by `to`: −0.4 to +1.0."""
+    texts = [points(value).removesuffix(f"{SPACE}points") for value in differences]
     return " to ".join(texts) or NOTHING
 
 
@@ -190,77 +151,45 @@ def poor_teachers(summary: dict[str, Any]) -> str | None:
     poor = [point for point in compared if point["teacher"] < point["student"]["mean"]]
     if not poor:
         return None
-    where = (
-        "At every point"
-        if len(poor) == len(compared)
-        else f"At {'; '.join(p['label'] for p in poor)}"
-    )
+    where = f"At {'; '.join(point['label'] for point in poor)}"
+    if len(poor) == len(compared):
+        where = "At every point"
     return f"{where} the teacher is less accurate than the student from scratch."
 
 
-class SweepProgress:
+class SweepProgress(LinesReporter):
     """Prints a line when a point begins or ends, and one for every stage that ran in it."""
 
     def __init__(self, plan: SweepPlan[Any], logs: Path) -> None:
-        """Arguments: `logs` is the folder of the points' output."""
-        self._plan, self._logs = plan, logs
-        self._output = LastingOutput()
-        self._one_line = threading.Lock()
-        self._begun = time.monotonic()
+        """Args: `logs` is the folder of the points' output."""
+        super().__init__(workers=plan.workers, cores=plan.cores, logs=logs)
+        self._plan = plan
+        self._offsets: dict[str, int] = {}  # of the events that were read, by name of the node
 
     def begin(self, graph: StageGraph) -> None:
         """Print how much there is to do, and with what."""
         for line in introduction(self._plan):
             self._print(line)
 
-    def perform(self, node: StageNode, work: Callable[[OnLine], Outcome]) -> Outcome:
-        """Follow a point, or what several share."""
-        events, offset, is_running = run_events(self._plan.place(node.name)), 0, False
-
-        def on_line(line: str) -> None:
-            nonlocal offset, is_running
-            if not is_running:
-                self._print(f"{node.name}: {State.RUNNING}")
-            is_running = True
-            found, offset = tail(events, offset)
-            for event in found:
-                if isinstance(event, StageEvent) and event.state in TOLD:
-                    taken = duration(event.seconds or 0.0)
-                    self._print(f"{node.name} | {event.name}: {event.state} in {taken}")
-
-        outcome = work(on_line)
-        self._tell(node, outcome)
-        return outcome
-
-    def _tell(self, node: StageNode, outcome: Outcome) -> None:
-        match outcome.state:
-            case State.CACHED:
-                pass
-            case State.COMPLETED:
-                self._print(f"{node.name}: {outcome.state} in {duration(outcome.seconds)}")
-            case State.FAILED:
-                reason = outcome.message.removeprefix(f"{node.name}: ")
-                self._print(f"{node.name}: failed, {reason}")
-            case _:
-                self._print(f"{node.name}: {outcome.state}")
-
-    def leave_out(self, node: StageNode, outcome: Outcome) -> None:
-        """Print why a point does not run."""
-        self._print(f"{node.name}: {outcome.state}, {outcome.message}")
-
     def end(self, outcomes: Mapping[str, Outcome]) -> None:
         """Print where to read about failures, and counts."""
-        for failure in failures(outcomes, self._logs):
-            self._print(failure)
-        states = [
-            outcome.state for name, outcome in outcomes.items() if self._plan.jobs[name].is_point
-        ]
-        taken = duration(time.monotonic() - self._begun)
-        self._print(f"{quantity(len(states), 'point')} in {taken}: {counts(states)}")
+        self._print_failures(outcomes)
+        points = [outcome for name, outcome in outcomes.items() if self._plan.jobs[name].is_point]
+        self._print(closing(points, time.monotonic() - self._begun, "point"))
 
-    def _print(self, text: str) -> None:
-        with self._one_line:
-            self._output.print(text)
+    def _print_line(self, node: StageNode, line: str) -> None:
+        """Whatever the run of a point prints, print which of its stages have ended since."""
+        events, offset = run_events(self._plan.place(node.name)), self._offsets.get(node.name, 0)
+        found, self._offsets[node.name] = tail(events, offset)
+        for event in found:
+            if isinstance(event, StageEvent) and event.state in TOLD:
+                taken = duration(event.seconds or 0.0)
+                self._print(f"{node.name} | {event.name}: {event.state} in {taken}")
+
+    def _print_end(self, node: StageNode, outcome: Outcome) -> None:
+        if outcome.state is not StageState.CACHED:
+            message = outcome.message.removeprefix(f"{node.name}: ")
+            super()._print_end(node, outcome._replace(digest="", message=message))
 
 
 def introduction(plan: SweepPlan[Any]) -> list[str]:

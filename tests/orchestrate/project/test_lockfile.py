@@ -8,7 +8,7 @@ from kdtasks.core.errors import ProjectError
 from kdtasks.orchestrate.project.lockfile import (
     Lock,
     LockedStage,
-    Row,
+    OutputRow,
     compare_outputs,
     first_difference,
     overlaps,
@@ -37,7 +37,7 @@ def lock(**hashes: str) -> Lock:
     }
 
 
-def verdicts(rows: list[Row]) -> dict[str, str]:
+def verdicts(rows: list[OutputRow]) -> dict[str, str]:
     return {row.path: row.verdict for row in rows}
 
 
@@ -77,7 +77,7 @@ def test_an_empty_lock(tmp_path: Path):
 )
 def test_another_file_is_no_lock(content: bytes, tmp_path: Path):
     (tmp_path / "other.yaml").write_bytes(content)
-    with pytest.raises(ProjectError, match=r"other\.yaml is no dvc\.lock \(.*; `kdtasks run`"):
+    with pytest.raises(ProjectError, match=r"other\.yaml is not a dvc\.lock \(.*; `kdtasks run`"):
         read_lock(tmp_path / "other.yaml")
 
 
@@ -126,7 +126,7 @@ def test_what_follows_from_timings_may_differ_where_they_do():
     assert verdicts(rows) == {"data": "same", "model": "same", "timing": "timing", "page": "timing"}
     del there["report"]
     rows = compare_outputs(lock(), there, measured=["report"])
-    assert rows[-1] == Row("report", "page", "1", None, "DIFFERENT")
+    assert rows[-1] == OutputRow("page", "1", None, "DIFFERENT")
 
 
 def test_the_first_difference_is_a_stage_that_is_not_deterministic():
@@ -161,7 +161,7 @@ def test_missing_outputs_are_different_even_timings():
     found = verdicts(compare_outputs(lock(), there))
     assert found["timing"] == found["page"] == "DIFFERENT"
     extra = {**lock(), "new": LockedStage({}, {"more": "1"})}
-    assert compare_outputs(lock(), extra)[-1] == Row("new", "more", None, "1", "DIFFERENT")
+    assert compare_outputs(lock(), extra)[-1] == OutputRow("more", None, "1", "DIFFERENT")
 
 
 def test_overlaps():

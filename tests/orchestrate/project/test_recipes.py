@@ -93,7 +93,7 @@ def test_params_do_not_change_under_a_run(recipes: Path):
     (recipes / ".dvc").mkdir()
     with (
         one_run_at_a_time(recipes),
-        pytest.raises(ProjectError, match=r"another run \(process \d+\) is at work in .*; wait"),
+        pytest.raises(ProjectError, match=r"another run \(process \d+\) is running in .*; wait"),
     ):
         use_recipe(recipes, "other")
     assert (recipes / "params.yaml").read_bytes() == before

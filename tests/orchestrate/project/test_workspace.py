@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 def test_a_second_run_is_refused_and_told_whose_turn_it_is(folder: Path):
     with (
         one_run_at_a_time(folder),
-        pytest.raises(ProjectError, match=rf"another run \(process {os.getpid()}\) is at work"),
+        pytest.raises(ProjectError, match=rf"another run \(process {os.getpid()}\) is running"),
         one_run_at_a_time(folder),
     ):
         pytest.fail("two runs at once")

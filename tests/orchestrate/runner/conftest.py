@@ -98,6 +98,6 @@ def silent() -> Any:
         lines=lines,
         begin=lambda graph: None,
         perform=lambda node, work: work(lines.setdefault(node.name, []).append),
-        leave_out=lambda node, outcome: None,
+        skip=lambda node, outcome: None,
         end=lambda outcomes: None,
     )

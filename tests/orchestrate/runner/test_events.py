@@ -12,15 +12,15 @@ import pytest
 
 from kdtasks.core.errors import ProjectError
 from kdtasks.core.events import Event, MessageEvent, ProgressEvent, StageEvent, emit, tail
-from kdtasks.orchestrate.runner.events import (
+from kdtasks.orchestrate.runner.execute import RunOptions, execute
+from kdtasks.orchestrate.runner.files import (
     EVENTS,
-    RunRecorder,
     events_path,
     first_failure,
     run_events,
 )
-from kdtasks.orchestrate.runner.execute import RunOptions, execute
-from kdtasks.orchestrate.runner.graph import OnLine, Outcome, StageNode, State
+from kdtasks.orchestrate.runner.graph import OnLine, Outcome, StageGraph, StageNode, StageState
+from kdtasks.orchestrate.runner.scheduler import Scheduler
 
 STAGES = """\
 stages:
@@ -51,8 +51,31 @@ def read(file: Path) -> list[Event]:
     return untimed
 
 
-def stage(name: str, state: State) -> StageEvent:
+def stage(name: str, state: StageState) -> StageEvent:
     return StageEvent(name, state, 0.0, time=0.0)
+
+
+class OneStage:
+    """An engine whose only stage ends with the given outcome."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+
+    def survey(self) -> frozenset[str]:
+        return frozenset()
+
+    def bring_up_to_date(
+        self, name: str, on_line: OnLine, is_cancelled: Callable[[], bool]
+    ) -> Outcome:
+        on_line("begun")
+        return self.outcome
+
+
+def run(outcome: Outcome, reporter: Any, folder: Path, events: Path) -> None:
+    """Run the stage a@0, and b that needs it."""
+    graph = StageGraph.of([StageNode("a@0"), StageNode("b", needs=("a@0",))])
+    engine = OneStage(outcome)
+    Scheduler(graph, engine, reporter, workers=1, cores=1, logs=folder, events=events).run()
 
 
 def test_an_event_stands_there_before_the_reporter_hears_of_it(tmp_path: Path, silent: Any):
@@ -64,24 +87,19 @@ def test_an_event_stands_there_before_the_reporter_hears_of_it(tmp_path: Path, s
         heard.append(read(file))
         return outcome
 
-    def work(on_line: OnLine) -> Outcome:
-        on_line("begun")
-        return Outcome(State.COMPLETED, seconds=2.0)
-
     silent.perform = perform
-    RunRecorder(silent, file).perform(StageNode("a@0"), work)
-    begun, ended = stage("a@0", State.RUNNING), stage("a@0", State.COMPLETED)
-    assert heard == [[begun], [begun, ended]]
-    last = tail(file)[0][-1]
-    assert isinstance(last, StageEvent)
-    assert last.seconds == 2.0
+    silent.skip = lambda node, outcome: heard.append(read(file))
+    run(Outcome(StageState.FAILED, message="no"), silent, tmp_path, file)
+    ended = [MessageEvent("failed", "no", time=0.0), stage("a@0", StageState.FAILED)]
+    begun = [stage("a@0", StageState.RUNNING)]
+    assert heard == [begun, begun + ended, [*begun, *ended, stage("b", StageState.SKIPPED)]]
 
 
 def test_events_that_cannot_be_written_stop_nothing(tmp_path: Path, silent: Any):
-    recorder = RunRecorder(silent, tmp_path)
-    outcome = recorder.perform(StageNode("a"), lambda on_line: Outcome(State.FAILED))
-    recorder.leave_out(StageNode("b"), Outcome(State.SKIPPED))
-    assert outcome.state is State.FAILED
+    ended: dict[str, Outcome] = {}
+    silent.end = ended.update
+    run(Outcome(StageState.FAILED), silent, tmp_path, tmp_path)
+    assert [outcome.state for outcome in ended.values()] == [StageState.FAILED, StageState.SKIPPED]
 
 
 def test_the_first_failure_is_one_line(tmp_path: Path):
@@ -104,10 +122,10 @@ def test_a_run_tells_what_becomes_of_its_stages_and_why_one_failed(
     assert failed.message.startswith("stage tell ended with status ")
     assert failed.message.endswith(": out of paper")
     assert read(run_events(project)) == [
-        stage("tell", State.RUNNING),
+        stage("tell", StageState.RUNNING),
         MessageEvent("failed", failed.message, time=0.0),
-        stage("tell", State.FAILED),
-        stage("next", State.SKIPPED),
+        stage("tell", StageState.FAILED),
+        stage("next", StageState.SKIPPED),
     ]
     told = read(events_path(project / EVENTS, "tell"))
     assert told[0] == ProgressEvent(1, 2, "epoch", 5.0, time=0.0)
@@ -115,18 +133,18 @@ def test_a_run_tells_what_becomes_of_its_stages_and_why_one_failed(
     (project / "tell.py").write_text(TELL, encoding="utf-8")
     execute(project, options, silent)
     assert read(run_events(project)) == [
-        stage("tell", State.RUNNING),
-        stage("tell", State.COMPLETED),
-        stage("next", State.RUNNING),
-        stage("next", State.COMPLETED),
+        stage("tell", StageState.RUNNING),
+        stage("tell", StageState.COMPLETED),
+        stage("next", StageState.RUNNING),
+        stage("next", StageState.COMPLETED),
     ]
     assert read(events_path(project / EVENTS, "tell")) == told[:1]
 
     # nothing of the last run is left, and a stage without a command tells nothing
     execute(project, options, silent)
     assert read(run_events(project))[1::2] == [
-        stage("tell", State.CACHED),
-        stage("next", State.CACHED),
+        stage("tell", StageState.CACHED),
+        stage("next", StageState.CACHED),
     ]
     assert [path.name for path in (project / EVENTS).iterdir()] == ["run.jsonl"]
 

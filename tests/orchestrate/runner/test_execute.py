@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from kdtasks.orchestrate.runner.execute import LOGS, RunOptions, execute
-from kdtasks.orchestrate.runner.graph import State
+from kdtasks.orchestrate.runner.graph import StageState
 
 # runs the project of the current folder, as `kdtasks run` does, in a process of its own
 RUN = """
@@ -23,7 +23,7 @@ from kdtasks.orchestrate.runner.execute import RunOptions, execute
 print('begun', flush=True)
 execute(Path.cwd(), RunOptions(workers=4), SimpleNamespace(
     begin=lambda graph: None, perform=lambda node, work: work(lambda line: None),
-    leave_out=lambda node, outcome: None, end=lambda outcomes: None))
+    skip=lambda node, outcome: None, end=lambda outcomes: None))
 """
 
 
@@ -74,13 +74,13 @@ def test_thirty_wide_runs_lose_nothing(
     for repeat in range(30 if engine == "split" else 1):
         project = make_project(f"{engine}-{repeat}", stages)
         outcomes = execute(project, RunOptions(workers=4, engine=engine), silent)
-        assert {outcome.state for outcome in outcomes.values()} == {State.COMPLETED}
+        assert {outcome.state for outcome in outcomes.values()} == {StageState.COMPLETED}
         assert (project / "dvc.lock").read_bytes() == expected
         assert count_missing(project) == 0
     assert dvc(project, "status") == "Data and pipelines are up to date.\n"
     assert "Running" not in dvc(project, "repro")
     again = execute(project, RunOptions(workers=4, engine=engine), silent)
-    assert {outcome.state for outcome in again.values()} == {State.CACHED}
+    assert {outcome.state for outcome in again.values()} == {StageState.CACHED}
     assert all(again[name].digest == outcomes[name].digest != "" for name in again)
 
 
@@ -97,10 +97,10 @@ def test_a_failure_takes_only_dependants_along_and_the_next_run_goes_on(
     options = RunOptions(engine=engine)
     outcomes = execute(diamond, options, silent)
     assert {name: outcome.state for name, outcome in outcomes.items()} == {
-        "first": State.COMPLETED,
-        "left": State.FAILED,
-        "right": State.COMPLETED,
-        "last": State.SKIPPED,
+        "first": StageState.COMPLETED,
+        "left": StageState.FAILED,
+        "right": StageState.COMPLETED,
+        "last": StageState.SKIPPED,
     }
     message = outcomes["left"].text
     assert message.startswith("stage left ended with status")
@@ -113,10 +113,10 @@ def test_a_failure_takes_only_dependants_along_and_the_next_run_goes_on(
     (diamond / "dvc.yaml").write_text(good, encoding="utf-8")
     outcomes = execute(diamond, options, silent)
     assert [outcome.state for outcome in outcomes.values()] == [
-        State.CACHED,
-        State.COMPLETED,
-        State.CACHED,
-        State.COMPLETED,
+        StageState.CACHED,
+        StageState.COMPLETED,
+        StageState.CACHED,
+        StageState.COMPLETED,
     ]
     assert dvc(diamond, "status") == "Data and pipelines are up to date.\n"
 
@@ -130,7 +130,7 @@ def test_several_commands_run_in_turn_and_in_their_folder(
         "    deps: [../source]\n    outs: [result]\n",
     )
     (project / "below").mkdir()
-    assert execute(project, RunOptions(), silent)["one"].state is State.COMPLETED
+    assert execute(project, RunOptions(), silent)["one"].state is StageState.COMPLETED
     assert (project / "below/result").read_text(encoding="utf-8") == "one\n"
     assert silent.lines["one"] == [
         "> pwd",
@@ -159,7 +159,9 @@ def test_a_stopped_run_leaves_no_process_and_no_lock(
     wait_until(lambda: not is_alive(project), "something of the run is still at work")
 
     outcomes = execute(project, RunOptions(workers=4), silent)
-    assert {State.CACHED, State.COMPLETED} == {outcome.state for outcome in outcomes.values()}
+    assert {StageState.CACHED, StageState.COMPLETED} == {
+        outcome.state for outcome in outcomes.values()
+    }
     assert "Running" not in dvc(project, "repro")
     reference = make_project("reference", wide_stages(3, 2, 0.5))
     dvc(reference, "repro", "--quiet")
@@ -176,10 +178,13 @@ def test_a_full_disk_fails_the_stage_and_harms_nothing(
         patch.setattr("dvc.stage.Stage.commit", full)
         outcomes = execute(diamond, RunOptions(), silent)
     assert outcomes["first"].message == "stage first: [Errno 28] No space left on device"
-    assert [outcome.state for outcome in outcomes.values()] == [State.FAILED, *[State.SKIPPED] * 3]
+    assert [outcome.state for outcome in outcomes.values()] == [
+        StageState.FAILED,
+        *[StageState.SKIPPED] * 3,
+    ]
     assert {outcome.state for outcome in execute(diamond, RunOptions(), silent).values()} <= {
-        State.COMPLETED,
-        State.RESTORED,
+        StageState.COMPLETED,
+        StageState.RESTORED,
     }
     assert dvc(diamond, "status") == "Data and pipelines are up to date.\n"
 
@@ -190,8 +195,8 @@ def test_the_command_line_engine_takes_dvc_files(diamond: Path, silent: Any):
     text = (diamond / "dvc.yaml").read_text(encoding="utf-8").replace("source", "raw")
     (diamond / "dvc.yaml").write_text(text, encoding="utf-8")
     outcomes = execute(diamond, RunOptions(engine="cli"), silent)
-    assert outcomes["raw.dvc"].state is State.CACHED
-    assert outcomes["last"].state is State.COMPLETED
+    assert outcomes["raw.dvc"].state is StageState.CACHED
+    assert outcomes["last"].state is StageState.COMPLETED
 
 
 def test_what_a_stage_leaves_behind_holds_nothing_up(
@@ -200,5 +205,5 @@ def test_what_a_stage_leaves_behind_holds_nothing_up(
     monkeypatch.setattr("kdtasks.orchestrate.processes.GRACE_SECONDS", 0.5)
     chatty = "echo done > out; (while sleep 0.01; do echo x; done) &"
     project = make_project("chatty", f"stages:\n  one:\n    cmd: '{chatty}'\n    outs: [out]\n")
-    assert execute(project, RunOptions(), silent)["one"].state is State.COMPLETED
+    assert execute(project, RunOptions(), silent)["one"].state is StageState.COMPLETED
     wait_until(lambda: not is_alive(project), "it still talks")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kdtasks.orchestrate.runner import lines as lines_module
-from kdtasks.orchestrate.runner.graph import OnLine, Outcome, StageGraph, StageNode, State
+from kdtasks.orchestrate.runner.graph import OnLine, Outcome, StageGraph, StageNode, StageState
 from kdtasks.orchestrate.runner.lines import LinesReporter
 
 GRAPH = StageGraph.of(
@@ -22,12 +22,12 @@ FAILURE = "stage student@1 ended with status 1; its last lines:\nout of paper"
 def trains(on_line: OnLine) -> Outcome:
     for line in ("> python stages/student.py 0", "epoch 1/8  loss 0.5", ""):
         on_line(line)
-    return Outcome(State.COMPLETED, "99887766554433", 12.3)
+    return Outcome(StageState.COMPLETED, "99887766554433", 12.3)
 
 
 def fails(on_line: OnLine) -> Outcome:
     on_line("out of paper")
-    return Outcome(State.FAILED, seconds=1.25, message=FAILURE)
+    return Outcome(StageState.FAILED, seconds=1.25, message=FAILURE)
 
 
 def test_a_run_from_begin_to_end(
@@ -41,13 +41,13 @@ def test_a_run_from_begin_to_end(
     reporter.begin(GRAPH)
     outcomes = {
         "prepare": reporter.perform(
-            prepare, lambda on_line: Outcome(State.CACHED, "11223344556677.dir")
+            prepare, lambda on_line: Outcome(StageState.CACHED, "11223344556677.dir")
         ),
         "student@0": reporter.perform(student, trains),
         "student@1": reporter.perform(other, fails),
-        "report": Outcome(State.SKIPPED, message="it needs student@1"),
+        "report": Outcome(StageState.SKIPPED, message="it needs student@1"),
     }
-    reporter.leave_out(report, outcomes["report"])
+    reporter.skip(report, outcomes["report"])
     reporter.end(outcomes)
     assert capsys.readouterr().out == (
         "4 stages, 4 workers on 4 cores\n"

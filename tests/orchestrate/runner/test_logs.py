@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kdtasks.orchestrate.runner.graph import log_path, stage_log
+from kdtasks.orchestrate.runner.files import log_path, stage_log
 
 
 @pytest.mark.parametrize(

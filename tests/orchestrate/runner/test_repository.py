@@ -9,7 +9,7 @@ import pytest
 
 from kdtasks.core.errors import ProjectError, StageError
 from kdtasks.orchestrate.runner.dvc_files import Command
-from kdtasks.orchestrate.runner.graph import Outcome, State
+from kdtasks.orchestrate.runner.graph import Outcome, StageState
 from kdtasks.orchestrate.runner.repository import Repository
 
 
@@ -25,16 +25,16 @@ def run_all(
     project: Path, targets: tuple[str, ...] = (), *, force: bool = False, pull: bool = False
 ) -> dict[str, Outcome]:
     """Bring stages up to date one after another, the commands run here."""
-    repository = Repository(project)
+    repository = Repository(project, force=force, pull=pull)
     outcomes = {}
     try:
-        graph = repository.plan(targets, pull=pull)
-        repository.start(force=force)
+        graph = repository.plan(targets)
+        repository.start()
         for name in graph.nodes:
-            step = repository.begin(name, force=force, pull=pull)
+            step = repository.begin(name)
             if isinstance(step, Command):
-                for arguments in step.arguments:
-                    subprocess.run(arguments, cwd=step.folder, check=True)
+                for _, words in step.steps:
+                    subprocess.run(words, cwd=step.folder, check=True)
                 step = repository.finish(name)
             outcomes[name] = step
     finally:
@@ -42,7 +42,7 @@ def run_all(
     return outcomes
 
 
-def states(outcomes: dict[str, Outcome]) -> list[State]:
+def states(outcomes: dict[str, Outcome]) -> list[StageState]:
     return [outcome.state for outcome in outcomes.values()]
 
 
@@ -91,21 +91,21 @@ def test_a_circle_is_refused(diamond: Path):
 
 
 def test_unchanged_changed_restored_and_forced(diamond: Path):
-    assert states(run_all(diamond)) == [State.COMPLETED] * 4
+    assert states(run_all(diamond)) == [StageState.COMPLETED] * 4
     assert dvc(diamond, "status") == "Data and pipelines are up to date.\n"
     again = run_all(diamond)
-    assert states(again) == [State.CACHED] * 4
+    assert states(again) == [StageState.CACHED] * 4
     first_out = dvc(diamond, "data", "status", "--granular", "--json")
     assert first_out  # the digests are DVC's
     assert again["first"].digest in (diamond / "dvc.lock").read_text(encoding="utf-8")
 
     (diamond / "source").write_text("new", encoding="utf-8")
-    assert states(run_all(diamond)) == [State.COMPLETED] * 4
+    assert states(run_all(diamond)) == [StageState.COMPLETED] * 4
     (diamond / "source").write_text("source", encoding="utf-8")
-    assert states(run_all(diamond)) == [State.RESTORED] * 4
+    assert states(run_all(diamond)) == [StageState.RESTORED] * 4
     assert (diamond / "out/first/text").read_text(encoding="utf-8") == "out/firstsource"
     assert dvc(diamond, "status") == "Data and pipelines are up to date.\n"
-    assert states(run_all(diamond, ("left",), force=True)) == [State.COMPLETED] * 2
+    assert states(run_all(diamond, ("left",), force=True)) == [StageState.COMPLETED] * 2
     assert dvc(diamond, "repro").splitlines()[-1] == "Data and pipelines are up to date."
 
 
@@ -133,7 +133,7 @@ def test_an_input_that_changes_meanwhile_is_an_error(diamond: Path):
     repository.plan()
     step = repository.begin("first")
     assert isinstance(step, Command)
-    subprocess.run(step.arguments[0], cwd=step.folder, check=True)
+    subprocess.run(step.steps[0][1], cwd=step.folder, check=True)
     (diamond / "source").write_text("changed while it ran", encoding="utf-8")
     with pytest.raises(StageError, match="stage first: source changed while it ran"):
         repository.finish("first")
@@ -154,9 +154,9 @@ def test_a_missing_input_and_a_missing_output_are_named(diamond: Path):
 
 def test_nobody_else_touches_the_files_meanwhile(diamond: Path):
     run_all(diamond)
-    repository = Repository(diamond)
+    repository = Repository(diamond, force=True)
     repository.plan()
-    repository.start(force=True)
+    repository.start()
     other = subprocess.run(
         [sys.executable, "-m", "dvc", "repro"], cwd=diamond, capture_output=True, text=True
     )
@@ -173,7 +173,7 @@ def test_another_process_at_work_is_named(diamond: Path):
     )
     repository = Repository(diamond)
     repository.plan()
-    with pytest.raises(ProjectError, match=r"(?s)DVC is at work here already.*is busy.*PID 1"):
+    with pytest.raises(ProjectError, match=r"(?s)DVC is running here already.*is busy.*PID 1"):
         repository.start()
     repository.close()
 
@@ -185,9 +185,9 @@ def test_data_under_dvcs_care_is_a_stage_too(diamond: Path):
     (diamond / "dvc.yaml").write_text(text, encoding="utf-8")
     first = run_all(diamond)
     assert next(iter(first)) == "raw.dvc"
-    assert first["raw.dvc"].state is State.CACHED
+    assert first["raw.dvc"].state is StageState.CACHED
     (diamond / "raw").write_text("more", encoding="utf-8")
-    assert states(run_all(diamond)) == [State.COMPLETED] * 5
+    assert states(run_all(diamond)) == [StageState.COMPLETED] * 5
     assert dvc(diamond, "status") == "Data and pipelines are up to date.\n"
 
 
@@ -197,18 +197,18 @@ def test_pull_brings_outputs_from_the_remote(diamond: Path, tmp_path: Path):
     dvc(diamond, "push", "--run-cache")
     for gone in (".dvc/cache", "out"):
         subprocess.run(["rm", "-rf", gone], cwd=diamond, check=True)
-    assert states(run_all(diamond, pull=True)) == [State.PULLED] * 4
+    assert states(run_all(diamond, pull=True)) == [StageState.PULLED] * 4
     assert dvc(diamond, "status") == "Data and pipelines are up to date.\n"
 
     for gone in (".dvc/cache", "out", "dvc.lock"):  # the run-cache alone knows the hashes
         subprocess.run(["rm", "-rf", gone], cwd=diamond, check=True)
-    assert states(run_all(diamond, pull=True)) == [State.PULLED] * 4
+    assert states(run_all(diamond, pull=True)) == [StageState.PULLED] * 4
     assert dvc(diamond, "status") == "Data and pipelines are up to date.\n"
 
 
 def test_pull_without_a_remote_says_so(diamond: Path):
     with pytest.raises(ProjectError, match="--pull needs a DVC remote"):
-        Repository(diamond).plan(pull=True)
+        Repository(diamond, pull=True).plan()
 
 
 OLDER = """\
@@ -242,7 +242,7 @@ def test_a_lock_file_of_an_older_version_is_brought_up_to_date_as_dvc_does(
     subprocess.run(["cp", "-a", str(diamond), str(other)], check=True)
     for project in (diamond, other):
         (project / "dvc.lock").write_text(OLDER, encoding="utf-8")
-    assert states(run_all(diamond)) == [State.COMPLETED] * 4
+    assert states(run_all(diamond)) == [StageState.COMPLETED] * 4
     dvc(other, "repro")
     assert (diamond / "dvc.lock").read_bytes() == (other / "dvc.lock").read_bytes()
 
@@ -269,7 +269,7 @@ def test_a_stopped_run_begins_nothing(diamond: Path):
     repository.plan()
     ended = repository.begin("first", lambda: True)
     assert isinstance(ended, Outcome)
-    assert ended.state is State.CANCELLED
+    assert ended.state is StageState.CANCELLED
     repository.close()
     assert (diamond / "out/first/text").exists()
 
@@ -277,7 +277,7 @@ def test_a_stopped_run_begins_nothing(diamond: Path):
 def test_a_note_of_the_order_that_was_cut_is_forgotten(diamond: Path):
     (diamond / ".dvc/tmp").mkdir(exist_ok=True)
     (diamond / ".dvc/tmp/kdtasks-lock-order.json").write_text("", encoding="utf-8")
-    assert states(run_all(diamond)) == [State.COMPLETED] * 4
+    assert states(run_all(diamond)) == [StageState.COMPLETED] * 4
 
 
 def test_a_lock_file_that_somebody_spoils_meanwhile_is_one_error(diamond: Path):

@@ -12,14 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdtasks.orchestrate.runner.graph import OnLine, Outcome, StageGraph, StageNode, State, log_path
+from kdtasks.orchestrate.runner.files import log_path
+from kdtasks.orchestrate.runner.graph import OnLine, Outcome, StageGraph, StageNode, StageState
 from kdtasks.orchestrate.runner.scheduler import Scheduler
 
-Work = Callable[[str, Callable[[], bool]], State]
+Work = Callable[[str, Callable[[], bool]], StageState]
 
 
-def nothing(name: str, is_cancelled: Callable[[], bool]) -> State:
-    return State.COMPLETED
+def nothing(name: str, is_cancelled: Callable[[], bool]) -> StageState:
+    return StageState.COMPLETED
 
 
 class FakeEngine:
@@ -35,9 +36,6 @@ class FakeEngine:
         self._running: set[str] = set()
         self._lock = threading.Lock()
 
-    def plan(self, targets: Sequence[str]) -> StageGraph:
-        return self.graph
-
     def survey(self) -> frozenset[str]:
         return self.unchanged
 
@@ -45,7 +43,7 @@ class FakeEngine:
         self, name: str, on_line: OnLine, is_cancelled: Callable[[], bool]
     ) -> Outcome:
         if name in self.unchanged:
-            return Outcome(State.CACHED)
+            return Outcome(StageState.CACHED)
         with self._lock:
             assert set(self.ended).issuperset(set(self.graph.nodes[name].needs) - self.unchanged)
             self.started.append(name)
@@ -59,16 +57,13 @@ class FakeEngine:
                 self._running.remove(name)
                 self.ended.append(name)
 
-    def close(self) -> None:
-        pass
 
-
-class FakeReporter:
+class FakeObserver:
     """Keeps what it is told."""
 
     def __init__(self) -> None:
         self.performed: list[str] = []
-        self.left_out: dict[str, Outcome] = {}
+        self.skipped: dict[str, Outcome] = {}
         self.outcomes: Mapping[str, Outcome] = {}
 
     def begin(self, graph: StageGraph) -> None:
@@ -78,8 +73,8 @@ class FakeReporter:
         self.performed.append(node.name)
         return work(lambda line: None)
 
-    def leave_out(self, node: StageNode, outcome: Outcome) -> None:
-        self.left_out[node.name] = outcome
+    def skip(self, node: StageNode, outcome: Outcome) -> None:
+        self.skipped[node.name] = outcome
 
     def end(self, outcomes: Mapping[str, Outcome]) -> None:
         self.outcomes = dict(outcomes)
@@ -92,15 +87,15 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def scheduler(
     engine: FakeEngine, logs: Path, *, workers: int = 4, cores: int = 4
-) -> tuple[Scheduler, FakeReporter]:
-    reporter = FakeReporter()
+) -> tuple[Scheduler, FakeObserver]:
+    reporter = FakeObserver()
     return (
         Scheduler(engine.graph, engine, reporter, workers=workers, cores=cores, logs=logs),
         reporter,
     )
 
 
-def states(outcomes: Mapping[str, Outcome]) -> dict[str, State]:
+def states(outcomes: Mapping[str, Outcome]) -> dict[str, StageState]:
     return {name: outcome.state for name, outcome in outcomes.items()}
 
 
@@ -132,9 +127,9 @@ def test_the_rules_hold_in_every_graph(
         for i, (needs, threads, is_exclusive) in enumerate(drawn)
     )
 
-    def work(name: str, is_cancelled: Callable[[], bool]) -> State:
+    def work(name: str, is_cancelled: Callable[[], bool]) -> StageState:
         time.sleep(0.001)
-        return State.FAILED if int(name) in broken else State.COMPLETED
+        return StageState.FAILED if int(name) in broken else StageState.COMPLETED
 
     # unchanged are some of the first: whatever they need is unchanged as well
     engine = FakeEngine(
@@ -145,14 +140,14 @@ def test_the_rules_hold_in_every_graph(
 
     for name, node in graph.nodes.items():  # everything that can run does, once
         if name in engine.unchanged:
-            expected = State.CACHED
+            expected = StageState.CACHED
         elif not all(outcomes[need].is_up_to_date for need in node.needs):
-            expected = State.SKIPPED
+            expected = StageState.SKIPPED
         else:
-            expected = State.FAILED if int(name) in broken else State.COMPLETED
+            expected = StageState.FAILED if int(name) in broken else StageState.COMPLETED
         assert outcomes[name].state is expected
     assert len(set(engine.started)) == len(engine.started)
-    assert sorted([*reporter.performed, *reporter.left_out]) == sorted(graph.nodes)
+    assert sorted([*reporter.performed, *reporter.skipped]) == sorted(graph.nodes)
     assert reporter.outcomes == outcomes
 
     for crowd in engine.crowds:
@@ -166,13 +161,13 @@ def test_as_many_as_fit_really_run_side_by_side(logs: Path):
     """Three stages that each wait for the other two: nothing would end if one were missing."""
     together = threading.Barrier(3)
 
-    def work(name: str, is_cancelled: Callable[[], bool]) -> State:
+    def work(name: str, is_cancelled: Callable[[], bool]) -> StageState:
         together.wait(timeout=30)
-        return State.COMPLETED
+        return StageState.COMPLETED
 
     engine = FakeEngine(StageGraph.of(map(StageNode, "abc")), work)
     outcomes = scheduler(engine, logs, workers=3, cores=3)[0].run()
-    assert set(states(outcomes).values()) == {State.COMPLETED}
+    assert set(states(outcomes).values()) == {StageState.COMPLETED}
 
 
 def test_what_most_others_wait_for_goes_first(logs: Path):
@@ -190,10 +185,10 @@ def test_small_stages_run_beside_a_wide_one_that_has_to_wait(logs: Path):
     )
     together = threading.Barrier(2)
 
-    def work(name: str, is_cancelled: Callable[[], bool]) -> State:
+    def work(name: str, is_cancelled: Callable[[], bool]) -> StageState:
         if name != "wide":
             together.wait(timeout=30)
-        return State.COMPLETED
+        return StageState.COMPLETED
 
     engine = FakeEngine(graph, work)
     scheduler(engine, logs)[0].run()
@@ -208,18 +203,21 @@ def test_unchanged_stages_take_no_room(logs: Path):
             *(StageNode(str(i), threads=9, exclusive=True) for i in range(5)),
         ]
     )
-    reporter = FakeReporter()
+    reporter = FakeObserver()
 
-    def work(name: str, is_cancelled: Callable[[], bool]) -> State:
+    def work(name: str, is_cancelled: Callable[[], bool]) -> StageState:
         deadline = time.monotonic() + 30
         while len(reporter.performed) < 6:
             assert time.monotonic() < deadline, "the unchanged stages wait"
             time.sleep(0.005)
-        return State.COMPLETED
+        return StageState.COMPLETED
 
     engine = FakeEngine(graph, work, unchanged="01234")
     outcomes = Scheduler(graph, engine, reporter, workers=1, cores=1, logs=logs).run()
-    assert states(outcomes) == {"works": State.COMPLETED, **dict.fromkeys("01234", State.CACHED)}
+    assert states(outcomes) == {
+        "works": StageState.COMPLETED,
+        **dict.fromkeys("01234", StageState.CACHED),
+    }
 
 
 def test_a_failure_takes_only_dependants_along(logs: Path):
@@ -227,29 +225,30 @@ def test_a_failure_takes_only_dependants_along(logs: Path):
         [*chain("bad", "child", "grandchild"), *chain("good", "other"), StageNode("alone")]
     )
     engine = FakeEngine(
-        graph, lambda name, is_cancelled: State.FAILED if name == "bad" else State.COMPLETED
+        graph,
+        lambda name, is_cancelled: StageState.FAILED if name == "bad" else StageState.COMPLETED,
     )
     schedule, reporter = scheduler(engine, logs, workers=1)
     assert states(schedule.run()) == {
-        "bad": State.FAILED,
-        "child": State.SKIPPED,
-        "grandchild": State.SKIPPED,
-        "good": State.COMPLETED,
-        "other": State.COMPLETED,
-        "alone": State.COMPLETED,
+        "bad": StageState.FAILED,
+        "child": StageState.SKIPPED,
+        "grandchild": StageState.SKIPPED,
+        "good": StageState.COMPLETED,
+        "other": StageState.COMPLETED,
+        "alone": StageState.COMPLETED,
     }
-    assert {name: outcome.message for name, outcome in reporter.left_out.items()} == {
+    assert {name: outcome.message for name, outcome in reporter.skipped.items()} == {
         "child": "it needs bad",
         "grandchild": "it needs bad",
     }
 
 
 def test_an_exception_is_a_failure_that_names_the_stage(logs: Path):
-    def work(name: str, is_cancelled: Callable[[], bool]) -> State:
+    def work(name: str, is_cancelled: Callable[[], bool]) -> StageState:
         raise OSError(28, "No space left on device")
 
     outcomes = scheduler(FakeEngine(StageGraph.of(chain("a", "b")), work), logs)[0].run()
-    assert states(outcomes) == {"a": State.FAILED, "b": State.SKIPPED}
+    assert states(outcomes) == {"a": StageState.FAILED, "b": StageState.SKIPPED}
     assert outcomes["a"].message == "stage a: OSError: [Errno 28] No space left on device"
 
 
@@ -271,7 +270,7 @@ def test_an_interruption_waits_for_what_runs_and_leaves_out_the_rest(logs: Path,
     tidied: list[str] = []
     is_running = threading.Barrier(2)
 
-    def work(name: str, is_cancelled: Callable[[], bool]) -> State:
+    def work(name: str, is_cancelled: Callable[[], bool]) -> StageState:
         is_running.wait(timeout=30)
         if name == "a":
             interrupt()
@@ -281,15 +280,15 @@ def test_an_interruption_waits_for_what_runs_and_leaves_out_the_rest(logs: Path,
             interrupt()
         time.sleep(0.5)
         tidied.append(name)
-        return State.CANCELLED
+        return StageState.CANCELLED
 
     schedule, reporter = scheduler(FakeEngine(graph, work), logs, workers=2)
     with pytest.raises(KeyboardInterrupt):
         schedule.run()
     assert sorted(tidied) == ["a", "b"]
-    assert states(reporter.outcomes) == dict.fromkeys(graph.nodes, State.CANCELLED)
+    assert states(reporter.outcomes) == dict.fromkeys(graph.nodes, StageState.CANCELLED)
     assert sorted(reporter.performed) == ["a", "b"]
-    assert sorted(reporter.left_out) == ["after-a", "c"]
+    assert sorted(reporter.skipped) == ["after-a", "c"]
 
 
 def test_a_stage_that_was_just_started_when_the_interruption_came_is_waited_for(
@@ -301,17 +300,17 @@ def test_a_stage_that_was_just_started_when_the_interruption_came_is_waited_for(
             interrupt()
             return future
 
-    def work(name: str, is_cancelled: Callable[[], bool]) -> State:
+    def work(name: str, is_cancelled: Callable[[], bool]) -> StageState:
         while not is_cancelled():
             time.sleep(0.005)
-        return State.CANCELLED
+        return StageState.CANCELLED
 
     monkeypatch.setattr("kdtasks.orchestrate.runner.scheduler.ThreadPoolExecutor", Interrupting)
     schedule, reporter = scheduler(FakeEngine(StageGraph.of(chain("a", "b")), work), logs)
     with pytest.raises(KeyboardInterrupt):
         schedule.run()
     assert reporter.performed == ["a"]
-    assert list(reporter.left_out) == ["b"]
+    assert list(reporter.skipped) == ["b"]
 
 
 def test_an_error_in_the_run_itself_is_told_as_a_stop(logs: Path, monkeypatch: pytest.MonkeyPatch):
@@ -324,7 +323,7 @@ def test_an_error_in_the_run_itself_is_told_as_a_stop(logs: Path, monkeypatch: p
     schedule, reporter = scheduler(engine, logs)
     with pytest.raises(ValueError, match="damaged"):
         schedule.run()
-    assert states(reporter.outcomes) == {"a": State.CANCELLED, "b": State.CANCELLED}
+    assert states(reporter.outcomes) == {"a": StageState.CANCELLED, "b": StageState.CANCELLED}
     assert engine.started == []
 
 

@@ -12,12 +12,12 @@ from rich.text import Text
 
 from kdtasks.core.events import MetricsEvent, ProgressEvent, emit
 from kdtasks.orchestrate.runner import table
-from kdtasks.orchestrate.runner.graph import Outcome, StageNode, State
+from kdtasks.orchestrate.runner.graph import Outcome, StageNode, StageState
 from kdtasks.orchestrate.runner.table import (
-    Row,
-    choose_rows,
+    StageRow,
     fitting_table,
     header_line,
+    visible_rows,
     whole_table,
 )
 
@@ -36,14 +36,14 @@ def printed(renderable: RenderableType, width: int) -> list[str]:
     return [line.rstrip() for line in text.getvalue().splitlines()]
 
 
-def settled(name: str, outcome: Outcome) -> Row:
-    row = Row(StageNode(name), NOWHERE)
-    row.settle(outcome)
+def finished(name: str, outcome: Outcome) -> StageRow:
+    row = StageRow(StageNode(name), NOWHERE)
+    row.finish(outcome)
     return row
 
 
-def running(name: str, line: str, *, speed: float | None = None) -> Row:
-    row = Row(StageNode(name, description="what it does"), NOWHERE)
+def running(name: str, line: str, *, speed: float | None = None) -> StageRow:
+    row = StageRow(StageNode(name, description="what it does"), NOWHERE)
     row.start()
     row.changed -= 12.0
     row.hear(line)
@@ -52,19 +52,21 @@ def running(name: str, line: str, *, speed: float | None = None) -> Row:
 
 
 @pytest.fixture
-def rows() -> list[Row]:
+def rows() -> list[StageRow]:
     """One of nearly every kind."""
     return [
-        settled("prepare", Outcome(State.CACHED, "67e1086e0123.dir", 0.1)),
-        settled("teacher", Outcome(State.COMPLETED, "9a8b7c6d5e4f.dir", 205)),
+        finished("prepare", Outcome(StageState.CACHED, "67e1086e0123.dir", 0.1)),
+        finished("teacher", Outcome(StageState.COMPLETED, "9a8b7c6d5e4f.dir", 205)),
         running("student@0", "epoch 3/8  loss 0.5123  0:05 left", speed=1759.4),
-        settled("student@1", Outcome(State.FAILED, "", 3.2, "it ended:\nValueError: no images")),
-        Row(StageNode("distill@0"), NOWHERE),
-        settled("report", Outcome(State.SKIPPED, message="it needs student@1")),
+        finished(
+            "student@1", Outcome(StageState.FAILED, "", 3.2, "it ended:\nValueError: no images")
+        ),
+        StageRow(StageNode("distill@0"), NOWHERE),
+        finished("report", Outcome(StageState.SKIPPED, message="it needs student@1")),
     ]
 
 
-def test_a_wide_terminal_shows_everything(rows: list[Row]):
+def test_a_wide_terminal_shows_everything(rows: list[StageRow]):
     assert printed(whole_table(rows, 100), 100) == [
         "stage      state         time  images/s",
         "prepare    cached                        67e1086e",
@@ -76,7 +78,7 @@ def test_a_wide_terminal_shows_everything(rows: list[Row]):
     ]
 
 
-def test_a_narrow_terminal_loses_columns_from_the_right(rows: list[Row]):
+def test_a_narrow_terminal_loses_columns_from_the_right(rows: list[StageRow]):
     assert [printed(whole_table(rows, width), width)[3] for width in (60, 42, 32, 22, 15)] == [
         "student@0  running       12 s     1,759  epoch 3/8 loss 0.5…",
         "student@0  running       12 s     1,759",
@@ -88,7 +90,7 @@ def test_a_narrow_terminal_loses_columns_from_the_right(rows: list[Row]):
 
 
 def test_columns_without_content_are_left_out():
-    rows = [settled("prepare", Outcome(State.CACHED, "67e1086e0123.dir", 0.1))]
+    rows = [finished("prepare", Outcome(StageState.CACHED, "67e1086e0123.dir", 0.1))]
     assert printed(whole_table(rows, 80), 80) == ["stage    state", "prepare  cached     67e1086e"]
 
 
@@ -97,7 +99,7 @@ def test_a_run_without_stages_is_an_empty_table():
 
 
 def test_the_description_stands_until_there_is_output():
-    row = Row(StageNode("a", description="read the source"), NOWHERE)
+    row = StageRow(StageNode("a", description="read the source"), NOWHERE)
     row.start()
     assert row.words == "read the source"
     row.hear("   ")
@@ -107,7 +109,7 @@ def test_the_description_stands_until_there_is_output():
 
 
 def test_the_speed_is_the_last_that_the_stage_has_told(tmp_path: Path):
-    row = Row(StageNode("a"), tmp_path / "a.jsonl")
+    row = StageRow(StageNode("a"), tmp_path / "a.jsonl")
     row.follow()
     assert row.speed is None
     emit(ProgressEvent(1, 8, "epoch", 2000.0), row.events)
@@ -121,8 +123,8 @@ def test_the_speed_is_the_last_that_the_stage_has_told(tmp_path: Path):
     assert (row.speed, row.words) == (1759.0, "saving, 5 images/s")
 
 
-def test_the_header(rows: list[Row]):
-    def header(shown: list[Row], width: int) -> str:
+def test_the_header(rows: list[StageRow]):
+    def header(shown: list[StageRow], width: int) -> str:
         line = header_line(shown, 157, "4 workers on 16 cores")
         return "\n".join(printed(Group(line), width))
 
@@ -131,8 +133,8 @@ def test_the_header(rows: list[Row]):
     assert header(rows, 12) == "4 of 6 stag…"
 
 
-def test_a_small_terminal_shows_what_runs_and_what_failed(rows: list[Row]):
-    many = [*[Row(StageNode(f"w{i}"), NOWHERE) for i in range(20)], *rows]
+def test_a_small_terminal_shows_what_runs_and_what_failed(rows: list[StageRow]):
+    many = [*[StageRow(StageNode(f"w{i}"), NOWHERE) for i in range(20)], *rows]
     lines = printed(fitting_table(Text("header"), many, width=80, height=7), 80)
     assert [line.split()[0] for line in lines] == [
         "header",
@@ -149,42 +151,44 @@ def test_the_latest_change_goes_first_among_equals(monkeypatch: pytest.MonkeyPat
     rows = []
     for moment, name in enumerate("cab"):
         monkeypatch.setattr(table.time, "monotonic", lambda moment=moment: float(moment))
-        rows.append(settled(name, Outcome(State.COMPLETED)))
-    shown, hidden = choose_rows(rows, 2)
+        rows.append(finished(name, Outcome(StageState.COMPLETED)))
+    shown, hidden = visible_rows(rows, 2)
     assert [row.node.name for row in shown] == ["a", "b"]
     assert [row.node.name for row in hidden] == ["c"]
 
 
-OUTCOMES = [state for state in State if state not in (State.WAITING, State.RUNNING)]
+OUTCOMES = [state for state in StageState if state not in (StageState.WAITING, StageState.RUNNING)]
 NAMES = st.text(
     st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=30
 )
 
 
-def draw_row(name: str, state: State, text: str) -> Row:
-    if state is State.RUNNING:
+def draw_row(name: str, state: StageState, text: str) -> StageRow:
+    if state is StageState.RUNNING:
         return running(name, text)
-    if state is State.WAITING:
-        return Row(StageNode(name), NOWHERE)
-    return settled(name, Outcome(state, "0123456789", 1.0, text))
+    if state is StageState.WAITING:
+        return StageRow(StageNode(name), NOWHERE)
+    return finished(name, Outcome(state, "0123456789", 1.0, text))
 
 
 @settings(max_examples=50)
 @given(
-    rows=st.lists(st.builds(draw_row, NAMES, st.sampled_from(list(State)), st.text()), max_size=60),
+    rows=st.lists(
+        st.builds(draw_row, NAMES, st.sampled_from(list(StageState)), st.text()), max_size=60
+    ),
     width=st.integers(1, 150),
     height=st.integers(5, 60),
 )
 def test_the_table_never_overflows_and_never_hides_what_matters(
-    rows: list[Row], width: int, height: int
+    rows: list[StageRow], width: int, height: int
 ):
     header = header_line(rows, 1.0, "2 workers on 2 cores")
     lines = printed(fitting_table(header, rows, width=width, height=height), width)
     assert len(lines) < height
     assert all(cell_len(line) <= width for line in lines)
 
-    shown, hidden = choose_rows(rows, height - 4)
+    shown, hidden = visible_rows(rows, height - 4)
     assert sorted(map(id, [*shown, *hidden])) == sorted(map(id, rows))
-    important = [row for row in rows if row.state in (State.RUNNING, State.FAILED)]
+    important = [row for row in rows if row.state in (StageState.RUNNING, StageState.FAILED)]
     if len(important) <= height - 4:
         assert not {id(row) for row in important} & {id(row) for row in hidden}

@@ -20,7 +20,7 @@ from pathlib import Path
 from kdtasks.core.events import ProgressEvent, emit
 from kdtasks.orchestrate.runner.graph import StageGraph, StageNode
 from kdtasks.orchestrate.processes import stop_signals
-from kdtasks.orchestrate.runner.graph import Outcome, State
+from kdtasks.orchestrate.runner.graph import Outcome, StageState
 from kdtasks.orchestrate.runner.table import TerminalReporter
 
 graph = StageGraph.of([StageNode(f's{i:02}') for i in range(31)])
@@ -33,7 +33,7 @@ def trains(on_line):
     print('a warning', file=sys.stderr)
     while not Path('go').exists():
         time.sleep(0.01)
-    return Outcome(State.COMPLETED, 'fedcba9876', 12.0)
+    return Outcome(StageState.COMPLETED, 'fedcba9876', 12.0)
 
 def keep(node, outcome):
     outcomes[node.name] = outcome
@@ -45,15 +45,16 @@ with stop_signals() as is_stopping:
     with reporter:
         reporter.begin(graph)
         for node in nodes[:20]:
-            keep(node, reporter.perform(node, lambda on_line: Outcome(State.CACHED, '0123456789')))
+            cached = Outcome(StageState.CACHED, '0123456789')
+            keep(node, reporter.perform(node, lambda on_line: cached))
         failure = 'stage s20 ended with status 1', ('out of paper',)
         keep(nodes[20], reporter.perform(
-            nodes[20], lambda on_line: Outcome(State.FAILED, '', 1.0, *failure)))
-        keep(nodes[21], Outcome(State.SKIPPED, message='it needs s20'))
-        reporter.leave_out(nodes[21], outcomes['s21'])
+            nodes[20], lambda on_line: Outcome(StageState.FAILED, '', 1.0, *failure)))
+        keep(nodes[21], Outcome(StageState.SKIPPED, message='it needs s20'))
+        reporter.skip(nodes[21], outcomes['s21'])
         keep(nodes[22], reporter.perform(nodes[22], trains))
         for node in nodes[23:]:
-            keep(node, reporter.perform(node, lambda on_line: Outcome(State.RESTORED, 'ab')))
+            keep(node, reporter.perform(node, lambda on_line: Outcome(StageState.RESTORED, 'ab')))
         reporter.end(outcomes)
 print('after')
 """

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from kdtasks.compress.variants import CompressParams
-from kdtasks.orchestrate.runner.graph import Outcome, State
-from kdtasks.orchestrate.search.engine import SearchEngine
-from kdtasks.orchestrate.search.trial import Budget, TrialResult, make_ladder
+from kdtasks.orchestrate.runner.graph import Outcome, StageState
+from kdtasks.orchestrate.search.engine import SearchEngine, SearchPlan
+from kdtasks.orchestrate.search.trial import Budget, TrialResult, search_space
 from kdtasks.orchestrate.sweep.engine import SweepEngine
 from kdtasks.params.search import SearchParams
 
@@ -24,21 +24,21 @@ class Search:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **limits: float) -> None:
         self.now, self.results, self.ran = 0.0, dict[str, TrialResult](), list[str]()
         self.limits = SearchParams(**limits)
-        ladder = make_ladder(self.limits, COMPRESS)
-        self.labels = [rung.label for rung in ladder]
+        candidates = {it.label: it for it in search_space(self.limits, COMPRESS)}
+        self.labels = list(candidates)
         points = [SimpleNamespace(label=label, experiment=label) for label in self.labels]
-        plan: Any = SimpleNamespace(points=points, done={})
-        budget = Budget(self.limits.minutes, now=lambda: self.now)
-        self.engine = SearchEngine(plan, {rung.label: rung for rung in ladder}, self.limits, budget)
+        sweep: Any = SimpleNamespace(points=points, done={})
+        plan = SearchPlan(self.limits, candidates, sweep)
+        self.engine = SearchEngine(plan, Budget(self.limits.minutes, now=lambda: self.now))
 
         def run(engine: Any, name: str, on_line: Any, is_cancelled: Any) -> Outcome:
             result = self.results.get(name, GOOD._replace(accuracy_drop=0.5, seconds=10.0))
             self.ran.append(name)
             self.now += result.seconds or 0.0
             if is_cancelled():
-                return Outcome(State.CANCELLED, message="stopped")
+                return Outcome(StageState.CANCELLED, message="stopped")
             engine.results[name] = result
-            return Outcome(State.COMPLETED)
+            return Outcome(StageState.COMPLETED)
 
         monkeypatch.setattr(SweepEngine, "bring_up_to_date", run)
 
@@ -48,7 +48,9 @@ class Search:
             label: self.engine.bring_up_to_date(label, lambda line: None, lambda: False)
             for label in self.labels
         }
-        return {label: end.message for label, end in ends.items() if end.state is State.SKIPPED}
+        return {
+            label: end.message for label, end in ends.items() if end.state is StageState.SKIPPED
+        }
 
 
 def test_the_first_within_all_limits_ends_it(monkeypatch: pytest.MonkeyPatch):
@@ -66,7 +68,7 @@ def test_compute_is_saved_by_filters_alone(monkeypatch: pytest.MonkeyPatch):
     search.results = {"filters+qat+int8": GOOD._replace(macs=0.4)}
     left_out = search.run()
     assert search.ran == ["float32", "filters+int8"]
-    reason = "share of compute, 100.0\u00a0%, is over 50.0\u00a0% (max_macs)"
+    reason = "fraction of compute, 100.0\u00a0%, is over 50.0\u00a0% (max_macs)"
     assert left_out["int8"] == f"it would be like float32: {reason}"
     assert left_out["qat+int8"] == f"it would be like int8: {reason}"
     # filters+int8 has lost accuracy and, in this test, saved nothing

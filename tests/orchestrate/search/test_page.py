@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kdtasks.core.files import read_json
-from kdtasks.orchestrate.runner.graph import Outcome, State
+from kdtasks.orchestrate.runner.graph import Outcome, StageState
 from kdtasks.orchestrate.search.summary import limits_text, row, summarise, write_page
 from kdtasks.orchestrate.search.trial import TrialResult, broken_limits
 from kdtasks.params.search import SearchParams
@@ -25,25 +25,26 @@ INT8 = TrialResult(
 FILTERS = INT8._replace(
     accuracy=0.94, accuracy_drop=0.045, bytes=19_000, macs=0.5, seconds=164.0, cached=False
 )
+PARAMS = SimpleNamespace(recipe="digits")
 RESULTS = {"int8": INT8, "filters+int8": FILTERS}
 OUTCOMES = {
-    "int8": Outcome(State.COMPLETED),
-    "qat+int8": Outcome(State.SKIPPED, message="it would be like int8"),
-    "filters+int8": Outcome(State.CACHED),
-    "filters+qat+int8": Outcome(State.FAILED, message="filters+qat+int8: stage broke"),
+    "int8": Outcome(StageState.COMPLETED),
+    "qat+int8": Outcome(StageState.SKIPPED, message="it would be like int8"),
+    "filters+int8": Outcome(StageState.CACHED),
+    "filters+qat+int8": Outcome(StageState.FAILED, message="filters+qat+int8: stage broke"),
 }
 
 
 def summary(results: dict[str, TrialResult], winner: str | None = None) -> dict[str, Any]:
-    points = [
-        SimpleNamespace(
-            label=label, experiment=f"search-{label}", settings={"compress.variants": [label]}
-        )
-        for label in OUTCOMES
-    ]
-    plan: Any = SimpleNamespace(
-        limits=LIMITS, recipe="digits", sweep=SimpleNamespace(points=points)
-    )
+    points: list[Any] = []
+    for label in OUTCOMES:
+        about = {
+            "label": label,
+            "experiment": f"search-{label}",
+            "settings": {"compress.variants": [label]},
+        }
+        points.append(SimpleNamespace(**about, about=about, params=PARAMS))
+    plan: Any = SimpleNamespace(limits=LIMITS, sweep=SimpleNamespace(points=points))
     engine: Any = SimpleNamespace(
         winner=winner,
         result=results.get,
@@ -58,7 +59,7 @@ def test_the_nearest_is_named_with_what_stands_in_its_way():
     assert found["sentence"].replace("\u00a0", " ") == (
         "None of 2 variants tried for at most 20.0 kB, 1.0 points lost is within all limits. "
         "int8 comes nearest: its size, 23.6 kB, is over 20.0 kB (max_size_kb). "
-        "Raise search.max_size_kb, give more minutes where trials were left out for time, "
+        "Raise search.max_size_kb, give more minutes where trials were skipped for time, "
         "or train longer."
     )
     assert found["adopt"] == [
@@ -88,7 +89,7 @@ def test_rows_say_what_ran_and_why_the_others_did_not():
     assert int8["limits"].replace("\u00a0", " ") == "size, 23.6 kB, is over 20.0 kB"
     assert (int8["time"], filters["time"]) == ("cached", "2:44")
     assert filters["lost"].replace("\u00a0", " ") == "−4.5 points"
-    assert qat["limits"] == "left out: it would be like int8"
+    assert qat["limits"] == "skipped: it would be like int8"
     assert failed["limits"] == "failed: stage broke"
 
 
@@ -99,7 +100,7 @@ def test_the_page_and_its_figures(tmp_path: Path):
     text = page.read_text(encoding="utf-8")
     assert text.count('<tr class="chosen">') == 1
     assert "filters+int8 is within all limits: the cheapest of 2 variants tried" in text
-    assert "left out: it would be like int8" in text
+    assert "skipped: it would be like int8" in text
     assert "or dvc exp apply search-filters+int8" in text
 
 

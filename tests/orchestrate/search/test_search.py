@@ -84,7 +84,7 @@ def test_a_search_is_stopped_goes_on_and_ends_at_the_first_variant_within_the_li
         "int8: 90.0 % (−0.1 points), 25.0 kB, 12.5 kB gzipped, 0.50 ms, 100 % of the compute; "
         f"{reason} (in "
     ) in output
-    assert f"qat+int8: left out, it would be like int8: {reason}" in output
+    assert f"qat+int8: skipped, it would be like int8: {reason}" in output
     assert "interrupted; finished trials are kept: the same command resumes" in output
     assert ran() == [
         "float32", "float16", "dynamic_int8", "int8", "filters+int8", "filters+qat+int8",

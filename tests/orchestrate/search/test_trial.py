@@ -7,12 +7,12 @@ import pytest
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import Record, Refusal
 from kdtasks.core.records.training import ExitScores, Training
-from kdtasks.orchestrate.search.trial import Rung, TrialResult, broken_limits, make_trial
+from kdtasks.orchestrate.search.trial import Candidate, TrialResult, broken_limits, make_trial
 from kdtasks.orchestrate.sweep.grid import Point
 from kdtasks.params.search import SearchParams
 from tests.tools.records import compressed, training
 
-RUNG = Rung(
+CANDIDATE = Candidate(
     "filters+int8, ratio 0.5", "filters+int8", {"compress.passes.filters.ratio": 0.5}, epochs=8
 )
 RESULT = TrialResult(
@@ -27,7 +27,7 @@ def text(project: Path) -> str:
 
 @pytest.fixture
 def trial(text: str) -> Point:
-    return make_trial(text, RUNG)
+    return make_trial(text, CANDIDATE)
 
 
 def test_a_trial_is_the_project_with_one_variant(trial: Point):
@@ -39,8 +39,9 @@ def test_a_trial_is_the_project_with_one_variant(trial: Point):
 def test_other_limits_are_no_other_trial(text: str, trial: Point):
     other = text.replace("max_size_kb: null", "max_size_kb: 20.0").replace("grid: 201", "grid: 11")
     assert other != text
-    assert make_trial(other, RUNG).experiment == trial.experiment
-    assert make_trial(text.replace("alpha: 0.1", "alpha: 0.4"), RUNG).experiment != trial.experiment
+    assert make_trial(other, CANDIDATE).experiment == trial.experiment
+    other = text.replace("alpha: 0.1", "alpha: 0.4")
+    assert make_trial(other, CANDIDATE).experiment != trial.experiment
 
 
 def write(project: Path, found: Record, student: Training) -> None:
@@ -93,7 +94,7 @@ def test_a_refusal_is_a_result(project: Path, trial: Point):
         (
             {"max_macs": 0.25, "max_accuracy_drop": 0.005},
             [
-                "share of compute, 50.0 %, is over 25.0 % (max_macs)",
+                "fraction of compute, 50.0 %, is over 25.0 % (max_macs)",
                 "drop in validation accuracy, 1.0 points, is over 0.5 points (max_accuracy_drop)",
             ],
         ),

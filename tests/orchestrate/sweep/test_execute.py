@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from kdtasks.core.errors import SweepError
-from kdtasks.orchestrate.runner.graph import State
+from kdtasks.orchestrate.runner.graph import StageState
 from kdtasks.orchestrate.sweep.engine import LOGS, SweepEnd, execute, planned_sweep
 from kdtasks.orchestrate.sweep.plan import FOLDER, SweepOptions
 from kdtasks.orchestrate.sweep.summary import SweepProgress
@@ -83,7 +83,7 @@ def test_a_failing_point_does_not_stop_the_others_and_runs_again(
     first = run(project, *settings)
     assert not first.is_complete
     failed = first.outcomes["alpha=0.9, temperature=3"]
-    assert failed.state is State.FAILED
+    assert failed.state is StageState.FAILED
     assert failed.message == (
         "alpha=0.9, temperature=3: stage distill@0 ended with status 1: the loss is not a number"
     )
@@ -108,7 +108,7 @@ def test_a_failing_point_does_not_stop_the_others_and_runs_again(
     broken.unlink()
     second = run(project, *settings)
     assert second.is_complete
-    assert second.outcomes["alpha=0.1, temperature=3"].state is State.CACHED
+    assert second.outcomes["alpha=0.1, temperature=3"].state is StageState.CACHED
     assert {line.split(" temperature")[0] for line in trace()} == {
         "distill 0 alpha=0.9", "distill 1 alpha=0.9", "compare alpha=0.9"
     }  # fmt: skip
@@ -198,7 +198,7 @@ def test_one_sweep_at_a_time(project: Path):
     options = SweepOptions(("distill.alpha=0.5",), seeds=1)
     with (
         planned_sweep(project, options),
-        pytest.raises(SweepError, match="another sweep is at work"),
+        pytest.raises(SweepError, match="another sweep is running"),
         planned_sweep(project, options),
     ):
         pass

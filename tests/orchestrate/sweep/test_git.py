@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kdtasks.core.errors import ProjectError
-from kdtasks.orchestrate.project.git import git, paths, setting
+from kdtasks.orchestrate.project.git import git, git_if_any, paths
 
 
 def test_paths_may_hold_anything(project: Path):
@@ -23,13 +23,13 @@ def test_a_refusal_is_one_line(project: Path):
 
 def test_without_git_it_is_said_what_for(project: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(
-        "kdtasks.orchestrate.project.git.child_environment", lambda: {"PATH": "/nowhere"}
+        "kdtasks.orchestrate.project.project.child_environment", lambda: {"PATH": "/nowhere"}
     )
     with pytest.raises(ProjectError, match="git is not installed"):
         git(project, "status")
 
 
-def test_settings_that_are_not_there_are_none(project: Path):
+def test_what_git_does_not_know_is_none(project: Path):
     git(project, "config", "user.name", "A B")
-    assert setting(project, "user.name") == "A B"
-    assert setting(project, "kdtasks.nothing") is None
+    assert git_if_any(project, "config", "--get", "user.name") == "A B"
+    assert git_if_any(project, "config", "--get", "kdtasks.nothing") is None

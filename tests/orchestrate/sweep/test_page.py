@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from kdtasks.orchestrate.runner.graph import Outcome, State
+from kdtasks.orchestrate.runner.graph import Outcome, StageState
 from kdtasks.orchestrate.sweep.engine import SweepEnd
 from kdtasks.orchestrate.sweep.page import command_line, default_folder, render_page, write_page
-from kdtasks.orchestrate.sweep.plan import SweepOptions, SweepPlan, make_plan
+from kdtasks.orchestrate.sweep.plan import SweepOptions, SweepPlan, plan_sweep
 from kdtasks.orchestrate.sweep.results import PointResult
 from kdtasks.orchestrate.sweep.summary import summarise
 
@@ -23,7 +23,7 @@ def plan(committed_project: Path, tmp_path_factory: pytest.TempPathFactory) -> S
     """A plan of six points; nothing runs."""
     folder = tmp_path_factory.mktemp("page") / "project"
     shutil.copytree(committed_project, folder, symlinks=True)
-    return make_plan(folder, OPTIONS)
+    return plan_sweep(folder, OPTIONS)
 
 
 def end(plan: SweepPlan, *, failed: int = 1, seeds: int = 3) -> SweepEnd:
@@ -32,9 +32,9 @@ def end(plan: SweepPlan, *, failed: int = 1, seeds: int = 3) -> SweepEnd:
     for place, point in enumerate(plan.points):
         if place >= len(plan.points) - failed:
             message = f"{point.label}: the loss is <not> a number"
-            outcomes[point.label] = Outcome(State.FAILED, message=message)
+            outcomes[point.label] = Outcome(StageState.FAILED, message=message)
             continue
-        outcomes[point.label] = Outcome(State.COMPLETED)
+        outcomes[point.label] = Outcome(StageState.COMPLETED)
         student = {seed: 0.9 + 0.001 * seed for seed in range(seeds)}
         gains = {seed: 0.03 - 0.015 * place + 0.001 * (seed % 2) for seed in range(seeds)}
         results[point.experiment] = PointResult(
@@ -99,15 +99,17 @@ def test_a_sweep_that_failed_everywhere_has_a_page(plan: SweepPlan):
 
 def test_one_seed_is_said_to_tell_nothing(project: Path):
     options = replace(OPTIONS, seeds=1)
-    plan = make_plan(project, options)
+    plan = plan_sweep(project, options)
     page = render_page(plan.grid, options, summarise(plan, end(plan, seeds=1)))
     assert "One seed tells nothing." in page
     assert "interval not known" in page
     assert 'class="verdict helps"' not in page
 
 
-def test_points_that_were_left_out_say_why(plan: SweepPlan):
-    outcomes = {p.label: Outcome(State.SKIPPED, message="it needs shared") for p in plan.points}
+def test_points_that_were_skipped_say_why(plan: SweepPlan):
+    outcomes = {
+        p.label: Outcome(StageState.SKIPPED, message="it needs shared") for p in plan.points
+    }
     points = summarise(plan, SweepEnd(outcomes, {}))["points"]
     assert {point["failed"] for point in points} == {"it needs shared"}
 

@@ -33,9 +33,9 @@ def test_stages_come_after_what_they_need(project: Path):
 
 
 def test_a_stage_that_measures_time_is_known(project: Path):
-    assert not any(s.is_exclusive for s in read_pipeline(project, ["compare"]).stages.values())
+    assert not any(s.exclusive for s in read_pipeline(project, ["compare"]).stages.values())
     pipeline = read_pipeline(project, ["compare", "benchmark"])
-    assert [s.name for s in pipeline.stages.values() if s.is_exclusive] == ["benchmark"]
+    assert [s.name for s in pipeline.stages.values() if s.exclusive] == ["benchmark"]
 
 
 def test_data_under_the_care_of_dvc_are_a_source(project: Path):
@@ -64,9 +64,7 @@ def test_a_dvc_yaml_that_is_not_valid_is_one_line(project: Path):
 
 def test_only_what_a_setting_touches_differs(project: Path):
     first, second = pipelines(project, "distill.alpha=0.1,0.5").values()
-    differing = {
-        name for name in first.stages if first.stages[name].identity != second.stages[name].identity
-    }
+    differing = {name for name in first.stages if first.identities[name] != second.identities[name]}
     assert differing == {"distill@0", "distill@1", "compare"}
 
 
@@ -76,5 +74,5 @@ def test_a_stage_that_reads_params_yaml_itself_differs_with_it(project: Path):
                          "deps: [data/prepared, work.py, params.yaml]")  # fmt: skip
     (project / "dvc.yaml").write_text(added, encoding="utf-8")
     first, second = pipelines(project, "distill.alpha=0.1,0.5").values()
-    assert first.stages["prepare"].identity == second.stages["prepare"].identity
-    assert first.stages["teacher"].identity != second.stages["teacher"].identity
+    assert first.identities["prepare"] == second.identities["prepare"]
+    assert first.identities["teacher"] != second.identities["teacher"]

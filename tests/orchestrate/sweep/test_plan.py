@@ -8,7 +8,7 @@ import pytest
 
 from kdtasks.core.errors import ProjectError, SweepError
 from kdtasks.orchestrate.project.git import reference
-from kdtasks.orchestrate.sweep.plan import SweepOptions, SweepPlan, make_plan, result_path
+from kdtasks.orchestrate.sweep.plan import SweepOptions, SweepPlan, plan_sweep, result_path
 from kdtasks.orchestrate.sweep.results import PointResult, keep_result
 
 SETTINGS = ("distill.alpha=0.1,0.5",)
@@ -16,7 +16,7 @@ RESULT = PointResult({0: 0.9}, {0: 0.91}, {0: 0.8}, 0.97, 360, (-0.01, 0.03))
 
 
 def plan(project: Path, **options: Any) -> SweepPlan:
-    return make_plan(project, SweepOptions(**{"settings": SETTINGS, "seeds": 1, **options}))
+    return plan_sweep(project, SweepOptions(**{"settings": SETTINGS, "seeds": 1, **options}))
 
 
 def finish(found: SweepPlan, place: int, run_git: Callable[..., str]) -> None:
@@ -32,7 +32,7 @@ def test_nothing_runs_and_nothing_is_left(
 ):
     found = plan(project)
     assert [point.label for point in found.points] == ["alpha=0.1", "alpha=0.5"]
-    assert found.stages == ("compare",)
+    assert {job.stages for job in found.jobs.values() if job.is_point} == {("compare",)}
     assert found.done == {}
     assert trace() == []
     assert run_git(project, "status", "--porcelain") == ""
@@ -56,24 +56,24 @@ def test_a_point_that_ran_is_done(project: Path, run_git: Callable[..., str]):
     assert len(plan(project).done) == 1
 
 
-@pytest.mark.parametrize("change", ["code", "data", "dvc.yaml", "commit", "experiment"])
-def test_a_point_that_rests_on_something_else_is_not(
-    project: Path, change: str, run_git: Callable[..., str]
-):
+def test_a_point_that_rests_on_something_else_is_not(project: Path, run_git: Callable[..., str]):
     first = plan(project)
     finish(first, 0, run_git)
-    match change:
-        case "code" | "data":
-            name = "work.py" if change == "code" else "data/raw/b.txt"
-            (project / name).write_text("something else", encoding="utf-8")
-        case "dvc.yaml":
-            text = (project / "dvc.yaml").read_text(encoding="utf-8")
-            (project / "dvc.yaml").write_text(text.replace("py compare", "py compare x"))
-        case "commit":
-            run_git(project, "commit", "--quiet", "--allow-empty", "--message", "next")
-        case "experiment":
-            ref = reference(first.tree.head, first.points[0].experiment)
-            run_git(project, "update-ref", "-d", ref)
+    code, stages, data = (project / name for name in ("work.py", "dvc.yaml", "data/raw/b.txt"))
+    for path in (code, stages):
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace("py compare", "py compare x") + "\n", encoding="utf-8")
+        assert plan(project).done == {}, path
+        path.write_text(text, encoding="utf-8")
+    data.write_text("something else", encoding="utf-8")
+    assert plan(project).done == {}
+    data.unlink()
+    run_git(project, "commit", "--quiet", "--allow-empty", "--message", "next")
+    assert plan(project).done == {}
+    run_git(project, "reset", "--quiet", "--soft", "HEAD~1")
+    assert len(plan(project).done) == 1
+    ref = reference(first.tree.head, first.points[0].experiment)
+    run_git(project, "update-ref", "-d", ref)
     assert plan(project).done == {}
 
 
@@ -96,7 +96,7 @@ def test_data_elsewhere_are_found_for_the_points_that_read_them(project: Path):
 
 def test_a_stage_that_measures_time_keeps_points_apart(project: Path):
     found = plan(project, stages=("benchmark",), workers=2)
-    assert found.stages == ("compare", "benchmark")
+    assert found.jobs["alpha=0.1"].stages == ("compare", "benchmark")
     assert found.workers == 1
     assert "measures time" in (found.note or "")
     assert all(node.exclusive for node in found.graph.nodes.values())

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from kdtasks.core.errors import ParamsError
-from kdtasks.orchestrate.sweep.grid import Point, _slug, make_points, parse_grid
+from kdtasks.orchestrate.sweep.grid import Point, describe, make_points, parse_grid, readable_name
 
 
 def points(project: Path, *settings: str, seeds: Any = None, stages: Any = ("compare",)):
@@ -77,7 +77,7 @@ def test_a_project_that_is_not_valid_is_said_to_be_so(project: Path):
 @given(st.text(), st.floats(allow_nan=False, allow_infinity=False))
 def test_names_can_be_references_of_git(text: str, number: float):
     grid = parse_grid(["data.path=x", "distill.alpha=1"])
-    slug = _slug(grid, {"data.path": text, "distill.alpha": number})
+    slug = readable_name(describe(grid, {"data.path": text, "distill.alpha": number}))
     assert slug.startswith("path=")
     assert not set(slug) & set(" ~^:?*[\\/@{\x7f")
     assert ".." not in slug

@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from kdtasks.core.events import StageEvent, emit
-from kdtasks.orchestrate.runner.events import run_events
-from kdtasks.orchestrate.runner.graph import OnLine, Outcome, State
-from kdtasks.orchestrate.sweep.plan import SweepOptions, SweepPlan, make_plan
+from kdtasks.orchestrate.runner.files import run_events
+from kdtasks.orchestrate.runner.graph import OnLine, Outcome, StageState
+from kdtasks.orchestrate.sweep.plan import SweepOptions, SweepPlan, plan_sweep
 from kdtasks.orchestrate.sweep.summary import SweepProgress, introduction
 
 
 @pytest.fixture
 def plan(project: Path) -> SweepPlan:
-    return make_plan(project, SweepOptions(("distill.alpha=0.1,0.5",), seeds=1))
+    return plan_sweep(project, SweepOptions(("distill.alpha=0.1,0.5",), seeds=1))
 
 
 def work(outcome: Outcome) -> Any:
@@ -34,7 +34,7 @@ def test_only_stages_that_ran_are_told(plan: SweepPlan, capsys: pytest.CaptureFi
         emit(StageEvent("report", "failed", 0.1), file)
         on_line("")
         on_line("")
-        return Outcome(State.COMPLETED, "0123456789", 4.2)
+        return Outcome(StageState.COMPLETED, "0123456789", 4.2)
 
     SweepProgress(plan, Path("logs")).perform(plan.graph.nodes["alpha=0.1"], body)
     assert capsys.readouterr().out.splitlines() == [
@@ -49,12 +49,12 @@ def test_failures_are_told_at_once_and_at_the_end(
     plan: SweepPlan, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     progress = SweepProgress(plan, tmp_path)
-    failed = Outcome(State.FAILED, message="alpha=0.1: no")
+    failed = Outcome(StageState.FAILED, message="alpha=0.1: no")
     progress.perform(plan.graph.nodes["alpha=0.1"], work(failed))
-    skipped = Outcome(State.SKIPPED, message="it needs shared by all points")
-    progress.leave_out(plan.graph.nodes["alpha=0.5"], skipped)
+    skipped = Outcome(StageState.SKIPPED, message="it needs shared by all points")
+    progress.skip(plan.graph.nodes["alpha=0.5"], skipped)
     (tmp_path / "alpha=0.1.log").touch()
-    shared = {"shared by all points": Outcome(State.COMPLETED)}
+    shared = {"shared by all points": Outcome(StageState.COMPLETED)}
     progress.end({**shared, "alpha=0.1": failed, "alpha=0.5": skipped})
     lines = capsys.readouterr().out.splitlines()
     assert lines[:4] == [
@@ -70,7 +70,7 @@ def test_failures_are_told_at_once_and_at_the_end(
 
 def test_points_that_are_done_are_not_told(plan: SweepPlan, capsys: pytest.CaptureFixture[str]):
     SweepProgress(plan, Path("logs")).perform(
-        plan.graph.nodes["alpha=0.1"], work(Outcome(State.CACHED))
+        plan.graph.nodes["alpha=0.1"], work(Outcome(StageState.CACHED))
     )
     assert capsys.readouterr().out == ""
 

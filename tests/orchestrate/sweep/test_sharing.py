@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from kdtasks.orchestrate.sweep.grid import make_points, parse_grid
-from kdtasks.orchestrate.sweep.jobs import common_settings, shared_stages
+from kdtasks.orchestrate.sweep.jobs import shared_stages
 from kdtasks.orchestrate.sweep.pipeline import Pipeline, read_pipeline
 
 
@@ -39,19 +39,3 @@ def test_what_some_points_share_waits_for_what_all_share(project: Path):
 
 def test_one_point_alone_shares_nothing(project: Path):
     assert shared_stages(pipelines(project, "distill.alpha=0.1")) == []
-
-
-def test_the_settings_on_which_a_group_agrees(project: Path):
-    keys = ["student.learning_rate", "distill.alpha"]
-    found = pipelines(project, f"{keys[0]}=0.001,0.01", f"{keys[1]}=0.1,0.5")
-    settings = {
-        point.label: point.settings
-        for point in make_points(
-            project,
-            parse_grid([f"{keys[0]}=0.001,0.01", f"{keys[1]}=0.1,0.5"]),
-            seeds=None,
-            stages=(),
-        )
-    }
-    agreed = [common_settings(group, settings, keys) for group in shared_stages(found)]
-    assert agreed == [[], [keys[0]], [keys[0]]]

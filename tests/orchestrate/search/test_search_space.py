@@ -3,7 +3,7 @@
 import pytest
 
 from kdtasks.compress.variants import CompressParams, check_variant
-from kdtasks.orchestrate.search.trial import make_ladder
+from kdtasks.orchestrate.search.trial import search_space
 from kdtasks.params.search import SearchParams
 
 COMPRESS = CompressParams(variants=("int8",))
@@ -11,26 +11,26 @@ CONVERSIONS = ["float32", "float16", "dynamic_int8", "int8", "int16x8", "qat+int
 
 
 def labels(**limits: float) -> list[str]:
-    return [rung.label for rung in make_ladder(SearchParams(**limits), COMPRESS)]
+    return [candidate.label for candidate in search_space(SearchParams(**limits), COMPRESS)]
 
 
 def test_conversions_come_first_and_filters_are_searched_for():
     assert labels(max_size_kb=20.0) == [*CONVERSIONS, "filters+int8", "filters+qat+int8"]
-    *_, rung = make_ladder(SearchParams(max_size_kb=20.0, max_macs=0.5), COMPRESS)
-    assert rung.settings == {"compress.passes.filters.target": {"size_kb": 20.0, "macs": 0.5}}
-    assert rung.epochs == 8 + 4  # of filters and of qat
+    *_, candidate = search_space(SearchParams(max_size_kb=20.0, max_macs=0.5), COMPRESS)
+    assert candidate.settings == {"compress.passes.filters.target": {"size_kb": 20.0, "macs": 0.5}}
+    assert candidate.epochs == 8 + 4  # of filters and of qat
 
 
 def test_a_limit_in_milliseconds_is_searched_for_with_some_to_spare_and_without_int8_too():
-    ladder = make_ladder(SearchParams(max_latency_ms=0.2), COMPRESS)
-    assert [rung.label for rung in ladder[4:8]] == [
+    candidates = search_space(SearchParams(max_latency_ms=0.2), COMPRESS)
+    assert [candidate.label for candidate in candidates[4:8]] == [
         "int16x8", "space_to_depth+int8", "qat+int8", "qat+space_to_depth+int8"
     ]  # fmt: skip
-    assert [rung.label for rung in ladder[8:]] == [
+    assert [candidate.label for candidate in candidates[8:]] == [
         "filters+int8", "filters+float16", "filters+space_to_depth+int8",
         "filters+qat+int8", "filters+qat+space_to_depth+int8",
     ]  # fmt: skip
-    assert ladder[-1].settings == {
+    assert candidates[-1].settings == {
         "compress.passes.filters.target": {"latency_ms": pytest.approx(0.19)}
     }
 
@@ -50,8 +50,8 @@ def test_sizes_after_gzip_bring_shared_values_and_growing_shares_of_filters():
 )
 def test_a_rung_leans_on_earlier_ones_and_is_a_variant(limits):
     seen: set[str] = set()
-    for rung in make_ladder(SearchParams(**limits), COMPRESS):
-        check_variant(rung.variant)
-        assert {rung.like, rung.only_if_over} - {None} <= seen
-        assert rung.label not in seen
-        seen.add(rung.label)
+    for candidate in search_space(SearchParams(**limits), COMPRESS):
+        check_variant(candidate.variant)
+        assert {candidate.like, candidate.only_if_over} - {None} <= seen
+        assert candidate.label not in seen
+        seen.add(candidate.label)

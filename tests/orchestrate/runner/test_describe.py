@@ -14,7 +14,7 @@ from kdtasks.orchestrate.runner.describe import (
     short_hash,
     time_taken,
 )
-from kdtasks.orchestrate.runner.graph import Outcome, StageGraph, StageNode, State
+from kdtasks.orchestrate.runner.graph import Outcome, StageGraph, StageNode, StageState
 
 
 @pytest.mark.parametrize(
@@ -46,14 +46,18 @@ def test_hashes(digest: str, shown: str):
 @pytest.mark.parametrize(
     ("outcome", "words", "taken"),
     [
-        (Outcome(State.CACHED, "0123456789.dir", 0.1), "01234567", ""),
-        (Outcome(State.RESTORED, "0123456789", 0.1), "01234567", ""),
-        (Outcome(State.COMPLETED, "0123456789", 4.2), "01234567", "4.2 s"),
-        (Outcome(State.FAILED, "", 61, "a ended:\n  ValueError: x\n\n"), "ValueError: x", "1:01"),
-        (Outcome(State.FAILED, message="no room"), "no room", ""),
-        (Outcome(State.FAILED), "", ""),
-        (Outcome(State.SKIPPED, message="it needs a"), "it needs a", ""),
-        (Outcome(State.CANCELLED, message="the run was stopped"), "", ""),
+        (Outcome(StageState.CACHED, "0123456789.dir", 0.1), "01234567", ""),
+        (Outcome(StageState.RESTORED, "0123456789", 0.1), "01234567", ""),
+        (Outcome(StageState.COMPLETED, "0123456789", 4.2), "01234567", "4.2 s"),
+        (
+            Outcome(StageState.FAILED, "", 61, "a ended:\n  ValueError: x\n\n"),
+            "ValueError: x",
+            "1:01",
+        ),
+        (Outcome(StageState.FAILED, message="no room"), "no room", ""),
+        (Outcome(StageState.FAILED), "", ""),
+        (Outcome(StageState.SKIPPED, message="it needs a"), "it needs a", ""),
+        (Outcome(StageState.CANCELLED, message="the run was stopped"), "", ""),
     ],
 )
 def test_outcomes(outcome: Outcome, words: str, taken: str):
@@ -61,23 +65,23 @@ def test_outcomes(outcome: Outcome, words: str, taken: str):
 
 
 def test_counts_follow_the_order_of_the_states():
-    states = [State.FAILED, State.CACHED, State.WAITING, State.CACHED]
+    states = [StageState.FAILED, StageState.CACHED, StageState.WAITING, StageState.CACHED]
     assert counts(states) == "1 waiting, 2 cached, 1 failed"
     assert (quantity(1, "core"), quantity(0, "core")) == ("1 core", "0 cores")
 
 
 def test_the_last_line():
-    outcomes = {"a": Outcome(State.CACHED), "b": Outcome(State.FAILED)}
-    assert closing(outcomes, 157) == "2 stages in 2:37: 1 cached, 1 failed"
-    assert closing({}, 0.5) == "0 stages in 0.5 s: nothing to do"
+    outcomes = {"a": Outcome(StageState.CACHED), "b": Outcome(StageState.FAILED)}
+    assert closing(outcomes.values(), 157) == "2 stages in 2:37: 1 cached, 1 failed"
+    assert closing([], 0.5) == "0 stages in 0.5 s: nothing to do"
 
 
 def test_failures_name_the_log_if_there_is_one(tmp_path: Path):
     (tmp_path / "a@0.log").write_text("", encoding="utf-8")
     outcomes = {
-        "a@0": Outcome(State.FAILED, message="stage a@0 ended with status 1:\nout of paper"),
-        "b": Outcome(State.FAILED, message="stage b: input is missing"),
-        "c": Outcome(State.SKIPPED, message="it needs b"),
+        "a@0": Outcome(StageState.FAILED, message="stage a@0 ended with status 1:\nout of paper"),
+        "b": Outcome(StageState.FAILED, message="stage b: input is missing"),
+        "c": Outcome(StageState.SKIPPED, message="it needs b"),
     }
     assert failures(outcomes, tmp_path) == [
         f"stage a@0 ended with status 1:\n  out of paper\n  log: {tmp_path / 'a@0.log'}",

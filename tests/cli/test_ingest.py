@@ -8,7 +8,7 @@ from kdtasks.core.errors import ProjectError
 from kdtasks.data.settings import DataParams
 from kdtasks.data.sources.image_folder import ImageFolder
 from kdtasks.data.sources.mnist_5k import Mnist5k
-from kdtasks.orchestrate.project.ingest import Taken, take_images
+from kdtasks.orchestrate.project.ingest import Ingested, ingest
 from kdtasks.params import load_params
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "mnist-5k.yaml"
@@ -44,10 +44,10 @@ def read(folder: Path) -> dict[str, str]:
 def test_what_is_new_is_copied_and_nothing_else(project: Path, data: DataParams):
     new = {"cat/1.png": "cat 1", "cat/2.png": "cat 2", "dog/9.png": "dog 9"}
     write(project / "new", {**new, ".DS_Store": "", "cat/.2.png.part": "half"})
-    assert take_images(project / "new", project, data) == Taken(copied=2, known=1)
+    assert ingest(project / "new", project, data) == Ingested(copied=2, known=1)
     expected = {**new, "dog/1.png": "dog 1"}
     assert read(project / "data/raw") == expected
-    assert take_images(project / "new", project, data) == Taken(copied=0, known=3)
+    assert ingest(project / "new", project, data) == Ingested(copied=0, known=3)
     assert read(project / "data/raw") == expected
 
 
@@ -55,7 +55,7 @@ def test_the_first_images_make_the_classes(project: Path, data: DataParams):
     data = data.model_copy(update={"path": "empty"})
     (project / "empty").mkdir()
     write(project / "new", {"owl/1.png": "owl"})
-    assert take_images(project / "new", project, data) == Taken(copied=1, known=0)
+    assert ingest(project / "new", project, data) == Ingested(copied=1, known=0)
     assert read(project / "empty") == {"owl/1.png": "owl"}
 
 
@@ -66,7 +66,7 @@ def test_what_has_no_place_is_all_listed_and_nothing_is_copied(project: Path, da
         {"cat/1.png": "another", "cat/2.png": "cat 2", "owl/1.png": "owl", "loose.png": ""},
     )
     with pytest.raises(ProjectError) as refused:
-        take_images(project / "new", project, data)
+        ingest(project / "new", project, data)
     raw = project / "data/raw"
     assert str(refused.value).splitlines() == [
         f"{project / 'new'} cannot be taken into {raw}, nothing was copied:",
@@ -90,23 +90,23 @@ def test_a_copy_that_was_cut_leaves_nothing_and_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr("kdtasks.orchestrate.project.ingest.shutil.copy2", fill_up)
         with pytest.raises(OSError, match="No space left"):
-            take_images(project / "new", project, data)
+            ingest(project / "new", project, data)
     assert set(read(project / "data/raw")) == {"cat/1.png", "dog/1.png"}
-    assert take_images(project / "new", project, data) == Taken(copied=2, known=0)
+    assert ingest(project / "new", project, data) == Ingested(copied=2, known=0)
 
 
 def test_data_that_come_from_elsewhere(project: Path, data: DataParams):
     packaged = data.model_copy(update={"source": Mnist5k()})
     with pytest.raises(ProjectError, match=r"data\.source is mnist-5k, which takes no images"):
-        take_images(project / "new", project, packaged)
+        ingest(project / "new", project, packaged)
     write(project, {"data/raw.dvc": "deps: [{path: /elsewhere}]\nouts: [{path: raw}]\n"})
     with pytest.raises(ProjectError, match=r"data/raw is an import of DVC's"):
-        take_images(project / "new", project, data)
+        ingest(project / "new", project, data)
 
 
 def test_folders_that_cannot_be_taken_from(project: Path, data: DataParams):
-    with pytest.raises(ProjectError, match="gone is no folder"):
-        take_images(project / "gone", project, data)
+    with pytest.raises(ProjectError, match="gone is not a folder"):
+        ingest(project / "gone", project, data)
     for folder in ("data/raw/cat", "data"):
-        with pytest.raises(ProjectError, match="lie in each other"):
-            take_images(project / folder, project, data)
+        with pytest.raises(ProjectError, match="contains the other"):
+            ingest(project / folder, project, data)

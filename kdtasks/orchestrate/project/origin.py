@@ -1,0 +1,85 @@
+"""What a project knows of a bundle of its own: where it comes from, and its test scores."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kdtasks.core.errors import ProjectError
+from kdtasks.core.paths import ProjectPaths
+from kdtasks.orchestrate.project.git import git_if_any
+from kdtasks.orchestrate.project.lockfile import read_lock
+from kdtasks.orchestrate.project.project import find_project
+
+if TYPE_CHECKING:
+    from kdtasks.core.records.evaluate import Evaluation
+
+EVALUATIONS = "metrics/evaluate/"
+
+
+class Origin(NamedTuple):
+    """What a project knows of a bundle of its own.
+
+    Attributes:
+        provenance: for the manifest: `git_revision` (null where the project is in no repository),
+            `git_changed` (whether tracked files differ from it) and `dvc_lock_sha256`.
+        test: scores on the test split; None where `evaluate` has not scored just this bundle.
+    """
+
+    provenance: dict[str, Any]
+    test: "Evaluation | None"
+
+
+def find_origin(folder: Path) -> Origin | None:
+    """Look a bundle up in the dvc.lock of the project around it.
+
+    None where there is no project, or where its dvc.lock does not say that it wrote just these
+    files: then nothing is known for sure.
+
+    Args:
+        folder: of the bundle.
+    """
+    try:
+        project = find_project(folder)
+    except ProjectError:
+        return None
+    lock_file = ProjectPaths(project).lock
+    try:
+        from kdtasks.core.records.evaluate import Evaluation
+
+        lock = read_lock(lock_file) if lock_file.is_file() else {}
+    except ModuleNotFoundError:  # without the pipeline extra nothing here was made by this machine
+        return None
+    name, found = folder.resolve().relative_to(project).as_posix(), folder_hash(folder)
+    if not any(stage.outputs.get(name) == found for stage in lock.values()):
+        return None
+    revision = git_if_any(project, "rev-parse", "HEAD")
+    changed = git_if_any(project, "status", "--porcelain", "--untracked-files=no")
+    provenance = {
+        "git_revision": revision,
+        "git_changed": None if revision is None else bool(changed),
+        "dvc_lock_sha256": hashlib.sha256(lock_file.read_bytes()).hexdigest(),
+    }
+    for stage in lock.values():
+        if stage.inputs.get(name) == found:
+            for path, expected in stage.outputs.items():
+                file = project / path
+                is_scores = path.startswith(EVALUATIONS) and file.is_file()
+                if is_scores and _md5(file.read_bytes()) == expected:
+                    return Origin(provenance, Evaluation.read(file))
+    return Origin(provenance, None)
+
+
+def folder_hash(folder: Path) -> str:
+    """The hash that DVC gives a folder: of the list of its files with their hashes."""
+    files = [
+        {"md5": _md5(path.read_bytes()), "relpath": path.relative_to(folder).as_posix()}
+        for path in folder.rglob("*")
+        if path.is_file()
+    ]
+    files.sort(key=lambda file: file["relpath"])
+    return _md5(json.dumps(files, sort_keys=True).encode()) + ".dir"
+
+
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
