@@ -25,14 +25,11 @@ def main(params: Params, paths: ProjectPaths) -> None:
 
         return opens
 
-    dataset = open_prepared(paths.prepared)
-    evaluator = evaluator_of(dataset.task)
+    evaluator = evaluator_of(open_prepared(paths.prepared), params.evaluate)
     comparison, shown = evaluator.compare(
-        dataset,
         lambda: open_teacher(paths.teacher).logits,
         {seed: opener("student", seed) for seed in params.seeds},
         {seed: opener("distill", seed) for seed in params.seeds},
-        params.evaluate,
     )
     comparison.write(paths.metrics("compare"))
     write_arrays(paths.compared, **shown)

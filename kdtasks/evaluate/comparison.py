@@ -1,62 +1,18 @@
 """Compare distilled with scratch students, paired over seeds."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
 from kdtasks.core.errors import EvaluationError
 from kdtasks.core.records.evaluate import Gain, SeedScores
-from kdtasks.evaluate.intervals import (
-    NO_SPREAD,
-    Interval,
-    check_confidence,
-    has_spread,
-    seeds_interval,
-)
+from kdtasks.evaluate.intervals import NO_SPREAD, Interval, has_spread, seeds_interval
 
 Verdict = Literal["helps", "hurts", "inconclusive"]
 
 # Beyond this many more seeds the observed difference is as good as none.
 MOST_SEEDS = 1000
-
-
-class PairedDifference(NamedTuple):
-    """What seeds say about first − second."""
-
-    by_seed: dict[int, float]
-    mean: float
-    interval: Interval | None
-    verdict: Verdict
-    seeds_needed: int | None
-
-
-def paired_difference(
-    first_by_seed: Mapping[int, float], second_by_seed: Mapping[int, float], confidence: float
-) -> PairedDifference:
-    """Test the mean of first − second over seeds by a paired t interval.
-
-    Args:
-        first_by_seed, second_by_seed: one accuracy a seed, for the same seeds.
-        confidence: level of the interval, 0 … 1 without the ends.
-
-    Returns: the differences in the order of the seeds, their mean, its interval (None without a
-        spread, as in `seeds_interval`), the verdict on `first`, and `seeds_needed`.
-
-    Raises:
-        EvaluationError: the two have other seeds, or none.
-    """
-    if set(first_by_seed) != set(second_by_seed) or not first_by_seed:
-        raise EvaluationError(
-            f"got seeds {sorted(first_by_seed)} and {sorted(second_by_seed)}; a paired comparison "
-            "needs the same seeds on both sides, at least one"
-        )
-    by_seed = {seed: first_by_seed[seed] - second_by_seed[seed] for seed in sorted(first_by_seed)}
-    values = list(by_seed.values())
-    interval = seeds_interval(values, confidence)
-    verdict = verdict_of(interval)
-    needed = more_seeds_needed(values, confidence) if verdict == "inconclusive" else None
-    return PairedDifference(by_seed, float(np.mean(values)), interval, verdict, needed)
 
 
 def verdict_of(interval: Interval | None) -> Verdict:
@@ -77,7 +33,6 @@ def more_seeds_needed(differences: list[float], confidence: float) -> int | None
     """
     from scipy.special import stdtrit  # heavy, and only needed here
 
-    check_confidence(confidence)
     seeds, mean = len(differences), abs(float(np.mean(differences)))
     if not has_spread(differences) or mean <= NO_SPREAD:
         return None
@@ -95,20 +50,38 @@ def gain_of(
     bootstrap: Interval | None,
     confidence: float,
 ) -> Gain:
-    """Say what distillation brings.
+    """Test the mean of distilled − student over seeds by a paired t interval.
 
     Args:
         distilled, student: one score a seed, for the same seeds.
         bootstrap: interval over test images.
         confidence: level of the interval over seeds.
+
+    Raises:
+        EvaluationError: the two have other seeds, or none.
     """
-    gain = paired_difference(distilled, student, confidence)._asdict()
-    by_seed = {str(seed): value for seed, value in gain.pop("by_seed").items()}
-    return Gain(**gain, by_seed=by_seed, bootstrap_interval=bootstrap)
+    if set(distilled) != set(student) or not distilled:
+        raise EvaluationError(
+            f"got seeds {sorted(distilled)} and {sorted(student)}; a paired comparison "
+            "needs the same seeds on both sides, at least one"
+        )
+    by_seed = {str(seed): distilled[seed] - student[seed] for seed in sorted(distilled)}
+    values = list(by_seed.values())
+    interval = seeds_interval(values, confidence)
+    verdict = verdict_of(interval)
+    needed = more_seeds_needed(values, confidence) if verdict == "inconclusive" else None
+    return Gain(
+        mean=float(np.mean(values)),
+        interval=interval,
+        bootstrap_interval=bootstrap,
+        by_seed=by_seed,
+        verdict=verdict,
+        seeds_needed=needed,
+    )
 
 
 def over_seeds(
-    by_seed: Mapping[int, float], confidence: float, means: Mapping[str, Any]
+    by_seed: Mapping[int, float], confidence: float, means: Mapping[str, Any] | None = None
 ) -> SeedScores:
     """Summarise scores 0 … 1 over seeds; `means` are those of other scores, by key."""
     values = list(by_seed.values())
@@ -118,5 +91,5 @@ def over_seeds(
         mean=float(np.mean(values)),
         # Student's t knows nothing of accuracies: with few seeds it reaches beyond 0 and 1.
         interval=(max(0.0, interval[0]), min(1.0, interval[1])) if interval else None,
-        **means,
+        **(means or {}),
     )

@@ -11,14 +11,9 @@ from kdtasks.core.errors import EvaluationError
 from kdtasks.core.records.evaluate import ModelScores, SplitSize
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.edge.scores import softmax
+from kdtasks.evaluate import intervals
 from kdtasks.evaluate.evaluator import EvaluateParams, Network, Score
-from kdtasks.evaluate.intervals import (
-    Interval,
-    Method,
-    PairedComparison,
-    percentile_interval,
-    score_lower_bound,
-)
+from kdtasks.evaluate.intervals import Interval, Method, PairedComparison
 from kdtasks.evaluate.metrics import THRESHOLDS, Counts, count_probabilities, mask_scores
 from kdtasks.tasks.confusion import confusion_matrix, counted
 from kdtasks.tasks.segmentation import Segmentation
@@ -89,7 +84,7 @@ class PixelCounts(Score):
             self.confusions[None], production.confusions[None], self.settings.at(2 * confidence - 1)
         ) or (-1.0, 1.0)
         if np.array_equal(self.confusions, production.confusions):
-            upper = -score_lower_bound(0, 0, self.rows, confidence)
+            upper = -intervals.score_lower_bound(0, 0, self.rows, confidence)
             bounds = -upper, upper
         return PairedComparison(self.rows, self.value - production.value, *bounds)
 
@@ -131,7 +126,7 @@ def mean_iou_interval(confusions: Counts, settings: EvaluateParams) -> Interval 
     if len(confusions) < 2:
         return None
     drawn = _draw(len(confusions), settings)
-    return percentile_interval(_resampled_iou(confusions, drawn), settings.confidence)
+    return intervals.percentile_interval(_resampled_iou(confusions, drawn), settings.confidence)
 
 
 def iou_gain_interval(first: Counts, second: Counts, settings: EvaluateParams) -> Interval | None:
@@ -159,14 +154,14 @@ def iou_gain_interval(first: Counts, second: Counts, settings: EvaluateParams) -
         _resampled_iou(one, drawn) - _resampled_iou(other, drawn)
         for one, other in zip(first, second, strict=True)
     ]
-    return percentile_interval(np.mean(differences, axis=0), settings.confidence)
+    return intervals.percentile_interval(np.mean(differences, axis=0), settings.confidence)
 
 
 def _draw(images: int, settings: EvaluateParams) -> Counts:
     """How often each image is drawn in each resample: int64 [samples, images]."""
-    shares = np.full(images, 1 / images)
+    chances = np.full(images, 1 / images)
     generator = np.random.default_rng(settings.seed)
-    return generator.multinomial(images, shares, size=settings.bootstrap_samples)
+    return generator.multinomial(images, chances, size=settings.bootstrap_samples)
 
 
 def _resampled_iou(confusions: Counts, drawn: Counts) -> npt.NDArray[np.float64]:
@@ -175,6 +170,6 @@ def _resampled_iou(confusions: Counts, drawn: Counts) -> npt.NDArray[np.float64]
     right = np.diagonal(totals, axis1=1, axis2=2)
     either = totals.sum(axis=1) + totals.sum(axis=2) - right
     occurs = either > 0
-    shares = np.divide(right, either, out=np.zeros(right.shape), where=occurs)
-    means: npt.NDArray[np.float64] = shares.sum(axis=1) / np.maximum(occurs.sum(axis=1), 1)
+    iou = np.divide(right, either, out=np.zeros(right.shape), where=occurs)
+    means: npt.NDArray[np.float64] = iou.sum(axis=1) / np.maximum(occurs.sum(axis=1), 1)
     return means

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdtasks.core.records.evaluate import ChangedAnswers
-from kdtasks.evaluate.classification import changed_rows, count_changed, pick_examples
+from kdtasks.evaluate.examples import pick_examples, pick_patches
+from kdtasks.evaluate.metrics import changed_rows, count_changed
 
 # Two exits: rows 0, 1, 2 and 4 leave at the first, rows 3 and 5 at the last.
 BY_EXIT = np.array([[0, 0], [1, 0], [2, 0], [1, 0], [1, 2], [1, 1]])
@@ -56,3 +57,13 @@ def test_nobody_leaves_at_an_exit() -> None:
     rows, group = pick_examples(BY_EXIT, np.ones(6, int), SCORES, each=3)
     assert group.tolist() == [1, 1, 1]
     assert rows[0] == pytest.approx(0)
+
+
+def test_patches_of_many_classes_are_picked() -> None:
+    one, two, three = np.zeros((2, 2)), np.array([[0, 0], [0, 1]]), np.array([[0, 1], [2, 255]])
+    even = np.array([[0, 1], [1, 0]])
+    labels = np.stack([one, two, three, even, np.full((2, 2), 255)]).astype(np.uint8)
+    assert pick_patches(labels, 255, count=1).tolist() == [2]
+    assert pick_patches(labels, 255, count=2).tolist() == [2, 3]
+    assert pick_patches(labels, 255, count=3).tolist() == [1, 2, 3]
+    assert pick_patches(labels, 255).tolist() == [0, 1, 2, 3, 4]

@@ -161,7 +161,7 @@ def _check_fits(bundle: Path, manifest: Manifest, data: PreparedDataset) -> None
 def _measure(
     folders: dict[str, Path], data: PreparedDataset, settings: GateSettings
 ) -> list[Contender]:
-    runs, evaluator = settings.benchmark.runs, evaluator_of(data.task)
+    runs, evaluator = settings.benchmark.runs, evaluator_of(data, settings.statistics)
     models = {
         title: load_predictor(folder, threads=settings.benchmark.threads)
         for title, folder in folders.items()
@@ -174,7 +174,7 @@ def _measure(
     return [
         Contender(
             title,
-            evaluator.score(model, data, settings.statistics),
+            evaluator.score(model),
             model.manifest.bytes,
             latency,
         )

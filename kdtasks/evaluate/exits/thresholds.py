@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 
 from kdtasks.core.errors import CalibrationError
-from kdtasks.edge.scores import NEVER
 from kdtasks.evaluate.exits.rows import ExitRows
 from kdtasks.evaluate.exits.search import (
     Outcomes,
@@ -85,11 +84,6 @@ def tradeoff(rows: ExitRows, *, grid: int = 201) -> list[OperatingPoint]:
 def point_at(rows: ExitRows, thresholds: Sequence[float]) -> OperatingPoint:
     """Give the point of thresholds [K − 1] that were chosen elsewhere."""
     return _point(rows, outcomes_of(rows, np.asarray(thresholds, np.float64)[np.newaxis]), 0)
-
-
-def never_leave_early(rows: ExitRows) -> OperatingPoint:
-    """Give the point of always going to the last exit."""
-    return point_at(rows, [NEVER] * (rows.scores.shape[1] - 1))
 
 
 def _point(rows: ExitRows, outcomes: Outcomes, index: int) -> OperatingPoint:

@@ -31,7 +31,7 @@ from kdtasks.orchestrate.sweep.plan import SweepPlan, plan_points
 from kdtasks.params import load_project_params
 from kdtasks.params.load import parse_params
 from kdtasks.params.search import SearchParams
-from kdtasks.report.selection import Excess
+from kdtasks.report.selection import Violation
 
 METRICS = ProjectPaths().trial  # of a trial, for `dvc exp show`
 ACCURACY = "max_accuracy_drop"
@@ -66,7 +66,7 @@ class SearchEngine(SweepEngine[TrialResult]):
         """The figures of a trial; None where it has not run."""
         return self.results.get(self._experiments[label])
 
-    def broken(self, label: str) -> list[Excess] | None:
+    def broken(self, label: str) -> list[Violation] | None:
         """The limits that a trial breaks; None where it has not run."""
         result = self.result(label)
         return None if result is None else broken_limits(result, self._limits)
@@ -114,12 +114,12 @@ class SearchEngine(SweepEngine[TrialResult]):
     def _cannot_help(self, rung: Rung) -> str | None:
         """Why a rung cannot be within the limits, from what others have shown."""
         if rung.like:
-            for excess in self._excesses_of(rung.like):
-                if excess.limit != ACCURACY and excess.limit not in rung.may_change:
-                    return f"it would be like {rung.like}: {excess.reason}"
+            for violation in self._violations_of(rung.like):
+                if violation.limit != ACCURACY and violation.limit not in rung.may_change:
+                    return f"it would be like {rung.like}: {violation.reason}"
         if rung.only_if_over:
             over = self.broken(rung.only_if_over)
-            if over is not None and all(excess.limit == ACCURACY for excess in over):
+            if over is not None and all(violation.limit == ACCURACY for violation in over):
                 return f"{rung.only_if_over} needs no fewer filters for these limits"
         if rung.only_if_faster and not self._is_faster(*rung.only_if_faster):
             return "{} is no faster than {} here".format(*rung.only_if_faster)
@@ -131,15 +131,15 @@ class SearchEngine(SweepEngine[TrialResult]):
         mine, its = (result.latency_ms if result else None for result in results)
         return mine is None or its is None or mine < its
 
-    def _excesses_of(self, label: str) -> list[Excess]:
+    def _violations_of(self, label: str) -> list[Violation]:
         """Of a rung, or where it was left out for good, of the one that it is like."""
         broken = self.broken(label)
         if broken is None:
             like = self._ladder[label].like
             return [
-                excess
-                for excess in (self._excesses_of(like) if like else [])
-                if excess.limit not in self._ladder[label].may_change
+                violation
+                for violation in (self._violations_of(like) if like else [])
+                if violation.limit not in self._ladder[label].may_change
             ]
         return broken
 

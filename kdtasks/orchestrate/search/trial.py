@@ -12,7 +12,6 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import Refusal
 from kdtasks.core.records.compress import Compressed
 from kdtasks.core.records.training import Training
-from kdtasks.core.text import kilobytes, milliseconds, percent, points
 from kdtasks.edge.bundle_files import MODEL
 from kdtasks.edge.latency import latency_ms
 from kdtasks.orchestrate.sweep.grid import (
@@ -25,7 +24,7 @@ from kdtasks.orchestrate.sweep.grid import (
 from kdtasks.params import Params
 from kdtasks.params.load import parse_params
 from kdtasks.params.search import SearchParams
-from kdtasks.report.selection import Excess, Measured, over_limits
+from kdtasks.report.selection import Violation, violations
 
 # Shares of the filters where only a size after gzip is asked for: that one is not searched for.
 GROWING_RATIOS = (0.25, 0.5, 0.75)
@@ -235,33 +234,21 @@ def make_trial(text: str, rung: Rung) -> Point:
     return Point(rung.label, settings, params, changed, f"{name}-{digest}")
 
 
-def broken_limits(result: TrialResult, limits: SearchParams) -> list[Excess]:
+def broken_limits(result: TrialResult, limits: SearchParams) -> list[Violation]:
     """The limits that a trial breaks, each with the factor by which it does and in words."""
     if result.refused:
-        return [Excess("refused", float("inf"), f"refused: {result.refused}")]
+        return [Violation("refused", float("inf"), f"refused: {result.refused}")]
     size, gzipped = (
         None if count is None else count / 1000 for count in (result.bytes, result.gzip_bytes)
     )
-
-    def in_kilobytes(value: float) -> str:
-        return kilobytes(value * 1000)
-
-    measured = [
-        Measured("max_size_kb", "size", size, limits.max_size_kb, in_kilobytes),
-        Measured("max_gzip_kb", "gzipped size", gzipped, limits.max_gzip_kb, in_kilobytes),
-        Measured(
-            "max_latency_ms", "latency", result.latency_ms, limits.max_latency_ms, milliseconds
-        ),
-        Measured("max_macs", "share of compute", result.macs, limits.max_macs, percent),
-        Measured(
-            "max_accuracy_drop",
-            "drop in validation accuracy",
-            result.accuracy_drop,
-            limits.max_accuracy_drop,
-            lambda value: points(value, signed=False),
-        ),
-    ]
-    return over_limits(measured)
+    measured = {
+        "max_size_kb": ("size", size),
+        "max_gzip_kb": ("gzipped size", gzipped),
+        "max_latency_ms": ("latency", result.latency_ms),
+        "max_macs": ("share of compute", result.macs),
+        "max_accuracy_drop": ("drop in validation accuracy", result.accuracy_drop),
+    }
+    return violations(limits, measured)
 
 
 def figures(result: TrialResult) -> dict[str, Any]:

@@ -5,12 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kdtasks.evaluate.comparison import (
-    PairedDifference,
-    Verdict,
-    more_seeds_needed,
-    paired_difference,
-)
+from kdtasks.core.records.evaluate import Gain
+from kdtasks.evaluate.comparison import Verdict, gain_of, more_seeds_needed
 from kdtasks.evaluate.intervals import NO_SPREAD, Interval, has_spread, seeds_interval
 from kdtasks.orchestrate.sweep.results import PointResult
 
@@ -18,7 +14,7 @@ from kdtasks.orchestrate.sweep.results import PointResult
 class Judgement(NamedTuple):
     """What the seeds say about one point, given that all the others were looked at as well."""
 
-    gain: PairedDifference  # distilled less scratch on the test split; taken by itself
+    gain: Gain  # distilled less scratch on the test split; taken by itself
     p_value: float | None  # of the paired t test; None without a spread over seeds
     adjusted: float | None  # after Holm's correction
     verdict: Verdict  # after the correction
@@ -72,7 +68,9 @@ def judge_points(
     """
     level = 1 - confidence
     gains = {
-        name: paired_difference(result.distilled, result.student, confidence)
+        name: gain_of(
+            result.distilled, result.student, bootstrap=result.bootstrap, confidence=confidence
+        )
         for name, result in results.items()
     }
     p_values = {name: paired_p_value(list(gain.by_seed.values())) for name, gain in gains.items()}
@@ -89,7 +87,7 @@ def judge_points(
 
 
 def _judgement(
-    gain: PairedDifference,
+    gain: Gain,
     p_value: float | None,
     adjusted: float,
     level: float,
