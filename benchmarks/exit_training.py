@@ -28,7 +28,7 @@ from kdtasks.core.reproducibility import pin_process
 from kdtasks.edge.classifier import Classifier
 from kdtasks.edge.scores import apply_policy
 from kdtasks.edge.segments import Segments
-from kdtasks.evaluate.comparison import paired_difference
+from kdtasks.evaluate.comparison import gain_of
 from kdtasks.evaluate.exits.rows import exit_rows
 from kdtasks.params.load import load_params
 
@@ -185,15 +185,16 @@ def _summary(seeds: dict[int, dict[str, Any]], plain: dict[int, dict[str, Any]])
     for number_format in _FORMATS:
         figures = [one[number_format] for one in seeds.values()]
         before = [one[number_format] for one in plain.values()]
-        gains = paired_difference(
+        gains = gain_of(
             {seed: one[number_format]["accuracy"] for seed, one in seeds.items()},
             {seed: one[number_format]["accuracy"] for seed, one in plain.items()},
+            bootstrap=None,
             confidence=0.95,
         )
         pairs = list(zip(before, figures, strict=True))
         found[number_format] = {
             "accuracy": float(np.mean([one["accuracy"] for one in figures])),
-            "gain": gains._asdict(),
+            "gain": gains.model_dump(),
             "macs_saved": float(
                 np.mean([1 - new["mean_macs"] / old["mean_macs"] for old, new in pairs])
             ),

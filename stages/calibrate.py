@@ -1,10 +1,11 @@
 """Choose temperatures and thresholds of a variant's exits on the calibration split."""
 
+from kdtasks.core.files import write_csv
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records.compress import Compressed
 from kdtasks.data.prepared import open_prepared
 from kdtasks.edge.bundle_files import MODEL
-from kdtasks.evaluate.exits.calibrate import TRADEOFF, sentences, write_tradeoff
+from kdtasks.evaluate.exits.calibrate import TRADEOFF, sentences
 from kdtasks.evaluate.registry import evaluator_of
 from kdtasks.params import Params
 from kdtasks.stage import Table, run_stage, stage
@@ -20,15 +21,14 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     """Write the calibration, and the best points that there were to choose from."""
     compressed = Compressed.read(paths.metrics("compress", variant))
     dataset = open_prepared(paths.prepared)
-    calibration, points = evaluator_of(dataset.task).calibrate(
+    calibration, points = evaluator_of(dataset, params.evaluate).calibrate(
         paths.model("compress", variant) / MODEL,
-        dataset,
         compressed,
         params.exits,
         seen_rows=params.compress.calibration_images,
     )
     calibration.write(paths.calibration(variant))
-    write_tradeoff(paths.tradeoff(variant), points)
+    write_csv(paths.tradeoff(variant), TRADEOFF, [(it.cost, it.accuracy) for it in points])
     for sentence in sentences(calibration):
         print(f"{variant}: {sentence}")
 

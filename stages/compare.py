@@ -1,7 +1,6 @@
 """Compare teacher, students from scratch and distilled students on the test split."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from kdtasks.core.paths import ProjectPaths
@@ -19,18 +18,18 @@ def main(params: Params, paths: ProjectPaths) -> None:
     from kdtasks.learn.networks.saved import load_model
     from kdtasks.learn.teachers.teacher import open_teacher
 
-    def opened(stage: str, seed: int) -> Callable[[Any], Any]:
-        predictor = Predictor(load_model(paths.model(stage, seed)))
-        return lambda images: predictor.logits(images)[-1]
+    def opener(stage: str, seed: int) -> Callable[[], Any]:
+        def opens() -> Callable[[Any], Any]:
+            predictor = Predictor(load_model(paths.model(stage, seed)))
+            return lambda images: predictor.logits(images)[-1]
 
-    dataset = open_prepared(paths.prepared)
-    evaluator = evaluator_of(dataset.task)
+        return opens
+
+    evaluator = evaluator_of(open_prepared(paths.prepared), params.evaluate)
     comparison, shown = evaluator.compare(
-        dataset,
         lambda: open_teacher(paths.teacher).logits,
-        {seed: partial(opened, "student", seed) for seed in params.seeds},
-        {seed: partial(opened, "distill", seed) for seed in params.seeds},
-        params.evaluate,
+        {seed: opener("student", seed) for seed in params.seeds},
+        {seed: opener("distill", seed) for seed in params.seeds},
     )
     comparison.write(paths.metrics("compare"))
     write_arrays(paths.compared, **shown)

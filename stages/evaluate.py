@@ -1,10 +1,11 @@
 """Evaluate a variant's bundle on the test split."""
 
+from kdtasks.core.files import write_csv
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import check_not_refused
 from kdtasks.data.prepared import open_prepared
 from kdtasks.edge.bundle_files import MANIFEST
-from kdtasks.evaluate.evaluator import RELIABILITY, write_arrays, write_reliability
+from kdtasks.evaluate.evaluator import RELIABILITY, write_arrays
 from kdtasks.evaluate.registry import evaluator_of
 from kdtasks.params import Params
 from kdtasks.stage import Table, run_stage, stage
@@ -22,11 +23,10 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     """Write scores, answers, reliability and examples."""
     bundle = paths.bundle(variant)
     check_not_refused(bundle / MANIFEST)
-    dataset = open_prepared(paths.prepared)
-    found = evaluator_of(dataset.task).evaluate(bundle, dataset, params.evaluate)
+    found = evaluator_of(open_prepared(paths.prepared), params.evaluate).evaluate(bundle)
     found.scores.write(paths.metrics("evaluate", variant))
     write_arrays(paths.predictions(variant), **found.predictions)
-    write_reliability(paths.reliability(variant), found.reliability)
+    write_csv(paths.reliability(variant), RELIABILITY, found.reliability)
     write_arrays(paths.examples(variant), **found.examples)
     print(f"{variant}: {found.sentence}")
 

@@ -2,7 +2,7 @@
 
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.params import Params
-from kdtasks.report.contents import ReportSettings
+from kdtasks.report.inputs import ReportSettings
 from kdtasks.report.page import write_report
 from kdtasks.stage import run_stage, stage
 
@@ -15,9 +15,9 @@ def settings_of(params: Params) -> ReportSettings:
         seeds=params.seeds,
         variants=params.compress.variants,
         exits=params.student.exits,
-        teacher_seed=params.teacher.seed,
         confidence=params.evaluate.confidence,
         select=params.select,
+        notes=params.compress.notes,
         mask_values=params.data.source.mask_values,
         params=params.model_dump(mode="json"),
     )

@@ -5,20 +5,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.evidence.promise import Promise, Rate
-from kdtasks.evaluate.comparison import Verdict, paired_difference
+from kdtasks.core.records.evaluate import Gain
+from kdtasks.evaluate.comparison import gain_of
 from kdtasks.evaluate.looks import LOOKS
 
 _CONFIDENCE = 0.95
 _MOST = LOOKS[-1].seeds
 
 
-def follow_the_advice(gains: Sequence[float], begin: int) -> Verdict:
+def follow_the_advice(gains: Sequence[float], begin: int) -> str:
     """Look at the first `begin` gains, then at as many more as are asked for, to the verdict."""
     seeds = begin
     while True:
-        found = paired_difference(
-            dict(enumerate(gains[:seeds])), dict.fromkeys(range(seeds), 0.0), _CONFIDENCE
-        )
+        found = _gain(gains[:seeds])
         if found.seeds_needed is None:
             return found.verdict
         seeds += found.seeds_needed
@@ -26,13 +25,12 @@ def follow_the_advice(gains: Sequence[float], begin: int) -> Verdict:
 
 def look_at_every_seed(gains: Sequence[float]) -> bool:
     """Whether any number of seeds from 2 on gave a verdict, right or wrong."""
-    return any(
-        paired_difference(
-            dict(enumerate(gains[:seeds])), dict.fromkeys(range(seeds), 0.0), _CONFIDENCE
-        ).verdict
-        != "inconclusive"
-        for seeds in range(2, _MOST + 1)
-    )
+    return any(_gain(gains[:seeds]).verdict != "inconclusive" for seeds in range(2, _MOST + 1))
+
+
+def _gain(gains: Sequence[float]) -> Gain:
+    nothing = dict.fromkeys(range(len(gains)), 0.0)
+    return gain_of(dict(enumerate(gains)), nothing, bootstrap=None, confidence=_CONFIDENCE)
 
 
 def _simulate(trials: int) -> list[Rate]:

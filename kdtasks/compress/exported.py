@@ -15,7 +15,7 @@ from kdtasks.core.records.training import ExitScores
 from kdtasks.edge.segments import Segments
 from kdtasks.learn.networks.inference import Predictor
 from kdtasks.learn.networks.multi_exit import MultiExitModel
-from kdtasks.tasks.confusion import Tally
+from kdtasks.tasks.confusion import ExitConfusions
 
 # Logits that are in memory at once: those of masks would not fit all together.
 _PART = 2**24
@@ -126,7 +126,7 @@ def validate_export(
         ExportError: the file does not compute what the network does.
     """
     segments, predictor = Segments(content), Predictor(model)
-    tally, parity = Tally(segments.num_classes, ignore_label=ignore_label), ParityTally()
+    tally, parity = ExitConfusions(segments.num_classes, ignore_label=ignore_label), ParityTally()
     rows = max(1, _PART // (segments.count * math.prod(segments.logits_shape)))
     for start in range(0, len(images), rows):
         part = images[start : start + rows]

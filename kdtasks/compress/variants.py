@@ -108,3 +108,9 @@ class CompressParams(Section):
         description="numbers that the file takes images in: `native`: those it computes in; "
         "`uint8`: the raw pixels, for devices that cannot convert them",
     )
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """How to read the metrics of these variants, by pass; of those that have a note."""
+        names = {name for variant in self.variants for name in check_variant(variant).passes}
+        return {name: passes[name].note for name in sorted(names) if passes[name].note}

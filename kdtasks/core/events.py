@@ -66,12 +66,8 @@ class StageEvent(_Timed):
 Event = ProgressEvent | MetricsEvent | MessageEvent | StageEvent
 
 _CLASSES: dict[str, type[Event]] = {
-    "progress": ProgressEvent,
-    "metrics": MetricsEvent,
-    "warning": MessageEvent,
-    "refused": MessageEvent,
-    "failed": MessageEvent,
-    "stage": StageEvent,
+    **{kind.kind: kind for kind in (ProgressEvent, MetricsEvent, StageEvent)},
+    **dict.fromkeys(("warning", "refused", "failed"), MessageEvent),
 }
 
 

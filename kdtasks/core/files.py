@@ -1,12 +1,11 @@
 """Write aside, then rename: a file or folder is there whole or not at all."""
 
-import contextlib
 import errno
 import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -71,6 +70,12 @@ def write_text(path: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
+def write_csv(path: Path, header: str, rows: Iterable[Iterable[float]]) -> None:
+    """Write rows of numbers with all their digits under a header that ends no line."""
+    lines = [header, *(",".join(map(repr, row)) for row in rows)]
+    write_text(path, "\n".join(lines) + "\n")
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
@@ -85,7 +90,7 @@ def flush_to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
-@contextlib.contextmanager
+@contextmanager
 def disk_errors(doing: str, where: Path) -> Iterator[None]:
     """Turn every OSError of the block into one line.
 
@@ -101,19 +106,16 @@ def disk_errors(doing: str, where: Path) -> Iterator[None]:
     except OSError as error:
         place = error.filename or where
         if error.errno in _FULL:
-            raise StoreError(
-                f"{doing} in {where} failed: the disk is full; make room and run the same command "
-                "again, it goes on where it stopped"
-            ) from None
-        if error.errno in _FORBIDDEN:
-            raise StoreError(
-                f"{doing} in {where} failed: {place} may not be written or read "
-                f"({error.strerror}); change its owner or its mode, or use another folder"
-            ) from None
-        raise StoreError(f"{doing} in {where} failed: {place}: {error.strerror or error}") from None
+            reason = "the disk is full; make room and run the same command again, it resumes"
+        elif error.errno in _FORBIDDEN:
+            reason = f"{place} may not be written or read ({error.strerror})"
+            reason += "; change its owner or its mode, or use another folder"
+        else:
+            reason = f"{place}: {error.strerror or error}"
+        raise StoreError(f"{doing} in {where} failed: {reason}") from None
 
 
-@contextlib.contextmanager
+@contextmanager
 def partial_beside(path: Path) -> Iterator[Path]:
     """Yield a hidden path in the same folder that nobody else uses; it is removed at the end."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,17 @@ PIPELINE = "dvc.yaml"
 LOCK = "dvc.lock"
 
 
+class Below:
+    """A place below a project's root."""
+
+    def __init__(self, place: str) -> None:
+        """Name the place, with forward slashes."""
+        self._place = place
+
+    def __get__(self, paths: "ProjectPaths", owner: type) -> Path:
+        return paths.root / self._place
+
+
 @dataclass(frozen=True)
 class ProjectPaths:
     """The paths of a project; docs/files.md says what each file holds.
@@ -18,40 +29,23 @@ class ProjectPaths:
 
     root: Path = Path()
 
-    @property
-    def params(self) -> Path:
-        """All settings."""
-        return self.root / PARAMS
-
-    @property
-    def pipeline(self) -> Path:
-        """The stages, their dependencies and outputs."""
-        return self.root / PIPELINE
-
-    @property
-    def lock(self) -> Path:
-        """Hashes of what ran last."""
-        return self.root / LOCK
-
-    @property
-    def prepared(self) -> Path:
-        """Folder of the prepared dataset."""
-        return self.root / "data/prepared"
-
-    @property
-    def dataset(self) -> Path:
-        """Description of the prepared dataset."""
-        return self.prepared / "dataset.json"
-
-    @property
-    def targets(self) -> Path:
-        """Folder of what students are taught."""
-        return self.root / "data/targets"
-
-    @property
-    def teacher(self) -> Path:
-        """Folder of the teacher."""
-        return self.model("teacher")
+    params = Below(PARAMS)  # all settings
+    pipeline = Below(PIPELINE)  # the stages, their dependencies and outputs
+    lock = Below(LOCK)  # hashes of what ran last
+    prepared = Below("data/prepared")  # folder of the prepared dataset
+    dataset = Below("data/prepared/dataset.json")  # description of the prepared dataset
+    targets = Below("data/targets")  # folder of what students are taught
+    teacher = Below("models/teacher")  # folder of the teacher
+    compared = Below("plots/compare.npz")  # answers of teacher and students that the page shows
+    report = Below("report")  # folder of the report
+    page = Below("report/index.html")  # the report to look at
+    selection = Below("report/selection.json")  # the variant to ship, and why
+    statistics = Below("report/statistics.json")  # the numbers behind the page
+    summary = Below("report/summary.json")  # the numbers that experiments are compared by
+    trial = Below("report/search.json")  # what `kdtasks search` measured in this experiment
+    state = Below(".kdtasks")  # neither inputs nor outputs: git and DVC ignore it
+    logs = Below(".kdtasks/logs")  # folder of what stages print
+    sweep = Below(".kdtasks/sweep")  # folder of a sweep's clones, logs and results
 
     def model(self, stage: str, key: int | str | None = None) -> Path:
         """Folder of the network that a stage wrote.
@@ -93,56 +87,6 @@ class ProjectPaths:
     def examples(self, variant: str) -> Path:
         """Test images that the page shows, with a bundle's answers."""
         return self._keyed("plots", "examples", variant, ".npz")
-
-    @property
-    def compared(self) -> Path:
-        """Answers of teacher and students to the images that the page shows."""
-        return self._keyed("plots", "compare", None, ".npz")
-
-    @property
-    def report(self) -> Path:
-        """Folder of the report."""
-        return self.root / "report"
-
-    @property
-    def page(self) -> Path:
-        """The report to look at."""
-        return self.report / "index.html"
-
-    @property
-    def selection(self) -> Path:
-        """The variant to ship, and why."""
-        return self.report / "selection.json"
-
-    @property
-    def statistics(self) -> Path:
-        """The numbers behind the page."""
-        return self.report / "statistics.json"
-
-    @property
-    def summary(self) -> Path:
-        """The numbers that experiments are compared by."""
-        return self.report / "summary.json"
-
-    @property
-    def trial(self) -> Path:
-        """What `kdtasks search` measured in this experiment."""
-        return self.report / "search.json"
-
-    @property
-    def state(self) -> Path:
-        """Folder of what is neither an input nor an output: git and DVC ignore it."""
-        return self.root / ".kdtasks"
-
-    @property
-    def logs(self) -> Path:
-        """Folder of what stages print."""
-        return self.state / "logs"
-
-    @property
-    def sweep(self) -> Path:
-        """Folder of a sweep's clones, logs and results."""
-        return self.state / "sweep"
 
     def checkpoint(self, training: str) -> Path:
         """State of a training that is not done, say of `distill/0`."""

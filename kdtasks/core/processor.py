@@ -6,14 +6,8 @@ from typing import NamedTuple
 
 # what oneDNN and XNNPACK choose their kernels by
 FEATURES = (
-    "avx2",
-    "avx512f",
-    "avx512_vnni",
-    "avx_vnni",
-    "amx_int8",
-    "amx_bf16",
-    "asimd",
-    "asimddp",
+    *("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "amx_bf16"),  # of x86
+    *("asimd", "asimddp"),  # of ARM
 )
 
 

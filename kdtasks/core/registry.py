@@ -13,7 +13,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Generic, TypeVar, Union
 
-from pydantic import BaseModel, BeforeValidator, Discriminator, GetCoreSchemaHandler
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Discriminator,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+)
 from pydantic_core import CoreSchema
 
 from kdtasks.core.errors import KdTasksError, ParamsError, did_you_mean
@@ -100,7 +106,7 @@ class Registry(Generic[T]):
         return self._items[name]
 
     def union(self) -> Any:
-        """The annotation of a choice: a mapping told apart by `name`, or the name alone."""
+        """The annotation of a choice: a mapping chosen by `name`, or the name alone."""
         items = tuple(self)
         # pydantic tells members apart only where there are two.
         choice = Annotated[Union[items], Discriminator("name")] if len(items) > 1 else items[0]  # noqa: UP007
@@ -111,6 +117,12 @@ class Registry(Generic[T]):
     ) -> CoreSchema:
         """The schema of the union, whatever class the annotation names."""
         return handler.generate_schema(self.union())
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """The union's JSON schema, with the kind of the items under `registry`."""
+        return {**handler(schema), "registry": self.kind}
 
     def _import_items(self) -> None:
         if self._is_complete:
@@ -164,7 +176,7 @@ def load_extensions(folder: Path) -> None:
             file = f"{folder.name}/{name.rpartition('.')[2]}.py"
             kind = "" if isinstance(error, KdTasksError) else f"{type(error).__name__}: "
             reason = " ".join(f"{kind}{error}".split())
-            raise ParamsError(f"{file} cannot be imported, mend or remove it: {reason}") from error
+            raise ParamsError(f"{file} cannot be imported, fix or remove it: {reason}") from error
 
 
 def _path(item: type) -> str:

@@ -10,9 +10,9 @@ def plain(text: str) -> str:
     return text.replace(SPACE, " ")
 
 
-def percent(share: float | None, digits: int = 1) -> str:
+def percent(fraction: float | None, digits: int = 1) -> str:
     """Write 0.979 as 97.9 %."""
-    return NOTHING if share is None else f"{share * 100:.{digits}f}{SPACE}%"
+    return NOTHING if fraction is None else f"{fraction * 100:.{digits}f}{SPACE}%"
 
 
 def percent_range(interval: Pair | None) -> str:
@@ -28,7 +28,7 @@ def percent_with_range(mean: float | None, interval: Pair | None) -> str:
 
 
 def points(difference: float | None, digits: int = 1, *, signed: bool = True) -> str:
-    """Write a difference of shares in percentage points: +1.3 points."""
+    """Write a difference of fractions in percentage points: +1.3 points."""
     if difference is None:
         return NOTHING
     number = f"{difference * 100:{'+' if signed else ''}.{digits}f}"

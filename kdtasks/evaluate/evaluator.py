@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from kdtasks.core.files import atomic_file, write_text
+from kdtasks.core.files import atomic_file
 from kdtasks.core.records.compress import Compressed
 from kdtasks.core.records.evaluate import (
     Calibration,
@@ -26,7 +27,7 @@ from kdtasks.evaluate.comparison import gain_of, over_seeds
 from kdtasks.evaluate.exits.settings import ExitsParams
 from kdtasks.evaluate.exits.thresholds import OperatingPoint
 from kdtasks.evaluate.intervals import Interval, Method, PairedComparison
-from kdtasks.evaluate.metrics import ReliabilityBin, mean_scores
+from kdtasks.evaluate.metrics import mean_scores
 from kdtasks.tasks.task import Task
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -165,36 +166,49 @@ class Evaluated(NamedTuple):
         sentence: the most important ones.
         predictions: arrays of every row's answer.
         examples: arrays of some images, for the page.
-        reliability: of each exit; none of masks.
+        reliability: rows of `RELIABILITY`, by exit; none of masks.
     """
 
     scores: Evaluation
     sentence: str
     predictions: Arrays
     examples: Arrays
-    reliability: Sequence[Sequence[ReliabilityBin]] = ()
+    reliability: Sequence[tuple[int, float, float, int]] = ()
 
 
+@dataclass(frozen=True)
 class Evaluator(ABC, Generic[S]):
-    """Calibrates and scores a task's models; all on a prepared dataset."""
+    """Calibrates and scores a task's models.
+
+    Attributes:
+        dataset: whose test split is answered.
+        settings: level of the intervals, and the bootstrap over test images.
+    """
 
     task: ClassVar[Task]
+    dataset: PreparedDataset
+    settings: EvaluateParams
+
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        """The test images, or patches: uint8 [N, height, width, channels]."""
+        return self.dataset.images("test")
+
+    @property
+    def labels(self) -> NDArray[np.integer]:
+        """The test labels: integers [N] or [N, height, width]."""
+        return np.asarray(self.dataset.labels("test"))
 
     @abstractmethod
     def calibrate(
-        self,
-        model: Path,
-        dataset: PreparedDataset,
-        compressed: Compressed,
-        settings: ExitsParams,
-        *,
-        seen_rows: int,
+        self, model: Path, compressed: Compressed, settings: ExitsParams, *, seen_rows: int
     ) -> tuple[Calibration, list[OperatingPoint]]:
         """Choose temperatures and thresholds of a variant on the calibration split.
 
         Args:
             model: its `model.tflite`.
             compressed: what the variant was built as.
+            settings: what to choose.
             seen_rows: images at the start of the split that quantisation has seen.
 
         Returns:
@@ -205,9 +219,7 @@ class Evaluator(ABC, Generic[S]):
         """
 
     @abstractmethod
-    def evaluate(
-        self, bundle: Path, dataset: PreparedDataset, settings: EvaluateParams
-    ) -> Evaluated:
+    def evaluate(self, bundle: Path) -> Evaluated:
         """Evaluate a bundle on the test split.
 
         Raises:
@@ -216,24 +228,19 @@ class Evaluator(ABC, Generic[S]):
         """
 
     @abstractmethod
-    def answer(self, network: Network, dataset: PreparedDataset, settings: EvaluateParams) -> S:
+    def answer(self, network: Network) -> S:
         """Have a network answer the test split."""
 
     @abstractmethod
-    def score(self, predictor: Predictor, dataset: PreparedDataset, settings: EvaluateParams) -> S:
+    def score(self, predictor: Predictor) -> S:
         """Have a bundle answer the test split, with early exits where it has any."""
 
     @abstractmethod
-    def reference(self, predictor: Predictor, dataset: PreparedDataset) -> Histograms:
+    def reference(self, predictor: Predictor) -> Histograms:
         """Count a model's answers to the test split as telemetry counts those of devices."""
 
     def compare(
-        self,
-        dataset: PreparedDataset,
-        teacher: Opener,
-        students: Mapping[int, Opener],
-        distilled: Mapping[int, Opener],
-        settings: EvaluateParams,
+        self, teacher: Opener, students: Mapping[int, Opener], distilled: Mapping[int, Opener]
     ) -> tuple[Comparison, Arrays]:
         """Compare models on the test split, the students by seed.
 
@@ -243,28 +250,18 @@ class Evaluator(ABC, Generic[S]):
         Raises:
             EvaluationError: as of `compare_scores`.
         """
-        taught = self.answer(teacher(), dataset, settings)
+        taught = self.answer(teacher())
         alone, learnt = (
-            {seed: self.answer(models[seed](), dataset, settings) for seed in sorted(models)}
+            {seed: self.answer(models[seed]()) for seed in sorted(models)}
             for models in (students, distilled)
         )
         first = min(alone)
         shown = {"teacher": taught, "student": alone[first], "distill": learnt[first]}
-        return compare_scores(taught, alone, learnt), self.compared_arrays(dataset, shown)
+        return compare_scores(taught, alone, learnt), self.compared_arrays(shown)
 
-    def compared_arrays(self, dataset: PreparedDataset, models: Mapping[str, S]) -> Arrays:
+    def compared_arrays(self, models: Mapping[str, S]) -> Arrays:
         """Give what the page draws of the models compared; none by default."""
         return {}
-
-
-def write_reliability(path: Path, exits: Sequence[Sequence[ReliabilityBin]]) -> None:
-    """Write `plots/reliability/<variant>.csv`: a line a bin of confidence; the header for none."""
-    lines = [
-        f"{index},{found.confidence!r},{found.accuracy!r},{found.rows}\n"
-        for index, bins in enumerate(exits)
-        for found in bins
-    ]
-    write_text(path, f"{RELIABILITY}\n" + "".join(lines))
 
 
 def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:

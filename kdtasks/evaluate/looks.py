@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kdtasks.evaluate.intervals import NO_SPREAD, check_confidence, has_spread
+from kdtasks.evaluate.intervals import NO_SPREAD, has_spread
 
 
 class Look(NamedTuple):
@@ -56,7 +56,6 @@ def more_seeds_needed(differences: Sequence[float], confidence: float) -> int | 
     """
     from scipy.special import stdtrit  # heavy, and only needed here
 
-    check_confidence(confidence)
     seeds, mean = len(differences), abs(float(np.mean(differences)))
     if not has_spread(differences) or mean <= NO_SPREAD:
         return None

@@ -9,11 +9,19 @@ from numpy.typing import NDArray
 
 from kdtasks.core.errors import EvaluationError
 from kdtasks.core.records import Part
-from kdtasks.core.records.evaluate import ClassScores, Exit, ModelScores, PrecisionRecall
-from kdtasks.tasks.confusion import accuracy, class_iou
+from kdtasks.core.records.evaluate import (
+    ChangedAnswers,
+    ClassScores,
+    Exit,
+    ModelScores,
+    PrecisionRecall,
+)
+from kdtasks.evaluate.intervals import score_interval
+from kdtasks.tasks.confusion import class_iou
 
 Counts = npt.NDArray[np.int64]
-Figures = npt.NDArray[np.float64]
+Curve = npt.NDArray[np.float64]
+# Thresholds 0, 1/200 … 199/200: a pixel is answered with a class from the threshold on.
 THRESHOLDS = 200
 
 
@@ -33,18 +41,10 @@ def reliability(
     Args:
         probabilities: float [N, C], rows that add up to 1; the answer is the largest.
         labels: integer [N].
-        bins: number of bins (m/bins, (m+1)/bins] of 0 … 1; those without rows are left out.
+        bins: number of bins (m/bins, (m+1)/bins] of 0 … 1; those without rows are excluded.
 
     Source: Guo et al. 2017, arXiv 1706.04599, figure 1.
-
-    Raises:
-        EvaluationError: the shapes do not fit.
     """
-    if probabilities.ndim != 2 or labels.shape != probabilities.shape[:1] or not len(labels):
-        raise EvaluationError(
-            f"got probabilities {probabilities.shape} and labels {labels.shape}; "
-            "they must be [rows, classes] and [rows], not empty"
-        )
     confidence = probabilities.max(axis=1).astype(np.float64)
     right = probabilities.argmax(axis=1) == labels
     bin_of = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
@@ -69,9 +69,7 @@ def expected_calibration_error(
 
 
 def exit_breakdown(
-    labels: NDArray[np.integer],
-    predicted: NDArray[np.integer],
-    exit_index: NDArray[np.integer],
+    labels: NDArray[np.integer], predicted: NDArray[np.integer], exit_index: NDArray[np.integer]
 ) -> tuple[Exit, ...]:
     """Say for each exit how many rows reach it, how many leave there, and how right it is.
 
@@ -80,55 +78,53 @@ def exit_breakdown(
         predicted: integer [N, K], the answer each exit would give.
         exit_index: integer [N], where each row left, 0 … K − 1.
 
-    Returns: one row an exit, in order. `reached` and `taken` are shares of all rows; a row reaches
-        every exit up to the one it leaves at.
-
-    Raises:
-        EvaluationError: shapes or exits do not fit, or the exits' shares times their accuracies do
-            not add up to the overall accuracy.
+    Returns: one row an exit, in order. `reached` and `taken` are fractions of all rows; a row
+        reaches every exit up to the one it leaves at, so `taken` times `accuracy_taken` add up to
+        the overall accuracy.
     """
-    if predicted.ndim != 2 or not (len(labels) == len(predicted) == len(exit_index) > 0):
-        raise EvaluationError(
-            f"got labels {labels.shape}, predicted {predicted.shape} and exit_index "
-            f"{exit_index.shape}; they must be [rows], [rows, exits] and [rows], not empty"
-        )
     rows, exits = predicted.shape
-    if exit_index.min() < 0 or exit_index.max() >= exits:
-        raise EvaluationError(
-            f"exit_index holds {exit_index.min()} … {exit_index.max()}; with {exits} exits it must "
-            f"lie in 0 … {exits - 1}"
-        )
     right = predicted == labels[:, None]
-    breakdown = tuple(
+    return tuple(
         Exit(
             reached=int(reached.sum()) / rows,
             exit_rate=int(taken.sum()) / rows,
             accuracy_all=int(right[:, index].sum()) / rows,
-            accuracy_reached=_share(right[reached, index]),
-            accuracy_taken=_share(right[taken, index]),
+            accuracy_reached=_accuracy(right[reached, index]),
+            accuracy_taken=_accuracy(right[taken, index]),
         )
         for index in range(exits)
         for reached, taken in [(exit_index >= index, exit_index == index)]
     )
-    check_breakdown(breakdown, accuracy(predicted[np.arange(rows), exit_index], labels))
-    return breakdown
 
 
-def check_breakdown(breakdown: Sequence[Exit], overall: float) -> None:
-    """Refuse a breakdown whose shares times accuracies do not add up to the overall accuracy.
+def changed_rows(
+    by_exit: NDArray[np.integer], exit_index: NDArray[np.integer]
+) -> NDArray[np.int64]:
+    """Give the rows whose answer is not the last exit's.
 
-    Raises:
-        EvaluationError: they do not, so one of the two was computed on other rows.
+    Args:
+        by_exit: integer [N, K], the answer each exit would give.
+        exit_index: integer [N], where each row left.
     """
-    added = sum(row.exit_rate * (row.accuracy_taken or 0.0) for row in breakdown)
-    if abs(added - overall) > 1e-9:
-        raise EvaluationError(
-            f"the exits' shares times their accuracies add up to {added:.6f}, the overall accuracy "
-            f"is {overall:.6f}; they must be equal: compute both on the same rows"
-        )
+    answered = by_exit[np.arange(len(by_exit)), exit_index]
+    return np.flatnonzero(answered != by_exit[:, -1])
 
 
-def _share(right: NDArray[np.bool_]) -> float | None:
+def count_changed(
+    labels: NDArray[np.integer],
+    by_exit: NDArray[np.integer],
+    exit_index: NDArray[np.integer],
+    confidence: float,
+) -> ChangedAnswers:
+    """Count the changed answers; `labels` are [N], the rest as for `changed_rows`."""
+    rows = changed_rows(by_exit, exit_index)
+    early = int((by_exit[rows, exit_index[rows]] == labels[rows]).sum())
+    last = int((by_exit[rows, -1] == labels[rows]).sum())
+    interval = score_interval(early, last, len(labels), confidence)
+    return ChangedAnswers(rows=len(rows), early_right=early, last_right=last, interval=interval)
+
+
+def _accuracy(right: NDArray[np.bool_]) -> float | None:
     return int(np.count_nonzero(right)) / len(right) if len(right) else None
 
 
@@ -149,19 +145,15 @@ def mask_scores(
     Returns:
         Means over the classes, the fraction of the pixels that are right, and the scores of every
         class, without an interval. A score that has nothing to count is None. The means of IoU and
-        Dice leave out classes that are neither labelled nor answered, the means of precision and
+        Dice exclude classes that are neither labelled nor answered, the means of precision and
         recall classes without a label; a labelled class that is never answered has precision 0
         there.
 
     Raises:
-        EvaluationError: the matrix is no square of as many classes, or counts nothing.
+        EvaluationError: no pixel is labelled.
     """
-    classes = len(class_names)
-    if confusion.shape != (classes, classes) or not confusion.sum():
-        raise EvaluationError(
-            f"got a confusion matrix {list(confusion.shape)} of {int(confusion.sum()):,} pixels; "
-            f"[{classes}, {classes}] with at least one labelled pixel was expected"
-        )
+    if not confusion.sum():
+        raise EvaluationError("no test pixel is labelled; label some, or split the images anew")
     right = np.diag(confusion).astype(np.float64)
     labelled, answered = confusion.sum(axis=1), confusion.sum(axis=0)
     iou = class_iou(confusion)
@@ -195,7 +187,7 @@ def mask_scores(
 def mean_scores(values: Sequence[Any]) -> Any:
     """Average the scores of several models, part by part; they are of equal pixels.
 
-    What one of them does not have is left out of its mean.
+    What one of them does not have is excluded from its mean.
     """
     first = values[0]
     if isinstance(first, Part):
@@ -211,9 +203,6 @@ def mean_scores(values: Sequence[Any]) -> Any:
 
 def _known(score: float) -> float | None:
     return None if np.isnan(score) else float(score)
-
-
-"""Thresholds 0, 1/200 … 199/200: a pixel is answered with a class from the threshold on."""
 
 
 def count_probabilities(
@@ -233,7 +222,7 @@ def count_probabilities(
     return counts.reshape(classes, 2, THRESHOLDS)
 
 
-def precision_recall(counts: Counts) -> tuple[Figures, Figures]:
+def precision_recall(counts: Counts) -> tuple[Curve, Curve]:
     """Give precision and recall at every threshold, float64 [..., 200] each, thresholds rising.
 
     Args:
@@ -248,7 +237,7 @@ def precision_recall(counts: Counts) -> tuple[Figures, Figures]:
         return true / (true + false), true / true[..., :1]
 
 
-def average_precision(precision: Figures, recall: Figures) -> float | None:
+def average_precision(precision: Curve, recall: Curve) -> float | None:
     """Give the area under one curve, as a sum of steps: Σ (R_i − R_{i+1}) · P_i.
 
     Args:
@@ -266,12 +255,12 @@ def at_half(counts: Counts) -> PrecisionRecall:
     """Give precision and recall of all classes together at a probability of 0.5.
 
     That is what `Precision()` and `Recall()` of Keras measure on masks in one-hot form, but that
-    they leave out a probability of just 0.5.
+    they exclude a probability of just 0.5.
 
     Args:
         counts: int64 [classes, 2, 200].
     """
-    figures = precision_recall(counts.sum(axis=0))
-    here = [float(curve[THRESHOLDS // 2]) for curve in figures]
+    curves = precision_recall(counts.sum(axis=0))
+    here = [float(curve[THRESHOLDS // 2]) for curve in curves]
     precision, recall = (None if np.isnan(value) else value for value in here)
     return PrecisionRecall(precision=precision, recall=recall)

@@ -11,15 +11,9 @@ from kdtasks.core.errors import EvaluationError
 from kdtasks.core.records.evaluate import ModelScores, SplitSize
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.edge.scores import softmax
+from kdtasks.evaluate import intervals
 from kdtasks.evaluate.evaluator import EvaluateParams, Network, Score
-from kdtasks.evaluate.intervals import (
-    Interval,
-    Method,
-    PairedComparison,
-    score_lower_bound,
-    seeds_interval,
-    wilson_interval,
-)
+from kdtasks.evaluate.intervals import Interval, Method, PairedComparison
 from kdtasks.evaluate.metrics import THRESHOLDS, Counts, count_probabilities, mask_scores
 from kdtasks.tasks.confusion import confusion_matrix, counted
 from kdtasks.tasks.segmentation import Segmentation
@@ -93,7 +87,7 @@ class PixelCounts(Score):
             self.confusions[None], production.confusions[None], 2 * confidence - 1
         ) or (-1.0, 1.0)
         if np.array_equal(self.confusions, production.confusions):
-            upper = -score_lower_bound(0, 0, self.rows, confidence)
+            upper = -intervals.score_lower_bound(0, 0, self.rows, confidence)
             bounds = -upper, upper
         return PairedComparison(self.rows, self.value - production.value, *bounds)
 
@@ -142,9 +136,11 @@ def mean_iou_interval(confusions: Counts, confidence: float) -> Interval | None:
     half_a_pixel = 0.5 / confusions.sum()  # keeps the logit of all right, and of none, finite
     found = _left_out_iou(confusions)
     if found[0] in (0, 1):
-        return wilson_interval(int(found[0]) * len(confusions), len(confusions), confidence)
+        return intervals.wilson_interval(
+            int(found[0]) * len(confusions), len(confusions), confidence
+        )
     found = found.clip(half_a_pixel, 1 - half_a_pixel)
-    interval = seeds_interval(_pseudo_values(np.log(found / (1 - found))), confidence)
+    interval = intervals.seeds_interval(_pseudo_values(np.log(found / (1 - found))), confidence)
     if interval is None:
         return None
     low, high = (float(1 / (1 + np.exp(-end))) for end in interval)
@@ -174,7 +170,7 @@ def iou_gain_interval(first: Counts, second: Counts, confidence: float) -> Inter
     differences = [
         _left_out_iou(one) - _left_out_iou(other) for one, other in zip(first, second, strict=True)
     ]
-    return seeds_interval(_pseudo_values(np.mean(differences, axis=0)), confidence)
+    return intervals.seeds_interval(_pseudo_values(np.mean(differences, axis=0)), confidence)
 
 
 def _left_out_iou(confusions: Counts) -> npt.NDArray[np.float64]:

@@ -2,14 +2,15 @@
 
 from typing import Any
 
+from kdtasks.data.prepared import PreparedDataset
 from kdtasks.evaluate.classification import ClassificationEvaluator
-from kdtasks.evaluate.evaluator import Evaluator
+from kdtasks.evaluate.evaluator import EvaluateParams, Evaluator
 from kdtasks.evaluate.segmentation import SegmentationEvaluator
 
-_ALL: tuple[Evaluator[Any], ...] = (ClassificationEvaluator(), SegmentationEvaluator())
+_ALL: tuple[type[Evaluator[Any]], ...] = (ClassificationEvaluator, SegmentationEvaluator)
 EVALUATORS = {evaluator.task.name: evaluator for evaluator in _ALL}
 
 
-def evaluator_of(task: str) -> Evaluator[Any]:
-    """Give the evaluator of a dataset's task."""
-    return EVALUATORS[task]
+def evaluator_of(dataset: PreparedDataset, settings: EvaluateParams) -> Evaluator[Any]:
+    """Give the evaluator of a dataset."""
+    return EVALUATORS[dataset.task](dataset, settings)

@@ -1,16 +1,10 @@
 """Render docs/parameters.md from the params sections: `python -m kdtasks.params.docs`."""
 
-import inspect
 import json
-from operator import attrgetter
-from types import NoneType
-from typing import Any, get_args, get_origin
+from collections.abc import Mapping
+from typing import Any
 
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
-
-from kdtasks.core.registry import Registry
-from kdtasks.params.explain import allowed_values, is_section, members, tags, unwrap
+from kdtasks.params.explain import Schema, allowed_values, is_section, members, names, schema_of
 from kdtasks.params.load import Params
 
 INTRODUCTION = """\
@@ -20,27 +14,27 @@ Every key of `params.yaml`. Unknown keys are refused. This page is written by
 `python -m kdtasks.params.docs > docs/parameters.md`; change the settings beside the code that
 they set, not this file.
 """
+TABLE = """\
+| key | allowed | default | meaning |
+|---|---|---|---|"""
 
 
 def render_reference() -> str:
     """The whole page: the top level, every section in the order of `params.yaml`, the choices."""
-    pages = [INTRODUCTION, _part("Top level", Params, heading="##")]
-    for name, field in Params.model_fields.items():
-        if is_section(field.annotation):
-            pages += _parts(name, field.annotation)
-    for registry in dict.fromkeys(_all_registries(Params)):
+    top = schema_of(Params)
+    pages = [INTRODUCTION, _part("Top level", top, heading="##")]
+    for name, section in _inner_sections(top).items():
+        pages += _parts(name, section)
+    for kind, registry in _all_registries(top).items():
         pages.append(
-            f"## {registry.kind.capitalize()}\n\nOne of these, told apart by its `name`; where all "
+            f"## {kind.capitalize()}\n\nOne of these, chosen by its `name`; where all "
             "other keys have defaults, the name alone will do.\n"
         )
-        pages += [
-            _part(name, item, heading="###", prefix="")
-            for name, item in zip(registry.names(), registry, strict=True)
-        ]
+        pages += [_part(names(item)[0], item, heading="###") for item in members(registry)]
     return "\n".join(pages)
 
 
-def _parts(name: str, section: Any) -> list[str]:
+def _parts(name: str, section: Schema) -> list[str]:
     """A section's part, followed by those of the sections inside it."""
     depth = "##" if "." not in name else "###"
     parts = [_part(name, section, heading=depth, prefix=f"{name}.")]
@@ -49,86 +43,79 @@ def _parts(name: str, section: Any) -> list[str]:
     return parts
 
 
-def _inner_sections(section: type[BaseModel]) -> dict[str, type[BaseModel]]:
-    """Sections inside a section, by key, that are no choice of a registry."""
-    found = {
-        key: _inner_section(field.annotation) or _optional_section(field.annotation)
-        for key, field in section.model_fields.items()
-        if not _registries(field)
-    }
-    return {key: inner for key, inner in found.items() if inner}
-
-
-def _registries(field: Any) -> list[Registry[Any]]:
-    """Registries that a value of a field, or of an annotation, is chosen from."""
-    if isinstance(field, Registry):
-        return [field]
-    inner = (field.annotation, *field.metadata) if isinstance(field, FieldInfo) else get_args(field)
-    return [registry for item in inner for registry in _registries(item)]
-
-
-def _all_registries(section: type[BaseModel]) -> list[Registry[Any]]:
-    own = [r for field in section.model_fields.values() for r in _registries(field)]
-    inner = [r for inner in _inner_sections(section).values() for r in _all_registries(inner)]
-    return own + inner
-
-
-def _part(name: str, section: type[BaseModel], heading: str, prefix: str = "") -> str:
+def _part(name: str, section: Schema, heading: str, prefix: str = "") -> str:
     title = name if name == "Top level" else f"`{name}`"
+    required = section.get("required", ())
     rows = [
-        f"| `{key}` | {_type(field, f'{prefix}{key}')} | {_default(field)} "
-        f"| {_cell(field.description or '')} |"
-        for key, field in section.model_fields.items()
+        f"| `{key}` | {_type(field, f'{prefix}{key}')} "
+        f"| {'required' if key in required else _default(field)} "
+        f"| {_cell(field.get('description') or '')} |"
+        for key, field in section["properties"].items()
     ]
-    return "\n".join(
-        [
-            f"{heading} {title}\n",
-            f"{inspect.cleandoc(section.__doc__ or '')}\n",
-            "| key | allowed | default | meaning |",
-            "|---|---|---|---|",
-            *rows,
-            "",
-        ]
-    )
+    table = "\n".join([TABLE, *rows])
+    return f"{heading} {title}\n\n{section['documentation'] or ''}\n\n{table}\n"
 
 
-def _type(field: FieldInfo, key: str) -> str:
-    inner = None if _registries(field) else _inner_section(field.annotation)
-    if inner:
-        words = f"[section](#{key.replace('.', '')})"
-        return f"null or {words}" if NoneType in members(field.annotation) else words
-    words = _cell(allowed_values(field.annotation, tuple(field.metadata)))
-    for registry in _registries(field):
-        link = f"[{registry.kind}](#{registry.kind.replace(' ', '-')})"
-        words = words.replace(allowed_values(registry.union()), link)
-    if section := _optional_section(field.annotation):
-        given = allowed_values(section)
-        return words.replace(given, f"[{given}](#{key.replace('.', '')})")
-    return words
+def _registries(schema: Schema) -> dict[str, Schema]:
+    """Registries that a key's value, or parts of it, are chosen from, by kind."""
+    if "registry" in schema:
+        return {schema["registry"]: schema}
+    choices = schema.get("anyOf") or schema.get("oneOf") or _items(schema)
+    return {kind: found for item in choices for kind, found in _registries(item).items()}
 
 
-def _inner_section(annotation: Any) -> type[BaseModel] | None:
-    choices = [choice for choice in members(annotation) or (annotation,) if choice is not NoneType]
-    return choices[0] if len(choices) == 1 and is_section(choices[0]) else None
+def _all_registries(section: Schema) -> dict[str, Schema]:
+    """Those of a section's own keys, then those of the sections inside it."""
+    own = [_registries(field) for field in section["properties"].values()]
+    inner = [_all_registries(section) for section in _inner_sections(section).values()]
+    return {kind: found for part in (*own, *inner) for kind, found in part.items()}
 
 
-def _optional_section(annotation: Any) -> type[BaseModel] | None:
-    """The section that a key may hold in another's place, or that each item or value is."""
-    annotation, _ = unwrap(annotation)
-    is_collection = get_origin(annotation) in (tuple, dict)
-    choices = get_args(annotation) if is_collection else members(annotation)
-    found = [unwrap(choice)[0] for choice in choices]
-    sections = [choice for choice in found if is_section(choice) and not tags((choice,))]
-    return sections[0] if len(sections) == 1 and len(choices) > 1 else None
+def _items(schema: Schema) -> list[Schema]:
+    """What a list or a mapping from names holds."""
+    inner = schema.get("items") or schema.get("additionalProperties")
+    return [inner] if inner else []
 
 
-def _default(field: FieldInfo) -> str:
-    if field.is_required():
-        return "required"
-    if isinstance(field.default, BaseModel):
-        chosen = [field.default.model_dump()["name"]] if _registries(field) else []
-        return ", ".join([*(f"`{name}`" for name in chosen), "its defaults"])
-    return f"`{json.dumps(field.default, ensure_ascii=False, default=attrgetter('name'))}`"
+def _inner_sections(section: Schema) -> dict[str, Schema]:
+    """Sections that keys, their items or their values hold, by key; no choices of a registry."""
+    return {
+        key: found
+        for key, field in section["properties"].items()
+        if not _registries(field) and (found := _inner_section(field))
+    }
+
+
+def _inner_section(field: Schema) -> Schema | None:
+    choices = [choice for item in members(field) for choice in [item, *_items(item)]]
+    return next((choice for choice in choices if is_section(choice)), None)
+
+
+def _type(field: Schema, key: str) -> str:
+    words = _cell(allowed_values(field))
+    for kind, registry in _registries(field).items():
+        words = words.replace(allowed_values(registry), f"[{kind}](#{kind.replace(' ', '-')})")
+    inner = None if _registries(field) else _inner_section(field)
+    if not inner:
+        return words
+    given, link = allowed_values(inner), f"(#{key.replace('.', '')})"
+    is_alone = words.removeprefix("null or ") == given
+    return words.replace(given, f"[section]{link}" if is_alone else f"[{given}]{link}")
+
+
+def _default(field: Schema) -> str:
+    value = field["default"]
+    if isinstance(value, Mapping) and (is_section(field) or _registries(field)):
+        chosen = [f"`{value['name']}`"] if _registries(field) else []
+        return ", ".join([*chosen, "its defaults"])
+    return f"`{json.dumps(_by_name(value), ensure_ascii=False)}`"
+
+
+def _by_name(value: Any) -> Any:
+    """A default with names alone for what is chosen from a registry."""
+    if isinstance(value, list):
+        return [item["name"] if isinstance(item, Mapping) else item for item in value]
+    return value
 
 
 def _cell(text: str) -> str:

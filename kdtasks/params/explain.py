@@ -1,72 +1,91 @@
 """Turn pydantic's errors into one line: the key, what was given, what is allowed."""
 
 import json
-import types
-from types import NoneType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
 
-import annotated_types
-from pydantic import BaseModel, Tag
-from pydantic.fields import FieldInfo
+from pydantic import TypeAdapter
 from pydantic_core import ErrorDetails
 
 from kdtasks.core.errors import did_you_mean
-from kdtasks.core.registry import Registry
 
-RANGE_ERRORS = {
-    "greater_than",
-    "greater_than_equal",
-    "less_than",
-    "less_than_equal",
-    "too_short",
-    "string_pattern_mismatch",
+# Beginnings of the kinds of errors in which a value is of the right type.
+RANGE_ERRORS = ("greater_than", "less_than", "too_short", "string_pattern_mismatch")
+BOUNDS = {
+    "minimum": "{:g} or more",
+    "exclusiveMinimum": "more than {:g}",
+    "maximum": "at most {:g}",
+    "exclusiveMaximum": "less than {:g}",
+    "pattern": "matching {}",
 }
+NOUNS = {"boolean": "true or false", "integer": "whole number", "number": "number"}
 
-Constraints = tuple[Any, ...]
-NOUNS = {bool: "true or false", int: "whole number", float: "number", str: "text"}
+Schema = Mapping[str, Any]
 
 
-def explain(errors: list[ErrorDetails], model: type[BaseModel]) -> str:
-    """One line for all `errors` of validating `model`, joined by ` | `."""
-    lines = [_explain_one(error, model) for error in errors if not _follows_from_another(error)]
+@cache
+def schema_of(annotation: Any) -> Schema:
+    """Give the JSON schema of a section, or of what a key allows, all references filled in.
+
+    What a reference leads to has its own description under `documentation`, that of the key stays
+    under `description`.
+    """
+    schema = TypeAdapter(annotation).json_schema()
+    definitions = schema.pop("$defs", {})
+
+    def fill(node: Any) -> Any:
+        if isinstance(node, list):
+            return [fill(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        if "$ref" in node:
+            target = definitions[node["$ref"].rpartition("/")[2]]
+            node = {"documentation": target.get("description"), **target, **node}
+            del node["$ref"]
+        return {key: fill(value) for key, value in node.items()}
+
+    return {"documentation": schema.get("description"), **fill(schema)}
+
+
+def explain(errors: list[ErrorDetails], schema: Schema) -> str:
+    """One line for all `errors` of validating by `schema`, joined by ` | `."""
+    lines = [_explain_one(error, schema) for error in errors if not _follows_from_another(error)]
     return " | ".join(dict.fromkeys(" ".join(line.split()) for line in lines))
 
 
-def _explain_one(details: ErrorDetails, model: type[BaseModel]) -> str:
+def _explain_one(details: ErrorDetails, schema: Schema) -> str:
     location, kind, context = details["loc"], details["type"], details.get("ctx", {})
-    keys, annotation, constraints = _walk(location, model)
     given = shown(details["input"])
-    if kind == "extra_forbidden":
-        _, section, _ = _walk(location[:-1], model)
-        choices = list(section.model_fields)
-        place = ".".join(keys[:-1]) or "the top level"
+    if kind in ("extra_forbidden", "invalid_key"):
+        place, section = _walk(location[:-1], schema)
+        last = str(location[-1])
+        key = f"{place}.{last}" if place else last
+        if kind == "invalid_key":
+            return f"{key}: got a key that is not text; allowed: text"
+        choices = next(list(item["properties"]) for item in members(section) if is_section(item))
         return (
-            f"{'.'.join(keys)}: unknown key, got {given}; "
-            f"allowed in {place}: {', '.join(choices)}{did_you_mean(keys[-1], choices)}"
+            f"{key}: unknown key, got {given}; allowed in {place or 'the top level'}: "
+            f"{', '.join(choices)}{did_you_mean(last, choices)}"
         )
-    if kind == "value_error":
-        prefix = f"{'.'.join(keys)}: " if keys else ""
-        return f"{prefix}{context['error']}"
-    if kind == "invalid_key":
-        return f"{'.'.join(keys)}: got a key that is not text; allowed: text"
     if kind == "missing" and isinstance(location[-1], int):  # too few items in a list
-        keys, annotation, constraints = _walk(location[:-1], model)
-    elif kind == "missing":
-        return f"{'.'.join(keys)}: missing; allowed: {allowed_values(annotation, constraints)}"
-    key = ".".join(keys)
+        location = location[:-1]
+    key, found = _walk(location, schema)
+    if kind == "value_error":
+        return f"{key}: {context['error']}" if key else str(context["error"])
     if kind == "union_tag_not_found":
-        return f"{key}.name: missing; allowed: {', '.join(tags(members(annotation)))}"
+        return f"{key}.name: missing; allowed: {', '.join(names(found))}"
     if kind == "union_tag_invalid":
-        choices = tags(members(annotation))
-        tag = str(context["tag"])
+        tag, choices = str(context["tag"]), names(found)
         hint = did_you_mean(tag, choices)
         return f"{key}.name: got {shown(tag)}; allowed: {', '.join(choices)}{hint}"
     if kind == "finite_number":
         return f"{key}: got {given}; allowed: a finite number"
-    allowed = allowed_values(annotation, constraints)
-    if kind in RANGE_ERRORS and not _is_mixed(annotation):
-        allowed = allowed_range(annotation, constraints)
-    hint = ""
+    allowed, hint = allowed_values(found), ""
+    if kind == "missing" and isinstance(details["loc"][-1], str):
+        return f"{key}: missing; allowed: {allowed}"
+    if kind.startswith(RANGE_ERRORS) and not _is_mixed(found):
+        allowed = allowed_range(found)
     if kind == "literal_error" and isinstance(details["input"], str):
         hint = did_you_mean(details["input"], allowed.removeprefix("null, ").split(", "))
     return f"{key}: got {given}; allowed: {allowed}{hint}"
@@ -79,63 +98,34 @@ def _follows_from_another(details: ErrorDetails) -> bool:
     return len(details["input"]) >= details["ctx"]["min_length"]
 
 
-def _walk(
-    location: tuple[str | int, ...], model: type[BaseModel]
-) -> tuple[list[str], Any, Constraints]:
-    """Follow an error's path: the keys on it, without the names of union members, and its end."""
-    keys: list[str] = []
-    annotation: Any = model
-    constraints: Constraints = ()
+def _walk(location: Iterable[str | int], schema: Schema) -> tuple[str, Schema]:
+    """Follow an error's path: the keys on it, without the labels of union members, and its end."""
+    keys = []
     for part in location:
-        chosen = [c for c in members(annotation) if is_section(c) and part in tags((c,))]
-        if chosen:
-            annotation = chosen[0]
-            continue
-        labelled = _labelled(annotation)
-        if part in labelled:  # a constant or a schedule; only the latter has keys of its own
-            member, _ = unwrap(labelled[part])
-            annotation = member if is_section(member) or members(member) else annotation
-            continue
-        if _is_mixed(annotation):  # the part says which member of the union refused the value
-            continue
-        keys.append(str(part))
-        annotation, constraints = _step(_only_member(annotation), part)
-    return keys, _section_or_same(annotation), constraints
+        choices = members(schema)
+        named = [choice for choice in choices if len(choices) > 1 and part in names(choice)]
+        inner = [item for choice in choices for item in _inside(choice, part)]
+        if named:
+            schema = named[0]
+        elif inner and not _is_mixed(schema):  # there the part says which type refused the value
+            keys.append(str(part))
+            schema = inner[0]
+    return ".".join(keys), schema
 
 
-def _step(annotation: Any, part: str | int) -> tuple[Any, Constraints]:
-    if is_section(annotation):
-        field = annotation.model_fields.get(str(part))
-        return unwrap(field.annotation, tuple(field.metadata)) if field else (None, ())
-    if get_origin(annotation) is tuple:
-        return unwrap(get_args(annotation)[0])
-    if get_origin(annotation) is dict:
-        return unwrap(get_args(annotation)[1])
-    return None, ()
+def _inside(schema: Schema, part: str | int) -> list[Schema]:
+    """What a mapping or list holds under a key or number; empty for nothing."""
+    if isinstance(part, int):
+        return [schema["items"]] if "items" in schema else schema.get("prefixItems", [])[:1]
+    if part in schema.get("properties", {}):
+        return [schema["properties"][part]]
+    return [schema["additionalProperties"]] if schema.get("additionalProperties") else []
 
 
-def _only_member(annotation: Any) -> Any:
-    """The other type of `X | None`; anything else as it is."""
-    others = [choice for choice in members(annotation) if choice is not NoneType]
-    return unwrap(others[0])[0] if len(others) == 1 else annotation
-
-
-def _section_or_same(annotation: Any) -> Any:
-    only = _only_member(annotation)
-    return only if is_section(only) else annotation
-
-
-def _is_mixed(annotation: Any) -> bool:
-    """Whether an annotation is a union of plain types, such as `str | int`."""
-    others = [choice for choice in members(annotation) if choice is not NoneType]
-    return len(others) > 1 and not any(is_section(unwrap(choice)[0]) for choice in others)
-
-
-def _labelled(annotation: Any) -> dict[str | int, Any]:
-    """Members of a union that pydantic tells apart by a function of the value, by their labels."""
-    choices = get_args(unwrap(annotation)[0])
-    constraints = [(choice, item) for choice in choices for item in unwrap(choice)[1]]
-    return {item.tag: choice for choice, item in constraints if isinstance(item, Tag)}
+def _is_mixed(schema: Schema) -> bool:
+    """Whether a schema is a union of plain types, such as text or a whole number."""
+    others = [choice for choice in members(schema) if choice.get("type") != "null"]
+    return len(others) > 1 and not any(map(is_section, others))
 
 
 def shown(value: Any) -> str:
@@ -144,91 +134,61 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
-def allowed_values(annotation: Any, constraints: Constraints = ()) -> str:
-    """Describe kind and range of a type annotation, such as `whole number, 1 or more`."""
-    annotation, constraints = unwrap(annotation, constraints)
-    choices = members(annotation)
-    if choices:
-        named = [choice for choice in choices if tags((choice,))]
-        words = [allowed_values(c) for c in choices if c is not types.NoneType and c not in named]
-        if named:
-            words.append(f"mapping with `name`: {', '.join(tags(choices))}")
-        is_choice = any(get_origin(choice) is Literal for choice in choices)
-        return (", " if is_choice else " or ").join(["null"] * (types.NoneType in choices) + words)
-    if get_origin(annotation) is Literal:
-        return ", ".join(str(choice) for choice in get_args(annotation))
-    if is_section(annotation):
-        return f"mapping with {', '.join(annotation.model_fields)}"
-    if get_origin(annotation) is tuple:
-        items = get_args(annotation)
-        kind = allowed_values(items[0])
-        if items[-1] is Ellipsis:
-            reach = allowed_range(annotation, constraints)
-            return f"list of {reach}, each {kind}" if reach else f"list, each item {kind}"
-        return f"list of {len(items)} items, each {kind}"
-    if get_origin(annotation) is dict:
-        return f"mapping from a name to {allowed_values(get_args(annotation)[1])}"
-    reach = allowed_range(annotation, constraints)
-    return f"{NOUNS[annotation]}, {reach}" if reach else NOUNS[annotation]
+def allowed_values(schema: Schema) -> str:
+    """Describe kind and range of what a schema allows, such as `whole number, 1 or more`."""
+    choices = members(schema)
+    if len(choices) > 1:
+        plain = [c for c in choices if c.get("type") != "null" and not names(c)]
+        words = ["null"] * any(c.get("type") == "null" for c in choices)
+        words += [allowed_values(choice) for choice in plain]
+        if tags := names(schema):
+            words.append(f"mapping with `name`: {', '.join(tags)}")
+        return (
+            ", " if any(choice.keys() & {"enum", "const"} for choice in plain) else " or "
+        ).join(words)
+    if "enum" in schema:
+        return ", ".join(map(str, schema["enum"]))
+    if "const" in schema:
+        return str(schema["const"])
+    if is_section(schema):
+        return f"mapping with {', '.join(schema['properties'])}"
+    reach = allowed_range(schema)
+    if "prefixItems" in schema:
+        items = schema["prefixItems"]
+        return f"list of {len(items)} items, each {allowed_values(items[0])}"
+    if "items" in schema:
+        kind = allowed_values(schema["items"])
+        return f"list of {reach}, each {kind}" if reach else f"list, each item {kind}"
+    if schema["type"] == "object":
+        return f"mapping from a name to {allowed_values(schema['additionalProperties'])}"
+    noun = NOUNS.get(schema["type"], "text")
+    return f"{noun}, {reach}" if reach else noun
 
 
-def allowed_range(annotation: Any, constraints: Constraints = ()) -> str:
+def allowed_range(schema: Schema) -> str:
     """Describe the range alone, such as `0 to 1` or `at least 1 item`; empty where all goes."""
-    annotation, constraints = unwrap(annotation, constraints)
-    found = [allowed_range(choice) for choice in members(annotation)]
-    if found:
-        return " or ".join(words for words in found if words)
-    low = high = ""
-    inclusive_low = inclusive_high = None
-    for constraint in constraints:
-        if isinstance(constraint, annotated_types.Ge):
-            inclusive_low, low = constraint.ge, f"{constraint.ge:g} or more"
-        elif isinstance(constraint, annotated_types.Gt):
-            low = f"more than {constraint.gt:g}"
-        elif isinstance(constraint, annotated_types.Le):
-            inclusive_high, high = constraint.le, f"at most {constraint.le:g}"
-        elif isinstance(constraint, annotated_types.Lt):
-            high = f"less than {constraint.lt:g}"
-        elif isinstance(constraint, annotated_types.MinLen):
-            low = f"at least {constraint.min_length} item{'s' * (constraint.min_length != 1)}"
-        elif getattr(constraint, "pattern", None):
-            low = f"matching {constraint.pattern}"
-    if inclusive_low is not None and inclusive_high is not None:
-        return f"{inclusive_low:g} to {inclusive_high:g}"
-    return " and ".join(words for words in (low, high) if words)
+    choices = members(schema)
+    if len(choices) > 1:
+        return " or ".join(filter(None, map(allowed_range, choices)))
+    if "minimum" in schema and "maximum" in schema:
+        return f"{schema['minimum']:g} to {schema['maximum']:g}"
+    if "minItems" in schema and "items" in schema:
+        return f"at least {schema['minItems']} item{'s' * (schema['minItems'] != 1)}"
+    return " and ".join(text.format(schema[key]) for key, text in BOUNDS.items() if key in schema)
 
 
-def unwrap(annotation: Any, constraints: Constraints = ()) -> tuple[Any, Constraints]:
-    """Take `Annotated` off; constraints found are kept, a registry gives its items' union."""
-    if get_origin(annotation) is Annotated:
-        annotation, *found = get_args(annotation)
-        for item in found:
-            constraints += tuple(item.metadata) if isinstance(item, FieldInfo) else (item,)
-        return unwrap(annotation, constraints)
-    for item in constraints:
-        if isinstance(item, Registry):
-            others = tuple(other for other in constraints if other is not item)
-            return unwrap(item.union(), others)
-    return annotation, constraints
+def members(schema: Schema) -> list[Schema]:
+    """The choices that a schema leaves, those of choices among them; itself where it is none."""
+    choices = schema.get("anyOf") or schema.get("oneOf")
+    return [item for choice in choices for item in members(choice)] if choices else [schema]
 
 
-def members(annotation: Any) -> tuple[Any, ...]:
-    """The types of a union; empty for anything else."""
-    annotation, _ = unwrap(annotation)
-    if get_origin(annotation) not in (Union, types.UnionType):
-        return ()
-    flat: tuple[Any, ...] = ()
-    for choice in get_args(annotation):
-        flat += members(choice) or (choice,)
-    return flat
+def is_section(schema: Schema) -> bool:
+    """Whether a schema is that of a params section."""
+    return "properties" in schema
 
 
-def is_section(annotation: Any) -> bool:
-    """Whether an annotation is a params section."""
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
-
-
-def tags(choices: tuple[Any, ...]) -> list[str]:
-    """The values of `name` that tell the sections of a union apart."""
-    fields = [choice.model_fields.get("name") for choice in choices if is_section(choice)]
-    return [str(name) for field in fields if field for name in get_args(field.annotation)]
+def names(schema: Schema) -> list[str]:
+    """The values of `name` that tell the sections among its choices apart."""
+    fields = [choice.get("properties", {}).get("name", {}) for choice in members(schema)]
+    return [field["const"] for field in fields if "const" in field]

@@ -1,4 +1,4 @@
-"""Read and validate `params.yaml`; every mistake is one line that says how to mend it."""
+"""Read and validate `params.yaml`; every mistake is one line that suggests a fix."""
 
 import json
 from pathlib import Path
@@ -23,9 +23,9 @@ from kdtasks.learn.targets import TargetsParams
 from kdtasks.learn.teachers.imported import TeacherParams
 from kdtasks.learn.training.settings import StudentParams, TrainingSetup, TrainParams
 from kdtasks.learn.training.views import AugmentationParams
-from kdtasks.params.explain import explain, shown
+from kdtasks.params.explain import explain, schema_of, shown
 from kdtasks.params.search import SearchParams
-from kdtasks.report.contents import SelectParams
+from kdtasks.report.inputs import SelectParams
 from kdtasks.tasks.registry import task_of
 
 
@@ -78,12 +78,16 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Params":
-        if len(set(self.seeds)) != len(self.seeds):
-            raise ValueError(f"seeds holds a seed twice: {list(self.seeds)}")
         for variant in self.compress.variants:
             check_variant(variant)
-        if len(set(self.compress.variants)) != len(self.compress.variants):
-            raise ValueError("compress.variants holds a variant twice")
+        hints = [(hint.student, hint.teacher) for hint in self.distill.hints]
+        for key, values in (
+            ("seeds", self.seeds),
+            ("compress.variants", self.compress.variants),
+            ("distill.hints", hints),
+        ):
+            if len(set(values)) != len(values):
+                raise ValueError(f"{key} holds one twice: {list(values)}")
         task = task_of(self.data.task)
         for section, network in (
             ("student", self.student.model),
@@ -91,9 +95,7 @@ class Params(Section):
         ):
             if network and network.per_pixel != task.per_pixel:
                 names = architectures.names()
-                fitting = [
-                    name for name in names if architectures[name].per_pixel == task.per_pixel
-                ]
+                fitting = [key for key in names if architectures[key].per_pixel == task.per_pixel]
                 raise ValueError(
                     f"{section}.model is {network.name}, data.source {self.data.source.name}; "
                     f"for {self.data.task} choose one of {', '.join(fitting)}"
@@ -120,16 +122,13 @@ class Params(Section):
                 f"distill.loss is {loss.name}, data.source {self.data.source.name}; it compares "
                 "places of a mask: use it for segmentation, another loss for classification"
             )
-        pairs = [(hint.student, hint.teacher) for hint in self.distill.hints]
-        for student, teacher in pairs:
-            self.student.model.check_block(student, key="distill.hints")
-            if teacher not in self.targets.features:
+        for hint in self.distill.hints:
+            self.student.model.check_block(hint.student, key="distill.hints")
+            if hint.teacher not in self.targets.features:
                 raise ValueError(
-                    f"distill.hints look at {teacher!r} of the teacher, targets.features is "
+                    f"distill.hints look at {hint.teacher!r} of the teacher, targets.features is "
                     f"{list(self.targets.features)}; add it there, so that `targets` gives it"
                 )
-        if len(set(pairs)) != len(pairs):
-            raise ValueError("distill.hints holds a pair of layers twice")
         if self.targets.features and self.teacher.ensemble > 1:
             raise ValueError(
                 f"teacher.ensemble is {self.teacher.ensemble}; targets.features need a single "
@@ -143,17 +142,7 @@ def load_params(path: Path = Path(PARAMS)) -> Params:
     Raises:
         ParamsError: the file is missing, is not YAML, or holds something that is not allowed.
     """
-    from ruamel.yaml import YAML, YAMLError
-
-    if not path.is_file():
-        raise ParamsError(f"{path} is not there; `kdtasks recipe use mnist-5k` writes one")
-    try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise ParamsError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8") from None
-    except YAMLError as error:
-        raise ParamsError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
-    return parse_params(content, source=str(path))
+    return parse_params(_read_yaml(path), source=str(path))
 
 
 def load_project_params(project: Path) -> Params:
@@ -163,15 +152,12 @@ def load_project_params(project: Path) -> Params:
     paths that it watches have to be there.
 
     Raises:
-        ParamsError: as `load_params`; or a key is left out, or a path is not there.
+        ParamsError: as `load_params`; or a key is missing, or a path not found.
     """
-    from ruamel.yaml import YAML
-
     path = ProjectPaths(project).params
-    params = load_params(path)
-    content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    missing = _missing_keys(content, params.model_dump(mode="json"))
-    if missing:
+    content = _read_yaml(path)
+    params = parse_params(content, source=str(path))
+    if missing := _missing_keys(content, params.model_dump(mode="json")):
         raise ParamsError(
             f"{path}: DVC needs every key in the file, "
             f"add with their defaults: {'; '.join(missing)}"
@@ -183,12 +169,25 @@ def load_project_params(project: Path) -> Params:
     ):
         if not (project / value).exists():
             raise ParamsError(
-                f"{key}: {value} is not there; DVC watches it, so it must exist even where nothing "
+                f"{key}: {value} not found; DVC watches it, so it must exist even where nothing "
                 "is read from it"
             )
     for seed in params.seeds:
         start_of(Path(params.student.start), seed, project)
     return params
+
+
+def _read_yaml(path: Path) -> Any:
+    from ruamel.yaml import YAML, YAMLError
+
+    if not path.is_file():
+        raise ParamsError(f"{path} not found; `kdtasks recipe use mnist-5k` writes one")
+    try:
+        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise ParamsError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8") from None
+    except YAMLError as error:
+        raise ParamsError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
 
 
 def _missing_keys(given: dict[str, Any], full: dict[str, Any], prefix: str = "") -> list[str]:
@@ -209,4 +208,4 @@ def parse_params(content: Any, source: str = "params") -> Params:
     try:
         return Params.model_validate(content)
     except ValidationError as error:
-        raise ParamsError(f"{source}: {explain(error.errors(), Params)}") from None
+        raise ParamsError(f"{source}: {explain(error.errors(), schema_of(Params))}") from None

@@ -8,7 +8,7 @@ from kdtasks.core.settings import Fraction, OpenFraction, Positive, Section
 class SearchParams(Section):
     """What `kdtasks search` looks for: the cheapest variant within all of these limits.
 
-    All are held against figures of the validation split and of this machine, to the last exit.
+    All are compared with metrics of the validation split and of this machine, to the last exit.
     No stage depends on them.
     """
 

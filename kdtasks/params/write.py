@@ -1,7 +1,7 @@
 """Write a complete `params.yaml`: every key, its description above it.
 
 DVC decides what to run again from the keys that stand in the file and knows no defaults, so none is
-left out. `python -m kdtasks.params.write RECIPE` prints a recipe's.
+missing. `python -m kdtasks.params.write RECIPE` prints a recipe's.
 """
 
 import io
@@ -52,14 +52,11 @@ def _entry(key: str, value: Any, indent: str) -> list[str]:
     line = f"{indent}{key}: {_flow(value)}"
     if len(line) <= WIDTH or not isinstance(value, list | dict):
         return [line]
-    items = value.items() if isinstance(value, dict) else (("-", item) for item in value)
-    return [
-        f"{indent}{key}:",
-        *(
-            f"{indent}- {_flow(item)}" if name == "-" else f"{indent}  {name}: {_flow(item)}"
-            for name, item in items
-        ),
-    ]
+    if isinstance(value, dict):
+        items = [f"{indent}  {name}: {_flow(item)}" for name, item in value.items()]
+    else:
+        items = [f"{indent}- {_flow(item)}" for item in value]
+    return [f"{indent}{key}:", *items]
 
 
 def _flow(value: Any) -> str:

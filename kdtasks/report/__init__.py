@@ -1,1 +1,1 @@
-"""The report: one page, the chosen variant, and the figures behind the page."""
+"""The report: one page, the chosen variant, and the numbers behind the page."""

@@ -1,7 +1,7 @@
-"""The reliability diagram of an exit: how often it is right against how sure it is."""
+"""Curves of the page: reliability, precision against recall, sensitivity."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,14 +9,16 @@ from kdtasks.core.records.compress import Sensitivity
 from kdtasks.core.records.report import ReliabilityBin
 from kdtasks.evaluate.intervals import wilson_interval
 from kdtasks.evaluate.metrics import THRESHOLDS, precision_recall
-from kdtasks.report.contents import Arrays
-from kdtasks.report.drawing import CHOSEN, DISTILL, INK, LINE, MUTED, draw, percent_axis
-from kdtasks.report.figures import MODELS, spread
+from kdtasks.report.drawing import Colour, Label, draw, percent_axes, write_labels
+from kdtasks.report.figures import MODELS
+from kdtasks.report.inputs import Arrays
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+# A curve: its label, colour and style, and int64 [2, thresholds] as of `count_probabilities`.
+Line = tuple[str, str, Any, np.ndarray]
 # More names than this do not fit beside the lines.
 NAMED = 8
 
@@ -34,28 +36,27 @@ def reliability_figure(
     """
     total = sum(found.rows for found in bins)
     least = min(found.confidence for found in bins)
-    # From a round figure below the least sure image, so that the diagonal fills the frame.
+    # From a round number below the least confident image, so that the diagonal fills the frame.
     start = max(0.0, int(least * 10) / 10)
 
     def plot(axes: "Axes") -> None:
-        axes.plot([start, 1], [start, 1], color=MUTED, linewidth=1.2, linestyle=(0, (4, 2)))
+        axes.plot([start, 1], [start, 1], color=Colour.MUTED, linewidth=1.2, linestyle=(0, (4, 2)))
         for found in bins:
             right = round(found.accuracy * found.rows)
             interval = wilson_interval(right, int(found.rows), confidence)
-            axes.plot([found.confidence] * 2, interval, color=DISTILL, linewidth=1.2, zorder=2)
+            axes.plot(
+                [found.confidence] * 2, interval, color=Colour.DISTILL, linewidth=1.2, zorder=2
+            )
             axes.scatter(
-                found.confidence, found.accuracy, color=DISTILL, zorder=3,
+                found.confidence, found.accuracy, color=Colour.DISTILL, zorder=3,
                 s=12 + 120 * found.rows / total, alpha=0.85, linewidth=0, clip_on=False,
             )  # fmt: skip
         if threshold is not None and start < threshold < 1:
-            axes.axvline(threshold, color=CHOSEN, linewidth=1.4, zorder=1)
+            axes.axvline(threshold, color=Colour.CHOSEN, linewidth=1.4, zorder=1)
         pad = 0.03 * (1 - start)
-        axes.set_xlim(start - pad, 1 + pad)
-        axes.set_ylim(-0.03, 1.03)
-        axes.set_xlabel("confidence")
-        axes.set_ylabel("right answers")
-        percent_axis(axes)
-        percent_axis(axes, "x")
+        axes.set(xlim=(start - pad, 1 + pad), ylim=(-0.03, 1.03))
+        axes.set(xlabel="confidence", ylabel="right answers")
+        percent_axes(axes)
 
     description = f"How often exit {index + 1} is right against its confidence"
     return draw(f"reliability-{index}", description, plot, width=2.7, height=2.6)
@@ -68,85 +69,81 @@ def models_figure(compared: Arrays, examples: Arrays, shown: str) -> str:
         compared: arrays of `plots/compare.npz`.
         examples: arrays of `plots/examples/<variant>.npz` of the variant `shown`.
     """
-    curves = [
-        (label, colour, dashes, compared[f"probabilities_{key}"])
+    curves: list[Line] = [
+        (label, colour, dashes, compared[f"probabilities_{key}"].sum(axis=0))
         for key, (label, colour, _, dashes) in MODELS.items()
         if f"probabilities_{key}" in compared
     ]
-    curves.append((shown, CHOSEN, "-", examples["probabilities"]))
+    curves.append((shown, Colour.CHOSEN, "-", examples["probabilities"].sum(axis=0)))
+    description = "Precision against recall, all classes together"
+    return _precision_recall_figure("precision-recall", description, curves, dots=True)
+
+
+def classes_figure(examples: Arrays, colours: Mapping[str, str], shown: str) -> str:
+    """Draw the curve of every class of the variant `shown`; `colours` of the masks by class."""
+    styles = ("-", (0, (5, 2)), (0, (1.5, 1.2)), (0, (6, 2, 1.5, 2)))
+    curves: list[Line] = [
+        (name, colour, styles[index % 4], examples["probabilities"][index])
+        for index, (name, colour) in enumerate(colours.items())
+    ]
+    description = f"Precision against recall of {shown}, by class"
+    return _precision_recall_figure("precision-recall-classes", description, curves)
+
+
+def _precision_recall_figure(
+    name: str, description: str, curves: Sequence[Line], *, dots: bool = False
+) -> str:
+    """Draw curves, without those of classes that nothing is labelled of; `dots` mark ½."""
 
     def plot(axes: "Axes") -> None:
-        for label, colour, dashes, counts in curves:
-            precision, recall = precision_recall(counts.sum(axis=0))
-            axes.plot(recall, precision, color=colour, linestyle=dashes, label=label)
-            half = THRESHOLDS // 2
-            axes.scatter(recall[half], precision[half], color=colour, s=22, zorder=3)
-        _finish(axes)
-
-    return draw("precision-recall", "Precision against recall, all classes together", plot)
-
-
-def classes_figure(examples: Arrays, class_names: list[str], colours: list[str], shown: str) -> str:
-    """Draw the curve of every class of the variant `shown`, in the colours of the masks."""
-
-    def plot(axes: "Axes") -> None:
-        styles = ("-", (0, (5, 2)), (0, (1.5, 1.2)), (0, (6, 2, 1.5, 2)))
-        for index, name in enumerate(class_names):
-            precision, recall = precision_recall(examples["probabilities"][index])
+        for label, colour, style, counts in curves:
+            precision, recall = precision_recall(counts)
             if np.isnan(recall).any():
                 continue
-            axes.plot(
-                recall, precision, color=colours[index], linestyle=styles[index % 4], label=name
-            )
-        _finish(axes)
+            axes.plot(recall, precision, color=colour, linestyle=style, label=label)
+            if dots:
+                half = THRESHOLDS // 2
+                axes.scatter(recall[half], precision[half], color=colour, s=22, zorder=3)
+        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="recall", ylabel="precision")
+        percent_axes(axes)
+        axes.legend(loc="lower left")
 
-    return draw("precision-recall-classes", f"Precision against recall of {shown}, by class", plot)
-
-
-def _finish(axes: "Axes") -> None:
-    axes.set_xlim(-0.02, 1.02)
-    axes.set_ylim(-0.02, 1.02)
-    axes.set_xlabel("recall")
-    axes.set_ylabel("precision")
-    percent_axis(axes)
-    percent_axis(axes, "x")
-    axes.legend(loc="lower left")
+    return draw(name, description, plot)
 
 
 def sensitivity_figure(sensitivity: Sensitivity) -> str:
-    """Draw validation accuracy against the share of filters silenced, a line a layer.
+    """Draw validation accuracy against the fraction of filters masked, a line a layer.
 
-    The layers that lose most by their largest share are named; the others are pale.
+    The layers that lose most by their largest fraction are named; the others are pale.
     """
     whole = sensitivity.accuracy
-    curves = {name: curve_of(figures, whole) for name, figures in sensitivity.layers.items()}
+    curves = {name: curve_of(accuracies, whole) for name, accuracies in sensitivity.layers.items()}
     named = sorted(curves, key=lambda name: curves[name][-1][1])[:NAMED]
     weakest = named[0]
 
     def plot(axes: "Axes") -> None:
-        axes.axhline(whole, color=LINE, linewidth=1.2)
+        axes.axhline(whole, color=Colour.LINE, linewidth=1.2)
         for name, curve in curves.items():
-            colour = DISTILL if name == weakest else MUTED if name in named else LINE
+            colour = (
+                Colour.DISTILL
+                if name == weakest
+                else Colour.MUTED
+                if name in named
+                else Colour.LINE
+            )
             axes.plot(*zip(*curve, strict=True), color=colour, marker="o", markersize=3)
-        axes.set_xlabel("share of the layer's filters silenced")
-        axes.set_ylabel("validation accuracy")
-        percent_axis(axes)
-        percent_axis(axes, "x")
+        axes.set(xlabel="fraction of the layer's filters masked", ylabel="validation accuracy")
+        percent_axes(axes)
         last = max(curve[-1][0] for curve in curves.values())
         axes.set_xlim(0, last * 1.9)
-        bottom, top = axes.get_ylim()
-        ends = [(curves[name][-1][1] - bottom) / (top - bottom) for name in named]
-        for name, end, place in zip(named, ends, spread(ends, 0.07), strict=True):
-            axes.annotate(
-                name, curves[name][-1], xytext=(6, (place - end) * 160), textcoords="offset points",
-                va="center", color=DISTILL if name == weakest else INK,
-            )  # fmt: skip
+        labels = [Label(name, curves[name][-1], 6, name == weakest) for name in named]
+        write_labels(axes, labels, Colour.DISTILL)
 
-    description = "Validation accuracy without a share of the filters of one layer"
+    description = "Validation accuracy without a fraction of the filters of one layer"
     return draw("sensitivity", description, plot, height=3.0)
 
 
-def curve_of(figures: Mapping[str, float], whole: float) -> list[tuple[float, float]]:
-    """The points of one layer, from none of its filters silenced to the largest share."""
-    shares = sorted((float(key), value) for key, value in figures.items() if key != "filters")
-    return [(0.0, whole), *shares]
+def curve_of(accuracies: Mapping[str, float], whole: float) -> list[tuple[float, float]]:
+    """The points of one layer, from none of its filters masked to the largest fraction."""
+    points = sorted((float(key), value) for key, value in accuracies.items() if key != "filters")
+    return [(0.0, whole), *points]

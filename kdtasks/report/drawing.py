@@ -1,31 +1,35 @@
 """Turn a matplotlib figure into an SVG that lives inside a page, light or dark."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from html import escape
+from io import StringIO
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from jinja2 import Environment
     from matplotlib.axes import Axes
 
 
-# matplotlib knows colours only; each of these stands for a CSS variable of style.css and is
-# replaced by it, so that one image serves light and dark.
-INK, MUTED, LINE, SURFACE = "#0a0b01", "#0a0b02", "#0a0b03", "#0a0b04"
-TEACHER, STUDENT, DISTILL, CHOSEN = "#0a0b05", "#0a0b06", "#0a0b07", "#0a0b08"
+class Colour(StrEnum):
+    """Colours of the page, which are CSS variables of style.css.
 
-VARIABLES = {
-    INK: "var(--ink)",
-    MUTED: "var(--muted)",
-    LINE: "var(--line)",
-    SURFACE: "var(--surface)",
-    TEACHER: "var(--teacher)",
-    STUDENT: "var(--student)",
-    DISTILL: "var(--distill)",
-    CHOSEN: "var(--chosen)",
-}
+    matplotlib knows colours only: each is drawn as one of these and then replaced by the variable
+    of its name, so that one figure serves light and dark.
+    """
+
+    INK = "#0a0b01"
+    MUTED = "#0a0b02"
+    LINE = "#0a0b03"
+    SURFACE = "#0a0b04"
+    TEACHER = "#0a0b05"
+    STUDENT = "#0a0b06"
+    DISTILL = "#0a0b07"
+    CHOSEN = "#0a0b08"
+
 
 STYLE: Any = {
     "svg.fonttype": "none",
@@ -33,20 +37,20 @@ STYLE: Any = {
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.labelsize": 9,
-    "axes.edgecolor": LINE,
-    "axes.labelcolor": MUTED,
+    "axes.edgecolor": Colour.LINE,
+    "axes.labelcolor": Colour.MUTED,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
     "axes.unicode_minus": True,
-    "grid.color": LINE,
+    "grid.color": Colour.LINE,
     "grid.linewidth": 0.6,
-    "text.color": INK,
-    "xtick.color": LINE,
-    "ytick.color": LINE,
-    "xtick.labelcolor": MUTED,
-    "ytick.labelcolor": MUTED,
+    "text.color": Colour.INK,
+    "xtick.color": Colour.LINE,
+    "ytick.color": Colour.LINE,
+    "xtick.labelcolor": Colour.MUTED,
+    "ytick.labelcolor": Colour.MUTED,
     "xtick.labelsize": 8.5,
     "ytick.labelsize": 8.5,
     "legend.fontsize": 8.5,
@@ -55,19 +59,17 @@ STYLE: Any = {
 }
 
 
+Plot = Callable[["Axes"], object]
+
+
 def draw(
-    name: str,
-    description: str,
-    plot: Callable[["Axes"], object],
-    *,
-    width: float = 4.0,
-    height: float = 2.75,
+    name: str, description: str, plot: Plot, *, width: float = 4.0, height: float = 2.75
 ) -> str:
     """Draw one figure and return it as an `<svg>` element.
 
     Args:
         name: prefix of every id inside, unique on the page.
-        description: read out instead of the image.
+        description: read out instead of the figure.
         plot: draws on the axes it is given.
         width, height: in inches; 4 inches are half of the page, or a phone, and scale with it.
     """
@@ -77,8 +79,6 @@ def draw(
         # A user's matplotlibrc must not change the bytes.
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
-        from io import StringIO
-
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(width, height), layout="constrained")
@@ -90,38 +90,74 @@ def draw(
     return _for_page(buffer.getvalue(), name, description)
 
 
-def percent_axis(axes: "Axes", which: str = "y") -> None:
-    """Label an axis of shares in per cent, with as many digits as its ticks need."""
+def percent_axes(axes: "Axes", which: str = "xy") -> None:
+    """Label axes of fractions in per cent, with as many digits as their ticks need."""
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-    axis = axes.yaxis if which == "y" else axes.xaxis
-    axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    steps = [b - a for a, b in pairwise(axis.get_majorticklocs())]
-    step = min(steps, default=0.1) * 100
-    decimals = next((d for d in (0, 1) if abs(step * 10**d - round(step * 10**d)) < 1e-6), 2)
-    axis.set_major_formatter(PercentFormatter(1, decimals=decimals, symbol=" %"))
+    for name in which:
+        axis = axes.yaxis if name == "y" else axes.xaxis
+        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+        steps = [b - a for a, b in pairwise(axis.get_majorticklocs())]
+        step = min(steps, default=0.1) * 100
+        decimals = next((d for d in (0, 1) if abs(step * 10**d - round(step * 10**d)) < 1e-6), 2)
+        axis.set_major_formatter(PercentFormatter(1, decimals=decimals, symbol=" %"))
+
+
+class Label(NamedTuple):
+    """A name beside a point; `shift` is how far to its right, in points of type."""
+
+    name: str
+    place: tuple[float, float]
+    shift: float
+    stands_out: bool
+
+
+def write_labels(axes: "Axes", labels: Sequence[Label], colour: Colour) -> None:
+    """Write names beside their points, moved up where they would overlap.
+
+    Args:
+        colour: of those that stand out.
+    """
+    bottom, top = axes.get_ylim()
+    heights = [(label.place[1] - bottom) / (top - bottom) for label in labels]
+    for label, height, moved in zip(labels, heights, spread(heights, 0.07), strict=True):
+        axes.annotate(
+            label.name, label.place, xytext=(label.shift, (moved - height) * 160),
+            textcoords="offset points", ha="left" if label.shift > 0 else "right", va="center",
+            color=colour if label.stands_out else Colour.INK,
+        )  # fmt: skip
+
+
+def spread(values: list[float], gap: float) -> list[float]:
+    """Move values up, as little as needed, until neighbours are `gap` apart; order is kept."""
+    places = list(values)
+    order = sorted(range(len(values)), key=lambda index: (values[index], index))
+    for before, index in pairwise(order):
+        places[index] = max(places[index], places[before] + gap)
+    return places
 
 
 def _for_page(svg: str, name: str, description: str) -> str:
-    from html import escape
-
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"<!--.*?-->\n?", "", svg, flags=re.DOTALL)
-    # Fonts are the page's.
-    svg = re.sub(r"font-family: [^;\"]*;?", "", svg)
-    svg = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", svg)
-    svg = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', svg)
-    svg = re.sub(r'xlink:href="#([^"]+)"', rf'href="#{name}-\1"', svg)
-    svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", svg)
+    for pattern, replacement in (
+        (r"(?s)<metadata>.*?</metadata>", ""),
+        (r"(?s)<!--.*?-->\n?", ""),
+        # Its rule for `*` would reach the whole page; style.css repeats it for figures.
+        (r'(?s)<style type="text/css">.*?</style>', ""),
+        # Fonts are the page's.
+        (r"font-family: [^;\"]*;?", ""),
+        (r"font: ([\d.]+px) [^;\"]*", r"font-size: \1"),
+        (r'\bid="([^"]+)"', rf'id="{name}-\1"'),
+        (r'xlink:href="#([^"]+)"', rf'href="#{name}-\1"'),
+        (r"url\(#([^)]+)\)", rf"url(#{name}-\1)"),
+    ):
+        svg = re.sub(pattern, replacement, svg)
     view = re.search(r'viewBox="[^"]+"', svg)
     assert view is not None  # matplotlib always writes one
-    # Its rule for `*` would reach the whole page; style.css repeats it for figures.
-    svg = re.sub(r"<style type=\"text/css\">.*?</style>", "", svg, flags=re.DOTALL)
     start = f'<svg {view[0]} role="img" aria-label="{escape(description)}">'
     svg = re.sub(r"<svg [^>]*>", lambda _: start, svg, count=1)
-    for colour, variable in VARIABLES.items():
-        svg = svg.replace(colour, variable)
+    for colour in Colour:
+        svg = svg.replace(colour, f"var(--{colour.name.lower()})")
     return svg.strip()
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kdtasks.edge.segmenter import spaced_colours
-from kdtasks.report.contents import Arrays
+from kdtasks.report.inputs import Arrays
 
 LARGEST = 96
 UNLABELLED = (128, 128, 128)
@@ -84,7 +84,7 @@ class Patch(NamedTuple):
         image, mask: the patch and its labels.
         teacher, student, distilled, shipped: answers.
         errors: the patch with the shipped model's wrong pixels in red.
-        right: share of the labelled pixels that the shipped model has right; None without labels.
+        right: fraction of the labelled pixels that the shipped model has right; None without any.
     """
 
     image: str

@@ -1,42 +1,20 @@
 """Write the report: the page, the choice, the numbers behind them and their summary."""
 
 from collections.abc import Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from kdtasks.core import text
 from kdtasks.core.files import write_text
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import Record, Refusal
 from kdtasks.core.records.evaluate import Benchmark
 from kdtasks.core.records.report import Selection, Statistics
-from kdtasks.core.text import (
-    count,
-    kilobytes,
-    millions,
-    milliseconds,
-    percent,
-    percent_range,
-    percent_with_range,
-    points,
-    points_range,
-    seeds,
-)
-from kdtasks.report.contents import Arrays, Contents, ReportSettings, known, read_contents
-from kdtasks.report.curves import (
-    classes_figure,
-    models_figure,
-    reliability_figure,
-    sensitivity_figure,
-)
+from kdtasks.report import curves, figures
 from kdtasks.report.drawing import template_environment
 from kdtasks.report.examples import legend, mask_patches, sample_strips
-from kdtasks.report.figures import (
-    curve_figure,
-    gain_figure,
-    pareto_figure,
-    seeds_figure,
-    tradeoff_figure,
-)
+from kdtasks.report.inputs import ReportInputs, ReportSettings, known, read_inputs
 from kdtasks.report.selection import candidates_of, select, summarise
 from kdtasks.report.sentences import headline, more_seeds, poor_teacher, threshold
 from kdtasks.report.statistics import gather_statistics
@@ -53,11 +31,11 @@ def write_report(paths: ProjectPaths, settings: ReportSettings) -> None:
     Raises:
         KdTasksError: a file is damaged.
     """
-    contents = read_contents(paths, settings.seeds, settings.variants)
+    inputs = read_inputs(paths, settings.seeds, settings.variants)
     metric = task_of(settings.task).metric
-    selection = select(candidates_of(contents), settings.select, metric.name)
-    statistics = gather_statistics(contents, settings)
-    page = render_page(statistics, selection, settings, contents)
+    selection = select(candidates_of(inputs), settings.select, metric.name)
+    statistics = gather_statistics(inputs, settings)
+    page = render_page(statistics, selection, settings, inputs)
     sentence = headline(statistics, selection)
     selection.model_copy(update={"headline": sentence}).write(paths.selection)
     statistics.write(paths.statistics)
@@ -66,41 +44,31 @@ def write_report(paths: ProjectPaths, settings: ReportSettings) -> None:
 
 
 def render_page(
-    statistics: Statistics, selection: Selection, settings: ReportSettings, contents: Contents
+    statistics: Statistics, selection: Selection, settings: ReportSettings, inputs: ReportInputs
 ) -> str:
-    """Render the page: one HTML file with its styles and images inside.
+    """Render the page: one HTML file with its styles and figures inside.
 
     Args:
         statistics: all numbers but the timings.
         selection: the choice of a variant.
         settings: what params say.
-        contents: timings, and arrays to draw.
+        inputs: timings, and arrays to draw.
     """
     environment = template_environment(HERE)
-    for write in (
-        percent,
-        percent_range,
-        percent_with_range,
-        points,
-        points_range,
-        kilobytes,
-        milliseconds,
-        count,
-        millions,
-        threshold,
-        more_seeds,
-    ):
-        environment.filters[write.__name__] = write
+    filters = {name: write for name, write in vars(text).items() if callable(write)}
+    environment.filters.update(filters)
+    environment.filters.update(threshold=threshold, more_seeds=more_seeds)
     shown, task, data = selection.shown, task_of(statistics.task), known(statistics.data)
-    examples = contents.variants[shown].examples if shown else {}
+    examples = inputs.variants[shown].examples if shown else {}
     class_names = data.class_names if data else ()
     colours = legend(class_names, settings.mask_values)
-    images = draw_images(statistics, selection)
+    images = draw_figures(statistics, selection)
     if "probabilities" in examples:
-        images |= _precision_recall(colours, examples, contents.compared, shown or "")
+        images["precision_recall"] = curves.models_figure(inputs.compared, examples, shown or "")
+        images["precision_recall_classes"] = curves.classes_figure(examples, colours, shown or "")
     return environment.get_template("template.html").render(
         **_plain(statistics),
-        latency={name: _latency(files.benchmark) for name, files in contents.variants.items()},
+        latency={name: _latency(files.benchmark) for name, files in inputs.variants.items()},
         selection=_plain(selection),
         shown=shown,
         metric=task.metric,
@@ -108,52 +76,50 @@ def render_page(
         images=images,
         legend=colours,
         patches=mask_patches(
-            examples,
-            contents.compared,
-            list(colours.values()),
-            data.ignore_label if data else None,
+            examples, inputs.compared, list(colours.values()), data.ignore_label if data else None
         ),
         strips=sample_strips(examples, class_names),
         headline=headline(statistics, selection),
         poor_teacher=poor_teacher(statistics),
-        number_of_seeds=seeds(len(statistics.seeds)),
+        notes=settings.notes,
+        number_of_seeds=text.seeds(len(statistics.seeds)),
         params_text=_as_yaml(settings.params),
         style=(HERE / "style.css").read_text(encoding="utf-8"),
     )
 
 
-def draw_images(statistics: Statistics, selection: Selection) -> dict[str, str]:
-    """Draw the images there are numbers for: name to `<svg>` element."""
+def draw_figures(statistics: Statistics, selection: Selection) -> dict[str, str]:
+    """Draw the figures there are numbers for: name to `<svg>` element."""
     images, metric = {}, task_of(statistics.task).metric
     if gain := known(statistics.gain):
-        images["seeds"] = seeds_figure(statistics, metric)
-        images["gain"] = gain_figure(gain)
+        images["seeds"] = figures.seeds_figure(statistics, metric)
+        images["gain"] = figures.gain_figure(gain)
     for name, column, what in (
         ("validation_quality", f"validation_{metric.key}", metric.name),
         ("validation_loss", "validation_loss", "loss"),
     ):
-        if any(column in curves for curves in statistics.training.values()):
-            images[name] = curve_figure(statistics.training, column, what)
+        if any(column in trained for trained in statistics.training.values()):
+            images[name] = figures.curve_figure(statistics.training, column, what)
     variant = statistics.variants[selection.shown] if selection.shown else None
     test = known(variant.test) if variant else None
     if variant and variant.exit_change and test:
         calibration = known(variant.calibration)
-        images["tradeoff"] = tradeoff_figure(
+        images["tradeoff"] = figures.tradeoff_figure(
             variant.tradeoff, calibration.expected if calibration else None, test
         )
         is_confidence = calibration and calibration.score == "max_probability"
         thresholds = dict(enumerate(calibration.thresholds if calibration else ()))
         for index, bins in enumerate(variant.reliability):
-            images[f"reliability_{index}"] = reliability_figure(
+            images[f"reliability_{index}"] = curves.reliability_figure(
                 index,
                 bins,
                 threshold=thresholds.get(index) if is_confidence else None,
                 confidence=statistics.confidence,
             )
     if selection.pareto:
-        images["pareto"] = pareto_figure(selection, metric.name)
+        images["pareto"] = figures.pareto_figure(selection, metric.name)
     if (sensitivity := known(statistics.sensitivity)) and sensitivity.layers:
-        images["sensitivity"] = sensitivity_figure(sensitivity)
+        images["sensitivity"] = curves.sensitivity_figure(sensitivity)
     return images
 
 
@@ -167,24 +133,10 @@ def _latency(benchmark: Benchmark | Refusal) -> dict[str, Any]:
     return {**content, **content.pop("latency_ms", {}), "full": content.pop("full_ms", {})}
 
 
-def _precision_recall(
-    colours: Mapping[str, str], examples: Arrays, compared: Arrays, shown: str
-) -> dict[str, str]:
-    return {
-        "precision_recall": models_figure(compared, examples, shown),
-        "precision_recall_classes": classes_figure(
-            examples, list(colours), list(colours.values()), shown
-        ),
-    }
-
-
 def _as_yaml(params: Mapping[str, Any]) -> str:
-    from io import StringIO
-
     from ruamel.yaml import YAML
 
-    buffer = StringIO()
-    yaml = YAML()
+    buffer, yaml = StringIO(), YAML()
     yaml.default_flow_style = None  # short lists on one line
     yaml.width = 80
     yaml.dump(dict(params), buffer)

@@ -1,12 +1,22 @@
-"""Choose the variant to ship by the limits of `params.yaml`, on validation figures alone."""
+"""Choose the variant to ship by the limits of `params.yaml`, on validation metrics alone."""
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
-from kdtasks.core.records.report import CandidateSummary, Limits, Selection, Statistics, Summary
+from kdtasks.core.records.report import (
+    CandidateSummary,
+    Limits,
+    Selection,
+    Statistics,
+    Summary,
+    VariantMetrics,
+)
 from kdtasks.core.records.training import Training
-from kdtasks.core.text import kilobytes, milliseconds, points
-from kdtasks.report.contents import Contents, SelectParams, known
+from kdtasks.core.settings import Section
+from kdtasks.core.text import kilobytes, milliseconds, percent, points
+from kdtasks.report.inputs import ReportInputs, SelectParams, known
 from kdtasks.tasks.registry import task_of
 
 # 0.96 − 0.94 is 0.020000000000000018: a drop that equals its limit is within it.
@@ -14,22 +24,7 @@ ROUNDING = 1e-9
 SUPERLATIVES = {"size": "smallest", "latency": "fastest", "accuracy": "most accurate"}
 
 
-class Candidate(NamedTuple):
-    """What counts for the choice; None where it could not be measured.
-
-    `accuracy`, of masks the mean IoU, and `macs`, the mean compute of an image, are on validation,
-    with early exits.
-    """
-
-    refused: str | None
-    accuracy: float | None
-    accuracy_drop: float | None
-    bytes: int | None
-    latency_ms: float | None
-    macs: float | None = None
-
-
-class Excess(NamedTuple):
+class Violation(NamedTuple):
     """A limit that a candidate breaks, and by what factor."""
 
     limit: str
@@ -37,76 +32,83 @@ class Excess(NamedTuple):
     reason: str
 
 
-class Measured(NamedTuple):
-    """A figure and the limit that it is held against."""
-
-    limit: str  # its key
-    what: str  # the figure in words
-    value: float | None
-    most: float | None
-    write: Callable[[float], str]
+def _in_kilobytes(size: float) -> str:
+    return kilobytes(size * 1000)
 
 
-def over_limits(measured: Iterable[Measured]) -> list[Excess]:
-    """The limits that are broken; a figure that was not measured breaks its limit beyond bounds."""
+# How each limit is written.
+_UNITS: dict[str, Callable[[float], str]] = {
+    "max_size_kb": _in_kilobytes,
+    "max_gzip_kb": _in_kilobytes,
+    "max_latency_ms": milliseconds,
+    "max_macs": percent,
+    "max_accuracy_drop": partial(points, signed=False),
+}
+
+
+def violations(
+    limits: Section, measured: Mapping[str, tuple[str, float | None]]
+) -> list[Violation]:
+    """The limits that are broken; a metric that was not measured breaks its limit beyond bounds.
+
+    Args:
+        limits: params with a limit, or None, under each key of `measured`.
+        measured: limit to the metric in words, and its value.
+    """
     found = []
-    for limit, what, value, most, write in measured:
+    for limit, (what, value) in measured.items():
+        most, write = getattr(limits, limit), _UNITS[limit]
         if most is None:
             continue
         if value is None:
-            found.append(Excess(limit, float("inf"), f"{what} was not measured"))
+            found.append(Violation(limit, math.inf, f"{what} was not measured"))
         elif value > most + ROUNDING:
             # A limit of 0 points has no factor: a tenth of a point stands in for it.
             factor = value / max(most, 1e-3)
-            found.append(
-                Excess(limit, factor, f"{what}, {write(value)}, is over {write(most)} ({limit})")
-            )
+            reason = f"{what}, {write(value)}, is over {write(most)} ({limit})"
+            found.append(Violation(limit, factor, reason))
     return found
 
 
-def candidates_of(contents: Contents) -> dict[str, Candidate]:
+def candidates_of(inputs: ReportInputs) -> dict[str, VariantMetrics]:
     """Collect the candidates: validation score as shipped, with early exits, bytes, latency.
 
     The drop is taken against the last exit of the distilled student that `compress` started from.
     """
-    return {variant: _candidate(contents, variant) for variant in contents.variants}
+    return {variant: _candidate(inputs, variant) for variant in inputs.variants}
 
 
 def select(
-    candidates: dict[str, Candidate], limits: SelectParams, what: str = "accuracy"
+    candidates: dict[str, VariantMetrics], limits: SelectParams, what: str = "accuracy"
 ) -> Selection:
     """Choose the best variant within the limits, or the nearest miss in words.
 
-    `what` is the name of what variants are judged by.
+    `what` is the name of what variants are compared by.
 
     Ties go to the smaller, then the more accurate, then the one listed first.
     """
-    excesses = {name: _excesses(candidate, limits, what) for name, candidate in candidates.items()}
-    within = [name for name in candidates if not excesses[name]]
+    broken = {name: _violations(candidate, limits, what) for name, candidate in candidates.items()}
+    within = [name for name in candidates if not broken[name]]
     chosen = min(within, key=lambda name: _rank(candidates[name], limits)) if within else None
     return Selection(
         chosen=chosen,
         objective=limits.objective,
-        limits=Limits(
-            max_size_kb=limits.max_size_kb,
-            max_latency_ms=limits.max_latency_ms,
-            max_accuracy_drop=limits.max_accuracy_drop,
-        ),
+        limits=Limits(**limits.model_dump(exclude={"objective"})),
         candidates={
             name: CandidateSummary(
-                **candidate._asdict(),
-                within=not excesses[name],
-                reasons=tuple(excess.reason for excess in excesses[name]),
+                **candidate.model_dump(),
+                within=not broken[name],
+                reasons=tuple(violation.reason for violation in broken[name]),
             )
             for name, candidate in candidates.items()
         },
         pareto=tuple(pareto_front(candidates)),
-        nearest=None if chosen else _nearest(excesses),
-        sentence=_sentence(chosen, len(within), excesses, limits),
+        nearest=None if chosen else nearest_miss(broken),
+        sentence=_sentence(chosen, len(within), broken, limits),
     )
 
 
-def pareto_front(candidates: dict[str, Candidate]) -> list[str]:
+def pareto_front(candidates: dict[str, VariantMetrics]) -> list[str]:
     """List the variants that no other one beats on validation accuracy, bytes, latency and MACs.
 
     A latency or a compute that was not measured counts as the worst.
@@ -115,8 +117,8 @@ def pareto_front(candidates: dict[str, Candidate]) -> list[str]:
         name: (
             -candidate.accuracy,
             float(candidate.bytes),
-            float("inf") if candidate.latency_ms is None else candidate.latency_ms,
-            float("inf") if candidate.macs is None else candidate.macs,
+            math.inf if candidate.latency_ms is None else candidate.latency_ms,
+            math.inf if candidate.macs is None else candidate.macs,
         )
         for name, candidate in candidates.items()
         if not candidate.refused and candidate.accuracy is not None and candidate.bytes is not None
@@ -131,14 +133,14 @@ def pareto_front(candidates: dict[str, Candidate]) -> list[str]:
     ]
 
 
-def _candidate(contents: Contents, variant: str) -> Candidate:
-    files = contents.variants[variant]
+def _candidate(inputs: ReportInputs, variant: str) -> VariantMetrics:
+    files = inputs.variants[variant]
     compress, calibration = known(files.compress), known(files.calibration)
     export, benchmark = known(files.export), known(files.benchmark)
-    base = contents.distill.get(compress.base_seed) if compress else None
+    base = inputs.trainings["distill"].get(compress.base_seed) if compress else None
     validation = calibration.validation if calibration else None
     score = validation.score if validation else None
-    return Candidate(
+    return VariantMetrics(
         refused=files.refused,
         accuracy=score,
         accuracy_drop=base.validation.score - score
@@ -150,61 +152,39 @@ def _candidate(contents: Contents, variant: str) -> Candidate:
     )
 
 
-def _excesses(candidate: Candidate, limits: SelectParams, what: str) -> list[Excess]:
+def _violations(candidate: VariantMetrics, limits: SelectParams, what: str) -> list[Violation]:
     if candidate.refused:
-        return [Excess("refused", float("inf"), candidate.refused)]
+        return [Violation("refused", math.inf, candidate.refused)]
     size = None if candidate.bytes is None else candidate.bytes / 1000
-    found = over_limits(
-        [
-            Measured(
-                "max_size_kb",
-                "its size",
-                size,
-                limits.max_size_kb,
-                lambda value: kilobytes(value * 1000),
-            ),
-            Measured(
-                "max_latency_ms",
-                "its median latency",
-                candidate.latency_ms,
-                limits.max_latency_ms,
-                milliseconds,
-            ),
-            Measured(
-                "max_accuracy_drop",
-                f"its drop in validation {what}",
-                candidate.accuracy_drop,
-                limits.max_accuracy_drop,
-                lambda value: points(value, signed=False),
-            ),
-        ]
-    )
+    measured = {
+        "max_size_kb": ("its size", size),
+        "max_latency_ms": ("its median latency", candidate.latency_ms),
+        "max_accuracy_drop": (f"its drop in validation {what}", candidate.accuracy_drop),
+    }
+    found = violations(limits, measured)
     if not found and None in (candidate.bytes, candidate.accuracy):
-        found.append(Excess("metrics", float("inf"), f"its size or {what} was not measured"))
+        found.append(Violation("metrics", math.inf, f"its size or {what} was not measured"))
     if not found and limits.objective == "latency" and candidate.latency_ms is None:
-        found.append(Excess("metrics", float("inf"), "its latency was not measured"))
+        found.append(Violation("metrics", math.inf, "its latency was not measured"))
     return found
 
 
-def _rank(candidate: Candidate, limits: SelectParams) -> tuple[float, ...]:
-    assert candidate.bytes is not None
-    assert candidate.accuracy is not None
-    by_size = (float(candidate.bytes), -candidate.accuracy)
+def _rank(candidate: VariantMetrics, limits: SelectParams) -> tuple[float, ...]:
+    by_size = (float(candidate.bytes or 0), -(candidate.accuracy or 0.0))
     if limits.objective == "latency":
-        assert candidate.latency_ms is not None
-        return (candidate.latency_ms, *by_size)
+        return (candidate.latency_ms or 0.0, *by_size)
     return by_size if limits.objective == "size" else by_size[::-1]
 
 
-def _nearest(excesses: dict[str, list[Excess]]) -> str | None:
+def nearest_miss(broken: Mapping[str, list[Violation]]) -> str | None:
     """The variant whose worst broken limit is broken least; None if all were refused."""
-    worst = {name: max(excess.factor for excess in found) for name, found in excesses.items()}
+    worst = {name: max(violation.factor for violation in found) for name, found in broken.items()}
     name = min(worst, key=lambda name: worst[name], default=None)
-    return None if name is None or worst[name] == float("inf") else name
+    return None if name is None or worst[name] == math.inf else name
 
 
 def _sentence(
-    chosen: str | None, fitting: int, excesses: dict[str, list[Excess]], limits: SelectParams
+    chosen: str | None, fitting: int, broken: dict[str, list[Violation]], limits: SelectParams
 ) -> str:
     if chosen:
         others = (
@@ -213,20 +193,20 @@ def _sentence(
             else f"the {SUPERLATIVES[limits.objective]} of {fitting} variants within the limits"
         )
         return f"{chosen} is shipped: {others}."
-    nearest = _nearest(excesses)
+    nearest = nearest_miss(broken)
     if nearest is None:
-        reasons = "; ".join(f"{name}: {found[0].reason}" for name, found in excesses.items())
+        reasons = "; ".join(f"{name}: {found[0].reason}" for name, found in broken.items())
         return f"No variant can be shipped. {reasons}."
-    broken = excesses[nearest]
+    reasons = " and ".join(violation.reason for violation in broken[nearest])
+    keys = " and ".join(violation.limit for violation in broken[nearest])
     return (
-        f"No variant is within the limits. {nearest} comes nearest: "
-        f"{' and '.join(excess.reason for excess in broken)}. Raise "
-        f"{' and '.join(excess.limit for excess in broken)} under select, or try another variant."
+        f"No variant is within the limits. {nearest} comes nearest: {reasons}. Raise {keys} under "
+        "select, or try another variant."
     )
 
 
 def summarise(statistics: Statistics, selection: Selection) -> Summary:
-    """Pick the test scores and the shipped variant's size; what is missing is left out.
+    """Pick the test scores and the shipped variant's size; what is missing is absent.
 
     Fractions are 0 … 1, sizes kB (1,000 bytes); there are no timings.
     """
@@ -235,7 +215,7 @@ def summarise(statistics: Statistics, selection: Selection) -> Summary:
     gain = known(statistics.gain)
     low, high = gain.interval if gain and gain.interval else (None, None)
     key = task_of(statistics.task).metric.key
-    figures = {
+    metrics = {
         f"teacher_{key}": getattr(statistics.teacher, key),
         f"student_{key}": statistics.student.mean,
         f"distilled_{key}": statistics.distill.mean,
@@ -248,4 +228,4 @@ def summarise(statistics: Statistics, selection: Selection) -> Summary:
         "shipped_compute": test.cost if test else None,
         "shipped_kb": shipped.bytes / 1000 if shipped and shipped.bytes else None,
     }
-    return Summary(**{key: round(value, 6) for key, value in figures.items() if value is not None})
+    return Summary(**{key: round(value, 6) for key, value in metrics.items() if value is not None})

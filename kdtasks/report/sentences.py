@@ -1,19 +1,9 @@
 """Write numbers and sentences as people read them."""
 
+from kdtasks.core import text
 from kdtasks.core.records import Refusal
 from kdtasks.core.records.evaluate import Gain
 from kdtasks.core.records.report import ModelSummary, Selection, Statistics
-from kdtasks.core.text import (
-    NOTHING,
-    SPACE,
-    kilobytes,
-    milliseconds,
-    percent,
-    percent_with_range,
-    points,
-    points_range,
-    seeds,
-)
 from kdtasks.edge.scores import ALWAYS, NEVER
 from kdtasks.evaluate.looks import LOOKS
 from kdtasks.tasks.registry import task_of
@@ -22,12 +12,12 @@ from kdtasks.tasks.registry import task_of
 def threshold(number: float | None) -> str:
     """Write a threshold of an exit: 0.930, or that it is always or never left."""
     if number is None:
-        return NOTHING
+        return text.NOTHING
     return "never" if number >= NEVER else "always" if number <= ALWAYS else f"{number:.3f}"
 
 
 def headline(statistics: Statistics, selection: Selection) -> str:
-    """Say in one sentence what came out; what could not be told is said too."""
+    """Say in one sentence what came out; and what is inconclusive."""
     told = f"{'; '.join([*_accuracies(statistics), _shipped(statistics, selection)])}."
     warning = poor_teacher(statistics)
     return f"{warning} {told}" if warning else told
@@ -35,11 +25,15 @@ def headline(statistics: Statistics, selection: Selection) -> str:
 
 def gain_words(gain: Gain, number_of_seeds: int) -> str:
     """Say what the seeds show: paired over 3 seeds: +1.3 points (+0.9 to +1.7 points), helps."""
-    interval = f" ({points_range(gain.interval)})" if gain.interval else ""
+    interval = f" ({text.points_range(gain.interval)})" if gain.interval else ""
     told = verdict(gain.verdict, gain.seeds_needed)
-    judged = f"the first {gain.judged} of " if gain.judged < number_of_seeds else ""
-    text = f"paired over {judged}{seeds(number_of_seeds)}: {points(gain.mean)}{interval}, {told}"
-    return f"{text}, as verdicts begin at three seeds" if gain.judged < LOOKS[0].seeds else text
+    seeds = text.seeds(number_of_seeds)
+    if gain.judged < number_of_seeds:
+        seeds = f"the first {gain.judged} of {seeds}"
+    sentence = f"paired over {seeds}: {text.points(gain.mean)}{interval}, {told}"
+    if gain.judged < LOOKS[0].seeds:
+        return f"{sentence}, as verdicts begin at three seeds"
+    return sentence
 
 
 def verdict(word: str, seeds_needed: int | None) -> str:
@@ -59,8 +53,8 @@ def poor_teacher(statistics: Statistics) -> str | None:
     metric = task_of(statistics.task).metric
     teacher, student = getattr(statistics.teacher, metric.key), statistics.student.mean
     return (
-        f"The teacher ({percent(teacher)}) is {metric.less} than the student alone "
-        f"({percent(student)} on average)."
+        f"The teacher ({text.percent(teacher)}) is {metric.less} than the student alone "
+        f"({text.percent(student)} on average)."
     )
 
 
@@ -69,17 +63,17 @@ def _accuracies(statistics: Statistics) -> list[str]:
     if isinstance(gain, Refusal):
         return [f"Teacher and students were not compared ({gain.refused})"]
     task = task_of(statistics.task)
-    # Of a share of images nobody asks what is meant.
+    # Accuracy over images needs no name.
     subject = f"{task.metric.title}: teacher" if task.per_pixel else "Teacher"
     return [
-        f"{subject} {percent(getattr(statistics.teacher, task.metric.key))}",
+        f"{subject} {text.percent(getattr(statistics.teacher, task.metric.key))}",
         f"student alone {_over_seeds(statistics.student)}, distilled "
         f"{_over_seeds(statistics.distill)} ({gain_words(gain, len(statistics.seeds))})",
     ]
 
 
 def _over_seeds(model: ModelSummary) -> str:
-    return percent_with_range(model.mean, model.interval or None)
+    return text.percent_with_range(model.mean, model.interval or None)
 
 
 def _shipped(statistics: Statistics, selection: Selection) -> str:
@@ -87,13 +81,13 @@ def _shipped(statistics: Statistics, selection: Selection) -> str:
     if chosen is None:
         return "nothing is shipped, no variant is within the limits"
     variant, latency = statistics.variants[chosen], selection.candidates[chosen].latency_ms
-    facts = [kilobytes(variant.bytes)]
+    facts = [text.kilobytes(variant.bytes)]
     if latency is not None:
-        facts.append(f"{milliseconds(latency)} an image")
+        facts.append(f"{text.milliseconds(latency)} an image")
     change = variant.exit_change
     if change:
         saved = 1 / change.cost
         unsure = " (inconclusive)" if change.verdict == "inconclusive" else ""
-        compute = "no less" if saved < 1.05 else f"{saved:.1f}×{SPACE}less"
-        facts.append(f"{compute} compute by early exits at {points(change.mean)}{unsure}")
+        compute = "no less" if saved < 1.05 else f"{saved:.1f}×{text.SPACE}less"
+        facts.append(f"{compute} compute by early exits at {text.points(change.mean)}{unsure}")
     return f"shipped {chosen} model: {', '.join(facts)}"

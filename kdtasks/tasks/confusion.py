@@ -1,4 +1,4 @@
-"""Counts of which class was taken for which, and the figures that follow from them."""
+"""Counts of which class was taken for which, and the metrics that follow from them."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def confusion_matrix(
 
 
 def accuracy_of(confusion: np.ndarray) -> float:
-    """Return the share of right answers, rounded to six digits."""
+    """Return the fraction of right answers, rounded to six digits."""
     return round(float(np.trace(confusion) / confusion.sum()), 6)
 
 
@@ -45,8 +45,8 @@ def class_iou(confusion: np.ndarray) -> np.ndarray:
     right = np.diag(confusion)
     either = confusion.sum(axis=0) + confusion.sum(axis=1) - right
     with np.errstate(invalid="ignore"):
-        shares: np.ndarray = right / either
-    return shares
+        iou: np.ndarray = right / either
+    return iou
 
 
 def mean_iou(confusion: np.ndarray) -> float:
@@ -60,7 +60,7 @@ def counted(labels: Any, ignore_label: int | None) -> np.ndarray:
 
 
 def accuracy(predicted: Any, labels: Any, ignore_label: int | None = None) -> float:
-    """Return the share of counted labels that are predicted right.
+    """Return the fraction of counted labels that are predicted right.
 
     Args:
         predicted: integers [N] or [N, height, width], N at least 1.
@@ -78,14 +78,13 @@ def accuracy(predicted: Any, labels: Any, ignore_label: int | None = None) -> fl
     return float((predicted == labels)[counted(labels, ignore_label)].mean())
 
 
-class Tally:
+class ExitConfusions:
     """Counts the answers of every exit; masks need not be in memory all at once."""
 
     def __init__(self, num_classes: int, *, ignore_label: int | None = None) -> None:
-        """Arguments: `ignore_label` is the label that counts nowhere."""
-        self._num_classes = num_classes
-        self._ignore_label = ignore_label
-        self._confusions: list[np.ndarray] = []
+        """Args: `ignore_label` is the label that counts nowhere."""
+        self._classes = num_classes, ignore_label
+        self._confusions: Any = 0
         self._are_masks = False
 
     def add(self, predicted: Any, labels: Any) -> None:
@@ -96,17 +95,10 @@ class Tally:
             labels: integers [N] or [N, height, width].
         """
         self._are_masks = np.ndim(labels) > 1
-        found = [
-            confusion_matrix(answers, labels, self._num_classes, self._ignore_label)
-            for answers in predicted
-        ]
-        before = self._confusions or [np.zeros_like(confusion) for confusion in found]
-        self._confusions = [old + new for old, new in zip(before, found, strict=True)]
+        found = [confusion_matrix(answers, labels, *self._classes) for answers in predicted]
+        self._confusions = self._confusions + np.stack(found)
 
     def scores(self) -> ExitScores:
         """Give the scores of every exit."""
-        accuracies = tuple(accuracy_of(confusion) for confusion in self._confusions)
-        if not self._are_masks:
-            return ExitScores(accuracy=accuracies)
-        means = tuple(mean_iou(confusion) for confusion in self._confusions)
-        return ExitScores(accuracy=accuracies, mean_iou=means)
+        means = tuple(map(mean_iou, self._confusions)) if self._are_masks else None
+        return ExitScores(accuracy=tuple(map(accuracy_of, self._confusions)), mean_iou=means)

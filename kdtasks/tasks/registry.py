@@ -5,8 +5,7 @@ from kdtasks.tasks.classification import Classification
 from kdtasks.tasks.segmentation import Segmentation
 from kdtasks.tasks.task import Task
 
-_ALL: tuple[Task, ...] = (Classification(), Segmentation())
-TASKS = {task.name: task for task in _ALL}
+TASKS: dict[str, Task] = {task.name: task for task in (Classification(), Segmentation())}
 
 
 def task_of(name: str) -> Task:

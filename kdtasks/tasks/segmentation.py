@@ -12,7 +12,7 @@ _LABELS = 256
 
 
 class Segmentation:
-    """One class a pixel, told by the whole network; masks are uint8 [height, width]."""
+    """One class a pixel, answered by the whole network; masks are uint8 [height, width]."""
 
     name = "segmentation"
     per_pixel = True

@@ -1,4 +1,4 @@
-"""What a task is to data and figures: the shape of its labels, their counts, what it is judged by.
+"""What a task is to data and metrics: the shape of its labels, their counts, its metric.
 
 A task has a facet of the same name in each of three packages, for the three are imported by others:
 this one (NumPy alone), `kdtasks.edge` (what a device runs) and `kdtasks.evaluate` (intervals,
@@ -12,7 +12,7 @@ import numpy as np
 
 
 class Metric(NamedTuple):
-    """A figure of 0 … 1, higher is better.
+    """A number of 0 … 1, higher is better.
 
     Attributes:
         key: its name in files.
@@ -32,26 +32,19 @@ class Metric(NamedTuple):
 
 
 class Task(Protocol):
-    """What labels are, and what answers are judged by.
+    """What labels are, and what answers are compared by.
 
     Attributes:
         name: in params, files and bundles.
         per_pixel: whether every pixel has a label, and so every pixel an answer.
         early_exits: whether networks may answer before their last exit.
-        metric: what models are judged by.
+        metric: what models are compared by.
     """
 
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def per_pixel(self) -> bool: ...
-
-    @property
-    def early_exits(self) -> bool: ...
-
-    @property
-    def metric(self) -> Metric: ...
+    name: str
+    per_pixel: bool
+    early_exits: bool
+    metric: Metric
 
     def label_shape(self, image_shape: Sequence[int]) -> tuple[int, ...]:
         """Give the shape of one image's label, of an image [height, width, channels]."""
@@ -75,7 +68,7 @@ class Task(Protocol):
         """Name the class of one image's label; of several, the one that has the most of it."""
 
     def scores(self, confusion: np.ndarray) -> dict[str, float]:
-        """Give the figures that follow from counts, `metric.key` among them.
+        """Give the metrics that follow from counts, `metric.key` among them.
 
         Args:
             confusion: int64 [classes, classes], labels down, as of `confusion_matrix`.

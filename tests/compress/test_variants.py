@@ -5,7 +5,14 @@ import itertools
 import pytest
 
 from kdtasks.compress.number_formats import number_formats
-from kdtasks.compress.variants import PassesParams, Variant, check_variant, pass_names
+from kdtasks.compress.passes.space_to_depth import SpaceToDepth
+from kdtasks.compress.variants import (
+    CompressParams,
+    PassesParams,
+    Variant,
+    check_variant,
+    pass_names,
+)
 
 
 @pytest.mark.parametrize(
@@ -62,3 +69,10 @@ def test_what_trains_is_told_from_what_rewrites():
     trainings, rewritings = settings.of(check_variant("filters+qat+space_to_depth+int8"))
     assert trainings == [settings.filters, settings.qat]
     assert rewritings == [settings.space_to_depth]
+
+
+def test_passes_say_how_to_read_the_metrics_of_their_variants():
+    variants = ("int8", "filters+space_to_depth+int8", "space_to_depth+int8")
+    notes = CompressParams(variants=variants).notes
+    assert notes == {"space_to_depth": SpaceToDepth.note}
+    assert CompressParams(variants=("filters+int8",)).notes == {}

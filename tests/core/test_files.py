@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdtasks.core.files import atomic_file, atomic_folder, read_json, write_json, write_text
+from kdtasks.core.files import (
+    atomic_file,
+    atomic_folder,
+    read_json,
+    write_csv,
+    write_json,
+    write_text,
+)
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path: Path):
@@ -118,3 +125,11 @@ def test_json_comes_back_as_it_was(content: object, tmp_path_factory: pytest.Tem
 def test_text_is_utf_8(tmp_path: Path):
     write_text(tmp_path / "a", "ü\n")
     assert (tmp_path / "a").read_bytes() == b"\xc3\xbc\n"
+
+
+def test_tables_keep_all_digits(tmp_path: Path):
+    path = tmp_path / "variant" / "tradeoff.csv"
+    write_csv(path, "exit,cost", [(0, 0.1 + 0.2), (1, 1.0)])
+    assert path.read_text(encoding="utf-8") == "exit,cost\n0,0.30000000000000004\n1,1.0\n"
+    write_csv(path, "exit,cost", [])
+    assert path.read_text(encoding="utf-8") == "exit,cost\n"

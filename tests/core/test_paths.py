@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from kdtasks.core.paths import LOCK, PARAMS, PIPELINE, ProjectPaths
+from kdtasks.core.paths import LOCK, PARAMS, PIPELINE, Below, ProjectPaths
 
 REPOSITORY = Path(__file__).parents[2]
 PATHS = ProjectPaths()
@@ -46,10 +46,6 @@ def declared_outputs() -> Iterator[Path]:
                     yield Path(re.sub(r"\$\{item\.\w+\}", str(key), name))
 
 
-def public(kind: type) -> list[str]:
-    return [name for name, member in inspect.getmembers(ProjectPaths) if isinstance(member, kind)]
-
-
 def named_by(method: str) -> set[Path]:
     """What a method gives for every stage and key that it could be asked for."""
     call = getattr(PATHS, method)
@@ -60,8 +56,8 @@ def named_by(method: str) -> set[Path]:
     return {call(key) for key in VALUES["compress"]["variants"]}
 
 
-PROPERTIES = public(property)
-METHODS = [name for name in public(type(ProjectPaths.bundle)) if not name.startswith("_")]
+PROPERTIES = [name for name, member in vars(ProjectPaths).items() if isinstance(member, Below)]
+METHODS = [name for name, _ in inspect.getmembers(PATHS, inspect.ismethod) if name[0] != "_"]
 OUTPUTS = set(declared_outputs())
 
 

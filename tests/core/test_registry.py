@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 from kdtasks.core.errors import ParamsError
 from kdtasks.core.registry import Registry, load_extensions
 from kdtasks.core.settings import Section
-from kdtasks.params.explain import allowed_values, explain
+from kdtasks.params.explain import allowed_values, explain, schema_of
 
 INIT = """
 from kdtasks.core.registry import Registry
@@ -139,7 +139,7 @@ class TestExtensions:
             with pytest.raises(ParamsError) as caught:
                 animals.names()
             assert str(caught.value) == (
-                f"extensions/mine.py cannot be imported, mend or remove it: {reason}"
+                f"extensions/mine.py cannot be imported, fix or remove it: {reason}"
             )
 
     def test_that_registers_too_late(self, zoo: Callable[..., Any]):
@@ -281,7 +281,7 @@ class TestUnion:
     def test_mistakes_are_explained(self, model: Any, content: Any, expected: str):
         with pytest.raises(ValidationError) as caught:
             model.model_validate(content)
-        assert explain(caught.value.errors(), model) == expected
+        assert explain(caught.value.errors(), schema_of(model)) == expected
 
     def test_a_single_item(self, zoo: Callable[..., Any]):
         animals = zoo({"cat": item("cat")})
@@ -292,8 +292,10 @@ class TestUnion:
         assert Farm(guard="cat").guard == animals["cat"]()
         with pytest.raises(ValidationError) as caught:
             Farm(guard="dog")
-        assert explain(caught.value.errors(), Farm) == 'guard.name: got "dog"; allowed: cat'
+        assert (
+            explain(caught.value.errors(), schema_of(Farm)) == 'guard.name: got "dog"; allowed: cat'
+        )
 
     def test_the_words_of_what_is_allowed(self, zoo: Callable[..., Any]):
         animals = zoo({"cat": item("cat"), "dog": item("dog")})
-        assert allowed_values(animals.union()) == "mapping with `name`: cat, dog"
+        assert allowed_values(schema_of(animals.union())) == "mapping with `name`: cat, dog"

@@ -1,16 +1,18 @@
-"""Scores of a bundle add up; its examples and reliability are written as they are read."""
+"""Scores of a bundle add up; its arrays and reliability are written as they are read."""
 
-import csv
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 
-from kdtasks.edge.classifier import BatchPredictions
+from kdtasks.data.prepared import PreparedDataset
+from kdtasks.edge.classifier import BatchPredictions, Classifier
 from kdtasks.edge.scores import softmax
-from kdtasks.evaluate.classification import evaluate_answers, examples_of
-from kdtasks.evaluate.evaluator import EvaluateParams, write_arrays, write_reliability
-from kdtasks.evaluate.metrics import ReliabilityBin
+from kdtasks.evaluate import classification
+from kdtasks.evaluate.classification import ClassificationEvaluator, evaluate_answers
+from kdtasks.evaluate.evaluator import EvaluateParams, write_arrays
 
 
 @pytest.fixture
@@ -52,26 +54,26 @@ def test_the_whole_is_the_sum_of_its_exits(case: tuple[np.ndarray, BatchPredicti
         assert content.calibration_error[k] == pytest.approx(gaps)
 
 
-def test_reliability_file(tmp_path: Path) -> None:
-    path = tmp_path / "reliability" / "int8.csv"
-    write_reliability(path, [[ReliabilityBin(0.5, 0.25, 4)], [], [ReliabilityBin(0.9, 1.0, 2)]])
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [list(map(float, row.values())) for row in rows] == [[0, 0.5, 0.25, 4], [2, 0.9, 1, 2]]
-    write_reliability(path, [])
-    assert path.read_text() == "exit,confidence,accuracy,rows\n"
-
-
-def test_examples_are_rows_of_the_test_split(case: tuple[np.ndarray, BatchPredictions]) -> None:
+def test_examples_are_rows_of_the_test_split(
+    case: tuple[np.ndarray, BatchPredictions], monkeypatch: pytest.MonkeyPatch
+) -> None:
     labels, answers = case
     images = np.arange(50 * 4, dtype=np.uint8).reshape(50, 2, 2, 1)
-    arrays = examples_of(images, labels, answers, score="margin", temperatures=(1.0, 1.0))
-    rows = arrays["rows"]
+    dataset = SimpleNamespace(images=lambda split: images, labels=lambda split: labels)
+    manifest = SimpleNamespace(macs=(300, 1000), temperatures=(1.0, 1.0), score="margin")
+    monkeypatch.setattr(Classifier, "load", lambda bundle: SimpleNamespace(manifest=manifest))
+    monkeypatch.setattr(classification, "answers_of", lambda model, images: answers)
+    evaluator = ClassificationEvaluator(cast(PreparedDataset, dataset), EvaluateParams())
+    found = evaluator.evaluate(Path("bundle"))
+    arrays, rows = found.examples, found.examples["rows"]
     np.testing.assert_array_equal(arrays["images"], images[rows])
     np.testing.assert_array_equal(arrays["labels"], labels[rows])
     np.testing.assert_array_equal(arrays["by_exit"], answers.by_exit[rows])
     np.testing.assert_array_equal(arrays["exit_index"], answers.exit_index[rows])
     assert set(arrays["group"].tolist()) == {0, 1, 2}
+    np.testing.assert_array_equal(found.predictions["logits"], answers.logits)
+    assert {row[0] for row in found.reliability} == {0, 1}
+    assert sum(row[3] for row in found.reliability) == 2 * 50
 
 
 def test_arrays_are_the_same_bytes_every_time_and_may_be_none(tmp_path: Path) -> None:

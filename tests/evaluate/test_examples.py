@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdtasks.core.records.evaluate import ChangedAnswers
-from kdtasks.evaluate.classification import changed_rows, count_changed, pick_examples
+from kdtasks.evaluate.examples import pick_examples
 from kdtasks.evaluate.intervals import score_interval
+from kdtasks.evaluate.metrics import changed_rows, count_changed
 
 # Two exits: rows 0, 1, 2 and 4 leave at the first, rows 3 and 5 at the last.
 BY_EXIT = np.array([[0, 0], [1, 0], [2, 0], [1, 0], [1, 2], [1, 1]])

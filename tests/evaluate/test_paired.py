@@ -127,8 +127,3 @@ def test_answers_to_other_images_are_refused():
         compare_paired(np.ones(3, bool), np.ones(4, bool), method="mcnemar", **SETTINGS)
     with pytest.raises(EvaluationError, match="not empty"):
         compare_paired(np.ones(0, bool), np.ones(0, bool), method="mcnemar", **SETTINGS)
-
-
-def test_a_level_that_is_no_level_is_refused():
-    with pytest.raises(EvaluationError, match=r"confidence is 0\.5; a one-sided bound needs more"):
-        score_lower_bound(1, 1, 10, 0.5)

@@ -12,7 +12,6 @@ from kdtasks.edge.scores import softmax
 from kdtasks.evaluate import pixel_counts
 from kdtasks.evaluate.evaluator import EvaluateParams
 from kdtasks.evaluate.metrics import count_probabilities
-from kdtasks.evaluate.segmentation import pick_patches
 
 DRAW = np.random.default_rng(0)
 LABELS = np.where(DRAW.random((7, 4, 6)) < 0.2, 255, DRAW.integers(0, 3, (7, 4, 6))).astype(
@@ -62,13 +61,3 @@ def test_counts_are_those_of_all_labelled_pixels(
     assert average_precision
     assert 0 < average_precision < 1
     assert scores.at_half
-
-
-def test_patches_of_many_classes_are_picked() -> None:
-    one, two, three = np.zeros((2, 2)), np.array([[0, 0], [0, 1]]), np.array([[0, 1], [2, 255]])
-    even = np.array([[0, 1], [1, 0]])
-    labels = np.stack([one, two, three, even, np.full((2, 2), 255)]).astype(np.uint8)
-    assert pick_patches(labels, 255, count=1).tolist() == [2]
-    assert pick_patches(labels, 255, count=2).tolist() == [2, 3]
-    assert pick_patches(labels, 255, count=3).tolist() == [1, 2, 3]
-    assert pick_patches(labels, 255).tolist() == [0, 1, 2, 3, 4]

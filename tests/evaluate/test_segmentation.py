@@ -81,16 +81,9 @@ def test_figures_are_shares_and_agree(confusion: np.ndarray) -> None:
     assert sum(row.pixels for row in classes.values()) == confusion.sum()
 
 
-@pytest.mark.parametrize(
-    ("confusion", "message"),
-    [
-        (np.zeros((3, 3), np.int64), r"got a confusion matrix \[3, 3\] of 0 pixels"),
-        (np.ones((2, 2), np.int64), r"got a confusion matrix \[2, 2\].+\[3, 3\] with at least one"),
-    ],
-)
-def test_nothing_to_count_is_refused(confusion: np.ndarray, message: str) -> None:
-    with pytest.raises(EvaluationError, match=message):
-        scores_of(confusion)
+def test_nothing_to_count_is_refused() -> None:
+    with pytest.raises(EvaluationError, match="no test pixel is labelled"):
+        scores_of(np.zeros((3, 3), np.int64))
 
 
 def test_seeds_are_averaged_figure_by_figure() -> None:

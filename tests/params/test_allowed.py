@@ -10,7 +10,7 @@ from kdtasks.learn.losses.distillation.dkd import DKD
 from kdtasks.learn.networks import architectures
 from kdtasks.learn.objectives.hints import HintParams
 from kdtasks.learn.schedules import ScheduledPositive
-from kdtasks.params.explain import allowed_range, allowed_values
+from kdtasks.params.explain import allowed_range, allowed_values, schema_of
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ from kdtasks.params.explain import allowed_range, allowed_values
     ],
 )
 def test_allowed_values(annotation: Any, expected: str):
-    assert allowed_values(annotation) == expected
+    assert allowed_values(schema_of(annotation)) == expected
 
 
 @pytest.mark.parametrize(
@@ -63,4 +63,4 @@ def test_allowed_values(annotation: Any, expected: str):
     ],
 )
 def test_allowed_range(annotation: Any, expected: str):
-    assert allowed_range(annotation) == expected
+    assert allowed_range(schema_of(annotation)) == expected

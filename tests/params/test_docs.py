@@ -2,14 +2,13 @@
 
 import re
 from pathlib import Path
-from typing import get_args
+from typing import Annotated, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from kdtasks.core.registry import Registry
 from kdtasks.params.docs import render_reference
-from kdtasks.params.explain import is_section, unwrap
 from kdtasks.params.load import Params
 
 PAGE = Path(__file__).parents[2] / "docs" / "parameters.md"
@@ -62,12 +61,12 @@ def test_every_link_leads_to_a_heading():
 def sections_in(section: type[BaseModel]) -> list[type[BaseModel]]:
     """Sections that keys hold, as they are or in lists, mappings and choices of two kinds."""
     choices = [
-        plain(choice)
+        get_args(choice)[0] if get_origin(choice) is Annotated else choice
         for field in section.model_fields.values()
         if not any(isinstance(item, Registry) for item in flat(field))
         for choice in (field.annotation, *get_args(field.annotation))
     ]
-    return [choice for choice in choices if isinstance(choice, type) and is_section(choice)]
+    return [item for item in choices if isinstance(item, type) and issubclass(item, BaseModel)]
 
 
 def keys_of(section: type[BaseModel]) -> list[str]:
@@ -90,7 +89,3 @@ def flat(field: FieldInfo) -> list[object]:
     for item in waiting:
         waiting += get_args(item)
     return waiting
-
-
-def plain(choice: object) -> object:
-    return unwrap(choice)[0]

@@ -1,24 +1,28 @@
 """A project's files as the stages would write them, from a seeded generator."""
 
 import csv
-from collections.abc import Callable
+import pickle
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from kdtasks.core.files import write_json
+from kdtasks.core.files import write_csv, write_json
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.edge.classifier import BatchPredictions
-from kdtasks.evaluate.classification import ClassScore, evaluate_answers, examples_of
+from kdtasks.edge.scores import max_probability
+from kdtasks.evaluate.classification import ClassScore, evaluate_answers
 from kdtasks.evaluate.evaluator import (
+    RELIABILITY,
     EvaluateParams,
     compare_scores,
     write_arrays,
-    write_reliability,
 )
+from kdtasks.evaluate.examples import pick_examples
 from kdtasks.params import Params, parse_params
+from kdtasks.report import curves, figures
 from kdtasks.report.page import write_report
 from stages.report import settings_of
 
@@ -75,6 +79,28 @@ def make_project(
         return params
 
     return make
+
+
+@pytest.fixture(autouse=True, scope="session")
+def drawn_once() -> Iterator[None]:
+    """Draw a figure of equal arguments once a session: it depends on nothing else."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (curves, figures):
+            for name in [name for name in vars(module) if name.endswith("_figure")]:
+                patch.setattr(module, name, _remembered(getattr(module, name)))
+        yield
+
+
+def _remembered(draw: Callable[..., str]) -> Callable[..., str]:
+    known: dict[bytes, str] = {}
+
+    def draw_or_recall(*arguments: Any, **named: Any) -> str:
+        key = pickle.dumps((arguments, named))
+        if key not in known:
+            known[key] = draw(*arguments, **named)
+        return known[key]
+
+    return draw_or_recall
 
 
 @pytest.fixture
@@ -208,7 +234,7 @@ def _write_variant(
     exits: int,
     base_seed: int,
 ) -> None:
-    shares, size, gzipped, macs, milliseconds = VARIANTS[variant]
+    shares, size, gzipped, macs, milliseconds = VARIANTS[variant.removeprefix("space_to_depth+")]
     shares, macs = shares[-exits:], macs[-exits:]
     predicted = np.stack([_answers(labels, hardness, share, generator) for share in shares], axis=1)
     # Easy rows leave early: the hardness is a stand-in for the confidence.
@@ -268,10 +294,17 @@ def _write_variant(
         labels, answers, macs=macs, temperatures=temperatures, settings=EvaluateParams()
     )
     content.write(root / f"metrics/evaluate/{variant}.json")
-    write_reliability(root / f"plots/reliability/{variant}.csv", bins)
-    examples = examples_of(
-        images, labels, answers, score="max_probability", temperatures=temperatures
-    )
+    table = [(k, *found) for k, exit_bins in enumerate(bins) for found in exit_bins]
+    write_csv(root / f"plots/reliability/{variant}.csv", RELIABILITY, table)
+    scores = max_probability(logits, np.array(temperatures))
+    rows, group = pick_examples(predicted, exit_index, scores)
+    examples = {
+        "images": images[rows],
+        "group": group,
+        "labels": labels[rows],
+        "by_exit": predicted[rows],
+        "exit_index": exit_index[rows],
+    }
     write_arrays(root / f"plots/examples/{variant}.npz", **examples)
     times = {"p50": milliseconds, "p90": milliseconds * 1.4, "p99": milliseconds * 2.2}
     write_json(

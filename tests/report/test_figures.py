@@ -6,12 +6,11 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdtasks.report.drawing import DISTILL, draw
-from kdtasks.report.figures import spread
+from kdtasks.report.drawing import Colour, draw, spread
 
 
 def test_a_image_is_themed_and_self_contained() -> None:
-    svg = draw("pic", 'a "b" <c>', lambda axes: axes.plot([0, 1], [0, 1], color=DISTILL))
+    svg = draw("pic", 'a "b" <c>', lambda axes: axes.plot([0, 1], [0, 1], color=Colour.DISTILL))
     assert svg.startswith('<svg viewBox="')
     assert 'aria-label="a &quot;b&quot; &lt;c&gt;"' in svg
     assert "var(--distill)" in svg

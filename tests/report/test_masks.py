@@ -81,6 +81,8 @@ def test_curves_are_drawn_for_models_and_classes() -> None:
     assert ">int8<" in models
     unlabelled = counts.copy()
     unlabelled[1, 1] = 0
-    classes = classes_figure({"probabilities": unlabelled}, ["roof", "water"], COLOURS, "int8")
+    classes = classes_figure(
+        {"probabilities": unlabelled}, dict(zip(("roof", "water"), COLOURS, strict=True)), "int8"
+    )
     assert ">roof<" in classes
     assert ">water<" not in classes

@@ -134,6 +134,12 @@ def test_page_says_where_students_started(build: Callable[..., Path]) -> None:
     assert "went on from" not in text_of(build(folder="random"))
 
 
+def test_passes_say_how_to_read_their_variants(build: Callable[..., Path]) -> None:
+    words = text_of(build(compress={"variants": ["int8", "space_to_depth+int8"]}))
+    assert "Variants with space_to_depth compute the same numbers as those without;" in words
+    assert "Variants with" not in text_of(build(folder="without"))
+
+
 def test_no_variant_within_the_limits(build: Callable[..., Path]) -> None:
     limits = {"max_size_kb": 10.0, "max_accuracy_drop": 0.02, "objective": "size"}
     report = build(select=limits)
@@ -235,7 +241,7 @@ def test_any_file_may_be_missing(build: Callable[..., Path], name: str) -> None:
     page = (build(change=lambda root: (root / name).unlink()) / "index.html").read_text("utf-8")
     assert outline(page).open == []
     if name.endswith(".json") and "distill" not in name and "teacher" not in name:
-        assert f"{name} is not there" in page
+        assert f"{name} not found" in page
 
 
 def test_nothing_at_all_is_there(build: Callable[..., Path]) -> None:

@@ -6,15 +6,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdtasks.core.records.report import Selection
-from kdtasks.report.contents import SelectParams
-from kdtasks.report.selection import Candidate, pareto_front, select
+from kdtasks.core.records.report import Selection, VariantMetrics
+from kdtasks.report.inputs import SelectParams
+from kdtasks.report.selection import pareto_front, select
+
+
+def metrics(
+    refused: str | None,
+    accuracy: float | None,
+    accuracy_drop: float | None,
+    size: int | None,
+    latency_ms: float | None,
+    macs: float | None = None,
+) -> VariantMetrics:
+    return VariantMetrics(
+        refused=refused,
+        accuracy=accuracy,
+        accuracy_drop=accuracy_drop,
+        bytes=size,
+        latency_ms=latency_ms,
+        macs=macs,
+    )
+
 
 CANDIDATES = {
-    "float32": Candidate(None, 0.96, 0.0, 40_000, 0.06),
-    "int8": Candidate(None, 0.94, 0.96 - 0.94, 12_000, 0.05),
-    "filters+int8": Candidate(None, 0.91, 0.05, 7_000, 0.02),
-    "magnitude+int8": Candidate("the model has no kernels", None, None, None, None),
+    "float32": metrics(None, 0.96, 0.0, 40_000, 0.06),
+    "int8": metrics(None, 0.94, 0.96 - 0.94, 12_000, 0.05),
+    "filters+int8": metrics(None, 0.91, 0.05, 7_000, 0.02),
+    "magnitude+int8": metrics("the model has no kernels", None, None, None, None),
 }
 
 
@@ -66,14 +85,14 @@ def test_nothing_fits_names_the_nearest_miss() -> None:
 
 
 def test_all_refused_says_why() -> None:
-    refused = {"int8": Candidate("no int8 kernel", None, None, None, None)}
+    refused = {"int8": metrics("no int8 kernel", None, None, None, None)}
     result = select(refused, SelectParams())
     assert (result.chosen, result.nearest, result.pareto) == (None, None, ())
     assert result.sentence == "No variant can be shipped. int8: no int8 kernel."
 
 
 def test_a_limit_without_its_measurement_is_not_met() -> None:
-    untimed = {"int8": Candidate(None, 0.95, 0.0, 10_000, None)}
+    untimed = {"int8": metrics(None, 0.95, 0.0, 10_000, None)}
     assert select(untimed, SelectParams()).chosen == "int8"
     timed = select(untimed, SelectParams(max_latency_ms=1.0))
     assert timed.candidates["int8"].reasons == ("its median latency was not measured",)
@@ -82,23 +101,23 @@ def test_a_limit_without_its_measurement_is_not_met() -> None:
 
 
 def test_front_leaves_out_what_is_beaten() -> None:
-    worse = Candidate(None, 0.93, 0.03, 13_000, 0.05)
+    worse = metrics(None, 0.93, 0.03, 13_000, 0.05)
     assert pareto_front({**CANDIDATES, "worse": worse}) == ["float32", "int8", "filters+int8"]
     # Equal ones do not beat each other; a latency that is not known beats nobody.
-    twin = CANDIDATES["int8"]._replace(latency_ms=None)
+    twin = CANDIDATES["int8"].model_copy(update={"latency_ms": None})
     assert pareto_front({"a": CANDIDATES["int8"], "b": CANDIDATES["int8"], "c": twin}) == ["a", "b"]
 
 
 def test_less_compute_alone_is_enough_for_the_front() -> None:
-    lean = CANDIDATES["int8"]._replace(accuracy=0.93, macs=10.0)
-    rich = CANDIDATES["int8"]._replace(macs=20.0)
+    lean = CANDIDATES["int8"].model_copy(update={"accuracy": 0.93, "macs": 10.0})
+    rich = CANDIDATES["int8"].model_copy(update={"macs": 20.0})
     assert pareto_front({"rich": rich, "lean": lean}) == ["rich", "lean"]
-    assert pareto_front({"rich": rich, "lean": lean._replace(macs=20.0)}) == ["rich"]
-    assert pareto_front({"rich": rich, "lean": lean._replace(macs=None)}) == ["rich"]
+    assert pareto_front({"rich": rich, "lean": lean.model_copy(update={"macs": 20.0})}) == ["rich"]
+    assert pareto_front({"rich": rich, "lean": lean.model_copy(update={"macs": None})}) == ["rich"]
 
 
 candidate = st.builds(
-    Candidate,
+    metrics,
     st.none(),
     st.floats(0, 1),
     st.floats(0, 0.1),
@@ -109,7 +128,7 @@ candidate = st.builds(
 
 
 @given(st.dictionaries(st.text(min_size=1), candidate, min_size=1), st.floats(1, 50))
-def test_choice_is_within_and_smallest(candidates: dict[str, Candidate], most: float) -> None:
+def test_choice_is_within_and_smallest(candidates: dict[str, VariantMetrics], most: float) -> None:
     result = select(candidates, SelectParams(max_size_kb=most, max_accuracy_drop=0.05))
     within = [name for name, entry in result.candidates.items() if entry.within]
     assert result.pareto

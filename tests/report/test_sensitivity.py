@@ -33,7 +33,7 @@ def test_what_could_not_be_measured_says_why(build: Callable[..., Path]) -> None
     report = build(change=forget, folder="other")
     path = report.parent / "metrics/sensitivity.json"
     page = (report / "index.html").read_text(encoding="utf-8")
-    assert f"Not measured: {path} is not there" in page
+    assert f"Not measured: {path} not found" in page
 
 
 def test_only_the_layers_that_lose_most_are_named():

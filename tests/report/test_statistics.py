@@ -1,4 +1,4 @@
-"""The figures behind the page."""
+"""The numbers behind the page."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,12 +13,12 @@ from kdtasks.report.statistics import mean_curves
 def test_curves_are_averaged_over_the_epochs_all_seeds_have() -> None:
     curves = mean_curves(
         {
-            0: {"epoch": [1, 2, 3], "loss": [1.0, 0.5, 0.1]},
-            1: {"epoch": [1, 2], "loss": [2.0, None]},
+            0: [{"epoch": 1, "loss": 1.0}, {"epoch": 2, "loss": 0.5}, {"epoch": 3, "loss": 0.1}],
+            1: [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": None}],
         }
     )
     assert curves == {"loss": Curve(epoch=(1,), mean=(1.5,), low=(1.0,), high=(2.0,), seeds=2)}
-    assert mean_curves({0: {}}) == {}
+    assert mean_curves({0: []}) == {}
 
 
 def test_statistics_repeat_the_files(build: Callable[..., Path]) -> None:

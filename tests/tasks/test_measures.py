@@ -2,7 +2,7 @@
 
 from kdtasks.core.records.compress import Exported
 from kdtasks.core.records.evaluate import Calibration, Evaluation, ValidationPoint
-from kdtasks.report.contents import Contents, SelectParams, VariantContents
+from kdtasks.report.inputs import ReportInputs, SelectParams, VariantInputs
 from kdtasks.report.selection import candidates_of, select, summarise
 from kdtasks.report.sentences import headline
 from tests.tools.records import (
@@ -54,7 +54,7 @@ def test_the_summary_names_its_figure() -> None:
 
 
 def test_variants_are_judged_by_it() -> None:
-    variant = VariantContents(
+    variant = VariantInputs(
         compress=compressed(0.9, macs=(500,)),
         calibration=Calibration(
             mode="none",
@@ -67,24 +67,20 @@ def test_variants_are_judged_by_it() -> None:
         export=Exported(bytes=1000, gzip_bytes=900),
         evaluate=TEST,
         benchmark=MISSING,
-        tradeoff={},
-        reliability={},
+        tradeoff=[],
+        reliability=[],
         examples={},
     )
-    contents = Contents(
+    inputs = ReportInputs(
         dataset=MISSING,
         compare=MISSING,
-        teacher=MISSING,
-        student={},
-        distill={0: training(0.9, mean_iou=(0.65,))},
-        teacher_curve={},
-        student_curves={},
-        distill_curves={},
+        trainings={"distill": {0: training(0.9, mean_iou=(0.65,))}},
+        curves={},
         variants={"int8": variant},
         sensitivity=MISSING,
         compared={},
     )
-    candidate = candidates_of(contents)["int8"]
+    candidate = candidates_of(inputs)["int8"]
     assert candidate.accuracy == 0.6
     assert round(candidate.accuracy_drop or 0, 6) == 0.05
     choice = select({"int8": candidate}, SelectParams(max_accuracy_drop=0.02), "mean IoU")

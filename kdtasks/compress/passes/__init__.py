@@ -38,11 +38,13 @@ class Pass(Section):
         order: passes of a variant run from the lowest to the highest; those that rewrite the file
             come after those that train, whatever their number.
         number_formats: those that a variant with this pass may end in; none: any.
+        note: how to read the metrics of such variants, as "Variants with … " goes on in the report.
     """
 
     name: ClassVar[str]
     order: ClassVar[int]
     number_formats: ClassVar[tuple[str, ...]] = ()
+    note: ClassVar[str] = ""
 
 
 class TrainingPass(Pass):

@@ -25,6 +25,10 @@ class SpaceToDepth(RewritingPass):
     name: ClassVar[str] = "space_to_depth"
     order: ClassVar[int] = 50
     number_formats: ClassVar[tuple[str, ...]] = ("int8", "dynamic_int8")
+    note: ClassVar[str] = (
+        "compute the same numbers as those without; their first convolutions work on blocks of "
+        "pixels, and the MACs are the network's."
+    )
 
     max_channels: Count = Field(
         default=4,

@@ -20,23 +20,22 @@ class ExpectedPoint(Part):
     exit_rate: tuple[float, ...]
 
 
-class FullAccuracy(Part):
-    """The accuracy of always going to the last exit."""
+class Quality(Part):
+    """How right answers are; `mean_iou` of masks alone."""
 
     accuracy: float
-
-
-class ValidationPoint(Part):
-    """What thresholds do on the validation split; `mean_iou` of masks alone."""
-
-    accuracy: float
-    cost: float
     mean_iou: float | None = None
 
     @property
     def score(self) -> float:
-        """What variants are chosen by: the mean IoU of masks, else the accuracy."""
+        """What models are compared by: the mean IoU of masks, else the accuracy."""
         return self.accuracy if self.mean_iou is None else self.mean_iou
+
+
+class ValidationPoint(Quality):
+    """What thresholds do on the validation split."""
+
+    cost: float
 
 
 class CandidateCounts(Part):
@@ -76,7 +75,8 @@ class Calibration(Record):
         temperatures: [K].
         thresholds: [K − 1].
         macs: [K], multiply-accumulates up to and including each exit.
-        expected, full, rows: on the calibration split; absent in mode `none`.
+        expected, full, rows: on the calibration split, `full` always to the last exit; absent in
+            mode `none`.
         guarantee: in mode `guarantee` alone.
         expected_drop: in mode `drop`, the accuracy that early exits are expected to lose on new
             images, cross-fitted; absent where none is left early.
@@ -89,7 +89,7 @@ class Calibration(Record):
     macs: tuple[int, ...]
     validation: ValidationPoint
     expected: ExpectedPoint | None = None
-    full: FullAccuracy | None = None
+    full: Quality | None = None
     rows: int | None = None
     guarantee: Guarantee | None = None
     expected_drop: float | None = None
@@ -127,21 +127,14 @@ class MaskScores(Part):
     classes: dict[str, ClassScores] | None = None
 
 
-class ModelScores(MaskScores):
+class ModelScores(MaskScores, Quality):
     """The test scores of one model.
 
     Attributes:
         interval: of the mean IoU where it is there, else of the accuracy; None of a single image.
     """
 
-    accuracy: float
     interval: Interval | None
-    mean_iou: float | None = None
-
-    @property
-    def score(self) -> float:
-        """What models are judged by: the mean IoU of masks, else the accuracy."""
-        return self.accuracy if self.mean_iou is None else self.mean_iou
 
 
 class SplitSize(Part):

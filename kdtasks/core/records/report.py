@@ -16,17 +16,15 @@ class Limits(Part):
     max_accuracy_drop: float | None
 
 
-class CandidateSummary(Part):
-    """A variant that could be shipped; None where something could not be measured.
+class VariantMetrics(Part):
+    """What a variant is chosen by; None where something could not be measured.
 
     Attributes:
         refused: why the variant has no model.
         accuracy: on the validation split with early exits; of masks the mean IoU.
         accuracy_drop: against the last exit of the distilled student.
         latency_ms: median.
-        macs: mean compute of an image.
-        within: whether all limits are kept.
-        reasons: the limits that are not, in words.
+        macs: mean compute of an image on the validation split, with early exits.
     """
 
     refused: str | None
@@ -35,6 +33,16 @@ class CandidateSummary(Part):
     bytes: int | None
     latency_ms: float | None
     macs: float | None
+
+
+class CandidateSummary(VariantMetrics):
+    """A variant that could be shipped.
+
+    Attributes:
+        within: whether all limits are kept.
+        reasons: the limits that are not, in words.
+    """
+
     within: bool
     reasons: tuple[str, ...]
 

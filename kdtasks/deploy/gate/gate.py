@@ -157,7 +157,7 @@ def _check_fits(bundle: Path, manifest: Manifest, data: PreparedDataset) -> None
 def _measure(
     folders: dict[str, Path], data: PreparedDataset, settings: GateSettings
 ) -> list[Contender]:
-    runs, evaluator = settings.benchmark.runs, evaluator_of(data.task)
+    runs, evaluator = settings.benchmark.runs, evaluator_of(data, settings.statistics)
     models = {
         title: load_predictor(folder, threads=settings.benchmark.threads)
         for title, folder in folders.items()
@@ -168,9 +168,7 @@ def _measure(
         list(models.values()), images[order], runs=runs, warmup=settings.benchmark.warmup
     )
     return [
-        Contender(
-            title, evaluator.score(model, data, settings.statistics), model.manifest.bytes, latency
-        )
+        Contender(title, evaluator.score(model), model.manifest.bytes, latency)
         for (title, model), latency in zip(models.items(), times, strict=True)
     ]
 

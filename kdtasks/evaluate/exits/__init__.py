@@ -1,1 +1,1 @@
-"""Choose when an early exit is sure enough: temperatures, thresholds and the policy they make."""
+"""Choose when an early exit is confident enough: temperatures and thresholds."""

@@ -1,30 +1,17 @@
 """Calibrate the exits of a model from its logits, and say what came of it."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from kdtasks.core.files import write_text
 from kdtasks.core.records.compress import Compressed
-from kdtasks.core.records.evaluate import (
-    Calibration,
-    ExpectedPoint,
-    FullAccuracy,
-    ValidationPoint,
-)
+from kdtasks.core.records.evaluate import Calibration, ExpectedPoint, Quality, ValidationPoint
 from kdtasks.edge.scores import apply_policy
 from kdtasks.evaluate.exits.guarantee import guarantee
 from kdtasks.evaluate.exits.rows import ExitRows, check_rows, exit_rows, fit_temperatures
 from kdtasks.evaluate.exits.settings import ExitsParams
-from kdtasks.evaluate.exits.thresholds import (
-    OperatingPoint,
-    choose_thresholds,
-    never_leave_early,
-    point_at,
-    tradeoff,
-)
+from kdtasks.evaluate.exits.thresholds import OperatingPoint, choose_thresholds, point_at, tradeoff
 
 TRADEOFF = "cost,accuracy"
 
@@ -84,7 +71,7 @@ def calibrate(
             cost=chosen.cost,
             exit_rate=tuple(int(count) / images for count in leaving),
         ),
-        full=FullAccuracy(accuracy=never_leave_early(rows).accuracy),
+        full=Quality(accuracy=int(rows.correct[:, -1].sum()) / images),
         rows=images,
         validation=ValidationPoint(accuracy=validated.accuracy, cost=validated.cost),
         guarantee=promise,
@@ -106,12 +93,6 @@ def sentences(calibration: Calibration) -> list[str]:
     if calibration.guarantee:
         found.append(calibration.guarantee.statement)
     return found
-
-
-def write_tradeoff(path: Path, points: Sequence[OperatingPoint]) -> None:
-    """Write `tradeoff.csv`: one line a point, cheapest first; only the header for no points."""
-    lines = [f"{point.cost!r},{point.accuracy!r}\n" for point in points]
-    write_text(path, f"{TRADEOFF}\n" + "".join(lines))
 
 
 def always_last_exit(compressed: Compressed) -> Calibration:

@@ -76,7 +76,7 @@ def coordinate_descent(rows: ExitRows) -> Outcomes:
 def line_outcomes(rows: ExitRows, thresholds: Thresholds, k: int) -> Outcomes:
     """Score every cut at exit k, the other thresholds held.
 
-    Among the images that reach exit k, sorted by score from the surest down, what leaving
+    Among the images that reach exit k, sorted from the most confident down, what leaving
     changes against going on is a running sum; a cut may only lie between two distinct scores, and
     lies halfway between them.
     """
@@ -115,7 +115,7 @@ def candidate_thresholds(scores: npt.NDArray[np.float64], number: int) -> npt.ND
     """Give at most `number` ascending thresholds of one exit: always, quantiles, never.
 
     A threshold lies halfway between two neighbouring scores, so that a last bit that differs on
-    the device moves no image. With fewer distinct scores than `number` nothing is left out.
+    the device moves no image. With fewer distinct scores than `number` all are tried.
 
     Args:
         scores: [N] of that exit.
@@ -163,11 +163,8 @@ def grid_outcomes(rows: ExitRows, number: int) -> Outcomes:
         correct += gained.reshape(beyond)
         macs += (rows.macs[k] - rows.macs[k - 1]) * going_on.reshape(beyond)
     indices = np.indices(shape).reshape(exits - 1, correct.size)
-    thresholds = (
-        np.stack([candidates[k][indices[k]] for k in range(exits - 1)], axis=1)
-        if exits > 1
-        else np.empty((1, 0))
-    )
+    columns = [tried[index] for tried, index in zip(candidates, indices, strict=True)]
+    thresholds = np.array(columns, np.float64).reshape(exits - 1, correct.size).T
     return Outcomes(thresholds, correct.ravel(), macs.ravel())
 
 

@@ -20,18 +20,19 @@ class ExitsParams(Section):
     )
     max_accuracy_drop: Fraction = Field(
         default=0.01,
-        description="accuracy that may be lost to early exits, as a share (0.01 = 1 %)",
+        description="accuracy that may be lost to early exits, as a fraction (0.01 = 1 %)",
     )
     max_cost: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
-        default=0.5, description="mean compute allowed, as a share of the whole network's MACs"
+        default=0.5, description="mean compute allowed, as a fraction of the whole network's MACs"
     )
     risk: Risk = Field(
         default="consistency",
-        description="what `guarantee` bounds: `consistency`: share of images with another "
+        description="what `guarantee` bounds: `consistency`: fraction of images with another "
         "answer than the last exit's; `accuracy_gap`: accuracy lost against the last exit",
     )
     epsilon: OpenFraction = Field(
-        default=0.02, description="bound of `guarantee` on the mean risk, as a share (0.02 = 2 %)"
+        default=0.02,
+        description="bound of `guarantee` on the mean risk, as a fraction (0.02 = 2 %)",
     )
     delta: OpenFraction = Field(
         default=0.1, description="probability with which `guarantee` may break its bound"

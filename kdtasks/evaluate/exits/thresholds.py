@@ -73,7 +73,7 @@ def choose_thresholds(rows: ExitRows, settings: ExitsParams) -> tuple[OperatingP
     if settings.mode == "drop":
         found = cross_fit(rows, settings)
         if found is None:
-            return never_leave_early(rows), None
+            return point_at(rows, [NEVER] * (exits - 1)), None
         best = cheapest_within(rows, front, found.allowed)
         return _point(rows, front, best), found.expected
     budget = settings.max_cost * float(rows.macs[-1]) * images * (1 + 1e-12)
@@ -152,11 +152,6 @@ def tradeoff(rows: ExitRows, *, grid: int = 201) -> list[OperatingPoint]:
 def point_at(rows: ExitRows, thresholds: Sequence[float]) -> OperatingPoint:
     """Give the point of thresholds [K − 1] that were chosen elsewhere."""
     return _point(rows, outcomes_of(rows, np.asarray(thresholds, np.float64)[np.newaxis]), 0)
-
-
-def never_leave_early(rows: ExitRows) -> OperatingPoint:
-    """Give the point of always going to the last exit."""
-    return point_at(rows, [NEVER] * (rows.scores.shape[1] - 1))
 
 
 def _point(rows: ExitRows, outcomes: Outcomes, index: int) -> OperatingPoint:

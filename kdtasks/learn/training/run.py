@@ -20,7 +20,7 @@ from kdtasks.learn.training.examples import Examples
 from kdtasks.learn.training.loop import Schedule, train
 from kdtasks.learn.training.monitor import write_history
 from kdtasks.learn.training.settings import TrainingSetup
-from kdtasks.tasks.confusion import Tally
+from kdtasks.tasks.confusion import ExitConfusions
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,6 @@ def exit_scores(
     model: MultiExitModel, images: Any, labels: Any, *, ignore_label: int | None = None
 ) -> ExitScores:
     """Return the scores of every exit on labelled images or pixels."""
-    tally = Tally(model.network.outputs[-1].shape[-1], ignore_label=ignore_label)
+    tally = ExitConfusions(model.network.outputs[-1].shape[-1], ignore_label=ignore_label)
     tally.add(Predictor(model).classes(images), labels)
     return tally.scores()

@@ -30,7 +30,7 @@ from kdtasks.orchestrate.sweep.plan import SweepPlan, plan_points
 from kdtasks.params import load_project_params
 from kdtasks.params.load import parse_params
 from kdtasks.params.search import SearchParams
-from kdtasks.report.selection import Excess
+from kdtasks.report.selection import Violation
 
 METRICS = ProjectPaths().trial  # of a trial, for `dvc exp show`
 ACCURACY = "max_accuracy_drop"
@@ -59,7 +59,7 @@ class SearchEngine(SweepEngine[TrialResult]):
         """The metrics of a trial; None where it has not run, or is none."""
         return self.results.get(self._experiments.get(label, ""))
 
-    def broken(self, label: str) -> list[Excess] | None:
+    def broken(self, label: str) -> list[Violation] | None:
         """The limits that a trial breaks; None where it has not run."""
         result = self.result(label)
         return None if result is None else broken_limits(result, self._limits)
@@ -105,12 +105,12 @@ class SearchEngine(SweepEngine[TrialResult]):
     def _cannot_help(self, candidate: Candidate) -> str | None:
         """Why a candidate cannot be within the limits, from what others have shown."""
         if candidate.like:
-            for excess in self._excesses_of(candidate.like):
-                if excess.limit != ACCURACY and excess.limit not in candidate.may_change:
-                    return f"it would be like {candidate.like}: {excess.reason}"
+            for violation in self._violations_of(candidate.like):
+                if violation.limit != ACCURACY and violation.limit not in candidate.may_change:
+                    return f"it would be like {candidate.like}: {violation.reason}"
         if candidate.only_if_over:
             over = self.broken(candidate.only_if_over)
-            if over is not None and all(excess.limit == ACCURACY for excess in over):
+            if over is not None and all(violation.limit == ACCURACY for violation in over):
                 return f"{candidate.only_if_over} needs no fewer filters for these limits"
         if candidate.only_if_faster and not self._is_faster(*candidate.only_if_faster):
             return "{} is no faster than {} here".format(*candidate.only_if_faster)
@@ -122,13 +122,13 @@ class SearchEngine(SweepEngine[TrialResult]):
         mine, its = (result.latency_ms if result else None for result in results)
         return mine is None or its is None or mine < its
 
-    def _excesses_of(self, label: str) -> list[Excess]:
+    def _violations_of(self, label: str) -> list[Violation]:
         """Of a candidate, or where it was skipped for good, of the one that it is like."""
         broken, candidate = self.broken(label), self._candidates[label]
         if broken is not None or candidate.like is None:
             return broken or []
-        inherited = self._excesses_of(candidate.like)
-        return [excess for excess in inherited if excess.limit not in candidate.may_change]
+        inherited = self._violations_of(candidate.like)
+        return [each for each in inherited if each.limit not in candidate.may_change]
 
     def _takes_too_long(self, candidate: Candidate) -> str | None:
         left = self._budget.left

@@ -15,7 +15,7 @@ from kdtasks.orchestrate.sweep.page import STYLE
 from kdtasks.orchestrate.sweep.summary import SweepProgress
 from kdtasks.params.search import SearchParams
 from kdtasks.report.drawing import template_environment
-from kdtasks.report.selection import Excess
+from kdtasks.report.selection import Violation, nearest_miss
 
 # The key after a reason; search.json has it.
 _KEY = re.compile(r" \(max_\w+\)$")
@@ -29,7 +29,7 @@ def summarise(
 ) -> dict[str, Any]:
     """Build the content of search.json (docs/compression.md)."""
     trials = []
-    broken: dict[str, list[Excess]] = {}
+    broken: dict[str, list[Violation]] = {}
     for point in plan.sweep.points:
         outcome = outcomes[point.label]
         result = engine.result(point.label)
@@ -39,9 +39,9 @@ def summarise(
             trials.append({**point.about, word: message})
             continue
         broken[point.label] = engine.broken(point.label) or []
-        reasons = [excess.reason for excess in broken[point.label]]
+        reasons = [violation.reason for violation in broken[point.label]]
         trials.append({**point.about, **result._asdict(), "broken": reasons})
-    nearest = None if engine.winner else _nearest(broken)
+    nearest = None if engine.winner else nearest_miss(broken)
     return {
         "recipe": plan.sweep.points[0].params.recipe,
         "limits": plan.limits.model_dump(mode="json", exclude={"minutes"}),
@@ -53,15 +53,11 @@ def summarise(
     }
 
 
-def _nearest(broken: Mapping[str, list[Excess]]) -> str | None:
-    """The trial whose worst broken limit is broken least; None where all were refused."""
-    worst = {label: max(excess.factor for excess in found) for label, found in broken.items()}
-    label = min(worst, key=lambda label: worst[label], default=None)
-    return None if label is None or worst[label] == float("inf") else label
-
-
 def _sentence(
-    plan: SearchPlan, winner: str | None, nearest: str | None, broken: Mapping[str, list[Excess]]
+    plan: SearchPlan,
+    winner: str | None,
+    nearest: str | None,
+    broken: Mapping[str, list[Violation]],
 ) -> str:
     tried = f"{quantity(len(broken), 'variant')} tried for {limits_text(plan.limits)}"
     if winner:
@@ -70,8 +66,8 @@ def _sentence(
         return "No variant was tried; the reasons stand beside them."
     if nearest is None:
         return f"None of {tried} could be built."
-    ways = " and ".join(excess.reason for excess in broken[nearest])
-    keys = " and ".join(f"search.{excess.limit}" for excess in broken[nearest])
+    ways = " and ".join(violation.reason for violation in broken[nearest])
+    keys = " and ".join(f"search.{violation.limit}" for violation in broken[nearest])
     return (
         f"None of {tried} is within all limits. {nearest} comes nearest: its {ways}. "
         f"Raise {keys}, give more minutes where trials were skipped for time, or train longer."
@@ -166,7 +162,7 @@ class SearchProgress(SweepProgress):
             super()._print_end(node, outcome)
             return
         taken = "kept" if outcome.state is StageState.CACHED else f"in {duration(outcome.seconds)}"
-        parts = [metrics_text(result), *(excess.reason for excess in broken)]
+        parts = [metrics_text(result), *(violation.reason for violation in broken)]
         verdict = "" if broken else "; within all limits"
         self._print(f"{node.name}: {'; '.join(filter(None, parts))}{verdict} ({taken})")
 

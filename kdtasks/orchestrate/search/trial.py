@@ -3,7 +3,6 @@
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -13,13 +12,12 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import Refusal
 from kdtasks.core.records.compress import Compressed
 from kdtasks.core.records.training import Training
-from kdtasks.core.text import kilobytes, milliseconds, percent, points
 from kdtasks.edge.bundle_files import MODEL
 from kdtasks.edge.latency import latency_ms
 from kdtasks.orchestrate.sweep.grid import Point, readable_name, short_digest, with_settings
 from kdtasks.params import Params
 from kdtasks.params.search import SearchParams
-from kdtasks.report.selection import Excess, Measured, over_limits
+from kdtasks.report.selection import Violation, violations
 
 # Fractions of the filters where only a size after gzip is asked for: that one is not searched for.
 GROWING_RATIOS = (0.25, 0.5, 0.75)
@@ -210,29 +208,18 @@ def make_trial(text: str, candidate: Candidate) -> Point:
     return Point(label, settings, params, changed, f"{name}-{digest}")
 
 
-def broken_limits(result: TrialResult, limits: SearchParams) -> list[Excess]:
+def broken_limits(result: TrialResult, limits: SearchParams) -> list[Violation]:
     """The limits that a trial breaks, each with the factor by which it does and in words."""
     if result.refused:
-        return [Excess("refused", float("inf"), f"refused: {result.refused}")]
-
-    def size(value: float) -> str:
-        return kilobytes(value * 1000)
-
-    found = (
-        ("max_size_kb", "size", _kb(result.bytes), size),
-        ("max_gzip_kb", "gzipped size", _kb(result.gzip_bytes), size),
-        ("max_latency_ms", "latency", result.latency_ms, milliseconds),
-        ("max_macs", "fraction of compute", result.macs, percent),
-        (
-            "max_accuracy_drop",
-            "drop in validation accuracy",
-            result.accuracy_drop,
-            partial(points, signed=False),
-        ),
-    )
-    return over_limits(
-        Measured(key, what, value, getattr(limits, key), write) for key, what, value, write in found
-    )
+        return [Violation("refused", float("inf"), f"refused: {result.refused}")]
+    measured = {
+        "max_size_kb": ("size", _kb(result.bytes)),
+        "max_gzip_kb": ("gzipped size", _kb(result.gzip_bytes)),
+        "max_latency_ms": ("latency", result.latency_ms),
+        "max_macs": ("fraction of compute", result.macs),
+        "max_accuracy_drop": ("drop in validation accuracy", result.accuracy_drop),
+    }
+    return violations(limits, measured)
 
 
 def metrics(result: TrialResult) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from kdtasks.orchestrate.sweep.grid import Grid, short_digest, value_text
 from kdtasks.orchestrate.sweep.plan import COMPARE_STAGE, SweepOptions, SweepPlan
 from kdtasks.orchestrate.sweep.results import PointResult
 from kdtasks.orchestrate.sweep.summary import headline, in_points, p_text
-from kdtasks.report.drawing import CHOSEN, DISTILL, INK, MUTED, STUDENT, draw, template_environment
+from kdtasks.report.drawing import Colour, draw, template_environment
 from kdtasks.report.sentences import more_seeds
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 STYLE = HERE.parents[1] / "report" / "style.css"
 ROW_HEIGHT, FRAME_HEIGHT = 0.27, 0.75  # inches
-COLOURS = {"helps": DISTILL, "hurts": STUDENT, "inconclusive": MUTED}
+COLOURS = {"helps": Colour.DISTILL, "hurts": Colour.STUDENT, "inconclusive": Colour.MUTED}
 
 # as in the report: blue for distilled, orange for the student alone
 BETTER, WORSE = "11 102 173", "180 80 15"
@@ -83,7 +83,7 @@ def gains_figure(summary: dict[str, Any]) -> str:
 
     def plot(axes: "Axes") -> None:
         places = list(range(len(shown), 0, -1))
-        axes.axvline(0, color=INK, linewidth=1)
+        axes.axvline(0, color=Colour.INK, linewidth=1)
         for place, point in zip(places, shown, strict=True):
             gain = point["gain"]
             colour = COLOURS[gain["verdict"]]
@@ -98,7 +98,7 @@ def gains_figure(summary: dict[str, Any]) -> str:
             )  # fmt: skip
         axes.set_yticks(places, [point["label"] for point in shown])
         for point, label in zip(shown, axes.get_yticklabels(), strict=True):
-            label.set_color(CHOSEN if point["label"] == chosen else INK)
+            label.set_color(Colour.CHOSEN if point["label"] == chosen else Colour.INK)
         axes.set_ylim(0.4, len(shown) + 0.6)
         axes.tick_params(axis="y", length=0)
         axes.grid(visible=False, axis="y")

@@ -15,8 +15,8 @@ from kdtasks.core.records.evaluate import (
     Calibration,
     CandidateCounts,
     ExpectedPoint,
-    FullAccuracy,
     Guarantee,
+    Quality,
     ValidationPoint,
 )
 from kdtasks.edge.classifier import Classifier
@@ -32,7 +32,7 @@ CALIBRATION = Calibration(
     thresholds=(),
     macs=(12,),
     expected=ExpectedPoint(accuracy=0.9, cost=1.0, exit_rate=(1.0,)),
-    full=FullAccuracy(accuracy=0.9),
+    full=Quality(accuracy=0.9),
     rows=10,
     validation=ValidationPoint(accuracy=0.8, cost=1.0),
 )

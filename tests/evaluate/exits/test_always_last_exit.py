@@ -4,8 +4,8 @@ from kdtasks.core.records.evaluate import (
     Calibration,
     CandidateCounts,
     ExpectedPoint,
-    FullAccuracy,
     Guarantee,
+    Quality,
     ValidationPoint,
 )
 from kdtasks.core.records.training import ExitScores
@@ -36,7 +36,7 @@ def test_guarantees_are_told():
         macs=(1, 2),
         validation=ValidationPoint(accuracy=0.9, cost=0.5),
         expected=ExpectedPoint(accuracy=0.9, cost=0.5, exit_rate=(0.75, 0.25)),
-        full=FullAccuracy(accuracy=0.95),
+        full=Quality(accuracy=0.95),
         guarantee=Guarantee(
             risk="consistency",
             epsilon=0.1,

@@ -2,10 +2,9 @@ import numpy as np
 import pytest
 
 from kdtasks.edge.scores import SCORES
-from kdtasks.evaluate.exits.calibrate import calibrate, write_tradeoff
+from kdtasks.evaluate.exits.calibrate import calibrate
 from kdtasks.evaluate.exits.rows import exit_rows
 from kdtasks.evaluate.exits.settings import ExitsParams
-from kdtasks.evaluate.exits.thresholds import OperatingPoint
 
 
 @pytest.mark.parametrize("score", SCORES)
@@ -38,11 +37,3 @@ def test_content_adds_up(exits, score):
     assert full.accuracy == rows.correct[:, -1].mean()
     assert full.accuracy - expected.accuracy <= 0.02 + 1e-12
     assert expected.cost == 1.0 or any(point.cost == expected.cost for point in points)
-
-
-def test_tradeoff_file(tmp_path):
-    path = tmp_path / "variant" / "tradeoff.csv"
-    write_tradeoff(path, [OperatingPoint(0.25, 0.5, (0.0,)), OperatingPoint(1.0, 0.875, (2.0,))])
-    assert path.read_text() == "cost,accuracy\n0.25,0.5\n1.0,0.875\n"
-    write_tradeoff(path, [])
-    assert path.read_text() == "cost,accuracy\n"

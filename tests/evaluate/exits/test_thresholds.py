@@ -16,11 +16,15 @@ from kdtasks.evaluate.exits.thresholds import (
     cheapest_within,
     choose_thresholds,
     cross_fit,
-    never_leave_early,
     point_at,
     policy_outcomes,
     tradeoff,
 )
+
+
+def never_leave_early(rows: ExitRows) -> OperatingPoint:
+    return point_at(rows, [NEVER] * (rows.scores.shape[1] - 1))
+
 
 CASES = st.tuples(
     st.integers(0, 10_000), st.integers(1, 80), st.integers(1, 5), st.sampled_from([None, 3, 10])

@@ -80,8 +80,8 @@ def test_a_refusal_is_a_result(project: Path, trial: Point):
     write(project, Refusal(refused="no filters"), STUDENT)
     found = TrialResult.read(project, trial.params)
     assert found == TrialResult(refused="no filters")
-    (excess,) = broken_limits(found, SearchParams())
-    assert excess.reason == "refused: no filters"
+    (violation,) = broken_limits(found, SearchParams())
+    assert violation.reason == "refused: no filters"
 
 
 @pytest.mark.parametrize(
@@ -102,4 +102,4 @@ def test_a_refusal_is_a_result(project: Path, trial: Point):
 )
 def test_limits_that_are_broken_are_said(limits, reasons):
     found = broken_limits(RESULT, SearchParams(**limits))
-    assert [excess.reason.replace("\u00a0", " ") for excess in found] == reasons
+    assert [violation.reason.replace("\u00a0", " ") for violation in found] == reasons

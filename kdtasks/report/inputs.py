@@ -22,8 +22,8 @@ from kdtasks.core.settings import Fraction, Positive, Section
 R = TypeVar("R", bound=Record)
 P = TypeVar("P", bound=Part)
 
-# Columns of a CSV file: name to numbers, None where a cell is empty or not finite.
-Columns = dict[str, list[float | None]]
+# Rows of a CSV file: column to number, None where a cell is empty or not finite.
+Rows = list[dict[str, float | None]]
 
 # Arrays of an .npz file by name; none where it is empty or not there.
 Arrays = dict[str, np.ndarray]
@@ -39,7 +39,7 @@ class SelectParams(Section):
     max_accuracy_drop: Fraction | None = Field(
         default=0.01,
         description="validation accuracy that may be lost against the uncompressed student, as a "
-        "share",
+        "fraction",
     )
     objective: Literal["size", "latency", "accuracy"] = Field(
         default="size", description="what is made best among the variants within the limits"
@@ -56,6 +56,7 @@ class ReportSettings(NamedTuple):
     """What the report needs of params.
 
     Attributes:
+        notes: pass to how to read the metrics of variants with it.
         mask_values: class name to what stands for it in masks; empty for classification.
         params: all params as plain data, shown at the end of the page.
     """
@@ -65,14 +66,14 @@ class ReportSettings(NamedTuple):
     seeds: tuple[int, ...]
     variants: tuple[str, ...]
     exits: tuple[str, ...]
-    teacher_seed: int
     confidence: float
     select: SelectParams
+    notes: Mapping[str, str]
     mask_values: Mapping[str, Any]
     params: Mapping[str, Any]
 
 
-class VariantContents(NamedTuple):
+class VariantInputs(NamedTuple):
     """The files of one variant."""
 
     compress: Compressed | Refusal
@@ -80,8 +81,8 @@ class VariantContents(NamedTuple):
     export: Exported | Refusal
     evaluate: Evaluation | Refusal
     benchmark: Benchmark | Refusal
-    tradeoff: Columns
-    reliability: Columns
+    tradeoff: Rows
+    reliability: Rows
     examples: Arrays
 
     @property
@@ -91,46 +92,49 @@ class VariantContents(NamedTuple):
         return next((file.refused for file in records if isinstance(file, Refusal)), None)
 
 
-class Contents(NamedTuple):
-    """Every file that the report reads."""
+class ReportInputs(NamedTuple):
+    """Every file that the report reads.
+
+    Attributes:
+        trainings, curves: of `teacher`, `student` and `distill` by seed; the teacher's under None.
+    """
 
     dataset: Dataset | Refusal
     compare: Comparison | Refusal
-    teacher: Training | Refusal
-    student: dict[int, Training | Refusal]
-    distill: dict[int, Training | Refusal]
-    teacher_curve: Columns
-    student_curves: dict[int, Columns]
-    distill_curves: dict[int, Columns]
-    variants: dict[str, VariantContents]
+    trainings: dict[str, dict[int | None, Training | Refusal]]
+    curves: dict[str, dict[int | None, Rows]]
+    variants: dict[str, VariantInputs]
     sensitivity: Sensitivity | Refusal
     compared: Arrays
 
 
-def read_contents(paths: ProjectPaths, seeds: Sequence[int], variants: Sequence[str]) -> Contents:
+def read_inputs(paths: ProjectPaths, seeds: Sequence[int], variants: Sequence[str]) -> ReportInputs:
     """Read the files of the given seeds and variants of a project.
 
     Raises:
         KdTasksError: a file is there but damaged.
     """
-    return Contents(
+    trained = {"teacher": [None], "student": seeds, "distill": seeds}
+    return ReportInputs(
         dataset=_record(Dataset, paths.dataset),
         compare=_record(Comparison, paths.metrics("compare")),
-        teacher=_record(Training, paths.metrics("teacher")),
-        student={seed: _record(Training, paths.metrics("student", seed)) for seed in seeds},
-        distill={seed: _record(Training, paths.metrics("distill", seed)) for seed in seeds},
-        teacher_curve=_columns(paths.plot("teacher")),
-        student_curves={seed: _columns(paths.plot("student", seed)) for seed in seeds},
-        distill_curves={seed: _columns(paths.plot("distill", seed)) for seed in seeds},
+        trainings={
+            name: {seed: _record(Training, paths.metrics(name, seed)) for seed in keys}
+            for name, keys in trained.items()
+        },
+        curves={
+            name: {seed: _rows(paths.plot(name, seed)) for seed in keys}
+            for name, keys in trained.items()
+        },
         variants={
-            variant: VariantContents(
+            variant: VariantInputs(
                 compress=_record(Compressed, paths.metrics("compress", variant)),
                 calibration=_record(Calibration, paths.calibration(variant)),
                 export=_record(Exported, paths.metrics("export", variant)),
                 evaluate=_record(Evaluation, paths.metrics("evaluate", variant)),
                 benchmark=_record(Benchmark, paths.metrics("benchmark", variant)),
-                tradeoff=_columns(paths.tradeoff(variant)),
-                reliability=_columns(paths.reliability(variant)),
+                tradeoff=_rows(paths.tradeoff(variant)),
+                reliability=_rows(paths.reliability(variant)),
                 examples=_arrays(paths.examples(variant)),
             )
             for variant in variants
@@ -145,20 +149,35 @@ def known(record: P | Refusal) -> P | None:
     return None if isinstance(record, Refusal) else record
 
 
+def complete(rows: Rows, *columns: str) -> list[list[float]]:
+    """Give the values of some columns, in the rows that have all of them."""
+    found = ([row.get(column) for column in columns] for row in rows)
+    known_values = ([value for value in values if value is not None] for values in found)
+    return [values for values in known_values if len(values) == len(columns)]
+
+
 def _record(kind: type[R], path: Path) -> R | Refusal:
     if path.is_file():
         return kind.read_or_refusal(path)
-    return Refusal(refused=f"{path} is not there; `dvc repro` writes it")
+    return Refusal(refused=f"{path} not found; `dvc repro` writes it")
 
 
-def _columns(path: Path) -> Columns:
+def _rows(path: Path) -> Rows:
     if not path.is_file():
-        return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    if not rows:
-        return {}
-    return {column: [_number(row[column], path) for row in rows] for column in rows[0] if column}
+        return []
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return [
+                {column: _number(text) for column, text in row.items() if column}
+                for row in csv.DictReader(file)
+            ]
+    except ValueError as error:
+        raise _damaged(path, error) from None
+
+
+def _number(text: str | None) -> float | None:
+    number = float(text) if text else math.nan
+    return number if math.isfinite(number) else None
 
 
 def _arrays(path: Path) -> Arrays:
@@ -168,16 +187,8 @@ def _arrays(path: Path) -> Arrays:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return dict(arrays)
     except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise KdTasksError(f"{path} is damaged ({error}); remove it and run `dvc repro`") from None
+        raise _damaged(path, error) from None
 
 
-def _number(text: str | None, path: Path) -> float | None:
-    if not text:
-        return None
-    try:
-        number = float(text)
-    except ValueError:
-        raise KdTasksError(
-            f"{path} holds {text!r} where a number was expected; remove it and run `dvc repro`"
-        ) from None
-    return number if math.isfinite(number) else None
+def _damaged(path: Path, error: Exception) -> KdTasksError:
+    return KdTasksError(f"{path} is damaged ({error}); remove it and run `dvc repro`")

@@ -9,26 +9,27 @@ from kdtasks.core.errors import KdTasksError
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import Refusal
 from kdtasks.params import Params
-from kdtasks.report.contents import known, read_contents
+from kdtasks.report.inputs import complete, known, read_inputs
 
 
 def test_missing_files_carry_their_reason(tmp_path: Path) -> None:
-    contents = read_contents(ProjectPaths(tmp_path), [0], ["int8"])
+    inputs = read_inputs(ProjectPaths(tmp_path), [0], ["int8"])
     path = tmp_path / "metrics/teacher.json"
-    assert contents.teacher == Refusal(refused=f"{path} is not there; `dvc repro` writes it")
-    assert "metrics/compress/int8.json" in (contents.variants["int8"].refused or "")
-    assert known(contents.teacher) is None
-    assert contents.teacher_curve == {}
+    teacher = inputs.trainings["teacher"][None]
+    assert teacher == Refusal(refused=f"{path} not found; `dvc repro` writes it")
+    assert "metrics/compress/int8.json" in (inputs.variants["int8"].refused or "")
+    assert known(teacher) is None
+    assert inputs.curves["teacher"] == {None: []}
 
 
 def test_only_the_named_seeds_and_variants_are_read(
     tmp_path: Path, make_project: Callable[..., Params]
 ) -> None:
     make_project(tmp_path)
-    contents = read_contents(ProjectPaths(tmp_path), [2], ["int8"])
-    assert list(contents.student) == list(contents.distill_curves) == [2]
-    assert list(contents.variants) == ["int8"]
-    assert len(contents.distill_curves[2]["validation_loss"]) == 30
+    inputs = read_inputs(ProjectPaths(tmp_path), [2], ["int8"])
+    assert list(inputs.trainings["student"]) == list(inputs.curves["distill"]) == [2]
+    assert list(inputs.variants) == ["int8"]
+    assert len(complete(inputs.curves["distill"][2], "epoch", "validation_loss")) == 30
 
 
 @pytest.mark.parametrize(
@@ -41,17 +42,19 @@ def test_damaged_json_is_refused(tmp_path: Path, text: str, message: str) -> Non
     with pytest.raises(
         KdTasksError, match=f"metrics/teacher.json .*{message}.*remove the file and run"
     ):
-        read_contents(ProjectPaths(tmp_path), [0], ["int8"])
+        read_inputs(ProjectPaths(tmp_path), [0], ["int8"])
 
 
 def test_csv_gaps_are_none_and_words_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "plots/teacher.csv"
     path.parent.mkdir()
     path.write_text("epoch,loss\n1,0.5\n2,nan\n3,\n")
-    assert read_contents(ProjectPaths(tmp_path), [0], []).teacher_curve["loss"] == [0.5, None, None]
+    curve = read_inputs(ProjectPaths(tmp_path), [0], []).curves["teacher"][None]
+    assert [row["loss"] for row in curve] == [0.5, None, None]
+    assert complete(curve, "epoch", "loss") == [[1, 0.5]]
     path.write_text("epoch,loss\n1,high\n")
-    with pytest.raises(KdTasksError, match=r"plots/teacher.csv holds 'high' where a number"):
-        read_contents(ProjectPaths(tmp_path), [0], [])
+    with pytest.raises(KdTasksError, match=r"plots/teacher.csv is damaged .*'high'"):
+        read_inputs(ProjectPaths(tmp_path), [0], [])
 
 
 @pytest.mark.parametrize("content", [b"", b"no arrays", b"PK\x03\x04 cut short"])
@@ -60,4 +63,4 @@ def test_damaged_arrays_are_refused(tmp_path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
     with pytest.raises(KdTasksError, match=r"examples/int8\.npz is damaged .*run `dvc repro`"):
-        read_contents(ProjectPaths(tmp_path), [], ["int8"])
+        read_inputs(ProjectPaths(tmp_path), [], ["int8"])

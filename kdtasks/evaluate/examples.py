@@ -1,0 +1,62 @@
+"""Choose the test images that the page shows, the same for every model where they can be."""
+
+import numpy as np
+import numpy.typing as npt
+
+from kdtasks.evaluate.metrics import changed_rows
+from kdtasks.tasks.confusion import counted
+
+
+def pick_examples(
+    by_exit: npt.NDArray[np.integer],
+    exit_index: npt.NDArray[np.integer],
+    scores: npt.NDArray[np.floating],
+    *,
+    each: int = 12,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Pick at most `each` rows that left at each exit, and as many that changed their answer.
+
+    Where there are more, those are taken that lie evenly in the order of confidence, so that a
+    strip goes from the most confident image to the least confident one.
+
+    Args:
+        by_exit: integer [N, K], the answer each exit would give.
+        exit_index: integer [N], where each row left.
+        scores: float [N, K], confidence of each exit.
+
+    Returns:
+        rows [M] and the group of each [M]: k for those that left at exit k, K for those that
+        changed their answer.
+    """
+    exits = by_exit.shape[1]
+    groups = [np.flatnonzero(exit_index == k) for k in range(exits)]
+    groups.append(changed_rows(by_exit, exit_index))
+    picked = []
+    for rows in groups:
+        surest_first = rows[np.argsort(-scores[rows, exit_index[rows]], kind="stable")]
+        places = np.linspace(0, len(rows) - 1, min(each, len(rows))).round().astype(np.int64)
+        picked.append(surest_first[places])
+    group_of = np.repeat(np.arange(exits + 1), [len(rows) for rows in picked])
+    return np.concatenate(picked), group_of
+
+
+def pick_patches(
+    labels: npt.NDArray[np.integer], ignore_label: int | None, *, count: int = 10
+) -> npt.NDArray[np.int64]:
+    """Pick patches by their labels alone, those of many classes first: int64 [at most count].
+
+    Whoever looks at them sees every model on the same patches, chosen by none of them. Of patches
+    with equally many classes those come first whose classes are the most even; of equals the
+    earlier.
+
+    Args:
+        labels: integers [N, height, width].
+    """
+    counts = np.array(
+        [np.bincount(mask[counted(mask, ignore_label)], minlength=256) for mask in labels]
+    )
+    fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        entropy = -np.nansum(fractions * np.log(fractions), axis=1)
+    most_first = np.lexsort((np.round(-entropy, 9), -(counts > 0).sum(axis=1)))
+    return np.sort(most_first[:count])
