@@ -123,7 +123,7 @@ def test_an_imported_teacher_gives_targets(project, params, capsys):
 def test_an_online_teacher_teaches_beside_the_student(project, params, monkeypatch):
     """Student and distilled one see the same new views; the teacher is asked about just those."""
     from kdtasks.learn.training.examples import Block
-    from kdtasks.learn.training.views import OnlineExamples
+    from kdtasks.learn.training.views import OnlineExamples, no_answer
 
     settings = params.model_dump()
     settings["targets"] |= {"mode": "online", "features": ["brightness"]}
@@ -144,7 +144,7 @@ def test_an_online_teacher_teaches_beside_the_student(project, params, monkeypat
 
     def watched(self, **rest):
         for block in blocks(self, **rest):
-            seen["student" if self.answer is None else "distill"].append(block)
+            seen["student" if self.answer is no_answer else "distill"].append(block)
             yield block
 
     monkeypatch.setattr(OnlineExamples, "blocks", watched)
@@ -207,7 +207,7 @@ def test_both_trainings_start_from_the_network_that_is_given(students, project, 
     targets.main(params, PATHS)
     for stage in (student, distill):
         stage.main(params, PATHS, "4")
-        assert "/4: starts from the weights in start/4" in capsys.readouterr().out
+        assert "/4: initialized from start/4" in capsys.readouterr().out
     for name in ("student", "distill"):
         trained = load_model(Path(f"models/{name}/4")).network.trainable_variables
         for one, other in zip(trained, given, strict=True):
@@ -219,7 +219,7 @@ def test_both_trainings_start_from_the_network_that_is_given(students, project, 
 
 def test_a_missing_teacher_stops_before_anything_is_written(project, params):
     Path("grey.h5").unlink()
-    with pytest.raises(TeacherError, match=r"teacher\.path: grey\.h5 is not there"):
+    with pytest.raises(TeacherError, match=r"teacher\.path: grey\.h5 not found"):
         teacher.main(params, PATHS)
     assert not Path("models").exists()
     assert not Path("metrics").exists()

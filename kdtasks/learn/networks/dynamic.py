@@ -1,4 +1,4 @@
-"""Early stopping for batches in TensorFlow: only the images that are not sure yet go on."""
+"""Early stopping for batches in TensorFlow: only images that are unsure are computed further."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -78,7 +78,7 @@ class DynamicNetwork:
     def predict_dynamic(
         self, images: Tensor, thresholds: Thresholds | None = None
     ) -> BatchPredictions:
-        """Run a segment, keep the images that are not yet sure, go on with those.
+        """Run a segment, keep the images that are not yet sure, run the next one on those.
 
         Args:
             images: raw pixels 0…255, [N, height, width, channels], N at least 1.

@@ -44,7 +44,7 @@ class TappedModel:
             they look at.
         num_exits: K.
         heads: for each early exit a `keras.Model` from what it looks at to its logits.
-        exit_gradient: share of the gradient that heads hand on to what they look at.
+        exit_gradient: fraction of the gradient that heads hand on to what they look at.
     """
 
     network: Any
@@ -108,7 +108,7 @@ class MultiExitModel:
         """Give the features of blocks, or of layers, beside the logits.
 
         Args:
-            exit_gradient: share of the early exits' gradient that reaches the blocks below them.
+            exit_gradient: fraction of the early exits' gradient that reaches the blocks below them.
 
         Raises:
             ModelError: there is no block or layer of that name; the message lists the blocks.

@@ -59,10 +59,10 @@ class DistillParams(Section):
 
 
 def final_values(params: DistillParams) -> DistillParams:
-    """Return the distillation as it is at the end: for fine-tuning, which goes on from there.
+    """Return the distillation as it is at the end: for fine-tuning, which starts there.
 
     Schedules stand at their last value, the warm-up is over, and hints, whose projections are
-    not kept with the student, are left out.
+    not kept with the student, are dropped.
     """
     final = {name: final_value(getattr(params, name)) for name in ("alpha", "temperature")}
     loss = params.loss.model_copy(update={"warm_up": 0.0})

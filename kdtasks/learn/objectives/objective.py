@@ -26,7 +26,7 @@ class LabelLossParams(Section):
     class_weights: Literal["balanced"] | dict[str, Positive] | None = Field(
         default=None,
         description="weights of the classes, by name; `balanced` weighs a class by one over its "
-        "share of the training labels; null weighs all as 1",
+        "fraction of the training labels; null weighs all as 1",
     )
 
 
@@ -149,7 +149,7 @@ def label_loss_of(params: LabelLossParams, dataset: PreparedDataset) -> LabelLos
             )
         if missing := [name for name in names if name not in given]:
             raise ParamsError(
-                f"train.loss.class_weights leaves out {', '.join(missing)}; give every class a "
+                f"train.loss.class_weights lacks {', '.join(missing)}; give every class a "
                 "weight, 1.0 changes nothing"
             )
         weights = tuple(given[name] for name in names)

@@ -9,8 +9,8 @@ from kdtasks.learn.schedules import History, Schedule, schedules
 class Gap(Schedule):
     """From `start` to `end`, which is reached once the student is as accurate as the teacher.
 
-    Both are measured on the training images. In between goes the share of their gap in the first
-    epoch that is closed.
+    Both are measured on the training images. In between goes the fraction of their gap in the
+    first epoch that is closed.
     """
 
     name: Literal["gap"] = "gap"
@@ -20,12 +20,12 @@ class Gap(Schedule):
 
 
 def open_gap(history: History) -> float:
-    """Return the share of the gap between teacher and student that is still open, 0 to 1.
+    """Return the fraction of the gap between teacher and student that is still open, 0 to 1.
 
-    g = (t − max a) / (t − a₁), cut to 0 … 1: t is the share of the training labels that the teacher
-    gets right, a₁ the student's training accuracy in the first epoch, max a its best so far. So g
-    is 1 in the first two epochs, never grows, and is 0 from where the student has reached the
-    teacher; a teacher no better than a₁ leaves no gap.
+    g = (t − max a) / (t − a₁), cut to 0 … 1: t is the fraction of the training labels that the
+    teacher gets right, a₁ the student's training accuracy in the first epoch, max a its best so
+    far. So g is 1 in the first two epochs, never grows, and is 0 from where the student has reached
+    the teacher; a teacher no better than a₁ leaves no gap.
     """
     if not history:
         return 1.0

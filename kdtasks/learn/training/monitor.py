@@ -29,8 +29,8 @@ _STEPS = 100
 _QUIET = 10.0
 
 # Of every run. Behind them stand `validation_mean_iou` of masks and, where a teacher teaches,
-# `teacher_agreement`, the share of the training labels that the teacher gets right, and the
-# objective's numbers of the epoch.
+# `teacher_agreement`, the fraction of the training labels that the teacher gets right, and
+# the objective's values of the epoch.
 COLUMNS = ("epoch", "loss", "accuracy", "validation_loss", "validation_accuracy")
 
 

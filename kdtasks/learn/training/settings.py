@@ -31,7 +31,7 @@ class TrainParams(Section):
     )
     exit_gradient: Annotated[float, Field(ge=0.0, le=1.0)] = Field(
         default=1.0,
-        description="share of the early exits' gradient that reaches the blocks below them: 1 "
+        description="fraction of the early exits' gradient that reaches the blocks below them: 1 "
         "trains all together; with 0 early exits learn from the features without changing them, "
         "and the last one is trained as if it were alone",
     )
@@ -78,7 +78,7 @@ class StudentParams(Section):
     )
     backbone_first: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         default=0.0,
-        description="share of the epochs in which the last exit is trained alone; from then on, "
+        description="fraction of the epochs in which the last exit is trained alone; from then on, "
         "and by default from the start, all exits are trained together",
     )
     learning_rate: Positive = Field(default=1e-3, description="first learning rate")

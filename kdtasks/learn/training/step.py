@@ -38,7 +38,7 @@ class OptimizerParams(Section):
     )
     weight_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         default=0.0,
-        description="in each step kernels shrink by this share times the learning rate, apart "
+        description="in each step kernels shrink by this fraction times the learning rate, apart "
         "from their gradients (decoupled); biases and batch normalisation do not",
     )
 

@@ -74,7 +74,7 @@ def test_weights_by_name_are_put_in_the_order_of_the_classes():
     ("given", "message"),
     [
         ({"roads": 1.0}, r"names 'roads', .+ its classes: road, roof, water; did you mean 'road'"),
-        ({"road": 1.0, "water": 2.0}, "leaves out roof; give every class a weight"),
+        ({"road": 1.0, "water": 2.0}, "lacks roof; give every class a weight"),
     ],
 )
 def test_weights_of_other_classes_are_refused(given: dict[str, float], message: str):

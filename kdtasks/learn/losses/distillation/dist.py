@@ -33,8 +33,7 @@ class DIST(DistillationLoss):
         )
         over_classes = _correlation(student, teacher, axis=1)
         over_rows = _correlation(student, teacher, axis=0)
-        difference = 2.0 - tf.reduce_mean(over_classes) - tf.reduce_mean(over_rows)
-        return temperature**2 * difference
+        return temperature**2 * (2.0 - tf.reduce_mean(over_classes) - tf.reduce_mean(over_rows))
 
 
 def _correlation(first: Tensor, second: Tensor, *, axis: int) -> Tensor:

@@ -9,7 +9,7 @@ from kdtasks.core.settings import Fraction
 from kdtasks.learn.losses.distillation import DistillationLoss, distillation_losses
 from kdtasks.learn.losses.distillation.kd import standardize
 
-# A logit that no other comes near, for classes that are left out.
+# A logit far below all others, for classes that are excluded.
 _NEVER = -1e30
 
 
@@ -21,7 +21,7 @@ class DKD(DistillationLoss):
     KL(p_teacher ‖ p_student) = KL(b_teacher ‖ b_student) + (1 − p_teacher) · KL(p̂_teacher ‖
     p̂_student), b = (p, 1 − p): a teacher that is sure of the true class hardly teaches the others.
     Here their weight is β whatever the teacher's confidence (Zhao et al. 2022, arXiv 2203.08679,
-    equation 7, and T² of their code). Rows without a true class are left out.
+    equation 7, and T² of their code). Rows without a true class are excluded.
     """
 
     name: Literal["dkd"] = "dkd"

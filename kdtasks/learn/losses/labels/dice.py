@@ -13,7 +13,7 @@ class Dice(LabelLoss):
 
     p is the probability of the class and y whether a row is of it. A rare class counts as much as
     a common one (Milletari et al. 2016, arXiv 1606.04797, with Σ p + Σ y in place of the squares,
-    as in Sudre et al. 2017, arXiv 1707.03237). Classes without a label in the batch are left out;
+    as in Sudre et al. 2017, arXiv 1707.03237). Classes without a label in the batch are excluded;
     weights of classes are those in the mean.
     """
 
@@ -24,8 +24,8 @@ class Dice(LabelLoss):
         classes = logits.shape[-1]
         counted = rows.label_weights(labels, ignore_label=weighting.get("ignore_label"))
         counted = tf.reshape(counted, (-1, 1))
-        probabilities = tf.reshape(tf.nn.softmax(tf.cast(logits, tf.float32)), (-1, classes))
-        probabilities = counted * probabilities
+        probabilities = tf.nn.softmax(tf.cast(logits, tf.float32))
+        probabilities = counted * tf.reshape(probabilities, (-1, classes))
         # Rows without a class have no one in their one-hot vector where the label is beyond it, and
         # a weight of 0 where it is not.
         truth = counted * tf.one_hot(tf.reshape(labels, (-1,)), classes)
@@ -34,6 +34,7 @@ class Dice(LabelLoss):
         predicted = tf.reduce_sum(probabilities, axis=0)
         overlap = tf.math.divide_no_nan(2.0 * together, predicted + labelled)
         weights = tf.cast(labelled > 0.0, tf.float32)
-        if (class_weights := weighting.get("class_weights")) is not None:
+        class_weights = weighting.get("class_weights")
+        if class_weights is not None:
             weights *= tf.constant(class_weights, tf.float32)
         return rows.weighted_mean(1.0 - overlap, weights)

@@ -213,7 +213,7 @@ def _check_class(config: dict[str, Any], source: str) -> None:
 
 
 def with_features(library: ModuleType, network: Any, layers: Sequence[str], *, source: str) -> Any:
-    """Return a network that shares all weights and puts out hidden features after its outputs.
+    """Return a network of the same weights, with hidden features after its outputs.
 
     Args:
         library: the Keras of the network.
