@@ -7,10 +7,9 @@ from kdtasks.report.page import write_report
 from kdtasks.stage import run_stage, stage
 
 
-@stage()
-def main(params: Params, paths: ProjectPaths) -> None:
-    """Read every metric of the project and write `report/`."""
-    settings = ReportSettings(
+def settings_of(params: Params) -> ReportSettings:
+    """What the report needs of params."""
+    return ReportSettings(
         recipe=params.recipe,
         task=params.data.task,
         seeds=params.seeds,
@@ -22,7 +21,12 @@ def main(params: Params, paths: ProjectPaths) -> None:
         mask_values=params.data.source.mask_values,
         params=params.model_dump(mode="json"),
     )
-    write_report(paths, settings)
+
+
+@stage()
+def main(params: Params, paths: ProjectPaths) -> None:
+    """Read every metric of the project and write `report/`."""
+    write_report(paths, settings_of(params))
 
 
 if __name__ == "__main__":

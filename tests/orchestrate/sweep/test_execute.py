@@ -155,8 +155,8 @@ def test_a_sweep_that_was_stopped_goes_on_where_it_was(
     if number is signal.SIGINT:
         assert stopped.returncode == 130
         assert "alpha=0.5: cancelled" in output
-        again = "kdtasks sweep -S distill.alpha=0.1,0.5 --seeds 1"
-        assert f"interrupted; finished points are kept: {again}" in output
+        command = "kdtasks sweep -S distill.alpha=0.1,0.5 --seeds 1"
+        assert f"interrupted; finished points are kept: {command}" in output
         assert not is_alive(project / FOLDER)
     else:  # killed, so it could do nothing any more; somebody else ends its processes
         assert stopped.returncode == -signal.SIGKILL
