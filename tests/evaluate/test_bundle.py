@@ -62,7 +62,7 @@ def test_examples_are_rows_of_the_test_split(
     dataset = SimpleNamespace(images=lambda split: images, labels=lambda split: labels)
     manifest = SimpleNamespace(macs=(300, 1000), temperatures=(1.0, 1.0), score="margin")
     monkeypatch.setattr(Classifier, "load", lambda bundle: SimpleNamespace(manifest=manifest))
-    monkeypatch.setattr(classification, "answers_of", lambda model, images: answers)
+    monkeypatch.setattr(classification, "predict_batch", lambda model, images: answers)
     evaluator = ClassificationEvaluator(cast(PreparedDataset, dataset), EvaluateParams())
     found = evaluator.evaluate(Path("bundle"))
     arrays, rows = found.examples, found.examples["rows"]
