@@ -211,7 +211,7 @@ def _tell(project: Path, name: str, version: int, drift: Drift) -> None:
         # flows/ is a folder of the project, not a part of the installed package
         if str(project) not in sys.path:
             sys.path.insert(0, str(project))
-        import_module("flows.drift").tell_prefect(name, {"version": version, **drift.to_json()})
+        import_module("flows.drift").tell_prefect(name, {"version": version, **drift._asdict()})
         typer.echo(f"told the Prefect server at {url}", err=True)
 
 
