@@ -203,5 +203,5 @@ def _tell(project: Path, name: str, version: int, drift: Drift) -> None:
     # one that is configured and does not answer is an error: the drift must not go unheard
     with prefect_server(project, wanted=True) as url:
         flow = import_flow(project, "drift")
-        flow.tell_prefect(name, {"version": version, **drift.to_json()})
+        flow.tell_prefect(name, {"version": version, **drift._asdict()})
         typer.echo(f"told the Prefect server at {url}", err=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -50,10 +50,6 @@ class Drift(NamedTuple):
     confidences: float
     is_drift: bool
     sentence: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Give it as the payload of an event."""
-        return self._asdict()
 
 
 def detect_drift(
@@ -131,7 +127,7 @@ def reference_histograms(bundle: Path, data: PreparedDataset) -> Histograms:
 
 
 def population_stability_index(reference: npt.ArrayLike, observed: npt.ArrayLike) -> float:
-    """Give Σ (q − p) ln(q / p) over the shares p and q of two histograms.
+    """Give Σ (q − p) ln(q / p) over the fractions p and q of two histograms.
 
     0 where they are alike; by custom up to 0.1 is little, and from 0.25 on much.
 

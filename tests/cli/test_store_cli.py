@@ -161,7 +161,7 @@ def test_pull_without_a_network(kdtasks: Run, bundle: Bundle, tmp_path: Path):
     warning, line = errors.splitlines()
     assert warning.startswith("warning: the store's folder")
     assert warning.endswith(
-        "is not there; mount it, or correct the address; the cache serves meanwhile"
+        "was not found; mount it, or correct the address; the cache serves meanwhile"
     )
     assert line == "digits version 1 (1.7 kB; unchanged)"
     status, output, errors = kdtasks("pull", "digits", "--offline")
@@ -310,8 +310,8 @@ def test_a_device_pulls_from_a_folder_with_nothing_installed(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["pull", "a", "--store", "s3://bucket"], "needs the package b.*; pip install 'kdtasks"),
-        (["pull", "a", "--public-key", "-----BEGIN PUBLIC KEY-----"], "need the package crypto"),
+        (["pull", "a", "--store", "s3://bucket"], "needs b.*; pip install 'kdtasks"),
+        (["pull", "a", "--public-key", "-----BEGIN PUBLIC KEY-----"], "need crypto"),
     ],
 )
 def test_a_device_says_what_it_lacks(tmp_path: Path, words: list[str], message: str):

@@ -47,7 +47,7 @@ def test_lower_confidences_are_drift_without_exits():
     drift = detect(summary((400, 100), low=150))
     assert drift.is_drift
     assert drift.sentence.startswith("confidences of 500 answers have drifted")
-    assert drift.to_json() == {
+    assert drift._asdict() == {
         "answers": 500,
         "others": 0,
         "exits": drift.exits,

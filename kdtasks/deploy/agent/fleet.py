@@ -55,12 +55,10 @@ def running_fleet(
         devices = []
         for number in range(1, count + 1):
             name = f"{settings.device}-{number:0{len(str(count))}d}"
+            port = settings.port + number - 1 if settings.port else 0
+            home = folder / name
             own = replace(
-                settings,
-                device=name,
-                state=folder / name / "state",
-                cache=folder / name / "cache",
-                port=settings.port + number - 1 if settings.port else 0,
+                settings, device=name, state=home / "state", cache=home / "cache", port=port
             )
             device = running.enter_context(Device(objects, own))
             device.server.start()

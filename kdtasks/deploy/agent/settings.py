@@ -21,7 +21,7 @@ class DeviceSettings:
         device: its name in telemetry.
         trusted: whose signatures count; if empty, unsigned versions are accepted.
         host, port: to listen on; 0 is any port that is free.
-        threads: images at work at once.
+        threads: images that are processed at once.
         most_bytes: that a body may have.
         interval, telemetry_interval: seconds between polls, and between batches.
     """

@@ -26,7 +26,7 @@ MOST_BATCHES = 1000
 class Spool:
     """Batches that wait to be sent, the oldest first; one thread uses it.
 
-    A batch's name is its key in the store, where it is created only if it is not there yet: one
+    A batch's name is its key in the store, where it is created only if it does not exist: one
     whose answer was lost is sent again and counted once.
 
     Attributes:
@@ -46,16 +46,17 @@ class Spool:
         """Give the batches, the oldest first."""
         return sorted(self._folder.glob("*.jsonl"))
 
-    def add(self, text: str) -> int:
-        """Write a batch down; gives how many old ones had to be dropped to make room."""
+    def add(self, text: str) -> None:
+        """Write a batch down; old ones are dropped where there is no room."""
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         waiting = self.waiting()
         surplus = waiting[: max(0, len(waiting) + 1 - self._most)]
         for path in surplus:
             path.unlink(missing_ok=True)
-        self.dropped += len(surplus)
+        if surplus:
+            self.dropped += len(surplus)
+            _log.warning("%d old batches of telemetry were dropped: no room", len(surplus))
         write_whole(self._folder / f"{stamp}-{secrets.token_hex(4)}.jsonl", text.encode())
-        return len(surplus)
 
     def send(self, objects: Objects, *, name: str, device: str) -> int:
         """Send all batches; gives their number.
@@ -132,13 +133,10 @@ class TelemetrySender(Worker):
         if not lines:
             return
         try:
-            dropped = self.spool.add("".join(lines))
+            self.spool.add("".join(lines))
         except OSError as error:
             self.spool.dropped += 1
             _log.warning("a batch of telemetry was dropped, the disk does not take it: %s", error)
-            return
-        if dropped:
-            _log.warning("%d old batches of telemetry were dropped: no room", dropped)
 
     def send(self) -> bool:
         """Send all that waits on the disk; gives whether the store took it."""

@@ -1,1 +1,1 @@
-"""Judge a new model against the one in production; in doubt production stays."""
+"""Compare a new model with the one in production; in doubt production is unchanged."""

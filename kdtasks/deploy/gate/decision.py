@@ -13,7 +13,7 @@ from kdtasks.evaluate.intervals import Interval, PairedComparison
 
 Action = Literal["promote", "keep", "nothing"]
 
-# the alias that devices pull, and what is judged by if nobody names another
+# the alias that devices pull, and that a model is compared with if nobody names another
 PRODUCTION = "production"
 
 # 0.96 − 0.94 is 0.020000000000000018: what equals its limit is within it
@@ -39,12 +39,12 @@ class GateParams(Section):
     )
     max_accuracy_drop: Fraction = Field(
         default=0.01,
-        description="test accuracy that the lower bound may lie below production's, as a share; "
+        description="test accuracy that the lower bound may lie below production's, as a fraction; "
         "0 asks for proof of a gain",
     )
     min_accuracy: Fraction | None = Field(
         default=None,
-        description="test accuracy that the candidate's own lower bound must reach, as a share; "
+        description="test accuracy that the candidate's own lower bound must reach, as a fraction; "
         "holds small drops back that would add up over many nights",
     )
     min_test_rows: Count = Field(
@@ -57,13 +57,13 @@ class GateParams(Section):
     )
     max_size_kb: Positive | None = Field(default=None, description="file size in kB (1,000 bytes)")
     max_size_growth: Annotated[float, Field(ge=0.0)] | None = Field(
-        default=0.1, description="growth over production's size, as a share (0.1 = 10 % more)"
+        default=0.1, description="growth over production's size, as a fraction (0.1 = 10 % more)"
     )
     max_latency_ms: Positive | None = Field(
         default=None, description="median latency of one image, in milliseconds"
     )
     max_latency_growth: Annotated[float, Field(ge=0.0)] | None = Field(
-        default=0.25, description="growth over production's median latency, as a share"
+        default=0.25, description="growth over production's median latency, as a fraction"
     )
 
 

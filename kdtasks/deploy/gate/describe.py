@@ -20,9 +20,8 @@ HEADLINES = {
 
 def decision_lines(decision: GateDecision) -> list[str]:
     """A line for the decision, then one for every limit and note, with plain spaces alone."""
-    said = [f"{'holds' if check.holds else 'BROKEN'}: {check.reason}" for check in decision.checks]
     notes = [f"note: {note}" for note in decision.notes]
-    lines = [_headline(decision).lower(), *(f"  {line}" for line in (*said, *notes))]
+    lines = [_headline(decision).lower(), *(f"  {line}" for line in (*_limits(decision), *notes))]
     return [plain(line) for line in lines]
 
 
@@ -48,11 +47,13 @@ def decision_markdown(decision: GateDecision, *, confidence: float) -> str:
             f"{points_range((comparison.lower, comparison.upper))}. "
             f"{comparison.sentence(decision.alias)}"
         )
-    said = [
-        f"{'holds' if check.holds else '**broken**'}: {check.reason}" for check in decision.checks
-    ]
-    parts.append("\n".join(f"- {words}" for words in (*said, *decision.notes)))
+    said = (*_limits(decision, broken="**broken**"), *decision.notes)
+    parts.append("\n".join(f"- {words}" for words in said))
     return "\n\n".join(parts)
+
+
+def _limits(decision: GateDecision, broken: str = "BROKEN") -> list[str]:
+    return [f"{'holds' if check.holds else broken}: {check.reason}" for check in decision.checks]
 
 
 def _headline(decision: GateDecision) -> str:

@@ -225,8 +225,7 @@ def fetch_production(
         found = read_alias(objects, name, alias, trusted=trusted)
     except StoreMissingError:
         return None
-    puller = Puller(objects=objects, cache=cache, trusted=trusted)
-    pulled = puller.pull(Reference(name, alias))
+    pulled = Puller(objects=objects, cache=cache, trusted=trusted).pull(Reference(name, alias))
     if pulled.unreachable:
         raise StoreUnreachableError(pulled.unreachable)
     if pulled.version.number != found.alias.version:

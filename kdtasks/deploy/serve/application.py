@@ -22,7 +22,7 @@ from kdtasks.deploy.serve.service import RequestError, Service
 # What `?mask=` may be: the answer is the mask itself, or has it beside the counts.
 MASKS = ("png", "base64")
 
-MOST_OPEN = 256  # requests at work or waiting; more are told to come again
+MOST_OPEN = 256  # requests running or waiting; more are told to come again
 MOST_HELD = 256_000_000  # bytes of their bodies
 _GONE = 499  # what is counted for a client that did not wait; nobody receives it
 

@@ -28,7 +28,7 @@ class Prometheus:
         self._predict_seconds = seconds("kdtasks_predict_seconds", predicted)
         self._exits = counter("kdtasks_exits", "Answers by the exit that gave them.", ["exit"])
         self._model = gauge("kdtasks_model_info", "The model that answers.", about)
-        self._open = gauge("kdtasks_requests_open", "Requests at work.")
+        self._open = gauge("kdtasks_requests_open", "Requests running.")
         service.observers.append(self._count_answer)
 
     def count_request(self, status: int, seconds: float) -> None:

@@ -1,7 +1,9 @@
 """The model store: versions of bundles in a bucket or a folder, published, promoted and pulled."""
 
+from pathlib import Path
+
 from kdtasks.core.errors import StoreError
-from kdtasks.deploy.store.address import Address, FolderAddress
+from kdtasks.deploy.store.address import Address
 from kdtasks.deploy.store.objects import Objects
 
 
@@ -11,7 +13,7 @@ def open_objects(address: Address) -> Objects:
     Raises:
         StoreError: boto3 is needed and not installed, or its settings are wrong.
     """
-    if isinstance(address, FolderAddress):
+    if isinstance(address, Path):
         from kdtasks.deploy.store.folder import FolderObjects
 
         return FolderObjects(address)
@@ -20,7 +22,5 @@ def open_objects(address: Address) -> Objects:
         from kdtasks.deploy.store.bucket import BucketObjects
         from kdtasks.deploy.store.bucket_client import make_client
     except ModuleNotFoundError as error:
-        raise StoreError(
-            f"{address} needs the package {error.name}; pip install 'kdtasks[store]'"
-        ) from None
+        raise StoreError(f"{address} needs {error.name}; pip install 'kdtasks[store]'") from None
     return BucketObjects(address, make_client())

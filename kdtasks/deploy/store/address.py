@@ -39,16 +39,7 @@ class BucketAddress(NamedTuple):
         return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
 
 
-class FolderAddress(NamedTuple):
-    """A folder of this machine, or one that is mounted here."""
-
-    folder: Path
-
-    def __str__(self) -> str:
-        return str(self.folder)
-
-
-Address = BucketAddress | FolderAddress
+Address = BucketAddress | Path
 
 
 def parse_address(text: str) -> Address:
@@ -80,10 +71,10 @@ def parse_address(text: str) -> Address:
     raise StoreError(f"{text!r} is no store that kdtasks knows; expected {_EXAMPLES}")
 
 
-def _folder(path: Path) -> FolderAddress:
+def _folder(path: Path) -> Path:
     if path.is_file():
         raise StoreError(f"{path} is a file; a store is a folder or a bucket: give {_EXAMPLES}")
-    return FolderAddress(path.resolve())
+    return path.resolve()
 
 
 class Reference(NamedTuple):

@@ -62,7 +62,7 @@ class BucketObjects:
         return self._ask(key, lambda: self._read_once(key))
 
     def create(self, key: str, data: bytes) -> None:
-        """Write a record that is not there yet."""
+        """Write a record that does not exist yet."""
         self.check_conditions()
         self._put(key, data, IfNoneMatch="*")
 

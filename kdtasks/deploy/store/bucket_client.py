@@ -156,19 +156,17 @@ def bucket_errors(bucket: str, endpoint: str, key: str = "") -> Iterator[None]:
         ) from None
     except exceptions.SSLError as error:
         raise StoreError(
-            f"{endpoint} has no certificate that this machine trusts ({_short(error)}); set "
-            "AWS_CA_BUNDLE to the right one"
+            f"{endpoint} has no trusted certificate ({_short(error)}); set AWS_CA_BUNDLE"
         ) from None
     except _UNREACHABLE as error:
         raise StoreUnreachableError(
-            f"{endpoint} does not answer ({_short(error)}); look at the network and at "
-            "AWS_ENDPOINT_URL"
+            f"{endpoint} does not answer ({_short(error)}); check the network and AWS_ENDPOINT_URL"
         ) from None
     except (ResponseParserError, KeyError, ValueError) as error:
         # an answer that broke off in its head looks whole, and lacks what should follow
         raise StoreUnreachableError(
-            f"{endpoint} gave an answer without sense ({_short(error)}); look at the network (must "
-            "one log in?) and at AWS_ENDPOINT_URL"
+            f"{endpoint} gave an answer without sense ({_short(error)}); check the network (is "
+            "there a login page?) and AWS_ENDPOINT_URL"
         ) from None
     except BotoCoreError as error:
         raise wrong_settings(error) from None
@@ -176,7 +174,7 @@ def bucket_errors(bucket: str, endpoint: str, key: str = "") -> Iterator[None]:
 
 def wrong_settings(error: Exception) -> StoreError:
     """Say which of the user's own settings may be the reason."""
-    return StoreError(f"{_short(error)}; look at {_SETTINGS}")
+    return StoreError(f"{_short(error)}; check {_SETTINGS}")
 
 
 def _explain(error: ClientError, bucket: str, endpoint: str, key: str) -> StoreError:

@@ -68,9 +68,7 @@ def list_models(objects: Objects, name: str | None = None) -> list[ModelEntry]:
             case Reference(model, str(word)):
                 aliases.append((model, word))
     if name and name not in versions:
-        raise StoreMissingError(
-            f"the store has no model {name}; `kdtasks models` lists what there is"
-        )
+        raise StoreMissingError(f"the store has no model {name}; `kdtasks models` lists all")
     found = concurrently(lambda alias: read_alias(objects, *alias), sorted(aliases))
     return [
         ModelEntry(
@@ -220,9 +218,7 @@ def fetch_telemetry(objects: Objects, name: str, *, hours: float | None = None) 
         try:
             return parse_telemetry(objects.read(entry.key).data.decode("utf-8"), entry.key)
         except UnicodeDecodeError as error:
-            raise TelemetryError(
-                f"{entry.key} is no text ({error}); delete it in the store"
-            ) from None
+            raise TelemetryError(f"{entry.key} is no text ({error}); delete it") from None
 
     batches = concurrently(read, sorted(entries, key=lambda entry: entry.key))
     return [summary for batch in batches for summary in batch]

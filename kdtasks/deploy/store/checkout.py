@@ -17,7 +17,7 @@ _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
 
-def place(bundle: Path, found: FoundVersion, target: Path) -> bool:
+def checkout(bundle: Path, found: FoundVersion, target: Path) -> bool:
     """Make `target` a folder with a version's files and its manifest, `.kdtasks-version.json`.
 
     It is there whole, old or new, at any moment; where the file system cannot exchange two folders
@@ -69,8 +69,7 @@ def _check_replaceable(target: Path) -> None:
     foreign = sorted(files_in(target) - known)
     if foreign:
         raise StoreError(
-            f"{target} holds {foreign[0]}, which no pull put there; give another folder, or move "
-            "it away"
+            f"{target} holds {foreign[0]}, which no pull put there; give another folder or move it"
         )
 
 

@@ -18,7 +18,7 @@ from kdtasks.core.files import (
     write_whole,
 )
 from kdtasks.core.locks import locked
-from kdtasks.deploy.store.address import BLOBS, FolderAddress
+from kdtasks.deploy.store.address import BLOBS
 from kdtasks.deploy.store.objects import Entry, LocalFile, OnBytes, Record, VerifiedReader
 
 _LOCK = ".lock"
@@ -31,9 +31,9 @@ class FolderObjects:
     written under one lock of the folder.
     """
 
-    def __init__(self, address: FolderAddress) -> None:
+    def __init__(self, root: Path) -> None:
         """Name the folder; it is created by the first publisher."""
-        self.root = address.folder
+        self.root = root
 
     @property
     def identity(self) -> str:
@@ -47,10 +47,10 @@ class FolderObjects:
         return Record(data, _tag(data))
 
     def create(self, key: str, data: bytes) -> None:
-        """Write a record that is not there yet."""
+        """Write a record that does not exist yet."""
         with self._explained("writing", key), locked(self.root / _LOCK):
             if (self.root / key).exists():
-                raise StoreConflictError(f"{key} is there already")
+                raise StoreConflictError(f"{key} exists already")
             self._write(key, data)
 
     def replace(self, key: str, data: bytes, tag: str) -> None:
@@ -116,7 +116,7 @@ class FolderObjects:
             return _entry("probe", probe.stat()).modified
 
     def check_conditions(self) -> None:
-        """Create the folder if it is not there; locks make conditions hold."""
+        """Create the folder if it does not exist; locks make conditions hold."""
         with disk_errors("creating the store", self.root):
             if not self.root.parent.is_dir():
                 raise StoreUnreachableError(
@@ -157,7 +157,7 @@ class FolderObjects:
     def _check_root(self) -> None:
         if not self.root.is_dir():
             raise StoreUnreachableError(
-                f"the store's folder {self.root} is not there; mount it, or correct the address"
+                f"the store's folder {self.root} was not found; mount it, or correct the address"
             )
 
 

@@ -48,7 +48,7 @@ def hash_file(path: Path) -> LocalFile:
 
 
 def files_in(folder: Path) -> set[str]:
-    """Paths of all that is no folder in a folder, with slashes; none where it is not there."""
+    """Paths of all that is no folder in a folder, with slashes; none where it does not exist."""
     return {
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
@@ -95,7 +95,7 @@ class Objects(Protocol):
         """Give a small object. Raises StoreMissingError."""
 
     def create(self, key: str, data: bytes) -> None:
-        """Write a small object that is not there yet. Raises StoreConflictError."""
+        """Write a small object that does not exist yet. Raises StoreConflictError."""
 
     def replace(self, key: str, data: bytes, tag: str) -> None:
         """Write over the content that has `tag`. Raises StoreConflictError where it changed."""
@@ -120,7 +120,7 @@ class Objects(Protocol):
         """Describe all objects whose keys begin with `prefix`."""
 
     def delete(self, key: str) -> None:
-        """Remove an object; one that is not there is no error."""
+        """Remove an object; one that does not exist is no error."""
 
     def now(self) -> datetime:
         """The time by the clock that dates the objects."""

@@ -65,7 +65,7 @@ class AliasMover:
         return f"{self.name}@{self.alias}"
 
     def current(self) -> FoundAlias | None:
-        """Read the alias to move it; null where it is not there yet.
+        """Read the alias to move it; null where it does not exist yet.
 
         Raises:
             StoreError: it is signed, and there is no key to sign it with.
@@ -121,7 +121,7 @@ class AliasMover:
 
         Args:
             found: the version.
-            expected: the alias as it was when the version was judged; null if it was not there yet.
+            expected: the alias as it was when the version was assessed; null if there was none.
 
         Raises:
             StoreConflictError: somebody has moved it meanwhile; theirs stays.

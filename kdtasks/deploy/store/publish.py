@@ -80,18 +80,15 @@ def publish(
         signer = signing_key.public.identity if signing_key else None
         if newest.version.files == files and signer in (None, signer_of(newest.manifest)):
             return Published(newest, is_new=False, uploaded=uploaded)
-    found = _create(
-        objects,
-        Version(
-            name=name,
-            number=last + 1,
-            files=files,
-            about=dict(about or {}),
-            created=datetime.now(UTC).replace(microsecond=0),
-            identity=secrets.token_hex(16),
-        ),
-        signing_key,
+    version = Version(
+        name=name,
+        number=last + 1,
+        files=files,
+        about=dict(about or {}),
+        created=datetime.now(UTC).replace(microsecond=0),
+        identity=secrets.token_hex(16),
     )
+    found = _create(objects, version, signing_key)
     # what was old when it was found, gc may have deleted before it could see the manifest
     again = {sha256: contents[sha256] for sha256 in refreshed}
     uploaded += _send_missing(objects, again, progress)[0]
@@ -116,14 +113,9 @@ def about_bundle(
     found = files[MODEL].sha256
     if found != manifest.sha256:
         raise BundleError(
-            f"{path} has the SHA-256 {found}, manifest.json says {manifest.sha256}; export the "
-            "bundle again"
+            f"{path} has the SHA-256 {found}, manifest.json says {manifest.sha256}; export it again"
         )
-    about = {
-        "variant": manifest.variant,
-        "task": manifest.task,
-        "dataset_sha256": manifest.dataset_sha256,
-    }
+    about = {key: str(getattr(manifest, key)) for key in ("variant", "task", "dataset_sha256")}
     provenance = manifest.provenance or {}
     if revision := provenance.get("git_revision"):
         changes = " with changes" if provenance.get("git_changed") else ""
@@ -198,8 +190,7 @@ def _create(objects: Objects, version: Version, signing_key: SigningKey | None) 
             number = max([version.number, *list_numbers(objects, version.name)]) + 1
             version = dataclasses.replace(version, number=number)
     raise StoreConflictError(
-        f"{_ATTEMPTS} numbers for {version.name} were all taken by others meanwhile; publish it "
-        "again"
+        f"{_ATTEMPTS} numbers for {version.name} were all taken by others meanwhile; publish again"
     )
 
 

@@ -12,7 +12,7 @@ from kdtasks.core.files import flush_to_disk, partial_beside
 from kdtasks.core.locks import locked
 from kdtasks.deploy.store.address import Reference, blob_key, version_key
 from kdtasks.deploy.store.cache import Cache, Resolution, is_intact
-from kdtasks.deploy.store.checkout import place
+from kdtasks.deploy.store.checkout import checkout
 from kdtasks.deploy.store.objects import Objects
 from kdtasks.deploy.store.progress import NO_PROGRESS, TransferProgress
 from kdtasks.deploy.store.records import (
@@ -92,7 +92,7 @@ class Puller:
             if target is not None:
                 target = target.absolute()
                 with locked(self.cache.root / "lock-places"):
-                    is_changed = place(bundle, found, target)
+                    is_changed = checkout(bundle, found, target)
             self.cache.remember(self.objects.identity, reference, resolution)
         self.cache.prune()
         return Pulled(target or bundle, found.version, downloaded, is_changed, unreachable)
@@ -206,7 +206,7 @@ def _download(objects: Objects, file: StoredFile, target: Path, progress: Transf
             if partial.stat().st_size == file.size:
                 break  # otherwise the answer broke off, unnoticed
         else:
-            tries = f"{_ATTEMPTS} times; look at the network, and pull again"
+            tries = f"{_ATTEMPTS} times; check the network and pull again"
             raise StoreUnreachableError(f"{key} broke off {tries}")
         if not is_intact(partial, file):
             raise IntegrityError(

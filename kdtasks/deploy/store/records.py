@@ -142,12 +142,9 @@ def newest_number(objects: Objects, name: str) -> int:
     Raises:
         StoreMissingError: the store has no such model.
     """
-    numbers = list_numbers(objects, name)
-    if not numbers:
-        raise StoreMissingError(
-            f"the store has no model {name}; `kdtasks models` lists what there is"
-        )
-    return numbers[-1]
+    if numbers := list_numbers(objects, name):
+        return numbers[-1]
+    raise StoreMissingError(f"the store has no model {name}; `kdtasks models` lists all")
 
 
 def fetch_version(
@@ -164,8 +161,7 @@ def fetch_version(
         manifest = objects.read(key).data
     except StoreMissingError:
         raise StoreMissingError(
-            f"the store has no version {number} of {name} (any more); `kdtasks models` lists "
-            f"models, `kdtasks models {name}` the versions of this one"
+            f"the store has no version {number} of {name}; `kdtasks models {name}` lists versions"
         ) from None
     return parse_version(manifest, name=name, number=number, trusted=trusted)
 
@@ -213,7 +209,7 @@ def read_alias(
     """Read an alias.
 
     Raises:
-        StoreMissingError: the model or the alias is not there.
+        StoreMissingError: the model or the alias was not found.
         IntegrityError: it is damaged, or not signed by one of `trusted`.
     """
     key = alias_key(name, alias)
@@ -221,8 +217,7 @@ def read_alias(
         record = objects.read(key)
     except StoreMissingError:
         raise StoreMissingError(
-            f"{name} has no alias {alias} in this store; `kdtasks models` lists models and their "
-            "aliases, `kdtasks promote` sets an alias"
+            f"{name} has no alias {alias}; `kdtasks promote` sets one, `kdtasks models` lists them"
         ) from None
     return FoundAlias(parse_alias(record.data, name=name, alias=alias, trusted=trusted), record)
 

@@ -93,14 +93,14 @@ def write_new_keys(private_path: Path) -> tuple[Path, str]:
     Returns: the path of the public key, and its identity.
 
     Raises:
-        StoreError: one of the files is there already.
+        StoreError: one of the files exists already.
     """
     serialization, ed25519 = _cryptography()
     public_path = private_path.with_suffix(".pub.pem")
     for path in (private_path, public_path):
         if path.exists():
             raise StoreError(
-                f"{path} is there already; models signed with it need it, so give another path"
+                f"{path} exists already; models signed with it need it, so give another path"
             )
     key = ed25519.Ed25519PrivateKey.generate()
     pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
@@ -136,9 +136,7 @@ def _cryptography() -> tuple[Any, Any]:
         from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric import ed25519
     except ModuleNotFoundError:
-        raise StoreError(
-            "keys need the package cryptography; pip install 'kdtasks[store]'"
-        ) from None
+        raise StoreError("keys need cryptography; pip install 'kdtasks[store]'") from None
     return serialization, ed25519
 
 

@@ -28,7 +28,7 @@ def concurrently(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
     """Call a function with every item, several at once; gives the results in the items' order.
 
     Raises:
-        Exception: of a call. No further call was begun after it, and those at work have ended.
+        Exception: of a call. No further call was begun after it, and those running have ended.
     """
     calls: list[Future[R]] = []
     running: set[Future[R]] = set()

@@ -27,11 +27,14 @@ while True:
 """
 
 
-def test_the_oldest_are_dropped_first_and_it_is_said(tmp_path: Path):
+def test_the_oldest_are_dropped_first_and_it_is_said(tmp_path: Path, caplog):
     spool = Spool(tmp_path, most=3)
-    dropped = [spool.add(f"{number}\n") for number in range(5)]
-    assert dropped == [0, 0, 0, 1, 1]
-    assert spool.dropped == 2
+    dropped = []
+    for number in range(5):
+        spool.add(f"{number}\n")
+        dropped.append(spool.dropped)
+    assert dropped == [0, 0, 0, 1, 2]
+    assert caplog.text.count("1 old batches of telemetry were dropped") == 2
     assert [path.read_text() for path in spool.waiting()] == ["2\n", "3\n", "4\n"]
 
 

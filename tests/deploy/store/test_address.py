@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from kdtasks.core.errors import StoreError
-from kdtasks.deploy.store.address import BucketAddress, FolderAddress, parse_address
+from kdtasks.deploy.store.address import BucketAddress, parse_address
 
 
 @pytest.mark.parametrize(
@@ -13,20 +13,20 @@ from kdtasks.deploy.store.address import BucketAddress, FolderAddress, parse_add
         ("s3://bucket/", BucketAddress("bucket", "")),
         ("s3://my.bucket-1/a/b", BucketAddress("my.bucket-1", "a/b/")),
         ("s3://bucket/a/", BucketAddress("bucket", "a/")),
-        ("file:///srv/models", FolderAddress(Path("/srv/models"))),
-        ("file:///srv/my%20models", FolderAddress(Path("/srv/my models"))),
-        ("/srv/models", FolderAddress(Path("/srv/models"))),
+        ("file:///srv/models", Path("/srv/models")),
+        ("file:///srv/my%20models", Path("/srv/my models")),
+        ("/srv/models", Path("/srv/models")),
     ],
 )
-def test_addresses(text: str, address: BucketAddress | FolderAddress):
+def test_addresses(text: str, address: BucketAddress | Path):
     assert parse_address(text) == address
 
 
 def test_a_relative_folder_and_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    assert parse_address("models") == FolderAddress(tmp_path / "models")
-    assert parse_address("~/models") == FolderAddress(tmp_path / "home" / "models")
+    assert parse_address("models") == tmp_path / "models"
+    assert parse_address("~/models") == tmp_path / "home" / "models"
 
 
 @pytest.mark.parametrize(

@@ -207,7 +207,7 @@ def test_settings_of_the_user_are_heeded(server: str, monkeypatch: pytest.Monkey
     ):
         with monkeypatch.context() as patch:
             patch.setenv(name, value)
-            with pytest.raises(StoreError, match=f"{value}.*; look at AWS_ENDPOINT_URL, AWS_DEF"):
+            with pytest.raises(StoreError, match=f"{value}.*; check AWS_ENDPOINT_URL, AWS_DEF"):
                 open_objects(parse_address(f"s3://{BUCKET}"))
 
 

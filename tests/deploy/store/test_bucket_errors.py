@@ -107,7 +107,7 @@ def test_no_network(error: Exception):
     explained = explain(error)
     assert isinstance(explained, StoreUnreachableError)
     assert str(explained).startswith("http://server does not answer (")
-    assert "look at the network and at AWS_ENDPOINT_URL" in str(explained)
+    assert "check the network and AWS_ENDPOINT_URL" in str(explained)
 
 
 @pytest.mark.parametrize(
@@ -137,9 +137,9 @@ def test_answers_without_sense(error: Exception):
         ),
         (
             exceptions.SSLError(endpoint_url=ENDPOINT, error="self-signed"),
-            "no certificate that this machine trusts .*; set AWS_CA_BUNDLE",
+            "no trusted certificate .*; set AWS_CA_BUNDLE",
         ),
-        (exceptions.ProfileNotFound(profile="nobody"), "nobody.* look at AWS_ENDPOINT_URL"),
+        (exceptions.ProfileNotFound(profile="nobody"), "nobody.* check AWS_ENDPOINT_URL"),
     ],
 )
 def test_settings_that_are_wrong(error: Exception, message: str):

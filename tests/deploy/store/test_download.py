@@ -58,7 +58,7 @@ def test_an_answer_that_is_too_short_without_an_error_is_asked_for_again(tmp_pat
 def test_answers_that_are_always_too_short_are_given_up(tmp_path: Path):
     objects = Contents(bytes(range(50)))
     objects.cuts = [15] * 100
-    with pytest.raises(StoreUnreachableError, match=r"blobs/sha256/.* broke off 3 times; look at"):
+    with pytest.raises(StoreUnreachableError, match=r"blobs/sha256/.* broke off 3 times; check"):
         fetch(objects, tmp_path)
     assert list(tmp_path.iterdir()) == []
 

@@ -6,12 +6,11 @@ from typing import Any
 import pytest
 
 from kdtasks.core.errors import StoreError, StoreUnreachableError
-from kdtasks.deploy.store.address import FolderAddress
 from kdtasks.deploy.store.folder import FolderObjects
 
 
 def test_a_folder_that_is_away_is_a_store_that_does_not_answer(tmp_path: Path):
-    objects = FolderObjects(FolderAddress(tmp_path / "away"))
+    objects = FolderObjects(tmp_path / "away")
     for ask in (
         lambda: objects.read("a"),
         lambda: objects.stat("a"),
@@ -19,7 +18,7 @@ def test_a_folder_that_is_away_is_a_store_that_does_not_answer(tmp_path: Path):
         lambda: objects.download("a", io.BytesIO(), lambda count: None),
         lambda: objects.create("a", b""),
     ):
-        with pytest.raises(StoreUnreachableError, match="away is not there; mount it, or correct"):
+        with pytest.raises(StoreUnreachableError, match="away was not found; mount it, or correct"):
             ask()
     assert not (tmp_path / "away").exists()
 
@@ -27,7 +26,7 @@ def test_a_folder_that_is_away_is_a_store_that_does_not_answer(tmp_path: Path):
 def test_a_file_where_the_folder_should_be(tmp_path: Path):
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match=r"creating the store in .*file failed"):
-        FolderObjects(FolderAddress(tmp_path / "file")).check_conditions()
+        FolderObjects(tmp_path / "file").check_conditions()
 
 
 def test_hidden_files_are_no_objects(folder_objects: Any):

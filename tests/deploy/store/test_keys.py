@@ -50,7 +50,7 @@ def test_no_key_is_no_error():
 
 def test_keys_are_never_written_over(pair: tuple[Path, Path]):
     before = pair[0].read_bytes()
-    with pytest.raises(StoreError, match="is there already; models signed with it need it"):
+    with pytest.raises(StoreError, match="exists already; models signed with it need it"):
         write_new_keys(pair[0])
     assert pair[0].read_bytes() == before
 

@@ -97,7 +97,7 @@ def test_what_is_not_there(objects: Objects, publish_files: Publish, pull: Pull)
     publish_files(objects)
     with pytest.raises(StoreMissingError, match="no version 7 of digits"):
         pull(objects, "digits@7")
-    with pytest.raises(StoreMissingError, match="digits has no alias staging in this store"):
+    with pytest.raises(StoreMissingError, match="digits has no alias staging"):
         pull(objects, "digits@staging")
 
 

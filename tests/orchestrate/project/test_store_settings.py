@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from kdtasks.core.errors import ParamsError, StoreError
-from kdtasks.deploy.store.address import BucketAddress, FolderAddress
+from kdtasks.deploy.store.address import BucketAddress
 from kdtasks.orchestrate.project.project import find_address, versions_kept
 from tests.tools.complete_params import complete_params
 
@@ -36,14 +36,14 @@ Project = Callable[..., Path]
 
 def test_an_option_goes_before_the_params(project_with: Project):
     project_with("s3://bucket/models")
-    assert find_address("/other") == FolderAddress(Path("/other"))
+    assert find_address("/other") == Path("/other")
     assert find_address(None) == BucketAddress("bucket", "models/")
     assert (versions_kept(7), versions_kept(None)) == (7, 3)
 
 
 def test_a_relative_folder_is_seen_from_the_project(project_with: Project):
     project = project_with("shared/models")
-    assert find_address(None) == FolderAddress(project / "shared" / "models")
+    assert find_address(None) == project / "shared" / "models"
 
 
 def test_a_project_without_a_store(project_with: Project):

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from kdtasks.core.errors import StoreUnreachableError
-from kdtasks.deploy.store import checkout as placing
 from kdtasks.deploy.store import open_objects
 from kdtasks.deploy.store.address import BLOBS, RECEIPT, parse_address, parse_reference
 from kdtasks.deploy.store.cache import Cache
@@ -152,7 +151,7 @@ def test_killed_pulls(
 ):
     """The folder holds the old version or the new one, and the next pull brings the new one."""
     if not exchanges:
-        monkeypatch.setattr(placing, "_exchange", lambda *_: False)
+        monkeypatch.setattr("kdtasks.deploy.store.checkout._exchange", lambda *_: False)
     objects = open_anew(address)
     for number in (1, 2):
         publish(objects, folder_of(number), name="digits")

@@ -63,7 +63,7 @@ def test_a_publish_that_is_cut_for_good_leaves_nothing_to_be_seen(
     proxy.plan = lambda request: (
         fault(request_bytes=1000) if is_blob(request) and request.method == "PUT" else None
     )
-    with pytest.raises(StoreUnreachableError, match=r"does not answer \(.*\); look at the network"):
+    with pytest.raises(StoreUnreachableError, match=r"does not answer \(.*\); check the network"):
         publish(proxied, write_files(files), name="digits")
     assert list_models(proxied) == []
     proxy.plan = lambda request: None

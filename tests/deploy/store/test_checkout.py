@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from kdtasks.core.errors import StoreError
-from kdtasks.deploy.store import checkout as placing
 from kdtasks.deploy.store.address import RECEIPT
-from kdtasks.deploy.store.checkout import place
+from kdtasks.deploy.store.checkout import checkout
 from kdtasks.deploy.store.records import VERSION, FoundVersion, StoredFile, Version
 from kdtasks.deploy.store.signing import sign_record
 
@@ -47,7 +46,7 @@ Bundle = tuple[Path, FoundVersion]
 def exchanges(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Whether the file system can exchange two folders in one step."""
     if not request.param:
-        monkeypatch.setattr(placing, "_exchange", lambda *_: False)
+        monkeypatch.setattr("kdtasks.deploy.store.checkout._exchange", lambda *_: False)
     return bool(request.param)
 
 
@@ -59,11 +58,11 @@ def test_a_folder_is_made_and_replaced(
     first: Bundle, second: Bundle, tmp_path: Path, exchanges: bool
 ):
     target = tmp_path / "deep" / "out"
-    assert place(*first, target)
+    assert checkout(*first, target)
     assert names(target) == {"a", "more/b", RECEIPT}
     assert (target / RECEIPT).read_bytes() == first[1].manifest
-    assert not place(*first, target)
-    assert place(*second, target)
+    assert not checkout(*first, target)
+    assert checkout(*second, target)
     assert names(target) == {"a", RECEIPT}
     assert (target / "a").read_bytes() == b"one"
     assert [path.name for path in target.parent.iterdir()] == ["out"]
@@ -71,7 +70,7 @@ def test_a_folder_is_made_and_replaced(
 
 def test_an_empty_folder_is_taken(first: Bundle, tmp_path: Path, exchanges: bool):
     (tmp_path / "out").mkdir()
-    assert place(*first, tmp_path / "out")
+    assert checkout(*first, tmp_path / "out")
 
 
 def test_foreign_files_are_never_deleted(first: Bundle, second: Bundle, tmp_path: Path):
@@ -79,32 +78,32 @@ def test_foreign_files_are_never_deleted(first: Bundle, second: Bundle, tmp_path
     target.mkdir()
     (target / "notes.txt").write_text("mine")
     with pytest.raises(StoreError, match=r"out holds notes\.txt, which no pull put there; give"):
-        place(*first, target)
+        checkout(*first, target)
     (target / "notes.txt").unlink()
-    place(*first, target)
+    checkout(*first, target)
     (target / "notes.txt").write_text("mine")
     with pytest.raises(StoreError, match=r"notes\.txt, which no pull put there"):
-        place(*second, target)
+        checkout(*second, target)
     assert (target / "notes.txt").read_text() == "mine"
 
 
 def test_a_file_is_no_folder(first: Bundle, tmp_path: Path):
     (tmp_path / "out").write_text("x")
     with pytest.raises(StoreError, match="out is a file; give a folder"):
-        place(*first, tmp_path / "out")
+        checkout(*first, tmp_path / "out")
 
 
 @pytest.mark.parametrize("damage", ["changed", "missing", "receipt"])
 def test_damage_is_mended(first: Bundle, tmp_path: Path, damage: str):
     target = tmp_path / "out"
-    place(*first, target)
+    checkout(*first, target)
     if damage == "changed":
         (target / "a").write_bytes(b"x")
     elif damage == "missing":
         (target / "more" / "b").unlink()
     else:
-        place(*bundle(tmp_path / "other", {"a": b"1", "more/b": b"2"}), target)
-    assert place(*first, target)
+        checkout(*bundle(tmp_path / "other", {"a": b"1", "more/b": b"2"}), target)
+    assert checkout(*first, target)
     assert (target / "a").read_bytes() == b"1"
     assert (target / "more" / "b").read_bytes() == b"2"
     assert (target / RECEIPT).read_bytes() == first[1].manifest
@@ -112,11 +111,11 @@ def test_damage_is_mended(first: Bundle, tmp_path: Path, damage: str):
 
 def test_a_link_in_the_folder_is_replaced_not_followed(first: Bundle, tmp_path: Path):
     target = tmp_path / "out"
-    place(*first, target)
+    checkout(*first, target)
     (tmp_path / "outside").write_bytes(b"1")
     (target / "a").unlink()
     (target / "a").symlink_to(tmp_path / "outside")
-    assert place(*first, target)
+    assert checkout(*first, target)
     assert not (target / "a").is_symlink()
     assert (tmp_path / "outside").read_bytes() == b"1"
 
@@ -124,15 +123,15 @@ def test_a_link_in_the_folder_is_replaced_not_followed(first: Bundle, tmp_path: 
 def test_killed_between_two_renamings(first: Bundle, second: Bundle, tmp_path: Path):
     """The folder comes back even if nothing new can be had."""
     target = tmp_path / "out"
-    place(*first, target)
+    checkout(*first, target)
     target.rename(tmp_path / ".out.old")
     (tmp_path / ".out.partial").mkdir()
-    assert not place(*first, target)
+    assert not checkout(*first, target)
     assert names(target) == {"a", "more/b", RECEIPT}
     assert not (tmp_path / ".out.partial").exists()
 
 
 def test_what_is_placed_is_independent_of_the_cache(first: Bundle, tmp_path: Path):
-    place(*first, tmp_path / "out")
+    checkout(*first, tmp_path / "out")
     (tmp_path / "out" / "a").write_bytes(b"changed")
     assert (first[0] / "a").read_bytes() == b"1"
