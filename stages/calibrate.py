@@ -21,7 +21,7 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     """Write the calibration, and the best points that there were to choose from."""
     compressed = Compressed.read(paths.metrics("compress", variant))
     dataset = open_prepared(paths.prepared)
-    calibration, points = evaluator_of(dataset, params.evaluate).calibrate(
+    calibration, points = evaluator_of(dataset).calibrate(
         paths.model("compress", variant) / MODEL,
         compressed,
         params.exits,

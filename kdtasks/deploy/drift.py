@@ -13,7 +13,6 @@ from kdtasks.core.settings import Count, Positive, Section
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.edge.registry import load_predictor
 from kdtasks.edge.telemetry import Histograms, Telemetry
-from kdtasks.evaluate.evaluator import EvaluateParams
 from kdtasks.evaluate.registry import evaluator_of
 
 PSEUDO_COUNT = 0.5  # an empty range would have an infinite index
@@ -123,7 +122,7 @@ def reference_histograms(bundle: Path, data: PreparedDataset) -> Histograms:
             f"{bundle} is for {told[0]} and takes images of {told[1]}, {data.folder} is for "
             f"{data.task} and holds {data.image_shape}; what the model expects is not known here"
         )
-    return evaluator_of(data, EvaluateParams()).reference(model)
+    return evaluator_of(data).reference(model)
 
 
 def population_stability_index(reference: npt.ArrayLike, observed: npt.ArrayLike) -> float:

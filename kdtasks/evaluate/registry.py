@@ -11,6 +11,9 @@ _ALL: tuple[type[Evaluator[Any]], ...] = (ClassificationEvaluator, SegmentationE
 EVALUATORS = {evaluator.task.name: evaluator for evaluator in _ALL}
 
 
-def evaluator_of(dataset: PreparedDataset, settings: EvaluateParams) -> Evaluator[Any]:
-    """Give the evaluator of a dataset."""
+DEFAULTS = EvaluateParams()
+
+
+def evaluator_of(dataset: PreparedDataset, settings: EvaluateParams = DEFAULTS) -> Evaluator[Any]:
+    """Give the evaluator of a dataset; calibration and counts do without `settings`."""
     return EVALUATORS[dataset.task](dataset, settings)
