@@ -176,7 +176,7 @@ def _versions() -> dict[str, str | None]:
 
 
 def make_self_test(
-    segments: Segments, images: npt.NDArray[np.uint8], manifest: Manifest, *, images: int
+    segments: Segments, images: npt.NDArray[np.uint8], manifest: Manifest, *, count: int
 ) -> SelfTest:
     """Run some images through an exported file.
 
