@@ -94,7 +94,7 @@ def measure(name: str, precision: str) -> float:
         ends.append(time.perf_counter())
         return {"validation_loss": 0.0, "validation_accuracy": 0.0}, np.zeros(1, np.int64)
 
-    loop._validate = validate  # type: ignore[assignment]  # it would be timed too
+    loop._validate = validate  # it would be timed too
     loop.train(
         network,
         examples,
