@@ -101,7 +101,7 @@ def _judge(arm: Arm) -> dict[int, dict[str, Any]]:
             content = convert(
                 network,
                 number_format=number_format,
-                representative=data.images("calibration")[: params.compress.calibration_images],
+                representative=data.images("calibration")[: params.compress.representative_images],
             )
             if number_format == "int8":
                 content = pool_as_convolution(content)
@@ -128,7 +128,7 @@ def _stopping(content: bytes, macs: Sequence[int], params: Any, data: Any) -> di
     if len(macs) > 1:
         split = (segments.logits_of(data.images("calibration")), data.labels("calibration"))
         found, _ = calibrate(
-            split, split, params.exits, macs=macs, seen_rows=params.compress.calibration_images
+            split, split, params.exits, macs=macs, seen_rows=params.compress.representative_images
         )
         chosen = found.model_dump(mode="json", exclude_defaults=True)
     logits, labels = segments.logits_of(data.images("test")), np.asarray(data.labels("test"))

@@ -107,7 +107,7 @@ def _students(project: Path, data: Any, runs: dict[str, Any]) -> dict[str, Any]:
         content = convert(
             network,
             number_format="int8",
-            representative=data.images("calibration")[: params.compress.calibration_images],
+            representative=data.images("calibration")[: params.compress.representative_images],
         )
         figures, chosen = _judge(content, network.macs(), params, data)
         found[str(seed)] = figures
@@ -146,7 +146,7 @@ def _judge(content: bytes, macs: list[int], params: Any, data: Any) -> tuple[dic
         settings = params.exits.model_copy(update={"mode": "drop", "max_accuracy_drop": drop})
         split = (known, data.labels("calibration"))
         chosen, _ = calibrate(
-            split, split, settings, macs=macs, seen_rows=params.compress.calibration_images
+            split, split, settings, macs=macs, seen_rows=params.compress.representative_images
         )
         thresholds[drop] = (chosen.thresholds, chosen.temperatures)
         rows = exit_rows(

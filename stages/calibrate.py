@@ -25,7 +25,7 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
         paths.model("compress", variant) / MODEL,
         compressed,
         params.exits,
-        seen_rows=params.compress.calibration_images,
+        seen_rows=params.compress.representative_images,
     )
     calibration.write(paths.calibration(variant))
     write_csv(paths.tradeoff(variant), TRADEOFF, [(it.cost, it.accuracy) for it in points])

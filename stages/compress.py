@@ -48,7 +48,7 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
         variant,
         params.compress,
         fine_tuning=fine_tuning,
-        representative=dataset.images("calibration")[: params.compress.calibration_images],
+        representative=dataset.images("calibration")[: params.compress.representative_images],
         class_names=dataset.class_names,
     )
     found = describe(

@@ -52,7 +52,7 @@ def bench_bundle(
             "cpu": cpu,
             "latency_ms": latency,
             "images_per_second": rate,
-            "exits": [{"share": fraction, "latency_ms": found} for fraction, found in exits],
+            "exits": [{"fraction": fraction, "latency_ms": found} for fraction, found in exits],
             "full_ms": full,
             "peak_memory_mb": times.peak_memory_mb,
         }

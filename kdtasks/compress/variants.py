@@ -99,7 +99,7 @@ class CompressParams(Section):
     learning_rate: Positive = Field(
         default=5e-4, description="first learning rate of every fine-tuning"
     )
-    calibration_images: Count = Field(
+    representative_images: Count = Field(
         default=200,
         description="calibration images that set the ranges of number formats in whole numbers",
     )

@@ -66,7 +66,7 @@ class BundleFiles(contextlib.AbstractContextManager["BundleFiles"]):
         """Give the content of a file.
 
         Raises:
-            BundleError: it is not there, or cannot be read.
+            BundleError: it is missing, or cannot be read.
         """
         file, where = self._root / name, self.where(name)
         if not file.is_file():
@@ -89,7 +89,7 @@ class BundleFiles(contextlib.AbstractContextManager["BundleFiles"]):
         """Give the content of a file whose hash is known.
 
         Raises:
-            BundleError: it is not there, or another one.
+            BundleError: it is missing, or another one.
         """
         content = self.read(name)
         found = hashlib.sha256(content).hexdigest()

@@ -94,7 +94,7 @@ class TelemetryCounter:
     """Counts the answers of one model until they are asked for."""
 
     def __init__(self, manifest: Manifest) -> None:
-        """Arguments: `manifest` is that of the model whose answers are counted."""
+        """Args: `manifest` is that of the model whose answers are counted."""
         self._manifest = manifest
         self._reset()
 

@@ -23,7 +23,7 @@ class Guardian:
     """Starts the guardian's process and keeps its list of process groups."""
 
     def __init__(self, keep_open: Sequence[int] = ()) -> None:
-        """Arguments: `keep_open` are file descriptors (of locks) that outlive the run with it."""
+        """Args: `keep_open` are file descriptors (of locks) that outlive the run with it."""
         # -S and -I: nothing but the standard library is imported, so it is there in no time
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(Path(__file__).resolve())],

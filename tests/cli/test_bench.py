@@ -34,7 +34,7 @@ def test_figures_are_of_the_images_of_the_self_test(bundle, capsys):
     latency = found["latency_ms"]
     assert 0 < latency["p50"] <= latency["p90"] <= latency["p99"]
     assert found["images_per_second"] == pytest.approx(1000 / latency["mean"])
-    assert [one["share"] for one in found["exits"]] == [1.0]
+    assert [one["fraction"] for one in found["exits"]] == [1.0]
     assert found["exits"][0]["latency_ms"] == latency
     assert found["peak_memory_mb"] > 1
 

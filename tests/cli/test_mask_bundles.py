@@ -56,7 +56,7 @@ def test_a_bench_times_masks_of_images_of_any_size(project: Path, capsys):
     bench_bundle(project / "old", ["a.png", "b.png"], runs=6, threads=1, as_json=True)
     found = json.loads(capsys.readouterr().out)
     assert (found["images"], found["runs"]) == (2, 6)
-    assert found["exits"] == [{"share": 1.0, "latency_ms": found["latency_ms"]}]
+    assert found["exits"] == [{"fraction": 1.0, "latency_ms": found["latency_ms"]}]
     assert found["full_ms"] == found["latency_ms"]
 
 

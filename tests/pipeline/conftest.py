@@ -32,7 +32,7 @@ SMALL = {
     "distill.epochs": 30,
     "compress.variants": list(VARIANTS),
     "compress.passes.filters.epochs": 2,
-    "compress.calibration_images": 40,
+    "compress.representative_images": 40,
     "exits.grid": 21,
     "evaluate.bootstrap_samples": 200,
     "benchmark.runs": 20,

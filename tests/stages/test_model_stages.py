@@ -26,7 +26,7 @@ def params() -> Params:
     settings["seeds"] = [4, 7]
     settings["student"]["start"] = "start"
     settings["augmentation"]["views"] = 2
-    settings["compress"]["calibration_images"] = 5
+    settings["compress"]["representative_images"] = 5
     settings["teacher"] |= {"source": "import", "path": "grey.h5"}
     settings["evaluate"]["bootstrap_samples"] = 50
     return Params.model_validate(settings)

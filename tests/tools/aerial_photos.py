@@ -66,7 +66,7 @@ def mask_params(content: dict[str, Any], folder: Path) -> dict[str, Any]:
         "student": {"model": unet | {"filters": [4, 6]}, "learning_rate": 0.01},
         "distill": {"epochs": 6},
         "compress": content["compress"]
-        | {"variants": ["float32", "int8"], "calibration_images": 8},
+        | {"variants": ["float32", "int8"], "representative_images": 8},
         "evaluate": {"bootstrap_samples": 100},
         "benchmark": {"runs": 5, "warmup": 1},
     }

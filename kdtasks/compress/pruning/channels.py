@@ -66,7 +66,7 @@ class Channels:
         return self._labels[self._inputs[layer_name]]
 
     def made_by(self, layer_name: str) -> np.ndarray:
-        """Numbers of the channels that a layer puts out, in order, int [C]."""
+        """Numbers of the channels that a layer makes, in order, int [C]."""
         return self._labels[self._outputs[layer_name]]
 
     def groups(self) -> dict[tuple[str, ...], list[int]]:

@@ -143,7 +143,7 @@ class EpochReporter:
 def write_history(path: Path, history: Sequence[dict[str, float]]) -> None:
     """Write one row an epoch; accuracies and losses of the last exit but for `loss`, the objective.
 
-    Speed is left out: it is the one figure that differs between two runs of the same thing.
+    Speed is excluded: it is the one value that differs between two runs of the same thing.
     """
     with atomic_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         names = history[0] if history else COLUMNS

@@ -85,7 +85,7 @@ def stage_node(stage: "Stage", needs: tuple[str, ...]) -> StageNode:
 def readable_errors(name: str = "") -> Iterator[None]:
     """Raise StageError for what goes wrong with a stage, ProjectError for all else.
 
-    Arguments: `name` is the stage; empty for the whole project.
+    Args: `name` is the stage; empty for the whole project.
     """
     try:
         yield

@@ -28,7 +28,7 @@ class LinesReporter:
     """Prints a line a change of state, and every line of a stage's output behind its name."""
 
     def __init__(self, *, workers: int | None, cores: int, logs: Path) -> None:
-        """Arguments: `workers` as asked for; `logs` is the folder of the stages' output."""
+        """Args: `workers` as asked for; `logs` is the folder of the stages' output."""
         self._workers, self._cores, self._logs = workers, cores, logs
         self._output = LastingOutput()
         self._one_line = threading.Lock()
