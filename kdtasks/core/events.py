@@ -94,6 +94,12 @@ def emit(event: Event, file: Path | None = None) -> None:
             stream.write(line)
 
 
+def warn(message: str) -> None:
+    """Print a warning, and tell it as an event."""
+    print(f"warning: {message}", flush=True)
+    emit(MessageEvent("warning", message))
+
+
 def tail(path: Path, offset: int = 0) -> tuple[list[Event], int]:
     """Read the events written since an earlier call.
 

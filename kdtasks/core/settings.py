@@ -1,5 +1,6 @@
 """The base of every params section, and the number ranges they share."""
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,6 +13,14 @@ Positive = Annotated[float, Field(gt=0.0)]
 Index = Annotated[int, Field(ge=0)]
 Counts = Annotated[tuple[Count, ...], Field(strict=False)]
 Names = Annotated[tuple[str, ...], Field(strict=False)]
+
+
+def count_of(fraction: float, total: int) -> int:
+    """How many of `total` a fraction allows, rounded down: of 100, 0.29 allows 29.
+
+    In binary 0.29 · 100 is a little less than 29; what decimal fractions lose is given back.
+    """
+    return math.floor(fraction * total + 1e-9)
 
 
 class Section(BaseModel):

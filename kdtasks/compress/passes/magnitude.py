@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from kdtasks.compress.passes import PassContext, TrainingPass, passes
 from kdtasks.core.backend import keras, pruning
 from kdtasks.core.errors import CompressionError
-from kdtasks.core.settings import Count, Fraction, OpenFraction
+from kdtasks.core.settings import Count, Fraction, OpenFraction, count_of
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 
 # Layers whose kernels are pruned.
@@ -112,8 +112,8 @@ def _schedule(tfmot: Any, settings: Magnitude, steps: int) -> Any:
 
     Its last look must be at the very end, or the sparsity stays below what was asked for.
     """
-    begin = int(settings.begin * steps)
-    pruning_steps = max(1, int(settings.end * steps) - begin)
+    begin = count_of(settings.begin, steps)
+    pruning_steps = max(1, count_of(settings.end, steps) - begin)
     frequency = min(settings.frequency, pruning_steps)
     end = begin + pruning_steps - pruning_steps % frequency
     when = {"begin_step": begin, "end_step": end, "frequency": frequency}

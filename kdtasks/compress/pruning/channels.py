@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from kdtasks.core.errors import CompressionError, did_you_mean
+from kdtasks.core.settings import count_of
 
 # Layers whose outputs have the channels of their input.
 _SAME_CHANNELS = {
@@ -166,7 +167,7 @@ def choose_channels(
         if together and own is None:
             rivals.append(leavers)
         else:
-            removed.update(leavers[: int((ratio if own is None else own) * len(numbers))])
+            removed.update(leavers[: count_of(ratio if own is None else own, len(numbers))])
     total = sum(len(leavers) + 1 for leavers in rivals)
-    removed.update(ranked(chain.from_iterable(rivals))[: int(ratio * total)])
+    removed.update(ranked(chain.from_iterable(rivals))[: count_of(ratio, total)])
     return removed

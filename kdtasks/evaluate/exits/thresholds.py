@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kdtasks.core.errors import CalibrationError
+from kdtasks.core.settings import count_of
 from kdtasks.edge.scores import NEVER
 from kdtasks.evaluate.exits.rows import ExitRows, losses_of
 from kdtasks.evaluate.exits.search import (
@@ -138,8 +139,7 @@ def cross_fit(rows: ExitRows, settings: ExitsParams) -> CrossFit | None:
 
 def cheapest_within(rows: ExitRows, front: Outcomes, drop: float) -> int:
     """Give the index of the cheapest point of a front that loses at most `drop` on its rows."""
-    # 1e-9 forgives what a decimal fraction loses as a float: 0.29 of 100 images is 29.
-    lost = int(np.floor(drop * len(rows.scores) + 1e-9))
+    lost = count_of(drop, len(rows.scores))
     return int(np.flatnonzero(front.correct >= rows.correct[:, -1].sum() - lost)[0])
 
 

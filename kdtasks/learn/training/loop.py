@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kdtasks.core.backend import keras, tf
+from kdtasks.core.events import warn
 from kdtasks.core.reproducibility import generator
 from kdtasks.core.settings import Precision
 from kdtasks.learn.networks.inference import Predictor
@@ -16,7 +17,7 @@ from kdtasks.learn.objectives.hints import HintMatcher, student_blocks
 from kdtasks.learn.objectives.objective import LabelLossSum, Objective
 from kdtasks.learn.training.checkpoint import Checkpoint, TrainingState
 from kdtasks.learn.training.examples import Block, Examples
-from kdtasks.learn.training.monitor import CollapseGuard, EpochReporter, patience
+from kdtasks.learn.training.monitor import CollapseGuard, EpochReporter, patience, stalled
 from kdtasks.learn.training.settings import TrainParams
 from kdtasks.learn.training.step import Optimizer, compile_block, precision_scope
 from kdtasks.tasks.confusion import accuracy, confusion_matrix, mean_iou
@@ -114,6 +115,7 @@ def train(
     guard = CollapseGuard(
         patience=min(patience(params.guard_epochs, steps=steps), schedule.last_epoch),
         steps=steps,
+        epochs=schedule.last_epoch,
         num_classes=int(model.network.outputs[-1].shape[-1]),
         collapsed_epochs=state.collapsed_epochs,
     )
@@ -153,6 +155,10 @@ def train(
         record |= values
         history.append({name: round(value, 6) for name, value in record.items()})
         reporter.end_epoch(record)
+        if message := stalled(
+            history, epochs=schedule.epochs, learning_rate=schedule.learning_rate
+        ):
+            warn(message)
         if checkpoint:
             arrays = keras.backend.batch_get_value(variables)
             checkpoint.save(TrainingState(epoch, arrays, history, guard.collapsed_epochs))

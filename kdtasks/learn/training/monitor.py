@@ -25,6 +25,9 @@ _FOR_MASKS = (
 # A run has to have taken so many steps that led nowhere; with fewer it may not have begun to learn.
 _STEPS = 100
 
+# A loss that has fallen by less, as a fraction of the first epoch's, has as good as not fallen.
+_FALL = 0.01
+
 # Seconds without a line after which a long epoch reports from its middle.
 _QUIET = 10.0
 
@@ -47,13 +50,15 @@ class CollapseGuard:
         patience: epochs in a row that predict one class only, at which the run is stopped.
         num_classes: that there are.
         steps: of an epoch.
+        epochs: of the run.
         collapsed_epochs: such epochs right before; a run that resumes from a checkpoint is stopped
             where one that never stopped would have been.
     """
 
     patience: int
     num_classes: int
-    steps: int = _STEPS
+    steps: int
+    epochs: int
     collapsed_epochs: int = 0
 
     def check_loss(self, loss: float, *, epoch: int, name: str = "loss") -> None:
@@ -86,11 +91,35 @@ class CollapseGuard:
                     f"; these were {steps} steps in all, few to learn from: lower "
                     "train.batch_size, or train for more epochs"
                 )
+            elif self.collapsed_epochs < self.epochs:
+                rest += (
+                    "; if so slow a start is expected, set train.guard_epochs above "
+                    f"{self.collapsed_epochs}"
+                )
             raise TrainingError(
-                f"epochs {first} to {epoch} predicted class {counts.argmax()} for "
-                f"{what}; lower the learning rate, use batch normalisation, or "
-                f"raise train.guard_epochs if so slow a start is expected{rest}"
+                f"epochs {first} to {epoch} of {self.epochs} predicted class {counts.argmax()} for "
+                f"{what}; lower the learning rate, or use batch normalisation{rest}"
             )
+
+
+def stalled(history: Sequence[Mapping[str, float]], *, epochs: int, learning_rate: float) -> str:
+    """Say at the end of the first tenth of a run that its training loss has not fallen; else ``.
+
+    Args:
+        history: records of the epochs so far.
+        epochs: of the run.
+        learning_rate: its first one.
+    """
+    tenth = max(2, math.ceil(epochs / 10))
+    first, last = history[0]["loss"], history[-1]["loss"]
+    if len(history) != tenth or last < first - _FALL * abs(first):
+        return ""
+    return (
+        f"the training loss has not fallen in the first {tenth} epochs ({first:.4g}, now "
+        f"{last:.4g}); the learning rate of {learning_rate:g} may be wrong for train.optimizer: "
+        "set learning_rate in the section that trains (teacher, student or compress), about 0.001 "
+        "for adam and 0.05 for sgd with momentum"
+    )
 
 
 class EpochReporter:

@@ -9,11 +9,20 @@ from kdtasks.learn.targets import to_float16
 
 def test_numbers_within_float16_are_kept():
     logits, features = to_float16(
-        [np.array([[65_504.0, -65_504.0]], np.float32), np.array([[0.1]], np.float32)], ["hidden"]
+        [np.array([[0.0, -65_504.0]], np.float32), np.array([[0.1]], np.float32)], ["hidden"]
     )
     assert logits.dtype == features.dtype == np.float16
-    np.testing.assert_array_equal(logits, [[65_504, -65_504]])
+    np.testing.assert_array_equal(logits, [[0, -65_504]])
     np.testing.assert_allclose(features, [[0.1]], rtol=1e-3)
+
+
+def test_what_all_logits_of_an_image_share_costs_no_digits():
+    """Logits 0.01 apart, a thousand above 0, where float16 knows only multiples of a half."""
+    spread = np.array([[0.0, -0.01, -3.0], [-0.02, 0.0, -1.0]], np.float32)
+    (logits,) = to_float16([spread + 1000], [])
+    np.testing.assert_allclose(logits, spread, atol=1e-3)
+    (masks,) = to_float16([np.stack([spread, spread - 7])[None] + 1000], [])
+    np.testing.assert_allclose(masks[0, 1], spread - 7, atol=4e-3)  # positions keep their distance
 
 
 @pytest.mark.parametrize(
