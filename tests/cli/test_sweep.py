@@ -18,7 +18,7 @@ from kdtasks.core.errors import KdTasksError, ParamsError
 from kdtasks.orchestrate.sweep.plan import SweepOptions
 
 MAKE = Path(__file__).parents[1] / "orchestrate" / "sweep" / "project" / "make.py"
-OPTIONS = SweepOptions(("distill.alpha=0.1,0.9",), seeds=2)
+OPTIONS = SweepOptions(("distill.alpha=0.1,0.9",), seeds=3)
 
 
 @pytest.fixture(scope="module")
@@ -52,14 +52,14 @@ def test_a_sweep_from_the_command_to_its_page(
     assert [("gain" in point) for point in summary["points"]] == [True, False]
     assert summary["points"][1]["failed"].endswith("status 1: the loss is not a number")
     assert re.search(r"alpha=0\.1 +90\.1 % +90\.1 % +92\.1 % +\+2\.0 +\+1\.9 to \+2\.1", output)
-    assert "Of 2 points with 2 seeds each, distillation helps at 1, 1 failed." in output
+    assert "Of 2 points with 3 seeds each, distillation helps at 1, 1 failed." in output
     assert output.splitlines()[-1] == f"sweep: {out}/index.html"
     assert "alpha=0.9" in (out / "index.html").read_text(encoding="utf-8")
 
     Path(os.environ["BREAK"]).unlink()
     assert run_sweep(project, OPTIONS) == 0
     output = capfd.readouterr().out.replace("\u00a0", " ")
-    assert "2 points of 2 seeds each: 1 done already, 1 to run" in output
+    assert "2 points of 3 seeds each: 1 done already, 1 to run" in output
     assert "distillation helps at 1 and hurts at 1. Best on validation: alpha=0.9" in output
     (page,) = (project / "report").glob("sweep-*/index.html")
     assert output.splitlines()[-1] == f"sweep: {page}"
@@ -72,9 +72,9 @@ def test_a_sweep_from_the_command_to_its_page(
 def test_a_dry_run_only_says_what_would_run(project: Path, capsys: pytest.CaptureFixture[str]):
     assert run_sweep(project, OPTIONS, dry_run=True) == 0
     first, *lines = capsys.readouterr().out.splitlines()
-    assert first.startswith("2 points of 2 seeds each: 0 done already, 2 to run")
+    assert first.startswith("2 points of 3 seeds each: 0 done already, 2 to run")
     assert lines == [
-        "shared by all points: would run once, prepare, teacher, student@0, student@1",
+        "shared by all points: would run once, prepare, teacher, student@0, student@1, student@2",
         "alpha=0.1: would run",
         "alpha=0.9: would run",
     ]
@@ -136,5 +136,5 @@ def test_an_interruption_says_how_to_go_on(
         run_sweep(project, OPTIONS)
     assert ended.value.exit_code == 130
     assert capsys.readouterr().err.splitlines() == [
-        "interrupted; finished points are kept: kdtasks sweep -S distill.alpha=0.1,0.9 --seeds 2"
+        "interrupted; finished points are kept: kdtasks sweep -S distill.alpha=0.1,0.9 --seeds 3"
     ]

@@ -44,7 +44,7 @@ def test_every_point_is_a_task_and_the_comparison_a_table(
 ):
     settings = ["distill.alpha=0.1,0.9"]
     Path(os.environ["BREAK"]).touch()
-    first: Any = sweep(settings, seeds=2, return_state=True)
+    first: Any = sweep(settings, seeds=3, return_state=True)
     assert first.is_failed()
     assert "alpha=0.9: stage distill@0 ended with status 1" in first.message
     states = task_states(first.state_details.flow_run_id, 3)
@@ -55,7 +55,7 @@ def test_every_point_is_a_task_and_the_comparison_a_table(
     }
 
     Path(os.environ["BREAK"]).unlink()
-    second: Any = sweep(settings, seeds=2, return_state=True)
+    second: Any = sweep(settings, seeds=3, return_state=True)
     assert second.is_completed()
     assert "distillation helps at 1 and hurts at 1" in second.message
     states = task_states(second.state_details.flow_run_id, 2)

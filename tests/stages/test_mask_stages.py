@@ -12,6 +12,7 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.data.prepared import open_prepared
 from kdtasks.edge.bundle_files import read_manifest
 from kdtasks.edge.segmenter import Segmenter
+from kdtasks.evaluate.pixel_counts import FEWEST_IMAGES
 from kdtasks.params import Params, load_params
 from stages import (
     benchmark,
@@ -111,8 +112,8 @@ def test_figures_of_evaluate_are_the_bundle_s(project: Path, variant: str) -> No
         both = ((predicted == place) & (labels == place)).sum()
         either = ((predicted == place) | (labels == place))[counts].sum()
         assert metrics["classes"][name]["iou"] == pytest.approx(both / either)
-    low, high = metrics["interval"]
-    assert 0 <= low <= high <= 1
+    assert metrics["images"] < FEWEST_IMAGES
+    assert metrics["interval"] is None
     assert read_json(Path(f"metrics/benchmark/{variant}.json"))["latency_ms"]["p50"] > 0
 
 
@@ -129,9 +130,9 @@ def test_the_comparison_is_on_the_mean_iou(project: Path) -> None:
         )
     gain = found["gain"]
     assert gain["mean"] == pytest.approx(found["distill"]["mean"] - found["student"]["mean"])
-    low, high = gain["bootstrap_interval"]
-    assert low <= gain["mean"] <= high
-    assert found["teacher"]["interval"][0] <= found["teacher"]["mean_iou"]
+    # Too few source images for an interval of either.
+    assert (gain["bootstrap_interval"], found["teacher"]["interval"]) == (None, None)
+    assert (found["teacher_lead"], found["teacher_worse_than_student"]) == (None, False)
 
 
 def test_the_page_shows_masks(project: Path) -> None:

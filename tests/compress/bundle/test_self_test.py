@@ -25,7 +25,7 @@ def record(segments, images, *, count=3):
     manifest = dataclasses.replace(
         MANIFEST, score="max_probability", temperatures=(1.0, 1.0), thresholds=(0.9,)
     )
-    return make_self_test(segments, images, manifest, count=images)
+    return make_self_test(segments, images, manifest, count=count)
 
 
 IMAGES = np.arange(5, dtype=np.uint8).reshape(5, 1, 1, 1)

@@ -70,7 +70,7 @@ def draw_images() -> Callable[..., np.ndarray]:
 
 @pytest.fixture(scope="session")
 def converted(
-    network: Callable[[str], Any], images: Callable[..., np.ndarray]
+    network: Callable[[str], Any], draw_images: Callable[..., np.ndarray]
 ) -> Callable[[str, str], bytes]:
     """Give a function that converts a network to a number format, each once."""
     from kdtasks.compress.convert import convert
