@@ -44,7 +44,7 @@ def _simulate(trials: int) -> list[Rate]:
                     shown = everyone.take(generator.choice(_POPULATION, images, replace=False))
                     settings = ExitsParams(max_accuracy_drop=0.01, grid=51, seed=trial)
                     chosen, _ = choose_thresholds(shown, settings)
-                    exceeded += losses_of(judged, chosen.thresholds).mean() > 0.01
+                    exceeded += int(losses_of(judged, chosen.thresholds).mean() > 0.01)
                 case = f"{kind} images, {exits} exits, {images} rows: drop beyond the limit"
                 rates.append(Rate(case, exceeded, trials, at_most=0.5))
     return rates

@@ -46,7 +46,7 @@ def _simulate(trials: int) -> list[Rate]:
                 )
                 for _ in range(trials)
             ]
-            covered = sum(low <= truth <= high for low, high in filter(None, found))
+            covered = sum(int(low <= truth <= high) for low, high in filter(None, found))
             rates.append(
                 Rate(
                     f"{classes} classes, {images} images: 95 % interval holds the truth",
@@ -69,7 +69,7 @@ def _gains(trials: int) -> list[Rate]:
             for _ in range(2)
         )  # fmt: skip
         low, high = iou_gain_interval(first[None], second[None], _CONFIDENCE) or (1.0, -1.0)
-        covered += low <= 0 <= high
+        covered += int(low <= 0 <= high)
     case = "3 classes, 8 images, two equal models: 95 % interval of the gain holds 0"
     return [Rate(case, covered, trials, at_least=0.93)]
 

@@ -60,7 +60,7 @@ def _simulate(trials: int) -> list[Rate]:
                 f"difference of one standard deviation, from {begin} seeds on: found",
                 found.count("helps"),
                 trials,
-                at_least=0.7,
+                at_least=0.65,
             )
         )
     return rates
