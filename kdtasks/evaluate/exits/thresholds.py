@@ -20,8 +20,8 @@ from kdtasks.evaluate.exits.settings import ExitsParams
 
 MOST_EXITS_OF_A_GRID = 3
 
-FOLDS = 5
-TRIED = 11
+FOLDS, REPEATS = 5, 3
+TRIED = 21
 
 # Standard errors that a cross-fitted drop must stay below the limit: the largest drop that seems
 # allowed is one of several, so its own estimate is a little too kind (docs/evidence.md).
@@ -75,8 +75,7 @@ def choose_thresholds(rows: ExitRows, settings: ExitsParams) -> tuple[OperatingP
         found = cross_fit(rows, settings)
         if found is None:
             return point_at(rows, [NEVER] * (exits - 1)), None
-        best = cheapest_within(rows, front, found.allowed)
-        return _point(rows, front, best), found.expected
+        return point_at(rows, cheapest_within(rows, front, found.allowed)), found.expected
     budget = settings.max_cost * float(rows.macs[-1]) * images * (1 + 1e-12)
     affordable = front.macs <= budget
     if not affordable.any():
@@ -93,7 +92,8 @@ class CrossFit(NamedTuple):
     """What thresholds may lose where they are chosen, and are then expected to lose elsewhere.
 
     Attributes:
-        allowed: drop of accuracy on the very rows that they are chosen on.
+        allowed: drop of accuracy on the very rows that they are chosen on; below 0 a gain is asked
+            for.
         expected: drop that was then seen on rows that they were not chosen on.
     """
 
@@ -106,7 +106,8 @@ def cross_fit(rows: ExitRows, settings: ExitsParams) -> CrossFit | None:
 
     Thresholds that are the cheapest within a limit on their own rows exceed it on new images in
     most cases: of many combinations the luckiest is taken. So they are chosen on four fifths of the
-    rows and what they lose is counted on the last fifth, in turn, for drops up to the limit.
+    rows and what they lose is counted on the last fifth, in turn and for three divisions, for drops
+    between a gain as large as the limit and the limit itself.
 
     Args:
         rows: the calibration split's.
@@ -119,16 +120,19 @@ def cross_fit(rows: ExitRows, settings: ExitsParams) -> CrossFit | None:
     images, limit = len(rows.scores), settings.max_accuracy_drop
     if images < 2 * FOLDS:
         return None
-    fold_of = np.random.default_rng(settings.seed).permutation(images) % FOLDS
-    drops = np.linspace(0.0, limit, TRIED)
+    generator = np.random.default_rng(settings.seed)
+    drops = np.linspace(-limit, limit, TRIED)
     losses = np.zeros((TRIED, images))
-    for fold in range(FOLDS):
-        chosen_on, held_out = rows.take(np.flatnonzero(fold_of != fold)), fold_of == fold
-        front = pareto_front(policy_outcomes(chosen_on, grid=settings.grid))
-        judged = rows.take(np.flatnonzero(held_out))
-        for place, drop in enumerate(drops):
-            thresholds = front.thresholds[cheapest_within(chosen_on, front, drop)]
-            losses[place, held_out] = losses_of(judged, thresholds)
+    for _ in range(REPEATS):
+        for held_out in np.array_split(generator.permutation(images), FOLDS):
+            chosen_on, judged = (
+                rows.take(np.delete(np.arange(images), held_out)),
+                rows.take(held_out),
+            )
+            front = pareto_front(policy_outcomes(chosen_on, grid=settings.grid))
+            for place, drop in enumerate(drops):
+                thresholds = cheapest_within(chosen_on, front, drop)
+                losses[place, held_out] += losses_of(judged, thresholds) / REPEATS
     expected = losses.mean(axis=1)
     margins = MARGIN * losses.std(axis=1) / np.sqrt(images)
     kept = np.flatnonzero(expected + margins <= limit + 1e-9)
@@ -137,10 +141,16 @@ def cross_fit(rows: ExitRows, settings: ExitsParams) -> CrossFit | None:
     return CrossFit(float(drops[kept[-1]]), float(expected[kept[-1]]))
 
 
-def cheapest_within(rows: ExitRows, front: Outcomes, drop: float) -> int:
-    """Give the index of the cheapest point of a front that loses at most `drop` on its rows."""
+def cheapest_within(rows: ExitRows, front: Outcomes, drop: float) -> tuple[float, ...]:
+    """Give the thresholds of the cheapest point of a front that loses at most `drop` on its rows.
+
+    Where none does, which a `drop` below 0 may ask for, no image leaves early.
+    """
     lost = count_of(drop, len(rows.scores))
-    return int(np.flatnonzero(front.correct >= rows.correct[:, -1].sum() - lost)[0])
+    enough = np.flatnonzero(front.correct >= rows.correct[:, -1].sum() - lost)
+    if not enough.size:
+        return (NEVER,) * (rows.scores.shape[1] - 1)
+    return tuple(front.thresholds[enough[0]].tolist())
 
 
 def tradeoff(rows: ExitRows, *, grid: int = 201) -> list[OperatingPoint]:

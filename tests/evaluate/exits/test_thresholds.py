@@ -38,7 +38,7 @@ def choose(rows: ExitRows, **settings: Any) -> OperatingPoint:
 def within(rows: ExitRows, drop: float, grid: int = 201) -> OperatingPoint:
     """The cheapest point that loses at most `drop` on the rows themselves."""
     front = pareto_front(policy_outcomes(rows, grid=grid))
-    return point_at(rows, front.thresholds[cheapest_within(rows, front, drop)])
+    return point_at(rows, cheapest_within(rows, front, drop))
 
 
 def means(rows: ExitRows, thresholds) -> tuple[float, float]:
