@@ -1,5 +1,6 @@
 """The command line itself, interrupted and killed for real."""
 
+import contextlib
 import os
 import random
 import signal
@@ -56,6 +57,19 @@ def wait_for_request(proxy: Any, method: str) -> None:
         time.sleep(0.01)
 
 
+def interrupt(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Press Ctrl-C, and again where the first was lost: Python drops one that falls in a callback.
+
+    The server answers after an hour: whoever waits for it is not back in time.
+    """
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=30)
+    process.send_signal(signal.SIGINT)
+    return process.communicate(timeout=30)
+
+
 @ON_MOTO
 def test_ctrl_c_in_the_middle_of_a_pull(
     proxied: Objects, proxied_address: str, proxy: Any, fault: Any, write_files: Write, pull: Pull
@@ -65,8 +79,7 @@ def test_ctrl_c_in_the_middle_of_a_pull(
     proxy.plan = lambda request: fault(seconds=3600.0) if BLOBS in request.path else None
     process = start("-m", "kdtasks", "pull", "digits", "--store", proxied_address)
     wait_for_request(proxy, "GET")
-    process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=60)  # it does not wait for the slow server
+    output, errors = interrupt(process)
     assert (process.returncode, output) == (130, "")
     assert errors.splitlines()[-1] == "interrupted; the same command resumes from here"
     assert "Traceback" not in errors
@@ -87,8 +100,7 @@ def test_ctrl_c_in_the_middle_of_a_publish(
     proxy.plan = lambda request: fault(seconds=3600.0) if "partNumber=2" in request.path else None
     process = start("-c", PUBLISH, proxied_address, str(folder))
     wait_for_request(proxy, "PUT")
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    interrupt(process)
     assert process.returncode != 0
     assert list_models(proxied) == []
     assert list(proxied.list(BLOBS)) == []
