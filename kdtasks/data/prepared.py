@@ -79,7 +79,7 @@ def open_prepared(folder: Path) -> PreparedDataset:
     known = {key: value for key, value in Dataset.read(folder / DESCRIPTION) if key in names}
     dataset = PreparedDataset(folder=folder, **known)
     for split in SPLITS:
-        for arrays in (dataset.images, dataset.labels, dataset.images):
+        for arrays in (dataset.images, dataset.labels, dataset.source_images):
             arrays(split)
     return dataset
 

@@ -109,7 +109,7 @@ def evaluate_answers(
         settings: level of the intervals.
 
     Returns:
-        the scores, and each exit's metrics.reliability.
+        the scores, and of each exit what `metrics.reliability` gives.
     """
     costs = np.array(macs)[answers.exit_index]
     cost = float(costs.mean() / macs[-1])

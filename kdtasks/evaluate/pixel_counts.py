@@ -79,7 +79,7 @@ class PixelCounts(Score):
     def paired(self, production: Self, *, method: Method, confidence: float) -> PairedComparison:
         """Compare by the jackknife over source images, whatever the method asked for.
 
-        Where no image tells the two apart there is nothing to draw from: the bounds are then those
+        Where no image tells the two apart the jackknife shows no spread: the bounds are then those
         of the fraction of images that may do so, each at its worst.
         """
         # The ends of an interval of level 2c − 1 are one-sided bounds of level c.

@@ -11,15 +11,13 @@ import numpy.typing as npt
 from kdtasks.edge.segmenter import spaced_colours
 from kdtasks.report.inputs import Arrays
 
-LARGEST = 96
+LARGEST = 96  # longest side of an inline image, in pixels; larger ones are scaled down
 UNLABELLED = (128, 128, 128)
+# How bright right pixels are in an image of errors, and the colour of wrong ones.
 RIGHT, WRONG = 0.35, (220, 30, 30)
 
 # Fields of a patch and the arrays that they are drawn from.
 _COMPARED = {"teacher": "teacher", "student": "student", "distilled": "distill"}
-
-
-"""Longest side of an inline image, in pixels; larger ones are scaled down."""
 
 
 class Sample(NamedTuple):
@@ -72,9 +70,6 @@ def image_address(pixels: np.ndarray) -> str:
     buffer = BytesIO()
     image.save(buffer, format="PNG", optimize=True)
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-"""How bright right pixels are in an image of errors, and the colour of wrong ones."""
 
 
 class Patch(NamedTuple):

@@ -17,7 +17,7 @@ def threshold(number: float | None) -> str:
 
 
 def headline(statistics: Statistics, selection: Selection) -> str:
-    """Say in one sentence what came out; and what is inconclusive."""
+    """Say in one sentence what came out, and what is inconclusive."""
     told = f"{'; '.join([*_accuracies(statistics), _shipped(statistics, selection)])}."
     warning = poor_teacher(statistics)
     return f"{warning} {told}" if warning else told

@@ -131,7 +131,7 @@ class ModelScores(MaskScores, Quality):
     """The test scores of one model.
 
     Attributes:
-        interval: of the mean IoU where it is there, else of the accuracy; None of a single image.
+        interval: of the mean IoU where it is there, else of the accuracy; None of too few images.
     """
 
     interval: Interval | None
@@ -229,7 +229,7 @@ class Gain(Part):
     Attributes:
         judged: so many of the first seeds stand behind `mean`, `interval` and `verdict`.
         interval: of `mean` over seeds; None where they show no spread, or are fewer than three.
-        bootstrap_interval: over test images, for all seeds; None of a single image.
+        bootstrap_interval: over test images, for all seeds, of masks a jackknife's; None of too few.
         seeds_needed: how many more may tell; None where that means nothing.
     """
 

@@ -25,14 +25,14 @@ class GateParams(Section):
 
     In doubt production stays. Sizes are those of `model.tflite`; latencies of both models are
     measured in one run, image by image in turn, with the threads and runs of `benchmark`. Of
-    masks the accuracy is the mean IoU, and its bounds are a bootstrap's over source images.
+    masks the accuracy is the mean IoU, and its bounds are a jackknife's over source images.
     """
 
     method: Literal["mcnemar", "bootstrap"] = Field(
         default="mcnemar",
         description="`mcnemar`: McNemar's exact test and Tango's score bound; `bootstrap`: a "
-        "percentile bootstrap over test images, with `evaluate.bootstrap_samples`, which masks "
-        "always get",
+        "percentile bootstrap over test images, with `evaluate.bootstrap_samples`; masks get a "
+        "jackknife whatever stands here",
     )
     confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = Field(
         default=0.95, description="level of every one-sided bound that a limit is held against"
@@ -52,8 +52,7 @@ class GateParams(Section):
     )
     min_source_images: Count = Field(
         default=30,
-        description="the same of masks, in images that the test patches were cut from: from fewer "
-        "the bounds of a bootstrap are too narrow",
+        description="the same of masks, in images that the test patches were cut from",
     )
     max_size_kb: Positive | None = Field(default=None, description="file size in kB (1,000 bytes)")
     max_size_growth: Annotated[float, Field(ge=0.0)] | None = Field(

@@ -18,10 +18,10 @@ class Backbone:
     """A network without heads.
 
     Attributes:
+        features: the tensor that the last exit looks at.
         taps: block name to the tensors that the rest of the network needs after that block. The
             first is what an exit there looks at; a chain has just that one, a U-Net also its open
             skips.
-        features: the tensor that the last exit looks at.
     """
 
     features: Tensor

@@ -182,12 +182,10 @@ def _energy(logits: Tensor, temperature: float) -> Tensor:
     return temperature * tf.reduce_logsumexp(logits / temperature, axis=-1)
 
 
+# As `kdtasks.edge.scores.SCORES`, in TensorFlow.
 SCORES: dict[str, Callable[[Tensor, float], Tensor]] = {
     "max_probability": _max_probability,
     "margin": _margin,
     "entropy": _entropy,
     "energy": _energy,
 }
-
-
-"""As `kdtasks.edge.scores.SCORES`, in TensorFlow."""

@@ -27,7 +27,7 @@ FOLDER = Path("report") / "search"
 def summarise(
     plan: SearchPlan, engine: SearchEngine, outcomes: Mapping[str, Outcome]
 ) -> dict[str, Any]:
-    """Build the content of search.json (docs/compression.md)."""
+    """Build the content of search.json (docs/files.md)."""
     trials = []
     broken: dict[str, list[Violation]] = {}
     for point in plan.sweep.points:

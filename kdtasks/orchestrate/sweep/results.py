@@ -33,7 +33,7 @@ class PointResult(NamedTuple):
     validation: dict[int, float]  # distilled, validation split, last exit
     teacher: float  # test split
     rows: int  # of the test split
-    bootstrap: tuple[float, float] | None  # of the mean gain over test images; None of one image
+    bootstrap: tuple[float, float] | None  # of the mean gain over test images; None of too few
 
     @classmethod
     def read(cls, folder: Path, params: Params) -> Self:
