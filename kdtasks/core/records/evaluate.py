@@ -229,7 +229,7 @@ class Gain(Part):
     Attributes:
         judged: so many of the first seeds stand behind `mean`, `interval` and `verdict`.
         interval: of `mean` over seeds; None where they show no spread, or are fewer than three.
-        bootstrap_interval: over test images, for all seeds, of masks a jackknife's; None of too few.
+        bootstrap_interval: over test images, of masks a jackknife's; None of too few.
         seeds_needed: how many more may tell; None where that means nothing.
     """
 
