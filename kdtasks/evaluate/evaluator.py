@@ -27,6 +27,7 @@ from kdtasks.evaluate.comparison import gain_of, over_seeds
 from kdtasks.evaluate.exits.settings import ExitsParams
 from kdtasks.evaluate.exits.thresholds import OperatingPoint
 from kdtasks.evaluate.intervals import Interval, Method, PairedComparison
+from kdtasks.evaluate.looks import look_at
 from kdtasks.evaluate.metrics import mean_scores
 from kdtasks.tasks.task import Task
 
@@ -140,8 +141,11 @@ def compare_scores(teacher: S, student: Mapping[int, S], distilled: Mapping[int,
         means = mean_scores(list(scores.values())).present() if teacher.task.per_pixel else {}
         means = {key: value for key, value in means.items() if key not in ("mean_iou", "interval")}
         summaries[kind] = over_seeds(by_seed[kind], confidence, means)
+    look = look_at(len(student))
+    judged = sorted(student)[: look.seeds if look else None]  # those behind the gain over seeds
     bootstrap = teacher.gain_interval(
-        [distilled[seed] for seed in sorted(distilled)], [student[seed] for seed in sorted(student)]
+        [distilled[seed] for seed in judged if seed in distilled],
+        [student[seed] for seed in judged],
     )
     tested = teacher.with_interval()
     lead = teacher.gain_interval([teacher] * len(student), list(student.values()))

@@ -94,9 +94,10 @@ class Agent(Worker):
 
     def notes(self) -> dict[str, Any]:
         """Give what `/health` says of the agent."""
+        rejected = self.rejected  # which the thread that asks the store may change
         return {
             "follows": str(self._settings.reference),
-            "rejected": self.rejected.to_json() if self.rejected else None,
+            "rejected": rejected.to_json() if rejected else None,
             "store_problem": self.store_problem,
             "telemetry_problem": self._sender.problem,
         }

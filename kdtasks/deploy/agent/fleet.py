@@ -171,8 +171,8 @@ def rows_of(devices: Sequence[Device], traffic: Traffic | None) -> list[DeviceRo
 def _row(device: Device, errors: int) -> DeviceRow:
     release, agent, sender = device.service.release, device.agent, device.sender
     note = agent.store_problem or sender.problem or ""
-    if agent.rejected:
-        note = f"version {agent.rejected.number} taken back"
+    if rejected := agent.rejected:
+        note = f"version {rejected.number} taken back"
     return DeviceRow(
         device=device.name,
         port=device.server.port,

@@ -82,7 +82,9 @@ class DeviceState:
         if kept is None or kept.identity == identity:
             return True
         trying = self._read().get("trying")
-        attempts = trying["attempts"] if trying and trying["identity"] == identity else 0
+        attempts = 0
+        if isinstance(trying, dict) and trying.get("identity") == identity:
+            attempts = int(trying.get("attempts", 0))
         if attempts >= ATTEMPTS:
             return False
         self._write(trying={"identity": identity, "attempts": attempts + 1})

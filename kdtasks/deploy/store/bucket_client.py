@@ -25,7 +25,7 @@ from kdtasks.core.errors import (
 )
 from kdtasks.deploy.store.address import PROBES
 from kdtasks.deploy.store.objects import Record
-from kdtasks.deploy.store.threads import in_background
+from kdtasks.deploy.store.threads import in_background, result_of
 
 ATTEMPTS = 5  # unless AWS_MAX_ATTEMPTS or the profile says otherwise
 CONNECT_SECONDS = 5.0
@@ -237,7 +237,7 @@ def find_if_match(
     def refuses() -> bool:
         key, _ = create()
         other = in_background(is_refused, key, IfMatch=_NO_TAG)
-        answers = (is_refused(key, IfNoneMatch="*"), other.result())
+        answers = (is_refused(key, IfNoneMatch="*"), result_of(other))
         delete(key)
         return all(answers)
 
@@ -255,7 +255,7 @@ def find_if_match(
 
     refusing = in_background(refuses)
     form = find_form()
-    if not refusing.result() or form is None:
+    if not result_of(refusing) or form is None:
         raise StoreError(
             f"{endpoint} does not heed conditional writes, so that two publishers could overwrite "
             "each other; use a server that does, such as AWS or Ceph"

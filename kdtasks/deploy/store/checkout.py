@@ -46,10 +46,14 @@ def checkout(bundle: Path, found: FoundVersion, target: Path) -> bool:
             return False
         _check_replaceable(target)
         try:
-            shutil.copytree(bundle, partial, copy_function=shutil.copyfile)
+            partial.mkdir()
+            for path in sorted(files_in(bundle)):  # one by one: `copytree` hides a full disk
+                copy = partial / path
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(bundle / path, copy)
             (partial / RECEIPT).write_bytes(found.manifest)
-            for path in (partial, *partial.rglob("*")):
-                flush_to_disk(path)
+            for written in (partial, *partial.rglob("*")):
+                flush_to_disk(written)
             _swap(partial, target, aside)
             flush_to_disk(target.parent)
         finally:

@@ -9,6 +9,17 @@ T = TypeVar("T")
 R = TypeVar("R")
 AT_ONCE = 10
 
+# Seconds between two looks at calls that run. The kernel may hand Ctrl-C to any thread, and Python
+# heeds it in the main thread alone, once that runs again: it must never sleep without an end.
+_LOOK = 0.2
+
+
+def result_of(call: Future[R]) -> R:
+    """Wait for a call, heeding Ctrl-C meanwhile, and give its result or raise its error."""
+    while not wait([call], timeout=_LOOK).done:
+        pass
+    return call.result()
+
 
 def in_background(function: Callable[..., R], /, *args: Any, **options: Any) -> Future[R]:
     """Call a function in a thread of its own."""
@@ -34,15 +45,16 @@ def concurrently(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
     running: set[Future[R]] = set()
     try:
         for item in items:
-            if len(running) == AT_ONCE:
-                done, running = wait(running, return_when=FIRST_COMPLETED)
+            while len(running) == AT_ONCE:
+                done, running = wait(running, timeout=_LOOK, return_when=FIRST_COMPLETED)
                 for call in done:
                     call.result()
             calls.append(in_background(function, item))
             running.add(calls[-1])
-        return [call.result() for call in calls]
+        return [result_of(call) for call in calls]
     except Exception:
-        wait(running)
+        while wait(running, timeout=_LOOK).not_done:
+            pass
         raise
 
 

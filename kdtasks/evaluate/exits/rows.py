@@ -124,6 +124,11 @@ def check_rows(
             f"logits are {list(scores.shape)}, labels {list(classes.shape)}; [images, exits, "
             "classes] and one label an image were expected, of at least one image"
         )
+    if classes.min() < 0 or classes.max() >= scores.shape[2]:
+        raise CalibrationError(
+            f"labels are {classes.min()} … {classes.max()}, the model knows {scores.shape[2]} "
+            "classes; calibrate on the dataset that it was trained for"
+        )
     if not np.isfinite(scores).all():
         raise CalibrationError(
             "some logits are not finite numbers; the model is broken, train or export it again"

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from kdtasks.core.events import VARIABLE
 from kdtasks.orchestrate.guardian import Guardian
@@ -39,12 +39,14 @@ class Engine(Protocol):
 class DvcEngine(Engine):
     """What the engines of a DVC project share; `plan` comes first, `close` last."""
 
+    pulls_run_cache: ClassVar[bool] = True  # itself, where asked to pull; else DVC's command does
+
     def __init__(
         self, project: Path, guardian: Guardian, *, force: bool = False, pull: bool = False
     ) -> None:
         self._project, self._guardian = project, guardian
         self._options = [*["--force"] * force, *["--pull"] * pull]  # of `dvc repro`
-        self._repository = Repository(project, force=force, pull=pull)
+        self._repository = Repository(project, force=force, pull=pull and self.pulls_run_cache)
 
     def plan(self, targets: Sequence[str]) -> StageGraph:
         """The stages that `targets` (none for all) need."""
@@ -111,6 +113,8 @@ class SplitPhaseEngine(DvcEngine):
 
 class CommandLineEngine(DvcEngine):
     """The fallback: `dvc --wait-for-lock repro --single-item`, about two seconds a stage."""
+
+    pulls_run_cache = False
 
     def survey(self) -> frozenset[str]:
         """None: every stage is left to DVC."""

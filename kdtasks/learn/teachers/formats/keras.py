@@ -145,7 +145,7 @@ class Keras(_KerasFormat):
             raise TeacherError(f"teacher.path: {path} is an HDF5 file; give it the ending .h5")
         with zipfile.ZipFile(file) as archive:
             config = json.loads(archive.read("config.json"))
-            version = json.loads(archive.read("metadata.json")).get("keras_version", "3")
+            version = json.loads(archive.read("metadata.json")).get("keras_version") or "3"
         config.pop("compile_config", None)
         return config, version
 
@@ -168,7 +168,8 @@ class HDF5(_KerasFormat):
                     f"teacher.path: {path} holds weights without a network; save the whole model"
                 )
             config = json.loads(content.attrs["model_config"])
-            return config, str(content.attrs.get("keras_version", "2"))
+            version = content.attrs.get("keras_version", "2")  # bytes in the oldest files
+            return config, version.decode() if isinstance(version, bytes) else str(version)
 
 
 def check_config(config: Any, *, source: str) -> None:
