@@ -115,9 +115,11 @@ def test_an_imported_teacher_gives_targets(project, params, capsys):
     np.testing.assert_array_equal(
         logits[0].argmax(axis=-1), open_prepared(Path("data/prepared")).labels("train")
     )
-    # Probabilities came back as their logarithms.
+    # Probabilities came back as their logarithms, less the largest of each image.
+    assert (logits.max(axis=-1) == 0).all()
     sums = np.exp(logits.astype(np.float32)).sum(axis=-1)
-    np.testing.assert_allclose(sums, 1.0, atol=5e-3)
+    assert (sums >= 1).all()
+    assert (sums < 1.1).all()  # this teacher is sure
 
 
 def test_an_online_teacher_teaches_beside_the_student(project, params, monkeypatch):

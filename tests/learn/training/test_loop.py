@@ -261,7 +261,7 @@ def test_one_class_only_stops_the_run_also_when_it_is_started_again(
     impatient = shared(dataclasses.replace(schedule, learning_rate=0.1), guard_epochs=4)
     for _ in range(2):
         with pytest.raises(
-            TrainingError, match=r"epochs \d+ to \d+ predicted class 2 for every validation image"
+            TrainingError, match=r"epochs \d+ to \d+ of 6 predicted class 2 for every validation"
         ):
             run(
                 schedule=impatient,
@@ -278,5 +278,5 @@ def test_a_run_shorter_than_the_patience_does_not_end_with_one_class(
         examples, labels=np.full_like(examples.labels, 2), teacher_logits=None
     )
     short = shared(dataclasses.replace(schedule, epochs=3, learning_rate=0.1), guard_epochs=50)
-    with pytest.raises(TrainingError, match="epochs 1 to 3 predicted class 2"):
+    with pytest.raises(TrainingError, match="epochs 1 to 3 of 3 predicted class 2"):
         run(schedule=short, examples=always_class_2, objective=LabelObjective())
