@@ -109,7 +109,6 @@ def clustering() -> SimpleNamespace:
 
     api = tfmot.clustering.keras
     return SimpleNamespace(
-        cluster_weights=api.cluster_weights,
         cluster_weights_and_zeros=cluster.cluster_weights,
         strip=api.strip_clustering,
         CentroidInitialization=api.CentroidInitialization,

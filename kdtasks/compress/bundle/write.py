@@ -40,7 +40,7 @@ MOST_BYTES = 256 * 1024
 # Other processors round differently: a step of quantised logits here and there, and float sums in
 # another order. Anything broken is off by far more than this fraction of the logits' range.
 _STEPS = 4
-_SHARE = 0.01
+_FRACTION = 0.01
 
 
 class ExportParams(Section):
@@ -204,7 +204,7 @@ def make_self_test(
     logits = segments.logits_of(images)
     by_exit = np.moveaxis(logits, 1, 0).reshape(segments.count, -1)
     scales = np.array([spec.scale for spec in segments.logits_specs], np.float32)
-    tolerance = np.maximum(_STEPS * scales, np.float32(_SHARE) * np.ptp(by_exit, axis=1))
+    tolerance = np.maximum(_STEPS * scales, np.float32(_FRACTION) * np.ptp(by_exit, axis=1))
     return SelfTest(images, logits, tolerance.astype(np.float32))
 
 
