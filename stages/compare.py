@@ -1,6 +1,8 @@
 """Compare teacher, students from scratch and distilled students on the test split."""
 
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from kdtasks.core.paths import ProjectPaths
@@ -18,18 +20,19 @@ def main(params: Params, paths: ProjectPaths) -> None:
     from kdtasks.learn.networks.saved import load_model
     from kdtasks.learn.teachers.teacher import open_teacher
 
-    def opener(stage: str, seed: int) -> Callable[[], Any]:
-        def opens() -> Callable[[Any], Any]:
-            predictor = Predictor(load_model(paths.model(stage, seed)))
-            return lambda images: predictor.logits(images)[-1]
+    def openers(stage: str) -> dict[int, Callable[[], Any]]:
+        return {seed: partial(opened, paths.model(stage, seed)) for seed in params.seeds}
 
-        return opens
+    def opened(folder: Path) -> Callable[[Any], Any]:
+        predictor = Predictor(load_model(folder))
+        return lambda images: predictor.logits(images)[-1]
 
     evaluator = evaluator_of(open_prepared(paths.prepared), params.evaluate)
     comparison, shown = evaluator.compare(
         lambda: open_teacher(paths.teacher).logits,
-        {seed: opener("student", seed) for seed in params.seeds},
-        {seed: opener("distill", seed) for seed in params.seeds},
+        openers("student"),
+        openers("distill"),
+        {arm: openers(f"arm/{arm}") for arm in params.distill.arms},
     )
     comparison.write(paths.metrics("compare"))
     write_arrays(paths.compared, **shown)

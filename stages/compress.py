@@ -22,9 +22,11 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     from kdtasks.compress.exported import describe
     from kdtasks.compress.fine_tuning import fine_tuning_of, pass_checkpoints
     from kdtasks.core.backend import seed_everything
+    from kdtasks.data.labels import open_labelled
     from kdtasks.data.prepared import open_prepared
+    from kdtasks.data.unlabelled import open_unlabelled
     from kdtasks.learn.networks.saved import best_seed, load_model
-    from kdtasks.learn.targets import answer_files, open_targets
+    from kdtasks.learn.targets import answer_files, open_targets, taught_set
     from kdtasks.learn.training.loop import Schedule
 
     setup, dataset = params.training(), open_prepared(paths.prepared)
@@ -32,7 +34,9 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     base = paths.model("distill", seed)
     seed_everything(seed)
     rate, epochs = params.compress.learning_rate, params.distill.epochs
-    inputs = [base / "model.weights.h5", *answer_files(paths.targets)]
+    inputs = [base / "model.weights.h5", paths.labelled, *answer_files(paths.targets)]
+    labelled, unlabelled = open_labelled(paths.labelled), open_unlabelled(paths.unlabelled)
+    training = taught_set(paths.targets, dataset, unlabelled, labelled)
     fine_tuning = fine_tuning_of(
         setup,
         params.distill,
@@ -40,7 +44,8 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
             setup.train, epochs=epochs, learning_rate=rate, seed=seed, precision=setup.precision
         ),
         dataset=dataset,
-        examples=open_targets(paths.targets, dataset, seed=seed),
+        training=training,
+        examples=open_targets(paths.targets, training, seed=seed),
         checkpoints=pass_checkpoints(variant, setup, seed=seed, inputs=inputs, paths=paths),
     )
     built = compress(

@@ -3,6 +3,7 @@
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.data.prepare import load_dataset, split_counts, write_prepared
 from kdtasks.data.split import split_dataset
+from kdtasks.data.unlabelled import read_unlabelled, write_unlabelled
 from kdtasks.params import Params
 from kdtasks.stage import run_stage, stage
 
@@ -14,6 +15,8 @@ def main(params: Params, paths: ProjectPaths) -> None:
     dataset = load_dataset(data)
     split = split_dataset(dataset, data.split, seed=data.seed, is_stable=data.stable_split)
     write_prepared(paths.prepared, dataset, split, data)
+    unlabelled = read_unlabelled(data, dataset, split)
+    write_unlabelled(paths.unlabelled, unlabelled)
     height, width, channels = dataset.images.shape[1:]
     print(
         f"{data.source.name}: {len(dataset)} images of {height}×{width}×{channels}, "
@@ -22,6 +25,12 @@ def main(params: Params, paths: ProjectPaths) -> None:
     for name, counts in split_counts(dataset, split).items():
         by_class = counts.by_class.values()
         print(f"  {name}: {counts.total} (by class {min(by_class)} to {max(by_class)})")
+    record = unlabelled.record
+    if record.images or record.excluded:
+        print(
+            f"  without a label: {record.images}, besides {record.repeated} that are there twice "
+            f"and {len(record.excluded)} that were excluded (see {paths.unlabelled})"
+        )
     # what is unusual; `dataset.json` lists each
     contradictions = sum(duplicate.contradicts for duplicate in dataset.duplicates)
     findings = {

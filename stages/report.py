@@ -19,6 +19,7 @@ def settings_of(params: Params) -> ReportSettings:
         select=params.select,
         notes=params.compress.notes,
         mask_values=params.data.source.mask_values,
+        teacher_is_trained=params.teacher.source == "train",
         params=params.model_dump(mode="json"),
     )
 

@@ -11,17 +11,20 @@ def main(params: Params, paths: ProjectPaths) -> None:
     """Write the accuracy without some filters of each layer."""
     from kdtasks.compress.pruning.sensitivity import sensitivity
     from kdtasks.core.backend import seed_everything
+    from kdtasks.data.labels import open_labelled
     from kdtasks.data.prepared import open_prepared
     from kdtasks.learn.networks.saved import best_seed, load_model
     from kdtasks.learn.training.examples import TrainingExamples
 
-    dataset = open_prepared(paths.prepared)
+    dataset, labelled = open_prepared(paths.prepared), open_labelled(paths.labelled)
     seed = best_seed({key: Training.read(paths.metrics("distill", key)) for key in params.seeds})
     seed_everything(seed)
     found = sensitivity(
         load_model(paths.model("distill", seed)),
         rank=params.compress.passes.filters.rank,
-        examples=TrainingExamples(dataset.images("train")[None], dataset.labels("train")[None]),
+        examples=TrainingExamples(
+            dataset.images("train")[labelled][None], dataset.labels("train")[labelled][None]
+        ),
         validation=(dataset.images("validation"), dataset.labels("validation")),
         ignore_label=dataset.ignore_label,
     )

@@ -1,6 +1,5 @@
-"""Train the student from scratch, for one seed, on the views and budget of the distilled one."""
+"""Train the student from labels alone, for one seed, with as many steps as the distilled one."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,51 +8,32 @@ from kdtasks.params import Params
 from kdtasks.stage import run_stage, stage
 
 if TYPE_CHECKING:
-    from kdtasks.data.prepared import PreparedDataset
-    from kdtasks.learn.objectives.objective import Objective
-    from kdtasks.learn.training.examples import Examples
+    from kdtasks.learn.arms import Arm
 
 
 @stage()
 def main(params: Params, paths: ProjectPaths, seed: str) -> None:
     """Write the student, its metrics and its learning curve."""
-    from kdtasks.data.prepared import open_prepared
-    from kdtasks.learn.objectives.objective import LabelObjective, label_loss_of
-    from kdtasks.learn.training.examples import TrainingExamples
-    from kdtasks.learn.training.views import OnlineExamples, draw_views
-
-    dataset = open_prepared(paths.prepared)
-    data = (dataset.images("train"), dataset.labels("train"), params.augmentation)
-    examples = (
-        OnlineExamples(*data, seed=int(seed))
-        if params.targets.mode == "online"
-        else TrainingExamples(*draw_views(*data, memory_limit_mb=params.train.memory_limit_mb))
-    )
-    objective = LabelObjective(label_loss_of(params.train.loss, dataset))
-    train_student(params, paths, f"student/{seed}", dataset, examples, objective)
+    train_student(params, paths, f"student/{seed}", arm="labels")
 
 
-def train_student(
-    params: Params,
-    paths: ProjectPaths,
-    name: str,
-    dataset: "PreparedDataset",
-    examples: "Examples",
-    objective: "Objective",
-    inputs: Sequence[Path] = (),
-) -> None:
+def train_student(params: Params, paths: ProjectPaths, name: str, *, arm: "Arm") -> None:
     """Train a student and write it, its metrics and its learning curve.
 
     Args:
-        name: `student/SEED` or `distill/SEED`.
-        inputs: files that its checkpoint depends on, besides the dataset.
+        name: of its outputs; the part behind the last slash is the seed.
+        arm: what it is taught with.
     """
+    from kdtasks.learn.arms import Lessons
     from kdtasks.learn.networks.saved import start_of
     from kdtasks.learn.objectives.objective import backbone_first
     from kdtasks.learn.training.loop import Schedule
     from kdtasks.learn.training.run import TrainingRun, run_training, write_trained
 
-    setup, student, seed = params.training(), params.student, int(name.partition("/")[2])
+    setup, student, seed = params.training(), params.student, int(name.rpartition("/")[2])
+    online = params.targets.mode == "online"
+    lessons = Lessons(paths, params.augmentation, setup.train, params.distill, online, seed)
+    lesson = lessons.lesson(arm)
     rate, epochs = student.learning_rate, params.distill.epochs
     run = TrainingRun(
         name=name,
@@ -64,17 +44,17 @@ def train_student(
             setup.train, epochs=epochs, learning_rate=rate, seed=seed, precision=setup.precision
         ),
         initial_weights=start_of(Path(student.start), seed),
-        inputs=[paths.dataset, *inputs],
+        inputs=[paths.dataset, *lesson.inputs],
     )
     trained = run_training(
         run,
         setup,
-        dataset=dataset,
-        examples=examples,
-        objective=backbone_first(objective, student.backbone_first),
+        dataset=lessons.dataset,
+        examples=lesson.examples,
+        objective=backbone_first(lesson.objective, student.backbone_first),
         paths=paths,
     )
-    write_trained(trained, dataset, paths)
+    write_trained(trained, lessons.dataset, paths)
 
 
 if __name__ == "__main__":

@@ -7,32 +7,44 @@ from kdtasks.stage import run_stage, stage
 
 @stage()
 def main(params: Params, paths: ProjectPaths) -> None:
-    """Write what students are taught."""
+    """Write what students are taught, and the images that the teacher is least sure of."""
+    from kdtasks.data.labels import training_set
     from kdtasks.data.prepared import open_prepared
+    from kdtasks.data.unlabelled import open_unlabelled
+    from kdtasks.evaluate.evaluator import write_arrays
     from kdtasks.learn.targets import write_online, write_targets
+    from kdtasks.learn.teachers.confidence import confidence_of
     from kdtasks.learn.teachers.teacher import open_teacher
     from kdtasks.learn.training.step import precision_scope
 
-    dataset = open_prepared(paths.prepared)
-    batch_size, layers = params.targets.batch_size, params.targets.features
-    if params.targets.mode == "online":
+    settings, unlabelled = params.targets, open_unlabelled(paths.unlabelled)
+    teacher = open_teacher(paths.teacher, batch_size=settings.batch_size, layers=settings.features)
+    confidence = None
+    if len(unlabelled):
+        confidence = confidence_of(teacher, unlabelled, least=settings.min_confidence)
+    write_arrays(paths.unsure, **(confidence.least_sure(unlabelled) if confidence else {}))
+    taught = unlabelled[confidence.kept] if confidence else unlabelled
+    training = training_set(open_prepared(paths.prepared), taught)
+    if settings.mode == "online":
         write_online(
             paths.targets,
             paths.teacher,
-            images=dataset.images("train"),
+            images=training.images,
             augmentation=params.augmentation,
-            batch_size=batch_size,
-            layers=layers,
+            batch_size=settings.batch_size,
+            layers=settings.features,
+            confidence=confidence,
         )
         return
     with precision_scope(params.runtime.precision):
         write_targets(
             paths.targets,
-            open_teacher(paths.teacher, batch_size=batch_size, layers=layers),
-            dataset,
+            teacher,
+            training,
             augmentation=params.augmentation,
-            layers=layers,
-            top_k=params.targets.top_k,
+            layers=settings.features,
+            top_k=settings.top_k,
+            confidence=confidence,
         )
 
 

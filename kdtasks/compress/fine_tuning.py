@@ -9,6 +9,7 @@ import numpy as np
 
 from kdtasks.core.backend import Tensor, tf
 from kdtasks.core.paths import ProjectPaths
+from kdtasks.data.labels import TrainingSet
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.objectives.distillation import DistillationObjective, DistillParams, final_values
@@ -72,6 +73,7 @@ def fine_tuning_of(
     *,
     schedule: Schedule,
     dataset: PreparedDataset,
+    training: TrainingSet,
     examples: Examples,
     checkpoints: dict[str, Checkpoint],
 ) -> FineTuning:
@@ -82,18 +84,19 @@ def fine_tuning_of(
         distill: the distillation that goes on.
         schedule: of every pass, but for its epochs.
         dataset: classes, and the validation split.
-        examples: the teacher's targets.
+        training: what students are taught.
+        examples: the teacher's targets to it.
         checkpoints: as of `pass_checkpoints`.
     """
     return FineTuning(
         examples=examples,
         validation=(dataset.images("validation"), dataset.labels("validation")),
         objective=DistillationObjective(
-            final_values(distill), label_loss_of(setup.train.loss, dataset)
+            final_values(distill), label_loss_of(setup.train.loss, dataset, training)
         ),
         schedule=schedule,
         checkpoints=checkpoints,
-        ignore_label=dataset.ignore_label,
+        ignore_label=training.ignore_label,
     )
 
 

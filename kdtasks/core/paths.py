@@ -34,7 +34,10 @@ class ProjectPaths:
     lock = Below(LOCK)  # hashes of what ran last
     prepared = Below("data/prepared")  # folder of the prepared dataset
     dataset = Below("data/prepared/dataset.json")  # description of the prepared dataset
+    unlabelled = Below("data/unlabelled")  # folder of images that bear no label
+    labelled = Below("data/labelled.npy")  # rows of the training split whose labels students see
     targets = Below("data/targets")  # folder of what students are taught
+    unsure = Below("plots/unsure.npz")  # images without a label that the teacher is least sure of
     teacher = Below("models/teacher")  # folder of the teacher
     compared = Below("plots/compare.npz")  # answers of teacher and students that the page shows
     report = Below("report")  # folder of the report

@@ -95,5 +95,5 @@ def duration(seconds: float) -> str:
 
 
 def quantity(number: int, noun: str) -> str:
-    """Write 1 stage, 2 stages."""
-    return f"{number} {noun}{'s' * (number != 1)}"
+    """Write 1 stage, 2 stages, 2,700 labels."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"

@@ -21,7 +21,7 @@ def relative_name(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix().encode("utf-8", "backslashreplace").decode()
 
 
-def require_folder(folder: Path, purpose: str) -> Path:
+def require_folder(folder: Path, purpose: str, *, key: str = "data.path") -> Path:
     """Return `folder` if it is one.
 
     Raises:
@@ -29,5 +29,5 @@ def require_folder(folder: Path, purpose: str) -> Path:
     """
     if not folder.is_dir():
         found = "is a file" if folder.is_file() else "not found"
-        raise DatasetError(f"{folder} {found}, {purpose} was expected; correct data.path")
+        raise DatasetError(f"{folder} {found}, {purpose} was expected; correct {key}")
     return folder

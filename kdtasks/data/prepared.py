@@ -34,6 +34,13 @@ class PreparedDataset:
         """Number of classes; `ignore_label` is none."""
         return len(self.class_names)
 
+    @property
+    def no_label(self) -> int:
+        """The label of images, or pixels, that have none."""
+        if self.ignore_label is not None:
+            return self.ignore_label
+        return 255 if task_of(self.task).per_pixel else -1
+
     def images(self, split: str) -> np.ndarray:
         """Map the images of a split: uint8 [N, height, width, channels], read-only."""
         return self._map(split, "images", self.image_shape)

@@ -40,6 +40,17 @@ class DataParams(Section):
         description="folder that the source reads: its images, or its official files. DVC watches "
         "it, so it must exist; sources inside a package leave it alone",
     )
+    unlabelled: str = Field(
+        default="data/raw-unlabelled",
+        description="folder, of any depth, of images without labels, which the teacher alone "
+        "teaches; it may be empty. DVC watches it, so it must exist",
+    )
+    train_labels: Count | None = Field(
+        default=None,
+        description="labels of the training split that students see, stratified (of masks: source "
+        "images); the others are hidden from them, to find out what labels are worth. The teacher "
+        "sees all; null hides none",
+    )
     image_size: Annotated[tuple[Count, Count], Field(strict=False)] | None = Field(
         default=None,
         description="height and width in pixels that images are resized to; null keeps their "

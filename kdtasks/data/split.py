@@ -186,33 +186,41 @@ def _hash(content: bytes, salt: bytes) -> bytes:
 
 
 def sample_stratified(
-    strata: np.ndarray, max_images: int, *, seed: int, needed: np.ndarray | int
+    strata: np.ndarray,
+    number: int,
+    *,
+    seed: int,
+    needed: np.ndarray | int,
+    key: str = "data.max_images",
+    stream: int = 1,
 ) -> np.ndarray:
-    """Choose at most `max_images` rows so that every stratum keeps its fraction.
+    """Choose at most `number` rows so that every stratum keeps its fraction.
 
     Args:
         strata: int [N], the stratum of each row.
-        max_images: number of rows to keep.
+        number: rows to keep.
         needed: rows that a stratum keeps at least (all that it has, if fewer): one number, or
             one for each stratum in ascending order.
+        key: the parameter that the number is from, for the message.
+        stream: number of the random stream, so that two samples of one seed are independent.
 
     Returns:
         int64 [rows], ascending.
 
     Raises:
-        DatasetError: `max_images` is too small to keep the rows needed.
+        DatasetError: the number is too small to keep the rows needed.
     """
-    if max_images >= len(strata):
+    if number >= len(strata):
         return np.arange(len(strata))
     _, members, sizes = np.unique(strata, return_inverse=True, return_counts=True)
     least = int(np.minimum(needed, sizes).sum())
-    if max_images < least:
+    if number < least:
         raise DatasetError(
-            f"data.max_images is {max_images}, at least {least} are needed so that every split "
+            f"{key} is {number}, at least {least} are needed so that every split "
             "gets an image of every class; raise it, or set it to null to take all"
         )
-    keep = allocate(max_images, sizes, needed)
-    generator = np.random.default_rng([seed, 1])
+    keep = allocate(number, sizes, needed)
+    generator = np.random.default_rng([seed, stream])
     chosen = [
         generator.permutation(np.flatnonzero(members == stratum))[:count]
         for stratum, count in enumerate(keep)

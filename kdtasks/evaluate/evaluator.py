@@ -13,6 +13,7 @@ from pydantic import Field
 from kdtasks.core.files import atomic_file
 from kdtasks.core.records.compress import Compressed
 from kdtasks.core.records.evaluate import (
+    ArmScores,
     Calibration,
     Comparison,
     Evaluation,
@@ -124,18 +125,25 @@ class Score(ABC):
 S = TypeVar("S", bound=Score)
 
 
-def compare_scores(teacher: S, student: Mapping[int, S], distilled: Mapping[int, S]) -> Comparison:
+def compare_scores(
+    teacher: S,
+    student: Mapping[int, S],
+    distilled: Mapping[int, S],
+    arms: Mapping[str, Mapping[int, S]] | None = None,
+) -> Comparison:
     """Compare models that have answered the same test split.
 
     Args:
         teacher, student, distilled: scores, those of the students by seed.
+        arms: scores of further students by seed, by arm; their gains share one level.
 
     Raises:
         EvaluationError: the seeds do not match, or no test pixel is labelled.
     """
     confidence = teacher.settings.confidence
     by_seed, summaries = {}, {}
-    for kind, models in (("student", student), ("distill", distilled)):
+    arms = arms or {}
+    for kind, models in {"student": student, "distill": distilled, **arms}.items():
         scores = {seed: models[seed].scores() for seed in sorted(models)}
         by_seed[kind] = {seed: found.score for seed, found in scores.items()}
         means = mean_scores(list(scores.values())).present() if teacher.task.per_pixel else {}
@@ -159,6 +167,18 @@ def compare_scores(teacher: S, student: Mapping[int, S], distilled: Mapping[int,
         ),
         teacher_lead=lead,
         teacher_worse_than_student=bool(lead and lead[1] < 0),
+        arms={
+            arm: ArmScores(
+                **summaries[arm].present(),
+                gain=gain_of(
+                    by_seed[arm],
+                    by_seed["student"],
+                    bootstrap=None,
+                    confidence=1 - (1 - confidence) / len(arms),
+                ),
+            )
+            for arm in arms
+        },
     )
 
 
@@ -244,9 +264,13 @@ class Evaluator(ABC, Generic[S]):
         """Count a model's answers to the test split as telemetry counts those of devices."""
 
     def compare(
-        self, teacher: Opener, students: Mapping[int, Opener], distilled: Mapping[int, Opener]
+        self,
+        teacher: Opener,
+        students: Mapping[int, Opener],
+        distilled: Mapping[int, Opener],
+        arms: Mapping[str, Mapping[int, Opener]],
     ) -> tuple[Comparison, Arrays]:
-        """Compare models on the test split, the students by seed.
+        """Compare models on the test split, the students by seed; `arms` are further ones, by name.
 
         Returns:
             the comparison, and the arrays of `plots/compare.npz`.
@@ -255,13 +279,14 @@ class Evaluator(ABC, Generic[S]):
             EvaluationError: as of `compare_scores`.
         """
         taught = self.answer(teacher())
-        alone, learnt = (
+        alone, learnt, *others = (
             {seed: self.answer(models[seed]()) for seed in sorted(models)}
-            for models in (students, distilled)
+            for models in (students, distilled, *arms.values())
         )
         first = min(alone)
         shown = {"teacher": taught, "student": alone[first], "distill": learnt[first]}
-        return compare_scores(taught, alone, learnt), self.compared_arrays(shown)
+        further = dict(zip(arms, others, strict=True))
+        return compare_scores(taught, alone, learnt, further), self.compared_arrays(shown)
 
     def compared_arrays(self, models: Mapping[str, S]) -> Arrays:
         """Give what the page draws of the models compared; none by default."""

@@ -15,8 +15,10 @@ from pydantic import Field, model_validator
 from kdtasks.core.errors import ParamsError, TeacherError
 from kdtasks.core.files import atomic_folder
 from kdtasks.core.records.data import Features, Targets
-from kdtasks.core.settings import Count, Names, Section
+from kdtasks.core.settings import Count, Fraction, Names, Section
+from kdtasks.data.labels import TrainingSet, training_set
 from kdtasks.data.prepared import PreparedDataset
+from kdtasks.learn.teachers.confidence import Confidence
 from kdtasks.learn.teachers.teacher import Teacher, open_teacher
 from kdtasks.learn.training.examples import (
     Examples,
@@ -30,6 +32,7 @@ from kdtasks.tasks.confusion import accuracy
 
 _DESCRIPTION = "targets.json"
 _TEACHER = "teacher"
+_KEPT = "unlabelled.npy"
 
 # Answers, float32, that are held in memory at a time.
 _CHUNK_BYTES = 128_000_000
@@ -52,6 +55,12 @@ class TargetsParams(Section):
         "the others, which is smaller; null keeps all. For `cached` only",
     )
     batch_size: Count = Field(default=256, description="images a teacher pass")
+    min_confidence: Fraction = Field(
+        default=0.0,
+        description="images without a label of which the teacher is less sure, by the probability "
+        "of its likeliest class (of masks: its mean over pixels), are left out: often they are of "
+        "no class at all",
+    )
     features: Names = Field(
         default=(),
         description="blocks of a teacher of the zoo, or layers of any Keras teacher, whose hidden "
@@ -70,19 +79,21 @@ class TargetsParams(Section):
 def write_targets(
     folder: Path,
     teacher: Teacher,
-    dataset: PreparedDataset,
+    training: TrainingSet,
     *,
     augmentation: AugmentationParams,
     layers: Sequence[str] = (),
     top_k: int | None = None,
+    confidence: Confidence | None = None,
 ) -> Targets:
     """Draw every view, run the teacher on it and write both, a view at a time.
 
     Args:
         teacher: opened with `layers`.
-        dataset: its training split is what the teacher is asked about.
+        training: what the teacher is asked about.
         layers: hidden layers of the teacher whose features are kept.
         top_k: as `top` of `pack_top_k`; None keeps the logits of all classes.
+        confidence: of the images without a label, all of them; None where there are none.
 
     Returns:
         the content of `targets.json`.
@@ -91,15 +102,15 @@ def write_targets(
         ParamsError: `top_k` are not fewer than the classes.
         TeacherError: an answer is not finite or does not fit into float16, or the disk has no room.
     """
-    images, labels = dataset.images("train"), dataset.labels("train")
-    num_classes = dataset.num_classes
+    images, labels = training.images, training.labels
+    views = count_views(augmentation)
+    probe = teacher.run(np.asarray(images[:1]))
+    num_classes = probe[0].shape[-1]
     if top_k is not None and top_k >= num_classes:
         raise ParamsError(
             f"targets.top_k is {top_k}, the dataset has {num_classes} classes; give "
             f"1 to {num_classes - 1}, or null to keep them all"
         )
-    views = count_views(augmentation)
-    probe = teacher.run(np.asarray(images[:1]))
     chunk = max(1, _CHUNK_BYTES // sum(answer.nbytes for answer in probe))
     # What a file holds, and type and shape of one view of it.
     files: dict[str, tuple[str, Any, tuple[int, ...]]] = {
@@ -143,7 +154,7 @@ def write_targets(
                     halves = (*pack_top_k(answers[0], top_k), *halves[1:])
                 for file, answer in zip(answer_files, halves, strict=True):
                     file[view, rows] = answer
-            agreement.append(round(accuracy(predicted, moved_labels, dataset.ignore_label), 6))
+            agreement.append(round(accuracy(predicted, moved_labels, training.no_label), 6))
             print(f"view {view + 1}/{views}: the teacher agrees with {agreement[-1]:.2%} of labels")
         for file in (view_file, label_file, *answer_files):
             file.flush()
@@ -155,8 +166,9 @@ def write_targets(
             agreement=tuple(agreement),
             features=features,
             top_k=top_k,
+            unlabelled=confidence.record if confidence else None,
         )
-        targets.write(partial / _DESCRIPTION)
+        _write_description(partial, targets, confidence)
     return targets
 
 
@@ -168,6 +180,7 @@ def write_online(
     augmentation: AugmentationParams,
     batch_size: int,
     layers: Sequence[str] = (),
+    confidence: Confidence | None = None,
 ) -> Targets:
     """Write a copy of the teacher, and how it is to be asked; it answers to one image for a try.
 
@@ -176,9 +189,10 @@ def write_online(
     Args:
         folder: where to write.
         teacher: what the stage `teacher` wrote.
-        images: uint8 [N, height, width, channels], the training split.
+        images: uint8 [N, height, width, channels], what the teacher is asked about.
         batch_size: images a teacher pass.
         layers: hidden layers of the teacher whose features it gives.
+        confidence: as of `write_targets`.
 
     Returns:
         the content of `targets.json`.
@@ -197,23 +211,48 @@ def write_online(
             Features(layer=layer, shape=array.shape[1:])
             for layer, array in zip(layers, features, strict=True)
         ),
+        unlabelled=confidence.record if confidence else None,
     )
     with atomic_folder(folder) as partial:
         shutil.copytree(teacher, partial / _TEACHER, copy_function=shutil.copyfile)
-        targets.write(partial / _DESCRIPTION)
+        _write_description(partial, targets, confidence)
     print("online teacher: runs beside the students, on a new view of every image each epoch")
     return targets
 
 
+def _write_description(folder: Path, targets: Targets, confidence: Confidence | None) -> None:
+    """Write the record, and which images without a label are taught."""
+    kept = confidence.kept if confidence else np.empty(0, np.int64)
+    np.save(folder / _KEPT, kept)
+    targets.write(folder / _DESCRIPTION)
+
+
+def taught_set(
+    folder: Path, dataset: PreparedDataset, unlabelled: np.ndarray, labelled: np.ndarray
+) -> TrainingSet:
+    """Put together what students are taught: without the images that the teacher is unsure of.
+
+    Args:
+        folder: the targets.
+        unlabelled: all images without a label, uint8 [N, height, width, channels].
+        labelled: rows of the training split whose labels students see.
+
+    Raises:
+        TeacherError: the folder is incomplete.
+    """
+    kept = np.load(_existing(folder, _KEPT))
+    return training_set(dataset, unlabelled[kept], labelled)
+
+
 def open_targets(
-    folder: Path, dataset: PreparedDataset, *, seed: int, layers: Sequence[str] = ()
+    folder: Path, training: TrainingSet, *, seed: int, layers: Sequence[str] = ()
 ) -> Examples:
     """Open the targets: cached ones memory-mapped, online ones with the teacher beside them.
 
     An online teacher is no part of the student's network, so its variables are not trained.
 
     Args:
-        dataset: its training split is what an online teacher is asked about.
+        training: what an online teacher is asked about, and which labels are shown.
         seed: the student's, which decides the views that an online teacher is asked about.
         layers: the teacher's hidden layers whose features are needed, in this order.
 
@@ -230,10 +269,13 @@ def open_targets(
             )
     if targets.batch_size is not None:  # online
         teacher = open_teacher(folder / _TEACHER, batch_size=targets.batch_size, layers=layers)
-        images, labels = dataset.images("train"), dataset.labels("train")
         augmentation = AugmentationParams.model_validate(targets.augmentation)
         return OnlineExamples(
-            images, labels, augmentation, seed, lambda views: to_float16(teacher.run(views), layers)
+            training.images,
+            training.labels,
+            augmentation,
+            seed,
+            lambda views: to_float16(teacher.run(views), layers),
         )
 
     def mapped(name: str) -> np.ndarray:
@@ -241,6 +283,9 @@ def open_targets(
         return array
 
     views, labels = mapped("views.npy"), mapped("labels.npy")
+    if training.hides:
+        labels = np.array(labels)
+        labels[:, np.setdiff1d(np.arange(len(training)), training.labelled)] = training.no_label
     features = tuple(mapped(files[layer]) for layer in layers)
     if targets.classes is None or targets.top_k is None:
         return TrainingExamples(views, labels, mapped("logits.npy"), features)

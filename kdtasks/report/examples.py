@@ -60,6 +60,21 @@ def sample_strips(examples: Arrays, class_names: Sequence[str]) -> list[list[Sam
     return strips
 
 
+def unsure_images(unsure: Arrays, class_names: Sequence[str]) -> list[tuple[str, str, float]]:
+    """Turn `plots/unsure.npz` into images, the teacher's answers and how sure it is of each."""
+    if "images" not in unsure or not class_names:
+        return []
+    return [
+        (image_address(image), class_names[answer], confidence)
+        for image, answer, confidence in zip(
+            unsure["images"],
+            unsure["classes"].tolist(),
+            unsure["confidence"].tolist(),
+            strict=True,
+        )
+    ]
+
+
 def image_address(pixels: np.ndarray) -> str:
     """Give uint8 [height, width, 1 or 3] as the `data:` address of a PNG, the same every time."""
     import PIL.Image  # heavy, and only needed here

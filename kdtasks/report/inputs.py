@@ -14,7 +14,7 @@ from kdtasks.core.errors import KdTasksError
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import Part, Record, Refusal
 from kdtasks.core.records.compress import Compressed, Exported, Sensitivity
-from kdtasks.core.records.data import Dataset
+from kdtasks.core.records.data import Dataset, Labels, Targets
 from kdtasks.core.records.evaluate import Benchmark, Calibration, Comparison, Evaluation
 from kdtasks.core.records.training import Training
 from kdtasks.core.settings import Fraction, Positive, Section
@@ -58,6 +58,7 @@ class ReportSettings(NamedTuple):
     Attributes:
         notes: pass to how to read the metrics of variants with it.
         mask_values: class name to what stands for it in masks; empty for classification.
+        teacher_is_trained: whether it was trained here, on all labels of the training split.
         params: all params as plain data, shown at the end of the page.
     """
 
@@ -70,6 +71,7 @@ class ReportSettings(NamedTuple):
     select: SelectParams
     notes: Mapping[str, str]
     mask_values: Mapping[str, Any]
+    teacher_is_trained: bool
     params: Mapping[str, Any]
 
 
@@ -96,16 +98,20 @@ class ReportInputs(NamedTuple):
     """Every file that the report reads.
 
     Attributes:
+        unsure: images without a label that the teacher is least sure of.
         trainings, curves: of `teacher`, `student` and `distill` by seed; the teacher's under None.
     """
 
     dataset: Dataset | Refusal
+    labels: Labels | Refusal
+    targets: Targets | Refusal
     compare: Comparison | Refusal
     trainings: dict[str, dict[int | None, Training | Refusal]]
     curves: dict[str, dict[int | None, Rows]]
     variants: dict[str, VariantInputs]
     sensitivity: Sensitivity | Refusal
     compared: Arrays
+    unsure: Arrays
 
 
 def read_inputs(paths: ProjectPaths, seeds: Sequence[int], variants: Sequence[str]) -> ReportInputs:
@@ -117,6 +123,8 @@ def read_inputs(paths: ProjectPaths, seeds: Sequence[int], variants: Sequence[st
     trained = {"teacher": [None], "student": seeds, "distill": seeds}
     return ReportInputs(
         dataset=_record(Dataset, paths.dataset),
+        labels=_record(Labels, paths.metrics("labels")),
+        targets=_record(Targets, paths.targets / "targets.json"),
         compare=_record(Comparison, paths.metrics("compare")),
         trainings={
             name: {seed: _record(Training, paths.metrics(name, seed)) for seed in keys}
@@ -141,6 +149,7 @@ def read_inputs(paths: ProjectPaths, seeds: Sequence[int], variants: Sequence[st
         },
         sensitivity=_record(Sensitivity, paths.metrics("sensitivity")),
         compared=_arrays(paths.compared),
+        unsure=_arrays(paths.unsure),
     )
 
 

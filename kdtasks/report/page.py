@@ -13,7 +13,7 @@ from kdtasks.core.records.evaluate import Benchmark
 from kdtasks.core.records.report import Selection, Statistics
 from kdtasks.report import curves, figures
 from kdtasks.report.drawing import template_environment
-from kdtasks.report.examples import legend, mask_patches, sample_strips
+from kdtasks.report.examples import legend, mask_patches, sample_strips, unsure_images
 from kdtasks.report.inputs import ReportInputs, ReportSettings, known, read_inputs
 from kdtasks.report.selection import candidates_of, select, summarise
 from kdtasks.report.sentences import headline, more_seeds, poor_teacher, threshold
@@ -81,6 +81,8 @@ def render_page(
         strips=sample_strips(examples, class_names),
         headline=headline(statistics, selection),
         poor_teacher=poor_teacher(statistics),
+        teacher_is_trained=settings.teacher_is_trained,
+        unsure=unsure_images(inputs.unsure, class_names),
         notes=settings.notes,
         number_of_seeds=text.seeds(len(statistics.seeds)),
         params_text=_as_yaml(settings.params),

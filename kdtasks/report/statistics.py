@@ -35,7 +35,7 @@ PACKAGES = (
 def gather_statistics(inputs: ReportInputs, settings: ReportSettings) -> Statistics:
     """Gather all numbers of the page but the timings; a refusal stands for what is missing."""
     compare = inputs.compare
-    tested = known(compare)
+    tested, targets = known(compare), known(inputs.targets)
     models = {name: _model(compare, name, found) for name, found in inputs.trainings.items()}
     starts = [known(training) for training in inputs.trainings["distill"].values()]
     return Statistics(
@@ -51,6 +51,9 @@ def gather_statistics(inputs: ReportInputs, settings: ReportSettings) -> Statist
         start=starts[0].start if starts and starts[0] else None,
         gain=compare if isinstance(compare, Refusal) else compare.gain,
         teacher_worse_than_student=bool(tested and tested.teacher_worse_than_student),
+        labels=inputs.labels,
+        unlabelled=targets.unlabelled if targets else None,
+        arms=tested.arms if tested else {},
         training={name: mean_curves(curves) for name, curves in inputs.curves.items()},
         exit_names=(*settings.exits, "last"),
         variants={name: _variant(files) for name, files in inputs.variants.items()},

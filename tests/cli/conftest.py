@@ -56,7 +56,13 @@ def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "dvc.yaml").write_text(STAGES, encoding="utf-8")
     shutil.copytree(ROOT / "recipes", folder / "recipes")
     write_params(folder)
-    for watched in ("data/raw", "models/import", "models/start"):
+    for watched in (
+        "data/raw",
+        "data/raw-unlabelled",
+        "models/arm",
+        "models/import",
+        "models/start",
+    ):
         (folder / watched).mkdir(parents=True)
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
     dvc(folder, "init", "--quiet")

@@ -21,7 +21,8 @@ assert not heavy, heavy
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     write_params(tmp_path)
-    (tmp_path / "data" / "raw").mkdir(parents=True)
+    for folder in ("data/raw", "data/raw-unlabelled"):
+        (tmp_path / folder).mkdir(parents=True)
     return tmp_path
 
 
@@ -35,7 +36,7 @@ def test_the_default_recipe_is_prepared_without_heavy_imports(project: Path) -> 
     assert "mnist-5k: 5000 images of 28×28×1, 10 classes" in result.stdout
     assert "train: 3000 (by class 300 to 300)" in result.stdout
     content = json.loads((project / "data" / "prepared" / "dataset.json").read_text())
-    assert content["counts"]["calibration"]["total"] == 500
+    assert content["counts"]["calibration"]["total"] == 750
 
 
 def test_an_error_is_one_message_without_a_traceback(project: Path) -> None:

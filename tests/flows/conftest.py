@@ -54,7 +54,13 @@ open(f'loss-{seed}.csv', 'w').write('epoch,loss,accuracy\\n1,0.5,0.5\\n2,0.25,0.
 def fresh_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project, never run. Read only: copy it with `project`."""
     folder = tmp_path_factory.mktemp("fresh") / "project"
-    for watched in ("data/raw", "models/import", "models/start"):
+    for watched in (
+        "data/raw",
+        "data/raw-unlabelled",
+        "models/arm",
+        "models/import",
+        "models/start",
+    ):
         (folder / watched).mkdir(parents=True)
     write_params(folder)
     (folder / "source").write_text("source", encoding="utf-8")

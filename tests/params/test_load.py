@@ -35,7 +35,7 @@ def test_sections_are_frozen(valid_content: dict[str, Any]):
 
 def test_lists_become_tuples_and_defaults_are_filled_in(changed: Callable[..., Any]):
     params = parse_params(changed("exits"))
-    assert params.seeds == (0, 1, 2)
+    assert params.seeds == (0, 1, 2, 3, 4)
     assert params.exits.mode == "drop"
 
 
@@ -187,7 +187,13 @@ def test_a_project_names_a_path_that_is_not_there(tmp_path: Path, valid_content:
 
 
 def test_expanded_recipes_are_complete(tmp_path: Path):
-    for folder in ("data/raw", "models/import", "models/start"):
+    for folder in (
+        "data/raw",
+        "data/raw-unlabelled",
+        "models/arm",
+        "models/import",
+        "models/start",
+    ):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "results").symlink_to(RECIPES[0].parents[1] / "results")
     for recipe in RECIPES:

@@ -101,7 +101,13 @@ def project(
             )
         else:
             shutil.copy(source, project / name)
-    for folder in ("data/raw", "models/import", "models/start"):
+    for folder in (
+        "data/raw",
+        "data/raw-unlabelled",
+        "models/arm",
+        "models/import",
+        "models/start",
+    ):
         (project / folder).mkdir(parents=True)
         (project / folder / ".gitkeep").touch()
     write_params(project)

@@ -45,7 +45,13 @@ def finished(tmp_path_factory: pytest.TempPathFactory, edit_params: EditParams) 
         shutil.copy(ROOT / name, project)
     write_params(project)
     edit_params(project, {"seeds": [0], "targets.features": ["block_2"], "distill.hints": [HINT]})
-    for folder in ("data/raw", "models/import", "models/start"):
+    for folder in (
+        "data/raw",
+        "data/raw-unlabelled",
+        "models/arm",
+        "models/import",
+        "models/start",
+    ):
         (project / folder).mkdir(parents=True)
         (project / folder / ".gitkeep").touch()
     here = Path.cwd()

@@ -73,6 +73,9 @@ def test_variants_are_judged_by_it() -> None:
     )
     inputs = ReportInputs(
         dataset=MISSING,
+        labels=MISSING,
+        targets=MISSING,
+        unsure={},
         compare=MISSING,
         trainings={"distill": {0: training(0.9, mean_iou=(0.65,))}},
         curves={},

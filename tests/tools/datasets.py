@@ -40,6 +40,24 @@ class _InMemory:
     split_labels: np.ndarray
     num_classes: int
     ignore_label: int | None
+    rows_of_images: np.ndarray
+
+    @property
+    def task(self) -> str:
+        return "segmentation" if self.split_labels.ndim > 1 else "classification"
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return tuple(map(str, range(self.num_classes)))
+
+    def source_images(self, split: str) -> np.ndarray:
+        return self.rows_of_images if split == self.split else self.rows_of_images[:0]
+
+    @property
+    def no_label(self) -> int:
+        if self.ignore_label is not None:
+            return self.ignore_label
+        return 255 if self.split_labels.ndim > 1 else -1
 
     def images(self, split: str) -> np.ndarray:
         assert split == self.split
@@ -57,6 +75,9 @@ def dataset_of(
     num_classes: int,
     ignore_label: int | None = None,
     split: str = "train",
+    source_images: np.ndarray | None = None,
 ) -> PreparedDataset:
     """Give arrays as the only split of a dataset."""
-    return cast(PreparedDataset, _InMemory(split, images, labels, num_classes, ignore_label))
+    sources = np.arange(len(images)) if source_images is None else source_images
+    in_memory = _InMemory(split, images, labels, num_classes, ignore_label, sources)
+    return cast(PreparedDataset, in_memory)

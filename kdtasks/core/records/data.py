@@ -68,6 +68,39 @@ class Dataset(Record):
     split_by: str
 
 
+class Unlabelled(Record):
+    """`data/unlabelled/unlabelled.json`: the images without a label.
+
+    Attributes:
+        images: that the teacher teaches.
+        excluded: that cannot be used, or equal an image that models are tested or chosen by.
+        repeated: further copies of one image, which are there once.
+    """
+
+    images: int
+    excluded: tuple[Problem, ...]
+    repeated: int
+
+
+class Labels(Record):
+    """`metrics/labels.json`: how many labels students are taught with, of masks source images.
+
+    Attributes:
+        train: those that they see.
+        hidden: those that `data.train_labels` hides from them.
+        by_class: images, or labelled pixels, among those that they see.
+        unlabelled: images that never had one.
+        validation, calibration: labels that settings and thresholds are chosen by.
+    """
+
+    train: int
+    hidden: int
+    by_class: dict[str, int]
+    unlabelled: int
+    validation: int
+    calibration: int
+
+
 class Features(Part):
     """A hidden layer of the teacher, and the shape [height, …, channels] of its features.
 
@@ -80,17 +113,32 @@ class Features(Part):
     file: str | None = None
 
 
+class TeacherConfidence(Part):
+    """How sure the teacher is of the images without a label.
+
+    Attributes:
+        images: that there are.
+        left_out: of them, because it is less sure than `targets.min_confidence`.
+        by_confidence: images in ten equal bins of its likeliest class's probability.
+    """
+
+    images: int
+    left_out: int
+    by_confidence: tuple[int, ...]
+
+
 class Targets(Record):
     """`data/targets/targets.json`.
 
     Attributes:
         mode: `cached` or `online`.
-        images: images of the training split.
+        images: images of the training split, and those without a label.
         views, classes: cached alone: augmented copies of the split, and logits a label.
         agreement: cached alone: fraction of labels that the teacher gets right, by view.
         top_k: cached alone, where not all logits are kept: how many are.
         augmentation: online alone: the params of the views.
         batch_size: online alone: images a pass of the teacher.
+        unlabelled: where there are images without a label.
     """
 
     mode: str
@@ -102,3 +150,4 @@ class Targets(Record):
     top_k: int | None = None
     augmentation: dict[str, Any] | None = None
     batch_size: int | None = None
+    unlabelled: TeacherConfidence | None = None

@@ -3,6 +3,8 @@
 Scores are 0 … 1, intervals low end and high end, costs a fraction of the whole network's MACs.
 """
 
+from pydantic import Field
+
 from kdtasks.core.records import Part, Record
 
 Interval = tuple[float, float]
@@ -242,10 +244,21 @@ class Gain(Part):
     seeds_needed: int | None
 
 
+class ArmScores(SeedScores):
+    """A further student's scores.
+
+    Attributes:
+        gain: over the student taught by labels alone, at a level that all arms share.
+    """
+
+    gain: Gain
+
+
 class Comparison(Record, SplitSize):
     """`metrics/compare.json`: teacher and students of all seeds on the test split.
 
     Attributes:
+        arms: further students, as of `distill.arms`.
         teacher_lead: interval over test images, paired, of the teacher's score less the students'
             mean; None of too few source images.
         teacher_worse_than_student: whether that interval lies below 0.
@@ -257,6 +270,7 @@ class Comparison(Record, SplitSize):
     gain: Gain
     teacher_lead: Interval | None
     teacher_worse_than_student: bool
+    arms: dict[str, ArmScores] = Field(default={})
 
 
 class Latency(Part):

@@ -4,8 +4,15 @@ from pydantic import ConfigDict, Field
 
 from kdtasks.core.records import Part, Record, Refusal
 from kdtasks.core.records.compress import Sensitivity
-from kdtasks.core.records.data import Duplicate, Problem, SplitCounts
-from kdtasks.core.records.evaluate import Calibration, Evaluation, Gain, Interval, MaskScores
+from kdtasks.core.records.data import Duplicate, Labels, Problem, SplitCounts, TeacherConfidence
+from kdtasks.core.records.evaluate import (
+    ArmScores,
+    Calibration,
+    Evaluation,
+    Gain,
+    Interval,
+    MaskScores,
+)
 
 
 class Limits(Part):
@@ -172,6 +179,9 @@ class Statistics(Record):
         confidence: level of the intervals.
         rows: of the test split; None where nothing was compared.
         start: the folder of the students' initial weights; None where they are random.
+        unlabelled: how sure the teacher is of the images without a label; None where there are
+            none.
+        arms: further students that were compared.
         training: `teacher`, `student` and `distill` to curves by column.
         exit_names: [K].
         variants: by name.
@@ -190,6 +200,9 @@ class Statistics(Record):
     start: str | None
     gain: Gain | Refusal
     teacher_worse_than_student: bool
+    labels: Labels | Refusal
+    unlabelled: TeacherConfidence | None
+    arms: dict[str, ArmScores]
     training: dict[str, dict[str, Curve]]
     exit_names: tuple[str, ...]
     variants: dict[str, VariantSummary]

@@ -110,5 +110,20 @@ class Source(Section):
         image = read_image(item.image, image_size=image_size, channels=channels)
         return [Example(item.name, image, self.label_of(folder, item))]
 
+    def pieces(
+        self, name: str, image: Path, image_size: Size | None, channels: int
+    ) -> Sequence[tuple[str, np.ndarray]]:
+        """Read an image without a label, as `examples` reads one with it: names and images.
+
+        Args:
+            name: what tells a person which image it is.
+            image_size: as of `examples`; of images that are not cut, the dataset's own.
+            channels: the dataset's.
+
+        Raises:
+            DatasetError: in a few words, the image cannot be used.
+        """
+        return [(name, read_image(image, image_size=image_size, channels=channels))]
+
 
 sources = Registry("source", __name__, Source)

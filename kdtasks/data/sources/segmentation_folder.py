@@ -17,6 +17,8 @@ from kdtasks.data.raw_dataset import UnusableFileError
 from kdtasks.data.sources import Example, Item, Size, Source, sources
 from kdtasks.edge.images import fit_image, read_image, resize_mask
 
+Place = tuple[slice, slice]
+
 
 @sources.register
 class SegmentationFolder(Source):
@@ -110,19 +112,32 @@ class SegmentationFolder(Source):
         if image_size is not None:
             image = fit_image(image, image_size=image_size, channels=image.shape[2])
             mask = resize_mask(mask, image_size)
-        size = self.patch_size
-        if min(mask.shape) < size:
-            raise DatasetError(f"{height}×{width} pixels, smaller than a patch of {size}")
         return [
-            Example(
-                f"{item.name}[{top}:{top + size}, {left}:{left + size}]",
-                image[top : top + size, left : left + size],
-                mask[top : top + size, left : left + size],
-            )
-            for top, left in itertools.product(
-                *(patch_starts(side, size, self.overlap) for side in mask.shape)
-            )
+            Example(name, image[place], mask[place])
+            for name, place in self._patches(item.name, mask.shape)
         ]
+
+    def pieces(
+        self, name: str, image: Path, image_size: Size | None, channels: int
+    ) -> Sequence[tuple[str, np.ndarray]]:
+        """Read and cut an image without a mask.
+
+        Raises:
+            DatasetError: in a few words, it cannot be used or is smaller than a patch.
+        """
+        whole = read_image(image, image_size=image_size, channels=channels)
+        return [(piece, whole[place]) for piece, place in self._patches(name, whole.shape[:2])]
+
+    def _patches(self, name: str, shape: tuple[int, ...]) -> Iterator[tuple[str, Place]]:
+        """Name the patches of an image of this height and width, and say where each is."""
+        size = self.patch_size
+        if min(shape) < size:
+            raise DatasetError(f"{shape[0]}×{shape[1]} pixels, smaller than a patch of {size}")
+        for top, left in itertools.product(
+            *(patch_starts(side, size, self.overlap) for side in shape)
+        ):
+            place = slice(top, top + size), slice(left, left + size)
+            yield f"{name}[{top}:{top + size}, {left}:{left + size}]", place
 
 
 def _mask_of(item: Item) -> Path:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,9 @@ from kdtasks.learn.schedules import (
     final_value,
     value_at,
 )
+
+# What a student may be taught with besides (`kdtasks.learn.arms`).
+FurtherArm = Literal["soft_labelled", "hard", "all_labels"]
 
 
 class ExitTeachingParams(Section):
@@ -37,11 +40,13 @@ class ExitTeachingParams(Section):
 class DistillParams(Section):
     """How the student learns from the teacher; `epochs` is also the budget of the scratch student.
 
-    The loss of every exit is alpha · cross-entropy + (1 − alpha) · distillation loss.
+    The loss of every exit is alpha · cross-entropy + (1 − alpha) · distillation loss where there
+    is a label, and the distillation loss alone where there is none.
     """
 
     alpha: ScheduledFraction = Field(
-        default=0.1, description="weight of the labels; the teacher has the rest"
+        default=0.1,
+        description="weight of the labels, where there are any; the teacher has the rest",
     )
     temperature: ScheduledPositive = Field(
         default=4.0, description="softens teacher and student alike"
@@ -56,6 +61,13 @@ class DistillParams(Section):
         default=(), description="pairs of layers whose features are compared as well"
     )
     epochs: Count = Field(default=30, description="epochs of every student")
+    arms: Annotated[tuple[FurtherArm, ...], Field(strict=False)] = Field(
+        default=(),
+        description="students to compare besides the one that labels alone teach and the distilled "
+        "one: `soft_labelled`: distilled on the labelled images only; `hard`: the teacher's "
+        "likeliest class is the label of every image; `all_labels`: no teacher, but the labels "
+        "that `data.train_labels` hides",
+    )
 
 
 def final_values(params: DistillParams) -> DistillParams:
@@ -78,7 +90,8 @@ class DistillationObjective(Objective):
     labels with weight 1. Each hint adds weight · mean squared difference of features.
 
     Attributes:
-        label_loss: the loss of the labels; at the label that it ignores the teacher alone teaches.
+        label_loss: the loss of the labels; at the label that it ignores the teacher alone teaches,
+            with weight 1.
     """
 
     params: DistillParams
@@ -116,7 +129,10 @@ class DistillationObjective(Objective):
         if is_last or teaching.teacher:
             labels, ignored = tf.cast(step.labels, tf.int32), self.label_loss.ignore_label
             if ignored is not None:
-                labels = tf.where(tf.equal(labels, ignored), -1, labels)
+                is_labelled = tf.not_equal(labels, ignored)
+                labels = tf.where(is_labelled, labels, -1)
+                # the loss is a mean over those: weighted so, each counts alpha among all rows
+                alpha *= tf.reduce_mean(tf.cast(is_labelled, tf.float32))
             taught = self.params.loss(logits, step.teacher_logits, temperature, labels)
             weight = (1.0 - alpha) * step.values.get("warm_up", 1.0)
             loss = alpha * loss + weight * taught

@@ -10,11 +10,13 @@ from pydantic import Field
 from kdtasks.core.backend import Tensor, tf
 from kdtasks.core.errors import ParamsError, did_you_mean
 from kdtasks.core.settings import Positive, Section
+from kdtasks.data.labels import TrainingSet
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.learn.losses.labels import LabelLoss, label_losses
 from kdtasks.learn.losses.labels.cross_entropy import CrossEntropy
 from kdtasks.learn.objectives.hints import HintParams
 from kdtasks.learn.schedules import History
+from kdtasks.tasks.registry import task_of
 
 
 class LabelLossParams(Section):
@@ -131,8 +133,23 @@ class LabelObjective(Objective):
         return step.mean([self.label_loss(logits, step.labels) for logits in step.exits])
 
 
-def label_loss_of(params: LabelLossParams, dataset: PreparedDataset) -> LabelLossSum:
+@dataclass(frozen=True)
+class HardAnswerObjective(LabelObjective):
+    """The loss of the labels, with the teacher's likeliest class in the place of every label."""
+
+    def __call__(self, step: Step) -> Tensor:
+        """Return the mean over exits."""
+        answers = tf.argmax(step.teacher_logits, axis=-1, output_type=tf.int32)
+        return super().__call__(replace(step, labels=answers))
+
+
+def label_loss_of(
+    params: LabelLossParams, dataset: PreparedDataset, training: TrainingSet | None = None
+) -> LabelLossSum:
     """Bind params to a dataset's classes.
+
+    Args:
+        training: what is trained on; None is the training split with all its labels.
 
     Raises:
         ParamsError: `class_weights` names a class that there is not, or leaves one out.
@@ -140,7 +157,11 @@ def label_loss_of(params: LabelLossParams, dataset: PreparedDataset) -> LabelLos
     names = dataset.class_names
     weights: tuple[float, ...] | None = None
     if params.class_weights == "balanced":
-        weights = balanced_weights([dataset.counts["train"].by_class[name] for name in names])
+        counts = [dataset.counts["train"].by_class[name] for name in names]
+        if training and training.hides:
+            shown = training.labels[training.labelled]
+            counts = task_of(dataset.task).label_counts(shown, len(names)).sum(axis=0).tolist()
+        weights = balanced_weights(counts)
     elif (given := params.class_weights) is not None:
         if unknown := next((name for name in given if name not in names), None):
             raise ParamsError(
@@ -153,7 +174,8 @@ def label_loss_of(params: LabelLossParams, dataset: PreparedDataset) -> LabelLos
                 "weight, 1.0 changes nothing"
             )
         weights = tuple(given[name] for name in names)
-    return LabelLossSum(dataset.ignore_label, params.terms, weights)
+    ignored = training.ignore_label if training else dataset.ignore_label
+    return LabelLossSum(ignored, params.terms, weights)
 
 
 def balanced_weights(counts: list[int]) -> tuple[float, ...]:

@@ -107,7 +107,8 @@ def run_training(
         objective=objective,
         schedule=run.schedule,
         checkpoint=checkpoint,
-        ignore_label=dataset.ignore_label,
+        # of images none is hidden behind a label of its own, of pixels they may be
+        ignore_label=dataset.no_label if dataset.no_label >= 0 else None,
     )
     return Trained(run, model, history, checkpoint)
 

@@ -210,16 +210,18 @@ class OnlineExamples(Examples):
         augmentation: how views are drawn.
         seed: the student's; every seed sees views of its own.
         answer: the teacher's.
+        epoch_size: images an epoch, of which each is then shown more than once; None is all once.
     """
 
     augmentation: AugmentationParams
     seed: int
     answer: Answer = no_answer
+    epoch_size: int | None = None
 
     @property
     def num_examples(self) -> int:
         """Images an epoch."""
-        return len(self.images)
+        return self.epoch_size or len(self.images)
 
     @cached_property
     def sample(self) -> Block:
@@ -233,12 +235,14 @@ class OnlineExamples(Examples):
         """Yield an epoch in blocks of whole batches; arguments as in `Examples`."""
         numbers = (self.augmentation.seed, self.seed, epoch)
         rng = generator("fresh views", *numbers)
-        transforms = draw_transforms(self.images.shape[:3], rng, self.augmentation)
-        step = 0
+        shape = (self.num_examples, *self.images.shape[1:3])
+        transforms = draw_transforms(shape, rng, self.augmentation)
+        first, step = (epoch - 1) * self.num_examples, 0
         for rows in rows_of_blocks(order, batch_size, min(steps_per_block, _STEPS_PER_BLOCK)):
             flat = rows.ravel()
             motion = None if transforms is None else transforms[flat]
-            images, labels = move(self.images[flat], self.labels[flat], motion)
+            chosen = (first + flat) % len(self.images)
+            images, labels = move(self.images[chosen], self.labels[chosen], motion)
             places = np.arange(rows.size).reshape(rows.shape)
             steps = dict(enumerate(places, start=step))
             _mix(images, labels, steps, self.augmentation, "fresh views", numbers)

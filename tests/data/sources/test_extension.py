@@ -47,6 +47,7 @@ class Table(Source):
 def test_a_table_of_labels_is_prepared(tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()
+    (tmp_path / "data/raw-unlabelled").mkdir(parents=True)
     lines = ["path,class,split,burst"]
     for number in range(60):
         pixels = np.random.default_rng(number).integers(0, 256, (8, 8, 3), np.uint8)

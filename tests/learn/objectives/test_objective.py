@@ -83,14 +83,14 @@ def test_all_exits_count_alike(order: tuple[int, ...]):
     assert together == pytest.approx(np.mean(single), rel=1e-6)
 
 
-def test_ignored_pixels_count_for_the_teacher_only():
+def test_alpha_counts_where_there_is_a_label_only():
     logits, teacher = DRAW.normal(size=(2, 1, 3, 3, 4)).astype(np.float32)
     labels = np.full((1, 3, 3), 255, np.uint8)
     labels[0, 0, 0] = 2
     params = DistillParams(alpha=0.5, temperature=2.0)
-    expected = 0.5 * float(CrossEntropy()(logits[:, 0, 0], [2])) + 0.5 * float(
-        kd(logits, teacher, 2.0)
-    )
+    # one pixel of nine is labelled: its label weighs alpha / 9, the teacher the rest
+    expected = 0.5 / 9 * float(CrossEntropy()(logits[:, 0, 0], [2]))
+    expected += (1 - 0.5 / 9) * float(kd(logits, teacher, 2.0))
     assert loss_of(params, [logits], labels, teacher, ignore_label=255) == pytest.approx(
         expected, rel=1e-6
     )
@@ -162,11 +162,12 @@ def test_without_a_warm_up_there_is_no_number_of_it():
     assert set(objective.epoch_values(epoch=1, epochs=9, history=[])) == {"alpha", "temperature"}
 
 
-def test_rows_without_a_label_teach_no_true_class():
+def test_where_there_is_no_label_the_teachers_likeliest_class_is_taken_for_the_true_one():
     logits, teacher = DRAW.normal(size=(2, 3, 4)).astype(np.float32)
     params = DistillParams(alpha=0.0, temperature=2.0, loss=DKD(warm_up=0.0))
     labels = np.array([1, 255, 3], np.uint8)
-    expected = float(DKD()(logits[::2], teacher[::2], 2.0, np.array([1, 3])))
+    known = np.array([1, teacher[1].argmax(), 3])
+    expected = float(DKD()(logits, teacher, 2.0, known))
     found = loss_of(params, [logits], labels, teacher, ignore_label=255)
     assert found == pytest.approx(expected, rel=1e-6)
 

@@ -9,6 +9,7 @@ import pytest
 from kdtasks.core.backend import seed_everything
 from kdtasks.core.errors import TeacherError
 from kdtasks.core.files import read_json
+from kdtasks.data.labels import training_set
 from kdtasks.learn.augmentations.rotation import Rotation
 from kdtasks.learn.augmentations.shift import Shift
 from kdtasks.learn.networks.build import build
@@ -24,7 +25,7 @@ IMAGES = DRAW.integers(0, 256, (12, 8, 8, 1), dtype=np.uint8)
 LABELS = DRAW.integers(0, 3, 12).astype(np.int32)
 AUGMENTATION = AugmentationParams(transforms=(Rotation(degrees=20.0), Shift(fraction=0.2)))
 NETWORK = CNN(filters=(4, 6))
-DATASET = dataset_of(IMAGES, LABELS, num_classes=3)
+TRAINING = training_set(dataset_of(IMAGES, LABELS, num_classes=3), IMAGES[:0])
 
 
 @pytest.fixture(scope="module")
@@ -67,11 +68,15 @@ def test_the_folder_holds_a_copy_of_the_teacher_and_no_answers(online: Path, tea
     assert sorted(path.name for path in (online / "teacher").iterdir()) == names
     for name in names:
         assert (online / "teacher" / name).read_bytes() == (teacher / name).read_bytes()
-    assert [path.name for path in answer_files(online)] == ["targets.json", *names]
+    assert [path.name for path in answer_files(online)] == [
+        "targets.json",
+        *names,
+        "unlabelled.npy",
+    ]
 
 
 def test_the_teacher_answers_to_what_the_student_sees(online: Path, teacher: Path):
-    examples = open_targets(online, DATASET, seed=1, layers=["top_average", "block_1"])
+    examples = open_targets(online, TRAINING, seed=1, layers=["top_average", "block_1"])
     assert isinstance(examples, OnlineExamples)
     assert [each.shape for each in examples.sample.features] == [(6,), (4, 4, 4)]
     (block,) = examples.blocks(epoch=2, order=np.arange(12), batch_size=12, steps_per_block=9)
@@ -89,15 +94,15 @@ def test_views_are_those_of_the_student_from_scratch_and_other_seeds_see_others(
         blocks = examples.blocks(epoch=1, order=np.arange(12), batch_size=4, steps_per_block=9)
         return b"".join(block.images.tobytes() for block in blocks)
 
-    taught = views(open_targets(online, DATASET, seed=1))
+    taught = views(open_targets(online, TRAINING, seed=1))
     assert taught == views(OnlineExamples(IMAGES, LABELS, AUGMENTATION, seed=1))
-    assert taught != views(open_targets(online, DATASET, seed=2))
+    assert taught != views(open_targets(online, TRAINING, seed=2))
 
 
 def test_features_that_are_not_there_are_refused(online: Path, teacher: Path, tmp_path: Path):
     message = r"has the features of \['block_1', 'top_average'\], not of 'block_2'; add it"
     with pytest.raises(TeacherError, match=message):
-        open_targets(online, DATASET, seed=0, layers=["block_2"])
+        open_targets(online, TRAINING, seed=0, layers=["block_2"])
     message = (
         r"targets\.features: .* no block and no layer 'block_9'; its blocks: block_1, block_2;"
     )

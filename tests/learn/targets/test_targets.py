@@ -4,14 +4,14 @@ import shutil
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
 
 from kdtasks.core.errors import ParamsError, TeacherError
 from kdtasks.core.records.data import Features, Targets
-from kdtasks.data.prepared import PreparedDataset
+from kdtasks.data.labels import training_set
 from kdtasks.learn.augmentations.horizontal_flip import HorizontalFlip
 from kdtasks.learn.augmentations.rotation import Rotation
 from kdtasks.learn.augmentations.shift import Shift
@@ -24,6 +24,7 @@ from tests.tools.datasets import dataset_of
 DRAW = np.random.default_rng(2)
 IMAGES = DRAW.integers(0, 256, (11, 8, 8, 1), dtype=np.uint8)
 LABELS = DRAW.integers(0, 3, 11).astype(np.int32)
+TRAINING = training_set(dataset_of(IMAGES, LABELS, num_classes=3), IMAGES[:0])
 AUGMENTATION = AugmentationParams(views=3, transforms=(Rotation(degrees=20.0), Shift(fraction=0.2)))
 
 
@@ -47,7 +48,7 @@ def write(
     return write_targets(
         folder,
         Teacher(run=run, parameters=None, macs=None),
-        dataset_of(IMAGES, LABELS, num_classes=3),
+        TRAINING,
         augmentation=AUGMENTATION,
         layers=list(features),
         top_k=top_k,
@@ -55,8 +56,8 @@ def write(
 
 
 def read(folder: Path, *layers: str) -> TrainingExamples:
-    """Open cached targets, which ask no dataset."""
-    examples = open_targets(folder, cast(PreparedDataset, None), seed=0, layers=layers)
+    """Open cached targets."""
+    examples = open_targets(folder, TRAINING, seed=0, layers=layers)
     assert isinstance(examples, TrainingExamples)
     return examples
 
@@ -99,7 +100,7 @@ def test_the_same_targets_are_the_same_bytes(tmp_path: Path):
     write(tmp_path / "first")
     write(tmp_path / "second")
     files = sorted(path.name for path in (tmp_path / "first").iterdir())
-    assert files == ["labels.npy", "logits.npy", "targets.json", "views.npy"]
+    assert files == ["labels.npy", "logits.npy", "targets.json", "unlabelled.npy", "views.npy"]
     for name in files:
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
 
@@ -180,6 +181,7 @@ def test_the_likeliest_classes_alone_are_kept(tmp_path: Path, capsys: pytest.Cap
         "targets.json",
         "top_k.npy",
         "top_logits.npy",
+        "unlabelled.npy",
     ]
 
 
@@ -202,7 +204,7 @@ def test_features_that_are_not_there_are_refused(tmp_path: Path):
 def test_the_files_of_answers_are_all_but_what_is_drawn_anew(tmp_path: Path):
     write(tmp_path / "targets", left_half=left_half)
     names = [path.name for path in answer_files(tmp_path / "targets")]
-    assert names == ["features-0.npy", "logits.npy", "targets.json"]
+    assert names == ["features-0.npy", "logits.npy", "targets.json", "unlabelled.npy"]
 
 
 @pytest.mark.parametrize(
@@ -243,10 +245,12 @@ def test_masks_move_with_their_images(tmp_path: Path):
         bright = images[..., 0] > 127
         return np.stack([~bright, bright], axis=-1).astype(np.float32)
 
+    dataset = dataset_of(IMAGES, masks, num_classes=2, ignore_label=255)
+    training = training_set(dataset, IMAGES[:0])
     summary = write_targets(
         tmp_path / "targets",
         Teacher(run=lambda images: [two_pixel_logits(images)], parameters=None, macs=None),
-        dataset_of(IMAGES, masks, num_classes=2, ignore_label=255),
+        training,
         augmentation=AugmentationParams(views=2, transforms=(HorizontalFlip(),)),
     )
     examples = read(tmp_path / "targets")

@@ -21,7 +21,8 @@ class DKD(DistillationLoss):
     KL(p_teacher ‖ p_student) = KL(b_teacher ‖ b_student) + (1 − p_teacher) · KL(p̂_teacher ‖
     p̂_student), b = (p, 1 − p): a teacher that is sure of the true class hardly teaches the others.
     Here their weight is β whatever the teacher's confidence (Zhao et al. 2022, arXiv 2203.08679,
-    equation 7, and T² of their code). Rows without a true class are excluded.
+    equation 7, and T² of their code). In rows without a label the teacher's likeliest class is
+    taken for the true one.
     """
 
     name: Literal["dkd"] = "dkd"
@@ -48,8 +49,8 @@ class DKD(DistillationLoss):
             student, teacher = standardize(student), standardize(teacher)
         temperature = tf.cast(temperature, tf.float32)
         labels = tf.cast(labels, tf.int32)
-        counted = tf.not_equal(labels, -1)
-        labels = tf.where(counted, labels, 0)
+        likeliest = tf.argmax(teacher, axis=-1, output_type=tf.int32)
+        labels = tf.where(tf.equal(labels, -1), likeliest, labels)
         is_target = tf.one_hot(labels, student.shape[-1], on_value=True, off_value=False)
         of_student = _Parts(tf.cast(student, tf.float32) / temperature, is_target)
         of_teacher = _Parts(tf.cast(teacher, tf.float32) / temperature, is_target)
@@ -59,9 +60,7 @@ class DKD(DistillationLoss):
         others = tf.where(is_target, 0.0, others)
         rows = self.target_weight * (target + rest)
         rows += self.non_target_weight * tf.reduce_sum(others, axis=-1)
-        weights = tf.cast(counted, tf.float32)
-        mean = tf.math.divide_no_nan(tf.reduce_sum(rows * weights), tf.reduce_sum(weights))
-        return temperature**2 * mean
+        return temperature**2 * tf.reduce_mean(rows)
 
 
 class _Parts:

@@ -26,7 +26,13 @@ IGNORED = """\
 
 def main(folder: Path) -> None:
     """Commit everything but the data, as one would."""
-    for watched in ("data/raw", "models/import", "models/start"):
+    for watched in (
+        "data/raw",
+        "data/raw-unlabelled",
+        "models/arm",
+        "models/import",
+        "models/start",
+    ):
         (folder / watched).mkdir(parents=True)
         (folder / watched / ".gitkeep").touch()
     shutil.copy(HERE / "work.py", folder)

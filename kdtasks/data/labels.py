@@ -1,0 +1,142 @@
+"""Which labels of the training split students see, and all that they are trained on."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdtasks.core.errors import DatasetError
+from kdtasks.core.files import atomic_file
+from kdtasks.core.records.data import Labels
+from kdtasks.data.prepared import SPLITS, PreparedDataset
+from kdtasks.data.split import sample_stratified
+from kdtasks.tasks.registry import task_of
+
+# Number of the random stream, among those of a split's seed.
+_STREAM = 4
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """What students are trained on: the training split, then the images without a label.
+
+    Attributes:
+        images: uint8 [N, height, width, channels].
+        labels: integers [N] or [N, height, width]; `no_label` where students see none.
+        labelled: rows whose labels they see.
+        no_label: the label of images, or pixels, without one.
+        ignore_label: the label that no loss counts: `no_label` where there is one that students do
+            not see, else the dataset's own, if it has any.
+    """
+
+    images: Any
+    labels: np.ndarray
+    labelled: np.ndarray
+    no_label: int
+    ignore_label: int | None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @cached_property
+    def hides(self) -> bool:
+        """Whether there are images whose label students do not see."""
+        return len(self.labelled) < len(self.images)
+
+
+def training_set(
+    dataset: PreparedDataset, unlabelled: np.ndarray, labelled: np.ndarray | None = None
+) -> TrainingSet:
+    """Put together what students are trained on.
+
+    Args:
+        unlabelled: images without a label, uint8 [N, height, width, channels].
+        labelled: rows of the training split, as of `choose_labelled`; None is all.
+    """
+    images, labels = dataset.images("train"), dataset.labels("train")
+    if labelled is None:
+        labelled = np.arange(len(labels))
+    if len(unlabelled):
+        images = np.concatenate([images, unlabelled])
+    ignore_label = dataset.ignore_label
+    if len(labelled) < len(images):
+        ignore_label = dataset.no_label
+        shown = np.full((len(images), *labels.shape[1:]), dataset.no_label, labels.dtype)
+        shown[labelled] = labels[labelled]
+        labels = shown
+    return TrainingSet(images, labels, labelled, dataset.no_label, ignore_label)
+
+
+def choose_labelled(dataset: PreparedDataset, train_labels: int | None, *, seed: int) -> np.ndarray:
+    """Choose the rows of the training split whose labels students see.
+
+    Of two numbers under one seed, the rows of the smaller are, but for rounding within the
+    classes, among those of the larger.
+
+    Args:
+        train_labels: how many: images, stratified by class, or source images of masks; None is
+            all.
+
+    Returns:
+        int64 [rows], ascending.
+
+    Raises:
+        DatasetError: fewer than the classes, or more than there are.
+    """
+    labels, sources = dataset.labels("train"), dataset.source_images("train")
+    if train_labels is None:
+        return np.arange(len(labels))
+    units = np.unique(sources) if task_of(dataset.task).per_pixel else np.arange(len(labels))
+    strata = np.zeros(len(units)) if task_of(dataset.task).per_pixel else np.asarray(labels)
+    if train_labels > len(units):
+        raise DatasetError(
+            f"data.train_labels is {train_labels}, the training split has {len(units)}; lower it, "
+            "or set it to null to show students all labels"
+        )
+    chosen = sample_stratified(
+        strata, train_labels, seed=seed, needed=1, stream=_STREAM, key="data.train_labels"
+    )
+    return np.flatnonzero(np.isin(sources, units[chosen]))
+
+
+def count_labels(dataset: PreparedDataset, labelled: np.ndarray, *, unlabelled: int) -> Labels:
+    """Count what students are taught with.
+
+    Args:
+        labelled: rows of the training split, as of `choose_labelled`.
+        unlabelled: images that never had a label.
+    """
+    sources = {split: dataset.source_images(split) for split in SPLITS}
+    train = len(np.unique(sources["train"][labelled]))
+    counts = task_of(dataset.task).label_counts(
+        dataset.labels("train")[labelled], dataset.num_classes
+    )
+    return Labels(
+        train=train,
+        hidden=len(np.unique(sources["train"])) - train,
+        by_class=dict(zip(dataset.class_names, counts.sum(axis=0).tolist(), strict=True)),
+        unlabelled=unlabelled,
+        validation=len(np.unique(sources["validation"])),
+        calibration=len(np.unique(sources["calibration"])),
+    )
+
+
+def write_labelled(path: Path, labelled: np.ndarray) -> None:
+    """Write the rows whose labels students see."""
+    with atomic_file(path) as partial, partial.open("wb") as file:
+        np.save(file, labelled)
+
+
+def open_labelled(path: Path) -> np.ndarray:
+    """Read the rows whose labels students see: int64 [rows].
+
+    Raises:
+        DatasetError: the file is missing or damaged.
+    """
+    try:
+        labelled: np.ndarray = np.load(path, allow_pickle=False)
+    except (OSError, EOFError, ValueError) as error:
+        raise DatasetError(f"{path} cannot be read ({error}); run `dvc repro labels`") from None
+    return labelled

@@ -1,0 +1,119 @@
+"""Images without a label: read, checked against those that models are tested by, written."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from kdtasks.core.errors import DatasetError
+from kdtasks.core.files import atomic_folder
+from kdtasks.core.records.data import Problem, Unlabelled
+from kdtasks.data.checks import first_equal, listed
+from kdtasks.data.folders import relative_name, require_folder, visible_entries
+from kdtasks.data.prepared import ADVICE
+from kdtasks.data.raw_dataset import RawDataset
+from kdtasks.data.settings import DataParams
+from kdtasks.edge.images import strict_decoding
+from kdtasks.tasks.registry import task_of
+
+_IMAGES, _DESCRIPTION = "images.npy", "unlabelled.json"
+
+
+class UnlabelledImages(NamedTuple):
+    """What `read_unlabelled` found.
+
+    Attributes:
+        images: uint8 [N, height, width, channels].
+        record: what is said of them.
+    """
+
+    images: np.ndarray
+    record: Unlabelled
+
+
+def read_unlabelled(
+    params: DataParams, dataset: RawDataset, split: dict[str, np.ndarray]
+) -> UnlabelledImages:
+    """Read every image below `data.unlabelled` as the source reads its own, each once.
+
+    An image that is in the validation, calibration or test split too is excluded: the teacher's
+    answer to it would teach the student what it is tested by. One of the training split is there
+    already.
+
+    Args:
+        params: section `data`.
+        dataset: as of `load_dataset`.
+        split: rows of each split, as of `split_dataset`.
+
+    Raises:
+        DatasetError: an image cannot be used, under `on_bad: fail`.
+    """
+    folder = require_folder(Path(params.unlabelled), "a folder of images", key="data.unlabelled")
+    height, width, channels = dataset.images.shape[1:]
+    whole = None if task_of(dataset.task).per_pixel else (height, width)
+    found: list[tuple[str, np.ndarray]] = []
+    problems: list[Problem] = []
+    with strict_decoding():
+        for path in _files(folder):
+            name = relative_name(path, folder)
+            try:
+                found += params.source.pieces(name, path, params.image_size or whole, channels)
+            except DatasetError as error:
+                problems.append(Problem(name, str(error)))
+    if problems and params.on_bad == "fail":
+        lines = [f"{problem.path}: {problem.problem}" for problem in problems]
+        raise DatasetError(
+            f"{folder} has images that cannot be used; fix them, or set data.on_bad to skip to go "
+            f"on without them:\n{listed(lines)}"
+        )
+    names = [name for name, _ in found]
+    images = np.stack([image for _, image in found]) if found else dataset.images[:0]
+    first = first_equal(np.concatenate([dataset.images, images]))[len(dataset) :]
+    train = np.isin(np.arange(len(dataset)), split["train"])
+    is_known = first < len(dataset)
+    held_out = is_known & ~train[np.where(is_known, first, 0)]
+    is_new = first == np.arange(len(dataset), len(dataset) + len(images))
+    leaks = [
+        Problem(
+            names[row],
+            f"the same image as {dataset.origins[first[row]]}, which models are "
+            "chosen or tested by",
+        )
+        for row in np.flatnonzero(held_out)
+    ]
+    images = images[is_new]
+    record = Unlabelled(
+        images=len(images),
+        excluded=tuple(sorted([*problems, *leaks])),
+        repeated=int((~is_new & ~held_out).sum()),
+    )
+    return UnlabelledImages(images, record)
+
+
+def write_unlabelled(folder: Path, found: UnlabelledImages) -> None:
+    """Write images and record; the folder appears whole or not at all."""
+    with atomic_folder(folder) as partial:
+        np.save(partial / _IMAGES, found.images)
+        found.record.write(partial / _DESCRIPTION)
+
+
+def open_unlabelled(folder: Path) -> np.ndarray:
+    """Map the images without a label: uint8 [N, height, width, channels], read-only.
+
+    Raises:
+        DatasetError: the file is missing or damaged.
+    """
+    try:
+        images: np.ndarray = np.load(folder / _IMAGES, mmap_mode="r", allow_pickle=False)
+    except (OSError, EOFError, ValueError) as error:
+        raise DatasetError(f"{folder / _IMAGES} cannot be read ({error}); {ADVICE}") from None
+    return images
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in visible_entries(folder):
+        if path.is_dir():
+            yield from _files(path)
+        else:
+            yield path

@@ -1,0 +1,142 @@
+"""What each student is taught with: the arms that are compared, under one budget of steps.
+
+Every arm of a seed has the same network, the same first weights and as many steps.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from kdtasks.core.paths import ProjectPaths
+from kdtasks.data.labels import TrainingSet, open_labelled, training_set
+from kdtasks.data.prepared import PreparedDataset, open_prepared
+from kdtasks.data.unlabelled import open_unlabelled
+from kdtasks.learn.objectives.distillation import (
+    DistillationObjective,
+    DistillParams,
+    FurtherArm,
+)
+from kdtasks.learn.objectives.hints import teacher_layers
+from kdtasks.learn.objectives.objective import (
+    HardAnswerObjective,
+    LabelObjective,
+    Objective,
+    label_loss_of,
+)
+from kdtasks.learn.targets import answer_files, open_targets, taught_set, to_float16
+from kdtasks.learn.teachers.teacher import Teacher, open_teacher
+from kdtasks.learn.training.examples import Examples, TrainingExamples
+from kdtasks.learn.training.repetition import repeated_examples
+from kdtasks.learn.training.settings import TrainParams
+from kdtasks.learn.training.views import AugmentationParams, OnlineExamples, no_answer
+
+Arm = FurtherArm | Literal["labels", "soft"]
+
+_CHUNK = 2048
+
+
+class Lesson(NamedTuple):
+    """What a student is trained on, and towards what.
+
+    Attributes:
+        inputs: files that this depends on, besides the dataset.
+    """
+
+    examples: Examples
+    objective: Objective
+    inputs: Sequence[Path]
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """Makes the lesson of each arm, for one seed.
+
+    Attributes:
+        paths: of the project.
+        augmentation: how views are drawn.
+        train: the loop, with the loss of the labels.
+        distill: the distillation.
+        online: whether every epoch has new views, which the teacher answers as they come.
+        seed: the student's.
+    """
+
+    paths: ProjectPaths
+    augmentation: AugmentationParams
+    train: TrainParams
+    distill: DistillParams
+    online: bool
+    seed: int
+
+    @cached_property
+    def dataset(self) -> PreparedDataset:
+        """The prepared dataset."""
+        return open_prepared(self.paths.prepared)
+
+    def lesson(self, arm: Arm) -> Lesson:
+        """Make the lesson of an arm.
+
+        - `labels`: the labels that students see, and nothing else.
+        - `soft_labelled`: besides them the teacher's soft answers, to the same images only.
+        - `hard`: the teacher's likeliest class as the label of every image.
+        - `soft`: its soft answers to every image, and labels where there are any: the product.
+        - `all_labels`: no teacher, but the labels that are hidden from the others too.
+        """
+        paths, unlabelled = self.paths, open_unlabelled(self.paths.unlabelled)
+        labelled = open_labelled(paths.labelled)
+        if arm in ("soft", "hard"):
+            training = taught_set(paths.targets, self.dataset, unlabelled, labelled)
+            layers = teacher_layers(self.distill.hints) if arm == "soft" else ()
+            examples = open_targets(paths.targets, training, seed=self.seed, layers=layers)
+            inputs = [paths.labelled, *answer_files(paths.targets)]
+            return Lesson(examples, self._objective(arm, training), inputs)
+        training = training_set(self.dataset, unlabelled, labelled)
+        epoch_size = len(training)
+        if arm == "all_labels":
+            training = training_set(self.dataset, unlabelled[:0])
+        teacher = open_teacher(paths.teacher) if arm == "soft_labelled" else None
+        examples = self._repeated(training, epoch_size, teacher)
+        return Lesson(examples, self._objective(arm, training), [paths.labelled])
+
+    def _repeated(
+        self, training: TrainingSet, epoch_size: int, teacher: Teacher | None
+    ) -> Examples:
+        """Show the labelled images alone, again and again, and what the teacher says of them."""
+        rows: Any = training.labelled if training.hides else slice(None)
+        data = (training.images[rows], training.labels[rows], self.augmentation)
+        if self.online:
+            answer = partial(_answer, teacher) if teacher else no_answer
+            return OnlineExamples(*data, self.seed, answer, epoch_size)
+        limit = self.train.memory_limit_mb
+        examples = repeated_examples(*data, epoch_size=epoch_size, memory_limit_mb=limit)
+        return _answered(examples, teacher) if teacher else examples
+
+    def _objective(self, arm: Arm, training: TrainingSet) -> Objective:
+        loss = label_loss_of(self.train.loss, self.dataset, training)
+        if arm == "hard":
+            return HardAnswerObjective(replace(loss, ignore_label=None))
+        if arm == "soft":
+            return DistillationObjective(self.distill, loss)
+        if arm == "soft_labelled":
+            return DistillationObjective(self.distill.model_copy(update={"hints": ()}), loss)
+        return LabelObjective(loss)
+
+
+def _answer(teacher: Teacher, images: np.ndarray) -> tuple[np.ndarray, ...]:
+    return to_float16([teacher.logits(images)], ())
+
+
+def _answered(examples: TrainingExamples, teacher: Teacher) -> TrainingExamples:
+    """Have the teacher answer every view."""
+    images = examples.images.reshape(-1, *examples.images.shape[2:])
+    logits = np.concatenate(
+        [
+            _answer(teacher, images[start : start + _CHUNK])[0]
+            for start in range(0, len(images), _CHUNK)
+        ]
+    )
+    shape = (*examples.images.shape[:2], *logits.shape[1:])
+    return replace(examples, teacher_logits=logits.reshape(shape))

@@ -1,0 +1,46 @@
+"""A few labelled images, shown as often as the many that a distilled student sees."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from kdtasks.learn.training.examples import TrainingExamples
+from kdtasks.learn.training.views import AugmentationParams, count_views, draw_views
+
+# Fewer views starve a student that has few images, and make distillation look better than it is.
+LEAST_VIEWS = 16
+
+
+def repeated_examples(
+    images: Any,
+    labels: Any,
+    augmentation: AugmentationParams,
+    *,
+    epoch_size: int,
+    memory_limit_mb: float = math.inf,
+) -> TrainingExamples:
+    """Draw as many different views of the images as fill epochs of a given size.
+
+    There are as many different ones altogether as `epoch_size` images have in the views of
+    `augmentation`, and `LEAST_VIEWS` of each image at least; every epoch shows each image equally
+    often, but for rounding. With `epoch_size` images these are just those views.
+
+    Args:
+        images: uint8 [N, height, width, channels], N up to `epoch_size`.
+        labels: integers [N], or masks [N, height, width].
+        epoch_size: images an epoch.
+        memory_limit_mb: as of `draw_views`.
+    """
+    cycles = count_views(augmentation)
+    if augmentation.transforms and len(images) < epoch_size:
+        cycles = max(cycles, math.ceil(LEAST_VIEWS * len(images) / epoch_size))
+    shown = cycles * epoch_size
+    views = augmentation.model_copy(update={"views": math.ceil(shown / len(images))})
+    arrays = []
+    for drawn in draw_views(images, labels, views, memory_limit_mb=memory_limit_mb):
+        flat = drawn.reshape(-1, *drawn.shape[2:])
+        # one view alone, where nothing is augmented, is repeated
+        flat = flat[:shown] if len(flat) >= shown else np.resize(flat, (shown, *flat.shape[1:]))
+        arrays.append(flat.reshape(cycles, epoch_size, *flat.shape[1:]))
+    return TrainingExamples(arrays[0], arrays[1])

@@ -1,0 +1,105 @@
+"""Images without a label: found at any depth, each once, and none that models are tested by."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kdtasks.core.errors import DatasetError
+from kdtasks.data.prepare import load_dataset
+from kdtasks.data.settings import DataParams
+from kdtasks.data.split import split_dataset
+from kdtasks.data.unlabelled import (
+    UnlabelledImages,
+    open_unlabelled,
+    read_unlabelled,
+    write_unlabelled,
+)
+
+Read = Callable[..., UnlabelledImages]
+
+
+@pytest.fixture
+def drawer(tmp_path: Path) -> Path:
+    """An empty folder for them."""
+    folder = tmp_path / "drawer"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def read(image_folder: Path, drawer: Path, data_params: Callable[..., DataParams]) -> Read:
+    """Read them beside a dataset of two classes."""
+
+    def run(**keys: Any) -> UnlabelledImages:
+        given = {"path": str(image_folder), "unlabelled": str(drawer), "image_size": [8, 8]}
+        params = data_params("image_folder", **{**given, **keys})
+        dataset = load_dataset(params)
+        split = split_dataset(dataset, params.split, seed=params.seed)
+        return read_unlabelled(params, dataset, split)
+
+    return run
+
+
+def save(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+def test_an_empty_folder_holds_none(read: Read):
+    found = read()
+    assert found.images.shape == (0, 8, 8, 3)
+    assert found.record.present() == {"images": 0, "excluded": (), "repeated": 0}
+
+
+def test_images_of_any_depth_and_size_are_read_as_the_datasets_own(
+    read: Read, drawer: Path, noise: Callable[..., np.ndarray], tmp_path: Path
+):
+    save(drawer / "summer/2019/beach.png", noise(100, 16, 12))
+    save(drawer / "top.png", noise(101))
+    (drawer / ".hidden").write_text("not looked at")
+    found = read()
+    assert found.images.shape == (2, 8, 8, 3)
+    np.testing.assert_array_equal(found.images[1], noise(101))
+    write_unlabelled(tmp_path / "out", found)
+    np.testing.assert_array_equal(open_unlabelled(tmp_path / "out"), found.images)
+
+
+def test_copies_of_held_out_images_are_excluded_and_others_counted_once(
+    read: Read, drawer: Path, image_folder: Path, data_params: Callable[..., DataParams]
+):
+    # every image of the dataset is there again, one of them under two names, and one new one
+    for path in sorted(image_folder.rglob("*.png")):
+        save(drawer / f"again-{path.parent.name}-{path.name}", np.asarray(Image.open(path)))
+    save(drawer / "new.png", np.full((8, 8, 3), 7, np.uint8))
+    save(drawer / "new-copy.png", np.full((8, 8, 3), 7, np.uint8))
+    found = read()
+    assert len(found.images) == 1
+    # of 12 images the split holds 8 out, as `SHARES` say; the 4 that train are there already
+    held_out = [problem for problem in found.record.excluded if "tested by" in problem.problem]
+    assert len(held_out) + found.record.repeated == 13
+    assert found.record.repeated == 1 + (12 - len(held_out))
+    assert 6 <= len(held_out) <= 8
+    assert held_out[0].problem.startswith("the same image as cats/")
+
+
+def test_what_is_no_image_is_refused_or_left_out(read: Read, drawer: Path):
+    (drawer / "notes.txt").write_text("shopping list")
+    with pytest.raises(DatasetError, match=r"cannot be used; fix them, .*\n  notes.txt: not an im"):
+        read()
+    assert [problem.path for problem in read(on_bad="skip").record.excluded] == ["notes.txt"]
+
+
+def test_a_missing_folder_is_named_with_its_parameter(read: Read):
+    with pytest.raises(DatasetError, match=r"nowhere not found, .* correct data\.unlabelled"):
+        read(unlabelled="nowhere")
+
+
+def test_a_missing_file_says_what_to_run(tmp_path: Path):
+    with pytest.raises(
+        DatasetError, match=r"images\.npy cannot be read .* run `dvc repro prepare`"
+    ):
+        open_unlabelled(tmp_path)
