@@ -1,7 +1,7 @@
 """`ProjectPaths` and `dvc.yaml` name the same outputs."""
 
 import inspect
-import re
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ REPOSITORY = Path(__file__).parents[2]
 PATHS = ProjectPaths()
 DECLARED: dict[str, Any] = YAML(typ="safe", pure=True).load(REPOSITORY / PIPELINE)
 VALUES: dict[str, Any] = YAML(typ="safe", pure=True).load(REPOSITORY / PARAMS)
+VALUES["distill"]["arms"] = ["hard", "all_labels"]
 # What DVC does not write itself, and the folders of several outputs.
 INPUTS = {PATHS.params, PATHS.pipeline, PATHS.lock}
 FOLDERS = {PATHS.report}
@@ -28,11 +29,15 @@ def looked_up(reference: str) -> list[Any]:
     return found
 
 
+def items_of(stage: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a stage runs for: each seed, variant or arm and seed; once where there is none."""
+    matrix = {name: looked_up(values) for name, values in stage.get("matrix", {}).items()}
+    return [dict(zip(matrix, item, strict=True)) for item in itertools.product(*matrix.values())]
+
+
 def keys_of(stage: dict[str, Any]) -> list[Any]:
-    """Seeds or variants of a stage; None where it has neither."""
-    return [key for values in stage.get("matrix", {}).values() for key in looked_up(values)] or [
-        None
-    ]
+    """The keys of these; None where there is none."""
+    return ["/".join(map(str, item.values())) or None for item in items_of(stage)]
 
 
 def declared_outputs() -> Iterator[Path]:
@@ -42,8 +47,11 @@ def declared_outputs() -> Iterator[Path]:
         for kind in ("outs", "metrics", "plots"):
             for output in stage.get(kind, []):
                 name = output if isinstance(output, str) else next(iter(output))
-                for key in keys_of(stage):
-                    yield Path(re.sub(r"\$\{item\.\w+\}", str(key), name))
+                for item in items_of(stage):
+                    filled = name
+                    for key, value in item.items():
+                        filled = filled.replace(f"${{item.{key}}}", str(value))
+                    yield Path(filled)
 
 
 def named_by(method: str) -> set[Path]:

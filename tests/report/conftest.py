@@ -71,6 +71,7 @@ def make_project(
         labels = generator.integers(0, CLASSES, ROWS)
         hardness = generator.random(ROWS)
         _write_data(root)
+        _write_labels(root)
         _write_training(root, params, generator, gain)
         _write_compare(root, params, labels, hardness, generator, gain)
         _write_sensitivity(root)
@@ -159,6 +160,17 @@ def _write_data(root: Path) -> None:
     )
 
 
+def _write_labels(root: Path) -> None:
+    counts = {"train": 300, "hidden": 2697, "unlabelled": 40, "validation": 500, "calibration": 500}
+    write_json(root / "metrics/labels.json", {**counts, "by_class": {"0": 30}})
+    confidence = {"images": 42, "left_out": 2, "by_confidence": [0, 0, 0, 2, 1, 0, 0, 0, 9, 30]}
+    targets = {"mode": "online", "images": 3037, "features": [], "unlabelled": confidence}
+    write_json(root / "data/targets/targets.json", targets)
+    least_sure = np.random.default_rng(0).integers(0, 256, (2, 28, 28, 1), dtype=np.uint8)
+    unsure = {"images": least_sure, "classes": np.array([3, 8]), "confidence": np.array([0.3, 0.4])}
+    write_arrays(root / "plots/unsure.npz", **unsure)
+
+
 def _write_sensitivity(root: Path) -> None:
     layers = {"block_1_conv": 0.9, "block_2_conv": 0.95, "left_conv+right_conv": 0.4}
     write_json(
@@ -221,7 +233,9 @@ def _write_compare(
     def students(share: float) -> dict[int, ClassScore]:
         return {seed: score(share + generator.normal(0, 0.001)) for seed in params.seeds}
 
-    comparison = compare_scores(score(0.979), students(0.951), students(0.951 + gain))
+    alone, distilled, teacher = students(0.951), students(0.951 + gain), score(0.979)
+    arms = {arm: students(0.951 + gain / 2) for arm in params.distill.arms}
+    comparison = compare_scores(teacher, alone, distilled, arms)
     comparison.write(root / "metrics/compare.json")
 
 

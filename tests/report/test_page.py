@@ -124,6 +124,37 @@ def test_page_says_what_a_distillation_that_hurts_means(build: Callable[..., Pat
     assert "All variants still come" not in text_of(build(folder="helping"))
 
 
+def test_page_says_what_each_student_saw_and_knew(build: Callable[..., Path]) -> None:
+    words = text_of(build())
+    assert (
+        "Alone: 300 labels. Distilled: the same, and a teacher’s answers to 3,037 images" in words
+    )
+    assert "2,737 of which bear no label that it sees. Both start from the same weights" in words
+    assert "The teacher was trained here, on 2,997 labels, those that students do not see" in words
+    assert "500 labels choose among settings and 500 calibrate" in words
+    assert "Taught with" not in words  # two students need no table
+
+
+def test_page_compares_the_arms_that_were_asked_for(build: Callable[..., Path]) -> None:
+    report = build(gain=0.02, distill={"arms": ["hard", "all_labels"]})
+    arms = read_json(report.parent / "metrics/compare.json")["arms"]
+    words = text_of(report)
+    assert "Soft answers, labelled images" not in words
+    rows = [words.index(name) for name in ("Labels alone 300 ", "Hard answers", "All labels")]
+    assert rows == sorted(rows)
+    hard = f"{100 * arms['hard']['gain']['mean']:+.1f} points"
+    assert hard in words[rows[1] : rows[2]]
+    assert "All labels 2,997 labels, no teacher" in words
+
+
+def test_page_shows_images_that_the_teacher_is_unsure_of(build: Callable[..., Path]) -> None:
+    words = text_of(build())
+    assert (
+        "Of 42 images without a label the teacher is less than half sure of 3; 2 were left" in words
+    )
+    assert "3 30 %" in words
+
+
 def test_page_says_where_students_started(build: Callable[..., Path]) -> None:
     def start(root: Path) -> None:
         for path in sorted((root / "metrics/distill").iterdir()):
@@ -162,7 +193,8 @@ def test_images_of_each_exit_and_of_changed_answers(build: Callable[..., Path]) 
         f"{changed['last_right']}"
     ) in words
     page = (report / "index.html").read_text(encoding="utf-8")
-    assert page.count("<img ") == 3 * 12 + min(12, changed["rows"])
+    unsure = 2
+    assert page.count("<img ") == 3 * 12 + min(12, changed["rows"]) + unsure
     assert f"{evaluate['saved'] * 100:.1f} % saved" in words
 
     def nobody_changed(root: Path) -> None:

@@ -16,15 +16,15 @@ from kdtasks.core.errors import KdTasksError, Refused
 from kdtasks.core.files import write_json
 from kdtasks.core.records import Record, Refusal, check_not_refused
 from kdtasks.core.records.compress import Compressed, Exported, Sensitivity
-from kdtasks.core.records.data import Dataset, Targets
+from kdtasks.core.records.data import Dataset, Labels, Targets, Unlabelled
 from kdtasks.core.records.evaluate import Benchmark, Calibration, Comparison, Evaluation
 from kdtasks.core.records.report import Selection, Statistics, Summary
 from kdtasks.core.records.training import Training
 
 REASON = "no filter can be removed; leave out filters"
 KINDS = [
-    Benchmark, Calibration, Comparison, Compressed, Dataset, Evaluation, Exported, Refusal,
-    Selection, Sensitivity, Statistics, Targets, Training,
+    Benchmark, Calibration, Comparison, Compressed, Dataset, Evaluation, Exported, Labels,
+    Refusal, Selection, Sensitivity, Statistics, Targets, Training, Unlabelled,
 ]  # fmt: skip
 SCALARS: dict[Any, st.SearchStrategy[Any]] = {
     bool: st.booleans(),
