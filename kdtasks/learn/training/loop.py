@@ -56,6 +56,11 @@ class Schedule:
         """The epoch that training ends with."""
         return self.stop_epoch or self.epochs
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether training goes on to the last of all epochs."""
+        return self.last_epoch == self.epochs
+
 
 def train(
     model: MultiExitModel,
