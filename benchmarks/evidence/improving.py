@@ -30,11 +30,11 @@ def is_told(rise: float, *, epochs: int, runs: int, memory: float, seed: int) ->
 def _simulate(trials: int) -> list[Rate]:
     rates = []
     for epochs, runs, memory in (
-        (8, 1, 0.0),
+        (12, 1, 0.0),
         (30, 1, 0.0),
         (30, 1, 0.3),
         (30, 3, 0.3),
-        (8, 3, 0.0),
+        (12, 3, 0.0),
     ):
         told = [
             is_told(0.0, epochs=epochs, runs=runs, memory=memory, seed=seed)
