@@ -43,15 +43,21 @@ class FineTuning:
     def run(self, model: MultiExitModel, *, name: str, epochs: int) -> None:
         """Train the model in place for a number of epochs, resuming where it was interrupted.
 
+        Weights are not averaged: masks and ranges of a pass may move while it trains, and the last
+        ones would not hold for an average.
+
         Args:
             name: the pass; its checkpoint is used where there is one.
         """
+        params = self.schedule.params
+        optimizer = params.optimizer.model_copy(update={"ema_decay": None})
+        params = params.model_copy(update={"optimizer": optimizer})
         train(
             model,
             self.examples,
             validation=self.validation,
             objective=self.objective,
-            schedule=replace(self.schedule, epochs=epochs),
+            schedule=replace(self.schedule, params=params, epochs=epochs),
             checkpoint=self.checkpoints.get(name),
             ignore_label=self.ignore_label,
         )

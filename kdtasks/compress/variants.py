@@ -97,7 +97,7 @@ class CompressParams(Section):
     )
     passes: PassesParams = Field(default=PassesParams(), description="settings of the passes")
     learning_rate: Positive = Field(
-        default=5e-4, description="first learning rate of every fine-tuning"
+        default=5e-4, description="highest learning rate of every fine-tuning"
     )
     representative_images: Count = Field(
         default=200,

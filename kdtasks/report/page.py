@@ -16,7 +16,13 @@ from kdtasks.report.drawing import template_environment
 from kdtasks.report.examples import legend, mask_patches, sample_strips, unsure_images
 from kdtasks.report.inputs import ReportInputs, ReportSettings, known, read_inputs
 from kdtasks.report.selection import candidates_of, select, summarise
-from kdtasks.report.sentences import headline, more_seeds, poor_teacher, threshold
+from kdtasks.report.sentences import (
+    headline,
+    more_seeds,
+    poor_teacher,
+    still_improving,
+    threshold,
+)
 from kdtasks.report.statistics import gather_statistics
 from kdtasks.tasks.registry import task_of
 
@@ -83,6 +89,7 @@ def render_page(
         poor_teacher=poor_teacher(statistics),
         teacher_is_trained=settings.teacher_is_trained,
         unsure=unsure_images(inputs.unsure, class_names),
+        still_improving=still_improving(statistics),
         notes=settings.notes,
         number_of_seeds=text.seeds(len(statistics.seeds)),
         params_text=_as_yaml(settings.params),

@@ -58,6 +58,27 @@ def poor_teacher(statistics: Statistics) -> str | None:
     )
 
 
+def still_improving(statistics: Statistics) -> str | None:
+    """Say which models were still improving when training ended, and what to set; None if none."""
+    rising, keys = [], []
+    for name, key, model in (
+        ("the teacher", "teacher.epochs", statistics.teacher),
+        ("the student alone", "distill.epochs", statistics.student),
+        ("the distilled student", "distill.epochs", statistics.distill),
+    ):
+        if model.rise is not None:
+            rising.append(f"{name} by {text.points(model.rise, signed=False)}")
+            keys.append(key)
+    if not rising:
+        return None
+    metric = task_of(statistics.task).metric
+    return (
+        f"Still improving when training ended: over the second half of the epochs the validation "
+        f"{metric.name} rose, of {', '.join(rising)}. More epochs would probably bring more: "
+        f"raise {' and '.join(dict.fromkeys(keys))}."
+    )
+
+
 def _accuracies(statistics: Statistics) -> list[str]:
     gain = statistics.gain
     if isinstance(gain, Refusal):

@@ -17,6 +17,7 @@ from kdtasks.core.records.report import (
 )
 from kdtasks.core.records.training import Training
 from kdtasks.evaluate.comparison import verdict_of
+from kdtasks.learn.training.trend import still_rising
 from kdtasks.report.inputs import ReportInputs, ReportSettings, Rows, VariantInputs, complete, known
 
 CURVES = ("accuracy", "loss", "validation_accuracy", "validation_mean_iou", "validation_loss")
@@ -115,6 +116,7 @@ def _model(
         **_values(first, "parameters", "epochs"),
         macs=macs[-1] if macs else None,
         validation_accuracy=sum(accuracies) / len(accuracies) if accuracies else None,
+        rise=still_rising([training.trend for training in trainings if training.trend]),
     )
 
 

@@ -234,7 +234,9 @@ def _write_compare(
         return {seed: score(share + generator.normal(0, 0.001)) for seed in params.seeds}
 
     alone, distilled, teacher = students(0.951), students(0.951 + gain), score(0.979)
-    arms = {arm: students(0.951 + gain / 2) for arm in params.distill.arms}
+    arms: dict[str, dict[int, ClassScore]] = {
+        arm: students(0.951 + gain / 2) for arm in params.distill.arms
+    }
     comparison = compare_scores(teacher, alone, distilled, arms)
     comparison.write(root / "metrics/compare.json")
 

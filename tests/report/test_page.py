@@ -165,6 +165,32 @@ def test_page_says_where_students_started(build: Callable[..., Path]) -> None:
     assert "went on from" not in text_of(build(folder="random"))
 
 
+def trends(**rises: float) -> Callable[[Path], None]:
+    """Let trainings of a folder of metrics, or the teacher, rise by so much."""
+
+    def write(root: Path) -> None:
+        for name, rise in rises.items():
+            for path in [root / f"metrics/{name}.json", *(root / "metrics" / name).glob("*.json")]:
+                if path.is_file():
+                    trend = {"rise": rise, "standard_error": 0.001, "scatter_before": 0.0}
+                    write_json(path, {**read_json(path), "trend": trend})
+
+    return write
+
+
+def test_page_says_which_models_were_still_improving(build: Callable[..., Path]) -> None:
+    report = build(change=trends(student=0.004, distill=0.02))
+    words = text_of(report)
+    assert "was still improving" not in words
+    assert "with more distill.epochs the verdict may be another one" in words
+    assert "rose, of the distilled student by 2.0 points. More epochs" in words
+    assert read_json(report / "statistics.json")["distill"]["rise"] == pytest.approx(0.02)
+    taught = text_of(build(folder="teacher", change=trends(teacher=0.02, student=-0.01)))
+    assert "with more teacher.epochs it may teach better" in taught
+    assert "rose, of the teacher by 2.0 points. More epochs" in taught
+    assert "till improving" not in text_of(build(folder="done"))
+
+
 def test_passes_say_how_to_read_their_variants(build: Callable[..., Path]) -> None:
     words = text_of(build(compress={"variants": ["int8", "space_to_depth+int8"]}))
     assert "Variants with space_to_depth compute the same numbers as those without;" in words

@@ -114,3 +114,20 @@ def test_headline_says_first_that_the_teacher_is_poor() -> None:
         "+0.2 points (−0.3 to +0.7 points), inconclusive, needs about 9 more seeds); nothing is "
         "shipped, no variant is within the limits."
     )
+
+
+def test_models_that_were_still_improving_are_named_with_what_to_raise() -> None:
+    found = statistics(
+        teacher=model_summary(accuracy=0.93, rise=0.02),
+        student=model_summary(mean=0.951),
+        distill=model_summary(mean=0.953, rise=0.0112),
+    )
+    assert (sentences.still_improving(found) or "").replace(S, " ") == (
+        "Still improving when training ended: over the second half of the epochs the validation "
+        "accuracy rose, of the teacher by 2.0 points, the distilled student by 1.1 points. More "
+        "epochs would probably bring more: raise teacher.epochs and distill.epochs."
+    )
+    both = statistics(student=model_summary(rise=0.01), distill=model_summary(rise=0.01))
+    told = sentences.still_improving(both) or ""
+    assert told.endswith("raise distill.epochs.")
+    assert sentences.still_improving(statistics()) is None

@@ -104,6 +104,8 @@ class ModelSummary(MaskScores):
         interval: as there; absent where there are no test scores.
         macs: of the whole network.
         validation_accuracy: of the last exit, mean over seeds.
+        rise: of the validation score over the second half of the epochs, mean over seeds; only
+            where it says that the model was still improving at the end.
     """
 
     parameters: int | None
@@ -116,6 +118,7 @@ class ModelSummary(MaskScores):
     interval: Interval | tuple[()] | None = ()
     by_seed: dict[str, float] | None = None
     mean: float | None = None
+    rise: float | None = None
 
 
 class Curve(Part):

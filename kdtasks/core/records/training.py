@@ -29,6 +29,20 @@ class Member(Part):
     loss: float
 
 
+class Trend(Part):
+    """How far a line through the validation score of the second half of the epochs rises in it.
+
+    Attributes:
+        rise: of the score, 0.01 a point; less than 0 where it falls.
+        standard_error: of the rise, from the scatter of the epochs around the line.
+        scatter_before: standard deviation of the epochs of the quarter before around their line.
+    """
+
+    rise: float
+    standard_error: float
+    scatter_before: float
+
+
 class Training(Record):
     """`metrics/teacher.json`, `metrics/student/<seed>.json` or `metrics/distill/<seed>.json`.
 
@@ -38,6 +52,8 @@ class Training(Record):
         epochs: that were trained; 0 of an imported teacher.
         seed: None of an imported teacher.
         start: the folder of the initial weights, where they are not random.
+        trend: absent of an imported teacher, of one that was stopped early, and of a training of
+            fewer than twelve epochs.
         members: of an ensemble, whose other numbers are those of its members together.
     """
 
@@ -47,4 +63,5 @@ class Training(Record):
     epochs: int
     seed: int | None
     start: str | None = None
+    trend: Trend | None = None
     members: tuple[Member, ...] | None = None

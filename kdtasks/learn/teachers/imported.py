@@ -61,7 +61,7 @@ class TeacherParams(Section):
     ensemble: Count = Field(
         default=1, description="trained teachers that are averaged, with seeds from `seed` upwards"
     )
-    learning_rate: Positive = Field(default=1e-3, description="first learning rate")
+    learning_rate: Positive = Field(default=1e-3, description="highest learning rate")
     seed: Index = Field(default=0, description="seed of a trained teacher")
 
     @model_validator(mode="after")

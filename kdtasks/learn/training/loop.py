@@ -37,7 +37,7 @@ class Schedule:
     Attributes:
         params: what all trainings share.
         epochs: passes over the images.
-        learning_rate: the first rate; it falls to 0 along a cosine.
+        learning_rate: the highest rate.
         seed: decides the order of the images and every random layer.
         stop_epoch: the epoch to stop after, with the weights and the learning rate that the whole
             run has there; None trains all epochs.
@@ -56,6 +56,11 @@ class Schedule:
         """The epoch that training ends with."""
         return self.stop_epoch or self.epochs
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether training goes on to the last of all epochs."""
+        return self.last_epoch == self.epochs
+
 
 def train(
     model: MultiExitModel,
@@ -68,6 +73,9 @@ def train(
     ignore_label: int | None = None,
 ) -> list[dict[str, float]]:
     """Train in place and return one record an epoch (see `history`).
+
+    Where `train.optimizer.ema_decay` wants an average of the weights, it is what is validated and
+    what the model ends with; `loss` and `accuracy` are those of the steps, without it.
 
     All randomness of an epoch is a function of the seed and the epoch's number, so a run that
     resumes from a checkpoint ends with the same bits as one that never stopped.
@@ -100,6 +108,7 @@ def train(
     optimizer = Optimizer(
         params.optimizer,
         [*model.network.trainable_variables, *matcher.variables],
+        averaged=model.network.weights,
         learning_rate=schedule.learning_rate,
         steps=schedule.epochs * steps,
     )
@@ -146,7 +155,8 @@ def train(
                 reporter.show_block(done * batch_size, loss=float(sums[0]) / done)
         loss, correct, agreed, counted = sums.tolist()
         record = {"epoch": epoch, "loss": loss / steps, "accuracy": correct / max(counted, 1)}
-        scores, predicted = _validate(predictor, *validation, ignore_label)
+        with optimizer.average.installed():
+            scores, predicted = _validate(predictor, *validation, ignore_label)
         guard.check_loss(scores["validation_loss"], epoch=epoch, name="validation loss")
         guard.check_predictions(predicted, epoch=epoch)
         record |= scores
@@ -162,6 +172,7 @@ def train(
         if checkpoint:
             arrays = keras.backend.batch_get_value(variables)
             checkpoint.save(TrainingState(epoch, arrays, history, guard.collapsed_epochs))
+    optimizer.average.install()
     return history
 
 

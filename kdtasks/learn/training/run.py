@@ -20,6 +20,7 @@ from kdtasks.learn.training.examples import Examples
 from kdtasks.learn.training.loop import Schedule, train
 from kdtasks.learn.training.monitor import write_history
 from kdtasks.learn.training.settings import TrainingSetup
+from kdtasks.learn.training.trend import trend_of
 from kdtasks.tasks.confusion import ExitConfusions
 
 
@@ -127,6 +128,7 @@ def write_trained(trained: Trained, dataset: PreparedDataset, paths: ProjectPath
         epochs=run.schedule.last_epoch,
         seed=run.schedule.seed,
         start=str(run.initial_weights) if run.initial_weights else None,
+        trend=trend_of(trained.history) if run.schedule.is_whole else None,
     ).write(paths.metrics(run.name))
     trained.checkpoint.remove()
 

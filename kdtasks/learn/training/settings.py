@@ -81,4 +81,4 @@ class StudentParams(Section):
         description="fraction of the epochs in which the last exit is trained alone; from then on, "
         "and by default from the start, all exits are trained together",
     )
-    learning_rate: Positive = Field(default=1e-3, description="first learning rate")
+    learning_rate: Positive = Field(default=1e-3, description="highest learning rate")

@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from kdtasks.core.backend import Tensor, keras, tf
-from kdtasks.core.settings import Precision, Section
+from kdtasks.core.settings import OpenFraction, Precision, Section, count_of
 from kdtasks.learn.networks.multi_exit import TappedModel
 from kdtasks.learn.objectives.hints import HintMatcher
 from kdtasks.learn.objectives.objective import Objective, Step
+from kdtasks.learn.training.average import WeightAverage
 from kdtasks.learn.training.examples import Block
 
 _OPTION = "auto_mixed_precision_onednn_bfloat16"
@@ -26,7 +27,7 @@ _EXCEPTIONS = "TF_AUTO_MIXED_PRECISION_GRAPH_REWRITE_ALLOWLIST_REMOVE"
 
 
 class OptimizerParams(Section):
-    """What turns gradients into steps; its rate falls along a cosine from `learning_rate` to 0."""
+    """What turns gradients into steps; `learning_rate` of what is trained is its highest rate."""
 
     name: Literal["adam", "sgd"] = Field(
         default="adam",
@@ -41,6 +42,21 @@ class OptimizerParams(Section):
         description="in each step kernels shrink by this fraction times the learning rate, apart "
         "from their gradients (decoupled); biases and batch normalisation do not",
     )
+    schedule: Literal["cosine", "constant"] = Field(
+        default="cosine",
+        description="after the warm-up the learning rate falls from step to step along a `cosine`, "
+        "to 0 at the end, or stays `constant`",
+    )
+    warm_up: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
+        default=0.0,
+        description="fraction of the steps in which the learning rate rises evenly from 0",
+    )
+    ema_decay: OpenFraction | None = Field(
+        default=None,
+        description="validate and keep an exponential moving average of the weights, of which a "
+        "step keeps this fraction (0.999, say; at most (1 + t) / (10 + t) in step t); null keeps "
+        "the last weights. Fine-tuning after a pass does without",
+    )
 
 
 class Optimizer:
@@ -51,19 +67,27 @@ class Optimizer:
 
     Attributes:
         variables: what it trains.
-        state: its own variables.
+        average: of the weights.
+        state: its own variables, and those of the average.
     """
 
     def __init__(
-        self, params: OptimizerParams, variables: Sequence[Any], *, learning_rate: float, steps: int
+        self,
+        params: OptimizerParams,
+        variables: Sequence[Any],
+        *,
+        averaged: Sequence[Any] = (),
+        learning_rate: float,
+        steps: int,
     ) -> None:
         """Make its state.
 
         Args:
-            learning_rate: the first rate; it falls to 0 along a cosine.
+            averaged: weights that an average is kept of, where `params` want one.
+            learning_rate: the highest rate.
             steps: number of all steps.
         """
-        rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+        rate = learning_rates(params, highest=learning_rate, steps=steps)
         # The optimisers of before Keras 2.11 are 1.2 times as fast on processors.
         self._inner = (
             keras.optimizers.legacy.Adam(rate)
@@ -71,7 +95,8 @@ class Optimizer:
             else keras.optimizers.legacy.SGD(rate, momentum=params.momentum, nesterov=True)
         )
         self._inner._create_all_weights(variables)
-        self.variables, self.state = variables, self._inner.weights
+        self.average = WeightAverage(averaged, params.ema_decay, self._inner.iterations)
+        self.variables, self.state = variables, [*self._inner.weights, *self.average.state]
         self._decay = params.weight_decay
 
     def step(self, gradients: Sequence[Tensor]) -> None:
@@ -82,6 +107,21 @@ class Optimizer:
                 if len(variable.shape) > 1:
                     variable.assign_sub(shrink * variable)
         self._inner.apply_gradients(zip(gradients, self.variables, strict=True))
+        self.average.update()
+
+
+def learning_rates(params: OptimizerParams, *, highest: float, steps: int) -> Any:
+    """Give the learning rate of every step, as an optimiser of Keras takes it.
+
+    With a warm-up of W of all N steps it is t / W of the highest rate in step t < W, from 0, and
+    then that rate or, along a cosine, (1 + cos π (t − W) / (N − W)) / 2 of it.
+    """
+    warm_up, schedules = count_of(params.warm_up, steps), keras.optimizers.schedules
+    if params.schedule == "constant":
+        return schedules.PolynomialDecay(0.0, warm_up, highest) if warm_up else highest
+    if not warm_up:
+        return schedules.CosineDecay(highest, steps)
+    return schedules.CosineDecay(0.0, steps - warm_up, warmup_target=highest, warmup_steps=warm_up)
 
 
 def compile_block(

@@ -18,6 +18,7 @@ from kdtasks.learn.training.loop import Schedule
 from kdtasks.learn.training.monitor import mean_history, write_history
 from kdtasks.learn.training.run import Trained, TrainingRun, run_training, write_trained
 from kdtasks.learn.training.settings import TrainingSetup
+from kdtasks.learn.training.trend import trend_of
 from kdtasks.learn.training.views import AugmentationParams, draw_views
 from kdtasks.tasks.confusion import accuracy
 
@@ -106,7 +107,8 @@ def _write_ensemble(
             save_model(partial / name, member.model)
         write_json(partial / DESCRIPTION, {"members": list(members)})
     trained = list(members.values())
-    write_history(paths.plot(NAME), mean_history([member.history for member in trained]))
+    history = mean_history([member.history for member in trained])
+    write_history(paths.plot(NAME), history)
     schedule = trained[0].run.schedule
     Training(
         validation=TrainedScores(accuracy=(reached,), loss=round(float(loss), 6)),
@@ -114,6 +116,7 @@ def _write_ensemble(
         macs=(sum(member.model.macs()[-1] for member in trained),),
         epochs=schedule.last_epoch,
         seed=schedule.seed,
+        trend=trend_of(history) if schedule.is_whole else None,
         members=tuple(
             Member(
                 accuracy=accuracy,

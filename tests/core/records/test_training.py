@@ -27,10 +27,13 @@ def test_a_student_of_masks_with_a_start(round_trip: RoundTrip):
             "epochs": 100,
             "seed": 0,
             "start": "models/start/0",
+            "trend": {"rise": 0.012, "standard_error": 0.003, "scatter_before": 0.004},
         },
     )
     assert training.validation.mean_iou == (0.6,)
     assert training.start == "models/start/0"
+    assert training.trend is not None
+    assert training.trend.rise == 0.012
 
 
 def test_an_ensemble(round_trip: RoundTrip):

@@ -188,7 +188,9 @@ class TestResuming:
                 objective=DistillationObjective(EVERYTHING),
                 schedule=shared(
                     schedule,
-                    optimizer=OptimizerParams(name="sgd", weight_decay=0.01),
+                    optimizer=OptimizerParams(
+                        name="sgd", weight_decay=0.01, warm_up=0.2, ema_decay=0.99
+                    ),
                     exit_gradient=0.3,
                 ),
             )

@@ -8,9 +8,11 @@ import pytest
 
 from kdtasks.core.files import read_json
 from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.records.training import Training
 from kdtasks.data.prepare import write_prepared
 from kdtasks.data.prepared import PreparedDataset, open_prepared
 from kdtasks.data.raw_dataset import RawDataset
+from kdtasks.learn.training.trend import trend_of
 from kdtasks.params import Params, load_params
 
 RECIPE = Path(__file__).parents[3] / "recipes" / "digits.yaml"
@@ -152,6 +154,25 @@ def test_a_teacher_that_is_stopped_says_so(dataset: PreparedDataset):
     make(params(stop_epoch=2), dataset)
     assert read_json(Path("metrics/teacher.json"))["epochs"] == 2
     assert len(Path("plots/teacher.csv").read_text().splitlines()) == 1 + 2
+
+
+@pytest.mark.parametrize(
+    ("teacher", "is_told"),
+    [
+        ({}, True),
+        ({"ensemble": 2}, True),
+        ({"stop_epoch": 12}, True),
+        ({"stop_epoch": 12, "epochs": 13}, False),
+    ],
+)
+def test_a_teacher_tells_its_trend_unless_it_was_stopped_early(
+    teacher: dict[str, Any], is_told: bool, dataset: PreparedDataset
+):
+    make(params(**{"epochs": 12, **teacher}), dataset)
+    found = Training.read(Path("metrics/teacher.json")).trend
+    rows = np.genfromtxt("plots/teacher.csv", delimiter=",", names=True)["validation_accuracy"]
+    expected = trend_of([{"validation_accuracy": score} for score in rows])
+    assert found == (expected if is_told else None)
 
 
 def test_an_ensemble_gives_no_features(dataset: PreparedDataset):
