@@ -1,6 +1,7 @@
 """Measure what a bundle costs on this machine, one image at a time."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
@@ -9,26 +10,34 @@ import typer
 from kdtasks.cli.images import read_fitted, require_images
 from kdtasks.cli.output import print_json, print_table
 from kdtasks.core.errors import BundleError, DatasetError
+from kdtasks.core.latency import STATISTICS, statistic_name
 from kdtasks.core.processor import read_processor
+from kdtasks.core.text import NOTHING, quantity
 from kdtasks.edge.bundle_files import open_bundle
-from kdtasks.edge.latency import Images, LatencySummary, summarise_latency, time_bundle
+from kdtasks.edge.latency import (
+    Images,
+    mean_by_exit,
+    peak_memory_mb,
+    rate_by_exit,
+    time_models,
+)
 from kdtasks.edge.predictor import Predictor
 from kdtasks.edge.registry import load_predictor
 
 WARMUP = 20
-MOST_IMAGES = 256  # as many as are read; they are taken in turn
-COLUMNS = ("p50", "p90", "p99", "mean")
+MOST_IMAGES = 256  # as many as are read
+HEADINGS = ("of an image", "milliseconds")
 
 
 def bench_bundle(
-    bundle: Path, names: Sequence[str] = (), *, runs: int, threads: int, as_json: bool = False
+    bundle: Path, names: Sequence[str] = (), *, rounds: int, threads: int, as_json: bool = False
 ) -> None:
     """Time predictions with early exits and without, and print the metrics.
 
     Args:
         bundle: a folder, a `.kdz` or a bare `.tflite`.
         names: images, as for `find_images`; without any those of the self-test.
-        runs: predictions that are timed, after a warm-up.
+        rounds: how often every image is timed, after a warm-up.
         threads: of the LiteRT interpreter.
         as_json: print one JSON object in place of the table.
 
@@ -37,42 +46,46 @@ def bench_bundle(
         DatasetError: an image cannot be read.
     """
     open_bundle(bundle)
-    images = _images(load_predictor(bundle, threads=threads), names)
-    times = time_bundle(bundle, images, threads=threads, runs=runs, warmup=WARMUP)
-    latency, full = summarise_latency(times.milliseconds), summarise_latency(times.full)
-    rate, cpu = float(1000 / times.milliseconds.mean()), read_processor().name
-    left = [times.milliseconds[times.left_at == k] for k in range(times.exits)]
-    exits = [(len(one) / runs, summarise_latency(one) if len(one) else None) for one in left]
+    model = load_predictor(bundle, threads=threads)
+    images = _images(model, names)
+    (times,) = time_models([model], images, rounds=rounds, warmup=WARMUP)
+    memory, cpu, latency = peak_memory_mb(), read_processor().name, times.latency
+    count = model.segments.count
+    means = mean_by_exit(times.milliseconds, times.left_at, count)
+    rates = rate_by_exit(times.left_at, count)
     if as_json:
         content = {
             "bundle": str(bundle),
             "images": len(images),
-            "runs": runs,
+            "rounds": rounds,
             "threads": threads,
             "cpu": cpu,
-            "latency_ms": latency,
-            "images_per_second": rate,
-            "exits": [{"fraction": fraction, "latency_ms": found} for fraction, found in exits],
-            "full_ms": full,
-            "peak_memory_mb": times.peak_memory_mb,
+            "latency_ms": asdict(latency),
+            "images_per_second": 1000 / latency.mean,
+            "exit_ms": means,
+            "exit_rate": rates,
+            "peak_memory_mb": memory,
         }
         print_json(content)
         return
     source = "images given" if names else "images of the self-test"
-    typer.echo(f"{runs} predictions of {len(images)} {source}, threads: {threads}, {cpu}\n")
-    rows: list[tuple[str, float, LatencySummary | None]]
-    rows = [("all, early exits on", 1.0, latency)]
-    rows += [(f"  left at exit {k + 1}", *one) for k, one in enumerate(exits)]
-    rows += [("all to the last exit", 1.0, full)]
-    headings = ("milliseconds", *COLUMNS, "fraction")
-    print_table([_cells(*row) for row in rows], headings, right=headings[1:])
     typer.echo(
-        f"\n{rate:,.0f} images/s, one at a time; {times.peak_memory_mb:.0f} MB resident at most"
+        f"{len(images)} {source}, each the median of {quantity(rounds, 'round')}, threads: "
+        f"{threads}, {cpu}\n"
+    )
+    rows = [[f"{statistic_name(each)} latency", f"{latency.of(each):.3f}"] for each in STATISTICS]
+    rows += [
+        [f"mean of {rate:.0%} that leave at exit {k}", NOTHING if mean is None else f"{mean:.3f}"]
+        for k, (mean, rate) in enumerate(zip(means, rates, strict=True), start=1)
+    ]
+    print_table(rows, HEADINGS, right=HEADINGS[1:])
+    typer.echo(
+        f"\n{1000 / latency.mean:,.0f} images/s, one at a time; {memory:.0f} MB resident at most"
     )
     if not names:
         typer.echo(
-            "The self-test's images are chosen so that every exit has some: fractions and means of "
-            "real\nimages need real ones, kdtasks bench BUNDLE photos/"
+            "The self-test's images are chosen so that every exit has some: fractions, mean and "
+            "percentiles\nof real images need real ones, kdtasks bench BUNDLE photos/"
         )
 
 
@@ -91,8 +104,3 @@ def _images(model: Predictor, names: Sequence[str]) -> Images:
         except DatasetError as error:
             raise DatasetError(f"{path}: {error}") from None
     return images
-
-
-def _cells(title: str, fraction: float, latency: LatencySummary | None) -> list[str]:
-    times = [f"{value:.3f}" for value in latency.values()] if latency else ["–"] * len(COLUMNS)
-    return [title, *times, f"{fraction:.0%}"]

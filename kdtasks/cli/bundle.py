@@ -51,13 +51,13 @@ def bench(
     bundle: BundleArgument,
     images: Annotated[list[str] | None, Argument(help=IMAGES_HELP)] = None,
     threads: ThreadsOption = 1,
-    runs: Annotated[int, Option(min=1, help="Predictions that are timed.")] = 1000,
+    rounds: Annotated[int, Option(min=1, help="Times that every image is timed.")] = 10,
     as_json: JsonOption = False,
 ) -> None:
-    """Time a bundle here, on images or its self-test: latency by exit, images/s, memory."""
+    """Time a bundle here, on images or its self-test: five latencies, images/s, memory."""
     from kdtasks.cli.bench import bench_bundle
 
-    bench_bundle(bundle, images or (), runs=runs, threads=threads, as_json=as_json)
+    bench_bundle(bundle, images or (), rounds=rounds, threads=threads, as_json=as_json)
 
 
 @app.command()

@@ -25,6 +25,7 @@ from kdtasks.cli.options import (
 )
 from kdtasks.cli.output import find_project, print_table
 from kdtasks.core.errors import KdTasksError
+from kdtasks.core.latency import Statistic
 
 # The commands are imported inside the functions below: most need the pipeline extra, and
 # `kdtasks --help` must work on a device that has LiteRT and numpy alone.
@@ -150,7 +151,10 @@ def search(
     context: typer.Context,
     max_size_kb: Annotated[float | None, Option(help="Size of the file.")] = None,
     max_gzip_kb: Annotated[float | None, Option(help="Size of the gzipped file.")] = None,
-    max_latency_ms: Annotated[float | None, Option(help="Median of one image here.")] = None,
+    max_latency_ms: Annotated[float | None, Option(help="Of one image, on this machine.")] = None,
+    latency_statistic: Annotated[
+        Statistic | None, Option(help="Which latency: the mean if nothing is said.")
+    ] = None,
     max_macs: Annotated[float | None, Option(help="As a fraction of the student's.")] = None,
     max_accuracy_drop: Annotated[float | None, Option(help="As a fraction: 0.01.")] = None,
     minutes: Annotated[float | None, Option(help="Time for the trials.")] = None,

@@ -23,7 +23,7 @@ NOT_REACHED = 1
 
 
 def run_search(
-    project: Path, given: dict[str, float], *, out: Path | None = None, dry_run: bool = False
+    project: Path, given: dict[str, Any], *, out: Path | None = None, dry_run: bool = False
 ) -> int:
     """Try variants from the cheapest up until one is within all limits or the time is spent.
 
@@ -68,7 +68,7 @@ def preview(plan: SearchPlan) -> list[str]:
 def _print(summary: dict[str, Any]) -> None:
     trials = summary["trials"]
     print_table(
-        [list(row(trial).values()) for trial in trials],
+        [list(row(trial, summary["limits"]["latency_statistic"]).values()) for trial in trials],
         COLUMNS,
         right=[heading for heading in COLUMNS if heading not in ("trial", "limits")],
         styles=["green" if trial["label"] == summary["winner"] else "" for trial in trials],

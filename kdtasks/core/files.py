@@ -7,6 +7,7 @@ import secrets
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,10 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def json_text(content: Any) -> str:
-    """Give the text that `write_json` writes."""
-    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    """Give the text that `write_json` writes; dataclasses become objects."""
+    text = json.dumps(
+        content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False, default=asdict
+    )
     return text + "\n"
 
 

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kdtasks.core.latency import Statistic
+
 Precision = Literal["float32", "bfloat16"]
 Count = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -12,6 +14,14 @@ OpenFraction = Annotated[float, Field(gt=0.0, lt=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 Index = Annotated[int, Field(ge=0)]
 Counts = Annotated[tuple[Count, ...], Field(strict=False)]
+LatencyStatistic = Annotated[
+    Statistic,
+    Field(
+        description="which latency of an image the limits are held against: `mean` over images as "
+        "they come, their percentile `p50` (median), `p90` or `p99`, or `worst`, where every image "
+        "runs to the last exit"
+    ),
+]
 Names = Annotated[tuple[str, ...], Field(strict=False)]
 
 

@@ -45,6 +45,16 @@ class PreparedDataset:
         """Map the images of a split: uint8 [N, height, width, channels], read-only."""
         return self._map(split, "images", self.image_shape)
 
+    def timed_images(self, count: int) -> np.ndarray:
+        """Draw images to time models on: uint8 [`count` or fewer, height, width, channels].
+
+        They are of the validation split, in the mix of exits that new images have: thresholds were
+        chosen on the calibration split, and `evaluate` alone reads the test split. A variant is
+        chosen by accuracy and compute of the same split. The images are always the same.
+        """
+        images = self.images("validation")
+        return images[np.random.default_rng(0).permutation(len(images))[:count]]
+
     def labels(self, split: str) -> np.ndarray:
         """Map the labels: int32 [N], or uint8 [N, height, width]; read-only."""
         return self._map(split, "labels", task_of(self.task).label_shape(self.image_shape))

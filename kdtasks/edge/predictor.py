@@ -164,6 +164,11 @@ class Predictor(ABC):
     def logits(self, images: Pixels) -> Logits:
         """Run the whole network on images of its own size, uint8 [N, height, width, channels]."""
 
+    def without_early_exits(self) -> Self:
+        """Give a model of the same segments that runs every image to the last exit."""
+        never = [NEVER] * (self.segments.count - 1)
+        return type(self)(self.segments, self.manifest, thresholds=never, self_test=self._self_test)
+
     @property
     def test_images(self) -> Pixels | None:
         """Images of the self-test, uint8 [M, height, width, channels]; null where it has none."""

@@ -50,10 +50,15 @@ class EvaluateParams(Section):
 
 
 class BenchmarkParams(Section):
-    """How latency is measured on this machine."""
+    """How latency is measured on this machine, on images of the validation split."""
 
     threads: Count = Field(default=1, description="threads of the LiteRT interpreter")
-    runs: Count = Field(default=300, description="single-image predictions that are timed")
+    images: Count = Field(
+        default=300, description="validation images that are timed, drawn at random"
+    )
+    rounds: Count = Field(
+        default=5, description="how often each is timed; the median of its times counts"
+    )
     warmup: Index = Field(default=30, description="predictions before that, not timed")
 
 

@@ -2,14 +2,14 @@
 
 from pydantic import Field
 
-from kdtasks.core.settings import Fraction, OpenFraction, Positive, Section
+from kdtasks.core.settings import Fraction, LatencyStatistic, OpenFraction, Positive, Section
 
 
 class SearchParams(Section):
     """What `kdtasks search` looks for: the cheapest variant within all of these limits.
 
-    All are compared with metrics of the validation split and of this machine, to the last exit.
-    No stage depends on them.
+    All are compared with metrics of the validation split and of this machine: accuracy and latency
+    with early exits as `exits` has them, compute to the last exit. No stage depends on them.
     """
 
     max_size_kb: Positive | None = Field(default=None, description="file size in kB (1,000 bytes)")
@@ -17,8 +17,9 @@ class SearchParams(Section):
         default=None, description="size of the gzipped file in kB (1,000 bytes)"
     )
     max_latency_ms: Positive | None = Field(
-        default=None, description="median of one image through all exits, in milliseconds"
+        default=None, description="latency of one image, in milliseconds"
     )
+    latency_statistic: LatencyStatistic = "mean"
     max_macs: OpenFraction | None = Field(
         default=None, description="multiply-accumulates, as a fraction of the student's"
     )

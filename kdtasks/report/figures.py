@@ -146,7 +146,10 @@ def pareto_figure(selection: Selection, what: str) -> str:
         if candidate.bytes is not None and candidate.accuracy is not None
     }
     largest = max(size for size, _ in places.values())
-    latencies = {name: candidates[name].latency_ms or 0 for name in places}
+    judged = selection.limits.latency_statistic
+    latencies = {
+        name: times.of(judged) if (times := candidates[name].latency_ms) else 0.0 for name in places
+    }
     slowest = max(latencies.values())
     areas = {name: 30 + (190 * ms / slowest if slowest else 0) for name, ms in latencies.items()}
 

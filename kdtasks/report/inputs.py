@@ -17,7 +17,7 @@ from kdtasks.core.records.compress import Compressed, Exported, Sensitivity
 from kdtasks.core.records.data import Dataset, Labels, Targets
 from kdtasks.core.records.evaluate import Benchmark, Calibration, Comparison, Evaluation
 from kdtasks.core.records.training import Training
-from kdtasks.core.settings import Fraction, Positive, Section
+from kdtasks.core.settings import Fraction, LatencyStatistic, Positive, Section
 
 R = TypeVar("R", bound=Record)
 P = TypeVar("P", bound=Part)
@@ -34,8 +34,9 @@ class SelectParams(Section):
 
     max_size_kb: Positive | None = Field(default=None, description="file size in kB (1,000 bytes)")
     max_latency_ms: Positive | None = Field(
-        default=None, description="median latency of one image, in milliseconds"
+        default=None, description="latency of one image, in milliseconds"
     )
+    latency_statistic: LatencyStatistic = "mean"
     max_accuracy_drop: Fraction | None = Field(
         default=0.01,
         description="validation accuracy that may be lost against the uncompressed student, as a "

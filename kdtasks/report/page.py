@@ -7,9 +7,9 @@ from typing import Any
 
 from kdtasks.core import text
 from kdtasks.core.files import write_text
+from kdtasks.core.latency import STATISTICS, statistic_name
 from kdtasks.core.paths import ProjectPaths
-from kdtasks.core.records import Record, Refusal
-from kdtasks.core.records.evaluate import Benchmark
+from kdtasks.core.records import Record
 from kdtasks.core.records.report import Selection, Statistics
 from kdtasks.report import curves, figures
 from kdtasks.report.drawing import template_environment
@@ -74,7 +74,9 @@ def render_page(
         images["precision_recall_classes"] = curves.classes_figure(examples, colours, shown or "")
     return environment.get_template("template.html").render(
         **_plain(statistics),
-        latency={name: _latency(files.benchmark) for name, files in inputs.variants.items()},
+        benchmarks={name: _plain(files.benchmark) for name, files in inputs.variants.items()},
+        statistics={each: statistic_name(each) for each in STATISTICS},
+        judged=selection.limits.latency_statistic,
         selection=_plain(selection),
         shown=shown,
         metric=task.metric,
@@ -135,11 +137,6 @@ def draw_figures(statistics: Statistics, selection: Selection) -> dict[str, str]
 def _plain(record: Record) -> dict[str, Any]:
     """What the file of a record holds: a template tells what is absent from what is not known."""
     return record.model_dump(mode="json", exclude_defaults=True)
-
-
-def _latency(benchmark: Benchmark | Refusal) -> dict[str, Any]:
-    content = _plain(benchmark)
-    return {**content, **content.pop("latency_ms", {}), "full": content.pop("full_ms", {})}
 
 
 def _as_yaml(params: Mapping[str, Any]) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 
+from kdtasks.core.latency import Statistic, statistic_name
+from kdtasks.core.limits import is_within
 from kdtasks.core.records.report import (
     CandidateSummary,
     Limits,
@@ -19,8 +21,6 @@ from kdtasks.core.text import kilobytes, milliseconds, percent, points
 from kdtasks.report.inputs import ReportInputs, SelectParams, known
 from kdtasks.tasks.registry import task_of
 
-# 0.96 − 0.94 is 0.020000000000000018: a drop that equals its limit is within it.
-ROUNDING = 1e-9
 SUPERLATIVES = {"size": "smallest", "latency": "fastest", "accuracy": "most accurate"}
 
 
@@ -62,7 +62,7 @@ def violations(
             continue
         if value is None:
             found.append(Violation(limit, math.inf, f"{what} was not measured"))
-        elif value > most + ROUNDING:
+        elif not is_within(value, most):
             # A limit of 0 points has no factor: a tenth of a point stands in for it.
             factor = value / max(most, 1e-3)
             reason = f"{what}, {write(value)}, is over {write(most)} ({limit})"
@@ -96,28 +96,28 @@ def select(
         limits=Limits(**limits.model_dump(exclude={"objective"})),
         candidates={
             name: CandidateSummary(
-                **candidate.model_dump(),
+                **dict(candidate),
                 within=not broken[name],
                 reasons=tuple(violation.reason for violation in broken[name]),
             )
             for name, candidate in candidates.items()
         },
-        pareto=tuple(pareto_front(candidates)),
+        pareto=tuple(pareto_front(candidates, limits.latency_statistic)),
         nearest=None if chosen else nearest_miss(broken),
         sentence=_sentence(chosen, len(within), broken, limits),
     )
 
 
-def pareto_front(candidates: dict[str, VariantMetrics]) -> list[str]:
+def pareto_front(candidates: dict[str, VariantMetrics], statistic: Statistic) -> list[str]:
     """List the variants that no other one beats on validation accuracy, bytes, latency and MACs.
 
-    A latency or a compute that was not measured counts as the worst.
+    A latency, by `statistic`, or a compute that was not measured counts as the worst.
     """
     costs = {
         name: (
             -candidate.accuracy,
             float(candidate.bytes),
-            math.inf if candidate.latency_ms is None else candidate.latency_ms,
+            _latency(candidate, statistic) or math.inf,
             math.inf if candidate.macs is None else candidate.macs,
         )
         for name, candidate in candidates.items()
@@ -147,7 +147,7 @@ def _candidate(inputs: ReportInputs, variant: str) -> VariantMetrics:
         if isinstance(base, Training) and score is not None
         else None,
         bytes=export.bytes if export else None,
-        latency_ms=benchmark.latency_ms.p50 if benchmark else None,
+        latency_ms=benchmark.latency_ms if benchmark else None,
         macs=validation.cost * compress.macs[-1] if validation and compress else None,
     )
 
@@ -156,9 +156,13 @@ def _violations(candidate: VariantMetrics, limits: SelectParams, what: str) -> l
     if candidate.refused:
         return [Violation("refused", math.inf, candidate.refused)]
     size = None if candidate.bytes is None else candidate.bytes / 1000
+    statistic = limits.latency_statistic
     measured = {
         "max_size_kb": ("its size", size),
-        "max_latency_ms": ("its median latency", candidate.latency_ms),
+        "max_latency_ms": (
+            f"its {statistic_name(statistic)} latency",
+            _latency(candidate, statistic),
+        ),
         "max_accuracy_drop": (f"its drop in validation {what}", candidate.accuracy_drop),
     }
     found = violations(limits, measured)
@@ -172,8 +176,12 @@ def _violations(candidate: VariantMetrics, limits: SelectParams, what: str) -> l
 def _rank(candidate: VariantMetrics, limits: SelectParams) -> tuple[float, ...]:
     by_size = (float(candidate.bytes or 0), -(candidate.accuracy or 0.0))
     if limits.objective == "latency":
-        return (candidate.latency_ms or 0.0, *by_size)
+        return (_latency(candidate, limits.latency_statistic) or 0.0, *by_size)
     return by_size if limits.objective == "size" else by_size[::-1]
+
+
+def _latency(candidate: VariantMetrics, statistic: Statistic) -> float | None:
+    return candidate.latency_ms.of(statistic) if candidate.latency_ms else None
 
 
 def nearest_miss(broken: Mapping[str, list[Violation]]) -> str | None:

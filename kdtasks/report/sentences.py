@@ -1,6 +1,7 @@
 """Write numbers and sentences as people read them."""
 
 from kdtasks.core import text
+from kdtasks.core.latency import statistic_name
 from kdtasks.core.records import Refusal
 from kdtasks.core.records.evaluate import Gain
 from kdtasks.core.records.report import ModelSummary, Selection, Statistics
@@ -102,9 +103,11 @@ def _shipped(statistics: Statistics, selection: Selection) -> str:
     if chosen is None:
         return "nothing is shipped, no variant is within the limits"
     variant, latency = statistics.variants[chosen], selection.candidates[chosen].latency_ms
+    judged = selection.limits.latency_statistic
     facts = [text.kilobytes(variant.bytes)]
     if latency is not None:
-        facts.append(f"{text.milliseconds(latency)} an image")
+        name = statistic_name(judged)
+        facts.append(f"{name} {text.milliseconds(latency.of(judged))} an image")
     change = variant.exit_change
     if change:
         saved = 1 / change.cost

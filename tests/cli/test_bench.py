@@ -28,38 +28,39 @@ def bundle(tmp_path, pixel_models):
 
 
 def test_figures_are_of_the_images_of_the_self_test(bundle, capsys):
-    bench_bundle(bundle, runs=30, threads=1, as_json=True)
+    bench_bundle(bundle, rounds=30, threads=1, as_json=True)
     found = json.loads(capsys.readouterr().out)
-    assert (found["images"], found["runs"], found["threads"]) == (2, 30, 1)
+    assert (found["images"], found["rounds"], found["threads"]) == (2, 30, 1)
     latency = found["latency_ms"]
     assert 0 < latency["p50"] <= latency["p90"] <= latency["p99"]
     assert found["images_per_second"] == pytest.approx(1000 / latency["mean"])
-    assert [one["fraction"] for one in found["exits"]] == [1.0]
-    assert found["exits"][0]["latency_ms"] == latency
+    assert found["exit_rate"] == [1.0]
+    assert found["exit_ms"] == [latency["mean"]] == [latency["worst"]]  # one exit
     assert found["peak_memory_mb"] > 1
 
 
 def test_the_table_says_whose_images_were_timed(bundle, tmp_path, capsys):
-    bench_bundle(bundle, runs=5, threads=1)
+    bench_bundle(bundle, rounds=5, threads=1)
     output = capsys.readouterr().out
-    assert "5 predictions of 2 images of the self-test, threads: 1" in output
+    assert "2 images of the self-test, each the median of 5 rounds, threads: 1" in output
     assert "chosen so that every exit has some" in output
-    assert "left at exit 1" in output
+    for row in ("mean latency", "median latency", "worst-case latency", "leave at exit 1"):
+        assert row in output
     np.save(tmp_path / "one.npy", IMAGES[0])
-    bench_bundle(bundle, [str(tmp_path / "one.npy")], runs=5, threads=1)
+    bench_bundle(bundle, [str(tmp_path / "one.npy")], rounds=5, threads=1)
     output = capsys.readouterr().out
-    assert "5 predictions of 1 images given" in output
+    assert "1 images given, each" in output
     assert "chosen so" not in output
 
 
 def test_without_images_nothing_is_timed(bundle, tmp_path):
     with pytest.raises(BundleError, match="has no self-test whose images could be timed; give"):
-        bench_bundle(bundle / "model.tflite", runs=5, threads=1)
+        bench_bundle(bundle / "model.tflite", rounds=5, threads=1)
     with pytest.raises(DatasetError, match=r"none\.npy: not found"):
-        bench_bundle(bundle, [str(tmp_path / "none.npy")], runs=5, threads=1)
+        bench_bundle(bundle, [str(tmp_path / "none.npy")], rounds=5, threads=1)
     (tmp_path / "bad.npy").write_bytes(b"")
     with pytest.raises(DatasetError, match=r"bad\.npy"):
-        bench_bundle(bundle, [str(tmp_path / "bad.npy")], runs=5, threads=1)
+        bench_bundle(bundle, [str(tmp_path / "bad.npy")], rounds=5, threads=1)
 
 
 def test_inspect_shows_all_sections(bundle, capsys):

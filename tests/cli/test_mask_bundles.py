@@ -53,11 +53,11 @@ def project(
 def test_a_bench_times_masks_of_images_of_any_size(project: Path, capsys):
     for name, size in (("a", (9, 7)), ("b", (30, 20))):
         PIL.Image.new("RGB", size, "red").save(project / f"{name}.png")
-    bench_bundle(project / "old", ["a.png", "b.png"], runs=6, threads=1, as_json=True)
+    bench_bundle(project / "old", ["a.png", "b.png"], rounds=3, threads=1, as_json=True)
     found = json.loads(capsys.readouterr().out)
-    assert (found["images"], found["runs"]) == (2, 6)
-    assert found["exits"] == [{"fraction": 1.0, "latency_ms": found["latency_ms"]}]
-    assert found["full_ms"] == found["latency_ms"]
+    assert (found["images"], found["rounds"]) == (2, 3)
+    assert found["exit_rate"] == [1.0]
+    assert found["exit_ms"] == [found["latency_ms"]["mean"]] == [found["latency_ms"]["worst"]]
 
 
 def test_the_gate_says_who_is_better(project: Path, colour_models: tuple[bytes, bytes], capsys):

@@ -10,7 +10,7 @@ from kdtasks.compress.passes.filters import Filters
     [
         (
             {"mac": 0.5},
-            r"target names mac; give one or more of macs, latency_ms, size_kb; .*'macs'\?",
+            r"target names mac; give one or more of macs, worst_latency_ms, size_kb; .*'macs'\?",
         ),
         ({"macs": 0.5, "size": 3.0}, "target names size; give one or more of .*'size_kb'"),
         ({}, "target names nothing; give one or more of"),
@@ -23,5 +23,5 @@ def test_targets_are_known(target, message):
 
 
 def test_goals_are_taken():
-    for goal in ({"macs": 0.5}, {"latency_ms": 0.2}, {"size_kb": 40.0, "macs": 0.3}):
+    for goal in ({"macs": 0.5}, {"worst_latency_ms": 0.2}, {"size_kb": 40.0, "macs": 0.3}):
         assert Filters(target=goal).target == goal

@@ -82,7 +82,7 @@ content = compress(
 ).content
 Path("model.tflite").write_bytes(content)
 Path("parameters.md").write_text(render_reference(), encoding="utf-8")
-print(*(it.label for it in search_space(SearchParams(), params)))
+print(*(it.label for it in search_space(SearchParams(), params, early_exits=False)))
 """
 
 

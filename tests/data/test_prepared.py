@@ -40,6 +40,15 @@ def folder(tmp_path: Path, raw: RawDataset, params: DataParams) -> Path:
     return path
 
 
+def test_images_are_timed_of_the_validation_split_alone_and_always_the_same(folder: Path) -> None:
+    dataset = open_prepared(folder)
+    images = dataset.images("validation")
+    every = dataset.timed_images(1000)
+    assert sorted(image.tobytes() for image in every) == sorted(image.tobytes() for image in images)
+    assert len(images) > 1
+    np.testing.assert_array_equal(dataset.timed_images(1), every[:1])
+
+
 def test_what_was_written_is_opened(folder: Path, raw: RawDataset, params: DataParams) -> None:
     dataset = open_prepared(folder)
     assert dataset.name == "digits"

@@ -35,6 +35,16 @@ def test_predictions_follow_the_policy(network, make_bundle, kind):
     assert set(exits) == {0, 1, 2}  # or the test would say nothing about some exit
 
 
+def test_without_early_exits_every_image_has_the_last_ones_answer(network, make_bundle):
+    model = Classifier.load(make_bundle())
+    whole = model.without_early_exits()
+    assert {whole.predict(image).exit_index for image in network.images} == {2}
+    for image in network.images[:5]:
+        expected = int(model.segments.logits(image)[2].argmax())
+        assert whole.predict(image).class_index == expected
+    assert model.thresholds == (0.6, 0.6)
+
+
 @pytest.mark.parametrize("score", SCORES)
 def test_every_score_can_decide(network, make_bundle, score):
     # Halfway between the scores of all images, so that some leave and some go on.

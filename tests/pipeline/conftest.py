@@ -35,7 +35,7 @@ SMALL = {
     "compress.representative_images": 40,
     "exits.grid": 21,
     "evaluate.bootstrap_samples": 200,
-    "benchmark.runs": 20,
+    "benchmark.images": 20,
     "benchmark.warmup": 2,
 }
 EditParams = Callable[[Path, dict[str, object]], None]

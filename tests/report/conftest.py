@@ -326,12 +326,13 @@ def _write_variant(
     write_json(
         root / f"metrics/benchmark/{variant}.json",
         {
-            "latency_ms": {**times, "mean": milliseconds * 1.1},
-            "full_ms": {**{key: 1.9 * value for key, value in times.items()}, "mean": 2.1},
+            "latency_ms": {**times, "mean": milliseconds * 1.1, "worst": milliseconds * 2.3},
             "exit_ms": [milliseconds * factor for factor in (0.7, 1.3, 1.9)[-exits:]],
+            "exit_rate": [1 / exits] * exits,
             "peak_memory_mb": 41.5,
             "threads": 1,
-            "runs": 300,
+            "images": 300,
+            "rounds": 5,
             "cpu": "Example CPU",
         },
     )

@@ -104,9 +104,25 @@ def test_page_tells_the_main_result(build: Callable[..., Path]) -> None:
     words = text_of(report)
     assert compare["gain"]["verdict"] == "helps"
     assert f"Teacher {compare['teacher']['accuracy'] * 100:.1f} %; student alone" in words
-    assert " points), helps); shipped int8 model: 20.3 kB, 0.048 ms an image" in words
+    assert " points), helps); shipped int8 model: 20.3 kB, mean 0.053 ms an image" in words
     assert "int8 is shipped: the smallest of 3 variants within the limits." in words
     assert read_json(report / "selection.json")["chosen"] == "int8"
+
+
+def test_page_shows_five_latencies_and_marks_the_one_that_is_judged(
+    build: Callable[..., Path],
+) -> None:
+    """Of int8 0.048 ms, 1.1 times that on average, 1.4 and 2.2 times the percentiles, 2.3 worst."""
+    heads = "Mean ✓ judged Median 90th-percentile 99th-percentile Worst-case"
+    row = "int8 0.053 ms 0.048 ms 0.067 ms 0.11 ms 0.11 ms"
+    mean = text_of(build())
+    assert heads in mean
+    assert row in mean
+    assert "Of 300 validation images one at a time, each by the median of 5 rounds;" in mean
+    worst = text_of(build(folder="worst", select={"latency_statistic": "worst"}))
+    assert "Mean Median 90th-percentile 99th-percentile Worst-case ✓ judged" in worst
+    assert row in worst
+    assert "20.3 kB, worst-case 0.11 ms an image" in worst
 
 
 def test_page_says_when_it_cannot_tell(build: Callable[..., Path]) -> None:

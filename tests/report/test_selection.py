@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from kdtasks.core.records.report import Selection, VariantMetrics
 from kdtasks.report.inputs import SelectParams
 from kdtasks.report.selection import pareto_front, select
+from tests.tools.records import latency
 
 
 def metrics(
@@ -24,7 +25,7 @@ def metrics(
         accuracy=accuracy,
         accuracy_drop=accuracy_drop,
         bytes=size,
-        latency_ms=latency_ms,
+        latency_ms=None if latency_ms is None else latency(latency_ms),
         macs=macs,
     )
 
@@ -95,25 +96,55 @@ def test_a_limit_without_its_measurement_is_not_met() -> None:
     untimed = {"int8": metrics(None, 0.95, 0.0, 10_000, None)}
     assert select(untimed, SelectParams()).chosen == "int8"
     timed = select(untimed, SelectParams(max_latency_ms=1.0))
-    assert timed.candidates["int8"].reasons == ("its median latency was not measured",)
+    assert timed.candidates["int8"].reasons == ("its mean latency was not measured",)
     fastest = select(untimed, SelectParams(objective="latency"))
     assert fastest.candidates["int8"].reasons == ("its latency was not measured",)
 
 
+def test_the_statistic_that_is_named_is_held_against_the_limit() -> None:
+    times = latency(0.2, p50=0.3, p90=0.3, p99=0.3, worst=0.31)
+    timed = {"int8": CANDIDATES["int8"].model_copy(update={"latency_ms": times})}
+    limits: dict[str, Any] = {"max_accuracy_drop": 0.02, "max_latency_ms": 0.25}
+    assert select(timed, SelectParams(**limits)).chosen == "int8"
+    for statistic, name, value in (("p50", "median", "0.30"), ("worst", "worst-case", "0.31")):
+        judged = SelectParams.model_validate({**limits, "latency_statistic": statistic})
+        result = select(timed, judged)
+        assert result.chosen is None
+        assert result.limits.latency_statistic == statistic
+        assert [reason.replace("\u00a0", " ") for reason in result.candidates["int8"].reasons] == [
+            f"its {name} latency, {value} ms, is over 0.25 ms (max_latency_ms)"
+        ]
+
+
+def test_the_fastest_is_the_fastest_by_the_statistic_that_is_named() -> None:
+    """The median of `early` is an early exit's time, its mean that of a mix."""
+    early = CANDIDATES["int8"].model_copy(update={"latency_ms": latency(0.3, p50=0.1)})
+    even = CANDIDATES["int8"].model_copy(update={"latency_ms": latency(0.2)})
+    limits: dict[str, Any] = {"objective": "latency", "max_accuracy_drop": 0.02}
+    for statistic, chosen in (("mean", "even"), ("p50", "early")):
+        judged = SelectParams.model_validate({**limits, "latency_statistic": statistic})
+        result = select({"early": early, "even": even}, judged)
+        assert (result.chosen, result.pareto) == (chosen, (chosen,))
+
+
 def test_front_leaves_out_what_is_beaten() -> None:
     worse = metrics(None, 0.93, 0.03, 13_000, 0.05)
-    assert pareto_front({**CANDIDATES, "worse": worse}) == ["float32", "int8", "filters+int8"]
+    assert front({**CANDIDATES, "worse": worse}) == ["float32", "int8", "filters+int8"]
     # Equal ones do not beat each other; a latency that is not known beats nobody.
     twin = CANDIDATES["int8"].model_copy(update={"latency_ms": None})
-    assert pareto_front({"a": CANDIDATES["int8"], "b": CANDIDATES["int8"], "c": twin}) == ["a", "b"]
+    assert front({"a": CANDIDATES["int8"], "b": CANDIDATES["int8"], "c": twin}) == ["a", "b"]
 
 
 def test_less_compute_alone_is_enough_for_the_front() -> None:
     lean = CANDIDATES["int8"].model_copy(update={"accuracy": 0.93, "macs": 10.0})
     rich = CANDIDATES["int8"].model_copy(update={"macs": 20.0})
-    assert pareto_front({"rich": rich, "lean": lean}) == ["rich", "lean"]
-    assert pareto_front({"rich": rich, "lean": lean.model_copy(update={"macs": 20.0})}) == ["rich"]
-    assert pareto_front({"rich": rich, "lean": lean.model_copy(update={"macs": None})}) == ["rich"]
+    assert front({"rich": rich, "lean": lean}) == ["rich", "lean"]
+    assert front({"rich": rich, "lean": lean.model_copy(update={"macs": 20.0})}) == ["rich"]
+    assert front({"rich": rich, "lean": lean.model_copy(update={"macs": None})}) == ["rich"]
+
+
+def front(candidates: dict[str, VariantMetrics]) -> list[str]:
+    return pareto_front(candidates, "mean")
 
 
 candidate = st.builds(

@@ -8,6 +8,7 @@ from kdtasks.edge.scores import ALWAYS, NEVER
 from kdtasks.report import sentences
 from tests.tools.records import (
     gain_of,
+    latency,
     model_summary,
     selection,
     statistics,
@@ -63,11 +64,13 @@ def test_headline_in_full() -> None:
         gain=gain_of(0.013, (0.009, 0.017), "helps"),
         variants={"int8": variant_summary(bytes=41_000, exit_change=change)},
     )
-    assert sentences.headline(found, selection("int8", latency_ms=0.05)).replace(S, " ") == (
+    assert sentences.headline(found, selection("int8", latency_ms=latency(0.05))).replace(
+        S, " "
+    ) == (
         "Teacher 97.9 %; student alone 95.1 % (94.8 – 95.4 %), distilled 96.4 % (96.2 – 96.6 %) "
         "(paired over 3 seeds: "
-        "+1.3 points (+0.9 to +1.7 points), helps); shipped int8 model: 41.0 kB, 0.050 ms an "
-        "image, 3.1× less compute by early exits at −0.4 points."
+        "+1.3 points (+0.9 to +1.7 points), helps); shipped int8 model: 41.0 kB, mean 0.050 ms "
+        "an image, 3.1× less compute by early exits at −0.4 points."
     )
 
 

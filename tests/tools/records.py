@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kdtasks.core.latency import STATISTICS, Latency, Statistic
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import Refusal
 from kdtasks.core.records.compress import Compressed, Parity
@@ -83,8 +84,18 @@ def comparison(
     )
 
 
+def latency(milliseconds: float, **changed: float) -> Latency:
+    """Five times the same, but for those that are changed."""
+    same: dict[str, float] = dict.fromkeys(STATISTICS, milliseconds)
+    return Latency(**{**same, **changed})
+
+
 def selection(
-    chosen: str | None, *, sentence: str = "", latency_ms: float | None = None
+    chosen: str | None,
+    *,
+    sentence: str = "",
+    latency_ms: Latency | None = None,
+    statistic: Statistic = "mean",
 ) -> Selection:
     """The choice of a variant."""
     candidate = CandidateSummary(
@@ -100,7 +111,12 @@ def selection(
     return Selection(
         chosen=chosen,
         objective="size",
-        limits=Limits(max_size_kb=None, max_latency_ms=None, max_accuracy_drop=0.01),
+        limits=Limits(
+            max_size_kb=None,
+            max_latency_ms=None,
+            latency_statistic=statistic,
+            max_accuracy_drop=0.01,
+        ),
         candidates={chosen: candidate} if chosen else {},
         pareto=(),
         nearest=None,

@@ -5,6 +5,7 @@ Scores are 0 … 1, intervals low end and high end, costs a fraction of the whol
 
 from pydantic import Field
 
+from kdtasks.core.latency import Latency
 from kdtasks.core.records import Part, Record
 
 Interval = tuple[float, float]
@@ -273,30 +274,23 @@ class Comparison(Record, SplitSize):
     arms: dict[str, ArmScores] = Field(default={})
 
 
-class Latency(Part):
-    """Milliseconds an image."""
-
-    p50: float
-    p90: float
-    p99: float
-    mean: float
-
-
 class Benchmark(Record):
     """`metrics/benchmark/<variant>.json`: a bundle on this machine.
 
     Attributes:
-        latency_ms: with early exits.
-        full_ms: always to the last exit.
+        latency_ms: of validation images.
         exit_ms: [K], mean of the images that leave there; None where none does.
+        exit_rate: [K], fraction of the images that leave there.
         peak_memory_mb: in MB (1,000,000 bytes).
-        runs: predictions that were timed.
+        images: that were timed.
+        rounds: how often each was.
     """
 
     latency_ms: Latency
-    full_ms: Latency
     exit_ms: tuple[float | None, ...]
+    exit_rate: tuple[float, ...]
     peak_memory_mb: float
     threads: int
-    runs: int
+    images: int
+    rounds: int
     cpu: str

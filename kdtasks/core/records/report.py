@@ -2,6 +2,7 @@
 
 from pydantic import ConfigDict, Field
 
+from kdtasks.core.latency import Latency, Statistic
 from kdtasks.core.records import Part, Record, Refusal
 from kdtasks.core.records.compress import Sensitivity
 from kdtasks.core.records.data import Duplicate, Labels, Problem, SplitCounts, TeacherConfidence
@@ -20,6 +21,7 @@ class Limits(Part):
 
     max_size_kb: float | None
     max_latency_ms: float | None
+    latency_statistic: Statistic
     max_accuracy_drop: float | None
 
 
@@ -30,7 +32,7 @@ class VariantMetrics(Part):
         refused: why the variant has no model.
         accuracy: on the validation split with early exits; of masks the mean IoU.
         accuracy_drop: against the last exit of the distilled student.
-        latency_ms: median.
+        latency_ms: of images of that split.
         macs: mean compute of an image on the validation split, with early exits.
     """
 
@@ -38,7 +40,7 @@ class VariantMetrics(Part):
     accuracy: float | None
     accuracy_drop: float | None
     bytes: int | None
-    latency_ms: float | None
+    latency_ms: Latency | None
     macs: float | None
 
 

@@ -2,11 +2,11 @@
 
 from typing import Annotated, Literal, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from kdtasks.core.settings import Count, Fraction, Positive, Section
+from kdtasks.core.latency import Latency, Statistic, statistic_name
+from kdtasks.core.limits import is_within
+from kdtasks.core.settings import Count, Fraction, LatencyStatistic, Positive, Section
 from kdtasks.core.text import kilobytes, milliseconds, percent, points
 from kdtasks.evaluate.evaluator import Score
 from kdtasks.evaluate.intervals import Interval, PairedComparison
@@ -16,16 +16,13 @@ Action = Literal["promote", "keep", "nothing"]
 # the alias that devices pull, and that a model is compared with if nobody names another
 PRODUCTION = "production"
 
-# 0.96 − 0.94 is 0.020000000000000018: what equals its limit is within it
-ROUNDING = 1e-9
-
 
 class GateParams(Section):
     """What a new model must show before it takes production's place; no stage depends on it.
 
     In doubt production stays. Sizes are those of `model.tflite`; latencies of both models are
-    measured in one run, image by image in turn, with the threads and runs of `benchmark`. Of
-    masks the accuracy is the mean IoU, and its bounds are a jackknife's over source images.
+    measured in one run, image by image in turn, as `benchmark` says. Of masks the accuracy is the
+    mean IoU, and its bounds are a jackknife's over source images.
     """
 
     method: Literal["mcnemar", "bootstrap"] = Field(
@@ -59,11 +56,12 @@ class GateParams(Section):
         default=0.1, description="growth over production's size, as a fraction (0.1 = 10 % more)"
     )
     max_latency_ms: Positive | None = Field(
-        default=None, description="median latency of one image, in milliseconds"
+        default=None, description="latency of one image, in milliseconds"
     )
     max_latency_growth: Annotated[float, Field(ge=0.0)] | None = Field(
-        default=0.25, description="growth over production's median latency, as a fraction"
+        default=0.25, description="growth over production's latency, as a fraction"
     )
+    latency_statistic: LatencyStatistic = "mean"
 
 
 class Contender(NamedTuple):
@@ -73,18 +71,13 @@ class Contender(NamedTuple):
         title: what people call it, such as `version 3`.
         score: its answers to the test split.
         size: of `model.tflite`, in bytes.
-        latency_ms: float [runs], milliseconds of single predictions.
+        latency_ms: on images of the validation split.
     """
 
     title: str
     score: Score
     size: int
-    latency_ms: NDArray[np.float64]
-
-    @property
-    def median_ms(self) -> float:
-        """The median latency."""
-        return float(np.median(self.latency_ms))
+    latency_ms: Latency
 
 
 class LimitCheck(NamedTuple):
@@ -104,6 +97,7 @@ class GateDecision(NamedTuple):
         comparison: of the two; null without production.
         notes: what else whoever reads the decision should know.
         alias: whose place it is about, `production` as a rule.
+        statistic: the latency that limits were held against.
     """
 
     action: Action
@@ -113,6 +107,7 @@ class GateDecision(NamedTuple):
     comparison: PairedComparison | None = None
     notes: tuple[str, ...] = ()
     alias: str = PRODUCTION
+    statistic: Statistic = "mean"
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -156,7 +151,15 @@ def decide(
         ]
     checks += _absolute_checks(candidate, limits)
     action: Action = "promote" if all(check.holds for check in checks) else "keep"
-    return GateDecision(action, tuple(checks), candidate, production, comparison, alias=alias)
+    return GateDecision(
+        action,
+        tuple(checks),
+        candidate,
+        production,
+        comparison,
+        alias=alias,
+        statistic=limits.latency_statistic,
+    )
 
 
 def accuracy_interval(score: Score, confidence: float) -> Interval:
@@ -168,7 +171,7 @@ def _accuracy_check(comparison: PairedComparison, score: Score, limits: GatePara
     sure = percent(limits.confidence, 0)
     allowed = points(limits.max_accuracy_drop, signed=False)
     return LimitCheck(
-        comparison.lower >= -limits.max_accuracy_drop - ROUNDING,
+        is_within(-comparison.lower, limits.max_accuracy_drop),
         f"{score.task.metric.name} differs by {points(comparison.difference)} on the same "
         f"{images_of(score)}; with {sure} confidence by no less than "
         f"{points(comparison.lower, 2)}, and a drop of {allowed} is allowed",
@@ -192,7 +195,9 @@ def _growth_checks(
     candidate: Contender, production: Contender, limits: GateParams
 ) -> list[LimitCheck]:
     size = ("the file's size", candidate.size, production.size)
-    latency = ("the median latency", candidate.median_ms, production.median_ms)
+    statistic = limits.latency_statistic
+    pair = candidate.latency_ms.of(statistic), production.latency_ms.of(statistic)
+    latency = (f"the {statistic_name(statistic)} latency", *pair)
     checks = []
     for (what, new, old), limit, written in (
         (size, limits.max_size_growth, kilobytes),
@@ -206,7 +211,7 @@ def _growth_checks(
         )
         checks.append(
             LimitCheck(
-                limit is None or growth <= limit + ROUNDING,
+                is_within(growth, limit),
                 f"{what} {moved} ({written(new)} after {written(old)}); {allowed}",
             )
         )
@@ -220,18 +225,21 @@ def _absolute_checks(candidate: Contender, limits: GateParams) -> list[LimitChec
         low = accuracy_interval(score, limits.confidence)[0]
         checks.append(
             LimitCheck(
-                low >= limits.min_accuracy - ROUNDING,
+                is_within(limits.min_accuracy, most=low),
                 f"{score.task.metric.name} is {percent(score.value)}, with "
                 f"{percent(limits.confidence, 0)} confidence no less than {percent(low)}; "
                 f"{percent(limits.min_accuracy)} is the least allowed",
             )
         )
     most_bytes = limits.max_size_kb and limits.max_size_kb * 1000
+    statistic = limits.latency_statistic
+    latency = candidate.latency_ms.of(statistic)
+    title = f"the {statistic_name(statistic)} latency is"
     for what, value, most, written in (
         ("the file has", candidate.size, most_bytes, kilobytes),
-        ("the median latency is", candidate.median_ms, limits.max_latency_ms, milliseconds),
+        (title, latency, limits.max_latency_ms, milliseconds),
     ):
         if most is not None:
             reason = f"{what} {written(value)}; {written(most)} are allowed"
-            checks.append(LimitCheck(value <= most, reason))
+            checks.append(LimitCheck(is_within(value, most), reason))
     return checks

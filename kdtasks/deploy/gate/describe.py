@@ -1,5 +1,6 @@
 """Write a decision down: for a terminal, and as Markdown with a table of both models."""
 
+from kdtasks.core.latency import STATISTICS, statistic_name
 from kdtasks.core.text import (
     kilobytes,
     milliseconds,
@@ -62,11 +63,15 @@ def _headline(decision: GateDecision) -> str:
 
 
 def _table(candidate: Contender, decision: GateDecision, confidence: float) -> str:
-    columns = [("", "---", f"test {candidate.score.task.metric.name}", "file", "median latency")]
+    latencies = [
+        f"{statistic_name(each)} latency{', judged' * (each == decision.statistic)}"
+        for each in STATISTICS
+    ]
+    columns = [("", "---", f"test {candidate.score.task.metric.name}", "file", *latencies)]
     for role, one in (("new", candidate), (decision.alias, decision.production)):
         if one:
             interval = percent_range(accuracy_interval(one.score, confidence))
             accuracy = f"{percent(one.score.value)} ({interval})"
-            size, latency = kilobytes(one.size), milliseconds(one.median_ms)
-            columns.append((f"{role}: {one.title}", "---", accuracy, size, latency))
+            taken = [milliseconds(one.latency_ms.of(each)) for each in STATISTICS]
+            columns.append((f"{role}: {one.title}", "---", accuracy, kilobytes(one.size), *taken))
     return "\n".join(f"| {' | '.join(row)} |" for row in zip(*columns, strict=True))

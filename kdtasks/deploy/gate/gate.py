@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from kdtasks.core.errors import (
     EvaluationError,
     StoreConflictError,
@@ -34,7 +32,7 @@ from kdtasks.deploy.store.pull import Puller
 from kdtasks.deploy.store.records import Alias, FoundAlias, Version, read_alias
 from kdtasks.deploy.store.signing import PublicKey
 from kdtasks.edge.bundle_files import read_manifest
-from kdtasks.edge.latency import time_in_turn
+from kdtasks.edge.latency import time_models
 from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.registry import load_predictor
 from kdtasks.evaluate.evaluator import BenchmarkParams, EvaluateParams
@@ -78,7 +76,7 @@ def assess_candidate(
 ) -> GateDecision:
     """Decide whether a bundle takes production's place.
 
-    Both answer the test split; their latencies are taken in turn on calibration images, as the
+    Both answer the test split; their latencies are taken in turn on validation images, as the
     benchmark's are.
 
     Args:
@@ -157,19 +155,19 @@ def _check_fits(bundle: Path, manifest: Manifest, data: PreparedDataset) -> None
 def _measure(
     folders: dict[str, Path], data: PreparedDataset, settings: GateSettings
 ) -> list[Contender]:
-    runs, evaluator = settings.benchmark.runs, evaluator_of(data, settings.statistics)
+    timing, evaluator = settings.benchmark, evaluator_of(data, settings.statistics)
     models = {
-        title: load_predictor(folder, threads=settings.benchmark.threads)
-        for title, folder in folders.items()
+        title: load_predictor(folder, threads=timing.threads) for title, folder in folders.items()
     }
-    images = data.images("calibration")
-    order = np.random.default_rng(0).permutation(len(images))[:runs]
-    times = time_in_turn(
-        list(models.values()), images[order], runs=runs, warmup=settings.benchmark.warmup
+    times = time_models(
+        list(models.values()),
+        data.timed_images(timing.images),
+        rounds=timing.rounds,
+        warmup=timing.warmup,
     )
     return [
-        Contender(title, evaluator.score(model), model.manifest.bytes, latency)
-        for (title, model), latency in zip(models.items(), times, strict=True)
+        Contender(title, evaluator.score(model), model.manifest.bytes, taken.latency)
+        for (title, model), taken in zip(models.items(), times, strict=True)
     ]
 
 

@@ -3,10 +3,12 @@
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from kdtasks.core.files import write_json, write_text
+from kdtasks.core.latency import Statistic, statistic_name
 from kdtasks.core.text import NOTHING, duration, kilobytes, milliseconds, percent, points, quantity
 from kdtasks.orchestrate.runner.graph import Outcome, StageGraph, StageNode, StageState
 from kdtasks.orchestrate.search.engine import SearchEngine, SearchPlan
@@ -39,8 +41,9 @@ def summarise(
             trials.append({**point.about, word: message})
             continue
         broken[point.label] = engine.broken(point.label) or []
+        times = asdict(result.latency_ms) if result.latency_ms else None
         reasons = [violation.reason for violation in broken[point.label]]
-        trials.append({**point.about, **result._asdict(), "broken": reasons})
+        trials.append({**point.about, **result._asdict(), "latency_ms": times, "broken": reasons})
     nearest = None if engine.winner else nearest_miss(broken)
     return {
         "recipe": plan.sweep.points[0].params.recipe,
@@ -87,43 +90,45 @@ def _adoption(plan: SearchPlan, label: str | None) -> list[str]:
 
 def limits_text(limits: SearchParams) -> str:
     """Write the limits: at most 20.0 kB, 1.0 points lost."""
+    statistic = statistic_name(limits.latency_statistic)
     texts = [
         limits.max_size_kb and kilobytes(1000 * limits.max_size_kb),
         limits.max_gzip_kb and f"{kilobytes(1000 * limits.max_gzip_kb)} gzipped",
-        limits.max_latency_ms and milliseconds(limits.max_latency_ms),
+        limits.max_latency_ms and f"{milliseconds(limits.max_latency_ms)} {statistic} latency",
         limits.max_macs and f"{percent(limits.max_macs)} of the compute",
         f"{points(limits.max_accuracy_drop, signed=False)} lost",
     ]
     return f"at most {', '.join(text for text in texts if text)}"
 
 
-def metrics_text(result: TrialResult) -> str:
+def metrics_text(result: TrialResult, statistic: Statistic) -> str:
     """Write the metrics of a trial in one line; empty where it was refused."""
     if result.refused:
         return ""
+    taken = milliseconds(result.latency_ms.of(statistic) if result.latency_ms else None)
     lost = None if result.accuracy_drop is None else -result.accuracy_drop
     return (
         f"{percent(result.accuracy)} ({points(lost)}), {kilobytes(result.bytes)}, "
-        f"{kilobytes(result.gzip_bytes)} gzipped, {milliseconds(result.latency_ms)}, "
+        f"{kilobytes(result.gzip_bytes)} gzipped, {statistic_name(statistic)} {taken}, "
         f"{percent(result.macs, 0)} of the compute"
     )
 
 
-def row(trial: dict[str, Any]) -> dict[str, str]:
-    """A trial of search.json as a row of texts, by column."""
+def row(trial: dict[str, Any], statistic: Statistic) -> dict[str, str]:
+    """A trial of search.json as a row of texts, by column; one latency of five."""
     if "skipped" in trial or "failed" in trial:
         word = "skipped" if "skipped" in trial else "failed"
         words = {"limits": f"{word}: {trial.get('skipped') or trial['failed']}"}
         return {**dict.fromkeys(COLUMNS, ""), "trial": trial["label"], **words}
     seconds = trial["seconds"]
-    lost = trial["accuracy_drop"]
+    lost, times = trial["accuracy_drop"], trial["latency_ms"]
     return {
         "trial": trial["label"],
         "accuracy": percent(trial["accuracy"]),
         "lost": NOTHING if lost is None else points(-lost),
         "file": kilobytes(trial["bytes"]),
         "gzipped": kilobytes(trial["gzip_bytes"]),
-        "latency": milliseconds(trial["latency_ms"]),
+        "latency": f"{statistic_name(statistic)} {milliseconds(times and times[statistic])}",
         "compute": percent(trial["macs"], 0),
         "time": "cached" if trial["cached"] else NOTHING if seconds is None else duration(seconds),
         "limits": "; ".join(_KEY.sub("", reason) for reason in trial["broken"]) or "within all",
@@ -133,7 +138,8 @@ def row(trial: dict[str, Any]) -> dict[str, str]:
 def write_page(folder: Path, summary: dict[str, Any]) -> Path:
     """Write index.html and search.json; returns the page."""
     write_json(folder / "search.json", summary)
-    rows = [row(trial) for trial in summary["trials"]]
+    statistic = summary["limits"]["latency_statistic"]
+    rows = [row(trial, statistic) for trial in summary["trials"]]
     template = template_environment(HERE).get_template("template.html")
     style = STYLE.read_text(encoding="utf-8")
     page = folder / "index.html"
@@ -161,8 +167,9 @@ class SearchProgress(SweepProgress):
         if result is None or broken is None or not outcome.is_up_to_date:
             super()._print_end(node, outcome)
             return
+        statistic = self._search.limits.latency_statistic
         taken = "kept" if outcome.state is StageState.CACHED else f"in {duration(outcome.seconds)}"
-        parts = [metrics_text(result), *(violation.reason for violation in broken)]
+        parts = [metrics_text(result, statistic), *(violation.reason for violation in broken)]
         verdict = "" if broken else "; within all limits"
         self._print(f"{node.name}: {'; '.join(filter(None, parts))}{verdict} ({taken})")
 

@@ -8,27 +8,30 @@ from typing import Any, NamedTuple, Self
 
 from kdtasks.compress.number_formats import number_formats
 from kdtasks.compress.variants import CompressParams, check_variant
+from kdtasks.core.latency import Latency, statistic_name
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import Refusal
 from kdtasks.core.records.compress import Compressed
+from kdtasks.core.records.evaluate import Calibration
 from kdtasks.core.records.training import Training
-from kdtasks.edge.bundle_files import MODEL
-from kdtasks.edge.latency import latency_ms
+from kdtasks.data.prepared import open_prepared
+from kdtasks.edge.latency import time_models
+from kdtasks.edge.registry import load_predictor
+from kdtasks.evaluate.evaluator import BenchmarkParams
 from kdtasks.orchestrate.sweep.grid import Point, readable_name, short_digest, with_settings
 from kdtasks.params import Params
 from kdtasks.params.search import SearchParams
 from kdtasks.report.selection import Violation, violations
 
-# Fractions of the filters where only a size after gzip is asked for: that one is not searched for.
+# Fractions of the filters for limits that are not searched for: of a size after gzip, and of a
+# latency with early exits.
 GROWING_RATIOS = (0.25, 0.5, 0.75)
 
 # Timings differ from one to the next: the search leaves a twentieth of the limit to spare.
 LATENCY_MARGIN = 0.95
 
-# What a compressed file does not depend on, so that other limits are no other trial.
-_WITHOUT_INFLUENCE = {
-    *("search", "exits", "export", "evaluate", "benchmark", "select", "store", "gate", "drift")
-}
+# What a trial does not depend on, so that other limits are no other trial.
+_WITHOUT_INFLUENCE = {"search", "evaluate", "select", "store", "gate", "drift"}
 
 
 class Candidate(NamedTuple):
@@ -52,30 +55,51 @@ class Candidate(NamedTuple):
     only_if_faster: tuple[str, str] | None = None
 
 
-def search_space(limits: SearchParams, compress: CompressParams) -> list[Candidate]:
+def search_space(
+    limits: SearchParams, compress: CompressParams, *, early_exits: bool
+) -> list[Candidate]:
     """List what to try: conversions, then short trainings, then filters removed as well.
 
     How many filters go is searched for by `compress.passes.filters.target`: just as many as the
-    limits on size, compute and latency ask for.
+    limits on size, compute and worst-case latency ask for. Other latencies depend on where images
+    leave, which is known of the finished file alone: growing fractions are tried for these.
     """
     gzipped, timed = limits.max_gzip_kb is not None, limits.max_latency_ms is not None
+    by_exits = timed and early_exits and limits.latency_statistic != "worst"
     on_blocks = "space_to_depth+int8"
     faster: dict[str, Any] = {"only_if_faster": (on_blocks, "int8")}
     time, gzip = frozenset({"max_latency_ms"}), frozenset({"max_gzip_kb"})
     sizes = time | gzip | {"max_size_kb"}
-    fractions = list(_filter_fractions(limits))
+    fractions = list(_filter_fractions(limits, by_exits=by_exits))
     found: list[Candidate] = []
 
-    def add(variant: str, *, when: bool = True, like: str | None = None, **fields: Any) -> None:
+    def add(
+        variant: str,
+        *,
+        when: bool = True,
+        like: str | None = None,
+        may_change: frozenset[str] = frozenset(),
+        **fields: Any,
+    ) -> None:
         """A variant; one that removes filters is there once for each fraction of them."""
         if not when:
             return
+        if by_exits and like:
+            may_change |= time  # other weights, other thresholds
         trainings, _ = compress.passes.of(check_variant(variant))
         epochs = sum(training.epochs for training in trainings)
         for note, settings in fractions if variant.startswith("filters+") else [("", {})]:
             same = like and f"{like}{note if like.startswith('filters+') else ''}"
             found.append(
-                Candidate(f"{variant}{note}", variant, settings, epochs, like=same, **fields)
+                Candidate(
+                    f"{variant}{note}",
+                    variant,
+                    settings,
+                    epochs,
+                    like=same,
+                    may_change=may_change,
+                    **fields,
+                )
             )
 
     add("float32")
@@ -99,18 +123,23 @@ def search_space(limits: SearchParams, compress: CompressParams) -> list[Candida
     return found
 
 
-def _filter_fractions(limits: SearchParams) -> Iterator[tuple[str, dict[str, Any]]]:
-    """How many filters go: as many as the limits ask for, or growing fractions for gzip."""
+def _filter_fractions(
+    limits: SearchParams, *, by_exits: bool
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """How many filters go: as many as the limits ask for, or growing fractions.
+
+    `by_exits`: whether the limit on latency depends on where images leave.
+    """
     filters, latency = "compress.passes.filters", limits.max_latency_ms
     goals = {
         "size_kb": limits.max_size_kb,
         "macs": limits.max_macs,
-        "latency_ms": latency and latency * LATENCY_MARGIN,
+        "worst_latency_ms": None if by_exits else latency and latency * LATENCY_MARGIN,
     }
     stated = {name: goal for name, goal in goals.items() if goal is not None}
     if stated:
         yield "", {f"{filters}.target": stated}
-    for ratio in GROWING_RATIOS if limits.max_gzip_kb is not None else ():
+    for ratio in GROWING_RATIOS if by_exits or limits.max_gzip_kb is not None else ():
         yield f", ratio {ratio}", {f"{filters}.ratio": ratio, f"{filters}.target": None}
 
 
@@ -155,7 +184,7 @@ def expected_seconds(epochs: int, taken: Iterable[tuple[int, float]]) -> float |
 
 
 class TrialResult(NamedTuple):
-    """Metrics of a trial: of the validation split and of the file, to the last exit.
+    """Metrics of a trial: of the validation split with early exits, and of the file.
 
     For masks the accuracy is their mean IoU: without a single object most pixels may be right.
     All are None but `refused` where the variant could not be built.
@@ -166,32 +195,43 @@ class TrialResult(NamedTuple):
     accuracy_drop: float | None = None  # against the float32 student that it was made of
     bytes: int | None = None  # at most, with thresholds and class names inside
     gzip_bytes: int | None = None
-    latency_ms: float | None = None  # median of one image through all exits
-    macs: float | None = None  # as a fraction of the student's
+    latency_ms: Latency | None = None
+    macs: float | None = None  # to the last exit, as a fraction of the student's
     seconds: float | None = None  # that it took, with the start of its processes
     cached: bool = False  # whether its file came out of DVC's cache
 
     @classmethod
     def read(cls, folder: Path, params: Params) -> Self:
-        """Read the metrics where the trial ran, and time its file.
+        """Read the metrics where the trial ran, and time its bundle as the benchmark does.
 
         Raises:
             KdTasksError: a file is missing or damaged.
         """
         (variant,), paths = params.compress.variants, ProjectPaths(folder)
         found = Compressed.read_or_refusal(paths.metrics("compress", variant))
+        exits = Calibration.read_or_refusal(paths.calibration(variant))
         if isinstance(found, Refusal):
             return cls(refused=found.refused)
+        if isinstance(exits, Refusal):
+            return cls(refused=exits.refused)
         student = Training.read(paths.metrics("distill", found.base_seed))
         return cls(
-            accuracy=found.validation.score,
-            accuracy_drop=student.validation.score - found.validation.score,
+            accuracy=exits.validation.score,
+            accuracy_drop=student.validation.score - exits.validation.score,
             bytes=found.bytes,
             gzip_bytes=found.gzip_bytes,
-            latency_ms=latency_ms((paths.model("compress", variant) / MODEL).read_bytes()),
+            latency_ms=time_bundle(paths, params.benchmark, variant),
             # a distilled student always tells its compute
             macs=found.macs[-1] / student.macs[-1] if student.macs else None,
         )
+
+
+def time_bundle(paths: ProjectPaths, settings: BenchmarkParams, variant: str) -> Latency:
+    """Time a variant's bundle on the images that the benchmark takes."""
+    model = load_predictor(paths.bundle(variant), threads=settings.threads)
+    images = open_prepared(paths.prepared).timed_images(settings.images)
+    (times,) = time_models([model], images, rounds=settings.rounds, warmup=settings.warmup)
+    return times.latency
 
 
 def make_trial(text: str, candidate: Candidate) -> Point:
@@ -212,10 +252,12 @@ def broken_limits(result: TrialResult, limits: SearchParams) -> list[Violation]:
     """The limits that a trial breaks, each with the factor by which it does and in words."""
     if result.refused:
         return [Violation("refused", float("inf"), f"refused: {result.refused}")]
+    statistic = limits.latency_statistic
+    latency = result.latency_ms.of(statistic) if result.latency_ms else None
     measured = {
         "max_size_kb": ("size", _kb(result.bytes)),
         "max_gzip_kb": ("gzipped size", _kb(result.gzip_bytes)),
-        "max_latency_ms": ("latency", result.latency_ms),
+        "max_latency_ms": (f"{statistic_name(statistic)} latency", latency),
         "max_macs": ("fraction of compute", result.macs),
         "max_accuracy_drop": ("drop in validation accuracy", result.accuracy_drop),
     }

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from pydantic import TypeAdapter
 
-from kdtasks.core.files import read_json, write_json
+from kdtasks.core.files import json_text, read_json, write_json
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records.evaluate import Comparison
 from kdtasks.core.records.training import Training
@@ -64,7 +64,7 @@ def kept_result(path: Path, inputs: str, kind: type[R]) -> R | None:
     """A result that was written down for these inputs; none if there is none."""
     try:
         content = read_json(path)
-        found = TypeAdapter(kind).validate_python(content["result"])
+        found = TypeAdapter(kind).validate_json(json_text(content["result"]))
         return found if content["inputs"] == inputs else None
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None  # the last three: damaged, or of another version of this code

@@ -1,5 +1,10 @@
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from kdtasks.core.errors import KdTasksError
+from kdtasks.core.files import write_json
 from kdtasks.core.records.evaluate import Benchmark, Calibration, Comparison, Evaluation
 from tests.core.records.conftest import RoundTrip
 
@@ -166,18 +171,35 @@ def test_a_comparison_of_masks_with_one_seed_and_one_image(round_trip: RoundTrip
 
 
 def test_a_benchmark_with_an_exit_that_nothing_leaves_at(round_trip: RoundTrip):
-    latency = {"p50": 0.09, "p90": 0.12, "p99": 0.15, "mean": 0.1}
+    latency = {"p50": 0.09, "p90": 0.12, "p99": 0.15, "mean": 0.1, "worst": 0.16}
     benchmark = round_trip(
         Benchmark,
         {
             "latency_ms": latency,
-            "full_ms": latency,
             "exit_ms": [None, 0.1],
+            "exit_rate": [0.0, 1.0],
             "peak_memory_mb": 65.404928,
             "threads": 1,
-            "runs": 20,
+            "images": 20,
+            "rounds": 5,
             "cpu": "AMD EPYC",
         },
     )
     assert benchmark.exit_ms == (None, 0.1)
     assert benchmark.latency_ms.p50 == 0.09
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"median": 0.09}, "latency_ms.median: Unexpected keyword argument"),
+        ({"mean": "0.1"}, "latency_ms.mean: Input should be a valid number"),
+    ],
+)
+def test_a_latency_is_five_numbers_and_no_others(
+    tmp_path: Path, changed: dict[str, Any], problem: str
+):
+    latency = dict.fromkeys(("mean", "p50", "p90", "p99", "worst"), 0.1)
+    write_json(tmp_path / "int8.json", {"latency_ms": {**latency, **changed}})
+    with pytest.raises(KdTasksError, match=problem):
+        Benchmark.read(tmp_path / "int8.json")

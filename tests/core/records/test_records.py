@@ -4,7 +4,7 @@ import math
 import tempfile
 import types
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from kdtasks.core.errors import KdTasksError, Refused
 from kdtasks.core.files import write_json
+from kdtasks.core.latency import STATISTICS, Latency
 from kdtasks.core.records import Record, Refusal, check_not_refused
 from kdtasks.core.records.compress import Compressed, Exported, Sensitivity
 from kdtasks.core.records.data import Dataset, Labels, Targets, Unlabelled
@@ -41,6 +42,8 @@ def values(annotation: Any) -> st.SearchStrategy[Any]:
     if annotation in SCALARS:
         return SCALARS[annotation]
     origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return st.sampled_from(inner)
     if origin in (Union, types.UnionType):
         return st.one_of([values(one) for one in inner])
     if origin is dict:
@@ -54,6 +57,8 @@ def values(annotation: Any) -> st.SearchStrategy[Any]:
 
 def instances(kind: Any) -> st.SearchStrategy[Any]:
     """All records of a kind; what need not be there is left out at times."""
+    if kind is Latency:  # no class of pydantic's
+        return st.builds(Latency, **dict.fromkeys(STATISTICS, SCALARS[float]))
     fields = kind.__pydantic_fields__.items()  # of models and of dataclasses
     required = {name: values(of.annotation) for name, of in fields if of.is_required()}
     optional = {name: values(of.annotation) for name, of in fields if not of.is_required()}

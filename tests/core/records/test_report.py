@@ -92,7 +92,12 @@ def selection(**changed: Any) -> dict[str, Any]:
     return {
         "chosen": None,
         "objective": "size",
-        "limits": {"max_size_kb": None, "max_latency_ms": None, "max_accuracy_drop": 0.02},
+        "limits": {
+            "max_size_kb": None,
+            "max_latency_ms": None,
+            "latency_statistic": "mean",
+            "max_accuracy_drop": 0.02,
+        },
         "candidates": {
             "int8": {
                 "refused": "no filter can be removed",
@@ -125,12 +130,17 @@ def test_a_selected_variant(round_trip: RoundTrip):
         "accuracy": 0.98,
         "accuracy_drop": 0.0,
         "bytes": 21776,
-        "latency_ms": 0.02,
+        "latency_ms": {"mean": 0.02, "p50": 0.01, "p90": 0.03, "p99": 0.04, "worst": 0.05},
         "macs": 109489.0,
         "within": True,
         "reasons": [],
     }
-    limits = {"max_size_kb": 30.0, "max_latency_ms": 1.0, "max_accuracy_drop": None}
+    limits = {
+        "max_size_kb": 30.0,
+        "max_latency_ms": 1.0,
+        "latency_statistic": "p90",
+        "max_accuracy_drop": None,
+    }
     content = selection(
         chosen="int8", candidates={"int8": candidate}, pareto=["int8"], limits=limits
     )

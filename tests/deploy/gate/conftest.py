@@ -23,7 +23,7 @@ RECIPE = Path(__file__).parents[3] / "recipes" / "mnist-5k.yaml"
 def params() -> Params:
     """The default recipe with quick timings, and no limit on them."""
     content = load_params(RECIPE).model_dump()
-    content["benchmark"] |= {"runs": 20, "warmup": 2}
+    content["benchmark"] |= {"images": 4, "rounds": 3, "warmup": 2}
     content["gate"]["max_latency_growth"] = None
     return Params.model_validate(content)
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.tools.records import latency
+
 MAKE = Path(__file__).parents[1] / "sweep" / "project" / "make.py"
 
 
@@ -20,11 +22,13 @@ def committed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def project(committed_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project of this test's own; also the current folder. Every file takes 0.5 ms there."""
+    """A project of this test's own; also the current folder. Every image takes 0.5 ms there."""
     folder = tmp_path / "project"
     shutil.copytree(committed_project, folder, symlinks=True)
     for name in ("TRACE", "BREAK", "HOLD"):
         monkeypatch.setenv(name, str(tmp_path / name))
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("kdtasks.orchestrate.search.trial.latency_ms", lambda content: 0.5)
+    monkeypatch.setattr(
+        "kdtasks.orchestrate.search.trial.time_bundle", lambda *given: latency(0.5, worst=0.8)
+    )
     return folder

@@ -11,20 +11,29 @@ from kdtasks.orchestrate.search.engine import SearchEngine, SearchPlan
 from kdtasks.orchestrate.search.trial import Budget, TrialResult, search_space
 from kdtasks.orchestrate.sweep.engine import SweepEngine
 from kdtasks.params.search import SearchParams
+from tests.tools.records import latency
 
 COMPRESS = CompressParams(variants=("int8",))
 GOOD = TrialResult(
-    accuracy=0.97, accuracy_drop=0.0, bytes=10_000, gzip_bytes=5_000, latency_ms=0.1, macs=1.0
+    accuracy=0.97,
+    accuracy_drop=0.0,
+    bytes=10_000,
+    gzip_bytes=5_000,
+    latency_ms=latency(0.1),
+    macs=1.0,
 )
 
 
 class Search:
     """A search whose trials end with the results that a test gives."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, **limits: float) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, *, early_exits: bool = False, **limits: Any
+    ) -> None:
         self.now, self.results, self.ran = 0.0, dict[str, TrialResult](), list[str]()
-        self.limits = SearchParams(**limits)
-        candidates = {it.label: it for it in search_space(self.limits, COMPRESS)}
+        self.limits = SearchParams.model_validate(limits)
+        space = search_space(self.limits, COMPRESS, early_exits=early_exits)
+        candidates = {it.label: it for it in space}
         self.labels = list(candidates)
         points = [SimpleNamespace(label=label, experiment=label) for label in self.labels]
         sweep: Any = SimpleNamespace(points=points, done={})
@@ -95,9 +104,23 @@ def test_where_nothing_can_be_rewritten_it_is_with_fewer_filters_that_it_may(
     assert "filters+space_to_depth+int8" in search.ran
 
 
+def test_another_training_may_leave_earlier(monkeypatch: pytest.MonkeyPatch):
+    """The mean depends on thresholds, which every file has of its own; the worst case does not."""
+    slow = GOOD._replace(accuracy_drop=0.5, latency_ms=latency(0.2))
+    for statistic, runs in (("mean", True), ("worst", False)):
+        limits = {"max_latency_ms": 0.1, "latency_statistic": statistic}
+        search = Search(monkeypatch, early_exits=True, **limits)
+        search.results = dict.fromkeys(search.labels, slow)
+        left_out = search.run()
+        assert ("qat+int8" in search.ran) == runs
+        if not runs:
+            reason = "worst-case latency, 0.20\u00a0ms, is over 0.10\u00a0ms (max_latency_ms)"
+            assert left_out["qat+int8"] == f"it would be like int8: {reason}"
+
+
 def test_blocks_are_left_alone_on_a_processor_that_they_slow_down(monkeypatch: pytest.MonkeyPatch):
     search = Search(monkeypatch, max_latency_ms=0.05)
-    search.results = {"space_to_depth+int8": GOOD._replace(latency_ms=0.2)}
+    search.results = {"space_to_depth+int8": GOOD._replace(latency_ms=latency(0.2))}
     left_out = search.run()
     reason = "space_to_depth+int8 is no faster than int8 here"
     for passes in ("filters", "filters+qat"):

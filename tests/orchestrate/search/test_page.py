@@ -11,6 +11,7 @@ from kdtasks.orchestrate.runner.graph import Outcome, StageState
 from kdtasks.orchestrate.search.summary import limits_text, row, summarise, write_page
 from kdtasks.orchestrate.search.trial import TrialResult, broken_limits
 from kdtasks.params.search import SearchParams
+from tests.tools.records import latency
 
 LIMITS = SearchParams(max_size_kb=20.0, max_accuracy_drop=0.01)
 INT8 = TrialResult(
@@ -18,7 +19,7 @@ INT8 = TrialResult(
     accuracy_drop=0.005,
     bytes=23_560,
     gzip_bytes=17_202,
-    latency_ms=0.07,
+    latency_ms=latency(0.07, worst=0.1),
     macs=1.0,
     cached=True,
 )
@@ -85,8 +86,9 @@ def test_where_nothing_can_be_had_it_is_said(results: Any, sentence: str):
 
 
 def test_rows_say_what_ran_and_why_the_others_did_not():
-    int8, qat, filters, failed = map(row, summary(RESULTS)["trials"])
+    int8, qat, filters, failed = (row(trial, "mean") for trial in summary(RESULTS)["trials"])
     assert int8["limits"].replace("\u00a0", " ") == "size, 23.6 kB, is over 20.0 kB"
+    assert int8["latency"].replace("\u00a0", " ") == "mean 0.070 ms"
     assert (int8["time"], filters["time"]) == ("cached", "2:44")
     assert filters["lost"].replace("\u00a0", " ") == "−4.5 points"
     assert qat["limits"] == "skipped: it would be like int8"
@@ -109,5 +111,6 @@ def test_limits_are_written_with_their_units():
         max_size_kb=20.0, max_gzip_kb=9.0, max_latency_ms=0.2, max_macs=0.5, max_accuracy_drop=0.0
     )
     assert limits_text(limits).replace("\u00a0", " ") == (
-        "at most 20.0 kB, 9.0 kB gzipped, 0.20 ms, 50.0 % of the compute, 0.0 points lost"
+        "at most 20.0 kB, 9.0 kB gzipped, 0.20 ms mean latency, 50.0 % of the compute, "
+        "0.0 points lost"
     )

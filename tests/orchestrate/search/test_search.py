@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from kdtasks.cli.search import run_search
 from kdtasks.orchestrate.search.summary import FOLDER
+from tests.tools.records import latency
 
 
 def summary(project: Path) -> dict[str, Any]:
@@ -51,7 +53,9 @@ def plain(text: str) -> str:
 def stopped_search(project: Path, *words: str) -> str:
     """Start a search as the command line does, stop it in `qat`; returns what it printed."""
     code = (
-        "import kdtasks.orchestrate.search.trial as trial; trial.latency_ms = lambda content: 0.5\n"
+        "import kdtasks.orchestrate.search.trial as trial\n"
+        "from tests.tools.records import latency\n"
+        "trial.time_bundle = lambda *given: latency(0.5, worst=0.8)\n"
         "from kdtasks.cli.main import main; main()"
     )
     search = subprocess.Popen(
@@ -81,7 +85,7 @@ def test_a_search_is_stopped_goes_on_and_ends_at_the_first_variant_within_the_li
     output = stopped_search(project, "--max-size-kb", "20", "--max-accuracy-drop", "0.02")
     assert "looking for at most 20.0 kB, 2.0 points lost, in 30 minutes: up to 8 trials" in output
     assert (
-        "int8: 90.0 % (−0.1 points), 25.0 kB, 12.5 kB gzipped, 0.50 ms, 100 % of the compute; "
+        "int8: 90.0 % (−0.1 points), 25.0 kB, 12.5 kB gzipped, mean 0.50 ms, 100 % of the compute; "
         f"{reason} (in "
     ) in output
     assert f"qat+int8: skipped, it would be like int8: {reason}" in output
@@ -115,7 +119,7 @@ def test_a_search_is_stopped_goes_on_and_ends_at_the_first_variant_within_the_li
     kept = experiments(project)
     assert len(kept) == 6
     assert kept[name]["size_kb"] == 20.0
-    assert kept[name]["latency_ms"] == 0.5
+    assert kept[name]["latency_ms"] == asdict(latency(0.5, worst=0.8))
 
     # the same again, and tighter: nothing that was tried runs again
     assert run_search(project, limits) == 0

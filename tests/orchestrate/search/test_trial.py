@@ -6,17 +6,23 @@ import pytest
 
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import Record, Refusal
-from kdtasks.core.records.training import ExitScores, Training
+from kdtasks.core.records.evaluate import Calibration, ValidationPoint
+from kdtasks.core.records.training import Training
 from kdtasks.orchestrate.search.trial import Candidate, TrialResult, broken_limits, make_trial
 from kdtasks.orchestrate.sweep.grid import Point
 from kdtasks.params.search import SearchParams
-from tests.tools.records import compressed, training
+from tests.tools.records import compressed, latency, training
 
 CANDIDATE = Candidate(
     "filters+int8, ratio 0.5", "filters+int8", {"compress.passes.filters.ratio": 0.5}, epochs=8
 )
 RESULT = TrialResult(
-    accuracy=0.96, accuracy_drop=0.01, bytes=20_000, gzip_bytes=9_000, latency_ms=0.2, macs=0.5
+    accuracy=0.96,
+    accuracy_drop=0.01,
+    bytes=20_000,
+    gzip_bytes=9_000,
+    latency_ms=latency(0.2, worst=0.3),
+    macs=0.5,
 )
 
 
@@ -37,47 +43,61 @@ def test_a_trial_is_the_project_with_one_variant(trial: Point):
 
 
 def test_other_limits_are_no_other_trial(text: str, trial: Point):
-    other = text.replace("max_size_kb: null", "max_size_kb: 20.0").replace("grid: 201", "grid: 11")
+    other = text.replace("max_size_kb: null", "max_size_kb: 20.0").replace(
+        "objective: size", "objective: latency"
+    )
     assert other != text
     assert make_trial(other, CANDIDATE).experiment == trial.experiment
-    other = text.replace("alpha: 0.1", "alpha: 0.4")
-    assert make_trial(other, CANDIDATE).experiment != trial.experiment
+    for old, new in (("alpha: 0.1", "alpha: 0.4"), ("grid: 201", "grid: 11")):
+        other = text.replace(old, new)
+        assert make_trial(other, CANDIDATE).experiment != trial.experiment
 
 
-def write(project: Path, found: Record, student: Training) -> None:
+def write(project: Path, found: Record, student: Training, exits: Record) -> None:
     paths = ProjectPaths(project)
     found.write(paths.metrics("compress", "filters+int8"))
     student.write(paths.metrics("distill", 2))
-    file = paths.model("compress", "filters+int8") / "model.tflite"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(b"x")
+    exits.write(paths.calibration("filters+int8"))
+
+
+def calibration(accuracy: float, mean_iou: float | None = None) -> Calibration:
+    """Thresholds that come to these scores on the validation split."""
+    return Calibration(
+        mode="drop",
+        score="max_probability",
+        temperatures=(1.0, 1.0),
+        thresholds=(0.9,),
+        macs=(100, 250),
+        validation=ValidationPoint(accuracy=accuracy, mean_iou=mean_iou, cost=0.6),
+    )
 
 
 STUDENT = training(0.6, 0.97)
-COMPRESSED = compressed(0.5, 0.96, base_seed=2, bytes=20_000, gzip_bytes=9_000, macs=(100, 250))
+COMPRESSED = compressed(0.5, 0.97, base_seed=2, bytes=20_000, gzip_bytes=9_000, macs=(100, 250))
 
 
-def test_scores_are_those_of_the_last_exit_against_the_student(project: Path, trial: Point):
-    write(project, COMPRESSED, STUDENT)
+def test_scores_are_those_with_early_exits_against_the_student(project: Path, trial: Point):
+    write(project, COMPRESSED, STUDENT, calibration(0.96))
     found = TrialResult.read(project, trial.params)
     assert found.accuracy_drop == pytest.approx(0.97 - 0.96)
-    assert found._replace(accuracy_drop=0.01) == RESULT._replace(latency_ms=0.5, macs=0.25)
+    assert found._replace(accuracy_drop=0.01) == RESULT._replace(
+        latency_ms=latency(0.5, worst=0.8), macs=0.25
+    )
 
 
 def test_masks_are_judged_by_their_mean_iou(project: Path, trial: Point):
-    masks = ExitScores(accuracy=(0.5, 0.96), mean_iou=(0.1, 0.6))
-    write(
-        project,
-        COMPRESSED.model_copy(update={"validation": masks}),
-        training(0.5, 0.97, mean_iou=(0.2, 0.7)),
-    )
+    student = training(0.5, 0.97, mean_iou=(0.2, 0.7))
+    write(project, COMPRESSED, student, calibration(0.96, mean_iou=0.6))
     found = TrialResult.read(project, trial.params)
     assert found.accuracy == 0.6
     assert found.accuracy_drop == pytest.approx(0.1)
 
 
 def test_a_refusal_is_a_result(project: Path, trial: Point):
-    write(project, Refusal(refused="no filters"), STUDENT)
+    refusal = Refusal(refused="no filters")
+    write(project, COMPRESSED, STUDENT, Refusal(refused="no threshold"))
+    assert TrialResult.read(project, trial.params) == TrialResult(refused="no threshold")
+    write(project, refusal, STUDENT, refusal)
     found = TrialResult.read(project, trial.params)
     assert found == TrialResult(refused="no filters")
     (violation,) = broken_limits(found, SearchParams())
@@ -90,7 +110,11 @@ def test_a_refusal_is_a_result(project: Path, trial: Point):
         ({"max_size_kb": 20.0, "max_gzip_kb": 9.0, "max_latency_ms": 0.2, "max_macs": 0.5}, []),
         ({"max_size_kb": 19.0}, ["size, 20.0 kB, is over 19.0 kB (max_size_kb)"]),
         ({"max_gzip_kb": 8.0}, ["gzipped size, 9.0 kB, is over 8.0 kB (max_gzip_kb)"]),
-        ({"max_latency_ms": 0.1}, ["latency, 0.20 ms, is over 0.10 ms (max_latency_ms)"]),
+        ({"max_latency_ms": 0.1}, ["mean latency, 0.20 ms, is over 0.10 ms (max_latency_ms)"]),
+        (
+            {"max_latency_ms": 0.2, "latency_statistic": "worst"},
+            ["worst-case latency, 0.30 ms, is over 0.20 ms (max_latency_ms)"],
+        ),
         (
             {"max_macs": 0.25, "max_accuracy_drop": 0.005},
             [

@@ -12,8 +12,10 @@ HERE = Path(__file__).parent
 RECIPE = HERE.parents[3] / "recipes" / "digits.yaml"
 IGNORED = """\
 /.kdtasks
+/bundles
 /data/prepared
 /data/raw/*.txt
+/exits
 /metrics
 /models/teacher
 /models/student

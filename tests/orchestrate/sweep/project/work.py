@@ -81,6 +81,19 @@ elif stage == "compress":
     is_refused = seed == "int16x8"
     refusal = {"refused": "no kernels"}
     write(f"metrics/compress/{seed}.json", refusal if is_refused else figures)
+elif stage == "calibrate":
+    compressed = json.loads(Path(f"metrics/compress/{seed}.json").read_text(encoding="utf-8"))
+    calibration = {
+        "mode": "drop", "score": "max_probability", "temperatures": [1.0, 1.0],
+        "thresholds": [0.5], "macs": compressed.get("macs"),
+        "validation": {
+            "accuracy": compressed.get("validation", {}).get("accuracy", [0.0])[-1], "cost": 0.7
+        },
+    }  # fmt: skip
+    refused = "refused" in compressed
+    write(f"exits/{seed}/calibration.json", compressed if refused else calibration)
+elif stage == "export":
+    write(f"bundles/{seed}/manifest.json", "{}")
 elif stage == "compare":
     known = {"mean": 0.9, "interval": None}
     tables = {kind: {"by_seed": accuracies(kind), **known} for kind in ("student", "distill")}
