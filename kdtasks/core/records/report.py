@@ -3,7 +3,7 @@
 from pydantic import ConfigDict, Field
 
 from kdtasks.core.records import Part, Record, Refusal
-from kdtasks.core.records.compress import Sensitivity
+from kdtasks.core.records.compress import Parity, Sensitivity
 from kdtasks.core.records.data import Duplicate, Problem, SplitCounts
 from kdtasks.core.records.evaluate import Calibration, Evaluation, Gain, Interval, MaskScores
 
@@ -145,6 +145,7 @@ class VariantSummary(Part):
         refused: why the variant has no model.
         macs: [K]; empty where there is no model.
         validation_accuracy: of the last exit.
+        parity: how far its file is from the network that it was converted from.
         exit_change: None of a network without early exits.
         tradeoff: cost and accuracy of the best operating points.
         reliability: bins of every exit.
@@ -158,6 +159,7 @@ class VariantSummary(Part):
     nonzero_parameters: int | None
     macs: tuple[int, ...]
     validation_accuracy: float | None
+    parity: Parity | None
     test: Evaluation | Refusal
     exit_change: ExitChange | None
     calibration: Calibration | Refusal

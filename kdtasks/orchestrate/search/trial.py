@@ -14,6 +14,7 @@ from kdtasks.core.records.compress import Compressed
 from kdtasks.core.records.training import Training
 from kdtasks.edge.bundle_files import MODEL
 from kdtasks.edge.latency import latency_ms
+from kdtasks.evaluate.parity import parity_problem
 from kdtasks.orchestrate.sweep.grid import Point, readable_name, short_digest, with_settings
 from kdtasks.params import Params
 from kdtasks.params.search import SearchParams
@@ -21,6 +22,9 @@ from kdtasks.report.selection import Violation, violations
 
 # Fractions of the filters where only a size after gzip is asked for: that one is not searched for.
 GROWING_RATIOS = (0.25, 0.5, 0.75)
+
+# What a file answers: another of the same size may be better.
+ACCURACY, PARITY = "max_accuracy_drop", "parity"
 
 # Timings differ from one to the next: the search leaves a twentieth of the limit to spare.
 LATENCY_MARGIN = 0.95
@@ -162,6 +166,7 @@ class TrialResult(NamedTuple):
     """
 
     refused: str | None = None
+    parity: str | None = None  # why its file is too far from its network
     accuracy: float | None = None
     accuracy_drop: float | None = None  # against the float32 student that it was made of
     bytes: int | None = None  # at most, with thresholds and class names inside
@@ -184,6 +189,7 @@ class TrialResult(NamedTuple):
             return cls(refused=found.refused)
         student = Training.read(paths.metrics("distill", found.base_seed))
         return cls(
+            parity=parity_problem(found.parity, params.compress.parity),
             accuracy=found.validation.score,
             accuracy_drop=student.validation.score - found.validation.score,
             bytes=found.bytes,
@@ -219,7 +225,8 @@ def broken_limits(result: TrialResult, limits: SearchParams) -> list[Violation]:
         "max_macs": ("fraction of compute", result.macs),
         "max_accuracy_drop": ("drop in validation accuracy", result.accuracy_drop),
     }
-    return violations(limits, measured)
+    far = [Violation(PARITY, float("inf"), result.parity)] if result.parity else []
+    return [*far, *violations(limits, measured)]
 
 
 def metrics(result: TrialResult) -> dict[str, Any]:
