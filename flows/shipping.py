@@ -128,5 +128,7 @@ class Shipment:
         self._production = fetch_production(
             self.objects, name, PRODUCTION, cache=cache, trusted=self._trusted
         )
-        settings = GateSettings(params.gate, params.evaluate, params.benchmark, params.data)
+        settings = GateSettings(
+            params.gate, params.compress.parity, params.evaluate, params.benchmark, params.data
+        )
         return assess_candidate(bundle, self._production, project=self._project, settings=settings)

@@ -1,11 +1,16 @@
-"""Choose temperatures and thresholds of a variant's exits on the calibration split."""
+"""Choose temperatures and thresholds of a variant's exits on the calibration split.
 
+A variant whose file is too far from its network is refused, and so are its bundle and all after it.
+"""
+
+from kdtasks.core.errors import Refused
 from kdtasks.core.files import write_csv
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records.compress import Compressed
 from kdtasks.data.prepared import open_prepared
 from kdtasks.edge.bundle_files import MODEL
 from kdtasks.evaluate.exits.calibrate import TRADEOFF, sentences
+from kdtasks.evaluate.parity import parity_problem
 from kdtasks.evaluate.registry import evaluator_of
 from kdtasks.params import Params
 from kdtasks.stage import Table, run_stage, stage
@@ -20,6 +25,8 @@ from kdtasks.stage import Table, run_stage, stage
 def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     """Write the calibration, and the best points that there were to choose from."""
     compressed = Compressed.read(paths.metrics("compress", variant))
+    if problem := parity_problem(compressed.parity, params.compress.parity):
+        raise Refused(problem)
     dataset = open_prepared(paths.prepared)
     calibration, points = evaluator_of(dataset).calibrate(
         paths.model("compress", variant) / MODEL,

@@ -19,7 +19,7 @@ from kdtasks.stage import Folder, run_stage, stage
 def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     """Write the variant's model and its metrics."""
     from kdtasks.compress.build import compress
-    from kdtasks.compress.exported import describe
+    from kdtasks.compress.exported import describe, measure_parity
     from kdtasks.compress.fine_tuning import fine_tuning_of, pass_checkpoints
     from kdtasks.core.backend import seed_everything
     from kdtasks.data.labels import open_labelled
@@ -60,6 +60,13 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
         variant,
         built,
         base_seed=seed,
+        parity=measure_parity(
+            variant,
+            built,
+            dataset.images("calibration"),
+            dataset.source_images("calibration"),
+            seen_rows=params.compress.representative_images,
+        ),
         validation=(dataset.images("validation"), dataset.labels("validation")),
         ignore_label=dataset.ignore_label,
     )

@@ -5,6 +5,7 @@ from typing import Any
 from kdtasks.compress.bundle.write import make_manifest, make_self_test, write_bundle
 from kdtasks.compress.tflite.metadata import sizes
 from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.records.compress import Compressed
 from kdtasks.core.records.evaluate import Calibration
 from kdtasks.data.prepared import open_prepared
 from kdtasks.edge.bundle_files import MANIFEST, MODEL
@@ -12,10 +13,11 @@ from kdtasks.edge.segments import Segments
 from kdtasks.params import Params
 from kdtasks.stage import Folder, run_stage, stage
 
-# What is measured or chosen after the export, or names other variants, does not change the bundle.
+# What is measured or chosen after the export, names other variants, or keeps a bundle from being
+# there at all, does not change the bundle.
 LATER: dict[str, Any] = {
     **dict.fromkeys(("search", "evaluate", "benchmark", "select"), True),
-    "compress": {"variants"},
+    "compress": {"variants", "parity"},
 }
 
 
@@ -35,6 +37,7 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
         calibration,
         name=params.export.name,
         variant=variant,
+        parity=Compressed.read(paths.metrics("compress", variant)).parity,
         parameters=params.model_dump(mode="json", exclude=LATER),
     )
     self_test = make_self_test(

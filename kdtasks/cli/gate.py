@@ -116,7 +116,9 @@ def run_gate(
         KdTasksError: nothing can be said, or a name or alias that was given is not found.
     """
     params = load_params(ProjectPaths(project).params)
-    settings = GateSettings(params.gate, params.evaluate, params.benchmark, params.data)
+    settings = GateSettings(
+        params.gate, params.compress.parity, params.evaluate, params.benchmark, params.data
+    )
     if bundle is None:
         bundle, sentence = find_candidate(project)
         if bundle is None:

@@ -1,6 +1,7 @@
-"""The figures of an exported file, read from the file itself, and the least they must be."""
+"""The figures of an exported file, read from the file itself, and beside its network."""
 
 import math
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,12 +14,16 @@ from kdtasks.core.errors import ExportError
 from kdtasks.core.records.compress import Compressed, Parity
 from kdtasks.core.records.training import ExitScores
 from kdtasks.edge.segments import Segments
+from kdtasks.evaluate.parity import ParityTally
 from kdtasks.learn.networks.inference import Predictor
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.tasks.confusion import ExitConfusions
 
 # Logits that are in memory at once: those of masks would not fit all together.
 _PART = 2**24
+
+# With none of a hundred answers changed, Wilson's interval ends at 3.7 %.
+FEWEST_IMAGES = 100
 
 
 class Built(NamedTuple):
@@ -43,9 +48,10 @@ def describe(
     *,
     base_seed: int,
     validation: tuple[Any, Any],
+    parity: Parity,
     ignore_label: int | None = None,
 ) -> Compressed:
-    """Look at a file, and try it on labelled images beside its network.
+    """Look at a file, and try it on labelled images.
 
     Args:
         variant: how it was compressed.
@@ -53,20 +59,14 @@ def describe(
         base_seed: of the distilled student that it is made from.
         validation: uint8 images [N, height, width, channels], in memory or mapped, and labels,
             integers [N] or [N, height, width].
+        parity: as of `measure_parity`.
         ignore_label: label that counts nowhere.
 
     Raises:
-        ExportError: the file does not compute what the network does.
+        ExportError: the file has not the zeros of its network.
     """
     model = built.model
     kernels = checked_kernels(built.converted, model)
-    scores, parity = validate_export(
-        built.content,
-        model,
-        *validation,
-        number_format=check_variant(variant).number_format,
-        ignore_label=ignore_label,
-    )
     weights = model.network.get_weights()
     return Compressed(
         variant=variant,
@@ -79,7 +79,7 @@ def describe(
         sparsity=round(kernels.sparsity, 6),
         distinct_weights=kernels.distinct_values,
         parity=parity,
-        validation=scores,
+        validation=validate_export(built.content, *validation, ignore_label=ignore_label),
     )
 
 
@@ -110,67 +110,54 @@ def checked_kernels(content: bytes, model: MultiExitModel) -> Kernels:
 
 
 def validate_export(
-    content: bytes,
-    model: MultiExitModel,
-    images: Any,
-    labels: Any,
-    *,
-    number_format: str,
-    ignore_label: int | None = None,
-) -> tuple[ExitScores, Parity]:
-    """Try a file on labelled images, beside the network that it was converted from.
+    content: bytes, images: Any, labels: Any, *, ignore_label: int | None = None
+) -> ExitScores:
+    """Try a file on labelled images; arguments are those of `describe`."""
+    segments = Segments(content)
+    tally = ExitConfusions(segments.num_classes, ignore_label=ignore_label)
+    for rows in _parts(segments, len(images)):
+        answers = segments.logits_of(images[rows]).argmax(axis=-1)
+        tally.add(np.moveaxis(answers, 1, 0), labels[rows])
+    return tally.scores()
 
-    Arguments are those of `describe`.
+
+def measure_parity(
+    variant: str,
+    built: Built,
+    images: Any,
+    source_images: Any,
+    *,
+    seen_rows: int,
+) -> Parity:
+    """Run a file beside the float network that it was converted from, after all passes.
+
+    The images that set ranges are left out, unless that leaves fewer than `FEWEST_IMAGES`.
+
+    Args:
+        variant: how it was compressed.
+        built: the file and its network.
+        images: uint8 [N, height, width, channels], of the calibration split.
+        source_images: int [N], the source image of each; patches of one share it.
+        seen_rows: so many images at the start have set ranges.
 
     Raises:
-        ExportError: the file does not compute what the network does.
+        ExportError: a logit is not finite.
     """
-    segments, predictor = Segments(content), Predictor(model)
-    tally, parity = ExitConfusions(segments.num_classes, ignore_label=ignore_label), ParityTally()
+    first = seen_rows if len(images) - seen_rows >= FEWEST_IMAGES else 0
+    images, source_images = images[first:], source_images[first:]
+    number_format = number_formats[check_variant(variant).number_format]
+    segments, predictor, tally = Segments(built.content), Predictor(built.model), ParityTally()
+    for rows in _parts(segments, len(images)):
+        expected = np.stack(predictor.logits(images[rows]), axis=1)
+        tally.add(segments.logits_of(images[rows]), expected)
+    return tally.result(
+        source_images,
+        tolerance=number_format.tolerance,
+        set_ranges=number_format.needs_images and not first,
+    )
+
+
+def _parts(segments: Segments, images: int) -> Iterator[slice]:
+    """Rows whose logits fit into memory together."""
     rows = max(1, _PART // (segments.count * math.prod(segments.logits_shape)))
-    for start in range(0, len(images), rows):
-        part = images[start : start + rows]
-        found = segments.logits_of(part)
-        parity.add(found, np.stack(predictor.logits(part), axis=1))
-        answers = np.moveaxis(found.argmax(axis=-1), 1, 0)
-        tally.add(answers, labels[start : start + rows])
-    return tally.scores(), parity.result(number_format=number_format)
-
-
-class ParityTally:
-    """Compares the logits of a file with those of its network, part by part."""
-
-    def __init__(self) -> None:
-        """Begin with nothing compared."""
-        self._size, self._error, self._count = 0.0, 0.0, 0
-        self._same: Any = 0
-        self._answers = 0
-
-    def add(self, found: np.ndarray, expected: np.ndarray) -> None:
-        """Compare logits of the file with those of the network, both [N, K, …, classes]."""
-        difference = found.astype(np.float64) - expected
-        self._size += float(np.sum(np.square(expected, dtype=np.float64)))
-        self._error += float(np.sum(np.square(difference)))
-        self._count += expected.size
-        same = np.moveaxis(found.argmax(axis=-1) == expected.argmax(axis=-1), 1, 0)
-        self._same = self._same + same.reshape(len(same), -1).sum(axis=1)
-        self._answers += same[0].size
-
-    def result(self, *, number_format: str) -> Parity:
-        """Sum up.
-
-        Raises:
-            ExportError: the error is larger than the rounding of the number format explains.
-        """
-        size, error = (float(np.sqrt(total / self._count)) for total in (self._size, self._error))
-        relative = error / size if size else error
-        allowed = number_formats[number_format].tolerance
-        if not relative <= allowed:
-            raise ExportError(
-                f"the logits of the file differ from those of its network by {relative:.2g} of "
-                f"their size, {number_format} explains {allowed:g}; use another number format"
-            )
-        return Parity(
-            rms_error=float(f"{relative:.4g}"),
-            agreement=tuple(round(float(fraction), 6) for fraction in self._same / self._answers),
-        )
+    return (slice(start, start + rows) for start in range(0, images, rows))

@@ -9,6 +9,7 @@ from kdtasks.compress.number_formats import number_formats
 from kdtasks.compress.passes import Pass, RewritingPass, TrainingPass, passes
 from kdtasks.core.errors import did_you_mean
 from kdtasks.core.settings import Count, Names, Positive, Section
+from kdtasks.evaluate.parity import ParityParams
 
 
 class Variant(NamedTuple):
@@ -102,6 +103,10 @@ class CompressParams(Section):
     representative_images: Count = Field(
         default=200,
         description="calibration images that set the ranges of number formats in whole numbers",
+    )
+    parity: ParityParams = Field(
+        default=ParityParams(),
+        description="how far a file may be from the float network that it was converted from",
     )
     input: Literal["native", "uint8"] = Field(
         default="native",

@@ -78,6 +78,11 @@ class Manifest(EmbeddedManifest):
         metrics: of each split that the bundle was judged on (`validation`, and `test` where
             `kdtasks pack` found it): `rows`, `accuracy` with early exits, its `interval` at level
             `confidence`, and `cost`, the mean fraction of the MACs; null in bundles of before.
+        parity: how far it is from the float network that it was converted from, on `rows`
+            calibration images: for each of `exits` the `error` of its logits, as a fraction of
+            their standard deviation, and the fraction of `changed` answers with its 95 %
+            `interval`; `tolerance` is the error that the number format allows, `set_ranges` is
+            true where the same images set the ranges of its numbers; null in bundles of before.
         self_test: `file`, its `sha256` and `images`; null where the bundle has none.
         provenance: what `kdtasks pack` knew of the origin: `git_revision`, `git_changed` (whether
             files differed from it), `dvc_lock_sha256`; null before.
@@ -89,6 +94,7 @@ class Manifest(EmbeddedManifest):
     parameters: dict[str, Any]
     libraries: dict[str, str | None]
     metrics: dict[str, Any] | None = None
+    parity: dict[str, Any] | None = None
     self_test: dict[str, Any] | None = None
     provenance: dict[str, Any] | None = None
 

@@ -14,15 +14,13 @@ from kdtasks.edge.scores import softmax
 from kdtasks.evaluate import intervals
 from kdtasks.evaluate.evaluator import EvaluateParams, Network, Score
 from kdtasks.evaluate.intervals import Interval, Method, PairedComparison
+from kdtasks.evaluate.jackknife import FEWEST_IMAGES, jackknife_interval, pseudo_values
 from kdtasks.evaluate.metrics import THRESHOLDS, Counts, count_probabilities, mask_scores
 from kdtasks.tasks.confusion import confusion_matrix, counted
 from kdtasks.tasks.segmentation import Segmentation
 
 # Logits, float32, that are held in memory at a time.
 _CHUNK_BYTES = 64_000_000
-
-# Source images below which no interval keeps its level (docs/evidence.md).
-FEWEST_IMAGES = 8
 
 
 @dataclass(frozen=True)
@@ -116,35 +114,8 @@ def count_pixels(
 
 
 def mean_iou_interval(confusions: Counts, confidence: float) -> Interval | None:
-    """Give the jackknife's t interval of the mean IoU over source images, on the logit scale.
-
-    With a dozen images a bootstrap's percentiles are too narrow by a third; Student's t with the
-    jackknife's variance is not, and the logit keeps the ends between 0 and 1.
-
-    Args:
-        confusions: int64 [images, classes, classes].
-        confidence: level, 0 … 1 without the ends.
-
-    Returns: the interval; None of fewer than `FEWEST_IMAGES`, and of images without any spread,
-        unless all their pixels are right or none: then Wilson's, of so many images all right.
-
-    Source: Tukey 1958, Ann. Math. Stat. 29, 614 (abstract); Efron and Tibshirani 1993, An
-        Introduction to the Bootstrap, chapter 11.
-    """
-    if len(confusions) < FEWEST_IMAGES:
-        return None
-    half_a_pixel = 0.5 / confusions.sum()  # keeps the logit of all right, and of none, finite
-    found = _left_out_iou(confusions)
-    if found[0] in (0, 1):
-        return intervals.wilson_interval(
-            int(found[0]) * len(confusions), len(confusions), confidence
-        )
-    found = found.clip(half_a_pixel, 1 - half_a_pixel)
-    interval = intervals.seeds_interval(_pseudo_values(np.log(found / (1 - found))), confidence)
-    if interval is None:
-        return None
-    low, high = (float(1 / (1 + np.exp(-end))) for end in interval)
-    return low, high
+    """Give `jackknife_interval` of the mean IoU, from int64 [images, classes, classes]."""
+    return jackknife_interval(_left_out_iou(confusions), int(confusions.sum()), confidence)
 
 
 def iou_gain_interval(first: Counts, second: Counts, confidence: float) -> Interval | None:
@@ -155,7 +126,7 @@ def iou_gain_interval(first: Counts, second: Counts, confidence: float) -> Inter
 
     Args:
         first, second: int64 [seeds, images, classes, classes], of the same seeds and images.
-        confidence: as for `mean_iou_interval`, and so are None and the source.
+        confidence: as for `jackknife_interval`, and so are None and the source.
 
     Raises:
         EvaluationError: the shapes differ.
@@ -170,7 +141,7 @@ def iou_gain_interval(first: Counts, second: Counts, confidence: float) -> Inter
     differences = [
         _left_out_iou(one) - _left_out_iou(other) for one, other in zip(first, second, strict=True)
     ]
-    return intervals.seeds_interval(_pseudo_values(np.mean(differences, axis=0)), confidence)
+    return intervals.seeds_interval(pseudo_values(np.mean(differences, axis=0)), confidence)
 
 
 def _left_out_iou(confusions: Counts) -> npt.NDArray[np.float64]:
@@ -183,9 +154,3 @@ def _left_out_iou(confusions: Counts) -> npt.NDArray[np.float64]:
     fractions = np.divide(right, either, out=np.zeros(right.shape), where=occurs)
     means: npt.NDArray[np.float64] = fractions.sum(axis=1) / np.maximum(occurs.sum(axis=1), 1)
     return means
-
-
-def _pseudo_values(scores: npt.NDArray[np.float64]) -> list[float]:
-    """What each image adds: n times the score of all less n − 1 times that of the others."""
-    images = len(scores) - 1
-    return (images * scores[0] - (images - 1) * scores[1:]).tolist()

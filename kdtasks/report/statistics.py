@@ -128,6 +128,7 @@ def _variant(files: VariantInputs) -> VariantSummary:
         **_values(files.compress, "base_seed", "parameters", "nonzero_parameters"),
         macs=compress.macs if compress else (),
         validation_accuracy=compress.validation.accuracy[-1] if compress else None,
+        parity=compress.parity if compress else None,
         test=files.evaluate,
         exit_change=_exit_change(known(files.evaluate)),
         calibration=files.calibration,

@@ -1,11 +1,9 @@
 """Figures read from the exported file."""
 
-import numpy as np
 import pytest
 
-from kdtasks.compress.exported import ParityTally, checked_kernels
+from kdtasks.compress.exported import checked_kernels
 from kdtasks.core.errors import ExportError
-from kdtasks.core.records.compress import Parity
 
 
 @pytest.fixture(scope="module")
@@ -48,39 +46,3 @@ def test_lost_zeros_are_an_error(model, draw_images, build_network):
     content = convert(build_network("composite"), number_format="float32")
     with pytest.raises(ExportError, match="the file have 0 zeros, those of the network 36;"):
         checked_kernels(content, model)
-
-
-def parity(found, expected, *, number_format):
-    whole = ParityTally()
-    whole.add(found, expected)
-    return whole.result(number_format=number_format)
-
-
-def test_parity_by_hand():
-    expected = np.array([[[3.0, -4.0], [0.0, 5.0]]])  # root mean square √12.5
-    found = expected + np.array([[[0.5, 0.5], [0.5, -6.0]]])  # the second answer changes
-    size, error = 12.5**0.5, (36.75 / 4) ** 0.5
-    with pytest.raises(ExportError, match=r"by 0\.86 of their size, int8 explains 0\.5"):
-        parity(found, expected, number_format="int8")
-    assert error / size == pytest.approx(0.857, abs=1e-3)
-    close = expected + 0.01
-    assert parity(close, expected, number_format="float16") == Parity(
-        rms_error=0.002828, agreement=(1.0, 1.0)
-    )
-    with pytest.raises(ExportError, match=r"float32 explains 0\.0001"):
-        parity(close, expected, number_format="float32")
-    with pytest.raises(ExportError, match="by nan of"):
-        parity(close * np.nan, expected, number_format="int8")
-
-
-def test_parity_does_not_depend_on_the_parts():
-    generator = np.random.default_rng(0)
-    expected = generator.normal(size=(7, 2, 3, 4, 5))  # masks of 3×4 pixels from two exits
-    found = expected + generator.normal(size=expected.shape) / 4
-    parts = ParityTally()
-    for rows in (slice(0, 3), slice(3, 4), slice(4, 7)):
-        parts.add(found[rows], expected[rows])
-    figures = parts.result(number_format="int8")
-    assert figures == parity(found, expected, number_format="int8")
-    same = found.argmax(axis=-1) == expected.argmax(axis=-1)
-    assert figures.agreement == tuple(round(float(same[:, k].mean()), 6) for k in range(2))

@@ -48,7 +48,7 @@ class Int8Inside(NumberFormat):
     """int8 but for inputs and outputs, which are float32."""
 
     name: ClassVar[str] = "int8_inside"
-    tolerance: ClassVar[float] = 0.5
+    tolerance: ClassVar[float] = 0.25
     needs_images: ClassVar[bool] = True
 
     def configure(self, converter, images):

@@ -6,7 +6,8 @@ from scipy.stats import t
 
 from kdtasks.core.errors import EvaluationError
 from kdtasks.evaluate.intervals import wilson_interval
-from kdtasks.evaluate.pixel_counts import FEWEST_IMAGES, iou_gain_interval, mean_iou_interval
+from kdtasks.evaluate.jackknife import FEWEST_IMAGES
+from kdtasks.evaluate.pixel_counts import iou_gain_interval, mean_iou_interval
 
 
 def confusions(right: list[int]) -> np.ndarray:

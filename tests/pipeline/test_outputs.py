@@ -37,7 +37,7 @@ def test_every_file_of_the_contract_is_there(project: Path, params: Params):
     assert len(expected) > 30
     assert [name for name in sorted(expected) if not (project / name).exists()] == []
     for folder, names in {
-        "models/teacher": {"model.weights.h5", "model.json"},
+        "models/teacher": {"model.weights.h5", "model.json", "trained_on.npz"},
         "models/student/1": {"model.weights.h5", "model.json"},
         "models/distill/0": {"model.weights.h5", "model.json"},
         "data/targets": {"views.npy", "labels.npy", "logits.npy", "targets.json"},

@@ -19,6 +19,7 @@ HEADINGS = [
     "Training",
     "Early exits of int8",
     "Size against accuracy",
+    "How close each file is to its network",
     "What the filters of each layer are worth",
     "What was found in the data",
     "Parameters and versions",
@@ -290,6 +291,37 @@ def test_refused_variant_is_shown_with_its_reason(build: Callable[..., Path]) ->
     selection = read_json(report / "selection.json")
     assert selection["candidates"]["int8"]["reasons"] == ["no int8 <op>"]
     assert selection["chosen"] == "magnitude+int8"
+
+
+def test_a_file_too_far_from_its_network_is_told_and_not_chosen(build: Callable[..., Path]) -> None:
+    far = "the logits of exit 2 of 3 are off by 58 %, 25 % are allowed (max_logit_error)"
+
+    def refuse(root: Path) -> None:
+        metrics = root / "metrics/compress/filters+int8.json"
+        content = read_json(metrics)
+        exits = content["parity"]["exits"]
+        exits[1] = {"error": 0.5843, "changed": 0.0333, "interval": [0.0181, 0.0604]}
+        write_json(metrics, {**content, "parity": {**content["parity"], "set_ranges": True}})
+        for name in ("export", "evaluate", "benchmark"):
+            write_json(root / f"metrics/{name}/filters+int8.json", {"refused": far})
+        write_json(root / "exits/filters+int8/calibration.json", {"refused": far})
+
+    limits = {"max_accuracy_drop": None, "objective": "latency"}
+    assert read_json(build(folder="sound", select=limits) / "selection.json")["chosen"] == (
+        "filters+int8"
+    )
+    report = build(change=refuse, select=limits)
+    words = " ".join(text_of(report).split()).replace("\u200b", "")
+    table = words[words.index("How close each file is to its network") :]
+    assert "block_2 58.43 % 3.3 % 1.8 – 6.0 % last 1.74 % 1.0 % 0.3 – 2.9 %" in table
+    assert f"filters+int8 block_1 1.74 % 1.0 % 0.3 – 2.9 % 300 set its ranges {far}" in table
+    assert "int8 block_1 1.74 % 1.0 % 0.3 – 2.9 % 300 within the limits" in table
+    assert "new images may show a larger error" in table
+    selection = read_json(report / "selection.json")
+    assert selection["candidates"]["filters+int8"]["reasons"] == [far]
+    assert selection["chosen"] == "int8"
+    statistics = read_json(report / "statistics.json")
+    assert statistics["variants"]["filters+int8"]["parity"]["exits"][1]["error"] == 0.5843
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.data.prepared import open_prepared
 from kdtasks.edge.bundle_files import read_manifest
 from kdtasks.edge.segmenter import Segmenter
-from kdtasks.evaluate.pixel_counts import FEWEST_IMAGES
+from kdtasks.evaluate.jackknife import FEWEST_IMAGES
 from kdtasks.params import Params, load_params
 from stages import (
     benchmark,

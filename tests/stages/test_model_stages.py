@@ -1,18 +1,21 @@
 """The stages around the networks, from an imported teacher to the comparison, on a toy dataset."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from kdtasks.core.errors import ParamsError, TeacherError
+from kdtasks.core.errors import BundleError, ParamsError, TeacherError
 from kdtasks.core.files import read_json
 from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.records.compress import Compressed, Parity
 from kdtasks.data.prepare import write_prepared
 from kdtasks.data.prepared import open_prepared
 from kdtasks.data.raw_dataset import RawDataset
+from kdtasks.edge.bundle_files import read_manifest
 from kdtasks.params import Params, load_params
-from stages import compare, compress, distill, student, targets, teacher
+from stages import calibrate, compare, compress, distill, export, student, targets, teacher
 from tests.tools.records import training
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "mnist-5k.yaml"
@@ -196,6 +199,35 @@ def test_a_student_of_the_teachers_shape_is_born_again(project, params):
     assert header.endswith(",teacher_agreement,alpha,temperature")
 
 
+def test_a_teacher_of_another_run_was_trained_on_none_of_these_images(project, params, capsys):
+    settings = params.model_dump()
+    network = settings["student"]["model"]
+    settings["teacher"] |= {"source": "train", "path": ".", "model": network, "epochs": 2}
+    settings["train"] |= {"batch_size": 8, "guard_epochs": 50}
+    teacher.main(Params.model_validate(settings), PATHS)
+    Path("models/teacher").rename("given")
+    settings["teacher"] |= {"source": "import", "path": "given", "model": None, "input": "raw"}
+    imports = Params.model_validate(settings)
+    capsys.readouterr()
+    teacher.main(imports, PATHS)
+    printed = capsys.readouterr().out
+    assert "cannot be checked" not in printed
+    assert sorted(path.name for path in Path("models/teacher/trained").iterdir()) == [
+        "model.json",
+        "model.weights.h5",
+        "trained_on.npz",
+    ]
+    targets.main(imports, PATHS)
+
+    train, test = (Path(f"data/prepared/{name}_images.npy") for name in ("train", "test"))
+    images, held_back = np.load(train), np.load(test)
+    np.save(train, np.concatenate([held_back[:3], images[3:]]))
+    np.save(test, np.concatenate([images[:3], held_back[3:]]))
+    with pytest.raises(TeacherError, match="the teacher given was trained on 3 of 12 test images"):
+        teacher.main(imports, PATHS)
+    assert Path("models/teacher/trained").is_dir()  # that of before
+
+
 def test_both_trainings_start_from_the_network_that_is_given(students, project, params, capsys):
     from kdtasks.learn.networks.saved import load_model
 
@@ -258,6 +290,32 @@ def test_compress_starts_from_the_best_seed_and_compare_sees_all(students, proje
     # Student and distilled are the same network here.
     assert comparison["gain"]["mean"] == 0.0
     assert "distillation: inconclusive" in capsys.readouterr().out
+
+
+def test_a_file_too_far_from_its_network_gets_no_bundle(students, project, params, capsys):
+    teacher.main(params, PATHS)
+    targets.main(params, PATHS)
+    compress.main(params, PATHS, "int8")
+    found = Compressed.read(PATHS.metrics("compress", "int8"))
+    # Five of twelve calibration images set the ranges: too few others to leave them out.
+    assert (found.parity.rows, found.parity.set_ranges) == (12, True)
+    assert len(found.parity.exits) == 3
+
+    calibrate.main(params, PATHS, "int8")
+    export.main(params, PATHS, "int8")
+    manifest = read_manifest(PATHS.bundle("int8"))
+    assert Parity.model_validate_json(json.dumps(manifest.parity)) == found.parity
+    assert "parity" not in manifest.parameters["compress"]
+
+    settings = params.model_dump()
+    settings["compress"]["parity"]["max_logit_error"] = 1e-6
+    params = Params.model_validate(settings)
+    calibrate.main(params, PATHS, "int8")
+    export.main(params, PATHS, "int8")
+    assert "int8: skipped: the file is too far from the float network" in capsys.readouterr().out
+    with pytest.raises(BundleError, match=r"stands for no model.*standard deviation, 0\.00"):
+        read_manifest(PATHS.bundle("int8"))
+    assert Compressed.read(PATHS.metrics("compress", "int8")) == found
 
 
 def test_what_the_test_split_holds_changes_no_compressed_model(students, project, params):

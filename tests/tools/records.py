@@ -7,7 +7,7 @@ from typing import Any
 from kdtasks.core.latency import STATISTICS, Latency, Statistic
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import Refusal
-from kdtasks.core.records.compress import Compressed, Parity
+from kdtasks.core.records.compress import Compressed, ExitParity, Parity
 from kdtasks.core.records.evaluate import Comparison, Gain, ModelScores, SeedScores
 from kdtasks.core.records.report import (
     CandidateSummary,
@@ -18,6 +18,7 @@ from kdtasks.core.records.report import (
     VariantSummary,
 )
 from kdtasks.core.records.training import ExitScores, TrainedScores, Training
+from kdtasks.evaluate.intervals import wilson_interval
 
 
 def training(*accuracy: float, macs: tuple[int, ...] = (500, 1000), **scores: Any) -> Training:
@@ -28,6 +29,22 @@ def training(*accuracy: float, macs: tuple[int, ...] = (500, 1000), **scores: An
         macs=macs,
         epochs=2,
         seed=0,
+    )
+
+
+def parity(*exits: tuple[float, float], rows: int = 300) -> Parity:
+    """How far a file is from its network: error and fraction of changed answers of every exit."""
+    return Parity(
+        rows=rows,
+        tolerance=0.25,
+        exits=tuple(
+            ExitParity(
+                error=error,
+                changed=changed,
+                interval=wilson_interval(round(changed * rows), rows, 0.95),
+            )
+            for error, changed in exits
+        ),
     )
 
 
@@ -44,7 +61,7 @@ def compressed(*accuracy: float, **values: Any) -> Compressed:
         "tensors": {},
         "sparsity": 0.0,
         "distinct_weights": 9,
-        "parity": Parity(rms_error=0.0, agreement=(1.0,)),
+        "parity": parity((0.0, 0.0)),
         "validation": ExitScores(accuracy=accuracy),
     }
     return Compressed(**{**found, **values})

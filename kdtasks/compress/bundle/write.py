@@ -15,6 +15,7 @@ from pydantic import Field
 from kdtasks.compress.tflite.metadata import embed_manifest
 from kdtasks.core.errors import ExportError
 from kdtasks.core.files import atomic_folder, json_text
+from kdtasks.core.records.compress import Parity
 from kdtasks.core.records.evaluate import Calibration, Evaluation, ValidationPoint
 from kdtasks.core.settings import Section
 from kdtasks.data.prepared import DESCRIPTION, PreparedDataset
@@ -63,6 +64,7 @@ def make_manifest(
     *,
     name: str,
     variant: str,
+    parity: Parity,
     parameters: Mapping[str, Any],
 ) -> Manifest:
     """Describe a model for its bundle; `write_bundle` adds what only the files tell.
@@ -72,6 +74,7 @@ def make_manifest(
         calibration: of its exits.
         name: of the model.
         variant: how it was compressed.
+        parity: how far it is from the float network that it was converted from.
         parameters: params that the model depends on, as JSON.
 
     Raises:
@@ -100,6 +103,7 @@ def make_manifest(
         sha256="",
         dataset_sha256=_sha256((dataset.folder / DESCRIPTION).read_bytes()),
         parameters=dict(parameters),
+        parity=parity.model_dump(mode="json", exclude_defaults=True),
         libraries=_versions(),
         metrics={"validation": split_scores(calibration.validation, rows, dataset.task)},
     )

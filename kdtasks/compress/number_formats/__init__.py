@@ -19,8 +19,8 @@ class NumberFormat(Section):
         dtype: of the file's inputs and outputs, as LiteRT names it.
         raw_dtype: the same where images come in as raw pixels; None where LiteRT has no such
             conversion.
-        tolerance: largest error of the logits, as a fraction of the logits, root mean squares.
-            Rounding stays well below; a conversion that went wrong does not.
+        tolerance: largest root mean square error of an exit's logits, as a fraction of their
+            standard deviation. Rounding stays well below; a conversion that went wrong does not.
         needs_images: whether the ranges of its numbers are set by representative images.
         same_size_as: number format whose files have this one's size, where there is one.
     """

@@ -4,16 +4,36 @@ from kdtasks.core.records import Part, Record
 from kdtasks.core.records.training import ExitScores
 
 
-class Parity(Part):
-    """A file beside the network that it was converted from.
+class ExitParity(Part):
+    """One exit of a file beside the same exit of its network.
 
     Attributes:
-        rms_error: of the logits, as a fraction of them.
-        agreement: [K], fraction of equal answers.
+        error: root mean square error of the logits, as a fraction of the standard deviation of the
+            network's.
+        changed: fraction of the answers, of masks of the pixels, that are not the network's.
+        interval: of `changed`, at 95 %; None of too few images for one.
     """
 
-    rms_error: float
-    agreement: tuple[float, ...]
+    error: float
+    changed: float
+    interval: tuple[float, float] | None
+
+
+class Parity(Part):
+    """A file beside the float network that it was converted from, on calibration images.
+
+    Attributes:
+        rows: images, of masks patches.
+        tolerance: the error that its number format allows.
+        exits: [K].
+        set_ranges: whether the same images set the ranges of the file's numbers: there were too
+            few others.
+    """
+
+    rows: int
+    tolerance: float
+    exits: tuple[ExitParity, ...]
+    set_ranges: bool = False
 
 
 class Compressed(Record):

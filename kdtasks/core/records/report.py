@@ -4,7 +4,7 @@ from pydantic import ConfigDict, Field
 
 from kdtasks.core.latency import Latency, Statistic
 from kdtasks.core.records import Part, Record, Refusal
-from kdtasks.core.records.compress import Sensitivity
+from kdtasks.core.records.compress import Parity, Sensitivity
 from kdtasks.core.records.data import Duplicate, Labels, Problem, SplitCounts, TeacherConfidence
 from kdtasks.core.records.evaluate import (
     ArmScores,
@@ -157,6 +157,7 @@ class VariantSummary(Part):
         refused: why the variant has no model.
         macs: [K]; empty where there is no model.
         validation_accuracy: of the last exit.
+        parity: how far its file is from the network that it was converted from.
         exit_change: None of a network without early exits.
         tradeoff: cost and accuracy of the best operating points.
         reliability: bins of every exit.
@@ -170,6 +171,7 @@ class VariantSummary(Part):
     nonzero_parameters: int | None
     macs: tuple[int, ...]
     validation_accuracy: float | None
+    parity: Parity | None
     test: Evaluation | Refusal
     exit_change: ExitChange | None
     calibration: Calibration | Refusal

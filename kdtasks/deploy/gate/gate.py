@@ -1,6 +1,7 @@
 """Measure a candidate and production on the current test split, and decide."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from kdtasks.core.errors import (
     StoreUnreachableError,
 )
 from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.records.compress import Parity
 from kdtasks.core.records.report import Selection
 from kdtasks.data.prepared import PreparedDataset, open_prepared
 from kdtasks.data.settings import DataParams
@@ -36,6 +38,7 @@ from kdtasks.edge.latency import time_models
 from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.registry import load_predictor
 from kdtasks.evaluate.evaluator import BenchmarkParams, EvaluateParams
+from kdtasks.evaluate.parity import ParityParams, parity_problem
 from kdtasks.evaluate.registry import evaluator_of
 
 BY_HAND = "`kdtasks promote` does it by hand"
@@ -45,6 +48,7 @@ class GateSettings(NamedTuple):
     """The sections of params that a gate needs."""
 
     limits: GateParams
+    parity: ParityParams
     statistics: EvaluateParams
     benchmark: BenchmarkParams
     data: DataParams
@@ -93,6 +97,8 @@ def assess_candidate(
     manifest = read_manifest(bundle)
     data = open_prepared(ProjectPaths(project).prepared)
     _check_fits(bundle, manifest, data)
+    if problem := _parity_problem(manifest, settings.parity):
+        return GateDecision("keep", (LimitCheck(False, problem),), alias=alias)
     if production is None:
         contenders = _measure({f"variant {manifest.variant}": bundle}, data, settings)
         return decide(contenders[0], None, limits=settings.limits, alias=alias)
@@ -150,6 +156,13 @@ def _check_fits(bundle: Path, manifest: Manifest, data: PreparedDataset) -> None
             f"{bundle} is for {told_words}; {data.folder} for {held_words}; give a bundle of this "
             "project, or run the pipeline"
         )
+
+
+def _parity_problem(manifest: Manifest, limits: ParityParams) -> str | None:
+    """Why the model is not the one that was trained; None of bundles that do not tell."""
+    if manifest.parity is None:
+        return None
+    return parity_problem(Parity.model_validate_json(json.dumps(manifest.parity)), limits)
 
 
 def _measure(

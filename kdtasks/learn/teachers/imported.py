@@ -13,11 +13,14 @@ from kdtasks.core.files import atomic_folder, write_json
 from kdtasks.core.settings import Count, Index, Positive, Section
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.learn.networks import Architecture, architectures
-from kdtasks.learn.teachers.formats import OpenedNetwork, teacher_formats
+from kdtasks.learn.teachers.formats import (
+    DESCRIPTION,
+    OpenedNetwork,
+    TeacherFormat,
+    teacher_formats,
+)
+from kdtasks.learn.teachers.trained_on import check_overlap
 from kdtasks.tasks.confusion import accuracy, counted
-
-# Describes the teacher in its folder.
-DESCRIPTION = "teacher.json"
 
 # Input range to (scale, offset) of raw pixels 0…255.
 INPUT_RANGES: dict[str, tuple[float, float]] = {
@@ -82,6 +85,27 @@ class TeacherParams(Section):
         return self
 
 
+def _formats() -> list[TeacherFormat]:
+    return [kind.model_validate({}) for kind in teacher_formats]
+
+
+def format_of(path: Path) -> TeacherFormat:
+    """Find the format of a file or folder.
+
+    Raises:
+        TeacherError: it is missing, or of none.
+    """
+    if not path.exists():
+        raise TeacherError(f"teacher.path: {path} not found; give the file of the teacher")
+    for known in _formats():
+        if known.matches(path):
+            return known
+    raise TeacherError(
+        f"teacher.path: {path} is of no known format; give one of "
+        f"{', '.join(known.files for known in _formats())}"
+    )
+
+
 def open_network(path: Path, *, layers: Sequence[str] = ()) -> OpenedNetwork:
     """Open a file without running any code from it.
 
@@ -92,17 +116,9 @@ def open_network(path: Path, *, layers: Sequence[str] = ()) -> OpenedNetwork:
         TeacherError: the file is missing, damaged, of an unknown kind, unsafe, has several inputs
             or outputs, has no such layer, or is of a kind that gives no features.
     """
-    if not path.exists():
-        raise TeacherError(f"teacher.path: {path} not found; give the file of the teacher")
-    formats = [kind.model_validate({}) for kind in teacher_formats]
-    matching = next((known for known in formats if known.matches(path)), None)
-    if matching is None:
-        raise TeacherError(
-            f"teacher.path: {path} is of no known format; give one of "
-            f"{', '.join(known.files for known in formats)}"
-        )
+    matching = format_of(path)
     if layers and not matching.gives_features:
-        better = " or ".join(known.files for known in formats if known.gives_features)
+        better = " or ".join(known.files for known in _formats() if known.gives_features)
         raise TeacherError(
             f"targets.features: the teacher {path} is of the format {matching.name}, which gives "
             f"no hidden features; import it as {better}, or set targets.features to []"
@@ -123,8 +139,8 @@ def import_teacher(folder: Path, params: TeacherParams, dataset: PreparedDataset
     """Check the teacher's file against the validation split and copy it into `folder`.
 
     Raises:
-        TeacherError: its input shape or number of classes does not fit, or its outputs are not
-            finite.
+        TeacherError: its input shape or number of classes does not fit, its outputs are not
+            finite, or it was trained on images of another split than train.
     """
     source, ignore_label = Path(params.path), dataset.ignore_label
     images, labels = dataset.images("validation"), dataset.labels("validation")
@@ -142,6 +158,7 @@ def import_teacher(folder: Path, params: TeacherParams, dataset: PreparedDataset
         ", the last being its classes; they must be the same, in the order of class_names in "
         "data/prepared/dataset.json",
     )
+    check_overlap(source, dataset)
     probe, truth = np.asarray(images[:_PROBE]), np.asarray(labels[:_PROBE])
     ranges = [params.input] if params.input != "auto" else list(INPUT_RANGES)
     accuracies, outputs = {}, {}
@@ -166,7 +183,7 @@ def import_teacher(folder: Path, params: TeacherParams, dataset: PreparedDataset
             f"teacher.output is probabilities, but the output rows of {source} do not add up "
             "to 1; set it to logits or auto"
         )
-    name = f"teacher{source.suffix.lower()}" if source.is_file() else "saved_model"
+    name = f"teacher{source.suffix.lower()}" if source.is_file() else format_of(source).name
     copy = shutil.copyfile if source.is_file() else shutil.copytree
     content = {"file": name, "input": chosen, "output": output, "parameters": network.parameters}
     with atomic_folder(folder) as partial:

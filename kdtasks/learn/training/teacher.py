@@ -11,8 +11,11 @@ from kdtasks.data.prepared import PreparedDataset
 from kdtasks.learn.networks.inference import Predictor
 from kdtasks.learn.networks.saved import save_model
 from kdtasks.learn.objectives.objective import LabelLossSum, LabelObjective, label_loss_of
-from kdtasks.learn.teachers.imported import DESCRIPTION, TeacherParams, import_teacher
-from kdtasks.learn.teachers.teacher import mean_logits, open_teacher
+from kdtasks.learn.teachers.ensemble import mean_logits
+from kdtasks.learn.teachers.formats import DESCRIPTION
+from kdtasks.learn.teachers.imported import TeacherParams, import_teacher
+from kdtasks.learn.teachers.teacher import open_teacher
+from kdtasks.learn.teachers.trained_on import TrainedOn
 from kdtasks.learn.training.examples import TrainingExamples
 from kdtasks.learn.training.loop import Schedule
 from kdtasks.learn.training.monitor import mean_history, write_history
@@ -42,6 +45,7 @@ def make_teacher(
     if settings.source == "import":
         _import(settings, dataset, paths)
         return
+    trained_on = TrainedOn.of(dataset.images("train"))
     split, limit = (dataset.images("train"), dataset.labels("train")), setup.train.memory_limit_mb
     examples = TrainingExamples(*draw_views(*split, augmentation, memory_limit_mb=limit))
     objective = LabelObjective(label_loss_of(setup.train.loss, dataset))
@@ -67,12 +71,14 @@ def make_teacher(
 
     if settings.ensemble == 1:
         write_trained(train(NAME, settings.seed), dataset, paths)
+        trained_on.write(paths.teacher)
         return
     names = [f"member_{index}" for index in range(settings.ensemble)]
     members = {
         name: train(f"{NAME}/{name}", seed) for seed, name in enumerate(names, start=settings.seed)
     }
     _write_ensemble(members, dataset, paths)
+    trained_on.write(paths.teacher)
 
 
 def _import(settings: TeacherParams, dataset: PreparedDataset, paths: ProjectPaths) -> None:

@@ -14,6 +14,8 @@ from kdtasks.orchestrate.project.project import check_workspace
 from kdtasks.orchestrate.runner.files import run_events
 from kdtasks.orchestrate.runner.graph import IsCancelled, OnLine, Outcome, StageState
 from kdtasks.orchestrate.search.trial import (
+    ACCURACY,
+    PARITY,
     Budget,
     Candidate,
     TrialResult,
@@ -33,7 +35,6 @@ from kdtasks.params.search import SearchParams
 from kdtasks.report.selection import Violation
 
 METRICS = ProjectPaths().trial  # of a trial, for `dvc exp show`
-ACCURACY = "max_accuracy_drop"
 STAGE = "compress"  # takes the time of a trial
 LAST_STAGE = "export"  # writes the bundle that is timed
 COSTS = ("max_size_kb", "max_gzip_kb", "max_latency_ms", "max_macs")
@@ -107,11 +108,11 @@ class SearchEngine(SweepEngine[TrialResult]):
         """Why a candidate cannot be within the limits, from what others have shown."""
         if candidate.like:
             for violation in self._violations_of(candidate.like):
-                if violation.limit != ACCURACY and violation.limit not in candidate.may_change:
+                if violation.limit not in {ACCURACY, PARITY, *candidate.may_change}:
                     return f"it would be like {candidate.like}: {violation.reason}"
         if candidate.only_if_over:
             over = self.broken(candidate.only_if_over)
-            if over is not None and all(violation.limit == ACCURACY for violation in over):
+            if over is not None and {violation.limit for violation in over} <= {ACCURACY, PARITY}:
                 return f"{candidate.only_if_over} needs no fewer filters for these limits"
         if candidate.only_if_faster and not self._is_faster(*candidate.only_if_faster):
             return "{} is no faster than {} here".format(*candidate.only_if_faster)

@@ -68,7 +68,7 @@ def _sentence(
     if not broken:
         return "No variant was tried; the reasons stand beside them."
     if nearest is None:
-        return f"None of {tried} could be built."
+        return f"None of {tried} can be used; the reasons stand beside them."
     ways = " and ".join(violation.reason for violation in broken[nearest])
     keys = " and ".join(f"search.{violation.limit}" for violation in broken[nearest])
     return (

@@ -18,6 +18,7 @@ from kdtasks.data.prepared import open_prepared
 from kdtasks.edge.latency import time_models
 from kdtasks.edge.registry import load_predictor
 from kdtasks.evaluate.evaluator import BenchmarkParams
+from kdtasks.evaluate.parity import parity_problem
 from kdtasks.orchestrate.sweep.grid import Point, readable_name, short_digest, with_settings
 from kdtasks.params import Params
 from kdtasks.params.search import SearchParams
@@ -26,6 +27,9 @@ from kdtasks.report.selection import Violation, violations
 # Fractions of the filters for limits that are not searched for: of a size after gzip, and of a
 # latency with early exits.
 GROWING_RATIOS = (0.25, 0.5, 0.75)
+
+# What a file answers: another of the same size may be better.
+ACCURACY, PARITY = "max_accuracy_drop", "parity"
 
 # Timings differ from one to the next: the search leaves a twentieth of the limit to spare.
 LATENCY_MARGIN = 0.95
@@ -191,6 +195,7 @@ class TrialResult(NamedTuple):
     """
 
     refused: str | None = None
+    parity: str | None = None  # why its file is too far from its network
     accuracy: float | None = None
     accuracy_drop: float | None = None  # against the float32 student that it was made of
     bytes: int | None = None  # at most, with thresholds and class names inside
@@ -216,6 +221,7 @@ class TrialResult(NamedTuple):
             return cls(refused=exits.refused)
         student = Training.read(paths.metrics("distill", found.base_seed))
         return cls(
+            parity=parity_problem(found.parity, params.compress.parity),
             accuracy=exits.validation.score,
             accuracy_drop=student.validation.score - exits.validation.score,
             bytes=found.bytes,
@@ -261,7 +267,8 @@ def broken_limits(result: TrialResult, limits: SearchParams) -> list[Violation]:
         "max_macs": ("fraction of compute", result.macs),
         "max_accuracy_drop": ("drop in validation accuracy", result.accuracy_drop),
     }
-    return violations(limits, measured)
+    far = [Violation(PARITY, float("inf"), result.parity)] if result.parity else []
+    return [*far, *violations(limits, measured)]
 
 
 def metrics(result: TrialResult) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from kdtasks.edge.classifier import Classifier
 from kdtasks.edge.segmenter import Segmenter
 from kdtasks.edge.segments import Segments
 from tests.tools.datasets import describe_dataset
+from tests.tools.records import parity
 from tests.tools.segmentation_bundles import convert_colour_model
 
 CALIBRATION = Calibration(
@@ -69,6 +70,7 @@ def describe(tmp_path):
             CALIBRATION.model_copy(update=calibration),
             name="pixels-student",
             variant="float32",
+            parity=parity((0.01, 0.0)),
             parameters={"exits": {"mode": "drop"}},
         )
 

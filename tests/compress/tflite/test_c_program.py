@@ -15,6 +15,7 @@ from kdtasks.edge.segments import Segments
 from kdtasks.orchestrate.project.pack import pack_segments
 from tests.compress.tflite.test_bundle import CALIBRATION
 from tests.tools.datasets import describe_dataset
+from tests.tools.records import parity
 
 SOURCE = Path(__file__).parents[3] / "examples" / "c" / "early_exits.c"
 
@@ -33,6 +34,7 @@ def bundle(int8_content, trained, tmp_path):
         CALIBRATION.model_copy(update=exits),
         name="digits",
         variant="int8",
+        parity=parity((0.01, 0.0)),
         parameters={},
     )
     write_bundle(tmp_path / "bundle", int8_content, manifest)

@@ -1,9 +1,11 @@
+from typing import Any
+
 from kdtasks.core.records.compress import Compressed, Exported, Sensitivity
 from tests.core.records.conftest import RoundTrip
 
 
 def test_a_compressed_variant(round_trip: RoundTrip):
-    content = {
+    content: dict[str, Any] = {
         "variant": "int8",
         "base_seed": 1,
         "parameters": 15046,
@@ -14,12 +16,22 @@ def test_a_compressed_variant(round_trip: RoundTrip):
         "tensors": {"segment_0": {"image": "int8", "logits": "int8"}},
         "sparsity": 0.0,
         "distinct_weights": 205,
-        "parity": {"rms_error": 4.124e-07, "agreement": [0.964, 1.0]},
+        "parity": {
+            "rows": 300,
+            "tolerance": 0.25,
+            "exits": [
+                {"error": 0.0327, "changed": 0.003333, "interval": [0.000589, 0.018638]},
+                {"error": 0.0174, "changed": 0.0, "interval": None},
+            ],
+        },
         "validation": {"accuracy": [0.466, 0.9]},
     }
     compressed = round_trip(Compressed, content)
     assert compressed.tensors["segment_0"]["image"] == "int8"
     assert compressed.validation.mean_iou is None
+    assert compressed.parity.set_ranges is False
+    seen = {**content, "parity": {**content["parity"], "set_ranges": True}}
+    assert round_trip(Compressed, seen).parity.set_ranges
     masks = {**content, "validation": {"accuracy": [0.8], "mean_iou": [0.6]}}
     assert round_trip(Compressed, masks).validation.mean_iou == (0.6,)
 

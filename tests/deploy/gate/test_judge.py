@@ -13,12 +13,33 @@ from kdtasks.deploy.store.promotion import AliasMover
 from kdtasks.deploy.store.records import fetch_version
 from kdtasks.edge.bundle_files import read_manifest
 from kdtasks.evaluate.intervals import PairedComparison
+from kdtasks.evaluate.parity import ParityParams
 from kdtasks.params import Params
 from tests.deploy.gate.conftest import Workshop
+from tests.tools.records import parity
 
 
 def settings_of(params: Params) -> GateSettings:
-    return GateSettings(params.gate, params.evaluate, params.benchmark, params.data)
+    return GateSettings(
+        params.gate, params.compress.parity, params.evaluate, params.benchmark, params.data
+    )
+
+
+def test_a_model_too_far_from_its_network_is_kept_out(workshop: Workshop):
+    digest = workshop.data([(280, True, True), (20, True, False)])
+    workshop.publish(workshop.bundle(1, "old", dataset_sha256=digest))
+    far = parity((0.5, 0.03)).model_dump(mode="json", exclude_defaults=True)
+    bundle, settings = workshop.bundle(0, parity=far), settings_of(workshop.params)
+    for production in (None, workshop.production()):
+        decision = assess_candidate(bundle, production, project=workshop.project, settings=settings)
+        assert decision.action == "keep"
+        [reason] = decision.reasons
+        assert "the logits of exit 1 of 1 are off by 50.0" in reason
+        assert "25.00\u00a0% are allowed (max_logit_error), on 300 calibration images" in reason
+        assert decision.candidate is None  # the test split was not asked
+    raised = settings._replace(parity=ParityParams(max_logit_error=0.6))
+    decision = assess_candidate(bundle, production, project=workshop.project, settings=raised)
+    assert decision.action == "promote"
 
 
 def test_a_better_model_is_promoted_and_a_worse_one_is_not(workshop: Workshop):

@@ -42,7 +42,9 @@ class Masks:
             self.bundle(candidate),
             workshop.production(),
             project=workshop.project,
-            settings=GateSettings(params.gate, params.evaluate, params.benchmark, params.data),
+            settings=GateSettings(
+                params.gate, params.compress.parity, params.evaluate, params.benchmark, params.data
+            ),
         )
 
 
@@ -111,6 +113,7 @@ def test_other_tasks_are_not_compared(masks: Masks, workshop: Workshop):
         project=workshop.project,
         settings=GateSettings(
             workshop.params.gate,
+            workshop.params.compress.parity,
             workshop.params.evaluate,
             workshop.params.benchmark,
             workshop.params.data,

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdtasks.learn.teachers.teacher import mean_logits
+from kdtasks.learn.teachers.ensemble import mean_logits
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:

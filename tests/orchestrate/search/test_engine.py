@@ -128,6 +128,21 @@ def test_blocks_are_left_alone_on_a_processor_that_they_slow_down(monkeypatch: p
     assert "filters+int8" in search.ran
 
 
+def test_a_file_too_far_from_its_network_says_nothing_of_others(monkeypatch: pytest.MonkeyPatch):
+    search = Search(monkeypatch, max_size_kb=20.0)
+    broken = {label: GOOD._replace(parity="too far") for label in search.labels}
+    search.results = {**broken, "qat+int8": GOOD}
+    left_out = search.run()
+    assert search.engine.winner == "qat+int8"
+    # Fewer filters would not bring it nearer.
+    assert left_out["filters+int8"] == "qat+int8 is within all limits"
+    search = Search(monkeypatch, max_size_kb=20.0)
+    search.results = broken
+    left_out = search.run()
+    assert search.engine.winner is None
+    assert left_out["filters+int8"] == "int8 needs no fewer filters for these limits"
+
+
 def test_a_gzip_limit_may_be_met_by_shared_values(monkeypatch: pytest.MonkeyPatch):
     search = Search(monkeypatch, max_gzip_kb=4.0)
     search.results = {"cluster+int8": GOOD._replace(gzip_bytes=3_900)}

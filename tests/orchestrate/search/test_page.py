@@ -74,7 +74,8 @@ def test_the_nearest_is_named_with_what_stands_in_its_way():
         ({}, "No variant was tried; the reasons stand beside them."),
         (
             {"int8": TrialResult(refused="no")},
-            "None of 1 variant tried for at most 20.0 kB, 1.0 points lost could be built.",
+            "None of 1 variant tried for at most 20.0 kB, 1.0 points lost can be used; the "
+            "reasons stand beside them.",
         ),
     ],
 )

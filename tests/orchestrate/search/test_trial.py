@@ -11,7 +11,7 @@ from kdtasks.core.records.training import Training
 from kdtasks.orchestrate.search.trial import Candidate, TrialResult, broken_limits, make_trial
 from kdtasks.orchestrate.sweep.grid import Point
 from kdtasks.params.search import SearchParams
-from tests.tools.records import compressed, latency, training
+from tests.tools.records import compressed, latency, parity, training
 
 CANDIDATE = Candidate(
     "filters+int8, ratio 0.5", "filters+int8", {"compress.passes.filters.ratio": 0.5}, epochs=8
@@ -102,6 +102,16 @@ def test_a_refusal_is_a_result(project: Path, trial: Point):
     assert found == TrialResult(refused="no filters")
     (violation,) = broken_limits(found, SearchParams())
     assert violation.reason == "refused: no filters"
+
+
+def test_a_file_too_far_from_its_network_is_within_no_limits(project: Path, trial: Point):
+    far = parity((0.02, 0.0), (0.5, 0.0))
+    write(project, COMPRESSED.model_copy(update={"parity": far}), STUDENT, calibration(0.96))
+    found = TrialResult.read(project, trial.params)
+    assert found.accuracy == 0.96
+    (violation,) = broken_limits(found, SearchParams(max_accuracy_drop=0.02))
+    assert "the logits of exit 2 of 2 are off by 50.0" in violation.reason
+    assert violation.factor == float("inf")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,9 @@ from kdtasks.core.errors import TeacherError
 from kdtasks.core.registry import Registry
 from kdtasks.core.settings import Section
 
+# Describes the teacher in its folder, where it is an ensemble or an imported one.
+DESCRIPTION = "teacher.json"
+
 
 @dataclass(frozen=True)
 class OpenedNetwork:
