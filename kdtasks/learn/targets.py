@@ -17,6 +17,7 @@ from kdtasks.core.files import atomic_folder
 from kdtasks.core.records.data import Features, Targets
 from kdtasks.core.settings import Count, Names, Section
 from kdtasks.data.prepared import PreparedDataset
+from kdtasks.learn.augmentations.mixing import first_labels
 from kdtasks.learn.teachers.teacher import Teacher, open_teacher
 from kdtasks.learn.training.examples import (
     Examples,
@@ -25,7 +26,13 @@ from kdtasks.learn.training.examples import (
     index_type,
     pack_top_k,
 )
-from kdtasks.learn.training.views import AugmentationParams, OnlineExamples, count_views, draw_view
+from kdtasks.learn.training.views import (
+    AugmentationParams,
+    OnlineExamples,
+    count_views,
+    draw_view,
+    labels_of,
+)
 from kdtasks.tasks.confusion import accuracy
 
 _DESCRIPTION = "targets.json"
@@ -91,7 +98,7 @@ def write_targets(
         ParamsError: `top_k` are not fewer than the classes.
         TeacherError: an answer is not finite or does not fit into float16, or the disk has no room.
     """
-    images, labels = dataset.images("train"), dataset.labels("train")
+    images, labels = dataset.images("train"), labels_of(dataset.labels("train"), augmentation)
     num_classes = dataset.num_classes
     if top_k is not None and top_k >= num_classes:
         raise ParamsError(
@@ -143,7 +150,8 @@ def write_targets(
                     halves = (*pack_top_k(answers[0], top_k), *halves[1:])
                 for file, answer in zip(answer_files, halves, strict=True):
                     file[view, rows] = answer
-            agreement.append(round(accuracy(predicted, moved_labels, dataset.ignore_label), 6))
+            larger = first_labels(moved_labels)
+            agreement.append(round(accuracy(predicted, larger, dataset.ignore_label), 6))
             print(f"view {view + 1}/{views}: the teacher agrees with {agreement[-1]:.2%} of labels")
         for file in (view_file, label_file, *answer_files):
             file.flush()

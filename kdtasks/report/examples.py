@@ -69,7 +69,12 @@ def image_address(pixels: np.ndarray) -> str:
         image.thumbnail((LARGEST, LARGEST), PIL.Image.Resampling.LANCZOS)
     buffer = BytesIO()
     image.save(buffer, format="PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return png_address(buffer.getvalue())
+
+
+def png_address(content: bytes) -> str:
+    """Give a PNG as a `data:` address; no bytes as an empty one."""
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}" if content else ""
 
 
 class Patch(NamedTuple):
@@ -107,6 +112,13 @@ def legend(class_names: Sequence[str], mask_values: Mapping[str, Any]) -> dict[s
     }
 
 
+def palette_of(colours: Sequence[str]) -> npt.NDArray[np.uint8]:
+    """Give the colour of every label, uint8 [256, 3]: of classes from 0, then of no class."""
+    palette = np.full((256, 3), UNLABELLED, np.uint8)
+    palette[: len(colours)] = [list(bytes.fromhex(colour[1:])) for colour in colours]
+    return palette
+
+
 def mask_patches(
     examples: Arrays, compared: Arrays, colours: Sequence[str], ignore_label: int | None
 ) -> list[Patch]:
@@ -120,8 +132,7 @@ def mask_patches(
     """
     if "predicted" not in examples:
         return []
-    palette = np.full((256, 3), UNLABELLED, np.uint8)
-    palette[: len(colours)] = [list(bytes.fromhex(colour[1:])) for colour in colours]
+    palette = palette_of(colours)
     same = np.array_equal(compared.get("rows", []), examples["rows"])
     patches = []
     for row, (image, labels, shipped) in enumerate(

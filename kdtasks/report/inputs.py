@@ -97,6 +97,7 @@ class ReportInputs(NamedTuple):
 
     Attributes:
         trainings, curves: of `teacher`, `student` and `distill` by seed; the teacher's under None.
+        contact_sheet: a PNG of augmented views; nothing where it is not there.
     """
 
     dataset: Dataset | Refusal
@@ -106,6 +107,7 @@ class ReportInputs(NamedTuple):
     variants: dict[str, VariantInputs]
     sensitivity: Sensitivity | Refusal
     compared: Arrays
+    contact_sheet: bytes
 
 
 def read_inputs(paths: ProjectPaths, seeds: Sequence[int], variants: Sequence[str]) -> ReportInputs:
@@ -141,6 +143,7 @@ def read_inputs(paths: ProjectPaths, seeds: Sequence[int], variants: Sequence[st
         },
         sensitivity=_record(Sensitivity, paths.metrics("sensitivity")),
         compared=_arrays(paths.compared),
+        contact_sheet=paths.contact_sheet.read_bytes() if paths.contact_sheet.is_file() else b"",
     )
 
 
