@@ -2,17 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from textwrap import shorten, wrap
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kdtasks.core.files import atomic_file
-from kdtasks.core.text import percent
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.learn.augmentations.mixing import TwoLabels
 from kdtasks.learn.training.views import AugmentationParams, draw_view
-from kdtasks.report.examples import legend, palette_of
+from kdtasks.report.examples import UNLABELLED, legend, palette_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -25,8 +24,11 @@ _POOL = 64
 # In pixels: the longest side of an image, what is free around it, a line of text.
 _SIDE, _FREE, _LINE = 112, 8, 17
 
+# Letters that fit below an image.
+_LETTERS = 17
+
 # How much of a pixel the colour of its class covers; outlines cover all.
-_TINT = 0.25
+_TINT = 0.15
 
 _WHITE, _BLACK, _GREY = (255, 255, 255), (20, 20, 20), (110, 110, 110)
 
@@ -59,7 +61,10 @@ def write_contact_sheet(
     names, colours = dataset.class_names, {}
     if labels.ndim > 1:
         colours = legend(names, mask_values)
-        views = [(_overlaid(*view, palette_of(list(colours.values()))), view[1]) for view in views]
+        palette = palette_of(list(colours.values()))
+        views = [(_overlaid(*view, palette), view[1]) for view in views]
+        if dataset.ignore_label is not None:
+            colours["unlabelled"] = f"#{bytes(UNLABELLED).hex()}"
     chosen = ", ".join(transform.name for transform in augmentation.transforms)
     title = f"{dataset.name}, training split: {chosen if is_varied else 'not augmented'}"
     rows = _spread(labels)
@@ -86,15 +91,16 @@ def _caption(label: np.ndarray, names: Sequence[str]) -> str:
     if label.ndim:
         return ""
     if label.dtype != TwoLabels:
-        return _name(label, names)
+        return _name("", label, names)
     if label["fraction"] == 1.0:
-        return _name(label["label"], names)
+        return _name("", label["label"], names)
     shares = (label["label"], label["fraction"]), (label["partner"], 1.0 - label["fraction"])
-    return "\n".join(f"{percent(float(part), 0)} {_name(one, names)}" for one, part in shares)
+    return "\n".join(_name(f"{part:.0%} ", one, names) for one, part in shares)
 
 
-def _name(label: Any, names: Sequence[str]) -> str:
-    return shorten(names[label], 18, placeholder="…") if label >= 0 else "no label"
+def _name(before: str, label: Any, names: Sequence[str]) -> str:
+    text = before + (names[label] if label >= 0 else "no label")
+    return text if len(text) <= _LETTERS else f"{text[: _LETTERS - 1]}…"
 
 
 def _overlaid(images: np.ndarray, masks: np.ndarray, palette: np.ndarray) -> np.ndarray:

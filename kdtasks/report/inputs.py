@@ -97,7 +97,7 @@ class ReportInputs(NamedTuple):
 
     Attributes:
         trainings, curves: of `teacher`, `student` and `distill` by seed; the teacher's under None.
-        contact_sheet: a PNG of augmented views; nothing where it is not there.
+        contact_sheet: file of the augmented views; it need not be there.
     """
 
     dataset: Dataset | Refusal
@@ -107,7 +107,7 @@ class ReportInputs(NamedTuple):
     variants: dict[str, VariantInputs]
     sensitivity: Sensitivity | Refusal
     compared: Arrays
-    contact_sheet: bytes
+    contact_sheet: Path
 
 
 def read_inputs(paths: ProjectPaths, seeds: Sequence[int], variants: Sequence[str]) -> ReportInputs:
@@ -143,7 +143,7 @@ def read_inputs(paths: ProjectPaths, seeds: Sequence[int], variants: Sequence[st
         },
         sensitivity=_record(Sensitivity, paths.metrics("sensitivity")),
         compared=_arrays(paths.compared),
-        contact_sheet=paths.contact_sheet.read_bytes() if paths.contact_sheet.is_file() else b"",
+        contact_sheet=paths.contact_sheet,
     )
 
 

@@ -13,7 +13,7 @@ from kdtasks.core.records.evaluate import Benchmark
 from kdtasks.core.records.report import Selection, Statistics
 from kdtasks.report import curves, figures
 from kdtasks.report.drawing import template_environment
-from kdtasks.report.examples import legend, mask_patches, png_address, sample_strips
+from kdtasks.report.examples import legend, mask_patches, photo_address, sample_strips
 from kdtasks.report.inputs import ReportInputs, ReportSettings, known, read_inputs
 from kdtasks.report.selection import candidates_of, select, summarise
 from kdtasks.report.sentences import headline, more_seeds, poor_teacher, threshold
@@ -78,7 +78,7 @@ def render_page(
         patches=mask_patches(
             examples, inputs.compared, list(colours.values()), data.ignore_label if data else None
         ),
-        contact_sheet=png_address(inputs.contact_sheet),
+        contact_sheet=photo_address(inputs.contact_sheet),
         strips=sample_strips(examples, class_names),
         headline=headline(statistics, selection),
         poor_teacher=poor_teacher(statistics),
