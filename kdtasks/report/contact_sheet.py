@@ -67,11 +67,14 @@ def write_contact_sheet(
             colours["unlabelled"] = f"#{bytes(UNLABELLED).hex()}"
     chosen = ", ".join(transform.name for transform in augmentation.transforms)
     title = f"{dataset.name}, training split: {chosen if is_varied else 'not augmented'}"
+    headings = ["image", *(f"view {view}" for view in range(1, len(views)))]
     rows = _spread(labels)
     cells = [[view[0][row] for view in views] for row in rows]
     captions = [[_caption(view[1][row], names) for view in views] for row in rows]
     with atomic_file(path) as partial:
-        _sheet(cells, captions, title, colours).save(partial, format="PNG", optimize=True)
+        draw_sheet(cells, captions, title, headings, colours).save(
+            partial, format="PNG", optimize=True
+        )
 
 
 def _spread(labels: np.ndarray) -> list[int]:
@@ -113,13 +116,20 @@ def _overlaid(images: np.ndarray, masks: np.ndarray, palette: np.ndarray) -> np.
     return np.rint((1.0 - cover) * images + cover * colours).astype(np.uint8)
 
 
-def _sheet(
+def draw_sheet(
     cells: Sequence[Sequence[np.ndarray]],
     captions: Sequence[Sequence[str]],
     title: str,
+    headings: Sequence[str],
     colours: Mapping[str, str],
 ) -> "Image":
-    """Put rows of images and their captions on a page, below a title, above the colours."""
+    """Put rows of images of one size on a page, below a title, above names and their colours.
+
+    Args:
+        cells: uint8 [height, width, 1 or 3], by row and column.
+        captions: what stands below each.
+        headings: what stands above the columns.
+    """
     import PIL.Image  # heavy, and only needed here
     import PIL.ImageDraw
     import PIL.ImageFont
@@ -138,7 +148,7 @@ def _sheet(
     pen.multiline_text((_FREE, _FREE), "\n".join(heading), _BLACK, font)
     for column, row_of_texts in enumerate(zip(*captions, strict=True)):
         left = _FREE + column * across
-        pen.text((left, top - _LINE - 2), f"view {column}" if column else "image", _GREY, font)
+        pen.text((left, top - _LINE - 2), headings[column], _GREY, font)
         for row, text in enumerate(row_of_texts):
             upper = top + row * down
             page.paste(images[row][column], (left, upper))

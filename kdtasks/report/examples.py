@@ -80,7 +80,8 @@ def photo_address(path: Path) -> str:
     if not path.is_file():
         return ""
     buffer = BytesIO()
-    PIL.Image.open(path).convert("RGB").save(buffer, format="JPEG", quality=85, subsampling=0)
+    with PIL.Image.open(path) as image:
+        image.convert("RGB").save(buffer, format="JPEG", quality=85, subsampling=0)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 

@@ -39,7 +39,8 @@ def sheet(
     augmentation = AugmentationParams.model_validate({"transforms": transforms})
     path = data.folder / "report/augmentation.png"
     write_contact_sheet(path, data, augmentation, is_varied=is_varied, mask_values={})
-    return np.asarray(PIL.Image.open(path).convert("RGB"))
+    with PIL.Image.open(path) as page:
+        return np.asarray(page.convert("RGB"))
 
 
 def cell(page: np.ndarray, row: int, column: int, *, lines: int) -> np.ndarray:
@@ -140,4 +141,5 @@ print(sorted(name for name in ("tensorflow", "tf_keras") if name in sys.modules)
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["report/augmentation.png shows what training sees", "[]"]
-    assert PIL.Image.open(tmp_path / "report/augmentation.png").size[0] == 728
+    with PIL.Image.open(tmp_path / "report/augmentation.png") as page:
+        assert page.width == 6 * 120 + 8

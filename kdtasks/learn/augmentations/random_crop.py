@@ -26,7 +26,7 @@ class RandomCrop(Geometric):
         default=0.5, description="smallest area of the box, as a fraction of the image; up to 1"
     )
     max_aspect: Annotated[float, Field(ge=1.0)] = Field(
-        default=4 / 3,
+        default=1.33,
         description="largest ratio of the box's sides either way, the image's own counted as 1",
     )
 

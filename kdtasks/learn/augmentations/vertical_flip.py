@@ -13,7 +13,7 @@ from kdtasks.learn.augmentations import Geometric, Motion, Size, augmentations
 
 @augmentations.register
 class VerticalFlip(Geometric):
-    """Turn some of the images upside down, where that is as likely a view, as from above."""
+    """Turn some of the images upside down: for what is seen from above, or through a microscope."""
 
     order: ClassVar[int] = 50
 

@@ -23,7 +23,7 @@ def test_half_a_pixel_to_the_side_by_hand():
 
 def test_rows_and_columns_change_places():
     images = np.random.default_rng(0).integers(0, 256, (3, 6, 6, 2), dtype=np.uint8)
-    turned = warp(images, maps(*[[0, 1, 0, 1, 0, 0]] * 3))
+    turned = warp(images, maps(*[[0.0, 1.0, 0.0, 1.0, 0.0, 0.0]] * 3))
     np.testing.assert_array_equal(turned, images.swapaxes(1, 2))
 
 
