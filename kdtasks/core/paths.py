@@ -45,6 +45,7 @@ class ProjectPaths:
     selection = Below("report/selection.json")  # the variant to ship, and why
     statistics = Below("report/statistics.json")  # the numbers behind the page
     summary = Below("report/summary.json")  # the numbers that experiments are compared by
+    contact_sheet = Below("report/augmentation.png")  # training images and augmented views
     trial = Below("report/search.json")  # what `kdtasks search` measured in this experiment
     state = Below(".kdtasks")  # neither inputs nor outputs: git and DVC ignore it
     logs = Below(".kdtasks/logs")  # folder of what stages print

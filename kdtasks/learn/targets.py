@@ -18,6 +18,7 @@ from kdtasks.core.records.data import Features, Targets
 from kdtasks.core.settings import Count, Fraction, Names, Section
 from kdtasks.data.labels import TrainingSet, training_set
 from kdtasks.data.prepared import PreparedDataset
+from kdtasks.learn.augmentations.mixing import Mixing, TwoLabels, first_labels
 from kdtasks.learn.teachers.confidence import Confidence
 from kdtasks.learn.teachers.teacher import Teacher, open_teacher
 from kdtasks.learn.training.examples import (
@@ -27,7 +28,13 @@ from kdtasks.learn.training.examples import (
     index_type,
     pack_top_k,
 )
-from kdtasks.learn.training.views import AugmentationParams, OnlineExamples, count_views, draw_view
+from kdtasks.learn.training.views import (
+    AugmentationParams,
+    OnlineExamples,
+    count_views,
+    draw_view,
+    labels_of,
+)
 from kdtasks.tasks.confusion import accuracy
 
 _DESCRIPTION = "targets.json"
@@ -103,6 +110,9 @@ def write_targets(
         TeacherError: an answer is not finite or does not fit into float16, or the disk has no room.
     """
     images, labels = training.images, training.labels
+    # of mixed images the numbers of both, since a student may not see the label of either
+    is_mixed = labels.ndim == 1 and bool(augmentation.chosen(Mixing))
+    drawn_from = labels_of(np.arange(len(labels)) if is_mixed else labels, augmentation)
     views = count_views(augmentation)
     probe = teacher.run(np.asarray(images[:1]))
     num_classes = probe[0].shape[-1]
@@ -115,7 +125,7 @@ def write_targets(
     # What a file holds, and type and shape of one view of it.
     files: dict[str, tuple[str, Any, tuple[int, ...]]] = {
         "views.npy": ("views", np.uint8, images.shape),
-        "labels.npy": ("masks" if labels.ndim > 1 else "", labels.dtype, labels.shape),
+        "labels.npy": ("masks" if labels.ndim > 1 else "", drawn_from.dtype, labels.shape),
     }
     if top_k is None:
         files["logits.npy"] = ("logits", np.float16, (*labels.shape, num_classes))
@@ -142,7 +152,9 @@ def write_targets(
             for name, (_, kind, shape) in files.items()
         )
         for view in range(views):
-            moved, moved_labels = draw_view(images, labels, view=view, augmentation=augmentation)
+            moved, moved_labels = draw_view(
+                images, drawn_from, view=view, augmentation=augmentation
+            )
             view_file[view], label_file[view] = moved, moved_labels
             predicted = np.empty(labels.shape, np.int64)
             for start in range(0, len(images), chunk):
@@ -154,7 +166,8 @@ def write_targets(
                     halves = (*pack_top_k(answers[0], top_k), *halves[1:])
                 for file, answer in zip(answer_files, halves, strict=True):
                     file[view, rows] = answer
-            agreement.append(round(accuracy(predicted, moved_labels, training.no_label), 6))
+            truth = labels[first_labels(moved_labels)] if is_mixed else moved_labels
+            agreement.append(round(accuracy(predicted, truth, training.no_label), 6))
             print(f"view {view + 1}/{views}: the teacher agrees with {agreement[-1]:.2%} of labels")
         for file in (view_file, label_file, *answer_files):
             file.flush()
@@ -283,7 +296,11 @@ def open_targets(
         return array
 
     views, labels = mapped("views.npy"), mapped("labels.npy")
-    if training.hides:
+    if labels.dtype == TwoLabels:  # of the numbers of both images
+        numbers, labels = labels, np.array(labels)
+        for name in ("label", "partner"):
+            labels[name] = training.labels[numbers[name]]
+    elif training.hides:
         labels = np.array(labels)
         labels[:, np.setdiff1d(np.arange(len(training)), training.labelled)] = training.no_label
     features = tuple(mapped(files[layer]) for layer in layers)

@@ -16,6 +16,7 @@ from kdtasks.deploy.drift import DriftParams
 from kdtasks.deploy.gate.decision import GateParams
 from kdtasks.evaluate.evaluator import BenchmarkParams, EvaluateParams
 from kdtasks.evaluate.exits.settings import ExitsParams
+from kdtasks.learn.augmentations.mixing import Mixing
 from kdtasks.learn.networks import architectures
 from kdtasks.learn.networks.saved import start_of
 from kdtasks.learn.objectives.distillation import DistillParams
@@ -89,6 +90,19 @@ class Params(Section):
             if len(set(values)) != len(values):
                 raise ValueError(f"{key} holds one twice: {list(values)}")
         task = task_of(self.data.task)
+        for mixing in self.augmentation.chosen(Mixing):
+            if task.per_pixel and not mixing.mixes_masks:
+                raise ValueError(
+                    f"augmentation.transforms holds {mixing.name}, data.source is "
+                    f"{self.data.source.name}; it blends images, and the pixels of a mask have one "
+                    "label each: take it out, cutmix moves masks with their pixels"
+                )
+            if task.per_pixel and self.data.train_labels and self.targets.mode == "cached":
+                raise ValueError(
+                    f"augmentation.transforms holds {mixing.name} and data.train_labels is "
+                    f"{self.data.train_labels}; cached masks that are mixed would show pixels of "
+                    "hidden ones: set targets.mode to online, or data.train_labels to null"
+                )
         for section, network in (
             ("student", self.student.model),
             ("teacher", self.teacher.model if self.teacher.source == "train" else None),

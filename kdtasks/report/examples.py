@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Mapping, Sequence
 from io import BytesIO
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -87,6 +88,18 @@ def image_address(pixels: np.ndarray) -> str:
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
+def photo_address(path: Path) -> str:
+    """Give an image file as the `data:` address of a JPEG, a fraction of its size; "" without."""
+    import PIL.Image
+
+    if not path.is_file():
+        return ""
+    buffer = BytesIO()
+    with PIL.Image.open(path) as image:
+        image.convert("RGB").save(buffer, format="JPEG", quality=85, subsampling=0)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
 class Patch(NamedTuple):
     """One row of images, each as a `data:` address; None where a model has no answer.
 
@@ -122,6 +135,13 @@ def legend(class_names: Sequence[str], mask_values: Mapping[str, Any]) -> dict[s
     }
 
 
+def palette_of(colours: Sequence[str]) -> npt.NDArray[np.uint8]:
+    """Give the colour of every label, uint8 [256, 3]: of classes from 0, then of no class."""
+    palette = np.full((256, 3), UNLABELLED, np.uint8)
+    palette[: len(colours)] = [list(bytes.fromhex(colour[1:])) for colour in colours]
+    return palette
+
+
 def mask_patches(
     examples: Arrays, compared: Arrays, colours: Sequence[str], ignore_label: int | None
 ) -> list[Patch]:
@@ -135,8 +155,7 @@ def mask_patches(
     """
     if "predicted" not in examples:
         return []
-    palette = np.full((256, 3), UNLABELLED, np.uint8)
-    palette[: len(colours)] = [list(bytes.fromhex(colour[1:])) for colour in colours]
+    palette = palette_of(colours)
     same = np.array_equal(compared.get("rows", []), examples["rows"])
     patches = []
     for row, (image, labels, shipped) in enumerate(

@@ -101,6 +101,7 @@ class ReportInputs(NamedTuple):
     Attributes:
         unsure: images without a label that the teacher is least sure of.
         trainings, curves: of `teacher`, `student` and `distill` by seed; the teacher's under None.
+        contact_sheet: file of the augmented views; it need not be there.
     """
 
     dataset: Dataset | Refusal
@@ -113,6 +114,7 @@ class ReportInputs(NamedTuple):
     sensitivity: Sensitivity | Refusal
     compared: Arrays
     unsure: Arrays
+    contact_sheet: Path
 
 
 def read_inputs(paths: ProjectPaths, seeds: Sequence[int], variants: Sequence[str]) -> ReportInputs:
@@ -151,6 +153,7 @@ def read_inputs(paths: ProjectPaths, seeds: Sequence[int], variants: Sequence[st
         sensitivity=_record(Sensitivity, paths.metrics("sensitivity")),
         compared=_arrays(paths.compared),
         unsure=_arrays(paths.unsure),
+        contact_sheet=paths.contact_sheet,
     )
 
 

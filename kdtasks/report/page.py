@@ -13,7 +13,13 @@ from kdtasks.core.records import Record
 from kdtasks.core.records.report import Selection, Statistics
 from kdtasks.report import curves, figures
 from kdtasks.report.drawing import template_environment
-from kdtasks.report.examples import legend, mask_patches, sample_strips, unsure_images
+from kdtasks.report.examples import (
+    legend,
+    mask_patches,
+    photo_address,
+    sample_strips,
+    unsure_images,
+)
 from kdtasks.report.inputs import ReportInputs, ReportSettings, known, read_inputs
 from kdtasks.report.selection import candidates_of, select, summarise
 from kdtasks.report.sentences import (
@@ -86,6 +92,7 @@ def render_page(
         patches=mask_patches(
             examples, inputs.compared, list(colours.values()), data.ignore_label if data else None
         ),
+        contact_sheet=photo_address(inputs.contact_sheet),
         strips=sample_strips(examples, class_names),
         headline=headline(statistics, selection),
         poor_teacher=poor_teacher(statistics),

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from kdtasks.core.errors import ParamsError
 from kdtasks.learn.schedules.gap import Gap
 from kdtasks.params import load_params, load_project_params, parse_params
+from tests.tools.aerial_photos import mask_params
 from tests.tools.complete_params import write_params
 
 ROOT = Path(__file__).parents[2]
@@ -99,6 +100,24 @@ def test_what_does_not_fit_together_is_refused(
 ):
     with pytest.raises(ParamsError, match=message):
         parse_params(changed(key, value))
+
+
+def test_mixup_of_masks_is_refused(changed: Callable[..., Any]):
+    content = mask_params(changed("recipe", "masks"), Path("photos"))
+    content["augmentation"]["transforms"] = ["mixup"]
+    with pytest.raises(ParamsError, match=r"transforms holds mixup, data.source is segm.+ cutmix"):
+        parse_params(content)
+    content["augmentation"]["transforms"] = ["cutmix"]
+    assert [item.name for item in parse_params(content).augmentation.transforms] == ["cutmix"]
+
+
+def test_a_preset_is_named_in_place_of_a_list(changed: Callable[..., Any]):
+    params = parse_params(changed("augmentation.transforms", "light"))
+    names = [item.name for item in params.augmentation.transforms]
+    assert names == ["rotation", "zoom", "shift"]
+    message = "augmentation.transforms: got 'lite'; allowed: a list of transforms, or one of none"
+    with pytest.raises(ParamsError, match=message):
+        parse_params(changed("augmentation.transforms", "lite"))
 
 
 def test_an_exit_that_the_network_does_not_have(changed: Callable[..., Any]):

@@ -42,7 +42,13 @@ def test_every_file_of_the_contract_is_there(project: Path, params: Params):
         "models/distill/0": {"model.weights.h5", "model.json"},
         "data/targets": {"views.npy", "labels.npy", "logits.npy", "targets.json"},
         "bundles/float32": BUNDLE_FILES,
-        "report": {"index.html", "selection.json", "statistics.json", "summary.json"},
+        "report": {
+            "augmentation.png",
+            "index.html",
+            "selection.json",
+            "statistics.json",
+            "summary.json",
+        },
     }.items():
         assert names <= {path.name for path in (project / folder).iterdir()}, folder
 

@@ -1,13 +1,15 @@
 """Inline images: the same pixels give the same bytes, and strips say what became of them."""
 
 import base64
+from collections.abc import Callable
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
 
-from kdtasks.report.examples import LARGEST, image_address, sample_strips
+from kdtasks.report.examples import LARGEST, image_address, photo_address, sample_strips
 
 
 def decode(address: str) -> np.ndarray:
@@ -40,3 +42,26 @@ def test_strips_by_hand() -> None:
     told = [[(s.answer, s.last, s.label) for s in strip] for strip in strips]
     assert told == [[("ant", "ant", "ant")], [("bee", "bee", "bee")], [("ant", "bee", "bee")]]
     assert sample_strips({}, ["ant", "bee"]) == sample_strips(arrays, []) == []
+
+
+def test_a_photo_is_shown_as_a_jpeg(tmp_path: Path) -> None:
+    assert photo_address(tmp_path / "none.png") == ""
+    pixels = np.zeros((40, 60, 3), np.uint8)
+    pixels[:, 30:] = (200, 100, 50)
+    PIL.Image.fromarray(pixels).save(tmp_path / "page.png")
+    prefix, _, data = photo_address(tmp_path / "page.png").partition(",")
+    assert prefix == "data:image/jpeg;base64"
+    found = np.asarray(PIL.Image.open(BytesIO(base64.b64decode(data)))).astype(int)
+    assert np.abs(found - pixels).mean() < 2  # JPEG with quality 85
+
+
+def test_the_page_shows_the_contact_sheet_if_there_is_one(build: Callable[..., Path]) -> None:
+    assert "What training saw" not in (build() / "index.html").read_text(encoding="utf-8")
+
+    def draw(root: Path) -> None:
+        (root / "report").mkdir(exist_ok=True)
+        PIL.Image.new("RGB", (9, 9)).save(root / "report/augmentation.png")
+
+    page = (build(change=draw, folder="other") / "index.html").read_text(encoding="utf-8")
+    assert "What training saw" in page
+    assert '<img class="sheet" src="data:image/jpeg;base64,' in page

@@ -23,6 +23,7 @@ from stages import (
     evaluate,
     export,
     prepare,
+    preview,
     report,
     sensitivity,
     student,
@@ -47,7 +48,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     params = Params.model_validate(mask_params(load_params(RECIPE).model_dump(), Path("photos")))
     before = Path.cwd()
     os.chdir(folder)
-    for stage in (prepare, teacher, targets):
+    for stage in (prepare, preview, teacher, targets):
         stage.main(params, PATHS)
     for seed in params.seeds:
         student.main(params, PATHS, str(seed))

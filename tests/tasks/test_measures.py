@@ -1,5 +1,7 @@
 """Masks are chosen and told by their mean IoU."""
 
+from pathlib import Path
+
 from kdtasks.core.records.compress import Exported
 from kdtasks.core.records.evaluate import Calibration, Evaluation, ValidationPoint
 from kdtasks.report.inputs import ReportInputs, SelectParams, VariantInputs
@@ -82,6 +84,7 @@ def test_variants_are_judged_by_it() -> None:
         variants={"int8": variant},
         sensitivity=MISSING,
         compared={},
+        contact_sheet=Path(),
     )
     candidate = candidates_of(inputs)["int8"]
     assert candidate.accuracy == 0.6

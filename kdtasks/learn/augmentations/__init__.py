@@ -22,6 +22,8 @@ class Motion:
         zoom: factor that it grows by.
         shift_x, shift_y: pixels that it is shifted by.
         mirror: -1.0 where left and right change places, else 1.0.
+        flip: -1.0 where top and bottom change places, else 1.0.
+        stretch: factor that its width grows by, and its height shrinks by.
     """
 
     angle: np.ndarray
@@ -29,19 +31,22 @@ class Motion:
     shift_x: np.ndarray
     shift_y: np.ndarray
     mirror: np.ndarray
+    flip: np.ndarray
+    stretch: np.ndarray
 
     @classmethod
     def still(cls, count: int) -> "Motion":
         """No motion at all."""
         zeros, ones = np.zeros(count), np.ones(count)
-        return cls(angle=zeros, zoom=ones, shift_x=zeros, shift_y=zeros, mirror=ones)
+        return cls(zeros, ones, zeros, zeros, mirror=ones, flip=ones, stretch=ones)
 
     def transforms(self, size: Size) -> np.ndarray:
         """Return the maps from output to input coordinates, float32 [N, 8]."""
         height, width = size
         cosine, sine = np.cos(self.angle) / self.zoom, np.sin(self.angle) / self.zoom
         centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
-        a, b, d, e = cosine * self.mirror, -sine, sine * self.mirror, cosine
+        across, down = self.mirror / self.stretch, self.flip * self.stretch
+        a, b, d, e = cosine * across, -sine * down, sine * across, cosine * down
         c = centre_x - a * centre_x - b * centre_y + self.shift_x
         f = centre_y - d * centre_x - e * centre_y + self.shift_y
         zero = np.zeros(len(a))
@@ -85,11 +90,12 @@ class Batch(Augmentation):
     def mix(
         self, images: np.ndarray, labels: np.ndarray, rng: Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the images mixed, and the one label that counts for each, or for each pixel.
+        """Return the images mixed, and their labels as they count then.
 
         Args:
             images: uint8 [N, height, width, channels].
-            labels: integers [N], or masks [N, height, width].
+            labels: integers [N], or masks [N, height, width]; where any augmentation gives an
+                image two labels, records `TwoLabels` [N] of `mixing.py`.
         """
 
 

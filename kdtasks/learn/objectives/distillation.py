@@ -125,14 +125,13 @@ class DistillationObjective(Objective):
     def _exit_loss(self, step: Step, index: int, *, is_last: bool) -> Tensor:
         alpha, temperature = step.values["alpha"], step.values["temperature"]
         teaching, logits = self.params.exits, step.exits[index]
-        loss = self.label_loss(logits, step.labels)
+        loss = self.label_loss(logits, step.labels, step.mixture)
         if is_last or teaching.teacher:
             labels, ignored = tf.cast(step.labels, tf.int32), self.label_loss.ignore_label
             if ignored is not None:
-                is_labelled = tf.not_equal(labels, ignored)
-                labels = tf.where(is_labelled, labels, -1)
-                # the loss is a mean over those: weighted so, each counts alpha among all rows
-                alpha *= tf.reduce_mean(tf.cast(is_labelled, tf.float32))
+                labels = tf.where(tf.equal(labels, ignored), -1, labels)
+                # the loss is a mean over labels: weighted so, each counts alpha among all rows
+                alpha *= self.label_loss.labelled_fraction(step.labels, step.mixture)
             taught = self.params.loss(logits, step.teacher_logits, temperature, labels)
             weight = (1.0 - alpha) * step.values.get("warm_up", 1.0)
             loss = alpha * loss + weight * taught

@@ -14,6 +14,7 @@ from kdtasks.data.labels import TrainingSet
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.learn.losses.labels import LabelLoss, label_losses
 from kdtasks.learn.losses.labels.cross_entropy import CrossEntropy
+from kdtasks.learn.losses.labels.rows import Weighting, label_weights
 from kdtasks.learn.objectives.hints import HintParams
 from kdtasks.learn.schedules import History
 from kdtasks.tasks.registry import task_of
@@ -44,6 +45,8 @@ class Step:
         hints: for each hint of the objective the student's features and the teacher's, of one
             shape.
         exit_gradient: fraction of the early exits' gradient that reaches the blocks below them.
+        mixture: of images that are two in one: the labels of the smaller part, integers [batch],
+            and the fraction of the image that `labels` are of, float32 [batch]; else nothing.
     """
 
     exits: Sequence[Tensor]
@@ -52,6 +55,7 @@ class Step:
     values: Mapping[str, Tensor] = field(default_factory=dict)
     hints: Sequence[tuple[Tensor, Tensor]] = ()
     exit_gradient: float = 1.0
+    mixture: Sequence[Tensor] = ()
 
     def mean(self, losses: Sequence[Tensor]) -> Tensor:
         """Add up the losses of the exits so that the blocks below see a mean.
@@ -102,20 +106,35 @@ class LabelLossSum:
     terms: tuple[LabelLoss, ...] = (CrossEntropy(),)
     class_weights: tuple[float, ...] | None = None
 
-    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def __call__(self, logits: Tensor, labels: Tensor, mixture: Sequence[Tensor] = ()) -> Tensor:
         """Return the loss, a scalar.
 
         Args:
             logits: float [..., classes].
             labels: integers [...].
+            mixture: as of `Step`; a row with two labels is then two rows, one with each, whose
+                weights are the label's fraction and the rest.
         """
+        weighting = Weighting(ignore_label=self.ignore_label, class_weights=self.class_weights)
+        if mixture:
+            partners, fractions = mixture
+            logits = tf.concat([logits, logits], axis=0)
+            labels = tf.concat([labels, tf.cast(partners, labels.dtype)], axis=0)
+            weighting["row_weights"] = tf.concat([fractions, 1.0 - fractions], axis=0)
         losses = []
         for term in self.terms:
-            loss = term(
-                logits, labels, ignore_label=self.ignore_label, class_weights=self.class_weights
-            )
+            loss = term(logits, labels, **weighting)
             losses.append(loss if term.weight == 1.0 else term.weight * loss)
         return sum(losses[1:], losses[0])
+
+    def labelled_fraction(self, labels: Tensor, mixture: Sequence[Tensor] = ()) -> Tensor:
+        """Return the fraction of a batch that is labelled; arguments as for the loss."""
+        counts = label_weights(labels, ignore_label=self.ignore_label)
+        if mixture:
+            partners, fractions = mixture
+            others = label_weights(partners, ignore_label=self.ignore_label)
+            counts = fractions * counts + (1.0 - fractions) * others
+        return tf.reduce_mean(counts)
 
 
 @dataclass(frozen=True)
@@ -130,7 +149,9 @@ class LabelObjective(Objective):
 
     def __call__(self, step: Step) -> Tensor:
         """Return the mean over exits."""
-        return step.mean([self.label_loss(logits, step.labels) for logits in step.exits])
+        return step.mean(
+            [self.label_loss(logits, step.labels, step.mixture) for logits in step.exits]
+        )
 
 
 @dataclass(frozen=True)
@@ -140,7 +161,7 @@ class HardAnswerObjective(LabelObjective):
     def __call__(self, step: Step) -> Tensor:
         """Return the mean over exits."""
         answers = tf.argmax(step.teacher_logits, axis=-1, output_type=tf.int32)
-        return super().__call__(replace(step, labels=answers))
+        return super().__call__(replace(step, labels=answers, mixture=()))
 
 
 def label_loss_of(

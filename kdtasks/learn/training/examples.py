@@ -1,12 +1,14 @@
 """What a training run reads: views of the images, labels, and what the teacher says of them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
+
+from kdtasks.learn.augmentations.mixing import TwoLabels
 
 # exp(−60) is below what any sum of probabilities notices, and −60 is well within float16.
 _LEAST = -60.0
@@ -21,17 +23,30 @@ class Block(NamedTuple):
         logits: the teacher's, float16 [classes] or [height, width, classes]; [0] where nothing is
             distilled.
         features: each of the teacher's hidden features, float16.
+        mixture: of images that are two in one: the label of the smaller part, int32 [], and the
+            fraction of the image that `labels` are of, float32 []; else nothing.
     """
 
     images: np.ndarray
     labels: np.ndarray
     logits: np.ndarray
     features: tuple[np.ndarray, ...]
+    mixture: tuple[np.ndarray, ...] = ()
 
     @property
     def nbytes(self) -> int:
         """Size of all arrays."""
-        return sum(array.nbytes for array in (*self[:3], *self.features))
+        return sum(array.nbytes for array in (*self[:3], *self.features, *self.mixture))
+
+
+def block_of(
+    images: np.ndarray, labels: np.ndarray, logits: np.ndarray, features: Sequence[np.ndarray]
+) -> Block:
+    """Make a block; of `labels` that are `TwoLabels` the second one goes into its mixture."""
+    if labels.dtype != TwoLabels:
+        return Block(images, labels, logits, tuple(features))
+    mixture = (labels["partner"], labels["fraction"])
+    return Block(images, labels["label"], logits, tuple(features), mixture)
 
 
 @dataclass(frozen=True)
@@ -87,7 +102,8 @@ class TrainingExamples(Examples):
 
     Attributes:
         images: uint8 [V, N, height, width, channels].
-        labels: integers [V, N], or [V, N, height, width] for segmentation.
+        labels: integers [V, N] or, where images are mixed, `TwoLabels` [V, N]; for segmentation
+            integers [V, N, height, width].
         teacher_logits: float16 [V, N, …, classes], packed or not, or None where nothing is
             distilled.
         teacher_features: float16 [V, N, …], one array for each hidden layer of the teacher that
@@ -127,7 +143,7 @@ class TrainingExamples(Examples):
             else self.teacher_logits[views, rows]
         )
         features = tuple(array[views, rows] for array in self.teacher_features)
-        return Block(self.images[views, rows], self.labels[views, rows], logits, features)
+        return block_of(self.images[views, rows], self.labels[views, rows], logits, features)
 
 
 def rows_of_blocks(

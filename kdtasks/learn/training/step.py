@@ -153,7 +153,10 @@ def compile_block(
             with tf.GradientTape() as tape:
                 exits, hidden = model(images, training=True)
                 hints = matcher(hidden, teacher_features)
-                loss = objective(Step(exits, labels, teacher, values, hints, model.exit_gradient))
+                mixture = [array[step] for array in block.mixture]
+                loss = objective(
+                    Step(exits, labels, teacher, values, hints, model.exit_gradient, mixture)
+                )
             optimizer.step(tape.gradient(loss, optimizer.variables))
             is_counted = tf.not_equal(labels, -1 if ignore_label is None else ignore_label)
             counted = tf.reduce_sum(tf.cast(is_counted, tf.float32))

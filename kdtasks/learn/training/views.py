@@ -13,13 +13,15 @@ from functools import cached_property
 from typing import Annotated, Any, Self, TypeVar
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from kdtasks.core.backend import tf
 from kdtasks.core.reproducibility import generator
 from kdtasks.core.settings import Count, Index, Section
 from kdtasks.learn.augmentations import Augmentation, Batch, Geometric, Motion, augmentations
-from kdtasks.learn.training.examples import Block, Examples, rows_of_blocks
+from kdtasks.learn.augmentations.mixing import Mixing, TwoLabels, two_labels
+from kdtasks.learn.augmentations.presets import preset_or_list
+from kdtasks.learn.training.examples import Block, Examples, block_of, rows_of_blocks
+from kdtasks.learn.training.warp import warp
 
 _BATCH = 512
 
@@ -41,10 +43,13 @@ class AugmentationParams(Section):
         "from epoch to epoch an image goes through them in turn",
     )
     transforms: Annotated[
-        tuple[Annotated[Augmentation, augmentations], ...], Field(strict=False)
+        tuple[Annotated[Augmentation, augmentations], ...],
+        Field(strict=False),
+        BeforeValidator(preset_or_list),
     ] = Field(
         default=(),
-        description="how they are varied, in an order of its own; without any there is one view",
+        description="how they are varied, in an order of its own, or the name of a list: `light`, "
+        "`photo`, `strong` (docs/augmentation.md), `none`; without any there is one view",
     )
     seed: Index = Field(default=0, description="seed of the views")
 
@@ -64,13 +69,14 @@ class AugmentationParams(Section):
 def draw_view(
     images: Any, labels: Any, *, view: int, augmentation: AugmentationParams
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return one view of the images and of their labels; masks move with their images.
+    """Return one view of the images and of their labels, as `labels_of` gives them.
 
     Args:
         images: uint8 [N, height, width, channels].
-        labels: integers [N], or masks [N, height, width].
+        labels: integers [N], or masks [N, height, width], which move with their images.
         view: number of the view; view 0 is the images as they are.
     """
+    labels = labels_of(labels, augmentation)
     if view == 0 or not augmentation.transforms:
         return np.asarray(images), np.asarray(labels)
     numbers = (augmentation.seed, view)
@@ -80,6 +86,12 @@ def draw_view(
     batches = [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
     _mix(images, labels, dict(enumerate(batches)), augmentation, "views", numbers)
     return images, labels
+
+
+def labels_of(labels: Any, augmentation: AugmentationParams) -> Any:
+    """Return integers [N] as `TwoLabels` [N] where images are mixed; all else as it comes."""
+    is_mixed = labels.ndim == 1 and augmentation.chosen(Mixing)
+    return two_labels(labels) if is_mixed and labels.dtype != TwoLabels else labels
 
 
 def draw_transforms(
@@ -134,10 +146,10 @@ def move(images: Any, labels: Any, transforms: np.ndarray | None) -> tuple[np.nd
     """
     if transforms is None:
         return np.array(images), np.array(labels)
-    moved = _warp(images, transforms, "BILINEAR")
+    moved = warp(images, transforms)
     if np.ndim(labels) == 1:
         return moved, np.array(labels)
-    masks = _warp(np.asarray(labels)[..., np.newaxis], transforms, "NEAREST")[..., 0]
+    masks = warp(np.asarray(labels)[..., np.newaxis], transforms, nearest=True)[..., 0]
     return moved, masks.astype(labels.dtype)
 
 
@@ -154,6 +166,7 @@ def draw_views(
         memory_limit_mb: views beyond this are kept in an unnamed file, which the system removes
             once they are no longer used.
     """
+    labels = labels_of(labels, augmentation)
     views = count_views(augmentation)
     megabytes = views * (images.nbytes + labels.nbytes) / 1e6
     create = np.empty if megabytes <= memory_limit_mb else _unnamed_file
@@ -174,22 +187,6 @@ def count_views(augmentation: AugmentationParams) -> int:
 def _unnamed_file(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     with tempfile.TemporaryFile() as file:
         return np.memmap(file, dtype=dtype, mode="w+", shape=shape)
-
-
-def _warp(images: Any, transforms: np.ndarray, interpolation: str) -> np.ndarray:
-    batches = []
-    for start in range(0, len(images), _BATCH):
-        batch = tf.cast(np.asarray(images[start : start + _BATCH]), tf.float32)
-        moved = tf.raw_ops.ImageProjectiveTransformV3(
-            images=batch,
-            transforms=transforms[start : start + _BATCH],
-            output_shape=tf.shape(batch)[1:3],
-            fill_value=0.0,
-            interpolation=interpolation,
-            fill_mode="NEAREST",
-        )
-        batches.append(np.clip(np.rint(moved.numpy()), 0, 255).astype(np.uint8))
-    return np.concatenate(batches)
 
 
 def no_answer(images: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -227,7 +224,8 @@ class OnlineExamples(Examples):
     def sample(self) -> Block:
         """The first example as it is; the teacher is asked once for its answers."""
         logits, *features = (array[0] for array in self.answer(np.asarray(self.images[:1])))
-        return Block(self.images[0], self.labels[0], logits, tuple(features))
+        labels = labels_of(self.labels[:1], self.augmentation)
+        return block_of(self.images[0], labels[0], logits, features)
 
     def blocks(
         self, *, epoch: int, order: np.ndarray, batch_size: int, steps_per_block: int
@@ -242,7 +240,8 @@ class OnlineExamples(Examples):
             flat = rows.ravel()
             motion = None if transforms is None else transforms[flat]
             chosen = (first + flat) % len(self.images)
-            images, labels = move(self.images[chosen], self.labels[chosen], motion)
+            labels = labels_of(self.labels[chosen], self.augmentation)
+            images, labels = move(self.images[chosen], labels, motion)
             places = np.arange(rows.size).reshape(rows.shape)
             steps = dict(enumerate(places, start=step))
             _mix(images, labels, steps, self.augmentation, "fresh views", numbers)
@@ -251,4 +250,4 @@ class OnlineExamples(Examples):
                 array.reshape(*rows.shape, *array.shape[1:])
                 for array in (images, labels, *self.answer(images))
             )
-            yield Block(images, labels, logits, tuple(features))
+            yield block_of(images, labels, logits, features)

@@ -10,6 +10,7 @@ import pytest
 from kdtasks.core.errors import ParamsError
 from kdtasks.core.records.data import SplitCounts
 from kdtasks.data.prepared import PreparedDataset
+from kdtasks.learn.losses.labels import LabelLoss
 from kdtasks.learn.losses.labels.cross_entropy import CrossEntropy
 from kdtasks.learn.losses.labels.dice import Dice
 from kdtasks.learn.losses.labels.focal import Focal
@@ -111,3 +112,36 @@ def test_a_project_adds_a_loss(extended: Callable[[str, str], str]):
         print(loss(np.array([[3.0, 0.0], [0.0, 1.0]]), np.array([0, 1])))
     """
     assert extended(extension, script).split() == ["1.0"]
+
+
+# Probabilities 1/4, 3/4 and 1/5, 4/5.
+PAIRS = np.log([[1.0, 3.0], [1.0, 4.0]]).astype(np.float32)
+
+
+def test_both_labels_of_a_mixed_image_count_by_hand():
+    mixture = (np.array([1, 1]), np.array([0.75, 1.0], np.float32))
+    found = LabelLossSum()(PAIRS, np.array([0, 1]), mixture)
+    # 0.75 · ln 4 + 0.25 · ln 4/3, and ln 5/4
+    rows = (0.75 * 1.386294 + 0.25 * 0.287682, 0.223144)
+    assert float(found) == pytest.approx(sum(rows) / 2, rel=1e-5)
+    weighted = LabelLossSum(class_weights=(2.0, 1.0))(PAIRS, np.array([0, 1]), mixture)
+    rows = (2 * 0.75 * 1.386294 + 0.25 * 0.287682, 0.223144)
+    assert float(weighted) == pytest.approx(sum(rows) / (1.5 + 0.25 + 1.0), rel=1e-5)
+
+
+def test_a_part_without_a_label_counts_for_nothing():
+    mixture = (np.array([1, -1]), np.array([0.75, 0.5], np.float32))
+    found = LabelLossSum()(PAIRS, np.array([-1, 1]), mixture)
+    # 0.25 · ln 4/3 and 0.5 · ln 5/4 over what weight is left.
+    assert float(found) == pytest.approx((0.25 * 0.287682 + 0.5 * 0.223144) / 0.75, rel=1e-5)
+
+
+@pytest.mark.parametrize("term", [CrossEntropy(), Dice(), Focal(gamma=3.0)], ids=lambda x: x.name)
+def test_a_whole_image_costs_what_it_costs_without_a_partner(term: LabelLoss):
+    logits, labels = LOGITS.reshape(-1, 3), np.arange(40) % 3
+    whole, none = np.ones(40, np.float32), np.zeros(40, np.float32)
+    weights = (1.0, 2.0, 0.5)
+    loss = LabelLossSum(terms=(term,), class_weights=weights)
+    expected = pytest.approx(float(loss(logits, labels)), rel=1e-5)
+    assert float(loss(logits, labels, ((labels + 1) % 3, whole))) == expected
+    assert float(loss(logits, (labels + 1) % 3, (labels, none))) == expected

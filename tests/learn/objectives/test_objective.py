@@ -99,6 +99,16 @@ def test_alpha_counts_where_there_is_a_label_only():
     ) == pytest.approx(float(CrossEntropy()(logits[:, 0, 0], [2])), rel=1e-6)
 
 
+def test_of_mixed_images_each_label_counts_as_far_as_it_is_seen_and_known():
+    loss = LabelLossSum(-1)
+    # known whole; three quarters of it known; nothing known
+    labels, partners = np.array([0, 1, -1]), np.array([2, -1, -1])
+    fractions = np.array([0.5, 0.75, 0.6], np.float32)
+    found = float(loss.labelled_fraction(labels, (partners, fractions)))
+    assert found == pytest.approx((1 + 0.75 + 0) / 3, rel=1e-6)
+    assert float(loss.labelled_fraction(labels)) == pytest.approx(2 / 3, rel=1e-6)
+
+
 def test_every_exit_learns_from_the_last_as_well():
     params = DistillParams(
         alpha=0.5, temperature=2.0, exits=ExitTeachingParams(teacher=True, last_exit=0.7)
@@ -193,3 +203,27 @@ def test_huge_logits_at_every_exit_have_finite_gradients(loss: DistillationLoss)
         value = objective(Step(exits, LABELS, np.float32(1e4) * TEACHER, values))
     assert np.isfinite(float(value))
     assert all(np.isfinite(gradient.numpy()).all() for gradient in tape.gradient(value, exits))
+
+
+def test_a_loss_that_wants_a_label_takes_that_of_the_larger_part():
+    mixture = ((LABELS + 1) % 4, np.full(6, 0.75, np.float32))
+    values = {"alpha": tf.constant(0.0), "temperature": tf.constant(2.0)}
+    objective = DistillationObjective(DistillParams(alpha=0.0, temperature=2.0, loss=DKD()))
+    mixed = objective(Step(EXITS, LABELS, TEACHER, values, mixture=mixture))
+    plain = objective(Step(EXITS, LABELS, TEACHER, values))
+    assert float(mixed) == pytest.approx(float(plain), rel=1e-6)
+    swapped = objective(Step(EXITS, mixture[0], TEACHER, values))
+    assert float(swapped) != pytest.approx(float(plain), rel=1e-3)
+
+
+@pytest.mark.parametrize("objective", [LabelObjective(), DistillationObjective(DistillParams())])
+def test_both_labels_reach_the_loss_of_the_labels(objective: Any):
+    partners = (LABELS + 1) % 4
+    values = {"alpha": tf.constant(1.0), "temperature": tf.constant(2.0)}
+
+    def loss(labels: Any, mixture: Any = ()) -> float:
+        return float(objective(Step(EXITS, labels, TEACHER, values, mixture=mixture)))
+
+    expected = 0.75 * loss(LABELS) + 0.25 * loss(partners)
+    mixture = (partners, np.full(6, 0.75, np.float32))
+    assert loss(LABELS, mixture) == pytest.approx(expected, rel=1e-5)

@@ -182,7 +182,7 @@ def test_numbers_are_drawn_in_the_order_in_which_they_always_were(
     transforms: tuple[Augmentation, ...], checksum: str, monkeypatch: pytest.MonkeyPatch
 ):
     """Targets, and so weights, change with every number that is drawn."""
-    motion = dataclasses.astuple(drawn(transforms, monkeypatch))
+    motion = dataclasses.astuple(drawn(transforms, monkeypatch))[:5]  # no flip, no stretch
     content = (np.stack(motion) + 0.0).tobytes()  # without the sign of zeros
     assert hashlib.sha256(content).hexdigest()[:16] == checksum
 

@@ -22,7 +22,8 @@ class Dice(LabelLoss):
     def __call__(self, logits: Tensor, labels: Tensor, **weighting: Unpack[Weighting]) -> Tensor:
         labels = tf.cast(labels, tf.int32)
         classes = logits.shape[-1]
-        counted = rows.label_weights(labels, ignore_label=weighting.get("ignore_label"))
+        of_classes = weighting.pop("class_weights", None)
+        counted = rows.label_weights(labels, **weighting)
         counted = tf.reshape(counted, (-1, 1))
         probabilities = tf.nn.softmax(tf.cast(logits, tf.float32))
         probabilities = counted * tf.reshape(probabilities, (-1, classes))
@@ -34,7 +35,6 @@ class Dice(LabelLoss):
         predicted = tf.reduce_sum(probabilities, axis=0)
         overlap = tf.math.divide_no_nan(2.0 * together, predicted + labelled)
         weights = tf.cast(labelled > 0.0, tf.float32)
-        class_weights = weighting.get("class_weights")
-        if class_weights is not None:
-            weights *= tf.constant(class_weights, tf.float32)
+        if of_classes is not None:
+            weights *= tf.constant(of_classes, tf.float32)
         return rows.weighted_mean(1.0 - overlap, weights)

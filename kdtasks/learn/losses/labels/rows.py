@@ -12,10 +12,13 @@ class Weighting(TypedDict, total=False):
     Attributes:
         ignore_label: label of rows that count nowhere.
         class_weights: [classes]; None weighs all as 1.
+        row_weights: float32 [...], how much each row's label counts besides; not there where all
+            count the same.
     """
 
     ignore_label: int | None
     class_weights: Sequence[float] | None
+    row_weights: Tensor
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, ignore_label: int | None) -> Tensor:
@@ -25,11 +28,17 @@ def cross_entropy(logits: Tensor, labels: Tensor, ignore_label: int | None) -> T
 
 
 def label_weights(
-    labels: Tensor, *, ignore_label: int | None = None, class_weights: Sequence[float] | None = None
+    labels: Tensor,
+    *,
+    ignore_label: int | None = None,
+    class_weights: Sequence[float] | None = None,
+    row_weights: Tensor | None = None,
 ) -> Tensor:
     """Give the weight of every label, int32 [...], float32 of its shape; 0 for `ignore_label`."""
     counted = tf.not_equal(labels, -1 if ignore_label is None else ignore_label)
     weights = tf.cast(counted, tf.float32)
+    if row_weights is not None:
+        weights *= row_weights
     if class_weights is None:
         return weights
     return weights * tf.gather(tf.constant(class_weights, tf.float32), tf.where(counted, labels, 0))
