@@ -48,9 +48,9 @@ class PreparedDataset:
     def timed_images(self, count: int) -> np.ndarray:
         """Draw images to time models on: uint8 [`count` or fewer, height, width, channels].
 
-        They are of the validation split, in the mix of exits that new images have: thresholds were
-        chosen on the calibration split, and `evaluate` alone reads the test split. A variant is
-        chosen by accuracy and compute of the same split. The images are always the same.
+        They are of the validation split, and always the same: thresholds were chosen on the
+        calibration split, so the mix of exits is not new images' there, and `evaluate` alone reads
+        the test split. A variant is chosen by accuracy and compute of the validation split too.
         """
         images = self.images("validation")
         return images[np.random.default_rng(0).permutation(len(images))[:count]]
