@@ -12,7 +12,7 @@ from kdtasks.core.errors import DatasetError
 from kdtasks.core.records.data import Problem
 from kdtasks.core.settings import Count
 from kdtasks.data.folders import relative_name, require_folder, visible_entries
-from kdtasks.data.masks import Palette, patch_starts, read_mask, read_palette
+from kdtasks.data.masks import IGNORE_LABEL, Palette, patch_spans, read_mask, read_palette
 from kdtasks.data.raw_dataset import UnusableFileError
 from kdtasks.data.sources import Example, Item, Size, Source, sources
 from kdtasks.edge.images import fit_image, read_image, resize_mask
@@ -23,6 +23,7 @@ class SegmentationFolder(Source):
     """Images and masks, paired by the stem of their names and cut into square patches.
 
     `data.max_images` counts whole images, and `data.image_size` resizes them before they are cut.
+    A pixel that several patches show has a label in one of them.
     """
 
     task: ClassVar = "segmentation"
@@ -39,7 +40,7 @@ class SegmentationFolder(Source):
     ] = Field(default=(), description="colours or indices that are unlabelled: never counted")
     patch_size: Count = Field(default=128, description="side of the square patches, in pixels")
     overlap: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
-        default=0.0, description="fraction of a patch's side that its neighbour repeats"
+        default=0.0, description="fraction of a patch's side that its neighbour repeats, as context"
     )
 
     @property
@@ -48,8 +49,8 @@ class SegmentationFolder(Source):
         return read_palette(self.classes, self.ignore)
 
     @property
-    def ignore_label(self) -> int | None:
-        return self.palette.ignore_label
+    def ignore_label(self) -> int:
+        return IGNORE_LABEL
 
     @property
     def mask_values(self) -> Mapping[str, str | int]:
@@ -92,7 +93,7 @@ class SegmentationFolder(Source):
     def examples(
         self, folder: Path, item: Item, image_size: Size | None, channels: int | None
     ) -> Sequence[Example]:
-        """Read and cut the whole image and its mask.
+        """Read and cut the whole image and its mask; each pixel is labelled in one patch.
 
         Raises:
             DatasetError: in a few words, the image cannot be used, does not fit its mask or is
@@ -113,16 +114,15 @@ class SegmentationFolder(Source):
         size = self.patch_size
         if min(mask.shape) < size:
             raise DatasetError(f"{height}×{width} pixels, smaller than a patch of {size}")
-        return [
-            Example(
-                f"{item.name}[{top}:{top + size}, {left}:{left + size}]",
-                image[top : top + size, left : left + size],
-                mask[top : top + size, left : left + size],
-            )
-            for top, left in itertools.product(
-                *(patch_starts(side, size, self.overlap) for side in mask.shape)
-            )
-        ]
+        examples = []
+        spans = (patch_spans(side, size, self.overlap) for side in mask.shape)
+        for (top, rows), (left, columns) in itertools.product(*spans):
+            patch = slice(top, top + size), slice(left, left + size)
+            labels = np.full((size, size), IGNORE_LABEL, np.uint8)
+            labels[rows, columns] = mask[patch][rows, columns]
+            name = f"{item.name}[{top}:{top + size}, {left}:{left + size}]"
+            examples.append(Example(name, image[patch], labels))
+        return examples
 
 
 def _mask_of(item: Item) -> Path:
