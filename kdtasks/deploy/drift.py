@@ -78,33 +78,17 @@ def detect_drift(
     Raises:
         TelemetryError: a summary of this model counts other exits than the model has.
     """
-    exits = np.zeros(len(reference.exits), np.int64)
-    confidences = np.zeros(len(reference.confidences), np.int64)
-    others = 0
-    for summary in summaries:
-        if summary.sha256 != sha256:
-            others += summary.answers
-            continue
-        if len(summary.exits) != len(exits):
-            raise TelemetryError(
-                f"a summary of {summary.model} from {summary.begun} counts {len(summary.exits)} "
-                f"exits, the model has {len(exits)}; remove the summary"
-            )
-        exits += summary.exits
-        confidences += summary.confidences
-    answers, expected = int(exits.sum()), sum(reference.exits)
-    counted = {
-        "exits": (reference.exits, exits),
-        "confidences": (reference.confidences, confidences),
-    }
-    moved = {name: population_stability_index(*counts) for name, counts in counted.items()}
+    observed, others = _counted(summaries, reference, sha256)
+    answers, expected = sum(observed.exits), sum(reference.exits)
+    pairs = dict(zip(Histograms._fields, zip(reference, observed, strict=True), strict=True))
+    moved = {name: population_stability_index(*pair) for name, pair in pairs.items()}
     chance = EACH_INDEX * limits.false_alarm_rate
     allowed = {
-        name: max(limits.max_index, index_by_chance(len(observed), expected, answers, chance))
-        for name, (_, observed) in counted.items()
+        name: max(limits.max_index, index_by_chance(len(pair[0]), expected, answers, chance))
+        for name, pair in pairs.items()
     }
     beyond = [name for name, index in moved.items() if index > allowed[name]]
-    low = find_low_confidences(*counted["confidences"]) if expected and answers else None
+    low = find_low_confidences(*pairs["confidences"]) if expected and answers else None
     p_value = low.p_value if low else 1.0
     if p_value <= LOW_CONFIDENCES * limits.false_alarm_rate:
         beyond.append("low confidences")
@@ -127,6 +111,26 @@ def detect_drift(
     return Drift(
         answers, others, **moved, low_confidences=p_value, is_drift=is_drift, sentence=sentence
     )
+
+
+def _counted(
+    summaries: Iterable[Telemetry], reference: Histograms, sha256: str
+) -> tuple[Histograms, int]:
+    """Add up the summaries of a model, and the answers of others."""
+    exits, confidences = (np.zeros(len(counts), np.int64) for counts in reference)
+    others = 0
+    for summary in summaries:
+        if summary.sha256 != sha256:
+            others += summary.answers
+            continue
+        if len(summary.exits) != len(exits):
+            raise TelemetryError(
+                f"a summary of {summary.model} from {summary.begun} counts {len(summary.exits)} "
+                f"exits, the model has {len(exits)}; remove the summary"
+            )
+        exits += summary.exits
+        confidences += summary.confidences
+    return Histograms(tuple(exits.tolist()), tuple(confidences.tolist())), others
 
 
 def _low_words(low: LowConfidences | None) -> str:
