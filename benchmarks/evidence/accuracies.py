@@ -10,7 +10,8 @@ _CONFIDENCE = 0.95
 
 
 def _of_images(images: int, accuracy: float, trials: int) -> list[Rate]:
-    drawn = np.random.default_rng(images).binomial(images, accuracy, trials)
+    generator = np.random.default_rng((images, round(100 * accuracy)))
+    drawn = generator.binomial(images, accuracy, trials)
     covered = above = 0
     for correct, times in zip(*np.unique(drawn, return_counts=True), strict=True):
         low, high = wilson_interval(int(correct), images, _CONFIDENCE)
