@@ -8,14 +8,23 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.evidence import __doc__ as description
+from benchmarks.evidence.accuracies import ACCURACIES
+from benchmarks.evidence.drift import DRIFT
 from benchmarks.evidence.early_exits import DROP
+from benchmarks.evidence.gate import GATE
+from benchmarks.evidence.guarantee import GUARANTEE
 from benchmarks.evidence.improving import IMPROVING
 from benchmarks.evidence.masks import MASKS
+from benchmarks.evidence.pairs import PAIRS
 from benchmarks.evidence.promise import Promise, Rate
 from benchmarks.evidence.seeds import SEEDS
+from benchmarks.evidence.sweep import SWEEP
 from kdtasks.core.files import write_text
 
-PROMISES = {promise.name: promise for promise in (SEEDS, DROP, MASKS, IMPROVING)}
+PROMISES = {
+    promise.name: promise
+    for promise in (ACCURACIES, PAIRS, SEEDS, SWEEP, IMPROVING, MASKS, DROP, GUARANTEE, GATE, DRIFT)
+}
 RESULTS = Path("results/evidence.json")
 PAGE = Path("docs/evidence.md")
 MARK = "<!-- written by python -m benchmarks.evidence --write -->"
@@ -55,7 +64,7 @@ def limit(rate: Rate) -> str:
     """Write what is promised of a rate."""
     if rate.at_most is not None:
         return f"at most {rate.at_most:.0%}"
-    return "" if rate.at_least is None else f"at least {rate.at_least:.0%}"
+    return "–" if rate.at_least is None else f"at least {rate.at_least:.0%}"
 
 
 def render(results: dict[str, list[dict[str, object]]]) -> str:

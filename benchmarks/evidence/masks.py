@@ -17,7 +17,14 @@ def draw_confusions(
     Args:
         recall: the two parameters of the beta distribution that recalls come from.
     """
-    fractions = generator.dirichlet(np.full(classes, 0.7), images)
+    return confuse(generator, generator.dirichlet(np.full(classes, 0.7), images), recall=recall)
+
+
+def confuse(
+    generator: np.random.Generator, fractions: np.ndarray, *, recall: tuple[float, float]
+) -> np.ndarray:
+    """Have a model answer images whose classes take up the given fractions [images, classes]."""
+    images, classes = fractions.shape
     recalls = generator.beta(*recall, (images, classes))
     confusions = np.zeros((images, classes, classes))
     for label in range(classes):

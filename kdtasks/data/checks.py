@@ -152,15 +152,24 @@ def contradicting_rows(dataset: RawDataset) -> dict[int, int]:
     other: dict[int, int] = {}
     for rows in duplicate_rows(first_equal(dataset.images)):
         heads = _distinct_labels(dataset, rows)
-        for row in rows.tolist() if len(heads) > 1 else ():
-            label = dataset.labels[row].tobytes()
-            other[row] = next(head for each, head in heads.items() if each != label)
+        if len(heads) > 1:
+            for row, label in zip(rows.tolist(), _comparable_labels(dataset, rows), strict=True):
+                other[row] = next(head for each, head in heads.items() if each != label)
     return other
 
 
 def _distinct_labels(dataset: RawDataset, rows: np.ndarray) -> dict[bytes, int]:
-    """The first row of each distinct label (or mask) among `rows`, by its bytes."""
+    """The first row of each distinct label (or mask) among `rows`, by `_comparable_labels`."""
     seen: dict[bytes, int] = {}
-    for row in rows.tolist():
-        seen.setdefault(dataset.labels[row].tobytes(), row)
+    for row, label in zip(rows.tolist(), _comparable_labels(dataset, rows), strict=True):
+        seen.setdefault(label, row)
     return seen
+
+
+def _comparable_labels(dataset: RawDataset, rows: np.ndarray) -> list[bytes]:
+    """Labels of equal images as bytes; of masks the pixels that all of them have labelled."""
+    labels = dataset.labels[rows]
+    if dataset.ignore_label is not None:
+        unlabelled = (labels == dataset.ignore_label).any(axis=0)
+        labels = np.where(unlabelled, dataset.ignore_label, labels)
+    return [label.tobytes() for label in labels]

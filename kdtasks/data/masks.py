@@ -1,11 +1,12 @@
-"""Read a mask file as labels."""
+"""Read a mask file as labels, and lay patches over it."""
 
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -24,11 +25,6 @@ class Palette:
     kind: Literal["colour", "index"]
     class_names: tuple[str, ...]
     label_of: dict[int, int]
-
-    @property
-    def ignore_label(self) -> int | None:
-        """The label of unlabelled pixels, or None where no value stands for them."""
-        return IGNORE_LABEL if IGNORE_LABEL in self.label_of.values() else None
 
     def labels(self, values: np.ndarray) -> np.ndarray:
         """Turn mask values [height, width] into labels, uint8 [height, width].
@@ -112,8 +108,22 @@ def _colour(name: str, text: str) -> int:
     return int(text[1:], 16)
 
 
-def patch_starts(length: int, patch_size: int, overlap: float) -> list[int]:
-    """List where patches start along one side, in pixels; the last one ends at the border.
+class PatchSpan(NamedTuple):
+    """Where a patch lies along one side of an image.
+
+    Attributes:
+        start: its first pixel, counted in the image.
+        own: its pixels that count in this patch and in no other, counted in the patch.
+    """
+
+    start: int
+    own: slice
+
+
+def patch_spans(length: int, patch_size: int, overlap: float) -> list[PatchSpan]:
+    """Lay patches along one side, in pixels; the last one ends at the border.
+
+    What two patches share counts in the one whose middle is nearer, which sees more around it.
 
     Args:
         length: the image's side, at least `patch_size`.
@@ -125,4 +135,8 @@ def patch_starts(length: int, patch_size: int, overlap: float) -> list[int]:
     starts = list(range(0, length - patch_size + 1, step))
     if starts[-1] + patch_size < length:
         starts.append(length - patch_size)
-    return starts
+    middles = [(first + second + patch_size) // 2 for first, second in pairwise(starts)]
+    return [
+        PatchSpan(start, slice(first - start, end - start))
+        for start, first, end in zip(starts, [0, *middles], [*middles, length], strict=True)
+    ]

@@ -9,22 +9,34 @@ import numpy.typing as npt
 from pydantic import Field
 
 from kdtasks.core.errors import TelemetryError
-from kdtasks.core.settings import Count, Positive, Section
+from kdtasks.core.settings import Count, OpenFraction, Positive, Section
 from kdtasks.data.prepared import PreparedDataset
+from kdtasks.deploy.low_confidences import LowConfidences, find_low_confidences
 from kdtasks.edge.registry import load_predictor
 from kdtasks.edge.telemetry import Histograms, Telemetry
 from kdtasks.evaluate.registry import evaluator_of
 
 PSEUDO_COUNT = 0.5  # an empty range would have an infinite index
-CHANCE = 0.001
+# How the false alarms allowed are divided; Bonferroni's inequality.
+LOW_CONFIDENCES, EACH_INDEX = 3 / 4, 1 / 8
 
 
 class DriftParams(Section):
-    """When telemetry of devices tells that their images have changed."""
+    """When telemetry of devices tells that their images have changed.
+
+    Three quarters of the false alarms that `false_alarm_rate` allows may come from low confidences,
+    an eighth from each index, which `max_index` holds back as well.
+    """
+
+    false_alarm_rate: OpenFraction = Field(
+        default=0.01,
+        description="probability that a check takes chance for drift, of independent images",
+    )
 
     max_index: Positive = Field(
         default=0.2,
-        description="population stability index beyond which exits or confidences have drifted",
+        description="population stability index beyond which exits or confidences have drifted, if "
+        "chance does not give it either",
     )
     min_answers: Count = Field(
         default=500, description="answers in the telemetry below which nothing is said"
@@ -38,8 +50,9 @@ class Drift(NamedTuple):
         answers: of the model in question.
         others: answers in the telemetry that other models gave.
         exits, confidences: population stability index of each histogram.
-        is_drift: whether one of them is beyond the limit and beyond chance, with answers enough to
-            tell.
+        low_confidences: p-value of as many answers with a low confidence as there are.
+        is_drift: whether an index is beyond the limit and beyond chance, or that p-value is too
+            small, with answers enough to tell.
         sentence: the same in words.
     """
 
@@ -47,6 +60,7 @@ class Drift(NamedTuple):
     others: int
     exits: float
     confidences: float
+    low_confidences: float
     is_drift: bool
     sentence: str
 
@@ -64,8 +78,46 @@ def detect_drift(
     Raises:
         TelemetryError: a summary of this model counts other exits than the model has.
     """
-    exits = np.zeros(len(reference.exits), np.int64)
-    confidences = np.zeros(len(reference.confidences), np.int64)
+    observed, others = _counted(summaries, reference, sha256)
+    answers, expected = sum(observed.exits), sum(reference.exits)
+    pairs = dict(zip(Histograms._fields, zip(reference, observed, strict=True), strict=True))
+    moved = {name: population_stability_index(*pair) for name, pair in pairs.items()}
+    chance = EACH_INDEX * limits.false_alarm_rate
+    allowed = {
+        name: max(limits.max_index, index_by_chance(len(pair[0]), expected, answers, chance))
+        for name, pair in pairs.items()
+    }
+    beyond = [name for name, index in moved.items() if index > allowed[name]]
+    low = find_low_confidences(*pairs["confidences"]) if expected and answers else None
+    p_value = low.p_value if low else 1.0
+    if p_value <= LOW_CONFIDENCES * limits.false_alarm_rate:
+        beyond.append("low confidences")
+    is_enough, by_chance = answers >= limits.min_answers, max(allowed.values())
+    figures = ", ".join(f"{name} {index:.3f}" for name, index in moved.items())
+    figures += f"; {limits.max_index:g} is allowed"
+    if not is_enough:
+        sentence = f"{answers} answers are too few to tell; "
+        sentence += f"drift.min_answers asks for {limits.min_answers}"
+    elif beyond:
+        figures += _low_words(low)
+        sentence = f"{' and '.join(beyond)} of {answers} answers have drifted ({figures})"
+    else:
+        if by_chance > limits.max_index:
+            figures += f", and with {expected} test images chance alone gives up to {by_chance:.2f}"
+        sentence = f"no drift in {answers} answers ({figures}{_low_words(low)})"
+    if others:
+        sentence += f"; {others} answers of other models were left aside"
+    is_drift = is_enough and bool(beyond)
+    return Drift(
+        answers, others, **moved, low_confidences=p_value, is_drift=is_drift, sentence=sentence
+    )
+
+
+def _counted(
+    summaries: Iterable[Telemetry], reference: Histograms, sha256: str
+) -> tuple[Histograms, int]:
+    """Add up the summaries of a model, and the answers of others."""
+    exits, confidences = (np.zeros(len(counts), np.int64) for counts in reference)
     others = 0
     for summary in summaries:
         if summary.sha256 != sha256:
@@ -78,32 +130,16 @@ def detect_drift(
             )
         exits += summary.exits
         confidences += summary.confidences
-    answers, expected = int(exits.sum()), sum(reference.exits)
-    counted = {
-        "exits": (reference.exits, exits),
-        "confidences": (reference.confidences, confidences),
-    }
-    moved = {name: population_stability_index(*counts) for name, counts in counted.items()}
-    allowed = {
-        name: max(limits.max_index, index_by_chance(len(observed), expected, answers))
-        for name, (_, observed) in counted.items()
-    }
-    beyond = [name for name, index in moved.items() if index > allowed[name]]
-    is_enough, by_chance = answers >= limits.min_answers, max(allowed.values())
-    indices = ", ".join(f"{name} {index:.3f}" for name, index in moved.items())
-    indices += f"; {limits.max_index:g} is allowed"
-    if not is_enough:
-        sentence = f"{answers} answers are too few to tell; "
-        sentence += f"drift.min_answers asks for {limits.min_answers}"
-    elif beyond:
-        sentence = f"{' and '.join(beyond)} of {answers} answers have drifted ({indices})"
-    else:
-        if by_chance > limits.max_index:
-            indices += f", and with {expected} test images chance alone gives up to {by_chance:.2f}"
-        sentence = f"no drift in {answers} answers ({indices})"
-    if others:
-        sentence += f"; {others} answers of other models were left aside"
-    return Drift(answers, others, **moved, is_drift=is_enough and bool(beyond), sentence=sentence)
+    return Histograms(tuple(exits.tolist()), tuple(confidences.tolist())), others
+
+
+def _low_words(low: LowConfidences | None) -> str:
+    if low is None:
+        return ""
+    return (
+        f"; {low.below} confidences below {low.bound:g} where {low.expected:.1f} were expected, "
+        f"p = {low.p_value:.2g}"
+    )
 
 
 def reference_histograms(bundle: Path, data: PreparedDataset) -> Histograms:
@@ -141,14 +177,15 @@ def population_stability_index(reference: npt.ArrayLike, observed: npt.ArrayLike
     return float(np.sum((q - p) * np.log(q / p)))
 
 
-def index_by_chance(ranges: int, first: int, second: int) -> float:
-    """Give the index that chance alone exceeds in one case of a thousand, without any drift.
+def index_by_chance(ranges: int, first: int, second: int, chance: float) -> float:
+    """Give the index that chance alone exceeds so seldom, without any drift.
 
     Without drift the index is (1/n + 1/m) times a chi-squared of ranges − 1 degrees of freedom.
 
     Args:
         ranges: of the histograms, at least 1.
         first, second: n and m, the counts in each; 0 gives infinity.
+        chance: how often, 0 … 1 without the ends.
 
     Source: Yurdakul 2018, Statistical properties of population stability index, Western Michigan
     University.
@@ -159,4 +196,4 @@ def index_by_chance(ranges: int, first: int, second: int) -> float:
         return float("inf")
     if ranges == 1:
         return 0.0
-    return float(chdtri(ranges - 1, CHANCE)) * (1 / first + 1 / second)
+    return float(chdtri(ranges - 1, chance)) * (1 / first + 1 / second)

@@ -21,7 +21,8 @@ def bootstrap_interval(
     """Give the percentile bootstrap interval, over test rows, of the mean difference over seeds.
 
     A resample draws rows, each with all its answers: pairs stay together over models and seeds.
-    The seeds are taken as given, so the interval holds for these networks on other images.
+    The seeds are taken as given, so the interval holds for these networks on other images. Where
+    all answers are alike there is nothing to draw from, and the score interval counts.
 
     Args:
         first, second: bool [seeds, N], whether a row's answer is right.
@@ -33,6 +34,8 @@ def bootstrap_interval(
     """
     seeds, rows = first.shape
     gains = first.astype(np.int64).sum(axis=0) - second.astype(np.int64).sum(axis=0)
+    if not gains.any():
+        return score_interval(0, 0, rows, confidence)
     # A row's gain is one of at most 2·seeds + 1 whole numbers; how often each is drawn in a
     # resample of all rows is multinomial: the same law as drawing the rows, thousands of times
     # cheaper.
@@ -125,9 +128,9 @@ def compare_paired(
 
     Args:
         candidate_correct, production_correct: bool [N], whether each answer is right.
-        method: where the bounds come from: Tango's score interval, which goes with McNemar's test,
-            or a percentile bootstrap over the images; where the two never differ there is nothing
-            to draw from, and the score interval counts.
+        method: where the bounds come from: Tango's score interval, which goes with McNemar's test;
+            `bootstrap` widens it to a percentile bootstrap over the images, which alone is too
+            narrow where few images tell the two apart (docs/evidence.md).
         confidence: level of each one-sided bound, more than 0.5 and less than 1.
         samples, seed: of the bootstrap.
 
@@ -143,13 +146,11 @@ def compare_paired(
     gained = int(np.count_nonzero(first & ~second))
     lost = int(np.count_nonzero(second & ~first))
     rows = len(first)
-    if method == "bootstrap" and gained + lost:
-        # the ends of an interval of level 2c − 1 are one-sided bounds of level c
-        lower, upper = bootstrap_interval(
-            first[None], second[None], 2 * confidence - 1, samples, seed
-        )
-    else:
-        lower, upper = score_interval(gained, lost, rows, 2 * confidence - 1)
+    level = 2 * confidence - 1  # whose two ends are one-sided bounds of level `confidence`
+    lower, upper = score_interval(gained, lost, rows, level)
+    if method == "bootstrap":
+        drawn = bootstrap_interval(first[None], second[None], level, samples, seed)
+        lower, upper = min(lower, drawn[0]), max(upper, drawn[1])
     return PairedComparison(
         rows, (gained - lost) / rows, lower, upper, gained, lost, mcnemar_p_value(gained, lost)
     )

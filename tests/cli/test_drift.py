@@ -73,7 +73,7 @@ def test_unsure_answers_are_drift_and_prefect_is_told(
     monkeypatch.setattr("kdtasks.cli.gate.configured_server", lambda project: None)
     assert run(shipped, telemetry) == 3
     captured = capsys.readouterr()
-    assert "version 1: confidences of 500 answers have drifted" in captured.out
+    assert "version 1: confidences and low confidences of 500 answers have drifted" in captured.out
     told_nobody = "no Prefect server is configured, so nobody was told"
     assert captured.err.splitlines()[-1] == told_nobody
 

@@ -12,13 +12,11 @@ def test_colours_become_labels_in_the_order_of_the_classes() -> None:
     values = np.array([[0xFF0000, 0x0000FF, 0]])
     assert palette.labels(values).tolist() == [[1, 0, 255]]
     assert palette.class_names == ("road", "roof")
-    assert palette.ignore_label == 255
 
 
 def test_indices_need_not_be_contiguous() -> None:
     palette = read_palette({"a": 7, "b": 3})
     assert palette.labels(np.array([[3, 7]])).tolist() == [[1, 0]]
-    assert palette.ignore_label is None
 
 
 def test_unknown_values_are_listed_most_frequent_first() -> None:

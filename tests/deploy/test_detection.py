@@ -1,3 +1,4 @@
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,8 @@ def test_answers_as_usual():
     assert not drift.is_drift
     assert (drift.answers, drift.others) == (1000, 0)
     assert drift.sentence.startswith("no drift in 1000 answers (exits 0.000, confidences 0.0")
-    assert drift.sentence.endswith("; 0.2 is allowed)")
+    low = "200 confidences below 0.9 where 200.0 were expected, p = 1"
+    assert drift.sentence.endswith(f"; 0.2 is allowed; {low})")
 
 
 def test_more_images_go_on_to_the_last_exit():
@@ -46,15 +48,37 @@ def test_more_images_go_on_to_the_last_exit():
 def test_lower_confidences_are_drift_without_exits():
     drift = detect(summary((400, 100), low=150))
     assert drift.is_drift
-    assert drift.sentence.startswith("confidences of 500 answers have drifted")
+    assert drift.sentence.startswith("confidences and low confidences of 500 answers have drifted")
+    assert drift.low_confidences < 1e-9
     assert drift._asdict() == {
         "answers": 500,
         "others": 0,
         "exits": drift.exits,
         "confidences": drift.confidences,
+        "low_confidences": drift.low_confidences,
         "is_drift": True,
         "sentence": drift.sentence,
     }
+
+
+def test_a_few_odd_images_are_seen_that_the_index_misses():
+    drift = detect(summary((400, 100), low=15))
+    assert drift.confidences < 0.2
+    assert drift.is_drift
+    assert drift.sentence.startswith("low confidences of 500 answers have drifted (exits 0.000, ")
+    assert "; 15 confidences below 0.2 where 0.0 were expected, p = " in drift.sentence
+
+
+def test_the_false_alarm_rate_decides():
+    usual = summary((400, 100))
+    odd = dataclasses.replace(usual, confidences=(*[0] * 6, 40, 25, 50, 385))
+    judged = {
+        rate: detect_drift([odd], USUAL, sha256="ab", limits=DriftParams(false_alarm_rate=rate))
+        for rate in (0.01, 0.2)
+    }
+    (p_value,) = {drift.low_confidences for drift in judged.values()}
+    assert 0.75 * 0.01 < p_value <= 0.75 * 0.2
+    assert [drift.is_drift for drift in judged.values()] == [False, True]
 
 
 def test_few_answers_say_nothing():
@@ -71,7 +95,8 @@ def test_few_test_images_leave_more_to_chance():
     assert drift.exits > 0.2
     assert not drift.is_drift
     assert drift.sentence.endswith(
-        "; 0.2 is allowed, and with 25 test images chance alone gives up to 1.17)"
+        "; 0.2 is allowed, and with 25 test images chance alone gives up to 1.15; "
+        "50 confidences below 0.8 where 40.0 were expected, p = 1)"
     )
     # what is far beyond chance is drift with few test images, too
     assert detect_drift([summary((0, 500))], seldom, sha256="ab", limits=LIMITS).is_drift

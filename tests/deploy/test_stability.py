@@ -45,9 +45,10 @@ def test_chance_alone_stays_below_the_default_limit():
 
 def test_chance_by_hand():
     # the chi-squared of one degree beyond which one case of a thousand lies: 3.2905², of normals
-    assert index_by_chance(2, 100, 400) == pytest.approx(3.2905267**2 * (1 / 100 + 1 / 400))
-    assert index_by_chance(1, 100, 400) == 0.0  # one range cannot move
-    assert index_by_chance(2, 0, 400) == math.inf
+    found = index_by_chance(2, 100, 400, 0.001)
+    assert found == pytest.approx(3.2905267**2 * (1 / 100 + 1 / 400))
+    assert index_by_chance(1, 100, 400, 0.001) == 0.0  # one range cannot move
+    assert index_by_chance(2, 0, 400, 0.001) == math.inf
 
 
 @pytest.mark.parametrize("rows", [25, 100, 1000])
@@ -60,5 +61,5 @@ def test_chance_alone_exceeds_its_bound_once_in_a_thousand_at_most(rows: int):
         )
         for _ in range(5000)
     ]
-    beyond = np.count_nonzero(np.array(found) > index_by_chance(len(shares), rows, 500))
+    beyond = np.count_nonzero(np.array(found) > index_by_chance(len(shares), rows, 500, 0.001))
     assert beyond <= 15  # 5 are expected at most; three times as many in one case of ten thousand

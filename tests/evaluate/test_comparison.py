@@ -12,7 +12,7 @@ from kdtasks.core.records.evaluate import Gain
 from kdtasks.evaluate.classification import ClassScore
 from kdtasks.evaluate.comparison import gain_of, verdict_of
 from kdtasks.evaluate.evaluator import EvaluateParams, compare_scores
-from kdtasks.evaluate.intervals import bootstrap_interval, wilson_interval
+from kdtasks.evaluate.intervals import bootstrap_interval, score_interval, wilson_interval
 
 
 def gain(first: Mapping[int, float], second: Mapping[int, float]) -> Gain:
@@ -111,9 +111,12 @@ def test_bootstrap_is_reproducible_and_antisymmetric_in_range(seed: int) -> None
     assert (low, high) == bootstrap_interval(answers[0], answers[1], 0.9, 200, seed)
 
 
-def test_bootstrap_of_equal_models_is_zero() -> None:
-    answers = np.ones((2, 5), dtype=bool)
-    assert bootstrap_interval(answers, answers, 0.95, 100, 0) == (0.0, 0.0)
+def test_equal_models_get_the_score_interval() -> None:
+    """Nothing to draw from: on other images they may differ all the same."""
+    answers = np.ones((2, 50), dtype=bool)
+    found = bootstrap_interval(answers, answers, 0.95, 100, 0)
+    assert found == score_interval(0, 0, 50, 0.95)
+    assert found[0] < 0 < found[1]
 
 
 def score(mistakes: int, *, confidence: float = 0.95) -> ClassScore:

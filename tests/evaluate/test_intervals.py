@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from statsmodels.stats.proportion import proportion_confint
 
 from kdtasks.evaluate.intervals import score_interval, seeds_interval, wilson_interval
 
@@ -12,6 +13,14 @@ def test_wilson_of_eight_in_ten() -> None:
     # z = 1.959964, z² = 3.841459; centre (0.8 + 0.192073) / 1.384146 = 0.716740;
     # half 1.959964 · √(0.016 + 0.009604) / 1.384146 = 0.226577.
     assert wilson_interval(8, 10, 0.95) == pytest.approx((0.490162, 0.943318), abs=1e-6)
+
+
+@given(st.integers(0, 500), st.integers(0, 500), st.floats(0.5, 0.999))
+def test_wilson_agrees_with_statsmodels(right: int, wrong: int, confidence: float) -> None:
+    assume(right + wrong > 0)
+    expected = proportion_confint(right, right + wrong, 1 - confidence, method="wilson")
+    found = wilson_interval(right, right + wrong, confidence)
+    assert found == pytest.approx(expected, abs=1e-12)
 
 
 def test_wilson_of_none_and_all() -> None:

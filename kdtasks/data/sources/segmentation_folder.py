@@ -12,7 +12,7 @@ from kdtasks.core.errors import DatasetError
 from kdtasks.core.records.data import Problem
 from kdtasks.core.settings import Count
 from kdtasks.data.folders import relative_name, require_folder, visible_entries
-from kdtasks.data.masks import Palette, patch_starts, read_mask, read_palette
+from kdtasks.data.masks import IGNORE_LABEL, Palette, patch_spans, read_mask, read_palette
 from kdtasks.data.raw_dataset import UnusableFileError
 from kdtasks.data.sources import Example, Item, Size, Source, sources
 from kdtasks.edge.images import fit_image, read_image, resize_mask
@@ -25,6 +25,7 @@ class SegmentationFolder(Source):
     """Images and masks, paired by the stem of their names and cut into square patches.
 
     `data.max_images` counts whole images, and `data.image_size` resizes them before they are cut.
+    A pixel that several patches show has a label in one of them.
     """
 
     task: ClassVar = "segmentation"
@@ -41,7 +42,7 @@ class SegmentationFolder(Source):
     ] = Field(default=(), description="colours or indices that are unlabelled: never counted")
     patch_size: Count = Field(default=128, description="side of the square patches, in pixels")
     overlap: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
-        default=0.0, description="fraction of a patch's side that its neighbour repeats"
+        default=0.0, description="fraction of a patch's side that its neighbour repeats, as context"
     )
 
     @property
@@ -50,8 +51,8 @@ class SegmentationFolder(Source):
         return read_palette(self.classes, self.ignore)
 
     @property
-    def ignore_label(self) -> int | None:
-        return self.palette.ignore_label
+    def ignore_label(self) -> int:
+        return IGNORE_LABEL
 
     @property
     def mask_values(self) -> Mapping[str, str | int]:
@@ -94,7 +95,7 @@ class SegmentationFolder(Source):
     def examples(
         self, folder: Path, item: Item, image_size: Size | None, channels: int | None
     ) -> Sequence[Example]:
-        """Read and cut the whole image and its mask.
+        """Read and cut the whole image and its mask; each pixel is labelled in one patch.
 
         Raises:
             DatasetError: in a few words, the image cannot be used, does not fit its mask or is
@@ -112,10 +113,12 @@ class SegmentationFolder(Source):
         if image_size is not None:
             image = fit_image(image, image_size=image_size, channels=image.shape[2])
             mask = resize_mask(mask, image_size)
-        return [
-            Example(name, image[place], mask[place])
-            for name, place in self._patches(item.name, mask.shape)
-        ]
+        examples = []
+        for name, place, own in self._patches(item.name, mask.shape):
+            labels = np.full((self.patch_size, self.patch_size), IGNORE_LABEL, np.uint8)
+            labels[own] = mask[place][own]
+            examples.append(Example(name, image[place], labels))
+        return examples
 
     def pieces(
         self, name: str, image: Path, image_size: Size | None, channels: int
@@ -126,18 +129,21 @@ class SegmentationFolder(Source):
             DatasetError: in a few words, it cannot be used or is smaller than a patch.
         """
         whole = read_image(image, image_size=image_size, channels=channels)
-        return [(piece, whole[place]) for piece, place in self._patches(name, whole.shape[:2])]
+        return [(piece, whole[place]) for piece, place, _ in self._patches(name, whole.shape[:2])]
 
-    def _patches(self, name: str, shape: tuple[int, ...]) -> Iterator[tuple[str, Place]]:
-        """Name the patches of an image of this height and width, and say where each is."""
+    def _patches(self, name: str, shape: tuple[int, ...]) -> Iterator[tuple[str, Place, Place]]:
+        """Name the patches of an image of this height and width.
+
+        Yields:
+            a patch's name, its place in the image, and the part of it that no other patch counts.
+        """
         size = self.patch_size
         if min(shape) < size:
             raise DatasetError(f"{shape[0]}×{shape[1]} pixels, smaller than a patch of {size}")
-        for top, left in itertools.product(
-            *(patch_starts(side, size, self.overlap) for side in shape)
-        ):
+        spans = (patch_spans(side, size, self.overlap) for side in shape)
+        for (top, rows), (left, columns) in itertools.product(*spans):
             place = slice(top, top + size), slice(left, left + size)
-            yield f"{name}[{top}:{top + size}, {left}:{left + size}]", place
+            yield f"{name}[{top}:{top + size}, {left}:{left + size}]", place, (rows, columns)
 
 
 def _mask_of(item: Item) -> Path:

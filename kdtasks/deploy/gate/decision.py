@@ -27,9 +27,9 @@ class GateParams(Section):
 
     method: Literal["mcnemar", "bootstrap"] = Field(
         default="mcnemar",
-        description="`mcnemar`: McNemar's exact test and Tango's score bound; `bootstrap`: a "
-        "percentile bootstrap over test images, with `evaluate.bootstrap_samples`; masks get a "
-        "jackknife whatever stands here",
+        description="`mcnemar`: McNemar's exact test and Tango's score bound; `bootstrap`: that "
+        "bound, or a percentile bootstrap's over test images where it is lower, with "
+        "`evaluate.bootstrap_samples`; masks get a jackknife whatever stands here",
     )
     confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = Field(
         default=0.95, description="level of every one-sided bound that a limit is held against"

@@ -1,15 +1,22 @@
+import re
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.data.prepare import load_dataset
 from kdtasks.data.settings import DataParams
+from kdtasks.data.sources import Item
+from kdtasks.data.sources.segmentation_folder import SegmentationFolder
 from kdtasks.data.split import split_dataset
+from kdtasks.edge.images import strict_decoding
 
 RED, BLUE, BLACK = (255, 0, 0), (0, 0, 255), (0, 0, 0)
 SOURCE = {
@@ -51,9 +58,43 @@ def test_patches_and_their_masks_match_the_images(
     assert dataset.ignore_label == 255
     assert dataset.origins[:2] == ("images/0.png[0:8, 0:8]", "images/0.png[0:8, 4:12]")
     assert np.array_equal(dataset.images[3], noise(1, 8, 12)[:, 4:12])
+    # The columns 4 … 7 are in both patches: 4 and 5 count in the first, the others in the second.
     assert dataset.labels[0, 0].tolist() == [0] * 6 + [255] * 2
-    assert dataset.labels[1, 0].tolist() == [0] * 2 + [255] * 4 + [1] * 2
-    assert dataset.class_weights()[:2].tolist() == [[48, 0], [16, 16]]
+    assert dataset.labels[1, 0].tolist() == [255] * 6 + [1] * 2
+    assert dataset.class_weights()[:2].tolist() == [[48, 0], [0, 16]]
+
+
+@settings(max_examples=30)
+@given(
+    patch_size=st.integers(1, 12),
+    height=st.integers(0, 30),
+    width=st.integers(0, 30),
+    overlap=st.sampled_from([0.0, 0.25, 0.5, 0.9]),
+)
+def test_every_pixel_of_an_image_counts_once(
+    patch_size: int, height: int, width: int, overlap: float
+) -> None:
+    shape = patch_size + height, patch_size + width
+    mask = np.random.default_rng(0).integers(0, 3, shape).astype(np.uint8)
+    source = SegmentationFolder(
+        classes={"a": 0, "b": 1, "c": 2}, patch_size=patch_size, overlap=overlap
+    )
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        Image.fromarray(mask).save(folder / "mask.png")
+        Image.fromarray(mask).save(folder / "image.png")
+        item = Item("image.png", folder / "image.png", folder / "mask.png")
+        with strict_decoding():
+            patches = source.examples(folder, item, None, 1)
+    found = np.full(shape, 255, np.uint8)
+    for patch in patches:
+        top, left = (int(start) for start in re.findall(r"[\[ ](\d+):", patch.name))
+        labelled = patch.label != source.ignore_label
+        window = found[top : top + patch_size, left : left + patch_size]
+        assert np.all(window[labelled] == 255)  # nobody has counted it yet
+        window[labelled] = patch.label[labelled]
+        assert np.array_equal(patch.image[..., 0][labelled], patch.label[labelled])
+    assert np.array_equal(found, mask)
 
 
 def test_patches_of_a_image_stay_in_one_split(params: Callable[..., DataParams]) -> None:
@@ -147,7 +188,7 @@ def test_a_class_that_occurs_nowhere_is_a_problem(params: Callable[..., DataPara
         load_dataset(params({"classes": classes}))
     dataset = load_dataset(params({"classes": classes}, on_bad="skip"))
     assert dataset.class_names == ("roof", "water")
-    assert dataset.labels[1, 0].tolist() == [0] * 2 + [255] * 4 + [1] * 2
+    assert dataset.labels[1, 0].tolist() == [255] * 6 + [1] * 2
 
 
 def test_missing_folders_and_too_small_an_image_size_are_told(
@@ -169,7 +210,8 @@ def test_one_patch_under_two_masks_is_only_reported(
     mask[:, 2:] = BLUE
     Image.fromarray(mask).save(folder / "masks" / "5.png")
     dataset = load_dataset(params())
-    assert [found.labels for found in dataset.duplicates] == [("roof", "water")] * 2
+    # Of the second patch only the last two columns are labelled under both: water.
+    assert [found.labels for found in dataset.duplicates] == [("roof", "water"), ("water",)]
     assert len(dataset) == 12
     assert dataset.groups is not None
     assert len(np.unique(dataset.groups)) == 5
