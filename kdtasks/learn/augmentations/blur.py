@@ -27,13 +27,15 @@ class Blur(Photometric):
     def apply(self, images: np.ndarray, rng: Generator) -> np.ndarray:
         count = len(images)
         sigmas = rng.uniform(0, 1, count) * self.sigma * (rng.random(count) < self.probability)
+        rows = np.flatnonzero(sigmas)
         radius = math.ceil(3 * self.sigma)
-        distances = np.arange(-radius, radius + 1)
-        # A Gaussian of no width is 1 in its middle and 0 elsewhere.
-        kernels = np.exp(-0.5 * (distances / np.maximum(sigmas, 1e-6)[:, np.newaxis]) ** 2)
+        distances = np.arange(-radius, radius + 1) / np.maximum(sigmas[rows, np.newaxis], 1e-6)
+        kernels = np.exp(-0.5 * distances**2)
         kernels = (kernels / kernels.sum(axis=1, keepdims=True)).astype(np.float32)
-        blurred = _convolved(_convolved(images.astype(np.float32), kernels, 1), kernels, 2)
-        return to_uint8(blurred)
+        blurred = _convolved(images[rows].astype(np.float32), kernels, axis=1)
+        images = images.copy()
+        images[rows] = to_uint8(_convolved(blurred, kernels, axis=2))
+        return images
 
 
 def _convolved(images: np.ndarray, kernels: np.ndarray, axis: int) -> np.ndarray:
