@@ -41,7 +41,12 @@ def train_student(params: Params, paths: ProjectPaths, name: str, *, arm: "Arm")
         exits=student.exits,
         heads=student.heads,
         schedule=Schedule(
-            setup.train, epochs=epochs, learning_rate=rate, seed=seed, precision=setup.precision
+            setup.train,
+            epochs=epochs,
+            learning_rate=rate,
+            seed=seed,
+            precision=setup.precision,
+            keeps_best=lesson.keeps_best,
         ),
         initial_weights=start_of(Path(student.start), seed),
         inputs=[paths.dataset, *lesson.inputs],

@@ -44,11 +44,14 @@ class Lesson(NamedTuple):
 
     Attributes:
         inputs: files that this depends on, besides the dataset.
+        keeps_best: whether the weights of the epoch that is best on validation are kept: labels
+            alone are learnt by heart in too many epochs, and may choose theirs.
     """
 
     examples: Examples
     objective: Objective
     inputs: Sequence[Path]
+    keeps_best: bool
 
 
 @dataclass(frozen=True)
@@ -92,14 +95,16 @@ class Lessons:
             layers = teacher_layers(self.distill.hints) if arm == "soft" else ()
             examples = open_targets(paths.targets, training, seed=self.seed, layers=layers)
             inputs = [paths.labelled, *answer_files(paths.targets)]
-            return Lesson(examples, self._objective(arm, training), inputs)
+            return Lesson(examples, self._objective(arm, training), inputs, keeps_best=False)
         training = training_set(self.dataset, unlabelled, labelled)
         epoch_size = len(training)
         if arm == "all_labels":
             training = training_set(self.dataset, unlabelled[:0])
         teacher = open_teacher(paths.teacher) if arm == "soft_labelled" else None
         examples = self._repeated(training, epoch_size, teacher)
-        return Lesson(examples, self._objective(arm, training), [paths.labelled])
+        return Lesson(
+            examples, self._objective(arm, training), [paths.labelled], keeps_best=teacher is None
+        )
 
     def _repeated(
         self, training: TrainingSet, epoch_size: int, teacher: Teacher | None

@@ -52,6 +52,7 @@ class Training(Record):
         epochs: that were trained; 0 of an imported teacher.
         seed: None of an imported teacher.
         start: the folder of the initial weights, where they are not random.
+        kept_epoch: the epoch whose weights are kept, where that is the best one on validation.
         trend: absent of an imported teacher, of one that was stopped early, and of a training of
             fewer than twelve epochs.
         members: of an ensemble, whose other numbers are those of its members together.
@@ -64,4 +65,5 @@ class Training(Record):
     seed: int | None
     start: str | None = None
     trend: Trend | None = None
+    kept_epoch: int | None = None
     members: tuple[Member, ...] | None = None

@@ -17,7 +17,13 @@ from kdtasks.learn.objectives.hints import HintMatcher, student_blocks
 from kdtasks.learn.objectives.objective import LabelLossSum, Objective
 from kdtasks.learn.training.checkpoint import Checkpoint, TrainingState
 from kdtasks.learn.training.examples import Block, Examples
-from kdtasks.learn.training.monitor import CollapseGuard, EpochReporter, patience, stalled
+from kdtasks.learn.training.monitor import (
+    CollapseGuard,
+    EpochReporter,
+    best_epoch,
+    patience,
+    stalled,
+)
 from kdtasks.learn.training.settings import TrainParams
 from kdtasks.learn.training.step import Optimizer, compile_block, precision_scope
 from kdtasks.tasks.confusion import accuracy, confusion_matrix, mean_iou
@@ -42,6 +48,8 @@ class Schedule:
         stop_epoch: the epoch to stop after, with the weights and the learning rate that the whole
             run has there; None trains all epochs.
         precision: arithmetic of the steps.
+        keeps_best: whether the model ends with the weights of the epoch that is best on
+            validation, in place of the last one's.
     """
 
     params: TrainParams
@@ -50,6 +58,7 @@ class Schedule:
     seed: int
     stop_epoch: int | None = None
     precision: Precision = "float32"
+    keeps_best: bool = False
 
     @property
     def last_epoch(self) -> int:
@@ -116,7 +125,8 @@ def train(
     state = (checkpoint and checkpoint.load()) or TrainingState(epoch=0, arrays=[], history=[])
     if state.epoch:
         print(f"resuming after epoch {state.epoch}")
-        keras.backend.batch_set_value(list(zip(variables, state.arrays, strict=True)))
+        keras.backend.batch_set_value(list(zip(variables, state.arrays, strict=False)))
+    best = state.arrays[len(variables) :]
     run_block = compile_block(
         tapped, matcher, optimizer, objective, batch_size, sample, ignore_label=ignore_label
     )
@@ -165,14 +175,19 @@ def train(
         record |= values
         history.append({name: round(value, 6) for name, value in record.items()})
         reporter.end_epoch(record)
+        if schedule.keeps_best and best_epoch(history) == epoch:
+            with optimizer.average.installed():
+                best = model.network.get_weights()
         if message := stalled(
             history, epochs=schedule.epochs, learning_rate=schedule.learning_rate
         ):
             warn(message)
         if checkpoint:
-            arrays = keras.backend.batch_get_value(variables)
+            arrays = [*keras.backend.batch_get_value(variables), *best]
             checkpoint.save(TrainingState(epoch, arrays, history, guard.collapsed_epochs))
     optimizer.average.install()
+    if best:
+        model.network.set_weights(best)
     return history
 
 

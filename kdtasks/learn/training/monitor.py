@@ -102,6 +102,20 @@ class CollapseGuard:
             )
 
 
+def best_epoch(history: Sequence[Mapping[str, float]]) -> int:
+    """Give the epoch of the best validation score, of equal ones that of the least loss.
+
+    Args:
+        history: records of the epochs so far, at least one.
+    """
+
+    def rank(record: Mapping[str, float]) -> tuple[float, float]:
+        score = record.get("validation_mean_iou", record["validation_accuracy"])
+        return score, -record["validation_loss"]
+
+    return int(max(history, key=rank)["epoch"])
+
+
 def stalled(history: Sequence[Mapping[str, float]], *, epochs: int, learning_rate: float) -> str:
     """Say at the end of the first tenth of a run that its training loss has not fallen; else ``.
 

@@ -18,7 +18,7 @@ from kdtasks.learn.objectives.objective import Objective
 from kdtasks.learn.training.checkpoint import Checkpoint, files_hash
 from kdtasks.learn.training.examples import Examples
 from kdtasks.learn.training.loop import Schedule, train
-from kdtasks.learn.training.monitor import write_history
+from kdtasks.learn.training.monitor import best_epoch, write_history
 from kdtasks.learn.training.settings import TrainingSetup
 from kdtasks.learn.training.trend import trend_of
 from kdtasks.tasks.confusion import ExitConfusions
@@ -116,19 +116,23 @@ def run_training(
 
 def write_trained(trained: Trained, dataset: PreparedDataset, paths: ProjectPaths) -> None:
     """Write model, metrics and learning curve under the run's name, and forget the checkpoint."""
-    run, model = trained.run, trained.model
+    run, model, history = trained.run, trained.model, trained.history
+    kept = best_epoch(history) if run.schedule.keeps_best else None
     images, labels = dataset.images("validation"), dataset.labels("validation")
     save_model(paths.model(run.name), model)
-    write_history(paths.plot(run.name), trained.history)
+    write_history(paths.plot(run.name), history)
     scores = exit_scores(model, images, labels, ignore_label=dataset.ignore_label)
     Training(
-        validation=TrainedScores(**scores.present(), loss=trained.history[-1]["validation_loss"]),
+        validation=TrainedScores(
+            **scores.present(), loss=history[kept - 1 if kept else -1]["validation_loss"]
+        ),
         parameters=model.count_parameters(),
         macs=tuple(model.macs()),
         epochs=run.schedule.last_epoch,
         seed=run.schedule.seed,
         start=str(run.initial_weights) if run.initial_weights else None,
-        trend=trend_of(trained.history) if run.schedule.is_whole else None,
+        trend=trend_of(history) if run.schedule.is_whole else None,
+        kept_epoch=kept,
     ).write(paths.metrics(run.name))
     trained.checkpoint.remove()
 

@@ -23,7 +23,7 @@ from kdtasks.learn.schedules.gap import Gap
 from kdtasks.learn.training.checkpoint import Checkpoint
 from kdtasks.learn.training.examples import TrainingExamples
 from kdtasks.learn.training.loop import Schedule
-from kdtasks.learn.training.monitor import COLUMNS
+from kdtasks.learn.training.monitor import COLUMNS, best_epoch
 from kdtasks.learn.training.run import exit_scores
 from kdtasks.learn.training.step import OptimizerParams
 
@@ -145,6 +145,37 @@ def test_a_run_that_stops_early_has_the_state_of_the_long_run_at_that_epoch(
     assert shorter.weights != stopped.weights  # its learning rate is down to 0 by then
 
 
+def test_the_best_epoch_on_validation_is_kept_where_that_is_asked_for(
+    run: Run, schedule: Schedule, monkeypatch: pytest.MonkeyPatch
+):
+    def third(history: list[Any]) -> int:
+        return min(len(history), 3)
+
+    monkeypatch.setattr("kdtasks.learn.training.loop.best_epoch", third)
+    kept = run(schedule=dataclasses.replace(schedule, keeps_best=True))
+    assert len(kept.history) == 6
+    assert kept.weights == run(schedule=dataclasses.replace(schedule, stop_epoch=3)).weights
+    assert kept.weights != run().weights
+
+
+def test_the_best_epoch_has_the_best_score_and_of_equal_ones_the_least_loss():
+    def record(epoch: int, accuracy: float, loss: float, **more: float) -> dict[str, float]:
+        return {
+            "epoch": epoch,
+            "validation_accuracy": accuracy,
+            "validation_loss": loss,
+            **more,
+        }
+
+    history = [record(1, 0.8, 0.3), record(2, 0.9, 0.5), record(3, 0.9, 0.4), record(4, 0.7, 0.1)]
+    assert best_epoch(history) == 3
+    masks = [
+        record(1, 0.9, 0.5, validation_mean_iou=0.2),
+        record(2, 0.8, 0.6, validation_mean_iou=0.4),
+    ]
+    assert best_epoch(masks) == 2
+
+
 def test_a_batch_larger_than_the_data_is_all_the_data(run: Run, schedule: Schedule):
     # One step an epoch: a few epochs may well predict one class only.
     longer = dataclasses.replace(schedule, epochs=20)
@@ -187,7 +218,7 @@ class TestResuming:
                 examples=hinting,
                 objective=DistillationObjective(EVERYTHING),
                 schedule=shared(
-                    schedule,
+                    dataclasses.replace(schedule, keeps_best=True),
                     optimizer=OptimizerParams(
                         name="sgd", weight_decay=0.01, warm_up=0.2, ema_decay=0.99
                     ),
