@@ -1,9 +1,11 @@
+from typing import Any
+
 from kdtasks.core.records.compress import Compressed, Exported, Sensitivity
 from tests.core.records.conftest import RoundTrip
 
 
 def test_a_compressed_variant(round_trip: RoundTrip):
-    content = {
+    content: dict[str, Any] = {
         "variant": "int8",
         "base_seed": 1,
         "parameters": 15046,

@@ -49,6 +49,7 @@ def test_an_ensemble_answers_with_the_mean_of_its_members(save, images, tmp_path
     write_json(tmp_path / "teacher/teacher.json", {"members": ["member_0", "member_1"]})
     opened = open_network(tmp_path / "teacher")
     one = open_network(tmp_path / "teacher/member_0")
+    assert one.parameters
     assert opened.parameters == 2 * one.parameters
     expected = mean_logits([member.logits(images)[-1] for member in members])
     [logits] = opened.run(images.astype(np.float32))
