@@ -7,7 +7,7 @@ from pydantic import Field
 from kdtasks.core.errors import ExportError
 from kdtasks.core.records.compress import ExitParity, Parity
 from kdtasks.core.settings import Fraction, Positive, Section
-from kdtasks.core.text import percent, percent_with_range, quantity
+from kdtasks.core.text import SPACE, percent, percent_with_range, quantity
 from kdtasks.evaluate.intervals import Interval, wilson_interval
 from kdtasks.evaluate.jackknife import FEWEST_IMAGES, jackknife_interval
 
@@ -141,8 +141,8 @@ def parity_problem(parity: Parity, limits: ParityParams) -> str | None:
     worst = max(parity.exits, key=lambda one: one.error)
     if worst.error > most:
         found.append(
-            f"the logits of {_name(parity, worst)} are off by {percent(worst.error)} of their "
-            f"standard deviation, {percent(most, 2)} are allowed (max_logit_error)"
+            f"the logits of {_name(parity, worst)} are off by {_error(worst.error)} of their "
+            f"standard deviation, {_error(most)} are allowed (max_logit_error)"
         )
     worst = max(parity.exits, key=_surely_changed)
     if _surely_changed(worst) > limits.max_changed_answers:
@@ -159,6 +159,11 @@ def parity_problem(parity: Parity, limits: ParityParams) -> str | None:
         "compress.representative_images, add qat to the variant, use float16, or raise the limit "
         "in compress.parity"
     )
+
+
+def _error(fraction: float) -> str:
+    """In per cent: in float32 far below one, of a broken file perhaps over a hundred."""
+    return f"{100 * fraction:.3g}{SPACE}%"
 
 
 def _name(parity: Parity, one: ExitParity) -> str:

@@ -163,7 +163,7 @@ def test_a_trained_unet_stays_itself_in_whole_numbers(number_format, types, agre
         seen_rows=0,
     ).exits
     assert found.changed <= 1 - agreement
-    assert found.interval
+    assert found.interval is not None
     assert found.interval[0] < found.changed < found.interval[1]
     mean_iou = exit_scores(model, draw_images, masks, ignore_label=255).score
     assert mean_iou > 0.6  # or being the same would mean nothing

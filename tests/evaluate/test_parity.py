@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kdtasks.core.errors import ExportError
+from kdtasks.core.records.compress import Parity
 from kdtasks.core.text import plain
 from kdtasks.evaluate.intervals import wilson_interval
 from kdtasks.evaluate.jackknife import FEWEST_IMAGES
@@ -88,25 +89,29 @@ def test_logits_that_are_not_finite_are_refused(number):
 LIMITS = ParityParams()
 
 
+def problem_of(found: Parity, limits: ParityParams = LIMITS) -> str:
+    problem = parity_problem(found, limits)
+    assert problem is not None
+    return plain(problem)
+
+
 def test_a_sound_int8_file_passes():
     assert parity_problem(parity((0.05, 0.01), (0.02, 0.003)), LIMITS) is None
 
 
 def test_half_of_the_spread_is_too_much_though_few_answers_change():
-    problem = parity_problem(parity((0.1, 0.0), (0.5, 0.01), (0.3, 0.0)), LIMITS)
-    assert plain(problem or "") == (
+    assert problem_of(parity((0.1, 0.0), (0.5, 0.01), (0.3, 0.0))) == (
         "the file is too far from the float network that it was converted from: the logits of exit "
-        "2 of 3 are off by 50.0 % of their standard deviation, 25.00 % are allowed "
+        "2 of 3 are off by 50 % of their standard deviation, 25 % are allowed "
         "(max_logit_error), on 300 calibration images; give more compress.representative_images, "
         "add qat to the variant, use float16, or raise the limit in compress.parity"
     )
 
 
 def test_many_changed_answers_are_too_much_though_logits_are_close():
-    problem = parity_problem(parity((0.1, 0.12)), LIMITS)
     assert (
         "from: 12.0 % (8.8 – 16.2 %) of the answers of exit 1 of 1 change, 5.0 % are allowed "
-        "(max_changed_answers), on 300 calibration images" in plain(problem or "")
+        "(max_changed_answers), on 300 calibration images" in problem_of(parity((0.1, 0.12)))
     )
 
 
@@ -118,8 +123,6 @@ def test_few_images_do_not_prove_that_many_answers_change():
 def test_limits_are_settings():
     far = parity((0.4, 0.2))
     assert parity_problem(far, ParityParams(max_logit_error=0.5, max_changed_answers=0.3)) is None
-    assert "max_changed" in (parity_problem(far, ParityParams(max_logit_error=0.5)) or "")
+    assert "max_changed" in problem_of(far, ParityParams(max_logit_error=0.5))
     exact = far.model_copy(update={"tolerance": 1e-4, "exits": parity((0.0002, 0.0)).exits})
-    assert "off by 0.0 % of their standard deviation, 0.01 % are" in plain(
-        parity_problem(exact, LIMITS) or ""
-    )
+    assert "off by 0.02 % of their standard deviation, 0.01 % are" in problem_of(exact)

@@ -61,8 +61,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory, edit_params: EditParams) 
             for stage in repo.index.stages:
                 for out in stage.outs:
                     path = Path(out.fs_path)
-                    # The one file inside an output that a stage names as a dependency.
-                    path = path if path.suffix else path / "dataset.json"
+                    # The one file inside an output that a stage may name as a dependency.
+                    inner = "targets.json" if path.name == "targets" else "dataset.json"
+                    path = path if path.suffix else path / inner
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_text(str(path.relative_to(project)))
             repo.commit(force=True)
@@ -99,6 +100,7 @@ def test_a_project_that_nobody_changed_has_nothing_to_do(finished: Path):
         ({"distill.loss": "dkd"}, []),
         ({"distill.hints": [{**HINT, "weight": 2.0}]}, []),
         ({"distill.hints": []}, []),
+        ({"data.train_labels": 50}, ["labels", "student"]),  # and no teacher
         ({"targets.batch_size": 100}, ["targets"]),
         ({"targets.features": ["block_1", "block_2"]}, ["targets"]),
         ({"targets.mode": "online"}, ["preview", "targets", "student"]),
@@ -125,6 +127,16 @@ def test_what_runs_again(
     monkeypatch.chdir(project)
     edit_params(project, changes)
     assert rerun(project) == {*expected, "distill", *BEHIND}
+
+
+def test_a_further_arm_trains_itself_alone(
+    finished: Path, edit_params: EditParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    project = tmp_path / "project"
+    shutil.copytree(finished, project, symlinks=True)
+    monkeypatch.chdir(project)
+    edit_params(project, {"distill.arms": ["hard"]})
+    assert rerun(project) == {"arm", "compare", "report"}
 
 
 def test_a_network_to_start_from_trains_the_students_again(

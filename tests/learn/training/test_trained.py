@@ -90,6 +90,7 @@ def test_an_ensemble_is_its_members_and_each_is_the_teacher_of_its_seed(
         "member_1/model.json",
         "member_1/model.weights.h5",
         "teacher.json",
+        "trained_on.npz",
     ]
     assert (folder / "member_1/model.weights.h5").read_bytes() == alone
     assert (folder / "member_0/model.weights.h5").read_bytes() != alone

@@ -110,7 +110,7 @@ def test_a_file_too_far_from_its_network_is_within_no_limits(project: Path, tria
     found = TrialResult.read(project, trial.params)
     assert found.accuracy == 0.96
     (violation,) = broken_limits(found, SearchParams(max_accuracy_drop=0.02))
-    assert "the logits of exit 2 of 2 are off by 50.0" in violation.reason
+    assert "the logits of exit 2 of 2 are off by 50\u00a0%" in violation.reason
     assert violation.factor == float("inf")
 
 

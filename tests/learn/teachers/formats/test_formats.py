@@ -36,7 +36,8 @@ def test_a_folder_that_is_no_saved_model_is_refused(refuse, tmp_path):
     (tmp_path / "folder").mkdir()
     refuse(
         tmp_path / "folder",
-        r"folder is of no known format; give one of .*`saved_model\.pb`, `\.tflite`$",
+        r"folder is of no known format; give one of .*`saved_model\.pb`, `\.tflite`, a folder "
+        r"`models/teacher` of a trained teacher$",
     )
 
 

@@ -69,7 +69,8 @@ def test_files_without_layers_give_no_features(
     folder = import_file(teacher_file(kind).path, input="unit")
     message = (
         rf"targets\.features: the teacher .* is of the format {called}, which gives no hidden "
-        r"features; import it as `\.keras` or `\.h5`, `\.hdf5`, or set"
+        r"features; import it as `\.keras` or `\.h5`, `\.hdf5` or a folder `models/teacher` of a "
+        r"trained teacher, or set"
     )
     with pytest.raises(TeacherError, match=message):
         open_teacher(folder, layers=["conv2d"])

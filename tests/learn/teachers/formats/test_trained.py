@@ -49,7 +49,8 @@ def test_an_ensemble_answers_with_the_mean_of_its_members(save, images, tmp_path
     write_json(tmp_path / "teacher/teacher.json", {"members": ["member_0", "member_1"]})
     opened = open_network(tmp_path / "teacher")
     one = open_network(tmp_path / "teacher/member_0")
-    assert opened.parameters == 2 * (one.parameters or 0) > 0
+    assert one.parameters
+    assert opened.parameters == 2 * one.parameters
     expected = mean_logits([member.logits(images)[-1] for member in members])
     [logits] = opened.run(images.astype(np.float32))
     np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-4)
