@@ -13,8 +13,8 @@ from kdtasks.edge.segments import Segments
 from kdtasks.params import Params
 from kdtasks.stage import Folder, run_stage, stage
 
-# What is measured or chosen after the export, names other variants or students, or keeps a bundle from being
-# there at all, does not change the bundle.
+# What is measured or chosen after the export, names other variants or students, or keeps a bundle
+# from being there at all, does not change the bundle.
 LATER: dict[str, Any] = {
     **dict.fromkeys(("search", "evaluate", "benchmark", "select"), True),
     "compress": {"variants", "parity"},
