@@ -63,7 +63,7 @@ def test_points_share_the_cores(project: Path, cores: int, workers: int):
     shared = "shared by all points"
     assert list(graph.nodes) == [shared, *(point.label for point in points)]
     assert jobs[shared].workers == cores  # alone, so it may use them all
-    assert set(jobs[shared].stages) == {"prepare", "teacher", "student@0"}
+    assert set(jobs[shared].stages) == {"prepare", "labels", "teacher", "student@0"}
     for point in points:
         job, node = jobs[point.label], graph.nodes[point.label]
         assert node.needs == (shared,)

@@ -44,6 +44,7 @@ def end(plan: SweepPlan, *, failed: int = 1, seeds: int = 3) -> SweepEnd:
             0.97,
             360,
             (-0.02, 0.041),
+            900,
         )
     return SweepEnd(outcomes, results)
 

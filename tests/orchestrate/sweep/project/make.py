@@ -12,6 +12,7 @@ HERE = Path(__file__).parent
 RECIPE = HERE.parents[3] / "recipes" / "digits.yaml"
 IGNORED = """\
 /.kdtasks
+/data/labelled.npy
 /data/prepared
 /data/raw/*.txt
 /metrics
