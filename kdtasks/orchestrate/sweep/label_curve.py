@@ -101,10 +101,10 @@ def label_worth(
 ) -> tuple[LabelWorth, ...]:
     """Say of every point with how many labels the student alone does as well as its distilled one.
 
-    Every seed's curve of the student alone is taken as straight between its points, over the
-    logarithm of the number of labels. The interval holds the numbers at which a paired t test over
-    seeds does not tell the distilled student from the one alone, and all numbers between them: it
-    is wide where seeds are few, and where the curve is flat or goes up and down.
+    Every seed's curve of the student alone is that of `between`. The interval holds the numbers at
+    which a paired t test over seeds does not tell the distilled student from the one alone, and all
+    numbers between them: it is wide where seeds are few, and where the curve is flat or goes up and
+    down.
 
     Source: Fieller 1954, J. R. Stat. Soc. B 16, 175-185 (an interval for where a difference is 0,
     by inverting the t test of it).
@@ -116,19 +116,40 @@ def label_worth(
     """
     from scipy.special import stdtrit  # a hundred times as fast as scipy.stats
 
-    between = np.geomspace(labels[0], labels[-1], NUMBERS).round()
-    numbers = np.unique(np.concatenate([labels, between])).astype(int)
-    by_seed = np.asarray(student, dtype=float).T
-    seeds = len(by_seed)
-    alone = np.array([np.interp(np.log(numbers), np.log(labels), row) for row in by_seed])
+    fine = np.geomspace(labels[0], labels[-1], NUMBERS).round()
+    numbers = np.unique(np.concatenate([labels, fine])).astype(int)
+    alone = between(labels, student, numbers)
+    seeds = alone.shape[1]
     quantile = float(stdtrit(seeds - 1, 0.5 + confidence / 2))
     found = []
     for number, scores in zip(labels, np.asarray(distilled, dtype=float), strict=True):
-        differences = scores[:, None] - alone
-        mean, spread = differences.mean(axis=0), differences.std(axis=0, ddof=1)
+        differences = scores - alone
+        mean, spread = differences.mean(axis=1), differences.std(axis=1, ddof=1)
         is_told = (np.abs(mean) > quantile * spread / seeds**0.5) & (spread > NO_SPREAD)
         found.append(_read_off(number, numbers, mean, is_told))
     return tuple(found)
+
+
+def between(labels: Sequence[int], scores: ArrayLike, numbers: ArrayLike) -> np.ndarray:
+    """Give the values of learning curves between their points.
+
+    A cubic over the logarithm of the number of labels, which rises or falls between two points as
+    they do. Straight lines lie below a curve that levels off: read off them, a teacher is worth
+    more labels than it is.
+
+    Source: Fritsch and Butland 1984, SIAM J. Sci. Stat. Comput. 5, 300-304.
+
+    Args:
+        labels: [points], ascending.
+        scores: [points, …].
+        numbers: [M], of labels, from the first of `labels` to the last.
+
+    Returns: [M, …].
+    """
+    from scipy.interpolate import PchipInterpolator  # heavy, and only needed here
+
+    found: np.ndarray = PchipInterpolator(np.log(labels), np.asarray(scores))(np.log(numbers))
+    return found
 
 
 def _read_off(
@@ -147,38 +168,49 @@ def _read_off(
     if too_few[0]:
         low = int(min(numbers[~too_few], default=numbers[-1]))
     if too_many[-1]:
-        high = int(max([alone or 0, *numbers[~too_many]], default=numbers[0]))
+        high = int(max([alone or numbers[0], *numbers[~too_many]]))
     return LabelWorth(labels=labels, alone=alone, beyond=beyond, interval=(low, high))
 
 
-def worth_sentence(worth: Sequence[LabelWorth]) -> str | None:
+def worth_sentence(curve: Sequence[LabelWorth]) -> str | None:
     """Say what the labels of every point do, none picked out; None where nothing can be said."""
-    if not worth:
+    if not curve:
         return None
-    first, *others = worth
-    parts = [f"{count(first.labels)} labels do what {alone_text(first, worth)} do without"]
-    parts += [f"{count(it.labels)} what {alone_text(it, worth)} do" for it in others]
-    ranges = [f"{part} ({worth_range(it)})" for part, it in zip(parts, worth, strict=True)]
-    return f"With the teacher, {'; '.join(ranges)}."
+    needs = [
+        alone_text(worth, curve) + (f" ({found})" if (found := worth_range(worth, curve)) else "")
+        for worth in curve
+    ]
+    first, *others = zip((count(worth.labels) for worth in curve), needs, strict=True)
+    parts = [f"{first[0]} labels do what {first[1]} do without"]
+    parts += [f"{labels} do what {need} do" for labels, need in others]
+    return f"With the teacher, {'; '.join(parts)}."
 
 
 def alone_text(worth: LabelWorth, curve: Sequence[LabelWorth]) -> str:
     """Write the labels that the student alone needs: about 900, more than 2,700."""
     if worth.beyond:
-        end = curve[0] if worth.beyond == "fewer" else curve[-1]
-        return f"{worth.beyond} than {count(end.labels)}"
+        return f"{worth.beyond} than {count(_end(worth, curve).labels)}"
     assert worth.alone is not None  # within the curve
     return f"about {count(_two_digits(worth.alone, 0.5))}"
 
 
-def worth_range(worth: LabelWorth) -> str:
-    """Write the interval, rounded outwards: 520 to 1,600; 520 or more; up to 1,600; any number."""
+def worth_range(worth: LabelWorth, curve: Sequence[LabelWorth]) -> str:
+    """Write the interval, rounded outwards: 520 to 1,600; 520 or more; up to 1,600; any number.
+
+    Nothing where it says no more than that the number lies beyond an end of the curve.
+    """
     low, high = worth.interval
+    if worth.beyond and _end(worth, curve).labels in (low, high):
+        return ""
     least = None if low is None else count(_two_digits(low, 0))
     most = None if high is None else count(_two_digits(high, 1))
     if least and most:
         return f"{least} to {most}"
     return f"{least} or more" if least else f"up to {most}" if most else "any number"
+
+
+def _end(worth: LabelWorth, curve: Sequence[LabelWorth]) -> LabelWorth:
+    return curve[0] if worth.beyond == "fewer" else curve[-1]
 
 
 def _two_digits(number: int, up: float) -> int:

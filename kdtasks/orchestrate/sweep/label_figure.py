@@ -5,8 +5,10 @@ from itertools import count as count_from
 from math import log
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from kdtasks.core.text import count, percent
-from kdtasks.orchestrate.sweep.label_curve import LabelCurve
+from kdtasks.orchestrate.sweep.label_curve import LabelCurve, between
 from kdtasks.report.drawing import Colour, draw, percent_axes
 from kdtasks.report.figures import MODELS
 
@@ -30,6 +32,8 @@ def label_figure(curve: LabelCurve, summary: Mapping[str, Any], name: str) -> st
     numbers = [point["labels"] for point in points]
     teacher = points[0]["teacher"]  # the same everywhere: it does not see which labels are hidden
 
+    fine = np.geomspace(numbers[0], numbers[-1], 200)
+
     def plot(axes: "Axes") -> None:
         axes.set_xscale("log")
         axes.axhline(teacher, color=Colour.TEACHER, linewidth=1.3, linestyle=MODELS["teacher"][3])
@@ -37,13 +41,16 @@ def label_figure(curve: LabelCurve, summary: Mapping[str, Any], name: str) -> st
         for key, side in SIDES.items():
             label, colour, marker, dashes = MODELS[key]
             places = [number * (numbers[-1] / numbers[0]) ** side for number in numbers]
-            means = [point[key]["mean"] for point in points]
+            by_seed = [list(point[key]["by_seed"].values()) for point in points]
+            curve_mean = between(numbers, by_seed, fine).mean(axis=1)
             for place, point in zip(places, points, strict=True):
                 if interval := point[key]["interval"]:
                     axes.plot([place, place], interval, color=colour, linewidth=1.2, zorder=2)
+            means = [point[key]["mean"] for point in points]
+            axes.scatter(places, means, s=24, color=colour, marker=marker, zorder=3)
             axes.plot(
-                places, means, color=colour, marker=marker, markersize=5, linestyle=dashes,
-                label=label, zorder=3,
+                fine * places[0] / numbers[0], curve_mean, color=colour, linestyle=dashes,
+                marker=marker, markersize=5, markevery=[], label=label, zorder=2,
             )  # fmt: skip
         for worth, point in zip(curve.worth, points, strict=False):
             if worth.alone is not None and worth.alone != worth.labels:
