@@ -50,8 +50,8 @@ if stage == "prepare":
 elif stage == "labels":
     labels = params["data"]["train_labels"] or ALL_LABELS
     write("data/labelled.npy", str(labels))
-    counts = {"train": labels, "hidden": ALL_LABELS - labels, "by_class": {}, "unlabelled": 0}
-    write("metrics/labels.json", {**counts, "validation": 9, "calibration": 9})
+    counts = {"train": labels, "hidden": ALL_LABELS - labels, "unlabelled": 0}
+    write("metrics/labels.json", {**counts, "by_class": {}, "validation": 9, "calibration": 9})
 elif stage == "teacher":
     write("models/teacher", "teacher")
 elif stage == "student":
