@@ -14,6 +14,7 @@ from benchmarks.evidence.early_exits import DROP
 from benchmarks.evidence.gate import GATE
 from benchmarks.evidence.guarantee import GUARANTEE
 from benchmarks.evidence.improving import IMPROVING
+from benchmarks.evidence.labels import LABELS
 from benchmarks.evidence.masks import MASKS
 from benchmarks.evidence.pairs import PAIRS
 from benchmarks.evidence.promise import Promise, Rate
@@ -23,7 +24,19 @@ from kdtasks.core.files import write_text
 
 PROMISES = {
     promise.name: promise
-    for promise in (ACCURACIES, PAIRS, SEEDS, SWEEP, IMPROVING, MASKS, DROP, GUARANTEE, GATE, DRIFT)
+    for promise in (
+        ACCURACIES,
+        PAIRS,
+        SEEDS,
+        SWEEP,
+        IMPROVING,
+        MASKS,
+        DROP,
+        GUARANTEE,
+        GATE,
+        DRIFT,
+        LABELS,
+    )
 }
 RESULTS = Path("results/evidence.json")
 PAGE = Path("docs/evidence.md")

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+CSS = Path(__file__).parent / "style.css"
+
+
 class Colour(StrEnum):
     """Colours of the page, which are CSS variables of style.css.
 
@@ -88,6 +91,24 @@ def draw(
             buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
         )
     return _for_page(buffer.getvalue(), name, description)
+
+
+def standalone(svg: str) -> str:
+    """Make an element that `draw` returned a file of its own, which a README can show.
+
+    It brings the colours of the page, light or dark, and a ground on which they can be read
+    wherever it is put.
+    """
+    start, rest = svg.split(">", 1)
+    theme = CSS.read_text(encoding="utf-8").split("\n* {")[0]
+    style = f"{theme}text {{ font-family: system-ui, sans-serif; }}"
+    view = re.search(r'viewBox="\S+ \S+ (\S+) (\S+)"', start)
+    assert view is not None  # `draw` always writes one
+    size = f'width="{float(view[1]) * 2:g}" height="{float(view[2]) * 2:g}"'
+    return (
+        f'{start} xmlns="http://www.w3.org/2000/svg" {size}>\n<style>{style}</style>\n'
+        f'<rect width="100%" height="100%" style="fill: var(--surface)"/>{rest}\n'
+    )
 
 
 def percent_axes(axes: "Axes", which: str = "xy") -> None:

@@ -74,7 +74,8 @@ def test_a_dry_run_only_says_what_would_run(project: Path, capsys: pytest.Captur
     first, *lines = capsys.readouterr().out.splitlines()
     assert first.startswith("2 points of 3 seeds each: 0 done already, 2 to run")
     assert lines == [
-        "shared by all points: would run once, prepare, teacher, student@0, student@1, student@2",
+        "shared by all points: would run once, prepare, labels, teacher, student@0, student@1, "
+        "student@2",
         "alpha=0.1: would run",
         "alpha=0.9: would run",
     ]

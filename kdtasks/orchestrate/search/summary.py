@@ -13,10 +13,9 @@ from kdtasks.core.text import NOTHING, duration, kilobytes, milliseconds, percen
 from kdtasks.orchestrate.runner.graph import Outcome, StageGraph, StageNode, StageState
 from kdtasks.orchestrate.search.engine import SearchEngine, SearchPlan
 from kdtasks.orchestrate.search.trial import TrialResult
-from kdtasks.orchestrate.sweep.page import STYLE
 from kdtasks.orchestrate.sweep.summary import SweepProgress
 from kdtasks.params.search import SearchParams
-from kdtasks.report.drawing import template_environment
+from kdtasks.report.drawing import CSS, template_environment
 from kdtasks.report.selection import Violation, nearest_miss
 
 # The key after a reason; search.json has it.
@@ -141,7 +140,7 @@ def write_page(folder: Path, summary: dict[str, Any]) -> Path:
     statistic = summary["limits"]["latency_statistic"]
     rows = [row(trial, statistic) for trial in summary["trials"]]
     template = template_environment(HERE).get_template("template.html")
-    style = STYLE.read_text(encoding="utf-8")
+    style = CSS.read_text(encoding="utf-8")
     page = folder / "index.html"
     write_text(page, template.render(**summary, columns=COLUMNS, rows=rows, style=style))
     return page

@@ -3,16 +3,24 @@
 import json
 import shlex
 from collections.abc import Mapping
+from itertools import count as count_from
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kdtasks.core.files import write_json, write_text
-from kdtasks.core.text import percent, percent_range, seeds
+from kdtasks.core.text import count, percent, percent_range, seeds
 from kdtasks.orchestrate.sweep.grid import Grid, short_digest, value_text
+from kdtasks.orchestrate.sweep.label_curve import (
+    alone_text,
+    curves_of,
+    worth_range,
+    worth_sentence,
+)
+from kdtasks.orchestrate.sweep.label_figure import label_figure
 from kdtasks.orchestrate.sweep.plan import COMPARE_STAGE, SweepOptions, SweepPlan
 from kdtasks.orchestrate.sweep.results import PointResult
 from kdtasks.orchestrate.sweep.summary import headline, in_points, p_text
-from kdtasks.report.drawing import Colour, draw, template_environment
+from kdtasks.report.drawing import CSS, Colour, draw, standalone, template_environment
 from kdtasks.report.sentences import more_seeds
 
 if TYPE_CHECKING:
@@ -20,7 +28,6 @@ if TYPE_CHECKING:
 
 
 HERE = Path(__file__).parent
-STYLE = HERE.parents[1] / "report" / "style.css"
 ROW_HEIGHT, FRAME_HEIGHT = 0.27, 0.75  # inches
 COLOURS = {"helps": Colour.DISTILL, "hurts": Colour.STUDENT, "inconclusive": Colour.MUTED}
 
@@ -36,11 +43,13 @@ def default_folder(plan: SweepPlan[PointResult]) -> Path:
 
 
 def write_page(folder: Path, grid: Grid, options: SweepOptions, summary: dict[str, Any]) -> Path:
-    """Write index.html and sweep.json; the same numbers give the same bytes.
+    """Write index.html, sweep.json and label curves; the same numbers give the same bytes.
 
     Returns: the page.
     """
     write_json(folder / "sweep.json", summary)
+    for name, image in label_figures(summary).items():
+        write_text(folder / f"{name}.svg", standalone(image))
     page = folder / "index.html"
     write_text(page, render_page(grid, options, summary))
     return page
@@ -52,6 +61,8 @@ def render_page(grid: Grid, options: SweepOptions, summary: dict[str, Any]) -> s
     for write in (percent, percent_range, more_seeds, p_text):
         environment.filters[write.__name__] = write
     environment.globals["in_points"] = in_points
+    environment.globals.update(alone_text=alone_text, worth_range=worth_range)
+    environment.filters.update(count=count, worth_sentence=worth_sentence)
     has_figure = any("gain" in point for point in summary["points"])
     return environment.get_template("template.html").render(
         **summary,
@@ -60,9 +71,19 @@ def render_page(grid: Grid, options: SweepOptions, summary: dict[str, Any]) -> s
         keys=[axis["key"] for axis in summary["axes"]],
         tables=heat_map(grid, summary),
         image=gains_figure(summary) if has_figure else None,
+        curves=list(zip(curves_of(summary), label_figures(summary).values(), strict=True)),
         command=command_line(options),
-        style=STYLE.read_text(encoding="utf-8"),
+        style=CSS.read_text(encoding="utf-8"),
     )
+
+
+def label_figures(summary: dict[str, Any]) -> dict[str, str]:
+    """Draw what there is of label curves: name of the file to `<svg>` element."""
+    names = (f"labels-{place}" if place > 1 else "labels" for place in count_from(1))
+    return {
+        name: label_figure(curve, summary, name)
+        for curve, name in zip(curves_of(summary), names, strict=False)
+    }
 
 
 def command_line(options: SweepOptions) -> str:

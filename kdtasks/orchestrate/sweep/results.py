@@ -7,6 +7,7 @@ from pydantic import TypeAdapter
 
 from kdtasks.core.files import json_text, read_json, write_json
 from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.records.data import Labels
 from kdtasks.core.records.evaluate import Comparison
 from kdtasks.core.records.training import Training
 from kdtasks.params import Params
@@ -34,6 +35,7 @@ class PointResult(NamedTuple):
     teacher: float  # test split
     rows: int  # of the test split
     bootstrap: tuple[float, float] | None  # of the mean gain over test images; None of too few
+    labels: int  # that students see, of masks source images
 
     @classmethod
     def read(cls, folder: Path, params: Params) -> Self:
@@ -52,6 +54,7 @@ class PointResult(NamedTuple):
             compare.teacher.score,
             compare.rows,
             compare.gain.bootstrap_interval,
+            Labels.read(paths.metrics("labels")).train,
         )
 
 

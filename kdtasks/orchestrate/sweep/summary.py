@@ -23,10 +23,12 @@ from kdtasks.orchestrate.runner.files import run_events
 from kdtasks.orchestrate.runner.graph import Outcome, StageGraph, StageNode, StageState
 from kdtasks.orchestrate.runner.lines import LinesReporter
 from kdtasks.orchestrate.sweep.engine import SweepEnd
+from kdtasks.orchestrate.sweep.label_curve import curves_of, label_curves, worth_sentence
 from kdtasks.orchestrate.sweep.plan import SweepPlan
 from kdtasks.orchestrate.sweep.results import PointResult
 from kdtasks.orchestrate.sweep.statistics import best_point, point_gains
 from kdtasks.report.sentences import verdict
+from kdtasks.tasks.registry import task_of
 
 TOLD = (StageState.COMPLETED, StageState.PULLED, StageState.FAILED)  # of the stages of a point
 
@@ -79,6 +81,7 @@ def summarise(plan: SweepPlan[PointResult], end: SweepEnd) -> dict[str, Any]:
         return {
             "teacher": result.teacher,
             "rows": result.rows,
+            "labels": result.labels,
             "gain": gains[label].model_dump(mode="json"),
             **{
                 name: over_seeds(scores, confidence).model_dump(mode="json", include=keys)
@@ -86,21 +89,27 @@ def summarise(plan: SweepPlan[PointResult], end: SweepEnd) -> dict[str, Any]:
             },
         }
 
+    curves = label_curves(plan.grid, plan.points, results, confidence)
     return {
         "recipe": first.recipe,
+        "metric": task_of(first.data.task).metric.name,
         "axes": [{"key": axis.key, "values": list(axis.values)} for axis in plan.grid.axes],
         "seeds": list(first.seeds),
         "confidence": confidence,
         "compared": len(plan.points),
         "points": [{**point.about, **content(point.label)} for point in plan.points],
         "chosen": choice and choice._asdict(),
+        "label_curves": [curve.model_dump(mode="json") for curve in curves],
     }
 
 
 def headline(summary: dict[str, Any]) -> str:
     """Say in one or two sentences what came out; what could not be told is said too."""
     best = chosen(summary) if summary["chosen"] else None
-    return " ".join(filter(None, (poor_teachers(summary), found(summary), best)))
+    curves = curves_of(summary)
+    # of several curves each is told beside its image
+    worth = worth_sentence(curves[0].worth) if len(curves) == 1 else None
+    return " ".join(filter(None, (poor_teachers(summary), worth, found(summary), best)))
 
 
 def found(summary: dict[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """What runs at once, and what waits for what."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -63,13 +64,28 @@ def test_points_share_the_cores(project: Path, cores: int, workers: int):
     shared = "shared by all points"
     assert list(graph.nodes) == [shared, *(point.label for point in points)]
     assert jobs[shared].workers == cores  # alone, so it may use them all
-    assert set(jobs[shared].stages) == {"prepare", "teacher", "student@0"}
+    assert set(jobs[shared].stages) == {"prepare", "labels", "teacher", "student@0"}
     for point in points:
         job, node = jobs[point.label], graph.nodes[point.label]
         assert node.needs == (shared,)
         assert (job.stages, job.is_point) == (STAGES, True)
         assert node.threads == job.workers
         assert at_once * node.threads <= cores
+
+
+def test_hiding_labels_trains_no_other_teacher(project: Path):
+    """By the pipeline itself, of which this project has no more than the names."""
+    shutil.copy(Path(__file__).parents[3] / "dvc.yaml", project)
+    settings = ("data.train_labels=100,300,null",)
+    points, pipelines = read(project, *settings)
+    graph, jobs = make_jobs(
+        parse_grid(settings), points, pipelines, (), STAGES, room=Room(2, 1, False), workers=1
+    )
+    shared = "shared by all points"
+    assert list(graph.nodes) == [shared, *(point.label for point in points)]
+    assert set(jobs[shared].stages) == {"prepare", "teacher", "targets"}
+    assert {"labels", "student@0", "distill@0"} <= set(pipelines[points[0].experiment].stages)
+    assert all(graph.nodes[point.label].needs == (shared,) for point in points)
 
 
 def test_points_that_are_done_share_nothing(project: Path):

@@ -44,6 +44,7 @@ def end(plan: SweepPlan, *, failed: int = 1, seeds: int = 3) -> SweepEnd:
             0.97,
             360,
             (-0.02, 0.041),
+            900 if (labels := point.params.data.train_labels) is None else labels,
         )
     return SweepEnd(outcomes, results)
 
@@ -87,6 +88,35 @@ def test_the_page_shows_every_point(plan: SweepPlan):
     assert page.count("<svg") == 1
     assert 'class="chosen"' in page
     assert render_page(plan.grid, OPTIONS, summary) == page
+
+
+def test_label_curves_are_on_the_page_and_beside_it(project: Path, tmp_path: Path):
+    options = SweepOptions(("data.train_labels=100,null,300",), seeds=3)
+    plan = plan_sweep(project, options)
+    summary = summarise(plan, end(plan, failed=0))
+    page = write_page(tmp_path / "out", plan.grid, options, summary)
+    (curve,) = json.loads((tmp_path / "out/sweep.json").read_text(encoding="utf-8"))["label_curves"]
+    assert curve["points"] == ["train_labels=100", "train_labels=300", "train_labels=null"]
+    assert [it["labels"] for it in curve["worth"]] == [100, 300, 900]
+    text = text_of(page.read_text(encoding="utf-8"))
+    # students alone are equal everywhere, so those that are better are so beyond their curve
+    assert text.count("With the teacher, 100 labels do what more than 900 do without; 300 do") == 1
+    assert "Labels The student alone needs Test, distilled Test, student alone 100" in text
+    image = (tmp_path / "out/labels.svg").read_text(encoding="utf-8")
+    assert "900 labels, 90.1" in image
+    assert page.read_text(encoding="utf-8").count("<svg") == 2
+
+
+def test_few_points_are_drawn_without_a_word_of_worth(project: Path, tmp_path: Path):
+    options = SweepOptions(("data.train_labels=100,null", "distill.alpha=0.1,0.5"), seeds=3)
+    plan = plan_sweep(project, options)
+    page = write_page(tmp_path, plan.grid, options, summarise(plan, end(plan, failed=0)))
+    text = text_of(page.read_text(encoding="utf-8"))
+    assert text.count("can be said from three numbers of labels and three seeds on") == 2
+    assert "alone needs" not in text
+    assert "With the teacher" not in text
+    names = {path.name for path in tmp_path.iterdir()}
+    assert {"index.html", "sweep.json", "labels.svg", "labels-2.svg"} <= names
 
 
 def test_a_sweep_that_failed_everywhere_has_a_page(plan: SweepPlan):

@@ -21,13 +21,13 @@ def test_stages_come_after_what_they_need(project: Path):
     pipeline = read_pipeline(project, ["compare"])
     names = list(pipeline.stages)
     seeds = [f"{stage}@{seed}" for stage in ("student", "distill") for seed in range(3)]
-    assert set(names) == {"prepare", "teacher", "compare", *seeds}
+    assert set(names) == {"prepare", "labels", "teacher", "compare", *seeds}
     for stage in pipeline.stages.values():
         assert all(names.index(need) < names.index(stage.name) for need in stage.needs)
     assert pipeline.stages["compare"].needs == (
         "distill@0", "distill@1", "distill@2", "student@0", "student@1", "student@2"
     )  # fmt: skip
-    assert pipeline.stages["distill@1"].needs == ("prepare", "teacher")
+    assert pipeline.stages["distill@1"].needs == ("labels", "prepare", "teacher")
     assert pipeline.sources == {"data/raw", "work.py"}
     assert {"data/prepared", "timings", "metrics/compare.json"} <= pipeline.outputs
 

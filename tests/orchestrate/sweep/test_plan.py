@@ -12,7 +12,7 @@ from kdtasks.orchestrate.sweep.plan import SweepOptions, SweepPlan, plan_sweep, 
 from kdtasks.orchestrate.sweep.results import PointResult, keep_result
 
 SETTINGS = ("distill.alpha=0.1,0.5",)
-RESULT = PointResult({0: 0.9}, {0: 0.91}, {0: 0.8}, 0.97, 360, (-0.01, 0.03))
+RESULT = PointResult({0: 0.9}, {0: 0.91}, {0: 0.8}, 0.97, 360, (-0.01, 0.03), 900)
 
 
 def plan(project: Path, **options: Any) -> SweepPlan:

@@ -7,6 +7,7 @@ import pytest
 
 from kdtasks.core.errors import KdTasksError
 from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.records.data import Labels
 from kdtasks.core.records.training import Training
 from kdtasks.orchestrate.sweep.grid import make_points, parse_grid
 from kdtasks.orchestrate.sweep.results import PointResult, keep_result, kept_result
@@ -20,6 +21,7 @@ RESULT = PointResult(
     teacher=0.97,
     rows=360,
     bootstrap=(-0.01, 0.03),
+    labels=900,
 )
 
 
@@ -33,6 +35,9 @@ def params(project: Path) -> Params:
 def write_metrics(project: Path, *trained: Training, **teacher: Any) -> None:
     paths = ProjectPaths(project)
     comparison({0: 0.9, 1: 0.91}, {0: 0.92, 1: 0.93}, **teacher).write(paths.metrics("compare"))
+    Labels(train=900, hidden=0, by_class={}, unlabelled=0, validation=100, calibration=100).write(
+        paths.metrics("labels")
+    )
     for seed, record in enumerate(trained):
         record.write(paths.metrics("distill", seed))
 

@@ -30,6 +30,7 @@ def summary(*points: dict[str, Any], chosen: str | None, ties: list[str] | None 
         "compared": len(points),
         "seeds": [0, 1, 2],
         "chosen": {"label": chosen, "ties": ties or []} if chosen else None,
+        "label_curves": [],
     }
 
 

@@ -19,14 +19,14 @@ def test_what_all_points_share_is_one_group(project: Path):
     found = pipelines(project, "distill.alpha=0.1,0.5", "distill.temperature=3,6")
     (group,) = shared_stages(found)
     assert group.members == tuple(found)
-    assert set(group.stages) == {"prepare", "teacher", "student@0", "student@1"}
+    assert set(group.stages) == {"prepare", "labels", "teacher", "student@0", "student@1"}
     assert group.needs == ()
 
 
 def test_what_some_points_share_waits_for_what_all_share(project: Path):
     found = pipelines(project, "student.learning_rate=0.001,0.01", "distill.alpha=0.1,0.5")
     everyone, slow, fast = shared_stages(found)
-    assert set(everyone.stages) == {"prepare", "teacher"}
+    assert set(everyone.stages) == {"prepare", "labels", "teacher"}
     assert slow.members == ("learning_rate=0.001, alpha=0.1", "learning_rate=0.001, alpha=0.5")
     assert slow.stages == fast.stages == ("student@0", "student@1")
     assert slow.needs == fast.needs == (0,)

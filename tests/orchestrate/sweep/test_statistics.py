@@ -32,7 +32,7 @@ def result(gains: list[float], validation: float = 0.9) -> PointResult:
     student = dict.fromkeys(range(len(gains)), 0.5)
     distilled = {seed: 0.5 + gain for seed, gain in enumerate(gains)}
     return PointResult(
-        student, distilled, dict.fromkeys(student, validation), 0.97, 360, (-0.01, 0.03)
+        student, distilled, dict.fromkeys(student, validation), 0.97, 360, (-0.01, 0.03), 900
     )
 
 
@@ -134,7 +134,13 @@ def test_false_findings_are_as_rare_as_promised(monkeypatch: pytest.MonkeyPatch)
         for name in map(str, range(12)):
             distilled = generator.normal(0.9, 0.01, 5)
             points[name] = PointResult(
-                dict(enumerate(student)), dict(enumerate(distilled)), {0: 0.9}, 0.97, 360, (0, 0)
+                dict(enumerate(student)),
+                dict(enumerate(distilled)),
+                {0: 0.9},
+                0.97,
+                360,
+                (0, 0),
+                900,
             )
         judged = point_gains(points, compared=12, confidence=0.95).values()
         false_alone += any(excludes_zero(gain) for gain in judged)

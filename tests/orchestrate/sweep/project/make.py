@@ -13,6 +13,7 @@ RECIPE = HERE.parents[3] / "recipes" / "digits.yaml"
 IGNORED = """\
 /.kdtasks
 /bundles
+/data/labelled.npy
 /data/prepared
 /data/raw/*.txt
 /exits

@@ -21,6 +21,7 @@ stage, *words = sys.argv[1:]
 params = YAML(typ="safe", pure=True).load(Path("params.yaml").read_text(encoding="utf-8"))
 alpha, temperature = params["distill"]["alpha"], params["distill"]["temperature"]
 seed = words[0] if words else ""
+ALL_LABELS = 2700
 SIZES = {"float32": 80000, "float16": 40000, "dynamic_int8": 30000, "int8": 25000, "int16x8": 1}
 
 
@@ -46,6 +47,11 @@ with open(os.environ["TRACE"], "a", encoding="utf-8") as trace:
 if stage == "prepare":
     texts = [path.read_text(encoding="utf-8") for path in sorted(Path("data/raw").glob("*.txt"))]
     write("data/prepared", "".join(texts))
+elif stage == "labels":
+    labels = params["data"]["train_labels"] or ALL_LABELS
+    write("data/labelled.npy", str(labels))
+    counts = {"train": labels, "hidden": ALL_LABELS - labels, "unlabelled": 0}
+    write("metrics/labels.json", {**counts, "by_class": {}, "validation": 9, "calibration": 9})
 elif stage == "teacher":
     write("models/teacher", "teacher")
 elif stage == "student":
