@@ -88,7 +88,7 @@ def _find(path: Path) -> Path:
 
 
 def _read_npz(path: Path) -> AnswerFile:
-    with np.load(path, allow_pickle=False) as arrays:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         kinds = [kind for kind in _KINDS if kind in arrays.files]
         if "names" not in arrays.files or len(kinds) != 1:
             raise TeacherError(
@@ -150,13 +150,13 @@ def _read_parquet(path: Path) -> AnswerFile:
             "or write the answers as .npz or .csv"
         ) from None
     table = parquet.read_table(path)
-    names, *columns = (column.to_pylist() for column in table.columns)
+    names, *columns = (column.to_numpy() for column in table.columns)
     if not all(isinstance(name, str) for name in names):
         raise TeacherError(
             f"teacher.path: the first column of {path}, {table.column_names[0]!r}, is no text; the "
             "names of the images were expected there"
         )
-    values = _floats(np.array(columns, np.float32).T.reshape(len(names), len(columns)))
+    values = _floats(np.array(columns).T.reshape(len(names), len(columns)))
     return AnswerFile(tuple(names), values, tuple(table.column_names[1:]))
 
 

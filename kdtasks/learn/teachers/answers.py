@@ -110,14 +110,17 @@ def import_answers(folder: Path, params: TeacherParams, dataset: PreparedDataset
 
 def _in_order(found: AnswerFile, class_names: Sequence[str], source: Path) -> AnswerFile:
     """Refuse what cannot be right, and put the columns into the order of the dataset's classes."""
-    names, columns = np.array(found.names), list(found.classes or class_names)
+    columns = list(found.classes or class_names)
     if sorted(columns) != sorted(class_names):
-        lacking = [name for name in class_names if name not in columns]
-        others = [name for name in columns if name not in class_names] or ["one twice"]
-        lacks = f"lacks the classes {_some(lacking)}" if lacking else "has all classes"
+        wrong = {
+            "of no class": [name for name in columns if name not in class_names],
+            "missing": [name for name in class_names if name not in columns],
+            "there twice": sorted({name for name in columns if columns.count(name) > 1}),
+        }
+        told = "; ".join(f"{what}: {_some(names)}" for what, names in wrong.items() if names)
         raise TeacherError(
-            f"teacher.path: {source} {lacks} and has columns of no class ({_some(others)}); its "
-            "columns must be named as class_names in data/prepared/dataset.json, in any order"
+            f"teacher.path: the columns of {source} are not the classes ({told}); they must be "
+            "named as class_names in data/prepared/dataset.json, in any order"
         )
     if found.values.shape[1] != len(columns):
         raise TeacherError(
@@ -125,6 +128,7 @@ def _in_order(found: AnswerFile, class_names: Sequence[str], source: Path) -> An
             f"{len(columns)} classes; give a column for each, in the order of class_names in "
             "data/prepared/dataset.json"
         )
+    names = np.array(found.names)
     unique, counts = np.unique(names, return_counts=True)
     if (counts > 1).any():
         raise TeacherError(
