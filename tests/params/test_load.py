@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from kdtasks.core.errors import ParamsError
-from kdtasks.learn.augmentations import Batch, Geometric, Photometric, augmentations
+from kdtasks.learn.augmentations import augmentations
 from kdtasks.learn.schedules.gap import Gap
 from kdtasks.params import load_params, load_project_params, parse_params
 from tests.tools.complete_params import write_params
@@ -191,11 +191,6 @@ def test_a_file_of_answers_runs_on_nothing(
 def test_answers_to_images_as_they_are_hold_for_views_of_the_same_class_alone(
     changed: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ):
-    assert (Geometric.keeps_answer, Photometric.keeps_answer, Batch.keeps_answer) == (
-        True,
-        True,
-        False,
-    )
     content = changed("augmentation.transforms", ["shift", "rotation"])
     content["teacher"]["source"] = "logits"
     parse_params(content)

@@ -54,14 +54,19 @@ class Augmentation(Section):
     Attributes:
         order: its place, the lowest first, however params list them; geometric ones come before
             all others, and those that mix should come last.
-        keeps_answer: whether a teacher's answer to an image holds for what comes of it, so that
-            answers from a file, which are to images as they are, teach it.
     """
 
     order: ClassVar[int]
-    keeps_answer: ClassVar[bool]
 
     name: str
+
+    @property
+    def keeps_answer(self) -> bool:
+        """Whether a teacher's answer to an image holds for what comes of it, at these settings.
+
+        Where it does, answers from a file teach, which are to images as they are.
+        """
+        return True
 
 
 class Geometric(Augmentation):
@@ -70,8 +75,6 @@ class Geometric(Augmentation):
     All geometric augmentations draw, chosen or not, so that the choice of one leaves the motions
     of the others as they are; therefore all their settings need defaults.
     """
-
-    keeps_answer: ClassVar[bool] = True
 
     @abstractmethod
     def draw(self, rng: Generator, count: int, size: Size, motion: Motion) -> Motion:
@@ -86,7 +89,10 @@ class Geometric(Augmentation):
 class Batch(Augmentation):
     """Mixes the images of a batch with each other; teachers are asked about the mixed ones."""
 
-    keeps_answer: ClassVar[bool] = False
+    @property
+    def keeps_answer(self) -> bool:
+        """No: it shows several images."""
+        return False
 
     @abstractmethod
     def mix(
@@ -103,7 +109,10 @@ class Batch(Augmentation):
 class Photometric(Batch):
     """Changes the values of pixels, image by image; labels and masks stay."""
 
-    keeps_answer: ClassVar[bool] = True
+    @property
+    def keeps_answer(self) -> bool:
+        """As of every augmentation that stays within an image."""
+        return True
 
     @abstractmethod
     def apply(self, images: np.ndarray, rng: Generator) -> np.ndarray:
