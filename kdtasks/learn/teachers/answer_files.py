@@ -131,7 +131,7 @@ def _read_csv(path: Path) -> AnswerFile:
                 )
             names.append(row[0])
             try:
-                values.append(np.array(row[1:], np.float32))
+                values.append(_floats(np.fromiter(map(float, row[1:]), np.float64)))
             except ValueError as error:
                 raise TeacherError(
                     f"teacher.path: line {rows.line_num} of {path} ({row[0]}) holds something that "

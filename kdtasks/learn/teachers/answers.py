@@ -63,7 +63,7 @@ class AnswerTable:
             surplus = [name for name in surplus if name.startswith(UNLABELLED) == prefixed]
             told = f"; {_some(surplus)} of the file are of no image that is used" if surplus else ""
             raise TeacherError(
-                f"the file of the teacher lacks {_some(missing)} of "
+                f"teacher.path: the file of answers lacks {_some(missing)} of "
                 f"{quantity(len(names), 'image')}{told}. It needs a row for every image of the "
                 "training and validation splits and for each without a label, by the names in "
                 f"data/prepared/{NAMES} and data/unlabelled/{NAMES}"

@@ -127,6 +127,8 @@ def test_lines_of_a_csv_that_cannot_be_right_are_named(tmp_path: Path):
     path.write_text("image,cat,dog\na.png,1,two\n")
     with pytest.raises(TeacherError, match=r"line 2 of .* \(a\.png\) .* no number"):
         read_answer_file(path)
+    path.write_text("image,cat,dog\na.png,1e300,nan\n")  # whoever looks at it refuses it
+    np.testing.assert_array_equal(read_answer_file(path).values, [[np.inf, np.nan]])
     path.write_text("")
     assert read_answer_file(path).values.shape == (0, 0)
 
