@@ -27,17 +27,23 @@ def main(params: Params, paths: ProjectPaths) -> None:
         predictor = Predictor(load_model(folder))
         return lambda images: predictor.logits(images)[-1]
 
-    evaluator = evaluator_of(open_prepared(paths.prepared), params.evaluate)
+    def taught() -> Callable[[Any], Any]:
+        told = teacher.about(names)
+        return lambda images: told.answers(images, slice(None))[0]
+
+    dataset, teacher = open_prepared(paths.prepared), open_teacher(paths.teacher)
+    evaluator, names = evaluator_of(dataset, params.evaluate), dataset.names("test")
     comparison, shown = evaluator.compare(
-        lambda: open_teacher(paths.teacher).logits,
+        taught if teacher.knows(names) else None,
         openers("student"),
         openers("distill"),
         {arm: openers(f"arm/{arm}") for arm in params.distill.arms},
     )
     comparison.write(paths.metrics("compare"))
     write_arrays(paths.compared, **shown)
+    tested = f"{comparison.teacher.score:.4f}" if comparison.teacher else "not tested"
     print(
-        f"test {evaluator.task.metric.name}: teacher {comparison.teacher.score:.4f}, "
+        f"test {evaluator.task.metric.name}: teacher {tested}, "
         f"student {comparison.student.mean:.4f}, distilled {comparison.distill.mean:.4f}; "
         f"distillation: {comparison.gain.verdict}"
     )

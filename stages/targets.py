@@ -10,21 +10,24 @@ def main(params: Params, paths: ProjectPaths) -> None:
     """Write what students are taught, and the images that the teacher is least sure of."""
     from kdtasks.data.labels import training_set
     from kdtasks.data.prepared import open_prepared
-    from kdtasks.data.unlabelled import open_unlabelled
+    from kdtasks.data.unlabelled import open_unlabelled, unlabelled_names
     from kdtasks.evaluate.evaluator import write_arrays
     from kdtasks.learn.targets import write_online, write_targets
     from kdtasks.learn.teachers.confidence import confidence_of
     from kdtasks.learn.teachers.teacher import open_teacher
     from kdtasks.learn.training.step import precision_scope
 
-    settings, unlabelled = params.targets, open_unlabelled(paths.unlabelled)
+    settings, dataset = params.targets, open_prepared(paths.prepared)
+    unlabelled, names = open_unlabelled(paths.unlabelled), unlabelled_names(paths.unlabelled)
     teacher = open_teacher(paths.teacher, batch_size=settings.batch_size, layers=settings.features)
     confidence = None
     if len(unlabelled):
-        confidence = confidence_of(teacher, unlabelled, least=settings.min_confidence)
+        asked = teacher.about(names)
+        confidence = confidence_of(asked, unlabelled, least=settings.min_confidence)
     write_arrays(paths.unsure, **(confidence.least_sure(unlabelled) if confidence else {}))
-    taught = unlabelled[confidence.kept] if confidence else unlabelled
-    training = training_set(open_prepared(paths.prepared), taught)
+    if confidence:
+        unlabelled, names = unlabelled[confidence.kept], [names[row] for row in confidence.kept]
+    training = training_set(dataset, unlabelled)
     if settings.mode == "online":
         write_online(
             paths.targets,
@@ -39,7 +42,7 @@ def main(params: Params, paths: ProjectPaths) -> None:
     with precision_scope(params.runtime.precision):
         write_targets(
             paths.targets,
-            teacher,
+            teacher.about([*dataset.names("train"), *names]),
             training,
             augmentation=params.augmentation,
             layers=settings.features,

@@ -26,6 +26,7 @@ def verdicts(student: np.ndarray, distilled: np.ndarray, seeds: int) -> list[str
             teacher=1.0,
             rows=1000,
             bootstrap=None,
+            labels=100,
         )
         for point, row in enumerate(distilled)
     }

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kdtasks.core.files import atomic_folder
+from kdtasks.core.files import atomic_folder, write_json
 from kdtasks.core.records.data import Dataset, SplitCounts
 from kdtasks.data.checks import (
     exclude_absent_classes,
@@ -14,7 +14,7 @@ from kdtasks.data.checks import (
     mark_duplicates,
     refuse_unusable,
 )
-from kdtasks.data.prepared import DESCRIPTION, SPLITS, file_name
+from kdtasks.data.prepared import DESCRIPTION, NAMES, SPLITS, file_name
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.read import read_dataset
 from kdtasks.data.settings import DataParams
@@ -42,7 +42,7 @@ def load_dataset(params: DataParams) -> RawDataset:
 def write_prepared(
     folder: Path, dataset: RawDataset, split: dict[str, np.ndarray], params: DataParams
 ) -> None:
-    """Write the splits and `dataset.json`; the folder appears whole or not at all.
+    """Write the splits, `names.json` and `dataset.json`; the folder appears whole or not at all.
 
     Args:
         folder: usually `data/prepared`.
@@ -58,6 +58,8 @@ def write_prepared(
                 np.save(path, np.ascontiguousarray(array))
                 with path.open("rb") as file:
                     hashes[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+        names = {name: [dataset.origins[row] for row in split[name]] for name in SPLITS}
+        write_json(partial / NAMES, names)
         Dataset(
             name=params.source.name,
             task=dataset.task,

@@ -6,10 +6,16 @@ from pathlib import Path
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
+from kdtasks.core.files import read_json
 from kdtasks.core.records.data import Dataset, SplitCounts
 from kdtasks.tasks.registry import task_of
 
 DESCRIPTION = "dataset.json"
+NAMES = "names.json"
+
+# Begins the name of an image without a label, before its path below `data.unlabelled`.
+UNLABELLED = "unlabelled/"
+
 SPLITS = ("train", "validation", "calibration", "test")
 ADVICE = "run `dvc repro prepare`"
 
@@ -68,6 +74,14 @@ class PreparedDataset:
             return np.arange(self.counts[split].total)
         return self._map(split, "source_images", ())
 
+    def names(self, split: str) -> tuple[str, ...]:
+        """Name the image of each row: its path below `data.path`, or what the source calls it.
+
+        Raises:
+            DatasetError: the file of names is missing or damaged.
+        """
+        return read_names(self.folder / NAMES, split, self.counts[split].total)
+
     def _map(self, split: str, kind: str, shape: tuple[int, ...]) -> np.ndarray:
         if split not in SPLITS:
             raise DatasetError(f"no split {split!r}; the splits are {', '.join(SPLITS)}")
@@ -104,3 +118,18 @@ def open_prepared(folder: Path) -> PreparedDataset:
 def file_name(split: str, kind: str) -> str:
     """Name of an array's file; `kind` is `images`, `labels` or `source_images`."""
     return f"{split}_{kind}.npy"
+
+
+def read_names(path: Path, split: str, count: int) -> tuple[str, ...]:
+    """Read the names of a split's images from a file that has them by split.
+
+    Raises:
+        DatasetError: the file is missing or damaged, or has not `count` of them.
+    """
+    try:
+        names = tuple(read_json(path)[split])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"{path} cannot be read ({error!r}); {ADVICE}") from None
+    if len(names) != count:
+        raise DatasetError(f"{path} names {len(names)} images of {split}, not {count}; {ADVICE}")
+    return names

@@ -1,23 +1,24 @@
 """Images without a label: read, checked against those that models are tested by, written."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.core.files import atomic_folder
+from kdtasks.core.files import atomic_folder, write_json
 from kdtasks.core.records.data import Problem, Unlabelled
 from kdtasks.data.checks import first_equal, listed
 from kdtasks.data.folders import relative_name, require_folder, visible_entries
-from kdtasks.data.prepared import ADVICE
+from kdtasks.data.prepared import ADVICE, NAMES, UNLABELLED, read_names
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import DataParams
 from kdtasks.edge.images import strict_decoding
 from kdtasks.tasks.registry import task_of
 
 _IMAGES, _DESCRIPTION = "images.npy", "unlabelled.json"
+_KEY = "unlabelled"
 
 
 class UnlabelledImages(NamedTuple):
@@ -25,10 +26,12 @@ class UnlabelledImages(NamedTuple):
 
     Attributes:
         images: uint8 [N, height, width, channels].
+        names: [N], each `UNLABELLED` and the path below `data.unlabelled`.
         record: what is said of them.
     """
 
     images: np.ndarray
+    names: tuple[str, ...]
     record: Unlabelled
 
 
@@ -88,13 +91,15 @@ def read_unlabelled(
         excluded=tuple(sorted([*problems, *leaks])),
         repeated=int((~is_new & ~held_out).sum()),
     )
-    return UnlabelledImages(images, record)
+    kept = tuple(UNLABELLED + names[row] for row in np.flatnonzero(is_new))
+    return UnlabelledImages(images, kept, record)
 
 
 def write_unlabelled(folder: Path, found: UnlabelledImages) -> None:
-    """Write images and record; the folder appears whole or not at all."""
+    """Write images, names and record; the folder appears whole or not at all."""
     with atomic_folder(folder) as partial:
         np.save(partial / _IMAGES, found.images)
+        write_json(partial / NAMES, {_KEY: found.names})
         found.record.write(partial / _DESCRIPTION)
 
 
@@ -109,6 +114,15 @@ def open_unlabelled(folder: Path) -> np.ndarray:
     except (OSError, EOFError, ValueError) as error:
         raise DatasetError(f"{folder / _IMAGES} cannot be read ({error}); {ADVICE}") from None
     return images
+
+
+def unlabelled_names(folder: Path) -> Sequence[str]:
+    """Name the images without a label, as `UnlabelledImages` does.
+
+    Raises:
+        DatasetError: a file is missing or damaged.
+    """
+    return read_names(folder / NAMES, _KEY, len(open_unlabelled(folder)))
 
 
 def _files(folder: Path) -> Iterator[Path]:

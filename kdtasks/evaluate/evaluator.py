@@ -131,7 +131,7 @@ S = TypeVar("S", bound=Score)
 
 
 def compare_scores(
-    teacher: S,
+    teacher: S | None,
     student: Mapping[int, S],
     distilled: Mapping[int, S],
     arms: Mapping[str, Mapping[int, S]] | None = None,
@@ -139,32 +139,33 @@ def compare_scores(
     """Compare models that have answered the same test split.
 
     Args:
-        teacher, student, distilled: scores, those of the students by seed.
+        teacher, student, distilled: scores, of students by seed; None of an untested teacher.
         arms: scores of further students by seed, by arm; their gains share one level.
 
     Raises:
         EvaluationError: the seeds do not match, or no test pixel is labelled.
     """
-    confidence = teacher.settings.confidence
+    answered = teacher or next(iter(student.values()))
+    confidence = answered.settings.confidence
     by_seed, summaries = {}, {}
     arms = arms or {}
     for kind, models in {"student": student, "distill": distilled, **arms}.items():
         scores = {seed: models[seed].scores() for seed in sorted(models)}
         by_seed[kind] = {seed: found.score for seed, found in scores.items()}
-        means = mean_scores(list(scores.values())).present() if teacher.task.per_pixel else {}
+        means = mean_scores(list(scores.values())).present() if answered.task.per_pixel else {}
         means = {key: value for key, value in means.items() if key not in ("mean_iou", "interval")}
         summaries[kind] = over_seeds(by_seed[kind], confidence, means)
     look = look_at(len(student))
     judged = sorted(student)[: look.seeds if look else None]  # those behind the gain over seeds
-    bootstrap = teacher.gain_interval(
+    bootstrap = answered.gain_interval(
         [distilled[seed] for seed in judged if seed in distilled],
         [student[seed] for seed in judged],
     )
-    tested = teacher.with_interval()
-    lead = teacher.gain_interval([teacher] * len(student), list(student.values()))
+    students = list(student.values())
+    lead = teacher.gain_interval([teacher] * len(students), students) if teacher else None
     return Comparison(
-        **teacher.size.present(),
-        teacher=tested,
+        **answered.size.present(),
+        teacher=teacher.with_interval() if teacher else None,
         student=summaries["student"],
         distill=summaries["distill"],
         gain=gain_of(
@@ -270,12 +271,14 @@ class Evaluator(ABC, Generic[S]):
 
     def compare(
         self,
-        teacher: Opener,
+        teacher: Opener | None,
         students: Mapping[int, Opener],
         distilled: Mapping[int, Opener],
         arms: Mapping[str, Mapping[int, Opener]],
     ) -> tuple[Comparison, Arrays]:
-        """Compare models on the test split, the students by seed; `arms` are further ones, by name.
+        """Compare models on the test split: students by seed, further ones by arm and seed.
+
+        Args: `teacher` is None where it cannot answer the split.
 
         Returns:
             the comparison, and the arrays of `plots/compare.npz`.
@@ -283,7 +286,7 @@ class Evaluator(ABC, Generic[S]):
         Raises:
             EvaluationError: as of `compare_scores`.
         """
-        taught = self.answer(teacher())
+        taught = self.answer(teacher()) if teacher else None
         alone, learnt, *others = (
             {seed: self.answer(models[seed]()) for seed in sorted(models)}
             for models in (students, distilled, *arms.values())
@@ -291,7 +294,8 @@ class Evaluator(ABC, Generic[S]):
         first = min(alone)
         shown = {"teacher": taught, "student": alone[first], "distill": learnt[first]}
         further = dict(zip(arms, others, strict=True))
-        return compare_scores(taught, alone, learnt, further), self.compared_arrays(shown)
+        arrays = self.compared_arrays({name: found for name, found in shown.items() if found})
+        return compare_scores(taught, alone, learnt, further), arrays
 
     def compared_arrays(self, models: Mapping[str, S]) -> Arrays:
         """Give what the page draws of the models compared; none by default."""

@@ -101,6 +101,9 @@ class Lessons:
         if arm == "all_labels":
             training = training_set(self.dataset, unlabelled[:0])
         teacher = open_teacher(paths.teacher) if arm == "soft_labelled" else None
+        if teacher:
+            names = self.dataset.names("train")
+            teacher = teacher.about([names[row] for row in training.labelled])
         examples = self._repeated(training, epoch_size, teacher)
         return Lesson(
             examples, self._objective(arm, training), [paths.labelled], keeps_best=teacher is None
@@ -117,7 +120,7 @@ class Lessons:
             return OnlineExamples(*data, self.seed, answer, epoch_size)
         limit = self.train.memory_limit_mb
         examples = repeated_examples(*data, epoch_size=epoch_size, memory_limit_mb=limit)
-        return _answered(examples, teacher) if teacher else examples
+        return _answered(examples, teacher, len(data[0])) if teacher else examples
 
     def _objective(self, arm: Arm, training: TrainingSet) -> Objective:
         loss = label_loss_of(self.train.loss, self.dataset, training)
@@ -134,14 +137,12 @@ def _answer(teacher: Teacher, images: np.ndarray) -> tuple[np.ndarray, ...]:
     return to_float16([teacher.logits(images)], ())
 
 
-def _answered(examples: TrainingExamples, teacher: Teacher) -> TrainingExamples:
-    """Have the teacher answer every view."""
+def _answered(examples: TrainingExamples, teacher: Teacher, count: int) -> TrainingExamples:
+    """Have the teacher answer every view; view i is of image i mod `count`."""
     images = examples.images.reshape(-1, *examples.images.shape[2:])
+    chunks = np.split(np.arange(len(images)), range(_CHUNK, len(images), _CHUNK))
     logits = np.concatenate(
-        [
-            _answer(teacher, images[start : start + _CHUNK])[0]
-            for start in range(0, len(images), _CHUNK)
-        ]
+        [to_float16(teacher.answers(images[rows], rows % count), ())[0] for rows in chunks]
     )
     shape = (*examples.images.shape[:2], *logits.shape[1:])
     return replace(examples, teacher_logits=logits.reshape(shape))

@@ -96,7 +96,7 @@ def write_targets(
     """Draw every view, run the teacher on it and write both, a view at a time.
 
     Args:
-        teacher: opened with `layers`.
+        teacher: opened with `layers`, and told which images `training` holds (`Teacher.about`).
         training: what the teacher is asked about.
         layers: hidden layers of the teacher whose features are kept.
         top_k: as `top` of `pack_top_k`; None keeps the logits of all classes.
@@ -114,7 +114,7 @@ def write_targets(
     is_mixed = labels.ndim == 1 and bool(augmentation.chosen(Mixing))
     drawn_from = labels_of(np.arange(len(labels)) if is_mixed else labels, augmentation)
     views = count_views(augmentation)
-    probe = teacher.run(np.asarray(images[:1]))
+    probe = teacher.answers(np.asarray(images[:1]), slice(1))
     num_classes = probe[0].shape[-1]
     if top_k is not None and top_k >= num_classes:
         raise ParamsError(
@@ -159,7 +159,7 @@ def write_targets(
             predicted = np.empty(labels.shape, np.int64)
             for start in range(0, len(images), chunk):
                 rows = slice(start, start + chunk)
-                answers = teacher.run(moved[rows])
+                answers = teacher.answers(moved[rows], rows)
                 halves = to_float16(answers, layers)
                 predicted[rows] = halves[0].argmax(axis=-1)
                 if top_k is not None:

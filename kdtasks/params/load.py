@@ -127,6 +127,8 @@ class Params(Section):
                     f"{list(self.student.exits)}; add it there or take it out of heads"
                 )
         self._check_distillation()
+        if self.teacher.source == "logits":
+            self._check_answers()
         return self
 
     def _check_distillation(self) -> None:
@@ -147,6 +149,27 @@ class Params(Section):
             raise ValueError(
                 f"teacher.ensemble is {self.teacher.ensemble}; targets.features need a single "
                 "teacher, since hidden features of several cannot be averaged"
+            )
+
+    def _check_answers(self) -> None:
+        """Refuse what a file of answers to images as they are cannot give."""
+        if task_of(self.data.task).per_pixel:
+            raise ValueError(
+                f"teacher.source is logits, data.source {self.data.source.name}; files hold one "
+                "row an image, not one a pixel: for masks train or import a teacher"
+            )
+        if self.targets.mode == "online" or self.targets.features:
+            raise ValueError(
+                "teacher.source is logits, a file of answers without a network; it needs "
+                f"targets.mode cached and targets.features [], got {self.targets.mode} and "
+                f"{list(self.targets.features)}"
+            )
+        transforms = self.augmentation.transforms
+        if changing := [item.name for item in transforms if not item.keeps_answer]:
+            raise ValueError(
+                "teacher.source is logits, whose answers are to images as they are; "
+                f"augmentation.transforms holds {', '.join(changing)}, after which they do "
+                "not hold: take it out, or train or import a teacher, which sees every view"
             )
 
 

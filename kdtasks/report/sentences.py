@@ -87,8 +87,9 @@ def _accuracies(statistics: Statistics) -> list[str]:
     task = task_of(statistics.task)
     # Accuracy over images needs no name.
     subject = f"{task.metric.title}: teacher" if task.per_pixel else "Teacher"
+    score = getattr(statistics.teacher, task.metric.key)
     return [
-        f"{subject} {text.percent(getattr(statistics.teacher, task.metric.key))}",
+        f"{subject} {'not tested' if score is None else text.percent(score)}",
         f"student alone {_over_seeds(statistics.student)}, distilled "
         f"{_over_seeds(statistics.distill)} ({gain_words(gain, len(statistics.seeds))})",
     ]

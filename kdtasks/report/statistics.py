@@ -33,6 +33,10 @@ PACKAGES = (
 )
 
 
+# Of a teacher that is a file of answers, in the place of its test scores.
+_UNTESTED = Refusal(refused="not tested: its file lacks answers to test images")
+
+
 def gather_statistics(inputs: ReportInputs, settings: ReportSettings) -> Statistics:
     """Gather all numbers of the page but the timings; a refusal stands for what is missing."""
     compare = inputs.compare
@@ -106,7 +110,7 @@ def _model(
     compare: Comparison | Refusal, name: str, trained: Mapping[int | None, Training | Refusal]
 ) -> ModelSummary:
     """Join a model's test scores with what training says of it; seeds have one size."""
-    tested = compare if isinstance(compare, Refusal) else getattr(compare, name)
+    tested = compare if isinstance(compare, Refusal) else getattr(compare, name) or _UNTESTED
     trainings = [training for training in map(known, trained.values()) if training]
     first = trainings[0] if trainings else Refusal(refused="not trained")
     macs = getattr(first, "macs", None)

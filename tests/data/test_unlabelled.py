@@ -16,6 +16,7 @@ from kdtasks.data.unlabelled import (
     UnlabelledImages,
     open_unlabelled,
     read_unlabelled,
+    unlabelled_names,
     write_unlabelled,
 )
 
@@ -64,7 +65,9 @@ def test_images_of_any_depth_and_size_are_read_as_the_datasets_own(
     found = read()
     assert found.images.shape == (2, 8, 8, 3)
     np.testing.assert_array_equal(found.images[1], noise(101))
+    assert found.names == ("unlabelled/summer/2019/beach.png", "unlabelled/top.png")
     write_unlabelled(tmp_path / "out", found)
+    assert unlabelled_names(tmp_path / "out") == found.names
     np.testing.assert_array_equal(open_unlabelled(tmp_path / "out"), found.images)
 
 
@@ -78,6 +81,7 @@ def test_copies_of_held_out_images_are_excluded_and_others_counted_once(
     save(drawer / "new-copy.png", np.full((8, 8, 3), 7, np.uint8))
     found = read()
     assert len(found.images) == 1
+    assert found.names == ("unlabelled/new-copy.png",)
     # of 12 images the split holds 8 out, as `SHARES` say; the 4 that train are there already
     held_out = [problem for problem in found.record.excluded if "tested by" in problem.problem]
     assert len(held_out) + found.record.repeated == 13

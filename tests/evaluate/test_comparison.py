@@ -128,6 +128,7 @@ def score(mistakes: int, *, confidence: float = 0.95) -> ClassScore:
 def test_compare_gives_the_whole_content() -> None:
     content = compare_scores(score(1), {1: score(4), 0: score(3)}, {0: score(2), 1: score(1)})
     assert content.rows == 10
+    assert content.teacher
     assert content.teacher.accuracy == 0.9
     assert content.teacher.interval == wilson_interval(9, 10, 0.95)
     assert content.student.by_seed == {"0": 0.7, "1": 0.6}
@@ -142,6 +143,14 @@ def test_compare_gives_the_whole_content() -> None:
     low, high = content.teacher_lead or (1, 0)
     assert low < 0.9 - 0.65 < high
     assert content.teacher_worse_than_student is False
+
+
+def test_students_are_compared_without_a_teacher_that_cannot_answer() -> None:
+    student, distilled = {1: score(4), 0: score(3)}, {0: score(2), 1: score(1)}
+    content = compare_scores(None, student, distilled)
+    tested = compare_scores(score(1), student, distilled)
+    nothing = {"teacher": None, "teacher_lead": None}
+    assert content == tested.model_copy(update=nothing)
 
 
 def test_compare_notices_a_teacher_worse_than_its_student() -> None:

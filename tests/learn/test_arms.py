@@ -44,7 +44,7 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> ProjectPaths:
     save_model(paths.teacher, build(CNN(filters=(4,)), input_shape=(8, 8, 1), num_classes=3))
     write_labelled(paths.labelled, LABELLED)
     record = Unlabelled(images=6, excluded=(), repeated=0)
-    write_unlabelled(paths.unlabelled, UnlabelledImages(DRAWER, record))
+    write_unlabelled(paths.unlabelled, UnlabelledImages(DRAWER, tuple("abcdef"), record))
     teacher = open_teacher(paths.teacher)
     write_targets(
         paths.targets,

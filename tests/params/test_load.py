@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from kdtasks.core.errors import ParamsError
+from kdtasks.learn.augmentations import augmentations
 from kdtasks.learn.schedules.gap import Gap
 from kdtasks.params import load_params, load_project_params, parse_params
 from tests.tools.aerial_photos import mask_params
@@ -177,6 +178,47 @@ def test_an_imported_teacher_is_neither_stopped_nor_averaged(changed: Callable[.
     content["teacher"][key] = 2
     with pytest.raises(ParamsError, match="stop_epoch and ensemble are for teachers that are trai"):
         parse_params(content)
+
+
+@pytest.mark.parametrize(
+    ("section", "keys", "message"),
+    [
+        ("teacher", {"ensemble": 2}, "with source logits set stop_epoch: null and ensemble: 1"),
+        ("targets", {"mode": "online"}, r"needs targets\.mode cached .* got online and \[\]"),
+        ("targets", {"features": ["block_1"]}, r"got cached and \['block_1'\]"),
+        (
+            "data",
+            {"source": {"name": "segmentation_folder", "classes": {"a": 0, "b": 1}}},
+            "data.source segmentation_folder; files hold one row an image",
+        ),
+    ],
+)
+def test_a_file_of_answers_runs_on_nothing(
+    changed: Callable[..., Any], section: str, keys: dict[str, Any], message: str
+):
+    content = changed("teacher.source", "logits")
+    content["teacher"]["model"] = None
+    assert parse_params(content).teacher.source == "logits"
+    content[section] |= keys
+    if section == "data":
+        content["student"] |= {"model": {"name": "unet", "filters": [4, 8]}, "exits": []}
+        content["data"]["image_size"] = [128, 128]
+    with pytest.raises(ParamsError, match=message):
+        parse_params(content)
+
+
+def test_answers_to_images_as_they_are_hold_for_views_of_the_same_class_alone(
+    changed: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+):
+    content = changed("augmentation.transforms", ["shift", "rotation"])
+    content["teacher"]["source"] = "logits"
+    parse_params(content)
+    monkeypatch.setattr(augmentations["shift"], "keeps_answer", False)
+    message = r"augmentation\.transforms holds shift, after which they do not hold: take it out"
+    with pytest.raises(ParamsError, match=message):
+        parse_params(content)
+    content["teacher"]["source"] = "import"
+    parse_params(content)
 
 
 def test_a_schedule_stands_in_the_place_of_a_number(changed: Callable[..., Any]):

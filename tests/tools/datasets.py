@@ -50,6 +50,9 @@ class _InMemory:
     def class_names(self) -> tuple[str, ...]:
         return tuple(map(str, range(self.num_classes)))
 
+    def names(self, split: str) -> tuple[str, ...]:
+        return tuple(map(str, range(len(self.labels(split)))))
+
     def source_images(self, split: str) -> np.ndarray:
         return self.rows_of_images if split == self.split else self.rows_of_images[:0]
 

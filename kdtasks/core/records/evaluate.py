@@ -259,13 +259,14 @@ class Comparison(Record, SplitSize):
     """`metrics/compare.json`: teacher and students of all seeds on the test split.
 
     Attributes:
+        teacher: None where it is a file of answers that lacks test images.
         arms: further students, as of `distill.arms`.
         teacher_lead: interval over test images, paired, of the teacher's score less the students'
-            mean; None of too few source images.
+            mean; None of too few source images, or of a teacher that was not tested.
         teacher_worse_than_student: whether that interval lies below 0.
     """
 
-    teacher: ModelScores
+    teacher: ModelScores | None
     student: SeedScores
     distill: SeedScores
     gain: Gain

@@ -65,6 +65,14 @@ class Augmentation(Section):
 
     name: str
 
+    @property
+    def keeps_answer(self) -> bool:
+        """Whether a teacher's answer to an image holds for what comes of it, at these settings.
+
+        Where it does, answers from a file teach, which are to images as they are.
+        """
+        return True
+
 
 class Geometric(Augmentation):
     """Moves each image, and its mask with it.
@@ -86,6 +94,11 @@ class Geometric(Augmentation):
 class Batch(Augmentation):
     """Mixes the images of a batch with each other; teachers are asked about the mixed ones."""
 
+    @property
+    def keeps_answer(self) -> bool:
+        """No: it shows several images."""
+        return False
+
     @abstractmethod
     def mix(
         self, images: np.ndarray, labels: np.ndarray, rng: Generator
@@ -101,6 +114,11 @@ class Batch(Augmentation):
 
 class Photometric(Batch):
     """Changes the values of pixels, image by image; labels and masks stay."""
+
+    @property
+    def keeps_answer(self) -> bool:
+        """As of every augmentation that stays within an image."""
+        return True
 
     @abstractmethod
     def apply(self, images: np.ndarray, rng: Generator) -> np.ndarray:

@@ -30,6 +30,11 @@ class RandomCrop(Geometric):
         description="largest ratio of the box's sides either way, the image's own counted as 1",
     )
 
+    @property
+    def keeps_answer(self) -> bool:
+        """While half of the image is left: less may not show what the answer is about."""
+        return self.min_area >= 0.5
+
     def draw(self, rng: Generator, count: int, size: Size, motion: Motion) -> Motion:
         height, width = size
         tall, wide = draw_sides(rng, count, (self.min_area, 1.0), self.max_aspect)

@@ -53,6 +53,7 @@ def confidence_of(teacher: Teacher, images: Any, *, least: float, chunk: int = 1
     """Ask a teacher about images without a label.
 
     Args:
+        teacher: told which they are (`Teacher.about`).
         images: uint8 [N, height, width, channels], as they are.
         least: as of `Confidence`.
         chunk: images whose answers are held at a time.
@@ -61,7 +62,8 @@ def confidence_of(teacher: Teacher, images: Any, *, least: float, chunk: int = 1
 
     values, classes = [np.empty(0)], [np.empty(0, np.int64)]
     for start in range(0, len(images), chunk):
-        logits = teacher.logits(np.asarray(images[start : start + chunk]))
+        rows = slice(start, start + chunk)
+        logits, *_ = teacher.answers(np.asarray(images[rows]), rows)
         flat = softmax(logits, axis=-1).reshape(len(logits), -1, logits.shape[-1])
         values.append(flat.max(axis=-1).mean(axis=-1).astype(np.float64))
         answers = flat.argmax(axis=-1)

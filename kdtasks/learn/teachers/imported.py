@@ -38,16 +38,21 @@ _SUM_TOLERANCE = 1e-2
 
 
 class TeacherParams(Section):
-    """The teacher: trained here, or imported from a file."""
+    """The teacher: trained here, imported as a network, or a file of answers of any model."""
 
-    source: Literal["train", "import"] = Field(description="train it here, or take a file")
+    source: Literal["train", "import", "logits"] = Field(
+        description="`train` it here, `import` a network from a file, or take `logits` (or "
+        "probabilities) that any other model gave to the images"
+    )
     path: str = Field(
         default="models/import",
-        description="file or folder of an imported teacher, of any teacher format. DVC watches it, "
-        "so it must exist; a trained teacher leaves it alone",
+        description="file or folder of an imported teacher, of any teacher format; or of answers: "
+        "`.npz`, `.csv`, `.parquet`, or a folder with one of them or with an `.npy` and its "
+        "`.names.txt`. DVC watches it, so it must exist; a trained teacher leaves it alone",
     )
     output: Literal["auto", "logits", "probabilities"] = Field(
-        default="auto", description="what an imported teacher gives; `auto` looks at its outputs"
+        default="auto",
+        description="what an imported teacher, or a file of answers, gives; `auto` looks at it",
     )
     input: Literal["auto", "raw", "unit", "symmetric"] = Field(
         default="auto",
@@ -71,10 +76,10 @@ class TeacherParams(Section):
     def _source_is_complete(self) -> "TeacherParams":
         if self.source == "train" and self.model is None:
             raise ValueError("model is null; a trained teacher needs a network of the zoo")
-        if self.source == "import" and (self.stop_epoch is not None or self.ensemble > 1):
+        if self.source != "train" and (self.stop_epoch is not None or self.ensemble > 1):
             raise ValueError(
                 "stop_epoch and ensemble are for teachers that are trained here; with source "
-                f"import set stop_epoch: null and ensemble: 1, got {self.stop_epoch} and "
+                f"{self.source} set stop_epoch: null and ensemble: 1, got {self.stop_epoch} and "
                 f"{self.ensemble}"
             )
         if self.stop_epoch is not None and self.stop_epoch > self.epochs:
@@ -192,15 +197,25 @@ def import_teacher(folder: Path, params: TeacherParams, dataset: PreparedDataset
 
 
 def _check_better_than_guessing(reached: float, labels: np.ndarray, source: Path) -> None:
-    guess = np.unique(labels, return_counts=True)[1].max() / labels.size
-    # Three standard errors: an untrained teacher is above its best guess by luck half the time.
-    if reached <= guess + 3 * (guess * (1 - guess) / labels.size) ** 0.5:
+    guess, is_better = beats_guessing(reached, labels)
+    if not is_better:
         raise TeacherError(
             f"the teacher {source} gets {reached:.1%} of the validation split right, naming always "
             f"the commonest class gets {guess:.1%}; check that its classes are in the order of "
             "class_names in data/prepared/dataset.json and that it takes pixels as 0…255, 0…1 or "
             "−1…1, or set teacher.input to import it anyway"
         )
+
+
+def beats_guessing(reached: float, labels: np.ndarray) -> tuple[float, bool]:
+    """Give the accuracy of naming always the commonest class, and whether `reached` is above it.
+
+    Args:
+        reached: the accuracy on `labels`, 0 … 1.
+    """
+    guess = float(np.unique(labels, return_counts=True)[1].max() / labels.size)
+    # Three standard errors: an untrained teacher is above its best guess by luck half the time.
+    return guess, reached > guess + 3 * (guess * (1 - guess) / labels.size) ** 0.5
 
 
 def run_in_batches(

@@ -1,9 +1,9 @@
-"""A teacher, whatever it was made of: images in, logits and hidden features out."""
+"""A teacher, whatever it was made of: it answers images with logits, and hidden features."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, Self
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from kdtasks.core.files import read_json
 from kdtasks.learn.networks.inference import Predictor
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.networks.saved import load_model
+from kdtasks.learn.teachers.answers import AnswerTable, open_answers
 from kdtasks.learn.teachers.ensemble import mean_logits
 from kdtasks.learn.teachers.formats import DESCRIPTION
 from kdtasks.learn.teachers.imported import open_network, run_in_batches, to_logits
@@ -36,6 +37,62 @@ class Teacher:
         """Return the logits alone, float32 [N, …, classes]."""
         return self.run(images)[0]
 
+    def knows(self, names: Sequence[str]) -> bool:
+        """Whether it can answer all images of these names; a network can answer any."""
+        return True
+
+    def about(self, names: Sequence[str]) -> Self:
+        """Return the teacher, told which images it is going to be asked about.
+
+        Args:
+            names: of the images, as `PreparedDataset.names` and `unlabelled_names` give them.
+
+        Raises:
+            TeacherError: it cannot answer one of them.
+        """
+        return self
+
+    def answers(self, images: Any, rows: Any) -> list[np.ndarray]:
+        """Answer views of the images that it was told of, as `run` does.
+
+        Args:
+            images: uint8 [N, height, width, channels].
+            rows: a slice or integers [N]: which of the names each view is of.
+        """
+        return self.run(images)
+
+
+@dataclass(frozen=True, eq=False)
+class TableTeacher(Teacher):
+    """A file of answers: every view of an image gets the answer to the image.
+
+    Attributes:
+        table: its answers.
+        asked: those to the images that it was told of, float32 [N, classes].
+    """
+
+    table: AnswerTable
+    asked: np.ndarray | None = None
+
+    def knows(self, names: Sequence[str]) -> bool:
+        """Whether the file has a row for each."""
+        return self.table.knows(names)
+
+    def about(self, names: Sequence[str]) -> Self:
+        """Return the teacher with the answers to these images."""
+        return replace(self, asked=self.table.find(names))
+
+    def answers(self, images: Any, rows: Any) -> list[np.ndarray]:
+        """Look up the answers; the images themselves are not looked at."""
+        return self.run(images) if self.asked is None else [self.asked[rows]]
+
+
+def _no_network(images: Any) -> NoReturn:
+    raise TeacherError(
+        "the teacher is a file of answers to images that it names, and has no network that runs on "
+        "others; set teacher.source to train or import"
+    )
+
 
 def open_teacher(folder: Path, *, batch_size: int = 256, layers: Sequence[str] = ()) -> Teacher:
     """Open what the stage `teacher` wrote.
@@ -56,6 +113,10 @@ def open_teacher(folder: Path, *, batch_size: int = 256, layers: Sequence[str] =
     description = read_json(folder / DESCRIPTION)
     if members := description.get("members"):
         return _open_ensemble([folder / name for name in members], batch_size, layers)
+    if "answers" in description:
+        if layers:
+            _no_network(None)
+        return TableTeacher(_no_network, None, None, open_answers(folder))
     return _open_imported(folder, description, batch_size, layers)
 
 

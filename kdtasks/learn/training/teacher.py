@@ -1,4 +1,4 @@
-"""The two sources of a teacher: training it here, and importing it."""
+"""The sources of a teacher: training it here, importing a network, or taking a file of answers."""
 
 from collections.abc import Mapping
 
@@ -11,6 +11,7 @@ from kdtasks.data.prepared import PreparedDataset
 from kdtasks.learn.networks.inference import Predictor
 from kdtasks.learn.networks.saved import save_model
 from kdtasks.learn.objectives.objective import LabelLossSum, LabelObjective, label_loss_of
+from kdtasks.learn.teachers.answers import import_answers
 from kdtasks.learn.teachers.ensemble import mean_logits
 from kdtasks.learn.teachers.formats import DESCRIPTION
 from kdtasks.learn.teachers.imported import TeacherParams, import_teacher
@@ -42,7 +43,7 @@ def make_teacher(
     images. Each keeps its checkpoint until all are done, so an interrupted stage loses at most an
     epoch.
     """
-    if settings.source == "import":
+    if settings.source != "train":
         _import(settings, dataset, paths)
         return
     trained_on = TrainedOn.of(dataset.images("train"))
@@ -82,9 +83,11 @@ def make_teacher(
 
 
 def _import(settings: TeacherParams, dataset: PreparedDataset, paths: ProjectPaths) -> None:
-    import_teacher(paths.teacher, settings, dataset)
-    teacher = open_teacher(paths.teacher)
-    reached = _accuracy(teacher.logits(dataset.images("validation")), dataset)
+    take = import_answers if settings.source == "logits" else import_teacher
+    take(paths.teacher, settings, dataset)
+    teacher = open_teacher(paths.teacher).about(dataset.names("validation"))
+    logits, *_ = teacher.answers(dataset.images("validation"), slice(None))
+    reached = _accuracy(logits, dataset)
     print(f"imported teacher: validation accuracy {reached:.2%}")
     write_history(paths.plot(NAME), [])
     Training(

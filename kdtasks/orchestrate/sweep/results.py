@@ -32,7 +32,7 @@ class PointResult(NamedTuple):
     student: dict[int, float]  # from scratch, test split
     distilled: dict[int, float]  # the same seeds, test split
     validation: dict[int, float]  # distilled, validation split, last exit
-    teacher: float  # test split
+    teacher: float | None  # test split; None where it was not tested
     rows: int  # of the test split
     bootstrap: tuple[float, float] | None  # of the mean gain over test images; None of too few
     labels: int  # that students see, of masks source images
@@ -51,7 +51,7 @@ class PointResult(NamedTuple):
             {int(seed): score for seed, score in compare.student.by_seed.items()},
             {int(seed): score for seed, score in compare.distill.by_seed.items()},
             {seed: training.validation.score for seed, training in trained.items()},
-            compare.teacher.score,
+            compare.teacher.score if compare.teacher else None,
             compare.rows,
             compare.gain.bootstrap_interval,
             Labels.read(paths.metrics("labels")).train,

@@ -157,7 +157,8 @@ def p_text(value: float | None) -> str:
 def poor_teachers(summary: dict[str, Any]) -> str | None:
     """Name the points whose teacher is worse than the student from scratch; None if none is."""
     compared = [point for point in summary["points"] if "gain" in point]
-    poor = [point for point in compared if point["teacher"] < point["student"]["mean"]]
+    tested = [point for point in compared if point["teacher"] is not None]
+    poor = [point for point in tested if point["teacher"] < point["student"]["mean"]]
     if not poor:
         return None
     where = f"At {'; '.join(point['label'] for point in poor)}"

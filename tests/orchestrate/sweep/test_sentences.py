@@ -8,7 +8,11 @@ from kdtasks.orchestrate.sweep.summary import headline, in_points, p_text
 
 
 def point(
-    label: str, verdict: str, gain: float = 0.012, needed: int | None = None, teacher: float = 0.97
+    label: str,
+    verdict: str,
+    gain: float = 0.012,
+    needed: int | None = None,
+    teacher: float | None = 0.97,
 ) -> dict[str, Any]:
     return {
         "label": label,
@@ -78,7 +82,8 @@ def test_a_teacher_worse_than_the_student_is_named():
     assert text.startswith("At a the teacher is less accurate than the student from scratch. Of 3")
     everywhere = headline(summary(poor, {"label": "c", "failed": "x"}, chosen="a"))
     assert everywhere.startswith("At every point the teacher is less accurate than the student fr")
-    assert "the teacher" not in headline(summary(good, chosen="b"))
+    untested = point("b", "helps", teacher=None)
+    assert "the teacher" not in headline(summary(good, untested, chosen="b"))
 
 
 def test_differences_are_in_points():

@@ -1,0 +1,203 @@
+"""A teacher that is a file of answers: checked, put into order, and looked up by image."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from kdtasks.core.errors import TeacherError
+from kdtasks.core.files import atomic_folder, read_json, write_json
+from kdtasks.core.text import quantity
+from kdtasks.data.prepared import NAMES, SPLITS, UNLABELLED, PreparedDataset
+from kdtasks.learn.teachers.answer_files import AnswerFile, read_answer_file
+from kdtasks.learn.teachers.imported import (
+    DESCRIPTION,
+    TeacherParams,
+    are_probabilities,
+    beats_guessing,
+    to_logits,
+)
+
+# The logits of the table, in the folder of the teacher.
+LOGITS = "logits.npy"
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True, eq=False)
+class AnswerTable:
+    """The answers to images, by name.
+
+    Attributes:
+        names: of the images, each once, [N].
+        logits: float32 [N, classes], in the order of the dataset's classes.
+    """
+
+    names: Sequence[str]
+    logits: np.ndarray
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {name: row for row, name in enumerate(self.names)}
+
+    def knows(self, names: Iterable[str]) -> bool:
+        """Whether there is an answer to every one of some images."""
+        return all(name in self._rows for name in names)
+
+    def find(self, names: Collection[str], among: Collection[str] = ()) -> np.ndarray:
+        """Look up the answers to images: float32 [len(names), classes].
+
+        Args:
+            among: all images of their kind that there are, for the message; empty is `names`.
+
+        Raises:
+            TeacherError: some images have no answer; rows that name none are told with them.
+        """
+        if missing := [name for name in names if name not in self._rows]:
+            known = set(among or names)
+            prefixed = missing[0].startswith(UNLABELLED)
+            surplus = [name for name in self.names if name not in known]
+            surplus = [name for name in surplus if name.startswith(UNLABELLED) == prefixed]
+            told = f"; {_some(surplus)} of the file are of no image that is used" if surplus else ""
+            raise TeacherError(
+                f"teacher.path: the file of answers lacks {_some(missing)} of "
+                f"{quantity(len(names), 'image')}{told}. It needs a row for every image of the "
+                "training and validation splits and for each without a label, by the names in "
+                f"data/prepared/{NAMES} and data/unlabelled/{NAMES}"
+            )
+        return self.logits[[self._rows[name] for name in names]]
+
+
+def open_answers(folder: Path) -> AnswerTable:
+    """Open what `import_answers` wrote, the logits memory-mapped."""
+    return AnswerTable(read_json(folder / NAMES), np.load(folder / LOGITS, mmap_mode="r"))
+
+
+def import_answers(folder: Path, params: TeacherParams, dataset: PreparedDataset) -> None:
+    """Check a file of answers against the dataset and write it as logits into `folder`.
+
+    Images without a label are looked up when the targets are made: no teacher depends on them.
+
+    Raises:
+        TeacherError: its classes do not fit, a name is there twice, a number is not finite, rows
+            look like probabilities and are none, an image of the training or validation split has
+            no row, or the answers are no better than guessing and their columns not named.
+    """
+    source = Path(params.path)
+    found = _in_order(read_answer_file(source), dataset.class_names, source)
+    kind = _kind(found, params, source)
+    logits = to_logits(found.values) if kind == "probabilities" else found.values
+    table = AnswerTable(found.names, logits)
+    names = {split: dataset.names(split) for split in SPLITS}
+    known = {name for split in SPLITS for name in names[split]}
+    if ambiguous := [name for name in known if name.startswith(UNLABELLED)]:
+        raise TeacherError(
+            f"{_some(ambiguous)} of data.path begin with {UNLABELLED!r}, which names images of "
+            "data.unlabelled in files of answers; rename that folder of data.path"
+        )
+    table.find((*names["train"], *names["validation"]), among=known)
+    if found.classes is None:
+        _check_order(table, dataset, source)
+    _tell(table, known, names["test"], kind)
+    with atomic_folder(folder) as partial:
+        np.save(partial / LOGITS, logits)
+        write_json(partial / NAMES, found.names)
+        write_json(partial / DESCRIPTION, {"answers": LOGITS, "output": kind})
+
+
+def _in_order(found: AnswerFile, class_names: Sequence[str], source: Path) -> AnswerFile:
+    """Refuse what cannot be right, and put the columns into the order of the dataset's classes."""
+    columns = list(found.classes or class_names)
+    if sorted(columns) != sorted(class_names):
+        wrong = {
+            "of no class": [name for name in columns if name not in class_names],
+            "missing": [name for name in class_names if name not in columns],
+            "there twice": sorted({name for name in columns if columns.count(name) > 1}),
+        }
+        told = "; ".join(f"{what}: {_some(names)}" for what, names in wrong.items() if names)
+        raise TeacherError(
+            f"teacher.path: the columns of {source} are not the classes ({told}); they must be "
+            "named as class_names in data/prepared/dataset.json, in any order"
+        )
+    if found.values.shape[1] != len(columns):
+        raise TeacherError(
+            f"teacher.path: {source} has {found.values.shape[1]} columns of numbers, the dataset "
+            f"{len(columns)} classes; give a column for each, in the order of class_names in "
+            "data/prepared/dataset.json"
+        )
+    names = np.array(found.names)
+    unique, counts = np.unique(names, return_counts=True)
+    if (counts > 1).any():
+        raise TeacherError(
+            f"teacher.path: {source} names {_some(unique[counts > 1].tolist())} more than once; "
+            "leave one row for each image"
+        )
+    infinite = ~np.isfinite(found.values).all(axis=1)
+    if infinite.any():
+        raise TeacherError(
+            f"teacher.path: {source} holds numbers that are not finite, for "
+            f"{_some(names[infinite].tolist())}; answer those images again, or leave them out"
+        )
+    order = [columns.index(name) for name in class_names]
+    return found._replace(values=np.ascontiguousarray(found.values[:, order]))
+
+
+def _kind(found: AnswerFile, params: TeacherParams, source: Path) -> str:
+    """Find out whether the rows are logits or probabilities."""
+    wanted = found.kind or params.output
+    if params.output not in ("auto", wanted):
+        raise TeacherError(
+            f"teacher.output is {params.output}, the array of {source} is called {wanted}; set "
+            "teacher.output to auto, or call the array by what it is"
+        )
+    if wanted == "logits":
+        return wanted
+    if are_probabilities(found.values):
+        return "probabilities"
+    if wanted == "probabilities" or ((found.values >= 0) & (found.values <= 1)).all():
+        sums = found.values.sum(axis=1)
+        row = int(np.abs(sums - 1).argmax())
+        raise TeacherError(
+            f"teacher.path: the numbers of {source} {'are' if found.kind else 'look like'} "
+            f"probabilities, but those of {found.names[row]} add up to {sums[row]:.4g}, not to 1; "
+            "give all classes of each image, or set teacher.output to logits if they are (cosines "
+            "are: multiply them by the scale that their model was trained with)"
+        )
+    return "logits"
+
+
+def _check_order(table: AnswerTable, dataset: PreparedDataset, source: Path) -> None:
+    labels = np.asarray(dataset.labels("validation"))
+    predicted = table.find(dataset.names("validation")).argmax(axis=-1)
+    reached = float((predicted == labels).mean())
+    guess, is_better = beats_guessing(reached, labels)
+    if not is_better:
+        raise TeacherError(
+            f"the teacher {source} gets {reached:.1%} of the validation split right, naming always "
+            f"the commonest class gets {guess:.1%}; its columns are not named, check that they are "
+            "in the order of class_names in data/prepared/dataset.json, or name them (the array "
+            "`classes` of an .npz, the header of a .csv)"
+        )
+
+
+def _tell(table: AnswerTable, known: Collection[str], test: Collection[str], kind: str) -> None:
+    """Print what the file holds, and what it does not."""
+    others = [name for name in table.names if name not in known]
+    surplus = [name for name in others if not name.startswith(UNLABELLED)]
+    unlabelled = f"{len(others) - len(surplus):,} of them without a label"
+    print(f"teacher output: {kind}, for {quantity(len(table.names), 'image')}, {unlabelled}")
+    if surplus:
+        print(f"{_some(surplus)} of them are of no image that is used, and are passed over")
+    if not table.knows(test):
+        lacking = sum(not table.knows([name]) for name in test)
+        print(f"the file lacks {lacking:,} of {len(test):,} test images: the teacher is not tested")
+
+
+def _some(names: Sequence[str]) -> str:
+    """Count names and show the first: `7 (a, b, c, d, e and 2 more)`."""
+    shown = ", ".join(islice(names, _SHOWN))
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return f"{len(names):,} ({shown}{more})"
