@@ -22,6 +22,7 @@ from stages import (
     distill,
     evaluate,
     export,
+    labels,
     prepare,
     preview,
     report,
@@ -44,11 +45,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder in which every stage has run on ten photos; also the working directory."""
     folder = tmp_path_factory.mktemp("masks")
     write_photos(folder / "photos")
-    (folder / "models/start").mkdir(parents=True)
+    for watched in ("models/start", "data/raw-unlabelled"):
+        (folder / watched).mkdir(parents=True)
     params = Params.model_validate(mask_params(load_params(RECIPE).model_dump(), Path("photos")))
     before = Path.cwd()
     os.chdir(folder)
-    for stage in (prepare, preview, teacher, targets):
+    for stage in (prepare, labels, preview, teacher, targets):
         stage.main(params, PATHS)
     for seed in params.seeds:
         student.main(params, PATHS, str(seed))

@@ -10,9 +10,12 @@ from kdtasks.core.errors import BundleError, ParamsError, TeacherError
 from kdtasks.core.files import read_json
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records.compress import Compressed, Parity
+from kdtasks.core.records.data import Unlabelled
+from kdtasks.data.labels import write_labelled
 from kdtasks.data.prepare import write_prepared
 from kdtasks.data.prepared import open_prepared
 from kdtasks.data.raw_dataset import RawDataset
+from kdtasks.data.unlabelled import UnlabelledImages, write_unlabelled
 from kdtasks.edge.bundle_files import read_manifest
 from kdtasks.params import Params, load_params
 from stages import calibrate, compare, compress, distill, export, student, targets, teacher
@@ -56,6 +59,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, params: Params) -> 
     rows = np.split(np.arange(60), [24, 36, 48])
     names = ("train", "validation", "calibration", "test")
     write_prepared(Path("data/prepared"), dataset, dict(zip(names, rows, strict=True)), params.data)
+    nothing = Unlabelled(images=0, excluded=(), repeated=0)
+    write_unlabelled(PATHS.unlabelled, UnlabelledImages(images[:0], (), nothing))
+    write_labelled(PATHS.labelled, np.arange(24))
 
     levels = np.array([32, 96, 160, 224]) / 255
     network = keras.Sequential(
@@ -142,7 +148,8 @@ def test_an_online_teacher_teaches_beside_the_student(project, params, monkeypat
     params = Params.model_validate(settings)
     teacher.main(params, PATHS)
     targets.main(params, PATHS)
-    assert not list(Path("data/targets").glob("*.npy"))
+    # none but which images without a label are taught
+    assert [path.name for path in Path("data/targets").glob("*.npy")] == ["unlabelled.npy"]
 
     seen: dict[str, list[Block]] = {"student": [], "distill": []}
     blocks = OnlineExamples.blocks

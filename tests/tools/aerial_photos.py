@@ -48,6 +48,7 @@ def mask_params(content: dict[str, Any], folder: Path) -> dict[str, Any]:
                 "patch_size": 16,
             },
             "path": str(folder),
+            "train_labels": None,
             "split": {"train": 0.4, "validation": 0.2, "calibration": 0.2, "test": 0.2},
         },
         "augmentation": {"views": 2, "transforms": ["horizontal_flip"]},
