@@ -30,6 +30,7 @@ from kdtasks.orchestrate.sweep.statistics import best_point, point_gains
 from kdtasks.report.sentences import verdict
 from kdtasks.tasks.registry import task_of
 
+IN_HEADLINE = 4  # points of a label curve at most
 TOLD = (StageState.COMPLETED, StageState.PULLED, StageState.FAILED)  # of the stages of a point
 
 
@@ -107,8 +108,9 @@ def headline(summary: dict[str, Any]) -> str:
     """Say in one or two sentences what came out; what could not be told is said too."""
     best = chosen(summary) if summary["chosen"] else None
     curves = curves_of(summary)
-    # of several curves each is told beside its image
-    worth = worth_sentence(curves[0].worth) if len(curves) == 1 else None
+    # what is longer, the page tells beside the image
+    is_short = len(curves) == 1 and len(curves[0].worth) <= IN_HEADLINE
+    worth = worth_sentence(curves[0].worth) if is_short else None
     return " ".join(filter(None, (poor_teachers(summary), worth, found(summary), best)))
 
 

@@ -86,6 +86,23 @@ def test_a_teacher_worse_than_the_student_is_named():
     assert "the teacher" not in headline(summary(good, untested, chosen="b"))
 
 
+@pytest.mark.parametrize(
+    ("curves", "points", "is_told"), [(1, 4, True), (1, 5, False), (2, 3, False), (1, 0, False)]
+)
+def test_what_a_teacher_is_worth_comes_first_where_it_is_short(
+    curves: int, points: int, is_told: bool
+):
+    worth = {"alone": 900, "beyond": None, "interval": [520, None]}
+    curve = {
+        "title": "",
+        "points": ["a", "b"],
+        "worth": [{"labels": 100 * place, **worth} for place in range(1, points + 1)],
+    }
+    found = {**summary(point("a", "helps"), chosen="a"), "label_curves": [curve] * curves}
+    begin = "With the teacher, 100 labels do what about 900 (520 or more) do without; 200 do"
+    assert headline(found).startswith(begin if is_told else "Of 1 point")
+
+
 def test_differences_are_in_points():
     assert in_points(0.0123) == "+1.2"
     assert in_points(-0.004, 0.01) == "−0.4 to +1.0"
