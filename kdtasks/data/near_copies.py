@@ -29,7 +29,7 @@ LEAST_CONTRAST = 2.0
 LIKE_AMPLITUDES, LIKE_PHASES = 0.6, 0.82
 # What decides: the t statistic of the gradients' correlation, and the correlation of the pixels in
 # all channels, which tells a red sign from a green one.
-LEAST_T, LEAST_CORRELATION = 58.0, 0.8
+LEAST_T, LEAST_CORRELATION = 68.0, 0.8
 
 # In half pixels, since a reduced image hardly ever lies on whole ones of another.
 _SHIFTS = np.array(list(product(range(-2 * REACH, 2 * REACH + 1), repeat=2)))

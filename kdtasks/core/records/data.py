@@ -43,6 +43,20 @@ class Problem:
     problem: str
 
 
+class GroupCounts(Part):
+    """What is together in one split, and counts once: equal images, near copies, named groups.
+
+    Attributes:
+        total: groups; an image on its own is one.
+        shared: images, or patches, in groups of two or more.
+        largest: images, or patches, of the largest one.
+    """
+
+    total: int
+    shared: int
+    largest: int
+
+
 class Dataset(Record):
     """`data/prepared/dataset.json`.
 
@@ -52,6 +66,7 @@ class Dataset(Record):
         counts: by split.
         sha256: of the arrays, by file name.
         contradictions: those duplicates that bear more than one label.
+        groups: over all splits.
         split_by: what was kept together, in words.
     """
 
@@ -65,6 +80,7 @@ class Dataset(Record):
     duplicates: tuple[Duplicate, ...]
     contradictions: tuple[Duplicate, ...]
     excluded: tuple[Problem, ...]
+    groups: GroupCounts
     split_by: str
 
 

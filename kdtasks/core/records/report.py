@@ -4,7 +4,7 @@ from pydantic import ConfigDict, Field
 
 from kdtasks.core.records import Part, Record, Refusal
 from kdtasks.core.records.compress import Sensitivity
-from kdtasks.core.records.data import Duplicate, Problem, SplitCounts
+from kdtasks.core.records.data import Duplicate, GroupCounts, Problem, SplitCounts
 from kdtasks.core.records.evaluate import Calibration, Evaluation, Gain, Interval, MaskScores
 
 
@@ -85,6 +85,7 @@ class DatasetSummary(Part):
     duplicates: int
     contradictions: tuple[Duplicate, ...]
     excluded: tuple[Problem, ...]
+    groups: GroupCounts
     split_by: str
     ignore_label: int | None = None
 
