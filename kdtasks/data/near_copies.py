@@ -27,9 +27,12 @@ CYCLES = 8
 LEAST_CONTRAST = 2.0
 # Cosines of amplitudes and of phases that make a candidate.
 LIKE_AMPLITUDES, LIKE_PHASES = 0.6, 0.82
-# What decides: the t statistic of the gradients' correlation, and the correlation of the pixels in
-# all channels, which tells a red sign from a green one.
-LEAST_T, LEAST_CORRELATION = 68.0, 0.8
+# What decides: the t statistic of the gradients' correlation, more where much of the image is plain
+# or there are no colours, and the correlation of the pixels in all channels, which tells a red sign
+# from a green one.
+LEAST_T, MORE_IF_PLAIN, LEAST_T_OF_GREY, LEAST_CORRELATION = 40.0, 60.0, 68.0, 0.8
+# Of the mean energy of an image's gradient, below which a pixel of it is plain.
+PLAIN_ENERGY = 0.02
 
 # In half pixels, since a reduced image hardly ever lies on whole ones of another.
 _SHIFTS = np.array(list(product(range(-2 * REACH, 2 * REACH + 1), repeat=2)))
@@ -166,13 +169,14 @@ def _confirmed(first: _Looks, second: _Looks, likely: Rows) -> Iterator[Rows]:
             pairs = same[start : start + _BLOCK, :2]
             one, other = first.reduced[pairs[:, 0]], second.reduced[pairs[:, 1]]
             slopes, others = _gradients(one), _gradients(other)
-            hopeful = _t_statistics(*_laid_over(slopes, others, _SHIFTS[place])) >= LEAST_T / 3
-            pairs, one, other = pairs[hopeful], one[hopeful], other[hopeful]
-            slopes, others = slopes[hopeful], others[hopeful]
+            limits = np.maximum(_least_t(one, slopes), _least_t(other, others))
+            kept = 3 * _t_statistics(*_laid_over(slopes, others, _SHIFTS[place])) >= limits
+            pairs, one, other, limits = pairs[kept], one[kept], other[kept], limits[kept]
+            slopes, others = slopes[kept], others[kept]
             found = [_t_statistics(*_laid_over(slopes, others, shift)) for shift in near]
             best = np.argmax(found, axis=0)
             for which in np.unique(best):
-                kept = (best == which) & (found[which] >= LEAST_T)
+                kept = (best == which) & (found[which] >= limits)
                 laid = _laid_over(one[kept], other[kept], near[which])
                 yield pairs[kept][_correlations(*laid) >= LEAST_CORRELATION]
 
@@ -186,6 +190,15 @@ def _gradients(images: npt.NDArray[np.uint8]) -> Floats:
     down = grey[:, 2:, 1:-1] - grey[:, :-2, 1:-1]
     across = grey[:, 1:-1, 2:] - grey[:, 1:-1, :-2]
     return np.stack([down, across], axis=-1)
+
+
+def _least_t(images: npt.NDArray[np.uint8], slopes: Floats) -> npt.NDArray[np.float64]:
+    """The t statistic that a pair with each of these images has to reach: [n]."""
+    energies = np.einsum("nijk,nijk->nij", slopes, slopes)
+    plain = energies < PLAIN_ENERGY * energies.mean(axis=(1, 2), keepdims=True)
+    is_grey = np.ptp(images, axis=3).mean(axis=(1, 2)) < 1
+    limits = LEAST_T + MORE_IF_PLAIN * plain.mean(axis=(1, 2))
+    return np.where(is_grey, np.maximum(limits, LEAST_T_OF_GREY), limits)
 
 
 def _laid_over(one: npt.NDArray, other: npt.NDArray, shift: Rows) -> tuple[Floats, Floats]:
