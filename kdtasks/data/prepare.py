@@ -14,7 +14,7 @@ from kdtasks.data.checks import (
     mark_groups,
     refuse_unusable,
 )
-from kdtasks.data.groups import count_groups
+from kdtasks.data.groups import count_groups, number_groups
 from kdtasks.data.prepared import DESCRIPTION, SPLITS, file_name
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.read import read_dataset
@@ -76,8 +76,8 @@ def write_prepared(
 
 
 def _arrays(dataset: RawDataset, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Take a split's arrays; its groups are numbered from 0."""
-    numbers = np.unique(_groups(dataset)[rows], return_inverse=True)[1]
+    """Take a split's arrays; its groups are numbered from 0 as they come."""
+    numbers = number_groups(_groups(dataset)[rows].tolist())
     return {
         "images": dataset.images[rows],
         "labels": dataset.labels[rows],

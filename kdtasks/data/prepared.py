@@ -43,7 +43,7 @@ class PreparedDataset:
         return self._map(split, "labels", task_of(self.task).label_shape(self.image_shape))
 
     def groups(self, split: str) -> np.ndarray:
-        """Number the group of each row, int32 [N], from 0; rows of one group count once.
+        """Number the group of each row, int32 [N], from 0 as they come; a group counts once.
 
         A group is what stayed together in the split: patches of one image, equal images, near
         copies, and groups that the source or the user names.

@@ -150,7 +150,12 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
             for split in ("calibration", "validation")
         )
         return calibrate(
-            calibration, validation, settings, macs=compressed.macs, seen_rows=seen_rows
+            calibration,
+            validation,
+            settings,
+            macs=compressed.macs,
+            seen_rows=seen_rows,
+            groups=np.asarray(self.dataset.groups("calibration")),
         )
 
     def evaluate(self, bundle: Path) -> Evaluated:
