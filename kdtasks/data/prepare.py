@@ -96,7 +96,10 @@ def split_counts(dataset: RawDataset, split: dict[str, np.ndarray]) -> dict[str,
     for name, rows in split.items():
         by_class = weights[rows].sum(axis=0).tolist()
         named = dict(zip(dataset.class_names, by_class, strict=True))
-        counts[name] = SplitCounts(total=len(rows), by_class=named)
+        groups = len(np.unique(_groups(dataset)[rows]))
+        counts[name] = SplitCounts(
+            total=len(rows), by_class=named, groups=groups if groups < len(rows) else None
+        )
     return counts
 
 

@@ -59,8 +59,9 @@ class ClassScore(Score):
 
     @property
     def size(self) -> SplitSize:
-        """How many images there are, all of them."""
-        return SplitSize(rows=len(self.correct))
+        """How many images there are, and how many groups of them if fewer."""
+        rows, groups = len(self.correct), self.rows
+        return SplitSize(rows=rows, groups=groups if groups < rows else None)
 
     def scores(self) -> ModelScores:
         """Give the accuracy."""

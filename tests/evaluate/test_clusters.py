@@ -1,5 +1,7 @@
 """What rows in groups are worth, and intervals that know it."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from kdtasks.evaluate.classification import ClassScore
 from kdtasks.evaluate.clusters import independent_fraction, members_of
 from kdtasks.evaluate.evaluator import EvaluateParams
 from kdtasks.evaluate.intervals import (
+    Method,
     accuracy_interval,
     bootstrap_interval,
     compare_paired,
@@ -41,11 +44,11 @@ def test_rows_on_their_own_give_what_no_groups_give(
     assert gain_interval(first, second, alone, confidence) == score_interval(
         gained, lost, len(first), confidence
     )
-    for method in ("mcnemar", "bootstrap"):
-        keys = {"method": method, "confidence": confidence, "samples": 50, "seed": 1}
-        assert compare_paired(first, second, **keys) == compare_paired(  # type: ignore[arg-type]
-            first, second, groups=np.arange(len(first)), **keys
-        )
+    methods: tuple[Method, Method] = ("mcnemar", "bootstrap")
+    for method in methods:
+        compare = partial(compare_paired, method=method, confidence=confidence, samples=50, seed=1)
+        rows = np.arange(len(first))
+        assert compare(first, second) == compare(first, second, groups=rows)
 
 
 @pytest.mark.parametrize("copies", [2, 5])

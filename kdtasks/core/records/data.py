@@ -16,10 +16,17 @@ class SplitCounts(Part):
     Attributes:
         total: rows.
         by_class: images, or labelled pixels, by class name.
+        groups: how many rows count, those of one group once; absent where all do.
     """
 
     total: int
     by_class: dict[str, int]
+    groups: int | None = None
+
+    @property
+    def independent(self) -> int:
+        """How many rows count."""
+        return self.total if self.groups is None else self.groups
 
 
 @dataclass(frozen=True, config=_STRICT)

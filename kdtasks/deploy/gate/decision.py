@@ -188,7 +188,7 @@ def images_of(score: Score) -> str:
     """Say on how many independent images a score rests."""
     if score.task.per_pixel:
         return f"{score.rows} source images"
-    return f"{score.rows} {'groups of ' * (score.rows < score.size.rows)}test images"
+    return f"{score.rows} {'groups of ' * (score.size.groups is not None)}test images"
 
 
 def _growth_checks(
