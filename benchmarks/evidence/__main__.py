@@ -9,12 +9,13 @@ from rich.table import Table
 
 from benchmarks.evidence import __doc__ as description
 from benchmarks.evidence.early_exits import DROP
+from benchmarks.evidence.groups import GROUPS
 from benchmarks.evidence.masks import MASKS
 from benchmarks.evidence.promise import Promise, Rate
 from benchmarks.evidence.seeds import SEEDS
 from kdtasks.core.files import write_text
 
-PROMISES = {promise.name: promise for promise in (SEEDS, DROP, MASKS)}
+PROMISES = {promise.name: promise for promise in (SEEDS, DROP, MASKS, GROUPS)}
 RESULTS = Path("results/evidence.json")
 PAGE = Path("docs/evidence.md")
 MARK = "<!-- written by python -m benchmarks.evidence --write -->"
