@@ -64,7 +64,7 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
             variant,
             built,
             dataset.images("calibration"),
-            dataset.source_images("calibration"),
+            dataset.groups("calibration"),
             seen_rows=params.compress.representative_images,
         ),
         validation=(dataset.images("validation"), dataset.labels("validation")),

@@ -1,11 +1,13 @@
 """Read the source, check it, split it."""
 
 from kdtasks.core.paths import ProjectPaths
+from kdtasks.data.groups import count_groups
 from kdtasks.data.prepare import load_dataset, split_counts, write_prepared
 from kdtasks.data.split import split_dataset
 from kdtasks.data.unlabelled import read_unlabelled, write_unlabelled
 from kdtasks.params import Params
 from kdtasks.stage import run_stage, stage
+from kdtasks.tasks.registry import task_of
 
 
 @stage()
@@ -13,7 +15,7 @@ def main(params: Params, paths: ProjectPaths) -> None:
     """Write the four splits and print how many images each has."""
     data = params.data
     dataset = load_dataset(data)
-    split = split_dataset(dataset, data.split, seed=data.seed, is_stable=data.stable_split)
+    split = split_dataset(dataset, data.split, seed=data.seed)
     write_prepared(paths.prepared, dataset, split, data)
     unlabelled = read_unlabelled(data, dataset, split)
     write_unlabelled(paths.unlabelled, unlabelled)
@@ -25,6 +27,12 @@ def main(params: Params, paths: ProjectPaths) -> None:
     for name, counts in split_counts(dataset, split).items():
         by_class = counts.by_class.values()
         print(f"  {name}: {counts.total} (by class {min(by_class)} to {max(by_class)})")
+    if dataset.groups is not None and (groups := count_groups(dataset.groups)).shared:
+        print(
+            f"  {groups.total} groups, which count once each: {groups.shared} "
+            f"{'patches' if task_of(dataset.task).per_pixel else 'images'} are in groups of two or "
+            f"more, the largest of {groups.largest}"
+        )
     record = unlabelled.record
     if record.images or record.excluded:
         print(

@@ -12,6 +12,7 @@ from benchmarks.evidence.accuracies import ACCURACIES
 from benchmarks.evidence.drift import DRIFT
 from benchmarks.evidence.early_exits import DROP
 from benchmarks.evidence.gate import GATE
+from benchmarks.evidence.groups import GROUPS
 from benchmarks.evidence.guarantee import GUARANTEE
 from benchmarks.evidence.improving import IMPROVING
 from benchmarks.evidence.labels import LABELS
@@ -36,6 +37,7 @@ PROMISES = {
         GATE,
         DRIFT,
         LABELS,
+        GROUPS,
     )
 }
 RESULTS = Path("results/evidence.json")

@@ -125,7 +125,7 @@ def measure_parity(
     variant: str,
     built: Built,
     images: Any,
-    source_images: Any,
+    groups: Any,
     *,
     seen_rows: int,
 ) -> Parity:
@@ -137,21 +137,21 @@ def measure_parity(
         variant: how it was compressed.
         built: the file and its network.
         images: uint8 [N, height, width, channels], of the calibration split.
-        source_images: int [N], the source image of each; patches of one share it.
+        groups: int [N], the group of each, such as the patches of one image.
         seen_rows: so many images at the start have set ranges.
 
     Raises:
         ExportError: a logit is not finite.
     """
     first = seen_rows if len(images) - seen_rows >= FEWEST_IMAGES else 0
-    images, source_images = images[first:], source_images[first:]
+    images, groups = images[first:], groups[first:]
     number_format = number_formats[check_variant(variant).number_format]
     segments, predictor, tally = Segments(built.content), Predictor(built.model), ParityTally()
     for rows in _parts(segments, len(images)):
         expected = np.stack(predictor.logits(images[rows]), axis=1)
         tally.add(segments.logits_of(images[rows]), expected)
     return tally.result(
-        source_images,
+        groups,
         tolerance=number_format.tolerance,
         set_ranges=number_format.needs_images and not first,
     )

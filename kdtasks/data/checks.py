@@ -9,6 +9,8 @@ import numpy as np
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.records.data import Duplicate, Problem
 from kdtasks.core.text import quantity
+from kdtasks.data.groups import join_groups, join_pairs, lowest_places
+from kdtasks.data.near_copies import near_copies
 from kdtasks.data.prepared import SPLITS
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import DataParams
@@ -68,19 +70,23 @@ def refuse_unusable(dataset: RawDataset, params: DataParams) -> None:
 
 
 def exclude_leaks(dataset: RawDataset) -> RawDataset:
-    """Exclude images that are in a given split too, such as an official test set.
+    """Exclude images that are in a given split too, or nearly so, such as an official test set.
 
-    Of equal images in several given splits, those of the last one in `SPLITS` stay.
+    Of a group in several given splits, the images of the last one in `SPLITS` stay. Of a group that
+    the user named the same holds.
     """
     if dataset.given is None:
         return dataset
     rank = np.array([("", *SPLITS).index(name) for name in dataset.given])
-    reasons = {}
-    for rows in duplicate_rows(first_equal(dataset.images)):
-        twin = rows[rank[rows].argmax()]
-        for row in rows[rank[rows] < rank[twin]]:
-            official = f"the official {dataset.given[twin]} set"
-            reasons[int(row)] = f"the same image as {dataset.origins[twin]} of {official}"
+    first, reasons = first_equal(dataset.images), {}
+    groups = first if dataset.groups is None else join_groups(first, dataset.groups)
+    for rows in shared_rows(groups):
+        kept = rows[rank[rows] == rank[rows].max()]
+        official = f"the official {dataset.given[kept[0]]} set"
+        for row in np.setdiff1d(rows, kept).tolist():
+            equal = kept[first[kept] == first[row]]
+            twin, how = (equal[0], "the same image as") if len(equal) else (kept[0], "grouped with")
+            reasons[row] = f"{how} {dataset.origins[twin]} of {official}"
     return dataset.exclude(reasons, fault=False)
 
 
@@ -97,15 +103,20 @@ def first_equal(images: np.ndarray) -> np.ndarray:
     return first[members]
 
 
-def duplicate_rows(first: np.ndarray) -> list[np.ndarray]:
-    """List the rows of every group of two or more equal images; `first` as of `first_equal`."""
-    order = np.argsort(first, kind="stable")
-    groups = np.split(order, np.flatnonzero(np.diff(first[order])) + 1)
-    return [group for group in groups if len(group) > 1]
+def shared_rows(groups: np.ndarray) -> list[np.ndarray]:
+    """List the rows of every group of two or more images; `groups` are int [N]."""
+    order = np.argsort(groups, kind="stable")
+    found = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+    return [rows for rows in found if len(rows) > 1]
 
 
-def mark_duplicates(dataset: RawDataset) -> RawDataset:
-    """List duplicates in `duplicates`, and let `groups` hold them together too."""
+def mark_groups(dataset: RawDataset, *, near: bool) -> RawDataset:
+    """List duplicates in `duplicates`, and let `groups` hold them together, at one place.
+
+    Args:
+        dataset: whose `groups` are what else belongs together.
+        near: whether near copies belong together as well.
+    """
     first, task = first_equal(dataset.images), task_of(dataset.task)
 
     def label_name(row: int) -> str:
@@ -116,41 +127,22 @@ def mark_duplicates(dataset: RawDataset) -> RawDataset:
             tuple(dataset.origins[row] for row in rows),
             tuple(map(label_name, _distinct_labels(dataset, rows).values())),
         )
-        for rows in duplicate_rows(first)
+        for rows in shared_rows(first)
     ]
     groups = first if dataset.groups is None else join_groups(first, dataset.groups)
-    return replace(dataset, duplicates=tuple(duplicates), groups=groups)
-
-
-def join_groups(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Join two groupings: rows are together if a chain of either leads from one to the other.
-
-    Args:
-        one: int [N], the group of each row.
-        other: the same, for the other grouping.
-
-    Returns:
-        int64 [N], numbers from 0.
-    """
-    # Takes a third of a second, and most datasets have one grouping only.
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    _, left = np.unique(one, return_inverse=True)
-    _, right = np.unique(other, return_inverse=True)
-    if not len(left):
-        return left.astype(np.int64)
-    right += left.max() + 1
-    size = right.max() + 1
-    links = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(size, size))
-    _, component = connected_components(links, directed=False)
-    return component[left].astype(np.int64)
+    if near and len(pairs := near_copies(dataset.images)):
+        groups = join_pairs(groups, pairs)
+    places = dataset.places
+    if places is not None:  # now, since what is excluded later has a say as well
+        members = np.unique(groups, return_inverse=True)[1]
+        places = lowest_places(places, members)[members]
+    return replace(dataset, duplicates=tuple(duplicates), groups=groups, places=places)
 
 
 def contradicting_rows(dataset: RawDataset) -> dict[int, int]:
     """For each image that is there with another label too, the first such other one."""
     other: dict[int, int] = {}
-    for rows in duplicate_rows(first_equal(dataset.images)):
+    for rows in shared_rows(first_equal(dataset.images)):
         heads = _distinct_labels(dataset, rows)
         if len(heads) > 1:
             for row, label in zip(rows.tolist(), _comparable_labels(dataset, rows), strict=True):

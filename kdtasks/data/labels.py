@@ -85,10 +85,10 @@ def choose_labelled(dataset: PreparedDataset, train_labels: int | None, *, seed:
     Raises:
         DatasetError: fewer than the classes, or more than there are.
     """
-    labels, sources = dataset.labels("train"), dataset.source_images("train")
+    labels, owners = dataset.labels("train"), _owners(dataset, "train")
     if train_labels is None:
         return np.arange(len(labels))
-    units = np.unique(sources) if task_of(dataset.task).per_pixel else np.arange(len(labels))
+    units = np.unique(owners)
     strata = np.zeros(len(units)) if task_of(dataset.task).per_pixel else np.asarray(labels)
     if train_labels > len(units):
         raise DatasetError(
@@ -98,7 +98,7 @@ def choose_labelled(dataset: PreparedDataset, train_labels: int | None, *, seed:
     chosen = sample_stratified(
         strata, train_labels, seed=seed, needed=1, stream=_STREAM, key="data.train_labels"
     )
-    return np.flatnonzero(np.isin(sources, units[chosen]))
+    return np.flatnonzero(np.isin(owners, units[chosen]))
 
 
 def count_labels(dataset: PreparedDataset, labelled: np.ndarray, *, unlabelled: int) -> Labels:
@@ -108,19 +108,26 @@ def count_labels(dataset: PreparedDataset, labelled: np.ndarray, *, unlabelled: 
         labelled: rows of the training split, as of `choose_labelled`.
         unlabelled: images that never had a label.
     """
-    sources = {split: dataset.source_images(split) for split in SPLITS}
-    train = len(np.unique(sources["train"][labelled]))
+    owners = {split: _owners(dataset, split) for split in SPLITS}
+    train = len(np.unique(owners["train"][labelled]))
     counts = task_of(dataset.task).label_counts(
         dataset.labels("train")[labelled], dataset.num_classes
     )
     return Labels(
         train=train,
-        hidden=len(np.unique(sources["train"])) - train,
+        hidden=len(np.unique(owners["train"])) - train,
         by_class=dict(zip(dataset.class_names, counts.sum(axis=0).tolist(), strict=True)),
         unlabelled=unlabelled,
-        validation=len(np.unique(sources["validation"])),
-        calibration=len(np.unique(sources["calibration"])),
+        validation=len(np.unique(owners["validation"])),
+        calibration=len(np.unique(owners["calibration"])),
     )
+
+
+def _owners(dataset: PreparedDataset, split: str) -> np.ndarray:
+    """Number what somebody has labelled: each image, or of masks the images that patches are of."""
+    if task_of(dataset.task).per_pixel:
+        return dataset.groups(split)
+    return np.arange(len(dataset.labels(split)))
 
 
 def write_labelled(path: Path, labelled: np.ndarray) -> None:

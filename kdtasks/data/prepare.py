@@ -11,9 +11,10 @@ from kdtasks.data.checks import (
     exclude_absent_classes,
     exclude_contradictions,
     exclude_leaks,
-    mark_duplicates,
+    mark_groups,
     refuse_unusable,
 )
+from kdtasks.data.groups import count_groups, number_groups
 from kdtasks.data.prepared import DESCRIPTION, NAMES, SPLITS, file_name
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.read import read_dataset
@@ -22,16 +23,16 @@ from kdtasks.tasks.registry import task_of
 
 
 def load_dataset(params: DataParams) -> RawDataset:
-    """Read the dataset, find duplicates, and leave out or refuse what cannot be used.
+    """Read the dataset, find copies, and leave out or refuse what cannot be used.
 
     Returns:
-        A dataset with two classes at least, each with an image, whose `groups` keep duplicates
-        (and patches of one image) together.
+        A dataset with two classes at least, each with an image, whose `groups` keep together what
+        is no independent image.
 
     Raises:
         DatasetError: it cannot be read, or has problems under `on_bad: fail`.
     """
-    dataset = mark_duplicates(read_dataset(params))
+    dataset = mark_groups(read_dataset(params), near=params.near_copies)
     if params.source.refuses_contradictions:
         dataset = exclude_contradictions(dataset)
     dataset = exclude_absent_classes(dataset)
@@ -71,18 +72,23 @@ def write_prepared(
             duplicates=dataset.duplicates,
             contradictions=tuple(found for found in dataset.duplicates if found.contradicts),
             excluded=tuple(sorted([*dataset.problems, *dataset.excluded])),
-            split_by=_split_by(dataset),
+            groups=count_groups(_groups(dataset)),
+            split_by=_split_by(dataset, params),
         ).write(partial / DESCRIPTION)
 
 
 def _arrays(dataset: RawDataset, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Take a split's arrays; for masks with the image that each patch was cut from."""
-    arrays = {"images": dataset.images[rows], "labels": dataset.labels[rows]}
-    if task_of(dataset.task).per_pixel:
-        groups = np.arange(len(dataset)) if dataset.groups is None else dataset.groups
-        numbers = np.unique(groups[rows], return_inverse=True)[1]
-        arrays["source_images"] = numbers.astype(np.int32)
-    return arrays
+    """Take a split's arrays; its groups are numbered from 0 as they come."""
+    numbers = number_groups(_groups(dataset)[rows].tolist())
+    return {
+        "images": dataset.images[rows],
+        "labels": dataset.labels[rows],
+        "groups": numbers.astype(np.int32),
+    }
+
+
+def _groups(dataset: RawDataset) -> np.ndarray:
+    return np.arange(len(dataset)) if dataset.groups is None else dataset.groups
 
 
 def split_counts(dataset: RawDataset, split: dict[str, np.ndarray]) -> dict[str, SplitCounts]:
@@ -92,15 +98,22 @@ def split_counts(dataset: RawDataset, split: dict[str, np.ndarray]) -> dict[str,
     for name, rows in split.items():
         by_class = weights[rows].sum(axis=0).tolist()
         named = dict(zip(dataset.class_names, by_class, strict=True))
-        counts[name] = SplitCounts(total=len(rows), by_class=named)
+        groups = len(np.unique(_groups(dataset)[rows]))
+        counts[name] = SplitCounts(
+            total=len(rows), by_class=named, groups=groups if groups < len(rows) else None
+        )
     return counts
 
 
-def _split_by(dataset: RawDataset) -> str:
+def _split_by(dataset: RawDataset, params: DataParams) -> str:
     """Say in words what was kept together."""
-    if task_of(dataset.task).per_pixel:
-        return "image: patches of one image, and equal patches, are in one split"
+    what = "image" if task_of(dataset.task).per_pixel else "class"
     if dataset.given is not None:
         names = " and ".join(name for name in SPLITS if name in dataset.given)
-        return f"class, beside the official {names} set; equal images are in one split"
-    return "class; equal images are in one split"
+        what += f", beside the official {names} set"
+    together = ["patches of one image"] if task_of(dataset.task).per_pixel else []
+    together += ["equal images"] + ["near copies"] * params.near_copies
+    together += [f"groups by {params.group_by!r}"] * (params.group_by is not None)
+    *others, last = together
+    listed = f"{', '.join(others)} and {last}" if others else last
+    return f"{what}; {listed} are in one split"

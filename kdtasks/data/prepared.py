@@ -65,14 +65,13 @@ class PreparedDataset:
         """Map the labels: int32 [N], or uint8 [N, height, width]; read-only."""
         return self._map(split, "labels", task_of(self.task).label_shape(self.image_shape))
 
-    def source_images(self, split: str) -> np.ndarray:
-        """Number the source image of each row, int [N], from 0: patches of one image share it.
+    def groups(self, split: str) -> np.ndarray:
+        """Number the group of each row, int32 [N], from 0 as they come; a group counts once.
 
-        Equal patches join their images, as they did for the split.
+        A group is what stayed together in the split: patches of one image, equal images, near
+        copies, and groups that the source or the user names.
         """
-        if not task_of(self.task).per_pixel:
-            return np.arange(self.counts[split].total)
-        return self._map(split, "source_images", ())
+        return self._map(split, "groups", ())
 
     def names(self, split: str) -> tuple[str, ...]:
         """Name the image of each row: its path below `data.path`, or what the source calls it.
@@ -110,13 +109,13 @@ def open_prepared(folder: Path) -> PreparedDataset:
     known = {key: value for key, value in Dataset.read(folder / DESCRIPTION) if key in names}
     dataset = PreparedDataset(folder=folder, **known)
     for split in SPLITS:
-        for arrays in (dataset.images, dataset.labels, dataset.source_images):
+        for arrays in (dataset.images, dataset.labels, dataset.groups):
             arrays(split)
     return dataset
 
 
 def file_name(split: str, kind: str) -> str:
-    """Name of an array's file; `kind` is `images`, `labels` or `source_images`."""
+    """Name of an array's file; `kind` is `images`, `labels` or `groups`."""
     return f"{split}_{kind}.npy"
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.records.data import Problem
+from kdtasks.data.groups import join_groups, named_groups, number_groups, place_of
 from kdtasks.data.prepared import SPLITS
 from kdtasks.data.raw_dataset import RawDataset, UnusableFileError
 from kdtasks.data.settings import DataParams
@@ -24,20 +25,25 @@ def read_dataset(params: DataParams) -> RawDataset:
 
     Raises:
         DatasetError: the source cannot be read or contradicts itself, `max_images` is too small,
-            or images differ in size.
+            `group_by` does not go with the names, or images differ in size.
     """
     source, folder = params.source, Path(params.path)
     found = list(source.items(folder))
     problems = [one for one in found if isinstance(one, Problem)]
     items = [one for one in found if isinstance(one, Item)]
+    names = named_groups([item.name for item in items], params.group_by)
+    name_of = dict(zip(map(id, items), names, strict=True))
     class_names = source.class_names(folder)
     _refuse_contradictory(items, len(class_names))
     chosen: list[Item] = []
     examples: list[Example] = []
+    places: list[float] = []
     with strict_decoding():
         for item in _choose(items, params, len(class_names), problems):
             with _noted(problems, item):
                 read = source.examples(folder, item, params.image_size, params.channels)
+                if params.stable_split:
+                    places += [_place(item, name_of[id(item)], params.seed)] * len(read)
                 chosen += [item] * len(read)
                 examples += read
     images, labels = _stacked(examples)
@@ -50,7 +56,8 @@ def read_dataset(params: DataParams) -> RawDataset:
         origins=tuple(example.name for example in examples),
         ignore_label=source.ignore_label,
         problems=tuple(sorted(problems)),
-        groups=_groups(chosen),
+        groups=_groups(chosen, [name_of[id(item)] for item in chosen]),
+        places=np.array(places) if params.stable_split else None,
         given=given if given.any() else None,
     )
     unlabelled = np.flatnonzero(dataset.class_weights().sum(axis=1) == 0)
@@ -130,9 +137,18 @@ def _stacked(examples: Sequence[Example]) -> tuple[np.ndarray, np.ndarray]:
     return np.ascontiguousarray(np.stack(images)), np.stack(labels)
 
 
-def _groups(items: Sequence[Item]) -> np.ndarray | None:
-    """Number what stays together: a group, or the examples of one item."""
-    numbers: dict[object, int] = {}
-    keys = [id(item) if item.group is None else item.group for item in items]
-    groups = [numbers.setdefault(key, len(numbers)) for key in keys]
-    return np.array(groups, np.int64) if len(numbers) < len(items) else None
+def _groups(items: Sequence[Item], named: Sequence[str | None]) -> np.ndarray | None:
+    """Number what stays together: a group of the source, a named one, the examples of one item."""
+    of_source = [id(item) if item.group is None else item.group for item in items]
+    of_user = [id(item) if name is None else name for item, name in zip(items, named, strict=True)]
+    groups = join_groups(number_groups(of_source), number_groups(of_user))
+    return groups if len(np.unique(groups)) < len(items) else None
+
+
+def _place(item: Item, name: str | None, seed: int) -> float:
+    """Where an item's examples lie by its group's name, or else by the whole image's content."""
+    group = item.group if name is None else name
+    if group is not None:
+        return place_of(f"group {group}".encode(), seed)
+    image = item.image
+    return place_of(image.read_bytes() if isinstance(image, Path) else image.tobytes(), seed)

@@ -1,27 +1,24 @@
 """Split a dataset into train, validation, calibration and test."""
 
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.data.checks import listed
+from kdtasks.data.groups import lowest_places
 from kdtasks.data.prepared import SPLITS
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import SplitParams
 
 ATTEMPTS = 20
 UNASSIGNED = -1
-_RANGE = 2.0**64
 
 
-def split_dataset(
-    dataset: RawDataset, params: SplitParams, *, seed: int, is_stable: bool = False
-) -> dict[str, np.ndarray]:
+def split_dataset(dataset: RawDataset, params: SplitParams, *, seed: int) -> dict[str, np.ndarray]:
     """Split by fractions: stratified by class, seeded, groups kept whole.
 
-    A stable split is not stratified: each image's own content decides where it belongs.
+    Where the dataset has places, they decide, and nothing is stratified.
 
     A split that some images were given before, such as an official test set, is theirs alone; the
     others take the rest in proportion.
@@ -31,8 +28,8 @@ def split_dataset(
         by class, and whoever takes the first few rows of a split should not meet one class only.
 
     Raises:
-        DatasetError: a class is in too few independent images to be in every split; or, with a
-            stable split, just not in every one.
+        DatasetError: a class is in too few independent images to be in every split; or, where
+            places decide, just not in every one.
     """
     given = np.full(len(dataset), "") if dataset.given is None else dataset.given
     rows = {name: np.flatnonzero(given == name) for name in SPLITS if name in given}
@@ -50,8 +47,8 @@ def split_dataset(
     _require_classes(group_weights > 0, dataset.class_names, dealt)
     fractions /= fractions.sum()
     assigned: np.ndarray | None
-    if is_stable:
-        assigned = assign_by_content(dataset.images[free], members, fractions, seed=seed)
+    if dataset.places is not None:
+        assigned = assign_by_place(dataset.places[free], members, fractions)
         there = [(group_weights[assigned == k] > 0).any(axis=0) for k in range(len(dealt))]
         _require_every_class(np.array(there), dataset.class_names, dealt)
     else:
@@ -74,7 +71,7 @@ def _require_classes(present: np.ndarray, names: Sequence[str], splits: Sequence
     if short:
         raise DatasetError(
             f"{'these classes have' if len(short) > 1 else 'a class has'} too few independent "
-            f"images (duplicates, and patches of one image, count once): {needed} are needed, "
+            f"images (copies, groups and patches of one image count once): {needed} are needed, "
             f"one for each of {', '.join(splits)}; add images or drop the class:\n"
             f"{listed(short)}"
         )
@@ -152,37 +149,23 @@ def _deal(columns: np.ndarray, sizes: np.ndarray, fractions: np.ndarray) -> np.n
     return assigned
 
 
-def assign_by_content(
-    images: np.ndarray, members: np.ndarray, fractions: np.ndarray, *, seed: int
-) -> np.ndarray:
-    """Assign every group to a split by a hash of its images.
+def assign_by_place(places: np.ndarray, members: np.ndarray, fractions: np.ndarray) -> np.ndarray:
+    """Assign every group to the split in which its lowest place lies.
 
-    A group lies at a place between 0 and 1 that its image with the lowest hash decides, and the
-    splits divide that line. Fractions hold on average only, for all images and for each class.
+    The splits divide the line from 0 to 1 in their order. So whatever comes later, also an image
+    that joins two groups, moves rows towards the first split only: what was ever trained on is
+    never tested on. Fractions hold on average only, and groups of different places go to the first
+    split more often than others.
 
     Args:
-        images: uint8 [N, height, width, channels].
-        members: int [N], the group of each image, 0 … groups − 1.
+        places: float [N], as of `place_of`.
+        members: int [N], the group of each row, 0 … groups − 1.
         fractions: float [splits], adding up to 1.
-        seed: another one gives other splits.
 
     Returns:
         int64 [groups], the split of each.
     """
-    salt = seed.to_bytes(16, "little")
-    lowest: dict[int, bytes] = {}
-    for image, group in zip(images, members.tolist(), strict=True):
-        digest = _hash(np.ascontiguousarray(image).tobytes(), salt)
-        lowest[group] = min(digest, lowest.get(group, digest))
-    # hashed again: the lowest of many lies near 0, and would draw large groups into one split
-    places = [
-        int.from_bytes(_hash(lowest[group], salt), "big") / _RANGE for group in range(len(lowest))
-    ]
-    return np.searchsorted(np.cumsum(fractions)[:-1], places, side="right")
-
-
-def _hash(content: bytes, salt: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=8, salt=salt).digest()
+    return np.searchsorted(np.cumsum(fractions)[:-1], lowest_places(places, members), side="right")
 
 
 def sample_stratified(

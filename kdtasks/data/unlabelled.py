@@ -11,6 +11,7 @@ from kdtasks.core.files import atomic_folder, write_json
 from kdtasks.core.records.data import Problem, Unlabelled
 from kdtasks.data.checks import first_equal, listed
 from kdtasks.data.folders import relative_name, require_folder, visible_entries
+from kdtasks.data.near_copies import near_copies
 from kdtasks.data.prepared import ADVICE, NAMES, UNLABELLED, read_names
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import DataParams
@@ -40,9 +41,9 @@ def read_unlabelled(
 ) -> UnlabelledImages:
     """Read every image below `data.unlabelled` as the source reads its own, each once.
 
-    An image that is in the validation, calibration or test split too is excluded: the teacher's
-    answer to it would teach the student what it is tested by. One of the training split is there
-    already.
+    An image that is in the validation, calibration or test split too, or nearly, is excluded: the
+    teacher's answer to it would teach the student what it is tested by. One of the training split
+    is there already.
 
     Args:
         params: section `data`.
@@ -72,27 +73,42 @@ def read_unlabelled(
         )
     names = [name for name, _ in found]
     images = np.stack([image for _, image in found]) if found else dataset.images[:0]
-    first = first_equal(np.concatenate([dataset.images, images]))[len(dataset) :]
-    train = np.isin(np.arange(len(dataset)), split["train"])
-    is_known = first < len(dataset)
-    held_out = is_known & ~train[np.where(is_known, first, 0)]
-    is_new = first == np.arange(len(dataset), len(dataset) + len(images))
-    leaks = [
-        Problem(
-            names[row],
-            f"the same image as {dataset.origins[first[row]]}, which models are "
-            "chosen or tested by",
-        )
-        for row in np.flatnonzero(held_out)
+    held_out = np.setdiff1d(np.arange(len(dataset)), split["train"])
+    leaks = _leaks(images, dataset, held_out, near=params.near_copies)
+    problems += [
+        Problem(names[row], f"{how} {dataset.origins[twin]}, which models are chosen or tested by")
+        for row, (how, twin) in leaks.items()
     ]
-    images = images[is_new]
+    first = first_equal(np.concatenate([dataset.images, images]))[len(dataset) :]
+    is_new = first == np.arange(len(dataset), len(dataset) + len(images))
+    kept = np.setdiff1d(np.flatnonzero(is_new), list(leaks))
     record = Unlabelled(
-        images=len(images),
-        excluded=tuple(sorted([*problems, *leaks])),
-        repeated=int((~is_new & ~held_out).sum()),
+        images=len(kept),
+        excluded=tuple(sorted(problems)),
+        repeated=len(images) - len(leaks) - len(kept),
     )
-    kept = tuple(UNLABELLED + names[row] for row in np.flatnonzero(is_new))
-    return UnlabelledImages(images, kept, record)
+    return UnlabelledImages(images[kept], tuple(UNLABELLED + names[row] for row in kept), record)
+
+
+def _leaks(
+    images: np.ndarray, dataset: RawDataset, held_out: np.ndarray, *, near: bool
+) -> dict[int, tuple[str, int]]:
+    """Tell which images show what an image that is held out shows, how they do, and which one.
+
+    Args:
+        images: uint8 [N, height, width, channels].
+        held_out: rows of the dataset.
+        near: whether near copies are looked for as well.
+    """
+    others = dataset.images[held_out]
+    found: dict[int, tuple[str, int]] = {}
+    if near and len(images):
+        for row, other in near_copies(images, others).tolist():
+            found.setdefault(row, ("nearly the same image as", int(held_out[other])))
+    first = first_equal(np.concatenate([others, images]))[len(others) :]
+    for row in np.flatnonzero(first < len(others)).tolist():
+        found[row] = ("the same image as", int(held_out[first[row]]))
+    return found
 
 
 def write_unlabelled(folder: Path, found: UnlabelledImages) -> None:

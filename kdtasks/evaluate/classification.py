@@ -22,6 +22,7 @@ from kdtasks.edge.scores import SCORES, max_probability, softmax
 from kdtasks.edge.segments import Segments
 from kdtasks.edge.telemetry import Histograms, histograms_of
 from kdtasks.evaluate import intervals, metrics
+from kdtasks.evaluate.clusters import Groups, members_of
 from kdtasks.evaluate.evaluator import Evaluated, EvaluateParams, Evaluator, Network, Score
 from kdtasks.evaluate.examples import pick_examples
 from kdtasks.evaluate.exits.calibrate import calibrate
@@ -38,26 +39,29 @@ class ClassScore(Score):
 
     Attributes:
         correct: bool [N].
+        groups: integers [N], the group of each image; None: each is on its own.
     """
 
     correct: NDArray[np.bool_]
     settings: EvaluateParams
+    groups: Groups | None = None
     task = Classification()
 
     @property
     def rows(self) -> int:
-        """How many images there are."""
-        return len(self.correct)
+        """How many images there are; those of one group are one."""
+        return int(members_of(self.groups, len(self.correct)).max()) + 1
 
     @property
     def value(self) -> float:
-        """The accuracy."""
-        return int(np.count_nonzero(self.correct)) / self.rows
+        """The accuracy, over all images."""
+        return int(np.count_nonzero(self.correct)) / len(self.correct)
 
     @property
     def size(self) -> SplitSize:
-        """How many images there are."""
-        return SplitSize(rows=self.rows)
+        """How many images there are, and how many groups of them if fewer."""
+        rows, groups = len(self.correct), self.rows
+        return SplitSize(rows=rows, groups=groups if groups < rows else None)
 
     def scores(self) -> ModelScores:
         """Give the accuracy."""
@@ -65,7 +69,7 @@ class ClassScore(Score):
 
     def interval(self, confidence: float) -> Interval:
         """Give Wilson's interval of the accuracy."""
-        return intervals.wilson_interval(int(np.count_nonzero(self.correct)), self.rows, confidence)
+        return intervals.accuracy_interval(self.correct, self.groups, confidence)
 
     @classmethod
     def gain_interval(cls, first: Sequence[Self], second: Sequence[Self]) -> Interval:
@@ -77,6 +81,7 @@ class ClassScore(Score):
             settings.confidence,
             settings.bootstrap_samples,
             settings.seed,
+            first[0].groups,
         )
 
     def paired(self, production: Self, *, method: Method, confidence: float) -> PairedComparison:
@@ -88,6 +93,7 @@ class ClassScore(Score):
             confidence=confidence,
             samples=self.settings.bootstrap_samples,
             seed=self.settings.seed,
+            groups=self.groups,
         )
 
 
@@ -98,6 +104,7 @@ def evaluate_answers(
     macs: Sequence[int],
     temperatures: Sequence[float],
     settings: EvaluateParams,
+    groups: Groups | None = None,
 ) -> tuple[Evaluation, list[list[ReliabilityBin]]]:
     """Compute the scores of a bundle with early exits.
 
@@ -107,6 +114,7 @@ def evaluate_answers(
         macs: [K], multiply-accumulates up to and including each exit.
         temperatures: [K].
         settings: level of the intervals.
+        groups: integers [N], the group of each image; None: each is on its own.
 
     Returns:
         the scores, and of each exit what `metrics.reliability` gives.
@@ -114,8 +122,8 @@ def evaluate_answers(
     costs = np.array(macs)[answers.exit_index]
     cost = float(costs.mean() / macs[-1])
     probabilities = softmax(answers.logits, np.asarray(temperatures))
-    score = ClassScore(answers.predicted == labels, settings)
-    full = ClassScore(answers.by_exit[:, -1] == labels, settings)
+    score = ClassScore(answers.predicted == labels, settings, groups)
+    full = ClassScore(answers.by_exit[:, -1] == labels, settings, groups)
     scores = Evaluation(
         **score.size.present(),
         **score.with_interval().present(),
@@ -125,7 +133,7 @@ def evaluate_answers(
         mean_macs=float(costs.mean()),
         exits=metrics.exit_breakdown(labels, answers.by_exit, answers.exit_index),
         changed=metrics.count_changed(
-            labels, answers.by_exit, answers.exit_index, settings.confidence
+            labels, answers.by_exit, answers.exit_index, settings.confidence, groups
         ),
         calibration_error=tuple(
             metrics.expected_calibration_error(probabilities[:, k], labels)
@@ -150,7 +158,12 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
             for split in ("calibration", "validation")
         )
         return calibrate(
-            calibration, validation, settings, macs=compressed.macs, seen_rows=seen_rows
+            calibration,
+            validation,
+            settings,
+            macs=compressed.macs,
+            seen_rows=seen_rows,
+            groups=np.asarray(self.dataset.groups("calibration")),
         )
 
     def evaluate(self, bundle: Path) -> Evaluated:
@@ -163,6 +176,7 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
             macs=manifest.macs,
             temperatures=manifest.temperatures,
             settings=self.settings,
+            groups=self.groups,
         )
         confidences = SCORES[manifest.score](answers.logits, np.asarray(manifest.temperatures))
         rows, group = pick_examples(answers.by_exit, answers.exit_index, confidences)
@@ -189,19 +203,21 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
     def answer(self, network: Network) -> ClassScore:
         """Have a network answer, to its last exit."""
         predicted = network(self.images).argmax(axis=-1)
-        return ClassScore(predicted == self.labels, self.settings)
+        return ClassScore(predicted == self.labels, self.settings, self.groups)
 
     def score(self, predictor: Predictor) -> ClassScore:
         """Have a classifier answer, with early exits."""
-        return ClassScore(self._answers(predictor).predicted == self.labels, self.settings)
+        correct = self._answers(predictor).predicted == self.labels
+        return ClassScore(correct, self.settings, self.groups)
 
     def reference(self, predictor: Predictor) -> Histograms:
-        """Count exits and confidences of the answers to the test split."""
+        """Count exits and confidences of the answers to one test image of each group."""
         answers = self._answers(predictor)
         scores = max_probability(answers.logits, predictor.manifest.temperatures)
+        rows = np.unique(self.groups, return_index=True)[1]
         return histograms_of(
-            answers.exit_index,
-            scores[np.arange(len(scores)), answers.exit_index],
+            answers.exit_index[rows],
+            scores[rows, answers.exit_index[rows]],
             exits=predictor.segments.count,
         )
 

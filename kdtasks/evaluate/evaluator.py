@@ -229,6 +229,11 @@ class Evaluator(ABC, Generic[S]):
         """The test labels: integers [N] or [N, height, width]."""
         return np.asarray(self.dataset.labels("test"))
 
+    @property
+    def groups(self) -> NDArray[np.integer]:
+        """The group of each test row: integers [N], from 0; rows of one group count once."""
+        return np.asarray(self.dataset.groups("test"))
+
     @abstractmethod
     def calibrate(
         self, model: Path, compressed: Compressed, settings: ExitsParams, *, seen_rows: int

@@ -16,7 +16,8 @@ from kdtasks.core.records.evaluate import (
     ModelScores,
     PrecisionRecall,
 )
-from kdtasks.evaluate.intervals import score_interval
+from kdtasks.evaluate.clusters import Groups
+from kdtasks.evaluate.intervals import gain_interval
 from kdtasks.tasks.confusion import class_iou
 
 Counts = npt.NDArray[np.int64]
@@ -115,12 +116,14 @@ def count_changed(
     by_exit: NDArray[np.integer],
     exit_index: NDArray[np.integer],
     confidence: float,
+    groups: Groups | None = None,
 ) -> ChangedAnswers:
-    """Count the changed answers; `labels` are [N], the rest as for `changed_rows`."""
+    """Count the changed answers; `labels` and `groups` are [N], the rest as for `changed_rows`."""
     rows = changed_rows(by_exit, exit_index)
-    early = int((by_exit[rows, exit_index[rows]] == labels[rows]).sum())
-    last = int((by_exit[rows, -1] == labels[rows]).sum())
-    interval = score_interval(early, last, len(labels), confidence)
+    early_right = by_exit[np.arange(len(labels)), exit_index] == labels
+    last_right = by_exit[:, -1] == labels
+    early, last = (int(right[rows].sum()) for right in (early_right, last_right))
+    interval = gain_interval(early_right, last_right, groups, confidence)
     return ChangedAnswers(rows=len(rows), early_right=early, last_right=last, interval=interval)
 
 

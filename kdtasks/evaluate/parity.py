@@ -8,7 +8,7 @@ from kdtasks.core.errors import ExportError
 from kdtasks.core.records.compress import ExitParity, Parity
 from kdtasks.core.settings import Fraction, Positive, Section
 from kdtasks.core.text import SPACE, percent, percent_with_range, quantity
-from kdtasks.evaluate.intervals import Interval, wilson_interval
+from kdtasks.evaluate.intervals import Interval, accuracy_interval
 from kdtasks.evaluate.jackknife import FEWEST_IMAGES, jackknife_interval
 
 CONFIDENCE = 0.95
@@ -65,7 +65,7 @@ class ParityTally:
 
     def result(
         self,
-        source_images: npt.NDArray[np.integer],
+        groups: npt.NDArray[np.integer],
         *,
         tolerance: float,
         set_ranges: bool = False,
@@ -73,7 +73,7 @@ class ParityTally:
         """Sum up.
 
         Args:
-            source_images: int [N], the source image of each row: patches of one share it.
+            groups: int [N], the group of each row, such as the patches of one image.
             tolerance, set_ranges: go into the record.
 
         Raises:
@@ -93,7 +93,7 @@ class ParityTally:
             rows=len(changed),
             tolerance=tolerance,
             exits=tuple(
-                self._exit(float(relative[index]), changed[:, index], source_images)
+                self._exit(float(relative[index]), changed[:, index], groups)
                 for index in range(len(relative))
             ),
             set_ranges=set_ranges,
@@ -103,13 +103,13 @@ class ParityTally:
         self,
         error: float,
         changed: npt.NDArray[np.int64],
-        source_images: npt.NDArray[np.integer],
+        groups: npt.NDArray[np.integer],
     ) -> ExitParity:
         interval: Interval | None
         if self._answers == 1:
-            interval = wilson_interval(int(changed.sum()), len(changed), CONFIDENCE)
+            interval = accuracy_interval(changed > 0, groups, CONFIDENCE)
         else:
-            _, numbers = np.unique(source_images, return_inverse=True)
+            _, numbers = np.unique(groups, return_inverse=True)
             by_image = np.bincount(numbers, changed), np.bincount(numbers) * self._answers
             interval = changed_interval(*by_image, CONFIDENCE)
         return ExitParity(

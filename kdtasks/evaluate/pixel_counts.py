@@ -95,7 +95,7 @@ def count_pixels(
 ) -> PixelCounts:
     """Have a network answer every patch of the test split, and count."""
     images, labels = dataset.images("test"), np.asarray(dataset.labels("test"))
-    source, classes = np.asarray(dataset.source_images("test")), dataset.num_classes
+    source, classes = np.asarray(dataset.groups("test")), dataset.num_classes
     confusions = np.zeros((int(source.max()) + 1, classes, classes), np.int64)
     probabilities = np.zeros((classes, 2, THRESHOLDS), np.int64)
     predicted = np.empty(labels.shape, np.uint8)

@@ -68,7 +68,7 @@ class SegmentationEvaluator(Evaluator[PixelCounts]):
     def reference(self, predictor: Predictor) -> Histograms:
         """Count source images by their mean confidence; devices are sent whole ones."""
         confidences = [predictor.predict(patch).confidence for patch in self.images]
-        source = np.asarray(self.dataset.source_images("test"))
+        source = self.groups
         means = np.bincount(source, weights=confidences) / np.bincount(source)
         last = predictor.segments.count - 1
         return histograms_of(np.full(len(means), last), means, exits=last + 1)

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from kdtasks.core.records.data import Duplicate
 from kdtasks.data.checks import (
     contradicting_rows,
-    duplicate_rows,
     first_equal,
-    join_groups,
-    mark_duplicates,
+    mark_groups,
+    shared_rows,
 )
+from kdtasks.data.groups import join_groups
 from kdtasks.data.raw_dataset import RawDataset
 
 
@@ -22,14 +22,14 @@ def draw_images(values: list[int]) -> np.ndarray:
 def test_equal_pixels_are_found_by_their_first_row() -> None:
     first = first_equal(draw_images([5, 6, 5, 7, 6, 5]))
     assert first.tolist() == [0, 1, 0, 3, 1, 0]
-    assert [rows.tolist() for rows in duplicate_rows(first)] == [[0, 2, 5], [1, 4]]
-    assert duplicate_rows(first_equal(draw_images([]))) == []
+    assert [rows.tolist() for rows in shared_rows(first)] == [[0, 2, 5], [1, 4]]
+    assert shared_rows(first_equal(draw_images([]))) == []
 
 
 def test_duplicates_are_listed_with_their_labels(tiny_dataset: Callable[..., RawDataset]) -> None:
     dataset = tiny_dataset([0, 1, 1, 0])
     dataset.images[2:] = dataset.images[:2]  # 0 and 2 differ in label, 1 and 3 as well
-    marked = mark_duplicates(dataset)
+    marked = mark_groups(dataset, near=True)
     assert marked.duplicates == (
         Duplicate(("row[0]", "row[2]"), ("class_0", "class_1")),
         Duplicate(("row[1]", "row[3]"), ("class_1", "class_0")),
@@ -45,7 +45,7 @@ def test_groups_and_duplicates_are_joined_into_chains(
     # 0 and 1 are of one image, 1 equals 2, 2 and 3 are of one image; 4 is alone.
     dataset = tiny_dataset([0] * 5, groups=np.array([7, 7, 8, 8, 9]))
     dataset.images[2] = dataset.images[1]
-    groups = mark_duplicates(dataset).groups
+    groups = mark_groups(dataset, near=True).groups
     assert groups is not None
     assert groups.tolist() == [0, 0, 0, 0, 1]
 

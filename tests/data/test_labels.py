@@ -22,7 +22,7 @@ IMAGES = np.arange(100, dtype=np.uint8).reshape(100, 1, 1, 1)
 DATASET = dataset_of(IMAGES, LABELS, num_classes=3)
 MASKS = np.zeros((12, 2, 2), np.uint8)
 # 12 patches of 4 photos
-PATCHES = dataset_of(IMAGES[:12], MASKS, num_classes=2, source_images=np.arange(12) // 3)
+PATCHES = dataset_of(IMAGES[:12], MASKS, num_classes=2, groups=np.arange(12) // 3)
 
 
 def test_all_are_seen_unless_a_number_is_given():

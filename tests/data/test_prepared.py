@@ -75,6 +75,7 @@ def test_the_description_is_as_documented(folder: Path) -> None:
         "counts",
         "duplicates",
         "excluded",
+        "groups",
         "ignore_label",
         "image_shape",
         "name",
@@ -90,7 +91,7 @@ def test_the_description_is_as_documented(folder: Path) -> None:
         {"path": "z.png", "problem": "not an image"},
     ]
     files = {path.name for path in folder.glob("*.npy")}
-    assert len(files) == 8
+    assert len(files) == 12
     assert content["sha256"] == {
         name: sha256((folder / name).read_bytes()).hexdigest() for name in files
     }

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdtasks.core.errors import DatasetError
+from kdtasks.data.groups import join_pairs, place_of
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import SplitParams
-from kdtasks.data.split import SPLITS, split_dataset
+from kdtasks.data.split import SPLITS, assign_by_place, split_dataset
 
 SHARES = {"train": 0.6, "validation": 0.1, "calibration": 0.1, "test": 0.2}
 PARAMS = SplitParams.model_validate(SHARES)
@@ -211,10 +212,11 @@ def test_shares_are_used_even_where_the_sum_is_off_by_a_rounding_error() -> None
     ]
 
 
-def noise(rows: int, *, groups: list[int] | None = None, seed: int = 0) -> RawDataset:
-    """Images of noise in two classes, turn by turn."""
-    images = np.random.default_rng(seed).integers(0, 256, (rows, 4, 4, 1), np.uint8)
-    return replace(classification([0, 1] * (rows // 2), groups), images=images)
+def placed(rows: int, *, groups: list[int] | None = None, seed: int = 0) -> RawDataset:
+    """Images of noise in two classes, turn by turn, with places by their content."""
+    images = np.random.default_rng(7).integers(0, 256, (rows, 4, 4, 1), np.uint8)
+    places = np.array([place_of(image.tobytes(), seed) for image in images])
+    return replace(classification([0, 1] * (rows // 2), groups), images=images, places=places)
 
 
 def named(dataset: RawDataset, split: dict[str, np.ndarray]) -> dict[str, set[bytes]]:
@@ -222,33 +224,55 @@ def named(dataset: RawDataset, split: dict[str, np.ndarray]) -> dict[str, set[by
 
 
 def test_a_stable_split_moves_no_image_when_others_come() -> None:
-    grown = noise(600)
+    grown = placed(600)
     first = grown.take(np.random.default_rng(1).permutation(600)[:400])
-    before = named(first, split_dataset(first, PARAMS, seed=0, is_stable=True))
-    after = named(grown, split_dataset(grown, PARAMS, seed=0, is_stable=True))
+    before = named(first, split_dataset(first, PARAMS, seed=0))
+    after = named(grown, split_dataset(grown, PARAMS, seed=0))
     assert all(before[name] < after[name] for name in SPLITS)
-    dealt = named(grown, split_dataset(grown, PARAMS, seed=0))
-    assert not named(first, split_dataset(first, PARAMS, seed=0))["train"] <= dealt["train"]
+    dealt, first = replace(grown, places=None), replace(first, places=None)
+    moved = named(dealt, split_dataset(dealt, PARAMS, seed=0))
+    assert not named(first, split_dataset(first, PARAMS, seed=0))["train"] <= moved["train"]
 
 
 def test_a_stable_split_has_its_shares_on_average_and_a_seed() -> None:
-    dataset = noise(4000)
-    split = split_dataset(dataset, PARAMS, seed=0, is_stable=True)
+    dataset, other = placed(4000), placed(4000, seed=1)
+    split = split_dataset(dataset, PARAMS, seed=0)
     shares = {name: len(rows) / 4000 for name, rows in split.items()}
     assert shares == pytest.approx(SHARES, abs=0.03)  # four standard deviations
-    other = split_dataset(dataset, PARAMS, seed=1, is_stable=True)
-    assert named(dataset, split)["test"] != named(dataset, other)["test"]
+    assert (
+        named(dataset, split)["test"] != named(other, split_dataset(other, PARAMS, seed=0))["test"]
+    )
 
 
-def test_a_stable_split_keeps_groups_whole_and_large_ones_apart() -> None:
-    dataset = noise(2000, groups=[row // 20 for row in range(2000)])
-    split = split_dataset(dataset, PARAMS, seed=0, is_stable=True)
-    groups = [set((rows // 20).tolist()) for rows in split.values()]
-    assert sum(map(len, groups)) == 100
-    assert len(groups[0]) < 80  # 60 are expected; the lowest hash alone would draw all of them
+def test_a_group_goes_to_the_first_split_that_one_of_its_rows_asks_for() -> None:
+    fractions, members = np.array([0.6, 0.2, 0.2]), np.array([0, 1, 1, 2, 2, 3])
+    places = np.array([0.1, 0.9, 0.59, 0.85, 0.65, 0.8])
+    assert assign_by_place(places, members, fractions).tolist() == [0, 0, 1, 2]
+
+
+@given(
+    st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=30),
+    st.lists(st.tuples(st.integers(0, 29), st.integers(0, 29)), max_size=30),
+    st.integers(0, 30),
+    st.integers(0, 30),
+)
+def test_whatever_joins_later_moves_rows_towards_the_first_split_only(
+    places: list[float], links: list[tuple[int, int]], old_rows: int, old_links: int
+) -> None:
+    """Rows come, and links between any of them: also one that joins two groups of old rows."""
+
+    def splits(rows: int, known: list[tuple[int, int]]) -> np.ndarray:
+        pairs = np.array([pair for pair in known if max(pair) < rows], np.int64).reshape(-1, 2)
+        _, members = np.unique(join_pairs(np.arange(rows), pairs), return_inverse=True)
+        fractions = np.array([0.6, 0.15, 0.1, 0.15])
+        return assign_by_place(np.array(places[:rows]), members, fractions)[members]
+
+    before = splits(min(old_rows, len(places)), links[:old_links])
+    after = splits(len(places), links)
+    assert (after[: len(before)] <= before).all()
 
 
 def test_a_class_that_a_stable_split_leaves_out_of_one_is_named() -> None:
-    dataset = replace(noise(100), labels=np.array([0] * 96 + [1] * 4, np.int32))
+    dataset = replace(placed(100), labels=np.array([0] * 96 + [1] * 4, np.int32))
     with pytest.raises(DatasetError, match=r"set data\.stable_split to false:\n  class 1: nothing"):
-        split_dataset(dataset, PARAMS, seed=0, is_stable=True)
+        split_dataset(dataset, PARAMS, seed=0)

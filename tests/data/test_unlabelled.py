@@ -107,3 +107,34 @@ def test_a_missing_file_says_what_to_run(tmp_path: Path):
         DatasetError, match=r"images\.npy cannot be read .* run `dvc repro prepare`"
     ):
         open_unlabelled(tmp_path)
+
+
+def test_a_test_image_is_found_though_it_was_resized_and_encoded_anew(
+    tmp_path: Path, drawer: Path, data_params: Callable[..., DataParams]
+):
+    draw = np.random.default_rng(1)
+    for name in ("cats", "dogs"):
+        for number in range(6):  # clouds: what photos have of low frequencies
+            small = draw.integers(0, 256, (9, 9, 3), dtype=np.uint8)
+            cloud = Image.fromarray(small).resize((96, 96), Image.Resampling.BICUBIC)
+            save(tmp_path / "photos" / name / f"{number}.png", np.asarray(cloud))
+    params = data_params(
+        "image_folder",
+        path=str(tmp_path / "photos"),
+        unlabelled=str(drawer),
+        image_size=[64, 64],
+    )
+    dataset = load_dataset(params)
+    split = split_dataset(dataset, params.split, seed=params.seed)
+    for row in range(len(dataset)):
+        photo = Image.open(tmp_path / "photos" / dataset.origins[row])
+        photo.resize((80, 80), Image.Resampling.LANCZOS).save(drawer / f"{row}.jpg", quality=80)
+    found = read_unlabelled(params, dataset, split)
+    assert {int(name.partition("/")[2].removesuffix(".jpg")) for name in found.names} == set(
+        split["train"].tolist()
+    )
+    told = [problem.problem for problem in found.record.excluded]
+    assert len(told) == 12 - len(split["train"])
+    assert all(text.startswith("nearly the same image as") for text in told)
+    kept = read_unlabelled(params.model_copy(update={"near_copies": False}), dataset, split)
+    assert len(kept.images) == 12

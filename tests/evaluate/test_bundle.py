@@ -59,7 +59,11 @@ def test_examples_are_rows_of_the_test_split(
 ) -> None:
     labels, answers = case
     images = np.arange(50 * 4, dtype=np.uint8).reshape(50, 2, 2, 1)
-    dataset = SimpleNamespace(images=lambda split: images, labels=lambda split: labels)
+    dataset = SimpleNamespace(
+        images=lambda split: images,
+        labels=lambda split: labels,
+        groups=lambda split: np.arange(50),
+    )
     manifest = SimpleNamespace(macs=(300, 1000), temperatures=(1.0, 1.0), score="margin")
     monkeypatch.setattr(Classifier, "load", lambda bundle: SimpleNamespace(manifest=manifest))
     monkeypatch.setattr(classification, "predict_batch", lambda model, images: answers)

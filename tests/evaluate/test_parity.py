@@ -12,12 +12,10 @@ from kdtasks.evaluate.parity import ParityParams, ParityTally, changed_interval,
 from tests.tools.records import parity
 
 
-def parity_of(found, expected, source_images=None):
+def parity_of(found, expected, groups=None):
     tally = ParityTally()
     tally.add(found, expected)
-    return tally.result(
-        np.arange(len(found)) if source_images is None else source_images, tolerance=0.25
-    )
+    return tally.result(np.arange(len(found)) if groups is None else groups, tolerance=0.25)
 
 
 def test_every_exit_by_hand():

@@ -67,7 +67,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def test_patches_know_their_images(project: Path) -> None:
     dataset = open_prepared(Path("data/prepared"))
     assert (dataset.task, dataset.ignore_label) == ("segmentation", 255)
-    sources = {split: dataset.source_images(split) for split in ("train", "validation", "test")}
+    sources = {split: dataset.groups(split) for split in ("train", "validation", "test")}
     for split, numbers in sources.items():
         assert len(numbers) == dataset.counts[split].total
         assert sorted(set(numbers.tolist())) == list(range(numbers.max() + 1))

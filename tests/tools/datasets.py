@@ -53,7 +53,7 @@ class _InMemory:
     def names(self, split: str) -> tuple[str, ...]:
         return tuple(map(str, range(len(self.labels(split)))))
 
-    def source_images(self, split: str) -> np.ndarray:
+    def groups(self, split: str) -> np.ndarray:
         return self.rows_of_images if split == self.split else self.rows_of_images[:0]
 
     @property
@@ -78,9 +78,9 @@ def dataset_of(
     num_classes: int,
     ignore_label: int | None = None,
     split: str = "train",
-    source_images: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
 ) -> PreparedDataset:
     """Give arrays as the only split of a dataset."""
-    sources = np.arange(len(images)) if source_images is None else source_images
+    sources = np.arange(len(images)) if groups is None else groups
     in_memory = _InMemory(split, images, labels, num_classes, ignore_label, sources)
     return cast(PreparedDataset, in_memory)

@@ -86,7 +86,10 @@ def make_manifest(
             f"the class name {broken[0]!r} is not one line of text; rename the class, "
             "labels.txt holds one a line"
         )
-    rows = dataset.counts["validation"].total
+    counts = dataset.counts["validation"]
+    scores = split_scores(
+        calibration.validation, counts.total, dataset.task, groups=counts.independent
+    )
     by_exit = calibration.model_dump(include={"score", "temperatures", "thresholds", "macs"})
     return Manifest(
         **by_exit,
@@ -105,7 +108,7 @@ def make_manifest(
         parameters=dict(parameters),
         parity=parity.model_dump(mode="json", exclude_defaults=True),
         libraries=_versions(),
-        metrics={"validation": split_scores(calibration.validation, rows, dataset.task)},
+        metrics={"validation": scores},
     )
 
 
@@ -147,7 +150,9 @@ def write_bundle(
     return written
 
 
-def split_scores(scores: ValidationPoint | Evaluation, rows: int, task: str) -> dict[str, Any]:
+def split_scores(
+    scores: ValidationPoint | Evaluation, rows: int, task: str, *, groups: int
+) -> dict[str, Any]:
     """Give what a manifest says of one split.
 
     The export itself knows the validation split only: the test split is read later, by `evaluate`,
@@ -157,11 +162,12 @@ def split_scores(scores: ValidationPoint | Evaluation, rows: int, task: str) -> 
         scores: with early exits.
         rows: of the split.
         task: of the bundle; classifiers get Wilson's interval.
+        groups: how many of the rows count, those of one group once.
     """
     present = scores.present()
     found = {"rows": rows, **{key: present[key] for key in SCORES_TOLD if key in present}}
     if not task_of(task).per_pixel:  # pixels of one image are no independent rows
-        interval = wilson_interval(round(scores.accuracy * rows), rows, CONFIDENCE)
+        interval = wilson_interval(round(scores.accuracy * groups), groups, CONFIDENCE)
         found |= {"interval": list(interval), "confidence": CONFIDENCE}
     return found
 

@@ -16,10 +16,17 @@ class SplitCounts(Part):
     Attributes:
         total: rows.
         by_class: images, or labelled pixels, by class name.
+        groups: how many rows count, those of one group once; absent where all do.
     """
 
     total: int
     by_class: dict[str, int]
+    groups: int | None = None
+
+    @property
+    def independent(self) -> int:
+        """How many rows count."""
+        return self.total if self.groups is None else self.groups
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -43,6 +50,20 @@ class Problem:
     problem: str
 
 
+class GroupCounts(Part):
+    """What is together in one split, and counts once: equal images, near copies, named groups.
+
+    Attributes:
+        total: groups; an image on its own is one.
+        shared: images, or patches, in groups of two or more.
+        largest: images, or patches, of the largest one.
+    """
+
+    total: int
+    shared: int
+    largest: int
+
+
 class Dataset(Record):
     """`data/prepared/dataset.json`.
 
@@ -52,6 +73,7 @@ class Dataset(Record):
         counts: by split.
         sha256: of the arrays, by file name.
         contradictions: those duplicates that bear more than one label.
+        groups: over all splits.
         split_by: what was kept together, in words.
     """
 
@@ -65,6 +87,7 @@ class Dataset(Record):
     duplicates: tuple[Duplicate, ...]
     contradictions: tuple[Duplicate, ...]
     excluded: tuple[Problem, ...]
+    groups: GroupCounts
     split_by: str
 
 
@@ -73,7 +96,8 @@ class Unlabelled(Record):
 
     Attributes:
         images: that the teacher teaches.
-        excluded: that cannot be used, or equal an image that models are tested or chosen by.
+        excluded: that cannot be used, or show what an image that models are tested or chosen by
+            shows.
         repeated: further copies of one image, which are there once.
     """
 

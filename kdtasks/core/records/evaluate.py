@@ -145,10 +145,12 @@ class SplitSize(Part):
 
     Attributes:
         rows: images, or patches of masks.
+        groups: of classes alone, how many of the images count, where that is fewer.
         images, pixels: of masks alone, source images and labelled pixels.
     """
 
     rows: int
+    groups: int | None = None
     images: int | None = None
     pixels: int | None = None
 

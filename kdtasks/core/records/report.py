@@ -5,7 +5,14 @@ from pydantic import ConfigDict, Field
 from kdtasks.core.latency import Latency, Statistic
 from kdtasks.core.records import Part, Record, Refusal
 from kdtasks.core.records.compress import Parity, Sensitivity
-from kdtasks.core.records.data import Duplicate, Labels, Problem, SplitCounts, TeacherConfidence
+from kdtasks.core.records.data import (
+    Duplicate,
+    GroupCounts,
+    Labels,
+    Problem,
+    SplitCounts,
+    TeacherConfidence,
+)
 from kdtasks.core.records.evaluate import (
     ArmScores,
     Calibration,
@@ -94,6 +101,7 @@ class DatasetSummary(Part):
     duplicates: int
     contradictions: tuple[Duplicate, ...]
     excluded: tuple[Problem, ...]
+    groups: GroupCounts
     split_by: str
     ignore_label: int | None = None
 

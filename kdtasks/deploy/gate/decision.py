@@ -45,7 +45,8 @@ class GateParams(Section):
         "holds small drops back that would add up over many nights",
     )
     min_test_rows: Count = Field(
-        default=200, description="test images below which production stays"
+        default=200,
+        description="test images below which production stays; those of one group count once",
     )
     min_source_images: Count = Field(
         default=30,
@@ -188,7 +189,9 @@ def _enough_check(score: Score, limits: GateParams) -> LimitCheck:
 
 def images_of(score: Score) -> str:
     """Say on how many independent images a score rests."""
-    return f"{score.rows} {'source images' if score.task.per_pixel else 'test images'}"
+    if score.task.per_pixel:
+        return f"{score.rows} source images"
+    return f"{score.rows} {'groups of ' * (score.size.groups is not None)}test images"
 
 
 def _growth_checks(

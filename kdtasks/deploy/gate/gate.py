@@ -188,7 +188,7 @@ def _notes(
     production: Manifest, data: PreparedDataset, now: DataParams, alias: str
 ) -> tuple[str, ...]:
     then = production.parameters.get("data") or {}
-    kept = {"stable_split", "split", "seed"}
+    kept = {"stable_split", "split", "seed", "group_by", "near_copies"}
     if now.stable_split and all(then.get(key) == now.model_dump()[key] for key in kept):
         return ()
     dataset = hashlib.sha256((data.folder / "dataset.json").read_bytes()).hexdigest()

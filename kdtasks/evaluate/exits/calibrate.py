@@ -26,6 +26,7 @@ def calibrate(
     *,
     macs: Sequence[int],
     seen_rows: int = 0,
+    groups: npt.NDArray[np.integer] | None = None,
 ) -> tuple[Calibration, list[OperatingPoint]]:
     """Fit temperatures and choose thresholds on the calibration split.
 
@@ -34,7 +35,7 @@ def calibrate(
         validation: another one, which the choice is then scored on.
         settings: what to choose, and by which confidence.
         macs: [K], multiply-accumulates up to and including each exit.
-        seen_rows: as for `guarantee`.
+        seen_rows, groups: of the calibration split, as for `guarantee`.
 
     Returns:
         what was chosen, with `guarantee` in that mode only, and the points of `tradeoff.csv`.
@@ -49,14 +50,14 @@ def calibrate(
     checked = check_rows(*calibration)
     if settings.mode == "guarantee":
         temperatures, thresholds, promise = guarantee(
-            *checked, settings, macs=macs, seen_rows=seen_rows
+            *checked, settings, macs=macs, seen_rows=seen_rows, groups=groups
         )
         rows = rows_at(temperatures, checked)
         chosen, expected_drop = point_at(rows, thresholds), None
     else:
         temperatures, promise = fit_temperatures(*checked), None
         rows = rows_at(temperatures, checked)
-        chosen, expected_drop = choose_thresholds(rows, settings)
+        chosen, expected_drop = choose_thresholds(rows, settings, groups)
     images, exits = rows.scores.shape
     leaving = np.bincount(apply_policy(rows.scores, chosen.thresholds), minlength=exits)
     validated = point_at(rows_at(temperatures, validation), chosen.thresholds)

@@ -38,6 +38,7 @@ def guarantee(
     *,
     macs: Sequence[int],
     seen_rows: int = 0,
+    groups: npt.NDArray[np.integer] | None = None,
 ) -> Guaranteed:
     """Choose the cheapest thresholds whose mean loss is certified to be at most `epsilon`.
 
@@ -46,7 +47,8 @@ def guarantee(
     none beats on loss and compute. They are tested on the other half, safest first, up to the
     first that cannot be certified: in this fixed order no candidate needs a stricter level than
     `delta`. Over repeated draws of calibration rows the promise is broken in at most `delta` of
-    them.
+    them. The tests need independent rows: of each group that is tested one counts, drawn from the
+    seed, so the promise is one on an image of a new group.
 
     Args:
         logits: [N, K, classes] of the exported file.
@@ -57,13 +59,15 @@ def guarantee(
             in halves, `score` and `grid`.
         macs: [K], multiply-accumulates up to and including each exit.
         seen_rows: so many of the first rows have shaped the model already (the ranges of int8);
-            nothing is tested on them.
+            nothing is tested on them, or on others of their groups.
+        groups: integers [N], the group of each row; None: every row is on its own.
 
     Raises:
         CalibrationError: too few rows to certify anything; the message has the number needed.
     """
-    choosing, testing = split_rows(len(logits), seen_rows=seen_rows, seed=settings.seed)
-    _check_rows_suffice(len(logits), len(testing), seen_rows, settings)
+    members = np.arange(len(logits)) if groups is None else np.asarray(groups)
+    choosing, testing = split_rows(members, seen_rows=seen_rows, seed=settings.seed)
+    _check_rows_suffice(members, len(testing), seen_rows, settings)
     temperatures = fit_temperatures(logits[choosing], labels[choosing])
     truth = labels if settings.risk == "accuracy_gap" else logits[:, -1].argmax(axis=1)
     first, second = (
@@ -91,15 +95,24 @@ def guarantee(
 
 
 def split_rows(
-    rows: int, *, seen_rows: int, seed: int
+    groups: npt.NDArray[np.integer], *, seen_rows: int, seed: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Split rows 0…`rows` − 1 in halves, one to find candidates on and one to test them on.
+    """Split rows in halves by group, one to find candidates on and one to test them on.
 
-    Of the first `seen_rows`, none is in the second half, which is smaller if it must be.
+    Of the groups of the first `seen_rows`, none is in the second half, which is smaller if it must
+    be; of every other group one row at most is, and none of its rows in the first.
+
+    Args:
+        groups: integers [N], the group of each row.
+        seen_rows: as for `guarantee`.
+        seed: of the halves, and of the rows that stand for their groups.
     """
-    unseen = np.random.default_rng(seed).permutation(np.arange(min(seen_rows, rows), rows))
-    testing = unseen[: rows // 2]
-    return np.setdiff1d(np.arange(rows), testing), testing
+    order = np.random.default_rng([seed, 1]).permutation(len(groups))
+    _, drawn = np.unique(groups[order], return_index=True)
+    drawn = np.sort(order[drawn])
+    unseen = drawn[~np.isin(groups[drawn], groups[:seen_rows])]
+    testing = np.random.default_rng(seed).permutation(unseen)[: len(drawn) // 2]
+    return np.flatnonzero(~np.isin(groups, groups[testing])), testing
 
 
 def safest_first(rows: ExitRows, grid: int) -> list[tuple[float, ...]]:
@@ -146,16 +159,20 @@ def statement(settings: ExitsParams, candidates: CandidateCounts, rows: int) -> 
     )
 
 
-def _check_rows_suffice(rows: int, testing: int, seen_rows: int, settings: ExitsParams) -> None:
+def _check_rows_suffice(
+    groups: npt.NDArray[np.integer], testing: int, seen_rows: int, settings: ExitsParams
+) -> None:
     epsilon, delta = settings.epsilon, settings.delta
     needed = rows_needed(settings.risk, epsilon=epsilon, delta=delta)
     if testing >= needed:
         return
+    rows, together = len(groups), len(np.unique(groups))
+    images = f"{rows:,} images" + (f" in {together:,} groups" if together < rows else "")
     raise CalibrationError(
-        f"the calibration split has {rows:,} images, which leaves {testing:,} to test on; to "
+        f"the calibration split has {images}, which leaves {testing:,} to test on; to "
         f"certify exits.epsilon {epsilon:g} at exits.delta {delta:g} takes {needed:,}: give the "
-        f"split {max(2 * needed, seen_rows + needed):,} images, or raise exits.epsilon or "
-        "exits.delta"
+        f"split {max(2 * needed, seen_rows + needed):,} "
+        f"{'groups' if together < rows else 'images'}, or raise exits.epsilon or exits.delta"
     )
 
 

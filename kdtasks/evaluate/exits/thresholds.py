@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from kdtasks.core.errors import CalibrationError
 from kdtasks.core.settings import count_of
@@ -53,7 +54,9 @@ def policy_outcomes(rows: ExitRows, *, grid: int = 201) -> Outcomes:
     return grid_outcomes(rows, grid) if exits <= MOST_EXITS_OF_A_GRID else coordinate_descent(rows)
 
 
-def choose_thresholds(rows: ExitRows, settings: ExitsParams) -> tuple[OperatingPoint, float | None]:
+def choose_thresholds(
+    rows: ExitRows, settings: ExitsParams, groups: npt.NDArray[np.integer] | None = None
+) -> tuple[OperatingPoint, float | None]:
     """Choose one threshold for each early exit.
 
     Args:
@@ -61,6 +64,7 @@ def choose_thresholds(rows: ExitRows, settings: ExitsParams) -> tuple[OperatingP
         settings: in mode `drop` least compute that is expected to lose at most
             `max_accuracy_drop` against always going to the last exit, as of `cross_fit`; else best
             accuracy within `max_cost`.
+        groups: as for `cross_fit`.
 
     Returns:
         their point, and in mode `drop` what they are expected to lose on new images; None of that
@@ -72,7 +76,7 @@ def choose_thresholds(rows: ExitRows, settings: ExitsParams) -> tuple[OperatingP
     front = pareto_front(policy_outcomes(rows, grid=settings.grid))
     images, exits = rows.scores.shape
     if settings.mode == "drop":
-        found = cross_fit(rows, settings)
+        found = cross_fit(rows, settings, groups)
         if found is None:
             return point_at(rows, [NEVER] * (exits - 1)), None
         return point_at(rows, cheapest_within(rows, front, found.allowed)), found.expected
@@ -101,7 +105,9 @@ class CrossFit(NamedTuple):
     expected: float
 
 
-def cross_fit(rows: ExitRows, settings: ExitsParams) -> CrossFit | None:
+def cross_fit(
+    rows: ExitRows, settings: ExitsParams, groups: npt.NDArray[np.integer] | None = None
+) -> CrossFit | None:
     """Find the largest drop to choose by whose thresholds keep the limit on other images.
 
     Thresholds that are the cheapest within a limit on their own rows exceed it on new images in
@@ -112,29 +118,34 @@ def cross_fit(rows: ExitRows, settings: ExitsParams) -> CrossFit | None:
     Args:
         rows: the calibration split's.
         settings: `max_accuracy_drop`, `grid`, and the `seed` that divides the rows.
+        groups: integers [N], the group of each row, which no division cuts; None: every row is on
+            its own.
 
-    Returns: None where no early exit keeps the limit, or there are too few rows to divide.
+    Returns: None where no early exit keeps the limit, or there are too few groups to divide.
 
     Source: Stone 1974, J. R. Stat. Soc. B 36, 111-147.
     """
     images, limit = len(rows.scores), settings.max_accuracy_drop
-    if images < 2 * FOLDS:
+    members = np.arange(images) if groups is None else np.unique(groups, return_inverse=True)[1]
+    units = int(members.max()) + 1
+    if units < 2 * FOLDS:
         return None
     generator = np.random.default_rng(settings.seed)
     drops = np.linspace(-limit, limit, TRIED)
     losses = np.zeros((TRIED, images))
     for _ in range(REPEATS):
-        for held_out in np.array_split(generator.permutation(images), FOLDS):
-            chosen_on, judged = (
-                rows.take(np.delete(np.arange(images), held_out)),
-                rows.take(held_out),
-            )
+        for fold in np.array_split(generator.permutation(units), FOLDS):
+            is_held_out = np.isin(members, fold)
+            held_out = np.flatnonzero(is_held_out)
+            chosen_on, judged = rows.take(np.flatnonzero(~is_held_out)), rows.take(held_out)
             front = pareto_front(policy_outcomes(chosen_on, grid=settings.grid))
             for place, drop in enumerate(drops):
                 thresholds = cheapest_within(chosen_on, front, drop)
                 losses[place, held_out] += losses_of(judged, thresholds) / REPEATS
     expected = losses.mean(axis=1)
-    margins = MARGIN * losses.std(axis=1) / np.sqrt(images)
+    excess = np.zeros((TRIED, units))
+    np.add.at(excess.T, members, (losses - expected[:, None]).T)
+    margins = MARGIN * np.sqrt((excess**2).mean(axis=1)) / np.sqrt(units) * units / images
     kept = np.flatnonzero(expected + margins <= limit + 1e-9)
     if not kept.size:
         return None

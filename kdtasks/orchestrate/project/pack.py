@@ -91,5 +91,8 @@ def with_origin(manifest: Manifest, origin: Origin) -> Manifest:
         # scipy, which whoever has evaluated a bundle has
         from kdtasks.compress.bundle.write import split_scores
 
-        metrics["test"] = split_scores(origin.test, origin.test.rows, manifest.task)
+        rows, groups = origin.test.rows, origin.test.groups
+        metrics["test"] = split_scores(
+            origin.test, rows, manifest.task, groups=rows if groups is None else groups
+        )
     return dataclasses.replace(manifest, metrics=metrics, provenance=origin.provenance)

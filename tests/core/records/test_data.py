@@ -18,6 +18,7 @@ def test_a_dataset_without_findings(round_trip: RoundTrip):
             "duplicates": [],
             "contradictions": [],
             "excluded": [],
+            "groups": {"total": 2, "shared": 0, "largest": 1},
             "split_by": "class",
         },
     )
@@ -40,6 +41,7 @@ def test_a_dataset_of_masks_with_all_findings(round_trip: RoundTrip):
             "duplicates": [duplicate],
             "contradictions": [duplicate],
             "excluded": [{"path": "ü.png", "problem": "is empty"}],
+            "groups": {"total": 2, "shared": 0, "largest": 1},
             "split_by": "image",
         },
     )

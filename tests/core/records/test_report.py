@@ -62,6 +62,7 @@ DATA: dict[str, Any] = {
     "duplicates": 0,
     "contradictions": [],
     "excluded": [],
+    "groups": {"total": 1, "shared": 0, "largest": 1},
     "split_by": "class",
 }
 

@@ -253,7 +253,7 @@ def test_a_single_image_cannot_be_split(folder: Path, params: Callable[..., Data
     section = params()
     dataset = load_dataset(section)
     message = (
-        r"(?s)too few independent images \(duplicates, and patches of one image, count once\): "
+        r"(?s)too few independent images \(copies, groups and patches of one image count once\): "
         r"4 are needed.+class roof: 1.+class water: 1"
     )
     with pytest.raises(DatasetError, match=message):

@@ -82,7 +82,7 @@ def test_a_better_model_is_promoted_and_a_worse_one_is_not(workshop: Workshop):
     content = workshop.params.model_dump()
     content["data"]["stable_split"] = True
     stable = Params.model_validate(content)
-    made = {"data": {key: content["data"][key] for key in ("stable_split", "split", "seed")}}
+    made = {"data": content["data"]}
     workshop.publish(workshop.bundle(1, "stable", parameters=made))
     told = [
         assess_candidate(

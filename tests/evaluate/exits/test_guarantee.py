@@ -130,7 +130,7 @@ def test_content_of_the_record(synthetic, risk):
     assert promise.rows == 500
     assert 0 < promise.candidates.certified <= promise.candidates.found
     # The figures are those of the second half alone.
-    _, testing = split_rows(1000, seen_rows=0, seed=3)
+    _, testing = split_rows(np.arange(1000), seen_rows=0, seed=3)
     half = Pool(logits[testing], labels[testing])
     losses = losses_of(rows_of(half, risk, found.temperatures), found.thresholds)
     assert promise.loss == pytest.approx(losses.mean())
@@ -171,15 +171,15 @@ def test_losses_by_hand():
 
 
 def test_halves_are_seeded_and_nothing_is_tested_on_rows_the_model_has_seen():
-    choosing, testing = split_rows(101, seen_rows=30, seed=5)
+    choosing, testing = split_rows(np.arange(101), seen_rows=30, seed=5)
     assert len(testing) == 50
     assert sorted([*choosing, *testing]) == list(range(101))
     assert testing.min() >= 30
     assert sorted(testing) != list(testing)  # an order that does not depend on the rows
-    np.testing.assert_array_equal(split_rows(101, seen_rows=30, seed=5)[1], testing)
-    assert set(split_rows(101, seen_rows=30, seed=6)[1]) != set(testing)
-    assert len(split_rows(101, seen_rows=80, seed=5)[1]) == 21
-    assert len(split_rows(101, seen_rows=200, seed=5)[1]) == 0
+    np.testing.assert_array_equal(split_rows(np.arange(101), seen_rows=30, seed=5)[1], testing)
+    assert set(split_rows(np.arange(101), seen_rows=30, seed=6)[1]) != set(testing)
+    assert len(split_rows(np.arange(101), seen_rows=80, seed=5)[1]) == 21
+    assert len(split_rows(np.arange(101), seen_rows=200, seed=5)[1]) == 0
 
 
 @pytest.mark.parametrize(
@@ -209,6 +209,36 @@ def test_too_few_rows_are_refused_with_the_number_needed(synthetic, rows, seen_r
             seen_rows=seen_rows,
         )
     guarantee(synthetic.logits[:460], synthetic.labels[:460], settings, macs=MACS)
+
+
+def test_of_each_group_one_row_is_tested_and_none_chooses(synthetic):
+    groups = np.random.default_rng(5).integers(0, 80, 300)
+    choosing, testing = split_rows(groups, seen_rows=20, seed=1)
+    assert len(np.unique(groups[testing])) == len(testing) == len(np.unique(groups)) // 2
+    assert not np.isin(groups[testing], groups[choosing]).any()
+    assert not np.isin(groups[testing], groups[:20]).any()
+    assert np.isin(groups[choosing], groups[testing]).sum() == 0
+    # rows of a tested group that were not drawn are used for nothing
+    assert len(choosing) + np.isin(groups, groups[testing]).sum() == 300
+
+
+def test_rows_on_their_own_give_what_no_groups_give(synthetic):
+    logits, labels = synthetic.logits[:1000], synthetic.labels[:1000]
+    settings = settings_of("consistency", 0.05, seed=3)
+    alone = guarantee(logits, labels, settings, macs=MACS, groups=np.arange(1000))
+    assert alone == guarantee(logits, labels, settings, macs=MACS)
+
+
+def test_copies_are_told_where_they_leave_too_few_to_test_on(synthetic):
+    rows = np.repeat(np.arange(92), 5)
+    with pytest.raises(CalibrationError, match=r"460 images in 92 groups, .* the split 460 gr"):
+        guarantee(
+            synthetic.logits[rows],
+            synthetic.labels[rows],
+            settings_of("consistency", 0.01),
+            macs=MACS,
+            groups=rows,
+        )
 
 
 def test_where_nothing_can_be_certified_the_full_model_is_used():

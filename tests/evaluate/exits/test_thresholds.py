@@ -108,6 +108,27 @@ def test_luck_of_few_rows_is_not_taken_for_skill():
     assert found.cost > naive.cost
 
 
+def test_no_division_cuts_a_group():
+    """Five copies of each row: as groups they leave what the rows alone leave, or less."""
+    generator = np.random.default_rng(0)
+    alone = ExitRows(
+        scores=generator.random((60, 3)),
+        correct=np.column_stack([generator.random((60, 2)) < 0.9, np.ones(60, bool)]),
+        macs=np.array([1, 2, 3]),
+    )
+    groups = np.repeat(np.arange(60), 5)
+    settings = ExitsParams(mode="drop", max_accuracy_drop=0.05)
+    expected = cross_fit(alone, settings, np.arange(60))
+    assert expected == cross_fit(alone, settings)
+    grouped = cross_fit(alone.take(groups), settings, groups)
+    assert expected is not None
+    assert grouped == pytest.approx(expected)
+    cut = cross_fit(alone.take(groups), settings)
+    assert cut is not None
+    assert cut.allowed > expected.allowed  # copies on both sides hide the luck
+    assert cross_fit(alone.take(groups), settings, groups // 10) is None
+
+
 @pytest.mark.parametrize("count", [1, 9])
 def test_too_few_rows_to_divide_leave_no_image_early(make_rows, count):
     rows = make_rows(0, images=count, exits=3)
