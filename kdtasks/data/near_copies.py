@@ -27,6 +27,9 @@ CYCLES = 8
 LEAST_CONTRAST = 2.0
 # Cosines of amplitudes and of phases that make a candidate.
 LIKE_AMPLITUDES, LIKE_PHASES = 0.6, 0.82
+# So many candidates of an image are looked at, the likest ones: of a film of one scene, where all
+# pairs are alike, these do to find that it is one.
+MOST_CANDIDATES = 100
 # What decides: the t statistic of the gradients' correlation, more where much of the image is plain
 # or there are no colours, and the correlation of the pixels in all channels, which tells a red sign
 # from a green one.
@@ -51,7 +54,8 @@ def near_copies(images: npt.NDArray[np.uint8], others: npt.NDArray[np.uint8] | N
 
     Returns:
         int64 [pairs, 2], rows of `images` and of `others`, in ascending order; of one set the
-        smaller row first. Equal images are pairs too, unless they are plain.
+        smaller row first. Equal images are pairs too, unless they are plain. Of an image with more
+        than 100 copies some pairs may be missing.
     """
     if min(images.shape[1:3]) < SMALLEST_SIDE:
         return np.empty((0, 2), np.int64)
@@ -143,9 +147,15 @@ def _likely(first: _Looks, second: _Looks) -> Iterator[Rows]:
     for start in range(0, len(first.rows), _BLOCK):
         columns = second.amplitudes[start if among_one else 0 :]
         likeness = first.amplitudes[start : start + _BLOCK] @ columns.T
-        one, other = np.divmod(np.flatnonzero(likeness >= LIKE_AMPLITUDES), max(1, len(columns)))
         if among_one:
-            one, other = one[one < other], other[one < other] + start
+            height, width = likeness.shape
+            likeness[np.tril_indices(height, 0, width)] = -1  # pairs that come the other way round
+        limits = np.full(len(likeness), LIKE_AMPLITUDES, np.float32)
+        crowded = np.flatnonzero((likeness >= LIKE_AMPLITUDES).sum(axis=1) > MOST_CANDIDATES)
+        for row in crowded:
+            limits[row] = np.partition(likeness[row], -MOST_CANDIDATES)[-MOST_CANDIDATES]
+        one, other = np.nonzero(likeness >= limits[:, None])
+        other += start if among_one else 0
         for part in range(0, len(one), _PAIRS):
             rows = one[part : part + _PAIRS] + start, other[part : part + _PAIRS]
             cosines = _products(first.spectra[rows[0]], second.spectra[rows[1]]) @ basis
@@ -164,21 +174,22 @@ def _confirmed(first: _Looks, second: _Looks, likely: Rows) -> Iterator[Rows]:
     """Give the pairs whose pixels are alike at a shift next to the one that phases gave."""
     for place in np.unique(likely[:, 2]):
         same = likely[likely[:, 2] == place]
-        near = _SHIFTS[np.abs(_SHIFTS - _SHIFTS[place]).max(axis=1) <= 2]
+        away = np.abs(_SHIFTS - _SHIFTS[place]).max(axis=1)
+        near = _SHIFTS[np.argsort(away, kind="stable")][: np.count_nonzero(away <= 2)]
         for start in range(0, len(same), _BLOCK):
             pairs = same[start : start + _BLOCK, :2]
             one, other = first.reduced[pairs[:, 0]], second.reduced[pairs[:, 1]]
             slopes, others = _gradients(one), _gradients(other)
             limits = np.maximum(_least_t(one, slopes), _least_t(other, others))
-            kept = 3 * _t_statistics(*_laid_over(slopes, others, _SHIFTS[place])) >= limits
-            pairs, one, other, limits = pairs[kept], one[kept], other[kept], limits[kept]
-            slopes, others = slopes[kept], others[kept]
-            found = [_t_statistics(*_laid_over(slopes, others, shift)) for shift in near]
-            best = np.argmax(found, axis=0)
-            for which in np.unique(best):
-                kept = (best == which) & (found[which] >= limits)
-                laid = _laid_over(one[kept], other[kept], near[which])
-                yield pairs[kept][_correlations(*laid) >= LEAST_CORRELATION]
+            for order, shift in enumerate(near):
+                found = _t_statistics(*_laid_over(slopes, others, shift))
+                done = found >= limits
+                laid = _laid_over(one[done], other[done], shift)
+                yield pairs[done][_correlations(*laid) >= LEAST_CORRELATION]
+                rest = ~done & ((order > 0) | (3 * found >= limits))
+                pairs, one, other, slopes, others, limits = (
+                    part[rest] for part in (pairs, one, other, slopes, others, limits)
+                )
 
 
 def _gradients(images: npt.NDArray[np.uint8]) -> Floats:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kdtasks.data.groups import join_pairs
 from kdtasks.data.near_copies import near_copies
 from kdtasks.data.sources.mnist_5k import Mnist5k
 from tests.tools.photos import photos, retaken
@@ -21,6 +22,16 @@ def test_bursts_are_found_and_nothing_else(size: tuple[int, int]) -> None:
     assert len(pairs) >= 0.9 * 20 * 3
     assert (pairs[:, 0] < pairs[:, 1]).all()
     assert pairs.tolist() == sorted(pairs.tolist())
+
+
+def test_a_film_of_one_scene_is_one_group_though_not_all_pairs_are_looked_at() -> None:
+    generator, (scene, other) = np.random.default_rng(4), photos(2, (32, 32))
+    frames = np.array([retaken(scene, generator, reach=1) for _ in range(250)] + [other])
+    pairs = near_copies(frames)
+    assert len(pairs) <= 250 * 100
+    sizes = np.bincount(join_pairs(np.arange(251), pairs))
+    assert sizes.max() >= 0.99 * 250
+    assert sizes[-1] == 1
 
 
 def test_pairs_across_two_sets_are_rows_of_each() -> None:
