@@ -59,7 +59,7 @@ class SegmentationEvaluator(Evaluator[PixelCounts]):
 
     def answer(self, network: Network) -> PixelCounts:
         """Have a network answer the patches."""
-        return count_pixels(network, self.dataset, self.settings)
+        return count_pixels(network, self.dataset, self.settings, self.split)
 
     def score(self, predictor: Predictor) -> PixelCounts:
         """Have a model answer the patches."""
@@ -68,7 +68,7 @@ class SegmentationEvaluator(Evaluator[PixelCounts]):
     def reference(self, predictor: Predictor) -> Histograms:
         """Count source images by their mean confidence; devices are sent whole ones."""
         confidences = [predictor.predict(patch).confidence for patch in self.images]
-        source = np.asarray(self.dataset.source_images("test"))
+        source = np.asarray(self.dataset.source_images(self.split))
         means = np.bincount(source, weights=confidences) / np.bincount(source)
         last = predictor.segments.count - 1
         return histograms_of(np.full(len(means), last), means, exits=last + 1)
