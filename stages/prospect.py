@@ -27,10 +27,12 @@ def main(params: Params, paths: ProjectPaths) -> None:
         raise Refused(f"a student of {epochs} epochs did not learn: {error}") from None
     finally:
         paths.checkpoint(name).unlink(missing_ok=True)
-    predictor = Predictor(trained.model)
+    predictor, dataset = Predictor(trained.model), open_prepared(paths.prepared)
+    teacher = open_teacher(paths.teacher, batch_size=params.targets.batch_size)
+    told = teacher.about(dataset.names("validation"))
     found = forecast(
-        evaluator_of(open_prepared(paths.prepared), params.evaluate, split="validation"),
-        open_teacher(paths.teacher, batch_size=params.targets.batch_size).logits,
+        evaluator_of(dataset, params.evaluate, split="validation"),
+        lambda images: told.answers(images, slice(None))[0],
         lambda images: predictor.logits(images)[-1],
         epochs=epochs,
         temperature=highest_value(distill.temperature) if distill.loss.is_plain else None,

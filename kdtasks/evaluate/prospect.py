@@ -127,9 +127,11 @@ def advise(found: ProspectFigures, metric: Metric) -> tuple[Outlook, str]:
 def _certainty(
     evaluator: Evaluator[Any], teacher: Network, student: Network, temperature: float | None
 ) -> _Certainty:
-    """Ask both about every image, or labelled pixel, a few images at a time."""
+    """Ask both about all images at once, as the evaluator does, or a few masks at a time."""
     images, labels, dataset = evaluator.images, evaluator.labels, evaluator.dataset
-    step = max(1, _CHUNK_BYTES // (4 * dataset.num_classes * math.prod(labels.shape[1:])))
+    step = len(labels)
+    if evaluator.task.per_pixel:
+        step = max(1, _CHUNK_BYTES // (4 * dataset.num_classes * math.prod(labels.shape[1:])))
     parts: list[tuple[np.ndarray, ...]] = []
     for start in range(0, len(labels), step):
         rows = slice(start, start + step)

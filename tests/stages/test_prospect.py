@@ -13,10 +13,11 @@ from kdtasks.core.records.data import Labels, Targets, Unlabelled
 from kdtasks.core.records.prospect import Prospect
 from kdtasks.data.labels import write_labelled
 from kdtasks.data.prepare import write_prepared
+from kdtasks.data.prepared import open_prepared
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.unlabelled import UnlabelledImages, write_unlabelled
 from kdtasks.params import Params, load_params
-from stages import prospect
+from stages import prospect, teacher
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "mnist-5k.yaml"
 PATHS = ProjectPaths()
@@ -57,7 +58,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, params: Params) -> 
     write_prepared(PATHS.prepared, dataset, dict(zip(SPLITS, parts, strict=True)), params.data)
     none = np.empty((0, 8, 8, 1), np.uint8)
     write_unlabelled(
-        PATHS.unlabelled, UnlabelledImages(none, Unlabelled(images=0, excluded=(), repeated=0))
+        PATHS.unlabelled, UnlabelledImages(none, (), Unlabelled(images=0, excluded=(), repeated=0))
     )
     write_labelled(PATHS.labelled, np.array([0, 1, 2, 3]))
     Labels(train=4, hidden=20, by_class={}, unlabelled=0, validation=40, calibration=8).write(
@@ -80,6 +81,23 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, params: Params) -> 
         {"file": "teacher.h5", "input": "unit", "output": "logits", "parameters": 4},
     )
     return tmp_path
+
+
+def test_a_file_of_answers_is_looked_up_by_the_names_of_the_images(project: Path, params: Params):
+    names, labels = [], []
+    dataset = open_prepared(PATHS.prepared)
+    for split in reversed(SPLITS):
+        names += dataset.names(split)
+        labels += dataset.labels(split).tolist()
+    np.savez("answers.npz", names=np.array(names), logits=np.eye(2)[labels] * 4)
+    settings = params.model_dump()
+    settings["teacher"] |= {"source": "logits", "path": "answers.npz", "model": None}
+    params = Params.model_validate(settings)
+    teacher.main(params, PATHS)
+    prospect.main(params, PATHS)
+    found = Prospect.read(PATHS.metrics("prospect"))
+    assert found.teacher == 1.0
+    assert found.confidence == pytest.approx(1 / (1 + np.exp(-4)))
 
 
 def files() -> set[str]:
@@ -121,11 +139,11 @@ def test_a_loss_that_does_not_soften_logits_has_no_entropy(project: Path, params
 def test_a_bad_teacher_is_a_warning_and_no_failure(
     project: Path, params: Params, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ):
-    from kdtasks.learn.teachers import teacher
+    from kdtasks.learn.teachers import teacher as teachers
 
-    opened = teacher.open_teacher(PATHS.teacher)
-    wrong = teacher.Teacher(lambda images: [-opened.logits(images)], 4, None)
-    monkeypatch.setattr(teacher, "open_teacher", lambda *rest, **named: wrong)
+    opened = teachers.open_teacher(PATHS.teacher)
+    wrong = teachers.Teacher(lambda images: [-opened.logits(images)], 4, None)
+    monkeypatch.setattr(teachers, "open_teacher", lambda *rest, **named: wrong)
     settings = params.model_dump()
     settings["distill"]["epochs"] = 60
     prospect.main(Params.model_validate(settings), PATHS)
