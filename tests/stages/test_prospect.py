@@ -84,7 +84,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, params: Params) -> 
 
 
 def test_a_file_of_answers_is_looked_up_by_the_names_of_the_images(project: Path, params: Params):
-    names, labels = [], []
+    names: list[str] = []
+    labels: list[int] = []
     dataset = open_prepared(PATHS.prepared)
     for split in reversed(SPLITS):
         names += dataset.names(split)
