@@ -211,28 +211,30 @@ class Evaluator(ABC, Generic[S]):
     """Calibrates and scores a task's models.
 
     Attributes:
-        dataset: whose test split is answered.
-        settings: level of the intervals, and the bootstrap over test images.
+        dataset: whose images are answered.
+        settings: level of the intervals, and the bootstrap over images.
+        split: whose images are answered; the test split but for a forecast.
     """
 
     task: ClassVar[Task]
     dataset: PreparedDataset
     settings: EvaluateParams
+    split: str = "test"
 
     @property
     def images(self) -> NDArray[np.uint8]:
-        """The test images, or patches: uint8 [N, height, width, channels]."""
-        return self.dataset.images("test")
+        """The images, or patches: uint8 [N, height, width, channels]."""
+        return self.dataset.images(self.split)
 
     @property
     def labels(self) -> NDArray[np.integer]:
-        """The test labels: integers [N] or [N, height, width]."""
-        return np.asarray(self.dataset.labels("test"))
+        """The labels: integers [N] or [N, height, width]."""
+        return np.asarray(self.dataset.labels(self.split))
 
     @property
     def groups(self) -> NDArray[np.integer]:
         """The group of each test row: integers [N], from 0; rows of one group count once."""
-        return np.asarray(self.dataset.groups("test"))
+        return np.asarray(self.dataset.groups(self.split))
 
     @abstractmethod
     def calibrate(
@@ -264,7 +266,7 @@ class Evaluator(ABC, Generic[S]):
 
     @abstractmethod
     def answer(self, network: Network) -> S:
-        """Have a network answer the test split."""
+        """Have a network answer the split."""
 
     @abstractmethod
     def score(self, predictor: Predictor) -> S:

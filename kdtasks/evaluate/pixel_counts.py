@@ -91,11 +91,11 @@ class PixelCounts(Score):
 
 
 def count_pixels(
-    network: Network, dataset: PreparedDataset, settings: EvaluateParams
+    network: Network, dataset: PreparedDataset, settings: EvaluateParams, split: str = "test"
 ) -> PixelCounts:
-    """Have a network answer every patch of the test split, and count."""
-    images, labels = dataset.images("test"), np.asarray(dataset.labels("test"))
-    source, classes = np.asarray(dataset.groups("test")), dataset.num_classes
+    """Have a network answer every patch of a split, and count."""
+    images, labels = dataset.images(split), np.asarray(dataset.labels(split))
+    source, classes = np.asarray(dataset.groups(split)), dataset.num_classes
     confusions = np.zeros((int(source.max()) + 1, classes, classes), np.int64)
     probabilities = np.zeros((classes, 2, THRESHOLDS), np.int64)
     predicted = np.empty(labels.shape, np.uint8)

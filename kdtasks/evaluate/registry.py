@@ -14,6 +14,8 @@ EVALUATORS = {evaluator.task.name: evaluator for evaluator in _ALL}
 DEFAULTS = EvaluateParams()
 
 
-def evaluator_of(dataset: PreparedDataset, settings: EvaluateParams = DEFAULTS) -> Evaluator[Any]:
+def evaluator_of(
+    dataset: PreparedDataset, settings: EvaluateParams = DEFAULTS, split: str = "test"
+) -> Evaluator[Any]:
     """Give the evaluator of a dataset; calibration and counts do without `settings`."""
-    return EVALUATORS[dataset.task](dataset, settings)
+    return EVALUATORS[dataset.task](dataset, settings, split)

@@ -59,7 +59,7 @@ class SegmentationEvaluator(Evaluator[PixelCounts]):
 
     def answer(self, network: Network) -> PixelCounts:
         """Have a network answer the patches."""
-        return count_pixels(network, self.dataset, self.settings)
+        return count_pixels(network, self.dataset, self.settings, self.split)
 
     def score(self, predictor: Predictor) -> PixelCounts:
         """Have a model answer the patches."""

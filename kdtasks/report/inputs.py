@@ -16,6 +16,7 @@ from kdtasks.core.records import Part, Record, Refusal
 from kdtasks.core.records.compress import Compressed, Exported, Sensitivity
 from kdtasks.core.records.data import Dataset, Labels, Targets
 from kdtasks.core.records.evaluate import Benchmark, Calibration, Comparison, Evaluation
+from kdtasks.core.records.prospect import Prospect
 from kdtasks.core.records.training import Training
 from kdtasks.core.settings import Fraction, LatencyStatistic, Positive, Section
 
@@ -107,6 +108,7 @@ class ReportInputs(NamedTuple):
     dataset: Dataset | Refusal
     labels: Labels | Refusal
     targets: Targets | Refusal
+    prospect: Prospect | Refusal
     compare: Comparison | Refusal
     trainings: dict[str, dict[int | None, Training | Refusal]]
     curves: dict[str, dict[int | None, Rows]]
@@ -128,6 +130,7 @@ def read_inputs(paths: ProjectPaths, seeds: Sequence[int], variants: Sequence[st
         dataset=_record(Dataset, paths.dataset),
         labels=_record(Labels, paths.metrics("labels")),
         targets=_record(Targets, paths.targets / "targets.json"),
+        prospect=_record(Prospect, paths.metrics("prospect")),
         compare=_record(Comparison, paths.metrics("compare")),
         trainings={
             name: {seed: _record(Training, paths.metrics(name, seed)) for seed in keys}

@@ -58,6 +58,7 @@ def gather_statistics(inputs: ReportInputs, settings: ReportSettings) -> Statist
         teacher_worse_than_student=bool(tested and tested.teacher_worse_than_student),
         labels=inputs.labels,
         unlabelled=targets.unlabelled if targets else None,
+        prospect=inputs.prospect,
         arms=tested.arms if tested else {},
         training={name: mean_curves(curves) for name, curves in inputs.curves.items()},
         exit_names=(*settings.exits, "last"),

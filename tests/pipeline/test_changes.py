@@ -96,21 +96,24 @@ def test_a_project_that_nobody_changed_has_nothing_to_do(finished: Path):
     [
         ({"distill.alpha": 0.9}, []),
         ({"distill.alpha": {"name": "cosine", "start": 0.1, "end": 0.9}}, []),
-        ({"distill.temperature": 9.0}, []),
-        ({"distill.loss": "dkd"}, []),
+        ({"distill.temperature": 9.0}, ["prospect"]),
+        ({"distill.loss": "dkd"}, ["prospect"]),
         ({"distill.hints": [{**HINT, "weight": 2.0}]}, []),
         ({"distill.hints": []}, []),
-        ({"data.train_labels": 50}, ["labels", "student"]),  # and no teacher
-        ({"targets.batch_size": 100}, ["targets"]),
-        ({"targets.features": ["block_1", "block_2"]}, ["targets"]),
-        ({"targets.mode": "online"}, ["preview", "targets", "student"]),
+        ({"data.train_labels": 50}, ["labels", "prospect", "student"]),  # and no teacher
+        ({"targets.batch_size": 100}, ["targets", "prospect"]),
+        ({"targets.features": ["block_1", "block_2"]}, ["targets", "prospect"]),
+        ({"targets.mode": "online"}, ["preview", "targets", "prospect", "student"]),
         (
             {"augmentation.transforms": ["shift"]},
-            ["preview", "teacher", "targets", "student"],
+            ["preview", "teacher", "targets", "prospect", "student"],
         ),
-        ({"augmentation.transforms": "photo"}, ["preview", "teacher", "targets", "student"]),
-        ({"teacher.stop_epoch": 3}, ["teacher", "targets"]),
-        ({"teacher.ensemble": 2}, ["teacher", "targets"]),
+        (
+            {"augmentation.transforms": "photo"},
+            ["preview", "teacher", "targets", "prospect", "student"],
+        ),
+        ({"teacher.stop_epoch": 3}, ["teacher", "targets", "prospect"]),
+        ({"teacher.ensemble": 2}, ["teacher", "targets", "prospect"]),
     ],
     ids=str,
 )
@@ -147,7 +150,7 @@ def test_a_network_to_start_from_trains_the_students_again(
     monkeypatch.chdir(project)
     (project / "models/start/0").mkdir()
     (project / "models/start/0/model.json").write_text("{}")
-    assert rerun(project) == {"student", "distill", *BEHIND}
+    assert rerun(project) == {"prospect", "student", "distill", *BEHIND}
 
 
 def test_the_students_depend_on_the_targets_and_not_on_the_teacher(finished: Path):

@@ -167,6 +167,24 @@ def _write_labels(root: Path) -> None:
     confidence = {"images": 42, "left_out": 2, "by_confidence": [0, 0, 0, 2, 1, 0, 0, 0, 9, 30]}
     targets = {"mode": "online", "images": 3037, "features": [], "unlabelled": confidence}
     write_json(root / "data/targets/targets.json", targets)
+    forecast = {
+        "outlook": "likely to help",
+        "advice": "likely to help: the teacher’s lead is +8.8 points",
+        "rows": 500,
+        "teacher": 0.988,
+        "student": 0.9,
+        "epochs": 5,
+        "lead": [0.056, 0.131],
+        "agreement": 0.91,
+        "calibration_error": 0.019,
+        "confidence": 0.984,
+        "temperature": 2.0,
+        "entropy": 0.784,
+        "labels": 300,
+        "images": 3037,
+        "sure": 30 / 42,
+    }
+    write_json(root / "metrics/prospect.json", forecast)
     least_sure = np.random.default_rng(0).integers(0, 256, (2, 28, 28, 1), dtype=np.uint8)
     unsure = {"images": least_sure, "classes": np.array([3, 8]), "confidence": np.array([0.3, 0.4])}
     write_arrays(root / "plots/unsure.npz", **unsure)

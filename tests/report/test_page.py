@@ -152,6 +152,29 @@ def test_page_says_what_each_student_saw_and_knew(build: Callable[..., Path]) ->
     assert "Taught with" not in words  # two students need no table
 
 
+def test_page_says_what_was_forecast_and_that_it_is_no_result(build: Callable[..., Path]) -> None:
+    words = text_of(build())
+    forecast, result = words.index("Forecast, before any student"), words.index("Over 3 seeds the")
+    assert forecast < result
+    assert (
+        "likely to help: the teacher’s lead is +8.8 points. On 500 validation images the teacher’s "
+        "accuracy is 98.8 %, that of a student of 5 epochs on labels alone 90.0 % (paired 95 % "
+        "interval of the lead: +5.6 to +13.1 points); they agree on 91.0 % of the images. The "
+        "teacher is 98.4 % sure on average, with a calibration error of 1.9 %, and at temperature "
+        "2 its answers hold 0.78 bits. Of the images without a label, it is at least 90 % sure of "
+        "71 %. A forecast is no result"
+    ) in words
+
+
+def test_page_says_why_nothing_was_forecast(build: Callable[..., Path]) -> None:
+    def refuse(root: Path) -> None:
+        reason = "a student of 2 epochs did not learn"
+        write_json(root / "metrics/prospect.json", {"refused": reason})
+
+    words = text_of(build(change=refuse))
+    assert "Forecast, before any student was trained: none. a student of 2 epochs did not" in words
+
+
 def test_page_compares_the_arms_that_were_asked_for(build: Callable[..., Path]) -> None:
     report = build(gain=0.02, distill={"arms": ["hard", "all_labels"]})
     arms = read_json(report.parent / "metrics/compare.json")["arms"]

@@ -25,6 +25,7 @@ from stages import (
     labels,
     prepare,
     preview,
+    prospect,
     report,
     sensitivity,
     student,
@@ -50,7 +51,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     params = Params.model_validate(mask_params(load_params(RECIPE).model_dump(), Path("photos")))
     before = Path.cwd()
     os.chdir(folder)
-    for stage in (prepare, labels, preview, teacher, targets):
+    for stage in (prepare, labels, preview, teacher, targets, prospect):
         stage.main(params, PATHS)
     for seed in params.seeds:
         student.main(params, PATHS, str(seed))

@@ -77,6 +77,7 @@ def test_variants_are_judged_by_it() -> None:
         dataset=MISSING,
         labels=MISSING,
         targets=MISSING,
+        prospect=MISSING,
         unsure={},
         compare=MISSING,
         trainings={"distill": {0: training(0.9, mean_iou=(0.65,))}},

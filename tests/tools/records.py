@@ -180,6 +180,7 @@ def statistics(**values: Any) -> Statistics:
         "teacher_worse_than_student": False,
         "labels": MISSING,
         "unlabelled": None,
+        "prospect": MISSING,
         "arms": {},
         "training": {},
         "exit_names": ("last",),

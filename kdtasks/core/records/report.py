@@ -21,6 +21,7 @@ from kdtasks.core.records.evaluate import (
     Interval,
     MaskScores,
 )
+from kdtasks.core.records.prospect import Prospect
 
 
 class Limits(Part):
@@ -217,6 +218,7 @@ class Statistics(Record):
     teacher_worse_than_student: bool
     labels: Labels | Refusal
     unlabelled: TeacherConfidence | None
+    prospect: Prospect | Refusal
     arms: dict[str, ArmScores]
     training: dict[str, dict[str, Curve]]
     exit_names: tuple[str, ...]

@@ -83,3 +83,8 @@ def value_at(setting: float | Schedule, *, epoch: int, epochs: int, history: His
 def final_value(setting: float | Schedule) -> float:
     """Return a setting's value at the end."""
     return setting.end if isinstance(setting, Schedule) else float(setting)
+
+
+def highest_value(setting: float | Schedule) -> float:
+    """Return the highest value that a setting has in any epoch, or comes close to."""
+    return max(setting.start, setting.end) if isinstance(setting, Schedule) else float(setting)

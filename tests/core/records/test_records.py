@@ -19,13 +19,14 @@ from kdtasks.core.records import Record, Refusal, check_not_refused
 from kdtasks.core.records.compress import Compressed, Exported, Sensitivity
 from kdtasks.core.records.data import Dataset, Labels, Targets, Unlabelled
 from kdtasks.core.records.evaluate import Benchmark, Calibration, Comparison, Evaluation
+from kdtasks.core.records.prospect import Prospect
 from kdtasks.core.records.report import Selection, Statistics, Summary
 from kdtasks.core.records.training import Training
 
 REASON = "no filter can be removed; leave out filters"
 KINDS = [
     Benchmark, Calibration, Comparison, Compressed, Dataset, Evaluation, Exported, Labels,
-    Refusal, Selection, Sensitivity, Statistics, Targets, Training, Unlabelled,
+    Prospect, Refusal, Selection, Sensitivity, Statistics, Targets, Training, Unlabelled,
 ]  # fmt: skip
 SCALARS: dict[Any, st.SearchStrategy[Any]] = {
     bool: st.booleans(),

@@ -84,6 +84,7 @@ def statistics(**changed: Any) -> dict[str, Any]:
         "teacher_worse_than_student": False,
         "labels": REFUSED,
         "unlabelled": None,
+        "prospect": REFUSED,
         "arms": {},
         "training": {"teacher": {}, "student": {}, "distill": {}},
         "exit_names": ["last"],

@@ -25,6 +25,11 @@ class DistillationLoss(Section):
         description="fraction of the epochs over which the loss grows to its full weight",
     )
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it teaches softmax(logits / T) as it is: no more than a label where one-hot."""
+        return True
+
     @abstractmethod
     def __call__(
         self, student: Tensor, teacher: Tensor, temperature: Tensor | float, labels: Tensor

@@ -19,6 +19,11 @@ class ChannelwiseKD(DistillationLoss):
 
     name: Literal["channelwise_kd"] = "channelwise_kd"
 
+    @property
+    def is_plain(self) -> bool:
+        """Not, as the softmax runs over positions."""
+        return False
+
     def __call__(
         self, student: Tensor, teacher: Tensor, temperature: Tensor | float, labels: Tensor
     ) -> Tensor:

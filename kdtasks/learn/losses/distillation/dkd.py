@@ -42,6 +42,11 @@ class DKD(DistillationLoss):
         description="give the logits of each row mean 0 and standard deviation 1 first, as in `kd`",
     )
 
+    @property
+    def is_plain(self) -> bool:
+        """Not, as the other classes have a weight of their own."""
+        return False
+
     def __call__(
         self, student: Tensor, teacher: Tensor, temperature: Tensor | float, labels: Tensor
     ) -> Tensor:

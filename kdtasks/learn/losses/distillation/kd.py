@@ -26,6 +26,11 @@ class KD(DistillationLoss):
         "frees the student from matching the size of the teacher's (Sun et al., arXiv 2403.01427)",
     )
 
+    @property
+    def is_plain(self) -> bool:
+        """Unless logits are standardised."""
+        return not self.standardize
+
     def __call__(
         self, student: Tensor, teacher: Tensor, temperature: Tensor | float, labels: Tensor
     ) -> Tensor:

@@ -1,0 +1,48 @@
+"""Forecast from the validation split whether the teacher will help; students do not wait for it."""
+
+from kdtasks.core.errors import Refused, TrainingError
+from kdtasks.core.paths import ProjectPaths
+from kdtasks.params import Params
+from kdtasks.stage import run_stage, stage
+
+
+@stage(outputs=lambda paths: [paths.metrics("prospect")])
+def main(params: Params, paths: ProjectPaths) -> None:
+    """Train a student for a sixth of the epochs, forecast, and forget the student."""
+    from kdtasks.core.events import warn
+    from kdtasks.core.records.data import Labels, Targets
+    from kdtasks.data.prepared import open_prepared
+    from kdtasks.evaluate.prospect import forecast
+    from kdtasks.evaluate.registry import evaluator_of
+    from kdtasks.learn.networks.inference import Predictor
+    from kdtasks.learn.schedules import highest_value
+    from kdtasks.learn.teachers.teacher import open_teacher
+    from stages.student import run_student
+
+    distill, epochs = params.distill, max(2, params.distill.epochs // 6)
+    name = f"prospect/{params.seeds[0]}"
+    try:
+        trained = run_student(params, paths, name, arm="labels", quick_epochs=epochs)
+    except TrainingError as error:  # advice stops nothing
+        raise Refused(f"a student of {epochs} epochs did not learn: {error}") from None
+    finally:
+        paths.checkpoint(name).unlink(missing_ok=True)
+    predictor, dataset = Predictor(trained.model), open_prepared(paths.prepared)
+    teacher = open_teacher(paths.teacher, batch_size=params.targets.batch_size)
+    told = teacher.about(dataset.names("validation"))
+    found = forecast(
+        evaluator_of(dataset, params.evaluate, split="validation"),
+        lambda images: told.answers(images, slice(None))[0],
+        lambda images: predictor.logits(images)[-1],
+        epochs=epochs,
+        temperature=highest_value(distill.temperature) if distill.loss.is_plain else None,
+        labels=Labels.read(paths.metrics("labels")),
+        unlabelled=Targets.read(paths.targets / "targets.json").unlabelled,
+    )
+    found.write(paths.metrics("prospect"))
+    tell = warn if found.outlook == "will not help" else print
+    tell(f"forecast, from {found.rows:,} validation images: {found.advice}")
+
+
+if __name__ == "__main__":
+    run_stage(main)
