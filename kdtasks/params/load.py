@@ -93,7 +93,7 @@ class Params(Section):
                 raise ValueError(f"{key} holds one twice: {list(values)}")
         if used := set(self.seeds) & set(self.tune.seeds):
             raise ValueError(
-                f"seeds holds {sorted(used)}, tune.seeds too: settings were chosen with them, and a "
+                f"seeds holds {sorted(used)}, with which settings were tuned (tune.seeds); a "
                 f"verdict needs others: {list(fresh_seeds(self.seeds, self.tune.seeds))}"
             )
         task = task_of(self.data.task)

@@ -29,4 +29,4 @@ def fresh_seeds(seeds: Sequence[int], used: Collection[int]) -> tuple[int, ...]:
     """As many seeds, of which none was used: those that were give way to the least free ones."""
     kept = [seed for seed in seeds if seed not in used]
     free = (seed for seed in count() if seed not in used and seed not in kept)
-    return tuple(islice(chain(kept, free), len(seeds)))
+    return tuple(sorted(islice(chain(kept, free), len(seeds))))

@@ -14,6 +14,7 @@ from kdtasks.orchestrate.tune.space import KEYS, settings_of
 from kdtasks.orchestrate.tune.study import BROKE, Tuning, best_of, done, trained_with
 from kdtasks.params import Params, load_project_params
 from kdtasks.params.tune import fresh_seeds
+from kdtasks.params.write import render_params
 
 FILE = "found.json"
 TRIED = Path("report") / "tune" / "tune.json"  # the same with every trial, to look at
@@ -95,10 +96,10 @@ def apply_found(project: Path) -> list[str]:
     for seed in settings["seeds"]:
         start_of(Path(params.student.start), seed, project)
     if changed:
-        text, _ = with_settings(
-            paths.params.read_text(encoding="utf-8"), changed, source="kdtasks tune --apply"
-        )
-        write_text(paths.params, text)
+        text = paths.params.read_text(encoding="utf-8")
+        is_ours = text == render_params(params)  # else comments of somebody's own are kept
+        text, applied = with_settings(text, changed, source="kdtasks tune --apply")
+        write_text(paths.params, render_params(applied) if is_ours else text)
     return [
         f"{key}: {value_text(before[key])} → {value_text(value)}" for key, value in changed.items()
     ]

@@ -45,9 +45,11 @@ def run_trial(trial: Trial, name: str, params: Params, *, project: Path, seed: i
             if (step := WHOLE * epoch // epochs) not in told:
                 trial.report(_score(history[:epoch], keeps_best=arm == "labels"), step)
                 told.add(step)
-        if len(history) < epochs and trial.should_prune():
-            raise TrialPruned
+                if epoch < epochs and trial.should_prune():
+                    raise TrialPruned
 
+    if told and trial.should_prune():  # interrupted before it could be asked
+        raise TrialPruned
     trained = train_arm(f"tune/{name}", arm, lessons, params.student, setup, follow)
     return _score(trained.history, keeps_best=trained.run.schedule.keeps_best)
 
