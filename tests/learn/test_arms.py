@@ -131,19 +131,17 @@ def test_a_folder_without_its_files_is_named(tmp_path: Path):
         lessons(ProjectPaths(tmp_path)).lesson("labels")
 
 
+STUDENT = StudentParams(model=CNN(filters=(4,)), learning_rate=0.01)
 ARMS: tuple[Arm, ...] = ("labels", "all_labels", "soft", "soft_labelled", "hard")
 
 
 def test_every_arm_has_one_pace_unless_params_say_otherwise():
-    student, distill = (
-        StudentParams(model=CNN(filters=(4,)), learning_rate=0.01),
-        DistillParams(epochs=7),
-    )
-    assert {pace(arm, student, distill) for arm in ARMS} == {(0.01, 7)}
+    distill = DistillParams(epochs=7)
+    assert {pace(arm, STUDENT, distill) for arm in ARMS} == {(0.01, 7)}
 
 
 def test_students_with_a_teacher_and_those_without_may_have_a_pace_of_their_own():
-    student = StudentParams(model=CNN(filters=(4,)), learning_rate=0.01, epochs=5)
+    student = STUDENT.model_copy(update={"epochs": 5})
     distill = DistillParams(learning_rate=0.02, epochs=7)
     found = {arm: pace(arm, student, distill) for arm in ARMS}
     assert found == {

@@ -84,6 +84,7 @@ def test_other_settings_files_or_seeds_are_another_tuning(whole: Tuning):
     assert len(set().union(*map(names, others), names(whole))) == 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reports", [2, 9])
 def test_an_interrupted_tuning_ends_as_one_that_never_stopped(
     make_tuning: MakeTuning, whole: Tuning, monkeypatch: pytest.MonkeyPatch, reports: int
