@@ -133,7 +133,7 @@ def run(
 @app.command()
 def sweep(
     settings: SettingsOption,
-    seeds: Annotated[int | None, Option(help="5 for seeds 0 to 4, of every point.")] = None,
+    seeds: Annotated[int | None, Option(help="5 for the first 5 that did not tune.")] = None,
     workers: WorkersOption = None,
     stages: StageOption = None,
     out: OutOption = None,
