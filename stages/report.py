@@ -20,6 +20,7 @@ def settings_of(params: Params) -> ReportSettings:
         notes=params.compress.notes,
         mask_values=params.data.source.mask_values,
         teacher_is_trained=params.teacher.source == "train",
+        tuned_trials=params.tune.trials,
         params=params.model_dump(mode="json"),
     )
 

@@ -1,6 +1,5 @@
-"""Train the student from labels alone, for one seed, with as many steps as the distilled one."""
+"""Train the student from labels alone, for one seed."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kdtasks.core.paths import ProjectPaths
@@ -44,44 +43,14 @@ def run_student(
 
     Args:
         name, arm: as of `train_student`.
-        quick_epochs: of a quick try, which keeps its last one, so that validation images choose
-            nothing; None for all epochs.
+        quick_epochs: as of `train_arm`.
     """
-    from kdtasks.learn.arms import Lessons
-    from kdtasks.learn.networks.saved import start_of
-    from kdtasks.learn.objectives.objective import backbone_first
-    from kdtasks.learn.training.loop import Schedule
-    from kdtasks.learn.training.run import TrainingRun, run_training
+    from kdtasks.learn.arms import Lessons, train_arm
 
-    setup, student, seed = params.training(), params.student, int(name.rpartition("/")[2])
+    setup, seed = params.training(), int(name.rpartition("/")[2])
     online = params.targets.mode == "online"
     lessons = Lessons(paths, params.augmentation, setup.train, params.distill, online, seed)
-    lesson = lessons.lesson(arm)
-    rate, epochs = student.learning_rate, quick_epochs or params.distill.epochs
-    run = TrainingRun(
-        name=name,
-        network=student.model,
-        exits=student.exits,
-        heads=student.heads,
-        schedule=Schedule(
-            setup.train,
-            epochs=epochs,
-            learning_rate=rate,
-            seed=seed,
-            precision=setup.precision,
-            keeps_best=lesson.keeps_best and quick_epochs is None,
-        ),
-        initial_weights=start_of(Path(student.start), seed),
-        inputs=[paths.dataset, *lesson.inputs],
-    )
-    return run_training(
-        run,
-        setup,
-        dataset=lessons.dataset,
-        examples=lesson.examples,
-        objective=backbone_first(lesson.objective, student.backbone_first),
-        paths=paths,
-    )
+    return train_arm(name, arm, lessons, params.student, setup, quick_epochs=quick_epochs)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from kdtasks.cli.options import (
     StageOption,
     StagesArgument,
     ThreadsOption,
+    TuneOption,
     WorkersOption,
 )
 from kdtasks.cli.output import find_project, print_table
@@ -132,7 +133,7 @@ def run(
 @app.command()
 def sweep(
     settings: SettingsOption,
-    seeds: Annotated[int | None, Option(help="5 for seeds 0 to 4, of every point.")] = None,
+    seeds: Annotated[int | None, Option(help="5 for the first 5 that did not tune.")] = None,
     workers: WorkersOption = None,
     stages: StageOption = None,
     out: OutOption = None,
@@ -171,6 +172,28 @@ def search(
     limits = {name: context.params[name] for name in SearchParams.model_fields}
     given = {name: value for name, value in limits.items() if value is not None}
     raise typer.Exit(run_search(find_project(), given, out=out, dry_run=dry_run))
+
+
+@app.command()
+def tune(
+    settings: TuneOption = None,
+    trials: Annotated[int, Option(min=1, help="Of either student, earlier ones too.")] = 20,
+    minutes: Annotated[float | None, Option(help="After them no more trials begin.")] = None,
+    seed: Annotated[int | None, Option(min=0, help="Of all trials, and of no verdict.")] = None,
+    apply: Annotated[
+        bool, Option("--apply", help="Write what was found to params.yaml; run no trial.")
+    ] = False,
+) -> None:
+    """Choose settings of the student alone and of the distilled one, with as many trials each.
+
+    Trials are judged on the validation split; the test split is not touched.
+    """
+    from kdtasks.cli.tune import TuneOptions, run_apply, run_tune
+
+    if apply:
+        raise typer.Exit(run_apply(find_project()))
+    options = TuneOptions(tuple(settings or ()), trials, minutes, seed)
+    raise typer.Exit(run_tune(find_project(), options))
 
 
 @app.command()

@@ -41,6 +41,16 @@ SettingsOption = Annotated[
         autocompletion=completion.settings,
     ),
 ]
+TuneOption = Annotated[
+    list[str] | None,
+    Option(
+        "-S",
+        "--set-space",
+        metavar="KEY=LOW..HIGH",
+        help="A key and the values it may have, or KEY=V1,V2.",
+        autocompletion=completion.settings,
+    ),
+]
 
 DryRunOption = Annotated[bool, Option("--dry-run", help="Print what would be done.")]
 JsonOption = Annotated[bool, Option("--json", help="Print JSON in place of a table.")]

@@ -82,6 +82,10 @@ class StageError(KdTasksError):
     """A stage of a flow failed, or was stopped."""
 
 
+class TuneError(KdTasksError):
+    """Settings cannot be tuned as asked for, or nothing was found that could be applied."""
+
+
 class SweepError(KdTasksError):
     """A grid of params, or an option of a sweep, makes no sense."""
 

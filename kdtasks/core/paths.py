@@ -50,6 +50,7 @@ class ProjectPaths:
     state = Below(".kdtasks")  # neither inputs nor outputs: git and DVC ignore it
     logs = Below(".kdtasks/logs")  # folder of what stages print
     sweep = Below(".kdtasks/sweep")  # folder of a sweep's clones, logs and results
+    tune = Below(".kdtasks/tune")  # folder of the trials of `kdtasks tune`, and of what they found
 
     def model(self, stage: str, key: int | str | None = None) -> Path:
         """Folder of the network that a stage wrote.

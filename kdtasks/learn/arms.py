@@ -1,9 +1,10 @@
 """What each student is taught with: the arms that are compared, under one budget of steps.
 
-Every arm of a seed has the same network, the same first weights and as many steps.
+Every arm of a seed has the same network, the same first weights and, unless params say otherwise,
+as many steps.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.data.labels import TrainingSet, open_labelled, training_set
 from kdtasks.data.prepared import PreparedDataset, open_prepared
 from kdtasks.data.unlabelled import open_unlabelled
+from kdtasks.learn.networks.saved import start_of
 from kdtasks.learn.objectives.distillation import (
     DistillationObjective,
     DistillParams,
@@ -25,13 +27,17 @@ from kdtasks.learn.objectives.objective import (
     HardAnswerObjective,
     LabelObjective,
     Objective,
+    backbone_first,
     label_loss_of,
 )
+from kdtasks.learn.schedules import History
 from kdtasks.learn.targets import answer_files, open_targets, taught_set, to_float16
 from kdtasks.learn.teachers.teacher import Teacher, open_teacher
 from kdtasks.learn.training.examples import Examples, TrainingExamples
+from kdtasks.learn.training.loop import Schedule
 from kdtasks.learn.training.repetition import repeated_examples
-from kdtasks.learn.training.settings import TrainParams
+from kdtasks.learn.training.run import Trained, TrainingRun, run_training
+from kdtasks.learn.training.settings import StudentParams, TrainingSetup, TrainParams
 from kdtasks.learn.training.views import AugmentationParams, OnlineExamples, no_answer
 
 Arm = FurtherArm | Literal["labels", "soft"]
@@ -131,6 +137,63 @@ class Lessons:
         if arm == "soft_labelled":
             return DistillationObjective(self.distill.model_copy(update={"hints": ()}), loss)
         return LabelObjective(loss)
+
+
+def pace(arm: Arm, student: StudentParams, distill: DistillParams) -> tuple[float, int]:
+    """Give the highest learning rate of an arm, and its epochs."""
+    if arm in ("labels", "all_labels"):
+        return student.learning_rate, student.epochs or distill.epochs
+    return distill.learning_rate or student.learning_rate, distill.epochs
+
+
+def train_arm(
+    name: str,
+    arm: Arm,
+    lessons: Lessons,
+    student: StudentParams,
+    setup: TrainingSetup,
+    on_epoch: Callable[[History], None] | None = None,
+    quick_epochs: int | None = None,
+) -> Trained:
+    """Train the student of an arm; nothing is written but its checkpoint.
+
+    Args:
+        name: of its outputs and its checkpoint.
+        student: its network.
+        setup: what all trainings share.
+        on_epoch: as of `Schedule`.
+        quick_epochs: of a quick try, which keeps its last one, so that validation images choose
+            nothing; None for all epochs.
+    """
+    lesson = lessons.lesson(arm)
+    rate, epochs = pace(arm, student, lessons.distill)
+    root = lessons.paths.root
+    start = start_of(Path(student.start), lessons.seed, root)
+    run = TrainingRun(
+        name=name,
+        network=student.model,
+        exits=student.exits,
+        heads=student.heads,
+        schedule=Schedule(
+            setup.train,
+            epochs=quick_epochs or epochs,
+            learning_rate=rate,
+            seed=lessons.seed,
+            precision=setup.precision,
+            keeps_best=lesson.keeps_best and quick_epochs is None,
+            on_epoch=on_epoch,
+        ),
+        initial_weights=start and root / start,
+        inputs=[lessons.paths.dataset, *lesson.inputs],
+    )
+    return run_training(
+        run,
+        setup,
+        dataset=lessons.dataset,
+        examples=lesson.examples,
+        objective=backbone_first(lesson.objective, student.backbone_first),
+        paths=lessons.paths,
+    )
 
 
 def _answer(teacher: Teacher, images: np.ndarray) -> tuple[np.ndarray, ...]:

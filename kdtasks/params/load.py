@@ -26,6 +26,7 @@ from kdtasks.learn.training.settings import StudentParams, TrainingSetup, TrainP
 from kdtasks.learn.training.views import AugmentationParams
 from kdtasks.params.explain import explain, schema_of, shown
 from kdtasks.params.search import SearchParams
+from kdtasks.params.tune import TuneParams, fresh_seeds
 from kdtasks.report.inputs import SelectParams
 from kdtasks.tasks.registry import task_of
 
@@ -64,6 +65,7 @@ class Params(Section):
     distill: DistillParams = Field(default=DistillParams(), description="the distillation")
     compress: CompressParams = Field(description="variants and passes")
     search: SearchParams = Field(default=SearchParams(), description="limits of `kdtasks search`")
+    tune: TuneParams = Field(default=TuneParams(), description="what `kdtasks tune` chose with")
     exits: ExitsParams = Field(default=ExitsParams(), description="thresholds")
     export: ExportParams = Field(default=ExportParams(), description="bundles")
     evaluate: EvaluateParams = Field(default=EvaluateParams(), description="intervals")
@@ -89,6 +91,11 @@ class Params(Section):
         ):
             if len(set(values)) != len(values):
                 raise ValueError(f"{key} holds one twice: {list(values)}")
+        if used := set(self.seeds) & set(self.tune.seeds):
+            raise ValueError(
+                f"seeds holds {sorted(used)}, with which settings were tuned (tune.seeds); a "
+                f"verdict needs others: {list(fresh_seeds(self.seeds, self.tune.seeds))}"
+            )
         task = task_of(self.data.task)
         for mixing in self.augmentation.chosen(Mixing):
             if task.per_pixel and not mixing.mixes_masks:

@@ -61,6 +61,8 @@ class ReportSettings(NamedTuple):
         notes: pass to how to read the metrics of variants with it.
         mask_values: class name to what stands for it in masks; empty for classification.
         teacher_is_trained: whether it was trained here, on all labels of the training split.
+        tuned_trials: in which settings of the student alone, and as many in which those of the
+            distilled one, were chosen; None where they were not tuned.
         params: all params as plain data, shown at the end of the page.
     """
 
@@ -74,6 +76,7 @@ class ReportSettings(NamedTuple):
     notes: Mapping[str, str]
     mask_values: Mapping[str, Any]
     teacher_is_trained: bool
+    tuned_trials: int | None
     params: Mapping[str, Any]
 
 

@@ -97,6 +97,7 @@ def render_page(
         headline=headline(statistics, selection),
         poor_teacher=poor_teacher(statistics),
         teacher_is_trained=settings.teacher_is_trained,
+        tuned_trials=settings.tuned_trials,
         unsure=unsure_images(inputs.unsure, class_names),
         still_improving=still_improving(statistics),
         notes=settings.notes,

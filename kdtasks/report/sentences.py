@@ -62,9 +62,14 @@ def poor_teacher(statistics: Statistics) -> str | None:
 def still_improving(statistics: Statistics) -> str | None:
     """Say which models were still improving when training ended, and what to set; None if none."""
     rising, keys = [], []
+    has_own = statistics.student.epochs != statistics.distill.epochs
     for name, key, model in (
         ("the teacher", "teacher.epochs", statistics.teacher),
-        ("the student alone", "distill.epochs", statistics.student),
+        (
+            "the student alone",
+            "student.epochs" if has_own else "distill.epochs",
+            statistics.student,
+        ),
         ("the distilled student", "distill.epochs", statistics.distill),
     ):
         if model.rise is not None:

@@ -12,7 +12,7 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records.data import Unlabelled
 from kdtasks.data.labels import training_set, write_labelled
 from kdtasks.data.unlabelled import UnlabelledImages, write_unlabelled
-from kdtasks.learn.arms import Arm, Lessons
+from kdtasks.learn.arms import Arm, Lessons, pace
 from kdtasks.learn.augmentations.rotation import Rotation
 from kdtasks.learn.networks.build import build
 from kdtasks.learn.networks.cnn import CNN
@@ -22,7 +22,7 @@ from kdtasks.learn.objectives.objective import HardAnswerObjective, LabelObjecti
 from kdtasks.learn.targets import write_targets
 from kdtasks.learn.teachers.confidence import confidence_of
 from kdtasks.learn.teachers.teacher import open_teacher
-from kdtasks.learn.training.settings import TrainParams
+from kdtasks.learn.training.settings import StudentParams, TrainParams
 from kdtasks.learn.training.views import AugmentationParams
 from tests.tools.datasets import dataset_of
 
@@ -129,3 +129,22 @@ def test_another_choice_of_labels_is_another_run(paths: ProjectPaths):
 def test_a_folder_without_its_files_is_named(tmp_path: Path):
     with pytest.raises(DatasetError, match=r"cannot be read .* run `dvc repro prepare`"):
         lessons(ProjectPaths(tmp_path)).lesson("labels")
+
+
+STUDENT = StudentParams(model=CNN(filters=(4,)), learning_rate=0.01)
+ARMS: tuple[Arm, ...] = ("labels", "all_labels", "soft", "soft_labelled", "hard")
+
+
+def test_every_arm_has_one_pace_unless_params_say_otherwise():
+    distill = DistillParams(epochs=7)
+    assert {pace(arm, STUDENT, distill) for arm in ARMS} == {(0.01, 7)}
+
+
+def test_students_with_a_teacher_and_those_without_may_have_a_pace_of_their_own():
+    student = STUDENT.model_copy(update={"epochs": 5})
+    distill = DistillParams(learning_rate=0.02, epochs=7)
+    found = {arm: pace(arm, student, distill) for arm in ARMS}
+    assert found == {
+        **dict.fromkeys(("labels", "all_labels"), (0.01, 5)),
+        **dict.fromkeys(("soft", "soft_labelled", "hard"), (0.02, 7)),
+    }

@@ -118,7 +118,7 @@ CASES = [
         "distill.temprature",
         4.0,
         "distill.temprature: unknown key, got 4.0; allowed in distill: alpha, temperature, loss, "
-        "exits, hints, epochs, arms; did you mean 'temperature'?",
+        "exits, hints, learning_rate, epochs, arms; did you mean 'temperature'?",
     ),
     ("teachr", {}, "teachr: unknown key, got {}; allowed in the top level: recipe, seeds, "),
     (

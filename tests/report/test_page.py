@@ -231,6 +231,28 @@ def test_page_says_which_models_were_still_improving(build: Callable[..., Path])
     assert "till improving" not in text_of(build(folder="done"))
 
 
+def epochs(count: int) -> Callable[[Path], None]:
+    """Let the students alone have been trained for so many epochs."""
+
+    def write(root: Path) -> None:
+        for path in (root / "metrics" / "student").glob("*.json"):
+            write_json(path, {**read_json(path), "epochs": count})
+
+    return write
+
+
+def test_page_says_how_both_students_were_tuned(build: Callable[..., Path]) -> None:
+    words = text_of(build())
+    assert "start from the same weights and take as many steps;" in words
+    assert "for as many epochs" in words
+    assert "tuned" not in words
+    tuned = text_of(build(folder="tuned", change=epochs(90), tune={"trials": 20, "seeds": [7]}))
+    assert "start from the same weights; the one alone is trained for 90 epochs, the dist" in tuned
+    assert "as many steps" not in tuned
+    assert "for as many epochs" not in tuned
+    assert "Both were tuned on the validation split with 20 trials each:" in tuned
+
+
 def test_passes_say_how_to_read_their_variants(build: Callable[..., Path]) -> None:
     words = text_of(build(compress={"variants": ["int8", "space_to_depth+int8"]}))
     assert "Variants with space_to_depth compute the same numbers as those without;" in words

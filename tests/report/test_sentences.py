@@ -133,4 +133,9 @@ def test_models_that_were_still_improving_are_named_with_what_to_raise() -> None
     both = statistics(student=model_summary(rise=0.01), distill=model_summary(rise=0.01))
     told = sentences.still_improving(both) or ""
     assert told.endswith("raise distill.epochs.")
+    own = statistics(
+        student=model_summary(rise=0.01, epochs=40), distill=model_summary(epochs=30, rise=0.01)
+    )
+    told = sentences.still_improving(own) or ""
+    assert told.endswith("raise student.epochs and distill.epochs.")
     assert sentences.still_improving(statistics()) is None

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from kdtasks.core.backend import Tensor, tf
-from kdtasks.core.settings import Count, Section
+from kdtasks.core.settings import Count, Positive, Section
 from kdtasks.learn.losses.distillation import DistillationLoss, distillation_losses
 from kdtasks.learn.losses.distillation.kd import KD
 from kdtasks.learn.objectives.hints import HintParams
@@ -38,7 +38,7 @@ class ExitTeachingParams(Section):
 
 
 class DistillParams(Section):
-    """How the student learns from the teacher; `epochs` is also the budget of the scratch student.
+    """How the student learns from the teacher; `epochs` is also the budget of the one alone.
 
     The loss of every exit is alpha · cross-entropy + (1 − alpha) · distillation loss where there
     is a label, and the distillation loss alone where there is none.
@@ -60,7 +60,15 @@ class DistillParams(Section):
     hints: Annotated[tuple[HintParams, ...], Field(strict=False)] = Field(
         default=(), description="pairs of layers whose features are compared as well"
     )
-    epochs: Count = Field(default=30, description="epochs of every student")
+    learning_rate: Positive | None = Field(
+        default=None,
+        description="highest learning rate of students with a teacher; null: that of `student`",
+    )
+    epochs: Count = Field(
+        default=30,
+        description="epochs of every student; of those without a teacher unless `student.epochs` "
+        "says otherwise",
+    )
     arms: Annotated[tuple[FurtherArm, ...], Field(strict=False)] = Field(
         default=(),
         description="students to compare besides the one that labels alone teach and the distilled "

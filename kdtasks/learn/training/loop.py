@@ -1,6 +1,6 @@
 """The training loop: blocks of many steps inside one compiled function."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +15,7 @@ from kdtasks.learn.networks.inference import Predictor
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.objectives.hints import HintMatcher, student_blocks
 from kdtasks.learn.objectives.objective import LabelLossSum, Objective
+from kdtasks.learn.schedules import History
 from kdtasks.learn.training.checkpoint import Checkpoint, TrainingState
 from kdtasks.learn.training.examples import Block, Examples
 from kdtasks.learn.training.monitor import (
@@ -50,6 +51,8 @@ class Schedule:
         precision: arithmetic of the steps.
         keeps_best: whether the model ends with the weights of the epoch that is best on
             validation, in place of the last one's.
+        on_epoch: is shown the records of all epochs so far after each; what it raises ends the
+            training.
     """
 
     params: TrainParams
@@ -59,6 +62,7 @@ class Schedule:
     stop_epoch: int | None = None
     precision: Precision = "float32"
     keeps_best: bool = False
+    on_epoch: Callable[[History], None] | None = None
 
     @property
     def last_epoch(self) -> int:
@@ -185,6 +189,8 @@ def train(
         if checkpoint:
             arrays = [*keras.backend.batch_get_value(variables), *best]
             checkpoint.save(TrainingState(epoch, arrays, history, guard.collapsed_epochs))
+        if schedule.on_epoch:
+            schedule.on_epoch(history)
     optimizer.average.install()
     if best:
         model.network.set_weights(best)

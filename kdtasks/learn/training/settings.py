@@ -82,3 +82,7 @@ class StudentParams(Section):
         "and by default from the start, all exits are trained together",
     )
     learning_rate: Positive = Field(default=1e-3, description="highest learning rate")
+    epochs: Count | None = Field(
+        default=None,
+        description="epochs of students without a teacher; null: as many as `distill.epochs`",
+    )

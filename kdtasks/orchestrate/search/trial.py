@@ -35,7 +35,7 @@ ACCURACY, PARITY = "max_accuracy_drop", "parity"
 LATENCY_MARGIN = 0.95
 
 # What a trial does not depend on, so that other limits are no other trial.
-_WITHOUT_INFLUENCE = {"search", "evaluate", "select", "store", "gate", "drift"}
+_WITHOUT_INFLUENCE = {"search", "tune", "evaluate", "select", "store", "gate", "drift"}
 
 
 class Candidate(NamedTuple):

@@ -17,6 +17,8 @@ from kdtasks.orchestrate.sweep.grid import Grid, Point, make_points, parse_grid
 from kdtasks.orchestrate.sweep.jobs import Job, Room, make_jobs
 from kdtasks.orchestrate.sweep.pipeline import Pipeline, open_repository, read_pipeline
 from kdtasks.orchestrate.sweep.results import PointResult, R, kept_result
+from kdtasks.params import load_project_params
+from kdtasks.params.tune import fresh_seeds
 
 FOLDER = ProjectPaths().sweep  # clones, logs, results; below the project's folder
 COMPARE_STAGE = "compare"  # writes what points are compared by
@@ -27,7 +29,7 @@ class SweepOptions:
     """What to sweep over, and how."""
 
     settings: tuple[str, ...]  # as distill.alpha=0,0.1,0.5
-    seeds: int | None = None  # every point gets the seeds 0 … seeds − 1; None for the project's
+    seeds: int | None = None  # the first so many that did not tune; None for the project's
     workers: int | None = None  # most points at once; None for as many as there is room for
     stages: tuple[str, ...] = ()  # to be run besides `compare`
 
@@ -71,7 +73,8 @@ def plan_sweep(project: Path, options: SweepOptions) -> SweepPlan[PointResult]:
     stages = tuple(dict.fromkeys([COMPARE_STAGE, *options.stages]))
     check_workspace(project)
     last_commit(project)
-    seeds = None if options.seeds is None else range(options.seeds)
+    used = load_project_params(project).tune.seeds
+    seeds = None if options.seeds is None else fresh_seeds(range(options.seeds), used)
     points = make_points(project, grid, seeds=seeds, stages=stages)
     return plan_points(project, grid, points, stages, kind=PointResult, workers=options.workers)
 

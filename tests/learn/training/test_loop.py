@@ -313,3 +313,24 @@ def test_a_run_shorter_than_the_patience_does_not_end_with_one_class(
     short = shared(dataclasses.replace(schedule, epochs=3, learning_rate=0.1), guard_epochs=50)
     with pytest.raises(TrainingError, match="epochs 1 to 3 of 3 predicted class 2"):
         run(schedule=short, examples=always_class_2, objective=LabelObjective())
+
+
+def test_whoever_is_shown_each_epoch_may_end_the_training(
+    run: Run, schedule: Schedule, tmp_path: Path
+):
+    """What was trained until then can be gone on from: the checkpoint is written before."""
+    shown: list[list[float]] = []
+
+    def end_after_two(history: Any) -> None:
+        shown.append([record["epoch"] for record in history])
+        if len(history) == 2:
+            raise InterruptedError
+
+    checkpoint = Checkpoint(tmp_path / "state.npz", settings=[])
+    with pytest.raises(InterruptedError):
+        run(schedule=dataclasses.replace(schedule, on_epoch=end_after_two), checkpoint=checkpoint)
+    assert shown == [[1], [1, 2]]
+    state = checkpoint.load()
+    assert state
+    assert state.epoch == 2
+    assert run(checkpoint=checkpoint).weights == run().weights

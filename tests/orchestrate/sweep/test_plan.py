@@ -10,6 +10,9 @@ from kdtasks.core.errors import ProjectError, SweepError
 from kdtasks.orchestrate.project.git import reference
 from kdtasks.orchestrate.sweep.plan import SweepOptions, SweepPlan, plan_sweep, result_path
 from kdtasks.orchestrate.sweep.results import PointResult, keep_result
+from kdtasks.params import load_params
+from kdtasks.params.tune import TuneParams
+from kdtasks.params.write import render_params
 
 SETTINGS = ("distill.alpha=0.1,0.5",)
 RESULT = PointResult({0: 0.9}, {0: 0.91}, {0: 0.8}, 0.97, 360, (-0.01, 0.03), 900)
@@ -38,6 +41,15 @@ def test_nothing_runs_and_nothing_is_left(
     assert run_git(project, "status", "--porcelain") == ""
     assert list((project / ".kdtasks/sweep/clones").iterdir()) == []
     assert Path(found.cache) == project / ".dvc" / "cache"
+
+
+def test_seeds_of_a_sweep_are_the_first_that_did_not_tune(project: Path):
+    path = project / "params.yaml"
+    params = load_params(path)
+    tuned = params.model_copy(update={"tune": TuneParams(trials=5, seeds=(1,)), "seeds": (7,)})
+    path.write_text(render_params(tuned), encoding="utf-8")
+    assert {point.params.seeds for point in plan(project, seeds=3).points} == {(0, 2, 3)}
+    assert {point.params.seeds for point in plan(project, seeds=None).points} == {(7,)}
 
 
 def test_git_leaves_the_clones_alone_without_being_told(project: Path, run_git: Callable[..., str]):

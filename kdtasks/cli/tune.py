@@ -1,0 +1,115 @@
+"""Tune either student: run trials, show each and the best, say what to run next."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from optuna.trial import FrozenTrial, TrialState
+
+from kdtasks.cli.output import interruptible, print_table
+from kdtasks.cli.run import run_pipeline
+from kdtasks.core.text import duration, percent, quantity
+from kdtasks.orchestrate.processes import stop_signals
+from kdtasks.orchestrate.runner.execute import RunOptions
+from kdtasks.orchestrate.runner.lines import LastingOutput
+from kdtasks.orchestrate.sweep.grid import value_text
+from kdtasks.orchestrate.tune.result import TRIED, Found, apply_found, keep_found
+from kdtasks.orchestrate.tune.space import settings_of, spaces
+from kdtasks.orchestrate.tune.study import BROKE, Tuning, run_trials
+from kdtasks.params import load_project_params
+from kdtasks.params.tune import fresh_seeds
+from kdtasks.tasks.registry import task_of
+
+NEEDED = ("targets", "labels")  # what a trial reads, with all that these need
+COLUMNS = ("student", "validation", "trial", "settings")
+
+
+class TuneOptions(NamedTuple):
+    """What to tune, and how long.
+
+    Attributes:
+        settings: spaces that go before the default ones, as `distill.alpha=0..0.5`.
+        trials: of either student.
+        seed: None for the one that tuned before, else the first of the project.
+    """
+
+    settings: tuple[str, ...]
+    trials: int
+    minutes: float | None
+    seed: int | None
+
+
+def run_tune(project: Path, options: TuneOptions) -> int:
+    """Bring the targets up to date, run trials, and show the best of either student.
+
+    Returns: 0, or the status of the stages that trials need, where one failed.
+
+    Raises:
+        typer.Exit: with status 130, it was stopped by Ctrl-C, SIGTERM or SIGHUP.
+        ParamsError: params.yaml is not valid, or a key does not take a value of a space.
+        TuneError: a space makes no sense, or no trial was trained to its end.
+    """
+    params = load_project_params(project)
+    seed = (params.tune.seeds or params.seeds)[0] if options.seed is None else options.seed
+    found_spaces = spaces(params, options.settings)
+    tuning = Tuning(project, params, found_spaces, options.trials, seed)
+    if status := run_pipeline(project, RunOptions(NEEDED)):
+        return status
+    output = LastingOutput()
+
+    def tell(name: str, number: int, trial: FrozenTrial) -> None:
+        ended = trial.user_attrs.get(BROKE)
+        if trial.state is TrialState.COMPLETE:
+            ended = percent(trial.value)
+        elif not ended:
+            ended = f"stopped at {percent(trial.intermediate_values[trial.last_step or 0])}"
+        settings = settings_of(tuning.settings(name, trial), found_spaces[name])
+        taken = trial.duration.total_seconds() if trial.duration else 0.0
+        output.print(
+            f"{name} {number}/{options.trials}: {ended} in {duration(taken)}; {_text(settings)}"
+        )
+
+    after = "finished trials are kept: the same command resumes"
+    with stop_signals(), interruptible(after):
+        trials = run_trials(tuning, tell, minutes=options.minutes)
+        found = keep_found(tuning, trials)
+        _print(tuning, found, output)
+    return 0
+
+
+def run_apply(project: Path) -> int:
+    """Write what was found to params.yaml and say what changed. Returns: 0."""
+    output, lines = LastingOutput(), apply_found(project)
+    output.print("\n".join(lines or ["params.yaml holds what was found already"]))
+    if lines:
+        output.print("next: kdtasks run, which trains both students with seeds that no trial had")
+    return 0
+
+
+def _print(tuning: Tuning, found: Found, output: LastingOutput) -> None:
+    print_table(
+        [
+            [name, percent(best.score), f"{best.number} of {found.trials}", _text(best.settings)]
+            for name, best in found.best.items()
+        ],
+        COLUMNS,
+        right=["validation"],
+    )
+    seeds, metric = tuning.params.seeds, task_of(tuning.params.data.task).metric
+    used = {*tuning.params.tune.seeds, found.seed}
+    lines = [
+        f"best validation {metric.name} of {quantity(found.trials, 'trial')} each, all with seed "
+        f"{found.seed}; of so many the best is flattered, so it is no verdict",
+        f"every trial: {TRIED}",
+        "next: kdtasks tune --apply writes these to params.yaml",
+    ]
+    fresh = fresh_seeds(seeds, used)
+    if fresh != seeds:
+        lines[-1] += f" and moves seeds from {list(seeds)} to {list(fresh)}, with which none tuned"
+    output.print("\n".join([*lines, "      kdtasks run then compares both on the test split"]))
+
+
+def _text(settings: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{key.rpartition('.')[2]}={value['name'] if key == 'distill.loss' else value_text(value)}"
+        for key, value in settings.items()
+    )

@@ -1,0 +1,137 @@
+"""What was found, and how it comes into params.yaml."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+
+from kdtasks.core.errors import TuneError
+from kdtasks.core.files import write_json, write_text
+from kdtasks.core.paths import ProjectPaths
+from kdtasks.learn.networks.saved import start_of
+from kdtasks.orchestrate.sweep.grid import short_digest, value_text, with_settings
+from kdtasks.orchestrate.tune.space import KEYS, settings_of
+from kdtasks.orchestrate.tune.study import BROKE, Tuning, best_of, done, trained_with
+from kdtasks.params import Params, load_project_params
+from kdtasks.params.tune import fresh_seeds
+from kdtasks.params.write import render_params
+
+FILE = "found.json"
+TRIED = Path("report") / "tune" / "tune.json"  # the same with every trial, to look at
+
+
+class Best(NamedTuple):
+    """The best trial of one student.
+
+    Attributes:
+        score: on the validation split, of masks mean IoU.
+        number: of the trial, from 1.
+    """
+
+    score: float
+    number: int
+    settings: dict[str, Any]
+
+
+class Found(NamedTuple):
+    """What a tuning found.
+
+    Attributes:
+        others: hash of the settings that were not tuned.
+        trials: of either student.
+        seed: that the trials trained with.
+        best: of `alone` and of `distilled`.
+    """
+
+    others: str
+    trials: int
+    seed: int
+    best: dict[str, Best]
+
+
+def keep_found(tuning: Tuning, trials: int) -> Found:
+    """Write down the best of the first trials of either student.
+
+    Raises:
+        TuneError: a student has none that was trained to its end.
+    """
+    best = {}
+    for name, space in tuning.spaces.items():
+        trial = best_of(tuning, name, trials)
+        settings = settings_of(tuning.settings(name, trial), space)
+        number = done(tuning.studies[name]).index(trial) + 1
+        best[name] = Best(trial.value or 0.0, number, settings)
+    found = Found(_others(tuning.params), trials, tuning.seed, best)
+    content = found._asdict() | {"best": {name: it._asdict() for name, it in best.items()}}
+    write_json(tuning.folder / FILE, content)
+    write_json(tuning.project / TRIED, content | {"tried": _tried(tuning)})
+    return found
+
+
+def apply_found(project: Path) -> list[str]:
+    """Write into params.yaml what was found last, and seeds that no trial trained with.
+
+    Returns: what changed, a line a key; nothing where params.yaml says it already.
+
+    Raises:
+        TuneError: nothing was found yet, or it was for other settings than these.
+        ParamsError: there is no network to start from for a seed.
+    """
+    paths, params = ProjectPaths(project), load_project_params(project)
+    found = _read(paths.tune / FILE)
+    if found.others != _others(params):
+        raise TuneError(
+            "params.yaml has changed since `kdtasks tune` ran, in other keys than those that it "
+            "tunes; run `kdtasks tune` again"
+        )
+    used = sorted({*params.tune.seeds, found.seed})
+    settings = {
+        **{key: value for best in found.best.values() for key, value in best.settings.items()},
+        "tune.trials": found.trials,
+        "tune.seeds": used,
+        "seeds": list(fresh_seeds(params.seeds, used)),
+    }
+    before = settings_of(params, settings)
+    changed = {key: value for key, value in settings.items() if before[key] != value}
+    for seed in settings["seeds"]:
+        start_of(Path(params.student.start), seed, project)
+    if changed:
+        text = paths.params.read_text(encoding="utf-8")
+        is_ours = text == render_params(params)  # else comments of somebody's own are kept
+        text, applied = with_settings(text, changed, source="kdtasks tune --apply")
+        write_text(paths.params, render_params(applied) if is_ours else text)
+    return [
+        f"{key}: {value_text(before[key])} → {value_text(value)}" for key, value in changed.items()
+    ]
+
+
+def _tried(tuning: Tuning) -> dict[str, list[dict[str, Any]]]:
+    """Every trial: its settings, its validation score after each epoch, and how it ended."""
+    return {
+        name: [
+            {
+                "settings": settings_of(tuning.settings(name, trial), space),
+                "scores": list(trial.intermediate_values.values()),
+                "ended": trial.user_attrs.get(BROKE) or trial.state.name.lower(),
+            }
+            for trial in done(tuning.studies[name])
+        ]
+        for name, space in tuning.spaces.items()
+    }
+
+
+def _others(params: Params) -> str:
+    content = trained_with(params)
+    for key in (key for keys in KEYS.values() for key in keys):
+        section, name = key.split(".")
+        del content[section][name]
+    return short_digest(content)
+
+
+def _read(path: Path) -> Found:
+    try:
+        return TypeAdapter(Found).validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise TuneError("nothing was found yet; run `kdtasks tune` first") from None
+    except ValidationError:
+        raise TuneError(f"{path} is damaged; run `kdtasks tune` again") from None

@@ -1,0 +1,184 @@
+"""The trials of both students: as many of either, in turn; kept in a file, so that they go on."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import distribution_to_json
+from optuna.exceptions import TrialPruned
+from optuna.pruners import SuccessiveHalvingPruner
+from optuna.samplers import TPESampler
+from optuna.storages import RDBStorage
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from kdtasks.core.errors import TrainingError, TuneError
+from kdtasks.core.locks import locked_if_free
+from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.reproducibility import generator, pin_process
+from kdtasks.learn.targets import answer_files
+from kdtasks.learn.training.checkpoint import files_hash
+from kdtasks.orchestrate.sweep.grid import short_digest
+from kdtasks.orchestrate.tune.space import ARMS, Space, present, with_values
+from kdtasks.orchestrate.tune.trial import WHOLE, run_trial
+from kdtasks.params import Params
+
+DONE = (TrialState.COMPLETE, TrialState.PRUNED)
+LOG = "log.txt"  # what trainings print
+BROKE = "broke"  # the attribute of a trial whose training broke down: why
+Tell = Callable[[str, int, FrozenTrial], None]  # name of the student, number of its trial from 1
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What is tuned, and how.
+
+    Attributes:
+        spaces: of `alone` and of `distilled`.
+        trials: of either.
+        seed: of the trials' students and of the draws.
+    """
+
+    project: Path
+    params: Params
+    spaces: dict[str, Space]
+    trials: int
+    seed: int
+
+    @property
+    def folder(self) -> Path:
+        """Where trials are kept."""
+        return ProjectPaths(self.project).tune
+
+    @cached_property
+    def studies(self) -> dict[str, Study]:
+        """The trials so far of either student, with these settings, files, spaces and seed."""
+        paths = ProjectPaths(self.project)
+        files = files_hash([paths.dataset, paths.labelled, *answer_files(paths.targets)])
+        described = {
+            name: {key: distribution_to_json(each) for key, each in space.items()}
+            for name, space in self.spaces.items()
+        }
+        digest = short_digest([trained_with(self.params), files, described, self.seed])
+        self.folder.mkdir(parents=True, exist_ok=True)
+        storage = RDBStorage(f"sqlite:///{self.folder.absolute() / 'optuna.db'}")
+        return {
+            name: optuna.create_study(
+                storage=storage,
+                study_name=f"{name}-{digest}",
+                direction="maximize",
+                load_if_exists=True,
+                # at a quarter and a half of its epochs a trial must be in the better half
+                pruner=SuccessiveHalvingPruner(min_resource=WHOLE // 4, reduction_factor=2),
+            )
+            for name in ARMS
+        }
+
+    def settings(self, name: str, trial: FrozenTrial) -> Params:
+        """Params with what a trial drew."""
+        return with_values(self.params, {key: trial.params[key] for key in self.spaces[name]})
+
+
+def trained_with(params: Params) -> dict[str, Any]:
+    """The sections that trainings of students depend on, as plain data."""
+    sections = {"runtime", "data", "augmentation", "train", "targets", "student", "distill"}
+    return params.model_dump(mode="json", include=sections)
+
+
+def run_trials(tuning: Tuning, tell: Tell, *, minutes: float | None = None) -> int:
+    """Run trials, one of either student in turn, until there are as many as wanted.
+
+    Trials of earlier calls count. Each trial's draws depend on the seed and on the trials before
+    it alone, so a tuning that was interrupted finds what one that never stopped would have found.
+
+    Args:
+        tell: is told of every trial that ended.
+        minutes: after them no further pair begins.
+
+    Returns: the trials that either student has had.
+
+    Raises:
+        TuneError: another tuning is running.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    runtime = tuning.params.runtime
+    pin_process(runtime.threads, precision=runtime.precision)
+    begun = time.monotonic()
+    with _alone(tuning.folder):
+        for number in range(tuning.trials):
+            is_late = minutes is not None and time.monotonic() - begun >= 60 * minutes
+            if is_late and not any(len(done(it)) > number for it in tuning.studies.values()):
+                return number
+            for name, study in tuning.studies.items():
+                if len(done(study)) <= number:
+                    tell(name, number + 1, _next_trial(tuning, name, study))
+    return tuning.trials
+
+
+def done(study: Study) -> list[FrozenTrial]:
+    """The trials that ended: whole, pruned or broken down."""
+    return study.get_trials(deepcopy=False, states=DONE)
+
+
+def best_of(tuning: Tuning, name: str, trials: int) -> FrozenTrial:
+    """The best whole one of a student's first trials.
+
+    Raises:
+        TuneError: there is none.
+    """
+    first = done(tuning.studies[name])[:trials]
+    whole = [trial for trial in first if trial.state is TrialState.COMPLETE]
+    if not whole:
+        reasons = "; ".join({trial.user_attrs.get(BROKE, "pruned") for trial in first})
+        raise TuneError(
+            f"none of {trials} trials of the student ({name}) was trained to its end: "
+            f"{reasons or 'none was run'}; give more --trials or --minutes, or by -S "
+            "lower learning rates"
+        )
+    return max(whole, key=lambda trial: trial.value or 0.0)  # of equal ones the first
+
+
+def _next_trial(tuning: Tuning, name: str, study: Study) -> FrozenTrial:
+    trial = _begin(tuning, name, study)
+    frozen = study.get_trials(deepcopy=False)[trial.number]
+    params = tuning.settings(name, frozen)
+    with (tuning.folder / LOG).open("a", encoding="utf-8") as log, redirect_stdout(log):
+        try:
+            value = run_trial(trial, name, params, project=tuning.project, seed=tuning.seed)
+        except TrialPruned:
+            study.tell(trial, state=TrialState.PRUNED)
+        except TrainingError as error:
+            trial.set_user_attr(BROKE, str(error))
+            study.tell(trial, state=TrialState.PRUNED)
+        else:
+            study.tell(trial, value)
+    ProjectPaths(tuning.project).checkpoint(f"tune/{name}").unlink(missing_ok=True)
+    return study.get_trials(deepcopy=False)[trial.number]
+
+
+def _begin(tuning: Tuning, name: str, study: Study) -> Trial:
+    """The trial that was interrupted, or another; the first one has the values of params."""
+    space, number = tuning.spaces[name], len(done(study))
+    draws = generator(f"tune {name}", tuning.seed, number)
+    study.sampler = TPESampler(seed=int(draws.integers(2**31)))
+    for frozen in study.get_trials(states=[TrialState.RUNNING]):
+        if frozen.params.keys() == space.keys():
+            return Trial(study, frozen._trial_id)  # Optuna has no other way to go on with one
+        study.tell(frozen.number, state=TrialState.FAIL)
+    if number == 0 and not study.get_trials(states=[TrialState.WAITING]):
+        study.enqueue_trial(present(tuning.params, space))
+    return study.ask(space)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked_if_free(folder / "lock") as lock:
+        if lock is None:
+            raise TuneError(f"another tuning is running in {folder}; wait for it, or stop it")
+        yield

@@ -1,0 +1,60 @@
+"""One trial: a student is trained with some settings, as long as it keeps up with the others."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from optuna.exceptions import TrialPruned
+from optuna.trial import Trial
+
+from kdtasks.core.paths import ProjectPaths
+from kdtasks.learn.arms import Lessons, pace, train_arm
+from kdtasks.learn.schedules import History
+from kdtasks.learn.training.monitor import best_epoch
+from kdtasks.orchestrate.tune.space import ARMS
+from kdtasks.params import Params
+
+# A trial is compared with others at the same part of its epochs: the learning rate falls along one
+# curve however many there are, and a short training is not ahead of a long one.
+WHOLE = 1000
+
+
+def run_trial(trial: Trial, name: str, params: Params, *, project: Path, seed: int) -> float:
+    """Train a student and give the validation score of its last exit.
+
+    A trial that was interrupted goes on from its last checkpoint.
+
+    Args:
+        trial: is told the score after every epoch.
+        name: `alone` or `distilled`.
+        params: of the project, with the trial's settings.
+        seed: of the student.
+
+    Raises:
+        TrialPruned: it does not keep up with the others.
+        TrainingError: it broke down.
+    """
+    paths, setup, arm = ProjectPaths(project), params.training(), ARMS[name]
+    online = params.targets.mode == "online"
+    lessons = Lessons(paths, params.augmentation, setup.train, params.distill, online, seed)
+    _, epochs = pace(arm, params.student, params.distill)
+    told = set(trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
+
+    def follow(history: History) -> None:
+        for epoch in range(1, len(history) + 1):
+            if (step := WHOLE * epoch // epochs) not in told:
+                trial.report(_score(history[:epoch], keeps_best=arm == "labels"), step)
+                told.add(step)
+                if epoch < epochs and trial.should_prune():
+                    raise TrialPruned
+
+    if told and trial.should_prune():  # interrupted before it could be asked
+        raise TrialPruned
+    trained = train_arm(f"tune/{name}", arm, lessons, params.student, setup, follow)
+    return _score(trained.history, keeps_best=trained.run.schedule.keeps_best)
+
+
+def _score(history: History, *, keeps_best: bool) -> float:
+    """Of what the training would end with: its best epoch or the last one; of masks mean IoU."""
+    record: Mapping[str, Any] = history[best_epoch(history) - 1 if keeps_best else -1]
+    return float(record.get("validation_mean_iou", record["validation_accuracy"]))

@@ -1,0 +1,43 @@
+"""A tiny project, and a tuning of it."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kdtasks.orchestrate.tune.space import spaces
+from kdtasks.orchestrate.tune.study import Tuning
+from kdtasks.params import load_project_params
+from tests.tools.tuning import make_project
+
+MakeTuning = Callable[..., Tuning]
+
+
+@pytest.fixture(scope="session")
+def made_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project after `targets`. Read only: copy it with `project`."""
+    folder = tmp_path_factory.mktemp("tuned") / "project"
+    folder.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        make_project(folder)
+    return folder
+
+
+@pytest.fixture
+def project(made_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project of this test's own; also the current folder."""
+    folder = tmp_path / "project"
+    shutil.copytree(made_project, folder)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def make_tuning(project: Path) -> MakeTuning:
+    def make(*changes: str, trials: int = 3, seed: int = 3) -> Tuning:
+        params = load_project_params(project)
+        return Tuning(project, params, spaces(params, changes), trials, seed)
+
+    return make
