@@ -9,11 +9,10 @@ from typing import NamedTuple
 
 from kdtasks.core.errors import KdTasksError, Refused
 from kdtasks.core.events import MessageEvent, emit
-from kdtasks.core.files import atomic_folder, write_text
+from kdtasks.core.files import atomic_folder, write_arrays, write_text
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import Refusal
 from kdtasks.core.reproducibility import pin_process
-from kdtasks.evaluate.evaluator import write_arrays
 from kdtasks.params import Params, load_params
 
 
@@ -87,7 +86,7 @@ def run_stage(main: Main) -> None:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
-        print("interrupted; run it again to go on from the last checkpoint", file=sys.stderr)
+        print("interrupted; run it again to resume from the last checkpoint", file=sys.stderr)
         raise SystemExit(130) from None
     except Exception as error:
         emit(MessageEvent("failed", f"{type(error).__name__}: {error}"))

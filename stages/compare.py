@@ -13,8 +13,8 @@ from kdtasks.stage import run_stage, stage
 @stage()
 def main(params: Params, paths: ProjectPaths) -> None:
     """Write the comparison, and what the page shows of masks."""
+    from kdtasks.core.files import write_arrays
     from kdtasks.data.prepared import open_prepared
-    from kdtasks.evaluate.evaluator import write_arrays
     from kdtasks.evaluate.registry import evaluator_of
     from kdtasks.learn.networks.inference import Predictor
     from kdtasks.learn.networks.saved import load_model

@@ -1,11 +1,11 @@
 """Evaluate a variant's bundle on the test split."""
 
-from kdtasks.core.files import write_csv
+from kdtasks.core.files import write_arrays, write_csv
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import check_not_refused
 from kdtasks.data.prepared import open_prepared
 from kdtasks.edge.bundle_files import MANIFEST
-from kdtasks.evaluate.evaluator import RELIABILITY, write_arrays
+from kdtasks.evaluate.evaluator import RELIABILITY
 from kdtasks.evaluate.registry import evaluator_of
 from kdtasks.params import Params
 from kdtasks.stage import Table, run_stage, stage

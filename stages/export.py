@@ -10,13 +10,13 @@ from kdtasks.core.records.evaluate import Calibration
 from kdtasks.data.prepared import open_prepared
 from kdtasks.edge.bundle_files import MANIFEST, MODEL
 from kdtasks.edge.segments import Segments
-from kdtasks.params import Params
+from kdtasks.params import AFTER_EXPORT, Params
 from kdtasks.stage import Folder, run_stage, stage
 
 # What is measured or chosen after the export, names other variants or students, or keeps a bundle
 # from being there at all, does not change the bundle.
 LATER: dict[str, Any] = {
-    **dict.fromkeys(("search", "evaluate", "benchmark", "select"), True),
+    **dict.fromkeys(AFTER_EXPORT, True),
     "compress": {"variants", "parity"},
     "distill": {"arms"},
 }

@@ -36,8 +36,8 @@ def main(params: Params, paths: ProjectPaths) -> None:
     record = unlabelled.record
     if record.images or record.excluded:
         print(
-            f"  without a label: {record.images}, besides {record.repeated} that are there twice "
-            f"and {len(record.excluded)} that were excluded (see {paths.unlabelled})"
+            f"  unlabelled: {record.images} images, besides {record.repeated} copies and "
+            f"{len(record.excluded)} excluded (see {paths.unlabelled})"
         )
     # what is unusual; `dataset.json` lists each
     contradictions = sum(duplicate.contradicts for duplicate in dataset.duplicates)

@@ -24,9 +24,8 @@ def main(params: Params, paths: ProjectPaths) -> None:
     try:
         trained = run_student(params, paths, name, arm="labels", quick_epochs=epochs)
     except TrainingError as error:  # advice stops nothing
-        raise Refused(f"a student of {epochs} epochs did not learn: {error}") from None
-    finally:
         paths.checkpoint(name).unlink(missing_ok=True)
+        raise Refused(f"a student of {epochs} epochs did not learn: {error}") from None
     predictor, dataset = Predictor(trained.model), open_prepared(paths.prepared)
     teacher = open_teacher(paths.teacher, batch_size=params.targets.batch_size)
     told = teacher.about(dataset.names("validation"))
@@ -40,6 +39,7 @@ def main(params: Params, paths: ProjectPaths) -> None:
         unlabelled=Targets.read(paths.targets / "targets.json").unlabelled,
     )
     found.write(paths.metrics("prospect"))
+    trained.checkpoint.remove()
     tell = warn if found.outlook == "will not help" else print
     tell(f"forecast, from {found.rows:,} validation images: {found.advice}")
 

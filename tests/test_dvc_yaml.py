@@ -8,7 +8,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from kdtasks.orchestrate.project.dependencies import with_dependencies
-from kdtasks.params.load import Params
+from kdtasks.params.load import Params, load_params
+from stages import export
 
 ROOT = Path(__file__).parents[1]
 STAGES: dict[str, dict[str, Any]] = YAML(typ="safe", pure=True).load(
@@ -43,3 +44,15 @@ def test_params_that_a_stage_names_are_watched(stage: str):
     watched = {key.partition(".")[0] for key in STAGES[stage].get("params", [])}
     if "params.yaml" not in STAGES[stage]["deps"]:
         assert named - watched <= {"train"} | ({"compress"} if stage == "compress" else set())
+
+
+def test_what_a_bundle_tells_of_params_is_what_its_stage_depends_on():
+    """A key in the manifest that DVC does not watch would stay as it was when it changes."""
+    told = load_params(ROOT / "params.yaml").model_dump(exclude=export.LATER)
+    watched: dict[str, set[str]] = {}
+    for key in STAGES["export"]["params"]:
+        section, _, inner = key.partition(".")
+        watched.setdefault(section, set()).add(inner)
+    assert set(told) == set(watched)
+    for section, keys in watched.items():
+        assert keys == {""} or keys == set(told[section])

@@ -25,7 +25,7 @@ NOT_REACHED = 1
 def run_search(
     project: Path, given: dict[str, Any], *, out: Path | None = None, dry_run: bool = False
 ) -> int:
-    """Try variants from the cheapest up until one is within all limits or the time is spent.
+    """Try variants from the cheapest up until one is within all limits or time is up.
 
     Args:
         given: limits, and `minutes`, that go before those of `search`.

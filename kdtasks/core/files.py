@@ -135,3 +135,11 @@ def write_whole(path: Path, data: bytes) -> None:
         partial.write_bytes(data)
         flush_to_disk(partial)
         partial.replace(path)
+
+
+def write_arrays(path: Path, **arrays: Any) -> None:
+    """Write named NumPy arrays as `.npz`, all of it or nothing; an empty file if there are none."""
+    import numpy as np  # not needed by all who write files
+
+    with atomic_file(path) as partial:
+        np.savez(partial, **arrays)

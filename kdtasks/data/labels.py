@@ -96,7 +96,13 @@ def choose_labelled(dataset: PreparedDataset, train_labels: int | None, *, seed:
             "or set it to null to show students all labels"
         )
     chosen = sample_stratified(
-        strata, train_labels, seed=seed, needed=1, stream=_STREAM, key="data.train_labels"
+        strata,
+        train_labels,
+        seed=seed,
+        needed=1,
+        stream=_STREAM,
+        key="data.train_labels",
+        reason="every class has a label",
     )
     return np.flatnonzero(np.isin(owners, units[chosen]))
 
@@ -125,9 +131,15 @@ def count_labels(dataset: PreparedDataset, labelled: np.ndarray, *, unlabelled: 
 
 def _owners(dataset: PreparedDataset, split: str) -> np.ndarray:
     """Number what somebody has labelled: each image, or of masks the images that patches are of."""
-    if task_of(dataset.task).per_pixel:
-        return dataset.groups(split)
-    return np.arange(len(dataset.labels(split)))
+    names = dataset.names(split)
+    if not task_of(dataset.task).per_pixel:
+        return np.arange(len(names))
+    return np.unique([image_of(name) for name in names], return_inverse=True)[1]
+
+
+def image_of(name: str) -> str:
+    """Name the image that a patch is of: what stands before its place."""
+    return name.rpartition("[")[0] or name
 
 
 def write_labelled(path: Path, labelled: np.ndarray) -> None:

@@ -175,6 +175,7 @@ def sample_stratified(
     seed: int,
     needed: np.ndarray | int,
     key: str = "data.max_images",
+    reason: str = "every split gets an image of every class",
     stream: int = 1,
 ) -> np.ndarray:
     """Choose at most `number` rows so that every stratum keeps its fraction.
@@ -184,7 +185,7 @@ def sample_stratified(
         number: rows to keep.
         needed: rows that a stratum keeps at least (all that it has, if fewer): one number, or
             one for each stratum in ascending order.
-        key: the parameter that the number is from, for the message.
+        key, reason: the parameter that the number is from, and why it may be too small.
         stream: number of the random stream, so that two samples of one seed are independent.
 
     Returns:
@@ -199,8 +200,8 @@ def sample_stratified(
     least = int(np.minimum(needed, sizes).sum())
     if number < least:
         raise DatasetError(
-            f"{key} is {number}, at least {least} are needed so that every split "
-            "gets an image of every class; raise it, or set it to null to take all"
+            f"{key} is {number}, at least {least} are needed so that {reason}; raise it, or set it "
+            "to null to take all"
         )
     keep = allocate(number, sizes, needed)
     generator = np.random.default_rng([seed, stream])

@@ -18,7 +18,7 @@ from kdtasks.data.settings import DataParams
 from kdtasks.edge.images import strict_decoding
 from kdtasks.tasks.registry import task_of
 
-_IMAGES, _DESCRIPTION = "images.npy", "unlabelled.json"
+IMAGES, _DESCRIPTION = "images.npy", "unlabelled.json"
 _KEY = "unlabelled"
 
 
@@ -57,12 +57,15 @@ def read_unlabelled(
     height, width, channels = dataset.images.shape[1:]
     whole = None if task_of(dataset.task).per_pixel else (height, width)
     found: list[tuple[str, np.ndarray]] = []
+    files: list[int] = []  # of each piece
     problems: list[Problem] = []
     with strict_decoding():
-        for path in _files(folder):
+        for number, path in enumerate(_files(folder)):
             name = relative_name(path, folder)
             try:
-                found += params.source.pieces(name, path, params.image_size or whole, channels)
+                pieces = params.source.pieces(name, path, params.image_size or whole, channels)
+                found += pieces
+                files += [number] * len(pieces)
             except DatasetError as error:
                 problems.append(Problem(name, str(error)))
     if problems and params.on_bad == "fail":
@@ -75,6 +78,9 @@ def read_unlabelled(
     images = np.stack([image for _, image in found]) if found else dataset.images[:0]
     held_out = np.setdiff1d(np.arange(len(dataset)), split["train"])
     leaks = _leaks(images, dataset, held_out, near=params.near_copies)
+    # with one patch of a photo all of them go
+    reasons = {files[row]: reason for row, reason in sorted(leaks.items(), reverse=True)}
+    leaks = {row: reasons[file] for row, file in enumerate(files) if file in reasons}
     problems += [
         Problem(names[row], f"{how} {dataset.origins[twin]}, which models are chosen or tested by")
         for row, (how, twin) in leaks.items()
@@ -114,7 +120,7 @@ def _leaks(
 def write_unlabelled(folder: Path, found: UnlabelledImages) -> None:
     """Write images, names and record; the folder appears whole or not at all."""
     with atomic_folder(folder) as partial:
-        np.save(partial / _IMAGES, found.images)
+        np.save(partial / IMAGES, found.images)
         write_json(partial / NAMES, {_KEY: found.names})
         found.record.write(partial / _DESCRIPTION)
 
@@ -126,9 +132,9 @@ def open_unlabelled(folder: Path) -> np.ndarray:
         DatasetError: the file is missing or damaged.
     """
     try:
-        images: np.ndarray = np.load(folder / _IMAGES, mmap_mode="r", allow_pickle=False)
+        images: np.ndarray = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False)
     except (OSError, EOFError, ValueError) as error:
-        raise DatasetError(f"{folder / _IMAGES} cannot be read ({error}); {ADVICE}") from None
+        raise DatasetError(f"{folder / IMAGES} cannot be read ({error}); {ADVICE}") from None
     return images
 
 

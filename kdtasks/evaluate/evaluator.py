@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from kdtasks.core.files import atomic_file
 from kdtasks.core.records.compress import Compressed
 from kdtasks.core.records.evaluate import (
     ArmScores,
@@ -307,9 +306,3 @@ class Evaluator(ABC, Generic[S]):
     def compared_arrays(self, models: Mapping[str, S]) -> Arrays:
         """Give what the page draws of the models compared; none by default."""
         return {}
-
-
-def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
-    """Write named arrays as `.npz`, all of it or nothing; an empty file where there are none."""
-    with atomic_file(path) as partial:
-        np.savez(partial, **arrays)  # type: ignore[arg-type]

@@ -79,9 +79,9 @@ def exit_breakdown(
         predicted: integer [N, K], the answer each exit would give.
         exit_index: integer [N], where each row left, 0 … K − 1.
 
-    Returns: one row an exit, in order. `reached` and `taken` are fractions of all rows; a row
-        reaches every exit up to the one it leaves at, so `taken` times `accuracy_taken` add up to
-        the overall accuracy.
+    Returns: one row an exit, in order. `reached` and `exit_rate` are fractions of all rows; a
+        row reaches every exit up to the one it leaves at, so `exit_rate` times `accuracy_taken` add
+        up to the overall accuracy.
     """
     rows, exits = predicted.shape
     right = predicted == labels[:, None]

@@ -60,7 +60,7 @@ def forecast(
     # The ends of an interval of level c are one-sided bounds of level (1 + c) / 2.
     level = 0.5 + evaluator.settings.confidence / 2
     paired = taught.paired(alone, method="mcnemar", confidence=level)
-    left_out = unlabelled.left_out if unlabelled else 0
+    excluded = unlabelled.excluded if unlabelled else 0
     figures = ProspectFigures(
         rows=paired.rows,
         teacher=taught.value,
@@ -70,7 +70,7 @@ def forecast(
         **_certainty(evaluator, teacher, student, temperature)._asdict(),
         temperature=temperature,
         labels=labels.train,
-        images=labels.train + labels.hidden + labels.unlabelled - left_out,
+        images=labels.train + labels.hidden + labels.unlabelled - excluded,
         sure=unlabelled.by_confidence[-1] / unlabelled.images if unlabelled else None,
     )
     outlook, advice = advise(figures, evaluator.task.metric)

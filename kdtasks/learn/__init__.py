@@ -1,1 +1,1 @@
-"""The zoo: Functional networks cut into segments, each segment with an exit."""
+"""Train: networks, losses, augmentations, teachers and their targets, the loop, the arms."""

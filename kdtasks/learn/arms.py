@@ -15,7 +15,7 @@ import numpy as np
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.data.labels import TrainingSet, open_labelled, training_set
 from kdtasks.data.prepared import PreparedDataset, open_prepared
-from kdtasks.data.unlabelled import open_unlabelled
+from kdtasks.data.unlabelled import IMAGES, open_unlabelled
 from kdtasks.learn.networks.saved import start_of
 from kdtasks.learn.objectives.distillation import (
     DistillationObjective,
@@ -96,11 +96,12 @@ class Lessons:
         """
         paths, unlabelled = self.paths, open_unlabelled(self.paths.unlabelled)
         labelled = open_labelled(paths.labelled)
+        seen = [paths.labelled, paths.unlabelled / IMAGES]
         if arm in ("soft", "hard"):
             training = taught_set(paths.targets, self.dataset, unlabelled, labelled)
             layers = teacher_layers(self.distill.hints) if arm == "soft" else ()
             examples = open_targets(paths.targets, training, seed=self.seed, layers=layers)
-            inputs = [paths.labelled, *answer_files(paths.targets)]
+            inputs = [*seen, *answer_files(paths.targets)]
             return Lesson(examples, self._objective(arm, training), inputs, keeps_best=False)
         training = training_set(self.dataset, unlabelled, labelled)
         epoch_size = len(training)
@@ -111,9 +112,9 @@ class Lessons:
             names = self.dataset.names("train")
             teacher = teacher.about([names[row] for row in training.labelled])
         examples = self._repeated(training, epoch_size, teacher)
-        return Lesson(
-            examples, self._objective(arm, training), [paths.labelled], keeps_best=teacher is None
-        )
+        if teacher:
+            seen += sorted(path for path in paths.teacher.rglob("*") if path.is_file())
+        return Lesson(examples, self._objective(arm, training), seen, keeps_best=teacher is None)
 
     def _repeated(
         self, training: TrainingSet, epoch_size: int, teacher: Teacher | None

@@ -30,6 +30,11 @@ from kdtasks.params.tune import TuneParams, fresh_seeds
 from kdtasks.report.inputs import SelectParams
 from kdtasks.tasks.registry import task_of
 
+# Sections that only measure, choose, publish or watch what is exported.
+AFTER_EXPORT = frozenset(
+    ["search", "tune", "evaluate", "benchmark", "select", "store", "gate", "drift"]
+)
+
 
 class StoreParams(Section):
     """Where finished bundles are published; no stage depends on it."""
@@ -77,7 +82,8 @@ class Params(Section):
 
     def training(self) -> TrainingSetup:
         """What every training needs of these params besides its own section."""
-        return TrainingSetup(self.train, self.runtime.precision, self.model_dump(mode="json"))
+        identity = self.model_dump(mode="json", exclude=set(AFTER_EXPORT))
+        return TrainingSetup(self.train, self.runtime.precision, identity)
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Params":
@@ -88,9 +94,10 @@ class Params(Section):
             ("seeds", self.seeds),
             ("compress.variants", self.compress.variants),
             ("distill.hints", hints),
+            ("distill.arms", self.distill.arms),
         ):
             if len(set(values)) != len(values):
-                raise ValueError(f"{key} holds one twice: {list(values)}")
+                raise ValueError(f"{key} lists a value twice: {list(values)}")
         if used := set(self.seeds) & set(self.tune.seeds):
             raise ValueError(
                 f"seeds holds {sorted(used)}, with which settings were tuned (tune.seeds); a "
@@ -139,6 +146,11 @@ class Params(Section):
         return self
 
     def _check_distillation(self) -> None:
+        if "all_labels" in self.distill.arms and self.data.train_labels is None:
+            raise ValueError(
+                "distill.arms holds all_labels, and data.train_labels is null: the student alone "
+                "sees all labels then; give a number there, or take the arm out"
+            )
         loss = self.distill.loss
         if loss.per_pixel and not task_of(self.data.task).per_pixel:
             raise ValueError(
@@ -208,6 +220,7 @@ def load_project_params(project: Path) -> Params:
         )
     for key, value in (
         ("data.path", params.data.path),
+        ("data.unlabelled", params.data.unlabelled),
         ("teacher.path", params.teacher.path),
         ("student.start", params.student.start),
     ):

@@ -41,7 +41,7 @@ def test_a_name_stands_for_its_group(group_by: int | str | None, groups: list[st
     ("group_by", "message"),
     [
         (3, r"3 of 3 names lie in fewer than 3 folders, such as 'a/x/scene1_0.png'; give a smal"),
-        ("take", r"3 of 3 names do not match 'take', such as 'a/x/scene1_0.png'; mend the pattern"),
+        ("take", r"3 of 3 names do not match 'take', such as 'a/x/scene1_0.png'; fix the pattern"),
         ("scene1", r"1 of 3 names do not match 'scene1', such as 'b/x/scene22_0.png'"),
         (r"scene1|scene(2)", r"2 of 3 names do not match 'scene1\|scene\(2\)', such as 'a/x/sce"),
     ],

@@ -7,12 +7,13 @@ from typing import cast
 import numpy as np
 import pytest
 
+from kdtasks.core.files import write_arrays
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.edge.classifier import BatchPredictions, Classifier
 from kdtasks.edge.scores import softmax
 from kdtasks.evaluate import classification
 from kdtasks.evaluate.classification import ClassificationEvaluator, evaluate_answers
-from kdtasks.evaluate.evaluator import EvaluateParams, write_arrays
+from kdtasks.evaluate.evaluator import EvaluateParams
 
 
 @pytest.fixture

@@ -120,7 +120,7 @@ def test_images_without_a_label_are_counted():
         answers,
         answers,
         labels=LABELS.model_copy(update={"unlabelled": 40}),
-        unlabelled=TeacherConfidence(images=40, left_out=5, by_confidence=bins),
+        unlabelled=TeacherConfidence(images=40, excluded=5, by_confidence=bins),
     )
     assert (found.images, found.sure) == (3035, 0.75)
 

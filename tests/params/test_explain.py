@@ -30,7 +30,7 @@ CASES = [
     (
         "augmentation.transforms",
         ["zoom", "zoom"],
-        "augmentation: transforms holds one twice: zoom, ",
+        "augmentation: transforms lists one twice: zoom, ",
     ),
     ("data.max_images", 0, "data.max_images: got 0; allowed: 1 or more"),
     ("seeds.1", -1, "seeds.1: got -1; allowed: 0 or more"),

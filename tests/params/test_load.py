@@ -73,8 +73,8 @@ def test_a_file_in_another_encoding_is_refused(tmp_path: Path):
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("seeds", [1, 2, 1], r"params: seeds holds one twice: \[1, 2, 1\]"),
-        ("compress.variants", ["int8", "int8"], "compress.variants holds one twice"),
+        ("seeds", [1, 2, 1], r"params: seeds lists a value twice: \[1, 2, 1\]"),
+        ("compress.variants", ["int8", "int8"], "compress.variants lists a value twice"),
         ("compress.variants", ["int9"], "'int9'.*must end in one of: .*did you mean 'int8'"),
         (
             "student.model",
@@ -136,7 +136,7 @@ HINT = {"student": "block_1", "teacher": "block_2", "weight": 0.5}
             [{**HINT, "student": "block_7"}],
             r"distill\.hints: cnn has no block 'block_7'; its blocks: block_1, block_2, block_3",
         ),
-        ([HINT, {**HINT, "weight": 1.0}], r"distill\.hints holds one twice"),
+        ([HINT, {**HINT, "weight": 1.0}], r"distill\.hints lists a value twice"),
     ],
 )
 def test_hints_between_layers_that_are_not_there_or_named_twice(
@@ -243,6 +243,9 @@ def test_a_project_names_keys_that_dvc_would_miss(tmp_path: Path, changed: Calla
 def test_a_project_names_a_path_that_is_not_there(tmp_path: Path, valid_content: dict[str, Any]):
     (tmp_path / "params.yaml").write_text(json.dumps(valid_content))
     (tmp_path / "data/raw").mkdir(parents=True)
+    with pytest.raises(ParamsError, match=r"data\.unlabelled: data/raw-unlabelled not found"):
+        load_project_params(tmp_path)
+    (tmp_path / "data/raw-unlabelled").mkdir()
     with pytest.raises(ParamsError, match=r"teacher\.path: models/import not found"):
         load_project_params(tmp_path)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kdtasks.core.files import write_csv, write_json
+from kdtasks.core.files import write_arrays, write_csv, write_json
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.edge.classifier import BatchPredictions
 from kdtasks.edge.scores import max_probability
@@ -18,7 +18,6 @@ from kdtasks.evaluate.evaluator import (
     RELIABILITY,
     EvaluateParams,
     compare_scores,
-    write_arrays,
 )
 from kdtasks.evaluate.examples import pick_examples
 from kdtasks.params import Params, parse_params
@@ -164,7 +163,7 @@ def _write_data(root: Path) -> None:
 def _write_labels(root: Path) -> None:
     counts = {"train": 300, "hidden": 2697, "unlabelled": 40, "validation": 500, "calibration": 500}
     write_json(root / "metrics/labels.json", {**counts, "by_class": {"0": 30}})
-    confidence = {"images": 42, "left_out": 2, "by_confidence": [0, 0, 0, 2, 1, 0, 0, 0, 9, 30]}
+    confidence = {"images": 42, "excluded": 2, "by_confidence": [0, 0, 0, 2, 1, 0, 0, 0, 9, 30]}
     targets = {"mode": "online", "images": 3037, "features": [], "unlabelled": confidence}
     write_json(root / "data/targets/targets.json", targets)
     forecast = {

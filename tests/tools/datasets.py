@@ -51,7 +51,11 @@ class _InMemory:
         return tuple(map(str, range(self.num_classes)))
 
     def names(self, split: str) -> tuple[str, ...]:
-        return tuple(map(str, range(len(self.labels(split)))))
+        if split != self.split:
+            return ()
+        rows = enumerate(self.rows_of_images.tolist())
+        is_cut = self.split_labels.ndim > 1
+        return tuple(f"{image}[{row}]" if is_cut else str(row) for row, image in rows)
 
     def groups(self, split: str) -> np.ndarray:
         return self.rows_of_images if split == self.split else self.rows_of_images[:0]

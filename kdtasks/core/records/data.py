@@ -142,12 +142,12 @@ class TeacherConfidence(Part):
 
     Attributes:
         images: that there are.
-        left_out: of them, because it is less sure than `targets.min_confidence`.
+        excluded: of them, because it is less sure than `targets.min_confidence`.
         by_confidence: images in ten equal bins of its likeliest class's probability.
     """
 
     images: int
-    left_out: int
+    excluded: int
     by_confidence: tuple[int, ...]
 
 

@@ -44,7 +44,7 @@ class Trend(Part):
 
 
 class Training(Record):
-    """`metrics/teacher.json`, `metrics/student/<seed>.json` or `metrics/distill/<seed>.json`.
+    """`metrics/teacher.json`, `metrics/student/<seed>.json`, and those of `distill` and `arm`.
 
     Attributes:
         parameters: None of a teacher that does not tell.

@@ -40,8 +40,8 @@ class ExitTeachingParams(Section):
 class DistillParams(Section):
     """How the student learns from the teacher; `epochs` is also the budget of the one alone.
 
-    The loss of every exit is alpha · cross-entropy + (1 − alpha) · distillation loss where there
-    is a label, and the distillation loss alone where there is none.
+    The loss of every exit is a · cross-entropy + (1 − a) · distillation loss, a being alpha times
+    the fraction of a batch that is labelled: the first mean is over labels, the second over all.
     """
 
     alpha: ScheduledFraction = Field(
@@ -98,8 +98,7 @@ class DistillationObjective(Objective):
     labels with weight 1. Each hint adds weight · mean squared difference of features.
 
     Attributes:
-        label_loss: the loss of the labels; at the label that it ignores the teacher alone teaches,
-            with weight 1.
+        label_loss: the loss of the labels; at the label that it ignores the teacher alone teaches.
     """
 
     params: DistillParams

@@ -176,9 +176,10 @@ def _check_order(table: AnswerTable, dataset: PreparedDataset, source: Path) -> 
     guess, is_better = beats_guessing(reached, labels)
     if not is_better:
         raise TeacherError(
-            f"the teacher {source} gets {reached:.1%} of the validation split right, naming always "
-            f"the commonest class gets {guess:.1%}; its columns are not named, check that they are "
-            "in the order of class_names in data/prepared/dataset.json, or name them (the array "
+            f"the teacher {source} gets {reached:.1%} of the validation split right, and "
+            f"always predicting the most common class {guess:.1%}; its columns "
+            "are not named, check that they are in the order of class_names in "
+            "data/prepared/dataset.json, or name them (the array "
             "`classes` of an .npz, the header of a .csv)"
         )
 
@@ -190,7 +191,7 @@ def _tell(table: AnswerTable, known: Collection[str], test: Collection[str], kin
     unlabelled = f"{len(others) - len(surplus):,} of them without a label"
     print(f"teacher output: {kind}, for {quantity(len(table.names), 'image')}, {unlabelled}")
     if surplus:
-        print(f"{_some(surplus)} of them are of no image that is used, and are passed over")
+        print(f"{_some(surplus)} of them match no image of the dataset, and are ignored")
     if not table.knows(test):
         lacking = sum(not table.knows([name]) for name in test)
         print(f"the file lacks {lacking:,} of {len(test):,} test images: the teacher is not tested")

@@ -35,7 +35,7 @@ class Confidence(NamedTuple):
         counts, _ = np.histogram(self.values, bins=_BINS, range=(0.0, 1.0))
         return TeacherConfidence(
             images=len(self.values),
-            left_out=len(self.values) - len(self.kept),
+            excluded=len(self.values) - len(self.kept),
             by_confidence=tuple(counts.tolist()),
         )
 

@@ -200,15 +200,16 @@ def _check_better_than_guessing(reached: float, labels: np.ndarray, source: Path
     guess, is_better = beats_guessing(reached, labels)
     if not is_better:
         raise TeacherError(
-            f"the teacher {source} gets {reached:.1%} of the validation split right, naming always "
-            f"the commonest class gets {guess:.1%}; check that its classes are in the order of "
-            "class_names in data/prepared/dataset.json and that it takes pixels as 0…255, 0…1 or "
+            f"the teacher {source} gets {reached:.1%} of the validation split right, and "
+            f"always predicting the most common class {guess:.1%}; check that "
+            "its classes are in the order of class_names in data/prepared/dataset.json and that it "
+            "takes pixels as 0…255, 0…1 or "
             "−1…1, or set teacher.input to import it anyway"
         )
 
 
 def beats_guessing(reached: float, labels: np.ndarray) -> tuple[float, bool]:
-    """Give the accuracy of naming always the commonest class, and whether `reached` is above it.
+    """Give the accuracy of always predicting the most common class, and whether it is exceeded.
 
     Args:
         reached: the accuracy on `labels`, 0 … 1.

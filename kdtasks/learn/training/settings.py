@@ -48,7 +48,8 @@ class TrainingSetup:
     Attributes:
         train: the loop.
         precision: arithmetic of the training steps.
-        identity: all params as plain data; a checkpoint of other params is not gone on from.
+        identity: all params that a model depends on, as plain data; a checkpoint of other params is
+            not gone on from.
     """
 
     train: TrainParams

@@ -57,7 +57,7 @@ class AugmentationParams(Section):
     def _each_once(self) -> Self:
         names = [transform.name for transform in self.transforms]
         if len(set(names)) != len(names):
-            raise ValueError(f"transforms holds one twice: {', '.join(names)}")
+            raise ValueError(f"transforms lists one twice: {', '.join(names)}")
         return self
 
     def chosen(self, kind: type[Kind]) -> list[Kind]:

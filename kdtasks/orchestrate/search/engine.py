@@ -82,7 +82,7 @@ class SearchEngine(SweepEngine[TrialResult]):
             name, on_line, lambda: is_cancelled() or (not is_done and self._budget.left <= 0)
         )
         if outcome.state is StageState.CANCELLED and not is_cancelled():
-            reason = "stopped, the time is spent; the next call goes on with it"
+            reason = "stopped, the time is up; the next call goes on with it"
             return Outcome(StageState.SKIPPED, message=reason)
         if self.broken(name) == []:
             self.winner = name
@@ -136,7 +136,7 @@ class SearchEngine(SweepEngine[TrialResult]):
     def _takes_too_long(self, candidate: Candidate) -> str | None:
         left = self._budget.left
         if left <= 0:
-            return "the time is spent"
+            return "the time is up"
         taken = [
             (other.epochs, result.seconds)
             for label, other in self._candidates.items()

@@ -20,7 +20,7 @@ from kdtasks.edge.registry import load_predictor
 from kdtasks.evaluate.evaluator import BenchmarkParams
 from kdtasks.evaluate.parity import parity_problem
 from kdtasks.orchestrate.sweep.grid import Point, readable_name, short_digest, with_settings
-from kdtasks.params import Params
+from kdtasks.params import AFTER_EXPORT, Params
 from kdtasks.params.search import SearchParams
 from kdtasks.report.selection import Violation, violations
 
@@ -35,7 +35,7 @@ ACCURACY, PARITY = "max_accuracy_drop", "parity"
 LATENCY_MARGIN = 0.95
 
 # What a trial does not depend on, so that other limits are no other trial.
-_WITHOUT_INFLUENCE = {"search", "tune", "evaluate", "select", "store", "gate", "drift"}
+_WITHOUT_INFLUENCE = AFTER_EXPORT - {"benchmark"}
 
 
 class Candidate(NamedTuple):
@@ -217,11 +217,12 @@ class TrialResult(NamedTuple):
         exits = Calibration.read_or_refusal(paths.calibration(variant))
         if isinstance(found, Refusal):
             return cls(refused=found.refused)
+        if problem := parity_problem(found.parity, params.compress.parity):
+            return cls(parity=problem)  # which is why there are no thresholds and no bundle
         if isinstance(exits, Refusal):
             return cls(refused=exits.refused)
         student = Training.read(paths.metrics("distill", found.base_seed))
         return cls(
-            parity=parity_problem(found.parity, params.compress.parity),
             accuracy=exits.validation.score,
             accuracy_drop=student.validation.score - exits.validation.score,
             bytes=found.bytes,
@@ -249,7 +250,7 @@ def make_trial(text: str, candidate: Candidate) -> Point:
     label = candidate.label
     settings = {"compress.variants": [candidate.variant], **candidate.settings}
     changed, params = with_settings(text, settings, source=f"trial {label}")
-    digest = short_digest(params.model_dump(mode="json", exclude=_WITHOUT_INFLUENCE))
+    digest = short_digest(params.model_dump(mode="json", exclude=set(_WITHOUT_INFLUENCE)))
     name = readable_name(f"search-{label}")
     return Point(label, settings, params, changed, f"{name}-{digest}")
 
@@ -258,6 +259,8 @@ def broken_limits(result: TrialResult, limits: SearchParams) -> list[Violation]:
     """The limits that a trial breaks, each with the factor by which it does and in words."""
     if result.refused:
         return [Violation("refused", float("inf"), f"refused: {result.refused}")]
+    if result.parity:
+        return [Violation(PARITY, float("inf"), result.parity)]
     statistic = limits.latency_statistic
     latency = result.latency_ms.of(statistic) if result.latency_ms else None
     measured = {
@@ -267,8 +270,7 @@ def broken_limits(result: TrialResult, limits: SearchParams) -> list[Violation]:
         "max_macs": ("fraction of compute", result.macs),
         "max_accuracy_drop": ("drop in validation accuracy", result.accuracy_drop),
     }
-    far = [Violation(PARITY, float("inf"), result.parity)] if result.parity else []
-    return [*far, *violations(limits, measured)]
+    return violations(limits, measured)
 
 
 def metrics(result: TrialResult) -> dict[str, Any]:

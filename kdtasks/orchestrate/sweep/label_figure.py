@@ -36,8 +36,10 @@ def label_figure(curve: LabelCurve, summary: Mapping[str, Any], name: str) -> st
 
     def plot(axes: "Axes") -> None:
         axes.set_xscale("log")
-        axes.axhline(teacher, color=Colour.TEACHER, linewidth=1.3, linestyle=MODELS["teacher"][3])
-        axes.text(numbers[0], teacher, "teacher", color=Colour.TEACHER, va="bottom")
+        if teacher is not None:  # a file of answers may lack test images
+            dashes = MODELS["teacher"][3]
+            axes.axhline(teacher, color=Colour.TEACHER, linewidth=1.3, linestyle=dashes)
+            axes.text(numbers[0], teacher, "teacher", color=Colour.TEACHER, va="bottom")
         for key, side in SIDES.items():
             label, colour, marker, dashes = MODELS[key]
             places = [number * (numbers[-1] / numbers[0]) ** side for number in numbers]
@@ -77,9 +79,11 @@ def description(curve: LabelCurve, points: Sequence[Mapping[str, Any]], metric: 
         for point in points
     )
     where = f" at {curve.title}" if curve.title else ""
+    teacher = points[0]["teacher"]
+    told = "was not tested" if teacher is None else f"has {percent(teacher)}"
     return (
         f"Test {metric}{where} of the student alone and the distilled one by the number of labels "
-        f"that they see: {values}. The teacher: {percent(points[0]['teacher'])}."
+        f"that they see: {values}. The teacher {told}."
     )
 
 

@@ -91,7 +91,7 @@ def test_named_columns_are_put_into_the_order_of_the_dataset(take: Import, tmp_p
 
 
 def test_columns_in_a_wrong_order_are_noticed_where_they_are_not_named(take: Import):
-    with pytest.raises(TeacherError, match=r"gets 0\.0% .* commonest class gets 33\.3%; its colum"):
+    with pytest.raises(TeacherError, match=r"gets 0\.0% .* most common class 33\.3%; its colum"):
         take(logits=LOGITS[:, [2, 0, 1]])
 
 
@@ -133,7 +133,7 @@ def test_further_rows_are_told_and_passed_over(
     teacher = take(names=(*NAMES, *more), logits=np.concatenate([LOGITS, LOGITS[:2]]))
     out = capsys.readouterr().out
     assert "teacher output: logits, for 38 images, 1 of them without a label" in out
-    assert "1 (old/a.png) of them are of no image that is used" in out
+    assert "1 (old/a.png) of them match no image of the dataset" in out
     found = teacher.about(["unlabelled/a.png"]).answers(None, slice(None))[0]
     np.testing.assert_array_equal(found, LOGITS[1:2])
     with pytest.raises(TeacherError, match=r"lacks 1 \(unlabelled/b\.png\) of 2 images\. It needs"):

@@ -23,7 +23,7 @@ def test_it_is_the_probability_of_the_likeliest_class():
     assert found.values.tolist() == pytest.approx([0.5, 0.99, 0.9, 0.7], abs=1e-6)
     assert found.classes[1:].tolist() == [1, 0, 1]
     assert found.kept.tolist() == [1, 2, 3]
-    assert found.record.left_out == 1
+    assert found.record.excluded == 1
     assert sum(found.record.by_confidence) == found.record.images == 4
     assert found.least_sure(IMAGES)["confidence"].tolist()[:2] == pytest.approx(
         [0.5, 0.7], abs=1e-6
@@ -41,4 +41,4 @@ def test_of_masks_it_is_the_mean_over_pixels():
 
 def test_of_no_image_there_is_nothing_to_say():
     found = confidence_of(TEACHER, IMAGES[:0], least=0.5)
-    assert (len(found.values), found.record.images, found.record.left_out) == (0, 0, 0)
+    assert (len(found.values), found.record.images, found.record.excluded) == (0, 0, 0)

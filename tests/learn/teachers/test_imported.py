@@ -201,7 +201,7 @@ def test_a_teacher_that_only_guesses_is_refused(mask_teacher, import_file, tmp_p
     labels = np.random.default_rng(3).choice(4, (6, 8, 8), p=[0.4, 0.2, 0.2, 0.2])
     images = np.repeat(LEVELS[labels].astype(np.uint8)[..., None], 3, axis=-1)
     wrong_order = (labels + 1) % 4
-    with pytest.raises(TeacherError, match="naming always the commonest class gets 3"):
+    with pytest.raises(TeacherError, match="always predicting the most common class 3"):
         import_file(mask_teacher(), images=images, labels=wrong_order, input="auto")
     assert not (tmp_path / "imported").exists()
     import_file(mask_teacher(), images=images, labels=wrong_order, input="unit")
