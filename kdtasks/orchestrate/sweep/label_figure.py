@@ -80,10 +80,10 @@ def description(curve: LabelCurve, points: Sequence[Mapping[str, Any]], metric: 
     )
     where = f" at {curve.title}" if curve.title else ""
     teacher = points[0]["teacher"]
-    told = "was not tested" if teacher is None else f"has {percent(teacher)}"
+    told = "not tested" if teacher is None else percent(teacher)
     return (
         f"Test {metric}{where} of the student alone and the distilled one by the number of labels "
-        f"that they see: {values}. The teacher {told}."
+        f"that they see: {values}. The teacher: {told}."
     )
 
 

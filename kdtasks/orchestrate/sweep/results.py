@@ -36,6 +36,8 @@ class PointResult(NamedTuple):
     rows: int  # of the test split
     bootstrap: tuple[float, float] | None  # of the mean gain over test images; None of too few
     labels: int  # that students see, of masks source images
+    # of the teacher's score less the students' mean, paired over test images
+    teacher_lead: tuple[float, float] | None = None
 
     @classmethod
     def read(cls, folder: Path, params: Params) -> Self:
@@ -55,6 +57,7 @@ class PointResult(NamedTuple):
             compare.rows,
             compare.gain.bootstrap_interval,
             Labels.read(paths.metrics("labels")).train,
+            compare.teacher_lead,
         )
 
 

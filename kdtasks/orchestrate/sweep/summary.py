@@ -81,6 +81,7 @@ def summarise(plan: SweepPlan[PointResult], end: SweepEnd) -> dict[str, Any]:
         }
         return {
             "teacher": result.teacher,
+            "teacher_lead": result.teacher_lead,
             "rows": result.rows,
             "labels": result.labels,
             "gain": gains[label].model_dump(mode="json"),
@@ -157,10 +158,9 @@ def p_text(value: float | None) -> str:
 
 
 def poor_teachers(summary: dict[str, Any]) -> str | None:
-    """Name the points whose teacher is worse than the student from scratch; None if none is."""
+    """Name the points whose teacher is worse than the student from scratch, paired over images."""
     compared = [point for point in summary["points"] if "gain" in point]
-    tested = [point for point in compared if point["teacher"] is not None]
-    poor = [point for point in tested if point["teacher"] < point["student"]["mean"]]
+    poor = [point for point in compared if (lead := point["teacher_lead"]) and lead[1] < 0]
     if not poor:
         return None
     where = f"At {'; '.join(point['label'] for point in poor)}"

@@ -65,6 +65,15 @@ def test_what_it_shows_can_be_read_out():
     )
 
 
+def test_a_teacher_that_was_not_tested_is_no_line():
+    untested = summary()
+    for point in untested["points"]:
+        point["teacher"] = None
+    image = label_figure(curve(), untested, "labels")
+    assert "The teacher: not tested." in image
+    assert image.count("<path") < label_figure(curve(), summary(), "labels").count("<path")
+
+
 def test_an_arrow_for_every_point_that_can_be_read_off():
     def paths(*alone: int | None) -> int:
         return label_figure(curve(alone=alone), summary(), "labels").count("<path")

@@ -13,10 +13,12 @@ def point(
     gain: float = 0.012,
     needed: int | None = None,
     teacher: float | None = 0.97,
+    teacher_lead: tuple[float, float] | None = None,
 ) -> dict[str, Any]:
     return {
         "label": label,
         "teacher": teacher,
+        "teacher_lead": teacher_lead,
         "student": {"mean": 0.95},
         "validation": {"mean": 0.95},
         "gain": {
@@ -77,7 +79,9 @@ def test_nothing_but_failures():
 
 
 def test_a_teacher_worse_than_the_student_is_named():
-    poor, good = point("a", "helps", teacher=0.94), point("b", "helps")
+    poor = point("a", "helps", teacher=0.94, teacher_lead=(-0.03, -0.01))
+    # below the students' mean, but not for certain
+    good = point("b", "helps", teacher=0.94, teacher_lead=(-0.02, 0.01))
     text = headline(summary(poor, good, {"label": "c", "failed": "x"}, chosen="b"))
     assert text.startswith("At a the teacher is less accurate than the student from scratch. Of 3")
     everywhere = headline(summary(poor, {"label": "c", "failed": "x"}, chosen="a"))
