@@ -150,7 +150,7 @@ def test_an_interruption_says_how_to_go_on(in_project: Path, capsys: pytest.Capt
     with pytest.raises(SystemExit) as ended:
         run_stage(raising(KeyboardInterrupt()))
     assert ended.value.code == 130
-    assert "run it again to go on" in capsys.readouterr().err
+    assert "run it again to resume" in capsys.readouterr().err
 
 
 def test_a_bug_keeps_its_traceback(in_project: Path):

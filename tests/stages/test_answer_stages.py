@@ -121,7 +121,7 @@ def test_every_view_gets_the_answer_to_its_image(
     views = np.load("data/targets/views.npy")
     assert (views[0] != views[1]).any()
     record = read_json(Path("data/targets/targets.json"))["unlabelled"]
-    assert (record["images"], record["left_out"]) == (6, 1)
+    assert (record["images"], record["excluded"]) == (6, 1)
 
 
 def test_labelled_images_get_their_own_soft_answers(project: Path, params: Params):

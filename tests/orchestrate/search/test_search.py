@@ -54,8 +54,8 @@ def stopped_search(project: Path, *words: str) -> str:
     """Start a search as the command line does, stop it in `qat`; returns what it printed."""
     code = (
         "import kdtasks.orchestrate.search.trial as trial\n"
-        "from tests.tools.records import latency\n"
-        "trial.time_bundle = lambda *given: latency(0.5, worst=0.8)\n"
+        "from kdtasks.core.latency import Latency\n"
+        "trial.time_bundle = lambda *given: Latency(0.5, 0.5, 0.5, 0.5, worst=0.8)\n"
         "from kdtasks.cli.main import main; main()"
     )
     search = subprocess.Popen(
