@@ -23,7 +23,8 @@ def main(params: Params, paths: ProjectPaths) -> None:
     confidence = None
     if len(unlabelled):
         asked = teacher.about(names)
-        confidence = confidence_of(asked, unlabelled, least=settings.min_confidence)
+        with precision_scope(params.runtime.precision):
+            confidence = confidence_of(asked, unlabelled, least=settings.min_confidence)
     write_arrays(paths.unsure, **(confidence.least_sure(unlabelled) if confidence else {}))
     if confidence:
         unlabelled, names = unlabelled[confidence.kept], [names[row] for row in confidence.kept]

@@ -74,10 +74,19 @@ def read_unlabelled(
             f"{folder} has images that cannot be used; fix them, or set data.on_bad to skip to go "
             f"on without them:\n{listed(lines)}"
         )
+    if not found:
+        record = Unlabelled(images=0, excluded=tuple(sorted(problems)), repeated=0)
+        return UnlabelledImages(dataset.images[:0], (), record)
     names = [name for name, _ in found]
-    images = np.stack([image for _, image in found]) if found else dataset.images[:0]
+    images = np.stack([image for _, image in found])
+    first = first_equal(np.concatenate([dataset.images, images]))[len(dataset) :]
     held_out = np.setdiff1d(np.arange(len(dataset)), split["train"])
-    leaks = _leaks(images, dataset, held_out, near=params.near_copies)
+    leaks: dict[int, tuple[str, int]] = {}
+    if params.near_copies:
+        for row, other in near_copies(images, dataset.images[held_out]).tolist():
+            leaks.setdefault(row, ("nearly the same image as", int(held_out[other])))
+    for row in np.flatnonzero(np.isin(first, held_out)).tolist():
+        leaks[row] = ("the same image as", int(first[row]))
     # with one patch of a photo all of them go
     reasons = {files[row]: reason for row, reason in sorted(leaks.items(), reverse=True)}
     leaks = {row: reasons[file] for row, file in enumerate(files) if file in reasons}
@@ -85,7 +94,6 @@ def read_unlabelled(
         Problem(names[row], f"{how} {dataset.origins[twin]}, which models are chosen or tested by")
         for row, (how, twin) in leaks.items()
     ]
-    first = first_equal(np.concatenate([dataset.images, images]))[len(dataset) :]
     is_new = first == np.arange(len(dataset), len(dataset) + len(images))
     kept = np.setdiff1d(np.flatnonzero(is_new), list(leaks))
     record = Unlabelled(
@@ -94,27 +102,6 @@ def read_unlabelled(
         repeated=len(images) - len(leaks) - len(kept),
     )
     return UnlabelledImages(images[kept], tuple(UNLABELLED + names[row] for row in kept), record)
-
-
-def _leaks(
-    images: np.ndarray, dataset: RawDataset, held_out: np.ndarray, *, near: bool
-) -> dict[int, tuple[str, int]]:
-    """Tell which images show what an image that is held out shows, how they do, and which one.
-
-    Args:
-        images: uint8 [N, height, width, channels].
-        held_out: rows of the dataset.
-        near: whether near copies are looked for as well.
-    """
-    others = dataset.images[held_out]
-    found: dict[int, tuple[str, int]] = {}
-    if near and len(images):
-        for row, other in near_copies(images, others).tolist():
-            found.setdefault(row, ("nearly the same image as", int(held_out[other])))
-    first = first_equal(np.concatenate([others, images]))[len(others) :]
-    for row in np.flatnonzero(first < len(others)).tolist():
-        found[row] = ("the same image as", int(held_out[first[row]]))
-    return found
 
 
 def write_unlabelled(folder: Path, found: UnlabelledImages) -> None:

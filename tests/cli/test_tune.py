@@ -17,10 +17,7 @@ from tests.tools.tuning import make_project
 @pytest.fixture(scope="module")
 def made_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tuned") / "project"
-    folder.mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        make_project(folder)
+    make_project(folder)
     return folder
 
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.params import Params, load_project_params
 from kdtasks.params.load import load_params
@@ -38,10 +40,13 @@ def tiny_params() -> Params:
 
 
 def make_project(folder: Path) -> None:
-    """Write such a project and run what trials need."""
+    """Write such a project into a new folder and run what trials need."""
+    folder.mkdir()
     for watched in ("data/raw", "data/raw-unlabelled", "models/import", "models/start"):
         (folder / watched).mkdir(parents=True)
     (folder / "params.yaml").write_text(render_params(tiny_params()), encoding="utf-8")
     params, paths = load_project_params(folder), ProjectPaths()
-    for stage in (prepare, labels, teacher, targets):
-        stage.main(params, paths)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for stage in (prepare, labels, teacher, targets):
+            stage.main(params, paths)

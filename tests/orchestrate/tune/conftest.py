@@ -18,10 +18,7 @@ MakeTuning = Callable[..., Tuning]
 def made_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project after `targets`. Read only: copy it with `project`."""
     folder = tmp_path_factory.mktemp("tuned") / "project"
-    folder.mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        make_project(folder)
+    make_project(folder)
     return folder
 
 
