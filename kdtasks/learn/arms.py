@@ -31,7 +31,9 @@ from kdtasks.learn.objectives.objective import (
     label_loss_of,
 )
 from kdtasks.learn.schedules import History
-from kdtasks.learn.targets import answer_files, open_targets, taught_set, to_float16
+from kdtasks.learn.targets.files import answer_files
+from kdtasks.learn.targets.open import open_targets, taught_set
+from kdtasks.learn.targets.precision import to_float16
 from kdtasks.learn.teachers.teacher import Teacher, open_teacher
 from kdtasks.learn.training.examples import Examples, TrainingExamples
 from kdtasks.learn.training.loop import Schedule

@@ -20,7 +20,7 @@ from kdtasks.learn.augmentations.mixing import Mixing
 from kdtasks.learn.networks import architectures
 from kdtasks.learn.networks.saved import start_of
 from kdtasks.learn.objectives.distillation import DistillParams
-from kdtasks.learn.targets import TargetsParams
+from kdtasks.learn.targets.settings import TargetsParams
 from kdtasks.learn.teachers.imported import TeacherParams
 from kdtasks.learn.training.settings import StudentParams, TrainingSetup, TrainParams
 from kdtasks.learn.training.views import AugmentationParams

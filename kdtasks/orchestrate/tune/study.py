@@ -21,7 +21,7 @@ from kdtasks.core.errors import TrainingError, TuneError
 from kdtasks.core.locks import locked_if_free
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.reproducibility import generator, pin_process
-from kdtasks.learn.targets import answer_files
+from kdtasks.learn.targets.files import answer_files
 from kdtasks.learn.training.checkpoint import files_hash
 from kdtasks.orchestrate.sweep.grid import short_digest
 from kdtasks.orchestrate.tune.space import ARMS, Space, present, with_values

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kdtasks.learn.targets.files import answer_files
+from kdtasks.learn.targets.open import open_targets
+from kdtasks.learn.targets.write import write_targets
 
 from kdtasks.core.errors import ParamsError, TeacherError
 from kdtasks.core.records.data import Features, Targets
@@ -17,7 +20,6 @@ from kdtasks.learn.augmentations.horizontal_flip import HorizontalFlip
 from kdtasks.learn.augmentations.mixup import Mixup
 from kdtasks.learn.augmentations.rotation import Rotation
 from kdtasks.learn.augmentations.shift import Shift
-from kdtasks.learn.targets import answer_files, open_targets, write_targets
 from kdtasks.learn.teachers.teacher import Teacher
 from kdtasks.learn.training.examples import Block, TrainingExamples
 from kdtasks.learn.training.views import AugmentationParams, draw_views
@@ -119,7 +121,7 @@ def test_hidden_features_are_kept_beside_the_logits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     # 3 logits, 4·4 and 1 features of 4 bytes: the 11 images come by 4, 4 and 3.
-    monkeypatch.setattr("kdtasks.learn.targets._CHUNK_BYTES", 4 * 80)
+    monkeypatch.setattr("kdtasks.learn.targets.write._CHUNK_BYTES", 4 * 80)
     summary = write(tmp_path / "targets", left_half=left_half, brightest=brightest)
     # 3 views of 11 images: 64 bytes, 3 logits, 4·4 and 1 features of 2 bytes.
     assert capsys.readouterr().out.splitlines()[0] == (
