@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from kdtasks.core.errors import KdTasksError, ProjectError
 from kdtasks.core.processor import read_processor
-from kdtasks.orchestrate.processes import free_disk_gb, memory_gb, usable_cores
+from kdtasks.orchestrate.processes import free_disk_gb, memory_gb, usable_cores, why_cold
 from kdtasks.orchestrate.project.project import find_project, find_remote, reach_remote
 
 Level = Literal["ok", "info", "warn", "fail"]
@@ -110,12 +110,19 @@ def check_git(find: Callable[[str], str | None] = shutil.which) -> Finding:
 
 
 def check_machine() -> list[Finding]:
-    """Processor and memory."""
+    """Processor, how stages start, and memory."""
     processor = read_processor()
     features = ", ".join(processor.features) or "–"
     fix = "lower train.memory_limit_mb and train.batch_size"
     return [
         Finding("info", "processor", f"{processor.name} ({features})"),
+        Finding(
+            "info",
+            "stages",
+            f"import TensorFlow one by one: {why}"
+            if (why := why_cold())
+            else "fork from a process that has imported TensorFlow",
+        ),
         _check_room("memory", memory_gb(), MEMORY_NEEDED_GB, fix),
     ]
 

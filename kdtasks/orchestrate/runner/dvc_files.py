@@ -24,15 +24,18 @@ class Command(NamedTuple):
     steps: tuple[tuple[str, list[str]], ...]  # each as dvc.yaml has it, and what to start
     folder: Path
     variables: dict[str, str]  # what DVC adds to the environment
+    uses_tensorflow: bool  # it has threads, and times nothing
 
 
 def command_of(stage: "Stage") -> Command:
     """What DVC would run of a stage, and where."""
     options, shell = prepare_kwargs(stage), get_executable()
+    meta = stage.meta if isinstance(stage.meta, dict) else {}
     return Command(
         tuple((line, _make_cmd(shell, line)) for line in _enforce_cmd_list(stage.cmd)),
         Path(options["cwd"]),
         {name: value for name, value in options["env"].items() if name.startswith("DVC_")},
+        "threads" in meta and not meta.get("exclusive"),
     )
 
 
