@@ -10,9 +10,7 @@ import threading
 from pathlib import Path
 
 from kdtasks.core.paths import ProjectPaths
-from kdtasks.core.reproducibility import pins
 from kdtasks.orchestrate.project.project import child_environment
-from kdtasks.params import load_params
 
 _PROGRAM = Path(__file__).with_name("program.py")
 
@@ -53,6 +51,9 @@ class WarmStages:
         self._folder.cleanup()
 
     def _start(self) -> "subprocess.Popen[bytes]":
+        from kdtasks.core.reproducibility import pins  # here: a run with nothing to do waits for
+        from kdtasks.params import load_params  # neither NumPy nor pydantic
+
         runtime = load_params(ProjectPaths(self._project).params).runtime
         variables = json.dumps(pins(runtime.threads, precision=runtime.precision))
         with socket.socket(socket.AF_UNIX) as listener:
