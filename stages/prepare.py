@@ -24,6 +24,8 @@ def main(params: Params, paths: ProjectPaths) -> None:
         f"{data.source.name}: {len(dataset)} images of {height}×{width}×{channels}, "
         f"{len(dataset.class_names)} classes"
     )
+    for remark in dataset.remarks:
+        print(f"  {remark}")
     for name, counts in split_counts(dataset, split).items():
         by_class = counts.by_class.values()
         print(f"  {name}: {counts.total} (by class {min(by_class)} to {max(by_class)})")

@@ -7,6 +7,7 @@ import numpy as np
 
 from kdtasks.core.files import atomic_folder, write_json
 from kdtasks.core.records.data import Dataset, SplitCounts
+from kdtasks.core.text import and_list
 from kdtasks.data.checks import (
     exclude_absent_classes,
     exclude_contradictions,
@@ -74,6 +75,7 @@ def write_prepared(
             excluded=tuple(sorted([*dataset.problems, *dataset.excluded])),
             groups=count_groups(_groups(dataset)),
             split_by=_split_by(dataset, params),
+            remarks=dataset.remarks,
         ).write(partial / DESCRIPTION)
 
 
@@ -109,11 +111,9 @@ def _split_by(dataset: RawDataset, params: DataParams) -> str:
     """Say in words what was kept together."""
     what = "image" if task_of(dataset.task).per_pixel else "class"
     if dataset.given is not None:
-        names = " and ".join(name for name in SPLITS if name in dataset.given)
-        what += f", beside the official {names} set"
+        given = and_list([name for name in SPLITS if name in dataset.given])
+        what += f", beside the given {given} set"
     together = ["patches of one image"] if task_of(dataset.task).per_pixel else []
     together += ["equal images"] + ["near copies"] * params.near_copies
     together += [f"groups by {params.group_by!r}"] * (params.group_by is not None)
-    *others, last = together
-    listed = f"{', '.join(others)} and {last}" if others else last
-    return f"{what}; {listed} are in one split"
+    return f"{what}; {and_list(together)} are in one split"

@@ -34,6 +34,7 @@ class RawDataset:
         places: float64 [N], where a row lies on the line that a stable split divides; None where
             the split is not stable.
         duplicates: images with equal pixels, those that were excluded for it too.
+        remarks: what was found out about the source, and what a person should know: sentences.
     """
 
     task: str
@@ -48,6 +49,7 @@ class RawDataset:
     given: np.ndarray | None = None
     places: np.ndarray | None = None
     duplicates: tuple[Duplicate, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)

@@ -75,6 +75,7 @@ class Dataset(Record):
         contradictions: those duplicates that bear more than one label.
         groups: over all splits.
         split_by: what was kept together, in words.
+        remarks: what the source found out by itself, and what a person should know: sentences.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Dataset(Record):
     excluded: tuple[Problem, ...]
     groups: GroupCounts
     split_by: str
+    remarks: tuple[str, ...] = ()
 
 
 class Unlabelled(Record):

@@ -86,6 +86,10 @@ class Source(Section):
             DatasetError: nothing can be read at all.
         """
 
+    def remarks(self, folder: Path) -> Sequence[str]:
+        """Say in a sentence each what was found out about the folder, to be checked by a person."""
+        return ()
+
     def label_of(self, folder: Path, item: Item) -> np.ndarray:
         """Return the label: int32 [], or the whole image's mask, uint8 [height, width].
 
