@@ -2,6 +2,7 @@
 
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.data.groups import count_groups
+from kdtasks.data.links import refuse_unlisted_links
 from kdtasks.data.prepare import load_dataset, split_counts, write_prepared
 from kdtasks.data.split import split_dataset
 from kdtasks.data.unlabelled import read_unlabelled, write_unlabelled
@@ -14,6 +15,7 @@ from kdtasks.tasks.registry import task_of
 def main(params: Params, paths: ProjectPaths) -> None:
     """Write the four splits and print how many images each has."""
     data = params.data
+    refuse_unlisted_links(paths.pipeline, [data.path, data.unlabelled])
     dataset = load_dataset(data)
     split = split_dataset(dataset, data.split, seed=data.seed)
     write_prepared(paths.prepared, dataset, split, data)
