@@ -1,5 +1,6 @@
 """Read the source, check it, split it."""
 
+from kdtasks.core.events import warn
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.data.groups import count_groups
 from kdtasks.data.links import refuse_unlisted_links
@@ -28,6 +29,8 @@ def main(params: Params, paths: ProjectPaths) -> None:
     )
     for remark in dataset.remarks:
         print(f"  {remark}")
+    for warning in dataset.warnings:
+        warn(warning)
     for name, counts in split_counts(dataset, split).items():
         by_class = counts.by_class.values()
         print(f"  {name}: {counts.total} (by class {min(by_class)} to {max(by_class)})")

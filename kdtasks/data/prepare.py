@@ -76,6 +76,7 @@ def write_prepared(
             groups=count_groups(_groups(dataset)),
             split_by=_split_by(dataset, params),
             remarks=dataset.remarks,
+            warnings=dataset.warnings,
         ).write(partial / DESCRIPTION)
 
 

@@ -34,7 +34,8 @@ class RawDataset:
         places: float64 [N], where a row lies on the line that a stable split divides; None where
             the split is not stable.
         duplicates: images with equal pixels, those that were excluded for it too.
-        remarks: what was found out about the source, and what a person should know: sentences.
+        remarks: what was found out about the source: sentences.
+        warnings: what a person should look into: sentences.
     """
 
     task: str
@@ -50,6 +51,7 @@ class RawDataset:
     places: np.ndarray | None = None
     duplicates: tuple[Duplicate, ...] = ()
     remarks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)

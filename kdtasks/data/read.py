@@ -8,6 +8,7 @@ import numpy as np
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.records.data import Problem
+from kdtasks.data.group_proposals import propose_groups
 from kdtasks.data.groups import join_groups, named_groups, number_groups, place_of
 from kdtasks.data.prepared import SPLITS
 from kdtasks.data.raw_dataset import RawDataset, UnusableFileError
@@ -60,9 +61,19 @@ def read_dataset(params: DataParams) -> RawDataset:
         places=np.array(places) if params.stable_split else None,
         given=given if given.any() else None,
         remarks=tuple(source.remarks(folder)),
+        warnings=_warnings(items, params),
     )
     unlabelled = np.flatnonzero(dataset.class_weights().sum(axis=1) == 0)
     return dataset.exclude(dict.fromkeys(unlabelled.tolist(), "no labelled pixel"), fault=False)
+
+
+def _warnings(items: Sequence[Item], params: DataParams) -> tuple[str, ...]:
+    """Propose groups where names look like it and nobody has said what belongs together."""
+    if params.group_by is not None or any(item.group is not None for item in items):
+        return ()
+    strata = [(item.label if isinstance(item.label, int) else None, item.split) for item in items]
+    _, sentence = propose_groups([item.name for item in items], strata)
+    return (sentence,) if sentence else ()
 
 
 def _refuse_contradictory(items: Sequence[Item], num_classes: int) -> None:

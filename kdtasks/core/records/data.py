@@ -75,7 +75,8 @@ class Dataset(Record):
         contradictions: those duplicates that bear more than one label.
         groups: over all splits.
         split_by: what was kept together, in words.
-        remarks: what the source found out by itself, and what a person should know: sentences.
+        remarks: what the source found out by itself: sentences.
+        warnings: what a person should look into: sentences.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Dataset(Record):
     groups: GroupCounts
     split_by: str
     remarks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Unlabelled(Record):
