@@ -3,9 +3,21 @@
 import json
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from kdtasks.core.errors import DatasetError
+from kdtasks.core.settings import Names
 from kdtasks.data.folders import composed
+
+ClassOrder = Annotated[
+    Names | str | None,
+    Field(
+        description="the classes in order, such as a teacher's: a list, or a file of names below "
+        "`data.path`, a line each or JSON; null takes all that there are, by name"
+    ),
+]
 
 
 def class_name(text: str) -> str:
@@ -32,24 +44,20 @@ def refuse_look_alikes(names: Iterable[str]) -> None:
             )
 
 
-def in_order(found: Collection[str], wanted: Iterable[str] | None) -> tuple[str, ...]:
-    """Put class names in order: that of `wanted`, without those that are not there, or their own.
+def wanted_classes(classes: ClassOrder, folder: Path) -> tuple[str, ...] | None:
+    """Give the class names that params ask for, in order; None where they leave it to the data.
+
+    A file has a line for each name; or JSON: a list, or names by index or the reverse.
 
     Args:
-        found: class names, each once.
-        wanted: the order; names that are only found are left out.
-    """
-    if wanted is None:
-        return tuple(sorted(found))
-    return tuple(name for name in map(class_name, wanted) if name in found)
-
-
-def read_names(path: Path) -> tuple[str, ...]:
-    """Read a list of class names: a line each; or JSON, a list, or names by index or the reverse.
+        folder: that the file of names lies in.
 
     Raises:
         DatasetError: the file is missing, damaged or of another form.
     """
+    if not isinstance(classes, str):
+        return classes and tuple(map(class_name, classes))
+    path = folder / classes
     try:
         text = path.read_text(encoding="utf-8-sig")
         names = _of_json(json.loads(text)) if path.suffix.lower() == ".json" else text.splitlines()
@@ -59,6 +67,18 @@ def read_names(path: Path) -> tuple[str, ...]:
             "line, or a JSON list"
         ) from None
     return tuple(filter(None, map(class_name, names)))
+
+
+def in_order(found: Collection[str], wanted: Iterable[str] | None) -> tuple[str, ...]:
+    """Put class names in order: by name, or as in `wanted`, those that are there.
+
+    Args:
+        found: class names, each once.
+        wanted: as of `wanted_classes`; names that are only found are left out.
+    """
+    if wanted is not None:
+        return tuple(name for name in wanted if name in found)
+    return tuple(sorted(found))
 
 
 def _of_json(content: object) -> list[str]:

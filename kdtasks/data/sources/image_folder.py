@@ -8,8 +8,7 @@ from pydantic import Field
 
 from kdtasks.core.errors import did_you_mean
 from kdtasks.core.records.data import Problem
-from kdtasks.core.settings import Names
-from kdtasks.data.class_names import class_name, in_order, read_names
+from kdtasks.data.class_names import ClassOrder, in_order, wanted_classes
 from kdtasks.data.folders import files_below, relative_name, require_folder
 from kdtasks.data.given_splits import Divided, divide
 from kdtasks.data.layouts import ClassFolder, Nesting, class_folders, find_layout
@@ -53,11 +52,7 @@ class ImageFolder(Source):
         description="the given split that those which are not given, such as `calibration`, are "
         "taken out of",
     )
-    classes: Names | str | None = Field(
-        default=None,
-        description="the classes in order, such as a teacher's: a list, or a file of names below "
-        "`data.path`, a line each or JSON; null takes all folders, by name",
-    )
+    classes: ClassOrder = None
 
     def check(self, image_size: Size | None) -> None:
         if image_size is None:
@@ -66,7 +61,7 @@ class ImageFolder(Source):
     def class_names(self, folder: Path) -> tuple[str, ...]:
         found = self._found(folder)
         there = {each.name for each in found.folders if any(files_below(each.path))}
-        return in_order(there, self._wanted(folder))
+        return in_order(there, wanted_classes(self.classes, folder))
 
     def items(self, folder: Path) -> Iterator[Item | Problem]:
         """List the files of the class folders.
@@ -74,7 +69,7 @@ class ImageFolder(Source):
         Raises:
             DatasetError: the folder is missing, there are no classes in it, or two that look alike.
         """
-        found, wanted = self._found(folder), self._wanted(folder)
+        found, wanted = self._found(folder), wanted_classes(self.classes, folder)
         yield from found.problems
         numbers = {name: number for number, name in enumerate(self.class_names(folder))}
         seen: set[str] = set()
@@ -99,11 +94,6 @@ class ImageFolder(Source):
 
     def remarks(self, folder: Path) -> Sequence[str]:
         return [self._found(folder).remark]
-
-    def _wanted(self, folder: Path) -> tuple[str, ...] | None:
-        if isinstance(self.classes, str):
-            return read_names(folder / self.classes)
-        return self.classes and tuple(map(class_name, self.classes))
 
     def _found(self, folder: Path) -> _Found:
         require_folder(folder, "the folder that holds one folder a class")
