@@ -27,8 +27,6 @@ def main(params: Params, paths: ProjectPaths) -> None:
         f"{data.source.name}: {len(dataset)} images of {height}×{width}×{channels}, "
         f"{len(dataset.class_names)} classes"
     )
-    for remark in dataset.remarks:
-        print(f"  {remark}")
     for warning in dataset.warnings:
         warn(warning)
     for name, counts in split_counts(dataset, split).items():
@@ -40,6 +38,8 @@ def main(params: Params, paths: ProjectPaths) -> None:
             f"{'patches' if task_of(dataset.task).per_pixel else 'images'} are in groups of two or "
             f"more, the largest of {groups.largest}"
         )
+    for note in dataset.notes:
+        print(f"  {note}")
     record = unlabelled.record
     if record.images or record.excluded:
         print(

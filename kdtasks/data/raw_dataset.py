@@ -34,7 +34,7 @@ class RawDataset:
         places: float64 [N], where a row lies on the line that a stable split divides; None where
             the split is not stable.
         duplicates: images with equal pixels, those that were excluded for it too.
-        remarks: what was found out about the source: sentences.
+        notes: sentences on what was found out of the files.
         warnings: what a person should look into: sentences.
     """
 
@@ -50,7 +50,7 @@ class RawDataset:
     given: np.ndarray | None = None
     places: np.ndarray | None = None
     duplicates: tuple[Duplicate, ...] = ()
-    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def __len__(self) -> int:

@@ -60,7 +60,7 @@ def read_dataset(params: DataParams) -> RawDataset:
         groups=_groups(chosen, [name_of[id(item)] for item in chosen]),
         places=np.array(places) if params.stable_split else None,
         given=given if given.any() else None,
-        remarks=tuple(source.remarks(folder)),
+        notes=tuple(source.layout_found(folder)),
         warnings=_warnings(items, params),
     )
     unlabelled = np.flatnonzero(dataset.class_weights().sum(axis=1) == 0)

@@ -75,7 +75,7 @@ class Dataset(Record):
         contradictions: those duplicates that bear more than one label.
         groups: over all splits.
         split_by: what was kept together, in words.
-        remarks: what the source found out by itself: sentences.
+        notes: what was found out of the files, in words; absent where there was nothing to say.
         warnings: what a person should look into: sentences.
     """
 
@@ -91,7 +91,7 @@ class Dataset(Record):
     excluded: tuple[Problem, ...]
     groups: GroupCounts
     split_by: str
-    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 

@@ -86,8 +86,8 @@ class Source(Section):
             DatasetError: nothing can be read at all.
         """
 
-    def remarks(self, folder: Path) -> Sequence[str]:
-        """Say in a sentence each what was found out about the folder, to be checked by a person."""
+    def layout_found(self, folder: Path) -> Sequence[str]:
+        """Say in sentences what the folder was taken for, to be checked by a person."""
         return ()
 
     def label_of(self, folder: Path, item: Item) -> np.ndarray:

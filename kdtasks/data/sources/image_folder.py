@@ -25,7 +25,7 @@ class _Found(NamedTuple):
     folders: tuple[ClassFolder, ...]
     splits: tuple[str | None, ...]  # of each folder, as `Item.split`
     problems: tuple[Problem, ...]
-    remark: str
+    note: str
 
 
 @sources.register
@@ -92,8 +92,8 @@ class ImageFolder(Source):
             for name in set(wanted or ()) - {each.name for each in found.folders}:
                 yield Problem(f"class {name}", "in source.classes, but there is no such folder")
 
-    def remarks(self, folder: Path) -> Sequence[str]:
-        return [self._found(folder).remark]
+    def layout_found(self, folder: Path) -> Sequence[str]:
+        return [self._found(folder).note]
 
     def _found(self, folder: Path) -> _Found:
         require_folder(folder, "the folder that holds one folder a class")
@@ -101,9 +101,9 @@ class ImageFolder(Source):
         listed = list(class_folders(folder, layout))
         folders = [each for each in listed if isinstance(each, ClassFolder)]
         splits, sentence = divide([each.split for each in folders], self.divided)
-        remark = f"layout: {_IN_WORDS[layout.nesting]}"
+        note = f"layout: {_IN_WORDS[layout.nesting]}"
         if layout.root != folder:
-            remark += f", in {relative_name(layout.root, folder)}"
+            note += f", in {relative_name(layout.root, folder)}"
         names = {folder / self.classes} if isinstance(self.classes, str) else set()
         problems = [
             each for each in listed if isinstance(each, Problem) and folder / each.path not in names
@@ -112,5 +112,5 @@ class ImageFolder(Source):
             tuple(folders),
             tuple(splits),
             tuple(problems),
-            f"{remark}; {sentence}" if sentence else remark,
+            f"{note}; {sentence}" if sentence else note,
         )

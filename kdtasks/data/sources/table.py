@@ -115,7 +115,7 @@ class ImageTable(Source):
                 label = numbers[found.labels[row]]
                 yield Item(name, image, label, splits[row], groups[row] or None)
 
-    def remarks(self, folder: Path) -> Sequence[str]:
+    def layout_found(self, folder: Path) -> Sequence[str]:
         found = self._found(folder)
         used = {*found.columns.values(), *found.one_hot}
         roles = [f"{role} in {column!r}" for role, column in found.columns.items()]
@@ -124,14 +124,14 @@ class ImageTable(Source):
         if unused := [column for column in found.table.columns if column not in used]:
             said += f"; not used: {', '.join(map(repr, unused))}"
         _, sentence = self._splits(found)
-        remarks = [f"{said}; {sentence}" if sentence else said]
+        notes = [f"{said}; {sentence}" if sentence else said]
         if found.surplus:
-            remarks.append(
+            notes.append(
                 f"{quantity(len(found.surplus), 'image')} in no row are left out, such as "
                 f"{relative_name(found.surplus[0], folder)}; in the folder of data.unlabelled the "
                 "teacher would answer them"
             )
-        return remarks
+        return notes
 
     def _found(self, folder: Path) -> _Found:
         file = self._file(folder)

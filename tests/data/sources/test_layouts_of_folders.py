@@ -52,7 +52,7 @@ def tree(*folders: str, each: int = 6) -> list[str]:
 
 def test_one_folder_a_class_is_said(photos: Photos, load: Callable[..., RawDataset]) -> None:
     dataset = load(photos(*tree("cats", "dogs")))
-    assert dataset.remarks[0] == "layout: one folder a class"
+    assert dataset.notes[0] == "layout: one folder a class"
     assert dataset.given is None
 
 
@@ -69,7 +69,7 @@ def test_given_splits_are_kept_and_calibration_is_taken_out_of_train(
     dataset = load(photos(*tree(*(f"{name}/{kind}" for name in names for kind in ("cat", "dog")))))
     train, validation, test = names
     assert dataset.class_names == ("cat", "dog")
-    assert dataset.remarks[0] == (
+    assert dataset.notes[0] == (
         "layout: folders of splits, and in each one folder a class; validation and test kept as "
         "given; calibration taken out of train"
     )
@@ -88,7 +88,7 @@ def test_calibration_can_be_taken_out_of_validation(
 ) -> None:
     kinds = [f"{split}/{kind}" for split in ("train", "val", "test") for kind in ("cat", "dog")]
     dataset = load(photos(*tree(*kinds)), divided="validation")
-    assert dataset.remarks[0].endswith("train and test kept as given; calibration taken out of "
+    assert dataset.notes[0].endswith("train and test kept as given; calibration taken out of "
                                        "validation")  # fmt: skip
     assert dealt(dataset) == {
         "train": {"train"},
@@ -104,7 +104,7 @@ def test_without_a_validation_folder_it_is_taken_out_of_train_too(
     dealt: Callable[[RawDataset], dict[str, set[str]]],
 ) -> None:
     dataset = load(photos(*tree("train/a", "train/b", "test/a", "test/b")))
-    assert dataset.remarks[0].endswith("test kept as given; validation and calibration taken out "
+    assert dataset.notes[0].endswith("test kept as given; validation and calibration taken out "
                                        "of train")  # fmt: skip
     assert dealt(dataset)["validation"] == dealt(dataset)["calibration"] == {"train"}
     assert dealt(dataset)["test"] == {"test"}
@@ -117,7 +117,7 @@ def test_four_given_splits_are_all_kept(
 ) -> None:
     splits = ("train", "validation", "calibration", "test")
     dataset = load(photos(*tree(*(f"{split}/{kind}" for split in splits for kind in "ab"), each=2)))
-    assert dataset.remarks[0].endswith("all four splits are kept as given")
+    assert dataset.notes[0].endswith("all four splits are kept as given")
     assert dealt(dataset) == {split: {split} for split in splits}
 
 
@@ -189,7 +189,7 @@ def test_folders_in_class_folders_are_read_and_lone_folders_around_them_are_pass
     dataset = load(root)
     assert dataset.class_names == ("cats", "dogs")
     assert dataset.labels.tolist() == [0, 0, 0, 1]
-    assert dataset.remarks[0] == "layout: one folder a class, in archive/images"
+    assert dataset.notes[0] == "layout: one folder a class, in archive/images"
 
 
 def test_what_systems_leave_behind_is_passed_over(
@@ -318,7 +318,7 @@ def test_the_layout_is_in_the_record(
     split = split_dataset(dataset, section.split, seed=0)
     write_prepared(tmp_path / "prepared", dataset, split, section)
     record = json.loads((tmp_path / "prepared" / "dataset.json").read_text())
-    assert record["remarks"] == list(dataset.remarks)
+    assert record["notes"] == list(dataset.notes)
     assert record["split_by"].startswith("class, beside the given test set")
     names = json.loads((tmp_path / "prepared" / NAMES).read_text())
     assert np.all([name.startswith("test/") for name in names["test"]])

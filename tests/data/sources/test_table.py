@@ -67,7 +67,7 @@ def test_columns_and_images_are_found(text: str, photos: Photos, load: Load) -> 
 def test_what_was_found_is_said(photos: Photos, load: Load) -> None:
     root = photos("a.png", "b.png", "c.png", "more/d.png")
     write(root, "id,age,breed\na,3,cat\nb,4,dog\n")
-    found, surplus = load(root).remarks
+    found, surplus = load(root).notes
     assert found == "table labels.csv: image in 'id', label in 'breed'; not used: 'age'"
     assert surplus.startswith("2 images in no row are left out, such as c.png; in the folder of")
 
@@ -104,7 +104,7 @@ def test_given_splits_and_groups_are_kept(
     ]
     write(root, "\n".join(["file,label,split,group", *rows]))
     dataset = load(root)
-    assert dataset.remarks[0].endswith(
+    assert dataset.notes[0].endswith(
         "image in 'file', label in 'label', split in 'split', group in 'group'; validation and "
         "test kept as given; calibration taken out of train"
     )
