@@ -55,7 +55,7 @@ def write_prepared(
     hashes = {}
     with atomic_folder(folder) as partial:
         for name in SPLITS:
-            for kind, array in _arrays(dataset, split[name]).items():
+            for kind, array in _arrays(dataset, split[name], name).items():
                 path = partial / file_name(name, kind)
                 np.save(path, np.ascontiguousarray(array))
                 with path.open("rb") as file:
@@ -80,14 +80,17 @@ def write_prepared(
         ).write(partial / DESCRIPTION)
 
 
-def _arrays(dataset: RawDataset, rows: np.ndarray) -> dict[str, np.ndarray]:
+def _arrays(dataset: RawDataset, rows: np.ndarray, split: str) -> dict[str, np.ndarray]:
     """Take a split's arrays; its groups are numbered from 0 as they come."""
     numbers = number_groups(_groups(dataset)[rows].tolist())
-    return {
+    arrays = {
         "images": dataset.images[rows],
         "labels": dataset.labels[rows],
         "groups": numbers.astype(np.int32),
     }
+    if split == "train" and dataset.weights is not None:
+        arrays["weights"] = dataset.weights[rows]
+    return arrays
 
 
 def _groups(dataset: RawDataset) -> np.ndarray:

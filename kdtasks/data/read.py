@@ -49,6 +49,7 @@ def read_dataset(params: DataParams) -> RawDataset:
                 examples += read
     images, labels = _stacked(examples)
     given = np.array([item.split or "" for item in chosen])
+    weights = np.array([item.weight for item in chosen], np.float32)
     dataset = RawDataset(
         task=source.task,
         images=images,
@@ -58,6 +59,7 @@ def read_dataset(params: DataParams) -> RawDataset:
         ignore_label=source.ignore_label,
         problems=tuple(sorted(problems)),
         groups=_groups(chosen, [name_of[id(item)] for item in chosen]),
+        weights=weights if (weights != 1.0).any() else None,
         places=np.array(places) if params.stable_split else None,
         given=given if given.any() else None,
         notes=tuple(source.layout_found(folder)),

@@ -25,6 +25,7 @@ from kdtasks.learn.training.examples import (
     Examples,
     PackedLogits,
     TrainingExamples,
+    in_views,
     index_type,
     pack_top_k,
 )
@@ -289,6 +290,7 @@ def open_targets(
             augmentation,
             seed,
             lambda views: to_float16(teacher.run(views), layers),
+            weights=training.weights,
         )
 
     def mapped(name: str) -> np.ndarray:
@@ -304,10 +306,13 @@ def open_targets(
         labels = np.array(labels)
         labels[:, np.setdiff1d(np.arange(len(training)), training.labelled)] = training.no_label
     features = tuple(mapped(files[layer]) for layer in layers)
+    logits: Any
     if targets.classes is None or targets.top_k is None:
-        return TrainingExamples(views, labels, mapped("logits.npy"), features)
-    logits, kept = mapped("top_logits.npy"), mapped("top_k.npy")
-    return TrainingExamples(views, labels, PackedLogits(logits, kept, targets.classes), features)
+        logits = mapped("logits.npy")
+    else:
+        logits = PackedLogits(mapped("top_logits.npy"), mapped("top_k.npy"), targets.classes)
+    weights = in_views(training.weights, len(views))
+    return TrainingExamples(views, labels, logits, features, weights)
 
 
 def answer_files(folder: Path) -> list[Path]:

@@ -1,5 +1,6 @@
 """A table of images and their classes."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,7 +25,7 @@ from kdtasks.data.sources import Item, Size, Source, sources
 from kdtasks.data.tables import ENDINGS, Table, find_columns, one_hot, read_table
 from kdtasks.edge.images import SUFFIXES
 
-Role = Literal["image", "label", "split", "group"]
+Role = Literal["image", "label", "split", "group", "weight"]
 
 _GUESSES = {
     role: names.split()
@@ -34,6 +35,7 @@ _GUESSES = {
         "label": "label class target category labels class_name classname label_name breed species",
         "split": "split subset partition set phase",
         "group": "group group_id",
+        "weight": "weight sample_weight",
     }.items()
 }
 
@@ -55,7 +57,8 @@ class ImageTable(Source):
     The table lies below `data.path`, and so do the images, in folders of any depth. It may call
     them by their paths, names, or names without endings. Columns are found by their names and
     said: the image, the class (or a column of 0 and 1 for each class), and, where there are any,
-    the split that an image was given and the group that it belongs to.
+    the split that an image was given, the group that it belongs to, and how much its label counts
+    in training.
     """
 
     task: ClassVar = "classification"
@@ -71,7 +74,7 @@ class ImageTable(Source):
     columns: dict[Role, str | None] = Field(
         default={},
         description="names of columns, where they are not found: `image`, `label`, `split`, "
-        "`group`; null is none",
+        "`group`, `weight`; null is none",
     )
     divided: Divided = Field(
         default="train",
@@ -96,7 +99,7 @@ class ImageTable(Source):
         """
         found = self._found(folder)
         numbers = {name: number for number, name in enumerate(self.class_names(folder))}
-        groups = self._cells(found, "group")
+        groups, weights = self._cells(found, "group"), self._cells(found, "weight")
         splits, _ = self._splits(found)
         rows_of: defaultdict[Path, list[int]] = defaultdict(list)
         for row, images in enumerate(found.images):
@@ -107,13 +110,14 @@ class ImageTable(Source):
                 rows_of[images[0]].append(row)
         for image, rows in rows_of.items():
             name, row = relative_name(image, folder), rows[0]
-            given = {(found.labels[row], splits[row], groups[row]) for row in rows}
+            given = {(found.labels[row], splits[row], groups[row], weights[row]) for row in rows}
             if len(given) > 1:
                 lines = and_list([str(found.table.lines[row]) for row in rows])
-                yield Problem(name, f"in lines {lines}, with different classes, splits or groups")
+                yield Problem(name, f"in lines {lines}, not alike in all columns")
             else:
-                label = numbers[found.labels[row]]
-                yield Item(name, image, label, splits[row], groups[row] or None)
+                weight = float(weights[row] or 1.0)
+                label, group = numbers[found.labels[row]], groups[row] or None
+                yield Item(name, image, label, splits[row], group, weight)
 
     def layout_found(self, folder: Path) -> Sequence[str]:
         found = self._found(folder)
@@ -209,7 +213,17 @@ class ImageTable(Source):
             return f"may be {both}; give its folder, or set source.images"
         if not label:
             return "no class"
+        weight = self._cells(found, "weight")[row]
+        if weight and not _is_weight(weight):
+            return f"its weight is {weight!r}, a number above 0 was expected"
         return None if label in numbers else f"{label!r} is no class that source.classes names"
+
+
+def _is_weight(cell: str) -> bool:
+    try:
+        return 0.0 < float(cell) < math.inf
+    except ValueError:
+        return False
 
 
 def _unknown(role: Role, table: Table, file: Path, what: str) -> DatasetError:

@@ -154,8 +154,18 @@ def compile_block(
                 exits, hidden = model(images, training=True)
                 hints = matcher(hidden, teacher_features)
                 mixture = [array[step] for array in block.mixture]
+                weights = [array[step] for array in block.weights]
                 loss = objective(
-                    Step(exits, labels, teacher, values, hints, model.exit_gradient, mixture)
+                    Step(
+                        exits,
+                        labels,
+                        teacher,
+                        values,
+                        hints,
+                        model.exit_gradient,
+                        mixture,
+                        weights,
+                    )
                 )
             optimizer.step(tape.gradient(loss, optimizer.variables))
             is_counted = tf.not_equal(labels, -1 if ignore_label is None else ignore_label)

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.data.prepare import load_dataset
+from kdtasks.data.labels import training_set
+from kdtasks.data.prepare import load_dataset, write_prepared
+from kdtasks.data.prepared import open_prepared
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import DataParams
 from kdtasks.data.split import split_dataset
@@ -85,10 +87,10 @@ def test_columns_can_be_named(photos: Photos, load: Load) -> None:
 
 def test_a_class_that_no_column_tells_is_asked_for(photos: Photos, load: Load) -> None:
     root = photos("a.png", "b.png")
-    write(root, "id,age,weight\na,3,4\nb,5,6\n")
+    write(root, "id,age,size\na,3,4\nb,5,6\n")
     with pytest.raises(DatasetError, match=r"not clear which column holds the class; the columns"):
         load(root)
-    write(root, "age,weight\n3,4\n5,6\n")
+    write(root, "age,size\n3,4\n5,6\n")
     with pytest.raises(DatasetError, match=r"which column names the image; .* \{image: …\}"):
         load(root)
 
@@ -118,6 +120,36 @@ def test_given_splits_and_groups_are_kept(
     assert {number ^ 1 for number in numbers["train"]} == numbers["train"]
 
 
+def test_weights_reach_the_training_split_alone(
+    photos: Photos, load: Load, data_params: Callable[..., DataParams], tmp_path: Path
+) -> None:
+    root = photos(*(f"{number}.png" for number in range(40)))
+    rows = [f"{number},{'ab'[number % 2]},{number / 4 or ''}" for number in range(40)]
+    write(root, "\n".join(["id,label,weight", *rows]))
+    dataset = load(root)
+    section = data_params("table", image_size=[8, 8])
+    split = split_dataset(dataset, section.split, seed=0)
+    write_prepared(tmp_path / "prepared", dataset, split, section)
+    prepared = open_prepared(tmp_path / "prepared")
+    numbers = [int(Path(name).stem) for name in prepared.names("train")]
+    weights = prepared.row_weights()
+    assert weights is not None
+    assert weights.tolist() == [number / 4 or 1.0 for number in numbers]
+    found = {path.name for path in (tmp_path / "prepared").glob("*_weights.npy")}
+    assert found == {"train_weights.npy"}
+    training = training_set(prepared, prepared.images("test")[:3])
+    assert training.weights is not None
+    assert training.weights.tolist() == [*weights.tolist(), 1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("weight", ["0", "-1", "nan", "inf", "much"])
+def test_a_weight_that_is_none_is_told(weight: str, photos: Photos, load: Load) -> None:
+    root = photos("a.png", "b.png")
+    write(root, f"id,label,weight\na,cat,{weight}\nb,dog,1\n")
+    with pytest.raises(DatasetError, match=f"a: its weight is '{weight}', a number above 0"):
+        load(root)
+
+
 def test_missing_and_ambiguous_images_and_cells_are_named(photos: Photos, load: Load) -> None:
     names = [f"{number}.png" for number in range(8)]
     root = photos(*names, "x/same.png", "y/same.png")
@@ -129,7 +161,7 @@ def test_missing_and_ambiguous_images_and_cells_are_named(photos: Photos, load: 
         "gone: no such image, though the table names it, line 10",
         "same: may be x/same.png and y/same.png; give its folder, or set source.images, line 11",
         "7: no class, line 12",
-        "6.png: in lines 8 and 13, with different classes, splits or groups",
+        "6.png: in lines 8 and 13, not alike in all columns",
     ):
         assert line in str(info.value)
     dataset = load(root, on_bad="skip")
