@@ -11,6 +11,9 @@ _NOUNS = (
     "animal burst case clip donor patient person plant scene seq sequence series session slide "
     "specimen study subject track video visit"
 )
+# What a column is named that tells groups apart.
+GROUPING = re.compile(rf"(?<![a-z])(?:{'|'.join([*_NOUNS.split(), 'lesion'])})(?![a-rt-z])")
+
 # The most telling first. Each matches a group's name, and has no groups of its own.
 _PATTERNS = (
     r"BURST\d{8,}",

@@ -63,7 +63,7 @@ def read_dataset(params: DataParams) -> RawDataset:
         places=np.array(places) if params.stable_split else None,
         given=given if given.any() else None,
         notes=tuple(source.layout_found(folder)),
-        warnings=_warnings(items, params),
+        warnings=(*source.warnings(folder), *_warnings(items, params)),
     )
     unlabelled = np.flatnonzero(dataset.class_weights().sum(axis=1) == 0)
     return dataset.exclude(dict.fromkeys(unlabelled.tolist(), "no labelled pixel"), fault=False)

@@ -240,6 +240,21 @@ def test_a_project_names_keys_that_dvc_would_miss(tmp_path: Path, changed: Calla
         load_project_params(tmp_path)
 
 
+def test_what_is_chosen_by_its_name_needs_no_defaults_in_the_file(
+    tmp_path: Path, valid_content: dict[str, Any]
+):
+    """DVC watches it whole."""
+    for name in ("data/raw", "data/raw-unlabelled", "models/import", "models/start"):
+        (tmp_path / name).mkdir(parents=True)
+    valid_content["data"] |= {"source": {"name": "image_folder"}, "image_size": [8, 8]}
+    (tmp_path / "params.yaml").write_text(json.dumps(valid_content))
+    assert load_project_params(tmp_path).data.source.name == "image_folder"
+    del valid_content["export"]["name"]
+    (tmp_path / "params.yaml").write_text(json.dumps(valid_content))
+    with pytest.raises(ParamsError, match=r"export\.name"):
+        load_project_params(tmp_path)
+
+
 def test_a_project_names_a_path_that_is_not_there(tmp_path: Path, valid_content: dict[str, Any]):
     (tmp_path / "params.yaml").write_text(json.dumps(valid_content))
     (tmp_path / "data/raw").mkdir(parents=True)

@@ -43,7 +43,7 @@ def linked(
     (project / "data/raw/dogs").symlink_to(disk / "dogs")
     (disk / "dogs/old ones").symlink_to(disk / "old dogs")
     write_params(project)
-    source = {"name": "image_folder", "layout": None, "divided": "train", "classes": None}
+    source = {"name": "image_folder"}  # as the guide has it
     edit_params(project, {"data.source": source, "data.image_size": [8, 8]})
     run_in(project, "dvc", "init", "--no-scm", "--quiet")
     return project

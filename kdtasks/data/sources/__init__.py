@@ -92,6 +92,10 @@ class Source(Section):
         """Say in sentences what the folder was taken for, to be checked by a person."""
         return ()
 
+    def warnings(self, folder: Path) -> Sequence[str]:
+        """Say in sentences what a person should look into before anything is trained."""
+        return ()
+
     def label_of(self, folder: Path, item: Item) -> np.ndarray:
         """Return the label: int32 [], or the whole image's mask, uint8 [height, width].
 

@@ -1,5 +1,6 @@
 """A table of images and their classes."""
 
+import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ from kdtasks.data.class_names import (
 )
 from kdtasks.data.folders import files_below, relative_name, require_folder, visible_entries
 from kdtasks.data.given_splits import Divided, divide, split_named
+from kdtasks.data.group_proposals import GROUPING
 from kdtasks.data.image_index import ImageIndex
 from kdtasks.data.sources import Item, Size, Source, sources
 from kdtasks.data.tables import ENDINGS, Table, find_columns, one_hot, read_table
@@ -136,6 +138,24 @@ class ImageTable(Source):
                 "teacher would answer them"
             )
         return notes
+
+    def warnings(self, folder: Path) -> Sequence[str]:
+        """Propose the column that tells which images belong together, where one looks like it."""
+        found = self._found(folder)
+        if "group" in found.columns or "group" in self.columns:
+            return ()
+        for column in found.table.columns:
+            cells = found.table.column(column)
+            groups, rows = len(set(cells)), len(cells)
+            named = GROUPING.search(column.casefold())
+            if named and column not in found.columns.values() and 1 < groups < rows:
+                return [
+                    f"column {column!r} looks as if several images were of one {named[0]}: "
+                    f"{groups} for {rows} rows. If so, a model is tested on what it has learnt; "
+                    "put this into data.source of params.yaml (null in the place of the name "
+                    f"keeps quiet):\n  columns: {{group: {json.dumps(column, ensure_ascii=False)}}}"
+                ]
+        return ()
 
     def _found(self, folder: Path) -> _Found:
         file = self._file(folder)

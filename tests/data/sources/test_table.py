@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ruamel.yaml import YAML
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.data.labels import training_set
@@ -148,6 +149,25 @@ def test_a_weight_that_is_none_is_told(weight: str, photos: Photos, load: Load) 
     write(root, f"id,label,weight\na,cat,{weight}\nb,dog,1\n")
     with pytest.raises(DatasetError, match=f"a: its weight is '{weight}', a number above 0"):
         load(root)
+
+
+def test_a_column_of_patients_is_proposed_and_the_line_groups_by_it(
+    photos: Photos, load: Load
+) -> None:
+    root = photos(*(f"{number}.png" for number in range(24)))
+    rows = [f"{number},{'ab'[number % 2]},{number},p{number // 3}" for number in range(24)]
+    write(root, "\n".join(["image,target,lesion_id,Patient ID", *rows]))
+    dataset = load(root)
+    (warning,) = dataset.warnings
+    assert "column 'Patient ID' looks as if several images were of one patient: 8 for 24" in warning
+    assert dataset.groups is not None
+    assert len(np.unique(dataset.groups)) == 24  # nothing is applied by itself
+    pasted = YAML(typ="safe", pure=True).load(warning.splitlines()[1])
+    grouped = load(root, **pasted)
+    assert grouped.groups is not None
+    assert len(np.unique(grouped.groups)) == 8
+    assert grouped.warnings == ()
+    assert load(root, columns={"group": None}).warnings == ()
 
 
 def test_missing_and_ambiguous_images_and_cells_are_named(photos: Photos, load: Load) -> None:
