@@ -1,6 +1,7 @@
 """Reading params.yaml, and the checks that span sections."""
 
 import dataclasses
+import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -246,11 +247,12 @@ def test_what_is_chosen_by_its_name_needs_no_defaults_in_the_file(
     """DVC watches it whole."""
     for name in ("data/raw", "data/raw-unlabelled", "models/import", "models/start"):
         (tmp_path / name).mkdir(parents=True)
-    valid_content["data"] |= {"source": {"name": "image_folder"}, "image_size": [8, 8]}
-    (tmp_path / "params.yaml").write_text(json.dumps(valid_content))
+    content = copy.deepcopy(valid_content)
+    content["data"] |= {"source": {"name": "image_folder"}, "image_size": [8, 8]}
+    (tmp_path / "params.yaml").write_text(json.dumps(content))
     assert load_project_params(tmp_path).data.source.name == "image_folder"
-    del valid_content["export"]["name"]
-    (tmp_path / "params.yaml").write_text(json.dumps(valid_content))
+    del content["export"]["name"]
+    (tmp_path / "params.yaml").write_text(json.dumps(content))
     with pytest.raises(ParamsError, match=r"export\.name"):
         load_project_params(tmp_path)
 
