@@ -1,7 +1,7 @@
 """Reading params.yaml, and the checks that span sections."""
 
-import dataclasses
 import copy
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
