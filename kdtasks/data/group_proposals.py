@@ -14,11 +14,11 @@ _NOUNS = (
 # What a column is named that tells groups apart.
 GROUPING = re.compile(rf"(?<![a-z])(?:{'|'.join([*_NOUNS.split(), 'lesion'])})(?![a-rt-z])")
 
+_NUMBERED = re.compile(rf"(?<![a-z])(?:{'|'.join(_NOUNS.split())})[ _-]?(?=\d)", re.IGNORECASE)
+
 # The most telling first. Each matches a group's name, and has no groups of its own.
-_PATTERNS = (
-    r"BURST\d{8,}",
-    r"[^/]+(?=[_-]BURST\d)",
-    rf"(?i:(?<![a-z])(?:{'|'.join(_NOUNS.split())})[ _-]?\d+)",
+_OF_BURSTS = (r"BURST\d{8,}", r"[^/]+(?=[_-]BURST\d)")
+_COUNTED = (
     r"[^/]*[^\W\d_][^/]*(?=[ _-]\(?\d+\)?\.\w+$)",
     r".+(?=[ _-]\(?\d+\)?\.\w+$)",  # numbers alone may begin anew in every folder
 )
@@ -40,7 +40,9 @@ def propose_groups(names: Sequence[str], strata: Sequence[Hashable]) -> tuple[Gr
     Returns:
         a value for `data.group_by`, and a sentence; None and "" where nothing was found.
     """
-    for pattern in _PATTERNS[:3]:
+    nouns = Counter(match[0] for name in names for match in _NUMBERED.finditer(name))
+    numbered = (rf"{noun}\d+" for noun, _ in nouns.most_common())
+    for pattern in (*_OF_BURSTS, *numbered):
         if found := _proposal(pattern, names, strata):
             return found
     folders = [name.split("/")[:-1] for name in names]
@@ -48,7 +50,7 @@ def propose_groups(names: Sequence[str], strata: Sequence[Hashable]) -> tuple[Gr
     groups = ["/".join(some[:level]) for some in folders]
     if level and _tells(groups, strata):
         return level, _sentence(level, groups)
-    rest = (_proposal(pattern, names, strata) for pattern in _PATTERNS[3:])
+    rest = (_proposal(pattern, names, strata) for pattern in _COUNTED)
     return next(filter(None, rest), (None, ""))
 
 
@@ -83,5 +85,6 @@ def _sentence(group_by: GroupBy, groups: Sequence[str | None]) -> str:
         "names look as if several images were of one scene, burst or patient: "
         f"{quantity(len(sizes), 'group')}, such as {largest!r} of {quantity(size, 'image')}. If "
         "so, a model is tested on what it has learnt; put this line into section data of "
-        f"params.yaml, in place of the one that is there:\n  group_by: {value}"
+        "params.yaml, in place of the one that is there ('.*' leaves each image on its own, and "
+        f"keeps quiet):\n  group_by: {value}"
     )
