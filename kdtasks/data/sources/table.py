@@ -3,7 +3,7 @@
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
@@ -104,10 +104,13 @@ class ImageTable(Source):
         groups, weights = self._cells(found, "group"), self._cells(found, "weight")
         splits, _ = self._splits(found)
         rows_of: defaultdict[Path, list[int]] = defaultdict(list)
+        cells = found.table.column(found.columns["image"])
         for row, images in enumerate(found.images):
-            if problem := self._problem(found, row, numbers, folder):
-                cell = found.table.column(found.columns["image"])[row]
-                yield Problem(cell or found.file.name, f"{problem}, line {found.table.lines[row]}")
+            problem = _image_problem(images, folder)
+            problem = problem or _cell_problem(found.labels[row], weights[row], numbers)
+            if problem:
+                line = found.table.lines[row]
+                yield Problem(cells[row] or found.file.name, f"{problem}, line {line}")
             else:
                 rows_of[images[0]].append(row)
         for image, rows in rows_of.items():
@@ -221,22 +224,22 @@ class ImageTable(Source):
             )
         return divide([named[cell] for cell in cells], self.divided)
 
-    def _problem(
-        self, found: _Found, row: int, numbers: dict[str, int], folder: Path
-    ) -> str | None:
-        """Say what is wrong with a row."""
-        images, label = found.images[row], found.labels[row]
-        if not images:
-            return "no such image, though the table names it"
-        if len(images) > 1:
-            both = and_list([relative_name(path, folder) for path in images[:2]])
-            return f"may be {both}; give its folder, or set source.images"
-        if not label:
-            return "no class"
-        weight = self._cells(found, "weight")[row]
-        if weight and not _is_weight(weight):
-            return f"its weight is {weight!r}, a number above 0 was expected"
-        return None if label in numbers else f"{label!r} is no class that source.classes names"
+
+def _image_problem(images: Sequence[Path], folder: Path) -> str | None:
+    """Say what is wrong with the images that a row can mean."""
+    if len(images) > 1:
+        both = and_list([relative_name(path, folder) for path in images[:2]])
+        return f"may be {both}; give its folder, or set source.images"
+    return None if images else "no such image, though the table names it"
+
+
+def _cell_problem(label: str, weight: str, numbers: Mapping[str, int]) -> str | None:
+    """Say what is wrong with the cells of a row."""
+    if not label:
+        return "no class"
+    if weight and not _is_weight(weight):
+        return f"its weight is {weight!r}, a number above 0 was expected"
+    return None if label in numbers else f"{label!r} is no class that source.classes names"
 
 
 def _is_weight(cell: str) -> bool:
