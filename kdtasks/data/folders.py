@@ -14,11 +14,10 @@ SYSTEM_FILES = frozenset(
 
 def visible_entries(folder: Path) -> list[Path]:
     """List what is in a folder, by name; hidden entries and the systems' own files are not."""
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if not path.name.startswith(".") and path.name.lower() not in SYSTEM_FILES
-    )
+    # names are sorted many times faster than paths, to the same order
+    names = sorted(path.name for path in folder.iterdir())
+    visible = (name for name in names if not name.startswith("."))
+    return [folder / name for name in visible if name.lower() not in SYSTEM_FILES]
 
 
 def files_below(folder: Path) -> Iterator[Path]:

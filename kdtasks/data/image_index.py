@@ -1,5 +1,6 @@
 """Find images by what a table calls them: paths, names, or names without their endings."""
 
+import posixpath
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,6 +33,8 @@ class ImageIndex:
 
     def _find(self, name: str) -> list[Path]:
         found = self._found.get(name.casefold(), []) if name else []
+        if len(found) < 2:
+            return found
         exact = [path for path in found if name in _ends(self._name_of[path])]
         whole = [path for path in exact if self._name_of[path].endswith(name)]
         top = [path for path in found if self._name_of[path] == name]
@@ -40,10 +43,10 @@ class ImageIndex:
 
 def _ends(name: str) -> set[str]:
     """Every end of a path that begins at a folder, with and without the name's ending."""
-    parts = name.split("/")
-    stem = Path(parts[-1]).stem
-    ends = {"/".join(parts[place:]) for place in range(len(parts))}
-    return ends | {"/".join([*parts[place:-1], stem]) for place in range(len(parts))}
+    ends = {name, posixpath.splitext(name)[0]}
+    while name := name.partition("/")[2]:
+        ends |= {name, posixpath.splitext(name)[0]}
+    return ends
 
 
 def _plain(cell: str) -> str:

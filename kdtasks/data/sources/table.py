@@ -90,8 +90,7 @@ class ImageTable(Source):
             raise ValueError("image_size is null; table needs [height, width]")
 
     def class_names(self, folder: Path) -> tuple[str, ...]:
-        there = set(self._found(folder).labels) - {""}
-        return in_order(there, wanted_classes(self.classes, folder))
+        return self._names(self._found(folder), folder)
 
     def items(self, folder: Path) -> Iterator[Item | Problem]:
         """List the rows whose image and class are known.
@@ -100,7 +99,7 @@ class ImageTable(Source):
             DatasetError: the table cannot be read, or a column is not found.
         """
         found = self._found(folder)
-        numbers = {name: number for number, name in enumerate(self.class_names(folder))}
+        numbers = {name: number for number, name in enumerate(self._names(found, folder))}
         groups, weights = self._cells(found, "group"), self._cells(found, "weight")
         splits, _ = self._splits(found)
         rows_of: defaultdict[Path, list[int]] = defaultdict(list)
@@ -194,6 +193,9 @@ class ImageTable(Source):
             images,
             [path for path in files if path not in named],
         )
+
+    def _names(self, found: _Found, folder: Path) -> tuple[str, ...]:
+        return in_order(set(found.labels) - {""}, wanted_classes(self.classes, folder))
 
     def _file(self, folder: Path) -> Path:
         require_folder(folder, "the folder that holds the table")
