@@ -26,7 +26,7 @@ def load(data_params: Callable[..., DataParams]) -> Callable[..., RawDataset]:
 
     def read(folder: Path, **keys: Any) -> RawDataset:
         of_source = {key: keys.pop(key) for key in ("layout", "divided", "classes") if key in keys}
-        source = {"name": "image_folder", **of_source}
+        source: dict[str, Any] = {"name": "image_folder"} | of_source
         return load_dataset(data_params(source, path=str(folder), image_size=[8, 8], **keys))
 
     return read
