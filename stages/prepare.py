@@ -1,7 +1,9 @@
 """Read the source, check it, split it."""
 
+from kdtasks.core.events import warn
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.data.groups import count_groups
+from kdtasks.data.links import refuse_unlisted_links
 from kdtasks.data.prepare import load_dataset, split_counts, write_prepared
 from kdtasks.data.split import split_dataset
 from kdtasks.data.unlabelled import read_unlabelled, write_unlabelled
@@ -14,6 +16,7 @@ from kdtasks.tasks.registry import task_of
 def main(params: Params, paths: ProjectPaths) -> None:
     """Write the four splits and print how many images each has."""
     data = params.data
+    refuse_unlisted_links(paths.pipeline, [data.path, data.unlabelled])
     dataset = load_dataset(data)
     split = split_dataset(dataset, data.split, seed=data.seed)
     write_prepared(paths.prepared, dataset, split, data)
@@ -24,6 +27,8 @@ def main(params: Params, paths: ProjectPaths) -> None:
         f"{data.source.name}: {len(dataset)} images of {height}×{width}×{channels}, "
         f"{len(dataset.class_names)} classes"
     )
+    for warning in dataset.warnings:
+        warn(warning)
     for name, counts in split_counts(dataset, split).items():
         by_class = counts.by_class.values()
         print(f"  {name}: {counts.total} (by class {min(by_class)} to {max(by_class)})")
@@ -33,6 +38,8 @@ def main(params: Params, paths: ProjectPaths) -> None:
             f"{'patches' if task_of(dataset.task).per_pixel else 'images'} are in groups of two or "
             f"more, the largest of {groups.largest}"
         )
+    for note in dataset.notes:
+        print(f"  {note}")
     record = unlabelled.record
     if record.images or record.excluded:
         print(

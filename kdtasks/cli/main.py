@@ -239,6 +239,17 @@ def verify(
 
 
 @app.command()
+def links() -> None:
+    """List in dvc.yaml the folders of images that are links, so that DVC looks into them."""
+    from kdtasks.orchestrate.project.links import list_links
+    from kdtasks.params import load_project_params
+
+    project = find_project()
+    for link in list_links(project, load_project_params(project).data) or ["no linked folders"]:
+        typer.echo(link)
+
+
+@app.command()
 def doctor() -> None:
     """Check this machine and this project, and suggest a fix for what is wrong."""
     from kdtasks.orchestrate.project.doctor import examine, render

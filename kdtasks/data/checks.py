@@ -82,7 +82,7 @@ def exclude_leaks(dataset: RawDataset) -> RawDataset:
     groups = first if dataset.groups is None else join_groups(first, dataset.groups)
     for rows in shared_rows(groups):
         kept = rows[rank[rows] == rank[rows].max()]
-        official = f"the official {dataset.given[kept[0]]} set"
+        official = f"the given {dataset.given[kept[0]]} set"
         for row in np.setdiff1d(rows, kept).tolist():
             equal = kept[first[kept] == first[row]]
             twin, how = (equal[0], "the same image as") if len(equal) else (kept[0], "grouped with")

@@ -7,6 +7,7 @@ import numpy as np
 
 from kdtasks.core.files import atomic_folder, write_json
 from kdtasks.core.records.data import Dataset, SplitCounts
+from kdtasks.core.text import and_list
 from kdtasks.data.checks import (
     exclude_absent_classes,
     exclude_contradictions,
@@ -54,7 +55,7 @@ def write_prepared(
     hashes = {}
     with atomic_folder(folder) as partial:
         for name in SPLITS:
-            for kind, array in _arrays(dataset, split[name]).items():
+            for kind, array in _arrays(dataset, split[name], name).items():
                 path = partial / file_name(name, kind)
                 np.save(path, np.ascontiguousarray(array))
                 with path.open("rb") as file:
@@ -74,17 +75,22 @@ def write_prepared(
             excluded=tuple(sorted([*dataset.problems, *dataset.excluded])),
             groups=count_groups(_groups(dataset)),
             split_by=_split_by(dataset, params),
+            notes=dataset.notes,
+            warnings=dataset.warnings,
         ).write(partial / DESCRIPTION)
 
 
-def _arrays(dataset: RawDataset, rows: np.ndarray) -> dict[str, np.ndarray]:
+def _arrays(dataset: RawDataset, rows: np.ndarray, split: str) -> dict[str, np.ndarray]:
     """Take a split's arrays; its groups are numbered from 0 as they come."""
     numbers = number_groups(_groups(dataset)[rows].tolist())
-    return {
+    arrays = {
         "images": dataset.images[rows],
         "labels": dataset.labels[rows],
         "groups": numbers.astype(np.int32),
     }
+    if split == "train" and dataset.weights is not None:
+        arrays["weights"] = dataset.weights[rows]
+    return arrays
 
 
 def _groups(dataset: RawDataset) -> np.ndarray:
@@ -109,11 +115,9 @@ def _split_by(dataset: RawDataset, params: DataParams) -> str:
     """Say in words what was kept together."""
     what = "image" if task_of(dataset.task).per_pixel else "class"
     if dataset.given is not None:
-        names = " and ".join(name for name in SPLITS if name in dataset.given)
-        what += f", beside the official {names} set"
+        given = and_list([name for name in SPLITS if name in dataset.given])
+        what += f", beside the given {given} set"
     together = ["patches of one image"] if task_of(dataset.task).per_pixel else []
     together += ["equal images"] + ["near copies"] * params.near_copies
     together += [f"groups by {params.group_by!r}"] * (params.group_by is not None)
-    *others, last = together
-    listed = f"{', '.join(others)} and {last}" if others else last
-    return f"{what}; {listed} are in one split"
+    return f"{what}; {and_list(together)} are in one split"

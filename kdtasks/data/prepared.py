@@ -73,6 +73,11 @@ class PreparedDataset:
         """
         return self._map(split, "groups", ())
 
+    def row_weights(self) -> np.ndarray | None:
+        """Map how much each label of the training split counts: float32 [N]; None: all alike."""
+        weighted = (self.folder / file_name("train", "weights")).is_file()
+        return self._map("train", "weights", ()) if weighted else None
+
     def names(self, split: str) -> tuple[str, ...]:
         """Name the image of each row: its path below `data.path`, or what the source calls it.
 
@@ -115,7 +120,7 @@ def open_prepared(folder: Path) -> PreparedDataset:
 
 
 def file_name(split: str, kind: str) -> str:
-    """Name of an array's file; `kind` is `images`, `labels` or `groups`."""
+    """Name of an array's file; `kind` is `images`, `labels`, `groups` or `weights`."""
     return f"{split}_{kind}.npy"
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.records.data import Problem
+from kdtasks.data.group_proposals import propose_groups
 from kdtasks.data.groups import join_groups, named_groups, number_groups, place_of
 from kdtasks.data.prepared import SPLITS
 from kdtasks.data.raw_dataset import RawDataset, UnusableFileError
@@ -48,6 +49,7 @@ def read_dataset(params: DataParams) -> RawDataset:
                 examples += read
     images, labels = _stacked(examples)
     given = np.array([item.split or "" for item in chosen])
+    weights = np.array([item.weight for item in chosen], np.float32)
     dataset = RawDataset(
         task=source.task,
         images=images,
@@ -57,11 +59,23 @@ def read_dataset(params: DataParams) -> RawDataset:
         ignore_label=source.ignore_label,
         problems=tuple(sorted(problems)),
         groups=_groups(chosen, [name_of[id(item)] for item in chosen]),
+        weights=weights if (weights != 1.0).any() else None,
         places=np.array(places) if params.stable_split else None,
         given=given if given.any() else None,
+        notes=tuple(source.layout_found(folder)),
+        warnings=(*source.warnings(folder), *_warnings(items, params)),
     )
     unlabelled = np.flatnonzero(dataset.class_weights().sum(axis=1) == 0)
     return dataset.exclude(dict.fromkeys(unlabelled.tolist(), "no labelled pixel"), fault=False)
+
+
+def _warnings(items: Sequence[Item], params: DataParams) -> tuple[str, ...]:
+    """Propose groups where names look like it and nobody has said what belongs together."""
+    if params.group_by is not None or any(item.group is not None for item in items):
+        return ()
+    strata = [(item.label if isinstance(item.label, int) else None, item.split) for item in items]
+    _, sentence = propose_groups([item.name for item in items], strata)
+    return (sentence,) if sentence else ()
 
 
 def _refuse_contradictory(items: Sequence[Item], num_classes: int) -> None:

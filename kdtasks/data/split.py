@@ -39,6 +39,9 @@ def split_dataset(dataset: RawDataset, params: SplitParams, *, seed: int) -> dic
     weights = dataset.class_weights()
     for name, own in rows.items():
         _require_classes(weights[own] > 0, dataset.class_names, (name,))
+    generator = np.random.default_rng([seed, 3])
+    if not dealt:  # all four were given
+        return {name: generator.permutation(rows[name]) for name in SPLITS}
     labels = dataset.groups if dataset.groups is not None else np.arange(len(dataset))
     _, members = np.unique(labels[free], return_inverse=True)
     sizes = np.bincount(members)
@@ -59,7 +62,6 @@ def split_dataset(dataset: RawDataset, params: SplitParams, *, seed: int) -> dic
             "classes have images in common; add images of the rare classes, or drop one"
         )
     rows |= {name: free[assigned[members] == place] for place, name in enumerate(dealt)}
-    generator = np.random.default_rng([seed, 3])
     return {name: generator.permutation(rows[name]) for name in SPLITS}
 
 

@@ -1,6 +1,6 @@
 """Images without a label: read, checked against those that models are tested by, written."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from kdtasks.core.errors import DatasetError
 from kdtasks.core.files import atomic_folder, write_json
 from kdtasks.core.records.data import Problem, Unlabelled
 from kdtasks.data.checks import first_equal, listed
-from kdtasks.data.folders import relative_name, require_folder, visible_entries
+from kdtasks.data.folders import files_below, relative_name, require_folder
 from kdtasks.data.near_copies import near_copies
 from kdtasks.data.prepared import ADVICE, NAMES, UNLABELLED, read_names
 from kdtasks.data.raw_dataset import RawDataset
@@ -60,7 +60,7 @@ def read_unlabelled(
     files: list[int] = []  # of each piece
     problems: list[Problem] = []
     with strict_decoding():
-        for number, path in enumerate(_files(folder)):
+        for number, path in enumerate(files_below(folder)):
             name = relative_name(path, folder)
             try:
                 pieces = params.source.pieces(name, path, params.image_size or whole, channels)
@@ -132,11 +132,3 @@ def unlabelled_names(folder: Path) -> Sequence[str]:
         DatasetError: a file is missing or damaged.
     """
     return read_names(folder / NAMES, _KEY, len(open_unlabelled(folder)))
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for path in visible_entries(folder):
-        if path.is_dir():
-            yield from _files(path)
-        else:
-            yield path

@@ -124,11 +124,14 @@ class Lessons:
         """Show the labelled images alone, again and again, and what the teacher says of them."""
         rows: Any = training.labelled if training.hides else slice(None)
         data = (training.images[rows], training.labels[rows], self.augmentation)
+        weights = None if training.weights is None else training.weights[rows]
         if self.online:
             answer = partial(_answer, teacher) if teacher else no_answer
-            return OnlineExamples(*data, self.seed, answer, epoch_size)
+            return OnlineExamples(*data, self.seed, answer, epoch_size, weights)
         limit = self.train.memory_limit_mb
-        examples = repeated_examples(*data, epoch_size=epoch_size, memory_limit_mb=limit)
+        examples = repeated_examples(
+            *data, epoch_size=epoch_size, memory_limit_mb=limit, weights=weights
+        )
         return _answered(examples, teacher, len(data[0])) if teacher else examples
 
     def _objective(self, arm: Arm, training: TrainingSet) -> Objective:

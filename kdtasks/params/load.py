@@ -252,6 +252,8 @@ def _missing_keys(given: dict[str, Any], full: dict[str, Any], prefix: str = "")
     for key, value in full.items():
         if key not in given:
             missing.append(f"{prefix}{key}: {json.dumps(value)}")
+        elif prefix and isinstance(value, dict) and "name" in value:
+            continue  # what is chosen by its name is watched whole
         elif isinstance(value, dict) and isinstance(given[key], dict):
             missing.extend(_missing_keys(given[key], value, f"{prefix}{key}."))
     return missing

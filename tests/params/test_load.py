@@ -1,5 +1,6 @@
 """Reading params.yaml, and the checks that span sections."""
 
+import copy
 import dataclasses
 import json
 from collections.abc import Callable
@@ -237,6 +238,22 @@ def test_a_teacher_for_another_task(changed: Callable[..., Any]):
 def test_a_project_names_keys_that_dvc_would_miss(tmp_path: Path, changed: Callable[..., Any]):
     (tmp_path / "params.yaml").write_text(json.dumps(changed("train.batch_size")))
     with pytest.raises(ParamsError, match=r"every key .* defaults: train\.batch_size: 64"):
+        load_project_params(tmp_path)
+
+
+def test_what_is_chosen_by_its_name_needs_no_defaults_in_the_file(
+    tmp_path: Path, valid_content: dict[str, Any]
+):
+    """DVC watches it whole."""
+    for name in ("data/raw", "data/raw-unlabelled", "models/import", "models/start"):
+        (tmp_path / name).mkdir(parents=True)
+    content = copy.deepcopy(valid_content)
+    content["data"] |= {"source": {"name": "image_folder"}, "image_size": [8, 8]}
+    (tmp_path / "params.yaml").write_text(json.dumps(content))
+    assert load_project_params(tmp_path).data.source.name == "image_folder"
+    del content["export"]["name"]
+    (tmp_path / "params.yaml").write_text(json.dumps(content))
+    with pytest.raises(ParamsError, match=r"export\.name"):
         load_project_params(tmp_path)
 
 

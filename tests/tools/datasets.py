@@ -41,6 +41,7 @@ class _InMemory:
     num_classes: int
     ignore_label: int | None
     rows_of_images: np.ndarray
+    weights: np.ndarray | None = None
 
     @property
     def task(self) -> str:
@@ -74,6 +75,9 @@ class _InMemory:
         assert split == self.split
         return self.split_labels
 
+    def row_weights(self) -> np.ndarray | None:
+        return self.weights
+
 
 def dataset_of(
     images: np.ndarray,
@@ -83,8 +87,9 @@ def dataset_of(
     ignore_label: int | None = None,
     split: str = "train",
     groups: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
 ) -> PreparedDataset:
     """Give arrays as the only split of a dataset."""
     sources = np.arange(len(images)) if groups is None else groups
-    in_memory = _InMemory(split, images, labels, num_classes, ignore_label, sources)
+    in_memory = _InMemory(split, images, labels, num_classes, ignore_label, sources, weights)
     return cast(PreparedDataset, in_memory)

@@ -75,6 +75,8 @@ class Dataset(Record):
         contradictions: those duplicates that bear more than one label.
         groups: over all splits.
         split_by: what was kept together, in words.
+        notes: what was found out of the files, in words; absent where there was nothing to say.
+        warnings: what a person should look into: sentences.
     """
 
     name: str
@@ -89,6 +91,8 @@ class Dataset(Record):
     excluded: tuple[Problem, ...]
     groups: GroupCounts
     split_by: str
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Unlabelled(Record):

@@ -26,6 +26,7 @@ class Item:
         label: index of its class; or the file of its mask, which the source reads.
         split: the split that it was given before, one of `SPLITS`; None leaves it to `data.split`.
         group: images of one group, such as a burst, stay in one split; None: it is on its own.
+        weight: how much its label counts in the loss of what is trained; above 0.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Item:
     label: int | Path
     split: str | None = None
     group: str | None = None
+    weight: float = 1.0
 
 
 class Example(NamedTuple):
@@ -85,6 +87,14 @@ class Source(Section):
         Raises:
             DatasetError: nothing can be read at all.
         """
+
+    def layout_found(self, folder: Path) -> Sequence[str]:
+        """Say in sentences what the folder was taken for, to be checked by a person."""
+        return ()
+
+    def warnings(self, folder: Path) -> Sequence[str]:
+        """Say in sentences what a person should look into before anything is trained."""
+        return ()
 
     def label_of(self, folder: Path, item: Item) -> np.ndarray:
         """Return the label: int32 [], or the whole image's mask, uint8 [height, width].

@@ -47,6 +47,7 @@ class Step:
         exit_gradient: fraction of the early exits' gradient that reaches the blocks below them.
         mixture: of images that are two in one: the labels of the smaller part, integers [batch],
             and the fraction of the image that `labels` are of, float32 [batch]; else nothing.
+        weights: where labels count differently: how much, float32 [batch]; else nothing.
     """
 
     exits: Sequence[Tensor]
@@ -56,6 +57,7 @@ class Step:
     hints: Sequence[tuple[Tensor, Tensor]] = ()
     exit_gradient: float = 1.0
     mixture: Sequence[Tensor] = ()
+    weights: Sequence[Tensor] = ()
 
     def mean(self, losses: Sequence[Tensor]) -> Tensor:
         """Add up the losses of the exits so that the blocks below see a mean.
@@ -106,7 +108,13 @@ class LabelLossSum:
     terms: tuple[LabelLoss, ...] = (CrossEntropy(),)
     class_weights: tuple[float, ...] | None = None
 
-    def __call__(self, logits: Tensor, labels: Tensor, mixture: Sequence[Tensor] = ()) -> Tensor:
+    def __call__(
+        self,
+        logits: Tensor,
+        labels: Tensor,
+        mixture: Sequence[Tensor] = (),
+        weights: Sequence[Tensor] = (),
+    ) -> Tensor:
         """Return the loss, a scalar.
 
         Args:
@@ -114,6 +122,7 @@ class LabelLossSum:
             labels: integers [...].
             mixture: as of `Step`; a row with two labels is then two rows, one with each, whose
                 weights are the label's fraction and the rest.
+            weights: as of `Step`, of rows without a mixture; a mask's are those of its pixels.
         """
         weighting = Weighting(ignore_label=self.ignore_label, class_weights=self.class_weights)
         if mixture:
@@ -121,6 +130,8 @@ class LabelLossSum:
             logits = tf.concat([logits, logits], axis=0)
             labels = tf.concat([labels, tf.cast(partners, labels.dtype)], axis=0)
             weighting["row_weights"] = tf.concat([fractions, 1.0 - fractions], axis=0)
+        for of_rows in weights:
+            weighting["row_weights"] = tf.reshape(of_rows, (-1, *[1] * (len(labels.shape) - 1)))
         losses = []
         for term in self.terms:
             loss = term(logits, labels, **weighting)
@@ -150,7 +161,10 @@ class LabelObjective(Objective):
     def __call__(self, step: Step) -> Tensor:
         """Return the mean over exits."""
         return step.mean(
-            [self.label_loss(logits, step.labels, step.mixture) for logits in step.exits]
+            [
+                self.label_loss(logits, step.labels, step.mixture, step.weights)
+                for logits in step.exits
+            ]
         )
 
 
@@ -161,7 +175,7 @@ class HardAnswerObjective(LabelObjective):
     def __call__(self, step: Step) -> Tensor:
         """Return the mean over exits."""
         answers = tf.argmax(step.teacher_logits, axis=-1, output_type=tf.int32)
-        return super().__call__(replace(step, labels=answers, mixture=()))
+        return super().__call__(replace(step, labels=answers, mixture=(), weights=()))
 
 
 def label_loss_of(

@@ -151,9 +151,9 @@ def compile_block(
             exits, hidden = model(images, training=True)
             hints = matcher(hidden, teacher_features)
             mixture = [array[step] for array in block.mixture]
-            loss = objective(
-                Step(exits, labels, teacher, values, hints, model.exit_gradient, mixture)
-            )
+            weights = [array[step] for array in block.weights]
+            factor = model.exit_gradient
+            loss = objective(Step(exits, labels, teacher, values, hints, factor, mixture, weights))
         optimizer.step(tape.gradient(loss, optimizer.variables))
         is_counted = tf.not_equal(labels, -1 if ignore_label is None else ignore_label)
         counted = tf.reduce_sum(tf.cast(is_counted, tf.float32))

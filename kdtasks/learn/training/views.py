@@ -208,12 +208,14 @@ class OnlineExamples(Examples):
         seed: the student's; every seed sees views of its own.
         answer: the teacher's.
         epoch_size: images an epoch, of which each is then shown more than once; None is all once.
+        weights: float32 [N], how much each label counts; None where all do alike.
     """
 
     augmentation: AugmentationParams
     seed: int
     answer: Answer = no_answer
     epoch_size: int | None = None
+    weights: np.ndarray | None = None
 
     @property
     def num_examples(self) -> int:
@@ -225,7 +227,8 @@ class OnlineExamples(Examples):
         """The first example as it is; the teacher is asked once for its answers."""
         logits, *features = (array[0] for array in self.answer(np.asarray(self.images[:1])))
         labels = labels_of(self.labels[:1], self.augmentation)
-        return block_of(self.images[0], labels[0], logits, features)
+        weights = () if self.weights is None else (self.weights[0],)
+        return block_of(self.images[0], labels[0], logits, features, weights)
 
     def blocks(
         self, *, epoch: int, order: np.ndarray, batch_size: int, steps_per_block: int
@@ -250,4 +253,5 @@ class OnlineExamples(Examples):
                 array.reshape(*rows.shape, *array.shape[1:])
                 for array in (images, labels, *self.answer(images))
             )
-            yield block_of(images, labels, logits, features)
+            weights = () if self.weights is None else (self.weights[chosen].reshape(rows.shape),)
+            yield block_of(images, labels, logits, features, weights)

@@ -94,7 +94,23 @@ def readable_errors(name: str = "") -> Iterator[None]:
         yield
     except LockError as error:
         raise ProjectError(f"DVC is running here already: {error}") from None
-    except (DvcException, OSError) as error:  # the latter: a full disk, a missing folder
+    except FileNotFoundError as error:
+        message = missing(Path(error.filename)) if error.filename else str(error)
+        raise (StageError(f"stage {name}: {message}") if name else ProjectError(message)) from error
+    except (DvcException, OSError) as error:  # the latter: a full disk, a folder of others
         if name:
             raise StageError(f"stage {name}: {error}") from error
         raise ProjectError(" ".join(str(error).split())) from error
+
+
+def missing(path: Path) -> str:
+    """Say what to do about a file or folder that DVC was to hash and did not find."""
+    if path.is_symlink():
+        return (
+            f"{path} is a link to {path.readlink()}, which is not there; mount its disk, or remove "
+            "the link"
+        )
+    return (
+        f"{path} not found; put it there, correct the key of params.yaml that names it, or, where "
+        "it was a linked folder of images, run `kdtasks links`"
+    )
