@@ -33,6 +33,8 @@ def main(params: Params, paths: ProjectPaths) -> None:
             f"{'patches' if task_of(dataset.task).per_pixel else 'images'} are in groups of two or "
             f"more, the largest of {groups.largest}"
         )
+    for note in dataset.notes:
+        print(f"  {note}")
     record = unlabelled.record
     if record.images or record.excluded:
         print(

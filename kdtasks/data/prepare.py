@@ -74,6 +74,8 @@ def write_prepared(
             excluded=tuple(sorted([*dataset.problems, *dataset.excluded])),
             groups=count_groups(_groups(dataset)),
             split_by=_split_by(dataset, params),
+            deep_range=dataset.deep_range,
+            notes=dataset.notes,
         ).write(partial / DESCRIPTION)
 
 

@@ -34,6 +34,9 @@ class RawDataset:
         places: float64 [N], where a row lies on the line that a stable split divides; None where
             the split is not stable.
         duplicates: images with equal pixels, those that were excluded for it too.
+        deep_range: of images with 16 bits a channel, the values that became 0 and 255; None where
+            there were none.
+        notes: sentences on what was found out of the files.
     """
 
     task: str
@@ -48,6 +51,8 @@ class RawDataset:
     given: np.ndarray | None = None
     places: np.ndarray | None = None
     duplicates: tuple[Duplicate, ...] = ()
+    deep_range: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)

@@ -27,7 +27,9 @@ class EmbeddedManifest:
         variant: how it was compressed.
         task: `classification`, or `segmentation`: one segment, the logits of every pixel.
         class_names: name of each class, in the order of the logits.
-        input: `shape` [height, width, channels], `dtype` `uint8` and `range` [0, 255].
+        input: `shape` [height, width, channels], `dtype` `uint8` and `range` [0, 255]; where
+            training images had 16 bits a channel also `deep_range`, the values of these that
+            became 0 and 255.
         segments: K, one for each exit.
         score: what a threshold is compared with, a name of `kdtasks.edge.scores.SCORES`.
         temperatures: [K], each divides its exit's logits.

@@ -6,10 +6,16 @@ from PIL import Image
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.data.masks import Palette, read_mask
+from kdtasks.edge.decoder import Decoder
 from kdtasks.edge.images import resize_mask
 
 COLOURS = Palette("colour", ("a", "b"), {0x102030: 0, 0xC86432: 1})
 INDICES = Palette("index", ("a", "b"), {0: 0, 1: 1, 9: 255})
+
+
+def labels(path: Path, palette: Palette) -> list[list[int]]:
+    found: list[list[int]] = read_mask(path, palette, Decoder()).labels.tolist()
+    return found
 
 
 def palette_image() -> Image.Image:
@@ -21,8 +27,8 @@ def palette_image() -> Image.Image:
 def test_a_palette_file_is_read_by_colour_or_by_index(tmp_path: Path) -> None:
     path = tmp_path / "mask.png"
     palette_image().save(path)
-    assert read_mask(path, COLOURS).tolist() == [[0, 1]]
-    assert read_mask(path, INDICES).tolist() == [[0, 1]]
+    assert labels(path, COLOURS) == [[0, 1]]
+    assert labels(path, INDICES) == [[0, 1]]
 
 
 def test_transparency_does_not_change_colours(tmp_path: Path) -> None:
@@ -30,24 +36,24 @@ def test_transparency_does_not_change_colours(tmp_path: Path) -> None:
     image = palette_image().convert("RGBA")
     image.putalpha(100)
     image.save(path)
-    assert read_mask(path, COLOURS).tolist() == [[0, 1]]
+    assert labels(path, COLOURS) == [[0, 1]]
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, bool])
 def test_indices_are_read_as_they_are(tmp_path: Path, dtype: type) -> None:
     path = tmp_path / "mask.png"
     Image.fromarray(np.array([[0, 1, 1]]).astype(dtype)).save(path)
-    assert read_mask(path, INDICES).tolist() == [[0, 1, 1]]
+    assert labels(path, INDICES) == [[0, 1, 1]]
 
 
 def test_a_colour_mask_cannot_be_read_by_index_nor_sixteen_bits_by_colour(tmp_path: Path) -> None:
     path = tmp_path / "mask.png"
     palette_image().convert("RGB").save(path)
-    with pytest.raises(DatasetError, match="mode RGB, indices need one channel"):
-        read_mask(path, INDICES)
+    with pytest.raises(DatasetError, match="mode RGB in colours, indices need one channel"):
+        labels(path, INDICES)
     Image.fromarray(np.array([[0, 1]], np.uint16)).save(path)
     with pytest.raises(DatasetError, match="colours need 8 bits a channel"):
-        read_mask(path, COLOURS)
+        labels(path, COLOURS)
 
 
 def test_resizing_mixes_no_classes() -> None:
