@@ -53,13 +53,13 @@ def find_turns(pairs: Sequence[Pair], decoder: Decoder) -> TurnFindings:
     notes = []
     if stored:
         notes.append(
-            f"{quantity(stored, 'mask')} have the size of a rotated photo's stored pixels, and are "
-            f"turned with it ({how})"
+            f"turned with their photos: {quantity(stored, 'mask')} of the size of stored pixels "
+            f"({how})"
         )
     if open_:
         words = {"stored": "on stored pixels, as others were", "upright": "on the upright photo"}
         notes.append(
-            f"{quantity(open_, 'mask')} of rotated photos fit either way, and are taken as drawn "
+            f"fitting either way: {quantity(open_, 'mask')} of rotated photos, taken as drawn "
             f"{words[either]} ({how})"
         )
     return TurnFindings(either, tuple(notes))

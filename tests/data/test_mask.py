@@ -60,3 +60,39 @@ def test_resizing_mixes_no_classes() -> None:
     labels = np.array([[0, 4], [255, 2]], np.uint8)
     assert resize_mask(labels, (4, 2)).tolist() == [[0, 4], [0, 4], [255, 2], [255, 2]]
     assert resize_mask(labels, None) is labels
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
+def test_indices_may_be_the_same_in_three_channels(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "mask.png"
+    Image.fromarray(np.array([[0, 1, 9]], np.uint8)).convert(mode).save(path)
+    assert labels(path, INDICES) == [[0, 1, 255]]
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_masks_of_two_values_survive_a_jpeg(tmp_path: Path, mode: str) -> None:
+    expected = np.zeros((64, 64), np.uint8)
+    expected[20:, 13:50] = 1
+    path = tmp_path / "mask.jpg"
+    Image.fromarray(expected * 255).convert(mode).save(path, quality=75)
+    found = read_mask(path, Palette("index", ("a", "b"), {0: 0, 255: 1}, 32), Decoder())
+    assert found.near > 0
+    known = found.labels != 255
+    assert known.mean() > 0.95
+    np.testing.assert_array_equal(found.labels[known], expected[known])
+
+
+def test_colour_masks_survive_a_jpeg_and_a_smooth_resize(tmp_path: Path) -> None:
+    colours = np.array([[0x10, 0x20, 0x30], [0xC8, 0x64, 0x32]], np.uint8)
+    expected = np.zeros((96, 96), np.uint8)
+    expected[20:, 13:70] = 1
+    palette = Palette("colour", ("a", "b"), COLOURS.label_of, 32)
+    image = Image.fromarray(colours[expected])
+    image.save(tmp_path / "mask.jpg", quality=75)
+    image.resize((192, 192), Image.Resampling.BICUBIC).save(tmp_path / "mask.png")
+    for name in ("mask.jpg", "mask.png"):
+        found = read_mask(tmp_path / name, palette, Decoder()).labels[:: 1 + (name[-3:] == "png")]
+        found = found[:, :: found.shape[1] // 96]
+        known = found != 255
+        assert known.mean() > 0.9
+        np.testing.assert_array_equal(found[known], expected[known])

@@ -137,11 +137,11 @@ class SegmentationFolder(Source):
         if not self._off:
             return ()
         near, far, size = map(sum, zip(*self._off.values(), strict=True))
-        first = min(path.name for path in self._off)
+        many, first = quantity(len(self._off), "mask"), min(path.name for path in self._off)
         return [
-            f"{quantity(len(self._off), 'mask')}, such as {first}, were a JPEG or resized "
-            f"smoothly: {near / size:.1%} of their pixels took the nearest class, {far / size:.1%} "
-            f"differ from all by more than {self.tolerance} and are unlabelled "
+            f"once a JPEG or resized smoothly: {many}, such as {first}; "
+            f"{near / size:.1%} of their pixels took the nearest class, {far / size:.1%} differ "
+            f"from all by more than {self.tolerance} and are unlabelled "
             "(data.source.tolerance)"
         ]
 
