@@ -162,8 +162,12 @@ class Decoder:
             if image.format == "TIFF":  # Pillow has turned its pixels, and says so no longer
                 size = (image.height, image.width)
             stored = image_size and turned_size(image_size, orientation)
-            image = resized(with_channels(eight, channels or 3), stored, box)
-            pixels = as_array(_upright(image, orientation))
+            wanted = 3 if channels is None else channels
+            if eight.mode == "L":  # three equal channels need not be resized
+                fitted = with_channels(resized(eight, stored, box), wanted)
+            else:
+                fitted = resized(with_channels(eight, wanted), stored, box)
+            pixels = as_array(_upright(fitted, orientation))
         return Decoded(pixels, turned_size(size, orientation), animated)
 
     def open_upright(self, file: File) -> "Image":
