@@ -164,10 +164,10 @@ class Decoder:
             stored = image_size and turned_size(image_size, orientation)
             wanted = 3 if channels is None else channels
             if eight.mode == "L":  # three equal channels need not be resized
-                fitted = with_channels(resized(eight, stored, box), wanted)
+                final = with_channels(resized(eight, stored, box), wanted)
             else:
-                fitted = resized(with_channels(eight, wanted), stored, box)
-            pixels = as_array(_upright(fitted, orientation))
+                final = resized(with_channels(eight, wanted), stored, box)
+            pixels = as_array(_upright(final, orientation))
         return Decoded(pixels, turned_size(size, orientation), animated)
 
     def open_upright(self, file: File) -> "Image":

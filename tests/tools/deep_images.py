@@ -21,19 +21,20 @@ def deep_png(values: np.ndarray) -> bytes:
     )
 
 
-def deep_tiff(values: np.ndarray, order: str = "<", **tags: int) -> bytes:
-    """Encode uint16 [height, width, 3] as TIFF without compression; `order` is of its bytes.
+def deep_tiff(values: np.ndarray, order: str = "<", *, deflate: bool = False, **tags: int) -> bytes:
+    """Encode uint16 [height, width, 3] as TIFF; `order` is of its bytes.
 
     Further tags are given by number, as `t274=6`.
     """
     height, width, channels = values.shape
     data = values.astype(f"{order}u2").tobytes()
+    data = zlib.compress(data) if deflate else data
     short, long = 3, 4
     entries = {
         256: (short, width),
         257: (short, height),
         258: (short, None),
-        259: (short, 1),
+        259: (short, 8 if deflate else 1),
         262: (short, 2),
         273: (long, None),
         277: (short, channels),
