@@ -1,6 +1,8 @@
 """Photos with margins of one colour, cut into patches: each photo stays on its own."""
 
 import io
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +11,11 @@ from PIL import Image
 from kdtasks.data.checks import mark_groups
 from kdtasks.data.margins import is_plain, without_margins
 from kdtasks.data.near_copies import near_copies
+from kdtasks.data.prepare import load_dataset
 from kdtasks.data.raw_dataset import RawDataset
+from kdtasks.data.settings import DataParams
+from kdtasks.data.split import split_dataset
+from kdtasks.data.unlabelled import read_unlabelled
 from tests.tools.photos import photos, retaken
 
 
@@ -92,3 +98,27 @@ def test_plain_is_what_has_no_contrast_in_any_channel() -> None:
     images[2] = 200
     assert is_plain(images).tolist() == [True, False, True]
     assert is_plain(images[:0]).tolist() == []
+
+
+def test_black_patches_exclude_no_photo_without_a_label(
+    tmp_path: Path, data_params: Callable[..., DataParams]
+) -> None:
+    every = [framed(photo, 40) for photo in photos(14, (112, 112))]
+    mask = np.tile(np.repeat(np.array([0, 1], np.uint8), 96), (192, 1))
+    for number, photo in enumerate(every):
+        folder = tmp_path / ("drawer" if number >= 12 else "raw/images")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(photo).save(folder / f"{number}.png")
+    (tmp_path / "raw" / "masks").mkdir()
+    for number in range(12):
+        Image.fromarray(mask).save(tmp_path / "raw" / "masks" / f"{number}.png")
+    source = {"name": "segmentation_folder", "classes": {"a": 0, "b": 1}, "patch_size": 32}
+    folders = {"path": str(tmp_path / "raw"), "unlabelled": str(tmp_path / "drawer")}
+    params = data_params(source, **folders)
+    dataset = load_dataset(params)
+    found = read_unlabelled(params, dataset, split_dataset(dataset, params.split, seed=0))
+    assert found.record.excluded == ()
+    assert {name.split("[")[0] for name in found.names} == {
+        "unlabelled/12.png",
+        "unlabelled/13.png",
+    }
