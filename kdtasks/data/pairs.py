@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 from unicodedata import normalize
@@ -31,12 +32,15 @@ def find_pairs(
 ) -> Iterator[Pair | Problem]:
     """List images with their masks: `photo.jpg` goes with `photo.png`, or with `photo_mask.png`.
 
-    Names are compared without their endings, in the composed form of Unicode (NFC).
+    Folders may lie in folders, those of masks as those of images. Names are compared without their
+    endings, in the composed form of Unicode (NFC), and without what all images' names end in, such
+    as `_leftImg8bit`, where nothing else pairs them.
 
     Args:
         folder: `data.path`, which names are told below.
         images, masks: folders; one folder may hold both.
-        suffix: what follows an image's name in its mask's; None finds one that all masks have.
+        suffix: what follows an image's name in its mask's; masks called otherwise are passed over.
+            None finds one that all masks have.
 
     Raises:
         DatasetError: a folder is missing, or no image has a mask.
@@ -44,41 +48,55 @@ def find_pairs(
     of_images = yield from _by_stem(folder, images, "image")
     together = images.resolve() == masks.resolve()
     of_masks = of_images if together else (yield from _by_stem(folder, masks, "mask"))
-    if suffix is None:
-        suffix = _found_suffix(of_images, of_masks, together)
+    found = _found_suffix(of_images, of_masks, together) if suffix is None else suffix
     if together:
         of_masks = {
             stem: path
             for stem, path in of_images.items()
-            if suffix and stem.endswith(suffix) and stem.removesuffix(suffix) in of_images
+            if found and stem.endswith(found) and stem.removesuffix(found) in of_images
         }
         of_images = {stem: path for stem, path in of_images.items() if stem not in of_masks}
-    of_masks = {
-        stem.removesuffix(suffix) if suffix and stem not in of_images else stem: path
-        for stem, path in of_masks.items()
-    }
-    if of_images and not of_images.keys() & of_masks.keys():
+    elif suffix:
+        of_masks = {
+            stem: path
+            for stem, path in of_masks.items()
+            if stem in of_images or stem.endswith(suffix)
+        }
+    named: Files = {}
+    for stem, path in of_masks.items():
+        name = stem if stem in of_images else stem.removesuffix(found)
+        if name in named:
+            yield Problem(
+                relative_name(path, folder), f"named like {relative_name(named[name], folder)}"
+            )
+        else:
+            named[name] = path
+    if of_images and not of_images.keys() & named.keys():
+        ending = _common_ending(list(of_images))
+        of_images = {stem.removesuffix(ending): path for stem, path in of_images.items()}
+    if of_images and not of_images.keys() & named.keys():
         raise _without_masks(folder, of_images, of_masks, masks)
-    for stem in sorted(of_images.keys() | of_masks.keys()):
-        if stem not in of_masks:
+    for stem in sorted(of_images.keys() | named.keys()):
+        if stem not in named:
             yield Problem(relative_name(of_images[stem], folder), "an image without a mask")
         elif stem not in of_images:
-            yield Problem(relative_name(of_masks[stem], folder), "a mask without an image")
+            yield Problem(relative_name(named[stem], folder), "a mask without an image")
         else:
-            yield Pair(of_images[stem], of_masks[stem])
+            yield Pair(of_images[stem], named[stem])
 
 
 def told_suffix(pairs: Sequence[Pair]) -> Sequence[str]:
-    """Say what follows the names of images in those of their masks, where anything does."""
-    suffixes = Counter(
-        normalize("NFC", pair.mask.stem).removeprefix(normalize("NFC", pair.image.stem))
-        for pair in pairs
-    )
-    suffixes.pop("", None)
+    """Say how the names of masks differ from those of their images, where they do."""
+    changes = Counter[tuple[str, str]]()
+    for pair in pairs:
+        image, mask = (normalize("NFC", path.stem) for path in pair)
+        shared = len(_common_start([image, mask]))
+        changes[image[shared:], mask[shared:]] += 1
+    changes.pop(("", ""), None)
     return [
-        f"the masks of {quantity(count, 'image')} are called as the image and {suffix!r} "
-        "(data.source.mask_suffix sets another)"
-        for suffix, count in suffixes.most_common()
+        f"masks are called as their images and {mask!r}{f' in place of {image!r}' if image else ''}"
+        f": {quantity(count, 'mask')} (data.source.mask_suffix sets another)"
+        for (image, mask), count in changes.most_common()
     ]
 
 
@@ -102,6 +120,19 @@ def _found_suffix(images: Mapping[str, Path], masks: Mapping[str, Path], togethe
     return min(often, key=lambda each: (-often[each], each), default="")
 
 
+def _common_ending(stems: Sequence[str]) -> str:
+    """Give what all names end in, from a separator on; "" for a single one, or for none."""
+    shared = _common_start([stem[::-1] for stem in stems])[::-1] if len(stems) > 1 else ""
+    found = re.search(r"[ _.-].*", shared)
+    return found[0] if found else ""
+
+
+def _common_start(texts: Sequence[str]) -> str:
+    first, last = min(texts), max(texts)  # in alphabetical order nothing between differs earlier
+    letters = zip(first, last, strict=False)
+    return first[: sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], letters))]
+
+
 def _without_masks(folder: Path, images: Files, masks: Files, where: Path) -> DatasetError:
     first = next(iter(sorted(images)))
     shown = ", ".join(path.name for _, path in sorted(masks.items())[:3])
@@ -116,15 +147,21 @@ def _without_masks(folder: Path, images: Files, masks: Files, where: Path) -> Da
 
 
 def _by_stem(folder: Path, place: Path, what: str) -> Generator[Problem, None, Files]:
-    """Find the files of a folder by the stems of their names; yields what is wrong."""
+    """Find files by their names below `place`, without their endings; yields what is wrong."""
     files: Files = {}
-    for path in visible_entries(require_folder(place, f"the folder of {what}s")):
-        stem = normalize("NFC", path.stem)
-        if path.is_dir():
-            yield Problem(relative_name(path, folder), f"a folder, a {what} was expected")
-        elif stem in files:
+    for path in _files_below(require_folder(place, f"the folder of {what}s")):
+        stem = normalize("NFC", (path.relative_to(place).parent / path.stem).as_posix())
+        if stem in files:
             first = relative_name(files[stem], folder)
             yield Problem(relative_name(path, folder), f"named like {first}")
         else:
             files[stem] = path
     return files
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    for path in visible_entries(folder):
+        if path.is_dir():
+            yield from _files_below(path)
+        else:
+            yield path

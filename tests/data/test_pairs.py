@@ -83,5 +83,36 @@ def test_where_nothing_fits_one_sentence_shows_what_is_there(tmp_path: Path) -> 
 def test_what_was_found_is_said() -> None:
     found = [Pair(Path("a.jpg"), Path("a_mask.png")), Pair(Path("b.jpg"), Path("b_mask.png"))]
     (told,) = told_suffix(found)
-    assert told.startswith("the masks of 2 images are called as the image and '_mask' (data.source")
+    assert told.startswith("masks are called as their images and '_mask': 2 masks (data.source.m")
     assert told_suffix([Pair(Path("a.jpg"), Path("a.png"))]) == []
+
+
+def test_folders_may_lie_in_folders(tmp_path: Path) -> None:
+    touch(tmp_path, "images/x/a.jpg", "images/y/a.jpg", "masks/x/a.png", "masks/y/a.png")
+    found = list(find_pairs(tmp_path, tmp_path / "images", tmp_path / "masks", None))
+    assert [[path.parent.name for path in one] for one in found] == [["x", "x"], ["y", "y"]]  # type: ignore[union-attr]
+
+
+def test_streets_as_a_well_known_dataset_has_them(tmp_path: Path) -> None:
+    for scene in ("aachen/aachen_000000_000019", "bochum/bochum_000000_000313"):
+        touch(tmp_path, f"leftImg8bit/{scene}_leftImg8bit.png")
+        touch(tmp_path, *(f"gtFine/{scene}_gtFine_{kind}.png" for kind in ("color", "labelIds")))
+    found = pairs(tmp_path, "leftImg8bit", "gtFine", "_gtFine_labelIds")
+    assert found == [
+        "aachen_000000_000019_leftImg8bit.png aachen_000000_000019_gtFine_labelIds.png",
+        "bochum_000000_000313_leftImg8bit.png bochum_000000_000313_gtFine_labelIds.png",
+    ]
+    (told,) = told_suffix([Pair(*(Path(name) for name in one.split())) for one in found])
+    assert told.startswith(
+        "masks are called as their images and 'gtFine_labelIds' in place of 'leftImg8bit': 2 masks"
+    )
+
+
+def test_two_masks_of_one_image_are_a_problem(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.jpg", "images/b.jpg", "masks/a.png", "masks/a_mask.png")
+    touch(tmp_path, "masks/b_mask.png", "masks/b_other.png")
+    assert pairs(tmp_path, "images", "masks", "_mask") == [
+        "masks/a_mask.png named like masks/a.png",
+        "a.jpg a.png",
+        "b.jpg b_mask.png",
+    ]

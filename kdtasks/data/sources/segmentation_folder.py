@@ -47,7 +47,7 @@ class SegmentationFolder(Source):
     mask_suffix: str | None = Field(
         default=None,
         description="what follows an image's name in its mask's, such as `_mask` in "
-        "`photo_mask.png`; null finds out what does, and says it",
+        "`photo_mask.png`, masks called otherwise are passed over; null finds it out, and says it",
     )
     mask_orientation: Literal["auto", "upright", "stored"] = Field(
         default="auto",

@@ -55,7 +55,7 @@ def test_masks_beside_photos_in_one_folder_saved_as_jpeg(
     dataset = load_dataset(data_params(settings, path=str(tmp_path)))
     assert len(dataset) == 6 * 6
     assert [note.split(" (")[0] for note in dataset.notes[:2]] == [
-        "the masks of 6 images are called as the image and '_mask'",
+        "masks are called as their images and '_mask': 6 masks",
         "255 in 6 masks, beside 0 alone, is taken for b",
     ]
     first = np.concatenate(dataset.labels[:3], axis=1)
