@@ -237,7 +237,7 @@ class Decoder:
         except bombs:
             raise ImageError("large", large) from None
         except Exception as error:  # on damaged files Pillow's decoders raise nearly anything
-            reason = " ".join(str(error).split()) or type(error).__name__
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise ImageError("damaged", f"damaged or cut short ({reason})") from None
 
 
