@@ -206,6 +206,7 @@ def predict(
     out: Annotated[Path | None, Option(help="File of the mask (.png, .npy), or a folder.")] = None,
     overlay: Annotated[bool, Option("--overlay", help="Draw the mask over the image.")] = False,
     threads: ThreadsOption = 1,
+    max_pixels: Annotated[int, Option(min=1, help="Larger images are refused.")] = 400_000_000,
     as_json: JsonOption = False,
 ) -> None:
     """Classify images with a bundle, or label their pixels, as a device does."""
@@ -213,7 +214,14 @@ def predict(
 
     limits = parse_thresholds(thresholds)
     status = run_predict(
-        bundle, images, limits, out=out, overlay=overlay, threads=threads, as_json=as_json
+        bundle,
+        images,
+        limits,
+        out=out,
+        overlay=overlay,
+        threads=threads,
+        as_json=as_json,
+        max_pixels=max_pixels,
     )
     raise typer.Exit(status)
 

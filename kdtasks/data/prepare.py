@@ -75,6 +75,7 @@ def write_prepared(
             excluded=tuple(sorted([*dataset.problems, *dataset.excluded])),
             groups=count_groups(_groups(dataset)),
             split_by=_split_by(dataset, params),
+            deep_range=dataset.deep_range,
             notes=dataset.notes,
             warnings=dataset.warnings,
         ).write(partial / DESCRIPTION)

@@ -24,7 +24,7 @@ ADVICE = "run `dvc repro prepare`"
 class PreparedDataset:
     """A prepared dataset on disk; arrays are mapped, not read.
 
-    `image_shape` is (height, width, channels); `counts` is as in `dataset.json`.
+    `image_shape` is (height, width, channels); `counts` and `deep_range` are as in `dataset.json`.
     """
 
     folder: Path
@@ -34,6 +34,7 @@ class PreparedDataset:
     image_shape: tuple[int, int, int]
     ignore_label: int | None
     counts: dict[str, SplitCounts]
+    deep_range: tuple[int, int] | None = None
 
     @property
     def num_classes(self) -> int:

@@ -35,6 +35,8 @@ class RawDataset:
         places: float64 [N], where a row lies on the line that a stable split divides; None where
             the split is not stable.
         duplicates: images with equal pixels, those that were excluded for it too.
+        deep_range: of images with 16 bits a channel, the values that became 0 and 255; None where
+            there were none.
         notes: sentences on what was found out of the files.
         warnings: what a person should look into: sentences.
     """
@@ -52,6 +54,7 @@ class RawDataset:
     weights: np.ndarray | None = None
     places: np.ndarray | None = None
     duplicates: tuple[Duplicate, ...] = ()
+    deep_range: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 

@@ -17,6 +17,7 @@ def describe_dataset(
     image_shape: tuple[int, int, int],
     task: str = "classification",
     validation_rows: int = 100,
+    deep_range: tuple[int, int] | None = None,
 ) -> PreparedDataset:
     """Write a description, and give the dataset as if it were opened."""
     (folder / DESCRIPTION).write_text('{"name": "pixels"}\n')
@@ -28,6 +29,7 @@ def describe_dataset(
         image_shape=image_shape,
         ignore_label=None,
         counts={"validation": SplitCounts(total=validation_rows, by_class={})},
+        deep_range=deep_range,
     )
 
 

@@ -25,7 +25,7 @@ from kdtasks.data.group_proposals import GROUPING
 from kdtasks.data.image_index import ImageIndex
 from kdtasks.data.sources import Item, Size, Source, sources
 from kdtasks.data.tables import ENDINGS, Table, find_columns, one_hot, read_table
-from kdtasks.edge.images import SUFFIXES
+from kdtasks.edge.formats import SUFFIXES
 
 Role = Literal["image", "label", "split", "group", "weight"]
 

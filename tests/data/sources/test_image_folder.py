@@ -10,6 +10,7 @@ from PIL import Image
 from kdtasks.core.errors import DatasetError
 from kdtasks.data.prepare import load_dataset
 from kdtasks.data.settings import DataParams
+from kdtasks.edge.decoder import Decoder
 
 
 @pytest.fixture
@@ -42,16 +43,14 @@ def test_size_and_channels_apply(params: Callable[..., DataParams]) -> None:
 def test_max_images_is_stratified_and_decodes_no_more(
     image_folder: Path, params: Callable[..., DataParams], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kdtasks.data import sources as module
-
     decoded: list[Path] = []
-    read = module.read_image
+    read = Decoder.read
 
-    def read_and_note(path: Path, **keys: Any) -> np.ndarray:
+    def read_and_note(decoder: Decoder, path: Path, **keys: Any) -> Any:
         decoded.append(path)
-        return read(path, **keys)
+        return read(decoder, path, **keys)
 
-    monkeypatch.setattr(module, "read_image", read_and_note)
+    monkeypatch.setattr(Decoder, "read", read_and_note)
     dataset = load_dataset(params(max_images=10))
     assert np.bincount(dataset.labels).tolist() == [5, 5]
     assert len(decoded) == 10

@@ -17,7 +17,8 @@ from kdtasks.learn.networks.cnn import CNN
 from kdtasks.learn.networks.saved import save_model
 from kdtasks.learn.objectives.distillation import DistillationObjective, DistillParams
 from kdtasks.learn.objectives.objective import LabelLossSum, LabelObjective
-from kdtasks.learn.targets import open_targets, write_targets
+from kdtasks.learn.targets.open import open_targets
+from kdtasks.learn.targets.write import write_targets
 from kdtasks.learn.teachers.teacher import open_teacher
 from kdtasks.learn.training.examples import Examples, TrainingExamples, in_views
 from kdtasks.learn.training.loop import Schedule
