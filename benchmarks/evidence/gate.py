@@ -11,9 +11,10 @@ from benchmarks.evidence.promise import Promise, Rate
 from kdtasks.core.latency import Latency
 from kdtasks.deploy.gate.decision import Contender, GateParams, decide
 from kdtasks.evaluate.classification import ClassScore
-from kdtasks.evaluate.evaluator import EvaluateParams, Score
+from kdtasks.evaluate.evaluator import Score
 from kdtasks.evaluate.intervals import bootstrap_interval
 from kdtasks.evaluate.pixel_counts import PixelCounts
+from kdtasks.evaluate.settings import EvaluateParams
 
 _EVALUATE = EvaluateParams(bootstrap_samples=1000)
 _CLASSES = 3

@@ -23,13 +23,14 @@ from kdtasks.edge.segments import Segments
 from kdtasks.edge.telemetry import Histograms, histograms_of
 from kdtasks.evaluate import intervals, metrics
 from kdtasks.evaluate.clusters import Groups, members_of
-from kdtasks.evaluate.evaluator import Evaluated, EvaluateParams, Evaluator, Network, Score
+from kdtasks.evaluate.evaluator import Evaluated, Evaluator, Network, Score
 from kdtasks.evaluate.examples import pick_examples
 from kdtasks.evaluate.exits.calibrate import calibrate
 from kdtasks.evaluate.exits.settings import ExitsParams
 from kdtasks.evaluate.exits.thresholds import OperatingPoint
 from kdtasks.evaluate.intervals import Interval, Method, PairedComparison
 from kdtasks.evaluate.metrics import ReliabilityBin
+from kdtasks.evaluate.settings import EvaluateParams
 from kdtasks.tasks.classification import Classification
 
 

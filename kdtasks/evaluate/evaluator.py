@@ -1,4 +1,4 @@
-"""What every task evaluates, the settings of it, and how results are written."""
+"""What every task evaluates, and how results are written."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from kdtasks.core.records.compress import Compressed
 from kdtasks.core.records.evaluate import (
@@ -19,7 +18,6 @@ from kdtasks.core.records.evaluate import (
     ModelScores,
     SplitSize,
 )
-from kdtasks.core.settings import Count, Index, OpenFraction, Section
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.edge.predictor import Predictor
 from kdtasks.edge.telemetry import Histograms
@@ -29,6 +27,7 @@ from kdtasks.evaluate.exits.thresholds import OperatingPoint
 from kdtasks.evaluate.intervals import Interval, Method, PairedComparison
 from kdtasks.evaluate.looks import look_at
 from kdtasks.evaluate.metrics import mean_scores
+from kdtasks.evaluate.settings import EvaluateParams
 from kdtasks.tasks.task import Task
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -38,27 +37,6 @@ Network = Callable[[Any], NDArray[Any]]
 Opener = Callable[[], Network]
 
 RELIABILITY = "exit,confidence,accuracy,rows"
-
-
-class EvaluateParams(Section):
-    """Intervals on the test split."""
-
-    confidence: OpenFraction = Field(default=0.95, description="level of every interval")
-    bootstrap_samples: Count = Field(default=2000, description="resamples of every bootstrap")
-    seed: Index = Field(default=0, description="seed of the resampling")
-
-
-class BenchmarkParams(Section):
-    """How latency is measured on this machine, on images of the validation split."""
-
-    threads: Count = Field(default=1, description="threads of the LiteRT interpreter")
-    images: Count = Field(
-        default=300, description="validation images that are timed, drawn at random"
-    )
-    rounds: Count = Field(
-        default=5, description="how often each is timed; the median of its times counts"
-    )
-    warmup: Index = Field(default=30, description="predictions before that, not timed")
 
 
 class Score(ABC):

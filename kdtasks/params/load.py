@@ -14,8 +14,8 @@ from kdtasks.core.settings import Count, Index, RuntimeParams, Section
 from kdtasks.data.settings import DataParams
 from kdtasks.deploy.drift import DriftParams
 from kdtasks.deploy.gate.decision import GateParams
-from kdtasks.evaluate.evaluator import BenchmarkParams, EvaluateParams
 from kdtasks.evaluate.exits.settings import ExitsParams
+from kdtasks.evaluate.settings import BenchmarkParams, EvaluateParams
 from kdtasks.learn.augmentations.mixing import Mixing
 from kdtasks.learn.networks import architectures
 from kdtasks.learn.networks.saved import start_of

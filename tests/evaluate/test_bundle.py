@@ -13,7 +13,7 @@ from kdtasks.edge.classifier import BatchPredictions, Classifier
 from kdtasks.edge.scores import softmax
 from kdtasks.evaluate import classification
 from kdtasks.evaluate.classification import ClassificationEvaluator, evaluate_answers
-from kdtasks.evaluate.evaluator import EvaluateParams
+from kdtasks.evaluate.settings import EvaluateParams
 
 
 @pytest.fixture

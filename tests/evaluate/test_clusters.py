@@ -10,7 +10,6 @@ from scipy.stats import norm, t
 
 from kdtasks.evaluate.classification import ClassScore
 from kdtasks.evaluate.clusters import independent_fraction, members_of
-from kdtasks.evaluate.evaluator import EvaluateParams
 from kdtasks.evaluate.intervals import (
     Method,
     accuracy_interval,
@@ -21,6 +20,7 @@ from kdtasks.evaluate.intervals import (
     score_interval,
     wilson_interval,
 )
+from kdtasks.evaluate.settings import EvaluateParams
 
 ANSWERS = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=40)
 

@@ -11,8 +11,9 @@ from kdtasks.core.errors import KdTasksError
 from kdtasks.core.records.evaluate import Gain
 from kdtasks.evaluate.classification import ClassScore
 from kdtasks.evaluate.comparison import gain_of, verdict_of
-from kdtasks.evaluate.evaluator import EvaluateParams, compare_scores
+from kdtasks.evaluate.evaluator import compare_scores
 from kdtasks.evaluate.intervals import bootstrap_interval, score_interval, wilson_interval
+from kdtasks.evaluate.settings import EvaluateParams
 
 
 def gain(first: Mapping[int, float], second: Mapping[int, float]) -> Gain:

@@ -14,12 +14,9 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.edge.classifier import BatchPredictions
 from kdtasks.edge.scores import max_probability
 from kdtasks.evaluate.classification import ClassScore, evaluate_answers
-from kdtasks.evaluate.evaluator import (
-    RELIABILITY,
-    EvaluateParams,
-    compare_scores,
-)
+from kdtasks.evaluate.evaluator import RELIABILITY, compare_scores
 from kdtasks.evaluate.examples import pick_examples
+from kdtasks.evaluate.settings import EvaluateParams
 from kdtasks.params import Params, parse_params
 from kdtasks.report import curves, figures
 from kdtasks.report.page import write_report

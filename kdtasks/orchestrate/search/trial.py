@@ -17,8 +17,8 @@ from kdtasks.core.records.training import Training
 from kdtasks.data.prepared import open_prepared
 from kdtasks.edge.latency import time_models
 from kdtasks.edge.registry import load_predictor
-from kdtasks.evaluate.evaluator import BenchmarkParams
 from kdtasks.evaluate.parity import parity_problem
+from kdtasks.evaluate.settings import BenchmarkParams
 from kdtasks.orchestrate.sweep.grid import Point, readable_name, short_digest, with_settings
 from kdtasks.params import AFTER_EXPORT, Params
 from kdtasks.params.search import SearchParams

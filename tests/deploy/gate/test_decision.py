@@ -14,7 +14,7 @@ from kdtasks.deploy.gate.decision import (
     decide,
 )
 from kdtasks.evaluate.classification import ClassScore
-from kdtasks.evaluate.evaluator import EvaluateParams
+from kdtasks.evaluate.settings import EvaluateParams
 from tests.tools.records import latency
 
 
