@@ -30,7 +30,8 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     from kdtasks.learn.training.loop import Schedule
 
     setup, dataset = params.training(), open_prepared(paths.prepared)
-    seed = best_seed({key: Training.read(paths.metrics("distill", key)) for key in params.seeds})
+    trained = {key: Training.read(paths.metrics("distill", key)) for key in params.seeds}
+    seed = best_seed(trained, params.metric.key)
     base = paths.model("distill", seed)
     seed_everything(seed)
     rate, epochs = params.compress.learning_rate, params.distill.epochs

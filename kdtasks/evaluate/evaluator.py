@@ -28,7 +28,8 @@ from kdtasks.evaluate.intervals import Interval, Method, PairedComparison
 from kdtasks.evaluate.looks import look_at
 from kdtasks.evaluate.metrics import mean_scores
 from kdtasks.evaluate.settings import EvaluateParams
-from kdtasks.tasks.task import Task
+from kdtasks.tasks.registry import metric_of
+from kdtasks.tasks.task import Metric, Task
 
 Arrays = Mapping[str, NDArray[Any]]
 # From uint8 images [N, height, width, channels] to the last exit's logits [N, …, classes].
@@ -51,6 +52,11 @@ class Score(ABC):
     settings: EvaluateParams
 
     @property
+    def metric(self) -> Metric:
+        """What models are compared by."""
+        return metric_of(self.task, self.settings.metric)
+
+    @property
     @abstractmethod
     def rows(self) -> int:
         """Independent images of the split; patches of one image are one."""
@@ -58,7 +64,7 @@ class Score(ABC):
     @property
     @abstractmethod
     def value(self) -> float:
-        """The task's metric, 0 … 1."""
+        """The metric that models are compared by, 0 … 1."""
 
     @property
     @abstractmethod
@@ -84,6 +90,11 @@ class Score(ABC):
         Raises:
             EvaluationError: the two are not of the same images and seeds.
         """
+
+    @property
+    def sparse(self) -> str:
+        """Say which class's images are too few for a bound that is close; `` of most scores."""
+        return ""
 
     @abstractmethod
     def paired(self, production: Self, *, method: Method, confidence: float) -> PairedComparison:
@@ -128,7 +139,7 @@ def compare_scores(
     arms = arms or {}
     for kind, models in {"student": student, "distill": distilled, **arms}.items():
         scores = {seed: models[seed].scores() for seed in sorted(models)}
-        by_seed[kind] = {seed: found.score for seed, found in scores.items()}
+        by_seed[kind] = {seed: models[seed].value for seed in scores}
         means = mean_scores(list(scores.values())).present() if answered.task.per_pixel else {}
         means = {key: value for key, value in means.items() if key not in ("mean_iou", "interval")}
         summaries[kind] = over_seeds(by_seed[kind], confidence, means)
@@ -142,6 +153,7 @@ def compare_scores(
     lead = teacher.gain_interval([teacher] * len(students), students) if teacher else None
     return Comparison(
         **answered.size.present(),
+        metric=answered.settings.metric,
         teacher=teacher.with_interval() if teacher else None,
         student=summaries["student"],
         distill=summaries["distill"],
@@ -197,6 +209,11 @@ class Evaluator(ABC, Generic[S]):
     dataset: PreparedDataset
     settings: EvaluateParams
     split: str = "test"
+
+    @property
+    def metric(self) -> Metric:
+        """What models are compared by."""
+        return metric_of(self.task, self.settings.metric)
 
     @property
     def images(self) -> NDArray[np.uint8]:

@@ -50,7 +50,7 @@ class PixelCounts(Score):
     @property
     def value(self) -> float:
         """The mean IoU over all pixels."""
-        return self.task.scores(self.confusions.sum(axis=0))[self.task.metric.key]
+        return self.task.scores(self.confusions.sum(axis=0))[self.metric.key]
 
     @property
     def size(self) -> SplitSize:

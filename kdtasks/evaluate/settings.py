@@ -3,11 +3,19 @@
 from pydantic import Field
 
 from kdtasks.core.settings import Count, Index, OpenFraction, Section
+from kdtasks.tasks.task import MetricKey
 
 
 class EvaluateParams(Section):
-    """Intervals on the test split."""
+    """What models are compared by, and the intervals on the test split."""
 
+    metric: MetricKey | None = Field(
+        default=None,
+        description="what epochs, seeds, variants and new models are chosen by: `accuracy`; "
+        "`balanced_accuracy`, the mean recall of the classes, or `macro_f1`, the mean of their "
+        "F1s, in which a rare class counts as much as a common one; of masks `mean_iou`. null: "
+        "`accuracy`, of masks `mean_iou`. Early exits are calibrated by accuracy in any case",
+    )
     confidence: OpenFraction = Field(default=0.95, description="level of every interval")
     bootstrap_samples: Count = Field(default=2000, description="resamples of every bootstrap")
     seed: Index = Field(default=0, description="seed of the resampling")

@@ -13,7 +13,8 @@ from kdtasks.core.files import write_arrays, write_csv, write_json
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.edge.classifier import BatchPredictions
 from kdtasks.edge.scores import max_probability
-from kdtasks.evaluate.classification import ClassScore, evaluate_answers
+from kdtasks.evaluate.class_score import ClassScore
+from kdtasks.evaluate.classification import evaluate_answers
 from kdtasks.evaluate.evaluator import RELIABILITY, compare_scores
 from kdtasks.evaluate.examples import pick_examples
 from kdtasks.evaluate.settings import EvaluateParams
@@ -23,6 +24,7 @@ from kdtasks.report.page import write_report
 from stages.report import settings_of
 
 ROWS, CLASSES = 1000, 10
+NAMES = tuple(map(str, range(CLASSES)))
 # Accuracy of every exit, bytes, gzipped bytes, MACs up to every exit, milliseconds.
 VARIANTS: dict[str, Any] = {
     "float32": ([0.82, 0.925, 0.966], 38_420, 31_950, [57_000, 168_000, 286_000], 0.061),
@@ -243,7 +245,8 @@ def _write_compare(
     gain: float,
 ) -> None:
     def score(share: float) -> ClassScore:
-        return ClassScore(_answers(labels, hardness, share, generator) == labels, params.evaluate)
+        answers = _answers(labels, hardness, share, generator)
+        return ClassScore(labels, answers, NAMES, params.evaluate)
 
     def students(share: float) -> dict[int, ClassScore]:
         return {seed: score(share + generator.normal(0, 0.001)) for seed in params.seeds}
@@ -326,7 +329,11 @@ def _write_variant(
     answers = BatchPredictions(logits, predicted, exit_index, answered)
     temperatures = [1.31, 1.12, 1.04][-exits:]
     content, bins = evaluate_answers(
-        labels, answers, macs=macs, temperatures=temperatures, settings=EvaluateParams()
+        ClassScore(labels, answered, NAMES, EvaluateParams()),
+        answers,
+        macs=macs,
+        temperatures=temperatures,
+        commonest=0,
     )
     content.write(root / f"metrics/evaluate/{variant}.json")
     table = [(k, *found) for k, exit_bins in enumerate(bins) for found in exit_bins]

@@ -49,7 +49,9 @@ def make_teacher(
     trained_on = TrainedOn.of(dataset.images("train"))
     split, limit = (dataset.images("train"), dataset.labels("train")), setup.train.memory_limit_mb
     examples = TrainingExamples(*draw_views(*split, augmentation, memory_limit_mb=limit))
-    objective = LabelObjective(label_loss_of(setup.train.loss, dataset))
+    objective = LabelObjective(
+        label_loss_of(setup.train.loss, dataset, balance=setup.train.class_balance)
+    )
 
     def train(name: str, seed: int) -> Trained:
         assert settings.model is not None  # the params section refuses it

@@ -13,7 +13,7 @@ from kdtasks.deploy.gate.decision import (
     accuracy_interval,
     decide,
 )
-from kdtasks.evaluate.classification import ClassScore
+from kdtasks.evaluate.class_score import ClassScore
 from kdtasks.evaluate.settings import EvaluateParams
 from tests.tools.records import latency
 
@@ -22,7 +22,9 @@ def contender(
     right: int, rows: int = 1000, *, size: int = 20_000, ms: float = 0.1, **times: float
 ) -> Contender:
     """A model that gets the first `right` images right."""
-    score = ClassScore(np.arange(rows) < right, EvaluateParams())
+    score = ClassScore(
+        np.ones(rows, int), (np.arange(rows) < right).astype(int), ("no", "yes"), EvaluateParams()
+    )
     return Contender("a model", score, size, latency(ms, **times))
 
 

@@ -11,7 +11,7 @@ from kdtasks.learn.training.monitor import CollapseGuard, patience, stalled
 
 def guard_of(patience: int, *, num_classes: int = 5, steps: int = 100, done: int = 0):
     """A guard of a run of twenty epochs, `done` of which predicted one class."""
-    return CollapseGuard(patience, num_classes, steps, 20, done)
+    return CollapseGuard(patience, (10,) * num_classes, steps, 20, (), done)
 
 
 ONE_CLASS = np.array([2, 2, 2])
@@ -82,7 +82,7 @@ def test_masks_of_one_class_stop_even_with_a_stray_pixel():
     guard.check_predictions(masks, epoch=1)
     message = (
         r"epochs 1 to 2 of 20 predicted class 0 for 100\.00% of the validation pixels; .+"
-        r"train\.loss\.class_weights: balanced"
+        r"train\.class_balance: weights"
     )
     with pytest.raises(TrainingError, match=message):
         guard.check_predictions(masks, epoch=2)
