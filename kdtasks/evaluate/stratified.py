@@ -13,6 +13,9 @@ from kdtasks.tasks.confusion import BY_CLASS
 
 Weights = NDArray[np.float64]
 
+# Images of each class besides its own, for every way to be answered.
+_UNSEEN = 0.5
+
 # Weights that are held in memory at a time, 8 bytes each.
 _CHUNK = 4_000_000
 
@@ -41,9 +44,9 @@ def stratified_interval(
 
     A resample weighs the groups, each with all its images and the answers of all models, by random
     numbers of mean 1 (the Bayesian bootstrap), and then the images of every class to their number.
-    Besides its own, every class has one image in all that is answered rightly and wrongly by either
-    side, in equal parts: so a class without an error, or without a difference, has a spread as
-    well. Groups of several images are worth fewer by (z / t)², as in `independent_fraction`.
+    Besides its own, every class has half an image for each way in which the sides may be right or
+    wrong: so a class without an error, or without a difference, has a spread as well. Groups of
+    several images are worth fewer by (z / t)², as in `independent_fraction`.
 
     Args:
         answered: labels and answers.
@@ -52,7 +55,7 @@ def stratified_interval(
         samples: number of resamples.
         seed: seed of the resampling.
 
-    Source: Rubin 1981, Ann. Statist. 9, 130-134; the image besides is Jeffreys' prior.
+    Source: Rubin 1981, Ann. Statist. 9, 130-134; the halves are Jeffreys' prior.
     """
     score, drawn = BY_CLASS[metric], []
     for weights in _resamples(answered, confidence, samples, np.random.default_rng(seed)):
@@ -112,12 +115,11 @@ def _resamples(
         shapes *= (worth := _worth(len(shapes), confidence))
         scale = 1 / worth
     kinds = (2,) * len(answered.sides)
-    prior = 1 / 2 ** len(kinds)
     step = max(1, _CHUNK // max(len(owners), classes * 2 ** len(kinds)))
     for start in range(0, samples, step):
         count = min(step, samples - start)
         own = scale * generator.gamma(shapes, size=(count, len(shapes)))[:, owners]
-        added = generator.gamma(prior, size=(count, classes, *kinds))
+        added = generator.gamma(_UNSEEN, size=(count, classes, *kinds))
         added *= group_size.reshape(-1, *(1 for _ in kinds))
         found = _sum_by(own, rows.labels, classes) + added.reshape(count, classes, -1).sum(axis=2)
         factors = np.divide(totals, found, out=np.zeros_like(found), where=found > 0)
