@@ -82,13 +82,12 @@ def render_page(
         images["precision_recall"] = curves.models_figure(inputs.compared, examples, shown or "")
         images["precision_recall_classes"] = curves.classes_figure(examples, colours, shown or "")
     return environment.get_template("template.html").render(
-        **_plain(statistics),
+        **_plain(statistics) | {"metric": metric_in(statistics)},
         benchmarks={name: _plain(files.benchmark) for name, files in inputs.variants.items()},
         statistics={each: statistic_name(each) for each in STATISTICS},
         judged=selection.limits.latency_statistic,
         selection=_plain(selection),
         shown=shown,
-        metric=metric_in(statistics),
         metrics=task.metrics,
         uneven=uneven_classes(statistics),
         uneven_advice=uneven_advice(statistics, is_balanced=settings.is_balanced),

@@ -43,7 +43,8 @@ def test_it_learns(
 ):
     trained = run(schedule=dataclasses.replace(schedule, epochs=25))
     first, last = trained.history[0], trained.history[-1]
-    columns = (*COLUMNS, "teacher_agreement", "alpha", "temperature")
+    by_class = ("validation_balanced_accuracy", "validation_macro_f1")
+    columns = (*COLUMNS, *by_class, "teacher_agreement", "alpha", "temperature")
     assert [tuple(record) for record in trained.history] == [columns] * 25
     assert {record["teacher_agreement"] for record in trained.history} == {1.0}
     assert {(record["alpha"], record["temperature"]) for record in trained.history} == {(0.5, 2.0)}
