@@ -38,6 +38,9 @@ _STEPS = 100
 # A loss that has fallen by less, as a fraction of the first epoch's, has as good as not fallen.
 _FALL = 0.01
 
+# What accuracy hides of rare classes, from which on it is told.
+_HIDDEN = 0.05
+
 # Seconds without a line after which a long epoch reports from its middle.
 _QUIET = 10.0
 
@@ -194,6 +197,9 @@ class EpochReporter:
         line += f"validation {record['validation_accuracy']:.4f}"
         if "validation_mean_iou" in record:
             line += f", mean IoU {record['validation_mean_iou']:.4f}"
+        balanced = record.get("validation_balanced_accuracy", math.inf)
+        if balanced < record["validation_accuracy"] - _HIDDEN:
+            line += f", balanced {balanced:.4f}"
         self._report(line, speed, 1.0)
 
     def _report(self, middle: str, speed: float, part: float) -> None:
