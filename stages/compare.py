@@ -41,9 +41,10 @@ def main(params: Params, paths: ProjectPaths) -> None:
     )
     comparison.write(paths.metrics("compare"))
     write_arrays(paths.compared, **shown)
-    tested = f"{comparison.teacher.score:.4f}" if comparison.teacher else "not tested"
+    metric, taught_scores = evaluator.metric, comparison.teacher
+    tested = f"{taught_scores.score(metric.key):.4f}" if taught_scores else "not tested"
     print(
-        f"test {evaluator.task.metric.name}: teacher {tested}, "
+        f"test {metric.name}: teacher {tested}, "
         f"student {comparison.student.mean:.4f}, distilled {comparison.distill.mean:.4f}; "
         f"distillation: {comparison.gain.verdict}"
     )

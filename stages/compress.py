@@ -18,9 +18,6 @@ from kdtasks.stage import Folder, run_stage, stage
 )
 def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     """Write the variant's model and its metrics."""
-    from kdtasks.learn.targets.files import answer_files
-    from kdtasks.learn.targets.open import open_targets, taught_set
-
     from kdtasks.compress.build import compress
     from kdtasks.compress.exported import describe, measure_parity
     from kdtasks.compress.fine_tuning import fine_tuning_of, pass_checkpoints
@@ -29,10 +26,13 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     from kdtasks.data.prepared import open_prepared
     from kdtasks.data.unlabelled import open_unlabelled
     from kdtasks.learn.networks.saved import best_seed, load_model
+    from kdtasks.learn.targets.files import answer_files
+    from kdtasks.learn.targets.open import open_targets, taught_set
     from kdtasks.learn.training.loop import Schedule
 
     setup, dataset = params.training(), open_prepared(paths.prepared)
-    seed = best_seed({key: Training.read(paths.metrics("distill", key)) for key in params.seeds})
+    trained = {key: Training.read(paths.metrics("distill", key)) for key in params.seeds}
+    seed = best_seed(trained, params.metric.key)
     base = paths.model("distill", seed)
     seed_everything(seed)
     rate, epochs = params.compress.learning_rate, params.distill.epochs

@@ -4,7 +4,7 @@ from kdtasks.core.events import warn
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.data.groups import count_groups
 from kdtasks.data.links import refuse_unlisted_links
-from kdtasks.data.prepare import load_dataset, split_counts, write_prepared
+from kdtasks.data.prepare import load_dataset, split_counts, uneven_message, write_prepared
 from kdtasks.data.split import split_dataset
 from kdtasks.data.unlabelled import read_unlabelled, write_unlabelled
 from kdtasks.params import Params
@@ -32,6 +32,8 @@ def main(params: Params, paths: ProjectPaths) -> None:
     for name, counts in split_counts(dataset, split).items():
         by_class = counts.by_class.values()
         print(f"  {name}: {counts.total} (by class {min(by_class)} to {max(by_class)})")
+    if message := uneven_message(dataset, split):
+        warn(message)
     if dataset.groups is not None and (groups := count_groups(dataset.groups)).shared:
         print(
             f"  {groups.total} groups, which count once each: {groups.shared} "

@@ -17,7 +17,8 @@ def main(params: Params, paths: ProjectPaths) -> None:
     from kdtasks.learn.training.examples import TrainingExamples
 
     dataset, labelled = open_prepared(paths.prepared), open_labelled(paths.labelled)
-    seed = best_seed({key: Training.read(paths.metrics("distill", key)) for key in params.seeds})
+    trained = {key: Training.read(paths.metrics("distill", key)) for key in params.seeds}
+    seed = best_seed(trained, params.metric.key)
     seed_everything(seed)
     found = sensitivity(
         load_model(paths.model("distill", seed)),

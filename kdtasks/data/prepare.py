@@ -7,7 +7,7 @@ import numpy as np
 
 from kdtasks.core.files import atomic_folder, write_json
 from kdtasks.core.records.data import Dataset, SplitCounts
-from kdtasks.core.text import and_list
+from kdtasks.core.text import and_list, quantity
 from kdtasks.data.checks import (
     exclude_absent_classes,
     exclude_contradictions,
@@ -20,6 +20,7 @@ from kdtasks.data.prepared import DESCRIPTION, NAMES, SPLITS, file_name
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.read import read_dataset
 from kdtasks.data.settings import DataParams
+from kdtasks.tasks.imbalance import BALANCE_ADVICE, METRIC_ADVICE, uneven_sentence
 from kdtasks.tasks.registry import task_of
 
 
@@ -110,6 +111,27 @@ def split_counts(dataset: RawDataset, split: dict[str, np.ndarray]) -> dict[str,
             total=len(rows), by_class=named, groups=groups if groups < len(rows) else None
         )
     return counts
+
+
+def uneven_message(dataset: RawDataset, split: dict[str, np.ndarray]) -> str | None:
+    """Say that accuracy says little where classes are uneven, and what does; None of other data.
+
+    Args:
+        dataset, split: as for `write_prepared`.
+    """
+    if task_of(dataset.task).per_pixel:
+        return None
+    counts = [found.by_class for found in split_counts(dataset, split).values()]
+    together = {name: sum(each[name] for each in counts) for name in dataset.class_names}
+    if not (sentence := uneven_sentence(together)):
+        return None
+    rarest = min(together, key=lambda name: together[name])
+    tested = split_counts(dataset, split)["test"].by_class[rarest]
+    return (
+        f"{sentence}; {METRIC_ADVICE} compares models by the mean recall of the classes, and "
+        f"{BALANCE_ADVICE} makes up for rare ones. The recall of {rarest} will rest on "
+        f"{quantity(tested, 'test image')}"
+    )
 
 
 def _split_by(dataset: RawDataset, params: DataParams) -> str:

@@ -69,7 +69,9 @@ def _require_classes(present: np.ndarray, names: Sequence[str], splits: Sequence
     """Refuse classes that are in fewer groups (bool [groups, classes]) than there are splits."""
     needed = len(splits)
     counts = zip(names, present.sum(axis=0), strict=True)
-    short = [f"class {name}: {count}" for name, count in counts if count < needed]
+    short = [
+        f"class {name}: {count}, {needed - count} more" for name, count in counts if count < needed
+    ]
     if short:
         raise DatasetError(
             f"{'these classes have' if len(short) > 1 else 'a class has'} too few independent "

@@ -1,4 +1,4 @@
-"""What every task evaluates, the settings of it, and how results are written."""
+"""What every task evaluates, and how results are written."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from kdtasks.core.records.compress import Compressed
 from kdtasks.core.records.evaluate import (
@@ -19,7 +18,6 @@ from kdtasks.core.records.evaluate import (
     ModelScores,
     SplitSize,
 )
-from kdtasks.core.settings import Count, Index, OpenFraction, Section
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.edge.predictor import Predictor
 from kdtasks.edge.telemetry import Histograms
@@ -29,7 +27,9 @@ from kdtasks.evaluate.exits.thresholds import OperatingPoint
 from kdtasks.evaluate.intervals import Interval, Method, PairedComparison
 from kdtasks.evaluate.looks import look_at
 from kdtasks.evaluate.metrics import mean_scores
-from kdtasks.tasks.task import Task
+from kdtasks.evaluate.settings import EvaluateParams
+from kdtasks.tasks.registry import metric_of
+from kdtasks.tasks.task import Metric, Task
 
 Arrays = Mapping[str, NDArray[Any]]
 # From uint8 images [N, height, width, channels] to the last exit's logits [N, …, classes].
@@ -38,27 +38,6 @@ Network = Callable[[Any], NDArray[Any]]
 Opener = Callable[[], Network]
 
 RELIABILITY = "exit,confidence,accuracy,rows"
-
-
-class EvaluateParams(Section):
-    """Intervals on the test split."""
-
-    confidence: OpenFraction = Field(default=0.95, description="level of every interval")
-    bootstrap_samples: Count = Field(default=2000, description="resamples of every bootstrap")
-    seed: Index = Field(default=0, description="seed of the resampling")
-
-
-class BenchmarkParams(Section):
-    """How latency is measured on this machine, on images of the validation split."""
-
-    threads: Count = Field(default=1, description="threads of the LiteRT interpreter")
-    images: Count = Field(
-        default=300, description="validation images that are timed, drawn at random"
-    )
-    rounds: Count = Field(
-        default=5, description="how often each is timed; the median of its times counts"
-    )
-    warmup: Index = Field(default=30, description="predictions before that, not timed")
 
 
 class Score(ABC):
@@ -73,6 +52,11 @@ class Score(ABC):
     settings: EvaluateParams
 
     @property
+    def metric(self) -> Metric:
+        """What models are compared by."""
+        return metric_of(self.task, self.settings.metric)
+
+    @property
     @abstractmethod
     def rows(self) -> int:
         """Independent images of the split; patches of one image are one."""
@@ -80,7 +64,7 @@ class Score(ABC):
     @property
     @abstractmethod
     def value(self) -> float:
-        """The task's metric, 0 … 1."""
+        """The metric that models are compared by, 0 … 1."""
 
     @property
     @abstractmethod
@@ -106,6 +90,11 @@ class Score(ABC):
         Raises:
             EvaluationError: the two are not of the same images and seeds.
         """
+
+    @property
+    def sparse(self) -> str:
+        """Say which class's images are too few for a bound that is close; `` of most scores."""
+        return ""
 
     @abstractmethod
     def paired(self, production: Self, *, method: Method, confidence: float) -> PairedComparison:
@@ -150,7 +139,7 @@ def compare_scores(
     arms = arms or {}
     for kind, models in {"student": student, "distill": distilled, **arms}.items():
         scores = {seed: models[seed].scores() for seed in sorted(models)}
-        by_seed[kind] = {seed: found.score for seed, found in scores.items()}
+        by_seed[kind] = {seed: models[seed].value for seed in scores}
         means = mean_scores(list(scores.values())).present() if answered.task.per_pixel else {}
         means = {key: value for key, value in means.items() if key not in ("mean_iou", "interval")}
         summaries[kind] = over_seeds(by_seed[kind], confidence, means)
@@ -164,6 +153,7 @@ def compare_scores(
     lead = teacher.gain_interval([teacher] * len(students), students) if teacher else None
     return Comparison(
         **answered.size.present(),
+        metric=answered.settings.metric,
         teacher=teacher.with_interval() if teacher else None,
         student=summaries["student"],
         distill=summaries["distill"],
@@ -219,6 +209,11 @@ class Evaluator(ABC, Generic[S]):
     dataset: PreparedDataset
     settings: EvaluateParams
     split: str = "test"
+
+    @property
+    def metric(self) -> Metric:
+        """What models are compared by."""
+        return metric_of(self.task, self.settings.metric)
 
     @property
     def images(self) -> NDArray[np.uint8]:

@@ -135,7 +135,9 @@ class Lessons:
         return _answered(examples, teacher, len(data[0])) if teacher else examples
 
     def _objective(self, arm: Arm, training: TrainingSet) -> Objective:
-        loss = label_loss_of(self.train.loss, self.dataset, training)
+        loss = label_loss_of(
+            self.train.loss, self.dataset, training, balance=self.train.class_balance
+        )
         if arm == "hard":
             return HardAnswerObjective(replace(loss, ignore_label=None))
         if arm == "soft":
@@ -186,7 +188,7 @@ def train_arm(
             learning_rate=rate,
             seed=lessons.seed,
             precision=setup.precision,
-            keeps_best=lesson.keeps_best and quick_epochs is None,
+            keeps_best=setup.metric if lesson.keeps_best and quick_epochs is None else None,
             on_epoch=on_epoch,
         ),
         initial_weights=start and root / start,

@@ -24,13 +24,16 @@ from kdtasks.report.inputs import ReportInputs, ReportSettings, known, read_inpu
 from kdtasks.report.selection import candidates_of, select, summarise
 from kdtasks.report.sentences import (
     headline,
+    metric_in,
     more_seeds,
     poor_teacher,
     still_improving,
     threshold,
+    uneven_advice,
+    uneven_classes,
 )
 from kdtasks.report.statistics import gather_statistics
-from kdtasks.tasks.registry import task_of
+from kdtasks.tasks.registry import metric_of, task_of
 
 HERE = Path(__file__).parent
 
@@ -44,8 +47,8 @@ def write_report(paths: ProjectPaths, settings: ReportSettings) -> None:
         KdTasksError: a file is damaged.
     """
     inputs = read_inputs(paths, settings.seeds, settings.variants)
-    metric = task_of(settings.task).metric
-    selection = select(candidates_of(inputs), settings.select, metric.name)
+    metric = metric_of(task_of(settings.task), settings.metric)
+    selection = select(candidates_of(inputs, metric.key), settings.select, metric.name)
     statistics = gather_statistics(inputs, settings)
     page = render_page(statistics, selection, settings, inputs)
     sentence = headline(statistics, selection)
@@ -79,13 +82,15 @@ def render_page(
         images["precision_recall"] = curves.models_figure(inputs.compared, examples, shown or "")
         images["precision_recall_classes"] = curves.classes_figure(examples, colours, shown or "")
     return environment.get_template("template.html").render(
-        **_plain(statistics),
+        **_plain(statistics) | {"metric": metric_in(statistics)},
         benchmarks={name: _plain(files.benchmark) for name, files in inputs.variants.items()},
         statistics={each: statistic_name(each) for each in STATISTICS},
         judged=selection.limits.latency_statistic,
         selection=_plain(selection),
         shown=shown,
-        metric=task.metric,
+        metrics=task.metrics,
+        uneven=uneven_classes(statistics),
+        uneven_advice=uneven_advice(statistics, is_balanced=settings.is_balanced),
         per_pixel=task.per_pixel,
         images=images,
         legend=colours,
@@ -109,7 +114,7 @@ def render_page(
 
 def draw_figures(statistics: Statistics, selection: Selection) -> dict[str, str]:
     """Draw the figures there are numbers for: name to `<svg>` element."""
-    images, metric = {}, task_of(statistics.task).metric
+    images, metric = {}, metric_in(statistics)
     if gain := known(statistics.gain):
         images["seeds"] = figures.seeds_figure(statistics, metric)
         images["gain"] = figures.gain_figure(gain)

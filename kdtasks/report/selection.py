@@ -19,7 +19,7 @@ from kdtasks.core.records.training import Training
 from kdtasks.core.settings import Section
 from kdtasks.core.text import kilobytes, milliseconds, percent, points
 from kdtasks.report.inputs import ReportInputs, SelectParams, known
-from kdtasks.tasks.registry import task_of
+from kdtasks.tasks.registry import metric_of, task_of
 
 SUPERLATIVES = {"size": "smallest", "latency": "fastest", "accuracy": "most accurate"}
 
@@ -70,12 +70,15 @@ def violations(
     return found
 
 
-def candidates_of(inputs: ReportInputs) -> dict[str, VariantMetrics]:
+def candidates_of(inputs: ReportInputs, metric: str) -> dict[str, VariantMetrics]:
     """Collect the candidates: validation score as shipped, with early exits, bytes, latency.
 
     The drop is taken against the last exit of the distilled student that `compress` started from.
+
+    Args:
+        metric: key of what variants are compared by.
     """
-    return {variant: _candidate(inputs, variant) for variant in inputs.variants}
+    return {variant: _candidate(inputs, variant, metric) for variant in inputs.variants}
 
 
 def select(
@@ -133,17 +136,17 @@ def pareto_front(candidates: dict[str, VariantMetrics], statistic: Statistic) ->
     ]
 
 
-def _candidate(inputs: ReportInputs, variant: str) -> VariantMetrics:
+def _candidate(inputs: ReportInputs, variant: str, metric: str) -> VariantMetrics:
     files = inputs.variants[variant]
     compress, calibration = known(files.compress), known(files.calibration)
     export, benchmark = known(files.export), known(files.benchmark)
     base = inputs.trainings["distill"].get(compress.base_seed) if compress else None
     validation = calibration.validation if calibration else None
-    score = validation.score if validation else None
+    score = validation.score(metric) if validation else None
     return VariantMetrics(
         refused=files.refused,
         accuracy=score,
-        accuracy_drop=base.validation.score - score
+        accuracy_drop=base.validation.score(metric) - score
         if isinstance(base, Training) and score is not None
         else None,
         bytes=export.bytes if export else None,
@@ -222,7 +225,7 @@ def summarise(statistics: Statistics, selection: Selection) -> Summary:
     test = known(shipped.test) if shipped else None
     gain = known(statistics.gain)
     low, high = gain.interval if gain and gain.interval else (None, None)
-    key = task_of(statistics.task).metric.key
+    key = metric_of(task_of(statistics.task), statistics.metric).key
     metrics = {
         f"teacher_{key}": getattr(statistics.teacher, key),
         f"student_{key}": statistics.student.mean,
@@ -230,7 +233,7 @@ def summarise(statistics: Statistics, selection: Selection) -> Summary:
         "gain": gain.mean if gain else None,
         "gain_low": low,
         "gain_high": high,
-        f"shipped_{key}": test.score if test else None,
+        f"shipped_{key}": test.score(key) if test else None,
         "shipped_precision": test.precision if test else None,
         "shipped_recall": test.recall if test else None,
         "shipped_compute": test.cost if test else None,

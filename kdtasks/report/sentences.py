@@ -7,7 +7,9 @@ from kdtasks.core.records.evaluate import Gain
 from kdtasks.core.records.report import ModelSummary, Selection, Statistics
 from kdtasks.edge.scores import ALWAYS, NEVER
 from kdtasks.evaluate.looks import LOOKS
-from kdtasks.tasks.registry import task_of
+from kdtasks.tasks.imbalance import BALANCE_ADVICE, METRIC_ADVICE, uneven_sentence
+from kdtasks.tasks.registry import metric_of, task_of
+from kdtasks.tasks.task import Metric
 
 
 def threshold(number: float | None) -> str:
@@ -17,11 +19,40 @@ def threshold(number: float | None) -> str:
     return "never" if number >= NEVER else "always" if number <= ALWAYS else f"{number:.3f}"
 
 
+def metric_in(statistics: Statistics) -> Metric:
+    """Give what models are compared by."""
+    return metric_of(task_of(statistics.task), statistics.metric)
+
+
+def uneven_classes(statistics: Statistics) -> str | None:
+    """Say what always answering the commonest class of the test split would reach.
+
+    None where the classes are alike, and of masks.
+    """
+    data = statistics.data
+    if isinstance(data, Refusal) or task_of(statistics.task).per_pixel:
+        return None
+    return uneven_sentence(data.counts["test"].by_class)
+
+
+def uneven_advice(statistics: Statistics, *, is_balanced: bool) -> str:
+    """Say what is used in the place of accuracy, or what to set."""
+    metric = metric_in(statistics)
+    told = (
+        f"Models are compared by {metric.name} instead."
+        if metric.key != "accuracy"
+        else f"Models are compared by it all the same: set {METRIC_ADVICE}."
+    )
+    return told if is_balanced else f"{told} To make up for rare classes set {BALANCE_ADVICE}."
+
+
 def headline(statistics: Statistics, selection: Selection) -> str:
     """Say in one sentence what came out, and what is inconclusive."""
     told = f"{'; '.join([*_accuracies(statistics), _shipped(statistics, selection)])}."
-    warning = poor_teacher(statistics)
-    return f"{warning} {told}" if warning else told
+    warnings = [poor_teacher(statistics)]
+    if metric_in(statistics).key == "accuracy" and (uneven := uneven_classes(statistics)):
+        warnings.append(f"{uneven}.")
+    return " ".join(filter(None, (*warnings, told)))
 
 
 def gain_words(gain: Gain, number_of_seeds: int) -> str:
@@ -51,7 +82,7 @@ def poor_teacher(statistics: Statistics) -> str | None:
     """Say in one sentence that the teacher is worse than the student from scratch; None if not."""
     if not statistics.teacher_worse_than_student:
         return None
-    metric = task_of(statistics.task).metric
+    metric = metric_in(statistics)
     teacher, student = getattr(statistics.teacher, metric.key), statistics.student.mean
     return (
         f"The teacher ({text.percent(teacher)}) is {metric.less} than the student alone "
@@ -77,7 +108,7 @@ def still_improving(statistics: Statistics) -> str | None:
             keys.append(key)
     if not rising:
         return None
-    metric = task_of(statistics.task).metric
+    metric = task_of(statistics.task).metrics[0]  # by which the rise is told whatever is judged
     return (
         f"Still improving when training ended: over the second half of the epochs the validation "
         f"{metric.name} rose, of {', '.join(rising)}. More epochs would probably bring more: "
@@ -89,10 +120,10 @@ def _accuracies(statistics: Statistics) -> list[str]:
     gain = statistics.gain
     if isinstance(gain, Refusal):
         return [f"Teacher and students were not compared ({gain.refused})"]
-    task = task_of(statistics.task)
+    metric = metric_in(statistics)
     # Accuracy over images needs no name.
-    subject = f"{task.metric.title}: teacher" if task.per_pixel else "Teacher"
-    score = getattr(statistics.teacher, task.metric.key)
+    subject = "Teacher" if metric.key == "accuracy" else f"{metric.title}: teacher"
+    score = getattr(statistics.teacher, metric.key)
     return [
         f"{subject} {'not tested' if score is None else text.percent(score)}",
         f"student alone {_over_seeds(statistics.student)}, distilled "
@@ -117,7 +148,10 @@ def _shipped(statistics: Statistics, selection: Selection) -> str:
     change = variant.exit_change
     if change:
         saved = 1 / change.cost
+        of_what = "" if metric_in(statistics).key == "accuracy" else " of accuracy"
         unsure = " (inconclusive)" if change.verdict == "inconclusive" else ""
         compute = "no less" if saved < 1.05 else f"{saved:.1f}×{text.SPACE}less"
-        facts.append(f"{compute} compute by early exits at {text.points(change.mean)}{unsure}")
+        facts.append(
+            f"{compute} compute by early exits at {text.points(change.mean)}{of_what}{unsure}"
+        )
     return f"shipped {chosen} model: {', '.join(facts)}"

@@ -1,4 +1,4 @@
-"""What a task is to data and metrics: the shape of its labels, their counts, its metric.
+"""What a task is to data and metrics: the shape of its labels, their counts, its metrics.
 
 A task has a facet of the same name in each of three packages, for the three are imported by others:
 this one (NumPy alone), `kdtasks.edge` (what a device runs) and `kdtasks.evaluate` (intervals,
@@ -6,9 +6,12 @@ which may change without anything being trained again).
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
+
+# Keys of all that models may be compared by; which, the task says.
+MetricKey = Literal["accuracy", "balanced_accuracy", "macro_f1", "mean_iou"]
 
 
 class Metric(NamedTuple):
@@ -20,7 +23,7 @@ class Metric(NamedTuple):
         more, less: how a model is that has more or less of it.
     """
 
-    key: str
+    key: MetricKey
     name: str
     more: str
     less: str
@@ -38,13 +41,13 @@ class Task(Protocol):
         name: in params, files and bundles.
         per_pixel: whether every pixel has a label, and so every pixel an answer.
         early_exits: whether networks may answer before their last exit.
-        metric: what models are compared by.
+        metrics: what models may be compared by, the first unless `evaluate.metric` says otherwise.
     """
 
     name: str
     per_pixel: bool
     early_exits: bool
-    metric: Metric
+    metrics: tuple[Metric, ...]
 
     def label_shape(self, image_shape: Sequence[int]) -> tuple[int, ...]:
         """Give the shape of one image's label, of an image [height, width, channels]."""
@@ -68,7 +71,7 @@ class Task(Protocol):
         """Name the class of one image's label; of several, the one that has the most of it."""
 
     def scores(self, confusion: np.ndarray) -> dict[str, float]:
-        """Give the metrics that follow from counts, `metric.key` among them.
+        """Give what follows from counts, every one of `metrics` by its key.
 
         Args:
             confusion: int64 [classes, classes], labels down, as of `confusion_matrix`.

@@ -12,8 +12,9 @@ from kdtasks.data.prepared import PreparedDataset
 from kdtasks.edge.classifier import BatchPredictions, Classifier
 from kdtasks.edge.scores import softmax
 from kdtasks.evaluate import classification
+from kdtasks.evaluate.class_score import ClassScore
 from kdtasks.evaluate.classification import ClassificationEvaluator, evaluate_answers
-from kdtasks.evaluate.evaluator import EvaluateParams
+from kdtasks.evaluate.settings import EvaluateParams
 
 
 @pytest.fixture
@@ -28,7 +29,11 @@ def case() -> tuple[np.ndarray, BatchPredictions]:
 def test_the_whole_is_the_sum_of_its_exits(case: tuple[np.ndarray, BatchPredictions]) -> None:
     labels, answers = case
     content, bins = evaluate_answers(
-        labels, answers, macs=(300, 1000), temperatures=(1.5, 1.0), settings=EvaluateParams()
+        ClassScore(labels, answers.predicted, ("ant", "bee", "cat"), EvaluateParams()),
+        answers,
+        macs=(300, 1000),
+        temperatures=(1.5, 1.0),
+        commonest=1,
     )
     assert content.full
     assert content.exits
@@ -64,6 +69,8 @@ def test_examples_are_rows_of_the_test_split(
         images=lambda split: images,
         labels=lambda split: labels,
         groups=lambda split: np.arange(50),
+        class_names=("ant", "bee", "cat"),
+        num_classes=3,
     )
     manifest = SimpleNamespace(macs=(300, 1000), temperatures=(1.0, 1.0), score="margin")
     monkeypatch.setattr(Classifier, "load", lambda bundle: SimpleNamespace(manifest=manifest))

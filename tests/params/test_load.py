@@ -296,7 +296,7 @@ def test_expanded_recipes_are_complete(tmp_path: Path):
             ["dice", {"name": "focal", "gamma": 0.5}],
             r"train\.loss\.terms\.1\.gamma: got 0\.5; allowed: 1 or more",
         ),
-        ("train.loss.class_weights", "even", r"train\.loss\.class_weights: got \"even\""),
+        ("train.class_balance", "even", r"train\.class_balance: got \"even\""),
         ("targets.top_k", 0, r"targets\.top_k: got 0"),
     ],
 )

@@ -19,6 +19,10 @@ from kdtasks.learn.objectives.hints import HintParams
 from kdtasks.learn.schedules import History
 from kdtasks.tasks.registry import task_of
 
+# What makes up for rare classes: nothing, the loss, or the images that are drawn; or weights of the
+# loss by class name.
+ClassBalance = Literal["none", "weights", "sampling"] | dict[str, Positive]
+
 
 class LabelLossParams(Section):
     """What labels teach: a sum of losses."""
@@ -26,11 +30,6 @@ class LabelLossParams(Section):
     terms: Annotated[
         tuple[Annotated[LabelLoss, label_losses], ...], Field(strict=False, min_length=1)
     ] = Field(default=(CrossEntropy(),), description="the losses, each with its weight")
-    class_weights: Literal["balanced"] | dict[str, Positive] | None = Field(
-        default=None,
-        description="weights of the classes, by name; `balanced` weighs a class by one over its "
-        "fraction of the training labels; null weighs all as 1",
-    )
 
 
 @dataclass(frozen=True)
@@ -179,36 +178,41 @@ class HardAnswerObjective(LabelObjective):
 
 
 def label_loss_of(
-    params: LabelLossParams, dataset: PreparedDataset, training: TrainingSet | None = None
+    params: LabelLossParams,
+    dataset: PreparedDataset,
+    training: TrainingSet | None = None,
+    *,
+    balance: ClassBalance,
 ) -> LabelLossSum:
     """Bind params to a dataset's classes.
 
     Args:
         training: what is trained on; None is the training split with all its labels.
+        balance: what makes up for rare classes.
 
     Raises:
-        ParamsError: `class_weights` names a class that there is not, or leaves one out.
+        ParamsError: `balance` names a class that there is not, or leaves one out.
     """
     names = dataset.class_names
     weights: tuple[float, ...] | None = None
-    if params.class_weights == "balanced":
+    if balance == "weights":
         counts = [dataset.counts["train"].by_class[name] for name in names]
         if training and training.hides:
             shown = training.labels[training.labelled]
             counts = task_of(dataset.task).label_counts(shown, len(names)).sum(axis=0).tolist()
         weights = balanced_weights(counts)
-    elif (given := params.class_weights) is not None:
-        if unknown := next((name for name in given if name not in names), None):
+    elif isinstance(balance, dict):
+        if unknown := next((name for name in balance if name not in names), None):
             raise ParamsError(
-                f"train.loss.class_weights names {unknown!r}, which is no class of the dataset; "
+                f"train.class_balance names {unknown!r}, which is no class of the dataset; "
                 f"its classes: {', '.join(names)}{did_you_mean(unknown, names)}"
             )
-        if missing := [name for name in names if name not in given]:
+        if missing := [name for name in names if name not in balance]:
             raise ParamsError(
-                f"train.loss.class_weights lacks {', '.join(missing)}; give every class a "
+                f"train.class_balance lacks {', '.join(missing)}; give every class a "
                 "weight, 1.0 changes nothing"
             )
-        weights = tuple(given[name] for name in names)
+        weights = tuple(balance[name] for name in names)
     ignored = training.ignore_label if training else dataset.ignore_label
     return LabelLossSum(ignored, params.terms, weights)
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kdtasks.core.errors import TrainingError
-from kdtasks.learn.augmentations.mixing import TwoLabels
+from kdtasks.learn.augmentations.mixing import TwoLabels, first_labels
 
 # exp(−60) is below what any sum of probabilities notices, and −60 is well within float16.
 _LEAST = -60.0
@@ -96,6 +96,16 @@ class Examples(ABC):
         return replace(self, **{one.name: _read(getattr(self, one.name)) for one in fields(self)})
 
     @abstractmethod
+    def shown_labels(self, epoch: int) -> npt.NDArray[np.integer]:
+        """Give the label of each image as an epoch shows it: integers [N].
+
+        Of an image that is two in one it is that of the larger part.
+
+        Args:
+            epoch: number of the epoch, from 1.
+        """
+
+    @abstractmethod
     def blocks(
         self, *, epoch: int, order: np.ndarray, batch_size: int, steps_per_block: int
     ) -> Iterator[Block]:
@@ -147,6 +157,11 @@ class TrainingExamples(Examples):
         answers = [self.teacher_logits, *self.teacher_features]
         taught = sum(array.nbytes for array in answers if array is not None)
         return super().megabytes() + taught / 1e6
+
+    def shown_labels(self, epoch: int) -> npt.NDArray[np.integer]:
+        """Give the labels of the views that an epoch shows."""
+        rows = np.arange(self.num_examples)
+        return first_labels(np.asarray(self.labels[(rows + epoch - 1) % len(self.images), rows]))
 
     def blocks(
         self, *, epoch: int, order: np.ndarray, batch_size: int, steps_per_block: int

@@ -51,7 +51,9 @@ def make_teacher(
     images, labels = draw_views(*split, augmentation, memory_limit_mb=limit)
     weights = in_views(dataset.row_weights(), len(images))
     examples = TrainingExamples(images, labels, weights=weights)
-    objective = LabelObjective(label_loss_of(setup.train.loss, dataset))
+    objective = LabelObjective(
+        label_loss_of(setup.train.loss, dataset, balance=setup.train.class_balance)
+    )
 
     def train(name: str, seed: int) -> Trained:
         assert settings.model is not None  # the params section refuses it

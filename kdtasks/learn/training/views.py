@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Annotated, Any, Self, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, model_validator
 
 from kdtasks.core.reproducibility import generator
@@ -230,6 +231,14 @@ class OnlineExamples(Examples):
         weights = () if self.weights is None else (self.weights[0],)
         return block_of(self.images[0], labels[0], logits, features, weights)
 
+    def shown_labels(self, epoch: int) -> NDArray[np.integer]:
+        """Give the labels of the images that an epoch shows."""
+        return np.asarray(self.labels)[self._shown(epoch, np.arange(self.num_examples))]
+
+    def _shown(self, epoch: int, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give the images that an epoch shows at some places of its images."""
+        return ((epoch - 1) * self.num_examples + places) % len(self.images)
+
     def blocks(
         self, *, epoch: int, order: np.ndarray, batch_size: int, steps_per_block: int
     ) -> Iterator[Block]:
@@ -238,11 +247,11 @@ class OnlineExamples(Examples):
         rng = generator("fresh views", *numbers)
         shape = (self.num_examples, *self.images.shape[1:3])
         transforms = draw_transforms(shape, rng, self.augmentation)
-        first, step = (epoch - 1) * self.num_examples, 0
+        step = 0
         for rows in rows_of_blocks(order, batch_size, min(steps_per_block, _STEPS_PER_BLOCK)):
             flat = rows.ravel()
             motion = None if transforms is None else transforms[flat]
-            chosen = (first + flat) % len(self.images)
+            chosen = self._shown(epoch, flat)
             labels = labels_of(self.labels[chosen], self.augmentation)
             images, labels = move(self.images[chosen], labels, motion)
             places = np.arange(rows.size).reshape(rows.shape)
