@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from kdtasks.core.records.compress import Compressed
 from kdtasks.core.records.evaluate import Baseline, Calibration, Evaluation, FullScores, Quality
+from kdtasks.core.text import percent, plain
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.edge.classifier import BatchPredictions, Classifier, predict_batch
 from kdtasks.edge.predictor import Predictor
@@ -95,7 +96,7 @@ def _sentence(scores: Evaluation) -> str:
     base = scores.baseline
     return (
         f"{told} at cost {scores.cost:.3f} (always answering {base.answer} would be right in "
-        f"{base.accuracy:.4f})"
+        f"{plain(percent(base.accuracy))})"
     )
 
 

@@ -78,6 +78,16 @@ def test_examples_are_rows_of_the_test_split(
     evaluator = ClassificationEvaluator(cast(PreparedDataset, dataset), EvaluateParams())
     found = evaluator.evaluate(Path("bundle"))
     arrays, rows = found.examples, found.examples["rows"]
+    commonest = np.bincount(labels).argmax()
+    name, right = ("ant", "bee", "cat")[commonest], (labels == commonest).mean()
+    assert found.sentence.endswith(
+        f"(always answering {name} would be right in {right:.1%})".replace("%", " %")
+    )
+    assert found.scores.baseline
+    assert found.scores.baseline.answer == name
+    assert found.scores.baseline.balanced_accuracy == pytest.approx(1 / 3, abs=1e-6)
+    assert found.scores.intervals
+    assert set(found.scores.intervals) == {"accuracy", "balanced_accuracy", "macro_f1"}
     np.testing.assert_array_equal(arrays["images"], images[rows])
     np.testing.assert_array_equal(arrays["labels"], labels[rows])
     np.testing.assert_array_equal(arrays["by_exit"], answers.by_exit[rows])
