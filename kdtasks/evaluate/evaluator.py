@@ -9,15 +9,9 @@ from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from kdtasks.core.records.calibration import Calibration
 from kdtasks.core.records.compress import Compressed
-from kdtasks.core.records.evaluate import (
-    ArmScores,
-    Calibration,
-    Comparison,
-    Evaluation,
-    ModelScores,
-    SplitSize,
-)
+from kdtasks.core.records.evaluate import ArmScores, Comparison, Evaluation, ModelScores, SplitSize
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.edge.predictor import Predictor
 from kdtasks.edge.telemetry import Histograms
