@@ -21,7 +21,7 @@ from kdtasks.learn.networks import architectures
 from kdtasks.learn.networks.saved import start_of
 from kdtasks.learn.objectives.distillation import DistillParams
 from kdtasks.learn.targets.settings import TargetsParams
-from kdtasks.learn.teachers.imported import TeacherParams
+from kdtasks.learn.teachers.settings import TeacherParams
 from kdtasks.learn.training.settings import StudentParams, TrainingSetup, TrainParams
 from kdtasks.learn.training.views import AugmentationParams
 from kdtasks.params.explain import explain, schema_of, shown

@@ -103,7 +103,8 @@ def test_an_imported_teacher_gives_targets(project, params, capsys):
     ]
     assert read_json(Path("models/teacher/teacher.json")) == {
         "file": "teacher.h5",
-        "input": "unit",
+        "columns": [0, 1, 2, 3],
+        "input": {"scaling": "unit", "layout": "rgb"},
         "output": "probabilities",
         "parameters": 8,
     }
@@ -213,7 +214,7 @@ def test_a_teacher_of_another_run_was_trained_on_none_of_these_images(project, p
     settings["train"] |= {"batch_size": 8, "guard_epochs": 50}
     teacher.main(Params.model_validate(settings), PATHS)
     Path("models/teacher").rename("given")
-    settings["teacher"] |= {"source": "import", "path": "given", "model": None, "input": "raw"}
+    settings["teacher"] |= {"source": "import", "path": "given", "model": None, "input": "byte"}
     imports = Params.model_validate(settings)
     capsys.readouterr()
     teacher.main(imports, PATHS)

@@ -13,13 +13,10 @@ from kdtasks.core.files import atomic_folder, read_json, write_json
 from kdtasks.core.text import quantity
 from kdtasks.data.prepared import NAMES, SPLITS, UNLABELLED, PreparedDataset
 from kdtasks.learn.teachers.answer_files import AnswerFile, read_answer_file
-from kdtasks.learn.teachers.imported import (
-    DESCRIPTION,
-    TeacherParams,
-    are_probabilities,
-    beats_guessing,
-    to_logits,
-)
+from kdtasks.learn.teachers.formats import DESCRIPTION
+from kdtasks.learn.teachers.judge import beats_guessing
+from kdtasks.learn.teachers.outputs import are_fractions, are_probabilities, to_logits
+from kdtasks.learn.teachers.settings import TeacherParams
 
 # The logits of the table, in the folder of the teacher.
 LOGITS = "logits.npy"
@@ -89,7 +86,7 @@ def import_answers(folder: Path, params: TeacherParams, dataset: PreparedDataset
     source = Path(params.path)
     found = _in_order(read_answer_file(source), dataset.class_names, source)
     kind = _kind(found, params, source)
-    logits = to_logits(found.values) if kind == "probabilities" else found.values
+    logits = found.values if kind == "logits" else to_logits(found.values)
     table = AnswerTable(found.names, logits)
     names = {split: dataset.names(split) for split in SPLITS}
     known = {name for split in SPLITS for name in names[split]}
@@ -148,6 +145,8 @@ def _in_order(found: AnswerFile, class_names: Sequence[str], source: Path) -> An
 def _kind(found: AnswerFile, params: TeacherParams, source: Path) -> str:
     """Find out whether the rows are logits or probabilities."""
     wanted = found.kind or params.output
+    if params.output == "sigmoids" and wanted == "probabilities":
+        wanted = "sigmoids"
     if params.output not in ("auto", wanted):
         raise TeacherError(
             f"teacher.output is {params.output}, the array of {source} is called {wanted}; set "
@@ -155,16 +154,25 @@ def _kind(found: AnswerFile, params: TeacherParams, source: Path) -> str:
         )
     if wanted == "logits":
         return wanted
+    if wanted == "sigmoids":
+        if not are_fractions(found.values):
+            raise TeacherError(
+                f"teacher.output is sigmoids, but the numbers of {source} reach from "
+                f"{found.values.min():.4g} to {found.values.max():.4g}, and probabilities are of "
+                "0…1; set teacher.output to auto"
+            )
+        return wanted
     if are_probabilities(found.values):
         return "probabilities"
-    if wanted == "probabilities" or ((found.values >= 0) & (found.values <= 1)).all():
+    if wanted == "probabilities" or are_fractions(found.values):
         sums = found.values.sum(axis=1)
         row = int(np.abs(sums - 1).argmax())
         raise TeacherError(
             f"teacher.path: the numbers of {source} {'are' if found.kind else 'look like'} "
             f"probabilities, but those of {found.names[row]} add up to {sums[row]:.4g}, not to 1; "
-            "give all classes of each image, or set teacher.output to logits if they are (cosines "
-            "are: multiply them by the scale that their model was trained with)"
+            "give all classes of each image, or set teacher.output to sigmoids if each is a "
+            "probability by itself, to logits if they are logits (cosines are: multiply them by "
+            "the scale that their model was trained with)"
         )
     return "logits"
 

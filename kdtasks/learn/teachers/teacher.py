@@ -15,7 +15,9 @@ from kdtasks.learn.networks.saved import load_model
 from kdtasks.learn.teachers.answers import AnswerTable, open_answers
 from kdtasks.learn.teachers.ensemble import mean_logits
 from kdtasks.learn.teachers.formats import DESCRIPTION
-from kdtasks.learn.teachers.imported import open_network, run_in_batches, to_logits
+from kdtasks.learn.teachers.input_forms import InputForm
+from kdtasks.learn.teachers.network import open_network, run_in_batches
+from kdtasks.learn.teachers.outputs import class_logits
 
 
 @dataclass(frozen=True)
@@ -152,11 +154,10 @@ def _open_imported(
     folder: Path, description: dict[str, Any], batch_size: int, layers: Sequence[str]
 ) -> Teacher:
     network = open_network(folder / description["file"], layers=layers)
+    form = InputForm.of(description["input"])
 
     def run(images: Any) -> list[np.ndarray]:
-        scale = description["input"]
-        outputs, *features = run_in_batches(network, images, scale, batch_size=batch_size)
-        probabilities = description["output"] == "probabilities"
-        return [to_logits(outputs) if probabilities else outputs, *features]
+        outputs, *features = run_in_batches(network, images, form, batch_size=batch_size)
+        return [class_logits(outputs, description["output"], description["columns"]), *features]
 
     return Teacher(run=run, parameters=description["parameters"], macs=None)

@@ -14,7 +14,8 @@ from kdtasks.learn.objectives.objective import LabelLossSum, LabelObjective, lab
 from kdtasks.learn.teachers.answers import import_answers
 from kdtasks.learn.teachers.ensemble import mean_logits
 from kdtasks.learn.teachers.formats import DESCRIPTION
-from kdtasks.learn.teachers.imported import TeacherParams, import_teacher
+from kdtasks.learn.teachers.imported import import_teacher
+from kdtasks.learn.teachers.settings import TeacherParams
 from kdtasks.learn.teachers.teacher import open_teacher
 from kdtasks.learn.teachers.trained_on import TrainedOn
 from kdtasks.learn.training.examples import TrainingExamples

@@ -15,7 +15,7 @@ from kdtasks.data.prepared import PreparedDataset, open_prepared
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import DataParams
 from kdtasks.learn.teachers.answers import import_answers, open_answers
-from kdtasks.learn.teachers.imported import TeacherParams
+from kdtasks.learn.teachers.settings import TeacherParams
 from kdtasks.learn.teachers.teacher import TableTeacher, open_teacher
 
 CLASSES = ("ant", "bee", "cow")

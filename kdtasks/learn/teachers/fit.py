@@ -1,0 +1,135 @@
+"""Find out how a network is to be asked, by its answers to validation images."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from kdtasks.core.errors import TeacherError
+from kdtasks.data.prepared import PreparedDataset
+from kdtasks.learn.teachers.class_order import column_choices, refuse_permuted
+from kdtasks.learn.teachers.formats import OpenedNetwork
+from kdtasks.learn.teachers.input_choice import choose, is_better
+from kdtasks.learn.teachers.input_forms import InputForm, forms_of
+from kdtasks.learn.teachers.judge import Judge
+from kdtasks.learn.teachers.network import run_in_batches
+from kdtasks.learn.teachers.outputs import class_logits, kind_of
+from kdtasks.learn.teachers.settings import TeacherParams
+from kdtasks.tasks.registry import task_of
+
+# Validation images that forms are tried on in one round and the next; of a network whose answer to
+# an image is large, as many as give so many numbers, or the least.
+_ROUNDS, _VALUES, _LEAST = (100, 500), 2**24, 16
+
+
+class Fit(NamedTuple):
+    """How a network seems to be asked, by its answers to validation images.
+
+    Attributes:
+        form: how it takes pixels.
+        rivals: forms that may be right as well.
+        left: forms that are not clearly worse.
+        kind: of its outputs.
+        columns: the output of each class.
+        figures: cross-entropy and accuracy of each form that was tried.
+    """
+
+    form: InputForm
+    rivals: Sequence[InputForm]
+    left: Sequence[InputForm]
+    kind: str
+    columns: list[int]
+    figures: dict[InputForm, tuple[float, float]]
+
+    def __str__(self) -> str:
+        return ", ".join(
+            f"{form} {loss:.4g} ({reached:.1%} right)"
+            for form, (loss, reached) in sorted(self.figures.items(), key=lambda item: item[1][0])
+        )
+
+
+def fit_network(
+    source: Path,
+    network: OpenedNetwork,
+    images: Any,
+    params: TeacherParams,
+    dataset: PreparedDataset,
+) -> tuple[Fit, Judge]:
+    """Try the forms of the input, first on a few images, then those that are left on more.
+
+    Args:
+        source: of the network, for errors.
+        images: of the validation split, as the teacher sees them.
+
+    Returns:
+        the fit, and what it was judged by.
+
+    Raises:
+        TeacherError: the outputs do not fit, are not finite or look permuted.
+    """
+    forms = forms_of(params.input, images.shape[-1])
+    values = math.prod(size or 1 for size in network.output_shape)
+    rounds = [min(count, max(_LEAST, _VALUES // values)) for count in _ROUNDS]
+    if not task_of(dataset.task).per_pixel:
+        rounds.append(len(images))
+    for count in rounds if len(forms) > 1 else rounds[1:2]:
+        judge = Judge.of(dataset, count)
+        fit = _fit(source, network, images, judge, params, dataset.class_names, forms)
+        forms = fit.left
+        if count != rounds[0] and not fit.rivals:
+            break
+    return fit, judge
+
+
+def _fit(
+    source: Path,
+    network: OpenedNetwork,
+    images: Any,
+    judge: Judge,
+    params: TeacherParams,
+    class_names: Sequence[str],
+    forms: Sequence[InputForm],
+) -> Fit:
+    probe = np.asarray(images[judge.rows])
+    outputs = {form: run_in_batches(network, probe, form)[0] for form in forms}
+    outputs = {form: array for form, array in outputs.items() if np.isfinite(array).all()}
+    if not outputs:
+        raise TeacherError(
+            f"the outputs of {source} include numbers that are not finite; look at its weights"
+        )
+    kind = kind_of(list(outputs.values()), params.output, source)
+    logits = {form: class_logits(array, kind) for form, array in outputs.items()}
+    width = next(iter(logits.values())).shape[-1]
+    choices = column_choices(params, class_names, width)
+    columns = max(
+        choices,
+        key=lambda some: max(judge.hits(array[..., some]).mean() for array in logits.values()),
+    )
+    _check_order(source, logits, columns, judge, class_names)
+    logits = {form: array[..., columns] for form, array in logits.items()}
+    best, rivals = choose(logits, judge)
+    left = [form for form in logits if not is_better(logits[best], logits[form], judge)]
+    figures = {
+        form: (float(judge.losses(array).mean()), judge.accuracy(array))
+        for form, array in logits.items()
+    }
+    return Fit(best, rivals, left, kind, columns, figures)
+
+
+def _check_order(
+    source: Path,
+    logits: dict[InputForm, np.ndarray],
+    columns: list[int],
+    judge: Judge,
+    class_names: Sequence[str],
+) -> None:
+    """Refuse outputs that would be right far more often in another order."""
+    assigned = {form: judge.hits_if_assigned(array, columns) for form, array in logits.items()}
+    form = max(assigned, key=lambda form: assigned[form].mean())
+    as_it_is = judge.hits(logits[form][..., columns])
+    reached = float(as_it_is.mean()), float(assigned[form].mean())
+    if judge.is_clearly_positive(assigned[form] - as_it_is) and judge.beats_guessing(reached[1]):
+        order = judge.assign(logits[form], columns)
+        refuse_permuted(source, order, class_names, logits[form].shape[-1], reached)
