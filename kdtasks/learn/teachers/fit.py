@@ -110,7 +110,11 @@ def _fit(
     _check_order(source, logits, columns, judge, class_names)
     logits = {form: array[..., columns] for form, array in logits.items()}
     best, rivals = choose(logits, judge)
-    left = [form for form in logits if not is_better(logits[best], logits[form], judge)]
+    left = [
+        form
+        for form, array in logits.items()
+        if form in rivals or not is_better(logits[best], array, judge)
+    ]
     figures = {
         form: (float(judge.losses(array).mean()), judge.accuracy(array))
         for form, array in logits.items()
