@@ -29,6 +29,7 @@ class TrainingSet:
         no_label: the label of images, or pixels, without one.
         ignore_label: the label that no loss counts: `no_label` where there is one that students do
             not see, else the dataset's own, if it has any.
+        seen: the images as the teacher sees them, by rows; None where it sees `images`.
     """
 
     images: Any
@@ -36,6 +37,7 @@ class TrainingSet:
     labelled: np.ndarray
     no_label: int
     ignore_label: int | None
+    seen: Any = None
 
     def __len__(self) -> int:
         return len(self.images)

@@ -60,7 +60,7 @@ def read_unlabelled(
     files: list[int] = []  # of each piece
     problems: list[Problem] = []
     with strict_decoding():
-        for number, path in enumerate(_files(folder)):
+        for number, path in enumerate(files_below(folder)):
             name = relative_name(path, folder)
             try:
                 pieces = params.source.pieces(name, path, params.image_size or whole, channels)
@@ -134,9 +134,10 @@ def unlabelled_names(folder: Path) -> Sequence[str]:
     return read_names(folder / NAMES, _KEY, len(open_unlabelled(folder)))
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def files_below(folder: Path) -> Iterator[Path]:
+    """List the files of a folder of any depth, by name."""
     for path in visible_entries(folder):
         if path.is_dir():
-            yield from _files(path)
+            yield from files_below(path)
         else:
             yield path

@@ -69,7 +69,7 @@ def fit_network(
     Raises:
         TeacherError: the outputs do not fit, are not finite or look permuted.
     """
-    forms = forms_of(params.input, images.shape[-1])
+    forms: Sequence[InputForm] = forms_of(params.input, images.shape[-1])
     values = math.prod(size or 1 for size in network.output_shape)
     rounds = [min(count, max(_LEAST, _VALUES // values)) for count in _ROUNDS]
     if not task_of(dataset.task).per_pixel:

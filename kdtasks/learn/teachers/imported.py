@@ -31,7 +31,8 @@ def import_teacher(
             are no better than guessing, several forms of its input fit as well, or it was trained
             on images of another split than train.
     """
-    images = dataset.images("validation") if images is None else images
+    own = images is not None
+    images = images if own else dataset.images("validation")
     source = network_in(Path(params.path))
     network = open_network(source)
     _check_input(source, network.input_shape, images.shape[1:], params.input, dataset)
@@ -59,6 +60,8 @@ def import_teacher(
         "columns": fit.columns,
         "parameters": network.parameters,
     }
+    if own:
+        content["image_shape"] = images.shape[1:]
     with atomic_folder(folder) as partial:
         copy(source, partial / name)
         write_json(partial / DESCRIPTION, content)

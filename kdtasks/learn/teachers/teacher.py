@@ -1,14 +1,15 @@
 """A teacher, whatever it was made of: it answers images with logits, and hidden features."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
 import numpy as np
 
-from kdtasks.core.errors import ModelError, TeacherError
+from kdtasks.core.errors import DatasetError, ModelError, TeacherError
 from kdtasks.core.files import read_json
+from kdtasks.data.teacher_images import teacher_images
 from kdtasks.learn.networks.inference import Predictor
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.networks.saved import load_model
@@ -29,11 +30,34 @@ class Teacher:
             them the hidden features [N, …] of each layer that it was opened with.
         parameters: number of weights; None where its file does not tell.
         macs: multiply-accumulates an image; None for imported teachers.
+        image_shape: of the images of its own; None where it sees those of the student.
     """
 
     run: Callable[[Any], list[np.ndarray]]
     parameters: int | None
     macs: int | None
+    image_shape: tuple[int, ...] | None = field(default=None, kw_only=True)
+
+    def seen(self, folder: Path, part: str, images: np.ndarray) -> np.ndarray:
+        """Give images as the teacher sees them, uint8 [N, height, width, channels].
+
+        Args:
+            folder: of the images in its own form, as of `write_teacher_images`.
+            part: a split, or `unlabelled`.
+            images: the same as the student sees them.
+
+        Raises:
+            DatasetError: they are not there, or of another form than the teacher takes.
+        """
+        if self.image_shape is None:
+            return images
+        own = teacher_images(folder, part)
+        if own.shape[1:] != self.image_shape:
+            raise DatasetError(
+                f"{folder} holds images of {own.shape[1:]}, the teacher takes {self.image_shape}; "
+                "run `dvc repro prepare teacher`"
+            )
+        return own
 
     def logits(self, images: Any) -> np.ndarray:
         """Return the logits alone, float32 [N, …, classes]."""
@@ -160,4 +184,7 @@ def _open_imported(
         outputs, *features = run_in_batches(network, images, form, batch_size=batch_size)
         return [class_logits(outputs, description["output"], description["columns"]), *features]
 
-    return Teacher(run=run, parameters=description["parameters"], macs=None)
+    shape = description.get("image_shape")
+    return Teacher(
+        run, description["parameters"], macs=None, image_shape=tuple(shape) if shape else None
+    )
