@@ -1,5 +1,6 @@
 """A teacher that is a file of answers: checked, put into order, and looked up by image."""
 
+import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,7 @@ from kdtasks.core.text import quantity
 from kdtasks.data.prepared import NAMES, SPLITS, UNLABELLED, PreparedDataset
 from kdtasks.learn.teachers.answer_files import AnswerFile, read_answer_file
 from kdtasks.learn.teachers.formats import DESCRIPTION
-from kdtasks.learn.teachers.judge import beats_guessing
+from kdtasks.learn.teachers.judge import Judge
 from kdtasks.learn.teachers.outputs import are_fractions, are_probabilities, to_logits
 from kdtasks.learn.teachers.settings import TeacherParams
 
@@ -178,17 +179,24 @@ def _kind(found: AnswerFile, params: TeacherParams, source: Path) -> str:
 
 
 def _check_order(table: AnswerTable, dataset: PreparedDataset, source: Path) -> None:
-    labels = np.asarray(dataset.labels("validation"))
-    predicted = table.find(dataset.names("validation")).argmax(axis=-1)
-    reached = float((predicted == labels).mean())
-    guess, is_better = beats_guessing(reached, labels)
-    if not is_better:
+    judge = Judge.of(dataset, len(dataset.labels("validation")))
+    logits = table.find(dataset.names("validation"))[judge.rows]
+    reached, columns = judge.accuracy(logits), range(dataset.num_classes)
+    naming = "(the array `classes` of an .npz, the header of a .csv)"
+    if found := judge.better_order(logits, columns):
+        order = [dataset.class_names[found[0].index(column)] for column in columns]
+        raise TeacherError(
+            f"the columns of {source} look permuted: {reached:.1%} of the validation split is "
+            f"right in the order of the dataset's classes, {found[1]:.1%} if each class has the "
+            f"column that answers its images: {json.dumps(order, ensure_ascii=False)}. If that is "
+            f"their order, name them {naming}"
+        )
+    if not judge.beats_guessing(reached):
         raise TeacherError(
             f"the teacher {source} gets {reached:.1%} of the validation split right, and "
-            f"always predicting the most common class {guess:.1%}; its columns "
-            "are not named, check that they are in the order of class_names in "
-            "data/prepared/dataset.json, or name them (the array "
-            "`classes` of an .npz, the header of a .csv)"
+            f"always predicting the most common class {judge.guess():.1%}; its columns are not "
+            "named, check that they are in the order of class_names in "
+            f"data/prepared/dataset.json, or name them {naming}"
         )
 
 

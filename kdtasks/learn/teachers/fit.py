@@ -130,10 +130,9 @@ def _check_order(
     class_names: Sequence[str],
 ) -> None:
     """Refuse outputs that would be right far more often in another order."""
-    assigned = {form: judge.hits_if_assigned(array, columns) for form, array in logits.items()}
-    form = max(assigned, key=lambda form: assigned[form].mean())
-    as_it_is = judge.hits(logits[form][..., columns])
-    reached = float(as_it_is.mean()), float(assigned[form].mean())
-    if judge.is_clearly_positive(assigned[form] - as_it_is) and judge.beats_guessing(reached[1]):
-        order = judge.assign(logits[form], columns)
-        refuse_permuted(source, order, class_names, logits[form].shape[-1], reached)
+    form = max(logits, key=lambda form: judge.hits_if_assigned(logits[form], columns).mean())
+    if found := judge.better_order(logits[form], columns):
+        order, reached = found
+        as_it_is = float(judge.hits(logits[form][..., columns]).mean())
+        outputs = logits[form].shape[-1]
+        refuse_permuted(source, order, class_names, outputs, (as_it_is, reached))

@@ -65,9 +65,10 @@ class Judge:
 
         Of so few images that not even all right answers are, it must not be below it.
         """
-        guess, is_better = beats_guessing(reached, self.labels[self._counts])
-        error = (guess * (1 - guess) / self._counts.sum()) ** 0.5
-        return reached >= guess if guess + _ERRORS * error >= 1 else is_better
+        guess = self.guess()
+        # An untrained teacher is above its best guess by luck half the time.
+        least = guess + _ERRORS * (guess * (1 - guess) / self._counts.sum()) ** 0.5
+        return bool(reached > least if least < 1 else reached >= guess)
 
     def is_clearly_positive(self, values: np.ndarray) -> bool:
         """Whether the mean of paired differences, float [N], is above 0 beyond luck.
@@ -112,6 +113,25 @@ class Judge:
             hits[half] = self.hits(logits[..., assigned])[half]
         return hits
 
+    def better_order(
+        self, logits: np.ndarray, columns: Sequence[int]
+    ) -> tuple[list[int], float] | None:
+        """Find the output of each class if another assignment is clearly right more often.
+
+        Args:
+            logits: float32 [N, …, outputs].
+            columns: the assignment that is doubted.
+
+        Returns:
+            the better one and its accuracy on images that it was not found by; None of none.
+        """
+        hits = self.hits_if_assigned(logits, columns)
+        reached = float(hits.mean())
+        is_better = self.is_clearly_positive(hits - self.hits(logits[..., list(columns)]))
+        if not is_better or not self.beats_guessing(reached):
+            return None
+        return self.assign(logits, columns), reached
+
     @property
     def _counts(self) -> np.ndarray:
         return counted(self.labels, self.ignore_label)
@@ -121,14 +141,3 @@ class Judge:
         flat, counts = (array.reshape(len(self.labels), -1) for array in (values, self._counts))
         mean: np.ndarray = (flat * counts).sum(axis=1, dtype=np.float64) / counts.sum(axis=1)
         return mean
-
-
-def beats_guessing(reached: float, labels: np.ndarray) -> tuple[float, bool]:
-    """Give the accuracy of always predicting the most common class, and whether it is exceeded.
-
-    Args:
-        reached: the accuracy on `labels`, 0 … 1.
-    """
-    guess = float(np.unique(labels, return_counts=True)[1].max() / labels.size)
-    # An untrained teacher is above its best guess by luck half the time.
-    return guess, reached > guess + _ERRORS * (guess * (1 - guess) / labels.size) ** 0.5
