@@ -1,5 +1,6 @@
 """Find out how a network is to be asked, by its answers to validation images."""
 
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from kdtasks.learn.teachers.input_forms import InputForm, forms_of
 from kdtasks.learn.teachers.judge import Judge
 from kdtasks.learn.teachers.network import run_in_batches
 from kdtasks.learn.teachers.outputs import class_logits, kind_of
-from kdtasks.learn.teachers.settings import TeacherParams
+from kdtasks.learn.teachers.settings import TeacherParams, paste
 from kdtasks.tasks.registry import task_of
 
 # Validation images that forms are tried on in one round and the next; of a network whose answer to
@@ -56,7 +57,7 @@ def fit_network(
     images: Any,
     params: TeacherParams,
     dataset: PreparedDataset,
-) -> tuple[Fit, Judge]:
+) -> tuple[Fit, Judge | None]:
     """Try the forms of the input, first on a few images, then those that are left on more.
 
     Args:
@@ -64,7 +65,7 @@ def fit_network(
         images: of the validation split, as the teacher sees them.
 
     Returns:
-        the fit, and what it was judged by.
+        the fit, and what it was judged by; None where no image has a label.
 
     Raises:
         TeacherError: the outputs do not fit, are not finite or look permuted.
@@ -74,6 +75,8 @@ def fit_network(
     rounds = [min(count, max(_LEAST, _VALUES // values)) for count in _ROUNDS]
     if not task_of(dataset.task).per_pixel:
         rounds.append(len(images))
+    if not len(Judge.of(dataset, rounds[0]).rows):
+        return _unjudged(source, network, images, params, dataset.class_names, forms), None
     for count in rounds if len(forms) > 1 else rounds[1:2]:
         judge = Judge.of(dataset, count)
         fit = _fit(source, network, images, judge, params, dataset.class_names, forms)
@@ -92,13 +95,7 @@ def _fit(
     class_names: Sequence[str],
     forms: Sequence[InputForm],
 ) -> Fit:
-    probe = np.asarray(images[judge.rows])
-    outputs = {form: run_in_batches(network, probe, form)[0] for form in forms}
-    outputs = {form: array for form, array in outputs.items() if np.isfinite(array).all()}
-    if not outputs:
-        raise TeacherError(
-            f"the outputs of {source} include numbers that are not finite; look at its weights"
-        )
+    outputs = _outputs(source, network, images[judge.rows], forms)
     kind = kind_of(list(outputs.values()), params.output, source)
     logits = {form: class_logits(array, kind) for form, array in outputs.items()}
     width = next(iter(logits.values())).shape[-1]
@@ -120,6 +117,49 @@ def _fit(
         for form, array in logits.items()
     }
     return Fit(best, rivals, left, kind, columns, figures)
+
+
+def _unjudged(
+    source: Path,
+    network: OpenedNetwork,
+    images: Any,
+    params: TeacherParams,
+    class_names: Sequence[str],
+    forms: Sequence[InputForm],
+) -> Fit:
+    """Take what params say, where no label can tell."""
+    if params.input.layout == "auto":
+        forms = [form for form in forms if form.is_natural]
+    if len(forms) > 1:
+        raise TeacherError(
+            f"teacher.input: no validation image has a label, which would tell how {source} takes "
+            f"its pixels ({', '.join(map(str, forms))}). Look at how its images were prepared in "
+            f"training; if as {forms[0]}, {params.input.line(**forms[0].content)}"
+        )
+    [(form, answers)] = _outputs(source, network, images[: _ROUNDS[0]], forms).items()
+    kind = kind_of([answers], params.output, source)
+    width = class_logits(answers, kind).shape[-1]
+    choices = column_choices(params, class_names, width)
+    if len(choices) > 1:
+        raise TeacherError(
+            f"{source} has {width} outputs, the dataset {len(class_names)} classes, and no "
+            "validation image has a label, which would tell which is of the background; if the "
+            f"first, {paste('classes', json.dumps(['background', *class_names]))}"
+        )
+    return Fit(form, [], [form], kind, choices[0], {})
+
+
+def _outputs(
+    source: Path, network: OpenedNetwork, images: Any, forms: Sequence[InputForm]
+) -> dict[InputForm, np.ndarray]:
+    """Run the network on images in each form; a form whose outputs are not finite is left out."""
+    outputs = {form: run_in_batches(network, images, form)[0] for form in forms}
+    finite = {form: array for form, array in outputs.items() if np.isfinite(array).all()}
+    if not finite:
+        raise TeacherError(
+            f"the outputs of {source} include numbers that are not finite; look at its weights"
+        )
+    return finite
 
 
 def _check_order(

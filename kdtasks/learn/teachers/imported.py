@@ -39,8 +39,9 @@ def import_teacher(
     _check_outputs(source, network.output_shape, dataset)
     check_overlap(Path(params.path), dataset)
     fit, judge = fit_network(source, network, images, params, dataset)
-    _check_better_than_guessing(fit, judge, source, params)
-    if fit.rivals:
+    if judge:
+        _check_better_than_guessing(fit, judge, source, params)
+    if judge and fit.rivals:
         raise TeacherError(
             f"teacher.input: how {source} takes its pixels cannot be told. Cross-entropy on "
             f"{len(judge.rows):,} validation images, by form: {fit}. {fit.form} has the lowest, "
@@ -49,7 +50,8 @@ def import_teacher(
             f"{params.input.line(**fit.form.content)}, if as {fit.rivals[0]}, "
             f"{params.input.line(**fit.rivals[0].content)}"
         )
-    print(f"teacher input: {fit.form}; validation cross-entropy by form: {fit}")
+    found = f"validation cross-entropy by form: {fit}" if judge else "no label could tell"
+    print(f"teacher input: {fit.form}; {found}")
     print(f"teacher output: {_told(fit, network.output_shape[-1])}")
     name = f"teacher{source.suffix.lower()}" if source.is_file() else format_of(source).name
     copy = shutil.copyfile if source.is_file() else shutil.copytree

@@ -87,4 +87,6 @@ def class_logits(
         first = np.zeros_like(outputs) if kind == "logits" else 1 - outputs
         outputs = np.concatenate([first, outputs], axis=-1)
     logits = outputs if kind == "logits" else to_logits(outputs)
-    return logits if columns is None else np.ascontiguousarray(logits[..., list(columns)])
+    if columns is None or list(columns) == list(range(logits.shape[-1])):
+        return logits
+    return np.ascontiguousarray(logits[..., list(columns)])

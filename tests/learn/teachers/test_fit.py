@@ -215,6 +215,17 @@ def test_ten_sigmoids_are_probabilities_that_are_divided_by_their_sum(
     assert softmax(sigmoids, axis=-1).max() < 0.25 < expected.max(axis=-1).mean()
 
 
+def test_without_any_label_what_params_say_is_taken(linear: Linear, take: Take, capsys: Any):
+    nothing = np.full_like(LABELS, -1)
+    with pytest.raises(TeacherError, match="no validation image has a label, which would tell how"):
+        take(linear, GREY, nothing, num_classes=10)
+    logits = take(linear, GREY, nothing, num_classes=10, input="unit")
+    np.testing.assert_allclose(logits, answers(linear, UNIT, GREY), rtol=1e-3, atol=1e-3)
+    assert "teacher input: unit; no label could tell" in capsys.readouterr().out
+    with pytest.raises(TeacherError, match=r'paste `classes: \["background", "0", "1", "2", "3", '):
+        take(linear, GREY, nothing, num_classes=9, input="unit")
+
+
 @pytest.mark.parametrize("activation", ["sigmoid", None], ids=["a sigmoid", "a logit"])
 def test_a_single_output_tells_two_classes_apart(
     activation: str | None, take: Take, capsys: pytest.CaptureFixture[str]

@@ -146,7 +146,7 @@ def mask_teacher(kerases, tmp_path):
 def test_a_teacher_of_masks_is_judged_on_labelled_pixels(mask_teacher, import_file, capsys):
     from kdtasks.learn.teachers.teacher import open_teacher
 
-    labels = np.random.default_rng(3).integers(0, 4, (6, 8, 8)).astype(np.uint8)
+    labels = np.random.default_rng(3).integers(0, 4, (12, 8, 8)).astype(np.uint8)
     images = np.repeat(LEVELS[labels].astype(np.uint8)[..., None], 3, axis=-1)
     labels[:, :4] = 255
     folder = import_file(
@@ -203,7 +203,7 @@ def test_outputs_that_are_not_finite_are_refused(
 
 @pytest.mark.parametrize("how", ["auto", "unit"])
 def test_a_teacher_that_only_guesses_is_refused(how, mask_teacher, import_file, tmp_path):
-    labels = np.random.default_rng(3).choice(4, (6, 8, 8), p=[0.4, 0.2, 0.2, 0.2])
+    labels = np.random.default_rng(3).choice(4, (12, 8, 8), p=[0.4, 0.2, 0.2, 0.2])
     images = np.repeat(LEVELS[labels].astype(np.uint8)[..., None], 3, axis=-1)
     others = np.random.default_rng(4).permutation(labels.ravel()).reshape(labels.shape)
     with pytest.raises(TeacherError, match="always predicting the most common class 3"):
@@ -212,7 +212,7 @@ def test_a_teacher_that_only_guesses_is_refused(how, mask_teacher, import_file, 
 
 
 def test_masks_in_another_order_are_told_from_masks_that_are_guessed(mask_teacher, import_file):
-    labels = np.random.default_rng(3).choice(4, (6, 8, 8), p=[0.4, 0.2, 0.2, 0.2])
+    labels = np.random.default_rng(3).choice(4, (12, 8, 8), p=[0.4, 0.2, 0.2, 0.2])
     images = np.repeat(LEVELS[labels].astype(np.uint8)[..., None], 3, axis=-1)
     told = {"images": images, "labels": (labels + 1) % 4, "input": "unit"}
     with pytest.raises(TeacherError, match=r'paste `classes: \["1", "2", "3", "0"\]`'):
@@ -234,3 +234,22 @@ def test_open_teacher_needs_what_the_stage_writes(tmp_path):
 
     with pytest.raises(TeacherError, match="holds no teacher; run `dvc repro teacher`"):
         open_teacher(tmp_path)
+
+
+def test_a_folder_with_one_network_is_that_network(teacher_file, import_file, tmp_path, images):
+    """As `models/import`, which `teacher.path` is where nothing else is said."""
+    from kdtasks.learn.teachers.teacher import open_teacher
+
+    original = teacher_file("tf_keras.keras")
+    (tmp_path / "given").mkdir()
+    (tmp_path / "given" / ".gitkeep").touch()
+    with pytest.raises(TeacherError, match=r"given is of no known format; give one of"):
+        import_file(tmp_path / "given", labels=np.zeros(40, np.int32))
+    (tmp_path / "given" / "net.keras").write_bytes(original.path.read_bytes())
+    (tmp_path / "given" / "names.txt").write_text("a")
+    labels = original.outputs.argmax(axis=-1).astype(np.int32)
+    folder = import_file(tmp_path / "given", input="unit", labels=labels)
+    assert_same_logits(open_teacher(folder).logits(images), original.outputs)
+    (tmp_path / "given" / "other.h5").touch()
+    with pytest.raises(TeacherError, match=r"holds 2 networks \(net\.keras, other\.h5\); give the"):
+        import_file(tmp_path / "given", labels=labels)

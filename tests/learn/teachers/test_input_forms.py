@@ -29,6 +29,16 @@ def test_they_are_those_of_keras_applications(form: InputForm, mode: str):
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-4)
 
 
+def test_the_first_three_have_the_very_bits_that_they_always_had():
+    for name, scale, offset in (
+        ("byte", 1.0, 0.0),
+        ("unit", 1 / 255, 0.0),
+        ("symmetric", 1 / 127.5, -1),
+    ):
+        expected = PIXELS * np.float32(scale) + np.float32(offset)
+        np.testing.assert_array_equal(InputForm(name, "rgb").apply(PIXELS), expected)  # type: ignore[arg-type]
+
+
 def test_a_mean_and_std_count_red_first_whatever_the_layout():
     statistics = PixelStatistics(mean=(0.0, 0.5, 1.0), std=(1.0, 0.5, 0.25))
     white = np.full((1, 1, 1, 3), 255, np.uint8)

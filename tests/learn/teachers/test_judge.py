@@ -35,14 +35,20 @@ def test_of_masks_what_is_labelled_counts_and_masks_without_a_label_do_not():
 
 
 def test_a_few_equal_differences_prove_nothing_and_many_do():
-    """By hand: six of 1 and the one that is added, 0, have a mean of 6/7 and an error of 1/7.
-
-    t = 6 is beyond 4.9, that of five, 5, is not beyond 5.5 (three sigma of 6 and 5 degrees).
-    """
-    assert not judge([0] * 5).is_clearly_positive(np.ones(5))
-    assert judge([0] * 6).is_clearly_positive(np.ones(6))
+    assert not judge([0] * 6).is_clearly_positive(np.ones(6))
+    assert judge([0] * 7).is_clearly_positive(np.ones(7))
     assert not judge([0] * 60).is_clearly_positive(np.zeros(60))
     assert not judge([0] * 60).is_clearly_positive(-np.ones(60))
+
+
+def test_the_level_is_that_of_a_t_test_by_hand():
+    """Of 3 in 16 images that differ by 1 the mean is 3/16, its error √(3·13/(256·15)) ≈ 0.1008.
+
+    t = 1.86 is within 2.60, the 99th percentile of 15 degrees; of 6 images it is 3.00.
+    """
+    some = judge([0] * 16)
+    assert not some.is_clearly_positive(np.repeat([1.0, 0.0], [3, 13]))
+    assert some.is_clearly_positive(np.repeat([1.0, 0.0], [6, 10]))
 
 
 def test_images_of_one_group_count_once():
