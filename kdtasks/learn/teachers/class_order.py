@@ -29,12 +29,11 @@ def column_choices(
         TeacherError: their number or their names do not fit.
     """
     count = len(class_names)
-    if params.classes is not None:
-        return [_columns(_given(params), class_names, outputs)]
-    if outputs == count:
-        return [list(range(count))]
-    if outputs == count + 1:  # one for the background, before the classes or behind them
-        return [list(range(1, outputs)), list(range(count))]
+    given = [[name] for name in class_names] if params.classes is None else _given(params)
+    if params.classes is not None or outputs in (count, count + 1):
+        has_background = outputs == len(given) + 1  # before the others or behind them
+        columns = _columns(given, class_names, outputs - has_background)
+        return [[column + 1 for column in columns], columns] if has_background else [columns]
     raise TeacherError(
         f"the teacher {params.path} has {outputs} outputs, the dataset {count} classes "
         f"({_some(class_names)}). "

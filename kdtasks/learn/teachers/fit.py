@@ -34,7 +34,7 @@ class Fit(NamedTuple):
         left: forms that are not clearly worse.
         kind: of its outputs.
         columns: the output of each class.
-        figures: cross-entropy and accuracy of each form that was tried.
+        figures: cross-entropy and accuracy of each form that was tried, in its last round.
     """
 
     form: InputForm
@@ -77,13 +77,15 @@ def fit_network(
         rounds.append(len(images))
     if not len(Judge.of(dataset, rounds[0]).rows):
         return _unjudged(source, network, images, params, dataset.class_names, forms), None
+    figures: dict[InputForm, tuple[float, float]] = {}
     for count in rounds if len(forms) > 1 else rounds[1:2]:
         judge = Judge.of(dataset, count)
         fit = _fit(source, network, images, judge, params, dataset.class_names, forms)
+        figures |= fit.figures
         forms = fit.left
         if count != rounds[0] and not fit.rivals:
             break
-    return fit, judge
+    return fit._replace(figures=figures), judge
 
 
 def _fit(

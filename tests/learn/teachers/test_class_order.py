@@ -24,6 +24,7 @@ def test_without_names_the_outputs_are_the_classes():
 
 def test_one_more_output_may_stand_before_or_behind_them():
     assert choices(None, 4) == [[1, 2, 3], [0, 1, 2]]
+    assert choices(["owl", "cow", "cat", "dog"], 5) == [[3, 4, 1], [2, 3, 0]]
 
 
 def test_a_list_gives_any_order_and_more():
@@ -46,7 +47,7 @@ def test_names_are_the_same_composed_or_decomposed():
             r"has 1000 outputs, the dataset 3 classes \(cat, dog, owl\)\. Name all its",
         ),
         (None, 2, r"has 2 outputs, .*It has to know every class: leave the images of the others"),
-        (["cat", "dog"], 3, "names 2 outputs, the teacher has 3; name each"),
+        (["cat", "dog"], 4, "names 2 outputs, the teacher has 4; name each"),
         (["cat", "dog", "owls"], 3, r"lacks 1 of the .* \(owl\); .*; did you mean 'owls'"),
         (["cat", "dog", "owl", "cat"], 4, "gives the name 'cat' to the outputs 0 and 3; a class"),
     ],
