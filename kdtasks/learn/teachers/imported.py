@@ -38,6 +38,10 @@ def import_teacher(
     _check_input(source, network.input_shape, images.shape[1:], params.input, dataset)
     _check_outputs(source, network.output_shape, dataset)
     check_overlap(Path(params.path), dataset)
+    scaling = format_of(source).scaling
+    if scaling and params.input.scaling == "auto":
+        known = params.input.model_copy(update={"scaling": scaling, "layout": "rgb"})
+        params = params.model_copy(update={"input": known})
     fit, judge = fit_network(source, network, images, params, dataset)
     if judge:
         _check_better_than_guessing(fit, judge, source, params)

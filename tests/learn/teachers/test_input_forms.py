@@ -46,7 +46,7 @@ def test_a_mean_and_std_count_red_first_whatever_the_layout():
         found = InputForm(statistics, layout).apply(white)  # type: ignore[arg-type]
         np.testing.assert_allclose(found[0, 0, 0], expected, atol=1e-6)
     half = PixelStatistics(mean=(0.5,), std=(0.5,))
-    grey, symmetric = (InputForm(one, "rgb") for one in (half, "symmetric"))  # type: ignore[arg-type]
+    grey, symmetric = (InputForm(one, "rgb") for one in (half, "symmetric"))
     np.testing.assert_allclose(grey.apply(PIXELS), symmetric.apply(PIXELS), atol=1e-6)
 
 

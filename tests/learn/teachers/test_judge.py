@@ -7,14 +7,14 @@ from kdtasks.learn.teachers.judge import Judge
 from tests.tools.datasets import dataset_of
 
 
-def judge(labels: list[int] | np.ndarray, **rest: object) -> Judge:
+def judge(labels: list | np.ndarray, **rest: object) -> Judge:
     given = np.asarray(labels)
     images = np.zeros((len(given), 2, 2, 1), np.uint8)
     dataset = dataset_of(images, given, num_classes=4, split="validation", **rest)  # type: ignore[arg-type]
     return Judge.of(dataset, 1000)
 
 
-def sure(answers: list[int] | np.ndarray, classes: int = 4) -> np.ndarray:
+def sure(answers: list | np.ndarray, classes: int = 4) -> np.ndarray:
     return 10.0 * np.eye(classes, dtype=np.float32)[np.asarray(answers)]
 
 
