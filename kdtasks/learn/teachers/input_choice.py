@@ -65,8 +65,7 @@ def is_better(first: np.ndarray, second: np.ndarray, judge: Judge) -> bool:
     more = judge.hits(first) - judge.hits(second)
     if judge.is_clearly_positive(-more):
         return False
-    less = judge.losses(second) - judge.losses(first)
-    return judge.is_clearly_positive(more) or judge.is_clearly_positive(less)
+    return judge.is_clearly_positive(more) or judge.fits_clearly_better(first, second)
 
 
 def _rivals(theirs: np.ndarray, best: np.ndarray, judge: Judge) -> bool:
@@ -75,7 +74,7 @@ def _rivals(theirs: np.ndarray, best: np.ndarray, judge: Judge) -> bool:
     agree = (theirs.argmax(axis=-1) == best.argmax(axis=-1)).mean() >= _AGREE
     if agree and _are_one_hot(theirs) != _are_one_hot(best):
         return _are_one_hot(best)
-    return not judge.is_clearly_positive(judge.losses(theirs) - judge.losses(best))
+    return not judge.fits_clearly_better(best, theirs)
 
 
 def _are_one_hot(logits: np.ndarray) -> bool:

@@ -74,17 +74,32 @@ class Judge:
         least = guess + _ERRORS * (guess * (1 - guess) / self._counts.sum()) ** 0.5
         return bool(reached > least if least < 1 else reached >= guess)
 
-    def is_clearly_positive(self, values: np.ndarray) -> bool:
+    def fits_clearly_better(self, first: np.ndarray, second: np.ndarray) -> bool:
+        """Whether the cross-entropy of answers is lower than that of others beyond luck.
+
+        What sharper answers gain on the many images that are right they lose on the few that are
+        wrong, of which there may happen to be none. So one image more counts against them, of which
+        the runner-up is the label.
+        """
+        more = self._runner_up_loss(second) - self._runner_up_loss(first)
+        further = [more] if more < 0 else []
+        return self.is_clearly_positive(self.losses(second) - self.losses(first), further)
+
+    def is_clearly_positive(self, values: np.ndarray, further: Sequence[float] = ()) -> bool:
         """Whether the mean of paired differences, float [N], is above 0 beyond luck.
 
         A one-sided t-test over the means of groups. Few of them prove nothing: that six of six are
         on one side is luck once in 64 times.
+
+        Args:
+            further: values of groups that are not there.
         """
         from scipy.stats import t
 
         means = np.bincount(self.groups, values) / np.bincount(self.groups)
         if len(means) < _LEAST:
             return False
+        means = np.append(means, further)
         error = means.std(ddof=1) / len(means) ** 0.5
         return bool(means.mean() > t.isf(_LEVEL, len(means) - 1) * error)
 
@@ -141,6 +156,13 @@ class Judge:
     @property
     def _counts(self) -> np.ndarray:
         return counted(self.labels, self.ignore_label)
+
+    def _runner_up_loss(self, logits: np.ndarray) -> float:
+        """Give the mean cross-entropy if the second likeliest class were the right one."""
+        from scipy.special import logsumexp
+
+        second = np.partition(logits, -2, axis=-1)[..., -2]
+        return float(self._mean(logsumexp(logits, axis=-1) - second).mean())
 
     def _mean(self, values: Any) -> np.ndarray:
         """Average what counts of each image, float64 [N]."""

@@ -51,6 +51,18 @@ def test_the_level_is_that_of_a_t_test_by_hand():
     assert some.is_clearly_positive(np.repeat([1.0, 0.0], [6, 10]))
 
 
+def test_sharper_answers_are_not_better_for_want_of_wrong_ones():
+    """A hundred right ones gain 1.1 nats each; one wrong one would lose 1,000."""
+    some = judge(np.zeros(100, int))
+    soft, sharp = (scale * np.eye(4, dtype=np.float32)[np.zeros(100, int)] for scale in (1, 1000))
+    assert some.is_clearly_positive(some.losses(soft) - some.losses(sharp))
+    assert not some.fits_clearly_better(sharp, soft)
+    moderate = 3 * np.eye(4, dtype=np.float32)[np.zeros(100, int)]
+    assert some.fits_clearly_better(moderate, soft)
+    wrong = judge(np.repeat([0, 1], [80, 20]))
+    assert wrong.fits_clearly_better(soft, sharp)
+
+
 def test_images_of_one_group_count_once():
     values = np.ones(60)
     assert judge([0] * 60).is_clearly_positive(values)
