@@ -106,6 +106,19 @@ def test_an_image_that_is_gone_is_named(params: DataParams):
     assert not Path("own").exists()
 
 
+def test_a_source_of_arrays_is_read_again_too(params: DataParams):
+    """Digits of 8×8 in the size of a teacher that wants them larger, and in colours."""
+    Path("nothing").mkdir()
+    given = {"source": {"name": "digits"}, "unlabelled": "nothing", "image_size": None}
+    changed = {**params.model_dump(), **given, "channels": None, "max_images": 60}
+    names = write(DataParams.model_validate(changed), image_size=(16, 16), channels=3)
+    for part in ("train", "validation", "test"):
+        images, small = teacher_images(Path("own"), part), np.load(f"prepared/{part}_images.npy")
+        assert images.shape == (len(names[part]), 16, 16, 3)
+        coarse = images.reshape(len(images), 8, 2, 8, 2, 3).mean(axis=(2, 4, 5))
+        assert np.corrcoef(coarse.ravel(), small[..., 0].ravel())[0, 1] > 0.9
+
+
 def test_stacked_rows_are_read_in_any_order():
     first, second = np.arange(6).reshape(3, 2), np.arange(10, 18).reshape(4, 2)
     rows = StackedRows((first, np.array([0, 1, 2])), (second, np.array([3, 1])))
