@@ -6,6 +6,7 @@ from kdtasks.data.groups import count_groups
 from kdtasks.data.links import refuse_unlisted_links
 from kdtasks.data.prepare import load_dataset, split_counts, uneven_message, write_prepared
 from kdtasks.data.split import split_dataset
+from kdtasks.data.teacher_images import write_teacher_images
 from kdtasks.data.unlabelled import read_unlabelled, write_unlabelled
 from kdtasks.params import Params
 from kdtasks.stage import run_stage, stage
@@ -22,6 +23,15 @@ def main(params: Params, paths: ProjectPaths) -> None:
     write_prepared(paths.prepared, dataset, split, data)
     unlabelled = read_unlabelled(data, dataset, split)
     write_unlabelled(paths.unlabelled, unlabelled)
+    seen = write_teacher_images(
+        paths.teacher_images,
+        data,
+        dataset,
+        split,
+        unlabelled.names,
+        image_size=params.teacher.input.size,
+        channels=params.teacher.input.channels,
+    )
     height, width, channels = dataset.images.shape[1:]
     print(
         f"{data.source.name}: {len(dataset)} images of {height}×{width}×{channels}, "
@@ -29,6 +39,8 @@ def main(params: Params, paths: ProjectPaths) -> None:
     )
     for warning in dataset.warnings:
         warn(warning)
+    if seen.shape:
+        print(f"  the teacher sees them at {'×'.join(map(str, seen.shape))}")
     for name, counts in split_counts(dataset, split).items():
         by_class = counts.by_class.values()
         print(f"  {name}: {counts.total} (by class {min(by_class)} to {max(by_class)})")

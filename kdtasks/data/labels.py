@@ -30,6 +30,7 @@ class TrainingSet:
         ignore_label: the label that no loss counts: `no_label` where there is one that students do
             not see, else the dataset's own, if it has any.
         weights: float32 [N], how much each label counts; None where all do alike.
+        seen: the images as the teacher sees them, by rows; None where it sees `images`.
     """
 
     images: Any
@@ -38,6 +39,7 @@ class TrainingSet:
     no_label: int
     ignore_label: int | None
     weights: np.ndarray | None = None
+    seen: Any = None
 
     def __len__(self) -> int:
         return len(self.images)
