@@ -1,6 +1,7 @@
 """Turn pydantic's errors into one line: the key, what was given, what is allowed."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
@@ -19,6 +20,12 @@ BOUNDS = {
     "exclusiveMaximum": "less than {:g}",
     "pattern": "matching {}",
 }
+# A choice that is meant as a Python object: `my_package.networks:build`.
+_NAMES_CODE = re.compile(r"^[A-Za-z_][\w.]*([.:][A-Za-z_]\w*)+$")
+_OF_CODE = (
+    "; params are data and name no code to run: register your own by a file in extensions/ "
+    "(docs/development.md), and give the name that it has there"
+)
 NOUNS = {"boolean": "true or false", "integer": "whole number", "number": "number"}
 
 Schema = Mapping[str, Any]
@@ -77,7 +84,7 @@ def _explain_one(details: ErrorDetails, schema: Schema) -> str:
         return f"{key}.name: missing; allowed: {', '.join(names(found))}"
     if kind == "union_tag_invalid":
         tag, choices = str(context["tag"]), names(found)
-        hint = did_you_mean(tag, choices)
+        hint = _OF_CODE if _NAMES_CODE.search(tag) else did_you_mean(tag, choices)
         return f"{key}.name: got {shown(tag)}; allowed: {', '.join(choices)}{hint}"
     if kind == "finite_number":
         return f"{key}: got {given}; allowed: a finite number"

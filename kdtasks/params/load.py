@@ -121,9 +121,9 @@ class Params(Section):
             ("student", self.student.model),
             ("teacher", self.teacher.model if self.teacher.source == "train" else None),
         ):
-            if network and network.per_pixel != task.per_pixel:
-                names = architectures.names()
-                fitting = [key for key in names if architectures[key].per_pixel == task.per_pixel]
+            if network and network.per_pixel not in (None, task.per_pixel):
+                kinds = {key: architectures[key].per_pixel for key in architectures.names()}
+                fitting = [key for key, kind in kinds.items() if kind in (None, task.per_pixel)]
                 raise ValueError(
                     f"{section}.model is {network.name}, data.source {self.data.source.name}; "
                     f"for {self.data.task} choose one of {', '.join(fitting)}"

@@ -137,7 +137,7 @@ CASES = [
     (
         "student.model.name",
         "alexnt",
-        'student.model.name: got "alexnt"; allowed: alexnet, cnn, mobilenet, resnet, '
+        'student.model.name: got "alexnt"; allowed: alexnet, cnn, file, mobilenet, resnet, '
         "resnet8, two_branch, unet; did you mean 'alexnet'?",
     ),
 ]

@@ -51,6 +51,8 @@ class Schedule:
         precision: arithmetic of the steps.
         keeps_best: whether the model ends with the weights of the epoch that is best on
             validation, in place of the last one's.
+        part_of: epochs of the training that this is a phase of, so that a short phase is not taken
+            for one that has broken down.
         on_epoch: is shown the records of all epochs so far after each; what it raises ends the
             training.
     """
@@ -62,6 +64,7 @@ class Schedule:
     stop_epoch: int | None = None
     precision: Precision = "float32"
     keeps_best: bool = False
+    part_of: int = 0
     on_epoch: Callable[[History], None] | None = None
 
     @property
@@ -136,7 +139,9 @@ def train(
     )
     predictor = Predictor(model)
     guard = CollapseGuard(
-        patience=min(patience(params.guard_epochs, steps=steps), schedule.last_epoch),
+        patience=min(
+            patience(params.guard_epochs, steps=steps), max(schedule.last_epoch, schedule.part_of)
+        ),
         steps=steps,
         epochs=schedule.last_epoch,
         num_classes=int(model.network.outputs[-1].shape[-1]),

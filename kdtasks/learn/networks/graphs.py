@@ -1,0 +1,349 @@
+"""Networks that come as a graph of Keras layers: put on an image, flat, and cut anywhere."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from kdtasks.core.backend import Tensor, keras, tf
+from kdtasks.core.errors import ModelError
+from kdtasks.learn.networks import Taps
+from kdtasks.learn.networks.layers import share_of
+
+# The layers that make channels of their own, with the key of their number.
+_MAKERS = {
+    "Conv2D": "filters",
+    "Conv2DTranspose": "filters",
+    "SeparableConv2D": "filters",
+    "Dense": "units",
+}
+
+# Those that take any number of channels.
+_FOLLOWERS = {
+    "Activation", "Add", "Average", "AveragePooling2D", "BatchNormalization", "Concatenate",
+    "Cropping2D", "DepthwiseConv2D", "Dropout", "ELU", "Flatten", "GaussianNoise",
+    "GlobalAveragePooling2D", "GlobalMaxPooling2D", "InputLayer", "LayerNormalization",
+    "LeakyReLU", "MaxPooling2D", "Maximum", "Multiply", "PReLU", "ReLU", "Rescaling", "Softmax",
+    "SpatialDropout2D", "Subtract", "UpSampling2D", "ZeroPadding2D",
+}  # fmt: skip
+
+# Arithmetic with a number that Keras writes between layers, as what it does to x.
+_ARITHMETIC: dict[str, Callable[[float], dict[str, float]]] = {
+    "__operators__.add": lambda number: {"scale": 1.0, "offset": number},
+    "math.add": lambda number: {"scale": 1.0, "offset": number},
+    "math.subtract": lambda number: {"scale": 1.0, "offset": -number},
+    "math.multiply": lambda number: {"scale": number},
+    "math.truediv": lambda number: {"scale": 1.0 / number},
+    "math.divide": lambda number: {"scale": 1.0 / number},
+}
+
+_ACTIVATIONS = {
+    "math.sigmoid": "sigmoid",
+    "math.tanh": "tanh",
+    "nn.elu": "elu",
+    "nn.gelu": "gelu",
+    "nn.relu": "relu",
+    "nn.relu6": "relu6",
+    "nn.sigmoid": "sigmoid",
+    "nn.silu": "swish",
+    "nn.swish": "swish",
+    "nn.tanh": "tanh",
+}
+
+
+def from_config(config: dict[str, Any], *, source: str) -> Any:
+    """Make the `tf_keras` network of a configuration that has been checked.
+
+    Raises:
+        ModelError: it is not Functional (nor Sequential with a known input), has several inputs
+            or outputs, or cannot be built.
+    """
+    from tf_keras.src.saving.serialization_lib import SafeModeScope
+
+    try:
+        with SafeModeScope(True):
+            network = (
+                keras.saving.deserialize_keras_object(config)
+                if "module" in config
+                else keras.models.model_from_config(config)
+            )
+    except Exception as error:  # whatever the Keras of the file and this one disagree about
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(f"{source} describes no network of tf_keras ({reason})") from error
+    if not getattr(network, "_nodes_by_depth", None):
+        raise ModelError(
+            f"{source} is no Functional network; build it of keras.Input and layers, or give a "
+            "Sequential one its keras.Input"
+        )
+    if len(network.inputs) != 1 or len(network.outputs) != 1:
+        raise ModelError(
+            f"{source} has {len(network.inputs)} inputs and {len(network.outputs)} outputs; a "
+            "network has one of each, early exits are attached by `exits`"
+        )
+    return network
+
+
+def put_on(network: Any, image: Tensor, *, width: float = 1.0, last: str | None = None) -> Tensor:
+    """Build the layers of a network anew on another input, with fresh weights.
+
+    Networks inside it are flattened, arithmetic with numbers becomes `Rescaling`, everything is in
+    float32 and trainable.
+
+    Args:
+        network: as of `from_config`.
+        image: [batch, height, width, channels].
+        width: factor of all filters and units but those of the last layer.
+        last: name of the layer whose output is returned; by default the network's own, of which a
+            softmax is left out, so that it gives logits.
+
+    Raises:
+        ModelError: there is no such layer, a layer stands in two places, cannot be scaled, or does
+            not fit its input.
+    """
+    layers = [*_flat(network)]
+    names = [layer.name for layer in layers]
+    if last is not None and last not in names:
+        raise ModelError(f"{network.name} has no layer {last!r}; its layers: {', '.join(names)}")
+    fixed = _makers_of(network.outputs[0]) if last is None else set()
+    if width != 1.0:
+        _check_scalable(layers)
+    copies: dict[str, Tensor] = {}
+
+    def make(layer: Any, args: Any, kwargs: Any) -> Any:
+        if layer.name in copies:
+            raise ModelError(
+                f"{network.name}: the layer {layer.name!r} stands in two places, or two layers "
+                "have its name; build one for each place, with a name of its own"
+            )
+        copies[layer.name] = _copied(
+            layer, args, kwargs, width=1.0 if layer.name in fixed else width
+        )
+        return copies[layer.name]
+
+    output = _applied(network, image, make)
+    return _logits(output) if last is None else copies[last]
+
+
+def graph_taps(image: Tensor, output: Tensor) -> Taps:
+    """Name the tensors that the rest of a network needs after each of its layers.
+
+    Args:
+        image: where the network begins.
+        output: what it ends with.
+
+    Returns: layers with height, width and channels, in the network's order.
+    """
+    begin = image.node.layer
+    layers = keras.Model(image if begin.name == "image" else _inputs(begin), output).layers
+    layers = layers[layers.index(begin) :]
+    sources = {
+        layer.name: [tensor.node.layer.name for tensor in _inputs(layer)] for layer in layers[1:]
+    }
+    before: dict[str, set[str]] = {layers[0].name: set()}
+    taps: Taps = {}
+    outputs = {layer.name: layer.get_output_at(0) for layer in layers}
+    for layer in layers[1:]:
+        name = layer.name
+        before[name] = {name}.union(*(before[source] for source in sources[name]))
+        if len(outputs[name].shape) != 4:
+            continue
+        needed = {
+            source
+            for later, given in sources.items()
+            if later not in before[name]
+            for source in given
+            if source in before[name]
+        }
+        open_ends = [other for other in outputs if other in needed - {name}]
+        taps[name] = tuple(outputs[other] for other in (name, *open_ends))
+    return taps
+
+
+def copy_weights(source: Any, network: Any) -> set[str]:
+    """Give layers of the same name the weights of another network; others keep theirs.
+
+    Returns: names of the layers that have them now.
+
+    Args:
+        source: with networks inside it or without.
+        network: flat.
+
+    Raises:
+        ModelError: two layers of a name have weights of other shapes.
+    """
+    copied: set[str] = set()
+    given: Mapping[str, Any] = {layer.name: layer for layer in _flat(source)}
+    for layer in network.layers:
+        other = given.get(layer.name) or given.get(layer.name.removesuffix("_logits"))
+        if other is None or not layer.weights:
+            continue
+        shapes = [[tuple(weight.shape) for weight in each.weights] for each in (layer, other)]
+        if shapes[0] != shapes[1]:
+            raise ModelError(
+                f"the weights of {layer.name!r} are of the shapes {shapes[1]}, the network has "
+                f"{shapes[0]}; give weights of this very network, or random ones (`weights: null`)"
+            )
+        layer.set_weights(other.get_weights())
+        copied.add(layer.name)
+    return copied
+
+
+def _flat(network: Any) -> Iterator[Any]:
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            yield from _flat(layer)
+        elif type(layer).__name__ != "InputLayer":
+            yield layer
+
+
+def _applied(network: Any, image: Tensor, make: Callable[..., Any]) -> Tensor:
+    """Run through the nodes of a network, as Keras itself does to call it."""
+    values: dict[str, list[Any]] = {}
+
+    def keep(tensor: Any, value: Any) -> None:
+        key = str(id(tensor))
+        values[key] = [value] * network._tensor_usage_count[key]
+
+    keep(network.inputs[0], image)
+    for depth in sorted(network._nodes_by_depth, reverse=True):
+        for node in network._nodes_by_depth[depth]:
+            if node.is_input:
+                continue
+            args, kwargs = node.map_arguments(values)
+            if isinstance(node.layer, keras.Model):
+                result = _applied(node.layer, args[0], make)
+            else:
+                result = make(node.layer, args, kwargs)
+            keep(tf.nest.flatten(node.outputs)[0], result)
+    return values[str(id(network.outputs[0]))][0]
+
+
+def _copied(layer: Any, args: Any, kwargs: Any, *, width: float) -> Tensor:
+    """Build a layer like another, and call it."""
+    kind, config = type(layer).__name__, layer.get_config()
+    if kind == "TFOpLambda":
+        if (plain := _plain(layer, args, kwargs)) is not None:
+            return plain
+        return type(layer).from_config(config)(*args, **kwargs)
+    if kind == "Normalization":
+        return _rescaling(layer, config)(args[0])
+    config |= {"dtype": "float32", "trainable": True}
+    if width != 1.0 and kind in _MAKERS:
+        config[_MAKERS[kind]] = share_of(width, config[_MAKERS[kind]])
+    if width != 1.0 and kind == "Reshape":
+        config["target_shape"] = (*config["target_shape"][:-1], args[0].shape[-1])
+    if kind == "BatchNormalization":
+        # Its running statistics follow fast enough for short trainings.
+        config["momentum"] = min(config["momentum"], 0.9)
+    try:
+        return type(layer).from_config(config)(*args, **kwargs)
+    except (ValueError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(f"the layer {layer.name!r} does not fit its input ({reason})") from error
+
+
+def _rescaling(layer: Any, config: dict[str, Any]) -> Any:
+    """Make a `Normalization` whose mean stands in its configuration a layer without weights."""
+    if config["mean"] is None:
+        raise ModelError(
+            f"the layer {layer.name!r} has learned its mean from images; give a Rescaling in its "
+            "place, or a Normalization with mean and variance"
+        )
+    mean, variance = (np.ravel(config[key]).astype(float) for key in ("mean", "variance"))
+    deviation = np.maximum(np.sqrt(variance), 1e-7)  # as Keras does
+    scale, offset = (1 / deviation).tolist(), (-mean / deviation).tolist()
+    return keras.layers.Rescaling(scale, offset, name=layer.name)
+
+
+def _plain(layer: Any, args: Any, kwargs: Any) -> Tensor | None:
+    """What a node of TensorFlow computes, as an ordinary layer, which passes know; None: none."""
+    function = layer.get_config()["function"]
+    name = layer.name.replace("__operators__.", "").replace(".", "_")
+    given = [*args, *(value for key, value in kwargs.items() if key != "name")]
+    tensors = [value for value in given if tf.is_tensor(value)]
+    if function in _ACTIVATIONS and len(given) == 1:
+        if function == "nn.relu6":
+            return keras.layers.ReLU(6.0, name=name)(given[0])
+        return keras.layers.Activation(_ACTIVATIONS[function], name=name)(given[0])
+    if function not in _ARITHMETIC or len(given) != 2:
+        return None
+    if len(tensors) == 2:
+        kinds = {"add": keras.layers.Add, "multiply": keras.layers.Multiply}
+        kind, (left, right) = kinds.get(function.rpartition(".")[2]), tensors
+        same = len(left.shape) == len(right.shape) and left.shape[-1] == right.shape[-1]
+        return kind(name=name)(tensors) if kind and same else None
+    numbers = [value for value in given if isinstance(value, int | float)]
+    # x − 3 and x / 3 are of this kind, 3 − x and 3 / x are not.
+    commutes = function.endswith(("add", "multiply"))
+    if len(tensors) != 1 or len(numbers) != 1 or not (commutes or tf.is_tensor(given[0])):
+        return None
+    settings = _ARITHMETIC[function](float(numbers[0]))
+    return keras.layers.Rescaling(**settings, name=name)(tensors[0])
+
+
+def _logits(output: Tensor) -> Tensor:
+    """Leave a softmax out.
+
+    Raises:
+        ModelError: the last layer ends in another activation.
+    """
+    layer = output.node.layer
+    kind, activation = type(layer).__name__, getattr(layer, "activation", None)
+    name = getattr(activation, "__name__", "linear")
+    if kind == "TFOpLambda" and layer.get_config()["function"] == "nn.softmax":
+        return _inputs(layer)[0]
+    if kind == "Softmax" or (kind == "Activation" and name == "softmax"):
+        return _inputs(layer)[0]
+    if kind == "Activation" and name == "linear":
+        return _logits(_inputs(layer)[0])
+    if name == "softmax":
+        config = {**layer.get_config(), "activation": "linear", "name": f"{layer.name}_logits"}
+        return type(layer).from_config(config)(_inputs(layer)[0])
+    if name != "linear":
+        raise ModelError(
+            f"the last layer {layer.name!r} ends in {name}; let it give a logit a class, by no "
+            "activation or softmax, or name the layer before it in `features`, which gets a head"
+        )
+    return output
+
+
+def _makers_of(output: Tensor) -> set[str]:
+    """The layers that make the channels of a tensor."""
+    waiting, found = [output], set()
+    while waiting:
+        layer = waiting.pop().node.layer
+        if isinstance(layer, keras.Model):
+            waiting.append(layer.outputs[0])
+        elif type(layer).__name__ in _MAKERS:
+            found.add(layer.name)
+        elif type(layer).__name__ != "InputLayer":
+            waiting.extend(_inputs(layer))
+    return found
+
+
+def _check_scalable(layers: list[Any]) -> None:
+    for layer in layers:
+        kind, config = type(layer).__name__, layer.get_config()
+        if getattr(layer, "groups", 1) != 1 and kind in _MAKERS:
+            reason = f"convolves in {layer.groups} groups"
+        elif kind == "Reshape" and not _keeps_channels(config["target_shape"]):
+            reason = f"reshapes to {tuple(config['target_shape'])}"
+        elif kind == "TFOpLambda" and config["function"] in {*_ARITHMETIC, *_ACTIVATIONS}:
+            continue
+        elif kind not in {*_MAKERS, *_FOLLOWERS, "Reshape"}:
+            reason = f"is a {kind}"
+        else:
+            continue
+        raise ModelError(
+            f"the layer {layer.name!r} {reason}, which cannot be scaled by a width; set width to "
+            "1.0, or give a smaller network"
+        )
+
+
+def _keeps_channels(target_shape: Any) -> bool:
+    """Whether a shape is one place with all the channels, as in squeeze-and-excitation."""
+    return len(target_shape) == 3 and tuple(target_shape[:2]) == (1, 1)
+
+
+def _inputs(layer: Any) -> list[Any]:
+    return [*layer.inbound_nodes[0].keras_inputs]
