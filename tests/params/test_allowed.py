@@ -42,8 +42,8 @@ from kdtasks.params.explain import allowed_range, allowed_values, schema_of
         ),
         (
             architectures.union() | None,
-            "null or mapping with `name`: alexnet, cnn, file, mobilenet, resnet, resnet8, two_branch, "
-            "unet",
+            "null or mapping with `name`: alexnet, cnn, file, mobilenet, resnet, resnet8, "
+            "two_branch, unet",
         ),
     ],
 )

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from kdtasks.core.errors import TeacherError
+from kdtasks.core.errors import TeacherError, shortened
 from kdtasks.core.files import atomic_folder, write_json
 from kdtasks.core.settings import Count, Index, Positive, Section
 from kdtasks.data.prepared import PreparedDataset
@@ -108,7 +108,8 @@ def format_of(path: Path) -> TeacherFormat:
             return known
     raise TeacherError(
         f"teacher.path: {path} is of no known format; give one of "
-        f"{', '.join(known.files for known in _formats())}"
+        f"{', '.join(known.files for known in _formats())}; a network of PyTorch: "
+        "`torch.onnx.export`"
     )
 
 
@@ -134,7 +135,7 @@ def open_network(path: Path, *, layers: Sequence[str] = ()) -> OpenedNetwork:
     except (TeacherError, KeyboardInterrupt, MemoryError):
         raise
     except Exception as error:  # a damaged file may fail in any way inside its reader
-        reason = " ".join(str(error).split())[:300]
+        reason = shortened(str(error))
         raise TeacherError(
             f"teacher.path: {path} could not be opened ({type(error).__name__}: {reason}); check "
             "that the file is complete, or save the teacher anew"
