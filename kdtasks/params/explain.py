@@ -198,4 +198,5 @@ def is_section(schema: Schema) -> bool:
 def names(schema: Schema) -> list[str]:
     """The values of `name` that tell the sections among its choices apart."""
     fields = [choice.get("properties", {}).get("name", {}) for choice in members(schema)]
-    return [field["const"] for field in fields if "const" in field]
+    values = ([field["const"]] if "const" in field else field.get("enum", ()) for field in fields)
+    return [value for each in values for value in each]

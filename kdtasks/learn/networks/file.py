@@ -1,17 +1,23 @@
 """A network of the user's own: the layers of a `.keras` or HDF5 file, none of whose code runs."""
 
 from collections.abc import Iterator
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from kdtasks.core.backend import Tensor, keras
 from kdtasks.core.errors import ModelError
 from kdtasks.learn.networks import Backbone, architectures
 from kdtasks.learn.networks.graphs import copy_weights, from_config, graph_taps, put_on
-from kdtasks.learn.networks.keras_files import kind_of, load_keras_file, read_checked
-from kdtasks.learn.networks.pretrained import Pretrained, Scaling, scale_pixels
+from kdtasks.learn.networks.keras_files import load_keras_file, read_checked
+from kdtasks.learn.networks.pretrained import (
+    PathBelow,
+    Pretrained,
+    Scaling,
+    file_below,
+    scale_pixels,
+)
 from kdtasks.learn.networks.safe_config import check_config
 
 _SCALING_LAYERS = ("Rescaling", "Normalization")
@@ -27,7 +33,7 @@ class File(Pretrained):
     per_pixel: ClassVar[bool | None] = None
 
     name: Literal["file"] = "file"
-    path: str = Field(
+    path: PathBelow = Field(
         description="the `.keras` or `.h5` file, below `student.start`, or `teacher.path` for a "
         "teacher, which DVC watches"
     )
@@ -49,16 +55,6 @@ class File(Pretrained):
         default="random",
         description="begin with `random` weights, others for every seed, or with the `file`'s",
     )
-
-    @field_validator("path")
-    @classmethod
-    def _is_inside(cls, path: str) -> str:
-        if PurePath(path).is_absolute() or ".." in PurePath(path).parts:
-            raise ValueError(
-                f"got {path!r}; put the file into the folder that DVC watches (student.start, or "
-                "teacher.path for a teacher), and give its path below that"
-            )
-        return path
 
     @model_validator(mode="after")
     def _weights_fit(self) -> Self:
@@ -124,18 +120,7 @@ class File(Pretrained):
         return copy_weights(source, network)
 
     def _file(self, folder: Path) -> Path:
-        given = Path(self.path)
-        path = given if given.is_relative_to(folder) else folder / given
-        if not path.is_file():
-            raise ModelError(
-                f"the network's file {path} is not there; put it into {folder}, which DVC watches"
-            )
-        if kind_of(path) not in ("keras", "hdf5"):
-            raise ModelError(
-                f"{path} is neither a .keras nor an HDF5 file, whatever its name says; save the "
-                "model as .keras with tf_keras"
-            )
-        return path
+        return file_below(folder, self.path, kinds=("keras", "hdf5"))
 
 
 def _kinds(network: dict[str, Any]) -> Iterator[str]:

@@ -1,6 +1,8 @@
 """Networks that come as a graph of Keras layers: put on an image, flat, and cut anywhere."""
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -83,7 +85,15 @@ def from_config(config: dict[str, Any], *, source: str) -> Any:
     return network
 
 
-def put_on(network: Any, image: Tensor, *, width: float = 1.0, last: str | None = None) -> Tensor:
+def put_on(
+    network: Any,
+    image: Tensor,
+    *,
+    width: float = 1.0,
+    last: str | None = None,
+    without: Collection[str] = (),
+    renumbered: bool = False,
+) -> Tensor:
     """Build the layers of a network anew on another input, with fresh weights.
 
     Networks inside it are flattened, arithmetic with numbers becomes `Rescaling`, everything is in
@@ -95,6 +105,9 @@ def put_on(network: Any, image: Tensor, *, width: float = 1.0, last: str | None 
         width: factor of all filters and units but those of the last layer.
         last: name of the layer whose output is returned; by default the network's own, of which a
             softmax is left out, so that it gives logits.
+        without: classes of layers that are left out.
+        renumbered: whether layers that nobody named, whose names count those of the whole process,
+            are numbered anew.
 
     Raises:
         ModelError: there is no such layer, a layer stands in two places, cannot be scaled, or does
@@ -108,6 +121,7 @@ def put_on(network: Any, image: Tensor, *, width: float = 1.0, last: str | None 
     if width != 1.0:
         _check_scalable(layers)
     copies: dict[str, Tensor] = {}
+    counts: Counter[str] = Counter()
 
     def make(layer: Any, args: Any, kwargs: Any) -> Any:
         if layer.name in copies:
@@ -115,9 +129,14 @@ def put_on(network: Any, image: Tensor, *, width: float = 1.0, last: str | None 
                 f"{network.name}: the layer {layer.name!r} stands in two places, or two layers "
                 "have its name; build one for each place, with a name of its own"
             )
-        copies[layer.name] = _copied(
-            layer, args, kwargs, width=1.0 if layer.name in fixed else width
-        )
+        if type(layer).__name__ in without:
+            copies[layer.name] = args[0]
+        else:
+            # Nodes of TensorFlow are never named by whoever wrote them.
+            is_counted = renumbered or type(layer).__name__ == "TFOpLambda"
+            name = _renumbered(layer, counts) if is_counted else layer.name
+            factor = 1.0 if layer.name in fixed else width
+            copies[layer.name] = _copied(layer, args, kwargs, name=name, width=factor)
         return copies[layer.name]
 
     output = _applied(network, image, make)
@@ -218,16 +237,34 @@ def _applied(network: Any, image: Tensor, make: Callable[..., Any]) -> Tensor:
     return values[str(id(network.outputs[0]))][0]
 
 
-def _copied(layer: Any, args: Any, kwargs: Any, *, width: float) -> Tensor:
+def _renumbered(layer: Any, counts: Counter[str]) -> str:
+    """Number a layer whose name Keras made of its class; others keep theirs."""
+    kind = type(layer).__name__
+    stem = re.sub(r"_\d+$", "", layer.name)
+    if kind == "TFOpLambda":
+        stem = stem.replace("__operators__.", "").replace(".", "_")
+    elif stem != _snake(kind):
+        return str(layer.name)
+    counts[stem] += 1
+    return f"{stem}_{counts[stem]}"
+
+
+def _snake(name: str) -> str:
+    """The name that Keras gives layers of a class."""
+    parted = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", parted).lower()
+
+
+def _copied(layer: Any, args: Any, kwargs: Any, *, name: str, width: float) -> Tensor:
     """Build a layer like another, and call it."""
     kind, config = type(layer).__name__, layer.get_config()
     if kind == "TFOpLambda":
-        if (plain := _plain(layer, args, kwargs)) is not None:
+        if (plain := _plain(layer, args, kwargs, name)) is not None:
             return plain
-        return type(layer).from_config(config)(*args, **kwargs)
+        return type(layer).from_config({**config, "name": name})(*args, **kwargs)
     if kind == "Normalization":
         return _rescaling(layer, config)(args[0])
-    config |= {"dtype": "float32", "trainable": True}
+    config |= {"name": name, "dtype": "float32", "trainable": True}
     if width != 1.0 and kind in _MAKERS:
         config[_MAKERS[kind]] = share_of(width, config[_MAKERS[kind]])
     if width != 1.0 and kind == "Reshape":
@@ -255,10 +292,9 @@ def _rescaling(layer: Any, config: dict[str, Any]) -> Any:
     return keras.layers.Rescaling(scale, offset, name=layer.name)
 
 
-def _plain(layer: Any, args: Any, kwargs: Any) -> Tensor | None:
+def _plain(layer: Any, args: Any, kwargs: Any, name: str) -> Tensor | None:
     """What a node of TensorFlow computes, as an ordinary layer, which passes know; None: none."""
     function = layer.get_config()["function"]
-    name = layer.name.replace("__operators__.", "").replace(".", "_")
     given = [*args, *(value for key, value in kwargs.items() if key != "name")]
     tensors = [value for value in given if tf.is_tensor(value)]
     if function in _ACTIVATIONS and len(given) == 1:

@@ -1,11 +1,15 @@
 """What networks share that begin with trained weights: scaling of pixels, and two phases."""
 
+from collections.abc import Sequence
+from pathlib import Path, PurePath
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from kdtasks.core.backend import Tensor, keras
+from kdtasks.core.errors import ModelError
 from kdtasks.learn.networks import Architecture
+from kdtasks.learn.networks.keras_files import Kind, kind_of
 
 Scaling = Literal["byte", "unit", "symmetric", "torch", "caffe"]
 
@@ -46,6 +50,39 @@ class Pretrained(Architecture):
     def phases(self) -> Phases:
         """How training goes from given weights."""
         return Phases(self.head_first, self.later_rate)
+
+
+def _below(path: str) -> str:
+    if PurePath(path).is_absolute() or ".." in PurePath(path).parts:
+        raise ValueError(
+            f"got {path!r}; put the file into the folder that DVC watches (student.start, or "
+            "teacher.path for a teacher), and give its path below that"
+        )
+    return path
+
+
+# A file in the folder that DVC watches.
+PathBelow = Annotated[str, AfterValidator(_below)]
+
+
+def file_below(folder: Path, path: str, *, kinds: Sequence[Kind]) -> Path:
+    """Find a network's file, by its path below the folder that DVC watches, or from the project on.
+
+    Raises:
+        ModelError: it is missing, or by its bytes of another kind.
+    """
+    names = {"keras": ".keras", "hdf5": "HDF5", "tflite": ".tflite"}
+    file = Path(path) if Path(path).is_relative_to(folder) else folder / path
+    if not file.is_file():
+        raise ModelError(
+            f"the network's file {file} is not there; put it into {folder}, which DVC watches"
+        )
+    if kind_of(file) not in kinds:
+        raise ModelError(
+            f"{file} is no {' or '.join(names[kind] for kind in kinds)} file, whatever its name "
+            "says; save it anew with tf_keras"
+        )
+    return file
 
 
 def scale_pixels(pixels: Tensor, scaling: Scaling) -> Tensor:
