@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from kdtasks.core.backend import Tensor, keras
 from kdtasks.core.errors import did_you_mean
@@ -37,9 +37,11 @@ class Architecture(Section):
     Attributes:
         per_pixel: whether it answers for each pixel, as masks want it, or for the whole image;
             None where it may do either.
+        scalable: names of the fields that count filters or units, or multiply them.
     """
 
     per_pixel: ClassVar[bool | None] = False
+    scalable: ClassVar[tuple[str, ...]] = ()
 
     name: str
 
@@ -60,6 +62,21 @@ class Architecture(Section):
         Raises:
             ModelError: the image's size does not suit the network.
         """
+
+    def scaled(self, width: float) -> Self:
+        """Give the same network with all its filters and units times a number, at least one each.
+
+        Raises:
+            ValueError: it cannot be scaled.
+        """
+        if not self.scalable:
+            raise ValueError(
+                f"{self.name} cannot be scaled by one number; say the student's network itself"
+            )
+        settings = self.model_dump()
+        for key in self.scalable:
+            settings[key] = _scaled(settings[key], width)
+        return type(self).model_validate(settings)
 
     def read(self, folder: Path) -> dict[str, Any] | None:
         """Read what of the network stands in a file: layers, as JSON; None where nothing does.
@@ -135,6 +152,15 @@ class Architecture(Section):
                 f"{key}: {self.name} has no block {name!r}; "
                 f"its blocks: {', '.join(taps)}{did_you_mean(name, taps)}"
             )
+
+
+def _scaled(value: Any, width: float) -> Any:
+    """Counts of filters times a number; a factor of them likewise."""
+    if isinstance(value, tuple | list):
+        return tuple(_scaled(count, width) for count in value)
+    if value is None:
+        return None
+    return max(1, round(width * value)) if isinstance(value, int) else width * value
 
 
 architectures = Registry("network", __name__, Architecture)

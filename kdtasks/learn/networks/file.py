@@ -32,6 +32,8 @@ class File(Pretrained):
 
     per_pixel: ClassVar[bool | None] = None
 
+    scalable: ClassVar[tuple[str, ...]] = ("width",)
+
     name: Literal["file"] = "file"
     path: PathBelow = Field(
         description="the `.keras` or `.h5` file, below `student.start`, or `teacher.path` for a "

@@ -1,7 +1,7 @@
 """Networks of `keras.applications`, with their published weights or random ones."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -60,6 +60,8 @@ class KerasApplication(Pretrained):
 
     Images have 32×32 pixels or more, and are scaled as the published weights want them.
     """
+
+    scalable: ClassVar[tuple[str, ...]] = ("width",)
 
     name: Literal[
         "keras_applications/MobileNet",
