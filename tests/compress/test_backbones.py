@@ -37,6 +37,10 @@ CUTS = {
 GATED = ("MobileNetV3Small", "MobileNetV3Large", "EfficientNetB0", "EfficientNetV2B0")
 
 
+def application(name: str, **settings: Any) -> KerasApplication:
+    return KerasApplication.model_validate({"name": f"keras_applications/{name}", **settings})
+
+
 @pytest.fixture(scope="module")
 def images() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (4, *SHAPE), np.uint8)
@@ -50,9 +54,7 @@ PARAMS = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) fo
 def backbone(request: pytest.FixtureRequest, randomise: Any) -> tuple[str, MultiExitModel]:
     name = request.param
     seed_everything(0)
-    architecture = KerasApplication(
-        name=f"keras_applications/{name}", width=0.35 if name in MOBILE else 1.0
-    )
+    architecture = application(name, width=0.35 if name in MOBILE else 1.0)
     network = build(architecture, input_shape=SHAPE, num_classes=3).network
     tensor = keras.layers.GlobalAveragePooling2D(name="top")(network.get_layer(CUTS[name]).output)
     cut = keras.Model(network.inputs, keras.layers.Dense(3, name="answer")(tensor), name=name)

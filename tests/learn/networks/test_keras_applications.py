@@ -21,9 +21,13 @@ PREFIX = "keras_applications/"
 Run = Callable[[MultiExitModel, np.ndarray], list[np.ndarray]]
 
 
+def application(name: str, **settings: Any) -> KerasApplication:
+    return KerasApplication.model_validate({"name": f"keras_applications/{name}", **settings})
+
+
 def built(name: str, *, shape: Any = SHAPE, exits: Any = (), **settings: Any) -> BuiltModel:
     return build(
-        KerasApplication(name=f"{PREFIX}{name}", **settings),
+        application(name, **settings),
         input_shape=shape,
         num_classes=CLASSES,
         exits=exits,
@@ -67,9 +71,7 @@ def test_weights_of_a_file_give_the_features_that_keras_gives(
     pixels = draw_images(*SHAPE)
     prepared = getattr(keras.applications, module).preprocess_input(pixels.copy())
     expected = network(prepared).numpy().mean((1, 2))
-    architecture = KerasApplication(
-        name=f"{PREFIX}{name}", weights="notop.h5", width=settings.get("alpha", 1.0)
-    )
+    architecture = application(name, weights="notop.h5", width=settings.get("alpha", 1.0))
     model = build(architecture, input_shape=SHAPE, num_classes=CLASSES)
     trained = architecture.begin(model.network, tmp_path)
     features = model.tapped(["top_average"]).network(pixels)[1].numpy()
@@ -99,7 +101,7 @@ def test_a_width_makes_a_mobile_net_smaller_and_no_other():
     whole, half = (built("MobileNet", width=width).count_parameters() for width in (1.0, 0.5))
     assert half < 0.35 * whole
     with pytest.raises(ValidationError, match=r"width is 0\.5, which ResNet50 does not have; set"):
-        KerasApplication(name=f"{PREFIX}ResNet50", width=0.5)
+        application("ResNet50", width=0.5)
 
 
 def test_every_name_is_known_to_keras_and_to_params():
@@ -108,7 +110,7 @@ def test_every_name_is_known_to_keras_and_to_params():
     for name in names:
         assert hasattr(keras.applications, name.removeprefix(PREFIX))
         assert architectures[name] is KerasApplication
-        KerasApplication(name=name).scale(keras.Input(SHAPE))
+        KerasApplication.model_validate({"name": name}).scale(keras.Input(SHAPE))
 
 
 def test_images_that_are_too_small_or_grey_are_refused_in_words(tmp_path: Path):
@@ -116,7 +118,7 @@ def test_images_that_are_too_small_or_grey_are_refused_in_words(tmp_path: Path):
         ModelError, match=r"MobileNetV2 cannot be built for images of 8×8×3 .*to 32"
     ):
         built("MobileNetV2", shape=(8, 8, 3))
-    grey = KerasApplication(name=f"{PREFIX}MobileNetV2", width=0.35, weights="imagenet")
+    grey = application("MobileNetV2", width=0.35, weights="imagenet")
     model = build(grey, input_shape=(32, 32, 1), num_classes=CLASSES)
     with pytest.raises(
         ModelError, match=r"are for three channels, the images have 1; set data\.chan"
@@ -130,7 +132,7 @@ def mobile() -> BuiltModel:
 
 
 def begin(model: BuiltModel, folder: Path, weights: str) -> set[str]:
-    architecture = KerasApplication(name=f"{PREFIX}MobileNetV2", width=0.35, weights=weights)
+    architecture = application("MobileNetV2", width=0.35, weights=weights)
     return architecture.begin(model.network, folder)
 
 
@@ -176,7 +178,7 @@ def test_without_internet_a_sentence_says_what_to_do(mobile, tmp_path, monkeypat
 
 def test_random_weights_are_left_as_they_are(mobile, tmp_path):
     before = mobile.network.get_weights()
-    architecture = KerasApplication(name=f"{PREFIX}MobileNetV2", width=0.35)
+    architecture = application("MobileNetV2", width=0.35)
     assert architecture.begin(mobile.network, tmp_path) == set()
     for one, other in zip(before, mobile.network.get_weights(), strict=True):
         np.testing.assert_array_equal(one, tf.constant(other))
