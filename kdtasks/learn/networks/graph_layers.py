@@ -88,6 +88,8 @@ def copied(layer: Any, args: Any, kwargs: Any, *, name: str, width: float) -> Te
         return type(layer).from_config({**config, "name": name})(*args, **kwargs)
     if kind == "Normalization":
         return _rescaling(layer, config)(args[0])
+    if kind == "Activation" and config["activation"] == "relu6":
+        return keras.layers.ReLU(6.0, name=name)(args[0])  # the passes know no other
     config |= {"name": name, "dtype": "float32", "trainable": True}
     if width != 1.0 and kind in MAKERS:
         config[MAKERS[kind]] = share_of(width, config[MAKERS[kind]])

@@ -12,6 +12,7 @@ from kdtasks.core.backend import keras, seed_everything, tf
 from kdtasks.core.errors import ModelError
 from kdtasks.learn.networks import architectures
 from kdtasks.learn.networks.build import BuiltModel, build
+from kdtasks.learn.networks.efficientnet_lite import EfficientNetLite0
 from kdtasks.learn.networks.keras_applications import KerasApplication
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.networks.saved import load_model, save_model
@@ -102,6 +103,24 @@ def test_a_width_makes_a_mobile_net_smaller_and_no_other():
     assert half < 0.35 * whole
     with pytest.raises(ValidationError, match=r"width is 0\.5, which ResNet50 does not have; set"):
         application("ResNet50", width=0.5)
+
+
+def test_efficientnet_lite_has_no_gates_and_a_width(tmp_path, run_flat, run_segments, draw_images):
+    half, whole = (
+        build(EfficientNetLite0(width=width), input_shape=SHAPE, num_classes=CLASSES, exits=exits)
+        for width, exits in ((0.5, ("block2b_add",)), (1.0, ()))
+    )
+    assert half.count_parameters() < 0.35 * whole.count_parameters()
+    kinds = {type(layer).__name__ for layer in whole.network.layers}
+    assert not kinds & {"Multiply", "Activation", "Normalization", "TFOpLambda"}
+    # Its authors list 4.7 million weights for a thousand classes, statistics not counted.
+    trained = sum(int(np.prod(each.shape)) for each in whole.network.trainable_variables)
+    assert round((trained + 1281 * (1000 - CLASSES)) / 1e6, 1) == 4.7
+    pixels = draw_images(*SHAPE)
+    for one, other in zip(run_flat(half, pixels), run_segments(half, pixels), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+    with pytest.raises(ModelError, match="efficientnet_lite0 cannot be built for images of 8×8×3"):
+        build(EfficientNetLite0(), input_shape=(8, 8, 3), num_classes=CLASSES)
 
 
 def test_every_name_is_known_to_keras_and_to_params():

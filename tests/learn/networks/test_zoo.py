@@ -12,6 +12,7 @@ from kdtasks.learn.networks import Architecture, architectures
 from kdtasks.learn.networks.alexnet import AlexNet
 from kdtasks.learn.networks.build import HeadParams, build
 from kdtasks.learn.networks.cnn import CNN
+from kdtasks.learn.networks.efficientnet_lite import EfficientNetLite0
 from kdtasks.learn.networks.mobilenet import MobileNet
 from kdtasks.learn.networks.pretrained import Pretrained
 from kdtasks.learn.networks.resnet import ResNet, ResNet8
@@ -264,4 +265,5 @@ def test_names_of_taps_are_those_of_the_backbone():
         assert architecture.taps() == list(taps), name
     # Those of files and of Keras know their taps once they are built.
     elsewhere = {each for each in architectures if issubclass(each, Pretrained)}
+    elsewhere.add(EfficientNetLite0)
     assert {type(architecture) for architecture, _ in ZOO} == set(architectures) - elsewhere
