@@ -42,7 +42,7 @@ def main(params: Params, paths: ProjectPaths) -> None:
         unlabelled=Targets.read(paths.targets / "targets.json").unlabelled,
     )
     found.write(paths.metrics("prospect"))
-    trained.checkpoint.remove()
+    trained.forget()
     tell = warn if found.outlook == "will not help" else print
     tell(f"forecast, from {found.rows:,} validation images: {found.advice}")
 

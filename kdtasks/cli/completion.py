@@ -29,6 +29,9 @@ CHOICES = {
 # A class of a module, by its registry; the name is what it is registered under.
 _ITEM = r"^@{}\.register\nclass .*?^    name: [^=\n]*= \"([^\"]+)\"$"
 
+# The names of an item that has several.
+_FAMILY = re.compile(r'^        "(\w+/\w+)",$', re.MULTILINE)
+
 Completer = Callable[[typer.Context, str], list[str]]
 
 
@@ -103,7 +106,11 @@ def settings(context: typer.Context, incomplete: str) -> Iterator[str]:
             *(PACKAGE / folder).glob("*.py"),
             *(find_project() / "extensions").glob("*.py"),
         ):
-            yield from (before + name for name in item.findall(path.read_text(encoding="utf-8")))
+            text = path.read_text(encoding="utf-8")
+            names = item.findall(text)
+            if f"@{registry}.register" in text:
+                names += _FAMILY.findall(text)
+            yield from (before + name for name in names)
 
 
 def set_key_aside() -> None:

@@ -11,6 +11,12 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
     return f"; did you mean {matches[0]!r}?" if matches else ""
 
 
+def shortened(text: str, most: int = 400) -> str:
+    """Put a text on one line, with both ends of a long one: many libraries name the cause last."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most // 2]} … {line[-(most // 2) :]}"
+
+
 class KdTasksError(Exception):
     """Base of every error that is the input's or the environment's fault, not a bug."""
 
@@ -30,7 +36,7 @@ def explained(
     try:
         yield
     except causes as error:
-        reason = " ".join(str(error).split())[:300]
+        reason = shortened(str(error))
         raise kind(f"{problem} ({reason}); {advice}") from error
 
 

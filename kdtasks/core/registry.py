@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, Generic, TypeVar, Union
+from typing import Annotated, Any, Generic, TypeVar, Union, get_args
 
 from pydantic import (
     BaseModel,
@@ -56,7 +56,8 @@ class Registry(Generic[T]):
     def register(self, item: type[T]) -> type[T]:
         """Add a class under its `name`; to be used as a decorator.
 
-        The name is a field's default where params choose an item by it, else a class variable.
+        The name, or names, are the values of a field where params choose an item by it, else a
+        class variable.
 
         Raises:
             TypeError: the class extends another base, or has no name.
@@ -65,12 +66,18 @@ class Registry(Generic[T]):
         if not issubclass(item, self._base):
             raise TypeError(f"{_path(item)} is no {self.kind}; extend {_path(self._base)}")
         field = item.model_fields.get("name")
-        name = field.default if field else getattr(item, "name", None)
-        if not isinstance(name, str):
+        given = (field.default if field else getattr(item, "name", None),)
+        names = (get_args(field.annotation) if field else ()) or given
+        if not all(isinstance(name, str) for name in names):
             raise TypeError(
                 f'{_path(item)} has no name; give it a field such as `name: Literal["kd"] = "kd"`, '
                 'or a class variable such as `name: ClassVar[str] = "int8"`'
             )
+        for name in names:
+            self._add(name, item)
+        return item
+
+    def _add(self, name: str, item: type[T]) -> None:
         known = self._items.get(name)
         if known is None and self._is_complete:
             raise ParamsError(
@@ -83,7 +90,6 @@ class Registry(Generic[T]):
                 "rename one of them"
             )
         self._items[name] = item
-        return item
 
     def names(self) -> tuple[str, ...]:
         """Names of all items.
@@ -96,7 +102,7 @@ class Registry(Generic[T]):
 
     def __iter__(self) -> Iterator[type[T]]:
         self._import_items()
-        return iter(tuple(self._items.values()))
+        return iter(dict.fromkeys(self._items.values()))
 
     def __getitem__(self, name: str) -> type[T]:
         names = self.names()

@@ -193,6 +193,7 @@ def train_arm(
         ),
         initial_weights=start and root / start,
         inputs=[lessons.paths.dataset, *lesson.inputs],
+        files=root / student.start,
     )
     return run_training(
         run,

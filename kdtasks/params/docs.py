@@ -30,7 +30,7 @@ def render_reference() -> str:
             f"## {kind.capitalize()}\n\nOne of these, chosen by its `name`; where all "
             "other keys have defaults, the name alone will do.\n"
         )
-        pages += [_part(names(item)[0], item, heading="###") for item in members(registry)]
+        pages += [_part(_heading(item), item, heading="###") for item in members(registry)]
     return "\n".join(pages)
 
 
@@ -54,6 +54,11 @@ def _part(name: str, section: Schema, heading: str, prefix: str = "") -> str:
     ]
     table = "\n".join([TABLE, *rows])
     return f"{heading} {title}\n\n{section['documentation'] or ''}\n\n{table}\n"
+
+
+def _heading(item: Schema) -> str:
+    """The name of a choice, or what its names have in common before a slash."""
+    return str(names(item)[0]).partition("/")[0]
 
 
 def _registries(schema: Schema) -> dict[str, Schema]:

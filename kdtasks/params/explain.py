@@ -1,6 +1,7 @@
 """Turn pydantic's errors into one line: the key, what was given, what is allowed."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
@@ -19,6 +20,12 @@ BOUNDS = {
     "exclusiveMaximum": "less than {:g}",
     "pattern": "matching {}",
 }
+# A choice that is meant as a Python object: `my_package.networks:build`.
+_NAMES_CODE = re.compile(r"^[A-Za-z_][\w.]*([.:][A-Za-z_]\w*)+$")
+_OF_CODE = (
+    "; params are data and name no code to run: register your own by a file in extensions/ "
+    "(docs/development.md), and give the name that it has there"
+)
 NOUNS = {"boolean": "true or false", "integer": "whole number", "number": "number"}
 
 Schema = Mapping[str, Any]
@@ -74,11 +81,11 @@ def _explain_one(details: ErrorDetails, schema: Schema) -> str:
     if kind == "value_error":
         return f"{key}: {context['error']}" if key else str(context["error"])
     if kind == "union_tag_not_found":
-        return f"{key}.name: missing; allowed: {', '.join(names(found))}"
+        return f"{key}.name: missing; allowed: {_listed(names(found))}"
     if kind == "union_tag_invalid":
         tag, choices = str(context["tag"]), names(found)
-        hint = did_you_mean(tag, choices)
-        return f"{key}.name: got {shown(tag)}; allowed: {', '.join(choices)}{hint}"
+        hint = _OF_CODE if _NAMES_CODE.search(tag) else did_you_mean(tag, choices)
+        return f"{key}.name: got {shown(tag)}; allowed: {_listed(choices)}{hint}"
     if kind == "finite_number":
         return f"{key}: got {given}; allowed: a finite number"
     allowed, hint = allowed_values(found), ""
@@ -142,7 +149,7 @@ def allowed_values(schema: Schema) -> str:
         words = ["null"] * any(c.get("type") == "null" for c in choices)
         words += [allowed_values(choice) for choice in plain]
         if tags := names(schema):
-            words.append(f"mapping with `name`: {', '.join(tags)}")
+            words.append(f"mapping with `name`: {_listed(tags)}")
         return (
             ", " if any(choice.keys() & {"enum", "const"} for choice in plain) else " or "
         ).join(words)
@@ -163,6 +170,12 @@ def allowed_values(schema: Schema) -> str:
         return f"mapping from a name to {allowed_values(schema['additionalProperties'])}"
     noun = NOUNS.get(schema["type"], "text")
     return f"{noun}, {reach}" if reach else noun
+
+
+def _listed(choices: Iterable[str]) -> str:
+    """List names; of those that begin alike before a slash, the beginning alone."""
+    parts = [choice.partition("/") for choice in choices]
+    return ", ".join(dict.fromkeys(f"{first}/…" if slash else first for first, slash, _ in parts))
 
 
 def allowed_range(schema: Schema) -> str:
@@ -191,4 +204,5 @@ def is_section(schema: Schema) -> bool:
 def names(schema: Schema) -> list[str]:
     """The values of `name` that tell the sections among its choices apart."""
     fields = [choice.get("properties", {}).get("name", {}) for choice in members(schema)]
-    return [field["const"] for field in fields if "const" in field]
+    values = ([field["const"]] if "const" in field else field.get("enum", ()) for field in fields)
+    return [value for each in values for value in each]

@@ -25,6 +25,7 @@ from kdtasks.learn.teachers.settings import TeacherParams
 from kdtasks.learn.training.settings import StudentParams, TrainingSetup, TrainParams
 from kdtasks.learn.training.views import AugmentationParams
 from kdtasks.params.explain import explain, schema_of, shown
+from kdtasks.params.like_teacher import refuse_like_teacher, with_network
 from kdtasks.params.search import SearchParams
 from kdtasks.params.tune import TuneParams, fresh_seeds
 from kdtasks.report.inputs import SelectParams
@@ -139,9 +140,9 @@ class Params(Section):
             ("student", self.student.model),
             ("teacher", self.teacher.model if self.teacher.source == "train" else None),
         ):
-            if network and network.per_pixel != task.per_pixel:
-                names = architectures.names()
-                fitting = [key for key in names if architectures[key].per_pixel == task.per_pixel]
+            if network and network.per_pixel not in (None, task.per_pixel):
+                kinds = {key: architectures[key].per_pixel for key in architectures.names()}
+                fitting = [key for key, kind in kinds.items() if kind in (None, task.per_pixel)]
                 raise ValueError(
                     f"{section}.model is {network.name}, data.source {self.data.source.name}; "
                     f"for {self.data.task} choose one of {', '.join(fitting)}"
@@ -238,7 +239,10 @@ def load_params(path: Path = Path(PARAMS)) -> Params:
     Raises:
         ParamsError: the file is missing, is not YAML, or holds something that is not allowed.
     """
-    return parse_params(_read_yaml(path), source=str(path))
+    content = _read_yaml(path)
+    if path.name != PARAMS:  # a recipe, which may say what DVC could not watch
+        content = with_network(content, source=str(path))
+    return parse_params(content, source=str(path))
 
 
 def load_project_params(project: Path) -> Params:
@@ -304,6 +308,7 @@ def parse_params(content: Any, source: str = "params") -> Params:
     if not isinstance(content, dict):
         allowed = ", ".join(Params.model_fields)
         raise ParamsError(f"{source}: got {shown(content)}; allowed: a mapping with {allowed}")
+    refuse_like_teacher(content, source=source)
     try:
         return Params.model_validate(content)
     except ValidationError as error:

@@ -96,6 +96,7 @@ def test_names_are_completed_from_the_files_of_the_project(project: Path):
             bash("promote", "digits", "1", "--alias", "p"),
             bash("pull", "digits@"),
             bash("publish", "--store", "s3://bucket", "--alias", ""),
+            bash("sweep", "-S", "student.model", "=", "keras_applications/EfficientNetV2"),
         )
     ]
     assert lines[0] == ["channelwise_kd", "dist", "dkd", "kd", "logit_distance"]
@@ -107,6 +108,7 @@ def test_names_are_completed_from_the_files_of_the_project(project: Path):
     assert lines[6] == ["production"]
     assert lines[7] == ["digits@production", "digits@staging"]
     assert lines[8] == []
+    assert lines[9] == [f"keras_applications/EfficientNetV2B{number}" for number in range(4)]
 
 
 def test_other_shells_complete_the_whole_word(project: Path):

@@ -38,12 +38,13 @@ from kdtasks.params.explain import allowed_range, allowed_values, schema_of
         (tuple[HintParams, ...], "list, each item mapping with student, teacher, weight"),
         (
             architectures.union(),
-            "mapping with `name`: alexnet, cnn, mobilenet, resnet, resnet8, two_branch, unet",
+            "mapping with `name`: alexnet, cnn, efficientnet_lite0, file, keras_applications/…, "
+            "mobilenet, resnet, resnet8, two_branch, unet",
         ),
         (
             architectures.union() | None,
-            "null or mapping with `name`: alexnet, cnn, mobilenet, resnet, resnet8, two_branch, "
-            "unet",
+            "null or mapping with `name`: alexnet, cnn, efficientnet_lite0, file, "
+            "keras_applications/…, mobilenet, resnet, resnet8, two_branch, unet",
         ),
     ],
 )

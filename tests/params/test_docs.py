@@ -29,7 +29,9 @@ def test_every_key_of_every_section_has_a_row():
 
 def test_every_choice_has_its_heading():
     headings = re.findall(r"^### `([\w-]+)`$", render_reference(), flags=re.MULTILINE)
-    assert headings == [name for registry in registries_of(Params) for name in registry.names()]
+    names = [name for registry in registries_of(Params) for name in registry.names()]
+    # Names of one choice have what stands before their slash in common.
+    assert headings == list(dict.fromkeys(name.partition("/")[0] for name in names))
 
 
 def test_every_key_has_a_meaning_except_the_name_of_a_network():

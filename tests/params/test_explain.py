@@ -137,8 +137,18 @@ CASES = [
     (
         "student.model.name",
         "alexnt",
-        'student.model.name: got "alexnt"; allowed: alexnet, cnn, mobilenet, resnet, '
-        "resnet8, two_branch, unet; did you mean 'alexnet'?",
+        'student.model.name: got "alexnt"; allowed: alexnet, cnn, efficientnet_lite0, file, '
+        "keras_applications/…, mobilenet, resnet, resnet8, two_branch, unet; did you mean 'alexn",
+    ),
+    (
+        "student.model.name",
+        "keras_applications/MobileNetV3small",
+        "two_branch, unet; did you mean 'keras_applications/MobileNetV3Small'?",
+    ),
+    (
+        "student.model",
+        {"name": "keras_applications/ResNet50", "width": 0.5},
+        "student.model: width is 0.5, which ResNet50 does not have; set it to 1.0, or choose one",
     ),
 ]
 

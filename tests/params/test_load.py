@@ -331,3 +331,18 @@ def test_an_online_teacher_stores_no_classes(changed: Callable[..., dict[str, An
     content["targets"]["top_k"] = 2
     with pytest.raises(ParamsError, match="top_k is 2, mode online, which stores no answers"):
         parse_params(content)
+
+
+@pytest.mark.parametrize("name", ["my_package.networks:build", "networks.build"])
+def test_a_python_object_is_no_network(changed: Callable[..., Any], name: str):
+    message = rf"student\.model\.name: got \"{name}\"; .*params are data and name no code to run"
+    with pytest.raises(ParamsError, match=f"{message}: register your own by a file in extensions/"):
+        parse_params(changed("student.model", {"name": name}))
+
+
+def test_what_a_file_holds_is_seen_when_it_is_read(changed: Callable[..., Any]):
+    content = changed("student.model", {"name": "file", "path": "own.keras"})
+    content["student"]["exits"] = ["any"]
+    params = parse_params(content)
+    assert params.student.model.taps() is None
+    assert params.student.model.per_pixel is None

@@ -349,3 +349,36 @@ def test_what_the_test_split_holds_changes_no_compressed_model(students, project
 
 def _compressed() -> list[Path]:
     return [Path("models/compress/int8/model.tflite"), Path("metrics/compress/int8.json")]
+
+
+def test_a_network_of_the_users_own_goes_through_the_stages(project, params, capsys):
+    from kdtasks.core.backend import keras
+    from kdtasks.learn.networks.saved import load_model
+
+    image = keras.Input((8, 8, 1))
+    tensor = keras.layers.Conv2D(1, 1, name="conv")(image)
+    tensor = keras.layers.GlobalAveragePooling2D(name="brightness")(tensor)
+    network = keras.Model(image, keras.layers.Dense(4, activation="softmax", name="out")(tensor))
+    levels = np.array([32, 96, 160, 224]) / 255  # it knows the classes, as the teacher does
+    network.set_weights([np.ones((1, 1, 1, 1)), np.zeros(1), 200 * levels[None], -100 * levels**2])
+    network.save("start/own.keras")
+    settings = params.model_dump()
+    settings["student"] |= {
+        "model": {"name": "file", "path": "own.keras", "weights": "file", "head_first": 0.5},
+        "exits": ["conv"],
+        "learning_rate": 1e-5,
+    }
+    settings["distill"]["epochs"] = 2
+    params = Params.model_validate(settings)
+    teacher.main(params, PATHS)
+    targets.main(params, PATHS)
+    for stage in (student, distill):
+        stage.main(params, PATHS, "4")
+        assert "2 layers begin with trained weights" in capsys.readouterr().out
+    Path("start/own.keras").unlink()
+    for name in ("student", "distill"):
+        found = read_json(Path(f"metrics/{name}/4.json"))
+        assert found["validation"]["accuracy"][-1] == 1.0
+        model = load_model(Path(f"models/{name}/4"))
+        assert model.num_exits == 2
+        assert {"conv", "out_logits"} <= {layer.name for layer in model.network.layers}

@@ -26,13 +26,17 @@ _SAME_CHANNELS = {
     "ZeroPadding2D",
 }
 
+# Layers that join channels one to one, such as the gates of squeeze-and-excitation.
+_TIED = {"Add", "Multiply"}
+
 _MAKERS = {"Conv2D", "Conv2DTranspose", "Dense", "SeparableConv2D"}
 
 
 class Channels:
     """The channels of every tensor of a Functional network, as numbers.
 
-    Channels that an addition joins can only be kept or removed together: they carry one number.
+    Channels that an addition or a product joins can only be kept or removed together: they carry
+    one number.
 
     Attributes:
         makers: layers that make channels of their own, in the network's order.
@@ -104,14 +108,21 @@ class Channels:
             return np.tile(given[0], np.prod(layer.get_input_at(0).shape[1:-1], dtype=int))
         if kind == "Concatenate":
             return np.concatenate(given)
-        if kind == "Add":
+        if kind == "Reshape" and _keeps_channels(layer):
+            return given[0]
+        if kind in _TIED:
             for other in given[1:]:
+                if len(other) != len(given[0]):
+                    raise CompressionError(
+                        f"layer {layer.name!r} ({kind}) joins {len(given[0])} and {len(other)} "
+                        "channels, which cannot be followed; give both as many"
+                    )
                 for left, right in zip(given[0], other, strict=True):
                     self._labels[self._labels == self._labels[right]] = self._labels[left]
             return given[0]
         raise CompressionError(
             f"layer {layer.name!r} is a {kind}, whose channels cannot be followed; known are "
-            f"{', '.join(sorted(_SAME_CHANNELS | _MAKERS | {'Add', 'Concatenate', 'Flatten'}))}"
+            f"{', '.join(sorted(_SAME_CHANNELS | _MAKERS | _TIED | {'Concatenate', 'Flatten'}))}"
         )
 
     def _fresh(self, layer: Any) -> np.ndarray:
@@ -119,6 +130,12 @@ class Channels:
         numbers = np.arange(count, count + layer.get_output_at(0).shape[-1])
         self._labels = np.append(self._labels, numbers)
         return numbers
+
+
+def _keeps_channels(layer: Any) -> bool:
+    """Whether a `Reshape` makes one place of a vector: [channels] becomes [1, 1, channels]."""
+    taken, made = layer.get_input_at(0).shape, layer.get_output_at(0).shape
+    return len(made) == 4 and tuple(made[1:]) == (1, 1, taken[-1])
 
 
 def choose_channels(

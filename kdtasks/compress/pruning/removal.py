@@ -30,6 +30,9 @@ def remove_channels(
         if layer.name in channels.makers:
             kept = int((~np.isin(channels.made_by(layer.name), gone)).sum())
             config["units" if "units" in config else "filters"] = kept
+        if "target_shape" in config:
+            kept = int((~np.isin(channels.made_by(layer.name), gone)).sum())
+            config["target_shape"] = (*config["target_shape"][:-1], kept)
         return type(layer).from_config(config)
 
     network = keras.models.clone_model(model.network, clone_function=shrink)

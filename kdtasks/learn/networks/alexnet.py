@@ -1,6 +1,6 @@
 """AlexNet for 32×32 images, after B-AlexNet of BranchyNet (arXiv 1709.01686)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,8 @@ from kdtasks.learn.networks.layers import DropoutRate, convolution, dense, share
 @architectures.register
 class AlexNet(Architecture):
     """AlexNet for 32×32 images: five convolutions, three poolings and two dense layers."""
+
+    scalable: ClassVar[tuple[str, ...]] = ("width",)
 
     name: Literal["alexnet"] = "alexnet"
     width: Annotated[float, Field(gt=0.0)] = Field(

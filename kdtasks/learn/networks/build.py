@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
@@ -44,6 +44,7 @@ class NetworkDescription(Section):
     num_classes: int
     exits: Names
     heads: dict[str, HeadParams] = Field(default={})
+    layers: dict[str, Any] | None = Field(default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,7 @@ def build(
     num_classes: int,
     exits: Sequence[str] = (),
     heads: Heads | None = None,
+    layers: dict[str, Any] | None = None,
 ) -> BuiltModel:
     """Build a network that takes raw pixels 0…255 and gives logits.
 
@@ -69,29 +71,31 @@ def build(
         num_classes: logits of every exit.
         exits: taps after which an early exit is attached, in the network's order.
         heads: what exits of a classifier do with the features; without an entry, the default.
+        layers: as `Architecture.read` found them; None where params say it all.
 
     Raises:
-        ModelError: an exit names no tap, stands twice or out of order, or the image's size does
-            not suit the network.
+        ModelError: an exit names no tap, stands twice or out of order, or the image's size, or the
+            number of classes, does not suit the network.
     """
-    try:
-        architecture.check_exits(exits)
-    except ValueError as error:
-        raise ModelError(str(error)) from None
+    _check_exits(architecture, exits)
     description = NetworkDescription(
         architecture=architecture,
         input_shape=input_shape,
         num_classes=num_classes,
         exits=tuple(exits),
         heads=dict(heads or {}),
+        layers=layers,
     )
     image = keras.Input(input_shape, name="image")
-    scaled = keras.layers.Rescaling(1.0 / 255.0, name="rescale")(image)
-    backbone = architecture.build(scaled)
+    scaled = architecture.scale(image, layers)
+    backbone = architecture.build_of(layers, scaled) if layers else architecture.build(scaled)
+    _check_exits(architecture, exits, list(backbone.taps))
     outputs = []
     for index, name in enumerate((*exits, None)):
         tensor = backbone.taps[name][0] if name else backbone.features
-        if architecture.per_pixel:
+        if backbone.gives_logits and not name:
+            output = _checked(tensor, num_classes)
+        elif architecture.per_pixel:
             output = _pixel_head(tensor, num_classes, input_shape[0], f"exit_{index}")
         else:
             head = description.heads.get(name, HeadParams()) if name else None
@@ -103,6 +107,25 @@ def build(
         blocks={name: _layer_name(tensors[0]) for name, tensors in backbone.taps.items()},
         description=description,
     )
+
+
+def _check_exits(
+    architecture: Architecture, exits: Sequence[str], taps: Sequence[str] | None = None
+) -> None:
+    try:
+        architecture.check_exits(exits, taps)
+    except ValueError as error:
+        raise ModelError(str(error)) from None
+
+
+def _checked(logits: Tensor, num_classes: int) -> Tensor:
+    if logits.shape[-1] != num_classes:
+        raise ModelError(
+            f"the network's last layer {_layer_name(logits)!r} has {logits.shape[-1]} outputs, the "
+            f"dataset {num_classes} classes; give it one a class, or name the layer before it in "
+            "`features`, which then gets a head of its own"
+        )
+    return logits
 
 
 def _image_head(tensor: Tensor, num_classes: int, name: str, params: HeadParams | None) -> Tensor:

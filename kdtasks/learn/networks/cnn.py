@@ -1,6 +1,6 @@
 """A plain chain of convolution blocks: the networks of `mnist-5k`, `cifar10-keras`, `flowers`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,8 @@ from kdtasks.learn.networks.layers import DropoutRate, activate, convolution, de
 @architectures.register
 class CNN(Architecture):
     """A chain of convolution blocks, then dense layers."""
+
+    scalable: ClassVar[tuple[str, ...]] = ("filters", "dense")
 
     name: Literal["cnn"] = "cnn"
     filters: Counts = Field(

@@ -1,7 +1,7 @@
 """What the networks of the zoo share: layers, each with a name, and chains of blocks."""
 
 from abc import abstractmethod
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -73,6 +73,8 @@ def activate(tensor: Tensor, activation: str, *, name: str) -> Tensor:
 
 class Chain(Architecture):
     """A first convolution, and blocks in a chain."""
+
+    scalable: ClassVar[tuple[str, ...]] = ("stem", "filters")
 
     stem: Count = Field(default=16, description="filters of the first convolution")
     filters: Counts = Field(

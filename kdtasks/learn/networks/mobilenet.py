@@ -1,7 +1,7 @@
 """A chain of inverted residuals for small images, after MobileNetV2 (arXiv 1801.04381)."""
 
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,8 @@ from kdtasks.learn.networks.layers import Chain, activate, batch_normalization, 
 @architectures.register
 class MobileNet(Chain):
     """Inverted residuals: each block widens, convolves every channel by itself, and narrows."""
+
+    scalable: ClassVar[tuple[str, ...]] = ("stem", "filters", "top")
 
     name: Literal["mobilenet"] = "mobilenet"
     expansion: Count = Field(

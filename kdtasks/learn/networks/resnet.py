@@ -1,6 +1,6 @@
 """Residual networks (arXiv 1512.03385) for small images, MLPerf Tiny's ResNet-8 among them."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -33,6 +33,8 @@ class ResNet8(Architecture):
 
     The network of the benchmark of image classification (arXiv 2106.07597).
     """
+
+    scalable: ClassVar[tuple[str, ...]] = ("width",)
 
     name: Literal["resnet8"] = "resnet8"
     width: Annotated[float, Field(gt=0.0)] = Field(default=1.0, description="multiplies filters")

@@ -1,5 +1,7 @@
 """A model on disk: its weights, and the params that build it again."""
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,14 +16,20 @@ _WEIGHTS = "model.weights.h5"
 _DESCRIPTION = "model.json"
 _ADVICE = "run the stage that writes it (`dvc repro`)"
 
+# Endings of files of a network's own layers or weights.
+NETWORK_FILES = (".keras", ".h5", ".hdf5")
+
 # Where stages write; a stage cannot start from what it is about to replace.
 _WRITTEN = ("teacher", "student", "distill", "compress")
 
 
 def save_model(folder: Path, model: BuiltModel) -> None:
     """Write `model.weights.h5` and `model.json`; the same weights give the same bytes."""
+    content = model.description.model_dump(mode="json")
+    if model.description.layers is None:
+        del content["layers"]
     description = {
-        **model.description.model_dump(mode="json"),
+        **content,
         "parameters": model.count_parameters(),
         "macs": model.macs(),
     }
@@ -92,6 +100,9 @@ def _flat(description: NetworkDescription) -> dict[str, Any]:
     """Keys such as `architecture.filters`; a head that says nothing new is the default one."""
     heads = dict.fromkeys(description.exits, HeadParams()) | description.heads
     flat = description.model_copy(update={"heads": heads}).model_dump(mode="json")
+    if flat["layers"]:  # told by a digest: it is long
+        text = json.dumps(flat["layers"], sort_keys=True)
+        flat["layers"] = hashlib.sha256(text.encode()).hexdigest()[:12]
     for key in ("architecture", "heads"):
         flat |= {f"{key}.{name}": value for name, value in flat.pop(key).items()}
     return flat
@@ -100,7 +111,7 @@ def _flat(description: NetworkDescription) -> dict[str, Any]:
 def start_of(folder: Path, seed: int, project: Path = Path()) -> Path | None:
     """The saved network that a seed starts from; None, for random weights, in an empty folder.
 
-    Hidden entries do not count.
+    Hidden entries do not count, nor do files that `student.model` may name.
 
     Args:
         folder: as params have it, from the project's folder on.
@@ -116,7 +127,11 @@ def start_of(folder: Path, seed: int, project: Path = Path()) -> Path | None:
         )
     if not (project / folder).is_dir():
         raise ParamsError(f"student.start: {folder} is no folder; give one, an empty one for none")
-    given = sorted(path.name for path in (project / folder).iterdir() if path.name[0] != ".")
+    given = sorted(
+        path.name
+        for path in (project / folder).iterdir()
+        if path.name[0] != "." and path.suffix not in NETWORK_FILES
+    )
     if not given:
         return None
     if not (project / folder / str(seed)).is_dir():

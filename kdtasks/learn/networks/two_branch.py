@@ -8,7 +8,7 @@ arXiv 1703.09844), with two scales, and sums in place of concatenation.
 """
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -22,6 +22,8 @@ from kdtasks.learn.networks.mobilenet import inverted_residual
 @architectures.register
 class TwoBranch(Architecture):
     """A coarse path that answers soon, and a fine one that goes on and joins it."""
+
+    scalable: ClassVar[tuple[str, ...]] = ("stem", "trunk", "coarse", "fine", "merged")
 
     name: Literal["two_branch"] = "two_branch"
     stem: Count = Field(default=24, description="filters of the first convolution")

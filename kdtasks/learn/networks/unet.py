@@ -22,6 +22,8 @@ class UNet(Architecture):
 
     per_pixel: ClassVar[bool] = True
 
+    scalable: ClassVar[tuple[str, ...]] = ("filters",)
+
     name: Literal["unet"] = "unet"
     filters: Counts = Field(
         min_length=2, description="filters at each depth, from full resolution downwards"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from kdtasks.core.errors import TeacherError
+from kdtasks.core.errors import TeacherError, shortened
 from kdtasks.data.folders import visible_entries
 from kdtasks.learn.teachers.formats import OpenedNetwork, TeacherFormat, teacher_formats
 from kdtasks.learn.teachers.input_forms import InputForm
@@ -29,7 +29,8 @@ def format_of(path: Path) -> TeacherFormat:
             return known
     raise TeacherError(
         f"teacher.path: {path} is of no known format; give one of "
-        f"{', '.join(known.files for known in _formats())}"
+        f"{', '.join(known.files for known in _formats())}; a network of PyTorch: "
+        "`torch.onnx.export`"
     )
 
 
@@ -76,7 +77,7 @@ def open_network(path: Path, *, layers: Sequence[str] = ()) -> OpenedNetwork:
     except (TeacherError, KeyboardInterrupt, MemoryError):
         raise
     except Exception as error:  # a damaged file may fail in any way inside its reader
-        reason = " ".join(str(error).split())[:300]
+        reason = shortened(str(error))
         raise TeacherError(
             f"teacher.path: {path} could not be opened ({type(error).__name__}: {reason}); check "
             "that the file is complete, or save the teacher anew"

@@ -92,7 +92,8 @@ class TeacherParams(Section):
         default="models/import",
         description="file or folder of an imported teacher, of any teacher format; or of answers: "
         "`.npz`, `.csv`, `.parquet`, or a folder with one of them or with an `.npy` and its "
-        "`.names.txt`. DVC watches it, so it must exist; a trained teacher leaves it alone",
+        "`.names.txt`. DVC watches it, so it must exist; a trained teacher leaves it alone but for "
+        "files that its `model` names",
     )
     output: Literal["auto", "logits", "probabilities", "sigmoids"] = Field(
         default="auto",

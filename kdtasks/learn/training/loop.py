@@ -55,6 +55,8 @@ class Schedule:
         keeps_best: key of the metric by which the epoch is chosen, on validation, whose weights the
             model ends with; None keeps the last one's.
         class_names: what messages call the classes; () numbers them.
+        part_of: epochs of the training that this is a phase of, so that a short phase is not taken
+            for one that has broken down.
         on_epoch: is shown the records of all epochs so far after each; what it raises ends the
             training.
     """
@@ -67,6 +69,7 @@ class Schedule:
     precision: Precision = "float32"
     keeps_best: MetricKey | None = None
     class_names: tuple[str, ...] = ()
+    part_of: int = 0
     on_epoch: Callable[[History], None] | None = None
 
     @property
@@ -141,7 +144,9 @@ def train(
     )
     predictor = Predictor(model)
     guard = CollapseGuard(
-        patience=min(patience(params.guard_epochs, steps=steps), schedule.last_epoch),
+        patience=min(
+            patience(params.guard_epochs, steps=steps), max(schedule.last_epoch, schedule.part_of)
+        ),
         steps=steps,
         epochs=schedule.last_epoch,
         labels=label_counts(validation[1], int(model.network.outputs[-1].shape[-1]), ignore_label),

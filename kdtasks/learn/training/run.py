@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kdtasks.core.backend import seed_everything
+from kdtasks.core.errors import ModelError
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records.training import ExitScores, TrainedScores, Training
 from kdtasks.data.prepared import PreparedDataset
@@ -13,12 +14,14 @@ from kdtasks.learn.networks import Architecture
 from kdtasks.learn.networks.build import BuiltModel, Heads, build
 from kdtasks.learn.networks.inference import Predictor
 from kdtasks.learn.networks.multi_exit import MultiExitModel
+from kdtasks.learn.networks.pretrained import Pretrained
 from kdtasks.learn.networks.saved import load_initial_weights, model_files, save_model
 from kdtasks.learn.objectives.objective import Objective
 from kdtasks.learn.training.checkpoint import Checkpoint, files_hash
 from kdtasks.learn.training.examples import Examples
 from kdtasks.learn.training.loop import Schedule, train
 from kdtasks.learn.training.monitor import best_epoch, write_history
+from kdtasks.learn.training.phases import Phase, phases_of, train_phases
 from kdtasks.learn.training.settings import TrainingSetup
 from kdtasks.learn.training.trend import trend_of
 from kdtasks.tasks.confusion import ExitConfusions
@@ -36,12 +39,14 @@ class TrainingRun:
         schedule: how long and how fast.
         initial_weights: folder of a saved network to start from; None begins with random weights.
         inputs: files that the run depends on; their content is part of the checkpoint's identity.
+        files: folder that files of the network itself lie in.
     """
 
     name: str
     network: Architecture
     schedule: Schedule
     inputs: Sequence[Path]
+    files: Path
     exits: Sequence[str] = ()
     heads: Heads = field(default_factory=dict)
     initial_weights: Path | None = None
@@ -51,13 +56,22 @@ class TrainingRun:
 class Trained:
     """A trained network, and what it was trained as.
 
-    Its checkpoint is to be removed once the outputs are written.
+    Its checkpoints are to be removed once the outputs are written.
+
+    Attributes:
+        head_epochs: of the history, in which new layers alone were trained.
     """
 
     run: TrainingRun
     model: BuiltModel
     history: list[dict[str, float]]
-    checkpoint: Checkpoint
+    checkpoints: Sequence[Checkpoint]
+    head_epochs: int = 0
+
+    def forget(self) -> None:
+        """Remove what an interrupted run would go on from."""
+        for checkpoint in self.checkpoints:
+            checkpoint.remove()
 
 
 def run_training(
@@ -89,37 +103,66 @@ def run_training(
         num_classes=dataset.num_classes,
         exits=run.exits,
         heads=run.heads,
+        layers=run.network.read(run.files),
     )
+    _check_answers(model, dataset)
     print(
         f"{name}: {run.network.name}, {model.count_parameters():,} parameters, "
         f"{model.macs()[-1]:,} multiply-accumulates"
     )
+    inputs = [*inputs, *run.network.files(run.files)]
+    trained = run.network.begin(model.network, run.files)
+    if trained:
+        print(f"{name}: {len(trained)} layers begin with trained weights")
     if start:
+        trained = set()
         load_initial_weights(model, start)
         inputs = [*inputs, *model_files(start)]
         print(f"{name}: initialized from {start}")
-    checkpoint = Checkpoint(
-        paths.checkpoint(name),
-        settings=[name, setup.identity, run.schedule.keeps_best, files_hash(inputs)],
-    )
-    history = train(
-        model,
-        examples,
-        validation=(dataset.images("validation"), dataset.labels("validation")),
-        objective=objective,
-        schedule=replace(run.schedule, class_names=dataset.class_names),
-        checkpoint=checkpoint,
-        # of images none is hidden behind a label of its own, of pixels they may be
-        ignore_label=dataset.no_label if dataset.no_label >= 0 else None,
-    )
-    return Trained(run, model, history, checkpoint)
+    content, checkpoints = files_hash(inputs), []
+
+    def fit(phase: Phase) -> list[dict[str, float]]:
+        key = f"{name}/{phase.name}" if phase.name else name
+        checkpoint = Checkpoint(
+            paths.checkpoint(key),
+            settings=[key, setup.identity, run.schedule.keeps_best, content],
+        )
+        checkpoints.append(checkpoint)
+        return train(
+            model,
+            examples,
+            validation=(dataset.images("validation"), dataset.labels("validation")),
+            objective=objective,
+            schedule=replace(phase.schedule, class_names=dataset.class_names),
+            checkpoint=checkpoint,
+            # of images none is hidden behind a label of its own, of pixels they may be
+            ignore_label=dataset.no_label if dataset.no_label >= 0 else None,
+        )
+
+    settings = run.network.phases if isinstance(run.network, Pretrained) else None
+    phases = phases_of(run.schedule, settings, model.network, trained)
+    history = train_phases(phases, model.network, fit)
+    head_epochs = sum(phase.schedule.last_epoch for phase in phases if phase.name)
+    return Trained(run, model, history, checkpoints, head_epochs)
+
+
+def _check_answers(model: BuiltModel, dataset: PreparedDataset) -> None:
+    """Refuse a network that answers for whole images where there are masks, or the other way."""
+    (*places, _), wanted = model.network.outputs[-1].shape[1:], dataset.labels("train").shape[1:]
+    if tuple(places) != tuple(wanted):
+        given, asked = ("×".join(map(str, shape)) or "one" for shape in (places, wanted))
+        raise ModelError(
+            f"the network {model.network.name} gives {given} answers an image, the dataset has "
+            f"{asked}: classes want one, masks one for each pixel; give a network that ends so, or "
+            "name the layer to put a head on in `features`"
+        )
 
 
 def write_trained(trained: Trained, dataset: PreparedDataset, paths: ProjectPaths) -> None:
     """Write model, metrics and learning curve under the run's name, and forget the checkpoint."""
     run, model, history = trained.run, trained.model, trained.history
     chosen_by = run.schedule.keeps_best
-    kept = best_epoch(history, chosen_by) if chosen_by else None
+    kept = best_epoch(history[trained.head_epochs :], chosen_by) if chosen_by else None
     images, labels = dataset.images("validation"), dataset.labels("validation")
     save_model(paths.model(run.name), model)
     write_history(paths.plot(run.name), history)
@@ -136,7 +179,7 @@ def write_trained(trained: Trained, dataset: PreparedDataset, paths: ProjectPath
         trend=trend_of(history) if run.schedule.is_whole else None,
         kept_epoch=kept,
     ).write(paths.metrics(run.name))
-    trained.checkpoint.remove()
+    trained.forget()
 
 
 def exit_scores(

@@ -84,8 +84,8 @@ class StudentParams(Section):
     start: str = Field(
         default="models/start",
         description="folder of networks to start from, one a seed, `0`, `1` …, in the form of "
-        "`models/distill`; if it is empty, training starts from random weights. DVC watches it, "
-        "so it must exist",
+        "`models/distill`, and of the `.keras` and `.h5` files that `model` names; without folders "
+        "training starts from random weights. DVC watches it, so it must exist",
     )
     backbone_first: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         default=0.0,

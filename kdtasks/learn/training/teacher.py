@@ -71,6 +71,7 @@ def make_teacher(
                 precision=setup.precision,
             ),
             inputs=[paths.dataset],
+            files=paths.root / settings.path,
         )
         return run_training(
             run, setup, dataset=dataset, examples=examples, objective=objective, paths=paths
@@ -147,7 +148,7 @@ def _write_ensemble(
         ),
     ).write(paths.metrics(NAME))
     for member in trained:
-        member.checkpoint.remove()
+        member.forget()
 
 
 def _accuracy(logits: np.ndarray, dataset: PreparedDataset) -> float:

@@ -47,6 +47,19 @@ def test_an_addition_ties_channels(keras, trace):
     assert channels.taken_by("last").tolist() == channels.made_by("a").tolist()
 
 
+def test_a_gate_is_tied_to_what_it_opens(keras, trace):
+    image = keras.Input((4, 4, 1))
+    features = keras.layers.Conv2D(3, 1, name="features")(image)
+    gate = keras.layers.GlobalAveragePooling2D(name="squeeze")(features)
+    gate = keras.layers.Reshape((1, 1, 3), name="reshape")(gate)
+    gate = keras.layers.Conv2D(2, 1, name="reduce")(gate)
+    gate = keras.layers.Conv2D(3, 1, activation="sigmoid", name="excite")(gate)
+    channels = trace(image, keras.layers.Multiply(name="product")([features, gate]))
+    np.testing.assert_array_equal(channels.made_by("features"), channels.made_by("excite"))
+    np.testing.assert_array_equal(channels.made_by("reshape"), channels.made_by("features"))
+    assert not set(channels.made_by("reduce")) & set(channels.made_by("features"))
+
+
 def test_chained_additions_tie_all_that_they_join(keras, trace):
     image = keras.Input((4, 4, 1))
     a, b, c, d = (keras.layers.Conv2D(2, 1, name=name)(image) for name in "abcd")
@@ -92,8 +105,12 @@ def test_layers_pass_channels_on(layer_name, keras, trace):
     ("make", "message"),
     [
         (
-            lambda layers, x: layers.Multiply(name="gate")([x, x]),
-            "layer 'gate' is a Multiply, whose channels cannot be followed; known are Activation",
+            lambda layers, x: layers.Maximum(name="gate")([x, x]),
+            "layer 'gate' is a Maximum, whose channels cannot be followed; known are Activation",
+        ),
+        (
+            lambda layers, x: layers.Multiply(name="gate")([x, layers.Conv2D(1, 1)(x)]),
+            r"layer 'gate' \(Multiply\) joins 4 and 1 channels, which cannot be followed",
         ),
         (lambda layers, x: layers.Reshape((16, 1, 4), name="fold")(x), "layer 'fold' is a Reshape"),
         (

@@ -48,3 +48,11 @@ def test_what_stages_write_is_refused(folder: str):
     message = f"student.start: stages write {folder}; start from a copy, as in `cp -r models/"
     with pytest.raises(ParamsError, match=re.escape(message)):
         start_of(Path(folder), 0)
+
+
+def test_files_that_the_networks_params_name_are_no_seeds(tmp_path: Path):
+    for name in ("own.keras", "notop.h5", "weights.hdf5"):
+        (tmp_path / name).touch()
+    assert start_of(tmp_path, 0) is None
+    (tmp_path / "0").mkdir()
+    assert start_of(tmp_path, 0) == tmp_path / "0"

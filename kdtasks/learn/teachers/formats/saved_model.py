@@ -42,7 +42,7 @@ _FILE = "saved_model.pb"
 
 @teacher_formats.register
 class SavedModel(TeacherFormat):
-    """A SavedModel folder with the signature `serving_default`."""
+    """A SavedModel folder with the signature `serving_default`, or one of another name."""
 
     name: Literal["saved_model"] = "saved_model"
 
@@ -59,26 +59,32 @@ class SavedModel(TeacherFormat):
         saved = Message.FromString((path / _FILE).read_bytes())
         check_saved_model(saved, source=str(path))
         loaded = tf.saved_model.load(str(path))
-        if "serving_default" not in loaded.signatures:
-            raise TeacherError(
-                f"teacher.path: {path} has the signatures {sorted(loaded.signatures)}; a teacher "
-                "needs `serving_default`"
-            )
-        signature = loaded.signatures["serving_default"]
+        name = _signature(sorted(loaded.signatures), path)
+        signature = loaded.signatures[name]
         inputs, outputs = signature.structured_input_signature[1], signature.structured_outputs
         require_one_of_each(path, inputs, outputs)
         [(input_name, specification)], [output_name] = inputs.items(), outputs
 
         def run(images: np.ndarray) -> list[np.ndarray]:
             # `loaded` owns the variables, so it must live as long as this function.
-            outputs = loaded.signatures["serving_default"](
-                **{input_name: tf.cast(images, specification.dtype)}
-            )
+            outputs = loaded.signatures[name](**{input_name: tf.cast(images, specification.dtype)})
             return [tf.cast(outputs[output_name], tf.float32).numpy()]
 
         parameters = sum(int(np.prod(variable.shape)) for variable in signature.variables)
         output_shape = outputs[output_name].shape
         return OpenedNetwork.of_shapes(specification.shape, output_shape, run, parameters)
+
+
+def _signature(names: list[str], path: Path) -> str:
+    """Choose the usual signature, or the only one."""
+    if "serving_default" in names or len(names) == 1:
+        return "serving_default" if "serving_default" in names else names[0]
+    found = f"the signatures {', '.join(names)}" if names else "no signature"
+    raise TeacherError(
+        f"teacher.path: {path} has {found}; save it with one that takes images and gives a row an "
+        "image: `tf.saved_model.save(model, folder, signatures={'serving_default': function})`, or "
+        "`model.export(folder)` of Keras"
+    )
 
 
 def check_saved_model(saved: Any, *, source: str) -> None:

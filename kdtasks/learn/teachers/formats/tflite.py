@@ -1,12 +1,14 @@
-"""Teachers in LiteRT files."""
+"""Teachers in LiteRT files, in float or in whole numbers."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from kdtasks.core.errors import TeacherError
+from kdtasks.learn.networks.keras_files import kind_of
 from kdtasks.learn.teachers.formats import (
     OpenedNetwork,
     TeacherFormat,
@@ -14,37 +16,107 @@ from kdtasks.learn.teachers.formats import (
     teacher_formats,
 )
 
+_WHOLE_NUMBERS = (np.int8, np.uint8, np.int16)
+
 
 @teacher_formats.register
 class TFLite(TeacherFormat):
-    """A LiteRT file with float32 inputs and outputs."""
+    """A LiteRT file; inputs and outputs in whole numbers are rounded as the file says."""
 
     endings: ClassVar = (".tflite",)
 
     name: Literal["tflite"] = "tflite"
 
+    def matches(self, path: Path) -> bool:
+        """Whether a file is one by its bytes or, where they say nothing, by its name."""
+        kind = kind_of(path)
+        return super().matches(path) if kind is None else kind == self.name
+
     def open(self, path: Path, layers: Sequence[str]) -> OpenedNetwork:
         from ai_edge_litert.interpreter import Interpreter
 
-        interpreter = Interpreter(model_path=str(path), num_threads=1)
+        content = path.read_bytes()
+        interpreter = Interpreter(model_content=content, num_threads=1)
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         require_one_of_each(path, inputs, outputs)
-        for tensor in (inputs[0], outputs[0]):
-            if tensor["dtype"] != np.float32:
-                raise TeacherError(
-                    f"teacher.path: tensor {tensor['name']!r} of {path} is "
-                    f"{np.dtype(tensor['dtype']).name}; give the float32 version of this model"
-                )
+        [image], [answer] = inputs, outputs
+        for tensor in (image, answer):
+            _check_numbers(tensor, path)
+        shape = [None if size < 0 else int(size) for size in image["shape_signature"]]
+        _prepare(interpreter, image, [size or 1 for size in image["shape"].tolist()], path)
+        if shape[0] is None and not _takes(interpreter, image, batch_size=2):
+            # Some reshape to one image inside, whatever their input promises.
+            shape[0] = 1
+            interpreter = Interpreter(model_content=content, num_threads=1)
 
         def run(images: np.ndarray) -> list[np.ndarray]:
-            interpreter.resize_tensor_input(inputs[0]["index"], list(images.shape))
+            interpreter.resize_tensor_input(image["index"], list(images.shape))
             interpreter.allocate_tensors()
-            interpreter.set_tensor(inputs[0]["index"], images)
+            interpreter.set_tensor(image["index"], _quantized(images, image))
             interpreter.invoke()
-            return [np.array(interpreter.get_tensor(outputs[0]["index"]))]
+            return [_dequantized(np.array(interpreter.get_tensor(answer["index"])), answer)]
 
-        image, logits = (
-            [None if size < 0 else int(size) for size in tensor["shape_signature"]]
-            for tensor in (inputs[0], outputs[0])
-        )
-        return OpenedNetwork.of_shapes(image, logits, run, None)
+        answers = [None if size < 0 else int(size) for size in answer["shape_signature"]]
+        return OpenedNetwork.of_shapes(shape, answers, run, None)
+
+
+def _prepare(interpreter: Any, image: Any, shape: list[int], path: Path) -> None:
+    """Make LiteRT look for a kernel for each operation.
+
+    Raises:
+        TeacherError: it has none for one of them.
+    """
+    try:
+        interpreter.resize_tensor_input(image["index"], shape)
+        interpreter.allocate_tensors()
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        if flex := re.search(r"\bFlex(\w+)", reason):
+            what = f"the TensorFlow operation {flex[1]} (a select operation)"
+        elif custom := re.search(r"unresolved custom op: (\w+)", reason):
+            what = f"the custom operation {custom[1]}"
+        else:
+            what = f"an operation that it cannot prepare ({reason[:300]})"
+        raise TeacherError(
+            f"teacher.path: {path} needs {what}, which LiteRT does not have here; convert the "
+            "network without it (only `tf.lite.OpsSet.TFLITE_BUILTINS`), or import it as `.keras`, "
+            "SavedModel or `.onnx`"
+        ) from error
+
+
+def _takes(interpreter: Any, image: Any, *, batch_size: int) -> bool:
+    shape = [batch_size, *image["shape"].tolist()[1:]]
+    try:
+        interpreter.resize_tensor_input(image["index"], shape)
+        interpreter.allocate_tensors()
+        interpreter.invoke()
+    except (RuntimeError, ValueError):
+        return False
+    [answer] = interpreter.get_output_details()
+    return bool(interpreter.get_tensor(answer["index"]).shape[0] == batch_size)
+
+
+def _check_numbers(tensor: Any, path: Path) -> None:
+    kind, (scale, _) = tensor["dtype"], tensor["quantization"]
+    if kind == np.float32 or (kind in _WHOLE_NUMBERS and (scale or kind == np.uint8)):
+        return
+    raise TeacherError(
+        f"teacher.path: tensor {tensor['name']!r} of {path} is {np.dtype(kind).name}, without a "
+        "scale that says what its numbers mean; give a version with float32 inputs and outputs"
+    )
+
+
+def _quantized(values: np.ndarray, tensor: Any) -> np.ndarray:
+    """Round to the nearest number of a tensor; without a scale a number means itself."""
+    kind, (scale, zero) = tensor["dtype"], tensor["quantization"]
+    if kind == np.float32:
+        return values.astype(np.float32)
+    limits = np.iinfo(kind)
+    return np.clip(np.rint(values / (scale or 1.0)) + zero, limits.min, limits.max).astype(kind)
+
+
+def _dequantized(numbers: np.ndarray, tensor: Any) -> np.ndarray:
+    scale, zero = tensor["quantization"]
+    if tensor["dtype"] == np.float32:
+        return numbers
+    return (numbers.astype(np.float32) - zero) * np.float32(scale or 1.0)

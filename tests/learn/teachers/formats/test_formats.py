@@ -25,10 +25,10 @@ def test_a_missing_path_is_refused(refuse, tmp_path):
 
 
 def test_an_unknown_ending_is_refused(refuse, tmp_path):
-    (tmp_path / "teacher.onnx").write_bytes(b"onnx")
+    (tmp_path / "teacher.pt").write_bytes(b"torch")
     refuse(
-        tmp_path / "teacher.onnx",
-        r"teacher\.onnx is of no known format; give one of `\.keras`, `\.h5`",
+        tmp_path / "teacher.pt",
+        r"teacher\.pt is of no known format; give one of `\.keras`, `\.h5`",
     )
 
 
@@ -37,7 +37,7 @@ def test_a_folder_that_is_no_saved_model_is_refused(refuse, tmp_path):
     refuse(
         tmp_path / "folder",
         r"folder is of no known format; give one of .*`saved_model\.pb`, `\.tflite`, a folder "
-        r"`models/teacher` of a trained teacher$",
+        r"`models/teacher` of a trained teacher; a network of PyTorch: `torch.onnx.export`$",
     )
 
 
@@ -82,26 +82,31 @@ def test_several_outputs_are_refused(kind, make_network, save_network, refuse, t
     refuse(tmp_path / kind, "has 1 inputs and 2 outputs; a teacher has one of each")
 
 
-def test_a_saved_model_without_the_usual_signature_is_refused(refuse, tmp_path):
+def doubling(folder, *names):
     from kdtasks.core.backend import tf
 
     module = tf.Module()
-    module.double = tf.function(
-        lambda image: image * 2, input_signature=[tf.TensorSpec((None, 8, 8, 3))]
+    signature = [tf.TensorSpec((None, 8, 8, 3), name="image")]
+    module.answer = tf.function(
+        lambda image: {"answer": tf.reduce_mean(image, (1, 2)) @ tf.ones((3, 4))},
+        input_signature=signature,
     )
-    signatures = {"double": module.double.get_concrete_function()}
-    tf.saved_model.save(module, tmp_path / "model", signatures=signatures)
-    refuse(tmp_path / "model", r"has the signatures \['double'\]; a teacher needs")
+    function = module.answer.get_concrete_function()
+    tf.saved_model.save(module, folder, signatures=dict.fromkeys(names, function))
 
 
-def test_an_int8_model_is_refused(refuse, tmp_path):
-    from kdtasks.compress.convert import convert
-    from kdtasks.learn.networks.build import build
-    from kdtasks.learn.networks.cnn import CNN
+def test_a_saved_model_may_name_its_only_signature_as_it_likes(import_file, images, tmp_path):
+    from kdtasks.learn.teachers.teacher import open_teacher
 
-    architecture = CNN(filters=(4,))
-    model = build(architecture, input_shape=(8, 8, 3), num_classes=4)
-    images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), np.uint8)
-    content = convert(model, number_format="int8", representative=images)
-    (tmp_path / "int8.tflite").write_bytes(content)
-    refuse(tmp_path / "int8.tflite", "is int8; give the float32 version of this model")
+    doubling(tmp_path / "model", "classify")
+    logits = open_teacher(import_file(tmp_path / "model")).logits(images)
+    expected = images.astype(np.float32).mean((1, 2)).sum(-1)
+    np.testing.assert_allclose(logits, np.tile(expected[:, None], 4), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("names", "found"), [((), "no signature"), (("one", "two"), "the signatures one, two")]
+)
+def test_a_saved_model_that_leaves_its_signature_open_is_refused(names, found, refuse, tmp_path):
+    doubling(tmp_path / "model", *names)
+    refuse(tmp_path / "model", f"has {found}; save it with one that takes images .*serving_default")

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from kdtasks.core.errors import TeacherError
-from kdtasks.learn.teachers.formats.keras import check_config
+from kdtasks.core.errors import ModelError, TeacherError
+from kdtasks.learn.networks.safe_config import check_config
 
 FILES = ("tf_keras.keras", "tf_keras.h5", "keras_3.keras", "keras_3.h5")
-ADVICE = "which might run code or touch files when loaded; save the teacher without it"
+ADVICE = "which might run code or touch files when loaded; save the network without it"
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -74,7 +74,7 @@ def test_a_configuration_that_reaches_outside_is_refused(layer, found):
     safe = {"class_name": "Functional", "config": {"layers": [{"class_name": "Dense"}, {}]}}
     check_config(safe, source="teacher.keras")
     replaced(layer)(safe)
-    with pytest.raises(TeacherError, match=f"teacher.keras holds {found}.*{ADVICE}"):
+    with pytest.raises(ModelError, match=f"teacher.keras holds {found}.*{ADVICE}"):
         check_config(safe, source="teacher.keras")
 
 
@@ -196,7 +196,7 @@ def test_even_unchecked_code_in_an_h5_never_runs(
 ):
     save_network(request.getfixturevalue("network_with_a_cell_wrapper"), tmp_path / "attack.h5")
     marker.unlink()
-    monkeypatch.setattr("kdtasks.learn.teachers.formats.keras.check_config", lambda *_, **__: None)
+    monkeypatch.setattr("kdtasks.learn.networks.keras_files.check_config", lambda *_, **__: None)
     with pytest.raises(TeacherError, match=r"could not be opened .*Python `lambda` inside it"):
         import_file(tmp_path / "attack.h5")
     assert not marker.exists()
@@ -208,10 +208,10 @@ def test_a_file_of_two_kinds_is_refused(
 ):
     save_network(request.getfixturevalue("network_with_a_cell_wrapper"), tmp_path / "attack.h5")
     marker.unlink()
-    # A reader of zips looks at the end of a file, one of HDF5 at its beginning.
+    # A reader of zips looks at the end of a file, one of HDF5 at its beginning; so does kdtasks.
     harmless = teacher_file("tf_keras.keras").path.read_bytes()
     (tmp_path / name).write_bytes((tmp_path / "attack.h5").read_bytes() + harmless)
-    with pytest.raises(TeacherError, match=r"is an HDF5 file; give it the ending \.h5"):
+    with pytest.raises(TeacherError, match=f"holds the class 'RNN', {ADVICE}"):
         import_file(tmp_path / name)
     assert not marker.exists()
     if name != "attack.keras":
