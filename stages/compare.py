@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.records import Refusal
 from kdtasks.params import Params
-from kdtasks.stage import run_stage, stage
+from kdtasks.stage import REFUSED, run_stage, stage
 
 
 @stage()
@@ -21,7 +22,12 @@ def main(params: Params, paths: ProjectPaths) -> None:
     from kdtasks.learn.teachers.teacher import open_teacher
 
     def openers(stage: str) -> dict[int, Callable[[], Any]]:
-        return {seed: partial(opened, paths.model(stage, seed)) for seed in params.seeds}
+        folders = {seed: paths.model(stage, seed) for seed in params.seeds}
+        return {
+            seed: partial(opened, folder)
+            for seed, folder in folders.items()
+            if not (folder / REFUSED).exists()
+        }
 
     def opened(folder: Path) -> Callable[[Any], Any]:
         predictor = Predictor(load_model(folder))
@@ -41,11 +47,16 @@ def main(params: Params, paths: ProjectPaths) -> None:
     )
     comparison.write(paths.metrics("compare"))
     write_arrays(paths.compared, **shown)
-    tested = f"{comparison.teacher.score:.4f}" if comparison.teacher else "not tested"
+    alone, gain = comparison.student, comparison.gain
+    told = {
+        "teacher": f"{comparison.teacher.score:.4f}" if comparison.teacher else "not tested",
+        "student": f"{alone.mean:.4f}" if alone else "none",
+        "distilled": f"{comparison.distill.mean:.4f}",
+    }
     print(
-        f"test {evaluator.task.metric.name}: teacher {tested}, "
-        f"student {comparison.student.mean:.4f}, distilled {comparison.distill.mean:.4f}; "
-        f"distillation: {comparison.gain.verdict}"
+        f"test {evaluator.task.metric.name}: "
+        + ", ".join(f"{name} {score}" for name, score in told.items())
+        + f"; distillation: {gain.refused if isinstance(gain, Refusal) else gain.verdict}"
     )
 
 

@@ -6,21 +6,18 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records.training import Training
 from kdtasks.edge.bundle_files import MODEL
 from kdtasks.params import Params
-from kdtasks.stage import Folder, run_stage, stage
+from kdtasks.stage import REFUSED, Folder, run_stage, stage
 
 
 @stage(
     outputs=lambda paths, variant: [
-        Folder(paths.model("compress", variant), "refused.txt"),
+        Folder(paths.model("compress", variant), REFUSED),
         paths.metrics("compress", variant),
     ],
     refusals=(Refused, BundleError, ExportError, TrainingError),
 )
 def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     """Write the variant's model and its metrics."""
-    from kdtasks.learn.targets.files import answer_files
-    from kdtasks.learn.targets.open import open_targets, taught_set
-
     from kdtasks.compress.build import compress
     from kdtasks.compress.exported import describe, measure_parity
     from kdtasks.compress.fine_tuning import fine_tuning_of, pass_checkpoints
@@ -29,6 +26,8 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     from kdtasks.data.prepared import open_prepared
     from kdtasks.data.unlabelled import open_unlabelled
     from kdtasks.learn.networks.saved import best_seed, load_model
+    from kdtasks.learn.targets.files import answer_files
+    from kdtasks.learn.targets.open import open_targets, taught_set
     from kdtasks.learn.training.loop import Schedule
 
     setup, dataset = params.training(), open_prepared(paths.prepared)

@@ -76,8 +76,8 @@ def choose_labelled(dataset: PreparedDataset, train_labels: int | None, *, seed:
     classes, among those of the larger.
 
     Args:
-        train_labels: how many: images, stratified by class, or source images of masks; None is
-            all.
+        train_labels: how many: images, stratified by class, or source images of masks, or 0; None
+            is all.
 
     Returns:
         int64 [rows], ascending.
@@ -88,6 +88,8 @@ def choose_labelled(dataset: PreparedDataset, train_labels: int | None, *, seed:
     labels, owners = dataset.labels("train"), _owners(dataset, "train")
     if train_labels is None:
         return np.arange(len(labels))
+    if train_labels == 0:
+        return np.empty(0, np.int64)
     units = np.unique(owners)
     strata = np.zeros(len(units)) if task_of(dataset.task).per_pixel else np.asarray(labels)
     if train_labels > len(units):

@@ -85,6 +85,11 @@ class Params(Section):
         identity = self.model_dump(mode="json", exclude=set(AFTER_EXPORT))
         return TrainingSetup(self.train, self.runtime.precision, identity)
 
+    @property
+    def labels_seen(self) -> bool:
+        """Whether students see any label of the training split."""
+        return self.data.train_labels != 0
+
     @model_validator(mode="after")
     def _fits_together(self) -> "Params":
         for variant in self.compress.variants:
@@ -111,7 +116,8 @@ class Params(Section):
                     f"{self.data.source.name}; it blends images, and the pixels of a mask have one "
                     "label each: take it out, cutmix moves masks with their pixels"
                 )
-            if task.per_pixel and self.data.train_labels and self.targets.mode == "cached":
+            hides = self.data.train_labels is not None
+            if task.per_pixel and hides and self.targets.mode == "cached":
                 raise ValueError(
                     f"augmentation.transforms holds {mixing.name} and data.train_labels is "
                     f"{self.data.train_labels}; cached masks that are mixed would show pixels of "
@@ -141,6 +147,8 @@ class Params(Section):
                     f"{list(self.student.exits)}; add it there or take it out of heads"
                 )
         self._check_distillation()
+        if not self.labels_seen:
+            self._check_without_labels()
         if self.teacher.source == "logits":
             self._check_answers()
         return self
@@ -169,6 +177,32 @@ class Params(Section):
                 f"teacher.ensemble is {self.teacher.ensemble}; targets.features need a single "
                 "teacher, since hidden features of several cannot be averaged"
             )
+
+    def _check_without_labels(self) -> None:
+        """Refuse what needs labels of the training split that students see."""
+        balanced = "hard" in self.distill.arms and self.train.loss.class_weights == "balanced"
+        for wants, setting, advice in (
+            (
+                "soft_labelled" in self.distill.arms,
+                "distill.arms holds soft_labelled",
+                "take the arm out",
+            ),
+            (
+                balanced,
+                "distill.arms holds hard and train.loss.class_weights is balanced",
+                "set the weights to null, or give each class its own",
+            ),
+            (
+                self.compress.passes.filters.rank == "taylor",
+                "compress.passes.filters.rank is taylor",
+                "rank by l1 or batch_norm_scale",
+            ),
+        ):
+            if wants:
+                raise ValueError(
+                    f"{setting}, and students see no label of the training split; {advice}, or "
+                    "show them labels (data.train_labels)"
+                )
 
     def _check_answers(self) -> None:
         """Refuse what a file of answers to images as they are cannot give."""

@@ -87,14 +87,18 @@ def still_improving(statistics: Statistics) -> str | None:
 
 def _accuracies(statistics: Statistics) -> list[str]:
     gain = statistics.gain
-    if isinstance(gain, Refusal):
+    if statistics.distill.mean is None and isinstance(gain, Refusal):
         return [f"Teacher and students were not compared ({gain.refused})"]
     task = task_of(statistics.task)
     # Accuracy over images needs no name.
     subject = f"{task.metric.title}: teacher" if task.per_pixel else "Teacher"
     score = getattr(statistics.teacher, task.metric.key)
+    teacher = f"{subject} {'not tested' if score is None else text.percent(score)}"
+    if isinstance(gain, Refusal):
+        taught = f"distilled {_over_seeds(statistics.distill)}, and no student alone, as no label"
+        return [teacher, f"{taught} of the training split is seen"]
     return [
-        f"{subject} {'not tested' if score is None else text.percent(score)}",
+        teacher,
         f"student alone {_over_seeds(statistics.student)}, distilled "
         f"{_over_seeds(statistics.distill)} ({gain_words(gain, len(statistics.seeds))})",
     ]

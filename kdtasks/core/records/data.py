@@ -9,6 +9,11 @@ from kdtasks.core.records import Part, Record
 
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
+# Why there is no student that labels alone teach.
+NO_LABELS = (
+    "students see no label of the training split, so none of them can be taught by labels alone"
+)
+
 
 class SplitCounts(Part):
     """The size of a split.

@@ -6,7 +6,7 @@ Scores are 0 … 1, intervals low end and high end, costs a fraction of the whol
 from pydantic import Field
 
 from kdtasks.core.latency import Latency
-from kdtasks.core.records import Part, Record
+from kdtasks.core.records import Part, Record, Refusal
 
 Interval = tuple[float, float]
 
@@ -251,10 +251,11 @@ class ArmScores(SeedScores):
     """A further student's scores.
 
     Attributes:
-        gain: over the student taught by labels alone, at a level that all arms share.
+        gain: over the student taught by labels alone, at a level that all arms share; None where
+            there is none.
     """
 
-    gain: Gain
+    gain: Gain | None
 
 
 class Comparison(Record, SplitSize):
@@ -262,16 +263,18 @@ class Comparison(Record, SplitSize):
 
     Attributes:
         teacher: None where it is a file of answers that lacks test images.
+        student: None where students see no label, so that none is taught by labels alone.
+        gain: of the distilled student over that one; a refusal where it is None.
         arms: further students, as of `distill.arms`.
         teacher_lead: interval over test images, paired, of the teacher's score less the students'
-            mean; None of too few source images, or of a teacher that was not tested.
+            mean; None of too few source images, or where one of the two was not tested.
         teacher_worse_than_student: whether that interval lies below 0.
     """
 
     teacher: ModelScores | None
-    student: SeedScores
+    student: SeedScores | None
     distill: SeedScores
-    gain: Gain
+    gain: Gain | Refusal
     teacher_lead: Interval | None
     teacher_worse_than_student: bool
     arms: dict[str, ArmScores] = Field(default={})
