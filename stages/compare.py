@@ -40,7 +40,7 @@ def main(params: Params, paths: ProjectPaths) -> None:
     dataset, teacher = open_prepared(paths.prepared), open_teacher(paths.teacher)
     evaluator, names = evaluator_of(dataset, params.evaluate), dataset.names("test")
     comparison, shown = evaluator.compare(
-        taught if teacher.knows(names) else None,
+        taught if teacher.knows(names) and not evaluator.answered else None,
         openers("student"),
         openers("distill"),
         {arm: openers(f"arm/{arm}") for arm in params.distill.arms},
@@ -54,7 +54,7 @@ def main(params: Params, paths: ProjectPaths) -> None:
         "distilled": f"{comparison.distill.mean:.4f}",
     }
     print(
-        f"test {evaluator.task.metric.name}: "
+        f"test {evaluator.metric.name}: "
         + ", ".join(f"{name} {score}" for name, score in told.items())
         + f"; distillation: {gain.refused if isinstance(gain, Refusal) else gain.verdict}"
     )

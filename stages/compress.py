@@ -29,6 +29,7 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     from kdtasks.learn.targets.files import answer_files
     from kdtasks.learn.targets.open import open_targets, taught_set
     from kdtasks.learn.training.loop import Schedule
+    from kdtasks.tasks.task import AGREEMENT
 
     setup, dataset = params.training(), open_prepared(paths.prepared)
     seed = best_seed({key: Training.read(paths.metrics("distill", key)) for key in params.seeds})
@@ -70,14 +71,18 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
         ),
         validation=(dataset.images("validation"), dataset.labels("validation")),
         ignore_label=dataset.ignore_label,
+        labels_from=dataset.labels_from("validation"),
     )
     with atomic_folder(paths.model("compress", variant)) as partial:
         (partial / MODEL).write_bytes(built.content)
     found.write(paths.metrics("compress", variant))
     fine_tuning.remove_checkpoints()
+    scores = found.validation.present()
+    if scores.pop("labels_from", None):
+        scores = {AGREEMENT: scores.pop("accuracy")}
     told = "; ".join(
         f"{name.replace('_', ' ')} by exit {', '.join(map(str, values))}"
-        for name, values in found.validation.present().items()
+        for name, values in scores.items()
     )
     print(
         f"{variant}: at most {found.bytes:,} bytes, {found.gzip_bytes:,} gzipped, validation {told}"

@@ -1,8 +1,11 @@
 """Read the source, check it, split it."""
 
+from functools import partial
+
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.data.groups import count_groups
-from kdtasks.data.prepare import load_dataset, split_counts, write_prepared
+from kdtasks.data.prepare import load_dataset, write_prepared
+from kdtasks.data.prepared import open_prepared
 from kdtasks.data.split import split_dataset
 from kdtasks.data.unlabelled import read_unlabelled, write_unlabelled
 from kdtasks.params import Params
@@ -16,7 +19,14 @@ def main(params: Params, paths: ProjectPaths) -> None:
     data = params.data
     dataset = load_dataset(data)
     split = split_dataset(dataset, data.split, seed=data.seed)
-    write_prepared(paths.prepared, dataset, split, data)
+    if data.source.answered:
+        from kdtasks.learn.teachers.labelling import label_by_teacher
+
+        write_prepared(
+            paths.prepared, dataset, split, data, partial(label_by_teacher, params.teacher)
+        )
+    else:
+        write_prepared(paths.prepared, dataset, split, data)
     unlabelled = read_unlabelled(data, dataset, split)
     write_unlabelled(paths.unlabelled, unlabelled)
     height, width, channels = dataset.images.shape[1:]
@@ -24,7 +34,7 @@ def main(params: Params, paths: ProjectPaths) -> None:
         f"{data.source.name}: {len(dataset)} images of {height}×{width}×{channels}, "
         f"{len(dataset.class_names)} classes"
     )
-    for name, counts in split_counts(dataset, split).items():
+    for name, counts in open_prepared(paths.prepared).counts.items():
         by_class = counts.by_class.values()
         print(f"  {name}: {counts.total} (by class {min(by_class)} to {max(by_class)})")
     if dataset.groups is not None and (groups := count_groups(dataset.groups)).shared:

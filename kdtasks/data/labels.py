@@ -29,6 +29,7 @@ class TrainingSet:
         no_label: the label of images, or pixels, without one.
         ignore_label: the label that no loss counts: `no_label` where there is one that students do
             not see, else the dataset's own, if it has any.
+        answered: whether a teacher's answers stand in the place of labels.
     """
 
     images: Any
@@ -36,6 +37,7 @@ class TrainingSet:
     labelled: np.ndarray
     no_label: int
     ignore_label: int | None
+    answered: bool = False
 
     def __len__(self) -> int:
         return len(self.images)
@@ -66,7 +68,8 @@ def training_set(
         shown = np.full((len(images), *labels.shape[1:]), dataset.no_label, labels.dtype)
         shown[labelled] = labels[labelled]
         labels = shown
-    return TrainingSet(images, labels, labelled, dataset.no_label, ignore_label)
+    answered = "train" in dataset.answered
+    return TrainingSet(images, labels, labelled, dataset.no_label, ignore_label, answered)
 
 
 def choose_labelled(dataset: PreparedDataset, train_labels: int | None, *, seed: int) -> np.ndarray:
@@ -86,10 +89,10 @@ def choose_labelled(dataset: PreparedDataset, train_labels: int | None, *, seed:
         DatasetError: fewer than the classes, or more than there are.
     """
     labels, owners = dataset.labels("train"), _owners(dataset, "train")
+    if train_labels == 0 or "train" in dataset.answered:
+        return np.empty(0, np.int64)
     if train_labels is None:
         return np.arange(len(labels))
-    if train_labels == 0:
-        return np.empty(0, np.int64)
     units = np.unique(owners)
     strata = np.zeros(len(units)) if task_of(dataset.task).per_pixel else np.asarray(labels)
     if train_labels > len(units):
@@ -114,20 +117,25 @@ def count_labels(dataset: PreparedDataset, labelled: np.ndarray, *, unlabelled: 
 
     Args:
         labelled: rows of the training split, as of `choose_labelled`.
-        unlabelled: images that never had a label.
+        unlabelled: images of `data.unlabelled`; those of an answered training split join them.
     """
     owners = {split: _owners(dataset, split) for split in SPLITS}
+    numbers = {
+        split: 0 if split in dataset.answered else len(np.unique(owners[split])) for split in SPLITS
+    }
+    if "train" in dataset.answered:
+        unlabelled += len(np.unique(owners["train"]))
     train = len(np.unique(owners["train"][labelled]))
     counts = task_of(dataset.task).label_counts(
         dataset.labels("train")[labelled], dataset.num_classes
     )
     return Labels(
         train=train,
-        hidden=len(np.unique(owners["train"])) - train,
+        hidden=numbers["train"] - train,
         by_class=dict(zip(dataset.class_names, counts.sum(axis=0).tolist(), strict=True)),
         unlabelled=unlabelled,
-        validation=len(np.unique(owners["validation"])),
-        calibration=len(np.unique(owners["calibration"])),
+        validation=numbers["validation"],
+        calibration=numbers["calibration"],
     )
 
 

@@ -1,6 +1,7 @@
 """From `params.data` to a checked dataset."""
 
 import hashlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,19 +16,29 @@ from kdtasks.data.checks import (
     refuse_unusable,
 )
 from kdtasks.data.groups import count_groups, number_groups
-from kdtasks.data.prepared import DESCRIPTION, NAMES, SPLITS, file_name
+from kdtasks.data.prepared import (
+    DESCRIPTION,
+    NAMES,
+    SPLITS,
+    PreparedDataset,
+    file_name,
+    open_prepared,
+)
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.read import read_dataset
 from kdtasks.data.settings import DataParams
 from kdtasks.tasks.registry import task_of
+
+# From a dataset whose `answered` splits have the label −1 to the labels of those splits.
+Answer = Callable[[PreparedDataset], Mapping[str, np.ndarray]]
 
 
 def load_dataset(params: DataParams) -> RawDataset:
     """Read the dataset, find copies, and leave out or refuse what cannot be used.
 
     Returns:
-        A dataset with two classes at least, each with an image, whose `groups` keep together what
-        is no independent image.
+        A dataset with two classes at least, each with an image unless the teacher is yet to answer,
+        whose `groups` keep together what is no independent image.
 
     Raises:
         DatasetError: it cannot be read, or has problems under `on_bad: fail`.
@@ -35,13 +46,18 @@ def load_dataset(params: DataParams) -> RawDataset:
     dataset = mark_groups(read_dataset(params), near=params.near_copies)
     if params.source.refuses_contradictions:
         dataset = exclude_contradictions(dataset)
-    dataset = exclude_absent_classes(dataset)
+    if not params.source.answered:
+        dataset = exclude_absent_classes(dataset)
     refuse_unusable(dataset, params)
     return exclude_leaks(dataset)
 
 
 def write_prepared(
-    folder: Path, dataset: RawDataset, split: dict[str, np.ndarray], params: DataParams
+    folder: Path,
+    dataset: RawDataset,
+    split: dict[str, np.ndarray],
+    params: DataParams,
+    answer: Answer | None = None,
 ) -> None:
     """Write the splits, `names.json` and `dataset.json`; the folder appears whole or not at all.
 
@@ -50,18 +66,17 @@ def write_prepared(
         dataset: as of `load_dataset`.
         split: rows of each split, as of `split_dataset`.
         params: section `data`.
+        answer: labels the splits without labels; None where there are none.
     """
     hashes = {}
     with atomic_folder(folder) as partial:
         for name in SPLITS:
             for kind, array in _arrays(dataset, split[name]).items():
                 path = partial / file_name(name, kind)
-                np.save(path, np.ascontiguousarray(array))
-                with path.open("rb") as file:
-                    hashes[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+                hashes[path.name] = _save(path, array)
         names = {name: [dataset.origins[row] for row in split[name]] for name in SPLITS}
         write_json(partial / NAMES, names)
-        Dataset(
+        record = Dataset(
             name=params.source.name,
             task=dataset.task,
             class_names=dataset.class_names,
@@ -74,7 +89,30 @@ def write_prepared(
             excluded=tuple(sorted([*dataset.problems, *dataset.excluded])),
             groups=count_groups(_groups(dataset)),
             split_by=_split_by(dataset, params),
-        ).write(partial / DESCRIPTION)
+            answered=params.source.answered,
+        )
+        record.write(partial / DESCRIPTION)
+        if answer:
+            _write_answers(partial, record, answer(open_prepared(partial)))
+
+
+def _write_answers(folder: Path, record: Dataset, answers: Mapping[str, np.ndarray]) -> None:
+    """Put a teacher's answers in the place of labels: files, hashes and counts."""
+    hashes, counts = dict(record.sha256), dict(record.counts)
+    for split, labels in answers.items():
+        path = folder / file_name(split, "labels")
+        hashes[path.name] = _save(path, labels)
+        found = task_of(record.task).label_counts(labels, len(record.class_names)).sum(axis=0)
+        by_class = dict(zip(record.class_names, found.tolist(), strict=True))
+        counts[split] = counts[split].model_copy(update={"by_class": by_class})
+    record.model_copy(update={"sha256": hashes, "counts": counts}).write(folder / DESCRIPTION)
+
+
+def _save(path: Path, array: np.ndarray) -> str:
+    """Write an array and give its SHA-256, hex."""
+    np.save(path, np.ascontiguousarray(array))
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _arrays(dataset: RawDataset, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -108,6 +146,8 @@ def split_counts(dataset: RawDataset, split: dict[str, np.ndarray]) -> dict[str,
 def _split_by(dataset: RawDataset, params: DataParams) -> str:
     """Say in words what was kept together."""
     what = "image" if task_of(dataset.task).per_pixel else "class"
+    if params.source.answered:
+        what = "chance"
     if dataset.given is not None:
         names = " and ".join(name for name in SPLITS if name in dataset.given)
         what += f", beside the official {names} set"

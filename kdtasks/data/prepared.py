@@ -7,6 +7,7 @@ import numpy as np
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.files import read_json
+from kdtasks.core.records import LabelsFrom
 from kdtasks.core.records.data import Dataset, SplitCounts
 from kdtasks.tasks.registry import task_of
 
@@ -24,7 +25,7 @@ ADVICE = "run `dvc repro prepare`"
 class PreparedDataset:
     """A prepared dataset on disk; arrays are mapped, not read.
 
-    `image_shape` is (height, width, channels); `counts` is as in `dataset.json`.
+    `image_shape` is (height, width, channels); `counts` and `answered` are as in `dataset.json`.
     """
 
     folder: Path
@@ -34,6 +35,7 @@ class PreparedDataset:
     image_shape: tuple[int, int, int]
     ignore_label: int | None
     counts: dict[str, SplitCounts]
+    answered: tuple[str, ...] = ()
 
     @property
     def num_classes(self) -> int:
@@ -46,6 +48,10 @@ class PreparedDataset:
         if self.ignore_label is not None:
             return self.ignore_label
         return 255 if task_of(self.task).per_pixel else -1
+
+    def labels_from(self, split: str) -> LabelsFrom:
+        """Say whose answers stand in the place of a split's labels."""
+        return "teacher" if split in self.answered else None
 
     def images(self, split: str) -> np.ndarray:
         """Map the images of a split: uint8 [N, height, width, channels], read-only."""
@@ -62,7 +68,10 @@ class PreparedDataset:
         return images[np.random.default_rng(0).permutation(len(images))[:count]]
 
     def labels(self, split: str) -> np.ndarray:
-        """Map the labels: int32 [N], or uint8 [N, height, width]; read-only."""
+        """Map the labels: int32 [N], or uint8 [N, height, width]; read-only.
+
+        Those of a split in `answered` are the teacher's likeliest classes.
+        """
         return self._map(split, "labels", task_of(self.task).label_shape(self.image_shape))
 
     def groups(self, split: str) -> np.ndarray:

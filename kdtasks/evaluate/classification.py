@@ -45,6 +45,7 @@ class ClassScore(Score):
     correct: NDArray[np.bool_]
     settings: EvaluateParams
     groups: Groups | None = None
+    answered: bool = False
     task = Classification()
 
     @property
@@ -157,7 +158,7 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
             (segments.logits_of(self.dataset.images(split)), self.dataset.labels(split))
             for split in ("calibration", "validation")
         )
-        return calibrate(
+        found, points = calibrate(
             calibration,
             validation,
             settings,
@@ -165,6 +166,8 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
             seen_rows=seen_rows,
             groups=np.asarray(self.dataset.groups("calibration")),
         )
+        judged = {"labels_from": self.dataset.labels_from("calibration")}
+        return found.model_copy(update=judged), points
 
     def evaluate(self, bundle: Path) -> Evaluated:
         """Evaluate a bundle as a whole and exit by exit."""
@@ -181,8 +184,8 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
         confidences = SCORES[manifest.score](answers.logits, np.asarray(manifest.temperatures))
         rows, group = pick_examples(answers.by_exit, answers.exit_index, confidences)
         return Evaluated(
-            scores,
-            f"accuracy {scores.accuracy:.4f} at cost {scores.cost:.3f}",
+            scores.model_copy(update={"labels_from": self.dataset.labels_from(self.split)}),
+            f"{self.metric.name} {scores.accuracy:.4f} at cost {scores.cost:.3f}",
             predictions={
                 "labels": labels,
                 "logits": answers.logits,
@@ -203,12 +206,14 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
     def answer(self, network: Network) -> ClassScore:
         """Have a network answer, to its last exit."""
         predicted = network(self.images).argmax(axis=-1)
-        return ClassScore(predicted == self.labels, self.settings, self.groups)
+        return self._score(predicted)
 
     def score(self, predictor: Predictor) -> ClassScore:
         """Have a classifier answer, with early exits."""
-        correct = self._answers(predictor).predicted == self.labels
-        return ClassScore(correct, self.settings, self.groups)
+        return self._score(self._answers(predictor).predicted)
+
+    def _score(self, predicted: NDArray[np.integer]) -> ClassScore:
+        return ClassScore(predicted == self.labels, self.settings, self.groups, self.answered)
 
     def reference(self, predictor: Predictor) -> Histograms:
         """Count exits and confidences of the answers to one test image of each group."""

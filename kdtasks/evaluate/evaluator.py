@@ -32,7 +32,7 @@ from kdtasks.evaluate.exits.thresholds import OperatingPoint
 from kdtasks.evaluate.intervals import Interval, Method, PairedComparison
 from kdtasks.evaluate.looks import look_at
 from kdtasks.evaluate.metrics import mean_scores
-from kdtasks.tasks.task import Task
+from kdtasks.tasks.task import Metric, Task
 
 Arrays = Mapping[str, NDArray[Any]]
 # From uint8 images [N, height, width, channels] to the last exit's logits [N, …, classes].
@@ -70,10 +70,17 @@ class Score(ABC):
     Attributes:
         task: of the model.
         settings: level of the intervals, and the bootstrap over test images.
+        answered: whether a teacher's answers stand in the place of labels.
     """
 
     task: ClassVar[Task]
     settings: EvaluateParams
+    answered: bool = False
+
+    @property
+    def metric(self) -> Metric:
+        """What models are compared by."""
+        return self.task.metric.by(teacher=self.answered)
 
     @property
     @abstractmethod
@@ -183,6 +190,7 @@ def compare_scores(
         gain=found,
         teacher_lead=lead,
         teacher_worse_than_student=bool(lead and lead[1] < 0),
+        labels_from="teacher" if answered.answered else None,
         arms={
             arm: ArmScores(
                 **summaries[arm].present(),
@@ -225,6 +233,16 @@ class Evaluator(ABC, Generic[S]):
     dataset: PreparedDataset
     settings: EvaluateParams
     split: str = "test"
+
+    @property
+    def answered(self) -> bool:
+        """Whether a teacher's answers stand in the place of the split's labels."""
+        return self.split in self.dataset.answered
+
+    @property
+    def metric(self) -> Metric:
+        """What models are compared by."""
+        return self.task.metric.by(teacher=self.answered)
 
     @property
     def images(self) -> NDArray[np.uint8]:

@@ -25,6 +25,7 @@ from kdtasks.learn.teachers.imported import TeacherParams
 from kdtasks.learn.training.settings import StudentParams, TrainingSetup, TrainParams
 from kdtasks.learn.training.views import AugmentationParams
 from kdtasks.params.explain import explain, schema_of, shown
+from kdtasks.params.labels import label_problems
 from kdtasks.params.search import SearchParams
 from kdtasks.params.tune import TuneParams, fresh_seeds
 from kdtasks.report.inputs import SelectParams
@@ -88,7 +89,7 @@ class Params(Section):
     @property
     def labels_seen(self) -> bool:
         """Whether students see any label of the training split."""
-        return self.data.train_labels != 0
+        return self.data.train_labels != 0 and "train" not in self.data.source.answered
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Params":
@@ -147,14 +148,15 @@ class Params(Section):
                     f"{list(self.student.exits)}; add it there or take it out of heads"
                 )
         self._check_distillation()
-        if not self.labels_seen:
-            self._check_without_labels()
+        for problem in label_problems(self):
+            raise ValueError(problem)
         if self.teacher.source == "logits":
             self._check_answers()
         return self
 
     def _check_distillation(self) -> None:
-        if "all_labels" in self.distill.arms and self.data.train_labels is None:
+        hides = self.data.train_labels is not None or "train" in self.data.source.answered
+        if "all_labels" in self.distill.arms and not hides:
             raise ValueError(
                 "distill.arms holds all_labels, and data.train_labels is null: the student alone "
                 "sees all labels then; give a number there, or take the arm out"
@@ -177,32 +179,6 @@ class Params(Section):
                 f"teacher.ensemble is {self.teacher.ensemble}; targets.features need a single "
                 "teacher, since hidden features of several cannot be averaged"
             )
-
-    def _check_without_labels(self) -> None:
-        """Refuse what needs labels of the training split that students see."""
-        balanced = "hard" in self.distill.arms and self.train.loss.class_weights == "balanced"
-        for wants, setting, advice in (
-            (
-                "soft_labelled" in self.distill.arms,
-                "distill.arms holds soft_labelled",
-                "take the arm out",
-            ),
-            (
-                balanced,
-                "distill.arms holds hard and train.loss.class_weights is balanced",
-                "set the weights to null, or give each class its own",
-            ),
-            (
-                self.compress.passes.filters.rank == "taylor",
-                "compress.passes.filters.rank is taylor",
-                "rank by l1 or batch_norm_scale",
-            ),
-        ):
-            if wants:
-                raise ValueError(
-                    f"{setting}, and students see no label of the training split; {advice}, or "
-                    "show them labels (data.train_labels)"
-                )
 
     def _check_answers(self) -> None:
         """Refuse what a file of answers to images as they are cannot give."""

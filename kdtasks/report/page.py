@@ -24,10 +24,12 @@ from kdtasks.report.inputs import ReportInputs, ReportSettings, known, read_inpu
 from kdtasks.report.selection import candidates_of, select, summarise
 from kdtasks.report.sentences import (
     headline,
+    metric_on,
     more_seeds,
     poor_teacher,
     still_improving,
     threshold,
+    unknown_accuracy,
 )
 from kdtasks.report.statistics import gather_statistics
 from kdtasks.tasks.registry import task_of
@@ -44,9 +46,9 @@ def write_report(paths: ProjectPaths, settings: ReportSettings) -> None:
         KdTasksError: a file is damaged.
     """
     inputs = read_inputs(paths, settings.seeds, settings.variants)
-    metric = task_of(settings.task).metric
-    selection = select(candidates_of(inputs), settings.select, metric.name)
     statistics = gather_statistics(inputs, settings)
+    metric = metric_on("validation", statistics)
+    selection = select(candidates_of(inputs), settings.select, metric.name)
     page = render_page(statistics, selection, settings, inputs)
     sentence = headline(statistics, selection)
     selection.model_copy(update={"headline": sentence}).write(paths.selection)
@@ -85,7 +87,9 @@ def render_page(
         judged=selection.limits.latency_statistic,
         selection=_plain(selection),
         shown=shown,
-        metric=task.metric,
+        metric=metric_on("test", statistics),
+        validation_metric=metric_on("validation", statistics),
+        unknown_accuracy=unknown_accuracy(statistics),
         per_pixel=task.per_pixel,
         images=images,
         legend=colours,
@@ -109,9 +113,9 @@ def render_page(
 
 def draw_figures(statistics: Statistics, selection: Selection) -> dict[str, str]:
     """Draw the figures there are numbers for: name to `<svg>` element."""
-    images, metric = {}, task_of(statistics.task).metric
+    images, metric = {}, metric_on("validation", statistics)
     if gain := known(statistics.gain):
-        images["seeds"] = figures.seeds_figure(statistics, metric)
+        images["seeds"] = figures.seeds_figure(statistics, metric_on("test", statistics))
         images["gain"] = figures.gain_figure(gain)
     for name, column, what in (
         ("validation_quality", f"validation_{metric.key}", metric.name),
@@ -124,7 +128,10 @@ def draw_figures(statistics: Statistics, selection: Selection) -> dict[str, str]
     if variant and variant.exit_change and test:
         calibration = known(variant.calibration)
         images["tradeoff"] = figures.tradeoff_figure(
-            variant.tradeoff, calibration.expected if calibration else None, test
+            variant.tradeoff,
+            calibration.expected if calibration else None,
+            test,
+            metric_on("test", statistics).name,
         )
         is_confidence = calibration and calibration.score == "max_probability"
         thresholds = dict(enumerate(calibration.thresholds if calibration else ()))
@@ -138,7 +145,7 @@ def draw_figures(statistics: Statistics, selection: Selection) -> dict[str, str]
     if selection.pareto:
         images["pareto"] = figures.pareto_figure(selection, metric.name)
     if (sensitivity := known(statistics.sensitivity)) and sensitivity.layers:
-        images["sensitivity"] = curves.sensitivity_figure(sensitivity)
+        images["sensitivity"] = curves.sensitivity_figure(sensitivity, metric.name)
     return images
 
 

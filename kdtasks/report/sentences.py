@@ -7,7 +7,9 @@ from kdtasks.core.records.evaluate import Gain
 from kdtasks.core.records.report import ModelSummary, Selection, Statistics
 from kdtasks.edge.scores import ALWAYS, NEVER
 from kdtasks.evaluate.looks import LOOKS
+from kdtasks.report.inputs import known
 from kdtasks.tasks.registry import task_of
+from kdtasks.tasks.task import AGREEMENT, Metric
 
 
 def threshold(number: float | None) -> str:
@@ -17,10 +19,35 @@ def threshold(number: float | None) -> str:
     return "never" if number >= NEVER else "always" if number <= ALWAYS else f"{number:.3f}"
 
 
+def metric_on(split: str, statistics: Statistics) -> Metric:
+    """Give what models are compared by on a split, under its right name."""
+    answered = known(statistics.data)
+    metric = task_of(statistics.task).metric
+    return metric.by(teacher=answered is not None and split in answered.answered)
+
+
+def unknown_accuracy(statistics: Statistics) -> str | None:
+    """Say that accuracy is not known, or only of the test split; None where it is known."""
+    data = known(statistics.data)
+    if not data or not data.answered:
+        return None
+    if "test" in data.answered:
+        return (
+            "Accuracy is unknown: no image has a label, so that every figure is agreement with the "
+            "teacher, be it right or wrong."
+        )
+    return (
+        "Only test images have labels: their accuracy is known, and whatever else is said, of the "
+        "validation and calibration splits, is agreement with the teacher."
+    )
+
+
 def headline(statistics: Statistics, selection: Selection) -> str:
     """Say in one sentence what came out, and what is inconclusive."""
     told = f"{'; '.join([*_accuracies(statistics), _shipped(statistics, selection)])}."
     warning = poor_teacher(statistics)
+    if metric_on("test", statistics).name == AGREEMENT:
+        told = f"{told} {unknown_accuracy(statistics)}"
     return f"{warning} {told}" if warning else told
 
 
@@ -77,7 +104,7 @@ def still_improving(statistics: Statistics) -> str | None:
             keys.append(key)
     if not rising:
         return None
-    metric = task_of(statistics.task).metric
+    metric = metric_on("validation", statistics)
     return (
         f"Still improving when training ended: over the second half of the epochs the validation "
         f"{metric.name} rose, of {', '.join(rising)}. More epochs would probably bring more: "
@@ -91,10 +118,13 @@ def _accuracies(statistics: Statistics) -> list[str]:
         return [f"Teacher and students were not compared ({gain.refused})"]
     task = task_of(statistics.task)
     # Accuracy over images needs no name.
-    subject = f"{task.metric.title}: teacher" if task.per_pixel else "Teacher"
-    score = getattr(statistics.teacher, task.metric.key)
+    metric = metric_on("test", statistics)
+    subject = f"{metric.title}: teacher" if task.per_pixel else "Teacher"
+    score = getattr(statistics.teacher, metric.key)
     teacher = f"{subject} {'not tested' if score is None else text.percent(score)}"
     if isinstance(gain, Refusal):
+        if metric.name == AGREEMENT:
+            return [f"{metric.title}: distilled {_over_seeds(statistics.distill)}"]
         taught = f"distilled {_over_seeds(statistics.distill)}, and no student alone, as no label"
         return [teacher, f"{taught} of the training split is seen"]
     return [

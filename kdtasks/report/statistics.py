@@ -110,11 +110,19 @@ def versions() -> dict[str, str]:
     return found
 
 
+def _untested(name: str, compare: Comparison) -> Refusal:
+    if name == "teacher" and compare.labels_from:
+        return Refusal(refused="its own answers stand in the place of labels")
+    return _UNTESTED[name]
+
+
 def _model(
     compare: Comparison | Refusal, name: str, trained: Mapping[int | None, Training | Refusal]
 ) -> ModelSummary:
     """Join a model's test scores with what training says of it; seeds have one size."""
-    tested = compare if isinstance(compare, Refusal) else getattr(compare, name) or _UNTESTED[name]
+    tested = compare
+    if isinstance(compare, Comparison):
+        tested = getattr(compare, name) or _untested(name, compare)
     trainings = [training for training in map(known, trained.values()) if training]
     first = trainings[0] if trainings else Refusal(refused="not trained")
     macs = getattr(first, "macs", None)

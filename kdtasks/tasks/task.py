@@ -11,6 +11,10 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 
+# What is measured where a teacher's answers stand in the place of labels.
+AGREEMENT = "agreement with the teacher"
+
+
 class Metric(NamedTuple):
     """A number of 0 … 1, higher is better.
 
@@ -24,6 +28,12 @@ class Metric(NamedTuple):
     name: str
     more: str
     less: str
+
+    def by(self, teacher: bool) -> "Metric":
+        """Name it as what it is where a `teacher`'s answers stand in the place of labels."""
+        if not teacher:
+            return self
+        return Metric(self.key, AGREEMENT, "closer to the teacher", "farther from the teacher")
 
     @property
     def title(self) -> str:

@@ -7,6 +7,7 @@ from typing import cast
 import numpy as np
 
 from kdtasks.core.records.data import SplitCounts
+from kdtasks.core.records import LabelsFrom
 from kdtasks.data.prepared import DESCRIPTION, PreparedDataset
 
 
@@ -41,6 +42,10 @@ class _InMemory:
     num_classes: int
     ignore_label: int | None
     rows_of_images: np.ndarray
+    answered: tuple[str, ...] = ()
+
+    def labels_from(self, split: str) -> LabelsFrom:
+        return "teacher" if split in self.answered else None
 
     @property
     def task(self) -> str:

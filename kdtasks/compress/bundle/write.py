@@ -28,9 +28,9 @@ from kdtasks.edge.segments import Segments
 from kdtasks.evaluate.intervals import wilson_interval
 from kdtasks.tasks.registry import task_of
 
-CALIBRATION_KEYS = {"mode", "expected", "full", "rows", "guarantee"}
+CALIBRATION_KEYS = {"mode", "expected", "full", "rows", "guarantee", "labels_from"}
 CONFIDENCE = 0.95
-SCORES_TOLD = ("accuracy", "mean_iou", "cost")
+SCORES_TOLD = ("accuracy", "mean_iou", "cost", "labels_from")
 LIBRARIES = ("tensorflow", "tf-keras", "ai-edge-litert", "kdtasks")
 
 # Images that are looked at to find some for every exit, and the size of those that are kept, at
@@ -91,6 +91,8 @@ def make_manifest(
         calibration.validation, counts.total, dataset.task, groups=counts.independent
     )
     by_exit = calibration.model_dump(include={"score", "temperatures", "thresholds", "macs"})
+    if calibration.labels_from:
+        scores["labels_from"] = calibration.labels_from
     return Manifest(
         **by_exit,
         name=name,

@@ -80,6 +80,8 @@ class Dataset(Record):
         contradictions: those duplicates that bear more than one label.
         groups: over all splits.
         split_by: what was kept together, in words.
+        answered: splits without labels, whose `labels` are the teacher's likeliest classes; absent
+            where all have their own.
     """
 
     name: str
@@ -94,6 +96,7 @@ class Dataset(Record):
     excluded: tuple[Problem, ...]
     groups: GroupCounts
     split_by: str
+    answered: tuple[str, ...] = ()
 
 
 class Unlabelled(Record):

@@ -6,7 +6,7 @@ Scores are 0 … 1, intervals low end and high end, costs a fraction of the whol
 from pydantic import Field
 
 from kdtasks.core.latency import Latency
-from kdtasks.core.records import Part, Record, Refusal
+from kdtasks.core.records import LabelsFrom, Part, Record, Refusal
 
 Interval = tuple[float, float]
 
@@ -83,6 +83,8 @@ class Calibration(Record):
         guarantee: in mode `guarantee` alone.
         expected_drop: in mode `drop`, the accuracy that early exits are expected to lose on new
             images, cross-fitted; absent where none is left early.
+        labels_from: `teacher` where its answers stand in the place of labels, so that scores are
+            agreement with it, on the calibration and the validation split; else absent.
     """
 
     mode: str
@@ -96,6 +98,7 @@ class Calibration(Record):
     rows: int | None = None
     guarantee: Guarantee | None = None
     expected_drop: float | None = None
+    labels_from: LabelsFrom = None
 
 
 class ClassScores(Part):
@@ -201,6 +204,7 @@ class Evaluation(Record, ModelScores, SplitSize):
         mean_macs: multiply-accumulates a row.
         calibration_error: [K].
         confusion: [C, C], pixels by label and answer.
+        labels_from: as of `Calibration`, on the test split.
     """
 
     cost: float
@@ -211,6 +215,7 @@ class Evaluation(Record, ModelScores, SplitSize):
     changed: ChangedAnswers | None = None
     calibration_error: tuple[float, ...] | None = None
     confusion: tuple[tuple[int, ...], ...] | None = None
+    labels_from: LabelsFrom = None
 
 
 class SeedScores(MaskScores):
@@ -262,13 +267,15 @@ class Comparison(Record, SplitSize):
     """`metrics/compare.json`: teacher and students of all seeds on the test split.
 
     Attributes:
-        teacher: None where it is a file of answers that lacks test images.
+        teacher: None where it is a file of answers that lacks test images, or its answers are the
+            labels.
         student: None where students see no label, so that none is taught by labels alone.
         gain: of the distilled student over that one; a refusal where it is None.
         arms: further students, as of `distill.arms`.
         teacher_lead: interval over test images, paired, of the teacher's score less the students'
             mean; None of too few source images, or where one of the two was not tested.
         teacher_worse_than_student: whether that interval lies below 0.
+        labels_from: as of `Calibration`, on the test split.
     """
 
     teacher: ModelScores | None
@@ -278,6 +285,7 @@ class Comparison(Record, SplitSize):
     teacher_lead: Interval | None
     teacher_worse_than_student: bool
     arms: dict[str, ArmScores] = Field(default={})
+    labels_from: LabelsFrom = None
 
 
 class Benchmark(Record):

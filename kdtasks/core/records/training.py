@@ -1,13 +1,18 @@
 """The record of a training: of the teacher, a student or a distilled one."""
 
-from kdtasks.core.records import Part, Record
+from kdtasks.core.records import LabelsFrom, Part, Record
 
 
 class ExitScores(Part):
-    """Scores of every exit, [K], on the validation split; `mean_iou` of masks alone."""
+    """Scores of every exit, [K], on the validation split; `mean_iou` of masks alone.
+
+    Attributes:
+        labels_from: `teacher` where the scores are agreement with its answers; else absent.
+    """
 
     accuracy: tuple[float, ...]
     mean_iou: tuple[float, ...] | None = None
+    labels_from: LabelsFrom = None
 
     @property
     def score(self) -> float:

@@ -67,7 +67,7 @@ def _table(candidate: Contender, decision: GateDecision, confidence: float) -> s
         f"{statistic_name(each)} latency{', judged' * (each == decision.statistic)}"
         for each in STATISTICS
     ]
-    columns = [("", "---", f"test {candidate.score.task.metric.name}", "file", *latencies)]
+    columns = [("", "---", f"test {candidate.score.metric.name}", "file", *latencies)]
     for role, one in (("new", candidate), (decision.alias, decision.production)):
         if one:
             interval = percent_range(accuracy_interval(one.score, confidence))

@@ -166,12 +166,14 @@ def import_teacher(folder: Path, params: TeacherParams, dataset: PreparedDataset
     check_overlap(source, dataset)
     probe, truth = np.asarray(images[:_PROBE]), np.asarray(labels[:_PROBE])
     ranges = [params.input] if params.input != "auto" else list(INPUT_RANGES)
-    accuracies, outputs = {}, {}
-    for name in ranges:
-        outputs[name] = run_in_batches(network, probe, name)[0]
-        accuracies[name] = round(accuracy(outputs[name].argmax(axis=-1), truth, ignore_label), 6)
-    chosen = max(ranges, key=lambda name: accuracies[name])
+    outputs = {name: run_in_batches(network, probe, name)[0] for name in ranges}
+    chosen = ranges[0]
     if params.input == "auto":
+        accuracies = {
+            name: round(accuracy(found.argmax(axis=-1), truth, ignore_label), 6)
+            for name, found in outputs.items()
+        }
+        chosen = max(ranges, key=lambda name: accuracies[name])
         tried = ", ".join(f"{name} {reached:.1%}" for name, reached in accuracies.items())
         print(f"input range {chosen} (validation accuracy by range: {tried})")
         _check_better_than_guessing(accuracies[chosen], truth[counted(truth, ignore_label)], source)
