@@ -89,6 +89,7 @@ def render_page(
         shown=shown,
         metric=metric_on("test", statistics),
         validation_metric=metric_on("validation", statistics),
+        calibration_metric=metric_on("calibration", statistics),
         unknown_accuracy=unknown_accuracy(statistics),
         per_pixel=task.per_pixel,
         images=images,

@@ -31,14 +31,16 @@ def unknown_accuracy(statistics: Statistics) -> str | None:
     data = known(statistics.data)
     if not data or not data.answered:
         return None
-    if "test" in data.answered:
+    labelled = [split for split in data.counts if split not in data.answered]
+    if not labelled:
         return (
             "Accuracy is unknown: no image has a label, so that every figure is agreement with the "
             "teacher, be it right or wrong."
         )
     return (
-        "Only test images have labels: their accuracy is known, and whatever else is said, of the "
-        "validation and calibration splits, is agreement with the teacher."
+        f"{'Test accuracy is unknown. ' if 'test' in data.answered else ''}Labels are known of the "
+        f"{' and '.join(labelled)} split alone: figures of other images are agreement with the "
+        "teacher, be it right or wrong."
     )
 
 

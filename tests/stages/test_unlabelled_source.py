@@ -94,7 +94,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def level_of(name: str) -> int:
     first, second = Path(name).stem.split("-")
-    return int(second if name.startswith("known/") else first)
+    return int(first if name.startswith("trip") else second)
 
 
 def write_answers(**rest: Any) -> None:
@@ -186,6 +186,28 @@ def test_labelled_photos_are_the_test_split_and_none_of_them_is_learnt_from(fold
     assert record["contradictions"] == []
 
 
+def test_the_validation_split_may_have_labels_too(folder: Path, capsys: pytest.CaptureFixture[str]):
+    for path in sorted(Path("photos/known").glob("*/*.png"))[::2]:
+        moved = Path("photos/chosen") / path.parent.name / path.name
+        moved.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(moved)
+    content = params_of(test="known").model_dump()
+    content["data"]["source"]["validation"] = "chosen"
+    content["select"] |= {"max_accuracy_drop": 0.5, "max_agreement_drop": None}
+    write_network()
+    content["teacher"] |= {"source": "import", "path": "teacher.h5", "input": "auto"}
+    params = Params.model_validate(content)
+    prepare.main(params, PATHS)
+    assert "input range unit (validation accuracy by range: raw " in capsys.readouterr().out
+    dataset = open_prepared(PATHS.prepared)
+    assert dataset.answered == ("train", "calibration")
+    levels = np.array([level_of(name) for name in dataset.names("validation")])
+    np.testing.assert_array_equal(dataset.labels("validation"), levels >= 128)
+    labels.main(params, PATHS)
+    found = read_json(PATHS.metrics("labels"))
+    assert (found["train"], found["validation"], found["calibration"]) == (0, 20, 0)
+
+
 @pytest.mark.slow
 def test_without_any_label_every_figure_is_agreement(
     folder: Path, capsys: pytest.CaptureFixture[str]
@@ -240,7 +262,7 @@ def test_with_a_labelled_test_split_its_accuracy_is_known(
     assert "labels_from" not in read_json(PATHS.metrics("evaluate", "float32"))
     assert read_json(PATHS.calibration("float32"))["labels_from"] == "teacher"
     words = text_of(PATHS.page.parent)
-    assert "Only test images have labels: their accuracy is known" in words
+    assert "Labels are known of the test split alone: figures of other images are agree" in words
     assert "Size against agreement with the teacher" in words
     assert "Its test accuracy" in words
     assert "Accuracy is unknown" not in words

@@ -6,8 +6,8 @@ from typing import cast
 
 import numpy as np
 
-from kdtasks.core.records.data import SplitCounts
 from kdtasks.core.records import LabelsFrom
+from kdtasks.core.records.data import SplitCounts
 from kdtasks.data.prepared import DESCRIPTION, PreparedDataset
 
 

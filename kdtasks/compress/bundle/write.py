@@ -91,8 +91,8 @@ def make_manifest(
         calibration.validation, counts.total, dataset.task, groups=counts.independent
     )
     by_exit = calibration.model_dump(include={"score", "temperatures", "thresholds", "macs"})
-    if calibration.labels_from:
-        scores["labels_from"] = calibration.labels_from
+    if labels_from := dataset.labels_from("validation"):
+        scores["labels_from"] = labels_from
     return Manifest(
         **by_exit,
         name=name,

@@ -84,7 +84,7 @@ class Calibration(Record):
         expected_drop: in mode `drop`, the accuracy that early exits are expected to lose on new
             images, cross-fitted; absent where none is left early.
         labels_from: `teacher` where its answers stand in the place of labels, so that scores are
-            agreement with it, on the calibration and the validation split; else absent.
+            agreement with it, on the calibration split; else absent.
     """
 
     mode: str

@@ -1,6 +1,6 @@
-"""A folder of images without labels, which the teacher answers; labelled ones may test."""
+"""A folder of images without labels, which the teacher answers; a few labelled ones may judge."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -15,7 +15,7 @@ from kdtasks.data.sources import Item, Size, Source, sources
 
 @sources.register
 class UnlabelledFolder(Source):
-    """Images of any size and mode, in folders of any depth, and none with a label but to test by.
+    """Images of any size and mode, in folders of any depth, and no label but to judge models by.
 
     The likeliest class of the teacher, an imported one or a file of answers, is the label of all
     others, so that what is measured by them is agreement with it.
@@ -33,10 +33,17 @@ class UnlabelledFolder(Source):
         description="folder below `data.path` that holds one folder a class: labelled images, "
         "which are the test split; null: there are none, and accuracy stays unknown",
     )
+    validation: str | None = Field(default=None, description="the same for the validation split")
 
     @property
     def answered(self) -> tuple[str, ...]:
-        return tuple(split for split in SPLITS if split != "test" or self.test is None)
+        return tuple(split for split in SPLITS if split not in self._labelled)
+
+    @property
+    def _labelled(self) -> dict[str, str]:
+        """Splits that have labels, and their folders below `data.path`."""
+        folders = {"validation": self.validation, "test": self.test}
+        return {split: name for split, name in folders.items() if name is not None}
 
     def check(self, image_size: Size | None) -> None:
         if image_size is None:
@@ -48,32 +55,32 @@ class UnlabelledFolder(Source):
         return self.classes
 
     def items(self, folder: Path) -> Iterator[Item | Problem]:
-        """List the files of all folders, then those to test by.
+        """List the files of all folders, then the labelled ones.
 
         Raises:
             DatasetError: a folder is missing.
         """
         require_folder(folder, "the folder that holds the images")
-        test = None if self.test is None else folder / self.test
-        yield from _unlabelled(folder, folder, test)
-        if test is not None:
-            require_folder(test, "the folder of labelled images", key="data.source.test")
-            yield from self._labelled(folder, test)
+        labelled = {split: folder / name for split, name in self._labelled.items()}
+        yield from _unlabelled(folder, folder, set(labelled.values()))
+        for split, inner in labelled.items():
+            require_folder(inner, "a folder of labelled images", key=f"data.source.{split}")
+            yield from self._items_of(split, folder, inner)
 
-    def _labelled(self, folder: Path, test: Path) -> Iterator[Item | Problem]:
-        for entry in visible_entries(test):
+    def _items_of(self, split: str, folder: Path, inner: Path) -> Iterator[Item | Problem]:
+        for entry in visible_entries(inner):
             name = relative_name(entry, folder)
             if not entry.is_dir() or entry.name not in self.classes:
                 yield Problem(name, f"no folder of a class; these are {', '.join(self.classes)}")
                 continue
             for path in visible_entries(entry):
                 label = self.classes.index(entry.name)
-                yield Item(relative_name(path, folder), path, label, split="test")
+                yield Item(relative_name(path, folder), path, label, split=split)
 
 
-def _unlabelled(root: Path, folder: Path, without: Path | None) -> Iterator[Item]:
+def _unlabelled(root: Path, folder: Path, without: Collection[Path]) -> Iterator[Item]:
     for path in visible_entries(folder):
-        if path == without:
+        if path in without:
             continue
         if path.is_dir():
             yield from _unlabelled(root, path, without)
