@@ -97,15 +97,13 @@ def level_of(name: str) -> int:
     return int(first if name.startswith("trip") else second)
 
 
-def write_answers(**rest: Any) -> None:
+def write_answers() -> None:
     """Answer every photo: by its level, and bright from `TEACHERS_LIMIT`."""
     names = [path.relative_to("photos").as_posix() for path in Path("photos").rglob("*.png")]
     levels = np.array([level_of(name) for name in names])
     lead = (levels - TEACHERS_LIMIT + 0.5) / 20
     rows = np.stack([-lead, lead], axis=-1).astype(np.float32)
-    np.savez(
-        "answers.npz", **({"names": np.array(names), "logits": rows, "classes": CLASSES} | rest)
-    )
+    np.savez("answers.npz", names=np.array(names), logits=rows, classes=np.array(CLASSES))
 
 
 def write_network() -> None:
