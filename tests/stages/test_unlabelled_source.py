@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from kdtasks.cli.main import app
 from kdtasks.core.errors import DatasetError, TeacherError
 from kdtasks.core.files import read_json
 from kdtasks.core.paths import ProjectPaths
@@ -225,6 +227,9 @@ def test_without_any_label_every_figure_is_agreement(
     manifest = read_json(Path("bundles/float32/manifest.json"))
     assert manifest["metrics"]["validation"]["labels_from"] == "teacher"
     assert read_json(PATHS.metrics("student", 0)) == {"refused": NO_LABELS}
+    inspected = CliRunner().invoke(app, ["inspect", "bundles/float32"]).output
+    assert "agreement with the teacher" in " ".join(inspected.split())
+    assert "accuracy" not in inspected
 
     summary = read_json(PATHS.summary)
     assert summary["distilled_agreement"] == read_json(PATHS.metrics("compare"))["distill"]["mean"]
