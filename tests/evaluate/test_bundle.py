@@ -64,6 +64,8 @@ def test_examples_are_rows_of_the_test_split(
         images=lambda split: images,
         labels=lambda split: labels,
         groups=lambda split: np.arange(50),
+        answered=(),
+        labels_from=lambda split: None,
     )
     manifest = SimpleNamespace(macs=(300, 1000), temperatures=(1.0, 1.0), score="margin")
     monkeypatch.setattr(Classifier, "load", lambda bundle: SimpleNamespace(manifest=manifest))
