@@ -47,14 +47,15 @@ def main(params: Params, paths: ProjectPaths) -> None:
     )
     comparison.write(paths.metrics("compare"))
     write_arrays(paths.compared, **shown)
-    alone, gain = comparison.student, comparison.gain
+    metric, alone, gain = evaluator.metric, comparison.student, comparison.gain
+    tested = comparison.teacher
     told = {
-        "teacher": f"{comparison.teacher.score:.4f}" if comparison.teacher else "not tested",
+        "teacher": f"{tested.score(metric.key):.4f}" if tested else "not tested",
         "student": f"{alone.mean:.4f}" if alone else "none",
         "distilled": f"{comparison.distill.mean:.4f}",
     }
     print(
-        f"test {evaluator.metric.name}: "
+        f"test {metric.name}: "
         + ", ".join(f"{name} {score}" for name, score in told.items())
         + f"; distillation: {gain.refused if isinstance(gain, Refusal) else gain.verdict}"
     )

@@ -29,10 +29,11 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     from kdtasks.learn.targets.files import answer_files
     from kdtasks.learn.targets.open import open_targets, taught_set
     from kdtasks.learn.training.loop import Schedule
-    from kdtasks.tasks.task import AGREEMENT
+    from kdtasks.tasks.classification import Classification
 
     setup, dataset = params.training(), open_prepared(paths.prepared)
-    seed = best_seed({key: Training.read(paths.metrics("distill", key)) for key in params.seeds})
+    trained = {key: Training.read(paths.metrics("distill", key)) for key in params.seeds}
+    seed = best_seed(trained, params.metric.key)
     base = paths.model("distill", seed)
     seed_everything(seed)
     rate, epochs = params.compress.learning_rate, params.distill.epochs
@@ -79,7 +80,9 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     fine_tuning.remove_checkpoints()
     scores = found.validation.present()
     if scores.pop("labels_from", None):
-        scores = {AGREEMENT: scores.pop("accuracy")}
+        scores = {
+            metric.by(teacher=True).name: scores[metric.key] for metric in Classification.metrics
+        }
     told = "; ".join(
         f"{name.replace('_', ' ')} by exit {', '.join(map(str, values))}"
         for name, values in scores.items()

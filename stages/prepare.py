@@ -2,9 +2,11 @@
 
 from functools import partial
 
+from kdtasks.core.events import warn
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.data.groups import count_groups
-from kdtasks.data.prepare import load_dataset, write_prepared
+from kdtasks.data.links import refuse_unlisted_links
+from kdtasks.data.prepare import load_dataset, uneven_message, write_prepared
 from kdtasks.data.prepared import open_prepared
 from kdtasks.data.split import split_dataset
 from kdtasks.data.unlabelled import read_unlabelled, write_unlabelled
@@ -17,6 +19,7 @@ from kdtasks.tasks.registry import task_of
 def main(params: Params, paths: ProjectPaths) -> None:
     """Write the four splits and print how many images each has."""
     data = params.data
+    refuse_unlisted_links(paths.pipeline, [data.path, data.unlabelled])
     dataset = load_dataset(data)
     split = split_dataset(dataset, data.split, seed=data.seed)
     if data.source.answered:
@@ -34,15 +37,21 @@ def main(params: Params, paths: ProjectPaths) -> None:
         f"{data.source.name}: {len(dataset)} images of {height}×{width}×{channels}, "
         f"{len(dataset.class_names)} classes"
     )
+    for warning in dataset.warnings:
+        warn(warning)
     for name, counts in open_prepared(paths.prepared).counts.items():
         by_class = counts.by_class.values()
         print(f"  {name}: {counts.total} (by class {min(by_class)} to {max(by_class)})")
+    if message := uneven_message(dataset, split, data.source.answered):
+        warn(message)
     if dataset.groups is not None and (groups := count_groups(dataset.groups)).shared:
         print(
             f"  {groups.total} groups, which count once each: {groups.shared} "
             f"{'patches' if task_of(dataset.task).per_pixel else 'images'} are in groups of two or "
             f"more, the largest of {groups.largest}"
         )
+    for note in dataset.notes:
+        print(f"  {note}")
     record = unlabelled.record
     if record.images or record.excluded:
         print(

@@ -12,6 +12,8 @@ def settings_of(params: Params) -> ReportSettings:
     return ReportSettings(
         recipe=params.recipe,
         task=params.data.task,
+        metric=params.evaluate.metric,
+        is_balanced=params.train.class_balance != "none",
         seeds=params.seeds,
         variants=params.compress.variants,
         exits=params.student.exits,

@@ -18,7 +18,8 @@ def main(params: Params, paths: ProjectPaths) -> None:
     from kdtasks.tasks.task import AGREEMENT
 
     dataset, labelled = open_prepared(paths.prepared), open_labelled(paths.labelled)
-    seed = best_seed({key: Training.read(paths.metrics("distill", key)) for key in params.seeds})
+    trained = {key: Training.read(paths.metrics("distill", key)) for key in params.seeds}
+    seed = best_seed(trained, params.metric.key)
     seed_everything(seed)
     # without labels to rank by, any images do for the statistics of batch normalisation
     rows = labelled if len(labelled) else slice(None)

@@ -8,12 +8,11 @@ from kdtasks.stage import run_stage, stage
 @stage()
 def main(params: Params, paths: ProjectPaths) -> None:
     """Write what students are taught, and the images that the teacher is least sure of."""
-    from kdtasks.learn.targets.write import write_online, write_targets
-
     from kdtasks.core.files import write_arrays
     from kdtasks.data.labels import training_set
     from kdtasks.data.prepared import open_prepared
     from kdtasks.data.unlabelled import open_unlabelled, unlabelled_names
+    from kdtasks.learn.targets.write import write_online, write_targets
     from kdtasks.learn.teachers.confidence import confidence_of
     from kdtasks.learn.teachers.teacher import open_teacher
     from kdtasks.learn.training.step import precision_scope

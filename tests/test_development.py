@@ -86,7 +86,7 @@ from kdtasks.data.settings import DataParams
 
 Path("labels.csv").write_text("path,class,burst\\na.png,night,1\\nb.png,day,1\\n")
 split = {"train": 0.6, "validation": 0.1, "calibration": 0.1, "test": 0.2}
-params = DataParams.model_validate({"source": "table", "path": ".", "split": split})
+params = DataParams.model_validate({"source": "diary", "path": ".", "split": split})
 print(params.task, *(f"{one.name}:{one.label}" for one in params.source.items(Path())))
 """,
         "classification a.png:1 b.png:0",

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from benchmarks.evidence import __doc__ as description
 from benchmarks.evidence.accuracies import ACCURACIES
+from benchmarks.evidence.classes import CLASSES
 from benchmarks.evidence.drift import DRIFT
 from benchmarks.evidence.early_exits import DROP
 from benchmarks.evidence.gate import GATE
@@ -32,6 +33,7 @@ PROMISES = {
         SWEEP,
         IMPROVING,
         MASKS,
+        CLASSES,
         DROP,
         GUARANTEE,
         GATE,

@@ -10,10 +10,11 @@ from benchmarks.evidence.masks import confuse
 from benchmarks.evidence.promise import Promise, Rate
 from kdtasks.core.latency import Latency
 from kdtasks.deploy.gate.decision import Contender, GateParams, decide
-from kdtasks.evaluate.classification import ClassScore
-from kdtasks.evaluate.evaluator import EvaluateParams, Score
+from kdtasks.evaluate.class_score import ClassScore
+from kdtasks.evaluate.evaluator import Score
 from kdtasks.evaluate.intervals import bootstrap_interval
 from kdtasks.evaluate.pixel_counts import PixelCounts
+from kdtasks.evaluate.settings import EvaluateParams
 
 _EVALUATE = EvaluateParams(bootstrap_samples=1000)
 _CLASSES = 3
@@ -33,7 +34,11 @@ def answers(
 ) -> tuple[ClassScore, ClassScore]:
     """Two classifiers, of whom only the first, and only the second, is right so often."""
     drawn = np.searchsorted([gained, gained + lost], generator.random(images), side="right")
-    return ClassScore(drawn != 1, _EVALUATE), ClassScore(drawn != 0, _EVALUATE)
+    labels, names = np.ones(images, np.int64), ("wrong", "right")
+    first, second = (
+        ClassScore(labels, (drawn != place).astype(np.int64), names, _EVALUATE) for place in (1, 0)
+    )
+    return first, second
 
 
 def masks(generator: np.random.Generator, images: int) -> tuple[PixelCounts, ...]:

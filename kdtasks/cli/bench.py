@@ -100,7 +100,7 @@ def _images(model: Predictor, names: Sequence[str]) -> Images:
     images = []
     for path in islice(require_images(names), MOST_IMAGES):
         try:
-            images.append(read_fitted(path, model)[1])
+            images.append(read_fitted(path, model).pixels)
         except DatasetError as error:
             raise DatasetError(f"{path}: {error}") from None
     return images

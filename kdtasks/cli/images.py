@@ -7,17 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.edge.images import (
-    FORMATS,
-    SUFFIXES,
-    as_array,
-    open_image,
-    strict_decoding,
-    to_eight_bits,
-)
+from kdtasks.edge.decoder import Decoded, ImageError, quiet_decoding
+from kdtasks.edge.formats import FORMATS, IMAGE_LIKE
 from kdtasks.edge.predictor import Predictor
 
-_MOST_PIXELS = 400_000_000
+MAX_PIXELS = 400_000_000
 
 
 def find_images(names: Sequence[str]) -> Iterator[tuple[str, str | None]]:
@@ -55,24 +49,33 @@ def require_images(names: Sequence[str]) -> Iterator[Path]:
         yield Path(name)
 
 
-def read_fitted(path: Path, predictor: Predictor) -> tuple[np.ndarray, np.ndarray]:
-    """Read an image, and make of it what a model takes.
+def read_fitted(path: Path, predictor: Predictor, max_pixels: int = MAX_PIXELS) -> Decoded:
+    """Read an image as a model takes it: the very pixels that `prepare` would have made.
 
-    Returns:
-        its pixels as of `read_pixels`, and what `Predictor.fit` makes of them: the very pixels that
-        `prepare` would have made.
+    `.npy` files hold uint8 [height, width] or [height, width, 1 or 3] and are mapped, not read; all
+    else is decoded. Up to 400 million pixels are, more than `prepare` takes: whoever names one
+    image means it.
 
     Raises:
         DatasetError: in a few words, that it is no image, is damaged, or needs Pillow.
     """
-    height, width, channels = predictor.segments.input_shape
-    sides = ("height", "width") if predictor.per_pixel else (height, width)
     try:
-        pixels = read_pixels(path)
-        return pixels, predictor.fit(pixels)
+        if path.suffix.lower() == ".npy":
+            return predictor.decode(_read_array(path))
+        with quiet_decoding():
+            return predictor.decode(path, max_pixels=max_pixels)
+    except ImageError as error:
+        if error.kind != "unknown" or not path.is_file():
+            raise
+        with path.open("rb") as file:
+            head = file.read(12)
+        found = f"it begins with {head!r}" if head else "it is empty"
+        raise DatasetError(f"{error}: {found}; give one of {', '.join(FORMATS)}") from None
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "PIL":
             raise
+        height, width, channels = predictor.segments.input_shape
+        sides = ("height", "width") if predictor.per_pixel else (height, width)
         shape = ", ".join(map(str, (*sides, channels)))
         raise DatasetError(
             "decoding and resizing need Pillow, which kdtasks[pipeline] brings: pip install "
@@ -80,34 +83,12 @@ def read_fitted(path: Path, predictor: Predictor) -> tuple[np.ndarray, np.ndarra
         ) from None
 
 
-def read_pixels(path: Path) -> np.ndarray:
-    """Read an image in its own size, uint8 [height, width, 1 or 3].
-
-    `.npy` files hold uint8 [height, width] or [height, width, 1 or 3] and are mapped, not read; all
-    else is decoded and turned upright by Pillow, with the very code that `prepare` uses. Up to 400
-    million pixels are decoded, more than `prepare` takes: whoever names one image means it.
-
-    Raises:
-        DatasetError: in a few words, that it is no image or is damaged.
-    """
+def read_whole(path: Path, predictor: Predictor, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Read an image in its own size, to draw over it: uint8 [height, width, 1 or 3]."""
     if path.suffix.lower() == ".npy":
         return _read_array(path)
-    import PIL.Image
-
-    limit = PIL.Image.MAX_IMAGE_PIXELS
-    PIL.Image.MAX_IMAGE_PIXELS = _MOST_PIXELS
-    try:
-        with strict_decoding():
-            return as_array(to_eight_bits(open_image(path)))
-    except DatasetError as error:
-        if not isinstance(error.__context__, PIL.UnidentifiedImageError):
-            raise
-        with path.open("rb") as file:
-            head = file.read(12)
-        found = f"it begins with {head!r}" if head else "it is empty"
-        raise DatasetError(f"{error}: {found}; give one of {', '.join(FORMATS)}") from None
-    finally:
-        PIL.Image.MAX_IMAGE_PIXELS = limit
+    with quiet_decoding():
+        return predictor.decoder(max_pixels).read(path).pixels
 
 
 def _read_array(path: Path) -> np.ndarray:
@@ -127,4 +108,4 @@ def _read_array(path: Path) -> np.ndarray:
 
 def _is_image(path: Path, folder: Path) -> bool:
     hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-    return not hidden and path.is_file() and path.suffix.lower() in SUFFIXES | {".npy"}
+    return not hidden and path.is_file() and path.suffix.lower() in IMAGE_LIKE | {".npy"}

@@ -206,6 +206,7 @@ def predict(
     out: Annotated[Path | None, Option(help="File of the mask (.png, .npy), or a folder.")] = None,
     overlay: Annotated[bool, Option("--overlay", help="Draw the mask over the image.")] = False,
     threads: ThreadsOption = 1,
+    max_pixels: Annotated[int, Option(min=1, help="Larger images are refused.")] = 400_000_000,
     as_json: JsonOption = False,
 ) -> None:
     """Classify images with a bundle, or label their pixels, as a device does."""
@@ -213,7 +214,14 @@ def predict(
 
     limits = parse_thresholds(thresholds)
     status = run_predict(
-        bundle, images, limits, out=out, overlay=overlay, threads=threads, as_json=as_json
+        bundle,
+        images,
+        limits,
+        out=out,
+        overlay=overlay,
+        threads=threads,
+        as_json=as_json,
+        max_pixels=max_pixels,
     )
     raise typer.Exit(status)
 
@@ -236,6 +244,17 @@ def verify(
     else:
         is_same = verify_project(find_project(), keep=keep, out=out)
     raise typer.Exit(0 if is_same else 1)
+
+
+@app.command()
+def links() -> None:
+    """List in dvc.yaml the folders of images that are links, so that DVC looks into them."""
+    from kdtasks.orchestrate.project.links import list_links
+    from kdtasks.params import load_project_params
+
+    project = find_project()
+    for link in list_links(project, load_project_params(project).data) or ["no linked folders"]:
+        typer.echo(link)
 
 
 @app.command()

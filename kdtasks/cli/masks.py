@@ -7,7 +7,7 @@ import numpy as np
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.files import atomic_file
-from kdtasks.edge.images import SUFFIXES
+from kdtasks.edge.formats import SUFFIXES
 from kdtasks.edge.segmenter import MaskPrediction, class_colours
 
 

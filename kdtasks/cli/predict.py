@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import typer
 
-from kdtasks.cli.images import find_images, read_fitted
+from kdtasks.cli.images import MAX_PIXELS, find_images, read_fitted, read_whole
 from kdtasks.cli.masks import mask_targets, write_mask
 from kdtasks.cli.output import print_json, print_table
 from kdtasks.core.errors import BundleError, DatasetError
@@ -78,6 +78,7 @@ def run_predict(
     overlay: bool = False,
     threads: int = 1,
     as_json: bool = False,
+    max_pixels: int = MAX_PIXELS,
 ) -> int:
     """Predict every image, write its mask, print a table or JSON; give the exit status.
 
@@ -90,6 +91,7 @@ def run_predict(
         out: where masks go, a file or a folder.
         overlay: whether the mask is drawn over the image.
         threads: of the LiteRT interpreter.
+        max_pixels: images of more are refused by their header.
         as_json: print one list of objects in place of the table.
 
     Raises:
@@ -106,7 +108,7 @@ def run_predict(
         )
     found = list(find_images(names))
     targets = mask_targets([name for name, problem in found if not problem], out, overlay)
-    results = list(_results(predictor, found, targets, overlay))
+    results = list(_results(predictor, found, targets, overlay, max_pixels))
     responses = [one for one in results if isinstance(one, Response)]
     if as_json:
         print_json([one.to_json() for one in results])
@@ -140,6 +142,7 @@ def _results(
     found: Sequence[tuple[str, str | None]],
     targets: Mapping[str, Path],
     overlay: bool,
+    max_pixels: int,
 ) -> Iterator[Response | Failure]:
     predictor.warm_up()  # which is no part of a prediction's time
     for name, problem in found:
@@ -147,13 +150,16 @@ def _results(
             yield Failure(name, problem)
             continue
         try:
-            pixels, model_input = read_fitted(Path(name), predictor)
+            image = read_fitted(Path(name), predictor, max_pixels)
+            if image.animated:
+                typer.echo(f"note: {name} has several frames; the first one is taken", err=True)
             start = time.perf_counter_ns()
-            fitted = predictor.predict(model_input)
+            fitted = predictor.predict(image.pixels)
             milliseconds = (time.perf_counter_ns() - start) / 1e6
-            prediction, target = fitted.in_size(pixels.shape[:2]), targets.get(name)
+            prediction, target = fitted.in_size(image.size), targets.get(name)
             if target and isinstance(prediction, MaskPrediction):
-                write_mask(target, prediction, pixels if overlay else None)
+                under = read_whole(Path(name), predictor, max_pixels) if overlay else None
+                write_mask(target, prediction, under)
             yield Response(name, prediction, milliseconds, target)
         except DatasetError as error:
             yield Failure(name, str(error))

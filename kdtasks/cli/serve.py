@@ -22,6 +22,9 @@ HostOption = Annotated[str, Option(help="Address to listen on; 0.0.0.0 for all."
 PortOption = Annotated[int, Option(min=0, max=65535, help="0 for any that is free.")]
 ThreadsOption = Annotated[int, Option(min=1, help="Images in flight, one interpreter each.")]
 MegabytesOption = Annotated[float, Option(min=0.001, help="Largest body in MB (1e6 bytes).")]
+PixelsOption = Annotated[
+    int, Option(min=1, help="Images of more pixels are refused; one takes four to eight bytes.")
+]
 IntervalOption = Annotated[float, Option(min=0.1, help="Seconds between two polls of the alias.")]
 TelemetryOption = Annotated[
     float, Option(min=0.1, help="Seconds between two batches, which kill -9 can cost.")
@@ -35,6 +38,7 @@ def serve(
     port: PortOption = 8080,
     threads: ThreadsOption = 2,
     max_mb: MegabytesOption = 10.0,
+    max_pixels: PixelsOption = 50_000_000,
 ) -> None:
     """Answer images over HTTP, with a page to drop some on."""
     _check_installed()
@@ -42,13 +46,16 @@ def serve(
     from kdtasks.deploy.serve.application import make_application
     from kdtasks.deploy.serve.server import Server
     from kdtasks.deploy.serve.service import Service, load_release
+    from kdtasks.edge.decoder import quiet_decoding
 
-    service = Service(load_release(bundle, threads=threads), threads=threads)
+    release = load_release(bundle, threads=threads)
+    service = Service(release, threads=threads, max_pixels=max_pixels)
     application = make_application(service, most_bytes=int(max_mb * 1e6))
     server = Server(application, host=host, port=port)
     typer.echo(f"{bundle} answers at http://{_in_url(host)}:{server.port}/", err=True)
-    server.run()
-    service.close()
+    with quiet_decoding():
+        server.run()
+        service.close()
 
 
 @app.command()
@@ -61,6 +68,7 @@ def agent(
     port: PortOption = 8080,
     threads: ThreadsOption = 2,
     max_mb: MegabytesOption = 10.0,
+    max_pixels: PixelsOption = 50_000_000,
     interval: IntervalOption = 60.0,
     telemetry_interval: TelemetryOption = 60.0,
     state: Annotated[
@@ -78,6 +86,7 @@ def agent(
     from kdtasks.deploy.store.address import Reference, check_alias, check_name
     from kdtasks.deploy.store.cache import default_cache
     from kdtasks.deploy.store.signing import load_public_keys
+    from kdtasks.edge.decoder import quiet_decoding
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
@@ -91,10 +100,11 @@ def agent(
         port=port,
         threads=threads,
         most_bytes=int(max_mb * 1e6),
+        max_pixels=max_pixels,
         interval=interval,
         telemetry_interval=telemetry_interval,
     )
-    with Device(open_store(store), settings) as running:
+    with quiet_decoding(), Device(open_store(store), settings) as running:
         logging.info("%s listens at http://%s:%d/", model, _in_url(host), running.server.port)
         running.server.run()
 
@@ -124,6 +134,7 @@ def fleet(
     from kdtasks.deploy.agent.settings import DeviceSettings
     from kdtasks.deploy.store.address import Reference, check_alias, check_name
     from kdtasks.deploy.store.signing import load_public_keys
+    from kdtasks.edge.decoder import quiet_decoding
 
     files = list(require_images(images or ()))
     with tempfile.TemporaryDirectory(prefix="kdtasks-fleet-") as scratch:
@@ -139,7 +150,10 @@ def fleet(
             interval=interval,
             telemetry_interval=telemetry_interval,
         )
-        with running_fleet(open_store(store), settings, devices, state) as running:
+        with (
+            quiet_decoding(),
+            running_fleet(open_store(store), settings, devices, state) as running,
+        ):
             watch(running, files, host=settings.host, rate=rate, seconds=seconds)
 
 

@@ -19,7 +19,6 @@ from kdtasks.orchestrate.tune.space import settings_of, spaces
 from kdtasks.orchestrate.tune.study import BROKE, Tuning, run_trials
 from kdtasks.params import load_project_params
 from kdtasks.params.tune import fresh_seeds
-from kdtasks.tasks.registry import task_of
 
 NEEDED = ("targets", "labels")  # what a trial reads, with all that these need
 COLUMNS = ("student", "validation", "trial", "settings")
@@ -102,7 +101,7 @@ def _print(tuning: Tuning, found: Found, output: LastingOutput) -> None:
         COLUMNS,
         right=["validation"],
     )
-    seeds, metric = tuning.params.seeds, task_of(tuning.params.data.task).metric
+    seeds, metric = tuning.params.seeds, tuning.params.metric
     used = {*tuning.params.tune.seeds, found.seed}
     lines = [
         f"best validation {metric.name} of {quantity(found.trials, 'trial')} each, all with seed "

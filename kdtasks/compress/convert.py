@@ -94,7 +94,7 @@ def _signature(segment: Segment, image_type: Any) -> Any:
         for name, tensor in zip(segment.takes, segment.model.inputs, strict=True)
     }
 
-    @tf.function
+    @tf.function(autograph=False)
     def run(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
         taken = [tf.cast(tensors[name], tf.float32) for name in segment.takes]
         outputs = tf.nest.flatten(segment.model(taken, training=False))

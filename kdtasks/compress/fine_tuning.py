@@ -98,9 +98,10 @@ def fine_tuning_of(
         examples=examples,
         validation=(dataset.images("validation"), dataset.labels("validation")),
         objective=DistillationObjective(
-            final_values(distill), label_loss_of(setup.train.loss, dataset, training)
+            final_values(distill),
+            label_loss_of(setup.train.loss, dataset, training, balance=setup.train.class_balance),
         ),
-        schedule=schedule,
+        schedule=replace(schedule, class_names=dataset.class_names),
         checkpoints=checkpoints,
         ignore_label=training.ignore_label,
     )

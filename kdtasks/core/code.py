@@ -25,6 +25,10 @@ _WITHOUT_INFLUENCE = (
 )
 
 
+# Of a folder's files of code, to stand for all of them.
+_MOST = 0.75
+
+
 def closure(script: Path, root: Path) -> tuple[Path, ...]:
     """List the files of code that a stage runs: its script and whatever that imports.
 
@@ -64,7 +68,10 @@ def fingerprint(paths: Iterable[Path], root: Path) -> str:
 
 
 def collapse(files: Iterable[Path], root: Path) -> list[str]:
-    """Name files as seen from `root`; a folder stands for them where they are all of its code.
+    """Name files as seen from `root`; a folder stands for them where they are most of its code.
+
+    DVC writes the whole `dvc.lock` after every stage, at a pace of a thousand lines a second: with
+    every file by itself that takes longer than many a stage.
 
     Args:
         files: paths below `root`; what `closure` gave.
@@ -77,7 +84,9 @@ def collapse(files: Iterable[Path], root: Path) -> list[str]:
 
     @cache
     def is_whole(folder: Path) -> bool:
-        return all(file in known or _is_plain(file) for file in folder.rglob("*.py"))
+        code = [file for file in folder.rglob("*.py") if not _is_plain(file)]
+        influential = all(_has_influence(file, root) for file in code)
+        return influential and sum(file in known for file in code) >= _MOST * len(code)
 
     names = set()
     for file in known:

@@ -15,27 +15,38 @@ _THREADS = "KDTASKS_THREADS"
 _INSTRUCTIONS = {"float32": "AVX512_CORE", "bfloat16": "AVX512_CORE_AMX"}
 
 
-def pin_process(threads: int | None = None, *, precision: str = "float32") -> None:
-    """Fix what TensorFlow's results depend on; to be called before TensorFlow is imported.
+def pins(threads: int, *, precision: str = "float32") -> dict[str, str]:
+    """Give the variables that TensorFlow's results depend on, as it has to find them.
 
     oneDNN sums in an order that depends on the number of threads and on the instruction set, so
     both are pinned.
 
     Args:
-        threads: threads of every operation; None keeps what an earlier call set, else 2.
+        threads: threads of every operation.
         precision: `float32` or `bfloat16`, of training steps and the teacher's pass.
     """
-    count = str(threads or os.environ.get(_THREADS, "2"))
-    os.environ[_THREADS] = count
-    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
-        os.environ[name] = count
+    counts = (_THREADS, "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+    chosen = {"TF_CPP_MIN_LOG_LEVEL": "3"}  # where nothing else has been set
     if "avx512f" in cpu_features():
-        os.environ.setdefault("ONEDNN_MAX_CPU_ISA", _INSTRUCTIONS[precision])
-    os.environ["TF_DETERMINISTIC_OPS"] = "1"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # Without it `import tensorflow` imports Keras 3 as well, which takes half as long again and
-    # is needed for imported teachers only.
-    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+        chosen["ONEDNN_MAX_CPU_ISA"] = _INSTRUCTIONS[precision]
+    return {
+        **dict.fromkeys(counts, str(threads)),
+        **{name: os.environ.get(name, value) for name, value in chosen.items()},
+        "TF_DETERMINISTIC_OPS": "1",
+        # Without it `import tensorflow` imports Keras 3 as well, which takes half as long again
+        # and is needed for imported teachers only.
+        "TF_USE_LEGACY_KERAS": "1",
+    }
+
+
+def pin_process(threads: int | None = None, *, precision: str = "float32") -> None:
+    """Set the variables of `pins`; to be called before TensorFlow is imported.
+
+    Args:
+        threads: as of `pins`; None keeps what an earlier call set, else 2.
+        precision: as of `pins`.
+    """
+    os.environ.update(pins(threads or int(os.environ.get(_THREADS, "2")), precision=precision))
 
 
 def generator(purpose: str, *numbers: int) -> np.random.Generator:

@@ -1,5 +1,7 @@
 """Numbers as people read them."""
 
+from collections.abc import Sequence
+
 MINUS, SPACE = "−", "\u00a0"
 NOTHING = "–"
 Pair = tuple[float, float] | list[float]
@@ -97,3 +99,9 @@ def duration(seconds: float) -> str:
 def quantity(number: int, noun: str) -> str:
     """Write 1 stage, 2 stages, 2,700 labels."""
     return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def and_list(words: Sequence[str]) -> str:
+    """Write a, b and c."""
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last

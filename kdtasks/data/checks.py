@@ -10,6 +10,7 @@ from kdtasks.core.errors import DatasetError
 from kdtasks.core.records.data import Duplicate, Problem
 from kdtasks.core.text import quantity
 from kdtasks.data.groups import join_groups, join_pairs, lowest_places
+from kdtasks.data.margins import is_plain, without_margins
 from kdtasks.data.near_copies import near_copies
 from kdtasks.data.prepared import SPLITS
 from kdtasks.data.raw_dataset import RawDataset
@@ -78,11 +79,11 @@ def exclude_leaks(dataset: RawDataset) -> RawDataset:
     if dataset.given is None:
         return dataset
     rank = np.array([("", *SPLITS).index(name) for name in dataset.given])
-    first, reasons = first_equal(dataset.images), {}
+    first, reasons = same_images(dataset), {}
     groups = first if dataset.groups is None else join_groups(first, dataset.groups)
     for rows in shared_rows(groups):
         kept = rows[rank[rows] == rank[rows].max()]
-        official = f"the official {dataset.given[kept[0]]} set"
+        official = f"the given {dataset.given[kept[0]]} set"
         for row in np.setdiff1d(rows, kept).tolist():
             equal = kept[first[kept] == first[row]]
             twin, how = (equal[0], "the same image as") if len(equal) else (kept[0], "grouped with")
@@ -103,6 +104,17 @@ def first_equal(images: np.ndarray) -> np.ndarray:
     return first[members]
 
 
+def same_images(dataset: RawDataset) -> np.ndarray:
+    """As `first_equal`, but patches of one colour are the same as none: many photos have them."""
+    first = first_equal(dataset.images)
+    if task_of(dataset.task).per_pixel:
+        shared = np.bincount(first, minlength=len(first))[first] > 1
+        rows = np.flatnonzero(shared)
+        plain = rows[is_plain(dataset.images[rows])]
+        first[plain] = plain
+    return first
+
+
 def shared_rows(groups: np.ndarray) -> list[np.ndarray]:
     """List the rows of every group of two or more images; `groups` are int [N]."""
     order = np.argsort(groups, kind="stable")
@@ -117,7 +129,7 @@ def mark_groups(dataset: RawDataset, *, near: bool) -> RawDataset:
         dataset: whose `groups` are what else belongs together.
         near: whether near copies belong together as well.
     """
-    first, task = first_equal(dataset.images), task_of(dataset.task)
+    first, task = same_images(dataset), task_of(dataset.task)
 
     def label_name(row: int) -> str:
         return task.label_name(dataset.labels[row], dataset.class_names)
@@ -135,7 +147,8 @@ def mark_groups(dataset: RawDataset, *, near: bool) -> RawDataset:
         for rows in shared_rows(first)
     ]
     groups = first if dataset.groups is None else join_groups(first, dataset.groups)
-    if near and len(pairs := near_copies(dataset.images)):
+    images = without_margins(dataset.images) if near and task.per_pixel else dataset.images
+    if near and len(pairs := near_copies(images)):
         groups = join_pairs(groups, pairs)
     places = dataset.places
     if places is not None:  # now, since what is excluded later has a say as well

@@ -1,24 +1,74 @@
 """Look into the folders that images come in."""
 
+import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 
 from kdtasks.core.errors import DatasetError
 
-SYSTEM_FILES = frozenset(["thumbs.db", "desktop.ini"])
+# What systems and archives leave behind, in small letters.
+SYSTEM_FILES = frozenset(
+    ["$recycle.bin", "__macosx", "@eadir", "desktop.ini", "ehthumbs.db", "icon\r", "thumbs.db"]
+)
 
 
 def visible_entries(folder: Path) -> list[Path]:
     """List what is in a folder, by name; hidden entries and the systems' own files are not."""
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if not path.name.startswith(".") and path.name.lower() not in SYSTEM_FILES
-    )
+    # names are sorted many times faster than paths, to the same order
+    names = sorted(path.name for path in folder.iterdir())
+    visible = (name for name in names if not name.startswith("."))
+    return [folder / name for name in visible if name.lower() not in SYSTEM_FILES]
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """List the files in a folder, of any depth and by name; links are followed.
+
+    Raises:
+        DatasetError: a link leads to a folder that it lies in.
+    """
+    return (path for path in _walked(folder, ()) if not path.is_dir())
+
+
+def linked_folders(folder: Path) -> list[Path]:
+    """List the folders below a folder, of any depth, that are links to another place.
+
+    Raises:
+        DatasetError: a link leads to a folder that it lies in.
+    """
+    return [path for path in _walked(folder, ()) if path.is_symlink() and path.is_dir()]
+
+
+def broken_links(folder: Path) -> list[Path]:
+    """List the links below a folder, of any depth, that lead nowhere."""
+    return [path for path in files_below(folder) if is_broken(path)]
+
+
+def is_broken(path: Path) -> bool:
+    """Whether a path is a link that leads nowhere."""
+    return path.is_symlink() and not path.exists()
+
+
+def _walked(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
+    real = folder.resolve()
+    if real in above:
+        raise DatasetError(
+            f"{folder} is a link to a folder that it lies in, so its images have no end; remove it"
+        )
+    for path in visible_entries(folder):
+        yield path
+        if path.is_dir():
+            yield from _walked(path, (*above, real))
+
+
+def composed(text: str) -> str:
+    """Spell a name as most systems do (NFC): as `é` in one piece, where macOS may write two."""
+    return unicodedata.normalize("NFC", text)
 
 
 def relative_name(path: Path, root: Path) -> str:
-    """Name a path below `root`; bytes that are no UTF-8 are spelled out."""
-    return path.relative_to(root).as_posix().encode("utf-8", "backslashreplace").decode()
+    """Name a path below `root`, in NFC; bytes that are no UTF-8 are spelled out."""
+    name = path.relative_to(root).as_posix().encode("utf-8", "backslashreplace").decode()
+    return composed(name)
 
 
 def require_folder(folder: Path, purpose: str, *, key: str = "data.path") -> Path:
@@ -28,6 +78,10 @@ def require_folder(folder: Path, purpose: str, *, key: str = "data.path") -> Pat
         DatasetError: it is missing or is a file.
     """
     if not folder.is_dir():
-        found = "is a file" if folder.is_file() else "not found"
+        found = "not found"
+        if folder.is_file():
+            found = "is a file"
+        elif folder.is_symlink():
+            found = f"is a link to {folder.readlink()}, which is not there"
         raise DatasetError(f"{folder} {found}, {purpose} was expected; correct {key}")
     return folder

@@ -35,7 +35,7 @@ def named_groups(names: Sequence[str], group_by: GroupBy) -> Sequence[str | None
         matches = map(pattern.search, names)
         found = [match and match[1 if pattern.groups else 0] for match in matches]
         lacks = f"do not match {group_by!r}"
-        cure = "fix the pattern, or let it match every name, as `scene\\d+|.*` does"
+        cure = "fix the pattern, or let it match all, as `scene\\d+|^(?!.*scene\\d).*` does"
     without = [name for name, group in zip(names, found, strict=True) if group is None]
     if without:
         raise DatasetError(

@@ -29,6 +29,7 @@ class TrainingSet:
         no_label: the label of images, or pixels, without one.
         ignore_label: the label that no loss counts: `no_label` where there is one that students do
             not see, else the dataset's own, if it has any.
+        weights: float32 [N], how much each label counts; None where all do alike.
         answered: whether a teacher's answers stand in the place of labels.
     """
 
@@ -37,6 +38,7 @@ class TrainingSet:
     labelled: np.ndarray
     no_label: int
     ignore_label: int | None
+    weights: np.ndarray | None = None
     answered: bool = False
 
     def __len__(self) -> int:
@@ -58,10 +60,13 @@ def training_set(
         labelled: rows of the training split, as of `choose_labelled`; None is all.
     """
     images, labels = dataset.images("train"), dataset.labels("train")
+    weights = dataset.row_weights()
     if labelled is None:
         labelled = np.arange(len(labels))
     if len(unlabelled):
         images = np.concatenate([images, unlabelled])
+        if weights is not None:
+            weights = np.concatenate([weights, np.ones(len(unlabelled), np.float32)])
     ignore_label = dataset.ignore_label
     if len(labelled) < len(images):
         ignore_label = dataset.no_label
@@ -69,7 +74,7 @@ def training_set(
         shown[labelled] = labels[labelled]
         labels = shown
     answered = "train" in dataset.answered
-    return TrainingSet(images, labels, labelled, dataset.no_label, ignore_label, answered)
+    return TrainingSet(images, labels, labelled, dataset.no_label, ignore_label, weights, answered)
 
 
 def choose_labelled(dataset: PreparedDataset, train_labels: int | None, *, seed: int) -> np.ndarray:

@@ -1,13 +1,14 @@
 """From `params.data` to a checked dataset."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from kdtasks.core.files import atomic_folder, write_json
 from kdtasks.core.records.data import Dataset, SplitCounts
+from kdtasks.core.text import and_list, quantity
 from kdtasks.data.checks import (
     exclude_absent_classes,
     exclude_contradictions,
@@ -27,6 +28,7 @@ from kdtasks.data.prepared import (
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.read import read_dataset
 from kdtasks.data.settings import DataParams
+from kdtasks.tasks.imbalance import BALANCE_ADVICE, METRIC_ADVICE, uneven_sentence
 from kdtasks.tasks.registry import task_of
 
 # From a dataset whose `answered` splits have the label −1 to the labels of those splits.
@@ -71,7 +73,7 @@ def write_prepared(
     hashes = {}
     with atomic_folder(folder) as partial:
         for name in SPLITS:
-            for kind, array in _arrays(dataset, split[name]).items():
+            for kind, array in _arrays(dataset, split[name], name).items():
                 path = partial / file_name(name, kind)
                 hashes[path.name] = _save(path, array)
         names = {name: [dataset.origins[row] for row in split[name]] for name in SPLITS}
@@ -89,6 +91,9 @@ def write_prepared(
             excluded=tuple(sorted([*dataset.problems, *dataset.excluded])),
             groups=count_groups(_groups(dataset)),
             split_by=_split_by(dataset, params),
+            deep_range=dataset.deep_range,
+            notes=dataset.notes,
+            warnings=dataset.warnings,
             answered=params.source.answered,
         )
         record.write(partial / DESCRIPTION)
@@ -115,14 +120,17 @@ def _save(path: Path, array: np.ndarray) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _arrays(dataset: RawDataset, rows: np.ndarray) -> dict[str, np.ndarray]:
+def _arrays(dataset: RawDataset, rows: np.ndarray, split: str) -> dict[str, np.ndarray]:
     """Take a split's arrays; its groups are numbered from 0 as they come."""
     numbers = number_groups(_groups(dataset)[rows].tolist())
-    return {
+    arrays = {
         "images": dataset.images[rows],
         "labels": dataset.labels[rows],
         "groups": numbers.astype(np.int32),
     }
+    if split == "train" and dataset.weights is not None:
+        arrays["weights"] = dataset.weights[rows]
+    return arrays
 
 
 def _groups(dataset: RawDataset) -> np.ndarray:
@@ -143,17 +151,42 @@ def split_counts(dataset: RawDataset, split: dict[str, np.ndarray]) -> dict[str,
     return counts
 
 
+def uneven_message(
+    dataset: RawDataset, split: dict[str, np.ndarray], answered: Sequence[str] = ()
+) -> str | None:
+    """Say that accuracy says little where classes are uneven, and what does; None of other data.
+
+    Only labels are counted, and where no test image has one there is no accuracy to speak of.
+
+    Args:
+        dataset, split: as for `write_prepared`.
+        answered: splits without labels, as of `Source.answered`.
+    """
+    if task_of(dataset.task).per_pixel or "test" in answered:
+        return None
+    counts = [found.by_class for found in split_counts(dataset, split).values()]
+    together = {name: sum(each[name] for each in counts) for name in dataset.class_names}
+    if not (sentence := uneven_sentence(together)):
+        return None
+    there = [name for name in together if together[name]]
+    rarest = min(there, key=lambda name: together[name])
+    balance = "" if "train" in answered else f", and {BALANCE_ADVICE} makes up for rare ones"
+    tested = split_counts(dataset, split)["test"].by_class[rarest]
+    return (
+        f"{sentence}; {METRIC_ADVICE} compares models by the mean recall of the classes{balance}. "
+        f"The recall of {rarest} will rest on {quantity(tested, 'test image')}"
+    )
+
+
 def _split_by(dataset: RawDataset, params: DataParams) -> str:
     """Say in words what was kept together."""
     what = "image" if task_of(dataset.task).per_pixel else "class"
     if params.source.answered:
         what = "chance"
     if dataset.given is not None:
-        names = " and ".join(name for name in SPLITS if name in dataset.given)
-        what += f", beside the official {names} set"
+        given = and_list([name for name in SPLITS if name in dataset.given])
+        what += f", beside the given {given} set"
     together = ["patches of one image"] if task_of(dataset.task).per_pixel else []
     together += ["equal images"] + ["near copies"] * params.near_copies
     together += [f"groups by {params.group_by!r}"] * (params.group_by is not None)
-    *others, last = together
-    listed = f"{', '.join(others)} and {last}" if others else last
-    return f"{what}; {listed} are in one split"
+    return f"{what}; {and_list(together)} are in one split"

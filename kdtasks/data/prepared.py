@@ -25,7 +25,8 @@ ADVICE = "run `dvc repro prepare`"
 class PreparedDataset:
     """A prepared dataset on disk; arrays are mapped, not read.
 
-    `image_shape` is (height, width, channels); `counts` and `answered` are as in `dataset.json`.
+    `image_shape` is (height, width, channels); `counts`, `deep_range` and `answered` are as in
+    `dataset.json`.
     """
 
     folder: Path
@@ -35,6 +36,7 @@ class PreparedDataset:
     image_shape: tuple[int, int, int]
     ignore_label: int | None
     counts: dict[str, SplitCounts]
+    deep_range: tuple[int, int] | None = None
     answered: tuple[str, ...] = ()
 
     @property
@@ -82,6 +84,11 @@ class PreparedDataset:
         """
         return self._map(split, "groups", ())
 
+    def row_weights(self) -> np.ndarray | None:
+        """Map how much each label of the training split counts: float32 [N]; None: all alike."""
+        weighted = (self.folder / file_name("train", "weights")).is_file()
+        return self._map("train", "weights", ()) if weighted else None
+
     def names(self, split: str) -> tuple[str, ...]:
         """Name the image of each row: its path below `data.path`, or what the source calls it.
 
@@ -124,7 +131,7 @@ def open_prepared(folder: Path) -> PreparedDataset:
 
 
 def file_name(split: str, kind: str) -> str:
-    """Name of an array's file; `kind` is `images`, `labels` or `groups`."""
+    """Name of an array's file; `kind` is `images`, `labels`, `groups` or `weights`."""
     return f"{split}_{kind}.npy"
 
 

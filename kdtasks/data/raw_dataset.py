@@ -32,9 +32,14 @@ class RawDataset:
         groups: int64 [N]; images of equal number must stay in one split; None: all are free.
         given: str [N], the split that an image was given before it came here, or ""; None where
             none was.
+        weights: float32 [N], how much a row's label counts in training; None where all do alike.
         places: float64 [N], where a row lies on the line that a stable split divides; None where
             the split is not stable.
         duplicates: images with equal pixels, those that were excluded for it too.
+        deep_range: of images with 16 bits a channel, the values that became 0 and 255; None where
+            there were none.
+        notes: sentences on what was found out of the files.
+        warnings: what a person should look into: sentences.
     """
 
     task: str
@@ -47,8 +52,12 @@ class RawDataset:
     excluded: tuple[Problem, ...] = ()
     groups: np.ndarray | None = None
     given: np.ndarray | None = None
+    weights: np.ndarray | None = None
     places: np.ndarray | None = None
     duplicates: tuple[Duplicate, ...] = ()
+    deep_range: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -62,6 +71,7 @@ class RawDataset:
             origins=tuple(self.origins[row] for row in rows),
             groups=None if self.groups is None else self.groups[rows],
             given=None if self.given is None else self.given[rows],
+            weights=None if self.weights is None else self.weights[rows],
             places=None if self.places is None else self.places[rows],
         )
 

@@ -8,13 +8,15 @@ import numpy as np
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.records.data import Problem
+from kdtasks.data.group_proposals import propose_groups
 from kdtasks.data.groups import join_groups, named_groups, number_groups, place_of
 from kdtasks.data.prepared import SPLITS
 from kdtasks.data.raw_dataset import RawDataset, UnusableFileError
 from kdtasks.data.settings import DataParams
 from kdtasks.data.sources import Example, Item
 from kdtasks.data.split import sample_stratified
-from kdtasks.edge.images import strict_decoding
+from kdtasks.data.survey import survey_depth
+from kdtasks.edge.decoder import Decoder, quiet_decoding
 
 
 def read_dataset(params: DataParams) -> RawDataset:
@@ -38,16 +40,23 @@ def read_dataset(params: DataParams) -> RawDataset:
     chosen: list[Item] = []
     examples: list[Example] = []
     places: list[float] = []
-    with strict_decoding():
-        for item in _choose(items, params, len(class_names), problems):
+    decoder = Decoder(params.max_pixels, params.range)
+    with quiet_decoding():
+        source, notes = source.resolved(folder, items, decoder)
+        rows = _choose(items, params.model_copy(update={"source": source}), decoder, problems)
+        depth = survey_depth([item.image for item in rows], decoder)
+        for item in rows:
             with _noted(problems, item):
-                read = source.examples(folder, item, params.image_size, params.channels)
+                read = source.examples(
+                    folder, item, depth.decoder, params.image_size, params.channels
+                )
                 if params.stable_split:
                     places += [_place(item, name_of[id(item)], params.seed)] * len(read)
                 chosen += [item] * len(read)
                 examples += read
     images, labels = _stacked(examples)
     given = np.array([item.split or "" for item in chosen])
+    weights = np.array([item.weight for item in chosen], np.float32)
     dataset = RawDataset(
         task=source.task,
         images=images,
@@ -57,13 +66,26 @@ def read_dataset(params: DataParams) -> RawDataset:
         ignore_label=source.ignore_label,
         problems=tuple(sorted(problems)),
         groups=_groups(chosen, [name_of[id(item)] for item in chosen]),
+        weights=weights if (weights != 1.0).any() else None,
         places=np.array(places) if params.stable_split else None,
         given=given if given.any() else None,
+        deep_range=depth.decoder.deep_range,
+        notes=(*source.layout_found(folder), *notes, *depth.notes, *source.remarks()),
+        warnings=(*source.warnings(folder), *_warnings(items, params)),
     )
     if source.answered:
         return dataset
     unlabelled = np.flatnonzero(dataset.class_weights().sum(axis=1) == 0)
     return dataset.exclude(dict.fromkeys(unlabelled.tolist(), "no labelled pixel"), fault=False)
+
+
+def _warnings(items: Sequence[Item], params: DataParams) -> tuple[str, ...]:
+    """Propose groups where names look like it and nobody has said what belongs together."""
+    if params.group_by is not None or any(item.group is not None for item in items):
+        return ()
+    strata = [(item.label if isinstance(item.label, int) else None, item.split) for item in items]
+    _, sentence = propose_groups([item.name for item in items], strata)
+    return (sentence,) if sentence else ()
 
 
 def _refuse_contradictory(items: Sequence[Item], num_classes: int) -> None:
@@ -91,16 +113,18 @@ def _refuse_contradictory(items: Sequence[Item], num_classes: int) -> None:
 
 
 def _choose(
-    items: Sequence[Item], params: DataParams, num_classes: int, problems: list[Problem]
+    items: Sequence[Item], params: DataParams, decoder: Decoder, problems: list[Problem]
 ) -> Sequence[Item]:
     """Choose `max_images` items by the rarest class in each, and by the split that it was given."""
     if params.max_images is None or params.max_images >= len(items):
         return items
+    source, folder = params.source, Path(params.path)
+    num_classes = len(source.class_names(folder))
     usable: list[Item] = []
     present: list[np.ndarray] = []
     for item in items:
         with _noted(problems, item):
-            labels = params.source.label_of(Path(params.path), item)
+            labels = source.label_of(folder, item, decoder)
             present.append(np.isin(np.arange(num_classes), labels))
             usable.append(item)
     places = np.array([(None, *SPLITS).index(item.split) for item in usable])

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from kdtasks.core.settings import Count, Index, OpenFraction, Section
 from kdtasks.data.sources import Source, sources
+from kdtasks.edge.decoder import MAX_PIXELS
 
 
 class SplitParams(Section):
@@ -60,6 +61,17 @@ class DataParams(Section):
     channels: Literal[1, 3] | None = Field(
         default=None, description="1 grey, 3 RGB; null keeps the source's own (files: 3)"
     )
+    range: Annotated[tuple[Index, Index], Field(strict=False)] | None = Field(
+        default=None,
+        description="of images with 16 bits a channel, the values that become 0 and 255, such as "
+        "`[0, 4095]` for 12 bits; null takes the smallest number of bits (8, 10, 12, 14 or 16) "
+        "that holds all values of the dataset, and says so. Images of 8 bits stay as they are",
+    )
+    max_pixels: Count = Field(
+        default=MAX_PIXELS,
+        description="images of more pixels are refused by their header, before they are decoded, "
+        "which takes four to eight bytes a pixel",
+    )
     max_images: Count | None = Field(
         default=None, description="take only so many images, stratified; null takes all"
     )
@@ -89,6 +101,13 @@ class DataParams(Section):
         default="fail",
         description="bad images or masks: refuse the dataset, or leave them out and list them",
     )
+
+    @field_validator("range")
+    @classmethod
+    def _is_range(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
+        if value is not None and not value[0] < value[1] <= 65535:
+            raise ValueError(f"{list(value)} is no range; [lowest, highest] of 0…65535 is expected")
+        return value
 
     @field_validator("group_by")
     @classmethod

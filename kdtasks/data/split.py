@@ -40,6 +40,9 @@ def split_dataset(dataset: RawDataset, params: SplitParams, *, seed: int) -> dic
     weights = dataset.class_weights()
     for name, own in rows.items():
         _require_classes(weights[own] > 0, dataset.class_names, (name,))
+    generator = np.random.default_rng([seed, 3])
+    if not dealt:  # all four were given
+        return {name: generator.permutation(rows[name]) for name in SPLITS}
     labels = dataset.groups if dataset.groups is not None else np.arange(len(dataset))
     _, members = np.unique(labels[free], return_inverse=True)
     sizes = np.bincount(members)
@@ -63,7 +66,6 @@ def split_dataset(dataset: RawDataset, params: SplitParams, *, seed: int) -> dic
             "classes have images in common; add images of the rare classes, or drop one"
         )
     rows |= {name: free[assigned[members] == place] for place, name in enumerate(dealt)}
-    generator = np.random.default_rng([seed, 3])
     return {name: generator.permutation(rows[name]) for name in SPLITS}
 
 
@@ -71,7 +73,9 @@ def _require_classes(present: np.ndarray, names: Sequence[str], splits: Sequence
     """Refuse classes that are in fewer groups (bool [groups, classes]) than there are splits."""
     needed = len(splits)
     counts = zip(names, present.sum(axis=0), strict=True)
-    short = [f"class {name}: {count}" for name, count in counts if count < needed]
+    short = [
+        f"class {name}: {count}, {needed - count} more" for name, count in counts if count < needed
+    ]
     if short:
         raise DatasetError(
             f"{'these classes have' if len(short) > 1 else 'a class has'} too few independent "

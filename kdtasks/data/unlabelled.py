@@ -1,6 +1,6 @@
 """Images without a label: read, checked against those that models are tested by, written."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,12 +10,13 @@ from kdtasks.core.errors import DatasetError
 from kdtasks.core.files import atomic_folder, write_json
 from kdtasks.core.records.data import Problem, Unlabelled
 from kdtasks.data.checks import first_equal, listed
-from kdtasks.data.folders import relative_name, require_folder, visible_entries
+from kdtasks.data.folders import files_below, relative_name, require_folder
+from kdtasks.data.margins import is_plain, without_margins
 from kdtasks.data.near_copies import near_copies
 from kdtasks.data.prepared import ADVICE, NAMES, UNLABELLED, read_names
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import DataParams
-from kdtasks.edge.images import strict_decoding
+from kdtasks.edge.decoder import Decoder, quiet_decoding
 from kdtasks.tasks.registry import task_of
 
 IMAGES, _DESCRIPTION = "images.npy", "unlabelled.json"
@@ -59,11 +60,13 @@ def read_unlabelled(
     found: list[tuple[str, np.ndarray]] = []
     files: list[int] = []  # of each piece
     problems: list[Problem] = []
-    with strict_decoding():
-        for number, path in enumerate(_files(folder)):
+    decoder = Decoder(params.max_pixels, dataset.deep_range or params.range)
+    with quiet_decoding():
+        for number, path in enumerate(files_below(folder)):
             name = relative_name(path, folder)
             try:
-                pieces = params.source.pieces(name, path, params.image_size or whole, channels)
+                size = params.image_size or whole
+                pieces = params.source.pieces(name, path, decoder, size, channels)
                 found += pieces
                 files += [number] * len(pieces)
             except DatasetError as error:
@@ -82,10 +85,14 @@ def read_unlabelled(
     first = first_equal(np.concatenate([dataset.images, images]))[len(dataset) :]
     held_out = np.setdiff1d(np.arange(len(dataset)), split["train"])
     leaks: dict[int, tuple[str, int]] = {}
+    per_pixel = task_of(dataset.task).per_pixel
     if params.near_copies:
-        for row, other in near_copies(images, dataset.images[held_out]).tolist():
+        shown = images, dataset.images[held_out]
+        if per_pixel:
+            shown = without_margins(shown[0]), without_margins(shown[1])
+        for row, other in near_copies(*shown).tolist():
             leaks.setdefault(row, ("nearly the same image as", int(held_out[other])))
-    for row in np.flatnonzero(np.isin(first, held_out)).tolist():
+    for row in np.flatnonzero(np.isin(first, held_out) & ~(per_pixel & is_plain(images))).tolist():
         leaks[row] = ("the same image as", int(first[row]))
     # with one patch of a photo all of them go
     reasons = {files[row]: reason for row, reason in sorted(leaks.items(), reverse=True)}
@@ -132,11 +139,3 @@ def unlabelled_names(folder: Path) -> Sequence[str]:
         DatasetError: a file is missing or damaged.
     """
     return read_names(folder / NAMES, _KEY, len(open_unlabelled(folder)))
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for path in visible_entries(folder):
-        if path.is_dir():
-            yield from _files(path)
-        else:
-            yield path

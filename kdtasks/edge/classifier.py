@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kdtasks.core.errors import BundleError
-from kdtasks.edge.images import fit_image
+from kdtasks.edge.decoder import Size
 from kdtasks.edge.predictor import Predictor, unfit
 from kdtasks.edge.scores import SCORES, apply_policy, max_probability, softmax
 from kdtasks.edge.segments import Logits, Pixels, TensorSpec, decoder
@@ -77,10 +77,11 @@ class Classifier(Predictor):
             for parts in zip(temperatures, self.thresholds, specs, strict=False)
         ]
 
-    def fit(self, pixels: Pixels) -> Pixels:
-        """Resize an image to the model's size and give it its channels."""
-        height, width, channels = self.segments.input_shape
-        return fit_image(pixels, image_size=(height, width), channels=channels)
+    @property
+    def image_size(self) -> Size:
+        """The model's own."""
+        height, width, _ = self.segments.input_shape
+        return height, width
 
     def predict(self, image: Pixels) -> ClassPrediction:
         """Classify one image, uint8 [height, width, channels], raw pixels 0…255.

@@ -27,7 +27,9 @@ class EmbeddedManifest:
         variant: how it was compressed.
         task: `classification`, or `segmentation`: one segment, the logits of every pixel.
         class_names: name of each class, in the order of the logits.
-        input: `shape` [height, width, channels], `dtype` `uint8` and `range` [0, 255].
+        input: `shape` [height, width, channels], `dtype` `uint8` and `range` [0, 255]; where
+            training images had 16 bits a channel also `deep_range`, the values of these that
+            became 0 and 255.
         segments: K, one for each exit.
         score: what a threshold is compared with, a name of `kdtasks.edge.scores.SCORES`.
         temperatures: [K], each divides its exit's logits.
@@ -136,6 +138,11 @@ def _problems(content: Any) -> Iterator[str]:
             f"describes the input as {content['input']}; shape, dtype and range were expected, "
             "export the bundle again"
         )
+    if not _is_range(content["input"].get("deep_range", [0, 1])):
+        yield (
+            f"has the deep_range {content['input']['deep_range']}; [lowest, highest] of 0…65535 "
+            "was expected, export the bundle again"
+        )
     if content["score"] not in SCORE_NAMES:
         yield (
             f"names the score {content['score']!r}; this version of kdtasks knows "
@@ -153,6 +160,12 @@ def _problems(content: Any) -> Iterator[str]:
             f"has the temperatures {content['temperatures']}; each must be above 0, export the "
             "bundle again"
         )
+
+
+def _is_range(found: Any) -> bool:
+    if not isinstance(found, list) or [type(end) for end in found] != [int, int]:
+        return False
+    return bool(0 <= found[0] < found[1] <= 65535)
 
 
 def missing_fields(kind: Any, content: dict[str, Any]) -> list[str]:

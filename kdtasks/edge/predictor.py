@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from kdtasks.core.errors import BundleError, DatasetError, explained
 from kdtasks.edge.bundle_files import MODEL, BundleFiles, open_bundle_files
+from kdtasks.edge.decoder import MAX_PIXELS, Decoded, Decoder, File, Size
 from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.scores import ALWAYS, NEVER
 from kdtasks.edge.segments import Logits, Pixels, Segments
@@ -142,19 +143,40 @@ class Predictor(ABC):
             self_test = load_self_test(files, manifest, segments)
         return cls(segments, manifest, thresholds=thresholds, self_test=self_test)
 
+    @property
     @abstractmethod
-    def fit(self, pixels: Pixels) -> Pixels:
-        """Make of an image what training images were, as `predict` takes it.
+    def image_size(self) -> Size | None:
+        """Height and width that images are resized to, as those of training; null: their own."""
 
-        Resizing and a change of channels need Pillow.
+    def decoder(self, max_pixels: int = MAX_PIXELS) -> Decoder:
+        """Give what reads images as those of training were read."""
+        deep_range = self.manifest.input.get("deep_range")
+        return Decoder(max_pixels, tuple(deep_range) if deep_range else None)
+
+    def decode(self, file: File | Pixels, *, max_pixels: int = MAX_PIXELS) -> Decoded:
+        """Make of an image what training images were, with the very code that `prepare` uses.
+
+        Needs Pillow, but for arrays that fit as they are.
 
         Args:
-            pixels: uint8 [height, width, 1 or 3], of any size.
+            file: path or content of an image; or uint8 [height, width, 1 or 3], of any size, which
+                is resized and given the model's channels.
+            max_pixels: files of more are refused by their header.
+
+        Raises:
+            ImageError: it cannot be used.
         """
+        channels = self.segments.input_shape[2]
+        decoder = self.decoder(max_pixels)
+        return decoder.read(file, image_size=self.image_size, channels=channels)
+
+    def read(self, file: File | str | Pixels) -> Pixels:
+        """Give the pixels that `predict` takes, as `decode` makes them."""
+        return self.decode(Path(file) if isinstance(file, str) else file).pixels
 
     @abstractmethod
     def predict(self, image: Pixels) -> Prediction:
-        """Answer one image, uint8 [height, width, channels], raw pixels 0…255, as of `fit`.
+        """Answer one image, uint8 [height, width, channels], raw pixels 0…255, as of `read`.
 
         Raises:
             DatasetError: the image's shape or dtype is not what the model takes.

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.edge.images import fit_image, resize_mask
+from kdtasks.edge.decoder import Size
+from kdtasks.edge.images import resize_mask
 from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.predictor import Predictor, unfit
 from kdtasks.edge.segments import Logits, Pixels
@@ -150,11 +151,11 @@ class Segmenter(Predictor):
     task: ClassVar[str] = "segmentation"
     per_pixel: ClassVar[bool] = True
 
-    def fit(self, pixels: Pixels) -> Pixels:
-        """Resize an image where training images were resized, and give it the model's channels."""
-        data = self.manifest.parameters.get("data") or {}
-        size = data.get("image_size") or pixels.shape[:2]
-        return fit_image(pixels, image_size=tuple(size), channels=self.segments.input_shape[2])
+    @property
+    def image_size(self) -> Size | None:
+        """That of training images, where these were resized."""
+        size = (self.manifest.parameters.get("data") or {}).get("image_size")
+        return tuple(size) if size else None
 
     def logits(self, images: Pixels) -> Logits:
         """Run the network on images of its own size.

@@ -1,147 +1,105 @@
 """Evaluate what a classifier's bundle answers on the test split: the whole, and each exit."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kdtasks.core.records.compress import Compressed
-from kdtasks.core.records.evaluate import (
-    Calibration,
-    Evaluation,
-    FullScores,
-    ModelScores,
-    SplitSize,
-)
+from kdtasks.core.records.evaluate import Baseline, Calibration, Evaluation, FullScores, Quality
+from kdtasks.core.text import percent, plain
+from kdtasks.data.prepared import PreparedDataset
 from kdtasks.edge.classifier import BatchPredictions, Classifier, predict_batch
 from kdtasks.edge.predictor import Predictor
 from kdtasks.edge.scores import SCORES, max_probability, softmax
 from kdtasks.edge.segments import Segments
 from kdtasks.edge.telemetry import Histograms, histograms_of
-from kdtasks.evaluate import intervals, metrics
-from kdtasks.evaluate.clusters import Groups, members_of
-from kdtasks.evaluate.evaluator import Evaluated, EvaluateParams, Evaluator, Network, Score
+from kdtasks.evaluate import metrics
+from kdtasks.evaluate.class_score import ClassScore
+from kdtasks.evaluate.evaluator import Evaluated, Evaluator, Network
 from kdtasks.evaluate.examples import pick_examples
 from kdtasks.evaluate.exits.calibrate import calibrate
 from kdtasks.evaluate.exits.settings import ExitsParams
 from kdtasks.evaluate.exits.thresholds import OperatingPoint
-from kdtasks.evaluate.intervals import Interval, Method, PairedComparison
 from kdtasks.evaluate.metrics import ReliabilityBin
 from kdtasks.tasks.classification import Classification
 
 
-@dataclass(frozen=True)
-class ClassScore(Score):
-    """Which images of the test split a classifier gets right.
-
-    Attributes:
-        correct: bool [N].
-        groups: integers [N], the group of each image; None: each is on its own.
-    """
-
-    correct: NDArray[np.bool_]
-    settings: EvaluateParams
-    groups: Groups | None = None
-    answered: bool = False
-    task = Classification()
-
-    @property
-    def rows(self) -> int:
-        """How many images there are; those of one group are one."""
-        return int(members_of(self.groups, len(self.correct)).max()) + 1
-
-    @property
-    def value(self) -> float:
-        """The accuracy, over all images."""
-        return int(np.count_nonzero(self.correct)) / len(self.correct)
-
-    @property
-    def size(self) -> SplitSize:
-        """How many images there are, and how many groups of them if fewer."""
-        rows, groups = len(self.correct), self.rows
-        return SplitSize(rows=rows, groups=groups if groups < rows else None)
-
-    def scores(self) -> ModelScores:
-        """Give the accuracy."""
-        return ModelScores(accuracy=self.value, interval=None)
-
-    def interval(self, confidence: float) -> Interval:
-        """Give Wilson's interval of the accuracy."""
-        return intervals.accuracy_interval(self.correct, self.groups, confidence)
-
-    @classmethod
-    def gain_interval(cls, first: Sequence[Self], second: Sequence[Self]) -> Interval:
-        """Bootstrap the gain over images."""
-        settings = first[0].settings
-        return intervals.bootstrap_interval(
-            np.stack([score.correct for score in first]),
-            np.stack([score.correct for score in second]),
-            settings.confidence,
-            settings.bootstrap_samples,
-            settings.seed,
-            first[0].groups,
-        )
-
-    def paired(self, production: Self, *, method: Method, confidence: float) -> PairedComparison:
-        """Compare image by image."""
-        return intervals.compare_paired(
-            self.correct,
-            production.correct,
-            method=method,
-            confidence=confidence,
-            samples=self.settings.bootstrap_samples,
-            seed=self.settings.seed,
-            groups=self.groups,
-        )
-
-
 def evaluate_answers(
-    labels: NDArray[np.integer],
+    score: ClassScore,
     answers: BatchPredictions,
     *,
     macs: Sequence[int],
     temperatures: Sequence[float],
-    settings: EvaluateParams,
-    groups: Groups | None = None,
+    commonest: int,
 ) -> tuple[Evaluation, list[list[ReliabilityBin]]]:
     """Compute the scores of a bundle with early exits.
 
     Args:
-        labels: integer [N].
-        answers: of the same N images and K exits.
+        score: of the answers with early exits, N images.
+        answers: of the same images, K exits.
         macs: [K], multiply-accumulates up to and including each exit.
         temperatures: [K].
-        settings: level of the intervals.
-        groups: integers [N], the group of each image; None: each is on its own.
+        commonest: the class that the baseline always answers.
 
     Returns:
         the scores, and of each exit what `metrics.reliability` gives.
     """
+    labels, confidence = score.labels, score.settings.confidence
     costs = np.array(macs)[answers.exit_index]
     cost = float(costs.mean() / macs[-1])
     probabilities = softmax(answers.logits, np.asarray(temperatures))
-    score = ClassScore(answers.predicted == labels, settings, groups)
-    full = ClassScore(answers.by_exit[:, -1] == labels, settings, groups)
+    full = replace(score, predicted=answers.by_exit[:, -1]).with_interval()
+    constant = replace(score, predicted=np.full(len(labels), commonest))
+    baseline = Baseline(
+        answer=score.class_names[commonest],
+        **constant.scores().model_dump(include=set(Quality.model_fields)),
+    )
     scores = Evaluation(
         **score.size.present(),
         **score.with_interval().present(),
-        full=FullScores(**full.with_interval().present()),
+        metric=score.settings.metric,
+        full=FullScores(**full.present()),
         cost=cost,
         saved=1.0 - cost,
         mean_macs=float(costs.mean()),
         exits=metrics.exit_breakdown(labels, answers.by_exit, answers.exit_index),
         changed=metrics.count_changed(
-            labels, answers.by_exit, answers.exit_index, settings.confidence, groups
+            labels, answers.by_exit, answers.exit_index, confidence, score.groups
         ),
         calibration_error=tuple(
             metrics.expected_calibration_error(probabilities[:, k], labels)
             for k in range(len(macs))
         ),
+        intervals={
+            metric.key: score.interval_of(metric.key, confidence) for metric in score.task.metrics
+        },
+        by_class=score.by_class(),
+        baseline=baseline,
     )
     return scores, [metrics.reliability(probabilities[:, k], labels) for k in range(len(macs))]
+
+
+def commonest_class(dataset: PreparedDataset) -> int:
+    """Give the class with the most training images; of equal ones the first."""
+    return int(np.bincount(dataset.labels("train"), minlength=dataset.num_classes).argmax())
+
+
+def _sentence(scores: Evaluation) -> str:
+    """Say every metric, and what accuracy needs no model at all."""
+    assert scores.baseline
+    answered = scores.labels_from is not None
+    told = ", ".join(
+        f"{metric.by(teacher=answered).name} {scores.score(metric.key):.4f}"
+        for metric in Classification.metrics
+    )
+    base, right = scores.baseline, "agree with it" if answered else "be right"
+    return (
+        f"{told} at cost {scores.cost:.3f} (always answering {base.answer} would {right} in "
+        f"{plain(percent(base.accuracy))})"
+    )
 
 
 class ClassificationEvaluator(Evaluator[ClassScore]):
@@ -174,18 +132,18 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
         model, images, labels = Classifier.load(bundle), self.images, self.labels
         answers, manifest = predict_batch(model, images), model.manifest
         scores, bins = evaluate_answers(
-            labels,
+            self._score(answers.predicted),
             answers,
             macs=manifest.macs,
             temperatures=manifest.temperatures,
-            settings=self.settings,
-            groups=self.groups,
+            commonest=commonest_class(self.dataset),
         )
         confidences = SCORES[manifest.score](answers.logits, np.asarray(manifest.temperatures))
+        scores = scores.model_copy(update={"labels_from": self.dataset.labels_from(self.split)})
         rows, group = pick_examples(answers.by_exit, answers.exit_index, confidences)
         return Evaluated(
-            scores.model_copy(update={"labels_from": self.dataset.labels_from(self.split)}),
-            f"{self.metric.name} {scores.accuracy:.4f} at cost {scores.cost:.3f}",
+            scores,
+            _sentence(scores),
             predictions={
                 "labels": labels,
                 "logits": answers.logits,
@@ -205,15 +163,15 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
 
     def answer(self, network: Network) -> ClassScore:
         """Have a network answer, to its last exit."""
-        predicted = network(self.images).argmax(axis=-1)
-        return self._score(predicted)
+        return self._score(network(self.images).argmax(axis=-1))
 
     def score(self, predictor: Predictor) -> ClassScore:
         """Have a classifier answer, with early exits."""
         return self._score(self._answers(predictor).predicted)
 
     def _score(self, predicted: NDArray[np.integer]) -> ClassScore:
-        return ClassScore(predicted == self.labels, self.settings, self.groups, self.answered)
+        names = self.dataset.class_names
+        return ClassScore(self.labels, predicted, names, self.settings, self.groups, self.answered)
 
     def reference(self, predictor: Predictor) -> Histograms:
         """Count exits and confidences of the answers to one test image of each group."""

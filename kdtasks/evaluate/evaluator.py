@@ -1,4 +1,4 @@
-"""What every task evaluates, the settings of it, and how results are written."""
+"""What every task evaluates, and how results are written."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from kdtasks.core.records import Refusal
 from kdtasks.core.records.compress import Compressed
@@ -22,7 +21,6 @@ from kdtasks.core.records.evaluate import (
     ModelScores,
     SplitSize,
 )
-from kdtasks.core.settings import Count, Index, OpenFraction, Section
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.edge.predictor import Predictor
 from kdtasks.edge.telemetry import Histograms
@@ -32,6 +30,8 @@ from kdtasks.evaluate.exits.thresholds import OperatingPoint
 from kdtasks.evaluate.intervals import Interval, Method, PairedComparison
 from kdtasks.evaluate.looks import look_at
 from kdtasks.evaluate.metrics import mean_scores
+from kdtasks.evaluate.settings import EvaluateParams
+from kdtasks.tasks.registry import metric_of
 from kdtasks.tasks.task import Metric, Task
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -41,27 +41,6 @@ Network = Callable[[Any], NDArray[Any]]
 Opener = Callable[[], Network]
 
 RELIABILITY = "exit,confidence,accuracy,rows"
-
-
-class EvaluateParams(Section):
-    """Intervals on the test split."""
-
-    confidence: OpenFraction = Field(default=0.95, description="level of every interval")
-    bootstrap_samples: Count = Field(default=2000, description="resamples of every bootstrap")
-    seed: Index = Field(default=0, description="seed of the resampling")
-
-
-class BenchmarkParams(Section):
-    """How latency is measured on this machine, on images of the validation split."""
-
-    threads: Count = Field(default=1, description="threads of the LiteRT interpreter")
-    images: Count = Field(
-        default=300, description="validation images that are timed, drawn at random"
-    )
-    rounds: Count = Field(
-        default=5, description="how often each is timed; the median of its times counts"
-    )
-    warmup: Index = Field(default=30, description="predictions before that, not timed")
 
 
 class Score(ABC):
@@ -80,7 +59,7 @@ class Score(ABC):
     @property
     def metric(self) -> Metric:
         """What models are compared by."""
-        return self.task.metric.by(teacher=self.answered)
+        return metric_of(self.task, self.settings.metric).by(teacher=self.answered)
 
     @property
     @abstractmethod
@@ -90,7 +69,7 @@ class Score(ABC):
     @property
     @abstractmethod
     def value(self) -> float:
-        """The task's metric, 0 … 1."""
+        """The metric that models are compared by, 0 … 1."""
 
     @property
     @abstractmethod
@@ -116,6 +95,11 @@ class Score(ABC):
         Raises:
             EvaluationError: the two are not of the same images and seeds.
         """
+
+    @property
+    def sparse(self) -> str:
+        """Say which class's images are too few for a bound that is close; `` of most scores."""
+        return ""
 
     @abstractmethod
     def paired(self, production: Self, *, method: Method, confidence: float) -> PairedComparison:
@@ -163,7 +147,7 @@ def compare_scores(
         if not models:
             continue
         scores = {seed: models[seed].scores() for seed in sorted(models)}
-        by_seed[kind] = {seed: found.score for seed, found in scores.items()}
+        by_seed[kind] = {seed: models[seed].value for seed in scores}
         means = mean_scores(list(scores.values())).present() if answered.task.per_pixel else {}
         means = {key: value for key, value in means.items() if key not in ("mean_iou", "interval")}
         summaries[kind] = over_seeds(by_seed[kind], confidence, means)
@@ -184,6 +168,7 @@ def compare_scores(
         lead = teacher.gain_interval([teacher] * len(students), students) if teacher else None
     return Comparison(
         **answered.size.present(),
+        metric=answered.settings.metric,
         teacher=teacher.with_interval() if teacher else None,
         student=summaries.get("student"),
         distill=summaries["distill"],
@@ -242,7 +227,7 @@ class Evaluator(ABC, Generic[S]):
     @property
     def metric(self) -> Metric:
         """What models are compared by."""
-        return self.task.metric.by(teacher=self.answered)
+        return metric_of(self.task, self.settings.metric).by(teacher=self.answered)
 
     @property
     def images(self) -> NDArray[np.uint8]:

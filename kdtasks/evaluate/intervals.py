@@ -122,8 +122,8 @@ class PairedComparison(NamedTuple):
         gained: images that only the candidate gets right.
         lost: images that only production gets right.
         p_value: of McNemar's exact two-sided test that neither model is better, by groups in which
-            one gets more right than the other; as `gained` and `lost` None of masks, which are not
-            right or wrong.
+            one gets more right than the other; None where the metric is another than the accuracy,
+            as `gained` and `lost` are of masks, which are not right or wrong.
     """
 
     rows: int
@@ -136,12 +136,12 @@ class PairedComparison(NamedTuple):
 
     def sentence(self, production: str) -> str:
         """Say what the bounds rest on; `production` is what to call that model."""
-        if self.p_value is None:
+        if self.gained is None:
             return "The bounds are those of a jackknife over whole images, each with both masks."
-        return (
-            f"{self.gained} images only the new model gets right, {self.lost} only "
-            f"{production}; McNemar's exact test gives p = {self.p_value:.3g}."
-        )
+        told = f"{self.gained} images only the new model gets right, {self.lost} only {production}"
+        if self.p_value is None:
+            return f"{told}; the bounds are those of a paired bootstrap within the classes."
+        return f"{told}; McNemar's exact test gives p = {self.p_value:.3g}."
 
 
 def compare_paired(

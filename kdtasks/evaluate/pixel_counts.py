@@ -12,10 +12,11 @@ from kdtasks.core.records.evaluate import ModelScores, SplitSize
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.edge.scores import softmax
 from kdtasks.evaluate import intervals
-from kdtasks.evaluate.evaluator import EvaluateParams, Network, Score
+from kdtasks.evaluate.evaluator import Network, Score
 from kdtasks.evaluate.intervals import Interval, Method, PairedComparison
 from kdtasks.evaluate.jackknife import FEWEST_IMAGES, jackknife_interval, pseudo_values
 from kdtasks.evaluate.metrics import THRESHOLDS, Counts, count_probabilities, mask_scores
+from kdtasks.evaluate.settings import EvaluateParams
 from kdtasks.tasks.confusion import confusion_matrix, counted
 from kdtasks.tasks.segmentation import Segmentation
 
@@ -49,7 +50,7 @@ class PixelCounts(Score):
     @property
     def value(self) -> float:
         """The mean IoU over all pixels."""
-        return self.task.scores(self.confusions.sum(axis=0))[self.task.metric.key]
+        return self.task.scores(self.confusions.sum(axis=0))[self.metric.key]
 
     @property
     def size(self) -> SplitSize:

@@ -73,7 +73,7 @@ def forecast(
         images=labels.train + labels.hidden + labels.unlabelled - excluded,
         sure=unlabelled.by_confidence[-1] / unlabelled.images if unlabelled else None,
     )
-    outlook, advice = advise(figures, evaluator.task.metric)
+    outlook, advice = advise(figures, evaluator.metric)
     return Prospect(**figures.present(), outlook=outlook, advice=advice)
 
 

@@ -4,8 +4,9 @@ from typing import Any
 
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.evaluate.classification import ClassificationEvaluator
-from kdtasks.evaluate.evaluator import EvaluateParams, Evaluator
+from kdtasks.evaluate.evaluator import Evaluator
 from kdtasks.evaluate.segmentation import SegmentationEvaluator
+from kdtasks.evaluate.settings import EvaluateParams
 
 _ALL: tuple[type[Evaluator[Any]], ...] = (ClassificationEvaluator, SegmentationEvaluator)
 EVALUATORS = {evaluator.task.name: evaluator for evaluator in _ALL}

@@ -42,7 +42,7 @@ class SegmentationEvaluator(Evaluator[PixelCounts]):
                 confusion=tuple(map(tuple, found.confusions.sum(axis=0).tolist())),
                 cost=1.0,
             ),
-            f"mean IoU {scores.score:.4f}, pixel accuracy {scores.accuracy:.4f}",
+            f"mean IoU {found.value:.4f}, pixel accuracy {scores.accuracy:.4f}",
             predictions={
                 "labels": labels,
                 "predicted": found.predicted,

@@ -131,15 +131,20 @@ class Lessons:
         """Show the labelled images alone, again and again, and what the teacher says of them."""
         rows: Any = training.labelled if training.hides else slice(None)
         data = (training.images[rows], training.labels[rows], self.augmentation)
+        weights = None if training.weights is None else training.weights[rows]
         if self.online:
             answer = partial(_answer, teacher) if teacher else no_answer
-            return OnlineExamples(*data, self.seed, answer, epoch_size)
+            return OnlineExamples(*data, self.seed, answer, epoch_size, weights)
         limit = self.train.memory_limit_mb
-        examples = repeated_examples(*data, epoch_size=epoch_size, memory_limit_mb=limit)
+        examples = repeated_examples(
+            *data, epoch_size=epoch_size, memory_limit_mb=limit, weights=weights
+        )
         return _answered(examples, teacher, len(data[0])) if teacher else examples
 
     def _objective(self, arm: Arm, training: TrainingSet) -> Objective:
-        loss = label_loss_of(self.train.loss, self.dataset, training)
+        loss = label_loss_of(
+            self.train.loss, self.dataset, training, balance=self.train.class_balance
+        )
         if arm == "hard":
             return HardAnswerObjective(replace(loss, ignore_label=None))
         if arm == "soft":
@@ -190,7 +195,7 @@ def train_arm(
             learning_rate=rate,
             seed=lessons.seed,
             precision=setup.precision,
-            keeps_best=lesson.keeps_best and quick_epochs is None,
+            keeps_best=setup.metric if lesson.keeps_best and quick_epochs is None else None,
             on_epoch=on_epoch,
         ),
         initial_weights=start and root / start,

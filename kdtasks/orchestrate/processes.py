@@ -6,6 +6,7 @@ import queue
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,8 @@ from kdtasks.orchestrate.guardian import GRACE_SECONDS, Guardian, end_groups, si
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GIGABYTE = 1e9
 POLL_SECONDS = 0.1
+
+_GPUS = (Path("/dev/nvidiactl"), Path("/dev/kfd"))
 
 
 def run_streamed(
@@ -145,6 +148,14 @@ def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[No
     finally:
         for number, previous in before.items():
             signal.signal(number, previous)
+
+
+def why_cold() -> str | None:
+    """Say why no stage is a fork of a process that has imported TensorFlow; None if they may be."""
+    if sys.platform != "linux":
+        return f"forking is not safe on {sys.platform}"
+    gpu = next((path for path in _GPUS if path.exists()), None)
+    return f"there is a GPU ({gpu}), whose driver does not survive a fork" if gpu else None
 
 
 def usable_cores() -> int:

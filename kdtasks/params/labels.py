@@ -34,7 +34,7 @@ def label_problems(params: Any) -> Iterator[str]:
 
 def _without_training_labels(params: Any) -> Iterator[str]:
     has_none = "train" in params.data.source.answered
-    distill, weights = params.distill, params.train.loss.class_weights
+    distill, balance = params.distill, params.train.class_balance
     arms = distill.arms
     for wants, setting, advice in (
         ("soft_labelled" in arms, "distill.arms holds soft_labelled", "take the arm out"),
@@ -44,9 +44,9 @@ def _without_training_labels(params: Any) -> Iterator[str]:
             "take the arm out",
         ),
         (
-            "hard" in arms and weights == "balanced",
-            "distill.arms holds hard and train.loss.class_weights is balanced",
-            "set the weights to null, or give each class its own",
+            "hard" in arms and balance == "weights",
+            "distill.arms holds hard and train.class_balance is weights",
+            "set it to none, or give each class a weight of its own",
         ),
         (
             "gap" in (getattr(distill.alpha, "name", ""), getattr(distill.temperature, "name", "")),

@@ -14,8 +14,8 @@ from kdtasks.core.settings import Count, Index, RuntimeParams, Section
 from kdtasks.data.settings import DataParams
 from kdtasks.deploy.drift import DriftParams
 from kdtasks.deploy.gate.decision import GateParams
-from kdtasks.evaluate.evaluator import BenchmarkParams, EvaluateParams
 from kdtasks.evaluate.exits.settings import ExitsParams
+from kdtasks.evaluate.settings import BenchmarkParams, EvaluateParams
 from kdtasks.learn.augmentations.mixing import Mixing
 from kdtasks.learn.networks import architectures
 from kdtasks.learn.networks.saved import start_of
@@ -29,9 +29,11 @@ from kdtasks.params.labels import label_problems
 from kdtasks.params.search import SearchParams
 from kdtasks.params.tune import TuneParams, fresh_seeds
 from kdtasks.report.inputs import SelectParams
-from kdtasks.tasks.registry import task_of
+from kdtasks.tasks.registry import metric_of, task_of
+from kdtasks.tasks.task import Metric
 
-# Sections that only measure, choose, publish or watch what is exported.
+# Sections that only measure, choose, publish or watch what is exported, but for `evaluate.metric`,
+# which chooses epochs and seeds as well.
 AFTER_EXPORT = frozenset(
     ["search", "tune", "evaluate", "benchmark", "select", "store", "gate", "drift"]
 )
@@ -74,7 +76,7 @@ class Params(Section):
     tune: TuneParams = Field(default=TuneParams(), description="what `kdtasks tune` chose with")
     exits: ExitsParams = Field(default=ExitsParams(), description="thresholds")
     export: ExportParams = Field(default=ExportParams(), description="bundles")
-    evaluate: EvaluateParams = Field(default=EvaluateParams(), description="intervals")
+    evaluate: EvaluateParams = Field(default=EvaluateParams(), description="metric, and intervals")
     benchmark: BenchmarkParams = Field(default=BenchmarkParams(), description="timing")
     select: SelectParams = Field(default=SelectParams(), description="limits and choice")
     store: StoreParams = Field(default=StoreParams(), description="where bundles are published")
@@ -84,7 +86,12 @@ class Params(Section):
     def training(self) -> TrainingSetup:
         """What every training needs of these params besides its own section."""
         identity = self.model_dump(mode="json", exclude=set(AFTER_EXPORT))
-        return TrainingSetup(self.train, self.runtime.precision, identity)
+        return TrainingSetup(self.train, self.runtime.precision, identity, self.metric.key)
+
+    @property
+    def metric(self) -> Metric:
+        """What models are compared by."""
+        return metric_of(task_of(self.data.task), self.evaluate.metric)
 
     @property
     def labels_seen(self) -> bool:
@@ -110,6 +117,17 @@ class Params(Section):
                 f"verdict needs others: {list(fresh_seeds(self.seeds, self.tune.seeds))}"
             )
         task = task_of(self.data.task)
+        if self.evaluate.metric not in (None, *(metric.key for metric in task.metrics)):
+            raise ValueError(
+                f"evaluate.metric is {self.evaluate.metric}, data.source {self.data.source.name}; "
+                f"for {self.data.task} choose one of "
+                f"{', '.join(metric.key for metric in task.metrics)}"
+            )
+        if task.per_pixel and self.train.class_balance == "sampling":
+            raise ValueError(
+                f"train.class_balance is sampling, data.source {self.data.source.name}; a mask "
+                "holds several classes, so images cannot be drawn by class: use weights"
+            )
         for mixing in self.augmentation.chosen(Mixing):
             if task.per_pixel and not mixing.mixes_masks:
                 raise ValueError(
@@ -262,6 +280,8 @@ def _missing_keys(given: dict[str, Any], full: dict[str, Any], prefix: str = "")
     for key, value in full.items():
         if key not in given:
             missing.append(f"{prefix}{key}: {json.dumps(value)}")
+        elif prefix and isinstance(value, dict) and "name" in value:
+            continue  # what is chosen by its name is watched whole
         elif isinstance(value, dict) and isinstance(given[key], dict):
             missing.extend(_missing_keys(given[key], value, f"{prefix}{key}."))
     return missing

@@ -113,6 +113,8 @@ def tradeoff_figure(
 ) -> str:
     """Draw accuracy, or `what` it is, against compute: calibration, the chosen point, the test."""
 
+    within = test.intervals or {}
+
     def plot(axes: "Axes") -> None:
         if curve:
             costs, accuracies = zip(*curve, strict=True)
@@ -122,13 +124,14 @@ def tradeoff_figure(
                 expected.cost, expected.accuracy, s=64, color=Colour.SURFACE, zorder=4,
                 edgecolor=Colour.CHOSEN, linewidth=2, label="chosen, on calibration",
             )  # fmt: skip
-        for cost, result, colour, marker, label in (
-            (test.cost, test, Colour.CHOSEN, "o", "chosen, on test"),
-            (1.0, test.full, Colour.MUTED, "s", "whole network, on test"),
+        whole = test.full.interval if test.full and test.metric in (None, "accuracy") else None
+        for cost, result, interval, colour, marker, label in (
+            (test.cost, test, within.get("accuracy"), Colour.CHOSEN, "o", "chosen, on test"),
+            (1.0, test.full, whole, Colour.MUTED, "s", "whole network, on test"),
         ):
             if not result:
                 continue
-            low, high = result.interval or [result.accuracy] * 2
+            low, high = interval or [result.accuracy] * 2
             axes.plot([cost, cost], [low, high], color=colour, linewidth=1.2, zorder=2)
             axes.scatter(
                 cost, result.accuracy, s=30, color=colour, marker=marker, zorder=3, label=label

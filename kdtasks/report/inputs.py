@@ -19,6 +19,7 @@ from kdtasks.core.records.evaluate import Benchmark, Calibration, Comparison, Ev
 from kdtasks.core.records.prospect import Prospect
 from kdtasks.core.records.training import Training
 from kdtasks.core.settings import Fraction, LatencyStatistic, Positive, Section
+from kdtasks.tasks.task import MetricKey
 
 R = TypeVar("R", bound=Record)
 P = TypeVar("P", bound=Part)
@@ -40,8 +41,8 @@ class SelectParams(Section):
     latency_statistic: LatencyStatistic = "mean"
     max_accuracy_drop: Fraction | None = Field(
         default=0.01,
-        description="validation accuracy that may be lost against the uncompressed student, as a "
-        "fraction",
+        description="validation accuracy, or what `evaluate.metric` names, that may be lost "
+        "against the uncompressed student, as a fraction",
     )
     max_agreement_drop: Fraction | None = Field(
         default=None,
@@ -64,6 +65,8 @@ class ReportSettings(NamedTuple):
     """What the report needs of params.
 
     Attributes:
+        metric: `evaluate.metric`.
+        is_balanced: whether training makes up for rare classes.
         notes: pass to how to read the metrics of variants with it.
         mask_values: class name to what stands for it in masks; empty for classification.
         teacher_is_trained: whether it was trained here, on all labels of the training split.
@@ -74,6 +77,8 @@ class ReportSettings(NamedTuple):
 
     recipe: str
     task: str
+    metric: MetricKey | None
+    is_balanced: bool
     seeds: tuple[int, ...]
     variants: tuple[str, ...]
     exits: tuple[str, ...]

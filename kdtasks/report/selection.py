@@ -72,12 +72,15 @@ def violations(
     return found
 
 
-def candidates_of(inputs: ReportInputs) -> dict[str, VariantMetrics]:
+def candidates_of(inputs: ReportInputs, metric: str) -> dict[str, VariantMetrics]:
     """Collect the candidates: validation score as shipped, with early exits, bytes, latency.
 
     The drop is taken against the last exit of the distilled student that `compress` started from.
+
+    Args:
+        metric: key of what variants are compared by.
     """
-    return {variant: _candidate(inputs, variant) for variant in inputs.variants}
+    return {variant: _candidate(inputs, variant, metric) for variant in inputs.variants}
 
 
 def select(
@@ -135,17 +138,17 @@ def pareto_front(candidates: dict[str, VariantMetrics], statistic: Statistic) ->
     ]
 
 
-def _candidate(inputs: ReportInputs, variant: str) -> VariantMetrics:
+def _candidate(inputs: ReportInputs, variant: str, metric: str) -> VariantMetrics:
     files = inputs.variants[variant]
     compress, calibration = known(files.compress), known(files.calibration)
     export, benchmark = known(files.export), known(files.benchmark)
     base = inputs.trainings["distill"].get(compress.base_seed) if compress else None
     validation = calibration.validation if calibration else None
-    score = validation.score if validation else None
+    score = validation.score(metric) if validation else None
     return VariantMetrics(
         refused=files.refused,
         accuracy=score,
-        accuracy_drop=base.validation.score - score
+        accuracy_drop=base.validation.score(metric) - score
         if isinstance(base, Training) and score is not None
         else None,
         bytes=export.bytes if export else None,
@@ -235,15 +238,15 @@ def summarise(statistics: Statistics, selection: Selection) -> Summary:
     gain = known(statistics.gain)
     low, high = gain.interval if gain and gain.interval else (None, None)
     metric = metric_on("test", statistics)
-    name = "agreement" if metric.name == AGREEMENT else metric.key
+    key = f"agreement_{metric.key}".removesuffix("_accuracy") if metric.is_agreement else metric.key
     metrics = {
-        f"teacher_{name}": getattr(statistics.teacher, metric.key),
-        f"student_{name}": statistics.student.mean,
-        f"distilled_{name}": statistics.distill.mean,
+        f"teacher_{key}": getattr(statistics.teacher, metric.key),
+        f"student_{key}": statistics.student.mean,
+        f"distilled_{key}": statistics.distill.mean,
         "gain": gain.mean if gain else None,
         "gain_low": low,
         "gain_high": high,
-        f"shipped_{name}": test.score if test else None,
+        f"shipped_{key}": test.score(metric.key) if test else None,
         "shipped_precision": test.precision if test else None,
         "shipped_recall": test.recall if test else None,
         "shipped_compute": test.cost if test else None,

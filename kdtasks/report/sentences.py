@@ -8,7 +8,8 @@ from kdtasks.core.records.report import ModelSummary, Selection, Statistics
 from kdtasks.edge.scores import ALWAYS, NEVER
 from kdtasks.evaluate.looks import LOOKS
 from kdtasks.report.inputs import known
-from kdtasks.tasks.registry import task_of
+from kdtasks.tasks.imbalance import BALANCE_ADVICE, METRIC_ADVICE, uneven_sentence
+from kdtasks.tasks.registry import metric_of, task_of
 from kdtasks.tasks.task import AGREEMENT, Metric
 
 
@@ -21,9 +22,18 @@ def threshold(number: float | None) -> str:
 
 def metric_on(split: str, statistics: Statistics) -> Metric:
     """Give what models are compared by on a split, under its right name."""
-    answered = known(statistics.data)
-    metric = task_of(statistics.task).metric
-    return metric.by(teacher=answered is not None and split in answered.answered)
+    metric = metric_of(task_of(statistics.task), statistics.metric)
+    return metric.by(teacher=split in _answered(statistics))
+
+
+def accuracy_on(split: str, statistics: Statistics) -> str:
+    """Call the accuracy of a split by its right name."""
+    return AGREEMENT if split in _answered(statistics) else "accuracy"
+
+
+def _answered(statistics: Statistics) -> tuple[str, ...]:
+    data = known(statistics.data)
+    return data.answered if data else ()
 
 
 def unknown_accuracy(statistics: Statistics) -> str | None:
@@ -44,13 +54,39 @@ def unknown_accuracy(statistics: Statistics) -> str | None:
     )
 
 
+def uneven_classes(statistics: Statistics) -> str | None:
+    """Say what always answering the commonest class of the test split would reach.
+
+    None where the classes are alike, of masks, and where no test image has a label.
+    """
+    data = known(statistics.data)
+    if not data or task_of(statistics.task).per_pixel or "test" in data.answered:
+        return None
+    return uneven_sentence(data.counts["test"].by_class)
+
+
+def uneven_advice(statistics: Statistics, *, is_balanced: bool) -> str:
+    """Say what is used in the place of accuracy, or what to set."""
+    metric = metric_on("test", statistics)
+    told = (
+        f"Models are compared by {metric.name} instead."
+        if metric.key != "accuracy"
+        else f"Models are compared by it all the same: set {METRIC_ADVICE}."
+    )
+    if is_balanced or "train" in _answered(statistics):
+        return told
+    return f"{told} To make up for rare classes set {BALANCE_ADVICE}."
+
+
 def headline(statistics: Statistics, selection: Selection) -> str:
     """Say in one sentence what came out, and what is inconclusive."""
     told = f"{'; '.join([*_accuracies(statistics), _shipped(statistics, selection)])}."
-    warning = poor_teacher(statistics)
-    if metric_on("test", statistics).name == AGREEMENT:
-        told = f"{told} {unknown_accuracy(statistics)}"
-    return f"{warning} {told}" if warning else told
+    metric = metric_on("test", statistics)
+    warnings = [poor_teacher(statistics)]
+    if metric.key == "accuracy" and (uneven := uneven_classes(statistics)):
+        warnings.append(f"{uneven}.")
+    unknown = unknown_accuracy(statistics) if metric.is_agreement else None
+    return " ".join(filter(None, (*warnings, told, unknown)))
 
 
 def gain_words(gain: Gain, number_of_seeds: int) -> str:
@@ -80,7 +116,7 @@ def poor_teacher(statistics: Statistics) -> str | None:
     """Say in one sentence that the teacher is worse than the student from scratch; None if not."""
     if not statistics.teacher_worse_than_student:
         return None
-    metric = task_of(statistics.task).metric
+    metric = metric_on("test", statistics)
     teacher, student = getattr(statistics.teacher, metric.key), statistics.student.mean
     return (
         f"The teacher ({text.percent(teacher)}) is {metric.less} than the student alone "
@@ -106,7 +142,9 @@ def still_improving(statistics: Statistics) -> str | None:
             keys.append(key)
     if not rising:
         return None
-    metric = metric_on("validation", statistics)
+    # the rise is told by the task's first metric, whatever is judged
+    first = metric_of(task_of(statistics.task), None)
+    metric = first.by(teacher="validation" in _answered(statistics))
     return (
         f"Still improving when training ended: over the second half of the epochs the validation "
         f"{metric.name} rose, of {', '.join(rising)}. More epochs would probably bring more: "
@@ -118,14 +156,13 @@ def _accuracies(statistics: Statistics) -> list[str]:
     gain = statistics.gain
     if statistics.distill.mean is None and isinstance(gain, Refusal):
         return [f"Teacher and students were not compared ({gain.refused})"]
-    task = task_of(statistics.task)
-    # Accuracy over images needs no name.
     metric = metric_on("test", statistics)
-    subject = f"{metric.title}: teacher" if task.per_pixel else "Teacher"
+    # Accuracy over images needs no name.
+    subject = "Teacher" if metric.key == "accuracy" else f"{metric.title}: teacher"
     score = getattr(statistics.teacher, metric.key)
     teacher = f"{subject} {'not tested' if score is None else text.percent(score)}"
     if isinstance(gain, Refusal):
-        if metric.name == AGREEMENT:
+        if metric.is_agreement:
             return [f"{metric.title}: distilled {_over_seeds(statistics.distill)}"]
         taught = f"distilled {_over_seeds(statistics.distill)}, and no student alone, as no label"
         return [teacher, f"{taught} of the training split is seen"]
@@ -153,7 +190,11 @@ def _shipped(statistics: Statistics, selection: Selection) -> str:
     change = variant.exit_change
     if change:
         saved = 1 / change.cost
+        by_accuracy = metric_on("test", statistics).key == "accuracy"
+        of_what = "" if by_accuracy else f" of {accuracy_on('test', statistics)}"
         unsure = " (inconclusive)" if change.verdict == "inconclusive" else ""
         compute = "no less" if saved < 1.05 else f"{saved:.1f}×{text.SPACE}less"
-        facts.append(f"{compute} compute by early exits at {text.points(change.mean)}{unsure}")
+        facts.append(
+            f"{compute} compute by early exits at {text.points(change.mean)}{of_what}{unsure}"
+        )
     return f"shipped {chosen} model: {', '.join(facts)}"

@@ -20,7 +20,15 @@ from kdtasks.evaluate.comparison import verdict_of
 from kdtasks.learn.training.trend import still_rising
 from kdtasks.report.inputs import ReportInputs, ReportSettings, Rows, VariantInputs, complete, known
 
-CURVES = ("accuracy", "loss", "validation_accuracy", "validation_mean_iou", "validation_loss")
+CURVES = (
+    "accuracy",
+    "loss",
+    "validation_accuracy",
+    "validation_balanced_accuracy",
+    "validation_macro_f1",
+    "validation_mean_iou",
+    "validation_loss",
+)
 
 PACKAGES = (
     "kdtasks",
@@ -49,6 +57,7 @@ def gather_statistics(inputs: ReportInputs, settings: ReportSettings) -> Statist
     return Statistics(
         recipe=settings.recipe,
         task=settings.task,
+        metric=settings.metric,
         seeds=settings.seeds,
         confidence=settings.confidence,
         rows=tested.rows if tested else None,

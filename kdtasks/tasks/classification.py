@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kdtasks.tasks.confusion import accuracy_of
+from kdtasks.tasks.confusion import accuracy_of, by_class_scores
 from kdtasks.tasks.task import Metric
 
 
@@ -14,7 +14,16 @@ class Classification:
     name = "classification"
     per_pixel = False
     early_exits = True
-    metric = Metric("accuracy", "accuracy", "more accurate", "less accurate")
+    metrics: tuple[Metric, ...] = (
+        Metric("accuracy", "accuracy", "more accurate", "less accurate"),
+        Metric(
+            "balanced_accuracy",
+            "balanced accuracy",
+            "better by balanced accuracy",
+            "worse by balanced accuracy",
+        ),
+        Metric("macro_f1", "macro-F1", "better by macro-F1", "worse by macro-F1"),
+    )
 
     def label_shape(self, image_shape: Sequence[int]) -> tuple[int, ...]:
         """Give the shape of a number."""
@@ -33,5 +42,5 @@ class Classification:
         return class_names[int(label)]
 
     def scores(self, confusion: np.ndarray) -> dict[str, float]:
-        """Give the accuracy over images."""
-        return {"accuracy": accuracy_of(confusion)}
+        """Give the accuracy over images, and the metrics in which every class counts alike."""
+        return {"accuracy": accuracy_of(confusion), **by_class_scores(confusion)}

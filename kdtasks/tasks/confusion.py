@@ -1,5 +1,6 @@
 """Counts of which class was taken for which, and the metrics that follow from them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,48 @@ def class_iou(confusion: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         iou: np.ndarray = right / either
     return iou
+
+
+def mean_recall(right: np.ndarray, labelled: np.ndarray, answered: np.ndarray) -> np.ndarray:
+    """Return the balanced accuracy, [...]: the mean over classes of the recall.
+
+    Classes without a label are excluded.
+
+    Args:
+        right, labelled, answered: [..., classes], how many of each class are answered right, have
+            its label, and are answered with it; they need not be whole numbers.
+
+    Source: Brodersen et al. 2010, ICPR, 3121-3124.
+    """
+    with np.errstate(invalid="ignore"):
+        means: np.ndarray = np.nanmean(right / labelled, axis=-1)
+    return means
+
+
+def mean_f1(right: np.ndarray, labelled: np.ndarray, answered: np.ndarray) -> np.ndarray:
+    """Return the macro-F1, [...]: the mean over classes of F1, with the arguments of `mean_recall`.
+
+    F1 is the harmonic mean of precision and recall, 2 · right / (labelled + answered). Classes
+    that neither a label nor an answer names are excluded.
+
+    Source: the mean of F1s of Opitz and Burst 2019, arXiv 1911.03347.
+    """
+    with np.errstate(invalid="ignore"):
+        means: np.ndarray = np.nanmean(2 * right / (labelled + answered), axis=-1)
+    return means
+
+
+# Metrics in which every class counts alike, by key.
+BY_CLASS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]] = {
+    "balanced_accuracy": mean_recall,
+    "macro_f1": mean_f1,
+}
+
+
+def by_class_scores(confusion: np.ndarray) -> dict[str, float]:
+    """Return every metric of `BY_CLASS`, each rounded to six digits."""
+    counts = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    return {key: round(float(score(*counts)), 6) for key, score in BY_CLASS.items()}
 
 
 def mean_iou(confusion: np.ndarray) -> float:
@@ -100,5 +143,9 @@ class ExitConfusions:
 
     def scores(self) -> ExitScores:
         """Give the scores of every exit."""
-        means = tuple(map(mean_iou, self._confusions)) if self._are_masks else None
-        return ExitScores(accuracy=tuple(map(accuracy_of, self._confusions)), mean_iou=means)
+        accuracies = tuple(map(accuracy_of, self._confusions))
+        if self._are_masks:
+            return ExitScores(accuracy=accuracies, mean_iou=tuple(map(mean_iou, self._confusions)))
+        exits = [by_class_scores(confusion) for confusion in self._confusions]
+        by_class: dict[str, Any] = {key: tuple(each[key] for each in exits) for key in BY_CLASS}
+        return ExitScores(accuracy=accuracies, **by_class)

@@ -17,7 +17,9 @@ class Segmentation:
     name = "segmentation"
     per_pixel = True
     early_exits = False
-    metric = Metric("mean_iou", "mean IoU", "better by mean IoU", "worse by mean IoU")
+    metrics: tuple[Metric, ...] = (
+        Metric("mean_iou", "mean IoU", "better by mean IoU", "worse by mean IoU"),
+    )
 
     def label_shape(self, image_shape: Sequence[int]) -> tuple[int, ...]:
         """Give height and width."""

@@ -1,4 +1,4 @@
-"""What a task is to data and metrics: the shape of its labels, their counts, its metric.
+"""What a task is to data and metrics: the shape of its labels, their counts, its metrics.
 
 A task has a facet of the same name in each of three packages, for the three are imported by others:
 this one (NumPy alone), `kdtasks.edge` (what a device runs) and `kdtasks.evaluate` (intervals,
@@ -6,10 +6,12 @@ which may change without anything being trained again).
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
+# Keys of all that models may be compared by; which, the task says.
+MetricKey = Literal["accuracy", "balanced_accuracy", "macro_f1", "mean_iou"]
 
 # What is measured where a teacher's answers stand in the place of labels.
 AGREEMENT = "agreement with the teacher"
@@ -22,18 +24,21 @@ class Metric(NamedTuple):
         key: its name in files.
         name: its name in sentences.
         more, less: how a model is that has more or less of it.
+        is_agreement: whether a teacher's answers stand in the place of labels.
     """
 
-    key: str
+    key: MetricKey
     name: str
     more: str
     less: str
+    is_agreement: bool = False
 
-    def by(self, teacher: bool) -> "Metric":
+    def by(self, *, teacher: bool) -> "Metric":
         """Name it as what it is where a `teacher`'s answers stand in the place of labels."""
         if not teacher:
             return self
-        return Metric(self.key, AGREEMENT, "closer to the teacher", "farther from the teacher")
+        name = AGREEMENT if self.key == "accuracy" else f"{self.name} by the teacher's answers"
+        return Metric(self.key, name, "closer to the teacher", "farther from the teacher", True)
 
     @property
     def title(self) -> str:
@@ -48,13 +53,13 @@ class Task(Protocol):
         name: in params, files and bundles.
         per_pixel: whether every pixel has a label, and so every pixel an answer.
         early_exits: whether networks may answer before their last exit.
-        metric: what models are compared by.
+        metrics: what models may be compared by, the first unless `evaluate.metric` says otherwise.
     """
 
     name: str
     per_pixel: bool
     early_exits: bool
-    metric: Metric
+    metrics: tuple[Metric, ...]
 
     def label_shape(self, image_shape: Sequence[int]) -> tuple[int, ...]:
         """Give the shape of one image's label, of an image [height, width, channels]."""
@@ -78,7 +83,7 @@ class Task(Protocol):
         """Name the class of one image's label; of several, the one that has the most of it."""
 
     def scores(self, confusion: np.ndarray) -> dict[str, float]:
-        """Give the metrics that follow from counts, `metric.key` among them.
+        """Give what follows from counts, every one of `metrics` by its key.
 
         Args:
             confusion: int64 [classes, classes], labels down, as of `confusion_matrix`.

@@ -13,6 +13,7 @@ from kdtasks.orchestrate.project.doctor import (
     check_dvc,
     check_environment,
     check_git,
+    check_images,
     check_machine,
     check_params,
     check_remote,
@@ -20,6 +21,7 @@ from kdtasks.orchestrate.project.doctor import (
     examine,
     render,
 )
+from tests.tools.complete_params import write_params
 
 
 def installed_with(**changes: str) -> Callable[[str], str]:
@@ -161,3 +163,25 @@ def test_outside_a_project(tmp_path: Path):
 def test_render_aligns_and_puts_fixes_last():
     text = render([Finding("ok", "a", "fine"), Finding("warn", "longer", "slow", "fix it")])
     assert text == "ok    a       fine\nwarn  longer  slow; fix it"
+
+
+def test_links_among_the_images(tmp_path: Path):
+    write_params(tmp_path)
+    for name in ("data/raw/cats", "data/raw-unlabelled", "models/import", "models/start", "disk"):
+        (tmp_path / name).mkdir(parents=True)
+    deps = "stages: {prepare: {deps: [%s]}}\n"
+    (tmp_path / "dvc.yaml").write_text(deps % "data/raw")
+    assert check_images(tmp_path).level == "ok"
+    (tmp_path / "data/raw/dogs").symlink_to(tmp_path / "disk")
+    found = check_images(tmp_path)
+    assert (found.level, found.message, found.fix) == (
+        "fail",
+        "data/raw/dogs is a link that DVC does not watch",
+        "`kdtasks links` lists it",
+    )
+    (tmp_path / "dvc.yaml").write_text(deps % "data/raw, data/raw/dogs")
+    assert check_images(tmp_path).level == "ok"
+    (tmp_path / "data/raw/wolves").symlink_to("/nowhere")
+    assert check_images(tmp_path).message == f"{tmp_path}/data/raw/wolves leads to nothing"
+    (tmp_path / "params.yaml").unlink()
+    assert check_images(tmp_path).level == "info"

@@ -9,19 +9,25 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from kdtasks.cli.images import find_images, read_fitted, read_pixels
+from kdtasks.cli.images import find_images, read_fitted, read_whole
 from kdtasks.core.errors import DatasetError
-from kdtasks.edge.images import fit_image, read_image, strict_decoding
+from kdtasks.edge.decoder import Decoder
 
 
 def fitting(shape: tuple[int, ...]) -> Any:
     """A model that takes images of one shape."""
-    size, channels = (shape[0], shape[1]), shape[2]
+    height, width, channels = shape
+    options: Any = {"image_size": (height, width), "channels": channels}
     return SimpleNamespace(
         segments=SimpleNamespace(input_shape=shape),
         per_pixel=False,
-        fit=lambda pixels: fit_image(pixels, image_size=size, channels=channels),
+        decoder=Decoder,
+        decode=lambda file, max_pixels=10**6: Decoder(max_pixels).read(file, **options),
     )
+
+
+def read_pixels(path: Path) -> np.ndarray:
+    return read_whole(path, fitting((4, 4, 3)))
 
 
 @pytest.fixture
@@ -48,6 +54,15 @@ def test_files_folders_and_patterns(photos: Path):
     assert list(find_images([f"{photos}/**/*.npy"])) == [(str(photos / "inner/c.npy"), None)]
 
 
+def test_what_people_take_for_images_is_never_dropped(photos: Path):
+    for name in ("phone.HEIC", "camera.nef", "drawing.psd"):
+        (photos / name).write_bytes(b"")
+    names = [Path(name).name for name, _ in find_images(["photos"])]
+    assert names == ["a.JPG", "b.png", "camera.nef", "drawing.psd", "c.npy", "phone.HEIC"]
+    with pytest.raises(DatasetError, match=r"camera's raw file; export it as JPEG"):
+        read_fitted(photos / "camera.nef", fitting((4, 4, 3)))
+
+
 def test_what_is_not_there_is_named(photos: Path):
     assert list(find_images(["gone.png", "empty", "*.tif", "photos/b.png"])) == [
         ("gone.png", "not found"),
@@ -67,13 +82,14 @@ def test_images_are_read_as_prepare_reads_them(tmp_path: Path, shape: tuple[int,
     path = tmp_path / "photo.png"
     pixels = np.random.default_rng(0).integers(0, 256, (9, 12, 3), np.uint8)
     PIL.Image.fromarray(pixels).save(path)
-    with strict_decoding():
-        expected = read_image(path, image_size=shape[:2], channels=shape[2])  # type: ignore[arg-type]
+    height, width, channels = shape
+    expected = Decoder().read(path, image_size=(height, width), channels=channels)
     np.save(tmp_path / "array.npy", pixels)
     for file in (path, tmp_path / "array.npy"):
-        own, fitted = read_fitted(file, fitting(shape))
-        np.testing.assert_array_equal(own, pixels)
-        np.testing.assert_array_equal(fitted, expected)
+        found = read_fitted(file, fitting(shape))
+        np.testing.assert_array_equal(found.pixels, expected.pixels)
+        assert found.size == (9, 12)
+        np.testing.assert_array_equal(read_pixels(file), pixels)
 
 
 def test_grey_arrays_need_no_channel_axis(tmp_path: Path):
@@ -88,10 +104,10 @@ def test_grey_arrays_need_no_channel_axis(tmp_path: Path):
         (
             "a.png",
             b"%PDF-1.7 and more",
-            "^not readable as an image: it begins with b'%PDF-1.7 and'; give one of BMP, GIF, JP",
+            "^not readable as an image: it begins with b'%PDF-1.7 and'; give one of AVIF, BMP",
         ),
-        ("a.jpg", b"", "^not readable as an image: it is empty; give one of BMP"),
-        ("a.txt", b"words", "^not an image: it begins with b'words'; give one of BMP"),
+        ("a.jpg", b"", "^not readable as an image: it is empty; give one of AVIF"),
+        ("a.txt", b"words", "^not an image: it begins with b'words'; give one of AVIF"),
         ("a.npy", b"no array", "not readable as an array"),
         (
             "a.npy",
@@ -108,7 +124,7 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path, name: str, content, mess
     else:
         np.save(path, content)
     with pytest.raises(DatasetError, match=message):
-        read_pixels(path)
+        read_fitted(path, fitting((4, 4, 3)))
 
 
 def test_without_pillow_arrays_of_the_right_size_work(
@@ -119,7 +135,7 @@ def test_without_pillow_arrays_of_the_right_size_work(
     for module in [name for name in sys.modules if name.partition(".")[0] == "PIL"]:
         monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setitem(sys.modules, "PIL", None)
-    assert read_fitted(tmp_path / "a.npy", fitting((2, 3, 1)))[1].shape == (2, 3, 1)
+    assert read_fitted(tmp_path / "a.npy", fitting((2, 3, 1))).pixels.shape == (2, 3, 1)
     needed = r"need Pillow, .* pip install pillow, or give \.npy files of uint8 \[4, 4, 1\]"
     for name in ("a.npy", "a.png"):
         with pytest.raises(DatasetError, match=needed):

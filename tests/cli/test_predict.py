@@ -130,6 +130,29 @@ def test_a_image_that_cannot_be_read_is_named_and_the_others_go_on(bundle: Path,
     assert dark["label"] == "dark"
 
 
+def test_what_looks_like_an_image_in_a_folder_is_named_where_it_cannot_be_read(
+    bundle: Path, photos: Path
+):
+    (photos / "phone.heic").write_bytes(b"nothing of the kind")
+    (photos / "camera.NEF").write_bytes(b"II*\0")
+    frames = [PIL.Image.new("L", (9, 7), level) for level in (240, 20)]
+    frames[0].save(photos / "film.gif", save_all=True, append_images=frames[1:])
+    result = predict(bundle, photos, "--json")
+    assert result.exit_code == 1
+    told = {Path(one["image"]).name: one for one in json.loads(result.stdout)}
+    assert told["phone.heic"]["error"].startswith("not readable as an image: it begins with")
+    assert told["camera.NEF"]["error"].startswith("a camera's raw file; export it as JPEG")
+    assert told["film.gif"]["label"] == "bright [or so]"
+    assert f"note: {photos / 'film.gif'} has several frames; the first" in result.stderr
+
+
+def test_images_of_more_pixels_than_are_wanted_are_refused(bundle: Path, photos: Path):
+    result = predict(bundle, photos / "dark.png", "--max-pixels", 62)
+    assert result.exit_code == 1
+    assert "more than 62 pixels" in result.stderr
+    assert predict(bundle, photos / "dark.png", "--max-pixels", 63).exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -45,6 +45,22 @@ def test_files_come_along_outputs_lock_and_cache_do_not(project: Path, tmp_path:
     assert (clone / ".git").is_dir()
 
 
+def test_linked_folders_of_images_lead_to_the_same_place(project: Path, tmp_path: Path):
+    disk, old = tmp_path / "disk", tmp_path / "old"
+    for number, folder in enumerate((project / "photos/cats", disk, old)):
+        folder.mkdir(parents=True)
+        (folder / "1.png").write_text(str(number), encoding="utf-8")
+    (project / "photos/dogs").symlink_to("../../disk")  # relative, as many are
+    (disk / "old").symlink_to(old)
+    with (project / ".gitignore").open("a", encoding="utf-8") as file:
+        file.write("/photos\n")
+    inputs = dict.fromkeys(["photos/dogs/old", "photos/dogs", "photos"], "1")
+    clone = make_scratch_clone(project, tmp_path / "base", {"prepare": LockedStage(inputs, {})})
+    found = [clone / "photos" / name for name in ("cats/1.png", "dogs/1.png", "dogs/old/1.png")]
+    assert [path.read_text(encoding="utf-8") for path in found] == ["0", "1", "2"]
+    assert (disk / "old").is_symlink()  # what lies behind a link is not the clone's to change
+
+
 def test_ignored_inputs_are_copied_and_outside_ones_linked(project: Path, tmp_path: Path):
     photos = project / "photos"
     photos.mkdir()

@@ -165,7 +165,7 @@ def test_a_trained_unet_stays_itself_in_whole_numbers(number_format, types, agre
     assert found.changed <= 1 - agreement
     assert found.interval is not None
     assert found.interval[0] < found.changed < found.interval[1]
-    mean_iou = exit_scores(model, draw_images, masks, ignore_label=255).score
+    mean_iou = exit_scores(model, draw_images, masks, ignore_label=255).score("mean_iou")
     assert mean_iou > 0.6  # or being the same would mean nothing
     scores = validate_export(content, draw_images, masks, ignore_label=255)
-    assert scores.score == pytest.approx(mean_iou, abs=0.05)
+    assert scores.score("mean_iou") == pytest.approx(mean_iou, abs=0.05)

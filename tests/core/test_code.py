@@ -185,6 +185,8 @@ class TestCollapse:
     def files(self, write: Write) -> None:
         write(dict.fromkeys(self.FILES, "x = 1"))
         write({"kdtasks/a/__init__.py": '"""Plain."""', "kdtasks/a/page.html": ""})
+        write({f"kdtasks/c/{number}.py": "x = 1" for number in (1, 2, 3, 4)})
+        write({f"kdtasks/core/{name}.py": "x = 1" for name in ("1", "2", "3", "errors")})
 
     @pytest.mark.parametrize(
         ("names", "expected"),
@@ -195,10 +197,13 @@ class TestCollapse:
             (["kdtasks/a/deep/two.py"], ["kdtasks/a/deep"]),
             (["kdtasks/a/one.py", "kdtasks/a/deep/two.py"], ["kdtasks/a"]),
             (["kdtasks/a/one.py", "kdtasks/b.py"], ["kdtasks/a/one.py", "kdtasks/b.py"]),
-            (list(FILES), ["kdtasks"]),
+            (list(FILES), ["kdtasks/__init__.py", "kdtasks/a", "kdtasks/b.py"]),
+            (["kdtasks/c/1.py", "kdtasks/c/2.py"], ["kdtasks/c/1.py", "kdtasks/c/2.py"]),
+            (["kdtasks/c/1.py", "kdtasks/c/2.py", "kdtasks/c/3.py"], ["kdtasks/c"]),
+            ([f"kdtasks/core/{n}.py" for n in "123"], [f"kdtasks/core/{n}.py" for n in "123"]),
         ],
     )
-    def test_a_folder_stands_for_all_its_code(
+    def test_a_folder_stands_for_most_of_its_code_if_all_of_it_has_influence(
         self, tmp_path: Path, names: list[str], expected: list[str]
     ):
         assert collapse([tmp_path / name for name in names], tmp_path) == expected

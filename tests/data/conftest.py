@@ -1,5 +1,6 @@
 """Small images and params for the tests of datasets."""
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,3 +64,18 @@ def tiny_dataset() -> Callable[..., RawDataset]:
         return RawDataset(**(fields | keys))
 
     return build
+
+
+@pytest.fixture
+def photos(tmp_path: Path, noise: Callable[..., np.ndarray]) -> Callable[..., Path]:
+    """Write images that all differ, by their paths below a folder."""
+
+    def write(*names: str, root: str = "photos") -> Path:
+        for name in names:
+            path = tmp_path / root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+            Image.fromarray(noise(seed)).save(path)
+        return tmp_path / root
+
+    return write

@@ -26,9 +26,7 @@ def test_training_images_of_the_official_test_set_are_left_out(
     assert kept.given is not None
     assert kept.given.tolist() == [""] * 3 + ["test"] * 2
     assert kept.problems == ()
-    assert kept.excluded == (
-        Problem("row[2]", "the same image as row[4] of the official test set"),
-    )
+    assert kept.excluded == (Problem("row[2]", "the same image as row[4] of the given test set"),)
 
 
 def test_of_equal_images_in_given_splits_the_last_split_keeps_its_own(
@@ -40,7 +38,7 @@ def test_of_equal_images_in_given_splits_the_last_split_keeps_its_own(
     kept = exclude_leaks(dataset)
     assert kept.origins == ("row[2]", "row[3]", "row[4]")
     assert {item.problem for item in kept.excluded} == {
-        "the same image as row[2] of the official validation set"
+        "the same image as row[2] of the given validation set"
     }
 
 

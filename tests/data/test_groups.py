@@ -130,8 +130,8 @@ def test_near_copies_of_an_official_test_set_are_left_out() -> None:
     )
     kept = exclude_leaks(mark_groups(dataset, near=True))
     assert [(item.path, item.problem) for item in kept.excluded] == [
-        ("row[1]", "grouped with row[6] of the official test set"),
-        ("row[2]", "the same image as row[7] of the official test set"),
+        ("row[1]", "grouped with row[6] of the given test set"),
+        ("row[2]", "the same image as row[7] of the given test set"),
     ]
     assert len(exclude_leaks(mark_groups(dataset, near=False))) == 7
 

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdtasks.data.masks import patch_spans
+from kdtasks.data.patches import patch_spans
 
 
 def starts(length: int, patch_size: int, overlap: float) -> list[int]:

@@ -1,9 +1,11 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from tests.tools.complete_params import write_params
 
@@ -49,3 +51,23 @@ def test_an_error_is_one_message_without_a_traceback(project: Path) -> None:
     assert result.stderr.startswith("error: data.max_images is 7, at least 40 are needed")
     assert "Traceback" not in result.stderr
     assert not (project / "data" / "prepared").exists()
+
+
+def test_what_a_folder_was_taken_for_and_what_looks_like_bursts_is_said(
+    project: Path, photos: Callable[..., Path]
+) -> None:
+    names = [
+        f"{'ab'[scene % 2]}/scene{scene:02}_{shot}.png" for scene in range(20) for shot in "12"
+    ]
+    photos(*(f"train/{name}" for name in names), *(f"test/{name}" for name in names[:8]))
+    yaml, path = YAML(), project / "params.yaml"
+    params = yaml.load(path)
+    params["data"] |= {"source": {"name": "image_folder"}, "path": "photos", "image_size": [8, 8]}
+    yaml.dump(params, path)
+    result = run(project)
+    assert result.returncode == 0, result.stderr
+    assert "warning: names look as if several images were of one scene" in result.stdout
+    assert "layout: folders of splits, and in each one folder a class; test kept" in result.stdout
+    record = json.loads((project / "data" / "prepared" / "dataset.json").read_text())
+    assert record["notes"][0].startswith("layout: folders of splits")
+    assert record["warnings"][0].endswith("group_by: 'scene\\d+'")

@@ -58,7 +58,9 @@ def test_the_seed_decides_and_rows_come_mixed() -> None:
 
 def test_too_rare_classes_are_named() -> None:
     dataset = classification([0] * 10 + [1] * 3 + [2] * 2)
-    with pytest.raises(DatasetError, match=r"4 are needed.*\n  class 1: 3\n  class 2: 2$"):
+    with pytest.raises(
+        DatasetError, match=r"4 are needed.*\n  class 1: 3, 1 more\n  class 2: 2, 2 more$"
+    ):
         split_dataset(dataset, PARAMS, seed=0)
 
 
@@ -104,7 +106,7 @@ def test_a_class_missing_from_the_official_test_set_is_named(
 ) -> None:
     is_test = np.arange(20) >= 18
     dataset = tiny_dataset([0] * 9 + [1] * 9 + [0] * 2, given=np.where(is_test, "test", ""))
-    with pytest.raises(DatasetError, match=r"one for each of test.*\n  class class_1: 0$"):
+    with pytest.raises(DatasetError, match=r"one for each of test.*\n  class class_1: 0, 1 more$"):
         split_dataset(dataset, PARAMS, seed=0)
 
 

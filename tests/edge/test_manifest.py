@@ -5,6 +5,8 @@ import pytest
 from kdtasks.core.errors import BundleError
 from kdtasks.edge.bundle_files import read_manifest
 
+INPUT = {"shape": [6, 5, 1], "dtype": "uint8", "range": [0, 255]}
+
 
 def test_what_is_written_is_read_back(make_bundle):
     manifest = read_manifest(make_bundle())
@@ -29,6 +31,13 @@ def test_unknown_keys_are_left_alone(make_bundle):
         ({"score": "luck"}, "score 'luck'; this version of kdtasks knows max_probability, margin,"),
         ({"macs": 7}, r"the macs 7; 3 were expected"),
         ({"input": {"shape": [1]}}, "shape, dtype and range were expected"),
+        *(
+            (
+                {"input": INPUT | {"deep_range": wrong}},
+                r"has the deep_range .*; \[lowest, highest\]",
+            )
+            for wrong in ([5, 5], [0, 65536], [-1, 3], [0.0, 9.0], [7], "12 bits")
+        ),
         ({"refused": "no filters to remove"}, "could not be built: no filters to remove"),
     ],
 )

@@ -187,9 +187,9 @@ def test_temperature_makes_masks_less_sure(make_segmentation_bundle):
 
 def test_images_are_fitted_to_what_training_images_were(make_segmentation_bundle, pixelwise):
     grey = np.full((20, 30, 1), 7, np.uint8)
-    assert pixelwise.fit(grey).tolist() == np.full((20, 30, 3), 7).tolist()
+    assert pixelwise.read(grey).tolist() == np.full((20, 30, 3), 7).tolist()
     resizing = make_segmentation_bundle(parameters={"data": {"image_size": [40, 60]}})
-    assert Segmenter.load(resizing).fit(grey).shape == (40, 60, 3)
+    assert Segmenter.load(resizing).read(grey).shape == (40, 60, 3)
 
 
 def test_a_bundle_of_another_task_is_refused(make_segmentation_bundle, make_bundle):

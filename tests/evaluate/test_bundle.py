@@ -12,8 +12,9 @@ from kdtasks.data.prepared import PreparedDataset
 from kdtasks.edge.classifier import BatchPredictions, Classifier
 from kdtasks.edge.scores import softmax
 from kdtasks.evaluate import classification
+from kdtasks.evaluate.class_score import ClassScore
 from kdtasks.evaluate.classification import ClassificationEvaluator, evaluate_answers
-from kdtasks.evaluate.evaluator import EvaluateParams
+from kdtasks.evaluate.settings import EvaluateParams
 
 
 @pytest.fixture
@@ -28,7 +29,11 @@ def case() -> tuple[np.ndarray, BatchPredictions]:
 def test_the_whole_is_the_sum_of_its_exits(case: tuple[np.ndarray, BatchPredictions]) -> None:
     labels, answers = case
     content, bins = evaluate_answers(
-        labels, answers, macs=(300, 1000), temperatures=(1.5, 1.0), settings=EvaluateParams()
+        ClassScore(labels, answers.predicted, ("ant", "bee", "cat"), EvaluateParams()),
+        answers,
+        macs=(300, 1000),
+        temperatures=(1.5, 1.0),
+        commonest=1,
     )
     assert content.full
     assert content.exits
@@ -66,6 +71,8 @@ def test_examples_are_rows_of_the_test_split(
         groups=lambda split: np.arange(50),
         answered=(),
         labels_from=lambda split: None,
+        class_names=("ant", "bee", "cat"),
+        num_classes=3,
     )
     manifest = SimpleNamespace(macs=(300, 1000), temperatures=(1.0, 1.0), score="margin")
     monkeypatch.setattr(Classifier, "load", lambda bundle: SimpleNamespace(manifest=manifest))
@@ -73,6 +80,16 @@ def test_examples_are_rows_of_the_test_split(
     evaluator = ClassificationEvaluator(cast(PreparedDataset, dataset), EvaluateParams())
     found = evaluator.evaluate(Path("bundle"))
     arrays, rows = found.examples, found.examples["rows"]
+    commonest = np.bincount(labels).argmax()
+    name, right = ("ant", "bee", "cat")[commonest], (labels == commonest).mean()
+    assert found.sentence.endswith(
+        f"(always answering {name} would be right in {right:.1%})".replace("%", " %")
+    )
+    assert found.scores.baseline
+    assert found.scores.baseline.answer == name
+    assert found.scores.baseline.balanced_accuracy == pytest.approx(1 / 3, abs=1e-6)
+    assert found.scores.intervals
+    assert set(found.scores.intervals) == {"accuracy", "balanced_accuracy", "macro_f1"}
     np.testing.assert_array_equal(arrays["images"], images[rows])
     np.testing.assert_array_equal(arrays["labels"], labels[rows])
     np.testing.assert_array_equal(arrays["by_exit"], answers.by_exit[rows])

@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm, t
 
-from kdtasks.evaluate.classification import ClassScore
+from kdtasks.evaluate.class_score import ClassScore
 from kdtasks.evaluate.clusters import independent_fraction, members_of
-from kdtasks.evaluate.evaluator import EvaluateParams
 from kdtasks.evaluate.intervals import (
     Method,
     accuracy_interval,
@@ -21,6 +20,7 @@ from kdtasks.evaluate.intervals import (
     score_interval,
     wilson_interval,
 )
+from kdtasks.evaluate.settings import EvaluateParams
 
 ANSWERS = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=40)
 
@@ -98,6 +98,7 @@ def test_mcnemar_counts_a_group_by_its_balance() -> None:
 
 def test_a_score_counts_groups_but_averages_rows() -> None:
     correct = np.array([True, True, True, False])
-    score = ClassScore(correct, EvaluateParams(), np.array([0, 0, 0, 1]))
+    answers = (np.ones(4, int), correct.astype(int), ("no", "yes"), EvaluateParams())
+    score = ClassScore(*answers, np.array([0, 0, 0, 1]))
     assert (score.rows, score.size.rows, score.value) == (2, 4, 0.75)
-    assert ClassScore(correct, EvaluateParams()).rows == 4
+    assert ClassScore(*answers).rows == 4

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from kdtasks.core.errors import KdTasksError
 from kdtasks.core.records import Refusal
 from kdtasks.core.records.evaluate import Gain
-from kdtasks.evaluate.classification import ClassScore
+from kdtasks.evaluate.class_score import ClassScore
 from kdtasks.evaluate.comparison import gain_of, verdict_of
-from kdtasks.evaluate.evaluator import EvaluateParams, compare_scores
+from kdtasks.evaluate.evaluator import compare_scores
 from kdtasks.evaluate.intervals import bootstrap_interval, score_interval, wilson_interval
+from kdtasks.evaluate.settings import EvaluateParams
 
 
 def gain(first: Mapping[int, float], second: Mapping[int, float]) -> Gain:
@@ -123,7 +124,9 @@ def test_equal_models_get_the_score_interval() -> None:
 def score(mistakes: int, *, confidence: float = 0.95) -> ClassScore:
     """A model that gets the first of ten images wrong, so many of them."""
     settings = EvaluateParams(confidence=confidence, bootstrap_samples=500)
-    return ClassScore(np.arange(10) >= mistakes, settings)
+    return ClassScore(
+        np.ones(10, int), (np.arange(10) >= mistakes).astype(int), ("no", "yes"), settings
+    )
 
 
 def test_compare_gives_the_whole_content() -> None:

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from kdtasks.core.errors import EvaluationError
-from kdtasks.evaluate.evaluator import EvaluateParams
 from kdtasks.evaluate.intervals import score_lower_bound
 from kdtasks.evaluate.metrics import THRESHOLDS
 from kdtasks.evaluate.pixel_counts import PixelCounts
+from kdtasks.evaluate.settings import EvaluateParams
 
 
 def score(*wrong: int, pixels: int = 100) -> PixelCounts:

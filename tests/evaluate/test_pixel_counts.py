@@ -10,8 +10,8 @@ from kdtasks.core.records.evaluate import SplitSize
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.edge.scores import softmax
 from kdtasks.evaluate import pixel_counts
-from kdtasks.evaluate.evaluator import EvaluateParams
 from kdtasks.evaluate.metrics import count_probabilities
+from kdtasks.evaluate.settings import EvaluateParams
 
 DRAW = np.random.default_rng(0)
 LABELS = np.where(DRAW.random((7, 4, 6)) < 0.2, 255, DRAW.integers(0, 3, (7, 4, 6))).astype(

@@ -15,7 +15,7 @@ from kdtasks.evaluate.registry import evaluator_of
 from kdtasks.tasks.classification import Classification
 from tests.tools.datasets import dataset_of
 
-METRIC = Classification().metric
+METRIC = Classification().metrics[0]
 LABELS = Labels(train=300, hidden=2700, by_class={}, unlabelled=0, validation=250, calibration=750)
 FIGURES = ProspectFigures(
     rows=250,

@@ -1,10 +1,12 @@
 """What the machine is, from files written by hand."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from kdtasks.orchestrate.processes import free_disk_gb, memory_gb, usable_cores
+from kdtasks.orchestrate import processes
+from kdtasks.orchestrate.processes import free_disk_gb, memory_gb, usable_cores, why_cold
 
 
 @pytest.mark.parametrize(("limit", "expected"), [("2000000000\n", 2.0), ("1000\n", 1e-6)])
@@ -21,3 +23,15 @@ def test_no_limit_is_the_machines_memory(tmp_path: Path):
 def test_cores_and_disk(tmp_path: Path):
     assert usable_cores() >= 1
     assert free_disk_gb(tmp_path) > 0
+
+
+def test_where_forking_is_not_safe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(processes, "_GPUS", (tmp_path / "gpu",))
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert why_cold() is None
+    (tmp_path / "gpu").touch()
+    assert (
+        why_cold() == f"there is a GPU ({tmp_path / 'gpu'}), whose driver does not survive a fork"
+    )
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert why_cold() == "forking is not safe on darwin"

@@ -208,7 +208,7 @@ def test_one_mistake_in_a_union_of_kinds_is_said_once(changed: Callable[..., Any
     source = {"name": "segmentation_folder", "classes": classes, "ignore": [True]}
     message = message_of(changed("data.source", source))
     assert message == (
-        "data.source.classes.water: got 400; allowed: text or whole number, 0 to 254 | "
+        "data.source.classes.water: got 400; allowed: text or whole number, 0 to 255 | "
         "data.source.ignore.0: got true; allowed: text or whole number, 0 to 255"
     )
 

@@ -1,5 +1,6 @@
 """Reading params.yaml, and the checks that span sections."""
 
+import copy
 import dataclasses
 import json
 from collections.abc import Callable
@@ -37,8 +38,8 @@ def test_params_yaml_is_valid():
             r"distill\.arms holds soft_labelled, and .* take",
         ),
         (
-            {"distill": {"arms": ["hard"]}, "train": {"loss": {"class_weights": "balanced"}}},
-            r"hard and train\.loss\.class_weights is balanced, .* set the weights to null",
+            {"distill": {"arms": ["hard"]}, "train": {"class_balance": "weights"}},
+            r"hard and train\.class_balance is weights, .* set it to none",
         ),
         (
             {"compress": {"variants": ["int8"], "passes": {"filters": {"rank": "taylor"}}}},
@@ -269,6 +270,22 @@ def test_a_project_names_keys_that_dvc_would_miss(tmp_path: Path, changed: Calla
         load_project_params(tmp_path)
 
 
+def test_what_is_chosen_by_its_name_needs_no_defaults_in_the_file(
+    tmp_path: Path, valid_content: dict[str, Any]
+):
+    """DVC watches it whole."""
+    for name in ("data/raw", "data/raw-unlabelled", "models/import", "models/start"):
+        (tmp_path / name).mkdir(parents=True)
+    content = copy.deepcopy(valid_content)
+    content["data"] |= {"source": {"name": "image_folder"}, "image_size": [8, 8]}
+    (tmp_path / "params.yaml").write_text(json.dumps(content))
+    assert load_project_params(tmp_path).data.source.name == "image_folder"
+    del content["export"]["name"]
+    (tmp_path / "params.yaml").write_text(json.dumps(content))
+    with pytest.raises(ParamsError, match=r"export\.name"):
+        load_project_params(tmp_path)
+
+
 def test_a_project_names_a_path_that_is_not_there(tmp_path: Path, valid_content: dict[str, Any]):
     (tmp_path / "params.yaml").write_text(json.dumps(valid_content))
     (tmp_path / "data/raw").mkdir(parents=True)
@@ -308,7 +325,7 @@ def test_expanded_recipes_are_complete(tmp_path: Path):
             ["dice", {"name": "focal", "gamma": 0.5}],
             r"train\.loss\.terms\.1\.gamma: got 0\.5; allowed: 1 or more",
         ),
-        ("train.loss.class_weights", "even", r"train\.loss\.class_weights: got \"even\""),
+        ("train.class_balance", "even", r"train\.class_balance: got \"even\""),
         ("targets.top_k", 0, r"targets\.top_k: got 0"),
     ],
 )

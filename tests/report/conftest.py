@@ -13,19 +13,19 @@ from kdtasks.core.files import write_arrays, write_csv, write_json
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.edge.classifier import BatchPredictions
 from kdtasks.edge.scores import max_probability
-from kdtasks.evaluate.classification import ClassScore, evaluate_answers
-from kdtasks.evaluate.evaluator import (
-    RELIABILITY,
-    EvaluateParams,
-    compare_scores,
-)
+from kdtasks.evaluate.class_score import ClassScore
+from kdtasks.evaluate.classification import evaluate_answers
+from kdtasks.evaluate.evaluator import RELIABILITY, compare_scores
 from kdtasks.evaluate.examples import pick_examples
+from kdtasks.evaluate.settings import EvaluateParams
 from kdtasks.params import Params, parse_params
 from kdtasks.report import curves, figures
 from kdtasks.report.page import write_report
 from stages.report import settings_of
 
 ROWS, CLASSES = 1000, 10
+METRICS = ("accuracy", "balanced_accuracy", "macro_f1")
+NAMES = tuple(map(str, range(CLASSES)))
 # Accuracy of every exit, bytes, gzipped bytes, MACs up to every exit, milliseconds.
 VARIANTS: dict[str, Any] = {
     "float32": ([0.82, 0.925, 0.966], 38_420, 31_950, [57_000, 168_000, 286_000], 0.061),
@@ -75,7 +75,9 @@ def make_project(
         _write_compare(root, params, labels, hardness, generator, gain)
         _write_sensitivity(root)
         for variant in params.compress.variants:
-            _write_variant(root, variant, labels, hardness, generator, exits, params.seeds[-1])
+            _write_variant(
+                root, variant, labels, hardness, generator, exits, params.seeds[-1], params.evaluate
+            )
         return params
 
     return make
@@ -213,12 +215,13 @@ def _write_training(
         runs.append((f"student/{seed}", seed, 0.953, 30, macs, 6_900))
         runs.append((f"distill/{seed}", seed, 0.953 + gain, 30, macs, 6_900))
     for name, seed, final, epochs, macs, parameters in runs:
+        reached = [0.82, 0.92][: len(macs) - 1]
         accuracies = [final - (0.3 * 0.8**e) + generator.normal(0, 0.002) for e in range(epochs)]
         write_json(
             root / f"metrics/{name}.json",
             {
                 "validation": {
-                    "accuracy": [*[0.82, 0.92][: len(macs) - 1], round(accuracies[-1], 3)],
+                    **{key: [*reached, round(accuracies[-1], 3)] for key in METRICS},
                     "loss": 0.2 * (1 - final),
                 },
                 "parameters": parameters,
@@ -246,7 +249,8 @@ def _write_compare(
     gain: float,
 ) -> None:
     def score(share: float) -> ClassScore:
-        return ClassScore(_answers(labels, hardness, share, generator) == labels, params.evaluate)
+        answers = _answers(labels, hardness, share, generator)
+        return ClassScore(labels, answers, NAMES, params.evaluate)
 
     def students(share: float) -> dict[int, ClassScore]:
         return {seed: score(share + generator.normal(0, 0.001)) for seed in params.seeds}
@@ -267,6 +271,7 @@ def _write_variant(
     generator: np.random.Generator,
     exits: int,
     base_seed: int,
+    settings: EvaluateParams,
 ) -> None:
     shares, size, gzipped, macs, milliseconds = VARIANTS[variant.removeprefix("space_to_depth+")]
     shares, macs = shares[-exits:], macs[-exits:]
@@ -313,7 +318,7 @@ def _write_variant(
             },
             "full": {"accuracy": shares[-1]},
             "rows": 500,
-            "validation": {"accuracy": shares[-1], "cost": cost},
+            "validation": {**dict.fromkeys(METRICS, shares[-1]), "cost": cost},
             **({"expected_drop": 0.004} if exits > 1 else {}),
         },
     )
@@ -329,7 +334,11 @@ def _write_variant(
     answers = BatchPredictions(logits, predicted, exit_index, answered)
     temperatures = [1.31, 1.12, 1.04][-exits:]
     content, bins = evaluate_answers(
-        labels, answers, macs=macs, temperatures=temperatures, settings=EvaluateParams()
+        ClassScore(labels, answered, NAMES, settings),
+        answers,
+        macs=macs,
+        temperatures=temperatures,
+        commonest=0,
     )
     content.write(root / f"metrics/evaluate/{variant}.json")
     table = [(k, *found) for k, exit_bins in enumerate(bins) for found in exit_bins]

@@ -17,6 +17,7 @@ HEADINGS = [
     "Models",
     "Does distillation help?",
     "Training",
+    "Class by class: int8",
     "Early exits of int8",
     "Size against accuracy",
     "How close each file is to its network",

@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from kdtasks.core.errors import EvaluationError
-from kdtasks.tasks.confusion import accuracy, accuracy_of, class_iou, confusion_matrix, mean_iou
+from kdtasks.tasks.confusion import (
+    accuracy,
+    accuracy_of,
+    by_class_scores,
+    class_iou,
+    confusion_matrix,
+    mean_iou,
+)
 
 MASK = np.array([[0, 0, 0, 1], [1, 1, 255, 255]], np.uint8)
 ANSWER = np.array([[0, 0, 1, 1], [1, 0, 0, 3]], np.uint8)
@@ -27,6 +34,41 @@ def test_figures_worked_by_hand():
 def test_a_class_that_is_only_answered_counts():
     # Without a label of class 1 its union is the two wrong answers.
     assert mean_iou(confusion_matrix([0, 0, 1, 1], [0, 0, 0, 0], 3)) == (0.5 + 0) / 2
+
+
+def test_metrics_of_classes_worked_by_hand():
+    # Always answering the common class: recalls 1 and 0, F1s 2 · 9 / (9 + 10) and 0.
+    always = by_class_scores(np.array([[9, 0], [1, 0]]))
+    assert always == {"balanced_accuracy": 0.5, "macro_f1": round(9 / 19, 6)}
+    # A class without a label has no recall, but an F1 of 0 where it is answered.
+    stray = by_class_scores(np.array([[3, 0, 1], [0, 4, 0], [0, 0, 0]]))
+    assert stray["balanced_accuracy"] == 0.875
+    assert stray["macro_f1"] == round((6 / 7 + 1 + 0) / 3, 6)
+    # One that is neither labelled nor answered is none.
+    assert by_class_scores(np.array([[3, 0], [0, 0]])) == {"balanced_accuracy": 1, "macro_f1": 1}
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=40), st.integers(0, 2**31))
+def test_metrics_of_classes_are_those_of_scikit_learn(labels: list[int], seed: int):
+    from sklearn.metrics import f1_score, recall_score
+
+    answers = np.random.default_rng(seed).integers(0, 4, len(labels))
+    found = by_class_scores(confusion_matrix(answers, labels, 4))
+    there = sorted(set(labels))
+    recall = recall_score(labels, answers, labels=there, average="macro", zero_division=0)
+    f1 = f1_score(labels, answers, average="macro", zero_division=0)
+    assert found == {
+        "balanced_accuracy": pytest.approx(recall, abs=1e-6),
+        "macro_f1": pytest.approx(f1, abs=1e-6),
+    }
+
+
+@given(st.integers(2, 4), st.integers(1, 8), st.integers(0, 2**31))
+def test_on_even_classes_balanced_accuracy_is_accuracy(classes: int, each: int, seed: int):
+    labels = np.repeat(np.arange(classes), each)
+    answers = np.random.default_rng(seed).integers(0, classes, len(labels))
+    confusion = confusion_matrix(answers, labels, classes)
+    assert by_class_scores(confusion)["balanced_accuracy"] == accuracy_of(confusion)
 
 
 def test_many_pixels_are_counted_part_by_part(monkeypatch):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.tasks.registry import TASKS, task_of
+from kdtasks.tasks.registry import TASKS, metric_of, task_of
 
 CLASSIFICATION, SEGMENTATION = task_of("classification"), task_of("segmentation")
 MASKS = np.array([[[0, 2], [2, 255]], [[1, 1], [1, 0]]], np.uint8)
@@ -32,12 +32,26 @@ def test_each_pixel_has_a_label_or_none():
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_every_task_is_scored_by_its_metric(name: str):
-    """Of 4 + 2 labels the classes get 3 and 1 right: IoU is 3 / 5 and 1 / 3."""
+def test_every_task_is_scored_by_all_its_metrics(name: str):
+    """Of 4 + 2 labels the classes get 3 and 1 right, of as many answers with each.
+
+    IoU is 3 / 5 and 1 / 3, recall 3 / 4 and 1 / 2, F1 6 / 8 and 2 / 4.
+    """
     scores = task_of(name).scores(np.array([[3, 1], [1, 1]]))
-    expected = {"accuracy": round(4 / 6, 6), "mean_iou": round((3 / 5 + 1 / 3) / 2, 6)}
-    assert scores[task_of(name).metric.key] == expected[task_of(name).metric.key]
+    expected = {
+        "accuracy": round(4 / 6, 6),
+        "balanced_accuracy": 0.625,
+        "macro_f1": 0.625,
+        "mean_iou": round((3 / 5 + 1 / 3) / 2, 6),
+    }
+    assert {metric.key for metric in task_of(name).metrics} <= scores.keys()
     assert scores.items() <= expected.items()
+
+
+def test_the_first_metric_counts_unless_another_is_named():
+    assert metric_of(CLASSIFICATION, None).key == "accuracy"
+    assert metric_of(CLASSIFICATION, "macro_f1").name == "macro-F1"
+    assert metric_of(SEGMENTATION, None).key == "mean_iou"
 
 
 def test_an_unknown_task_is_told():

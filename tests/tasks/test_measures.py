@@ -87,7 +87,7 @@ def test_variants_are_judged_by_it() -> None:
         compared={},
         contact_sheet=Path(),
     )
-    candidate = candidates_of(inputs)["int8"]
+    candidate = candidates_of(inputs, "mean_iou")["int8"]
     assert candidate.accuracy == 0.6
     assert round(candidate.accuracy_drop or 0, 6) == 0.05
     choice = select({"int8": candidate}, SelectParams(max_accuracy_drop=0.02), "mean IoU")

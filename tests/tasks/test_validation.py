@@ -19,7 +19,10 @@ def test_masks_have_both_figures_of_every_exit_however_they_are_cut():
         assert tally.scores() == expected
 
 
-def test_whole_images_have_their_accuracy_alone():
+def test_whole_images_have_the_metrics_of_classes():
+    # Recalls 1/2, 1 and 1; F1s 2/3, 1 and 2/3.
     tally = ExitConfusions(3)
     tally.add([np.array([0, 1, 2, 2])], np.array([0, 1, 2, 0]))
-    assert tally.scores() == ExitScores(accuracy=(0.75,))
+    assert tally.scores() == ExitScores(
+        accuracy=(0.75,), balanced_accuracy=(0.833333,), macro_f1=(0.777778,)
+    )

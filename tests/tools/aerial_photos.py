@@ -55,7 +55,8 @@ def mask_params(content: dict[str, Any], folder: Path) -> dict[str, Any]:
         "train": {
             "batch_size": 8,
             "guard_epochs": 50,
-            "loss": {"terms": ["cross_entropy", "dice"], "class_weights": "balanced"},
+            "class_balance": "weights",
+            "loss": {"terms": ["cross_entropy", "dice"]},
         },
         "teacher": {
             "source": "train",

@@ -18,6 +18,7 @@ def describe_dataset(
     image_shape: tuple[int, int, int],
     task: str = "classification",
     validation_rows: int = 100,
+    deep_range: tuple[int, int] | None = None,
 ) -> PreparedDataset:
     """Write a description, and give the dataset as if it were opened."""
     (folder / DESCRIPTION).write_text('{"name": "pixels"}\n')
@@ -29,6 +30,7 @@ def describe_dataset(
         image_shape=image_shape,
         ignore_label=None,
         counts={"validation": SplitCounts(total=validation_rows, by_class={})},
+        deep_range=deep_range,
     )
 
 
@@ -42,6 +44,7 @@ class _InMemory:
     num_classes: int
     ignore_label: int | None
     rows_of_images: np.ndarray
+    weights: np.ndarray | None = None
     answered: tuple[str, ...] = ()
 
     def labels_from(self, split: str) -> LabelsFrom:
@@ -79,6 +82,9 @@ class _InMemory:
         assert split == self.split
         return self.split_labels
 
+    def row_weights(self) -> np.ndarray | None:
+        return self.weights
+
 
 def dataset_of(
     images: np.ndarray,
@@ -88,8 +94,9 @@ def dataset_of(
     ignore_label: int | None = None,
     split: str = "train",
     groups: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
 ) -> PreparedDataset:
     """Give arrays as the only split of a dataset."""
     sources = np.arange(len(images)) if groups is None else groups
-    in_memory = _InMemory(split, images, labels, num_classes, ignore_label, sources)
+    in_memory = _InMemory(split, images, labels, num_classes, ignore_label, sources, weights)
     return cast(PreparedDataset, in_memory)

@@ -19,10 +19,12 @@ from kdtasks.core.records.report import (
 )
 from kdtasks.core.records.training import ExitScores, TrainedScores, Training
 from kdtasks.evaluate.intervals import wilson_interval
+from kdtasks.params import Params
+from kdtasks.tasks.task import MetricKey
 
 
 def training(*accuracy: float, macs: tuple[int, ...] = (500, 1000), **scores: Any) -> Training:
-    """A training with the accuracy of every exit; further `scores` are those of masks."""
+    """A training with the accuracy of every exit; further `scores` are by other metrics."""
     return Training(
         validation=TrainedScores(accuracy=accuracy, loss=0.1, **scores),
         parameters=10,
@@ -30,6 +32,12 @@ def training(*accuracy: float, macs: tuple[int, ...] = (500, 1000), **scores: An
         epochs=2,
         seed=0,
     )
+
+
+def judged_by(params: Params, metric: MetricKey) -> Params:
+    """Params whose models are compared by a metric."""
+    evaluate = params.evaluate.model_copy(update={"metric": metric})
+    return params.model_copy(update={"evaluate": evaluate})
 
 
 def parity(*exits: tuple[float, float], rows: int = 300) -> Parity:

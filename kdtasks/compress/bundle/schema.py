@@ -44,7 +44,15 @@ DETAILS: dict[str, dict[str, Any]] = {
     "bytes": {"minimum": 1},
     "sha256": SHA256,
     "dataset_sha256": SHA256,
-    "input": _keys(shape=_array(_COUNT, 3), dtype={"const": "uint8"}, range={"const": [0, 255]}),
+    "input": {
+        "required": ["shape", "dtype", "range"],
+        "properties": {
+            "shape": _array(_COUNT, 3),
+            "dtype": {"const": "uint8"},
+            "range": {"const": [0, 255]},
+            "deep_range": _array({"type": "integer", "minimum": 0, "maximum": 65535}, 2),
+        },
+    },
     "metrics": {"additionalProperties": {"type": "object", **_SPLIT, "required": ["rows"]}},
     "self_test": _keys(file={"type": "string"}, sha256=SHA256, images=_COUNT),
     "provenance": _keys(

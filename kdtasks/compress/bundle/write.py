@@ -90,6 +90,7 @@ def make_manifest(
     scores = split_scores(
         calibration.validation, counts.total, dataset.task, groups=counts.independent
     )
+    deep = {} if dataset.deep_range is None else {"deep_range": list(dataset.deep_range)}
     by_exit = calibration.model_dump(include={"score", "temperatures", "thresholds", "macs"})
     if labels_from := dataset.labels_from("validation"):
         scores["labels_from"] = labels_from
@@ -99,7 +100,7 @@ def make_manifest(
         variant=variant,
         task=dataset.task,
         class_names=dataset.class_names,
-        input={"shape": list(dataset.image_shape), "dtype": "uint8", "range": [0, 255]},
+        input={"shape": list(dataset.image_shape), "dtype": "uint8", "range": [0, 255], **deep},
         segments=len(calibration.temperatures),
         calibration=calibration.model_dump(
             mode="json", include=CALIBRATION_KEYS, exclude_defaults=True

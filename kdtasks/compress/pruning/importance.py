@@ -111,7 +111,7 @@ def _taylor(
     kernels = [_kernel(layer) for layer in layers]
     loss = CrossEntropy()
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def squares(images: Any, labels: Any) -> list[Any]:
         with tf.GradientTape() as tape:
             exits = model.logits(tf.cast(images, tf.float32), training=False)

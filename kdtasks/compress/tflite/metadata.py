@@ -154,7 +154,12 @@ def with_longest_manifest(content: bytes, class_names: Sequence[str]) -> bytes:
         variant=variant,
         task=max(TASKS, key=len),
         class_names=tuple(class_names),
-        input={"shape": [8192, 6753, 4], "dtype": "uint8", "range": [0, 255]},
+        input={
+            "shape": [8192, 6753, 4],
+            "dtype": "uint8",
+            "range": [0, 255],
+            "deep_range": [10000, 65535],
+        },
         segments=exits,
         score="max_probability",
         temperatures=tuple(numbers[:exits]),

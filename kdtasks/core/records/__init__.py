@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from kdtasks.core.errors import KdTasksError, Refused
 from kdtasks.core.files import write_json
 
-
 # Whose answers stand in the place of labels; None where labels are labels.
 LabelsFrom = Literal["teacher"] | None
 

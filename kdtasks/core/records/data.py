@@ -80,6 +80,10 @@ class Dataset(Record):
         contradictions: those duplicates that bear more than one label.
         groups: over all splits.
         split_by: what was kept together, in words.
+        deep_range: of images with 16 bits a channel, the values that became 0 and 255; absent where
+            there were none.
+        notes: what was found out of the files, in words; absent where there was nothing to say.
+        warnings: what a person should look into: sentences.
         answered: splits without labels, whose `labels` are the teacher's likeliest classes; absent
             where all have their own.
     """
@@ -96,6 +100,9 @@ class Dataset(Record):
     excluded: tuple[Problem, ...]
     groups: GroupCounts
     split_by: str
+    deep_range: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     answered: tuple[str, ...] = ()
 
 

@@ -24,15 +24,22 @@ class ExpectedPoint(Part):
 
 
 class Quality(Part):
-    """How right answers are; `mean_iou` of masks alone."""
+    """How right answers are.
+
+    Attributes:
+        balanced_accuracy: of classes alone, the mean of their recalls.
+        macro_f1: of classes alone, the mean of their F1s.
+        mean_iou: of masks alone.
+    """
 
     accuracy: float
+    balanced_accuracy: float | None = None
+    macro_f1: float | None = None
     mean_iou: float | None = None
 
-    @property
-    def score(self) -> float:
-        """What models are compared by: the mean IoU of masks, else the accuracy."""
-        return self.accuracy if self.mean_iou is None else self.mean_iou
+    def score(self, metric: str) -> float:
+        """Give the score by the metric of a key, one that its task has."""
+        return float(getattr(self, metric))
 
 
 class ValidationPoint(Quality):
@@ -137,7 +144,7 @@ class ModelScores(MaskScores, Quality):
     """The test scores of one model.
 
     Attributes:
-        interval: of the mean IoU where it is there, else of the accuracy; None of too few images.
+        interval: of the metric that models are compared by; None of too few images.
     """
 
     interval: Interval | None
@@ -158,11 +165,32 @@ class SplitSize(Part):
     pixels: int | None = None
 
 
-class FullScores(Part):
-    """The accuracy of always going to the last exit, with its interval."""
+class FullScores(Quality):
+    """The scores of always going to the last exit, with the interval as of `ModelScores`."""
 
-    accuracy: float
     interval: Interval
+
+
+class ClassAnswers(Part):
+    """How the images of one class are answered.
+
+    Attributes:
+        recall: fraction of its images that are answered with it, with its interval.
+        precision: fraction of the answers with it that are right; None where there are none.
+        images: of the class.
+    """
+
+    recall: float
+    interval: Interval
+    precision: float | None
+    f1: float
+    images: int
+
+
+class Baseline(Quality):
+    """What always answering the class with the most training images, `answer`, would reach."""
+
+    answer: str
 
 
 class Exit(Part):
@@ -196,17 +224,21 @@ class ChangedAnswers(Part):
 class Evaluation(Record, ModelScores, SplitSize):
     """`metrics/evaluate/<variant>.json`: a bundle on the test split.
 
-    Of classes `full` to `calibration_error` are there, of masks `confusion` and `MaskScores`.
+    Of classes `full` to `baseline` are there, of masks `confusion` and `MaskScores`.
 
     Attributes:
+        metric: what models are compared by, where that is not the task's first.
         cost: mean of the rows.
         saved: what `cost` leaves.
         mean_macs: multiply-accumulates a row.
         calibration_error: [K].
         confusion: [C, C], pixels by label and answer.
+        intervals: by metric.
+        by_class: by class name.
         labels_from: as of `Calibration`, on the test split.
     """
 
+    metric: str | None = None
     cost: float
     full: FullScores | None = None
     saved: float | None = None
@@ -214,12 +246,15 @@ class Evaluation(Record, ModelScores, SplitSize):
     exits: tuple[Exit, ...] | None = None
     changed: ChangedAnswers | None = None
     calibration_error: tuple[float, ...] | None = None
+    intervals: dict[str, Interval] | None = None
+    by_class: dict[str, ClassAnswers] | None = None
+    baseline: Baseline | None = None
     confusion: tuple[tuple[int, ...], ...] | None = None
     labels_from: LabelsFrom = None
 
 
 class SeedScores(MaskScores):
-    """A student's test accuracy, or mean IoU of masks, over seeds.
+    """A student's test score, by the metric that models are compared by, over seeds.
 
     Attributes:
         by_seed: score by seed.
@@ -267,6 +302,7 @@ class Comparison(Record, SplitSize):
     """`metrics/compare.json`: teacher and students of all seeds on the test split.
 
     Attributes:
+        metric: what models are compared by, where that is not the task's first.
         teacher: None where it is a file of answers that lacks test images, or its answers are the
             labels.
         student: None where students see no label, so that none is taught by labels alone.
@@ -278,6 +314,7 @@ class Comparison(Record, SplitSize):
         labels_from: as of `Calibration`, on the test split.
     """
 
+    metric: str | None = None
     teacher: ModelScores | None
     student: SeedScores | None
     distill: SeedScores

@@ -39,7 +39,8 @@ class VariantMetrics(Part):
 
     Attributes:
         refused: why the variant has no model.
-        accuracy: on the validation split with early exits; of masks the mean IoU.
+        accuracy: on the validation split with early exits, by `evaluate.metric`; of masks the mean
+            IoU.
         accuracy_drop: against the last exit of the distilled student.
         latency_ms: of images of that split.
         macs: mean compute of an image on the validation split, with early exits.
@@ -127,6 +128,8 @@ class ModelSummary(MaskScores):
     validation_accuracy: float | None
     refused: str | None = None
     accuracy: float | None = None
+    balanced_accuracy: float | None = None
+    macro_f1: float | None = None
     mean_iou: float | None = None
     interval: Interval | tuple[()] | None = ()
     by_seed: dict[str, float] | None = None
@@ -194,6 +197,7 @@ class Statistics(Record):
     """`report/statistics.json`: every number of the page but the timings.
 
     Attributes:
+        metric: what models are compared by, where that is not the task's first.
         confidence: level of the intervals.
         rows: of the test split; None where nothing was compared.
         start: the folder of the students' initial weights; None where they are random.
@@ -208,6 +212,7 @@ class Statistics(Record):
 
     recipe: str
     task: str
+    metric: str | None = None
     seeds: tuple[int, ...]
     confidence: float
     rows: int | None

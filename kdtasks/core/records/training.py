@@ -4,20 +4,23 @@ from kdtasks.core.records import LabelsFrom, Part, Record
 
 
 class ExitScores(Part):
-    """Scores of every exit, [K], on the validation split; `mean_iou` of masks alone.
+    """Scores of every exit, [K], on the validation split.
 
     Attributes:
+        balanced_accuracy, macro_f1: of classes alone.
+        mean_iou: of masks alone.
         labels_from: `teacher` where the scores are agreement with its answers; else absent.
     """
 
     accuracy: tuple[float, ...]
+    balanced_accuracy: tuple[float, ...] | None = None
+    macro_f1: tuple[float, ...] | None = None
     mean_iou: tuple[float, ...] | None = None
     labels_from: LabelsFrom = None
 
-    @property
-    def score(self) -> float:
-        """What models are chosen by: of the last exit the mean IoU of masks, else the accuracy."""
-        return (self.mean_iou or self.accuracy)[-1]
+    def score(self, metric: str) -> float:
+        """Give the last exit's score by the metric of a key, one that its task has."""
+        return float(getattr(self, metric)[-1])
 
 
 class TrainedScores(ExitScores):

@@ -11,7 +11,7 @@ import numpy as np
 from kdtasks.core.records.data import Problem
 from kdtasks.core.registry import Registry
 from kdtasks.core.settings import Section
-from kdtasks.edge.images import read_image
+from kdtasks.edge.decoder import Decoder
 
 Size = tuple[int, int]
 
@@ -27,6 +27,7 @@ class Item:
             teacher is to answer in its place.
         split: the split that it was given before, one of `SPLITS`; None leaves it to `data.split`.
         group: images of one group, such as a burst, stay in one split; None: it is on its own.
+        weight: how much its label counts in the loss of what is trained; above 0.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Item:
     label: int | Path | None
     split: str | None = None
     group: str | None = None
+    weight: float = 1.0
 
 
 class Example(NamedTuple):
@@ -92,7 +94,29 @@ class Source(Section):
             DatasetError: nothing can be read at all.
         """
 
-    def label_of(self, folder: Path, item: Item) -> np.ndarray:
+    def layout_found(self, folder: Path) -> Sequence[str]:
+        """Say in sentences what the folder was taken for, to be checked by a person."""
+        return ()
+
+    def warnings(self, folder: Path) -> Sequence[str]:
+        """Say in sentences what a person should look into before anything is trained."""
+        return ()
+
+    def resolved(
+        self, folder: Path, items: Sequence[Item], decoder: Decoder
+    ) -> tuple["Source", Sequence[str]]:
+        """Find out what the files alone can tell.
+
+        Returns:
+            the source that reads them, and sentences that say what was found.
+        """
+        return self, ()
+
+    def remarks(self) -> Sequence[str]:
+        """Say in sentences what was noticed while items were read, of a source of `resolved`."""
+        return ()
+
+    def label_of(self, folder: Path, item: Item, decoder: Decoder) -> np.ndarray:
         """Return the label: int32 [], −1 of none, or the whole image's mask, uint8 [height, width].
 
         Raises:
@@ -101,11 +125,17 @@ class Source(Section):
         return np.array(-1 if item.label is None else item.label, np.int32)
 
     def examples(
-        self, folder: Path, item: Item, image_size: Size | None, channels: int | None
+        self,
+        folder: Path,
+        item: Item,
+        decoder: Decoder,
+        image_size: Size | None,
+        channels: int | None,
     ) -> Sequence[Example]:
         """Read what the dataset holds of an item: here its image, as a whole.
 
         Args:
+            decoder: reads images.
             image_size: height and width; None keeps the image's own.
             channels: 1 or 3; None keeps the array's own, and makes 3 of a file.
 
@@ -113,23 +143,25 @@ class Source(Section):
             DatasetError: in a few words, the image cannot be used.
             UnusableFileError: another file cannot be.
         """
-        image = read_image(item.image, image_size=image_size, channels=channels)
-        return [Example(item.name, image, self.label_of(folder, item))]
+        image = decoder.read(item.image, image_size=image_size, channels=channels).pixels
+        return [Example(item.name, image, self.label_of(folder, item, decoder))]
 
     def pieces(
-        self, name: str, image: Path, image_size: Size | None, channels: int
+        self, name: str, image: Path, decoder: Decoder, image_size: Size | None, channels: int
     ) -> Sequence[tuple[str, np.ndarray]]:
         """Read an image without a label, as `examples` reads one with it: names and images.
 
         Args:
             name: what tells a person which image it is.
+            decoder: the dataset's.
             image_size: as of `examples`; of images that are not cut, the dataset's own.
             channels: the dataset's.
 
         Raises:
             DatasetError: in a few words, the image cannot be used.
         """
-        return [(name, read_image(image, image_size=image_size, channels=channels))]
+        found = decoder.read(image, image_size=image_size, channels=channels)
+        return [(name, found.pixels)]
 
 
 sources = Registry("source", __name__, Source)

@@ -1,53 +1,116 @@
-"""A folder of images: one folder a class."""
+"""A folder of images in folders of classes, with or without folders of splits."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
+from pydantic import Field
+
+from kdtasks.core.errors import did_you_mean
 from kdtasks.core.records.data import Problem
-from kdtasks.data.folders import relative_name, require_folder, visible_entries
+from kdtasks.data.class_names import ClassOrder, in_order, wanted_classes
+from kdtasks.data.folders import files_below, relative_name, require_folder
+from kdtasks.data.given_splits import Divided, divide
+from kdtasks.data.layouts import ClassFolder, Nesting, class_folders, find_layout
 from kdtasks.data.sources import Item, Size, Source, sources
+
+_IN_WORDS: dict[Nesting, str] = {
+    "class": "one folder a class",
+    "split/class": "folders of splits, and in each one folder a class",
+    "class/split": "one folder a class, and in each folders of splits",
+}
+
+
+class _Found(NamedTuple):
+    folders: tuple[ClassFolder, ...]
+    splits: tuple[str | None, ...]  # of each folder, as `Item.split`
+    problems: tuple[Problem, ...]
+    note: str
 
 
 @sources.register
 class ImageFolder(Source):
-    """Images of any size and mode, in one folder a class; classes are in order of their names."""
+    """Images of any size and mode, in folders of classes.
+
+    How the folders are nested is found out from their names and said: one folder a class, or
+    folders such as `train`, `val` and `test` around or inside those. Images lie in a folder of a
+    class at any depth, and links are followed. Splits that are given are kept.
+    """
 
     task: ClassVar = "classification"
     is_folder: ClassVar = True
     refuses_contradictions: ClassVar = True
 
     name: Literal["image_folder"] = "image_folder"
+    layout: Nesting | None = Field(
+        default=None,
+        description="what the folders stand for, from the outermost to the innermost; null finds "
+        "it out",
+    )
+    divided: Divided = Field(
+        default="train",
+        description="the given split that those which are not given, such as `calibration`, are "
+        "taken out of",
+    )
+    classes: ClassOrder = None
 
     def check(self, image_size: Size | None) -> None:
         if image_size is None:
             raise ValueError("image_size is null; image_folder needs [height, width]")
 
     def class_names(self, folder: Path) -> tuple[str, ...]:
-        return tuple(
-            relative_name(entry, folder)
-            for entry in visible_entries(folder)
-            if entry.is_dir() and visible_entries(entry)
-        )
+        found = self._found(folder)
+        there = {each.name for each in found.folders if any(files_below(each.path))}
+        return in_order(there, wanted_classes(self.classes, folder))
 
     def items(self, folder: Path) -> Iterator[Item | Problem]:
         """List the files of the class folders.
 
         Raises:
-            DatasetError: the folder is missing.
+            DatasetError: the folder is missing, there are no classes in it, or two that look alike.
         """
-        require_folder(folder, "the folder that holds one folder a class")
-        class_names = self.class_names(folder)
-        for entry in visible_entries(folder):
-            name = relative_name(entry, folder)
-            if not entry.is_dir():
-                yield Problem(name, "beside the class folders, not in one of them")
+        found, wanted = self._found(folder), wanted_classes(self.classes, folder)
+        yield from found.problems
+        numbers = {name: number for number, name in enumerate(self.class_names(folder))}
+        seen: set[str] = set()
+        for each, split in zip(found.folders, found.splits, strict=True):
+            place, files = relative_name(each.path, folder), tuple(files_below(each.path))
+            if not files:
+                yield Problem(place, "an empty class folder")
+            elif each.name not in numbers:
+                hint = did_you_mean(each.name, wanted or ())
+                yield Problem(place, f"no class that source.classes names{hint}")
                 continue
-            if name not in class_names:
-                yield Problem(name, "an empty class folder")
-            for path in visible_entries(entry):
-                inside = relative_name(path, folder)
-                if path.is_dir():
-                    yield Problem(inside, "a folder in a class folder")
-                else:
-                    yield Item(inside, path, class_names.index(name))
+            for path in files:
+                name = relative_name(path, folder)
+                if name in seen:
+                    yield Problem(name, "named like another but for its accents' encoding")
+                    continue
+                seen.add(name)
+                yield Item(name, path, numbers[each.name], split)
+        if not isinstance(self.classes, str):
+            for name in set(wanted or ()) - {each.name for each in found.folders}:
+                yield Problem(f"class {name}", "in source.classes, but there is no such folder")
+
+    def layout_found(self, folder: Path) -> Sequence[str]:
+        return [self._found(folder).note]
+
+    def _found(self, folder: Path) -> _Found:
+        require_folder(folder, "the folder that holds one folder a class")
+        layout = find_layout(folder, self.layout)
+        listed = list(class_folders(folder, layout))
+        folders = [each for each in listed if isinstance(each, ClassFolder)]
+        splits, sentence = divide([each.split for each in folders], self.divided)
+        note = f"layout: {_IN_WORDS[layout.nesting]}"
+        if layout.root != folder:
+            note += f", in {relative_name(layout.root, folder)}"
+        names = {folder / self.classes} if isinstance(self.classes, str) else set()
+        problems = [
+            each for each in listed if isinstance(each, Problem) and folder / each.path not in names
+        ]
+        return _Found(
+            tuple(folders),
+            tuple(splits),
+            tuple(problems),
+            f"{note}; {sentence}" if sentence else note,
+        )

@@ -1,28 +1,34 @@
-"""Images and masks paired by the stem of their names, cut into patches."""
+"""Images and masks paired by their names, cut into patches."""
 
 import itertools
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.records.data import Problem
 from kdtasks.core.settings import Count
-from kdtasks.data.folders import relative_name, require_folder, visible_entries
-from kdtasks.data.masks import IGNORE_LABEL, Palette, patch_spans, read_mask, read_palette
+from kdtasks.core.text import quantity
+from kdtasks.data.folders import relative_name, require_folder
+from kdtasks.data.full_value import find_full_value
+from kdtasks.data.mask_turns import Drawn, drawn_on, find_turns
+from kdtasks.data.masks import IGNORE_LABEL, Palette, read_mask, read_palette
+from kdtasks.data.pairs import Pair, find_pairs, told_suffix
+from kdtasks.data.patches import patch_spans
 from kdtasks.data.raw_dataset import UnusableFileError
 from kdtasks.data.sources import Example, Item, Size, Source, sources
-from kdtasks.edge.images import fit_image, read_image, resize_mask
+from kdtasks.edge.decoder import Decoder, turned
+from kdtasks.edge.images import resize_mask
 
 Place = tuple[slice, slice]
 
 
 @sources.register
 class SegmentationFolder(Source):
-    """Images and masks, paired by the stem of their names and cut into square patches.
+    """Images and masks, paired by their names and cut into square patches.
 
     `data.max_images` counts whole images, and `data.image_size` resizes them before they are cut.
     A pixel that several patches show has a label in one of them.
@@ -32,23 +38,52 @@ class SegmentationFolder(Source):
     is_folder: ClassVar = True
 
     name: Literal["segmentation_folder"] = "segmentation_folder"
-    images: str = Field(default="images", description="folder of images below `data.path`")
+    images: str = Field(
+        default="images",
+        description="folder of images below `data.path`; where there is neither this nor `masks`, "
+        "both lie in `data.path` itself",
+    )
     masks: str = Field(default="masks", description="folder of masks below `data.path`")
-    classes: dict[str, str | Annotated[int, Field(ge=0, le=254)]] = Field(
+    mask_suffix: str | None = Field(
+        default=None,
+        description="what follows an image's name in its mask's, such as `_mask` in "
+        "`photo_mask.png`, masks called otherwise are passed over; null finds it out, and says it",
+    )
+    mask_orientation: Literal["auto", "upright", "stored"] = Field(
+        default="auto",
+        description="how masks of photos that EXIF turns were drawn: on the upright photo, or on "
+        "its stored pixels; `auto` goes by the masks' sizes, where these fit either way by the "
+        "other masks', and else takes `upright`",
+    )
+    classes: dict[str, str | Annotated[int, Field(ge=0, le=255)]] = Field(
         description="class name to its mask colour (`'#3C1098'`) or to its index in an index mask"
     )
     ignore: Annotated[
         tuple[str | Annotated[int, Field(ge=0, le=255)], ...], Field(strict=False)
-    ] = Field(default=(), description="colours or indices that are unlabelled: never counted")
+    ] = Field(
+        default=(),
+        description="colours or indices that are unlabelled: never counted. An index of 255 that "
+        "is neither here nor in `classes` is the second of two classes where masks hold 0 and 255 "
+        "alone, and else unlabelled",
+    )
+    tolerance: Annotated[int, Field(ge=0, le=127)] = Field(
+        default=32,
+        description="by how much of 255, in each channel, colours of masks that were a JPEG or "
+        "were resized smoothly may differ from their class's; what differs by more is unlabelled. "
+        "0 takes exact colours alone",
+    )
     patch_size: Count = Field(default=128, description="side of the square patches, in pixels")
     overlap: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         default=0.0, description="fraction of a patch's side that its neighbour repeats, as context"
     )
+    _either: Drawn = PrivateAttr(default="upright")
+    # near, far and all pixels of each mask that had unknown values
+    _off: dict[Path, tuple[int, int, int]] = PrivateAttr(default_factory=dict)
 
     @property
     def palette(self) -> Palette:
         """What the values in the masks stand for."""
-        return read_palette(self.classes, self.ignore)
+        return read_palette(self.classes, self.ignore, self.tolerance)
 
     @property
     def ignore_label(self) -> int:
@@ -72,28 +107,66 @@ class SegmentationFolder(Source):
         """List the pairs.
 
         Raises:
-            DatasetError: a folder is missing.
+            DatasetError: a folder is missing, or no image has a mask.
         """
         require_folder(folder, "the folder of images and masks")
-        images = yield from _by_stem(folder, self.images, "image")
-        masks = yield from _by_stem(folder, self.masks, "mask")
-        for stem in sorted(images.keys() | masks.keys()):
-            if stem not in masks:
-                yield Problem(relative_name(images[stem], folder), "an image without a mask")
-            elif stem not in images:
-                yield Problem(relative_name(masks[stem], folder), "a mask without an image")
+        images, masks = folder / self.images, folder / self.masks
+        defaults = {type(self).model_fields[name].default for name in ("images", "masks")}
+        if {self.images, self.masks} == defaults and not images.exists() and not masks.exists():
+            images = masks = folder
+        for found in find_pairs(folder, images, masks, self.mask_suffix):
+            if isinstance(found, Problem):
+                yield found
             else:
-                yield Item(relative_name(images[stem], folder), images[stem], masks[stem])
+                yield Item(relative_name(found.image, folder), *found)
 
-    def label_of(self, folder: Path, item: Item) -> np.ndarray:
-        path = _mask_of(item)
+    def resolved(
+        self, folder: Path, items: Sequence[Item], decoder: Decoder
+    ) -> tuple[Source, Sequence[str]]:
+        """Find out how masks are called and turned, and what 255 stands for in them."""
+        pairs = [_pair_of(item) for item in items]
+        turns = find_turns(pairs, decoder) if self.mask_orientation == "auto" else None
+        masks = [pair.mask for pair in pairs]
+        full = find_full_value(self.classes, self.ignore, masks, decoder)
+        found = self.model_copy(update={"classes": full.classes, "ignore": full.ignore})
+        found._either = turns.either if turns else "upright"
+        found._off = {}
+        return found, (*told_suffix(pairs), *(turns.notes if turns else ()), *full.notes)
+
+    def remarks(self) -> Sequence[str]:
+        if not self._off:
+            return ()
+        near, far, size = map(sum, zip(*self._off.values(), strict=True))
+        many, first = quantity(len(self._off), "mask"), min(path.name for path in self._off)
+        return [
+            f"once a JPEG or resized smoothly: {many}, such as {first}; "
+            f"{near / size:.1%} of their pixels took the nearest class, {far / size:.1%} differ "
+            f"from all by more than {self.tolerance} and are unlabelled "
+            "(data.source.tolerance)"
+        ]
+
+    def label_of(self, folder: Path, item: Item, decoder: Decoder) -> np.ndarray:
+        pair = _pair_of(item)
+        path = pair.mask
         try:
-            return read_mask(path, self.palette)
+            mask = read_mask(path, self.palette, decoder)
         except DatasetError as error:
             raise UnusableFileError(relative_name(path, folder), str(error)) from None
+        if mask.near or mask.far:
+            self._off[path] = mask.near, mask.far, mask.labels.size
+        orientation, by_size = drawn_on(pair, decoder)
+        auto = self.mask_orientation == "auto"
+        drawn = by_size or self._either if auto else self.mask_orientation
+        turns = orientation != 1 and drawn == "stored"
+        return turned(mask.labels, orientation) if turns else mask.labels
 
     def examples(
-        self, folder: Path, item: Item, image_size: Size | None, channels: int | None
+        self,
+        folder: Path,
+        item: Item,
+        decoder: Decoder,
+        image_size: Size | None,
+        channels: int | None,
     ) -> Sequence[Example]:
         """Read and cut the whole image and its mask; each pixel is labelled in one patch.
 
@@ -102,33 +175,32 @@ class SegmentationFolder(Source):
                 smaller than a patch.
             UnusableFileError: the mask cannot be used.
         """
-        mask = self.label_of(folder, item)
-        image = read_image(item.image, image_size=None, channels=channels)
-        height, width = image.shape[:2]
-        if mask.shape != (height, width):
+        mask = self.label_of(folder, item, decoder)
+        image = decoder.read(item.image, image_size=image_size, channels=channels)
+        size = image.size
+        if mask.shape != size:
             raise DatasetError(
-                f"{height}×{width} pixels, its mask {relative_name(_mask_of(item), folder)} has "
-                f"{mask.shape[0]}×{mask.shape[1]}; resize one to the other"
+                f"{size[0]}×{size[1]} pixels, its mask "
+                f"{relative_name(_pair_of(item).mask, folder)} has "
+                f"{mask.shape[0]}×{mask.shape[1]}; make the mask anew in the image's size"
             )
-        if image_size is not None:
-            image = fit_image(image, image_size=image_size, channels=image.shape[2])
-            mask = resize_mask(mask, image_size)
+        mask = resize_mask(mask, image_size)
         examples = []
         for name, place, own in self._patches(item.name, mask.shape):
             labels = np.full((self.patch_size, self.patch_size), IGNORE_LABEL, np.uint8)
             labels[own] = mask[place][own]
-            examples.append(Example(name, image[place], labels))
+            examples.append(Example(name, image.pixels[place], labels))
         return examples
 
     def pieces(
-        self, name: str, image: Path, image_size: Size | None, channels: int
+        self, name: str, image: Path, decoder: Decoder, image_size: Size | None, channels: int
     ) -> Sequence[tuple[str, np.ndarray]]:
         """Read and cut an image without a mask.
 
         Raises:
             DatasetError: in a few words, it cannot be used or is smaller than a patch.
         """
-        whole = read_image(image, image_size=image_size, channels=channels)
+        whole = decoder.read(image, image_size=image_size, channels=channels).pixels
         return [(piece, whole[place]) for piece, place, _ in self._patches(name, whole.shape[:2])]
 
     def _patches(self, name: str, shape: tuple[int, ...]) -> Iterator[tuple[str, Place, Place]]:
@@ -146,20 +218,7 @@ class SegmentationFolder(Source):
             yield f"{name}[{top}:{top + size}, {left}:{left + size}]", place, (rows, columns)
 
 
-def _mask_of(item: Item) -> Path:
+def _pair_of(item: Item) -> Pair:
+    assert isinstance(item.image, Path)
     assert isinstance(item.label, Path)
-    return item.label
-
-
-def _by_stem(folder: Path, name: str, what: str) -> Generator[Problem, None, dict[str, Path]]:
-    """Find the files of a folder by the stems of their names; yields what is wrong."""
-    files: dict[str, Path] = {}
-    for path in visible_entries(require_folder(folder / name, f"the folder of {what}s")):
-        if path.is_dir():
-            yield Problem(relative_name(path, folder), f"a folder, a {what} was expected")
-        elif path.stem in files:
-            first = relative_name(files[path.stem], folder)
-            yield Problem(relative_name(path, folder), f"named like {first}")
-        else:
-            files[path.stem] = path
-    return files
+    return Pair(item.image, item.label)

@@ -1,6 +1,6 @@
 """A folder of images without labels, which the teacher answers; a few labelled ones may judge."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -8,7 +8,8 @@ from pydantic import Field
 
 from kdtasks.core.records.data import Problem
 from kdtasks.core.settings import Names
-from kdtasks.data.folders import relative_name, require_folder, visible_entries
+from kdtasks.data.class_names import class_name
+from kdtasks.data.folders import files_below, relative_name, require_folder, visible_entries
 from kdtasks.data.prepared import SPLITS
 from kdtasks.data.sources import Item, Size, Source, sources
 
@@ -62,27 +63,20 @@ class UnlabelledFolder(Source):
         """
         require_folder(folder, "the folder that holds the images")
         labelled = {split: folder / name for split, name in self._labelled.items()}
-        yield from _unlabelled(folder, folder, set(labelled.values()))
+        for path in files_below(folder):
+            if not any(path.is_relative_to(inner) for inner in labelled.values()):
+                yield Item(relative_name(path, folder), path, None)
         for split, inner in labelled.items():
             require_folder(inner, "a folder of labelled images", key=f"data.source.{split}")
             yield from self._items_of(split, folder, inner)
 
     def _items_of(self, split: str, folder: Path, inner: Path) -> Iterator[Item | Problem]:
+        numbers = {class_name(name): number for number, name in enumerate(self.classes)}
         for entry in visible_entries(inner):
-            name = relative_name(entry, folder)
-            if not entry.is_dir() or entry.name not in self.classes:
-                yield Problem(name, f"no folder of a class; these are {', '.join(self.classes)}")
+            label = numbers.get(class_name(entry.name)) if entry.is_dir() else None
+            if label is None:
+                problem = f"no folder of a class; these are {', '.join(self.classes)}"
+                yield Problem(relative_name(entry, folder), problem)
                 continue
-            for path in visible_entries(entry):
-                label = self.classes.index(entry.name)
+            for path in files_below(entry):
                 yield Item(relative_name(path, folder), path, label, split=split)
-
-
-def _unlabelled(root: Path, folder: Path, without: Collection[Path]) -> Iterator[Item]:
-    for path in visible_entries(folder):
-        if path in without:
-            continue
-        if path.is_dir():
-            yield from _unlabelled(root, path, without)
-        else:
-            yield Item(relative_name(path, root), path, None)

@@ -38,7 +38,7 @@ class Device:
                 f"{settings.state} cannot be written ({error}); give another --state"
             ) from None
         self._held = contextlib.ExitStack()
-        self.service = Service(None, threads=settings.threads)
+        self.service = Service(None, threads=settings.threads, max_pixels=settings.max_pixels)
         self.service.observers.append(self.sender.count)
         agent = Agent(
             objects, settings, service=self.service, state=self._state, sender=self.sender

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kdtasks.deploy.serve.service import MAX_PIXELS
 from kdtasks.deploy.store.address import Reference
 from kdtasks.deploy.store.signing import PublicKey
 
@@ -23,6 +24,7 @@ class DeviceSettings:
         host, port: to listen on; 0 is any port that is free.
         threads: images that are processed at once.
         most_bytes: that a body may have.
+        max_pixels: that an image may have.
         interval, telemetry_interval: seconds between polls, and between batches.
     """
 
@@ -35,6 +37,7 @@ class DeviceSettings:
     port: int = 8080
     threads: int = 2
     most_bytes: int = 10_000_000
+    max_pixels: int = MAX_PIXELS
     interval: float = 60.0
     telemetry_interval: float = 60.0
 

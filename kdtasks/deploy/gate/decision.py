@@ -21,8 +21,9 @@ class GateParams(Section):
     """What a new model must show before it takes production's place; no stage depends on it.
 
     In doubt production stays. Sizes are those of `model.tflite`; latencies of both models are
-    measured in one run, image by image in turn, as `benchmark` says. Of masks the accuracy is the
-    mean IoU, and its bounds are a jackknife's over source images.
+    measured in one run, image by image in turn, as `benchmark` says. The accuracy is what
+    `evaluate.metric` names: bounds of `balanced_accuracy` and `macro_f1` are those of a bootstrap
+    within the classes, bounds of masks, whose mean IoU counts, a jackknife's over source images.
     """
 
     method: Literal["mcnemar", "bootstrap"] = Field(
@@ -193,12 +194,14 @@ def accuracy_interval(score: Score, confidence: float) -> Interval:
 
 def _accuracy_check(comparison: PairedComparison, score: Score, limits: GateParams) -> LimitCheck:
     sure = percent(limits.confidence, 0)
+    holds = is_within(-comparison.lower, limits.max_drop)
+    why = "" if holds or not score.sparse else f"; {score.sparse}"
     allowed = points(limits.max_drop, signed=False)
     return LimitCheck(
-        is_within(-comparison.lower, limits.max_drop),
+        holds,
         f"{score.metric.name} differs by {points(comparison.difference)} on the same "
         f"{images_of(score)}; with {sure} confidence by no less than "
-        f"{points(comparison.lower, 2)}, and a drop of {allowed} is allowed",
+        f"{points(comparison.lower, 2)}, and a drop of {allowed} is allowed{why}",
     )
 
 

@@ -37,9 +37,9 @@ from kdtasks.edge.bundle_files import read_manifest
 from kdtasks.edge.latency import time_models
 from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.registry import load_predictor
-from kdtasks.evaluate.evaluator import BenchmarkParams, EvaluateParams
 from kdtasks.evaluate.parity import ParityParams, parity_problem
 from kdtasks.evaluate.registry import evaluator_of
+from kdtasks.evaluate.settings import BenchmarkParams, EvaluateParams
 
 BY_HAND = "`kdtasks promote` does it by hand"
 

@@ -2,7 +2,6 @@
 
 import base64
 import contextlib
-import io
 import queue
 import time
 from collections.abc import Callable, Iterator
@@ -10,17 +9,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
-from kdtasks.core.errors import DatasetError
-from kdtasks.edge.images import FORMATS, as_array, to_eight_bits
+from kdtasks.edge.decoder import Decoded, ImageError
+from kdtasks.edge.formats import FORMATS
 from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.predictor import Prediction, Predictor
 from kdtasks.edge.registry import load_predictor
 from kdtasks.edge.segmenter import MaskPrediction
 
-MOST_PIXELS = 50_000_000
+# A server's own limit: four bytes a pixel in every thread.
+MAX_PIXELS = 50_000_000
 
 
 class Release:
@@ -98,8 +95,14 @@ class Service:
         observers: called with every answer, in the thread that gave it; they must be quick.
     """
 
-    def __init__(self, release: Release | None, *, threads: int) -> None:
-        """Start with a release that was loaded for as many threads, or without one."""
+    def __init__(
+        self, release: Release | None, *, threads: int, max_pixels: int = MAX_PIXELS
+    ) -> None:
+        """Start with a release that was loaded for as many threads, or without one.
+
+        Images of more than `max_pixels` are refused by their header.
+        """
+        self._max_pixels = max_pixels
         self.release = release
         self.observers: list[Observer] = []
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="predict")
@@ -122,13 +125,12 @@ class Service:
             raise RequestError(503, "there is no model yet; try again later")
         if with_mask and not release.per_pixel:
             raise RequestError(400, "the model tells the class of whole images; leave mask out")
-        pixels = decode_image(data)
         with release.borrow() as model:
-            image = model.fit(pixels)
+            image = decode_image(data, model, self._max_pixels)
             began = time.perf_counter_ns()
-            prediction = model.predict(image)
+            prediction = model.predict(image.pixels)
             milliseconds = (time.perf_counter_ns() - began) / 1e6
-        prediction = prediction.in_size(pixels.shape[:2])
+        prediction = prediction.in_size(image.size)
         mask = None
         if with_mask and isinstance(prediction, MaskPrediction):
             mask = prediction.to_png()
@@ -156,45 +158,32 @@ def load_release(bundle: Path, *, threads: int, number: int | None = None) -> Re
     return Release(models, number)
 
 
-def decode_image(data: bytes, *, most_pixels: int = MOST_PIXELS) -> npt.NDArray[np.uint8]:
-    """Decode an image: uint8 [height, width, 1 or 3].
+def decode_image(data: bytes, model: Predictor, max_pixels: int = MAX_PIXELS) -> Decoded:
+    """Decode an image as the model takes it; safe in several threads at once.
 
-    Its size is read from its header, before any pixel is decoded. Safe in several threads at once.
+    Its size is read from its header, before any pixel is decoded.
 
     Raises:
-        RequestError: 400 there is nothing, 413 more than `most_pixels`, 415 it is no image of a
+        RequestError: 400 there is nothing, 413 more than `max_pixels`, 415 it is no image of a
             kind that is read, 422 it is one and damaged.
     """
-    import PIL.Image
-    import PIL.ImageOps
-
     if not data:
         raise RequestError(400, "the body is empty; send an image's bytes, or a form with a file")
-    bombs = (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning)
-    too_many = RequestError(413, f"the image has more than {most_pixels:,} pixels; make it smaller")
     try:
-        with PIL.Image.open(io.BytesIO(data), formats=FORMATS) as file:
-            if file.width * file.height > most_pixels:
-                raise too_many
-            file.load()
-            upright = PIL.ImageOps.exif_transpose(file)
-            upright.format = file.format
-    except PIL.UnidentifiedImageError:
+        return model.decode(data, max_pixels=max_pixels)
+    except ImageError as error:
         known = ", ".join(FORMATS)
-        message = f"the {len(data):,} bytes are no image; send one of {known}"
-        raise RequestError(415, message) from None
-    except bombs:
-        raise too_many from None
-    except RequestError:
-        raise
-    except Exception as error:  # on damaged files Pillow's plugins raise nearly anything
-        reason = " ".join(str(error).split()) or type(error).__name__
-        message = f"the image is damaged or cut short ({reason}); send it again"
-        raise RequestError(422, message) from None
-    try:
-        return as_array(to_eight_bits(upright))
-    except DatasetError as error:
-        raise RequestError(415, str(error)) from None
+        match error.kind:
+            case "large":
+                problem = f"the image has more than {max_pixels:,} pixels; make it smaller"
+                raise RequestError(413, problem) from None
+            case "damaged":
+                raise RequestError(422, f"the image is {error}; send it again") from None
+            case "unknown":
+                problem = f"the {len(data):,} bytes are no image; send one of {known}"
+                raise RequestError(415, problem) from None
+            case _:
+                raise RequestError(415, str(error)) from None
 
 
 class RequestError(Exception):

@@ -12,6 +12,7 @@ from kdtasks.evaluate.exits.guarantee import guarantee
 from kdtasks.evaluate.exits.rows import ExitRows, check_rows, exit_rows, fit_temperatures
 from kdtasks.evaluate.exits.settings import ExitsParams
 from kdtasks.evaluate.exits.thresholds import OperatingPoint, choose_thresholds, point_at, tradeoff
+from kdtasks.tasks.confusion import by_class_scores, confusion_matrix
 from kdtasks.tasks.task import AGREEMENT
 
 TRADEOFF = "cost,accuracy"
@@ -61,7 +62,6 @@ def calibrate(
         chosen, expected_drop = choose_thresholds(rows, settings, groups)
     images, exits = rows.scores.shape
     leaving = np.bincount(apply_policy(rows.scores, chosen.thresholds), minlength=exits)
-    validated = point_at(rows_at(temperatures, validation), chosen.thresholds)
     found = Calibration(
         mode=settings.mode,
         score=settings.score,
@@ -75,11 +75,20 @@ def calibrate(
         ),
         full=Quality(accuracy=int(rows.correct[:, -1].sum()) / images),
         rows=images,
-        validation=ValidationPoint(accuracy=validated.accuracy, cost=validated.cost),
+        validation=_validated(validation, rows_at(temperatures, validation), chosen.thresholds),
         guarantee=promise,
         expected_drop=expected_drop,
     )
     return found, tradeoff(rows, grid=settings.grid)
+
+
+def _validated(split: Labelled, rows: ExitRows, thresholds: Sequence[float]) -> ValidationPoint:
+    """Score chosen thresholds on a split of which nothing was chosen."""
+    logits, labels = check_rows(*split)
+    point, left_at = point_at(rows, thresholds), apply_policy(rows.scores, thresholds)
+    answers = logits[np.arange(len(labels)), left_at].argmax(axis=1)
+    by_class = by_class_scores(confusion_matrix(answers, labels, logits.shape[-1]))
+    return ValidationPoint(accuracy=point.accuracy, **by_class, cost=point.cost)
 
 
 def sentences(calibration: Calibration) -> list[str]:

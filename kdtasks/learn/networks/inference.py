@@ -30,7 +30,9 @@ class Predictor:
         most = images_per_pass(model.input_shape, most=_BATCH, pixels=_PIXELS)
         self._size = batch_size or most
 
-        @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape), tf.uint8)])
+        @tf.function(
+            autograph=False, input_signature=[tf.TensorSpec((None, *model.input_shape), tf.uint8)]
+        )
         def forward(images: Tensor) -> list[Tensor]:
             return model.logits(tf.cast(images, tf.float32), training=False)
 

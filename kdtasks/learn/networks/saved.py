@@ -127,6 +127,11 @@ def start_of(folder: Path, seed: int, project: Path = Path()) -> Path | None:
     return folder / str(seed)
 
 
-def best_seed(trained: Mapping[int, Training]) -> int:
-    """Return the seed whose student is best on the validation split; of equals the first."""
-    return max(trained, key=lambda seed: trained[seed].validation.score)
+def best_seed(trained: Mapping[int, Training], metric: str) -> int:
+    """Return the seed whose student is best on the validation split; of equals the first.
+
+    Args:
+        trained: by seed.
+        metric: key of what students are compared by.
+    """
+    return max(trained, key=lambda seed: trained[seed].validation.score(metric))

@@ -132,7 +132,7 @@ class DistillationObjective(Objective):
     def _exit_loss(self, step: Step, index: int, *, is_last: bool) -> Tensor:
         alpha, temperature = step.values["alpha"], step.values["temperature"]
         teaching, logits = self.params.exits, step.exits[index]
-        loss = self.label_loss(logits, step.labels, step.mixture)
+        loss = self.label_loss(logits, step.labels, step.mixture, step.weights)
         if is_last or teaching.teacher:
             labels, ignored = tf.cast(step.labels, tf.int32), self.label_loss.ignore_label
             if ignored is not None:

@@ -19,6 +19,10 @@ from kdtasks.learn.objectives.hints import HintParams
 from kdtasks.learn.schedules import History
 from kdtasks.tasks.registry import task_of
 
+# What makes up for rare classes: nothing, the loss, or the images that are drawn; or weights of the
+# loss by class name.
+ClassBalance = Literal["none", "weights", "sampling"] | dict[str, Positive]
+
 
 class LabelLossParams(Section):
     """What labels teach: a sum of losses."""
@@ -26,11 +30,6 @@ class LabelLossParams(Section):
     terms: Annotated[
         tuple[Annotated[LabelLoss, label_losses], ...], Field(strict=False, min_length=1)
     ] = Field(default=(CrossEntropy(),), description="the losses, each with its weight")
-    class_weights: Literal["balanced"] | dict[str, Positive] | None = Field(
-        default=None,
-        description="weights of the classes, by name; `balanced` weighs a class by one over its "
-        "fraction of the training labels; null weighs all as 1",
-    )
 
 
 @dataclass(frozen=True)
@@ -47,6 +46,7 @@ class Step:
         exit_gradient: fraction of the early exits' gradient that reaches the blocks below them.
         mixture: of images that are two in one: the labels of the smaller part, integers [batch],
             and the fraction of the image that `labels` are of, float32 [batch]; else nothing.
+        weights: where labels count differently: how much, float32 [batch]; else nothing.
     """
 
     exits: Sequence[Tensor]
@@ -56,6 +56,7 @@ class Step:
     hints: Sequence[tuple[Tensor, Tensor]] = ()
     exit_gradient: float = 1.0
     mixture: Sequence[Tensor] = ()
+    weights: Sequence[Tensor] = ()
 
     def mean(self, losses: Sequence[Tensor]) -> Tensor:
         """Add up the losses of the exits so that the blocks below see a mean.
@@ -106,7 +107,13 @@ class LabelLossSum:
     terms: tuple[LabelLoss, ...] = (CrossEntropy(),)
     class_weights: tuple[float, ...] | None = None
 
-    def __call__(self, logits: Tensor, labels: Tensor, mixture: Sequence[Tensor] = ()) -> Tensor:
+    def __call__(
+        self,
+        logits: Tensor,
+        labels: Tensor,
+        mixture: Sequence[Tensor] = (),
+        weights: Sequence[Tensor] = (),
+    ) -> Tensor:
         """Return the loss, a scalar.
 
         Args:
@@ -114,6 +121,7 @@ class LabelLossSum:
             labels: integers [...].
             mixture: as of `Step`; a row with two labels is then two rows, one with each, whose
                 weights are the label's fraction and the rest.
+            weights: as of `Step`, of rows without a mixture; a mask's are those of its pixels.
         """
         weighting = Weighting(ignore_label=self.ignore_label, class_weights=self.class_weights)
         if mixture:
@@ -121,6 +129,8 @@ class LabelLossSum:
             logits = tf.concat([logits, logits], axis=0)
             labels = tf.concat([labels, tf.cast(partners, labels.dtype)], axis=0)
             weighting["row_weights"] = tf.concat([fractions, 1.0 - fractions], axis=0)
+        for of_rows in weights:
+            weighting["row_weights"] = tf.reshape(of_rows, (-1, *[1] * (len(labels.shape) - 1)))
         losses = []
         for term in self.terms:
             loss = term(logits, labels, **weighting)
@@ -150,7 +160,10 @@ class LabelObjective(Objective):
     def __call__(self, step: Step) -> Tensor:
         """Return the mean over exits."""
         return step.mean(
-            [self.label_loss(logits, step.labels, step.mixture) for logits in step.exits]
+            [
+                self.label_loss(logits, step.labels, step.mixture, step.weights)
+                for logits in step.exits
+            ]
         )
 
 
@@ -161,40 +174,45 @@ class HardAnswerObjective(LabelObjective):
     def __call__(self, step: Step) -> Tensor:
         """Return the mean over exits."""
         answers = tf.argmax(step.teacher_logits, axis=-1, output_type=tf.int32)
-        return super().__call__(replace(step, labels=answers, mixture=()))
+        return super().__call__(replace(step, labels=answers, mixture=(), weights=()))
 
 
 def label_loss_of(
-    params: LabelLossParams, dataset: PreparedDataset, training: TrainingSet | None = None
+    params: LabelLossParams,
+    dataset: PreparedDataset,
+    training: TrainingSet | None = None,
+    *,
+    balance: ClassBalance,
 ) -> LabelLossSum:
     """Bind params to a dataset's classes.
 
     Args:
         training: what is trained on; None is the training split with all its labels.
+        balance: what makes up for rare classes.
 
     Raises:
-        ParamsError: `class_weights` names a class that there is not, or leaves one out.
+        ParamsError: `balance` names a class that there is not, or leaves one out.
     """
     names = dataset.class_names
     weights: tuple[float, ...] | None = None
-    if params.class_weights == "balanced":
+    if balance == "weights":
         counts = [dataset.counts["train"].by_class[name] for name in names]
         if training and training.hides:
             shown = training.labels[training.labelled]
             counts = task_of(dataset.task).label_counts(shown, len(names)).sum(axis=0).tolist()
         weights = balanced_weights(counts)
-    elif (given := params.class_weights) is not None:
-        if unknown := next((name for name in given if name not in names), None):
+    elif isinstance(balance, dict):
+        if unknown := next((name for name in balance if name not in names), None):
             raise ParamsError(
-                f"train.loss.class_weights names {unknown!r}, which is no class of the dataset; "
+                f"train.class_balance names {unknown!r}, which is no class of the dataset; "
                 f"its classes: {', '.join(names)}{did_you_mean(unknown, names)}"
             )
-        if missing := [name for name in names if name not in given]:
+        if missing := [name for name in names if name not in balance]:
             raise ParamsError(
-                f"train.loss.class_weights lacks {', '.join(missing)}; give every class a "
+                f"train.class_balance lacks {', '.join(missing)}; give every class a "
                 "weight, 1.0 changes nothing"
             )
-        weights = tuple(given[name] for name in names)
+        weights = tuple(balance[name] for name in names)
     ignored = training.ignore_label if training else dataset.ignore_label
     return LabelLossSum(ignored, params.terms, weights)
 

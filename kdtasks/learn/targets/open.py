@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from kdtasks.learn.augmentations.mixing import TwoLabels
 from kdtasks.learn.targets.files import DESCRIPTION, KEPT, TEACHER, existing_file
 from kdtasks.learn.targets.precision import to_float16
 from kdtasks.learn.teachers.teacher import open_teacher
-from kdtasks.learn.training.examples import Examples, PackedLogits, TrainingExamples
+from kdtasks.learn.training.examples import Examples, PackedLogits, TrainingExamples, in_views
 from kdtasks.learn.training.views import AugmentationParams, OnlineExamples
 
 
@@ -66,6 +67,7 @@ def open_targets(
             augmentation,
             seed,
             lambda views: to_float16(teacher.run(views), layers),
+            weights=training.weights,
         )
 
     def mapped(name: str) -> np.ndarray:
@@ -81,7 +83,10 @@ def open_targets(
         labels = np.array(labels)
         labels[:, np.setdiff1d(np.arange(len(training)), training.labelled)] = training.no_label
     features = tuple(mapped(files[layer]) for layer in layers)
+    logits: Any
     if targets.classes is None or targets.top_k is None:
-        return TrainingExamples(views, labels, mapped("logits.npy"), features)
-    logits, kept = mapped("top_logits.npy"), mapped("top_k.npy")
-    return TrainingExamples(views, labels, PackedLogits(logits, kept, targets.classes), features)
+        logits = mapped("logits.npy")
+    else:
+        logits = PackedLogits(mapped("top_logits.npy"), mapped("top_k.npy"), targets.classes)
+    weights = in_views(training.weights, len(views))
+    return TrainingExamples(views, labels, logits, features, weights)

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from kdtasks.learn.augmentations.mixing import TwoLabels
+from kdtasks.core.errors import TrainingError
+from kdtasks.learn.augmentations.mixing import TwoLabels, first_labels
 
 # exp(−60) is below what any sum of probabilities notices, and −60 is well within float16.
 _LEAST = -60.0
@@ -25,6 +26,7 @@ class Block(NamedTuple):
         features: each of the teacher's hidden features, float16.
         mixture: of images that are two in one: the label of the smaller part, int32 [], and the
             fraction of the image that `labels` are of, float32 []; else nothing.
+        weights: where labels count differently: how much, float32 []; else nothing.
     """
 
     images: np.ndarray
@@ -32,19 +34,34 @@ class Block(NamedTuple):
     logits: np.ndarray
     features: tuple[np.ndarray, ...]
     mixture: tuple[np.ndarray, ...] = ()
+    weights: tuple[np.ndarray, ...] = ()
 
     @property
     def nbytes(self) -> int:
         """Size of all arrays."""
-        return sum(array.nbytes for array in (*self[:3], *self.features, *self.mixture))
+        arrays = (*self[:3], *self.features, *self.mixture, *self.weights)
+        return sum(array.nbytes for array in arrays)
 
 
 def block_of(
-    images: np.ndarray, labels: np.ndarray, logits: np.ndarray, features: Sequence[np.ndarray]
+    images: np.ndarray,
+    labels: np.ndarray,
+    logits: np.ndarray,
+    features: Sequence[np.ndarray],
+    weights: Sequence[np.ndarray] = (),
 ) -> Block:
-    """Make a block; of `labels` that are `TwoLabels` the second one goes into its mixture."""
+    """Make a block; of `labels` that are `TwoLabels` the second one goes into its mixture.
+
+    Raises:
+        TrainingError: images are mixed, and their labels have weights.
+    """
     if labels.dtype != TwoLabels:
-        return Block(images, labels, logits, tuple(features))
+        return Block(images, labels, logits, tuple(features), weights=tuple(weights))
+    if weights:
+        raise TrainingError(
+            "labels have weights, which an image of two labels has none of; train without "
+            "augmentations that mix images, or without the weights (source.columns: {weight: null})"
+        )
     mixture = (labels["partner"], labels["fraction"])
     return Block(images, labels["label"], logits, tuple(features), mixture)
 
@@ -79,6 +96,16 @@ class Examples(ABC):
         return replace(self, **{one.name: _read(getattr(self, one.name)) for one in fields(self)})
 
     @abstractmethod
+    def shown_labels(self, epoch: int) -> npt.NDArray[np.integer]:
+        """Give the label of each image as an epoch shows it: integers [N].
+
+        Of an image that is two in one it is that of the larger part.
+
+        Args:
+            epoch: number of the epoch, from 1.
+        """
+
+    @abstractmethod
     def blocks(
         self, *, epoch: int, order: np.ndarray, batch_size: int, steps_per_block: int
     ) -> Iterator[Block]:
@@ -108,10 +135,12 @@ class TrainingExamples(Examples):
             distilled.
         teacher_features: float16 [V, N, …], one array for each hidden layer of the teacher that
             the student takes hints from.
+        weights: float32 [V, N], how much each label counts; None where all do alike.
     """
 
     teacher_logits: Any = None
     teacher_features: tuple[Any, ...] = ()
+    weights: Any = None
 
     @property
     def num_examples(self) -> int:
@@ -129,6 +158,11 @@ class TrainingExamples(Examples):
         taught = sum(array.nbytes for array in answers if array is not None)
         return super().megabytes() + taught / 1e6
 
+    def shown_labels(self, epoch: int) -> npt.NDArray[np.integer]:
+        """Give the labels of the views that an epoch shows."""
+        rows = np.arange(self.num_examples)
+        return first_labels(np.asarray(self.labels[(rows + epoch - 1) % len(self.images), rows]))
+
     def blocks(
         self, *, epoch: int, order: np.ndarray, batch_size: int, steps_per_block: int
     ) -> Iterator[Block]:
@@ -143,7 +177,15 @@ class TrainingExamples(Examples):
             else self.teacher_logits[views, rows]
         )
         features = tuple(array[views, rows] for array in self.teacher_features)
-        return block_of(self.images[views, rows], self.labels[views, rows], logits, features)
+        weights = () if self.weights is None else (self.weights[views, rows],)
+        return block_of(
+            self.images[views, rows], self.labels[views, rows], logits, features, weights
+        )
+
+
+def in_views(weights: np.ndarray | None, views: int) -> np.ndarray | None:
+    """Repeat the weights of images for each of their views: [N] as [views, N], or None."""
+    return None if weights is None else np.broadcast_to(weights, (views, len(weights)))
 
 
 def rows_of_blocks(

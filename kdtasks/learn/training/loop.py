@@ -22,12 +22,15 @@ from kdtasks.learn.training.monitor import (
     CollapseGuard,
     EpochReporter,
     best_epoch,
+    label_counts,
     patience,
     stalled,
 )
+from kdtasks.learn.training.order import order_of
 from kdtasks.learn.training.settings import TrainParams
 from kdtasks.learn.training.step import Optimizer, compile_block, precision_scope
-from kdtasks.tasks.confusion import accuracy, confusion_matrix, mean_iou
+from kdtasks.tasks.confusion import accuracy, by_class_scores, confusion_matrix, mean_iou
+from kdtasks.tasks.task import MetricKey
 
 # Steps inside one call of the compiled function: calls then cost nothing, and progress is shown
 # and Ctrl-C answered every few seconds even where a step is slow.
@@ -49,8 +52,9 @@ class Schedule:
         stop_epoch: the epoch to stop after, with the weights and the learning rate that the whole
             run has there; None trains all epochs.
         precision: arithmetic of the steps.
-        keeps_best: whether the model ends with the weights of the epoch that is best on
-            validation, in place of the last one's.
+        keeps_best: key of the metric by which the epoch is chosen, on validation, whose weights the
+            model ends with; None keeps the last one's.
+        class_names: what messages call the classes; () numbers them.
         on_epoch: is shown the records of all epochs so far after each; what it raises ends the
             training.
     """
@@ -61,7 +65,8 @@ class Schedule:
     seed: int
     stop_epoch: int | None = None
     precision: Precision = "float32"
-    keeps_best: bool = False
+    keeps_best: MetricKey | None = None
+    class_names: tuple[str, ...] = ()
     on_epoch: Callable[[History], None] | None = None
 
     @property
@@ -139,7 +144,8 @@ def train(
         patience=min(patience(params.guard_epochs, steps=steps), schedule.last_epoch),
         steps=steps,
         epochs=schedule.last_epoch,
-        num_classes=int(model.network.outputs[-1].shape[-1]),
+        labels=label_counts(validation[1], int(model.network.outputs[-1].shape[-1]), ignore_label),
+        class_names=schedule.class_names,
         collapsed_epochs=state.collapsed_epochs,
     )
     reporter = EpochReporter(
@@ -152,7 +158,7 @@ def train(
         _reset_random_layers(model, schedule.seed, epoch)
         blocks = examples.blocks(
             epoch=epoch,
-            order=generator("order", schedule.seed, epoch).permutation(examples.num_examples),
+            order=order_of(examples, params.class_balance, seed=schedule.seed, epoch=epoch),
             batch_size=batch_size,
             steps_per_block=steps_per_block,
         )
@@ -181,7 +187,7 @@ def train(
         record |= values
         history.append({name: round(value, 6) for name, value in record.items()})
         reporter.end_epoch(record)
-        if schedule.keeps_best and best_epoch(history) == epoch:
+        if schedule.keeps_best and best_epoch(history, schedule.keeps_best) == epoch:
             with optimizer.average.installed():
                 best = model.network.get_weights()
         if message := stalled(
@@ -218,9 +224,11 @@ def _validate(
         "validation_loss": float(LabelLossSum(ignore_label)(logits, labels)),
         "validation_accuracy": round(accuracy(predicted, labels, ignore_label), 6),
     }
-    if np.ndim(labels) > 1:
-        confusion = confusion_matrix(predicted, labels, logits.shape[-1], ignore_label)
-        record["validation_mean_iou"] = mean_iou(confusion)
+    confusion = confusion_matrix(predicted, labels, logits.shape[-1], ignore_label)
+    scores = (
+        {"mean_iou": mean_iou(confusion)} if np.ndim(labels) > 1 else by_class_scores(confusion)
+    )
+    record |= {f"validation_{key}": score for key, score in scores.items()}
     return record, predicted
 
 

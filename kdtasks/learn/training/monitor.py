@@ -6,20 +6,30 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from kdtasks.core.errors import TrainingError
 from kdtasks.core.events import MetricsEvent, ProgressEvent, emit
 from kdtasks.core.files import atomic_file
+from kdtasks.core.text import percent, plain
+from kdtasks.tasks.confusion import counted
+from kdtasks.tasks.imbalance import is_uneven
 
 # A few stray pixels do not make a mask.
 _NEARLY_ALL = 0.9999
 
 # What helps there besides.
 _FOR_MASKS = (
-    "; rare classes count for more with train.loss.class_weights: balanced, or by dice among "
+    "; rare classes count for more with train.class_balance: weights, or by dice among "
     "train.loss.terms"
+)
+
+# What helps where most images are of one class.
+_FOR_RARE = (
+    "set train.class_balance to weights or sampling, so that rare classes count for more; if it "
+    "is, "
 )
 
 # A run has to have taken so many steps that led nowhere; with fewer it may not have begun to learn.
@@ -28,10 +38,14 @@ _STEPS = 100
 # A loss that has fallen by less, as a fraction of the first epoch's, has as good as not fallen.
 _FALL = 0.01
 
+# What accuracy hides of rare classes, from which on it is told.
+_HIDDEN = 0.05
+
 # Seconds without a line after which a long epoch reports from its middle.
 _QUIET = 10.0
 
-# Of every run. Behind them stand `validation_mean_iou` of masks and, where a teacher teaches,
+# Of every run. Behind them stand `validation_mean_iou` of masks, of classes
+# `validation_balanced_accuracy` and `validation_macro_f1`, and, where a teacher teaches,
 # `teacher_agreement`, the fraction of the training labels that the teacher gets right, and
 # the objective's values of the epoch.
 COLUMNS = ("epoch", "loss", "accuracy", "validation_loss", "validation_accuracy")
@@ -48,17 +62,19 @@ class CollapseGuard:
 
     Attributes:
         patience: epochs in a row that predict one class only, at which the run is stopped.
-        num_classes: that there are.
+        labels: [classes], how many validation images, or pixels, each class has.
         steps: of an epoch.
         epochs: of the run.
+        class_names: of each class; () numbers them.
         collapsed_epochs: such epochs right before; a run that resumes from a checkpoint is stopped
             where one that never stopped would have been.
     """
 
     patience: int
-    num_classes: int
+    labels: Sequence[int]
     steps: int
     epochs: int
+    class_names: Sequence[str] = ()
     collapsed_epochs: int = 0
 
     def check_loss(self, loss: float, *, epoch: int, name: str = "loss") -> None:
@@ -77,13 +93,17 @@ class CollapseGuard:
         Args:
             predicted: integers of any shape, the classes predicted on the validation split.
         """
-        counts = np.bincount(np.ravel(predicted), minlength=self.num_classes)
+        counts = np.bincount(np.ravel(predicted), minlength=len(self.labels))
         fraction = counts.max() / counts.sum()
-        collapsed = self.num_classes > 1 and fraction >= (1 if predicted.ndim == 1 else _NEARLY_ALL)
+        collapsed = len(self.labels) > 1 and fraction >= (1 if predicted.ndim == 1 else _NEARLY_ALL)
         self.collapsed_epochs = self.collapsed_epochs + 1 if collapsed else 0
         if self.collapsed_epochs >= self.patience:
-            first = epoch - self.collapsed_epochs + 1
-            what, rest = "every validation image", ""
+            first, answer = epoch - self.collapsed_epochs + 1, int(counts.argmax())
+            what, rest, before = "every validation image", "", ""
+            labels = dict(enumerate(self.labels))
+            if predicted.ndim == 1 and is_uneven(labels) and labels[answer] == max(self.labels):
+                what += f", of which {plain(percent(labels[answer] / sum(self.labels)))} are of it"
+                before = _FOR_RARE
             if predicted.ndim > 1:
                 what, rest = f"{fraction:.2%} of the validation pixels", _FOR_MASKS
             if (steps := self.collapsed_epochs * self.steps) < _STEPS:
@@ -97,21 +117,31 @@ class CollapseGuard:
                     f"{self.collapsed_epochs}"
                 )
             raise TrainingError(
-                f"epochs {first} to {epoch} of {self.epochs} predicted class {counts.argmax()} for "
-                f"{what}; lower the learning rate, or use batch normalisation{rest}"
+                f"epochs {first} to {epoch} of {self.epochs} predicted {self._name(answer)} for "
+                f"{what}; {before}lower the learning rate, or use batch normalisation{rest}"
             )
 
+    def _name(self, answer: int) -> str:
+        return f"class {self.class_names[answer] if self.class_names else answer}"
 
-def best_epoch(history: Sequence[Mapping[str, float]]) -> int:
+
+def label_counts(labels: Any, classes: int, ignore_label: int | None) -> tuple[int, ...]:
+    """Count the images, or pixels, of each class: [classes]."""
+    labels = np.asarray(labels)
+    found = np.bincount(labels[counted(labels, ignore_label)], minlength=classes)
+    return tuple(found.tolist())
+
+
+def best_epoch(history: Sequence[Mapping[str, float]], metric: str) -> int:
     """Give the epoch of the best validation score, of equal ones that of the least loss.
 
     Args:
         history: records of the epochs so far, at least one.
+        metric: key of the score.
     """
 
     def rank(record: Mapping[str, float]) -> tuple[float, float]:
-        score = record.get("validation_mean_iou", record["validation_accuracy"])
-        return score, -record["validation_loss"]
+        return record[f"validation_{metric}"], -record["validation_loss"]
 
     return int(max(history, key=rank)["epoch"])
 
@@ -169,6 +199,9 @@ class EpochReporter:
         line += f"validation {record['validation_accuracy']:.4f}"
         if "validation_mean_iou" in record:
             line += f", mean IoU {record['validation_mean_iou']:.4f}"
+        balanced = record.get("validation_balanced_accuracy", math.inf)
+        if balanced < record["validation_accuracy"] - _HIDDEN:
+            line += f", balanced {balanced:.4f}"
         self._report(line, speed, 1.0)
 
     def _report(self, middle: str, speed: float, part: float) -> None:

@@ -19,6 +19,7 @@ def repeated_examples(
     *,
     epoch_size: int,
     memory_limit_mb: float = math.inf,
+    weights: np.ndarray | None = None,
 ) -> TrainingExamples:
     """Draw as many different views of the images as fill epochs of a given size.
 
@@ -31,6 +32,7 @@ def repeated_examples(
         labels: integers [N], or masks [N, height, width].
         epoch_size: images an epoch.
         memory_limit_mb: as of `draw_views`.
+        weights: float32 [N], how much each label counts; None where all do alike.
     """
     cycles = count_views(augmentation)
     if augmentation.transforms and len(images) < epoch_size:
@@ -43,4 +45,6 @@ def repeated_examples(
         # one view alone, where nothing is augmented, is repeated
         flat = flat[:shown] if len(flat) >= shown else np.resize(flat, (shown, *flat.shape[1:]))
         arrays.append(flat.reshape(cycles, epoch_size, *flat.shape[1:]))
-    return TrainingExamples(arrays[0], arrays[1])
+    if weights is not None:
+        weights = np.resize(weights, (cycles, epoch_size))
+    return TrainingExamples(arrays[0], arrays[1], weights=weights)

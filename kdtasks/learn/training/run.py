@@ -1,7 +1,7 @@
 """A whole training run of a stage: build and train, then write model, metrics and history."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,14 +99,15 @@ def run_training(
         inputs = [*inputs, *model_files(start)]
         print(f"{name}: initialized from {start}")
     checkpoint = Checkpoint(
-        paths.checkpoint(name), settings=[name, setup.identity, files_hash(inputs)]
+        paths.checkpoint(name),
+        settings=[name, setup.identity, run.schedule.keeps_best, files_hash(inputs)],
     )
     history = train(
         model,
         examples,
         validation=(dataset.images("validation"), dataset.labels("validation")),
         objective=objective,
-        schedule=run.schedule,
+        schedule=replace(run.schedule, class_names=dataset.class_names),
         checkpoint=checkpoint,
         # of images none is hidden behind a label of its own, of pixels they may be
         ignore_label=dataset.no_label if dataset.no_label >= 0 else None,
@@ -117,7 +118,8 @@ def run_training(
 def write_trained(trained: Trained, dataset: PreparedDataset, paths: ProjectPaths) -> None:
     """Write model, metrics and learning curve under the run's name, and forget the checkpoint."""
     run, model, history = trained.run, trained.model, trained.history
-    kept = best_epoch(history) if run.schedule.keeps_best else None
+    chosen_by = run.schedule.keeps_best
+    kept = best_epoch(history, chosen_by) if chosen_by else None
     images, labels = dataset.images("validation"), dataset.labels("validation")
     save_model(paths.model(run.name), model)
     write_history(paths.plot(run.name), history)

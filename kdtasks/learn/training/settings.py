@@ -9,8 +9,9 @@ from pydantic import Field
 from kdtasks.core.settings import Count, Names, Positive, Precision, Section
 from kdtasks.learn.networks import Architecture, architectures
 from kdtasks.learn.networks.build import HeadParams
-from kdtasks.learn.objectives.objective import LabelLossParams
+from kdtasks.learn.objectives.objective import ClassBalance, LabelLossParams
 from kdtasks.learn.training.step import OptimizerParams
+from kdtasks.tasks.task import MetricKey
 
 
 class TrainParams(Section):
@@ -35,6 +36,13 @@ class TrainParams(Section):
         "trains all together; with 0 early exits learn from the features without changing them, "
         "and the last one is trained as if it were alone",
     )
+    class_balance: ClassBalance = Field(
+        default="none",
+        description="what makes up for rare classes, in as many steps: `weights` weighs a class by "
+        "one over its fraction of the training labels; `sampling` shows every class equally often, "
+        "rare ones again and again, and so changes what the teacher teaches as well; "
+        "`{cat: 1.0, dog: 3.0}` are weights of your own; `none` counts images as they come",
+    )
     loss: LabelLossParams = Field(
         default=LabelLossParams(),
         description="the loss of the labels, also within the distillation",
@@ -50,11 +58,13 @@ class TrainingSetup:
         precision: arithmetic of the training steps.
         identity: all params that a model depends on, as plain data; a checkpoint of other params is
             not gone on from.
+        metric: key of what epochs are chosen by.
     """
 
     train: TrainParams
     precision: Precision
     identity: Mapping[str, Any]
+    metric: MetricKey
 
 
 class StudentParams(Section):

@@ -142,27 +142,36 @@ def compile_block(
     names = objective.epoch_values(epoch=1, epochs=1, history=())
     scalars = dict.fromkeys(names, tf.TensorSpec((), tf.float32))
 
-    @tf.function(input_signature=[tf.nest.map_structure(specification, sample), scalars])
+    def run_step(block: Block, values: dict[str, Tensor], step: Tensor) -> Tensor:
+        images = tf.cast(block.images[step], tf.float32)
+        labels = tf.cast(block.labels[step], tf.int32)
+        teacher = tf.cast(block.logits[step], tf.float32)
+        teacher_features = [tf.cast(array[step], tf.float32) for array in block.features]
+        with tf.GradientTape() as tape:
+            exits, hidden = model(images, training=True)
+            hints = matcher(hidden, teacher_features)
+            mixture = [array[step] for array in block.mixture]
+            weights = [array[step] for array in block.weights]
+            factor = model.exit_gradient
+            loss = objective(Step(exits, labels, teacher, values, hints, factor, mixture, weights))
+        optimizer.step(tape.gradient(loss, optimizer.variables))
+        is_counted = tf.not_equal(labels, -1 if ignore_label is None else ignore_label)
+        counted = tf.reduce_sum(tf.cast(is_counted, tf.float32))
+        agreed = _right(teacher, labels) if sample.logits.size else 0.0
+        return tf.stack([loss, _right(exits[-1], labels), agreed, counted])
+
+    # AutoGraph reads the source of every function on the way, which takes longer than all else
+    # before the first step.
+    @tf.function(
+        autograph=False, input_signature=[tf.nest.map_structure(specification, sample), scalars]
+    )
     def run_block(block: Block, values: dict[str, Tensor]) -> Tensor:
-        sums = tf.zeros(4)
-        for step in tf.range(tf.shape(block.images)[0]):
-            images = tf.cast(block.images[step], tf.float32)
-            labels = tf.cast(block.labels[step], tf.int32)
-            teacher = tf.cast(block.logits[step], tf.float32)
-            teacher_features = [tf.cast(array[step], tf.float32) for array in block.features]
-            with tf.GradientTape() as tape:
-                exits, hidden = model(images, training=True)
-                hints = matcher(hidden, teacher_features)
-                mixture = [array[step] for array in block.mixture]
-                loss = objective(
-                    Step(exits, labels, teacher, values, hints, model.exit_gradient, mixture)
-                )
-            optimizer.step(tape.gradient(loss, optimizer.variables))
-            is_counted = tf.not_equal(labels, -1 if ignore_label is None else ignore_label)
-            counted = tf.reduce_sum(tf.cast(is_counted, tf.float32))
-            agreed = _right(teacher, labels) if sample.logits.size else 0.0
-            sums += tf.stack([loss, _right(exits[-1], labels), agreed, counted])
-        return sums
+        steps = tf.shape(block.images)[0]
+        return tf.while_loop(
+            lambda step, _: step < steps,
+            lambda step, sums: (step + 1, sums + run_step(block, values, step)),
+            (tf.constant(0), tf.zeros(4)),
+        )[1]
 
     return run_block
 

@@ -17,7 +17,7 @@ from kdtasks.learn.teachers.formats import DESCRIPTION
 from kdtasks.learn.teachers.imported import TeacherParams, import_teacher
 from kdtasks.learn.teachers.teacher import open_teacher
 from kdtasks.learn.teachers.trained_on import TrainedOn
-from kdtasks.learn.training.examples import TrainingExamples
+from kdtasks.learn.training.examples import TrainingExamples, in_views
 from kdtasks.learn.training.loop import Schedule
 from kdtasks.learn.training.monitor import mean_history, write_history
 from kdtasks.learn.training.run import Trained, TrainingRun, run_training, write_trained
@@ -48,8 +48,12 @@ def make_teacher(
         return
     trained_on = TrainedOn.of(dataset.images("train"))
     split, limit = (dataset.images("train"), dataset.labels("train")), setup.train.memory_limit_mb
-    examples = TrainingExamples(*draw_views(*split, augmentation, memory_limit_mb=limit))
-    objective = LabelObjective(label_loss_of(setup.train.loss, dataset))
+    images, labels = draw_views(*split, augmentation, memory_limit_mb=limit)
+    weights = in_views(dataset.row_weights(), len(images))
+    examples = TrainingExamples(images, labels, weights=weights)
+    objective = LabelObjective(
+        label_loss_of(setup.train.loss, dataset, balance=setup.train.class_balance)
+    )
 
     def train(name: str, seed: int) -> Trained:
         assert settings.model is not None  # the params section refuses it

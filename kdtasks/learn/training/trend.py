@@ -26,7 +26,8 @@ def trend_of(history: Sequence[Mapping[str, float]]) -> Trend | None:
     is the falling rate's: what its steps no longer scatter, they gain (`benchmarks.more_epochs`).
 
     Args:
-        history: one record an epoch; of masks the mean IoU counts, else the accuracy.
+        history: one record an epoch; of masks the mean IoU counts, else the accuracy, whatever
+            models are compared by: it moves in small steps where a class has few images.
 
     Returns: None of fewer than twelve epochs.
     """

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Annotated, Any, Self, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, model_validator
 
 from kdtasks.core.reproducibility import generator
@@ -208,12 +209,14 @@ class OnlineExamples(Examples):
         seed: the student's; every seed sees views of its own.
         answer: the teacher's.
         epoch_size: images an epoch, of which each is then shown more than once; None is all once.
+        weights: float32 [N], how much each label counts; None where all do alike.
     """
 
     augmentation: AugmentationParams
     seed: int
     answer: Answer = no_answer
     epoch_size: int | None = None
+    weights: np.ndarray | None = None
 
     @property
     def num_examples(self) -> int:
@@ -225,7 +228,16 @@ class OnlineExamples(Examples):
         """The first example as it is; the teacher is asked once for its answers."""
         logits, *features = (array[0] for array in self.answer(np.asarray(self.images[:1])))
         labels = labels_of(self.labels[:1], self.augmentation)
-        return block_of(self.images[0], labels[0], logits, features)
+        weights = () if self.weights is None else (self.weights[0],)
+        return block_of(self.images[0], labels[0], logits, features, weights)
+
+    def shown_labels(self, epoch: int) -> NDArray[np.integer]:
+        """Give the labels of the images that an epoch shows."""
+        return np.asarray(self.labels)[self._shown(epoch, np.arange(self.num_examples))]
+
+    def _shown(self, epoch: int, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give the images that an epoch shows at some places of its images."""
+        return ((epoch - 1) * self.num_examples + places) % len(self.images)
 
     def blocks(
         self, *, epoch: int, order: np.ndarray, batch_size: int, steps_per_block: int
@@ -235,11 +247,11 @@ class OnlineExamples(Examples):
         rng = generator("fresh views", *numbers)
         shape = (self.num_examples, *self.images.shape[1:3])
         transforms = draw_transforms(shape, rng, self.augmentation)
-        first, step = (epoch - 1) * self.num_examples, 0
+        step = 0
         for rows in rows_of_blocks(order, batch_size, min(steps_per_block, _STEPS_PER_BLOCK)):
             flat = rows.ravel()
             motion = None if transforms is None else transforms[flat]
-            chosen = (first + flat) % len(self.images)
+            chosen = self._shown(epoch, flat)
             labels = labels_of(self.labels[chosen], self.augmentation)
             images, labels = move(self.images[chosen], labels, motion)
             places = np.arange(rows.size).reshape(rows.shape)
@@ -250,4 +262,5 @@ class OnlineExamples(Examples):
                 array.reshape(*rows.shape, *array.shape[1:])
                 for array in (images, labels, *self.answer(images))
             )
-            yield block_of(images, labels, logits, features)
+            weights = () if self.weights is None else (self.weights[chosen].reshape(rows.shape),)
+            yield block_of(images, labels, logits, features, weights)

@@ -38,7 +38,7 @@ def make_scratch_clone(project: Path, base: Path, lock: Lock) -> Path:
         is_file = (project / name).is_file() or (project / name).is_symlink()
         if is_file and not is_private and not is_output:
             _copy(project / name, clone / name)
-    for name in sources(lock):
+    for name in sorted(sources(lock)):  # folders before the links in them
         if not Path(name).is_absolute():  # else the same file in both
             _bring_source(name, project, clone)
     git(clone, "init", "--quiet")
@@ -67,6 +67,8 @@ def _bring_source(name: str, project: Path, clone: Path) -> None:
         raise ProjectError(f"input {name} is in dvc.lock, but not in {project}; bring it back")
     if ".." in Path(name).parts:
         _link_outside(source, target)
+    elif source.is_symlink():
+        _relink(source, target)
     elif source.is_dir():
         _copy(source, target, "__pycache__")
     elif not target.exists():
@@ -134,6 +136,9 @@ def make_clone(tree: WorkingTree, folder: Path, *, params_text: str, cache: str,
         _link(tree.project / name, inside / name)
     for name in tree.outside:
         _link_outside(tree.project / name, place / name)
+    for name in tree.reads:
+        if name not in tree.outside and (tree.project / name).is_symlink():
+            _relink(tree.project / name, inside / name)
     # what an earlier run recorded of stages that the point does not run is not the point's
     ProjectPaths(inside).lock.unlink(missing_ok=True)
     ProjectPaths(inside).params.write_text(params_text, encoding="utf-8")
@@ -178,6 +183,14 @@ def _link(source: Path, target: Path) -> None:
         os.link(original, target)
     except OSError:
         shutil.copy2(original, target)
+
+
+def _relink(source: Path, target: Path) -> None:
+    """Let a link in a clone lead where the project's does, though that may be a relative one."""
+    if target.resolve() != source.resolve():  # as behind another link, where both are one
+        target.unlink(missing_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(source.resolve())
 
 
 def _link_outside(source: Path, target: Path) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from kdtasks.core.errors import KdTasksError, ProjectError
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.processor import read_processor
-from kdtasks.orchestrate.processes import free_disk_gb, memory_gb, usable_cores
+from kdtasks.orchestrate.processes import free_disk_gb, memory_gb, usable_cores, why_cold
 from kdtasks.orchestrate.project.project import find_project, find_remote, reach_remote
 
 Level = Literal["ok", "info", "warn", "fail"]
@@ -34,7 +35,7 @@ def examine(folder: Path) -> list[Finding]:
         project = find_project(folder)
     except ProjectError as error:
         return [*found, check_disk(folder), Finding("warn", "project", str(error))]
-    checks = (check_disk, check_params, check_dvc, check_remote)
+    checks = (check_disk, check_params, check_images, check_dvc, check_remote)
     return [*found, *(check(project) for check in checks)]
 
 
@@ -110,12 +111,19 @@ def check_git(find: Callable[[str], str | None] = shutil.which) -> Finding:
 
 
 def check_machine() -> list[Finding]:
-    """Processor and memory."""
+    """Processor, how stages start, and memory."""
     processor = read_processor()
     features = ", ".join(processor.features) or "–"
     fix = "lower train.memory_limit_mb and train.batch_size"
     return [
         Finding("info", "processor", f"{processor.name} ({features})"),
+        Finding(
+            "info",
+            "stages",
+            f"import TensorFlow one by one: {why}"
+            if (why := why_cold())
+            else "fork from a process that has imported TensorFlow",
+        ),
         _check_room("memory", memory_gb(), MEMORY_NEEDED_GB, fix),
     ]
 
@@ -150,6 +158,28 @@ def check_params(project: Path, cores: int | None = None) -> Finding:
         return Finding("ok", "params.yaml", message)
     fix = f"set runtime.threads to {cores} (results then differ in the last bits)"
     return Finding("warn", "params.yaml", message, fix)
+
+
+def check_images(project: Path) -> Finding:
+    """Whether links among the images lead somewhere, and DVC looks into linked folders."""
+    try:
+        from kdtasks.data.folders import broken_links
+        from kdtasks.data.links import unlisted_links
+        from kdtasks.params import load_project_params
+
+        data = load_project_params(project).data
+        folders = [data.path, data.unlabelled]
+        broken = [link for name in folders for link in broken_links(project / name)]
+        unlisted = unlisted_links(ProjectPaths(project).pipeline, folders)
+    except (KdTasksError, OSError, ModuleNotFoundError) as error:
+        return Finding("info", "images", f"not checked: {error}")
+    if broken:
+        fix = "mount its disk, or remove the link"
+        return Finding("fail", "images", f"{broken[0]} leads to nothing", fix)
+    if unlisted:
+        fix = "`kdtasks links` lists it"
+        return Finding("fail", "images", f"{unlisted[0]} is a link that DVC does not watch", fix)
+    return Finding("ok", "images", f"in {data.path}, links lead somewhere and are watched")
 
 
 def check_dvc(project: Path) -> Finding:

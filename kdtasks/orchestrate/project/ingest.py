@@ -2,14 +2,13 @@
 
 import filecmp
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from kdtasks.core.errors import ProjectError
 from kdtasks.core.files import atomic_file
 from kdtasks.data.checks import listed
-from kdtasks.data.folders import visible_entries
+from kdtasks.data.folders import files_below, visible_entries
 from kdtasks.data.settings import DataParams
 from kdtasks.data.sources import sources
 from kdtasks.orchestrate.project.project import find_imports
@@ -56,7 +55,7 @@ def ingest(source: Path, project: Path, data: DataParams) -> Ingested:
         raise ProjectError(f"one of {source} and {target} contains the other; give another folder")
     for leftover in target.rglob(".*.partial*"):
         leftover.unlink()
-    files = [path.relative_to(source) for path in _visible_files(source)]
+    files = [path.relative_to(source) for path in files_below(source)]
     problems = _problems(source, target, files)
     if problems:
         raise ProjectError(
@@ -67,14 +66,6 @@ def ingest(source: Path, project: Path, data: DataParams) -> Ingested:
         with atomic_file(target / path) as partial:
             shutil.copy2(source / path, partial)  # with its date, so that both compare quickly
     return Ingested(len(new), len(files) - len(new))
-
-
-def _visible_files(folder: Path) -> Iterator[Path]:
-    for path in visible_entries(folder):
-        if path.is_dir():
-            yield from _visible_files(path)
-        else:
-            yield path
 
 
 def _problems(source: Path, target: Path, files: list[Path]) -> list[str]:

@@ -24,15 +24,18 @@ class Command(NamedTuple):
     steps: tuple[tuple[str, list[str]], ...]  # each as dvc.yaml has it, and what to start
     folder: Path
     variables: dict[str, str]  # what DVC adds to the environment
+    uses_tensorflow: bool  # it has threads, and times nothing
 
 
 def command_of(stage: "Stage") -> Command:
     """What DVC would run of a stage, and where."""
     options, shell = prepare_kwargs(stage), get_executable()
+    meta = stage.meta if isinstance(stage.meta, dict) else {}
     return Command(
         tuple((line, _make_cmd(shell, line)) for line in _enforce_cmd_list(stage.cmd)),
         Path(options["cwd"]),
         {name: value for name, value in options["env"].items() if name.startswith("DVC_")},
+        "threads" in meta and not meta.get("exclusive"),
     )
 
 
@@ -91,7 +94,23 @@ def readable_errors(name: str = "") -> Iterator[None]:
         yield
     except LockError as error:
         raise ProjectError(f"DVC is running here already: {error}") from None
-    except (DvcException, OSError) as error:  # the latter: a full disk, a missing folder
+    except FileNotFoundError as error:
+        message = missing(Path(error.filename)) if error.filename else str(error)
+        raise (StageError(f"stage {name}: {message}") if name else ProjectError(message)) from error
+    except (DvcException, OSError) as error:  # the latter: a full disk, a folder of others
         if name:
             raise StageError(f"stage {name}: {error}") from error
         raise ProjectError(" ".join(str(error).split())) from error
+
+
+def missing(path: Path) -> str:
+    """Say what to do about a file or folder that DVC was to hash and did not find."""
+    if path.is_symlink():
+        return (
+            f"{path} is a link to {path.readlink()}, which is not there; mount its disk, or remove "
+            "the link"
+        )
+    return (
+        f"{path} not found; put it there, correct the key of params.yaml that names it, or, where "
+        "it was a linked folder of images, run `kdtasks links`"
+    )

@@ -7,11 +7,12 @@ from typing import ClassVar, Protocol
 
 from kdtasks.core.events import VARIABLE
 from kdtasks.orchestrate.guardian import Guardian
-from kdtasks.orchestrate.processes import run_streamed
+from kdtasks.orchestrate.processes import run_streamed, why_cold
 from kdtasks.orchestrate.project.project import DVC, child_environment
 from kdtasks.orchestrate.runner.files import EVENTS, events_path, first_failure
 from kdtasks.orchestrate.runner.graph import IsCancelled, OnLine, Outcome, StageGraph, StageState
 from kdtasks.orchestrate.runner.repository import Repository
+from kdtasks.orchestrate.warm.stages import WarmStages
 
 LAST_LINES = 20
 
@@ -92,7 +93,22 @@ class DvcEngine(Engine):
 
 
 class SplitPhaseEngine(DvcEngine):
-    """The engine that `kdtasks run` uses; see `kdtasks.orchestrate.runner.repository`."""
+    """The engine that `kdtasks run` uses; see `kdtasks.orchestrate.runner.repository`.
+
+    Stages of TensorFlow start in forks of a process that has imported it, where forking is safe.
+    """
+
+    def __init__(
+        self, project: Path, guardian: Guardian, *, force: bool = False, pull: bool = False
+    ) -> None:
+        super().__init__(project, guardian, force=force, pull=pull)
+        self._warm = None if why_cold() else WarmStages(project)
+
+    def close(self) -> None:
+        """Release every lock, and let the process end that warm stages come from."""
+        super().close()
+        if self._warm:
+            self._warm.close()
 
     def survey(self) -> frozenset[str]:
         """Find the unchanged stages; from here on the files of all others are held."""
@@ -105,6 +121,8 @@ class SplitPhaseEngine(DvcEngine):
             return step
         for line, words in step.steps:
             on_line(f"> {line}")
+            if self._warm and step.uses_tensorflow:
+                words = self._warm.words(line) or words
             ended = self._run(name, words, on_line, is_cancelled, step.folder, step.variables)
             if ended:
                 return ended

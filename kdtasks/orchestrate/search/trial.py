@@ -17,8 +17,8 @@ from kdtasks.core.records.training import Training
 from kdtasks.data.prepared import open_prepared
 from kdtasks.edge.latency import time_models
 from kdtasks.edge.registry import load_predictor
-from kdtasks.evaluate.evaluator import BenchmarkParams
 from kdtasks.evaluate.parity import parity_problem
+from kdtasks.evaluate.settings import BenchmarkParams
 from kdtasks.orchestrate.sweep.grid import Point, readable_name, short_digest, with_settings
 from kdtasks.params import AFTER_EXPORT, Params
 from kdtasks.params.search import SearchParams
@@ -35,7 +35,7 @@ ACCURACY, PARITY = "max_accuracy_drop", "parity"
 LATENCY_MARGIN = 0.95
 
 # What a trial does not depend on, so that other limits are no other trial.
-_WITHOUT_INFLUENCE = AFTER_EXPORT - {"benchmark"}
+_WITHOUT_INFLUENCE = AFTER_EXPORT - {"benchmark", "evaluate"}
 
 
 class Candidate(NamedTuple):
@@ -190,7 +190,8 @@ def expected_seconds(epochs: int, taken: Iterable[tuple[int, float]]) -> float |
 class TrialResult(NamedTuple):
     """Metrics of a trial: of the validation split with early exits, and of the file.
 
-    For masks the accuracy is their mean IoU: without a single object most pixels may be right.
+    The accuracy is that of `evaluate.metric`: of masks their mean IoU, for without a single object
+    most pixels may be right.
     All are None but `refused` where the variant could not be built.
     """
 
@@ -222,9 +223,11 @@ class TrialResult(NamedTuple):
         if isinstance(exits, Refusal):
             return cls(refused=exits.refused)
         student = Training.read(paths.metrics("distill", found.base_seed))
+        metric = params.metric.key
+        score = exits.validation.score(metric)
         return cls(
-            accuracy=exits.validation.score,
-            accuracy_drop=student.validation.score - exits.validation.score,
+            accuracy=score,
+            accuracy_drop=student.validation.score(metric) - score,
             bytes=found.bytes,
             gzip_bytes=found.gzip_bytes,
             latency_ms=time_bundle(paths, params.benchmark, variant),

@@ -29,7 +29,7 @@ R = TypeVar("R", bound=Result)
 
 
 class PointResult(NamedTuple):
-    """Accuracies of a point by seed, of masks the mean IoU, 0 … 1."""
+    """Scores of a point by seed, of the metric that models are compared by, 0 … 1."""
 
     student: dict[int, float]  # from scratch, test split
     distilled: dict[int, float]  # the same seeds, test split
@@ -48,7 +48,7 @@ class PointResult(NamedTuple):
         Raises:
             KdTasksError: a file is missing or damaged, or no student is taught by labels alone.
         """
-        paths = ProjectPaths(folder)
+        paths, metric = ProjectPaths(folder), params.metric.key
         compare = Comparison.read(paths.metrics("compare"))
         if compare.student is None or isinstance(compare.gain, Refusal):
             raise Refused(NO_LABELS)
@@ -56,8 +56,8 @@ class PointResult(NamedTuple):
         return cls(
             {int(seed): score for seed, score in compare.student.by_seed.items()},
             {int(seed): score for seed, score in compare.distill.by_seed.items()},
-            {seed: training.validation.score for seed, training in trained.items()},
-            compare.teacher.score if compare.teacher else None,
+            {seed: training.validation.score(metric) for seed, training in trained.items()},
+            compare.teacher.score(metric) if compare.teacher else None,
             compare.rows,
             compare.gain.bootstrap_interval,
             Labels.read(paths.metrics("labels")).train,

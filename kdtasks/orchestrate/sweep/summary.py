@@ -28,7 +28,6 @@ from kdtasks.orchestrate.sweep.plan import SweepPlan
 from kdtasks.orchestrate.sweep.results import PointResult
 from kdtasks.orchestrate.sweep.statistics import best_point, point_gains
 from kdtasks.report.sentences import verdict
-from kdtasks.tasks.registry import task_of
 
 IN_HEADLINE = 4  # points of a label curve at most
 TOLD = (StageState.COMPLETED, StageState.PULLED, StageState.FAILED)  # of the stages of a point
@@ -94,7 +93,7 @@ def summarise(plan: SweepPlan[PointResult], end: SweepEnd) -> dict[str, Any]:
     curves = label_curves(plan.grid, plan.points, results, confidence)
     return {
         "recipe": first.recipe,
-        "metric": task_of(first.data.task).metric.name,
+        "metric": first.metric.name,
         "axes": [{"key": axis.key, "values": list(axis.values)} for axis in plan.grid.axes],
         "seeds": list(first.seeds),
         "confidence": confidence,

@@ -85,9 +85,9 @@ class Tuning:
 
 
 def trained_with(params: Params) -> dict[str, Any]:
-    """The sections that trainings of students depend on, as plain data."""
+    """The sections that trainings of students depend on, and what they are judged by."""
     sections = {"runtime", "data", "augmentation", "train", "targets", "student", "distill"}
-    return params.model_dump(mode="json", include=sections)
+    return params.model_dump(mode="json", include=sections) | {"metric": params.metric.key}
 
 
 def run_trials(tuning: Tuning, tell: Tell, *, minutes: float | None = None) -> int:

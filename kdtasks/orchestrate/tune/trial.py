@@ -35,6 +35,7 @@ def run_trial(trial: Trial, name: str, params: Params, *, project: Path, seed: i
         TrainingError: it broke down.
     """
     paths, setup, arm = ProjectPaths(project), params.training(), ARMS[name]
+    metric = setup.metric
     online = params.targets.mode == "online"
     lessons = Lessons(paths, params.augmentation, setup.train, params.distill, online, seed)
     _, epochs = pace(arm, params.student, params.distill)
@@ -43,7 +44,7 @@ def run_trial(trial: Trial, name: str, params: Params, *, project: Path, seed: i
     def follow(history: History) -> None:
         for epoch in range(1, len(history) + 1):
             if (step := WHOLE * epoch // epochs) not in told:
-                trial.report(_score(history[:epoch], keeps_best=arm == "labels"), step)
+                trial.report(_score(history[:epoch], metric, keeps_best=arm == "labels"), step)
                 told.add(step)
                 if epoch < epochs and trial.should_prune():
                     raise TrialPruned
@@ -51,10 +52,10 @@ def run_trial(trial: Trial, name: str, params: Params, *, project: Path, seed: i
     if told and trial.should_prune():  # interrupted before it could be asked
         raise TrialPruned
     trained = train_arm(f"tune/{name}", arm, lessons, params.student, setup, follow)
-    return _score(trained.history, keeps_best=trained.run.schedule.keeps_best)
+    return _score(trained.history, metric, keeps_best=bool(trained.run.schedule.keeps_best))
 
 
-def _score(history: History, *, keeps_best: bool) -> float:
-    """Of what the training would end with: its best epoch or the last one; of masks mean IoU."""
-    record: Mapping[str, Any] = history[best_epoch(history) - 1 if keeps_best else -1]
-    return float(record.get("validation_mean_iou", record["validation_accuracy"]))
+def _score(history: History, metric: str, *, keeps_best: bool) -> float:
+    """Of what the training would end with: its best epoch or the last one."""
+    record: Mapping[str, Any] = history[best_epoch(history, metric) - 1 if keeps_best else -1]
+    return float(record[f"validation_{metric}"])

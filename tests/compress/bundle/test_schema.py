@@ -71,6 +71,7 @@ def test_manifests_are_valid(check):
         ({"sha256": "abc"}, ["sha256"], "does not match"),
         ({"temperatures": [0, 1]}, ["temperatures", 0], "less than or equal to the minimum"),
         ({"input": {"shape": [8, 8], "dtype": "uint8", "range": [0, 255]}}, ["input"], "short"),
+        ({"input": {**MANIFEST.input, "deep_range": [0, 65536]}}, ["input"], "maximum"),
         ({"metrics": {"test": {"rows": 0, "accuracy": 1, "cost": 1}}}, ["metrics"], "minimum"),
         ({"self_test": {"file": "x"}}, ["self_test"], "not valid"),
     ],

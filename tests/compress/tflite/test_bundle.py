@@ -77,6 +77,17 @@ def describe(tmp_path):
     return make
 
 
+def test_the_range_of_sixteen_bits_travels_in_both_manifests(tflite, describe, tmp_path):
+    folder = tmp_path / "bundles" / "float32"
+    write_bundle(folder, tflite, describe(deep_range=(0, 4095)))
+    for place in (folder, folder / "model.tflite"):
+        model = Classifier.load(place)
+        assert model.manifest.input["deep_range"] == [0, 4095]
+        assert model.decoder().deep_range == (0, 4095)
+    write_bundle(folder, tflite, describe())
+    assert Classifier.load(folder).decoder().deep_range is None
+
+
 def test_a_bundle_holds_what_a_device_needs(tflite, describe, tmp_path):
     folder = tmp_path / "bundles" / "float32"
     written = write_bundle(folder, tflite, describe())

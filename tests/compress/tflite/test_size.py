@@ -50,6 +50,7 @@ NAME = "quarry-photos_7f3kq0zx.1b9wmd5v8h2c6tjy4ganeup-r0s2-2026.11.27a"
         {"temperatures": (0.12345678901234567, 1.0234567890123456)},
         {"name": "a-model-of-some-name", "variant": "filters+magnitude+qat+space_to_depth+int8"},
         {"score": "entropy"},
+        {"input": {**MANIFEST.input, "deep_range": [0, 4095]}},
     ],
 )
 def test_a_shipped_file_is_a_little_smaller_than_the_room_that_is_left_for_it(

@@ -24,13 +24,13 @@ from kdtasks.data.sources import Item, Source, sources
 
 
 @sources.register
-class Table(Source):
-    """Images that a table names, with the class, the split and the burst of each."""
+class Diary(Source):
+    """Images that a diary names, with the class, the split and the burst of each."""
 
     task: ClassVar = "classification"
 
-    name: Literal["table"] = "table"
-    file: str = Field(default="labels.csv", description="the table, below `data.path`")
+    name: Literal["diary"] = "diary"
+    file: str = Field(default="labels.csv", description="the diary, below `data.path`")
 
     def class_names(self, folder: Path) -> tuple[str, ...]:
         return ("day", "night")
@@ -44,7 +44,7 @@ class Table(Source):
 '''
 
 
-def test_a_table_of_labels_is_prepared(tmp_path: Path) -> None:
+def test_a_source_of_a_projects_own_is_prepared(tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()
     (tmp_path / "data/raw-unlabelled").mkdir(parents=True)
@@ -56,10 +56,10 @@ def test_a_table_of_labels_is_prepared(tmp_path: Path) -> None:
         lines.append(f"{number}.png,{('day', 'night')[number % 2]},{split},{burst}")
     (photos / "own.csv").write_text("\n".join(lines))
     (tmp_path / "extensions").mkdir()
-    (tmp_path / "extensions" / "table.py").write_text(SOURCE)
+    (tmp_path / "extensions" / "diary.py").write_text(SOURCE)
     yaml = YAML(typ="safe", pure=True)
     params = yaml.load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    params["data"] |= {"source": {"name": "table", "file": "own.csv"}, "path": "photos"}
+    params["data"] |= {"source": {"name": "diary", "file": "own.csv"}, "path": "photos"}
     with (tmp_path / "params.yaml").open("w") as file:
         yaml.dump(params, file)
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import runpy\n"
@@ -68,8 +68,8 @@ def test_a_table_of_labels_is_prepared(tmp_path: Path) -> None:
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert "table: 60 images of 8×8×3, 2 classes" in done.stdout
+    assert "diary: 60 images of 8×8×3, 2 classes" in done.stdout
     dataset = open_prepared(tmp_path / "data" / "prepared")
-    assert (dataset.name, dataset.class_names) == ("table", ("day", "night"))
+    assert (dataset.name, dataset.class_names) == ("diary", ("day", "night"))
     assert dataset.counts["test"].total == 12
     assert all(part.total % 3 == 0 for part in dataset.counts.values())  # whole bursts

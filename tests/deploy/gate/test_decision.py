@@ -1,5 +1,6 @@
 """The limits, one by one, on models that were made up."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,8 @@ from kdtasks.deploy.gate.decision import (
     decide,
 )
 from kdtasks.deploy.gate.describe import decision_markdown
-from kdtasks.evaluate.classification import ClassScore
-from kdtasks.evaluate.evaluator import EvaluateParams
+from kdtasks.evaluate.class_score import ClassScore
+from kdtasks.evaluate.settings import EvaluateParams
 from tests.tools.records import latency
 
 
@@ -23,7 +24,9 @@ def contender(
     right: int, rows: int = 1000, *, size: int = 20_000, ms: float = 0.1, **times: float
 ) -> Contender:
     """A model that gets the first `right` images right."""
-    score = ClassScore(np.arange(rows) < right, EvaluateParams())
+    score = ClassScore(
+        np.ones(rows, int), (np.arange(rows) < right).astype(int), ("no", "yes"), EvaluateParams()
+    )
     return Contender("a model", score, size, latency(ms, **times))
 
 
@@ -49,10 +52,9 @@ def test_a_model_as_good_as_production_is_promoted():
 
 def test_without_labels_the_agreement_with_the_teacher_is_held_against_its_limit():
     new, old = (
-        contender(right)._replace(
-            score=ClassScore(np.arange(1000) < right, EvaluateParams(), answered=True)
-        )
-        for right in (962, 970)
+        one._replace(score=replace(one.score, answered=True))
+        for one in (contender(962), contender(970))
+        if isinstance(one.score, ClassScore)
     )
     limits = {"max_accuracy_drop": None, "max_agreement_drop": 0.02}
     decision = judged(new, old, **limits)
@@ -166,3 +168,22 @@ def test_the_ends_of_the_interval_shown_are_one_sided_bounds():
 def test_answers_to_other_images_are_refused():
     with pytest.raises(EvaluationError, match="same images"):
         judged(contender(10, 10), contender(10, 11))
+
+
+def test_another_metric_is_judged_and_the_rarest_class_named():
+    """One more of four scratched ones is missed: half a point of accuracy, 12 of the recalls."""
+    settings = EvaluateParams.model_validate({"metric": "balanced_accuracy"})
+    labels = np.array([0] * 200 + [1] * 4)
+    found = [
+        Contender("a model", ClassScore(labels, answers, ("good", "scratched"), settings), *rest)
+        for missed, rest in ((2, (20_000, latency(0.1))), (1, (20_000, latency(0.1))))
+        for answers in [np.concatenate([labels[:-missed], [0] * missed])]
+    ]
+    decision = judged(*found)
+    assert decision.action == "keep"
+    assert spaced(decision.reasons[0]).startswith(
+        "balanced accuracy differs by −12.5 points on the same 204 test images"
+    )
+    assert decision.reasons[0].endswith(
+        "; the class scratched has 4 test images, which the bound rests on"
+    )

@@ -29,7 +29,7 @@ def seen(
     """(view, image) in the order of an epoch, after a look at the shapes."""
     order = np.random.default_rng(epoch).permutation(examples.num_examples)
     pairs = []
-    for images, labels, logits, features, mixture in examples.blocks(
+    for images, labels, logits, features, mixture, weights in examples.blocks(
         epoch=epoch, order=order, batch_size=batch_size, steps_per_block=steps_per_block
     ):
         steps = len(labels)
@@ -39,7 +39,7 @@ def seen(
         assert logits.shape == (steps, batch_size, 2)
         assert (images[..., 0, 0, 0] == logits[..., 0]).all()
         assert (labels == logits[..., 1]).all()
-        assert mixture == ()
+        assert mixture == weights == ()
         np.testing.assert_array_equal(features[0], 2 * logits[..., np.newaxis])
         pairs += list(zip(logits[..., 0].ravel(), logits[..., 1].ravel(), strict=True))
     assert [image for _, image in pairs] == list(order[: len(pairs)])
@@ -86,13 +86,13 @@ def test_masks_come_whole():
     examples = TrainingExamples(
         np.zeros((2, 6, 4, 4, 3), np.uint8), np.ones((2, 6, 4, 4), np.uint8)
     )
-    ((images, masks, logits, features, mixture),) = examples.blocks(
+    ((images, masks, logits, features, mixture, weights),) = examples.blocks(
         epoch=1, order=np.arange(6), batch_size=2, steps_per_block=10
     )
     assert images.shape == (3, 2, 4, 4, 3)
     assert masks.shape == (3, 2, 4, 4)
     assert (logits.shape, logits.dtype) == ((3, 2, 0), np.float16)
-    assert features == mixture == ()
+    assert features == mixture == weights == ()
 
 
 @pytest.mark.parametrize("taught", [True, False])

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from kdtasks.core.errors import TrainingError
-from kdtasks.learn.training.monitor import CollapseGuard, patience, stalled
+from kdtasks.learn.training.monitor import CollapseGuard, label_counts, patience, stalled
 
 
 def guard_of(patience: int, *, num_classes: int = 5, steps: int = 100, done: int = 0):
     """A guard of a run of twenty epochs, `done` of which predicted one class."""
-    return CollapseGuard(patience, num_classes, steps, 20, done)
+    return CollapseGuard(patience, (10,) * num_classes, steps, 20, (), done)
 
 
 ONE_CLASS = np.array([2, 2, 2])
@@ -36,6 +36,24 @@ def test_one_class_for_too_many_epochs_stops():
     message = "epochs 4 to 6 of 20 predicted class 2 for every validation image; lower the learning"
     with pytest.raises(TrainingError, match=message):
         guard.check_predictions(ONE_CLASS, epoch=6)
+
+
+def test_the_class_that_most_images_are_of_is_named_and_what_helps_there():
+    guard = CollapseGuard(1, (90, 2), 100, 20, ("good", "scratched"))
+    message = (
+        r"predicted class good for every validation image, of which 97\.8 % are of it; set "
+        r"train\.class_balance to weights or sampling, so that rare classes count for more; if it "
+        r"is, lower the learning rate, .+ set train\.guard_epochs above 1$"
+    )
+    with pytest.raises(TrainingError, match=message):
+        guard.check_predictions(np.zeros(3, int), epoch=1)
+    guard = CollapseGuard(1, (90, 2), 100, 20, ("good", "scratched"))
+    with pytest.raises(TrainingError, match="class scratched for every validation image; lower"):
+        guard.check_predictions(np.ones(3, int), epoch=1)
+
+
+def test_labels_that_count_nowhere_are_not_counted():
+    assert label_counts(np.array([0, 2, 2, 255]), 3, 255) == (1, 0, 2)
 
 
 def test_a_second_class_starts_the_count_again():
@@ -82,7 +100,7 @@ def test_masks_of_one_class_stop_even_with_a_stray_pixel():
     guard.check_predictions(masks, epoch=1)
     message = (
         r"epochs 1 to 2 of 20 predicted class 0 for 100\.00% of the validation pixels; .+"
-        r"train\.loss\.class_weights: balanced"
+        r"train\.class_balance: weights"
     )
     with pytest.raises(TrainingError, match=message):
         guard.check_predictions(masks, epoch=2)

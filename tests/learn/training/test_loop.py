@@ -43,7 +43,8 @@ def test_it_learns(
 ):
     trained = run(schedule=dataclasses.replace(schedule, epochs=25))
     first, last = trained.history[0], trained.history[-1]
-    columns = (*COLUMNS, "teacher_agreement", "alpha", "temperature")
+    by_class = ("validation_balanced_accuracy", "validation_macro_f1")
+    columns = (*COLUMNS, *by_class, "teacher_agreement", "alpha", "temperature")
     assert [tuple(record) for record in trained.history] == [columns] * 25
     assert {record["teacher_agreement"] for record in trained.history} == {1.0}
     assert {(record["alpha"], record["temperature"]) for record in trained.history} == {(0.5, 2.0)}
@@ -148,11 +149,12 @@ def test_a_run_that_stops_early_has_the_state_of_the_long_run_at_that_epoch(
 def test_the_best_epoch_on_validation_is_kept_where_that_is_asked_for(
     run: Run, schedule: Schedule, monkeypatch: pytest.MonkeyPatch
 ):
-    def third(history: list[Any]) -> int:
+    def third(history: list[Any], metric: str) -> int:
+        assert metric == "macro_f1"
         return min(len(history), 3)
 
     monkeypatch.setattr("kdtasks.learn.training.loop.best_epoch", third)
-    kept = run(schedule=dataclasses.replace(schedule, keeps_best=True))
+    kept = run(schedule=dataclasses.replace(schedule, keeps_best="macro_f1"))
     assert len(kept.history) == 6
     assert kept.weights == run(schedule=dataclasses.replace(schedule, stop_epoch=3)).weights
     assert kept.weights != run().weights
@@ -168,12 +170,13 @@ def test_the_best_epoch_has_the_best_score_and_of_equal_ones_the_least_loss():
         }
 
     history = [record(1, 0.8, 0.3), record(2, 0.9, 0.5), record(3, 0.9, 0.4), record(4, 0.7, 0.1)]
-    assert best_epoch(history) == 3
+    assert best_epoch(history, "accuracy") == 3
     masks = [
         record(1, 0.9, 0.5, validation_mean_iou=0.2),
         record(2, 0.8, 0.6, validation_mean_iou=0.4),
     ]
-    assert best_epoch(masks) == 2
+    assert best_epoch(masks, "mean_iou") == 2
+    assert best_epoch(masks, "accuracy") == 1
 
 
 def test_a_batch_larger_than_the_data_is_all_the_data(run: Run, schedule: Schedule):
@@ -218,7 +221,7 @@ class TestResuming:
                 examples=hinting,
                 objective=DistillationObjective(EVERYTHING),
                 schedule=shared(
-                    dataclasses.replace(schedule, keeps_best=True),
+                    dataclasses.replace(schedule, keeps_best="macro_f1"),
                     optimizer=OptimizerParams(
                         name="sgd", weight_decay=0.01, warm_up=0.2, ema_decay=0.99
                     ),

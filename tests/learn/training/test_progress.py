@@ -37,6 +37,20 @@ def test_an_epoch_is_a_line(clock: SimpleNamespace, capsys: pytest.CaptureFixtur
     )
 
 
+def test_what_accuracy_hides_of_rare_classes_is_told(
+    clock: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+):
+    reporter = EpochReporter(first_epoch=0, epochs=1, images=100)
+    for balanced in (0.9, 0.5):
+        reporter.start_epoch(1)
+        clock.now += 1
+        scores = {"validation_accuracy": 0.94, "validation_balanced_accuracy": balanced}
+        reporter.end_epoch(RECORD | scores)
+    first, second = capsys.readouterr().out.splitlines()
+    assert "validation 0.9400  100 images/s" in first
+    assert "validation 0.9400, balanced 0.5000  100 images/s" in second
+
+
 def test_time_left_after_a_checkpoint_counts_this_run_only(
     clock: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ):

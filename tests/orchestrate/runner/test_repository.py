@@ -144,7 +144,7 @@ def test_an_input_that_changes_meanwhile_is_an_error(diamond: Path):
 def test_a_missing_input_and_a_missing_output_are_named(diamond: Path):
     repository = Repository(diamond)
     repository.plan()
-    with pytest.raises(StageError, match=r"stage left: .*No such file .*out/first"):
+    with pytest.raises(StageError, match=r"stage left: .*out/first not found; put it there"):
         repository.begin("left")
     repository.begin("first")
     with pytest.raises(StageError, match=r"stage first: output 'out/first' does not exist"):

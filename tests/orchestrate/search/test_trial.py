@@ -11,7 +11,7 @@ from kdtasks.core.records.training import Training
 from kdtasks.orchestrate.search.trial import Candidate, TrialResult, broken_limits, make_trial
 from kdtasks.orchestrate.sweep.grid import Point
 from kdtasks.params.search import SearchParams
-from tests.tools.records import compressed, latency, parity, training
+from tests.tools.records import compressed, judged_by, latency, parity, training
 
 CANDIDATE = Candidate(
     "filters+int8, ratio 0.5", "filters+int8", {"compress.passes.filters.ratio": 0.5}, epochs=8
@@ -60,7 +60,7 @@ def write(project: Path, found: Record, student: Training, exits: Record) -> Non
     exits.write(paths.calibration("filters+int8"))
 
 
-def calibration(accuracy: float, mean_iou: float | None = None) -> Calibration:
+def calibration(accuracy: float, **others: float) -> Calibration:
     """Thresholds that come to these scores on the validation split."""
     return Calibration(
         mode="drop",
@@ -68,7 +68,7 @@ def calibration(accuracy: float, mean_iou: float | None = None) -> Calibration:
         temperatures=(1.0, 1.0),
         thresholds=(0.9,),
         macs=(100, 250),
-        validation=ValidationPoint(accuracy=accuracy, mean_iou=mean_iou, cost=0.6),
+        validation=ValidationPoint(accuracy=accuracy, cost=0.6, **others),
     )
 
 
@@ -85,10 +85,10 @@ def test_scores_are_those_with_early_exits_against_the_student(project: Path, tr
     )
 
 
-def test_masks_are_judged_by_their_mean_iou(project: Path, trial: Point):
-    student = training(0.5, 0.97, mean_iou=(0.2, 0.7))
-    write(project, COMPRESSED, student, calibration(0.96, mean_iou=0.6))
-    found = TrialResult.read(project, trial.params)
+def test_another_metric_judges_in_the_place_of_accuracy(project: Path, trial: Point):
+    student = training(0.5, 0.97, balanced_accuracy=(0.2, 0.7))
+    write(project, COMPRESSED, student, calibration(0.96, balanced_accuracy=0.6))
+    found = TrialResult.read(project, judged_by(trial.params, "balanced_accuracy"))
     assert found.accuracy == 0.6
     assert found.accuracy_drop == pytest.approx(0.1)
 

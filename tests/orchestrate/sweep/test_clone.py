@@ -87,6 +87,18 @@ def test_links_and_inputs_beside_the_project_are_followed(project: Path, tmp_pat
     assert (place / "../beside/a.txt").resolve() == tmp_path / "beside" / "a.txt"
 
 
+def test_a_relative_link_that_git_has_leads_to_the_same_place(
+    project: Path, tmp_path: Path, run_git: Callable[..., str]
+):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.txt").write_text("a", encoding="utf-8")
+    (project / "data" / "linked").symlink_to("../../images")
+    run_git(project, "add", "--force", "data/linked")
+    run_git(project, "commit", "--quiet", "--message", "link")
+    place = clone(project, tree=tree(project, "data/linked"))
+    assert (place / "data/linked/a.txt").read_text(encoding="utf-8") == "a"
+
+
 def test_a_project_in_a_folder_of_a_repository(project: Path, run_git: Callable[..., str]):
     below = project / "below"
     (below / ".dvc").mkdir(parents=True)

@@ -12,7 +12,7 @@ from kdtasks.core.records.training import Training
 from kdtasks.orchestrate.sweep.grid import make_points, parse_grid
 from kdtasks.orchestrate.sweep.results import PointResult, keep_result, kept_result
 from kdtasks.params import Params
-from tests.tools.records import comparison, training
+from tests.tools.records import comparison, judged_by, training
 
 RESULT = PointResult(
     student={0: 0.9, 1: 0.91},
@@ -47,10 +47,10 @@ def test_scores_are_read_as_the_stages_write_them(project: Path, params: Params)
     assert PointResult.read(project, params) == RESULT
 
 
-def test_masks_are_compared_by_their_mean_iou(project: Path, params: Params):
-    masks = [training(0.95, mean_iou=(0.6 + 0.01 * seed,)) for seed in range(2)]
-    write_metrics(project, *masks, mean_iou=0.7)
-    result = PointResult.read(project, params)
+def test_another_metric_compares_in_the_place_of_accuracy(project: Path, params: Params):
+    trained = [training(0.95, macro_f1=(0.6 + 0.01 * seed,)) for seed in range(2)]
+    write_metrics(project, *trained, macro_f1=0.7)
+    result = PointResult.read(project, judged_by(params, "macro_f1"))
     assert result.teacher == 0.7
     assert result.validation == {0: 0.6, 1: 0.61}
 

@@ -14,6 +14,7 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.orchestrate.tune.space import present, spaces
 from kdtasks.orchestrate.tune.study import BROKE, Tuning, best_of, done, run_trials
 from kdtasks.params import load_project_params
+from tests.tools.records import judged_by
 
 MakeTuning = Callable[..., Tuning]
 
@@ -80,8 +81,9 @@ def test_other_settings_files_or_seeds_are_another_tuning(whole: Tuning):
             3,
             3,
         ),
+        Tuning(whole.project, judged_by(whole.params, "macro_f1"), whole.spaces, 3, 3),
     ]
-    assert len(set().union(*map(names, others), names(whole))) == 8
+    assert len(set().union(*map(names, others), names(whole))) == 10
 
 
 @pytest.mark.slow

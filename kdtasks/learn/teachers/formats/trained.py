@@ -50,7 +50,7 @@ class Trained(TeacherFormat):
         except ModelError as error:
             raise TeacherError(f"targets.features: {error}") from None
 
-        @tf.function(reduce_retracing=True)
+        @tf.function(autograph=False, reduce_retracing=True)
         def forward(images: Tensor) -> tuple[list[Tensor], list[Tensor]]:
             outputs = [network(images) for network in networks]
             return [logits[-1] for logits, _ in outputs], outputs[0][1]

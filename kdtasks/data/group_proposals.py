@@ -1,0 +1,90 @@
+"""Names that look as if several images were of one scene or patient: the line that says so."""
+
+import re
+from collections import Counter
+from collections.abc import Hashable, Sequence
+
+from kdtasks.core.text import quantity
+from kdtasks.data.groups import GroupBy
+
+_NOUNS = (
+    "animal burst case clip donor patient person plant scene seq sequence series session slide "
+    "specimen study subject track video visit"
+)
+# What a column is named that tells groups apart.
+GROUPING = re.compile(rf"(?<![a-z])(?:{'|'.join([*_NOUNS.split(), 'lesion'])})(?![a-rt-z])")
+
+_NUMBERED = re.compile(rf"(?<![a-z])(?:{'|'.join(_NOUNS.split())})[ _-]?(?=\d)", re.IGNORECASE)
+
+# The most telling first. Each matches a group's name, and has no groups of its own.
+_OF_BURSTS = (r"BURST\d{8,}", r"[^/]+(?=[_-]BURST\d)")
+_COUNTED = (
+    r"[^/]*[^\W\d_][^/]*(?=[ _-]\(?\d+\)?\.\w+$)",
+    r".+(?=[ _-]\(?\d+\)?\.\w+$)",  # numbers alone may begin anew in every folder
+)
+
+_LEAST_IMAGES = 8
+_LEAST_GROUPS = 4
+
+
+def propose_groups(names: Sequence[str], strata: Sequence[Hashable]) -> tuple[GroupBy, str]:
+    """Find out whether names tell of groups, such as bursts; it is for a person to decide.
+
+    They do where most images share the matching part of their name with others, and the parts tell
+    more than the classes and the splits that images are in.
+
+    Args:
+        names: of the images, such as paths below `data.path`.
+        strata: what is known of each image anyhow, its class and its split.
+
+    Returns:
+        a value for `data.group_by`, and a sentence; None and "" where nothing was found.
+    """
+    nouns = Counter(match[0] for name in names for match in _NUMBERED.finditer(name))
+    numbered = (rf"{noun}\d+" for noun, _ in nouns.most_common())
+    for pattern in (*_OF_BURSTS, *numbered):
+        if found := _proposal(pattern, names, strata):
+            return found
+    folders = [name.split("/")[:-1] for name in names]
+    level = min(map(len, folders), default=0)
+    groups = ["/".join(some[:level]) for some in folders]
+    if level and _tells(groups, strata):
+        return level, _sentence(level, groups)
+    rest = (_proposal(pattern, names, strata) for pattern in _COUNTED)
+    return next(filter(None, rest), (None, ""))
+
+
+def _proposal(
+    pattern: str, names: Sequence[str], strata: Sequence[Hashable]
+) -> tuple[str, str] | None:
+    matches = [re.search(pattern, name) for name in names]
+    groups = [match[0] if match else None for match in matches]
+    if not _tells(groups, strata):
+        return None
+    # names without a match are groups of their own; what comes first in a name would win
+    whole = pattern if all(matches) else rf"{pattern}|^(?!.*(?:{pattern})).*"
+    return whole, _sentence(whole, groups)
+
+
+def _tells(groups: Sequence[str | None], strata: Sequence[Hashable]) -> bool:
+    sizes = Counter(group for group in groups if group is not None)
+    together = sum(size for size in sizes.values() if size > 1)
+    return (
+        len(groups) >= _LEAST_IMAGES
+        and 2 * together >= len(groups)
+        and len(sizes) >= max(_LEAST_GROUPS, 2 * len(set(strata)))
+        and 4 * max(sizes.values()) <= len(groups)
+    )
+
+
+def _sentence(group_by: GroupBy, groups: Sequence[str | None]) -> str:
+    sizes = Counter(group for group in groups if group is not None)
+    largest, size = sizes.most_common(1)[0]
+    value = f"'{group_by}'" if isinstance(group_by, str) else group_by
+    return (
+        "names look as if several images were of one scene, burst or patient: "
+        f"{quantity(len(sizes), 'group')}, such as {largest!r} of {quantity(size, 'image')}. If "
+        "so, a model is tested on what it has learnt; put this line into section data of "
+        "params.yaml, in place of the one that is there ('.*' leaves each image on its own, and "
+        f"keeps quiet):\n  group_by: {value}"
+    )

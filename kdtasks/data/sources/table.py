@@ -1,0 +1,258 @@
+"""A table of images and their classes."""
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar, Literal, NamedTuple
+
+from pydantic import Field
+
+from kdtasks.core.errors import DatasetError
+from kdtasks.core.records.data import Problem
+from kdtasks.core.text import and_list, quantity
+from kdtasks.data.class_names import (
+    ClassOrder,
+    class_name,
+    in_order,
+    refuse_look_alikes,
+    wanted_classes,
+)
+from kdtasks.data.folders import files_below, relative_name, require_folder, visible_entries
+from kdtasks.data.given_splits import Divided, divide, split_named
+from kdtasks.data.group_proposals import GROUPING
+from kdtasks.data.image_index import ImageIndex
+from kdtasks.data.sources import Item, Size, Source, sources
+from kdtasks.data.tables import ENDINGS, Table, find_columns, one_hot, read_table
+from kdtasks.edge.formats import SUFFIXES
+
+Role = Literal["image", "label", "split", "group", "weight"]
+
+_GUESSES = {
+    role: names.split()
+    for role, names in {
+        "image": "path filepath file_path filename file_name file image image_path image_name "
+        "image_id imageid img id name",
+        "label": "label class target category labels class_name classname label_name breed species",
+        "split": "split subset partition set phase",
+        "group": "group group_id",
+        "weight": "weight sample_weight",
+    }.items()
+}
+
+
+class _Found(NamedTuple):
+    table: Table
+    file: Path
+    columns: dict[str, str]
+    labels: tuple[str, ...]  # of each row
+    one_hot: tuple[str, ...]  # columns that the labels are made of, if they are
+    images: list[list[Path]]  # that each row can mean
+    surplus: list[Path]
+
+
+@sources.register
+class ImageTable(Source):
+    """Images that a table names, CSV or Parquet, with the class of each.
+
+    The table lies below `data.path`, and so do the images, in folders of any depth. It may call
+    them by their paths, names, or names without endings. Columns are found by their names and
+    said: the image, the class (or a column of 0 and 1 for each class), and, where there are any,
+    the split that an image was given, the group that it belongs to, and how much its label counts
+    in training.
+    """
+
+    task: ClassVar = "classification"
+    refuses_contradictions: ClassVar = True
+
+    name: Literal["table"] = "table"
+    file: str | None = Field(
+        default=None, description="the table, below `data.path`; null takes the only one"
+    )
+    images: str = Field(
+        default=".", description="folder below `data.path` that the images are looked for in"
+    )
+    columns: dict[Role, str | None] = Field(
+        default={},
+        description="names of columns, where they are not found: `image`, `label`, `split`, "
+        "`group`, `weight`; null is none",
+    )
+    divided: Divided = Field(
+        default="train",
+        description="the given split that those which are not given, such as `calibration`, are "
+        "taken out of",
+    )
+    classes: ClassOrder = None
+
+    def check(self, image_size: Size | None) -> None:
+        if image_size is None:
+            raise ValueError("image_size is null; table needs [height, width]")
+
+    def class_names(self, folder: Path) -> tuple[str, ...]:
+        return self._names(self._found(folder), folder)
+
+    def items(self, folder: Path) -> Iterator[Item | Problem]:
+        """List the rows whose image and class are known.
+
+        Raises:
+            DatasetError: the table cannot be read, or a column is not found.
+        """
+        found = self._found(folder)
+        numbers = {name: number for number, name in enumerate(self._names(found, folder))}
+        groups, weights = self._cells(found, "group"), self._cells(found, "weight")
+        splits, _ = self._splits(found)
+        rows_of: defaultdict[Path, list[int]] = defaultdict(list)
+        cells = found.table.column(found.columns["image"])
+        for row, images in enumerate(found.images):
+            problem = _image_problem(images, folder)
+            problem = problem or _cell_problem(found.labels[row], weights[row], numbers)
+            if problem:
+                line = found.table.lines[row]
+                yield Problem(cells[row] or found.file.name, f"{problem}, line {line}")
+            else:
+                rows_of[images[0]].append(row)
+        for image, rows in rows_of.items():
+            name, row = relative_name(image, folder), rows[0]
+            given = {(found.labels[row], splits[row], groups[row], weights[row]) for row in rows}
+            if len(given) > 1:
+                lines = and_list([str(found.table.lines[row]) for row in rows])
+                yield Problem(name, f"in lines {lines}, not alike in all columns")
+            else:
+                weight = float(weights[row] or 1.0)
+                label, group = numbers[found.labels[row]], groups[row] or None
+                yield Item(name, image, label, splits[row], group, weight)
+
+    def layout_found(self, folder: Path) -> Sequence[str]:
+        found = self._found(folder)
+        used = {*found.columns.values(), *found.one_hot}
+        roles = [f"{role} in {column!r}" for role, column in found.columns.items()]
+        roles += [f"classes in {len(found.one_hot)} columns of 0 and 1"] if found.one_hot else []
+        said = f"table {relative_name(found.file, folder)}: {', '.join(roles)}"
+        if unused := [column for column in found.table.columns if column not in used]:
+            said += f"; not used: {', '.join(map(repr, unused))}"
+        _, sentence = self._splits(found)
+        notes = [f"{said}; {sentence}" if sentence else said]
+        if found.surplus:
+            notes.append(
+                f"{quantity(len(found.surplus), 'image')} in no row are left out, such as "
+                f"{relative_name(found.surplus[0], folder)}; in the folder of data.unlabelled the "
+                "teacher would answer them"
+            )
+        return notes
+
+    def warnings(self, folder: Path) -> Sequence[str]:
+        """Propose the column that tells which images belong together, where one looks like it."""
+        found = self._found(folder)
+        if "group" in found.columns or "group" in self.columns:
+            return ()
+        for column in found.table.columns:
+            cells = found.table.column(column)
+            groups, rows = len(set(cells)), len(cells)
+            named = GROUPING.search(column.casefold())
+            if named and column not in found.columns.values() and 1 < groups < rows:
+                return [
+                    f"column {column!r} looks as if several images were of one {named[0]}: "
+                    f"{groups} for {rows} rows. If so, a model is tested on what it has learnt; "
+                    "put this into data.source of params.yaml (null in the place of the name "
+                    f"keeps quiet):\n  columns: {{group: {json.dumps(column, ensure_ascii=False)}}}"
+                ]
+        return ()
+
+    def _found(self, folder: Path) -> _Found:
+        file = self._file(folder)
+        table = read_table(file)
+        searched = require_folder(folder / self.images, "the folder of images", key="source.images")
+        files = [path for path in files_below(searched) if path.suffix.lower() in SUFFIXES]
+        index = ImageIndex(files, searched)
+        columns = find_columns(table, _GUESSES, self.columns)
+        if "image" not in columns:  # whose cells are found
+            ranked = [(sum(map(bool, index.find_all(table.column(c)))), c) for c in table.columns]
+            count, best = max(ranked)
+            if 2 * count < len(table.rows):
+                raise _unknown("image", table, file, "names the image")
+            columns = {"image": best, **{r: c for r, c in columns.items() if c != best}}
+        rest = [column for column in table.columns if column not in columns.values()]
+        one_hot_labels = None
+        if "label" not in columns:
+            one_hot_labels = one_hot(table, rest)
+            if one_hot_labels is None and len(rest) != 1:
+                raise _unknown("label", table, file, "holds the class")
+            if one_hot_labels is None:
+                columns["label"] = rest[0]
+        labels = tuple(map(class_name, one_hot_labels or table.column(columns["label"])))
+        refuse_look_alikes(sorted(set(labels)))
+        images = index.find_all(table.column(columns["image"]))
+        named = {path for paths in images for path in paths}
+        return _Found(
+            table,
+            file,
+            columns,
+            labels,
+            tuple(rest) if one_hot_labels else (),
+            images,
+            [path for path in files if path not in named],
+        )
+
+    def _names(self, found: _Found, folder: Path) -> tuple[str, ...]:
+        return in_order(set(found.labels) - {""}, wanted_classes(self.classes, folder))
+
+    def _file(self, folder: Path) -> Path:
+        require_folder(folder, "the folder that holds the table")
+        if self.file is not None:
+            return folder / self.file
+        tables = [path for path in visible_entries(folder) if path.suffix.lower() in ENDINGS]
+        if len(tables) != 1:
+            names = f" ({', '.join(path.name for path in tables)})" if tables else ""
+            raise DatasetError(
+                f"{folder} holds {quantity(len(tables), 'table')}{names}, one of "
+                f"{', '.join(ENDINGS)} was expected; name it in source.file"
+            )
+        return tables[0]
+
+    def _cells(self, found: _Found, role: Role) -> tuple[str, ...]:
+        if role not in found.columns:
+            return ("",) * len(found.table.rows)
+        return found.table.column(found.columns[role])
+
+    def _splits(self, found: _Found) -> tuple[list[str | None], str]:
+        cells = self._cells(found, "split")
+        named = {cell: split_named(cell) for cell in set(cells)}
+        if unknown := sorted(cell for cell, split in named.items() if cell and split is None):
+            raise DatasetError(
+                f"column {found.columns['split']!r} of {found.file} holds {unknown[0]!r}, which is "
+                "no split; write train, validation, calibration, test or nothing, or set "
+                "source.columns.split to null"
+            )
+        return divide([named[cell] for cell in cells], self.divided)
+
+
+def _image_problem(images: Sequence[Path], folder: Path) -> str | None:
+    """Say what is wrong with the images that a row can mean."""
+    if len(images) > 1:
+        both = and_list([relative_name(path, folder) for path in images[:2]])
+        return f"may be {both}; give its folder, or set source.images"
+    return None if images else "no such image, though the table names it"
+
+
+def _cell_problem(label: str, weight: str, numbers: Mapping[str, int]) -> str | None:
+    """Say what is wrong with the cells of a row."""
+    if not label:
+        return "no class"
+    if weight and not _is_weight(weight):
+        return f"its weight is {weight!r}, a number above 0 was expected"
+    return None if label in numbers else f"{label!r} is no class that source.classes names"
+
+
+def _is_weight(cell: str) -> bool:
+    try:
+        return 0.0 < float(cell) < math.inf
+    except ValueError:
+        return False
+
+
+def _unknown(role: Role, table: Table, file: Path, what: str) -> DatasetError:
+    return DatasetError(
+        f"{file}: it is not clear which column {what}; the columns are "
+        f"{', '.join(table.columns)}, so set source.columns: {{{role}: …}}"
+    )

@@ -1,0 +1,60 @@
+"""What the headers of a dataset's images say before any is decoded for good."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from kdtasks.core.errors import DatasetError
+from kdtasks.core.text import quantity
+from kdtasks.edge.decoder import Decoder
+from kdtasks.edge.depth import fitting_range
+
+
+class Survey(NamedTuple):
+    """What `survey_depth` found: how to read the images, and sentences that say it."""
+
+    decoder: Decoder
+    notes: tuple[str, ...]
+
+
+def survey_depth(images: Sequence[Path | np.ndarray], decoder: Decoder) -> Survey:
+    """Find the range of values of images with 16 bits a channel, and files of several frames.
+
+    Where `decoder` has a range it stays. Else images with 16 bits are decoded once more, for the
+    largest value of all; images that cannot be read are passed over, reading will name them.
+    """
+    files = [image for image in images if isinstance(image, Path)]
+    deep: list[Path] = []
+    animated: list[Path] = []
+    highest = 0
+    for path in files:
+        try:
+            header = decoder.header(path)
+            if header.animated:
+                animated.append(path)
+            if header.deep:
+                if decoder.deep_range is None:
+                    highest = max(highest, decoder.highest_value(path))
+                deep.append(path)
+        except DatasetError:
+            continue
+    notes = []
+    if animated:
+        notes.append(
+            f"several frames in {quantity(len(animated), 'file')}, such as {animated[0].name}: the "
+            "first one is taken"
+        )
+    if deep:
+        found = decoder.deep_range or fitting_range(highest)
+        how = "as data.range says" if decoder.deep_range else f"the largest value is {highest:,}"
+        rest = len(files) - len(deep)
+        others = f"; the other {rest} as they are" if rest else ""
+        notes.append(
+            f"16 bits a channel in {quantity(len(deep), 'image')}: {found[0]} becomes 0 and "
+            f"{found[1]} becomes 255 ({how}; data.range sets others){others}"
+        )
+        decoder = replace(decoder, deep_range=found)
+    return Survey(decoder, tuple(notes))

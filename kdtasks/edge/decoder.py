@@ -1,0 +1,292 @@
+"""The one way in which image files become pixels: for `prepare`, `predict`, servers and devices."""
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+
+from kdtasks.core.errors import DatasetError
+from kdtasks.edge.depth import DeepImage, DeepRange, decode_deep, is_deep
+from kdtasks.edge.formats import RAW_ADVICE, is_raw, readable_formats, why_unreadable
+from kdtasks.edge.images import Box, as_array, fit_image, resized, to_eight_bits, with_channels
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Size = tuple[int, int]
+File = Path | bytes
+
+# Pillow's own limit: 256 MiB of colours of 8 bits.
+MAX_PIXELS = 89_478_485
+# A JPEG is decoded at the smallest scale that is at least so many times the size that is wanted.
+_SPARE = 2
+_FULL_RANGE: DeepRange = (0, 65535)
+_ORIENTATION = 0x0112
+# In the order of EXIF's 2 … 8: what is done to see the image upright.
+_TURNS = (
+    "FLIP_LEFT_RIGHT",
+    "ROTATE_180",
+    "FLIP_TOP_BOTTOM",
+    "TRANSPOSE",
+    "ROTATE_270",
+    "TRANSVERSE",
+    "ROTATE_90",
+)
+
+
+class ImageError(DatasetError):
+    """An image that cannot be used, in a few words, for a list of problems.
+
+    Attributes:
+        kind: `unknown`, it is no image; `large`, it has too many pixels; `unsupported`, its kind
+            is not read; `damaged`.
+    """
+
+    def __init__(self, kind: Literal["unknown", "large", "unsupported", "damaged"], message: str):
+        super().__init__(message)
+        self.kind = kind
+
+
+class Header(NamedTuple):
+    """What a file says of its image before a pixel is decoded.
+
+    Attributes:
+        size: height and width of the pixels as they are stored.
+        orientation: EXIF's, 1 … 8; 1 is upright, 5 and more are turned by a quarter.
+        deep: whether it has 16 bits a channel, see `kdtasks.edge.depth`.
+        animated: whether it has several frames, of which the first is read.
+    """
+
+    size: Size
+    orientation: int
+    deep: bool
+    animated: bool
+
+    @property
+    def upright_size(self) -> Size:
+        """Height and width, seen upright."""
+        return turned_size(self.size, self.orientation)
+
+
+class Decoded(NamedTuple):
+    """An image as a model takes it.
+
+    Attributes:
+        pixels: uint8 [height, width, 1 or 3].
+        size: height and width that it had before it was resized, upright.
+        animated: whether the file has further frames.
+    """
+
+    pixels: np.ndarray
+    size: Size
+    animated: bool = False
+
+
+@contextmanager
+def quiet_decoding() -> Iterator[None]:
+    """Leave the limit of pixels to `Decoder`, and keep Pillow's warnings out of the terminal.
+
+    Pillow's own limit and filters of warnings are the whole process's: enter it once, around all.
+    """
+    import PIL.Image
+
+    limit = PIL.Image.MAX_IMAGE_PIXELS
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        PIL.Image.MAX_IMAGE_PIXELS = None
+        try:
+            yield
+        finally:
+            PIL.Image.MAX_IMAGE_PIXELS = limit
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """Reads the first frame of an image, upright as its EXIF orientation says.
+
+    Safe in several threads at once. What holds most at its peak is the image as Pillow decodes it,
+    four bytes a pixel of colours and one of grey, twice that with transparency or 16 bits.
+
+    Attributes:
+        max_pixels: files of more are refused by their header, before a pixel is decoded.
+        deep_range: of 16 bits a channel, the values that become 0 and 255; None refuses such files.
+    """
+
+    max_pixels: int = MAX_PIXELS
+    deep_range: DeepRange | None = None
+
+    def header(self, file: File) -> Header:
+        """Read what a file says of itself; errors as of `read`."""
+        with self._opened(file) as image:
+            orientation = 1 if _lacks_exif(image) else _orientation(image)
+            size = (image.height, image.width)
+            if image.format == "TIFF":  # Pillow has turned its size
+                size = turned_size(size, orientation)
+            return Header(size, orientation, is_deep(image), _is_animated(image))
+
+    def read(
+        self,
+        file: File | np.ndarray,
+        *,
+        image_size: Size | None = None,
+        channels: int | None = None,
+    ) -> Decoded:
+        """Decode an image, bring it to 8 bits, turn it upright and fit it to a size.
+
+        A JPEG that is to become much smaller is decoded at a half, a quarter or an eighth of its
+        size, of which at least twice the wanted one is left.
+
+        Args:
+            file: its path or content; or uint8 [height, width, 1 or 3], which is fitted alone.
+            image_size: height and width; None keeps the image's own.
+            channels: 1 or 3; None keeps an array's own, and makes 3 of a file.
+
+        Raises:
+            ImageError: it cannot be used.
+        """
+        if isinstance(file, np.ndarray):
+            height, width, own = file.shape
+            size = height, width
+            fitted = fit_image(file, image_size=image_size or size, channels=channels or own)
+            return Decoded(fitted, size)
+        with self._opened(file) as image:
+            size, animated = (image.height, image.width), _is_animated(image)
+            box = _drafted(image, image_size)
+            eight = self._eight_bits(image, file)
+            orientation = _orientation(image)  # of a PNG it may stand behind the pixels
+            if image.format == "TIFF":  # Pillow has turned its pixels, and says so no longer
+                size = (image.height, image.width)
+            stored = image_size and turned_size(image_size, orientation)
+            wanted = 3 if channels is None else channels
+            if eight.mode == "L":  # three equal channels need not be resized
+                final = with_channels(resized(eight, stored, box), wanted)
+            else:
+                final = resized(with_channels(eight, wanted), stored, box)
+            pixels = as_array(_upright(final, orientation))
+        return Decoded(pixels, turned_size(size, orientation), animated)
+
+    def open_upright(self, file: File) -> "Image":
+        """Decode an image in its own mode, say a mask, and turn it upright; errors as of `read`."""
+        with self._opened(file) as image:
+            image.load()
+            upright = _upright(image, _orientation(image))
+            upright.format = image.format
+            return upright
+
+    def highest_value(self, file: File) -> int:
+        """Decode an image of 16 bits a channel for its largest value; errors as of `read`."""
+        with self._opened(file) as image:
+            return self._deep(image, file).highest()
+
+    def _eight_bits(self, image: "Image", file: File) -> "Image":
+        if image.format == "PPM" and image.mode == "I":  # scaled by the file's own largest value
+            image.load()
+            return DeepImage(image).scaled(_FULL_RANGE)
+        if not is_deep(image):
+            image.load()
+            return to_eight_bits(image)
+        if self.deep_range is None:
+            raise ImageError(
+                "unsupported",
+                "16 bits a channel, and the values that are black and white are not known: there "
+                "were no such images when the data was prepared; convert it to 8 bits, or prepare "
+                "with data.range set",
+            )
+        return to_eight_bits(self._deep(image, file).scaled(self.deep_range))
+
+    def _deep(self, image: "Image", file: File) -> DeepImage:
+        with self._opened(file) as again:
+            return decode_deep(image, again)
+
+    @contextmanager
+    def _opened(self, file: File) -> Iterator["Image"]:
+        """Open a file by its header; what decoding it raises within becomes an ImageError."""
+        import PIL.Image
+
+        suffix, head = "", b""
+        if isinstance(file, Path):
+            if not file.is_file():
+                raise ImageError("unknown", "a link or entry that leads to no file")
+            suffix = file.suffix.lower()
+            with file.open("rb") as opened:
+                head = opened.read(32)
+        else:
+            head = file[:32]
+        if is_raw(suffix, head):
+            raise ImageError("unsupported", RAW_ADVICE)
+        bombs = (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning)
+        source = file if isinstance(file, Path) else io.BytesIO(file)
+        large = f"more than {self.max_pixels:,} pixels; cut it into smaller images"
+        try:
+            with PIL.Image.open(source, formats=readable_formats(head)) as image:
+                if image.width * image.height > self.max_pixels:
+                    raise ImageError("large", large)
+                _refuse_preview(image)
+                yield image
+        except ImageError:
+            raise
+        except DatasetError as error:
+            raise ImageError("unsupported", str(error)) from None
+        except PIL.UnidentifiedImageError:
+            raise ImageError("unknown", why_unreadable(suffix, head)) from None
+        except bombs:
+            raise ImageError("large", large) from None
+        except Exception as error:  # on damaged files Pillow's decoders raise nearly anything
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            raise ImageError("damaged", f"damaged or cut short ({reason})") from None
+
+
+def turned_size(size: Size, orientation: int) -> Size:
+    """Swap height and width where an orientation of EXIF turns by a quarter."""
+    return (size[1], size[0]) if orientation > 4 else size
+
+
+def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn [height, width] or [height, width, channels] as EXIF's orientation says."""
+    import PIL.Image
+
+    return np.asarray(_upright(PIL.Image.fromarray(pixels), orientation))
+
+
+def _upright(image: "Image", orientation: int) -> "Image":
+    import PIL.Image
+
+    if orientation == 1:
+        return image
+    return image.transpose(PIL.Image.Transpose[_TURNS[orientation - 2]])
+
+
+def _orientation(image: "Image") -> int:
+    found = image.getexif().get(_ORIENTATION, 1)
+    return found if found in range(2, 9) else 1
+
+
+def _is_animated(image: "Image") -> bool:
+    # The second frame of a phone's MPO is a preview or a depth map.
+    return image.format != "MPO" and bool(getattr(image, "is_animated", False))
+
+
+def _lacks_exif(image: "Image") -> bool:
+    """Whether a PNG's header has no EXIF; Pillow would decode all of it to look behind."""
+    return image.format == "PNG" and not {"exif", "Raw profile type exif"} & set(image.info)
+
+
+def _drafted(image: "Image", image_size: Size | None) -> Box | None:
+    """Have a JPEG decoded at a smaller scale; gives the part that its pixels fill."""
+    if image_size is None or image.format not in ("JPEG", "MPO"):
+        return None
+    height, width = turned_size(image_size, _orientation(image))
+    drafted = image.draft(None, (_SPARE * width, _SPARE * height))
+    return drafted[1] if drafted else None
+
+
+def _refuse_preview(image: "Image") -> None:
+    """Refuse a TIFF whose first image is a small preview, as cameras' raw files have it."""
+    tags = getattr(image, "tag_v2", None)
+    if tags is not None and (50706 in tags or (tags.get(254, 0) & 1 and 330 in tags)):
+        raise ImageError("unsupported", RAW_ADVICE)

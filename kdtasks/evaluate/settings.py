@@ -1,0 +1,34 @@
+"""Params of what is evaluated and timed."""
+
+from pydantic import Field
+
+from kdtasks.core.settings import Count, Index, OpenFraction, Section
+from kdtasks.tasks.task import MetricKey
+
+
+class EvaluateParams(Section):
+    """What models are compared by, and the intervals on the test split."""
+
+    metric: MetricKey | None = Field(
+        default=None,
+        description="what epochs, seeds, variants and new models are chosen by: `accuracy`; "
+        "`balanced_accuracy`, the mean recall of the classes, or `macro_f1`, the mean of their "
+        "F1s, in which a rare class counts as much as a common one; of masks `mean_iou`. null: "
+        "`accuracy`, of masks `mean_iou`. Early exits are calibrated by accuracy in any case",
+    )
+    confidence: OpenFraction = Field(default=0.95, description="level of every interval")
+    bootstrap_samples: Count = Field(default=2000, description="resamples of every bootstrap")
+    seed: Index = Field(default=0, description="seed of the resampling")
+
+
+class BenchmarkParams(Section):
+    """How latency is measured on this machine, on images of the validation split."""
+
+    threads: Count = Field(default=1, description="threads of the LiteRT interpreter")
+    images: Count = Field(
+        default=300, description="validation images that are timed, drawn at random"
+    )
+    rounds: Count = Field(
+        default=5, description="how often each is timed; the median of its times counts"
+    )
+    warmup: Index = Field(default=30, description="predictions before that, not timed")

@@ -1,0 +1,231 @@
+"""The program behind warm stages: a server that forks itself, and what stands for a stage.
+
+`serve` imports TensorFlow and then forks for every stage that it is asked for. Nothing but imports
+has happened before, so the fork is as a fresh process that has just imported TensorFlow; it takes
+the stage's code from the stage's own project, for which this file imports nothing of the package.
+The server ends once its standard input does and no stage is left.
+
+`ask` is started in place of `python -m MODULE ARGUMENT…`: it has the process group, the streams and
+the exit status of the stage, and hands signals on. Without a server it becomes that command. It
+sends the stage with its streams, gets a byte as soon as that runs and then the exit status, as
+`subprocess` counts it; each byte that it sends meanwhile is a signal. When it goes away, the stage
+is killed with all that it started.
+"""
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import runpy
+import selectors
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+_STARTED = b"+"
+_STATUS = struct.Struct("!i")
+_LENGTH = struct.Struct("!I")
+_STREAMS = 3
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_PATIENCE_SECONDS = 5.0
+
+# NumPy comes before the variables are set, as in a stage: its BLAS looks at them when it is loaded.
+_FIRST = "numpy"
+_PRELOADED = ("tensorflow", "tf_keras", "pydantic", "yaml", "h5py")
+
+
+def _receive(connection: socket.socket) -> tuple[list[object], list[int]]:
+    connection.settimeout(_PATIENCE_SECONDS)
+    head, streams, *_ = socket.recv_fds(connection, _LENGTH.size, _STREAMS)
+    length, body = _LENGTH.unpack(head)[0], b""
+    while len(body) < length:
+        part = connection.recv(length - len(body))
+        if not part:
+            raise ConnectionError
+        body += part
+    connection.settimeout(None)
+    return json.loads(body.decode("utf-8", "surrogateescape")), streams
+
+
+def _become(request: list[object], streams: list[int]) -> NoReturn:
+    """Run the stage as `python -m` would, in the fork, and end as it does."""
+    module, arguments, folder, environment = request
+    os.setsid()
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.chdir(str(folder))
+    os.environ.clear()
+    os.environ.update(environment)  # type: ignore[call-overload]
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.path.insert(0, str(folder))
+    sys.argv = [str(module), *map(str, arguments)]  # type: ignore[call-overload]
+    importlib.invalidate_caches()
+    try:
+        runpy.run_module(str(module), run_name="__main__", alter_sys=True)
+    except Exception:
+        sys.excepthook(*sys.exc_info())
+        raise SystemExit(1) from None
+    raise SystemExit
+
+
+class _Server:
+    def __init__(self, listener: socket.socket) -> None:
+        self._listener = listener
+        self._clients: dict[socket.socket, int] = {}  # and their stages, by process and group
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(listener, selectors.EVENT_READ, self._accept)
+        self._selector.register(sys.stdin.fileno(), selectors.EVENT_READ, self._leave)
+        wake, wakeup = os.pipe()
+        for end in (wake, wakeup):
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(wakeup)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._selector.register(wake, selectors.EVENT_READ, self._collect)
+        self._is_leaving = False
+
+    def serve(self) -> None:
+        while not self._is_leaving or self._clients:
+            for key, _ in self._selector.select():
+                key.data(key.fileobj)
+
+    def _accept(self, listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        try:
+            request, streams = _receive(connection)
+        except (OSError, ValueError):
+            connection.close()
+            return
+        process = os.fork()
+        if process == 0:
+            self._selector.close()
+            for other in (listener, connection, *self._clients):
+                other.close()
+            _become(request, streams)
+        for stream in streams:
+            os.close(stream)
+        self._clients[connection] = process
+        self._selector.register(connection, selectors.EVENT_READ, self._hear)
+        with contextlib.suppress(OSError):
+            connection.sendall(_STARTED)
+
+    def _hear(self, connection: socket.socket) -> None:
+        """Hand on the client's signals."""
+        numbers: bytes | list[int] = b""
+        with contextlib.suppress(OSError):
+            numbers = connection.recv(64)
+        if not numbers:
+            numbers = [signal.SIGKILL]
+            self._selector.unregister(connection)
+        for number in numbers:
+            _signal(self._clients[connection], number)
+
+    def _collect(self, wake: int) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(wake, 4096)
+        for connection, process in list(self._clients.items()):
+            ended, status = os.waitpid(process, os.WNOHANG)
+            if not ended:
+                continue
+            _signal(process, signal.SIGTERM)  # what it left behind
+            del self._clients[connection]
+            with contextlib.suppress(KeyError):  # the client went away first
+                self._selector.unregister(connection)
+            with contextlib.suppress(OSError):
+                connection.sendall(_STATUS.pack(os.waitstatus_to_exitcode(status)))
+            connection.close()
+
+    def _leave(self, stdin: int) -> None:
+        self._is_leaving = True
+        for file in (stdin, self._listener):
+            self._selector.unregister(file)
+        self._listener.close()
+
+
+def _signal(group: int, number: int) -> None:
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:  # it has no group of its own yet, or has ended
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(group, number)
+
+
+def serve(listener_number: str, variables: str) -> None:
+    """Serve until standard input ends.
+
+    Args:
+        listener_number: descriptor of a listening socket.
+        variables: JSON; set before TensorFlow is imported.
+    """
+    listener = socket.socket(fileno=int(listener_number))
+    importlib.import_module(_FIRST)
+    os.environ.update(json.loads(variables))
+    for name in _PRELOADED:
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # the forks' collectors leave the pages that they share alone
+    _Server(listener).serve()
+
+
+def ask(address: str, module: str, *arguments: str) -> None:
+    """Have a stage run in this process's folder and environment, and end as it does."""
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(address)
+        _send(connection, module, arguments)
+    except OSError:
+        _run_cold(module, arguments)
+
+    def hand_on(number: int, frame: FrameType | None) -> None:
+        connection.send(bytes([number]))
+
+    for number in _STOPS:
+        signal.signal(number, hand_on)
+    try:
+        if not connection.recv(len(_STARTED)):
+            _run_cold(module, arguments)
+        answer = connection.recv(_STATUS.size, socket.MSG_WAITALL)
+    except ConnectionError:
+        answer = b""
+    if len(answer) < _STATUS.size:
+        raise SystemExit("the process that this stage was forked from has ended")
+    (status,) = _STATUS.unpack(answer)
+    if status < 0:
+        if -status != signal.SIGKILL:
+            signal.signal(-status, signal.SIG_DFL)
+        os.kill(os.getpid(), -status)
+    raise SystemExit(status)
+
+
+def _send(connection: socket.socket, module: str, arguments: Sequence[str]) -> None:
+    request = [module, arguments, os.getcwd(), dict(os.environ)]  # noqa: PTH109
+    body = json.dumps(request).encode("utf-8", "surrogateescape")
+    socket.send_fds(connection, [_LENGTH.pack(len(body))], list(range(_STREAMS)))
+    connection.sendall(body)
+
+
+def _run_cold(module: str, arguments: Sequence[str]) -> NoReturn:
+    for number in _STOPS:
+        signal.signal(number, signal.SIG_DFL)
+    os.execvp("python", ["python", "-m", module, *arguments])
+
+
+def main() -> None:
+    """Do what the command line asks for."""
+    what, *arguments = sys.argv[1:]
+    if what == "serve":
+        serve(*arguments)
+    else:
+        ask(*arguments)
+
+
+if __name__ == "__main__":
+    main()

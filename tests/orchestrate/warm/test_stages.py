@@ -1,0 +1,193 @@
+"""Warm stages: to their runner, and to themselves, as those that `python -m` starts."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kdtasks.orchestrate.processes import run_streamed
+from kdtasks.orchestrate.project.project import child_environment
+from kdtasks.orchestrate.warm.stages import WarmStages
+
+SHOW = """
+import os, sys, threading
+print(sys.argv[1:], __name__, os.getcwd(), sys.path[0], os.environ["MARK"])
+print("tensorflow is there:", "tensorflow" in sys.modules, "stages" in __package__)
+print("to standard error", file=sys.stderr)
+"""
+TIDY = """
+import atexit, threading, time
+atexit.register(print, "atexit")
+threading.Thread(target=lambda: (time.sleep(0.2), print("thread"))).start()
+"""
+FAMILY = """
+import os, subprocess, sys, time
+from pathlib import Path
+child = subprocess.Popen(["sleep", "600"])
+Path("pids").write_text(f"{os.getpid()} {child.pid}")
+print("ready", flush=True)
+time.sleep(600)
+"""
+MODULES = {
+    "show": SHOW,
+    "tidy": TIDY,
+    "fail": "raise RuntimeError('no good')",
+    "leave": "import sys; sys.exit(sys.argv[1])",
+    "status": "import sys; sys.exit(7)",
+    "killed": "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+    "family": FAMILY,
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copy(Path(__file__).parents[3] / "params.yaml", folder)
+    (folder / "stages").mkdir()
+    for name, code in MODULES.items():
+        (folder / f"stages/{name}.py").write_text(code, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def warm(project: Path) -> Iterator[WarmStages]:
+    warm = WarmStages(project)
+    yield warm
+    warm.close()
+
+
+@pytest.fixture
+def start(project: Path) -> Callable[[list[str]], tuple[int, list[str]]]:
+    def start(words: list[str]) -> tuple[int, list[str]]:
+        lines: list[str] = []
+        environment = {**child_environment(), "MARK": "set", "PYTHONUNBUFFERED": "1"}
+        status = run_streamed(words, folder=project, environment=environment, on_line=lines.append)
+        return status, lines
+
+    return start
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "python -m stages.show 0 int8+filters",
+        "python -m stages.tidy",
+        "python -m stages.leave 'two words'",
+        "python -m stages.status",
+        "python -m stages.killed",
+    ],
+)
+def test_a_warm_stage_prints_and_ends_as_a_cold_one(
+    warm: WarmStages, start: Callable[[list[str]], tuple[int, list[str]]], line: str
+):
+    words = warm.words(line)
+    assert words
+    status, lines = start(words)
+    cold_status, cold_lines = start(["/bin/sh", "-c", f"exec {line}"])
+    if "show" in line:
+        assert lines[1] == "tensorflow is there: True True"
+        assert cold_lines[1] == "tensorflow is there: False True"
+        lines[1] = cold_lines[1]
+    assert (status, sorted(lines)) == (cold_status, sorted(cold_lines))
+
+
+def test_an_error_keeps_its_traceback(
+    warm: WarmStages, start: Callable[[list[str]], tuple[int, list[str]]]
+):
+    status, lines = start(warm.words("python -m stages.fail") or [])
+    assert status == 1
+    assert lines[-1] == "RuntimeError: no good"
+    assert any(line.strip().startswith('File "') and "fail.py" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "sh work.sh",
+        "python -m stages.show | tee log",
+        "python -m stages.show && true",
+        "python -m other.module",
+        "python -m",
+        "python stages/show.py",
+    ],
+)
+def test_other_commands_stay_as_they_are(warm: WarmStages, line: str):
+    assert warm.words(line) is None
+
+
+def _family(warm: WarmStages, project: Path) -> tuple["subprocess.Popen[str]", list[int]]:
+    words = warm.words("python -m stages.family") or []
+    client = subprocess.Popen(
+        words,
+        cwd=project,
+        env=child_environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert client.stdout
+    with client.stdout as stream:
+        assert stream.readline() == "ready\n"
+    pids = (project / "pids").read_text(encoding="utf-8").split()
+    return client, [int(pid) for pid in pids]
+
+
+def _wait_until_gone(pids: list[int]) -> None:
+    for pid in pids:
+        while Path(f"/proc/{pid}/stat").exists():  # the test's own limit ends the wait
+            state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2]
+            if state.split()[0] in "ZX":  # nobody collects orphans in some containers
+                break
+            time.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_who_ends_the_client_ends_all_of_the_stage(
+    warm: WarmStages, project: Path, number: signal.Signals
+):
+    client, pids = _family(warm, project)
+    os.killpg(client.pid, number)
+    _wait_until_gone(pids)
+    assert client.wait() in (-number, 1)  # 1: an uncaught KeyboardInterrupt
+
+
+def test_a_stage_takes_no_other_and_not_the_server_with_it(
+    warm: WarmStages, project: Path, start: Callable[[list[str]], tuple[int, list[str]]]
+):
+    client, pids = _family(warm, project)
+    assert start(warm.words("python -m stages.killed") or [])[0] == -signal.SIGKILL
+    status, lines = start(warm.words("python -m stages.show") or [])
+    assert (status, lines[1]) == (0, "tensorflow is there: True True")
+    assert all(Path(f"/proc/{pid}").exists() for pid in pids)
+    os.killpg(client.pid, signal.SIGTERM)
+    _wait_until_gone(pids)
+    client.wait()
+
+
+def test_without_its_server_a_stage_starts_cold(
+    project: Path, start: Callable[[list[str]], tuple[int, list[str]]]
+):
+    warm = WarmStages(project)
+    words = warm.words("python -m stages.show") or []
+    warm.close()
+    status, lines = start(words)
+    assert (status, lines[1]) == (0, "tensorflow is there: False True")
+
+
+def test_the_server_ends_after_the_last_stage(project: Path):
+    warm = WarmStages(project)
+    client, pids = _family(warm, project)
+    server = warm._server
+    assert server
+    assert server.stdin
+    server.stdin.close()  # as if the run had been killed
+    os.killpg(client.pid, signal.SIGKILL)
+    server.wait()
+    _wait_until_gone(pids)
+    client.wait()
+    warm.close()
