@@ -34,8 +34,8 @@ def main(params: Params, paths: ProjectPaths) -> None:
         return lambda images: predictor.logits(images)[-1]
 
     def taught() -> Callable[[Any], Any]:
-        told = teacher.about(names)
-        return lambda images: told.answers(images, slice(None))[0]
+        told, seen = teacher.about(names), partial(teacher.seen, paths.teacher_images, "test")
+        return lambda images: told.answers(seen(images), slice(None))[0]
 
     dataset, teacher = open_prepared(paths.prepared), open_teacher(paths.teacher)
     evaluator, names = evaluator_of(dataset, params.evaluate), dataset.names("test")

@@ -5,8 +5,8 @@ from typing import Any
 from kdtasks.compress.bundle.write import make_manifest, make_self_test, write_bundle
 from kdtasks.compress.tflite.metadata import sizes
 from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.records.calibration import Calibration
 from kdtasks.core.records.compress import Compressed
-from kdtasks.core.records.evaluate import Calibration
 from kdtasks.data.prepared import open_prepared
 from kdtasks.edge.bundle_files import MANIFEST, MODEL
 from kdtasks.edge.segments import Segments

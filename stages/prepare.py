@@ -9,6 +9,7 @@ from kdtasks.data.links import refuse_unlisted_links
 from kdtasks.data.prepare import load_dataset, uneven_message, write_prepared
 from kdtasks.data.prepared import open_prepared
 from kdtasks.data.split import split_dataset
+from kdtasks.data.teacher_images import write_teacher_images
 from kdtasks.data.unlabelled import read_unlabelled, write_unlabelled
 from kdtasks.params import Params
 from kdtasks.stage import run_stage, stage
@@ -22,16 +23,23 @@ def main(params: Params, paths: ProjectPaths) -> None:
     refuse_unlisted_links(paths.pipeline, [data.path, data.unlabelled])
     dataset = load_dataset(data)
     split = split_dataset(dataset, data.split, seed=data.seed)
+    unlabelled = read_unlabelled(data, dataset, split)
+    write_unlabelled(paths.unlabelled, unlabelled)
+    seen = write_teacher_images(
+        paths.teacher_images,
+        data,
+        dataset,
+        split,
+        unlabelled.names,
+        image_size=params.teacher.input.size,
+        channels=params.teacher.input.channels,
+    )
+    answer = None
     if data.source.answered:
         from kdtasks.learn.teachers.labelling import label_by_teacher
 
-        write_prepared(
-            paths.prepared, dataset, split, data, partial(label_by_teacher, params.teacher)
-        )
-    else:
-        write_prepared(paths.prepared, dataset, split, data)
-    unlabelled = read_unlabelled(data, dataset, split)
-    write_unlabelled(paths.unlabelled, unlabelled)
+        answer = partial(label_by_teacher, params.teacher, paths.teacher_images)
+    write_prepared(paths.prepared, dataset, split, data, answer)
     height, width, channels = dataset.images.shape[1:]
     print(
         f"{data.source.name}: {len(dataset)} images of {height}×{width}×{channels}, "
@@ -39,6 +47,8 @@ def main(params: Params, paths: ProjectPaths) -> None:
     )
     for warning in dataset.warnings:
         warn(warning)
+    if seen.shape:
+        print(f"  the teacher sees them at {'×'.join(map(str, seen.shape))}")
     for name, counts in open_prepared(paths.prepared).counts.items():
         by_class = counts.by_class.values()
         print(f"  {name}: {counts.total} (by class {min(by_class)} to {max(by_class)})")

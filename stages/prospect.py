@@ -1,5 +1,7 @@
 """Forecast from the validation split whether the teacher will help; students do not wait for it."""
 
+from functools import partial
+
 from kdtasks.core.errors import Refused, TrainingError
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.params import Params
@@ -29,9 +31,10 @@ def main(params: Params, paths: ProjectPaths) -> None:
     predictor, dataset = Predictor(trained.model), open_prepared(paths.prepared)
     teacher = open_teacher(paths.teacher, batch_size=params.targets.batch_size)
     told = teacher.about(dataset.names("validation"))
+    seen = partial(teacher.seen, paths.teacher_images, "validation")
     found = forecast(
         evaluator_of(dataset, params.evaluate, split="validation"),
-        lambda images: told.answers(images, slice(None))[0],
+        lambda images: told.answers(seen(images), slice(None))[0],
         lambda images: predictor.logits(images)[-1],
         epochs=epochs,
         temperature=highest_value(distill.temperature) if distill.loss.is_plain else None,

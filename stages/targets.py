@@ -8,9 +8,14 @@ from kdtasks.stage import run_stage, stage
 @stage()
 def main(params: Params, paths: ProjectPaths) -> None:
     """Write what students are taught, and the images that the teacher is least sure of."""
+    from dataclasses import replace
+
+    import numpy as np
+
     from kdtasks.core.files import write_arrays
     from kdtasks.data.labels import training_set
     from kdtasks.data.prepared import open_prepared
+    from kdtasks.data.teacher_images import taught_images
     from kdtasks.data.unlabelled import open_unlabelled, unlabelled_names
     from kdtasks.learn.targets.write import write_online, write_targets
     from kdtasks.learn.teachers.confidence import confidence_of
@@ -24,11 +29,15 @@ def main(params: Params, paths: ProjectPaths) -> None:
     if len(unlabelled):
         asked = teacher.about(names)
         with precision_scope(params.runtime.precision):
-            confidence = confidence_of(asked, unlabelled, least=settings.min_confidence)
+            seen = teacher.seen(paths.teacher_images, "unlabelled", unlabelled)
+            confidence = confidence_of(asked, seen, least=settings.min_confidence)
     write_arrays(paths.unsure, **(confidence.least_sure(unlabelled) if confidence else {}))
     if confidence:
         unlabelled, names = unlabelled[confidence.kept], [names[row] for row in confidence.kept]
     training = training_set(dataset, unlabelled)
+    if teacher.image_shape:
+        kept = confidence.kept if confidence else np.empty(0, np.int64)
+        training = replace(training, seen=taught_images(paths.teacher_images, kept))
     if settings.mode == "online":
         write_online(
             paths.targets,

@@ -93,7 +93,7 @@ print(params.task, *(f"{one.name}:{one.label}" for one in params.source.items(Pa
     ),
     "teacher_formats": (
         """
-from kdtasks.learn.teachers.imported import open_network
+from kdtasks.learn.teachers.network import open_network
 
 np.save("weights.npy", np.ones((784, 3), np.float32))
 print(open_network(Path("weights.npy")).run(np.ones((1, 28, 28, 1), np.float32))[0].tolist())

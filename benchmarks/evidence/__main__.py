@@ -22,6 +22,7 @@ from benchmarks.evidence.pairs import PAIRS
 from benchmarks.evidence.promise import Promise, Rate
 from benchmarks.evidence.seeds import SEEDS
 from benchmarks.evidence.sweep import SWEEP
+from benchmarks.evidence.teachers import TEACHERS
 from kdtasks.core.files import write_text
 
 PROMISES = {
@@ -40,6 +41,7 @@ PROMISES = {
         DRIFT,
         LABELS,
         GROUPS,
+        TEACHERS,
     )
 }
 RESULTS = Path("results/evidence.json")

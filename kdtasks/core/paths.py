@@ -35,6 +35,7 @@ class ProjectPaths:
     prepared = Below("data/prepared")  # folder of the prepared dataset
     dataset = Below("data/prepared/dataset.json")  # description of the prepared dataset
     unlabelled = Below("data/unlabelled")  # folder of images that bear no label
+    teacher_images = Below("data/teacher-images")  # images in the teacher's own size, if any
     labelled = Below("data/labelled.npy")  # rows of the training split whose labels students see
     targets = Below("data/targets")  # folder of what students are taught
     unsure = Below("plots/unsure.npz")  # images without a label that the teacher is least sure of

@@ -31,6 +31,7 @@ class TrainingSet:
             not see, else the dataset's own, if it has any.
         weights: float32 [N], how much each label counts; None where all do alike.
         answered: whether a teacher's answers stand in the place of labels.
+        seen: the images as the teacher sees them, by rows; None where it sees `images`.
     """
 
     images: Any
@@ -40,6 +41,7 @@ class TrainingSet:
     ignore_label: int | None
     weights: np.ndarray | None = None
     answered: bool = False
+    seen: Any = None
 
     def __len__(self) -> int:
         return len(self.images)

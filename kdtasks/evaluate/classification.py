@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from kdtasks.core.records.calibration import Calibration
 from kdtasks.core.records.compress import Compressed
-from kdtasks.core.records.evaluate import Baseline, Calibration, Evaluation, FullScores, Quality
+from kdtasks.core.records.evaluate import Baseline, Evaluation, FullScores, Quality
 from kdtasks.core.text import percent, plain
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.edge.classifier import BatchPredictions, Classifier, predict_batch

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdtasks.core.records import Refusal
+from kdtasks.core.records.calibration import Calibration
 from kdtasks.core.records.compress import Compressed
 from kdtasks.core.records.data import NO_LABELS
 from kdtasks.core.records.evaluate import (
     ArmScores,
-    Calibration,
     Comparison,
     Evaluation,
     Gain,

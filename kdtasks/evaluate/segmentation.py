@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from kdtasks.core.records.calibration import Calibration
 from kdtasks.core.records.compress import Compressed
-from kdtasks.core.records.evaluate import Calibration, Evaluation
+from kdtasks.core.records.evaluate import Evaluation
 from kdtasks.edge.predictor import Predictor
 from kdtasks.edge.segmenter import Segmenter
 from kdtasks.edge.telemetry import Histograms, histograms_of

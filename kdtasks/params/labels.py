@@ -76,13 +76,6 @@ def _with_a_teacher_as_judge(params: Any) -> Iterator[str]:
             f"teacher.source is train, and data.source {source} has no labels to train one with; "
             "import a teacher, or take logits from a file"
         )
-    is_unknown = "validation" in params.data.source.answered
-    if teacher.source == "import" and teacher.input == "auto" and is_unknown:
-        yield (
-            "teacher.input is auto, which is found out by labels of the validation split, and "
-            f"data.source {source} has none; set it to what the teacher was trained on: raw "
-            "(0…255), unit (0…1) or symmetric (−1…1)"
-        )
     if not params.student.exits:
         return
     advice = (

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from kdtasks.core.records.evaluate import Evaluation, ExpectedPoint, Gain
+from kdtasks.core.records.calibration import ExpectedPoint
+from kdtasks.core.records.evaluate import Evaluation, Gain
 from kdtasks.core.records.report import Curve, Selection, Statistics
 from kdtasks.report.drawing import Colour, Label, draw, percent_axes, write_labels
 from kdtasks.tasks.task import Metric

@@ -13,9 +13,10 @@ from pydantic import Field, model_validator
 from kdtasks.core.errors import KdTasksError
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import Part, Record, Refusal
+from kdtasks.core.records.calibration import Calibration
 from kdtasks.core.records.compress import Compressed, Exported, Sensitivity
 from kdtasks.core.records.data import Dataset, Labels, Targets
-from kdtasks.core.records.evaluate import Benchmark, Calibration, Comparison, Evaluation
+from kdtasks.core.records.evaluate import Benchmark, Comparison, Evaluation
 from kdtasks.core.records.prospect import Prospect
 from kdtasks.core.records.training import Training
 from kdtasks.core.settings import Fraction, LatencyStatistic, Positive, Section

@@ -37,7 +37,9 @@ class Metric(NamedTuple):
         """Name it as what it is where a `teacher`'s answers stand in the place of labels."""
         if not teacher:
             return self
-        name = AGREEMENT if self.key == "accuracy" else f"{self.name} by the teacher's answers"
+        name = self.name.replace("accuracy", AGREEMENT)
+        if name == self.name:
+            name += " by the teacher's answers"
         return Metric(self.key, name, "closer to the teacher", "farther from the teacher", True)
 
     @property

@@ -50,7 +50,7 @@ def brightest(dataset: Any, name: str) -> int:
 def test_the_range_is_found_out_and_said(params: Callable[..., DataParams]) -> None:
     dataset = load_dataset(params())
     assert dataset.deep_range == (0, 4095)
-    assert dataset.notes == (
+    assert dataset.notes[1:] == (
         "16 bits a channel in 6 images: 0 becomes 0 and 4095 becomes 255 (the largest value is "
         "4,000; data.range sets others); the other 2 as they are",
     )
@@ -62,7 +62,7 @@ def test_the_range_is_found_out_and_said(params: Callable[..., DataParams]) -> N
 def test_a_range_that_is_given_is_taken(params: Callable[..., DataParams]) -> None:
     dataset = load_dataset(params(range=[0, 8000]))
     assert dataset.deep_range == (0, 8000)
-    assert "(as data.range says;" in dataset.notes[0]
+    assert "(as data.range says;" in dataset.notes[1]
     assert brightest(dataset, "dog/colour.png") == 128  # 4000 · 255 / 8000 = 127.5
 
 
@@ -87,7 +87,7 @@ def test_the_range_is_recorded_where_there_is_one(
     write_prepared(prepared, dataset, dict.fromkeys(SPLITS, rows), params())
     assert open_prepared(prepared).deep_range == ((0, 4095) if deep else None)
     text = (prepared / "dataset.json").read_text()
-    assert ("deep_range" in text, '"notes"' in text) == (deep, deep)
+    assert ("deep_range" in text, "layout" in text) == (deep, True)
 
 
 @pytest.mark.parametrize(

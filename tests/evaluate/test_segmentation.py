@@ -7,12 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from kdtasks.core.errors import EvaluationError
-from kdtasks.core.records.evaluate import (
-    ClassScores,
-    MaskScores,
-    ModelScores,
-    PrecisionRecall,
-)
+from kdtasks.core.records.evaluate import ClassScores, MaskScores, ModelScores, PrecisionRecall
 from kdtasks.evaluate.metrics import THRESHOLDS, mask_scores, mean_scores
 
 NAMES = ("road", "roof", "water")

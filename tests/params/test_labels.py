@@ -52,10 +52,6 @@ def test_what_is_set_so_is_accepted(content: dict[str, Any]):
             r"teacher\.source is train, and data\.source unlabelled_folder has no labels to train",
         ),
         (
-            {"teacher": {"input": "auto"}},
-            r"teacher\.input is auto, which is found out by labels .* set it to .* raw \(0…255\), ",
-        ),
-        (
             {"exits": {"mode": "drop"}},
             r"exits\.mode is drop, which limits the accuracy that is lost, and the calibration "
             r"split has no labels, only a teacher's answers; set exits\.mode to guarantee and ",

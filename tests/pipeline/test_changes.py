@@ -114,6 +114,7 @@ def test_a_project_that_nobody_changed_has_nothing_to_do(finished: Path):
         ),
         ({"teacher.stop_epoch": 3}, ["teacher", "targets", "prospect"]),
         ({"teacher.ensemble": 2}, ["teacher", "targets", "prospect"]),
+        ({"teacher.input.scaling": "unit"}, ["teacher", "targets", "prospect"]),
     ],
     ids=str,
 )

@@ -78,7 +78,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, params: Params) -> 
         network.save(PATHS.teacher / "teacher.h5")
     write_json(
         PATHS.teacher / "teacher.json",
-        {"file": "teacher.h5", "input": "unit", "output": "logits", "parameters": 4},
+        {
+            "columns": [0, 1],
+            "file": "teacher.h5",
+            "input": {"scaling": "unit", "layout": "rgb"},
+            "output": "logits",
+            "parameters": 4,
+        },
     )
     return tmp_path
 

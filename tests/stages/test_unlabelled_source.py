@@ -108,13 +108,13 @@ def write_answers() -> None:
     np.savez("answers.npz", names=np.array(names), logits=rows, classes=np.array(CLASSES))
 
 
-def write_network() -> None:
+def write_network(size: int = 8) -> None:
     """The same teacher as a network."""
     from kdtasks.core.backend import keras
 
     network = keras.Sequential(
         [
-            keras.Input((8, 8, 1)),
+            keras.Input((size, size, 1)),
             keras.layers.GlobalAveragePooling2D(),
             keras.layers.Dense(2),
         ]
@@ -198,7 +198,7 @@ def test_the_validation_split_may_have_labels_too(folder: Path, capsys: pytest.C
     content["teacher"] |= {"source": "import", "path": "teacher.h5", "input": "auto"}
     params = Params.model_validate(content)
     prepare.main(params, PATHS)
-    assert "input range unit (validation accuracy by range: raw " in capsys.readouterr().out
+    assert "teacher input: unit; validation cross-entropy by form: " in capsys.readouterr().out
     dataset = open_prepared(PATHS.prepared)
     assert dataset.answered == ("train", "calibration")
     levels = np.array([level_of(name) for name in dataset.names("validation")])
@@ -270,6 +270,26 @@ def test_with_a_labelled_test_split_its_accuracy_is_known(
     assert "Its test accuracy" in words
     assert "Accuracy is unknown" not in words
     assert "distilled_accuracy" in read_json(PATHS.summary)
+
+
+def test_a_teacher_may_see_images_of_its_own(folder: Path):
+    write_network(size=4)
+    given = {"scaling": "unit", "size": [4, 4]}
+    changes = {"source": "import", "path": "teacher.h5", "input": given, "output": "logits"}
+    prepare.main(params_of(teacher=changes), PATHS)
+    dataset = open_prepared(PATHS.prepared)
+    for split in SPLITS:
+        levels = np.array([level_of(name) for name in dataset.names(split)])
+        is_clear = abs(levels - TEACHERS_LIMIT) > 5  # of the pixels' noise
+        bright = dataset.labels(split)[is_clear]
+        np.testing.assert_array_equal(bright, levels[is_clear] >= TEACHERS_LIMIT)
+
+
+def test_how_the_teacher_takes_its_pixels_has_to_be_said(folder: Path):
+    write_network()
+    changes = {"source": "import", "path": "teacher.h5"}
+    with pytest.raises(TeacherError, match="no validation image has a label, which would tell"):
+        prepare.main(params_of(teacher=changes), PATHS)
 
 
 def test_unnamed_columns_are_refused(folder: Path):

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from kdtasks.core.records.calibration import Calibration, ValidationPoint
 from kdtasks.core.records.compress import Exported
-from kdtasks.core.records.evaluate import Calibration, Evaluation, ValidationPoint
+from kdtasks.core.records.evaluate import Evaluation
 from kdtasks.report.inputs import ReportInputs, SelectParams, VariantInputs
 from kdtasks.report.selection import candidates_of, select, summarise
 from kdtasks.report.sentences import headline

@@ -15,8 +15,9 @@ from pydantic import Field
 from kdtasks.compress.tflite.metadata import embed_manifest
 from kdtasks.core.errors import ExportError
 from kdtasks.core.files import atomic_folder, json_text
+from kdtasks.core.records.calibration import Calibration, ValidationPoint
 from kdtasks.core.records.compress import Parity
-from kdtasks.core.records.evaluate import Calibration, Evaluation, ValidationPoint
+from kdtasks.core.records.evaluate import Evaluation
 from kdtasks.core.settings import Section
 from kdtasks.data.prepared import DESCRIPTION, PreparedDataset
 from kdtasks.edge.bundle_files import MANIFEST, MODEL, SELF_TEST

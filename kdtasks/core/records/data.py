@@ -121,6 +121,16 @@ class Unlabelled(Record):
     repeated: int
 
 
+class TeacherImages(Record):
+    """`data/teacher-images/images.json`: the images that the teacher sees.
+
+    Attributes:
+        shape: height, width, channels; None where it sees those of the student.
+    """
+
+    shape: tuple[int, int, int] | None
+
+
 class Labels(Record):
     """`metrics/labels.json`: how many labels students are taught with, of masks source images.
 

@@ -4,6 +4,7 @@ from pydantic import ConfigDict, Field
 
 from kdtasks.core.latency import Latency, Statistic
 from kdtasks.core.records import Part, Record, Refusal
+from kdtasks.core.records.calibration import Calibration
 from kdtasks.core.records.compress import Parity, Sensitivity
 from kdtasks.core.records.data import (
     Duplicate,
@@ -13,14 +14,7 @@ from kdtasks.core.records.data import (
     SplitCounts,
     TeacherConfidence,
 )
-from kdtasks.core.records.evaluate import (
-    ArmScores,
-    Calibration,
-    Evaluation,
-    Gain,
-    Interval,
-    MaskScores,
-)
+from kdtasks.core.records.evaluate import ArmScores, Evaluation, Gain, Interval, MaskScores
 from kdtasks.core.records.prospect import Prospect
 
 

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from kdtasks.core.records.calibration import Calibration, ExpectedPoint, ValidationPoint
 from kdtasks.core.records.compress import Compressed
-from kdtasks.core.records.evaluate import Calibration, ExpectedPoint, Quality, ValidationPoint
+from kdtasks.core.records.evaluate import Quality
 from kdtasks.edge.scores import apply_policy
 from kdtasks.evaluate.exits.guarantee import guarantee
 from kdtasks.evaluate.exits.rows import ExitRows, check_rows, exit_rows, fit_temperatures

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kdtasks.core.errors import CalibrationError
-from kdtasks.core.records.evaluate import CandidateCounts, Guarantee
+from kdtasks.core.records.calibration import CandidateCounts, Guarantee
 from kdtasks.edge.scores import NEVER
 from kdtasks.evaluate.exits.rows import ExitRows, exit_rows, fit_temperatures, losses_of
 from kdtasks.evaluate.exits.search import pareto_front

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.random import Generator
@@ -72,6 +72,13 @@ class Augmentation(Section):
         Where it does, answers from a file teach, which are to images as they are.
         """
         return True
+
+    def at_scale(self, factor: float) -> Self:
+        """Return the same for images that are so many times as large; pixels count in no setting.
+
+        An augmentation with a setting in pixels overrides it.
+        """
+        return self
 
 
 class Geometric(Augmentation):

@@ -1,7 +1,7 @@
 """Out of focus."""
 
 import math
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.random import Generator
@@ -23,6 +23,9 @@ class Blur(Photometric):
         default=1.0, description="largest standard deviation of the Gaussian, in pixels"
     )
     probability: Fraction = Field(default=0.5, description="fraction of images that are blurred")
+
+    def at_scale(self, factor: float) -> Self:
+        return self.model_copy(update={"sigma": self.sigma * factor})
 
     def apply(self, images: np.ndarray, rng: Generator) -> np.ndarray:
         count = len(images)

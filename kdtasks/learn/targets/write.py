@@ -2,7 +2,7 @@
 
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from kdtasks.learn.targets.precision import to_float16
 from kdtasks.learn.teachers.confidence import Confidence
 from kdtasks.learn.teachers.teacher import Teacher, open_teacher
 from kdtasks.learn.training.examples import index_type, pack_top_k
+from kdtasks.learn.training.resized_views import view_in_batches
 from kdtasks.learn.training.views import AugmentationParams, count_views, draw_view, labels_of
 from kdtasks.tasks.confusion import accuracy
 
@@ -56,7 +57,8 @@ def write_targets(
     is_mixed = labels.ndim == 1 and bool(augmentation.chosen(Mixing))
     drawn_from = labels_of(np.arange(len(labels)) if is_mixed else labels, augmentation)
     views = count_views(augmentation)
-    probe = teacher.answers(np.asarray(images[:1]), slice(1))
+    first = images[:1] if training.seen is None else training.seen[np.arange(1)]
+    probe = teacher.answers(np.asarray(first), slice(1))
     num_classes = probe[0].shape[-1]
     if top_k is not None and top_k >= num_classes:
         raise ParamsError(
@@ -64,6 +66,18 @@ def write_targets(
             f"1 to {num_classes - 1}, or null to keep them all"
         )
     chunk = max(1, _CHUNK_BYTES // sum(answer.nbytes for answer in probe))
+
+    def shown(view: int, moved: np.ndarray) -> Iterator[tuple[Any, np.ndarray]]:
+        """Yield rows of a view, and their images as the teacher sees them."""
+        if training.seen is not None:
+            size = (images.shape[1], images.shape[2])
+            yield from view_in_batches(
+                training.seen, drawn_from, view=view, augmentation=augmentation, size=size
+            )
+            return
+        for start in range(0, len(images), chunk):
+            yield slice(start, start + chunk), moved[start : start + chunk]
+
     # What a file holds, and type and shape of one view of it.
     files: dict[str, tuple[str, Any, tuple[int, ...]]] = {
         "views.npy": ("views", np.uint8, images.shape),
@@ -99,9 +113,8 @@ def write_targets(
             )
             view_file[view], label_file[view] = moved, moved_labels
             predicted = np.empty(labels.shape, np.int64)
-            for start in range(0, len(images), chunk):
-                rows = slice(start, start + chunk)
-                answers = teacher.answers(moved[rows], rows)
+            for rows, seen in shown(view, moved):
+                answers = teacher.answers(seen, rows)
                 halves = to_float16(answers, layers)
                 predicted[rows] = halves[0].argmax(axis=-1)
                 if top_k is not None:

@@ -1,5 +1,6 @@
 """A teacher that is a file of answers: checked, put into order, and looked up by image."""
 
+import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,13 +14,10 @@ from kdtasks.core.files import atomic_folder, read_json, write_json
 from kdtasks.core.text import quantity
 from kdtasks.data.prepared import NAMES, SPLITS, UNLABELLED, PreparedDataset
 from kdtasks.learn.teachers.answer_files import AnswerFile, read_answer_file
-from kdtasks.learn.teachers.imported import (
-    DESCRIPTION,
-    TeacherParams,
-    are_probabilities,
-    beats_guessing,
-    to_logits,
-)
+from kdtasks.learn.teachers.formats import DESCRIPTION
+from kdtasks.learn.teachers.judge import Judge
+from kdtasks.learn.teachers.outputs import are_fractions, are_probabilities, to_logits
+from kdtasks.learn.teachers.settings import TeacherParams
 
 # The logits of the table, in the folder of the teacher.
 LOGITS = "logits.npy"
@@ -89,7 +87,7 @@ def import_answers(folder: Path, params: TeacherParams, dataset: PreparedDataset
     source = Path(params.path)
     found = _in_order(read_answer_file(source), dataset.class_names, source)
     kind = _kind(found, params, source)
-    logits = to_logits(found.values) if kind == "probabilities" else found.values
+    logits = found.values if kind == "logits" else to_logits(found.values)
     table = AnswerTable(found.names, logits)
     names = {split: dataset.names(split) for split in SPLITS}
     known = {name for split in SPLITS for name in names[split]}
@@ -154,6 +152,8 @@ def _in_order(found: AnswerFile, class_names: Sequence[str], source: Path) -> An
 def _kind(found: AnswerFile, params: TeacherParams, source: Path) -> str:
     """Find out whether the rows are logits or probabilities."""
     wanted = found.kind or params.output
+    if params.output == "sigmoids" and wanted == "probabilities":
+        wanted = "sigmoids"
     if params.output not in ("auto", wanted):
         raise TeacherError(
             f"teacher.output is {params.output}, the array of {source} is called {wanted}; set "
@@ -161,32 +161,48 @@ def _kind(found: AnswerFile, params: TeacherParams, source: Path) -> str:
         )
     if wanted == "logits":
         return wanted
+    if wanted == "sigmoids":
+        if not are_fractions(found.values):
+            raise TeacherError(
+                f"teacher.output is sigmoids, but the numbers of {source} reach from "
+                f"{found.values.min():.4g} to {found.values.max():.4g}, and probabilities are of "
+                "0…1; set teacher.output to auto"
+            )
+        return wanted
     if are_probabilities(found.values):
         return "probabilities"
-    if wanted == "probabilities" or ((found.values >= 0) & (found.values <= 1)).all():
+    if wanted == "probabilities" or are_fractions(found.values):
         sums = found.values.sum(axis=1)
         row = int(np.abs(sums - 1).argmax())
         raise TeacherError(
             f"teacher.path: the numbers of {source} {'are' if found.kind else 'look like'} "
             f"probabilities, but those of {found.names[row]} add up to {sums[row]:.4g}, not to 1; "
-            "give all classes of each image, or set teacher.output to logits if they are (cosines "
-            "are: multiply them by the scale that their model was trained with)"
+            "give all classes of each image, or set teacher.output to sigmoids if each is a "
+            "probability by itself, to logits if they are logits (cosines are: multiply them by "
+            "the scale that their model was trained with)"
         )
     return "logits"
 
 
 def _check_order(table: AnswerTable, dataset: PreparedDataset, source: Path) -> None:
-    labels = np.asarray(dataset.labels("validation"))
-    predicted = table.find(dataset.names("validation")).argmax(axis=-1)
-    reached = float((predicted == labels).mean())
-    guess, is_better = beats_guessing(reached, labels)
-    if not is_better:
+    judge = Judge.of(dataset, len(dataset.labels("validation")))
+    logits = table.find(dataset.names("validation"))[judge.rows]
+    reached, columns = judge.accuracy(logits), range(dataset.num_classes)
+    naming = "(the array `classes` of an .npz, the header of a .csv)"
+    if found := judge.better_order(logits, columns):
+        order = [dataset.class_names[found[0].index(column)] for column in columns]
+        raise TeacherError(
+            f"the columns of {source} look permuted: {reached:.1%} of the validation split is "
+            f"right in the order of the dataset's classes, {found[1]:.1%} if each class has the "
+            f"column that answers its images: {json.dumps(order, ensure_ascii=False)}. If that is "
+            f"their order, name them {naming}"
+        )
+    if not judge.beats_guessing(reached):
         raise TeacherError(
             f"the teacher {source} gets {reached:.1%} of the validation split right, and "
-            f"always predicting the most common class {guess:.1%}; its columns "
-            "are not named, check that they are in the order of class_names in "
-            "data/prepared/dataset.json, or name them (the array "
-            "`classes` of an .npz, the header of a .csv)"
+            f"always predicting the most common class {judge.guess():.1%}; its columns are not "
+            "named, check that they are in the order of class_names in "
+            f"data/prepared/dataset.json, or name them {naming}"
         )
 
 

@@ -1,267 +1,158 @@
 """Take a teacher from a file: check that it fits, find out how it wants its images."""
 
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-import numpy as np
-from pydantic import Field, model_validator
+from typing import Any
 
 from kdtasks.core.errors import TeacherError
 from kdtasks.core.files import atomic_folder, write_json
-from kdtasks.core.settings import Count, Index, Positive, Section
 from kdtasks.data.prepared import PreparedDataset
-from kdtasks.learn.networks import Architecture, architectures
-from kdtasks.learn.teachers.formats import (
-    DESCRIPTION,
-    OpenedNetwork,
-    TeacherFormat,
-    teacher_formats,
-)
+from kdtasks.learn.teachers.fit import Fit, fit_network
+from kdtasks.learn.teachers.formats import DESCRIPTION
+from kdtasks.learn.teachers.judge import Judge
+from kdtasks.learn.teachers.network import format_of, network_in, open_network
+from kdtasks.learn.teachers.settings import TeacherInput, TeacherParams
 from kdtasks.learn.teachers.trained_on import check_overlap
-from kdtasks.tasks.confusion import accuracy, counted
-
-# Input range to (scale, offset) of raw pixels 0…255.
-INPUT_RANGES: dict[str, tuple[float, float]] = {
-    "raw": (1.0, 0.0),
-    "unit": (1 / 255, 0.0),
-    "symmetric": (1 / 127.5, -1.0),
-}
-
-_PROBE = 500
+from kdtasks.tasks.registry import task_of
 
 _Shape = tuple[int | None, ...]
 
-# Rows of probabilities add up to 1 within float16's precision over a thousand classes.
-_SUM_TOLERANCE = 1e-2
 
-
-class TeacherParams(Section):
-    """The teacher: trained here, imported as a network, or a file of answers of any model."""
-
-    source: Literal["train", "import", "logits"] = Field(
-        description="`train` it here, `import` a network from a file, or take `logits` (or "
-        "probabilities) that any other model gave to the images"
-    )
-    path: str = Field(
-        default="models/import",
-        description="file or folder of an imported teacher, of any teacher format; or of answers: "
-        "`.npz`, `.csv`, `.parquet`, or a folder with one of them or with an `.npy` and its "
-        "`.names.txt`. DVC watches it, so it must exist; a trained teacher leaves it alone",
-    )
-    output: Literal["auto", "logits", "probabilities"] = Field(
-        default="auto",
-        description="what an imported teacher, or a file of answers, gives; `auto` looks at it",
-    )
-    input: Literal["auto", "raw", "unit", "symmetric"] = Field(
-        default="auto",
-        description="what an imported teacher takes: 0…255, 0…1 or −1…1; `auto` takes the one "
-        "with the best validation accuracy",
-    )
-    model: Annotated[Architecture, architectures] | None = Field(
-        default=None, description="network of a trained teacher"
-    )
-    epochs: Count = Field(default=20, description="epochs of a trained teacher")
-    stop_epoch: Count | None = Field(
-        default=None, description="stop the trained teacher after so many of its `epochs`"
-    )
-    ensemble: Count = Field(
-        default=1, description="trained teachers that are averaged, with seeds from `seed` upwards"
-    )
-    learning_rate: Positive = Field(default=1e-3, description="highest learning rate")
-    seed: Index = Field(default=0, description="seed of a trained teacher")
-
-    @model_validator(mode="after")
-    def _source_is_complete(self) -> "TeacherParams":
-        if self.source == "train" and self.model is None:
-            raise ValueError("model is null; a trained teacher needs a network of the zoo")
-        if self.source != "train" and (self.stop_epoch is not None or self.ensemble > 1):
-            raise ValueError(
-                "stop_epoch and ensemble are for teachers that are trained here; with source "
-                f"{self.source} set stop_epoch: null and ensemble: 1, got {self.stop_epoch} and "
-                f"{self.ensemble}"
-            )
-        if self.stop_epoch is not None and self.stop_epoch > self.epochs:
-            raise ValueError(
-                f"stop_epoch is {self.stop_epoch}, epochs {self.epochs}; stop at the last epoch or "
-                "before it"
-            )
-        return self
-
-
-def _formats() -> list[TeacherFormat]:
-    return [kind.model_validate({}) for kind in teacher_formats]
-
-
-def format_of(path: Path) -> TeacherFormat:
-    """Find the format of a file or folder.
-
-    Raises:
-        TeacherError: it is missing, or of none.
-    """
-    if not path.exists():
-        raise TeacherError(f"teacher.path: {path} not found; give the file of the teacher")
-    for known in _formats():
-        if known.matches(path):
-            return known
-    raise TeacherError(
-        f"teacher.path: {path} is of no known format; give one of "
-        f"{', '.join(known.files for known in _formats())}"
-    )
-
-
-def open_network(path: Path, *, layers: Sequence[str] = ()) -> OpenedNetwork:
-    """Open a file without running any code from it.
-
-    Args:
-        layers: hidden layers whose features it gives besides.
-
-    Raises:
-        TeacherError: the file is missing, damaged, of an unknown kind, unsafe, has several inputs
-            or outputs, has no such layer, or is of a kind that gives no features.
-    """
-    matching = format_of(path)
-    if layers and not matching.gives_features:
-        better = " or ".join(known.files for known in _formats() if known.gives_features)
-        raise TeacherError(
-            f"targets.features: the teacher {path} is of the format {matching.name}, which gives "
-            f"no hidden features; import it as {better}, or set targets.features to []"
-        )
-    try:
-        return matching.open(path, layers)
-    except (TeacherError, KeyboardInterrupt, MemoryError):
-        raise
-    except Exception as error:  # a damaged file may fail in any way inside its reader
-        reason = " ".join(str(error).split())[:300]
-        raise TeacherError(
-            f"teacher.path: {path} could not be opened ({type(error).__name__}: {reason}); check "
-            "that the file is complete, or save the teacher anew"
-        ) from error
-
-
-def import_teacher(folder: Path, params: TeacherParams, dataset: PreparedDataset) -> None:
+def import_teacher(
+    folder: Path, params: TeacherParams, dataset: PreparedDataset, images: Any = None
+) -> None:
     """Check the teacher's file against the validation split and copy it into `folder`.
 
+    Args:
+        images: those of the validation split as the teacher sees them; None is as the student does.
+
     Raises:
-        TeacherError: its input shape or number of classes does not fit, its outputs are not
-            finite, or it was trained on images of another split than train.
+        TeacherError: its input shape or its outputs do not fit, are not finite, look permuted or
+            are no better than guessing, several forms of its input fit as well, or it was trained
+            on images of another split than train.
     """
-    source, ignore_label = Path(params.path), dataset.ignore_label
-    images, labels = dataset.images("validation"), dataset.labels("validation")
+    own = images is not None
+    images = images if own else dataset.images("validation")
+    source = network_in(Path(params.path))
     network = open_network(source)
-    _check_shape(
-        f"{source} takes images of",
-        network.input_shape,
-        images.shape[1:],
-        "; set data.image_size and data.channels to the teacher's",
-    )
-    _check_shape(
-        f"{source} has outputs",
-        network.output_shape,
-        (*labels.shape[1:], dataset.num_classes),
-        ", the last being its classes; they must be the same, in the order of class_names in "
-        "data/prepared/dataset.json",
-    )
-    check_overlap(source, dataset)
-    probe, truth = np.asarray(images[:_PROBE]), np.asarray(labels[:_PROBE])
-    ranges = [params.input] if params.input != "auto" else list(INPUT_RANGES)
-    outputs = {name: run_in_batches(network, probe, name)[0] for name in ranges}
-    chosen = ranges[0]
-    if params.input == "auto":
-        accuracies = {
-            name: round(accuracy(found.argmax(axis=-1), truth, ignore_label), 6)
-            for name, found in outputs.items()
-        }
-        chosen = max(ranges, key=lambda name: accuracies[name])
-        tried = ", ".join(f"{name} {reached:.1%}" for name, reached in accuracies.items())
-        print(f"input range {chosen} (validation accuracy by range: {tried})")
-        _check_better_than_guessing(accuracies[chosen], truth[counted(truth, ignore_label)], source)
-    if not np.isfinite(outputs[chosen]).all():
+    _check_input(source, network.input_shape, images.shape[1:], params.input, dataset)
+    _check_outputs(source, network.output_shape, dataset)
+    check_overlap(Path(params.path), dataset)
+    scaling = format_of(source).scaling
+    if scaling and params.input.scaling == "auto":
+        known = params.input.model_copy(update={"scaling": scaling, "layout": "rgb"})
+        params = params.model_copy(update={"input": known})
+    fit, judge = fit_network(source, network, images, params, dataset)
+    if judge:
+        _check_better_than_guessing(fit, judge, source, params)
+    if judge and fit.rivals:
         raise TeacherError(
-            f"the outputs of {source} include numbers that are not finite; look at its weights"
+            f"teacher.input: how {source} takes its pixels cannot be told. Cross-entropy on "
+            f"{len(judge.rows):,} validation images, by form: {fit}. {fit.form} has the lowest, "
+            f"but {' and '.join(map(str, fit.rivals))} may be right as well. Look at how its "
+            f"images were prepared in training; if as {fit.form}, "
+            f"{params.input.line(**fit.form.content)}, if as {fit.rivals[0]}, "
+            f"{params.input.line(**fit.rivals[0].content)}"
         )
-    output = params.output
-    if output == "auto":
-        output = "probabilities" if are_probabilities(outputs[chosen]) else "logits"
-        print(f"teacher output: {output}")
-    elif output == "probabilities" and not are_probabilities(outputs[chosen]):
-        raise TeacherError(
-            f"teacher.output is probabilities, but the output rows of {source} do not add up "
-            "to 1; set it to logits or auto"
-        )
+    found = f"validation cross-entropy by form: {fit}" if judge else "no label could tell"
+    print(f"teacher input: {fit.form}; {found}")
+    print(f"teacher output: {_told(fit, network.output_shape[-1])}")
     name = f"teacher{source.suffix.lower()}" if source.is_file() else format_of(source).name
     copy = shutil.copyfile if source.is_file() else shutil.copytree
-    content = {"file": name, "input": chosen, "output": output, "parameters": network.parameters}
+    content = {
+        "file": name,
+        "input": fit.form.content,
+        "output": fit.kind,
+        "columns": fit.columns,
+        "parameters": network.parameters,
+    }
+    if own:
+        content["image_shape"] = images.shape[1:]
     with atomic_folder(folder) as partial:
         copy(source, partial / name)
         write_json(partial / DESCRIPTION, content)
 
 
-def _check_better_than_guessing(reached: float, labels: np.ndarray, source: Path) -> None:
-    guess, is_better = beats_guessing(reached, labels)
-    if not is_better:
+def _check_better_than_guessing(
+    fit: Fit, judge: Judge, source: Path, params: TeacherParams
+) -> None:
+    reached = fit.figures[fit.form][1]
+    if not judge.beats_guessing(reached):
         raise TeacherError(
-            f"the teacher {source} gets {reached:.1%} of the validation split right, and "
-            f"always predicting the most common class {guess:.1%}; check that "
-            "its classes are in the order of class_names in data/prepared/dataset.json and that it "
-            "takes pixels as 0…255, 0…1 or "
-            "−1…1, or set teacher.input to import it anyway"
+            f"the teacher {source} gets {reached:.1%} of the validation split right, and always "
+            f"predicting the most common class {judge.guess():.1%}, whatever the order of its "
+            f"outputs. Tried: {fit}. Check that it knows these classes, that its weights are the "
+            "trained ones, and how its images were prepared in training: with another mean and "
+            "standard deviation (of pixels of 0…1, red, green, blue), "
+            + params.input.line(scaling={"mean": "[…, …, …]", "std": "[…, …, …]"})
         )
 
 
-def beats_guessing(reached: float, labels: np.ndarray) -> tuple[float, bool]:
-    """Give the accuracy of always predicting the most common class, and whether it is exceeded.
-
-    Args:
-        reached: the accuracy on `labels`, 0 … 1.
-    """
-    guess = float(np.unique(labels, return_counts=True)[1].max() / labels.size)
-    # Three standard errors: an untrained teacher is above its best guess by luck half the time.
-    return guess, reached > guess + 3 * (guess * (1 - guess) / labels.size) ** 0.5
-
-
-def run_in_batches(
-    network: OpenedNetwork, images: Any, input_range: str, *, batch_size: int = 256
-) -> list[np.ndarray]:
-    """Scale raw pixels and run the network: outputs float32 [N, …, classes], then features."""
-    scale, offset = (np.float32(number) for number in INPUT_RANGES[input_range])
-    size = network.batch_size or batch_size
-    passes = []
-    for start in range(0, len(images), size):
-        batch = images[start : start + size] * scale + offset
-        if network.batch_size:
-            batch = np.resize(batch, (size, *batch.shape[1:]))  # fills the last one up
-        passes.append(network.run(batch))
-    return [np.concatenate(parts)[: len(images)] for parts in zip(*passes, strict=True)]
+def _told(fit: Fit, outputs: int | None) -> str:
+    """Say what the outputs are, and what becomes of them."""
+    told = fit.kind
+    if fit.kind == "sigmoids":
+        told += ", a probability for each class by itself, divided by their sum"
+    if outputs == 1:
+        return f"{told}; the single one is high for the second class"
+    if outputs and outputs > len(fit.columns):
+        told += f"; {len(fit.columns)} of {outputs} outputs are taken: {fit.columns}"
+    return told
 
 
-def _check_shape(what: str, found: _Shape, wanted: _Shape, advice: str) -> None:
-    """Refuse a teacher whose shape is not the dataset's; None fits any size."""
-    pairs = zip(found, wanted, strict=False)
-    if len(found) != len(wanted) or any(size not in (None, number) for size, number in pairs):
+def _check_input(
+    source: Path,
+    takes: _Shape,
+    shape: tuple[int, ...],
+    settings: TeacherInput,
+    dataset: PreparedDataset,
+) -> None:
+    """Refuse a network that cannot take the images."""
+    if _fits(takes, shape):
+        return
+    told = f"the teacher {source} takes images of {_shape(takes)}"
+    if len(takes) != 3 or takes[2] not in (1, 3):
         raise TeacherError(
-            f"the teacher {what} {_shape(found)}, the dataset has {_shape(wanted)}{advice}"
+            f"{told}; height×width×channels were expected, with 1 channel (grey) or 3 (colours). "
+            "Export it again with channels last and images as they are, or let it answer "
+            "elsewhere, and give its answers in a file (teacher.source: logits)"
         )
+    if task_of(dataset.task).per_pixel:
+        raise TeacherError(
+            f"{told}, the dataset has {_shape(shape)}; with masks teacher and student see the same "
+            "images: set data.image_size and data.channels to the teacher's, or the size of the "
+            "patches that data.source cuts"
+        )
+    size = [wanted or given for wanted, given in zip(takes[:2], shape[:2], strict=True)]
+    raise TeacherError(
+        f"{told}, and gets {_shape(shape)}; for images of its own, made from the same originals as "
+        f"the student's, {settings.line(size=size, channels=takes[2])}"
+    )
+
+
+def _check_outputs(source: Path, gives: _Shape, dataset: PreparedDataset) -> None:
+    """Refuse a network whose answers are of another kind."""
+    wanted = tuple(dataset.labels("validation").shape[1:])
+    if not gives or not _fits(gives[:-1], wanted) or gives[-1] is None:
+        raise TeacherError(
+            f"the teacher {source} has outputs {_shape(gives)}, the dataset has "
+            f"{_shape((*wanted, dataset.num_classes))}, the last being its classes; take the "
+            "network as a whole, with its last layer"
+        )
+    if gives[-1] == 1 and dataset.num_classes != 2:
+        raise TeacherError(
+            f"the teacher {source} has a single output, which tells two classes apart; the dataset "
+            f"has {dataset.num_classes}: {', '.join(dataset.class_names[:5])}. Leave two of them "
+            "in data.path, or take a teacher that knows them all"
+        )
+
+
+def _fits(found: _Shape, wanted: _Shape) -> bool:
+    """Whether shapes are the same; None fits any size."""
+    return len(found) == len(wanted) and all(
+        size in (None, number) for size, number in zip(found, wanted, strict=True)
+    )
 
 
 def _shape(sizes: _Shape) -> str:
     return "×".join("any" if size is None else str(size) for size in sizes)
-
-
-def are_probabilities(outputs: np.ndarray) -> bool:
-    """Whether every row is a probability distribution; logits of many rows never all are.
-
-    Args:
-        outputs: float [N, …, classes].
-    """
-    sums = outputs.sum(axis=-1)
-    return bool((outputs >= 0).all() and (np.abs(sums - 1.0) < _SUM_TOLERANCE).all())
-
-
-def to_logits(probabilities: np.ndarray) -> np.ndarray:
-    """Return log p, whose softmax is p again: nothing is softened twice.
-
-    A probability that underflowed to 0 becomes the logarithm of the smallest float32, about −87.
-    """
-    return np.log(np.maximum(probabilities.astype(np.float32), np.finfo(np.float32).tiny))

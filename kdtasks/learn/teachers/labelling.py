@@ -7,30 +7,40 @@ import numpy as np
 
 from kdtasks.core.errors import TeacherError
 from kdtasks.data.prepared import PreparedDataset
+from kdtasks.data.teacher_images import teacher_images
 from kdtasks.learn.teachers.answers import import_answers
-from kdtasks.learn.teachers.imported import TeacherParams, import_teacher
+from kdtasks.learn.teachers.imported import import_teacher
+from kdtasks.learn.teachers.settings import TeacherParams
 from kdtasks.learn.teachers.teacher import open_teacher
 
 # Images that are answered at a time.
 _CHUNK = 2048
 
 
-def label_by_teacher(params: TeacherParams, dataset: PreparedDataset) -> dict[str, np.ndarray]:
+def label_by_teacher(
+    params: TeacherParams, own_images: Path, dataset: PreparedDataset
+) -> dict[str, np.ndarray]:
     """Answer every split of a dataset that has no labels: by split, int32 [N].
 
     Args:
         params: of an imported teacher or a file of answers.
+        own_images: folder of the images as the teacher sees them, as of `write_teacher_images`.
 
     Raises:
         TeacherError: the teacher does not fit, or cannot answer all images.
     """
-    take = import_answers if params.source == "logits" else import_teacher
     found = {}
     with TemporaryDirectory() as folder:
-        take(Path(folder) / "teacher", params, dataset)
-        opened = open_teacher(Path(folder) / "teacher")
+        copy = Path(folder) / "teacher"
+        if params.source == "logits":
+            import_answers(copy, params, dataset)
+        else:
+            own = teacher_images(own_images, "validation") if params.input.is_own else None
+            import_teacher(copy, params, dataset, own)
+        opened = open_teacher(copy)
         for split in dataset.answered:
-            teacher, images = opened.about(dataset.names(split)), dataset.images(split)
+            teacher = opened.about(dataset.names(split))
+            images = teacher.seen(own_images, split, dataset.images(split))
             parts = []
             for start in range(0, len(images), _CHUNK):
                 rows = slice(start, start + _CHUNK)

@@ -1,21 +1,24 @@
 """A teacher, whatever it was made of: it answers images with logits, and hidden features."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
 import numpy as np
 
-from kdtasks.core.errors import ModelError, TeacherError
+from kdtasks.core.errors import DatasetError, ModelError, TeacherError
 from kdtasks.core.files import read_json
+from kdtasks.data.teacher_images import teacher_images
 from kdtasks.learn.networks.inference import Predictor
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.networks.saved import load_model
 from kdtasks.learn.teachers.answers import AnswerTable, open_answers
 from kdtasks.learn.teachers.ensemble import mean_logits
 from kdtasks.learn.teachers.formats import DESCRIPTION
-from kdtasks.learn.teachers.imported import open_network, run_in_batches, to_logits
+from kdtasks.learn.teachers.input_forms import InputForm
+from kdtasks.learn.teachers.network import open_network, run_in_batches
+from kdtasks.learn.teachers.outputs import class_logits
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,34 @@ class Teacher:
             them the hidden features [N, …] of each layer that it was opened with.
         parameters: number of weights; None where its file does not tell.
         macs: multiply-accumulates an image; None for imported teachers.
+        image_shape: of the images of its own; None where it sees those of the student.
     """
 
     run: Callable[[Any], list[np.ndarray]]
     parameters: int | None
     macs: int | None
+    image_shape: tuple[int, ...] | None = field(default=None, kw_only=True)
+
+    def seen(self, folder: Path, part: str, images: np.ndarray) -> np.ndarray:
+        """Give images as the teacher sees them, uint8 [N, height, width, channels].
+
+        Args:
+            folder: of the images in its own form, as of `write_teacher_images`.
+            part: a split, or `unlabelled`.
+            images: the same as the student sees them.
+
+        Raises:
+            DatasetError: they are not there, or of another form than the teacher takes.
+        """
+        if self.image_shape is None:
+            return images
+        own = teacher_images(folder, part)
+        if own.shape[1:] != self.image_shape:
+            raise DatasetError(
+                f"{folder} holds images of {own.shape[1:]}, the teacher takes {self.image_shape}; "
+                "run `dvc repro prepare teacher`"
+            )
+        return own
 
     def logits(self, images: Any) -> np.ndarray:
         """Return the logits alone, float32 [N, …, classes]."""
@@ -152,11 +178,13 @@ def _open_imported(
     folder: Path, description: dict[str, Any], batch_size: int, layers: Sequence[str]
 ) -> Teacher:
     network = open_network(folder / description["file"], layers=layers)
+    form = InputForm.of(description["input"])
 
     def run(images: Any) -> list[np.ndarray]:
-        scale = description["input"]
-        outputs, *features = run_in_batches(network, images, scale, batch_size=batch_size)
-        probabilities = description["output"] == "probabilities"
-        return [to_logits(outputs) if probabilities else outputs, *features]
+        outputs, *features = run_in_batches(network, images, form, batch_size=batch_size)
+        return [class_logits(outputs, description["output"], description["columns"]), *features]
 
-    return Teacher(run=run, parameters=description["parameters"], macs=None)
+    shape = description.get("image_shape")
+    return Teacher(
+        run, description["parameters"], macs=None, image_shape=tuple(shape) if shape else None
+    )

@@ -8,13 +8,15 @@ from kdtasks.core.files import atomic_folder, write_json
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records.training import Member, TrainedScores, Training
 from kdtasks.data.prepared import PreparedDataset
+from kdtasks.data.teacher_images import teacher_images
 from kdtasks.learn.networks.inference import Predictor
 from kdtasks.learn.networks.saved import save_model
 from kdtasks.learn.objectives.objective import LabelLossSum, LabelObjective, label_loss_of
 from kdtasks.learn.teachers.answers import import_answers
 from kdtasks.learn.teachers.ensemble import mean_logits
 from kdtasks.learn.teachers.formats import DESCRIPTION
-from kdtasks.learn.teachers.imported import TeacherParams, import_teacher
+from kdtasks.learn.teachers.imported import import_teacher
+from kdtasks.learn.teachers.settings import TeacherParams
 from kdtasks.learn.teachers.teacher import open_teacher
 from kdtasks.learn.teachers.trained_on import TrainedOn
 from kdtasks.learn.training.examples import TrainingExamples, in_views
@@ -87,10 +89,15 @@ def make_teacher(
 
 
 def _import(settings: TeacherParams, dataset: PreparedDataset, paths: ProjectPaths) -> None:
-    take = import_answers if settings.source == "logits" else import_teacher
-    take(paths.teacher, settings, dataset)
+    if settings.source == "logits":
+        import_answers(paths.teacher, settings, dataset)
+    else:
+        is_own = settings.input.is_own
+        own = teacher_images(paths.teacher_images, "validation") if is_own else None
+        import_teacher(paths.teacher, settings, dataset, own)
     teacher = open_teacher(paths.teacher).about(dataset.names("validation"))
-    logits, *_ = teacher.answers(dataset.images("validation"), slice(None))
+    seen = teacher.seen(paths.teacher_images, "validation", dataset.images("validation"))
+    logits, *_ = teacher.answers(seen, slice(None))
     reached = _accuracy(logits, dataset)
     labels_from = dataset.labels_from("validation")
     if labels_from:

@@ -24,7 +24,7 @@ from kdtasks.learn.augmentations.presets import preset_or_list
 from kdtasks.learn.training.examples import Block, Examples, block_of, rows_of_blocks
 from kdtasks.learn.training.warp import warp
 
-_BATCH = 512
+BATCH = 512
 
 # Steps in a block at most: the teacher's answers to a block are what Ctrl-C waits for.
 _STEPS_PER_BLOCK = 16
@@ -84,8 +84,8 @@ def draw_view(
     transforms = draw_transforms(images.shape[:3], generator("views", *numbers), augmentation)
     images, labels = move(images, labels, transforms)
     order = generator("views in batches", *numbers).permutation(len(images))
-    batches = [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
-    _mix(images, labels, dict(enumerate(batches)), augmentation, "views", numbers)
+    batches = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
+    mix(images, labels, dict(enumerate(batches)), augmentation, "views", numbers)
     return images, labels
 
 
@@ -117,7 +117,7 @@ def draw_transforms(
     return motion.transforms((height, width))
 
 
-def _mix(
+def mix(
     images: np.ndarray,
     labels: np.ndarray,
     batches: Mapping[int, np.ndarray],
@@ -256,7 +256,7 @@ class OnlineExamples(Examples):
             images, labels = move(self.images[chosen], labels, motion)
             places = np.arange(rows.size).reshape(rows.shape)
             steps = dict(enumerate(places, start=step))
-            _mix(images, labels, steps, self.augmentation, "fresh views", numbers)
+            mix(images, labels, steps, self.augmentation, "fresh views", numbers)
             step += len(rows)
             images, labels, logits, *features = (
                 array.reshape(*rows.shape, *array.shape[1:])

@@ -33,6 +33,25 @@ def warp(images: Any, transforms: np.ndarray, *, nearest: bool = False) -> np.nd
     return moved
 
 
+def rescaled(transforms: np.ndarray, size: tuple[int, int], other: tuple[int, int]) -> np.ndarray:
+    """Return maps between pixels of images in one size for the same images in another.
+
+    A pixel's centre x lies at the fraction (x + ½) / width of the image, in either size.
+
+    Args:
+        transforms: float32 [N, 8], as of `warp`.
+        size: height and width of the images that they are for.
+        other: of the others.
+    """
+    a, b, c, d, e, f, *rest = transforms.astype(np.float64).T
+    tall, wide = (new / old for new, old in zip(other, size, strict=True))
+    left, top = (0.5 - 0.5 * factor for factor in (wide, tall))
+    b, d = b * wide / tall, d * tall / wide
+    c = a * left + b * top + (c + 0.5) * wide - 0.5
+    f = d * left + e * top + (f + 0.5) * tall - 0.5
+    return np.stack([a, b, c, d, e, f, *rest], axis=1).astype(np.float32)
+
+
 def _nearest(batch: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Take pixels at coordinates [N, height · width], halves away from zero."""
     (left, right), (top, bottom) = _parts(x), _parts(y)

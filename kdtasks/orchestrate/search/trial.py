@@ -11,8 +11,8 @@ from kdtasks.compress.variants import CompressParams, check_variant
 from kdtasks.core.latency import Latency, statistic_name
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import Refusal
+from kdtasks.core.records.calibration import Calibration
 from kdtasks.core.records.compress import Compressed
-from kdtasks.core.records.evaluate import Calibration
 from kdtasks.core.records.training import Training
 from kdtasks.data.prepared import open_prepared
 from kdtasks.edge.latency import time_models

@@ -11,14 +11,14 @@ from kdtasks.compress.bundle.write import (
     write_bundle,
 )
 from kdtasks.core.errors import BundleError, ExportError
-from kdtasks.core.records.evaluate import (
+from kdtasks.core.records.calibration import (
     Calibration,
     CandidateCounts,
     ExpectedPoint,
     Guarantee,
-    Quality,
     ValidationPoint,
 )
+from kdtasks.core.records.evaluate import Quality
 from kdtasks.edge.classifier import Classifier
 from kdtasks.edge.segmenter import Segmenter
 from kdtasks.edge.segments import Segments

@@ -16,9 +16,10 @@ from kdtasks.core.errors import KdTasksError, Refused
 from kdtasks.core.files import write_json
 from kdtasks.core.latency import STATISTICS, Latency
 from kdtasks.core.records import Record, Refusal, check_not_refused
+from kdtasks.core.records.calibration import Calibration
 from kdtasks.core.records.compress import Compressed, Exported, Sensitivity
 from kdtasks.core.records.data import Dataset, Labels, Targets, Unlabelled
-from kdtasks.core.records.evaluate import Benchmark, Calibration, Comparison, Evaluation
+from kdtasks.core.records.evaluate import Benchmark, Comparison, Evaluation
 from kdtasks.core.records.prospect import Prospect
 from kdtasks.core.records.report import Selection, Statistics, Summary
 from kdtasks.core.records.training import Training

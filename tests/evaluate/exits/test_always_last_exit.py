@@ -1,13 +1,13 @@
 """Masks have one exit and pass through the calibration."""
 
-from kdtasks.core.records.evaluate import (
+from kdtasks.core.records.calibration import (
     Calibration,
     CandidateCounts,
     ExpectedPoint,
     Guarantee,
-    Quality,
     ValidationPoint,
 )
+from kdtasks.core.records.evaluate import Quality
 from kdtasks.core.records.training import ExitScores
 from kdtasks.evaluate.exits.calibrate import always_last_exit, sentences
 from tests.tools.records import compressed

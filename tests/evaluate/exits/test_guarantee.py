@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binom
 
 from kdtasks.core.errors import CalibrationError
-from kdtasks.core.records.evaluate import CandidateCounts
+from kdtasks.core.records.calibration import CandidateCounts
 from kdtasks.edge.scores import NEVER, apply_policy
 from kdtasks.evaluate.exits.calibrate import calibrate
 from kdtasks.evaluate.exits.guarantee import (

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from kdtasks.core.files import read_json
-from kdtasks.learn.teachers.imported import TeacherParams
+from kdtasks.learn.teachers.settings import TeacherParams
 from tests.tools.datasets import dataset_of
 
 SHAPE = (8, 8, 3)
@@ -135,9 +135,11 @@ def teacher_file(
 def import_file(tmp_path: Path, images: np.ndarray) -> Callable[..., Path]:
     """Give a function that imports a file into a new folder, whose path it returns.
 
-    Its networks know nothing, which is an error where the input range is to be found.
+    Its networks know nothing, so unless labels are given they are what the network answers.
     """
     from kdtasks.learn.teachers.imported import import_teacher
+    from kdtasks.learn.teachers.input_forms import InputForm
+    from kdtasks.learn.teachers.network import open_network, run_in_batches
 
     def run(
         path: Path,
@@ -149,10 +151,16 @@ def import_file(tmp_path: Path, images: np.ndarray) -> Callable[..., Path]:
         **params: Any,
     ) -> Path:
         folder = tmp_path / "imported"
-        labels = np.zeros(len(images), np.int32) if labels is None else labels
+        settings = {"source": "import", "path": str(path), "input": "byte", **params}
+        if labels is None:
+            labels = np.zeros(len(images), np.int32)
+            if images.shape[1:] == SHAPE:
+                form = InputForm(settings["input"], "rgb")
+                [outputs] = run_in_batches(open_network(path), images, form)
+                labels = outputs.argmax(axis=-1).astype(np.int32)
         import_teacher(
             folder,
-            TeacherParams(source="import", path=str(path), **{"input": "raw", **params}),
+            TeacherParams.model_validate(settings),
             dataset_of(
                 images,
                 labels,

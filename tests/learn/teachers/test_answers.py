@@ -15,7 +15,7 @@ from kdtasks.data.prepared import PreparedDataset, open_prepared
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import DataParams
 from kdtasks.learn.teachers.answers import import_answers, open_answers
-from kdtasks.learn.teachers.imported import TeacherParams
+from kdtasks.learn.teachers.settings import TeacherParams
 from kdtasks.learn.teachers.teacher import TableTeacher, open_teacher
 
 CLASSES = ("ant", "bee", "cow")
@@ -91,8 +91,21 @@ def test_named_columns_are_put_into_the_order_of_the_dataset(take: Import, tmp_p
 
 
 def test_columns_in_a_wrong_order_are_noticed_where_they_are_not_named(take: Import):
-    with pytest.raises(TeacherError, match=r"gets 0\.0% .* most common class 33\.3%; its colum"):
+    message = r'look permuted: 0\.0% .*, 100\.0% if .*: \["cow", "ant", "bee"\]\. If that is th'
+    with pytest.raises(TeacherError, match=message):
         take(logits=LOGITS[:, [2, 0, 1]])
+    with pytest.raises(TeacherError, match=r"gets 33\.3% .* common class 33\.3%; its columns are"):
+        take(logits=np.tile([0.0, 0.0, 1.0], (COUNT, 1)))
+
+
+def test_sigmoids_are_taken_where_that_is_said(take: Import, tmp_path: Path):
+    sigmoids = 1 / (1 + np.exp(-LOGITS))
+    with pytest.raises(TeacherError, match=r"set teacher\.output to sigmoids if each is a probabi"):
+        take(logits=None, probabilities=sigmoids)
+    take(logits=None, probabilities=sigmoids, output="sigmoids")
+    stored = open_answers(tmp_path / "teacher").logits
+    expected = sigmoids / sigmoids.sum(axis=-1, keepdims=True)
+    np.testing.assert_allclose(softmax(stored, axis=-1), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -51,8 +51,9 @@ def test_an_imported_teacher_gives_the_logits_of_the_original(
     parameters = None if kind.endswith(".tflite") else original.parameters
     assert description(folder) == {
         "file": f"teacher{original.path.suffix}" if original.path.is_file() else "saved_model",
-        "input": "unit",
+        "input": {"scaling": "unit", "layout": "rgb"},
         "output": ending,
+        "columns": [0, 1, 2, 3],
         "parameters": parameters,
     }
     assert (teacher.parameters, teacher.macs) == (parameters, None)
@@ -83,7 +84,7 @@ def test_keras_3_works_beside_tf_keras_and_pruning(kerases, teacher_file, import
 
 
 # Scale and offset from raw pixels to each range.
-RANGES = {"raw": (1.0, 0.0), "unit": (1 / 255, 0.0), "symmetric": (1 / 127.5, -1.0)}
+RANGES = {"byte": (1.0, 0.0), "unit": (1 / 255, 0.0), "symmetric": (1 / 127.5, -1.0)}
 LEVELS = np.array([32.0, 96.0, 160.0, 224.0])
 
 
@@ -118,10 +119,10 @@ def test_auto_finds_the_range_of_the_images(
     network.save(tmp_path / "grey.keras")
     images, labels = greys
     folder = import_file(tmp_path / "grey.keras", images=images, labels=labels, input="auto")
-    assert description(folder)["input"] == input_range
+    assert description(folder)["input"] == {"scaling": input_range, "layout": "rgb"}
     printed = capsys.readouterr().out
-    assert f"input range {input_range} (validation accuracy by range: raw " in printed
-    assert printed.count("100.0%") == 1
+    assert f"teacher input: {input_range}; validation cross-entropy by form: " in printed
+    assert " (100.0% right)" in printed
     assert "teacher output: logits" in printed
 
 
@@ -145,15 +146,15 @@ def mask_teacher(kerases, tmp_path):
 def test_a_teacher_of_masks_is_judged_on_labelled_pixels(mask_teacher, import_file, capsys):
     from kdtasks.learn.teachers.teacher import open_teacher
 
-    labels = np.random.default_rng(3).integers(0, 4, (6, 8, 8)).astype(np.uint8)
+    labels = np.random.default_rng(3).integers(0, 4, (12, 8, 8)).astype(np.uint8)
     images = np.repeat(LEVELS[labels].astype(np.uint8)[..., None], 3, axis=-1)
     labels[:, :4] = 255
     folder = import_file(
         mask_teacher(), images=images, labels=labels, ignore_label=255, input="auto"
     )
-    assert "unit 100.0%" in capsys.readouterr().out
+    assert "teacher input: unit;" in capsys.readouterr().out
     logits = open_teacher(folder).logits(images)
-    assert logits.shape == (6, 8, 8, 4)
+    assert logits.shape == (12, 8, 8, 4)
     assert (logits.argmax(axis=-1) == labels)[:, 4:].all()
 
 
@@ -167,14 +168,17 @@ def test_masks_of_another_size_are_refused(mask_teacher, import_file):
     [
         (
             {"images": np.zeros((40, 10, 10, 3), np.uint8)},
-            "takes images of 8×8×3, the dataset has 10×10×3; set data.image_size",
+            r"takes images of 8×8×3, and gets 10×10×3; .* paste `input: {size: \[8, 8\], channels",
         ),
         (
             {"images": np.zeros((40, 8, 8, 1), np.uint8)},
-            "takes images of 8×8×3, the dataset has 8×8×1",
+            "takes images of 8×8×3, and gets 8×8×1",
         ),
-        ({"num_classes": 5}, "has outputs 4, the dataset has 5, the last being its classes"),
-        ({"output": "probabilities"}, "do not add up to 1; set it to logits or auto"),
+        (
+            {"num_classes": 5},
+            r"has 4 outputs, the dataset 5 classes \(0, 1, 2, 3, 4\)\. It has to k",
+        ),
+        ({"output": "probabilities"}, r"reach from -.* are of 0…1; set `teacher\.output: logits`"),
     ],
 )
 def test_a_teacher_that_does_not_fit_is_refused(
@@ -197,14 +201,32 @@ def test_outputs_that_are_not_finite_are_refused(
     assert not (tmp_path / "imported").exists()
 
 
-def test_a_teacher_that_only_guesses_is_refused(mask_teacher, import_file, tmp_path):
-    labels = np.random.default_rng(3).choice(4, (6, 8, 8), p=[0.4, 0.2, 0.2, 0.2])
+@pytest.mark.parametrize("how", ["auto", "unit"])
+def test_a_teacher_that_only_guesses_is_refused(how, mask_teacher, import_file, tmp_path):
+    labels = np.random.default_rng(3).choice(4, (12, 8, 8), p=[0.4, 0.2, 0.2, 0.2])
     images = np.repeat(LEVELS[labels].astype(np.uint8)[..., None], 3, axis=-1)
-    wrong_order = (labels + 1) % 4
-    with pytest.raises(TeacherError, match="always predicting the most common class 3"):
-        import_file(mask_teacher(), images=images, labels=wrong_order, input="auto")
+    others = np.random.default_rng(4).permutation(labels.ravel()).reshape(labels.shape)
+    with pytest.raises(TeacherError, match="always predicting the most common class 41"):
+        import_file(mask_teacher(), images=images, labels=others, input=how)
     assert not (tmp_path / "imported").exists()
-    import_file(mask_teacher(), images=images, labels=wrong_order, input="unit")
+
+
+def test_masks_in_another_order_are_told_from_masks_that_are_guessed(mask_teacher, import_file):
+    labels = np.random.default_rng(3).choice(4, (12, 8, 8), p=[0.4, 0.2, 0.2, 0.2])
+    images = np.repeat(LEVELS[labels].astype(np.uint8)[..., None], 3, axis=-1)
+    told = {"images": images, "labels": (labels + 1) % 4, "input": "unit"}
+    with pytest.raises(TeacherError, match=r'paste `classes: \["1", "2", "3", "0"\]`'):
+        import_file(mask_teacher(), **told)
+    import_file(mask_teacher(), **told, classes=["1", "2", "3", "0"])
+
+
+def test_so_few_images_that_guessing_cannot_be_told_must_not_be_below_it(mask_teacher, import_file):
+    """Of two images, one of each class, not even both right are three standard errors above."""
+    images = np.full((2, 8, 8, 3), 32, np.uint8)
+    labels = np.zeros((2, 8, 8), np.uint8)
+    import_file(mask_teacher(), images=images, labels=labels, input="unit")
+    with pytest.raises(TeacherError, match=r"gets 0\.0% of the validation split right"):
+        import_file(mask_teacher(), images=images, labels=labels + 1, input="unit")
 
 
 def test_open_teacher_needs_what_the_stage_writes(tmp_path):
@@ -212,3 +234,22 @@ def test_open_teacher_needs_what_the_stage_writes(tmp_path):
 
     with pytest.raises(TeacherError, match="holds no teacher; run `dvc repro teacher`"):
         open_teacher(tmp_path)
+
+
+def test_a_folder_with_one_network_is_that_network(teacher_file, import_file, tmp_path, images):
+    """As `models/import`, which `teacher.path` is where nothing else is said."""
+    from kdtasks.learn.teachers.teacher import open_teacher
+
+    original = teacher_file("tf_keras.keras")
+    (tmp_path / "given").mkdir()
+    (tmp_path / "given" / ".gitkeep").touch()
+    with pytest.raises(TeacherError, match=r"given is of no known format; give one of"):
+        import_file(tmp_path / "given", labels=np.zeros(40, np.int32))
+    (tmp_path / "given" / "net.keras").write_bytes(original.path.read_bytes())
+    (tmp_path / "given" / "names.txt").write_text("a")
+    labels = original.outputs.argmax(axis=-1).astype(np.int32)
+    folder = import_file(tmp_path / "given", input="unit", labels=labels)
+    assert_same_logits(open_teacher(folder).logits(images), original.outputs)
+    (tmp_path / "given" / "other.h5").touch()
+    with pytest.raises(TeacherError, match=r"holds 2 networks \(net\.keras, other\.h5\); give the"):
+        import_file(tmp_path / "given", labels=labels)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from kdtasks.learn.teachers.imported import are_probabilities, to_logits
+from kdtasks.learn.teachers.outputs import are_probabilities, to_logits
 
 ROWS = arrays.arrays(np.float32, (5, 4), elements=st.floats(-30, 30, width=32))
 

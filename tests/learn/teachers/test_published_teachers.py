@@ -25,7 +25,7 @@ def test_a_published_network_can_teach(name, accuracy, import_file, description)
     folder = import_file(
         FOLDER / name, images=samples["x"], labels=samples["y"], num_classes=10, input="auto"
     )
-    assert description(folder)["input"] == "raw"
+    assert description(folder)["input"] == {"scaling": "byte", "layout": "rgb"}
     assert description(folder)["output"] == "probabilities"
     predicted = open_teacher(folder).logits(samples["x"]).argmax(axis=-1)
     assert np.mean(predicted == samples["y"]) == pytest.approx(accuracy, abs=0.011)

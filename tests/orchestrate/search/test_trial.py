@@ -6,7 +6,7 @@ import pytest
 
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import Record, Refusal
-from kdtasks.core.records.evaluate import Calibration, ValidationPoint
+from kdtasks.core.records.calibration import Calibration, ValidationPoint
 from kdtasks.core.records.training import Training
 from kdtasks.orchestrate.search.trial import Candidate, TrialResult, broken_limits, make_trial
 from kdtasks.orchestrate.sweep.grid import Point

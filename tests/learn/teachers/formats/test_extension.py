@@ -41,7 +41,9 @@ SCRIPT = """
 from pathlib import Path
 import numpy as np
 from kdtasks.core.errors import TeacherError
-from kdtasks.learn.teachers.imported import TeacherParams, import_teacher, open_network
+from kdtasks.learn.teachers.imported import import_teacher
+from kdtasks.learn.teachers.network import open_network
+from kdtasks.learn.teachers.settings import TeacherParams
 from kdtasks.learn.teachers.teacher import open_teacher
 from tests.tools.datasets import dataset_of
 
@@ -62,7 +64,8 @@ def test_a_format_of_the_projects_own(tmp_path: Path) -> None:
     weights = generator.normal(size=(16, 3)).astype(np.float32)
     images = generator.integers(0, 256, (9, 4, 4, 1), np.uint8)
     np.save(tmp_path / "weights.npy", weights)
-    np.savez(tmp_path / "images.npz", images=images, labels=np.arange(9) % 3)
+    expected = (images / np.float32(255)).reshape(9, 16) @ weights
+    np.savez(tmp_path / "images.npz", images=images, labels=expected.argmax(axis=1))
     (tmp_path / "extensions").mkdir()
     (tmp_path / "extensions" / "linear.py").write_text(FORMAT)
     done = subprocess.run(
@@ -72,7 +75,6 @@ def test_a_format_of_the_projects_own(tmp_path: Path) -> None:
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    expected = (images / np.float32(255)).reshape(9, 16) @ weights
     np.testing.assert_allclose(np.load(tmp_path / "logits.npy"), expected, rtol=1e-4, atol=1e-5)
     assert "images.npz is of no known format" in done.stdout
     assert done.stdout.rstrip().endswith(

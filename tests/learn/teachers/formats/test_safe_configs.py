@@ -105,7 +105,7 @@ def test_arithmetic_in_a_functional_network_is_safe(
         image, library.layers.Dense(4)(library.layers.GlobalAveragePooling2D()(scaled))
     )
     save_network(network, tmp_path / name)
-    logits = open_teacher(import_file(tmp_path / name, input="raw")).logits(images)
+    logits = open_teacher(import_file(tmp_path / name, input="byte")).logits(images)
     expected = np.asarray(network(images.astype(np.float32)))
     np.testing.assert_allclose(logits, expected, rtol=1e-5, atol=1e-5)
 

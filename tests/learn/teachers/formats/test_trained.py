@@ -6,7 +6,7 @@ import pytest
 from kdtasks.core.errors import TeacherError
 from kdtasks.core.files import write_json
 from kdtasks.learn.networks.cnn import CNN
-from kdtasks.learn.teachers.imported import open_network
+from kdtasks.learn.teachers.network import open_network
 
 SHAPE = (8, 8, 3)
 

@@ -1,0 +1,145 @@
+"""Images as a teacher sees them that has a size or channels of its own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from kdtasks.core.errors import DatasetError
+from kdtasks.core.files import atomic_folder
+from kdtasks.core.records.data import TeacherImages
+from kdtasks.data.folders import files_below, relative_name
+from kdtasks.data.prepared import ADVICE, UNLABELLED
+from kdtasks.data.raw_dataset import RawDataset
+from kdtasks.data.settings import DataParams
+from kdtasks.data.sources import Item
+from kdtasks.edge.decoder import Decoder, quiet_decoding
+
+DESCRIPTION = "images.json"
+
+# Nobody asks a teacher about the images that thresholds and ranges are chosen by, unless its
+# answers are their labels.
+_SPLITS = ("train", "validation", "test")
+_UNLABELLED = "unlabelled"
+
+
+class StackedRows:
+    """Rows of several arrays, one behind the other, which are read when they are asked for."""
+
+    def __init__(self, *parts: tuple[np.ndarray, np.ndarray]) -> None:
+        """Args: each part is an array, and its rows, integers, that are taken."""
+        self._arrays = [array for array, _ in parts]
+        self._owner = np.repeat(np.arange(len(parts)), [len(rows) for _, rows in parts])
+        self._row = np.concatenate([rows for _, rows in parts])
+        self.shape = (len(self._row), *self._arrays[0].shape[1:])
+
+    def __len__(self) -> int:
+        return len(self._row)
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        """Read rows, integers [N], into memory: [N, …]."""
+        taken = np.empty((len(rows), *self.shape[1:]), self._arrays[0].dtype)
+        for number, array in enumerate(self._arrays):
+            here = self._owner[rows] == number
+            taken[here] = array[self._row[rows][here]]
+        return taken
+
+
+def write_teacher_images(
+    folder: Path,
+    params: DataParams,
+    dataset: RawDataset,
+    split: dict[str, np.ndarray],
+    unlabelled: Sequence[str],
+    *,
+    image_size: tuple[int, int] | None,
+    channels: int | None,
+) -> TeacherImages:
+    """Read the originals again, in a size and with channels of the teacher's own.
+
+    Rows are those of the prepared dataset and of the images without a label. One image is in
+    memory at a time. Where the teacher sees what the student sees, there are none.
+
+    Args:
+        folder: usually `data/teacher-images`; it appears whole or not at all.
+        params: section `data`.
+        dataset: as of `load_dataset`, of whole images.
+        split: rows of each split, as of `split_dataset`.
+        unlabelled: names of the images without a label.
+        image_size, channels: the teacher's own; None is the student's. Both None: none is written.
+
+    Raises:
+        DatasetError: an image is not found again.
+    """
+    if image_size is None and channels is None:
+        record = TeacherImages(shape=None)
+        with atomic_folder(folder) as partial:
+            record.write(partial / DESCRIPTION)
+        return record
+    *student_size, student_channels = dataset.images.shape[1:]
+    height, width = image_size or student_size
+    shape = height, width, channels or student_channels
+    splits = dict.fromkeys((*_SPLITS, *params.source.answered))
+    names = {name: [dataset.origins[row] for row in split[name]] for name in splits}
+    names[_UNLABELLED] = list(unlabelled)
+    record = TeacherImages(shape=shape)
+    decoder = Decoder(params.max_pixels, dataset.deep_range or params.range)
+    with atomic_folder(folder) as partial, quiet_decoding():
+        rows: dict[str, np.ndarray] = {}
+        for part, listed in names.items():
+            array = np.lib.format.open_memmap(
+                partial / f"{part}.npy", mode="w+", dtype=np.uint8, shape=(len(listed), *shape)
+            )
+            rows |= {name: array[row] for row, name in enumerate(listed)}
+        for item in params.source.items(Path(params.path)):
+            if isinstance(item, Item) and item.name in rows:
+                [example] = params.source.examples(
+                    Path(params.path), item, decoder, (height, width), shape[2]
+                )
+                rows.pop(item.name)[...] = example.image
+        for path in files_below(Path(params.unlabelled)):
+            name = relative_name(path, Path(params.unlabelled))
+            if UNLABELLED + name in rows:
+                [(_, image)] = params.source.pieces(name, path, decoder, (height, width), shape[2])
+                rows.pop(UNLABELLED + name)[...] = image
+        if rows:
+            raise DatasetError(
+                f"{len(rows)} images, {next(iter(rows))} among them, were not found again for the "
+                "teacher (teacher.input.size, teacher.input.channels); the source has to name each "
+                "image as its item: set both to null, or correct `examples` of the source"
+            )
+        record.write(partial / DESCRIPTION)
+    return record
+
+
+def teacher_images(folder: Path, part: str) -> np.ndarray:
+    """Map images as the teacher sees them: uint8 [N, height, width, channels], read-only.
+
+    Args:
+        folder: what `write_teacher_images` wrote.
+        part: a split, `calibration` only where it has no labels, or `unlabelled`; rows as of the
+            student's images.
+
+    Raises:
+        DatasetError: there are none, or the file is damaged.
+    """
+    if TeacherImages.read(folder / DESCRIPTION).shape is None:
+        raise DatasetError(f"{folder} holds no images of the teacher's own; {ADVICE}")
+    path = folder / f"{part}.npy"
+    try:
+        images: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, EOFError, ValueError) as error:
+        raise DatasetError(f"{path} cannot be read ({error}); {ADVICE}") from None
+    return images
+
+
+def taught_images(folder: Path, kept: np.ndarray) -> StackedRows:
+    """Give what the teacher is asked about: the training split, then images without a label.
+
+    Args:
+        folder: what `write_teacher_images` wrote.
+        kept: rows of the images without a label, integers.
+    """
+    train, unlabelled = (teacher_images(folder, part) for part in ("train", "unlabelled"))
+    everything = np.arange(len(train))
+    return StackedRows((train, everything), (unlabelled, kept))

@@ -1,0 +1,92 @@
+"""What a teacher puts out, and how it becomes logits of the dataset's classes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from kdtasks.core.errors import TeacherError
+
+# Rows of probabilities add up to 1 within float16's precision over a thousand classes.
+_SUM_TOLERANCE = 1e-2
+
+
+def are_probabilities(outputs: np.ndarray) -> bool:
+    """Whether every row is a probability distribution; logits of many rows never all are.
+
+    Args:
+        outputs: float [N, …, classes].
+    """
+    sums = outputs.sum(axis=-1)
+    return bool((outputs >= 0).all() and (np.abs(sums - 1.0) < _SUM_TOLERANCE).all())
+
+
+def are_fractions(outputs: np.ndarray) -> bool:
+    """Whether all numbers are of 0 … 1, as sigmoids give them."""
+    return bool(((outputs >= 0) & (outputs <= 1)).all())
+
+
+def to_logits(probabilities: np.ndarray) -> np.ndarray:
+    """Return log p, whose softmax is p again, divided by its sum: nothing is softened twice.
+
+    A probability that underflowed to 0 becomes the logarithm of the smallest float32, about −87.
+    """
+    return np.log(np.maximum(probabilities.astype(np.float32), np.finfo(np.float32).tiny))
+
+
+def kind_of(tried: Sequence[np.ndarray], wanted: str, source: Path) -> str:
+    """Find out what a network gives: `logits`, `probabilities` or `sigmoids`.
+
+    An activation bounds the outputs whatever goes in, so every way of asking counts.
+
+    Args:
+        tried: float32 [N, …, outputs], its outputs to images in one form and another.
+        wanted: `teacher.output`.
+        source: of the teacher, for errors.
+
+    Raises:
+        TeacherError: the outputs are not what was wanted.
+    """
+    is_single = tried[0].shape[-1] == 1
+    if wanted == "auto":
+        if not is_single and all(map(are_probabilities, tried)):
+            return "probabilities"
+        return "sigmoids" if all(map(are_fractions, tried)) else "logits"
+    if wanted == "logits":
+        return wanted
+    if not any(map(are_fractions, tried)):
+        raise TeacherError(
+            f"teacher.output is {wanted}, but the outputs of {source} reach from "
+            f"{tried[0].min():.4g} to {tried[0].max():.4g}, and probabilities are of 0…1; set "
+            "`teacher.output: logits`, or auto"
+        )
+    if wanted == "probabilities" and not is_single and not any(map(are_probabilities, tried)):
+        raise TeacherError(
+            f"teacher.output is probabilities, but the output rows of {source} do not add up "
+            "to 1; set `teacher.output: sigmoids` if each is a probability by itself, which are "
+            "then divided by their sum, or auto"
+        )
+    return "sigmoids" if is_single else wanted
+
+
+def class_logits(
+    outputs: np.ndarray, kind: str, columns: Sequence[int] | None = None
+) -> np.ndarray:
+    """Turn outputs into logits, float32 [N, …, classes].
+
+    Sigmoids of classes, each by itself, become log p: their softmax is p / Σ p. A single output is
+    that of the second of two classes; its logit z stands beside 0, since softmax(0, z) is
+    (1 − σ(z), σ(z)).
+
+    Args:
+        outputs: float32 [N, …, outputs].
+        kind: as of `kind_of`.
+        columns: the output of each class; None is as they come.
+    """
+    if outputs.shape[-1] == 1:
+        first = np.zeros_like(outputs) if kind == "logits" else 1 - outputs
+        outputs = np.concatenate([first, outputs], axis=-1)
+    logits = outputs if kind == "logits" else to_logits(outputs)
+    if columns is None or list(columns) == list(range(logits.shape[-1])):
+        return logits
+    return np.ascontiguousarray(logits[..., list(columns)])

@@ -1,0 +1,150 @@
+"""A teacher of colour photos in a size of its own, and a student of small grey ones."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kdtasks.core.errors import ParamsError, TeacherError
+from kdtasks.core.files import read_json
+from kdtasks.core.paths import ProjectPaths
+from kdtasks.data.prepared import open_prepared
+from kdtasks.data.teacher_images import teacher_images
+from kdtasks.learn.training.resized_views import view_in_batches
+from kdtasks.params import Params, load_params
+from kdtasks.params.load import parse_params
+from stages import compare, distill, labels, prepare, prospect, student, targets, teacher
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "mnist-5k.yaml"
+PATHS = ProjectPaths()
+CLASSES = ("blue", "red")
+
+
+def content() -> dict:
+    given = load_params(RECIPE).model_dump()
+    given["seeds"] = [0]
+    given["data"] |= {
+        "source": "image_folder",
+        "path": "photos",
+        "unlabelled": "drawer",
+        "image_size": [8, 8],
+        "channels": 1,
+        "train_labels": None,
+        "near_copies": False,
+        "split": {"train": 0.4, "validation": 0.2, "calibration": 0.2, "test": 0.2},
+    }
+    given["augmentation"] = {"views": 2, "transforms": ["shift", "horizontal_flip"]}
+    given["teacher"] |= {"source": "import", "path": "colours.h5", "stop_epoch": None}
+    given["student"] |= {"model": {"name": "cnn", "filters": [4]}, "exits": [], "start": "start"}
+    given["distill"] |= {"epochs": 24, "hints": [], "arms": []}
+    given["student"]["learning_rate"] = 0.02
+    given["train"] |= {"batch_size": 4, "guard_epochs": 50}
+    given["evaluate"]["bootstrap_samples"] = 20
+    return given
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Photos that are blue, or red and brighter; a teacher that tells these colours apart."""
+    from kdtasks.core.backend import keras
+
+    monkeypatch.chdir(tmp_path)
+    Path("start").mkdir()
+    draw = np.random.default_rng(0)
+    for number in range(90):
+        pixels = draw.integers(60, 160, (16, 24, 3))
+        pixels[..., 0] += 40 * (number % 2)
+        pixels[..., 1] += 80 * (number % 2)
+        pixels[..., 2] += 40 * (1 - number % 2)
+        name = f"photos/{CLASSES[number % 2]}/{number}.png"
+        path = Path(name if number < 80 else f"drawer/{number}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels.astype(np.uint8)).save(path)
+    network = keras.Sequential(
+        [
+            keras.Input((16, 24, 3)),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(2),
+        ]
+    )
+    network.set_weights([np.array([[0, 60], [0, 0], [60, 0]]), np.zeros(2)])
+    with pytest.warns(UserWarning, match="HDF5"):
+        network.save("colours.h5")
+    return tmp_path
+
+
+def test_what_the_teacher_takes_is_told_with_the_line_to_paste_and_works(project: Path, capsys):
+    given = content()
+    prepare.main(Params.model_validate(given), PATHS)
+    assert read_json(Path("data/teacher-images/images.json")) == {"shape": None}
+    with pytest.raises(TeacherError, match="takes images of 16×24×3, and gets 8×8×1") as caught:
+        teacher.main(Params.model_validate(given), PATHS)
+    [line] = re.findall(r"paste `input: \{size: \[16, 24\], channels: 3, .*?\}`", str(caught.value))
+    assert line.endswith("scaling: auto, layout: auto}`")
+
+    given["teacher"]["input"] = {"size": [16, 24], "channels": 3, "scaling": "unit"}
+    params = Params.model_validate(given)
+    prepare.main(params, PATHS)
+    assert "the teacher sees them at 16×24×3" in capsys.readouterr().out
+    teacher.main(params, PATHS)
+    assert read_json(Path("models/teacher/teacher.json"))["image_shape"] == [16, 24, 3]
+    assert read_json(PATHS.metrics("teacher"))["validation"] == {"accuracy": [1.0]}
+    labels.main(params, PATHS)
+    targets.main(params, PATHS)
+    assert read_json(PATHS.targets / "targets.json")["agreement"] == [1.0, 1.0]
+    views, logits = (np.load(PATHS.targets / f"{name}.npy") for name in ("views", "logits"))
+    dataset, taught = open_prepared(PATHS.prepared), np.load(PATHS.targets / "unlabelled.npy")
+    assert views.shape == (2, len(dataset.images("train")) + len(taught), 8, 8, 1)
+    assert len(taught) == 10
+    # Each answer is to the view of the teacher's own image, moved as the student's is.
+    parts = [teacher_images(PATHS.teacher_images, part) for part in ("train", "unlabelled")]
+    own = np.concatenate(parts)
+    drawn = view_in_batches(
+        own, np.arange(len(own)), view=1, augmentation=params.augmentation, size=(8, 8)
+    )
+    for rows, images in drawn:
+        means = images.mean(axis=(1, 2)) / 255
+        expected = 60 * (means[:, 0] - means[:, 2])  # of red over blue
+        found = logits[1, rows, 1].astype(float) - logits[1, rows, 0]
+        np.testing.assert_allclose(found, expected, atol=0.05)
+    for stage in (student, distill):
+        stage.main(params, PATHS, "0")
+    prospect.main(params, PATHS)
+    assert read_json(PATHS.metrics("prospect"))["teacher"] == 1.0
+    compare.main(params, PATHS)
+    assert read_json(PATHS.metrics("compare"))["teacher"]["accuracy"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "message"),
+    [
+        (
+            "targets",
+            {"mode": "online"},
+            "which are cached in data/teacher-images; set tar",
+        ),
+        ("distill", {"arms": ["soft_labelled"]}, "asks the teacher about images of the student's"),
+        (
+            "teacher",
+            {"source": "logits"},
+            "input.size and input.channels are for imported",
+        ),
+    ],
+)
+def test_what_needs_the_students_images_is_refused_by_name(
+    section: str, change: dict, message: str
+):
+    given = content()
+    given["teacher"]["input"] = {"size": [16, 24]}
+    given[section] |= change
+    with pytest.raises(ParamsError, match=message):
+        parse_params(given)
+
+
+def test_with_masks_both_see_the_same():
+    given = load_params(RECIPE.parent / "unet-aerial.yaml").model_dump()
+    given["teacher"] |= {"source": "import", "input": {"size": [64, 64]}}
+    with pytest.raises(ParamsError, match="but masks have a label for each pixel of both; set bo"):
+        parse_params(given)
