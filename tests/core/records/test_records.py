@@ -27,7 +27,8 @@ from kdtasks.core.records.training import Training
 REASON = "no filter can be removed; leave out filters"
 KINDS = [
     Benchmark, Calibration, Comparison, Compressed, Dataset, Evaluation, Exported, Labels,
-    Prospect, Refusal, Selection, Sensitivity, Statistics, Targets, TeacherImages, Training, Unlabelled,
+    Prospect, Refusal, Selection, Sensitivity, Statistics, Targets, TeacherImages, Training,
+    Unlabelled,
 ]  # fmt: skip
 SCALARS: dict[Any, st.SearchStrategy[Any]] = {
     bool: st.booleans(),
