@@ -47,12 +47,11 @@ class Clock:
 
 def make_ways(num_images: int, epochs: int, precision: Precision) -> dict[str, Callable[[], Speed]]:
     """Name every way; each trains for so many epochs of so many images and gives its speed."""
-    from kdtasks.learn.targets.precision import to_float16
-
     from kdtasks.core.backend import keras, keras_3
     from kdtasks.learn.networks.inference import Predictor
     from kdtasks.learn.objectives.distillation import DistillationObjective, DistillParams
     from kdtasks.learn.objectives.objective import LabelObjective
+    from kdtasks.learn.targets.precision import to_float16
     from kdtasks.learn.training.examples import TrainingExamples
     from kdtasks.learn.training.step import precision_scope
     from kdtasks.learn.training.views import AugmentationParams, OnlineExamples

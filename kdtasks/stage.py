@@ -15,6 +15,9 @@ from kdtasks.core.records import Refusal
 from kdtasks.core.reproducibility import pin_process
 from kdtasks.params import Params, load_params
 
+# The file that tells why there is no model, in the folder of one.
+REFUSED = "refused.txt"
+
 
 class Table(NamedTuple):
     """A CSV file: a refusal leaves its header alone."""

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.records import Refusal
 from kdtasks.params import Params
-from kdtasks.stage import run_stage, stage
+from kdtasks.stage import REFUSED, run_stage, stage
 
 
 @stage()
@@ -21,7 +22,12 @@ def main(params: Params, paths: ProjectPaths) -> None:
     from kdtasks.learn.teachers.teacher import open_teacher
 
     def openers(stage: str) -> dict[int, Callable[[], Any]]:
-        return {seed: partial(opened, paths.model(stage, seed)) for seed in params.seeds}
+        folders = {seed: paths.model(stage, seed) for seed in params.seeds}
+        return {
+            seed: partial(opened, folder)
+            for seed, folder in folders.items()
+            if not (folder / REFUSED).exists()
+        }
 
     def opened(folder: Path) -> Callable[[Any], Any]:
         predictor = Predictor(load_model(folder))
@@ -34,19 +40,24 @@ def main(params: Params, paths: ProjectPaths) -> None:
     dataset, teacher = open_prepared(paths.prepared), open_teacher(paths.teacher)
     evaluator, names = evaluator_of(dataset, params.evaluate), dataset.names("test")
     comparison, shown = evaluator.compare(
-        taught if teacher.knows(names) else None,
+        taught if teacher.knows(names) and not evaluator.answered else None,
         openers("student"),
         openers("distill"),
         {arm: openers(f"arm/{arm}") for arm in params.distill.arms},
     )
     comparison.write(paths.metrics("compare"))
     write_arrays(paths.compared, **shown)
-    metric, taught_scores = evaluator.metric, comparison.teacher
-    tested = f"{taught_scores.score(metric.key):.4f}" if taught_scores else "not tested"
+    metric, alone, gain = evaluator.metric, comparison.student, comparison.gain
+    tested = comparison.teacher
+    told = {
+        "teacher": f"{tested.score(metric.key):.4f}" if tested else "not tested",
+        "student": f"{alone.mean:.4f}" if alone else "none",
+        "distilled": f"{comparison.distill.mean:.4f}",
+    }
     print(
-        f"test {metric.name}: teacher {tested}, "
-        f"student {comparison.student.mean:.4f}, distilled {comparison.distill.mean:.4f}; "
-        f"distillation: {comparison.gain.verdict}"
+        f"test {metric.name}: "
+        + ", ".join(f"{name} {score}" for name, score in told.items())
+        + f"; distillation: {gain.refused if isinstance(gain, Refusal) else gain.verdict}"
     )
 
 

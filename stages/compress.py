@@ -6,12 +6,12 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records.training import Training
 from kdtasks.edge.bundle_files import MODEL
 from kdtasks.params import Params
-from kdtasks.stage import Folder, run_stage, stage
+from kdtasks.stage import REFUSED, Folder, run_stage, stage
 
 
 @stage(
     outputs=lambda paths, variant: [
-        Folder(paths.model("compress", variant), "refused.txt"),
+        Folder(paths.model("compress", variant), REFUSED),
         paths.metrics("compress", variant),
     ],
     refusals=(Refused, BundleError, ExportError, TrainingError),
@@ -29,6 +29,7 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     from kdtasks.learn.targets.files import answer_files
     from kdtasks.learn.targets.open import open_targets, taught_set
     from kdtasks.learn.training.loop import Schedule
+    from kdtasks.tasks.classification import Classification
 
     setup, dataset = params.training(), open_prepared(paths.prepared)
     trained = {key: Training.read(paths.metrics("distill", key)) for key in params.seeds}
@@ -71,14 +72,20 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
         ),
         validation=(dataset.images("validation"), dataset.labels("validation")),
         ignore_label=dataset.ignore_label,
+        labels_from=dataset.labels_from("validation"),
     )
     with atomic_folder(paths.model("compress", variant)) as partial:
         (partial / MODEL).write_bytes(built.content)
     found.write(paths.metrics("compress", variant))
     fine_tuning.remove_checkpoints()
+    scores = found.validation.present()
+    if scores.pop("labels_from", None):
+        scores = {
+            metric.by(teacher=True).name: scores[metric.key] for metric in Classification.metrics
+        }
     told = "; ".join(
         f"{name.replace('_', ' ')} by exit {', '.join(map(str, values))}"
-        for name, values in found.validation.present().items()
+        for name, values in scores.items()
     )
     print(
         f"{variant}: at most {found.bytes:,} bytes, {found.gzip_bytes:,} gzipped, validation {told}"

@@ -1,10 +1,13 @@
 """Read the source, check it, split it."""
 
+from functools import partial
+
 from kdtasks.core.events import warn
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.data.groups import count_groups
 from kdtasks.data.links import refuse_unlisted_links
-from kdtasks.data.prepare import load_dataset, split_counts, uneven_message, write_prepared
+from kdtasks.data.prepare import load_dataset, uneven_message, write_prepared
+from kdtasks.data.prepared import open_prepared
 from kdtasks.data.split import split_dataset
 from kdtasks.data.teacher_images import write_teacher_images
 from kdtasks.data.unlabelled import read_unlabelled, write_unlabelled
@@ -20,7 +23,6 @@ def main(params: Params, paths: ProjectPaths) -> None:
     refuse_unlisted_links(paths.pipeline, [data.path, data.unlabelled])
     dataset = load_dataset(data)
     split = split_dataset(dataset, data.split, seed=data.seed)
-    write_prepared(paths.prepared, dataset, split, data)
     unlabelled = read_unlabelled(data, dataset, split)
     write_unlabelled(paths.unlabelled, unlabelled)
     seen = write_teacher_images(
@@ -32,6 +34,12 @@ def main(params: Params, paths: ProjectPaths) -> None:
         image_size=params.teacher.input.size,
         channels=params.teacher.input.channels,
     )
+    answer = None
+    if data.source.answered:
+        from kdtasks.learn.teachers.labelling import label_by_teacher
+
+        answer = partial(label_by_teacher, params.teacher, paths.teacher_images)
+    write_prepared(paths.prepared, dataset, split, data, answer)
     height, width, channels = dataset.images.shape[1:]
     print(
         f"{data.source.name}: {len(dataset)} images of {height}×{width}×{channels}, "
@@ -41,10 +49,10 @@ def main(params: Params, paths: ProjectPaths) -> None:
         warn(warning)
     if seen.shape:
         print(f"  the teacher sees them at {'×'.join(map(str, seen.shape))}")
-    for name, counts in split_counts(dataset, split).items():
+    for name, counts in open_prepared(paths.prepared).counts.items():
         by_class = counts.by_class.values()
         print(f"  {name}: {counts.total} (by class {min(by_class)} to {max(by_class)})")
-    if message := uneven_message(dataset, split):
+    if message := uneven_message(dataset, split, data.source.answered):
         warn(message)
     if dataset.groups is not None and (groups := count_groups(dataset.groups)).shared:
         print(

@@ -15,24 +15,29 @@ def main(params: Params, paths: ProjectPaths) -> None:
     from kdtasks.data.prepared import open_prepared
     from kdtasks.learn.networks.saved import best_seed, load_model
     from kdtasks.learn.training.examples import TrainingExamples
+    from kdtasks.tasks.task import AGREEMENT
 
     dataset, labelled = open_prepared(paths.prepared), open_labelled(paths.labelled)
     trained = {key: Training.read(paths.metrics("distill", key)) for key in params.seeds}
     seed = best_seed(trained, params.metric.key)
     seed_everything(seed)
+    # without labels to rank by, any images do for the statistics of batch normalisation
+    rows = labelled if len(labelled) else slice(None)
     found = sensitivity(
         load_model(paths.model("distill", seed)),
         rank=params.compress.passes.filters.rank,
         examples=TrainingExamples(
-            dataset.images("train")[labelled][None], dataset.labels("train")[labelled][None]
+            dataset.images("train")[rows][None], dataset.labels("train")[rows][None]
         ),
         validation=(dataset.images("validation"), dataset.labels("validation")),
         ignore_label=dataset.ignore_label,
     )
+    found = found.model_copy(update={"labels_from": dataset.labels_from("validation")})
+    what = AGREEMENT if found.labels_from else "accuracy"
     found.write(paths.metrics("sensitivity"))
     for name, metrics in found.layers.items():
         parts = ", ".join(f"{key}: {value:.4f}" for key, value in metrics.items() if "." in key)
-        print(f"{name}, {metrics['filters']} filters: accuracy without a fraction of them {parts}")
+        print(f"{name}, {metrics['filters']} filters: {what} without a fraction of them {parts}")
 
 
 if __name__ == "__main__":

@@ -4,14 +4,20 @@ from typing import TYPE_CHECKING
 
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.params import Params
-from kdtasks.stage import run_stage, stage
+from kdtasks.stage import REFUSED, Folder, Table, run_stage, stage
 
 if TYPE_CHECKING:
     from kdtasks.learn.arms import Arm
     from kdtasks.learn.training.run import Trained
 
 
-@stage()
+@stage(
+    outputs=lambda paths, seed: [
+        Folder(paths.model("student", seed), REFUSED),
+        paths.metrics("student", seed),
+        Table(paths.plot("student", seed), "epoch,validation_accuracy"),
+    ]
+)
 def main(params: Params, paths: ProjectPaths, seed: str) -> None:
     """Write the student, its metrics and its learning curve."""
     train_student(params, paths, f"student/{seed}", arm="labels")

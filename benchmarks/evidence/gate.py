@@ -64,7 +64,7 @@ def _bootstrap_alone(trials: int, images: int, gained: float, drop: float) -> Ra
 def _simulate(trials: int) -> list[Rate]:
     rates = []
     for limits in (GateParams(), GateParams(method="bootstrap")):
-        drop = limits.max_accuracy_drop
+        drop = limits.max_drop
         for images in (200, 1000, 5000):
             for gained in (0.005, 0.05):
                 generator = np.random.default_rng(images)

@@ -74,10 +74,20 @@ def _print_manifest(files: BundleFiles, weight_bytes: int) -> None:
     rows = files.manifest().to_json()
     del rows["parameters"]  # pages of them
     rows["calibration"] = rows["calibration"].get("guarantee")
+    rows["metrics"] = {split: _judged(scores) for split, scores in (rows["metrics"] or {}).items()}
     rows["weight_bytes"] = weight_bytes
     rows["files"] = {name: len(files.read(name)) for name in files.names}
     shown = [(key.replace("_", " "), _text(value)) for key, value in rows.items()]
     print_table([row for row in shown if row[1]], title=f"bundle {files.path}")
+
+
+def _judged(scores: dict[str, Any]) -> dict[str, Any]:
+    """Call the accuracy by what it is, where a teacher's answers stood in the place of labels."""
+    if "labels_from" not in scores:
+        return scores
+    named = {"accuracy": "agreement with the teacher"}
+    kept = {key: value for key, value in scores.items() if key != "labels_from"}
+    return {named.get(key, key): value for key, value in kept.items()}
 
 
 def _text(value: Any) -> str:

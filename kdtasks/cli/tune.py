@@ -7,6 +7,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from kdtasks.cli.output import interruptible, print_table
 from kdtasks.cli.run import run_pipeline
+from kdtasks.core.errors import TuneError
+from kdtasks.core.records.data import NO_LABELS
 from kdtasks.core.text import duration, percent, quantity
 from kdtasks.orchestrate.processes import stop_signals
 from kdtasks.orchestrate.runner.execute import RunOptions
@@ -45,9 +47,15 @@ def run_tune(project: Path, options: TuneOptions) -> int:
     Raises:
         typer.Exit: with status 130, it was stopped by Ctrl-C, SIGTERM or SIGHUP.
         ParamsError: params.yaml is not valid, or a key does not take a value of a space.
-        TuneError: a space makes no sense, or no trial was trained to its end.
+        TuneError: a space makes no sense, no trial was trained to its end, or students see no
+            label.
     """
     params = load_project_params(project)
+    if not params.labels_seen:
+        raise TuneError(
+            f"{NO_LABELS}, and `kdtasks tune` gives both students as many trials; give "
+            "data.train_labels a number, or try settings by `kdtasks run`"
+        )
     seed = (params.tune.seeds or params.seeds)[0] if options.seed is None else options.seed
     found_spaces = spaces(params, options.settings)
     tuning = Tuning(project, params, found_spaces, options.trials, seed)

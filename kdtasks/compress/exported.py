@@ -11,6 +11,7 @@ from kdtasks.compress.tflite.graph import Kernels, inspect_kernels, signature_ty
 from kdtasks.compress.tflite.metadata import sizes
 from kdtasks.compress.variants import check_variant
 from kdtasks.core.errors import ExportError
+from kdtasks.core.records import LabelsFrom
 from kdtasks.core.records.compress import Compressed, Parity
 from kdtasks.core.records.training import ExitScores
 from kdtasks.edge.segments import Segments
@@ -50,6 +51,7 @@ def describe(
     validation: tuple[Any, Any],
     parity: Parity,
     ignore_label: int | None = None,
+    labels_from: LabelsFrom = None,
 ) -> Compressed:
     """Look at a file, and try it on labelled images.
 
@@ -61,6 +63,7 @@ def describe(
             integers [N] or [N, height, width].
         parity: as of `measure_parity`.
         ignore_label: label that counts nowhere.
+        labels_from: as of `ExitScores`.
 
     Raises:
         ExportError: the file has not the zeros of its network.
@@ -79,7 +82,9 @@ def describe(
         sparsity=round(kernels.sparsity, 6),
         distinct_weights=kernels.distinct_values,
         parity=parity,
-        validation=validate_export(built.content, *validation, ignore_label=ignore_label),
+        validation=validate_export(
+            built.content, *validation, ignore_label=ignore_label
+        ).model_copy(update={"labels_from": labels_from}),
     )
 
 

@@ -134,10 +134,15 @@ def mark_groups(dataset: RawDataset, *, near: bool) -> RawDataset:
     def label_name(row: int) -> str:
         return task.label_name(dataset.labels[row], dataset.class_names)
 
+    is_labelled = dataset.class_weights().sum(axis=1) > 0
     duplicates = [
         Duplicate(
             tuple(dataset.origins[row] for row in rows),
-            tuple(map(label_name, _distinct_labels(dataset, rows).values())),
+            tuple(
+                label_name(row)
+                for row in _distinct_labels(dataset, rows).values()
+                if is_labelled[row]
+            ),
         )
         for rows in shared_rows(first)
     ]

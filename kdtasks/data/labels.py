@@ -30,6 +30,7 @@ class TrainingSet:
         ignore_label: the label that no loss counts: `no_label` where there is one that students do
             not see, else the dataset's own, if it has any.
         weights: float32 [N], how much each label counts; None where all do alike.
+        answered: whether a teacher's answers stand in the place of labels.
         seen: the images as the teacher sees them, by rows; None where it sees `images`.
     """
 
@@ -39,6 +40,7 @@ class TrainingSet:
     no_label: int
     ignore_label: int | None
     weights: np.ndarray | None = None
+    answered: bool = False
     seen: Any = None
 
     def __len__(self) -> int:
@@ -73,7 +75,8 @@ def training_set(
         shown = np.full((len(images), *labels.shape[1:]), dataset.no_label, labels.dtype)
         shown[labelled] = labels[labelled]
         labels = shown
-    return TrainingSet(images, labels, labelled, dataset.no_label, ignore_label, weights)
+    answered = "train" in dataset.answered
+    return TrainingSet(images, labels, labelled, dataset.no_label, ignore_label, weights, answered)
 
 
 def choose_labelled(dataset: PreparedDataset, train_labels: int | None, *, seed: int) -> np.ndarray:
@@ -83,8 +86,8 @@ def choose_labelled(dataset: PreparedDataset, train_labels: int | None, *, seed:
     classes, among those of the larger.
 
     Args:
-        train_labels: how many: images, stratified by class, or source images of masks; None is
-            all.
+        train_labels: how many: images, stratified by class, or source images of masks, or 0; None
+            is all.
 
     Returns:
         int64 [rows], ascending.
@@ -93,6 +96,8 @@ def choose_labelled(dataset: PreparedDataset, train_labels: int | None, *, seed:
         DatasetError: fewer than the classes, or more than there are.
     """
     labels, owners = dataset.labels("train"), _owners(dataset, "train")
+    if train_labels == 0 or "train" in dataset.answered:
+        return np.empty(0, np.int64)
     if train_labels is None:
         return np.arange(len(labels))
     units = np.unique(owners)
@@ -119,20 +124,25 @@ def count_labels(dataset: PreparedDataset, labelled: np.ndarray, *, unlabelled: 
 
     Args:
         labelled: rows of the training split, as of `choose_labelled`.
-        unlabelled: images that never had a label.
+        unlabelled: images of `data.unlabelled`; those of an answered training split join them.
     """
     owners = {split: _owners(dataset, split) for split in SPLITS}
+    numbers = {
+        split: 0 if split in dataset.answered else len(np.unique(owners[split])) for split in SPLITS
+    }
+    if "train" in dataset.answered:
+        unlabelled += len(np.unique(owners["train"]))
     train = len(np.unique(owners["train"][labelled]))
     counts = task_of(dataset.task).label_counts(
         dataset.labels("train")[labelled], dataset.num_classes
     )
     return Labels(
         train=train,
-        hidden=len(np.unique(owners["train"])) - train,
+        hidden=numbers["train"] - train,
         by_class=dict(zip(dataset.class_names, counts.sum(axis=0).tolist(), strict=True)),
         unlabelled=unlabelled,
-        validation=len(np.unique(owners["validation"])),
-        calibration=len(np.unique(owners["calibration"])),
+        validation=numbers["validation"],
+        calibration=numbers["calibration"],
     )
 
 

@@ -1,6 +1,7 @@
 """From `params.data` to a checked dataset."""
 
 import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,20 +17,30 @@ from kdtasks.data.checks import (
     refuse_unusable,
 )
 from kdtasks.data.groups import count_groups, number_groups
-from kdtasks.data.prepared import DESCRIPTION, NAMES, SPLITS, file_name
+from kdtasks.data.prepared import (
+    DESCRIPTION,
+    NAMES,
+    SPLITS,
+    PreparedDataset,
+    file_name,
+    open_prepared,
+)
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.read import read_dataset
 from kdtasks.data.settings import DataParams
 from kdtasks.tasks.imbalance import BALANCE_ADVICE, METRIC_ADVICE, uneven_sentence
 from kdtasks.tasks.registry import task_of
 
+# From a dataset whose `answered` splits have the label −1 to the labels of those splits.
+Answer = Callable[[PreparedDataset], Mapping[str, np.ndarray]]
+
 
 def load_dataset(params: DataParams) -> RawDataset:
     """Read the dataset, find copies, and leave out or refuse what cannot be used.
 
     Returns:
-        A dataset with two classes at least, each with an image, whose `groups` keep together what
-        is no independent image.
+        A dataset with two classes at least, each with an image unless the teacher is yet to answer,
+        whose `groups` keep together what is no independent image.
 
     Raises:
         DatasetError: it cannot be read, or has problems under `on_bad: fail`.
@@ -37,13 +48,18 @@ def load_dataset(params: DataParams) -> RawDataset:
     dataset = mark_groups(read_dataset(params), near=params.near_copies)
     if params.source.refuses_contradictions:
         dataset = exclude_contradictions(dataset)
-    dataset = exclude_absent_classes(dataset)
+    if not params.source.answered:
+        dataset = exclude_absent_classes(dataset)
     refuse_unusable(dataset, params)
     return exclude_leaks(dataset)
 
 
 def write_prepared(
-    folder: Path, dataset: RawDataset, split: dict[str, np.ndarray], params: DataParams
+    folder: Path,
+    dataset: RawDataset,
+    split: dict[str, np.ndarray],
+    params: DataParams,
+    answer: Answer | None = None,
 ) -> None:
     """Write the splits, `names.json` and `dataset.json`; the folder appears whole or not at all.
 
@@ -52,18 +68,17 @@ def write_prepared(
         dataset: as of `load_dataset`.
         split: rows of each split, as of `split_dataset`.
         params: section `data`.
+        answer: labels the splits without labels; None where there are none.
     """
     hashes = {}
     with atomic_folder(folder) as partial:
         for name in SPLITS:
             for kind, array in _arrays(dataset, split[name], name).items():
                 path = partial / file_name(name, kind)
-                np.save(path, np.ascontiguousarray(array))
-                with path.open("rb") as file:
-                    hashes[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+                hashes[path.name] = _save(path, array)
         names = {name: [dataset.origins[row] for row in split[name]] for name in SPLITS}
         write_json(partial / NAMES, names)
-        Dataset(
+        record = Dataset(
             name=params.source.name,
             task=dataset.task,
             class_names=dataset.class_names,
@@ -79,7 +94,30 @@ def write_prepared(
             deep_range=dataset.deep_range,
             notes=dataset.notes,
             warnings=dataset.warnings,
-        ).write(partial / DESCRIPTION)
+            answered=params.source.answered,
+        )
+        record.write(partial / DESCRIPTION)
+        if answer:
+            _write_answers(partial, record, answer(open_prepared(partial)))
+
+
+def _write_answers(folder: Path, record: Dataset, answers: Mapping[str, np.ndarray]) -> None:
+    """Put a teacher's answers in the place of labels: files, hashes and counts."""
+    hashes, counts = dict(record.sha256), dict(record.counts)
+    for split, labels in answers.items():
+        path = folder / file_name(split, "labels")
+        hashes[path.name] = _save(path, labels)
+        found = task_of(record.task).label_counts(labels, len(record.class_names)).sum(axis=0)
+        by_class = dict(zip(record.class_names, found.tolist(), strict=True))
+        counts[split] = counts[split].model_copy(update={"by_class": by_class})
+    record.model_copy(update={"sha256": hashes, "counts": counts}).write(folder / DESCRIPTION)
+
+
+def _save(path: Path, array: np.ndarray) -> str:
+    """Write an array and give its SHA-256, hex."""
+    np.save(path, np.ascontiguousarray(array))
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _arrays(dataset: RawDataset, rows: np.ndarray, split: str) -> dict[str, np.ndarray]:
@@ -113,30 +151,38 @@ def split_counts(dataset: RawDataset, split: dict[str, np.ndarray]) -> dict[str,
     return counts
 
 
-def uneven_message(dataset: RawDataset, split: dict[str, np.ndarray]) -> str | None:
+def uneven_message(
+    dataset: RawDataset, split: dict[str, np.ndarray], answered: Sequence[str] = ()
+) -> str | None:
     """Say that accuracy says little where classes are uneven, and what does; None of other data.
+
+    Only labels are counted, and where no test image has one there is no accuracy to speak of.
 
     Args:
         dataset, split: as for `write_prepared`.
+        answered: splits without labels, as of `Source.answered`.
     """
-    if task_of(dataset.task).per_pixel:
+    if task_of(dataset.task).per_pixel or "test" in answered:
         return None
     counts = [found.by_class for found in split_counts(dataset, split).values()]
     together = {name: sum(each[name] for each in counts) for name in dataset.class_names}
     if not (sentence := uneven_sentence(together)):
         return None
-    rarest = min(together, key=lambda name: together[name])
+    there = [name for name in together if together[name]]
+    rarest = min(there, key=lambda name: together[name])
+    balance = "" if "train" in answered else f", and {BALANCE_ADVICE} makes up for rare ones"
     tested = split_counts(dataset, split)["test"].by_class[rarest]
     return (
-        f"{sentence}; {METRIC_ADVICE} compares models by the mean recall of the classes, and "
-        f"{BALANCE_ADVICE} makes up for rare ones. The recall of {rarest} will rest on "
-        f"{quantity(tested, 'test image')}"
+        f"{sentence}; {METRIC_ADVICE} compares models by the mean recall of the classes{balance}. "
+        f"The recall of {rarest} will rest on {quantity(tested, 'test image')}"
     )
 
 
 def _split_by(dataset: RawDataset, params: DataParams) -> str:
     """Say in words what was kept together."""
     what = "image" if task_of(dataset.task).per_pixel else "class"
+    if params.source.answered:
+        what = "chance"
     if dataset.given is not None:
         given = and_list([name for name in SPLITS if name in dataset.given])
         what += f", beside the given {given} set"

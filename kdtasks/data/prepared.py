@@ -7,6 +7,7 @@ import numpy as np
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.files import read_json
+from kdtasks.core.records import LabelsFrom
 from kdtasks.core.records.data import Dataset, SplitCounts
 from kdtasks.tasks.registry import task_of
 
@@ -24,7 +25,8 @@ ADVICE = "run `dvc repro prepare`"
 class PreparedDataset:
     """A prepared dataset on disk; arrays are mapped, not read.
 
-    `image_shape` is (height, width, channels); `counts` and `deep_range` are as in `dataset.json`.
+    `image_shape` is (height, width, channels); `counts`, `deep_range` and `answered` are as in
+    `dataset.json`.
     """
 
     folder: Path
@@ -35,6 +37,7 @@ class PreparedDataset:
     ignore_label: int | None
     counts: dict[str, SplitCounts]
     deep_range: tuple[int, int] | None = None
+    answered: tuple[str, ...] = ()
 
     @property
     def num_classes(self) -> int:
@@ -47,6 +50,10 @@ class PreparedDataset:
         if self.ignore_label is not None:
             return self.ignore_label
         return 255 if task_of(self.task).per_pixel else -1
+
+    def labels_from(self, split: str) -> LabelsFrom:
+        """Say whose answers stand in the place of a split's labels."""
+        return "teacher" if split in self.answered else None
 
     def images(self, split: str) -> np.ndarray:
         """Map the images of a split: uint8 [N, height, width, channels], read-only."""
@@ -63,7 +70,10 @@ class PreparedDataset:
         return images[np.random.default_rng(0).permutation(len(images))[:count]]
 
     def labels(self, split: str) -> np.ndarray:
-        """Map the labels: int32 [N], or uint8 [N, height, width]; read-only."""
+        """Map the labels: int32 [N], or uint8 [N, height, width]; read-only.
+
+        Those of a split in `answered` are the teacher's likeliest classes.
+        """
         return self._map(split, "labels", task_of(self.task).label_shape(self.image_shape))
 
     def groups(self, split: str) -> np.ndarray:

@@ -73,6 +73,8 @@ def read_dataset(params: DataParams) -> RawDataset:
         notes=(*source.layout_found(folder), *notes, *depth.notes, *source.remarks()),
         warnings=(*source.warnings(folder), *_warnings(items, params)),
     )
+    if source.answered:
+        return dataset
     unlabelled = np.flatnonzero(dataset.class_weights().sum(axis=1) == 0)
     return dataset.exclude(dict.fromkeys(unlabelled.tolist(), "no labelled pixel"), fault=False)
 
@@ -90,7 +92,7 @@ def _refuse_contradictory(items: Sequence[Item], num_classes: int) -> None:
     """Refuse labels and splits that there are not, and groups that straddle given splits."""
     splits_of: dict[str, set[str | None]] = {}
     for item in items:
-        if not isinstance(item.label, Path) and not 0 <= item.label < num_classes:
+        if isinstance(item.label, int) and not 0 <= item.label < num_classes:
             raise DatasetError(
                 f"{item.name} has the label {item.label}, 0…{num_classes - 1} were expected; "
                 "correct its label, or download the official files again"

@@ -47,11 +47,11 @@ class DataParams(Section):
         description="folder, of any depth, of images without labels, which the teacher alone "
         "teaches; it may be empty. DVC watches it, so it must exist",
     )
-    train_labels: Count | None = Field(
+    train_labels: Index | None = Field(
         default=None,
         description="labels of the training split that students see, stratified (of masks: source "
         "images); the others are hidden from them, to find out what labels are worth. The teacher "
-        "sees all; null hides none",
+        "sees all; null hides none, 0 hides all of them, and no student is taught by labels alone",
     )
     image_size: Annotated[tuple[Count, Count], Field(strict=False)] | None = Field(
         default=None,

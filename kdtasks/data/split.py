@@ -21,7 +21,8 @@ def split_dataset(dataset: RawDataset, params: SplitParams, *, seed: int) -> dic
     Where the dataset has places, they decide, and nothing is stratified.
 
     A split that some images were given before, such as an official test set, is theirs alone; the
-    others take the rest in proportion.
+    others take the rest in proportion. Images without a label are not stratified: the teacher's
+    answers are no labels, and another teacher would move test images.
 
     Returns:
         For each split its rows, int64, in an order drawn from the seed: datasets are often sorted
@@ -45,15 +46,18 @@ def split_dataset(dataset: RawDataset, params: SplitParams, *, seed: int) -> dic
     labels = dataset.groups if dataset.groups is not None else np.arange(len(dataset))
     _, members = np.unique(labels[free], return_inverse=True)
     sizes = np.bincount(members)
-    group_weights = np.zeros((len(sizes), weights.shape[1]), np.int64)
+    names: Sequence[str] = dataset.class_names
+    if not weights[free].any():
+        names, weights = ("(without labels)",), np.ones((len(dataset), 1), np.int64)
+    group_weights = np.zeros((len(sizes), len(names)), np.int64)
     np.add.at(group_weights, members, weights[free])
-    _require_classes(group_weights > 0, dataset.class_names, dealt)
+    _require_classes(group_weights > 0, names, dealt)
     fractions /= fractions.sum()
     assigned: np.ndarray | None
     if dataset.places is not None:
         assigned = assign_by_place(dataset.places[free], members, fractions)
         there = [(group_weights[assigned == k] > 0).any(axis=0) for k in range(len(dealt))]
-        _require_every_class(np.array(there), dataset.class_names, dealt)
+        _require_every_class(np.array(there), names, dealt)
     else:
         assigned = stratified_group_split(group_weights, sizes, fractions, seed=seed)
     if assigned is None:

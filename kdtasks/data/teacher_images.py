@@ -17,7 +17,8 @@ from kdtasks.edge.decoder import Decoder, quiet_decoding
 
 DESCRIPTION = "images.json"
 
-# Nobody asks a teacher about the images that thresholds and ranges are chosen by.
+# Nobody asks a teacher about the images that thresholds and ranges are chosen by, unless its
+# answers are their labels.
 _SPLITS = ("train", "validation", "test")
 _UNLABELLED = "unlabelled"
 
@@ -78,7 +79,8 @@ def write_teacher_images(
     *student_size, student_channels = dataset.images.shape[1:]
     height, width = image_size or student_size
     shape = height, width, channels or student_channels
-    names = {name: [dataset.origins[row] for row in split[name]] for name in _SPLITS}
+    splits = dict.fromkeys((*_SPLITS, *params.source.answered))
+    names = {name: [dataset.origins[row] for row in split[name]] for name in splits}
     names[_UNLABELLED] = list(unlabelled)
     record = TeacherImages(shape=shape)
     decoder = Decoder(params.max_pixels, dataset.deep_range or params.range)
@@ -115,7 +117,8 @@ def teacher_images(folder: Path, part: str) -> np.ndarray:
 
     Args:
         folder: what `write_teacher_images` wrote.
-        part: `train`, `validation`, `test` or `unlabelled`; rows as of the student's images.
+        part: a split, `calibration` only where it has no labels, or `unlabelled`; rows as of the
+            student's images.
 
     Raises:
         DatasetError: there are none, or the file is damaged.

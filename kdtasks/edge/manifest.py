@@ -71,15 +71,17 @@ class Manifest(EmbeddedManifest):
     """A bundle's manifest; K is the number of exits.
 
     Attributes:
-        calibration: `mode`, `expected` and `full` figures of the calibration split, `rows`, and
-            what mode `guarantee` certified.
+        calibration: `mode`, `expected` and `full` figures of the calibration split, `rows`,
+            what mode `guarantee` certified, and `labels_from` as in `metrics`.
         bytes: size of `model.tflite`.
         sha256: hash of `model.tflite`, hex.
         parameters: the params that the model was made with.
         libraries: version of each library that made it, null where it is not installed.
         metrics: of each split that the bundle was judged on (`validation`, and `test` where
             `kdtasks pack` found it): `rows`, `accuracy` with early exits, its `interval` at level
-            `confidence`, and `cost`, the mean fraction of the MACs; null in bundles of before.
+            `confidence`, and `cost`, the mean fraction of the MACs; `labels_from` is `teacher`
+            where its answers stood in the place of labels, so that `accuracy` is agreement with
+            it, and how often either is right is unknown; null in bundles of before.
         parity: how far it is from the float network that it was converted from, on `rows`
             calibration images: for each of `exits` the `error` of its logits, as a fraction of
             their standard deviation, and the fraction of `changed` answers with its 95 %

@@ -34,6 +34,7 @@ class ClassScore(Score):
     class_names: tuple[str, ...]
     settings: EvaluateParams
     groups: Groups | None = None
+    answered: bool = False
     task = Classification()
 
     @property

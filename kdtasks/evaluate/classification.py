@@ -91,12 +91,14 @@ def commonest_class(dataset: PreparedDataset) -> int:
 def _sentence(scores: Evaluation) -> str:
     """Say every metric, and what accuracy needs no model at all."""
     assert scores.baseline
+    answered = scores.labels_from is not None
     told = ", ".join(
-        f"{metric.name} {scores.score(metric.key):.4f}" for metric in Classification.metrics
+        f"{metric.by(teacher=answered).name} {scores.score(metric.key):.4f}"
+        for metric in Classification.metrics
     )
-    base = scores.baseline
+    base, right = scores.baseline, "agree with it" if answered else "be right"
     return (
-        f"{told} at cost {scores.cost:.3f} (always answering {base.answer} would be right in "
+        f"{told} at cost {scores.cost:.3f} (always answering {base.answer} would {right} in "
         f"{plain(percent(base.accuracy))})"
     )
 
@@ -115,7 +117,7 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
             (segments.logits_of(self.dataset.images(split)), self.dataset.labels(split))
             for split in ("calibration", "validation")
         )
-        return calibrate(
+        found, points = calibrate(
             calibration,
             validation,
             settings,
@@ -123,6 +125,8 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
             seen_rows=seen_rows,
             groups=np.asarray(self.dataset.groups("calibration")),
         )
+        judged = {"labels_from": self.dataset.labels_from("calibration")}
+        return found.model_copy(update=judged), points
 
     def evaluate(self, bundle: Path) -> Evaluated:
         """Evaluate a bundle as a whole and exit by exit."""
@@ -136,6 +140,7 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
             commonest=commonest_class(self.dataset),
         )
         confidences = SCORES[manifest.score](answers.logits, np.asarray(manifest.temperatures))
+        scores = scores.model_copy(update={"labels_from": self.dataset.labels_from(self.split)})
         rows, group = pick_examples(answers.by_exit, answers.exit_index, confidences)
         return Evaluated(
             scores,
@@ -167,7 +172,7 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
 
     def _score(self, predicted: NDArray[np.integer]) -> ClassScore:
         names = self.dataset.class_names
-        return ClassScore(self.labels, predicted, names, self.settings, self.groups)
+        return ClassScore(self.labels, predicted, names, self.settings, self.groups, self.answered)
 
     def reference(self, predictor: Predictor) -> Histograms:
         """Count exits and confidences of the answers to one test image of each group."""

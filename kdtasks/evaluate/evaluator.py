@@ -9,9 +9,18 @@ from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from kdtasks.core.records import Refusal
 from kdtasks.core.records.calibration import Calibration
 from kdtasks.core.records.compress import Compressed
-from kdtasks.core.records.evaluate import ArmScores, Comparison, Evaluation, ModelScores, SplitSize
+from kdtasks.core.records.data import NO_LABELS
+from kdtasks.core.records.evaluate import (
+    ArmScores,
+    Comparison,
+    Evaluation,
+    Gain,
+    ModelScores,
+    SplitSize,
+)
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.edge.predictor import Predictor
 from kdtasks.edge.telemetry import Histograms
@@ -40,15 +49,17 @@ class Score(ABC):
     Attributes:
         task: of the model.
         settings: level of the intervals, and the bootstrap over test images.
+        answered: whether a teacher's answers stand in the place of labels.
     """
 
     task: ClassVar[Task]
     settings: EvaluateParams
+    answered: bool = False
 
     @property
     def metric(self) -> Metric:
         """What models are compared by."""
-        return metric_of(self.task, self.settings.metric)
+        return metric_of(self.task, self.settings.metric).by(teacher=self.answered)
 
     @property
     @abstractmethod
@@ -121,50 +132,54 @@ def compare_scores(
     """Compare models that have answered the same test split.
 
     Args:
-        teacher, student, distilled: scores, of students by seed; None of an untested teacher.
+        teacher, student, distilled: scores, of students by seed; None of an untested teacher, and
+            no student where none is taught by labels alone.
         arms: scores of further students by seed, by arm; their gains share one level.
 
     Raises:
         EvaluationError: the seeds do not match, or no test pixel is labelled.
     """
-    answered = teacher or next(iter(student.values()))
+    answered = teacher or next(iter(distilled.values()))
     confidence = answered.settings.confidence
     by_seed, summaries = {}, {}
     arms = arms or {}
     for kind, models in {"student": student, "distill": distilled, **arms}.items():
+        if not models:
+            continue
         scores = {seed: models[seed].scores() for seed in sorted(models)}
         by_seed[kind] = {seed: models[seed].value for seed in scores}
         means = mean_scores(list(scores.values())).present() if answered.task.per_pixel else {}
         means = {key: value for key, value in means.items() if key not in ("mean_iou", "interval")}
         summaries[kind] = over_seeds(by_seed[kind], confidence, means)
-    look = look_at(len(student))
-    judged = sorted(student)[: look.seeds if look else None]  # those behind the gain over seeds
-    bootstrap = answered.gain_interval(
-        [distilled[seed] for seed in judged if seed in distilled],
-        [student[seed] for seed in judged],
-    )
-    students = list(student.values())
-    lead = teacher.gain_interval([teacher] * len(students), students) if teacher else None
+
+    def gain(arm: str, bootstrap: Interval | None, level: float) -> Gain:
+        return gain_of(by_seed[arm], by_seed["student"], bootstrap=bootstrap, confidence=level)
+
+    found: Gain | Refusal = Refusal(refused=NO_LABELS)
+    lead = None
+    if students := list(student.values()):
+        look = look_at(len(student))
+        judged = sorted(student)[: look.seeds if look else None]  # those behind the gain over seeds
+        bootstrap = answered.gain_interval(
+            [distilled[seed] for seed in judged if seed in distilled],
+            [student[seed] for seed in judged],
+        )
+        found = gain("distill", bootstrap, confidence)
+        lead = teacher.gain_interval([teacher] * len(students), students) if teacher else None
     return Comparison(
         **answered.size.present(),
         metric=answered.settings.metric,
         teacher=teacher.with_interval() if teacher else None,
-        student=summaries["student"],
+        student=summaries.get("student"),
         distill=summaries["distill"],
-        gain=gain_of(
-            by_seed["distill"], by_seed["student"], bootstrap=bootstrap, confidence=confidence
-        ),
+        gain=found,
         teacher_lead=lead,
         teacher_worse_than_student=bool(lead and lead[1] < 0),
+        labels_from="teacher" if answered.answered else None,
         arms={
             arm: ArmScores(
                 **summaries[arm].present(),
-                gain=gain_of(
-                    by_seed[arm],
-                    by_seed["student"],
-                    bootstrap=None,
-                    confidence=1 - (1 - confidence) / len(arms),
-                ),
+                gain=gain(arm, None, 1 - (1 - confidence) / len(arms)) if student else None,
             )
             for arm in arms
         },
@@ -205,9 +220,14 @@ class Evaluator(ABC, Generic[S]):
     split: str = "test"
 
     @property
+    def answered(self) -> bool:
+        """Whether a teacher's answers stand in the place of the split's labels."""
+        return self.split in self.dataset.answered
+
+    @property
     def metric(self) -> Metric:
         """What models are compared by."""
-        return metric_of(self.task, self.settings.metric)
+        return metric_of(self.task, self.settings.metric).by(teacher=self.answered)
 
     @property
     def images(self) -> NDArray[np.uint8]:
@@ -273,7 +293,8 @@ class Evaluator(ABC, Generic[S]):
     ) -> tuple[Comparison, Arrays]:
         """Compare models on the test split: students by seed, further ones by arm and seed.
 
-        Args: `teacher` is None where it cannot answer the split.
+        Args: `teacher` is None where it cannot answer the split, `students` are none where labels
+            alone teach none.
 
         Returns:
             the comparison, and the arrays of `plots/compare.npz`.
@@ -286,8 +307,8 @@ class Evaluator(ABC, Generic[S]):
             {seed: self.answer(models[seed]()) for seed in sorted(models)}
             for models in (students, distilled, *arms.values())
         )
-        first = min(alone)
-        shown = {"teacher": taught, "student": alone[first], "distill": learnt[first]}
+        first = min(learnt)
+        shown = {"teacher": taught, "student": alone.get(first), "distill": learnt[first]}
         further = dict(zip(arms, others, strict=True))
         arrays = self.compared_arrays({name: found for name, found in shown.items() if found})
         return compare_scores(taught, alone, learnt, further), arrays

@@ -12,7 +12,9 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from kdtasks.core.errors import Refused
 from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.records.data import NO_LABELS
 from kdtasks.data.labels import TrainingSet, open_labelled, training_set
 from kdtasks.data.prepared import PreparedDataset, open_prepared
 from kdtasks.data.unlabelled import IMAGES, open_unlabelled
@@ -95,6 +97,9 @@ class Lessons:
         - `hard`: the teacher's likeliest class as the label of every image.
         - `soft`: its soft answers to every image, and labels where there are any: the product.
         - `all_labels`: no teacher, but the labels that are hidden from the others too.
+
+        Raises:
+            Refused: the arm is about labels that students see, and there are none.
         """
         paths, unlabelled = self.paths, open_unlabelled(self.paths.unlabelled)
         labelled = open_labelled(paths.labelled)
@@ -105,6 +110,8 @@ class Lessons:
             examples = open_targets(paths.targets, training, seed=self.seed, layers=layers)
             inputs = [*seen, *answer_files(paths.targets)]
             return Lesson(examples, self._objective(arm, training), inputs, keeps_best=False)
+        if arm != "all_labels" and not len(labelled):
+            raise Refused(NO_LABELS)
         training = training_set(self.dataset, unlabelled, labelled)
         epoch_size = len(training)
         if arm == "all_labels":

@@ -25,6 +25,7 @@ from kdtasks.learn.teachers.settings import TeacherParams
 from kdtasks.learn.training.settings import StudentParams, TrainingSetup, TrainParams
 from kdtasks.learn.training.views import AugmentationParams
 from kdtasks.params.explain import explain, schema_of, shown
+from kdtasks.params.labels import label_problems
 from kdtasks.params.like_teacher import refuse_like_teacher, with_network
 from kdtasks.params.search import SearchParams
 from kdtasks.params.tune import TuneParams, fresh_seeds
@@ -93,6 +94,11 @@ class Params(Section):
         """What models are compared by."""
         return metric_of(task_of(self.data.task), self.evaluate.metric)
 
+    @property
+    def labels_seen(self) -> bool:
+        """Whether students see any label of the training split."""
+        return self.data.train_labels != 0 and "train" not in self.data.source.answered
+
     @model_validator(mode="after")
     def _fits_together(self) -> "Params":
         for variant in self.compress.variants:
@@ -130,7 +136,8 @@ class Params(Section):
                     f"{self.data.source.name}; it blends images, and the pixels of a mask have one "
                     "label each: take it out, cutmix moves masks with their pixels"
                 )
-            if task.per_pixel and self.data.train_labels and self.targets.mode == "cached":
+            hides = self.data.train_labels is not None
+            if task.per_pixel and hides and self.targets.mode == "cached":
                 raise ValueError(
                     f"augmentation.transforms holds {mixing.name} and data.train_labels is "
                     f"{self.data.train_labels}; cached masks that are mixed would show pixels of "
@@ -160,6 +167,8 @@ class Params(Section):
                     f"{list(self.student.exits)}; add it there or take it out of heads"
                 )
         self._check_distillation()
+        for problem in label_problems(self):
+            raise ValueError(problem)
         if self.teacher.source == "logits":
             self._check_answers()
         if self.teacher.input.is_own:
@@ -167,7 +176,8 @@ class Params(Section):
         return self
 
     def _check_distillation(self) -> None:
-        if "all_labels" in self.distill.arms and self.data.train_labels is None:
+        hides = self.data.train_labels is not None or "train" in self.data.source.answered
+        if "all_labels" in self.distill.arms and not hides:
             raise ValueError(
                 "distill.arms holds all_labels, and data.train_labels is null: the student alone "
                 "sees all labels then; give a number there, or take the arm out"

@@ -111,8 +111,8 @@ def _precision_recall_figure(
     return draw(name, description, plot)
 
 
-def sensitivity_figure(sensitivity: Sensitivity) -> str:
-    """Draw validation accuracy against the fraction of filters masked, a line a layer.
+def sensitivity_figure(sensitivity: Sensitivity, what: str = "accuracy") -> str:
+    """Draw validation accuracy, or `what` it is, against the filters masked, a line a layer.
 
     The layers that lose most by their largest fraction are named; the others are pale.
     """
@@ -132,14 +132,14 @@ def sensitivity_figure(sensitivity: Sensitivity) -> str:
                 else Colour.LINE
             )
             axes.plot(*zip(*curve, strict=True), color=colour, marker="o", markersize=3)
-        axes.set(xlabel="fraction of the layer's filters masked", ylabel="validation accuracy")
+        axes.set(xlabel="fraction of the layer's filters masked", ylabel=f"validation {what}")
         percent_axes(axes)
         last = max(curve[-1][0] for curve in curves.values())
         axes.set_xlim(0, last * 1.9)
         labels = [Label(name, curves[name][-1], 6, name == weakest) for name in named]
         write_labels(axes, labels, Colour.DISTILL)
 
-    description = "Validation accuracy without a fraction of the filters of one layer"
+    description = f"Validation {what} without a fraction of the filters of one layer"
     return draw("sensitivity", description, plot, height=3.0)
 
 

@@ -156,7 +156,7 @@ def mask_patches(
     if "predicted" not in examples:
         return []
     palette = palette_of(colours)
-    same = np.array_equal(compared.get("rows", []), examples["rows"])
+    there = compared if np.array_equal(compared.get("rows", []), examples["rows"]) else {}
     patches = []
     for row, (image, labels, shipped) in enumerate(
         zip(examples["images"], examples["labels"], examples["predicted"], strict=True)
@@ -164,7 +164,7 @@ def mask_patches(
         counts = labels != (-1 if ignore_label is None else ignore_label)
         wrong = counts & (labels != shipped)
         answers = {
-            field: image_address(palette[compared[name][row]]) if same else None
+            field: image_address(palette[compared[name][row]]) if name in there else None
             for field, name in _COMPARED.items()
         }
         patches.append(

@@ -107,9 +107,12 @@ def curve_figure(training: Mapping[str, Mapping[str, Curve]], column: str, what:
 
 
 def tradeoff_figure(
-    curve: Sequence[tuple[float, float]], expected: ExpectedPoint | None, test: Evaluation
+    curve: Sequence[tuple[float, float]],
+    expected: ExpectedPoint | None,
+    test: Evaluation,
+    what: str = "accuracy",
 ) -> str:
-    """Draw accuracy against compute: the calibration curve, the chosen point, the test."""
+    """Draw accuracy, or `what` it is, against compute: calibration, the chosen point, the test."""
 
     within = test.intervals or {}
 
@@ -134,11 +137,12 @@ def tradeoff_figure(
             axes.scatter(
                 cost, result.accuracy, s=30, color=colour, marker=marker, zorder=3, label=label
             )
-        axes.set(xlim=(0, 1.04), xlabel="mean compute, fraction of all MACs", ylabel="accuracy")
+        axes.set(xlim=(0, 1.04), xlabel="mean compute, fraction of all MACs", ylabel=what)
         percent_axes(axes)
         axes.legend(loc="lower right")
 
-    return draw("tradeoff", "Accuracy against mean compute with early exits", plot, height=3.0)
+    title = what[0].upper() + what[1:]
+    return draw("tradeoff", f"{title} against mean compute with early exits", plot, height=3.0)
 
 
 def pareto_figure(selection: Selection, what: str) -> str:

@@ -45,13 +45,19 @@ class SelectParams(Section):
         description="validation accuracy, or what `evaluate.metric` names, that may be lost "
         "against the uncompressed student, as a fraction",
     )
+    max_agreement_drop: Fraction | None = Field(
+        default=None,
+        description="the same of the agreement with the teacher, where no validation image has a "
+        "label (`data.source`: `unlabelled_folder`)",
+    )
     objective: Literal["size", "latency", "accuracy"] = Field(
         default="size", description="what is made best among the variants within the limits"
     )
 
     @model_validator(mode="after")
     def _has_a_limit(self) -> "SelectParams":
-        if self.objective == "size" and self.max_accuracy_drop is None:
+        limits = {self.max_accuracy_drop, self.max_agreement_drop}
+        if self.objective == "size" and limits == {None}:
             raise ValueError("objective size needs max_accuracy_drop, or the smallest always wins")
         return self
 

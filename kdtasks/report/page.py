@@ -23,19 +23,23 @@ from kdtasks.report.examples import (
 from kdtasks.report.inputs import ReportInputs, ReportSettings, known, read_inputs
 from kdtasks.report.selection import candidates_of, select, summarise
 from kdtasks.report.sentences import (
+    accuracy_on,
     headline,
-    metric_in,
+    metric_on,
     more_seeds,
     poor_teacher,
     still_improving,
     threshold,
     uneven_advice,
     uneven_classes,
+    unknown_accuracy,
 )
 from kdtasks.report.statistics import gather_statistics
-from kdtasks.tasks.registry import metric_of, task_of
+from kdtasks.tasks.registry import task_of
 
 HERE = Path(__file__).parent
+# Splits that figures are measured on.
+_JUDGED = ("validation", "calibration", "test")
 
 
 def write_report(paths: ProjectPaths, settings: ReportSettings) -> None:
@@ -47,9 +51,9 @@ def write_report(paths: ProjectPaths, settings: ReportSettings) -> None:
         KdTasksError: a file is damaged.
     """
     inputs = read_inputs(paths, settings.seeds, settings.variants)
-    metric = metric_of(task_of(settings.task), settings.metric)
-    selection = select(candidates_of(inputs, metric.key), settings.select, metric.name)
     statistics = gather_statistics(inputs, settings)
+    metric = metric_on("validation", statistics)
+    selection = select(candidates_of(inputs, metric.key), settings.select, metric.name)
     page = render_page(statistics, selection, settings, inputs)
     sentence = headline(statistics, selection)
     selection.model_copy(update={"headline": sentence}).write(paths.selection)
@@ -76,19 +80,23 @@ def render_page(
     shown, task, data = selection.shown, task_of(statistics.task), known(statistics.data)
     examples = inputs.variants[shown].examples if shown else {}
     class_names = data.class_names if data else ()
+    metric = metric_on("test", statistics)
     colours = legend(class_names, settings.mask_values)
     images = draw_figures(statistics, selection)
     if "probabilities" in examples:
         images["precision_recall"] = curves.models_figure(inputs.compared, examples, shown or "")
         images["precision_recall_classes"] = curves.classes_figure(examples, colours, shown or "")
     return environment.get_template("template.html").render(
-        **_plain(statistics) | {"metric": metric_in(statistics)},
+        **_plain(statistics) | {"metric": metric},
         benchmarks={name: _plain(files.benchmark) for name, files in inputs.variants.items()},
         statistics={each: statistic_name(each) for each in STATISTICS},
         judged=selection.limits.latency_statistic,
         selection=_plain(selection),
         shown=shown,
-        metrics=task.metrics,
+        validation_metric=metric_on("validation", statistics),
+        accuracy_on={split: accuracy_on(split, statistics) for split in _JUDGED},
+        unknown_accuracy=unknown_accuracy(statistics),
+        metrics=[each.by(teacher=metric.is_agreement) for each in task.metrics],
         uneven=uneven_classes(statistics),
         uneven_advice=uneven_advice(statistics, is_balanced=settings.is_balanced),
         per_pixel=task.per_pixel,
@@ -114,9 +122,9 @@ def render_page(
 
 def draw_figures(statistics: Statistics, selection: Selection) -> dict[str, str]:
     """Draw the figures there are numbers for: name to `<svg>` element."""
-    images, metric = {}, metric_in(statistics)
+    images, metric = {}, metric_on("validation", statistics)
     if gain := known(statistics.gain):
-        images["seeds"] = figures.seeds_figure(statistics, metric)
+        images["seeds"] = figures.seeds_figure(statistics, metric_on("test", statistics))
         images["gain"] = figures.gain_figure(gain)
     for name, column, what in (
         ("validation_quality", f"validation_{metric.key}", metric.name),
@@ -129,7 +137,10 @@ def draw_figures(statistics: Statistics, selection: Selection) -> dict[str, str]
     if variant and variant.exit_change and test:
         calibration = known(variant.calibration)
         images["tradeoff"] = figures.tradeoff_figure(
-            variant.tradeoff, calibration.expected if calibration else None, test
+            variant.tradeoff,
+            calibration.expected if calibration else None,
+            test,
+            accuracy_on("test", statistics),
         )
         is_confidence = calibration and calibration.score == "max_probability"
         thresholds = dict(enumerate(calibration.thresholds if calibration else ()))
@@ -143,7 +154,9 @@ def draw_figures(statistics: Statistics, selection: Selection) -> dict[str, str]
     if selection.pareto:
         images["pareto"] = figures.pareto_figure(selection, metric.name)
     if (sensitivity := known(statistics.sensitivity)) and sensitivity.layers:
-        images["sensitivity"] = curves.sensitivity_figure(sensitivity)
+        images["sensitivity"] = curves.sensitivity_figure(
+            sensitivity, accuracy_on("validation", statistics)
+        )
     return images
 
 

@@ -19,7 +19,8 @@ from kdtasks.core.records.training import Training
 from kdtasks.core.settings import Section
 from kdtasks.core.text import kilobytes, milliseconds, percent, points
 from kdtasks.report.inputs import ReportInputs, SelectParams, known
-from kdtasks.tasks.registry import metric_of, task_of
+from kdtasks.report.sentences import metric_on
+from kdtasks.tasks.task import AGREEMENT
 
 SUPERLATIVES = {"size": "smallest", "latency": "fastest", "accuracy": "most accurate"}
 
@@ -43,6 +44,7 @@ _UNITS: dict[str, Callable[[float], str]] = {
     "max_latency_ms": milliseconds,
     "max_macs": percent,
     "max_accuracy_drop": partial(points, signed=False),
+    "max_agreement_drop": partial(points, signed=False),
 }
 
 
@@ -107,7 +109,7 @@ def select(
         },
         pareto=tuple(pareto_front(candidates, limits.latency_statistic)),
         nearest=None if chosen else nearest_miss(broken),
-        sentence=_sentence(chosen, len(within), broken, limits),
+        sentence=_sentence(chosen, len(within), broken, limits, what),
     )
 
 
@@ -166,7 +168,10 @@ def _violations(candidate: VariantMetrics, limits: SelectParams, what: str) -> l
             f"its {statistic_name(statistic)} latency",
             _latency(candidate, statistic),
         ),
-        "max_accuracy_drop": (f"its drop in validation {what}", candidate.accuracy_drop),
+        **dict.fromkeys(
+            ("max_accuracy_drop", "max_agreement_drop"),
+            (f"its drop in validation {what}", candidate.accuracy_drop),
+        ),
     }
     found = violations(limits, measured)
     if not found and None in (candidate.bytes, candidate.accuracy):
@@ -195,13 +200,20 @@ def nearest_miss(broken: Mapping[str, list[Violation]]) -> str | None:
 
 
 def _sentence(
-    chosen: str | None, fitting: int, broken: dict[str, list[Violation]], limits: SelectParams
+    chosen: str | None,
+    fitting: int,
+    broken: dict[str, list[Violation]],
+    limits: SelectParams,
+    what: str,
 ) -> str:
     if chosen:
+        best = SUPERLATIVES[limits.objective]
+        if limits.objective == "accuracy" and what == AGREEMENT:
+            best = "closest to the teacher"
         others = (
             "the only variant within the limits"
             if fitting == 1
-            else f"the {SUPERLATIVES[limits.objective]} of {fitting} variants within the limits"
+            else f"the {best} of {fitting} variants within the limits"
         )
         return f"{chosen} is shipped: {others}."
     nearest = nearest_miss(broken)
@@ -225,15 +237,16 @@ def summarise(statistics: Statistics, selection: Selection) -> Summary:
     test = known(shipped.test) if shipped else None
     gain = known(statistics.gain)
     low, high = gain.interval if gain and gain.interval else (None, None)
-    key = metric_of(task_of(statistics.task), statistics.metric).key
+    metric = metric_on("test", statistics)
+    key = f"agreement_{metric.key}".removesuffix("_accuracy") if metric.is_agreement else metric.key
     metrics = {
-        f"teacher_{key}": getattr(statistics.teacher, key),
+        f"teacher_{key}": getattr(statistics.teacher, metric.key),
         f"student_{key}": statistics.student.mean,
         f"distilled_{key}": statistics.distill.mean,
         "gain": gain.mean if gain else None,
         "gain_low": low,
         "gain_high": high,
-        f"shipped_{key}": test.score(key) if test else None,
+        f"shipped_{key}": test.score(metric.key) if test else None,
         "shipped_precision": test.precision if test else None,
         "shipped_recall": test.recall if test else None,
         "shipped_compute": test.cost if test else None,

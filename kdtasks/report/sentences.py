@@ -7,9 +7,10 @@ from kdtasks.core.records.evaluate import Gain
 from kdtasks.core.records.report import ModelSummary, Selection, Statistics
 from kdtasks.edge.scores import ALWAYS, NEVER
 from kdtasks.evaluate.looks import LOOKS
+from kdtasks.report.inputs import known
 from kdtasks.tasks.imbalance import BALANCE_ADVICE, METRIC_ADVICE, uneven_sentence
 from kdtasks.tasks.registry import metric_of, task_of
-from kdtasks.tasks.task import Metric
+from kdtasks.tasks.task import AGREEMENT, Metric
 
 
 def threshold(number: float | None) -> str:
@@ -19,40 +20,73 @@ def threshold(number: float | None) -> str:
     return "never" if number >= NEVER else "always" if number <= ALWAYS else f"{number:.3f}"
 
 
-def metric_in(statistics: Statistics) -> Metric:
-    """Give what models are compared by."""
-    return metric_of(task_of(statistics.task), statistics.metric)
+def metric_on(split: str, statistics: Statistics) -> Metric:
+    """Give what models are compared by on a split, under its right name."""
+    metric = metric_of(task_of(statistics.task), statistics.metric)
+    return metric.by(teacher=split in _answered(statistics))
+
+
+def accuracy_on(split: str, statistics: Statistics) -> str:
+    """Call the accuracy of a split by its right name."""
+    return AGREEMENT if split in _answered(statistics) else "accuracy"
+
+
+def _answered(statistics: Statistics) -> tuple[str, ...]:
+    data = known(statistics.data)
+    return data.answered if data else ()
+
+
+def unknown_accuracy(statistics: Statistics) -> str | None:
+    """Say that accuracy is not known, or only of the test split; None where it is known."""
+    data = known(statistics.data)
+    if not data or not data.answered:
+        return None
+    labelled = [split for split in data.counts if split not in data.answered]
+    if not labelled:
+        return (
+            "Accuracy is unknown: no image has a label, so that every figure is agreement with the "
+            "teacher, be it right or wrong."
+        )
+    return (
+        f"{'Test accuracy is unknown. ' if 'test' in data.answered else ''}Labels are known of the "
+        f"{' and '.join(labelled)} split alone: figures of other images are agreement with the "
+        "teacher, be it right or wrong."
+    )
 
 
 def uneven_classes(statistics: Statistics) -> str | None:
     """Say what always answering the commonest class of the test split would reach.
 
-    None where the classes are alike, and of masks.
+    None where the classes are alike, of masks, and where no test image has a label.
     """
-    data = statistics.data
-    if isinstance(data, Refusal) or task_of(statistics.task).per_pixel:
+    data = known(statistics.data)
+    if not data or task_of(statistics.task).per_pixel or "test" in data.answered:
         return None
     return uneven_sentence(data.counts["test"].by_class)
 
 
 def uneven_advice(statistics: Statistics, *, is_balanced: bool) -> str:
     """Say what is used in the place of accuracy, or what to set."""
-    metric = metric_in(statistics)
+    metric = metric_on("test", statistics)
     told = (
         f"Models are compared by {metric.name} instead."
         if metric.key != "accuracy"
         else f"Models are compared by it all the same: set {METRIC_ADVICE}."
     )
-    return told if is_balanced else f"{told} To make up for rare classes set {BALANCE_ADVICE}."
+    if is_balanced or "train" in _answered(statistics):
+        return told
+    return f"{told} To make up for rare classes set {BALANCE_ADVICE}."
 
 
 def headline(statistics: Statistics, selection: Selection) -> str:
     """Say in one sentence what came out, and what is inconclusive."""
     told = f"{'; '.join([*_accuracies(statistics), _shipped(statistics, selection)])}."
+    metric = metric_on("test", statistics)
     warnings = [poor_teacher(statistics)]
-    if metric_in(statistics).key == "accuracy" and (uneven := uneven_classes(statistics)):
+    if metric.key == "accuracy" and (uneven := uneven_classes(statistics)):
         warnings.append(f"{uneven}.")
-    return " ".join(filter(None, (*warnings, told)))
+    unknown = unknown_accuracy(statistics) if metric.is_agreement else None
+    return " ".join(filter(None, (*warnings, told, unknown)))
 
 
 def gain_words(gain: Gain, number_of_seeds: int) -> str:
@@ -82,7 +116,7 @@ def poor_teacher(statistics: Statistics) -> str | None:
     """Say in one sentence that the teacher is worse than the student from scratch; None if not."""
     if not statistics.teacher_worse_than_student:
         return None
-    metric = metric_in(statistics)
+    metric = metric_on("test", statistics)
     teacher, student = getattr(statistics.teacher, metric.key), statistics.student.mean
     return (
         f"The teacher ({text.percent(teacher)}) is {metric.less} than the student alone "
@@ -108,7 +142,9 @@ def still_improving(statistics: Statistics) -> str | None:
             keys.append(key)
     if not rising:
         return None
-    metric = task_of(statistics.task).metrics[0]  # by which the rise is told whatever is judged
+    # the rise is told by the task's first metric, whatever is judged
+    first = metric_of(task_of(statistics.task), None)
+    metric = first.by(teacher="validation" in _answered(statistics))
     return (
         f"Still improving when training ended: over the second half of the epochs the validation "
         f"{metric.name} rose, of {', '.join(rising)}. More epochs would probably bring more: "
@@ -118,14 +154,20 @@ def still_improving(statistics: Statistics) -> str | None:
 
 def _accuracies(statistics: Statistics) -> list[str]:
     gain = statistics.gain
-    if isinstance(gain, Refusal):
+    if statistics.distill.mean is None and isinstance(gain, Refusal):
         return [f"Teacher and students were not compared ({gain.refused})"]
-    metric = metric_in(statistics)
+    metric = metric_on("test", statistics)
     # Accuracy over images needs no name.
     subject = "Teacher" if metric.key == "accuracy" else f"{metric.title}: teacher"
     score = getattr(statistics.teacher, metric.key)
+    teacher = f"{subject} {'not tested' if score is None else text.percent(score)}"
+    if isinstance(gain, Refusal):
+        if metric.is_agreement:
+            return [f"{metric.title}: distilled {_over_seeds(statistics.distill)}"]
+        taught = f"distilled {_over_seeds(statistics.distill)}, and no student alone, as no label"
+        return [teacher, f"{taught} of the training split is seen"]
     return [
-        f"{subject} {'not tested' if score is None else text.percent(score)}",
+        teacher,
         f"student alone {_over_seeds(statistics.student)}, distilled "
         f"{_over_seeds(statistics.distill)} ({gain_words(gain, len(statistics.seeds))})",
     ]
@@ -148,7 +190,8 @@ def _shipped(statistics: Statistics, selection: Selection) -> str:
     change = variant.exit_change
     if change:
         saved = 1 / change.cost
-        of_what = "" if metric_in(statistics).key == "accuracy" else " of accuracy"
+        by_accuracy = metric_on("test", statistics).key == "accuracy"
+        of_what = "" if by_accuracy else f" of {accuracy_on('test', statistics)}"
         unsure = " (inconclusive)" if change.verdict == "inconclusive" else ""
         compute = "no less" if saved < 1.05 else f"{saved:.1f}×{text.SPACE}less"
         facts.append(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kdtasks.core.records import Record, Refusal
-from kdtasks.core.records.data import Dataset
+from kdtasks.core.records.data import NO_LABELS, Dataset
 from kdtasks.core.records.evaluate import Comparison, Evaluation
 from kdtasks.core.records.report import (
     Curve,
@@ -41,8 +41,11 @@ PACKAGES = (
 )
 
 
-# Of a teacher that is a file of answers, in the place of its test scores.
-_UNTESTED = Refusal(refused="not tested: its file lacks answers to test images")
+# In the place of the test scores of a model that has none.
+_UNTESTED = {
+    "teacher": Refusal(refused="not tested: its file lacks answers to test images"),
+    "student": Refusal(refused=NO_LABELS),
+}
 
 
 def gather_statistics(inputs: ReportInputs, settings: ReportSettings) -> Statistics:
@@ -116,11 +119,19 @@ def versions() -> dict[str, str]:
     return found
 
 
+def _untested(name: str, compare: Comparison) -> Refusal:
+    if name == "teacher" and compare.labels_from:
+        return Refusal(refused="its own answers stand in the place of labels")
+    return _UNTESTED[name]
+
+
 def _model(
     compare: Comparison | Refusal, name: str, trained: Mapping[int | None, Training | Refusal]
 ) -> ModelSummary:
     """Join a model's test scores with what training says of it; seeds have one size."""
-    tested = compare if isinstance(compare, Refusal) else getattr(compare, name) or _UNTESTED
+    tested = compare
+    if isinstance(compare, Comparison):
+        tested = getattr(compare, name) or _untested(name, compare)
     trainings = [training for training in map(known, trained.values()) if training]
     first = trainings[0] if trainings else Refusal(refused="not trained")
     macs = getattr(first, "macs", None)

@@ -147,5 +147,5 @@ class ExitConfusions:
         if self._are_masks:
             return ExitScores(accuracy=accuracies, mean_iou=tuple(map(mean_iou, self._confusions)))
         exits = [by_class_scores(confusion) for confusion in self._confusions]
-        scores = {key: tuple(scores[key] for scores in exits) for key in BY_CLASS}
-        return ExitScores(accuracy=accuracies, **scores)
+        by_class: dict[str, Any] = {key: tuple(each[key] for each in exits) for key in BY_CLASS}
+        return ExitScores(accuracy=accuracies, **by_class)

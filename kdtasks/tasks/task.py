@@ -13,6 +13,9 @@ import numpy as np
 # Keys of all that models may be compared by; which, the task says.
 MetricKey = Literal["accuracy", "balanced_accuracy", "macro_f1", "mean_iou"]
 
+# What is measured where a teacher's answers stand in the place of labels.
+AGREEMENT = "agreement with the teacher"
+
 
 class Metric(NamedTuple):
     """A number of 0 … 1, higher is better.
@@ -21,12 +24,23 @@ class Metric(NamedTuple):
         key: its name in files.
         name: its name in sentences.
         more, less: how a model is that has more or less of it.
+        is_agreement: whether a teacher's answers stand in the place of labels.
     """
 
     key: MetricKey
     name: str
     more: str
     less: str
+    is_agreement: bool = False
+
+    def by(self, *, teacher: bool) -> "Metric":
+        """Name it as what it is where a `teacher`'s answers stand in the place of labels."""
+        if not teacher:
+            return self
+        name = self.name.replace("accuracy", AGREEMENT)
+        if name == self.name:
+            name += " by the teacher's answers"
+        return Metric(self.key, name, "closer to the teacher", "farther from the teacher", True)
 
     @property
     def title(self) -> str:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from kdtasks.cli.main import app
@@ -57,6 +58,21 @@ def test_limits_that_make_no_sense_are_refused(project: Path, words: list[str], 
     result = CliRunner().invoke(app, ["search", *words])
     assert isinstance(result.exception, KdTasksError)
     with pytest.raises(KdTasksError, match=message):
+        raise result.exception
+
+
+def test_without_labels_no_accuracy_can_be_searched_by(project: Path):
+    yaml, path = YAML(), project / "params.yaml"
+    content = yaml.load(path)
+    source = {"name": "unlabelled_folder", "classes": ["cat", "dog"], "test": "known"}
+    content["data"] |= {"source": source, "image_size": [8, 8], "train_labels": None}
+    content["teacher"] |= {"source": "import", "input": "unit", "stop_epoch": None}
+    content["exits"]["mode"] = "cost"
+    content["select"] |= {"max_accuracy_drop": None, "max_agreement_drop": 0.02}
+    yaml.dump(content, path)
+    result = CliRunner().invoke(app, ["search", "--max-macs", "0.5", "--dry-run"])
+    assert isinstance(result.exception, KdTasksError)
+    with pytest.raises(KdTasksError, match=r"no validation image has a label .* select\.max_agree"):
         raise result.exception
 
 

@@ -74,6 +74,17 @@ def test_trials_are_shown_then_the_best_and_what_to_run_next(
     assert twice.output == "params.yaml holds what was found already\n"
 
 
+def test_without_labels_there_is_nothing_to_tune_alone(project: Path, ran: list[tuple[str, ...]]):
+    path = project / "params.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("train_labels: 120", "train_labels: 0"), encoding="utf-8")
+    result = CliRunner().invoke(app, ["tune"])
+    assert isinstance(result.exception, TuneError) or result.exit_code == 1
+    told = f"{result.output}{result.exception}"
+    assert "gives both students as many trials; give data.train_labels a number" in told
+    assert ran == []
+
+
 def test_a_stage_that_fails_ends_it(project: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("kdtasks.cli.tune.run_pipeline", lambda *given: 1)
     assert CliRunner().invoke(app, ["tune"]).exit_code == 1

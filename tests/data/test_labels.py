@@ -15,6 +15,7 @@ from kdtasks.data.labels import (
     training_set,
     write_labelled,
 )
+from kdtasks.data.prepared import PreparedDataset
 from tests.tools.datasets import dataset_of
 
 LABELS = np.repeat(np.arange(3, dtype=np.int32), [60, 30, 10])
@@ -27,6 +28,16 @@ PATCHES = dataset_of(IMAGES[:12], MASKS, num_classes=2, groups=np.arange(12) // 
 
 def test_all_are_seen_unless_a_number_is_given():
     np.testing.assert_array_equal(choose_labelled(DATASET, None, seed=0), np.arange(100))
+
+
+@pytest.mark.parametrize("dataset", [DATASET, PATCHES])
+def test_with_0_none_are_seen(dataset: PreparedDataset):
+    rows = choose_labelled(dataset, 0, seed=0)
+    counts = count_labels(dataset, rows, unlabelled=5)
+    assert (counts.train, set(counts.by_class.values()), counts.unlabelled) == (0, {0}, 5)
+    training = training_set(dataset, IMAGES[:0], rows)
+    assert training.hides
+    assert (training.labels == training.ignore_label).all()
 
 
 @given(number=st.integers(3, 100), seed=st.integers(0, 5))

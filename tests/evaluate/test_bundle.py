@@ -69,6 +69,8 @@ def test_examples_are_rows_of_the_test_split(
         images=lambda split: images,
         labels=lambda split: labels,
         groups=lambda split: np.arange(50),
+        answered=(),
+        labels_from=lambda split: None,
         class_names=("ant", "bee", "cat"),
         num_classes=3,
     )

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdtasks.core.errors import KdTasksError
+from kdtasks.core.records import Refusal
 from kdtasks.core.records.evaluate import Gain
 from kdtasks.evaluate.class_score import ClassScore
 from kdtasks.evaluate.comparison import gain_of, verdict_of
@@ -134,10 +135,12 @@ def test_compare_gives_the_whole_content() -> None:
     assert content.teacher
     assert content.teacher.accuracy == 0.9
     assert content.teacher.interval == wilson_interval(9, 10, 0.95)
+    assert content.student
     assert content.student.by_seed == {"0": 0.7, "1": 0.6}
     assert content.student.mean == pytest.approx(0.65)
     assert content.student.accuracy is None  # of masks alone
     assert content.distill.by_seed == {"0": 0.8, "1": 0.9}
+    assert isinstance(content.gain, Gain)
     assert content.gain.by_seed == pytest.approx({"0": 0.1, "1": 0.3})
     assert content.gain.mean == pytest.approx(0.2)
     assert (content.gain.judged, content.gain.interval) == (2, None)  # the first look is at three
@@ -156,10 +159,24 @@ def test_students_are_compared_without_a_teacher_that_cannot_answer() -> None:
     assert content == tested.model_copy(update=nothing)
 
 
+def test_without_a_student_alone_nothing_is_gained_over_it() -> None:
+    distilled = {0: score(2), 1: score(1)}
+    content = compare_scores(score(1), {}, distilled, {"hard": {0: score(3), 1: score(3)}})
+    assert content.student is None
+    assert content.teacher_lead is None
+    assert content.teacher_worse_than_student is False
+    assert isinstance(content.gain, Refusal)
+    assert "students see no label of the training split" in content.gain.refused
+    assert content.distill == compare_scores(None, distilled, distilled).distill
+    assert content.arms["hard"].mean == pytest.approx(0.7)
+    assert content.arms["hard"].gain is None
+
+
 def test_compare_notices_a_teacher_worse_than_its_student() -> None:
     content = compare_scores(score(5, confidence=0.9), {0: score(0)}, {0: score(0)})
     assert content.teacher_worse_than_student is True
     # One image of ten may be chance: a resample without it is drawn in a third of all cases.
     content = compare_scores(score(1, confidence=0.9), {0: score(0)}, {0: score(0)})
     assert content.teacher_worse_than_student is False
+    assert isinstance(content.gain, Gain)
     assert content.gain.interval is None

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kdtasks.learn.targets.write import write_targets
 
 from kdtasks.core.backend import seed_everything
 from kdtasks.core.errors import DatasetError
@@ -20,6 +19,7 @@ from kdtasks.learn.networks.cnn import CNN
 from kdtasks.learn.networks.saved import save_model
 from kdtasks.learn.objectives.distillation import DistillationObjective, DistillParams
 from kdtasks.learn.objectives.objective import HardAnswerObjective, LabelObjective
+from kdtasks.learn.targets.write import write_targets
 from kdtasks.learn.teachers.confidence import confidence_of
 from kdtasks.learn.teachers.teacher import open_teacher
 from kdtasks.learn.training.settings import StudentParams, TrainParams

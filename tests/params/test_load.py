@@ -30,6 +30,35 @@ def test_params_yaml_is_valid():
     assert load_params(ROOT / "params.yaml").seeds
 
 
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (
+            {"distill": {"arms": ["soft_labelled"]}},
+            r"distill\.arms holds soft_labelled, and .* take",
+        ),
+        (
+            {"distill": {"arms": ["hard"]}, "train": {"class_balance": "weights"}},
+            r"hard and train\.class_balance is weights, .* set it to none",
+        ),
+        (
+            {"compress": {"variants": ["int8"], "passes": {"filters": {"rank": "taylor"}}}},
+            r"compress\.passes\.filters\.rank is taylor, and students see no label of the training "
+            r"split; rank by l1 or batch_norm_scale, or show them labels \(data\.train_labels\)",
+        ),
+    ],
+)
+def test_what_needs_labels_is_refused_without_any(
+    valid_content: dict[str, Any], keys: dict[str, Any], message: str
+):
+    content = {**valid_content, **keys}
+    parse_params(content)
+    content["data"] = {**content["data"], "train_labels": 0}
+    with pytest.raises(ParamsError, match=message):
+        parse_params(content)
+    assert not parse_params({**valid_content, "data": content["data"]}).labels_seen
+
+
 def test_sections_are_frozen(valid_content: dict[str, Any]):
     params = parse_params(valid_content)
     with pytest.raises((ValidationError, dataclasses.FrozenInstanceError)):

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdtasks.core.records.report import Selection, VariantMetrics
+from kdtasks.core.text import SPACE
 from kdtasks.report.inputs import SelectParams
 from kdtasks.report.selection import pareto_front, select
+from kdtasks.tasks.task import AGREEMENT
 from tests.tools.records import latency
 
 
@@ -58,6 +60,18 @@ def choose(**limits: Any) -> Selection:
 )
 def test_best_within_the_limits(limits: dict[str, Any], chosen: str) -> None:
     assert choose(**limits).chosen == chosen
+
+
+def test_without_labels_what_is_lost_is_agreement() -> None:
+    limits = SelectParams(max_accuracy_drop=None, max_agreement_drop=0.02, objective="size")
+    found = select(CANDIDATES, limits, AGREEMENT)
+    assert found.chosen == "int8"
+    assert found.candidates["filters+int8"].reasons == (
+        f"its drop in validation agreement with the teacher, 5.0{SPACE}points, is over "
+        f"2.0{SPACE}points (max_agreement_drop)",
+    )
+    nearest = select(CANDIDATES, limits.model_copy(update={"objective": "accuracy"}), AGREEMENT)
+    assert "the closest to the teacher of 2 variants within the limits" in nearest.sentence
 
 
 def test_reasons_name_the_limit_and_both_numbers() -> None:

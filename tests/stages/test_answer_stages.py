@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kdtasks.core.errors import TeacherError
+from kdtasks.core.errors import Refused, TeacherError
 from kdtasks.core.files import read_json
 from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.records.data import NO_LABELS
 from kdtasks.data.prepared import SPLITS, open_prepared
 from kdtasks.data.unlabelled import open_unlabelled
 from kdtasks.params import Params, load_params
-from stages import arm, compare, distill, labels, prepare, student, targets, teacher
+from stages import arm, compare, distill, labels, prepare, prospect, student, targets, teacher
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "mnist-5k.yaml"
 PATHS = ProjectPaths()
@@ -169,6 +170,37 @@ def test_students_learn_from_it_and_are_compared(project: Path, params: Params):
     assert without["teacher_worse_than_student"] is False
     same = without.keys() - {"teacher", "teacher_lead", "teacher_worse_than_student"}
     assert {key: without[key] for key in same} == {key: found[key] for key in same}
+
+
+@pytest.mark.slow
+def test_without_any_label_there_is_no_student_alone(
+    project: Path, params: Params, capsys: pytest.CaptureFixture[str]
+):
+    content = params.model_dump()
+    content["data"]["train_labels"] = 0
+    content["distill"]["arms"] = ["hard", "all_labels"]
+    unseen = Params.model_validate(content)
+    labels.main(unseen, PATHS)
+    assert read_json(PATHS.metrics("labels"))["train"] == 0
+    write(all_names())
+    teacher.main(unseen, PATHS)
+    targets.main(unseen, PATHS)
+    student.main(unseen, PATHS, "0")
+    prospect.main(unseen, PATHS)
+    for path in (PATHS.metrics("student", 0), PATHS.metrics("prospect")):
+        assert read_json(path) == {"refused": NO_LABELS}
+    assert PATHS.plot("student", 0).read_text() == "epoch,validation_accuracy\n"
+    distill.main(unseen, PATHS, "0")
+    for name in ("hard", "all_labels"):
+        arm.main(unseen, PATHS, name, "0")
+    with pytest.raises(Refused, match="none of them can be taught by labels alone"):
+        arm.main(unseen, PATHS, "soft_labelled", "0")
+    compare.main(unseen, PATHS)
+    assert f"student none, distilled 1.0000; distillation: {NO_LABELS}" in capsys.readouterr().out
+    found = read_json(PATHS.metrics("compare"))
+    assert found["student"] is None
+    assert found["gain"] == {"refused": NO_LABELS}
+    assert found["arms"]["all_labels"]["gain"] is None
 
 
 def test_an_image_without_a_label_needs_an_answer(project: Path, params: Params):

@@ -9,7 +9,9 @@ from PIL import Image
 from kdtasks.core.errors import TrainingError
 from kdtasks.core.files import read_json
 from kdtasks.core.paths import ProjectPaths
-from kdtasks.data.prepared import open_prepared
+from kdtasks.data.prepare import uneven_message
+from kdtasks.data.prepared import SPLITS, open_prepared
+from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.evaluate.registry import evaluator_of
 from kdtasks.params import Params, load_params
 from stages import prepare, teacher
@@ -59,6 +61,27 @@ def test_prepare_says_what_accuracy_hides(photos: None, capsys: pytest.CaptureFi
         "compares models by the mean recall of the classes, and train.class_balance: weights "
         "makes up for rare ones. The recall of scratched will rest on 1 test image"
     ) in told.out + told.err
+
+
+def test_only_labels_are_counted_as_uneven():
+    labels = np.array([-1] * 20 + [0] * 9 + [1])
+    dataset = RawDataset(
+        task="classification",
+        images=np.zeros((30, 1, 1, 1), np.uint8),
+        labels=labels,
+        class_names=("good", "scratched", "never seen"),
+        origins=tuple(map(str, range(30))),
+    )
+    rows = [range(12), range(12, 16), range(16, 20), range(20, 30)]
+    split = {name: np.array(some) for name, some in zip(SPLITS, rows, strict=True)}
+    assert uneven_message(dataset, split, SPLITS) is None
+    message = uneven_message(dataset, split, SPLITS[:3])
+    assert message is not None
+    assert message.startswith("9 of 10 images are of the class good, 1 of scratched: ")
+    assert message.endswith(
+        "compares models by the mean recall of the classes. The recall of scratched will rest on "
+        "1 test image"
+    )
 
 
 def test_the_rare_class_is_answered_once_it_is_made_up_for(photos: None):

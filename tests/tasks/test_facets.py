@@ -54,6 +54,17 @@ def test_the_first_metric_counts_unless_another_is_named():
     assert metric_of(SEGMENTATION, None).key == "mean_iou"
 
 
+def test_metrics_are_named_after_the_teacher_whose_answers_stand_for_labels():
+    metrics = CLASSIFICATION.metrics
+    assert [metric.by(teacher=True).name for metric in metrics] == [
+        "agreement with the teacher",
+        "balanced agreement with the teacher",
+        "macro-F1 by the teacher's answers",
+    ]
+    assert all(metric.by(teacher=True).is_agreement for metric in metrics)
+    assert [metric.by(teacher=False) for metric in metrics] == list(metrics)
+
+
 def test_an_unknown_task_is_told():
     with pytest.raises(DatasetError, match="the task is 'detection'; classification or segment"):
         task_of("detection")

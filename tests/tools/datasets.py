@@ -6,6 +6,7 @@ from typing import cast
 
 import numpy as np
 
+from kdtasks.core.records import LabelsFrom
 from kdtasks.core.records.data import SplitCounts
 from kdtasks.data.prepared import DESCRIPTION, PreparedDataset
 
@@ -44,6 +45,10 @@ class _InMemory:
     ignore_label: int | None
     rows_of_images: np.ndarray
     weights: np.ndarray | None = None
+    answered: tuple[str, ...] = ()
+
+    def labels_from(self, split: str) -> LabelsFrom:
+        return "teacher" if split in self.answered else None
 
     @property
     def task(self) -> str:

@@ -30,6 +30,7 @@ _SPLIT = _keys(
     interval=_array(_FRACTION, 2),
     confidence=_FRACTION,
     cost=_FRACTION,
+    labels_from={"const": "teacher"},
 )
 
 # What the types of Python do not tell.

@@ -29,9 +29,9 @@ from kdtasks.edge.segments import Segments
 from kdtasks.evaluate.intervals import wilson_interval
 from kdtasks.tasks.registry import task_of
 
-CALIBRATION_KEYS = {"mode", "expected", "full", "rows", "guarantee"}
+CALIBRATION_KEYS = {"mode", "expected", "full", "rows", "guarantee", "labels_from"}
 CONFIDENCE = 0.95
-SCORES_TOLD = ("accuracy", "mean_iou", "cost")
+SCORES_TOLD = ("accuracy", "mean_iou", "cost", "labels_from")
 LIBRARIES = ("tensorflow", "tf-keras", "ai-edge-litert", "kdtasks")
 
 # Images that are looked at to find some for every exit, and the size of those that are kept, at
@@ -93,6 +93,8 @@ def make_manifest(
     )
     deep = {} if dataset.deep_range is None else {"deep_range": list(dataset.deep_range)}
     by_exit = calibration.model_dump(include={"score", "temperatures", "thresholds", "macs"})
+    if labels_from := dataset.labels_from("validation"):
+        scores["labels_from"] = labels_from
     return Manifest(
         **by_exit,
         name=name,

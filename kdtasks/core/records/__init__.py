@@ -1,12 +1,15 @@
 """The JSON files that stages write, one class each; a refusal stands where there is no record."""
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kdtasks.core.errors import KdTasksError, Refused
 from kdtasks.core.files import write_json
+
+# Whose answers stand in the place of labels; None where labels are labels.
+LabelsFrom = Literal["teacher"] | None
 
 
 class Part(BaseModel):

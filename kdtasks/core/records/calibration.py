@@ -1,6 +1,6 @@
 """Records of calibrated exits; costs are a fraction of the whole network's MACs."""
 
-from kdtasks.core.records import Part, Record
+from kdtasks.core.records import LabelsFrom, Part, Record
 from kdtasks.core.records.evaluate import Quality
 
 
@@ -64,6 +64,8 @@ class Calibration(Record):
         guarantee: in mode `guarantee` alone.
         expected_drop: in mode `drop`, the accuracy that early exits are expected to lose on new
             images, cross-fitted; absent where none is left early.
+        labels_from: `teacher` where its answers stand in the place of labels, so that scores are
+            agreement with it, on the calibration split; else absent.
     """
 
     mode: str
@@ -77,3 +79,4 @@ class Calibration(Record):
     rows: int | None = None
     guarantee: Guarantee | None = None
     expected_drop: float | None = None
+    labels_from: LabelsFrom = None

@@ -1,6 +1,6 @@
 """Records of a variant on its way into a bundle, and of the layers that could be pruned."""
 
-from kdtasks.core.records import Part, Record
+from kdtasks.core.records import LabelsFrom, Part, Record
 from kdtasks.core.records.training import ExitScores
 
 
@@ -67,6 +67,7 @@ class Sensitivity(Record):
 
     Attributes:
         accuracy: of the whole network.
+        labels_from: as of `ExitScores`.
         layers: layer, or layers joined by `+` where they are tied, to its number of `filters`, and
             to the accuracy without a fraction of them, by that fraction (`0.25`).
     """
@@ -74,6 +75,7 @@ class Sensitivity(Record):
     rows: int
     accuracy: float
     layers: dict[str, dict[str, int | float]]
+    labels_from: LabelsFrom = None
 
 
 class Exported(Record):

@@ -9,6 +9,11 @@ from kdtasks.core.records import Part, Record
 
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
+# Why there is no student that labels alone teach.
+NO_LABELS = (
+    "students see no label of the training split, so none of them can be taught by labels alone"
+)
+
 
 class SplitCounts(Part):
     """The size of a split.
@@ -79,6 +84,8 @@ class Dataset(Record):
             there were none.
         notes: what was found out of the files, in words; absent where there was nothing to say.
         warnings: what a person should look into: sentences.
+        answered: splits without labels, whose `labels` are the teacher's likeliest classes; absent
+            where all have their own.
     """
 
     name: str
@@ -96,6 +103,7 @@ class Dataset(Record):
     deep_range: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    answered: tuple[str, ...] = ()
 
 
 class Unlabelled(Record):

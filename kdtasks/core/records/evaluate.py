@@ -6,7 +6,7 @@ Scores are 0 … 1, intervals low end and high end, costs a fraction of the whol
 from pydantic import Field
 
 from kdtasks.core.latency import Latency
-from kdtasks.core.records import Part, Record
+from kdtasks.core.records import LabelsFrom, Part, Record, Refusal
 
 Interval = tuple[float, float]
 
@@ -157,6 +157,7 @@ class Evaluation(Record, ModelScores, SplitSize):
         confusion: [C, C], pixels by label and answer.
         intervals: by metric.
         by_class: by class name.
+        labels_from: as of `Calibration`, on the test split.
     """
 
     metric: str | None = None
@@ -171,6 +172,7 @@ class Evaluation(Record, ModelScores, SplitSize):
     by_class: dict[str, ClassAnswers] | None = None
     baseline: Baseline | None = None
     confusion: tuple[tuple[int, ...], ...] | None = None
+    labels_from: LabelsFrom = None
 
 
 class SeedScores(MaskScores):
@@ -211,10 +213,11 @@ class ArmScores(SeedScores):
     """A further student's scores.
 
     Attributes:
-        gain: over the student taught by labels alone, at a level that all arms share.
+        gain: over the student taught by labels alone, at a level that all arms share; None where
+            there is none.
     """
 
-    gain: Gain
+    gain: Gain | None
 
 
 class Comparison(Record, SplitSize):
@@ -222,21 +225,26 @@ class Comparison(Record, SplitSize):
 
     Attributes:
         metric: what models are compared by, where that is not the task's first.
-        teacher: None where it is a file of answers that lacks test images.
+        teacher: None where it is a file of answers that lacks test images, or its answers are the
+            labels.
+        student: None where students see no label, so that none is taught by labels alone.
+        gain: of the distilled student over that one; a refusal where it is None.
         arms: further students, as of `distill.arms`.
         teacher_lead: interval over test images, paired, of the teacher's score less the students'
-            mean; None of too few source images, or of a teacher that was not tested.
+            mean; None of too few source images, or where one of the two was not tested.
         teacher_worse_than_student: whether that interval lies below 0.
+        labels_from: as of `Calibration`, on the test split.
     """
 
     metric: str | None = None
     teacher: ModelScores | None
-    student: SeedScores
+    student: SeedScores | None
     distill: SeedScores
-    gain: Gain
+    gain: Gain | Refusal
     teacher_lead: Interval | None
     teacher_worse_than_student: bool
     arms: dict[str, ArmScores] = Field(default={})
+    labels_from: LabelsFrom = None
 
 
 class Benchmark(Record):

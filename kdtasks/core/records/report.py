@@ -25,6 +25,7 @@ class Limits(Part):
     max_latency_ms: float | None
     latency_statistic: Statistic
     max_accuracy_drop: float | None
+    max_agreement_drop: float | None = None
 
 
 class VariantMetrics(Part):
@@ -100,6 +101,7 @@ class DatasetSummary(Part):
     groups: GroupCounts
     split_by: str
     ignore_label: int | None = None
+    answered: tuple[str, ...] = ()
 
 
 class ModelSummary(MaskScores):

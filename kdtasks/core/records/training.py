@@ -1,6 +1,6 @@
 """The record of a training: of the teacher, a student or a distilled one."""
 
-from kdtasks.core.records import Part, Record
+from kdtasks.core.records import LabelsFrom, Part, Record
 
 
 class ExitScores(Part):
@@ -9,12 +9,14 @@ class ExitScores(Part):
     Attributes:
         balanced_accuracy, macro_f1: of classes alone.
         mean_iou: of masks alone.
+        labels_from: `teacher` where the scores are agreement with its answers; else absent.
     """
 
     accuracy: tuple[float, ...]
     balanced_accuracy: tuple[float, ...] | None = None
     macro_f1: tuple[float, ...] | None = None
     mean_iou: tuple[float, ...] | None = None
+    labels_from: LabelsFrom = None
 
     def score(self, metric: str) -> float:
         """Give the last exit's score by the metric of a key, one that its task has."""

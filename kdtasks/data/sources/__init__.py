@@ -23,7 +23,8 @@ class Item:
     Args:
         name: what tells a person which image it is, say its path below `data.path`.
         image: its file; or a row of an array: uint8 [height, width, 1 or 3].
-        label: index of its class; or the file of its mask, which the source reads.
+        label: index of its class; or the file of its mask, which the source reads; None where the
+            teacher is to answer in its place.
         split: the split that it was given before, one of `SPLITS`; None leaves it to `data.split`.
         group: images of one group, such as a burst, stay in one split; None: it is on its own.
         weight: how much its label counts in the loss of what is trained; above 0.
@@ -31,7 +32,7 @@ class Item:
 
     name: str
     image: Path | np.ndarray
-    label: int | Path
+    label: int | Path | None
     split: str | None = None
     group: str | None = None
     weight: float = 1.0
@@ -62,6 +63,11 @@ class Source(Section):
     refuses_contradictions: ClassVar[bool] = False
 
     name: str
+
+    @property
+    def answered(self) -> tuple[str, ...]:
+        """Splits whose images have no label: the teacher's answers stand in their place."""
+        return ()
 
     @property
     def ignore_label(self) -> int | None:
@@ -111,12 +117,12 @@ class Source(Section):
         return ()
 
     def label_of(self, folder: Path, item: Item, decoder: Decoder) -> np.ndarray:
-        """Return the label: int32 [], or the whole image's mask, uint8 [height, width].
+        """Return the label: int32 [], −1 of none, or the whole image's mask, uint8 [height, width].
 
         Raises:
             UnusableFileError: the file of the mask cannot be used.
         """
-        return np.array(item.label, np.int32)
+        return np.array(-1 if item.label is None else item.label, np.int32)
 
     def examples(
         self,

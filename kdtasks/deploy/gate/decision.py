@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from kdtasks.core.latency import Latency, Statistic, statistic_name
 from kdtasks.core.limits import is_within
@@ -35,10 +35,15 @@ class GateParams(Section):
     confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = Field(
         default=0.95, description="level of every one-sided bound that a limit is held against"
     )
-    max_accuracy_drop: Fraction = Field(
+    max_accuracy_drop: Fraction | None = Field(
         default=0.01,
         description="test accuracy that the lower bound may lie below production's, as a fraction; "
         "0 asks for proof of a gain",
+    )
+    max_agreement_drop: Fraction | None = Field(
+        default=None,
+        description="the same of the agreement with the teacher, where no test image has a label, "
+        "in the place of `max_accuracy_drop`, which is null then",
     )
     min_accuracy: Fraction | None = Field(
         default=None,
@@ -64,6 +69,24 @@ class GateParams(Section):
         default=0.25, description="growth over production's latency, as a fraction"
     )
     latency_statistic: LatencyStatistic = "mean"
+
+    @model_validator(mode="after")
+    def _has_one_limit(self) -> "GateParams":
+        if (self.max_accuracy_drop is None) == (self.max_agreement_drop is None):
+            raise ValueError(
+                f"max_accuracy_drop is {self.max_accuracy_drop}, max_agreement_drop "
+                f"{self.max_agreement_drop}; give one of them, and null for the other"
+            )
+        return self
+
+    @property
+    def max_drop(self) -> float:
+        """The limit on what is lost, of the accuracy or of the agreement with the teacher."""
+        return next(
+            limit
+            for limit in (self.max_accuracy_drop, self.max_agreement_drop)
+            if limit is not None
+        )
 
 
 class Contender(NamedTuple):
@@ -171,9 +194,9 @@ def accuracy_interval(score: Score, confidence: float) -> Interval:
 
 def _accuracy_check(comparison: PairedComparison, score: Score, limits: GateParams) -> LimitCheck:
     sure = percent(limits.confidence, 0)
-    holds = is_within(-comparison.lower, limits.max_accuracy_drop)
+    holds = is_within(-comparison.lower, limits.max_drop)
     why = "" if holds or not score.sparse else f"; {score.sparse}"
-    allowed = points(limits.max_accuracy_drop, signed=False)
+    allowed = points(limits.max_drop, signed=False)
     return LimitCheck(
         holds,
         f"{score.metric.name} differs by {points(comparison.difference)} on the same "

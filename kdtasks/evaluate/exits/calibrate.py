@@ -14,6 +14,7 @@ from kdtasks.evaluate.exits.rows import ExitRows, check_rows, exit_rows, fit_tem
 from kdtasks.evaluate.exits.settings import ExitsParams
 from kdtasks.evaluate.exits.thresholds import OperatingPoint, choose_thresholds, point_at, tradeoff
 from kdtasks.tasks.confusion import by_class_scores, confusion_matrix
+from kdtasks.tasks.task import AGREEMENT
 
 TRADEOFF = "cost,accuracy"
 
@@ -96,8 +97,9 @@ def sentences(calibration: Calibration) -> list[str]:
     expected, full = calibration.expected, calibration.full
     if not expected or not full:
         return ["one exit a pixel, nothing to calibrate"]
+    what = AGREEMENT if calibration.labels_from else "accuracy"
     found = [
-        f"accuracy {expected.accuracy:.4f} at {expected.cost:.1%} of the compute "
+        f"{what} {expected.accuracy:.4f} at {expected.cost:.1%} of the compute "
         f"({full.accuracy:.4f} without early exits), "
         f"taken {', '.join(f'{fraction:.1%}' for fraction in expected.exit_rate)}"
     ]

@@ -123,7 +123,8 @@ def write_targets(
                     file[view, rows] = answer
             truth = labels[first_labels(moved_labels)] if is_mixed else moved_labels
             agreement.append(round(accuracy(predicted, truth, training.no_label), 6))
-            print(f"view {view + 1}/{views}: the teacher agrees with {agreement[-1]:.2%} of labels")
+            what = "its answers to them as they are" if training.answered else "labels"
+            print(f"view {view + 1}/{views}: the teacher agrees with {agreement[-1]:.2%} of {what}")
         for file in (view_file, label_file, *answer_files):
             file.flush()
         targets = Targets(

@@ -97,6 +97,12 @@ def import_answers(folder: Path, params: TeacherParams, dataset: PreparedDataset
             "data.unlabelled in files of answers; rename that folder of data.path"
         )
     table.find((*names["train"], *names["validation"]), among=known)
+    if found.classes is None and "validation" in dataset.answered:
+        raise TeacherError(
+            f"teacher.path: the columns of {source} are not named, and no image has a label that "
+            "could tell their order; name them (the array `classes` of an .npz, the header of a "
+            ".csv)"
+        )
     if found.classes is None:
         _check_order(table, dataset, source)
     _tell(table, known, names["test"], kind)

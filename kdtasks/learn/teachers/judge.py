@@ -35,11 +35,14 @@ class Judge:
 
     @classmethod
     def of(cls, dataset: PreparedDataset, limit: int) -> Self:
-        """Take `limit` labelled images of the validation split at most, always the same."""
+        """Take `limit` labelled images of the validation split at most, always the same.
+
+        A teacher's own answers in the place of labels are none to judge it by.
+        """
         labels, groups = dataset.labels("validation"), np.asarray(dataset.groups("validation"))
         rows = np.sort(np.random.default_rng(0).permutation(len(labels))[:limit])
         counts = counted(labels[rows], dataset.ignore_label).reshape(len(rows), -1)
-        rows = rows[counts.any(axis=1)]
+        rows = rows[counts.any(axis=1) & ("validation" not in dataset.answered)]
         numbers = np.unique(groups[rows], return_inverse=True)[1]
         return cls(rows, np.asarray(labels[rows]), numbers, dataset.ignore_label)
 

@@ -179,14 +179,16 @@ def train(
                 guard.check_loss(float(sums[0]), epoch=epoch)
                 reporter.show_block(done * batch_size, loss=float(sums[0]) / done)
         loss, correct, agreed, counted = sums.tolist()
-        record = {"epoch": epoch, "loss": loss / steps, "accuracy": correct / max(counted, 1)}
+        record = {"epoch": epoch, "loss": loss / steps}
+        if counted:
+            record["accuracy"] = correct / counted
         with optimizer.average.installed():
             scores, predicted = _validate(predictor, *validation, ignore_label)
         guard.check_loss(scores["validation_loss"], epoch=epoch, name="validation loss")
         guard.check_predictions(predicted, epoch=epoch)
         record |= scores
-        if sample.logits.size:
-            record["teacher_agreement"] = agreed / max(counted, 1)
+        if sample.logits.size and counted:
+            record["teacher_agreement"] = agreed / counted
         record |= values
         history.append({name: round(value, 6) for name, value in record.items()})
         reporter.end_epoch(record)

@@ -193,7 +193,9 @@ class EpochReporter:
         speed = self._images / max(time.monotonic() - self._epoch_begin, 1e-9)
         values = {name: value for name, value in record.items() if name != "epoch"}
         emit(MetricsEvent(self._epoch, values))
-        line = f"loss {record['loss']:.4f}  accuracy {record['accuracy']:.4f}  "
+        line = f"loss {record['loss']:.4f}  "
+        if "accuracy" in record:  # where any label is seen
+            line += f"accuracy {record['accuracy']:.4f}  "
         line += f"validation {record['validation_accuracy']:.4f}"
         if "validation_mean_iou" in record:
             line += f", mean IoU {record['validation_mean_iou']:.4f}"
@@ -222,7 +224,7 @@ def write_history(path: Path, history: Sequence[dict[str, float]]) -> None:
     Speed is excluded: it is the one value that differs between two runs of the same thing.
     """
     with atomic_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        names = history[0] if history else COLUMNS
+        names = dict.fromkeys(name for record in history for name in record) or COLUMNS
         writer = csv.DictWriter(file, names, lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)

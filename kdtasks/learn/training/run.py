@@ -169,7 +169,9 @@ def write_trained(trained: Trained, dataset: PreparedDataset, paths: ProjectPath
     scores = exit_scores(model, images, labels, ignore_label=dataset.ignore_label)
     Training(
         validation=TrainedScores(
-            **scores.present(), loss=history[kept - 1 if kept else -1]["validation_loss"]
+            **scores.present(),
+            loss=history[kept - 1 if kept else -1]["validation_loss"],
+            labels_from=dataset.labels_from("validation"),
         ),
         parameters=model.count_parameters(),
         macs=tuple(model.macs()),

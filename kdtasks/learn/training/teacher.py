@@ -100,10 +100,14 @@ def _import(settings: TeacherParams, dataset: PreparedDataset, paths: ProjectPat
     seen = teacher.seen(paths.teacher_images, "validation", dataset.images("validation"))
     logits, *_ = teacher.answers(seen, slice(None))
     reached = _accuracy(logits, dataset)
-    print(f"imported teacher: validation accuracy {reached:.2%}")
+    labels_from = dataset.labels_from("validation")
+    if labels_from:
+        print("imported teacher: its own answers stand in the place of labels")
+    else:
+        print(f"imported teacher: validation accuracy {reached:.2%}")
     write_history(paths.plot(NAME), [])
     Training(
-        validation=TrainedScores(accuracy=(reached,)),
+        validation=TrainedScores(accuracy=(reached,), labels_from=labels_from),
         parameters=teacher.parameters,
         macs=None,
         epochs=0,

@@ -8,6 +8,7 @@ from typing import Generic
 
 from kdtasks.core.errors import SweepError
 from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.records.data import NO_LABELS
 from kdtasks.orchestrate.processes import usable_cores
 from kdtasks.orchestrate.project.clone import make_clone, project_in, remove_clone
 from kdtasks.orchestrate.project.git import WorkingTree, is_saved, last_commit, read_working_tree
@@ -76,6 +77,12 @@ def plan_sweep(project: Path, options: SweepOptions) -> SweepPlan[PointResult]:
     used = load_project_params(project).tune.seeds
     seeds = None if options.seeds is None else fresh_seeds(range(options.seeds), used)
     points = make_points(project, grid, seeds=seeds, stages=stages)
+    for point in points:
+        if not point.params.labels_seen:
+            raise SweepError(
+                f"{point.label}: {NO_LABELS}, and that is what points are compared by; leave out "
+                "data.train_labels=0, or `kdtasks run` it"
+            )
     return plan_points(project, grid, points, stages, kind=PointResult, workers=options.workers)
 
 

@@ -5,9 +5,11 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from pydantic import TypeAdapter
 
+from kdtasks.core.errors import Refused
 from kdtasks.core.files import json_text, read_json, write_json
 from kdtasks.core.paths import ProjectPaths
-from kdtasks.core.records.data import Labels
+from kdtasks.core.records import Refusal
+from kdtasks.core.records.data import NO_LABELS, Labels
 from kdtasks.core.records.evaluate import Comparison
 from kdtasks.core.records.training import Training
 from kdtasks.params import Params
@@ -44,10 +46,12 @@ class PointResult(NamedTuple):
         """Read them from the files in a project's folder (docs/files.md).
 
         Raises:
-            KdTasksError: a file is missing or damaged.
+            KdTasksError: a file is missing or damaged, or no student is taught by labels alone.
         """
         paths, metric = ProjectPaths(folder), params.metric.key
         compare = Comparison.read(paths.metrics("compare"))
+        if compare.student is None or isinstance(compare.gain, Refusal):
+            raise Refused(NO_LABELS)
         trained = {seed: Training.read(paths.metrics("distill", seed)) for seed in params.seeds}
         return cls(
             {int(seed): score for seed, score in compare.student.by_seed.items()},

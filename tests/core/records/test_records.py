@@ -18,7 +18,7 @@ from kdtasks.core.latency import STATISTICS, Latency
 from kdtasks.core.records import Record, Refusal, check_not_refused
 from kdtasks.core.records.calibration import Calibration
 from kdtasks.core.records.compress import Compressed, Exported, Sensitivity
-from kdtasks.core.records.data import Dataset, Labels, Targets, Unlabelled
+from kdtasks.core.records.data import Dataset, Labels, Targets, TeacherImages, Unlabelled
 from kdtasks.core.records.evaluate import Benchmark, Comparison, Evaluation
 from kdtasks.core.records.prospect import Prospect
 from kdtasks.core.records.report import Selection, Statistics, Summary
@@ -27,7 +27,8 @@ from kdtasks.core.records.training import Training
 REASON = "no filter can be removed; leave out filters"
 KINDS = [
     Benchmark, Calibration, Comparison, Compressed, Dataset, Evaluation, Exported, Labels,
-    Prospect, Refusal, Selection, Sensitivity, Statistics, Targets, Training, Unlabelled,
+    Prospect, Refusal, Selection, Sensitivity, Statistics, Targets, TeacherImages, Training,
+    Unlabelled,
 ]  # fmt: skip
 SCALARS: dict[Any, st.SearchStrategy[Any]] = {
     bool: st.booleans(),

@@ -1,5 +1,6 @@
 """The limits, one by one, on models that were made up."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from kdtasks.deploy.gate.decision import (
     accuracy_interval,
     decide,
 )
+from kdtasks.deploy.gate.describe import decision_markdown
 from kdtasks.evaluate.class_score import ClassScore
 from kdtasks.evaluate.settings import EvaluateParams
 from tests.tools.records import latency
@@ -46,6 +48,25 @@ def test_a_model_as_good_as_production_is_promoted():
         "the file's size stays (20.0 kB after 20.0 kB); growth by 10.0 % is allowed",
         "the mean latency stays (0.10 ms after 0.10 ms); growth by 25.0 % is allowed",
     ]
+
+
+def test_without_labels_the_agreement_with_the_teacher_is_held_against_its_limit():
+    new, old = (
+        one._replace(score=replace(one.score, answered=True))
+        for one in (contender(962), contender(970))
+        if isinstance(one.score, ClassScore)
+    )
+    limits = {"max_accuracy_drop": None, "max_agreement_drop": 0.02}
+    decision = judged(new, old, **limits)
+    assert decision.action == "promote"
+    assert spaced(decision.reasons[0]).startswith(
+        "agreement with the teacher differs by −0.8 points on the same 1000 test images; "
+    )
+    assert "and a drop of 2.0 points is allowed" in spaced(decision.reasons[0])
+    assert judged(new, old, **limits | {"max_agreement_drop": 0.01}).action == "keep"
+    table = decision_markdown(decision, confidence=0.95)
+    assert "test agreement with the teacher" in table
+    assert "accuracy" not in table
 
 
 def test_a_drop_within_the_limit_that_is_not_certain_is_refused():

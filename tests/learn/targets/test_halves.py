@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from kdtasks.learn.targets.precision import to_float16
 
 from kdtasks.core.errors import TeacherError
+from kdtasks.learn.targets.precision import to_float16
 
 
 def test_numbers_within_float16_are_kept():

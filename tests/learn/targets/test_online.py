@@ -5,9 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kdtasks.learn.targets.files import answer_files
-from kdtasks.learn.targets.open import open_targets
-from kdtasks.learn.targets.write import write_online
 
 from kdtasks.core.backend import seed_everything
 from kdtasks.core.errors import TeacherError
@@ -18,6 +15,9 @@ from kdtasks.learn.augmentations.shift import Shift
 from kdtasks.learn.networks.build import build
 from kdtasks.learn.networks.cnn import CNN
 from kdtasks.learn.networks.saved import save_model
+from kdtasks.learn.targets.files import answer_files
+from kdtasks.learn.targets.open import open_targets
+from kdtasks.learn.targets.write import write_online
 from kdtasks.learn.teachers.teacher import open_teacher
 from kdtasks.learn.training.views import AugmentationParams, OnlineExamples
 from tests.tools.datasets import dataset_of

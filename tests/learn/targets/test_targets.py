@@ -8,9 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kdtasks.learn.targets.files import answer_files
-from kdtasks.learn.targets.open import open_targets
-from kdtasks.learn.targets.write import write_targets
 
 from kdtasks.core.errors import ParamsError, TeacherError
 from kdtasks.core.records.data import Features, Targets
@@ -20,6 +17,9 @@ from kdtasks.learn.augmentations.horizontal_flip import HorizontalFlip
 from kdtasks.learn.augmentations.mixup import Mixup
 from kdtasks.learn.augmentations.rotation import Rotation
 from kdtasks.learn.augmentations.shift import Shift
+from kdtasks.learn.targets.files import answer_files
+from kdtasks.learn.targets.open import open_targets
+from kdtasks.learn.targets.write import write_targets
 from kdtasks.learn.teachers.teacher import Teacher
 from kdtasks.learn.training.examples import Block, TrainingExamples
 from kdtasks.learn.training.views import AugmentationParams, draw_views

@@ -120,6 +120,10 @@ def test_a_stage_that_measures_time_keeps_points_apart(project: Path):
         ({"seeds": 0}, "--seeds is 0, expected 1 or more"),
         ({"workers": -1}, "--workers is -1, expected 1 or more"),
         ({"settings": ()}, "needs a key to vary"),
+        (
+            {"settings": ("data.train_labels=0,300",)},
+            "train_labels=0: students see no label .* and that is what points are compared by",
+        ),
     ],
 )
 def test_options_that_make_no_sense_are_refused(
