@@ -49,7 +49,8 @@ def find_layout(folder: Path, nesting: Nesting | None) -> Layout:
     if not inner and visible_entries(root) and not any(map(is_broken, visible_entries(root))):
         raise DatasetError(
             f"{root} holds files, but no folders; put each image into a folder of its class, as "
-            f"{root}/cats/1.jpg, or list the classes in a table (data.source: table)"
+            f"{root}/cats/1.jpg; or, where names tell the class, as Abyssinian_12.jpg, set "
+            "data.source to file_names; or list the classes in a table (data.source: table)"
         )
     if nesting:
         return Layout(root, nesting)
