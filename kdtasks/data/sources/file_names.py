@@ -70,8 +70,8 @@ class FileNames(Source):
         if not numbers:
             images = quantity(len(self._named(folder)), "image")
             raise DatasetError(
-                f"{folder} holds {images}, none of them with a name that matches {self.pattern}; set "
-                "data.source.pattern, or list the classes in a table (data.source: table)"
+                f"{folder} holds {images}, none of them with a name that matches {self.pattern}; "
+                "set data.source.pattern, or list the classes in a table (data.source: table)"
             )
         for path, named in self._named(folder):
             if named in numbers:
