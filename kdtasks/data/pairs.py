@@ -71,8 +71,11 @@ def find_pairs(
         else:
             named[name] = path
     if of_images and not of_images.keys() & named.keys():
-        ending = _common_ending(list(of_images))
-        of_images = {stem.removesuffix(ending): path for stem, path in of_images.items()}
+        shortened = (
+            {stem.removesuffix(ending): path for stem, path in of_images.items()}
+            for ending in _common_endings(list(of_images))
+        )
+        of_images = max((of_images, *shortened), key=lambda names: len(names.keys() & named.keys()))
     if of_images and not of_images.keys() & named.keys():
         raise _without_masks(folder, of_images, of_masks, masks)
     for stem in sorted(of_images.keys() | named.keys()):
@@ -119,11 +122,10 @@ def _found_suffix(images: Mapping[str, Path], masks: Mapping[str, Path], togethe
     return min(often, key=lambda each: (-often[each], each), default="")
 
 
-def _common_ending(stems: Sequence[str]) -> str:
-    """Give what all names end in, from a separator on; "" for a single one, or for none."""
+def _common_endings(stems: Sequence[str]) -> Sequence[str]:
+    """Give what all names end in, from each separator on; none for a single name."""
     shared = _common_start([stem[::-1] for stem in stems])[::-1] if len(stems) > 1 else ""
-    found = re.search(r"[ _.-].*", shared)
-    return found[0] if found else ""
+    return [shared[match.start() :] for match in re.finditer(r"[ _.-]", shared)]
 
 
 def _common_start(texts: Sequence[str]) -> str:
