@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from kdtasks.data.settings import DataParams
+from kdtasks.learn.training.settings import TrainParams
 from kdtasks.orchestrate.project.dependencies import with_dependencies
 from kdtasks.params.load import Params, load_params
 from stages import export
@@ -44,6 +46,20 @@ def test_params_that_a_stage_names_are_watched(stage: str):
     watched = {key.partition(".")[0] for key in STAGES[stage].get("params", [])}
     if "params.yaml" not in STAGES[stage]["deps"]:
         assert named - watched <= {"train"} | ({"compress"} if stage == "compress" else set())
+
+
+def test_data_are_made_again_whatever_of_their_params_changes():
+    watched = {*STAGES["prepare"]["params"], *STAGES["labels"]["params"]}
+    assert watched >= {f"data.{key}" for key in DataParams.model_fields}
+
+
+@pytest.mark.parametrize("stage", ["teacher", "prospect", "student", "distill", "arm", "compress"])
+def test_a_training_runs_again_whatever_of_its_params_changes(stage: str):
+    without_influence = {"guard_epochs", "memory_limit_mb"}  # on what comes out
+    if stage == "teacher":
+        without_influence.add("exit_gradient")  # it has one exit
+    keys = TrainParams.model_fields.keys() - without_influence
+    assert {*STAGES[stage]["params"]} >= {f"train.{key}" for key in keys}
 
 
 def test_what_a_bundle_tells_of_params_is_what_its_stage_depends_on():

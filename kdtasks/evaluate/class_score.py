@@ -107,7 +107,7 @@ class ClassScore(Score):
         if self.metric.key == "accuracy":
             return ""
         counts = np.bincount(self.labels, minlength=len(self.class_names))
-        rarest = int(counts.argmin())
+        rarest = int(np.where(counts > 0, counts, counts.sum()).argmin())
         images = quantity(int(counts[rarest]), "test image")
         return f"the class {self.class_names[rarest]} has {images}, which the bound rests on"
 

@@ -92,8 +92,9 @@ class _Resamples(NamedTuple):
         wrong, right = np.moveaxis(self.added.sum(axis=others), -1, 0)
         is_right = answers == labels
         hits = right + _sum_by(self.own[:, is_right], labels[is_right], classes)
-        # which other class is answered wrongly nobody knows
-        spread = (wrong.sum(axis=1, keepdims=True) - wrong) / max(classes - 1, 1)
+        # which other class is answered wrongly nobody knows, but none that no image is of
+        there = self.totals > 0
+        spread = there * (wrong.sum(axis=1, keepdims=True) - wrong) / max(there.sum() - 1, 1)
         answered = right + spread + _sum_by(self.own, answers, classes)
         return hits, np.broadcast_to(self.totals, hits.shape), answered
 

@@ -20,7 +20,6 @@ from kdtasks.core.settings import Section
 from kdtasks.core.text import kilobytes, milliseconds, percent, points
 from kdtasks.report.inputs import ReportInputs, SelectParams, known
 from kdtasks.report.sentences import metric_on
-from kdtasks.tasks.task import AGREEMENT
 
 SUPERLATIVES = {"size": "smallest", "latency": "fastest", "accuracy": "most accurate"}
 
@@ -208,7 +207,7 @@ def _sentence(
 ) -> str:
     if chosen:
         best = SUPERLATIVES[limits.objective]
-        if limits.objective == "accuracy" and what == AGREEMENT:
+        if limits.objective == "accuracy" and "teacher" in what:  # agreement with it
             best = "closest to the teacher"
         others = (
             "the only variant within the limits"

@@ -114,7 +114,12 @@ def test_a_project_that_nobody_changed_has_nothing_to_do(finished: Path):
         ),
         ({"teacher.stop_epoch": 3}, ["teacher", "targets", "prospect"]),
         ({"teacher.ensemble": 2}, ["teacher", "targets", "prospect"]),
-        ({"teacher.input.scaling": "unit"}, ["teacher", "targets", "prospect"]),
+        # prepare asks the teacher where images have no label, so it reads how
+        (
+            {"teacher.input.scaling": "unit"},
+            ["prepare", "labels", "preview", "teacher", "targets", "prospect", "student"],
+        ),
+        ({"train.class_balance": "weights"}, ["teacher", "targets", "prospect", "student"]),
     ],
     ids=str,
 )

@@ -57,8 +57,8 @@ class Schedule:
         class_names: what messages call the classes; () numbers them.
         part_of: epochs of the training that this is a phase of, so that a short phase is not taken
             for one that has broken down.
-        on_epoch: is shown the records of all epochs so far after each; what it raises ends the
-            training.
+        on_epoch: is shown the records of all epochs so far after each, of two phases of the last
+            one's; what it raises ends the training.
     """
 
     params: TrainParams

@@ -6,7 +6,6 @@ from typing import Any
 
 from kdtasks.core.settings import count_of
 from kdtasks.learn.networks.pretrained import Phases
-from kdtasks.learn.schedules import History
 from kdtasks.learn.training.loop import Schedule
 
 
@@ -53,7 +52,7 @@ def phases_of(
     if not head:
         return [last]
     stop = schedule.stop_epoch and min(schedule.stop_epoch, head)
-    first = replace(schedule, epochs=head, stop_epoch=stop, keeps_best=None)
+    first = replace(schedule, epochs=head, stop_epoch=stop, keeps_best=None, on_epoch=None)
     begun = Phase("head", first, frozenset(trained))
     return [begun] if schedule.stop_epoch and schedule.stop_epoch <= head else [begun, last]
 
@@ -71,22 +70,10 @@ def train_phases(
     for phase in phases:
         for layer in network.layers:
             layer.trainable = layer.name not in phase.frozen
-        history = _joined(history, fit(_following(phase, history)))
+        history = _joined(history, fit(phase))
     for layer in network.layers:
         layer.trainable = True
     return history
-
-
-def _following(phase: Phase, before: list[dict[str, float]]) -> Phase:
-    """The phase, which tells its listener of the epochs before it as well."""
-    listener = phase.schedule.on_epoch
-    if listener is None or not before:
-        return phase
-
-    def tell(history: History) -> None:
-        listener(_joined(before, history))
-
-    return replace(phase, schedule=replace(phase.schedule, on_epoch=tell))
 
 
 def _joined(before: Sequence[Any], after: Sequence[Any]) -> list[dict[str, float]]:

@@ -125,7 +125,7 @@ def run_training(
         key = f"{name}/{phase.name}" if phase.name else name
         checkpoint = Checkpoint(
             paths.checkpoint(key),
-            settings=[key, setup.identity, run.schedule.keeps_best, content],
+            settings=[key, setup.identity, run.schedule.seed, run.schedule.keeps_best, content],
         )
         checkpoints.append(checkpoint)
         return train(

@@ -165,7 +165,7 @@ def poor_teachers(summary: dict[str, Any]) -> str | None:
     where = f"At {'; '.join(point['label'] for point in poor)}"
     if len(poor) == len(compared):
         where = "At every point"
-    return f"{where} the teacher is less accurate than the student from scratch."
+    return f"{where} the teacher is worse than the student from scratch."
 
 
 class SweepProgress(LinesReporter):

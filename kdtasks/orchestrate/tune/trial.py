@@ -52,7 +52,8 @@ def run_trial(trial: Trial, name: str, params: Params, *, project: Path, seed: i
     if told and trial.should_prune():  # interrupted before it could be asked
         raise TrialPruned
     trained = train_arm(f"tune/{name}", arm, lessons, params.student, setup, follow)
-    return _score(trained.history, metric, keeps_best=bool(trained.run.schedule.keeps_best))
+    history = trained.history[trained.head_epochs :]
+    return _score(history, metric, keeps_best=bool(trained.run.schedule.keeps_best))
 
 
 def _score(history: History, metric: str, *, keeps_best: bool) -> float:

@@ -13,6 +13,7 @@ is killed with all that it started.
 """
 
 import contextlib
+import ctypes
 import gc
 import importlib
 import json
@@ -33,15 +34,18 @@ _LENGTH = struct.Struct("!I")
 _STREAMS = 3
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PATIENCE_SECONDS = 5.0
+_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux
 
 # NumPy comes before the variables are set, as in a stage: its BLAS looks at them when it is loaded.
 _FIRST = "numpy"
 _PRELOADED = ("tensorflow", "tf_keras", "pydantic", "yaml", "h5py")
 
 
-def _receive(connection: socket.socket) -> tuple[list[object], list[int]]:
+def _receive(connection: socket.socket, streams: list[int]) -> list[object]:
+    """Read what a client sends; its streams are put into `streams` as soon as they are there."""
     connection.settimeout(_PATIENCE_SECONDS)
-    head, streams, *_ = socket.recv_fds(connection, _LENGTH.size, _STREAMS)
+    head, received, *_ = socket.recv_fds(connection, _LENGTH.size, _STREAMS)
+    streams += received
     length, body = _LENGTH.unpack(head)[0], b""
     while len(body) < length:
         part = connection.recv(length - len(body))
@@ -49,13 +53,18 @@ def _receive(connection: socket.socket) -> tuple[list[object], list[int]]:
             raise ConnectionError
         body += part
     connection.settimeout(None)
-    return json.loads(body.decode("utf-8", "surrogateescape")), streams
+    request: list[object] = json.loads(body.decode("utf-8", "surrogateescape"))
+    return request
 
 
-def _become(request: list[object], streams: list[int]) -> NoReturn:
+def _become(request: list[object], streams: list[int], server: int) -> NoReturn:
     """Run the stage as `python -m` would, in the fork, and end as it does."""
     module, arguments, folder, environment = request
     os.setsid()
+    # Whoever watches the client cannot know of this process once the server is gone.
+    ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)
+    if os.getppid() != server:
+        raise SystemExit(1)
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
@@ -98,27 +107,33 @@ class _Server:
                 key.data(key.fileobj)
 
     def _accept(self, listener: socket.socket) -> None:
-        connection, _ = listener.accept()
+        """Fork for a client; one that cannot be served is let go, and runs its stage cold."""
+        streams: list[int] = []
+        server, process, connection = os.getpid(), None, None
         try:
-            request, streams = _receive(connection)
-        except (OSError, ValueError):
-            connection.close()
-            return
-        process = os.fork()
-        if process == 0:
+            connection, _ = listener.accept()
+            request = _receive(connection, streams)
+            process = os.fork()
+        except (OSError, ValueError, struct.error):  # the client is gone, or there is no memory
+            if connection:
+                connection.close()
+        if process == 0 and connection:
             self._selector.close()
             for other in (listener, connection, *self._clients):
                 other.close()
-            _become(request, streams)
+            _become(request, streams, server)
         for stream in streams:
             os.close(stream)
-        self._clients[connection] = process
-        self._selector.register(connection, selectors.EVENT_READ, self._hear)
-        with contextlib.suppress(OSError):
-            connection.sendall(_STARTED)
+        if process and connection:
+            self._clients[connection] = process
+            self._selector.register(connection, selectors.EVENT_READ, self._hear)
+            with contextlib.suppress(OSError):
+                connection.sendall(_STARTED)
 
     def _hear(self, connection: socket.socket) -> None:
         """Hand on the client's signals."""
+        if connection not in self._clients:  # its stage ended in the same moment
+            return
         numbers: bytes | list[int] = b""
         with contextlib.suppress(OSError):
             numbers = connection.recv(64)
@@ -135,7 +150,8 @@ class _Server:
             ended, status = os.waitpid(process, os.WNOHANG)
             if not ended:
                 continue
-            _signal(process, signal.SIGTERM)  # what it left behind
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process, signal.SIGTERM)  # what it left behind
             del self._clients[connection]
             with contextlib.suppress(KeyError):  # the client went away first
                 self._selector.unregister(connection)
@@ -184,17 +200,24 @@ def ask(address: str, module: str, *arguments: str) -> None:
     except OSError:
         _run_cold(module, arguments)
 
+    stopped: list[int] = []
+
     def hand_on(number: int, frame: FrameType | None) -> None:
-        connection.send(bytes([number]))
+        stopped.append(number)
+        with contextlib.suppress(OSError):
+            connection.send(bytes([number]))
 
     for number in _STOPS:
         signal.signal(number, hand_on)
-    try:
-        if not connection.recv(len(_STARTED)):
-            _run_cold(module, arguments)
+    started = answer = b""
+    with contextlib.suppress(ConnectionError):
+        started = connection.recv(len(_STARTED))
+    if not started:
+        if stopped:
+            raise SystemExit(1)
+        _run_cold(module, arguments)
+    with contextlib.suppress(ConnectionError):
         answer = connection.recv(_STATUS.size, socket.MSG_WAITALL)
-    except ConnectionError:
-        answer = b""
     if len(answer) < _STATUS.size:
         raise SystemExit("the process that this stage was forked from has ended")
     (status,) = _STATUS.unpack(answer)

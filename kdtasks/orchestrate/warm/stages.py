@@ -39,7 +39,10 @@ class WarmStages:
             return None
         with self._one_thread:
             if not self._server:
-                self._server = self._start()
+                try:
+                    self._server = self._start()
+                except OSError:  # a path too long for a socket, no memory: it starts cold
+                    return None
         return [sys.executable, "-I", "-S", str(_PROGRAM), "ask", self._address, *words[2:]]
 
     def close(self) -> None:

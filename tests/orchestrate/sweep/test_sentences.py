@@ -83,9 +83,9 @@ def test_a_teacher_worse_than_the_student_is_named():
     # below the students' mean, but not for certain
     good = point("b", "helps", teacher=0.94, teacher_lead=(-0.02, 0.01))
     text = headline(summary(poor, good, {"label": "c", "failed": "x"}, chosen="b"))
-    assert text.startswith("At a the teacher is less accurate than the student from scratch. Of 3")
+    assert text.startswith("At a the teacher is worse than the student from scratch. Of 3")
     everywhere = headline(summary(poor, {"label": "c", "failed": "x"}, chosen="a"))
-    assert everywhere.startswith("At every point the teacher is less accurate than the student fr")
+    assert everywhere.startswith("At every point the teacher is worse than the student fr")
     untested = point("b", "helps", teacher=None)
     assert "the teacher" not in headline(summary(good, untested, chosen="b"))
 

@@ -3,7 +3,9 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 
 from kdtasks.orchestrate.processes import run_streamed
 from kdtasks.orchestrate.project.project import child_environment
+from kdtasks.orchestrate.warm import stages
 from kdtasks.orchestrate.warm.stages import WarmStages
 
 SHOW = """
@@ -177,6 +180,44 @@ def test_without_its_server_a_stage_starts_cold(
     warm.close()
     status, lines = start(words)
     assert (status, lines[1]) == (0, "tensorflow is there: False True")
+
+
+def test_a_client_that_goes_away_at_once_harms_nothing(
+    warm: WarmStages, start: Callable[[list[str]], tuple[int, list[str]]]
+):
+    words = warm.words("python -m stages.show") or []
+    for said in (b"", b"\0\0\0\x09half"):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(warm._address)
+            client.sendall(said)
+    status, lines = start(words)
+    assert (status, lines[1]) == (0, "tensorflow is there: True True")
+
+
+def test_where_tensorflow_cannot_be_imported_stages_start_cold(
+    project: Path,
+    tmp_path: Path,
+    start: Callable[[list[str]], tuple[int, list[str]]],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    (tmp_path / "tensorflow.py").write_text("raise ImportError('damaged')", encoding="utf-8")
+    environment = {**child_environment(), "PYTHONPATH": str(tmp_path)}
+    monkeypatch.setattr(stages, "child_environment", lambda: environment)
+    warm = WarmStages(project)
+    status, lines = start(warm.words("python -m stages.show") or [])
+    warm.close()
+    assert (status, lines[1]) == (0, "tensorflow is there: False True")
+
+
+def test_a_folder_too_deep_for_a_socket_starts_cold(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    deep = tmp_path / ("deep" * 30)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    warm = WarmStages(project)
+    assert warm.words("python -m stages.show") is None
+    warm.close()
 
 
 def test_the_server_ends_after_the_last_stage(project: Path):
