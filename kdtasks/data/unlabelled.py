@@ -65,6 +65,8 @@ def read_unlabelled(
         for number, path in enumerate(files_below(folder)):
             name = relative_name(path, folder)
             try:
+                if params.range is None:
+                    _refuse_clipped(path, decoder)
                 size = params.image_size or whole
                 pieces = params.source.pieces(name, path, decoder, size, channels)
                 found += pieces
@@ -109,6 +111,22 @@ def read_unlabelled(
         repeated=len(images) - len(leaks) - len(kept),
     )
     return UnlabelledImages(images[kept], tuple(UNLABELLED + names[row] for row in kept), record)
+
+
+def _refuse_clipped(path: Path, decoder: Decoder) -> None:
+    """Refuse 16 bits a channel beyond the range that the dataset's own images were found to have.
+
+    Raises:
+        DatasetError: in a few words.
+    """
+    if decoder.deep_range is None or not decoder.header(path).deep:
+        return
+    highest, white = decoder.highest_value(path), decoder.deep_range[1]
+    if highest > white:
+        raise DatasetError(
+            f"16 bits a channel up to {highest:,}, and {white:,} is white by the largest value of "
+            "data.path; set data.range to what holds for both"
+        )
 
 
 def write_unlabelled(folder: Path, found: UnlabelledImages) -> None:
