@@ -26,14 +26,10 @@ def named_groups(names: Sequence[str], group_by: GroupBy) -> Sequence[str | None
     """
     if group_by is None:
         return [None] * len(names)
+    found = [group_named(name, group_by) for name in names]
     if isinstance(group_by, int):
-        parts = [name.split("/")[:-1] for name in names]
-        found = ["/".join(some[:group_by]) if len(some) >= group_by else None for some in parts]
         lacks, cure = f"lie in fewer than {quantity(group_by, 'folder')}", "give a smaller number"
     else:
-        pattern = re.compile(group_by)
-        matches = map(pattern.search, names)
-        found = [match and match[1 if pattern.groups else 0] for match in matches]
         lacks = f"do not match {group_by!r}"
         cure = "fix the pattern, or let it match all, as `scene\\d+|^(?!.*scene\\d).*` does"
     without = [name for name, group in zip(names, found, strict=True) if group is None]
@@ -43,6 +39,15 @@ def named_groups(names: Sequence[str], group_by: GroupBy) -> Sequence[str | None
             f"{without[0]!r}; {cure}"
         )
     return found
+
+
+def group_named(name: str, group_by: int | str) -> str | None:
+    """Give the group that a name stands for, as of `named_groups`; None where there is none."""
+    if isinstance(group_by, int):
+        folders = name.split("/")[:-1]
+        return "/".join(folders[:group_by]) if len(folders) >= group_by else None
+    match = re.search(group_by, name)
+    return match and match[1 if match.re.groups else 0]
 
 
 def number_groups(keys: Sequence[Hashable]) -> np.ndarray:

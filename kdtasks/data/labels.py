@@ -1,5 +1,6 @@
 """Which labels of the training split students see, and all that they are trained on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -95,7 +96,7 @@ def choose_labelled(dataset: PreparedDataset, train_labels: int | None, *, seed:
     Raises:
         DatasetError: fewer than the classes, or more than there are.
     """
-    labels, owners = dataset.labels("train"), _owners(dataset, "train")
+    labels, owners = dataset.labels("train"), _owners(dataset, dataset.names("train"))
     if train_labels == 0 or "train" in dataset.answered:
         return np.empty(0, np.int64)
     if train_labels is None:
@@ -119,19 +120,23 @@ def choose_labelled(dataset: PreparedDataset, train_labels: int | None, *, seed:
     return np.flatnonzero(np.isin(owners, units[chosen]))
 
 
-def count_labels(dataset: PreparedDataset, labelled: np.ndarray, *, unlabelled: int) -> Labels:
+def count_labels(
+    dataset: PreparedDataset, labelled: np.ndarray, *, unlabelled: Sequence[str]
+) -> Labels:
     """Count what students are taught with.
 
     Args:
         labelled: rows of the training split, as of `choose_labelled`.
-        unlabelled: images of `data.unlabelled`; those of an answered training split join them.
+        unlabelled: names of the images of `data.unlabelled`, or of patches; those of an answered
+            training split join them.
     """
-    owners = {split: _owners(dataset, split) for split in SPLITS}
+    owners = {split: _owners(dataset, dataset.names(split)) for split in SPLITS}
     numbers = {
         split: 0 if split in dataset.answered else len(np.unique(owners[split])) for split in SPLITS
     }
+    without = len(np.unique(_owners(dataset, unlabelled)))
     if "train" in dataset.answered:
-        unlabelled += len(np.unique(owners["train"]))
+        without += len(np.unique(owners["train"]))
     train = len(np.unique(owners["train"][labelled]))
     counts = task_of(dataset.task).label_counts(
         dataset.labels("train")[labelled], dataset.num_classes
@@ -140,15 +145,14 @@ def count_labels(dataset: PreparedDataset, labelled: np.ndarray, *, unlabelled: 
         train=train,
         hidden=numbers["train"] - train,
         by_class=dict(zip(dataset.class_names, counts.sum(axis=0).tolist(), strict=True)),
-        unlabelled=unlabelled,
+        unlabelled=without,
         validation=numbers["validation"],
         calibration=numbers["calibration"],
     )
 
 
-def _owners(dataset: PreparedDataset, split: str) -> np.ndarray:
-    """Number what somebody has labelled: each image, or of masks the images that patches are of."""
-    names = dataset.names(split)
+def _owners(dataset: PreparedDataset, names: Sequence[str]) -> np.ndarray:
+    """Number what somebody labels: each image, or of masks the images that patches are of."""
     if not task_of(dataset.task).per_pixel:
         return np.arange(len(names))
     return np.unique([image_of(name) for name in names], return_inverse=True)[1]

@@ -69,7 +69,7 @@ def write_teacher_images(
         image_size, channels: the teacher's own; None is the student's. Both None: none is written.
 
     Raises:
-        DatasetError: an image is not found again.
+        DatasetError: an image is not found again, or two have one name.
     """
     if image_size is None and channels is None:
         record = TeacherImages(shape=None)
@@ -85,12 +85,22 @@ def write_teacher_images(
     record = TeacherImages(shape=shape)
     decoder = Decoder(params.max_pixels, dataset.deep_range or params.range)
     with atomic_folder(folder) as partial, quiet_decoding():
+        # Two, since a folder of `data.path` may be called as what names images without a label.
         rows: dict[str, np.ndarray] = {}
+        bare: dict[str, np.ndarray] = {}
         for part, listed in names.items():
             array = np.lib.format.open_memmap(
                 partial / f"{part}.npy", mode="w+", dtype=np.uint8, shape=(len(listed), *shape)
             )
-            rows |= {name: array[row] for row, name in enumerate(listed)}
+            own = bare if part == _UNLABELLED else rows
+            for row, name in enumerate(listed):
+                if name in own:
+                    raise DatasetError(
+                        f"two images are called {name}, so that the teacher's cannot be told "
+                        "apart; let the source name each image once, or set teacher.input.size "
+                        "and teacher.input.channels to null"
+                    )
+                own[name] = array[row]
         for item in params.source.items(Path(params.path)):
             if isinstance(item, Item) and item.name in rows:
                 [example] = params.source.examples(
@@ -99,12 +109,12 @@ def write_teacher_images(
                 rows.pop(item.name)[...] = example.image
         for path in files_below(Path(params.unlabelled)):
             name = relative_name(path, Path(params.unlabelled))
-            if UNLABELLED + name in rows:
+            if UNLABELLED + name in bare:
                 [(_, image)] = params.source.pieces(name, path, decoder, (height, width), shape[2])
-                rows.pop(UNLABELLED + name)[...] = image
-        if rows:
+                bare.pop(UNLABELLED + name)[...] = image
+        if lost := [*rows, *bare]:
             raise DatasetError(
-                f"{len(rows)} images, {next(iter(rows))} among them, were not found again for the "
+                f"{len(lost)} images, {lost[0]} among them, were not found again for the "
                 "teacher (teacher.input.size, teacher.input.channels); the source has to name each "
                 "image as its item: set both to null, or correct `examples` of the source"
             )

@@ -33,7 +33,7 @@ def test_all_are_seen_unless_a_number_is_given():
 @pytest.mark.parametrize("dataset", [DATASET, PATCHES])
 def test_with_0_none_are_seen(dataset: PreparedDataset):
     rows = choose_labelled(dataset, 0, seed=0)
-    counts = count_labels(dataset, rows, unlabelled=5)
+    counts = count_labels(dataset, rows, unlabelled=tuple("abcde"))
     assert (counts.train, set(counts.by_class.values()), counts.unlabelled) == (0, {0}, 5)
     training = training_set(dataset, IMAGES[:0], rows)
     assert training.hides
@@ -102,10 +102,17 @@ def test_pixels_of_hidden_masks_bear_a_label_that_is_no_class():
 
 
 def test_labels_are_counted_for_the_page():
-    counts = count_labels(PATCHES, np.arange(6), unlabelled=5)
-    assert (counts.train, counts.hidden, counts.unlabelled) == (2, 2, 5)
+    names = [f"unlabelled/photo[{number}].jpg" for number in range(3)]
+    patches = [f"{name}[0:2, {left}:{left + 2}]" for name in names for left in (0, 2)]
+    counts = count_labels(PATCHES, np.arange(6), unlabelled=patches)
+    assert (counts.train, counts.hidden, counts.unlabelled) == (2, 2, 3)
     assert counts.by_class == {"0": 24, "1": 0}  # pixels
     assert (counts.validation, counts.calibration) == (0, 0)
+
+
+def test_brackets_in_names_of_whole_images_are_no_patches():
+    names = ["unlabelled/photo[1].jpg", "unlabelled/photo[2].jpg"]
+    assert count_labels(DATASET, np.arange(3), unlabelled=names).unlabelled == 2
 
 
 def test_rows_are_read_as_they_were_written(tmp_path: Path):

@@ -9,10 +9,12 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from kdtasks.core.errors import DatasetError
 from kdtasks.data.prepare import load_dataset, write_prepared
 from kdtasks.data.prepared import SPLITS, open_prepared
 from kdtasks.data.settings import DataParams
 from kdtasks.data.survey import survey_depth
+from kdtasks.data.unlabelled import UnlabelledImages, read_unlabelled
 from kdtasks.edge.decoder import Decoder
 from tests.tools.deep_images import deep_png, deep_tiff
 
@@ -64,6 +66,30 @@ def test_a_range_that_is_given_is_taken(params: Callable[..., DataParams]) -> No
     assert dataset.deep_range == (0, 8000)
     assert "(as data.range says;" in dataset.notes[1]
     assert brightest(dataset, "dog/colour.png") == 128  # 4000 · 255 / 8000 = 127.5
+
+
+def test_an_image_without_a_label_that_the_range_would_clip_is_named(
+    params: Callable[..., DataParams], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    drawer = tmp_path_factory.mktemp("drawer")
+    values = np.random.default_rng(1).integers(0, 4000, (2, 6, 6), np.uint16)
+    values[:, 0, 0] = 4095, 9000
+    for name, pixels in zip(("as the others.png", "brighter.png"), values, strict=True):
+        Image.fromarray(pixels).save(drawer / name)
+
+    def read(**keys: Any) -> UnlabelledImages:
+        asked = params(unlabelled=str(drawer), **keys)
+        dataset = load_dataset(asked)
+        rows = np.arange(len(dataset))
+        return read_unlabelled(asked, dataset, {"train": rows[:4], "test": rows[4:]})
+
+    with pytest.raises(
+        DatasetError, match=r"\n  brighter\.png: .* up to 9,000, and 4,095 .* set data\.range .*$"
+    ) as caught:
+        read()
+    assert "as the others" not in str(caught.value)
+    assert read(on_bad="skip").names == ("unlabelled/as the others.png",)
+    assert len(read(range=[0, 9000]).images) == 2
 
 
 @pytest.mark.parametrize("wrong", [[5, 5], [9, 2], [0, 65536], [-1, 5]])

@@ -106,6 +106,29 @@ def test_an_image_that_is_gone_is_named(params: DataParams):
     assert not Path("own").exists()
 
 
+def test_a_class_may_be_called_as_what_images_without_a_label_begin_with(params: DataParams):
+    Path("photos/bright").rename("photos/unlabelled")
+    for number in range(3):  # two of whose names are those of labelled images
+        Path(f"drawer/summer/{40 + number}.png").rename(f"drawer/{number}.png")
+    names = write(params, image_size=(20, 30), channels=3)
+    assert {"unlabelled/0.png", "unlabelled/2.png"} <= set(names["unlabelled"])
+    for part in ("train", "validation", "test", "unlabelled"):
+        for name, image in zip(names[part], teacher_images(Path("own"), part), strict=True):
+            path = Path("drawer") / name.removeprefix(UNLABELLED)
+            with Image.open(path if part == "unlabelled" else Path("photos") / name) as photo:
+                np.testing.assert_array_equal(image, np.asarray(photo))
+
+
+def test_a_name_that_two_images_have_is_refused(params: DataParams):
+    dataset = load_dataset(params)
+    split = split_dataset(dataset, params.split, seed=params.seed)
+    twice = ["unlabelled/summer/40.png"] * 2
+    with pytest.raises(DatasetError, match=r"two images are called unlabelled/summer/40\.png, so"):
+        write_teacher_images(
+            Path("own"), params, dataset, split, twice, image_size=None, channels=3
+        )
+
+
 def test_a_source_of_arrays_is_read_again_too(params: DataParams):
     """Digits of 8×8 in the size of a teacher that wants them larger, and in colours."""
     Path("nothing").mkdir()

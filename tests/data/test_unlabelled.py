@@ -138,3 +138,68 @@ def test_a_test_image_is_found_though_it_was_resized_and_encoded_anew(
     assert all(text.startswith("nearly the same image as") for text in told)
     kept = read_unlabelled(params.model_copy(update={"near_copies": False}), dataset, split)
     assert len(kept.images) == 12
+
+
+def clouds(count: int, width: int) -> list[np.ndarray]:
+    """Images of 64 pixels' height: what photos have of low frequencies."""
+    draw = np.random.default_rng(3)
+    small = [draw.integers(0, 256, (9, 9, 3), dtype=np.uint8) for _ in range(count)]
+    return [
+        np.asarray(Image.fromarray(one).resize((width, 64), Image.Resampling.BICUBIC))
+        for one in small
+    ]
+
+
+@pytest.fixture
+def tested(
+    tmp_path: Path, drawer: Path, data_params: Callable[..., DataParams]
+) -> Callable[..., UnlabelledImages]:
+    """Read what is beside a dataset whose test split is the image `dogs/film7.png`."""
+
+    def run(first: np.ndarray, **keys: Any) -> UnlabelledImages:
+        save(tmp_path / "photos/dogs/film7.png", first)
+        for number, cloud in enumerate(clouds(3, 64)):
+            save(tmp_path / f"photos/{'cats' if number else 'dogs'}/{number}.png", cloud)
+        params = data_params(
+            "image_folder",
+            path=str(tmp_path / "photos"),
+            unlabelled=str(drawer),
+            image_size=[64, 64],
+            **keys,
+        )
+        dataset = load_dataset(params)
+        is_test = np.array(dataset.origins) == "dogs/film7.png"
+        return read_unlabelled(
+            params,
+            dataset,
+            {"train": np.flatnonzero(~is_test), "test": np.flatnonzero(is_test)},
+        )
+
+    return run
+
+
+def test_a_film_whose_first_frame_is_tested_by_is_excluded_whole(
+    tested: Callable[..., UnlabelledImages], drawer: Path
+):
+    *_, scene, other = clouds(6, 110)
+    for frame in range(1, 15):
+        save(drawer / f"{frame:02}.png", scene[:, 3 * frame : 3 * frame + 64])
+    save(drawer / "other.png", other[:, :64])
+    found = tested(scene[:, :64])
+    assert found.names == ("unlabelled/other.png",)
+    told = {problem.path: problem.problem for problem in found.record.excluded}
+    assert told["01.png"].startswith("nearly the same image as dogs/film7.png, which")
+    assert told["14.png"].startswith("grouped with dogs/film7.png, which")
+    assert len(tested(scene[:, :64], near_copies=False).images) == 15
+
+
+def test_a_pattern_groups_images_without_a_label_too(
+    tested: Callable[..., UnlabelledImages], drawer: Path
+):
+    *_, first, second, third = clouds(7, 64)
+    save(drawer / "film7 later.png", second)
+    save(drawer / "film8.png", third)
+    found = tested(first, group_by=r"film\d+|^(?!.*film\d).*")
+    assert found.names == ("unlabelled/film8.png",)
+    assert [problem.path for problem in found.record.excluded] == ["film7 later.png"]
+    assert len(tested(first).images) == 2

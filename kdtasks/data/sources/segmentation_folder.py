@@ -146,19 +146,24 @@ class SegmentationFolder(Source):
         ]
 
     def label_of(self, folder: Path, item: Item, decoder: Decoder) -> np.ndarray:
+        return self._labels(folder, item, decoder)[0]
+
+    def _labels(
+        self, folder: Path, item: Item, decoder: Decoder
+    ) -> tuple[np.ndarray, tuple[int, int]]:
+        """Read a mask upright; with it how many pixels had near and far values, see `Mask`."""
         pair = _pair_of(item)
         path = pair.mask
         try:
             mask = read_mask(path, self.palette, decoder)
         except DatasetError as error:
             raise UnusableFileError(relative_name(path, folder), str(error)) from None
-        if mask.near or mask.far:
-            self._off[path] = mask.near, mask.far, mask.labels.size
         orientation, by_size = drawn_on(pair, decoder)
         auto = self.mask_orientation == "auto"
         drawn = by_size or self._either if auto else self.mask_orientation
         turns = orientation != 1 and drawn == "stored"
-        return turned(mask.labels, orientation) if turns else mask.labels
+        labels = turned(mask.labels, orientation) if turns else mask.labels
+        return labels, (mask.near, mask.far)
 
     def examples(
         self,
@@ -175,7 +180,7 @@ class SegmentationFolder(Source):
                 smaller than a patch.
             UnusableFileError: the mask cannot be used.
         """
-        mask = self.label_of(folder, item, decoder)
+        mask, unknown = self._labels(folder, item, decoder)
         image = decoder.read(item.image, image_size=image_size, channels=channels)
         size = image.size
         if mask.shape != size:
@@ -184,12 +189,14 @@ class SegmentationFolder(Source):
                 f"{relative_name(_pair_of(item).mask, folder)} has "
                 f"{mask.shape[0]}×{mask.shape[1]}; make the mask anew in the image's size"
             )
-        mask = resize_mask(mask, image_size)
+        pixels, mask = mask.size, resize_mask(mask, image_size)
         examples = []
         for name, place, own in self._patches(item.name, mask.shape):
             labels = np.full((self.patch_size, self.patch_size), IGNORE_LABEL, np.uint8)
             labels[own] = mask[place][own]
             examples.append(Example(name, image.pixels[place], labels))
+        if any(unknown):
+            self._off[_pair_of(item).mask] = *unknown, pixels
         return examples
 
     def pieces(

@@ -166,11 +166,11 @@ class ImageTable(Source):
         files = [path for path in files_below(searched) if path.suffix.lower() in SUFFIXES]
         index = ImageIndex(files, searched)
         columns = find_columns(table, _GUESSES, self.columns)
-        if "image" not in columns:  # whose cells are found
-            ranked = [(sum(map(bool, index.find_all(table.column(c)))), c) for c in table.columns]
-            count, best = max(ranked)
-            if 2 * count < len(table.rows):
+        if self.columns.get("image") is None:
+            best = _image_column(table, index, columns)
+            if best is None:
                 raise _unknown("image", table, file, "names the image")
+            columns.pop("image", None)
             columns = {"image": best, **{r: c for r, c in columns.items() if c != best}}
         rest = [column for column in table.columns if column not in columns.values()]
         one_hot_labels = None
@@ -225,6 +225,40 @@ class ImageTable(Source):
                 "source.columns.split to null"
             )
         return divide([named[cell] for cell in cells], self.divided)
+
+
+def _image_column(table: Table, index: ImageIndex, columns: Mapping[str, str]) -> str | None:
+    """Find the column that names the images: by its own name, or by its cells.
+
+    A column of numbers finds files too, `39` finds `39.png`, though another one names the files.
+
+    Args:
+        columns: what was found by names.
+
+    Returns:
+        None where no column names half of the rows' images, or two name different ones.
+    """
+    guess = columns.get("image")
+    others = [c for c in table.columns if guess is None or c not in columns.values()]
+    files = [column for column in others if _holds_files(table.column(column))]
+    if guess is not None and (not files or _holds_files(table.column(guess))):
+        return guess
+    searched = [*files, guess] if guess is not None else files or others
+    found = {column: index.find_all(table.column(column)) for column in searched}
+    counts = {column: sum(map(bool, images)) for column, images in found.items()}
+    likely = [column for column in searched if 2 * counts[column] >= len(table.rows)]
+    if not files:
+        return max(likely, key=lambda column: (counts[column], column), default=None)
+    for column in likely[1:]:
+        both = zip(found[likely[0]], found[column], strict=True)
+        if any(one and other and one != other for one, other in both):
+            return None
+    return likely[0] if likely else guess
+
+
+def _holds_files(cells: Sequence[str]) -> bool:
+    """Whether half of the cells or more end as the names of image files do."""
+    return 2 * sum(Path(cell).suffix.lower() in SUFFIXES for cell in cells) >= len(cells)
 
 
 def _image_problem(images: Sequence[Path], folder: Path) -> str | None:

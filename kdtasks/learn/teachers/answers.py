@@ -24,6 +24,15 @@ LOGITS = "logits.npy"
 
 _SHOWN = 5
 
+_NEEDED = (
+    "every image of the training and validation splits and for each without a label, by the names "
+    f"in data/prepared/{NAMES} and data/unlabelled/{NAMES}"
+)
+_NEEDED_AS_LABELS = (
+    "every image below data.path that has no label of its own, by its path there: the answers are "
+    "the labels"
+)
+
 
 @dataclass(frozen=True, eq=False)
 class AnswerTable:
@@ -45,11 +54,14 @@ class AnswerTable:
         """Whether there is an answer to every one of some images."""
         return all(name in self._rows for name in names)
 
-    def find(self, names: Collection[str], among: Collection[str] = ()) -> np.ndarray:
+    def find(
+        self, names: Collection[str], among: Collection[str] = (), *, needed: str = _NEEDED
+    ) -> np.ndarray:
         """Look up the answers to images: float32 [len(names), classes].
 
         Args:
             among: all images of their kind that there are, for the message; empty is `names`.
+            needed: which images the file has to answer, for the message.
 
         Raises:
             TeacherError: some images have no answer; rows that name none are told with them.
@@ -62,9 +74,7 @@ class AnswerTable:
             told = f"; {_some(surplus)} of the file are of no image that is used" if surplus else ""
             raise TeacherError(
                 f"teacher.path: the file of answers lacks {_some(missing)} of "
-                f"{quantity(len(names), 'image')}{told}. It needs a row for every image of the "
-                "training and validation splits and for each without a label, by the names in "
-                f"data/prepared/{NAMES} and data/unlabelled/{NAMES}"
+                f"{quantity(len(names), 'image')}{told}. It needs a row for {needed}"
             )
         return self.logits[[self._rows[name] for name in names]]
 
@@ -81,8 +91,9 @@ def import_answers(folder: Path, params: TeacherParams, dataset: PreparedDataset
 
     Raises:
         TeacherError: its classes do not fit, a name is there twice, a number is not finite, rows
-            look like probabilities and are none, an image of the training or validation split has
-            no row, or the answers are no better than guessing and their columns not named.
+            look like probabilities and are none, an image of the training or validation split, or
+            of one whose labels the answers are, has no row, or the answers are no better than
+            guessing and their columns not named.
     """
     source = Path(params.path)
     found = _in_order(read_answer_file(source), dataset.class_names, source)
@@ -96,7 +107,12 @@ def import_answers(folder: Path, params: TeacherParams, dataset: PreparedDataset
             f"{_some(ambiguous)} of data.path begin with {UNLABELLED!r}, which names images of "
             "data.unlabelled in files of answers; rename that folder of data.path"
         )
-    table.find((*names["train"], *names["validation"]), among=known)
+    asked = dict.fromkeys(("train", "validation", *dataset.answered))
+    table.find(
+        [name for split in asked for name in names[split]],
+        among=known,
+        needed=_NEEDED_AS_LABELS if dataset.answered else _NEEDED,
+    )
     if found.classes is None and "validation" in dataset.answered:
         raise TeacherError(
             f"teacher.path: the columns of {source} are not named, and no image has a label that "

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from kdtasks.core.errors import TeacherError
 from kdtasks.learn.teachers.settings import Layout, PixelStatistics, Scaling, TeacherInput
 
 # Red, green and blue of ImageNet: the mean that Caffe's models subtract, in 0…255, and the
@@ -81,7 +82,15 @@ def forms_of(settings: TeacherInput, channels: int) -> list[InputForm]:
 
     Args:
         channels: of the images; grey ones have one layout, and no statistics of colours.
+
+    Raises:
+        TeacherError: the images are grey and the settings of colours.
     """
+    if channels == 1 and _is_of_colours(settings.scaling):
+        raise TeacherError(
+            "teacher.input.scaling has the statistics of three colours, and the images are grey: "
+            "set teacher.input.channels to 3, or give one mean and std"
+        )
     scalings: Sequence[Scaling | PixelStatistics]
     if settings.scaling != "auto":
         scalings = (settings.scaling,)
@@ -91,3 +100,9 @@ def forms_of(settings: TeacherInput, channels: int) -> list[InputForm]:
     if settings.layout != "auto":
         layouts = (settings.layout,)
     return [InputForm(scaling, layout) for scaling in scalings for layout in layouts]
+
+
+def _is_of_colours(scaling: Scaling | PixelStatistics | str) -> bool:
+    if isinstance(scaling, PixelStatistics):
+        return max(len(scaling.mean), len(scaling.std)) > 1
+    return scaling in _OF_COLOURS

@@ -83,6 +83,18 @@ def test_what_was_off_in_masks_is_counted_and_said(
         load_dataset(params({"tolerance": 0}))
 
 
+def test_masks_that_were_not_chosen_are_not_counted_as_off(
+    folder: Path, params: Callable[..., DataParams]
+) -> None:
+    for path in folder.glob("masks/*.png"):
+        mask = Image.open(path).resize((24, 16), Image.Resampling.BICUBIC)
+        mask.resize((12, 8)).save(path.with_suffix(".jpg"), quality=70, subsampling=0)
+        path.unlink()
+    all_of_them, some = (load_dataset(params(max_images=count)) for count in (None, 4))
+    assert all_of_them.notes[-1].startswith("once a JPEG or resized smoothly: 6 masks, such as")
+    assert some.notes[-1].startswith("once a JPEG or resized smoothly: 4 masks, such as")
+
+
 def test_a_photo_that_is_resized_is_decoded_once_at_a_smaller_scale(
     folder: Path, params: Callable[..., DataParams]
 ) -> None:

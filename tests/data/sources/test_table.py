@@ -96,6 +96,22 @@ def test_a_class_that_no_column_tells_is_asked_for(photos: Photos, load: Load) -
         load(root)
 
 
+def test_a_running_number_is_not_taken_for_the_name_of_a_file(photos: Photos, load: Load) -> None:
+    root = photos("0.png", "1.png", "2.png", "a.png")
+    write(root, "id,photo,label\n2,0.png,cat\n0,1.png,dog\n1,2.png,cat\n")
+    with pytest.raises(DatasetError, match=r"which column names the image; .* \{image: …\}"):
+        load(root)
+    expected = {"0.png": "cat", "1.png": "dog", "2.png": "cat"}
+    assert classes_of(load(root, columns={"image": "photo"})) == expected
+    for number in ("nr", "id"):  # which no column of such a name can mean, or which finds nothing
+        first = 2 if number == "nr" else 70
+        rows = [f"{first - row},{row}.png,{'cat' if row % 2 == 0 else 'dog'}" for row in range(3)]
+        write(root, f"{number},photo,label\n" + "\n".join(rows))
+        dataset = load(root)
+        assert classes_of(dataset) == expected
+        assert dataset.notes[0].startswith("table labels.csv: image in 'photo', label in 'label'")
+
+
 def test_given_splits_and_groups_are_kept(
     photos: Photos, load: Load, data_params: Callable[..., DataParams]
 ) -> None:

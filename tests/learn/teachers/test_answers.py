@@ -9,7 +9,7 @@ import pytest
 from scipy.special import log_softmax, softmax
 
 from kdtasks.core.errors import DatasetError, TeacherError
-from kdtasks.core.files import read_json
+from kdtasks.core.files import read_json, write_json
 from kdtasks.data.prepare import write_prepared
 from kdtasks.data.prepared import PreparedDataset, open_prepared
 from kdtasks.data.raw_dataset import RawDataset
@@ -137,6 +137,23 @@ def test_images_without_an_answer_are_named_beside_rows_of_none(take: Import):
     )
     with pytest.raises(TeacherError, match=message):
         take(names=names)
+
+
+def test_answers_that_are_labels_are_needed_of_every_split(
+    tmp_path: Path, dataset: PreparedDataset
+):
+    description = tmp_path / "prepared/dataset.json"
+    answered = ["train", "validation", "calibration", "test"]
+    write_json(description, {**read_json(description), "answered": answered})
+    names = NAMES[:30] + NAMES[31:]  # but the first test image
+    message = (
+        r"lacks 1 \(ant/30\.png\) of 36 images\. It needs a row for every image below data\.path "
+        r"that has no label of its own, by its path there"
+    )
+    np.savez(tmp_path / "few.npz", names=names, logits=np.delete(LOGITS, 30, axis=0))
+    params = TeacherParams.model_validate({"source": "logits", "path": str(tmp_path / "few.npz")})
+    with pytest.raises(TeacherError, match=message):
+        import_answers(tmp_path / "labels", params, open_prepared(tmp_path / "prepared"))
 
 
 def test_further_rows_are_told_and_passed_over(

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from kdtasks.core.errors import TeacherError
 from kdtasks.learn.teachers.input_forms import InputForm, forms_of
 from kdtasks.learn.teachers.settings import PixelStatistics, TeacherInput
 
@@ -60,6 +61,23 @@ def test_what_is_told_is_not_tried():
         InputForm("unit", "rgb"),
         InputForm("unit", "bgr"),
     ]
+
+
+@pytest.mark.parametrize(
+    "scaling",
+    ["torch", "caffe", PixelStatistics(mean=(0.1, 0.2, 0.3), std=(0.2,))],
+    ids=["torch", "caffe", "own"],
+)
+def test_statistics_of_colours_are_refused_for_grey_images(scaling: object):
+    settings = TeacherInput(scaling=scaling)  # type: ignore[arg-type]
+    with pytest.raises(TeacherError, match=r"of three colours, and the images are grey: set teach"):
+        forms_of(settings, 1)
+    assert len(forms_of(settings, 3)) == 2
+
+
+def test_one_mean_and_std_fit_grey_images():
+    one = PixelStatistics(mean=(0.1,), std=(0.2,))
+    assert forms_of(TeacherInput(scaling=one), 1) == [InputForm(one, "rgb")]
 
 
 @pytest.mark.parametrize("scaling", ["torch", PixelStatistics(mean=(0.1,), std=(0.2,))], ids=str)
