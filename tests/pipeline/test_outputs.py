@@ -80,7 +80,7 @@ def test_metrics_of_training_say_what_was_trained(project: Path, params: Params)
         assert metrics["epochs"] == epochs
         rows = (project / "plots" / f"{name}.csv").read_text(encoding="utf-8").splitlines()
         taught = ",teacher_agreement,alpha,temperature" if name == "distill/1" else ""
-        validation = "loss accuracy balanced_accuracy macro_f1".split()
+        validation = ["loss", "accuracy", "balanced_accuracy", "macro_f1"]
         columns = ["epoch", "loss", "accuracy", *(f"validation_{name}" for name in validation)]
         assert rows[0] == ",".join(columns) + taught
         assert len(rows) == 1 + epochs

@@ -14,7 +14,7 @@ def test_links_are_written_and_taken_back() -> None:
     links = ["data/raw/dogs", "data/raw/old: 'cats' #1", "data/raw/é ${x}"]
     after = with_links(before, links)
     deps = YAML(typ="safe", pure=True).load(after)["stages"]["prepare"]["deps"]
-    assert deps[2:5] == [*links[:2], "data/raw/é \\${x}"]
+    assert deps[3:6] == [*links[:2], "data/raw/é \\${x}"]
     assert with_links(after, []) == with_links(before, [])
 
 
