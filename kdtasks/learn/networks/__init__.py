@@ -95,7 +95,7 @@ class Architecture(Section):
 
     def build_of(self, layers: dict[str, Any], image: Tensor) -> Backbone:
         """Build the network that `read` found; otherwise like `build`."""
-        raise NotImplementedError
+        raise TypeError(f"{self.name} reads layers, so it has to define build_of as well")
 
     def scale(self, pixels: Tensor, layers: dict[str, Any] | None = None) -> Tensor:
         """Bring pixels 0…255 to what `build`, or `build_of` for these layers, takes."""
