@@ -81,10 +81,10 @@ def test_a_network_that_cannot_be_followed_says_why(make_fine_tuning):
 
     image = keras.Input((4, 4, 1))
     tensor = keras.layers.Conv2D(2, 1, name="conv")(image)
-    tensor = keras.layers.Multiply(name="gate")([tensor, tensor])
+    tensor = keras.layers.Maximum(name="gate")([tensor, tensor])
     model = MultiExitModel(keras.Model(image, keras.layers.Flatten()(tensor)))
     fine_tuning = make_fine_tuning(model)
-    with pytest.raises(Refused, match="layer 'gate' is a Multiply"):
+    with pytest.raises(Refused, match="layer 'gate' is a Maximum"):
         sensitivity(
             model, rank="l1", examples=fine_tuning.examples, validation=fine_tuning.validation
         )
