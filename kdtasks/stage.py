@@ -10,6 +10,7 @@ from typing import NamedTuple
 from kdtasks.core.errors import KdTasksError, Refused
 from kdtasks.core.events import MessageEvent, emit
 from kdtasks.core.files import atomic_folder, write_arrays, write_text
+from kdtasks.core.installed import refuse_other_code
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import Refusal
 from kdtasks.core.reproducibility import pin_process
@@ -81,6 +82,7 @@ def run_stage(main: Main) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     try:
+        refuse_other_code(Path(), Path(sys.argv[0]).stem)
         params = load_params()
         pin_process(params.runtime.threads, precision=params.runtime.precision)
         main(params, ProjectPaths(), *sys.argv[1:])

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,7 +10,7 @@ import typer
 from typer import Argument, Option
 
 from kdtasks import __version__
-from kdtasks.cli import bundle, completion, serve, store
+from kdtasks.cli import bundle, completion, project, serve, store
 from kdtasks.cli.options import (
     IMAGES_HELP,
     BundleArgument,
@@ -30,6 +31,8 @@ from kdtasks.core.latency import Statistic
 
 # The commands are imported inside the functions below: most need the pipeline extra, and
 # `kdtasks --help` must work on a device that has LiteRT and numpy alone.
+
+NO_TENSORFLOW = (3, 14)  # as pyproject.toml has it
 
 app = typer.Typer(
     name="kdtasks",
@@ -53,11 +56,19 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "kdtasks").partition(".")[0] in ("kdtasks", "flows"):
             raise
-        message = (
-            f"module {error.name} is missing; this command needs pip install 'kdtasks[pipeline]'"
-        )
+        message = _what_is_missing(error.name)
     typer.echo(f"error: {message}", err=True)
     raise SystemExit(1)
+
+
+def _what_is_missing(module: str | None) -> str:
+    if module == "tensorflow" and sys.version_info >= NO_TENSORFLOW:
+        newest, here = (".".join(map(str, it[:2])) for it in (NO_TENSORFLOW, sys.version_info))
+        return (
+            f"this command needs TensorFlow, which there is for Pythons before {newest}, and this "
+            f"is {here}; train with an earlier one, devices may keep theirs"
+        )
+    return f"module {module} is missing; this command needs pip install 'kdtasks[pipeline]'"
 
 
 def _show_version(wanted: bool) -> None:
@@ -267,7 +278,7 @@ def doctor() -> None:
     raise typer.Exit(1 if any(check.level == "fail" for check in checks) else 0)
 
 
-for commands in (store.app, bundle.app, serve.app):
+for commands in (project.app, store.app, bundle.app, serve.app):
     app.add_typer(commands)
 
 

@@ -10,6 +10,7 @@ from types import ModuleType
 
 from kdtasks.cli.output import INTERRUPTED
 from kdtasks.core.errors import ProjectError
+from kdtasks.core.installed import refuse_other_code
 from kdtasks.orchestrate.prefect_server import prefect_server
 from kdtasks.orchestrate.processes import stop_signals, usable_cores
 from kdtasks.orchestrate.runner.describe import summary
@@ -39,6 +40,7 @@ def run_pipeline(
     """
     with stop_signals() as is_stopping:
         try:
+            refuse_other_code(project)
             load_project_params(project)
             output = LastingOutput()
             if dry_run:

@@ -1,13 +1,19 @@
-"""Which files of code a stage's outputs depend on: what DVC watches and checkpoints are held to."""
+"""Which files of code a stage's outputs depend on: what DVC watches and checkpoints are held to.
+
+`root` is everywhere the folder of a project: a clone, which holds `kdtasks/` itself, or any other,
+whose code of the package is the installed one. Files are named as seen from what holds them.
+"""
 
 import ast
 import hashlib
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 
 _PACKAGES = ("kdtasks", "stages")
 _EXTENSIONS = "extensions"
+_INSTALLED = Path(__file__).parents[2]
 _FOR_TYPES_ONLY = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 
 # What shapes no output: messages, bookkeeping, and the validation of values that DVC watches.
@@ -16,6 +22,7 @@ _WITHOUT_INFLUENCE = (
     "kdtasks/core/code.py",
     "kdtasks/core/errors.py",
     "kdtasks/core/events.py",
+    "kdtasks/core/installed.py",
     "kdtasks/core/locks.py",
     "kdtasks/core/registry.py",
     "kdtasks/core/settings.py",
@@ -38,10 +45,9 @@ def closure(script: Path, root: Path) -> tuple[Path, ...]:
 
     Args:
         script: a file below `root`.
-        root: folder of the project, with `kdtasks/` and `stages/`.
 
     Returns:
-        Paths below `root`, sorted.
+        Paths below `root`, or of the installed package; sorted.
     """
     found: set[Path] = set()
     waiting = [script]
@@ -50,18 +56,18 @@ def closure(script: Path, root: Path) -> tuple[Path, ...]:
         if file in found or not _has_influence(file, root):
             continue
         found.add(file)
-        nodes = list(_nodes(ast.parse(file.read_bytes(), filename=str(file))))
-        for name in _imported(nodes, package=file.relative_to(root).parent.parts):
+        imports, creates_registry = _facts(file.read_bytes(), name_of(file, root))
+        for name in imports:
             waiting += _files_of(name, root)
-        if file.name == "__init__.py" and _create_registry(nodes):
+        if file.name == "__init__.py" and creates_registry:
             waiting += [*file.parent.glob("*.py"), *(root / _EXTENSIONS).glob("*.py")]
     return tuple(sorted(found))
 
 
 def fingerprint(paths: Iterable[Path], root: Path) -> str:
-    """SHA-256 over names, as seen from `root`, and contents of files; their order is no matter."""
+    """SHA-256 over names and contents of files; their order is no matter."""
     total = hashlib.sha256()
-    for name, path in sorted((path.relative_to(root).as_posix(), path) for path in paths):
+    for name, path in sorted((name_of(path, root), path) for path in paths):
         for part in (name.encode(), path.read_bytes()):
             total.update(hashlib.sha256(part).digest())
     return total.hexdigest()
@@ -74,13 +80,13 @@ def collapse(files: Iterable[Path], root: Path) -> list[str]:
     every file by itself that takes longer than many a stage.
 
     Args:
-        files: paths below `root`; what `closure` gave.
-        root: folder of the project; it never stands for its files itself.
+        files: what `closure` gave.
 
     Returns:
         Sorted names with forward slashes.
     """
     known = set(files)
+    holders = (root, home_of(root))  # which stand for their files never
 
     @cache
     def is_whole(folder: Path) -> bool:
@@ -90,14 +96,25 @@ def collapse(files: Iterable[Path], root: Path) -> list[str]:
 
     names = set()
     for file in known:
-        *folders, _ = file.relative_to(root).parents  # the last is the root
-        whole = [folder for folder in folders if is_whole(root / folder)]
-        names.add((whole[-1] if whole else file.relative_to(root)).as_posix())
+        around = takewhile(lambda folder: folder not in holders, file.parents)
+        whole = [folder for folder in around if is_whole(folder)]
+        names.add(name_of(whole[-1] if whole else file, root))
     return sorted(names)
 
 
+def home_of(root: Path) -> Path:
+    """The folder that holds `kdtasks/`: a clone, or else where the package is installed."""
+    return root if (root / _PACKAGES[0]).is_dir() else _INSTALLED
+
+
+def name_of(path: Path, root: Path) -> str:
+    """Name a file or folder with forward slashes, as seen from the project or the installation."""
+    home = home_of(root)  # which an environment inside the project may have below it
+    return path.relative_to(home if path.is_relative_to(home / _PACKAGES[0]) else root).as_posix()
+
+
 def _has_influence(file: Path, root: Path) -> bool:
-    name = file.relative_to(root).as_posix()
+    name = name_of(file, root)
     if any(name == one or name.startswith(f"{one}/") for one in _WITHOUT_INFLUENCE):
         return False
     # Extensions are watched from the first file on, before there is code in any.
@@ -110,6 +127,14 @@ def _is_plain(file: Path) -> bool:
         return False
     tree = ast.parse(file.read_bytes(), filename=str(file))
     return len(tree.body) == (ast.get_docstring(tree) is not None)
+
+
+@cache
+def _facts(content: bytes, name: str) -> tuple[tuple[str, ...], bool]:
+    """What a file of code imports, by dotted names, and whether it creates a registry."""
+    nodes = list(_nodes(ast.parse(content, filename=name)))
+    imported = _imported(nodes, package=Path(name).parent.parts)
+    return tuple(imported), _create_registry(nodes)
 
 
 def _nodes(tree: ast.AST) -> Iterator[ast.AST]:
@@ -139,7 +164,7 @@ def _files_of(name: str, root: Path) -> Iterator[Path]:
     parts = name.split(".")
     if parts[0] not in _PACKAGES:
         return
-    place = root
+    place = home_of(root) if parts[0] == _PACKAGES[0] else root
     for part in parts:
         place /= part
         files = [place / "__init__.py", place.with_name(f"{part}.py")]

@@ -265,9 +265,8 @@ def load_project_params(project: Path) -> Params:
         ParamsError: as `load_params`; or a key is missing, or a path not found.
     """
     path = ProjectPaths(project).params
-    content = _read_yaml(path)
-    params = parse_params(content, source=str(path))
-    if missing := _missing_keys(content, params.model_dump(mode="json")):
+    params, missing = load_with_missing_keys(path)
+    if missing:
         raise ParamsError(
             f"{path}: DVC needs every key in the file, "
             f"add with their defaults: {'; '.join(missing)}"
@@ -286,6 +285,17 @@ def load_project_params(project: Path) -> Params:
     for seed in params.seeds:
         start_of(Path(params.student.start), seed, project)
     return params
+
+
+def load_with_missing_keys(path: Path) -> tuple[Params, list[str]]:
+    """Read and validate a params file; with it, as `key: default`, the keys that it lacks.
+
+    Raises:
+        ParamsError: as `load_params`.
+    """
+    content = _read_yaml(path)
+    params = parse_params(content, source=str(path))
+    return params, _missing_keys(content, params.model_dump(mode="json"))
 
 
 def _read_yaml(path: Path) -> Any:

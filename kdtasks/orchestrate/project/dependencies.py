@@ -1,4 +1,7 @@
-"""Write the code that each stage depends on into `dvc.yaml`.
+"""Write the code that each stage depends on into `dvc.yaml`, and into `code/` of a project.
+
+A clone's stages depend on its files of code. Those of a project of one's own depend on its stage
+scripts, its extensions and a file of hashes of the installed code, `code/STAGE`.
 
 `python -m kdtasks.orchestrate.project.dependencies --write` fills the block between two comments in
 the `deps` of every stage; without `--write` it says what is out of date.
@@ -8,9 +11,10 @@ import re
 import sys
 from pathlib import Path
 
-from kdtasks.core.code import closure, collapse
+from kdtasks.core.code import closure, collapse, home_of
 from kdtasks.core.errors import ProjectError
 from kdtasks.core.files import write_text
+from kdtasks.core.installed import CODE, hash_lines, package_hashes, read_hashes
 from kdtasks.core.paths import ProjectPaths
 
 BEGIN, END = "# code, written by kdtasks.orchestrate.project.dependencies", "# end of code"
@@ -41,8 +45,9 @@ def _filled(stage: str, text: str, root: Path) -> str:
         return text
 
     def block(match: re.Match[str]) -> str:
-        code = collapse(closure(script, root), root)
-        lines = [BEGIN, *(f"- {name}" for name in code), END]
+        code, installed = code_of(script, root)
+        watched = [f"{CODE}/{stage}"] * bool(installed) + code
+        lines = [BEGIN, *(f"- {name}" for name in watched), END]
         return "".join(f"{match[1]}{line}\n" for line in lines)
 
     filled, count = _BLOCK.subn(block, text)
@@ -52,6 +57,40 @@ def _filled(stage: str, text: str, root: Path) -> str:
             f"begins with the line `{BEGIN}` and ends with `{END}`"
         )
     return filled
+
+
+def code_of(script: Path, root: Path) -> tuple[list[str], list[str]]:
+    """List the code of a stage: what lies in the project, and what is installed outside of it.
+
+    Args:
+        script: of the stage.
+        root: folder of the project.
+    """
+    names, is_clone = collapse(closure(script, root), root), home_of(root) == root
+    installed = [name for name in names if f"{name}/".startswith("kdtasks/") and not is_clone]
+    return [name for name in names if name not in installed], installed
+
+
+def write_installed_code(root: Path) -> dict[str, list[str]]:
+    """Write the file of hashes of every stage's installed code.
+
+    Returns:
+        by stage the files of code that are new, changed or gone since it was last written.
+    """
+    changed = {}
+    for script in sorted((root / "stages").glob("*.py")):
+        _, names = code_of(script, root)
+        hashes = {
+            file: value
+            for file, value in package_hashes().items()
+            if any(f"{file}/".startswith(f"{name}/") for name in names)
+        }
+        path = root / CODE / script.stem
+        before = read_hashes(path)
+        changed[script.stem] = sorted({name for name, _ in hashes.items() ^ before.items()})
+        if changed[script.stem] or not path.is_file():
+            write_text(path, "".join(hash_lines(hashes)))
+    return changed
 
 
 def main(root: Path = Path()) -> None:
