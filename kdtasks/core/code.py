@@ -36,32 +36,105 @@ _WITHOUT_INFLUENCE = (
 _MOST = 0.75
 
 
-def closure(script: Path, root: Path) -> tuple[Path, ...]:
-    """List the files of code that a stage runs: its script and whatever that imports.
+class Code:
+    """The code of one project, each file of which is looked at once."""
 
-    Imports inside functions count; those for type checkers do not, and neither do files that shape
-    no output. A package counts whole where its `__init__.py` creates a registry, and the project's
-    extensions with it. A module imported by a name made at run time is not seen.
+    def __init__(self, root: Path) -> None:
+        """Args: `root`, folder of the project."""
+        self._root, self._home = root, home_of(root)
+        self._next: dict[Path, tuple[Path, ...] | None] = {}
+        self._inside: dict[Path, tuple[Path, ...] | None] = {}
 
-    Args:
-        script: a file below `root`.
+    def closure(self, script: Path) -> tuple[Path, ...]:
+        """List the files of code that a stage runs: its script and whatever that imports.
 
-    Returns:
-        Paths below `root`, or of the installed package; sorted.
-    """
-    found: set[Path] = set()
-    waiting = [script]
-    while waiting:
-        file = waiting.pop()
-        if file in found or not _has_influence(file, root):
-            continue
-        found.add(file)
-        imports, creates_registry = _facts(file.read_bytes(), name_of(file, root))
-        for name in imports:
-            waiting += _files_of(name, root)
+        Imports inside functions count; those for type checkers do not, and neither do files that
+        shape no output. A package counts whole where its `__init__.py` creates a registry, and the
+        project's extensions with it. A module imported by a name made at run time is not seen.
+
+        Args:
+            script: a file below the project's folder.
+
+        Returns:
+            Paths below it, or of the installed package; sorted.
+        """
+        found: set[Path] = set()
+        waiting = [script]
+        while waiting:
+            file = waiting.pop()
+            if file in found:
+                continue
+            if file not in self._next:
+                self._next[file] = self._imports(file)
+            following = self._next[file]
+            if following is not None:
+                found.add(file)
+                waiting += following
+        return tuple(sorted(found))
+
+    def collapse(self, files: Iterable[Path]) -> list[str]:
+        """Name files; a folder stands for them where they are most of its code.
+
+        DVC writes the whole `dvc.lock` after every stage, at a pace of a thousand lines a second:
+        with every file by itself that takes longer than many a stage.
+
+        Args:
+            files: what `closure` gave.
+
+        Returns:
+            Sorted names with forward slashes.
+        """
+        known = set(files)
+        holders = (self._root, self._home)  # which stand for their files never
+
+        @cache
+        def is_whole(folder: Path) -> bool:
+            if folder not in self._inside:
+                self._inside[folder] = self._code_in(folder)
+            code = self._inside[folder]
+            if code is None:
+                return False
+            return sum(file in known for file in code) >= _MOST * len(code)
+
+        names = set()
+        for file in known:
+            around = takewhile(lambda folder: folder not in holders, file.parents)
+            whole = [folder for folder in around if is_whole(folder)]
+            names.add(name_of(whole[-1] if whole else file, self._root))
+        return sorted(names)
+
+    def _imports(self, file: Path) -> tuple[Path, ...] | None:
+        """The files that a file brings with it; None where it shapes no output itself."""
+        name = name_of(file, self._root)
+        if not _has_influence(file, name):
+            return None
+        imported, creates_registry = _facts(file.read_bytes(), name)
+        found = [path for each in imported for path in self._files_of(each)]
         if file.name == "__init__.py" and creates_registry:
-            waiting += [*file.parent.glob("*.py"), *(root / _EXTENSIONS).glob("*.py")]
-    return tuple(sorted(found))
+            found += [*file.parent.glob("*.py"), *(self._root / _EXTENSIONS).glob("*.py")]
+        return tuple(found)
+
+    def _code_in(self, folder: Path) -> tuple[Path, ...] | None:
+        """The files of code in a folder, of any depth; None where some shape no output."""
+        code = tuple(file for file in folder.rglob("*.py") if not _is_plain(file))
+        influential = all(_has_influence(file, name_of(file, self._root)) for file in code)
+        return code if influential else None
+
+    def _files_of(self, name: str) -> Iterator[Path]:
+        """Files that run where a name is imported: the packages above it, and its module."""
+        parts = name.split(".")
+        if parts[0] not in _PACKAGES:
+            return
+        place = self._home if parts[0] == _PACKAGES[0] else self._root
+        for part in parts:
+            place /= part
+            files = [place / "__init__.py", place.with_name(f"{part}.py")]
+            yield from [file for file in files if file.is_file()][:1]
+
+
+def closure(script: Path, root: Path) -> tuple[Path, ...]:
+    """List the files of code that a single stage runs: `Code.closure`."""
+    return Code(root).closure(script)
 
 
 def fingerprint(paths: Iterable[Path], root: Path) -> str:
@@ -71,35 +144,6 @@ def fingerprint(paths: Iterable[Path], root: Path) -> str:
         for part in (name.encode(), path.read_bytes()):
             total.update(hashlib.sha256(part).digest())
     return total.hexdigest()
-
-
-def collapse(files: Iterable[Path], root: Path) -> list[str]:
-    """Name files as seen from `root`; a folder stands for them where they are most of its code.
-
-    DVC writes the whole `dvc.lock` after every stage, at a pace of a thousand lines a second: with
-    every file by itself that takes longer than many a stage.
-
-    Args:
-        files: what `closure` gave.
-
-    Returns:
-        Sorted names with forward slashes.
-    """
-    known = set(files)
-    holders = (root, home_of(root))  # which stand for their files never
-
-    @cache
-    def is_whole(folder: Path) -> bool:
-        code = [file for file in folder.rglob("*.py") if not _is_plain(file)]
-        influential = all(_has_influence(file, root) for file in code)
-        return influential and sum(file in known for file in code) >= _MOST * len(code)
-
-    names = set()
-    for file in known:
-        around = takewhile(lambda folder: folder not in holders, file.parents)
-        whole = [folder for folder in around if is_whole(folder)]
-        names.add(name_of(whole[-1] if whole else file, root))
-    return sorted(names)
 
 
 def home_of(root: Path) -> Path:
@@ -113,8 +157,7 @@ def name_of(path: Path, root: Path) -> str:
     return path.relative_to(home if path.is_relative_to(home / _PACKAGES[0]) else root).as_posix()
 
 
-def _has_influence(file: Path, root: Path) -> bool:
-    name = name_of(file, root)
+def _has_influence(file: Path, name: str) -> bool:
     if any(name == one or name.startswith(f"{one}/") for one in _WITHOUT_INFLUENCE):
         return False
     # Extensions are watched from the first file on, before there is code in any.
@@ -129,12 +172,10 @@ def _is_plain(file: Path) -> bool:
     return len(tree.body) == (ast.get_docstring(tree) is not None)
 
 
-@cache
-def _facts(content: bytes, name: str) -> tuple[tuple[str, ...], bool]:
+def _facts(content: bytes, name: str) -> tuple[set[str], bool]:
     """What a file of code imports, by dotted names, and whether it creates a registry."""
     nodes = list(_nodes(ast.parse(content, filename=name)))
-    imported = _imported(nodes, package=Path(name).parent.parts)
-    return tuple(imported), _create_registry(nodes)
+    return set(_imported(nodes, Path(name).parent.parts)), _create_registry(nodes)
 
 
 def _nodes(tree: ast.AST) -> Iterator[ast.AST]:
@@ -157,18 +198,6 @@ def _imported(nodes: Iterable[ast.AST], package: tuple[str, ...]) -> Iterator[st
             above = package[: len(package) - node.level + 1] if node.level else ()
             module = [*above, *([node.module] if node.module else [])]
             yield from (".".join([*module, alias.name]) for alias in node.names)
-
-
-def _files_of(name: str, root: Path) -> Iterator[Path]:
-    """Files that run where a name is imported: the packages above it, and its module."""
-    parts = name.split(".")
-    if parts[0] not in _PACKAGES:
-        return
-    place = home_of(root) if parts[0] == _PACKAGES[0] else root
-    for part in parts:
-        place /= part
-        files = [place / "__init__.py", place.with_name(f"{part}.py")]
-        yield from [file for file in files if file.is_file()][:1]
 
 
 def _create_registry(nodes: Iterable[ast.AST]) -> bool:

@@ -1,11 +1,12 @@
 """The closure of a script is what it imports from the project, no less and no more."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from kdtasks.core.code import closure, collapse, fingerprint
+from kdtasks.core.code import Code, closure, fingerprint
 
 ROOT = Path(__file__).parents[2]
 Write = Callable[[dict[str, str]], None]
@@ -206,15 +207,17 @@ class TestCollapse:
     def test_a_folder_stands_for_most_of_its_code_if_all_of_it_has_influence(
         self, tmp_path: Path, names: list[str], expected: list[str]
     ):
-        assert collapse([tmp_path / name for name in names], tmp_path) == expected
+        assert Code(tmp_path).collapse([tmp_path / name for name in names]) == expected
 
     def test_an_init_with_code_is_code(self, tmp_path: Path, write: Write):
         write({"kdtasks/a/deep/__init__.py": "x = 1"})
-        assert collapse([tmp_path / "kdtasks/a/deep/two.py"], tmp_path) == ["kdtasks/a/deep/two.py"]
+        assert Code(tmp_path).collapse([tmp_path / "kdtasks/a/deep/two.py"]) == [
+            "kdtasks/a/deep/two.py"
+        ]
 
     def test_the_root_stands_for_nothing(self, tmp_path: Path, write: Write):
         write({"new/setup.py": ""})
-        assert collapse([tmp_path / "new/setup.py"], tmp_path / "new") == ["setup.py"]
+        assert Code(tmp_path / "new").collapse([tmp_path / "new/setup.py"]) == ["setup.py"]
 
 
 class TestFingerprint:
@@ -259,3 +262,30 @@ def test_stages_of_this_project(script: Path):
     assert len(names) > 3
     assert not any(name.startswith("kdtasks/params/") for name in names)
     assert "kdtasks/__init__.py" not in names
+
+
+class TestAProjectOfOnesOwn:
+    """It holds no package: the installed one counts, named as in a clone."""
+
+    @pytest.fixture
+    def own(self, tmp_path: Path) -> Path:
+        shutil.copytree(ROOT / "stages", tmp_path / "stages")
+        shutil.copytree(ROOT / "extensions", tmp_path / "extensions")
+        return tmp_path
+
+    def test_its_stages_run_what_those_of_a_clone_run(self, own: Path):
+        found = closure(own / "stages/labels.py", own)
+        there = closure(ROOT / "stages/labels.py", ROOT)
+        assert fingerprint(found, own) == fingerprint(there, ROOT)
+        assert Code(own).collapse(found) == Code(ROOT).collapse(there)
+
+    def test_an_environment_inside_of_it_is_no_part_of_it(
+        self, own: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        home = own / ".venv" / "site-packages"
+        shutil.copytree(ROOT / "kdtasks", home / "kdtasks")
+        monkeypatch.setattr("kdtasks.core.code._INSTALLED", home)
+        found = closure(own / "stages/labels.py", own)
+        assert home / "kdtasks/data/labels.py" in found
+        names = Code(own).collapse(found)
+        assert names == Code(ROOT).collapse(closure(ROOT / "stages/labels.py", ROOT))

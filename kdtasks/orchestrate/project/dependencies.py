@@ -11,7 +11,7 @@ import re
 import sys
 from pathlib import Path
 
-from kdtasks.core.code import closure, collapse, home_of
+from kdtasks.core.code import Code, home_of
 from kdtasks.core.errors import ProjectError
 from kdtasks.core.files import write_text
 from kdtasks.core.installed import CODE, hash_lines, package_hashes, read_hashes
@@ -35,17 +35,18 @@ def with_dependencies(pipeline: str, root: Path) -> str:
         ProjectError: a stage that has a script has no block, or two.
     """
     body = pipeline.index("\nstages:\n")
-    filled = _STAGE.sub(lambda match: _filled(match[1], match[0], root), pipeline[body:])
+    code = Code(root)
+    filled = _STAGE.sub(lambda match: _filled(match[1], match[0], root, code), pipeline[body:])
     return pipeline[:body] + filled
 
 
-def _filled(stage: str, text: str, root: Path) -> str:
+def _filled(stage: str, text: str, root: Path, all_code: Code) -> str:
     script = root / "stages" / f"{stage}.py"
     if not script.is_file():
         return text
 
     def block(match: re.Match[str]) -> str:
-        code, installed = code_of(script, root)
+        code, installed = code_of(script, root, all_code)
         watched = [f"{CODE}/{stage}"] * bool(installed) + code
         lines = [BEGIN, *(f"- {name}" for name in watched), END]
         return "".join(f"{match[1]}{line}\n" for line in lines)
@@ -59,14 +60,15 @@ def _filled(stage: str, text: str, root: Path) -> str:
     return filled
 
 
-def code_of(script: Path, root: Path) -> tuple[list[str], list[str]]:
+def code_of(script: Path, root: Path, code: Code) -> tuple[list[str], list[str]]:
     """List the code of a stage: what lies in the project, and what is installed outside of it.
 
     Args:
         script: of the stage.
         root: folder of the project.
+        code: of the project.
     """
-    names, is_clone = collapse(closure(script, root), root), home_of(root) == root
+    names, is_clone = code.collapse(code.closure(script)), home_of(root) == root
     installed = [name for name in names if f"{name}/".startswith("kdtasks/") and not is_clone]
     return [name for name in names if name not in installed], installed
 
@@ -77,9 +79,9 @@ def write_installed_code(root: Path) -> dict[str, list[str]]:
     Returns:
         by stage the files of code that are new, changed or gone since it was last written.
     """
-    changed = {}
+    changed, code = {}, Code(root)
     for script in sorted((root / "stages").glob("*.py")):
-        _, names = code_of(script, root)
+        _, names = code_of(script, root, code)
         hashes = {
             file: value
             for file, value in package_hashes().items()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from kdtasks.core.code import home_of
+from kdtasks.core.code import Code, home_of
 from kdtasks.core.errors import ProjectError
 from kdtasks.core.files import write_text
 from kdtasks.core.installed import (
@@ -97,9 +97,9 @@ def upgrade(project: Path) -> Upgraded:
         write_text(paths.params, render_params(params))
     changed = _write_code(project)
     list_links(project, params.data)
-    reasons = {}
+    reasons, code = {}, Code(project)
     for stage, names in changed.items():
-        own, _ = code_of(project / "stages" / f"{stage}.py", project)
+        own, _ = code_of(project / "stages" / f"{stage}.py", project, code)
         reasons[stage] = [*(name for name in own if name in written), *names]
     reruns, following = _reruns(project, {stage: why for stage, why in reasons.items() if why})
     names = [" ".join(line.split()[:2]) for line in (before, package_line())]
