@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+from kdtasks.compress.tflite.stderr import captured_stderr
 from kdtasks.core.errors import ProjectError
 from kdtasks.core.files import write_text
 from kdtasks.core.paths import ProjectPaths
@@ -98,7 +99,7 @@ def _asked(given: Given, images: Images) -> Teacher | None:
         file = Path(given.classes)
         named = read_names(file) if file.suffix in (".txt", ".json") else None
         classes = [each[0] for each in named] if named else given.classes.split(",")
-    with redirect_stdout(io.StringIO()):
+    with redirect_stdout(io.StringIO()), captured_stderr():  # what TensorFlow says on its way
         return look_at_teacher(
             given.teacher,
             images,

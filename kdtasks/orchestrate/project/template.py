@@ -126,7 +126,7 @@ def _bring_up_to_date(project: Path) -> tuple[list[str], list[str]]:
         elif known.get(name) != _hash_of(text):
             write_text(new, text)
             kept.append(name)
-    return written, kept
+    return sorted(written), kept
 
 
 def _files() -> Iterator[tuple[str, str]]:
