@@ -1,4 +1,4 @@
-"""Small datasets on disk: images of one colour each, whose class is the colour."""
+"""Small datasets on disk, and a teacher."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,34 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-COLOURS = {"blue": 2, "green": 1, "red": 0}
+from tests.tools.colour_photos import write_photos, write_teacher
+
 MakePhotos = Callable[..., Path]
 
 
 @pytest.fixture
 def make_photos(tmp_path: Path) -> MakePhotos:
-    """Give a function that writes PNGs of noise, brightest in the channel of their class."""
-
-    def make(
-        name: str = "photos",
-        *,
-        count: int = 30,
-        side: int = 24,
-        classes: Sequence[str] = tuple(COLOURS),
-        grey: bool = False,
-    ) -> Path:
-        rng = np.random.default_rng(0)
-        for kind in classes:
-            for number in range(count):
-                pixels = rng.integers(0, 120, (side, side + number % 3, 3))
-                pixels[..., COLOURS[kind]] += 120
-                path = tmp_path / name / kind / f"{number}.png"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                image = Image.fromarray(pixels.astype(np.uint8))
-                (image.convert("L") if grey else image).save(path)
-        return tmp_path / name
-
-    return make
+    """Give a function that writes photos into a folder of a name: `write_photos`."""
+    return lambda name="photos", **options: write_photos(tmp_path / name, **options)
 
 
 @pytest.fixture
@@ -58,27 +39,9 @@ def make_masks(tmp_path: Path) -> Callable[[dict[int, tuple[int, ...] | int]], P
 
 @pytest.fixture(scope="session")
 def make_teacher(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Give a function that saves a network which answers with the brightest channel.
+    """Give a function that saves a teacher of such photos: `write_teacher`."""
 
-    Its pixels are of −1…1, and its outputs in the order of names, or of another.
-    """
-
-    def make(
-        order: Sequence[str] = tuple(COLOURS), *, side: int | None = 16, sign: float = 1.0
-    ) -> Path:
-        import keras
-
-        image = keras.Input((side, side, 3))
-        mean = keras.layers.GlobalAveragePooling2D()(image)
-        head = keras.layers.Dense(len(order), activation="softmax")
-        network = keras.Model(image, head(mean))
-        kernel = np.zeros((3, len(order)))
-        for place, name in enumerate(order):
-            kernel[COLOURS[name], place] = 6.0 * sign
-        # grey is unsure, so that a wrong scale of the pixels is worse and not only sharper
-        head.set_weights([kernel, np.zeros(len(order))])
-        path = tmp_path_factory.mktemp("teacher") / "big.keras"
-        network.save(path)
-        return path
+    def make(*order: Sequence[str], **options: float | None) -> Path:
+        return write_teacher(tmp_path_factory.mktemp("teacher") / "big.keras", *order, **options)  # type: ignore[arg-type]
 
     return make
