@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 COLOURS = {"blue": 2, "green": 1, "red": 0}
+BRIGHT = (59.5 + 120) / 127.5 - 1  # mean of the brightest channel, in −1…1
 
 
 def write_photos(
@@ -37,13 +38,22 @@ def write_teacher(
     side: int | None = 16,
     sign: float = 1.0,
 ) -> Path:
-    """Save a network that answers with the brightest channel, its outputs in the order of names."""
+    """Save a network that answers with the brightest channel, its outputs in the order of names.
+
+    It knows how bright that is, with pixels of −1…1, so that in any other scale it is wrong.
+    """
     import keras
 
     image = keras.Input((side, side, 3))
     mean = keras.layers.GlobalAveragePooling2D()(image)
+    off = keras.layers.Rescaling(1.0, offset=-BRIGHT)(mean)
+    near = keras.layers.Dense(
+        3,
+        activation="exponential",
+        kernel_initializer=keras.initializers.Identity(gain=-20.0),
+    )
     head = keras.layers.Dense(len(order), activation="softmax")
-    network = keras.Model(image, head(mean))
+    network = keras.Model(image, head(near(keras.layers.Multiply()([off, off]))))
     kernel = np.zeros((3, len(order)))
     for place, name in enumerate(order):
         kernel[COLOURS[name], place] = 6.0 * sign

@@ -140,8 +140,12 @@ def _teacher(
         if images.is_segmentation:
             model = {"name": "unet", "filters": [16, *filters][: _depths(size[0])]}
             return {"source": "train", "model": model, "epochs": 40, "learning_rate": 0.002}
-        model = {"name": "cnn", "filters": filters[: _halvings(min(size), 4)], "convolutions": 2}
-        return {"source": "train", "model": model | {"dropout": 0.2}, "epochs": 40}
+        model = {"name": "cnn", "filters": filters[: _halvings(min(size), 4)]}
+        return {
+            "source": "train",
+            "model": model | {"convolutions": 2, "dropout": 0.2},
+            "epochs": 40,
+        }
     content, seen = dict(teacher.settings), dict(teacher.settings.get("input", {}))
     if not images.is_segmentation:
         if teacher.size and teacher.size != size:

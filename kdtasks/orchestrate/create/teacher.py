@@ -109,8 +109,8 @@ def look_at_teacher(
     settings: dict[str, Any] = {"source": "import", "classes": order or classes}
     sentence = f"the teacher wants {told} in {scale} and {right}"
     if fit.rivals:
-        sentence += f" (or in {_IN_WORDS.get(str(fit.rivals[0].scaling), 'another scale')}: the "
-        sentence += "validation split will tell)"
+        other = _IN_WORDS.get(str(fit.rivals[0].scaling), "another scale")
+        sentence += f" (or in {other}: these images cannot tell, so set teacher.input.scaling)"
     else:
         settings["input"] = fit.form.content
     if order:

@@ -19,7 +19,7 @@ def make_photos(tmp_path: Path) -> MakePhotos:
 
 
 @pytest.fixture
-def make_masks(tmp_path: Path) -> Callable[[dict[int, tuple[int, ...] | int]], Path]:
+def make_masks(tmp_path: Path) -> Callable[..., Path]:
     """Give a function that writes images and masks whose halves have two values, or more."""
 
     def make(values: Sequence[tuple[int, ...] | int], *, count: int = 8) -> Path:

@@ -21,8 +21,10 @@ def asked(path: Path, photos: Path, **options: object) -> Teacher:
 def test_its_size_and_what_it_gets_right(make_photos: MakePhotos, make_teacher: MakeTeacher):
     found = asked(make_teacher(), make_photos())
     assert (found.size, found.channels) == ((16, 16), 3)
-    assert found.sentence.startswith("the teacher wants 16×16 in ")
-    assert "gets 100.0\u00a0% of 90 of them right" in found.sentence
+    assert found.sentence == (
+        "the teacher wants 16×16 in −1…1 and gets 100.0\u00a0% of 90 of them right"
+    )
+    assert found.settings["input"] == {"scaling": "symmetric", "layout": "rgb"}
     assert found.settings["classes"] is None
 
 
