@@ -137,6 +137,7 @@ def _teacher(
 ) -> dict[str, Any]:
     if teacher is None:
         filters = [32, 64, 128, 256]
+        model: dict[str, Any]
         if images.is_segmentation:
             model = {"name": "unet", "filters": [16, *filters][: _depths(size[0])]}
             return {"source": "train", "model": model, "epochs": 40, "learning_rate": 0.002}
