@@ -1,5 +1,6 @@
 """What every stage script does around its own work."""
 
+import errno
 import io
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from kdtasks.core.errors import DatasetError, ExportError, Refused
 from kdtasks.core.events import tail
+from kdtasks.core.files import atomic_file, write_json
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import check_not_refused
 from kdtasks.core.records.compress import Exported
@@ -151,6 +153,27 @@ def test_an_interruption_says_how_to_go_on(in_project: Path, capsys: pytest.Capt
         run_stage(raising(KeyboardInterrupt()))
     assert ended.value.code == 130
     assert "run it again to resume" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_one_line_and_the_output_before_it_stays(
+    in_project: Path, capsys: pytest.CaptureFixture[str]
+):
+    output = in_project / "metrics/prepare.json"
+    write_json(output, {"images": 1})
+    before = output.read_bytes()
+
+    def main(params: Params, paths: ProjectPaths, *words: str) -> None:
+        with atomic_file(output) as partial:
+            partial.write_text("half of it", encoding="utf-8")
+            raise OSError(errno.ENOSPC, "No space left on device", str(partial))
+
+    with pytest.raises(SystemExit) as caught:
+        run_stage(main)
+    assert caught.value.code == 1
+    expected = "error: the disk is full; make room and run the same command again, it resumes\n"
+    assert capsys.readouterr().err == expected
+    assert output.read_bytes() == before
+    assert [found.name for found in output.parent.iterdir()] == [output.name]
 
 
 def test_a_bug_keeps_its_traceback(in_project: Path):
