@@ -233,10 +233,15 @@ def verify(
         Path | None, Option(metavar="LOCK", help="Run nothing: compare with this dvc.lock.")
     ] = None,
     out: Annotated[Path | None, Option(help="JSON file for both lists of hashes.")] = None,
+    cache: Annotated[
+        bool, Option("--cache", help="Run nothing: hash DVC's cache, and mend what is damaged.")
+    ] = False,
 ) -> None:
     """Run everything again in a scratch clone without any cache and compare every hash."""
     from kdtasks.orchestrate.project.verify import compare_with, verify_project
 
+    if cache:
+        raise typer.Exit(_verify_cache(find_project()))
     if against and keep:
         raise typer.BadParameter("--keep keeps the scratch clone, and --against makes none")
     if against:
@@ -244,6 +249,19 @@ def verify(
     else:
         is_same = verify_project(find_project(), keep=keep, out=out)
     raise typer.Exit(0 if is_same else 1)
+
+
+def _verify_cache(project: Path) -> int:
+    """Print what was damaged and what became of it; 1 where something has to be made anew."""
+    from kdtasks.orchestrate.runner.damage import find_damaged, mend
+
+    damaged = find_damaged(project)
+    lost = mend(project, damaged)
+    for each in damaged:
+        fate = "lost: `kdtasks run` makes it anew" if each in lost else "mended"
+        typer.echo(f"{each.path} of {each.stage}: {fate}")
+    typer.echo(f"{len(damaged)} damaged, {len(damaged) - len(lost)} mended")
+    return 1 if lost else 0
 
 
 @app.command()

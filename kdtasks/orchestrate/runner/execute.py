@@ -14,6 +14,7 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.orchestrate.guardian import Guardian
 from kdtasks.orchestrate.processes import uninterrupted, usable_cores
 from kdtasks.orchestrate.project.project import check_workspace, one_run_at_a_time
+from kdtasks.orchestrate.runner.damage import check_once_a_day
 from kdtasks.orchestrate.runner.engine import CommandLineEngine, SplitPhaseEngine
 from kdtasks.orchestrate.runner.files import EVENTS, run_events
 from kdtasks.orchestrate.runner.graph import Outcome, RunObserver
@@ -56,6 +57,7 @@ def execute(
         # as long as something of a killed run is still running, the next one has to wait
         closing(Guardian(keep_open=[held])) as guardian,
     ):
+        check_once_a_day(project)
         shutil.rmtree(project / EVENTS, ignore_errors=True)
         events = run_events(project)
         kind = CommandLineEngine if options.engine == "cli" else SplitPhaseEngine
