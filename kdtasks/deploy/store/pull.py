@@ -108,7 +108,7 @@ class Puller:
             number, known = alias.version, alias.manifest_sha256
             record = stored.data.decode("utf-8")
         else:
-            number = selector or newest_number(self.objects, name)
+            number = selector or self._newest(name, last)
             known = last.manifest_sha256 if last and last.number == number else ""
         found = self._from_cache(name, number, known)
         if found is None:
@@ -120,6 +120,16 @@ class Puller:
             )
         self.cache.keep_manifest(found)
         return found, Resolution(number=number, manifest_sha256=found.sha256, alias_record=record)
+
+    def _newest(self, name: str, last: Resolution | None) -> int:
+        number = newest_number(self.objects, name)
+        if last and number < last.number:
+            raise StoreMissingError(
+                f"the newest version of {name} was {last.number} when it was pulled last, and is "
+                f"{number} by now: the store has lost what came after; `kdtasks pull "
+                f"{name}@{number}` takes it all the same"
+            )
+        return number
 
     def _recall(self, reference: Reference, why: str) -> tuple[FoundVersion, Resolution]:
         """Answer from the cache as the store did last time."""
@@ -164,9 +174,9 @@ class Puller:
                 known = parse_alias(data, name=name, alias=word, trusted=self.trusted).serial
         if alias.serial < known:
             raise IntegrityError(
-                f"{alias.name}@{alias.alias} was moved {known} times when it was pulled last, and "
-                f"{alias.serial} times by now: the store shows an older state; if it was restored "
-                f"from a backup, delete the cache {self.cache.root}"
+                f"{alias.name}@{alias.alias} has serial {alias.serial}, and had {known} when it "
+                "was pulled last: the store shows an older state; if it was restored from backup, "
+                f"delete the cache {self.cache.root}"
             )
 
 
