@@ -138,6 +138,31 @@ def test_a_restart_serves_what_worked_if_the_newest_does_not(store, settings, re
         assert ask(device).json()["rejected"]["version"] == 3
 
 
+@pytest.mark.parametrize("name", ["manifest.json", "model.tflite"])
+def test_a_kept_release_that_the_disk_damaged_gives_way_to_the_one_before(
+    store, settings, release, ask, name: str
+):
+    for class_names in (("dark", "bright"), ("dim", "bright")):
+        release(class_names=class_names)
+        with Device(store, settings):
+            pass
+    shutil.rmtree(settings.cache)
+    newest, _ = DeviceState(settings.state).kept()
+    (newest.folder / name).write_bytes(b"\x00\xff not what it was")
+    store.is_away = True
+    with Device(store, settings) as device:
+        device.server.start()
+        assert ask(device, DARK).json()["model"]["version"] == 1
+        store.is_away = False
+        assert device.agent.poll()  # it is fetched again
+        assert ask(device, DARK).json()["model"]["version"] == 2
+        assert [one.number for one in DeviceState(settings.state).kept()] == [2, 1]
+    told = [summary.rejected for summary in store.telemetry() if summary.rejected]
+    assert told
+    assert told[0]["version"] == 2
+    assert told[0]["reason"].startswith("damaged here: ")
+
+
 @pytest.mark.parametrize("is_cache_lost", [False, True])
 def test_a_start_without_a_network(store, settings, release, ask, is_cache_lost: bool):
     release()
