@@ -13,6 +13,7 @@ from kdtasks.core.files import atomic_folder, disk_problem, write_arrays, write_
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import Refusal
 from kdtasks.core.reproducibility import pin_process
+from kdtasks.core.text import printable
 from kdtasks.params import Params, load_params
 
 # The file that tells why there is no model, in the folder of one.
@@ -87,7 +88,7 @@ def run_stage(main: Main) -> None:
     except (KdTasksError, OSError) as error:
         problem = disk_problem(error) if isinstance(error, OSError) else str(error)
         emit(MessageEvent("failed", problem))
-        print(f"error: {problem}", file=sys.stderr)
+        print(f"error: {printable(problem)}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         print("interrupted; run it again to resume from the last checkpoint", file=sys.stderr)

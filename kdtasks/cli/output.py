@@ -9,6 +9,8 @@ from typing import Any
 
 import typer
 
+from kdtasks.core.text import printable
+
 INTERRUPTED = 130
 UNLIMITED = 10_000  # columns of a table where the output is no terminal: lines are never wrapped
 
@@ -55,7 +57,8 @@ def print_table(
             overflow="fold",
         )
     for row, style in zip_longest(rows, styles, fillvalue=""):
-        table.add_row(*map(Text, row), style=style or None)  # Text, in which no bracket is markup
+        cells = (Text(printable(cell)) for cell in row)
+        table.add_row(*cells, style=style or None)  # Text, in which no bracket is markup
     console = Console()
     if not console.is_terminal:
         console = Console(width=UNLIMITED)
