@@ -1,6 +1,7 @@
 """Run an application on a socket until it is told to stop, and let it finish what it has begun."""
 
 import asyncio
+import contextlib
 import signal
 import socket
 import threading
@@ -9,6 +10,7 @@ import time
 import h11
 import uvicorn
 from starlette.applications import Starlette
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from kdtasks.core.errors import ServingError
@@ -48,6 +50,17 @@ class _Protocol(H11Protocol):
             self._head = None
 
 
+class _Patient:
+    """Lets go of requests after which the client broke the protocol; it was told so already."""
+
+    def __init__(self, application: ASGIApp) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with contextlib.suppress(h11.LocalProtocolError):
+            await self._application(scope, receive, send)
+
+
 class Server:
     """An application and its socket, which is bound at once.
 
@@ -74,7 +87,7 @@ class Server:
         self.port: int = self._socket.getsockname()[1]
         self._server = uvicorn.Server(
             uvicorn.Config(
-                application,
+                _Patient(application),
                 http=_Protocol,
                 limit_concurrency=MOST_CONNECTIONS,
                 ws="none",
