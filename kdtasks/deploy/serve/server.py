@@ -31,7 +31,10 @@ class _Protocol(H11Protocol):
         self._watch()
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        try:
+            super().data_received(data)
+        except h11.LocalProtocolError:  # what came breaks off an answer that has begun
+            self.transport.close()
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
