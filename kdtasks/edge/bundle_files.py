@@ -14,6 +14,7 @@ from kdtasks.edge.manifest import NAME, Manifest, parse_manifest, read_metadata
 MANIFEST = "manifest.json"
 MODEL = "model.tflite"
 SELF_TEST = "self_test.npz"
+SBOM = "sbom.cdx.json"
 SUFFIX = ".kdz"
 MOST_FILES = 100
 

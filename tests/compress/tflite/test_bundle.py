@@ -92,7 +92,7 @@ def test_a_bundle_holds_what_a_device_needs(tflite, describe, tmp_path):
     folder = tmp_path / "bundles" / "float32"
     written = write_bundle(folder, tflite, describe())
     assert sorted(path.name for path in folder.iterdir()) == [
-        *("labels.txt", "manifest.json", "model.tflite")
+        *("labels.txt", "manifest.json", "model.tflite", "sbom.cdx.json")
     ]
     assert (folder / "labels.txt").read_text(encoding="utf-8") == "ant\nbee\ngröße 3\n"
     model = (folder / "model.tflite").read_bytes()
