@@ -84,7 +84,10 @@ def _installed(name: str) -> Distribution | None:
 def _component(name: str) -> dict[str, Any]:
     found = distribution(name)
     address = f"pkg:pypi/{name}@{found.version}"
-    licence = found.metadata.get("License-Expression") or found.metadata.get("License") or ""
+    told = (
+        found.metadata[key] for key in ("License-Expression", "License") if key in found.metadata
+    )
+    licence = next(told, "")
     return {
         "type": "library",
         "bom-ref": address,
