@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from kdtasks.cli.run import import_flow
+from kdtasks.cli.status import Status
 from kdtasks.core.errors import (
     ProjectError,
     StoreError,
@@ -37,8 +38,6 @@ from kdtasks.edge.telemetry import read_telemetry
 from kdtasks.orchestrate.prefect_server import configured_server, prefect_server
 from kdtasks.orchestrate.project.project import find_address
 from kdtasks.params import load_params
-
-DECLINED, DRIFT = 3, 3
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ def run_gate(
             folder, production, project=project, settings=settings, alias=alias
         )
     typer.echo("\n".join(decision_lines(decision)))
-    return 0 if decision.action == "promote" else DECLINED
+    return 0 if decision.action == "promote" else Status.DECLINED
 
 
 def run_drift(
@@ -175,7 +174,7 @@ def run_drift(
     typer.echo(f"{name}@{alias}, version {production.version.number}: {drift.sentence}")
     if drift.is_drift:
         _tell(project, name, production.version.number, drift)
-    return DRIFT if drift.is_drift else 0
+    return Status.DECLINED if drift.is_drift else 0
 
 
 def telemetry_files(paths: Sequence[Path]) -> list[Path]:

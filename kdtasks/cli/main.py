@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +11,7 @@ from typer import Argument, Option
 
 from kdtasks import __version__
 from kdtasks.cli import bundle, completion, serve, store
+from kdtasks.cli.group import LazyGroup, lazy_group
 from kdtasks.cli.options import (
     IMAGES_HELP,
     BundleArgument,
@@ -25,39 +27,55 @@ from kdtasks.cli.options import (
     WorkersOption,
 )
 from kdtasks.cli.output import find_project, print_table
-from kdtasks.core.errors import KdTasksError
+from kdtasks.cli.status import Status
+from kdtasks.core.errors import KdTasksError, shortened
 from kdtasks.core.latency import Statistic
 
 # The commands are imported inside the functions below: most need the pipeline extra, and
 # `kdtasks --help` must work on a device that has LiteRT and numpy alone.
 
-app = typer.Typer(
+DEBUG = "--debug"
+
+app = typer.Typer()  # one command is built, the one that is asked for: see `LazyGroup`
+recipe_app = typer.Typer(help="What differs from the defaults, one file a published experiment.")
+app.add_typer(recipe_app, name="recipe", no_args_is_help=True)
+root = typer.Typer(
     name="kdtasks",
+    cls=LazyGroup,
     help="Distil a large Keras teacher into a small, fast, proven model for edge devices.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-recipe_app = typer.Typer(help="What differs from the defaults, one file a published experiment.")
-app.add_typer(recipe_app, name="recipe", no_args_is_help=True)
 
 
 def main() -> None:
-    """Run the command line; an error that the user can fix is one line and exit status 1."""
+    """Run the command line; an error is one line and exit status 1, unless `--debug` is given."""
     gc.set_threshold(100_000)  # what imports make stays: looking for garbage in it takes time
     if os.environ.get("_KDTASKS_COMPLETE") == "complete_bash":
         completion.set_key_aside()
+    is_debugging = DEBUG in sys.argv  # wherever it stands
+    sys.argv[1:] = [word for word in sys.argv[1:] if word != DEBUG]
     try:
-        app()  # ends in SystemExit
-    except KdTasksError as error:
-        message = str(error)
-    except ModuleNotFoundError as error:
-        if (error.name or "kdtasks").partition(".")[0] in ("kdtasks", "flows"):
+        lazy_group(app, root)(prog_name="kdtasks")  # ends in SystemExit
+    except Exception as error:
+        if is_debugging:
             raise
-        message = (
-            f"module {error.name} is missing; this command needs pip install 'kdtasks[pipeline]'"
-        )
-    typer.echo(f"error: {message}", err=True)
-    raise SystemExit(1)
+        typer.echo(f"error: {_in_one_line(error)}", err=True)
+    raise SystemExit(Status.FAILED)
+
+
+def _in_one_line(error: Exception) -> str:
+    if isinstance(error, KdTasksError):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError):
+        package = (error.name or "kdtasks").partition(".")[0]
+        if package not in ("kdtasks", "flows"):
+            return (
+                f"module {error.name} is missing; this command needs "
+                "pip install 'kdtasks[pipeline]'"
+            )
+    reason = shortened(f"{type(error).__name__}: {error}")
+    return f"{reason}; this is a bug: the same command with {DEBUG} shows where"
 
 
 def _show_version(wanted: bool) -> None:
@@ -66,9 +84,12 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit()
 
 
-@app.callback()
+@root.callback()
 def _options(
-    version: Annotated[bool, Option("--version", callback=_show_version, is_eager=True)] = False,
+    version: Annotated[
+        bool, Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, Option(DEBUG, help="Show the traceback of an error.")] = False,
 ) -> None:
     pass
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import typer
 
-INTERRUPTED = 130
+from kdtasks.cli.status import Status
+
 UNLIMITED = 10_000  # columns of a table where the output is no terminal: lines are never wrapped
 
 
@@ -72,4 +73,4 @@ def interruptible(after: str) -> Iterator[None]:
     except KeyboardInterrupt:
         with suppress(OSError):  # the terminal may be gone
             typer.echo(f"interrupted; {after}", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(Status.INTERRUPTED) from None

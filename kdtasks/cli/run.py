@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from kdtasks.cli.output import INTERRUPTED
+from kdtasks.cli.status import Status
 from kdtasks.core.errors import ProjectError
 from kdtasks.orchestrate.prefect_server import prefect_server
 from kdtasks.orchestrate.processes import stop_signals, usable_cores
@@ -18,8 +18,6 @@ from kdtasks.orchestrate.runner.files import EVENTS
 from kdtasks.orchestrate.runner.graph import RunObserver
 from kdtasks.orchestrate.runner.lines import LastingOutput, LinesReporter
 from kdtasks.params import load_project_params
-
-FAILED = 1
 
 
 def run_pipeline(
@@ -50,7 +48,7 @@ def run_pipeline(
                 output.print(line)
             return status
         except KeyboardInterrupt:
-            return INTERRUPTED
+            return Status.INTERRUPTED
 
 
 def import_flow(project: Path, name: str) -> ModuleType:
@@ -96,4 +94,4 @@ def _run(project: Path, options: RunOptions, is_stopping: Callable[[], bool]) ->
         else:
             reporter = LinesReporter(workers=workers, cores=cores, logs=logs)
         outcomes = execute(project, options, reporter)
-    return 0 if all(outcome.is_up_to_date for outcome in outcomes.values()) else FAILED
+    return 0 if all(outcome.is_up_to_date for outcome in outcomes.values()) else Status.FAILED

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from kdtasks.cli.output import interruptible, print_table
+from kdtasks.cli.status import Status
 from kdtasks.orchestrate.processes import stop_signals
 from kdtasks.orchestrate.runner.lines import LastingOutput
 from kdtasks.orchestrate.search.engine import SearchEngine, SearchPlan, plan_search
@@ -18,8 +19,6 @@ from kdtasks.orchestrate.search.summary import (
 )
 from kdtasks.orchestrate.search.trial import Budget
 from kdtasks.orchestrate.sweep.engine import LOGS, one_sweep_at_a_time
-
-NOT_REACHED = 1
 
 
 def run_search(
@@ -52,7 +51,7 @@ def run_search(
         summary = summarise(plan, engine, outcomes)
         _print(summary)
         LastingOutput().print(f"search: {write_page(out or project / FOLDER, summary)}")
-    return 0 if engine.winner else NOT_REACHED
+    return 0 if engine.winner else Status.FAILED
 
 
 def preview(plan: SearchPlan) -> list[str]:

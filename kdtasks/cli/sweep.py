@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from kdtasks.cli.output import interruptible, print_table
+from kdtasks.cli.status import Status
 from kdtasks.orchestrate.processes import stop_signals
 from kdtasks.orchestrate.runner.lines import LastingOutput
 from kdtasks.orchestrate.sweep.engine import LOGS, execute, planned_sweep
@@ -17,7 +18,6 @@ from kdtasks.orchestrate.sweep.summary import (
     table_rows,
 )
 
-FAILED = 1
 STYLES = {"helps": "green", "hurts": "red", "failed": "bold red"}
 
 
@@ -54,7 +54,7 @@ def run_sweep(
             print_table(cells, list(rows[0]), right=right, styles=styles)
             page = write_page(out or default_folder(plan), plan.grid, options, summary)
         LastingOutput().print(f"{headline(summary)}\nsweep: {page}")
-    return 0 if end.is_complete else FAILED
+    return 0 if end.is_complete else Status.FAILED
 
 
 def preview(plan: SweepPlan[PointResult]) -> list[str]:
