@@ -24,7 +24,7 @@ def test_nothing_stands_on_standard_error():
     done = subprocess.run(
         [sys.executable, "-c", ANSWER, MODEL], capture_output=True, text=True, check=True
     )
-    assert done.stdout == "(1, 10)\n"
+    assert done.stdout == "(2, 10)\n"
     assert done.stderr == ""
 
 

@@ -1,7 +1,7 @@
 """What brings one stage up to date: steps of DVC around its command, or `dvc repro`."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -52,6 +52,10 @@ class DvcEngine(Engine):
     def plan(self, targets: Sequence[str]) -> StageGraph:
         """The stages that `targets` (none for all) need."""
         return self._repository.plan(targets)
+
+    def read_again(self, files: Iterable[str]) -> None:
+        """Have DVC hash files that look unchanged to it."""
+        self._repository.forget_hashes(files)
 
     def close(self) -> None:
         """Release every lock."""

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kdtasks.core.errors import KdTasksError
 from kdtasks.core.events import Event, MessageEvent, StageEvent, emit
 from kdtasks.orchestrate.processes import uninterrupted
-from kdtasks.orchestrate.runner.engine import Engine
 from kdtasks.orchestrate.runner.files import stage_log
 from kdtasks.orchestrate.runner.graph import (
     OnLine,
@@ -21,6 +21,9 @@ from kdtasks.orchestrate.runner.graph import (
     StageNode,
     StageState,
 )
+
+if TYPE_CHECKING:  # DVC is imported with it
+    from kdtasks.orchestrate.runner.engine import Engine
 
 POLL_SECONDS = 0.2  # how long a signal may wait for an answer
 STOPPED = "the run was stopped"
@@ -36,7 +39,7 @@ class Scheduler:
     def __init__(
         self,
         graph: StageGraph,
-        engine: Engine,
+        engine: "Engine",
         reporter: RunObserver,
         *,
         workers: int,
