@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kdtasks.core.errors import KdTasksError, Refused
-from kdtasks.core.events import MessageEvent, emit
+from kdtasks.core.events import MessageEvent, emit, span
 from kdtasks.core.files import atomic_folder, write_arrays, write_text
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import Refusal
@@ -83,7 +83,8 @@ def run_stage(main: Main) -> None:
     try:
         params = load_params()
         pin_process(params.runtime.threads, precision=params.runtime.precision)
-        main(params, ProjectPaths(), *sys.argv[1:])
+        with span("work"):
+            main(params, ProjectPaths(), *sys.argv[1:])
     except KdTasksError as error:
         emit(MessageEvent("failed", str(error)))
         print(f"error: {error}", file=sys.stderr)

@@ -142,13 +142,22 @@ def run(
     dry_run: DryRunOption = False,
     engine: Annotated[Literal["split", "cli"], Option(help="cli: no DVC internals.")] = "split",
     prefect: Annotated[bool | None, Option(help="Default: if a server is configured.")] = None,
+    profile: Annotated[bool, Option("--profile", help="Show where the time went.")] = False,
+    profile_out: Annotated[
+        Path | None, Option(help="File of the trace; report/profile.json by default.")
+    ] = None,
 ) -> None:
     """Run what has changed, side by side as far as the cores reach."""
     from kdtasks.cli.run import run_pipeline
     from kdtasks.orchestrate.runner.execute import RunOptions
 
     options = RunOptions(tuple(stages or ()), workers, force, pull, engine)
-    raise typer.Exit(run_pipeline(find_project(), options, dry_run=dry_run, prefect=prefect))
+    status = run_pipeline(find_project(), options, dry_run=dry_run, prefect=prefect)
+    if (profile or profile_out) and not dry_run:
+        from kdtasks.cli.profile import show_profile
+
+        show_profile(find_project(), profile_out)
+    raise typer.Exit(status)
 
 
 @app.command()

@@ -13,11 +13,13 @@ from kdtasks.compress.tflite.editing import deduplicate_tables
 from kdtasks.compress.tflite.graph import signature_types
 from kdtasks.core.backend import tf
 from kdtasks.core.errors import BundleError, ExportError, explained
+from kdtasks.core.events import span
 from kdtasks.core.stderr import held_stderr
 from kdtasks.edge.segments import Segments
 from kdtasks.learn.networks.multi_exit import MultiExitModel, Segment
 
 
+@span("conversion")
 def convert(
     model: MultiExitModel,
     *,

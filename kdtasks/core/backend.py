@@ -11,6 +11,7 @@ from importlib import import_module
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from kdtasks.core.events import span
 from kdtasks.core.reproducibility import pin_process
 from kdtasks.core.stderr import held_stderr
 
@@ -34,7 +35,7 @@ def _loaded() -> dict[str, ModuleType]:
     # On import TensorFlow logs its CPU's features, and that there is no GPU, before it looks at
     # TF_CPP_MIN_LOG_LEVEL; at its first look for devices, that it cannot call a driver which is
     # not there, even where CUDA_VISIBLE_DEVICES hides them.
-    with held_stderr():
+    with span("imports"), held_stderr():
         modules = {name: import_module(name) for name in ("tensorflow", "tf_keras")}
         # Once: TensorFlow keeps what it has found, and says nothing more of it.
         modules["tensorflow"].config.list_physical_devices()

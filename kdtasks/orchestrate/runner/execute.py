@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from kdtasks.core.errors import KdTasksError
-from kdtasks.core.events import MessageEvent, emit
+from kdtasks.core.events import MessageEvent, emit, span
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.orchestrate.guardian import Guardian
 from kdtasks.orchestrate.processes import uninterrupted, usable_cores
@@ -101,10 +101,10 @@ def nothing_to_do(project: Path, options: RunOptions) -> Memory | None:
 @contextmanager
 def _dvc(options: RunOptions, held: int) -> "Iterator[DvcEngine]":
     """The engine that runs the project of the current folder; DVC is imported with it."""
-    from kdtasks.orchestrate.runner.engine import CommandLineEngine, SplitPhaseEngine
-
-    _silence_progress_bars()
     project = Path.cwd()
+    with span("imports", run_events(project)):
+        from kdtasks.orchestrate.runner.engine import CommandLineEngine, SplitPhaseEngine
+    _silence_progress_bars()
     # as long as something of a killed run is still running, the next one has to wait
     with closing(Guardian(keep_open=[held])) as guardian:
         kind = CommandLineEngine if options.engine == "cli" else SplitPhaseEngine
