@@ -26,7 +26,13 @@ from kdtasks.cli.options import (
     TuneOption,
     WorkersOption,
 )
-from kdtasks.cli.output import find_project, print_table
+from kdtasks.cli.output import (
+    find_project,
+    json_alone,
+    print_json,
+    print_result,
+    print_table,
+)
 from kdtasks.cli.status import Status
 from kdtasks.core.errors import KdTasksError, shortened
 from kdtasks.core.latency import Statistic
@@ -95,42 +101,54 @@ def _options(
 
 
 @recipe_app.command("list")
-def recipe_list() -> None:
+def recipe_list(as_json: JsonOption = False) -> None:
     """List the recipes."""
     from kdtasks.orchestrate.project.recipes import list_recipes
 
-    print_table(list_recipes(find_project()).items())
+    found = list_recipes(find_project())
+    print_json(found) if as_json else print_table(found.items())
 
 
 @recipe_app.command("show")
-def recipe_show(name: RecipeArgument) -> None:
+def recipe_show(name: RecipeArgument, as_json: JsonOption = False) -> None:
     """Print what a recipe changes of the defaults."""
     from kdtasks.orchestrate.project.recipes import find_recipe
 
-    typer.echo(find_recipe(find_project(), name).read_text(encoding="utf-8"), nl=False)
+    text = find_recipe(find_project(), name).read_text(encoding="utf-8")
+    if as_json:
+        from ruamel.yaml import YAML
+
+        print_json(YAML(typ="safe", pure=True).load(text))
+    else:
+        typer.echo(text, nl=False)
 
 
 @recipe_app.command("diff")
-def recipe_diff(name: RecipeArgument) -> None:
+def recipe_diff(name: RecipeArgument, as_json: JsonOption = False) -> None:
     """Print the keys in which params.yaml differs from a recipe: mine → the recipe's."""
     from kdtasks.orchestrate.project.recipes import compare_with_recipe
 
-    for difference in compare_with_recipe(find_project(), name):
-        typer.echo(str(difference))
+    found = compare_with_recipe(find_project(), name)
+    if as_json:
+        print_json([difference._asdict() for difference in found])
+    else:
+        for difference in found:
+            typer.echo(str(difference))
 
 
 @recipe_app.command("use")
 def recipe_use(
     name: RecipeArgument,
     force: Annotated[bool, Option("--force", help="Overwrite local edits.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a recipe to params.yaml; own edits there are replaced only with --force."""
     from kdtasks.orchestrate.project.recipes import use_recipe
 
     backup = use_recipe(find_project(), name, force=force)
-    if backup:
-        typer.echo(f"your params.yaml is kept as {backup}")
-    typer.echo(f"params.yaml is now recipe {name}; `kdtasks run` runs it")
+    kept = [f"your params.yaml is kept as {backup}"] if backup else []
+    lines = [*kept, f"params.yaml is now recipe {name}; `kdtasks run` runs it"]
+    print_result({"recipe": name, "backup": backup}, "\n".join(lines), as_json=as_json)
 
 
 @app.command()
@@ -146,17 +164,24 @@ def run(
     profile_out: Annotated[
         Path | None, Option(help="File of the trace; report/profile.json by default.")
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Run what has changed, side by side as far as the cores reach."""
-    from kdtasks.cli.run import run_pipeline
-    from kdtasks.orchestrate.runner.execute import RunOptions
+    from kdtasks.cli.run import run_pipeline, run_result
+    from kdtasks.orchestrate.runner.execute import RunOptions, preview
 
+    project = find_project()
     options = RunOptions(tuple(stages or ()), workers, force, pull, engine)
-    status = run_pipeline(find_project(), options, dry_run=dry_run, prefect=prefect)
-    if (profile or profile_out) and not dry_run:
-        from kdtasks.cli.profile import show_profile
+    if dry_run and as_json:
+        print_json(preview(project, options))
+        return
+    with json_alone(as_json) as tell:
+        status = run_pipeline(project, options, dry_run=dry_run, prefect=prefect)
+        if (profile or profile_out) and not dry_run:
+            from kdtasks.cli.profile import show_profile
 
-        show_profile(find_project(), profile_out)
+            show_profile(project, profile_out)
+        tell(run_result(project))
     raise typer.Exit(status)
 
 
@@ -168,13 +193,14 @@ def sweep(
     stages: StageOption = None,
     out: OutOption = None,
     dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Run every combination of some params, each a DVC experiment, and compare them over seeds."""
     from kdtasks.cli.sweep import run_sweep
     from kdtasks.orchestrate.sweep.plan import SweepOptions
 
     options = SweepOptions(tuple(settings), seeds, workers, tuple(stages or ()))
-    raise typer.Exit(run_sweep(find_project(), options, out=out, dry_run=dry_run))
+    raise typer.Exit(run_sweep(find_project(), options, out=out, dry_run=dry_run, as_json=as_json))
 
 
 @app.command()
@@ -191,6 +217,7 @@ def search(
     minutes: Annotated[float | None, Option(help="Time for the trials.")] = None,
     out: OutOption = None,
     dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Try compressed variants from the cheapest up until one is within the limits.
 
@@ -201,7 +228,7 @@ def search(
 
     limits = {name: context.params[name] for name in SearchParams.model_fields}
     given = {name: value for name, value in limits.items() if value is not None}
-    raise typer.Exit(run_search(find_project(), given, out=out, dry_run=dry_run))
+    raise typer.Exit(run_search(find_project(), given, out=out, dry_run=dry_run, as_json=as_json))
 
 
 @app.command()
@@ -213,6 +240,7 @@ def tune(
     apply: Annotated[
         bool, Option("--apply", help="Write what was found to params.yaml; run no trial.")
     ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Choose settings of the student alone and of the distilled one, with as many trials each.
 
@@ -221,9 +249,9 @@ def tune(
     from kdtasks.cli.tune import TuneOptions, run_apply, run_tune
 
     if apply:
-        raise typer.Exit(run_apply(find_project()))
+        raise typer.Exit(run_apply(find_project(), as_json=as_json))
     options = TuneOptions(tuple(settings or ()), trials, minutes, seed)
-    raise typer.Exit(run_tune(find_project(), options))
+    raise typer.Exit(run_tune(find_project(), options, as_json=as_json))
 
 
 @app.command()
@@ -263,38 +291,42 @@ def verify(
         Path | None, Option(metavar="LOCK", help="Run nothing: compare with this dvc.lock.")
     ] = None,
     out: Annotated[Path | None, Option(help="JSON file for both lists of hashes.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Run everything again in a scratch clone without any cache and compare every hash."""
     from kdtasks.orchestrate.project.verify import compare_with, verify_project
 
     if against and keep:
         raise typer.BadParameter("--keep keeps the scratch clone, and --against makes none")
-    if against:
-        is_same = compare_with(find_project(), against, out=out)
-    else:
-        is_same = verify_project(find_project(), keep=keep, out=out)
-    raise typer.Exit(0 if is_same else 1)
+    with json_alone(as_json) as tell:
+        if against:
+            is_same = compare_with(find_project(), against, out=out)
+        else:
+            is_same = verify_project(find_project(), keep=keep, out=out)
+        tell({"is_same": is_same, "hashes": out})
+    raise typer.Exit(Status.DONE if is_same else Status.FAILED)
 
 
 @app.command()
-def links() -> None:
+def links(as_json: JsonOption = False) -> None:
     """List in dvc.yaml the folders of images that are links, so that DVC looks into them."""
     from kdtasks.orchestrate.project.links import list_links
     from kdtasks.params import load_project_params
 
     project = find_project()
-    for link in list_links(project, load_project_params(project).data) or ["no linked folders"]:
-        typer.echo(link)
+    found = list_links(project, load_project_params(project).data)
+    print_result(found, "\n".join(found or ["no linked folders"]), as_json=as_json)
 
 
 @app.command()
-def doctor() -> None:
+def doctor(as_json: JsonOption = False) -> None:
     """Check this machine and this project, and suggest a fix for what is wrong."""
     from kdtasks.orchestrate.project.doctor import examine, render
 
     checks = examine(Path.cwd())
-    typer.echo(render(checks))
-    raise typer.Exit(1 if any(check.level == "fail" for check in checks) else 0)
+    print_result([check._asdict() for check in checks], render(checks), as_json=as_json)
+    has_failed = any(check.level == "fail" for check in checks)
+    raise typer.Exit(Status.FAILED if has_failed else Status.DONE)
 
 
 for commands in (store.app, bundle.app, serve.app):

@@ -7,9 +7,11 @@ from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from kdtasks.cli.status import Status
 from kdtasks.core.errors import ProjectError
+from kdtasks.core.events import MessageEvent, StageEvent, tail
 from kdtasks.orchestrate.prefect_server import prefect_server
 from kdtasks.orchestrate.processes import stop_signals, usable_cores
 from kdtasks.orchestrate.runner.describe import summary
@@ -20,7 +22,7 @@ from kdtasks.orchestrate.runner.execute import (
     nothing_to_do,
     preview,
 )
-from kdtasks.orchestrate.runner.files import EVENTS
+from kdtasks.orchestrate.runner.files import EVENTS, run_events
 from kdtasks.orchestrate.runner.graph import RunObserver
 from kdtasks.orchestrate.runner.lines import LastingOutput, LinesReporter
 from kdtasks.orchestrate.runner.memory import Memory
@@ -59,6 +61,24 @@ def run_pipeline(
             return status
         except KeyboardInterrupt:
             return Status.INTERRUPTED
+
+
+def run_result(project: Path) -> dict[str, Any]:
+    """What the last run came to: its stages, why one failed, the report's headline and page."""
+    events, _ = tail(run_events(project))
+    return {
+        "stages": {
+            event.name: {"state": event.state, "seconds": event.seconds}
+            for event in events
+            if isinstance(event, StageEvent) and event.seconds is not None
+        },
+        "failures": [
+            event.message
+            for event in events
+            if isinstance(event, MessageEvent) and event.kind == "failed"
+        ],
+        "report": summary(project),
+    }
 
 
 def import_flow(project: Path, name: str) -> ModuleType:

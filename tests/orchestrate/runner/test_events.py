@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 
 from kdtasks.core.errors import ProjectError
-from kdtasks.core.events import Event, MessageEvent, ProgressEvent, StageEvent, emit, tail
+from kdtasks.core.events import (
+    Event,
+    MessageEvent,
+    ProgressEvent,
+    SpanEvent,
+    StageEvent,
+    emit,
+    tail,
+)
 from kdtasks.orchestrate.runner.execute import RunOptions, execute
 from kdtasks.orchestrate.runner.files import (
     EVENTS,
