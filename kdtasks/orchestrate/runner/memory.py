@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import kdtasks
 from kdtasks.core.files import write_json
@@ -48,10 +49,7 @@ def recall(project: Path, stages: tuple[str, ...]) -> Memory | None:
         content = json.loads(_path(project, stages).read_text(encoding="utf-8"))
         if (content["version"], content["project"]) != (_VERSION, str(project)):
             return None
-        nodes = tuple(
-            StageNode(**{k: tuple(v) if isinstance(v, list) else v for k, v in node.items()})
-            for node in content["nodes"]
-        )
+        nodes = tuple(map(_node, content["nodes"]))
         watched = Watched(*map(tuple, content["watched"]))
         return Memory(watched, Look(*content["look"]), nodes, content["digests"])
     except (OSError, ValueError, LookupError, TypeError):
@@ -102,6 +100,11 @@ class MemoryEngine:
     def bring_up_to_date(self, name: str, on_line: OnLine, is_cancelled: IsCancelled) -> Outcome:
         """Nothing is to be done."""
         return Outcome(StageState.CACHED, self._memory.digests[name])
+
+
+def _node(content: dict[str, Any]) -> StageNode:
+    listed = {name: tuple(content[name]) for name in ("needs", "metrics", "plots")}
+    return StageNode(**{**content, **listed})
 
 
 def _path(project: Path, stages: tuple[str, ...]) -> Path:
