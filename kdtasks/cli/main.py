@@ -1,5 +1,6 @@
 """The `kdtasks` command line: options, printing and exit codes; the work is done elsewhere."""
 
+import atexit
 import gc
 import os
 import sys
@@ -56,7 +57,9 @@ root = typer.Typer(
 
 def main() -> None:
     """Run the command line; an error is one line and exit status 1, unless `--debug` is given."""
-    gc.set_threshold(100_000)  # what imports make stays: looking for garbage in it takes time
+    # what imports make stays: looking for garbage in it takes time, at the exit seconds
+    gc.set_threshold(100_000)
+    atexit.register(gc.freeze)
     if os.environ.get("_KDTASKS_COMPLETE") == "complete_bash":
         completion.set_key_aside()
     is_debugging = DEBUG in sys.argv  # wherever it stands
@@ -67,7 +70,7 @@ def main() -> None:
         if is_debugging:
             raise
         typer.echo(f"error: {_in_one_line(error)}", err=True)
-    raise SystemExit(Status.FAILED)
+        raise SystemExit(Status.FAILED) from None
 
 
 def _in_one_line(error: Exception) -> str:
