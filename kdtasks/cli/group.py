@@ -65,11 +65,11 @@ class LazyGroup(TyperGroup):
 
     commands: Any
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         """Name the commands in the order of their registration."""
         return list(self.commands)
 
-    def format_help(self, ctx: typer.Context, formatter: object) -> None:
+    def format_help(self, ctx: Any, formatter: Any) -> None:
         """Print what there is: commands, options, exit statuses."""
         found = self.commands.registered
         options = [option.get_help_record(ctx) for option in self.get_params(ctx)]

@@ -81,12 +81,12 @@ def publish(
             published = publish(
                 objects, files, name=name, about=about, signing_key=key, progress=progress
             )
-        about = {**_about(published.found.version), "is_new": published.is_new, "alias": alias}
+        content = {**_about(published.found.version), "is_new": published.is_new, "alias": alias}
         if not as_json:
             typer.echo(published_line(published))  # before the alias is moved, which may fail
         moved = moved_line(mover.advance(published.found)) if mover else ""
         if as_json or moved:
-            print_result({**about, "uploaded": published.uploaded}, moved, as_json=as_json)
+            print_result({**content, "uploaded": published.uploaded}, moved, as_json=as_json)
 
 
 @app.command()
