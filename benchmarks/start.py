@@ -26,6 +26,13 @@ import PIL.Image
 
 ROOT = Path(__file__).parents[1]
 MODEL = ROOT / "results" / "mlperf-tiny" / "int8.tflite"
+# as the script `kdtasks` that pip installs
+KDTASKS = """
+import sys
+sys.argv[0] = "kdtasks"
+from kdtasks.cli.main import main
+main()
+"""
 STAGES = """\
 stages:
   first:
@@ -72,7 +79,7 @@ def measure(words: list[str], code: Path, folder: Path, variables: Mapping[str, 
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(
-        [sys.executable, "-m", "kdtasks", *words],
+        [sys.executable, "-c", KDTASKS, *words],
         cwd=folder,
         env=environment,
         stdout=subprocess.DEVNULL,
@@ -102,7 +109,13 @@ def main() -> None:
             make_project(folder)
             text = (code / "params.yaml").read_text(encoding="utf-8")
             (folder / "params.yaml").write_text(text, encoding="utf-8")
-            for path in ("data/raw", "data/raw-unlabelled", "models/import", "models/arm"):
+            for path in (
+                "data/raw",
+                "data/raw-unlabelled",
+                "models/import",
+                "models/arm",
+                "models/start",
+            ):
                 (folder / path).mkdir(parents=True)
         commands: dict[str, tuple[list[str], Mapping[str, str]]] = {
             "--help": (["--help"], {}),
@@ -120,7 +133,10 @@ def main() -> None:
             times = np.array(rounds[1:])  # [rounds, now or then, processor or wall]
             (now, wall), (then, wall_then) = np.median(times, axis=0)
             ratio = statistics.median(times[:, 0, 0] / times[:, 1, 0])
-            print(f"{name:24}{now:10.2f}{then:10.2f}{ratio:8.2f}{wall:10.2f}{wall_then:10.2f}")
+            print(
+                f"{name:24}{now:10.2f}{then:10.2f}{ratio:8.2f}{wall:10.2f}{wall_then:10.2f}",
+                flush=True,
+            )
         print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
 
