@@ -31,14 +31,13 @@ def show_profile(project: Path, out: Path | None = None) -> None:
     path = out or project / "report" / "profile.json"
     write_json(path, chrome_trace(pieces))
     if found:
-        table = Table(box=None, pad_edge=False, header_style="dim")
-        table.add_column("stage", no_wrap=True)
-        table.add_column("time", justify="right", no_wrap=True)
-        table.add_column(_legend(found), no_wrap=True)
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for justify in ("left", "right", "left"):
+            table.add_column(justify=justify, no_wrap=True)
         longest = max(sum(works.values()) for works in found.values())
         for stage, works in found.items():
             table.add_row(stage, duration(sum(works.values())), bar(works, longest))
-        Console().print(table)
+        Console().print(_legend(found), table, sep="\n")
     typer.echo(f"profile: {path} (open it in chrome://tracing or ui.perfetto.dev)")
 
 

@@ -27,7 +27,7 @@ def test_bars_and_a_trace(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     emit(SpanEvent("command", 3.0, "prepare", time=14.0), run)
     show_profile(tmp_path)
     heading, row, last = capsys.readouterr().out.splitlines()
-    assert "D DVC 1.0 s  o other 3.0 s" in heading
+    assert heading.strip() == "D DVC 1.0 s  o other 3.0 s"
     assert row.split() == ["prepare", "4.0", "s", "D" * (BAR // 4) + "o" * (3 * BAR // 4)]
     path = tmp_path / "report" / "profile.json"
     assert last == f"profile: {path} (open it in chrome://tracing or ui.perfetto.dev)"

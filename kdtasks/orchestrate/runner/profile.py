@@ -9,6 +9,7 @@ from kdtasks.core.events import Event, SpanEvent, StageEvent, tail
 from kdtasks.orchestrate.runner.files import EVENTS, events_path, run_events
 
 RUN = "kdtasks run"
+LEAST_SECONDS = 0.001  # what is shorter is no piece
 WORKS = ("waiting", "DVC", "imports", "decoding", "training", "conversion", "other")
 
 
@@ -50,7 +51,7 @@ def read_pieces(project: Path) -> list[Piece]:
 
 def _pieces(events: Iterable[Event], stage: str) -> Iterator[Piece]:
     for event in events:
-        if isinstance(event, SpanEvent) and event.seconds:
+        if isinstance(event, SpanEvent) and event.seconds >= LEAST_SECONDS:
             begun = event.time - event.seconds
             yield Piece(event.name or stage, event.work, begun, event.seconds)
 
