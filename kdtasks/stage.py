@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kdtasks.core.errors import KdTasksError, Refused
-from kdtasks.core.events import MessageEvent, emit
+from kdtasks.core.events import MessageEvent, emit, span
 from kdtasks.core.files import atomic_folder, disk_problem, write_arrays, write_text
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import Refusal
@@ -84,7 +84,8 @@ def run_stage(main: Main) -> None:
     try:
         params = load_params()
         pin_process(params.runtime.threads, precision=params.runtime.precision)
-        main(params, ProjectPaths(), *sys.argv[1:])
+        with span("work"):
+            main(params, ProjectPaths(), *sys.argv[1:])
     except (KdTasksError, OSError) as error:
         problem = disk_problem(error) if isinstance(error, OSError) else str(error)
         emit(MessageEvent("failed", problem))

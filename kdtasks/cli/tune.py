@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from optuna.trial import FrozenTrial, TrialState
 
-from kdtasks.cli.output import interruptible, print_table
+from kdtasks.cli.output import interruptible, json_alone, print_result, print_table
 from kdtasks.cli.run import run_pipeline
 from kdtasks.core.errors import TuneError
 from kdtasks.core.records.data import NO_LABELS
@@ -39,7 +39,7 @@ class TuneOptions(NamedTuple):
     seed: int | None
 
 
-def run_tune(project: Path, options: TuneOptions) -> int:
+def run_tune(project: Path, options: TuneOptions, *, as_json: bool = False) -> int:
     """Bring the targets up to date, run trials, and show the best of either student.
 
     Returns: 0, or the status of the stages that trials need, where one failed.
@@ -59,8 +59,15 @@ def run_tune(project: Path, options: TuneOptions) -> int:
     seed = (params.tune.seeds or params.seeds)[0] if options.seed is None else options.seed
     found_spaces = spaces(params, options.settings)
     tuning = Tuning(project, params, found_spaces, options.trials, seed)
-    if status := run_pipeline(project, RunOptions(NEEDED)):
-        return status
+    with json_alone(as_json) as told:
+        if status := run_pipeline(project, RunOptions(NEEDED)):
+            return status
+        found = _tuned(tuning, options)
+        told({**found._asdict(), "best": {k: one._asdict() for k, one in found.best.items()}})
+    return 0
+
+
+def _tuned(tuning: Tuning, options: TuneOptions) -> Found:
     output = LastingOutput()
 
     def tell(name: str, number: int, trial: FrozenTrial) -> None:
@@ -69,7 +76,7 @@ def run_tune(project: Path, options: TuneOptions) -> int:
             ended = percent(trial.value)
         elif not ended:
             ended = f"stopped at {percent(trial.intermediate_values[trial.last_step or 0])}"
-        settings = settings_of(tuning.settings(name, trial), found_spaces[name])
+        settings = settings_of(tuning.settings(name, trial), tuning.spaces[name])
         taken = trial.duration.total_seconds() if trial.duration else 0.0
         output.print(
             f"{name} {number}/{options.trials}: {ended} in {duration(taken)}; {_text(settings)}"
@@ -80,15 +87,16 @@ def run_tune(project: Path, options: TuneOptions) -> int:
         trials = run_trials(tuning, tell, minutes=options.minutes)
         found = keep_found(tuning, trials)
         _print(tuning, found, output)
-    return 0
+    return found
 
 
-def run_apply(project: Path) -> int:
+def run_apply(project: Path, *, as_json: bool = False) -> int:
     """Write what was found to params.yaml and say what changed. Returns: 0."""
-    output, lines = LastingOutput(), apply_found(project)
-    output.print("\n".join(lines or ["params.yaml holds what was found already"]))
+    lines = apply_found(project)
+    text = "\n".join(lines or ["params.yaml holds what was found already"])
     if lines:
-        output.print("next: kdtasks run, which trains both students with seeds that no trial had")
+        text += "\nnext: kdtasks run, which trains both students with seeds that no trial had"
+    print_result(lines, text, as_json=as_json)
     return 0
 
 

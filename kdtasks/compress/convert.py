@@ -11,13 +11,15 @@ import numpy as np
 from kdtasks.compress.number_formats import number_formats
 from kdtasks.compress.tflite.editing import deduplicate_tables
 from kdtasks.compress.tflite.graph import signature_types
-from kdtasks.compress.tflite.stderr import captured_stderr
 from kdtasks.core.backend import tf
 from kdtasks.core.errors import BundleError, ExportError, explained
+from kdtasks.core.events import span
+from kdtasks.core.stderr import held_stderr
 from kdtasks.edge.segments import Segments
 from kdtasks.learn.networks.multi_exit import MultiExitModel, Segment
 
 
+@span("conversion")
 def convert(
     model: MultiExitModel,
     *,
@@ -58,7 +60,7 @@ def convert(
     segments = model.segments()
     with (
         tempfile.TemporaryDirectory() as folder,
-        captured_stderr(),  # the converter's chatter; its errors come as exceptions
+        held_stderr(),  # the converter's chatter; its errors come as exceptions
         warnings.catch_warnings(action="ignore"),
     ):
         module = tf.Module()

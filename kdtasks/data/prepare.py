@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kdtasks.core.events import span
 from kdtasks.core.files import atomic_folder, write_json
 from kdtasks.core.records.data import Dataset, SplitCounts
 from kdtasks.core.text import and_list, quantity
@@ -35,6 +36,7 @@ from kdtasks.tasks.registry import task_of
 Answer = Callable[[PreparedDataset], Mapping[str, np.ndarray]]
 
 
+@span("decoding")
 def load_dataset(params: DataParams) -> RawDataset:
     """Read the dataset, find copies, and leave out or refuse what cannot be used.
 

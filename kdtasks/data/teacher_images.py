@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
+from kdtasks.core.events import span
 from kdtasks.core.files import atomic_folder
 from kdtasks.core.records.data import TeacherImages
 from kdtasks.data.folders import files_below, relative_name
@@ -45,6 +46,7 @@ class StackedRows:
         return taken
 
 
+@span("decoding")
 def write_teacher_images(
     folder: Path,
     params: DataParams,

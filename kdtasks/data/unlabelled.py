@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
+from kdtasks.core.events import span
 from kdtasks.core.files import atomic_folder, write_json
 from kdtasks.core.records.data import Problem, Unlabelled
 from kdtasks.data.checks import first_equal, listed
@@ -51,6 +52,7 @@ class _Pieces(NamedTuple):
     first: np.ndarray
 
 
+@span("decoding")
 def read_unlabelled(
     params: DataParams, dataset: RawDataset, split: dict[str, np.ndarray]
 ) -> UnlabelledImages:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kdtasks.core.errors import BundleError, explained
+from kdtasks.edge.interpreter import open_interpreter
 
 Tensor = npt.NDArray[Any]
 Pixels = npt.NDArray[np.uint8]
@@ -47,14 +48,11 @@ class Segments:
         Raises:
             BundleError: the file cannot be read, or its signatures are not a chain of segments.
         """
-        # LiteRT costs 0.2 s, which importing this file must not.
-        from ai_edge_litert.interpreter import Interpreter
-
         name = "the model" if isinstance(model, bytes) else str(model)
         problem, causes = f"{name} is not a readable .tflite", (OSError, ValueError, RuntimeError)
         with explained(BundleError, problem, "export it again", *causes):
             content = model if isinstance(model, bytes) else Path(model).read_bytes()
-            interpreter = Interpreter(model_content=content, num_threads=threads)
+            interpreter = open_interpreter(content, threads)
         found = sorted(interpreter.get_signature_list())
         expected = [f"segment_{k}" for k in range(max(1, len(found)))]
         if set(found) != set(expected):

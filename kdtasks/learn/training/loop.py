@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kdtasks.core.backend import keras, tf
-from kdtasks.core.events import warn
+from kdtasks.core.events import span, warn
 from kdtasks.core.reproducibility import generator
 from kdtasks.core.settings import Precision
 from kdtasks.learn.networks.inference import Predictor
@@ -83,6 +83,7 @@ class Schedule:
         return self.last_epoch == self.epochs
 
 
+@span("training")
 def train(
     model: MultiExitModel,
     examples: Examples,

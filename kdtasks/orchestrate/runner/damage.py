@@ -12,8 +12,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from dvc.repo import Repo
-
 from kdtasks.core.errors import ProjectError
 from kdtasks.core.files import partial_beside
 from kdtasks.core.paths import ProjectPaths
@@ -22,7 +20,6 @@ from kdtasks.orchestrate.project.project import DVC, run_captured
 
 FOLDER = ".dir"  # ending of the hash of a list of files
 DAY_SECONDS = 24 * 3600
-CHECKED = "kdtasks-cache-checked"
 
 
 class Damaged(NamedTuple):
@@ -39,6 +36,8 @@ def find_damaged(project: Path) -> list[Damaged]:
     lock = ProjectPaths(project).lock
     if not lock.is_file():
         return []
+    from dvc.repo import Repo  # seconds to import: not for a run with nothing to do
+
     with Repo(str(project)) as repo:
         root = Path(repo.cache.local.path)
     damaged = {
@@ -74,21 +73,28 @@ def mend(project: Path, damaged: Sequence[Damaged]) -> list[Damaged]:
     return [each for each in lost if not each.cached.is_file()]
 
 
-def check_once_a_day(project: Path) -> None:
-    """Refuse to build on outputs of another day that are damaged.
+def is_check_due(project: Path) -> bool:
+    """Whether no run has looked at the cache for a day."""
+    stamp = _stamp(project)
+    return not stamp.is_file() or time.time() - stamp.stat().st_mtime >= DAY_SECONDS
+
+
+def check_cache(project: Path) -> None:
+    """Refuse to build on outputs that are damaged.
 
     Raises:
         ProjectError: some are.
     """
-    stamp = project / ".dvc" / "tmp" / CHECKED
-    if stamp.is_file() and time.time() - stamp.stat().st_mtime < DAY_SECONDS:
-        return
     if damaged := find_damaged(project):
         raise ProjectError(
             f"{len(damaged)} cached files changed on the disk since they were written, such as "
             f"{damaged[0].path} of {damaged[0].stage}; `kdtasks verify --cache` mends them"
         )
-    stamp.touch()
+    _stamp(project).touch()
+
+
+def _stamp(project: Path) -> Path:
+    return project / ".dvc" / "tmp" / "kdtasks-cache-checked"
 
 
 def _objects(root: Path, stage: str, path: Path, value: str) -> Iterator[Damaged]:
