@@ -1,12 +1,17 @@
-"""Files alone: no links, pipes, sockets or devices in what comes from outside."""
+"""What comes from outside: files alone, which unpack to no more than they can hold."""
 
 import re
 import shutil
 import stat
+import zipfile
 from pathlib import Path
 
 # How DVC names the objects of its cache, which it may link its outputs to.
 _OBJECT = re.compile(r".*/files/md5/[0-9a-f]{2}/[0-9a-f]{30}")
+
+# What is unpacked may have so many times its bytes, where it is more than a little: weights pruned
+# to zeros are packed twenty times smaller, bombs a thousand times.
+_RATIO, _LITTLE = 50, 2**26
 _KINDS = {
     stat.S_IFLNK: "a link",
     stat.S_IFIFO: "a pipe",
@@ -37,6 +42,27 @@ def unsafe_below(folder: Path) -> str | None:
         if kind := why_unsafe(path):
             return f"{path.relative_to(folder).as_posix()!r}, {kind}"
     return None
+
+
+def check_size(claimed: int, stored: int) -> None:
+    """Refuse what unpacks to far more bytes than it is stored in.
+
+    Raises:
+        ValueError: it does.
+    """
+    if claimed > max(_LITTLE, _RATIO * stored):
+        raise ValueError(f"it unpacks to {claimed:,} bytes and has {stored:,} of its own")
+
+
+def check_archive(path: Path) -> None:
+    """Refuse a zip whose files are far larger than itself; it reads no more of one than it says.
+
+    Raises:
+        ValueError: they are.
+        OSError, zipfile.BadZipFile, …: it is damaged.
+    """
+    with zipfile.ZipFile(path) as archive:
+        check_size(sum(entry.file_size for entry in archive.infolist()), path.stat().st_size)
 
 
 def copy_files(source: Path, target: Path) -> None:
