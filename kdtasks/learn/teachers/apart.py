@@ -91,6 +91,11 @@ class _Process:
         self._turn = threading.Lock()
 
     @property
+    def identity(self) -> int:
+        """The number that the system has for it."""
+        return self._process.pid
+
+    @property
     def is_alive(self) -> bool:
         """Whether it can be asked."""
         return self._process.poll() is None
