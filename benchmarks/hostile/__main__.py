@@ -1,11 +1,17 @@
-"""Run the attacks; see `benchmarks.hostile`."""
+"""Damaged and hostile files, by the thousand: what opens them says so in one sentence, or answers.
+
+    python -m benchmarks.hostile [bundles] [teachers] [images] [--trials N] [--write]
+
+Counted are tracebacks, ends of the process, what takes more than ten seconds, and files that are
+left outside their place. `--write` puts the counts into results/hostile.json and
+docs/reliability.md. Every trial is drawn from its number, so `--only N` repeats one.
+"""
 
 import argparse
 import json
 import tempfile
 from pathlib import Path
 
-from benchmarks.hostile import __doc__ as description
 from benchmarks.hostile.attack import Attack, Count, run
 from benchmarks.hostile.bundles import Bundles
 from benchmarks.hostile.images import Images
@@ -22,7 +28,7 @@ END = "<!-- end -->"
 def main() -> None:
     """Print a line a kind and a line a broken promise; write the page if asked to."""
     parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", help=f"of {', '.join(ATTACKS)}; all by default")
     parser.add_argument("--trials", type=int, help="instead of as many as are promised")

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import re
 import resource
 import shutil
 import tempfile
@@ -16,6 +17,7 @@ from kdtasks.core.errors import KdTasksError
 
 MOST_SECONDS = 10.0
 _PATIENCE = 600.0  # for TensorFlow's start on a busy machine, and for what is found to hang
+_MAY = r"place(/|$)|tmp/(kdtasks-teacher-|__autograph|__pycache__)"
 _WHOLE = -1  # the trial whose files are not damaged
 
 
@@ -167,12 +169,9 @@ def _work(attack: Attack, work: Path, line: Connection) -> None:
 
 
 def _listed(work: Path) -> set[str]:
-    """All that lies in the work folder but where a trial may write."""
-    return {
-        str(path.relative_to(work))
-        for path in work.rglob("*")
-        if path.parts[len(work.parts)] != "place"
-    }
+    """All that lies in the work folder but where a trial, or TensorFlow till it ends, may write."""
+    names = (path.relative_to(work).as_posix() for path in work.rglob("*"))
+    return {name for name in names if not re.match(_MAY, name)}
 
 
 def _most_mb(attack: Attack) -> float:

@@ -1,5 +1,6 @@
 """What comes from outside: files alone, which unpack to no more than they can hold."""
 
+import os
 import re
 import shutil
 import stat
@@ -29,7 +30,7 @@ def why_unsafe(path: Path) -> str | None:
     """
     try:
         kind = stat.S_IFMT(path.lstat().st_mode)
-        if kind == stat.S_IFLNK and _OBJECT.fullmatch(path.resolve().as_posix()):
+        if kind == stat.S_IFLNK and _OBJECT.fullmatch(os.path.realpath(path)):
             kind = stat.S_IFMT(path.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return None

@@ -21,7 +21,9 @@ def test_files_and_folders_are_copied(folder: Path, tmp_path: Path) -> None:
     assert why_unsafe(tmp_path / "none") is None
 
 
-@pytest.mark.parametrize("kind", ["link", "link to a folder", "dead link", "pipe", "socket"])
+@pytest.mark.parametrize(
+    "kind", ["link", "link to a folder", "dead link", "loop", "pipe", "socket"]
+)
 def test_anything_else_is_refused_unopened(folder: Path, tmp_path: Path, kind: str) -> None:
     private, place = tmp_path / "id_ed25519", folder / "inside/weights"
     private.write_bytes(b"secret")
@@ -32,6 +34,7 @@ def test_anything_else_is_refused_unopened(folder: Path, tmp_path: Path, kind: s
             opened.bind(str(place))
     else:
         targets = {"link": private, "link to a folder": tmp_path, "dead link": tmp_path / "none"}
+        targets["loop"] = place
         place.symlink_to(targets[kind])
     word = kind if kind in ("pipe", "socket") else "link"
     assert unsafe_below(folder) == f"'inside/weights', a {word}"

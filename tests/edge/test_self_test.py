@@ -7,8 +7,8 @@ import pytest
 from kdtasks.core.errors import BundleError
 from kdtasks.edge.bundle_files import SELF_TEST
 from kdtasks.edge.classifier import Classifier
-from kdtasks.edge.predictor import SelfTest
 from kdtasks.edge.segments import Segments
+from kdtasks.edge.self_test import SelfTest
 
 
 @pytest.fixture

@@ -25,7 +25,14 @@ from kdtasks.core.files import (
 from kdtasks.core.locks import locked
 from kdtasks.core.safe_files import why_unsafe
 from kdtasks.deploy.store.address import BLOBS
-from kdtasks.deploy.store.objects import Entry, LocalFile, OnBytes, Record, VerifiedReader
+from kdtasks.deploy.store.objects import (
+    RECORD_BYTES,
+    Entry,
+    LocalFile,
+    OnBytes,
+    Record,
+    VerifiedReader,
+)
 
 _LOCK = ".lock"
 
@@ -48,8 +55,10 @@ class FolderObjects:
 
     def read(self, key: str) -> Record:
         """Give a record."""
-        with self._explained("reading", key):
-            data = self._path(key).read_bytes()
+        with self._explained("reading", key), self._path(key).open("rb") as file:
+            data = file.read(RECORD_BYTES + 1)
+        if len(data) > RECORD_BYTES:
+            raise IntegrityError(f"{key} has more bytes than any record; delete it")
         return Record(data, _tag(data))
 
     def create(self, key: str, data: bytes) -> None:

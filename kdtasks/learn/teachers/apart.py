@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -31,6 +32,8 @@ from kdtasks.learn.teachers.network import open_network
 # Seconds for opening a file, TensorFlow's start included, and for a batch and each of its images:
 # a hundred times what large networks take on one core.
 OPENING, BATCH, IMAGE = 300.0, 60.0, 10.0
+
+SCRATCH = "kdtasks-teacher-"
 
 # Of the machine's memory, so that the stage and the system live on.
 _FRACTION = 0.8
@@ -74,6 +77,8 @@ class _Process:
 
     def __init__(self) -> None:
         ours, theirs = socket.socketpair()
+        # Whatever it leaves when it is killed goes with this folder.
+        self._scratch = tempfile.TemporaryDirectory(prefix=SCRATCH)
         package = str(Path(__file__).parents[3])
         paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -82,7 +87,8 @@ class _Process:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", __name__, *words],
                 pass_fds=[theirs.fileno()],
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+                env=os.environ
+                | {"PYTHONPATH": os.pathsep.join(paths), "TMPDIR": self._scratch.name},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -137,6 +143,7 @@ class _Process:
         with suppress(OSError):
             self._line.close()
         self._process.wait()
+        self._scratch.cleanup()
 
     def _how(self) -> str:
         code = self._process.returncode

@@ -86,7 +86,9 @@ def test_whatever_goes_wrong_is_one_sentence(
     opened = apart.open_apart(Path("it.odd"))
     monkeypatch.setattr(apart, "BATCH", 0.2)
     monkeypatch.setattr(apart, "IMAGE", 0.1)
-    with pytest.raises(TeacherError, match=r"did not answer 3 images within 0.5 s; look whether it"):
+    with pytest.raises(
+        TeacherError, match=r"did not answer 3 images within 0.5 s; look whether it"
+    ):
         opened.run(BATCH)
     with pytest.raises(TeacherError, match="it ended the process that runs it"):
         opened.run(BATCH)
