@@ -1,6 +1,6 @@
 """Damaged and hostile files, by the thousand: what opens them says so in one sentence, or answers.
 
-    python -m benchmarks.hostile [bundles] [teachers] [images] [--trials N] [--write]
+    python -m benchmarks.hostile [bundles] [teachers] [images] [--trials N] [--minutes M] [--write]
 
 Counted are tracebacks, ends of the process, what takes more than ten seconds, and files that are
 left outside their place. `--write` puts the counts into results/hostile.json and
@@ -9,6 +9,7 @@ docs/reliability.md. Every trial is drawn from its number, so `--only N` repeats
 
 import argparse
 import json
+import math
 import tempfile
 from pathlib import Path
 
@@ -32,6 +33,7 @@ def main() -> None:
     )
     parser.add_argument("names", nargs="*", help=f"of {', '.join(ATTACKS)}; all by default")
     parser.add_argument("--trials", type=int, help="instead of as many as are promised")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="of each kind, at most")
     parser.add_argument("--only", type=int, help="the number of one trial")
     parser.add_argument("--write", action="store_true", help="write results and page")
     options = parser.parse_args()
@@ -44,7 +46,7 @@ def main() -> None:
         if options.only is not None:
             trials = range(options.only, options.only + 1)
         with tempfile.TemporaryDirectory() as work:
-            count, broken = run(attack, trials, Path(work))
+            count, broken = run(attack, trials, Path(work), options.minutes)
         print(f"{name}: {count}", *broken, sep="\n", flush=True)
         if options.write:
             known = json.loads(results.read_text()) if results.exists() else {}

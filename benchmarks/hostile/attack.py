@@ -1,5 +1,6 @@
 """Trials in a process that may hang, die or grow, and what became of them."""
 
+import math
 import multiprocessing
 import os
 import re
@@ -75,12 +76,19 @@ class Attack(ABC):
         return []
 
 
-def run(attack: Attack, trials: range, work: Path) -> tuple[Count, list[str]]:
-    """Run trials; gives their count, and a line for each that broke a promise."""
+def run(
+    attack: Attack, trials: range, work: Path, minutes: float = math.inf
+) -> tuple[Count, list[str]]:
+    """Run trials, none after so many minutes; gives their count, and a line a broken promise."""
+    until = time.monotonic() + 60 * minutes
+    done = 0
     counts: Counter[str] = Counter()
     broken, slowest, most = [], 0.0, 0.0
     worker = None
     for trial in trials:
+        if time.monotonic() > until:
+            break
+        done += 1
         worker = worker or _Worker(attack, work)
         outcome, told, seconds, grown = worker.ask(trial)
         slowest, most = max(slowest, seconds), max(most, grown)
@@ -92,8 +100,18 @@ def run(attack: Attack, trials: range, work: Path) -> tuple[Count, list[str]]:
             worker = None
     if worker:
         worker.end()
-    kinds = ("refused", "answered", "traceback", "died", "slow", "outside")
-    return Count(len(trials), *(counts[kind] for kind in kinds), slowest, most), broken
+    count = Count(
+        trials=done,
+        refused=counts["refused"],
+        answered=counts["answered"],
+        tracebacks=counts["traceback"],
+        died=counts["died"],
+        slow=counts["slow"],
+        outside=counts["outside"],
+        slowest=slowest,
+        grown_mb=most,
+    )
+    return count, broken
 
 
 class _Worker:
@@ -107,6 +125,7 @@ class _Worker:
         theirs.close()
         outcome = self.ask(_WHOLE)
         if outcome[0] != "answered":
+            self._process.kill()
             raise RuntimeError(f"whole files of {attack.name} do not work: {outcome}")
 
     def ask(self, trial: int) -> tuple[str, str, float, float]:
