@@ -32,6 +32,8 @@ class Images(Attack):
         photo = Image.fromarray(draw.integers(0, 256, (60, 80, 3), np.uint8))
         for name in _FORMATS:
             photo.save(seeds / name, name)
+        for kind in _OTHERS:
+            (seeds / kind).write_bytes(_other(kind, (seeds / "PNG").read_bytes()))
 
     def attempt(self, trial: int, seeds: Path, place: Path) -> None:
         kind, path = KINDS[trial % len(KINDS)], place / "photo.png"
@@ -40,7 +42,7 @@ class Images(Attack):
         elif kind in ODD:
             make_odd(path, kind)
         elif kind in _OTHERS:
-            path.write_bytes(_other(kind, (seeds / "PNG").read_bytes()))
+            path = seeds / kind
         else:
             name, damage = kind.split()
             path.write_bytes(_damaged((seeds / name).read_bytes(), damage))
