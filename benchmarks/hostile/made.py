@@ -25,7 +25,7 @@ def write_bundles(seeds: Path, shape: tuple[int, ...]) -> None:
         for size in ((pixels, 16), (16, CLASSES), (16, CLASSES))
     )
 
-    class Network(tf.Module):  # type: ignore[misc,name-defined]
+    class Network(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec((1, *shape), tf.float32, name="image")])
         def segment_0(self, image: Any) -> dict[str, Any]:
             features = tf.nn.relu(tf.reshape(image, (1, pixels)) @ body)

@@ -11,7 +11,11 @@ from benchmarks.hostile.attack import run
 
 @pytest.mark.parametrize(
     ("name", "trials"),
-    [("bundles", range(0, 3000, 40)), ("teachers", range(36)), ("images", range(40))],
+    [
+        pytest.param("bundles", range(0, 3000, 40), marks=pytest.mark.slow),
+        pytest.param("teachers", range(36), marks=pytest.mark.slow),
+        ("images", range(40)),
+    ],
 )
 def test_damage_is_told_in_a_sentence(name: str, trials: range, tmp_path: Path) -> None:
     count, broken = run(ATTACKS[name](), trials, tmp_path / "work")

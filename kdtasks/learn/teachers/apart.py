@@ -76,6 +76,7 @@ class _Process:
     """The other process, and the line to it; threads take turns."""
 
     def __init__(self) -> None:
+        self._owner = os.getpid()
         ours, theirs = socket.socketpair()
         # Whatever it leaves when it is killed goes with this folder.
         self._scratch = tempfile.TemporaryDirectory(prefix=SCRATCH)
@@ -103,8 +104,8 @@ class _Process:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it can be asked."""
-        return self._process.poll() is None
+        """Whether it can be asked: by who has started it, and by no fork of that."""
+        return self._owner == os.getpid() and self._process.poll() is None
 
     def ask(
         self, request: dict[str, Any], batch: np.ndarray | None, problem: str, seconds: float

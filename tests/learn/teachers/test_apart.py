@@ -1,6 +1,7 @@
 """Networks that loop, fail, take all memory or end their process; TensorFlow is not needed."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,7 @@ BATCH = np.arange(12, dtype=np.float32).reshape(3, 2, 2, 1)
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A project with a format of its own; its process starts where the project is."""
     (tmp_path / "extensions").mkdir()
     (tmp_path / "extensions/odd.py").write_text(EXTENSION)
