@@ -21,7 +21,8 @@ _SHOWN = 60
 _TEXT: Form = {"type": "string"}
 _HASH: Form = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 _NUMBER: Form = {"type": "number", "minimum": -_HUGE, "maximum": _HUGE}
-_FRACTION: Form = {"type": "number", "minimum": 0, "maximum": 1}
+# Rounding may take a fraction a little beyond its ends.
+_FRACTION: Form = {"type": "number", "minimum": -1e-9, "maximum": 1 + 1e-9}
 _COUNT: Form = {"type": "integer", "minimum": 1, "maximum": 2**53}
 _SIDE: Form = {"type": "integer", "minimum": 1, "maximum": 65536}
 
