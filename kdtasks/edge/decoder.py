@@ -41,6 +41,9 @@ MAX_PIXELS = 89_478_485
 # A JPEG is decoded at the smallest scale that is at least so many times the size that is wanted.
 _SPARE = 3
 _FULL_RANGE: DeepRange = (0, 65535)
+# Pillow's blocks of memory, in bytes. What is larger than 32 MB the C library gives back when it is
+# freed; what is smaller stays with the thread that used it, up to a whole image in each.
+_BLOCK = 64 << 20
 
 
 class ImageError(DatasetError):
@@ -95,11 +98,13 @@ class Decoded(NamedTuple):
 def quiet_decoding() -> Iterator[None]:
     """Leave the limit of pixels to `Decoder`, and keep Pillow's warnings out of the terminal.
 
-    Pillow's own limit and filters of warnings are the whole process's: enter it once, around all.
+    Large images then give their memory back. Pillow's own limit, its memory and filters of warnings
+    are the whole process's: enter it once, around all.
     """
     import PIL.Image
 
     limit = PIL.Image.MAX_IMAGE_PIXELS
+    PIL.Image.core.set_block_size(_BLOCK)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         PIL.Image.MAX_IMAGE_PIXELS = None
