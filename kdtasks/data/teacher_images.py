@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,7 +29,8 @@ DESCRIPTION = "images.json"
 _SPLITS = ("train", "validation", "test")
 _UNLABELLED = "unlabelled"
 # A row to fill, the image to fill it with, and what reads that: a name, the pixels, maybe more.
-_Job = tuple[np.ndarray, Path | np.ndarray, Callable[[], Sequence[tuple[str, np.ndarray]]]]
+_Read = Callable[[], Sequence[tuple[Any, ...]]]
+_Job = tuple[np.ndarray, Path | np.ndarray, _Read]
 
 
 class OwnForm(NamedTuple):
@@ -119,6 +120,7 @@ def write_teacher_images(
                     )
                 named[name] = array[row]
         jobs: list[_Job] = []
+        read: _Read
         for item in params.source.items(top := Path(params.path)):
             if isinstance(item, Item) and item.name in rows:
                 read = partial(params.source.examples, top, item, reader, size, shape[2])
