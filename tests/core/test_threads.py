@@ -1,5 +1,8 @@
 """Work in threads: results in order, few ahead, errors in their place, an end at once."""
 
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -67,3 +70,26 @@ def test_the_number_is_the_one_that_the_process_is_pinned_to(
     monkeypatch.delenv("KDTASKS_THREADS")
     main = threading.current_thread()
     assert list(in_order(lambda _: threading.current_thread(), range(2))) == [main, main]
+
+
+ENDLESS = """
+import time
+from kdtasks.core.threads import in_order
+def work(number):
+    time.sleep(0.02)
+    return number
+for number in in_order(work, range(1_000_000), threads=2):
+    if number == 3:
+        print("ready", flush=True)
+"""
+
+
+def test_ctrl_c_ends_it_with_hours_of_work_before_it() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", ENDLESS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+    assert told.rstrip().endswith("KeyboardInterrupt")
