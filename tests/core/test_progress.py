@@ -1,5 +1,6 @@
 """Progress: a line every five seconds with speed and time left, and the same as an event."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,9 @@ def test_a_line_says_speed_and_time_left(
     assert done == list("abcde")
     # after 6 s three of five: half an image a second, and 4 s for the other two
     assert capsys.readouterr().out == "reading: 3 of 5  0 images/s  4.0 s left\n"
-    events, _ = tail(tmp_path / "events.jsonl")
-    assert [(e.done, e.total, e.unit, e.images_per_second) for e in events] == [
-        (3, 5, "image", 0.5)
-    ]
-    assert isinstance(events[0], ProgressEvent)
+    (event,), _ = tail(tmp_path / "events.jsonl")
+    assert isinstance(event, ProgressEvent)
+    assert replace(event, time=0.0) == ProgressEvent(3, 5, "image", 0.5, time=0.0)
 
 
 def test_what_is_done_soon_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,7 @@ from kdtasks.data.teacher_images import OwnForm, write_teacher_images
 from kdtasks.data.unlabelled import read_unlabelled, write_unlabelled
 from kdtasks.edge.decoder import ImageError
 
-KINDS = {"jpg": {"quality": 90}, "png": {}, "webp": {"quality": 80}}
+KINDS: dict[str, dict[str, Any]] = {"jpg": {"quality": 90}, "png": {}, "webp": {"quality": 80}}
 
 
 def photo(path: Path, seed: int) -> None:
