@@ -4,12 +4,14 @@ from functools import partial
 
 from kdtasks.core.events import warn
 from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.reproducibility import pin_process
+from kdtasks.data.decoded_images import DecodedImages
 from kdtasks.data.groups import count_groups
 from kdtasks.data.links import refuse_unlisted_links
 from kdtasks.data.prepare import load_dataset, uneven_message, write_prepared
 from kdtasks.data.prepared import open_prepared
 from kdtasks.data.split import split_dataset
-from kdtasks.data.teacher_images import write_teacher_images
+from kdtasks.data.teacher_images import OwnForm, write_teacher_images
 from kdtasks.data.unlabelled import read_unlabelled, write_unlabelled
 from kdtasks.params import Params
 from kdtasks.stage import run_stage, stage
@@ -21,9 +23,10 @@ def main(params: Params, paths: ProjectPaths) -> None:
     """Write the four splits and print how many images each has."""
     data = params.data
     refuse_unlisted_links(paths.pipeline, [data.path, data.unlabelled])
-    dataset = load_dataset(data)
+    decoded = DecodedImages(paths.decoded)
+    dataset = load_dataset(data, decoded)
     split = split_dataset(dataset, data.split, seed=data.seed)
-    unlabelled = read_unlabelled(data, dataset, split)
+    unlabelled = read_unlabelled(data, dataset, split, decoded)
     write_unlabelled(paths.unlabelled, unlabelled)
     seen = write_teacher_images(
         paths.teacher_images,
@@ -31,11 +34,12 @@ def main(params: Params, paths: ProjectPaths) -> None:
         dataset,
         split,
         unlabelled.names,
-        image_size=params.teacher.input.size,
-        channels=params.teacher.input.channels,
+        OwnForm(params.teacher.input.size, params.teacher.input.channels),
+        decoded,
     )
     answer = None
     if data.source.answered:
+        pin_process(1)  # so that labels do not depend on `runtime.threads`, which nobody watches
         from kdtasks.learn.teachers.labelling import label_by_teacher
 
         answer = partial(label_by_teacher, params.teacher, paths.teacher_images)

@@ -17,6 +17,7 @@ _WITHOUT_INFLUENCE = (
     "kdtasks/core/errors.py",
     "kdtasks/core/events.py",
     "kdtasks/core/locks.py",
+    "kdtasks/core/progress.py",
     "kdtasks/core/registry.py",
     "kdtasks/core/settings.py",
     "kdtasks/core/text.py",

@@ -50,6 +50,7 @@ class ProjectPaths:
     trial = Below("report/search.json")  # what `kdtasks search` measured in this experiment
     state = Below(".kdtasks")  # neither inputs nor outputs: git and DVC ignore it
     logs = Below(".kdtasks/logs")  # folder of what stages print
+    decoded = Below(".kdtasks/decoded")  # images that `prepare` has decoded once
     sweep = Below(".kdtasks/sweep")  # folder of a sweep's clones, logs and results
     tune = Below(".kdtasks/tune")  # folder of the trials of `kdtasks tune`, and of what they found
 

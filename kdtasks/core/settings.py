@@ -55,8 +55,9 @@ class RuntimeParams(Section):
 
     threads: Annotated[int, Field(ge=1, le=1024)] = Field(
         default=1,
-        description="threads of every TensorFlow stage, part of reproducible results; "
-        "`kdtasks run` runs as many stages side by side as the cores have room for",
+        description="threads of every TensorFlow stage, part of reproducible results, and of "
+        "`prepare`, whose results do not depend on them; `kdtasks run` runs as many stages side by "
+        "side as the cores have room for",
     )
     precision: Precision = Field(
         default="float32",

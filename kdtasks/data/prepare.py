@@ -17,6 +17,7 @@ from kdtasks.data.checks import (
     mark_groups,
     refuse_unusable,
 )
+from kdtasks.data.decoded_images import DecodedImages
 from kdtasks.data.groups import count_groups, number_groups
 from kdtasks.data.prepared import (
     DESCRIPTION,
@@ -37,8 +38,11 @@ Answer = Callable[[PreparedDataset], Mapping[str, np.ndarray]]
 
 
 @span("decoding")
-def load_dataset(params: DataParams) -> RawDataset:
+def load_dataset(params: DataParams, decoded: DecodedImages | None = None) -> RawDataset:
     """Read the dataset, find copies, and leave out or refuse what cannot be used.
+
+    Args:
+        params, decoded: as of `read_dataset`.
 
     Returns:
         A dataset with two classes at least, each with an image unless the teacher is yet to answer,
@@ -47,7 +51,7 @@ def load_dataset(params: DataParams) -> RawDataset:
     Raises:
         DatasetError: it cannot be read, or has problems under `on_bad: fail`.
     """
-    dataset = mark_groups(read_dataset(params), near=params.near_copies)
+    dataset = mark_groups(read_dataset(params, decoded), near=params.near_copies)
     if params.source.refuses_contradictions:
         dataset = exclude_contradictions(dataset)
     if not params.source.answered:

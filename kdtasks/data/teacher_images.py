@@ -1,20 +1,27 @@
 """Images as a teacher sees them that has a size or channels of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.events import span
 from kdtasks.core.files import atomic_folder
+from kdtasks.core.progress import told
 from kdtasks.core.records.data import TeacherImages
+from kdtasks.core.threads import in_order
+from kdtasks.data.decoded_images import DecodedImages
 from kdtasks.data.folders import files_below, relative_name
+from kdtasks.data.image_reader import ImageReader
 from kdtasks.data.prepared import ADVICE, UNLABELLED
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import DataParams
 from kdtasks.data.sources import Item
-from kdtasks.edge.decoder import Decoder, quiet_decoding
+from kdtasks.edge.decoder import quiet_decoding
+from kdtasks.edge.pixel_budget import PixelBudget
 
 DESCRIPTION = "images.json"
 
@@ -22,6 +29,16 @@ DESCRIPTION = "images.json"
 # answers are their labels.
 _SPLITS = ("train", "validation", "test")
 _UNLABELLED = "unlabelled"
+# A row to fill, the image to fill it with, and what reads that: a name, the pixels, maybe more.
+_Read = Callable[[], Sequence[tuple[Any, ...]]]
+_Job = tuple[np.ndarray, Path | np.ndarray, _Read]
+
+
+class OwnForm(NamedTuple):
+    """Height and width, and channels, that a teacher wants; None is the student's."""
+
+    image_size: tuple[int, int] | None = None
+    channels: int | None = None
 
 
 class StackedRows:
@@ -53,13 +70,12 @@ def write_teacher_images(
     dataset: RawDataset,
     split: dict[str, np.ndarray],
     unlabelled: Sequence[str],
-    *,
-    image_size: tuple[int, int] | None,
-    channels: int | None,
+    own: OwnForm,
+    decoded: DecodedImages | None = None,
 ) -> TeacherImages:
     """Read the originals again, in a size and with channels of the teacher's own.
 
-    Rows are those of the prepared dataset and of the images without a label. One image is in
+    Rows are those of the prepared dataset and of the images without a label. A few images are in
     memory at a time. Where the teacher sees what the student sees, there are none.
 
     Args:
@@ -68,59 +84,70 @@ def write_teacher_images(
         dataset: as of `load_dataset`, of whole images.
         split: rows of each split, as of `split_dataset`.
         unlabelled: names of the images without a label.
-        image_size, channels: the teacher's own; None is the student's. Both None: none is written.
+        own: the teacher's form; where it has none, no image is written.
+        decoded: images that need not be decoded again.
 
     Raises:
         DatasetError: an image is not found again, or two have one name.
     """
-    if image_size is None and channels is None:
+    if own == OwnForm():
         record = TeacherImages(shape=None)
-        with atomic_folder(folder) as partial:
-            record.write(partial / DESCRIPTION)
+        with atomic_folder(folder) as new:
+            record.write(new / DESCRIPTION)
         return record
     *student_size, student_channels = dataset.images.shape[1:]
-    height, width = image_size or student_size
-    shape = height, width, channels or student_channels
+    height, width = own.image_size or student_size
+    size, shape = (height, width), (height, width, own.channels or student_channels)
     splits = dict.fromkeys((*_SPLITS, *params.source.answered))
     names = {name: [dataset.origins[row] for row in split[name]] for name in splits}
     names[_UNLABELLED] = list(unlabelled)
     record = TeacherImages(shape=shape)
-    decoder = Decoder(params.max_pixels, dataset.deep_range or params.range)
-    with atomic_folder(folder) as partial, quiet_decoding():
+    deep_range, budget = dataset.deep_range or params.range, PixelBudget(params.max_pixels)
+    reader = ImageReader(params.max_pixels, deep_range, decoded, budget)
+    with atomic_folder(folder) as new, quiet_decoding():
         # Two, since a folder of `data.path` may be called as what names images without a label.
         rows: dict[str, np.ndarray] = {}
         bare: dict[str, np.ndarray] = {}
         for part, listed in names.items():
             array = np.lib.format.open_memmap(
-                partial / f"{part}.npy", mode="w+", dtype=np.uint8, shape=(len(listed), *shape)
+                new / f"{part}.npy", mode="w+", dtype=np.uint8, shape=(len(listed), *shape)
             )
-            own = bare if part == _UNLABELLED else rows
+            named = bare if part == _UNLABELLED else rows
             for row, name in enumerate(listed):
-                if name in own:
+                if name in named:
                     raise DatasetError(
                         f"two images are called {name}, so that the teacher's cannot be told "
                         "apart; let the source name each image once, or set teacher.input.size "
                         "and teacher.input.channels to null"
                     )
-                own[name] = array[row]
-        for item in params.source.items(Path(params.path)):
+                named[name] = array[row]
+        jobs: list[_Job] = []
+        read: _Read
+        for item in params.source.items(top := Path(params.path)):
             if isinstance(item, Item) and item.name in rows:
-                [example] = params.source.examples(
-                    Path(params.path), item, decoder, (height, width), shape[2]
-                )
-                rows.pop(item.name)[...] = example.image
-        for path in files_below(Path(params.unlabelled)):
-            name = relative_name(path, Path(params.unlabelled))
+                read = partial(params.source.examples, top, item, reader, size, shape[2])
+                jobs.append((rows.pop(item.name), item.image, read))
+        for path in files_below(top := Path(params.unlabelled)):
+            name = relative_name(path, top)
             if UNLABELLED + name in bare:
-                [(_, image)] = params.source.pieces(name, path, decoder, (height, width), shape[2])
-                bare.pop(UNLABELLED + name)[...] = image
+                read = partial(params.source.pieces, name, path, reader, size, shape[2])
+                jobs.append((bare.pop(UNLABELLED + name), path, read))
         if lost := [*rows, *bare]:
             raise DatasetError(
                 f"{len(lost)} images, {lost[0]} among them, were not found again for the "
                 "teacher (teacher.input.size, teacher.input.channels); the source has to name each "
                 "image as its item: set both to null, or correct `examples` of the source"
             )
-        record.write(partial / DESCRIPTION)
+
+        def fill(job: _Job) -> None:
+            row, file, read = job
+            with reader.room(file, size):
+                [piece] = read()
+            row[...] = piece[1]
+
+        for _ in told(in_order(fill, jobs), len(jobs), "reading images for the teacher"):
+            pass
+        record.write(new / DESCRIPTION)
     return record
 
 

@@ -125,6 +125,10 @@ class Predictor(ABC):
         decoder = self.decoder(max_pixels)
         return decoder.read(file, image_size=self.image_size, channels=channels)
 
+    def pixels_held(self, file: File, *, max_pixels: int = MAX_PIXELS) -> int:
+        """Count the pixels that `decode` will hold at its peak; errors as of it."""
+        return self.decoder(max_pixels).pixels_held(file, self.image_size)
+
     def read(self, file: File | str | Pixels) -> Pixels:
         """Give the pixels that `predict` takes, as `decode` makes them."""
         return self.decode(Path(file) if isinstance(file, str) else file).pixels

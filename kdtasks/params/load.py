@@ -267,8 +267,8 @@ def load_project_params(project: Path) -> Params:
     ):
         if not (project / value).exists():
             raise ParamsError(
-                f"{key}: {value} not found; DVC watches it, so it must exist even where nothing "
-                "is read from it"
+                f"{key}: {value} not found; correct it, or make the folder: DVC watches it, so it "
+                "must exist even where nothing is read from it"
             )
     for seed in params.seeds:
         start_of(Path(params.student.start), seed, project)

@@ -20,8 +20,9 @@ from kdtasks.data.pairs import Pair, find_pairs, told_suffix
 from kdtasks.data.patches import patch_spans
 from kdtasks.data.raw_dataset import UnusableFileError
 from kdtasks.data.sources import Example, Item, Size, Source, sources
-from kdtasks.edge.decoder import Decoder, turned
+from kdtasks.edge.decoder import Decoder
 from kdtasks.edge.images import resize_mask
+from kdtasks.edge.orientation import turned
 
 Place = tuple[slice, slice]
 

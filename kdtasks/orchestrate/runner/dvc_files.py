@@ -33,7 +33,7 @@ class Command(NamedTuple):
     steps: tuple[tuple[str, list[str]], ...]  # each as dvc.yaml has it, and what to start
     folder: Path
     variables: dict[str, str]  # what DVC adds to the environment
-    uses_tensorflow: bool  # it has threads, and times nothing
+    uses_tensorflow: bool  # it has threads, which are TensorFlow's, and times nothing
 
 
 def command_of(stage: "Stage") -> Command:
@@ -44,7 +44,7 @@ def command_of(stage: "Stage") -> Command:
         tuple((line, _make_cmd(shell, line)) for line in _enforce_cmd_list(stage.cmd)),
         Path(options["cwd"]),
         {name: value for name, value in options["env"].items() if name.startswith("DVC_")},
-        "threads" in meta and not meta.get("exclusive"),
+        "threads" in meta and meta.get("tensorflow", True) and not meta.get("exclusive"),
     )
 
 

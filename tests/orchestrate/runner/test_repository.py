@@ -83,6 +83,28 @@ def test_what_a_stage_says_of_itself(make_project: Callable[[str, str], Path]):
     assert (node.metrics, node.plots) == (("m-3.json",), ("p-3.csv",))
 
 
+def test_threads_are_tensorflow_s_unless_a_stage_says_otherwise(
+    make_project: Callable[[str, str], Path],
+):
+    meta = {
+        "plain": "{}",
+        "trains": "{threads: 2}",
+        "times": "{threads: 2, exclusive: true}",
+        "decodes": "{threads: 2, tensorflow: false}",
+    }
+    stages = [f"  {name}:\n    meta: {words}\n    cmd: echo" for name, words in meta.items()]
+    project = make_project("kinds", "\n".join(["stages:", *stages]) + "\n")
+    repository = Repository(project)
+    graph = repository.plan()
+    repository.start()
+    steps = {name: repository.begin(name) for name in graph.nodes}
+    repository.close()
+    assert {name for name, step in steps.items() if getattr(step, "uses_tensorflow", None)} == {
+        "trains"
+    }
+    assert all(isinstance(step, Command) for step in steps.values())
+
+
 def test_a_circle_is_refused(diamond: Path):
     text = (diamond / "dvc.yaml").read_text(encoding="utf-8").replace("[work.sh, source]", "[out]")
     (diamond / "dvc.yaml").write_text(text, encoding="utf-8")
