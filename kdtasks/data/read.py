@@ -70,6 +70,11 @@ def read_dataset(params: DataParams) -> RawDataset:
         places=np.array(places) if params.stable_split else None,
         given=given if given.any() else None,
         deep_range=depth.decoder.deep_range,
+        headers={
+            item.name: depth.headers[item.image]
+            for item in rows
+            if isinstance(item.image, Path) and item.image in depth.headers
+        },
         notes=(*source.layout_found(folder), *notes, *depth.notes, *source.remarks()),
         warnings=(*source.warnings(folder), *_warnings(items, params)),
     )

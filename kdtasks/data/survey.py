@@ -9,15 +9,19 @@ import numpy as np
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.text import quantity
-from kdtasks.edge.decoder import Decoder
+from kdtasks.edge.decoder import Decoder, Header
 from kdtasks.edge.depth import fitting_range
 
 
 class Survey(NamedTuple):
-    """What `survey_depth` found: how to read the images, and sentences that say it."""
+    """What `survey_depth` found: how to read the images, and sentences that say it.
+
+    `headers` are those of the files that have one.
+    """
 
     decoder: Decoder
     notes: tuple[str, ...]
+    headers: dict[Path, Header]
 
 
 def survey_depth(images: Sequence[Path | np.ndarray], decoder: Decoder) -> Survey:
@@ -29,10 +33,11 @@ def survey_depth(images: Sequence[Path | np.ndarray], decoder: Decoder) -> Surve
     files = [image for image in images if isinstance(image, Path)]
     deep: list[Path] = []
     animated: list[Path] = []
+    headers: dict[Path, Header] = {}
     highest = 0
     for path in files:
         try:
-            header = decoder.header(path)
+            headers[path] = header = decoder.header(path)
             if header.animated:
                 animated.append(path)
             if header.deep:
@@ -57,4 +62,4 @@ def survey_depth(images: Sequence[Path | np.ndarray], decoder: Decoder) -> Surve
             f"{found[1]} becomes 255 ({how}; data.range sets others){others}"
         )
         decoder = replace(decoder, deep_range=found)
-    return Survey(decoder, tuple(notes))
+    return Survey(decoder, tuple(notes), headers)
