@@ -247,6 +247,44 @@ def verify(
 
 
 @app.command()
+def data(
+    path: Annotated[
+        Path | None, Argument(help="Folder of images, or table; else what params.yaml says.")
+    ] = None,
+    masks: Annotated[
+        str | None, Option(metavar="FOLDER", help="Of masks, below PATH; . if beside the images.")
+    ] = None,
+    html: Annotated[
+        Path | None, Option(metavar="FILE", help="Write a page that shows the images.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look at images before anything is prepared: layout, classes, copies, odd and bad files.
+
+    What reads them is found out, with the lines for params.yaml. Status 1 where prepare would
+    refuse them.
+    """
+    from kdtasks.cli.data import show_data
+    from kdtasks.data.source_proposals import propose_params
+
+    if path is not None:
+        params, title = propose_params(path, masks), path.resolve().name
+    elif masks is not None:
+        raise typer.BadParameter("--masks says where masks are below PATH; give both")
+    else:
+        from kdtasks.params import load_project_params
+
+        project = find_project()
+        loaded = load_project_params(project)
+        params = loaded.data.model_copy(update={"path": str(project / loaded.data.path)})
+        title = loaded.recipe
+    status = show_data(
+        params, title=title, html=html, as_json=as_json, is_proposed=path is not None
+    )
+    raise typer.Exit(status)
+
+
+@app.command()
 def links() -> None:
     """List in dvc.yaml the folders of images that are links, so that DVC looks into them."""
     from kdtasks.orchestrate.project.links import list_links

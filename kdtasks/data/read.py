@@ -8,6 +8,7 @@ import numpy as np
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.records.data import Problem
+from kdtasks.core.text import quantity
 from kdtasks.data.group_proposals import propose_groups
 from kdtasks.data.groups import join_groups, named_groups, number_groups, place_of
 from kdtasks.data.prepared import SPLITS
@@ -75,13 +76,25 @@ def read_dataset(params: DataParams) -> RawDataset:
             for item in rows
             if isinstance(item.image, Path) and item.image in depth.headers
         },
-        notes=(*source.layout_found(folder), *notes, *depth.notes, *source.remarks()),
+        notes=(
+            *source.layout_found(folder),
+            *notes,
+            *_taken(rows, items),
+            *depth.notes,
+            *source.remarks(),
+        ),
         warnings=(*source.warnings(folder), *_warnings(items, params)),
     )
     if source.answered:
         return dataset
     unlabelled = np.flatnonzero(dataset.class_weights().sum(axis=1) == 0)
     return dataset.exclude(dict.fromkeys(unlabelled.tolist(), "no labelled pixel"), fault=False)
+
+
+def _taken(rows: Sequence[Item], items: Sequence[Item]) -> Sequence[str]:
+    if len(rows) == len(items):
+        return ()
+    return [f"{len(rows):,} of {quantity(len(items), 'image')} are taken (data.max_images)"]
 
 
 def _warnings(items: Sequence[Item], params: DataParams) -> tuple[str, ...]:

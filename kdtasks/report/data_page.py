@@ -76,7 +76,7 @@ def render_data_page(page: DataPage) -> str:
 
     The same content and package versions give the same bytes.
     """
-    record, findings = _in_order(page.record, page.look.findings)
+    record, findings = in_order(page.record, page.look.findings)
     environment = template_environment(HERE)
     environment.filters.update(
         {name: write for name, write in vars(text).items() if callable(write)}
@@ -146,7 +146,7 @@ def few_images(findings: Findings) -> list[str]:
     ]
 
 
-def _in_order(record: Dataset, findings: Findings) -> tuple[Dataset, Findings]:
+def in_order(record: Dataset, findings: Findings) -> tuple[Dataset, Findings]:
     """Put splits, classes, formats and oddities into the order of the page: files sort keys."""
     counts, samples, formats = record.counts, findings.samples, findings.formats
     splits = sorted(counts, key=lambda name: SPLITS.index(name) if name in SPLITS else len(SPLITS))
