@@ -42,6 +42,8 @@ class ProjectPaths:
     unsure = Below("plots/unsure.npz")  # images without a label that the teacher is least sure of
     teacher = Below("models/teacher")  # folder of the teacher
     compared = Below("plots/compare.npz")  # answers of teacher and students that the page shows
+    label_errors = Below("metrics/label_errors.json")  # labels that are probably wrong
+    suspected = Below("plots/label_errors.npz")  # the images that bear them
     report = Below("report")  # folder of the report
     page = Below("report/index.html")  # the report to look at
     selection = Below("report/selection.json")  # the variant to ship, and why
