@@ -272,10 +272,11 @@ def data(
     elif masks is not None:
         raise typer.BadParameter("--masks says where masks are below PATH; give both")
     else:
-        from kdtasks.params import load_project_params
+        from kdtasks.core.paths import PARAMS
+        from kdtasks.params import load_params
 
         project = find_project()
-        loaded = load_project_params(project)
+        loaded = load_params(project / PARAMS)
         params = loaded.data.model_copy(update={"path": str(project / loaded.data.path)})
         title = loaded.recipe
     status = show_data(

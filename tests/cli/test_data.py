@@ -117,7 +117,7 @@ def test_without_a_path_it_is_what_params_say(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     (tmp_path / "params.yaml").write_text(complete_params("flowers"), encoding="utf-8")
-    (tmp_path / "data/raw-unlabelled").mkdir(parents=True)
+    (tmp_path / "data").mkdir()
     photos.rename(tmp_path / "data/raw")
     monkeypatch.setattr("kdtasks.cli.main.find_project", lambda: tmp_path)
     result = run()
