@@ -175,7 +175,7 @@ def test_a_teacher_says_so_of_images_that_it_has_not_learnt(tmp_path: Path):
         if split == "calibration":
             return None
         # it would call everything bright, where it may be asked
-        return TeacherAnswers(rows, np.tile(np.float32([-9, 9]), (20, 1)))
+        return TeacherAnswers(rows, np.tile(np.array([-9, 9], np.float32), (20, 1)))
 
     record, _ = find_label_errors(data, [lambda: by_level], teacher)
     assert isinstance(record, LabelErrors)
