@@ -7,14 +7,17 @@ from typing import Any
 
 import typer
 
-from kdtasks.cli.output import print_json, print_table
+from kdtasks.cli.output import find_project, print_json, print_table
 from kdtasks.core import text
 from kdtasks.core.files import write_text
+from kdtasks.core.paths import PARAMS
 from kdtasks.core.records.findings import CopyPair, Findings
 from kdtasks.core.text import plain, quantity
 from kdtasks.data.inspection import Inspection, inspect_data
 from kdtasks.data.prepare import uneven_message
 from kdtasks.data.settings import DataParams
+from kdtasks.data.source_proposals import propose_params
+from kdtasks.params import load_params
 from kdtasks.report.data_page import (
     ODDITIES,
     DataPage,
@@ -30,17 +33,14 @@ from kdtasks.tasks.registry import task_of
 LISTED, _NAMED = 20, 3
 
 
-def show_data(
-    params: DataParams, *, title: str, html: Path | None, as_json: bool, is_proposed: bool
-) -> int:
+def show_data(path: Path | None, masks: str | None, *, html: Path | None, as_json: bool) -> int:
     """Print what a dataset is and what to look at.
 
     Args:
-        params: how it is read.
-        title: what it is called.
+        path: a folder or a table, whose reading is found out; None for what params.yaml says.
+        masks: as of `propose_params`.
         html: file for the page.
         as_json: print one JSON object in place of tables.
-        is_proposed: whether `params` were found out, and so are shown to be pasted.
 
     Returns:
         0, or 1 where `prepare` would refuse the dataset.
@@ -48,6 +48,15 @@ def show_data(
     Raises:
         DatasetError: it cannot be read at all.
     """
+    if path is not None:
+        params, title = propose_params(path, masks), path.resolve().name
+    elif masks is not None:
+        raise typer.BadParameter("--masks says where masks are below PATH; give both")
+    else:
+        project = find_project()
+        loaded = load_params(project / PARAMS)
+        params = loaded.data.model_copy(update={"path": str(project / loaded.data.path)})
+        title = loaded.recipe
     found = inspect_data(params)
     record, findings = in_order(found.record, found.look.findings)
     found = found._replace(record=record)
@@ -59,7 +68,7 @@ def show_data(
         print_json(_as_object(found, findings, params))
     else:
         _print(found, findings, params, title)
-        if is_proposed:
+        if path is not None:
             typer.echo(f"\nput into params.yaml\n{_yaml(_proposed(params))}", nl=False)
         shown = f"{html} shows the images" if html else "--html data.html shows the images"
         typer.echo(f"\n{shown}")

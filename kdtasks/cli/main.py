@@ -265,24 +265,8 @@ def data(
     refuse them.
     """
     from kdtasks.cli.data import show_data
-    from kdtasks.data.source_proposals import propose_params
 
-    if path is not None:
-        params, title = propose_params(path, masks), path.resolve().name
-    elif masks is not None:
-        raise typer.BadParameter("--masks says where masks are below PATH; give both")
-    else:
-        from kdtasks.core.paths import PARAMS
-        from kdtasks.params import load_params
-
-        project = find_project()
-        loaded = load_params(project / PARAMS)
-        params = loaded.data.model_copy(update={"path": str(project / loaded.data.path)})
-        title = loaded.recipe
-    status = show_data(
-        params, title=title, html=html, as_json=as_json, is_proposed=path is not None
-    )
-    raise typer.Exit(status)
+    raise typer.Exit(show_data(path, masks, html=html, as_json=as_json))
 
 
 @app.command()

@@ -119,7 +119,7 @@ def test_without_a_path_it_is_what_params_say(
     (tmp_path / "params.yaml").write_text(complete_params("flowers"), encoding="utf-8")
     (tmp_path / "data").mkdir()
     photos.rename(tmp_path / "data/raw")
-    monkeypatch.setattr("kdtasks.cli.main.find_project", lambda: tmp_path)
+    monkeypatch.setattr("kdtasks.cli.data.find_project", lambda: tmp_path)
     result = run()
     assert result.exit_code == 0, result.output  # the recipe skips bad files
     assert result.stdout.startswith("flowers: 19 images of 2 classes")
