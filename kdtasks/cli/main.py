@@ -331,6 +331,29 @@ def _verify_cache(project: Path, *, as_json: bool) -> Status:
 
 
 @app.command()
+def data(
+    path: Annotated[
+        Path | None, Argument(help="Folder of images, or table; else what params.yaml says.")
+    ] = None,
+    masks: Annotated[
+        str | None, Option(metavar="FOLDER", help="Of masks, below PATH; . if beside the images.")
+    ] = None,
+    html: Annotated[
+        Path | None, Option(metavar="FILE", help="Write a page that shows the images.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look at images before anything is prepared: layout, classes, copies, odd and bad files.
+
+    What reads them is found out, with the lines for params.yaml. Status 1 where prepare would
+    refuse them.
+    """
+    from kdtasks.cli.data import show_data
+
+    raise typer.Exit(show_data(path, masks, html=html, as_json=as_json))
+
+
+@app.command()
 def links(as_json: JsonOption = False) -> None:
     """List in dvc.yaml the folders of images that are links, so that DVC looks into them."""
     from kdtasks.orchestrate.project.links import list_links

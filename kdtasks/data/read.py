@@ -10,6 +10,7 @@ import numpy as np
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.progress import told
 from kdtasks.core.records.data import Problem
+from kdtasks.core.text import quantity
 from kdtasks.core.threads import in_order
 from kdtasks.data.decoded_images import DecodedImages
 from kdtasks.data.group_proposals import propose_groups
@@ -92,13 +93,30 @@ def read_dataset(params: DataParams, decoded: DecodedImages | None = None) -> Ra
         places=np.array(places) if params.stable_split else None,
         given=given if given.any() else None,
         deep_range=reader.deep_range,
-        notes=(*source.layout_found(folder), *notes, *depth.notes, *source.remarks()),
+        headers={
+            item.name: depth.headers[item.image]
+            for item in rows
+            if isinstance(item.image, Path) and item.image in depth.headers
+        },
+        notes=(
+            *source.layout_found(folder),
+            *notes,
+            *_taken(rows, items),
+            *depth.notes,
+            *source.remarks(),
+        ),
         warnings=(*source.warnings(folder), *_warnings(items, params)),
     )
     if source.answered:
         return dataset
     unlabelled = np.flatnonzero(dataset.class_weights().sum(axis=1) == 0)
     return dataset.exclude(dict.fromkeys(unlabelled.tolist(), "no labelled pixel"), fault=False)
+
+
+def _taken(rows: Sequence[Item], items: Sequence[Item]) -> Sequence[str]:
+    if len(rows) == len(items):
+        return ()
+    return [f"{len(rows):,} of {quantity(len(items), 'image')} are taken (data.max_images)"]
 
 
 def _warnings(items: Sequence[Item], params: DataParams) -> tuple[str, ...]:

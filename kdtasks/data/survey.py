@@ -15,10 +15,14 @@ from kdtasks.edge.depth import fitting_range
 
 
 class Survey(NamedTuple):
-    """What `survey_depth` found: how to read the images, and sentences that say it."""
+    """What `survey_depth` found: how to read the images, and sentences that say it.
+
+    `headers` are those of the files that have one.
+    """
 
     decoder: Decoder
     notes: tuple[str, ...]
+    headers: dict[Path, Header]
 
 
 def survey_depth(images: Sequence[Path | np.ndarray], decoder: Decoder) -> Survey:
@@ -30,6 +34,7 @@ def survey_depth(images: Sequence[Path | np.ndarray], decoder: Decoder) -> Surve
     files = [image for image in images if isinstance(image, Path)]
     deep: list[Path] = []
     animated: list[Path] = []
+    headers: dict[Path, Header] = {}
     highest = 0
 
     def look(path: Path) -> tuple[Header, int] | None:
@@ -44,6 +49,7 @@ def survey_depth(images: Sequence[Path | np.ndarray], decoder: Decoder) -> Surve
         if found is None:
             continue
         header, most = found
+        headers[path] = header
         highest = max(highest, most)
         animated += [path] * header.animated
         deep += [path] * header.deep
@@ -63,4 +69,4 @@ def survey_depth(images: Sequence[Path | np.ndarray], decoder: Decoder) -> Surve
             f"{ends[1]} becomes 255 ({how}; data.range sets others){others}"
         )
         decoder = replace(decoder, deep_range=ends)
-    return Survey(decoder, tuple(notes))
+    return Survey(decoder, tuple(notes), headers)

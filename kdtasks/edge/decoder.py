@@ -67,12 +67,14 @@ class Header(NamedTuple):
         orientation: EXIF's, 1 … 8; 1 is upright, 5 and more are turned by a quarter.
         deep: whether it has 16 bits a channel, see `kdtasks.edge.depth`.
         animated: whether it has several frames, of which the first is read.
+        format: as Pillow calls it, such as `JPEG`.
     """
 
     size: Size
     orientation: int
     deep: bool
     animated: bool
+    format: str
 
     @property
     def upright_size(self) -> Size:
@@ -136,7 +138,8 @@ class Decoder:
             size = (image.height, image.width)
             if image.format == "TIFF":  # Pillow has turned its size
                 size = turned_size(size, orientation)
-            return Header(size, orientation, is_deep(image), _is_animated(image))
+            form = image.format or "unknown"
+            return Header(size, orientation, is_deep(image), _is_animated(image), form)
 
     def read(
         self,
