@@ -62,15 +62,6 @@ def closure(script: Path, root: Path) -> tuple[Path, ...]:
     return tuple(sorted(found))
 
 
-def fingerprint(paths: Iterable[Path], root: Path) -> str:
-    """SHA-256 over names, as seen from `root`, and contents of files; their order is no matter."""
-    total = hashlib.sha256()
-    for name, path in sorted((path.relative_to(root).as_posix(), path) for path in paths):
-        for part in (name.encode(), path.read_bytes()):
-            total.update(hashlib.sha256(part).digest())
-    return total.hexdigest()
-
-
 def listing(script: Path, root: Path) -> str:
     """Write the closure of a script: a line for each file, its SHA-256 and name, as of `sha256sum`.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kdtasks.core.code import check_listing, closure, fingerprint, listing
+from kdtasks.core.code import check_listing, closure, listing
 from kdtasks.core.errors import ProjectError
 
 ROOT = Path(__file__).parents[2]
@@ -211,39 +211,6 @@ class TestListing:
             (tmp_path / name).write_text(content)
         with pytest.raises(ProjectError, match=f"^{name} has changed since .*start the run again"):
             check_listing(listed, tmp_path)
-
-
-class TestFingerprint:
-    @pytest.fixture
-    def paths(self, tmp_path: Path, write: Write) -> list[Path]:
-        write({"a/one.py": "1", "a/two.py": "2"})
-        return [tmp_path / "a/one.py", tmp_path / "a/two.py"]
-
-    def test_order_and_place_of_the_project_are_no_matter(
-        self, tmp_path: Path, paths: list[Path], write: Write
-    ):
-        first = fingerprint(paths, tmp_path)
-        assert fingerprint(reversed(paths), tmp_path) == first
-        write({"copy/a/one.py": "1", "copy/a/two.py": "2"})
-        copies = [tmp_path / "copy" / path.relative_to(tmp_path) for path in paths]
-        assert fingerprint(copies, tmp_path / "copy") == first
-
-    @pytest.mark.parametrize(
-        "files",
-        [
-            {"a/one.py": "1", "a/two.py": "3"},
-            {"a/one.py": "2", "a/two.py": "1"},
-            {"a/one.py": "1", "a/three.py": "2"},
-            {"a/one.py": "1"},
-            {"a/one.py": "", "a/two.py": "12"},
-        ],
-    )
-    def test_another_name_or_content_is_another(
-        self, tmp_path: Path, paths: list[Path], write: Write, files: dict[str, str]
-    ):
-        first = fingerprint(paths, tmp_path)
-        write(files)
-        assert fingerprint([tmp_path / name for name in files], tmp_path) != first
 
 
 @pytest.mark.parametrize(
