@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from kdtasks.core.code import check_listing
 from kdtasks.core.errors import KdTasksError, Refused
 from kdtasks.core.events import MessageEvent, emit, span
 from kdtasks.core.files import atomic_folder, disk_problem, write_arrays, write_text
@@ -75,17 +76,21 @@ def stage(
 def run_stage(main: Main) -> None:
     """Run a stage on the project in the working directory, with the arguments of the command line.
 
-    A failure is told as an event. An error of the disk, or one that the user can fix, is one line
-    on standard error and exit status 1; an interruption is exit status 130. Anything else is a bug
-    and keeps its traceback.
+    A failure is told as an event. Code that changed since the stage `code` listed it is refused. An
+    error of the disk, or one that the user can fix, is one line on standard error and exit status
+    1; an interruption is exit status 130. Anything else is a bug and keeps its traceback.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    paths = ProjectPaths()
+    listed = paths.code / f"{Path(sys.argv[0]).stem}.txt"
     try:
         params = load_params()
+        if listed.is_file() and listed.stem != paths.code.name:
+            check_listing(listed, paths.root)
         pin_process(params.runtime.threads, precision=params.runtime.precision)
         with span("work"):
-            main(params, ProjectPaths(), *sys.argv[1:])
+            main(params, paths, *sys.argv[1:])
     except (KdTasksError, OSError) as error:
         problem = disk_problem(error) if isinstance(error, OSError) else str(error)
         emit(MessageEvent("failed", problem))

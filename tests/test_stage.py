@@ -49,6 +49,16 @@ def test_params_and_words_arrive(in_project: Path):
     assert words == ["0", "int8"]
 
 
+def test_code_that_changed_since_it_was_listed_runs_nothing(
+    in_project: Path, capsys: pytest.CaptureFixture[str]
+):
+    (in_project / "data/code").mkdir(parents=True)
+    (in_project / "data/code/distill.txt").write_text(f"{'0' * 64}  params.yaml\n")
+    with pytest.raises(SystemExit):
+        run_stage(raising(AssertionError()))
+    assert "error: params.yaml has changed since the stage `code`" in capsys.readouterr().err
+
+
 REASON = "no filter can be removed; leave out filters"
 
 

@@ -4,7 +4,10 @@ import ast
 import hashlib
 from collections.abc import Iterable, Iterator
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from kdtasks.core.errors import ProjectError
 
 _PACKAGES = ("kdtasks", "stages")
 _EXTENSIONS = "extensions"
@@ -26,16 +29,13 @@ _WITHOUT_INFLUENCE = (
 )
 
 
-# Of a folder's files of code, to stand for all of them.
-_MOST = 0.75
-
-
 def closure(script: Path, root: Path) -> tuple[Path, ...]:
     """List the files of code that a stage runs: its script and whatever that imports.
 
     Imports inside functions count; those for type checkers do not, and neither do files that shape
     no output. A package counts whole where its `__init__.py` creates a registry, and the project's
-    extensions with it. A module imported by a name made at run time is not seen.
+    extensions with it. What is no Python, such as a template, counts with the modules beside it. A
+    module imported by a name made at run time is not seen.
 
     Args:
         script: a file below `root`.
@@ -45,56 +45,55 @@ def closure(script: Path, root: Path) -> tuple[Path, ...]:
         Paths below `root`, sorted.
     """
     found: set[Path] = set()
+    followed: set[str] = set()
     waiting = [script]
     while waiting:
         file = waiting.pop()
         if file in found or not _has_influence(file, root):
             continue
         found.add(file)
-        nodes = list(_nodes(ast.parse(file.read_bytes(), filename=str(file))))
-        for name in _imported(nodes, package=file.relative_to(root).parent.parts):
+        module = _module(file, root)
+        for name in module.imports.difference(followed):
+            followed.add(name)
             waiting += _files_of(name, root)
-        if file.name == "__init__.py" and _create_registry(nodes):
-            waiting += [*file.parent.glob("*.py"), *(root / _EXTENSIONS).glob("*.py")]
+        if module.creates_registry:
+            waiting += [*file.parent.glob("*.py"), *(root / _EXTENSIONS).rglob("*.py")]
+    beside = (other for folder in {file.parent for file in found} for other in folder.iterdir())
+    found.update(it for it in beside if it.is_file() and it.suffix not in (".py", ".pyc"))
     return tuple(sorted(found))
 
 
-def fingerprint(paths: Iterable[Path], root: Path) -> str:
-    """SHA-256 over names, as seen from `root`, and contents of files; their order is no matter."""
-    total = hashlib.sha256()
-    for name, path in sorted((path.relative_to(root).as_posix(), path) for path in paths):
-        for part in (name.encode(), path.read_bytes()):
-            total.update(hashlib.sha256(part).digest())
-    return total.hexdigest()
-
-
-def collapse(files: Iterable[Path], root: Path) -> list[str]:
-    """Name files as seen from `root`; a folder stands for them where they are most of its code.
-
-    DVC writes the whole `dvc.lock` after every stage, at a pace of a thousand lines a second: with
-    every file by itself that takes longer than many a stage.
+def listing(script: Path, root: Path) -> str:
+    """Write the closure of a script: a line for each file, its SHA-256 and name, as of `sha256sum`.
 
     Args:
-        files: paths below `root`; what `closure` gave.
-        root: folder of the project; it never stands for its files itself.
-
-    Returns:
-        Sorted names with forward slashes.
+        script: as of `closure`.
+        root: as of `closure`.
     """
-    known = set(files)
+    return "".join(
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(root).as_posix()}\n"
+        for path in closure(script, root)
+    )
 
-    @cache
-    def is_whole(folder: Path) -> bool:
-        code = [file for file in folder.rglob("*.py") if not _is_plain(file)]
-        influential = all(_has_influence(file, root) for file in code)
-        return influential and sum(file in known for file in code) >= _MOST * len(code)
 
-    names = set()
-    for file in known:
-        *folders, _ = file.relative_to(root).parents  # the last is the root
-        whole = [folder for folder in folders if is_whole(root / folder)]
-        names.add((whole[-1] if whole else file.relative_to(root)).as_posix())
-    return sorted(names)
+def check_listing(listed: Path, root: Path) -> None:
+    """Hold the code as it is to what DVC was told of it: outputs must not pass for another's.
+
+    Args:
+        listed: file of a `listing`.
+        root: as of `closure`.
+
+    Raises:
+        ProjectError: a file has changed since.
+    """
+    for line in listed.read_text(encoding="utf-8").splitlines():
+        digest, _, name = line.partition("  ")
+        path = root / name
+        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            raise ProjectError(
+                f"{name} has changed since the stage `code` listed it; start the run again, and it "
+                "reruns the stages that this concerns"
+            )
 
 
 def _has_influence(file: Path, root: Path) -> bool:
@@ -102,26 +101,42 @@ def _has_influence(file: Path, root: Path) -> bool:
     if any(name == one or name.startswith(f"{one}/") for one in _WITHOUT_INFLUENCE):
         return False
     # Extensions are watched from the first file on, before there is code in any.
-    return name.startswith(f"{_EXTENSIONS}/") or not _is_plain(file)
+    is_init = file.name == "__init__.py"
+    return name.startswith(f"{_EXTENSIONS}/") or not (is_init and _module(file, root).is_plain)
 
 
-def _is_plain(file: Path) -> bool:
-    """Whether a file makes a folder a package and holds nothing but a docstring."""
-    if file.name != "__init__.py":
-        return False
-    tree = ast.parse(file.read_bytes(), filename=str(file))
-    return len(tree.body) == (ast.get_docstring(tree) is not None)
+class _Module(NamedTuple):
+    imports: frozenset[str]
+    creates_registry: bool  # in an `__init__.py`
+    is_plain: bool  # it holds nothing but a docstring
+
+
+def _module(file: Path, root: Path) -> _Module:
+    return _parsed(file.relative_to(root).as_posix(), file.read_bytes())
+
+
+@cache
+def _parsed(name: str, content: bytes) -> _Module:
+    """Look into a file, once for all scripts: they share most of theirs."""
+    tree, path = ast.parse(content, filename=name), PurePosixPath(name)
+    nodes = list(_nodes(tree))
+    return _Module(
+        frozenset(_imported(nodes, package=path.parent.parts)),
+        path.name == "__init__.py" and _create_registry(nodes),
+        len(tree.body) == (ast.get_docstring(tree) is not None),
+    )
 
 
 def _nodes(tree: ast.AST) -> Iterator[ast.AST]:
     """All nodes of a tree but those that only type checkers see."""
-    if isinstance(tree, ast.If) and ast.unparse(tree.test) in _FOR_TYPES_ONLY:
-        children: Iterable[ast.AST] = tree.orelse
-    else:
-        yield tree
-        children = ast.iter_child_nodes(tree)
-    for child in children:
-        yield from _nodes(child)
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) in _FOR_TYPES_ONLY:
+            waiting += node.orelse
+        else:
+            yield node
+            waiting += ast.iter_child_nodes(node)
 
 
 def _imported(nodes: Iterable[ast.AST], package: tuple[str, ...]) -> Iterator[str]:
@@ -140,10 +155,9 @@ def _files_of(name: str, root: Path) -> Iterator[Path]:
     parts = name.split(".")
     if parts[0] not in _PACKAGES:
         return
-    place = root
-    for part in parts:
-        place /= part
-        files = [place / "__init__.py", place.with_name(f"{part}.py")]
+    for count in range(1, len(parts) + 1):
+        place = "/".join(parts[:count])
+        files = (root / f"{place}/__init__.py", root / f"{place}.py")
         yield from [file for file in files if file.is_file()][:1]
 
 

@@ -32,6 +32,7 @@ class ProjectPaths:
     params = Below(PARAMS)  # all settings
     pipeline = Below(PIPELINE)  # the stages, their dependencies and outputs
     lock = Below(LOCK)  # hashes of what ran last
+    code = Below("data/code")  # folder of the lists of code that each stage runs
     prepared = Below("data/prepared")  # folder of the prepared dataset
     dataset = Below("data/prepared/dataset.json")  # description of the prepared dataset
     findings = Below("data/findings")  # folder of what all images that were read look like

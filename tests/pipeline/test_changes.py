@@ -57,15 +57,18 @@ def finished(tmp_path_factory: pytest.TempPathFactory, edit_params: EditParams) 
     here = Path.cwd()
     os.chdir(project)
     try:
+        lists = [f"{script.stem}.txt" for script in Path("stages").glob("*.py")]
         with Repo.init(no_scm=True) as repo:
             for stage in repo.index.stages:
                 for out in stage.outs:
                     path = Path(out.fs_path)
-                    # The one file inside an output that a stage may name as a dependency.
-                    inner = "targets.json" if path.name == "targets" else "dataset.json"
-                    path = path if path.suffix else path / inner
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    path.write_text(str(path.relative_to(project)))
+                    # The files inside an output that stages may name as a dependency.
+                    inner = {"targets": ["targets.json"], "code": lists}.get(
+                        path.name, ["dataset.json"]
+                    )
+                    for one in [path] if path.suffix else [path / name for name in inner]:
+                        one.parent.mkdir(parents=True, exist_ok=True)
+                        one.write_text(str(one.relative_to(project)))
             repo.commit(force=True)
             assert repo.status() == {}
     finally:
