@@ -1,9 +1,11 @@
 """What tests of several packages share."""
 
+import gc
 import os
 import re
 import sys
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.tools.s3_servers import ceph_endpoint, moto_endpoint
+from tests.tools.warm_scripts import run_warm, warm_stages
 
-__all__ = ["ceph_endpoint", "moto_endpoint"]  # fixtures
+__all__ = ["ceph_endpoint", "moto_endpoint", "run_warm", "warm_stages"]  # fixtures
 
 # No property fails because a machine is slow or busy, and everybody tries the same examples;
 # `--hypothesis-profile default` draws others at every run.
@@ -38,10 +41,9 @@ child.wait()
 
 
 # Folders whose tests share something that takes long to make; the files of others are shared out
-# one by one when tests run side by side (`pytest -n auto`).
+# one by one when tests run side by side (`pytest -n auto`), but for tests on a real S3 server.
 _TOGETHER = ("flows", "pipeline")
-# Tests on a real S3 server join these, so that one server is enough.
-_WITH_REAL_SERVER = "pipeline"
+_REAL_SERVER = "ceph"
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -57,16 +59,28 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         def _split_scope(self, nodeid: str) -> str:
             return group_of(nodeid)
 
+        def schedule(self) -> None:
+            """Begin with what belongs together, end with files of many tests, which are short."""
+            super().schedule()
+            self.workqueue = OrderedDict(
+                sorted(self.workqueue.items(), key=lambda unit: ("/" in unit[0], len(unit[1])))
+            )
+
     return Together(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector all that was imported, and that stays."""
+    gc.freeze()
 
 
 def group_of(nodeid: str) -> str:
     """What a test belongs to, by its id."""
     file, _, name = nodeid.partition("::")
-    if "ceph" in re.split(r"[\[\]-]", name):
-        return _WITH_REAL_SERVER
     folder = Path(file).parts[1]
-    return folder if folder in _TOGETHER else file
+    if folder in _TOGETHER:
+        return folder
+    return _REAL_SERVER if _REAL_SERVER in re.split(r"[\[\]-]", name) else file
 
 
 @pytest.fixture(scope="session")
