@@ -19,18 +19,20 @@ def dvc(folder: Path, *words: str) -> str:
         if number == 0:
             try:
                 os.chdir(folder)
-                for place, file in enumerate((output, errors), start=1):
-                    os.dup2(file.fileno(), place)
-                # pytest has put others in their place, and a run in this process has hushed DVC
-                sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")  # noqa: PTH123
+                # pytest has put files of its own in the place of both
+                for stream, file in ((sys.stdout, output), (sys.stderr, errors)):
+                    for place in (1 if file is output else 2, stream.fileno()):
+                        os.dup2(file.fileno(), place)
+                # and a run in this process has hushed DVC
                 logging.getLogger("dvc").setLevel(logging.INFO)
                 status = main([*words])
-                sys.stdout.flush()
-                os._exit(status)
             except BaseException:
                 traceback.print_exc()
+                status = 99
+            finally:
+                sys.stdout.flush()
                 sys.stderr.flush()
-                os._exit(99)
+                os._exit(status)
         _, status = os.waitpid(number, 0)
         texts = []
         for file in (output, errors):
