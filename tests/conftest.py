@@ -5,7 +5,7 @@ import os
 import re
 import sys
 import time
-from collections import OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -40,10 +40,10 @@ child.wait()
 """
 
 
-# Folders whose tests share something that takes long to make; the files of others are shared out
-# one by one when tests run side by side (`pytest -n auto`), but for tests on a real S3 server.
-_TOGETHER = ("flows", "pipeline")
-_REAL_SERVER = "ceph"
+# Folders whose tests share something that takes long to make, and tests on a real S3 server, of
+# which one is enough; the files of others are shared out one by one when tests run side by side
+# (`pytest -n auto`). The first is busy while the two others wait most of the time.
+_TOGETHER = ("pipeline", "flows", "ceph")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -59,13 +59,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         def _split_scope(self, nodeid: str) -> str:
             return group_of(nodeid)
 
-        def schedule(self) -> None:
-            """Begin with what belongs together, end with files of many tests, which are short."""
-            super().schedule()
-            self.workqueue = OrderedDict(
-                sorted(self.workqueue.items(), key=lambda unit: ("/" in unit[0], len(unit[1])))
-            )
-
+    config.option.loadscopereorder = False  # the order is that of the collection
     return Together(config, log)
 
 
@@ -77,10 +71,26 @@ def pytest_collection_finish() -> None:
 def group_of(nodeid: str) -> str:
     """What a test belongs to, by its id."""
     file, _, name = nodeid.partition("::")
-    folder = Path(file).parts[1]
-    if folder in _TOGETHER:
-        return folder
-    return _REAL_SERVER if _REAL_SERVER in re.split(r"[\[\]-]", name) else file
+    names = (Path(file).parts[1], *re.split(r"[\[\]-]", name))
+    return next((name for name in names if name in _TOGETHER), file)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of many workers, begin with what belongs together, then with files of few tests.
+
+    Those are the long ones; at the end the short ones fill all workers alike.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    sizes = Counter(group_of(item.nodeid) for item in items)
+
+    def rank(item: pytest.Item) -> tuple[int, int, str]:
+        group = group_of(item.nodeid)
+        first = _TOGETHER.index(group) if group in _TOGETHER else len(_TOGETHER)
+        return first, sizes[group], group
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")
