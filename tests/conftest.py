@@ -71,8 +71,10 @@ def pytest_collection_finish() -> None:
 def group_of(nodeid: str) -> str:
     """What a test belongs to, by its id."""
     file, _, name = nodeid.partition("::")
-    names = (Path(file).parts[1], *re.split(r"[\[\]-]", name))
-    return next((name for name in names if name in _TOGETHER), file)
+    folder = Path(file).parts[1]
+    if folder in _TOGETHER:
+        return folder
+    return "ceph" if "ceph" in re.split(r"[\[\]-]", name) else file
 
 
 @pytest.hookimpl(trylast=True)
