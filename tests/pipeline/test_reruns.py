@@ -41,7 +41,7 @@ runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 
 def stages_run(done: subprocess.CompletedProcess[str]) -> set[str]:
     """The stages that `dvc repro` or `kdtasks run` ran."""
-    lines = r"(?m)^(?:Running stage '(.+)':|(.+): completed in .+)$"
+    lines = r"(?m)^(?:Running stage '(.+)':|([^|\n]+): completed\b.*)$"
     return {one or other for one, other in re.findall(lines, done.stdout)}
 
 
