@@ -160,9 +160,9 @@ def test_a_training_that_was_stopped_ends_with_the_same_bytes(
     assert [path.name for path in (bench / "models").iterdir()] == ["start"]
     assert checkpoint.exists()
 
-    words = warm_stages.words(f"python -m {' '.join(command)}")
-    assert words
-    done = run_in(bench, *words)
+    again = warm_stages.words(f"python -m {' '.join(command)}")
+    assert again
+    done = run_in(bench, *again)
     assert "resuming after epoch 3\n" in done.stdout
     expected = content(*(project / path for path in outputs))
     assert len(expected) == (5 if stage == "teacher" else 4)  # with what it was trained on
