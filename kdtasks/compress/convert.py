@@ -65,7 +65,8 @@ def convert(
         warnings.catch_warnings(action="ignore"),
     ):
         module = tf.Module()
-        module.network = model.network  # owns the variables
+        # The variables alone: of a Keras model `save` would trace every layer a few times more.
+        module.network = model.network.weights
         signatures = {
             f"segment_{index}": _signature(segment, tf.uint8 if casts else tf.float32)
             for index, segment in enumerate(segments)
