@@ -48,6 +48,7 @@ class ProjectPaths:
     summary = Below("report/summary.json")  # the numbers that experiments are compared by
     contact_sheet = Below("report/augmentation.png")  # training images and augmented views
     trial = Below("report/search.json")  # what `kdtasks search` measured in this experiment
+    tuned = Below("report/tune.json")  # what a trial of `kdtasks tune` reached in this experiment
     state = Below(".kdtasks")  # neither inputs nor outputs: git and DVC ignore it
     logs = Below(".kdtasks/logs")  # folder of what stages print
     sweep = Below(".kdtasks/sweep")  # folder of a sweep's clones, logs and results

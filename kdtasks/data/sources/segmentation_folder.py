@@ -109,16 +109,25 @@ class SegmentationFolder(Source):
         Raises:
             DatasetError: a folder is missing, or no image has a mask.
         """
-        require_folder(folder, "the folder of images and masks")
-        images, masks = folder / self.images, folder / self.masks
+        yield from self.paired(folder, require_folder(folder, "the folder of images and masks"))
+
+    def paired(
+        self, folder: Path, inner: Path, split: str | None = None
+    ) -> Iterator[Item | Problem]:
+        """List the pairs in a folder below `data.path`, of a given split.
+
+        Raises:
+            DatasetError: as of `items`.
+        """
+        images, masks = inner / self.images, inner / self.masks
         defaults = {type(self).model_fields[name].default for name in ("images", "masks")}
         if {self.images, self.masks} == defaults and not images.exists() and not masks.exists():
-            images = masks = folder
+            images = masks = inner
         for found in find_pairs(folder, images, masks, self.mask_suffix):
             if isinstance(found, Problem):
                 yield found
             else:
-                yield Item(relative_name(found.image, folder), *found)
+                yield Item(relative_name(found.image, folder), *found, split=split)
 
     def resolved(
         self, folder: Path, items: Sequence[Item], decoder: Decoder
@@ -173,7 +182,7 @@ class SegmentationFolder(Source):
         image_size: Size | None,
         channels: int | None,
     ) -> Sequence[Example]:
-        """Read and cut the whole image and its mask; each pixel is labelled in one patch.
+        """Read and cut the whole image and its mask.
 
         Raises:
             DatasetError: in a few words, the image cannot be used, does not fit its mask or is
@@ -189,14 +198,22 @@ class SegmentationFolder(Source):
                 f"{relative_name(_pair_of(item).mask, folder)} has "
                 f"{mask.shape[0]}×{mask.shape[1]}; make the mask anew in the image's size"
             )
-        pixels, mask = mask.size, resize_mask(mask, image_size)
+        examples = self.cut(item.name, image.pixels, resize_mask(mask, image_size))
+        if any(unknown):
+            self._off[_pair_of(item).mask] = *unknown, mask.size
+        return examples
+
+    def cut(self, name: str, image: np.ndarray, mask: np.ndarray) -> Sequence[Example]:
+        """Cut an image and a mask of its size; each pixel is labelled in one patch.
+
+        Raises:
+            DatasetError: in a few words, it is smaller than a patch.
+        """
         examples = []
-        for name, place, own in self._patches(item.name, mask.shape):
+        for piece, place, own in self._patches(name, mask.shape):
             labels = np.full((self.patch_size, self.patch_size), IGNORE_LABEL, np.uint8)
             labels[own] = mask[place][own]
-            examples.append(Example(name, image.pixels[place], labels))
-        if any(unknown):
-            self._off[_pair_of(item).mask] = *unknown, pixels
+            examples.append(Example(piece, image[place], labels))
         return examples
 
     def pieces(
