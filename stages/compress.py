@@ -39,7 +39,7 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     rate, epochs = params.compress.learning_rate, params.distill.epochs
     inputs = [base / "model.weights.h5", paths.labelled, *answer_files(paths.targets)]
     labelled, unlabelled = open_labelled(paths.labelled), open_unlabelled(paths.unlabelled)
-    training = taught_set(paths.targets, dataset, unlabelled, labelled)
+    training = taught_set(paths.targets, dataset, unlabelled, labelled, paths.teacher_images)
     fine_tuning = fine_tuning_of(
         setup,
         params.distill,

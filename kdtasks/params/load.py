@@ -210,16 +210,6 @@ class Params(Section):
                 f"{given}, but masks have a label for each pixel of both; set both to null, and "
                 "data.image_size and data.channels to the teacher's"
             )
-        if self.targets.mode == "online":
-            raise ValueError(
-                f"{given}, which are cached in data/teacher-images; set targets.mode to cached, or "
-                "teacher.input.size and channels to null"
-            )
-        if "soft_labelled" in self.distill.arms:
-            raise ValueError(
-                f"{given}, and the arm soft_labelled in distill.arms asks the teacher about images "
-                "of the student's; take it out"
-            )
 
     def _check_answers(self) -> None:
         """Refuse what a file of answers to images as they are cannot give."""

@@ -12,10 +12,12 @@ from kdtasks.core.files import read_json
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.data.prepared import open_prepared
 from kdtasks.data.teacher_images import teacher_images
+from kdtasks.learn.arms import Lessons
+from kdtasks.learn.training.examples import TrainingExamples
 from kdtasks.learn.training.resized_views import view_in_batches
 from kdtasks.params import Params, load_params
 from kdtasks.params.load import parse_params
-from stages import compare, distill, labels, prepare, prospect, student, targets, teacher
+from stages import arm, compare, distill, labels, prepare, prospect, student, targets, teacher
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "mnist-5k.yaml"
 PATHS = ProjectPaths()
@@ -117,29 +119,66 @@ def test_what_the_teacher_takes_is_told_with_the_line_to_paste_and_works(project
     assert read_json(PATHS.metrics("compare"))["teacher"]["accuracy"] == 1.0
 
 
-@pytest.mark.parametrize(
-    ("section", "change", "message"),
-    [
-        (
-            "targets",
-            {"mode": "online"},
-            "which are cached in data/teacher-images; set tar",
-        ),
-        ("distill", {"arms": ["soft_labelled"]}, "asks the teacher about images of the student's"),
-        (
-            "teacher",
-            {"source": "logits"},
-            "input.size and input.channels are for imported",
-        ),
-    ],
-)
-def test_what_needs_the_students_images_is_refused_by_name(
-    section: str, change: dict, message: str
-):
+def run_up_to_targets(given: dict) -> Params:
+    given["teacher"]["input"] = {"size": [16, 24], "channels": 3, "scaling": "unit"}
+    params = Params.model_validate(given)
+    for stage in (prepare, labels, teacher, targets):
+        stage.main(params, PATHS)
+    return params
+
+
+def lessons_of(params: Params) -> Lessons:
+    online = params.targets.mode == "online"
+    return Lessons(PATHS, params.augmentation, params.train, params.distill, online, 0)
+
+
+def test_the_arm_of_labelled_images_alone_has_the_answers_that_targets_have(project: Path):
+    for path in Path("drawer").iterdir():
+        path.unlink()  # so that both show as many images
     given = content()
-    given["teacher"]["input"] = {"size": [16, 24]}
-    given[section] |= change
-    with pytest.raises(ParamsError, match=message):
+    given["distill"]["arms"] = ["soft_labelled"]
+    params = run_up_to_targets(given)
+    examples = lessons_of(params).lesson("soft_labelled").examples
+    assert isinstance(examples, TrainingExamples)
+    np.testing.assert_array_equal(examples.images, np.load(PATHS.targets / "views.npy"))
+    np.testing.assert_array_equal(examples.teacher_logits, np.load(PATHS.targets / "logits.npy"))
+
+
+def test_with_few_labels_its_views_are_more_and_each_has_its_answer(project: Path):
+    given = content()
+    given["distill"]["arms"] = ["soft_labelled"]
+    given["data"]["train_labels"] = 6
+    params = run_up_to_targets(given)
+    examples = lessons_of(params).lesson("soft_labelled").examples
+    assert isinstance(examples, TrainingExamples)
+    flat = examples.images.reshape(-1, 8, 8), examples.teacher_logits.reshape(-1, 2)
+    assert len(np.unique(flat[0], axis=0)) > 16 * 3
+    # red photos are brighter, and stay so however they are moved
+    np.testing.assert_array_equal(flat[0].mean(axis=(1, 2)) > 133, flat[1].argmax(axis=-1) == 1)
+    arm.main(params, PATHS, "soft_labelled", "0")
+
+
+def test_an_online_teacher_sees_each_new_view_in_its_own_size(project: Path):
+    given = content()
+    given["targets"] = {"mode": "online"}
+    given["distill"]["arms"] = ["soft_labelled"]
+    params = run_up_to_targets(given)
+    for name in ("soft", "soft_labelled"):
+        examples = lessons_of(params).lesson(name).examples
+        count = examples.num_examples
+        [block] = examples.blocks(
+            epoch=1, order=np.arange(count), batch_size=count, steps_per_block=1
+        )
+        is_red = block.images[0].mean(axis=(1, 2, 3)) > 133
+        np.testing.assert_array_equal(is_red, block.logits[0].argmax(axis=-1) == 1)
+    distill.main(params, PATHS, "0")
+    prospect.main(params, PATHS)
+
+
+def test_a_file_of_answers_sees_no_images():
+    given = content()
+    given["teacher"] |= {"source": "logits", "input": {"size": [16, 24]}}
+    with pytest.raises(ParamsError, match="input.size and input.channels are for imported"):
         parse_params(given)
 
 

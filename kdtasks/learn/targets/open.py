@@ -1,6 +1,7 @@
 """Open the targets: what students are taught, and the teacher's answers to it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,22 @@ from kdtasks.core.errors import TeacherError
 from kdtasks.core.records.data import Targets
 from kdtasks.data.labels import TrainingSet, training_set
 from kdtasks.data.prepared import PreparedDataset
+from kdtasks.data.teacher_images import has_images, taught_images
 from kdtasks.learn.augmentations.mixing import TwoLabels
 from kdtasks.learn.targets.files import DESCRIPTION, KEPT, TEACHER, existing_file
 from kdtasks.learn.targets.precision import to_float16
 from kdtasks.learn.teachers.teacher import open_teacher
 from kdtasks.learn.training.examples import Examples, PackedLogits, TrainingExamples, in_views
-from kdtasks.learn.training.views import AugmentationParams, OnlineExamples
+from kdtasks.learn.training.resized_views import ViewsAlike
+from kdtasks.learn.training.views import AugmentationParams, OnlineExamples, Seen
 
 
 def taught_set(
-    folder: Path, dataset: PreparedDataset, unlabelled: np.ndarray, labelled: np.ndarray
+    folder: Path,
+    dataset: PreparedDataset,
+    unlabelled: np.ndarray,
+    labelled: np.ndarray,
+    own_images: Path,
 ) -> TrainingSet:
     """Put together what students are taught: without the images that the teacher is unsure of.
 
@@ -27,12 +34,14 @@ def taught_set(
         folder: the targets.
         unlabelled: all images without a label, uint8 [N, height, width, channels].
         labelled: rows of the training split whose labels students see.
+        own_images: folder of the images as the teacher sees them.
 
     Raises:
         TeacherError: the folder is incomplete.
     """
     kept = np.load(existing_file(folder, KEPT))
-    return training_set(dataset, unlabelled[kept], labelled)
+    seen = taught_images(own_images, kept) if has_images(own_images) else None
+    return replace(training_set(dataset, unlabelled[kept], labelled), seen=seen)
 
 
 def open_targets(
@@ -61,6 +70,10 @@ def open_targets(
     if targets.batch_size is not None:  # online
         teacher = open_teacher(folder / TEACHER, batch_size=targets.batch_size, layers=layers)
         augmentation = AugmentationParams.model_validate(targets.augmentation)
+        seen: Seen | None = None
+        if training.seen is not None:
+            height, width = training.images.shape[1:3]
+            seen = ViewsAlike(training.seen, (height, width), augmentation).moved
         return OnlineExamples(
             training.images,
             training.labels,
@@ -68,6 +81,7 @@ def open_targets(
             seed,
             lambda views: to_float16(teacher.run(views), layers),
             weights=training.weights,
+            seen=seen,
         )
 
     def mapped(name: str) -> np.ndarray:
