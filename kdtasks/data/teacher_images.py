@@ -1,7 +1,8 @@
 """Images as a teacher sees them that has a size or channels of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from kdtasks.core.errors import DatasetError
 from kdtasks.core.files import atomic_folder
 from kdtasks.core.records.data import TeacherImages
 from kdtasks.data.folders import files_below, relative_name
+from kdtasks.data.labels import image_of
 from kdtasks.data.prepared import ADVICE, UNLABELLED
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import DataParams
@@ -63,7 +65,7 @@ def write_teacher_images(
     Args:
         folder: usually `data/teacher-images`; it appears whole or not at all.
         params: section `data`.
-        dataset: as of `load_dataset`, of whole images.
+        dataset: as of `load_dataset`.
         split: rows of each split, as of `split_dataset`.
         unlabelled: names of the images without a label.
         image_size, channels: the teacher's own; None is the student's. Both None: none is written.
@@ -101,22 +103,29 @@ def write_teacher_images(
                         "and teacher.input.channels to null"
                     )
                 own[name] = array[row]
-        for item in params.source.items(Path(params.path)):
-            if isinstance(item, Item) and item.name in rows:
-                [example] = params.source.examples(
-                    Path(params.path), item, decoder, (height, width), shape[2]
-                )
-                rows.pop(item.name)[...] = example.image
-        for path in files_below(Path(params.unlabelled)):
-            name = relative_name(path, Path(params.unlabelled))
-            if UNLABELLED + name in bare:
-                [(_, image)] = params.source.pieces(name, path, decoder, (height, width), shape[2])
-                bare.pop(UNLABELLED + name)[...] = image
+
+        def read(places: dict[str, np.ndarray], prefix: str, found: Iterable[Any]) -> None:
+            owners = {*places, *map(image_of, places)}
+            for name, image in found:
+                if prefix + name not in owners:
+                    continue
+                for piece, pixels in params.source.pieces(
+                    name, image, decoder, params.image_size, shape[2], (height, width)
+                ):
+                    if prefix + piece in places:
+                        places.pop(prefix + piece)[...] = pixels
+
+        drawer, found = Path(params.unlabelled), params.source.items(Path(params.path))
+        items = (item for item in found if isinstance(item, Item))
+        read(rows, "", ((item.name, item.image) for item in items))
+        read(
+            bare, UNLABELLED, ((relative_name(each, drawer), each) for each in files_below(drawer))
+        )
         if lost := [*rows, *bare]:
             raise DatasetError(
                 f"{len(lost)} images, {lost[0]} among them, were not found again for the "
                 "teacher (teacher.input.size, teacher.input.channels); the source has to name each "
-                "image as its item: set both to null, or correct `examples` of the source"
+                "image as its item: set both to null, or correct `pieces` of the source"
             )
         record.write(partial / DESCRIPTION)
     return record

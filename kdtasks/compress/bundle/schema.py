@@ -26,7 +26,10 @@ def _keys(**properties: Any) -> dict[str, Any]:
 _SPLIT = _keys(
     rows=_COUNT,
     accuracy=_FRACTION,
+    balanced_accuracy=_FRACTION,
+    macro_f1=_FRACTION,
     mean_iou=_FRACTION,
+    metric={"type": "string"},
     interval=_array(_FRACTION, 2),
     confidence=_FRACTION,
     cost=_FRACTION,

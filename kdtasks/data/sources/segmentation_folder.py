@@ -217,15 +217,39 @@ class SegmentationFolder(Source):
         return examples
 
     def pieces(
-        self, name: str, image: Path, decoder: Decoder, image_size: Size | None, channels: int
+        self,
+        name: str,
+        image: Path | np.ndarray,
+        decoder: Decoder,
+        image_size: Size | None,
+        channels: int,
+        piece_size: Size | None = None,
     ) -> Sequence[tuple[str, np.ndarray]]:
         """Read and cut an image without a mask.
+
+        In another `piece_size` the whole image is resized as much as a patch, and cut at the same
+        places, but for half a pixel.
 
         Raises:
             DatasetError: in a few words, it cannot be used or is smaller than a patch.
         """
-        whole = decoder.read(image, image_size=image_size, channels=channels).pixels
-        return [(piece, whole[place]) for piece, place, _ in self._patches(name, whole.shape[:2])]
+        assert isinstance(image, Path)
+        size = image_size or decoder.header(image).upright_size
+        own = piece_size or (self.patch_size, self.patch_size)
+        sides = tuple(
+            max(piece, round(side * piece / self.patch_size))
+            for side, piece in zip(size, own, strict=True)
+        )
+        patches = list(self._patches(name, size))
+        resized = (sides[0], sides[1]) if piece_size else image_size
+        whole = decoder.read(image, image_size=resized, channels=channels).pixels
+
+        def at(axis: int, place: slice) -> slice:
+            start = round(place.start * own[axis] / self.patch_size)
+            start = min(start, sides[axis] - own[axis])
+            return slice(start, start + own[axis])
+
+        return [(piece, whole[at(0, place[0]), at(1, place[1])]) for piece, place, _ in patches]
 
     def _patches(self, name: str, shape: tuple[int, ...]) -> Iterator[tuple[str, Place, Place]]:
         """Name the patches of an image of this height and width.

@@ -51,12 +51,14 @@ class ViewsAlike:
 
         Args:
             rows: integers.
-            labels: of these rows, as they are before images are mixed.
+            labels: of these rows, as they are before images are mixed; masks are not looked at.
             transforms: of the student's images, as for `move`.
             batches, purpose, numbers: as for `mix`.
         """
         if transforms is not None:
             transforms = rescaled(transforms, self.size, self.images.shape[1:3])
+        if np.ndim(labels) > 1:
+            labels = np.zeros((len(rows), *self.images.shape[1:3]), labels.dtype)
         moved, mixed = move(self.images[rows], labels, transforms)
         mix(moved, mixed, batches, self._larger, purpose, numbers)
         return moved
@@ -81,7 +83,7 @@ def view_in_batches(
 
     Args:
         images: uint8 [N, height, width, channels], read by rows.
-        labels: as of `draw_view`, integers [N] or `TwoLabels` [N].
+        labels: as of `draw_view`.
         size: height and width of the images that `draw_view` is given.
 
     Yields:
