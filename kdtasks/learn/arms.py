@@ -143,7 +143,7 @@ class Lessons:
         own = self._own_images(training) if teacher and teacher.image_shape else None
         if self.online:
             answer = partial(_answer, teacher) if teacher else no_answer
-            seen = own and own.moved
+            seen = own.moved if own else None
             return OnlineExamples(*data, self.seed, answer, epoch_size, weights, seen)
         limit = self.train.memory_limit_mb
         examples = repeated_examples(

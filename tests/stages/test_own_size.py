@@ -187,9 +187,9 @@ def test_a_file_of_answers_sees_no_images():
         parse_params(given)
 
 
-@pytest.mark.parametrize("mode", ["cached", "online"])
+@pytest.mark.parametrize(("mode", "train_labels"), [("cached", None), ("online", 0)])
 def test_masks_of_a_teacher_of_its_own_size_are_brought_to_the_student_s(
-    mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mode: str, train_labels: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """Patches of 8 pixels of halved photos; the teacher sees 16 of the photos as they are."""
     from tests.stages.test_unlabelled_masks import answers, write_teacher
@@ -209,6 +209,7 @@ def test_masks_of_a_teacher_of_its_own_size_are_brought_to_the_student_s(
     given["teacher"] = {"source": "import", "path": "teacher.h5", "input": "unit"}
     given["teacher"] |= {"output": "logits"}
     given["targets"] = {"mode": mode}
+    given["data"]["train_labels"] = train_labels
     given["augmentation"]["transforms"] = ["horizontal_flip", "cutmix"]
     given["student"] |= {"start": "start", "exits": []}
     given["distill"]["epochs"] = 2
@@ -224,11 +225,11 @@ def test_masks_of_a_teacher_of_its_own_size_are_brought_to_the_student_s(
     own = teacher_images(PATHS.teacher_images, "test")
     checked = 0
     for name, image in zip(dataset.names("test"), own, strict=True):
-        path, _, place = name.partition("[")
+        photo_name, _, place = name.partition("[")
         rows, columns = (
             slice(*(2 * int(end) for end in part.split(":"))) for part in place[:-1].split(", ")
         )
-        with Image.open(Path("photos") / path) as photo:
+        with Image.open(Path("photos") / photo_name) as photo:
             if photo.size == (48, 32):  # the others were stretched
                 np.testing.assert_array_equal(image, np.asarray(photo)[rows, columns])
                 checked += 1

@@ -23,7 +23,7 @@ class UnlabelledSegmentationFolder(LabelledSplits, SegmentationFolder):
     `test` and `validation` lie images and masks as in the `data.path` of `segmentation_folder`.
     """
 
-    name: Literal["unlabelled_segmentation_folder"] = "unlabelled_segmentation_folder"
+    name: Literal["unlabelled_segmentation_folder"] = "unlabelled_segmentation_folder"  # type: ignore[assignment]
 
     def check(self, image_size: Size | None) -> None:
         super().check(image_size)

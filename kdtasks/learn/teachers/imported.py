@@ -67,7 +67,7 @@ def import_teacher(
     }
     if own:
         content["image_shape"] = images.shape[1:]
-        content["places"] = dataset.labels("validation").shape[1:]
+        content["places"] = list(dataset.labels("validation").shape[1:])
     with atomic_folder(folder) as partial:
         copy(source, partial / name)
         write_json(partial / DESCRIPTION, content)

@@ -30,7 +30,7 @@ def git(folder: Path, *words: str, variables: Mapping[str, str] | None = None) -
         ProjectError: git is not installed or refuses; the message holds its own.
     """
     try:
-        ended = run_captured(folder, "git", *words, **(variables or {}))
+        ended = run_captured(folder, "git", *words, timeout_seconds=None, **(variables or {}))
     except FileNotFoundError:
         raise ProjectError(
             "git is not installed; it knows the project's files and keeps its experiments"

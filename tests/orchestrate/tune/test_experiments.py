@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from optuna.distributions import CategoricalDistribution
@@ -36,9 +37,10 @@ def shown(folder: Path, head: str, experiment: str, path: str) -> str:
 
 
 def trial_of(tuning: Tuning, name: str, scores: list[float], **ended: object) -> FrozenTrial:
+    spaces: dict[str, Any] = {**tuning.spaces[name]}
     chosen = {
         key: space.choices[0] if isinstance(space, CategoricalDistribution) else space.low
-        for key, space in tuning.spaces[name].items()
+        for key, space in spaces.items()
     }
     if name == "distilled":
         chosen["distill.alpha"] = 0.25
