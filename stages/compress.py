@@ -39,7 +39,7 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     rate, epochs = params.compress.learning_rate, params.distill.epochs
     inputs = [base / "model.weights.h5", paths.labelled, *answer_files(paths.targets)]
     labelled, unlabelled = open_labelled(paths.labelled), open_unlabelled(paths.unlabelled)
-    training = taught_set(paths.targets, dataset, unlabelled, labelled, paths.teacher_images)
+    training = taught_set(paths.targets, dataset, unlabelled, labelled)
     fine_tuning = fine_tuning_of(
         setup,
         params.distill,
@@ -48,7 +48,7 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
         ),
         dataset=dataset,
         training=training,
-        examples=open_targets(paths.targets, training, seed=seed),
+        examples=open_targets(paths.targets, training, seed=seed, own_images=paths.teacher_images),
         checkpoints=pass_checkpoints(variant, setup, seed=seed, inputs=inputs, paths=paths),
     )
     built = compress(

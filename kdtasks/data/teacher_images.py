@@ -131,11 +131,6 @@ def write_teacher_images(
     return record
 
 
-def has_images(folder: Path) -> bool:
-    """Whether the teacher sees images of its own; they are in the folder then."""
-    return TeacherImages.read(folder / DESCRIPTION).shape is not None
-
-
 def teacher_images(folder: Path, part: str) -> np.ndarray:
     """Map images as the teacher sees them: uint8 [N, height, width, channels], read-only.
 
@@ -147,7 +142,7 @@ def teacher_images(folder: Path, part: str) -> np.ndarray:
     Raises:
         DatasetError: there are none, or the file is damaged.
     """
-    if not has_images(folder):
+    if TeacherImages.read(folder / DESCRIPTION).shape is None:
         raise DatasetError(f"{folder} holds no images of the teacher's own; {ADVICE}")
     path = folder / f"{part}.npy"
     try:

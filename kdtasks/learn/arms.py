@@ -112,10 +112,15 @@ class Lessons:
         labelled = open_labelled(paths.labelled)
         seen = [paths.labelled, paths.unlabelled / IMAGES]
         if arm in ("soft", "hard"):
-            own = paths.teacher_images
-            training = taught_set(paths.targets, self.dataset, unlabelled, labelled, own)
+            training = taught_set(paths.targets, self.dataset, unlabelled, labelled)
             layers = teacher_layers(self.distill.hints) if arm == "soft" else ()
-            examples = open_targets(paths.targets, training, seed=self.seed, layers=layers)
+            examples = open_targets(
+                paths.targets,
+                training,
+                seed=self.seed,
+                layers=layers,
+                own_images=paths.teacher_images,
+            )
             inputs = [*seen, *answer_files(paths.targets)]
             return Lesson(examples, self._objective(arm, training), inputs, keeps_best=False)
         if arm != "all_labels" and not len(labelled):

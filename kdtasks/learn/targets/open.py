@@ -1,7 +1,6 @@
 """Open the targets: what students are taught, and the teacher's answers to it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from kdtasks.core.errors import TeacherError
 from kdtasks.core.records.data import Targets
 from kdtasks.data.labels import TrainingSet, training_set
 from kdtasks.data.prepared import PreparedDataset
-from kdtasks.data.teacher_images import has_images, taught_images
+from kdtasks.data.teacher_images import taught_images
 from kdtasks.learn.augmentations.mixing import TwoLabels
 from kdtasks.learn.targets.files import DESCRIPTION, KEPT, TEACHER, existing_file
 from kdtasks.learn.targets.precision import to_float16
@@ -22,11 +21,7 @@ from kdtasks.learn.training.views import AugmentationParams, OnlineExamples, See
 
 
 def taught_set(
-    folder: Path,
-    dataset: PreparedDataset,
-    unlabelled: np.ndarray,
-    labelled: np.ndarray,
-    own_images: Path,
+    folder: Path, dataset: PreparedDataset, unlabelled: np.ndarray, labelled: np.ndarray
 ) -> TrainingSet:
     """Put together what students are taught: without the images that the teacher is unsure of.
 
@@ -34,18 +29,21 @@ def taught_set(
         folder: the targets.
         unlabelled: all images without a label, uint8 [N, height, width, channels].
         labelled: rows of the training split whose labels students see.
-        own_images: folder of the images as the teacher sees them.
 
     Raises:
         TeacherError: the folder is incomplete.
     """
     kept = np.load(existing_file(folder, KEPT))
-    seen = taught_images(own_images, kept) if has_images(own_images) else None
-    return replace(training_set(dataset, unlabelled[kept], labelled), seen=seen)
+    return training_set(dataset, unlabelled[kept], labelled)
 
 
 def open_targets(
-    folder: Path, training: TrainingSet, *, seed: int, layers: Sequence[str] = ()
+    folder: Path,
+    training: TrainingSet,
+    *,
+    seed: int,
+    layers: Sequence[str] = (),
+    own_images: Path | None = None,
 ) -> Examples:
     """Open the targets: cached ones memory-mapped, online ones with the teacher beside them.
 
@@ -55,6 +53,7 @@ def open_targets(
         training: what an online teacher is asked about, and which labels are shown.
         seed: the student's, which decides the views that an online teacher is asked about.
         layers: the teacher's hidden layers whose features are needed, in this order.
+        own_images: folder of the images as an online teacher sees them that has a size of its own.
 
     Raises:
         TeacherError: the folder is incomplete, or does not have the features of a layer.
@@ -71,9 +70,11 @@ def open_targets(
         teacher = open_teacher(folder / TEACHER, batch_size=targets.batch_size, layers=layers)
         augmentation = AugmentationParams.model_validate(targets.augmentation)
         seen: Seen | None = None
-        if training.seen is not None:
+        if teacher.image_shape:
+            assert own_images
+            own = taught_images(own_images, np.load(existing_file(folder, KEPT)))
             height, width = training.images.shape[1:3]
-            seen = ViewsAlike(training.seen, (height, width), augmentation).moved
+            seen = ViewsAlike(own, (height, width), augmentation).moved
         return OnlineExamples(
             training.images,
             training.labels,
