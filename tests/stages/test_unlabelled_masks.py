@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from kdtasks.core.files import read_json
 from kdtasks.core.paths import ProjectPaths
@@ -136,6 +137,14 @@ def test_a_teacher_that_answers_one_class_is_refused(folder: Path) -> None:
     write_teacher(KERNEL * 0)
     with pytest.raises(TeacherError, match=r"answers ground to every image.*check teacher\.input"):
         prepare.main(params_of(test="known"), PATHS)
+
+
+@pytest.mark.parametrize(("section", "split"), [("select", "validation"), ("gate", "test")])
+def test_limits_on_accuracy_are_refused(section: str, split: str) -> None:
+    content = params_of().model_dump()
+    content[section] |= {"max_accuracy_drop": 0.01, "max_agreement_drop": None}
+    with pytest.raises(ValidationError, match=f"the {split} split has no labels, only a teacher's"):
+        Params.model_validate(content)
 
 
 def run(params: Params) -> None:
