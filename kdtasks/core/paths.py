@@ -53,6 +53,7 @@ class ProjectPaths:
     data_page = Below("report/data.html")  # the page of the data, from before anyone trains
     contact_sheet = Below("report/augmentation.png")  # training images and augmented views
     trial = Below("report/search.json")  # what `kdtasks search` measured in this experiment
+    tuned = Below("report/tune.json")  # what a trial of `kdtasks tune` reached in this experiment
     state = Below(".kdtasks")  # neither inputs nor outputs: git and DVC ignore it
     logs = Below(".kdtasks/logs")  # folder of what stages print
     decoded = Below(".kdtasks/decoded")  # images that `prepare` has decoded once
