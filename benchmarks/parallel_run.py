@@ -1,71 +1,137 @@
-"""Wall time of `kdtasks run` against `dvc repro`, on the same project in the same run.
+"""Time of `kdtasks run` against `dvc repro` and an earlier commit, in the same run.
 
 In scratch clones of this project with empty caches of their own: the whole pipeline by `dvc repro`
-and by `kdtasks run --workers 2`, in turn, then each once more with nothing to do. Then a wide DAG
-of 19 stages of a third of a second each by `kdtasks run --workers 1`: what the runner takes a stage
-beyond the commands themselves.
+and by `kdtasks run --workers 2`, in turn, then each once more with nothing to do, and after
+`kdtasks run` one further point of a sweep, whose data, teacher and targets are cached. With
+`--against COMMIT` the same by the code of that commit. Then a wide DAG of 19 stages of a third of
+a second each by `kdtasks run --workers 1`: what the runner takes a stage beyond the commands
+themselves. Wall times mean little on a busy machine; processor times are given beside them.
 
-    python -m benchmarks.parallel_run [--recipe digits] [--repeats 1]
+    python -m benchmarks.parallel_run [--recipe digits] [--repeats 1] [--against COMMIT]
 """
 
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from kdtasks.orchestrate.project.clone import make_scratch_clone
 from kdtasks.orchestrate.project.project import DVC, child_environment, find_project
 from kdtasks.orchestrate.project.recipes import use_recipe
 
 KDTASKS = (sys.executable, "-m", "kdtasks")
+COMMANDS = {
+    "repro": (*DVC, "repro"),
+    "run": (*KDTASKS, "run", "--workers", "2", "--no-prefect"),
+}
+POINT = "distill.alpha=0.2"
+IDENTITY = ("-c", "user.name=a", "-c", "user.email=a@example.org")
 PAUSE = 0.3  # seconds of a stage of the wide DAG
 WIDTH, DEPTH = 6, 3
+
+
+class Times(NamedTuple):
+    """Seconds of a command: on the clock, and of the processor."""
+
+    wall: float
+    processor: float
 
 
 def main() -> None:
     """Print what was timed, and as the last line one JSON object with the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recipe", default="mnist-5k", help="params file of recipes/")
-    parser.add_argument("--repeats", type=int, default=1, help="pairs of whole runs")
+    parser.add_argument("--repeats", type=int, default=1, help="rounds of whole runs")
+    parser.add_argument("--against", metavar="COMMIT", help="time the code of this one as well")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        pairs = [
-            _time_pair(Path(folder) / str(repeat), arguments.recipe)
+    project = find_project()
+    with tempfile.TemporaryDirectory() as name, _checkout(project, arguments.against) as before:
+        folder = Path(name)
+        ways = {
+            (code, way): (source, command)
+            for code, source in {"today": project, "before": before}.items()
+            if source
+            for way, command in COMMANDS.items()
+        }
+        rounds = [
+            {
+                key: _time_whole(
+                    source, folder / str(repeat) / "-".join(key), arguments.recipe, command
+                )
+                for key, (source, command) in ways.items()
+            }
             for repeat in range(arguments.repeats)
         ]
-        overhead = _time_overhead(Path(folder) / "wide")
-    ratio = statistics.median(run["whole"] / repro["whole"] for repro, run in pairs)
-    result = {
-        "recipe": arguments.recipe,
-        "repeats": arguments.repeats,
-        "run_over_repro": round(ratio, 3),
-        "overhead_seconds_a_stage": round(overhead, 3),
-        "nothing_to_do_seconds": round(statistics.median(run["nothing"] for _, run in pairs), 2),
-        "nothing_to_do_repro_seconds": round(
-            statistics.median(repro["nothing"] for repro, _ in pairs), 2
-        ),
-    }
-    print(json.dumps(result))
+        overhead = _time_overhead(folder / "wide")
+    result = {"recipe": arguments.recipe, "repeats": arguments.repeats} | _ratios(rounds)
+    print(json.dumps(result | {"overhead_seconds_a_stage": round(overhead, 3)}))
 
 
-def _time_pair(folder: Path, recipe: str) -> tuple[dict[str, float], dict[str, float]]:
-    repro = _time_whole(folder / "repro", recipe, (*DVC, "repro"))
-    run = _time_whole(folder / "run", recipe, (*KDTASKS, "run", "--workers", "2", "--no-prefect"))
-    return repro, run
+@contextmanager
+def _checkout(project: Path, commit: str | None) -> Iterator[Path | None]:
+    """A worktree of an earlier commit, while it is needed; None of none."""
+    if not commit:
+        yield None
+        return
+    git = ["git", "-C", str(project), "worktree"]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name).resolve() / "before"
+        subprocess.run([*git, "add", "--quiet", "--detach", str(folder), commit], check=True)
+        try:
+            yield folder
+        finally:
+            subprocess.run([*git, "remove", "--force", str(folder)], check=True)
 
 
-def _time_whole(folder: Path, recipe: str, command: tuple[str, ...]) -> dict[str, float]:
-    project = make_scratch_clone(find_project(), folder, {})
+def _time_whole(
+    source: Path, folder: Path, recipe: str, command: tuple[str, ...]
+) -> dict[str, Times]:
+    project = make_scratch_clone(source, folder, {})
     use_recipe(project, recipe, force=True)
     times = {"whole": _time(command, project), "nothing": _time(command, project)}
-    words = " ".join(command[2:])
-    print(f"{words:<40} {times['whole']:7.1f} s, nothing to do {times['nothing']:5.2f} s")
+    if "run" in command:
+        for words in (["add", "--all"], ["commit", "--quiet", "--message", "all"]):
+            subprocess.run(["git", *IDENTITY, *words], cwd=project, check=True)
+        times["point"] = _time((*KDTASKS, "sweep", "-S", POINT, "--workers", "2"), project)
+    shown = ", ".join(
+        f"{name} {one.wall:.1f} s (processor {one.processor:.1f} s)" for name, one in times.items()
+    )
+    print(f"{folder.name}: {shown}", flush=True)
     return times
+
+
+def _ratios(rounds: list[dict[tuple[str, str], dict[str, Times]]]) -> dict[str, float]:
+    """Medians over the rounds: of ratios, each for wall and processor time, and of seconds."""
+
+    def ratio(over: tuple[str, str, str], under: tuple[str, str, str]) -> dict[str, float]:
+        pairs = [(one[over[:2]][over[2]], one[under[:2]][under[2]]) for one in rounds]
+        return {
+            kind: round(statistics.median(getattr(a, kind) / getattr(b, kind) for a, b in pairs), 3)
+            for kind in Times._fields
+        }
+
+    found = {"run_over_repro": ratio(("today", "run", "whole"), ("today", "repro", "whole"))}
+    if ("before", "run") in rounds[0]:
+        for name, way, what in (
+            ("repro", "repro", "whole"),
+            ("run", "run", "whole"),
+            ("point", "run", "point"),
+        ):
+            found[f"{name}_over_before"] = ratio(("today", way, what), ("before", way, what))
+    result = {f"{name}_{kind}": it for name, both in found.items() for kind, it in both.items()}
+    for way in COMMANDS:
+        seconds = [one["today", way]["nothing"].wall for one in rounds]
+        result[f"nothing_to_do_{way}_seconds"] = round(statistics.median(seconds), 2)
+    return result
 
 
 def _time_overhead(project: Path) -> float:
@@ -83,7 +149,7 @@ def _time_overhead(project: Path) -> float:
         "execute(Path.cwd(), RunOptions(workers=1), SimpleNamespace(begin=nothing, end=nothing,\n"
         "    skip=nothing, perform=lambda node, work: work(nothing)))"
     )
-    ours = _time((sys.executable, "-c", program), project)
+    ours = _time((sys.executable, "-c", program), project).wall
     start = time.perf_counter()
     for command in commands:
         subprocess.run(["sh", "-c", command], cwd=project, check=True)
@@ -110,8 +176,8 @@ def _wide_stages() -> tuple[str, list[str]]:
     return "\n".join(lines) + "\n", commands
 
 
-def _time(command: tuple[str, ...], folder: Path) -> float:
-    start = time.perf_counter()
+def _time(command: tuple[str, ...], folder: Path) -> Times:
+    start, before = time.perf_counter(), _processor_seconds()
     subprocess.run(
         command,
         cwd=folder,
@@ -119,7 +185,13 @@ def _time(command: tuple[str, ...], folder: Path) -> float:
         stdout=subprocess.DEVNULL,
         check=True,
     )
-    return time.perf_counter() - start
+    return Times(time.perf_counter() - start, _processor_seconds() - before)
+
+
+def _processor_seconds() -> float:
+    """Of all children that have ended, with theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

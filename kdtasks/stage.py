@@ -7,13 +7,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from kdtasks.core.code import check_listing
 from kdtasks.core.errors import KdTasksError, Refused
-from kdtasks.core.events import MessageEvent, emit
-from kdtasks.core.files import atomic_folder, write_arrays, write_text
+from kdtasks.core.events import MessageEvent, emit, span
+from kdtasks.core.files import atomic_folder, disk_problem, write_arrays, write_text
 from kdtasks.core.installed import refuse_other_code
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import Refusal
 from kdtasks.core.reproducibility import pin_process
+from kdtasks.core.text import printable
 from kdtasks.params import Params, load_params
 
 # The file that tells why there is no model, in the folder of one.
@@ -75,20 +77,26 @@ def stage(
 def run_stage(main: Main) -> None:
     """Run a stage on the project in the working directory, with the arguments of the command line.
 
-    A failure is told as an event.
-    An error that the user can fix is one line on standard error and exit status 1; an
-    interruption is exit status 130. Anything else is a bug and keeps its traceback.
+    A failure is told as an event. Code that changed since the stage `code` listed it is refused. An
+    error of the disk, or one that the user can fix, is one line on standard error and exit status
+    1; an interruption is exit status 130. Anything else is a bug and keeps its traceback.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    paths = ProjectPaths()
+    listed = paths.code / f"{Path(sys.argv[0]).stem}.txt"
     try:
-        refuse_other_code(Path(), Path(sys.argv[0]).stem)
+        refuse_other_code(Path())
         params = load_params()
+        if listed.is_file() and listed.stem != paths.code.name:
+            check_listing(listed, paths.root)
         pin_process(params.runtime.threads, precision=params.runtime.precision)
-        main(params, ProjectPaths(), *sys.argv[1:])
-    except KdTasksError as error:
-        emit(MessageEvent("failed", str(error)))
-        print(f"error: {error}", file=sys.stderr)
+        with span("work"):
+            main(params, paths, *sys.argv[1:])
+    except (KdTasksError, OSError) as error:
+        problem = disk_problem(error) if isinstance(error, OSError) else str(error)
+        emit(MessageEvent("failed", problem))
+        print(f"error: {printable(problem)}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         print("interrupted; run it again to resume from the last checkpoint", file=sys.stderr)

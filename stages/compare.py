@@ -1,4 +1,7 @@
-"""Compare teacher, students from scratch and distilled students on the test split."""
+"""Compare teacher, students from scratch and distilled students on the test split.
+
+Besides, teacher and students from scratch judge the labels of other splits.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -13,13 +16,15 @@ from kdtasks.stage import REFUSED, run_stage, stage
 
 @stage()
 def main(params: Params, paths: ProjectPaths) -> None:
-    """Write the comparison, and what the page shows of masks."""
+    """Write the comparison, what the page shows of masks, and labels that look wrong."""
     from kdtasks.core.files import write_arrays
     from kdtasks.data.prepared import open_prepared
+    from kdtasks.evaluate.label_errors import TeacherAnswers, find_label_errors
     from kdtasks.evaluate.registry import evaluator_of
     from kdtasks.learn.networks.inference import Predictor
     from kdtasks.learn.networks.saved import load_model
     from kdtasks.learn.teachers.teacher import open_teacher
+    from kdtasks.learn.teachers.trained_on import TrainedOn
 
     def openers(stage: str) -> dict[int, Callable[[], Any]]:
         folders = {seed: paths.model(stage, seed) for seed in params.seeds}
@@ -37,6 +42,15 @@ def main(params: Params, paths: ProjectPaths) -> None:
         told, seen = teacher.about(names), partial(teacher.seen, paths.teacher_images, "test")
         return lambda images: told.answers(seen(images), slice(None))[0]
 
+    def answers(split: str) -> TeacherAnswers | None:
+        images, asked = dataset.images(split), dataset.names(split)
+        sees = teacher.image_shape is None or split == "validation"  # of its own size no others
+        if trained_on is None or not sees or not teacher.knows(asked):
+            return None
+        seen = teacher.seen(paths.teacher_images, split, images)
+        logits = teacher.about(asked).answers(seen, slice(None))[0]
+        return TeacherAnswers(trained_on.lacks(images), logits)
+
     dataset, teacher = open_prepared(paths.prepared), open_teacher(paths.teacher)
     evaluator, names = evaluator_of(dataset, params.evaluate), dataset.names("test")
     comparison, shown = evaluator.compare(
@@ -47,6 +61,10 @@ def main(params: Params, paths: ProjectPaths) -> None:
     )
     comparison.write(paths.metrics("compare"))
     write_arrays(paths.compared, **shown)
+    trained_on = TrainedOn.read(paths.teacher)
+    errors, suspected = find_label_errors(dataset, list(openers("student").values()), answers)
+    errors.write(paths.label_errors)
+    write_arrays(paths.suspected, **suspected)
     metric, alone, gain = evaluator.metric, comparison.student, comparison.gain
     tested = comparison.teacher
     told = {

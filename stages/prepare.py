@@ -4,12 +4,15 @@ from functools import partial
 
 from kdtasks.core.events import warn
 from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.records.data import Dataset
+from kdtasks.core.reproducibility import pin_process
+from kdtasks.data.decoded_images import DecodedImages
+from kdtasks.data.findings import look_at, write_look
 from kdtasks.data.groups import count_groups
 from kdtasks.data.links import refuse_unlisted_links
-from kdtasks.data.prepare import load_dataset, uneven_message, write_prepared
-from kdtasks.data.prepared import open_prepared
+from kdtasks.data.prepare import marked_dataset, uneven_message, usable_dataset, write_prepared
 from kdtasks.data.split import split_dataset
-from kdtasks.data.teacher_images import write_teacher_images
+from kdtasks.data.teacher_images import OwnForm, write_teacher_images
 from kdtasks.data.unlabelled import read_unlabelled, write_unlabelled
 from kdtasks.params import Params
 from kdtasks.stage import run_stage, stage
@@ -21,9 +24,12 @@ def main(params: Params, paths: ProjectPaths) -> None:
     """Write the four splits and print how many images each has."""
     data = params.data
     refuse_unlisted_links(paths.pipeline, [data.path, data.unlabelled])
-    dataset = load_dataset(data)
+    decoded = DecodedImages(paths.decoded)
+    marked = marked_dataset(data, decoded)
+    dataset = usable_dataset(marked, data)
+    write_look(paths.findings, look_at(marked))
     split = split_dataset(dataset, data.split, seed=data.seed)
-    unlabelled = read_unlabelled(data, dataset, split)
+    unlabelled = read_unlabelled(data, dataset, split, decoded)
     write_unlabelled(paths.unlabelled, unlabelled)
     seen = write_teacher_images(
         paths.teacher_images,
@@ -31,11 +37,12 @@ def main(params: Params, paths: ProjectPaths) -> None:
         dataset,
         split,
         unlabelled.names,
-        image_size=params.teacher.input.size,
-        channels=params.teacher.input.channels,
+        OwnForm(params.teacher.input.size, params.teacher.input.channels),
+        decoded,
     )
     answer = None
     if data.source.answered:
+        pin_process(1)  # so that labels do not depend on `runtime.threads`, which nobody watches
         from kdtasks.learn.teachers.labelling import label_by_teacher
 
         answer = partial(label_by_teacher, params.teacher, paths.teacher_images)
@@ -49,10 +56,11 @@ def main(params: Params, paths: ProjectPaths) -> None:
         warn(warning)
     if seen.shape:
         print(f"  the teacher sees them at {'×'.join(map(str, seen.shape))}")
-    for name, counts in open_prepared(paths.prepared).counts.items():
+    described = Dataset.read(paths.dataset)
+    for name, counts in described.counts.items():
         by_class = counts.by_class.values()
         print(f"  {name}: {counts.total} (by class {min(by_class)} to {max(by_class)})")
-    if message := uneven_message(dataset, split, data.source.answered):
+    if message := uneven_message(described):
         warn(message)
     if dataset.groups is not None and (groups := count_groups(dataset.groups)).shared:
         print(

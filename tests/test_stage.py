@@ -1,5 +1,6 @@
 """What every stage script does around its own work."""
 
+import errno
 import io
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from kdtasks.core.errors import DatasetError, ExportError, Refused
 from kdtasks.core.events import tail
+from kdtasks.core.files import atomic_file, write_json
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import check_not_refused
 from kdtasks.core.records.compress import Exported
@@ -45,6 +47,16 @@ def test_params_and_words_arrive(in_project: Path):
     assert isinstance(params, Params)
     assert paths == ProjectPaths()
     assert words == ["0", "int8"]
+
+
+def test_code_that_changed_since_it_was_listed_runs_nothing(
+    in_project: Path, capsys: pytest.CaptureFixture[str]
+):
+    (in_project / "data/code").mkdir(parents=True)
+    (in_project / "data/code/distill.txt").write_text(f"{'0' * 64}  params.yaml\n")
+    with pytest.raises(SystemExit):
+        run_stage(raising(AssertionError()))
+    assert "error: params.yaml has changed since the stage `code`" in capsys.readouterr().err
 
 
 REASON = "no filter can be removed; leave out filters"
@@ -153,6 +165,27 @@ def test_an_interruption_says_how_to_go_on(in_project: Path, capsys: pytest.Capt
     assert "run it again to resume" in capsys.readouterr().err
 
 
+def test_a_full_disk_is_one_line_and_the_output_before_it_stays(
+    in_project: Path, capsys: pytest.CaptureFixture[str]
+):
+    output = in_project / "metrics/prepare.json"
+    write_json(output, {"images": 1})
+    before = output.read_bytes()
+
+    def main(params: Params, paths: ProjectPaths, *words: str) -> None:
+        with atomic_file(output) as partial:
+            partial.write_text("half of it", encoding="utf-8")
+            raise OSError(errno.ENOSPC, "No space left on device", str(partial))
+
+    with pytest.raises(SystemExit) as caught:
+        run_stage(main)
+    assert caught.value.code == 1
+    expected = "error: the disk is full; make room and run the same command again, it resumes\n"
+    assert capsys.readouterr().err == expected
+    assert output.read_bytes() == before
+    assert [found.name for found in output.parent.iterdir()] == [output.name]
+
+
 def test_a_bug_keeps_its_traceback(in_project: Path):
     with pytest.raises(ZeroDivisionError):
         run_stage(raising(ZeroDivisionError()))
@@ -176,6 +209,7 @@ def test_a_failure_is_told_as_an_event(
     with pytest.raises((SystemExit, ZeroDivisionError)):
         run_stage(raising(error))
     found, _ = tail(in_project / "events.jsonl")
-    assert [(event.kind, getattr(event, "message", "")) for event in found] == [
+    told = [event for event in found if event.kind != "span"]
+    assert [(event.kind, getattr(event, "message", "")) for event in told] == [
         ("failed", message) for message in messages
     ]

@@ -17,7 +17,7 @@ from kdtasks.cli.options import (
     StoreOption,
     ThreadsOption,
 )
-from kdtasks.cli.output import find_project
+from kdtasks.cli.output import find_project, print_result
 
 # kdtasks is imported inside the functions, as everywhere on the command line.
 
@@ -31,19 +31,23 @@ def pack(
     per_segment: Annotated[
         bool, Option("--per-segment", help="A folder with a .tflite a segment, for TFLM.")
     ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Put a bundle into one .kdz file, with its origin and the test split's metrics."""
     from kdtasks.orchestrate.project.pack import pack, pack_segments
 
     if per_segment:
-        for path in pack_segments(bundle, out):
-            typer.echo(f"{path}: {path.stat().st_size:,} bytes")
+        sizes = {str(path): path.stat().st_size for path in pack_segments(bundle, out)}
+        lines = [f"{path}: {size:,} bytes" for path, size in sizes.items()]
+        print_result(sizes, "\n".join(lines), as_json=as_json)
         return
     path, manifest = pack(bundle, out)
     known = [f"{split} metrics" for split in sorted(manifest.metrics or {})]
     known += ["its origin"] if manifest.provenance else []
     told = ", ".join(known) or "the model alone"
-    typer.echo(f"{path}: {path.stat().st_size:,} bytes, with {told}")
+    size = path.stat().st_size
+    text = f"{path}: {size:,} bytes, with {told}"
+    print_result({str(path): size}, text, as_json=as_json)
 
 
 @app.command()
@@ -82,12 +86,13 @@ def gate(
     first: Annotated[
         bool, Option("--first", help="Nothing is in production yet: absolute limits alone count.")
     ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Judge a bundle, or the report's choice, against production; status 0 to promote, else 3."""
     from kdtasks.cli.gate import ProductionOptions, run_gate
 
     options = ProductionOptions(store, name, alias, public_key)
-    raise typer.Exit(run_gate(find_project(), bundle, options, is_first=first))
+    raise typer.Exit(run_gate(find_project(), bundle, options, is_first=first, as_json=as_json))
 
 
 @app.command()
@@ -102,9 +107,12 @@ def drift(
     name: NameOption = None,
     alias: OptionalAliasOption = None,
     public_key: PublicOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Compare devices' telemetry with the test split; status 3, and an event, if it drifted."""
     from kdtasks.cli.gate import ProductionOptions, run_drift
 
     options = ProductionOptions(store, name, alias, public_key)
-    raise typer.Exit(run_drift(find_project(), telemetry or (), options, hours=hours))
+    raise typer.Exit(
+        run_drift(find_project(), telemetry or (), options, hours=hours, as_json=as_json)
+    )

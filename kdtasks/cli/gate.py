@@ -6,7 +6,9 @@ from pathlib import Path
 
 import typer
 
+from kdtasks.cli.output import print_result
 from kdtasks.cli.run import import_flow
+from kdtasks.cli.status import Status
 from kdtasks.core.errors import (
     ProjectError,
     StoreError,
@@ -37,8 +39,6 @@ from kdtasks.edge.telemetry import read_telemetry
 from kdtasks.orchestrate.prefect_server import configured_server, prefect_server
 from kdtasks.orchestrate.project.project import find_address
 from kdtasks.params import load_params
-
-DECLINED, DRIFT = 3, 3
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,12 @@ class ProductionOptions:
 
 
 def run_gate(
-    project: Path, bundle: Path | None, options: ProductionOptions, *, is_first: bool = False
+    project: Path,
+    bundle: Path | None,
+    options: ProductionOptions,
+    *,
+    is_first: bool = False,
+    as_json: bool = False,
 ) -> int:
     """Judge a bundle against production by the limits in `gate`, and print why.
 
@@ -137,12 +142,23 @@ def run_gate(
         decision = assess_candidate(
             folder, production, project=project, settings=settings, alias=alias
         )
-    typer.echo("\n".join(decision_lines(decision)))
-    return 0 if decision.action == "promote" else DECLINED
+    content = {
+        "action": decision.action,
+        "alias": decision.alias,
+        "checks": [check._asdict() for check in decision.checks],
+        "notes": decision.notes,
+    }
+    print_result(content, "\n".join(decision_lines(decision)), as_json=as_json)
+    return 0 if decision.action == "promote" else Status.DECLINED
 
 
 def run_drift(
-    project: Path, paths: Sequence[Path], options: ProductionOptions, *, hours: float | None = None
+    project: Path,
+    paths: Sequence[Path],
+    options: ProductionOptions,
+    *,
+    hours: float | None = None,
+    as_json: bool = False,
 ) -> int:
     """Compare telemetry with production's answers to the test split; drift is an event in Prefect.
 
@@ -172,10 +188,13 @@ def run_drift(
         sha256=read_manifest(production.folder).sha256,
         limits=params.drift,
     )
-    typer.echo(f"{name}@{alias}, version {production.version.number}: {drift.sentence}")
+    number = production.version.number
+    content = {"model": name, "alias": alias, "version": number, **drift._asdict()}
+    text = f"{name}@{alias}, version {number}: {drift.sentence}"
+    print_result(content, text, as_json=as_json)
     if drift.is_drift:
-        _tell(project, name, production.version.number, drift)
-    return DRIFT if drift.is_drift else 0
+        _tell(project, name, number, drift)
+    return Status.DECLINED if drift.is_drift else 0
 
 
 def telemetry_files(paths: Sequence[Path]) -> list[Path]:

@@ -1,5 +1,6 @@
 """The `kdtasks` command line: options, printing and exit codes; the work is done elsewhere."""
 
+import atexit
 import gc
 import os
 import sys
@@ -11,6 +12,7 @@ from typer import Argument, Option
 
 from kdtasks import __version__
 from kdtasks.cli import bundle, completion, project, serve, store
+from kdtasks.cli.group import LazyGroup, lazy_group
 from kdtasks.cli.options import (
     IMAGES_HELP,
     BundleArgument,
@@ -25,43 +27,64 @@ from kdtasks.cli.options import (
     TuneOption,
     WorkersOption,
 )
-from kdtasks.cli.output import find_project, print_table
-from kdtasks.core.errors import KdTasksError
+from kdtasks.cli.output import (
+    find_project,
+    json_alone,
+    print_json,
+    print_result,
+    print_table,
+)
+from kdtasks.cli.status import Status
+from kdtasks.core.errors import KdTasksError, shortened
 from kdtasks.core.latency import Statistic
 
 # The commands are imported inside the functions below: most need the pipeline extra, and
 # `kdtasks --help` must work on a device that has LiteRT and numpy alone.
 
+DEBUG = "--debug"
 NO_TENSORFLOW = (3, 14)  # as pyproject.toml has it
 
-app = typer.Typer(
+app = typer.Typer()  # one command is built, the one that is asked for: see `LazyGroup`
+recipe_app = typer.Typer(help="What differs from the defaults, one file a published experiment.")
+app.add_typer(recipe_app, name="recipe", no_args_is_help=True)
+root = typer.Typer(
     name="kdtasks",
+    cls=LazyGroup,
     help="Distil a large Keras teacher into a small, fast, proven model for edge devices.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-recipe_app = typer.Typer(help="What differs from the defaults, one file a published experiment.")
-app.add_typer(recipe_app, name="recipe", no_args_is_help=True)
 
 
 def main() -> None:
-    """Run the command line; an error that the user can fix is one line and exit status 1."""
-    gc.set_threshold(100_000)  # what imports make stays: looking for garbage in it takes time
+    """Run the command line; an error is one line and exit status 1, unless `--debug` is given."""
+    # what imports make stays: looking for garbage in it takes time, at the exit seconds
+    gc.set_threshold(100_000)
+    atexit.register(gc.freeze)
     if os.environ.get("_KDTASKS_COMPLETE") == "complete_bash":
         completion.set_key_aside()
+    is_debugging = DEBUG in sys.argv  # wherever it stands
+    sys.argv[1:] = [word for word in sys.argv[1:] if word != DEBUG]
     try:
-        app()  # ends in SystemExit
-    except KdTasksError as error:
-        message = str(error)
-    except ModuleNotFoundError as error:
-        if (error.name or "kdtasks").partition(".")[0] in ("kdtasks", "flows"):
+        lazy_group(app, root)(prog_name="kdtasks")  # ends in SystemExit
+    except Exception as error:
+        if is_debugging:
             raise
-        message = _what_is_missing(error.name)
-    typer.echo(f"error: {message}", err=True)
-    raise SystemExit(1)
+        typer.echo(f"error: {_in_one_line(error)}", err=True)
+        raise SystemExit(Status.FAILED) from None
 
 
-def _what_is_missing(module: str | None) -> str:
+def _in_one_line(error: Exception) -> str:
+    if isinstance(error, KdTasksError):
+        return str(error)
+    module = (error.name if isinstance(error, ModuleNotFoundError) else None) or "kdtasks"
+    if module.partition(".")[0] not in ("kdtasks", "flows"):
+        return _what_is_missing(module)
+    reason = shortened(f"{type(error).__name__}: {error}")
+    return f"{reason}; this is a bug: the same command with {DEBUG} shows where"
+
+
+def _what_is_missing(module: str) -> str:
     if module == "tensorflow" and sys.version_info >= NO_TENSORFLOW:
         newest, here = (".".join(map(str, it[:2])) for it in (NO_TENSORFLOW, sys.version_info))
         return (
@@ -77,50 +100,65 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit()
 
 
-@app.callback()
+@root.callback()
 def _options(
-    version: Annotated[bool, Option("--version", callback=_show_version, is_eager=True)] = False,
+    version: Annotated[
+        bool, Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, Option(DEBUG, help="Show the traceback of an error.")] = False,
 ) -> None:
     pass
 
 
 @recipe_app.command("list")
-def recipe_list() -> None:
+def recipe_list(as_json: JsonOption = False) -> None:
     """List the recipes."""
     from kdtasks.orchestrate.project.recipes import list_recipes
 
-    print_table(list_recipes(find_project()).items())
+    found = list_recipes(find_project())
+    print_json(found) if as_json else print_table(found.items())
 
 
 @recipe_app.command("show")
-def recipe_show(name: RecipeArgument) -> None:
+def recipe_show(name: RecipeArgument, as_json: JsonOption = False) -> None:
     """Print what a recipe changes of the defaults."""
     from kdtasks.orchestrate.project.recipes import find_recipe
 
-    typer.echo(find_recipe(find_project(), name).read_text(encoding="utf-8"), nl=False)
+    text = find_recipe(find_project(), name).read_text(encoding="utf-8")
+    if as_json:
+        from ruamel.yaml import YAML
+
+        print_json(YAML(typ="safe", pure=True).load(text))
+    else:
+        typer.echo(text, nl=False)
 
 
 @recipe_app.command("diff")
-def recipe_diff(name: RecipeArgument) -> None:
+def recipe_diff(name: RecipeArgument, as_json: JsonOption = False) -> None:
     """Print the keys in which params.yaml differs from a recipe: mine → the recipe's."""
     from kdtasks.orchestrate.project.recipes import compare_with_recipe
 
-    for difference in compare_with_recipe(find_project(), name):
-        typer.echo(str(difference))
+    found = compare_with_recipe(find_project(), name)
+    if as_json:
+        print_json([difference._asdict() for difference in found])
+    else:
+        for difference in found:
+            typer.echo(str(difference))
 
 
 @recipe_app.command("use")
 def recipe_use(
     name: RecipeArgument,
     force: Annotated[bool, Option("--force", help="Overwrite local edits.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a recipe to params.yaml; own edits there are replaced only with --force."""
     from kdtasks.orchestrate.project.recipes import use_recipe
 
     backup = use_recipe(find_project(), name, force=force)
-    if backup:
-        typer.echo(f"your params.yaml is kept as {backup}")
-    typer.echo(f"params.yaml is now recipe {name}; `kdtasks run` runs it")
+    kept = [f"your params.yaml is kept as {backup}"] if backup else []
+    lines = [*kept, f"params.yaml is now recipe {name}; `kdtasks run` runs it"]
+    print_result({"recipe": name, "backup": backup}, "\n".join(lines), as_json=as_json)
 
 
 @app.command()
@@ -132,13 +170,29 @@ def run(
     dry_run: DryRunOption = False,
     engine: Annotated[Literal["split", "cli"], Option(help="cli: no DVC internals.")] = "split",
     prefect: Annotated[bool | None, Option(help="Default: if a server is configured.")] = None,
+    profile: Annotated[bool, Option("--profile", help="Show where the time went.")] = False,
+    profile_out: Annotated[
+        Path | None, Option(help="File of the trace; report/profile.json by default.")
+    ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Run what has changed, side by side as far as the cores reach."""
-    from kdtasks.cli.run import run_pipeline
-    from kdtasks.orchestrate.runner.execute import RunOptions
+    from kdtasks.cli.run import run_pipeline, run_result
+    from kdtasks.orchestrate.runner.execute import RunOptions, preview
 
+    project = find_project()
     options = RunOptions(tuple(stages or ()), workers, force, pull, engine)
-    raise typer.Exit(run_pipeline(find_project(), options, dry_run=dry_run, prefect=prefect))
+    if dry_run and as_json:
+        print_json(preview(project, options))
+        return
+    with json_alone(as_json) as tell:
+        status = run_pipeline(project, options, dry_run=dry_run, prefect=prefect)
+        if (profile or profile_out) and not dry_run:
+            from kdtasks.cli.profile import show_profile
+
+            show_profile(project, profile_out)
+        tell(run_result(project))
+    raise typer.Exit(status)
 
 
 @app.command()
@@ -149,13 +203,14 @@ def sweep(
     stages: StageOption = None,
     out: OutOption = None,
     dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Run every combination of some params, each a DVC experiment, and compare them over seeds."""
     from kdtasks.cli.sweep import run_sweep
     from kdtasks.orchestrate.sweep.plan import SweepOptions
 
     options = SweepOptions(tuple(settings), seeds, workers, tuple(stages or ()))
-    raise typer.Exit(run_sweep(find_project(), options, out=out, dry_run=dry_run))
+    raise typer.Exit(run_sweep(find_project(), options, out=out, dry_run=dry_run, as_json=as_json))
 
 
 @app.command()
@@ -172,6 +227,7 @@ def search(
     minutes: Annotated[float | None, Option(help="Time for the trials.")] = None,
     out: OutOption = None,
     dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Try compressed variants from the cheapest up until one is within the limits.
 
@@ -182,7 +238,7 @@ def search(
 
     limits = {name: context.params[name] for name in SearchParams.model_fields}
     given = {name: value for name, value in limits.items() if value is not None}
-    raise typer.Exit(run_search(find_project(), given, out=out, dry_run=dry_run))
+    raise typer.Exit(run_search(find_project(), given, out=out, dry_run=dry_run, as_json=as_json))
 
 
 @app.command()
@@ -194,6 +250,7 @@ def tune(
     apply: Annotated[
         bool, Option("--apply", help="Write what was found to params.yaml; run no trial.")
     ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Choose settings of the student alone and of the distilled one, with as many trials each.
 
@@ -202,9 +259,9 @@ def tune(
     from kdtasks.cli.tune import TuneOptions, run_apply, run_tune
 
     if apply:
-        raise typer.Exit(run_apply(find_project()))
+        raise typer.Exit(run_apply(find_project(), as_json=as_json))
     options = TuneOptions(tuple(settings or ()), trials, minutes, seed)
-    raise typer.Exit(run_tune(find_project(), options))
+    raise typer.Exit(run_tune(find_project(), options, as_json=as_json))
 
 
 @app.command()
@@ -244,38 +301,85 @@ def verify(
         Path | None, Option(metavar="LOCK", help="Run nothing: compare with this dvc.lock.")
     ] = None,
     out: Annotated[Path | None, Option(help="JSON file for both lists of hashes.")] = None,
+    cache: Annotated[
+        bool, Option("--cache", help="Run nothing: hash DVC's cache, and mend what is damaged.")
+    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Run everything again in a scratch clone without any cache and compare every hash."""
     from kdtasks.orchestrate.project.verify import compare_with, verify_project
 
+    if cache:
+        raise typer.Exit(_verify_cache(find_project(), as_json=as_json))
     if against and keep:
         raise typer.BadParameter("--keep keeps the scratch clone, and --against makes none")
-    if against:
-        is_same = compare_with(find_project(), against, out=out)
-    else:
-        is_same = verify_project(find_project(), keep=keep, out=out)
-    raise typer.Exit(0 if is_same else 1)
+    with json_alone(as_json) as tell:
+        if against:
+            is_same = compare_with(find_project(), against, out=out)
+        else:
+            is_same = verify_project(find_project(), keep=keep, out=out)
+        tell({"is_same": is_same, "hashes": out})
+    raise typer.Exit(Status.DONE if is_same else Status.FAILED)
+
+
+def _verify_cache(project: Path, *, as_json: bool) -> Status:
+    """Print what was damaged and what became of it."""
+    from kdtasks.orchestrate.runner.damage import find_damaged, mend
+
+    damaged = find_damaged(project)
+    lost = mend(project, damaged)
+    lines = [f"{len(damaged)} damaged, {len(damaged) - len(lost)} mended"]
+    for each in reversed(damaged):
+        fate = "lost: `kdtasks run` makes it anew" if each in lost else "mended"
+        lines.insert(0, f"{each.path} of {each.stage}: {fate}")
+    found = [{"path": each.path, "stage": each.stage, "lost": each in lost} for each in damaged]
+    print_result(found, "\n".join(lines), as_json=as_json)
+    return Status.FAILED if lost else Status.DONE
 
 
 @app.command()
-def links() -> None:
+def data(
+    path: Annotated[
+        Path | None, Argument(help="Folder of images, or table; else what params.yaml says.")
+    ] = None,
+    masks: Annotated[
+        str | None, Option(metavar="FOLDER", help="Of masks, below PATH; . if beside the images.")
+    ] = None,
+    html: Annotated[
+        Path | None, Option(metavar="FILE", help="Write a page that shows the images.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look at images before anything is prepared: layout, classes, copies, odd and bad files.
+
+    What reads them is found out, with the lines for params.yaml. Status 1 where prepare would
+    refuse them.
+    """
+    from kdtasks.cli.data import show_data
+
+    raise typer.Exit(show_data(path, masks, html=html, as_json=as_json))
+
+
+@app.command()
+def links(as_json: JsonOption = False) -> None:
     """List in dvc.yaml the folders of images that are links, so that DVC looks into them."""
     from kdtasks.orchestrate.project.links import list_links
     from kdtasks.params import load_project_params
 
     project = find_project()
-    for link in list_links(project, load_project_params(project).data) or ["no linked folders"]:
-        typer.echo(link)
+    found = list_links(project, load_project_params(project).data)
+    print_result(found, "\n".join(found or ["no linked folders"]), as_json=as_json)
 
 
 @app.command()
-def doctor() -> None:
+def doctor(as_json: JsonOption = False) -> None:
     """Check this machine and this project, and suggest a fix for what is wrong."""
     from kdtasks.orchestrate.project.doctor import examine, render
 
     checks = examine(Path.cwd())
-    typer.echo(render(checks))
-    raise typer.Exit(1 if any(check.level == "fail" for check in checks) else 0)
+    print_result([check._asdict() for check in checks], render(checks), as_json=as_json)
+    has_failed = any(check.level == "fail" for check in checks)
+    raise typer.Exit(Status.FAILED if has_failed else Status.DONE)
 
 
 for commands in (project.app, store.app, bundle.app, serve.app):

@@ -1,15 +1,18 @@
 """What commands share: the project, tables, JSON, and the end by Ctrl-C."""
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import typer
 
-INTERRUPTED = 130
+from kdtasks.cli.status import Status
+from kdtasks.core.text import printable
+
 UNLIMITED = 10_000  # columns of a table where the output is no terminal: lines are never wrapped
 
 
@@ -21,8 +24,29 @@ def find_project() -> Path:
 
 
 def print_json(content: Any) -> None:
-    """Print indented JSON."""
-    typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+    """Print indented JSON; paths and times become text."""
+    typer.echo(json.dumps(content, indent=2, ensure_ascii=False, default=str))
+
+
+def print_result(content: Any, text: str, *, as_json: bool) -> None:
+    """Print what a command found: as JSON, or for people."""
+    if as_json:
+        print_json(content)
+    else:
+        typer.echo(text)
+
+
+@contextmanager
+def json_alone(wanted: bool) -> Iterator[Callable[[Any], None]]:
+    """Print a result as JSON at the end, where that is wanted, and all else on standard error.
+
+    Yields: a function that takes the result.
+    """
+    found: list[Any] = []
+    with redirect_stdout(sys.stderr) if wanted else nullcontext():
+        yield found.append
+    if wanted:
+        print_json(found[-1] if found else None)
 
 
 def print_table(
@@ -55,7 +79,8 @@ def print_table(
             overflow="fold",
         )
     for row, style in zip_longest(rows, styles, fillvalue=""):
-        table.add_row(*map(Text, row), style=style or None)  # Text, in which no bracket is markup
+        cells = (Text(printable(cell)) for cell in row)
+        table.add_row(*cells, style=style or None)  # Text, in which no bracket is markup
     console = Console()
     if not console.is_terminal:
         console = Console(width=UNLIMITED)
@@ -72,4 +97,4 @@ def interruptible(after: str) -> Iterator[None]:
     except KeyboardInterrupt:
         with suppress(OSError):  # the terminal may be gone
             typer.echo(f"interrupted; {after}", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(Status.INTERRUPTED) from None

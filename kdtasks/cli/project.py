@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 import typer
 from typer import Argument, Option
 
-from kdtasks.cli.output import find_project, print_table
+from kdtasks.cli.options import JsonOption
+from kdtasks.cli.output import find_project, print_json, print_result, print_table
 
 app = typer.Typer()
 
@@ -30,22 +31,27 @@ def init(
         ),
     ] = None,
     unlabelled: Annotated[Path | None, Option(help="Folder of images without labels.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Begin a project with images and a teacher: look at both, choose a student, write it all."""
     from kdtasks.orchestrate.create.project import Given, begin
 
     given = Given(images, masks, task, teacher, classes, unlabelled)
-    for sentence in begin(folder, given):
-        typer.echo(sentence)
-    typer.echo(f"next: cd {folder} && kdtasks run; then open report/index.html")
+    found = begin(folder, given)
+    then = f"next: cd {folder} && kdtasks run; then open report/index.html"
+    result = {"folder": folder, "found": found}
+    print_result(result, "\n".join([*found, then]), as_json=as_json)
 
 
 @app.command()
-def upgrade() -> None:
+def upgrade(as_json: JsonOption = False) -> None:
     """Bring this project's files to the installed kdtasks, and say what will run again and why."""
     from kdtasks.orchestrate.project.template import upgrade
 
     done = upgrade(find_project())
+    if as_json:
+        print_json(done._asdict())
+        return
     typer.echo(f"{done.before} → {done.after}")
     for verb, names in (("written", done.written), ("new in params.yaml", done.added)):
         for name in names:
@@ -59,7 +65,7 @@ def upgrade() -> None:
     rows = []
     for stage, names in done.reruns.items():
         more = f" and {len(names) - 2} more" if len(names) > 2 else ""
-        rows.append((stage, f"{', '.join(names[:2])}{more}"))
+        rows.append((stage, f"{', '.join(names[:2])}{more}" if names else "no list of it is here"))
     print_table(rows)
     if done.following:
         typer.echo(f"and, if these come out different: {', '.join(done.following)}")

@@ -7,20 +7,26 @@ from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from kdtasks.cli.output import INTERRUPTED
+from kdtasks.cli.status import Status
 from kdtasks.core.errors import ProjectError
+from kdtasks.core.events import MessageEvent, StageEvent, tail
 from kdtasks.core.installed import refuse_other_code
 from kdtasks.orchestrate.prefect_server import prefect_server
 from kdtasks.orchestrate.processes import stop_signals, usable_cores
 from kdtasks.orchestrate.runner.describe import summary
-from kdtasks.orchestrate.runner.execute import LOGS, RunOptions, execute, preview
-from kdtasks.orchestrate.runner.files import EVENTS
+from kdtasks.orchestrate.runner.execute import (
+    LOGS,
+    RunOptions,
+    execute,
+    nothing_to_do,
+    preview,
+)
+from kdtasks.orchestrate.runner.files import EVENTS, run_events
 from kdtasks.orchestrate.runner.graph import RunObserver
 from kdtasks.orchestrate.runner.lines import LastingOutput, LinesReporter
-from kdtasks.params import load_project_params
-
-FAILED = 1
+from kdtasks.orchestrate.runner.memory import Memory
 
 
 def run_pipeline(
@@ -41,18 +47,40 @@ def run_pipeline(
     with stop_signals() as is_stopping:
         try:
             refuse_other_code(project)
-            load_project_params(project)
             output = LastingOutput()
+            memory = None if dry_run or prefect else nothing_to_do(project, options)
+            if not memory:  # else they are those that were valid
+                from kdtasks.params import load_project_params
+
+                load_project_params(project)
             if dry_run:
                 for name, would_run in preview(project, options).items():
                     output.print(f"{name}: {'would run' if would_run else 'cached'}")
                 return 0
-            status = _run_or_tell(project, options, is_stopping, prefect=prefect)
+            status = _run_or_tell(project, options, is_stopping, memory, prefect=prefect)
             for line in summary(project) if status == 0 else []:
                 output.print(line)
             return status
         except KeyboardInterrupt:
-            return INTERRUPTED
+            return Status.INTERRUPTED
+
+
+def run_result(project: Path) -> dict[str, Any]:
+    """What the last run came to: its stages, why one failed, the report's headline and page."""
+    events, _ = tail(run_events(project))
+    return {
+        "stages": {
+            event.name: {"state": event.state, "seconds": event.seconds}
+            for event in events
+            if isinstance(event, StageEvent) and event.seconds is not None
+        },
+        "failures": [
+            event.message
+            for event in events
+            if isinstance(event, MessageEvent) and event.kind == "failed"
+        ],
+        "report": summary(project),
+    }
 
 
 def import_flow(project: Path, name: str) -> ModuleType:
@@ -63,10 +91,15 @@ def import_flow(project: Path, name: str) -> ModuleType:
 
 
 def _run_or_tell(
-    project: Path, options: RunOptions, is_stopping: Callable[[], bool], *, prefect: bool | None
+    project: Path,
+    options: RunOptions,
+    is_stopping: Callable[[], bool],
+    memory: Memory | None,
+    *,
+    prefect: bool | None,
 ) -> int:
     if prefect is False:
-        return _run(project, options, is_stopping)
+        return _run(project, options, is_stopping, memory)
     has_flow = (project / "flows" / "pipeline.py").is_file()
     no_flow = ProjectError(
         f"{project} has no flows/pipeline.py, by which Prefect runs the stages; "
@@ -76,13 +109,15 @@ def _run_or_tell(
         raise no_flow  # before a server is started for nothing
     with prefect_server(project, wanted=bool(prefect)) as url:
         if url is None:
-            return _run(project, options, is_stopping)
+            return _run(project, options, is_stopping, memory)
         if not has_flow:
             raise no_flow
         return int(import_flow(project, "pipeline").run_with_prefect(project, options))
 
 
-def _run(project: Path, options: RunOptions, is_stopping: Callable[[], bool]) -> int:
+def _run(
+    project: Path, options: RunOptions, is_stopping: Callable[[], bool], memory: Memory | None
+) -> int:
     workers, cores = options.workers, usable_cores()
     here = Path() if project == Path.cwd() else project
     logs, events = here / LOGS, here / EVENTS
@@ -97,5 +132,5 @@ def _run(project: Path, options: RunOptions, is_stopping: Callable[[], bool]) ->
             reporter: RunObserver = stack.enter_context(table)
         else:
             reporter = LinesReporter(workers=workers, cores=cores, logs=logs)
-        outcomes = execute(project, options, reporter)
-    return 0 if all(outcome.is_up_to_date for outcome in outcomes.values()) else FAILED
+        outcomes = execute(project, options, reporter, memory=memory)
+    return 0 if all(outcome.is_up_to_date for outcome in outcomes.values()) else Status.FAILED

@@ -3,14 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-from kdtasks.cli.output import interruptible, print_table
+from kdtasks.cli.output import interruptible, json_alone, print_table
+from kdtasks.cli.status import Status
 from kdtasks.orchestrate.processes import stop_signals
 from kdtasks.orchestrate.runner.lines import LastingOutput
 from kdtasks.orchestrate.search.engine import SearchEngine, SearchPlan, plan_search
 from kdtasks.orchestrate.search.summary import (
-    COLUMNS,
     FOLDER,
     SearchProgress,
+    headings,
     introduction,
     row,
     summarise,
@@ -19,17 +20,21 @@ from kdtasks.orchestrate.search.summary import (
 from kdtasks.orchestrate.search.trial import Budget
 from kdtasks.orchestrate.sweep.engine import LOGS, one_sweep_at_a_time
 
-NOT_REACHED = 1
-
 
 def run_search(
-    project: Path, given: dict[str, Any], *, out: Path | None = None, dry_run: bool = False
+    project: Path,
+    given: dict[str, Any],
+    *,
+    out: Path | None = None,
+    dry_run: bool = False,
+    as_json: bool = False,
 ) -> int:
     """Try variants from the cheapest up until one is within all limits or time is up.
 
     Args:
         given: limits, and `minutes`, that go before those of `search`.
         out: the folder for the page and its metrics; None for one below the project's report/.
+        as_json: print what stands in `search.json`, and all else on standard error.
         dry_run: only say what would be tried.
 
     Returns: 0, or 1 if no variant is within the limits.
@@ -41,10 +46,16 @@ def run_search(
         ProjectError: git or DVC cannot do their part.
     """
     after = "finished trials are kept: the same command resumes"
-    with stop_signals(), interruptible(after), one_sweep_at_a_time(project):
+    with (
+        stop_signals(),
+        interruptible(after),
+        json_alone(as_json) as tell,
+        one_sweep_at_a_time(project),
+    ):
         plan = plan_search(project, given)
         if dry_run:
             LastingOutput().print("\n".join([introduction(plan), *preview(plan)]))
+            tell(preview(plan))
             return 0
         engine = SearchEngine(plan, Budget(plan.limits.minutes))
         logs = LOGS if project == Path.cwd() else project / LOGS
@@ -52,7 +63,8 @@ def run_search(
         summary = summarise(plan, engine, outcomes)
         _print(summary)
         LastingOutput().print(f"search: {write_page(out or project / FOLDER, summary)}")
-    return 0 if engine.winner else NOT_REACHED
+        tell(summary)
+    return 0 if engine.winner else Status.FAILED
 
 
 def preview(plan: SearchPlan) -> list[str]:
@@ -66,11 +78,11 @@ def preview(plan: SearchPlan) -> list[str]:
 
 
 def _print(summary: dict[str, Any]) -> None:
-    trials = summary["trials"]
+    trials, columns = summary["trials"], headings(summary["metric"])
     print_table(
         [list(row(trial, summary["limits"]["latency_statistic"]).values()) for trial in trials],
-        COLUMNS,
-        right=[heading for heading in COLUMNS if heading not in ("trial", "limits")],
+        columns,
+        right=[heading for heading in columns if heading not in ("trial", "limits")],
         styles=["green" if trial["label"] == summary["winner"] else "" for trial in trials],
     )
     lines = [summary["sentence"]]

@@ -13,6 +13,7 @@ from kdtasks.cli.options import (
     AliasOption,
     BundleArgument,
     DryRunOption,
+    JsonOption,
     ModelArgument,
     NameOption,
     OptionalAliasOption,
@@ -22,10 +23,11 @@ from kdtasks.cli.options import (
     SigningOption,
     StoreOption,
 )
-from kdtasks.cli.output import interruptible
+from kdtasks.cli.output import interruptible, print_json, print_result
 
 if TYPE_CHECKING:
     from kdtasks.deploy.store.objects import Objects
+    from kdtasks.deploy.store.records import Version
 
 # kdtasks.deploy.store is imported inside the functions, as everywhere on the command line.
 
@@ -50,6 +52,7 @@ def publish(
     name: NameOption = None,
     alias: OptionalAliasOption = None,
     signing_key: SigningOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Publish a bundle as the next version of a model, and move an alias to it if one is given."""
     from kdtasks.deploy.store.describe import moved_line, published_line
@@ -78,9 +81,12 @@ def publish(
             published = publish(
                 objects, files, name=name, about=about, signing_key=key, progress=progress
             )
-        typer.echo(published_line(published))
-        if mover:
-            typer.echo(moved_line(mover.advance(published.found)))
+        content = {**_about(published.found.version), "is_new": published.is_new, "alias": alias}
+        if not as_json:
+            typer.echo(published_line(published))  # before the alias is moved, which may fail
+        moved = moved_line(mover.advance(published.found)) if mover else ""
+        if as_json or moved:
+            print_result({**content, "uploaded": published.uploaded}, moved, as_json=as_json)
 
 
 @app.command()
@@ -91,6 +97,7 @@ def pull(
     to: Annotated[Path | None, Option(help="Folder to put it in, other than the cache's.")] = None,
     offline: Annotated[bool, Option("--offline", help="Ask the cache alone.")] = False,
     public_key: PublicOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Pull a version, verify it, and print the folder that holds it."""
     from kdtasks.deploy.store.address import parse_reference
@@ -108,19 +115,32 @@ def pull(
     if pulled.unreachable and not offline:
         typer.echo(f"warning: {pulled.unreachable}; the cache serves meanwhile", err=True)
     typer.echo(pulled_line(pulled), err=True)
-    typer.echo(str(pulled.folder))
+    content = {**_about(pulled.version), "folder": pulled.folder, "downloaded": pulled.downloaded}
+    print_result(content, str(pulled.folder), as_json=as_json)
 
 
 @app.command()
 @interruptible("nothing was changed")
-def models(name: OptionalModelArgument = None, store: StoreOption = None) -> None:
+def models(
+    name: OptionalModelArgument = None, store: StoreOption = None, as_json: JsonOption = False
+) -> None:
     """List models, or the versions of one."""
     from kdtasks.deploy.store.catalogue import fetch_versions, list_models
     from kdtasks.deploy.store.describe import models_table, versions_table
 
     objects = open_store(store)
     found = list_models(objects, name)
-    if name is None:
+    if as_json:
+        print_json(
+            {
+                model.name: {
+                    "versions": list(model.versions),
+                    "aliases": {word: one.alias.version for word, one in model.aliases.items()},
+                }
+                for model in found
+            }
+        )
+    elif name is None:
         typer.echo(models_table(found) if found else "no models yet; kdtasks publish adds one")
     else:
         typer.echo(versions_table(found[0], fetch_versions(objects, found)))
@@ -134,9 +154,12 @@ def promote(
     store: StoreOption = None,
     signing_key: SigningOption = None,
     public_key: PublicOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Make an alias stand for a version."""
-    _move(lambda mover: mover.promote(version), name, alias, store, signing_key, public_key)
+    _move(
+        lambda mover: mover.promote(version), name, alias, store, signing_key, public_key, as_json
+    )
 
 
 @app.command()
@@ -146,9 +169,10 @@ def rollback(
     store: StoreOption = None,
     signing_key: SigningOption = None,
     public_key: PublicOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Make an alias stand for the version that it stood for before."""
-    _move(lambda mover: mover.rollback(), name, alias, store, signing_key, public_key)
+    _move(lambda mover: mover.rollback(), name, alias, store, signing_key, public_key, as_json)
 
 
 def _move(
@@ -158,6 +182,7 @@ def _move(
     store: str | None,
     key: str | None,
     trusted: str | None,
+    as_json: bool,
 ) -> None:
     from kdtasks.deploy.store.describe import moved_line
     from kdtasks.deploy.store.promotion import AliasMover
@@ -166,7 +191,14 @@ def _move(
     with interruptible(f"look at kdtasks models {name}"):
         objects, keys = open_store(store), load_public_keys(trusted)
         mover = AliasMover(objects, name, alias, load_signing_key(key), keys)
-        typer.echo(moved_line(move(mover)))
+        moved = move(mover)
+        number = moved.alias.version
+        content = {"model": name, "alias": alias, "version": number, "before": moved.before}
+        print_result(content, moved_line(moved), as_json=as_json)
+
+
+def _about(version: "Version") -> dict[str, Any]:
+    return {"model": version.name, "version": version.number, "bytes": version.size}
 
 
 @app.command()
@@ -178,6 +210,7 @@ def gc(
         float, Option(min=0.0, help="What is younger stays; below 24 only if nobody publishes.")
     ] = 24.0,
     dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Delete old versions that no alias needs, and contents that no version names."""
     from kdtasks.deploy.store.catalogue import collect
@@ -190,15 +223,19 @@ def gc(
         grace=timedelta(hours=grace_hours),
         is_dry=dry_run,
     )
-    typer.echo(collected_lines(collected, is_dry=dry_run))
+    text = collected_lines(collected, is_dry=dry_run)
+    print_result({**collected._asdict(), "is_dry": dry_run}, text, as_json=as_json)
 
 
 @keys_app.command("new")
 def new_keys(
     path: Annotated[Path, Argument(help="File of the private key.")] = Path("kdtasks-key.pem"),
+    as_json: JsonOption = False,
 ) -> None:
     """Make a pair of keys: NAME.pem to sign with, NAME.pub.pem for devices."""
     from kdtasks.deploy.store.signing import write_new_keys
 
     public_path, identity = write_new_keys(path)
-    typer.echo(f"key {identity}: {path} signs, keep it secret; {public_path} is for devices")
+    content = {"key": identity, "private": path, "public": public_path}
+    text = f"key {identity}: {path} signs, keep it secret; {public_path} is for devices"
+    print_result(content, text, as_json=as_json)

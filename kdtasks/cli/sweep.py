@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from kdtasks.cli.output import interruptible, print_table
+from kdtasks.cli.output import interruptible, json_alone, print_table
+from kdtasks.cli.status import Status
 from kdtasks.orchestrate.processes import stop_signals
 from kdtasks.orchestrate.runner.lines import LastingOutput
 from kdtasks.orchestrate.sweep.engine import LOGS, execute, planned_sweep
@@ -17,17 +18,22 @@ from kdtasks.orchestrate.sweep.summary import (
     table_rows,
 )
 
-FAILED = 1
 STYLES = {"helps": "green", "hurts": "red", "failed": "bold red"}
 
 
 def run_sweep(
-    project: Path, options: SweepOptions, *, out: Path | None = None, dry_run: bool = False
+    project: Path,
+    options: SweepOptions,
+    *,
+    out: Path | None = None,
+    dry_run: bool = False,
+    as_json: bool = False,
 ) -> int:
     """Run the points of a grid that are not done yet, and write their comparison.
 
     Args:
         out: the folder for the page and its metrics; None for one below the project's report/.
+        as_json: print what stands in `sweep.json`, and all else on standard error.
         dry_run: only say what would run.
 
     Returns: 0, or 1 if a point failed.
@@ -39,10 +45,11 @@ def run_sweep(
         ProjectError: git or DVC cannot do their part.
     """
     after = f"finished points are kept: {command_line(options)}"
-    with stop_signals(), interruptible(after):
+    with stop_signals(), interruptible(after), json_alone(as_json) as tell:
         with planned_sweep(project, options) as plan:
             if dry_run:
                 LastingOutput().print("\n".join([*introduction(plan), *preview(plan)]))
+                tell(preview(plan))
                 return 0
             logs = LOGS if project == Path.cwd() else project / LOGS
             end = execute(plan, SweepProgress(plan, logs))
@@ -54,7 +61,8 @@ def run_sweep(
             print_table(cells, list(rows[0]), right=right, styles=styles)
             page = write_page(out or default_folder(plan), plan.grid, options, summary)
         LastingOutput().print(f"{headline(summary)}\nsweep: {page}")
-    return 0 if end.is_complete else FAILED
+        tell(summary)
+    return 0 if end.is_complete else Status.FAILED
 
 
 def preview(plan: SweepPlan[PointResult]) -> list[str]:

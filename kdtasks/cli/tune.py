@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from optuna.trial import FrozenTrial, TrialState
 
-from kdtasks.cli.output import interruptible, print_table
+from kdtasks.cli.output import interruptible, json_alone, print_result, print_table
 from kdtasks.cli.run import run_pipeline
 from kdtasks.core.errors import TuneError
 from kdtasks.core.records.data import NO_LABELS
@@ -14,6 +14,7 @@ from kdtasks.orchestrate.processes import stop_signals
 from kdtasks.orchestrate.runner.execute import RunOptions
 from kdtasks.orchestrate.runner.lines import LastingOutput
 from kdtasks.orchestrate.sweep.grid import value_text
+from kdtasks.orchestrate.tune.experiments import TrialExperiments, experiment_name
 from kdtasks.orchestrate.tune.result import TRIED, Found, apply_found, keep_found
 from kdtasks.orchestrate.tune.space import settings_of, spaces
 from kdtasks.orchestrate.tune.study import BROKE, Tuning, run_trials
@@ -39,7 +40,7 @@ class TuneOptions(NamedTuple):
     seed: int | None
 
 
-def run_tune(project: Path, options: TuneOptions) -> int:
+def run_tune(project: Path, options: TuneOptions, *, as_json: bool = False) -> int:
     """Bring the targets up to date, run trials, and show the best of either student.
 
     Returns: 0, or the status of the stages that trials need, where one failed.
@@ -59,8 +60,15 @@ def run_tune(project: Path, options: TuneOptions) -> int:
     seed = (params.tune.seeds or params.seeds)[0] if options.seed is None else options.seed
     found_spaces = spaces(params, options.settings)
     tuning = Tuning(project, params, found_spaces, options.trials, seed)
-    if status := run_pipeline(project, RunOptions(NEEDED)):
-        return status
+    with json_alone(as_json) as told:
+        if status := run_pipeline(project, RunOptions(NEEDED)):
+            return status
+        found = _tuned(tuning, options)
+        told({**found._asdict(), "best": {k: one._asdict() for k, one in found.best.items()}})
+    return 0
+
+
+def _tuned(tuning: Tuning, options: TuneOptions) -> Found:
     output = LastingOutput()
 
     def tell(name: str, number: int, trial: FrozenTrial) -> None:
@@ -69,7 +77,7 @@ def run_tune(project: Path, options: TuneOptions) -> int:
             ended = percent(trial.value)
         elif not ended:
             ended = f"stopped at {percent(trial.intermediate_values[trial.last_step or 0])}"
-        settings = settings_of(tuning.settings(name, trial), found_spaces[name])
+        settings = settings_of(tuning.settings(name, trial), tuning.spaces[name])
         taken = trial.duration.total_seconds() if trial.duration else 0.0
         output.print(
             f"{name} {number}/{options.trials}: {ended} in {duration(taken)}; {_text(settings)}"
@@ -77,22 +85,25 @@ def run_tune(project: Path, options: TuneOptions) -> int:
 
     after = "finished trials are kept: the same command resumes"
     with stop_signals(), interruptible(after):
-        trials = run_trials(tuning, tell, minutes=options.minutes)
+        experiments = TrialExperiments.of(tuning)
+        keep = experiments.keep if experiments else None
+        trials = run_trials(tuning, tell, keep=keep, minutes=options.minutes)
         found = keep_found(tuning, trials)
-        _print(tuning, found, output)
-    return 0
+        _print(tuning, found, output, has_experiments=experiments is not None)
+    return found
 
 
-def run_apply(project: Path) -> int:
+def run_apply(project: Path, *, as_json: bool = False) -> int:
     """Write what was found to params.yaml and say what changed. Returns: 0."""
-    output, lines = LastingOutput(), apply_found(project)
-    output.print("\n".join(lines or ["params.yaml holds what was found already"]))
+    lines = apply_found(project)
+    text = "\n".join(lines or ["params.yaml holds what was found already"])
     if lines:
-        output.print("next: kdtasks run, which trains both students with seeds that no trial had")
+        text += "\nnext: kdtasks run, which trains both students with seeds that no trial had"
+    print_result(lines, text, as_json=as_json)
     return 0
 
 
-def _print(tuning: Tuning, found: Found, output: LastingOutput) -> None:
+def _print(tuning: Tuning, found: Found, output: LastingOutput, *, has_experiments: bool) -> None:
     print_table(
         [
             [name, percent(best.score), f"{best.number} of {found.trials}", _text(best.settings)]
@@ -101,12 +112,16 @@ def _print(tuning: Tuning, found: Found, output: LastingOutput) -> None:
         COLUMNS,
         right=["validation"],
     )
+    best = [experiment_name(tuning, name, trial.number) for name, trial in found.best.items()]
+    kept = f"by `dvc exp show`; the best are {' and '.join(best)}"
+    if not has_experiments:
+        kept = "with a commit in git they would be DVC experiments too"
     seeds, metric = tuning.params.seeds, tuning.params.metric
     used = {*tuning.params.tune.seeds, found.seed}
     lines = [
         f"best validation {metric.name} of {quantity(found.trials, 'trial')} each, all with seed "
         f"{found.seed}; of so many the best is flattered, so it is no verdict",
-        f"every trial: {TRIED}",
+        f"every trial: {TRIED}, and {kept}",
         "next: kdtasks tune --apply writes these to params.yaml",
     ]
     fresh = fresh_seeds(seeds, used)

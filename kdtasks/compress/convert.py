@@ -3,6 +3,7 @@
 import tempfile
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -11,13 +12,15 @@ import numpy as np
 from kdtasks.compress.number_formats import number_formats
 from kdtasks.compress.tflite.editing import deduplicate_tables
 from kdtasks.compress.tflite.graph import signature_types
-from kdtasks.compress.tflite.stderr import captured_stderr
 from kdtasks.core.backend import tf
 from kdtasks.core.errors import BundleError, ExportError, explained
+from kdtasks.core.events import span
+from kdtasks.core.stderr import held_stderr
 from kdtasks.edge.segments import Segments
 from kdtasks.learn.networks.multi_exit import MultiExitModel, Segment
 
 
+@span("conversion")
 def convert(
     model: MultiExitModel,
     *,
@@ -58,11 +61,12 @@ def convert(
     segments = model.segments()
     with (
         tempfile.TemporaryDirectory() as folder,
-        captured_stderr(),  # the converter's chatter; its errors come as exceptions
+        held_stderr(),  # the converter's chatter; its errors come as exceptions
         warnings.catch_warnings(action="ignore"),
     ):
         module = tf.Module()
-        module.network = model.network  # owns the variables
+        # The variables alone: of a Keras model `save` would trace every layer a few times more.
+        module.network = model.network.weights
         signatures = {
             f"segment_{index}": _signature(segment, tf.uint8 if casts else tf.float32)
             for index, segment in enumerate(segments)
@@ -114,14 +118,27 @@ def _feed(
     """
     images = np.array(images)
     images.flat[0], images.flat[-1] = 0, 255
+    signatures = [_signature(segment, tf.float32) for segment in segments]
     for image in images:
         tensors = {"image": image[np.newaxis].astype(np.float32)}
         for index, segment in enumerate(segments):
             taken = {name: tensors[name] for name in segment.takes}
             yield f"segment_{index}", taken
-            outputs = tf.nest.flatten(segment.model(list(taken.values()), training=False))
-            given = zip(segment.gives, outputs[1:], strict=True)
-            tensors |= {name: tensor.numpy() for name, tensor in given}
+            with _unfused():
+                given = signatures[index](**{name: tf.constant(it) for name, it in taken.items()})
+            tensors |= {name: given[name].numpy() for name in segment.gives}
+
+
+@contextmanager
+def _unfused() -> Iterator[None]:
+    """Run compiled functions operation by operation: fused, they round, and so set ranges, anew."""
+    options = tf.config.optimizer
+    before = options.get_experimental_options()
+    options.set_experimental_options({"disable_meta_optimizer": True})
+    try:
+        yield
+    finally:
+        options.set_experimental_options({"disable_meta_optimizer": False, **before})
 
 
 def _check_types(content: bytes, expected: str, *, image: str) -> None:

@@ -6,9 +6,7 @@ something of them is first used: settings can stand beside the code that they se
 that only reads them stays quick.
 """
 
-import os
-import sys
-import tempfile
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -16,7 +14,9 @@ from importlib import import_module
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from kdtasks.core.events import span
 from kdtasks.core.reproducibility import pin_process
+from kdtasks.core.stderr import held_stderr
 
 __all__ = ["Tensor", "clustering", "keras", "keras_3", "pruning", "quantisation", "tf"]
 
@@ -33,33 +33,28 @@ def seed_everything(seed: int) -> None:
 
 
 @contextmanager
-def _hushed() -> Iterator[None]:
-    """Keep back what native code writes to standard error, unless the block fails.
+def _uncollected() -> Iterator[None]:
+    """Spare the garbage collector what is imported, over a million objects that all stay.
 
-    On import TensorFlow logs its CPU's features, and that there is no GPU, before it looks at
-    TF_CPP_MIN_LOG_LEVEL; at its first look for devices, that it cannot call a driver which is not
-    there, even where CUDA_VISIBLE_DEVICES hides them.
+    Whatever ran later spent a fifth of its time on looking through them.
     """
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    with tempfile.TemporaryFile() as kept:
-        os.dup2(kept.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            kept.seek(0)
-            os.write(stderr, kept.read())
-            raise
-        finally:
-            sys.stderr.flush()
-            os.dup2(stderr, 2)
-            os.close(stderr)
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
 
 
 @cache
 def _loaded() -> dict[str, ModuleType]:
     pin_process()
-    with _hushed():
+    # On import TensorFlow logs its CPU's features, and that there is no GPU, before it looks at
+    # TF_CPP_MIN_LOG_LEVEL; at its first look for devices, that it cannot call a driver which is
+    # not there, even where CUDA_VISIBLE_DEVICES hides them.
+    with span("imports"), held_stderr(), _uncollected():
         modules = {name: import_module(name) for name in ("tensorflow", "tf_keras")}
         # Once: TensorFlow keeps what it has found, and says nothing more of it.
         modules["tensorflow"].config.list_physical_devices()

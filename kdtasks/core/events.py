@@ -2,10 +2,11 @@
 
 import json
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from time import monotonic
 from time import time as now
 from typing import ClassVar, Literal
 
@@ -63,10 +64,26 @@ class StageEvent(_Timed):
     seconds: float | None = None
 
 
-Event = ProgressEvent | MetricsEvent | MessageEvent | StageEvent
+@dataclass(frozen=True)
+class SpanEvent(_Timed):
+    """A piece of work has ended, which took `seconds`; `time` is its end.
+
+    Args:
+        work: what was done: `imports`, `decoding`, `training`, `conversion`; by a run also `DVC`,
+            `waiting` (for a core) and `command` (all of a stage's process), by a stage `work`.
+        name: of the stage, where a run tells it; empty for the run itself.
+    """
+
+    kind: ClassVar = "span"
+    work: str
+    seconds: float
+    name: str = ""
+
+
+Event = ProgressEvent | MetricsEvent | MessageEvent | StageEvent | SpanEvent
 
 _CLASSES: dict[str, type[Event]] = {
-    **{kind.kind: kind for kind in (ProgressEvent, MetricsEvent, StageEvent)},
+    **{kind.kind: kind for kind in (ProgressEvent, MetricsEvent, StageEvent, SpanEvent)},
     **dict.fromkeys(("warning", "refused", "failed"), MessageEvent),
 }
 
@@ -92,6 +109,16 @@ def emit(event: Event, file: Path | None = None) -> None:
         # One write in append mode: lines of several processes do not mix.
         with open(path, "ab", buffering=0) as stream:
             stream.write(line)
+
+
+@contextmanager
+def span(work: str, file: Path | None = None, name: str = "") -> Iterator[None]:
+    """Tell how long a block takes, or as a decorator each call of a function; see `SpanEvent`."""
+    begun = monotonic()
+    try:
+        yield
+    finally:
+        emit(SpanEvent(work, round(monotonic() - begun, 6), name), file)
 
 
 def warn(message: str) -> None:

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from kdtasks.core.errors import StoreError
+from kdtasks.core.errors import StoreError, shortened
 
 CHUNK_BYTES = 1 << 20
 PARTIAL = ".partial"
@@ -107,15 +107,31 @@ def disk_errors(doing: str, where: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        place = error.filename or where
-        if error.errno in _FULL:
-            reason = "the disk is full; make room and run the same command again, it resumes"
-        elif error.errno in _FORBIDDEN:
-            reason = f"{place} may not be written or read ({error.strerror})"
-            reason += "; change its owner or its mode, or use another folder"
-        else:
-            reason = f"{place}: {error.strerror or error}"
-        raise StoreError(f"{doing} in {where} failed: {reason}") from None
+        raise StoreError(f"{doing} in {where} failed: {disk_problem(error, where)}") from None
+
+
+def disk_problem(error: OSError, where: Path | None = None) -> str:
+    """Say in one sentence what the system refused, and what to do.
+
+    Args:
+        error: what Python raised.
+        where: the file or folder, where the error names none.
+    """
+    place = shortened(str(error.filename or where or "a file"), most=120)
+    if error.errno in _FULL:
+        return "the disk is full; make room and run the same command again, it resumes"
+    if error.errno in _FORBIDDEN:
+        return (
+            f"{place} may not be written or read ({error.strerror}); change its owner or its mode, "
+            "or use another folder"
+        )
+    if error.errno == errno.ENAMETOOLONG:
+        return f"{place} has a name that is too long for this disk; shorten it"
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return "too many files are open; raise the limit (`ulimit -n 4096`) and run it again"
+    if error.errno == errno.ENOENT:
+        return f"{place} is not there; what writes it comes first, or the path is wrong"
+    return f"{place}: {error.strerror or shortened(str(error))}"
 
 
 @contextmanager

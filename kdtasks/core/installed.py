@@ -1,7 +1,7 @@
 """The code that a project of one's own runs is the installed package: its hashes, and the check.
 
-Such a project holds no `kdtasks/` for DVC to watch. In its place its folder `code/` has a file of
-hashes for every stage, and `installed`, which names the package that they are of.
+Such a project holds no `kdtasks/` for DVC to watch. In its place the stage `code` watches
+`code/installed`, which names the package that its lists are of.
 """
 
 import hashlib
@@ -41,29 +41,32 @@ def package_hashes() -> dict[str, str]:
 
 def package_line() -> str:
     """Name the running package by its version and a hash of all that it holds."""
-    listed = "".join(hash_lines(package_hashes()))
-    return f"kdtasks {__version__} {hashlib.sha256(listed.encode()).hexdigest()}\n"
+    digest = hashlib.sha256(hash_lines(package_hashes()).encode()).hexdigest()
+    return f"kdtasks {__version__} {digest}\n"
 
 
-def hash_lines(hashes: dict[str, str]) -> list[str]:
-    """Write hashes as `sha256sum` does."""
-    return [f"{value}  {name}\n" for name, value in hashes.items()]
+def hash_lines(hashes: dict[str, str]) -> str:
+    """Write hashes, by names, as `sha256sum` does."""
+    return "".join(f"{value}  {name}\n" for name, value in hashes.items())
+
+
+def parse_hashes(text: str) -> dict[str, str]:
+    """Read what `hash_lines` wrote."""
+    return {name: value for value, _, name in (it.partition("  ") for it in text.splitlines())}
 
 
 def read_hashes(path: Path) -> dict[str, str]:
-    """Read what `hash_lines` wrote; empty where there is no such file."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    return {name: value for value, _, name in (line.partition("  ") for line in lines)}
+    """Read a file of `hash_lines`; empty where there is none."""
+    return parse_hashes(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
-def refuse_other_code(root: Path, stage: str | None = None) -> None:
+def refuse_other_code(root: Path) -> None:
     """Refuse to run a project whose results are filed under other code than the installed.
 
     It takes a few hundredths of a second. A clone's code is its own, which DVC itself watches.
 
     Args:
         root: the project's folder.
-        stage: whose own file of hashes is looked at as well.
 
     Raises:
         ProjectError: the package is another than `kdtasks upgrade` last saw.
@@ -72,8 +75,7 @@ def refuse_other_code(root: Path, stage: str | None = None) -> None:
     if not record.is_file():
         return
     known, running = record.read_text(encoding="utf-8"), package_line()
-    hashes = read_hashes(root / CODE / stage) if stage else {}
-    if known == running and hashes.items() <= package_hashes().items():
+    if known == running:
         return
     names = [" ".join(line.split()[:2]) or "another kdtasks" for line in (known, running)]
     other = f"{names[1]} is installed" if names[0] != names[1] else "its code has changed"

@@ -32,8 +32,10 @@ class ProjectPaths:
     params = Below(PARAMS)  # all settings
     pipeline = Below(PIPELINE)  # the stages, their dependencies and outputs
     lock = Below(LOCK)  # hashes of what ran last
+    code = Below("data/code")  # folder of the lists of code that each stage runs
     prepared = Below("data/prepared")  # folder of the prepared dataset
     dataset = Below("data/prepared/dataset.json")  # description of the prepared dataset
+    findings = Below("data/findings")  # folder of what all images that were read look like
     unlabelled = Below("data/unlabelled")  # folder of images that bear no label
     teacher_images = Below("data/teacher-images")  # images in the teacher's own size, if any
     labelled = Below("data/labelled.npy")  # rows of the training split whose labels students see
@@ -41,15 +43,20 @@ class ProjectPaths:
     unsure = Below("plots/unsure.npz")  # images without a label that the teacher is least sure of
     teacher = Below("models/teacher")  # folder of the teacher
     compared = Below("plots/compare.npz")  # answers of teacher and students that the page shows
+    label_errors = Below("metrics/label_errors.json")  # labels that are probably wrong
+    suspected = Below("plots/label_errors.npz")  # the images that bear them
     report = Below("report")  # folder of the report
     page = Below("report/index.html")  # the report to look at
     selection = Below("report/selection.json")  # the variant to ship, and why
     statistics = Below("report/statistics.json")  # the numbers behind the page
     summary = Below("report/summary.json")  # the numbers that experiments are compared by
+    data_page = Below("report/data.html")  # the page of the data, from before anyone trains
     contact_sheet = Below("report/augmentation.png")  # training images and augmented views
     trial = Below("report/search.json")  # what `kdtasks search` measured in this experiment
+    tuned = Below("report/tune.json")  # what a trial of `kdtasks tune` reached in this experiment
     state = Below(".kdtasks")  # neither inputs nor outputs: git and DVC ignore it
     logs = Below(".kdtasks/logs")  # folder of what stages print
+    decoded = Below(".kdtasks/decoded")  # images that `prepare` has decoded once
     sweep = Below(".kdtasks/sweep")  # folder of a sweep's clones, logs and results
     tune = Below(".kdtasks/tune")  # folder of the trials of `kdtasks tune`, and of what they found
 

@@ -49,6 +49,11 @@ def pin_process(threads: int | None = None, *, precision: str = "float32") -> No
     os.environ.update(pins(threads or int(os.environ.get(_THREADS, "2")), precision=precision))
 
 
+def pinned_threads() -> int:
+    """The threads that `pin_process` has set; 1 where nobody has called it."""
+    return int(os.environ.get(_THREADS, "1"))
+
+
 def generator(purpose: str, *numbers: int) -> np.random.Generator:
     """Return a NumPy generator of its own for one purpose.
 

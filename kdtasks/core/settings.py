@@ -3,17 +3,28 @@
 import math
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from kdtasks.core.latency import Statistic
 
 Precision = Literal["float32", "bfloat16"]
-Count = Annotated[int, Field(ge=1)]
+# What 32 bits hold, as NumPy's seeds do.
+LARGEST = 2**32 - 1
+
+
+def _within_reach(number: int) -> int:
+    if number > LARGEST:
+        raise ValueError(f"got a number above {LARGEST:,}, the largest that is allowed")
+    return number
+
+
+Count = Annotated[int, Field(ge=1), AfterValidator(_within_reach)]
+Size = Annotated[int, Field(ge=1, le=8192)]  # of an image's side, of a layer
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 OpenFraction = Annotated[float, Field(gt=0.0, lt=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
-Index = Annotated[int, Field(ge=0)]
-Counts = Annotated[tuple[Count, ...], Field(strict=False)]
+Index = Annotated[int, Field(ge=0), AfterValidator(_within_reach)]
+Sizes = Annotated[tuple[Size, ...], Field(strict=False, max_length=64)]
 LatencyStatistic = Annotated[
     Statistic,
     Field(
@@ -42,10 +53,11 @@ class Section(BaseModel):
 class RuntimeParams(Section):
     """What results depend on bit for bit besides seeds."""
 
-    threads: Count = Field(
+    threads: Annotated[int, Field(ge=1, le=1024)] = Field(
         default=1,
-        description="threads of every TensorFlow stage, part of reproducible results; "
-        "`kdtasks run` runs as many stages side by side as the cores have room for",
+        description="threads of every TensorFlow stage, part of reproducible results, and of "
+        "`prepare`, whose results do not depend on them; `kdtasks run` runs as many stages side by "
+        "side as the cores have room for",
     )
     precision: Precision = Field(
         default="float32",

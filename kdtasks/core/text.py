@@ -1,10 +1,20 @@
 """Numbers as people read them."""
 
+import re
 from collections.abc import Sequence
 
 MINUS, SPACE = "−", "\u00a0"
 NOTHING = "–"
 Pair = tuple[float, float] | list[float]
+
+
+# What a terminal obeys instead of showing it: control characters, and orders to write backwards.
+_ORDERS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """Spell out what a terminal would obey, such as names of files may hold; line ends stay."""
+    return _ORDERS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def plain(text: str) -> str:

@@ -123,7 +123,7 @@ def shared_rows(groups: np.ndarray) -> list[np.ndarray]:
 
 
 def mark_groups(dataset: RawDataset, *, near: bool) -> RawDataset:
-    """List duplicates in `duplicates`, and let `groups` hold them together, at one place.
+    """List duplicates and `copies`, and let `groups` hold them together, at one place.
 
     Args:
         dataset: whose `groups` are what else belongs together.
@@ -148,13 +148,16 @@ def mark_groups(dataset: RawDataset, *, near: bool) -> RawDataset:
     ]
     groups = first if dataset.groups is None else join_groups(first, dataset.groups)
     images = without_margins(dataset.images) if near and task.per_pixel else dataset.images
-    if near and len(pairs := near_copies(images)):
+    pairs = near_copies(images) if near else np.empty((0, 2), np.int64)
+    if len(pairs):
         groups = join_pairs(groups, pairs)
     places = dataset.places
     if places is not None:  # now, since what is excluded later has a say as well
         members = np.unique(groups, return_inverse=True)[1]
         places = lowest_places(places, members)[members]
-    return replace(dataset, duplicates=tuple(duplicates), groups=groups, places=places)
+    return replace(
+        dataset, duplicates=tuple(duplicates), groups=groups, places=places, copies=pairs
+    )
 
 
 def contradicting_rows(dataset: RawDataset) -> dict[int, int]:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.settings import Names
+from kdtasks.core.text import printable
 from kdtasks.data.folders import composed
 
 ClassOrder = Annotated[
@@ -29,10 +30,15 @@ def refuse_look_alikes(names: Iterable[str]) -> None:
     """Refuse names that a person takes for one: equal but for capitals, spaces around, encoding.
 
     Raises:
-        DatasetError: there are two.
+        DatasetError: there are two, or one holds control characters.
     """
     seen: dict[str, str] = {}
     for name in names:
+        if printable(name) != name:
+            raise DatasetError(
+                f"{name!a} would be a class whose name holds characters that are not for "
+                "reading; rename it"
+            )
         other = seen.setdefault(class_name(name).casefold(), name)
         if other != name:
             # two encodings of one letter look the same, unless they are spelled out

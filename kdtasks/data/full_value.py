@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.text import quantity
+from kdtasks.core.threads import in_order
 from kdtasks.data.masks import index_values
 from kdtasks.edge.decoder import Decoder
 
@@ -38,12 +39,15 @@ def find_full_value(
     unchanged = FullValue(classes, ignore)
     if FULL in known or not all(isinstance(value, int) for value in known):
         return unchanged
-    having, values = 0, set[int]()
-    for path in masks:
+
+    def look(path: Path) -> set[int]:
         try:
-            found = index_values(path, decoder)
+            return index_values(path, decoder)
         except DatasetError:
-            continue
+            return set()
+
+    having, values = 0, set[int]()
+    for found in in_order(look, masks):
         having += FULL in found
         values |= found
     if not having:

@@ -1,11 +1,12 @@
 """From `params.data` to a checked dataset."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
+from kdtasks.core.events import span
 from kdtasks.core.files import atomic_folder, write_json
 from kdtasks.core.records.data import Dataset, SplitCounts
 from kdtasks.core.text import and_list, quantity
@@ -16,6 +17,7 @@ from kdtasks.data.checks import (
     mark_groups,
     refuse_unusable,
 )
+from kdtasks.data.decoded_images import DecodedImages
 from kdtasks.data.groups import count_groups, number_groups
 from kdtasks.data.prepared import (
     DESCRIPTION,
@@ -31,21 +33,44 @@ from kdtasks.data.settings import DataParams
 from kdtasks.tasks.imbalance import BALANCE_ADVICE, METRIC_ADVICE, uneven_sentence
 from kdtasks.tasks.registry import task_of
 
-# From a dataset whose `answered` splits have the label −1 to the labels of those splits.
+# From a dataset whose `answered` splits wait for the teacher to the labels of those splits.
 Answer = Callable[[PreparedDataset], Mapping[str, np.ndarray]]
 
 
-def load_dataset(params: DataParams) -> RawDataset:
+def load_dataset(params: DataParams, decoded: DecodedImages | None = None) -> RawDataset:
     """Read the dataset, find copies, and leave out or refuse what cannot be used.
 
-    Returns:
-        A dataset with two classes at least, each with an image unless the teacher is yet to answer,
-        whose `groups` keep together what is no independent image.
+    Args:
+        params, decoded: as of `read_dataset`.
 
     Raises:
         DatasetError: it cannot be read, or has problems under `on_bad: fail`.
     """
-    dataset = mark_groups(read_dataset(params), near=params.near_copies)
+    return usable_dataset(marked_dataset(params, decoded), params)
+
+
+@span("decoding")
+def marked_dataset(params: DataParams, decoded: DecodedImages | None = None) -> RawDataset:
+    """Read the dataset and find copies; its `groups` keep together what is no independent image.
+
+    Args:
+        params, decoded: as of `read_dataset`.
+
+    Raises:
+        DatasetError: it cannot be read.
+    """
+    return mark_groups(read_dataset(params, decoded), near=params.near_copies)
+
+
+def usable_dataset(dataset: RawDataset, params: DataParams) -> RawDataset:
+    """Leave out or refuse what cannot be used of a dataset as of `marked_dataset`.
+
+    Returns:
+        A dataset with two classes at least, each with an image unless the teacher is yet to answer.
+
+    Raises:
+        DatasetError: it has problems under `on_bad: fail`.
+    """
     if params.source.refuses_contradictions:
         dataset = exclude_contradictions(dataset)
     if not params.source.answered:
@@ -78,27 +103,42 @@ def write_prepared(
                 hashes[path.name] = _save(path, array)
         names = {name: [dataset.origins[row] for row in split[name]] for name in SPLITS}
         write_json(partial / NAMES, names)
-        record = Dataset(
-            name=params.source.name,
-            task=dataset.task,
-            class_names=dataset.class_names,
-            image_shape=dataset.images.shape[1:],
-            ignore_label=dataset.ignore_label,
-            counts=split_counts(dataset, split),
-            sha256=hashes,
-            duplicates=dataset.duplicates,
-            contradictions=tuple(found for found in dataset.duplicates if found.contradicts),
-            excluded=tuple(sorted([*dataset.problems, *dataset.excluded])),
-            groups=count_groups(_groups(dataset)),
-            split_by=_split_by(dataset, params),
-            deep_range=dataset.deep_range,
-            notes=dataset.notes,
-            warnings=dataset.warnings,
-            answered=params.source.answered,
-        )
+        record = describe(dataset, split, params, hashes)
         record.write(partial / DESCRIPTION)
         if answer:
             _write_answers(partial, record, answer(open_prepared(partial)))
+
+
+def describe(
+    dataset: RawDataset,
+    split: Mapping[str, np.ndarray],
+    params: DataParams,
+    hashes: Mapping[str, str] = {},
+) -> Dataset:
+    """Say what a dataset holds.
+
+    Args:
+        dataset, split, params: as of `write_prepared`.
+        hashes: of the arrays, by file name.
+    """
+    return Dataset(
+        name=params.source.name,
+        task=dataset.task,
+        class_names=dataset.class_names,
+        image_shape=dataset.images.shape[1:],
+        ignore_label=dataset.ignore_label,
+        counts=split_counts(dataset, split),
+        sha256=dict(hashes),
+        duplicates=dataset.duplicates,
+        contradictions=tuple(found for found in dataset.duplicates if found.contradicts),
+        excluded=tuple(sorted([*dataset.problems, *dataset.excluded])),
+        groups=count_groups(_groups(dataset)),
+        split_by=_split_by(dataset, params),
+        deep_range=dataset.deep_range,
+        notes=dataset.notes,
+        warnings=dataset.warnings,
+        answered=params.source.answered,
+    )
 
 
 def _write_answers(folder: Path, record: Dataset, answers: Mapping[str, np.ndarray]) -> None:
@@ -137,7 +177,7 @@ def _groups(dataset: RawDataset) -> np.ndarray:
     return np.arange(len(dataset)) if dataset.groups is None else dataset.groups
 
 
-def split_counts(dataset: RawDataset, split: dict[str, np.ndarray]) -> dict[str, SplitCounts]:
+def split_counts(dataset: RawDataset, split: Mapping[str, np.ndarray]) -> dict[str, SplitCounts]:
     """Count rows, and images or pixels by class, of every split."""
     weights = dataset.class_weights()
     counts = {}
@@ -151,30 +191,27 @@ def split_counts(dataset: RawDataset, split: dict[str, np.ndarray]) -> dict[str,
     return counts
 
 
-def uneven_message(
-    dataset: RawDataset, split: dict[str, np.ndarray], answered: Sequence[str] = ()
-) -> str | None:
+def uneven_message(record: Dataset) -> str | None:
     """Say that accuracy says little where classes are uneven, and what does; None of other data.
 
     Only labels are counted, and where no test image has one there is no accuracy to speak of.
-
-    Args:
-        dataset, split: as for `write_prepared`.
-        answered: splits without labels, as of `Source.answered`.
     """
-    if task_of(dataset.task).per_pixel or "test" in answered:
+    if task_of(record.task).per_pixel or "test" in record.answered:
         return None
-    counts = [found.by_class for found in split_counts(dataset, split).values()]
-    together = {name: sum(each[name] for each in counts) for name in dataset.class_names}
+    labelled = {name: found for name, found in record.counts.items() if name not in record.answered}
+    counts = [found.by_class for found in labelled.values()]
+    together = {name: sum(each[name] for each in counts) for name in record.class_names}
     if not (sentence := uneven_sentence(together)):
         return None
     there = [name for name in together if together[name]]
     rarest = min(there, key=lambda name: together[name])
-    balance = "" if "train" in answered else f", and {BALANCE_ADVICE} makes up for rare ones"
-    tested = split_counts(dataset, split)["test"].by_class[rarest]
+    balance = "" if "train" in record.answered else f", and {BALANCE_ADVICE} makes up for rare ones"
+    message = f"{sentence}; {METRIC_ADVICE} compares models by the mean recall of the classes"
+    if "test" not in record.counts:
+        return f"{message}{balance}"
+    tested = record.counts["test"].by_class[rarest]
     return (
-        f"{sentence}; {METRIC_ADVICE} compares models by the mean recall of the classes{balance}. "
-        f"The recall of {rarest} will rest on {quantity(tested, 'test image')}"
+        f"{message}{balance}. The recall of {rarest} will rest on {quantity(tested, 'test image')}"
     )
 
 

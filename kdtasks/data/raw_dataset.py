@@ -1,11 +1,13 @@
 """What every source is read into before it is split."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.records.data import Duplicate, Problem
+from kdtasks.edge.decoder import Header
 from kdtasks.tasks.registry import task_of
 
 
@@ -24,8 +26,8 @@ class RawDataset:
     Args:
         task: a name of `kdtasks.tasks.registry.TASKS`.
         images: uint8 [N, height, width, channels].
-        labels: int32 [N], −1 of images that the teacher is to answer, or uint8 [N, height, width]
-            with `ignore_label` where unlabelled.
+        labels: int32 [N], or uint8 [N, height, width] with `ignore_label` where unlabelled; the
+            task's `unanswered` where the teacher is to answer.
         origins: for each image what tells a person which one it is, say its path.
         problems: what was found wrong; what they name is not among `images`.
         excluded: what else is not among `images`, for no fault of its own.
@@ -38,6 +40,9 @@ class RawDataset:
         duplicates: images with equal pixels, those that were excluded for it too.
         deep_range: of images with 16 bits a channel, the values that became 0 and 255; None where
             there were none.
+        headers: what the files of images say of themselves, by the name of the item.
+        copies: int64 [pairs, 2], rows of near copies; None where nobody has looked for them since
+            rows were last taken.
         notes: sentences on what was found out of the files.
         warnings: what a person should look into: sentences.
     """
@@ -56,6 +61,8 @@ class RawDataset:
     places: np.ndarray | None = None
     duplicates: tuple[Duplicate, ...] = ()
     deep_range: tuple[int, int] | None = None
+    headers: Mapping[str, Header] = field(default_factory=dict)
+    copies: np.ndarray | None = None
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -73,6 +80,7 @@ class RawDataset:
             given=None if self.given is None else self.given[rows],
             weights=None if self.weights is None else self.weights[rows],
             places=None if self.places is None else self.places[rows],
+            copies=None,
         )
 
     def exclude(self, reasons: dict[int, str], *, fault: bool) -> "RawDataset":

@@ -1,15 +1,21 @@
 """Read a source: list its items, choose among them, decode what was chosen."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
+from kdtasks.core.progress import told
 from kdtasks.core.records.data import Problem
+from kdtasks.core.text import quantity
+from kdtasks.core.threads import in_order
+from kdtasks.data.decoded_images import DecodedImages
 from kdtasks.data.group_proposals import propose_groups
 from kdtasks.data.groups import join_groups, named_groups, number_groups, place_of
+from kdtasks.data.image_reader import ImageReader
 from kdtasks.data.prepared import SPLITS
 from kdtasks.data.raw_dataset import RawDataset, UnusableFileError
 from kdtasks.data.settings import DataParams
@@ -17,13 +23,22 @@ from kdtasks.data.sources import Example, Item
 from kdtasks.data.split import sample_stratified
 from kdtasks.data.survey import survey_depth
 from kdtasks.edge.decoder import Decoder, quiet_decoding
+from kdtasks.edge.pixel_budget import PixelBudget
+from kdtasks.tasks.registry import task_of
+
+R = TypeVar("R")
 
 
-def read_dataset(params: DataParams) -> RawDataset:
+def read_dataset(params: DataParams, decoded: DecodedImages | None = None) -> RawDataset:
     """Read every image at its final size; whatever is wrong is in `RawDataset.problems`.
 
     With `max_images`, items are chosen before any is decoded, so that a try-out of a large dataset
-    is quick. Masks without a labelled pixel are excluded.
+    is quick. Masks without a labelled pixel are excluded. Images are decoded in as many threads as
+    the process is pinned to.
+
+    Args:
+        params: section `data`.
+        decoded: images that need not be decoded again.
 
     Raises:
         DatasetError: the source cannot be read or contradicts itself, `max_images` is too small,
@@ -40,20 +55,29 @@ def read_dataset(params: DataParams) -> RawDataset:
     chosen: list[Item] = []
     examples: list[Example] = []
     places: list[float] = []
-    decoder = Decoder(params.max_pixels, params.range)
+    budget = PixelBudget(params.max_pixels)
+    reader = ImageReader(params.max_pixels, params.range, decoded, budget)
     with quiet_decoding():
-        source, notes = source.resolved(folder, items, decoder)
-        rows = _choose(items, params.model_copy(update={"source": source}), decoder, problems)
-        depth = survey_depth([item.image for item in rows], decoder)
-        for item in rows:
-            with _noted(problems, item):
-                read = source.examples(
-                    folder, item, depth.decoder, params.image_size, params.channels
-                )
-                if params.stable_split:
-                    places += [_place(item, name_of[id(item)], params.seed)] * len(read)
-                chosen += [item] * len(read)
-                examples += read
+        source, notes = source.resolved(folder, items, reader)
+        rows = _choose(items, params.model_copy(update={"source": source}), reader, problems)
+        depth = survey_depth([item.image for item in rows], reader)
+        reader = replace(reader, deep_range=depth.decoder.deep_range)
+
+        def read(item: Item) -> tuple[Sequence[Example], float]:
+            with reader.room(item.image, params.image_size):
+                made = source.examples(folder, item, reader, params.image_size, params.channels)
+                stable = params.stable_split
+                return made, _place(item, name_of[id(item)], params.seed, reader) if stable else 0.0
+
+        results = told(in_order(_attempted(read), rows), len(rows), "reading images")
+        for item, result in zip(rows, results, strict=True):
+            if isinstance(result, Problem):
+                problems.append(result)
+                continue
+            made, place = result
+            chosen += [item] * len(made)
+            places += [place] * len(made)
+            examples += made
     images, labels = _stacked(examples)
     given = np.array([item.split or "" for item in chosen])
     weights = np.array([item.weight for item in chosen], np.float32)
@@ -69,14 +93,30 @@ def read_dataset(params: DataParams) -> RawDataset:
         weights=weights if (weights != 1.0).any() else None,
         places=np.array(places) if params.stable_split else None,
         given=given if given.any() else None,
-        deep_range=depth.decoder.deep_range,
-        notes=(*source.layout_found(folder), *notes, *depth.notes, *source.remarks()),
+        deep_range=reader.deep_range,
+        headers={
+            item.name: depth.headers[item.image]
+            for item in rows
+            if isinstance(item.image, Path) and item.image in depth.headers
+        },
+        notes=(
+            *source.layout_found(folder),
+            *notes,
+            *_taken(rows, items),
+            *depth.notes,
+            *source.remarks(),
+        ),
         warnings=(*source.warnings(folder), *_warnings(items, params)),
     )
-    if source.answered:
-        return dataset
-    unlabelled = np.flatnonzero(dataset.class_weights().sum(axis=1) == 0)
+    waits = (labels == task_of(source.task).unanswered).reshape(len(labels), -1).any(axis=1)
+    unlabelled = np.flatnonzero(~waits & (dataset.class_weights().sum(axis=1) == 0))
     return dataset.exclude(dict.fromkeys(unlabelled.tolist(), "no labelled pixel"), fault=False)
+
+
+def _taken(rows: Sequence[Item], items: Sequence[Item]) -> Sequence[str]:
+    if len(rows) == len(items):
+        return ()
+    return [f"{len(rows):,} of {quantity(len(items), 'image')} are taken (data.max_images)"]
 
 
 def _warnings(items: Sequence[Item], params: DataParams) -> tuple[str, ...]:
@@ -122,10 +162,15 @@ def _choose(
     num_classes = len(source.class_names(folder))
     usable: list[Item] = []
     present: list[np.ndarray] = []
-    for item in items:
-        with _noted(problems, item):
-            labels = source.label_of(folder, item, decoder)
-            present.append(np.isin(np.arange(num_classes), labels))
+
+    def read(item: Item) -> np.ndarray:
+        return np.isin(np.arange(num_classes), source.label_of(folder, item, decoder))
+
+    for item, result in zip(items, in_order(_attempted(read), items), strict=True):
+        if isinstance(result, Problem):
+            problems.append(result)
+        else:
+            present.append(result)
             usable.append(item)
     places = np.array([(None, *SPLITS).index(item.split) for item in usable])
     dealt = len(SPLITS) - len(np.unique(places[places > 0]))
@@ -138,15 +183,18 @@ def _choose(
     return [usable[row] for row in rows]
 
 
-@contextmanager
-def _noted(problems: list[Problem], item: Item) -> Iterator[None]:
-    """Note what is wrong with an item, and go on after the block."""
-    try:
-        yield
-    except UnusableFileError as error:
-        problems.append(error.problem)
-    except DatasetError as error:
-        problems.append(Problem(item.name, str(error)))
+def _attempted(work: Callable[[Item], R]) -> Callable[[Item], R | Problem]:
+    """Give a problem in the place of a result where an item cannot be used."""
+
+    def attempt(item: Item) -> R | Problem:
+        try:
+            return work(item)
+        except UnusableFileError as error:
+            return error.problem
+        except DatasetError as error:
+            return Problem(item.name, str(error))
+
+    return attempt
 
 
 def _stacked(examples: Sequence[Example]) -> tuple[np.ndarray, np.ndarray]:
@@ -171,10 +219,12 @@ def _groups(items: Sequence[Item], named: Sequence[str | None]) -> np.ndarray | 
     return groups if len(np.unique(groups)) < len(items) else None
 
 
-def _place(item: Item, name: str | None, seed: int) -> float:
+def _place(item: Item, name: str | None, seed: int, reader: ImageReader) -> float:
     """Where an item's examples lie by its group's name, or else by the whole image's content."""
-    group = item.group if name is None else name
+    group, image = item.group if name is None else name, item.image
     if group is not None:
         return place_of(f"group {group}".encode(), seed)
-    image = item.image
-    return place_of(image.read_bytes() if isinstance(image, Path) else image.tobytes(), seed)
+    if isinstance(image, Path):
+        content = reader.content(image)
+        return place_of(content.data if content else image.read_bytes(), seed)
+    return place_of(image.tobytes(), seed)

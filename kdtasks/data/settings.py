@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from kdtasks.core.settings import Count, Index, OpenFraction, Section
+from kdtasks.core.settings import Count, Index, OpenFraction, Section, Size
 from kdtasks.data.sources import Source, sources
 from kdtasks.edge.decoder import MAX_PIXELS
 
@@ -53,7 +53,7 @@ class DataParams(Section):
         "images); the others are hidden from them, to find out what labels are worth. The teacher "
         "sees all; null hides none, 0 hides all of them, and no student is taught by labels alone",
     )
-    image_size: Annotated[tuple[Count, Count], Field(strict=False)] | None = Field(
+    image_size: Annotated[tuple[Size, Size], Field(strict=False)] | None = Field(
         default=None,
         description="height and width in pixels that images are resized to; null keeps their "
         "own (not possible for a folder of classes, whose images may differ)",

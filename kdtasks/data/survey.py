@@ -9,15 +9,20 @@ import numpy as np
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.text import quantity
-from kdtasks.edge.decoder import Decoder
+from kdtasks.core.threads import in_order
+from kdtasks.edge.decoder import Decoder, Header
 from kdtasks.edge.depth import fitting_range
 
 
 class Survey(NamedTuple):
-    """What `survey_depth` found: how to read the images, and sentences that say it."""
+    """What `survey_depth` found: how to read the images, and sentences that say it.
+
+    `headers` are those of the files that have one.
+    """
 
     decoder: Decoder
     notes: tuple[str, ...]
+    headers: dict[Path, Header]
 
 
 def survey_depth(images: Sequence[Path | np.ndarray], decoder: Decoder) -> Survey:
@@ -29,18 +34,25 @@ def survey_depth(images: Sequence[Path | np.ndarray], decoder: Decoder) -> Surve
     files = [image for image in images if isinstance(image, Path)]
     deep: list[Path] = []
     animated: list[Path] = []
+    headers: dict[Path, Header] = {}
     highest = 0
-    for path in files:
+
+    def look(path: Path) -> tuple[Header, int] | None:
         try:
             header = decoder.header(path)
-            if header.animated:
-                animated.append(path)
-            if header.deep:
-                if decoder.deep_range is None:
-                    highest = max(highest, decoder.highest_value(path))
-                deep.append(path)
+            searched = header.deep and decoder.deep_range is None
+            return header, decoder.highest_value(path) if searched else 0
         except DatasetError:
+            return None
+
+    for path, found in zip(files, in_order(look, files), strict=True):
+        if found is None:
             continue
+        header, most = found
+        headers[path] = header
+        highest = max(highest, most)
+        animated += [path] * header.animated
+        deep += [path] * header.deep
     notes = []
     if animated:
         notes.append(
@@ -48,13 +60,13 @@ def survey_depth(images: Sequence[Path | np.ndarray], decoder: Decoder) -> Surve
             "first one is taken"
         )
     if deep:
-        found = decoder.deep_range or fitting_range(highest)
+        ends = decoder.deep_range or fitting_range(highest)
         how = "as data.range says" if decoder.deep_range else f"the largest value is {highest:,}"
         rest = len(files) - len(deep)
         others = f"; the other {rest} as they are" if rest else ""
         notes.append(
-            f"16 bits a channel in {quantity(len(deep), 'image')}: {found[0]} becomes 0 and "
-            f"{found[1]} becomes 255 ({how}; data.range sets others){others}"
+            f"16 bits a channel in {quantity(len(deep), 'image')}: {ends[0]} becomes 0 and "
+            f"{ends[1]} becomes 255 ({how}; data.range sets others){others}"
         )
-        decoder = replace(decoder, deep_range=found)
-    return Survey(decoder, tuple(notes))
+        decoder = replace(decoder, deep_range=ends)
+    return Survey(decoder, tuple(notes), headers)

@@ -1,13 +1,15 @@
-"""Read a table, CSV or Parquet, as text; and guess which column is which."""
+"""Read a table, CSV, Parquet or plain text, as text; and guess which column is which."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from kdtasks.core.errors import DatasetError, did_you_mean
 
 ENDINGS = (".csv", ".tsv", ".parquet")
+# Lists such as `train.txt`; a table where there is no other, for notes are called so too.
+PLAIN_ENDING = ".txt"
 
 _SEPARATORS = ",;\t|"
 
@@ -28,14 +30,21 @@ class Table(NamedTuple):
         return tuple(row[place] for row in self.rows)
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, known: Collection[str] = ()) -> Table:
     """Read a table with a header; of CSV the separator is found out: comma, semicolon, tab or bar.
+
+    A `.txt` without these has tabs or else spaces between its columns: a path with spaces has to
+    be the first of two. Where no name in the first line is `known`, it is a row, and columns are
+    called `path`, `label`, `column 3` and so on. Lines that begin with `#` are passed over.
 
     Raises:
         DatasetError: the file is missing, damaged or of another form.
     """
     try:
-        table = (_read_parquet if path.suffix.lower() == ".parquet" else _read_csv)(path)
+        if path.suffix.lower() == ".parquet":
+            table = _read_parquet(path)
+        else:
+            table = _read_plain(path, known) or _read_csv(path)
     except (OSError, ValueError, csv.Error) as error:
         reason = " ".join(str(error).split())[:300]
         raise DatasetError(
@@ -70,6 +79,38 @@ def _read_csv(path: Path) -> Table:
     return Table(columns, tuple(rows), tuple(lines))
 
 
+def _read_plain(path: Path, known: Collection[str]) -> Table | None:
+    """Read a `.txt` whose columns have tabs or spaces between; None of any other file."""
+    if path.suffix.lower() != PLAIN_ENDING:
+        return None
+    text = path.read_text(encoding="utf-8-sig")
+    lines = [
+        (number, line.strip())
+        for number, line in enumerate(text.splitlines(), 1)
+        if line.strip() and not line.lstrip().startswith("#")
+    ]
+    if not lines or any(separator in lines[0][1] for separator in ",;|"):
+        return None
+    gap = "\t" if "\t" in lines[0][1] else None
+    width = min(len(line.split(gap)) for _, line in lines)
+    rows = [line.rsplit(gap, 1) if width == 2 else line.split(gap) for _, line in lines]
+    for (number, _), row in zip(lines, rows, strict=True):
+        if len(row) != width:
+            raise ValueError(
+                f"line {number} has {len(row)} columns, others {width}; write it as CSV, and quote "
+                "what holds spaces"
+            )
+    columns = ["path", "label", *(f"column {number}" for number in range(3, width + 1))][:width]
+    if any(_plain_name(cell) in known for cell in rows[0]):
+        columns, rows, lines = rows[0], rows[1:], lines[1:]
+    cells = tuple(tuple(cell.strip() for cell in row) for row in rows)
+    return Table(tuple(columns), cells, tuple(number for number, _ in lines))
+
+
+def _plain_name(column: str) -> str:
+    return column.casefold().replace(" ", "_").replace("-", "_")
+
+
 def _read_parquet(path: Path) -> Table:
     try:
         from pyarrow import parquet
@@ -98,8 +139,7 @@ def find_columns(
     Raises:
         DatasetError: the user names a column that there is not.
     """
-    plain = {column.casefold().replace(" ", "_").replace("-", "_"): column
-             for column in reversed(table.columns)}  # fmt: skip
+    plain = {_plain_name(column): column for column in reversed(table.columns)}
     found: dict[str, str] = {}
     for role, names in guesses.items():
         column = given.get(role, next((plain[name] for name in names if name in plain), None))

@@ -7,11 +7,16 @@ from typing import NamedTuple
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
+from kdtasks.core.events import span
 from kdtasks.core.files import atomic_folder, write_json
+from kdtasks.core.progress import told
 from kdtasks.core.records.data import Problem, Unlabelled
+from kdtasks.core.threads import in_order
 from kdtasks.data.checks import first_equal, listed
+from kdtasks.data.decoded_images import DecodedImages
 from kdtasks.data.folders import files_below, relative_name, require_folder
 from kdtasks.data.groups import group_named, join_groups, join_pairs, number_groups
+from kdtasks.data.image_reader import ImageReader
 from kdtasks.data.labels import image_of
 from kdtasks.data.margins import is_plain, without_margins
 from kdtasks.data.near_copies import near_copies
@@ -19,6 +24,7 @@ from kdtasks.data.prepared import ADVICE, NAMES, UNLABELLED, read_names
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import DataParams
 from kdtasks.edge.decoder import Decoder, quiet_decoding
+from kdtasks.edge.pixel_budget import PixelBudget
 from kdtasks.tasks.registry import task_of
 
 IMAGES, _DESCRIPTION = "images.npy", "unlabelled.json"
@@ -51,8 +57,12 @@ class _Pieces(NamedTuple):
     first: np.ndarray
 
 
+@span("decoding")
 def read_unlabelled(
-    params: DataParams, dataset: RawDataset, split: dict[str, np.ndarray]
+    params: DataParams,
+    dataset: RawDataset,
+    split: dict[str, np.ndarray],
+    decoded: DecodedImages | None = None,
 ) -> UnlabelledImages:
     """Read every image below `data.unlabelled` as the source reads its own, each once.
 
@@ -64,6 +74,7 @@ def read_unlabelled(
         params: section `data`.
         dataset: as of `load_dataset`.
         split: rows of each split, as of `split_dataset`.
+        decoded: images that need not be decoded again.
 
     Raises:
         DatasetError: an image cannot be used, under `on_bad: fail`.
@@ -74,19 +85,29 @@ def read_unlabelled(
     found: list[tuple[str, np.ndarray]] = []
     files: list[int] = []  # of each piece
     problems: list[Problem] = []
-    decoder = Decoder(params.max_pixels, dataset.deep_range or params.range)
-    with quiet_decoding():
-        for number, path in enumerate(files_below(folder)):
-            name = relative_name(path, folder)
-            try:
+    deep_range, budget = dataset.deep_range or params.range, PixelBudget(params.max_pixels)
+    reader = ImageReader(params.max_pixels, deep_range, decoded, budget)
+    size = params.image_size or whole
+
+    def read(path: Path) -> Sequence[tuple[str, np.ndarray]] | Problem:
+        name = relative_name(path, folder)
+        try:
+            with reader.room(path, size):
                 if params.range is None:
-                    _refuse_clipped(path, decoder)
-                size = params.image_size or whole
-                pieces = params.source.pieces(name, path, decoder, size, channels)
-                found += pieces
-                files += [number] * len(pieces)
-            except DatasetError as error:
-                problems.append(Problem(name, str(error)))
+                    _refuse_clipped(path, reader)
+                return params.source.pieces(name, path, reader, size, channels)
+        except DatasetError as error:
+            return Problem(name, str(error))
+
+    paths = list(files_below(folder))
+    with quiet_decoding():
+        results = told(in_order(read, paths), len(paths), "reading images without a label")
+        for number, result in enumerate(results):
+            if isinstance(result, Problem):
+                problems.append(result)
+            else:
+                found += result
+                files += [number] * len(result)
     if problems and params.on_bad == "fail":
         lines = [f"{problem.path}: {problem.problem}" for problem in problems]
         raise DatasetError(
@@ -120,8 +141,8 @@ def _leaks(
 ) -> dict[int, tuple[str, int]]:
     """Find the pieces that a chain leads from to an image that models are chosen or tested by.
 
-    Its links are equal images, near copies, a file that patches are of, and a group that a pattern
-    of `group_by` names, as they hold labelled images together.
+    Its links are equal images, near copies, a file that patches are of, and a group that
+    `group_by` names, as they hold labelled images together.
 
     Args:
         held_out: rows of the dataset that train nothing.
@@ -152,7 +173,7 @@ def _leaks(
     for row in np.flatnonzero(np.isin(pieces.first, held_out) & says).tolist():
         direct[row] = ("the same image as", int(pieces.first[row]))
     groups = join_pairs(np.arange(count + len(rows)), np.concatenate(links))
-    if isinstance(params.group_by, str):
+    if params.group_by is not None:
         names = [*dataset.origins, *pieces.names]
         if per_pixel:
             names = [image_of(name) for name in names]

@@ -14,29 +14,36 @@ from kdtasks.core.errors import DatasetError
 from kdtasks.edge.depth import DeepImage, DeepRange, decode_deep, is_deep
 from kdtasks.edge.formats import RAW_ADVICE, is_raw, readable_formats, why_unreadable
 from kdtasks.edge.images import Box, as_array, fit_image, resized, to_eight_bits, with_channels
+from kdtasks.edge.orientation import orientation_of, turned_size, upright
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 Size = tuple[int, int]
-File = Path | bytes
+
+
+class Content(NamedTuple):
+    """A file that has been read.
+
+    Attributes:
+        data: all of it.
+        suffix: of its name, in lower case, by which raw files are known; "" where it has none.
+    """
+
+    data: bytes
+    suffix: str = ""
+
+
+File = Path | bytes | Content
 
 # Pillow's own limit: 256 MiB of colours of 8 bits.
 MAX_PIXELS = 89_478_485
 # A JPEG is decoded at the smallest scale that is at least so many times the size that is wanted.
-_SPARE = 2
+_SPARE = 3
 _FULL_RANGE: DeepRange = (0, 65535)
-_ORIENTATION = 0x0112
-# In the order of EXIF's 2 … 8: what is done to see the image upright.
-_TURNS = (
-    "FLIP_LEFT_RIGHT",
-    "ROTATE_180",
-    "FLIP_TOP_BOTTOM",
-    "TRANSPOSE",
-    "ROTATE_270",
-    "TRANSVERSE",
-    "ROTATE_90",
-)
+# Pillow's blocks of memory, in bytes. What is larger than 32 MB the C library gives back when it is
+# freed; what is smaller stays with the thread that used it, up to a whole image in each.
+_BLOCK = 64 << 20
 
 
 class ImageError(DatasetError):
@@ -60,12 +67,14 @@ class Header(NamedTuple):
         orientation: EXIF's, 1 … 8; 1 is upright, 5 and more are turned by a quarter.
         deep: whether it has 16 bits a channel, see `kdtasks.edge.depth`.
         animated: whether it has several frames, of which the first is read.
+        format: as Pillow calls it, such as `JPEG`.
     """
 
     size: Size
     orientation: int
     deep: bool
     animated: bool
+    format: str
 
     @property
     def upright_size(self) -> Size:
@@ -91,11 +100,13 @@ class Decoded(NamedTuple):
 def quiet_decoding() -> Iterator[None]:
     """Leave the limit of pixels to `Decoder`, and keep Pillow's warnings out of the terminal.
 
-    Pillow's own limit and filters of warnings are the whole process's: enter it once, around all.
+    Large images then give their memory back. Pillow's own limit, its memory and filters of warnings
+    are the whole process's: enter it once, around all.
     """
     import PIL.Image
 
     limit = PIL.Image.MAX_IMAGE_PIXELS
+    PIL.Image.core.set_block_size(_BLOCK)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         PIL.Image.MAX_IMAGE_PIXELS = None
@@ -123,11 +134,12 @@ class Decoder:
     def header(self, file: File) -> Header:
         """Read what a file says of itself; errors as of `read`."""
         with self._opened(file) as image:
-            orientation = 1 if _lacks_exif(image) else _orientation(image)
+            orientation = 1 if _lacks_exif(image) else orientation_of(image)
             size = (image.height, image.width)
             if image.format == "TIFF":  # Pillow has turned its size
                 size = turned_size(size, orientation)
-            return Header(size, orientation, is_deep(image), _is_animated(image))
+            form = image.format or "unknown"
+            return Header(size, orientation, is_deep(image), _is_animated(image), form)
 
     def read(
         self,
@@ -139,7 +151,7 @@ class Decoder:
         """Decode an image, bring it to 8 bits, turn it upright and fit it to a size.
 
         A JPEG that is to become much smaller is decoded at a half, a quarter or an eighth of its
-        size, of which at least twice the wanted one is left.
+        size, of which at least three times the wanted one is left.
 
         Args:
             file: its path or content; or uint8 [height, width, 1 or 3], which is fitted alone.
@@ -158,7 +170,7 @@ class Decoder:
             size, animated = (image.height, image.width), _is_animated(image)
             box = _drafted(image, image_size)
             eight = self._eight_bits(image, file)
-            orientation = _orientation(image)  # of a PNG it may stand behind the pixels
+            orientation = orientation_of(image)  # of a PNG it may stand behind the pixels
             if image.format == "TIFF":  # Pillow has turned its pixels, and says so no longer
                 size = (image.height, image.width)
             stored = image_size and turned_size(image_size, orientation)
@@ -167,16 +179,22 @@ class Decoder:
                 final = with_channels(resized(eight, stored, box), wanted)
             else:
                 final = resized(with_channels(eight, wanted), stored, box)
-            pixels = as_array(_upright(final, orientation))
+            pixels = as_array(upright(final, orientation))
         return Decoded(pixels, turned_size(size, orientation), animated)
 
     def open_upright(self, file: File) -> "Image":
         """Decode an image in its own mode, say a mask, and turn it upright; errors as of `read`."""
         with self._opened(file) as image:
             image.load()
-            upright = _upright(image, _orientation(image))
-            upright.format = image.format
-            return upright
+            turned = upright(image, orientation_of(image))
+            turned.format = image.format
+            return turned
+
+    def pixels_held(self, file: File, image_size: Size | None = None) -> int:
+        """Count the pixels that `read` will hold at its peak; errors as of `read`."""
+        with self._opened(file) as image:
+            _drafted(image, image_size)
+            return image.width * image.height
 
     def highest_value(self, file: File) -> int:
         """Decode an image of 16 bits a channel for its largest value; errors as of `read`."""
@@ -208,19 +226,19 @@ class Decoder:
         """Open a file by its header; what decoding it raises within becomes an ImageError."""
         import PIL.Image
 
-        suffix, head = "", b""
+        source: Path | io.BytesIO
         if isinstance(file, Path):
             if not file.is_file():
                 raise ImageError("unknown", "a link or entry that leads to no file")
-            suffix = file.suffix.lower()
+            source, suffix = file, file.suffix.lower()
             with file.open("rb") as opened:
                 head = opened.read(32)
         else:
-            head = file[:32]
+            data, suffix = file if isinstance(file, Content) else Content(file)
+            source, head = io.BytesIO(data), data[:32]
         if is_raw(suffix, head):
             raise ImageError("unsupported", RAW_ADVICE)
         bombs = (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning)
-        source = file if isinstance(file, Path) else io.BytesIO(file)
         large = f"more than {self.max_pixels:,} pixels; cut it into smaller images"
         try:
             with PIL.Image.open(source, formats=readable_formats(head)) as image:
@@ -241,31 +259,6 @@ class Decoder:
             raise ImageError("damaged", f"damaged or cut short ({reason})") from None
 
 
-def turned_size(size: Size, orientation: int) -> Size:
-    """Swap height and width where an orientation of EXIF turns by a quarter."""
-    return (size[1], size[0]) if orientation > 4 else size
-
-
-def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Turn [height, width] or [height, width, channels] as EXIF's orientation says."""
-    import PIL.Image
-
-    return np.asarray(_upright(PIL.Image.fromarray(pixels), orientation))
-
-
-def _upright(image: "Image", orientation: int) -> "Image":
-    import PIL.Image
-
-    if orientation == 1:
-        return image
-    return image.transpose(PIL.Image.Transpose[_TURNS[orientation - 2]])
-
-
-def _orientation(image: "Image") -> int:
-    found = image.getexif().get(_ORIENTATION, 1)
-    return found if found in range(2, 9) else 1
-
-
 def _is_animated(image: "Image") -> bool:
     # The second frame of a phone's MPO is a preview or a depth map.
     return image.format != "MPO" and bool(getattr(image, "is_animated", False))
@@ -280,7 +273,7 @@ def _drafted(image: "Image", image_size: Size | None) -> Box | None:
     """Have a JPEG decoded at a smaller scale; gives the part that its pixels fill."""
     if image_size is None or image.format not in ("JPEG", "MPO"):
         return None
-    height, width = turned_size(image_size, _orientation(image))
+    height, width = turned_size(image_size, orientation_of(image))
     drafted = image.draft(None, (_SPARE * width, _SPARE * height))
     return drafted[1] if drafted else None
 

@@ -218,11 +218,9 @@ def mcnemar_p_value(gained: int, lost: int) -> float:
 
     Source: McNemar 1947, Psychometrika 12, 153-157; exact by the binomial distribution.
     """
-    from scipy.stats import binomtest  # heavy, and only needed here
+    from scipy.special import bdtr  # takes half as long to import as scipy.stats
 
-    if gained + lost == 0:
-        return 1.0
-    return float(binomtest(gained, gained + lost, 0.5).pvalue)
+    return min(1.0, 2 * float(bdtr(min(gained, lost), gained + lost, 0.5)))
 
 
 def score_interval(gained: float, lost: float, rows: float, confidence: float) -> Interval:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from kdtasks.core.records.calibration import Calibration
 from kdtasks.core.records.compress import Compressed
-from kdtasks.core.records.evaluate import Evaluation
+from kdtasks.core.records.evaluate import Evaluation, ModelScores
 from kdtasks.edge.predictor import Predictor
 from kdtasks.edge.segmenter import Segmenter
 from kdtasks.edge.telemetry import Histograms, histograms_of
@@ -19,6 +19,12 @@ from kdtasks.evaluate.exits.settings import ExitsParams
 from kdtasks.evaluate.exits.thresholds import OperatingPoint
 from kdtasks.evaluate.pixel_counts import PixelCounts, count_pixels
 from kdtasks.tasks.segmentation import Segmentation
+from kdtasks.tasks.task import AGREEMENT
+
+
+def _sentence(found: PixelCounts, scores: ModelScores) -> str:
+    pixels = AGREEMENT if found.answered else "accuracy"
+    return f"{found.metric.name} {found.value:.4f}, pixel {pixels} {scores.accuracy:.4f}"
 
 
 class SegmentationEvaluator(Evaluator[PixelCounts]):
@@ -42,8 +48,9 @@ class SegmentationEvaluator(Evaluator[PixelCounts]):
                 **found.size.present(),
                 confusion=tuple(map(tuple, found.confusions.sum(axis=0).tolist())),
                 cost=1.0,
+                labels_from=self.dataset.labels_from(self.split),
             ),
-            f"mean IoU {found.value:.4f}, pixel accuracy {scores.accuracy:.4f}",
+            _sentence(found, scores),
             predictions={
                 "labels": labels,
                 "predicted": found.predicted,

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic_core import ErrorDetails
 
-from kdtasks.core.errors import did_you_mean
+from kdtasks.core.errors import did_you_mean, shortened
 
 # Beginnings of the kinds of errors in which a value is of the right type.
 RANGE_ERRORS = ("greater_than", "less_than", "too_short", "string_pattern_mismatch")
@@ -20,6 +20,7 @@ BOUNDS = {
     "exclusiveMaximum": "less than {:g}",
     "pattern": "matching {}",
 }
+MOST_LINES = 10
 # A choice that is meant as a Python object: `my_package.networks:build`.
 _NAMES_CODE = re.compile(r"^[A-Za-z_][\w.]*([.:][A-Za-z_]\w*)+$")
 _OF_CODE = (
@@ -56,9 +57,11 @@ def schema_of(annotation: Any) -> Schema:
 
 
 def explain(errors: list[ErrorDetails], schema: Schema) -> str:
-    """One line for all `errors` of validating by `schema`, joined by ` | `."""
-    lines = [_explain_one(error, schema) for error in errors if not _follows_from_another(error)]
-    return " | ".join(dict.fromkeys(" ".join(line.split()) for line in lines))
+    """One line for `errors` of validating by `schema`, joined by ` | `; the first ten of many."""
+    first = errors[:MOST_LINES]
+    lines = [_explain_one(error, schema) for error in first if not _follows_from_another(error)]
+    lines = [shortened(line, most=1000) for line in dict.fromkeys(lines)]
+    return " | ".join([*lines, *([f"and {len(errors) - len(first):,} more"] * (errors != first))])
 
 
 def _explain_one(details: ErrorDetails, schema: Schema) -> str:
@@ -137,7 +140,7 @@ def _is_mixed(schema: Schema) -> bool:
 
 def shown(value: Any) -> str:
     """A value as YAML would write it on one line, cut after 60 characters."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = json.dumps(value, ensure_ascii=False, default=str, skipkeys=True)
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 

@@ -10,7 +10,7 @@ from kdtasks.compress.bundle.write import ExportParams
 from kdtasks.compress.variants import CompressParams, check_variant
 from kdtasks.core.errors import ParamsError
 from kdtasks.core.paths import PARAMS, ProjectPaths
-from kdtasks.core.settings import Count, Index, RuntimeParams, Section
+from kdtasks.core.settings import Index, RuntimeParams, Section
 from kdtasks.data.settings import DataParams
 from kdtasks.deploy.drift import DriftParams
 from kdtasks.deploy.gate.decision import GateParams
@@ -28,6 +28,8 @@ from kdtasks.params.explain import explain, schema_of, shown
 from kdtasks.params.labels import label_problems
 from kdtasks.params.like_teacher import refuse_like_teacher, with_network
 from kdtasks.params.search import SearchParams
+from kdtasks.params.store import StoreParams
+from kdtasks.params.text import read_yaml
 from kdtasks.params.tune import TuneParams, fresh_seeds
 from kdtasks.report.inputs import SelectParams
 from kdtasks.tasks.registry import metric_of, task_of
@@ -38,21 +40,6 @@ from kdtasks.tasks.task import Metric
 AFTER_EXPORT = frozenset(
     ["search", "tune", "evaluate", "benchmark", "select", "store", "gate", "drift"]
 )
-
-
-class StoreParams(Section):
-    """Where finished bundles are published; no stage depends on it."""
-
-    address: str | None = Field(
-        default=None,
-        description="`s3://bucket/prefix`, `file:///folder` or the path of a folder, seen from the "
-        "project; `--store` and `KDTASKS_STORE` go before it",
-    )
-    keep: Count = Field(
-        default=10,
-        description="newest versions of each model that `kdtasks gc` leaves, besides those that "
-        "an alias needs",
-    )
 
 
 class Params(Section):
@@ -171,8 +158,6 @@ class Params(Section):
             raise ValueError(problem)
         if self.teacher.source == "logits":
             self._check_answers()
-        if self.teacher.input.is_own:
-            self._check_own_images()
         return self
 
     def _check_distillation(self) -> None:
@@ -199,26 +184,6 @@ class Params(Section):
             raise ValueError(
                 f"teacher.ensemble is {self.teacher.ensemble}; targets.features need a single "
                 "teacher, since hidden features of several cannot be averaged"
-            )
-
-    def _check_own_images(self) -> None:
-        """Refuse what a teacher that sees other images than the student cannot do."""
-        given = f"teacher.input.size is {self.teacher.input.size} and channels "
-        given += f"{self.teacher.input.channels}, so teacher and student see different images"
-        if task_of(self.data.task).per_pixel:
-            raise ValueError(
-                f"{given}, but masks have a label for each pixel of both; set both to null, and "
-                "data.image_size and data.channels to the teacher's"
-            )
-        if self.targets.mode == "online":
-            raise ValueError(
-                f"{given}, which are cached in data/teacher-images; set targets.mode to cached, or "
-                "teacher.input.size and channels to null"
-            )
-        if "soft_labelled" in self.distill.arms:
-            raise ValueError(
-                f"{given}, and the arm soft_labelled in distill.arms asks the teacher about images "
-                "of the student's; take it out"
             )
 
     def _check_answers(self) -> None:
@@ -249,7 +214,7 @@ def load_params(path: Path = Path(PARAMS)) -> Params:
     Raises:
         ParamsError: the file is missing, is not YAML, or holds something that is not allowed.
     """
-    content = _read_yaml(path)
+    content = read_yaml(path)
     if path.name != PARAMS:  # a recipe, which may say what DVC could not watch
         content = with_network(content, source=str(path))
     return parse_params(content, source=str(path))
@@ -279,8 +244,8 @@ def load_project_params(project: Path) -> Params:
     ):
         if not (project / value).exists():
             raise ParamsError(
-                f"{key}: {value} not found; DVC watches it, so it must exist even where nothing "
-                "is read from it"
+                f"{key}: {value} not found; correct it, or make the folder: DVC watches it, so it "
+                "must exist even where nothing is read from it"
             )
     for seed in params.seeds:
         start_of(Path(params.student.start), seed, project)
@@ -293,22 +258,9 @@ def load_with_missing_keys(path: Path) -> tuple[Params, list[str]]:
     Raises:
         ParamsError: as `load_params`.
     """
-    content = _read_yaml(path)
+    content = read_yaml(path)
     params = parse_params(content, source=str(path))
     return params, _missing_keys(content, params.model_dump(mode="json"))
-
-
-def _read_yaml(path: Path) -> Any:
-    from ruamel.yaml import YAML, YAMLError
-
-    if not path.is_file():
-        raise ParamsError(f"{path} not found; `kdtasks recipe use mnist-5k` writes one")
-    try:
-        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise ParamsError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8") from None
-    except YAMLError as error:
-        raise ParamsError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
 
 
 def _missing_keys(given: dict[str, Any], full: dict[str, Any], prefix: str = "") -> list[str]:

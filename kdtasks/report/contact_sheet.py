@@ -11,7 +11,7 @@ from kdtasks.core.files import atomic_file
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.learn.augmentations.mixing import TwoLabels
 from kdtasks.learn.training.views import AugmentationParams, draw_view
-from kdtasks.report.examples import UNLABELLED, legend, palette_of
+from kdtasks.report.examples import UNLABELLED, legend, overlaid, palette_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -26,9 +26,6 @@ _SIDE, _FREE, _LINE = 112, 8, 17
 
 # Letters that fit below an image.
 _LETTERS = 17
-
-# How much of a pixel the colour of its class covers; outlines cover all.
-_TINT = 0.15
 
 _WHITE, _BLACK, _GREY = (255, 255, 255), (20, 20, 20), (110, 110, 110)
 
@@ -62,7 +59,7 @@ def write_contact_sheet(
     if labels.ndim > 1:
         colours = legend(names, mask_values)
         palette = palette_of(list(colours.values()))
-        views = [(_overlaid(*view, palette), view[1]) for view in views]
+        views = [(overlaid(*view, palette), view[1]) for view in views]
         if dataset.ignore_label is not None:
             colours["unlabelled"] = f"#{bytes(UNLABELLED).hex()}"
     chosen = ", ".join(transform.name for transform in augmentation.transforms)
@@ -104,16 +101,6 @@ def _caption(label: np.ndarray, names: Sequence[str]) -> str:
 def _name(before: str, label: Any, names: Sequence[str]) -> str:
     text = before + (names[label] if label >= 0 else "no label")
     return text if len(text) <= _LETTERS else f"{text[: _LETTERS - 1]}…"
-
-
-def _overlaid(images: np.ndarray, masks: np.ndarray, palette: np.ndarray) -> np.ndarray:
-    """Tint images, uint8 [N, height, width, …], by their masks and draw the outlines of these."""
-    colours = palette[masks].astype(np.float32)
-    edges = np.zeros(masks.shape, bool)
-    edges[:, :-1] |= masks[:, :-1] != masks[:, 1:]
-    edges[:, :, :-1] |= masks[:, :, :-1] != masks[:, :, 1:]
-    cover = np.where(edges, 1.0, _TINT)[..., np.newaxis]
-    return np.rint((1.0 - cover) * images + cover * colours).astype(np.uint8)
 
 
 def draw_sheet(

@@ -17,6 +17,11 @@ UNLABELLED = (128, 128, 128)
 # How bright right pixels are in an image of errors, and the colour of wrong ones.
 RIGHT, WRONG = 0.35, (220, 30, 30)
 
+# How much of a pixel the colour of its class covers; outlines cover all.
+_TINT = 0.15
+# Side from which a `lossy` inline image is a JPEG, in pixels.
+_LOSSY_FROM = 48
+
 # Fields of a patch and the arrays that they are drawn from.
 _COMPARED = {"teacher": "teacher", "student": "student", "distilled": "distill"}
 
@@ -76,16 +81,21 @@ def unsure_images(unsure: Arrays, class_names: Sequence[str]) -> list[tuple[str,
     ]
 
 
-def image_address(pixels: np.ndarray) -> str:
-    """Give uint8 [height, width, 1 or 3] as the `data:` address of a PNG, the same every time."""
+def image_address(pixels: np.ndarray, *, lossy: bool = False) -> str:
+    """Give uint8 [height, width, 1 or 3] as the `data:` address of a PNG, the same every time.
+
+    Args:
+        lossy: whether a larger one may be a JPEG, a fraction of the size.
+    """
     import PIL.Image  # heavy, and only needed here
 
     image = PIL.Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
     if max(image.size) > LARGEST:
         image.thumbnail((LARGEST, LARGEST), PIL.Image.Resampling.LANCZOS)
+    form = "jpeg" if lossy and max(image.size) > _LOSSY_FROM else "png"
     buffer = BytesIO()
-    image.save(buffer, format="PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    image.save(buffer, format=form, optimize=True, quality=80)
+    return f"data:image/{form};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def photo_address(path: Path) -> str:
@@ -140,6 +150,16 @@ def palette_of(colours: Sequence[str]) -> npt.NDArray[np.uint8]:
     palette = np.full((256, 3), UNLABELLED, np.uint8)
     palette[: len(colours)] = [list(bytes.fromhex(colour[1:])) for colour in colours]
     return palette
+
+
+def overlaid(images: np.ndarray, masks: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """Tint images, uint8 [N, height, width, …], by their masks and draw the outlines of these."""
+    colours = palette[masks].astype(np.float32)
+    edges = np.zeros(masks.shape, bool)
+    edges[:, :-1] |= masks[:, :-1] != masks[:, 1:]
+    edges[:, :, :-1] |= masks[:, :, :-1] != masks[:, :, 1:]
+    cover = np.where(edges, 1.0, _TINT)[..., np.newaxis]
+    return np.rint((1.0 - cover) * images + cover * colours).astype(np.uint8)
 
 
 def mask_patches(

@@ -17,6 +17,7 @@ from kdtasks.core.records.calibration import Calibration
 from kdtasks.core.records.compress import Compressed, Exported, Sensitivity
 from kdtasks.core.records.data import Dataset, Labels, Targets
 from kdtasks.core.records.evaluate import Benchmark, Comparison, Evaluation
+from kdtasks.core.records.label_errors import LabelErrors
 from kdtasks.core.records.prospect import Prospect
 from kdtasks.core.records.training import Training
 from kdtasks.core.settings import Fraction, LatencyStatistic, Positive, Section
@@ -116,6 +117,7 @@ class ReportInputs(NamedTuple):
 
     Attributes:
         unsure: images without a label that the teacher is least sure of.
+        suspected: images whose labels look wrong, in the order of `label_errors.shown`.
         trainings, curves: of `teacher`, `student` and `distill` by seed; the teacher's under None.
         contact_sheet: file of the augmented views; it need not be there.
     """
@@ -125,12 +127,14 @@ class ReportInputs(NamedTuple):
     targets: Targets | Refusal
     prospect: Prospect | Refusal
     compare: Comparison | Refusal
+    label_errors: LabelErrors | Refusal
     trainings: dict[str, dict[int | None, Training | Refusal]]
     curves: dict[str, dict[int | None, Rows]]
     variants: dict[str, VariantInputs]
     sensitivity: Sensitivity | Refusal
     compared: Arrays
     unsure: Arrays
+    suspected: Arrays
     contact_sheet: Path
 
 
@@ -147,6 +151,7 @@ def read_inputs(paths: ProjectPaths, seeds: Sequence[int], variants: Sequence[st
         targets=_record(Targets, paths.targets / "targets.json"),
         prospect=_record(Prospect, paths.metrics("prospect")),
         compare=_record(Comparison, paths.metrics("compare")),
+        label_errors=_record(LabelErrors, paths.label_errors),
         trainings={
             name: {seed: _record(Training, paths.metrics(name, seed)) for seed in keys}
             for name, keys in trained.items()
@@ -171,6 +176,7 @@ def read_inputs(paths: ProjectPaths, seeds: Sequence[int], variants: Sequence[st
         sensitivity=_record(Sensitivity, paths.metrics("sensitivity")),
         compared=_arrays(paths.compared),
         unsure=_arrays(paths.unsure),
+        suspected=_arrays(paths.suspected),
         contact_sheet=paths.contact_sheet,
     )
 

@@ -14,6 +14,7 @@ from kdtasks.core.records.report import Selection, Statistics
 from kdtasks.report import curves, figures
 from kdtasks.report.drawing import template_environment
 from kdtasks.report.examples import (
+    image_address,
     legend,
     mask_patches,
     photo_address,
@@ -112,6 +113,10 @@ def render_page(
         teacher_is_trained=settings.teacher_is_trained,
         tuned_trials=settings.tuned_trials,
         unsure=unsure_images(inputs.unsure, class_names),
+        label_errors=_plain(inputs.label_errors),
+        label_error_images=[
+            image_address(image, lossy=True) for image in inputs.suspected.get("images", ())
+        ],
         still_improving=still_improving(statistics),
         notes=settings.notes,
         number_of_seeds=text.seeds(len(statistics.seeds)),

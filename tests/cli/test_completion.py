@@ -125,9 +125,8 @@ def test_outside_of_a_project_nothing_is_completed(tmp_path: Path, monkeypatch):
 
 
 def test_the_script_for_a_shell_is_shown():
-    code = "from kdtasks.cli.main import app; app(['--show-completion', 'bash'], 'kdtasks')"
     shown = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-m", "kdtasks", "--show-completion", "bash"],
         env={**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"},
         capture_output=True,
         text=True,

@@ -15,8 +15,10 @@ from kdtasks.core.events import (
     MessageEvent,
     MetricsEvent,
     ProgressEvent,
+    SpanEvent,
     StageEvent,
     emit,
+    span,
     tail,
 )
 
@@ -26,6 +28,8 @@ EXAMPLES: list[Event] = [
     MetricsEvent(3, {"loss": 0.41, "validation_accuracy": 0.95}, time=3.0),
     MessageEvent("refused", "größer\nals\u2028erlaubt \ud800", time=4.0),
     StageEvent("compress@int8", "completed", 12.3, time=5.0),
+    SpanEvent("training", 2.5, time=6.0),
+    SpanEvent("DVC", 0.5, "prepare", time=7.0),
 ]
 
 
@@ -185,3 +189,20 @@ def test_any_split_into_chunks_gives_the_same_events(
         found += fresh
     assert found == events
     assert offset == len(whole)
+
+
+def test_a_span_tells_how_long_a_block_or_a_call_took_even_where_it_fails(file: Path):
+    @span("decoding")
+    def fail() -> None:
+        raise ValueError("no image")
+
+    with span("training"):
+        pass
+    with pytest.raises(ValueError, match="no image"):
+        fail()
+    found, _ = tail(file)
+    assert [(one.work, one.name) for one in found if isinstance(one, SpanEvent)] == [
+        ("training", ""),
+        ("decoding", ""),
+    ]
+    assert all(isinstance(one, SpanEvent) and 0.0 <= one.seconds < 60.0 for one in found)

@@ -17,9 +17,9 @@ from kdtasks.core.installed import (
 ONE = "kdtasks/core/files.py"
 
 
-def write(root: Path, name: str, text: str) -> None:
-    (root / "code").mkdir(exist_ok=True)
-    (root / "code" / name).write_text(text, encoding="utf-8")
+def write(root: Path, text: str) -> None:
+    (root / "code").mkdir()
+    (root / "code" / "installed").write_text(text, encoding="utf-8")
 
 
 def test_every_file_of_the_package_has_a_hash():
@@ -30,39 +30,36 @@ def test_every_file_of_the_package_has_a_hash():
 
 def test_hashes_are_read_as_they_were_written(tmp_path: Path):
     hashes = {"kdtasks/a b.py": "12", "kdtasks/c.py": "34"}
-    (tmp_path / "file").write_text("".join(hash_lines(hashes)), encoding="utf-8")
+    (tmp_path / "file").write_text(hash_lines(hashes), encoding="utf-8")
     assert read_hashes(tmp_path / "file") == hashes
     assert read_hashes(tmp_path / "missing") == {}
 
 
 def test_a_project_without_a_record_is_a_clone(tmp_path: Path):
-    refuse_other_code(tmp_path, "distill")
+    refuse_other_code(tmp_path)
 
 
 def test_the_same_code_runs(tmp_path: Path):
-    write(tmp_path, "installed", package_line())
-    write(tmp_path, "distill", f"{package_hashes()[ONE]}  {ONE}\n")
-    refuse_other_code(tmp_path, "distill")
+    write(tmp_path, package_line())
+    refuse_other_code(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "message"),
+    ("text", "message"),
     [
-        ("installed", "kdtasks 0.0.1 12\n", r"filed under kdtasks 0\.0\.1, and kdtasks .* is ins"),
-        ("installed", "", "filed under another kdtasks, and kdtasks"),
-        ("distill", f"12  {ONE}\n", "its code has changed; run `kdtasks upgrade`"),
-        ("distill", "12  kdtasks/gone.py\n", "its code has changed; run `kdtasks upgrade`"),
+        ("kdtasks 0.0.1 12\n", r"filed under kdtasks 0\.0\.1, and kdtasks .* is installed"),
+        ("", "filed under another kdtasks, and kdtasks"),
+        (f"{package_line()[:-3]}\n", "its code has changed; run `kdtasks upgrade`"),
     ],
 )
-def test_other_code_is_refused(name: str, text: str, message: str, tmp_path: Path):
-    write(tmp_path, "installed", package_line())
-    write(tmp_path, name, text)
+def test_other_code_is_refused(text: str, message: str, tmp_path: Path):
+    write(tmp_path, text)
     with pytest.raises(ProjectError, match=message):
-        refuse_other_code(tmp_path, "distill")
+        refuse_other_code(tmp_path)
 
 
 def test_an_edit_of_the_package_is_another_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    write(tmp_path, "installed", package_line())
+    write(tmp_path, package_line())
     changed = {**package_hashes(), ONE: "12"}
     monkeypatch.setattr(installed, "package_hashes", lambda: changed)
     with pytest.raises(ProjectError, match="its code has changed"):

@@ -203,3 +203,17 @@ def test_a_pattern_groups_images_without_a_label_too(
     assert found.names == ("unlabelled/film8.png",)
     assert [problem.path for problem in found.record.excluded] == ["film7 later.png"]
     assert len(tested(first).images) == 2
+
+
+def test_folders_group_images_without_a_label_too(
+    tested: Callable[..., UnlabelledImages], drawer: Path
+):
+    *_, first, second, third, fourth = clouds(8, 64)
+    save(drawer / "dogs/later.png", second)  # of the folder that the tested image is of
+    save(drawer / "birds/other.png", third)
+    save(drawer / "top.png", fourth)  # of no folder, so on its own
+    found = tested(first, group_by=1)
+    assert found.names == ("unlabelled/birds/other.png", "unlabelled/top.png")
+    (left_out,) = found.record.excluded
+    assert left_out.path == "dogs/later.png"
+    assert left_out.problem.startswith("grouped with dogs/film7.png, which models")

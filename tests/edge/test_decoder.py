@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kdtasks.edge.decoder import Decoder, ImageError, quiet_decoding
+from kdtasks.edge.decoder import Content, Decoder, ImageError, quiet_decoding
 from tests.tools.deep_images import deep_tiff
 from tests.tools.photos import photos
 
@@ -179,16 +179,17 @@ def test_a_large_jpeg_is_decoded_smaller_and_hardly_differs(
     assert found.size == ((501, 333) if orientation < 5 else (333, 501))
     whole = decoder.read(decoder.read(path).pixels, image_size=size).pixels
     difference = np.abs(found.pixels.astype(int) - whole)
+    assert difference.any()  # it was decoded at a smaller scale
     assert (difference <= 1).mean() > 0.9
 
 
-def test_a_jpeg_is_never_decoded_below_twice_the_wanted_size(tmp_path: Path) -> None:
+def test_a_jpeg_is_never_decoded_below_three_times_the_wanted_size(tmp_path: Path) -> None:
     path = tmp_path / "photo.jpg"
     pixels = photos(1, (160, 160))[0]
     Image.fromarray(pixels).save(path, quality=95)
     decoder = Decoder()
     whole = decoder.read(path).pixels
-    for side in (81, 100):  # half of 160 would be less than twice as much
+    for side in (27, 54, 100):  # half of 160 would be less than three times as much
         found = decoder.read(path, image_size=(side, side)).pixels
         expected = decoder.read(whole, image_size=(side, side)).pixels
         np.testing.assert_array_equal(found, expected)
@@ -253,3 +254,31 @@ def test_a_small_image_of_a_large_file_makes_no_large_array(
     finally:
         tracemalloc.stop()
     assert peak < 2000 * 2000 * bytes_a_pixel / 4
+
+
+def test_what_is_held_is_counted_at_the_scale_that_a_jpeg_is_decoded_at(tmp_path: Path) -> None:
+    photo = Image.fromarray(np.zeros((64, 96, 3), np.uint8))
+    for kind in ("jpg", "png"):
+        photo.save(tmp_path / f"a.{kind}")
+    # 96 // 18 = 64 // 12 = 5: a quarter is the smallest scale of three times the wanted size
+    assert Decoder().pixels_held(tmp_path / "a.jpg", (4, 6)) == 16 * 24
+    assert Decoder().pixels_held(tmp_path / "a.jpg") == 64 * 96
+    assert Decoder().pixels_held(tmp_path / "a.png", (4, 6)) == 64 * 96
+    with pytest.raises(ImageError, match="more than 6,000 pixels"):
+        Decoder(max_pixels=6_000).pixels_held(tmp_path / "a.jpg", (4, 6))
+
+
+def test_content_is_known_by_the_name_that_it_had(tmp_path: Path) -> None:
+    Image.fromarray(np.full((4, 4, 3), 9, np.uint8)).save(tmp_path / "a.png")
+    data = (tmp_path / "a.png").read_bytes()
+    expected = read(tmp_path / "a.png").tolist()
+    assert Decoder().read(Content(data, ".png")).pixels.tolist() == expected
+    assert Decoder().read(data).pixels.tolist() == expected
+    with pytest.raises(ImageError, match="a camera's raw file"):
+        Decoder().read(Content(data, ".nef"))
+
+
+def test_memory_of_large_images_is_given_back() -> None:
+    """The C library keeps freed blocks of up to 32 MB for the thread that used them."""
+    with quiet_decoding():
+        assert Image.core.get_block_size() > 32 << 20

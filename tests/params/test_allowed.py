@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field
 
-from kdtasks.core.settings import Count, Counts, Fraction, OpenFraction, Positive
+from kdtasks.core.settings import Count, Fraction, OpenFraction, Positive, Sizes
 from kdtasks.learn.losses.distillation.dkd import DKD
 from kdtasks.learn.networks import architectures
 from kdtasks.learn.objectives.hints import HintParams
@@ -27,7 +27,7 @@ from kdtasks.params.explain import allowed_range, allowed_values, schema_of
         (Annotated[str, Field(pattern="^a$")], "text, matching ^a$"),
         (Literal["a", "b"], "a, b"),
         (Literal[1, 3] | None, "null, 1, 3"),
-        (Counts, "list, each item whole number, 1 or more"),
+        (Sizes, "list, each item whole number, 1 to 8192"),
         (tuple[Count, Count], "list of 2 items, each whole number, 1 or more"),
         (dict[str, str | Count], "mapping from a name to text or whole number, 1 or more"),
         (
@@ -59,8 +59,8 @@ def test_allowed_values(annotation: Any, expected: str):
         (str, ""),
         (Positive | None, "more than 0"),
         (ScheduledPositive, "more than 0"),
-        (Annotated[Counts, Field(min_length=1)], "at least 1 item"),
-        (Annotated[Counts, Field(min_length=2)], "at least 2 items"),
+        (Annotated[Sizes, Field(min_length=1)], "at least 1 item"),
+        (Annotated[Sizes, Field(min_length=2)], "at least 2 items"),
     ],
 )
 def test_allowed_range(annotation: Any, expected: str):

@@ -35,6 +35,9 @@ CASES = [
     ("data.max_images", 0, "data.max_images: got 0; allowed: 1 or more"),
     ("seeds.1", -1, "seeds.1: got -1; allowed: 0 or more"),
     ("exits.grid", 2000, "exits.grid: got 2000; allowed: 2 to 1001"),
+    ("seeds.1", 2**32, "seeds.1: got a number above 4,294,967,295, the largest that is allowed"),
+    ("runtime.threads", 2000, "runtime.threads: got 2000; allowed: 1 to 1024"),
+    ("data.image_size", [1, 9999], "data.image_size.1: got 9999; allowed: 1 to 8192"),
     ("distill.temperature", float("inf"), "distill.temperature: got Infinity; allowed: a finite"),
     # schedules in the place of a number
     (
@@ -255,6 +258,12 @@ def test_every_field_refuses_an_object_without_breaking_the_message(
             message = message_of(changed(key, object()))
             assert message.startswith(f"{key}: got "), message
             assert "; allowed: " in message
+
+
+def test_of_many_mistakes_the_first_ten_are_told(valid_content: dict[str, Any]):
+    message = message_of({**valid_content, **{f"key_{number}": 0 for number in range(5000)}})
+    assert message.count("unknown key, got 0") == 10
+    assert message.endswith(" | and 4,990 more")
 
 
 def test_the_model_itself_still_raises_pydantic_errors():

@@ -288,6 +288,8 @@ def test_what_is_chosen_by_its_name_needs_no_defaults_in_the_file(
 
 def test_a_project_names_a_path_that_is_not_there(tmp_path: Path, valid_content: dict[str, Any]):
     (tmp_path / "params.yaml").write_text(json.dumps(valid_content))
+    with pytest.raises(ParamsError, match=r"data\.path: data/raw not found; correct it, or make"):
+        load_project_params(tmp_path)
     (tmp_path / "data/raw").mkdir(parents=True)
     with pytest.raises(ParamsError, match=r"data\.unlabelled: data/raw-unlabelled not found"):
         load_project_params(tmp_path)

@@ -30,7 +30,7 @@ def linked(
     """A project with a class folder of its own, and one on another disk, with a link in it."""
     project, disk = tmp_path / "project", tmp_path / "disk"
     for name in ("extensions", "stages", "kdtasks"):
-        ignored = shutil.ignore_patterns("__pycache__", ".*partial*")
+        ignored = shutil.ignore_patterns(".*partial*")
         shutil.copytree(ROOT / name, project / name, ignore=ignored)
     for name in ("dvc.yaml", ".dvcignore"):
         shutil.copy(ROOT / name, project / name)

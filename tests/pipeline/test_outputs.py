@@ -11,7 +11,7 @@ from kdtasks.core.files import read_json
 from kdtasks.edge.classifier import Classifier
 from kdtasks.params import Params
 
-# The limit holds for `dvc repro` too, which the first test waits for.
+# The limit holds for the whole run too, which the first test waits for.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 BUNDLE_FILES = {"model.tflite", "manifest.json", "labels.txt", "self_test.npz"}

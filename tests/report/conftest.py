@@ -2,7 +2,9 @@
 
 import csv
 import pickle
+import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +57,32 @@ def params_content() -> dict[str, Any]:
     }
 
 
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """Give a function that writes a folder once for all that ask by equal keys, and copies it."""
+    known: dict[str, tuple[Path, Any]] = {}
+
+    def copy(key: object, folder: Path, write: Callable[[Path], Any]) -> Any:
+        """Give what `write(folder)` returned."""
+        if (name := repr(key)) not in known:
+            source = tmp_path_factory.mktemp("made") / "folder"
+            known[name] = (source, write(source))
+        source, given = known[name]
+        shutil.copytree(source, folder, dirs_exist_ok=True)
+        return given
+
+    return copy
+
+
 @pytest.fixture
-def make_project(
-    params_content: dict[str, Any],
-) -> Callable[..., Params]:
+def make_project(params_content: dict[str, Any], made: Callable[..., Any]) -> Callable[..., Params]:
     """Return `make(root, gain=…, exits=…, **changed params)`, which writes every input file."""
 
-    def make(root: Path, *, gain: float = 0.013, exits: int = 3, **changes: Any) -> Params:
+    def make(root: Path, **options: Any) -> Params:
+        params: Params = made(options, root, partial(write, **options))
+        return params
+
+    def write(root: Path, *, gain: float = 0.013, exits: int = 3, **changes: Any) -> Params:
         content = {**params_content, **changes}
         if exits == 1:
             content["student"] = {**content["student"], "exits": []}
@@ -106,7 +127,9 @@ def _remembered(draw: Callable[..., str]) -> Callable[..., str]:
 
 
 @pytest.fixture
-def build(tmp_path: Path, make_project: Callable[..., Params]) -> Callable[..., Path]:
+def build(
+    tmp_path: Path, make_project: Callable[..., Params], made: Callable[..., Any]
+) -> Callable[..., Path]:
     """Return `build(change=…, **options of make_project)`, which gives the report's folder.
 
     `change(root)` may change the input files before the report is written.
@@ -114,14 +137,21 @@ def build(tmp_path: Path, make_project: Callable[..., Params]) -> Callable[..., 
 
     def build_report(
         *,
-        change: Callable[[Path], None] = lambda root: None,
+        change: Callable[[Path], None] | None = None,
         folder: str = "project",
         **options: Any,
     ) -> Path:
-        params = make_project(tmp_path / folder, **options)
-        change(tmp_path / folder)
-        (tmp_path / folder / "params.json").write_text(params.model_dump_json())
-        write_report(ProjectPaths(tmp_path / folder), settings_of(params))
+        def write(root: Path) -> None:
+            params = make_project(root, **options)
+            if change:
+                change(root)
+            (root / "params.json").write_text(params.model_dump_json())
+            write_report(ProjectPaths(root), settings_of(params))
+
+        if change:
+            write(tmp_path / folder)
+        else:
+            made(("report", options), tmp_path / folder, write)
         return tmp_path / folder / "report"
 
     return build_report

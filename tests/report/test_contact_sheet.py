@@ -112,6 +112,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from kdtasks.core.paths import ProjectPaths
+from kdtasks.data.findings import look_at, write_look
 from kdtasks.data.prepare import write_prepared
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.params import Params, load_params
@@ -129,6 +130,7 @@ parts = np.split(np.arange(20), [12, 15, 18])
 names = ("train", "validation", "calibration", "test")
 paths = ProjectPaths()
 write_prepared(paths.prepared, dataset, dict(zip(names, parts)), params.data)
+write_look(paths.findings, look_at(dataset))
 preview.main(params, paths)
 print(sorted(name for name in ("tensorflow", "tf_keras") if name in sys.modules))
 """
@@ -140,6 +142,11 @@ print(sorted(name for name in ("tensorflow", "tf_keras") if name in sys.modules)
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["report/augmentation.png shows what training sees", "[]"]
+    assert done.stdout.splitlines() == [
+        "report/data.html shows the data",
+        "report/augmentation.png shows what training sees",
+        "[]",
+    ]
+    assert "20 images of 2 classes: 12 train" in (tmp_path / "report/data.html").read_text()
     with PIL.Image.open(tmp_path / "report/augmentation.png") as page:
         assert page.width == 6 * 120 + 8

@@ -305,6 +305,12 @@ def test_compress_starts_from_the_best_seed_and_compare_sees_all(students, proje
     # Student and distilled are the same network here.
     assert comparison["gain"]["mean"] == 0.0
     assert "distillation: inconclusive" in capsys.readouterr().out
+    judged = read_json(Path("metrics/label_errors.json"))
+    assert set(judged["images"]) == {"validation", "calibration"}
+    assert judged["students"] == 2
+    # trained here, so it is known to have learnt none of them
+    assert judged["teacher"] == sum(judged["images"].values())
+    assert Path("plots/label_errors.npz").is_file()
 
 
 def test_a_file_too_far_from_its_network_gets_no_bundle(students, project, params, capsys):

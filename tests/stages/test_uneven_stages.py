@@ -9,7 +9,8 @@ from PIL import Image
 from kdtasks.core.errors import TrainingError
 from kdtasks.core.files import read_json
 from kdtasks.core.paths import ProjectPaths
-from kdtasks.data.prepare import uneven_message
+from kdtasks.core.records.data import Dataset, GroupCounts, SplitCounts
+from kdtasks.data.prepare import split_counts, uneven_message
 from kdtasks.data.prepared import SPLITS, open_prepared
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.evaluate.registry import evaluator_of
@@ -74,8 +75,27 @@ def test_only_labels_are_counted_as_uneven():
     )
     rows = [range(12), range(12, 16), range(16, 20), range(20, 30)]
     split = {name: np.array(some) for name, some in zip(SPLITS, rows, strict=True)}
-    assert uneven_message(dataset, split, SPLITS) is None
-    message = uneven_message(dataset, split, SPLITS[:3])
+
+    def record(answered: tuple[str, ...]) -> Dataset:
+        return Dataset(
+            name="parts",
+            task="classification",
+            class_names=dataset.class_names,
+            image_shape=(1, 1, 1),
+            ignore_label=None,
+            counts=split_counts(dataset, split)
+            | {name: SplitCounts(total=9, by_class={"never seen": 9}) for name in answered},
+            sha256={},
+            duplicates=(),
+            contradictions=(),
+            excluded=(),
+            groups=GroupCounts(total=30, shared=0, largest=1),
+            split_by="class",
+            answered=answered,
+        )
+
+    assert uneven_message(record(SPLITS)) is None
+    message = uneven_message(record(SPLITS[:3]))
     assert message is not None
     assert message.startswith("9 of 10 images are of the class good, 1 of scratched: ")
     assert message.endswith(

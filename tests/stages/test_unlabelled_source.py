@@ -1,5 +1,6 @@
 """From images without labels to the page: with labels to test by, and with none at all."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records.data import NO_LABELS
 from kdtasks.data.labels import open_labelled
 from kdtasks.data.prepared import SPLITS, open_prepared
+from kdtasks.learn.teachers import labelling
 from kdtasks.params import Params, load_params
 from stages import (
     benchmark,
@@ -168,6 +170,26 @@ def test_another_teacher_moves_no_image_to_another_split(folder: Path):
     np.savez("answers.npz", **(answers | {"logits": answers["logits"] + [0.0, 3.0]}))
     prepare.main(params_of(), PATHS)
     assert {split: open_prepared(PATHS.prepared).names(split) for split in SPLITS} == before
+
+
+def test_a_teacher_answers_with_one_thread_whatever_runtime_says(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Nobody watches `runtime.threads` for `prepare`, so its labels must not depend on them."""
+    names = ("KDTASKS_THREADS", "TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
+    for name in (*names, "TF_NUM_INTEROP_THREADS"):
+        monkeypatch.setenv(name, "3")
+    pinned: list[list[str]] = []
+    answer = labelling.label_by_teacher
+
+    def counted(*arguments: Any) -> dict[str, np.ndarray]:
+        pinned.append([os.environ[name] for name in names])
+        return answer(*arguments)
+
+    monkeypatch.setattr(labelling, "label_by_teacher", counted)
+    write_answers()
+    prepare.main(params_of(runtime={"threads": 3}), PATHS)
+    assert pinned == [["1", "1", "1"]]
 
 
 def test_labelled_photos_are_the_test_split_and_none_of_them_is_learnt_from(folder: Path):

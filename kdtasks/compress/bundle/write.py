@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from kdtasks.compress.bundle.sbom import sbom_text
 from kdtasks.compress.tflite.metadata import embed_manifest
 from kdtasks.core.errors import ExportError
 from kdtasks.core.files import atomic_folder, json_text
@@ -20,18 +21,26 @@ from kdtasks.core.records.compress import Parity
 from kdtasks.core.records.evaluate import Evaluation
 from kdtasks.core.settings import Section
 from kdtasks.data.prepared import DESCRIPTION, PreparedDataset
-from kdtasks.edge.bundle_files import MANIFEST, MODEL, SELF_TEST
+from kdtasks.edge.bundle_files import MANIFEST, MODEL, SBOM, SELF_TEST
 from kdtasks.edge.manifest import Manifest
-from kdtasks.edge.predictor import SelfTest
 from kdtasks.edge.registry import load_predictor
 from kdtasks.edge.scores import SCORES, apply_policy
 from kdtasks.edge.segments import Segments
+from kdtasks.edge.self_test import SelfTest
 from kdtasks.evaluate.intervals import wilson_interval
 from kdtasks.tasks.registry import task_of
 
 CALIBRATION_KEYS = {"mode", "expected", "full", "rows", "guarantee", "labels_from"}
 CONFIDENCE = 0.95
-SCORES_TOLD = ("accuracy", "mean_iou", "cost", "labels_from")
+SCORES_TOLD = (
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "mean_iou",
+    "metric",
+    "cost",
+    "labels_from",
+)
 LIBRARIES = ("tensorflow", "tf-keras", "ai-edge-litert", "kdtasks")
 
 # Images that are looked at to find some for every exit, and the size of those that are kept, at
@@ -122,7 +131,7 @@ def write_bundle(
     """Write a bundle, all of it or nothing.
 
     It consists of `model.tflite` with a short form of the manifest inside, `manifest.json`,
-    `labels.txt` and, if there is one, `self_test.npz`.
+    `labels.txt`, `sbom.cdx.json` and, if there is one, `self_test.npz`.
 
     Args:
         folder: replaced whole.
@@ -138,7 +147,7 @@ def write_bundle(
     content = embed_manifest(model, manifest)
     written = dataclasses.replace(manifest, bytes=len(content), sha256=_sha256(content))
     labels = "".join(f"{label}\n" for label in manifest.class_names)
-    files = {MODEL: content, "labels.txt": labels.encode()}
+    files = {MODEL: content, "labels.txt": labels.encode(), SBOM: sbom_text().encode()}
     if self_test:
         files[SELF_TEST] = stored = self_test.to_bytes()
         about = {"file": SELF_TEST, "sha256": _sha256(stored), "images": len(self_test.images)}

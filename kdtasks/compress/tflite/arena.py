@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from kdtasks.compress.tflite.editing import write_model
 from kdtasks.compress.tflite.graph import operator_name, read_graphs, read_model
-from kdtasks.compress.tflite.stderr import captured_stderr
 from kdtasks.core.errors import BundleError, explained
+from kdtasks.core.stderr import held_stderr
 
 _AMPLE = 64 * 2**20
 _ALIGNMENT = 16
@@ -52,7 +52,7 @@ def _measure(name: str, part: bytes) -> Arena:
     problem = "module tflite_micro, which measures arenas, is missing"
     with explained(BundleError, problem, "pip install tflite-micro", ModuleNotFoundError):
         import tflite_micro  # noqa: F401
-    with captured_stderr() as told:
+    with held_stderr() as told:
         is_known = _opens(part, _AMPLE)
         text = told()
     if not is_known:
@@ -67,7 +67,7 @@ def _measure(name: str, part: bytes) -> Arena:
             "another version of it"
         )
     # Preparing takes more than what stays, for a moment: how much, only trying tells.
-    with captured_stderr():
+    with held_stderr():
         total = _smallest(name, part, int(found["total"]))
     return Arena(len(part), total, int(found["head"]), int(found["tail"]))
 

@@ -24,7 +24,7 @@ from kdtasks.data.given_splits import Divided, divide, split_named
 from kdtasks.data.group_proposals import GROUPING
 from kdtasks.data.image_index import ImageIndex
 from kdtasks.data.sources import Item, Size, Source, sources
-from kdtasks.data.tables import ENDINGS, Table, find_columns, one_hot, read_table
+from kdtasks.data.tables import ENDINGS, PLAIN_ENDING, Table, find_columns, one_hot, read_table
 from kdtasks.edge.formats import SUFFIXES
 
 Role = Literal["image", "label", "split", "group", "weight"]
@@ -54,7 +54,7 @@ class _Found(NamedTuple):
 
 @sources.register
 class ImageTable(Source):
-    """Images that a table names, CSV or Parquet, with the class of each.
+    """Images that a table names, CSV, Parquet or plain text, with the class of each.
 
     The table lies below `data.path`, and so do the images, in folders of any depth. It may call
     them by their paths, names, or names without endings. Columns are found by their names and
@@ -161,7 +161,7 @@ class ImageTable(Source):
 
     def _found(self, folder: Path) -> _Found:
         file = self._file(folder)
-        table = read_table(file)
+        table = read_table(file, {name for names in _GUESSES.values() for name in names})
         searched = require_folder(folder / self.images, "the folder of images", key="source.images")
         files = [path for path in files_below(searched) if path.suffix.lower() in SUFFIXES]
         index = ImageIndex(files, searched)
@@ -201,12 +201,14 @@ class ImageTable(Source):
         require_folder(folder, "the folder that holds the table")
         if self.file is not None:
             return folder / self.file
-        tables = [path for path in visible_entries(folder) if path.suffix.lower() in ENDINGS]
+        files = list(visible_entries(folder))
+        tables = [path for path in files if path.suffix.lower() in ENDINGS]
+        tables = tables or [path for path in files if path.suffix.lower() == PLAIN_ENDING]
         if len(tables) != 1:
             names = f" ({', '.join(path.name for path in tables)})" if tables else ""
             raise DatasetError(
                 f"{folder} holds {quantity(len(tables), 'table')}{names}, one of "
-                f"{', '.join(ENDINGS)} was expected; name it in source.file"
+                f"{', '.join((*ENDINGS, PLAIN_ENDING))} was expected; name it in source.file"
             )
         return tables[0]
 

@@ -67,7 +67,7 @@ class Agent(Worker):
         try:
             self._follow()
         except StoreError as error:
-            if not isinstance(error, StoreUnreachableError) and self._state.kept() is None:
+            if not isinstance(error, StoreUnreachableError) and not self._state.kept():
                 raise
             self.store_problem = str(error)
         if self._service.release is None:
@@ -138,15 +138,25 @@ class Agent(Worker):
         self.rejected = None
 
     def _serve_kept(self) -> None:
-        kept = self._state.kept()
-        if kept is None or (self.rejected and self.rejected.identity == kept.identity):
-            return
-        try:
-            release = load_release(kept.folder, threads=self._settings.threads, number=kept.number)
-        except KdTasksError as error:
-            _log.error("version %d, which was kept, cannot be served: %s", kept.number, error)
-            return
-        self._swap(release, kept.identity)
+        """Serve what passed last, or the release before where the disk has damaged that."""
+        damaged = []
+        for kept in self._state.kept():
+            if self.rejected and self.rejected.identity == kept.identity:
+                continue
+            try:
+                release = load_release(
+                    kept.folder, threads=self._settings.threads, number=kept.number
+                )
+            except Exception as error:  # a damaged file raises whatever it likes
+                reason = " ".join(str(error).split()) or type(error).__name__
+                _log.error("version %d, which was kept, cannot be served: %s", kept.number, reason)
+                damaged.append(Rejected(kept.identity, kept.number, f"damaged here: {reason}"))
+                self._state.forget(kept)
+                continue
+            self._swap(release, kept.identity)
+            break
+        if damaged:  # it is no rejection: the store's copy is fetched again
+            self._sender.tell_rejected(damaged[0].to_json(), self._service.release)
 
     def _swap(self, release: Release, identity: str) -> None:
         self._service.release = release

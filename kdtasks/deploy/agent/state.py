@@ -1,7 +1,7 @@
-"""What an agent must still know after `kill -9`: a release that works, and what it was trying.
+"""What an agent must still know after `kill -9`: releases that work, and what it was trying.
 
-state.json            kept: the release that passed; trying: one that is being loaded
-releases/<identity>/  the kept release's bundle
+state.json            kept: the releases that passed last; trying: one that is being loaded
+releases/<identity>/  the bundle of each that is kept
 spool/                telemetry that is not sent yet (kdtasks/deploy/agent/telemetry.py)
 """
 
@@ -16,6 +16,7 @@ from kdtasks.core.errors import ServingError
 from kdtasks.core.files import atomic_folder, flush_to_disk, write_whole
 from kdtasks.core.locks import locked_if_free
 
+KEPT = 2  # releases: the disk may damage one
 ATTEMPTS = 2  # a version that took the process with it so often is not loaded again
 
 
@@ -51,25 +52,35 @@ class DeviceState:
                 )
             yield
 
-    def kept(self) -> Kept | None:
-        """Give the release that passed last; null where there is none."""
-        with contextlib.suppress(TypeError, KeyError):
-            found = self._read()["kept"]
-            folder = self._releases / found["identity"]
-            if folder.is_dir():
-                return Kept(folder, found["identity"], found["number"])
-        return None
+    def kept(self) -> list[Kept]:
+        """Give the releases that passed last, the newest first."""
+        folders = {folder.name: folder for folder in self._releases.iterdir() if folder.is_dir()}
+        entries, found = self._read().get("kept"), []
+        for entry in entries if isinstance(entries, list) else ():
+            with contextlib.suppress(TypeError, KeyError):
+                identity, number = entry["identity"], entry["number"]
+                found.append(Kept(folders[identity], identity, int(number)))
+        return found
 
     def keep(self, bundle: Path, identity: str, number: int) -> None:
-        """Copy a bundle that has passed, whole, and only then forget the one before."""
+        """Copy a bundle that has passed, whole, and only then forget all but the one before."""
         folder = self._releases / identity
-        if not folder.is_dir():
-            with atomic_folder(folder) as partial:
-                shutil.copytree(bundle, partial, dirs_exist_ok=True)
-            flush_to_disk(self._releases)
-        self._write(kept={"identity": identity, "number": number}, trying=None)
+        with atomic_folder(folder) as partial:
+            shutil.copytree(bundle, partial, dirs_exist_ok=True)
+        flush_to_disk(self._releases)
+        before = [kept for kept in self.kept() if kept.identity != identity]
+        self._keep([Kept(folder, identity, number), *before][:KEPT], trying=None)
+
+    def forget(self, damaged: Kept) -> None:
+        """Delete a release that cannot be served any more."""
+        self._keep([kept for kept in self.kept() if kept != damaged])
+
+    def _keep(self, releases: list[Kept], **changes: Any) -> None:
+        entries = [{"identity": kept.identity, "number": kept.number} for kept in releases]
+        self._write(kept=entries, **changes)
+        folders = {kept.folder for kept in releases}
         for other in self._releases.iterdir():
-            if other != folder:
+            if other not in folders:
                 shutil.rmtree(other, ignore_errors=True)
 
     def begin(self, identity: str) -> bool:
@@ -79,7 +90,7 @@ class DeviceState:
         nothing better.
         """
         kept = self.kept()
-        if kept is None or kept.identity == identity:
+        if not kept or kept[0].identity == identity:
             return True
         trying = self._read().get("trying")
         attempts = 0

@@ -32,6 +32,7 @@ _PAGE_POLICY = (
 )
 
 _log = logging.getLogger(__name__)
+logging.getLogger("python_multipart").setLevel(logging.ERROR)  # the client is told what is broken
 PATIENCE = 30.0  # seconds for a body to arrive
 _LINGER = 1.0  # seconds for a client that has begun to send to finish, so that it hears the answer
 
@@ -115,7 +116,7 @@ def make_application(
         text = files("kdtasks.deploy.serve").joinpath("page.html").read_text(encoding="utf-8")
         return HTMLResponse(text, headers={"content-security-policy": _PAGE_POLICY})
 
-    return Starlette(
+    application = Starlette(
         routes=[
             Route("/predict", predict, methods=["POST"]),
             Route("/health", health),
@@ -124,6 +125,8 @@ def make_application(
         ],
         exception_handlers={HTTPException: _explain},
     )
+    application.router.redirect_slashes = False  # a redirect would name the host that a client gave
+    return application
 
 
 async def _explain(request: Request, error: Exception) -> Response:
@@ -202,9 +205,9 @@ async def first_file(body: bytes, headers: Headers) -> bytes:
     async def whole() -> AsyncGenerator[bytes, None]:
         yield body
 
-    parser = MultiPartParser(headers, whole(), max_part_size=len(body))
-    parser.spool_max_size = 0  # in memory, where the body is
     try:
+        parser = MultiPartParser(headers, whole(), max_part_size=len(body))
+        parser.spool_max_size = 0  # in memory, where the body is
         form = await parser.parse()
     except MultiPartException as error:
         problem = error.message.rstrip(".")

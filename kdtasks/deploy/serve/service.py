@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 from kdtasks.edge.decoder import Decoded, ImageError
 from kdtasks.edge.formats import FORMATS
 from kdtasks.edge.manifest import Manifest
+from kdtasks.edge.pixel_budget import PixelBudget
 from kdtasks.edge.predictor import Prediction, Predictor
 from kdtasks.edge.registry import load_predictor
 from kdtasks.edge.segmenter import MaskPrediction
 
-# A server's own limit: four bytes a pixel in every thread.
+# A server's own limit: four bytes a pixel, or eight, whatever the number of threads.
 MAX_PIXELS = 50_000_000
 
 
@@ -100,9 +101,10 @@ class Service:
     ) -> None:
         """Start with a release that was loaded for as many threads, or without one.
 
-        Images of more than `max_pixels` are refused by their header.
+        Images of more than `max_pixels` are refused by their header, and no more than so many are
+        held at once, in all threads together.
         """
-        self._max_pixels = max_pixels
+        self._max_pixels, self._budget = max_pixels, PixelBudget(max_pixels)
         self.release = release
         self.observers: list[Observer] = []
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="predict")
@@ -125,19 +127,23 @@ class Service:
             raise RequestError(503, "there is no model yet; try again later")
         if with_mask and not release.per_pixel:
             raise RequestError(400, "the model tells the class of whole images; leave mask out")
-        with release.borrow() as model:
+        with release.borrow() as model, self._budget.held(self._pixels_held(data, model)):
             image = decode_image(data, model, self._max_pixels)
             began = time.perf_counter_ns()
             prediction = model.predict(image.pixels)
             milliseconds = (time.perf_counter_ns() - began) / 1e6
-        prediction = prediction.in_size(image.size)
-        mask = None
-        if with_mask and isinstance(prediction, MaskPrediction):
-            mask = prediction.to_png()
+            prediction = prediction.in_size(image.size)
+            mask = None
+            if with_mask and isinstance(prediction, MaskPrediction):
+                mask = prediction.to_png()
         response = Response(prediction, milliseconds, release, mask)
         for observe in self.observers:
             observe(response)
         return response
+
+    def _pixels_held(self, data: bytes, model: Predictor) -> int:
+        with _refusals(data, self._max_pixels):
+            return model.pixels_held(data, max_pixels=self._max_pixels)
 
 
 def load_release(bundle: Path, *, threads: int, number: int | None = None) -> Release:
@@ -167,10 +173,17 @@ def decode_image(data: bytes, model: Predictor, max_pixels: int = MAX_PIXELS) ->
         RequestError: 400 there is nothing, 413 more than `max_pixels`, 415 it is no image of a
             kind that is read, 422 it is one and damaged.
     """
+    with _refusals(data, max_pixels):
+        return model.decode(data, max_pixels=max_pixels)
+
+
+@contextlib.contextmanager
+def _refusals(data: bytes, max_pixels: int) -> Iterator[None]:
+    """Turn what is wrong with an image into the refusals of `decode_image`."""
     if not data:
         raise RequestError(400, "the body is empty; send an image's bytes, or a form with a file")
     try:
-        return model.decode(data, max_pixels=max_pixels)
+        yield
     except ImageError as error:
         known = ", ".join(FORMATS)
         match error.kind:

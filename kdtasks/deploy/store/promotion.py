@@ -27,6 +27,11 @@ from kdtasks.deploy.store.signing import PublicKey, SigningKey, signer_of
 _ATTEMPTS = 50
 
 
+def first_serial() -> int:
+    """Seconds since 1970: higher than any of an alias of that name that was deleted before."""
+    return int(time.time())
+
+
 class Moved(NamedTuple):
     """Where an alias was and is."""
 
@@ -159,7 +164,7 @@ class AliasMover:
             alias=self.alias,
             version=number,
             manifest_sha256=found.sha256,
-            serial=current.alias.serial + 1 if current else 1,
+            serial=current.alias.serial + 1 if current else first_serial(),
             previous=tuple(previous[:HISTORY]),
             moved=datetime.now(UTC).replace(microsecond=0),
         )

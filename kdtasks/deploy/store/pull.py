@@ -13,7 +13,7 @@ from kdtasks.core.locks import locked
 from kdtasks.deploy.store.address import Reference, blob_key, version_key
 from kdtasks.deploy.store.cache import Cache, Resolution, is_intact
 from kdtasks.deploy.store.checkout import checkout
-from kdtasks.deploy.store.objects import Objects
+from kdtasks.deploy.store.objects import Objects, OnBytes
 from kdtasks.deploy.store.progress import NO_PROGRESS, TransferProgress
 from kdtasks.deploy.store.records import (
     Alias,
@@ -108,7 +108,7 @@ class Puller:
             number, known = alias.version, alias.manifest_sha256
             record = stored.data.decode("utf-8")
         else:
-            number = selector or newest_number(self.objects, name)
+            number = selector or self._newest(name, last)
             known = last.manifest_sha256 if last and last.number == number else ""
         found = self._from_cache(name, number, known)
         if found is None:
@@ -120,6 +120,16 @@ class Puller:
             )
         self.cache.keep_manifest(found)
         return found, Resolution(number=number, manifest_sha256=found.sha256, alias_record=record)
+
+    def _newest(self, name: str, last: Resolution | None) -> int:
+        number = newest_number(self.objects, name)
+        if last and number < last.number:
+            raise StoreMissingError(
+                f"the newest version of {name} was {last.number} when it was pulled last, and is "
+                f"{number} by now: the store has lost what came after; `kdtasks pull "
+                f"{name}@{number}` takes it all the same"
+            )
+        return number
 
     def _recall(self, reference: Reference, why: str) -> tuple[FoundVersion, Resolution]:
         """Answer from the cache as the store did last time."""
@@ -164,9 +174,9 @@ class Puller:
                 known = parse_alias(data, name=name, alias=word, trusted=self.trusted).serial
         if alias.serial < known:
             raise IntegrityError(
-                f"{alias.name}@{alias.alias} was moved {known} times when it was pulled last, and "
-                f"{alias.serial} times by now: the store shows an older state; if it was restored "
-                f"from a backup, delete the cache {self.cache.root}"
+                f"{alias.name}@{alias.alias} has serial {alias.serial}, and had {known} when it "
+                "was pulled last: the store shows an older state; if it was restored from backup, "
+                f"delete the cache {self.cache.root}"
             )
 
 
@@ -191,13 +201,30 @@ def download_files(
     concurrently(lambda file: _download(objects, file, folder / file.sha256, progress), files)
 
 
+def _up_to(file: StoredFile, key: str, progress: TransferProgress) -> OnBytes:
+    """Tell of bytes as they come, and take no more than the file has."""
+    received = 0
+
+    def advance(count: int) -> None:
+        nonlocal received
+        received += count
+        if received > file.size:
+            raise IntegrityError(
+                f"{key} ({file.path}) has more than the {file.size:,} bytes that its manifest "
+                "says; delete it in the store and publish the bundle again"
+            )
+        progress.advance(count)
+
+    return advance
+
+
 def _download(objects: Objects, file: StoredFile, target: Path, progress: TransferProgress) -> None:
     key = blob_key(file.sha256)
     with partial_beside(target) as partial:
         for _ in range(_ATTEMPTS):
             with partial.open("wb") as stream:
                 try:
-                    objects.download(key, stream, progress.advance)
+                    objects.download(key, stream, _up_to(file, key, progress))
                 except StoreMissingError:
                     raise StoreMissingError(
                         f"{key} ({file.path}) is not in the store; gc may have deleted this "

@@ -104,7 +104,8 @@ class Alias:
         alias: the word.
         version: the version's number.
         manifest_sha256: hash of that version's manifest, so that no other can take its place.
-        serial: 1, 2, 3 … with every move; devices that hold a key go back to no lower one.
+        serial: of the first state the seconds since 1970, one more with every move; devices that
+            hold a key go back to no lower one.
         previous: versions that it stood for before, the last one first.
         moved: when, by the clock of who moved it.
     """

@@ -115,6 +115,7 @@ def always_last_exit(compressed: Compressed) -> Calibration:
         compressed: what it was built as; its validation scores are handed on.
     """
     scores = compressed.validation.present()
+    labels_from = scores.pop("labels_from", None)
     return Calibration(
         mode="none",
         score="max_probability",
@@ -122,4 +123,5 @@ def always_last_exit(compressed: Compressed) -> Calibration:
         thresholds=(),
         macs=compressed.macs[-1:],
         validation=ValidationPoint(**{name: exits[-1] for name, exits in scores.items()}, cost=1.0),
+        labels_from=labels_from,
     )

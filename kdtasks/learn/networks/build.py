@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 
 from kdtasks.core.backend import Tensor, keras
 from kdtasks.core.errors import ModelError
-from kdtasks.core.settings import Count, Names, Section
+from kdtasks.core.settings import Names, Section, Size
 from kdtasks.learn.networks import Architecture, architectures
 from kdtasks.learn.networks.layers import convolution
 from kdtasks.learn.networks.multi_exit import MultiExitModel
@@ -18,12 +18,12 @@ from kdtasks.learn.networks.multi_exit import MultiExitModel
 class HeadParams(Section):
     """What an early exit of a classifier does with the features it looks at."""
 
-    filters: Count | None = Field(
+    filters: Size | None = Field(
         default=None,
         description="filters of a 3×3 convolution that halves height and width first; null for "
         "none",
     )
-    grid: Count = Field(
+    grid: Size = Field(
         default=4,
         description="side of the grid that the features are averaged to, or less where theirs is "
         "no multiple of it",

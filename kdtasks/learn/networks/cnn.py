@@ -1,11 +1,11 @@
 """A plain chain of convolution blocks: the networks of `mnist-5k`, `cifar10-keras`, `flowers`."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from kdtasks.core.backend import Tensor, keras
-from kdtasks.core.settings import Count, Counts
+from kdtasks.core.settings import Size, Sizes
 from kdtasks.learn.networks import Architecture, Backbone, architectures
 from kdtasks.learn.networks.layers import DropoutRate, activate, convolution, dense
 
@@ -17,11 +17,11 @@ class CNN(Architecture):
     scalable: ClassVar[tuple[str, ...]] = ("filters", "dense")
 
     name: Literal["cnn"] = "cnn"
-    filters: Counts = Field(
+    filters: Sizes = Field(
         min_length=1, description="filters of each block; a block is named `block_1`, `block_2` …"
     )
-    kernel_size: Count = Field(default=3, description="side of the kernels, in pixels")
-    convolutions: Count = Field(default=1, description="convolutions a block")
+    kernel_size: Size = Field(default=3, description="side of the kernels, in pixels")
+    convolutions: Size = Field(default=1, description="convolutions a block")
     downsampling: Literal["max_pooling", "strides"] = Field(
         default="max_pooling", description="how a block halves height and width"
     )
@@ -35,9 +35,7 @@ class CNN(Architecture):
     top: Literal["flatten", "global_average"] = Field(
         default="global_average", description="how the last features become a vector"
     )
-    dense: Annotated[tuple[Count, ...], Field(strict=False)] = Field(
-        default=(), description="units of the hidden dense layers"
-    )
+    dense: Sizes = Field(default=(), description="units of the hidden dense layers")
 
     def taps(self) -> list[str]:
         return [f"block_{number}" for number in range(1, len(self.filters) + 1)]

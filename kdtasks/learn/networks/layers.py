@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, model_validator
 
 from kdtasks.core.backend import Tensor, keras
-from kdtasks.core.settings import Count, Counts
+from kdtasks.core.settings import Size, Sizes
 from kdtasks.learn.networks import Architecture, Backbone, Taps
 
 DropoutRate = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -76,11 +76,11 @@ class Chain(Architecture):
 
     scalable: ClassVar[tuple[str, ...]] = ("stem", "filters")
 
-    stem: Count = Field(default=16, description="filters of the first convolution")
-    filters: Counts = Field(
+    stem: Size = Field(default=16, description="filters of the first convolution")
+    filters: Sizes = Field(
         min_length=1, description="filters of each block; a block is named `block_1`, `block_2` …"
     )
-    strides: Counts = Field(
+    strides: Sizes = Field(
         min_length=1,
         description="by how much each block makes height and width smaller; as many as `filters`",
     )

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from kdtasks.core.backend import Tensor, keras
-from kdtasks.core.settings import Count
+from kdtasks.core.settings import Size
 from kdtasks.learn.networks import architectures
 from kdtasks.learn.networks.layers import Chain, activate, batch_normalization, convolution
 
@@ -18,11 +18,11 @@ class MobileNet(Chain):
     scalable: ClassVar[tuple[str, ...]] = ("stem", "filters", "top")
 
     name: Literal["mobilenet"] = "mobilenet"
-    expansion: Count = Field(
+    expansion: Size = Field(
         default=4, description="how many times as many filters a block has inside as come in"
     )
-    kernel_size: Count = Field(default=3, description="side of the depthwise kernels, in pixels")
-    top: Count | None = Field(
+    kernel_size: Size = Field(default=3, description="side of the depthwise kernels, in pixels")
+    top: Size | None = Field(
         default=None,
         description="filters of a 1×1 convolution before the last exit's average; null for none",
     )

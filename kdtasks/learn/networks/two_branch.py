@@ -8,12 +8,12 @@ arXiv 1703.09844), with two scales, and sums in place of concatenation.
 """
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from kdtasks.core.backend import Tensor, keras
-from kdtasks.core.settings import Count, Counts
+from kdtasks.core.settings import Size, Sizes
 from kdtasks.learn.networks import Architecture, Backbone, Taps, architectures
 from kdtasks.learn.networks.layers import convolution
 from kdtasks.learn.networks.mobilenet import inverted_residual
@@ -26,32 +26,32 @@ class TwoBranch(Architecture):
     scalable: ClassVar[tuple[str, ...]] = ("stem", "trunk", "coarse", "fine", "merged")
 
     name: Literal["two_branch"] = "two_branch"
-    stem: Count = Field(default=24, description="filters of the first convolution")
-    trunk: Counts = Field(
+    stem: Size = Field(default=24, description="filters of the first convolution")
+    trunk: Sizes = Field(
         min_length=1,
         description="filters of the blocks before the paths part, `trunk_1` …; the first halves "
         "height and width",
     )
-    coarse: Counts = Field(
+    coarse: Sizes = Field(
         min_length=1,
         description="filters of the blocks of the coarse path, `coarse_1` …; the first halves "
         "height and width",
     )
-    fine: Counts = Field(
+    fine: Sizes = Field(
         min_length=1, description="filters of the blocks of the fine path, `fine_1` …"
     )
-    merged: Annotated[tuple[Count, ...], Field(strict=False)] = Field(
+    merged: Sizes = Field(
         default=(),
         description="filters of the blocks, `merged_2` …, after `merged_1`, where the fine path is "
         "halved and the coarse one is added",
     )
-    kernel_size: Count = Field(
+    kernel_size: Size = Field(
         default=5,
         description="side of the depthwise kernels, in pixels; at the image's own height and "
         "width at most 3",
     )
 
-    def _filters(self) -> dict[str, Counts]:
+    def _filters(self) -> dict[str, Sizes]:
         merged = (self.coarse[-1], *self.merged)
         return {"trunk": self.trunk, "coarse": self.coarse, "fine": self.fine, "merged": merged}
 

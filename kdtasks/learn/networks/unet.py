@@ -11,7 +11,7 @@ from pydantic import Field
 
 from kdtasks.core.backend import Tensor, keras
 from kdtasks.core.errors import ModelError
-from kdtasks.core.settings import Counts
+from kdtasks.core.settings import Sizes
 from kdtasks.learn.networks import Architecture, Backbone, Taps, architectures
 from kdtasks.learn.networks.layers import DropoutRate, convolution
 
@@ -25,7 +25,7 @@ class UNet(Architecture):
     scalable: ClassVar[tuple[str, ...]] = ("filters",)
 
     name: Literal["unet"] = "unet"
-    filters: Counts = Field(
+    filters: Sizes = Field(
         min_length=2, description="filters at each depth, from full resolution downwards"
     )
     dropout: DropoutRate = Field(default=0.0, description="dropout rate at the deepest level")

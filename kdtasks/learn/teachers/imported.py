@@ -1,19 +1,20 @@
 """Take a teacher from a file: check that it fits, find out how it wants its images."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
-from kdtasks.core.errors import TeacherError
+from kdtasks.core.errors import TeacherError, explained
 from kdtasks.core.files import atomic_folder, write_json
+from kdtasks.core.safe_files import copy_files
 from kdtasks.data.prepared import PreparedDataset
+from kdtasks.learn.teachers.apart import open_apart
 from kdtasks.learn.teachers.fit import Fit, fit_network
 from kdtasks.learn.teachers.formats import DESCRIPTION
+from kdtasks.learn.teachers.input_forms import forms_of
 from kdtasks.learn.teachers.judge import Judge
-from kdtasks.learn.teachers.network import format_of, network_in, open_network
+from kdtasks.learn.teachers.network import format_of, network_in, run_in_batches
 from kdtasks.learn.teachers.settings import TeacherInput, TeacherParams
 from kdtasks.learn.teachers.trained_on import check_overlap
-from kdtasks.tasks.registry import task_of
 
 _Shape = tuple[int | None, ...]
 
@@ -34,10 +35,12 @@ def import_teacher(
     own = images is not None
     images = images if own else dataset.images("validation")
     source = network_in(Path(params.path))
-    network = open_network(source)
-    _check_input(source, network.input_shape, images.shape[1:], params.input, dataset)
-    _check_outputs(source, network.output_shape, dataset)
+    network = open_apart(source)
+    _check_input(source, network.input_shape, images.shape[1:], params.input)
+    _check_outputs(source, network.output_shape, images.shape[1:3] if own else None, dataset)
     check_overlap(Path(params.path), dataset)
+    # One image, before many: a graph that loops is found out sooner.
+    run_in_batches(network, images[:1], forms_of(params.input, images.shape[-1])[0])
     scaling = format_of(source).scaling
     if scaling and params.input.scaling == "auto":
         known = params.input.model_copy(update={"scaling": scaling, "layout": "rgb"})
@@ -58,7 +61,6 @@ def import_teacher(
     print(f"teacher input: {fit.form}; {found}")
     print(f"teacher output: {_told(fit, network.output_shape[-1])}")
     name = f"teacher{source.suffix.lower()}" if source.is_file() else format_of(source).name
-    copy = shutil.copyfile if source.is_file() else shutil.copytree
     content = {
         "file": name,
         "input": fit.form.content,
@@ -68,8 +70,10 @@ def import_teacher(
     }
     if own:
         content["image_shape"] = images.shape[1:]
-    with atomic_folder(folder) as partial:
-        copy(source, partial / name)
+        content["places"] = list(dataset.labels("validation").shape[1:])
+    problem, advice = f"{source} cannot be copied", "copy what it stands for beside it"
+    with explained(TeacherError, problem, advice, OSError), atomic_folder(folder) as partial:
+        copy_files(source, partial / name)
         write_json(partial / DESCRIPTION, content)
 
 
@@ -105,7 +109,6 @@ def _check_input(
     takes: _Shape,
     shape: tuple[int, ...],
     settings: TeacherInput,
-    dataset: PreparedDataset,
 ) -> None:
     """Refuse a network that cannot take the images."""
     if _fits(takes, shape):
@@ -117,12 +120,6 @@ def _check_input(
             "Export it again with channels last and images as they are, or let it answer "
             "elsewhere, and give its answers in a file (teacher.source: logits)"
         )
-    if task_of(dataset.task).per_pixel:
-        raise TeacherError(
-            f"{told}, the dataset has {_shape(shape)}; with masks teacher and student see the same "
-            "images: set data.image_size and data.channels to the teacher's, or the size of the "
-            "patches that data.source cuts"
-        )
     size = [wanted or given for wanted, given in zip(takes[:2], shape[:2], strict=True)]
     raise TeacherError(
         f"{told}, and gets {_shape(shape)}; for images of its own, made from the same originals as "
@@ -130,9 +127,13 @@ def _check_input(
     )
 
 
-def _check_outputs(source: Path, gives: _Shape, dataset: PreparedDataset) -> None:
-    """Refuse a network whose answers are of another kind."""
+def _check_outputs(
+    source: Path, gives: _Shape, own_size: _Shape | None, dataset: PreparedDataset
+) -> None:
+    """Refuse a network whose answers are of another kind; masks are of the size of its images."""
     wanted = tuple(dataset.labels("validation").shape[1:])
+    if wanted and own_size:
+        wanted = tuple(own_size)
     if not gives or not _fits(gives[:-1], wanted) or gives[-1] is None:
         raise TeacherError(
             f"the teacher {source} has outputs {_shape(gives)}, the dataset has "

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from kdtasks.core.settings import Count, Index, Names, Positive, Section
+from kdtasks.core.settings import Count, Index, Names, Positive, Section, Size
 from kdtasks.learn.networks import Architecture, architectures
 
 Scaling = Literal["byte", "unit", "symmetric", "caffe", "torch"]
@@ -40,7 +40,7 @@ class PixelStatistics(Section):
 class TeacherInput(Section):
     """How an imported teacher takes its images; what is not said is found out or the dataset's."""
 
-    size: Annotated[tuple[Count, Count], Field(strict=False)] | None = Field(
+    size: Annotated[tuple[Size, Size], Field(strict=False)] | None = Field(
         default=None,
         description="height and width of the images that the teacher sees, made from the same "
         "originals as the student's and moved in the same way; null: those of the student",

@@ -14,11 +14,12 @@ from kdtasks.learn.networks.inference import Predictor
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.networks.saved import load_model
 from kdtasks.learn.teachers.answers import AnswerTable, open_answers
+from kdtasks.learn.teachers.apart import open_apart
 from kdtasks.learn.teachers.ensemble import mean_logits
 from kdtasks.learn.teachers.formats import DESCRIPTION
 from kdtasks.learn.teachers.input_forms import InputForm
-from kdtasks.learn.teachers.network import open_network, run_in_batches
-from kdtasks.learn.teachers.outputs import class_logits
+from kdtasks.learn.teachers.network import run_in_batches
+from kdtasks.learn.teachers.outputs import at_places, class_logits
 
 
 @dataclass(frozen=True)
@@ -177,12 +178,13 @@ def _open_ensemble(members: Sequence[Path], batch_size: int, layers: Sequence[st
 def _open_imported(
     folder: Path, description: dict[str, Any], batch_size: int, layers: Sequence[str]
 ) -> Teacher:
-    network = open_network(folder / description["file"], layers=layers)
+    network = open_apart(folder / description["file"], layers=layers)
     form = InputForm.of(description["input"])
 
     def run(images: Any) -> list[np.ndarray]:
         outputs, *features = run_in_batches(network, images, form, batch_size=batch_size)
-        return [class_logits(outputs, description["output"], description["columns"]), *features]
+        logits = class_logits(outputs, description["output"], description["columns"])
+        return [at_places(logits, description.get("places", logits.shape[1:-1])), *features]
 
     shape = description.get("image_shape")
     return Teacher(

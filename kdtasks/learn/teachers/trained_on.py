@@ -4,13 +4,13 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
 from kdtasks.core.errors import TeacherError
 from kdtasks.core.files import atomic_file
+from kdtasks.core.safe_files import check_archive
 from kdtasks.data.prepared import PreparedDataset
 
 FILE = "trained_on.npz"
@@ -45,13 +45,20 @@ class TrainedOn:
         if not path.is_file():
             return None
         try:
+            check_archive(path)
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return cls(arrays["hashes"], tuple(arrays["image_shape"].tolist()))
-        except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
+        except Exception as error:  # a damaged zip may fail in any way
             raise TeacherError(
                 f"{path} is damaged ({error}); copy the teacher's folder again, or remove the file "
                 "to import the teacher without a look at its images"
             ) from None
+
+    def lacks(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+        """Tell which images it is known not to hold, bool [N]; of another form nothing is known."""
+        if images.shape[1:] != self.image_shape:
+            return np.zeros(len(images), bool)
+        return np.isin(image_hashes(images), self.hashes, invert=True)
 
     def write(self, folder: Path) -> None:
         """Write `trained_on.npz` into the teacher's folder: equal images give equal bytes."""
@@ -103,7 +110,7 @@ def check_overlap(source: Path, dataset: PreparedDataset) -> None:
     found = []
     for split in _HELD_BACK:
         images = dataset.images(split)
-        seen = int(np.isin(image_hashes(images), trained_on.hashes).sum())
+        seen = int((~trained_on.lacks(images)).sum())
         if seen:
             found.append(f"{seen:,} of {len(images):,} {split} images")
     if found:

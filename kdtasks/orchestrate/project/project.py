@@ -16,7 +16,7 @@ from kdtasks.deploy.store.address import Address, parse_address
 from kdtasks.orchestrate.guardian import GRACE_SECONDS
 
 if TYPE_CHECKING:
-    from kdtasks.params.load import StoreParams
+    from kdtasks.params.store import StoreParams
 
 
 DVC = (sys.executable, "-m", "dvc")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from kdtasks.core.code import Code, home_of
+from kdtasks.core.code import home_of, listing
 from kdtasks.core.errors import ProjectError
 from kdtasks.core.files import write_text
 from kdtasks.core.installed import (
@@ -14,16 +14,12 @@ from kdtasks.core.installed import (
     INSTALLED,
     hash_lines,
     package_line,
+    parse_hashes,
     read_hashes,
     template_folder,
 )
-from kdtasks.core.paths import ProjectPaths
-from kdtasks.orchestrate.project.dependencies import (
-    code_of,
-    with_dependencies,
-    write_installed_code,
-)
-from kdtasks.orchestrate.project.links import list_links
+from kdtasks.core.paths import PIPELINE, ProjectPaths
+from kdtasks.orchestrate.project.links import list_links, with_links
 from kdtasks.orchestrate.project.lockfile import read_lock, stages_after
 from kdtasks.params.load import load_with_missing_keys
 from kdtasks.params.write import render_params
@@ -34,9 +30,7 @@ _PATTERNS = (
     *("stages/*.py", "flows/*.py", "docs/parameters.md"),
 )
 _EXAMPLE = Path("examples") / "extensions"
-_FILLED_IN = re.compile(
-    r"^ *# (code|linked folders)\b.*, written by .*\n(?:.*\n)*?^ *# end of \1\n", re.MULTILINE
-)
+_PACKAGE = re.compile(r"(?:^ +- kdtasks/.*\n)+", re.MULTILINE)  # in the stage `code`
 
 
 class Upgraded(NamedTuple):
@@ -47,7 +41,8 @@ class Upgraded(NamedTuple):
         written: files that were brought up to date.
         kept: files with own edits; the new ones are beside them, with `.new` after their names.
         added: keys that `params.yaml` got, with their defaults.
-        reruns: by stage that ran before, the files of code whose change makes it run again.
+        reruns: by stage that ran before and will run again, the files of code that have changed
+            since; none where the list of its code is not here.
         following: stages that run again if those before them come out different.
     """
 
@@ -61,7 +56,7 @@ class Upgraded(NamedTuple):
 
 
 def write_project(project: Path) -> None:
-    """Write the files, an extension to begin with and the hashes of the installed code."""
+    """Write the files, an extension to begin with and the hash of the installed code."""
     for name, text in _files():
         write_text(project / name, text)
     for folder in (Path("extensions"), _EXAMPLE):
@@ -71,7 +66,7 @@ def write_project(project: Path) -> None:
 
 
 def upgrade(project: Path) -> Upgraded:
-    """Bring a project's files to those of the installed package, and its hashes to its code.
+    """Bring a project's files to those of the installed package, and its hash to its code.
 
     Files with own edits stay, and so does every value in `params.yaml`.
 
@@ -95,13 +90,9 @@ def upgrade(project: Path) -> Upgraded:
     if missing:
         write_text(paths.params.with_name("params.yaml.bak"), paths.params.read_text("utf-8"))
         write_text(paths.params, render_params(params))
-    changed = _write_code(project)
+    _write_code(project)
     list_links(project, params.data)
-    reasons, code = {}, Code(project)
-    for stage, names in changed.items():
-        own, _ = code_of(project / "stages" / f"{stage}.py", project, code)
-        reasons[stage] = [*(name for name in own if name in written), *names]
-    reruns, following = _reruns(project, {stage: why for stage, why in reasons.items() if why})
+    reruns, following = _reruns(project)
     names = [" ".join(line.split()[:2]) for line in (before, package_line())]
     return Upgraded(names[0], names[1], written, kept, missing, reruns, following)
 
@@ -112,18 +103,18 @@ def _bring_up_to_date(project: Path) -> tuple[list[str], list[str]]:
     written, kept = [], []
     for name in sorted(known.keys() - files.keys()):  # files that there are no more
         path = project / name
-        if path.is_file() and _hash_of(path.read_text(encoding="utf-8")) == known[name]:
+        if path.is_file() and _hash_of(name, path.read_text(encoding="utf-8")) == known[name]:
             path.unlink()
             written.append(name)
     for name, text in files.items():
         path, new = project / name, project / f"{name}.new"
-        found = _hash_of(path.read_text(encoding="utf-8")) if path.is_file() else None
-        if found == _hash_of(text):
+        found = _hash_of(name, path.read_text(encoding="utf-8")) if path.is_file() else None
+        if found == _hash_of(name, text):
             continue
         if found in (None, known.get(name)):
             write_text(path, text)
             written.append(name)
-        elif known.get(name) != _hash_of(text):
+        elif known.get(name) != _hash_of(name, text):
             write_text(new, text)
             kept.append(name)
     return sorted(written), kept
@@ -133,36 +124,46 @@ def _files() -> Iterator[tuple[str, str]]:
     folder = template_folder()
     for pattern in _PATTERNS:
         for path in sorted(folder.glob(pattern)):
-            yield path.relative_to(folder).as_posix(), path.read_text(encoding="utf-8")
+            name, text = path.relative_to(folder).as_posix(), path.read_text(encoding="utf-8")
+            if path.name == PIPELINE:
+                text = _PACKAGE.sub(f"      - {CODE}/{INSTALLED}\n", text)
+            yield name, text
 
 
-def _hash_of(text: str) -> str:
+def _hash_of(name: str, text: str) -> str:
     """SHA-256, hex, of a file without what is filled in for the project that it lies in."""
-    return hashlib.sha256(_FILLED_IN.sub("", text).encode()).hexdigest()
+    if name == PIPELINE:
+        text = with_links(text, [])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _write_code(project: Path) -> dict[str, list[str]]:
-    """Write everything below `code/`, and the code that `dvc.yaml` watches."""
-    pipeline = ProjectPaths(project).pipeline
-    write_text(pipeline, with_dependencies(pipeline.read_text(encoding="utf-8"), project))
-    changed = write_installed_code(project)
-    for path in (project / CODE).iterdir():
-        if path.name not in {*changed, INSTALLED, Path(_TEMPLATE).name}:
-            path.unlink()  # of a stage that there is no more
-    hashes = {name: _hash_of(text) for name, text in _files()}
-    write_text(project / _TEMPLATE, "".join(hash_lines(hashes)))
+def _write_code(project: Path) -> None:
+    """Write everything below `code/`."""
+    hashes = {name: _hash_of(name, text) for name, text in _files()}
+    write_text(project / _TEMPLATE, hash_lines(hashes))
     write_text(project / CODE / INSTALLED, package_line())
-    return changed
 
 
-def _reruns(project: Path, reasons: dict[str, list[str]]) -> tuple[dict[str, list[str]], list[str]]:
+def _reruns(project: Path) -> tuple[dict[str, list[str]], list[str]]:
     """Of stages whose code has changed, those that have run; and all that read what they wrote."""
-    path = ProjectPaths(project).lock
-    lock = read_lock(path) if path.is_file() else {}
-    changed = [name for name in lock if _base(name) in reasons]
-    after = dict.fromkeys(map(_base, stages_after(changed, lock)))
-    reruns = {name: reasons[name] for name in dict.fromkeys(map(_base, changed))}
+    paths, changed = ProjectPaths(project), {}
+    lock = read_lock(paths.lock) if paths.lock.is_file() else {}
+    for name, stage in lock.items():
+        listed = paths.code / f"{_base(name)}.txt"
+        known = stage.inputs.get(listed.relative_to(project).as_posix())
+        script = project / "stages" / f"{_base(name)}.py"
+        if known is None or not script.is_file():
+            continue
+        text = listing(script, project)
+        if hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() != known:
+            changed[name] = _differences(read_hashes(listed), text)
+    reruns = {_base(name): names for name, names in changed.items()}
+    after = dict.fromkeys(map(_base, stages_after(list(changed), lock)))
     return reruns, [name for name in after if name not in reruns]
+
+
+def _differences(before: dict[str, str], text: str) -> list[str]:
+    return sorted({name for name, _ in before.items() ^ parse_hashes(text).items() if before})
 
 
 def _base(stage: str) -> str:

@@ -1,21 +1,30 @@
 """What a stage of DVC says of itself."""
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from dvc.dependency.db import AbstractDependency
+from dvc.dependency.repo import RepoDependency
 from dvc.exceptions import DvcException
 from dvc.lock import LockError
 from dvc.stage.exceptions import StageNotFound
 from dvc.stage.run import _enforce_cmd_list, _make_cmd, get_executable, prepare_kwargs
 
 from kdtasks.core.errors import ProjectError, StageError, did_you_mean
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.orchestrate.runner.graph import StageNode
+from kdtasks.orchestrate.runner.memory import CODE
+from kdtasks.orchestrate.runner.stamps import Watched
 
 if TYPE_CHECKING:
+    from dvc.output import Output
     from dvc.repo import Repo
     from dvc.stage import Stage
+
+ELSEWHERE = (RepoDependency, AbstractDependency)  # other repositories, databases
 
 
 class Command(NamedTuple):
@@ -24,7 +33,7 @@ class Command(NamedTuple):
     steps: tuple[tuple[str, list[str]], ...]  # each as dvc.yaml has it, and what to start
     folder: Path
     variables: dict[str, str]  # what DVC adds to the environment
-    uses_tensorflow: bool  # it has threads, and times nothing
+    uses_tensorflow: bool  # it has threads, which are TensorFlow's, and times nothing
 
 
 def command_of(stage: "Stage") -> Command:
@@ -35,7 +44,7 @@ def command_of(stage: "Stage") -> Command:
         tuple((line, _make_cmd(shell, line)) for line in _enforce_cmd_list(stage.cmd)),
         Path(options["cwd"]),
         {name: value for name, value in options["env"].items() if name.startswith("DVC_")},
-        "threads" in meta and not meta.get("exclusive"),
+        "threads" in meta and meta.get("tensorflow", True) and not meta.get("exclusive"),
     )
 
 
@@ -82,6 +91,43 @@ def stage_node(stage: "Stage", needs: tuple[str, ...]) -> StageNode:
         metrics=tuple(str(out) for out in stage.outs if out.metric),
         plots=tuple(str(out) for out in stage.outs if out.plot),
     )
+
+
+def watched_by(repo: "Repo", stages: "Iterable[Stage]") -> Watched | None:
+    """All that decides whether stages have changed; None where some of it is not on a local disk.
+
+    That is what they read and write, the cache's files of that, and the files that say so.
+    """
+    root, paths = Path(repo.root_dir), set(repo.config.files.values())
+    paths |= {str(ProjectPaths(root).params), str(root / "extensions")}
+    places = {str(root)}
+    for stage in stages:
+        file = Path(stage.path)
+        if file.name == "dvc.yaml":
+            if re.search(r"^\s+vars:", file.read_text(encoding="utf-8"), re.MULTILINE):
+                return None  # files of a stage's own variables
+            paths |= {
+                str(Path(stage.wdir, name)) for name in stage.dvcfile.resolver.context.imports
+            }
+        paths |= {str(file), str(file.with_name("dvc.lock"))}
+        for entry in (*stage.deps, *stage.outs):
+            if isinstance(entry, ELSEWHERE) or entry.protocol != "local":
+                return None
+            paths.add(entry.fs_path)
+            parents = Path(entry.fs_path).parents
+            places |= {str(place) for place in parents if place.is_relative_to(root)}
+        for out in stage.outs:
+            paths.update(_cached(out))
+    return Watched(tuple(sorted(paths)), (CODE,), tuple(sorted(places)))
+
+
+def _cached(out: "Output") -> Iterator[str]:
+    """The files of DVC's cache that hold an output."""
+    content = out.get_obj() if out.use_cache and out.hash_info else None
+    if content:
+        inside = [found.value for _, _, found in content] if out.hash_info.isdir else []
+        for digest in (out.hash_info.value, *inside):
+            yield out.cache.oid_to_path(digest)
 
 
 @contextmanager

@@ -1,15 +1,15 @@
 """What brings one stage up to date: steps of DVC around its command, or `dvc repro`."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-from kdtasks.core.events import VARIABLE
+from kdtasks.core.events import VARIABLE, span
 from kdtasks.orchestrate.guardian import Guardian
 from kdtasks.orchestrate.processes import run_streamed, why_cold
 from kdtasks.orchestrate.project.project import DVC, child_environment
-from kdtasks.orchestrate.runner.files import EVENTS, events_path, first_failure
+from kdtasks.orchestrate.runner.files import EVENTS, events_path, first_failure, run_events
 from kdtasks.orchestrate.runner.graph import IsCancelled, OnLine, Outcome, StageGraph, StageState
 from kdtasks.orchestrate.runner.repository import Repository
 from kdtasks.orchestrate.warm.stages import WarmStages
@@ -46,12 +46,18 @@ class DvcEngine(Engine):
         self, project: Path, guardian: Guardian, *, force: bool = False, pull: bool = False
     ) -> None:
         self._project, self._guardian = project, guardian
+        self._events = run_events(project)
         self._options = [*["--force"] * force, *["--pull"] * pull]  # of `dvc repro`
         self._repository = Repository(project, force=force, pull=pull and self.pulls_run_cache)
 
     def plan(self, targets: Sequence[str]) -> StageGraph:
         """The stages that `targets` (none for all) need."""
-        return self._repository.plan(targets)
+        with span("DVC", self._events):
+            return self._repository.plan(targets)
+
+    def read_again(self, files: Iterable[str]) -> None:
+        """Have DVC hash files that look unchanged to it."""
+        self._repository.forget_hashes(files)
 
     def close(self) -> None:
         """Release every lock."""
@@ -74,14 +80,15 @@ class DvcEngine(Engine):
             last_lines.append(line)
             on_line(line)
 
-        status = run_streamed(
-            command,
-            folder=folder,
-            environment={**child_environment(), **variables, VARIABLE: str(events)},
-            on_line=keep,
-            is_cancelled=is_cancelled,
-            guardian=self._guardian,
-        )
+        with span("command", self._events, name):
+            status = run_streamed(
+                command,
+                folder=folder,
+                environment={**child_environment(), **variables, VARIABLE: str(events)},
+                on_line=keep,
+                is_cancelled=is_cancelled,
+                guardian=self._guardian,
+            )
         if is_cancelled():
             return Outcome(StageState.CANCELLED, message=f"stage {name} was stopped")
         if status == 0:
@@ -112,11 +119,13 @@ class SplitPhaseEngine(DvcEngine):
 
     def survey(self) -> frozenset[str]:
         """Find the unchanged stages; from here on the files of all others are held."""
-        return self._repository.start()
+        with span("DVC", self._events):
+            return self._repository.start()
 
     def bring_up_to_date(self, name: str, on_line: OnLine, is_cancelled: IsCancelled) -> Outcome:
         """Bring one stage up to date, all that it needs being so."""
-        step = self._repository.begin(name, is_cancelled)
+        with span("DVC", self._events, name):
+            step = self._repository.begin(name, is_cancelled)
         if isinstance(step, Outcome):
             return step
         for line, words in step.steps:
@@ -126,7 +135,8 @@ class SplitPhaseEngine(DvcEngine):
             ended = self._run(name, words, on_line, is_cancelled, step.folder, step.variables)
             if ended:
                 return ended
-        return self._repository.finish(name)
+        with span("DVC", self._events, name):
+            return self._repository.finish(name)
 
 
 class CommandLineEngine(DvcEngine):

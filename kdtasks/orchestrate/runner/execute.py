@@ -2,23 +2,32 @@
 
 import logging
 import shutil
-from collections.abc import Mapping
-from contextlib import chdir, closing, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, chdir, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from kdtasks.core.errors import KdTasksError
-from kdtasks.core.events import MessageEvent, emit
+from kdtasks.core.events import MessageEvent, emit, span
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.orchestrate.guardian import Guardian
 from kdtasks.orchestrate.processes import uninterrupted, usable_cores
 from kdtasks.orchestrate.project.project import check_workspace, one_run_at_a_time
-from kdtasks.orchestrate.runner.engine import CommandLineEngine, SplitPhaseEngine
+from kdtasks.orchestrate.runner.damage import check_cache, is_check_due
 from kdtasks.orchestrate.runner.files import EVENTS, run_events
 from kdtasks.orchestrate.runner.graph import Outcome, RunObserver
-from kdtasks.orchestrate.runner.repository import Repository
+from kdtasks.orchestrate.runner.memory import (
+    Memory,
+    MemoryEngine,
+    disguised_since,
+    recall,
+    remember,
+)
 from kdtasks.orchestrate.runner.scheduler import Scheduler
+
+if TYPE_CHECKING:
+    from kdtasks.orchestrate.runner.engine import DvcEngine
 
 EngineName = Literal["split", "cli"]
 LOGS = ProjectPaths().logs
@@ -36,12 +45,18 @@ class RunOptions:
 
 
 def execute(
-    project: Path, options: RunOptions, reporter: RunObserver, *, lock: int | None = None
+    project: Path,
+    options: RunOptions,
+    reporter: RunObserver,
+    *,
+    lock: int | None = None,
+    memory: Memory | None = None,
 ) -> Mapping[str, Outcome]:
     """Bring the stages up to date.
 
     Args:
         lock: the run lock, where the caller holds it already.
+        memory: what `nothing_to_do` has found.
 
     Returns: the outcome of every stage, failed ones among them.
 
@@ -49,19 +64,16 @@ def execute(
         ProjectError: a stage does not exist, dvc.yaml is not valid, or another run is going on.
     """
     cores = usable_cores()
-    _silence_progress_bars()
     with (
         chdir(project),
         one_run_at_a_time(project) if lock is None else nullcontext(lock) as held,
-        # as long as something of a killed run is still running, the next one has to wait
-        closing(Guardian(keep_open=[held])) as guardian,
+        ExitStack() as opened,
     ):
         shutil.rmtree(project / EVENTS, ignore_errors=True)
         events = run_events(project)
-        kind = CommandLineEngine if options.engine == "cli" else SplitPhaseEngine
-        engine = kind(project, guardian, force=options.force, pull=options.pull)
+        engine = MemoryEngine(memory) if memory else opened.enter_context(_dvc(options, held))
         try:
-            return Scheduler(
+            outcomes = Scheduler(
                 engine.plan(options.stages),
                 engine,
                 reporter,
@@ -73,9 +85,49 @@ def execute(
         except KdTasksError as error:
             emit(MessageEvent("failed", str(error)), events)
             raise
+        opened.close()
+        if not memory and all(outcome.is_up_to_date for outcome in outcomes.values()):
+            _remember(project, options.stages)
+        return outcomes
+
+
+def nothing_to_do(project: Path, options: RunOptions) -> Memory | None:
+    """What a run has found up to date, if all of it still looks as it did; None to ask DVC."""
+    if options.force or options.pull or options.engine == "cli" or is_check_due(project):
+        return None
+    memory = recall(project, options.stages)
+    return memory if memory and memory.is_true else None
+
+
+@contextmanager
+def _dvc(options: RunOptions, held: int) -> "Iterator[DvcEngine]":
+    """The engine that runs the project of the current folder; DVC is imported with it."""
+    project = Path.cwd()
+    if is_check_due(project):
+        check_cache(project)
+    with span("imports", run_events(project)):
+        from kdtasks.orchestrate.runner.engine import CommandLineEngine, SplitPhaseEngine
+    _silence_progress_bars()
+    # as long as something of a killed run is still running, the next one has to wait
+    with closing(Guardian(keep_open=[held])) as guardian:
+        kind = CommandLineEngine if options.engine == "cli" else SplitPhaseEngine
+        engine = kind(project, guardian, force=options.force, pull=options.pull)
+        engine.read_again(disguised_since(project, options.stages))
+        try:
+            yield engine
         finally:
             with uninterrupted():  # it writes dvc.lock
                 engine.close()
+
+
+def _remember(project: Path, stages: tuple[str, ...]) -> None:
+    """Ask DVC once more, which sees what has changed while the run went on; no result is lost."""
+    from kdtasks.orchestrate.runner.repository import Repository
+
+    with suppress(KdTasksError), closing(Repository(project)) as repository:
+        repository.plan(stages)
+        if memory := repository.confirmed():
+            remember(project, stages, memory)
 
 
 def preview(project: Path, options: RunOptions) -> dict[str, bool]:
@@ -87,6 +139,8 @@ def preview(project: Path, options: RunOptions) -> dict[str, bool]:
     Raises:
         ProjectError: a stage does not exist, or dvc.yaml is not valid.
     """
+    from kdtasks.orchestrate.runner.repository import Repository
+
     _silence_progress_bars()
     check_workspace(project)
     with chdir(project), closing(Repository(project, force=options.force)) as repository:

@@ -10,13 +10,11 @@ the same; tests compare both. This file runs stages by DVC's internals, those of
 import logging
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dvc.dependency.db import AbstractDependency
-from dvc.dependency.repo import RepoDependency
 from dvc.exceptions import CheckoutError
 from dvc.lock import LockError
 from dvc.repo import Repo, lock_repo
@@ -29,15 +27,18 @@ from dvc.stage.serialize import to_lockfile
 
 from kdtasks.core.errors import ProjectError, StageError
 from kdtasks.orchestrate.runner.dvc_files import (
+    ELSEWHERE,
     Command,
     command_of,
     digest,
     find_stages,
     readable_errors,
     stage_node,
+    watched_by,
 )
 from kdtasks.orchestrate.runner.graph import IsCancelled, Outcome, StageGraph, StageNode, StageState
 from kdtasks.orchestrate.runner.lock_files import MEMORY, LockFiles
+from kdtasks.orchestrate.runner.memory import Memory, settled_look
 
 if TYPE_CHECKING:
     from dvc.stage import Stage
@@ -124,6 +125,25 @@ class Repository:
                     self._unchanged.add(name)
         return frozenset(self._unchanged)
 
+    def forget_hashes(self, files: Iterable[str]) -> None:
+        """Have DVC read files again of which it believes to know the hash."""
+        for file in files:
+            self._repo.state.hashes.pop(file)
+
+    def confirmed(self) -> Memory | None:
+        """What `plan` has found, if all of it is up to date and can be remembered as that."""
+        with self._inside():
+            stages = self._stages.values()
+            watched = watched_by(self._repo, stages)
+            if watched is None:
+                return None
+            look = settled_look(watched)  # before DVC looks, so that a change meanwhile is seen
+            if len(self.survey()) < len(stages):
+                return None
+            nodes = [stage_node(stage, ()) for stage in stages]
+            digests = {stage.addressing: digest(stage) for stage in stages}
+            return Memory(watched, look, tuple(nodes), digests)
+
     def begin(self, name: str, is_cancelled: IsCancelled = lambda: False) -> Outcome | Command:
         """Do all that comes before a stage's command.
 
@@ -207,12 +227,11 @@ class Repository:
         return self._lock_files
 
     def _hold(self, stages: "list[Stage]") -> None:
-        elsewhere = (RepoDependency, AbstractDependency)  # other repositories, databases
         reads = [
             dep.fs_path
             for stage in stages
             for dep in stage.deps
-            if not isinstance(dep, elsewhere) and dep.protocol == "local"
+            if not isinstance(dep, ELSEWHERE) and dep.protocol == "local"
         ]
         writes = [out.fs_path for stage in stages for out in stage.outs]
         # DVC lets a process pass that holds the lock under the same name

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kdtasks.core.errors import KdTasksError
-from kdtasks.core.events import Event, MessageEvent, StageEvent, emit
+from kdtasks.core.events import Event, MessageEvent, SpanEvent, StageEvent, emit
 from kdtasks.orchestrate.processes import uninterrupted
-from kdtasks.orchestrate.runner.engine import Engine
 from kdtasks.orchestrate.runner.files import stage_log
 from kdtasks.orchestrate.runner.graph import (
     OnLine,
@@ -21,6 +21,9 @@ from kdtasks.orchestrate.runner.graph import (
     StageNode,
     StageState,
 )
+
+if TYPE_CHECKING:  # DVC is imported with it
+    from kdtasks.orchestrate.runner.engine import Engine
 
 POLL_SECONDS = 0.2  # how long a signal may wait for an answer
 STOPPED = "the run was stopped"
@@ -36,7 +39,7 @@ class Scheduler:
     def __init__(
         self,
         graph: StageGraph,
-        engine: Engine,
+        engine: "Engine",
         reporter: RunObserver,
         *,
         workers: int,
@@ -61,6 +64,7 @@ class Scheduler:
         self._outcomes: dict[str, Outcome] = {}
         self._running: dict[Future[Outcome], StageNode] = {}
         self._unchanged: frozenset[str] = frozenset()
+        self._ready: dict[str, float] = {}  # since when nothing but a core was missing
         waiting = sorted(graph.nodes, key=lambda name: -len(graph.dependants[name]))
         self._waiting = [graph.nodes[name] for name in waiting]
 
@@ -95,7 +99,12 @@ class Scheduler:
 
     def _start_what_can(self, threads: ThreadPoolExecutor) -> None:
         for node in list(self._waiting):
-            if all(need in self._outcomes for need in node.needs) and self._fits(node):
+            if not all(need in self._outcomes for need in node.needs):
+                continue
+            ready = self._ready.setdefault(node.name, time.monotonic())
+            if self._fits(node):
+                waited = round(time.monotonic() - ready, 6)
+                self._emit(SpanEvent("waiting", waited, node.name))
                 # the context carries the flow that a reporter may run in
                 context = contextvars.copy_context()
                 with uninterrupted():  # a stage that has started must be waited for

@@ -184,10 +184,12 @@ def serve(listener_number: str, variables: str) -> None:
     listener = socket.socket(fileno=int(listener_number))
     importlib.import_module(_FIRST)
     os.environ.update(json.loads(variables))
+    gc.disable()  # it would look through all that is imported, and stays, again and again
     for name in _PRELOADED:
         importlib.import_module(name)
     gc.collect()
     gc.freeze()  # the forks' collectors leave the pages that they share alone
+    gc.enable()
     _Server(listener).serve()
 
 

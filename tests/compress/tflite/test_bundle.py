@@ -92,7 +92,7 @@ def test_a_bundle_holds_what_a_device_needs(tflite, describe, tmp_path):
     folder = tmp_path / "bundles" / "float32"
     written = write_bundle(folder, tflite, describe())
     assert sorted(path.name for path in folder.iterdir()) == [
-        *("labels.txt", "manifest.json", "model.tflite")
+        *("labels.txt", "manifest.json", "model.tflite", "sbom.cdx.json")
     ]
     assert (folder / "labels.txt").read_text(encoding="utf-8") == "ant\nbee\ngröße 3\n"
     model = (folder / "model.tflite").read_bytes()
@@ -128,6 +128,9 @@ def test_the_validation_split_speaks_for_the_bundle(describe):
         "cost": 1.0,
         "confidence": 0.95,
     }
+    by_class = ValidationPoint(accuracy=0.8, balanced_accuracy=0.7, macro_f1=0.6, cost=1.0)
+    told = describe(calibration={"validation": by_class}).metrics["validation"]
+    assert (told["balanced_accuracy"], told["macro_f1"]) == (0.7, 0.6)
     assert describe(task="segmentation").metrics == {
         "validation": {"rows": 100, "accuracy": 0.8, "cost": 1.0}
     }

@@ -54,6 +54,7 @@ def test_max_images_is_stratified_and_decodes_no_more(
     dataset = load_dataset(params(max_images=10))
     assert np.bincount(dataset.labels).tolist() == [5, 5]
     assert len(decoded) == 10
+    assert dataset.notes[-1] == "10 of 12 images are taken (data.max_images)"
 
 
 def spoil(root: Path) -> None:

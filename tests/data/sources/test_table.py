@@ -67,6 +67,45 @@ def test_columns_and_images_are_found(text: str, photos: Photos, load: Load) -> 
     assert classes_of(load(root)) == EXPECTED
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a.png cat\ndeep/b.png dog\n",
+        "# of 2019\na   cat\n\n./deep/b.png\tdog\n",
+        "a.png\tcat\ndeep/b.png\tdog\n",
+        "path label\na.png cat\ndeep/b.png dog\n",
+        "label filename\ncat a.png\ndog b.png\n",
+        "a cat 1\nb dog 2\n",
+        "file,label\na,cat\nb,dog\n",
+    ],
+)
+def test_a_plain_list_is_a_table(text: str, photos: Photos, load: Load) -> None:
+    root = photos("a.png", "deep/b.png")
+    write(root, text, "train.txt")
+    assert classes_of(load(root)) == EXPECTED
+
+
+def test_a_list_of_paths_with_spaces(photos: Photos, load: Load) -> None:
+    root = photos("my cat.png", "b.png")
+    write(root, "my cat.png 1\nb.png 0\n", "list.txt")
+    assert classes_of(load(root)) == {"my cat.png": "1", "b.png": "0"}
+    write(root, "my cat.png 1 x\nb.png 0 x y\nb 0 x\n", "list.txt")
+    with pytest.raises(DatasetError, match=r"line 1 has 4 columns, others 3; write it as CSV, and"):
+        load(root)
+
+
+def test_notes_beside_a_table_are_none(photos: Photos, load: Load) -> None:
+    root = photos("a.png", "deep/b.png")
+    write(root, "id,breed\na,cat\nb,dog\n")
+    write(root, "These photos are mine.\n", "README.txt")
+    assert classes_of(load(root)) == EXPECTED
+    (root / "labels.csv").unlink()
+    write(root, "a 1\nb 2\n", "list.txt")
+    with pytest.raises(DatasetError, match=r"holds 2 tables \(README.txt, list.txt\), .* name it"):
+        load(root)
+    assert classes_of(load(root, file="list.txt")) == {"a.png": "1", "deep/b.png": "2"}
+
+
 def test_what_was_found_is_said(photos: Photos, load: Load) -> None:
     root = photos("a.png", "b.png", "c.png", "more/d.png")
     write(root, "id,age,breed\na,3,cat\nb,4,dog\n")

@@ -94,7 +94,7 @@ def test_a_version_that_does_not_load_is_taken_back(start, release, ask):
     assert device.agent.poll()
     health = ask(device).json()
     assert health["model"]["version"] == 1
-    assert "names 2 segments and the thresholds" in health["rejected"]["reason"]
+    assert "names 2 segments and 2 thresholds" in health["rejected"]["reason"]
 
 
 def test_a_version_that_ended_the_process_twice_is_taken_back(store, settings, release, ask):
@@ -136,6 +136,31 @@ def test_a_restart_serves_what_worked_if_the_newest_does_not(store, settings, re
         device.server.start()
         assert ask(device, DARK).json()["model"]["version"] == 1
         assert ask(device).json()["rejected"]["version"] == 3
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "model.tflite"])
+def test_a_kept_release_that_the_disk_damaged_gives_way_to_the_one_before(
+    store, settings, release, ask, name: str
+):
+    for class_names in (("dark", "bright"), ("dim", "bright")):
+        release(class_names=class_names)
+        with Device(store, settings):
+            pass
+    shutil.rmtree(settings.cache)
+    newest, _ = DeviceState(settings.state).kept()
+    (newest.folder / name).write_bytes(b"\x00\xff not what it was")
+    store.is_away = True
+    with Device(store, settings) as device:
+        device.server.start()
+        assert ask(device, DARK).json()["model"]["version"] == 1
+        store.is_away = False
+        assert device.agent.poll()  # it is fetched again
+        assert ask(device, DARK).json()["model"]["version"] == 2
+        assert [one.number for one in DeviceState(settings.state).kept()] == [2, 1]
+    told = [summary.rejected for summary in store.telemetry() if summary.rejected]
+    assert told
+    assert told[0]["version"] == 2
+    assert told[0]["reason"].startswith("damaged here: ")
 
 
 @pytest.mark.parametrize("is_cache_lost", [False, True])

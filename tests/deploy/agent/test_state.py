@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from kdtasks.deploy.agent.state import DeviceState
 
 
@@ -11,16 +13,33 @@ def bundle(folder: Path, text: str) -> Path:
     return folder
 
 
-def test_what_was_kept_last_is_there(tmp_path: Path):
+def test_what_was_kept_last_is_there_and_the_one_before(tmp_path: Path):
     state = DeviceState(tmp_path / "state")
-    assert state.kept() is None
+    assert state.kept() == []
+    for number, identity in enumerate(("aa", "bb", "cc"), start=1):
+        state.keep(bundle(tmp_path / "bundle", str(number)), identity, number)
+    kept = DeviceState(tmp_path / "state").kept()
+    assert [(one.identity, one.number) for one in kept] == [("cc", 3), ("bb", 2)]
+    assert [(one.folder / "model.tflite").read_text() for one in kept] == ["3", "2"]
+    assert len(list((tmp_path / "state" / "releases").iterdir())) == 2
+
+
+def test_what_is_forgotten_leaves_the_one_before(tmp_path: Path):
+    state = DeviceState(tmp_path / "state")
     state.keep(bundle(tmp_path / "bundle", "1"), "aa", 1)
     state.keep(bundle(tmp_path / "bundle", "2"), "bb", 2)
-    kept = DeviceState(tmp_path / "state").kept()
-    assert kept is not None
-    assert (kept.identity, kept.number) == ("bb", 2)
-    assert (kept.folder / "model.tflite").read_text() == "2"
-    assert len(list((tmp_path / "state" / "releases").iterdir())) == 1
+    state.forget(state.kept()[0])
+    assert [one.identity for one in state.kept()] == ["aa"]
+    assert [path.name for path in (tmp_path / "state" / "releases").iterdir()] == ["aa"]
+
+
+def test_what_is_kept_again_is_copied_again(tmp_path: Path):
+    state = DeviceState(tmp_path / "state")
+    state.keep(bundle(tmp_path / "bundle", "1"), "aa", 1)
+    (state.kept()[0].folder / "model.tflite").write_text("damaged")
+    state.keep(bundle(tmp_path / "bundle", "1"), "aa", 1)
+    (kept,) = state.kept()
+    assert (kept.folder / "model.tflite").read_text() == "1"
 
 
 def test_a_copy_that_was_cut_is_made_anew(tmp_path: Path):
@@ -29,17 +48,27 @@ def test_a_copy_that_was_cut_is_made_anew(tmp_path: Path):
     half.mkdir()
     (half / "half").touch()
     state.keep(bundle(tmp_path / "bundle", "1"), "aa", 1)
-    kept = state.kept()
-    assert kept is not None
+    (kept,) = state.kept()
     assert [path.name for path in kept.folder.iterdir()] == ["model.tflite"]
 
 
-def test_a_damaged_state_is_none(tmp_path: Path):
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"kept": 1}',
+        '{"kept": [1, null, {}]}',
+        '{"kept": [{"identity": "aa", "number": 1}]}',
+        '{"kept": [{"identity": "../releases", "number": 1}, {"identity": "..", "number": 1}]}',
+    ],
+)
+def test_a_damaged_state_is_none(tmp_path: Path, text: str):
     state = DeviceState(tmp_path)
-    for text in ("", "{", "[]", '{"kept": 1}', '{"kept": {"identity": "aa", "number": 1}}'):
-        (tmp_path / "state.json").write_text(text)
-        assert state.kept() is None
-        assert state.begin("aa")
+    (tmp_path / "state.json").write_text(text)
+    assert state.kept() == []
+    assert state.begin("aa")
 
 
 def test_a_version_that_takes_the_process_with_it_is_tried_twice(tmp_path: Path):

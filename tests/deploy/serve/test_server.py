@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.applications import Starlette
 
 from kdtasks.core.errors import BundleError, ServingError
 from kdtasks.deploy.serve.server import Server
@@ -136,6 +137,63 @@ def test_a_client_that_goes_away_harms_nobody(serve, post):
         time.sleep(0.01)
     assert counted["kdtasks_requests_open"] == 0
     assert post(running.url, DARK).status_code == 200
+
+
+@pytest.mark.parametrize("is_dripping", [False, True])
+def test_a_head_that_does_not_arrive_ends_its_connection(serve, post, monkeypatch, is_dripping):
+    monkeypatch.setattr("kdtasks.deploy.serve.server.HEAD_SECONDS", 0.3)
+    running = serve()
+    with socket.create_connection(("127.0.0.1", running.port), timeout=0.05) as client:
+        client.sendall(b"POST /predict HTTP/1.1\r\nA: ")
+        is_open = True
+        while is_open:
+            try:
+                if is_dripping:
+                    client.sendall(b"a")
+                is_open = client.recv(1) != b""
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                is_open = False
+    assert post(running.url, DARK).status_code == 200
+
+
+def test_a_body_may_take_longer_than_a_head(serve, monkeypatch):
+    monkeypatch.setattr("kdtasks.deploy.serve.server.HEAD_SECONDS", 0.2)
+    running = serve()
+    with socket.create_connection(("127.0.0.1", running.port), timeout=30) as client:
+        head = f"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: {len(DARK)}\r\n"
+        client.sendall(head.encode() + b"Connection: close\r\n\r\n" + DARK[:9])
+        time.sleep(0.4)  # twice as long as a head may take
+        client.sendall(DARK[9:])
+        assert receive_all(client).startswith(b"HTTP/1.1 200")
+
+
+def test_hundreds_of_stalled_connections_hold_nobody_up(serve, post):
+    running = serve()
+    with ExitStack() as stalled:
+        for _ in range(400):
+            client = socket.create_connection(("127.0.0.1", running.port), timeout=30)
+            stalled.enter_context(client).sendall(b"POST /predict HTTP/1.1\r\n")
+        assert post(running.url, DARK).status_code == 200
+
+
+def test_an_answer_does_not_wait_for_acknowledgements():
+    server = Server(Starlette(), host="127.0.0.1", port=0)
+    with socket.create_connection(("127.0.0.1", server.port)):
+        accepted, _ = server._socket.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    server.stop()
+
+
+def test_no_answer_repeats_the_host_that_a_client_gave(serve):
+    running = serve()
+    with httpx.Client(trust_env=False, timeout=60) as client:
+        for path in ("/predict/", "/health/", "//"):
+            answer = client.get(running.url + path, headers={"host": "evil.example"})
+            assert answer.status_code == 404
+            assert "evil" not in f"{answer.headers} {answer.text}"
 
 
 def test_a_bug_is_no_traceback(serve, post, monkeypatch, caplog):

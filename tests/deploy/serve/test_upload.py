@@ -37,6 +37,8 @@ def test_large_images_and_fields_are_taken():
     [
         (FORM, "multipart/form-data", r"is broken \(Missing boundary in multipart\); send it as"),
         (FORM, "multipart/form-data; boundary=other", r"is broken \(Invalid multipart data\)"),
+        (b"", "multipart/", "is broken .Missing boundary"),
+        (FORM, "multipart/form-data; boundary=\xff; charset=none", "is broken .Invalid"),
         (b"", "multipart/form-data; boundary=xyz", "holds no file"),
         (FORM.replace(b"filename", b"filled"), "multipart/form-data; boundary=xyz", "no file; add"),
         (FORM.replace(b" name=", b" nam="), "multipart/form-data; boundary=xyz", '"name" must be'),

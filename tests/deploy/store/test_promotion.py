@@ -37,6 +37,11 @@ def publish_versions(write_files: Callable[..., Path]) -> Callable[..., list[Fou
 Publish = Callable[..., list[FoundVersion]]
 
 
+@pytest.fixture(autouse=True)
+def serials_from_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kdtasks.deploy.store.promotion.first_serial", lambda: 1)
+
+
 def state(objects: Objects, alias: str = "production") -> tuple[int, tuple[int, ...], int]:
     found = read_alias(objects, "digits", alias).alias
     return found.version, found.previous, found.serial

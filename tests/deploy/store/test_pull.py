@@ -151,6 +151,20 @@ def test_a_network_that_fails_in_the_middle(
     assert pull(folder_objects, "digits@production").version.number == 2
 
 
+def test_a_store_that_lost_its_newest_version_says_so(
+    folder_objects: Any, publish_files: Publish, pull: Pull
+):
+    publish_files(folder_objects)
+    publish_files(folder_objects, {"labels.txt": b"new"})
+    assert pull(folder_objects, "digits").version.number == 2
+    (folder_objects.root / version_key("digits", 2)).unlink()
+    with pytest.raises(
+        StoreMissingError, match=r"was 2 when .* is 1 by now: .* `kdtasks pull digi"
+    ):
+        pull(folder_objects, "digits")
+    assert pull(folder_objects, "digits@1").version.number == 1
+
+
 def test_damage_in_the_cache_is_mended(folder_objects: Objects, publish_files: Publish, pull: Pull):
     publish_files(folder_objects)
     folder = pull(folder_objects, "digits").folder

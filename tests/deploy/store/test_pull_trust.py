@@ -140,10 +140,35 @@ def test_an_older_state_of_an_alias_is_refused(
     publish_files(folder_objects, {"labels.txt": b"new"}, key=ours)
     pull(folder_objects, "digits@production", trusted=(ours.public,))
     path.write_bytes(old)
-    with pytest.raises(IntegrityError, match="was moved 2 times when it was pulled last, and 1"):
+    with pytest.raises(
+        IntegrityError, match="when it was pulled last: the store shows an older state"
+    ):
         pull(folder_objects, "digits@production", trusted=(ours.public,))
     AliasMover(folder_objects, "digits", "production", signing_key=ours).promote(2)
     pull(folder_objects, "digits@production", trusted=(ours.public,))
     AliasMover(folder_objects, "digits", "production", signing_key=ours).rollback()
     rolled_back = pull(folder_objects, "digits@production", trusted=(ours.public,))
     assert rolled_back.version.number == 1
+
+
+def test_serials_go_on_after_an_alias_was_deleted(
+    folder_objects: Any,
+    publish_files: Publish,
+    pull: Pull,
+    signing_keys: tuple[SigningKey, SigningKey],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Else what was signed before the deletion would pass for newer than what came after."""
+    ours = signing_keys[0]
+    path = folder_objects.root / alias_key("digits", "production")
+    monkeypatch.setattr("time.time", lambda: 1_700_000_000.0)
+    publish_files(folder_objects, key=ours)
+    publish_files(folder_objects, {"labels.txt": b"bad"}, key=ours)
+    old = path.read_bytes()
+    path.unlink()
+    monkeypatch.setattr("time.time", lambda: 1_700_000_060.0)
+    AliasMover(folder_objects, "digits", "production", signing_key=ours).promote(1)
+    pull(folder_objects, "digits@production", trusted=(ours.public,))
+    path.write_bytes(old)
+    with pytest.raises(IntegrityError, match="has serial 1700000001, and had 1700000060 when"):
+        pull(folder_objects, "digits@production", trusted=(ours.public,))

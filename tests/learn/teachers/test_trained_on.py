@@ -103,3 +103,11 @@ def test_a_damaged_file_is_named(images, tmp_path):
     (tmp_path / FILE).write_bytes(content[:-40])
     with pytest.raises(TeacherError, match=r"trained_on\.npz is damaged .*copy the teacher's"):
         check_overlap(tmp_path, dataset_of(images, **SPLITS))
+
+
+def test_it_tells_which_images_it_lacks() -> None:
+    images = np.arange(6, dtype=np.uint8).reshape(6, 1, 1, 1)
+    known = TrainedOn.of(images[:4])
+    assert known.lacks(images[2:]).tolist() == [False, False, True, True]
+    # of images of another size nothing is known
+    assert not known.lacks(np.zeros((3, 2, 2, 1), np.uint8)).any()

@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 
 from kdtasks.core.errors import ProjectError
-from kdtasks.core.events import Event, MessageEvent, ProgressEvent, StageEvent, emit, tail
+from kdtasks.core.events import (
+    Event,
+    MessageEvent,
+    ProgressEvent,
+    SpanEvent,
+    StageEvent,
+    emit,
+    tail,
+)
 from kdtasks.orchestrate.runner.execute import RunOptions, execute
 from kdtasks.orchestrate.runner.files import (
     EVENTS,
@@ -43,11 +51,12 @@ FAIL = "emit(MessageEvent('failed', 'out of\\npaper'))\nraise SystemExit(3)\n"
 
 
 def read(file: Path) -> list[Event]:
-    """The events of a file, but for what the clock gave them."""
+    """The events of a file, but for what the clock gave them; spans are nothing else."""
     untimed: list[Event] = []
     for event in tail(file)[0]:
         event = replace(event, time=0.0)
-        untimed.append(replace(event, seconds=0.0) if isinstance(event, StageEvent) else event)
+        if not isinstance(event, SpanEvent):
+            untimed.append(replace(event, seconds=0.0) if isinstance(event, StageEvent) else event)
     return untimed
 
 

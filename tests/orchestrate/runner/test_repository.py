@@ -11,14 +11,7 @@ from kdtasks.core.errors import ProjectError, StageError
 from kdtasks.orchestrate.runner.dvc_files import Command
 from kdtasks.orchestrate.runner.graph import Outcome, StageState
 from kdtasks.orchestrate.runner.repository import Repository
-
-
-def dvc(folder: Path, *words: str) -> str:
-    result = subprocess.run(
-        [sys.executable, "-m", "dvc", *words], cwd=folder, capture_output=True, text=True
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
+from tests.tools.dvc_command import dvc
 
 
 def run_all(
@@ -81,6 +74,28 @@ def test_what_a_stage_says_of_itself(make_project: Callable[[str, str], Path]):
     node = graph.nodes["train@3"]
     assert (node.description, node.threads, node.exclusive) == ("a student", 5, True)
     assert (node.metrics, node.plots) == (("m-3.json",), ("p-3.csv",))
+
+
+def test_threads_are_tensorflow_s_unless_a_stage_says_otherwise(
+    make_project: Callable[[str, str], Path],
+):
+    meta = {
+        "plain": "{}",
+        "trains": "{threads: 2}",
+        "times": "{threads: 2, exclusive: true}",
+        "decodes": "{threads: 2, tensorflow: false}",
+    }
+    stages = [f"  {name}:\n    meta: {words}\n    cmd: echo" for name, words in meta.items()]
+    project = make_project("kinds", "\n".join(["stages:", *stages]) + "\n")
+    repository = Repository(project)
+    graph = repository.plan()
+    repository.start()
+    steps = {name: repository.begin(name) for name in graph.nodes}
+    repository.close()
+    assert {name for name, step in steps.items() if getattr(step, "uses_tensorflow", None)} == {
+        "trains"
+    }
+    assert all(isinstance(step, Command) for step in steps.values())
 
 
 def test_a_circle_is_refused(diamond: Path):

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from kdtasks.core.errors import TeacherError
+from kdtasks.edge.interpreter import open_interpreter
 from kdtasks.learn.networks.keras_files import kind_of
 from kdtasks.learn.teachers.formats import (
     OpenedNetwork,
@@ -33,10 +34,8 @@ class TFLite(TeacherFormat):
         return super().matches(path) if kind is None else kind == self.name
 
     def open(self, path: Path, layers: Sequence[str]) -> OpenedNetwork:
-        from ai_edge_litert.interpreter import Interpreter
-
         content = path.read_bytes()
-        interpreter = Interpreter(model_content=content, num_threads=1)
+        interpreter = open_interpreter(content)
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         require_one_of_each(path, inputs, outputs)
         [image], [answer] = inputs, outputs
@@ -47,7 +46,7 @@ class TFLite(TeacherFormat):
         if shape[0] is None and not _takes(interpreter, image, batch_size=2):
             # Some reshape to one image inside, whatever their input promises.
             shape[0] = 1
-            interpreter = Interpreter(model_content=content, num_threads=1)
+            interpreter = open_interpreter(content)
 
         def run(images: np.ndarray) -> list[np.ndarray]:
             interpreter.resize_tensor_input(image["index"], list(images.shape))

@@ -1,0 +1,1 @@
+"""Attacks on whatever comes from outside, seeded; `docs/reliability.md` holds the counts."""

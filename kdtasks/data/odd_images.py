@@ -1,0 +1,186 @@
+"""Images that stand out: far from their class, dark, bright, nearly uniform, of unusual size.
+
+Each is told by one number an image, and by Tukey's outer fences: what lies more than three
+interquartile ranges beyond the quartiles is far out (Tukey, Exploratory Data Analysis, 1977). Where
+nearly all are alike the fences lie close, so a least distance from the median is asked for besides.
+They are for a person to look at; nothing is left out for them.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from kdtasks.core.records.findings import Oddity
+from kdtasks.edge.decoder import Header, Size
+
+Floats = npt.NDArray[np.float64]
+Images = npt.NDArray[np.uint8]
+
+FENCE = 3.0
+# Grey levels of 0 … 255: so far a mean is from the median at least, so small a contrast is.
+LEAST_LEVELS, UNIFORM_LEVELS = 48.0, 4.0
+# Least distance of a class's images from it, as a multiple of their median.
+LEAST_FAR = 2.0
+# Images of a class below which nobody can say what is usual.
+LEAST_IMAGES = 8
+# Least factors to the median: of width over height, and of the number of pixels.
+LEAST_ASPECT, LEAST_AREA = 2.0, 4.0
+# Blocks a side that images are averaged over, to be compared with their class.
+_BLOCKS = 8
+_AT_ONCE = 512
+
+
+class Levels(NamedTuple):
+    """Of each image the mean level and the largest standard deviation of a channel: [N]."""
+
+    mean: Floats
+    contrast: Floats
+
+
+class Odd(NamedTuple):
+    """An image that stands out: its place, by how much (higher is odder), and what it is."""
+
+    place: int
+    amount: float
+    note: str
+
+
+def levels_of(images: Images) -> Levels:
+    """Measure images, uint8 [N, height, width, channels]."""
+    means, contrasts = np.empty(len(images)), np.empty(len(images))
+    pixels, channels = int(np.prod(images.shape[1:3])), images.shape[3]
+    for start in range(0, len(images), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        flat = images[part].astype(np.float32).reshape(-1, pixels, channels)
+        # many times as fast as `mean` and `std` along an axis that is not the last
+        mean = np.full((1, pixels), 1 / pixels, np.float32) @ flat
+        flat -= mean
+        means[part] = mean.mean(axis=(1, 2))
+        contrasts[part] = np.sqrt(np.einsum("npc,npc->nc", flat, flat).max(axis=1) / pixels)
+    return Levels(means, contrasts)
+
+
+def odd_images(
+    images: Images, classes: npt.NDArray[np.integer], levels: Levels
+) -> dict[Oddity, list[Odd]]:
+    """Find images that stand out by their pixels, the oddest first.
+
+    Args:
+        images: uint8 [N, height, width, channels].
+        classes: [N], what each is compared within.
+        levels: of the images.
+    """
+    low, high = far_out(levels.mean, LEAST_LEVELS)
+    distances, typical = class_distances(images, classes)
+    far = np.zeros(len(images), bool)
+    for label in np.unique(classes):
+        rows = np.flatnonzero(classes == label)
+        if len(rows) >= LEAST_IMAGES:
+            least = (LEAST_FAR - 1.0) * typical[rows[0]]
+            far[rows] = far_out(distances[rows], least)[1]
+    uniform = levels.contrast < UNIFORM_LEVELS
+    found: dict[Oddity, list[Odd]] = {
+        "far": [
+            Odd(row, distances[row] / typical[row], f"{distances[row] / typical[row]:.1f}× as far")
+            for row in np.flatnonzero(far & ~uniform).tolist()
+        ],
+        "dark": [
+            Odd(row, -levels.mean[row], f"mean level {levels.mean[row]:.0f}")
+            for row in np.flatnonzero(low).tolist()
+        ],
+        "bright": [
+            Odd(row, levels.mean[row], f"mean level {levels.mean[row]:.0f}")
+            for row in np.flatnonzero(high).tolist()
+        ],
+        "uniform": [
+            Odd(row, -levels.contrast[row], f"contrast {levels.contrast[row]:.1f}")
+            for row in np.flatnonzero(uniform).tolist()
+        ],
+    }
+    return {kind: sorted(odd, key=lambda one: (-one.amount, one.place))
+            for kind, odd in found.items()}  # fmt: skip
+
+
+def odd_sizes(headers: Sequence[Header], image_size: Size) -> list[Odd]:
+    """Find files of unusual shape or size, and those that have to be enlarged to twice and more.
+
+    Args:
+        headers: of the files.
+        image_size: height and width that images are resized to.
+
+    Returns:
+        places in `headers`, the oddest first.
+    """
+    if not headers:
+        return []
+    sides = np.array([header.upright_size for header in headers], np.float64)
+    factors = {
+        "shape": (np.log2(sides[:, 1] / sides[:, 0]), np.log2(LEAST_ASPECT)),
+        "size": (np.log2(sides[:, 0] * sides[:, 1]), np.log2(LEAST_AREA)),
+    }
+    amount = np.zeros(len(sides))
+    for values, least in factors.values():
+        odd = np.logical_or(*far_out(values, least))
+        amount[odd] = np.maximum(amount[odd], np.abs(values - np.median(values))[odd])
+    enlarged = np.log2(np.array(image_size) / sides).max(axis=1)
+    amount = np.where(enlarged >= 1.0, np.maximum(amount, enlarged), amount)
+    order = np.lexsort((np.arange(len(sides)), -amount))
+    return [
+        Odd(place, float(amount[place]), f"{sides[place, 1]:.0f} × {sides[place, 0]:.0f}")
+        for place in order.tolist()
+        if amount[place] > 0
+    ]
+
+
+def far_out(values: Floats, least: float) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Tell which values lie beyond the outer fences, below and above: bool [N] each.
+
+    Args:
+        values: [N].
+        least: so far from the median as well.
+    """
+    if not len(values):
+        return np.zeros(0, bool), np.zeros(0, bool)
+    low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
+    beyond = FENCE * (high - low)
+    return (
+        values < np.minimum(low - beyond, middle - least),
+        values > np.maximum(high + beyond, middle + least),
+    )
+
+
+def class_distances(images: Images, classes: npt.NDArray[np.integer]) -> tuple[Floats, Floats]:
+    """Measure how far images are from their class, and how far its images are in the median.
+
+    Images are averaged over 8 × 8 blocks; the distance is the root mean square, over blocks and
+    channels, of the difference from the class's median image.
+
+    Args:
+        images, classes: as of `odd_images`.
+
+    Returns:
+        two arrays [N], in grey levels; the second is 1e-6 at least.
+    """
+    blocks = _blocks(images)
+    distances, typical = np.zeros(len(images)), np.ones(len(images))
+    for label in np.unique(classes):
+        rows = np.flatnonzero(classes == label)
+        away = blocks[rows] - np.median(blocks[rows], axis=0)
+        distances[rows] = np.sqrt((away**2).mean(axis=1))
+        typical[rows] = max(float(np.median(distances[rows])), 1e-6)
+    return distances, typical
+
+
+def _blocks(images: Images) -> npt.NDArray[np.float32]:
+    """Average images over blocks: float32 [N, blocks × channels]."""
+    count, *sides, channels = images.shape
+    down, across = (np.unique(np.arange(_BLOCKS) * side // _BLOCKS) for side in sides)
+    parts = []
+    for start in range(0, count, _AT_ONCE):
+        part = images[start : start + _AT_ONCE].astype(np.float32)
+        sums = np.add.reduceat(np.add.reduceat(part, down, axis=1), across, axis=2)
+        areas = np.outer(np.diff(down, append=sides[0]), np.diff(across, append=sides[1]))
+        parts.append((sums / areas[..., None]).reshape(len(part), -1))
+    return np.concatenate(parts) if parts else np.empty((0, channels), np.float32)

@@ -1,0 +1,173 @@
+"""Find labels that are probably wrong, by the answers of models that were not trained on them.
+
+Confident learning (Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in
+Dataset Labels", Journal of Artificial Intelligence Research 70, 2021).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from kdtasks.core.records import Refusal
+from kdtasks.core.records.data import NO_LABELS
+from kdtasks.core.records.label_errors import LabelErrors, SuspectedLabel
+from kdtasks.data.prepared import PreparedDataset
+from kdtasks.edge.scores import softmax
+from kdtasks.evaluate.evaluator import Opener
+from kdtasks.tasks.registry import task_of
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+# Nothing is trained on these, and no figure of the report is measured on their labels but those
+# that choose; the test split stays out, since whoever corrects labels by models' answers makes
+# figures of these models too good.
+JUDGED = ("validation", "calibration")
+MOST_SHOWN = 40
+# A mean of equal probabilities may be a little more than each of them.
+_ROUNDING = 1e-6
+
+
+class TeacherAnswers(NamedTuple):
+    """A teacher's answers to a split.
+
+    Attributes:
+        rows: bool [N], images that it is known not to have been trained on.
+        logits: float32 [N, classes].
+    """
+
+    rows: npt.NDArray[np.bool_]
+    logits: npt.NDArray[np.float32]
+
+
+class Suspicion(NamedTuple):
+    """What confident learning makes of labels.
+
+    Attributes:
+        counted: int64 [N], the class that each image is confidently counted for; −1 of none.
+        joint: float64 [classes, classes], the estimated joint distribution of given and true
+            labels, given ones down.
+        margins: float64 [N], probability of the given class less that of the likeliest other one.
+        suspects: rows of probably wrong labels, int64, those with the lowest margin first.
+    """
+
+    counted: Integers
+    joint: Floats
+    margins: Floats
+    suspects: Integers
+
+
+def confident_learning(labels: npt.NDArray[np.integer], probabilities: Floats) -> Suspicion:
+    """Find labels that are probably wrong.
+
+    A class's threshold is the mean probability that images with its label give it. An image counts
+    for the likeliest class whose threshold it reaches: counts by given label and that class are
+    the confident joint, equations 1 and 2 of the paper, and what lies beside its diagonal is
+    suspected, unless the given class is the likeliest of all. Equation 3 makes the joint
+    distribution of the counts.
+
+    Args:
+        labels: [N], at least one image.
+        probabilities: float64 [N, classes], of models that were not trained on these images.
+    """
+    count, classes = probabilities.shape
+    rows, sizes = np.arange(count), np.bincount(labels, minlength=classes)
+    given = probabilities[rows, labels]
+    sums = np.bincount(labels, given, minlength=classes)
+    thresholds = np.divide(sums, sizes, out=np.full(classes, np.inf), where=sizes > 0)
+    reaching = np.where(probabilities >= thresholds - _ROUNDING, probabilities, -1.0)
+    counted = np.where(reaching.max(axis=1) >= 0, reaching.argmax(axis=1), -1)
+    confident = np.zeros((classes, classes))
+    np.add.at(confident, (labels[counted >= 0], counted[counted >= 0]), 1)
+    # a class that nobody is confident of keeps its labels
+    empty = confident.sum(axis=1) == 0
+    confident[empty, empty] = 1
+    joint = confident / confident.sum(axis=1, keepdims=True) * (sizes / count)[:, None]
+    others = probabilities.copy()
+    others[rows, labels] = -np.inf
+    margins = given - others.max(axis=1)
+    suspects = np.flatnonzero((counted >= 0) & (counted != labels) & (margins < 0))
+    suspects = suspects[np.argsort(margins[suspects], kind="stable")]
+    return Suspicion(counted.astype(np.int64), joint, margins, suspects)
+
+
+def find_label_errors(
+    dataset: PreparedDataset,
+    students: Sequence[Opener],
+    teacher: Callable[[str], TeacherAnswers | None],
+) -> tuple[LabelErrors | Refusal, dict[str, Any]]:
+    """Judge the labels of the validation and calibration splits.
+
+    Probabilities are the mean of the students', averaged with the teacher's where that answers.
+
+    Args:
+        students: that were taught by labels alone, a seed each.
+        teacher: gives its answers to a split; None where it has none.
+
+    Returns:
+        what was found, or why labels cannot be judged; and `images`, those that are shown.
+    """
+    if reason := _why_not(dataset, students):
+        return Refusal(refused=reason), {}
+    splits = [split for split in JUDGED if not dataset.labels_from(split)]
+    images = {split: dataset.images(split) for split in splits}
+    labels = np.concatenate([dataset.labels(split) for split in splits])
+    by_student = []
+    for opener in students:
+        network = opener()
+        logits = np.concatenate([network(images[split]) for split in splits])
+        by_student.append(_probabilities(logits))
+    probabilities = np.mean(by_student, axis=0)
+    taught = np.full(len(labels), -1)
+    start = 0
+    for split in splits:
+        part = slice(start, start + len(images[split]))
+        if answers := teacher(split):
+            told = _probabilities(answers.logits)
+            mean = (probabilities[part] + told) / 2
+            probabilities[part] = np.where(answers.rows[:, None], mean, probabilities[part])
+            taught[part] = np.where(answers.rows, told.argmax(axis=1), -1)
+        start = part.stop
+    found = confident_learning(labels, probabilities)
+    places = [(split, row) for split in splits for row in range(len(images[split]))]
+    names = {split: dataset.names(split) for split in splits}
+    shown = found.suspects[:MOST_SHOWN].tolist()
+    answers_by_student = np.array([each.argmax(axis=1) for each in by_student])
+    classes = dataset.class_names
+    suspected = [
+        SuspectedLabel(
+            name=names[split][row],
+            split=split,
+            given=classes[labels[place]],
+            suggested=classes[found.counted[place]],
+            margin=float(found.margins[place]),
+            students=int((answers_by_student[:, place] == found.counted[place]).sum()),
+            teacher=classes[taught[place]] if taught[place] >= 0 else None,
+        )
+        for place in shown
+        for split, row in [places[place]]
+    ]
+    record = LabelErrors(
+        images={split: len(images[split]) for split in splits},
+        students=len(students),
+        teacher=int((taught >= 0).sum()),
+        estimated=float(1 - np.trace(found.joint)),
+        found=len(found.suspects),
+        shown=tuple(suspected),
+    )
+    pixels = [images[split][row] for split, row in map(places.__getitem__, shown)]
+    return record, {"images": np.stack(pixels)} if pixels else {}
+
+
+def _why_not(dataset: PreparedDataset, students: Sequence[Opener]) -> str | None:
+    if task_of(dataset.task).per_pixel:
+        return "labels of pixels are not judged"
+    if all(dataset.labels_from(split) for split in JUDGED):
+        return "the teacher's answers stand in the place of labels"
+    return None if students else NO_LABELS
+
+
+def _probabilities(logits: npt.NDArray[Any]) -> Floats:
+    return softmax(np.asarray(logits, np.float64))

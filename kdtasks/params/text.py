@@ -1,0 +1,66 @@
+"""YAML that people wrote, read within bounds: no file makes a command hang or run out of memory."""
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kdtasks.core.errors import ParamsError, shortened
+
+if TYPE_CHECKING:
+    from ruamel.yaml.events import Event
+
+MOST_BYTES = 100_000
+MOST_VALUES = 10_000
+DEEPEST = 50
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML 1.2 file, as DVC does.
+
+    Raises:
+        ParamsError: it is missing, too large, nested too deep, not UTF-8 or not YAML.
+    """
+    from ruamel.yaml import YAML, YAMLError
+
+    if not path.is_file():
+        raise ParamsError(f"{path} not found; `kdtasks recipe use mnist-5k` writes one")
+    if (size := path.stat().st_size) > MOST_BYTES:
+        raise ParamsError(f"{path} has {size:,} bytes; params have at most {MOST_BYTES:,}")
+    try:
+        text = path.read_text(encoding="utf-8")
+        if problem := _excess(YAML(typ="safe", pure=True).parse(text)):
+            raise ParamsError(f"{path} {problem}")
+        return YAML(typ="safe", pure=True).load(text)
+    except UnicodeDecodeError as error:
+        raise ParamsError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8") from None
+    # Python refuses a number of thousands of digits, and a date that no calendar has.
+    except (YAMLError, ValueError) as error:
+        raise ParamsError(f"{path} is not valid YAML: {shortened(str(error))}") from None
+
+
+def _excess(events: "Iterable[Event]") -> str | None:
+    """What is too much in a file; an alias counts as all that it stands for."""
+    from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, NodeEvent
+
+    counts = [0.0]  # values in each collection that is open, the outermost first
+    anchors: list[str | None] = []
+    values: dict[str | None, float] = {}  # behind each anchor; without end inside its own
+    for event in events:
+        if isinstance(event, AliasEvent):
+            counts[-1] += values.get(event.anchor, 0)
+        elif isinstance(event, CollectionStartEvent):
+            anchors.append(event.anchor)
+            values[event.anchor] = math.inf
+            counts.append(1)
+        elif isinstance(event, CollectionEndEvent):
+            values[anchors.pop()] = count = counts.pop()
+            counts[-1] += count
+        elif isinstance(event, NodeEvent):
+            values[event.anchor] = 1
+            counts[-1] += 1
+        if len(counts) > DEEPEST:
+            return f"is nested more than {DEEPEST} deep; params need less than ten"
+        if counts[-1] > MOST_VALUES:
+            return f"holds more than {MOST_VALUES:,} values, aliases written out; params have less"
+    return None

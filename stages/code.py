@@ -1,0 +1,19 @@
+"""List the code of every stage, so that a change of it reruns the stages that it concerns."""
+
+from kdtasks.core.code import listing
+from kdtasks.core.files import atomic_folder, write_text
+from kdtasks.core.paths import ProjectPaths
+from kdtasks.params import Params
+from kdtasks.stage import run_stage, stage
+
+
+@stage()
+def main(params: Params, paths: ProjectPaths) -> None:
+    """Write a list of files and their SHA-256 for each stage."""
+    with atomic_folder(paths.code) as partial:
+        for script in sorted((paths.root / "stages").glob("*.py")):
+            write_text(partial / f"{script.stem}.txt", listing(script, paths.root))
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,147 @@
+"""The group of all commands: what it lists without building it, and how commands end."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+
+from kdtasks.cli import main as command_line
+from kdtasks.cli.group import LazyCommands
+from kdtasks.cli.status import MEANINGS, Status
+
+ROOT = Path(__file__).parents[2]
+
+
+def kdtasks(*words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "kdtasks", *words],
+        env={**os.environ, "COLUMNS": "200", **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_every_command_is_built_under_its_name_with_the_help_that_is_listed():
+    commands = LazyCommands(command_line.app)
+    assert len(commands) > 20
+    for name, command in commands.items():
+        assert command.name == name
+        assert command.help.startswith(commands.registered[name].short_help)
+        assert commands.registered[name].short_help.endswith(".")
+
+
+def test_groups_without_a_name_give_their_commands_and_groups_with_one_stay_whole():
+    inner, plain, app = typer.Typer(help="Inner."), typer.Typer(), typer.Typer()
+    built: list[str] = []
+
+    def add(to: typer.Typer, name: str | None, function: str) -> None:
+        def command() -> None:
+            """Do it.
+
+            At length.
+            """
+            built.append(function)
+
+        command.__name__ = function
+        to.command(name)(command)
+
+    add(app, "first", "one")
+    add(plain, None, "second_one")
+    add(inner, None, "third")
+    add(inner, None, "fourth")
+    app.add_typer(plain)
+    app.add_typer(inner, name="inner")
+    commands = LazyCommands(app)
+    assert {name: found.short_help for name, found in commands.registered.items()} == {
+        "first": "Do it.",
+        "second-one": "Do it.",
+        "inner": "Inner.",
+    }
+    assert set(commands["inner"].commands) == {"third", "fourth"}
+    commands["second-one"](standalone_mode=False, args=[])
+    assert built == ["second_one"]
+    assert commands.get("fourth") is None
+
+
+def test_help_lists_commands_options_and_every_exit_status():
+    shown = kdtasks("--help")
+    assert shown.returncode == 0
+    lines = [" ".join(line.split()) for line in shown.stdout.splitlines()]
+    for status, meaning in MEANINGS.items():
+        assert f"{int(status)} {meaning}" in lines
+    assert "--debug Show the traceback of an error." in lines
+    assert "doctor Check this machine and this project, and suggest a fix for what is wrong." in (
+        lines
+    )
+    assert "Commands" in kdtasks().stdout + kdtasks().stderr
+
+
+def test_the_docs_list_the_same_exit_statuses():
+    text = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    rows = [f"| {int(status)} | {meaning} |" for status, meaning in MEANINGS.items()]
+    assert "\n".join(rows) in text
+    assert set(MEANINGS) == set(Status)
+
+
+def test_help_and_version_import_none_of_the_slow_modules():
+    code = (
+        "import sys\nfrom kdtasks.cli.main import main\n"
+        "sys.argv = ['kdtasks', sys.argv[1]]\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "slow = {'pydantic', 'numpy', 'markdown_it', 'pygments', 'dvc', 'yaml', 'ruamel'}\n"
+        "print(sorted(slow & set(sys.modules)))"
+    )
+    for word in ("--help", "--version"):
+        done = subprocess.run(
+            [sys.executable, "-c", code, word], capture_output=True, text=True, check=True
+        )
+        assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Run `kdtasks doctor` where that raises a TypeError."""
+
+    def examine(folder: Path) -> None:
+        raise TypeError("no such\nthing")
+
+    monkeypatch.setattr("kdtasks.orchestrate.project.doctor.examine", examine)
+
+    def run(*words: str) -> None:
+        monkeypatch.setattr("sys.argv", ["kdtasks", "doctor", *words])
+        command_line.main()
+
+    return run
+
+
+def test_a_bug_is_one_line_unless_its_traceback_is_asked_for(
+    broken: Callable[..., None], capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(SystemExit) as ended:
+        broken()
+    assert ended.value.code == Status.FAILED
+    assert capsys.readouterr().err == (
+        "error: TypeError: no such thing; this is a bug: the same command with --debug shows "
+        "where\n"
+    )
+    with pytest.raises(TypeError, match="thing"):
+        broken("--debug")
+
+
+def test_an_error_of_the_users_keeps_its_traceback_for_debug(tmp_path: Path):
+    words = ("inspect", str(tmp_path / "none.tflite"))
+    plain, debug = kdtasks(*words), kdtasks(*words, "--debug")
+    assert plain.returncode == debug.returncode == Status.FAILED
+    assert plain.stderr.startswith("error: ")
+    assert plain.stderr.count("\n") == 1
+    assert "Traceback" in debug.stderr
+    assert "BundleError" in debug.stderr
+
+
+def test_an_unknown_option_is_a_usage_error():
+    assert kdtasks("doctor", "--no-such").returncode == Status.USAGE

@@ -1,0 +1,213 @@
+"""Confident learning: counts worked by hand, planted errors found, and where nothing is judged."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kdtasks.core.records import Refusal
+from kdtasks.core.records.data import SplitCounts
+from kdtasks.core.records.label_errors import LabelErrors
+from kdtasks.data.prepared import PreparedDataset
+from kdtasks.evaluate.label_errors import (
+    MOST_SHOWN,
+    TeacherAnswers,
+    confident_learning,
+    find_label_errors,
+)
+
+
+def test_the_confident_joint_by_hand():
+    labels = np.array([0, 0, 0, 1, 1, 1])
+    probabilities = np.array(
+        [
+            [0.9, 0.1],  # 0, as labelled
+            [0.8, 0.2],  # 0, as labelled
+            [0.1, 0.9],  # labelled 0, counted for 1
+            [0.3, 0.7],  # labelled 1, counted for 1
+            [0.2, 0.8],  # labelled 1, counted for 1
+            [0.4, 0.6],  # reaches no threshold: 0.4 < 0.6 and 0.6 < 0.7
+        ]
+    )
+    # thresholds: (0.9 + 0.8 + 0.1) / 3 = 0.6 and (0.7 + 0.8 + 0.6) / 3 = 0.7
+    found = confident_learning(labels, probabilities)
+    assert found.counted.tolist() == [0, 0, 1, 1, 1, -1]
+    # counts are [[2, 1], [0, 2]]; rows are brought to the 3 of 6 images that bear each label
+    np.testing.assert_allclose(found.joint, [[1 / 3, 1 / 6], [0, 1 / 2]])
+    np.testing.assert_allclose(found.margins, [0.8, 0.6, -0.8, 0.4, 0.6, 0.2])
+    assert found.suspects.tolist() == [2]
+
+
+def test_an_image_that_reaches_two_thresholds_counts_for_the_likelier():
+    labels = np.array([0, 1, 2, 2])
+    probabilities = np.array(
+        [[0.4, 0.35, 0.25], [0.35, 0.4, 0.25], [0.45, 0.42, 0.13], [0.0, 0.0, 1.0]]
+    )
+    # thresholds 0.4, 0.4 and (0.13 + 1) / 2 = 0.565; the third image reaches the first two
+    found = confident_learning(labels, probabilities)
+    assert found.counted.tolist() == [0, 1, 0, 2]
+    assert found.suspects.tolist() == [2]
+
+
+def test_the_likeliest_class_is_never_suspected():
+    # class 0 is given 0.9 on average, so that 0.6 does not reach its threshold; class 1's is low
+    labels = np.array([0, 0, 0, 0, 0, 1])
+    first = np.array([0.6, 1.0, 1.0, 0.95, 0.95, 0.7])
+    found = confident_learning(labels, np.stack([first, 1 - first], axis=1))
+    assert found.counted[0] == 1
+    assert found.margins[0] == pytest.approx(0.2)
+    assert found.suspects.tolist() == []
+
+
+def test_the_worst_comes_first_and_absent_classes_do_not_matter():
+    labels = np.array([0, 0, 0, 0, 2, 2, 2])
+    rows = [[0.9, 0, 0.1], [0.9, 0, 0.1], [0.2, 0, 0.8], [0.05, 0, 0.95],
+            [0.1, 0, 0.9], [0.2, 0, 0.8], [0.9, 0, 0.1]]  # fmt: skip
+    found = confident_learning(labels, np.array(rows))
+    assert found.suspects.tolist() == [3, 6, 2]
+    assert found.joint.sum() == pytest.approx(1)
+    assert found.joint[1].sum() == 0
+
+
+@settings(max_examples=50)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 5))
+def test_the_joint_is_a_distribution_with_the_labels_shares(seed: int, classes: int):
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, classes, 60)
+    probabilities = generator.dirichlet(np.ones(classes), 60)
+    found = confident_learning(labels, probabilities)
+    shares = np.bincount(labels, minlength=classes) / 60
+    np.testing.assert_allclose(found.joint.sum(axis=1), shares)
+    assert (found.joint >= 0).all()
+    assert (found.counted[found.suspects] != labels[found.suspects]).all()
+    renamed = generator.permutation(classes)
+    other = confident_learning(renamed[labels], probabilities[:, np.argsort(renamed)])
+    assert {*other.suspects.tolist()} == {*found.suspects.tolist()}
+
+
+def blobs(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """True classes, and the posterior of points about three corners 6 standard deviations apart."""
+    generator = np.random.default_rng(seed)
+    corners = np.array([[0, 0], [6, 0], [0, 6]])
+    true = generator.integers(0, 3, count)
+    points = corners[true] + generator.standard_normal((count, 2))
+    logits = -((points[:, None] - corners) ** 2).sum(axis=2) / 2
+    posterior = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return true, posterior / posterior.sum(axis=1, keepdims=True)
+
+
+def test_planted_errors_are_found_and_their_number_is_estimated():
+    true, posterior = blobs(1000, seed=0)
+    generator = np.random.default_rng(1)
+    planted = generator.choice(1000, 100, replace=False)
+    labels = true.copy()
+    labels[planted] = (true[planted] + generator.integers(1, 3, 100)) % 3
+    found = confident_learning(labels, posterior)
+    # corners 6 apart are mistaken in 2 · Φ(−3) = 0.27 % at most: of 100 and of 900 images more than
+    # 3 and 10 with a probability below 1e-3
+    missed = np.setdiff1d(planted, found.suspects)
+    wrong = np.setdiff1d(found.suspects, planted)
+    assert len(missed) <= 3
+    assert len(wrong) <= 10
+    assert 1 - np.trace(found.joint) == pytest.approx(0.1, abs=0.015)
+    np.testing.assert_array_equal(found.counted[np.intersect1d(planted, found.suspects)],
+                                  true[np.intersect1d(planted, found.suspects)])  # fmt: skip
+
+
+def dataset(folder: Path, counts: dict[str, int], **keys: Any) -> PreparedDataset:
+    """Images of level 0 or 100, by their true class; the first label of each split is wrong."""
+    names = {}
+    for split, count in counts.items():
+        true = np.arange(count) % 2
+        labels = true.astype(np.int32)
+        labels[0] = 1 - labels[0]
+        images = np.repeat((100 * true).astype(np.uint8), 4).reshape(-1, 2, 2, 1)
+        np.save(folder / f"{split}_images.npy", images)
+        np.save(folder / f"{split}_labels.npy", labels)
+        names[split] = [f"{split}/{row}.png" for row in range(count)]
+    (folder / "names.json").write_text(str(names).replace("'", '"'))
+    fields: dict[str, Any] = {
+        "name": "levels",
+        "task": "classification",
+        "class_names": ("dark", "bright"),
+        "image_shape": (2, 2, 1),
+        "ignore_label": None,
+        "counts": {name: SplitCounts(total=count, by_class={}) for name, count in counts.items()},
+    }
+    return PreparedDataset(folder=folder, **fields | keys)
+
+
+def by_level(images: Any) -> np.ndarray:
+    """Logits of a network that knows the true class."""
+    bright = np.asarray(images).mean(axis=(1, 2, 3)) / 25 - 2
+    return np.stack([-bright, bright], axis=1).astype(np.float32)
+
+
+def constant(images: Any) -> np.ndarray:
+    return np.zeros((len(images), 2), np.float32)
+
+
+def test_both_splits_are_judged_and_told_by_name(tmp_path: Path):
+    data = dataset(tmp_path, {"validation": 20, "calibration": 10})
+    students = [lambda: by_level, lambda: by_level, lambda: constant]
+    record, arrays = find_label_errors(data, students, lambda split: None)
+    assert isinstance(record, LabelErrors)
+    assert (record.images, record.students, record.teacher) == (
+        {"validation": 20, "calibration": 10}, 3, 0,
+    )  # fmt: skip
+    assert record.found == 2
+    first = record.shown[0]
+    assert {shown.name for shown in record.shown} == {"validation/0.png", "calibration/0.png"}
+    assert (first.given, first.suggested) == ("bright", "dark")
+    assert (first.students, first.teacher) == (3, None)
+    assert arrays["images"].shape == (2, 2, 2, 1)
+    assert not arrays["images"].any()  # both are dark
+
+
+def test_a_teacher_says_so_of_images_that_it_has_not_learnt(tmp_path: Path):
+    data = dataset(tmp_path, {"validation": 20, "calibration": 10})
+    rows = np.arange(20) % 2 == 0
+
+    def teacher(split: str) -> TeacherAnswers | None:
+        if split == "calibration":
+            return None
+        # it would call everything bright, where it may be asked
+        return TeacherAnswers(rows, np.tile(np.array([-9, 9], np.float32), (20, 1)))
+
+    record, _ = find_label_errors(data, [lambda: by_level], teacher)
+    assert isinstance(record, LabelErrors)
+    assert record.teacher == 10
+    teachers = {shown.name: shown.teacher for shown in record.shown}
+    assert teachers["calibration/0.png"] is None
+    assert "validation/1.png" not in teachers
+
+
+def test_no_more_than_the_page_holds_are_kept(tmp_path: Path):
+    data = dataset(tmp_path, {"validation": 300, "calibration": 3})
+    labels = np.load(tmp_path / "validation_labels.npy")
+    labels[:60] = 1 - labels[:60]
+    np.save(tmp_path / "validation_labels.npy", labels)
+    record, arrays = find_label_errors(data, [lambda: by_level], lambda split: None)
+    assert isinstance(record, LabelErrors)
+    assert record.found > MOST_SHOWN == len(record.shown) == len(arrays["images"])
+
+
+@pytest.mark.parametrize(
+    ("keys", "students", "reason"),
+    [
+        ({"task": "segmentation", "ignore_label": 255}, 1, "labels of pixels are not judged"),
+        ({"answered": ("train", "validation", "calibration")}, 1, "in the place of labels"),
+        ({}, 0, "students see no label of the training split"),
+    ],
+)
+def test_where_there_is_nothing_to_judge_the_reason_stands(
+    keys: dict[str, Any], students: int, reason: str, tmp_path: Path
+):
+    data = dataset(tmp_path, {"validation": 4, "calibration": 4}, **keys)
+    record, arrays = find_label_errors(data, [lambda: by_level] * students, lambda split: None)
+    assert isinstance(record, Refusal)
+    assert reason in record.refused
+    assert arrays == {}
