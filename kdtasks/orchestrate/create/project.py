@@ -10,11 +10,11 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from kdtasks.compress.tflite.stderr import captured_stderr
 from kdtasks.core.errors import ProjectError
 from kdtasks.core.files import write_text
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.reproducibility import pin_process
+from kdtasks.core.stderr import held_stderr
 from kdtasks.core.text import quantity
 from kdtasks.data.folders import files_below
 from kdtasks.learn.teachers.class_order import read_names
@@ -99,7 +99,7 @@ def _asked(given: Given, images: Images) -> Teacher | None:
         file = Path(given.classes)
         named = read_names(file) if file.suffix in (".txt", ".json") else None
         classes = [each[0] for each in named] if named else given.classes.split(",")
-    with redirect_stdout(io.StringIO()), captured_stderr():  # what TensorFlow says on its way
+    with redirect_stdout(io.StringIO()), held_stderr():  # what TensorFlow says on its way
         return look_at_teacher(
             given.teacher,
             images,

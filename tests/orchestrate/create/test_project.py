@@ -40,10 +40,10 @@ def test_a_project_beside_its_images(
     assert not any(path.suffix == ".png" for path in project.rglob("*"))
     assert compare_with_recipe(project, "my-photos") == []
     assert {"my-photos", "mnist-5k"} <= list_recipes(project).keys()
-    refuse_other_code(project, "distill")
+    refuse_other_code(project)
     pipeline = (project / "dvc.yaml").read_text(encoding="utf-8")
     assert "kdtasks/core" not in pipeline
-    assert "      - code/distill\n      - extensions\n      - stages/distill.py\n" in pipeline
+    assert "      - extensions\n      - code/installed\n      - stages\n" in pipeline
 
 
 def test_masks_elsewhere_are_linked_and_watched(make_masks: Callable[..., Path], tmp_path: Path):
