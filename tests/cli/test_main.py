@@ -1,7 +1,7 @@
 """The command line: what it prints, its exit statuses, what it must not import."""
 
-import shutil
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
