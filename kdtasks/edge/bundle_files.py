@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kdtasks.core.errors import BundleError, explained
+from kdtasks.core.safe_files import why_unsafe
 from kdtasks.edge.manifest import NAME, Manifest, parse_manifest, read_metadata
 
 MANIFEST = "manifest.json"
@@ -17,6 +18,9 @@ SELF_TEST = "self_test.npz"
 SBOM = "sbom.cdx.json"
 SUFFIX = ".kdz"
 MOST_FILES = 100
+# A manifest takes twenty times its bytes in memory; LiteRT's files end at 2 GiB.
+_MOST_BYTES = {MANIFEST: 2**24}
+_MOST_MODEL_BYTES = 2**31
 
 
 def read_manifest(bundle: Path) -> Manifest:
@@ -45,13 +49,20 @@ class BundleFiles(contextlib.AbstractContextManager["BundleFiles"]):
                 a file is read.
 
         Raises:
-            BundleError: the `.kdz` is no zip, or holds what no bundle does: folders, paths that
-                lead out of it, one name twice, compressed or encrypted files, more bytes than
+            BundleError: the folder holds a link (but to an object of DVC's cache), a pipe, a socket
+                or a device; the `.kdz` is no zip, or holds what no bundle does: folders, paths
+                that lead out of it, one name twice, compressed or encrypted files, more bytes than
                 itself.
         """
         self.path = bundle
         self._archive = None if bundle.is_dir() else _open_archive(bundle)
         self._root = zipfile.Path(self._archive) if self._archive else bundle
+        for name in () if self._archive else sorted(path.name for path in bundle.iterdir()):
+            if not name.startswith(".") and (kind := why_unsafe(bundle / name)):
+                raise BundleError(
+                    f"{bundle} holds {name!r}, {kind}; a bundle has files alone: copy what it "
+                    "stands for, or remove it"
+                )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -74,9 +85,14 @@ class BundleFiles(contextlib.AbstractContextManager["BundleFiles"]):
             raise BundleError(
                 f"{where} was not found; give a whole bundle, fetch or export it again"
             )
-        causes = (OSError, EOFError, ValueError, zipfile.BadZipFile)
-        with explained(BundleError, f"{where} cannot be read", "fetch the bundle again", *causes):
-            return file.read_bytes()
+        most = _MOST_BYTES.get(name, _MOST_MODEL_BYTES)
+        # A damaged zip may fail in any way inside its reader.
+        with explained(BundleError, f"{where} cannot be read", "fetch the bundle again", Exception):
+            with file.open("rb") as opened:
+                content: bytes = opened.read(most + 1)
+            if len(content) > most:
+                raise ValueError(f"it has more than {most:,} bytes")
+            return content
 
     def manifest(self) -> Manifest:
         """Read what the bundle says of itself.
@@ -122,9 +138,10 @@ class BareModel(BundleFiles):
                 "folder of a bundle, or a .tflite of one that this version of kdtasks exported"
             )
         problem = f"{self.where(MANIFEST)} cannot be read"
-        with explained(BundleError, problem, "export the bundle again", ValueError):
-            known = json.loads(embedded)
         unknown: dict[str, object] = {"calibration": {}, "parameters": {}, "libraries": {}}
+        causes = (ValueError, TypeError, RecursionError)
+        with explained(BundleError, problem, "export the bundle again", *causes):
+            known = dict(json.loads(embedded))
         own = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         self._files = {MANIFEST: json.dumps(unknown | known | own).encode(), MODEL: content}
 
@@ -161,8 +178,8 @@ def open_bundle_files(bundle: Path) -> BundleFiles:
 
 
 def _open_archive(path: Path) -> zipfile.ZipFile:
-    problem, causes = f"{path} is no whole .kdz file", (OSError, zipfile.BadZipFile)
-    with explained(BundleError, problem, "fetch or pack it again", *causes):
+    problem = f"{path} is no whole .kdz file"
+    with explained(BundleError, problem, "fetch or pack it again", Exception):
         archive = zipfile.ZipFile(path)
     for problem in _problems(archive.infolist(), path.stat().st_size):
         archive.close()

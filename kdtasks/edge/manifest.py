@@ -2,15 +2,15 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from kdtasks.core.errors import BundleError, explained
+from kdtasks.core.errors import BundleError, explained, shortened
+from kdtasks.edge.manifest_form import FIELDS, FORMAT_VERSION, problems
 
-FORMAT_VERSION = 1
-
-# Of kdtasks.edge.scores.SCORES; that module brings numpy, which a manifest can do without.
-SCORE_NAMES = ("max_probability", "margin", "entropy", "energy")
+# Of one image that a model takes; more than any that is trained here.
+MOST_PIXELS = 2**28
 NAME = "kdtasks_manifest"
 IDENTIFIER = b"TFL3"
 T = TypeVar("T")
@@ -108,15 +108,20 @@ class Manifest(EmbeddedManifest):
 
 
 def parse_manifest(text: bytes, where: str) -> Manifest:
-    """Read the content of a `manifest.json`; `where` is what to call it in an error.
+    """Read the content of a `manifest.json` and check all of it; the rest may trust what it says.
+
+    Args:
+        text: of the file.
+        where: what to call it in an error.
 
     Raises:
         BundleError: as for `read_manifest`.
     """
-    with explained(BundleError, f"{where} cannot be read", "fetch the bundle again", ValueError):
+    problem, causes = f"{where} cannot be read", (ValueError, RecursionError)
+    with explained(BundleError, problem, "fetch the bundle again", *causes):
         content = json.loads(text.decode("utf-8"))
-    for problem in _problems(content):
-        raise BundleError(f"{where} {problem}")
+        for found in _problems(content):
+            raise BundleError(f"{where} {found}")
     return from_json(Manifest, content)
 
 
@@ -125,47 +130,34 @@ def _problems(content: Any) -> Iterator[str]:
     if not isinstance(content, dict):
         yield f"holds {type(content).__name__}, a mapping was expected"
     if "refused" in content:
-        yield f"stands for no model, its variant could not be built: {content['refused']}"
+        reason = shortened(str(content["refused"]))
+        yield f"stands for no model, its variant could not be built: {reason}"
     if content.get("format_version") != FORMAT_VERSION:
         yield (
-            f"has format_version {content.get('format_version')!r}, this version of kdtasks reads "
-            f"{FORMAT_VERSION}; install the kdtasks that wrote it, or export again"
+            f"has format_version {str(content.get('format_version'))[:20]}, this version of "
+            f"kdtasks reads {FORMAT_VERSION}; install the kdtasks that wrote it, or export again"
         )
     if missing := missing_fields(Manifest, content):
         yield f"lacks {', '.join(missing)}; fetch or export the bundle again"
-    if not {"shape", "dtype", "range"} <= set(content["input"]):
-        yield (
-            f"describes the input as {content['input']}; shape, dtype and range were expected, "
-            "export the bundle again"
-        )
-    if not _is_range(content["input"].get("deep_range", [0, 1])):
-        yield (
-            f"has the deep_range {content['input']['deep_range']}; [lowest, highest] of 0…65535 "
-            "was expected, export the bundle again"
-        )
-    if content["score"] not in SCORE_NAMES:
-        yield (
-            f"names the score {content['score']!r}; this version of kdtasks knows "
-            f"{', '.join(SCORE_NAMES)}: install the kdtasks that wrote it, or export again"
-        )
+    for name, form in FIELDS.items():
+        if name in content:
+            for problem in problems(content[name], form, name):
+                yield f"{problem}; fetch or export the bundle again"
     count = content["segments"]
     for name, length in (("temperatures", count), ("macs", count), ("thresholds", count - 1)):
-        if not isinstance(content[name], list) or len(content[name]) != length:
+        if len(content[name]) != length:
             yield (
-                f"names {count} segments and the {name} {content[name]}; {length} were expected, "
+                f"names {count} segments and {len(content[name])} {name}; {length} were expected, "
                 "export the bundle again"
             )
-    if not all(temperature > 0 for temperature in content["temperatures"]):
+    low, high = content["input"].get("deep_range", (0, 1))
+    if not low < high:
+        yield f"has the deep_range [{low}, {high}]; [lowest, highest] was expected, export it again"
+    if math.prod(content["input"]["shape"]) > MOST_PIXELS:
         yield (
-            f"has the temperatures {content['temperatures']}; each must be above 0, export the "
-            "bundle again"
+            f"has the input.shape {content['input']['shape']}; {MOST_PIXELS:,} numbers an image "
+            "are the most, export it again"
         )
-
-
-def _is_range(found: Any) -> bool:
-    if not isinstance(found, list) or [type(end) for end in found] != [int, int]:
-        return False
-    return bool(0 <= found[0] < found[1] <= 65535)
 
 
 def missing_fields(kind: Any, content: dict[str, Any]) -> list[str]:

@@ -1,66 +1,21 @@
 """What every model on a device does, whatever its task; bundles are opened and checked here."""
 
-import io
 import math
-import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from kdtasks.core.errors import BundleError, DatasetError, explained
-from kdtasks.edge.bundle_files import MODEL, BundleFiles, open_bundle_files
+from kdtasks.core.errors import BundleError, DatasetError
+from kdtasks.edge.bundle_files import MODEL, open_bundle_files
 from kdtasks.edge.decoder import MAX_PIXELS, Decoded, Decoder, File, Size
 from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.scores import ALWAYS, NEVER
 from kdtasks.edge.segments import Logits, Pixels, Segments
-
-
-@dataclass(frozen=True)
-class SelfTest:
-    """Inputs and expected outputs; K is the number of exits.
-
-    Attributes:
-        images: uint8 [M, height, width, channels], raw pixels.
-        logits: float32 [M, K, classes], or [M, K, height, width, classes] for masks.
-        tolerance: float32 [K], how far a logit of each exit may be from the expected one; other
-            processors round differently.
-    """
-
-    images: Pixels
-    logits: Logits
-    tolerance: Logits
-
-    def to_bytes(self) -> bytes:
-        """Give the content of `self_test.npz`, the same for the same arrays."""
-        file = io.BytesIO()
-        np.savez(file, images=self.images, logits=self.logits, tolerance=self.tolerance)
-        return file.getvalue()
-
-    def check(self, segments: Segments) -> int:
-        """Run every image through every segment; gives the number of images.
-
-        Raises:
-            BundleError: a logit differs by more than the tolerance; the first such is named.
-        """
-        for index, (image, expected) in enumerate(zip(self.images, self.logits, strict=True)):
-            for exit_index, logits in enumerate(segments.steps(image)):
-                # `~(… <= …)` so that a logit that is no number fails as well.
-                wrong = ~(np.abs(logits - expected[exit_index]) <= self.tolerance[exit_index])
-                if wrong.any():
-                    place = np.unravel_index(int(wrong.argmax()), wrong.shape)
-                    at = int(place[0]) if len(place) == 1 else [int(axis) for axis in place]
-                    raise BundleError(
-                        f"the self-test fails at image {index}, exit {exit_index}: logit {at} is "
-                        f"{logits[place]:.6g}, {expected[exit_index][place]:.6g} was expected, "
-                        f"within {self.tolerance[exit_index]:.3g}; this device's LiteRT does not "
-                        "run the model as it was made, try another version of it"
-                    )
-        return len(self.images)
+from kdtasks.edge.self_test import SelfTest, load_self_test
 
 
 class Prediction(Protocol):
@@ -248,35 +203,6 @@ def check_thresholds(thresholds: Sequence[float], *, exits: int) -> tuple[float,
             f"never), got {checked}"
         )
     return checked
-
-
-def load_self_test(files: BundleFiles, manifest: Manifest, segments: Segments) -> SelfTest | None:
-    """Give the self-test of a bundle that is open, null where it has none.
-
-    Raises:
-        BundleError: it should have one that is missing, damaged or another model's.
-    """
-    if manifest.self_test is None:
-        return None
-    name = manifest.self_test["file"]
-    file = io.BytesIO(files.checked(name, manifest.self_test["sha256"]))
-    problem = f"{files.where(name)} is damaged"
-    causes = (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile)
-    with (
-        explained(BundleError, problem, "fetch the bundle again", *causes),
-        np.load(file, allow_pickle=False) as arrays,
-    ):
-        test = SelfTest(arrays["images"], arrays["logits"], arrays["tolerance"])
-    rows, exits = len(test.images), segments.count
-    logits_shape = (rows, exits, *segments.logits_shape)
-    found = (str(test.images.dtype), test.images.shape, test.logits.shape, test.tolerance.shape)
-    fitting = ("uint8", (rows, *segments.input_shape), logits_shape, (exits,))
-    if found != fitting:
-        raise BundleError(
-            f"{files.where(name)} holds (dtype and shape of images, shapes of logits and "
-            f"tolerances) {found}, {fitting} fit the model: export the bundle again"
-        )
-    return test
 
 
 def unfit(images: npt.NDArray[Any], shape: Sequence[int | str], advice: str) -> DatasetError:

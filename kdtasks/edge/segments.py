@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kdtasks.core.errors import BundleError, explained
+from kdtasks.core.errors import BundleError, explained, shortened
 
 Tensor = npt.NDArray[Any]
 Pixels = npt.NDArray[np.uint8]
@@ -51,11 +51,12 @@ class Segments:
         from ai_edge_litert.interpreter import Interpreter
 
         name = "the model" if isinstance(model, bytes) else str(model)
-        problem, causes = f"{name} is not a readable .tflite", (OSError, ValueError, RuntimeError)
-        with explained(BundleError, problem, "export it again", *causes):
+        problem = f"{name} is not a readable .tflite"
+        # A damaged file may fail in any way inside LiteRT.
+        with explained(BundleError, problem, "export it again", Exception):
             content = model if isinstance(model, bytes) else Path(model).read_bytes()
             interpreter = Interpreter(model_content=content, num_threads=threads)
-        found = sorted(interpreter.get_signature_list())
+            found = sorted(interpreter.get_signature_list())
         expected = [f"segment_{k}" for k in range(max(1, len(found)))]
         if set(found) != set(expected):
             raise BundleError(
@@ -64,9 +65,10 @@ class Segments:
             )
         # Runners hold on to the interpreter's tensors: from here on only they may run anything
         # (Interpreter.invoke would raise "at least 1 reference to internal data").
-        self._runners = [interpreter.get_signature_runner(key) for key in expected]
-        inputs = [_specs(runner.get_input_details()) for runner in self._runners]
-        outputs = [_specs(runner.get_output_details()) for runner in self._runners]
+        with explained(BundleError, problem, "export it again", Exception):
+            self._runners = [interpreter.get_signature_runner(key) for key in expected]
+            inputs = [_specs(runner.get_input_details()) for runner in self._runners]
+            outputs = [_specs(runner.get_output_details()) for runner in self._runners]
         for problem in _problems(inputs, outputs):
             raise BundleError(f"the segments of {name} do not fit together: {problem}")
         image = inputs[0]["image"]
@@ -100,12 +102,21 @@ class Segments:
 
         Returns: its logits [classes] in the numbers of the file, which `decoders` turn into
             float32, and the tensors for the next segment.
+
+        Raises:
+            BundleError: LiteRT cannot run it.
         """
         runner = self._runners[index]
-        if self._is_chain:  # microseconds count here
-            given = runner(**tensors)
-        else:
-            given = tensors | runner(**{name: tensors[name] for name in self._takes[index]})
+        try:
+            if self._is_chain:  # microseconds count here
+                given = runner(**tensors)
+            else:
+                given = tensors | runner(**{name: tensors[name] for name in self._takes[index]})
+        except (RuntimeError, ValueError) as error:
+            raise BundleError(
+                f"LiteRT cannot run segment_{index} of the model ({shortened(str(error))}); fetch "
+                "or export the bundle again"
+            ) from error
         return given.pop("logits")[0], given
 
     def steps(self, image: Pixels) -> Iterator[Logits]:
@@ -168,6 +179,11 @@ def _problems(
                 )
         if "logits" not in output:
             yield f"segment_{k} gives {sorted(output)}, without `logits`"
+        if not _is_number(output["logits"]):
+            yield (
+                f"segment_{k} gives {_describe({'logits': output['logits']})}; float32, or int8, "
+                "uint8 or int16 with a scale, was expected"
+            )
         if output["logits"].shape != outputs[0]["logits"].shape:
             yield (
                 f"the logits of segment_{k} are {output['logits'].shape}, those of segment_0 "
@@ -176,6 +192,12 @@ def _problems(
         available |= {key: spec for key, spec in output.items() if key != "logits"}
     if any(spec.shape[:1] != (1,) for tensors in inputs + outputs for spec in tensors.values()):
         yield "it was not converted for one image at a time; use batch size 1"
+
+
+def _is_number(spec: TensorSpec) -> bool:
+    """Whether a tensor means numbers that floats can hold."""
+    whole = spec.dtype in (np.int8, np.uint8, np.int16) and 0 < spec.scale < np.inf
+    return spec.dtype == np.float32 or bool(whole)
 
 
 def _same_numbers(left: TensorSpec, right: TensorSpec) -> bool:

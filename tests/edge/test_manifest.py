@@ -26,24 +26,50 @@ def test_unknown_keys_are_left_alone(make_bundle):
     ("changes", "message"),
     [
         ({"format_version": 2}, r"has format_version 2, this version of kdtasks reads 1"),
-        ({"thresholds": [0.5]}, r"names 3 segments and the thresholds \[0.5\]; 2 were expected"),
-        ({"temperatures": [1.0]}, r"temperatures \[1.0\]; 3 were expected"),
-        ({"score": "luck"}, "score 'luck'; this version of kdtasks knows max_probability, margin,"),
-        ({"macs": 7}, r"the macs 7; 3 were expected"),
-        ({"input": {"shape": [1]}}, "shape, dtype and range were expected"),
+        ({"thresholds": [0.5]}, r"names 3 segments and 1 thresholds; 2 were expected"),
+        ({"temperatures": [1.0]}, r"names 3 segments and 1 temperatures; 3 were expected"),
+        ({"score": "luck"}, "has the score 'luck'; one of max_probability, margin,"),
+        ({"macs": 7}, r"has the macs 7; array was expected"),
+        ({"input": {"shape": [1]}}, "it lacks dtype, range"),
+        ({"input": INPUT | {"shape": [60000, 60000, 3]}}, "268,435,456 numbers an image are the"),
+        ({"input": INPUT | {"deep_range": [5, 5]}}, r"has the deep_range \[5, 5\]; \[lowest, hig"),
         *(
-            (
-                {"input": INPUT | {"deep_range": wrong}},
-                r"has the deep_range .*; \[lowest, highest\]",
-            )
-            for wrong in ([5, 5], [0, 65536], [-1, 3], [0.0, 9.0], [7], "12 bits")
+            ({"input": INPUT | {"deep_range": wrong}}, r"has the input.deep_range.* was expected")
+            for wrong in ([0, 65536], [-1, 3], [0.0, 9.0], [7], "12 bits")
         ),
+        ({"self_test": {"file": "../x.npz", "sha256": "0" * 64, "images": 1}}, "'self_test.npz'"),
+        ({"sha256": "0" * 64 + "\n"}, "text of the form"),
+        ({"parameters": {"data": {"image_size": "large"}}}, r"parameters\.data\.image_size"),
         ({"refused": "no filters to remove"}, "could not be built: no filters to remove"),
     ],
 )
 def test_a_manifest_that_cannot_be_used_is_refused(make_bundle, changes, message):
     with pytest.raises(BundleError, match=message):
         read_manifest(make_bundle(**changes))
+
+
+def test_numbers_that_are_none_are_refused(make_bundle):
+    path = make_bundle() / "manifest.json"
+    text = path.read_text()
+    for old, new, message in (
+        ("2.0", "1e999", r"has the temperatures\[0\] inf; a number from 0 to 1e\+300 was expected"),
+        ("0.6", "NaN", r"has the thresholds\[0\] nan; a number from -1e\+300 to 1e\+300 was"),
+        ("100", "true", r"has the macs\[0\] True; integer was expected"),
+    ):
+        path.write_text(text.replace(old, new, 1))
+        with pytest.raises(BundleError, match=message):
+            read_manifest(path.parent)
+
+
+def test_a_manifest_without_an_end_is_refused(make_bundle):
+    path = make_bundle() / "manifest.json"
+    for text in ("[" * 100_000, '{"name": ' * 100_000, '{"format_version": 1' + "0" * 5000 + "}"):
+        path.write_text(text)
+        with pytest.raises(BundleError, match="cannot be read"):
+            read_manifest(path.parent)
+    path.write_text(json.dumps({"parameters": "x" * 2**24}))
+    with pytest.raises(BundleError, match="it has more than 16,777,216 bytes"):
+        read_manifest(path.parent)
 
 
 def test_missing_keys_are_named(make_bundle):

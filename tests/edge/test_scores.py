@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from kdtasks.edge.manifest import SCORE_NAMES
+from kdtasks.edge.manifest_form import SCORE_NAMES
 from kdtasks.edge.scores import ALWAYS, NEVER, SCORES, max_probability, softmax
 
 LOGITS = arrays(np.float32, (5, 3, 4), elements=st.floats(-50, 50, width=32))

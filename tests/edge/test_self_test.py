@@ -7,8 +7,8 @@ import pytest
 from kdtasks.core.errors import BundleError
 from kdtasks.edge.bundle_files import SELF_TEST
 from kdtasks.edge.classifier import Classifier
-from kdtasks.edge.predictor import SelfTest
 from kdtasks.edge.segments import Segments
+from kdtasks.edge.self_test import SelfTest
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_a_self_test_that_is_missing_damaged_or_foreign_is_refused(stored, bundl
     with pytest.raises(BundleError, match=r"self_test\.npz is damaged"):
         Classifier.load(bundle_with(content[: len(content) // 2]))
     small = dataclasses.replace(stored, images=stored.images[:, :2])
-    with pytest.raises(BundleError, match=r"\('uint8', \(3, 2, 5, 1\).* \('uint8', \(3, 6, 5, 1\)"):
+    with pytest.raises(BundleError, match=r"'\|u1', \(3, 2, 5, 1\).*'\|u1', \(3, 6, 5, 1\)"):
         Classifier.load(bundle_with(small.to_bytes()))
 
 

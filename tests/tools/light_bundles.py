@@ -13,8 +13,8 @@ import pytest
 from kdtasks.core.files import write_json
 from kdtasks.edge.bundle_files import SELF_TEST
 from kdtasks.edge.manifest import Manifest
-from kdtasks.edge.predictor import SelfTest
 from kdtasks.edge.segments import Segments
+from kdtasks.edge.self_test import SelfTest
 
 SHAPE = (4, 4, 1)
 CLASS_NAMES = ("dark", "bright")

@@ -23,10 +23,10 @@ from kdtasks.core.settings import Section
 from kdtasks.data.prepared import DESCRIPTION, PreparedDataset
 from kdtasks.edge.bundle_files import MANIFEST, MODEL, SBOM, SELF_TEST
 from kdtasks.edge.manifest import Manifest
-from kdtasks.edge.predictor import SelfTest
 from kdtasks.edge.registry import load_predictor
 from kdtasks.edge.scores import SCORES, apply_policy
 from kdtasks.edge.segments import Segments
+from kdtasks.edge.self_test import SelfTest
 from kdtasks.evaluate.intervals import wilson_interval
 from kdtasks.tasks.registry import task_of
 

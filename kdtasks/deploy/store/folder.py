@@ -8,7 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from kdtasks.core.errors import StoreConflictError, StoreMissingError, StoreUnreachableError
+from kdtasks.core.errors import (
+    IntegrityError,
+    StoreConflictError,
+    StoreMissingError,
+    StoreUnreachableError,
+)
 from kdtasks.core.files import (
     CHUNK_BYTES,
     PARTIAL,
@@ -18,8 +23,16 @@ from kdtasks.core.files import (
     write_whole,
 )
 from kdtasks.core.locks import locked
+from kdtasks.core.safe_files import why_unsafe
 from kdtasks.deploy.store.address import BLOBS
-from kdtasks.deploy.store.objects import Entry, LocalFile, OnBytes, Record, VerifiedReader
+from kdtasks.deploy.store.objects import (
+    RECORD_BYTES,
+    Entry,
+    LocalFile,
+    OnBytes,
+    Record,
+    VerifiedReader,
+)
 
 _LOCK = ".lock"
 
@@ -42,40 +55,42 @@ class FolderObjects:
 
     def read(self, key: str) -> Record:
         """Give a record."""
-        with self._explained("reading", key):
-            data = (self.root / key).read_bytes()
+        with self._explained("reading", key), self._path(key).open("rb") as file:
+            data = file.read(RECORD_BYTES + 1)
+        if len(data) > RECORD_BYTES:
+            raise IntegrityError(f"{key} has more bytes than any record; delete it")
         return Record(data, _tag(data))
 
     def create(self, key: str, data: bytes) -> None:
         """Write a record that does not exist yet."""
-        with self._explained("writing", key), locked(self.root / _LOCK):
-            if (self.root / key).exists():
+        with self._explained("writing", key), locked(self._path(_LOCK)):
+            if self._path(key).exists():
                 raise StoreConflictError(f"{key} exists already")
             self._write(key, data)
 
     def replace(self, key: str, data: bytes, tag: str) -> None:
         """Write over the record that has `tag`."""
-        with self._explained("writing", key), locked(self.root / _LOCK):
-            path = self.root / key
+        with self._explained("writing", key), locked(self._path(_LOCK)):
+            path = self._path(key)
             if not path.exists() or _tag(path.read_bytes()) != tag:
                 raise StoreConflictError(f"{key} was changed by somebody else")
             self._write(key, data)
 
     def upload(self, key: str, file: LocalFile, on_bytes: OnBytes) -> None:
         """Copy a file; it is hashed again on its way."""
-        with self._explained("writing", key), partial_beside(self.root / key) as partial:
+        with self._explained("writing", key), partial_beside(self._path(key)) as partial:
             with file.path.open("rb") as stream, partial.open("wb") as copy:
                 reader = VerifiedReader(stream, file)
                 while chunk := reader.read(CHUNK_BYTES):
                     copy.write(chunk)
                     on_bytes(len(chunk))
             flush_to_disk(partial)
-            partial.replace(self.root / key)
+            partial.replace(self._path(key))
 
     def download(self, key: str, stream: BinaryIO, on_bytes: OnBytes) -> None:
         """Copy a file's bytes."""
         with self._explained("reading", key):
-            file = (self.root / key).open("rb")
+            file = self._path(key).open("rb")
         with file:
             while chunk := file.read(CHUNK_BYTES):
                 stream.write(chunk)
@@ -85,14 +100,14 @@ class FolderObjects:
         """Describe a file."""
         try:
             with self._explained("reading", key):
-                return _entry(key, (self.root / key).stat())
+                return _entry(key, self._path(key).stat())
         except StoreMissingError:
             return None
 
     def touch(self, key: str) -> None:
         """Date a file anew."""
         with self._explained("writing", key):
-            os.utime(self.root / key)
+            os.utime(self._path(key))
 
     def list(self, prefix: str) -> Iterator[Entry]:
         """Describe all files below a folder of the store; hidden ones are no objects."""
@@ -107,7 +122,7 @@ class FolderObjects:
     def delete(self, key: str) -> None:
         """Remove a file."""
         with self._explained("deleting", key):
-            (self.root / key).unlink(missing_ok=True)
+            self._path(key).unlink(missing_ok=True)
 
     def now(self) -> datetime:
         """The date that a file gets when it is written now; a file server has its own clock."""
@@ -136,12 +151,28 @@ class FolderObjects:
                         removed += 1
         return removed
 
+    def _path(self, key: str) -> Path:
+        """Where an object is; nothing on the way may lead out of the store, or wait for ever.
+
+        Raises:
+            IntegrityError: something there is a link, a pipe, a socket or a device.
+        """
+        path = self.root / key
+        for part in (path, *path.parents):
+            if part == self.root:
+                break
+            if kind := why_unsafe(part):
+                raise IntegrityError(
+                    f"{part} is {kind}; a store has files and folders alone, remove it"
+                )
+        return path
+
     def _write(self, key: str, data: bytes) -> None:
         # after a power cut a record must not be there without the blobs that it names
         if (self.root / BLOBS).is_dir():
             flush_to_disk(self.root / BLOBS)
-        write_whole(self.root / key, data)
-        flush_to_disk((self.root / key).parent)
+        write_whole(self._path(key), data)
+        flush_to_disk(self._path(key).parent)
 
     @contextlib.contextmanager
     def _explained(self, doing: str, key: str) -> Iterator[None]:

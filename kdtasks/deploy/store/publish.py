@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from kdtasks.core.errors import BundleError, StoreConflictError, StoreError
 from kdtasks.core.files import disk_errors
+from kdtasks.core.safe_files import unsafe_below
 from kdtasks.deploy.store.address import BLOBS, blob_key, check_name, problem_of_paths
 from kdtasks.deploy.store.objects import Entry, LocalFile, Objects, files_in, hash_file
 from kdtasks.deploy.store.progress import NO_PROGRESS, TransferProgress
@@ -202,8 +203,8 @@ def stored_files(local: Mapping[str, LocalFile]) -> tuple[StoredFile, ...]:
 def read_folder(folder: Path) -> dict[str, LocalFile]:
     """Hash all files of a folder.
 
-    Links to files count as files, since DVC may link its outputs; links to folders and anything
-    else that is no file are refused.
+    Links into DVC's cache count as files, since it may link its outputs; other links and anything
+    else that is no file are refused: what a link leads to may be private.
 
     Returns: path inside the folder, with slashes, to file; in the order of the paths.
 
@@ -214,10 +215,8 @@ def read_folder(folder: Path) -> dict[str, LocalFile]:
         raise StoreError(f"{folder} is no folder; give the folder of a bundle")
     with disk_errors("reading the bundle", folder):
         names = sorted(files_in(folder))
-        problem = problem_of_paths(names)
-        for name in names:
-            if not (folder / name).is_file():
-                problem = f"{name!r} is a link to a folder, or no file"
+        found = unsafe_below(folder)
+        problem = f"it holds {found}" if found else problem_of_paths(names)
         if problem:
             raise StoreError(f"{folder} cannot be published: {problem}; rename or remove it")
         hashed = concurrently(hash_file, [folder / name for name in names])

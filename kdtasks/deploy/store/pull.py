@@ -13,7 +13,7 @@ from kdtasks.core.locks import locked
 from kdtasks.deploy.store.address import Reference, blob_key, version_key
 from kdtasks.deploy.store.cache import Cache, Resolution, is_intact
 from kdtasks.deploy.store.checkout import checkout
-from kdtasks.deploy.store.objects import Objects
+from kdtasks.deploy.store.objects import Objects, OnBytes
 from kdtasks.deploy.store.progress import NO_PROGRESS, TransferProgress
 from kdtasks.deploy.store.records import (
     Alias,
@@ -201,13 +201,30 @@ def download_files(
     concurrently(lambda file: _download(objects, file, folder / file.sha256, progress), files)
 
 
+def _up_to(file: StoredFile, key: str, progress: TransferProgress) -> OnBytes:
+    """Tell of bytes as they come, and take no more than the file has."""
+    received = 0
+
+    def advance(count: int) -> None:
+        nonlocal received
+        received += count
+        if received > file.size:
+            raise IntegrityError(
+                f"{key} ({file.path}) has more than the {file.size:,} bytes that its manifest "
+                "says; delete it in the store and publish the bundle again"
+            )
+        progress.advance(count)
+
+    return advance
+
+
 def _download(objects: Objects, file: StoredFile, target: Path, progress: TransferProgress) -> None:
     key = blob_key(file.sha256)
     with partial_beside(target) as partial:
         for _ in range(_ATTEMPTS):
             with partial.open("wb") as stream:
                 try:
-                    objects.download(key, stream, progress.advance)
+                    objects.download(key, stream, _up_to(file, key, progress))
                 except StoreMissingError:
                     raise StoreMissingError(
                         f"{key} ({file.path}) is not in the store; gc may have deleted this "

@@ -74,7 +74,9 @@ class File(Pretrained):
         path = self._file(folder)
         try:
             found = read_checked(path, source=str(path))
-        except (OSError, ValueError, KeyError) as error:
+        except ModelError:
+            raise
+        except Exception as error:  # a damaged file may fail in any way
             raise ModelError(
                 f"{path} is no whole .keras or HDF5 file ({type(error).__name__}: {error}); save "
                 "the model anew"
@@ -118,7 +120,13 @@ class File(Pretrained):
     def begin(self, network: Any, folder: Path) -> set[str]:
         if self.weights == "random":
             return set()
-        _, source = load_keras_file(self._file(folder))
+        path = self._file(folder)
+        try:
+            _, source = load_keras_file(path)
+        except ModelError:
+            raise
+        except Exception as error:  # as above
+            raise ModelError(f"{path} is damaged ({type(error).__name__}); save it anew") from error
         return copy_weights(source, network)
 
     def _file(self, folder: Path) -> Path:

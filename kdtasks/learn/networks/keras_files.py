@@ -1,6 +1,7 @@
 """A Keras file: its first bytes tell its kind, its configuration tells what network it holds."""
 
 import inspect
+import io
 import json
 import shutil
 import tempfile
@@ -11,12 +12,17 @@ from typing import Any, Literal, NamedTuple
 
 from kdtasks.core.backend import keras, keras_3
 from kdtasks.core.errors import ModelError
+from kdtasks.core.safe_files import check_archive
 from kdtasks.learn.networks.safe_config import check_config
+from kdtasks.learn.networks.safe_hdf5 import check_hdf5
 
 Kind = Literal["keras", "hdf5", "tflite"]
 
 _HDF5, _ZIP, _TFLITE = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04", b"TFL3"
-_CONFIG, _METADATA = "config.json", "metadata.json"
+_CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+
+# Of a configuration, in bytes: it takes twenty times as much in memory.
+_MOST_CONFIG = 2**26
 
 # Names that TensorFlow 1 and early 2 gave to layers that both Kerases know under another.
 _RENAMED = {
@@ -52,23 +58,27 @@ def kind_of(path: Path) -> Kind | None:
         return "hdf5"
     if start[4:] == _TFLITE:
         return "tflite"
-    if start[:4] != _ZIP or not zipfile.is_zipfile(path):
+    if start[:4] != _ZIP:
         return None
-    with zipfile.ZipFile(path) as archive:
-        return "keras" if _CONFIG in archive.namelist() else None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "keras" if _CONFIG in archive.namelist() else None
+    except Exception:  # a damaged zip may fail in any way
+        return None
 
 
 def read_keras_file(path: Path, *, source: str) -> KerasFile:
     """Read the configuration of a `.keras` or HDF5 file, as it stands there.
 
     Raises:
-        ModelError: it is both at once, or weights without a network.
+        ModelError: it is both at once, weights without a network, or reads other files.
         OSError, ValueError, KeyError: it is damaged, or of another kind.
     """
     import h5py
 
     if kind_of(path) == "hdf5":
         with h5py.File(path, "r") as content:
+            check_hdf5(content, path.stat().st_size, source=source)
             if "model_config" not in content.attrs:
                 raise ModelError(f"{source} holds weights without a network; save the whole model")
             config = json.loads(content.attrs["model_config"])
@@ -79,11 +89,29 @@ def read_keras_file(path: Path, *, source: str) -> KerasFile:
     # Keras 2 would read the HDF5 half of such a file, not the configuration checked here.
     if h5py.is_hdf5(path):
         raise ModelError(f"{source} is a zip and an HDF5 file at once; save the model anew")
-    with zipfile.ZipFile(path) as archive:
-        config = json.loads(archive.read(_CONFIG))
-        version = json.loads(archive.read(_METADATA)).get("keras_version") or "3"
+    parts = _parts(path)
+    with h5py.File(io.BytesIO(parts[_WEIGHTS]), "r") as content:
+        check_hdf5(content, len(parts[_WEIGHTS]), source=source)
+    config = json.loads(parts[_CONFIG])
+    version = json.loads(parts[_METADATA]).get("keras_version") or "3"
     config.pop("compile_config", None)
-    return KerasFile("keras", config, version)
+    return KerasFile("keras", config, str(version))
+
+
+def _parts(path: Path) -> dict[str, bytes]:
+    """Unpack what a network needs of a zip, each once and no larger than it says.
+
+    Raises:
+        ValueError: they are far larger than the file.
+        KeyError: one is missing.
+    """
+    check_archive(path)
+    with zipfile.ZipFile(path) as archive:
+        entries = [archive.getinfo(name) for name in (_CONFIG, _METADATA, _WEIGHTS)]
+        for entry in entries[:2]:
+            if entry.file_size > _MOST_CONFIG:
+                raise ValueError(f"{entry.filename} has {entry.file_size:,} bytes")
+        return {entry.filename: archive.read(entry) for entry in entries}
 
 
 def read_checked(path: Path, *, source: str) -> KerasFile:
@@ -138,8 +166,7 @@ def _write_config(path: Path, found: KerasFile) -> None:
         with h5py.File(path, "r+") as content:
             content.attrs["model_config"] = text
         return
-    with zipfile.ZipFile(path) as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts = _parts(path)  # other files in it are left out
     with zipfile.ZipFile(path, "w") as archive:
         for name, part in {**parts, _CONFIG: text.encode()}.items():
             archive.writestr(name, part)

@@ -11,6 +11,7 @@ from kdtasks.core.errors import ModelError, ParamsError
 from kdtasks.core.files import atomic_folder, write_json
 from kdtasks.core.records.training import Training
 from kdtasks.learn.networks.build import BuiltModel, HeadParams, NetworkDescription, build
+from kdtasks.learn.networks.safe_hdf5 import check_hdf5
 
 _WEIGHTS = "model.weights.h5"
 _DESCRIPTION = "model.json"
@@ -48,6 +49,10 @@ def load_model(folder: Path, *, advice: str = _ADVICE) -> BuiltModel:
         description = NetworkDescription.model_validate_json(path.read_bytes())
         model = build(**dict(description))
     with _reading(folder / _WEIGHTS, advice) as path:
+        import h5py
+
+        with h5py.File(path, "r") as content:
+            check_hdf5(content, path.stat().st_size, source=str(path))
         model.network.load_weights(path)
     return model
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kdtasks.core.errors import TeacherError
+from kdtasks.core.safe_files import check_archive, unsafe_below
 from kdtasks.data.folders import visible_entries
 
 _KINDS = ("logits", "probabilities")
@@ -46,7 +47,7 @@ def read_answer_file(path: Path) -> AnswerFile:
     file = _find(path)
     try:
         found = READERS[file.suffix.lower()](file)
-    except (TeacherError, KeyboardInterrupt, MemoryError):
+    except TeacherError:
         raise
     except Exception as error:  # a damaged file may fail in any way inside its reader
         reason = " ".join(str(error).split())[:300]
@@ -65,6 +66,8 @@ def read_answer_file(path: Path) -> AnswerFile:
 def _find(path: Path) -> Path:
     endings = ", ".join(READERS)
     if path.is_dir():
+        if found := unsafe_below(path):
+            raise TeacherError(f"teacher.path: {path} holds {found}; copy what it stands for")
         files = [file for file in visible_entries(path) if file.suffix.lower() in READERS]
         if len(files) == 1:
             return files[0]
@@ -88,6 +91,7 @@ def _find(path: Path) -> Path:
 
 
 def _read_npz(path: Path) -> AnswerFile:
+    check_archive(path)
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         kinds = [kind for kind in _KINDS if kind in arrays.files]
         if "names" not in arrays.files or len(kinds) != 1:

@@ -1,16 +1,18 @@
 """Take a teacher from a file: check that it fits, find out how it wants its images."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
-from kdtasks.core.errors import TeacherError
+from kdtasks.core.errors import TeacherError, explained
 from kdtasks.core.files import atomic_folder, write_json
+from kdtasks.core.safe_files import copy_files
 from kdtasks.data.prepared import PreparedDataset
+from kdtasks.learn.teachers.apart import open_apart
 from kdtasks.learn.teachers.fit import Fit, fit_network
 from kdtasks.learn.teachers.formats import DESCRIPTION
+from kdtasks.learn.teachers.input_forms import forms_of
 from kdtasks.learn.teachers.judge import Judge
-from kdtasks.learn.teachers.network import format_of, network_in, open_network
+from kdtasks.learn.teachers.network import format_of, network_in, run_in_batches
 from kdtasks.learn.teachers.settings import TeacherInput, TeacherParams
 from kdtasks.learn.teachers.trained_on import check_overlap
 from kdtasks.tasks.registry import task_of
@@ -34,10 +36,12 @@ def import_teacher(
     own = images is not None
     images = images if own else dataset.images("validation")
     source = network_in(Path(params.path))
-    network = open_network(source)
+    network = open_apart(source)
     _check_input(source, network.input_shape, images.shape[1:], params.input, dataset)
     _check_outputs(source, network.output_shape, dataset)
     check_overlap(Path(params.path), dataset)
+    # One image, before many: a graph that loops is found out sooner.
+    run_in_batches(network, images[:1], forms_of(params.input, images.shape[-1])[0])
     scaling = format_of(source).scaling
     if scaling and params.input.scaling == "auto":
         known = params.input.model_copy(update={"scaling": scaling, "layout": "rgb"})
@@ -58,7 +62,6 @@ def import_teacher(
     print(f"teacher input: {fit.form}; {found}")
     print(f"teacher output: {_told(fit, network.output_shape[-1])}")
     name = f"teacher{source.suffix.lower()}" if source.is_file() else format_of(source).name
-    copy = shutil.copyfile if source.is_file() else shutil.copytree
     content = {
         "file": name,
         "input": fit.form.content,
@@ -68,8 +71,9 @@ def import_teacher(
     }
     if own:
         content["image_shape"] = images.shape[1:]
-    with atomic_folder(folder) as partial:
-        copy(source, partial / name)
+    problem, advice = f"{source} cannot be copied", "copy what it stands for beside it"
+    with explained(TeacherError, problem, advice, OSError), atomic_folder(folder) as partial:
+        copy_files(source, partial / name)
         write_json(partial / DESCRIPTION, content)
 
 

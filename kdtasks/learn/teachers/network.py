@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from kdtasks.core.errors import TeacherError, shortened
+from kdtasks.core.safe_files import unsafe_below, why_unsafe
 from kdtasks.data.folders import visible_entries
 from kdtasks.learn.teachers.formats import OpenedNetwork, TeacherFormat, teacher_formats
 from kdtasks.learn.teachers.input_forms import InputForm
@@ -38,7 +39,7 @@ def network_in(path: Path) -> Path:
     """Find the network that `teacher.path` means: the path itself, or the only one in a folder.
 
     Raises:
-        TeacherError: there are several.
+        TeacherError: there are several, or it is a link.
     """
 
     def is_network(path: Path) -> bool:
@@ -47,6 +48,11 @@ def network_in(path: Path) -> Path:
     if not path.is_dir() or is_network(path):
         return path
     inside = [entry for entry in visible_entries(path) if is_network(entry)]
+    for entry in inside:
+        if kind := why_unsafe(entry):
+            raise TeacherError(
+                f"teacher.path: {entry} is {kind}; give the path of what it stands for"
+            )
     if len(inside) > 1:
         raise TeacherError(
             f"teacher.path: the folder {path} holds {len(inside)} networks "
@@ -62,10 +68,16 @@ def open_network(path: Path, *, layers: Sequence[str] = ()) -> OpenedNetwork:
         layers: hidden layers whose features it gives besides.
 
     Raises:
-        TeacherError: the file is missing, damaged, of an unknown kind, unsafe, has several inputs
+        TeacherError: the file is missing, damaged, of an unknown kind, unsafe, a folder of other
+            things than files and folders, has several inputs
             or outputs, has no such layer, or is of a kind that gives no features.
     """
     matching = format_of(path)
+    if path.is_dir() and (found := unsafe_below(path)):
+        raise TeacherError(
+            f"teacher.path: {path} holds {found}; a teacher has files and folders alone: copy it "
+            "with what they stand for (`cp -rL`), if that is yours to give away"
+        )
     if layers and not matching.gives_features:
         better = " or ".join(known.files for known in _formats() if known.gives_features)
         raise TeacherError(

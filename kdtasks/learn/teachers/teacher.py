@@ -14,10 +14,11 @@ from kdtasks.learn.networks.inference import Predictor
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.networks.saved import load_model
 from kdtasks.learn.teachers.answers import AnswerTable, open_answers
+from kdtasks.learn.teachers.apart import open_apart
 from kdtasks.learn.teachers.ensemble import mean_logits
 from kdtasks.learn.teachers.formats import DESCRIPTION
 from kdtasks.learn.teachers.input_forms import InputForm
-from kdtasks.learn.teachers.network import open_network, run_in_batches
+from kdtasks.learn.teachers.network import run_in_batches
 from kdtasks.learn.teachers.outputs import class_logits
 
 
@@ -177,7 +178,7 @@ def _open_ensemble(members: Sequence[Path], batch_size: int, layers: Sequence[st
 def _open_imported(
     folder: Path, description: dict[str, Any], batch_size: int, layers: Sequence[str]
 ) -> Teacher:
-    network = open_network(folder / description["file"], layers=layers)
+    network = open_apart(folder / description["file"], layers=layers)
     form = InputForm.of(description["input"])
 
     def run(images: Any) -> list[np.ndarray]:

@@ -4,13 +4,13 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
 from kdtasks.core.errors import TeacherError
 from kdtasks.core.files import atomic_file
+from kdtasks.core.safe_files import check_archive
 from kdtasks.data.prepared import PreparedDataset
 
 FILE = "trained_on.npz"
@@ -45,9 +45,10 @@ class TrainedOn:
         if not path.is_file():
             return None
         try:
+            check_archive(path)
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return cls(arrays["hashes"], tuple(arrays["image_shape"].tolist()))
-        except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
+        except Exception as error:  # a damaged zip may fail in any way
             raise TeacherError(
                 f"{path} is damaged ({error}); copy the teacher's folder again, or remove the file "
                 "to import the teacher without a look at its images"

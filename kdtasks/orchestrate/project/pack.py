@@ -11,8 +11,8 @@ from kdtasks.core.errors import BundleError
 from kdtasks.core.files import atomic_folder, json_text
 from kdtasks.edge.bundle_files import MANIFEST, MODEL, SUFFIX, open_bundle, open_bundle_files
 from kdtasks.edge.manifest import Manifest
-from kdtasks.edge.predictor import load_self_test
 from kdtasks.edge.segments import Segments
+from kdtasks.edge.self_test import load_self_test
 from kdtasks.orchestrate.project.origin import Origin, find_origin
 
 

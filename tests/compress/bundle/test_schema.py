@@ -2,9 +2,12 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kdtasks.compress.bundle.schema import manifest_schema
-from kdtasks.edge.manifest import Manifest
+from kdtasks.core.errors import BundleError
+from kdtasks.edge.manifest import Manifest, parse_manifest
 
 PUBLISHED = Path(__file__).parents[3] / "docs" / "manifest.schema.json"
 
@@ -73,7 +76,7 @@ def test_manifests_are_valid(check):
         ({"input": {"shape": [8, 8], "dtype": "uint8", "range": [0, 255]}}, ["input"], "short"),
         ({"input": {**MANIFEST.input, "deep_range": [0, 65536]}}, ["input"], "maximum"),
         ({"metrics": {"test": {"rows": 0, "accuracy": 1, "cost": 1}}}, ["metrics"], "minimum"),
-        ({"self_test": {"file": "x"}}, ["self_test"], "not valid"),
+        ({"self_test": {"file": "x"}}, ["self_test"], "is a required property"),
     ],
 )
 def test_what_is_no_manifest_is_found(check, changes, where, message):
@@ -85,3 +88,41 @@ def test_what_is_no_manifest_is_found(check, changes, where, message):
 @pytest.mark.parametrize("name", MANIFEST.to_json())
 def test_a_field_of_another_type_is_found(check, name):
     assert check(**{name: True})[0] == [name]
+
+
+def _places(value, path=()):
+    yield path
+    if isinstance(value, list):
+        value = dict(enumerate(value))
+    for key, part in value.items() if isinstance(value, dict) else ():
+        yield from _places(part, (*path, key))
+
+
+_SCHEMA = manifest_schema()
+_CONTENT = json.loads(json.dumps(MANIFEST.to_json()))
+_PLACES = [path for path in _places(_CONTENT) if path]
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda part: (
+        st.lists(part, max_size=3) | st.dictionaries(st.text(max_size=3), part, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(place=st.sampled_from(_PLACES), value=_JSON)
+def test_a_device_refuses_whatever_the_schema_forbids(place, value):
+    """The check without a library beside the one of jsonschema, on any value in any place."""
+    jsonschema = pytest.importorskip("jsonschema")
+    content = json.loads(json.dumps(_CONTENT))
+    part = content
+    for key in place[:-1]:
+        part = part[key]
+    part[place[-1]] = value
+    is_valid = jsonschema.Draft202012Validator(_SCHEMA).is_valid(content)
+    try:
+        parse_manifest(json.dumps(content).encode(), "it")
+    except BundleError:
+        return  # a device may ask for more, say as many thresholds as exits but one
+    assert is_valid

@@ -94,7 +94,7 @@ def test_a_version_that_does_not_load_is_taken_back(start, release, ask):
     assert device.agent.poll()
     health = ask(device).json()
     assert health["model"]["version"] == 1
-    assert "names 2 segments and the thresholds" in health["rejected"]["reason"]
+    assert "names 2 segments and 2 thresholds" in health["rejected"]["reason"]
 
 
 def test_a_version_that_ended_the_process_twice_is_taken_back(store, settings, release, ask):

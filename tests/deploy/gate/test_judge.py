@@ -204,7 +204,9 @@ def test_other_classes_or_shapes_keep_production(workshop: Workshop):
 def test_bundles_that_cannot_be_compared(workshop: Workshop):
     given = read_manifest(workshop.bundle(0))
     turned = read_manifest(workshop.bundle(0, class_names=("bright", "dark")))
-    larger = read_manifest(workshop.bundle(0, input={"shape": [1, 4, 1], "dtype": "", "range": []}))
+    larger = read_manifest(
+        workshop.bundle(0, input={"shape": [1, 4, 1], "dtype": "uint8", "range": [0, 255]})
+    )
     assert incomparable(given, given) == ()
     assert "the same names in another order" in incomparable(given, turned)[0]
     assert incomparable(given, larger) == (

@@ -80,3 +80,23 @@ def test_space_is_asked_for_before(tmp_path: Path):
     with pytest.raises(StoreError, match=r"is full: 1,000,000,000.0 MB are needed"):
         download_files(objects, files, tmp_path, NO_PROGRESS)  # type: ignore[arg-type]
     assert objects.asked == []
+
+
+def test_a_file_without_an_end_breaks_off_at_its_size(tmp_path: Path):
+    content = b"a" * 100
+
+    class Endless:
+        written = 0
+
+        def download(self, key: str, stream: BinaryIO, on_bytes: OnBytes) -> None:
+            while True:
+                stream.write(content)
+                self.written += len(content)
+                on_bytes(len(content))
+
+    objects = Endless()
+    file = StoredFile("file", 100, hashlib.sha256(content).hexdigest())
+    with pytest.raises(IntegrityError, match=r"has more than the 100 bytes that its manifest says"):
+        download_files(objects, [file], tmp_path, NO_PROGRESS)  # type: ignore[arg-type]
+    assert objects.written == 200
+    assert list(tmp_path.iterdir()) == []

@@ -77,4 +77,9 @@ def _folders(path: Path) -> list[Path]:
         return [path]
     if not (path / DESCRIPTION).is_file():
         return []
-    return [path / name for name in read_json(path / DESCRIPTION).get("members", ())]
+    try:
+        members = list(read_json(path / DESCRIPTION).get("members", ()))
+        is_named = all(name == Path(name).name for name in members)
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        return []
+    return [path / name for name in members] if is_named else []

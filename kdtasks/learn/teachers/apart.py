@@ -1,0 +1,228 @@
+"""Open and ask a foreign network in a process of its own: a loop without an end ends there.
+
+A file may hold a graph that never answers, takes all memory, or kills whoever runs it. The process
+that does all this for a stage may take so long and so much, and what becomes of it is one sentence.
+
+    python -m kdtasks.learn.teachers.apart DESCRIPTOR BYTES
+"""
+
+import atexit
+import json
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdtasks.core.errors import TeacherError, shortened
+from kdtasks.learn.teachers.formats import OpenedNetwork
+from kdtasks.learn.teachers.network import open_network
+
+# Seconds for opening a file, TensorFlow's start included, and for a batch and each of its images:
+# a hundred times what large networks take on one core.
+OPENING, BATCH, IMAGE = 300.0, 60.0, 10.0
+
+SCRATCH = "kdtasks-teacher-"
+
+# Of the machine's memory, so that the stage and the system live on.
+_FRACTION = 0.8
+
+
+def open_apart(path: Path, *, layers: Sequence[str] = ()) -> OpenedNetwork:
+    """Open a file as `open_network` does, in the process for foreign networks.
+
+    Raises:
+        TeacherError: as of `open_network`, also when the network is run: it fails, ends the
+            process, or takes too long or too much memory.
+    """
+    process = _shared()
+    request = {"path": str(path), "folder": str(Path.cwd()), "layers": list(layers)}
+    told, _ = process.ask(request, None, f"teacher.path: {path} was not opened", OPENING)
+
+    def run(images: np.ndarray) -> list[np.ndarray]:
+        batch = np.ascontiguousarray(images, np.float32)
+        problem = f"teacher.path: {path} did not answer {len(batch):,} images"
+        asked = {"network": told["network"]}
+        _, answers = process.ask(asked, batch, problem, BATCH + IMAGE * len(batch))
+        wanted = (len(batch), *told["output_shape"])
+        found = answers[0].shape
+        if len(found) != len(wanted) or any(
+            size not in (None, number) for size, number in zip(wanted, found, strict=True)
+        ):
+            raise TeacherError(f"{problem}: it gave numbers of {found}, {wanted} were expected")
+        return answers
+
+    return OpenedNetwork(
+        told["batch_size"],
+        tuple(told["input_shape"]),
+        tuple(told["output_shape"]),
+        run,
+        told["parameters"],
+    )
+
+
+class _Process:
+    """The other process, and the line to it; threads take turns."""
+
+    def __init__(self) -> None:
+        self._owner = os.getpid()
+        ours, theirs = socket.socketpair()
+        # Whatever it leaves when it is killed goes with this folder.
+        self._scratch = tempfile.TemporaryDirectory(prefix=SCRATCH)
+        package = str(Path(__file__).parents[3])
+        paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        words = [str(theirs.fileno()), str(int(memory * _FRACTION))]
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", __name__, *words],
+                pass_fds=[theirs.fileno()],
+                env=os.environ
+                | {"PYTHONPATH": os.pathsep.join(paths), "TMPDIR": self._scratch.name},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        self._line = Connection(ours.detach())
+        self._turn = threading.Lock()
+
+    @property
+    def identity(self) -> int:
+        """The number that the system has for it."""
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can be asked: by who has started it, and by no fork of that."""
+        return self._owner == os.getpid() and self._process.poll() is None
+
+    def ask(
+        self, request: dict[str, Any], batch: np.ndarray | None, problem: str, seconds: float
+    ) -> tuple[dict[str, Any], list[np.ndarray]]:
+        """Send a request and wait for what comes back.
+
+        Args:
+            problem: what to say where nothing does.
+
+        Raises:
+            TeacherError: nothing came in time, the process has ended, or it says so.
+        """
+        with self._turn:
+            try:
+                _send(self._line, request, [] if batch is None else [batch])
+                if not self._line.poll(seconds):
+                    self.end()
+                    raise TeacherError(
+                        f"{problem} within {seconds:,.3g} s; look whether it loops without an end, "
+                        "or let it answer elsewhere (teacher.source: logits)"
+                    )
+                told, arrays = _receive(self._line)
+            except (OSError, EOFError) as error:
+                self.end()
+                raise TeacherError(
+                    f"{problem}: it ended the process that runs it ({self._how()}); look whether "
+                    "it takes more memory than there is, or is damaged, and save it anew"
+                ) from error
+        if "error" in told:
+            raise TeacherError(told["error"] if told["is_ours"] else f"{problem}: {told['error']}")
+        return told, arrays
+
+    def end(self) -> None:
+        """End it, whatever it does."""
+        self._process.kill()
+        with suppress(OSError):
+            self._line.close()
+        self._process.wait()
+        self._scratch.cleanup()
+
+    def _how(self) -> str:
+        code = self._process.returncode
+        return signal.Signals(-code).name if code and code < 0 else f"exit status {code}"
+
+
+_processes: list[_Process] = []
+
+
+def _shared() -> _Process:
+    """The process, started again where it has ended; networks that it had open are lost."""
+    if not _processes or not _processes[-1].is_alive:
+        _processes[:] = [_Process()]
+        atexit.register(_processes[-1].end)
+    return _processes[-1]
+
+
+def _send(line: Connection, told: dict[str, Any], arrays: Sequence[np.ndarray]) -> None:
+    shapes = [(array.dtype.str, array.shape) for array in arrays]
+    line.send_bytes(json.dumps({"arrays": shapes, **told}).encode())
+    for array in arrays:
+        line.send_bytes(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+
+
+def _receive(line: Connection) -> tuple[dict[str, Any], list[np.ndarray]]:
+    told = json.loads(line.recv_bytes())
+    shapes = told.pop("arrays")
+    return told, [np.frombuffer(line.recv_bytes(), kind).reshape(shape) for kind, shape in shapes]
+
+
+def _serve(line: Connection) -> None:
+    """Open networks and run them, as asked, until nobody is there to ask."""
+    networks: list[OpenedNetwork] = []
+    while True:
+        request, arrays = _receive(line)
+        try:
+            if "path" in request:
+                os.chdir(request["folder"])
+                opened = open_network(Path(request["path"]), layers=request["layers"])
+                networks.append(opened)
+                told = {
+                    "network": len(networks) - 1,
+                    "batch_size": opened.batch_size,
+                    "input_shape": opened.input_shape,
+                    "output_shape": opened.output_shape,
+                    "parameters": opened.parameters,
+                }
+                _send(line, told, [])
+            else:
+                outputs = networks[request["network"]].run(arrays[0])
+                _send(line, {}, [np.asarray(output) for output in outputs])
+        except OSError:
+            raise
+        except TeacherError as error:
+            _send(line, {"error": str(error), "is_ours": True}, [])
+        except MemoryError:
+            _send(line, {"error": "it takes more memory than there is", "is_ours": False}, [])
+        except Exception as error:  # a graph may fail in any way
+            reason = f"{type(error).__name__}: {shortened(str(error))}"
+            _send(line, {"error": reason, "is_ours": False}, [])
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+def main() -> None:
+    """Serve the process that has started this one."""
+    descriptor, most = int(sys.argv[1]), int(sys.argv[2])
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(ValueError, OSError):  # not every system counts it
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    threading.Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
+    with suppress(EOFError, OSError, KeyboardInterrupt):
+        _serve(Connection(descriptor))
+
+
+if __name__ == "__main__":
+    main()

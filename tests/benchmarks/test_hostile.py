@@ -1,0 +1,32 @@
+"""A share of `python -m benchmarks.hostile`: no traceback, no end of a process, no file outside."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.hostile.__main__ import ATTACKS, BEGIN, END, PAGE, RESULTS, render
+from benchmarks.hostile.attack import run
+
+
+@pytest.mark.parametrize(
+    ("name", "trials"),
+    [
+        pytest.param("bundles", range(0, 3000, 40), marks=pytest.mark.slow),
+        pytest.param("teachers", range(36), marks=pytest.mark.slow),
+        ("images", range(40)),
+    ],
+)
+def test_damage_is_told_in_a_sentence(name: str, trials: range, tmp_path: Path) -> None:
+    count, broken = run(ATTACKS[name](), trials, tmp_path / "work")
+    # seconds are shown, not judged: the machine may be busy
+    assert [line for line in broken if ": answered" not in line and ": refused" not in line] == []
+    assert count.refused > count.trials / 4
+    assert count.answered + count.refused == count.trials
+    assert count.grown_mb < 500
+
+
+def test_the_page_shows_what_was_measured() -> None:
+    results = json.loads(RESULTS.read_text())
+    assert set(results) == set(ATTACKS)
+    assert PAGE.read_text().split(BEGIN)[1].split(END)[0] == f"\n{render(results)}"
