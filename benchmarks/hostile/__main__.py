@@ -1,6 +1,7 @@
-"""Damaged and hostile files, by the thousand: what opens them says so in one sentence, or answers.
+"""Damaged and hostile input, by the thousand: it is refused in one sentence, or answered.
 
-    python -m benchmarks.hostile [bundles] [teachers] [images] [--trials N] [--minutes M] [--write]
+    python -m benchmarks.hostile [bundles] [teachers] [images] [params] [requests]
+        [--trials N] [--minutes M] [--write]
 
 Counted are tracebacks, ends of the process, what takes more than ten seconds, and files that are
 left outside their place. `--write` puts the counts into results/hostile.json and
@@ -16,10 +17,14 @@ from pathlib import Path
 from benchmarks.hostile.attack import Attack, Count, run
 from benchmarks.hostile.bundles import Bundles
 from benchmarks.hostile.images import Images
+from benchmarks.hostile.params import ParamsFiles
+from benchmarks.hostile.requests import Requests
 from benchmarks.hostile.teachers import Teachers
 from kdtasks.core.files import write_text
 
-ATTACKS: dict[str, type[Attack]] = {each.name: each for each in (Bundles, Teachers, Images)}
+ATTACKS: dict[str, type[Attack]] = {
+    each.name: each for each in (Bundles, Teachers, Images, ParamsFiles, Requests)
+}
 RESULTS = Path("results/hostile.json")
 PAGE = Path("docs/reliability.md")
 BEGIN = "<!-- written by python -m benchmarks.hostile --write -->"
@@ -61,7 +66,7 @@ def main() -> None:
 def render(results: dict[str, dict[str, float]]) -> str:
     """Write the page's table."""
     lines = [
-        "| files | tried | refused in a sentence | answered all the same | tracebacks "
+        "| input | tried | refused in a sentence | answered all the same | tracebacks "
         "| ends of the process | over 10 s | files outside | slowest | memory more |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
