@@ -13,6 +13,7 @@ from kdtasks.cli.options import (
     AliasOption,
     BundleArgument,
     DryRunOption,
+    ExpiresOption,
     ModelArgument,
     NameOption,
     OptionalAliasOption,
@@ -50,8 +51,10 @@ def publish(
     name: NameOption = None,
     alias: OptionalAliasOption = None,
     signing_key: SigningOption = None,
+    expires: ExpiresOption = None,
 ) -> None:
     """Publish a bundle as the next version of a model, and move an alias to it if one is given."""
+    from kdtasks.core.errors import StoreError
     from kdtasks.deploy.store.describe import moved_line, published_line
     from kdtasks.deploy.store.progress import show_progress
     from kdtasks.deploy.store.promotion import AliasMover
@@ -60,6 +63,8 @@ def publish(
     from kdtasks.edge.bundle_files import open_bundle
     from kdtasks.orchestrate.project.origin import find_origin
 
+    if expires is not None and not alias:
+        raise StoreError("--expires is of an alias; give one with --alias")
     with as_folder(bundle) as folder:
         manifest = open_bundle(folder)
         objects = open_store(store)
@@ -68,7 +73,8 @@ def publish(
         found = find_origin(folder)
         key = load_signing_key(signing_key)
         name = name or manifest.name
-        mover = AliasMover(objects, name, alias, key) if alias else None
+        lifetime = _lifetime(expires)
+        mover = AliasMover(objects, name, alias, key, lifetime=lifetime) if alias else None
         if mover:
             mover.current()  # says early that it may not be moved
         if found:
@@ -134,9 +140,12 @@ def promote(
     store: StoreOption = None,
     signing_key: SigningOption = None,
     public_key: PublicOption = None,
+    expires: ExpiresOption = None,
 ) -> None:
-    """Make an alias stand for a version."""
-    _move(lambda mover: mover.promote(version), name, alias, store, signing_key, public_key)
+    """Make an alias stand for a version; with --expires it is renewed where it stands."""
+    _move(
+        lambda mover: mover.promote(version), name, alias, store, signing_key, public_key, expires
+    )
 
 
 @app.command()
@@ -146,9 +155,10 @@ def rollback(
     store: StoreOption = None,
     signing_key: SigningOption = None,
     public_key: PublicOption = None,
+    expires: ExpiresOption = None,
 ) -> None:
     """Make an alias stand for the version that it stood for before."""
-    _move(lambda mover: mover.rollback(), name, alias, store, signing_key, public_key)
+    _move(lambda mover: mover.rollback(), name, alias, store, signing_key, public_key, expires)
 
 
 def _move(
@@ -158,6 +168,7 @@ def _move(
     store: str | None,
     key: str | None,
     trusted: str | None,
+    expires: float | None,
 ) -> None:
     from kdtasks.deploy.store.describe import moved_line
     from kdtasks.deploy.store.promotion import AliasMover
@@ -165,8 +176,14 @@ def _move(
 
     with interruptible(f"look at kdtasks models {name}"):
         objects, keys = open_store(store), load_public_keys(trusted)
-        mover = AliasMover(objects, name, alias, load_signing_key(key), keys)
+        mover = AliasMover(
+            objects, name, alias, load_signing_key(key), keys, lifetime=_lifetime(expires)
+        )
         typer.echo(moved_line(move(mover)))
+
+
+def _lifetime(days: float | None) -> timedelta | None:
+    return None if days is None else timedelta(days=days)
 
 
 @app.command()

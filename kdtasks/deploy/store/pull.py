@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import shutil
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -105,6 +106,8 @@ class Puller:
         if isinstance(selector, str):
             alias, stored = read_alias(self.objects, name, selector, trusted=self.trusted)
             self._check_serial(alias, last)
+            if self.trusted:
+                check_expiry(alias)
             number, known = alias.version, alias.manifest_sha256
             record = stored.data.decode("utf-8")
         else:
@@ -178,6 +181,21 @@ class Puller:
                 "was pulled last: the store shows an older state; if it was restored from backup, "
                 f"delete the cache {self.cache.root}"
             )
+
+
+def check_expiry(alias: Alias) -> None:
+    """Refuse an alias that a store may have been showing for ever; the clock is this device's.
+
+    Raises:
+        IntegrityError: it has expired.
+    """
+    if alias.expires and alias.expires <= datetime.now(UTC):
+        raise IntegrityError(
+            f"{alias.name}@{alias.alias} expired at {alias.expires.astimezone(UTC):%Y-%m-%d %H:%M} "
+            f"UTC, so the store may be hiding what came after; `kdtasks promote {alias.name} "
+            f"{alias.version} --alias {alias.alias} --expires DAYS` renews it, if this device's "
+            "clock is right"
+        )
 
 
 def download_files(
