@@ -210,6 +210,35 @@ def gc(
     typer.echo(collected_lines(collected, is_dry=dry_run))
 
 
+@keys_app.command("rotate")
+@interruptible("look whether devices follow the new key, and rotate again if not")
+def rotate_keys(
+    to: Annotated[str, Option("--to", metavar="PEM", help="Public key of the successor.")],
+    store: StoreOption = None,
+    signing_key: SigningOption = None,
+) -> None:
+    """Let a key be succeeded by another: devices that trust the old one trust only that then."""
+    from kdtasks.core.errors import StoreError
+    from kdtasks.deploy.store.catalogue import list_models
+    from kdtasks.deploy.store.rotation import rotate
+    from kdtasks.deploy.store.signing import load_public_keys, load_signing_key, signer_of
+
+    old, successors = load_signing_key(signing_key), load_public_keys(to)
+    if old is None or len(successors) != 1:
+        raise StoreError("rotation takes the old private key, --signing-key, and one public, --to")
+    objects = open_store(store)
+    objects.check_conditions()
+    rotate(objects, old, successors[0])
+    typer.echo(f"key {old.public.identity} is succeeded by {successors[0].identity}")
+    for model in list_models(objects):
+        for alias, found in model.aliases.items():
+            if signer_of(found.record.data) == old.public.identity:
+                number = found.alias.version
+                typer.echo(
+                    f"sign with the new key: kdtasks promote {model.name} {number} --alias {alias}"
+                )
+
+
 @keys_app.command("new")
 def new_keys(
     path: Annotated[Path, Argument(help="File of the private key.")] = Path("kdtasks-key.pem"),
