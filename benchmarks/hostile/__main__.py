@@ -31,9 +31,8 @@ from benchmarks.hostile.teachers import Teachers
 from kdtasks.core.files import write_text
 
 KILLS: tuple[type[Attack], ...] = (PublisherKills, PullKills, AgentKills, RunKills, ReproKills)
-ATTACKS: dict[str, type[Attack]] = {
-    each.name: each for each in (Bundles, Teachers, Images, ParamsFiles, Requests, *KILLS)
-}
+INPUT: tuple[type[Attack], ...] = (Bundles, Teachers, Images, ParamsFiles, Requests)
+ATTACKS = {each.name: each for each in INPUT + KILLS}
 RESULTS = Path("results/hostile.json")
 PAGE = Path("docs/reliability.md")
 BEGIN = "<!-- written by python -m benchmarks.hostile --write -->"

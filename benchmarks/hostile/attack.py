@@ -181,7 +181,10 @@ def _work(attack: Attack, work: Path, line: Connection) -> None:
         if left := _listed(work) - before:
             outcome, told = "outside", str(sorted(left)[:3])
             for name in left:
-                (work / name).unlink(missing_ok=True)
+                if (work / name).is_dir():
+                    shutil.rmtree(work / name, ignore_errors=True)
+                else:
+                    (work / name).unlink(missing_ok=True)
         most = _most_mb(attack)
         usual = most if trial == _WHOLE else usual
         attack.settle()

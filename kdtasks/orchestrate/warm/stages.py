@@ -27,8 +27,8 @@ class WarmStages:
         """Args: `project`, whose params say what the server is pinned to."""
         self._project = project
         self._one_thread = threading.Lock()
-        self._folder = tempfile.TemporaryDirectory(prefix="kdtasks-")
-        self._address = str(Path(self._folder.name) / "warm")
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._address = ""
         self._server: subprocess.Popen[bytes] | None = None
 
     def words(self, line: str) -> list[str] | None:
@@ -51,13 +51,16 @@ class WarmStages:
             self._server.kill()
             self._server.wait()
             self._server.stdin.close()
-        self._folder.cleanup()
+        if self._folder:
+            self._folder.cleanup()
 
     def _start(self) -> "subprocess.Popen[bytes]":
         from kdtasks.core.reproducibility import pins  # here: a run with nothing to do waits for
         from kdtasks.params import load_params  # neither NumPy nor pydantic
 
         runtime = load_params(ProjectPaths(self._project).params).runtime
+        self._folder = self._folder or tempfile.TemporaryDirectory(prefix="kdtasks-")
+        self._address = str(Path(self._folder.name) / "warm")
         variables = json.dumps(pins(runtime.threads, precision=runtime.precision))
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(self._address)

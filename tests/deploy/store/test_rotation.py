@@ -107,11 +107,14 @@ def test_a_rotation_is_looked_for_once_a_day(
 ):
     old, new, *_ = keys
     publish_files(folder_objects, key=old)
-    asked = []
+    asked: list[str] = []
     read = folder_objects.read
-    monkeypatch.setattr(
-        type(folder_objects), "read", lambda self, key: (asked.append(key), read(key))[1]
-    )
+
+    def counted(_: Any, key: str) -> Any:
+        asked.append(key)
+        return read(key)
+
+    monkeypatch.setattr(type(folder_objects), "read", counted)
     pull(folder_objects, REFERENCE, trusted=(old.public,))
     asked.clear()
     rotate(folder_objects, old, new.public)
