@@ -18,14 +18,9 @@ from pathlib import Path
 from benchmarks.hostile.attack import Attack, Count, run
 from benchmarks.hostile.bundles import Bundles
 from benchmarks.hostile.images import Images
-from benchmarks.hostile.kills import (
-    AgentKills,
-    PublisherKills,
-    PullKills,
-    ReproKills,
-    RunKills,
-)
+from benchmarks.hostile.kills import AgentKills, PublisherKills, PullKills
 from benchmarks.hostile.params import ParamsFiles
+from benchmarks.hostile.process_kills import ReproKills, RunKills
 from benchmarks.hostile.requests import Requests
 from benchmarks.hostile.teachers import Teachers
 from kdtasks.core.files import write_text
