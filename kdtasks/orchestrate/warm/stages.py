@@ -29,7 +29,7 @@ class WarmStages:
         self._project = project
         self._one_thread = threading.Lock()
         self._folder = ExitStack()
-        self._address = str(self._folder.enter_context(socket_folder()) / "warm")
+        self._address = ""
         self._server: subprocess.Popen[bytes] | None = None
 
     def words(self, line: str) -> list[str] | None:
@@ -59,6 +59,7 @@ class WarmStages:
         from kdtasks.params import load_params  # neither NumPy nor pydantic
 
         runtime = load_params(ProjectPaths(self._project).params).runtime
+        self._address = str(self._folder.enter_context(socket_folder()) / "warm")
         variables = json.dumps(pins(runtime.threads, precision=runtime.precision))
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(self._address)
