@@ -178,6 +178,7 @@ def limit_figure(selection: Selection, cost: str, what: str) -> str:
     }
     if not places:
         return ""
+    within = {name for name, candidate in selection.candidates.items() if candidate.within}
     largest = max(found for found, _ in places.values())
     limit = {"size": limits.max_size_kb, "time": limits.max_latency_ms}.get(cost)
     allowed = limits.max_accuracy_drop or limits.max_agreement_drop
@@ -199,7 +200,7 @@ def limit_figure(selection: Selection, cost: str, what: str) -> str:
             axes.plot(
                 *place, marker="o", markersize=10, zorder=3, linestyle="", url=f"variant:{name}",
                 color=Colour.CHOSEN if name == selection.chosen else Colour.DISTILL,
-                **({} if selection.candidates[name].within else {"markerfacecolor": Colour.SURFACE}),
+                **({} if name in within else {"markerfacecolor": Colour.SURFACE}),
             )  # fmt: skip
         width = largest
         dashes = {"color": Colour.STUDENT, "linewidth": 1.2, "linestyle": (0, (4, 2))}
@@ -229,7 +230,7 @@ def limit_figure(selection: Selection, cost: str, what: str) -> str:
         told = f"{name}: {text.percent(candidate.accuracy)}"
         if name in places:
             told += f", {_WRITE[cost](places[name][0])}"
-        told = escape(f"{told}{'' if candidate.within else ', breaks a limit'}")
+        told = escape(f"{told}{'' if name in within else ', breaks a limit'}")
         svg = svg.replace(
             f'<a xlink:href="variant:{escape(name)}" target="_blank">',
             f'<a href="#variant-{number}" data-variant="{number}" aria-label="{told}">',

@@ -98,7 +98,7 @@ if (tool) {
   if (places.length === points.length) {
     dot.setAttribute("r", 5);
     dot.setAttribute("class", "cursor");
-    path.parentNode.append(dot);
+    svg.append(dot);
   }
   const percent = (fraction) => `${(100 * fraction).toFixed(1)}\u00a0%`;
   const show = () => {

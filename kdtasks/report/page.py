@@ -22,6 +22,7 @@ from kdtasks.report.examples import (
     photo_address,
     sample_strips,
     unsure_images,
+    worst_mistakes,
 )
 from kdtasks.report.inputs import ReportInputs, ReportSettings, known, read_inputs
 from kdtasks.report.selection import candidates_of, select, summarise
@@ -111,6 +112,7 @@ def render_page(
         contact_sheet=photo_address(inputs.contact_sheet),
         strips=sample_strips(examples, class_names),
         brief=brief(statistics, selection),
+        mistakes=worst_mistakes(examples, class_names),
         headline=headline(statistics, selection),
         proposals=proposals(statistics, selection, inputs.label_errors),
         images_taught=images_taught(statistics),

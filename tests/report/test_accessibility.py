@@ -124,7 +124,7 @@ def test_the_page_is_worked_by_keyboard_and_holds_on_a_phone(build: Callable[...
         slider: slider.getAttribute("aria-valuetext"),
         cursor: document.querySelectorAll("circle.cursor").length,
         wide: [...document.querySelectorAll("body *")].filter((each) =>
-          !each.closest(".scroll, pre") &&
+          !each.parentElement.closest(".scroll, pre") &&
           each.getBoundingClientRect().right > innerWidth).map((each) => each.outerHTML) };
     """
     (told,) = ask(build(select={"max_accuracy_drop": 0.02}) / "index.html", asked, (390,))
