@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kdtasks.core import text
 from kdtasks.core.latency import Statistic
@@ -181,11 +181,14 @@ def limit_figure(selection: Selection, cost: str, what: str) -> str:
     within = {name for name, candidate in selection.candidates.items() if candidate.within}
     largest = max(found for found, _ in places.values())
     limit = {"size": limits.max_size_kb, "time": limits.max_latency_ms}.get(cost)
-    allowed = limits.max_accuracy_drop or limits.max_agreement_drop
+    allowed = [
+        most for most in (limits.max_accuracy_drop, limits.max_agreement_drop) if most is not None
+    ]
+    # One line for all, unless variants come from students of different seeds.
     floors = {
-        round(candidate.accuracy + candidate.accuracy_drop - allowed, 9)
+        round(candidate.accuracy + candidate.accuracy_drop - min(allowed), 9)
         for candidate in selection.candidates.values()
-        if None not in (candidate.accuracy, candidate.accuracy_drop, allowed)
+        if allowed and candidate.accuracy is not None and candidate.accuracy_drop is not None
     }
 
     def plot(axes: "Axes") -> None:
@@ -199,11 +202,11 @@ def limit_figure(selection: Selection, cost: str, what: str) -> str:
         for name, place in places.items():
             axes.plot(
                 *place, marker="o", markersize=10, zorder=3, linestyle="", url=f"variant:{name}",
-                color=Colour.CHOSEN if name == selection.chosen else Colour.DISTILL,
-                **({} if name in within else {"markerfacecolor": Colour.SURFACE}),
+                color=(colour := Colour.CHOSEN if name == selection.chosen else Colour.DISTILL),
+                markerfacecolor=colour if name in within else Colour.SURFACE,
             )  # fmt: skip
         width = largest
-        dashes = {"color": Colour.STUDENT, "linewidth": 1.2, "linestyle": (0, (4, 2))}
+        dashes: Any = {"color": Colour.STUDENT, "linewidth": 1.2, "linestyle": (0, (4, 2))}
         # A limit far beyond every file would squeeze them into a corner.
         if limit is not None and limit < 2 * largest:
             width = max(largest, limit)
