@@ -20,7 +20,7 @@ from kdtasks.edge.telemetry import Histograms, histograms_of
 from kdtasks.evaluate import metrics
 from kdtasks.evaluate.class_score import ClassScore
 from kdtasks.evaluate.evaluator import Evaluated, Evaluator, Network
-from kdtasks.evaluate.examples import pick_examples
+from kdtasks.evaluate.examples import pick_examples, pick_mistakes
 from kdtasks.evaluate.exits.calibrate import calibrate
 from kdtasks.evaluate.exits.settings import ExitsParams
 from kdtasks.evaluate.exits.thresholds import OperatingPoint
@@ -79,6 +79,7 @@ def evaluate_answers(
         },
         by_class=score.by_class(),
         baseline=baseline,
+        confusion=tuple(map(tuple, score.confusion().tolist())),
     )
     return scores, [metrics.reliability(probabilities[:, k], labels) for k in range(len(macs))]
 
@@ -142,6 +143,8 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
         confidences = SCORES[manifest.score](answers.logits, np.asarray(manifest.temperatures))
         scores = scores.model_copy(update={"labels_from": self.dataset.labels_from(self.split)})
         rows, group = pick_examples(answers.by_exit, answers.exit_index, confidences)
+        taken = np.take_along_axis(confidences, answers.exit_index[:, np.newaxis], axis=1)[:, 0]
+        mistakes = pick_mistakes(labels, answers.predicted, taken)
         return Evaluated(
             scores,
             _sentence(scores),
@@ -158,6 +161,10 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
                 "labels": labels[rows],
                 "by_exit": answers.by_exit[rows],
                 "exit_index": answers.exit_index[rows],
+                "mistakes": images[mistakes],
+                "mistakes_labels": labels[mistakes],
+                "mistakes_answers": answers.predicted[mistakes],
+                "mistakes_confidence": taken[mistakes],
             },
             reliability=[(k, *found) for k, exit_bins in enumerate(bins) for found in exit_bins],
         )

@@ -1,5 +1,7 @@
 """Choose the test images that the page shows, the same for every model where they can be."""
 
+from collections import Counter
+
 import numpy as np
 import numpy.typing as npt
 
@@ -38,6 +40,32 @@ def pick_examples(
         picked.append(surest_first[places])
     group_of = np.repeat(np.arange(exits + 1), [len(rows) for rows in picked])
     return np.concatenate(picked), group_of
+
+
+def pick_mistakes(
+    labels: npt.NDArray[np.integer],
+    predicted: npt.NDArray[np.integer],
+    scores: npt.NDArray[np.floating],
+    *,
+    each: int = 4,
+    most: int = 60,
+) -> npt.NDArray[np.int64]:
+    """Pick wrong answers, the surest first: at most `each` of a label and an answer, `most` in all.
+
+    Args:
+        labels, predicted: integer [N].
+        scores: float [N], confidence where each row left.
+    """
+    wrong = np.flatnonzero(labels != predicted)
+    wrong = wrong[np.argsort(-scores[wrong], kind="stable")]
+    seen: Counter[tuple[int, int]] = Counter()
+    picked = []
+    for row in wrong.tolist():
+        pair = int(labels[row]), int(predicted[row])
+        seen[pair] += 1
+        if seen[pair] <= each:
+            picked.append(row)
+    return np.array(picked[:most], np.int64)
 
 
 def pick_patches(

@@ -81,6 +81,35 @@ def unsure_images(unsure: Arrays, class_names: Sequence[str]) -> list[tuple[str,
     ]
 
 
+class Mistake(NamedTuple):
+    """A wrong answer: the image as a `data:` address, its label, the answer and its confidence."""
+
+    source: str
+    label: str
+    answer: str
+    confidence: float
+
+
+def worst_mistakes(
+    examples: Arrays, class_names: Sequence[str]
+) -> dict[tuple[str, str], list[Mistake]]:
+    """Turn the mistakes of `plots/examples/` into images by label and answer, the surest first."""
+    found: dict[tuple[str, str], list[Mistake]] = {}
+    if "mistakes" not in examples or not class_names:
+        return found
+    for image, label, answer, confidence in zip(
+        examples["mistakes"],
+        examples["mistakes_labels"].tolist(),
+        examples["mistakes_answers"].tolist(),
+        examples["mistakes_confidence"].tolist(),
+        strict=True,
+    ):
+        pair = class_names[label], class_names[answer]
+        shown = Mistake(image_address(image, lossy=True), *pair, confidence)
+        found.setdefault(pair, []).append(shown)
+    return found
+
+
 def image_address(pixels: np.ndarray, *, lossy: bool = False) -> str:
     """Give uint8 [height, width, 1 or 3] as the `data:` address of a PNG, the same every time.
 

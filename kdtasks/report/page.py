@@ -12,6 +12,8 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import Record
 from kdtasks.core.records.report import Selection, Statistics
 from kdtasks.report import curves, figures
+from kdtasks.report.advice import proposals
+from kdtasks.report.brief import brief, images_taught
 from kdtasks.report.drawing import template_environment
 from kdtasks.report.examples import (
     image_address,
@@ -20,6 +22,7 @@ from kdtasks.report.examples import (
     photo_address,
     sample_strips,
     unsure_images,
+    worst_mistakes,
 )
 from kdtasks.report.inputs import ReportInputs, ReportSettings, known, read_inputs
 from kdtasks.report.selection import candidates_of, select, summarise
@@ -108,7 +111,11 @@ def render_page(
         ),
         contact_sheet=photo_address(inputs.contact_sheet),
         strips=sample_strips(examples, class_names),
+        brief=brief(statistics, selection),
+        mistakes=worst_mistakes(examples, class_names),
         headline=headline(statistics, selection),
+        proposals=proposals(statistics, selection, inputs.label_errors),
+        images_taught=images_taught(statistics),
         poor_teacher=poor_teacher(statistics),
         teacher_is_trained=settings.teacher_is_trained,
         tuned_trials=settings.tuned_trials,
@@ -122,6 +129,7 @@ def render_page(
         number_of_seeds=text.seeds(len(statistics.seeds)),
         params_text=_as_yaml(settings.params),
         style=(HERE / "style.css").read_text(encoding="utf-8"),
+        script=(HERE / "page.js").read_text(encoding="utf-8"),
     )
 
 
@@ -157,7 +165,9 @@ def draw_figures(statistics: Statistics, selection: Selection) -> dict[str, str]
                 confidence=statistics.confidence,
             )
     if selection.pareto:
-        images["pareto"] = figures.pareto_figure(selection, metric.name)
+        for cost in figures.COSTS:
+            if drawn := figures.limit_figure(selection, cost, metric.name):
+                images[f"by_{cost}"] = drawn
     if (sensitivity := known(statistics.sensitivity)) and sensitivity.layers:
         images["sensitivity"] = curves.sensitivity_figure(
             sensitivity, accuracy_on("validation", statistics)

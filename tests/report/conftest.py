@@ -18,7 +18,7 @@ from kdtasks.edge.scores import max_probability
 from kdtasks.evaluate.class_score import ClassScore
 from kdtasks.evaluate.classification import evaluate_answers
 from kdtasks.evaluate.evaluator import RELIABILITY, compare_scores
-from kdtasks.evaluate.examples import pick_examples
+from kdtasks.evaluate.examples import pick_examples, pick_mistakes
 from kdtasks.evaluate.settings import EvaluateParams
 from kdtasks.params import Params, parse_params
 from kdtasks.report import curves, figures
@@ -375,7 +375,13 @@ def _write_variant(
     write_csv(root / f"plots/reliability/{variant}.csv", RELIABILITY, table)
     scores = max_probability(logits, np.array(temperatures))
     rows, group = pick_examples(predicted, exit_index, scores)
+    taken = scores[np.arange(ROWS), exit_index]
+    mistakes = pick_mistakes(labels, answered, taken)
     examples = {
+        "mistakes": images[mistakes],
+        "mistakes_labels": labels[mistakes],
+        "mistakes_answers": answered[mistakes],
+        "mistakes_confidence": taken[mistakes],
         "images": images[rows],
         "group": group,
         "labels": labels[rows],
