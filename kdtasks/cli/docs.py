@@ -24,7 +24,8 @@ REPEATED = (
 def render_reference() -> str:
     """The whole page: a heading a command; what every command repeats is left out."""
     command = lazy_group(app, root)
-    with typer.Context(command, info_name="kdtasks") as context:
+    context = typer.Context(command, info_name="kdtasks")
+    with context:
         text = get_docs_for_click(obj=command, ctx=context, name="kdtasks")
     text = re.sub(REPEATED, "", text.partition("\n")[2], flags=re.MULTILINE | re.DOTALL)
     return INTRODUCTION + re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
