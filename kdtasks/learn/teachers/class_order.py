@@ -50,7 +50,7 @@ def column_choices(
         + (
             "Name all its outputs in its own order, and those of the dataset are taken: "
             + paste("classes", "[name of output 0, name of output 1, …]")
-            + ", or a file with the names (docs/guide.md#your-own-teacher)"
+            + ", or a file with the names (docs/teachers.md)"
             if outputs > count
             else "It has to know every class: leave the images of the others out of data.path, or "
             "take another teacher"
