@@ -108,7 +108,8 @@ def read_dataset(params: DataParams, decoded: DecodedImages | None = None) -> Ra
         ),
         warnings=(*source.warnings(folder), *_warnings(items, params)),
     )
-    waits = (labels == task_of(source.task).unanswered).reshape(len(labels), -1).any(axis=1)
+    pixels = tuple(range(1, labels.ndim))
+    waits = (labels == task_of(source.task).unanswered).any(axis=pixels)
     unlabelled = np.flatnonzero(~waits & (dataset.class_weights().sum(axis=1) == 0))
     return dataset.exclude(dict.fromkeys(unlabelled.tolist(), "no labelled pixel"), fault=False)
 

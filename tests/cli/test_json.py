@@ -118,7 +118,7 @@ def test_an_alias_that_is_moved(
     answer: Callable[..., tuple[int, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     moved = SimpleNamespace(
-        alias=SimpleNamespace(name="digits", alias="production", version=3),
+        alias=SimpleNamespace(name="digits", alias="production", version=3, expires=None),
         before=2,
         lacks_signature=False,
     )

@@ -59,7 +59,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source.mkdir()
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "constraints.txt"):
         shutil.copy(ROOT / name, source)
-    shutil.copytree(ROOT / "kdtasks", source / "kdtasks", ignore=lambda *_: ["__pycache__"])
+    for name in ("kdtasks", "docs", "examples", "extensions", "flows", "recipes", "stages"):
+        shutil.copytree(ROOT / name, source / name, ignore=lambda *_: ["__pycache__"])
     subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
     programs = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
     installed = subprocess.run(
