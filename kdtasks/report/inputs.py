@@ -196,7 +196,7 @@ def complete(rows: Rows, *columns: str) -> list[list[float]]:
 def _record(kind: type[R], path: Path) -> R | Refusal:
     if path.is_file():
         return kind.read_or_refusal(path)
-    return Refusal(refused=f"{path.name} not found; `dvc repro` writes it")
+    return Refusal(refused=f"{path} not found; `dvc repro` writes it")
 
 
 def _rows(path: Path) -> Rows:
