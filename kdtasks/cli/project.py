@@ -1,7 +1,7 @@
 """The commands that begin a project and keep it up to date."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from typer import Argument, Option
@@ -21,8 +21,8 @@ def init(
     ] = None,
     masks: Annotated[Path | None, Option(help="Folder of their masks, for segmentation.")] = None,
     task: Annotated[
-        Literal["classification", "segmentation"] | None,
-        Option(help="By default: are there masks?"),
+        str | None,
+        Option(help="Classification or segmentation; by default: are there masks?"),
     ] = None,
     classes: Annotated[
         str | None,

@@ -18,6 +18,7 @@ from kdtasks.data.pairs import find_pairs
 from kdtasks.data.sources import Item, Source, sources
 from kdtasks.data.tables import ENDINGS
 from kdtasks.edge.decoder import Decoder, quiet_decoding
+from kdtasks.tasks.registry import task_of
 
 # Of larger datasets, so many files are opened for their headers, and so many masks and images read.
 _HEADERS, _MASKS, _IMAGES = 5_000, 200, 30
@@ -52,7 +53,7 @@ class Images:
     @property
     def is_segmentation(self) -> bool:
         """Whether labels are masks."""
-        return self.source.task == "segmentation"
+        return task_of(self.source.task).per_pixel
 
     @property
     def side(self) -> int:
@@ -81,10 +82,11 @@ def look_at(images: Path, masks: Path | None, task: str | None) -> Images:
     """
     if not images.exists():
         raise DatasetError(f"{images} not found; give a folder of images, or a table, as --images")
-    if masks is not None and task == "classification":
+    wants_masks = masks is not None if task is None else task_of(task.lower()).per_pixel
+    if masks is not None and not wants_masks:
         raise DatasetError("--masks are for segmentation; leave out --task, or --masks")
     links: dict[str, Path] = {}
-    if masks is not None or task == "segmentation":
+    if wants_masks:
         source, links = _masked(images, masks)
         path = images
     else:
