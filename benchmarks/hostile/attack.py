@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from kdtasks.core.errors import KdTasksError
 
@@ -53,6 +53,8 @@ class Attack(ABC):
     name: str
     trials: int
     most_seconds = MOST_SECONDS
+    # Anew: a fork of a process with threads, such as TensorFlow's, may wait for ever.
+    start: Literal["spawn", "fork"] = "spawn"
 
     @abstractmethod
     def prepare(self, seeds: Path) -> None:
@@ -119,7 +121,7 @@ class _Worker:
     """The process of an attack, warmed up by files that are whole."""
 
     def __init__(self, attack: Attack, work: Path) -> None:
-        context = multiprocessing.get_context("fork")
+        context = multiprocessing.get_context(attack.start)
         self._line, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(attack, work, theirs), daemon=False)
         self._process.start()

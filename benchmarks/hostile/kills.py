@@ -10,6 +10,7 @@ import shutil
 from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from benchmarks.hostile.attack import Attack
 from kdtasks.core.errors import KdTasksError
@@ -71,6 +72,8 @@ class Kills(Attack):
 
 class ForkedKills(Kills):
     """One action on a store, killed at an operation on files that is drawn at random."""
+
+    start: Literal["spawn", "fork"] = "fork"
 
     def __init__(self) -> None:
         """Measure nothing yet."""
@@ -168,6 +171,7 @@ class AgentKills(ForkedKills):
     """A device takes the version that its alias was moved to."""
 
     name, trials = "kills-agent", 75
+    start = "spawn"
     _expected = ""
 
     def prepare(self, seeds: Path) -> None:
