@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from kdtasks.core.errors import KdTasksError
 
@@ -121,7 +121,7 @@ class _Worker:
     """The process of an attack, warmed up by files that are whole."""
 
     def __init__(self, attack: Attack, work: Path) -> None:
-        context = multiprocessing.get_context(attack.start)
+        context: Any = multiprocessing.get_context(attack.start)
         self._line, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(attack, work, theirs), daemon=False)
         self._process.start()
