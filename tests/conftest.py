@@ -143,6 +143,16 @@ def isolated_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         yield
 
 
+@pytest.fixture(scope="module", autouse=True)
+def same_folder() -> Iterator[None]:
+    """A file of tests leaves the process in the folder where it began: others run from there."""
+    before = Path.cwd()
+    yield
+    after = Path.cwd()
+    os.chdir(before)
+    assert after == before
+
+
 def is_running(process_id: int) -> bool:
     """Whether a process lives; one that ended and is not collected yet does not."""
     try:
