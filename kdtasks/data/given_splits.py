@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 from kdtasks.core.errors import DatasetError
@@ -57,3 +58,14 @@ def divide(given: Sequence[str | None], divided: Divided) -> tuple[list[str | No
     if dealt := [split for split in missing if split != whole]:
         sentence += f"; {and_list(dealt)} taken out of {whole}"
     return [None if split == whole else split for split in given], sentence
+
+
+def splits_of_folders(names: Sequence[Path]) -> tuple[Sequence[str | None], str]:
+    """Tell splits by the outermost folders of images, where all are named so and `train` is one.
+
+    Returns: as of `divide`, what is missing taken out of `train`.
+    """
+    splits = [split_named(name.parts[0]) if len(name.parts) > 1 else None for name in names]
+    if None in splits or "train" not in splits:
+        return [None] * len(names), ""
+    return divide(splits, "train")

@@ -87,6 +87,29 @@ def find_pairs(
             yield Pair(of_images[stem], named[stem])
 
 
+def propose_suffix(images: Path, masks: Path) -> str | None:
+    """Find what follows images' names in their masks', where images have masks of several kinds.
+
+    Images' names count without what all end in, as of Cityscapes: of `a_leftImg8bit.png` the mask
+    is `a_gtFine_labelIds.png`, and `a_gtFine_color.png` is another. None where there is one kind.
+    """
+    if images.resolve() == masks.resolve():
+        return None
+    stems, drawn = ([composed(path.stem) for path in files_below(each)] for each in (images, masks))
+    for ending in ("", *reversed(_common_endings(stems))):
+        names = {stem.removesuffix(ending) for stem in stems}
+        kinds = Counter(
+            stem[cut:]
+            for stem in drawn
+            for cut in [max((n for n in range(len(stem)) if stem[:n] in names), default=0)]
+            if cut
+        )
+        likely = [kind for kind, count in kinds.items() if 2 * count >= len(names)]
+        if len(likely) > 1:
+            return min(likely, key=lambda kind: (not _MASK_WORDS.search(kind), kind))
+    return None
+
+
 def told_suffix(pairs: Sequence[Pair]) -> Sequence[str]:
     """Say how the names of masks differ from those of their images, where they do."""
     changes = Counter[tuple[str, str]]()

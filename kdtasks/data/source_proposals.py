@@ -49,7 +49,7 @@ def propose_params(path: Path, masks: str | None = None) -> DataParams:
         return _mask_params(path, masks)
     if (path / "images").is_dir() and (path / "masks").is_dir():
         return _mask_params(path, "masks")
-    for table in _tables(path):
+    for table in tables_in(path):
         if _has_classes(ImageTable(file=table), path):
             return _params(path, {"name": "table", "file": table})
     try:
@@ -143,7 +143,7 @@ def _colours(masks: Sequence[Path], decoder: Decoder) -> dict[str, str | int]:
     return {f"colour {value:06X}": f"#{value:06X}" for value in sorted(often)}
 
 
-def _tables(folder: Path) -> list[str]:
+def tables_in(folder: Path) -> list[str]:
     """Name the tables in a folder, those of training images first."""
     names = [path.name for path in visible_entries(folder) if path.suffix.lower() in ENDINGS]
     return sorted(names, key=lambda name: (not name.lower().startswith(("train", "label")), name))

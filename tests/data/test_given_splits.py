@@ -1,7 +1,7 @@
 import pytest
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.data.given_splits import divide, split_named
+from kdtasks.data.given_splits import splits_of_folders,  divide, split_named
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,10 @@ def test_nothing_to_train_on_is_refused() -> None:
         divide(["test", "validation"], "train")
     with pytest.raises(DatasetError, match="images of test, but none to train on"):
         divide(["test"], "validation")
+
+
+def test_outermost_folders_tell_splits_where_all_do():
+    city = [Path("train/aachen/1.png"), Path("val/bonn/2.png")]
+    assert splits_of_folders(city)[0] == [None, "validation"]
+    for names in ([*city, Path("3.png")], [Path("val/1.png")], [Path("train/1.png"), Path("a/2")]):
+        assert splits_of_folders(names) == ([None] * len(names), "")

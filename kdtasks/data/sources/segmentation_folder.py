@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -14,6 +15,7 @@ from kdtasks.core.settings import Count
 from kdtasks.core.text import quantity
 from kdtasks.data.folders import relative_name, require_folder
 from kdtasks.data.full_value import find_full_value
+from kdtasks.data.given_splits import splits_of_folders
 from kdtasks.data.mask_turns import Drawn, drawn_on, find_turns
 from kdtasks.data.masks import IGNORE_LABEL, Palette, read_mask, read_palette
 from kdtasks.data.pairs import Pair, find_pairs, told_suffix
@@ -73,6 +75,11 @@ class SegmentationFolder(Source):
         "were resized smoothly may differ from their class's; what differs by more is unlabelled. "
         "0 takes exact colours alone",
     )
+    given_splits: bool = Field(
+        default=True,
+        description="whether `train`, `val` and `test`, where all outermost folders of images are "
+        "named so, are the splits; what is missing, such as calibration, is taken out of `train`",
+    )
     patch_size: Count = Field(default=128, description="side of the square patches, in pixels")
     overlap: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         default=0.0, description="fraction of a patch's side that its neighbour repeats, as context"
@@ -110,7 +117,23 @@ class SegmentationFolder(Source):
         Raises:
             DatasetError: a folder is missing, or no image has a mask.
         """
-        yield from self.paired(folder, require_folder(folder, "the folder of images and masks"))
+        found = list(self.paired(folder, require_folder(folder, "the folder of images and masks")))
+        items = [one for one in found if isinstance(one, Item)]
+        splits, _ = self._given(folder, items)
+        yield from (one for one in found if isinstance(one, Problem))
+        yield from (replace(item, split=split) for item, split in zip(items, splits, strict=True))
+
+    def layout_found(self, folder: Path) -> Sequence[str]:
+        found = self.paired(folder, folder)
+        _, said = self._given(folder, [one for one in found if isinstance(one, Item)])
+        return [f"folders of splits: {said}"] if said else []
+
+    def _given(self, folder: Path, items: Sequence[Item]) -> tuple[Sequence[str | None], str]:
+        """Give the splits that folders of images tell, and say it."""
+        if not self.given_splits:
+            return [None] * len(items), ""
+        root = self.images if (folder / self.images).exists() else "."
+        return splits_of_folders([Path(item.name).relative_to(root) for item in items])
 
     def paired(
         self, folder: Path, inner: Path, split: str | None = None

@@ -143,21 +143,30 @@ class ImageTable(Source):
 
     def warnings(self, folder: Path) -> Sequence[str]:
         """Propose the column that tells which images belong together, where one looks like it."""
+        column = self.group_column(folder)
+        if column is None:
+            return ()
+        cells = self._found(folder).table.column(column)
+        return [
+            f"column {column!r} looks as if several images were of one {_grouped(column)}: "
+            f"{len(set(cells))} for {len(cells)} rows. If so, a model is tested on what it has "
+            "learnt; put this into data.source of params.yaml (null in the place of the name "
+            f"keeps quiet):\n  columns: {{group: {json.dumps(column, ensure_ascii=False)}}}"
+        ]
+
+    def group_column(self, folder: Path) -> str | None:
+        """Name the column that looks as if it told groups, where none is known to."""
         found = self._found(folder)
         if "group" in found.columns or "group" in self.columns:
-            return ()
-        for column in found.table.columns:
-            cells = found.table.column(column)
-            groups, rows = len(set(cells)), len(cells)
-            named = GROUPING.search(column.casefold())
-            if named and column not in found.columns.values() and 1 < groups < rows:
-                return [
-                    f"column {column!r} looks as if several images were of one {named[0]}: "
-                    f"{groups} for {rows} rows. If so, a model is tested on what it has learnt; "
-                    "put this into data.source of params.yaml (null in the place of the name "
-                    f"keeps quiet):\n  columns: {{group: {json.dumps(column, ensure_ascii=False)}}}"
-                ]
-        return ()
+            return None
+        rest = [each for each in found.table.columns if each not in found.columns.values()]
+        counts = {each: len(set(found.table.column(each))) for each in rest if _grouped(each)}
+        return next((c for c, count in counts.items() if 1 < count < len(found.labels)), None)
+
+    def named_and_surplus(self, folder: Path) -> tuple[list[Path], list[Path]]:
+        """List the images that rows name, and those in no row."""
+        found = self._found(folder)
+        return [path for paths in found.images for path in paths], found.surplus
 
     def _found(self, folder: Path) -> _Found:
         file = self._file(folder)
@@ -256,6 +265,12 @@ def _image_column(table: Table, index: ImageIndex, columns: Mapping[str, str]) -
         if any(one and other and one != other for one, other in both):
             return None
     return likely[0] if likely else guess
+
+
+def _grouped(column: str) -> str:
+    """Give the word in a column's name that tells of groups, or ""."""
+    match = GROUPING.search(column.casefold())
+    return match[0] if match else ""
 
 
 def _holds_files(cells: Sequence[str]) -> bool:

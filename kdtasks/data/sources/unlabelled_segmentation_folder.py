@@ -43,6 +43,9 @@ class UnlabelledSegmentationFolder(LabelledSplits, SegmentationFolder):
         for split, inner in self.labelled(folder).items():
             yield from self.paired(folder, inner, split)
 
+    def layout_found(self, folder: Path) -> Sequence[str]:
+        return ()
+
     def resolved(
         self, folder: Path, items: Sequence[Item], decoder: Decoder
     ) -> tuple[Source, Sequence[str]]:

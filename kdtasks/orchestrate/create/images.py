@@ -1,23 +1,24 @@
 """What images are, before a project of them is begun: their source, classes, sizes, colours."""
 
+import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import TypeAdapter
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.records.data import Problem
 from kdtasks.core.text import and_list, quantity
-from kdtasks.data.folders import visible_entries
 from kdtasks.data.masks import index_values
-from kdtasks.data.pairs import find_pairs
-from kdtasks.data.sources import Item, Source, sources
-from kdtasks.data.tables import ENDINGS
+from kdtasks.data.pairs import find_pairs, propose_suffix
+from kdtasks.data.sources import Item, Source
+from kdtasks.data.sources.table import ImageTable
 from kdtasks.edge.decoder import Decoder, quiet_decoding
+from kdtasks.orchestrate.create.layouts import labelled, source_of, told_by_table
+from kdtasks.tasks.imbalance import is_uneven
 from kdtasks.tasks.registry import task_of
 
 # Of larger datasets, so many files are opened for their headers, and so many masks and images read.
@@ -39,6 +40,8 @@ class Images:
         sizes: height and width of the images that were opened, int [N, 2].
         is_grey: whether no image has colours.
         bad: what cannot be used.
+        notes: sentences on the layout that was found.
+        unlabelled: folder of images that no row of a table names.
     """
 
     source: Source
@@ -49,11 +52,18 @@ class Images:
     sizes: np.ndarray
     is_grey: bool
     bad: tuple[Problem, ...]
+    notes: Sequence[str] = field(default=())
+    unlabelled: Path | None = None
 
     @property
     def is_segmentation(self) -> bool:
         """Whether labels are masks."""
         return task_of(self.source.task).per_pixel
+
+    @property
+    def is_uneven(self) -> bool:
+        """Whether one class has so many more images than another that accuracy says little."""
+        return is_uneven(Counter(it.label for it in self.items if isinstance(it.label, int)))
 
     @property
     def side(self) -> int:
@@ -82,18 +92,28 @@ def look_at(images: Path, masks: Path | None, task: str | None) -> Images:
     """
     if not images.exists():
         raise DatasetError(f"{images} not found; give a folder of images, or a table, as --images")
-    wants_masks = masks is not None if task is None else task_of(task.lower()).per_pixel
+    if task is None:
+        inside = all((images / name).is_dir() for name in ("images", "masks"))
+        wants_masks = masks is not None or inside
+    else:
+        wants_masks = task_of(task.lower()).per_pixel
     if masks is not None and not wants_masks:
         raise DatasetError("--masks are for segmentation; leave out --task, or --masks")
     links: dict[str, Path] = {}
+    unlabelled = None
     if wants_masks:
         source, links = _masked(images, masks)
         path = images
     else:
-        source = _labelled(images)
-        path = images.parent if images.is_file() else images
-    # links are not there yet: pairs are looked for where they lead
-    found = list(_paired(links) if links else source.items(path))
+        source, path = labelled(images)
+    notes: list[str] = []
+    if isinstance(source, ImageTable):
+        source, unlabelled = told_by_table(source, path, notes)
+    probe, folder = _where_links_lead(source, links) if links else (source, path)
+    notes = [*probe.layout_found(folder), *notes]
+    if path not in (images, images.parent):
+        notes.append(f"data.path is {path}: nothing beside it holds classes")
+    found = list(probe.items(folder))
     items = [one for one in found if isinstance(one, Item)]
     bad = [one for one in found if isinstance(one, Problem)]
     names = source.class_names(path)
@@ -104,7 +124,8 @@ def look_at(images: Path, masks: Path | None, task: str | None) -> Images:
         raise DatasetError(f"{images} holds no image that can be read; export them as JPEG or PNG")
     items = [item for item in items if item.name not in {problem.path for problem in broken}]
     _refuse_few(items, names, images)
-    return Images(source, path, links, items, names, sizes, is_grey, tuple(sorted([*bad, *broken])))
+    return Images(source, path, links, items, names, sizes, is_grey, tuple(sorted([*bad, *broken])),
+                  notes, unlabelled)  # fmt: skip
 
 
 def write_links(folder: Path, images: Images) -> Path:
@@ -115,41 +136,6 @@ def write_links(folder: Path, images: Images) -> Path:
     for name, target in images.links.items():
         (folder / name).symlink_to(target.resolve(), target_is_directory=True)
     return folder
-
-
-def source_of(**content: Any) -> Source:
-    """Make a source of its params."""
-    source: Source = TypeAdapter(sources.union()).validate_python(content)
-    return source
-
-
-def _labelled(images: Path) -> Source:
-    """Find the source whose way of telling classes this is."""
-    if images.is_file():
-        if images.suffix.lower() not in ENDINGS:
-            raise DatasetError(
-                f"{images} is no table; give a folder of images, or a table: {', '.join(ENDINGS)}"
-            )
-        return source_of(name="table", file=images.name)
-    entries = visible_entries(images)
-    tables = [path for path in entries if path.suffix.lower() in ENDINGS]
-    tried: list[Source] = [source_of(name="table", file=path.name) for path in tables]
-    folders = [path for path in entries if path.is_dir()]
-    tried += [source_of(name="image_folder" if folders else "file_names")]
-    reasons = []
-    for source in tried:
-        try:
-            labels = [it.label for it in source.items(images) if isinstance(it, Item)]
-        except DatasetError as error:
-            reasons.append(str(error))
-            continue
-        if len(set(labels)) > 1:
-            return source
-    raise DatasetError(
-        f"nothing tells what the images in {images} show; put each into a folder of its class, as "
-        f"{images.name}/cats/1.jpg, or give a table of names and classes as --images"
-        + "".join(f" ({reason})" for reason in reasons[:1])
-    )
 
 
 def _masked(images: Path, masks: Path | None) -> tuple[Source, dict[str, Path]]:
@@ -163,15 +149,23 @@ def _masked(images: Path, masks: Path | None) -> tuple[Source, dict[str, Path]]:
     for path in (images, masks or images):
         if not path.is_dir():
             raise DatasetError(f"{path} is no folder; give those of the images and of their masks")
-    found = find_pairs(images, images, masks or images, None)
+    masks = masks or images
+    suffix = propose_suffix(images, masks)
+    found = find_pairs(_above(images, masks), images, masks, suffix)
     paths = [one.mask for one in found if not isinstance(one, Problem)]
-    return source_of(name="segmentation_folder", classes=_mask_classes(paths)), links
+    given = {} if suffix is None else {"mask_suffix": suffix}
+    return source_of(name="segmentation_folder", classes=_mask_classes(paths), **given), links
 
 
-def _paired(links: dict[str, Path]) -> Iterator[Item | Problem]:
-    images, masks = links["images"], links["masks"]
-    for one in find_pairs(images, images, masks, None):
-        yield one if isinstance(one, Problem) else Item(one.image.name, *one)
+def _where_links_lead(source: Source, links: dict[str, Path]) -> tuple[Source, Path]:
+    """Give a source that reads what links are yet to lead to, and the folder above all."""
+    folder = _above(*links.values())
+    names = {name: path.resolve().relative_to(folder).as_posix() for name, path in links.items()}
+    return source.model_copy(update=names), folder
+
+
+def _above(*folders: Path) -> Path:
+    return Path(os.path.commonpath([path.resolve() for path in folders]))
 
 
 def _mask_classes(masks: Sequence[Path]) -> dict[str, str | int]:

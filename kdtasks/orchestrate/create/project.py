@@ -5,7 +5,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -75,6 +75,8 @@ def begin(target: Path, given: Given) -> list[str]:
         raise ProjectError(
             f"{target} would lie in {inside[0]}, among the images; begin the project beside it"
         )
+    if images.unlabelled and not given.unlabelled:
+        given = replace(given, unlabelled=images.unlabelled)
     teacher = _asked(given, images)
     name = name_of(target.name)
     content = choose(name, images, teacher)
@@ -177,6 +179,12 @@ def _under_git(project: Path, target: Path) -> str:
 
 def _found(images: Images, given: Given, teacher: Teacher | None) -> Iterator[str]:
     yield images.sentence()
+    yield from images.notes
+    if images.is_uneven:
+        yield (
+            "classes are uneven, so models are compared by balanced accuracy (evaluate.metric) and "
+            "rare classes weigh more (train.class_balance)"
+        )
     if images.bad:
         first = images.bad[0]
         yield (

@@ -79,6 +79,9 @@ def choose(name: str, images: Images, teacher: Teacher | None) -> dict[str, Any]
         "export": {"name": name},
         "select": {"max_accuracy_drop": 0.02},
     }
+    if images.is_uneven:
+        content["evaluate"] = {"metric": "balanced_accuracy"}
+        content["train"] = {"class_balance": "weights"}
     if images.is_segmentation:
         content["train"] = {
             "batch_size": 16,

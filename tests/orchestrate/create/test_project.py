@@ -29,7 +29,8 @@ def test_a_project_beside_its_images(
     given = Given(photos, teacher=teacher, unlabelled=more, classes="blue,green,red")
     sentences = begin(project, given)
     assert sentences[0] == "3 classes, 90 images, 24 to 26 pixels"
-    assert sentences[1] == "90 files without labels, which the teacher will answer"
+    assert sentences[1] == "layout: one folder a class"
+    assert sentences[2] == "90 files without labels, which the teacher will answer"
     assert sentences[-1] == "git and DVC are set up, and all files are committed"
     params = load_project_params(project)  # every key is there, and every path
     assert (params.data.path, params.data.unlabelled) == ("../photos", "../more")

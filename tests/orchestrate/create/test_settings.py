@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from kdtasks.data.sources import Item
-from kdtasks.orchestrate.create.images import Images, source_of
+from kdtasks.orchestrate.create.images import Images
+from kdtasks.orchestrate.create.layouts import source_of
 from kdtasks.orchestrate.create.settings import choose, image_size_of, name_of
 from kdtasks.orchestrate.create.teacher import Teacher
 from kdtasks.params import Params, parse_params
