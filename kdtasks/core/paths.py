@@ -85,6 +85,10 @@ class ProjectPaths:
         """The best operating points of the exits."""
         return self.root / "exits" / variant / "tradeoff.csv"
 
+    def leaving(self, variant: str) -> Path:
+        """Calibration images that the page shows, and where each leaves at every such point."""
+        return self.root / "exits" / variant / "leaving.npz"
+
     def bundle(self, variant: str) -> Path:
         """Folder that a device gets."""
         return self.root / "bundles" / variant

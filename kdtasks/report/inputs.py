@@ -102,6 +102,7 @@ class VariantInputs(NamedTuple):
     evaluate: Evaluation | Refusal
     benchmark: Benchmark | Refusal
     tradeoff: Rows
+    leaving: Arrays
     reliability: Rows
     examples: Arrays
 
@@ -168,6 +169,7 @@ def read_inputs(paths: ProjectPaths, seeds: Sequence[int], variants: Sequence[st
                 evaluate=_record(Evaluation, paths.metrics("evaluate", variant)),
                 benchmark=_record(Benchmark, paths.metrics("benchmark", variant)),
                 tradeoff=_rows(paths.tradeoff(variant)),
+                leaving=_arrays(paths.leaving(variant)),
                 reliability=_rows(paths.reliability(variant)),
                 examples=_arrays(paths.examples(variant)),
             )
