@@ -42,6 +42,7 @@ class ProjectPaths:
     targets = Below("data/targets")  # folder of what students are taught
     unsure = Below("plots/unsure.npz")  # images without a label that the teacher is least sure of
     teacher = Below("models/teacher")  # folder of the teacher
+    published = Below("models/published")  # the bundle that the report compares with, if any
     compared = Below("plots/compare.npz")  # answers of teacher and students that the page shows
     label_errors = Below("metrics/label_errors.json")  # labels that are probably wrong
     suspected = Below("plots/label_errors.npz")  # the images that bear them

@@ -26,6 +26,7 @@ from kdtasks.report.examples import (
     worst_mistakes,
 )
 from kdtasks.report.inputs import ReportInputs, ReportSettings, known, read_inputs
+from kdtasks.report.published import against_published
 from kdtasks.report.selection import candidates_of, select, summarise
 from kdtasks.report.sentences import (
     accuracy_on,
@@ -114,6 +115,7 @@ def render_page(
         contact_sheet=photo_address(inputs.contact_sheet),
         strips=sample_strips(examples, class_names),
         differences=differences(inputs.compared, class_names),
+        published=against_published(inputs.published, statistics, selection, inputs.dataset_sha256),
         leaving={key: leaving[key].tolist() for key in ("early", "left_at") if key in leaving},
         leaving_images=[image_address(image, lossy=True) for image in leaving.get("images", ())],
         brief=brief(statistics, selection),
