@@ -16,7 +16,6 @@ from kdtasks.evaluate.evaluator import Arrays, Evaluated, Evaluator, Network
 from kdtasks.evaluate.examples import pick_patches
 from kdtasks.evaluate.exits.calibrate import always_last_exit
 from kdtasks.evaluate.exits.settings import ExitsParams
-from kdtasks.evaluate.exits.thresholds import OperatingPoint
 from kdtasks.evaluate.pixel_counts import PixelCounts, count_pixels
 from kdtasks.tasks.segmentation import Segmentation
 from kdtasks.tasks.task import AGREEMENT
@@ -34,9 +33,9 @@ class SegmentationEvaluator(Evaluator[PixelCounts]):
 
     def calibrate(
         self, model: Path, compressed: Compressed, settings: ExitsParams, *, seen_rows: int
-    ) -> tuple[Calibration, list[OperatingPoint]]:
+    ) -> tuple[Calibration, None]:
         """Say that the whole network answers: a mask has no early exits to calibrate."""
-        return always_last_exit(compressed), []
+        return always_last_exit(compressed), None
 
     def evaluate(self, bundle: Path) -> Evaluated:
         """Evaluate a bundle over all labelled pixels."""

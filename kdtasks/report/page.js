@@ -89,8 +89,9 @@ document.addEventListener("keydown", (event) => {
 // The slider moves along the stored points of the calibration split, cheapest first.
 const tool = document.getElementById("operating-point");
 if (tool) {
-  const { points, chosen, macs, what } = JSON.parse(tool.querySelector("script").textContent);
+  const { points, chosen, macs, what, exits, last, leaving } = JSON.parse(tool.querySelector("script").textContent);
   const slider = tool.querySelector("input");
+  const images = tool.querySelectorAll(".sample");
   const svg = tool.closest(".images").querySelector("svg");
   const path = svg && svg.querySelector('[id$="-curve"] path');
   const places = path ? [...path.getAttribute("d").matchAll(/[ML] (\S+) (\S+)/g)] : [];
@@ -103,9 +104,16 @@ if (tool) {
   const percent = (fraction) => `${(100 * fraction).toFixed(1)}\u00a0%`;
   const show = () => {
     const [cost, accuracy] = points[slider.value];
+    const is = leaving.early && leaving.early.length === points.length;
     const text =
       `${what} ${percent(accuracy)} at ${percent(cost)} of the compute, ` +
-      `${Math.round(cost * macs).toLocaleString("en")} MACs an image`;
+      `${Math.round(cost * macs).toLocaleString("en")} MACs an image` +
+      (is ? `; ${percent(leaving.early[slider.value])} leave early` : "");
+    images.forEach((image, index) => {
+      const left = is ? leaving.left_at[slider.value][index] : last;
+      image.classList.toggle("late", left === last);
+      image.querySelector("figcaption").textContent = exits[left] || `exit ${left + 1}`;
+    });
     tool.querySelector("output").value = text;
     slider.setAttribute("aria-valuetext", text);
     if (places.length !== points.length) return;

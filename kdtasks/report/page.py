@@ -16,6 +16,7 @@ from kdtasks.report.advice import proposals
 from kdtasks.report.brief import brief, images_taught
 from kdtasks.report.drawing import template_environment
 from kdtasks.report.examples import (
+    differences,
     image_address,
     legend,
     mask_patches,
@@ -25,6 +26,7 @@ from kdtasks.report.examples import (
     worst_mistakes,
 )
 from kdtasks.report.inputs import ReportInputs, ReportSettings, known, read_inputs
+from kdtasks.report.published import against_published
 from kdtasks.report.selection import candidates_of, select, summarise
 from kdtasks.report.sentences import (
     accuracy_on,
@@ -84,6 +86,7 @@ def render_page(
     shown, task, data = selection.shown, task_of(statistics.task), known(statistics.data)
     examples = inputs.variants[shown].examples if shown else {}
     class_names = data.class_names if data else ()
+    leaving = inputs.variants[shown].leaving if shown else {}
     metric = metric_on("test", statistics)
     colours = legend(class_names, settings.mask_values)
     images = draw_figures(statistics, selection)
@@ -111,6 +114,10 @@ def render_page(
         ),
         contact_sheet=photo_address(inputs.contact_sheet),
         strips=sample_strips(examples, class_names),
+        differences=differences(inputs.compared, class_names),
+        published=against_published(inputs.published, statistics, selection, inputs.dataset_sha256),
+        leaving={key: leaving[key].tolist() for key in ("early", "left_at") if key in leaving},
+        leaving_images=[image_address(image, lossy=True) for image in leaving.get("images", ())],
         brief=brief(statistics, selection),
         mistakes=worst_mistakes(examples, class_names),
         headline=headline(statistics, selection),

@@ -71,6 +71,7 @@ def lay_out(project: Path) -> None:
         "data/raw-unlabelled",
         "models/arm",
         "models/import",
+        "models/published",
         "models/start",
     ):
         (project / folder).mkdir(parents=True)

@@ -48,6 +48,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, edit_params: EditParams) 
         "data/raw-unlabelled",
         "models/arm",
         "models/import",
+        "models/published",
         "models/start",
     ):
         (project / folder).mkdir(parents=True)

@@ -18,7 +18,7 @@ from kdtasks.edge.scores import max_probability
 from kdtasks.evaluate.class_score import ClassScore
 from kdtasks.evaluate.classification import evaluate_answers
 from kdtasks.evaluate.evaluator import RELIABILITY, compare_scores
-from kdtasks.evaluate.examples import pick_examples, pick_mistakes
+from kdtasks.evaluate.examples import pick_differences, pick_examples, pick_mistakes
 from kdtasks.evaluate.settings import EvaluateParams
 from kdtasks.params import Params, parse_params
 from kdtasks.report import curves, figures
@@ -291,6 +291,11 @@ def _write_compare(
     }
     comparison = compare_scores(teacher, alone, distilled, arms)
     comparison.write(root / "metrics/compare.json")
+    answers = {"teacher": teacher.predicted, "distill": distilled[params.seeds[0]].predicted}
+    rows, counts = pick_differences(labels, *answers.values())
+    shown = {name: predicted[rows] for name, predicted in answers.items()}
+    shown |= {"images": np.zeros((len(rows), 28, 28, 1), np.uint8), "labels": labels[rows]}
+    write_arrays(root / "plots/compare.npz", counts=counts, **shown)
     write_json(root / "metrics/label_errors.json", {"refused": "nobody judged them here"})
 
 
@@ -359,6 +364,10 @@ def _write_variant(
         writer.writerow(["cost", "accuracy"])
         for step in np.linspace(macs[0] / macs[-1], 1, 40 if exits > 1 else 1):
             writer.writerow([step, shares[-1] - 0.14 * (1 - step) ** 3])
+    left_at = np.array([exit_index[:8] * (place > 19) for place in range(40)], np.uint8)
+    leaving = {"early": np.linspace(1, 0, 40), "left_at": left_at}
+    pixels = np.zeros((8, 28, 28, 1), np.uint8)
+    write_arrays(root / f"exits/{variant}/leaving.npz", images=pixels, **leaving)
     # Logits whose softmax is sure of the answer, less sure where the row is hard.
     logits = np.eye(CLASSES, dtype=np.float32)[predicted] * (9 - 7 * hardness)[:, None, None]
     images = generator.integers(0, 256, (ROWS, 28, 28, 1), np.uint8)

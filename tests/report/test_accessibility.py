@@ -1,5 +1,6 @@
 """The page in Chromium: axe-core finds nothing above minor, and what its script does."""
 
+import importlib.util
 import json
 import os
 import re
@@ -15,16 +16,17 @@ CHROMIUM = shutil.which("chromium")
 WIDTHS = (390, 800, 1280)
 
 
-def axe_core() -> Path | None:
-    """What `npm install axe-core` put here, or where KDTASKS_AXE says."""
-    named = os.environ.get("KDTASKS_AXE", "node_modules/axe-core/axe.min.js")
-    return path if (path := Path(named).resolve()).is_file() else None
+def axe_core() -> Path:
+    """The library: where KDTASKS_AXE says, or of the package axe-core-python."""
+    if named := os.environ.get("KDTASKS_AXE"):
+        return Path(named)
+    package = importlib.util.find_spec("axe_core_python")
+    assert package
+    assert package.origin
+    return Path(package.origin).with_name("axe.min.js")
 
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed")
-needs_axe = pytest.mark.skipif(
-    axe_core() is None, reason="axe-core is not installed: `npm install axe-core`, or KDTASKS_AXE"
-)
 
 # Each frame asks from the inside: a headless window is never as narrow as a phone.
 _FRAME = """<script>
@@ -66,15 +68,12 @@ def ask(page: Path, asked: str, widths: tuple[int, ...], *, dark: bool = False) 
 
 
 @needs_chromium
-@needs_axe
 @pytest.mark.slow
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_axe_finds_nothing_above_minor(build: Callable[..., Path], dark: bool) -> None:
-    axe = axe_core()
-    assert axe is not None
     page = build() / "index.html"
     whole = page.read_text(encoding="utf-8")
-    library = axe.read_text(encoding="utf-8")
+    library = axe_core().read_text(encoding="utf-8")
     page.write_text(whole.replace("</head>", f"<script>{library}</script></head>"), "utf-8")
     asked = """
       document.querySelectorAll("details").forEach((each) => { each.open = true; });
@@ -120,7 +119,17 @@ def test_the_page_is_worked_by_keyboard_and_holds_on_a_phone(build: Callable[...
       const slider = document.getElementById("point");
       slider.value = slider.max;
       slider.dispatchEvent(new Event("input"));
-      return { sorts, smallest, largest, kept, matched, told, marked, hidden: tip.hidden,
+      const leaving = () => [...document.querySelectorAll("#operating-point .sample")].map((each) =>
+        each.textContent.trim() + (each.classList.contains("late") ? " faint" : ""));
+      const latest = leaving();
+      slider.value = slider.min;
+      slider.dispatchEvent(new Event("input"));
+      const first = leaving();
+      const early = slider.getAttribute("aria-valuetext");
+      slider.value = slider.max;
+      slider.dispatchEvent(new Event("input"));
+      return { latest, first, early, sorts, smallest, largest, kept, matched, told, marked,
+        hidden: tip.hidden,
         slider: slider.getAttribute("aria-valuetext"),
         cursor: document.querySelectorAll("circle.cursor").length,
         wide: document.documentElement.scrollWidth };
@@ -138,5 +147,11 @@ def test_the_page_is_worked_by_keyboard_and_holds_on_a_phone(build: Callable[...
     assert told["marked"] == 3 + 1  # a point in each figure, and the row
     assert told["hidden"]
     assert told["slider"].startswith("accuracy 96.4\u00a0% at 100.0\u00a0% of the compute, 286,000")
+    assert told["slider"].endswith("; 0.0\u00a0% leave early")
+    assert told["early"].endswith("; 100.0\u00a0% leave early")
+    assert set(told["first"]) == {"block_1"}
+    assert len(told["latest"]) == 8
+    assert set(told["latest"]) <= {"block_1", "block_2", "last faint"}
+    assert len(set(told["latest"])) > 1
     assert told["cursor"] == 1
     assert told["wide"] <= 390

@@ -20,6 +20,7 @@ HEADINGS = [
     "Does distillation help?",
     "Training",
     "Class by class: int8",
+    "Where teacher and student differ",
     "Early exits of int8",
     "How close each file is to its network",
     "What the filters of each layer are worth",
@@ -289,7 +290,7 @@ def test_images_of_each_exit_and_of_changed_answers(build: Callable[..., Path]) 
         f"{changed['last_right']}"
     ) in words
     page = (report / "index.html").read_text(encoding="utf-8")
-    strips = page.split("<h2>Early exits of int8</h2>")[1].split("<h2>")[0]
+    strips = page.split("<h3>Who leaves where</h3>")[1].split("<h2>")[0]
     assert strips.count("<img ") == 3 * 12 + min(12, changed["rows"])
     assert f"{evaluate['saved'] * 100:.1f} % saved" in words
 
@@ -448,3 +449,30 @@ def test_importing_is_instant() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_images_that_teacher_and_student_answer_differently_are_shown(
+    build: Callable[..., Path],
+) -> None:
+    report = build()
+    with np.load(report.parent / "plots/compare.npz") as arrays:
+        counts, labels, taught, learnt = (
+            arrays[name] for name in ("counts", "labels", "teacher", "distill")
+        )
+    page = (report / "index.html").read_text(encoding="utf-8")
+    section = page.split("Where teacher and student differ</h2>")[1].split("<h2>")[0]
+    assert f"They answer {counts.sum()} of 1,000 test images differently" in section
+    figures = re.findall(r"<figcaption>(\d)<small>teacher (\d)<br>student (\d)</small>", section)
+    assert [tuple(map(int, figure)) for figure in figures] == list(
+        zip(labels.tolist(), taught.tolist(), learnt.tolist(), strict=True)
+    )
+    assert f"<strong>The teacher is right</strong> {counts[0]} images" in section
+
+    def agree(root: Path) -> None:
+        path = root / "plots/compare.npz"
+        with np.load(path) as arrays:
+            none = {name: array[:0] for name, array in arrays.items()}
+        np.savez(path, **none | {"counts": np.zeros(3, int)})
+
+    page = (build(change=agree) / "index.html").read_text(encoding="utf-8")
+    assert "Nowhere: they answer all 1,000 test images alike." in page

@@ -28,7 +28,10 @@ from kdtasks.params import Params, parse_params
 from kdtasks.params.write import render_params, render_recipe
 
 # Folders that DVC watches, so that they have to be there.
-_WATCHED = ("data/raw", "data/raw-unlabelled", "models/arm", "models/import", "models/start")
+WATCHED = (
+    *("data/raw", "data/raw-unlabelled"),
+    *("models/arm", "models/import", "models/published", "models/start"),
+)
 _RAW = Path("data") / "raw"
 
 
@@ -148,7 +151,7 @@ def _appearing(target: Path) -> Iterator[Path]:
 def _write(
     project: Path, name: str, images: Images, content: dict[str, Any], params: Params
 ) -> None:
-    for folder in _WATCHED:
+    for folder in WATCHED:
         write_text(project / folder / ".gitkeep", "")
     if images.links:
         write_links(project / _RAW, images)
