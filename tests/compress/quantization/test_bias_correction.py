@@ -42,7 +42,7 @@ def test_the_mean_of_a_layer_is_that_of_float(draw_images: Any):
     network = keras.Model(image, [keras.layers.Dense(3, name="logits")(flat)])
     weights = np.random.default_rng(0).normal(size=(16, 3))
     weights[0] *= 50  # the others get few steps
-    network.set_weights([weights, np.zeros(3)])
+    network.set_weights([weights, np.full(3, 0.5)])
     model = MultiExitModel(network=network)
     images = draw_images(model, 20)
     calibrated = calibrate(model, images)
@@ -55,7 +55,7 @@ def test_the_mean_of_a_layer_is_that_of_float(draw_images: Any):
         stored = constant_values(rounded, pair.bias)
         assert stored is not None
         scale = pair.bias.quantization.scale
-        moved[is_corrected] = (pair.rounded - pair.whole) @ mean + stored * scale
+        moved[is_corrected] = (pair.rounded - pair.whole) @ mean + stored * scale - 0.5
         step = scale.max()
     assert np.abs(moved[True]).max() <= step * 0.5001
     assert np.abs(moved[False]).max() > step * 10

@@ -10,8 +10,10 @@ from kdtasks.compress.convert import calibrate, convert
 from kdtasks.compress.number_formats.builtin import Int8
 from kdtasks.compress.quantization.quantizer import quantize, tensors_of_layers
 from kdtasks.compress.tflite.graph import read_graphs
+from kdtasks.core.backend import tf
 from kdtasks.core.errors import ExportError
 from kdtasks.edge.segments import Segments
+from kdtasks.learn.networks.inference import Predictor
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,6 @@ def computed_in(content: bytes) -> dict[str, str]:
 def test_defaults_compute_what_the_converter_computes(resnet: Any):
     model, images, calibrated = resnet
     own = convert(model, number_format="int8", representative=images)
-    assert own == convert(model, number_format="int8", representative=images, settings=Int8())
     again = quantize(calibrated, Int8(), images)
     expected, found = (Segments(one).logits_of(images) for one in (own, again))
     np.testing.assert_array_equal(found, expected)
@@ -71,9 +72,8 @@ def test_a_whole_network_in_float_still_hands_on_int8(resnet: Any):
     """LiteRT leaves a feature float where all that takes it is; here it is rounded."""
     model, images, calibrated = resnet
     every = Int8(keep_float=tuple(tensors_of_layers(calibrated)))
-    content = convert(model, number_format="int8", representative=images, settings=every)
-    exact = Segments(convert(model, number_format="float32")).logits_of(images)
-    plain = convert(model, number_format="int8", representative=images)
+    content, plain = (quantize(calibrated, settings, images) for settings in (every, Int8()))
+    exact = np.stack(Predictor(model).logits(images), axis=1)
     errors = [
         float(np.square(Segments(one).logits_of(images) - exact).mean()) for one in (content, plain)
     ]
@@ -83,11 +83,9 @@ def test_a_whole_network_in_float_still_hands_on_int8(resnet: Any):
 
 
 def test_raw_pixels_are_taken_where_layers_are_float(resnet: Any):
-    model, images, _ = resnet
+    _, images, calibrated = resnet
     settings = Int8(keep_float=("stem_conv", "exit_0_pool"))
-    content = convert(
-        model, number_format="int8", representative=images, raw_pixels=True, settings=settings
-    )
+    content = quantize(calibrated, settings, images, dtype=tf.uint8)
     assert np.isfinite(Segments(content).logits_of(images)).all()
 
 
@@ -105,13 +103,8 @@ def test_a_scale_for_all_filters(resnet: Any):
 
 
 def test_an_unknown_layer_is_named_with_those_there_are(resnet: Any):
-    model, images, _ = resnet
+    _, images, calibrated = resnet
     with pytest.raises(
         ExportError, match=r"no layer 'block_1_1_con'.*stem_conv.*did you mean 'block_1_1_conv'"
     ):
-        convert(
-            model,
-            number_format="int8",
-            representative=images,
-            settings=Int8(keep_float=("block_1_1_con",)),
-        )
+        quantize(calibrated, Int8(keep_float=("block_1_1_con",)), images)
