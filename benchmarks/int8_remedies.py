@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from kdtasks.compress.convert import calibrate
+from kdtasks.compress.layer_errors import LayerTrials
 from kdtasks.compress.number_formats.builtin import Int8
-from kdtasks.compress.quantization.layer_errors import LayerTrials
 from kdtasks.compress.quantization.quantizer import quantize
 from kdtasks.core.files import write_json
 from kdtasks.edge.segments import Segments

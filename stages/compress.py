@@ -21,7 +21,7 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     from kdtasks.compress.build import compress
     from kdtasks.compress.exported import describe, measure_parity
     from kdtasks.compress.fine_tuning import fine_tuning_of, pass_checkpoints
-    from kdtasks.compress.quantization.layer_errors import LayerTrials
+    from kdtasks.compress.layer_errors import LayerTrials
     from kdtasks.compress.variants import check_variant
     from kdtasks.core.backend import seed_everything
     from kdtasks.data.labels import open_labelled

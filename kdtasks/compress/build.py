@@ -7,10 +7,10 @@ import numpy as np
 from kdtasks.compress.convert import convert
 from kdtasks.compress.exported import Built
 from kdtasks.compress.fine_tuning import FineTuning
+from kdtasks.compress.layer_errors import LayerTrials
 from kdtasks.compress.number_formats import number_formats
 from kdtasks.compress.passes import PassContext
 from kdtasks.compress.pruning.removal import reestimate_batch_norm
-from kdtasks.compress.quantization.layer_errors import LayerTrials
 from kdtasks.compress.tflite.metadata import with_longest_manifest
 from kdtasks.compress.variants import CompressParams, check_variant
 from kdtasks.learn.networks.multi_exit import MultiExitModel

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from kdtasks.compress.number_formats import NumberFormat, number_formats
+from kdtasks.compress.number_formats.builtin import Int8
+from kdtasks.compress.quantization.quantizer import install
 from kdtasks.compress.tflite.editing import deduplicate_tables
 from kdtasks.compress.tflite.graph import signature_types
 from kdtasks.core.backend import tf
@@ -102,6 +104,8 @@ def _converter(
         )
         feed = None if representative is None else partial(_feed, segments, representative)
         item.configure(converter, feed)
+        if isinstance(item, Int8) and not item.is_plain:
+            install(converter, item, feed)
         # Exception: its own classes and several of Python's.
         with explained(ExportError, problem, "use another number format or network", Exception):
             yield converter

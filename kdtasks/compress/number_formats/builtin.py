@@ -99,14 +99,10 @@ class Int8(_Ranged):
         default=False, description="biases take back the shift that rounded kernels give the mean"
     )
 
-    def configure(self, converter: Any, images: Feed | None) -> None:
-        """Ask for whole numbers everywhere but where the settings keep float."""
-        super().configure(converter, images)
-        if self.model_copy(update={"auto": 0}) != type(self)():
-            # Loads LiteRT, which reading params need not.
-            from kdtasks.compress.quantization.quantizer import install
-
-            install(converter, self, images)
+    @property
+    def is_plain(self) -> bool:
+        """Whether the converter does all by itself; `auto` is resolved before it is called."""
+        return self.model_copy(update={"auto": 0}) == type(self)()
 
     def optimize(self, content: bytes) -> bytes:
         """Let convolutions take averages, for which there is no fast int8 kernel."""

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from benchmarks.int8_remedies import agreement
-from kdtasks.compress.number_formats.builtin import Int8
-from kdtasks.compress.quantization.layer_errors import (
+from kdtasks.compress.layer_errors import (
     LayerTrials,
     layers_around,
     signal_to_noise,
     tensor_errors,
 )
+from kdtasks.compress.number_formats.builtin import Int8
 from kdtasks.compress.quantization.quantizer import quantize
 from kdtasks.learn.networks.inference import Predictor
 
