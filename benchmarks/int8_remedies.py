@@ -96,7 +96,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=500)
     options = parser.parse_args()
     rows = {}
-    for octaves in (0, 8):
+    for octaves in (0, 10):
         found = [
             measure(seed, octaves=octaves, images=options.images) for seed in range(options.seeds)
         ]
