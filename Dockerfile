@@ -5,7 +5,7 @@
 #     -e AWS_ENDPOINT_URL=… kdtasks-agent --model digits
 FROM python:3.12-slim AS build
 WORKDIR /source
-COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY pyproject.toml setup.py constraints.txt README.md LICENSE ./
 COPY kdtasks kdtasks
 RUN python -m venv /opt/kdtasks \
     && /opt/kdtasks/bin/pip install --no-cache-dir -c constraints.txt '.[serve,store]'

@@ -11,6 +11,7 @@ from kdtasks.core.code import check_listing
 from kdtasks.core.errors import KdTasksError, Refused
 from kdtasks.core.events import MessageEvent, emit, span
 from kdtasks.core.files import atomic_folder, disk_problem, write_arrays, write_text
+from kdtasks.core.installed import refuse_other_code
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import Refusal
 from kdtasks.core.reproducibility import pin_process
@@ -85,6 +86,7 @@ def run_stage(main: Main) -> None:
     paths = ProjectPaths()
     listed = paths.code / f"{Path(sys.argv[0]).stem}.txt"
     try:
+        refuse_other_code(Path())
         params = load_params()
         if listed.is_file() and listed.stem != paths.code.name:
             check_listing(listed, paths.root)

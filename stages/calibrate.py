@@ -4,7 +4,7 @@ A variant whose file is too far from its network is refused, and so are its bund
 """
 
 from kdtasks.core.errors import Refused
-from kdtasks.core.files import write_csv
+from kdtasks.core.files import write_arrays, write_csv
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records.compress import Compressed
 from kdtasks.data.prepared import open_prepared
@@ -20,6 +20,7 @@ from kdtasks.stage import Table, run_stage, stage
     outputs=lambda paths, variant: [
         paths.calibration(variant),
         Table(paths.tradeoff(variant), TRADEOFF),
+        paths.leaving(variant),
     ]
 )
 def main(params: Params, paths: ProjectPaths, variant: str) -> None:
@@ -28,14 +29,20 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     if problem := parity_problem(compressed.parity, params.compress.parity):
         raise Refused(problem)
     dataset = open_prepared(paths.prepared)
-    calibration, points = evaluator_of(dataset).calibrate(
+    calibration, choices = evaluator_of(dataset).calibrate(
         paths.model("compress", variant) / MODEL,
         compressed,
         params.exits,
         seen_rows=params.compress.representative_images,
     )
     calibration.write(paths.calibration(variant))
+    points = choices.points if choices else []
     write_csv(paths.tradeoff(variant), TRADEOFF, [(it.cost, it.accuracy) for it in points])
+    shown = {}
+    if choices:
+        images = dataset.images("calibration")[choices.rows]
+        shown = {"images": images, "early": choices.early, "left_at": choices.left_at}
+    write_arrays(paths.leaving(variant), **shown)
     for sentence in sentences(calibration):
         print(f"{variant}: {sentence}")
 

@@ -31,7 +31,7 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     from kdtasks.learn.targets.files import answer_files
     from kdtasks.learn.targets.open import open_targets, taught_set
     from kdtasks.learn.training.loop import Schedule
-    from kdtasks.tasks.classification import Classification
+    from kdtasks.tasks.registry import task_of
 
     setup, dataset = params.training(), open_prepared(paths.prepared)
     trained = {key: Training.read(paths.metrics("distill", key)) for key in params.seeds}
@@ -50,7 +50,7 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
         ),
         dataset=dataset,
         training=training,
-        examples=open_targets(paths.targets, training, seed=seed),
+        examples=open_targets(paths.targets, training, seed=seed, own_images=paths.teacher_images),
         checkpoints=pass_checkpoints(variant, setup, seed=seed, inputs=inputs, paths=paths),
     )
     representative = dataset.images("calibration")[: params.compress.representative_images]
@@ -89,7 +89,8 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     scores = found.validation.present()
     if scores.pop("labels_from", None):
         scores = {
-            metric.by(teacher=True).name: scores[metric.key] for metric in Classification.metrics
+            metric.by(teacher=True).name: scores[metric.key]
+            for metric in task_of(dataset.task).metrics
         }
     told = "; ".join(
         f"{name.replace('_', ' ')} by exit {', '.join(map(str, values))}"

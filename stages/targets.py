@@ -42,7 +42,7 @@ def main(params: Params, paths: ProjectPaths) -> None:
         write_online(
             paths.targets,
             paths.teacher,
-            images=training.images,
+            images=training.images if training.seen is None else training.seen,
             augmentation=params.augmentation,
             batch_size=settings.batch_size,
             layers=settings.features,

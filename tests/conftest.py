@@ -1,9 +1,11 @@
 """What tests of several packages share."""
 
+import gc
 import os
 import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.tools.s3_servers import ceph_endpoint, moto_endpoint
+from tests.tools.warm_scripts import run_warm, warm_stages
 
-__all__ = ["ceph_endpoint", "moto_endpoint"]  # fixtures
+__all__ = ["ceph_endpoint", "moto_endpoint", "run_warm", "warm_stages"]  # fixtures
 
 # No property fails because a machine is slow or busy, and everybody tries the same examples;
 # `--hypothesis-profile default` draws others at every run.
@@ -37,11 +40,17 @@ child.wait()
 """
 
 
-# Folders whose tests share something that takes long to make; the files of others are shared out
-# one by one when tests run side by side (`pytest -n auto`).
-_TOGETHER = ("flows", "pipeline")
-# Tests on a real S3 server join these, so that one server is enough.
-_WITH_REAL_SERVER = "pipeline"
+# Folders whose tests share something that takes long to make, and tests on a real S3 server, of
+# which one is enough; the files of others are shared out one by one when tests run side by side
+# (`pytest -n auto`). The first is busy while the two others wait most of the time.
+_TOGETHER = ("pipeline", "flows", "ceph")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Two workers a core, which wait for other processes half of the time, of up to 4 GB each."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(2 * len(os.sched_getaffinity(0)), memory // 4_000_000_000))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -57,16 +66,40 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         def _split_scope(self, nodeid: str) -> str:
             return group_of(nodeid)
 
+    config.option.loadscopereorder = False  # the order is that of the collection
     return Together(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector all that was imported, and that stays."""
+    gc.freeze()
 
 
 def group_of(nodeid: str) -> str:
     """What a test belongs to, by its id."""
     file, _, name = nodeid.partition("::")
-    if "ceph" in re.split(r"[\[\]-]", name):
-        return _WITH_REAL_SERVER
     folder = Path(file).parts[1]
-    return folder if folder in _TOGETHER else file
+    if folder in _TOGETHER:
+        return folder
+    return "ceph" if "ceph" in re.split(r"[\[\]-]", name) else file
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of many workers, begin with what belongs together, then with files of few tests.
+
+    Those are the long ones; at the end the short ones fill all workers alike.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    sizes = Counter(group_of(item.nodeid) for item in items)
+
+    def rank(item: pytest.Item) -> tuple[int, int, str]:
+        group = group_of(item.nodeid)
+        first = _TOGETHER.index(group) if group in _TOGETHER else len(_TOGETHER)
+        return first, sizes[group], group
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")
@@ -108,6 +141,16 @@ def isolated_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
             "PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         )
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def same_folder() -> Iterator[None]:
+    """A file of tests leaves the process in the folder where it began: others run from there."""
+    before = Path.cwd()
+    yield
+    after = Path.cwd()
+    os.chdir(before)
+    assert after == before
 
 
 def is_running(process_id: int) -> bool:

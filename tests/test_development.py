@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.tools.warm_scripts import RunWarm
+
 TEXT = (Path(__file__).parents[1] / "docs" / "development.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```python\n(.*?)^```$", TEXT, flags=re.MULTILINE | re.DOTALL)
 
@@ -114,17 +116,12 @@ def test_there_is_one_example_of_each_kind():
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=registry_of)
-def test_an_example_works_in_a_project(example: str, tmp_path: Path):
+def test_an_example_works_in_a_project(example: str, tmp_path: Path, run_warm: RunWarm):
     (tmp_path / "extensions").mkdir()
     (tmp_path / "extensions" / "own.py").write_text(example, encoding="utf-8")
     use, expected = USES[registry_of(example)]
     # A process of its own: registries are read once.
-    done = subprocess.run(
-        [sys.executable, "-c", f"from pathlib import Path\nimport numpy as np\n{use}"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
+    done = run_warm(tmp_path, f"from pathlib import Path\nimport numpy as np\n{use}")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == expected
 

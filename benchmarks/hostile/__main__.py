@@ -1,10 +1,12 @@
-"""Damaged and hostile files, by the thousand: what opens them says so in one sentence, or answers.
+"""Damaged and hostile input, by the thousand: it is refused in one sentence, or answered.
 
-    python -m benchmarks.hostile [bundles] [teachers] [images] [--trials N] [--minutes M] [--write]
+    python -m benchmarks.hostile [bundles] [teachers] [images] [params] [requests] [kills]
+        [--trials N] [--minutes M] [--write]
 
 Counted are tracebacks, ends of the process, what takes more than ten seconds, and files that are
-left outside their place. `--write` puts the counts into results/hostile.json and
-docs/reliability.md. Every trial is drawn from its number, so `--only N` repeats one.
+left outside their place. `kills` are five kinds, of processes instead of input. `--write` puts the
+counts into results/hostile.json and docs/reliability.md. Every trial is drawn from its number, so
+`--only N` repeats one.
 """
 
 import argparse
@@ -16,10 +18,16 @@ from pathlib import Path
 from benchmarks.hostile.attack import Attack, Count, run
 from benchmarks.hostile.bundles import Bundles
 from benchmarks.hostile.images import Images
+from benchmarks.hostile.kills import AgentKills, PublisherKills, PullKills
+from benchmarks.hostile.params import ParamsFiles
+from benchmarks.hostile.process_kills import ReproKills, RunKills
+from benchmarks.hostile.requests import Requests
 from benchmarks.hostile.teachers import Teachers
 from kdtasks.core.files import write_text
 
-ATTACKS: dict[str, type[Attack]] = {each.name: each for each in (Bundles, Teachers, Images)}
+KILLS: tuple[type[Attack], ...] = (PublisherKills, PullKills, AgentKills, RunKills, ReproKills)
+INPUT: tuple[type[Attack], ...] = (Bundles, Teachers, Images, ParamsFiles, Requests)
+ATTACKS = {each.name: each for each in INPUT + KILLS}
 RESULTS = Path("results/hostile.json")
 PAGE = Path("docs/reliability.md")
 BEGIN = "<!-- written by python -m benchmarks.hostile --write -->"
@@ -37,10 +45,15 @@ def main() -> None:
     parser.add_argument("--only", type=int, help="the number of one trial")
     parser.add_argument("--write", action="store_true", help="write results and page")
     options = parser.parse_args()
-    if unknown := set(options.names) - set(ATTACKS):
+    names = [
+        name
+        for given in options.names or ATTACKS
+        for name in ([each.name for each in KILLS] if given == "kills" else [given])
+    ]
+    if unknown := set(names) - set(ATTACKS):
         parser.error(f"got {', '.join(sorted(unknown))}; choose from {', '.join(ATTACKS)}")
     results, page = RESULTS.absolute(), PAGE.absolute()
-    for name in options.names or ATTACKS:
+    for name in names:
         attack = ATTACKS[name]()
         trials = range(options.trials or attack.trials)
         if options.only is not None:
@@ -59,18 +72,31 @@ def main() -> None:
 
 
 def render(results: dict[str, dict[str, float]]) -> str:
-    """Write the page's table."""
+    """Write the page's tables: of input, and of kills."""
+    kills = [each.name for each in KILLS]
     lines = [
-        "| files | tried | refused in a sentence | answered all the same | tracebacks "
+        "| input | tried | refused in a sentence | answered all the same | tracebacks "
         "| ends of the process | over 10 s | files outside | slowest | memory more |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for name in (name for name in ATTACKS if name in results):
+    for name in (name for name in ATTACKS if name in results and name not in kills):
         one = Count(**results[name])  # type: ignore[arg-type]
         lines.append(
             f"| {name} | {one.trials:,} | {one.refused:,} | {one.answered:,} | {one.tracebacks} "
             f"| {one.died} | {one.slow} | {one.outside} | {one.slowest:.1f} s "
             f"| {one.grown_mb:,.0f} MB |"
+        )
+    lines += [
+        "",
+        "| killed | kills | run again: as if never killed | otherwise | slowest, both together |",
+        "|---|---|---|---|---|",
+    ]
+    for name in (name for name in kills if name in results):
+        one = Count(**results[name])  # type: ignore[arg-type]
+        killed = one.trials - one.refused  # the others had ended before
+        lines.append(
+            f"| {name.removeprefix('kills-')} | {killed:,} | {one.answered:,} "
+            f"| {killed - one.answered} | {one.slowest:.1f} s |"
         )
     return "\n".join(lines) + "\n"
 

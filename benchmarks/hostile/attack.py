@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from kdtasks.core.errors import KdTasksError
 
@@ -30,7 +30,7 @@ class Count(NamedTuple):
         answered: opened and run all the same.
         tracebacks: any other exception.
         died: ends of the process.
-        slow: took more than ten seconds.
+        slow: took more than ten seconds, or what the attack allows.
         outside: left a file outside their place.
         slowest: seconds.
         grown_mb: the process's highest memory, less that after a file that is whole.
@@ -48,10 +48,13 @@ class Count(NamedTuple):
 
 
 class Attack(ABC):
-    """Files of one kind, whole and damaged."""
+    """Input of one kind, whole and damaged; or work of one kind, which is killed."""
 
     name: str
     trials: int
+    most_seconds = MOST_SECONDS
+    # Anew: a fork of a process with threads, such as TensorFlow's, may wait for ever.
+    start: Literal["spawn", "fork"] = "spawn"
 
     @abstractmethod
     def prepare(self, seeds: Path) -> None:
@@ -93,8 +96,8 @@ def run(
         outcome, told, seconds, grown = worker.ask(trial)
         slowest, most = max(slowest, seconds), max(most, grown)
         counts[outcome] += 1
-        counts["slow"] += seconds > MOST_SECONDS
-        if outcome in ("traceback", "died", "outside") or seconds > MOST_SECONDS:
+        counts["slow"] += seconds > attack.most_seconds
+        if outcome in ("traceback", "died", "outside") or seconds > attack.most_seconds:
             broken.append(f"{attack.name} {trial}: {outcome} {told} ({seconds:.1f} s)")
         if outcome == "died":
             worker = None
@@ -118,7 +121,7 @@ class _Worker:
     """The process of an attack, warmed up by files that are whole."""
 
     def __init__(self, attack: Attack, work: Path) -> None:
-        context = multiprocessing.get_context("fork")
+        context: Any = multiprocessing.get_context(attack.start)
         self._line, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(attack, work, theirs), daemon=False)
         self._process.start()
@@ -180,7 +183,10 @@ def _work(attack: Attack, work: Path, line: Connection) -> None:
         if left := _listed(work) - before:
             outcome, told = "outside", str(sorted(left)[:3])
             for name in left:
-                (work / name).unlink(missing_ok=True)
+                if (work / name).is_dir():
+                    shutil.rmtree(work / name, ignore_errors=True)
+                else:
+                    (work / name).unlink(missing_ok=True)
         most = _most_mb(attack)
         usual = most if trial == _WHOLE else usual
         attack.settle()
@@ -189,7 +195,11 @@ def _work(attack: Attack, work: Path, line: Connection) -> None:
 
 def _listed(work: Path) -> set[str]:
     """All that lies in the work folder but where a trial, or TensorFlow till it ends, may write."""
-    names = (path.relative_to(work).as_posix() for path in work.rglob("*"))
+    names = (  # what vanishes meanwhile is none
+        Path(folder, name).relative_to(work).as_posix()
+        for folder, folders, files in os.walk(work)
+        for name in (*folders, *files)
+    )
     return {name for name in names if not re.match(_MAY, name)}
 
 

@@ -1,26 +1,20 @@
-"""Break `params.yaml` in thousands of ways: each must be read, or refused in one bounded sentence.
+"""Params files: values replaced, keys moved, bytes changed, cut, and hostile YAML."""
 
-python -m benchmarks.hostile.params --count 5000
-"""
-
-import argparse
-import collections
 import copy
 import json
 import random
-import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from benchmarks.hostile.attack import Attack
 from kdtasks.core.errors import ParamsError
 from kdtasks.params import load_params
 from kdtasks.params.explain import MOST_LINES
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
 LONGEST_MESSAGE = 1_100 * MOST_LINES
-LONGEST_SECONDS = 10.0
 VALUES: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 2**31, 2**32, 2**63, 2**64, 10**400, -(10**400),
     0.0, -0.0, 0.5, 1e-320, 1e308, float("nan"), float("inf"), float("-inf"),
@@ -53,21 +47,44 @@ def _bomb(levels: int, width: int, form: str) -> str:
     return "\n".join(lines)
 
 
-def mutants(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
-    """Give kinds and contents of broken params files, the same ones for the same seed."""
-    chance = random.Random(seed)
-    full = load_params(RECIPES[0]).model_dump(mode="json")
-    kinds: tuple[Callable[[], bytes], ...] = (
-        lambda: _replaced(full, chance),
-        lambda: _deleted(full, chance),
-        lambda: _flipped(chance.choice(RECIPES).read_bytes(), chance),
-        lambda: _cut(chance.choice(RECIPES).read_bytes(), chance),
-        lambda: chance.choice(TEXTS)(chance).encode(),
-    )
-    names = ("value replaced", "key moved", "byte changed", "cut", "hostile text")
-    for _ in range(count):
-        name, make = chance.choice(tuple(zip(names, kinds, strict=True)))
-        yield name, make()
+class ParamsFiles(Attack):
+    """Read as every command does; what is refused is refused in one bounded sentence."""
+
+    name, trials = "params", 5000
+
+    def prepare(self, seeds: Path) -> None:
+        """Nothing: the recipes are the whole files."""
+
+    def attempt(self, trial: int, seeds: Path, place: Path) -> None:
+        path = place / "params.yaml"
+        path.write_bytes(_mutant(trial) if trial >= 0 else RECIPES[0].read_bytes())
+        try:
+            load_params(path)
+        except ParamsError as error:
+            message = str(error)
+            assert len(message) < LONGEST_MESSAGE, f"a message of {len(message)} characters"
+            assert "\n" not in message, repr(message)
+            raise
+
+
+@cache
+def _full() -> Any:
+    return load_params(RECIPES[0]).model_dump(mode="json")
+
+
+def _mutant(trial: int) -> bytes:
+    chance = random.Random(trial)
+    match chance.randrange(5):
+        case 0:
+            return _replaced(_full(), chance)
+        case 1:
+            return _deleted(_full(), chance)
+        case 2:
+            return _flipped(chance.choice(RECIPES).read_bytes(), chance)
+        case 3:
+            return _cut(chance.choice(RECIPES).read_bytes(), chance)
+        case _:
+            return chance.choice(TEXTS)(chance).encode()
 
 
 def _places(node: Any) -> Iterator[tuple[Any, Any]]:
@@ -114,47 +131,3 @@ def _flipped(data: bytes, chance: random.Random) -> bytes:
 def _cut(data: bytes, chance: random.Random) -> bytes:
     start, end = sorted((chance.randrange(len(data)), chance.randrange(len(data))))
     return chance.choice((data[:end], data[start:], data[:start] + data[end:]))
-
-
-def outcome(path: Path) -> str:
-    """Read a params file; `accepted` or `refused`.
-
-    Raises:
-        AssertionError: it took too long, or its message is none for people.
-        Exception: any that is not the package's own.
-    """
-    start = time.process_time()
-    try:
-        load_params(path)
-        said = "accepted"
-    except ParamsError as error:
-        said = "refused"
-        message = str(error)
-        assert len(message) < LONGEST_MESSAGE, f"a message of {len(message)} characters"
-        assert "\n" not in message, repr(message)
-    assert time.process_time() - start < LONGEST_SECONDS, "it took more than ten seconds"
-    return said
-
-
-def main() -> None:
-    """Attack, and print the counts."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=5000)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    counts: collections.Counter[tuple[str, str]] = collections.Counter()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "params.yaml"
-        for name, content in mutants(options.count, options.seed):
-            path.write_bytes(content)
-            try:
-                counts[name, outcome(path)] += 1
-            except Exception as error:  # that is what is looked for
-                counts[name, "FAULT"] += 1
-                print(f"{name}: {type(error).__name__}: {str(error)[:300]}\n  {content[:200]!r}")
-    for (name, said), number in sorted(counts.items()):
-        print(f"{name:16} {said:9} {number:,}")
-
-
-if __name__ == "__main__":
-    main()

@@ -13,6 +13,7 @@ from typing import Any
 import typer
 
 from kdtasks.cli.output import find_project
+from kdtasks.core.installed import recipes_of
 
 PACKAGE = Path(__file__).parents[1]
 KEY = "_KDTASKS_COMPLETE_KEY"  # what bash has cut off before the word that `settings` completes
@@ -51,8 +52,7 @@ def _from_files(complete: Callable[[typer.Context, str], Iterator[str]]) -> Comp
 @_from_files
 def recipes(context: typer.Context, incomplete: str) -> Iterator[str]:
     """Complete the name of a recipe."""
-    for path in (find_project() / "recipes").glob("*.yaml"):
-        yield path.stem
+    yield from recipes_of(find_project())
 
 
 @_from_files

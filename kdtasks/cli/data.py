@@ -179,5 +179,6 @@ def _yaml(content: Mapping[str, Any]) -> str:
     from ruamel.yaml import YAML
 
     buffer, yaml = StringIO(), YAML()
+    yaml.width = 10_000  # a long path stays on the line of its key
     yaml.dump(dict(content), buffer)
     return "".join(f"  {line}\n" for line in buffer.getvalue().splitlines())

@@ -85,7 +85,8 @@ def _judged(scores: dict[str, Any]) -> dict[str, Any]:
     """Call the accuracy by what it is, where a teacher's answers stood in the place of labels."""
     if "labels_from" not in scores:
         return scores
-    named = {"accuracy": "agreement with the teacher"}
+    what = "agreement with the teacher"
+    named = {"accuracy": what, "balanced_accuracy": f"balanced {what}"}
     kept = {key: value for key, value in scores.items() if key != "labels_from"}
     return {named.get(key, key): value for key, value in kept.items()}
 

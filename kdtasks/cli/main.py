@@ -11,7 +11,7 @@ import typer
 from typer import Argument, Option
 
 from kdtasks import __version__
-from kdtasks.cli import bundle, completion, serve, store
+from kdtasks.cli import bundle, completion, project, serve, store
 from kdtasks.cli.group import LazyGroup, lazy_group
 from kdtasks.cli.options import (
     IMAGES_HELP,
@@ -42,6 +42,7 @@ from kdtasks.core.latency import Statistic
 # `kdtasks --help` must work on a device that has LiteRT and numpy alone.
 
 DEBUG = "--debug"
+NO_TENSORFLOW = (3, 14)  # as pyproject.toml has it
 
 app = typer.Typer()  # one command is built, the one that is asked for: see `LazyGroup`
 recipe_app = typer.Typer(help="What differs from the defaults, one file a published experiment.")
@@ -76,15 +77,21 @@ def main() -> None:
 def _in_one_line(error: Exception) -> str:
     if isinstance(error, KdTasksError):
         return str(error)
-    if isinstance(error, ModuleNotFoundError):
-        package = (error.name or "kdtasks").partition(".")[0]
-        if package not in ("kdtasks", "flows"):
-            return (
-                f"module {error.name} is missing; this command needs "
-                "pip install 'kdtasks[pipeline]'"
-            )
+    module = (error.name if isinstance(error, ModuleNotFoundError) else None) or "kdtasks"
+    if module.partition(".")[0] not in ("kdtasks", "flows"):
+        return _what_is_missing(module)
     reason = shortened(f"{type(error).__name__}: {error}")
     return f"{reason}; this is a bug: the same command with {DEBUG} shows where"
+
+
+def _what_is_missing(module: str) -> str:
+    if module == "tensorflow" and sys.version_info >= NO_TENSORFLOW:
+        newest, here = (".".join(map(str, it[:2])) for it in (NO_TENSORFLOW, sys.version_info))
+        return (
+            f"this command needs TensorFlow, which there is for Pythons before {newest}, and this "
+            f"is {here}; train with an earlier one, devices may keep theirs"
+        )
+    return f"module {module} is missing; this command needs pip install 'kdtasks[pipeline]'"
 
 
 def _show_version(wanted: bool) -> None:
@@ -375,7 +382,7 @@ def doctor(as_json: JsonOption = False) -> None:
     raise typer.Exit(Status.FAILED if has_failed else Status.DONE)
 
 
-for commands in (store.app, bundle.app, serve.app):
+for commands in (project.app, store.app, bundle.app, serve.app):
     app.add_typer(commands)
 
 

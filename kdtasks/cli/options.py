@@ -88,6 +88,16 @@ SigningOption = Annotated[
         help="Private Ed25519 key to sign with: a file, or the text itself.",
     ),
 ]
+ExpiresOption = Annotated[
+    float | None,
+    Option(
+        "--expires",
+        metavar="DAYS",
+        min=0,
+        max=36_500,
+        help="Devices with a key take the alias so long, 0 for ever; as it was without this.",
+    ),
+]
 PublicOption = Annotated[
     str | None,
     Option(

@@ -12,6 +12,7 @@ from typing import Any
 from kdtasks.cli.status import Status
 from kdtasks.core.errors import ProjectError
 from kdtasks.core.events import MessageEvent, StageEvent, tail
+from kdtasks.core.installed import refuse_other_code
 from kdtasks.orchestrate.prefect_server import prefect_server
 from kdtasks.orchestrate.processes import stop_signals, usable_cores
 from kdtasks.orchestrate.runner.describe import summary
@@ -45,6 +46,7 @@ def run_pipeline(
     """
     with stop_signals() as is_stopping:
         try:
+            refuse_other_code(project)
             output = LastingOutput()
             memory = None if dry_run or prefect else nothing_to_do(project, options)
             if not memory:  # else they are those that were valid

@@ -9,9 +9,9 @@ from kdtasks.orchestrate.processes import stop_signals
 from kdtasks.orchestrate.runner.lines import LastingOutput
 from kdtasks.orchestrate.search.engine import SearchEngine, SearchPlan, plan_search
 from kdtasks.orchestrate.search.summary import (
-    COLUMNS,
     FOLDER,
     SearchProgress,
+    headings,
     introduction,
     row,
     summarise,
@@ -78,11 +78,11 @@ def preview(plan: SearchPlan) -> list[str]:
 
 
 def _print(summary: dict[str, Any]) -> None:
-    trials = summary["trials"]
+    trials, columns = summary["trials"], headings(summary["metric"])
     print_table(
         [list(row(trial, summary["limits"]["latency_statistic"]).values()) for trial in trials],
-        COLUMNS,
-        right=[heading for heading in COLUMNS if heading not in ("trial", "limits")],
+        columns,
+        right=[heading for heading in columns if heading not in ("trial", "limits")],
         styles=["green" if trial["label"] == summary["winner"] else "" for trial in trials],
     )
     lines = [summary["sentence"]]

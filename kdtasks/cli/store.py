@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from typer import Argument, Option
@@ -13,6 +13,7 @@ from kdtasks.cli.options import (
     AliasOption,
     BundleArgument,
     DryRunOption,
+    ExpiresOption,
     JsonOption,
     ModelArgument,
     NameOption,
@@ -52,9 +53,11 @@ def publish(
     name: NameOption = None,
     alias: OptionalAliasOption = None,
     signing_key: SigningOption = None,
+    expires: ExpiresOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Publish a bundle as the next version of a model, and move an alias to it if one is given."""
+    from kdtasks.core.errors import StoreError
     from kdtasks.deploy.store.describe import moved_line, published_line
     from kdtasks.deploy.store.progress import show_progress
     from kdtasks.deploy.store.promotion import AliasMover
@@ -63,6 +66,8 @@ def publish(
     from kdtasks.edge.bundle_files import open_bundle
     from kdtasks.orchestrate.project.origin import find_origin
 
+    if expires is not None and not alias:
+        raise StoreError("--expires is of an alias; give one with --alias")
     with as_folder(bundle) as folder:
         manifest = open_bundle(folder)
         objects = open_store(store)
@@ -71,7 +76,8 @@ def publish(
         found = find_origin(folder)
         key = load_signing_key(signing_key)
         name = name or manifest.name
-        mover = AliasMover(objects, name, alias, key) if alias else None
+        lifetime = _lifetime(expires)
+        mover = AliasMover(objects, name, alias, key, lifetime=lifetime) if alias else None
         if mover:
             mover.current()  # says early that it may not be moved
         if found:
@@ -154,12 +160,12 @@ def promote(
     store: StoreOption = None,
     signing_key: SigningOption = None,
     public_key: PublicOption = None,
+    expires: ExpiresOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make an alias stand for a version."""
-    _move(
-        lambda mover: mover.promote(version), name, alias, store, signing_key, public_key, as_json
-    )
+    """Make an alias stand for a version; with --expires it is renewed where it stands."""
+    given = _Given(store, signing_key, public_key, expires)
+    _move(lambda mover: mover.promote(version), name, alias, given, as_json=as_json)
 
 
 @app.command()
@@ -169,29 +175,34 @@ def rollback(
     store: StoreOption = None,
     signing_key: SigningOption = None,
     public_key: PublicOption = None,
+    expires: ExpiresOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make an alias stand for the version that it stood for before."""
-    _move(lambda mover: mover.rollback(), name, alias, store, signing_key, public_key, as_json)
+    given = _Given(store, signing_key, public_key, expires)
+    _move(lambda mover: mover.rollback(), name, alias, given, as_json=as_json)
+
+
+class _Given(NamedTuple):
+    """What was given of the store and of keys."""
+
+    store: str | None
+    signing: str | None
+    trusted: str | None
+    expires: float | None
 
 
 def _move(
-    move: Callable[[Any], Any],
-    name: str,
-    alias: str,
-    store: str | None,
-    key: str | None,
-    trusted: str | None,
-    as_json: bool,
+    move: Callable[[Any], Any], name: str, alias: str, given: _Given, *, as_json: bool
 ) -> None:
     from kdtasks.deploy.store.describe import moved_line
     from kdtasks.deploy.store.promotion import AliasMover
     from kdtasks.deploy.store.signing import load_public_keys, load_signing_key
 
     with interruptible(f"look at kdtasks models {name}"):
-        objects, keys = open_store(store), load_public_keys(trusted)
-        mover = AliasMover(objects, name, alias, load_signing_key(key), keys)
-        moved = move(mover)
+        objects, keys = open_store(given.store), load_public_keys(given.trusted)
+        signing, lifetime = load_signing_key(given.signing), _lifetime(given.expires)
+        moved = move(AliasMover(objects, name, alias, signing, keys, lifetime=lifetime))
         number = moved.alias.version
         content = {"model": name, "alias": alias, "version": number, "before": moved.before}
         print_result(content, moved_line(moved), as_json=as_json)
@@ -199,6 +210,10 @@ def _move(
 
 def _about(version: "Version") -> dict[str, Any]:
     return {"model": version.name, "version": version.number, "bytes": version.size}
+
+
+def _lifetime(days: float | None) -> timedelta | None:
+    return None if days is None else timedelta(days=days)
 
 
 @app.command()
@@ -225,6 +240,38 @@ def gc(
     )
     text = collected_lines(collected, is_dry=dry_run)
     print_result({**collected._asdict(), "is_dry": dry_run}, text, as_json=as_json)
+
+
+@keys_app.command("rotate")
+@interruptible("look whether devices follow the new key, and rotate again if not")
+def rotate_keys(
+    to: Annotated[str, Option("--to", metavar="PEM", help="Public key of the successor.")],
+    store: StoreOption = None,
+    signing_key: SigningOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a key be succeeded by another: devices that trust the old one trust only that then."""
+    from kdtasks.core.errors import StoreError
+    from kdtasks.deploy.store.catalogue import list_models
+    from kdtasks.deploy.store.rotation import rotate
+    from kdtasks.deploy.store.signing import load_public_keys, load_signing_key, signer_of
+
+    old, successors = load_signing_key(signing_key), load_public_keys(to)
+    if old is None or len(successors) != 1:
+        raise StoreError("rotation takes the old private key, --signing-key, and one public, --to")
+    objects = open_store(store)
+    objects.check_conditions()
+    rotate(objects, old, successors[0])
+    commands = [
+        f"kdtasks promote {model.name} {found.alias.version} --alias {alias}"
+        for model in list_models(objects)
+        for alias, found in model.aliases.items()
+        if signer_of(found.record.data) == old.public.identity
+    ]
+    lines = [f"key {old.public.identity} is succeeded by {successors[0].identity}"]
+    lines += [f"sign with the new key: {command}" for command in commands]
+    content = {"key": old.public.identity, "successor": successors[0].identity, "next": commands}
+    print_result(content, "\n".join(lines), as_json=as_json)
 
 
 @keys_app.command("new")

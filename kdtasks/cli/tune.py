@@ -14,6 +14,7 @@ from kdtasks.orchestrate.processes import stop_signals
 from kdtasks.orchestrate.runner.execute import RunOptions
 from kdtasks.orchestrate.runner.lines import LastingOutput
 from kdtasks.orchestrate.sweep.grid import value_text
+from kdtasks.orchestrate.tune.experiments import TrialExperiments, experiment_name
 from kdtasks.orchestrate.tune.result import TRIED, Found, apply_found, keep_found
 from kdtasks.orchestrate.tune.space import settings_of, spaces
 from kdtasks.orchestrate.tune.study import BROKE, Tuning, run_trials
@@ -84,9 +85,11 @@ def _tuned(tuning: Tuning, options: TuneOptions) -> Found:
 
     after = "finished trials are kept: the same command resumes"
     with stop_signals(), interruptible(after):
-        trials = run_trials(tuning, tell, minutes=options.minutes)
+        experiments = TrialExperiments.of(tuning)
+        keep = experiments.keep if experiments else None
+        trials = run_trials(tuning, tell, keep=keep, minutes=options.minutes)
         found = keep_found(tuning, trials)
-        _print(tuning, found, output)
+        _print(tuning, found, output, has_experiments=experiments is not None)
     return found
 
 
@@ -100,7 +103,7 @@ def run_apply(project: Path, *, as_json: bool = False) -> int:
     return 0
 
 
-def _print(tuning: Tuning, found: Found, output: LastingOutput) -> None:
+def _print(tuning: Tuning, found: Found, output: LastingOutput, *, has_experiments: bool) -> None:
     print_table(
         [
             [name, percent(best.score), f"{best.number} of {found.trials}", _text(best.settings)]
@@ -109,12 +112,16 @@ def _print(tuning: Tuning, found: Found, output: LastingOutput) -> None:
         COLUMNS,
         right=["validation"],
     )
+    best = [experiment_name(tuning, name, trial.number) for name, trial in found.best.items()]
+    kept = f"by `dvc exp show`; the best are {' and '.join(best)}"
+    if not has_experiments:
+        kept = "with a commit in git they would be DVC experiments too"
     seeds, metric = tuning.params.seeds, tuning.params.metric
     used = {*tuning.params.tune.seeds, found.seed}
     lines = [
         f"best validation {metric.name} of {quantity(found.trials, 'trial')} each, all with seed "
         f"{found.seed}; of so many the best is flattered, so it is no verdict",
-        f"every trial: {TRIED}",
+        f"every trial: {TRIED}, and {kept}",
         "next: kdtasks tune --apply writes these to params.yaml",
     ]
     fresh = fresh_seeds(seeds, used)

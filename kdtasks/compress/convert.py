@@ -93,7 +93,8 @@ def _converter(
         warnings.catch_warnings(action="ignore"),
     ):
         module = tf.Module()
-        module.network = model.network  # owns the variables
+        # The variables alone: of a Keras model `save` would trace every layer a few times more.
+        module.network = model.network.weights
         signatures = {
             f"segment_{index}": _signature(segment, pixels)
             for index, segment in enumerate(segments)

@@ -1,4 +1,8 @@
-"""Which files of code a stage's outputs depend on: what DVC watches and checkpoints are held to."""
+"""Which files of code a stage's outputs depend on: what DVC watches and checkpoints are held to.
+
+`root` is everywhere the folder of a project: a clone, which holds `kdtasks/` itself, or any other,
+whose code of the package is the installed one. Files are named as in a clone.
+"""
 
 import ast
 import hashlib
@@ -8,9 +12,12 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from kdtasks.core.errors import ProjectError
+from kdtasks.core.installed import PACKAGE, hash_lines, read_hashes
 
 _PACKAGES = ("kdtasks", "stages")
 _EXTENSIONS = "extensions"
+_INSTALLED = PACKAGE.parent
+_NO_PART = (".py", ".pyc", ".new")  # Python is followed; `kdtasks upgrade` leaves the last
 _FOR_TYPES_ONLY = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 
 # What shapes no output: messages, bookkeeping, and the validation of values that DVC watches.
@@ -19,6 +26,7 @@ _WITHOUT_INFLUENCE = (
     "kdtasks/core/code.py",
     "kdtasks/core/errors.py",
     "kdtasks/core/events.py",
+    "kdtasks/core/installed.py",
     "kdtasks/core/locks.py",
     "kdtasks/core/progress.py",
     "kdtasks/core/registry.py",
@@ -39,10 +47,10 @@ def closure(script: Path, root: Path) -> tuple[Path, ...]:
 
     Args:
         script: a file below `root`.
-        root: folder of the project, with `kdtasks/` and `stages/`.
+        root: folder of the project, with `stages/`.
 
     Returns:
-        Paths below `root`, sorted.
+        Paths below it, or of the installed package; sorted.
     """
     found: set[Path] = set()
     followed: set[str] = set()
@@ -59,7 +67,7 @@ def closure(script: Path, root: Path) -> tuple[Path, ...]:
         if module.creates_registry:
             waiting += [*file.parent.glob("*.py"), *(root / _EXTENSIONS).rglob("*.py")]
     beside = (other for folder in {file.parent for file in found} for other in folder.iterdir())
-    found.update(it for it in beside if it.is_file() and it.suffix not in (".py", ".pyc"))
+    found.update(it for it in beside if it.is_file() and it.suffix not in _NO_PART)
     return tuple(sorted(found))
 
 
@@ -70,10 +78,9 @@ def listing(script: Path, root: Path) -> str:
         script: as of `closure`.
         root: as of `closure`.
     """
-    return "".join(
-        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(root).as_posix()}\n"
-        for path in closure(script, root)
-    )
+    files = {name_of(path, root): path for path in closure(script, root)}
+    order = sorted(files, key=PurePosixPath)
+    return hash_lines({it: hashlib.sha256(files[it].read_bytes()).hexdigest() for it in order})
 
 
 def check_listing(listed: Path, root: Path) -> None:
@@ -86,9 +93,8 @@ def check_listing(listed: Path, root: Path) -> None:
     Raises:
         ProjectError: a file has changed since.
     """
-    for line in listed.read_text(encoding="utf-8").splitlines():
-        digest, _, name = line.partition("  ")
-        path = root / name
+    for name, digest in read_hashes(listed).items():
+        path = (home_of(root) if name.startswith(f"{_PACKAGES[0]}/") else root) / name
         if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
             raise ProjectError(
                 f"{name} has changed since the stage `code` listed it; start the run again, and it "
@@ -96,8 +102,19 @@ def check_listing(listed: Path, root: Path) -> None:
             )
 
 
+def home_of(root: Path) -> Path:
+    """The folder that holds `kdtasks/`: a clone, or else where the package is installed."""
+    return root if (root / _PACKAGES[0]).is_dir() else _INSTALLED
+
+
+def name_of(path: Path, root: Path) -> str:
+    """Name a file with forward slashes, as seen from the project or the installation."""
+    home = home_of(root)  # which an environment inside the project may have below it
+    return path.relative_to(home if path.is_relative_to(home / _PACKAGES[0]) else root).as_posix()
+
+
 def _has_influence(file: Path, root: Path) -> bool:
-    name = file.relative_to(root).as_posix()
+    name = name_of(file, root)
     if any(name == one or name.startswith(f"{one}/") for one in _WITHOUT_INFLUENCE):
         return False
     # Extensions are watched from the first file on, before there is code in any.
@@ -112,7 +129,7 @@ class _Module(NamedTuple):
 
 
 def _module(file: Path, root: Path) -> _Module:
-    return _parsed(file.relative_to(root).as_posix(), file.read_bytes())
+    return _parsed(name_of(file, root), file.read_bytes())
 
 
 @cache
@@ -155,9 +172,10 @@ def _files_of(name: str, root: Path) -> Iterator[Path]:
     parts = name.split(".")
     if parts[0] not in _PACKAGES:
         return
+    home = home_of(root) if parts[0] == _PACKAGES[0] else root
     for count in range(1, len(parts) + 1):
         place = "/".join(parts[:count])
-        files = (root / f"{place}/__init__.py", root / f"{place}.py")
+        files = (home / f"{place}/__init__.py", home / f"{place}.py")
         yield from [file for file in files if file.is_file()][:1]
 
 

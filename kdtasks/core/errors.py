@@ -128,5 +128,18 @@ class IntegrityError(StoreError):
     """Something in the store is damaged, forged or unsigned where a signature is needed."""
 
 
+class UnknownSignerError(IntegrityError):
+    """Something in the store is signed, with a key that does not count here.
+
+    Attributes:
+        signer: the identity of that key, as the record says.
+    """
+
+    def __init__(self, message: str, signer: str) -> None:
+        """Keep what the record says."""
+        super().__init__(message)
+        self.signer = signer
+
+
 class ServingError(KdTasksError):
     """A server or a device's agent cannot start as it was asked to."""

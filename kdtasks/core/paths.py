@@ -42,6 +42,7 @@ class ProjectPaths:
     targets = Below("data/targets")  # folder of what students are taught
     unsure = Below("plots/unsure.npz")  # images without a label that the teacher is least sure of
     teacher = Below("models/teacher")  # folder of the teacher
+    published = Below("models/published")  # the bundle that the report compares with, if any
     compared = Below("plots/compare.npz")  # answers of teacher and students that the page shows
     label_errors = Below("metrics/label_errors.json")  # labels that are probably wrong
     suspected = Below("plots/label_errors.npz")  # the images that bear them
@@ -53,6 +54,7 @@ class ProjectPaths:
     data_page = Below("report/data.html")  # the page of the data, from before anyone trains
     contact_sheet = Below("report/augmentation.png")  # training images and augmented views
     trial = Below("report/search.json")  # what `kdtasks search` measured in this experiment
+    tuned = Below("report/tune.json")  # what a trial of `kdtasks tune` reached in this experiment
     state = Below(".kdtasks")  # neither inputs nor outputs: git and DVC ignore it
     logs = Below(".kdtasks/logs")  # folder of what stages print
     decoded = Below(".kdtasks/decoded")  # images that `prepare` has decoded once
@@ -83,6 +85,10 @@ class ProjectPaths:
     def tradeoff(self, variant: str) -> Path:
         """The best operating points of the exits."""
         return self.root / "exits" / variant / "tradeoff.csv"
+
+    def leaving(self, variant: str) -> Path:
+        """Calibration images that the page shows, and where each leaves at every such point."""
+        return self.root / "exits" / variant / "leaving.npz"
 
     def bundle(self, variant: str) -> Path:
         """Folder that a device gets."""

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from kdtasks.core.errors import KdTasksError
+
 # Standard error is the whole process's: two threads must not put it back in the wrong order.
 _ONE_AT_A_TIME = threading.RLock()
 
@@ -23,7 +25,7 @@ def held_stderr(
 
     Args:
         passes: says of a line whether it is written once the block is through. Where the block
-            fails, all are.
+            fails by an error that is not the project's own, all are.
 
     Yields: a function that gives what was written so far.
     """
@@ -42,6 +44,9 @@ def held_stderr(
         try:
             yield told
             has_failed = False
+        except KdTasksError:  # it tells what there is to tell
+            has_failed = False
+            raise
         finally:
             _flush()
             os.dup2(stderr, 2)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kdtasks.core.code import closure, fingerprint
+from kdtasks.core.code import listing
 from kdtasks.core.files import partial_beside
 from kdtasks.edge import decoder
 from kdtasks.edge.decoder import Decoded
@@ -98,7 +98,8 @@ def _decoder_version() -> tuple[str, ...]:
         import pillow_heif
 
         codecs.append(f"heif {pillow_heif.__version__} {pillow_heif.libheif_version()}")
-    return fingerprint(closure(script, root), root), PIL.__version__, *codecs
+    code = hashlib.sha256(listing(script, root).encode()).hexdigest()
+    return code, PIL.__version__, *codecs
 
 
 def _trim(folder: Path, most_bytes: int) -> int:

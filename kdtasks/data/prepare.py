@@ -33,7 +33,7 @@ from kdtasks.data.settings import DataParams
 from kdtasks.tasks.imbalance import BALANCE_ADVICE, METRIC_ADVICE, uneven_sentence
 from kdtasks.tasks.registry import task_of
 
-# From a dataset whose `answered` splits have the label −1 to the labels of those splits.
+# From a dataset whose `answered` splits wait for the teacher to the labels of those splits.
 Answer = Callable[[PreparedDataset], Mapping[str, np.ndarray]]
 
 

@@ -26,8 +26,8 @@ class RawDataset:
     Args:
         task: a name of `kdtasks.tasks.registry.TASKS`.
         images: uint8 [N, height, width, channels].
-        labels: int32 [N], −1 of images that the teacher is to answer, or uint8 [N, height, width]
-            with `ignore_label` where unlabelled.
+        labels: int32 [N], or uint8 [N, height, width] with `ignore_label` where unlabelled; the
+            task's `unanswered` where the teacher is to answer.
         origins: for each image what tells a person which one it is, say its path.
         problems: what was found wrong; what they name is not among `images`.
         excluded: what else is not among `images`, for no fault of its own.

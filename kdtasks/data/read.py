@@ -24,6 +24,7 @@ from kdtasks.data.split import sample_stratified
 from kdtasks.data.survey import survey_depth
 from kdtasks.edge.decoder import Decoder, quiet_decoding
 from kdtasks.edge.pixel_budget import PixelBudget
+from kdtasks.tasks.registry import task_of
 
 R = TypeVar("R")
 
@@ -107,9 +108,9 @@ def read_dataset(params: DataParams, decoded: DecodedImages | None = None) -> Ra
         ),
         warnings=(*source.warnings(folder), *_warnings(items, params)),
     )
-    if source.answered:
-        return dataset
-    unlabelled = np.flatnonzero(dataset.class_weights().sum(axis=1) == 0)
+    pixels = tuple(range(1, labels.ndim))
+    waits = (labels == task_of(source.task).unanswered).any(axis=pixels)
+    unlabelled = np.flatnonzero(~waits & (dataset.class_weights().sum(axis=1) == 0))
     return dataset.exclude(dict.fromkeys(unlabelled.tolist(), "no labelled pixel"), fault=False)
 
 

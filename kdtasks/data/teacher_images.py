@@ -1,9 +1,8 @@
 """Images as a teacher sees them that has a size or channels of its own."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from kdtasks.core.threads import in_order
 from kdtasks.data.decoded_images import DecodedImages
 from kdtasks.data.folders import files_below, relative_name
 from kdtasks.data.image_reader import ImageReader
+from kdtasks.data.labels import image_of
 from kdtasks.data.prepared import ADVICE, UNLABELLED
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import DataParams
@@ -30,8 +30,6 @@ DESCRIPTION = "images.json"
 _SPLITS = ("train", "validation", "test")
 _UNLABELLED = "unlabelled"
 # A row to fill, the image to fill it with, and what reads that: a name, the pixels, maybe more.
-_Read = Callable[[], Sequence[tuple[Any, ...]]]
-_Job = tuple[np.ndarray, Path | np.ndarray, _Read]
 
 
 class OwnForm(NamedTuple):
@@ -39,6 +37,15 @@ class OwnForm(NamedTuple):
 
     image_size: tuple[int, int] | None = None
     channels: int | None = None
+
+
+class _Job(NamedTuple):
+    """An image, and the rows that wait for what is made of it, by the prefix of their names."""
+
+    name: str
+    image: Path | np.ndarray
+    places: dict[str, np.ndarray]
+    prefix: str
 
 
 class StackedRows:
@@ -81,7 +88,7 @@ def write_teacher_images(
     Args:
         folder: usually `data/teacher-images`; it appears whole or not at all.
         params: section `data`.
-        dataset: as of `load_dataset`, of whole images.
+        dataset: as of `load_dataset`.
         split: rows of each split, as of `split_dataset`.
         unlabelled: names of the images without a label.
         own: the teacher's form; where it has none, no image is written.
@@ -122,31 +129,33 @@ def write_teacher_images(
                     )
                 named[name] = array[row]
         jobs: list[_Job] = []
-        read: _Read
-        for item in params.source.items(top := Path(params.path)):
-            if isinstance(item, Item) and item.name in rows:
-                read = partial(params.source.examples, top, item, reader, size, shape[2])
-                jobs.append((rows.pop(item.name), item.image, read))
-        for path in files_below(top := Path(params.unlabelled)):
-            name = relative_name(path, top)
-            if UNLABELLED + name in bare:
-                read = partial(params.source.pieces, name, path, reader, size, shape[2])
-                jobs.append((bare.pop(UNLABELLED + name), path, read))
+        owners = {*rows, *map(image_of, rows)}
+        for item in params.source.items(Path(params.path)):
+            if isinstance(item, Item) and item.name in owners:
+                jobs.append(_Job(item.name, item.image, rows, ""))
+        owners = {*bare, *map(image_of, bare)}
+        for path in files_below(drawer := Path(params.unlabelled)):
+            name = relative_name(path, drawer)
+            if UNLABELLED + name in owners:
+                jobs.append(_Job(name, path, bare, UNLABELLED))
+
+        def fill(job: _Job) -> None:
+            with reader.room(job.image, size):
+                pieces = params.source.pieces(
+                    job.name, job.image, reader, params.image_size, shape[2], size
+                )
+            for piece, pixels in pieces:
+                if job.prefix + piece in job.places:
+                    job.places.pop(job.prefix + piece)[...] = pixels
+
+        for _ in told(in_order(fill, jobs), len(jobs), "reading images for the teacher"):
+            pass
         if lost := [*rows, *bare]:
             raise DatasetError(
                 f"{len(lost)} images, {lost[0]} among them, were not found again for the "
                 "teacher (teacher.input.size, teacher.input.channels); the source has to name each "
-                "image as its item: set both to null, or correct `examples` of the source"
+                "image as its item: set both to null, or correct `pieces` of the source"
             )
-
-        def fill(job: _Job) -> None:
-            row, file, read = job
-            with reader.room(file, size):
-                [piece] = read()
-            row[...] = piece[1]
-
-        for _ in told(in_order(fill, jobs), len(jobs), "reading images for the teacher"):
-            pass
         record.write(new / DESCRIPTION)
     return record
 

@@ -79,7 +79,9 @@ class Manifest(EmbeddedManifest):
         libraries: version of each library that made it, null where it is not installed.
         metrics: of each split that the bundle was judged on (`validation`, and `test` where
             `kdtasks pack` found it): `rows`, `accuracy` with early exits, its `interval` at level
-            `confidence`, and `cost`, the mean fraction of the MACs; `labels_from` is `teacher`
+            `confidence`, of classes also `balanced_accuracy` and `macro_f1`, of masks `mean_iou`;
+            `metric`, of `test`, names the one that models were compared by where that is not the
+            task's first; `cost`, the mean fraction of the MACs; `labels_from` is `teacher`
             where its answers stood in the place of labels, so that `accuracy` is agreement with
             it, and how often either is right is unknown; null in bundles of before.
         parity: how far it is from the float network that it was converted from, on `rows`

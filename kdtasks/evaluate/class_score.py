@@ -65,9 +65,13 @@ class ClassScore(Score):
         """Give every metric of classes."""
         return ModelScores(**self._quality, interval=None)
 
+    def confusion(self) -> NDArray[np.int64]:
+        """Count images by label (first axis) and answer (second): int64 [classes, classes]."""
+        return confusion_matrix(self.predicted, self.labels, len(self.class_names))
+
     @property
     def _quality(self) -> dict[str, Any]:
-        found = confusion_matrix(self.predicted, self.labels, len(self.class_names))
+        found = self.confusion()
         exact = int(np.count_nonzero(self.correct)) / len(self.correct)
         return {**by_class_scores(found), "accuracy": exact}
 

@@ -1,6 +1,6 @@
 """Evaluate what a classifier's bundle answers on the test split: the whole, and each exit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,11 +19,10 @@ from kdtasks.edge.segments import Segments
 from kdtasks.edge.telemetry import Histograms, histograms_of
 from kdtasks.evaluate import metrics
 from kdtasks.evaluate.class_score import ClassScore
-from kdtasks.evaluate.evaluator import Evaluated, Evaluator, Network
-from kdtasks.evaluate.examples import pick_examples
-from kdtasks.evaluate.exits.calibrate import calibrate
+from kdtasks.evaluate.evaluator import Arrays, Evaluated, Evaluator, Network
+from kdtasks.evaluate.examples import pick_differences, pick_examples, pick_mistakes
+from kdtasks.evaluate.exits.calibrate import Tradeoff, calibrate
 from kdtasks.evaluate.exits.settings import ExitsParams
-from kdtasks.evaluate.exits.thresholds import OperatingPoint
 from kdtasks.evaluate.metrics import ReliabilityBin
 from kdtasks.tasks.classification import Classification
 
@@ -79,6 +78,7 @@ def evaluate_answers(
         },
         by_class=score.by_class(),
         baseline=baseline,
+        confusion=tuple(map(tuple, score.confusion().tolist())),
     )
     return scores, [metrics.reliability(probabilities[:, k], labels) for k in range(len(macs))]
 
@@ -110,14 +110,14 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
 
     def calibrate(
         self, model: Path, compressed: Compressed, settings: ExitsParams, *, seen_rows: int
-    ) -> tuple[Calibration, list[OperatingPoint]]:
+    ) -> tuple[Calibration, Tradeoff]:
         """Choose temperatures and thresholds, and score them on the validation split."""
         segments = Segments(model)
         calibration, validation = (
             (segments.logits_of(self.dataset.images(split)), self.dataset.labels(split))
             for split in ("calibration", "validation")
         )
-        found, points = calibrate(
+        found, choices = calibrate(
             calibration,
             validation,
             settings,
@@ -126,7 +126,7 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
             groups=np.asarray(self.dataset.groups("calibration")),
         )
         judged = {"labels_from": self.dataset.labels_from("calibration")}
-        return found.model_copy(update=judged), points
+        return found.model_copy(update=judged), choices
 
     def evaluate(self, bundle: Path) -> Evaluated:
         """Evaluate a bundle as a whole and exit by exit."""
@@ -142,6 +142,8 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
         confidences = SCORES[manifest.score](answers.logits, np.asarray(manifest.temperatures))
         scores = scores.model_copy(update={"labels_from": self.dataset.labels_from(self.split)})
         rows, group = pick_examples(answers.by_exit, answers.exit_index, confidences)
+        taken = np.take_along_axis(confidences, answers.exit_index[:, np.newaxis], axis=1)[:, 0]
+        mistakes = pick_mistakes(labels, answers.predicted, taken)
         return Evaluated(
             scores,
             _sentence(scores),
@@ -158,6 +160,10 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
                 "labels": labels[rows],
                 "by_exit": answers.by_exit[rows],
                 "exit_index": answers.exit_index[rows],
+                "mistakes": images[mistakes],
+                "mistakes_labels": labels[mistakes],
+                "mistakes_answers": answers.predicted[mistakes],
+                "mistakes_confidence": taken[mistakes],
             },
             reliability=[(k, *found) for k, exit_bins in enumerate(bins) for found in exit_bins],
         )
@@ -165,6 +171,20 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
     def answer(self, network: Network) -> ClassScore:
         """Have a network answer, to its last exit."""
         return self._score(network(self.images).argmax(axis=-1))
+
+    def compared_arrays(self, models: Mapping[str, ClassScore]) -> Arrays:
+        """Give the images that teacher and distilled student answer differently, some of them."""
+        if "teacher" not in models or self.answered:
+            return {}
+        teacher, student = models["teacher"].predicted, models["distill"].predicted
+        rows, counts = pick_differences(self.labels, teacher, student)
+        return {
+            "counts": counts,
+            "images": self.images[rows],
+            "labels": self.labels[rows],
+            "teacher": teacher[rows],
+            "distill": student[rows],
+        }
 
     def score(self, predictor: Predictor) -> ClassScore:
         """Have a classifier answer, with early exits."""

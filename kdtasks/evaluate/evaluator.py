@@ -25,8 +25,8 @@ from kdtasks.data.prepared import PreparedDataset
 from kdtasks.edge.predictor import Predictor
 from kdtasks.edge.telemetry import Histograms
 from kdtasks.evaluate.comparison import gain_of, over_seeds
+from kdtasks.evaluate.exits.calibrate import Tradeoff
 from kdtasks.evaluate.exits.settings import ExitsParams
-from kdtasks.evaluate.exits.thresholds import OperatingPoint
 from kdtasks.evaluate.intervals import Interval, Method, PairedComparison
 from kdtasks.evaluate.looks import look_at
 from kdtasks.evaluate.metrics import mean_scores
@@ -247,7 +247,7 @@ class Evaluator(ABC, Generic[S]):
     @abstractmethod
     def calibrate(
         self, model: Path, compressed: Compressed, settings: ExitsParams, *, seen_rows: int
-    ) -> tuple[Calibration, list[OperatingPoint]]:
+    ) -> tuple[Calibration, Tradeoff | None]:
         """Choose temperatures and thresholds of a variant on the calibration split.
 
         Args:
@@ -257,7 +257,7 @@ class Evaluator(ABC, Generic[S]):
             seen_rows: images at the start of the split that quantisation has seen.
 
         Returns:
-            what was chosen, and the points of `tradeoff.csv`.
+            what was chosen, and what there was to choose from; None of masks.
 
         Raises:
             CalibrationError: no threshold keeps the limits.

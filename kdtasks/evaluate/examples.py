@@ -1,5 +1,7 @@
 """Choose the test images that the page shows, the same for every model where they can be."""
 
+from collections import Counter
+
 import numpy as np
 import numpy.typing as npt
 
@@ -34,10 +36,59 @@ def pick_examples(
     picked = []
     for rows in groups:
         surest_first = rows[np.argsort(-scores[rows, exit_index[rows]], kind="stable")]
-        places = np.linspace(0, len(rows) - 1, min(each, len(rows))).round().astype(np.int64)
-        picked.append(surest_first[places])
+        picked.append(_evenly(surest_first, each))
     group_of = np.repeat(np.arange(exits + 1), [len(rows) for rows in picked])
     return np.concatenate(picked), group_of
+
+
+def pick_mistakes(
+    labels: npt.NDArray[np.integer],
+    predicted: npt.NDArray[np.integer],
+    scores: npt.NDArray[np.floating],
+    *,
+    each: int = 4,
+    most: int = 60,
+) -> npt.NDArray[np.int64]:
+    """Pick wrong answers, the surest first: at most `each` of a label and an answer, `most` in all.
+
+    Args:
+        labels, predicted: integer [N].
+        scores: float [N], confidence where each row left.
+    """
+    wrong = np.flatnonzero(labels != predicted)
+    wrong = wrong[np.argsort(-scores[wrong], kind="stable")]
+    seen: Counter[tuple[int, int]] = Counter()
+    picked = []
+    for row in wrong.tolist():
+        pair = int(labels[row]), int(predicted[row])
+        seen[pair] += 1
+        if seen[pair] <= each:
+            picked.append(row)
+    return np.array(picked[:most], np.int64)
+
+
+def pick_differences(
+    labels: npt.NDArray[np.integer],
+    teacher: npt.NDArray[np.integer],
+    student: npt.NDArray[np.integer],
+    *,
+    each: int = 12,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Pick images that two models answer differently, by which of them is right.
+
+    Args:
+        labels, teacher, student: integer [N].
+
+    Returns:
+        rows, at most `each` where the teacher is right, then where the student is, then where
+        neither is, of each kind evenly over the split; and how many images each kind has, [3].
+    """
+    kind = np.select([teacher == student, teacher == labels, student == labels], [3, 0, 1], 2)
+    kinds = [np.flatnonzero(kind == index) for index in range(3)]
+    shown = [
+        rows[np.linspace(0, len(rows) - 1, min(each, len(rows))).astype(int)] for rows in kinds
+    ]
+    return np.concatenate(shown), np.array([len(rows) for rows in kinds])
 
 
 def pick_patches(
@@ -60,3 +111,8 @@ def pick_patches(
         entropy = -np.nansum(fractions * np.log(fractions), axis=1)
     most_first = np.lexsort((np.round(-entropy, 9), -(counts > 0).sum(axis=1)))
     return np.sort(most_first[:count])
+
+
+def _evenly(rows: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
+    """Give at most so many of the rows, evenly spread, with the first and the last."""
+    return rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(np.int64)]

@@ -40,6 +40,7 @@ class PixelCounts(Score):
     predicted: npt.NDArray[np.uint8]
     class_names: tuple[str, ...]
     settings: EvaluateParams
+    answered: bool = False
     task = Segmentation()
 
     @property
@@ -111,7 +112,8 @@ def count_pixels(
             )
         counts = counted(truth, dataset.ignore_label)
         probabilities += count_probabilities(softmax(logits[counts]), truth[counts])
-    return PixelCounts(confusions, probabilities, predicted, dataset.class_names, settings)
+    names, answered = dataset.class_names, split in dataset.answered
+    return PixelCounts(confusions, probabilities, predicted, names, settings, answered)
 
 
 def mean_iou_interval(confusions: Counts, confidence: float) -> Interval | None:

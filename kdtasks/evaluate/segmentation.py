@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from kdtasks.core.records.calibration import Calibration
 from kdtasks.core.records.compress import Compressed
-from kdtasks.core.records.evaluate import Evaluation
+from kdtasks.core.records.evaluate import Evaluation, ModelScores
 from kdtasks.edge.predictor import Predictor
 from kdtasks.edge.segmenter import Segmenter
 from kdtasks.edge.telemetry import Histograms, histograms_of
@@ -16,9 +16,14 @@ from kdtasks.evaluate.evaluator import Arrays, Evaluated, Evaluator, Network
 from kdtasks.evaluate.examples import pick_patches
 from kdtasks.evaluate.exits.calibrate import always_last_exit
 from kdtasks.evaluate.exits.settings import ExitsParams
-from kdtasks.evaluate.exits.thresholds import OperatingPoint
 from kdtasks.evaluate.pixel_counts import PixelCounts, count_pixels
 from kdtasks.tasks.segmentation import Segmentation
+from kdtasks.tasks.task import AGREEMENT
+
+
+def _sentence(found: PixelCounts, scores: ModelScores) -> str:
+    pixels = AGREEMENT if found.answered else "accuracy"
+    return f"{found.metric.name} {found.value:.4f}, pixel {pixels} {scores.accuracy:.4f}"
 
 
 class SegmentationEvaluator(Evaluator[PixelCounts]):
@@ -28,9 +33,9 @@ class SegmentationEvaluator(Evaluator[PixelCounts]):
 
     def calibrate(
         self, model: Path, compressed: Compressed, settings: ExitsParams, *, seen_rows: int
-    ) -> tuple[Calibration, list[OperatingPoint]]:
+    ) -> tuple[Calibration, None]:
         """Say that the whole network answers: a mask has no early exits to calibrate."""
-        return always_last_exit(compressed), []
+        return always_last_exit(compressed), None
 
     def evaluate(self, bundle: Path) -> Evaluated:
         """Evaluate a bundle over all labelled pixels."""
@@ -42,8 +47,9 @@ class SegmentationEvaluator(Evaluator[PixelCounts]):
                 **found.size.present(),
                 confusion=tuple(map(tuple, found.confusions.sum(axis=0).tolist())),
                 cost=1.0,
+                labels_from=self.dataset.labels_from(self.split),
             ),
-            f"mean IoU {found.value:.4f}, pixel accuracy {scores.accuracy:.4f}",
+            _sentence(found, scores),
             predictions={
                 "labels": labels,
                 "predicted": found.predicted,

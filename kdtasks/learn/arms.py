@@ -17,6 +17,7 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records.data import NO_LABELS
 from kdtasks.data.labels import TrainingSet, open_labelled, training_set
 from kdtasks.data.prepared import PreparedDataset, open_prepared
+from kdtasks.data.teacher_images import StackedRows, teacher_images
 from kdtasks.data.unlabelled import IMAGES, open_unlabelled
 from kdtasks.learn.networks.saved import start_of
 from kdtasks.learn.objectives.distillation import (
@@ -39,10 +40,16 @@ from kdtasks.learn.targets.precision import to_float16
 from kdtasks.learn.teachers.teacher import Teacher, open_teacher
 from kdtasks.learn.training.examples import Examples, TrainingExamples
 from kdtasks.learn.training.loop import Schedule
-from kdtasks.learn.training.repetition import repeated_examples
+from kdtasks.learn.training.repetition import in_cycles, repeated_examples, repetition_of
+from kdtasks.learn.training.resized_views import ViewsAlike, view_in_batches
 from kdtasks.learn.training.run import Trained, TrainingRun, run_training
 from kdtasks.learn.training.settings import StudentParams, TrainingSetup, TrainParams
-from kdtasks.learn.training.views import AugmentationParams, OnlineExamples, no_answer
+from kdtasks.learn.training.views import (
+    AugmentationParams,
+    OnlineExamples,
+    count_views,
+    no_answer,
+)
 
 Arm = FurtherArm | Literal["labels", "soft"]
 
@@ -107,7 +114,13 @@ class Lessons:
         if arm in ("soft", "hard"):
             training = taught_set(paths.targets, self.dataset, unlabelled, labelled)
             layers = teacher_layers(self.distill.hints) if arm == "soft" else ()
-            examples = open_targets(paths.targets, training, seed=self.seed, layers=layers)
+            examples = open_targets(
+                paths.targets,
+                training,
+                seed=self.seed,
+                layers=layers,
+                own_images=paths.teacher_images,
+            )
             inputs = [*seen, *answer_files(paths.targets)]
             return Lesson(examples, self._objective(arm, training), inputs, keeps_best=False)
         if arm != "all_labels" and not len(labelled):
@@ -132,14 +145,27 @@ class Lessons:
         rows: Any = training.labelled if training.hides else slice(None)
         data = (training.images[rows], training.labels[rows], self.augmentation)
         weights = None if training.weights is None else training.weights[rows]
+        own = self._own_images(training) if teacher and teacher.image_shape else None
         if self.online:
             answer = partial(_answer, teacher) if teacher else no_answer
-            return OnlineExamples(*data, self.seed, answer, epoch_size, weights)
+            seen = own.moved if own else None
+            return OnlineExamples(*data, self.seed, answer, epoch_size, weights, seen)
         limit = self.train.memory_limit_mb
         examples = repeated_examples(
             *data, epoch_size=epoch_size, memory_limit_mb=limit, weights=weights
         )
-        return _answered(examples, teacher, len(data[0])) if teacher else examples
+        if not teacher:
+            return examples
+        if not own:
+            return _answered(examples, teacher, len(data[0]))
+        return _answered_alike(examples, teacher, own, data[1])
+
+    def _own_images(self, training: TrainingSet) -> ViewsAlike:
+        """Give the labelled images as the teacher sees them."""
+        images = teacher_images(self.paths.teacher_images, "train")
+        height, width = training.images.shape[1:3]
+        rows = StackedRows((images, training.labelled))
+        return ViewsAlike(rows, (height, width), self.augmentation)
 
     def _objective(self, arm: Arm, training: TrainingSet) -> Objective:
         loss = label_loss_of(
@@ -225,3 +251,20 @@ def _answered(examples: TrainingExamples, teacher: Teacher, count: int) -> Train
     )
     shape = (*examples.images.shape[:2], *logits.shape[1:])
     return replace(examples, teacher_logits=logits.reshape(shape))
+
+
+def _answered_alike(
+    examples: TrainingExamples, teacher: Teacher, own: ViewsAlike, labels: np.ndarray
+) -> TrainingExamples:
+    """Have the teacher answer the same views of images of its own."""
+    cycles, epoch_size = examples.images.shape[:2]
+    _, repeated = repetition_of(len(labels), own.augmentation, epoch_size)
+    views = []
+    for view in range(count_views(repeated)):
+        drawn = view_in_batches(own.images, labels, view=view, augmentation=repeated, size=own.size)
+        rows, answers = zip(
+            *((rows, to_float16(teacher.answers(images, rows), ())[0]) for rows, images in drawn),
+            strict=True,
+        )
+        views.append(np.concatenate(answers)[np.argsort(np.concatenate(rows))])
+    return replace(examples, teacher_logits=in_cycles(np.stack(views), cycles, epoch_size))

@@ -1,6 +1,7 @@
 """Render docs/parameters.md from the params sections: `python -m kdtasks.params.docs`."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -97,7 +98,7 @@ def _inner_section(field: Schema) -> Schema | None:
 
 
 def _type(field: Schema, key: str) -> str:
-    words = _cell(allowed_values(field))
+    words = re.sub(r"matching (\S+)", r"matching `\1`", _cell(allowed_values(field)))
     for kind, registry in _registries(field).items():
         words = words.replace(allowed_values(registry), f"[{kind}](#{kind.replace(' ', '-')})")
     inner = None if _registries(field) else _inner_section(field)

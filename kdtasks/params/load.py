@@ -158,8 +158,6 @@ class Params(Section):
             raise ValueError(problem)
         if self.teacher.source == "logits":
             self._check_answers()
-        if self.teacher.input.is_own:
-            self._check_own_images()
         return self
 
     def _check_distillation(self) -> None:
@@ -186,26 +184,6 @@ class Params(Section):
             raise ValueError(
                 f"teacher.ensemble is {self.teacher.ensemble}; targets.features need a single "
                 "teacher, since hidden features of several cannot be averaged"
-            )
-
-    def _check_own_images(self) -> None:
-        """Refuse what a teacher that sees other images than the student cannot do."""
-        given = f"teacher.input.size is {self.teacher.input.size} and channels "
-        given += f"{self.teacher.input.channels}, so teacher and student see different images"
-        if task_of(self.data.task).per_pixel:
-            raise ValueError(
-                f"{given}, but masks have a label for each pixel of both; set both to null, and "
-                "data.image_size and data.channels to the teacher's"
-            )
-        if self.targets.mode == "online":
-            raise ValueError(
-                f"{given}, which are cached in data/teacher-images; set targets.mode to cached, or "
-                "teacher.input.size and channels to null"
-            )
-        if "soft_labelled" in self.distill.arms:
-            raise ValueError(
-                f"{given}, and the arm soft_labelled in distill.arms asks the teacher about images "
-                "of the student's; take it out"
             )
 
     def _check_answers(self) -> None:
@@ -252,9 +230,8 @@ def load_project_params(project: Path) -> Params:
         ParamsError: as `load_params`; or a key is missing, or a path not found.
     """
     path = ProjectPaths(project).params
-    content = read_yaml(path)
-    params = parse_params(content, source=str(path))
-    if missing := _missing_keys(content, params.model_dump(mode="json")):
+    params, missing = load_with_missing_keys(path)
+    if missing:
         raise ParamsError(
             f"{path}: DVC needs every key in the file, "
             f"add with their defaults: {'; '.join(missing)}"
@@ -273,6 +250,17 @@ def load_project_params(project: Path) -> Params:
     for seed in params.seeds:
         start_of(Path(params.student.start), seed, project)
     return params
+
+
+def load_with_missing_keys(path: Path) -> tuple[Params, list[str]]:
+    """Read and validate a params file; with it, as `key: default`, the keys that it lacks.
+
+    Raises:
+        ParamsError: as `load_params`.
+    """
+    content = read_yaml(path)
+    params = parse_params(content, source=str(path))
+    return params, _missing_keys(content, params.model_dump(mode="json"))
 
 
 def _missing_keys(given: dict[str, Any], full: dict[str, Any], prefix: str = "") -> list[str]:

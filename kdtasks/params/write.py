@@ -19,10 +19,17 @@ if TYPE_CHECKING:
     from ruamel.yaml import YAML
 
 WIDTH = 100
+# The keys that matter most: their sections come first, and they come first in these.
+FIRST = (
+    *("recipe", "seeds", "data.source", "data.path", "data.image_size", "data.channels"),
+    *("teacher.source", "teacher.path", "student.model", "student.exits"),
+    *("distill.epochs", "distill.temperature", "compress.variants", "export.name"),
+)
 HEADER = """\
 # Written from the recipe {recipe} and the defaults; edit it freely. Every key stands here, because
-# DVC runs again what depends on a key that changed, and knows no defaults. What each allows:
-# docs/parameters.md. How it differs from a recipe: `kdtasks recipe diff NAME`.
+# DVC runs again what depends on a key that changed, and knows no defaults. Those that matter most
+# stand first: in the sections data, teacher, student, distill, compress and export, at their top.
+# What each allows: docs/parameters.md. How it differs from a recipe: `kdtasks recipe diff NAME`.
 """
 
 
@@ -31,20 +38,40 @@ def render_params(params: Params) -> str:
     return HEADER.format(recipe=params.recipe) + "\n".join(_lines(params, indent="")) + "\n"
 
 
-def _lines(section: BaseModel, indent: str) -> list[str]:
+def render_recipe(about: str, content: dict[str, Any]) -> str:
+    """The text of a recipe: a line about it, and what differs from the defaults."""
+    lines = [f"# {about}"]
+    for key, value in content.items():
+        if isinstance(value, dict):
+            lines.append(f"{key}:")
+            for inner, item in value.items():
+                lines += _entry(inner, item, indent="  ")
+        else:
+            lines += _entry(key, value, indent="")
+    return "\n".join(lines) + "\n"
+
+
+def _lines(section: BaseModel, indent: str, prefix: str = "") -> list[str]:
     lines: list[str] = []
-    for key, field in type(section).model_fields.items():
-        value = getattr(section, key)
+    fields = type(section).model_fields
+    for key in sorted(fields, key=lambda key: _rank(f"{prefix}{key}")):
+        value, field = getattr(section, key), fields[key]
         if isinstance(value, BaseModel) and not indent:
             lines.append("")
         if field.description:  # a name that is a choice's has none
             words = f"{indent}# {field.description}"
             lines += textwrap.wrap(words, WIDTH, subsequent_indent=f"{indent}# ")
         if isinstance(value, BaseModel):
-            lines += [f"{indent}{key}:", *_lines(value, indent=f"{indent}  ")]
+            lines += [f"{indent}{key}:", *_lines(value, f"{indent}  ", f"{prefix}{key}.")]
         else:
             lines += _entry(key, section.model_dump(mode="json", include={key})[key], indent)
     return lines
+
+
+def _rank(key: str) -> int:
+    """The place of a key, or of the first in a section, among those that come first."""
+    found = (place for place, name in enumerate(FIRST) if f"{name}.".startswith(f"{key}."))
+    return next(found, len(FIRST))
 
 
 def _entry(key: str, value: Any, indent: str) -> list[str]:

@@ -59,6 +59,7 @@ STYLE: Any = {
     "legend.fontsize": 8.5,
     "legend.frameon": False,
     "lines.linewidth": 1.6,
+    "path.simplify": False,  # every point of a curve can be gone to
 }
 
 
@@ -66,7 +67,13 @@ Plot = Callable[["Axes"], object]
 
 
 def draw(
-    name: str, description: str, plot: Plot, *, width: float = 4.0, height: float = 2.75
+    name: str,
+    description: str,
+    plot: Plot,
+    *,
+    width: float = 4.0,
+    height: float = 2.75,
+    is_interactive: bool = False,
 ) -> str:
     """Draw one figure and return it as an `<svg>` element.
 
@@ -75,6 +82,7 @@ def draw(
         description: read out instead of the figure.
         plot: draws on the axes it is given.
         width, height: in inches; 4 inches are half of the page, or a phone, and scale with it.
+        is_interactive: whether it holds links, which an image must not.
     """
     import matplotlib  # heavy, and only needed here
 
@@ -90,7 +98,8 @@ def draw(
         figure.savefig(
             buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
         )
-    return _for_page(buffer.getvalue(), name, description)
+    role = "group" if is_interactive else "img"
+    return _for_page(buffer.getvalue(), name, f'role="{role}" aria-label="{escape(description)}"')
 
 
 def standalone(svg: str) -> str:
@@ -158,7 +167,7 @@ def spread(values: list[float], gap: float) -> list[float]:
     return places
 
 
-def _for_page(svg: str, name: str, description: str) -> str:
+def _for_page(svg: str, name: str, attributes: str) -> str:
     svg = svg[svg.index("<svg") :]
     for pattern, replacement in (
         (r"(?s)<metadata>.*?</metadata>", ""),
@@ -175,7 +184,7 @@ def _for_page(svg: str, name: str, description: str) -> str:
         svg = re.sub(pattern, replacement, svg)
     view = re.search(r'viewBox="[^"]+"', svg)
     assert view is not None  # matplotlib always writes one
-    start = f'<svg {view[0]} role="img" aria-label="{escape(description)}">'
+    start = f"<svg {view[0]} {attributes}>"
     svg = re.sub(r"<svg [^>]*>", lambda _: start, svg, count=1)
     for colour in Colour:
         svg = svg.replace(colour, f"var(--{colour.name.lower()})")

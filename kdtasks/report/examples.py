@@ -81,6 +81,76 @@ def unsure_images(unsure: Arrays, class_names: Sequence[str]) -> list[tuple[str,
     ]
 
 
+class Mistake(NamedTuple):
+    """A wrong answer: the image as a `data:` address, its label, the answer and its confidence."""
+
+    source: str
+    label: str
+    answer: str
+    confidence: float
+
+
+def worst_mistakes(
+    examples: Arrays, class_names: Sequence[str]
+) -> dict[tuple[str, str], list[Mistake]]:
+    """Turn the mistakes of `plots/examples/` into images by label and answer, the surest first."""
+    found: dict[tuple[str, str], list[Mistake]] = {}
+    if "mistakes" not in examples or not class_names:
+        return found
+    for image, label, answer, confidence in zip(
+        examples["mistakes"],
+        examples["mistakes_labels"].tolist(),
+        examples["mistakes_answers"].tolist(),
+        examples["mistakes_confidence"].tolist(),
+        strict=True,
+    ):
+        pair = class_names[label], class_names[answer]
+        shown = Mistake(image_address(image, lossy=True), *pair, confidence)
+        found.setdefault(pair, []).append(shown)
+    return found
+
+
+class Difference(NamedTuple):
+    """An image as a `data:` address, its label, and what two models answer."""
+
+    source: str
+    label: str
+    teacher: str
+    student: str
+
+
+class Differences(NamedTuple):
+    """Images that two models answer differently: how many of each kind, and some of each."""
+
+    counts: list[int]
+    samples: dict[str, list[Difference]]
+
+
+def differences(compared: Arrays, class_names: Sequence[str]) -> Differences | None:
+    """Turn what `pick_differences` has picked into images; None where nothing was compared.
+
+    Args:
+        compared: arrays of `plots/compare.npz`.
+        class_names: name of each class; none where they are not known.
+    """
+    if "counts" not in compared or not class_names:
+        return None
+    samples: dict[str, list[Difference]] = {
+        "The teacher is right": [],
+        "The student is right": [],
+        "Neither is right": [],
+    }
+    teacher, student, neither = samples.values()
+    for image, *classes in zip(
+        *(compared[key] for key in ("images", "labels", "teacher", "distill")), strict=True
+    ):
+        label, taught, learnt = classes
+        kind = teacher if taught == label else student if learnt == label else neither
+        names = (class_names[index] for index in classes)
+        kind.append(Difference(image_address(image, lossy=True), *names))
+    return Differences(compared["counts"].tolist(), samples)
+
+
 def image_address(pixels: np.ndarray, *, lossy: bool = False) -> str:
     """Give uint8 [height, width, 1 or 3] as the `data:` address of a PNG, the same every time.
 

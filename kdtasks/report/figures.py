@@ -1,17 +1,32 @@
 """The figures of the page, each from its part of the statistics."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
 
+from kdtasks.core import text
+from kdtasks.core.latency import Statistic
 from kdtasks.core.records.calibration import ExpectedPoint
 from kdtasks.core.records.evaluate import Evaluation, Gain
-from kdtasks.core.records.report import Curve, Selection, Statistics
+from kdtasks.core.records.report import CandidateSummary, Curve, Selection, Statistics
 from kdtasks.report.drawing import Colour, Label, draw, percent_axes, write_labels
 from kdtasks.tasks.task import Metric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+
+# What a variant costs, and how its axis is labelled.
+COSTS = {
+    "size": "file, kB",
+    "time": "time an image, ms",
+    "compute": "mean compute an image, MACs",
+}
+_WRITE: dict[str, Callable[[float], str]] = {
+    "size": lambda cost: text.kilobytes(cost * 1000),
+    "time": text.milliseconds,
+    "compute": lambda cost: f"{text.millions(cost)} MACs",
+}
 
 # Shape and dashes repeat what the colour says, for those who do not see the colour.
 MODELS = {
@@ -119,7 +134,9 @@ def tradeoff_figure(
     def plot(axes: "Axes") -> None:
         if curve:
             costs, accuracies = zip(*curve, strict=True)
-            axes.plot(costs, accuracies, color=Colour.DISTILL, label="best on calibration")
+            axes.plot(
+                costs, accuracies, color=Colour.DISTILL, label="best on calibration", gid="curve"
+            )
         if expected:
             axes.scatter(
                 expected.cost, expected.accuracy, s=64, color=Colour.SURFACE, zorder=4,
@@ -145,48 +162,98 @@ def tradeoff_figure(
     return draw("tradeoff", f"{title} against mean compute with early exits", plot, height=3.0)
 
 
-def pareto_figure(selection: Selection, what: str) -> str:
-    """Draw a validation metric, `what`, against bytes; larger circles are slower."""
-    candidates = selection.candidates
+def limit_figure(selection: Selection, cost: str, what: str) -> str:
+    """Draw a validation metric, `what`, against a cost of `COSTS`, with the limits.
+
+    Empty where no variant has both.
+    Every point is a link to the variant's row in the table, `#variant-<number>`, whose label tells
+    its figures.
+    """
+    names = list(selection.candidates)
+    judged, limits = selection.limits.latency_statistic, selection.limits
     places = {
-        name: (candidate.bytes / 1000, candidate.accuracy)
-        for name, candidate in candidates.items()
-        if candidate.bytes is not None and candidate.accuracy is not None
+        name: (found, candidate.accuracy)
+        for name, candidate in selection.candidates.items()
+        if candidate.accuracy is not None and (found := _cost(candidate, cost, judged)) is not None
     }
-    largest = max(size for size, _ in places.values())
-    judged = selection.limits.latency_statistic
-    latencies = {
-        name: times.of(judged) if (times := candidates[name].latency_ms) else 0.0 for name in places
+    if not places:
+        return ""
+    within = {name for name, candidate in selection.candidates.items() if candidate.within}
+    largest = max(found for found, _ in places.values())
+    limit = {"size": limits.max_size_kb, "time": limits.max_latency_ms}.get(cost)
+    allowed = [
+        most for most in (limits.max_accuracy_drop, limits.max_agreement_drop) if most is not None
+    ]
+    # One line for all, unless variants come from students of different seeds.
+    floors = {
+        round(candidate.accuracy + candidate.accuracy_drop - min(allowed), 9)
+        for candidate in selection.candidates.values()
+        if allowed and candidate.accuracy is not None and candidate.accuracy_drop is not None
     }
-    slowest = max(latencies.values())
-    areas = {name: 30 + (190 * ms / slowest if slowest else 0) for name, ms in latencies.items()}
 
     def plot(axes: "Axes") -> None:
-        front = sorted(places[name] for name in selection.pareto)
+        from matplotlib.ticker import EngFormatter, MaxNLocator
+
+        front = _front(list(places.values()))
         if len(front) > 1:
             axes.step(
                 *zip(*front, strict=True), where="post", color=Colour.LINE, linewidth=1.4, zorder=1
             )
         for name, place in places.items():
-            axes.scatter(
-                *place, s=areas[name], zorder=3, alpha=0.85 if candidates[name].within else 0.3,
-                color=Colour.CHOSEN if name == selection.chosen else Colour.DISTILL,
+            axes.plot(
+                *place, marker="o", markersize=10, zorder=3, linestyle="", url=f"variant:{name}",
+                color=(colour := Colour.CHOSEN if name == selection.chosen else Colour.DISTILL),
+                markerfacecolor=colour if name in within else Colour.SURFACE,
             )  # fmt: skip
         width = largest
-        limit = selection.limits.max_size_kb
+        dashes: Any = {"color": Colour.STUDENT, "linewidth": 1.2, "linestyle": (0, (4, 2))}
         # A limit far beyond every file would squeeze them into a corner.
         if limit is not None and limit < 2 * largest:
             width = max(largest, limit)
-            axes.axvline(limit, color=Colour.MUTED, linewidth=1.2, linestyle=(0, (4, 2)))
+            axes.axvline(limit, **dashes)
+        if len(floors) == 1:
+            axes.axhline(floors.pop(), **dashes)
         axes.margins(y=0.15)
-        axes.set(xlabel="file, kB", ylabel=f"validation {what}", xlim=(0, width * 1.12))
+        axes.set(xlabel=COSTS[cost], ylabel=f"validation {what}", xlim=(0, width * 1.12))
         percent_axes(axes, "y")
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        if cost == "compute":
+            axes.xaxis.set_major_formatter(EngFormatter(sep=text.SPACE))
         for side in (1, -1):
-            labels = []
-            for name, place in places.items():
-                if (side > 0) == (place[0] < 0.6 * width):
-                    shift = side * ((areas[name] / 3.14) ** 0.5 + 4)
-                    labels.append(Label(name, place, shift, name == selection.chosen))
+            labels = [
+                Label(name, place, side * 9, name == selection.chosen)
+                for name, place in places.items()
+                if (side > 0) == (place[0] < 0.6 * width)
+            ]
             write_labels(axes, labels, Colour.CHOSEN)
 
-    return draw("pareto", f"Validation {what} of the variants by size", plot, height=3.0)
+    title = f"Validation {what} of the variants by {cost}"
+    svg = draw(f"by-{cost}", title, plot, is_interactive=True)
+    for number, (name, candidate) in enumerate(selection.candidates.items()):
+        told = f"{name}: {text.percent(candidate.accuracy)}"
+        if name in places:
+            told += f", {_WRITE[cost](places[name][0])}"
+        told = escape(f"{told}{'' if name in within else ', breaks a limit'}")
+        svg = svg.replace(
+            f'<a xlink:href="variant:{escape(name)}" target="_blank">',
+            f'<a href="#variant-{number}" data-variant="{number}" aria-label="{told}">',
+        )
+    assert "variant:" not in svg, names
+    return svg
+
+
+def _cost(candidate: CandidateSummary, cost: str, judged: Statistic) -> float | None:
+    if cost == "size":
+        return None if candidate.bytes is None else candidate.bytes / 1000
+    if cost == "time":
+        return candidate.latency_ms.of(judged) if candidate.latency_ms else None
+    return candidate.macs
+
+
+def _front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The points that no cheaper one equals, cheapest first."""
+    found: list[tuple[float, float]] = []
+    for cost, score in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not found or score > found[-1][1]:
+            found.append((cost, score))
+    return found

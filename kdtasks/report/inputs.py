@@ -1,6 +1,7 @@
 """Read what the other stages wrote (docs/files.md); what is missing carries its reason."""
 
 import csv
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ from kdtasks.core.records.label_errors import LabelErrors
 from kdtasks.core.records.prospect import Prospect
 from kdtasks.core.records.training import Training
 from kdtasks.core.settings import Fraction, LatencyStatistic, Positive, Section
+from kdtasks.edge.bundle_files import read_manifest
+from kdtasks.edge.manifest import Manifest
 from kdtasks.tasks.task import MetricKey
 
 R = TypeVar("R", bound=Record)
@@ -102,6 +105,7 @@ class VariantInputs(NamedTuple):
     evaluate: Evaluation | Refusal
     benchmark: Benchmark | Refusal
     tradeoff: Rows
+    leaving: Arrays
     reliability: Rows
     examples: Arrays
 
@@ -119,6 +123,8 @@ class ReportInputs(NamedTuple):
         unsure: images without a label that the teacher is least sure of.
         suspected: images whose labels look wrong, in the order of `label_errors.shown`.
         trainings, curves: of `teacher`, `student` and `distill` by seed; the teacher's under None.
+        published: manifest of the bundle in `models/published`; None without one.
+        dataset_sha256: hash of the description of the dataset, hex.
         contact_sheet: file of the augmented views; it need not be there.
     """
 
@@ -136,6 +142,8 @@ class ReportInputs(NamedTuple):
     unsure: Arrays
     suspected: Arrays
     contact_sheet: Path
+    published: Manifest | None
+    dataset_sha256: str
 
 
 def read_inputs(paths: ProjectPaths, seeds: Sequence[int], variants: Sequence[str]) -> ReportInputs:
@@ -168,6 +176,7 @@ def read_inputs(paths: ProjectPaths, seeds: Sequence[int], variants: Sequence[st
                 evaluate=_record(Evaluation, paths.metrics("evaluate", variant)),
                 benchmark=_record(Benchmark, paths.metrics("benchmark", variant)),
                 tradeoff=_rows(paths.tradeoff(variant)),
+                leaving=_arrays(paths.leaving(variant)),
                 reliability=_rows(paths.reliability(variant)),
                 examples=_arrays(paths.examples(variant)),
             )
@@ -178,6 +187,8 @@ def read_inputs(paths: ProjectPaths, seeds: Sequence[int], variants: Sequence[st
         unsure=_arrays(paths.unsure),
         suspected=_arrays(paths.suspected),
         contact_sheet=paths.contact_sheet,
+        published=read_manifest(paths.published) if any(paths.published.glob("*.json")) else None,
+        dataset_sha256=_sha256(paths.dataset),
     )
 
 
@@ -229,3 +240,7 @@ def _arrays(path: Path) -> Arrays:
 
 def _damaged(path: Path, error: Exception) -> KdTasksError:
     return KdTasksError(f"{path} is damaged ({error}); remove it and run `dvc repro`")
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""

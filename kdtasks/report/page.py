@@ -12,17 +12,22 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import Part
 from kdtasks.core.records.report import Selection, Statistics
 from kdtasks.report import curves, figures
+from kdtasks.report.advice import proposals
+from kdtasks.report.brief import brief, images_taught
 from kdtasks.report.drawing import template_environment
 from kdtasks.report.examples import (
+    differences,
     image_address,
     legend,
     mask_patches,
     photo_address,
     sample_strips,
     unsure_images,
+    worst_mistakes,
 )
 from kdtasks.report.inputs import ReportInputs, ReportSettings, known, read_inputs
 from kdtasks.report.layers import errors_by_layer, layers_figures
+from kdtasks.report.published import against_published
 from kdtasks.report.selection import candidates_of, select, summarise
 from kdtasks.report.sentences import (
     accuracy_on,
@@ -82,6 +87,7 @@ def render_page(
     shown, task, data = selection.shown, task_of(statistics.task), known(statistics.data)
     examples = inputs.variants[shown].examples if shown else {}
     class_names = data.class_names if data else ()
+    leaving = inputs.variants[shown].leaving if shown else {}
     metric = metric_on("test", statistics)
     colours = legend(class_names, settings.mask_values)
     layers = errors_by_layer(inputs)
@@ -110,7 +116,15 @@ def render_page(
         ),
         contact_sheet=photo_address(inputs.contact_sheet),
         strips=sample_strips(examples, class_names),
+        differences=differences(inputs.compared, class_names),
+        published=against_published(inputs.published, statistics, selection, inputs.dataset_sha256),
+        leaving={key: leaving[key].tolist() for key in ("early", "left_at") if key in leaving},
+        leaving_images=[image_address(image, lossy=True) for image in leaving.get("images", ())],
+        brief=brief(statistics, selection),
+        mistakes=worst_mistakes(examples, class_names),
         headline=headline(statistics, selection),
+        proposals=proposals(statistics, selection, inputs.label_errors),
+        images_taught=images_taught(statistics),
         poor_teacher=poor_teacher(statistics),
         teacher_is_trained=settings.teacher_is_trained,
         tuned_trials=settings.tuned_trials,
@@ -125,6 +139,7 @@ def render_page(
         number_of_seeds=text.seeds(len(statistics.seeds)),
         params_text=_as_yaml(settings.params),
         style=(HERE / "style.css").read_text(encoding="utf-8"),
+        script=(HERE / "page.js").read_text(encoding="utf-8"),
     )
 
 
@@ -160,7 +175,9 @@ def draw_figures(statistics: Statistics, selection: Selection) -> dict[str, str]
                 confidence=statistics.confidence,
             )
     if selection.pareto:
-        images["pareto"] = figures.pareto_figure(selection, metric.name)
+        for cost in figures.COSTS:
+            if drawn := figures.limit_figure(selection, cost, metric.name):
+                images[f"by_{cost}"] = drawn
     if (sensitivity := known(statistics.sensitivity)) and sensitivity.layers:
         images["sensitivity"] = curves.sensitivity_figure(
             sensitivity, accuracy_on("validation", statistics)

@@ -14,6 +14,7 @@ class Classification:
     name = "classification"
     per_pixel = False
     early_exits = True
+    unanswered = -1
     metrics: tuple[Metric, ...] = (
         Metric("accuracy", "accuracy", "more accurate", "less accurate"),
         Metric(

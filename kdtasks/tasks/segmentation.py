@@ -17,6 +17,7 @@ class Segmentation:
     name = "segmentation"
     per_pixel = True
     early_exits = False
+    unanswered = 254
     metrics: tuple[Metric, ...] = (
         Metric("mean_iou", "mean IoU", "better by mean IoU", "worse by mean IoU"),
     )

@@ -56,12 +56,14 @@ class Task(Protocol):
         per_pixel: whether every pixel has a label, and so every pixel an answer.
         early_exits: whether networks may answer before their last exit.
         metrics: what models may be compared by, the first unless `evaluate.metric` says otherwise.
+        unanswered: in the place of a label, or of a pixel's, that a teacher is yet to give.
     """
 
     name: str
     per_pixel: bool
     early_exits: bool
     metrics: tuple[Metric, ...]
+    unanswered: int
 
     def label_shape(self, image_shape: Sequence[int]) -> tuple[int, ...]:
         """Give the shape of one image's label, of an image [height, width, channels]."""

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.hostile.__main__ import ATTACKS, BEGIN, END, PAGE, RESULTS, render
 from benchmarks.hostile.attack import run
+from benchmarks.hostile.kills import PublisherKills
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,31 @@ def test_damage_is_told_in_a_sentence(name: str, trials: range, tmp_path: Path) 
     assert count.refused > count.trials / 4
     assert count.answered + count.refused == count.trials
     assert count.grown_mb < 500
+
+
+@pytest.mark.parametrize(
+    "name", ["kills-publish", "kills-pull", pytest.param("kills-agent", marks=pytest.mark.slow)]
+)
+def test_what_is_killed_ends_as_if_it_never_was(name: str, tmp_path: Path) -> None:
+    count, broken = run(ATTACKS[name](), range(0, 75, 15), tmp_path / "work")
+    assert [line for line in broken if ": answered" not in line and ": refused" not in line] == []
+    assert count.answered + count.refused == count.trials
+    assert count.answered > count.refused  # those had ended before
+
+
+def test_a_kill_that_leaves_damage_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A publisher that writes records little by little, in their places."""
+
+    def write_in_parts(path: Path, data: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for end in range(0, len(data) + 20, 20):
+            path.write_bytes(data[:end])
+
+    monkeypatch.setattr("kdtasks.deploy.store.folder.write_whole", write_in_parts)
+    _, broken = run(PublisherKills(), range(5), tmp_path / "work")
+    assert broken
 
 
 def test_the_page_shows_what_was_measured() -> None:

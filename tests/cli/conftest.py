@@ -2,13 +2,13 @@
 
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.tools.complete_params import write_params
+from tests.tools.dvc_command import dvc
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,10 +40,6 @@ text += os.environ.get('DRIFT', '') if target == 'a' else ''
 pathlib.Path(target).parent.mkdir(exist_ok=True)
 pathlib.Path(target).write_text(text)
 """
-
-
-def dvc(folder: Path, *words: str) -> None:
-    subprocess.run([sys.executable, "-m", "dvc", *words], cwd=folder, check=True)
 
 
 @pytest.fixture(scope="session")
@@ -80,5 +76,5 @@ def project(finished_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.fixture
-def run_dvc() -> Callable[..., None]:
+def run_dvc() -> Callable[..., str]:
     return dvc

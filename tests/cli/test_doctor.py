@@ -9,6 +9,7 @@ import pytest
 
 from kdtasks.orchestrate.project.doctor import (
     Finding,
+    check_code,
     check_disk,
     check_dvc,
     check_environment,
@@ -185,3 +186,13 @@ def test_links_among_the_images(tmp_path: Path):
     assert check_images(tmp_path).message == f"{tmp_path}/data/raw/wolves leads to nothing"
     (tmp_path / "params.yaml").unlink()
     assert check_images(tmp_path).level == "info"
+
+
+def test_other_code_than_results_are_filed_under(tmp_path: Path):
+    assert check_code(tmp_path).level == "ok"
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "installed").write_text("kdtasks 0.0.1 12\n")
+    found = check_code(tmp_path)
+    assert found.level == "fail"
+    assert found.message.startswith("the results here are filed under kdtasks 0.0.1, and kdtasks")
+    assert found.fix.startswith("run `kdtasks upgrade`")

@@ -104,10 +104,10 @@ def test_grey_arrays_need_no_channel_axis(tmp_path: Path):
         (
             "a.png",
             b"%PDF-1.7 and more",
-            "^not readable as an image: it begins with b'%PDF-1.7 and'; give one of AVIF, BMP",
+            "^not readable as an image: it begins with b'%PDF-1.7 and'; give one of JPEG, PNG",
         ),
-        ("a.jpg", b"", "^not readable as an image: it is empty; give one of AVIF"),
-        ("a.txt", b"words", "^not an image: it begins with b'words'; give one of AVIF"),
+        ("a.jpg", b"", "^not readable as an image: it is empty; give one of JPEG"),
+        ("a.txt", b"words", "^not an image: it begins with b'words'; give one of JPEG"),
         ("a.npy", b"no array", "not readable as an array"),
         (
             "a.npy",

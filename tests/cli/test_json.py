@@ -12,6 +12,7 @@ from kdtasks.cli import main as command_line
 from kdtasks.cli.group import LazyCommands
 from kdtasks.cli.output import json_alone
 from kdtasks.orchestrate.project.doctor import Finding
+from kdtasks.orchestrate.project.template import Upgraded
 
 # They answer until they are stopped.
 SERVERS = {"serve", "agent", "fleet"}
@@ -98,11 +99,26 @@ def test_what_is_checked(
     assert (status, found["private"], found["public"]) == (0, "own.pem", "own.pub.pem")
 
 
+def test_a_project_that_is_begun_and_upgraded(
+    answer: Callable[..., tuple[int, Any]], project: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(
+        "kdtasks.orchestrate.create.project.begin", lambda folder, given: [given.images.name]
+    )
+    assert answer("init", "flowers", "--images", "photos") == (
+        0,
+        {"folder": "flowers", "found": ["photos"]},
+    )
+    done = Upgraded("kdtasks 1", "kdtasks 2", [], ["dvc.yaml"], [], {"labels": ["a.py"]}, [])
+    monkeypatch.setattr("kdtasks.orchestrate.project.template.upgrade", lambda folder: done)
+    assert answer("upgrade") == (0, done._asdict())
+
+
 def test_an_alias_that_is_moved(
     answer: Callable[..., tuple[int, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     moved = SimpleNamespace(
-        alias=SimpleNamespace(name="digits", alias="production", version=3),
+        alias=SimpleNamespace(name="digits", alias="production", version=3, expires=None),
         before=2,
         lacks_signature=False,
     )

@@ -278,6 +278,38 @@ def test_the_receipt_says_what_is_on_a_device(kdtasks: Run, bundle: Bundle, tmp_
     assert "device holds mine, which no pull put there; give another folder" in errors
 
 
+def test_a_key_is_rotated_and_an_alias_expires(
+    kdtasks: Run, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("old", "new"):
+        kdtasks("keys", "new", f"{name}.pem")
+    published = kdtasks("publish", bundle(), "--alias", "live", "--signing-key", "old.pem")
+    assert "expires" not in published[1]
+    status, output, errors = kdtasks(
+        "keys", "rotate", "--signing-key", "old.pem", "--to", "new.pub.pem"
+    )
+    assert (status, errors) == (0, "")
+    first, second = output.splitlines()
+    assert re.fullmatch("key [0-9a-f]{16} is succeeded by [0-9a-f]{16}", first)
+    command = "kdtasks promote digits 1 --alias live"
+    assert second == f"sign with the new key: {command}"
+    monkeypatch.setenv("KDTASKS_SIGNING_KEY", "new.pem")
+    status, output, _ = kdtasks(
+        *command.split()[1:], "--public-key", "old.pub.pem", "--expires", "30"
+    )
+    assert status == 0
+    assert re.search(r"digits@live is at version 1, and expires at \d{4}-\d\d-\d\d .* UTC", output)
+    assert kdtasks("pull", "digits@live", "--public-key", "old.pub.pem")[0] == 0
+    for words, message in (
+        (("keys", "rotate", "--signing-key", "old.pem", "--to", "old.pub.pem"), "succeed itself"),
+        (("keys", "rotate", "--signing-key", "", "--to", "new.pub.pem"), "takes the old private"),
+        (("publish", bundle("2"), "--expires", "30"), "--expires is of an alias"),
+    ):
+        status, _, errors = kdtasks(*words)
+        assert status == 1
+        assert message in errors
+
+
 MISSING_ON_A_DEVICE = (
     *("tensorflow", "tf_keras", "keras", "dvc", "prefect", "ruamel", "ruamel.yaml"),
     *("boto3", "botocore", "cryptography", "scipy", "matplotlib", "PIL", "git", "pygit2"),

@@ -82,7 +82,7 @@ def test_a_stage_that_is_not_deterministic(
 
 def test_a_report_that_is_no_function_of_its_inputs(
     project: Path,
-    run_dvc: Callable[..., None],
+    run_dvc: Callable[..., str],
     capfd: pytest.CaptureFixture[str],
 ):
     stages = (project / "dvc.yaml").read_text(encoding="utf-8")
@@ -94,7 +94,7 @@ def test_a_report_that_is_no_function_of_its_inputs(
 
 
 def test_a_second_run_that_fails_keeps_its_clone(
-    project: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch, run_dvc: Callable[..., None]
+    project: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch, run_dvc: Callable[..., str]
 ):
     text = (project / "write.py").read_text(encoding="utf-8")
     (project / "write.py").write_text(text + "if 'FAIL' in os.environ: raise SystemExit(3)\n")
@@ -135,7 +135,7 @@ def test_another_lock_is_compared_without_running_anything(
     finished_project: Path,
     scratch: Path,
     tmp_path: Path,
-    run_dvc: Callable[..., None],
+    run_dvc: Callable[..., str],
     capfd: pytest.CaptureFixture[str],
 ):
     """Timings differ between any two runs, and with them the page that shows them."""

@@ -25,7 +25,7 @@ PARAMS = CompressParams(
 )
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(
     filters=st.lists(st.integers(1, 5), min_size=2, max_size=3),
     normalize=st.booleans(),

@@ -1,6 +1,7 @@
 """The closure of a script is what it imports from the project, no less and no more."""
 
 import hashlib
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -115,6 +116,7 @@ def test_relative_imports(closure_of: Callable[..., list[str]]):
         "core.code",
         "core.errors",
         "core.events",
+        "core.installed",
         "core.locks",
         "core.registry",
         "core.settings",
@@ -179,6 +181,12 @@ def test_what_is_no_python_counts_with_the_modules_beside_it(closure_of: Callabl
     assert closure_of("import kdtasks.a.one", files) == ["kdtasks/a/one.py", "kdtasks/a/page.html"]
 
 
+def test_what_an_upgrade_left_beside_a_stage_is_no_part_of_any(
+    closure_of: Callable[..., list[str]],
+):
+    assert closure_of("x = 1", {"stages/other.py.new": ""}) == []
+
+
 def test_a_file_that_cannot_be_read_is_named(closure_of: Callable[..., list[str]]):
     with pytest.raises(SyntaxError) as caught:
         closure_of("import kdtasks.c", {"kdtasks/c.py": "if"})
@@ -222,3 +230,37 @@ def test_stages_of_this_project(script: Path):
     assert len(names) >= 3
     assert not any(name.startswith("kdtasks/params/") for name in names)
     assert "kdtasks/__init__.py" not in names
+
+
+class TestAProjectOfOnesOwn:
+    """It holds no package: the installed one counts, named as in a clone."""
+
+    @pytest.fixture
+    def own(self, tmp_path: Path) -> Path:
+        for name in ("stages", "extensions"):
+            shutil.copytree(ROOT / name, tmp_path / name)
+        return tmp_path
+
+    def test_its_stages_run_what_those_of_a_clone_run(self, own: Path):
+        text = listing(own / "stages/labels.py", own)
+        assert text == listing(ROOT / "stages/labels.py", ROOT)
+        assert "  kdtasks/data/labels.py\n" in text
+
+    def test_an_environment_inside_of_it_is_no_part_of_it(
+        self, own: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        home = own / ".venv" / "site-packages"
+        shutil.copytree(ROOT / "kdtasks", home / "kdtasks")
+        monkeypatch.setattr("kdtasks.core.code._INSTALLED", home)
+        script = own / "stages/labels.py"
+        assert home / "kdtasks/data/labels.py" in closure(script, own)
+        assert listing(script, own) == listing(ROOT / "stages/labels.py", ROOT)
+
+    def test_installed_files_are_held_to_the_list(self, own: Path, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr("kdtasks.core.code._INSTALLED", own / "home")
+        shutil.copytree(ROOT / "kdtasks", own / "home" / "kdtasks")
+        (own / "listed.txt").write_text(listing(own / "stages/labels.py", own), encoding="utf-8")
+        check_listing(own / "listed.txt", own)
+        (own / "home/kdtasks/data/labels.py").unlink()
+        with pytest.raises(ProjectError, match=r"^kdtasks/data/labels\.py has changed"):
+            check_listing(own / "listed.txt", own)

@@ -26,7 +26,6 @@ NOT_THERE = {
     "pandas",
     "scikit-learn",
     "scipy",
-    "pillow",
 }
 MOST_RESIDENT = 60_000_000
 
@@ -58,9 +57,10 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("base")
     source = folder / "source"
     source.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE", "constraints.txt"):
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "constraints.txt"):
         shutil.copy(ROOT / name, source)
-    shutil.copytree(ROOT / "kdtasks", source / "kdtasks", ignore=lambda *_: ["__pycache__"])
+    for name in ("kdtasks", "docs", "examples", "extensions", "flows", "recipes", "stages"):
+        shutil.copytree(ROOT / name, source / name, ignore=lambda *_: ["__pycache__"])
     subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
     programs = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
     installed = subprocess.run(
@@ -115,7 +115,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, pixel_models: tuple[bytes, 
 def test_nothing_heavy_is_installed(environment: Path):
     listed = json.loads(run(environment, "python", "-m", "pip", "list", "--format", "json"))
     names = {package["name"].lower().replace("_", "-") for package in listed}
-    assert {"numpy", "ai-edge-litert", "typer", "kdtasks"} <= names
+    assert {"numpy", "ai-edge-litert", "typer", "pillow", "kdtasks"} <= names
     assert not names & NOT_THERE
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdtasks.core.records.evaluate import ChangedAnswers
-from kdtasks.evaluate.examples import pick_examples
+from kdtasks.evaluate.examples import pick_differences, pick_examples, pick_mistakes
 from kdtasks.evaluate.intervals import score_interval
 from kdtasks.evaluate.metrics import changed_rows, count_changed
 
@@ -58,3 +58,30 @@ def test_nobody_leaves_at_an_exit() -> None:
     rows, group = pick_examples(BY_EXIT, np.ones(6, int), SCORES, each=3)
     assert group.tolist() == [1, 1, 1]
     assert rows[0] == pytest.approx(0)
+
+
+def test_mistakes_are_the_surest_few_of_each_label_and_answer() -> None:
+    labels = np.array([0, 0, 0, 0, 1, 1, 2])
+    predicted = np.array([1, 1, 1, 0, 0, 1, 1])
+    scores = np.array([0.5, 0.9, 0.7, 1.0, 0.6, 1.0, 0.95])
+    assert pick_mistakes(labels, predicted, scores, each=2).tolist() == [6, 1, 2, 4]
+    assert pick_mistakes(labels, predicted, scores, each=2, most=3).tolist() == [6, 1, 2]
+    assert pick_mistakes(labels, labels, scores).tolist() == []
+
+
+def test_differences_are_kept_apart_by_who_is_right() -> None:
+    labels, teacher, student = np.array(
+        [
+            [0, 0, 0, 1, 1, 1, 2, 2],
+            [0, 0, 0, 1, 2, 1, 0, 2],  # the teacher
+            [1, 0, 2, 0, 1, 1, 1, 1],  # the student
+        ]
+    )
+    rows, counts = pick_differences(labels, teacher, student)
+    # the teacher is right about 0, 2, 3 and 7, the student about 4, and neither about 6
+    assert rows.tolist() == [0, 2, 3, 7, 4, 6]
+    assert counts.tolist() == [4, 1, 1]
+    rows, counts = pick_differences(labels, teacher, student, each=2)
+    assert (rows.tolist(), counts.tolist()) == ([0, 7, 4, 6], [4, 1, 1])
+    rows, counts = pick_differences(labels, labels, labels)
+    assert (rows.tolist(), counts.tolist()) == ([], [0, 0, 0])

@@ -19,6 +19,12 @@ ROOT = Path(__file__).parents[2]
 # flows/ is a folder of the project, not a part of the installed package
 sys.path.insert(0, str(ROOT))
 
+# Seconds between a worker's looks at what there is to do, which are ten.
+OFTEN = {
+    "PREFECT_WORKER_QUERY_SECONDS": "1",
+    "PREFECT_RUNNER_POLL_FREQUENCY": "1",
+}
+
 STAGES = """\
 stages:
   prepare:
@@ -103,7 +109,12 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}/api"
     home = tmp_path_factory.mktemp("prefect")
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {**QUIET, "PREFECT_HOME": str(home), "PREFECT_API_URL": url}.items():
+        for name, value in {
+            **QUIET,
+            **OFTEN,
+            "PREFECT_HOME": str(home),
+            "PREFECT_API_URL": url,
+        }.items():
             patch.setenv(name, value)
         server = subprocess.Popen(
             [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)],

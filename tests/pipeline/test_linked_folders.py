@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from kdtasks.core.errors import StageError
+from kdtasks.orchestrate.create.project import WATCHED
 from kdtasks.orchestrate.runner.repository import Repository
 from tests.tools.complete_params import write_params
 
@@ -30,11 +31,11 @@ def linked(
     """A project with a class folder of its own, and one on another disk, with a link in it."""
     project, disk = tmp_path / "project", tmp_path / "disk"
     for name in ("extensions", "stages", "kdtasks"):
-        ignored = shutil.ignore_patterns("__pycache__", ".*partial*")
+        ignored = shutil.ignore_patterns(".*partial*")
         shutil.copytree(ROOT / name, project / name, ignore=ignored)
     for name in ("dvc.yaml", ".dvcignore"):
         shutil.copy(ROOT / name, project / name)
-    for name in ("data/raw", "data/raw-unlabelled", "models/arm", "models/import", "models/start"):
+    for name in WATCHED:
         (project / name).mkdir(parents=True)
     for number in range(8):
         draw(project / f"data/raw/cats/{number}.png", number)

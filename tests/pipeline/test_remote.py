@@ -12,7 +12,7 @@ import pytest
 
 from tests.tools.s3_servers import BUCKET, SETTINGS
 
-# The limit holds for `dvc repro` too, which the first test waits for.
+# The limit holds for the whole run too, which the first test waits for.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 ROOT = Path(__file__).parents[2]

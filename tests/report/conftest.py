@@ -2,7 +2,9 @@
 
 import csv
 import pickle
+import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from kdtasks.edge.scores import max_probability
 from kdtasks.evaluate.class_score import ClassScore
 from kdtasks.evaluate.classification import evaluate_answers
 from kdtasks.evaluate.evaluator import RELIABILITY, compare_scores
-from kdtasks.evaluate.examples import pick_examples
+from kdtasks.evaluate.examples import pick_differences, pick_examples, pick_mistakes
 from kdtasks.evaluate.settings import EvaluateParams
 from kdtasks.params import Params, parse_params
 from kdtasks.report import curves, figures
@@ -55,13 +57,32 @@ def params_content() -> dict[str, Any]:
     }
 
 
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """Give a function that writes a folder once for all that ask by equal keys, and copies it."""
+    known: dict[str, tuple[Path, Any]] = {}
+
+    def copy(key: object, folder: Path, write: Callable[[Path], Any]) -> Any:
+        """Give what `write(folder)` returned."""
+        if (name := repr(key)) not in known:
+            source = tmp_path_factory.mktemp("made") / "folder"
+            known[name] = (source, write(source))
+        source, given = known[name]
+        shutil.copytree(source, folder, dirs_exist_ok=True)
+        return given
+
+    return copy
+
+
 @pytest.fixture
-def make_project(
-    params_content: dict[str, Any],
-) -> Callable[..., Params]:
+def make_project(params_content: dict[str, Any], made: Callable[..., Any]) -> Callable[..., Params]:
     """Return `make(root, gain=…, exits=…, **changed params)`, which writes every input file."""
 
-    def make(root: Path, *, gain: float = 0.013, exits: int = 3, **changes: Any) -> Params:
+    def make(root: Path, **options: Any) -> Params:
+        params: Params = made(options, root, partial(write, **options))
+        return params
+
+    def write(root: Path, *, gain: float = 0.013, exits: int = 3, **changes: Any) -> Params:
         content = {**params_content, **changes}
         if exits == 1:
             content["student"] = {**content["student"], "exits": []}
@@ -106,7 +127,9 @@ def _remembered(draw: Callable[..., str]) -> Callable[..., str]:
 
 
 @pytest.fixture
-def build(tmp_path: Path, make_project: Callable[..., Params]) -> Callable[..., Path]:
+def build(
+    tmp_path: Path, make_project: Callable[..., Params], made: Callable[..., Any]
+) -> Callable[..., Path]:
     """Return `build(change=…, **options of make_project)`, which gives the report's folder.
 
     `change(root)` may change the input files before the report is written.
@@ -114,14 +137,21 @@ def build(tmp_path: Path, make_project: Callable[..., Params]) -> Callable[..., 
 
     def build_report(
         *,
-        change: Callable[[Path], None] = lambda root: None,
+        change: Callable[[Path], None] | None = None,
         folder: str = "project",
         **options: Any,
     ) -> Path:
-        params = make_project(tmp_path / folder, **options)
-        change(tmp_path / folder)
-        (tmp_path / folder / "params.json").write_text(params.model_dump_json())
-        write_report(ProjectPaths(tmp_path / folder), settings_of(params))
+        def write(root: Path) -> None:
+            params = make_project(root, **options)
+            if change:
+                change(root)
+            (root / "params.json").write_text(params.model_dump_json())
+            write_report(ProjectPaths(root), settings_of(params))
+
+        if change:
+            write(tmp_path / folder)
+        else:
+            made(("report", options), tmp_path / folder, write)
         return tmp_path / folder / "report"
 
     return build_report
@@ -261,6 +291,12 @@ def _write_compare(
     }
     comparison = compare_scores(teacher, alone, distilled, arms)
     comparison.write(root / "metrics/compare.json")
+    answers = {"teacher": teacher.predicted, "distill": distilled[params.seeds[0]].predicted}
+    rows, counts = pick_differences(labels, *answers.values())
+    shown = {name: predicted[rows] for name, predicted in answers.items()}
+    shown |= {"images": np.zeros((len(rows), 28, 28, 1), np.uint8), "labels": labels[rows]}
+    write_arrays(root / "plots/compare.npz", counts=counts, **shown)
+    write_json(root / "metrics/label_errors.json", {"refused": "nobody judged them here"})
 
 
 def _write_variant(
@@ -328,6 +364,10 @@ def _write_variant(
         writer.writerow(["cost", "accuracy"])
         for step in np.linspace(macs[0] / macs[-1], 1, 40 if exits > 1 else 1):
             writer.writerow([step, shares[-1] - 0.14 * (1 - step) ** 3])
+    left_at = np.array([exit_index[:8] * (place > 19) for place in range(40)], np.uint8)
+    leaving = {"early": np.linspace(1, 0, 40), "left_at": left_at}
+    pixels = np.zeros((8, 28, 28, 1), np.uint8)
+    write_arrays(root / f"exits/{variant}/leaving.npz", images=pixels, **leaving)
     # Logits whose softmax is sure of the answer, less sure where the row is hard.
     logits = np.eye(CLASSES, dtype=np.float32)[predicted] * (9 - 7 * hardness)[:, None, None]
     images = generator.integers(0, 256, (ROWS, 28, 28, 1), np.uint8)
@@ -345,7 +385,13 @@ def _write_variant(
     write_csv(root / f"plots/reliability/{variant}.csv", RELIABILITY, table)
     scores = max_probability(logits, np.array(temperatures))
     rows, group = pick_examples(predicted, exit_index, scores)
+    taken = scores[np.arange(ROWS), exit_index]
+    mistakes = pick_mistakes(labels, answered, taken)
     examples = {
+        "mistakes": images[mistakes],
+        "mistakes_labels": labels[mistakes],
+        "mistakes_answers": answered[mistakes],
+        "mistakes_confidence": taken[mistakes],
         "images": images[rows],
         "group": group,
         "labels": labels[rows],

@@ -14,15 +14,18 @@ import pytest
 from kdtasks.core.files import read_json, write_json
 
 HEADINGS = [
+    "What to try next",
+    "Size against accuracy",
     "Models",
     "Does distillation help?",
     "Training",
     "Class by class: int8",
+    "Where teacher and student differ",
     "Early exits of int8",
-    "Size against accuracy",
     "How close each file is to its network",
     "What the filters of each layer are worth",
     "What was found in the data",
+    "Labels that look wrong",
     "Parameters and versions",
     "Do it again",
 ]
@@ -38,7 +41,7 @@ class Outline(HTMLParser):
         self.addresses: list[str] = []
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        if tag not in ("meta", "br", "img"):
+        if tag not in ("meta", "br", "img", "input"):
             self.open.append(tag)
         self.ids += [value or "" for name, value in attributes if name == "id"]
         self.addresses += [value or "" for name, value in attributes if name in ("src", "href")]
@@ -57,20 +60,23 @@ def outline(page: str) -> Outline:
 def text_of(report: Path) -> str:
     """The page's words without tags, styles and images, spaces made plain."""
     page = (report / "index.html").read_text(encoding="utf-8")
-    page = re.sub(r"<style>.*?</style>|<svg.*?</svg>|<[^>]+>", " ", page, flags=re.DOTALL)
+    page = re.sub(
+        r"<style>.*?</style>|<script.*?</script>|<svg.*?</svg>|<[^>]+>", " ", page, flags=re.DOTALL
+    )
     return " ".join(page.replace("&nbsp;", " ").split())
 
 
 def test_page_is_one_well_formed_file(build: Callable[..., Path]) -> None:
     page = (build() / "index.html").read_text(encoding="utf-8")
+    assert len(page.encode()) < 5_000_000
     parsed = outline(page)
     assert parsed.open == []
     assert len(parsed.ids) == len(set(parsed.ids)) > 0
     inside = ("#", "data:image/png;base64,")
     assert all(address.startswith(inside) for address in parsed.addresses)
-    assert not re.search(r"https?://|<script|<link|@import|url\((?!#)", page)
+    assert not re.search(r"https?://|<script src|<link|@import|url\((?!#)", page)
     assert re.findall(r"<h2>(.*?)</h2>", page) == HEADINGS
-    assert page.count("<svg ") == 7 + 3  # one reliability diagram an exit
+    assert page.count("<svg ") == 9 + 3  # one reliability diagram an exit
     assert "blank &lt;image&gt;" in page  # what comes from the data is escaped
 
 
@@ -284,15 +290,21 @@ def test_images_of_each_exit_and_of_changed_answers(build: Callable[..., Path]) 
         f"{changed['last_right']}"
     ) in words
     page = (report / "index.html").read_text(encoding="utf-8")
-    unsure = 2
-    assert page.count("<img ") == 3 * 12 + min(12, changed["rows"]) + unsure
+    strips = page.split("<h3>Who leaves where</h3>")[1].split("<h2>")[0]
+    assert strips.count("<img ") == 3 * 12 + min(12, changed["rows"])
     assert f"{evaluate['saved'] * 100:.1f} % saved" in words
 
     def nobody_changed(root: Path) -> None:
         path = root / "plots/examples/int8.npz"
         with np.load(path) as arrays:
             left = arrays["group"] < 3
-            np.savez(path, **{name: array[left] for name, array in arrays.items()})
+            np.savez(
+                path,
+                **{
+                    name: array if name.startswith("mistakes") else array[left]
+                    for name, array in arrays.items()
+                },
+            )
 
     agreed = text_of(build(folder="agreed", change=nobody_changed))
     assert "Nobody: every image that left early has the answer that the last exit" in agreed
@@ -424,7 +436,8 @@ def test_poor_teacher_is_named(build: Callable[..., Path]) -> None:
         write_json(root / "metrics/compare.json", {**content, "teacher_worse_than_student": True})
 
     words = text_of(build(change=swap))
-    assert words.count("% on average). ") == 2  # in the headline, and as a notice under it
+    # in the headline, as a notice under it, and as what to try next
+    assert words.count("% on average). ") == 3
     assert "A teacher that knows less than its student can teach it little" in words
     assert "less accurate than the student" not in text_of(build(folder="good"))
 
@@ -436,3 +449,30 @@ def test_importing_is_instant() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_images_that_teacher_and_student_answer_differently_are_shown(
+    build: Callable[..., Path],
+) -> None:
+    report = build()
+    with np.load(report.parent / "plots/compare.npz") as arrays:
+        counts, labels, taught, learnt = (
+            arrays[name] for name in ("counts", "labels", "teacher", "distill")
+        )
+    page = (report / "index.html").read_text(encoding="utf-8")
+    section = page.split("Where teacher and student differ</h2>")[1].split("<h2>")[0]
+    assert f"They answer {counts.sum()} of 1,000 test images differently" in section
+    figures = re.findall(r"<figcaption>(\d)<small>teacher (\d)<br>student (\d)</small>", section)
+    assert [tuple(map(int, figure)) for figure in figures] == list(
+        zip(labels.tolist(), taught.tolist(), learnt.tolist(), strict=True)
+    )
+    assert f"<strong>The teacher is right</strong> {counts[0]} images" in section
+
+    def agree(root: Path) -> None:
+        path = root / "plots/compare.npz"
+        with np.load(path) as arrays:
+            none = {name: array[:0] for name, array in arrays.items()}
+        np.savez(path, **none | {"counts": np.zeros(3, int)})
+
+    page = (build(change=agree) / "index.html").read_text(encoding="utf-8")
+    assert "Nowhere: they answer all 1,000 test images alike." in page

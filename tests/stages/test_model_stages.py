@@ -109,7 +109,7 @@ def test_an_imported_teacher_gives_targets(project, params, capsys):
         "parameters": 8,
     }
     assert read_json(Path("metrics/teacher.json")) == {
-        "validation": {"accuracy": [1.0]},
+        "validation": {"accuracy": [1.0], "balanced_accuracy": [1.0], "macro_f1": [1.0]},
         "parameters": 8,
         "macs": None,
         "epochs": 0,
@@ -308,8 +308,7 @@ def test_compress_starts_from_the_best_seed_and_compare_sees_all(students, proje
     judged = read_json(Path("metrics/label_errors.json"))
     assert set(judged["images"]) == {"validation", "calibration"}
     assert judged["students"] == 2
-    # trained here, so it is known to have learnt none of them
-    assert judged["teacher"] == sum(judged["images"].values())
+    assert judged["teacher"] == 0  # nothing tells which of them an imported one has learnt
     assert Path("plots/label_errors.npz").is_file()
 
 

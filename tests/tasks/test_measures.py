@@ -71,6 +71,7 @@ def test_variants_are_judged_by_it() -> None:
         evaluate=TEST,
         benchmark=MISSING,
         tradeoff=[],
+        leaving={},
         reliability=[],
         examples={},
     )
@@ -89,6 +90,8 @@ def test_variants_are_judged_by_it() -> None:
         sensitivity=MISSING,
         compared={},
         contact_sheet=Path(),
+        published=None,
+        dataset_sha256="",
     )
     candidate = candidates_of(inputs, "mean_iou")["int8"]
     assert candidate.accuracy == 0.6

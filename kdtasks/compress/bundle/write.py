@@ -32,7 +32,15 @@ from kdtasks.tasks.registry import task_of
 
 CALIBRATION_KEYS = {"mode", "expected", "full", "rows", "guarantee", "labels_from"}
 CONFIDENCE = 0.95
-SCORES_TOLD = ("accuracy", "mean_iou", "cost", "labels_from")
+SCORES_TOLD = (
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "mean_iou",
+    "metric",
+    "cost",
+    "labels_from",
+)
 LIBRARIES = ("tensorflow", "tf-keras", "ai-edge-litert", "kdtasks")
 
 # Images that are looked at to find some for every exit, and the size of those that are kept, at

@@ -146,7 +146,7 @@ class ChangedAnswers(Part):
 class Evaluation(Record, ModelScores, SplitSize):
     """`metrics/evaluate/<variant>.json`: a bundle on the test split.
 
-    Of classes `full` to `baseline` are there, of masks `confusion` and `MaskScores`.
+    Of classes `full` to `baseline` are there, of masks `MaskScores`.
 
     Attributes:
         metric: what models are compared by, where that is not the task's first.
@@ -154,7 +154,7 @@ class Evaluation(Record, ModelScores, SplitSize):
         saved: what `cost` leaves.
         mean_macs: multiply-accumulates a row.
         calibration_error: [K].
-        confusion: [C, C], pixels by label and answer.
+        confusion: [C, C], images, of masks pixels, by label and answer.
         intervals: by metric.
         by_class: by class name.
         labels_from: as of `Calibration`, on the test split.

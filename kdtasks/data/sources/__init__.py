@@ -147,20 +147,29 @@ class Source(Section):
         return [Example(item.name, image, self.label_of(folder, item, decoder))]
 
     def pieces(
-        self, name: str, image: Path, decoder: Decoder, image_size: Size | None, channels: int
+        self,
+        name: str,
+        image: Path | np.ndarray,
+        decoder: Decoder,
+        image_size: Size | None,
+        channels: int,
+        piece_size: Size | None = None,
     ) -> Sequence[tuple[str, np.ndarray]]:
-        """Read an image without a label, as `examples` reads one with it: names and images.
+        """Read an image without its label, as `examples` reads one with it: names and images.
 
         Args:
             name: what tells a person which image it is.
+            image: as of `Item`.
             decoder: the dataset's.
             image_size: as of `examples`; of images that are not cut, the dataset's own.
-            channels: the dataset's.
+            channels: 1 or 3.
+            piece_size: height and width of what `examples` gives in the dataset's, where these are
+                others; of the same original.
 
         Raises:
             DatasetError: in a few words, the image cannot be used.
         """
-        found = decoder.read(image, image_size=image_size, channels=channels)
+        found = decoder.read(image, image_size=piece_size or image_size, channels=channels)
         return [(name, found.pixels)]
 
 

@@ -110,16 +110,25 @@ class SegmentationFolder(Source):
         Raises:
             DatasetError: a folder is missing, or no image has a mask.
         """
-        require_folder(folder, "the folder of images and masks")
-        images, masks = folder / self.images, folder / self.masks
+        yield from self.paired(folder, require_folder(folder, "the folder of images and masks"))
+
+    def paired(
+        self, folder: Path, inner: Path, split: str | None = None
+    ) -> Iterator[Item | Problem]:
+        """List the pairs in a folder below `data.path`, of a given split.
+
+        Raises:
+            DatasetError: as of `items`.
+        """
+        images, masks = inner / self.images, inner / self.masks
         defaults = {type(self).model_fields[name].default for name in ("images", "masks")}
         if {self.images, self.masks} == defaults and not images.exists() and not masks.exists():
-            images = masks = folder
+            images = masks = inner
         for found in find_pairs(folder, images, masks, self.mask_suffix):
             if isinstance(found, Problem):
                 yield found
             else:
-                yield Item(relative_name(found.image, folder), *found)
+                yield Item(relative_name(found.image, folder), *found, split=split)
 
     def resolved(
         self, folder: Path, items: Sequence[Item], decoder: Decoder
@@ -174,7 +183,7 @@ class SegmentationFolder(Source):
         image_size: Size | None,
         channels: int | None,
     ) -> Sequence[Example]:
-        """Read and cut the whole image and its mask; each pixel is labelled in one patch.
+        """Read and cut the whole image and its mask.
 
         Raises:
             DatasetError: in a few words, the image cannot be used, does not fit its mask or is
@@ -190,26 +199,58 @@ class SegmentationFolder(Source):
                 f"{relative_name(_pair_of(item).mask, folder)} has "
                 f"{mask.shape[0]}×{mask.shape[1]}; make the mask anew in the image's size"
             )
-        pixels, mask = mask.size, resize_mask(mask, image_size)
+        examples = self.cut(item.name, image.pixels, resize_mask(mask, image_size))
+        if any(unknown):
+            self._off[_pair_of(item).mask] = *unknown, mask.size
+        return examples
+
+    def cut(self, name: str, image: np.ndarray, mask: np.ndarray) -> Sequence[Example]:
+        """Cut an image and a mask of its size; each pixel is labelled in one patch.
+
+        Raises:
+            DatasetError: in a few words, it is smaller than a patch.
+        """
         examples = []
-        for name, place, own in self._patches(item.name, mask.shape):
+        for piece, place, own in self._patches(name, mask.shape):
             labels = np.full((self.patch_size, self.patch_size), IGNORE_LABEL, np.uint8)
             labels[own] = mask[place][own]
-            examples.append(Example(name, image.pixels[place], labels))
-        if any(unknown):
-            self._off[_pair_of(item).mask] = *unknown, pixels
+            examples.append(Example(piece, image[place], labels))
         return examples
 
     def pieces(
-        self, name: str, image: Path, decoder: Decoder, image_size: Size | None, channels: int
+        self,
+        name: str,
+        image: Path | np.ndarray,
+        decoder: Decoder,
+        image_size: Size | None,
+        channels: int,
+        piece_size: Size | None = None,
     ) -> Sequence[tuple[str, np.ndarray]]:
         """Read and cut an image without a mask.
+
+        In another `piece_size` the whole image is resized as much as a patch, and cut at the same
+        places, but for half a pixel.
 
         Raises:
             DatasetError: in a few words, it cannot be used or is smaller than a patch.
         """
-        whole = decoder.read(image, image_size=image_size, channels=channels).pixels
-        return [(piece, whole[place]) for piece, place, _ in self._patches(name, whole.shape[:2])]
+        assert isinstance(image, Path)
+        size = image_size or decoder.header(image).upright_size
+        own = piece_size or (self.patch_size, self.patch_size)
+        sides = tuple(
+            max(piece, round(side * piece / self.patch_size))
+            for side, piece in zip(size, own, strict=True)
+        )
+        patches = list(self._patches(name, size))
+        resized = (sides[0], sides[1]) if piece_size else image_size
+        whole = decoder.read(image, image_size=resized, channels=channels).pixels
+
+        def at(axis: int, place: slice) -> slice:
+            start = round(place.start * own[axis] / self.patch_size)
+            start = min(start, sides[axis] - own[axis])
+            return slice(start, start + own[axis])
+
+        return [(piece, whole[at(0, place[0]), at(1, place[1])]) for piece, place, _ in patches]
 
     def _patches(self, name: str, shape: tuple[int, ...]) -> Iterator[tuple[str, Place, Place]]:
         """Name the patches of an image of this height and width.

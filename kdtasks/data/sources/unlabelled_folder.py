@@ -9,17 +9,18 @@ from pydantic import Field
 from kdtasks.core.records.data import Problem
 from kdtasks.core.settings import Names
 from kdtasks.data.class_names import class_name
-from kdtasks.data.folders import files_below, relative_name, require_folder, visible_entries
-from kdtasks.data.prepared import SPLITS
-from kdtasks.data.sources import Item, Size, Source, sources
+from kdtasks.data.folders import files_below, relative_name, visible_entries
+from kdtasks.data.sources import Item, Size, sources
+from kdtasks.data.sources.labelled_splits import LabelledSplits
 
 
 @sources.register
-class UnlabelledFolder(Source):
+class UnlabelledFolder(LabelledSplits):
     """Images of any size and mode, in folders of any depth, and no label but to judge models by.
 
     The likeliest class of the teacher, an imported one or a file of answers, is the label of all
-    others, so that what is measured by them is agreement with it.
+    others, so that what is measured by them is agreement with it. `test` and `validation` hold one
+    folder a class.
     """
 
     task: ClassVar = "classification"
@@ -29,22 +30,6 @@ class UnlabelledFolder(Source):
     classes: Annotated[Names, Field(min_length=2)] = Field(
         description="the classes, in the order of the teacher's outputs"
     )
-    test: str | None = Field(
-        default=None,
-        description="folder below `data.path` that holds one folder a class: labelled images, "
-        "which are the test split; null: there are none, and accuracy stays unknown",
-    )
-    validation: str | None = Field(default=None, description="the same for the validation split")
-
-    @property
-    def answered(self) -> tuple[str, ...]:
-        return tuple(split for split in SPLITS if split not in self._labelled)
-
-    @property
-    def _labelled(self) -> dict[str, str]:
-        """Splits that have labels, and their folders below `data.path`."""
-        folders = {"validation": self.validation, "test": self.test}
-        return {split: name for split, name in folders.items() if name is not None}
 
     def check(self, image_size: Size | None) -> None:
         if image_size is None:
@@ -61,13 +46,8 @@ class UnlabelledFolder(Source):
         Raises:
             DatasetError: a folder is missing.
         """
-        require_folder(folder, "the folder that holds the images")
-        labelled = {split: folder / name for split, name in self._labelled.items()}
-        for path in files_below(folder):
-            if not any(path.is_relative_to(inner) for inner in labelled.values()):
-                yield Item(relative_name(path, folder), path, None)
-        for split, inner in labelled.items():
-            require_folder(inner, "a folder of labelled images", key=f"data.source.{split}")
+        yield from self.without_label(folder)
+        for split, inner in self.labelled(folder).items():
             yield from self._items_of(split, folder, inner)
 
     def _items_of(self, split: str, folder: Path, inner: Path) -> Iterator[Item | Problem]:

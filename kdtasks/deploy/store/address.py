@@ -18,6 +18,7 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 BLOBS = "blobs/sha256/"
 MODELS = "models/"
 TELEMETRY = "telemetry/"
+KEYS = "keys/"
 PROBES = "probes/"
 _VERSION_KEY = re.compile(r"models/([^/]+)/versions/([1-9][0-9]{0,8})\.json")
 _ALIAS_KEY = re.compile(r"models/([^/]+)/aliases/([^/]+)\.json")
@@ -156,6 +157,11 @@ def version_key(name: str, number: int) -> str:
 def alias_key(name: str, alias: str) -> str:
     """Key of an alias."""
     return f"{MODELS}{name}/aliases/{alias}.json"
+
+
+def rotation_key(identity: str) -> str:
+    """Key of the record that names the successor of a signing key."""
+    return f"{KEYS}{identity}.json"
 
 
 def telemetry_key(name: str, device: str, batch: str) -> str:

@@ -4,6 +4,8 @@ blobs/<sha256>                           contents of files, read-only
 manifests/<sha256>.json                  manifests of versions, as the store gave them
 bundles/<sha256 of the manifest>/        a version's files, linked to the contents
 references/<store>/<name>@<alias>.json   which version that was when it was last asked for
+keys/<identity>.json                     the successor of a signing key, as a store gave it
+keys/<store>                             dated when that store was last asked for successors
 """
 
 import contextlib
@@ -12,17 +14,19 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from kdtasks.core.files import PARTIAL, atomic_folder, disk_errors, flush_to_disk, write_whole
 from kdtasks.core.locks import locked, locked_if_free
-from kdtasks.deploy.store.address import Reference
+from kdtasks.deploy.store.address import Reference, rotation_key
 from kdtasks.deploy.store.objects import files_in
 from kdtasks.deploy.store.records import FoundVersion, StoredFile, Version
 
 _LOCK = "lock"
+_DAY = 86_400.0  # seconds
 
 
 def default_cache() -> Path:
@@ -95,6 +99,27 @@ class Cache:
         if self.manifest(found.sha256) is None:
             write_whole(self._manifest(found.sha256), found.manifest)
 
+    def rotation(self, identity: str) -> bytes | None:
+        """The record of a signing key's successor; null where none was found so far."""
+        path = self.root / rotation_key(identity)
+        return path.read_bytes() if path.exists() else None
+
+    def keep_rotation(self, identity: str, data: bytes) -> None:
+        """Remember the successor of a signing key, for ever."""
+        if self.rotation(identity) is None:
+            write_whole(self.root / rotation_key(identity), data)
+
+    def is_rotation_due(self, store: str) -> bool:
+        """Whether a store was not asked for successors today."""
+        path = self._asked(store)
+        return not path.exists() or abs(time.time() - path.stat().st_mtime) > _DAY
+
+    def note_rotation(self, store: str) -> None:
+        """Remember that a store was asked for successors just now."""
+        path = self._asked(store)
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+
     def bundle(self, found: FoundVersion) -> Path | None:
         """The folder with a version's files; null where it is not whole. Every file is hashed."""
         folder = self._bundle(found)
@@ -161,11 +186,17 @@ class Cache:
     def _manifest(self, sha256: str) -> Path:
         return self.root / "manifests" / f"{sha256}.json"
 
+    def _asked(self, store: str) -> Path:
+        return self.root / "keys" / _short(store)
+
     def _reference(self, store: str, reference: Reference) -> Path:
-        folder = hashlib.sha256(store.encode()).hexdigest()[:16]
         # no alias begins with a dot
         selector = ".newest" if reference.selector is None else reference.selector
-        return self.root / "references" / folder / f"{reference.name}@{selector}.json"
+        return self.root / "references" / _short(store) / f"{reference.name}@{selector}.json"
+
+
+def _short(store: str) -> str:
+    return hashlib.sha256(store.encode()).hexdigest()[:16]
 
 
 def _read_resolution(path: Path) -> Resolution | None:

@@ -55,6 +55,8 @@ def moved_line(moved: Moved) -> str:
         line = f"{what} is set to version {alias.version}"
     else:
         line = f"{what} is moved from version {moved.before} to {alias.version}"
+    if alias.expires:
+        line += f", and expires at {alias.expires.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     if moved.lacks_signature:
         line += "; the version is signed and the alias is not, so that devices with a key refuse "
         line += f"it: kdtasks promote {alias.name} {alias.version} --alias {alias.alias} with "

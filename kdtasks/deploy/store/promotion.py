@@ -5,7 +5,7 @@ import dataclasses
 import random
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from kdtasks.core.errors import StoreConflictError, StoreError, StoreMissingError
@@ -17,7 +17,6 @@ from kdtasks.deploy.store.records import (
     FoundAlias,
     FoundVersion,
     fetch_version,
-    is_signed,
     parse_version,
     read_alias,
     write_alias,
@@ -51,9 +50,11 @@ class AliasMover:
         signing_key: signs the alias; then the version must be signed, too. Without it an alias
             that is signed is not moved, and one that is not stays refused by devices with a key.
         trusted: whose signature a version must have; the signing key's own counts always.
+        lifetime: after which devices take the alias no more from a store, 0 for never; null is
+            that of the alias as it was, from now on.
 
     Raises:
-        StoreError: the name or the alias is none.
+        StoreError: the name or the alias is none, or it would expire unsigned.
     """
 
     objects: Objects
@@ -61,10 +62,16 @@ class AliasMover:
     alias: str
     signing_key: SigningKey | None = None
     trusted: Sequence[PublicKey] = ()
+    lifetime: timedelta | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name)
         check_alias(self.alias)
+        if self.lifetime and not self.signing_key:
+            raise StoreError(
+                f"{self} would expire on a date that nobody has signed; give the key with "
+                "--signing-key or KDTASKS_SIGNING_KEY"
+            )
 
     def __str__(self) -> str:
         return f"{self.name}@{self.alias}"
@@ -94,7 +101,8 @@ class AliasMover:
         self._check_signature(found)
         for _ in range(_ATTEMPTS):
             current = self.current()
-            if current and current.alias.version >= number:
+            last = number if self.lifetime is None else number + 1  # its own is renewed
+            if current and current.alias.version >= last:
                 return Moved(current.alias, current.alias.version)
             with contextlib.suppress(StoreConflictError):
                 return self._move(current, found)
@@ -116,8 +124,10 @@ class AliasMover:
         self.objects.check_conditions()
         found = self._fetch(number)
         current = self.current()
+        signer = self.signing_key.public.identity if self.signing_key else None
         is_there = current is not None and current.alias.version == number
-        if current and is_there and is_signed(current) == bool(self.signing_key):
+        renews = self.lifetime is not None
+        if current and is_there and signer_of(current.record.data) == signer and not renews:
             return Moved(current.alias, number, self._lacks_signature(found))
         return self._move(current, found)
 
@@ -159,6 +169,7 @@ class AliasMover:
         if previous is None:
             past = (current.alias.version, *current.alias.previous) if current else ()
             previous = [earlier for earlier in past if earlier != number]
+        now = datetime.now(UTC).replace(microsecond=0)
         moved = Alias(
             name=self.name,
             alias=self.alias,
@@ -166,7 +177,8 @@ class AliasMover:
             manifest_sha256=found.sha256,
             serial=current.alias.serial + 1 if current else first_serial(),
             previous=tuple(previous[:HISTORY]),
-            moved=datetime.now(UTC).replace(microsecond=0),
+            moved=now,
+            expires=self._expiry(now, current),
         )
         try:
             write_alias(self.objects, moved, current, self.signing_key)
@@ -192,6 +204,12 @@ class AliasMover:
         before = current.alias.version if current else None
         return Moved(moved, before, self._lacks_signature(found))
 
+    def _expiry(self, now: datetime, current: FoundAlias | None) -> datetime | None:
+        lifetime = self.lifetime
+        if lifetime is None and current and current.alias.expires and self.signing_key:
+            lifetime = current.alias.expires - current.alias.moved
+        return now + lifetime if lifetime else None
+
     def _fetch(self, number: int) -> FoundVersion:
         own = (self.signing_key.public,) if self.signing_key else ()
         return fetch_version(self.objects, self.name, number, trusted=(*self.trusted, *own))
@@ -207,7 +225,7 @@ class AliasMover:
 
     def _checked(self, current: FoundAlias) -> FoundAlias:
         """Keep anybody from breaking devices that accept signed aliases only."""
-        if self.signing_key is None and is_signed(current):
+        if self.signing_key is None and signer_of(current.record.data):
             raise StoreError(
                 f"{self} is signed, and devices may refuse it without a signature; give the key "
                 "with --signing-key or KDTASKS_SIGNING_KEY"

@@ -2,23 +2,28 @@
 
 import contextlib
 import dataclasses
-import shutil
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from kdtasks.core.errors import IntegrityError, StoreError, StoreMissingError, StoreUnreachableError
-from kdtasks.core.files import flush_to_disk, partial_beside
+from kdtasks.core.errors import (
+    IntegrityError,
+    StoreError,
+    StoreMissingError,
+    StoreUnreachableError,
+    UnknownSignerError,
+)
 from kdtasks.core.locks import locked
-from kdtasks.deploy.store.address import Reference, blob_key, version_key
-from kdtasks.deploy.store.cache import Cache, Resolution, is_intact
+from kdtasks.deploy.store.address import Reference, version_key
+from kdtasks.deploy.store.cache import Cache, Resolution
 from kdtasks.deploy.store.checkout import checkout
-from kdtasks.deploy.store.objects import Objects, OnBytes
+from kdtasks.deploy.store.download import download_files
+from kdtasks.deploy.store.objects import Objects
 from kdtasks.deploy.store.progress import NO_PROGRESS, TransferProgress
 from kdtasks.deploy.store.records import (
     Alias,
     FoundVersion,
-    StoredFile,
     Version,
     fetch_version,
     newest_number,
@@ -26,11 +31,8 @@ from kdtasks.deploy.store.records import (
     parse_version,
     read_alias,
 )
+from kdtasks.deploy.store.rotation import Trust, follow
 from kdtasks.deploy.store.signing import PublicKey
-from kdtasks.deploy.store.threads import concurrently
-
-_ATTEMPTS = 3
-_READ_ONLY = 0o444
 
 
 class Pulled(NamedTuple):
@@ -50,7 +52,8 @@ class Puller:
     Attributes:
         objects: the store.
         cache: where everything is kept for the next time.
-        trusted: whose signatures count; if empty, unsigned versions are accepted.
+        trusted: whose signatures count, and those of their successors; if empty, unsigned
+            versions are accepted.
         progress: where downloads report to.
     """
 
@@ -97,22 +100,57 @@ class Puller:
         self.cache.prune()
         return Pulled(target or bundle, found.version, downloaded, is_changed, unreachable)
 
+    def _trust(self, *, asks: bool = False) -> Trust:
+        """Whose signatures count by now.
+
+        Args:
+            asks: look for successors in the store.
+        """
+        if not self.trusted:
+            return Trust()
+        trust = follow(self.trusted, self.cache, self.objects if asks else None)
+        if asks:
+            self.cache.note_rotation(self.objects.identity)
+        return trust
+
     def _ask(self, reference: Reference) -> tuple[FoundVersion, Resolution]:
-        """Ask the store; one request where nothing has changed, none for a number known before."""
+        """Ask the store; one request where nothing has changed, none for a number known before.
+
+        Once a day, and where a signature is of no known key, it is asked for successors as well.
+        """
+        try:
+            due = self.cache.is_rotation_due(self.objects.identity)
+            return self._resolve(reference, self._trust(asks=due))
+        except UnknownSignerError:
+            trust = self._trust(asks=True)
+        try:
+            return self._resolve(reference, trust)
+        except UnknownSignerError as error:
+            if error.signer not in [key.identity for key in trust.retired]:
+                raise
+            raise IntegrityError(
+                f"{reference} is signed with the key {error.signer}, which another has succeeded; "
+                "promote the alias, or publish the version again, with the new key"
+            ) from None
+
+    def _resolve(self, reference: Reference, trust: Trust) -> tuple[FoundVersion, Resolution]:
         name, selector = reference
         last = self.cache.resolution(self.objects.identity, reference)
         alias = record = None
         if isinstance(selector, str):
-            alias, stored = read_alias(self.objects, name, selector, trusted=self.trusted)
-            self._check_serial(alias, last)
+            alias, stored = read_alias(self.objects, name, selector, trusted=trust.live)
+            self._check_serial(alias, last, trust)
+            if self.trusted:
+                check_expiry(alias)
             number, known = alias.version, alias.manifest_sha256
             record = stored.data.decode("utf-8")
         else:
             number = selector or self._newest(name, last)
             known = last.manifest_sha256 if last and last.number == number else ""
-        found = self._from_cache(name, number, known)
+        signers = trust.ever if alias else trust.live  # an alias names it by its hash
+        found = self._from_cache(name, number, known, signers)
         if found is None:
-            found = fetch_version(self.objects, name, number, trusted=self.trusted)
+            found = fetch_version(self.objects, name, number, trusted=signers)
         if alias and found.sha256 != known:
             raise IntegrityError(
                 f"{version_key(name, number)} is not the manifest that {reference} was moved to; "
@@ -135,23 +173,26 @@ class Puller:
         """Answer from the cache as the store did last time."""
         name, selector = reference
         last = self.cache.resolution(self.objects.identity, reference)
+        signers = self._trust().ever
         if last is None:
             raise StoreUnreachableError(f"{why}; {reference} was not pulled from there before")
         if isinstance(selector, str):
             data = (last.alias_record or "").encode()
-            alias = parse_alias(data, name=name, alias=selector, trusted=self.trusted)
+            alias = parse_alias(data, name=name, alias=selector, trusted=signers)
             if (alias.version, alias.manifest_sha256) != (last.number, last.manifest_sha256):
                 raise IntegrityError(f"the cache's record of {reference} is damaged; pull online")
-        found = self._from_cache(name, last.number, last.manifest_sha256)
+        found = self._from_cache(name, last.number, last.manifest_sha256, signers)
         if found is None:
             raise StoreUnreachableError(f"{why}; the cache has lost the manifest of {reference}")
         return found, last
 
-    def _from_cache(self, name: str, number: int, sha256: str) -> FoundVersion | None:
+    def _from_cache(
+        self, name: str, number: int, sha256: str, signers: Sequence[PublicKey]
+    ) -> FoundVersion | None:
         manifest = self.cache.manifest(sha256) if sha256 else None
         if manifest is None:
             return None
-        return parse_version(manifest, name=name, number=number, trusted=self.trusted)
+        return parse_version(manifest, name=name, number=number, trusted=signers)
 
     def _complete(self, found: FoundVersion, unreachable: str | None = None) -> tuple[Path, int]:
         """Complete the bundle in the cache; gives it and the bytes that had to be downloaded."""
@@ -165,13 +206,13 @@ class Puller:
         download_files(self.objects, missing, self.cache.blobs, self.progress)
         return self.cache.build_bundle(found), sum(file.size for file in missing)
 
-    def _check_serial(self, alias: Alias, last: Resolution | None) -> None:
+    def _check_serial(self, alias: Alias, last: Resolution | None, trust: Trust) -> None:
         """Refuse to go back to an older state of an alias, which an attacker may have kept."""
         known = 0
         if self.trusted and last and last.alias_record:
             name, word, data = alias.name, alias.alias, last.alias_record.encode()
             with contextlib.suppress(StoreError):
-                known = parse_alias(data, name=name, alias=word, trusted=self.trusted).serial
+                known = parse_alias(data, name=name, alias=word, trusted=trust.ever).serial
         if alias.serial < known:
             raise IntegrityError(
                 f"{alias.name}@{alias.alias} has serial {alias.serial}, and had {known} when it "
@@ -180,66 +221,16 @@ class Puller:
             )
 
 
-def download_files(
-    objects: Objects, files: Sequence[StoredFile], folder: Path, progress: TransferProgress
-) -> None:
-    """Download contents; each appears in `folder` under its hash.
+def check_expiry(alias: Alias) -> None:
+    """Refuse an alias that a store may have been showing for ever; the clock is this device's.
 
     Raises:
-        IntegrityError: the store holds something else under that hash.
-        StoreMissingError: the store does not hold it.
-        StoreUnreachableError: the network broke off for good; files that are complete stay.
-        StoreError: the disk does not hold all of them.
+        IntegrityError: it has expired.
     """
-    needed, free = sum(file.size for file in files), shutil.disk_usage(folder).free
-    if needed > free:
-        raise StoreError(
-            f"the disk of {folder} is full: {needed / 1e6:,.1f} MB are needed and "
-            f"{free / 1e6:,.1f} MB free; make room, or set KDTASKS_CACHE to a folder elsewhere"
+    if alias.expires and alias.expires <= datetime.now(UTC):
+        raise IntegrityError(
+            f"{alias.name}@{alias.alias} expired at {alias.expires.astimezone(UTC):%Y-%m-%d %H:%M} "
+            f"UTC, so the store may be hiding what came after; `kdtasks promote {alias.name} "
+            f"{alias.version} --alias {alias.alias} --expires DAYS` renews it, if this device's "
+            "clock is right"
         )
-    progress.expect(needed)
-    concurrently(lambda file: _download(objects, file, folder / file.sha256, progress), files)
-
-
-def _up_to(file: StoredFile, key: str, progress: TransferProgress) -> OnBytes:
-    """Tell of bytes as they come, and take no more than the file has."""
-    received = 0
-
-    def advance(count: int) -> None:
-        nonlocal received
-        received += count
-        if received > file.size:
-            raise IntegrityError(
-                f"{key} ({file.path}) has more than the {file.size:,} bytes that its manifest "
-                "says; delete it in the store and publish the bundle again"
-            )
-        progress.advance(count)
-
-    return advance
-
-
-def _download(objects: Objects, file: StoredFile, target: Path, progress: TransferProgress) -> None:
-    key = blob_key(file.sha256)
-    with partial_beside(target) as partial:
-        for _ in range(_ATTEMPTS):
-            with partial.open("wb") as stream:
-                try:
-                    objects.download(key, stream, _up_to(file, key, progress))
-                except StoreMissingError:
-                    raise StoreMissingError(
-                        f"{key} ({file.path}) is not in the store; gc may have deleted this "
-                        "version just now, pull again, or publish the bundle again"
-                    ) from None
-            if partial.stat().st_size == file.size:
-                break  # otherwise the answer broke off, unnoticed
-        else:
-            tries = f"{_ATTEMPTS} times; check the network and pull again"
-            raise StoreUnreachableError(f"{key} broke off {tries}")
-        if not is_intact(partial, file):
-            raise IntegrityError(
-                f"{key} ({file.path}) is damaged: its content has another hash; delete it in the "
-                "store and publish the bundle again"
-            )
-        flush_to_disk(partial)
-        partial.chmod(_READ_ONLY)
-        partial.replace(target)

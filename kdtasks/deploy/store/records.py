@@ -23,7 +23,6 @@ from kdtasks.deploy.store.signing import (
     SigningKey,
     damage_errors,
     sign_record,
-    signer_of,
     verify_record,
 )
 
@@ -108,6 +107,7 @@ class Alias:
             hold a key go back to no lower one.
         previous: versions that it stood for before, the last one first.
         moved: when, by the clock of who moved it.
+        expires: from when on a device that holds a key takes it no more from a store; null: never.
     """
 
     name: str
@@ -117,11 +117,15 @@ class Alias:
     serial: int
     previous: tuple[int, ...]
     moved: datetime
+    expires: datetime | None = None
 
     def __post_init__(self) -> None:
         for number in (self.version, self.serial, *self.previous):
             if type(number) is not int or number < 1:
                 raise ValueError(f"{number!r} is no version and no serial")
+        for moment in (self.moved, self.expires):
+            if moment and moment.tzinfo is None:
+                raise ValueError(f"{moment} has no time zone")
 
 
 class FoundAlias(NamedTuple):
@@ -231,6 +235,7 @@ def parse_alias(data: bytes, *, name: str, alias: str, trusted: Sequence[PublicK
     """
     content = _verify(data, ALIAS, alias_key(name, alias), Reference(name, alias), trusted)
     with damage_errors(alias_key(name, alias)):
+        expires = content.get("expires")
         return Alias(
             name=name,
             alias=alias,
@@ -239,6 +244,7 @@ def parse_alias(data: bytes, *, name: str, alias: str, trusted: Sequence[PublicK
             serial=content["serial"],
             previous=tuple(content["previous"]),
             moved=datetime.fromisoformat(content["moved"]),
+            expires=None if expires is None else datetime.fromisoformat(expires),
         )
 
 
@@ -257,11 +263,6 @@ def write_alias(
     data = sign_record(ALIAS, content, signing_key)
     tag = found.record.tag if found else None
     write_record(objects, alias_key(alias.name, alias.alias), data, tag)
-
-
-def is_signed(found: FoundAlias) -> bool:
-    """Whether an alias carries a signature; nobody has verified it yet."""
-    return signer_of(found.record.data) is not None
 
 
 def _verify(

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kdtasks.core.errors import IntegrityError, StoreError
+from kdtasks.core.errors import IntegrityError, StoreError, UnknownSignerError
 from kdtasks.core.files import disk_errors
 
 _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
@@ -49,7 +49,7 @@ def load_signing_key(given: str | None) -> SigningKey | None:
     try:
         key = serialization.load_pem_private_key(text.encode(), password=None)
         if isinstance(key, ed25519.Ed25519PrivateKey):
-            return SigningKey(_public(key.public_key()), key)
+            return SigningKey(public_key_of(key.public_key()), key)
         problem = f"is {type(key).__name__}, not Ed25519"
     except TypeError:
         problem = "is encrypted with a password, give it without one"
@@ -81,7 +81,7 @@ def load_public_keys(given: str | None) -> tuple[PublicKey, ...]:
             key = serialization.load_pem_public_key(block[0].encode())
         if not isinstance(key, ed25519.Ed25519PublicKey):
             raise StoreError(f"a public key is not Ed25519 in PEM; {_HOW}")
-        keys.append(_public(key))
+        keys.append(public_key_of(key))
     if not keys:
         raise StoreError(f"the public key is no PEM text; {_HOW}")
     return tuple(keys)
@@ -111,7 +111,7 @@ def write_new_keys(private_path: Path) -> tuple[Path, str]:
         for path, data, mode in ((private_path, private, 0o600), (public_path, public, 0o644)):
             path.touch(mode, exist_ok=False)
             path.write_bytes(data)
-    return public_path, _public(key.public_key()).identity
+    return public_path, public_key_of(key.public_key()).identity
 
 
 def _read(given: str, what: str) -> str:
@@ -126,7 +126,8 @@ def _read(given: str, what: str) -> str:
         ) from None
 
 
-def _public(key: Any) -> PublicKey:
+def public_key_of(key: Any) -> PublicKey:
+    """Name an Ed25519 public key of cryptography's."""
     return PublicKey(hashlib.sha256(key.public_bytes_raw()).hexdigest()[:16], key)
 
 
@@ -144,7 +145,7 @@ def sign_record(kind: str, content: dict[str, Any], signing_key: SigningKey | No
     """Write a record down, with a signature if there is a key.
 
     Args:
-        kind: what it is, so that no record passes for one of another kind: `version` or `alias`.
+        kind: what it is, so that no record passes for one of another kind: `version`, `alias`.
         content: JSON without floating-point numbers, and datetimes.
     """
     record = {**content, "kind": kind, "format": FORMAT}
@@ -171,6 +172,7 @@ def verify_record(
 
     Raises:
         IntegrityError: it is no such record, or not signed by one of `trusted`.
+        UnknownSignerError: it is signed by another key.
     """
     with damage_errors(key):
         record = json.loads(data.decode("utf-8"), object_pairs_hook=_without_duplicates)
@@ -225,9 +227,10 @@ def _verify(signature: Any, signed_bytes: bytes, key: str, trusted: Sequence[Pub
         is_known = signature["algorithm"] == "ed25519"
     public = next((one for one in trusted if one.identity == identity), None)
     if not is_known or public is None:
-        raise IntegrityError(
+        raise UnknownSignerError(
             f"{key} is signed with the key {identity[:16]!r}, and only {names} is accepted here; "
-            "add its public key to KDTASKS_PUBLIC_KEY if you trust it"
+            "add its public key to KDTASKS_PUBLIC_KEY if you trust it",
+            identity,
         )
     try:
         public.key.verify(value, signed_bytes)

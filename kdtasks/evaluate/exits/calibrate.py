@@ -1,6 +1,7 @@
 """Calibrate the exits of a model from its logits, and say what came of it."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +18,27 @@ from kdtasks.tasks.confusion import by_class_scores, confusion_matrix
 from kdtasks.tasks.task import AGREEMENT
 
 TRADEOFF = "cost,accuracy"
+# Images of which the page shows where each leaves.
+_SHOWN = 24
 
 # Logits [N, K, classes] of the exported file, and labels [N].
 Labelled = tuple[npt.ArrayLike, npt.ArrayLike]
+
+
+class Tradeoff(NamedTuple):
+    """The operating points that there were to choose from, the cheapest first.
+
+    Attributes:
+        points: P of them.
+        early: [P], fraction of the calibration images that leave before the last exit.
+        rows: integers [M], some of the images, those that the first exit is surest of first.
+        left_at: uint8 [P, M], the exit where each of them leaves.
+    """
+
+    points: list[OperatingPoint]
+    early: npt.NDArray[np.floating]
+    rows: npt.NDArray[np.integer]
+    left_at: npt.NDArray[np.uint8]
 
 
 def calibrate(
@@ -30,7 +49,7 @@ def calibrate(
     macs: Sequence[int],
     seen_rows: int = 0,
     groups: npt.NDArray[np.integer] | None = None,
-) -> tuple[Calibration, list[OperatingPoint]]:
+) -> tuple[Calibration, Tradeoff]:
     """Fit temperatures and choose thresholds on the calibration split.
 
     Args:
@@ -41,7 +60,7 @@ def calibrate(
         seen_rows, groups: of the calibration split, as for `guarantee`.
 
     Returns:
-        what was chosen, with `guarantee` in that mode only, and the points of `tradeoff.csv`.
+        what was chosen, with `guarantee` in that mode only, and what there was to choose from.
 
     Raises:
         CalibrationError: the arguments do not fit together, or no threshold keeps the limits.
@@ -80,7 +99,21 @@ def calibrate(
         guarantee=promise,
         expected_drop=expected_drop,
     )
-    return found, tradeoff(rows, grid=settings.grid)
+    return found, _tradeoff(rows, settings.grid)
+
+
+def _tradeoff(rows: ExitRows, grid: int) -> Tradeoff:
+    images, exits = rows.scores.shape
+    surest_first = np.argsort(-rows.scores[:, 0], kind="stable")
+    shown = surest_first[np.linspace(0, images - 1, min(_SHOWN, images)).round().astype(int)]
+    points = tradeoff(rows, grid=grid)
+    left_at = [apply_policy(rows.scores, point.thresholds) for point in points]
+    return Tradeoff(
+        points,
+        np.array([(left < exits - 1).mean() for left in left_at]),
+        shown,
+        np.array([left[shown] for left in left_at], np.uint8),
+    )
 
 
 def _validated(split: Labelled, rows: ExitRows, thresholds: Sequence[float]) -> ValidationPoint:
@@ -115,6 +148,7 @@ def always_last_exit(compressed: Compressed) -> Calibration:
         compressed: what it was built as; its validation scores are handed on.
     """
     scores = compressed.validation.present()
+    labels_from = scores.pop("labels_from", None)
     return Calibration(
         mode="none",
         score="max_probability",
@@ -122,4 +156,5 @@ def always_last_exit(compressed: Compressed) -> Calibration:
         thresholds=(),
         macs=compressed.macs[-1:],
         validation=ValidationPoint(**{name: exits[-1] for name, exits in scores.items()}, cost=1.0),
+        labels_from=labels_from,
     )

@@ -10,12 +10,14 @@ from kdtasks.core.errors import TeacherError
 from kdtasks.core.records.data import Targets
 from kdtasks.data.labels import TrainingSet, training_set
 from kdtasks.data.prepared import PreparedDataset
+from kdtasks.data.teacher_images import taught_images
 from kdtasks.learn.augmentations.mixing import TwoLabels
 from kdtasks.learn.targets.files import DESCRIPTION, KEPT, TEACHER, existing_file
 from kdtasks.learn.targets.precision import to_float16
 from kdtasks.learn.teachers.teacher import open_teacher
 from kdtasks.learn.training.examples import Examples, PackedLogits, TrainingExamples, in_views
-from kdtasks.learn.training.views import AugmentationParams, OnlineExamples
+from kdtasks.learn.training.resized_views import ViewsAlike
+from kdtasks.learn.training.views import AugmentationParams, OnlineExamples, Seen
 
 
 def taught_set(
@@ -36,7 +38,12 @@ def taught_set(
 
 
 def open_targets(
-    folder: Path, training: TrainingSet, *, seed: int, layers: Sequence[str] = ()
+    folder: Path,
+    training: TrainingSet,
+    *,
+    seed: int,
+    layers: Sequence[str] = (),
+    own_images: Path | None = None,
 ) -> Examples:
     """Open the targets: cached ones memory-mapped, online ones with the teacher beside them.
 
@@ -46,6 +53,7 @@ def open_targets(
         training: what an online teacher is asked about, and which labels are shown.
         seed: the student's, which decides the views that an online teacher is asked about.
         layers: the teacher's hidden layers whose features are needed, in this order.
+        own_images: folder of the images as an online teacher sees them that has a size of its own.
 
     Raises:
         TeacherError: the folder is incomplete, or does not have the features of a layer.
@@ -61,6 +69,12 @@ def open_targets(
     if targets.batch_size is not None:  # online
         teacher = open_teacher(folder / TEACHER, batch_size=targets.batch_size, layers=layers)
         augmentation = AugmentationParams.model_validate(targets.augmentation)
+        seen: Seen | None = None
+        if teacher.image_shape:
+            assert own_images
+            own = taught_images(own_images, np.load(existing_file(folder, KEPT)))
+            height, width = training.images.shape[1:3]
+            seen = ViewsAlike(own, (height, width), augmentation).moved
         return OnlineExamples(
             training.images,
             training.labels,
@@ -68,6 +82,7 @@ def open_targets(
             seed,
             lambda views: to_float16(teacher.run(views), layers),
             weights=training.weights,
+            seen=seen,
         )
 
     def mapped(name: str) -> np.ndarray:

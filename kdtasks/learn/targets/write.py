@@ -158,7 +158,7 @@ def write_online(
     Args:
         folder: where to write.
         teacher: what the stage `teacher` wrote.
-        images: uint8 [N, height, width, channels], what the teacher is asked about.
+        images: uint8 [N, height, width, channels], what the teacher is asked about, as it sees it.
         batch_size: images a teacher pass.
         layers: hidden layers of the teacher whose features it gives.
         confidence: as of `write_targets`.
@@ -170,7 +170,7 @@ def write_online(
         TeacherError: the teacher has no such layer, or its answer is no good.
     """
     opened = open_teacher(teacher, batch_size=batch_size, layers=layers)
-    _, *features = to_float16(opened.run(np.asarray(images[:1])), layers)
+    _, *features = to_float16(opened.run(np.asarray(images[np.arange(1)])), layers)
     targets = Targets(
         mode="online",
         augmentation=augmentation.model_dump(mode="json"),

@@ -16,6 +16,16 @@ _OTHER = "background"
 _SHOWN = 5
 
 
+class PermutedError(TeacherError):
+    """A teacher's outputs seem to be in another order than was assumed.
+
+    Attributes:
+        names: of all outputs, in the order that they seem to have; None where most have none.
+    """
+
+    names: list[str] | None = None
+
+
 def column_choices(
     params: TeacherParams, class_names: Sequence[str], outputs: int
 ) -> list[list[int]]:
@@ -40,7 +50,7 @@ def column_choices(
         + (
             "Name all its outputs in its own order, and those of the dataset are taken: "
             + paste("classes", "[name of output 0, name of output 1, …]")
-            + ", or a file with the names (docs/guide.md#your-own-teacher)"
+            + ", or a file with the names (docs/teachers.md)"
             if outputs > count
             else "It has to know every class: leave the images of the others out of data.path, or "
             "take another teacher"
@@ -65,18 +75,21 @@ def refuse_permuted(
     names = [_OTHER] * outputs
     for name, column in zip(class_names, columns, strict=True):
         names[column] = name
-    if outputs > len(class_names) + 1:
+    has_unnamed = outputs > len(class_names) + 1
+    if has_unnamed:
         pairs = (f"{name}: {column}" for name, column in zip(class_names, columns, strict=True))
         advice = (
             f"look at the names of its outputs; counted from 0 they seem to be {', '.join(pairs)}"
         )
     else:
         advice = paste("classes", json.dumps(names, ensure_ascii=False))
-    raise TeacherError(
+    error = PermutedError(
         f"the outputs of {source} look permuted: {reached[0]:.1%} of the validation split is right "
         f"in the order that is assumed, {reached[1]:.1%} if each class has the output that answers "
         f"its images. If that is its order, {advice}"
     )
+    error.names = None if has_unnamed else names
+    raise error
 
 
 def _columns(given: Sequence[Sequence[str]], class_names: Sequence[str], outputs: int) -> list[int]:
@@ -118,6 +131,15 @@ def _given(params: TeacherParams) -> list[list[str]]:
             "nothing else; put the teacher and the file of its names into one folder, and give "
             "that as teacher.path"
         )
+    return read_names(file)
+
+
+def read_names(file: Path) -> list[list[str]]:
+    """Read the names of each output: a `.txt` with one a line, or a `.json`.
+
+    Raises:
+        TeacherError: it is missing, or of another form.
+    """
     if not file.is_file():
         raise TeacherError(f"teacher.classes: {file} not found; give a list or a file of names")
     try:

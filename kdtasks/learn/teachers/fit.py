@@ -16,7 +16,7 @@ from kdtasks.learn.teachers.input_choice import choose, is_better
 from kdtasks.learn.teachers.input_forms import InputForm, forms_of
 from kdtasks.learn.teachers.judge import Judge
 from kdtasks.learn.teachers.network import run_in_batches
-from kdtasks.learn.teachers.outputs import class_logits, kind_of
+from kdtasks.learn.teachers.outputs import at_places, class_logits, kind_of
 from kdtasks.learn.teachers.settings import TeacherParams, paste
 from kdtasks.tasks.registry import task_of
 
@@ -99,7 +99,8 @@ def _fit(
 ) -> Fit:
     outputs = _outputs(source, network, images[judge.rows], forms)
     kind = kind_of(list(outputs.values()), params.output, source)
-    logits = {form: class_logits(array, kind) for form, array in outputs.items()}
+    places = judge.labels.shape[1:]
+    logits = {form: at_places(class_logits(array, kind), places) for form, array in outputs.items()}
     width = next(iter(logits.values())).shape[-1]
     choices = column_choices(params, class_names, width)
     columns = max(

@@ -15,7 +15,6 @@ from kdtasks.learn.teachers.judge import Judge
 from kdtasks.learn.teachers.network import format_of, network_in, run_in_batches
 from kdtasks.learn.teachers.settings import TeacherInput, TeacherParams
 from kdtasks.learn.teachers.trained_on import check_overlap
-from kdtasks.tasks.registry import task_of
 
 _Shape = tuple[int | None, ...]
 
@@ -37,8 +36,8 @@ def import_teacher(
     images = images if own else dataset.images("validation")
     source = network_in(Path(params.path))
     network = open_apart(source)
-    _check_input(source, network.input_shape, images.shape[1:], params.input, dataset)
-    _check_outputs(source, network.output_shape, dataset)
+    _check_input(source, network.input_shape, images.shape[1:], params.input)
+    _check_outputs(source, network.output_shape, images.shape[1:3] if own else None, dataset)
     check_overlap(Path(params.path), dataset)
     # One image, before many: a graph that loops is found out sooner.
     run_in_batches(network, images[:1], forms_of(params.input, images.shape[-1])[0])
@@ -71,6 +70,7 @@ def import_teacher(
     }
     if own:
         content["image_shape"] = images.shape[1:]
+        content["places"] = list(dataset.labels("validation").shape[1:])
     problem, advice = f"{source} cannot be copied", "copy what it stands for beside it"
     with explained(TeacherError, problem, advice, OSError), atomic_folder(folder) as partial:
         copy_files(source, partial / name)
@@ -109,7 +109,6 @@ def _check_input(
     takes: _Shape,
     shape: tuple[int, ...],
     settings: TeacherInput,
-    dataset: PreparedDataset,
 ) -> None:
     """Refuse a network that cannot take the images."""
     if _fits(takes, shape):
@@ -121,12 +120,6 @@ def _check_input(
             "Export it again with channels last and images as they are, or let it answer "
             "elsewhere, and give its answers in a file (teacher.source: logits)"
         )
-    if task_of(dataset.task).per_pixel:
-        raise TeacherError(
-            f"{told}, the dataset has {_shape(shape)}; with masks teacher and student see the same "
-            "images: set data.image_size and data.channels to the teacher's, or the size of the "
-            "patches that data.source cuts"
-        )
     size = [wanted or given for wanted, given in zip(takes[:2], shape[:2], strict=True)]
     raise TeacherError(
         f"{told}, and gets {_shape(shape)}; for images of its own, made from the same originals as "
@@ -134,9 +127,13 @@ def _check_input(
     )
 
 
-def _check_outputs(source: Path, gives: _Shape, dataset: PreparedDataset) -> None:
-    """Refuse a network whose answers are of another kind."""
+def _check_outputs(
+    source: Path, gives: _Shape, own_size: _Shape | None, dataset: PreparedDataset
+) -> None:
+    """Refuse a network whose answers are of another kind; masks are of the size of its images."""
     wanted = tuple(dataset.labels("validation").shape[1:])
+    if wanted and own_size:
+        wanted = tuple(own_size)
     if not gives or not _fits(gives[:-1], wanted) or gives[-1] is None:
         raise TeacherError(
             f"the teacher {source} has outputs {_shape(gives)}, the dataset has "

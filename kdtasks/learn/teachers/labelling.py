@@ -1,5 +1,6 @@
 """Labels of images that have none: the classes that a teacher finds likeliest."""
 
+import math
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,15 +13,18 @@ from kdtasks.learn.teachers.answers import import_answers
 from kdtasks.learn.teachers.imported import import_teacher
 from kdtasks.learn.teachers.settings import TeacherParams
 from kdtasks.learn.teachers.teacher import open_teacher
+from kdtasks.tasks.registry import task_of
 
-# Images that are answered at a time.
-_CHUNK = 2048
+# Images that are answered at a time, fewer where their logits, float32, take more than the bytes.
+_CHUNK, _CHUNK_BYTES = 2048, 128_000_000
 
 
 def label_by_teacher(
     params: TeacherParams, own_images: Path, dataset: PreparedDataset
 ) -> dict[str, np.ndarray]:
-    """Answer every split of a dataset that has no labels: by split, int32 [N].
+    """Answer every split of a dataset that has no labels: by split, as labels of its task.
+
+    Pixels that another patch labels stay unlabelled.
 
     Args:
         params: of an imported teacher or a file of answers.
@@ -30,6 +34,8 @@ def label_by_teacher(
         TeacherError: the teacher does not fit, or cannot answer all images.
     """
     found = {}
+    shape = task_of(dataset.task).label_shape(dataset.image_shape)
+    chunk = max(1, min(_CHUNK, _CHUNK_BYTES // (4 * dataset.num_classes * math.prod(shape))))
     with TemporaryDirectory() as folder:
         copy = Path(folder) / "teacher"
         if params.source == "logits":
@@ -41,16 +47,17 @@ def label_by_teacher(
         for split in dataset.answered:
             teacher = opened.about(dataset.names(split))
             images = teacher.seen(own_images, split, dataset.images(split))
-            parts = []
-            for start in range(0, len(images), _CHUNK):
-                rows = slice(start, start + _CHUNK)
+            labels = found[split] = np.array(dataset.labels(split))
+            for start in range(0, len(images), chunk):
+                rows = slice(start, start + chunk)
                 logits, *_ = teacher.answers(np.asarray(images[rows]), rows)
-                parts.append(logits.argmax(axis=-1).astype(np.int32))
-            found[split] = np.concatenate(parts)
-    everything = np.concatenate(list(found.values()))
-    if len(np.unique(everything)) < 2:
+                waits = labels[rows] == task_of(dataset.task).unanswered
+                labels[rows][waits] = logits.argmax(axis=-1)[waits]
+    given = np.unique(np.concatenate([np.unique(labels) for labels in found.values()]))
+    classes = given[given != dataset.no_label]
+    if len(classes) < 2:
         raise TeacherError(
-            f"teacher.path: {params.path} answers {dataset.class_names[everything[0]]} to every "
+            f"teacher.path: {params.path} answers {dataset.class_names[classes[0]]} to every "
             "image, so there is nothing to learn; check teacher.input, and whether these images "
             "show what it was trained for"
         )

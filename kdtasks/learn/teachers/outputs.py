@@ -69,6 +69,19 @@ def kind_of(tried: Sequence[np.ndarray], wanted: str, source: Path) -> str:
     return "sigmoids" if is_single else wanted
 
 
+def at_places(logits: np.ndarray, places: Sequence[int]) -> np.ndarray:
+    """Bring the logits of masks to another height and width, float32 [N, *places, classes].
+
+    Bilinear, and as means where there are fewer pixels; those of whole images have no `places`.
+    """
+    if logits.shape[1:-1] == tuple(places):
+        return logits
+    from kdtasks.core.backend import tf
+
+    resized: np.ndarray = tf.image.resize(logits, places, antialias=True).numpy()
+    return resized
+
+
 def class_logits(
     outputs: np.ndarray, kind: str, columns: Sequence[int] | None = None
 ) -> np.ndarray:

@@ -19,7 +19,7 @@ from kdtasks.learn.teachers.ensemble import mean_logits
 from kdtasks.learn.teachers.formats import DESCRIPTION
 from kdtasks.learn.teachers.input_forms import InputForm
 from kdtasks.learn.teachers.network import run_in_batches
-from kdtasks.learn.teachers.outputs import class_logits
+from kdtasks.learn.teachers.outputs import at_places, class_logits
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,8 @@ def _open_imported(
 
     def run(images: Any) -> list[np.ndarray]:
         outputs, *features = run_in_batches(network, images, form, batch_size=batch_size)
-        return [class_logits(outputs, description["output"], description["columns"]), *features]
+        logits = class_logits(outputs, description["output"], description["columns"])
+        return [at_places(logits, description.get("places", logits.shape[1:-1])), *features]
 
     shape = description.get("image_shape")
     return Teacher(

@@ -48,7 +48,8 @@ class Checkpoint:
     def __init__(self, path: Path, *, settings: Any) -> None:
         """Name the file; `settings` is whatever the run depends on, as JSON."""
         self._path = path
-        code = _code_hash(Path(sys.argv[0]).resolve(), _ROOT)
+        script = Path(sys.argv[0]).resolve()
+        code = _code_hash(script, script.parents[1] if script.parent.name == "stages" else _ROOT)
         content = json.dumps([settings, environment(), code], sort_keys=True, default=str)
         self._fingerprint = hashlib.sha256(content.encode()).hexdigest()
 
@@ -92,7 +93,7 @@ def _code_hash(script: Path, root: Path) -> str:
 
     Args:
         script: what this process runs.
-        root: the folder that holds `kdtasks/` and `stages/`.
+        root: the project's folder, or for another program the one that holds `kdtasks/`.
     """
     if script.parent == root / "stages":
         listed = ProjectPaths(root).code / f"{script.stem}.txt"  # what the stage was held to

@@ -56,7 +56,9 @@ class Schedule:
             model ends with; None keeps the last one's.
         class_names: what messages call the classes; () numbers them.
         part_of: epochs of the training that this is a phase of, so that a short phase is not taken
-            for one that has broken down.
+            for one that has broken down; 0 where it is none.
+        before: the records of the phases before, after which values of the objective, the order of
+            the images and their views go on; the learning rate begins anew.
         on_epoch: is shown the records of all epochs so far after each, of two phases of the last
             one's; what it raises ends the training.
     """
@@ -70,6 +72,7 @@ class Schedule:
     keeps_best: MetricKey | None = None
     class_names: tuple[str, ...] = ()
     part_of: int = 0
+    before: History = ()
     on_epoch: Callable[[History], None] | None = None
 
     @property
@@ -161,14 +164,19 @@ def train(
     steps_per_block = min(max(fitting, 1), _STEPS_PER_BLOCK)
     history = list(state.history)
     for epoch in range(state.epoch + 1, schedule.last_epoch + 1):
-        _reset_random_layers(model, schedule.seed, epoch)
+        place = len(schedule.before) + epoch  # among the epochs of all phases
+        _reset_random_layers(model, schedule.seed, place)
         blocks = examples.blocks(
-            epoch=epoch,
-            order=order_of(examples, params.class_balance, seed=schedule.seed, epoch=epoch),
+            epoch=place,
+            order=order_of(examples, params.class_balance, seed=schedule.seed, epoch=place),
             batch_size=batch_size,
             steps_per_block=steps_per_block,
         )
-        values = objective.epoch_values(epoch=epoch, epochs=schedule.epochs, history=history)
+        values = objective.epoch_values(
+            epoch=place,
+            epochs=schedule.part_of or schedule.epochs,
+            history=[*schedule.before, *history],
+        )
         inputs = {name: tf.constant(value, tf.float32) for name, value in values.items()}
         done, sums = 0, np.zeros(4)
         reporter.start_epoch(epoch)

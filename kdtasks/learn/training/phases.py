@@ -41,7 +41,7 @@ def phases_of(
     norms = {name for name in trained if layers[name] == "BatchNormalization"}
     # Where no layer is new there is no head to begin with.
     head = count_of(phases.head, schedule.epochs) if layers.keys() - trained else 0
-    schedule = replace(schedule, part_of=schedule.last_epoch)
+    schedule = replace(schedule, part_of=schedule.epochs)
     rest = replace(
         schedule,
         epochs=schedule.epochs - head,
@@ -58,19 +58,21 @@ def phases_of(
 
 
 def train_phases(
-    phases: Sequence[Phase], network: Any, fit: Callable[[Phase], list[dict[str, float]]]
+    phases: Sequence[Phase],
+    network: Any,
+    fit: Callable[[Phase, Sequence[dict[str, float]]], list[dict[str, float]]],
 ) -> list[dict[str, float]]:
     """Train one phase after another; return the records of all epochs, numbered on.
 
     Args:
         network: some of whose layers are frozen meanwhile.
-        fit: trains a phase and returns its records.
+        fit: trains a phase, given the records of those before, and returns its own.
     """
     history: list[dict[str, float]] = []
     for phase in phases:
         for layer in network.layers:
             layer.trainable = layer.name not in phase.frozen
-        history = _joined(history, fit(phase))
+        history = _joined(history, fit(phase, history))
     for layer in network.layers:
         layer.trainable = True
     return history

@@ -34,17 +34,32 @@ def repeated_examples(
         memory_limit_mb: as of `draw_views`.
         weights: float32 [N], how much each label counts; None where all do alike.
     """
-    cycles = count_views(augmentation)
-    if augmentation.transforms and len(images) < epoch_size:
-        cycles = max(cycles, math.ceil(LEAST_VIEWS * len(images) / epoch_size))
-    shown = cycles * epoch_size
-    views = augmentation.model_copy(update={"views": math.ceil(shown / len(images))})
-    arrays = []
-    for drawn in draw_views(images, labels, views, memory_limit_mb=memory_limit_mb):
-        flat = drawn.reshape(-1, *drawn.shape[2:])
-        # one view alone, where nothing is augmented, is repeated
-        flat = flat[:shown] if len(flat) >= shown else np.resize(flat, (shown, *flat.shape[1:]))
-        arrays.append(flat.reshape(cycles, epoch_size, *flat.shape[1:]))
+    cycles, repeated = repetition_of(len(images), augmentation, epoch_size)
+    drawn_images, drawn_labels = (
+        in_cycles(drawn, cycles, epoch_size)
+        for drawn in draw_views(images, labels, repeated, memory_limit_mb=memory_limit_mb)
+    )
     if weights is not None:
         weights = np.resize(weights, (cycles, epoch_size))
-    return TrainingExamples(arrays[0], arrays[1], weights=weights)
+    return TrainingExamples(drawn_images, drawn_labels, weights=weights)
+
+
+def repetition_of(
+    count: int, augmentation: AugmentationParams, epoch_size: int
+) -> tuple[int, AugmentationParams]:
+    """Give the different epochs of `count` images, and the augmentation with as many views."""
+    cycles = count_views(augmentation)
+    if augmentation.transforms and count < epoch_size:
+        cycles = max(cycles, math.ceil(LEAST_VIEWS * count / epoch_size))
+    views = math.ceil(cycles * epoch_size / count)
+    return cycles, augmentation.model_copy(update={"views": views})
+
+
+def in_cycles(drawn: np.ndarray, cycles: int, epoch_size: int) -> np.ndarray:
+    """Show what belongs to views, [V, N, …], one behind the other: [cycles, epoch_size, …].
+
+    One view alone, where nothing is augmented, is repeated.
+    """
+    flat, shown = drawn.reshape(-1, *drawn.shape[2:]), cycles * epoch_size
+    flat = flat[:shown] if len(flat) >= shown else np.resize(flat, (shown, *flat.shape[1:]))
+    return flat.reshape(cycles, epoch_size, *flat.shape[1:])

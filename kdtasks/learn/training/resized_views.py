@@ -1,7 +1,9 @@
 """The student's views of the same images in another size: what a teacher of its own size sees."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,56 @@ from kdtasks.learn.training.views import (
 from kdtasks.learn.training.warp import rescaled
 
 
+@dataclass(frozen=True)
+class ViewsAlike:
+    """Images in another size, moved and mixed as the student's are.
+
+    All that is drawn is the same: parts of the image, angles, factors, and which images are mixed.
+    Only what is drawn for each pixel, as noise is, is drawn for these pixels.
+
+    Attributes:
+        images: uint8 [N, height, width, channels], read by rows.
+        size: height and width of the images that the student sees.
+        augmentation: of the student's views.
+    """
+
+    images: Any
+    size: Size
+    augmentation: AugmentationParams
+
+    def moved(
+        self,
+        rows: np.ndarray,
+        labels: np.ndarray,
+        transforms: np.ndarray | None,
+        batches: Mapping[int, np.ndarray],
+        purpose: str,
+        numbers: tuple[int, ...],
+    ) -> np.ndarray:
+        """Give images of some rows, uint8 [rows, height, width, channels].
+
+        Args:
+            rows: integers.
+            labels: of these rows, as they are before images are mixed; masks are not looked at.
+            transforms: of the student's images, as for `move`.
+            batches, purpose, numbers: as for `mix`.
+        """
+        if transforms is not None:
+            transforms = rescaled(transforms, self.size, self.images.shape[1:3])
+        if np.ndim(labels) > 1:
+            labels = np.zeros((len(rows), *self.images.shape[1:3]), labels.dtype)
+        moved, mixed = move(self.images[rows], labels, transforms)
+        mix(moved, mixed, batches, self._larger, purpose, numbers)
+        return moved
+
+    @cached_property
+    def _larger(self) -> AugmentationParams:
+        """The augmentation whose settings in pixels are of these images."""
+        factor = math.sqrt(math.prod(self.images.shape[1:3]) / math.prod(self.size))
+        transforms = tuple(item.at_scale(factor) for item in self.augmentation.transforms)
+        return self.augmentation.model_copy(update={"transforms": transforms})
+
+
 def view_in_batches(
     images: Any,
     labels: Any,
@@ -29,12 +81,9 @@ def view_in_batches(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the view of `draw_view` on the same images in another size, and as they are needed.
 
-    All that is drawn is the same: parts of the image, angles, factors, and which images are mixed.
-    Only what is drawn for each pixel, as noise is, is drawn for these pixels.
-
     Args:
         images: uint8 [N, height, width, channels], read by rows.
-        labels: as of `draw_view`, integers [N] or `TwoLabels` [N].
+        labels: as of `draw_view`.
         size: height and width of the images that `draw_view` is given.
 
     Yields:
@@ -42,22 +91,13 @@ def view_in_batches(
     """
     count, numbers = len(images), (augmentation.seed, view)
     labels = labels_of(labels, augmentation)
-    is_moved = view > 0 and bool(augmentation.transforms)
-    order = np.arange(count)
-    transforms = None
-    if is_moved:
+    alike = ViewsAlike(images, size, augmentation)
+    order, transforms = np.arange(count), None
+    if is_moved := view > 0 and bool(augmentation.transforms):
         order = generator("views in batches", *numbers).permutation(count)
         transforms = draw_transforms((count, *size), generator("views", *numbers), augmentation)
-    if transforms is not None:
-        transforms = rescaled(transforms, size, images.shape[1:3])
-    factor = math.sqrt(math.prod(images.shape[1:3]) / math.prod(size))
-    larger = augmentation.model_copy(
-        update={"transforms": tuple(item.at_scale(factor) for item in augmentation.transforms)}
-    )
     for number, start in enumerate(range(0, count, BATCH)):
         rows = order[start : start + BATCH]
         motion = None if transforms is None else transforms[rows]
-        moved, mixed = move(images[rows], labels[rows], motion)
-        if is_moved:
-            mix(moved, mixed, {number: np.arange(len(rows))}, larger, "views", numbers)
-        yield rows, moved
+        batches = {number: np.arange(len(rows))} if is_moved else {}
+        yield rows, alike.moved(rows, labels[rows], motion, batches, "views", numbers)

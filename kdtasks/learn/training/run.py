@@ -17,6 +17,7 @@ from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.networks.pretrained import Pretrained
 from kdtasks.learn.networks.saved import load_initial_weights, model_files, save_model
 from kdtasks.learn.objectives.objective import Objective
+from kdtasks.learn.schedules import History
 from kdtasks.learn.training.checkpoint import Checkpoint, files_hash
 from kdtasks.learn.training.examples import Examples
 from kdtasks.learn.training.loop import Schedule, train
@@ -121,7 +122,7 @@ def run_training(
         print(f"{name}: initialized from {start}")
     content, checkpoints = files_hash(inputs), []
 
-    def fit(phase: Phase) -> list[dict[str, float]]:
+    def fit(phase: Phase, before: History) -> list[dict[str, float]]:
         key = f"{name}/{phase.name}" if phase.name else name
         checkpoint = Checkpoint(
             paths.checkpoint(key),
@@ -133,7 +134,7 @@ def run_training(
             examples,
             validation=(dataset.images("validation"), dataset.labels("validation")),
             objective=objective,
-            schedule=replace(phase.schedule, class_names=dataset.class_names),
+            schedule=replace(phase.schedule, class_names=dataset.class_names, before=before),
             checkpoint=checkpoint,
             # of images none is hidden behind a label of its own, of pixels they may be
             ignore_label=dataset.no_label if dataset.no_label >= 0 else None,

@@ -6,7 +6,7 @@ import numpy as np
 
 from kdtasks.core.files import atomic_folder, write_json
 from kdtasks.core.paths import ProjectPaths
-from kdtasks.core.records.training import Member, TrainedScores, Training
+from kdtasks.core.records.training import ExitScores, Member, TrainedScores, Training
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.data.teacher_images import teacher_images
 from kdtasks.learn.networks.inference import Predictor
@@ -26,7 +26,8 @@ from kdtasks.learn.training.run import Trained, TrainingRun, run_training, write
 from kdtasks.learn.training.settings import TrainingSetup
 from kdtasks.learn.training.trend import trend_of
 from kdtasks.learn.training.views import AugmentationParams, draw_views
-from kdtasks.tasks.confusion import accuracy
+from kdtasks.tasks.confusion import ExitConfusions
+from kdtasks.tasks.registry import metric_of, task_of
 
 NAME = "teacher"
 
@@ -46,7 +47,7 @@ def make_teacher(
     epoch.
     """
     if settings.source != "train":
-        _import(settings, dataset, paths)
+        _import(settings, setup, dataset, paths)
         return
     trained_on = TrainedOn.of(dataset.images("train"))
     split, limit = (dataset.images("train"), dataset.labels("train")), setup.train.memory_limit_mb
@@ -85,11 +86,13 @@ def make_teacher(
     members = {
         name: train(f"{NAME}/{name}", seed) for seed, name in enumerate(names, start=settings.seed)
     }
-    _write_ensemble(members, dataset, paths)
+    _write_ensemble(members, setup, dataset, paths)
     trained_on.write(paths.teacher)
 
 
-def _import(settings: TeacherParams, dataset: PreparedDataset, paths: ProjectPaths) -> None:
+def _import(
+    settings: TeacherParams, setup: TrainingSetup, dataset: PreparedDataset, paths: ProjectPaths
+) -> None:
     if settings.source == "logits":
         import_answers(paths.teacher, settings, dataset)
     else:
@@ -99,15 +102,15 @@ def _import(settings: TeacherParams, dataset: PreparedDataset, paths: ProjectPat
     teacher = open_teacher(paths.teacher).about(dataset.names("validation"))
     seen = teacher.seen(paths.teacher_images, "validation", dataset.images("validation"))
     logits, *_ = teacher.answers(seen, slice(None))
-    reached = _accuracy(logits, dataset)
+    reached = _scores(logits, dataset)
     labels_from = dataset.labels_from("validation")
     if labels_from:
         print("imported teacher: its own answers stand in the place of labels")
     else:
-        print(f"imported teacher: validation accuracy {reached:.2%}")
+        print(f"imported teacher: validation {_told(setup, dataset, reached)}")
     write_history(paths.plot(NAME), [])
     Training(
-        validation=TrainedScores(accuracy=(reached,), labels_from=labels_from),
+        validation=TrainedScores(**reached.present(), labels_from=labels_from),
         parameters=teacher.parameters,
         macs=None,
         epochs=0,
@@ -116,16 +119,19 @@ def _import(settings: TeacherParams, dataset: PreparedDataset, paths: ProjectPat
 
 
 def _write_ensemble(
-    members: Mapping[str, Trained], dataset: PreparedDataset, paths: ProjectPaths
+    members: Mapping[str, Trained],
+    setup: TrainingSetup,
+    dataset: PreparedDataset,
+    paths: ProjectPaths,
 ) -> None:
     images, labels = dataset.images("validation"), dataset.labels("validation")
     logits = [Predictor(member.model).logits(images)[-1] for member in members.values()]
     together = mean_logits(logits)
-    reached, *each = (_accuracy(some, dataset) for some in (together, *logits))
+    reached, *each = (_scores(some, dataset) for some in (together, *logits))
     loss = LabelLossSum(dataset.ignore_label)(together, labels)
     print(
-        f"ensemble of {len(members)}: validation accuracy {reached:.2%}, its members "
-        + ", ".join(f"{accuracy:.2%}" for accuracy in each)
+        f"ensemble of {len(members)}: validation {_told(setup, dataset, reached)}, its members "
+        + ", ".join(f"{scores.score(setup.metric):.2%}" for scores in each)
     )
     with atomic_folder(paths.teacher) as partial:
         for name, member in members.items():
@@ -136,7 +142,7 @@ def _write_ensemble(
     write_history(paths.plot(NAME), history)
     schedule = trained[0].run.schedule
     Training(
-        validation=TrainedScores(accuracy=(reached,), loss=round(float(loss), 6)),
+        validation=TrainedScores(**reached.present(), loss=round(float(loss), 6)),
         parameters=sum(member.model.count_parameters() for member in trained),
         macs=(sum(member.model.macs()[-1] for member in trained),),
         epochs=schedule.last_epoch,
@@ -144,18 +150,24 @@ def _write_ensemble(
         trend=trend_of(history) if schedule.is_whole else None,
         members=tuple(
             Member(
-                accuracy=accuracy,
+                accuracy=scores.accuracy[0],
                 loss=member.history[-1]["validation_loss"],
                 seed=member.run.schedule.seed,
             )
-            for member, accuracy in zip(trained, each, strict=True)
+            for member, scores in zip(trained, each, strict=True)
         ),
     ).write(paths.metrics(NAME))
     for member in trained:
         member.forget()
 
 
-def _accuracy(logits: np.ndarray, dataset: PreparedDataset) -> float:
-    """The accuracy on the validation split, rounded to six digits."""
-    predicted, labels = logits.argmax(axis=-1), dataset.labels("validation")
-    return round(accuracy(predicted, labels, dataset.ignore_label), 6)
+def _scores(logits: np.ndarray, dataset: PreparedDataset) -> ExitScores:
+    """Every score on the validation split that a student's training has, too."""
+    tally = ExitConfusions(dataset.num_classes, ignore_label=dataset.ignore_label)
+    tally.add([logits.argmax(axis=-1)], dataset.labels("validation"))
+    return tally.scores()
+
+
+def _told(setup: TrainingSetup, dataset: PreparedDataset, scores: ExitScores) -> str:
+    metric = metric_of(task_of(dataset.task), setup.metric)
+    return f"{metric.name} {scores.score(metric.key):.2%}"

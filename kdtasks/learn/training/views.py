@@ -32,6 +32,12 @@ _STEPS_PER_BLOCK = 16
 # From uint8 [N, height, width, channels] to logits and hidden features, each float16 [N, …].
 Answer = Callable[[np.ndarray], tuple[np.ndarray, ...]]
 
+# Gives images in the teacher's own size, as of `ViewsAlike.moved`.
+Seen = Callable[
+    [np.ndarray, np.ndarray, np.ndarray | None, Mapping[int, np.ndarray], str, tuple[int, ...]],
+    np.ndarray,
+]
+
 Kind = TypeVar("Kind", bound=Augmentation)
 
 
@@ -210,6 +216,7 @@ class OnlineExamples(Examples):
         answer: the teacher's.
         epoch_size: images an epoch, of which each is then shown more than once; None is all once.
         weights: float32 [N], how much each label counts; None where all do alike.
+        seen: gives the teacher the same views of its own images; None: it sees the student's.
     """
 
     augmentation: AugmentationParams
@@ -217,6 +224,7 @@ class OnlineExamples(Examples):
     answer: Answer = no_answer
     epoch_size: int | None = None
     weights: np.ndarray | None = None
+    seen: Seen | None = None
 
     @property
     def num_examples(self) -> int:
@@ -226,8 +234,11 @@ class OnlineExamples(Examples):
     @cached_property
     def sample(self) -> Block:
         """The first example as it is; the teacher is asked once for its answers."""
-        logits, *features = (array[0] for array in self.answer(np.asarray(self.images[:1])))
         labels = labels_of(self.labels[:1], self.augmentation)
+        first = np.asarray(self.images[:1])
+        if self.seen:
+            first = self.seen(np.arange(1), labels, None, {}, "", ())
+        logits, *features = (array[0] for array in self.answer(first))
         weights = () if self.weights is None else (self.weights[0],)
         return block_of(self.images[0], labels[0], logits, features, weights)
 
@@ -252,15 +263,18 @@ class OnlineExamples(Examples):
             flat = rows.ravel()
             motion = None if transforms is None else transforms[flat]
             chosen = self._shown(epoch, flat)
-            labels = labels_of(self.labels[chosen], self.augmentation)
-            images, labels = move(self.images[chosen], labels, motion)
+            unmoved = labels_of(self.labels[chosen], self.augmentation)
+            images, labels = move(self.images[chosen], unmoved, motion)
             places = np.arange(rows.size).reshape(rows.shape)
             steps = dict(enumerate(places, start=step))
             mix(images, labels, steps, self.augmentation, "fresh views", numbers)
             step += len(rows)
+            asked = images
+            if self.seen:
+                asked = self.seen(chosen, unmoved, motion, steps, "fresh views", numbers)
             images, labels, logits, *features = (
                 array.reshape(*rows.shape, *array.shape[1:])
-                for array in (images, labels, *self.answer(images))
+                for array in (images, labels, *self.answer(asked))
             )
             weights = () if self.weights is None else (self.weights[chosen].reshape(rows.shape),)
             yield block_of(images, labels, logits, features, weights)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from kdtasks.core.errors import KdTasksError, ProjectError
+from kdtasks.core.installed import refuse_other_code
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.processor import read_processor
 from kdtasks.orchestrate.processes import free_disk_gb, memory_gb, usable_cores, why_cold
@@ -35,7 +36,7 @@ def examine(folder: Path) -> list[Finding]:
         project = find_project(folder)
     except ProjectError as error:
         return [*found, check_disk(folder), Finding("warn", "project", str(error))]
-    checks = (check_disk, check_params, check_images, check_dvc, check_remote)
+    checks = (check_disk, check_code, check_params, check_images, check_dvc, check_remote)
     return [*found, *(check(project) for check in checks)]
 
 
@@ -139,6 +140,16 @@ def _check_room(subject: str, found: float, needed: float, fix: str, word: str =
     if found >= needed:
         return Finding("ok", subject, message)
     return Finding("warn", subject, f"{message}, under {needed:g} GB", fix)
+
+
+def check_code(project: Path) -> Finding:
+    """Whether the project's results are filed under the code that runs."""
+    try:
+        refuse_other_code(project)
+    except KdTasksError as error:
+        message, _, fix = str(error).partition("; ")
+        return Finding("fail", "code", message, fix)
+    return Finding("ok", "code", "what runs is what DVC watches")
 
 
 def check_params(project: Path, cores: int | None = None) -> Finding:

@@ -3,8 +3,9 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from kdtasks.core.errors import ProjectError, StageError
@@ -14,15 +15,22 @@ from kdtasks.orchestrate.project.project import DVC, run_captured
 
 LEFT_OUT = (LOCK, PARAMS)  # a point has its own
 
+# Of what nobody commits by hand: git wants a name, and a machine may have none.
+_IDENTITY = {
+    f"GIT_{who}_{what}": value
+    for who in ("AUTHOR", "COMMITTER")
+    for what, value in (("NAME", "kdtasks"), ("EMAIL", "kdtasks@localhost"))
+}
 
-def git(folder: Path, *words: str) -> str:
-    """Run git in a folder and return what it prints.
+
+def git(folder: Path, *words: str, variables: Mapping[str, str] | None = None) -> str:
+    """Run git in a folder and return what it prints; `variables` join its environment.
 
     Raises:
         ProjectError: git is not installed or refuses; the message holds its own.
     """
     try:
-        ended = run_captured(folder, "git", *words)
+        ended = run_captured(folder, "git", *words, timeout_seconds=None, **(variables or {}))
     except FileNotFoundError:
         raise ProjectError(
             "git is not installed; it knows the project's files and keeps its experiments"
@@ -176,6 +184,39 @@ def save_experiment(
         errors = [line for line in ended.stderr.splitlines() if line.startswith("ERROR: ")]
         reason = errors[-1].removeprefix("ERROR: ") if errors else f"status {ended.returncode}"
         raise StageError(f"experiment {name} could not be saved: {reason}")
+
+
+def changed_tree(project: Path) -> str:
+    """The tree of a project as it is now: its last commit with what has changed in its files."""
+    stashed = git(project, "stash", "create", variables=_IDENTITY).strip()  # leaves all in place
+    return git(project, "rev-parse", f"{stashed or 'HEAD'}^{{tree}}").strip()
+
+
+def commit_experiment(
+    project: Path, head: str, name: str, *, tree: str, files: Mapping[Path, str]
+) -> None:
+    """Make an experiment of a tree in which some files have other contents; none is written.
+
+    Args:
+        head: the commit that it starts from.
+        tree: as of `changed_tree`.
+        files: contents, by path from the project.
+    """
+    prefix = git(project, "rev-parse", "--show-prefix").rstrip("\n")
+    with TemporaryDirectory() as folder:
+        index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+        git(project, "read-tree", tree, variables=index)
+        entries = []
+        for path, content in files.items():
+            blob = Path(folder) / "blob"
+            blob.write_text(content, encoding="utf-8")
+            number = git(project, "hash-object", "-w", "--no-filters", str(blob)).strip()
+            entries += ["--cacheinfo", f"100644,{number},{prefix}{path.as_posix()}"]
+        git(project, "update-index", "--add", *entries, variables=index)
+        written = git(project, "write-tree", variables=index).strip()
+    words = ("commit-tree", written, "-p", head, "-m", f"kdtasks: {name}")
+    commit = git(project, *words, variables=_IDENTITY).strip()
+    git(project, "update-ref", reference(head, name), commit)
 
 
 def bring_experiment(project: Path, clone: Path, head: str, name: str) -> str:

@@ -1,4 +1,4 @@
-"""List, show, use and compare the recipes: what differs from the defaults, in `recipes/`."""
+"""List, show, use and compare the recipes: what differs from the defaults."""
 
 import json
 from contextlib import nullcontext, suppress
@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from kdtasks.core.errors import ParamsError, ProjectError, did_you_mean
 from kdtasks.core.files import write_text
+from kdtasks.core.installed import recipes_of
 from kdtasks.core.paths import PARAMS, ProjectPaths
 from kdtasks.orchestrate.project.project import one_run_at_a_time
 from kdtasks.params import Params, load_params
@@ -32,8 +33,8 @@ class Difference(NamedTuple):
 def list_recipes(project: Path) -> dict[str, str]:
     """Every recipe's name and the first comment line of its file, sorted by name."""
     return {
-        path.stem: _first_comment(path.read_text(encoding="utf-8"))
-        for path in sorted((project / "recipes").glob("*.yaml"))
+        name: _first_comment(path.read_text(encoding="utf-8"))
+        for name, path in sorted(recipes_of(project).items())
     }
 
 
@@ -43,9 +44,10 @@ def find_recipe(project: Path, name: str) -> Path:
     Raises:
         ProjectError: there is no recipe of that name; the message lists the choices.
     """
-    names = list(list_recipes(project))
-    if name in names:
-        return project / "recipes" / f"{name}.yaml"
+    files = recipes_of(project)
+    if name in files:
+        return files[name]
+    names = sorted(files)
     choices = ", ".join(names) or f"none, {project / 'recipes'} holds no .yaml file"
     raise ProjectError(f"recipe {name!r} is unknown; recipes: {choices}{did_you_mean(name, names)}")
 
@@ -104,7 +106,7 @@ def _replace(path: Path, text: str, project: Path, *, force: bool) -> Path | Non
 
 def _is_a_recipe(path: Path, project: Path) -> bool:
     text = path.read_text(encoding="utf-8")
-    for recipe in (project / "recipes").glob("*.yaml"):
+    for recipe in recipes_of(project).values():
         with suppress(ParamsError):  # a recipe that is not valid is nobody's params.yaml
             if render_params(load_params(recipe)) == text:
                 return True

@@ -48,6 +48,7 @@ class SearchEngine(SweepEngine[TrialResult]):
     def __init__(self, plan: "SearchPlan", budget: Budget) -> None:
         super().__init__(plan.sweep)
         self._candidates, self._limits, self._budget = plan.candidates, plan.limits, budget
+        self._metric = plan.metric
         self._experiments = {point.label: point.experiment for point in plan.sweep.points}
         self._begun = 0.0
         self.winner: str | None = None
@@ -64,7 +65,7 @@ class SearchEngine(SweepEngine[TrialResult]):
     def broken(self, label: str) -> list[Violation] | None:
         """The limits that a trial breaks; None where it has not run."""
         result = self.result(label)
-        return None if result is None else broken_limits(result, self._limits)
+        return None if result is None else broken_limits(result, self._limits, self._metric)
 
     def bring_up_to_date(self, name: str, on_line: OnLine, is_cancelled: IsCancelled) -> Outcome:
         """Run a trial, or what all share, unless there is a reason not to."""
@@ -175,6 +176,11 @@ class SearchPlan(NamedTuple):
     limits: SearchParams
     candidates: dict[str, Candidate]  # by label
     sweep: SweepPlan[TrialResult]
+
+    @property
+    def metric(self) -> str:
+        """The name of what trials are compared by."""
+        return self.sweep.points[0].params.metric.name
 
 
 def plan_search(project: Path, given: dict[str, Any]) -> SearchPlan:

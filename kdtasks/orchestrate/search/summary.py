@@ -46,6 +46,7 @@ def summarise(
     nearest = None if engine.winner else nearest_miss(broken)
     return {
         "recipe": plan.sweep.points[0].params.recipe,
+        "metric": plan.metric,
         "limits": plan.limits.model_dump(mode="json", exclude={"minutes"}),
         "trials": trials,
         "winner": engine.winner,
@@ -85,6 +86,11 @@ def _adoption(plan: SearchPlan, label: str | None) -> list[str]:
         f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in point.settings.items()
     ]
     return [f"in params.yaml {'; '.join(settings)}", f"or dvc exp apply {point.experiment}"]
+
+
+def headings(metric: str) -> list[str]:
+    """What stands over the columns; `metric` is the name of what trials are compared by."""
+    return [metric if column == "accuracy" else column for column in COLUMNS]
 
 
 def limits_text(limits: SearchParams) -> str:
@@ -142,7 +148,12 @@ def write_page(folder: Path, summary: dict[str, Any]) -> Path:
     template = template_environment(HERE).get_template("template.html")
     style = CSS.read_text(encoding="utf-8")
     page = folder / "index.html"
-    write_text(page, template.render(**summary, columns=COLUMNS, rows=rows, style=style))
+    write_text(
+        page,
+        template.render(
+            **summary, columns=COLUMNS, headings=headings(summary["metric"]), rows=rows, style=style
+        ),
+    )
     return page
 
 

@@ -258,8 +258,13 @@ def make_trial(text: str, candidate: Candidate) -> Point:
     return Point(label, settings, params, changed, f"{name}-{digest}")
 
 
-def broken_limits(result: TrialResult, limits: SearchParams) -> list[Violation]:
-    """The limits that a trial breaks, each with the factor by which it does and in words."""
+def broken_limits(
+    result: TrialResult, limits: SearchParams, metric: str = "accuracy"
+) -> list[Violation]:
+    """The limits that a trial breaks, each with the factor by which it does and in words.
+
+    Args: `metric` is the name of what trials are compared by.
+    """
     if result.refused:
         return [Violation("refused", float("inf"), f"refused: {result.refused}")]
     if result.parity:
@@ -271,7 +276,7 @@ def broken_limits(result: TrialResult, limits: SearchParams) -> list[Violation]:
         "max_gzip_kb": ("gzipped size", _kb(result.gzip_bytes)),
         "max_latency_ms": (f"{statistic_name(statistic)} latency", latency),
         "max_macs": ("fraction of compute", result.macs),
-        "max_accuracy_drop": ("drop in validation accuracy", result.accuracy_drop),
+        "max_accuracy_drop": (f"drop in validation {metric}", result.accuracy_drop),
     }
     return violations(limits, measured)
 

@@ -11,7 +11,7 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.learn.networks.saved import start_of
 from kdtasks.orchestrate.sweep.grid import short_digest, value_text, with_settings
 from kdtasks.orchestrate.tune.space import KEYS, settings_of
-from kdtasks.orchestrate.tune.study import BROKE, Tuning, best_of, done, trained_with
+from kdtasks.orchestrate.tune.study import Tuning, best_of, done, ending, trained_with
 from kdtasks.params import Params, load_project_params
 from kdtasks.params.tune import fresh_seeds
 from kdtasks.params.write import render_params
@@ -112,7 +112,7 @@ def _tried(tuning: Tuning) -> dict[str, list[dict[str, Any]]]:
             {
                 "settings": settings_of(tuning.settings(name, trial), space),
                 "scores": list(trial.intermediate_values.values()),
-                "ended": trial.user_attrs.get(BROKE) or trial.state.name.lower(),
+                "ended": ending(trial),
             }
             for trial in done(tuning.studies[name])
         ]

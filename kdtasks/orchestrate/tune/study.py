@@ -90,7 +90,9 @@ def trained_with(params: Params) -> dict[str, Any]:
     return params.model_dump(mode="json", include=sections) | {"metric": params.metric.key}
 
 
-def run_trials(tuning: Tuning, tell: Tell, *, minutes: float | None = None) -> int:
+def run_trials(
+    tuning: Tuning, tell: Tell, *, keep: Tell | None = None, minutes: float | None = None
+) -> int:
     """Run trials, one of either student in turn, until there are as many as wanted.
 
     Trials of earlier calls count. Each trial's draws depend on the seed and on the trials before
@@ -98,6 +100,7 @@ def run_trials(tuning: Tuning, tell: Tell, *, minutes: float | None = None) -> i
 
     Args:
         tell: is told of every trial that ended.
+        keep: is told of those of earlier calls too, which may have been killed before it was.
         minutes: after them no further pair begins.
 
     Returns: the trials that either student has had.
@@ -117,12 +120,19 @@ def run_trials(tuning: Tuning, tell: Tell, *, minutes: float | None = None) -> i
             for name, study in tuning.studies.items():
                 if len(done(study)) <= number:
                     tell(name, number + 1, _next_trial(tuning, name, study))
+                if keep:
+                    keep(name, number + 1, done(study)[number])
     return tuning.trials
 
 
 def done(study: Study) -> list[FrozenTrial]:
     """The trials that ended: whole, pruned or broken down."""
     return study.get_trials(deepcopy=False, states=DONE)
+
+
+def ending(trial: FrozenTrial) -> str:
+    """How a trial ended: whole, pruned, or why its training broke down."""
+    return str(trial.user_attrs.get(BROKE) or trial.state.name.lower())
 
 
 def best_of(tuning: Tuning, name: str, trials: int) -> FrozenTrial:

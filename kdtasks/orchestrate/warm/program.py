@@ -175,20 +175,28 @@ def _signal(group: int, number: int) -> None:
 
 
 def serve(listener_number: str, variables: str) -> None:
-    """Serve until standard input ends.
+    """Serve until standard input ends, and remove the socket and its folder then.
 
     Args:
         listener_number: descriptor of a listening socket.
         variables: JSON; set before TensorFlow is imported.
     """
+    from pathlib import Path  # `ask` has to start at once
+
     listener = socket.socket(fileno=int(listener_number))
+    address = listener.getsockname()
     importlib.import_module(_FIRST)
     os.environ.update(json.loads(variables))
+    gc.disable()  # it would look through all that is imported, and stays, again and again
     for name in _PRELOADED:
         importlib.import_module(name)
     gc.collect()
     gc.freeze()  # the forks' collectors leave the pages that they share alone
+    gc.enable()
     _Server(listener).serve()
+    with contextlib.suppress(OSError):  # a run that was killed has removed neither
+        Path(address).unlink()
+        Path(address).parent.rmdir()
 
 
 def ask(address: str, module: str, *arguments: str) -> None:

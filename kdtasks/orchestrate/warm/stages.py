@@ -5,12 +5,13 @@ import shlex
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.orchestrate.project.project import child_environment
+from kdtasks.orchestrate.warm.folder import socket_folder
 
 _PROGRAM = Path(__file__).with_name("program.py")
 
@@ -27,8 +28,8 @@ class WarmStages:
         """Args: `project`, whose params say what the server is pinned to."""
         self._project = project
         self._one_thread = threading.Lock()
-        self._folder = tempfile.TemporaryDirectory(prefix="kdtasks-")
-        self._address = str(Path(self._folder.name) / "warm")
+        self._folder = ExitStack()
+        self._address = ""
         self._server: subprocess.Popen[bytes] | None = None
 
     def words(self, line: str) -> list[str] | None:
@@ -51,13 +52,14 @@ class WarmStages:
             self._server.kill()
             self._server.wait()
             self._server.stdin.close()
-        self._folder.cleanup()
+        self._folder.close()
 
     def _start(self) -> "subprocess.Popen[bytes]":
         from kdtasks.core.reproducibility import pins  # here: a run with nothing to do waits for
         from kdtasks.params import load_params  # neither NumPy nor pydantic
 
         runtime = load_params(ProjectPaths(self._project).params).runtime
+        self._address = str(self._folder.enter_context(socket_folder()) / "warm")
         variables = json.dumps(pins(runtime.threads, precision=runtime.precision))
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(self._address)

@@ -71,7 +71,7 @@ def draw_network(steps, widths, top):
     return MultiExitModel(keras.Model(image, outputs), taps=tuple(taps))
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(
     steps=st.lists(st.sampled_from(STEPS), min_size=1, max_size=7),
     data=st.data(),

@@ -128,6 +128,9 @@ def test_the_validation_split_speaks_for_the_bundle(describe):
         "cost": 1.0,
         "confidence": 0.95,
     }
+    by_class = ValidationPoint(accuracy=0.8, balanced_accuracy=0.7, macro_f1=0.6, cost=1.0)
+    told = describe(calibration={"validation": by_class}).metrics["validation"]
+    assert (told["balanced_accuracy"], told["macro_f1"]) == (0.7, 0.6)
     assert describe(task="segmentation").metrics == {
         "validation": {"rows": 100, "accuracy": 0.8, "cost": 1.0}
     }

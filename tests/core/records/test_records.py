@@ -20,15 +20,17 @@ from kdtasks.core.records.calibration import Calibration
 from kdtasks.core.records.compress import Compressed, Exported, Sensitivity
 from kdtasks.core.records.data import Dataset, Labels, Targets, TeacherImages, Unlabelled
 from kdtasks.core.records.evaluate import Benchmark, Comparison, Evaluation
+from kdtasks.core.records.findings import Findings
+from kdtasks.core.records.label_errors import LabelErrors
 from kdtasks.core.records.prospect import Prospect
 from kdtasks.core.records.report import Selection, Statistics, Summary
 from kdtasks.core.records.training import Training
 
 REASON = "no filter can be removed; leave out filters"
 KINDS = [
-    Benchmark, Calibration, Comparison, Compressed, Dataset, Evaluation, Exported, Labels,
-    Prospect, Refusal, Selection, Sensitivity, Statistics, Targets, TeacherImages, Training,
-    Unlabelled,
+    Benchmark, Calibration, Comparison, Compressed, Dataset, Evaluation, Exported, Findings,
+    LabelErrors, Labels, Prospect, Refusal, Selection, Sensitivity, Statistics, Targets,
+    TeacherImages, Training, Unlabelled,
 ]  # fmt: skip
 SCALARS: dict[Any, st.SearchStrategy[Any]] = {
     bool: st.booleans(),

@@ -16,6 +16,7 @@ from kdtasks.deploy.store import open_objects
 from kdtasks.deploy.store.address import Reference, parse_address
 from kdtasks.deploy.store.promotion import AliasMover
 from kdtasks.deploy.store.publish import publish
+from kdtasks.deploy.store.signing import SigningKey
 from kdtasks.edge.telemetry import Telemetry, read_telemetry
 from tests.tools.light_bundles import light_model, write_light_bundle
 
@@ -56,11 +57,11 @@ def store(tmp_path: Path) -> Store:
 def release(store: Store, light_model: bytes, tmp_path: Path) -> Callable[..., int]:
     """Give a function that publishes a version and moves `production` to it."""
 
-    def do(**changes: Any) -> int:
+    def do(key: SigningKey | None = None, **changes: Any) -> int:
         bundle = write_light_bundle(tmp_path / "bundle", light_model, **changes)
         objects = open_objects(parse_address(str(store.root)))
-        published = publish(objects, bundle, name="light", signing_key=None)
-        AliasMover(objects, "light", "production").advance(published.found)
+        published = publish(objects, bundle, name="light", signing_key=key)
+        AliasMover(objects, "light", "production", key).advance(published.found)
         return published.found.version.number
 
     return do

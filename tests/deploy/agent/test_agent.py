@@ -4,6 +4,7 @@ import dataclasses
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 
@@ -11,6 +12,7 @@ from kdtasks.core.errors import IntegrityError, ServingError, StoreMissingError
 from kdtasks.deploy.agent.device import Device
 from kdtasks.deploy.agent.state import DeviceState
 from kdtasks.deploy.store.promotion import AliasMover
+from kdtasks.deploy.store.signing import load_public_keys, load_signing_key, write_new_keys
 from kdtasks.edge.telemetry import read_telemetry
 from tests.tools.light_bundles import BRIGHT, DARK, MIDDLE
 
@@ -213,14 +215,43 @@ def test_what_is_forged_is_not_taken(start, release, store, ask):
 
 
 def test_signatures_are_asked_for(store, settings, release, tmp_path):
-    from kdtasks.deploy.store.signing import load_public_keys, write_new_keys
-
     write_new_keys(tmp_path / "key.pem")
     trusted = load_public_keys(str(tmp_path / "key.pub.pem"))
     release()
     device = Device(store, dataclasses.replace(settings, trusted=trusted))
     with pytest.raises(IntegrityError, match="not signed"), device:
         pass
+
+
+@pytest.fixture
+def signed(settings, tmp_path):
+    """A device that holds a public key, and the private one."""
+    write_new_keys(tmp_path / "key.pem")
+    trusted = load_public_keys(str(tmp_path / "key.pub.pem"))
+    return dataclasses.replace(settings, trusted=trusted), load_signing_key(
+        str(tmp_path / "key.pem")
+    )
+
+
+def test_an_expired_alias_is_a_problem_and_no_end(signed, release, store, ask):
+    settings, key = signed
+    release(key=key)
+    mover = AliasMover(store, "light", "production", key, lifetime=timedelta(days=1))
+    mover.promote(1)
+    with Device(store, settings) as device:
+        device.server.start()
+        store.asked.clear()
+        assert device.agent.poll()
+        assert store.asked == ["read"]  # with a key, too
+        dataclasses.replace(mover, lifetime=timedelta(microseconds=1)).promote(1)
+        assert not device.agent.poll()
+        assert "light@production expired at" in ask(device).json()["store_problem"]
+        assert ask(device, DARK).json()["model"]["version"] == 1
+    with Device(store, settings) as device:  # nor for one that starts
+        device.server.start()
+        assert ask(device, DARK).json()["model"]["version"] == 1
+        mover.promote(1)
+        assert device.agent.poll()
 
 
 def test_no_two_agents_share_a_folder(start, release, store, settings):

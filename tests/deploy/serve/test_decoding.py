@@ -77,7 +77,7 @@ def test_bytes_become_what_prepare_reads_from_a_file(tmp_path, mode, kind, optio
     ("data", "status", "message"),
     [
         (b"", 400, "the body is empty; send an image's bytes"),
-        (b"hello", 415, "the 5 bytes are no image; send one of AVIF, BMP, GIF, JPEG"),
+        (b"hello", 415, "the 5 bytes are no image; send one of JPEG, PNG, BMP, GIF"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n", 415, "are no image"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "are no image"),
         (encoded(noise(), "JPEG")[:500], 422, "damaged or cut short"),

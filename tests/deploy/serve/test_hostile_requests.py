@@ -1,19 +1,15 @@
-"""A share of `python -m benchmarks.hostile.requests`."""
+"""A share of `python -m benchmarks.hostile requests`."""
 
-import logging
 from pathlib import Path
 
-import pytest
+from benchmarks.hostile.attack import run
+from benchmarks.hostile.requests import Requests
 
-from benchmarks.hostile import requests
 
-
-def test_broken_requests_are_refused_and_fail_nothing(
-    bundle: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-):
-    monkeypatch.setattr(requests, "PATIENCE_SECONDS", 0.05)
-    with caplog.at_level(logging.ERROR):
-        counts = requests.attack(bundle, count=300, seed=0)
-    assert counts["200"]
-    assert counts["400"] > 50
-    assert "Traceback" not in caplog.text
+def test_broken_requests_are_refused_and_fail_nothing(tmp_path: Path):
+    count, broken = run(Requests(), range(300), tmp_path / "work")
+    # seconds are shown, not judged: the machine may be busy
+    assert [line for line in broken if "traceback" in line or "died" in line] == []
+    assert count.answered > 0
+    assert count.refused > count.trials / 4
+    assert count.refused + count.answered == count.trials

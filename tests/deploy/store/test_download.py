@@ -6,9 +6,9 @@ from typing import Any, BinaryIO
 import pytest
 
 from kdtasks.core.errors import IntegrityError, StoreError, StoreUnreachableError
+from kdtasks.deploy.store.download import download_files
 from kdtasks.deploy.store.objects import OnBytes
 from kdtasks.deploy.store.progress import NO_PROGRESS
-from kdtasks.deploy.store.pull import download_files
 from kdtasks.deploy.store.records import StoredFile
 
 

@@ -4,6 +4,7 @@ from kdtasks.deploy.store.address import (
     alias_key,
     blob_key,
     parse_key,
+    rotation_key,
     version_key,
 )
 
@@ -12,6 +13,7 @@ def test_the_layout_is_the_documented_one():
     assert blob_key("ab") == "blobs/sha256/ab"
     assert version_key("digits", 3) == "models/digits/versions/3.json"
     assert alias_key("digits", "production") == "models/digits/aliases/production.json"
+    assert rotation_key("0123456789abcdef") == "keys/0123456789abcdef.json"
 
 
 def test_keys_are_read_back():

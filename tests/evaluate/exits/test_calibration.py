@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kdtasks.edge.scores import SCORES
+from kdtasks.edge.scores import SCORES, apply_policy
 from kdtasks.evaluate.exits.calibrate import calibrate
 from kdtasks.evaluate.exits.rows import exit_rows
 from kdtasks.evaluate.exits.settings import ExitsParams
@@ -15,7 +15,7 @@ def test_content_adds_up(exits, score):
     noise = np.linspace(2.0, 0.7, exits)[None, :, None] * generator.normal(size=(200, exits, 4))
     logits = np.eye(4)[labels][:, None] * 2 + noise
     macs = [100 * (k + 1) for k in range(exits)]
-    content, points = calibrate(
+    content, (points, early, shown, left_at) = calibrate(
         (logits, labels),
         (logits[::-1], labels[::-1]),
         ExitsParams(mode="drop", max_accuracy_drop=0.02, score=score, grid=51),
@@ -37,3 +37,9 @@ def test_content_adds_up(exits, score):
     assert full.accuracy == rows.correct[:, -1].mean()
     assert full.accuracy - expected.accuracy <= 0.02 + 1e-12
     assert expected.cost == 1.0 or any(point.cost == expected.cost for point in points)
+    # where each image leaves at each point, the whole split and the images that the page shows
+    everywhere = np.array([apply_policy(rows.scores, point.thresholds) for point in points])
+    assert early.tolist() == (everywhere < exits - 1).mean(1).tolist()
+    assert (left_at == everywhere[:, shown]).all()
+    assert len(shown) == 24
+    assert (np.diff(rows.scores[shown, 0]) <= 0).all()

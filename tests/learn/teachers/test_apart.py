@@ -1,6 +1,5 @@
 """Networks that loop, fail, take all memory or end their process; TensorFlow is not needed."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,7 +93,7 @@ def test_whatever_goes_wrong_is_one_sentence(
     with pytest.raises(TeacherError, match="it ended the process that runs it"):
         opened.run(BATCH)
     monkeypatch.undo()
-    os.chdir(project)
+    monkeypatch.chdir(project)
     Path("it.odd").write_text("answers")
     assert apart.open_apart(Path("it.odd")).run(BATCH)[0].shape == (3, 2)
 

@@ -16,6 +16,8 @@ from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.learn.networks.file import File
 from kdtasks.learn.networks.pretrained import Phases
 from kdtasks.learn.objectives.objective import LabelObjective, label_loss_of
+from kdtasks.learn.schedules import History
+from kdtasks.learn.training import loop
 from kdtasks.learn.training.examples import TrainingExamples
 from kdtasks.learn.training.loop import Schedule
 from kdtasks.learn.training.phases import phases_of, train_phases
@@ -76,7 +78,8 @@ def test_records_are_numbered_on_and_listeners_hear_of_the_last_phase(schedule, 
     )
     frozen = []
 
-    def fit(phase: Any) -> list[dict[str, float]]:
+    def fit(phase: Any, before: History) -> list[dict[str, float]]:
+        assert len(before) == (0 if phase.name else 2)
         frozen.append([layer.name for layer in network.layers if not layer.trainable])
         history: list[dict[str, float]] = []
         for epoch in range(1, phase.schedule.epochs + 1):
@@ -121,7 +124,12 @@ def fine_tune(tmp_path: Path, dataset: PreparedDataset, params: Params, network:
     network.get_layer("norm").moving_mean.assign([0.1, 0.2, 0.3, 0.4])
     network.save(tmp_path / "own.keras")
 
-    def run(*, features: str | None = "features", **changes: Any) -> Trained:
+    def run(
+        *,
+        features: str | None = "features",
+        kind: type[LabelObjective] = LabelObjective,
+        **changes: Any,
+    ) -> Trained:
         schedule = Schedule(SETTINGS, epochs=4, learning_rate=0.1, seed=3, **changes)
         architecture = File(path="own.keras", features=features, weights="file", head_first=0.5)
         images, labels = dataset.images("train"), dataset.labels("train")
@@ -132,7 +140,7 @@ def fine_tune(tmp_path: Path, dataset: PreparedDataset, params: Params, network:
             TrainingSetup(SETTINGS, "float32", {}, "accuracy"),
             dataset=dataset,
             examples=TrainingExamples(np.asarray(images)[None], np.asarray(labels)[None]),
-            objective=LabelObjective(label_loss_of(SETTINGS.loss, dataset, balance="none")),
+            objective=kind(label_loss_of(SETTINGS.loss, dataset, balance="none")),
             paths=ProjectPaths(tmp_path),
         )
 
@@ -157,6 +165,33 @@ def test_the_head_learns_alone_and_the_trunk_after_it(fine_tune, network, datase
     np.testing.assert_allclose(weights(whole, "norm")[2], [0.1, 0.2, 0.3, 0.4])
     write_trained(whole, dataset, ProjectPaths(tmp_path))
     assert not list((tmp_path / ".kdtasks/checkpoints").iterdir())
+
+
+class Course(LabelObjective):
+    """An objective whose value tells how far a training has come, and what came before."""
+
+    def epoch_values(self, *, epoch: int, epochs: int, history: History) -> dict[str, float]:
+        return {"progress": epoch / epochs, "known": float(len(history))}
+
+
+def test_schedules_orders_and_views_go_on_in_the_second_phase(fine_tune, monkeypatch):
+    shown: dict[str, list[int]] = {"order_of": [], "blocks": []}
+
+    def noted(place: Any, name: str) -> None:
+        original = getattr(place, name)
+
+        def call(*given: Any, **more: Any) -> Any:
+            shown[name].append(more["epoch"])
+            return original(*given, **more)
+
+        monkeypatch.setattr(place, name, call)
+
+    noted(loop, "order_of")
+    noted(TrainingExamples, "blocks")
+    history = fine_tune(kind=Course).history
+    assert shown == {"order_of": [1, 2, 3, 4], "blocks": [1, 2, 3, 4]}
+    assert [record["progress"] for record in history] == [0.25, 0.5, 0.75, 1.0]
+    assert [record["known"] for record in history] == [0.0, 1.0, 2.0, 3.0]
 
 
 def test_an_answer_for_each_pixel_is_refused_where_images_have_a_class(fine_tune, tmp_path):

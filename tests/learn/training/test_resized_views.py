@@ -11,8 +11,8 @@ from kdtasks.learn.augmentations.mixup import Mixup
 from kdtasks.learn.augmentations.random_crop import RandomCrop
 from kdtasks.learn.augmentations.rotation import Rotation
 from kdtasks.learn.augmentations.shift import Shift
-from kdtasks.learn.training.resized_views import view_in_batches
-from kdtasks.learn.training.views import AugmentationParams, draw_view
+from kdtasks.learn.training.resized_views import ViewsAlike, view_in_batches
+from kdtasks.learn.training.views import AugmentationParams, OnlineExamples, draw_view
 from kdtasks.learn.training.warp import rescaled, warp
 
 DRAW = np.random.default_rng(0)
@@ -94,3 +94,28 @@ def test_a_quarter_turn_of_an_image_that_was_squeezed_stays_one():
     flat = warp(resized(square, 32, 64), rescaled(turn, (64, 64), (32, 64)))
     difference = np.abs(flat.astype(int) - resized(np.rot90(square, -1, axes=(1, 2)), 32, 64))
     assert difference.mean() < 3
+
+
+def test_an_online_teacher_sees_the_student_s_fresh_view_in_its_own_size():
+    augmentation = AugmentationParams(transforms=EVERYTHING)
+    asked: list[np.ndarray] = []
+
+    def answer(images: np.ndarray) -> tuple[np.ndarray, ...]:
+        asked.append(images)
+        return (images.mean(axis=(1, 2)).astype(np.float16),)
+
+    def views(images: np.ndarray) -> np.ndarray:
+        seen = ViewsAlike(images, (32, 36), augmentation).moved
+        examples = OnlineExamples(SMALL, LABELS, augmentation, 0, answer, seen=seen)
+        assert examples.sample.images.shape == (32, 36, 3)
+        assert asked.pop().shape == (1, *images.shape[1:])
+        order = np.random.default_rng(1).permutation(30)
+        blocks = list(examples.blocks(epoch=2, order=order, batch_size=5, steps_per_block=2))
+        return np.concatenate([block.images.reshape(-1, 32, 36, 3) for block in blocks])
+
+    small = views(SMALL)
+    np.testing.assert_array_equal(np.concatenate(asked), small)
+    asked.clear()
+    np.testing.assert_array_equal(views(LARGE), small)
+    large = resized(np.concatenate(asked), 32, 36)
+    assert np.abs(large.astype(int) - small).mean() < np.abs(small.astype(int) - SMALL).mean() / 5

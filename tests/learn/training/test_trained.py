@@ -106,6 +106,11 @@ def test_an_ensemble_is_its_members_and_each_is_the_teacher_of_its_seed(
     assert figures["members"][1]["loss"] == figures_alone["validation"]["loss"]
     reached = float((expected.argmax(axis=-1) == labels).mean())
     assert figures["validation"]["accuracy"] == [pytest.approx(reached, abs=1e-6)]
+    recalls = [
+        float((expected.argmax(axis=-1) == labels)[labels == label].mean())
+        for label in np.unique(labels)
+    ]
+    assert figures["validation"]["balanced_accuracy"] == [pytest.approx(np.mean(recalls), abs=1e-6)]
     loss = -float(expected[np.arange(len(labels)), labels].mean())
     assert figures["validation"]["loss"] == pytest.approx(loss, abs=1e-4)
     assert figures["parameters"] == ensemble.parameters == 2 * figures_alone["parameters"]

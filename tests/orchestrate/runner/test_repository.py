@@ -11,14 +11,7 @@ from kdtasks.core.errors import ProjectError, StageError
 from kdtasks.orchestrate.runner.dvc_files import Command
 from kdtasks.orchestrate.runner.graph import Outcome, StageState
 from kdtasks.orchestrate.runner.repository import Repository
-
-
-def dvc(folder: Path, *words: str) -> str:
-    result = subprocess.run(
-        [sys.executable, "-m", "dvc", *words], cwd=folder, capture_output=True, text=True
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
+from tests.tools.dvc_command import dvc
 
 
 def run_all(

@@ -35,7 +35,10 @@ class Search:
         space = search_space(self.limits, COMPRESS, early_exits=early_exits)
         candidates = {it.label: it for it in space}
         self.labels = list(candidates)
-        points = [SimpleNamespace(label=label, experiment=label) for label in self.labels]
+        params = SimpleNamespace(metric=SimpleNamespace(name="accuracy"))
+        points = [
+            SimpleNamespace(label=label, experiment=label, params=params) for label in self.labels
+        ]
         sweep: Any = SimpleNamespace(points=points, done={})
         plan = SearchPlan(self.limits, candidates, sweep)
         self.engine = SearchEngine(plan, Budget(self.limits.minutes, now=lambda: self.now))

@@ -45,11 +45,13 @@ def summary(results: dict[str, TrialResult], winner: str | None = None) -> dict[
             "settings": {"compress.variants": [label]},
         }
         points.append(SimpleNamespace(**about, about=about, params=PARAMS))
-    plan: Any = SimpleNamespace(limits=LIMITS, sweep=SimpleNamespace(points=points))
+    plan: Any = SimpleNamespace(
+        limits=LIMITS, metric="macro-F1", sweep=SimpleNamespace(points=points)
+    )
     engine: Any = SimpleNamespace(
         winner=winner,
         result=results.get,
-        broken=lambda label: broken_limits(results[label], LIMITS),
+        broken=lambda label: broken_limits(results[label], LIMITS, "macro-F1"),
     )
     return summarise(plan, engine, OUTCOMES)
 
@@ -91,6 +93,9 @@ def test_rows_say_what_ran_and_why_the_others_did_not():
     assert int8["limits"].replace("\u00a0", " ") == "size, 23.6 kB, is over 20.0 kB"
     assert int8["latency"].replace("\u00a0", " ") == "mean 0.070 ms"
     assert (int8["time"], filters["time"]) == ("cached", "2:44")
+    assert filters["limits"].replace("\u00a0", " ") == (
+        "drop in validation macro-F1, 4.5 points, is over 1.0 points"
+    )
     assert filters["lost"].replace("\u00a0", " ") == "−4.5 points"
     assert qat["limits"] == "skipped: it would be like int8"
     assert failed["limits"] == "failed: stage broke"
@@ -103,6 +108,7 @@ def test_the_page_and_its_figures(tmp_path: Path):
     text = page.read_text(encoding="utf-8")
     assert text.count('<tr class="chosen">') == 1
     assert "filters+int8 is within all limits: the cheapest of 2 variants tried" in text
+    assert "<th>macro-F1</th><th>lost</th>" in text
     assert "skipped: it would be like int8" in text
     assert "or dvc exp apply search-filters+int8" in text
 

@@ -83,7 +83,7 @@ def test_hiding_labels_trains_no_other_teacher(project: Path):
     )
     shared = "shared by all points"
     assert list(graph.nodes) == [shared, *(point.label for point in points)]
-    assert set(jobs[shared].stages) == {"prepare", "teacher", "targets"}
+    assert set(jobs[shared].stages) == {"code", "prepare", "teacher", "targets"}
     assert {"labels", "student@0", "distill@0"} <= set(pipelines[points[0].experiment].stages)
     assert all(graph.nodes[point.label].needs == (shared,) for point in points)
 

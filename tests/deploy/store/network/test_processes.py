@@ -65,7 +65,7 @@ def interrupt(process: subprocess.Popen[str]) -> tuple[str, str]:
     for _ in range(2):
         process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            return process.communicate(timeout=30)
+            return process.communicate(timeout=10)
     process.send_signal(signal.SIGINT)
     return process.communicate(timeout=30)
 

@@ -13,12 +13,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
+import yaml
 
 from kdtasks.core.events import MessageEvent, emit
 
 stage, *words = sys.argv[1:]
-params = YAML(typ="safe", pure=True).load(Path("params.yaml").read_text(encoding="utf-8"))
+params = yaml.load(Path("params.yaml").read_bytes(), yaml.CSafeLoader)
 alpha, temperature = params["distill"]["alpha"], params["distill"]["temperature"]
 seed = words[0] if words else ""
 ALL_LABELS = 2700

@@ -1,0 +1,249 @@
+"""What images are, before a project of them is begun: their source, classes, sizes, colours."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from kdtasks.core.errors import DatasetError
+from kdtasks.core.records.data import Problem
+from kdtasks.core.text import and_list, quantity
+from kdtasks.data.folders import visible_entries
+from kdtasks.data.masks import index_values
+from kdtasks.data.pairs import find_pairs
+from kdtasks.data.sources import Item, Source, sources
+from kdtasks.data.tables import ENDINGS
+from kdtasks.edge.decoder import Decoder, quiet_decoding
+from kdtasks.tasks.registry import task_of
+
+# Of larger datasets, so many files are opened for their headers, and so many masks and images read.
+_HEADERS, _MASKS, _IMAGES = 5_000, 200, 30
+_MOST_CLASSES = 60
+_SPLITS = 4
+
+
+@dataclass(frozen=True)
+class Images:
+    """A dataset as it lies there.
+
+    Attributes:
+        source: that reads it, with what it has to be told.
+        path: for `data.path`.
+        links: folders outside that `path` gets links to, by their names there.
+        items: images and labels, unread.
+        class_names: in the order of their labels.
+        sizes: height and width of the images that were opened, int [N, 2].
+        is_grey: whether no image has colours.
+        bad: what cannot be used.
+    """
+
+    source: Source
+    path: Path
+    links: dict[str, Path]
+    items: Sequence[Item]
+    class_names: tuple[str, ...]
+    sizes: np.ndarray
+    is_grey: bool
+    bad: tuple[Problem, ...]
+
+    @property
+    def is_segmentation(self) -> bool:
+        """Whether labels are masks."""
+        return task_of(self.source.task).per_pixel
+
+    @property
+    def side(self) -> int:
+        """The shorter side of most images, in pixels: its median."""
+        return int(np.median(self.sizes.min(axis=1)))
+
+    def sentence(self) -> str:
+        """Say what there is: 5 classes, 3,670 photos, 64 to 500 pixels."""
+        low, high = self.sizes.min(), self.sizes.max()
+        pixels = f"{low} to {high} pixels" if low < high else f"{low}×{low} pixels"
+        what = f"{'grey ' * self.is_grey}image"
+        told = f"{len(self.class_names)} classes, {quantity(len(self.items), what)}, {pixels}"
+        return f"{told}, each with a mask" if self.is_segmentation else told
+
+
+def look_at(images: Path, masks: Path | None, task: str | None) -> Images:
+    """Look at a folder of images, or at a table of them; nothing is copied.
+
+    Args:
+        images: a folder in any layout, with or without a table in it, or a table.
+        masks: their masks, for segmentation.
+        task: `classification` or `segmentation`; None goes by whether there are masks.
+
+    Raises:
+        DatasetError: there is nothing to learn from, and why.
+    """
+    if not images.exists():
+        raise DatasetError(f"{images} not found; give a folder of images, or a table, as --images")
+    wants_masks = masks is not None if task is None else task_of(task.lower()).per_pixel
+    if masks is not None and not wants_masks:
+        raise DatasetError("--masks are for segmentation; leave out --task, or --masks")
+    links: dict[str, Path] = {}
+    if wants_masks:
+        source, links = _masked(images, masks)
+        path = images
+    else:
+        source = _labelled(images)
+        path = images.parent if images.is_file() else images
+    # links are not there yet: pairs are looked for where they lead
+    found = list(_paired(links) if links else source.items(path))
+    items = [one for one in found if isinstance(one, Item)]
+    bad = [one for one in found if isinstance(one, Problem)]
+    names = source.class_names(path)
+    with quiet_decoding():
+        sizes, broken = _headers(items)
+        is_grey = all(_is_grey(item.image) for item in _some(items, _IMAGES))
+    if not len(sizes):
+        raise DatasetError(f"{images} holds no image that can be read; export them as JPEG or PNG")
+    items = [item for item in items if item.name not in {problem.path for problem in broken}]
+    _refuse_few(items, names, images)
+    return Images(source, path, links, items, names, sizes, is_grey, tuple(sorted([*bad, *broken])))
+
+
+def write_links(folder: Path, images: Images) -> Path:
+    """Put links into a folder where images and masks lie apart; give the folder to read from."""
+    if not images.links:
+        return images.path
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, target in images.links.items():
+        (folder / name).symlink_to(target.resolve(), target_is_directory=True)
+    return folder
+
+
+def source_of(**content: Any) -> Source:
+    """Make a source of its params."""
+    source: Source = TypeAdapter(sources.union()).validate_python(content)
+    return source
+
+
+def _labelled(images: Path) -> Source:
+    """Find the source whose way of telling classes this is."""
+    if images.is_file():
+        if images.suffix.lower() not in ENDINGS:
+            raise DatasetError(
+                f"{images} is no table; give a folder of images, or a table: {', '.join(ENDINGS)}"
+            )
+        return source_of(name="table", file=images.name)
+    entries = visible_entries(images)
+    tables = [path for path in entries if path.suffix.lower() in ENDINGS]
+    tried: list[Source] = [source_of(name="table", file=path.name) for path in tables]
+    folders = [path for path in entries if path.is_dir()]
+    tried += [source_of(name="image_folder" if folders else "file_names")]
+    reasons = []
+    for source in tried:
+        try:
+            labels = [it.label for it in source.items(images) if isinstance(it, Item)]
+        except DatasetError as error:
+            reasons.append(str(error))
+            continue
+        if len(set(labels)) > 1:
+            return source
+    raise DatasetError(
+        f"nothing tells what the images in {images} show; put each into a folder of its class, as "
+        f"{images.name}/cats/1.jpg, or give a table of names and classes as --images"
+        + "".join(f" ({reason})" for reason in reasons[:1])
+    )
+
+
+def _masked(images: Path, masks: Path | None) -> tuple[Source, dict[str, Path]]:
+    """Find what masks hold; where they lie apart from the images, both become links."""
+    inside = [images / name for name in ("images", "masks")]
+    if masks is None and all(path.is_dir() for path in inside):
+        images, masks = inside
+        links = {}
+    else:
+        links = {"images": images, "masks": masks or images}
+    for path in (images, masks or images):
+        if not path.is_dir():
+            raise DatasetError(f"{path} is no folder; give those of the images and of their masks")
+    found = find_pairs(images, images, masks or images, None)
+    paths = [one.mask for one in found if not isinstance(one, Problem)]
+    return source_of(name="segmentation_folder", classes=_mask_classes(paths)), links
+
+
+def _paired(links: dict[str, Path]) -> Iterator[Item | Problem]:
+    images, masks = links["images"], links["masks"]
+    for one in find_pairs(images, images, masks, None):
+        yield one if isinstance(one, Problem) else Item(one.image.name, *one)
+
+
+def _mask_classes(masks: Sequence[Path]) -> dict[str, str | int]:
+    """Name the values in masks: indices, or else colours.
+
+    Raises:
+        DatasetError: there are too few of them, or too many for classes.
+    """
+    decoder, values, colours = Decoder(), set[int](), set[int]()
+    is_coloured = False
+    with quiet_decoding():
+        for path in _some(masks, _MASKS):
+            try:
+                values |= index_values(path, decoder)
+            except DatasetError:
+                is_coloured = True
+            image = decoder.open_upright(path)
+            if image.mode in ("P", "RGB", "RGBA"):
+                pixels = np.asarray(image.convert("RGB")).astype(np.int64)
+                colours |= set(np.unique(pixels @ [1 << 16, 1 << 8, 1]).tolist())
+    values -= {255} if values - {0, 255} else set()
+    found: dict[str, str | int] = {f"class_{value}": value for value in sorted(values)}
+    if is_coloured:
+        found = {f"colour_{code:06X}": f"#{code:06X}" for code in sorted(colours)}
+    elif len(values) == 2 and 0 in values:
+        found = {"background": 0, "object": max(values)}
+    if not 2 <= len(found) <= _MOST_CLASSES:
+        raise DatasetError(
+            f"the masks hold {quantity(len(found), 'value')}, of classes there are 2 to "
+            f"{_MOST_CLASSES}; save masks as PNG in which a pixel is the number of its class"
+        )
+    return found
+
+
+def _headers(items: Sequence[Item]) -> tuple[np.ndarray, list[Problem]]:
+    decoder, sizes, broken = Decoder(), [], []
+    for item in _some(items, _HEADERS):
+        assert isinstance(item.image, Path)
+        try:
+            sizes.append(decoder.header(item.image).upright_size)
+        except DatasetError as error:
+            broken.append(Problem(item.name, str(error)))
+    return np.array(sizes, int).reshape(-1, 2), broken
+
+
+def _is_grey(image: Path | np.ndarray) -> bool:
+    try:
+        pixels = Decoder(deep_range=(0, 65535)).read(image, channels=3).pixels.astype(int)
+    except DatasetError:  # told of elsewhere
+        return True
+    return bool(np.ptp(pixels, axis=-1).max() <= 2)  # of a JPEG, rounding may leave so much
+
+
+def _some(items: Sequence[Any], most: int) -> Sequence[Any]:
+    """Take so many at most, evenly."""
+    return [items[place] for place in np.unique(np.linspace(0, len(items) - 1, most).astype(int))]
+
+
+def _refuse_few(items: Sequence[Item], class_names: Sequence[str], images: Path) -> None:
+    """Refuse what cannot be in every split."""
+    if isinstance(items[0].label, int):
+        counts = Counter(item.label for item in items)
+        few = [name for label, name in enumerate(class_names) if counts[label] < _SPLITS]
+        if few:
+            raise DatasetError(
+                f"{and_list(few[:3])} of {images} "
+                f"{'has' if len(few) == 1 else 'have'} fewer than {_SPLITS} images that can be "
+                "read, and each class needs one for training, validation, calibration and test; "
+                "add images, or take the class away"
+            )
+    elif len(items) < _SPLITS:
+        raise DatasetError(
+            f"{images} holds {quantity(len(items), 'image')} with a mask; {_SPLITS} are needed at "
+            "least, one for training, validation, calibration and test each"
+        )

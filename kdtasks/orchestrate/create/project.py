@@ -1,0 +1,202 @@
+"""Begin a project of one's own: look at what is there, choose, write, put it under git and DVC."""
+
+import io
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+from kdtasks.core.errors import ProjectError
+from kdtasks.core.files import write_text
+from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.reproducibility import pin_process
+from kdtasks.core.stderr import held_stderr
+from kdtasks.core.text import quantity
+from kdtasks.data.folders import files_below
+from kdtasks.learn.teachers.class_order import read_names
+from kdtasks.orchestrate.create.images import Images, look_at, write_links
+from kdtasks.orchestrate.create.settings import channels_of, choose, image_size_of, name_of
+from kdtasks.orchestrate.create.teacher import Teacher, look_at_teacher
+from kdtasks.orchestrate.project.git import git, git_if_any
+from kdtasks.orchestrate.project.links import list_links
+from kdtasks.orchestrate.project.template import write_project
+from kdtasks.params import Params, parse_params
+from kdtasks.params.write import render_params, render_recipe
+
+# Folders that DVC watches, so that they have to be there.
+WATCHED = (
+    *("data/raw", "data/raw-unlabelled"),
+    *("models/arm", "models/import", "models/published", "models/start"),
+)
+_RAW = Path("data") / "raw"
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a project is begun with.
+
+    Attributes:
+        images: a folder, or a table.
+        masks: folder of masks, for segmentation.
+        task: as of `look_at`.
+        teacher: file or folder of a network; None has one trained.
+        classes: names of the teacher's outputs, a list with commas or a file.
+        unlabelled: folder of images without labels.
+    """
+
+    images: Path
+    masks: Path | None = None
+    task: str | None = None
+    teacher: Path | None = None
+    classes: str | None = None
+    unlabelled: Path | None = None
+
+
+def begin(target: Path, given: Given) -> list[str]:
+    """Write a project into a folder that is empty or not there yet; all of it or nothing.
+
+    Returns:
+        Sentences on what was found, chosen and done.
+
+    Raises:
+        ProjectError: the folder is not empty, or git is not there.
+        DatasetError, TeacherError: images or teacher cannot be used.
+    """
+    target = target.resolve()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ProjectError(f"{target} is there and not empty; give the name of a new folder")
+    if given.unlabelled and not given.unlabelled.is_dir():
+        raise ProjectError(f"{given.unlabelled} is no folder; give that of images without labels")
+    pin_process()  # before TensorFlow is imported
+    images = look_at(given.images, given.masks, given.task)
+    inside = [path for path in (images.path, given.unlabelled) if path and _holds(path, target)]
+    if inside:
+        raise ProjectError(
+            f"{target} would lie in {inside[0]}, among the images; begin the project beside it"
+        )
+    teacher = _asked(given, images)
+    name = name_of(target.name)
+    content = choose(name, images, teacher)
+    place = _Place(target)
+    content["data"]["path"] = _RAW.as_posix() if images.links else place.of(images.path)
+    if given.unlabelled:
+        content["data"]["unlabelled"] = place.of(given.unlabelled)
+    if given.teacher:
+        content["teacher"]["path"] = place.of(given.teacher)
+    params = parse_params(content, source="what was chosen")
+    with _appearing(target) as partial:
+        _write(partial, name, images, content, params)
+        committed = _under_git(partial, target)
+    return [*_found(images, given, teacher), *_chosen(params, content), committed]
+
+
+def _asked(given: Given, images: Images) -> Teacher | None:
+    if given.teacher is None:
+        return None
+    classes = None
+    if given.classes:
+        file = Path(given.classes)
+        named = read_names(file) if file.suffix in (".txt", ".json") else None
+        classes = [each[0] for each in named] if named else given.classes.split(",")
+    with redirect_stdout(io.StringIO()), held_stderr():  # what TensorFlow says on its way
+        return look_at_teacher(
+            given.teacher,
+            images,
+            size=image_size_of(images),
+            channels=channels_of(images),
+            classes=classes,
+        )
+
+
+@dataclass(frozen=True)
+class _Place:
+    """How a project names what lies outside of it."""
+
+    project: Path
+
+    def of(self, path: Path) -> str:
+        """From the project where both lie in one folder, so that they can move together."""
+        path = path.resolve()
+        near = path.is_relative_to(self.project.parent)
+        return Path(os.path.relpath(path, self.project)).as_posix() if near else path.as_posix()
+
+
+def _holds(folder: Path, target: Path) -> bool:
+    return target.is_relative_to(folder.resolve())
+
+
+@contextmanager
+def _appearing(target: Path) -> Iterator[Path]:
+    """Yield a folder beside `target` that becomes it; on any error nothing is left."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(mkdtemp(prefix=f".{target.name}.partial", dir=target.parent))
+    try:
+        partial.chmod(0o755)
+        yield partial
+        if target.exists():  # it may be where a shell is, so it stays the same folder
+            for path in partial.iterdir():
+                path.rename(target / path.name)
+        else:
+            partial.rename(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write(
+    project: Path, name: str, images: Images, content: dict[str, Any], params: Params
+) -> None:
+    for folder in WATCHED:
+        write_text(project / folder / ".gitkeep", "")
+    if images.links:
+        write_links(project / _RAW, images)
+    write_project(project)
+    write_text(ProjectPaths(project).params, render_params(params))
+    about = f"Recipe {name}: {images.sentence()}, as `kdtasks init` chose."
+    write_text(project / "recipes" / f"{name}.yaml", render_recipe(about, content))
+    list_links(project, params.data)
+
+
+def _under_git(project: Path, target: Path) -> str:
+    """Commit all there is, in a repository of its own; in somebody's repository, leave it to them.
+
+    DVC's own folder is among the files of every project.
+    """
+    if git_if_any(target.parent, "rev-parse", "--git-dir") is not None:
+        return "it lies in a git repository: commit it when you like"
+    git(project, "init", "--quiet")
+    git(project, "add", "--all")
+    words = ["commit", "--quiet", "--message", "Project begun with kdtasks init"]
+    who = []
+    for key, default in (("user.name", "kdtasks"), ("user.email", "kdtasks@localhost")):
+        if git_if_any(project, "config", "--get", key) is None:
+            who += ["-c", f"{key}={default}"]
+    git(project, *who, "-c", "commit.gpgsign=false", *words)
+    return "git and DVC are set up, and all files are committed"
+
+
+def _found(images: Images, given: Given, teacher: Teacher | None) -> Iterator[str]:
+    yield images.sentence()
+    if images.bad:
+        first = images.bad[0]
+        yield (
+            f"{quantity(len(images.bad), 'entry' if len(images.bad) == 1 else 'entrie')} cannot "
+            f"be used and will be left out, such as {first.path}: {first.problem}"
+        )
+    if given.unlabelled:
+        count = sum(1 for _ in files_below(given.unlabelled))
+        yield f"{quantity(count, 'file')} without labels, which the teacher will answer"
+    yield teacher.sentence if teacher else "no teacher was given: a larger network is trained"
+
+
+def _chosen(params: Params, content: dict[str, Any]) -> Sequence[str]:
+    student, data, epochs = params.student.model, params.data, params.distill.epochs
+    size = data.image_size or [content["data"]["source"]["patch_size"]] * 2
+    seen = f"{size[0]}×{size[1]}×{data.channels}"
+    return [
+        f"the student: {student.name}, {seen}, {epochs} epochs, {len(params.seeds)} seeds; "
+        "change it in params.yaml"
+    ]
