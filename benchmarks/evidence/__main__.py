@@ -80,10 +80,10 @@ def _show(promise: Promise, rates: list[Rate]) -> None:
 
 
 def limit(rate: Rate) -> str:
-    """Write what is promised of a rate."""
+    """Write what is promised of a rate; nothing where nothing is."""
     if rate.at_most is not None:
-        return f"at most {rate.at_most:.0%}"
-    return "–" if rate.at_least is None else f"at least {rate.at_least:.0%}"
+        return f"≤ {rate.at_most:.0%}"
+    return "" if rate.at_least is None else f"≥ {rate.at_least:.0%}"
 
 
 def render(results: dict[str, list[dict[str, object]]]) -> str:
@@ -91,19 +91,37 @@ def render(results: dict[str, list[dict[str, object]]]) -> str:
     lines = []
     for name, promise in PROMISES.items():
         rates = [Rate(**rate) for rate in results.get(name, [])]  # type: ignore[arg-type]
-        lines += [
-            f"\n## `{name}`\n",
-            f"{promise.sentence}\n",
-            f"`python -m benchmarks.evidence {name} --write`\n",
-            "| simulated | trials | measured | promised |",
-            "|---|---|---|---|",
-            *(
-                f"| {rate.case} | {rate.trials:,} | {rate.events / rate.trials:.1%} "
-                f"| {limit(rate)} |"
-                for rate in rates
-            ),
-        ]
+        lines += [f"\n## `{name}`\n", promise.sentence]
+        for table in _tables(rates):
+            events = list(dict.fromkeys(event for row in table.values() for event in row))
+            trials = next(iter(next(iter(table.values())).values())).trials
+            lines.append(f"\n| {trials:,} trials each | {' | '.join(events)} |")
+            lines.append("|---" * (1 + len(events)) + "|")
+            for setting, row in table.items():
+                cells = " | ".join(_cell(row.get(event)) for event in events)
+                lines.append(f"| {setting} | {cells} |")
     return "\n".join(lines) + "\n"
+
+
+def _cell(rate: Rate | None) -> str:
+    if rate is None:
+        return ""
+    promised = limit(rate)
+    return f"{rate.events / rate.trials:.1%}" + (f" ({promised})" if promised else "")
+
+
+def _tables(rates: list[Rate]) -> list[dict[str, dict[str, Rate]]]:
+    """Settings down, events across; a rate that shares neither begins another table."""
+    tables: list[dict[str, dict[str, Rate]]] = []
+    known: set[object] = set()
+    for rate in rates:
+        setting, _, event = rate.case.rpartition(": ")
+        if not known & {(setting, rate.trials), (event, rate.trials)}:
+            tables.append({})
+            known = set()
+        known |= {(setting, rate.trials), (event, rate.trials)}
+        tables[-1].setdefault(setting, {})[event] = rate
+    return tables
 
 
 if __name__ == "__main__":

@@ -20,8 +20,8 @@ def _of_images(images: int, accuracy: float, trials: int) -> list[Rate]:
         above += int(times) * (bound > accuracy)
     case = f"{images} images, {accuracy:.0%} right"
     return [
-        Rate(f"{case}: Wilson's interval holds the truth", covered, trials, at_least=0.93),
-        Rate(f"{case}: its one-sided bound is above the truth", above, trials, at_most=0.06),
+        Rate(f"{case}: Wilson holds the truth", covered, trials, at_least=0.93),
+        Rate(f"{case}: one-sided bound above the truth", above, trials, at_most=0.06),
     ]
 
 
@@ -29,7 +29,7 @@ def _of_seeds(seeds: int, trials: int) -> Rate:
     drawn = np.random.default_rng(seeds).normal(0.9, 0.01, (trials, seeds))
     found = (over_seeds(dict(enumerate(row)), _CONFIDENCE).interval for row in drawn)
     covered = sum(low <= 0.9 <= high for low, high in filter(None, found))
-    case = f"{seeds} seeds: Student's t interval of the mean holds the truth"
+    case = f"{seeds} seeds: Student's t holds the mean"
     return Rate(case, covered, trials, at_least=0.95)
 
 
@@ -45,9 +45,9 @@ def _simulate(trials: int) -> list[Rate]:
 
 ACCURACIES = Promise(
     name="accuracies",
-    sentence="A 95 % interval of an accuracy holds the truth in at least 93 % of test splits on "
-    "which two or more mistakes are to be expected, and a one-sided bound of 95 % in 94 %; an "
-    "interval of a mean over seeds in 95 % of experiments.",
+    sentence="A 95 % interval of an accuracy holds the truth in at least 93 % of test splits with "
+    "two or more expected mistakes, a one-sided bound in 94 %; one of a mean over seeds "
+    "in 95 %.",
     simulate=_simulate,
     few=1000,
     many=20_000,

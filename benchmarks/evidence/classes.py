@@ -66,13 +66,11 @@ def _independent(trials: int) -> Iterator[Rate]:
             _held(Answered(labels, (first[None],), len(sizes)), truths, alone, trial)
             pair = Answered(labels, (first[None], second[None]), len(sizes))
             _held(pair, gains, paired, trial)
-        case = f"classes of {', '.join(map(str, sizes))} images: 95 % interval of the"
-        gain = "the gain" if worse != odds else "no gain"
+        case = f"classes of {', '.join(map(str, sizes))} images"
+        case += ", one worse" if worse != odds else ""
         for metric, name in _NAMES.items():
-            yield Rate(f"{case} {name} holds the truth", alone[metric], trials, at_least=0.9)
-            yield Rate(
-                f"{case} {name} of two models holds {gain}", paired[metric], trials, at_least=0.9
-            )
+            yield Rate(f"{case}: holds the {name}", alone[metric], trials, at_least=0.9)
+            yield Rate(f"{case}: holds the gain in {name}", paired[metric], trials, at_least=0.9)
 
 
 def _grouped(trials: int) -> Iterator[Rate]:
@@ -98,12 +96,11 @@ def _grouped(trials: int) -> Iterator[Rate]:
         _held(Answered(labels, (sides[0],), 2), truths, held["rows"], trial)
         _held(Answered(labels, tuple(sides), 2, members), none, held["no gain"], trial)
     for metric, name in _NAMES.items():
-        case = f"45 groups of 1 to 9 images: 95 % interval of the {name}"
-        yield Rate(f"{case} holds the truth", held["truth"][metric], trials, at_least=0.9)
-        yield Rate(
-            f"{case} of two models holds no gain", held["no gain"][metric], trials, at_least=0.9
-        )
-        yield Rate(f"{case}, images taken for independent", held["rows"][metric], trials)
+        case, held_name = "45 groups of 1 to 9 images", f"holds the {name}"
+        yield Rate(f"{case}: {held_name}", held["truth"][metric], trials, at_least=0.9)
+        gain = f"{case}: holds the gain in {name}"
+        yield Rate(gain, held["no gain"][metric], trials, at_least=0.9)
+        yield Rate(f"{case}, taken for independent: {held_name}", held["rows"][metric], trials)
 
 
 def _gated(trials: int) -> Rate:
@@ -123,7 +120,7 @@ def _gated(trials: int) -> Rate:
         )
         models = (Contender("it", score, 1000, _LATENCY) for score in (candidate, production))
         promoted += int(decide(*models, limits=limits).action == "promote")
-    case = "gate by balanced accuracy, classes of 500 and 100 images, 1% more lost: promoted"
+    case = "classes of 500 and 100 images, 1% more lost: promoted"
     return Rate(case, promoted, trials, at_most=0.1)
 
 
@@ -133,10 +130,10 @@ def _simulate(trials: int) -> list[Rate]:
 
 CLASSES = Promise(
     name="classes",
-    sentence="95 % intervals of the balanced accuracy and of the macro-F1, and of what two models "
-    "differ by in them, hold the truth in at least 90 % of test splits whose rarest class has five "
-    "images or more. The gate by the balanced accuracy promotes a model that loses the limit in at "
-    "most 10 % of decisions.",
+    sentence="95 % intervals of balanced accuracy and macro-F1, and of two models' difference in "
+    "them, hold the truth in at least 90 % of test splits whose rarest class has five "
+    "images or more. The gate by balanced accuracy promotes a model that loses the limit "
+    "in at most 10 % of decisions.",
     simulate=_simulate,
     few=60,
     many=1000,

@@ -50,7 +50,7 @@ def _simulate(trials: int) -> list[Rate]:
                 count = alarms(
                     shares, np.array(shares), images=images, answers=answers, trials=trials
                 )
-                case = f"no drift, {kind} answers, {images} test images, {answers} answers: alarm"
+                case = f"no drift, {kind} answers, {images} test images: alarm in {answers} answers"
                 rates.append(Rate(case, count, trials, at_most=_LIMITS.false_alarm_rate))
     promised = {(1000, 2000): 0.5, (10_000, 1000): 0.6, (10_000, 2000): 0.9}
     for kind, odd in _ODD.items():
@@ -58,16 +58,16 @@ def _simulate(trials: int) -> list[Rate]:
         for images in (1000, 10_000):
             for answers in (500, 1000, 2000):
                 count = alarms(_USUAL, mixed, images=images, answers=answers, trials=trials)
-                case = f"a tenth {kind}, {images} test images, {answers} answers: alarm"
+                case = f"a tenth {kind}, {images} test images: alarm in {answers} answers"
                 rates.append(Rate(case, count, trials, at_least=promised.get((images, answers))))
     return rates
 
 
 DRIFT = Promise(
     name="drift",
-    sentence="A check for drift takes chance for it in at most `drift.false_alarm_rate` of all "
-    "checks, 1 % by default, and finds a tenth of odd images in most checks of 1,000 answers if "
-    "the test split has 10,000 images.",
+    sentence="At most `drift.false_alarm_rate` of all checks, 1 % by default, are false alarms. A "
+    "tenth of odd images is found in most checks of 1,000 answers if the test split has "
+    "10,000 images.",
     simulate=_simulate,
     few=200,
     many=10_000,

@@ -45,7 +45,7 @@ def _simulate(trials: int) -> list[Rate]:
                     settings = ExitsParams(max_accuracy_drop=0.01, grid=51, seed=trial)
                     chosen, _ = choose_thresholds(shown, settings)
                     exceeded += int(losses_of(judged, chosen.thresholds).mean() > 0.01)
-                case = f"{kind} images, {exits} exits, {images} rows: drop beyond the limit"
+                case = f"{kind} images, {exits} exits: beyond the limit, {images} rows"
                 rates.append(Rate(case, exceeded, trials, at_most=0.5))
     return rates
 

@@ -57,8 +57,8 @@ def _bootstrap_alone(trials: int, images: int, gained: float, drop: float) -> Ra
         pair = answers(generator, images, gained=gained, lost=gained + drop)
         first, second = (score.correct[None] for score in pair)
         count += int(bootstrap_interval(first, second, 0.9, 1000, trial)[0] >= -drop)
-    case = f"a bootstrap alone, {images} images, {gained:.1%} gained, {drop:.0%} more lost"
-    return Rate(f"{case}: let through", count, trials)
+    case = f"{images} images, {gained:.1%} gained, {drop:.0%} more lost"
+    return Rate(f"{case}: a bootstrap alone", count, trials)
 
 
 def _simulate(trials: int) -> list[Rate]:
@@ -69,24 +69,22 @@ def _simulate(trials: int) -> list[Rate]:
             for gained in (0.005, 0.05):
                 generator = np.random.default_rng(images)
                 draw = partial(answers, generator, images, gained=gained, lost=gained + drop)
-                case = (
-                    f"`{limits.method}`, {images} images, {gained:.1%} gained, {drop:.0%} more lost"
-                )
+                case = f"{images} images, {gained:.1%} gained, {drop:.0%} more lost"
                 count = _promoted(draw, limits, trials)
-                rates.append(Rate(f"{case}: promoted", count, trials, at_most=0.05))
+                rates.append(Rate(f"{case}: `{limits.method}`", count, trials, at_most=0.05))
     rates += [_bootstrap_alone(trials, *case, 0.01) for case in ((200, 0.005), (1000, 0.0))]
     proof = GateParams(max_accuracy_drop=0)
     for images in (30, 100):
         count = _promoted(partial(masks, np.random.default_rng(images), images), proof, trials)
-        case = f"masks of {images} images, two equal models, no drop allowed: promoted"
+        case = f"masks of {images} images, two equal models, no drop allowed: `mcnemar`"
         rates.append(Rate(case, count, trials, at_most=0.05))
     return rates
 
 
 GATE = Promise(
     name="gate",
-    sentence="The gate promotes a model that loses `gate.max_accuracy_drop`, or more, in at most "
-    "5 % of decisions (`gate.confidence` 0.95), whatever other limits it has.",
+    sentence="The gate promotes a model that loses `gate.max_accuracy_drop`, or more, in at most 5 "
+    "% of decisions (`gate.confidence` 0.95), whatever other limits it has.",
     simulate=_simulate,
     few=200,
     many=5000,

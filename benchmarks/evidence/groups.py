@@ -45,8 +45,13 @@ def _broken(trials: int) -> list[Rate]:
         untold += int(losses[1] > _EPSILON)
     return [
         Rate("guarantee on 5 copies of each image, by group: broken", told, trials, at_most=_DELTA),
-        Rate("the same: some images leave early", early, trials, at_least=0.5),
-        Rate("the same, rows taken for independent: broken", untold, trials),
+        Rate(
+            "guarantee on 5 copies of each image, by group: images leave early",
+            early,
+            trials,
+            at_least=0.5,
+        ),
+        Rate("guarantee on 5 copies of each image, taken for independent: broken", untold, trials),
     ]
 
 
@@ -93,16 +98,16 @@ def _covered(trials: int) -> list[Rate]:
             for name, ((low, high), truth) in found.items():
                 held[name] += int(low <= truth <= high)
             false_alarms += int(paired.p_value is not None and paired.p_value <= 1 - _CONFIDENCE)
-        case = f"{count} groups of 1 to 9 rows: 95 % interval of the"
+        case = f"{count} groups of 1 to 9 rows"
         rates += [
-            Rate(f"{case} accuracy holds the truth", held["accuracy"], trials, at_least=0.93),
-            Rate(f"{case} accuracy, rows taken for independent", held["rows"], trials),
-            Rate(f"{case} gain holds 0", held["gain, score interval"], trials, at_least=0.93),
+            Rate(f"{case}: holds the accuracy", held["accuracy"], trials, at_least=0.93),
+            Rate(f"{case}, taken for independent: holds the accuracy", held["rows"], trials),
+            Rate(f"{case}: holds the gain", held["gain, score interval"], trials, at_least=0.93),
             Rate(
-                f"{case} gain by bootstrap holds 0", held["gain, bootstrap"], trials, at_least=0.9
+                f"{case}: bootstrap holds the gain", held["gain, bootstrap"], trials, at_least=0.9
             ),
             Rate(
-                f"{count} groups, two equal models: McNemar's p is 5 % or less",
+                f"{case}: McNemar tells a difference",
                 false_alarms,
                 trials,
                 at_most=0.05,
@@ -117,9 +122,9 @@ def _simulate(trials: int) -> list[Rate]:
 
 GROUPS = Promise(
     name="groups",
-    sentence="Where images come in groups, such as copies, the guarantee is broken in at most "
-    "`exits.delta` of calibrations, and 95 % intervals hold the truth in at least 93 % of test "
-    "splits of 30 or more groups, those by percentiles of a bootstrap in 90 %.",
+    sentence="Where images come in groups, the guarantee is broken in at most `exits.delta` of "
+    "calibrations. 95 % intervals hold the truth in at least 93 % of test splits of 30 or "
+    "more groups, a bootstrap's in 90 %.",
     simulate=_simulate,
     few=60,
     many=1000,

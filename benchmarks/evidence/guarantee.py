@@ -43,7 +43,7 @@ def _simulate(trials: int) -> list[Rate]:
                 broken += int(losses_of(everyone, found.thresholds).mean() > _EPSILON)
                 certified += int(found.promise.certified)
             case = f"`{risk}`, {images} calibration images"
-            broken_case = f"{case}: more than {_EPSILON:.0%} on new ones"
+            broken_case = f"{case}: more than {_EPSILON:.0%} on new images"
             rates.append(Rate(broken_case, broken, trials, at_most=_DELTA))
             rates.append(Rate(f"{case}: early exits certified", certified, trials))
     return rates

@@ -63,7 +63,7 @@ def _simulate(trials: int) -> list[Rate]:
         for seeds in (3, 5, 10):
             truth = _truth(alone, 0.03)
             held = sum(covers(worth, truth) for worth in _trials(alone, 0.03, seeds, trials))
-            case = f"curve {name}, {seeds} seeds: interval holds the true number of labels"
+            case = f"curve {name}: holds the true number, {seeds} seeds"
             rates.append(Rate(case, held, trials, at_least=_CONFIDENCE))
     beyond = _trials(straight, 0.085, 5, trials)
     rates.append(
@@ -88,8 +88,8 @@ def _simulate(trials: int) -> list[Rate]:
 
 LABELS = Promise(
     name="labels",
-    sentence="The interval of how many labels the student alone needs holds the true number in at "
-    "least 95 % of sweeps.",
+    sentence="The interval of how many labels the student alone needs holds the truth in at least "
+    "95 % of sweeps.",
     simulate=_simulate,
     few=150,
     many=2000,

@@ -56,7 +56,7 @@ def _simulate(trials: int) -> list[Rate]:
             covered = sum(int(low <= truth <= high) for low, high in filter(None, found))
             rates.append(
                 Rate(
-                    f"{classes} classes, {images} images: 95 % interval holds the truth",
+                    f"{classes} classes: holds the truth, {images} images",
                     covered,
                     trials,
                     at_least=0.93,
@@ -77,7 +77,7 @@ def _gains(trials: int) -> list[Rate]:
         )  # fmt: skip
         low, high = iou_gain_interval(first[None], second[None], _CONFIDENCE) or (1.0, -1.0)
         covered += int(low <= 0 <= high)
-    case = "3 classes, 8 images, two equal models: 95 % interval of the gain holds 0"
+    case = "3 classes, two equal models: holds the gain, 8 images"
     return [Rate(case, covered, trials, at_least=0.93)]
 
 

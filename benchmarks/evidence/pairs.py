@@ -37,10 +37,10 @@ def _score_rates(trials: int) -> list[Rate]:
                 covered += int(times) * (low <= gained - lost <= high)
                 rejected += int(times) * (mcnemar_p_value(*counts) <= 1 - _CONFIDENCE)
             case = f"{images} images, {gained:.0%} gained and {lost:.0%} lost"
-            held = f"{case}: Tango's interval holds the difference"
+            held = f"{case}: Tango holds the difference"
             rates.append(Rate(held, covered, trials, at_least=0.93))
             if gained == lost:
-                told = f"{case}: McNemar's test tells a difference"
+                told = f"{case}: McNemar tells a difference"
                 rates.append(Rate(told, rejected, trials, at_most=0.05))
     return rates
 
@@ -61,9 +61,9 @@ def _bootstrap_rates(trials: int) -> list[Rate]:
                     )
                     low, high = bootstrap_interval(first, second, _CONFIDENCE, _SAMPLES, trial)
                     covered += int(low <= truth <= high)
-                case = f"{seeds} seeds, {images} images, {missed[0]:.0%} and {missed[1]:.0%} missed"
+                case = f"{missed[0]:.0%} and {missed[1]:.0%} missed, {images} images"
                 least = 0.92 if min(missed) * images >= 5 else None
-                holds = f"{case}: the bootstrap's interval holds the gain"
+                holds = f"{case}: bootstrap holds the gain, {seeds} seed{'s' * (seeds > 1)}"
                 rates.append(Rate(holds, covered, trials, at_least=least))
     return rates
 
@@ -71,9 +71,8 @@ def _bootstrap_rates(trials: int) -> list[Rate]:
 PAIRS = Promise(
     name="pairs",
     sentence="A 95 % interval of a difference on the same images holds it in at least 93 % of test "
-    "splits; a bootstrap's, of the mean over seeds, in at least 92 % of those on which each model "
-    "is wrong five times or more. McNemar's test tells two equal models apart in at most 5 % of "
-    "splits.",
+    "splits; a bootstrap's in 92 % of those on which each model is wrong five times or "
+    "more. McNemar's test tells equal models apart in at most 5 %.",
     simulate=lambda trials: [*_score_rates(10 * trials), *_bootstrap_rates(trials)],
     few=100,
     many=2000,

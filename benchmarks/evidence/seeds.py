@@ -38,7 +38,7 @@ def _simulate(trials: int) -> list[Rate]:
     something = np.random.default_rng(1).normal(1.0, 1.0, (trials, _MOST))
     rates = [
         Rate(
-            f"no difference, from {begin} seeds on: a verdict all the same",
+            f"no difference, from {begin} seeds on: a verdict",
             sum(follow_the_advice(gains, begin) != "inconclusive" for gains in nothing),
             trials,
             at_most=0.05,
@@ -47,7 +47,7 @@ def _simulate(trials: int) -> list[Rate]:
     ]
     rates.append(
         Rate(
-            "no difference, every number of seeds looked at: a verdict all the same",
+            "no difference, every number of seeds looked at: a verdict",
             sum(map(look_at_every_seed, nothing)),
             trials,
             at_most=0.05,
@@ -68,8 +68,8 @@ def _simulate(trials: int) -> list[Rate]:
 
 SEEDS = Promise(
     name="seeds",
-    sentence="A verdict over seeds is false in at most 5 % of experiments, also for whoever adds "
-    "seeds as the report asks for, up to 20.",
+    sentence="A verdict over seeds is false in at most 5 % of experiments, also where seeds are "
+    "added as the report asks for, up to 20.",
     simulate=_simulate,
     few=300,
     many=2000,

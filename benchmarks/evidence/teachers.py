@@ -65,8 +65,8 @@ def _simulate(trials: int) -> list[Rate]:
 
 TEACHERS = Promise(
     name="teachers",
-    sentence="Of imported teachers that are as sure as they are right at most 1 % are asked in a "
-    "form that they were not trained in, and at most 1 % with outputs in order are refused.",
+    sentence="Of imported teachers that are as sure as they are right, at most 1 % are asked in a "
+    "wrong form, and at most 1 % with outputs in order are refused.",
     simulate=_simulate,
     few=100,
     many=2000,
