@@ -21,6 +21,8 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     from kdtasks.compress.build import compress
     from kdtasks.compress.exported import describe, measure_parity
     from kdtasks.compress.fine_tuning import fine_tuning_of, pass_checkpoints
+    from kdtasks.compress.layer_errors import LayerTrials
+    from kdtasks.compress.variants import check_variant
     from kdtasks.core.backend import seed_everything
     from kdtasks.data.labels import open_labelled
     from kdtasks.data.prepared import open_prepared
@@ -51,12 +53,14 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
         examples=open_targets(paths.targets, training, seed=seed, own_images=paths.teacher_images),
         checkpoints=pass_checkpoints(variant, setup, seed=seed, inputs=inputs, paths=paths),
     )
+    representative = dataset.images("calibration")[: params.compress.representative_images]
+    validation = dataset.images("validation"), dataset.labels("validation")
     built = compress(
         load_model(base),
         variant,
         params.compress,
         fine_tuning=fine_tuning,
-        representative=dataset.images("calibration")[: params.compress.representative_images],
+        representative=representative,
         class_names=dataset.class_names,
     )
     found = describe(
@@ -70,10 +74,14 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
             dataset.groups("calibration"),
             seen_rows=params.compress.representative_images,
         ),
-        validation=(dataset.images("validation"), dataset.labels("validation")),
+        validation=validation,
         ignore_label=dataset.ignore_label,
         labels_from=dataset.labels_from("validation"),
     )
+    if check_variant(variant).number_format == params.compress.int8.name:
+        trials = LayerTrials(built.model, params.compress.int8, representative)
+        layers = trials.measured(built.kept, validation, ignore_label=dataset.ignore_label)
+        found = found.model_copy(update={"layers": layers})
     with atomic_folder(paths.model("compress", variant)) as partial:
         (partial / MODEL).write_bytes(built.content)
     found.write(paths.metrics("compress", variant))

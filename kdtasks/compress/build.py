@@ -7,6 +7,7 @@ import numpy as np
 from kdtasks.compress.convert import convert
 from kdtasks.compress.exported import Built
 from kdtasks.compress.fine_tuning import FineTuning
+from kdtasks.compress.layer_errors import LayerTrials
 from kdtasks.compress.number_formats import number_formats
 from kdtasks.compress.passes import PassContext
 from kdtasks.compress.pruning.removal import reestimate_batch_norm
@@ -37,17 +38,20 @@ def compress(
     parts = check_variant(variant)
     trainings, rewritings = params.passes.of(parts)
 
-    def finish(built: MultiExitModel) -> Built:
+    def finish(built: MultiExitModel, kept: tuple[str, ...] = params.int8.keep_float) -> Built:
+        settings = params.int8.model_copy(update={"keep_float": kept})
         converted = content = convert(
             built,
             number_format=parts.number_format,
             representative=representative,
             raw_pixels=params.input == "uint8",
+            settings=settings if parts.number_format == settings.name else None,
         )
         for rewriting in rewritings:
             content = rewriting.rewrite(content)
         content = number_formats[parts.number_format]().optimize(content)
-        return Built(content, converted, with_longest_manifest(content, class_names), built)
+        shipped = with_longest_manifest(content, class_names)
+        return Built(content, converted, shipped, built, settings.keep_float)
 
     if rewritings and trainings and not any(training.rebuilds for training in trainings):
         finish(model)  # what cannot be rewritten is refused before it trains
@@ -59,4 +63,7 @@ def compress(
             reestimate_batch_norm(model, fine_tuning.examples)
     for training in trainings:
         training.check(model)
+    if parts.number_format == params.int8.name and params.int8.auto:
+        trials = LayerTrials(model, params.int8, representative)
+        return finish(model, trials.chosen(params.int8))
     return finish(model)

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from kdtasks.compress.number_formats import number_formats
+from kdtasks.compress.number_formats import NumberFormat, number_formats
+from kdtasks.compress.number_formats.builtin import Int8
+from kdtasks.compress.quantization.quantizer import install
 from kdtasks.compress.tflite.editing import deduplicate_tables
 from kdtasks.compress.tflite.graph import signature_types
 from kdtasks.core.backend import tf
@@ -27,6 +29,7 @@ def convert(
     number_format: str,
     representative: np.ndarray | None = None,
     raw_pixels: bool = False,
+    settings: NumberFormat | None = None,
 ) -> bytes:
     """Convert to one `.tflite` with the signatures `segment_0` … `segment_{K−1}`, batch 1.
 
@@ -38,13 +41,14 @@ def convert(
         representative: uint8 [N, height, width, channels], images that set the ranges of some
             number formats; from the calibration split, never from test.
         raw_pixels: `image` is uint8, the pixels themselves.
+        settings: of the number format; None for its defaults.
 
     Raises:
         ExportError: the format needs images that were not given or cannot take raw pixels, the
             converter does not know a layer, the converted file is not of the numbers asked for, or
             a segment takes a feature at another scale than the one before gives it.
     """
-    item = number_formats[number_format]()
+    item = settings or number_formats[number_format]()
     if item.needs_images and (representative is None or not len(representative)):
         raise ExportError(
             f"{number_format} needs representative images to set its ranges, got none"
@@ -58,7 +62,31 @@ def convert(
         )
     # Where the other inputs are no uint8, the file casts the image; elsewhere LiteRT converts it.
     casts = raw_pixels and dtype != "uint8"
+    with _converter(model, item, representative, pixels=tf.uint8 if casts else tf.float32) as it:
+        it.inference_input_type = it.inference_output_type = tf.as_dtype(dtype)
+        converted = bytes(it.convert())
+    content = deduplicate_tables(converted)
+    _check_types(content, dtype, image="uint8" if raw_pixels else dtype)
+    problem = "the converted file is no chain of segments"
+    with explained(ExportError, problem, "use another number format or network", BundleError):
+        Segments(content)  # opens it as a device does, which hands every feature on as it is
+    return content
+
+
+def calibrate(model: MultiExitModel, representative: np.ndarray) -> bytes:
+    """Convert to float32 with the range of every tensor in the file: what int8 is made from."""
+    with _converter(model, number_formats["int8"](), representative, pixels=tf.float32) as it:
+        it._experimental_calibrate_only = True
+        return bytes(it.convert())
+
+
+@contextmanager
+def _converter(
+    model: MultiExitModel, item: NumberFormat, representative: np.ndarray | None, *, pixels: Any
+) -> Iterator[Any]:
+    """Give a converter of a network whose image is of type `pixels`."""
     segments = model.segments()
+    problem = f"LiteRT's converter cannot make {item.name} of this network"
     with (
         tempfile.TemporaryDirectory() as folder,
         held_stderr(),  # the converter's chatter; its errors come as exceptions
@@ -68,7 +96,7 @@ def convert(
         # The variables alone: of a Keras model `save` would trace every layer a few times more.
         module.network = model.network.weights
         signatures = {
-            f"segment_{index}": _signature(segment, tf.uint8 if casts else tf.float32)
+            f"segment_{index}": _signature(segment, pixels)
             for index, segment in enumerate(segments)
         }
         tf.saved_model.save(module, folder, signatures=signatures)
@@ -77,17 +105,11 @@ def convert(
         )
         feed = None if representative is None else partial(_feed, segments, representative)
         item.configure(converter, feed)
-        converter.inference_input_type = converter.inference_output_type = tf.as_dtype(dtype)
-        problem = f"LiteRT's converter cannot make {number_format} of this network"
+        if isinstance(item, Int8) and not item.is_plain:
+            install(converter, item, feed)
         # Exception: its own classes and several of Python's.
         with explained(ExportError, problem, "use another number format or network", Exception):
-            converted = bytes(converter.convert())
-    content = deduplicate_tables(converted)
-    _check_types(content, dtype, image="uint8" if raw_pixels else dtype)
-    problem = "the converted file is no chain of segments"
-    with explained(ExportError, problem, "use another number format or network", BundleError):
-        Segments(content)  # opens it as a device does, which hands every feature on as it is
-    return content
+            yield converter
 
 
 def _signature(segment: Segment, image_type: Any) -> Any:

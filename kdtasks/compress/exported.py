@@ -35,12 +35,14 @@ class Built(NamedTuple):
         converted: the file before its operators were rewritten for speed: the network's kernels.
         shipped: the file with as much inside as it will have at most: thresholds, class names.
         model: the network that it was made from.
+        kept: layers of an int8 file that compute in float.
     """
 
     content: bytes
     converted: bytes
     shipped: bytes
     model: MultiExitModel
+    kept: tuple[str, ...] = ()
 
 
 def describe(

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field, create_model
 
 from kdtasks.compress.number_formats import number_formats
+from kdtasks.compress.number_formats.builtin import Int8
 from kdtasks.compress.passes import Pass, RewritingPass, TrainingPass, passes
 from kdtasks.core.errors import did_you_mean
 from kdtasks.core.settings import Count, Names, Positive, Section
@@ -107,6 +108,9 @@ class CompressParams(Section):
     parity: ParityParams = Field(
         default=ParityParams(),
         description="how far a file may be from the float network that it was converted from",
+    )
+    int8: Int8 = Field(
+        default=Int8(), description="how the number format `int8` chooses ranges, and what it keeps"
     )
     input: Literal["native", "uint8"] = Field(
         default="native",

@@ -27,6 +27,8 @@ def explained(
 ) -> Iterator[None]:
     """Turn what a library raises into an error of ours: `problem (reason); advice`.
 
+    One that is of `kind` already stays as it is.
+
     Args:
         kind: of the error that is raised.
         problem: what is wrong, such as `x.tflite cannot be read`.
@@ -36,6 +38,8 @@ def explained(
     try:
         yield
     except causes as error:
+        if isinstance(error, kind):
+            raise
         reason = shortened(str(error))
         raise kind(f"{problem} ({reason}); {advice}") from error
 

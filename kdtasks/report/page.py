@@ -9,7 +9,7 @@ from kdtasks.core import text
 from kdtasks.core.files import write_text
 from kdtasks.core.latency import STATISTICS, statistic_name
 from kdtasks.core.paths import ProjectPaths
-from kdtasks.core.records import Record
+from kdtasks.core.records import Part
 from kdtasks.core.records.report import Selection, Statistics
 from kdtasks.report import curves, figures
 from kdtasks.report.advice import proposals
@@ -26,6 +26,7 @@ from kdtasks.report.examples import (
     worst_mistakes,
 )
 from kdtasks.report.inputs import ReportInputs, ReportSettings, known, read_inputs
+from kdtasks.report.layers import errors_by_layer, layers_figures
 from kdtasks.report.published import against_published
 from kdtasks.report.selection import candidates_of, select, summarise
 from kdtasks.report.sentences import (
@@ -89,7 +90,8 @@ def render_page(
     leaving = inputs.variants[shown].leaving if shown else {}
     metric = metric_on("test", statistics)
     colours = legend(class_names, settings.mask_values)
-    images = draw_figures(statistics, selection)
+    layers = errors_by_layer(inputs)
+    images = draw_figures(statistics, selection) | layers_figures(layers)
     if "probabilities" in examples:
         images["precision_recall"] = curves.models_figure(inputs.compared, examples, shown or "")
         images["precision_recall_classes"] = curves.classes_figure(examples, colours, shown or "")
@@ -127,6 +129,7 @@ def render_page(
         teacher_is_trained=settings.teacher_is_trained,
         tuned_trials=settings.tuned_trials,
         unsure=unsure_images(inputs.unsure, class_names),
+        layers={name: _plain(found) for name, found in layers.items()},
         label_errors=_plain(inputs.label_errors),
         label_error_images=[
             image_address(image, lossy=True) for image in inputs.suspected.get("images", ())
@@ -182,7 +185,7 @@ def draw_figures(statistics: Statistics, selection: Selection) -> dict[str, str]
     return images
 
 
-def _plain(record: Record) -> dict[str, Any]:
+def _plain(record: Part) -> dict[str, Any]:
     """What the file of a record holds: a template tells what is absent from what is not known."""
     return record.model_dump(mode="json", exclude_defaults=True)
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
+from benchmarks.int8_remedies import SHAPE, wide_network
 from kdtasks.compress.passes import PassContext
 from kdtasks.learn.networks.alexnet import AlexNet
 from kdtasks.learn.networks.cnn import CNN
@@ -226,3 +227,21 @@ def interrupted() -> Callable[..., Any]:
                 raise KeyboardInterrupt
 
     return Interrupted
+
+
+class Wide(NamedTuple):
+    """A network, images that set its ranges, others, and its calibrated file."""
+
+    model: Any
+    images: np.ndarray
+    others: np.ndarray
+    calibrated: bytes
+
+
+@pytest.fixture(scope="session")
+def wide() -> Wide:
+    from kdtasks.compress.convert import calibrate
+
+    model = wide_network(0, octaves=10.0)
+    drawn = np.random.default_rng(1).integers(0, 256, (120, *SHAPE), np.uint8)
+    return Wide(model, drawn[:20], drawn[20:], calibrate(model, drawn[:20]))

@@ -1,9 +1,12 @@
 """The number formats that LiteRT's converter knows."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
 
 from kdtasks.compress.number_formats import Feed, NumberFormat, number_formats
 from kdtasks.core.backend import tf
+from kdtasks.core.settings import Index, Names
 
 # Sound int8 files were off by 0.003 to 0.06, those with ranges of images half as bright by 0.3.
 WHOLE_NUMBERS = 0.25
@@ -71,6 +74,35 @@ class Int8(_Ranged):
     dtype: ClassVar[str] = "int8"
     raw_dtype: ClassVar[str | None] = "uint8"
     operators: ClassVar[str] = "TFLITE_BUILTINS_INT8"
+
+    keep_float: Names = Field(
+        default=(),
+        description="layers that compute in float32, by the names that the report gives them",
+    )
+    auto: Index = Field(
+        default=0,
+        description="so many of the worst tensors have the layers around them kept in float as "
+        "well: those whose rounding costs the logits most, tried one by one on calibration images",
+    )
+    ranges: Literal["min_max", "percentile", "mse"] = Field(
+        default="min_max",
+        description="values of a tensor that int8 covers: all that were seen, the middle "
+        "`percentile` per cent, or those of the least mean squared error",
+    )
+    percentile: float = Field(
+        default=99.99, gt=50.0, le=100.0, description="per cent covered by `ranges: percentile`"
+    )
+    per_channel: bool = Field(
+        default=True, description="a scale for every filter of a kernel; one for all if false"
+    )
+    bias_correction: bool = Field(
+        default=False, description="biases take back the shift that rounded kernels give the mean"
+    )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the converter does all by itself; `auto` is resolved before it is called."""
+        return self.model_copy(update={"auto": 0}) == type(self)()
 
     def optimize(self, content: bytes) -> bytes:
         """Let convolutions take averages, for which there is no fast int8 kernel."""

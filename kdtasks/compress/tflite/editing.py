@@ -146,11 +146,11 @@ def deduplicate_tables(content: bytes) -> bytes:
         outside = {int(number) for number in [*graph.inputs, *graph.outputs]}
         for number, tensor in enumerate(graph.tensors):
             if number not in outside and tensor.name:
-                tensor.name = _layer_of(tensor.name)
+                tensor.name = layer_of(tensor.name)
     return write_model(model)
 
 
-def _layer_of(name: bytes) -> bytes:
+def layer_of(name: bytes) -> bytes:
     """`stem_conv` of `segment_0/stem_norm/FusedBatchNormV3;segment_0/stem_conv/Conv2D1`."""
     parts = name.rpartition(b";")[2].split(b"/")
     return parts[1] if len(parts) > 1 and parts[0].startswith(b"segment_") else name

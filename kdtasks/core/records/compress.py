@@ -36,6 +36,67 @@ class Parity(Part):
     set_ranges: bool = False
 
 
+class TensorError(Part):
+    """A tensor of an int8 file beside the same of its float network, on calibration images.
+
+    Attributes:
+        layer: that makes it.
+        tensor: name in the file.
+        operator: of LiteRT.
+        range: its smallest and largest value in float.
+        int8_range: the smallest and largest value that int8 holds.
+        clipped: fraction of the float values that are outside.
+        snr: signal-to-quantisation-noise ratio in dB, the noise of all layers before it included;
+            None where the two are equal, or all is 0.
+        rounding_snr: the same of its own rounding and clipping alone.
+        kernel_snr: the same of the layer's kernel, where it has one.
+    """
+
+    layer: str
+    tensor: str
+    operator: str
+    range: tuple[float, float]
+    int8_range: tuple[float, float]
+    clipped: float
+    snr: float | None
+    rounding_snr: float | None
+    kernel_snr: float | None = None
+
+
+class KeptFloat(Part):
+    """Layers computed in float, all others in int8.
+
+    Attributes:
+        error: mean over exits of the logits' root mean square error on calibration images, as a
+            fraction of the standard deviation of the network's.
+        accuracy: of the last exit on the validation split.
+        bytes: of the file.
+    """
+
+    layers: tuple[str, ...]
+    error: float
+    accuracy: float
+    bytes: int
+
+
+class LayerErrors(Part):
+    """Where an int8 file loses accuracy.
+
+    Attributes:
+        rows: calibration images.
+        tensors: worst first, of the file with all layers in int8.
+        plain: that file.
+        tried: each of the worst tensors' layers alone in float, the best first.
+        kept: those that are in float in the file that is shipped; None where all are in int8.
+    """
+
+    rows: int
+    tensors: tuple[TensorError, ...]
+    plain: KeptFloat
+    tried: tuple[KeptFloat, ...]
+    kept: KeptFloat | None = None
+
+
 class Compressed(Record):
     """`metrics/compress/<variant>.json`.
 
@@ -46,6 +107,7 @@ class Compressed(Record):
         tensors: signature to input or output to dtype.
         sparsity: fraction of zeros in the kernels.
         distinct_weights: the most different values in one filter.
+        layers: of int8 variants.
     """
 
     variant: str
@@ -60,6 +122,7 @@ class Compressed(Record):
     distinct_weights: int
     parity: Parity
     validation: ExitScores
+    layers: LayerErrors | None = None
 
 
 class Sensitivity(Record):
