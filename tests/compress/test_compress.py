@@ -49,7 +49,7 @@ def test_every_variant_gives_a_file_that_runs(
 
     model = build_network("cnn_average")
     images = draw_images(model, 40)
-    content, converted, shipped, built = compress(
+    content, converted, shipped, built, _ = compress(
         model,
         variant,
         PARAMS,

@@ -58,7 +58,7 @@ def test_every_pass_after_the_other_is_kept_in_the_file(
     model = build_network("unet_plain")
     macs, images = model.macs()[-1], draw_images(model, 20)
     fine_tuning = make_fine_tuning(model)
-    content, _, _, built = compress(
+    content, _, _, built, _ = compress(
         model,
         "filters+magnitude+cluster+qat+int8",
         PARAMS,

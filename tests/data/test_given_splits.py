@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import pytest
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.data.given_splits import splits_of_folders,  divide, split_named
+from kdtasks.data.given_splits import divide, split_named, splits_of_folders
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ and Bias Correction, section 4.2). The mean is that of the float network on cali
 at borders the zeros of the padding are not counted.
 """
 
+from typing import Any
+
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
@@ -27,7 +29,8 @@ def correct_biases(calibrated: bytes, content: bytes, images: np.ndarray) -> byt
     """
     tables = Tables(content)
     pairs = [one for one in kernel_pairs(read_model(calibrated), tables.model) if one.bias]
-    trace, sums = Trace(calibrated), {}
+    trace = Trace(calibrated)
+    sums: dict[Any, np.ndarray] = {}
     for image in images:
         values = trace.run(image)
         for pair in pairs:
