@@ -11,7 +11,7 @@ import typer
 from typer import Argument, Option
 
 from kdtasks import __version__
-from kdtasks.cli import bundle, completion, project, serve, store
+from kdtasks.cli import bundle, completion, project, recipe, serve, store
 from kdtasks.cli.group import LazyGroup, lazy_group
 from kdtasks.cli.options import (
     IMAGES_HELP,
@@ -19,7 +19,6 @@ from kdtasks.cli.options import (
     DryRunOption,
     JsonOption,
     OutOption,
-    RecipeArgument,
     SettingsOption,
     StageOption,
     StagesArgument,
@@ -32,7 +31,6 @@ from kdtasks.cli.output import (
     json_alone,
     print_json,
     print_result,
-    print_table,
 )
 from kdtasks.cli.status import Status
 from kdtasks.core.errors import KdTasksError, shortened
@@ -45,8 +43,7 @@ DEBUG = "--debug"
 NO_TENSORFLOW = (3, 14)  # as pyproject.toml has it
 
 app = typer.Typer()  # one command is built, the one that is asked for: see `LazyGroup`
-recipe_app = typer.Typer(help="What differs from the defaults, one file a published experiment.")
-app.add_typer(recipe_app, name="recipe", no_args_is_help=True)
+app.add_typer(recipe.app, name="recipe", no_args_is_help=True)
 root = typer.Typer(
     name="kdtasks",
     cls=LazyGroup,
@@ -108,57 +105,6 @@ def _options(
     debug: Annotated[bool, Option(DEBUG, help="Show the traceback of an error.")] = False,
 ) -> None:
     pass
-
-
-@recipe_app.command("list")
-def recipe_list(as_json: JsonOption = False) -> None:
-    """List the recipes."""
-    from kdtasks.orchestrate.project.recipes import list_recipes
-
-    found = list_recipes(find_project())
-    print_json(found) if as_json else print_table(found.items())
-
-
-@recipe_app.command("show")
-def recipe_show(name: RecipeArgument, as_json: JsonOption = False) -> None:
-    """Print what a recipe changes of the defaults."""
-    from kdtasks.orchestrate.project.recipes import find_recipe
-
-    text = find_recipe(find_project(), name).read_text(encoding="utf-8")
-    if as_json:
-        from ruamel.yaml import YAML
-
-        print_json(YAML(typ="safe", pure=True).load(text))
-    else:
-        typer.echo(text, nl=False)
-
-
-@recipe_app.command("diff")
-def recipe_diff(name: RecipeArgument, as_json: JsonOption = False) -> None:
-    """Print the keys in which params.yaml differs from a recipe: mine → the recipe's."""
-    from kdtasks.orchestrate.project.recipes import compare_with_recipe
-
-    found = compare_with_recipe(find_project(), name)
-    if as_json:
-        print_json([difference._asdict() for difference in found])
-    else:
-        for difference in found:
-            typer.echo(str(difference))
-
-
-@recipe_app.command("use")
-def recipe_use(
-    name: RecipeArgument,
-    force: Annotated[bool, Option("--force", help="Overwrite local edits.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Write a recipe to params.yaml; own edits there are replaced only with --force."""
-    from kdtasks.orchestrate.project.recipes import use_recipe
-
-    backup = use_recipe(find_project(), name, force=force)
-    kept = [f"your params.yaml is kept as {backup}"] if backup else []
-    lines = [*kept, f"params.yaml is now recipe {name}; `kdtasks run` runs it"]
-    print_result({"recipe": name, "backup": backup}, "\n".join(lines), as_json=as_json)
 
 
 @app.command()
@@ -307,10 +253,11 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Run everything again in a scratch clone without any cache and compare every hash."""
+    from kdtasks.cli.cache import verify_cache
     from kdtasks.orchestrate.project.verify import compare_with, verify_project
 
     if cache:
-        raise typer.Exit(_verify_cache(find_project(), as_json=as_json))
+        raise typer.Exit(verify_cache(find_project(), as_json=as_json))
     if against and keep:
         raise typer.BadParameter("--keep keeps the scratch clone, and --against makes none")
     with json_alone(as_json) as tell:
@@ -320,21 +267,6 @@ def verify(
             is_same = verify_project(find_project(), keep=keep, out=out)
         tell({"is_same": is_same, "hashes": out})
     raise typer.Exit(Status.DONE if is_same else Status.FAILED)
-
-
-def _verify_cache(project: Path, *, as_json: bool) -> Status:
-    """Print what was damaged and what became of it."""
-    from kdtasks.orchestrate.runner.damage import find_damaged, mend
-
-    damaged = find_damaged(project)
-    lost = mend(project, damaged)
-    lines = [f"{len(damaged)} damaged, {len(damaged) - len(lost)} mended"]
-    for each in reversed(damaged):
-        fate = "lost: `kdtasks run` makes it anew" if each in lost else "mended"
-        lines.insert(0, f"{each.path} of {each.stage}: {fate}")
-    found = [{"path": each.path, "stage": each.stage, "lost": each in lost} for each in damaged]
-    print_result(found, "\n".join(lines), as_json=as_json)
-    return Status.FAILED if lost else Status.DONE
 
 
 @app.command()

@@ -12,7 +12,7 @@ _NOUNS = (
     "specimen study subject track video visit"
 )
 # What a column is named that tells groups apart.
-GROUPING = re.compile(rf"(?<![a-z])(?:{'|'.join([*_NOUNS.split(), 'lesion'])})(?![a-rt-z])")
+_GROUPING = re.compile(rf"(?<![a-z])(?:{'|'.join([*_NOUNS.split(), 'lesion'])})(?![a-rt-z])")
 
 _NUMBERED = re.compile(rf"(?<![a-z])(?:{'|'.join(_NOUNS.split())})[ _-]?(?=\d)", re.IGNORECASE)
 
@@ -25,6 +25,12 @@ _COUNTED = (
 
 _LEAST_IMAGES = 8
 _LEAST_GROUPS = 4
+
+
+def grouping_word(column: str) -> str:
+    """Give the word in a column's name that tells of groups, or ""."""
+    match = _GROUPING.search(column.casefold())
+    return match[0] if match else ""
 
 
 def propose_groups(names: Sequence[str], strata: Sequence[Hashable]) -> tuple[GroupBy, str]:

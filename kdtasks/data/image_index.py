@@ -1,10 +1,12 @@
 """Find images by what a table calls them: paths, names, or names without their endings."""
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kdtasks.data.folders import composed
+from kdtasks.data.tables import Table
+from kdtasks.edge.formats import SUFFIXES
 
 
 class ImageIndex:
@@ -52,3 +54,37 @@ def _ends(name: str) -> set[str]:
 def _plain(cell: str) -> str:
     parts = composed(cell.strip()).replace("\\", "/").split("/")
     return "/".join(part for part in parts if part not in ("", "."))
+
+
+def image_column(table: Table, index: ImageIndex, columns: Mapping[str, str]) -> str | None:
+    """Find the column that names the images: by its own name, or by its cells.
+
+    A column of numbers finds files too, `39` finds `39.png`, though another one names the files.
+
+    Args:
+        columns: what was found by names.
+
+    Returns:
+        None where no column names half of the rows' images, or two name different ones.
+    """
+    guess = columns.get("image")
+    others = [c for c in table.columns if guess is None or c not in columns.values()]
+    files = [column for column in others if _holds_files(table.column(column))]
+    if guess is not None and (not files or _holds_files(table.column(guess))):
+        return guess
+    searched = [*files, guess] if guess is not None else files or others
+    found = {column: index.find_all(table.column(column)) for column in searched}
+    counts = {column: sum(map(bool, images)) for column, images in found.items()}
+    likely = [column for column in searched if 2 * counts[column] >= len(table.rows)]
+    if not files:
+        return max(likely, key=lambda column: (counts[column], column), default=None)
+    for column in likely[1:]:
+        both = zip(found[likely[0]], found[column], strict=True)
+        if any(one and other and one != other for one, other in both):
+            return None
+    return likely[0] if likely else guess
+
+
+def _holds_files(cells: Sequence[str]) -> bool:
+    """Whether half of the cells or more end as the names of image files do."""
+    return 2 * sum(Path(cell).suffix.lower() in SUFFIXES for cell in cells) >= len(cells)

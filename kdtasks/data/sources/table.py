@@ -21,8 +21,8 @@ from kdtasks.data.class_names import (
 )
 from kdtasks.data.folders import files_below, relative_name, require_folder, visible_entries
 from kdtasks.data.given_splits import Divided, divide, split_named
-from kdtasks.data.group_proposals import GROUPING
-from kdtasks.data.image_index import ImageIndex
+from kdtasks.data.group_proposals import grouping_word
+from kdtasks.data.image_index import ImageIndex, image_column
 from kdtasks.data.sources import Item, Size, Source, sources
 from kdtasks.data.tables import ENDINGS, PLAIN_ENDING, Table, find_columns, one_hot, read_table
 from kdtasks.edge.formats import SUFFIXES
@@ -148,7 +148,7 @@ class ImageTable(Source):
             return ()
         cells = self._found(folder).table.column(column)
         return [
-            f"column {column!r} looks as if several images were of one {_grouped(column)}: "
+            f"column {column!r} looks as if several images were of one {grouping_word(column)}: "
             f"{len(set(cells))} for {len(cells)} rows. If so, a model is tested on what it has "
             "learnt; put this into data.source of params.yaml (null in the place of the name "
             f"keeps quiet):\n  columns: {{group: {json.dumps(column, ensure_ascii=False)}}}"
@@ -160,7 +160,7 @@ class ImageTable(Source):
         if "group" in found.columns or "group" in self.columns:
             return None
         rest = [each for each in found.table.columns if each not in found.columns.values()]
-        counts = {each: len(set(found.table.column(each))) for each in rest if _grouped(each)}
+        counts = {each: len(set(found.table.column(each))) for each in rest if grouping_word(each)}
         return next((c for c, count in counts.items() if 1 < count < len(found.labels)), None)
 
     def named_and_surplus(self, folder: Path) -> tuple[list[Path], list[Path]]:
@@ -176,7 +176,7 @@ class ImageTable(Source):
         index = ImageIndex(files, searched)
         columns = find_columns(table, _GUESSES, self.columns)
         if self.columns.get("image") is None:
-            best = _image_column(table, index, columns)
+            best = image_column(table, index, columns)
             if best is None:
                 raise _unknown("image", table, file, "names the image")
             columns.pop("image", None)
@@ -236,46 +236,6 @@ class ImageTable(Source):
                 "source.columns.split to null"
             )
         return divide([named[cell] for cell in cells], self.divided)
-
-
-def _image_column(table: Table, index: ImageIndex, columns: Mapping[str, str]) -> str | None:
-    """Find the column that names the images: by its own name, or by its cells.
-
-    A column of numbers finds files too, `39` finds `39.png`, though another one names the files.
-
-    Args:
-        columns: what was found by names.
-
-    Returns:
-        None where no column names half of the rows' images, or two name different ones.
-    """
-    guess = columns.get("image")
-    others = [c for c in table.columns if guess is None or c not in columns.values()]
-    files = [column for column in others if _holds_files(table.column(column))]
-    if guess is not None and (not files or _holds_files(table.column(guess))):
-        return guess
-    searched = [*files, guess] if guess is not None else files or others
-    found = {column: index.find_all(table.column(column)) for column in searched}
-    counts = {column: sum(map(bool, images)) for column, images in found.items()}
-    likely = [column for column in searched if 2 * counts[column] >= len(table.rows)]
-    if not files:
-        return max(likely, key=lambda column: (counts[column], column), default=None)
-    for column in likely[1:]:
-        both = zip(found[likely[0]], found[column], strict=True)
-        if any(one and other and one != other for one, other in both):
-            return None
-    return likely[0] if likely else guess
-
-
-def _grouped(column: str) -> str:
-    """Give the word in a column's name that tells of groups, or ""."""
-    match = GROUPING.search(column.casefold())
-    return match[0] if match else ""
-
-
-def _holds_files(cells: Sequence[str]) -> bool:
-    """Whether half of the cells or more end as the names of image files do."""
-    return 2 * sum(Path(cell).suffix.lower() in SUFFIXES for cell in cells) >= len(cells)
 
 
 def _image_problem(images: Sequence[Path], folder: Path) -> str | None:

@@ -93,6 +93,16 @@ def stage_node(stage: "Stage", needs: tuple[str, ...]) -> StageNode:
     )
 
 
+def files_of(stages: "Iterable[Stage]") -> tuple[list[str], list[str]]:
+    """The local files and folders that stages read, and those that they write."""
+    reads, writes = [], []
+    for stage in stages:
+        deps = (dep for dep in stage.deps if not isinstance(dep, ELSEWHERE))
+        reads += [dep.fs_path for dep in deps if dep.protocol == "local"]
+        writes += [out.fs_path for out in stage.outs]
+    return reads, writes
+
+
 def watched_by(repo: "Repo", stages: "Iterable[Stage]") -> Watched | None:
     """All that decides whether stages have changed; None where some of it is not on a local disk.
 

@@ -27,10 +27,10 @@ from dvc.stage.serialize import to_lockfile
 
 from kdtasks.core.errors import ProjectError, StageError
 from kdtasks.orchestrate.runner.dvc_files import (
-    ELSEWHERE,
     Command,
     command_of,
     digest,
+    files_of,
     find_stages,
     readable_errors,
     stage_node,
@@ -227,13 +227,7 @@ class Repository:
         return self._lock_files
 
     def _hold(self, stages: "list[Stage]") -> None:
-        reads = [
-            dep.fs_path
-            for stage in stages
-            for dep in stage.deps
-            if not isinstance(dep, ELSEWHERE) and dep.protocol == "local"
-        ]
-        writes = [out.fs_path for stage in stages for out in stage.outs]
+        reads, writes = files_of(stages)
         # DVC lets a process pass that holds the lock under the same name
         name = " ".join(sys.argv)
         hardlink = self._repo.config["core"].get("hardlink_lock", False)

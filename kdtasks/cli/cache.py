@@ -1,0 +1,22 @@
+"""`kdtasks verify --cache`: hash what DVC has cached, and mend what is damaged."""
+
+from pathlib import Path
+
+from kdtasks.cli.output import print_result
+from kdtasks.cli.status import Status
+from kdtasks.orchestrate.runner.damage import find_damaged, mend
+
+
+def verify_cache(project: Path, *, as_json: bool) -> Status:
+    """Print what was damaged and what became of it."""
+    damaged = find_damaged(project)
+    lost = mend(project, damaged)
+    fates = [(each, each in lost) for each in damaged]
+    lines = [
+        f"{each.path} of {each.stage}: {'lost: `kdtasks run` makes it anew' if gone else 'mended'}"
+        for each, gone in fates
+    ]
+    lines.append(f"{len(damaged)} damaged, {len(damaged) - len(lost)} mended")
+    found = [{"path": each.path, "stage": each.stage, "lost": gone} for each, gone in fates]
+    print_result(found, "\n".join(lines), as_json=as_json)
+    return Status.FAILED if lost else Status.DONE
