@@ -149,7 +149,7 @@ def _masked(images: Path, masks: Path | None) -> tuple[Source, dict[str, Path]]:
     for path in (images, masks or images):
         if not path.is_dir():
             raise DatasetError(f"{path} is no folder; give those of the images and of their masks")
-    masks = masks or images
+    images, masks = images.resolve(), (masks or images).resolve()
     suffix = propose_suffix(images, masks)
     found = find_pairs(_above(images, masks), images, masks, suffix)
     paths = [one.mask for one in found if not isinstance(one, Problem)]

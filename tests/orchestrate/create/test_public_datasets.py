@@ -38,8 +38,10 @@ def test_pets_tell_classes_by_names_beside_their_annotations(tmp_path: Path):
     assert f"data.path is {pets / 'images'}: nothing beside it holds classes" in said
 
 
-def test_trimaps_of_pets_are_masks(tmp_path: Path):
-    pets = write_pets(tmp_path / "pets")
+@pytest.mark.parametrize("where", ["", "."], ids=["absolute", "relative"])
+def test_trimaps_of_pets_are_masks(where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    pets = write_pets(Path(where or tmp_path) / "pets")
     found = look_at(pets / "images", pets / "annotations" / "trimaps", None)
     assert dict(found.source.mask_values) == {"class_1": 1, "class_2": 2, "class_3": 3}
     assert len(found.items) == 36
