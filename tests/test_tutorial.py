@@ -58,7 +58,8 @@ def test_its_commands_lead_from_photos_to_a_bundle(tmp_path: Path):
         told[words[0]] = done.stdout
     assert list(told) == ["init", "run", "predict", "pack", "upgrade"]
     assert told["init"].splitlines()[0] == "3 classes, 90 images, 24 to 26 pixels"
-    assert "right" in told["init"].splitlines()[1]
+    assert told["init"].splitlines()[1] == "layout: one folder a class"
+    assert "right" in told["init"].splitlines()[2]
     assert (folder / "report" / "index.html").is_file()
     assert (folder / "flowers.kdz").is_file()
     assert "green" in told["predict"]
