@@ -7,6 +7,7 @@ from kdtasks.core.records.report import Selection, Statistics
 from kdtasks.edge.manifest import Manifest
 from kdtasks.report.inputs import known
 from kdtasks.report.sentences import metric_on
+from kdtasks.tasks.classification import Classification
 
 
 class Published(NamedTuple):
@@ -38,11 +39,13 @@ def against_published(
         return None
     test, metric = known(variant.test), metric_on("test", statistics)
     score = test.score(metric.key) if test else None
+    is_accuracy = metric.key == Classification.metrics[0].key
     before: dict[str, Any] = (manifest.metrics or {}).get("test", {})
     rows = [
         (
             f"Test {metric.name}",
-            _score(before.get(metric.key), before.get("interval")),
+            # its interval is that of the accuracy, whatever models are compared by
+            _score(before.get(metric.key), before.get("interval") if is_accuracy else None),
             _score(score, test.interval if test else None),
         ),
         ("File", text.kilobytes(manifest.bytes), text.kilobytes(variant.bytes)),

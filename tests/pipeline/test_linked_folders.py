@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from kdtasks.core.errors import StageError
-from kdtasks.orchestrate.create.project import WATCHED
+from kdtasks.orchestrate.project.template import WATCHED
 from kdtasks.orchestrate.runner.repository import Repository
 from tests.tools.complete_params import write_params
 

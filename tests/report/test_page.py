@@ -468,6 +468,17 @@ def test_images_that_teacher_and_student_answer_differently_are_shown(
     )
     assert f"<strong>The teacher is right</strong> {counts[0]} images" in section
 
+    def student_only(root: Path) -> None:
+        path = root / "plots/compare.npz"
+        with np.load(path) as arrays:
+            kept = arrays["distill"] == arrays["labels"]
+            shown = {name: values[kept] for name, values in arrays.items() if name != "counts"}
+        np.savez(path, **shown, counts=np.array([0, kept.sum(), 0]))
+
+    page = (build(change=student_only, folder="one kind") / "index.html").read_text("utf-8")
+    found = re.findall(r"<strong>(The \w+ is right|Neither is right)</strong> (\d+) image", page)
+    assert found == [("The student is right", str((learnt == labels).sum()))]
+
     def agree(root: Path) -> None:
         path = root / "plots/compare.npz"
         with np.load(path) as arrays:

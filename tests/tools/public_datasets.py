@@ -10,7 +10,7 @@ SIDE = 32
 _RNG_SEED = 0
 
 
-class _Painter:
+class Painter:
     def __init__(self, root: Path) -> None:
         self._root, self._rng = root, np.random.default_rng(_RNG_SEED)
 
@@ -37,7 +37,7 @@ class _Painter:
 
 def write_pets(root: Path, each: int = 12) -> Path:
     """Oxford-IIIT pets: classes in names, lists, trimaps, and the strays of its archives."""
-    paint, rows = _Painter(root), []
+    paint, rows = Painter(root), []
     for kind, breed in enumerate(("Abyssinian", "american_bulldog", "Egyptian_Mau")):
         for number in range(1, each + 1):
             paint.photo(f"images/{breed}_{number}.jpg", kind)
@@ -55,7 +55,7 @@ def write_pets(root: Path, each: int = 12) -> Path:
 
 def write_caltech(root: Path, each: int = 12) -> Path:
     """Caltech 101: a folder of class folders, beside one of outlines."""
-    paint = _Painter(root)
+    paint = Painter(root)
     for kind, name in enumerate(("BACKGROUND_Google", "accordion", "airplanes")):
         for number in range(1, each + 1):
             paint.photo(f"101_ObjectCategories/{name}/image_{number:04}.jpg", kind)
@@ -66,7 +66,7 @@ def write_caltech(root: Path, each: int = 12) -> Path:
 
 def write_kaggle(root: Path, each: int = 12) -> Path:
     """A Kaggle competition: a table of the images in `train/`, and `test/` without labels."""
-    paint, rows = _Painter(root), []
+    paint, rows = Painter(root), []
     for number in range(3 * each):
         paint.photo(f"train/{number:08x}.jpg", number)
         rows.append(f"{number:08x},{('beagle', 'collie', 'pug')[number % 3]}")
@@ -80,7 +80,7 @@ def write_kaggle(root: Path, each: int = 12) -> Path:
 
 def write_cityscapes(root: Path, each: int = 4, side: int = SIDE) -> Path:
     """Cityscapes: splits and cities, and for each image masks of three kinds."""
-    paint = _Painter(root)
+    paint = Painter(root)
     for split, cities in (("train", ("aachen", "bochum")), ("val", ("frankfurt",))):
         for city in cities:
             for number in range(each):
@@ -96,7 +96,7 @@ def write_cityscapes(root: Path, each: int = 4, side: int = SIDE) -> Path:
 
 def write_isic(root: Path, patients: int = 30, each: int = 4) -> Path:
     """ISIC 2020: patients of several images, and few of them with a melanoma."""
-    paint = _Painter(root)
+    paint = Painter(root)
     rows = ["image_name,patient_id,sex,age_approx,diagnosis,benign_malignant,target"]
     for number in range(patients * each):
         patient = number // each

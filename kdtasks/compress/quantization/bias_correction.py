@@ -18,7 +18,7 @@ from kdtasks.compress.tflite.graph import constant_values, read_model
 
 
 def correct_biases(calibrated: bytes, content: bytes, images: np.ndarray) -> bytes:
-    """Correct the biases of convolutions and dense layers; those without a bias stay.
+    """Correct the biases of convolutions and dense layers; those without a bias stay, and groups.
 
     Args:
         calibrated: the float file.
@@ -38,9 +38,13 @@ def correct_biases(calibrated: bytes, content: bytes, images: np.ndarray) -> byt
             inputs = pair.whole.shape[-1]  # of depthwise kernels the filters, a channel each
             if pair.kind == "DEPTHWISE_CONV_2D":
                 inputs = taken.shape[-1]
+            elif pair.kind == "CONV_2D" and inputs != taken.shape[-1]:
+                continue  # a grouped convolution: each filter takes other channels
             mean = taken.reshape(-1, inputs).mean(axis=0)
             sums[pair.key] = sums.get(pair.key, 0) + mean / len(images)
     for pair in pairs:
+        if pair.key not in sums:
+            continue
         shift = mean_shift(pair.kind, pair.rounded - pair.whole, sums[pair.key])
         stored = constant_values(tables.model, pair.bias)
         assert stored is not None  # the converter's biases are constants

@@ -6,6 +6,7 @@ then makes every step coarse; clipping it can cost less than it gains.
 
 from typing import Any, Literal
 
+import networkx
 import numpy as np
 
 from kdtasks.compress.quantization.trace import Trace
@@ -14,6 +15,36 @@ from kdtasks.compress.tflite.graph import read_model
 
 Ranges = Literal["min_max", "percentile", "mse"]
 _BINS = 2048
+_IMAGE = ("", "image")
+# Operators whose whole numbers stand for the same on both sides.
+_SAME_SCALE = frozenset(
+    [
+        "AVERAGE_POOL_2D",
+        "BATCH_TO_SPACE_ND",
+        "CONCATENATION",
+        "DEPTH_TO_SPACE",
+        "EXPAND_DIMS",
+        "GATHER",
+        "MAXIMUM",
+        "MAX_POOL_2D",
+        "MINIMUM",
+        "MIRROR_PAD",
+        "PAD",
+        "PADV2",
+        "RESHAPE",
+        "RESIZE_BILINEAR",
+        "RESIZE_NEAREST_NEIGHBOR",
+        "SLICE",
+        "SPACE_TO_BATCH_ND",
+        "SPACE_TO_DEPTH",
+        "SPLIT",
+        "SPLIT_V",
+        "SQUEEZE",
+        "STRIDED_SLICE",
+        "TRANSPOSE",
+        "UNPACK",
+    ]
+)
 # Of the whole range, what mean squared error chooses from.
 _SHARES = np.linspace(0.05, 1, 96)
 
@@ -23,7 +54,8 @@ def with_ranges(
 ) -> bytes:
     """Set the ranges of a calibrated file anew.
 
-    The image keeps its range, and a feature has one range wherever it is given and taken.
+    The image keeps its range; a feature, and what operators hand on as it is, have one range, the
+    widest that any of them wants.
 
     Args:
         images: uint8 [N, height, width, channels].
@@ -51,26 +83,37 @@ def with_ranges(
             if key in edges:
                 inside = np.clip(values, edges[key][0], edges[key][-1])
                 counts[key] += np.histogram(inside, edges[key])[0]
-    features: dict[str, Any] = {}
-    for signature, graph in trace.graphs.items():
-        given = {graph.tensors[number].name: name for name, number in graph.inputs.items()}
-        for (where, tensor_name), tensor in tensors.items():
-            key = (where, tensor_name)
-            if where != signature or key not in edges or given.get(tensor_name) == "image":
-                continue
-            low, high = features.get(given.get(tensor_name, "")) or (
-                percentile_range(counts[key], edges[key], percentile)
-                if ranges == "percentile"
-                else least_error_range(counts[key], edges[key])
-            )
-            tensor.quantization.min = np.array([low], np.float32)
-            tensor.quantization.max = np.array([high], np.float32)
-            features |= {
-                name: (low, high)
-                for name, number in graph.outputs.items()
-                if graph.tensors[number].name == tensor_name
-            }
+    found = {
+        key: percentile_range(counts[key], edges[key], percentile)
+        if ranges == "percentile"
+        else least_error_range(counts[key], edges[key])
+        for key in edges
+    }
+    for group in _tied(trace):
+        members = group & found.keys()
+        lows, highs = zip(*(found[key] for key in members), strict=True) if members else ((), ())
+        for key in members:
+            if _IMAGE not in group:
+                tensors[key].quantization.min = np.array([min(lows)], np.float32)
+                tensors[key].quantization.max = np.array([max(highs)], np.float32)
     return write_model(model)
+
+
+def _tied(trace: Trace) -> list[set[tuple[str, str]]]:
+    """Group the tensors of one range each: around operators that keep the scale, and features."""
+    ties = networkx.Graph()
+    for signature, graph in trace.graphs.items():
+        keys = [(signature, tensor.name) for tensor in graph.tensors]
+        ties.add_nodes_from(keys)
+        for operator in graph.operators:
+            if operator.name in _SAME_SCALE:
+                first = keys[operator.outputs[0]]
+                numbers = [one for one in (*operator.inputs, *operator.outputs) if one >= 0]
+                ties.add_edges_from((first, keys[number]) for number in numbers)
+        for name, number in {**graph.outputs, **graph.inputs}.items():
+            if name != "logits":  # of every segment others
+                ties.add_edge(("", name), keys[number])
+    return list(networkx.connected_components(ties))
 
 
 def _with_zero(tensor: Any) -> tuple[float, float]:

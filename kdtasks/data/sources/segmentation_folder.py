@@ -13,7 +13,7 @@ from kdtasks.core.errors import DatasetError
 from kdtasks.core.records.data import Problem
 from kdtasks.core.settings import Count
 from kdtasks.core.text import quantity
-from kdtasks.data.folders import relative_name, require_folder
+from kdtasks.data.folders import composed, relative_name, require_folder
 from kdtasks.data.full_value import find_full_value
 from kdtasks.data.given_splits import splits_of_folders
 from kdtasks.data.mask_turns import Drawn, drawn_on, find_turns
@@ -78,7 +78,8 @@ class SegmentationFolder(Source):
     given_splits: bool = Field(
         default=True,
         description="whether `train`, `val` and `test`, where all outermost folders of images are "
-        "named so, are the splits; what is missing, such as calibration, is taken out of `train`",
+        "named so, are the splits; what is missing, such as calibration, is taken out of `train`; "
+        "of photos without masks none is given",
     )
     patch_size: Count = Field(default=128, description="side of the square patches, in pixels")
     overlap: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
@@ -132,7 +133,7 @@ class SegmentationFolder(Source):
         """Give the splits that folders of images tell, and say it."""
         if not self.given_splits:
             return [None] * len(items), ""
-        root = self.images if (folder / self.images).exists() else "."
+        root = composed(self.images) if (folder / self.images).exists() else "."
         return splits_of_folders([Path(item.name).relative_to(root) for item in items])
 
     def paired(

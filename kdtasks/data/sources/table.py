@@ -29,6 +29,8 @@ from kdtasks.edge.formats import SUFFIXES
 
 Role = Literal["image", "label", "split", "group", "weight"]
 
+# Each wants a group of every class.
+_SPLITS = 4
 _GUESSES = {
     role: names.split()
     for role, names in {
@@ -160,8 +162,15 @@ class ImageTable(Source):
         if "group" in found.columns or "group" in self.columns:
             return None
         rest = [each for each in found.table.columns if each not in found.columns.values()]
-        counts = {each: len(set(found.table.column(each))) for each in rest if grouping_word(each)}
-        return next((c for c, count in counts.items() if 1 < count < len(found.labels)), None)
+        for column in filter(grouping_word, rest):
+            groups = found.table.column(column)
+            by_class: dict[str, set[str]] = {}
+            for label, group in zip(found.labels, groups, strict=True):
+                by_class.setdefault(label, set()).add(group)
+            enough = min(map(len, by_class.values())) >= _SPLITS
+            if enough and len(set(groups)) < len(groups):
+                return column
+        return None
 
     def named_and_surplus(self, folder: Path) -> tuple[list[Path], list[Path]]:
         """List the images that rows name, and those in no row."""

@@ -13,6 +13,8 @@ from kdtasks.deploy.store.cache import holds
 from kdtasks.deploy.store.objects import files_in
 from kdtasks.deploy.store.records import FoundVersion
 
+# What keeps an empty folder in git: it stays.
+_KEEP = ".gitkeep"
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
@@ -42,7 +44,8 @@ def checkout(bundle: Path, found: FoundVersion, target: Path) -> bool:
             shutil.rmtree(leftover, ignore_errors=True)
         receipt = target / RECEIPT
         is_same = receipt.is_file() and receipt.read_bytes() == found.manifest
-        if is_same and holds(target, found.version, besides=frozenset({RECEIPT})):
+        besides = frozenset({RECEIPT, _KEEP} & files_in(target))
+        if is_same and holds(target, found.version, besides=besides):
             return False
         _check_replaceable(target)
         try:
@@ -52,6 +55,8 @@ def checkout(bundle: Path, found: FoundVersion, target: Path) -> bool:
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(bundle / path, copy)
             (partial / RECEIPT).write_bytes(found.manifest)
+            if (target / _KEEP).is_file():
+                (partial / _KEEP).touch()
             for written in (partial, *partial.rglob("*")):
                 flush_to_disk(written)
             _swap(partial, target, aside)
@@ -70,7 +75,7 @@ def _check_replaceable(target: Path) -> None:
         known = {RECEIPT, *(file["path"] for file in record["files"])}
     except (OSError, ValueError, KeyError, TypeError):
         known = set()
-    foreign = sorted(files_in(target) - known)
+    foreign = sorted(files_in(target) - known - {_KEEP})
     if foreign:
         raise StoreError(
             f"{target} holds {foreign[0]}, which no pull put there; give another folder or move it"

@@ -105,7 +105,7 @@ def look_at(images: Path, masks: Path | None, task: str | None) -> Images:
         source, links = _masked(images, masks)
         path = images
     else:
-        source, path = labelled(images)
+        source, path = labelled(images, is_told=task is not None)
     notes: list[str] = []
     if isinstance(source, ImageTable):
         source, unlabelled = told_by_table(source, path, notes)

@@ -15,7 +15,7 @@ from kdtasks.data.tables import ENDINGS
 from kdtasks.edge.formats import SUFFIXES
 
 # Folders beside the images that hold what was drawn on them, and what is no class either.
-_OF_MASKS = re.compile(r"gt[a-z]*|masks?|segmentations?", re.I)
+_OF_MASKS = re.compile(r"(.*[_ -])?(gt(fine|coarse)?|masks?|segmentations?)", re.I)
 _OF_NOTES = re.compile(r"annotations?|meta(data)?|xmls?", re.I)
 # Of masks and images; where there are more folders, one that is named like masks is a class.
 _MOST_FOLDERS = 4
@@ -27,15 +27,20 @@ def source_of(**content: Any) -> Source:
     return source
 
 
-def labelled(images: Path) -> tuple[Source, Path]:
-    """Find the source whose way of telling classes this is, and the folder that it reads."""
+def labelled(images: Path, *, is_told: bool = False) -> tuple[Source, Path]:
+    """Find the source whose way of telling classes this is, and the folder that it reads.
+
+    Args:
+        is_told: whether it is sure that nothing in it is a mask.
+    """
     if images.is_file():
         if images.suffix.lower() not in ENDINGS:
             raise DatasetError(
                 f"{images} is no table; give a folder of images, or a table: {', '.join(ENDINGS)}"
             )
         return source_of(name="table", file=images.name), images.parent
-    _refuse_masks(images)
+    if not is_told:
+        _refuse_masks(images)
     tried = [(source_of(name="table", file=name), images) for name in tables_in(images)]
     inner = _folder_of_images(images)
     has_folders = any(path.is_dir() for path in visible_entries(inner))
@@ -67,7 +72,8 @@ def _refuse_masks(images: Path) -> None:
     if drawn and photos and len(folders) <= _MOST_FOLDERS:
         photo = next((path for path in photos if not _OF_NOTES.fullmatch(path.name)), photos[0])
         raise DatasetError(
-            f"{drawn[0]} seems to hold masks, no class: give `--images {photo} --masks {drawn[0]}`"
+            f"{drawn[0]} seems to hold masks, no class: give `--images {photo} "
+            f"--masks {drawn[0]}`, or `--task classification` if it is one"
         )
 
 
@@ -96,11 +102,14 @@ def told_by_table(
             "they are independent"
         )
     named, surplus = (
-        {path.relative_to(folder).parts[0] for path in paths if path.parent != folder}
+        {path.parent != folder and path.relative_to(folder).parts[0] for path in paths}
         for paths in source.named_and_surplus(folder)
     )
     unlabelled = None
-    if len(named) == len(surplus) == 1 and named != surplus:
-        changes["images"], unlabelled = named.pop(), folder / surplus.pop()
+    (inner, *more), (other, *others) = list(named) or [""], list(surplus - {False}) or [""]
+    if inner and other and not more and not others and inner != other:
+        if _OF_MASKS.fullmatch(other):
+            return source.model_copy(update=changes | {"images": inner}), None
+        changes["images"], unlabelled = inner, folder / other
         notes.append(f"no row names an image in {unlabelled}, so it is data.unlabelled")
     return source.model_copy(update=changes), unlabelled

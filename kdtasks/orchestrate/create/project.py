@@ -23,15 +23,10 @@ from kdtasks.orchestrate.create.settings import channels_of, choose, image_size_
 from kdtasks.orchestrate.create.teacher import Teacher, look_at_teacher
 from kdtasks.orchestrate.project.git import git, git_if_any
 from kdtasks.orchestrate.project.links import list_links
-from kdtasks.orchestrate.project.template import write_project
+from kdtasks.orchestrate.project.template import make_watched, write_project
 from kdtasks.params import Params, parse_params
 from kdtasks.params.write import render_params, render_recipe
 
-# Folders that DVC watches, so that they have to be there.
-WATCHED = (
-    *("data/raw", "data/raw-unlabelled"),
-    *("models/arm", "models/import", "models/published", "models/start"),
-)
 _RAW = Path("data") / "raw"
 
 
@@ -151,8 +146,7 @@ def _appearing(target: Path) -> Iterator[Path]:
 def _write(
     project: Path, name: str, images: Images, content: dict[str, Any], params: Params
 ) -> None:
-    for folder in WATCHED:
-        write_text(project / folder / ".gitkeep", "")
+    make_watched(project)
     if images.links:
         write_links(project / _RAW, images)
     write_project(project)

@@ -29,6 +29,11 @@ _PATTERNS = (
     *("dvc.yaml", "prefect.yaml", ".gitattributes", ".gitignore", ".dvcignore", ".dvc/config"),
     *("stages/*.py", "flows/*.py", "docs/parameters.md"),
 )
+# Folders that DVC watches, so that they have to be there.
+WATCHED = (
+    *("data/raw", "data/raw-unlabelled"),
+    *("models/arm", "models/import", "models/published", "models/start"),
+)
 _EXAMPLE = Path("examples") / "extensions"
 _PACKAGE = re.compile(r"(?:^ +- kdtasks/.*\n)+", re.MULTILINE)  # in the stage `code`
 
@@ -53,6 +58,13 @@ class Upgraded(NamedTuple):
     added: list[str]
     reruns: dict[str, list[str]]
     following: list[str]
+
+
+def make_watched(project: Path) -> None:
+    """Make the folders that DVC watches, empty, where they are not there."""
+    for folder in WATCHED:
+        if not (project / folder).exists():
+            write_text(project / folder / ".gitkeep", "")
 
 
 def write_project(project: Path) -> None:
@@ -86,6 +98,7 @@ def upgrade(project: Path) -> Upgraded:
         )
     params, missing = load_with_missing_keys(paths.params)
     before = record.read_text(encoding="utf-8")
+    make_watched(project)
     written, kept = _bring_up_to_date(project)
     if missing:
         write_text(paths.params.with_name("params.yaml.bak"), paths.params.read_text("utf-8"))

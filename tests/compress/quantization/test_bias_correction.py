@@ -69,3 +69,25 @@ def test_a_network_without_rounded_kernels_stays(wide: Any):
     corrected, same = (quantize(wide.calibrated, it, wide.images) for it in (settings, plain))
     assert not [*kernel_pairs(read_model(wide.calibrated), read_model(same))]
     assert len(corrected) == pytest.approx(len(same), rel=0.2)
+
+
+def test_grouped_convolutions_stay(draw_images: Any):
+    from kdtasks.core.backend import keras
+    from kdtasks.learn.networks.multi_exit import MultiExitModel
+
+    image = keras.Input((6, 6, 4), name="image")
+    tensor = keras.layers.Conv2D(4, 3, groups=2, name="grouped")(image)
+    tensor = keras.layers.Flatten(name="flatten")(tensor)
+    model = MultiExitModel(
+        network=keras.Model(image, [keras.layers.Dense(2, name="logits")(tensor)])
+    )
+    images = draw_images(model, 8)
+    calibrated = calibrate(model, images)
+    biases: list[list[np.ndarray | None]] = []
+    for is_corrected in (False, True):
+        rounded = read_model(quantize(calibrated, Int8(bias_correction=is_corrected), images))
+        pairs = [*kernel_pairs(read_model(calibrated), rounded)]
+        grouped = [pair for pair in pairs if pair.whole.shape == (4, 3, 3, 2)]
+        biases.append([constant_values(rounded, pair.bias) for pair in grouped])
+    assert len(biases[0]) == 1
+    np.testing.assert_array_equal(*biases)

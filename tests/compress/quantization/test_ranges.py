@@ -62,12 +62,13 @@ def test_files_take_the_ranges_and_the_image_keeps_its_own(wide: Any):
         assert narrow < broad
 
 
+@pytest.mark.parametrize("name", ["cnn_average", "cnn_flatten", "unet"])
 @pytest.mark.parametrize("ranges", ["percentile", "mse"])
-def test_segments_fit_together(ranges: Any, build_network: Any, draw_images: Any):
+def test_segments_fit_together(name: str, ranges: Any, build_network: Any, draw_images: Any):
     """A feature has one range, given and taken: `convert` opens the file as a device does."""
     from kdtasks.compress.convert import convert
 
-    model = build_network("cnn_average")
+    model = build_network(name)
     settings = Int8(ranges=ranges, percentile=99.0)
     images = draw_images(model, 4)
     assert convert(model, number_format="int8", representative=images, settings=settings)

@@ -135,3 +135,14 @@ def test_what_is_placed_is_independent_of_the_cache(first: Bundle, tmp_path: Pat
     checkout(*first, tmp_path / "out")
     (tmp_path / "out" / "a").write_bytes(b"changed")
     assert (first[0] / "a").read_bytes() == b"1"
+
+
+def test_what_keeps_an_empty_folder_in_git_stays(tmp_path: Path, first, second):
+    target = tmp_path / "published"
+    target.mkdir()
+    (target / ".gitkeep").touch()
+    for folder, found in (first, second):
+        assert checkout(folder, found, target)
+        assert not checkout(folder, found, target)
+        assert (target / ".gitkeep").is_file()
+    assert (target / "a").read_bytes() == b"one"

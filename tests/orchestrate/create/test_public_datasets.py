@@ -1,5 +1,6 @@
 """The layouts of five public datasets, as their pages describe them: what `init` finds and says."""
 
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from kdtasks.orchestrate.create.images import Images, look_at
 from kdtasks.orchestrate.create.project import Given, begin
 from kdtasks.params import Params, load_project_params
 from tests.tools.public_datasets import (
+    Painter,
     write_caltech,
     write_cityscapes,
     write_isic,
@@ -96,3 +98,48 @@ def test_cityscapes_keeps_its_splits_and_the_masks_of_labels(tmp_path: Path):
     for images in (city, city / "leftImg8bit"):
         with pytest.raises(DatasetError, match=r"seems to hold masks, no class: give `--images "):
             look_at(images, None, None)
+
+
+def test_classes_may_be_called_like_masks(tmp_path: Path):
+    paint = Painter(tmp_path)
+    for kind, name in enumerate(("with mask", "without mask")):
+        for number in range(8):
+            paint.photo(f"faces/{name}/{number}.png", kind)
+            paint.photo(f"cars/{('bmw', 'gt')[kind]}/{number}.png", kind)
+    assert look_at(tmp_path / "faces", None, None).class_names == ("with mask", "without mask")
+    with pytest.raises(DatasetError, match="or `--task classification` if it is one"):
+        look_at(tmp_path / "cars", None, None)
+    assert look_at(tmp_path / "cars", None, "classification").class_names == ("bmw", "gt")
+
+
+def test_groups_that_no_split_could_share_stay_a_warning(tmp_path: Path):
+    paint = Painter(tmp_path)
+    rows = [f"{number}.png,{'ab'[number % 2]},{number % 3}" for number in range(24)]
+    for number in range(24):
+        paint.photo(f"{number}.png", number % 2)
+    paint.text("all.csv", ["image,label,visit", *rows])
+    source = look_at(tmp_path, None, None).source
+    assert source.model_dump(exclude_defaults=True) == {"file": "all.csv"}
+
+
+def test_masks_beside_a_table_are_no_photos_without_labels(tmp_path: Path):
+    paint = Painter(tmp_path)
+    for number in range(24):
+        paint.photo(f"HAM_images/{number}.png", number % 2)
+        paint.mask(f"HAM_segmentations/{number}_segmentation.png", (0, 255))
+    rows = [f"{number},{'ab'[number % 2]}" for number in range(24)]
+    paint.text("meta.csv", ["image_id,label", *rows])
+    found = look_at(tmp_path, None, "classification")
+    assert found.unlabelled is None
+    assert len(found.items) == 24
+
+
+def test_splits_are_found_in_folders_named_as_macos_spells_them(tmp_path: Path):
+    paint = Painter(tmp_path)
+    name = unicodedata.normalize("NFD", "Bildér")
+    for split, count in (("train", 8), ("val", 4)):
+        for number in range(count):
+            paint.photo(f"{name}/{split}/{number}.png", number)
+            paint.mask(f"masks/{split}/{number}.png", (0, 1))
+    found = look_at(tmp_path / name, tmp_path / "masks", None)
+    assert {item.split for item in found.items} == {None, "validation"}

@@ -42,8 +42,7 @@ stages:
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project as `init` leaves it; read only, copy it with `project`."""
     folder = tmp_path_factory.mktemp("written") / "project"
-    for name in ("data/raw", "data/raw-unlabelled"):
-        (folder / name).mkdir(parents=True)
+    template.make_watched(folder)
     write_project(folder)
     write_params(folder)
     return folder
@@ -176,3 +175,10 @@ def test_what_cannot_be_upgraded_is_refused_before_anything_changes(
     with pytest.raises(ParamsError, match="recipe"):
         upgrade(project)
     assert {path: path.read_bytes() for path in project.rglob("*") if path.is_file()} == before
+
+
+def test_folders_that_dvc_watches_are_made(project: Path):
+    (project / "models/published/.gitkeep").unlink()
+    (project / "models/published").rmdir()
+    upgrade(project)
+    assert (project / "models/published/.gitkeep").is_file()
