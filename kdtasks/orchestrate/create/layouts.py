@@ -106,10 +106,9 @@ def told_by_table(
         for paths in source.named_and_surplus(folder)
     )
     unlabelled = None
-    (inner, *more), (other, *others) = list(named) or [""], list(surplus - {False}) or [""]
-    if inner and other and not more and not others and inner != other:
-        if _OF_MASKS.fullmatch(other):
-            return source.model_copy(update=changes | {"images": inner}), None
-        changes["images"], unlabelled = inner, folder / other
-        notes.append(f"no row names an image in {unlabelled}, so it is data.unlabelled")
+    if len(named) == len(surplus) == 1 and named != surplus and False not in named | surplus:
+        changes["images"], other = named.pop(), str(surplus.pop())
+        if not _OF_MASKS.fullmatch(other):
+            unlabelled = folder / other
+            notes.append(f"no row names an image in {unlabelled}, so it is data.unlabelled")
     return source.model_copy(update=changes), unlabelled
