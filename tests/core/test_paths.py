@@ -17,7 +17,7 @@ DECLARED: dict[str, Any] = YAML(typ="safe", pure=True).load(REPOSITORY / PIPELIN
 VALUES: dict[str, Any] = YAML(typ="safe", pure=True).load(REPOSITORY / PARAMS)
 VALUES["distill"]["arms"] = ["hard", "all_labels"]
 # What DVC does not write itself, and the folders of several outputs.
-INPUTS = {PATHS.params, PATHS.pipeline, PATHS.lock}
+INPUTS = {PATHS.params, PATHS.pipeline, PATHS.lock, PATHS.published}
 FOLDERS = {PATHS.report}
 
 
