@@ -11,7 +11,7 @@ from kdtasks.compress.exported import validate_export
 from kdtasks.compress.quantization.kernels import kernel_pairs
 from kdtasks.compress.quantization.quantizer import layer_name, quantize
 from kdtasks.compress.quantization.trace import Trace, as_real, as_stored
-from kdtasks.compress.tflite.graph import Graph, Tensor, read_model
+from kdtasks.compress.tflite.graph import Graph, Tensor, read_graphs, read_model
 from kdtasks.core.records.compress import KeptFloat, LayerErrors, TensorError
 from kdtasks.edge.segments import Segments
 from kdtasks.learn.networks.inference import Predictor
@@ -75,7 +75,8 @@ def tensor_errors(calibrated: bytes, content: bytes, images: np.ndarray) -> list
         for tensor in graph.tensors
         if tensor.dtype == "int8" and tensor.buffer is None
     }
-    sums = {key: _Sums() for key in _makers(whole.graphs) if key in quantised}
+    makers = _makers(whole.graphs)
+    sums = {key: _Sums() for key in makers if key in quantised}
     for image in images:
         expected, found = whole.run(image), rounded.run(image)
         for key, total in sums.items():
@@ -86,7 +87,6 @@ def tensor_errors(calibrated: bytes, content: bytes, images: np.ndarray) -> list
         )
         for pair in kernel_pairs(read_model(calibrated), read_model(content))
     }
-    makers = _makers(whole.graphs)
     errors = [
         TensorError(
             layer=makers[key][0],
@@ -121,8 +121,10 @@ def layers_around(calibrated: bytes, error: TensorError) -> tuple[str, ...]:
 
     Only where all of them compute in float is the tensor not rounded.
     """
-    for name, graph in Trace(calibrated).graphs.items():
-        numbers = {f"{name}/{tensor.name}": index for index, tensor in enumerate(graph.tensors)}
+    for graph in read_graphs(calibrated):
+        numbers = {
+            f"{graph.signature}/{tensor.name}": index for index, tensor in enumerate(graph.tensors)
+        }
         if error.tensor in numbers:
             takers = [one for one in graph.operators if numbers[error.tensor] in one.inputs]
             return tuple(dict.fromkeys([error.layer, *(layer_name(graph, one) for one in takers)]))

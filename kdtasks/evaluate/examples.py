@@ -36,7 +36,7 @@ def pick_examples(
     picked = []
     for rows in groups:
         surest_first = rows[np.argsort(-scores[rows, exit_index[rows]], kind="stable")]
-        picked.append(_evenly(surest_first, each))
+        picked.append(evenly(surest_first, each))
     group_of = np.repeat(np.arange(exits + 1), [len(rows) for rows in picked])
     return np.concatenate(picked), group_of
 
@@ -85,10 +85,10 @@ def pick_differences(
     """
     kind = np.select([teacher == student, teacher == labels, student == labels], [3, 0, 1], 2)
     kinds = [np.flatnonzero(kind == index) for index in range(3)]
-    shown = [
-        rows[np.linspace(0, len(rows) - 1, min(each, len(rows))).astype(int)] for rows in kinds
-    ]
-    return np.concatenate(shown), np.array([len(rows) for rows in kinds])
+    shown = [evenly(rows, each) for rows in kinds]
+    return np.concatenate(shown), np.array(
+        [len(rows) for rows in kinds]
+    )
 
 
 def pick_patches(
@@ -113,6 +113,6 @@ def pick_patches(
     return np.sort(most_first[:count])
 
 
-def _evenly(rows: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
+def evenly(rows: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
     """Give at most so many of the rows, evenly spread, with the first and the last."""
     return rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(np.int64)]

@@ -18,7 +18,7 @@ from kdtasks.compress.tflite.graph import constant_values, read_model
 
 
 def correct_biases(calibrated: bytes, content: bytes, images: np.ndarray) -> bytes:
-    """Correct the biases of convolutions and dense layers; those without a bias stay, and groups.
+    """Correct the biases of convolutions, but for grouped ones, and of dense layers.
 
     Args:
         calibrated: the float file.

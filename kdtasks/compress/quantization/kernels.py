@@ -21,7 +21,6 @@ class KernelPair(NamedTuple):
         whole: its kernel in float.
         rounded: what the kernel in int8 stands for.
         bias: its bias in the int8 file, a table of the schema; None where there is none.
-        graph: that the bias belongs to.
     """
 
     key: tuple[str, str]

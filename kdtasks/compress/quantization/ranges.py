@@ -90,12 +90,13 @@ def with_ranges(
         for key in edges
     }
     for group in _tied(trace):
-        members = group & found.keys()
-        lows, highs = zip(*(found[key] for key in members), strict=True) if members else ((), ())
-        for key in members:
-            if _IMAGE not in group:
-                tensors[key].quantization.min = np.array([min(lows)], np.float32)
-                tensors[key].quantization.max = np.array([max(highs)], np.float32)
+        wanted = [found[key] for key in group & found.keys()]
+        if _IMAGE in group or not wanted:
+            continue
+        low, high = min(low for low, _ in wanted), max(high for _, high in wanted)
+        for key in group & found.keys():
+            tensors[key].quantization.min = np.array([low], np.float32)
+            tensors[key].quantization.max = np.array([high], np.float32)
     return write_model(model)
 
 

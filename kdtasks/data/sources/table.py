@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
@@ -29,8 +29,6 @@ from kdtasks.edge.formats import SUFFIXES
 
 Role = Literal["image", "label", "split", "group", "weight"]
 
-# Each wants a group of every class.
-_SPLITS = 4
 _GUESSES = {
     role: names.split()
     for role, names in {
@@ -156,19 +154,22 @@ class ImageTable(Source):
             f"keeps quiet):\n  columns: {{group: {json.dumps(column, ensure_ascii=False)}}}"
         ]
 
-    def group_column(self, folder: Path) -> str | None:
-        """Name the column that looks as if it told groups, where none is known to."""
+    def group_column(self, folder: Path, *, least: int = 0) -> str | None:
+        """Name the column that looks as if it told groups, where none is known to.
+
+        Args:
+            least: groups that it has to give every class.
+        """
         found = self._found(folder)
         if "group" in found.columns or "group" in self.columns:
             return None
         rest = [each for each in found.table.columns if each not in found.columns.values()]
         for column in filter(grouping_word, rest):
             groups = found.table.column(column)
-            by_class: dict[str, set[str]] = {}
-            for label, group in zip(found.labels, groups, strict=True):
-                by_class.setdefault(label, set()).add(group)
-            enough = min(map(len, by_class.values())) >= _SPLITS
-            if enough and len(set(groups)) < len(groups):
+            pairs = set(zip(found.labels, groups, strict=True))
+            by_class = Counter(label for label, _ in pairs if label)
+            is_enough = all(count >= least for count in by_class.values())
+            if is_enough and 1 < len(set(groups)) < len(groups):
                 return column
         return None
 

@@ -10,6 +10,7 @@ from kdtasks.core.records.calibration import Calibration, ExpectedPoint, Validat
 from kdtasks.core.records.compress import Compressed
 from kdtasks.core.records.evaluate import Quality
 from kdtasks.edge.scores import apply_policy
+from kdtasks.evaluate.examples import evenly
 from kdtasks.evaluate.exits.guarantee import guarantee
 from kdtasks.evaluate.exits.rows import ExitRows, check_rows, exit_rows, fit_temperatures
 from kdtasks.evaluate.exits.settings import ExitsParams
@@ -103,9 +104,8 @@ def calibrate(
 
 
 def _tradeoff(rows: ExitRows, grid: int) -> Tradeoff:
-    images, exits = rows.scores.shape
-    surest_first = np.argsort(-rows.scores[:, 0], kind="stable")
-    shown = surest_first[np.linspace(0, images - 1, min(_SHOWN, images)).round().astype(int)]
+    exits = rows.scores.shape[1]
+    shown = evenly(np.argsort(-rows.scores[:, 0], kind="stable"), _SHOWN)
     points = tradeoff(rows, grid=grid)
     left_at = [apply_policy(rows.scores, point.thresholds) for point in points]
     return Tradeoff(

@@ -19,6 +19,8 @@ _OF_MASKS = re.compile(r"(.*[_ -])?(gt(fine|coarse)?|masks?|segmentations?)", re
 _OF_NOTES = re.compile(r"annotations?|meta(data)?|xmls?", re.I)
 # Of masks and images; where there are more folders, one that is named like masks is a class.
 _MOST_FOLDERS = 4
+# Each wants a group of every class.
+_SPLITS = 4
 
 
 def source_of(**content: Any) -> Source:
@@ -95,7 +97,7 @@ def told_by_table(
 ) -> tuple[ImageTable, Path | None]:
     """Take the column that tells groups, and a folder of which no row names an image."""
     changes: dict[str, Any] = {}
-    if column := source.group_column(folder):
+    if column := source.group_column(folder, least=_SPLITS):
         changes["columns"] = {**source.columns, "group": column}
         notes.append(
             f"images of one {column!r} stay in one split; set data.source.columns.group to null if "

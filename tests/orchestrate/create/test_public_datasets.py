@@ -120,6 +120,8 @@ def test_groups_that_no_split_could_share_stay_a_warning(tmp_path: Path):
     paint.text("all.csv", ["image,label,visit", *rows])
     source = look_at(tmp_path, None, None).source
     assert source.model_dump(exclude_defaults=True) == {"file": "all.csv"}
+    (warning,) = source.warnings(tmp_path)
+    assert warning.startswith("column 'visit' looks as if several images were of one visit: 3 for")
 
 
 def test_masks_beside_a_table_are_no_photos_without_labels(tmp_path: Path):
