@@ -86,9 +86,7 @@ def pick_differences(
     kind = np.select([teacher == student, teacher == labels, student == labels], [3, 0, 1], 2)
     kinds = [np.flatnonzero(kind == index) for index in range(3)]
     shown = [evenly(rows, each) for rows in kinds]
-    return np.concatenate(shown), np.array(
-        [len(rows) for rows in kinds]
-    )
+    return np.concatenate(shown), np.array([len(rows) for rows in kinds])
 
 
 def pick_patches(
