@@ -126,12 +126,12 @@ class Cache:
         return folder if holds(folder, found.version) else None
 
     def missing(self, version: Version) -> list[StoredFile]:
-        """Contents that the cache lacks or holds damaged, each once; damaged ones are removed."""
+        """Contents that the cache lacks or holds damaged, each once.
+
+        None is removed: a download replaces it, and another process may have done so just now.
+        """
         wanted = {file.sha256: file for file in version.files}
-        missing = [file for file in wanted.values() if not is_intact(self._blob(file), file)]
-        for file in missing:
-            self._blob(file).unlink(missing_ok=True)
-        return missing
+        return [file for file in wanted.values() if not is_intact(self._blob(file), file)]
 
     def build_bundle(self, found: FoundVersion) -> Path:
         """Link a version's contents, all of which are here, into a folder of its own."""
@@ -219,10 +219,12 @@ def holds(folder: Path, version: Version, *, besides: frozenset[str] = frozenset
 
 def is_intact(path: Path, file: StoredFile) -> bool:
     """Whether a path is a file with the right content."""
-    if path.is_symlink() or not path.is_file() or path.stat().st_size != file.size:
-        return False
-    with path.open("rb", buffering=0) as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest() == file.sha256
+    with contextlib.suppress(FileNotFoundError):  # another process may be replacing it
+        if path.is_symlink() or not path.is_file() or path.stat().st_size != file.size:
+            return False
+        with path.open("rb", buffering=0) as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest() == file.sha256
+    return False
 
 
 def _link(source: Path, target: Path) -> None:

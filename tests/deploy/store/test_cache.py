@@ -91,13 +91,13 @@ def test_a_damaged_manifest_is_none(cache: Cache):
     assert cache.manifest("none") is None
 
 
-def test_a_damaged_content_is_missing_and_removed(cache: Cache):
+def test_a_damaged_content_is_missing_and_left_for_a_download_to_replace(cache: Cache):
     version = keep(cache, b"1").version
     assert cache.missing(version) == []
     blob = cache.blobs / version.files[0].sha256
     blob.write_bytes(b"2")
     assert cache.missing(version) == list(version.files)
-    assert not blob.exists()
+    assert blob.exists()
 
 
 def test_bundles_survive_file_systems_without_links(cache: Cache, monkeypatch: pytest.MonkeyPatch):
