@@ -104,6 +104,10 @@ class EvaluationError(KdTasksError):
     """Predictions, labels or settings of an evaluation do not fit together."""
 
 
+class DeviceError(KdTasksError):
+    """A device does not answer, or cannot do what it was asked for."""
+
+
 class TelemetryError(KdTasksError):
     """What devices have counted cannot be read, or does not belong to the model."""
 

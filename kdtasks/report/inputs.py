@@ -44,6 +44,11 @@ class SelectParams(Section):
         default=None, description="latency of one image, in milliseconds"
     )
     latency_statistic: LatencyStatistic = "mean"
+    device: str | None = Field(
+        default=None,
+        description="whose latency counts for this choice, for `search`, `gate` and the report: "
+        "one of `benchmark.devices`; null: this machine's",
+    )
     max_accuracy_drop: Fraction | None = Field(
         default=0.01,
         description="validation accuracy, or what `evaluate.metric` names, that may be lost "

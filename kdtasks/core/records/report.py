@@ -26,6 +26,7 @@ class Limits(Part):
     latency_statistic: Statistic
     max_accuracy_drop: float | None
     max_agreement_drop: float | None = None
+    device: str | None = None
 
 
 class VariantMetrics(Part):

@@ -1,0 +1,138 @@
+"""On a real OpenSSH server, in a home with nothing but Python."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kdtasks.cli.bench import bench_bundle
+from kdtasks.core.errors import DeviceError
+from kdtasks.edge.benchmark import Timing
+from kdtasks.evaluate.devices import benchmark
+from kdtasks.evaluate.devices.benchmark import benchmark_on
+from tests.tools.ssh_server import SshServer
+
+MODEL = Path(__file__).parents[3] / "results/mlperf-tiny/int8.tflite"  # two exits
+IMAGES = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), np.uint8)
+TIMING = Timing(threads=1, rounds=3, warmup=1)
+
+
+@pytest.fixture(scope="module")
+def device(ssh_server: SshServer) -> SshServer:
+    """Numpy and LiteRT are installed there."""
+    try:
+        benchmark_on(ssh_server.address, [MODEL], IMAGES, TIMING)
+    except DeviceError as error:
+        if "no wheels" in str(error):
+            pytest.skip(str(error))
+        raise
+    return ssh_server
+
+
+def test_what_was_not_installed_is_said(ssh_server, monkeypatch):
+    monkeypatch.setattr(benchmark, "requirements", lambda: ["other versions"])
+    with pytest.raises(
+        DeviceError, match=r"lacks a package \(No module named 'numpy'\).*--install"
+    ):
+        benchmark_on(ssh_server.address, [MODEL], IMAGES, TIMING, install=False)
+
+
+def test_a_device_answers_as_this_machine_does(device, monkeypatch):
+    monkeypatch.setattr(benchmark, "download", lambda *given: pytest.fail("installed again"))
+    assert len(list((device.home / ".cache/kdtasks/bench").iterdir())) == 1
+    there = benchmark_on(device.address, [MODEL, MODEL], [*IMAGES], TIMING)
+    here = benchmark_on(None, [MODEL, MODEL], IMAGES, TIMING)
+    assert there.cpu == here.cpu
+    assert [it.exit_rate for it in there.bundles] == [it.exit_rate for it in here.bundles]
+    assert all(0 < it.latency_ms.mean <= 2 * it.latency_ms.worst for it in there.bundles)
+    assert not any(device.temporary.iterdir())
+
+
+def test_a_bundle_that_a_device_cannot_run_is_one_sentence(device, tmp_path):
+    (tmp_path / "bad.tflite").write_bytes(b"bad")
+    with pytest.raises(DeviceError, match=rf"^{device.address}: BundleError: .*bad|0\.tflite"):
+        benchmark_on(device.address, [tmp_path / "bad.tflite"], IMAGES, TIMING, install=False)
+
+
+def test_the_command_tells_where_and_how(device, tmp_path, capsys):
+    np.save(tmp_path / "image.npy", IMAGES[0])
+    options = {"rounds": 2, "threads": 1, "device": device.address}
+    bench_bundle(MODEL, [str(tmp_path / "image.npy")], **options)
+    assert f"on {device.address}: clock governor " in capsys.readouterr().out
+    bench_bundle(MODEL, [str(tmp_path / "image.npy")], as_json=True, **options)
+    found = json.loads(capsys.readouterr().out)
+    assert found["device"] == device.address
+    assert {"governor", "celsius_before", "celsius_after", "throttled"} <= found.keys()
+
+
+def test_a_connection_that_is_lost_once_costs_a_retry(device):
+    with meanwhile(lambda: cut(device)):
+        run = benchmark_on(device.address, [MODEL], IMAGES, TIMING, install=False)
+    assert run.bundles[0].latency_ms.mean > 0
+    assert_nothing_left(device)
+
+
+def test_one_that_is_always_lost_is_one_sentence(device):
+    with (
+        meanwhile(lambda: (cut(device), cut(device))),
+        pytest.raises(DeviceError, match=r"did not answer, or went away, twice \(.+\); see that"),
+    ):
+        benchmark_on(device.address, [MODEL], IMAGES, TIMING, install=False)
+    assert_nothing_left(device)
+
+
+def test_nothing_is_left_running_after_ctrl_c(device, tmp_path):
+    np.save(tmp_path / "image.npy", IMAGES[0])
+    words = ["bench", str(MODEL), str(tmp_path / "image.npy"), "--rounds", "1000000"]
+    command = [sys.executable, "-m", "kdtasks", *words, "--on", device.address]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+        wait_until(lambda: device.programs() and any(device.temporary.iterdir()))
+        running = device.programs()
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(30) != 0
+    wait_until(lambda: not any(is_running(each) for each in running))
+    assert_nothing_left(device)
+
+
+def cut(device: SshServer) -> None:
+    """Kill the connection once its program runs there."""
+    wait_until(lambda: device.programs() and any(device.temporary.iterdir()))
+    device.cut()
+    wait_until(lambda: not device.connections())
+
+
+@contextmanager
+def meanwhile(act: Callable[[], object]) -> Iterator[None]:
+    thread = threading.Thread(target=act)
+    thread.start()
+    yield
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def wait_until(holds: Callable[[], object]) -> None:
+    for _ in range(400):
+        if holds():
+            return
+        time.sleep(0.05)
+    pytest.fail("it never came true")
+
+
+def assert_nothing_left(device: SshServer) -> None:
+    wait_until(lambda: not device.programs() and not any(device.temporary.iterdir()))
+
+
+def is_running(process: int) -> bool:
+    try:
+        return ") Z " not in Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return False
