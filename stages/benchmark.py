@@ -16,11 +16,11 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     bundle, settings = paths.bundle(variant), params.benchmark
     check_not_refused(bundle / MANIFEST)
     images = open_prepared(paths.prepared).timed_images(settings.images)
+    here = benchmark_on(None, [bundle], images, settings.timing)
     runs = {
         device: benchmark_on(device, [bundle], images, settings.timing)
-        for device in (None, *settings.devices)
+        for device in settings.devices
     }
-    here = runs.pop(None)
     Benchmark(
         **vars(here.bundles[0]),
         peak_memory_mb=here.peak_memory_mb,

@@ -12,8 +12,9 @@ from kdtasks.cli.output import print_json, print_table
 from kdtasks.core.errors import BundleError, DatasetError
 from kdtasks.core.latency import STATISTICS, statistic_name
 from kdtasks.core.text import NOTHING, quantity
-from kdtasks.edge.benchmark import BenchmarkRun, Timing
+from kdtasks.edge.benchmark import Timing
 from kdtasks.edge.bundle_files import open_bundle
+from kdtasks.edge.conditions import describe_conditions
 from kdtasks.edge.latency import Images
 from kdtasks.edge.predictor import Predictor
 from kdtasks.edge.registry import load_predictor
@@ -79,7 +80,7 @@ def bench_bundle(
         f"{len(images)} {source}, each the median of {quantity(rounds, 'round')}, threads: "
         f"{threads}, {run.cpu}"
     )
-    typer.echo(f"on {device}: {_conditions(run)}\n" if device else "")
+    typer.echo(f"on {device}: {describe_conditions(run.machine())}\n" if device else "")
     rows = [[f"{statistic_name(each)} latency", f"{latency.of(each):.3f}"] for each in STATISTICS]
     rows += [
         [f"mean of {rate:.0%} that leave at exit {k}", NOTHING if mean is None else f"{mean:.3f}"]
@@ -95,19 +96,6 @@ def bench_bundle(
             "The self-test's images are chosen so that every exit has some: fractions, mean and "
             "percentiles\nof real images need real ones, kdtasks bench BUNDLE photos/"
         )
-
-
-def _conditions(run: BenchmarkRun) -> str:
-    """Say what the device's speed depended on."""
-    heat = [f"{it:.0f}" for it in (run.celsius_before, run.celsius_after) if it is not None]
-    slowed = {None: "throttling unknown", False: "not throttled", True: "throttled meanwhile"}
-    return ", ".join(
-        [
-            f"clock governor {run.governor or 'unknown'}",
-            f"{' to '.join(heat)} °C" if heat else "temperature unknown",
-            slowed[run.throttled],
-        ]
-    )
 
 
 def _images(model: Predictor, names: Sequence[str]) -> Images:

@@ -1,8 +1,8 @@
 """What a processor's speed depends on besides its name: clock governor, heat, throttling."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 # Of a Raspberry Pi's firmware: under-voltage, frequency capped, throttled, soft temperature limit.
 # The same four bits say that it is so now, and 16 bits higher that it has been since the start.
@@ -33,18 +33,16 @@ def read_conditions(root: Path = Path("/")) -> Conditions:
     governors = sorted(set(_read(system, "devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor")))
     counts = _read(system, "devices/system/cpu/cpu[0-9]*/thermal_throttle/*_throttle_count")
     cooling = [
-        *(
-            state
-            for device in system.glob("class/thermal/cooling_device*")
-            if any("cpufreq" in kind for kind in _read(device, "type"))
-            for state in _read(device, "cur_state")
-        )
+        int(state)
+        for device in system.glob("class/thermal/cooling_device*")
+        if any("cpufreq" in kind for kind in _read(device, "type"))
+        for state in _read(device, "cur_state")
     ]
     return Conditions(
         governor=", ".join(governors) or None,
         celsius=max(map(_celsius, _read(system, "class/thermal/thermal_zone*/temp")), default=None),
         throttle_count=sum(found) if (found := [*map(int, counts)]) else None,
-        cooling=max(map(int, cooling), default=None),
+        cooling=max(cooling, default=None),
         pi_flags=next(
             (int(text, 16) for text in _read(system, "devices/platform/*/*firmware/get_throttled")),
             None,
@@ -62,6 +60,20 @@ def is_throttled(before: Conditions, after: Conditions) -> bool | None:
         now = (before.pi_flags | after.pi_flags) & _PI_NOW
         signs.append(bool(now or (after.pi_flags & ~before.pi_flags & _PI_SINCE_START)))
     return any(signs) if signs else None
+
+
+def describe_conditions(measured: Mapping[str, Any]) -> str:
+    """Put what a run's speed depended on into words; `measured` is as of `BenchmarkRun`."""
+    heat = [measured[f"celsius_{when}"] for when in ("before", "after")]
+    degrees = " to ".join(f"{each:.0f}" for each in heat if each is not None)
+    slowed = {None: "throttling unknown", False: "not throttled", True: "throttled meanwhile"}
+    return ", ".join(
+        [
+            f"clock governor {measured['governor'] or 'unknown'}",
+            f"{degrees} °C" if degrees else "temperature unknown",
+            slowed[measured["throttled"]],
+        ]
+    )
 
 
 def _celsius(millidegrees: str) -> float:

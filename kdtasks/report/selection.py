@@ -170,7 +170,8 @@ def _violations(candidate: VariantMetrics, limits: SelectParams, what: str) -> l
     measured = {
         "max_size_kb": ("its size", size),
         "max_latency_ms": (
-            f"its {statistic_name(statistic)} latency",
+            f"its {statistic_name(statistic)} latency"
+            + (f" on {limits.device}" if limits.device else ""),
             _latency(candidate, statistic),
         ),
         **dict.fromkeys(

@@ -87,9 +87,9 @@ def _run(command: list[str], data: bytes) -> Answer:
             raise DeviceError(
                 "there is no ssh here to reach a device with; install OpenSSH's client"
             ) from None
+        assert process.stdin is not None
+        assert process.stdout is not None
         try:
-            assert process.stdin is not None
-            assert process.stdout is not None
             with suppress(BrokenPipeError):  # its status tells why
                 process.stdin.write(data)
                 process.stdin.flush()

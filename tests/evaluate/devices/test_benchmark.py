@@ -1,5 +1,7 @@
 """On a real OpenSSH server, in a home with nothing but Python."""
 
+import dataclasses
+import hashlib
 import json
 import os
 import signal
@@ -14,11 +16,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import stages.benchmark
 from kdtasks.cli.bench import bench_bundle
 from kdtasks.core.errors import DeviceError
+from kdtasks.core.files import write_json
+from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.records.evaluate import Benchmark, TimedOnDevice
 from kdtasks.edge.benchmark import Timing
+from kdtasks.edge.bundle_files import read_manifest
 from kdtasks.evaluate.devices import benchmark
 from kdtasks.evaluate.devices.benchmark import benchmark_on
+from kdtasks.orchestrate.search import trial
+from kdtasks.params import Params, load_params
 from tests.tools.ssh_server import SshServer
 
 MODEL = Path(__file__).parents[3] / "results/mlperf-tiny/int8.tflite"  # two exits
@@ -53,7 +62,7 @@ def test_a_device_answers_as_this_machine_does(device, monkeypatch):
     here = benchmark_on(None, [MODEL, MODEL], IMAGES, TIMING)
     assert there.cpu == here.cpu
     assert [it.exit_rate for it in there.bundles] == [it.exit_rate for it in here.bundles]
-    assert all(0 < it.latency_ms.mean <= 2 * it.latency_ms.worst for it in there.bundles)
+    assert all(it.latency_ms.mean > 0 for it in there.bundles)
     assert not any(device.temporary.iterdir())
 
 
@@ -74,6 +83,37 @@ def test_the_command_tells_where_and_how(device, tmp_path, capsys):
     assert {"governor", "celsius_before", "celsius_after", "throttled"} <= found.keys()
 
 
+def test_the_stage_times_here_and_there(device, tmp_path, monkeypatch):
+    content = load_params(MODEL.parents[2] / "recipes/mnist-5k.yaml").model_dump()
+    content["benchmark"] |= {"devices": [device.address], "images": 6, "rounds": 2}
+    content["select"]["device"] = device.address
+    params, paths = Params.model_validate(content), ProjectPaths(tmp_path)
+    bundle, model = paths.bundle("int8"), MODEL.read_bytes()
+    bundle.mkdir(parents=True)
+    (bundle / "model.tflite").write_bytes(model)
+    sha256 = hashlib.sha256(model).hexdigest()
+    manifest = dataclasses.replace(read_manifest(MODEL), sha256=sha256, bytes=len(model))
+    write_json(bundle / "manifest.json", manifest.to_json())
+    monkeypatch.setattr(stages.benchmark, "open_prepared", lambda folder: Prepared())
+    stages.benchmark.main(params, paths, "int8")
+    found = Benchmark.read(paths.metrics("benchmark", "int8"))
+    there = found.on(device.address)
+    assert isinstance(there, TimedOnDevice)
+    assert there.exit_rate == found.exit_rate
+    assert (there.cpu, found.images, found.rounds) == (found.cpu, 6, 2)
+    assert found.on(None) is found
+    assert found.on("ssh://other") is None
+    monkeypatch.setattr(trial, "open_prepared", lambda folder: Prepared())
+    # a search times where `select` does
+    monkeypatch.setattr(benchmark, "time_bundles", lambda *given: pytest.fail("timed here"))
+    assert trial.time_bundle(paths, params, "int8").mean > 0
+
+
+class Prepared:
+    def timed_images(self, count: int) -> np.ndarray:
+        return IMAGES[:count]
+
+
 def test_a_connection_that_is_lost_once_costs_a_retry(device):
     with meanwhile(lambda: cut(device)):
         run = benchmark_on(device.address, [MODEL], IMAGES, TIMING, install=False)
@@ -83,7 +123,7 @@ def test_a_connection_that_is_lost_once_costs_a_retry(device):
 
 def test_one_that_is_always_lost_is_one_sentence(device):
     with (
-        meanwhile(lambda: (cut(device), cut(device))),
+        meanwhile(lambda: cut(device, times=2)),
         pytest.raises(DeviceError, match=r"did not answer, or went away, twice \(.+\); see that"),
     ):
         benchmark_on(device.address, [MODEL], IMAGES, TIMING, install=False)
@@ -103,11 +143,12 @@ def test_nothing_is_left_running_after_ctrl_c(device, tmp_path):
     assert_nothing_left(device)
 
 
-def cut(device: SshServer) -> None:
+def cut(device: SshServer, times: int = 1) -> None:
     """Kill the connection once its program runs there."""
-    wait_until(lambda: device.programs() and any(device.temporary.iterdir()))
-    device.cut()
-    wait_until(lambda: not device.connections())
+    for _ in range(times):
+        wait_until(lambda: device.programs() and any(device.temporary.iterdir()))
+        device.cut()
+        wait_until(lambda: not device.connections())
 
 
 @contextmanager
