@@ -33,7 +33,8 @@ ACCURACY, PARITY = "max_accuracy_drop", "parity"
 LATENCY_MARGIN = 0.95
 
 # What a trial does not depend on, so that other limits are no other trial.
-_WITHOUT_INFLUENCE = AFTER_EXPORT - {"benchmark", "evaluate"}
+_WITHOUT_INFLUENCE: dict[str, Any] = dict.fromkeys(AFTER_EXPORT - {"evaluate"}, True)
+_WITHOUT_INFLUENCE["benchmark"] = {"devices"}  # of which `select.device` is the one that counts
 
 
 class Candidate(NamedTuple):
@@ -259,7 +260,10 @@ def make_trial(text: str, candidate: Candidate) -> Point:
     label = candidate.label
     settings = {"compress.variants": [candidate.variant], **candidate.settings}
     changed, params = with_settings(text, settings, source=f"trial {label}")
-    digest = short_digest(params.model_dump(mode="json", exclude=set(_WITHOUT_INFLUENCE)))
+    identity = params.model_dump(mode="json", exclude=_WITHOUT_INFLUENCE)
+    if params.select.device:
+        identity["device"] = params.select.device
+    digest = short_digest(identity)
     name = readable_name(f"search-{label}")
     return Point(label, settings, params, changed, f"{name}-{digest}")
 
