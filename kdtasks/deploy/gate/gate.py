@@ -100,9 +100,11 @@ def assess_candidate(
     _check_fits(bundle, manifest, data)
     if problem := _parity_problem(manifest, settings.parity):
         return GateDecision("keep", (LimitCheck(False, problem),), alias=alias)
+    where = (f"latency is that on {settings.device}",) if settings.device else ()
     if production is None:
         contenders = _measure({f"variant {manifest.variant}": bundle}, data, settings)
-        return decide(contenders[0], None, limits=settings.limits, alias=alias)
+        decision = decide(contenders[0], None, limits=settings.limits, alias=alias)
+        return decision._replace(notes=where)
     title, files = f"version {production.version.number}", stored_files(read_folder(bundle))
     if files == production.version.files:
         reason = f"the new model is {title}, which is in {alias}, byte for byte"
@@ -120,7 +122,7 @@ def assess_candidate(
         {f"variant {manifest.variant}": bundle, title: production.folder}, data, settings
     )
     decision = decide(*contenders, limits=settings.limits, alias=alias)
-    return decision._replace(notes=_notes(current, data, settings.data, alias))
+    return decision._replace(notes=(*where, *_notes(current, data, settings.data, alias)))
 
 
 def incomparable(

@@ -65,6 +65,7 @@ def test_latency_is_taken_on_the_device_that_counts(
         workshop.bundle(0), None, project=workshop.project, settings=settings
     )
     assert asked == [("ssh://pi", 1)]
+    assert decision.notes == ("latency is that on ssh://pi",)
     assert decision.candidate is not None
     assert decision.candidate.latency_ms.mean == 9.0
 
