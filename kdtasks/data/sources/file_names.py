@@ -37,8 +37,8 @@ class FileNames(Source):
     name: Literal["file_names"] = "file_names"
     pattern: str = Field(
         default=r"(.+?)[ _.-]*\d+",
-        description="what all of a name matches, without its ending; its first group, or else "
-        "all of it, is the class. The default is what stands in front of a number at the end",
+        description="regular expression for a whole name without ending; its first group, or else "
+        "all of it, is the class. By default what stands before the number at the end",
     )
     classes: ClassOrder = None
 

@@ -28,9 +28,9 @@ class GateParams(Section):
 
     method: Literal["mcnemar", "bootstrap"] = Field(
         default="mcnemar",
-        description="`mcnemar`: McNemar's exact test and Tango's score bound; `bootstrap`: that "
-        "bound, or a percentile bootstrap's over test images where it is lower, with "
-        "`evaluate.bootstrap_samples`; masks get a jackknife whatever stands here",
+        description="`mcnemar`: McNemar's exact test and Tango's score bound; `bootstrap`: the "
+        "lower of that bound and a percentile bootstrap's over test images; masks always get a "
+        "jackknife",
     )
     confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = Field(
         default=0.95, description="level of every one-sided bound that a limit is held against"
@@ -42,13 +42,13 @@ class GateParams(Section):
     )
     max_agreement_drop: Fraction | None = Field(
         default=None,
-        description="the same of the agreement with the teacher, where no test image has a label, "
-        "in the place of `max_accuracy_drop`, which is null then",
+        description="the same for agreement with the teacher, where no test image has a label; "
+        "`max_accuracy_drop` is null then",
     )
     min_accuracy: Fraction | None = Field(
         default=None,
-        description="test accuracy that the candidate's own lower bound must reach, as a fraction; "
-        "holds small drops back that would add up over many nights",
+        description="test accuracy that the candidate's own lower bound must reach, as a "
+        "fraction; keeps small drops from adding up",
     )
     min_test_rows: Count = Field(
         default=200,
