@@ -26,8 +26,7 @@ from kdtasks.edge.formats import IMAGE_LIKE
 class FileNames(Source):
     """Images in one folder, or folders of any depth, whose names begin with their class.
 
-    Such as `Abyssinian_12.jpg` and `great_pyrenees_3.jpg` of the Oxford pets. Other files, such as
-    lists and masks of another place, are passed over.
+    Such as `Abyssinian_12.jpg` of the Oxford pets. Other files, such as lists, are passed over.
     """
 
     task: ClassVar = "classification"

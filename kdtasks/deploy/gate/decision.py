@@ -20,10 +20,9 @@ PRODUCTION = "production"
 class GateParams(Section):
     """What a new model must show before it takes production's place; no stage depends on it.
 
-    In doubt production stays. Sizes are those of `model.tflite`; latencies of both models are
-    measured in one run, image by image in turn, as `benchmark` says. The accuracy is what
-    `evaluate.metric` names: bounds of `balanced_accuracy` and `macro_f1` are those of a bootstrap
-    within the classes, bounds of masks, whose mean IoU counts, a jackknife's over source images.
+    In doubt production stays. Sizes are of `model.tflite`, latencies of one run of both models, and
+    accuracy is what `evaluate.metric` names, with a bootstrap within the classes for
+    `balanced_accuracy` and `macro_f1`, a jackknife over source images for masks.
     """
 
     method: Literal["mcnemar", "bootstrap"] = Field(
