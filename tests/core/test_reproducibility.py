@@ -41,7 +41,7 @@ from kdtasks.learn.networks.saved import save_model
 from kdtasks.learn.networks.build import build
 from kdtasks.learn.networks.cnn import CNN
 from kdtasks.learn.training.examples import TrainingExamples
-from kdtasks.learn.training.loop import Schedule, train
+from kdtasks.learn.training.loop import TrainingSchedule, train
 from kdtasks.learn.training.settings import TrainParams
 
 draw = np.random.default_rng(0)
@@ -59,7 +59,7 @@ train(
     TrainingExamples(images, labels, logits),
     validation=(images[0], labels[0]),
     objective=DistillationObjective(DistillParams(alpha=0.3, temperature=4.0)),
-    schedule=Schedule(
+    schedule=TrainingSchedule(
         TrainParams(batch_size=16, guard_epochs=9), epochs=6, learning_rate=0.01, seed=7
     ),
 )

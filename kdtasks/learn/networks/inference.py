@@ -22,7 +22,7 @@ def images_per_pass(image_shape: Sequence[int], *, most: int, pixels: int) -> in
     return max(1, min(most, pixels // (image_shape[0] * image_shape[1])))
 
 
-class Predictor:
+class ForwardPass:
     """The compiled forward pass of a network; it follows the network's weights as they change."""
 
     def __init__(self, model: MultiExitModel, *, batch_size: int | None = None) -> None:

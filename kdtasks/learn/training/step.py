@@ -14,6 +14,7 @@ from kdtasks.learn.objectives.hints import HintMatcher
 from kdtasks.learn.objectives.objective import Objective, Step
 from kdtasks.learn.training.average import WeightAverage
 from kdtasks.learn.training.examples import Block
+from kdtasks.tasks.confusion import uncounted
 
 _OPTION = "auto_mixed_precision_onednn_bfloat16"
 
@@ -155,7 +156,7 @@ def compile_block(
             factor = model.exit_gradient
             loss = objective(Step(exits, labels, teacher, values, hints, factor, mixture, weights))
         optimizer.step(tape.gradient(loss, optimizer.variables))
-        is_counted = tf.not_equal(labels, -1 if ignore_label is None else ignore_label)
+        is_counted = tf.not_equal(labels, uncounted(ignore_label))
         counted = tf.reduce_sum(tf.cast(is_counted, tf.float32))
         agreed = _right(teacher, labels) if sample.logits.size else 0.0
         return tf.stack([loss, _right(exits[-1], labels), agreed, counted])
