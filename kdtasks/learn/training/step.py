@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from kdtasks.core.backend import Tensor, keras, tf
+from kdtasks.core.backend import Tensor, has_gpu, keras, tf
 from kdtasks.core.settings import OpenFraction, Precision, Section, count_of
 from kdtasks.learn.networks.multi_exit import TappedModel
 from kdtasks.learn.objectives.hints import HintMatcher
@@ -189,9 +189,17 @@ def precision_scope(precision: Precision) -> Iterator[None]:
     With `bfloat16` TensorFlow's graph optimiser hands convolutions and matrix products numbers of
     16 bits (Kalamkar et al., 2019, "A Study of BFLOAT16 for Deep Learning Training") and keeps
     weights, losses and sums in float32. A processor without such instructions trains in float32.
+    A GPU multiplies in TensorFloat-32 (10 bits behind the point) instead, and only then.
     """
     if precision == "float32":
         yield
+        return
+    if has_gpu():
+        tf.config.experimental.enable_tensor_float_32_execution(True)
+        try:
+            yield
+        finally:
+            tf.config.experimental.enable_tensor_float_32_execution(False)
         return
     named = os.environ.get(_EXCEPTIONS, "").split(",")
     os.environ[_EXCEPTIONS] = ",".join(dict.fromkeys([*filter(None, named), *_IN_FLOAT32]))

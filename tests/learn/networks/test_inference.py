@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from kdtasks.core.backend import tf
+from kdtasks.learn.networks import inference
 from kdtasks.learn.networks.build import build
 from kdtasks.learn.networks.cnn import CNN
 from kdtasks.learn.networks.inference import ForwardPass, images_per_pass
@@ -32,6 +34,13 @@ def test_large_images_come_in_small_batches():
     for side, expected in ((32, 256), (128, 128), (1024, 2), (2048, 1)):
         found = images_per_pass((side, side, 3), most=256, pixels=2**21)
         assert found == expected
+
+
+def test_a_gpu_is_given_more_at_a_time(monkeypatch: pytest.MonkeyPatch):
+    model = build(CNN(filters=(3,)), input_shape=(8, 8, 1), num_classes=2)
+    assert ForwardPass(model)._size == 256
+    monkeypatch.setattr(inference, "has_gpu", lambda: True)
+    assert ForwardPass(model)._size == 2048
 
 
 def test_it_follows_the_weights_as_they_change():

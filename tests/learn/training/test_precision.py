@@ -13,6 +13,7 @@ import pytest
 
 from kdtasks.core.backend import tf
 from kdtasks.core.processor import read_processor
+from kdtasks.learn.training import step
 from kdtasks.learn.training.loop import TrainingSchedule
 from kdtasks.learn.training.step import precision_scope
 
@@ -87,6 +88,17 @@ def test_the_option_is_left_as_it_was():
     after = tf.config.optimizer.get_experimental_options()
     assert not after.get(option, False)
     assert {**after, option: False} == {**before, option: False}
+
+
+def test_on_a_gpu_tensor_float_32_is_used_inside_alone(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(step, "has_gpu", lambda: True)
+    enabled = tf.config.experimental.tensor_float_32_execution_enabled
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    with precision_scope("float32"):
+        assert not enabled()
+    with precision_scope("bfloat16"):
+        assert enabled()
+    assert not enabled()
 
 
 def test_it_learns_in_bfloat16_and_its_weights_stay_float32(run: Run, schedule: TrainingSchedule):
