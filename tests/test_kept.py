@@ -1,4 +1,4 @@
-"""What earlier versions wrote opens: bundles, stores, params and projects (`tests/kept/keep.sh`)."""
+"""Bundles, stores, params and projects of earlier versions open (`tests/kept/keep.sh`)."""
 
 import shutil
 import tarfile
