@@ -48,6 +48,10 @@ class ParamsError(KdTasksError):
     """`params.yaml` holds a key or a value that is not allowed."""
 
 
+class DeviceError(KdTasksError):
+    """The device that training was to run on is not there."""
+
+
 class DatasetError(KdTasksError):
     """The source images, labels or masks cannot be used as they are."""
 
@@ -104,7 +108,7 @@ class EvaluationError(KdTasksError):
     """Predictions, labels or settings of an evaluation do not fit together."""
 
 
-class DeviceError(KdTasksError):
+class RemoteDeviceError(KdTasksError):
     """A device does not answer, or cannot do what it was asked for."""
 
 
