@@ -33,6 +33,7 @@ from tests.tools.ssh_server import SshServer
 MODEL = Path(__file__).parents[3] / "results/mlperf-tiny/int8.tflite"  # two exits
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), np.uint8)
 TIMING = Timing(threads=1, rounds=3, warmup=1)
+ENDLESS = TIMING._replace(rounds=1_000_000)
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +69,7 @@ def test_a_device_answers_as_this_machine_does(device, monkeypatch):
 
 def test_a_bundle_that_a_device_cannot_run_is_one_sentence(device, tmp_path):
     (tmp_path / "bad.tflite").write_bytes(b"bad")
-    with pytest.raises(
-        RemoteDeviceError, match=rf"^{device.address}: BundleError: .*bad|0\.tflite"
-    ):
+    with pytest.raises(RemoteDeviceError, match=rf"^{device.address}: BundleError: \S+/0\.tflite "):
         benchmark_on(device.address, [tmp_path / "bad.tflite"], IMAGES, TIMING, install=False)
 
 
@@ -118,7 +117,8 @@ class Prepared:
 
 def test_a_connection_that_is_lost_once_costs_a_retry(device):
     with meanwhile(lambda: cut(device)):
-        run = benchmark_on(device.address, [MODEL], IMAGES, TIMING, install=False)
+        timing = TIMING._replace(rounds=100)  # long enough to be cut
+        run = benchmark_on(device.address, [MODEL], IMAGES, timing, install=False)
     assert run.bundles[0].latency_ms.mean > 0
     assert_nothing_left(device)
 
@@ -130,19 +130,23 @@ def test_one_that_is_always_lost_is_one_sentence(device):
             RemoteDeviceError, match=r"did not answer, or went away, twice \(.+\); see that"
         ),
     ):
-        benchmark_on(device.address, [MODEL], IMAGES, TIMING, install=False)
+        benchmark_on(device.address, [MODEL], IMAGES, ENDLESS, install=False)
     assert_nothing_left(device)
 
 
-def test_nothing_is_left_running_after_ctrl_c(device, tmp_path):
+@pytest.mark.parametrize("end", ["ctrl_c", "kill_9"])
+def test_nothing_is_left_running(device, tmp_path, end):
     np.save(tmp_path / "image.npy", IMAGES[0])
-    words = ["bench", str(MODEL), str(tmp_path / "image.npy"), "--rounds", "1000000"]
+    words = ["bench", str(MODEL), str(tmp_path / "image.npy"), "--rounds", str(ENDLESS.rounds)]
     command = [sys.executable, "-m", "kdtasks", *words, "--on", device.address]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True) as process:
         wait_until(lambda: device.programs() and any(device.temporary.iterdir()))
         running = device.programs()
-        os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(30) != 0
+        if end == "ctrl_c":
+            os.killpg(process.pid, signal.SIGINT)
+        else:
+            process.kill()  # ssh lives on until it finds its input closed
+        assert process.wait(60) != 0
     wait_until(lambda: not any(is_running(each) for each in running))
     assert_nothing_left(device)
 
@@ -160,12 +164,12 @@ def meanwhile(act: Callable[[], object]) -> Iterator[None]:
     thread = threading.Thread(target=act)
     thread.start()
     yield
-    thread.join(30)
+    thread.join(60)
     assert not thread.is_alive()
 
 
 def wait_until(holds: Callable[[], object]) -> None:
-    for _ in range(400):
+    for _ in range(1200):
         if holds():
             return
         time.sleep(0.05)
