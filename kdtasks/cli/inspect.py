@@ -8,7 +8,12 @@ from typing import Any
 import typer
 
 from kdtasks.cli.output import print_json, print_table
-from kdtasks.compress.tflite.arena import Arena, delegated_operators, measure_arenas
+from kdtasks.compress.tflite.arena import (
+    Arena,
+    delegated_operators,
+    feature_places,
+    measure_arenas,
+)
 from kdtasks.compress.tflite.graph import Graph, Tensor, read_graphs
 from kdtasks.edge.bundle_files import MODEL, BundleFiles, open_bundle, open_bundle_files
 
@@ -138,17 +143,11 @@ def _print_arenas(arenas: Mapping[str, Arena], graphs: Sequence[Graph]) -> None:
     headings = ("", "flash", "arena", "scratch", "kept")
     title = "microcontroller, bytes of each segment as a file of its own"
     print_table(rows, headings, right=NUMBERS, title=title)
-    features = {
-        name: graph.tensors[number].bytes
-        for graph in graphs
-        for name, number in graph.outputs.items()
-        if name != "logits"
-    }
     totals = [arena.total for arena in arenas.values()]
     typer.echo(
         f"{sum(arena.file for arena in arenas.values()):,} of flash in all; RAM: "
         f"{sum(totals):,} with an arena each, or {max(totals):,} for one after the other in the "
-        f"same, and {sum(features.values()):,} for the features handed on"
+        f"same, and {feature_places(graphs)[1]:,} for the features handed on"
     )
 
 

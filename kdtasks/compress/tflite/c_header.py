@@ -5,12 +5,13 @@ from math import prod
 
 import numpy as np
 
-from kdtasks.compress.tflite.arena import Arena
+from kdtasks.compress.tflite.arena import Arena, feature_places
 from kdtasks.compress.tflite.graph import Graph, Tensor
 from kdtasks.core.errors import BundleError
 from kdtasks.edge.manifest import Manifest
 
 _HUGE = 3e38
+_OTHER, _UNUSED = -1, -2  # in place of a feature's
 _DEEP = "\n// Of 16 bits a channel, {} becomes 0 and {} 255."
 _TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "float32": "float"}
 _UPPER = {"PADV2": "PadV2"}  # where a name of the file format says nothing of capitals
@@ -39,7 +40,8 @@ def exits_header(manifest: Manifest, graphs: Sequence[Graph], arenas: Mapping[st
     lowest, highest = _limits(image)
     deep = "".join(_DEEP.format(*it) for it in [manifest.input.get("deep_range")] if it)
     sizes = [arenas[graph.signature].total for graph in graphs]
-    places, feature_bytes = _feature_places(graphs)
+    places, feature_bytes = feature_places(graphs)
+    places |= {"image": _OTHER, "logits": _OTHER}
     adds = sorted({_adds(operator.name) for graph in graphs for operator in graph.operators})
     added = "".join(f"    (resolver).{add}(); \\\n" for add in adds)
     return f"""\
@@ -78,10 +80,11 @@ typedef {_c_type(logits)} kdtasks_logits_t;
 // TensorFlow Lite Micro: bytes of each segment's arena, measured where pointers have 8 bytes.
 {_array("int", "arena_bytes", map(str, sizes))}
 #define KDTASKS_ARENA_BYTES {max(sizes)}  // of one for all, in turn
-// Where the features that inputs and outputs hand on have their place, in order; -1: image, logits.
+// Where the features that inputs and outputs hand on have their place, in order: {_OTHER} is the
+// image or the logits, {_UNUSED} goes nowhere.
 #define KDTASKS_FEATURE_BYTES {max(1, feature_bytes)}
-{_table("inputs", [[places.get(name, -1) for name in graph.inputs] for graph in graphs])}
-{_table("outputs", [[places.get(name, -1) for name in graph.outputs] for graph in graphs])}
+{_table("inputs", [[places[name] for name in graph.inputs] for graph in graphs])}
+{_table("outputs", [[places.get(name, _UNUSED) for name in graph.outputs] for graph in graphs])}
 #define KDTASKS_OPERATORS {len(adds)}
 #define KDTASKS_ADD_OPERATORS(resolver) \\
   do {{ \\
@@ -89,18 +92,6 @@ typedef {_c_type(logits)} kdtasks_logits_t;
 
 #endif
 """
-
-
-def _feature_places(graphs: Iterable[Graph]) -> tuple[dict[str, int], int]:
-    """Lay features side by side: name to offset, and the bytes of all."""
-    places: dict[str, int] = {}
-    end = 0
-    for graph in graphs:
-        for name, number in graph.outputs.items():
-            if name != "logits" and name not in places:
-                places[name] = end
-                end += graph.tensors[number].bytes
-    return places, end
 
 
 def _adds(operator: str) -> str:

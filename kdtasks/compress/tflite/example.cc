@@ -90,9 +90,9 @@ extern "C" int kdtasks_answer(const uint8_t *pixels, int *classes, float *score)
     for (size_t i = 0; i < interpreter.outputs_size(); ++i) {
       const TfLiteTensor *output = interpreter.output(i);
       const int place = kdtasks_outputs[segment][i];
-      if (place < 0)
+      if (place == -1)
         logits = static_cast<const kdtasks_logits_t *>(output->data.data);
-      else
+      else if (place >= 0)
         std::memcpy(features + place, output->data.data, output->bytes);
     }
     *score = Score(logits, segment);

@@ -14,7 +14,9 @@ IMAGE = Tensor("image", (1, 8, 8, 1), "int8", 1.0, -128, 1, 64, None)
 LOGITS = Tensor("logits", (1, 2), "int8", 0.1, 3, 1, 2, None)
 PAD = Operator("PADV2", (0,), (2,), 0, 0)
 GRAPHS = [
-    Graph("segment_0", {"image": 0}, {"kept": 0, "logits": 1}, (PAD, PAD), (IMAGE, LOGITS)),
+    Graph(
+        "segment_0", {"image": 0}, {"kept": 0, "logits": 1, "lost": 0}, (PAD, PAD), (IMAGE, LOGITS)
+    ),
     Graph("segment_1", {"kept": 0, "image": 0}, {"logits": 1}, (), (IMAGE, LOGITS)),
 ]
 ARENAS = {"segment_0": Arena(9, 1008, 5, 5), "segment_1": Arena(9, 2000, 5, 5)}
@@ -64,7 +66,7 @@ def test_features_have_places_and_operators_their_methods():
     assert "#define KDTASKS_ARENA_BYTES 2000 " in header
     assert "#define KDTASKS_FEATURE_BYTES 64\n" in header
     assert "kdtasks_inputs[2][2] = {{-1}, {0, -1}};" in header
-    assert "kdtasks_outputs[2][2] = {{0, -1}, {-1}};" in header
+    assert "kdtasks_outputs[2][3] = {{0, -1, -2}, {-1}};" in header
     assert "#define KDTASKS_OPERATORS 1\n" in header
     assert "(resolver).AddPadV2();" in header
 
