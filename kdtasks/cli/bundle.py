@@ -15,6 +15,7 @@ from kdtasks.cli.options import (
     OptionalBundleArgument,
     PublicOption,
     StoreOption,
+    TargetOption,
     ThreadsOption,
 )
 from kdtasks.cli.output import find_project, print_result
@@ -76,12 +77,13 @@ def bench(
 def inspect(
     bundle: BundleArgument,
     arena: Annotated[bool, Option("--arena", help="Measure RAM by tflite-micro.")] = False,
+    target: TargetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show a bundle's manifest, operators, tensors, compute, weights, and what XNNPACK takes."""
     from kdtasks.cli.inspect import inspect_bundle
 
-    inspect_bundle(bundle, as_json=as_json, with_arena=arena)
+    inspect_bundle(bundle, as_json=as_json, with_arena=arena, target=target)
 
 
 @app.command()

@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from kdtasks.cli.output import print_json, print_table
+from kdtasks.cli.targets import judge_target, print_target
 from kdtasks.compress.tflite.arena import (
     Arena,
     delegated_operators,
@@ -20,12 +21,15 @@ from kdtasks.edge.bundle_files import MODEL, BundleFiles, open_bundle, open_bund
 NUMBERS = ("scale", "MACs", "of all", "weights", "flash", "arena", "scratch", "kept")
 
 
-def inspect_bundle(bundle: Path, *, as_json: bool = False, with_arena: bool = False) -> None:
+def inspect_bundle(
+    bundle: Path, *, as_json: bool = False, with_arena: bool = False, target: str | None = None
+) -> None:
     """Print what there is to know of a bundle, as tables or as one JSON object.
 
     Args:
         bundle: a folder, a `.kdz` or a bare `.tflite`.
         with_arena: measure as well what a microcontroller needs.
+        target: an accelerator of `TargetOption`, to ask what it takes.
 
     Raises:
         BundleError: it cannot be used.
@@ -37,6 +41,7 @@ def inspect_bundle(bundle: Path, *, as_json: bool = False, with_arena: bool = Fa
         graphs = read_graphs(content)
         delegated = delegated_operators(content)
         arenas = measure_arenas(content) if with_arena else {}
+        judged = judge_target(content, graphs, target) if target else None
         # what segments share counts once
         shared = {place: size for graph in graphs for place, size in graph.weights.items()}
         weight_bytes = sum(shared.values())
@@ -47,6 +52,7 @@ def inspect_bundle(bundle: Path, *, as_json: bool = False, with_arena: bool = Fa
                 "signatures": [_as_object(graph, delegated[graph.signature]) for graph in graphs],
                 "weight_bytes": weight_bytes,
                 "arenas": {name: arena._asdict() for name, arena in arenas.items()} or None,
+                "target": judged,
             }
             print_json(found)
             return
@@ -55,6 +61,8 @@ def inspect_bundle(bundle: Path, *, as_json: bool = False, with_arena: bool = Fa
         _print_graph(graph, delegated[graph.signature])
     if arenas:
         _print_arenas(arenas, graphs)
+    if judged:
+        print_target(judged)
 
 
 def _as_object(graph: Graph, delegated: Sequence[bool]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Options and arguments of the commands; those of one command alone stand there."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from typer import Argument, Option
 
@@ -57,6 +57,10 @@ JsonOption = Annotated[bool, Option("--json", help="Print JSON in place of a tab
 OutOption = Annotated[Path | None, Option(help="Folder for the page; below report/ by default.")]
 WorkersOption = Annotated[
     int | None, Option(min=1, help="Most at once; as many as fit by default.")
+]
+TargetOption = Annotated[
+    Literal["ethos-u55-128", "ethos-u55-256", "ethos-u65-256", "edgetpu", "nnapi"] | None,
+    Option(help="What an accelerator takes of it, on paper."),
 ]
 ThreadsOption = Annotated[int, Option(min=1, help="Threads of LiteRT.")]
 
