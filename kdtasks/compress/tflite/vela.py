@@ -99,17 +99,22 @@ def read_estimate(told: str, table: str) -> Estimate:
     ):
         counts = {kind: int(number) for kind, number in _COUNT.findall(told)}
         (row,) = csv.DictReader(table.splitlines())
-        sram, dram, *flash = (
+        sram, dram, on_chip, off_chip = (
             round(float(row[f"{memory}_memory_used"]) * 1024)  # KiB in the table
             for memory in ("sram", "dram", "on_chip_flash", "off_chip_flash")
         )
-        cycles, milliseconds = int(row["cycles_total"]), float(row["inference_time"]) * 1e3
         clock = f"{float(row['core_clock']) / 1e6:g} MHz"
-        figures = (cycles, milliseconds, sram, sum(flash), dram)
-        return Estimate(
-            *(figures if counts["NPU"] else (None,) * 5),
+        found = Estimate(
+            int(row["cycles_total"]),
+            float(row["inference_time"]) * 1e3,
+            sram,
+            on_chip + off_chip,
+            dram,
             f"{row['system_config']}, {row['memory_mode']}, {clock}",
             counts["NPU"],
             counts["CPU"],
             fallbacks,
         )
+    if found.accelerated:
+        return found
+    return found._replace(cycles=None, milliseconds=None, sram=None, flash=None, dram=None)

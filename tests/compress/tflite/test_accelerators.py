@@ -82,6 +82,8 @@ def test_vela_estimates_every_segment(int8_content):
     assert list(found) == ["segment_0", "segment_1"]
     for graph in read_graphs(int8_content):
         one = found[graph.signature]
+        assert one.cycles is not None
+        assert one.sram is not None
         # 128 multiply-accumulates a cycle at most, and what is left stands in a sentence each
         assert one.cycles >= graph.macs / 128
         assert one.sram >= graph.tensors[next(iter(graph.inputs.values()))].bytes

@@ -99,11 +99,11 @@ def test_places_of_features_are_used_again():
         Tensor(name, (size,), "int8", 1.0, 0, 1, size, None) for name, size in sizes.items()
     )
 
+    numbers = {name: place for place, name in enumerate(sizes)}
+
     def graph(takes, gives):
-        numbers = dict(zip(sizes, range(5), strict=True))
-        return Graph(
-            "", *({name: numbers[name] for name in names} for names in (takes, gives)), (), tensors
-        )
+        inputs, outputs = ({name: numbers[name] for name in names} for names in (takes, gives))
+        return Graph("", inputs, outputs, (), tensors)
 
     first, last = graph(["image"], ["a", "logits"]), graph(["b"], ["c", "logits"])
     assert feature_places([first, graph(["a"], ["b", "logits"]), last]) == ({"a": 0, "b": 0}, 100)

@@ -47,8 +47,8 @@ def compile_example(tmp_path):
         header.write_text(f'#include "{STUB}"\n', encoding="utf-8")
 
     def make(source, *words):
-        words = ["-std=c++17", "-I.", str(source), *words, "-oit"]
-        subprocess.run(["g++", *WARNINGS, *words], check=True, cwd=tmp_path)
+        options = [*WARNINGS, "-std=c++17", "-I.", str(source), *words, "-oit"]
+        subprocess.run(["g++", *options], check=True, cwd=tmp_path)
         return str(tmp_path / "it")
 
     return make
@@ -179,8 +179,8 @@ def test_the_header_tells_what_the_segments_need(exported_c, early_exits):
         if name != "logits"
     ]
     assert f"#define KDTASKS_FEATURE_BYTES {kept}\n" in text
-    sizes = re.search(r"kdtasks_arena_bytes\[2\] = \{(\d+), (\d+)\}", text).groups()
-    assert f"#define KDTASKS_ARENA_BYTES {max(map(int, sizes))} " in text
+    ((first, last),) = re.findall(r"kdtasks_arena_bytes\[2\] = \{(\d+), (\d+)\}", text)
+    assert f"#define KDTASKS_ARENA_BYTES {max(int(first), int(last))} " in text
 
 
 def test_a_folder_is_written_again_unless_it_holds_something_else(runtime, pixel_models, tmp_path):
@@ -217,7 +217,7 @@ int main() {
 """
 
 
-@pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize("score", sorted(SCORES.keys() - {"max_probability"}))
 def test_scores_in_c_are_those_of_python(score, compile_example, tmp_path):
     values = np.array([-20, 70, 64], np.int8)
     logits = Tensor("logits", (1, 3), "int8", 0.1, 3, 1, 3, None)
