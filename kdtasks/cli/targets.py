@@ -1,41 +1,13 @@
 """What `kdtasks inspect --target` says of an accelerator."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import typer
 
 from kdtasks.cli.output import print_table
-from kdtasks.compress.tflite.accelerators import COVERAGE, find_uncovered
-from kdtasks.compress.tflite.graph import Graph
-from kdtasks.compress.tflite.vela import estimate
+from kdtasks.compress.tflite.accelerators import COVERAGE
 
 _FIGURES = ("cycles", "ms", "SRAM", "flash", "DRAM", "accelerated", "left")
-
-
-def judge_target(content: bytes, graphs: Sequence[Graph], target: str) -> dict[str, Any]:
-    """Ask Vela or a table what an accelerator takes of each segment, as JSON has it.
-
-    Raises:
-        BundleError: Vela is not installed, or does not compile it.
-    """
-    if coverage := COVERAGE.get(target):
-        source = coverage.source
-        segments: dict[str, dict[str, Any]] = {}
-        for graph in graphs:
-            found = find_uncovered(graph, coverage)
-            taken = len(graph.operators) - len(found)
-            segments[graph.signature] = {
-                "accelerated": taken,
-                "left": len(found),
-                "fallbacks": found,
-            }
-    else:
-        source = "Vela's estimate"
-        segments = {name: one._asdict() for name, one in estimate(content, target).items()}
-    for one in segments.values():
-        one["fallbacks"] = [fallback._asdict() for fallback in one["fallbacks"]]
-    return {"name": target, "source": source, "segments": segments}
 
 
 def print_target(judged: dict[str, Any]) -> None:
