@@ -25,7 +25,7 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     (times,) = time_models([model], images, rounds=settings.rounds, warmup=settings.warmup)
     exits, latency = model.segments.count, times.latency
     content = (bundle / MODEL).read_bytes()
-    fits = {
+    fits: dict[str, TargetFit] = {
         target: TargetFit.model_validate_json(json.dumps(judge_target(content, target)))
         for target in settings.targets
     }

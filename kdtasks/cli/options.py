@@ -1,11 +1,12 @@
 """Options and arguments of the commands; those of one command alone stand there."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from typer import Argument, Option
 
 from kdtasks.cli import completion
+from kdtasks.core.accelerators import Accelerator
 
 IMAGES_HELP = "Files, folders and patterns such as 'photos/*.jpg'."
 
@@ -59,7 +60,7 @@ WorkersOption = Annotated[
     int | None, Option(min=1, help="Most at once; as many as fit by default.")
 ]
 TargetOption = Annotated[
-    Literal["ethos-u55-128", "ethos-u55-256", "ethos-u65-256", "edgetpu", "nnapi"] | None,
+    Accelerator | None,
     Option(help="What an accelerator takes of it, on paper."),
 ]
 ThreadsOption = Annotated[int, Option(min=1, help="Threads of LiteRT.")]

@@ -1,14 +1,12 @@
 """Params of what is evaluated and timed."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
+from kdtasks.core.accelerators import Accelerator
 from kdtasks.core.settings import Count, Index, OpenFraction, Section
 from kdtasks.tasks.task import MetricKey
-
-# as `kdtasks inspect --target` has them
-Target = Literal["ethos-u55-128", "ethos-u55-256", "ethos-u65-256", "edgetpu", "nnapi"]
 
 
 class EvaluateParams(Section):
@@ -37,7 +35,7 @@ class BenchmarkParams(Section):
         default=5, description="how often each is timed; the median of its times counts"
     )
     warmup: Index = Field(default=30, description="predictions before that, not timed")
-    targets: Annotated[tuple[Target, ...], Field(strict=False)] = Field(
+    targets: Annotated[tuple[Accelerator, ...], Field(strict=False)] = Field(
         default=(),
         description="accelerators: what each takes of every variant, on paper, stands in the "
         "report. Ethos-U needs `pip install 'kdtasks[ethos]'`",

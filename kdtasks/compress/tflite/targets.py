@@ -20,8 +20,9 @@ def judge_target(content: bytes, target: str) -> dict[str, Any]:
     Raises:
         BundleError: Vela is not installed, or does not compile it.
     """
+    segments: dict[str, dict[str, Any]] = {}
     if coverage := COVERAGE.get(target):
-        source, segments = coverage.source, {}
+        source = coverage.source
         for graph in read_graphs(content):
             found = find_uncovered(graph, coverage)
             counts = {"accelerated": len(graph.operators) - len(found), "left": len(found)}
