@@ -15,7 +15,7 @@ from kdtasks.stage import run_stage, stage
 def main(params: Params, paths: ProjectPaths) -> None:
     """Write a list of files and their SHA-256 for each stage."""
     load_project_params(paths.root)
-    refuse_broken_links(paths.root / folder for folder in (params.data.path, params.data.unlabelled))
+    refuse_broken_links(paths.root / it for it in (params.data.path, params.data.unlabelled))
     with atomic_folder(paths.code) as partial:
         for script in sorted((paths.root / "stages").glob("*.py")):
             write_text(partial / f"{script.stem}.txt", listing(script, paths.root))

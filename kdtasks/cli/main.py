@@ -22,6 +22,7 @@ from kdtasks.cli.options import (
     SettingsOption,
     StageOption,
     StagesArgument,
+    TaskOption,
     ThreadsOption,
     TuneOption,
     WorkersOption,
@@ -275,8 +276,9 @@ def data(
         Path | None, Argument(help="Folder of images, or table; else what params.yaml says.")
     ] = None,
     masks: Annotated[
-        str | None, Option(metavar="FOLDER", help="Of masks, below PATH; . if beside the images.")
+        Path | None, Option(metavar="FOLDER", help="Of masks, in PATH (. beside images) or apart.")
     ] = None,
+    task: TaskOption = None,
     html: Annotated[
         Path | None, Option(metavar="FILE", help="Write a page that shows the images.")
     ] = None,
@@ -289,7 +291,7 @@ def data(
     """
     from kdtasks.cli.data import show_data
 
-    raise typer.Exit(show_data(path, masks, html=html, as_json=as_json))
+    raise typer.Exit(show_data(path, masks, task, html=html, as_json=as_json))
 
 
 @app.command()

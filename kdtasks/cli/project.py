@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-from kdtasks.cli.options import JsonOption
+from kdtasks.cli.options import JsonOption, TaskOption
 from kdtasks.cli.output import find_project, print_json, print_result, print_table
 
 app = typer.Typer()
@@ -20,10 +20,7 @@ def init(
         Path | None, Option(help="A Keras, SavedModel, LiteRT or ONNX file; else one is trained.")
     ] = None,
     masks: Annotated[Path | None, Option(help="Folder of their masks, for segmentation.")] = None,
-    task: Annotated[
-        str | None,
-        Option(help="Classification or segmentation; by default: are there masks?"),
-    ] = None,
+    task: TaskOption = None,
     classes: Annotated[
         str | None,
         Option(
