@@ -11,7 +11,7 @@ from kdtasks.core.records.data import Problem
 from kdtasks.data.prepare import load_dataset
 from kdtasks.data.settings import DataParams
 from kdtasks.data.sources import Item
-from kdtasks.data.sources.file_names import FileNames
+from kdtasks.data.sources.file_names import FileNames, Split
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_lists_tell_the_split_of_images(params, tmp_path: Path):
     photos = tmp_path / "photos"
     (photos / "trainval.txt").write_text("cat_0 1\ncat_1.png 1\n")
     (photos / "test.txt").write_text("cat_2 1\ndog_3 2\ndog_99 2\n")
-    lists = {"train": "trainval.txt", "test": "test.txt"}
+    lists: dict[Split, str] = {"train": "trainval.txt", "test": "test.txt"}
     source = FileNames(images="images", lists=lists)
     items = [each for each in source.items(photos) if isinstance(each, Item)]
     listed = {each.name for each in items if each.split == "test"}
