@@ -64,11 +64,9 @@ def _simulate(trials: int) -> list[Rate]:
         told = dict.fromkeys(_EVENTS, 0)
         for seed in range(trials):
             is_wrong, found = listed(judged, wrong, to_next=to_next, seed=seed)
-            generator = np.random.default_rng([seed, 1])
-            of_listed, of_right = (
-                generator.choice(np.flatnonzero(rows), _WRONG) if rows.any() else []
-                for rows in (found, ~is_wrong)
-            )
+            draw = np.random.default_rng([seed, 1]).choice
+            of_listed = draw(np.flatnonzero(found), _WRONG) if found.any() else np.array([], int)
+            of_right = draw(np.flatnonzero(~is_wrong), _WRONG)
             counts = is_wrong[of_listed].sum(), found[is_wrong].sum(), found[of_right].sum()
             told = {event: told[event] + int(n) for event, n in zip(told, counts, strict=True)}
         case = f"{judged} images, {wrong / judged:.0%} wrong{', always the next class' * to_next}"
