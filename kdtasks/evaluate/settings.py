@@ -12,9 +12,9 @@ class EvaluateParams(Section):
     metric: MetricKey | None = Field(
         default=None,
         description="what epochs, seeds, variants and new models are chosen by: `accuracy`; "
-        "`balanced_accuracy`, the mean recall of the classes, or `macro_f1`, the mean of their "
-        "F1s, in which a rare class counts as much as a common one; of masks `mean_iou`. null: "
-        "`accuracy`, of masks `mean_iou`. Early exits are calibrated by accuracy in any case",
+        "`balanced_accuracy`, the classes' mean recall, or `macro_f1`, their mean F1, for rare "
+        "classes; `mean_iou` for masks. null: `accuracy`, of masks `mean_iou`. Early exits are "
+        "always calibrated by accuracy",
     )
     confidence: OpenFraction = Field(default=0.95, description="level of every interval")
     bootstrap_samples: Count = Field(default=2000, description="resamples of every bootstrap")

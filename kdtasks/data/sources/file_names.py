@@ -31,8 +31,7 @@ Split = Literal["train", "validation", "calibration", "test"]
 class FileNames(Source):
     """Images in one folder, or folders of any depth, whose names begin with their class.
 
-    Such as `Abyssinian_12.jpg` and `great_pyrenees_3.jpg` of the Oxford pets. Other files, such as
-    lists and masks of another place, are passed over.
+    Such as `Abyssinian_12.jpg` of the Oxford pets. Other files, such as lists, are passed over.
     """
 
     task: ClassVar = "classification"
@@ -42,8 +41,8 @@ class FileNames(Source):
     name: Literal["file_names"] = "file_names"
     pattern: str = Field(
         default=r"(.+?)[ _.-]*\d+",
-        description="what all of a name matches, without its ending; its first group, or else "
-        "all of it, is the class. The default is what stands in front of a number at the end",
+        description="regular expression for a whole name without ending; its first group, or else "
+        "all of it, is the class. By default what stands before the number at the end",
     )
     images: str = Field(default=".", description="folder below `data.path` that holds the images")
     lists: dict[Split, str] = Field(
