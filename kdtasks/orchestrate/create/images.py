@@ -1,8 +1,8 @@
 """What images are, before a project of them is begun: their source, classes, sizes, colours."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,9 @@ from kdtasks.core.errors import DatasetError
 from kdtasks.core.records.data import Problem
 from kdtasks.core.text import and_list, quantity
 from kdtasks.data.mask_proposals import evenly
+from kdtasks.data.proposal import Proposal
 from kdtasks.data.source_proposals import find_source
-from kdtasks.data.sources import Item, Source
+from kdtasks.data.sources import Item
 from kdtasks.edge.decoder import Decoder, quiet_decoding
 from kdtasks.tasks.imbalance import is_uneven
 from kdtasks.tasks.registry import task_of
@@ -22,33 +23,23 @@ _HEADERS, _IMAGES = 5_000, 30
 _SPLITS = 4
 
 
-@dataclass(frozen=True)
-class Images:
+@dataclass(frozen=True, kw_only=True)
+class Images(Proposal):
     """A dataset as it lies there.
 
     Attributes:
-        source: that reads it, with what it has to be told.
-        path: for `data.path`.
-        links: folders outside that `path` gets links to, by their names there.
         items: images and labels, unread.
         class_names: in the order of their labels.
         sizes: height and width of the images that were opened, int [N, 2].
         is_grey: whether no image has colours.
         bad: what cannot be used.
-        notes: sentences on the layout that was found.
-        unlabelled: folder of images that no row of a table names.
     """
 
-    source: Source
-    path: Path
-    links: Mapping[str, Path]
     items: Sequence[Item]
     class_names: tuple[str, ...]
     sizes: np.ndarray
     is_grey: bool
     bad: tuple[Problem, ...]
-    notes: Sequence[str] = field(default=())
-    unlabelled: Path | None = None
 
     @property
     def is_segmentation(self) -> bool:
@@ -94,8 +85,14 @@ def look_at(images: Path, masks: Path | None, task: str | None) -> Images:
         raise DatasetError(f"{images} holds no image that can be read; export them as JPEG or PNG")
     items = [item for item in items if item.name not in {problem.path for problem in broken}]
     _refuse_few(items, names, images)
-    return Images(proposal.source, proposal.path, proposal.links, items, names, sizes, is_grey,
-                  tuple(sorted([*bad, *broken])), notes, proposal.unlabelled)  # fmt: skip
+    return Images(
+        **vars(proposal) | {"notes": notes},
+        items=items,
+        class_names=names,
+        sizes=sizes,
+        is_grey=is_grey,
+        bad=tuple(sorted([*bad, *broken])),
+    )
 
 
 def write_links(folder: Path, images: Images) -> Path:
