@@ -1,10 +1,13 @@
 """Measure latency and memory of a variant's bundle on this machine, and on devices."""
 
+import json
+
+from kdtasks.compress.tflite.targets import judge_target
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import check_not_refused
-from kdtasks.core.records.evaluate import Benchmark, TimedOnDevice
+from kdtasks.core.records.benchmark import Benchmark, TargetFit, TimedOnDevice
 from kdtasks.data.prepared import open_prepared
-from kdtasks.edge.bundle_files import MANIFEST
+from kdtasks.edge.bundle_files import MANIFEST, MODEL
 from kdtasks.evaluate.devices.benchmark import benchmark_on
 from kdtasks.params import Params
 from kdtasks.stage import run_stage, stage
@@ -21,6 +24,11 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
         device: benchmark_on(device, [bundle], images, settings.timing)
         for device in settings.devices
     }
+    content = (bundle / MODEL).read_bytes()
+    fits: dict[str, TargetFit] = {
+        target: TargetFit.model_validate_json(json.dumps(judge_target(content, target)))
+        for target in settings.targets
+    }
     Benchmark(
         **vars(here.bundles[0]),
         peak_memory_mb=here.peak_memory_mb,
@@ -32,6 +40,7 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
             device: TimedOnDevice(**vars(run.bundles[0]), **run.machine())
             for device, run in runs.items()
         },
+        targets=fits,
     ).write(paths.metrics("benchmark", variant))
     for where, run in {"": here, **{f" on {device}": run for device, run in runs.items()}}.items():
         (times,) = run.bundles

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from kdtasks.core.accelerators import Accelerator
 from kdtasks.core.settings import Count, Index, OpenFraction, Section
 from kdtasks.edge.benchmark import Timing
 from kdtasks.evaluate.devices.ssh import check_address
@@ -43,6 +44,11 @@ class BenchmarkParams(Section):
         description="where every variant is timed besides: `ssh://[user@]host[:port]`, which "
         "OpenSSH reaches without a question; numpy and LiteRT are installed there, in a folder of "
         "their own. `select.device` names the one that counts",
+    )
+    targets: Annotated[tuple[Accelerator, ...], Field(strict=False)] = Field(
+        default=(),
+        description="accelerators: what each takes of every variant, on paper, stands in the "
+        "report. Ethos-U needs `pip install 'kdtasks[ethos]'`",
     )
 
     @property

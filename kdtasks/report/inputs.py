@@ -14,10 +14,11 @@ from pydantic import Field, model_validator
 from kdtasks.core.errors import KdTasksError
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import Part, Record, Refusal
+from kdtasks.core.records.benchmark import Benchmark
 from kdtasks.core.records.calibration import Calibration
 from kdtasks.core.records.compress import Compressed, Exported, Sensitivity
 from kdtasks.core.records.data import Dataset, Labels, Targets
-from kdtasks.core.records.evaluate import Benchmark, Comparison, Evaluation
+from kdtasks.core.records.evaluate import Comparison, Evaluation
 from kdtasks.core.records.label_errors import LabelErrors
 from kdtasks.core.records.prospect import Prospect
 from kdtasks.core.records.training import Training

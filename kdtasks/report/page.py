@@ -10,7 +10,7 @@ from kdtasks.core.files import write_text
 from kdtasks.core.latency import STATISTICS, statistic_name
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import Part, Refusal
-from kdtasks.core.records.evaluate import Benchmark
+from kdtasks.core.records.benchmark import Benchmark
 from kdtasks.core.records.report import Selection, Statistics
 from kdtasks.edge.conditions import describe_conditions
 from kdtasks.report import curves, figures

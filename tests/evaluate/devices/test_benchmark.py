@@ -21,7 +21,7 @@ from kdtasks.cli.bench import bench_bundle
 from kdtasks.core.errors import RemoteDeviceError
 from kdtasks.core.files import write_json
 from kdtasks.core.paths import ProjectPaths
-from kdtasks.core.records.evaluate import Benchmark, TimedOnDevice
+from kdtasks.core.records.benchmark import Benchmark, TimedOnDevice
 from kdtasks.edge.benchmark import Timing
 from kdtasks.edge.bundle_files import read_manifest
 from kdtasks.evaluate.devices import benchmark
