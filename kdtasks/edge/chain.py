@@ -84,6 +84,9 @@ class Chain:
         graph, held = self._graphs[index], set()
         for number in range(self._lite.NumTensors(graph)):
             try:
+                self._lite.TensorSize(
+                    number, graph
+                )  # else `tensor` ends the process where it has none
                 self._lite.tensor(self._lite, number, graph)
             except (RuntimeError, ValueError):
                 continue

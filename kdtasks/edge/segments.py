@@ -18,7 +18,7 @@ Pixels = npt.NDArray[np.uint8]
 Logits = npt.NDArray[np.float32]
 
 # Images a call where there are many: small networks gain by it, what fits no cache does not.
-_ROWS, _MOST_BYTES = 16, 2**15
+_ROWS, _MOST_BYTES = 8, 2**14
 
 _TOP_BIT = np.uint8(128)
 
