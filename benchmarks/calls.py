@@ -2,13 +2,13 @@
 
     python -m benchmarks.calls bundles/int8 bundles/float32 results/mlperf-tiny/int8.tflite
 
-All ways take turns in one process, image by image, on one thread, always to the last exit; a figure
-is the median. `invoke` is the floor: LiteRT computes what lies in its tensors, and nothing goes in
-or comes out, which is what its own `benchmark_model` times. `without XNNPACK` is the same by
-LiteRT's own kernels. `runner` is LiteRT's public way in Python, a `SignatureRunner` for each
-segment. `logits` is `kdtasks.edge` from pixels to the numbers of every exit; `predict` adds the
-rules of the exits and the probabilities. `many` is an image's share of `logits_of`, and its floor
-the bare `Invoke` of as many images at a time.
+All ways take turns in one process, image by image (those of the self-test, else noise), on one
+thread, always to the last exit; a figure is the median. `invoke` is the floor: LiteRT computes what
+lies in its tensors, and nothing goes in or comes out, which is what its own `benchmark_model`
+times. `without XNNPACK` is the same by LiteRT's own kernels. `runner` is LiteRT's public way in
+Python, a `SignatureRunner` for each segment. `logits` is `kdtasks.edge` from pixels to the numbers
+of every exit; `predict` adds the probabilities. `many` is an image's share of `logits_of`, and its
+floor the bare `Invoke` of as many images at a time.
 """
 
 import argparse
@@ -47,8 +47,10 @@ def main() -> None:
 
 def _report(model: Classifier, rounds: int) -> None:
     segments = model.segments
-    shape = (_IMAGES, *segments.input_shape)
-    images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    images = model.test_images
+    if images is None:
+        images = np.random.default_rng(0).integers(0, 256, (_IMAGES, *segments.input_shape))
+    images = np.resize(images.astype(np.uint8), (_IMAGES, *segments.input_shape))
     content, keys = segments._content, segments._keys
 
     def logits(image: np.ndarray) -> None:
