@@ -47,10 +47,9 @@ def main() -> None:
 
 def _report(model: Classifier, rounds: int) -> None:
     segments = model.segments
-    images = model.test_images
-    if images is None:
-        images = np.random.default_rng(0).integers(0, 256, (_IMAGES, *segments.input_shape))
-    images = np.resize(images.astype(np.uint8), (_IMAGES, *segments.input_shape))
+    shape = (_IMAGES, *segments.input_shape)
+    noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    images = noise if model.test_images is None else np.resize(model.test_images, shape)
     content, keys = segments._content, segments._keys
 
     def logits(image: np.ndarray) -> None:

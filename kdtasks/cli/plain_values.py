@@ -14,14 +14,14 @@ try:
     from typer._coercion import RuntimeParam, build_runtime_param, resolve_type_descriptor
     from typer._param_types import coerce_cli_path
 except ImportError:  # a Typer that does without pydantic
-    RuntimeParam = object
+    RuntimeParam = object  # type: ignore[assignment, misc]
 
 
 class UnclearError(Exception):
     """Typer is to be asked."""
 
 
-class PlainValue(RuntimeParam):  # type: ignore[misc]
+class PlainValue(RuntimeParam):
     """What Typer keeps for each parameter, to make its value of words."""
 
     def _coerce_value(self, value: Any, param: Any, ctx: Any) -> Any:

@@ -46,5 +46,6 @@ def test_every_word_gives_what_typer_gives(kind: Any, info: Any, value: Any) -> 
 
 
 def test_several_words_are_a_list() -> None:
-    several = SimpleNamespace(multiple=True, nargs=1)
-    assert PlainValue(ANY, list[str]).coerce(("a", "b"), param=several, ctx=None) == ["a", "b"]
+    option: Any = SimpleNamespace(multiple=True, nargs=1)
+    context: Any = None
+    assert PlainValue(ANY, list[str]).coerce(("a", "b"), option, context) == ["a", "b"]
