@@ -1,5 +1,7 @@
 """LiteRT's own memory is read and written without a runner, and gives what its runner gives."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from kdtasks.edge.chain import Chain
 from kdtasks.edge.interpreter import open_interpreter
 from kdtasks.edge.segments import Segments
 
+ALEXNET = Path(__file__).parents[2] / "results" / "brevis-alexnet" / "int8.tflite"
 KEYS = [f"segment_{k}" for k in range(3)]
 
 
@@ -47,7 +50,7 @@ def test_tensors_that_move_are_looked_for_after_every_run(network):
     assert views[0] is not views[1]
 
 
-def test_a_segment_that_fails_is_named(network, monkeypatch):
+def test_a_segment_that_fails_is_named(network):
     chain = Chain(open_interpreter(network.float32), KEYS)
     chain._graphs[1] = 99
     chain.run(0)
@@ -55,10 +58,34 @@ def test_a_segment_that_fails_is_named(network, monkeypatch):
         chain.run(1)
 
 
-@pytest.mark.parametrize("form", ["float32", "int8"])
-def test_many_at_once_are_those_one_by_one(network, form):
-    segments = Segments(getattr(network, form))
-    images = np.concatenate([network.images, network.images])[:71]
-    found = segments.logits_of(images)
-    alone = np.stack([segments.logits(image) for image in images])
-    assert found.tobytes() == alone.tobytes()
+def one_by_one(segments, images):
+    return np.stack([segments.logits(image) for image in images])
+
+
+def test_many_at_once_are_those_one_by_one():
+    segments = Segments(ALEXNET)
+    images = np.random.default_rng(0).integers(0, 256, (27, *segments.input_shape), np.uint8)
+    assert segments.logits_of(images).tobytes() == one_by_one(segments, images).tobytes()
+    assert segments._many is not None
+
+
+def test_one_other_bit_forbids_many_at_once(monkeypatch):
+    run = Chain.run
+
+    def a_step_off(chain, index):
+        logits = run(chain, index)
+        return logits if len(logits) == 1 else logits ^ 1
+
+    monkeypatch.setattr(Chain, "run", a_step_off)
+    segments = Segments(ALEXNET)
+    images = np.random.default_rng(0).integers(0, 256, (16, *segments.input_shape), np.uint8)
+    assert segments.logits_of(images).tobytes() == one_by_one(segments, images).tobytes()
+    assert segments._many is None
+
+
+def test_a_file_for_one_image_alone_runs_one_by_one(network, capfd):
+    segments = Segments(network.int8)  # reshapes to [1, 30]
+    found = segments.logits_of(network.images)
+    assert found.tobytes() == one_by_one(segments, network.images).tobytes()
+    assert segments._many is None
+    assert capfd.readouterr().err == ""
