@@ -54,8 +54,10 @@ class SelectParams(Section):
         description="the same of the agreement with the teacher, where no validation image has a "
         "label (`data.source`: `unlabelled_folder`)",
     )
-    objective: Literal["size", "latency", "accuracy"] = Field(
-        default="size", description="what is made best among the variants within the limits"
+    objective: Literal["size", "latency", "size_and_latency", "accuracy"] = Field(
+        default="size",
+        description="what is made best among the variants within the limits; `size_and_latency`: "
+        "the least bytes × milliseconds, so that twice the size has to be twice as fast",
     )
 
     @model_validator(mode="after")

@@ -70,6 +70,7 @@ class Selection(Record):
         pareto: variants that no other one beats on everything.
         nearest: the variant that breaks its limits least, where none is chosen.
         sentence: the choice in words.
+        reason: why the chosen one, and which others are faster or smaller; "" where none is.
         headline: the whole report in a sentence; absent until the page is written.
     """
 
@@ -80,6 +81,7 @@ class Selection(Record):
     pareto: tuple[str, ...]
     nearest: str | None
     sentence: str
+    reason: str = ""
     headline: str = ""
 
     @property
