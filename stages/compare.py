@@ -21,6 +21,7 @@ def main(params: Params, paths: ProjectPaths) -> None:
     from kdtasks.data.prepared import open_prepared
     from kdtasks.evaluate.label_errors import TeacherAnswers, find_label_errors
     from kdtasks.evaluate.registry import evaluator_of
+    from kdtasks.evaluate.views import TeacherNetwork
     from kdtasks.learn.networks.inference import Predictor
     from kdtasks.learn.networks.saved import load_model
     from kdtasks.learn.teachers.teacher import open_teacher
@@ -38,9 +39,13 @@ def main(params: Params, paths: ProjectPaths) -> None:
         predictor = Predictor(load_model(folder))
         return lambda images: predictor.logits(images)[-1]
 
-    def taught() -> Callable[[Any], Any]:
-        told, seen = teacher.about(names), partial(teacher.seen, paths.teacher_images, "test")
-        return lambda images: told.answers(seen(images), slice(None))[0]
+    def taught() -> TeacherNetwork:
+        told = teacher.about(names)
+        return TeacherNetwork(
+            run=lambda images: told.answers(images, slice(None))[0],
+            seen=partial(teacher.seen, paths.teacher_images, "test"),
+            looks=teacher.looks,
+        )
 
     def answers(split: str) -> TeacherAnswers | None:
         images, asked = dataset.images(split), dataset.names(split)

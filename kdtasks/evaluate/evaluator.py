@@ -1,7 +1,7 @@
 """What every task evaluates, and how results are written."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
@@ -31,14 +31,12 @@ from kdtasks.evaluate.intervals import Interval, Method, PairedComparison
 from kdtasks.evaluate.looks import look_at
 from kdtasks.evaluate.metrics import mean_scores
 from kdtasks.evaluate.settings import EvaluateParams
+from kdtasks.evaluate.slices import PLAIN, Tally, compared_slices, seed_arrays, tally_kind
+from kdtasks.evaluate.views import Network, Opener, TeacherNetwork, slice_views
 from kdtasks.tasks.registry import metric_of
 from kdtasks.tasks.task import Metric, Task
 
 Arrays = Mapping[str, NDArray[Any]]
-# From uint8 images [N, height, width, channels] to the last exit's logits [N, …, classes].
-Network = Callable[[Any], NDArray[Any]]
-# Opens a network when it is its turn.
-Opener = Callable[[], Network]
 
 RELIABILITY = "exit,confidence,accuracy,rows"
 
@@ -95,6 +93,11 @@ class Score(ABC):
         Raises:
             EvaluationError: the two are not of the same images and seeds.
         """
+
+    @property
+    @abstractmethod
+    def paired_values(self) -> tuple[NDArray[Any], NDArray[np.integer]]:
+        """Give a row of `values` and the `units` of the task's `Tally`."""
 
     @property
     def sparse(self) -> str:
@@ -277,8 +280,29 @@ class Evaluator(ABC, Generic[S]):
         """Have a network answer the split."""
 
     @abstractmethod
+    def network(self, predictor: Predictor) -> Network:
+        """Give a bundle as a network, whose early exits answer where it has any."""
+
     def score(self, predictor: Predictor) -> S:
         """Have a bundle answer the test split, with early exits where it has any."""
+        return self.answer(self.network(predictor))
+
+    def tally(self, network: Network, plain: S) -> Tally | None:
+        """Have a network answer every slice that the settings name.
+
+        Args:
+            network: that has given `plain` for the split as it is.
+
+        Returns: None where there are no slices, or it looks at no images.
+        """
+        views = slice_views(self.settings)
+        if not views or (isinstance(network, TeacherNetwork) and not network.looks):
+            return None
+        values, units = plain.paired_values
+        rows = [values]
+        rows += [self.answer(view(network)).paired_values[0] for view in views.values()]
+        kind = tally_kind(per_pixel=self.task.per_pixel)
+        return kind((PLAIN, *views), np.stack(rows), units)
 
     @abstractmethod
     def reference(self, predictor: Predictor) -> Histograms:
@@ -302,16 +326,30 @@ class Evaluator(ABC, Generic[S]):
         Raises:
             EvaluationError: as of `compare_scores`.
         """
-        taught = self.answer(teacher()) if teacher else None
+        tallies: dict[str, dict[int, Tally]] = {"teacher": {}, "student": {}, "distill": {}}
+
+        def answered(kind: str, seed: int, opener: Opener) -> S:
+            network = opener()
+            score = self.answer(network)
+            if kind in tallies and (tally := self.tally(network, score)):
+                tallies[kind][seed] = tally
+            return score
+
+        taught = answered("teacher", 0, teacher) if teacher else None
         alone, learnt, *others = (
-            {seed: self.answer(models[seed]()) for seed in sorted(models)}
-            for models in (students, distilled, *arms.values())
+            {seed: answered(kind, seed, models[seed]) for seed in sorted(models)}
+            for kind, models in {"student": students, "distill": distilled, **arms}.items()
         )
         first = min(learnt)
         shown = {"teacher": taught, "student": alone.get(first), "distill": learnt[first]}
         further = dict(zip(arms, others, strict=True))
         arrays = self.compared_arrays({name: found for name, found in shown.items() if found})
-        return compare_scores(taught, alone, learnt, further), arrays
+        return (
+            compare_scores(taught, alone, learnt, further).model_copy(
+                update={"slices": compared_slices(tallies, self.settings.confidence)}
+            ),
+            {**arrays, **seed_arrays(tallies["distill"])},
+        )
 
     def compared_arrays(self, models: Mapping[str, S]) -> Arrays:
         """Give what the page draws of the models compared; none by default."""

@@ -41,6 +41,7 @@ from kdtasks.report.sentences import (
     uneven_classes,
     unknown_accuracy,
 )
+from kdtasks.report.slices import certain_harm, severity_figure
 from kdtasks.report.statistics import gather_statistics
 from kdtasks.tasks.registry import task_of
 
@@ -92,6 +93,9 @@ def render_page(
     colours = legend(class_names, settings.mask_values)
     layers = errors_by_layer(inputs)
     images = draw_figures(statistics, selection) | layers_figures(layers)
+    right = task.metrics[0].by(teacher=metric.is_agreement).name
+    if statistics.slices:
+        images["severities"] = severity_figure(statistics.slices, shown, right)
     if "probabilities" in examples:
         images["precision_recall"] = curves.models_figure(inputs.compared, examples, shown or "")
         images["precision_recall_classes"] = curves.classes_figure(examples, colours, shown or "")
@@ -135,6 +139,8 @@ def render_page(
             image_address(image, lossy=True) for image in inputs.suspected.get("images", ())
         ],
         still_improving=still_improving(statistics),
+        slice_metric=right,
+        certain_harm=certain_harm(statistics.slices),
         notes=settings.notes,
         number_of_seeds=text.seeds(len(statistics.seeds)),
         params_text=_as_yaml(settings.params),
