@@ -48,6 +48,7 @@ class ProjectPaths:
     suspected = Below("plots/label_errors.npz")  # the images that bear them
     report = Below("report")  # folder of the report
     page = Below("report/index.html")  # the report to look at
+    card = Below("report/card.md")  # the model card, which goes with a bundle
     selection = Below("report/selection.json")  # the variant to ship, and why
     statistics = Below("report/statistics.json")  # the numbers behind the page
     summary = Below("report/summary.json")  # the numbers that experiments are compared by

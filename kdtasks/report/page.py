@@ -14,6 +14,7 @@ from kdtasks.core.records.report import Selection, Statistics
 from kdtasks.report import curves, figures
 from kdtasks.report.advice import proposals
 from kdtasks.report.brief import brief, images_taught
+from kdtasks.report.card import render_card
 from kdtasks.report.drawing import template_environment
 from kdtasks.report.examples import (
     differences,
@@ -68,6 +69,7 @@ def write_report(paths: ProjectPaths, settings: ReportSettings) -> None:
     statistics.write(paths.statistics)
     summarise(statistics, selection).write(paths.summary)
     write_text(paths.page, page)
+    write_text(paths.card, render_card(statistics, selection, settings, inputs))
 
 
 def render_page(
