@@ -163,14 +163,11 @@ def test_every_model_sees_the_same_noise(evaluator: ClassificationEvaluator) -> 
     assert scores["plain"] == plain.value
     assert scores["gaussian_noise 5"] < scores["plain"]
 
-    seen: list[np.ndarray] = []
-    for view in slice_views(SETTINGS).values():
-        view(lambda images: seen.append(images) or images)(evaluator.images)
-    again = [
-        view(lambda images: images)(evaluator.images) for view in slice_views(SETTINGS).values()
-    ]
-    for first, second in zip(seen, again, strict=True):
-        np.testing.assert_array_equal(first, second)
+    seen, again = (
+        [view(lambda images: images)(evaluator.images) for view in slice_views(SETTINGS).values()]
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(seen, again)
     others = slice_views(SETTINGS.model_copy(update={"seed": 4}))
     same, differs = (
         np.array_equal(others[name](lambda images: images)(evaluator.images), seen[place])

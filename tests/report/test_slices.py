@@ -27,7 +27,7 @@ def write_slices(root: Path, *, lost: int = 60) -> None:
     paths = ProjectPaths(root)
     distilled = {seed: tally(960, 900, 700) for seed in (0, 1, 2)}
     compared = {"teacher": {0: tally(980, 950, 800)}, "student": {}, "distill": distilled}
-    slices = compared_slices(compared, 0.95)  # type: ignore[arg-type]
+    slices = compared_slices(compared, 0.95)
     path = paths.metrics("compare")
     Comparison.read(path).model_copy(update={"slices": slices}).write(path)
     with np.load(paths.compared) as arrays:
