@@ -19,6 +19,7 @@ def main(params: Params, paths: ProjectPaths) -> None:
     """Write the comparison, what the page shows of masks, and labels that look wrong."""
     from kdtasks.core.files import write_arrays
     from kdtasks.data.prepared import open_prepared
+    from kdtasks.data.slices import read_parts
     from kdtasks.evaluate.label_errors import TeacherAnswers, find_label_errors
     from kdtasks.evaluate.registry import evaluator_of
     from kdtasks.evaluate.views import TeacherNetwork
@@ -57,7 +58,8 @@ def main(params: Params, paths: ProjectPaths) -> None:
         return TeacherAnswers(trained_on.lacks(images), logits)
 
     dataset, teacher = open_prepared(paths.prepared), open_teacher(paths.teacher)
-    evaluator, names = evaluator_of(dataset, params.evaluate), dataset.names("test")
+    parts, names = read_parts(paths.slices), dataset.names("test")
+    evaluator = evaluator_of(dataset, params.evaluate, parts=parts)
     comparison, shown = evaluator.compare(
         taught if teacher.knows(names) and not evaluator.answered else None,
         openers("student"),

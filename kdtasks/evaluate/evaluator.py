@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
@@ -215,12 +215,14 @@ class Evaluator(ABC, Generic[S]):
         dataset: whose images are answered.
         settings: level of the intervals, and the bootstrap over images.
         split: whose images are answered; the test split but for a forecast.
+        parts: images of the split that are slices by themselves, bool [N] by name; of classes.
     """
 
     task: ClassVar[Task]
     dataset: PreparedDataset
     settings: EvaluateParams
     split: str = "test"
+    parts: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
     @property
     def answered(self) -> bool:
@@ -288,21 +290,26 @@ class Evaluator(ABC, Generic[S]):
         return self.answer(self.network(predictor))
 
     def tally(self, network: Network, plain: S) -> Tally | None:
-        """Have a network answer every slice that the settings name.
+        """Have a network answer every slice.
 
         Args:
             network: that has given `plain` for the split as it is.
 
-        Returns: None where there are no slices, or it looks at no images.
+        Returns: None where there are no slices for it: a teacher that looks at no images has no
+            answers to damaged ones.
         """
-        views = slice_views(self.settings)
-        if not views or (isinstance(network, TeacherNetwork) and not network.looks):
+        is_blind = isinstance(network, TeacherNetwork) and not network.looks
+        views = {} if is_blind else slice_views(self.settings)
+        if not views and not self.parts:
             return None
         values, units = plain.paired_values
-        rows = [values]
-        rows += [self.answer(view(network)).paired_values[0] for view in views.values()]
-        kind = tally_kind(per_pixel=self.task.per_pixel)
-        return kind((PLAIN, *views), np.stack(rows), units)
+        answers = [self.answer(view(network)).paired_values[0] for view in views.values()]
+        parts = [np.where(part, units, -1) for part in self.parts.values()]
+        return tally_kind(per_pixel=self.task.per_pixel)(
+            (PLAIN, *views, *self.parts),
+            np.stack([values, *answers, *[values] * len(parts)]),
+            np.stack([units] * (1 + len(views)) + parts),
+        )
 
     @abstractmethod
     def reference(self, predictor: Predictor) -> Histograms:

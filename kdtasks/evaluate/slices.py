@@ -84,7 +84,10 @@ class Tally(ABC):
 
 
 class ClassTally(Tally):
-    """Classes: `values` are bool [slices, N], whether each answer is right; `units` the groups."""
+    """Classes: `values` are bool [slices, N], whether each answer is right.
+
+    `units` are integers [slices, N], the group of each image, −1 of those outside of the slice.
+    """
 
     per_pixel = False
 
@@ -94,27 +97,44 @@ class ClassTally(Tally):
         Of several seeds the interval holds for the mean of these networks on other images; it is a
         little too wide, since the mean of several varies less than a single answer.
         """
-        right = self._of(name).astype(np.float64)
-        worth = independent_fraction(right, self.units, confidence)
+        inside, groups = self._inside(name)
+        right = self._of(name)[inside].astype(np.float64)
+        worth = independent_fraction(right, groups, confidence)
         interval = wilson_interval(float(right.sum()) * worth, len(right) * worth, confidence)
         return SliceScore(score=float(right.mean()), interval=interval)
 
     def change(self, network: Self, name: str, confidence: float) -> Change:
-        """Compare by Tango's interval, and by an exact test of the excess."""
+        """Compare by Tango's interval, and by an exact test of the excess.
+
+        Damaged images are held against the same plain ones, a part of the split against the rest.
+        """
+        inside, groups = self._inside(name)
         mine, its = self._of(name), network._of(name)
         changes = mine.astype(np.int64) - its
-        excess = changes - (self._of(PLAIN).astype(np.int64) - network._of(PLAIN))
-        by_group = np.bincount(members_of(self.units, len(excess)), weights=excess)
+        plain = self._of(PLAIN).astype(np.int64) - network._of(PLAIN)
+        members = members_of(self.units[0], len(changes))
+        if inside.all():
+            sums = np.bincount(members, weights=changes - plain).astype(np.int64)
+            p_value = sign_flip_p_value(sums)
+        else:
+            signs = np.sign(np.bincount(members, weights=plain)).astype(np.int64)
+            share = np.bincount(members, weights=inside) / np.bincount(members)
+            p_value = part_p_value(signs, share >= 0.5)
         return Change(
-            float(changes.mean()),
-            gain_interval(mine, its, self.units, confidence),
-            float(excess.mean()),
-            sign_flip_p_value(by_group.astype(np.int64)),
+            float(changes[inside].mean()),
+            gain_interval(mine[inside], its[inside], groups, confidence),
+            float(changes[inside].mean() - plain.mean()),
+            p_value,
         )
+
+    def _inside(self, name: str) -> tuple[NDArray[np.bool_], NDArray[np.integer]]:
+        """Which images are in a slice [N], and the groups of those."""
+        units = self.units[self.names.index(name)]
+        return units >= 0, units[units >= 0]
 
 
 class MaskTally(Tally):
-    """Masks: `values` are the mean IoU, float64 [slices, 1 + images]; `units` [1], all pixels.
+    """Masks: `values` are the mean IoU, float64 [slices, 1 + images]; `units` [slices, 1], pixels.
 
     Each mean IoU is that of all source images, and of all but each.
     """
@@ -124,7 +144,7 @@ class MaskTally(Tally):
     def score(self, name: str, confidence: float) -> SliceScore:
         """Give the mean IoU with the jackknife's interval."""
         left_out = self._of(name)
-        interval = jackknife_interval(left_out, int(self.units[0]), confidence)
+        interval = jackknife_interval(left_out, int(self.units[0, 0]), confidence)
         return SliceScore(score=float(left_out[0]), interval=interval)
 
     def change(self, network: Self, name: str, confidence: float) -> Change:
@@ -210,6 +230,46 @@ def sign_flip_p_value(sums: NDArray[np.int64]) -> float:
         chances = np.convolve(chances, spaced)
     rarer = int(min(sums[sums > 0].sum(), -sums[sums < 0].sum()))
     return min(1.0, 2 * float(chances[: rarer + 1].sum()))
+
+
+def part_p_value(signs: NDArray[np.int64], inside: NDArray[np.bool_]) -> float:
+    """Give the exact two-sided p-value that losses and gains are spread evenly over a part.
+
+    The difference of gains and losses within the part is held against its distribution over all
+    parts of that size. Without gains, or without losses, this is Fisher's exact test.
+
+    Args:
+        signs: [groups], 1 of a gain, −1 of a loss, 0 of no change.
+        inside: bool [groups], which are of the part.
+
+    Source: Fisher 1935, The Design of Experiments, section 21.
+    """
+    losses, gains, size = int((signs < 0).sum()), int((signs > 0).sum()), int(inside.sum())
+    found = int(signs[inside].sum())
+    lower = upper = 0.0
+    for lost in range(max(0, size + losses - len(signs)), min(losses, size) + 1):
+        won = np.arange(min(gains, size - lost) + 1)
+        chances = _drawn(lost, losses, size, len(signs))
+        chances = chances * _drawn(won, gains, size - lost, len(signs) - losses)
+        lower += float(chances[won - lost <= found].sum())
+        upper += float(chances[won - lost >= found].sum())
+    return min(1.0, 2 * min(lower, upper))
+
+
+def _drawn(k: Any, marked: int, size: int, total: int) -> NDArray[np.float64]:
+    """Give the hypergeometric chance of k marked ones among `size` of `total`."""
+    from scipy.special import gammaln  # takes half as long to import as scipy.stats
+
+    def log_choose(n: Any, r: Any) -> Any:
+        with np.errstate(invalid="ignore"):
+            found = gammaln(n + 1) - gammaln(r + 1) - gammaln(n - r + 1)
+        return np.where((r >= 0) & (r <= n), found, -np.inf)
+
+    k = np.asarray(k)
+    chances: NDArray[np.float64] = np.exp(
+        log_choose(marked, k) + log_choose(total - marked, size - k) - log_choose(total, size)
+    )
+    return chances
 
 
 def t_p_value(values: Sequence[float]) -> float:

@@ -15,7 +15,7 @@ from kdtasks.core.settings import Section
 from kdtasks.report.drawing import template_environment
 from kdtasks.report.inputs import ReportInputs, ReportSettings, known
 from kdtasks.report.sentences import headline, metric_on, uneven_classes, unknown_accuracy
-from kdtasks.report.slices import certain_harm
+from kdtasks.report.slices import certain_harm, severity_of
 from kdtasks.tasks.registry import task_of
 
 HERE = Path(__file__).parent
@@ -101,7 +101,7 @@ def _limits(statistics: Statistics, selection: Selection) -> list[str]:
         f"{text.points(-(row.excess or 0), signed=False)} more."
         for name, which, row in certain_harm(statistics.slices)
     ]
-    if not statistics.slices:
+    if not any(map(severity_of, statistics.slices)):
         found.append("Noise, blur and bad light were not tried.")
     test = known(variant.test) if variant else None
     if test and test.by_class and len(test.by_class) > 1:

@@ -42,7 +42,7 @@ from kdtasks.report.sentences import (
     uneven_classes,
     unknown_accuracy,
 )
-from kdtasks.report.slices import certain_harm, severity_figure
+from kdtasks.report.slices import certain_harm, severity_figures
 from kdtasks.report.statistics import gather_statistics
 from kdtasks.tasks.registry import task_of
 
@@ -96,8 +96,7 @@ def render_page(
     layers = errors_by_layer(inputs)
     images = draw_figures(statistics, selection) | layers_figures(layers)
     right = task.metrics[0].by(teacher=metric.is_agreement).name
-    if statistics.slices:
-        images["severities"] = severity_figure(statistics.slices, shown, right)
+    images |= severity_figures(statistics.slices, shown, right)
     if "probabilities" in examples:
         images["precision_recall"] = curves.models_figure(inputs.compared, examples, shown or "")
         images["precision_recall_classes"] = curves.classes_figure(examples, colours, shown or "")

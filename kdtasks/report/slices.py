@@ -80,8 +80,10 @@ def certain_harm(slices: Mapping[str, SliceSummary]) -> list[tuple[str, str, Var
     ]
 
 
-def severity_figure(slices: Mapping[str, SliceSummary], shown: str | None, what: str) -> str:
-    """Draw the score of every model, a mean over the corruptions, at each severity.
+def severity_figures(
+    slices: Mapping[str, SliceSummary], shown: str | None, what: str
+) -> dict[str, str]:
+    """Draw the score of every model, a mean over the corruptions, at each severity, if any.
 
     Args:
         slices: of the statistics.
@@ -96,12 +98,12 @@ def severity_figure(slices: Mapping[str, SliceSummary], shown: str | None, what:
         found = [
             score.score
             for name, summary in slices.items()
-            if _severity(name) == severity and (score := _score(summary, kind))
+            if severity_of(name) == severity and (score := _score(summary, kind))
         ]
         return float(np.mean(found)) if found else None
 
     def plot(axes: "Axes") -> None:
-        severities = sorted({_severity(name) for name in slices})
+        severities = sorted({found for name in slices if (found := severity_of(name)) is not None})
         for kind, (label, colour, marker) in kinds.items():
             means = [(severity, at(severity, kind)) for severity in severities]
             line = [(severity, mean) for severity, mean in means if mean is not None]
@@ -112,11 +114,17 @@ def severity_figure(slices: Mapping[str, SliceSummary], shown: str | None, what:
         percent_axes(axes, "y")
         axes.legend(loc="lower left")
 
-    return draw("severities", f"Test {what} by severity of the corruptions", plot)
+    if not any(map(severity_of, slices)):
+        return {}
+    description = f"Test {what} by severity of the corruptions"
+    return {"severities": draw("severities", description, plot)}
 
 
-def _severity(name: str) -> int:
-    return 0 if name == PLAIN else int(name.rsplit(" ", 1)[1])
+def severity_of(name: str) -> int | None:
+    """0 of the plain split; None of a part of it."""
+    if name == PLAIN:
+        return 0
+    return None if "=" in name else int(name.rsplit(" ", 1)[1])
 
 
 def _score(summary: SliceSummary, kind: str) -> SliceScore | None:

@@ -1,6 +1,7 @@
 """What compression changes on a slice: by hand, exact, and the same by every way through it."""
 
-from itertools import product
+import math
+from itertools import combinations, product
 from types import SimpleNamespace
 from typing import cast
 
@@ -18,6 +19,7 @@ from kdtasks.evaluate.slices import (
     ClassTally,
     MaskTally,
     compared_slices,
+    part_p_value,
     read_seed_tallies,
     read_tally,
     seed_arrays,
@@ -35,7 +37,8 @@ NAMES = ["contrast 1", "contrast 5", "gaussian_noise 1", "gaussian_noise 5"]
 
 def tally(plain: list[int], damaged: list[int]) -> ClassTally:
     """A model that gets these of four images right."""
-    return ClassTally(("plain", "jpeg 3"), np.array([plain, damaged], bool), np.arange(4))
+    every = np.tile(np.arange(4), (2, 1))
+    return ClassTally(("plain", "jpeg 3"), np.array([plain, damaged], bool), every)
 
 
 def test_a_change_by_hand() -> None:
@@ -52,7 +55,7 @@ def test_a_change_by_hand() -> None:
 
 def test_images_of_one_group_are_one_witness() -> None:
     network, variant = tally([1, 1, 1, 1], [1, 1, 1, 1]), tally([1, 1, 1, 1], [0, 0, 0, 0])
-    pairs = np.array([0, 0, 1, 1])
+    pairs = np.array([[0, 0, 1, 1]] * 2)
     together = ClassTally(variant.names, variant.values, pairs)
     found = together.change(ClassTally(network.names, network.values, pairs), "jpeg 3", 0.95)
     assert found.p_value == pytest.approx(2 / 2**2)
@@ -74,6 +77,33 @@ def test_of_ones_the_sign_flip_test_is_mcnemars(gained: int, lost: int) -> None:
     assert sign_flip_p_value(sums) == pytest.approx(mcnemar_p_value(gained, lost))
 
 
+def test_a_part_is_held_against_the_rest_by_hand() -> None:
+    # Six images, of which the network gets all right; the variant loses both of the left camera.
+    inside = np.array([1, 1, 0, 0, 0, 0], bool)
+    units = np.stack([np.arange(6), np.where(inside, np.arange(6), -1)])
+    names, all_right = ("plain", "camera=left"), np.ones((2, 6), bool)
+    network = ClassTally(names, all_right, units)
+    variant = ClassTally(names, np.stack([~inside, ~inside]), units)
+    assert variant.score("camera=left", 0.95).score == 0
+    found = variant.change(network, "camera=left", 0.95)
+    assert found.change == -1
+    assert found.excess == pytest.approx(-1 + 2 / 6)
+    assert found.p_value == pytest.approx(2 / math.comb(6, 2))
+
+
+@given(
+    st.lists(st.tuples(st.integers(-1, 1), st.booleans()), min_size=1, max_size=9),
+)
+def test_the_test_of_a_part_is_exact(images: list[tuple[int, bool]]) -> None:
+    """Against all parts of the same size, one by one."""
+    signs = np.array([sign for sign, _ in images], np.int64)
+    inside = np.array([part for _, part in images], bool)
+    found = int(signs[inside].sum())
+    sums = [sum(part) for part in combinations(signs.tolist(), int(inside.sum()))]
+    tails = np.mean([each <= found for each in sums]), np.mean([each >= found for each in sums])
+    assert part_p_value(signs, inside) == pytest.approx(min(1.0, 2 * min(tails)))
+
+
 def test_the_t_test_by_hand() -> None:
     # Mean 2, standard deviation 1, n = 3: t = 2√3, P(|T| > t) = 1 − t / √(2 + t²).
     t = 2 * 3**0.5
@@ -84,7 +114,8 @@ def test_the_t_test_by_hand() -> None:
 def test_scores_have_the_intervals_of_single_models() -> None:
     right = np.array([[1, 1, 0, 1, 0, 1], [1, 0, 0, 0, 0, 0]], bool)
     groups = np.array([0, 0, 1, 2, 3, 3])
-    found = ClassTally(("plain", "jpeg 3"), right, groups).scores(0.9)["jpeg 3"]
+    tallied = ClassTally(("plain", "jpeg 3"), right, np.stack([groups] * 2))
+    found = tallied.scores(0.9)["jpeg 3"]
     assert found.score == pytest.approx(1 / 6)
     assert found.interval == accuracy_interval(right[1], groups, 0.9)
 
@@ -92,8 +123,9 @@ def test_scores_have_the_intervals_of_single_models() -> None:
 def test_masks_have_the_jackknifes_intervals() -> None:
     better, worse = mask_score(*[10, 30] * 6), mask_score(*[25, 31, 44] * 4)
     rows = [model.paired_values for model in (better, worse)]
-    one = MaskTally(("plain", "jpeg 3"), np.stack([rows[0][0]] * 2), rows[0][1])
-    other = MaskTally(("plain", "jpeg 3"), np.stack([rows[0][0], rows[1][0]]), rows[1][1])
+    units = np.stack([rows[0][1]] * 2)
+    one = MaskTally(("plain", "jpeg 3"), np.stack([rows[0][0]] * 2), units)
+    other = MaskTally(("plain", "jpeg 3"), np.stack([rows[0][0], rows[1][0]]), units)
     score, change = other.score("jpeg 3", 0.9), other.change(one, "jpeg 3", 0.9)
     assert score.score == pytest.approx(worse.value, abs=1e-6)
     assert score.interval == mean_iou_interval(worse.confusions, 0.9)
@@ -111,7 +143,7 @@ def test_masks_have_the_jackknifes_intervals() -> None:
 
 def test_few_masks_tell_nothing() -> None:
     values, units = mask_score(10, 30, 20).paired_values
-    few = MaskTally(("plain", "jpeg 3"), np.stack([values, values]), units)
+    few = MaskTally(("plain", "jpeg 3"), np.stack([values, values]), np.stack([units, units]))
     assert few.score("jpeg 3", 0.9).interval is None
     assert few.change(few, "jpeg 3", 0.9)[1::2] == (None, None)
 
@@ -193,6 +225,22 @@ def test_a_teacher_s_own_images_are_damaged_at_their_own_size(
     assert np.ptp(seen[2], axis=(1, 2)).max() <= 2
     recorded = TeacherNetwork(run, lambda images: own, looks=False)
     assert evaluator.tally(recorded, evaluator.answer(recorded)) is None
+
+
+def test_parts_need_no_answer_of_their_own(evaluator: ClassificationEvaluator) -> None:
+    parts = {"camera=left": np.arange(40) < 10}
+    parted = ClassificationEvaluator(evaluator.dataset, EvaluateParams(), parts=parts)
+    plain = parted.answer(by_first_pixel)
+
+    def refuse(images: np.ndarray) -> np.ndarray:
+        raise AssertionError("asked again")
+
+    recorded = TeacherNetwork(refuse, lambda images: images, looks=False)
+    found = parted.tally(recorded, plain)
+    assert found
+    assert found.names == ("plain", "camera=left")
+    score = found.score("camera=left", 0.95).score
+    assert score == plain.correct[:10].mean()
 
 
 def test_without_slices_nothing_is_asked(evaluator: ClassificationEvaluator) -> None:

@@ -18,7 +18,7 @@ SECTIONS = [
     "Training",
     "Variants",
     "Class by class",
-    "Where images are bad",
+    "Slice by slice",
     "Limits",
     "Licences",
     "How to reproduce",
@@ -78,7 +78,7 @@ def test_figures_are_the_records(build: Callable[..., Path]) -> None:
         assert table[name] == [
             str(row["images"]), scored(row["recall"], row["interval"]), percent(row["precision"])
         ]  # fmt: skip
-    table = rows(found["Where images are bad"])
+    table = rows(found["Slice by slice"])
     assert table["gaussian_noise 5"][-1] == "−6.0\u00a0points, certainly worse"
     assert "Compression to int8 certainly takes more on gaussian_noise 5" in found["Limits"]
     assert "- Data: CC BY 4.0\n- Model: not stated" in found["Licences"]
@@ -100,7 +100,7 @@ def test_where_nothing_is_known_the_sections_say_so(build: Callable[..., Path]) 
     assert "nobody has run it" in found["Teacher"]
     assert "nobody has run it" in rows(found["Variants"])["int8"][0]
     assert "No variant was tested" in found["Class by class"]
-    assert "Not measured" in found["Where images are bad"]
+    assert "Not measured" in found["Slice by slice"]
     assert "Noise, blur and bad light were not tried" in found["Limits"]
 
 

@@ -1,12 +1,23 @@
-"""Records of the scores on slices of the test split.
+"""Records of slices of the test split, and of the scores there.
 
-A slice is named by its corruption and severity, `jpeg 3`; `plain` is the test split as it is.
+A slice is named by its corruption and severity, `jpeg 3`, or by the column of a table and its
+value, `camera=left`; `plain` is the test split as it is.
 Scores are accuracies, of masks mean IoUs, 0 … 1, whatever models are compared by.
 """
 
-from kdtasks.core.records import Part
+from kdtasks.core.records import Part, Record
 
 Interval = tuple[float, float]
+
+
+class SliceRows(Record):
+    """`data/slices.json`: which slice each test image belongs to, by row.
+
+    Attributes:
+        test: names of slices; None of no slice. Empty where the source tells none.
+    """
+
+    test: tuple[str | None, ...] = ()
 
 
 class SliceScore(Part):

@@ -27,7 +27,7 @@ from kdtasks.data.sources import Item, Size, Source, sources
 from kdtasks.data.tables import ENDINGS, PLAIN_ENDING, Table, find_columns, one_hot, read_table
 from kdtasks.edge.formats import SUFFIXES
 
-Role = Literal["image", "label", "split", "group", "weight"]
+Role = Literal["image", "label", "split", "group", "weight", "slice"]
 
 _GUESSES = {
     role: names.split()
@@ -38,6 +38,7 @@ _GUESSES = {
         "split": "split subset partition set phase",
         "group": "group group_id",
         "weight": "weight sample_weight",
+        "slice": "",  # what a column tells is for the user to say
     }.items()
 }
 
@@ -76,7 +77,8 @@ class ImageTable(Source):
     columns: dict[Role, str | None] = Field(
         default={},
         description="names of columns, where they are not found: `image`, `label`, `split`, "
-        "`group`, `weight`; null is none",
+        "`group`, `weight`; null is none. `slice` is never found: models are scored on the test "
+        "images of each value of that column besides",
     )
     divided: Divided = Field(
         default="train",
@@ -101,6 +103,7 @@ class ImageTable(Source):
         found = self._found(folder)
         numbers = {name: number for number, name in enumerate(self._names(found, folder))}
         groups, weights = self._cells(found, "group"), self._cells(found, "weight")
+        slices = self._cells(found, "slice")
         splits, _ = self._splits(found)
         rows_of: defaultdict[Path, list[int]] = defaultdict(list)
         cells = found.table.column(found.columns["image"])
@@ -114,7 +117,8 @@ class ImageTable(Source):
                 rows_of[images[0]].append(row)
         for image, rows in rows_of.items():
             name, row = relative_name(image, folder), rows[0]
-            given = {(found.labels[row], splits[row], groups[row], weights[row]) for row in rows}
+            columns = found.labels, splits, groups, weights, slices
+            given = {tuple(cells[row] for cells in columns) for row in rows}
             if len(given) > 1:
                 lines = and_list([str(found.table.lines[row]) for row in rows])
                 yield Problem(name, f"in lines {lines}, not alike in all columns")
@@ -122,6 +126,17 @@ class ImageTable(Source):
                 weight = float(weights[row] or 1.0)
                 label, group = numbers[found.labels[row]], groups[row] or None
                 yield Item(name, image, label, splits[row], group, weight)
+
+    def slices(self, folder: Path) -> Mapping[str, str]:
+        column = self.columns.get("slice")
+        if column is None:
+            return {}
+        found = self._found(folder)
+        return {
+            relative_name(images[0], folder): f"{column}={cell}"
+            for images, cell in zip(found.images, found.table.column(column), strict=True)
+            if images and cell
+        }
 
     def layout_found(self, folder: Path) -> Sequence[str]:
         found = self._found(folder)
