@@ -23,7 +23,7 @@ def main(params: Params, paths: ProjectPaths) -> None:
     from kdtasks.evaluate.label_errors import TeacherAnswers, find_label_errors
     from kdtasks.evaluate.registry import evaluator_of
     from kdtasks.evaluate.views import TeacherNetwork
-    from kdtasks.learn.networks.inference import Predictor
+    from kdtasks.learn.networks.inference import ForwardPass
     from kdtasks.learn.networks.saved import load_model
     from kdtasks.learn.teachers.teacher import open_teacher
     from kdtasks.learn.teachers.trained_on import TrainedOn
@@ -37,7 +37,7 @@ def main(params: Params, paths: ProjectPaths) -> None:
         }
 
     def opened(folder: Path) -> Callable[[Any], Any]:
-        predictor = Predictor(load_model(folder))
+        predictor = ForwardPass(load_model(folder))
         return lambda images: predictor.logits(images)[-1]
 
     def taught() -> TeacherNetwork:

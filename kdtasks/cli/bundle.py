@@ -19,9 +19,40 @@ from kdtasks.cli.options import (
 )
 from kdtasks.cli.output import find_project, print_result
 
-# kdtasks is imported inside the functions, as everywhere on the command line.
+# What a command does is imported inside it, here and in its neighbours: most needs the pipeline
+# extra, and `kdtasks --help` must work on a device that has LiteRT and numpy alone.
 
 app = typer.Typer()
+
+
+@app.command()
+def predict(
+    bundle: BundleArgument,
+    images: Annotated[list[str], Argument(help=IMAGES_HELP)],
+    thresholds: Annotated[
+        str | None, Option(metavar="T1,T2,…", help="One for each exit but the last.")
+    ] = None,
+    out: Annotated[Path | None, Option(help="File of the mask (.png, .npy), or a folder.")] = None,
+    overlay: Annotated[bool, Option("--overlay", help="Draw the mask over the image.")] = False,
+    threads: ThreadsOption = 1,
+    max_pixels: Annotated[int, Option(min=1, help="Larger images are refused.")] = 400_000_000,
+    as_json: JsonOption = False,
+) -> None:
+    """Classify images with a bundle, or label their pixels, as a device does."""
+    from kdtasks.cli.predict import parse_thresholds, run_predict
+
+    limits = parse_thresholds(thresholds)
+    status = run_predict(
+        bundle,
+        images,
+        limits,
+        out=out,
+        overlay=overlay,
+        threads=threads,
+        as_json=as_json,
+        max_pixels=max_pixels,
+    )
+    raise typer.Exit(status)
 
 
 @app.command()

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from kdtasks.core.latency import Statistic
 
 Precision = Literal["float32", "bfloat16"]
+Device = Literal["auto", "cpu", "gpu"]
 # What 32 bits hold, as NumPy's seeds do.
 LARGEST = 2**32 - 1
 
@@ -63,5 +64,11 @@ class RuntimeParams(Section):
         default="float32",
         description="arithmetic of the training steps and of the teacher's answers to them; "
         "`bfloat16` is about twice as fast on processors with AVX512-BF16 or AMX, changes nothing "
-        "on others, and leaves weights, validation and exported models in float32",
+        "on others, is TensorFloat-32 on a GPU, and leaves weights, validation and exported models "
+        "in float32",
+    )
+    device: Device = Field(
+        default="auto",
+        description="where TensorFlow computes: `auto` takes a GPU that it sees, `gpu` refuses to "
+        "run without one, `cpu` hides it; results of a GPU and of a processor differ in their bits",
     )

@@ -8,8 +8,8 @@ from kdtasks.core.latency import Latency, Statistic, statistic_name
 from kdtasks.core.limits import is_within
 from kdtasks.core.settings import Count, Fraction, LatencyStatistic, Positive, Section
 from kdtasks.core.text import kilobytes, milliseconds, percent, points
-from kdtasks.evaluate.evaluator import Score
 from kdtasks.evaluate.intervals import Interval, PairedComparison
+from kdtasks.evaluate.score import Score
 
 Action = Literal["promote", "keep", "nothing"]
 

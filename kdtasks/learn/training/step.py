@@ -7,13 +7,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from kdtasks.core.backend import Tensor, keras, tf
+from kdtasks.core.backend import Tensor, has_gpu, keras, tf
 from kdtasks.core.settings import OpenFraction, Precision, Section, count_of
 from kdtasks.learn.networks.multi_exit import TappedModel
 from kdtasks.learn.objectives.hints import HintMatcher
 from kdtasks.learn.objectives.objective import Objective, Step
 from kdtasks.learn.training.average import WeightAverage
 from kdtasks.learn.training.examples import Block
+from kdtasks.tasks.confusion import uncounted
 
 _OPTION = "auto_mixed_precision_onednn_bfloat16"
 
@@ -155,7 +156,7 @@ def compile_block(
             factor = model.exit_gradient
             loss = objective(Step(exits, labels, teacher, values, hints, factor, mixture, weights))
         optimizer.step(tape.gradient(loss, optimizer.variables))
-        is_counted = tf.not_equal(labels, -1 if ignore_label is None else ignore_label)
+        is_counted = tf.not_equal(labels, uncounted(ignore_label))
         counted = tf.reduce_sum(tf.cast(is_counted, tf.float32))
         agreed = _right(teacher, labels) if sample.logits.size else 0.0
         return tf.stack([loss, _right(exits[-1], labels), agreed, counted])
@@ -188,9 +189,17 @@ def precision_scope(precision: Precision) -> Iterator[None]:
     With `bfloat16` TensorFlow's graph optimiser hands convolutions and matrix products numbers of
     16 bits (Kalamkar et al., 2019, "A Study of BFLOAT16 for Deep Learning Training") and keeps
     weights, losses and sums in float32. A processor without such instructions trains in float32.
+    A GPU multiplies in TensorFloat-32 (10 bits behind the point) instead, and only then.
     """
     if precision == "float32":
         yield
+        return
+    if has_gpu():
+        tf.config.experimental.enable_tensor_float_32_execution(True)
+        try:
+            yield
+        finally:
+            tf.config.experimental.enable_tensor_float_32_execution(False)
         return
     named = os.environ.get(_EXCEPTIONS, "").split(",")
     os.environ[_EXCEPTIONS] = ",".join(dict.fromkeys([*filter(None, named), *_IN_FLOAT32]))

@@ -92,7 +92,7 @@ def trained() -> Trained:
     from kdtasks.learn.networks.build import build
     from kdtasks.learn.objectives.objective import LabelObjective
     from kdtasks.learn.training.examples import TrainingExamples
-    from kdtasks.learn.training.loop import Schedule, train
+    from kdtasks.learn.training.loop import TrainingSchedule, train
     from kdtasks.learn.training.settings import TrainParams
 
     seed_everything(0)
@@ -106,7 +106,7 @@ def trained() -> Trained:
         TrainingExamples(images[None, :1200], labels[None, :1200]),
         validation=(images[1200:1400], labels[1200:1400]),
         objective=LabelObjective(),
-        schedule=Schedule(
+        schedule=TrainingSchedule(
             TrainParams(batch_size=32, guard_epochs=5), epochs=16, learning_rate=5e-3, seed=0
         ),
     )
