@@ -38,7 +38,6 @@ _GUESSES = {
         "split": "split subset partition set phase",
         "group": "group group_id",
         "weight": "weight sample_weight",
-        "slice": "",  # what a column tells is for the user to say
     }.items()
 }
 
@@ -103,7 +102,6 @@ class ImageTable(Source):
         found = self._found(folder)
         numbers = {name: number for number, name in enumerate(self._names(found, folder))}
         groups, weights = self._cells(found, "group"), self._cells(found, "weight")
-        slices = self._cells(found, "slice")
         splits, _ = self._splits(found)
         rows_of: defaultdict[Path, list[int]] = defaultdict(list)
         cells = found.table.column(found.columns["image"])
@@ -117,8 +115,7 @@ class ImageTable(Source):
                 rows_of[images[0]].append(row)
         for image, rows in rows_of.items():
             name, row = relative_name(image, folder), rows[0]
-            columns = found.labels, splits, groups, weights, slices
-            given = {tuple(cells[row] for cells in columns) for row in rows}
+            given = {(found.labels[row], splits[row], groups[row], weights[row]) for row in rows}
             if len(given) > 1:
                 lines = and_list([str(found.table.lines[row]) for row in rows])
                 yield Problem(name, f"in lines {lines}, not alike in all columns")
@@ -128,15 +125,16 @@ class ImageTable(Source):
                 yield Item(name, image, label, splits[row], group, weight)
 
     def slices(self, folder: Path) -> Mapping[str, str]:
-        column = self.columns.get("slice")
-        if column is None:
-            return {}
+        """Read the column, which nothing else depends on; rows that differ put an image nowhere."""
         found = self._found(folder)
-        return {
-            relative_name(images[0], folder): f"{column}={cell}"
-            for images, cell in zip(found.images, found.table.column(column), strict=True)
-            if images and cell
-        }
+        column = find_columns(found.table, {"slice": ()}, self.columns).get("slice")
+        cells_of: defaultdict[str, set[str]] = defaultdict(set)
+        cells = found.table.column(column) if column else ()
+        for images, cell in zip(found.images, cells, strict=column is not None):
+            if images:
+                cells_of[relative_name(images[0], folder)].add(cell)
+        only = {name: next(iter(cells)) for name, cells in cells_of.items() if len(cells) == 1}
+        return {name: f"{column}={cell}" for name, cell in only.items() if cell}
 
     def layout_found(self, folder: Path) -> Sequence[str]:
         found = self._found(folder)
