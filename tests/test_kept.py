@@ -37,7 +37,7 @@ def test_a_signed_version_is_pulled_and_answers_as_it_did(kept: Path, tmp_path: 
     predictor = load_predictor(pulled.folder)
     assert predictor.self_test() > 0
     assert predictor.test_images is not None
-    assert predictor.predict(predictor.test_images[0]).label in predictor.manifest.class_names
+    assert len(predictor.logits(predictor.test_images)) == len(predictor.test_images)
 
 
 def test_a_packed_bundle_of_masks_answers_as_it_did(kept: Path):

@@ -26,8 +26,7 @@ from kdtasks.edge.formats import IMAGE_LIKE
 class FileNames(Source):
     """Images in one folder, or folders of any depth, whose names begin with their class.
 
-    Such as `Abyssinian_12.jpg` and `great_pyrenees_3.jpg` of the Oxford pets. Other files, such as
-    lists and masks of another place, are passed over.
+    Such as `Abyssinian_12.jpg` of the Oxford pets. Other files, such as lists, are passed over.
     """
 
     task: ClassVar = "classification"
@@ -37,8 +36,8 @@ class FileNames(Source):
     name: Literal["file_names"] = "file_names"
     pattern: str = Field(
         default=r"(.+?)[ _.-]*\d+",
-        description="what all of a name matches, without its ending; its first group, or else "
-        "all of it, is the class. The default is what stands in front of a number at the end",
+        description="regular expression for a whole name without ending; its first group, or else "
+        "all of it, is the class. By default what stands before the number at the end",
     )
     classes: ClassOrder = None
 

@@ -50,13 +50,13 @@ class SegmentationFolder(Source):
     mask_suffix: str | None = Field(
         default=None,
         description="what follows an image's name in its mask's, such as `_mask` in "
-        "`photo_mask.png`, masks called otherwise are passed over; null finds it out, and says it",
+        "`photo_mask.png`; other masks are passed over. null finds it",
     )
     mask_orientation: Literal["auto", "upright", "stored"] = Field(
         default="auto",
         description="how masks of photos that EXIF turns were drawn: on the upright photo, or on "
-        "its stored pixels; `auto` goes by the masks' sizes, where these fit either way by the "
-        "other masks', and else takes `upright`",
+        "its stored pixels; `auto` goes by the sizes of this mask, else of the others, else "
+        "`upright`",
     )
     classes: dict[str, str | Annotated[int, Field(ge=0, le=255)]] = Field(
         description="class name to its mask colour (`'#3C1098'`) or to its index in an index mask"
@@ -65,21 +65,19 @@ class SegmentationFolder(Source):
         tuple[str | Annotated[int, Field(ge=0, le=255)], ...], Field(strict=False)
     ] = Field(
         default=(),
-        description="colours or indices that are unlabelled: never counted. An index of 255 that "
-        "is neither here nor in `classes` is the second of two classes where masks hold 0 and 255 "
-        "alone, and else unlabelled",
+        description="colours or indices that are unlabelled and never counted. An index of 255 in "
+        "neither list is the second of two classes if masks hold 0 and 255 alone, else unlabelled",
     )
     tolerance: Annotated[int, Field(ge=0, le=127)] = Field(
         default=32,
-        description="by how much of 255, in each channel, colours of masks that were a JPEG or "
-        "were resized smoothly may differ from their class's; what differs by more is unlabelled. "
-        "0 takes exact colours alone",
+        description="how far, of 255 in each channel, a mask's colour may be from its class's "
+        "(JPEG, smooth resizing); beyond, a pixel is unlabelled. 0: exact colours alone",
     )
     given_splits: bool = Field(
         default=True,
-        description="whether `train`, `val` and `test`, where all outermost folders of images are "
-        "named so, are the splits; what is missing, such as calibration, is taken out of `train`; "
-        "of photos without masks none is given",
+        description="whether outermost folders named `train`, `val` and `test` are the splits; "
+        "missing ones, such as calibration, are taken out of `train`. Not for photos without "
+        "masks",
     )
     patch_size: Count = Field(default=128, description="side of the square patches, in pixels")
     overlap: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(

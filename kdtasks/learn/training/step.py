@@ -32,21 +32,21 @@ class OptimizerParams(Section):
 
     name: Literal["adam", "sgd"] = Field(
         default="adam",
-        description="`adam`, or `sgd` with Nesterov's momentum, which wants learning rates 20 "
-        "to 50 times as high and, over many epochs, often ends more accurate",
+        description="`adam`, or `sgd` with Nesterov's momentum, which wants 20 to 50 times the "
+        "learning rate and often ends more accurate after many epochs",
     )
     momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         default=0.9, description="momentum of `sgd`; `adam` has its own"
     )
     weight_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         default=0.0,
-        description="in each step kernels shrink by this fraction times the learning rate, apart "
-        "from their gradients (decoupled); biases and batch normalisation do not",
+        description="in each step kernels shrink by this fraction times the learning rate "
+        "(decoupled from gradients); biases and batch normalisation do not",
     )
     schedule: Literal["cosine", "constant"] = Field(
         default="cosine",
-        description="after the warm-up the learning rate falls from step to step along a `cosine`, "
-        "to 0 at the end, or stays `constant`",
+        description="after the warm-up the learning rate falls along a `cosine` to 0, or stays "
+        "`constant`",
     )
     warm_up: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         default=0.0,
@@ -55,8 +55,8 @@ class OptimizerParams(Section):
     ema_decay: OpenFraction | None = Field(
         default=None,
         description="validate and keep an exponential moving average of the weights, of which a "
-        "step keeps this fraction (0.999, say; at most (1 + t) / (10 + t) in step t); null keeps "
-        "the last weights. Fine-tuning after a pass does without",
+        "step keeps this fraction (0.999, say; at most (1 + t) / (10 + t) in step t); null: the "
+        "last weights. Not in fine-tuning after a pass",
     )
 
 

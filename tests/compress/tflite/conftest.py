@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -119,3 +120,44 @@ def int8_content(trained: Trained) -> bytes:
     from kdtasks.compress.convert import convert
 
     return convert(trained.model, number_format="int8", representative=trained.representative)
+
+
+@pytest.fixture(scope="session")
+def early_exits(
+    int8_content: bytes, trained: Trained, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A bundle that sends some of 25 images to either exit."""
+    from kdtasks.compress.bundle.write import make_manifest, write_bundle
+    from kdtasks.edge.scores import max_probability
+    from kdtasks.edge.segments import Segments
+    from tests.compress.tflite.test_bundle import CALIBRATION
+    from tests.tools.datasets import describe_dataset
+    from tests.tools.records import parity
+
+    folder = tmp_path_factory.mktemp("early_exits")
+    first = Segments(int8_content).logits_of(trained.images[:25])[:, 0]
+    low, high = np.sort(max_probability(first, 1.5))[[11, 12]]
+    assert low < high
+    exits = {"temperatures": (1.5, 0.8), "thresholds": (float(low + high) / 2,), "macs": (1, 2)}
+    names = tuple(f"digit {k}" for k in range(10))
+    manifest = make_manifest(
+        describe_dataset(folder, class_names=names, image_shape=(8, 8, 1)),
+        CALIBRATION.model_copy(update=exits),
+        name="digits",
+        variant="int8",
+        parity=parity((0.01, 0.0)),
+        parameters={},
+    )
+    write_bundle(folder / "bundle", int8_content, manifest)
+    return folder / "bundle"
+
+
+@pytest.fixture(scope="session")
+def exported_c(early_exits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same bundle as C."""
+    from kdtasks.compress.tflite.c_export import export_c
+
+    pytest.importorskip("tflite_micro", reason="pip install tflite-micro")
+    folder = tmp_path_factory.mktemp("exported") / "c"
+    export_c(early_exits, folder)
+    return folder
