@@ -53,6 +53,9 @@ TuneOption = Annotated[
     ),
 ]
 
+TaskOption = Annotated[
+    str | None, Option(help="Classification or segmentation; by default: are there masks?")
+]
 DryRunOption = Annotated[bool, Option("--dry-run", help="Print what would be done.")]
 JsonOption = Annotated[bool, Option("--json", help="Print JSON in place of a table.")]
 OutOption = Annotated[Path | None, Option(help="Folder for the page; below report/ by default.")]

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-from kdtasks.cli.options import JsonOption
+from kdtasks.cli.options import JsonOption, TaskOption
 from kdtasks.cli.output import find_project, json_alone, print_json, print_result, print_table
 from kdtasks.cli.status import Status
 
@@ -21,10 +21,7 @@ def init(
         Path | None, Option(help="A Keras, SavedModel, LiteRT or ONNX file; else one is trained.")
     ] = None,
     masks: Annotated[Path | None, Option(help="Folder of their masks, for segmentation.")] = None,
-    task: Annotated[
-        str | None,
-        Option(help="Classification or segmentation; by default: are there masks?"),
-    ] = None,
+    task: TaskOption = None,
     classes: Annotated[
         str | None,
         Option(
@@ -107,8 +104,9 @@ def data(
         Path | None, Argument(help="Folder of images, or table; else what params.yaml says.")
     ] = None,
     masks: Annotated[
-        str | None, Option(metavar="FOLDER", help="Of masks, below PATH; . if beside the images.")
+        Path | None, Option(metavar="FOLDER", help="Of masks, in PATH (. beside images) or apart.")
     ] = None,
+    task: TaskOption = None,
     html: Annotated[
         Path | None, Option(metavar="FILE", help="Write a page that shows the images.")
     ] = None,
@@ -121,7 +119,7 @@ def data(
     """
     from kdtasks.cli.data import show_data
 
-    raise typer.Exit(show_data(path, masks, html=html, as_json=as_json))
+    raise typer.Exit(show_data(path, masks, task, html=html, as_json=as_json))
 
 
 @app.command()

@@ -18,7 +18,7 @@ from kdtasks.data.full_value import find_full_value
 from kdtasks.data.given_splits import splits_of_folders
 from kdtasks.data.mask_turns import Drawn, drawn_on, find_turns
 from kdtasks.data.masks import IGNORE_LABEL, Palette, read_mask, read_palette
-from kdtasks.data.pairs import Pair, find_pairs, told_suffix
+from kdtasks.data.pairs import Pair, find_pairs, places_of_pairs, told_suffix
 from kdtasks.data.patches import patch_spans
 from kdtasks.data.raw_dataset import UnusableFileError
 from kdtasks.data.sources import Example, Item, Size, Source, sources
@@ -43,8 +43,8 @@ class SegmentationFolder(Source):
     name: Literal["segmentation_folder"] = "segmentation_folder"
     images: str = Field(
         default="images",
-        description="folder of images below `data.path`; where there is neither this nor `masks`, "
-        "both lie in `data.path` itself",
+        description="folder of images below `data.path`, or in each of its folders of splits; "
+        "where there is neither this nor `masks`, both lie in `data.path` itself",
     )
     masks: str = Field(default="masks", description="folder of masks below `data.path`")
     mask_suffix: str | None = Field(
@@ -116,14 +116,14 @@ class SegmentationFolder(Source):
         Raises:
             DatasetError: a folder is missing, or no image has a mask.
         """
-        found = list(self.paired(folder, require_folder(folder, "the folder of images and masks")))
+        found = self._all_paired(require_folder(folder, "the folder of images and masks"))
         items = [one for one in found if isinstance(one, Item)]
         splits, _ = self._given(folder, items)
         yield from (one for one in found if isinstance(one, Problem))
         yield from (replace(item, split=split) for item, split in zip(items, splits, strict=True))
 
     def layout_found(self, folder: Path) -> Sequence[str]:
-        found = self.paired(folder, folder)
+        found = self._all_paired(folder)
         _, said = self._given(folder, [one for one in found if isinstance(one, Item)])
         return [f"folders of splits: {said}"] if said else []
 
@@ -133,6 +133,12 @@ class SegmentationFolder(Source):
             return [None] * len(items), ""
         root = composed(self.images) if (folder / self.images).exists() else "."
         return splits_of_folders([Path(item.name).relative_to(root) for item in items])
+
+    def _all_paired(self, folder: Path) -> Sequence[Item | Problem]:
+        found: list[Item | Problem] = []
+        for inner in places_of_pairs(folder, self.images, self.masks):
+            found += [inner] if isinstance(inner, Problem) else self.paired(folder, inner)
+        return found
 
     def paired(
         self, folder: Path, inner: Path, split: str | None = None
