@@ -84,6 +84,7 @@ def test_same_files_same_bytes_in_another_process(build: Callable[..., Path]) ->
     report = build()
     files = sorted(report.iterdir())
     assert [file.name for file in files] == [
+        "card.md",
         "index.html",
         "selection.json",
         "statistics.json",

@@ -16,6 +16,7 @@ from kdtasks.core.records.data import (
 )
 from kdtasks.core.records.evaluate import ArmScores, Evaluation, Gain, Interval, MaskScores
 from kdtasks.core.records.prospect import Prospect
+from kdtasks.core.records.slices import SliceSummary
 
 
 class Limits(Part):
@@ -204,6 +205,7 @@ class Statistics(Record):
         exit_names: [K].
         variants: by name.
         versions: of Python and of packages.
+        slices: by name, `plain` first; absent where `evaluate.slices` asks for none.
     """
 
     recipe: str
@@ -228,6 +230,7 @@ class Statistics(Record):
     variants: dict[str, VariantSummary]
     sensitivity: Sensitivity | Refusal
     versions: dict[str, str]
+    slices: dict[str, SliceSummary] = Field(default={})
 
 
 class Summary(Record):
