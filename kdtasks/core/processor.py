@@ -34,3 +34,9 @@ def parse_cpuinfo(text: str, otherwise: str = "unknown") -> Processor:
     return Processor(
         fields.get("model name") or otherwise, tuple(f for f in FEATURES if f in flags)
     )
+
+
+def processor_kind() -> str:
+    """What of this processor results depend on to the bit."""
+    features = ", ".join(read_processor().features)
+    return f"{platform.machine()} ({features or 'no features listed'})"

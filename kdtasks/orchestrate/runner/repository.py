@@ -11,7 +11,7 @@ import logging
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +21,11 @@ from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import get_active_graph, plan_repro
 from dvc.rwlock import rwlock
 from dvc.stage import PipelineStage
-from dvc.stage.cache import RunCacheNotFoundError, RunCacheNotSupported
+from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.run import _pull_missing_deps
 from dvc.stage.serialize import to_lockfile
 
-from kdtasks.core.errors import ProjectError, StageError
+from kdtasks.core.errors import StageError
 from kdtasks.orchestrate.runner.dvc_files import (
     Command,
     command_of,
@@ -39,6 +39,7 @@ from kdtasks.orchestrate.runner.dvc_files import (
 from kdtasks.orchestrate.runner.graph import IsCancelled, Outcome, StageGraph, StageNode, StageState
 from kdtasks.orchestrate.runner.lock_files import MEMORY, LockFiles
 from kdtasks.orchestrate.runner.memory import Memory, settled_look
+from kdtasks.orchestrate.runner.remote import Remote
 
 if TYPE_CHECKING:
     from dvc.stage import Stage
@@ -50,17 +51,21 @@ class Repository:
     Safe to use from several threads; one of them at a time is inside DVC.
     """
 
-    def __init__(self, root: Path, *, force: bool = False, pull: bool = False) -> None:
+    def __init__(
+        self, root: Path, *, force: bool = False, pull: bool = False, push: bool = False
+    ) -> None:
         """Open the repository.
 
         Args:
             root: the current folder.
             force: run every command, whatever is cached.
-            pull: bring what is missing, and the run-cache, from the remote.
+            pull: bring what is missing, and what the run-cache there knows, from the remote.
+            push: `push` will be called.
         """
         logging.getLogger("dvc").setLevel(logging.WARNING)  # the run has a reporter of its own
         self._repo = Repo(str(root))
         self._force, self._pull = force, pull
+        self._remote_for = "--pull" if pull else "--push" if push else ""
         self._is_cancelled: IsCancelled = lambda: False
         self._one_thread = threading.RLock()
         self._stages: dict[str, Stage] = {}
@@ -77,12 +82,8 @@ class Repository:
             ProjectError: a target does not exist, or dvc.yaml or a .dvc file is not valid.
         """
         with self._inside():
-            if self._pull:
-                try:
-                    self._repo.stage_cache.pull(None)
-                except RunCacheNotSupported as error:
-                    message = f"--pull needs a DVC remote that can hold a run-cache: {error}"
-                    raise ProjectError(message) from None
+            if self._remote_for:
+                self._remote = Remote(self._repo, self._remote_for)
             graph = get_active_graph(self._repo.index.graph)
             wanted = find_stages(self._repo, targets or ["dvc.yaml"])
             self._stages = {stage.addressing: stage for stage in plan_repro(graph, wanted)}
@@ -195,6 +196,16 @@ class Repository:
             self._record(stage)
             return Outcome(StageState.COMPLETED, digest(stage))
 
+    def push(self, name: str) -> None:
+        """Take what a stage that is up to date wrote to the remote, unless it is there already.
+
+        Raises:
+            StageError: the remote could not be reached for minutes.
+        """
+        if self._stages[name].cmd:
+            with self._one_thread, readable_errors(name):
+                self._remote.take(self._stages[name], self._is_cancelled)
+
     def recorded_digest(self, name: str) -> str:
         """What dvc.lock says by now of a stage that another process has brought up to date."""
         stage = self._stages[name]
@@ -277,12 +288,14 @@ class Repository:
     def _restore(self, stage: "Stage") -> StageState | None:
         if self._pull:
             _pull_missing_deps(stage)
-        for is_pulling in (False, True) if self._pull else (False,):
-            try:
-                self._repo.stage_cache.restore(stage, pull=is_pulling)
-            except RunCacheNotFoundError:
-                continue
-            return StageState.PULLED if is_pulling else StageState.RESTORED
+        cache = self._repo.stage_cache
+        with suppress(RunCacheNotFoundError):
+            cache.restore(stage)
+            return StageState.RESTORED
+        if self._pull and self._remote.bring(stage, self._is_cancelled):
+            with suppress(RunCacheNotFoundError):
+                cache.restore(stage)
+                return StageState.PULLED
         return None
 
     def _record(self, stage: "Stage") -> None:

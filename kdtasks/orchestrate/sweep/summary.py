@@ -208,6 +208,7 @@ def introduction(plan: SweepPlan[Any]) -> list[str]:
     done, total = len(plan.done), len(plan.points)
     seeds = quantity(len(plan.points[0].params.seeds), "seed")
     left = f"{total - done} to run" if done < total else "nothing to run"
-    at_once = f", {plan.workers} at once on {quantity(plan.cores, 'core')}" * (done < total)
+    where = plan.where or quantity(plan.cores, "core")
+    at_once = f", {plan.workers} at once on {where}" * (done < total)
     first = f"{quantity(total, 'point')} of {seeds} each: {done} done already, {left}{at_once}"
     return [first, *([plan.note] if plan.note else [])]
