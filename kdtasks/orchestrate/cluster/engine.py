@@ -44,7 +44,7 @@ def cluster_sweep(
         StageError: the remote could not be reached for minutes.
     """
     facts = check_workers(client)
-    at_once = workers or len(facts)
+    at_once = max(1, min(workers or len(facts), len(plan.points) - len(plan.done)))
     nodes = (replace(node, threads=1, exclusive=False) for node in plan.graph.nodes.values())
     where = f"{quantity(len(facts), 'worker')} of {client.scheduler.address}"
     on_cluster = replace(

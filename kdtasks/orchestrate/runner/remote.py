@@ -32,12 +32,7 @@ _LASTING_NAMES = ("NoCredentialsError", "PartialCredentialsError")
 T = TypeVar("T")
 
 
-def patiently(
-    attempt: Callable[[], T],
-    is_cancelled: IsCancelled = lambda: False,
-    *,
-    sleep: Callable[[float], None] = time.sleep,
-) -> T:
+def patiently(attempt: Callable[[], T], is_cancelled: IsCancelled = lambda: False) -> T:
     """Do what needs the remote, again and again for some minutes while it cannot be reached.
 
     Raises:
@@ -59,10 +54,10 @@ def patiently(
         for _ in range(wait):
             if is_cancelled():
                 raise StageError("stopped while the DVC remote could not be reached")
-            sleep(1)
+            time.sleep(1)
     raise StageError(
         f"the DVC remote could not be reached for {sum(WAITS_SECONDS) // 60} minutes ({reason}); "
-        "what has ended is kept, so run it again once `kdtasks doctor --remote` finds it"
+        "what has ended is kept, so run it again once `kdtasks doctor` finds it"
     )
 
 
