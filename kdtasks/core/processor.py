@@ -17,6 +17,11 @@ class Processor(NamedTuple):
     name: str
     features: tuple[str, ...]
 
+    @property
+    def kind(self) -> str:
+        """What of it results depend on to the bit."""
+        return f"{platform.machine()} ({', '.join(self.features) or 'no features listed'})"
+
 
 def read_processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> Processor:
     """The processor of this machine; without /proc its name alone."""
@@ -34,9 +39,3 @@ def parse_cpuinfo(text: str, otherwise: str = "unknown") -> Processor:
     return Processor(
         fields.get("model name") or otherwise, tuple(f for f in FEATURES if f in flags)
     )
-
-
-def processor_kind() -> str:
-    """What of this processor results depend on to the bit."""
-    features = ", ".join(read_processor().features)
-    return f"{platform.machine()} ({features or 'no features listed'})"

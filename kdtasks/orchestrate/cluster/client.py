@@ -1,6 +1,7 @@
 """The way to a Dask scheduler, and what its workers must have in common with this machine."""
 
 import logging
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kdtasks.core.errors import SweepError, shortened
 from kdtasks.core.installed import package_line
-from kdtasks.core.processor import processor_kind
+from kdtasks.core.processor import read_processor
 from kdtasks.orchestrate.sweep.plan import sweep_folder
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class WorkerFacts(NamedTuple):
 
     versions: str
     processor: str
+    host: str
 
 
 def worker_facts() -> WorkerFacts:
@@ -36,7 +38,7 @@ def worker_facts() -> WorkerFacts:
             found.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             found.append(f"no {name}")
-    return WorkerFacts(", ".join(found), processor_kind())
+    return WorkerFacts(", ".join(found), read_processor().kind, socket.gethostname())
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """Run the points of a sweep on a cluster's workers and collect them as experiments here."""
 
 import uuid
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -44,13 +44,22 @@ def cluster_sweep(
         StageError: the remote could not be reached for minutes.
     """
     facts = check_workers(client)
+    neighbours = Counter(it.host for it in facts.values())
     at_once = max(1, min(workers or len(facts), len(plan.points) - len(plan.done)))
-    nodes = (replace(node, threads=1, exclusive=False) for node in plan.graph.nodes.values())
     where = f"{quantity(len(facts), 'worker')} of {client.scheduler.address}"
+    # a stage that measures time has its worker to itself, but not what else runs on the machine
+    is_alone = max(neighbours.values()) == 1
+    nodes = (
+        replace(node, threads=1, exclusive=node.exclusive and not is_alone)
+        for node in plan.graph.nodes.values()
+    )
     on_cluster = replace(
         plan, graph=StageGraph.of(nodes), workers=at_once, cores=at_once, note=None, where=where
     )
-    engine = ClusterEngine(on_cluster, client, {name: _threads(plan, name) for name in plan.jobs})
+    threads = {
+        name: node.threads // plan.jobs[name].workers for name, node in plan.graph.nodes.items()
+    }
+    engine = ClusterEngine(on_cluster, client, threads, neighbours)
     client.subscribe_topic(engine.topic, engine.hear)
     try:
         yield engine
@@ -59,23 +68,25 @@ def cluster_sweep(
             client.unsubscribe_topic(engine.topic)
 
 
-def _threads(plan: SweepPlan[Any], name: str) -> int:
-    return plan.graph.nodes[name].threads // plan.jobs[name].workers
-
-
 class ClusterEngine(SweepEngine[PointResult]):
     """Runs the points of a sweep as tasks of Dask, which moves them on when a worker dies."""
 
     def __init__(
-        self, plan: SweepPlan[PointResult], client: "Client", threads: dict[str, int]
+        self,
+        plan: SweepPlan[PointResult],
+        client: "Client",
+        threads: Mapping[str, int],
+        neighbours: Mapping[str, int],
     ) -> None:
         """Ship the project, unless all points are done.
 
         Args:
             threads: of the widest stage, by name of the node.
+            neighbours: workers by host.
         """
         super().__init__(plan)
-        self.plan, self._client, self._threads = plan, client, threads
+        self.plan, self._client = plan, client
+        self._threads, self._neighbours = threads, neighbours
         self.topic = f"kdtasks-{uuid.uuid4().hex}"
         self._news: defaultdict[str, SimpleQueue[dict[str, Any]]] = defaultdict(SimpleQueue)
         self._processors: defaultdict[str, set[str]] = defaultdict(set)  # by name of the node
@@ -96,6 +107,7 @@ class ClusterEngine(SweepEngine[PointResult]):
             name,
             job,
             self._threads[name],
+            self._neighbours,
             plan.kind,
             plan.tree,
             plan.state,

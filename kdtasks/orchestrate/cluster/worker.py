@@ -2,9 +2,10 @@
 
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from kdtasks.core.errors import SweepError
 from kdtasks.orchestrate.cluster.client import check_versions, worker_facts
@@ -34,6 +35,7 @@ class Errand(NamedTuple):
     name: str  # of the node
     job: Job
     threads: int  # of its widest stage
+    neighbours: Mapping[str, int]  # workers by host, which share its cores
     kind: "type[Result]"  # of what is read of a point
     tree: WorkingTree
     state: str  # of the project
@@ -61,16 +63,17 @@ def run_errand(errand: Errand) -> Delivery:
     """
     from distributed import get_worker
 
-    worker = get_worker()
-    check_versions(worker.address, worker_facts().versions, errand.versions)
+    worker, facts = get_worker(), worker_facts()
+    check_versions(worker.address, facts.versions, errand.versions)
     job, folder = errand.job, Path(worker.local_directory) / "kdtasks" / errand.state[:16]
     is_cancelled = _Cancellation(worker)
     with _one_unpacks:
         tree, cache = unpack(errand.shipment, errand.tree, folder, is_cancelled)
     clone = folder / "clones" / job.clone
     place = make_clone(tree, clone, params_text=job.point.text, cache=cache, mark=errand.state)
-    news = _News(worker, errand, run_events(place))
-    at_once = max(1, usable_cores() // worker.state.nthreads // errand.threads)
+    news = _News(worker, errand, facts.processor, run_events(place))
+    points = worker.state.nthreads * errand.neighbours.get(facts.host, 1)
+    at_once = max(1, usable_cores() // points // errand.threads)
     words = (*job.stages, "--workers", str(at_once), "--pull", "--push")
     with closing(Guardian()) as guardian:
         try:
@@ -115,10 +118,11 @@ class _Cancellation:
 class _News:
     """Sends lines and events of a run to the head, now and then."""
 
-    def __init__(self, worker: "Worker", errand: Errand, events: Path) -> None:
-        self._worker, self._errand, self._events = worker, errand, events
+    def __init__(self, worker: "Worker", errand: Errand, processor: str, events: Path) -> None:
+        self._worker, self._topic, self._events = worker, errand.topic, events
+        self._about = {"name": errand.name, "processor": processor}
         self._lines = [f"on worker {worker.address}"]
-        self._offset, self._processor = 0, worker_facts().processor
+        self._offset = 0
         events.unlink(missing_ok=True)  # of a killed run
         self.send()
 
@@ -132,11 +136,7 @@ class _News:
         """Send what was not sent yet."""
         self._sent = time.monotonic()
         text = self._events.read_text(encoding="utf-8") if self._events.is_file() else ""
-        news: dict[str, Any] = {
-            "name": self._errand.name,
-            "processor": self._processor,
-            "lines": self._lines,
-            "events": text[self._offset : text.rfind("\n") + 1],
-        }
-        self._offset, self._lines = text.rfind("\n") + 1, []
-        self._worker.log_event(self._errand.topic, news)
+        end = text.rfind("\n") + 1
+        news = {**self._about, "lines": self._lines, "events": text[self._offset : end]}
+        self._worker.log_event(self._topic, news)
+        self._offset, self._lines = end, []

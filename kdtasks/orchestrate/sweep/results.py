@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from kdtasks.core.errors import Refused
 from kdtasks.core.files import json_text, read_json, write_json
 from kdtasks.core.paths import ProjectPaths
-from kdtasks.core.processor import processor_kind
+from kdtasks.core.processor import read_processor
 from kdtasks.core.records import Refusal
 from kdtasks.core.records.data import NO_LABELS, Labels
 from kdtasks.core.records.evaluate import Comparison
@@ -64,7 +64,7 @@ class PointResult(NamedTuple):
             compare.gain.bootstrap_interval,
             Labels.read(paths.metrics("labels")).train,
             compare.teacher_lead,
-            (processor_kind(),),
+            (read_processor().kind,),
         )
 
 

@@ -1,6 +1,7 @@
 """A scheduler and workers that share nothing but an S3 server, each behind a gate of its own."""
 
 import contextlib
+import json
 import os
 import socket
 import socketserver
@@ -88,6 +89,10 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.05)
 
 
+def has(file: Path, text: str) -> bool:
+    return file.is_file() and text in file.read_text(encoding="utf-8")
+
+
 def environment(home: Path, endpoint: str) -> dict[str, str]:
     """Of a machine whose user has nothing but credentials."""
     kept = {key: os.environ[key] for key in ("PATH", "PYTHONPATH") if key in os.environ}
@@ -95,7 +100,8 @@ def environment(home: Path, endpoint: str) -> dict[str, str]:
     (home / "none").touch()
     traced = {name: str(home / name) for name in ("TRACE", "BREAK", "HOLD")}
     own = {"HOME": str(home), "AWS_ENDPOINT_URL": endpoint, "DVC_NO_ANALYTICS": "1"}
-    return {**kept, **SETTINGS, **no_file, **traced, **own}
+    cheap = {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "false"}
+    return {**kept, **SETTINGS, **no_file, **traced, **own, **cheap}
 
 
 @pytest.fixture
@@ -115,23 +121,20 @@ def project(tmp_path: Path) -> Path:
 @pytest.fixture
 def scheduler(tmp_path: Path) -> Iterator[str]:
     """The address of a scheduler of Dask."""
+    log, file = tmp_path / "scheduler.log", tmp_path / "scheduler.json"
     words = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-show"]
-    log = tmp_path / "scheduler.log"
-    file = tmp_path / "scheduler.json"
+    words += ["--scheduler-file", str(file)]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "distributed.cli.dask_scheduler", *words]
-            + ["--scheduler-file", str(file)],
+            [sys.executable, "-m", "distributed.cli.dask_scheduler", *words],
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=tmp_path,
         )
     try:
-        wait_until(lambda: file.is_file() or process.poll() is not None, "no scheduler")
+        wait_until(lambda: has(file, "}") or process.poll() is not None, "no scheduler")
         assert process.poll() is None, log.read_text(encoding="utf-8")
-        yield next(
-            word.strip('",') for word in file.read_text().split() if word.startswith('"tcp://')
-        )
+        yield json.loads(file.read_text(encoding="utf-8"))["address"]
     finally:
         process.kill()
         process.wait()
@@ -145,11 +148,11 @@ def workers(scheduler: str, moto_endpoint: str, tmp_path: Path) -> Iterator[list
         home, gate = tmp_path / f"worker-{number}", Gate(moto_endpoint)
         home.mkdir()
         (home / "HOLD").touch()
+        words = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--name", str(number)]
+        words += ["--local-directory", str(home)]
         with (home / "log").open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "distributed.cli.dask_worker", scheduler]
-                + ["--nthreads", "1", "--no-nanny", "--no-dashboard"]
-                + ["--local-directory", str(home), "--name", str(number)],
+                [sys.executable, "-m", "distributed.cli.dask_worker", scheduler, *words],
                 env=environment(home, gate.endpoint),
                 cwd=home,
                 stdout=output,
@@ -157,6 +160,8 @@ def workers(scheduler: str, moto_endpoint: str, tmp_path: Path) -> Iterator[list
             )
         started.append(Worker(process, gate, home))
     try:
+        for worker in started:
+            wait_until(lambda file=worker.home / "log": has(file, "Registered to"), "no worker")
         yield started
     finally:
         for worker in started:

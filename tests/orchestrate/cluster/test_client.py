@@ -61,7 +61,10 @@ def test_workers_that_can_do_it():
     [
         ({}, "tcp://s:1 has no workers; start some with `dask worker tcp://s:1"),
         ({"a": ModuleNotFoundError("No module kdtasks")}, "worker a cannot run kdtasks .No module"),
-        ({"a": WorkerFacts("kdtasks 9", "x")}, "a has kdtasks 9, and the sweep was begun with kdt"),
+        (
+            {"a": WorkerFacts("kdtasks 9", "x", "h")},
+            "a has kdtasks 9, and the sweep was begun with kdt",
+        ),
     ],
 )
 def test_workers_that_cannot(answers: dict[str, Any], message: str):

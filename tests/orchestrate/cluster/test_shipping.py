@@ -11,7 +11,6 @@ from kdtasks.orchestrate.cluster.shipping import remote_settings, ship, unpack
 from kdtasks.orchestrate.project.clone import make_clone
 from kdtasks.orchestrate.project.git import WorkingTree, read_working_tree
 from kdtasks.orchestrate.sweep.pipeline import open_repository
-
 from tests.orchestrate.cluster.conftest import git
 
 
@@ -97,7 +96,7 @@ def test_secrets_stay(project: Path):
 
 def test_without_a_remote(project: Path):
     (project / ".dvc" / "config").write_text("[core]\n    analytics = false\n")
-    with pytest.raises(SweepError, match="--cluster needs a DVC remote.*dvc remote add --default"):
+    with pytest.raises(SweepError, match=r"--cluster needs a DVC remote.*dvc remote add --default"):
         ship(project, tree(project))
 
 

@@ -110,7 +110,7 @@ def test_refusals(run: Run, diamond: Path):
         run(push=True)
     http = "[core]\n    remote = web\n['remote \"web\"']\n    url = http://localhost/x\n"
     (diamond / ".dvc" / "config").write_text(http, encoding="utf-8")
-    with pytest.raises(ProjectError, match="--push needs .* a run-cache; got .* by HTTP"):
+    with pytest.raises(ProjectError, match=r"--push needs .* a run-cache; got .* by HTTP"):
         run(push=True)
 
 
