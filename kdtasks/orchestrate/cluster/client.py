@@ -1,7 +1,9 @@
 """The way to a Dask scheduler, and what its workers must have in common with this machine."""
 
 import logging
+import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -65,17 +67,15 @@ def cluster_client(project: Path, address: str) -> Iterator["Client"]:
         ) from None
     logging.getLogger("distributed").setLevel(logging.ERROR)
     if number:
-        with (
-            dask.config.set({"distributed.scheduler.allowed-failures": DEATHS}),
-            LocalCluster(
+        with dask.config.set({"distributed.scheduler.allowed-failures": DEATHS}), _deaf_children():
+            cluster = LocalCluster(
                 n_workers=number,
                 threads_per_worker=1,
                 memory_limit=0,  # it counts the worker's own process, not what that starts
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # None takes 8787, and complains of another
                 local_directory=str(sweep_folder(project) / "workers"),
-            ) as cluster,
-            Client(cluster) as client,
-        ):
+            )
+        with cluster, Client(cluster) as client:
             yield client
         return
     try:
@@ -87,6 +87,19 @@ def cluster_client(project: Path, address: str) -> Iterator["Client"]:
         ) from None
     with client:
         yield client
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Let processes that begin in the block ignore Ctrl-C, which terminals send to all of them."""
+    if threading.current_thread() is not threading.main_thread():  # only there handlers can be set
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def check_workers(client: "Client") -> dict[str, WorkerFacts]:

@@ -7,11 +7,11 @@ remote that cannot be reached is waited for.
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dvc.config import RemoteConfigError
-from dvc.exceptions import DvcException
+from dvc.exceptions import CheckoutError, DvcException
 from dvc.stage.cache import _can_hash, _get_cache_hash, _get_stage_hash
 from dvc.stage.serialize import to_single_stage_lockfile
 from fsspec.utils import stringify_path
@@ -82,37 +82,47 @@ class Remote:
             raise ProjectError(f"{needed}; got {self._odb.path}, which is read by HTTP")
         self._repo = repo
 
-    def bring(self, stage: "Stage", is_cancelled: IsCancelled) -> bool:
-        """Bring what the remote's run-cache knows of a stage with these inputs, outputs and all.
+    def bring_outputs(self, stage: "Stage", needs: "Sequence[Stage]") -> bool:
+        """Bring what dvc.lock says that a stage wrote, where that alone is missing.
 
-        Returns: whether all of it is in the cache now.
+        Returns: whether it is there now.
         """
-        cache = self._repo.stage_cache
-        if not _can_hash(stage):
+        if stage.changed(True, needs):
             return False
-        key = _get_stage_hash(stage)
+        try:
+            self._repo.pull(stage.addressing)
+            stage.checkout()
+        except CheckoutError:
+            return False
+        return not stage.changed_outs()
 
-        def attempt() -> bool:
+    def bring(self, stage: "Stage", is_cancelled: IsCancelled) -> None:
+        """Bring to the cache what the run-cache there knows of a stage with these inputs."""
+        if not _can_hash(stage):
+            return
+        cache, key = self._repo.stage_cache, _get_stage_hash(stage)
+
+        def attempt() -> None:
             self._bring_entries(cache._get_cache_dir(key))
             entry = cache._load(stage)
             if not entry:
-                return False
+                return
             outputs = cache._create_stage(entry, wdir=stage.wdir)
             try:
                 self._move(self._repo.cloud.pull, outputs)
             except DvcException:  # a folder's listing did not come
                 self._listing(self._odb.path)
             if outputs.outs_cached():
-                return True
+                return
             contents = self._repo.cloud.get_remote_odb()
             for out in outputs.outs:
                 try:
                     contents.fs.info(contents.oid_to_path(out.hash_info.value))
                 except FileNotFoundError:
-                    return False  # `dvc gc` has removed it there
+                    return  # `dvc gc` has removed it there
             raise OSError("not all of the outputs came")
 
-        return patiently(attempt, is_cancelled)
+        patiently(attempt, is_cancelled)
 
     def take(self, stage: "Stage", is_cancelled: IsCancelled) -> None:
         """Take a stage's outputs there, and after them its entry in the run-cache."""

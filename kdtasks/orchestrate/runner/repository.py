@@ -2,9 +2,8 @@
 
 `dvc repro` does for each stage: look whether it changed, remove its outputs, restore them from the
 run-cache or run the command, hash and cache what came out, write dvc.lock. All but the command
-happens here, step by step and in the same order, so what ends up in dvc.lock and in the cache is
-the same; tests compare both. This file runs stages by DVC's internals, those of 3.67, as do
-`dvc_files` and `lock_files`, which serve it.
+happens here, in the same order, so dvc.lock and the cache end up the same; tests compare both. It
+uses DVC's internals, those of 3.67, as do `dvc_files`, `lock_files` and `remote`, which serve it.
 """
 
 import logging
@@ -15,7 +14,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dvc.exceptions import CheckoutError
 from dvc.lock import LockError
 from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import get_active_graph, plan_repro
@@ -54,10 +52,9 @@ class Repository:
     def __init__(
         self, root: Path, *, force: bool = False, pull: bool = False, push: bool = False
     ) -> None:
-        """Open the repository.
+        """Open the repository of the current folder.
 
         Args:
-            root: the current folder.
             force: run every command, whatever is cached.
             pull: bring what is missing, and what the run-cache there knows, from the remote.
             push: `push` will be called.
@@ -166,7 +163,7 @@ class Repository:
             if not force:
                 if not stage.changed():
                     return Outcome(StageState.CACHED, digest(stage))
-                if self._is_pulled(stage):
+                if self._pull and self._remote.bring_outputs(stage, self._needs[name]):
                     return Outcome(StageState.PULLED, digest(stage))
             # with linked caches, a command that writes through an old output would damage the cache
             stage.remove_outs(ignore_remove=False, force=False)
@@ -197,11 +194,7 @@ class Repository:
             return Outcome(StageState.COMPLETED, digest(stage))
 
     def push(self, name: str) -> None:
-        """Take what a stage that is up to date wrote to the remote, unless it is there already.
-
-        Raises:
-            StageError: the remote could not be reached for minutes.
-        """
+        """Take what a stage that is up to date wrote to the remote; raises if that is away."""
         if self._stages[name].cmd:
             with self._one_thread, readable_errors(name):
                 self._remote.take(self._stages[name], self._is_cancelled)
@@ -274,28 +267,15 @@ class Repository:
             return Outcome(StageState.COMPLETED, digest(stage))
         return Outcome(StageState.PULLED if was_changed else StageState.CACHED, digest(stage))
 
-    def _is_pulled(self, stage: "Stage") -> bool:
-        """Bring a stage's outputs from the remote, where only they are missing."""
-        if not self._pull or stage.changed(True, self._needs[stage.addressing]):
-            return False
-        try:
-            self._repo.pull(stage.addressing)
-            stage.checkout()
-        except CheckoutError:
-            return False
-        return not stage.changed_outs()
-
     def _restore(self, stage: "Stage") -> StageState | None:
         if self._pull:
             _pull_missing_deps(stage)
-        cache = self._repo.stage_cache
-        with suppress(RunCacheNotFoundError):
-            cache.restore(stage)
-            return StageState.RESTORED
-        if self._pull and self._remote.bring(stage, self._is_cancelled):
+        for state in (StageState.RESTORED, StageState.PULLED)[: 1 + self._pull]:
             with suppress(RunCacheNotFoundError):
-                cache.restore(stage)
-                return StageState.PULLED
+                if state is StageState.PULLED:
+                    self._remote.bring(stage, self._is_cancelled)
+                self._repo.stage_cache.restore(stage)
+                return state
         return None
 
     def _record(self, stage: "Stage") -> None:

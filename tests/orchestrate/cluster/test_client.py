@@ -56,6 +56,11 @@ def test_workers_that_can_do_it():
     assert worker_facts().versions.startswith("kdtasks ")
 
 
+def test_workers_on_this_machine(tmp_path: Path):
+    with cluster_client(tmp_path, "local:1") as client:
+        assert list(check_workers(client).values()) == [worker_facts()]
+
+
 @pytest.mark.parametrize(
     ("answers", "message"),
     [
