@@ -83,7 +83,7 @@ def summarise(plan: SweepPlan[PointResult], end: SweepEnd) -> dict[str, Any]:
             "teacher_lead": result.teacher_lead,
             "rows": result.rows,
             "labels": result.labels,
-            "processors": result.processors,
+            "processors": list(result.processors),
             "gain": gains[label].model_dump(mode="json"),
             **{
                 name: over_seeds(scores, confidence).model_dump(mode="json", include=keys)

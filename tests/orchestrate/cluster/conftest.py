@@ -11,6 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -161,7 +162,7 @@ def workers(scheduler: str, moto_endpoint: str, tmp_path: Path) -> Iterator[list
         started.append(Worker(process, gate, home))
     try:
         for worker in started:
-            wait_until(lambda file=worker.home / "log": has(file, "Registered to"), "no worker")
+            wait_until(partial(has, worker.home / "log", "Registered to"), "no worker")
         yield started
     finally:
         for worker in started:
