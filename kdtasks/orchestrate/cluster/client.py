@@ -110,9 +110,10 @@ def check_workers(client: "Client") -> dict[str, WorkerFacts]:
     """
     found = client.run(worker_facts, on_error="return")
     if not found:
+        scheduler = client.scheduler_info()["address"]
         raise SweepError(
-            f"the scheduler at {client.scheduler.address} has no workers; start some with "
-            f"`dask worker {client.scheduler.address} --nthreads 1` in kdtasks' environment"
+            f"the scheduler at {scheduler} has no workers; start some with "
+            f"`dask worker {scheduler} --nthreads 1` in kdtasks' environment"
         )
     for address, facts in found.items():
         if not isinstance(facts, WorkerFacts):

@@ -46,7 +46,7 @@ def cluster_sweep(
     facts = check_workers(client)
     neighbours = Counter(it.host for it in facts.values())
     at_once = max(1, min(workers or len(facts), len(plan.points) - len(plan.done)))
-    where = f"{quantity(len(facts), 'worker')} of {client.scheduler.address}"
+    where = f"{quantity(len(facts), 'worker')} of {client.scheduler_info()['address']}"
     # a stage that measures time has its worker to itself, but not what else runs on the machine
     is_alone = max(neighbours.values()) == 1
     nodes = (
@@ -108,7 +108,6 @@ class ClusterEngine(SweepEngine[PointResult]):
             job,
             self._threads[name],
             self._neighbours,
-            plan.kind,
             plan.tree,
             plan.state,
             self._shipment,

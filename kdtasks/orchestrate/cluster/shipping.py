@@ -17,6 +17,7 @@ from dvc_data.hashfile.build import build
 from dvc_data.hashfile.checkout import checkout
 from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.transfer import transfer
+from dvc_data.hashfile.tree import Tree
 
 from kdtasks.core.errors import SweepError
 from kdtasks.orchestrate.project.clone import project_in, write_config
@@ -28,6 +29,7 @@ from kdtasks.orchestrate.sweep.pipeline import open_repository
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
+    from dvc_data.hashfile.db import HashFileDB
 
 # What says where a remote is; keys and passwords are each machine's own.
 _WHERE = ("url", "endpointurl", "region")
@@ -158,7 +160,7 @@ def _receive(repo: "Repo", digest: str, path: Path, is_cancelled: IsCancelled) -
     def attempt() -> None:
         _transfer(remote, cache, content)
         found = load(cache, content)
-        wanted = [it.value for _, _, it in found] if content.isdir else [digest]
+        wanted = [it.value for _, _, it in found] if isinstance(found, Tree) else [digest]
         if not all(map(cache.exists, wanted)):
             raise OSError(f"not all of {path.name} came")
         checkout(str(path), LocalFileSystem(), found, cache, force=True, quiet=True)
@@ -166,6 +168,6 @@ def _receive(repo: "Repo", digest: str, path: Path, is_cancelled: IsCancelled) -
     patiently(attempt, is_cancelled)
 
 
-def _transfer(source: object, target: object, content: HashInfo) -> None:
+def _transfer(source: "HashFileDB", target: "HashFileDB", content: HashInfo) -> None:
     if failed := transfer(source, target, {content}, shallow=False).failed:
         raise OSError(f"{len(failed)} files did not get through")

@@ -18,11 +18,10 @@ from kdtasks.orchestrate.runner.files import run_events
 from kdtasks.orchestrate.sweep.engine import run_in_clone
 from kdtasks.orchestrate.sweep.jobs import Job
 from kdtasks.orchestrate.sweep.pipeline import open_repository
+from kdtasks.orchestrate.sweep.results import PointResult
 
 if TYPE_CHECKING:
     from distributed import Worker
-
-    from kdtasks.orchestrate.sweep.results import Result
 
 BETWEEN_NEWS_SECONDS = 0.5
 
@@ -36,7 +35,6 @@ class Errand(NamedTuple):
     job: Job
     threads: int  # of its widest stage
     neighbours: Mapping[str, int]  # workers by host, which share its cores
-    kind: "type[Result]"  # of what is read of a point
     tree: WorkingTree
     state: str  # of the project
     shipment: Shipment
@@ -48,7 +46,7 @@ class Delivery(NamedTuple):
     """What a worker hands in; outputs are in the DVC remote by then."""
 
     experiment: bytes  # a bundle of git
-    result: "Result | None"
+    result: PointResult | None
     metrics: dict[str, bytes]  # contents of the DVC cache, by hash: `dvc exp show` reads them
 
 
@@ -84,7 +82,7 @@ def run_errand(errand: Errand) -> Delivery:
     delivery = Delivery(b"", None, {})
     if job.is_point:
         name = job.point.experiment
-        result = errand.kind.read(place, job.point.params)
+        result = PointResult.read(place, job.point.params)
         save_experiment(place, name, job.stages)
         bundle = bundle_experiment(place, tree.head, name)
         delivery = Delivery(bundle, result, _metrics(place))

@@ -230,7 +230,8 @@ def bundle_snapshot(tree: WorkingTree, path: Path) -> None:
             git(tree.project, "update-index", "--add", "--remove", *differing, variables=index)
         written = git(tree.project, "write-tree", variables=index).strip()
     words = ("commit-tree", written, "-p", tree.head, "-m", "kdtasks: snapshot")
-    commit = git(tree.project, *words, variables=_IDENTITY).strip()
+    always = dict.fromkeys(("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"), "@0 +0000")
+    commit = git(tree.project, *words, variables={**_IDENTITY, **always}).strip()
     git(tree.project, "update-ref", SNAPSHOT, commit)
     try:
         git(tree.project, "bundle", "create", "--quiet", str(path), SNAPSHOT)

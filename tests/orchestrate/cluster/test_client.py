@@ -45,8 +45,9 @@ def test_a_scheduler_that_does_not_answer(monkeypatch: pytest.MonkeyPatch):
 
 
 def checked(answers: dict[str, Any]) -> Any:
-    scheduler = SimpleNamespace(address="tcp://s:1")
-    client: Any = SimpleNamespace(scheduler=scheduler, run=lambda function, on_error: answers)
+    client: Any = SimpleNamespace(
+        scheduler_info=lambda: {"address": "tcp://s:1"}, run=lambda function, on_error: answers
+    )
     return check_workers(client)
 
 

@@ -64,6 +64,7 @@ def test_a_clone_made_there_is_one_made_here(project: Path, tmp_path: Path, is_l
         (project / "data" / "raw").symlink_to(tmp_path / "elsewhere")
     here = tree(project)
     shipment = ship(project, here)
+    assert ship(project, here) == shipment  # nothing is sent twice
     assert [(it.path, it.is_link) for it in shipment.parcels] == [("data/raw", is_link)]
     there, cache = unpack(shipment, here, tmp_path / "worker" / "state", lambda: False)
     assert there.project == tmp_path / "worker" / "state" / "project"
