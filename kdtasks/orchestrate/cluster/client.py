@@ -71,6 +71,7 @@ def cluster_client(project: Path, address: str) -> Iterator["Client"]:
             cluster = LocalCluster(
                 n_workers=number,
                 threads_per_worker=1,
+                silence_logs=logging.ERROR,
                 memory_limit=0,  # it counts the worker's own process, not what that starts
                 dashboard_address="127.0.0.1:0",  # None takes 8787, and complains of another
                 local_directory=str(sweep_folder(project) / "workers"),
