@@ -140,13 +140,14 @@ def sweep() -> dict[str, Any]:
     grid = parse_grid([f"distill.temperature={','.join(str(1 + n / 8) for n in range(few))}"])
     seconds = processor_seconds(lambda: make_points(ROOT, grid, seeds=None, stages=("compare",)))
     rng = np.random.default_rng(0)
+
+    def scores() -> dict[int, float]:
+        return dict(enumerate(rng.normal(0.9, 0.01, 5).tolist()))
+
     results = {
-        str(number): PointResult(
-            *({seed: float(rng.normal(0.9, 0.01)) for seed in range(5)} for _ in range(3)),
-            teacher=0.97, rows=1_000, bootstrap=(-0.01, 0.01), labels=300,
-        )
+        str(number): PointResult(scores(), scores(), scores(), 0.97, 1_000, (-0.01, 0.01), 300)
         for number in range(POINTS)
-    }  # fmt: skip
+    }
     statistics = processor_seconds(lambda: point_gains(results, compared=POINTS, confidence=0.95))
     kept = len(json_text({"inputs": "0" * 32, "result": results["0"]._asdict()}))
     return {
