@@ -241,6 +241,7 @@ class Decoder:
         bombs = (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning)
         large = f"more than {self.max_pixels:,} pixels; cut it into smaller images"
         try:
+            PIL.Image.preinit()  # else Pillow 13 has one plugin, and loads forty for the next
             with PIL.Image.open(source, formats=readable_formats(head)) as image:
                 if image.width * image.height > self.max_pixels:
                     raise ImageError("large", large)

@@ -6,8 +6,7 @@ Scores are 0 … 1, intervals low end and high end, costs a fraction of the whol
 from pydantic import Field
 
 from kdtasks.core.records import LabelsFrom, Part, Record, Refusal
-
-Interval = tuple[float, float]
+from kdtasks.core.records.slices import ComparedSlice, Interval, SliceScore
 
 
 class Quality(Part):
@@ -157,6 +156,7 @@ class Evaluation(Record, ModelScores, SplitSize):
         intervals: by metric.
         by_class: by class name.
         labels_from: as of `Calibration`, on the test split.
+        slices: by name, where `evaluate.slices` asks for any.
     """
 
     metric: str | None = None
@@ -172,6 +172,7 @@ class Evaluation(Record, ModelScores, SplitSize):
     baseline: Baseline | None = None
     confusion: tuple[tuple[int, ...], ...] | None = None
     labels_from: LabelsFrom = None
+    slices: dict[str, SliceScore] = Field(default={})
 
 
 class SeedScores(MaskScores):
@@ -233,6 +234,7 @@ class Comparison(Record, SplitSize):
             mean; None of too few source images, or where one of the two was not tested.
         teacher_worse_than_student: whether that interval lies below 0.
         labels_from: as of `Calibration`, on the test split.
+        slices: by name, where `evaluate.slices` asks for any.
     """
 
     metric: str | None = None
@@ -244,3 +246,4 @@ class Comparison(Record, SplitSize):
     teacher_worse_than_student: bool
     arms: dict[str, ArmScores] = Field(default={})
     labels_from: LabelsFrom = None
+    slices: dict[str, ComparedSlice] = Field(default={})
