@@ -47,6 +47,7 @@ def test_the_device_that_counts_decides(build: Callable[..., Path], params_conte
     assert selection["chosen"] == "float32"
     assert selection["candidates"]["int8"]["latency_ms"]["mean"] == 40.0
     assert f"mean 30\u00a0ms an image on {PI}" in selection["headline"]
+    assert f"Times are of Processor of {PI}," in (report / "card.md").read_text(encoding="utf-8")
     page = " ".join((report / "index.html").read_text(encoding="utf-8").split())
     section = page.partition("<h3>On devices</h3>")[2].partition("</table>")[0]
     assert section.count(PI) == 2 * len(names)  # with its processor
