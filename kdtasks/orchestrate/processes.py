@@ -21,7 +21,7 @@ STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GIGABYTE = 1e9
 POLL_SECONDS = 0.1
 
-_GPUS = (Path("/dev/nvidiactl"), Path("/dev/kfd"))
+_GPUS = (Path("/dev/nvidiactl"), Path("/dev/kfd"), Path("/dev/dxg"))
 
 
 def run_streamed(

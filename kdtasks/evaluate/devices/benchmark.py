@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kdtasks.core.errors import RemoteDeviceError
+from kdtasks.core.errors import DeviceError
 from kdtasks.core.installed import PACKAGE
 from kdtasks.edge.benchmark import (
     BUNDLES,
@@ -128,7 +128,7 @@ def benchmark_on(
 
     Raises:
         BundleError: a bundle cannot be run here.
-        RemoteDeviceError: the device is not reached, lacks something, or fails.
+        DeviceError: the device is not reached, lacks something, or fails.
     """
     if device is None:
         return time_bundles(bundles, images, timing)
@@ -138,7 +138,7 @@ def benchmark_on(
         device, _PLACE + _RECEIVE + _TIME, _key(), data=_job(bundles, images, timing)
     )
     if answer.status == _MISSING:
-        raise RemoteDeviceError(
+        raise DeviceError(
             f"{device} lacks a package ({answer.last_line}); `kdtasks bench BUNDLE --on {device} "
             "--install` brings it"
         )
@@ -204,10 +204,10 @@ def _archive(files: Mapping[str, Path | bytes]) -> bytes:
 
 def _check(device: str, answer: Answer) -> None:
     if answer.status:
-        raise RemoteDeviceError(f"{device}: {answer.last_line or f'status {answer.status}'}")
+        raise DeviceError(f"{device}: {answer.last_line or f'status {answer.status}'}")
 
 
-def _unreadable(device: str, answer: Answer, error: Exception) -> RemoteDeviceError:
-    return RemoteDeviceError(
+def _unreadable(device: str, answer: Answer, error: Exception) -> DeviceError:
+    return DeviceError(
         f"{device} answered {answer.output[-200:]!r}, JSON was expected ({error!r})"
     )
