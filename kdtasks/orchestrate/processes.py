@@ -159,7 +159,7 @@ def why_cold() -> str | None:
 
 
 def find_gpu() -> Path | None:
-    """The file of the driver of this machine's GPU, NVIDIA's or AMD's; None without one."""
+    """The file of the driver of this machine's GPU, NVIDIA's, AMD's or WSL's; None without one."""
     return next((path for path in _GPUS if path.exists()), None)
 
 
