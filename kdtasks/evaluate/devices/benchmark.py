@@ -39,8 +39,16 @@ if sys.version_info < (3, 11):
 _LOOK = """
 import json
 kind, glibc = platform.libc_ver()
+
+def has_own():
+    try:
+        import ai_edge_litert.interpreter, numpy
+    except Exception:  # they may be there, and not fit together
+        return False
+    return True
+
 print(json.dumps({
-    "installed": os.path.isdir(place),
+    "needs_none": os.path.isdir(place) or has_own(),
     "python": "%d.%d" % sys.version_info[:2],
     "machine": platform.machine(),
     "glibc": int(glibc.split(".")[1]) if kind == "glibc" else None,
@@ -123,8 +131,8 @@ def benchmark_on(
         bundles: folders, `.kdz` or `.tflite` files.
         images: N of uint8 [height, width, channels].
         timing: how.
-        install: give the device numpy and LiteRT of this machine's versions, once, in a folder of
-            their own; else it takes what was installed so, or its own.
+        install: give a device that lacks numpy or LiteRT this machine's versions, once, in a
+            folder of their own. It takes what was installed so, else its own.
 
     Raises:
         BundleError: a bundle cannot be run here.
@@ -155,10 +163,10 @@ def _install(device: str) -> None:
     _check(device, answer)
     try:
         found: dict[str, Any] = json.loads(answer.output.strip().rpartition("\n")[2])
-        is_installed, platform = found.pop("installed"), Platform(**found)
+        needs_none, platform = found.pop("needs_none"), Platform(**found)
     except (ValueError, TypeError, KeyError) as error:
         raise _unreadable(device, answer, error) from None
-    if is_installed:
+    if needs_none:
         return
     with tempfile.TemporaryDirectory() as folder:
         download(platform, Path(folder))
@@ -208,6 +216,4 @@ def _check(device: str, answer: Answer) -> None:
 
 
 def _unreadable(device: str, answer: Answer, error: Exception) -> DeviceError:
-    return DeviceError(
-        f"{device} answered {answer.output[-200:]!r}, JSON was expected ({error!r})"
-    )
+    return DeviceError(f"{device} answered {answer.output[-200:]!r}, JSON was expected ({error!r})")

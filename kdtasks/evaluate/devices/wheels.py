@@ -63,6 +63,6 @@ def download(platform: Platform, folder: Path) -> None:
         reasons = [line for line in lines if re.match("error", line, re.IGNORECASE)] or lines
         raise DeviceError(
             f"no wheels of {' and '.join(requirements())} for Python {platform.python} on "
-            f"{platform.machine} ({shortened(reasons[-1])}); install numpy and ai-edge-litert on "
-            "the device by hand, and leave the installation out"
+            f"{platform.machine} ({shortened(reasons[-1])}); install numpy and ai-edge-litert "
+            "for the device's python3 by hand, and nothing is installed any more"
         )

@@ -56,6 +56,18 @@ def test_what_was_not_installed_is_said(ssh_server, monkeypatch):
         benchmark_on(ssh_server.address, [MODEL], IMAGES, TIMING, install=False)
 
 
+def test_packages_of_its_own_are_enough(ssh_server, monkeypatch):
+    (site,) = ssh_server.python.glob("lib/python*/site-packages")
+    monkeypatch.setattr(benchmark, "requirements", lambda: ["other versions"])
+    monkeypatch.setattr(benchmark, "download", lambda *given: pytest.fail("installed"))
+    own = site / "own.pth"
+    own.write_text(f"{Path(np.__file__).parents[1]}\n", encoding="utf-8")
+    try:
+        assert benchmark_on(ssh_server.address, [MODEL], IMAGES, TIMING).bundles
+    finally:
+        own.unlink()
+
+
 def test_a_device_answers_as_this_machine_does(device, monkeypatch):
     monkeypatch.setattr(benchmark, "download", lambda *given: pytest.fail("installed again"))
     assert len(list((device.home / ".cache/kdtasks/bench").iterdir())) == 1
@@ -126,9 +138,7 @@ def test_a_connection_that_is_lost_once_costs_a_retry(device):
 def test_one_that_is_always_lost_is_one_sentence(device):
     with (
         meanwhile(lambda: cut(device, times=2)),
-        pytest.raises(
-            DeviceError, match=r"did not answer, or went away, twice \(.+\); see that"
-        ),
+        pytest.raises(DeviceError, match=r"did not answer, or went away, twice \(.+\); see that"),
     ):
         benchmark_on(device.address, [MODEL], IMAGES, ENDLESS, install=False)
     assert_nothing_left(device)
