@@ -26,6 +26,7 @@ from dvc.stage.run import _pull_missing_deps
 from dvc.stage.serialize import to_lockfile
 
 from kdtasks.core.errors import ProjectError, StageError
+from kdtasks.orchestrate.project.torn_lock import mend_lock
 from kdtasks.orchestrate.runner.dvc_files import (
     Command,
     command_of,
@@ -60,6 +61,7 @@ class Repository:
         """
         logging.getLogger("dvc").setLevel(logging.WARNING)  # the run has a reporter of its own
         self._repo = Repo(str(root))
+        self._hardlink = self._repo.config["core"].get("hardlink_lock", False)
         self._force, self._pull = force, pull
         self._is_cancelled: IsCancelled = lambda: False
         self._one_thread = threading.RLock()
@@ -77,6 +79,7 @@ class Repository:
             ProjectError: a target does not exist, or dvc.yaml or a .dvc file is not valid.
         """
         with self._inside():
+            mend_lock(Path(self._repo.tmp_dir), hardlink=self._hardlink)
             if self._pull:
                 try:
                     self._repo.stage_cache.pull(None)
@@ -229,11 +232,8 @@ class Repository:
     def _hold(self, stages: "list[Stage]") -> None:
         reads, writes = files_of(stages)
         # DVC lets a process pass that holds the lock under the same name
-        name = " ".join(sys.argv)
-        hardlink = self._repo.config["core"].get("hardlink_lock", False)
-        self._held.enter_context(
-            rwlock(self._repo.tmp_dir, self._repo.fs, name, reads, writes, hardlink)
-        )
+        own = self._repo.tmp_dir, self._repo.fs, " ".join(sys.argv)
+        self._held.enter_context(rwlock(*own, reads, writes, self._hardlink))
 
     @contextmanager
     def _inside(self, name: str = "") -> Iterator[None]:
