@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
+from kdtasks.core.memory import give_back_large
 from kdtasks.edge.depth import DeepImage, DeepRange, decode_deep, is_deep
 from kdtasks.edge.formats import RAW_ADVICE, is_raw, readable_formats, why_unreadable
 from kdtasks.edge.images import Box, as_array, fit_image, resized, to_eight_bits, with_channels
@@ -49,8 +50,8 @@ _PLAIN, _TURNED = 4, 9
 _MOST_BYTES = 10  # for each of `max_pixels`
 # Each goes through all coefficients, in 40 ms of 49 million pixels, and may be 75 bytes of a file.
 _MOST_SCANS = 100
-# Pillow's blocks of memory, in bytes. What is larger than 32 MB the C library gives back when it is
-# freed; what is smaller stays with the thread that used it, up to a whole image in each.
+# Pillow's blocks of memory, in bytes. What is small stays with the thread that used it, up to a
+# whole image in each.
 _BLOCK = 64 << 20
 
 
@@ -115,6 +116,7 @@ def quiet_decoding() -> Iterator[None]:
 
     limit = PIL.Image.MAX_IMAGE_PIXELS
     PIL.Image.core.set_block_size(_BLOCK)
+    give_back_large()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         PIL.Image.MAX_IMAGE_PIXELS = None
