@@ -201,7 +201,7 @@ async def _linger(request: Request, most_bytes: int) -> None:
     if "expect" in request.headers:  # such a client sends nothing before it is asked to
         return
     dropped, now = 0, asyncio.get_running_loop().time
-    with contextlib.suppress(TimeoutError):
+    with contextlib.suppress(TimeoutError, RuntimeError):  # Starlette's, where all has come
         async with asyncio.timeout(PATIENCE), asyncio.timeout(_LINGER) as pause:
             async for chunk in request.stream():
                 dropped += len(chunk)

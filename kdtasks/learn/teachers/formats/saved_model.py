@@ -23,8 +23,8 @@ from kdtasks.learn.teachers.loops import Function, Node, check_loops, refuse_loo
 # as having a state.
 _OPERATIONS = """
     Case If While StatelessCase StatelessIf StatelessWhile PartitionedCall
-    StatefulPartitionedCall FakeParam ToBool NoOp Assert CheckNumerics CheckNumericsV2
-    Merge Switch ControlTrigger DynamicPartition DynamicStitch
+    StatefulPartitionedCall FakeParam ToBool NoOp Assert CheckNumerics CheckNumericsV2 Enter
+    Exit NextIteration LoopCond Merge Switch ControlTrigger DynamicPartition DynamicStitch
     VarHandleOp ReadVariableOp ResourceGather ResourceGatherNd VarIsInitializedOp VariableShape
     AssignVariableOp AssignAddVariableOp AssignSubVariableOp DestroyResourceOp RandomUniform
     RandomUniformInt RandomStandardNormal TruncatedNormal RandomShuffle RngReadAndSkip
