@@ -93,12 +93,12 @@ class _Check:
     def __init__(self, functions: Mapping[str, Function], source: str) -> None:
         self._functions, self._source = functions, source
         self._running: list[str] = []
-        self._known: dict[tuple[str | float, ...], tuple[list[float], int]] = {}
+        self._known: dict[tuple[str, tuple[float, ...]], tuple[list[float], int]] = {}
         self._calls = 0  # by the function that runs
 
     def run(self, name: str, given: Sequence[float]) -> list[float]:
         """Check a function and give the sizes of its results, from those of its arguments."""
-        function, key = self._functions.get(name), (name, *given)
+        function, key = self._functions.get(name), (name, tuple(given))
         if function is None:
             return []
         if name in self._running:
@@ -235,8 +235,10 @@ def _step(body: Function, index: int) -> int:
         return 0
     pairs = [node.inputs] if node.kind == "sub" else [node.inputs, node.inputs[::-1]]
     for moved, constant in pairs:
-        values = getattr(body.nodes.get(body.origin(constant)[0]), "values", None)
-        is_whole = values is not None and values.size == 1 and values.dtype in (np.int32, np.int64)
-        if is_whole and body.argument(moved) == index:
+        known = body.nodes.get(body.origin(constant)[0])
+        values = known.values if known else None
+        if values is None or values.size != 1 or values.dtype not in (np.int32, np.int64):
+            continue
+        if body.argument(moved) == index:
             return int(values.item()) * (-1 if node.kind == "sub" else 1)
     return 0
