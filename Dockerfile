@@ -1,22 +1,36 @@
-# A device's agent: the base install and the extras it needs, no TensorFlow, no pipeline.
+# Two images on Debian 12, whose Python is 3.11: a device's agent (the last, so the default), and the
+# pipeline for a worker, with TensorFlow, DVC and Prefect.
 #
 #   docker build -t kdtasks-agent .
 #   docker run -p 8080:8080 -v kdtasks:/var/lib/kdtasks -e KDTASKS_STORE=s3://bucket/models \
 #     -e AWS_ENDPOINT_URL=… kdtasks-agent --model digits
-FROM python:3.12-slim AS build
+#
+#   docker build -t kdtasks-pipeline --target pipeline .
+#   docker run -v "$PWD:/project" kdtasks-pipeline kdtasks run
+FROM debian:bookworm-slim AS python
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends python3 python3-venv ca-certificates \
+    && rm -rf /var/lib/apt/lists/* \
+    && python3 -m venv /opt/kdtasks \
+    && useradd --system --create-home --home-dir /var/lib/kdtasks --uid 10001 kdtasks
+ENV PATH=/opt/kdtasks/bin:$PATH PYTHONUNBUFFERED=1
 WORKDIR /source
-COPY pyproject.toml setup.py constraints.txt README.md LICENSE ./
-COPY kdtasks kdtasks
-RUN python -m venv /opt/kdtasks \
-    && /opt/kdtasks/bin/pip install --no-cache-dir -c constraints.txt '.[serve,store]'
+COPY . .
 
-FROM python:3.12-slim
-RUN useradd --system --create-home --home-dir /var/lib/kdtasks --uid 10001 kdtasks
-COPY --from=build /opt/kdtasks /opt/kdtasks
-ENV PATH=/opt/kdtasks/bin:$PATH \
-    PYTHONUNBUFFERED=1 \
-    KDTASKS_CACHE=/var/lib/kdtasks/cache \
-    KDTASKS_STATE=/var/lib/kdtasks/state
+FROM python AS pipeline
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends git \
+    && rm -rf /var/lib/apt/lists/* \
+    && pip install --no-cache-dir -c constraints.txt '.[pipeline,store]' prefect-kubernetes \
+    && git config --system --add safe.directory '*'
+ENV DVC_NO_ANALYTICS=1 DO_NOT_TRACK=1
+USER kdtasks
+WORKDIR /project
+CMD ["kdtasks", "--help"]
+
+FROM python AS agent
+RUN pip install --no-cache-dir -c constraints.txt '.[serve,store]'
+ENV KDTASKS_CACHE=/var/lib/kdtasks/cache KDTASKS_STATE=/var/lib/kdtasks/state
 USER kdtasks
 WORKDIR /var/lib/kdtasks
 VOLUME /var/lib/kdtasks

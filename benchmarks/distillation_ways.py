@@ -48,7 +48,7 @@ class Clock:
 def make_ways(num_images: int, epochs: int, precision: Precision) -> dict[str, Callable[[], Speed]]:
     """Name every way; each trains for so many epochs of so many images and gives its speed."""
     from kdtasks.core.backend import keras, keras_3
-    from kdtasks.learn.networks.inference import Predictor
+    from kdtasks.learn.networks.inference import ForwardPass
     from kdtasks.learn.objectives.distillation import DistillationObjective, DistillParams
     from kdtasks.learn.objectives.objective import LabelObjective
     from kdtasks.learn.targets.precision import to_float16
@@ -61,7 +61,7 @@ def make_ways(num_images: int, epochs: int, precision: Precision) -> dict[str, C
     labels = draw.integers(0, 10, num_images).astype(np.int32)
     pixels = images.astype(np.float32)
     teacher = _zoo(TEACHER)
-    predictor = Predictor(teacher)
+    predictor = ForwardPass(teacher)
     with precision_scope(precision):
         logits = predictor.logits(images)[-1]
     teachers = {}
@@ -162,7 +162,7 @@ class Timed:
 
 
 def _train(examples: Any, objective: Any, epochs: int, precision: Precision) -> Speed:
-    from kdtasks.learn.training.loop import Schedule, train
+    from kdtasks.learn.training.loop import TrainingSchedule, train
     from kdtasks.learn.training.settings import TrainParams
 
     timed: Any = Timed(examples)
@@ -174,7 +174,7 @@ def _train(examples: Any, objective: Any, epochs: int, precision: Precision) -> 
             timed,
             validation=(np.zeros((1, *SHAPE), np.uint8), np.zeros(1, np.int32)),
             objective=objective,
-            schedule=Schedule(
+            schedule=TrainingSchedule(
                 TrainParams(batch_size=BATCH, memory_limit_mb=4096, guard_epochs=epochs + 1),
                 epochs=epochs,
                 learning_rate=1e-3,

@@ -73,10 +73,10 @@ def _time_calibration(model: Any, images: np.ndarray, single: int) -> dict[str, 
     from kdtasks.core.backend import tf
     from kdtasks.evaluate.exits.calibrate import calibrate
     from kdtasks.evaluate.exits.settings import ExitsParams
-    from kdtasks.learn.networks.inference import Predictor
+    from kdtasks.learn.networks.inference import ForwardPass
 
     labels = np.random.default_rng(1).integers(0, _CLASSES, len(images))
-    predictor, macs = Predictor(model, batch_size=_BATCH), model.macs()
+    predictor, macs = ForwardPass(model, batch_size=_BATCH), model.macs()
     stored = np.stack(predictor.logits(images), axis=1)
 
     def one_by_one() -> np.ndarray:
@@ -112,9 +112,9 @@ def _time_calibration(model: Any, images: np.ndarray, single: int) -> dict[str, 
 
 def _time_batches(model: Any, images: np.ndarray, turns: int) -> dict[str, float]:
     from kdtasks.learn.networks.dynamic import DynamicNetwork
-    from kdtasks.learn.networks.inference import Predictor
+    from kdtasks.learn.networks.inference import ForwardPass
 
-    logits = np.stack(Predictor(model, batch_size=_BATCH).logits(images), axis=1)
+    logits = np.stack(ForwardPass(model, batch_size=_BATCH).logits(images), axis=1)
     network = DynamicNetwork(model, thresholds=_thresholds(logits))
     batches = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
 

@@ -80,7 +80,7 @@ def _judge(arm: Arm) -> dict[int, dict[str, Any]]:
     from kdtasks.compress.convert import convert
     from kdtasks.compress.tflite.average_pooling import pool_as_convolution
     from kdtasks.data.prepared import open_prepared
-    from kdtasks.learn.networks.inference import Predictor
+    from kdtasks.learn.networks.inference import ForwardPass
     from kdtasks.learn.networks.saved import load_model
 
     params = load_params(arm.project / "params.yaml")
@@ -91,7 +91,8 @@ def _judge(arm: Arm) -> dict[int, dict[str, Any]]:
         network = load_model(arm.project / "models" / arm.stage / str(seed))
         figures: dict[str, Any] = {
             "accuracy": [
-                float((classes == labels).mean()) for classes in Predictor(network).classes(images)
+                float((classes == labels).mean())
+                for classes in ForwardPass(network).classes(images)
             ],
             "macs": network.macs(),
             "models": {},

@@ -20,7 +20,7 @@ from kdtasks.compress.number_formats.builtin import Int8
 from kdtasks.compress.quantization.quantizer import quantize
 from kdtasks.core.files import write_json
 from kdtasks.edge.segments import Segments
-from kdtasks.learn.networks.inference import Predictor
+from kdtasks.learn.networks.inference import ForwardPass
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 
 RESULTS = Path("results/int8-remedies.json")
@@ -77,7 +77,7 @@ def measure(seed: int, *, octaves: float, images: int) -> dict[str, Any]:
     model, draw = wide_network(seed, octaves=octaves), np.random.default_rng(seed)
     drawn = draw.integers(0, 256, (images + 50, *SHAPE), np.uint8)
     representative, tested = drawn[:50], drawn[50:]
-    expected = Predictor(model).logits(tested)[-1].argmax(-1)
+    expected = ForwardPass(model).logits(tested)[-1].argmax(-1)
     calibrated = calibrate(model, representative)
     plain = quantize(calibrated, Int8(), representative)
     found = {"plain": agreement(plain, tested, expected)}

@@ -102,7 +102,7 @@ def train(name: str, epochs: int, seed: int) -> list[dict[str, float]]:
             TrainingExamples(*draw_views(images[:half], labels[:half], views)),
             validation=(images[half:], labels[half:]),
             objective=LabelObjective(),
-            schedule=loop.Schedule(
+            schedule=loop.TrainingSchedule(
                 TrainParams(guard_epochs=epochs, optimizer=optimizer),
                 epochs=epochs,
                 learning_rate=learning_rate,

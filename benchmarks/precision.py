@@ -100,7 +100,7 @@ def measure(name: str, precision: str) -> float:
         examples,
         validation=(examples.images[0, :1], examples.labels[0, :1]),
         objective=LabelObjective(),
-        schedule=loop.Schedule(
+        schedule=loop.TrainingSchedule(
             TrainParams(batch_size=batch_size, memory_limit_mb=4000, guard_epochs=_EPOCHS + 1),
             epochs=_EPOCHS,
             learning_rate=1e-3,

@@ -46,11 +46,11 @@ def main() -> None:
 def _time_loop(images: np.ndarray, labels: np.ndarray, *, epochs: int) -> float:
     from kdtasks.learn.objectives.objective import LabelObjective
     from kdtasks.learn.training.examples import TrainingExamples
-    from kdtasks.learn.training.loop import Schedule, train
+    from kdtasks.learn.training.loop import TrainingSchedule, train
     from kdtasks.learn.training.settings import TrainParams
 
     model = _network()
-    schedule = Schedule(
+    schedule = TrainingSchedule(
         TrainParams(batch_size=_BATCH, guard_epochs=epochs + 1),
         epochs=epochs,
         learning_rate=1e-3,

@@ -90,7 +90,8 @@ def run_stage(main: Main) -> None:
         params = load_params()
         if listed.is_file() and listed.stem != paths.code.name:
             check_listing(listed, paths.root)
-        pin_process(params.runtime.threads, precision=params.runtime.precision)
+        runtime = params.runtime
+        pin_process(runtime.threads, precision=runtime.precision, device=runtime.device)
         with span("work"):
             main(params, paths, *sys.argv[1:])
     except (KdTasksError, OSError) as error:

@@ -21,7 +21,7 @@ def main(params: Params, paths: ProjectPaths) -> None:
     from kdtasks.data.prepared import open_prepared
     from kdtasks.evaluate.label_errors import TeacherAnswers, find_label_errors
     from kdtasks.evaluate.registry import evaluator_of
-    from kdtasks.learn.networks.inference import Predictor
+    from kdtasks.learn.networks.inference import ForwardPass
     from kdtasks.learn.networks.saved import load_model
     from kdtasks.learn.teachers.teacher import open_teacher
     from kdtasks.learn.teachers.trained_on import TrainedOn
@@ -35,7 +35,7 @@ def main(params: Params, paths: ProjectPaths) -> None:
         }
 
     def opened(folder: Path) -> Callable[[Any], Any]:
-        predictor = Predictor(load_model(folder))
+        predictor = ForwardPass(load_model(folder))
         return lambda images: predictor.logits(images)[-1]
 
     def taught() -> Callable[[Any], Any]:

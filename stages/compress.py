@@ -30,7 +30,7 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     from kdtasks.learn.networks.saved import best_seed, load_model
     from kdtasks.learn.targets.files import answer_files
     from kdtasks.learn.targets.open import open_targets, taught_set
-    from kdtasks.learn.training.loop import Schedule
+    from kdtasks.learn.training.loop import TrainingSchedule
     from kdtasks.tasks.registry import task_of
 
     setup, dataset = params.training(), open_prepared(paths.prepared)
@@ -45,7 +45,7 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     fine_tuning = fine_tuning_of(
         setup,
         params.distill,
-        schedule=Schedule(
+        schedule=TrainingSchedule(
             setup.train, epochs=epochs, learning_rate=rate, seed=seed, precision=setup.precision
         ),
         dataset=dataset,

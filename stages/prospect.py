@@ -16,7 +16,7 @@ def main(params: Params, paths: ProjectPaths) -> None:
     from kdtasks.data.prepared import open_prepared
     from kdtasks.evaluate.prospect import forecast
     from kdtasks.evaluate.registry import evaluator_of
-    from kdtasks.learn.networks.inference import Predictor
+    from kdtasks.learn.networks.inference import ForwardPass
     from kdtasks.learn.schedules import highest_value
     from kdtasks.learn.teachers.teacher import open_teacher
     from stages.student import run_student
@@ -28,7 +28,7 @@ def main(params: Params, paths: ProjectPaths) -> None:
     except TrainingError as error:  # advice stops nothing
         paths.checkpoint(name).unlink(missing_ok=True)
         raise Refused(f"a student of {epochs} epochs did not learn: {error}") from None
-    predictor, dataset = Predictor(trained.model), open_prepared(paths.prepared)
+    predictor, dataset = ForwardPass(trained.model), open_prepared(paths.prepared)
     teacher = open_teacher(paths.teacher, batch_size=params.targets.batch_size)
     told = teacher.about(dataset.names("validation"))
     seen = partial(teacher.seen, paths.teacher_images, "validation")

@@ -8,7 +8,7 @@ from kdtasks.stage import REFUSED, Folder, Table, run_stage, stage
 
 if TYPE_CHECKING:
     from kdtasks.learn.arms import Arm
-    from kdtasks.learn.training.run import Trained
+    from kdtasks.learn.training.run import TrainedNetwork
 
 
 @stage(
@@ -44,7 +44,7 @@ def run_student(
     *,
     arm: "Arm",
     quick_epochs: int | None = None,
-) -> "Trained":
+) -> "TrainedNetwork":
     """Train a student; nothing is written but its checkpoint.
 
     Args:

@@ -34,6 +34,12 @@ def test_every_stage_has_a_script_and_depends_on_the_list_of_its_code():
         assert content["cmd"].split()[:3] == ["python", "-m", f"stages.{stage}"]
 
 
+def test_the_first_stage_runs_when_a_path_is_changed_that_a_later_one_depends_on():
+    paths = {dep for content in STAGES.values() for dep in content["deps"] if dep.startswith("${")}
+    keys = {dep[2:-1] for dep in paths if "item." not in dep}
+    assert keys == set(STAGES["code"]["params"])
+
+
 def test_no_stage_reaches_the_command_line_or_the_runner():
     watched = STAGES["code"]["deps"]
     assert not [name for name in watched if name.startswith(("kdtasks/cli", "kdtasks/orchestrate"))]

@@ -23,6 +23,7 @@ from benchmarks.evidence.promise import Promise, Rate
 from benchmarks.evidence.seeds import SEEDS
 from benchmarks.evidence.sweep import SWEEP
 from benchmarks.evidence.teachers import TEACHERS
+from benchmarks.evidence.wrong_labels import WRONG_LABELS
 from kdtasks.core.files import write_text
 
 PROMISES = {
@@ -42,6 +43,7 @@ PROMISES = {
         LABELS,
         GROUPS,
         TEACHERS,
+        WRONG_LABELS,
     )
 }
 RESULTS = Path("results/evidence.json")

@@ -11,9 +11,9 @@ from benchmarks.evidence.promise import Promise, Rate
 from kdtasks.core.latency import Latency
 from kdtasks.deploy.gate.decision import Contender, GateParams, decide
 from kdtasks.evaluate.class_score import ClassScore
-from kdtasks.evaluate.evaluator import Score
 from kdtasks.evaluate.intervals import bootstrap_interval
 from kdtasks.evaluate.pixel_counts import PixelCounts
+from kdtasks.evaluate.score import Score
 from kdtasks.evaluate.settings import EvaluateParams
 
 _EVALUATE = EvaluateParams(bootstrap_samples=1000)

@@ -1,7 +1,7 @@
 // Classify one image with LiteRT's C API, leaving at the first exit that is sure enough.
 //
-//   kdtasks pack bundles/int8 --per-segment --out segments     # writes exits.h
-//   gcc -O2 -I segments early_exits.c libLiteRt.so -lm -o early_exits
+//   kdtasks export c bundles/int8 --to c                       # writes exits.h
+//   gcc -O2 -I c early_exits.c libLiteRt.so -lm -o early_exits
 //   ./early_exits bundles/int8/model.tflite image.raw        # uint8 [height][width][channels]
 //
 // It prints class, exit and confidence. For int8 bundles with the score max_probability. The

@@ -15,32 +15,72 @@ from kdtasks.cli.options import (
     OptionalBundleArgument,
     PublicOption,
     StoreOption,
+    TargetOption,
     ThreadsOption,
 )
 from kdtasks.cli.output import find_project, print_result
 
-# kdtasks is imported inside the functions, as everywhere on the command line.
+# What a command does is imported inside it, here and in its neighbours: most needs the pipeline
+# extra, and `kdtasks --help` must work on a device that has LiteRT and numpy alone.
 
 app = typer.Typer()
+export = typer.Typer(help="Write a bundle as source code, for devices without Python.")
+app.add_typer(export, name="export", no_args_is_help=True)
+
+
+@export.command("c")
+def export_c(
+    bundle: BundleArgument,
+    to: Annotated[Path, Option(metavar="FOLDER", help="Replaced whole.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Write C arrays, a header and the loop over the exits, for TensorFlow Lite Micro."""
+    from kdtasks.compress.tflite.c_export import export_c
+
+    sizes = {str(path): path.stat().st_size for path in export_c(bundle, to)}
+    lines = [f"{path}: {size:,} bytes" for path, size in sizes.items()]
+    print_result(sizes, "\n".join(lines), as_json=as_json)
+
+
+@app.command()
+def predict(
+    bundle: BundleArgument,
+    images: Annotated[list[str], Argument(help=IMAGES_HELP)],
+    thresholds: Annotated[
+        str | None, Option(metavar="T1,T2,…", help="One for each exit but the last.")
+    ] = None,
+    out: Annotated[Path | None, Option(help="File of the mask (.png, .npy), or a folder.")] = None,
+    overlay: Annotated[bool, Option("--overlay", help="Draw the mask over the image.")] = False,
+    threads: ThreadsOption = 1,
+    max_pixels: Annotated[int, Option(min=1, help="Larger images are refused.")] = 400_000_000,
+    as_json: JsonOption = False,
+) -> None:
+    """Classify images with a bundle, or label their pixels, as a device does."""
+    from kdtasks.cli.predict import parse_thresholds, run_predict
+
+    limits = parse_thresholds(thresholds)
+    status = run_predict(
+        bundle,
+        images,
+        limits,
+        out=out,
+        overlay=overlay,
+        threads=threads,
+        as_json=as_json,
+        max_pixels=max_pixels,
+    )
+    raise typer.Exit(status)
 
 
 @app.command()
 def pack(
     bundle: BundleArgument,
-    out: Annotated[Path | None, Option(help="File or folder; else NAME-VARIANT.kdz.")] = None,
-    per_segment: Annotated[
-        bool, Option("--per-segment", help="A folder with a .tflite a segment, for TFLM.")
-    ] = False,
+    out: Annotated[Path | None, Option(help="File; else NAME-VARIANT.kdz.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Put a bundle into one .kdz file, with its origin and the test split's metrics."""
-    from kdtasks.orchestrate.project.pack import pack, pack_segments
+    from kdtasks.orchestrate.project.pack import pack
 
-    if per_segment:
-        sizes = {str(path): path.stat().st_size for path in pack_segments(bundle, out)}
-        lines = [f"{path}: {size:,} bytes" for path, size in sizes.items()]
-        print_result(sizes, "\n".join(lines), as_json=as_json)
-        return
     path, manifest = pack(bundle, out)
     known = [f"{split} metrics" for split in sorted(manifest.metrics or {})]
     known += ["its origin"] if manifest.provenance else []
@@ -68,12 +108,13 @@ def bench(
 def inspect(
     bundle: BundleArgument,
     arena: Annotated[bool, Option("--arena", help="Measure RAM by tflite-micro.")] = False,
+    target: TargetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show a bundle's manifest, operators, tensors, compute, weights, and what XNNPACK takes."""
     from kdtasks.cli.inspect import inspect_bundle
 
-    inspect_bundle(bundle, as_json=as_json, with_arena=arena)
+    inspect_bundle(bundle, as_json=as_json, with_arena=arena, target=target)
 
 
 @app.command()

@@ -1,6 +1,6 @@
 """Show what a dataset is before anything is prepared: in the terminal, as JSON, as a page."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,10 @@ from kdtasks.core.files import write_text
 from kdtasks.core.paths import PARAMS
 from kdtasks.core.records.findings import CopyPair, Findings
 from kdtasks.core.text import plain, quantity
-from kdtasks.data.inspection import Inspection, inspect_data
+from kdtasks.data.inspection import Inspection, inspect_data, params_to_look
 from kdtasks.data.prepare import uneven_message
 from kdtasks.data.settings import DataParams
-from kdtasks.data.source_proposals import propose_params
+from kdtasks.data.source_proposals import find_source
 from kdtasks.params import load_params
 from kdtasks.report.data_page import (
     ODDITIES,
@@ -33,12 +33,15 @@ from kdtasks.tasks.registry import task_of
 LISTED, _NAMED = 20, 3
 
 
-def show_data(path: Path | None, masks: str | None, *, html: Path | None, as_json: bool) -> int:
+def show_data(
+    path: Path | None, masks: Path | None, task: str | None, *, html: Path | None, as_json: bool
+) -> int:
     """Print what a dataset is and what to look at.
 
     Args:
         path: a folder or a table, whose reading is found out; None for what params.yaml says.
-        masks: as of `propose_params`.
+        masks: as of `find_source`, or from `path` on.
+        task: as of `find_source`.
         html: file for the page.
         as_json: print one JSON object in place of tables.
 
@@ -48,10 +51,13 @@ def show_data(path: Path | None, masks: str | None, *, html: Path | None, as_jso
     Raises:
         DatasetError: it cannot be read at all.
     """
+    notes: Sequence[str] = ()
     if path is not None:
-        params, title = propose_params(path, masks), path.resolve().name
-    elif masks is not None:
-        raise typer.BadParameter("--masks says where masks are below PATH; give both")
+        below = masks and path / masks
+        proposal = find_source(path, below if below and below.is_dir() else masks, task)
+        params, title, notes = params_to_look(proposal), path.resolve().name, proposal.notes
+    elif masks is not None or task is not None:
+        raise typer.BadParameter("--masks and --task say how to read PATH; give it too")
     else:
         project = find_project()
         loaded = load_params(project / PARAMS)
@@ -59,6 +65,7 @@ def show_data(path: Path | None, masks: str | None, *, html: Path | None, as_jso
         title = loaded.recipe
     found = inspect_data(params)
     record, findings = in_order(found.record, found.look.findings)
+    record = record.model_copy(update={"notes": (*record.notes, *notes)})
     found = found._replace(record=record)
     if html is not None:
         page = DataPage(title, record, found.split_of, found.look, params.source.mask_values,
@@ -172,7 +179,8 @@ def _print_lines(title: str, lines: Iterable[str], total: int) -> None:
 
 def _proposed(params: DataParams) -> dict[str, Any]:
     source = params.source.model_dump(mode="json", exclude_defaults=True)
-    return {"data": {"source": {"name": params.source.name, **source}, "path": params.path}}
+    data = {"source": {"name": params.source.name, **source}, "path": params.path}
+    return {"data": data | params.model_dump(include={"unlabelled"}, exclude_defaults=True)}
 
 
 def _yaml(content: Mapping[str, Any]) -> str:

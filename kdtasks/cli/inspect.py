@@ -8,19 +8,29 @@ from typing import Any
 import typer
 
 from kdtasks.cli.output import print_json, print_table
-from kdtasks.compress.tflite.arena import Arena, delegated_operators, measure_arenas
+from kdtasks.cli.targets import print_target
+from kdtasks.compress.tflite.arena import (
+    Arena,
+    delegated_operators,
+    feature_places,
+    measure_arenas,
+)
 from kdtasks.compress.tflite.graph import Graph, Tensor, read_graphs
+from kdtasks.compress.tflite.targets import judge_target
 from kdtasks.edge.bundle_files import MODEL, BundleFiles, open_bundle, open_bundle_files
 
 NUMBERS = ("scale", "MACs", "of all", "weights", "flash", "arena", "scratch", "kept")
 
 
-def inspect_bundle(bundle: Path, *, as_json: bool = False, with_arena: bool = False) -> None:
+def inspect_bundle(
+    bundle: Path, *, as_json: bool = False, with_arena: bool = False, target: str | None = None
+) -> None:
     """Print what there is to know of a bundle, as tables or as one JSON object.
 
     Args:
         bundle: a folder, a `.kdz` or a bare `.tflite`.
         with_arena: measure as well what a microcontroller needs.
+        target: an accelerator of `TargetOption`, to ask what it takes.
 
     Raises:
         BundleError: it cannot be used.
@@ -32,6 +42,7 @@ def inspect_bundle(bundle: Path, *, as_json: bool = False, with_arena: bool = Fa
         graphs = read_graphs(content)
         delegated = delegated_operators(content)
         arenas = measure_arenas(content) if with_arena else {}
+        judged = {"name": target, **judge_target(content, target)} if target else None
         # what segments share counts once
         shared = {place: size for graph in graphs for place, size in graph.weights.items()}
         weight_bytes = sum(shared.values())
@@ -42,6 +53,7 @@ def inspect_bundle(bundle: Path, *, as_json: bool = False, with_arena: bool = Fa
                 "signatures": [_as_object(graph, delegated[graph.signature]) for graph in graphs],
                 "weight_bytes": weight_bytes,
                 "arenas": {name: arena._asdict() for name, arena in arenas.items()} or None,
+                "target": judged,
             }
             print_json(found)
             return
@@ -50,6 +62,8 @@ def inspect_bundle(bundle: Path, *, as_json: bool = False, with_arena: bool = Fa
         _print_graph(graph, delegated[graph.signature])
     if arenas:
         _print_arenas(arenas, graphs)
+    if judged:
+        print_target(judged)
 
 
 def _as_object(graph: Graph, delegated: Sequence[bool]) -> dict[str, Any]:
@@ -138,17 +152,11 @@ def _print_arenas(arenas: Mapping[str, Arena], graphs: Sequence[Graph]) -> None:
     headings = ("", "flash", "arena", "scratch", "kept")
     title = "microcontroller, bytes of each segment as a file of its own"
     print_table(rows, headings, right=NUMBERS, title=title)
-    features = {
-        name: graph.tensors[number].bytes
-        for graph in graphs
-        for name, number in graph.outputs.items()
-        if name != "logits"
-    }
     totals = [arena.total for arena in arenas.values()]
     typer.echo(
         f"{sum(arena.file for arena in arenas.values()):,} of flash in all; RAM: "
         f"{sum(totals):,} with an arena each, or {max(totals):,} for one after the other in the "
-        f"same, and {sum(features.values()):,} for the features handed on"
+        f"same, and {feature_places(graphs)[1]:,} for the features handed on"
     )
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from kdtasks.cli import completion
+from kdtasks.core.accelerators import Accelerator
 
 IMAGES_HELP = "Files, folders and patterns such as 'photos/*.jpg'."
 
@@ -52,11 +53,18 @@ TuneOption = Annotated[
     ),
 ]
 
+TaskOption = Annotated[
+    str | None, Option(help="Classification or segmentation; by default: are there masks?")
+]
 DryRunOption = Annotated[bool, Option("--dry-run", help="Print what would be done.")]
 JsonOption = Annotated[bool, Option("--json", help="Print JSON in place of a table.")]
 OutOption = Annotated[Path | None, Option(help="Folder for the page; below report/ by default.")]
 WorkersOption = Annotated[
     int | None, Option(min=1, help="Most at once; as many as fit by default.")
+]
+TargetOption = Annotated[
+    Accelerator | None,
+    Option(help="What an accelerator takes of it, on paper."),
 ]
 ThreadsOption = Annotated[int, Option(min=1, help="Threads of LiteRT.")]
 

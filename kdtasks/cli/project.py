@@ -1,4 +1,4 @@
-"""The commands that begin a project and keep it up to date."""
+"""The commands that begin a project, look at it, check it and keep it up to date."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-from kdtasks.cli.options import JsonOption
-from kdtasks.cli.output import find_project, print_json, print_result, print_table
+from kdtasks.cli.options import JsonOption, TaskOption
+from kdtasks.cli.output import find_project, json_alone, print_json, print_result, print_table
+from kdtasks.cli.status import Status
 
 app = typer.Typer()
 
@@ -20,10 +21,7 @@ def init(
         Path | None, Option(help="A Keras, SavedModel, LiteRT or ONNX file; else one is trained.")
     ] = None,
     masks: Annotated[Path | None, Option(help="Folder of their masks, for segmentation.")] = None,
-    task: Annotated[
-        str | None,
-        Option(help="Classification or segmentation; by default: are there masks?"),
-    ] = None,
+    task: TaskOption = None,
     classes: Annotated[
         str | None,
         Option(
@@ -69,3 +67,78 @@ def upgrade(as_json: JsonOption = False) -> None:
     print_table(rows)
     if done.following:
         typer.echo(f"and, if these come out different: {', '.join(done.following)}")
+
+
+@app.command()
+def verify(
+    keep: Annotated[bool, Option("--keep", help="Keep the scratch clone.")] = False,
+    against: Annotated[
+        Path | None, Option(metavar="LOCK", help="Run nothing: compare with this dvc.lock.")
+    ] = None,
+    out: Annotated[Path | None, Option(help="JSON file for both lists of hashes.")] = None,
+    cache: Annotated[
+        bool, Option("--cache", help="Run nothing: hash DVC's cache, and mend what is damaged.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run everything again in a scratch clone without any cache and compare every hash."""
+    from kdtasks.cli.cache import verify_cache
+    from kdtasks.orchestrate.project.verify import compare_with, verify_project
+
+    if cache:
+        raise typer.Exit(verify_cache(find_project(), as_json=as_json))
+    if against and keep:
+        raise typer.BadParameter("--keep keeps the scratch clone, and --against makes none")
+    with json_alone(as_json) as tell:
+        if against:
+            is_same = compare_with(find_project(), against, out=out)
+        else:
+            is_same = verify_project(find_project(), keep=keep, out=out)
+        tell({"is_same": is_same, "hashes": out})
+    raise typer.Exit(Status.DONE if is_same else Status.FAILED)
+
+
+@app.command()
+def data(
+    path: Annotated[
+        Path | None, Argument(help="Folder of images, or table; else what params.yaml says.")
+    ] = None,
+    masks: Annotated[
+        Path | None, Option(metavar="FOLDER", help="Of masks, in PATH (. beside images) or apart.")
+    ] = None,
+    task: TaskOption = None,
+    html: Annotated[
+        Path | None, Option(metavar="FILE", help="Write a page that shows the images.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look at images before anything is prepared: layout, classes, copies, odd and bad files.
+
+    What reads them is found out, with the lines for params.yaml. Status 1 where prepare would
+    refuse them.
+    """
+    from kdtasks.cli.data import show_data
+
+    raise typer.Exit(show_data(path, masks, task, html=html, as_json=as_json))
+
+
+@app.command()
+def links(as_json: JsonOption = False) -> None:
+    """List in dvc.yaml the folders of images that are links, so that DVC looks into them."""
+    from kdtasks.orchestrate.project.links import list_links
+    from kdtasks.params import load_project_params
+
+    project = find_project()
+    found = list_links(project, load_project_params(project).data)
+    print_result(found, "\n".join(found or ["no linked folders"]), as_json=as_json)
+
+
+@app.command()
+def doctor(as_json: JsonOption = False) -> None:
+    """Check this machine and this project, and suggest a fix for what is wrong."""
+    from kdtasks.orchestrate.project.doctor import examine, render
+
+    checks = examine(Path.cwd())
+    print_result([check._asdict() for check in checks], render(checks), as_json=as_json)
+    has_failed = any(check.level == "fail" for check in checks)
+    raise typer.Exit(Status.FAILED if has_failed else Status.DONE)

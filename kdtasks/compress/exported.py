@@ -16,7 +16,7 @@ from kdtasks.core.records.compress import Compressed, Parity
 from kdtasks.core.records.training import ExitScores
 from kdtasks.edge.segments import Segments
 from kdtasks.evaluate.parity import ParityTally
-from kdtasks.learn.networks.inference import Predictor
+from kdtasks.learn.networks.inference import ForwardPass
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.tasks.confusion import ExitConfusions
 
@@ -153,7 +153,7 @@ def measure_parity(
     first = seen_rows if len(images) - seen_rows >= FEWEST_IMAGES else 0
     images, groups = images[first:], groups[first:]
     number_format = number_formats[check_variant(variant).number_format]
-    segments, predictor, tally = Segments(built.content), Predictor(built.model), ParityTally()
+    segments, predictor, tally = Segments(built.content), ForwardPass(built.model), ParityTally()
     for rows in _parts(segments, len(images)):
         expected = np.stack(predictor.logits(images[rows]), axis=1)
         tally.add(segments.logits_of(images[rows]), expected)

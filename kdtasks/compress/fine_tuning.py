@@ -16,7 +16,7 @@ from kdtasks.learn.objectives.distillation import DistillationObjective, Distill
 from kdtasks.learn.objectives.objective import Objective, label_loss_of
 from kdtasks.learn.training.checkpoint import Checkpoint, files_hash
 from kdtasks.learn.training.examples import Examples
-from kdtasks.learn.training.loop import Schedule, train
+from kdtasks.learn.training.loop import TrainingSchedule, train
 from kdtasks.learn.training.settings import TrainingSetup
 
 
@@ -36,7 +36,7 @@ class FineTuning:
     examples: Examples
     validation: tuple[Any, Any]
     objective: Objective
-    schedule: Schedule
+    schedule: TrainingSchedule
     checkpoints: dict[str, Checkpoint]
     ignore_label: int | None = None
 
@@ -77,7 +77,7 @@ def fine_tuning_of(
     setup: TrainingSetup,
     distill: DistillParams,
     *,
-    schedule: Schedule,
+    schedule: TrainingSchedule,
     dataset: PreparedDataset,
     training: TrainingSet,
     examples: Examples,

@@ -14,7 +14,7 @@ from kdtasks.compress.quantization.trace import Trace, as_real, as_stored
 from kdtasks.compress.tflite.graph import Graph, Tensor, read_graphs, read_model
 from kdtasks.core.records.compress import KeptFloat, LayerErrors, TensorError
 from kdtasks.edge.segments import Segments
-from kdtasks.learn.networks.inference import Predictor
+from kdtasks.learn.networks.inference import ForwardPass
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class LayerTrials:
         self._settings = settings.model_copy(update={"keep_float": (), "auto": 0})
         self._images, self._looked_at = representative, representative[:_IMAGES]
         self._calibrated = calibrate(model, representative)
-        self._expected = np.stack(Predictor(model).logits(self._looked_at), axis=1)
+        self._expected = np.stack(ForwardPass(model).logits(self._looked_at), axis=1)
         self._found: dict[tuple[str, ...], tuple[bytes, float]] = {}
         self.errors = tensor_errors(self._calibrated, self.file(()), self._looked_at)
 

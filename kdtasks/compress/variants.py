@@ -114,8 +114,8 @@ class CompressParams(Section):
     )
     input: Literal["native", "uint8"] = Field(
         default="native",
-        description="numbers that the file takes images in: `native`: those it computes in; "
-        "`uint8`: the raw pixels, for devices that cannot convert them",
+        description="type of the file's input: `native`: what it computes in; `uint8`: raw "
+        "pixels, for devices that cannot convert them",
     )
 
     @property

@@ -7,6 +7,7 @@ that only reads them stays quick.
 """
 
 import gc
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -14,8 +15,9 @@ from importlib import import_module
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from kdtasks.core.errors import DeviceError
 from kdtasks.core.events import span
-from kdtasks.core.reproducibility import pin_process
+from kdtasks.core.reproducibility import DEVICE, pin_process
 from kdtasks.core.stderr import held_stderr
 
 __all__ = ["Tensor", "clustering", "keras", "keras_3", "pruning", "quantisation", "tf"]
@@ -58,9 +60,25 @@ def _loaded() -> dict[str, ModuleType]:
         modules = {name: import_module(name) for name in ("tensorflow", "tf_keras")}
         # Once: TensorFlow keeps what it has found, and says nothing more of it.
         modules["tensorflow"].config.list_physical_devices()
+    if _gpus(modules["tensorflow"]):  # else it rounds what it multiplies to 10 bits, unasked
+        modules["tensorflow"].config.experimental.enable_tensor_float_32_execution(False)
+    elif os.environ[DEVICE] == "gpu":
+        raise DeviceError(
+            "runtime.device is gpu, and TensorFlow sees none; `kdtasks doctor` says what is there, "
+            "pip install 'kdtasks[gpu]' brings NVIDIA's libraries, and auto takes the processor"
+        )
     # Layers with random numbers keep them in variables, which training resets at every epoch.
     modules["tf_keras"].backend.experimental.enable_tf_random_generator()
     return modules
+
+
+def _gpus(tensorflow: ModuleType) -> list[Any]:
+    return list(tensorflow.config.list_physical_devices("GPU"))
+
+
+def has_gpu() -> bool:
+    """Whether TensorFlow computes on a GPU."""
+    return bool(_gpus(_loaded()["tensorflow"]))
 
 
 class _Lazy(ModuleType):

@@ -48,6 +48,10 @@ class ParamsError(KdTasksError):
     """`params.yaml` holds a key or a value that is not allowed."""
 
 
+class DeviceError(KdTasksError):
+    """The device that training was to run on is not there."""
+
+
 class DatasetError(KdTasksError):
     """The source images, labels or masks cannot be used as they are."""
 

@@ -8,14 +8,14 @@ import numpy as np
 
 from kdtasks.core.processor import read_processor
 
-_THREADS = "KDTASKS_THREADS"
+_THREADS, DEVICE = "KDTASKS_THREADS", "KDTASKS_DEVICE"
 
 # The widest instructions oneDNN may use: the same on every processor of a kind, and no wider than
 # the precision of training has need of.
 _INSTRUCTIONS = {"float32": "AVX512_CORE", "bfloat16": "AVX512_CORE_AMX"}
 
 
-def pins(threads: int, *, precision: str = "float32") -> dict[str, str]:
+def pins(threads: int, *, precision: str = "float32", device: str = "auto") -> dict[str, str]:
     """Give the variables that TensorFlow's results depend on, as it has to find them.
 
     oneDNN sums in an order that depends on the number of threads and on the instruction set, so
@@ -24,13 +24,18 @@ def pins(threads: int, *, precision: str = "float32") -> dict[str, str]:
     Args:
         threads: threads of every operation.
         precision: `float32` or `bfloat16`, of training steps and the teacher's pass.
+        device: `auto`, `cpu` or `gpu`, where TensorFlow computes.
     """
     counts = (_THREADS, "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
     chosen = {"TF_CPP_MIN_LOG_LEVEL": "3"}  # where nothing else has been set
     if "avx512f" in cpu_features():
         chosen["ONEDNN_MAX_CPU_ISA"] = _INSTRUCTIONS[precision]
+    if device == "cpu":
+        chosen["CUDA_VISIBLE_DEVICES"] = "-1"
     return {
         **dict.fromkeys(counts, str(threads)),
+        DEVICE: device,
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",  # stages side by side share its memory
         **{name: os.environ.get(name, value) for name, value in chosen.items()},
         "TF_DETERMINISTIC_OPS": "1",
         # Without it `import tensorflow` imports Keras 3 as well, which takes half as long again
@@ -39,14 +44,19 @@ def pins(threads: int, *, precision: str = "float32") -> dict[str, str]:
     }
 
 
-def pin_process(threads: int | None = None, *, precision: str = "float32") -> None:
+def pin_process(
+    threads: int | None = None, *, precision: str = "float32", device: str | None = None
+) -> None:
     """Set the variables of `pins`; to be called before TensorFlow is imported.
 
     Args:
         threads: as of `pins`; None keeps what an earlier call set, else 2.
         precision: as of `pins`.
+        device: as of `pins`; None keeps what an earlier call set, else `auto`.
     """
-    os.environ.update(pins(threads or int(os.environ.get(_THREADS, "2")), precision=precision))
+    threads = threads or int(os.environ.get(_THREADS, "2"))
+    device = device or os.environ.get(DEVICE, "auto")
+    os.environ.update(pins(threads, precision=precision, device=device))
 
 
 def pinned_threads() -> int:
@@ -77,6 +87,7 @@ def environment() -> dict[str, str]:
         "cpu": platform.machine(),
         "instructions": os.environ.get("ONEDNN_MAX_CPU_ISA", "default"),
         "threads": os.environ.get(_THREADS, ""),
+        "device": os.environ.get(DEVICE, ""),
         "tensorflow": version("tensorflow"),
         "tf_keras": version("tf-keras"),
         "numpy": version("numpy"),

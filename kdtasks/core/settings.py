@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from kdtasks.core.latency import Statistic
 
 Precision = Literal["float32", "bfloat16"]
+Device = Literal["auto", "cpu", "gpu"]
 # What 32 bits hold, as NumPy's seeds do.
 LARGEST = 2**32 - 1
 
@@ -28,9 +29,8 @@ Sizes = Annotated[tuple[Size, ...], Field(strict=False, max_length=64)]
 LatencyStatistic = Annotated[
     Statistic,
     Field(
-        description="which latency of an image the limits are held against: `mean` over images as "
-        "they come, their percentile `p50` (median), `p90` or `p99`, or `worst`, where every image "
-        "runs to the last exit"
+        description="latency that limits apply to: `mean` over images, percentile `p50` (median), "
+        "`p90` or `p99`, or `worst`, where every image runs to the last exit"
     ),
 ]
 Names = Annotated[tuple[str, ...], Field(strict=False)]
@@ -55,13 +55,17 @@ class RuntimeParams(Section):
 
     threads: Annotated[int, Field(ge=1, le=1024)] = Field(
         default=1,
-        description="threads of every TensorFlow stage, part of reproducible results, and of "
-        "`prepare`, whose results do not depend on them; `kdtasks run` runs as many stages side by "
-        "side as the cores have room for",
+        description="threads of every TensorFlow stage, whose results depend on it, and of "
+        "`prepare`; `kdtasks run` runs as many stages at once as the cores have room for",
     )
     precision: Precision = Field(
         default="float32",
-        description="arithmetic of the training steps and of the teacher's answers to them; "
-        "`bfloat16` is about twice as fast on processors with AVX512-BF16 or AMX, changes nothing "
-        "on others, and leaves weights, validation and exported models in float32",
+        description="arithmetic of training steps and of the teacher's answers to them; "
+        "`bfloat16` is about twice as fast on CPUs with AVX512-BF16 or AMX, changes nothing on "
+        "others, is TensorFloat-32 on a GPU; weights, validation and exported models stay float32",
+    )
+    device: Device = Field(
+        default="auto",
+        description="where TensorFlow computes: `auto` takes a GPU that it sees, `gpu` refuses to "
+        "run without one, `cpu` hides it; results of a GPU and of a processor differ in their bits",
     )

@@ -16,7 +16,7 @@ ClassOrder = Annotated[
     Names | str | None,
     Field(
         description="the classes in order, such as a teacher's: a list, or a file of names below "
-        "`data.path`, a line each or JSON; null takes all that there are, by name"
+        "`data.path` (lines or JSON); null: all classes, by name"
     ),
 ]
 

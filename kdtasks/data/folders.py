@@ -1,7 +1,8 @@
 """Look into the folders that images come in."""
 
+import itertools
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from kdtasks.core.errors import DatasetError
@@ -41,6 +42,21 @@ def linked_folders(folder: Path) -> list[Path]:
 def broken_links(folder: Path) -> list[Path]:
     """List the links below a folder, of any depth, that lead nowhere."""
     return [path for path in files_below(folder) if is_broken(path)]
+
+
+def refuse_broken_links(folders: Iterable[Path]) -> None:
+    """Refuse links below folders that lead nowhere.
+
+    Raises:
+        DatasetError: there is one; or as of `files_below`.
+    """
+    for link in itertools.chain.from_iterable(map(broken_links, filter(Path.is_dir, folders))):
+        raise DatasetError(f"{link} is {broken(link)}")
+
+
+def broken(link: Path) -> str:
+    """Say what is wrong with a link that leads nowhere."""
+    return f"a link to {link.readlink()}, which is not there; mount its disk, or remove the link"
 
 
 def is_broken(path: Path) -> bool:

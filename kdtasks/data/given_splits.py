@@ -13,7 +13,7 @@ from kdtasks.data.prepared import SPLITS
 Divided = Literal["train", "validation"]
 
 _WORDS = {
-    "train": "train training trn learn",
+    "train": "train training trn trainval learn",
     "validation": "validation validate valid val dev development eval evaluation",
     "calibration": "calibration calib cal",
     "test": "test testing tst holdout",

@@ -9,9 +9,16 @@ from kdtasks.core.records.data import Dataset
 from kdtasks.core.text import quantity
 from kdtasks.data.findings import Look, look_at
 from kdtasks.data.prepare import describe, marked_dataset, usable_dataset
+from kdtasks.data.proposal import Proposal
 from kdtasks.data.settings import DataParams
 from kdtasks.data.split import split_dataset
+from kdtasks.tasks.registry import task_of
 
+# Sizes that images are looked at in: enough to find near copies and to see what is on them.
+LOOK_SIZE, MASK_LOOK_SIZE = (96, 96), (256, 256)
+# Images that are looked at, at most: all of a million would not fit into memory.
+LOOK_IMAGES = 20_000
+_SPLIT = {"train": 0.6, "validation": 0.1, "calibration": 0.1, "test": 0.2}
 # What stands in the place of splits, where there are none.
 UNDIVIDED = "all"
 
@@ -32,6 +39,16 @@ class Inspection(NamedTuple):
     look: Look
     problems: int
     refused: str | None
+
+
+def params_to_look(proposal: Proposal) -> DataParams:
+    """Read what was proposed in sizes to look at, with everything else at its default."""
+    source, folder = proposal.in_place()
+    size = MASK_LOOK_SIZE if task_of(source.task).per_pixel else LOOK_SIZE
+    content = {"source": source, "path": str(folder), "image_size": size, "channels": 3}
+    if proposal.unlabelled:
+        content["unlabelled"] = str(proposal.unlabelled)
+    return DataParams.model_validate(content | {"max_images": LOOK_IMAGES, "split": _SPLIT})
 
 
 def inspect_data(params: DataParams) -> Inspection:

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.records.data import Problem
 from kdtasks.data.class_names import class_name, refuse_look_alikes
-from kdtasks.data.folders import files_below, is_broken, relative_name, visible_entries
+from kdtasks.data.folders import broken, files_below, is_broken, relative_name, visible_entries
 from kdtasks.data.given_splits import split_named
 
 Nesting = Literal["class", "split/class", "class/split"]
@@ -118,11 +118,6 @@ def _listed(folder: Path, parent: Path, what: str) -> Iterator[Path | Problem]:
             yield Problem(name, "beside the split folders, and no name of a split")
         else:
             yield path
-
-
-def broken(path: Path) -> str:
-    """Say what is wrong with a link that leads nowhere."""
-    return f"a link to {path.readlink()}, which is not there; mount its disk, or remove the link"
 
 
 def _without_classes(folder: Path, split: Path) -> str:

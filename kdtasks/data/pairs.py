@@ -10,7 +10,14 @@ from typing import NamedTuple
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.records.data import Problem
 from kdtasks.core.text import quantity
-from kdtasks.data.folders import composed, files_below, relative_name, require_folder
+from kdtasks.data.folders import (
+    composed,
+    files_below,
+    relative_name,
+    require_folder,
+    visible_entries,
+)
+from kdtasks.data.given_splits import split_named
 
 # What a mask beside its image is called after it.
 _MASK_WORDS = re.compile(
@@ -85,6 +92,26 @@ def find_pairs(
             yield Problem(relative_name(named[stem], folder), "a mask without an image")
         else:
             yield Pair(of_images[stem], named[stem])
+
+
+def places_of_pairs(folder: Path, images: str, masks: str) -> Iterator[Path | Problem]:
+    """List the folders that hold these two: `folder`, or those of splits, such as `train`, in it.
+
+    Args:
+        images, masks: names of folders.
+    """
+    entries = visible_entries(folder)
+    having = [path for path in entries if (path / images).is_dir()]
+    is_outermost = any((folder / name).exists() for name in (images, masks))
+    if is_outermost or not having or not all(split_named(path.name) for path in having):
+        yield folder
+        return
+    for path in entries:
+        if path in having and (path / masks).is_dir():
+            yield path
+        else:
+            problem = f"{images} and {masks} are not both in it; data.unlabelled takes photos alone"
+            yield Problem(relative_name(path, folder), problem)
 
 
 def propose_suffix(images: Path, masks: Path) -> str | None:

@@ -21,8 +21,7 @@ class SplitParams(Section):
         description="fraction that sets thresholds and quantisation ranges"
     )
     test: OpenFraction = Field(
-        description="fraction read once, by the evaluation; sources with an official test set keep "
-        "that set instead and ignore this number's size"
+        description="fraction read once, by the evaluation; an official test set is kept instead"
     )
 
     @model_validator(mode="after")
@@ -39,24 +38,24 @@ class DataParams(Section):
     source: Annotated[Source, sources] = Field(description="the kind of dataset")
     path: str = Field(
         default="data/raw",
-        description="folder that the source reads: its images, or its official files. DVC watches "
-        "it, so it must exist; sources inside a package leave it alone",
+        description="folder that the source reads: images or official files. It must exist, as "
+        "DVC watches it",
     )
     unlabelled: str = Field(
         default="data/raw-unlabelled",
         description="folder, of any depth, of images without labels, which the teacher alone "
-        "teaches; it may be empty. DVC watches it, so it must exist",
+        "teaches; it must exist, and may be empty",
     )
     train_labels: Index | None = Field(
         default=None,
         description="labels of the training split that students see, stratified (of masks: source "
-        "images); the others are hidden from them, to find out what labels are worth. The teacher "
-        "sees all; null hides none, 0 hides all of them, and no student is taught by labels alone",
+        "images); the teacher sees all. null: all; 0: none, and no student is taught by labels "
+        "alone",
     )
     image_size: Annotated[tuple[Size, Size], Field(strict=False)] | None = Field(
         default=None,
-        description="height and width in pixels that images are resized to; null keeps their "
-        "own (not possible for a folder of classes, whose images may differ)",
+        description="height and width in pixels that images are resized to; null keeps their own "
+        "(not for a folder of classes)",
     )
     channels: Literal[1, 3] | None = Field(
         default=None, description="1 grey, 3 RGB; null keeps the source's own (files: 3)"
@@ -64,14 +63,13 @@ class DataParams(Section):
     range: Annotated[tuple[Index, Index], Field(strict=False)] | None = Field(
         default=None,
         description="of images with 16 bits a channel, the values that become 0 and 255, such as "
-        "`[0, 4095]` for 12 bits; null takes the smallest number of bits (8, 10, 12, 14 or 16) "
-        "that holds all values of the dataset, and says so. Images of 8 bits stay as they are",
+        "`[0, 4095]` for 12 bits; null: the smallest of 8, 10, 12, 14 and 16 bits that holds all "
+        "values. 8-bit images stay as they are",
     )
     max_pixels: Count = Field(
         default=MAX_PIXELS,
-        description="images of more pixels are refused by their header, before they are decoded, "
-        "which takes four to ten bytes a pixel; of WEBP five eighths and of JPEG 2000 half as many "
-        "are the most",
+        description="images of more pixels are refused by their header, of WEBP five eighths and of "
+        "JPEG 2000 half as many; decoding takes four to ten bytes a pixel",
     )
     max_images: Count | None = Field(
         default=None, description="take only so many images, stratified; null takes all"
@@ -80,23 +78,22 @@ class DataParams(Section):
     seed: Index = Field(default=0, description="seed of the split")
     stable_split: bool = Field(
         default=False,
-        description="whether an image's split depends on the image alone, or on its group's name: "
-        "then images that are added move no other one, but for copies that join groups, and those "
-        "towards `train` only: what was once there is never in `test`, so a model of last month "
-        "has not been trained on this month's test images. Fractions hold on average only",
+        description="whether an image's content, or its group's name, decides its split: then "
+        "added images move no others, except copies that join groups, and those towards `train` "
+        "only, so what was trained on is never tested on. Fractions hold on average",
     )
     group_by: Count | str | None = Field(
         default=None,
-        description="what belongs together, such as a burst, and so stays in one split and counts "
-        "once in every guarantee and interval: how many folders of an image's name count, or a "
-        "pattern such as `'scene(\\d+)_'`, whose first group, or else the whole match, names the "
-        "group. Groups that a source gives, equal images and near copies are together anyway",
+        description="images that belong together, such as a burst, stay in one split and count "
+        "once in guarantees and intervals: how many folders of an image's name count, or a "
+        r"pattern such as `'scene(\d+)_'`, whose first group, or else the whole match, names the "
+        "group",
     )
     near_copies: bool = Field(
         default=True,
-        description="whether images that show the same but for brightness, a shift of a few "
-        "pixels, a codec or a resize belong together too; the search takes half a minute of "
-        "processor time for 60,000 small images, four times that for twice as many",
+        description="whether copies with another brightness, codec, size or a shift of a few "
+        "pixels belong together, too; the search takes half a minute of CPU for 60,000 small "
+        "images, four times that for twice as many",
     )
     on_bad: Literal["fail", "skip"] = Field(
         default="fail",

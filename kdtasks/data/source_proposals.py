@@ -1,165 +1,162 @@
-"""What a folder or a table holds, found out before anyone has written params."""
+"""What tells the classes of images before anyone has written params: folders, names, or a table."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from kdtasks.core.errors import DatasetError
-from kdtasks.data.folders import require_folder, visible_entries
-from kdtasks.data.full_value import FULL
-from kdtasks.data.masks import index_values
-from kdtasks.data.pairs import Pair, find_pairs
-from kdtasks.data.settings import DataParams
-from kdtasks.data.sources.file_names import FileNames
-from kdtasks.data.sources.image_folder import ImageFolder
+from kdtasks.data.folders import files_below, relative_name, visible_entries
+from kdtasks.data.given_splits import split_named
+from kdtasks.data.mask_proposals import OF_MASKS, lie_beside, masked, masks_inside
+from kdtasks.data.proposal import Proposal, source_of
+from kdtasks.data.sources import Item, Source
 from kdtasks.data.sources.table import ImageTable
-from kdtasks.data.tables import ENDINGS
-from kdtasks.edge.decoder import Decoder, quiet_decoding
+from kdtasks.data.tables import ENDINGS, PLAIN_ENDING
+from kdtasks.edge.formats import SUFFIXES
+from kdtasks.tasks.registry import task_of
 
-# Sizes that images are looked at in: enough to find near copies and to see what is on them.
-LOOK_SIZE, MASK_LOOK_SIZE = (96, 96), (256, 256)
-# Images that are looked at, at most: all of a million would not fit into memory.
-LOOK_IMAGES = 20_000
-SPLIT = {"train": 0.6, "validation": 0.1, "calibration": 0.1, "test": 0.2}
-
-# Masks that colours are counted in, and the fraction of the pixels that one has at least: what a
-# JPEG or a smooth resize has put between two colours has fewer.
-_MASKS, _LEAST_SHARE = 50, 0.001
-_MOST_COLOURS = 64
+_OF_NOTES = re.compile(r"annotations?|meta(data)?|xmls?", re.I)
+# Of masks and images; where there are more folders, one that is named like masks is a class.
+_MOST_FOLDERS = 4
+# Each wants a group of every class.
+_SPLITS = 4
 
 
-def propose_params(path: Path, masks: str | None = None) -> DataParams:
-    """Find out what reads a folder of images or a table, with everything else at its default.
+def find_source(images: Path, masks: Path | None = None, task: str | None = None) -> Proposal:
+    """Find out what reads a folder of images or a table; nothing is copied.
 
     Args:
-        path: a folder; or a table, beside its images.
-        masks: folder below it that holds masks, `.` where they lie beside their images; None finds
-            out whether there are folders `images` and `masks`, or masks beside images.
+        images: a folder in any layout, with or without a table in it, or a table.
+        masks: folder of their masks, in that of the images or elsewhere.
+        task: `classification` or `segmentation`; None goes by whether there are masks.
 
     Raises:
         DatasetError: nothing that is known fits, and what was expected.
     """
-    if path.suffix.lower() in ENDINGS and path.is_file():
-        return _params(path.parent, {"name": "table", "file": path.name})
-    require_folder(path, "a folder of images, or a table of them,", key="the path")
-    if masks is not None:
-        return _mask_params(path, masks)
-    if (path / "images").is_dir() and (path / "masks").is_dir():
-        return _mask_params(path, "masks")
-    for table in tables_in(path):
-        if _has_classes(ImageTable(file=table), path):
-            return _params(path, {"name": "table", "file": table})
-    try:
-        ImageFolder().class_names(path)
-    except DatasetError:
-        if any(entry.is_dir() for entry in visible_entries(path)):
-            raise
-        if _lie_beside(path):
-            return _mask_params(path, ".")
-        if not _has_classes(FileNames(), path):
-            raise
-        return _params(path, {"name": "file_names"})
-    return _params(path, {"name": "image_folder"})
+    if not images.exists():
+        raise DatasetError(f"{images} not found; give a folder of images, or a table of them")
+    if task is None:
+        wants_masks = masks is not None or (images.is_dir() and masks_inside(images) is not None)
+    else:
+        wants_masks = task_of(task.lower()).per_pixel
+    if masks is not None and not wants_masks:
+        raise DatasetError("--masks are for segmentation; leave out --task, or --masks")
+    return masked(images, masks) if wants_masks else _labelled(images, is_told=task is not None)
 
 
-def _params(path: Path, source: dict[str, Any], **keys: Any) -> DataParams:
-    content = {"source": source, "path": str(path), "image_size": LOOK_SIZE, "channels": 3}
-    content |= {"max_images": LOOK_IMAGES, "split": SPLIT}
-    return DataParams.model_validate(content | keys)
-
-
-def _mask_params(path: Path, masks: str) -> DataParams:
-    images = "." if masks == "." else _beside(path, Path(masks).parts[0])
-    pairs = [each for each in find_pairs(path, path / images, path / masks, None)
-             if isinstance(each, Pair)]  # fmt: skip
-    classes = propose_classes([pair.mask for pair in pairs])
-    source = {"name": "segmentation_folder", "images": images, "masks": masks, "classes": classes}
-    return _params(path, source, image_size=MASK_LOOK_SIZE)
-
-
-def _beside(path: Path, masks: str) -> str:
-    """Name the folder of images beside one of masks: `images`, or the only other one."""
-    folders = [each.name for each in visible_entries(path) if each.is_dir() and each.name != masks]
-    if "images" in folders or len(folders) != 1:
-        return "images"
-    return folders[0]
-
-
-def propose_classes(masks: Sequence[Path]) -> dict[str, str | int]:
-    """Give every value that masks hold a name: indices, or colours in some of them.
-
-    A value of 255 is left to be found out, beside other indices than 0.
+def _labelled(images: Path, *, is_told: bool) -> Proposal:
+    """Find the source whose way of telling classes this is, and the folder that it reads.
 
     Args:
-        masks: files, of which those that cannot be read are passed over.
-
-    Raises:
-        DatasetError: no mask can be read, or there are more values than classes can have.
+        is_told: whether it is sure that nothing in it is a mask.
     """
-    decoder = Decoder()
-    with quiet_decoding():
-        found = [values for path in masks for values in _index_values(path, decoder)]
-        indices = set().union(*found)
-        if len(found) < len(masks) / 2:
-            return _colours(masks[:: -(-len(masks) // _MASKS)], decoder)
-    if indices == {0, FULL}:
-        return {"background": 0, "object": FULL}
-    if not indices or max(indices) > FULL or len(indices) > _MOST_COLOURS:
-        raise DatasetError(
-            f"masks hold {len(indices)} values, classes of 0 … 255 were expected; save masks as "
-            "PNG with a value or a colour for each class"
-        )
-    return {f"class {index}": index for index in sorted(indices - {FULL})}
+    if images.is_file():
+        if images.suffix.lower() not in ENDINGS:
+            raise DatasetError(
+                f"{images} is no table; give a folder of images, or a table: {', '.join(ENDINGS)}"
+            )
+        return _by_table(ImageTable(file=images.name), images.parent)
+    if not is_told:
+        _refuse_masks(images)
+    reasons: list[str] = []
+    for name in tables_in(images):
+        if _tells_classes(ImageTable(file=name), images, reasons):
+            return _by_table(ImageTable(file=name), images)
+    inner = _folder_of_images(images)
+    has_folders = any(path.is_dir() for path in visible_entries(inner))
+    if not has_folders and not is_told and lie_beside(inner):
+        return masked(inner, inner)
+    source = source_of(name="image_folder" if has_folders else "file_names")
+    if _tells_classes(source, inner, reasons):
+        said = [f"data.path is {inner}: nothing beside it holds classes"] * (inner != images)
+        listed = {} if has_folders else _lists_of_splits(images, inner)
+        if not listed:
+            return Proposal(source, inner, notes=said)
+        name = relative_name(inner, images)
+        return Proposal(source_of(name="file_names", images=name, lists=listed), images)
+    tables = tables_in(images.resolve().parent)
+    beside = f"; if {tables[0]} beside it names them, give {images.parent} or it" if tables else ""
+    raise DatasetError(
+        f"nothing tells what the images in {images} show; put each into a folder of its class, as "
+        f"{images.name}/cats/1.jpg, or give a table of names and classes in place of the folder"
+        f"{beside}" + "".join(f" ({reason})" for reason in reasons[:1])
+    )
 
 
-def _index_values(path: Path, decoder: Decoder) -> Iterator[set[int]]:
+def _tells_classes(source: Source, folder: Path, reasons: list[str]) -> bool:
+    """Whether a source finds several classes; a reason why not is added to the others."""
     try:
-        yield index_values(path, decoder)
-    except DatasetError:
-        return
+        return len({each.label for each in source.items(folder) if isinstance(each, Item)}) > 1
+    except DatasetError as error:
+        reasons.append(str(error))
+        return False
 
 
-def _colours(masks: Sequence[Path], decoder: Decoder) -> dict[str, str | int]:
-    counts, pixels = Counter[int](), 0
-    for path in masks:
-        try:
-            image = decoder.open_upright(path).convert("RGB")
-        except (DatasetError, ValueError):
-            continue
-        red, green, blue = np.moveaxis(np.asarray(image).astype(np.int32), -1, 0)
-        values, numbers = np.unique(red << 16 | green << 8 | blue, return_counts=True)
-        counts.update(dict(zip(values.tolist(), numbers.tolist(), strict=True)))
-        pixels += red.size
-    least = _LEAST_SHARE * pixels if len(counts) > _MOST_COLOURS else 0
-    often = [value for value, number in counts.items() if number >= least]
-    if not often or len(often) > _MOST_COLOURS:
+def _refuse_masks(images: Path) -> None:
+    """Refuse folders of images beside folders of masks, which would become classes."""
+    outer = images.parent if images.name.lower() == "leftimg8bit" else images
+    folders = [path for path in visible_entries(outer) if path.is_dir()]
+    drawn = [path for path in folders if OF_MASKS.fullmatch(path.name)]
+    photos = [path for path in folders if path not in drawn]
+    if drawn and photos and len(folders) <= _MOST_FOLDERS:
+        photo = next((path for path in photos if not _OF_NOTES.fullmatch(path.name)), photos[0])
         raise DatasetError(
-            f"masks hold {len(counts)} colours, {len(often)} of them often; one for each class was "
-            "expected: save masks as PNG, or name the colours in data.source.classes"
+            f"{drawn[0]} seems to hold masks, no class: give `--images {photo} "
+            f"--masks {drawn[0]}`, or `--task classification` if it is one"
         )
-    return {f"colour {value:06X}": f"#{value:06X}" for value in sorted(often)}
+
+
+def _folder_of_images(folder: Path) -> Path:
+    """Go down where only one folder holds images, and others are notes on them."""
+    folders = [path for path in visible_entries(folder) if path.is_dir()]
+    having = [
+        path
+        for path in folders
+        if not _OF_NOTES.fullmatch(path.name)
+        and any(file.suffix.lower() in SUFFIXES for file in files_below(path))
+    ]
+    beside = len(folders) > 1 and any(_OF_NOTES.fullmatch(path.name) for path in folders)
+    return _folder_of_images(having[0]) if beside and len(having) == 1 else folder
+
+
+def _lists_of_splits(folder: Path, images: Path) -> dict[str, str]:
+    """Find lists of the images of each split, such as `trainval.txt` and `test.txt`, by name."""
+    found: dict[str, str] = {}
+    for path in files_below(folder):
+        split = split_named(path.stem) if path.suffix.lower() == PLAIN_ENDING else None
+        if split:
+            found.setdefault(split, relative_name(path, folder))
+    name = relative_name(images, folder)
+    source = source_of(name="file_names", images=name, lists=found)
+    is_read = "train" in found and len(found) > 1 and _tells_classes(source, folder, [])
+    return found if is_read else {}
+
+
+def _by_table(source: ImageTable, folder: Path) -> Proposal:
+    """Take the column that tells groups, and a folder of which no row names an image."""
+    changes: dict[str, Any] = {}
+    notes = []
+    if column := source.group_column(folder, least=_SPLITS):
+        changes["columns"] = {**source.columns, "group": column}
+        notes.append(
+            f"images of one {column!r} stay in one split; set data.source.columns.group to null if "
+            "they are independent"
+        )
+    named, surplus = (
+        {path.parent != folder and path.relative_to(folder).parts[0] for path in paths}
+        for paths in source.named_and_surplus(folder)
+    )
+    unlabelled = None
+    if len(named) == len(surplus) == 1 and named != surplus and False not in named | surplus:
+        changes["images"], other = named.pop(), str(surplus.pop())
+        if not OF_MASKS.fullmatch(other):
+            unlabelled = folder / other
+            notes.append(f"no row names an image in {unlabelled}, so it is data.unlabelled")
+    chosen = source.model_copy(update=changes)
+    return Proposal(chosen, folder, notes=notes, unlabelled=unlabelled)
 
 
 def tables_in(folder: Path) -> list[str]:
     """Name the tables in a folder, those of training images first."""
     names = [path.name for path in visible_entries(folder) if path.suffix.lower() in ENDINGS]
     return sorted(names, key=lambda name: (not name.lower().startswith(("train", "label")), name))
-
-
-def _has_classes(source: ImageTable | FileNames, folder: Path) -> bool:
-    try:
-        return len(source.class_names(folder)) > 1
-    except DatasetError:
-        return False
-
-
-def _lie_beside(folder: Path) -> bool:
-    """Whether half of the images in a folder have a mask beside them, by its name."""
-    try:
-        found = list(find_pairs(folder, folder, folder, None))
-    except DatasetError:
-        return False
-    return 2 * sum(isinstance(each, Pair) for each in found) >= len(found)

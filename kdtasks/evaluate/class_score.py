@@ -11,8 +11,8 @@ from kdtasks.core.records.evaluate import ClassAnswers, ModelScores, SplitSize
 from kdtasks.core.text import quantity
 from kdtasks.evaluate import intervals
 from kdtasks.evaluate.clusters import Groups, members_of
-from kdtasks.evaluate.evaluator import Score
 from kdtasks.evaluate.intervals import Interval, Method, PairedComparison
+from kdtasks.evaluate.score import Score
 from kdtasks.evaluate.settings import EvaluateParams
 from kdtasks.evaluate.stratified import Answered, stratified_interval
 from kdtasks.tasks.classification import Classification

@@ -23,13 +23,12 @@ class ParityParams(Section):
     max_logit_error: Positive | None = Field(
         default=None,
         description="root mean square error of the logits, as a fraction of their standard "
-        "deviation in the network; null: what the number format allows, 0.0001 in float32, 0.01 "
-        "in float16, 0.25 where anything is in whole numbers",
+        "deviation; null: 0.0001 in float32, 0.01 in float16, 0.25 with any integers",
     )
     max_changed_answers: Fraction = Field(
         default=0.05,
-        description="fraction of the answers, of masks of the pixels, that may differ from the "
-        "network's; the lower end of the 95 % interval is held against it",
+        description="fraction of answers (of masks: pixels) that may differ from the network's; "
+        "the lower end of its 95 % interval counts",
     )
 
 

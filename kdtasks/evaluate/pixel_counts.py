@@ -12,10 +12,11 @@ from kdtasks.core.records.evaluate import ModelScores, SplitSize
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.edge.scores import softmax
 from kdtasks.evaluate import intervals
-from kdtasks.evaluate.evaluator import Network, Score
+from kdtasks.evaluate.evaluator import Network
 from kdtasks.evaluate.intervals import Interval, Method, PairedComparison
 from kdtasks.evaluate.jackknife import FEWEST_IMAGES, jackknife_interval, pseudo_values
 from kdtasks.evaluate.metrics import THRESHOLDS, Counts, count_probabilities, mask_scores
+from kdtasks.evaluate.score import Score
 from kdtasks.evaluate.settings import EvaluateParams
 from kdtasks.tasks.confusion import confusion_matrix, counted
 from kdtasks.tasks.segmentation import Segmentation

@@ -1,7 +1,10 @@
 """Params of what is evaluated and timed."""
 
+from typing import Annotated
+
 from pydantic import Field
 
+from kdtasks.core.accelerators import Accelerator
 from kdtasks.core.settings import Count, Index, OpenFraction, Section
 from kdtasks.tasks.task import MetricKey
 
@@ -12,9 +15,9 @@ class EvaluateParams(Section):
     metric: MetricKey | None = Field(
         default=None,
         description="what epochs, seeds, variants and new models are chosen by: `accuracy`; "
-        "`balanced_accuracy`, the mean recall of the classes, or `macro_f1`, the mean of their "
-        "F1s, in which a rare class counts as much as a common one; of masks `mean_iou`. null: "
-        "`accuracy`, of masks `mean_iou`. Early exits are calibrated by accuracy in any case",
+        "`balanced_accuracy`, the classes' mean recall, or `macro_f1`, their mean F1, for rare "
+        "classes; `mean_iou` for masks. null: `accuracy`, of masks `mean_iou`. Early exits are "
+        "always calibrated by accuracy",
     )
     confidence: OpenFraction = Field(default=0.95, description="level of every interval")
     bootstrap_samples: Count = Field(default=2000, description="resamples of every bootstrap")
@@ -32,3 +35,8 @@ class BenchmarkParams(Section):
         default=5, description="how often each is timed; the median of its times counts"
     )
     warmup: Index = Field(default=30, description="predictions before that, not timed")
+    targets: Annotated[tuple[Accelerator, ...], Field(strict=False)] = Field(
+        default=(),
+        description="accelerators: what each takes of every variant, on paper, stands in the "
+        "report. Ethos-U needs `pip install 'kdtasks[ethos]'`",
+    )

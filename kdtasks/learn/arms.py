@@ -39,10 +39,10 @@ from kdtasks.learn.targets.open import open_targets, taught_set
 from kdtasks.learn.targets.precision import to_float16
 from kdtasks.learn.teachers.teacher import Teacher, open_teacher
 from kdtasks.learn.training.examples import Examples, TrainingExamples
-from kdtasks.learn.training.loop import Schedule
+from kdtasks.learn.training.loop import TrainingSchedule
 from kdtasks.learn.training.repetition import in_cycles, repeated_examples, repetition_of
 from kdtasks.learn.training.resized_views import ViewsAlike, view_in_batches
-from kdtasks.learn.training.run import Trained, TrainingRun, run_training
+from kdtasks.learn.training.run import TrainedNetwork, TrainingRun, run_training
 from kdtasks.learn.training.settings import StudentParams, TrainingSetup, TrainParams
 from kdtasks.learn.training.views import (
     AugmentationParams,
@@ -195,14 +195,14 @@ def train_arm(
     setup: TrainingSetup,
     on_epoch: Callable[[History], None] | None = None,
     quick_epochs: int | None = None,
-) -> Trained:
+) -> TrainedNetwork:
     """Train the student of an arm; nothing is written but its checkpoint.
 
     Args:
         name: of its outputs and its checkpoint.
         student: its network.
         setup: what all trainings share.
-        on_epoch: as of `Schedule`.
+        on_epoch: as of `TrainingSchedule`.
         quick_epochs: of a quick try, which keeps its last one, so that validation images choose
             nothing; None for all epochs.
     """
@@ -215,7 +215,7 @@ def train_arm(
         network=student.model,
         exits=student.exits,
         heads=student.heads,
-        schedule=Schedule(
+        schedule=TrainingSchedule(
             setup.train,
             epochs=quick_epochs or epochs,
             learning_rate=rate,

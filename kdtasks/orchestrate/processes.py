@@ -154,8 +154,13 @@ def why_cold() -> str | None:
     """Say why no stage is a fork of a process that has imported TensorFlow; None if they may be."""
     if sys.platform != "linux":
         return f"forking is not safe on {sys.platform}"
-    gpu = next((path for path in _GPUS if path.exists()), None)
+    gpu = find_gpu()
     return f"there is a GPU ({gpu}), whose driver does not survive a fork" if gpu else None
+
+
+def find_gpu() -> Path | None:
+    """The file of the driver of this machine's GPU, NVIDIA's or AMD's; None without one."""
+    return next((path for path in _GPUS if path.exists()), None)
 
 
 def usable_cores() -> int:

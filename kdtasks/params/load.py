@@ -11,6 +11,7 @@ from kdtasks.compress.variants import CompressParams, check_variant
 from kdtasks.core.errors import ParamsError
 from kdtasks.core.paths import PARAMS, ProjectPaths
 from kdtasks.core.settings import Index, RuntimeParams, Section
+from kdtasks.data.folders import broken, is_broken
 from kdtasks.data.settings import DataParams
 from kdtasks.deploy.drift import DriftParams
 from kdtasks.deploy.gate.decision import GateParams
@@ -243,6 +244,8 @@ def load_project_params(project: Path) -> Params:
         ("student.start", params.student.start),
     ):
         if not (project / value).exists():
+            if is_broken(project / value):
+                raise ParamsError(f"{key}: {value} is {broken(project / value)}")
             raise ParamsError(
                 f"{key}: {value} not found; correct it, or make the folder: DVC watches it, so it "
                 "must exist even where nothing is read from it"

@@ -25,8 +25,8 @@ class SearchParams(Section):
     )
     max_accuracy_drop: Fraction = Field(
         default=0.01,
-        description="validation accuracy, or what `evaluate.metric` names, of masks mean IoU, that "
-        "may be lost against the float32 student, as a fraction",
+        description="validation accuracy, or what `evaluate.metric` names, that may be lost "
+        "against the float32 student, as a fraction",
     )
     minutes: Positive = Field(
         default=30.0, description="time for the trials of one call, the student not counted"

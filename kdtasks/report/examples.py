@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from kdtasks.edge.segmenter import spaced_colours
 from kdtasks.report.inputs import Arrays
+from kdtasks.tasks.confusion import counted
 
 LARGEST = 96  # longest side of an inline image, in pixels; larger ones are scaled down
 UNLABELLED = (128, 128, 128)
@@ -251,7 +252,7 @@ def mask_patches(
     for row, (image, labels, shipped) in enumerate(
         zip(examples["images"], examples["labels"], examples["predicted"], strict=True)
     ):
-        counts = labels != (-1 if ignore_label is None else ignore_label)
+        counts = counted(labels, ignore_label)
         wrong = counts & (labels != shipped)
         answers = {
             field: image_address(palette[compared[name][row]]) if name in there else None

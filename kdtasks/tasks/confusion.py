@@ -97,9 +97,14 @@ def mean_iou(confusion: np.ndarray) -> float:
     return round(float(np.nanmean(class_iou(confusion))), 6)
 
 
+def uncounted(ignore_label: int | None) -> int:
+    """The label that counts for nothing: `ignore_label`, else -1, which no row has."""
+    return -1 if ignore_label is None else ignore_label
+
+
 def counted(labels: Any, ignore_label: int | None) -> np.ndarray:
     """Tell which labels count: all but `ignore_label`; bool, shaped as `labels`."""
-    return np.asarray(labels) != (-1 if ignore_label is None else ignore_label)
+    return np.asarray(labels) != uncounted(ignore_label)
 
 
 def accuracy(predicted: Any, labels: Any, ignore_label: int | None = None) -> float:

@@ -5,6 +5,7 @@ import pytest
 
 from kdtasks.cli.bench import bench_bundle
 from kdtasks.cli.inspect import inspect_bundle
+from kdtasks.cli.targets import print_target
 from kdtasks.compress.bundle.write import make_self_test, write_bundle
 from kdtasks.core.errors import BundleError, DatasetError
 from kdtasks.edge.bundle_files import read_manifest
@@ -80,11 +81,40 @@ def test_inspect_shows_all_sections(bundle, capsys):
     assert dense.split()[:5] == ["FULLY_CONNECTED", "float32", "[1,", "2]", "4"]
 
 
+def test_inspect_tells_what_an_accelerator_takes(bundle, capsys):
+    inspect_bundle(bundle, target="edgetpu")
+    output = capsys.readouterr().out
+    assert "edgetpu: coral.ai/docs/edgetpu/models-intro, table 1" in output
+    assert output.count("float32, where int8 or uint8 is taken") >= 1
+    inspect_bundle(bundle, target="nnapi")
+    assert "nothing falls back to the processor" in capsys.readouterr().out
+    inspect_bundle(bundle, target="edgetpu", as_json=True)
+    judged = json.loads(capsys.readouterr().out)["target"]
+    segment = judged["segments"]["segment_0"]
+    assert (judged["name"], segment["accelerated"]) == ("edgetpu", 0)
+    assert {one["operator"] for one in segment["fallbacks"]} >= {"FULLY_CONNECTED"}
+    assert segment["left"] == len(segment["fallbacks"])
+
+
+def test_an_estimate_of_vela_is_a_table(capsys):
+    fallback = {"operator": "ELU", "tensor": "y", "reason": "no such operator"}
+    figures = {"cycles": 3976, "milliseconds": 0.007952, "sram": 2576, "flash": 1776, "dram": 0}
+    taken = {**figures, "system": "Deep, 500 MHz", "accelerated": 3, "left": 0, "fallbacks": []}
+    left = {**taken, **dict.fromkeys(figures), "accelerated": 0, "left": 1, "fallbacks": [fallback]}
+    segments = {"segment_0": taken, "segment_1": left}
+    print_target({"name": "ethos-u55-128", "source": "Vela's estimate", "segments": segments})
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["segment_0", "3,976", "0.007952", "2,576", "1,776", "0", "3", "0"] in lines
+    assert ["segment_1", "–", "–", "–", "–", "–", "0", "1"] in lines
+    assert ["segment_1", "ELU", "y", "no", "such", "operator"] in lines
+
+
 def test_inspect_gives_json(bundle, capsys):
     inspect_bundle(bundle / "model.tflite", as_json=True)
     found = json.loads(capsys.readouterr().out)
     assert found["manifest"]["class_names"] == ["dark", "bright"]
     (signature,) = found["signatures"]
     assert signature["macs"] == 4
+    assert found["target"] is None
     assert {operator["name"] for operator in signature["operators"]} >= {"FULLY_CONNECTED"}
     assert found["weight_bytes"] == signature["weight_bytes"] >= 16

@@ -9,7 +9,9 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from kdtasks.cli.main import app
+from kdtasks.core.errors import DatasetError
 from tests.tools.complete_params import complete_params
+from tests.tools.public_datasets import write_cityscapes, write_kaggle, write_pets
 
 
 @pytest.fixture
@@ -53,6 +55,26 @@ def test_a_folder_is_told_in_the_terminal(photos: Path):
         f"    path: {photos}",
     ]
     assert sorted(photos.rglob("*")) == before
+
+
+def test_layouts_are_found_out_as_by_init(tmp_path: Path):
+    """`init` is held to these layouts in tests/orchestrate/create/test_public_datasets.py."""
+    pets = run(write_pets(tmp_path / "pets"), "--json")
+    data = json.loads(pets.stdout)["params"]["data"]
+    lists = {"test": "annotations/test.txt", "train": "annotations/trainval.txt"}
+    assert data["source"] == {"name": "file_names", "images": "images", "lists": lists}
+    dogs = run(write_kaggle(tmp_path / "dogs"))
+    unlabelled = tmp_path / "dogs/test"
+    assert f"  no row names an image in {unlabelled}, so it is data.unlabelled" in dogs.stdout
+    assert f"\n    unlabelled: {unlabelled}\n" in dogs.stdout
+    city = write_cityscapes(tmp_path / "city")
+    refused = run(city)
+    assert isinstance(refused.exception, DatasetError)
+    assert f"--images {city / 'leftImg8bit'} --masks {city / 'gtFine'}" in str(refused.exception)
+    streets = run(city / "leftImg8bit", "--masks", city / "gtFine", "--json")
+    data = json.loads(streets.stdout)["params"]["data"]
+    assert data["path"] == str(city)
+    assert (data["source"]["images"], data["source"]["masks"]) == ("leftImg8bit", "gtFine")
 
 
 def test_json_holds_all_of_it(photos: Path):
@@ -110,7 +132,7 @@ def test_masks_are_told_by_pixels(tmp_path: Path):
 def test_masks_need_a_path():
     result = run("--masks", "masks")
     assert result.exit_code == 2
-    assert "--masks says where masks are below PATH" in result.output
+    assert "--masks and --task say how to read PATH; give it" in result.output
 
 
 def test_without_a_path_it_is_what_params_say(

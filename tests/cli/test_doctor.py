@@ -1,12 +1,14 @@
 """The doctor's findings, each with its fix."""
 
 import re
+import subprocess
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+from kdtasks.orchestrate.project import doctor
 from kdtasks.orchestrate.project.doctor import (
     Finding,
     check_code,
@@ -14,6 +16,7 @@ from kdtasks.orchestrate.project.doctor import (
     check_dvc,
     check_environment,
     check_git,
+    check_gpu,
     check_images,
     check_machine,
     check_params,
@@ -196,3 +199,19 @@ def test_other_code_than_results_are_filed_under(tmp_path: Path):
     assert found.level == "fail"
     assert found.message.startswith("the results here are filed under kdtasks 0.0.1, and kdtasks")
     assert found.fix.startswith("run `kdtasks upgrade`")
+
+
+@pytest.mark.parametrize(("count", "level"), [("0", "warn"), ("2", "ok"), ("no number", "warn")])
+def test_a_gpu_is_shown_to_tensorflow(count: str, level: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(doctor, "find_gpu", lambda: Path("/dev/nvidiactl"))
+    answer = subprocess.CompletedProcess([], 0, f"a warning\n{count}\n")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: answer)
+    found = check_gpu()
+    assert found.level == level
+    assert (found.fix == "") == (level == "ok")
+
+
+def test_without_a_gpu_tensorflow_is_not_asked(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(doctor, "find_gpu", lambda: None)
+    monkeypatch.setattr(subprocess, "run", None)
+    assert check_gpu().message == "none; TensorFlow computes on the processor"

@@ -15,7 +15,7 @@ from kdtasks.core.files import write_json
 from kdtasks.edge.bundle_files import read_manifest
 from kdtasks.edge.classifier import Classifier
 from kdtasks.orchestrate.project.origin import find_origin, folder_hash
-from kdtasks.orchestrate.project.pack import pack, pack_segments
+from kdtasks.orchestrate.project.pack import pack
 from tests.tools.pixel_bundles import write_pixel_bundle
 
 
@@ -139,15 +139,3 @@ def test_what_cannot_be_packed_is_refused(bundle: Path, tmp_path: Path):
     with pytest.raises(BundleError, match=r"model\.tflite has the SHA-256"):
         pack(bundle, tmp_path / "other.kdz")
     assert not (tmp_path / "other.kdz").exists()
-
-
-def test_a_file_a_segment(bundle: Path, tmp_path: Path):
-    out = tmp_path / "segments"
-    for _ in range(2):  # replaced the second time
-        paths = pack_segments(bundle, out)
-    assert [path.name for path in paths] == ["exits.h", "segment_0.tflite"]
-    assert sorted(path.name for path in out.iterdir()) == ["exits.h", "segment_0.tflite"]
-    assert '"dark", "bright"' in (out / "exits.h").read_text()
-    (out / "notes.txt").touch()
-    with pytest.raises(BundleError, match=r"segments holds notes\.txt, which is not to be"):
-        pack_segments(bundle, out)

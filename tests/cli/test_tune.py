@@ -27,7 +27,7 @@ def project(made_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     folder = tmp_path / "project"
     shutil.copytree(made_project, folder)
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("kdtasks.cli.main.find_project", lambda: folder)
+    monkeypatch.setattr("kdtasks.cli.pipeline.find_project", lambda: folder)
     return folder
 
 

@@ -105,9 +105,9 @@ def draw_images() -> Callable[[Any], np.ndarray]:
 @pytest.fixture(scope="session")
 def outputs() -> Callable[[Any, np.ndarray], list[np.ndarray]]:
     """Give a function that runs every exit."""
-    from kdtasks.learn.networks.inference import Predictor
+    from kdtasks.learn.networks.inference import ForwardPass
 
-    return lambda model, images: Predictor(model).logits(images)
+    return lambda model, images: ForwardPass(model).logits(images)
 
 
 @pytest.fixture(scope="session")
@@ -168,7 +168,7 @@ def make_fine_tuning(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     from kdtasks.learn.objectives.distillation import DistillationObjective, DistillParams
     from kdtasks.learn.objectives.objective import LabelLossSum
     from kdtasks.learn.training.examples import TrainingExamples
-    from kdtasks.learn.training.loop import Schedule
+    from kdtasks.learn.training.loop import TrainingSchedule
     from kdtasks.learn.training.monitor import CollapseGuard
     from kdtasks.learn.training.settings import TrainParams
 
@@ -191,7 +191,7 @@ def make_fine_tuning(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
             validation=(images[0], labels[0]),
             objective=DistillationObjective(params, LabelLossSum(ignore_label)),
             ignore_label=ignore_label,
-            schedule=Schedule(
+            schedule=TrainingSchedule(
                 TrainParams(batch_size=16, guard_epochs=5),
                 epochs=1,
                 learning_rate=1e-3,

@@ -14,7 +14,7 @@ from kdtasks.compress.layer_errors import (
 )
 from kdtasks.compress.number_formats.builtin import Int8
 from kdtasks.compress.quantization.quantizer import quantize
-from kdtasks.learn.networks.inference import Predictor
+from kdtasks.learn.networks.inference import ForwardPass
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_a_tensor_is_whole_where_its_maker_and_all_takers_are_float(wide: Any, t
 
 def test_float_around_the_worst_tensors_regains_half_of_the_loss(wide: Any, trials: LayerTrials):
     """Two tensors have a wide range, so that two remedies cure them."""
-    expected = Predictor(wide.model).logits(wide.others)[-1].argmax(-1)
+    expected = ForwardPass(wide.model).logits(wide.others)[-1].argmax(-1)
     plain = agreement(trials.file(()), wide.others, expected)
     chosen = trials.chosen(Int8(auto=2))
     kept = agreement(trials.file(chosen), wide.others, expected)
@@ -65,7 +65,7 @@ def test_float_around_the_worst_tensors_regains_half_of_the_loss(wide: Any, tria
 
 
 def test_gains_are_measured_on_labelled_images(wide: Any, trials: LayerTrials):
-    labels = Predictor(wide.model).logits(wide.others)[-1].argmax(-1)
+    labels = ForwardPass(wide.model).logits(wide.others)[-1].argmax(-1)
     kept = trials.chosen(Int8(auto=2, keep_float=("logits",)))
     assert kept[0] == "logits"
     found = trials.measured(kept, (wide.others, labels))

@@ -118,7 +118,7 @@ def trained():
     from kdtasks.learn.networks.build import build
     from kdtasks.learn.objectives.objective import LabelLossSum, LabelObjective
     from kdtasks.learn.training.examples import TrainingExamples
-    from kdtasks.learn.training.loop import Schedule, train
+    from kdtasks.learn.training.loop import TrainingSchedule, train
     from kdtasks.learn.training.settings import TrainParams
 
     seed_everything(0)
@@ -132,7 +132,7 @@ def trained():
         TrainingExamples(images[None], masks[None]),
         validation=unseen,
         objective=LabelObjective(LabelLossSum(255)),
-        schedule=Schedule(
+        schedule=TrainingSchedule(
             TrainParams(batch_size=16, guard_epochs=30), epochs=30, learning_rate=0.01, seed=0
         ),
         ignore_label=255,

@@ -4,6 +4,10 @@ import os
 import subprocess
 import sys
 
+import pytest
+
+from kdtasks.orchestrate.processes import find_gpu
+
 COMPUTE = "from kdtasks.core.backend import tf; print(int(tf.constant(1) + 1))"
 
 
@@ -18,3 +22,15 @@ def test_nothing_is_said_of_a_gpu_that_is_not_there():
     )
     assert done.stdout.splitlines()[-1] == "2"
     assert "cuda" not in done.stderr.lower()
+
+
+@pytest.mark.skipif(bool(find_gpu()), reason="a GPU is there")
+def test_a_gpu_that_is_asked_for_has_to_be_there():
+    done = subprocess.run(
+        [sys.executable, "-c", COMPUTE],
+        env={**os.environ, "KDTASKS_DEVICE": "gpu"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "DeviceError: runtime.device is gpu, and TensorFlow sees none" in done.stderr

@@ -21,6 +21,9 @@ PINNED = (
     "TF_DETERMINISTIC_OPS",
     "TF_CPP_MIN_LOG_LEVEL",
     "TF_USE_LEGACY_KERAS",
+    "KDTASKS_DEVICE",
+    "TF_FORCE_GPU_ALLOW_GROWTH",
+    "CUDA_VISIBLE_DEVICES",
 )
 # Purpose and numbers of a generator to its first draw.
 GOLDEN: dict[tuple[str, int, int], int] = {
@@ -41,7 +44,7 @@ from kdtasks.learn.networks.saved import save_model
 from kdtasks.learn.networks.build import build
 from kdtasks.learn.networks.cnn import CNN
 from kdtasks.learn.training.examples import TrainingExamples
-from kdtasks.learn.training.loop import Schedule, train
+from kdtasks.learn.training.loop import TrainingSchedule, train
 from kdtasks.learn.training.settings import TrainParams
 
 draw = np.random.default_rng(0)
@@ -59,7 +62,7 @@ train(
     TrainingExamples(images, labels, logits),
     validation=(images[0], labels[0]),
     objective=DistillationObjective(DistillParams(alpha=0.3, temperature=4.0)),
-    schedule=Schedule(
+    schedule=TrainingSchedule(
         TrainParams(batch_size=16, guard_epochs=9), epochs=6, learning_rate=0.01, seed=7
     ),
 )
@@ -108,7 +111,7 @@ def test_drawing_from_one_generator_leaves_the_others_alone():
 def test_pinning_sets_the_environment(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(reproducibility, "cpu_features", lambda: frozenset({"avx2", "avx512f"}))
     pin_process(3)
-    assert {name: os.environ[name] for name in PINNED} == {
+    assert {name: os.environ[name] for name in PINNED if name in os.environ} == {
         "KDTASKS_THREADS": "3",
         "ONEDNN_MAX_CPU_ISA": "AVX512_CORE",
         "OMP_NUM_THREADS": "3",
@@ -117,9 +120,19 @@ def test_pinning_sets_the_environment(monkeypatch: pytest.MonkeyPatch):
         "TF_DETERMINISTIC_OPS": "1",
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "TF_USE_LEGACY_KERAS": "1",
+        "KDTASKS_DEVICE": "auto",
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     }
     assert environment()["threads"] == "3"
     assert environment()["instructions"] == "AVX512_CORE"
+
+
+@pytest.mark.usefixtures("unpinned")
+def test_a_gpu_is_hidden_where_the_processor_is_asked_for():
+    pin_process(1, device="cpu")
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "-1"
+    pin_process()
+    assert environment()["device"] == "cpu"
 
 
 @pytest.mark.usefixtures("unpinned")

@@ -3,7 +3,13 @@ from pathlib import Path
 import pytest
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.data.folders import broken_links, files_below, linked_folders, require_folder
+from kdtasks.data.folders import (
+    broken_links,
+    files_below,
+    linked_folders,
+    refuse_broken_links,
+    require_folder,
+)
 
 
 @pytest.fixture
@@ -29,6 +35,8 @@ def test_a_link_that_leads_nowhere_is_found(tree: Path) -> None:
     assert broken_links(tree) == []
     (tree / "dogs/gone").symlink_to("/nowhere/at/all")
     assert broken_links(tree) == [tree / "dogs/gone"]
+    with pytest.raises(DatasetError, match=r"dogs/gone is a link to /nowhere/at/all, .*; mount"):
+        refuse_broken_links([tree / "cats", tree / "cats/1", tree])
 
 
 def test_a_link_to_a_folder_around_it_is_refused(tree: Path) -> None:

@@ -12,6 +12,7 @@ from kdtasks.data.given_splits import divide, split_named, splits_of_folders
         ("train", "train"),
         ("Training", "train"),
         ("training_set", "train"),
+        ("trainval", "train"),
         (" VAL ", "validation"),
         ("valid", "validation"),
         ("dev", "validation"),

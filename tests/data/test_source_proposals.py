@@ -9,7 +9,12 @@ import pytest
 from PIL import Image
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.data.source_proposals import propose_classes, propose_params
+from kdtasks.core.records.data import Problem
+from kdtasks.data.inspection import params_to_look
+from kdtasks.data.mask_proposals import propose_classes
+from kdtasks.data.settings import DataParams
+from kdtasks.data.source_proposals import find_source
+from kdtasks.data.sources import Item
 
 Write = Callable[..., Path]
 
@@ -32,17 +37,21 @@ def write(tmp_path: Path, noise: Callable[..., np.ndarray]) -> Write:
     return build
 
 
-def source_of(path: Path, masks: str | None = None) -> dict[str, Any]:
-    return propose_params(path, masks).source.model_dump(exclude_defaults=True, exclude={"name"})
+def proposed(path: Path, masks: Path | None = None) -> DataParams:
+    return params_to_look(find_source(path, masks))
+
+
+def source_of(path: Path, masks: Path | None = None) -> dict[str, Any]:
+    return proposed(path, masks).source.model_dump(exclude_defaults=True, exclude={"name"})
 
 
 def test_folders_of_classes(write: Write):
-    params = propose_params(write("cat/1.png", "dog/2.png"))
+    params = proposed(write("cat/1.png", "dog/2.png"))
     assert (params.source.name, params.on_bad) == ("image_folder", "fail")
 
 
 def test_names_that_tell_classes(write: Write):
-    assert propose_params(write("cat_1.png", "dog_2.png")).source.name == "file_names"
+    assert proposed(write("cat_1.png", "dog_2.png")).source.name == "file_names"
 
 
 def test_a_table_beside_its_images_is_found_among_others(write: Write):
@@ -52,29 +61,29 @@ def test_a_table_beside_its_images_is_found_among_others(write: Write):
         sample_submission="id,answer\n",
         train="id,label\n1,cat\n2,dog\n",
     )
-    assert propose_params(folder).source.name == "table"
+    assert proposed(folder).source.name == "table"
     assert source_of(folder) == {"file": "train.csv"}
-    params = propose_params(folder / "train.csv")
+    params = proposed(folder / "train.csv")
     assert (params.path, params.source.name) == (str(folder), "table")
 
 
 def test_a_table_that_names_no_image_leaves_folders_of_classes(write: Write):
     folder = write("cat/1.png", "dog/2.png", notes="when,who\nnow,me\n")
-    assert propose_params(folder).source.name == "image_folder"
+    assert proposed(folder).source.name == "image_folder"
 
 
 def test_images_and_masks_in_two_folders(write: Write):
     folder = write("images/1.png", "images/2.png",
                    masks={"masks/1.png": [[0, 1]], "masks/2.png": [[3, 255]]})  # fmt: skip
-    params = propose_params(folder)
+    params = proposed(folder)
     assert params.source.name == "segmentation_folder"
     # 255 beside other indices is unlabelled, which the source finds out itself
-    assert params.source.mask_values == {"class 0": 0, "class 1": 1, "class 3": 3}
+    assert params.source.mask_values == {"class_0": 0, "class_1": 1, "class_3": 3}
 
 
 def test_masks_where_they_are_said_to_be(write: Write):
     folder = write("photos/1.png", masks={"truth/1.png": [[0, 255]]})
-    assert source_of(folder, "truth") == {
+    assert source_of(folder, folder / "truth") == {
         "images": "photos",
         "masks": "truth",
         "classes": {"background": 0, "object": 255},
@@ -83,15 +92,15 @@ def test_masks_where_they_are_said_to_be(write: Write):
 
 def test_masks_beside_their_images(write: Write):
     folder = write("a.png", "b.png", masks={"a_mask.png": [[0, 1]], "b_mask.png": [[1, 0]]})
-    expected = {"images": ".", "masks": ".", "classes": {"class 0": 0, "class 1": 1}}
-    assert source_of(folder) == source_of(folder, ".") == expected
+    expected = {"images": ".", "masks": ".", "classes": {"background": 0, "object": 1}}
+    assert source_of(folder) == source_of(folder, folder) == expected
 
 
 def test_colours_are_named_by_themselves(write: Write):
     red, blue = [255, 0, 0], [0, 0, 255]
     folder = write(masks={"1.png": [[red, red]], "2.png": [[blue, red]]})
     found = propose_classes(sorted(folder.glob("*.png")))
-    assert found == {"colour 0000FF": "#0000FF", "colour FF0000": "#FF0000"}
+    assert found == {"colour_0000FF": "#0000FF", "colour_FF0000": "#FF0000"}
 
 
 def test_what_a_jpeg_has_put_between_colours_is_no_class(write: Write):
@@ -101,17 +110,51 @@ def test_what_a_jpeg_has_put_between_colours_is_no_class(write: Write):
     pixels[0] = generator.integers(0, 256, (64, 3))  # 64 colours of a pixel each
     pixels[1] = generator.integers(0, 256, (64, 3))
     folder = write(masks={f"{number}.png": pixels for number in range(3)})
-    assert list(propose_classes(sorted(folder.glob("*.png")))) == ["colour 0000FF", "colour FF0000"]
+    assert list(propose_classes(sorted(folder.glob("*.png")))) == ["colour_0000FF", "colour_FF0000"]
 
 
 def test_masks_of_photos_are_refused(write: Write, noise: Callable[..., np.ndarray]):
     folder = write("a.png", "b.png")
-    with pytest.raises(DatasetError, match="masks hold 128 colours, 128 of them often; one for"):
+    with pytest.raises(DatasetError, match="masks hold 128 colours, 128 of them often, of classes"):
         propose_classes(sorted(folder.glob("*.png")))
 
 
+@pytest.fixture
+def in_splits(write: Write) -> Path:
+    """Images and masks in `train`, with a photo alone in `val`."""
+    names = [f"{split}/images/{number}.png" for split in ("train", "val") for number in range(4)]
+    drawn = {name.replace("images", "masks"): [[0, 1]] for name in names[:-1]}
+    return write(*names, masks=drawn)
+
+
+def test_images_and_masks_in_folders_of_splits_are_no_classes(in_splits: Path):
+    assert source_of(in_splits) == {"classes": {"background": 0, "object": 1}}
+    source = proposed(in_splits).source
+    assert source.layout_found(in_splits) == [
+        "folders of splits: validation kept as given; calibration and test taken out of train"
+    ]
+    found = list(source.items(in_splits))
+    assert [each for each in found if isinstance(each, Problem)] == [
+        Problem("val/images/3.png", "an image without a mask")
+    ]
+    given = {each.name: each.split for each in found if isinstance(each, Item)}
+    assert given == {f"train/images/{number}.png": None for number in range(4)} | {
+        f"val/images/{number}.png": "validation" for number in range(3)
+    }
+    (in_splits / "test/images").mkdir(parents=True)
+    told = [each for each in source.items(in_splits) if isinstance(each, Problem)]
+    assert told[0].path == "test"
+    assert told[0].problem.startswith("images and masks are not both in it; data.unlabelled")
+
+
+def test_classes_in_folders_of_splits_may_be_called_like_masks(write: Write):
+    folder = write(*(f"{split}/{name}/{number}.png" for split in ("train", "val")
+                     for name in ("face", "mask") for number in range(2)))  # fmt: skip
+    assert proposed(folder).source.name == "image_folder"
+
+
 def test_what_is_no_dataset_is_refused(write: Write, tmp_path: Path):
-    with pytest.raises(DatasetError, match="not found, a folder of images, or a table of them"):
-        propose_params(tmp_path / "gone")
-    with pytest.raises(DatasetError, match="put each image into a folder of its class"):
-        propose_params(write("one.png", "two.png"))
+    with pytest.raises(DatasetError, match="gone not found; give a folder of images, or a table"):
+        proposed(tmp_path / "gone")
+    with pytest.raises(DatasetError, match="put each into a folder of its class"):
+        proposed(write("one.png", "two.png"))

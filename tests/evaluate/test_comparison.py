@@ -12,8 +12,8 @@ from kdtasks.core.records import Refusal
 from kdtasks.core.records.evaluate import Gain
 from kdtasks.evaluate.class_score import ClassScore
 from kdtasks.evaluate.comparison import gain_of, verdict_of
-from kdtasks.evaluate.evaluator import compare_scores
 from kdtasks.evaluate.intervals import bootstrap_interval, score_interval, wilson_interval
+from kdtasks.evaluate.score import compare_scores
 from kdtasks.evaluate.settings import EvaluateParams
 
 

@@ -296,6 +296,11 @@ def test_a_project_names_a_path_that_is_not_there(tmp_path: Path, valid_content:
     (tmp_path / "data/raw-unlabelled").mkdir()
     with pytest.raises(ParamsError, match=r"teacher\.path: models/import not found"):
         load_project_params(tmp_path)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/import").symlink_to("/nowhere/at/all")
+    message = r"teacher\.path: models/import is a link to /nowhere/at/all, .*; mount its disk, or"
+    with pytest.raises(ParamsError, match=message):
+        load_project_params(tmp_path)
 
 
 def test_expanded_recipes_are_complete(tmp_path: Path):

@@ -69,7 +69,7 @@ def test_an_image_behind_a_link_is_watched_once_it_is_listed(linked: Path, run_i
 
 
 def test_what_dvc_does_not_find_is_one_sentence(
-    linked: Path, monkeypatch: pytest.MonkeyPatch
+    linked: Path, run_in: RunIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(linked)
     gone = linked / "data/raw/wolves"
@@ -89,6 +89,9 @@ def test_what_dvc_does_not_find_is_one_sentence(
         f"stage prepare: {gone} is a link to /mnt/nowhere/wolves, which is not there; mount its "
         "disk, or remove the link"
     )
+    told = run_in(linked, "dvc", "repro", "prepare", check=False).stderr  # before DVC looks at it
+    assert told.startswith("error: data/raw/wolves is a link to /mnt/nowhere/wolves, which is not")
+    assert "failed to reproduce 'code'" in told
     gone.unlink()
     (linked / "data/raw").rename(linked / "data/elsewhere")
     assert refusal().startswith(

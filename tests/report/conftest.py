@@ -17,8 +17,9 @@ from kdtasks.edge.classifier import BatchPredictions
 from kdtasks.edge.scores import max_probability
 from kdtasks.evaluate.class_score import ClassScore
 from kdtasks.evaluate.classification import evaluate_answers
-from kdtasks.evaluate.evaluator import RELIABILITY, compare_scores
+from kdtasks.evaluate.evaluator import RELIABILITY
 from kdtasks.evaluate.examples import pick_differences, pick_examples, pick_mistakes
+from kdtasks.evaluate.score import compare_scores
 from kdtasks.evaluate.settings import EvaluateParams
 from kdtasks.params import Params, parse_params
 from kdtasks.report import curves, figures

@@ -275,14 +275,14 @@ def test_a_missing_teacher_stops_before_anything_is_written(project, params):
 
 
 def test_a_teacher_trained_here_is_opened_as_one(students, project, params):
-    from kdtasks.learn.networks.inference import Predictor
+    from kdtasks.learn.networks.inference import ForwardPass
     from kdtasks.learn.networks.saved import load_model
     from kdtasks.learn.teachers.teacher import open_teacher
 
     images = open_prepared(Path("data/prepared")).images("test")
     model = load_model(Path("models/student/4"))
     opened = open_teacher(Path("models/student/4"), batch_size=5)
-    expected = Predictor(model).logits(images)[-1]
+    expected = ForwardPass(model).logits(images)[-1]
     np.testing.assert_allclose(opened.logits(images), expected, rtol=1e-5, atol=1e-5)
     assert (opened.parameters, opened.macs) == (model.count_parameters(), model.macs()[-1])
 

@@ -70,5 +70,5 @@ def mask_params(content: dict[str, Any], folder: Path) -> dict[str, Any]:
         "compress": content["compress"]
         | {"variants": ["float32", "int8"], "representative_images": 8},
         "evaluate": {"bootstrap_samples": 100},
-        "benchmark": {"images": 2, "rounds": 3, "warmup": 1},
+        "benchmark": {"images": 2, "rounds": 3, "warmup": 1, "targets": ["nnapi"]},
     }

@@ -63,8 +63,8 @@ class ExportParams(Section):
     )
     self_test: Annotated[int, Field(ge=0, le=100)] = Field(
         default=6,
-        description="images of the calibration split that travel in the bundle, for devices to "
-        "check themselves with; 0: noise, where no image may leave the premises",
+        description="calibration images that travel in the bundle, for devices to check "
+        "themselves with; 0: noise, where no image may leave the premises",
     )
 
 

@@ -81,13 +81,13 @@ class Int8(_Ranged):
     )
     auto: Index = Field(
         default=0,
-        description="so many of the worst tensors have the layers around them kept in float as "
-        "well: those whose rounding costs the logits most, tried one by one on calibration images",
+        description="keep the layers around this many tensors in float, too: those whose rounding "
+        "costs the logits most on calibration images",
     )
     ranges: Literal["min_max", "percentile", "mse"] = Field(
         default="min_max",
-        description="values of a tensor that int8 covers: all that were seen, the middle "
-        "`percentile` per cent, or those of the least mean squared error",
+        description="values of a tensor that int8 covers: all seen, the middle `percentile` per "
+        "cent, or those with the least mean squared error",
     )
     percentile: float = Field(
         default=99.99, gt=50.0, le=100.0, description="per cent covered by `ranges: percentile`"

@@ -34,15 +34,14 @@ class Filters(TrainingPass):
 
     rank: Literal["l1", "batch_norm_scale", "taylor"] = Field(
         default="l1",
-        description="which filters matter least: `l1`: those with the smallest weights; "
-        "`batch_norm_scale`: those that batch normalisation scales down most; layers without it "
-        "stay whole; `taylor`: those without which the labels' "
-        "loss would change least",
+        description="which filters go first: `l1`: the smallest weights; `batch_norm_scale`: "
+        "scaled down most by batch normalisation (layers without it stay whole); `taylor`: least "
+        "effect on the labels' loss",
     )
     scope: Literal["layer", "global"] = Field(
         default="layer",
-        description="`layer`: every layer loses `ratio` of its filters; `global`: all compete, "
-        "and the network loses `ratio` of them; every layer keeps at least one",
+        description="`layer`: every layer loses `ratio` of its filters; `global`: the network "
+        "does, and every layer keeps at least one",
     )
     ratio: OpenFraction = Field(default=0.5, description="fraction of the filters removed")
     ratios: dict[str, Annotated[float, Field(ge=0.0, lt=1.0)]] = Field(
@@ -51,10 +50,9 @@ class Filters(TrainingPass):
     )
     target: dict[str, Positive] | None = Field(
         default=None,
-        description="instead of `ratio` what it is searched for by measuring, one or more of: "
-        "`macs`, as a fraction of the student's; `size_kb` of the shipped file; "
-        "`worst_latency_ms`, of an image that runs to the last exit, on this machine, on which the "
-        "file then depends; thresholds, and so the mean, are not known yet",
+        description="search for the ratio that reaches one or more of: `macs`, as a fraction of "
+        "the student's; `size_kb` of the shipped file; `worst_latency_ms`, to the last exit on "
+        "this machine, on which the file then depends",
     )
     epochs: Count = Field(default=8, description="epochs of fine-tuning after the removal")
 

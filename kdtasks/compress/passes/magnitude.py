@@ -33,12 +33,12 @@ class Magnitude(TrainingPass):
         default="any",
         description="`any`: the smallest weights of a kernel; `two_of_four`: the smaller two of "
         "every four weights of neighbouring input channels (2:4), for hardware that uses it; "
-        "`sparsity` is 0.5 then, and tfmot chooses at the first step, whatever the schedule",
+        "needs `sparsity` 0.5, and is chosen at the first step",
     )
     schedule: Literal["polynomial", "constant"] = Field(
         default="polynomial",
-        description="`polynomial`: the sparsity grows by a cubic from `begin` to `end`; "
-        "`constant`: it is there from `begin` on, and which weights are zero is settled at `end`",
+        description="`polynomial`: sparsity grows by a cubic from `begin` to `end`; `constant`: "
+        "it is there from `begin` on, and settled at `end`",
     )
     begin: Fraction = Field(default=0.0, description="start of pruning, as a fraction of all steps")
     end: Fraction = Field(

@@ -32,8 +32,8 @@ class SpaceToDepth(RewritingPass):
 
     max_channels: Count = Field(
         default=4,
-        description="convolutions over more channels stay as they are; 4: the first one only. "
-        "Each that is rewritten has about 2 to 16 times the weights, most of them zero",
+        description="convolutions over more channels stay as they are; 4: the first one only. A "
+        "rewritten one has about 2 to 16 times the weights, most of them zero",
     )
 
     def rewrite(self, content: bytes) -> bytes:

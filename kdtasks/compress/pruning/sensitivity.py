@@ -7,7 +7,7 @@ from kdtasks.compress.pruning.channels import Channels, choose_channels
 from kdtasks.compress.pruning.importance import importance
 from kdtasks.compress.pruning.removal import mask_channels, reestimate_batch_norm
 from kdtasks.core.records.compress import Sensitivity
-from kdtasks.learn.networks.inference import Predictor
+from kdtasks.learn.networks.inference import ForwardPass
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.training.examples import Examples
 from kdtasks.tasks.confusion import accuracy
@@ -46,7 +46,7 @@ def sensitivity(
     network = model.network
     channels = Channels(network)
     scores = importance(model, channels, rank=rank, examples=examples, ignore_label=ignore_label)
-    predictor = Predictor(model)
+    predictor = ForwardPass(model)
 
     def measure() -> float:
         return round(accuracy(predictor.classes(images)[-1], labels, ignore_label), 6)

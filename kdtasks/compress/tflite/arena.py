@@ -5,13 +5,14 @@ each segment gets a file of its own.
 """
 
 import re
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import Any, NamedTuple
 
 from kdtasks.compress.tflite.editing import write_model
-from kdtasks.compress.tflite.graph import operator_name, read_graphs, read_model
+from kdtasks.compress.tflite.graph import Graph, operator_name, read_graphs, read_model
 from kdtasks.core.errors import BundleError, explained
 from kdtasks.core.stderr import held_stderr
 
@@ -98,6 +99,30 @@ def _smallest(name: str, part: bytes, told: int) -> int:
         f"process ends with {size:,} as well; call this from a program that starts under "
         "`if __name__ == '__main__'`"
     )
+
+
+def feature_places(graphs: Sequence[Graph]) -> tuple[dict[str, int], int]:
+    """Lay out the features that segments hand on, while one arena serves all in turn.
+
+    A place is free again as soon as the last segment that takes its features has them.
+
+    Args:
+        graphs: the segments, in order.
+
+    Returns: name of the features to their first byte, and the bytes of all.
+    """
+    last = {name: k for k, graph in enumerate(graphs) for name in graph.inputs}
+    places: dict[str, int] = {}
+    ends: dict[str, int] = {}
+    most = 0
+    for k, graph in enumerate(graphs):
+        end = max((end for name, end in ends.items() if last[name] > k), default=0)
+        for name, number in graph.outputs.items():
+            if name in last:
+                places[name] = end
+                end = ends[name] = end + graph.tensors[number].bytes
+        most = max(most, end)
+    return places, most
 
 
 def split_signatures(content: bytes) -> dict[str, bytes]:

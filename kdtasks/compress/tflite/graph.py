@@ -63,7 +63,8 @@ class Graph(NamedTuple):
 
     Attributes:
         signature: its name, such as `segment_0`.
-        inputs, outputs: name in the signature to number of tensor.
+        inputs, outputs: name in the signature to number of tensor, in the order of the graph, which
+            is all that an interpreter without signatures knows.
         operators: in the order in which they run.
         tensors: by their numbers.
     """
@@ -142,11 +143,17 @@ def _graph(model: Any, definition: Any) -> Graph:
         operators.append(Operator(name, inputs, outputs, macs, constant))
     return Graph(
         definition.signatureKey.decode(),
-        {entry.name.decode(): entry.tensorIndex for entry in definition.inputs or []},
-        {entry.name.decode(): entry.tensorIndex for entry in definition.outputs or []},
+        _in_order(definition.inputs, graph.inputs),
+        _in_order(definition.outputs, graph.outputs),
         tuple(operators),
         tensors,
     )
+
+
+def _in_order(entries: Any, numbers: Any) -> dict[str, int]:
+    places = {number: place for place, number in enumerate(_numbers(numbers))}
+    ordered = sorted(entries or [], key=lambda entry: places[entry.tensorIndex])
+    return {entry.name.decode(): entry.tensorIndex for entry in ordered}
 
 
 def _tensor(tensor: Any, buffers: list[Any]) -> Tensor:

@@ -247,6 +247,44 @@ class Comparison(Record, SplitSize):
     labels_from: LabelsFrom = None
 
 
+class Fallback(Part):
+    """An operator that an accelerator leaves to the processor, what it makes, and why."""
+
+    operator: str
+    tensor: str
+    reason: str
+
+
+class TargetSegment(Part):
+    """What an accelerator takes of a segment; figures are Vela's, as of its `Estimate`.
+
+    Attributes:
+        accelerated, left: numbers of operators.
+    """
+
+    accelerated: int
+    left: int
+    fallbacks: tuple[Fallback, ...]
+    cycles: int | None = None
+    milliseconds: float | None = None
+    sram: int | None = None
+    flash: int | None = None
+    dram: int | None = None
+    system: str | None = None
+
+
+class TargetFit(Part):
+    """What an accelerator takes of a bundle, on paper.
+
+    Attributes:
+        source: who says so.
+        segments: by name.
+    """
+
+    source: str
+    segments: dict[str, TargetSegment]
+
+
 class Benchmark(Record):
     """`metrics/benchmark/<variant>.json`: a bundle on this machine.
 
@@ -257,6 +295,7 @@ class Benchmark(Record):
         peak_memory_mb: in MB (1,000,000 bytes).
         images: that were timed.
         rounds: how often each was.
+        targets: accelerators of `benchmark.targets`, by name.
     """
 
     latency_ms: Latency
@@ -267,3 +306,4 @@ class Benchmark(Record):
     images: int
     rounds: int
     cpu: str
+    targets: dict[str, TargetFit] = Field(default={})

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.records.data import Problem
-from kdtasks.core.text import quantity
+from kdtasks.core.text import and_list, quantity
 from kdtasks.data.class_names import (
     ClassOrder,
     class_name,
@@ -18,16 +18,20 @@ from kdtasks.data.class_names import (
     wanted_classes,
 )
 from kdtasks.data.folders import files_below, relative_name, require_folder
+from kdtasks.data.given_splits import Divided, divide
+from kdtasks.data.image_index import ImageIndex
 from kdtasks.data.sources import Item, Size, Source, sources
+from kdtasks.data.tables import read_table
 from kdtasks.edge.formats import IMAGE_LIKE
+
+Split = Literal["train", "validation", "calibration", "test"]
 
 
 @sources.register
 class FileNames(Source):
     """Images in one folder, or folders of any depth, whose names begin with their class.
 
-    Such as `Abyssinian_12.jpg` and `great_pyrenees_3.jpg` of the Oxford pets. Other files, such as
-    lists and masks of another place, are passed over.
+    Such as `Abyssinian_12.jpg` of the Oxford pets. Other files, such as lists, are passed over.
     """
 
     task: ClassVar = "classification"
@@ -37,8 +41,20 @@ class FileNames(Source):
     name: Literal["file_names"] = "file_names"
     pattern: str = Field(
         default=r"(.+?)[ _.-]*\d+",
-        description="what all of a name matches, without its ending; its first group, or else "
-        "all of it, is the class. The default is what stands in front of a number at the end",
+        description="regular expression for a whole name without ending; its first group, or else "
+        "all of it, is the class. By default what stands before the number at the end",
+    )
+    images: str = Field(default=".", description="folder below `data.path` that holds the images")
+    lists: dict[Split, str] = Field(
+        default={},
+        description="of images that were given a split, a text file below `data.path` for each, "
+        "such as `{train: annotations/trainval.txt, test: annotations/test.txt}`, whose first "
+        "column names them",
+    )
+    divided: Divided = Field(
+        default="train",
+        description="the given split that those which are not given, such as `calibration`, are "
+        "taken out of",
     )
     classes: ClassOrder = None
 
@@ -73,23 +89,53 @@ class FileNames(Source):
                 f"{folder} holds {images}, none of them with a name that matches {self.pattern}; "
                 "set data.source.pattern, or list the classes in a table (data.source: table)"
             )
-        for path, named in self._named(folder):
+        found = self._named(folder)
+        splits, _ = self._given(folder, [path for path, _ in found])
+        for (path, named), split in zip(found, splits, strict=True):
             if named in numbers:
-                yield Item(relative_name(path, folder), path, numbers[named])
+                yield Item(relative_name(path, folder), path, numbers[named], split)
             elif named:
                 yield Problem(relative_name(path, folder), "no class that source.classes names")
             else:
                 yield Problem(relative_name(path, folder), f"does not match {self.pattern}")
 
     def layout_found(self, folder: Path) -> Sequence[str]:
-        example, named = next((path.name, name) for path, name in self._named(folder) if name)
-        return [f"classes by the names of images: {example} is of {named}"]
+        found = self._named(folder)
+        example, named = next((path.name, name) for path, name in found if name)
+        said = [f"classes by the names of images: {example} is of {named}"]
+        _, sentence = self._given(folder, [path for path, _ in found])
+        if sentence:
+            said.append(f"splits by {and_list(list(self.lists.values()))}: {sentence}")
+        return said
+
+    def _given(self, folder: Path, paths: Sequence[Path]) -> tuple[list[str | None], str]:
+        """Give the split that each image is listed in, as of `divide`.
+
+        Raises:
+            DatasetError: a list cannot be read, names other images, or one of two splits.
+        """
+        index, split_of = ImageIndex(paths, folder / self.images), dict[Path, str]()
+        for split, name in self.lists.items():
+            table = read_table(folder / name)
+            listed = index.find_all(table.column(table.columns[0]))
+            if 2 * sum(map(bool, listed)) < len(listed):
+                raise DatasetError(
+                    f"{folder / name} names {quantity(len(listed), 'image')}, most of which are "
+                    f"not in {folder / self.images}; correct data.source.lists"
+                )
+            for path in (path for found in listed for path in found):
+                if split_of.setdefault(path, split) != split:
+                    raise DatasetError(
+                        f"{path.name} is listed in {split_of[path]} and {split}; a model would be "
+                        f"tested on what it has learnt: take it out of {name}"
+                    )
+        return divide([split_of.get(path) for path in paths], self.divided)
 
     def _named(self, folder: Path) -> list[tuple[Path, str | None]]:
         """List the images with the class that each one's name tells, if any."""
-        require_folder(folder, "the folder of the images")
+        images = require_folder(folder / self.images, "the folder of the images")
         found: list[tuple[Path, str | None]] = []
-        for path in files_below(folder):
+        for path in files_below(images):
             if path.suffix.lower() in IMAGE_LIKE:
                 match = re.fullmatch(self.pattern, path.stem)
                 named = match and class_name(match[1] if match.re.groups else match[0])

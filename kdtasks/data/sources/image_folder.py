@@ -32,9 +32,8 @@ class _Found(NamedTuple):
 class ImageFolder(Source):
     """Images of any size and mode, in folders of classes.
 
-    How the folders are nested is found out from their names and said: one folder a class, or
-    folders such as `train`, `val` and `test` around or inside those. Images lie in a folder of a
-    class at any depth, and links are followed. Splits that are given are kept.
+    One folder a class, with images at any depth, or folders such as `train`, `val` and `test`
+    around or inside those, which are kept as splits; `prepare` says which. Links are followed.
     """
 
     task: ClassVar = "classification"

@@ -18,7 +18,7 @@ from kdtasks.data.full_value import find_full_value
 from kdtasks.data.given_splits import splits_of_folders
 from kdtasks.data.mask_turns import Drawn, drawn_on, find_turns
 from kdtasks.data.masks import IGNORE_LABEL, Palette, read_mask, read_palette
-from kdtasks.data.pairs import Pair, find_pairs, told_suffix
+from kdtasks.data.pairs import Pair, find_pairs, places_of_pairs, told_suffix
 from kdtasks.data.patches import patch_spans
 from kdtasks.data.raw_dataset import UnusableFileError
 from kdtasks.data.sources import Example, Item, Size, Source, sources
@@ -43,20 +43,20 @@ class SegmentationFolder(Source):
     name: Literal["segmentation_folder"] = "segmentation_folder"
     images: str = Field(
         default="images",
-        description="folder of images below `data.path`; where there is neither this nor `masks`, "
-        "both lie in `data.path` itself",
+        description="folder of images below `data.path`, or in each of its folders of splits; "
+        "where there is neither this nor `masks`, both lie in `data.path` itself",
     )
     masks: str = Field(default="masks", description="folder of masks below `data.path`")
     mask_suffix: str | None = Field(
         default=None,
         description="what follows an image's name in its mask's, such as `_mask` in "
-        "`photo_mask.png`, masks called otherwise are passed over; null finds it out, and says it",
+        "`photo_mask.png`; other masks are passed over. null finds it",
     )
     mask_orientation: Literal["auto", "upright", "stored"] = Field(
         default="auto",
         description="how masks of photos that EXIF turns were drawn: on the upright photo, or on "
-        "its stored pixels; `auto` goes by the masks' sizes, where these fit either way by the "
-        "other masks', and else takes `upright`",
+        "its stored pixels; `auto` goes by the sizes of this mask, else of the others, else "
+        "`upright`",
     )
     classes: dict[str, str | Annotated[int, Field(ge=0, le=255)]] = Field(
         description="class name to its mask colour (`'#3C1098'`) or to its index in an index mask"
@@ -65,21 +65,19 @@ class SegmentationFolder(Source):
         tuple[str | Annotated[int, Field(ge=0, le=255)], ...], Field(strict=False)
     ] = Field(
         default=(),
-        description="colours or indices that are unlabelled: never counted. An index of 255 that "
-        "is neither here nor in `classes` is the second of two classes where masks hold 0 and 255 "
-        "alone, and else unlabelled",
+        description="colours or indices that are unlabelled and never counted. An index of 255 in "
+        "neither list is the second of two classes if masks hold 0 and 255 alone, else unlabelled",
     )
     tolerance: Annotated[int, Field(ge=0, le=127)] = Field(
         default=32,
-        description="by how much of 255, in each channel, colours of masks that were a JPEG or "
-        "were resized smoothly may differ from their class's; what differs by more is unlabelled. "
-        "0 takes exact colours alone",
+        description="how far, of 255 in each channel, a mask's colour may be from its class's "
+        "(JPEG, smooth resizing); beyond, a pixel is unlabelled. 0: exact colours alone",
     )
     given_splits: bool = Field(
         default=True,
-        description="whether `train`, `val` and `test`, where all outermost folders of images are "
-        "named so, are the splits; what is missing, such as calibration, is taken out of `train`; "
-        "of photos without masks none is given",
+        description="whether outermost folders named `train`, `val` and `test` are the splits; "
+        "missing ones, such as calibration, are taken out of `train`. Not for photos without "
+        "masks",
     )
     patch_size: Count = Field(default=128, description="side of the square patches, in pixels")
     overlap: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
@@ -118,14 +116,14 @@ class SegmentationFolder(Source):
         Raises:
             DatasetError: a folder is missing, or no image has a mask.
         """
-        found = list(self.paired(folder, require_folder(folder, "the folder of images and masks")))
+        found = self._all_paired(require_folder(folder, "the folder of images and masks"))
         items = [one for one in found if isinstance(one, Item)]
         splits, _ = self._given(folder, items)
         yield from (one for one in found if isinstance(one, Problem))
         yield from (replace(item, split=split) for item, split in zip(items, splits, strict=True))
 
     def layout_found(self, folder: Path) -> Sequence[str]:
-        found = self.paired(folder, folder)
+        found = self._all_paired(folder)
         _, said = self._given(folder, [one for one in found if isinstance(one, Item)])
         return [f"folders of splits: {said}"] if said else []
 
@@ -135,6 +133,12 @@ class SegmentationFolder(Source):
             return [None] * len(items), ""
         root = composed(self.images) if (folder / self.images).exists() else "."
         return splits_of_folders([Path(item.name).relative_to(root) for item in items])
+
+    def _all_paired(self, folder: Path) -> Sequence[Item | Problem]:
+        found: list[Item | Problem] = []
+        for inner in places_of_pairs(folder, self.images, self.masks):
+            found += [inner] if isinstance(inner, Problem) else self.paired(folder, inner)
+        return found
 
     def paired(
         self, folder: Path, inner: Path, split: str | None = None

@@ -56,11 +56,9 @@ class _Found(NamedTuple):
 class ImageTable(Source):
     """Images that a table names, CSV, Parquet or plain text, with the class of each.
 
-    The table lies below `data.path`, and so do the images, in folders of any depth. It may call
-    them by their paths, names, or names without endings. Columns are found by their names and
-    said: the image, the class (or a column of 0 and 1 for each class), and, where there are any,
-    the split that an image was given, the group that it belongs to, and how much its label counts
-    in training.
+    Both lie below `data.path`, images in folders of any depth, called by path, name, or name
+    without ending. Columns are found by name, and `prepare` says which: the image, the class (or a
+    column of 0 and 1 for each), and optionally split, group and weight of the label.
     """
 
     task: ClassVar = "classification"

@@ -16,11 +16,10 @@ from kdtasks.data.sources.labelled_splits import LabelledSplits
 
 @sources.register
 class UnlabelledFolder(LabelledSplits):
-    """Images of any size and mode, in folders of any depth, and no label but to judge models by.
+    """Images in folders of any depth, without labels but those to judge models by.
 
-    The likeliest class of the teacher, an imported one or a file of answers, is the label of all
-    others, so that what is measured by them is agreement with it. `test` and `validation` hold one
-    folder a class.
+    The teacher's likeliest class is the label of all others, so figures are agreement with it.
+    `test` and `validation` hold one folder a class.
     """
 
     task: ClassVar = "classification"

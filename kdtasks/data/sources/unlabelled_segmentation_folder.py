@@ -16,11 +16,11 @@ from kdtasks.tasks.segmentation import Segmentation
 
 @sources.register
 class UnlabelledSegmentationFolder(LabelledSplits, SegmentationFolder):
-    """Photos in folders of any depth, cut into patches, and no mask but to judge models by.
+    """Photos in folders of any depth, cut into patches, without masks but those to judge models by.
 
-    The likeliest class of an imported teacher is the label of every pixel of all others, so that
-    what is measured by them is agreement with it. `classes` are in the order of its outputs; in
-    `test` and `validation` lie images and masks as in the `data.path` of `segmentation_folder`.
+    An imported teacher's likeliest class is the label of every other pixel, so figures are
+    agreement with it. `classes` are in the order of its outputs; `test` and `validation` are laid
+    out as the `data.path` of `segmentation_folder`.
     """
 
     name: Literal["unlabelled_segmentation_folder"] = "unlabelled_segmentation_folder"  # type: ignore[assignment]

@@ -8,8 +8,8 @@ from kdtasks.core.latency import Latency, Statistic, statistic_name
 from kdtasks.core.limits import is_within
 from kdtasks.core.settings import Count, Fraction, LatencyStatistic, Positive, Section
 from kdtasks.core.text import kilobytes, milliseconds, percent, points
-from kdtasks.evaluate.evaluator import Score
 from kdtasks.evaluate.intervals import Interval, PairedComparison
+from kdtasks.evaluate.score import Score
 
 Action = Literal["promote", "keep", "nothing"]
 
@@ -20,17 +20,16 @@ PRODUCTION = "production"
 class GateParams(Section):
     """What a new model must show before it takes production's place; no stage depends on it.
 
-    In doubt production stays. Sizes are those of `model.tflite`; latencies of both models are
-    measured in one run, image by image in turn, as `benchmark` says. The accuracy is what
-    `evaluate.metric` names: bounds of `balanced_accuracy` and `macro_f1` are those of a bootstrap
-    within the classes, bounds of masks, whose mean IoU counts, a jackknife's over source images.
+    In doubt production stays. Sizes are of `model.tflite`, latencies of one run of both models, and
+    accuracy is what `evaluate.metric` names, with a bootstrap within the classes for
+    `balanced_accuracy` and `macro_f1`, a jackknife over source images for masks.
     """
 
     method: Literal["mcnemar", "bootstrap"] = Field(
         default="mcnemar",
-        description="`mcnemar`: McNemar's exact test and Tango's score bound; `bootstrap`: that "
-        "bound, or a percentile bootstrap's over test images where it is lower, with "
-        "`evaluate.bootstrap_samples`; masks get a jackknife whatever stands here",
+        description="`mcnemar`: McNemar's exact test and Tango's score bound; `bootstrap`: the "
+        "lower of that bound and a percentile bootstrap's over test images; masks always get a "
+        "jackknife",
     )
     confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = Field(
         default=0.95, description="level of every one-sided bound that a limit is held against"
@@ -42,13 +41,13 @@ class GateParams(Section):
     )
     max_agreement_drop: Fraction | None = Field(
         default=None,
-        description="the same of the agreement with the teacher, where no test image has a label, "
-        "in the place of `max_accuracy_drop`, which is null then",
+        description="the same for agreement with the teacher, where no test image has a label; "
+        "`max_accuracy_drop` is null then",
     )
     min_accuracy: Fraction | None = Field(
         default=None,
-        description="test accuracy that the candidate's own lower bound must reach, as a fraction; "
-        "holds small drops back that would add up over many nights",
+        description="test accuracy that the candidate's own lower bound must reach, as a "
+        "fraction; keeps small drops from adding up",
     )
     min_test_rows: Count = Field(
         default=200,

@@ -27,8 +27,8 @@ class ExitsParams(Section):
     )
     risk: Risk = Field(
         default="consistency",
-        description="what `guarantee` bounds: `consistency`: fraction of images with another "
-        "answer than the last exit's; `accuracy_gap`: accuracy lost against the last exit",
+        description="what `guarantee` bounds: `consistency`: fraction of answers that differ from "
+        "the last exit's; `accuracy_gap`: accuracy lost against the last exit",
     )
     epsilon: OpenFraction = Field(
         default=0.02,

@@ -43,8 +43,8 @@ class Mixing(Batch):
     probability: Fraction = Field(default=1.0, description="fraction of images that are mixed")
     alpha: Positive = Field(
         default=1.0,
-        description="the fraction of the image that stays is drawn from Beta(alpha, alpha): with 1 "
-        "all are as likely, with less most images are nearly whole",
+        description="the fraction of the image that stays is drawn from Beta(alpha, alpha): 1 is "
+        "uniform, less leaves most images nearly whole",
     )
 
     @abstractmethod

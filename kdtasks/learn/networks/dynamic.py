@@ -10,7 +10,7 @@ from kdtasks.core.errors import ModelError
 from kdtasks.learn.networks.multi_exit import MultiExitModel, Segment
 
 
-class BatchPredictions(NamedTuple):
+class DynamicPredictions(NamedTuple):
     """What a batch of N images is answered.
 
     Attributes:
@@ -77,18 +77,20 @@ class DynamicNetwork:
 
     def predict_dynamic(
         self, images: Tensor, thresholds: Thresholds | None = None
-    ) -> BatchPredictions:
+    ) -> DynamicPredictions:
         """Run a segment, keep the images that are not yet sure, run the next one on those.
 
         Args:
             images: raw pixels 0…255, [N, height, width, channels], N at least 1.
             thresholds: for this call, in place of the model's own; as for the constructor.
         """
-        return BatchPredictions(*self._stop_early(*self._inputs(images, thresholds)))
+        return DynamicPredictions(*self._stop_early(*self._inputs(images, thresholds)))
 
-    def predict_all(self, images: Tensor, thresholds: Thresholds | None = None) -> BatchPredictions:
+    def predict_all(
+        self, images: Tensor, thresholds: Thresholds | None = None
+    ) -> DynamicPredictions:
         """Run the whole network on every image and choose afterwards: the same answers, slower."""
-        return BatchPredictions(*self._choose_after(*self._inputs(images, thresholds)))
+        return DynamicPredictions(*self._choose_after(*self._inputs(images, thresholds)))
 
     def _inputs(self, images: Tensor, thresholds: Thresholds | None) -> tuple[Tensor, Tensor]:
         limits = self.thresholds if thresholds is None else self._one_an_exit(thresholds)

@@ -44,14 +44,14 @@ class File(Pretrained):
     )
     features: str | None = Field(
         default=None,
-        description="name of the layer whose features get a new head for the dataset's classes; "
-        "null: the network's own last layer answers",
+        description="layer whose features get a new head for the dataset's classes; null: the "
+        "network's own last layer answers",
     )
     scaling: Scaling | None = Field(
         default=None,
-        description="what the network takes: `byte` 0…255, `unit` 0…1, `symmetric` −1…1, `torch` "
-        "and `caffe` as those of ImageNet (`caffe`: red first); null: `byte` where it begins with "
-        "a layer that scales, else `unit`",
+        description="input range: `byte` 0…255, `unit` 0…1, `symmetric` −1…1, `torch` and `caffe` "
+        "as ImageNet's (`caffe`: red first); null: `byte` if a scaling layer comes first, else "
+        "`unit`",
     )
     weights: Literal["random", "file"] = Field(
         default="random",

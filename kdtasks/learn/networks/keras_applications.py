@@ -82,9 +82,8 @@ class KerasApplication(Pretrained):
     ]
     weights: PathBelow | None = Field(
         default=None,
-        description="null: random; `imagenet`: those that Keras has in its cache or downloads; or "
-        "an HDF5 file of weights without the top, below `student.start`, or `teacher.path` for a "
-        "teacher, which DVC watches",
+        description="null: random; `imagenet`: Keras's, cached or downloaded; or an HDF5 file "
+        "without the top, below `student.start`, or `teacher.path` for a teacher",
     )
     width: Annotated[float, Field(gt=0.0)] = Field(
         default=1.0, description="multiplies the filters of a MobileNet; others have one width"

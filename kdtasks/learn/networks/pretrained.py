@@ -36,14 +36,12 @@ class Pretrained(Architecture):
 
     head_first: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         default=Phases().head,
-        description="where weights are given: fraction of the epochs in which new layers alone are "
-        "trained, at the whole learning rate; in all epochs the statistics of batch normalisation "
-        "that came with the weights stay",
+        description="with given weights: fraction of the epochs that train new layers alone, at "
+        "the whole learning rate; batch normalisation keeps its statistics throughout",
     )
     later_rate: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
         default=Phases().rate,
-        description="where weights are given: fraction of the learning rate at which all is "
-        "trained after that",
+        description="with given weights: fraction of the learning rate for all layers after that",
     )
 
     @property

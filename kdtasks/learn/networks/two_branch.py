@@ -42,8 +42,8 @@ class TwoBranch(Architecture):
     )
     merged: Sizes = Field(
         default=(),
-        description="filters of the blocks, `merged_2` …, after `merged_1`, where the fine path is "
-        "halved and the coarse one is added",
+        description="filters of blocks `merged_2` …; `merged_1` halves the fine path and adds the "
+        "coarse one",
     )
     kernel_size: Size = Field(
         default=5,

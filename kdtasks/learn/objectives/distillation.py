@@ -71,10 +71,9 @@ class DistillParams(Section):
     )
     arms: Annotated[tuple[FurtherArm, ...], Field(strict=False)] = Field(
         default=(),
-        description="students to compare besides the one that labels alone teach and the distilled "
-        "one: `soft_labelled`: distilled on the labelled images only; `hard`: the teacher's "
-        "likeliest class is the label of every image; `all_labels`: no teacher, but the labels "
-        "that `data.train_labels` hides",
+        description="further students to compare: `soft_labelled`: distilled on labelled images "
+        "only; `hard`: the teacher's likeliest class as every label; `all_labels`: no teacher, "
+        "but the labels that `data.train_labels` hides",
     )
 
 

@@ -12,26 +12,25 @@ class TargetsParams(Section):
 
     mode: Literal["cached", "online"] = Field(
         default="cached",
-        description="`cached`: the teacher's logits on every view are computed once, before any "
-        "student; `online`: the teacher runs beside the student, on a new view of every image "
-        "in each epoch; `augmentation.views` then counts for the teacher's training alone",
+        description="`cached`: the teacher answers once to every view, before any student; "
+        "`online`: it runs beside the student, on new views in each epoch, and "
+        "`augmentation.views` counts for training the teacher alone",
     )
     top_k: Count | None = Field(
         default=None,
-        description="keep the logits of the teacher's so many likeliest classes and the mean of "
-        "the others, which is smaller; null keeps all. For `cached` only",
+        description="keep the teacher's logits of this many likeliest classes and the mean of the "
+        "others; null keeps all. For `cached` only",
     )
     batch_size: Count = Field(default=256, description="images a teacher pass")
     min_confidence: Fraction = Field(
         default=0.0,
-        description="images without a label of which the teacher is less sure, by the probability "
-        "of its likeliest class (of masks: its mean over pixels), are left out: often they are of "
-        "no class at all",
+        description="leave out unlabelled images of which the teacher is less sure, by its "
+        "likeliest class's probability (of masks: the mean over pixels)",
     )
     features: Names = Field(
         default=(),
-        description="blocks of a teacher of the zoo, or layers of any Keras teacher, whose hidden "
-        "features are given besides: those that `distill.hints` look at, or more",
+        description="blocks of a built-in teacher, or layers of any Keras teacher, whose features "
+        "are given as well; `distill.hints` needs them",
     )
 
     @model_validator(mode="after")

@@ -42,23 +42,22 @@ class TeacherInput(Section):
 
     size: Annotated[tuple[Size, Size], Field(strict=False)] | None = Field(
         default=None,
-        description="height and width of the images that the teacher sees, made from the same "
-        "originals as the student's and moved in the same way; null: those of the student",
+        description="height and width of the teacher's images, made from the same originals and "
+        "views as the student's; null: the student's",
     )
     channels: Literal[1, 3] | None = Field(
         default=None, description="1 grey, 3 colours; null: as many as the student's images"
     )
     scaling: Literal["auto"] | Scaling | PixelStatistics = Field(
         default="auto",
-        description="`byte` 0…255, `unit` 0…1, `symmetric` −1…1, `caffe` (ImageNet's mean "
-        "subtracted from 0…255, blue first), `torch` (ImageNet's mean and standard deviation of "
-        "0…1), or a `mean` and `std` of your own; `auto` takes the one with clearly the lowest "
-        "cross-entropy on the validation split",
+        description="`byte` 0…255, `unit` 0…1, `symmetric` −1…1, `caffe` (0…255 less ImageNet's "
+        "mean, blue first), `torch` (0…1 by ImageNet's mean and standard deviation), or your own "
+        "`mean` and `std`; `auto`: clearly the lowest cross-entropy on validation",
     )
     layout: Literal["auto"] | Layout = Field(
         default="auto",
-        description="order of the colours; `auto`: blue first for `caffe`, red first for the "
-        "others, or the other way round where that is clearly better",
+        description="order of colours; `auto`: blue first for `caffe`, else red first, unless the "
+        "other is clearly better",
     )
 
     @property
@@ -85,27 +84,26 @@ class TeacherParams(Section):
     """The teacher: trained here, imported as a network, or a file of answers of any model."""
 
     source: Literal["train", "import", "logits"] = Field(
-        description="`train` it here, `import` a network from a file, or take `logits` (or "
-        "probabilities) that any other model gave to the images"
+        description="`train` it here, `import` a network, or take a file of `logits` (or "
+        "probabilities) from any model"
     )
     path: str = Field(
         default="models/import",
-        description="file or folder of an imported teacher, of any teacher format; or of answers: "
-        "`.npz`, `.csv`, `.parquet`, or a folder with one of them or with an `.npy` and its "
-        "`.names.txt`. DVC watches it, so it must exist; a trained teacher leaves it alone but for "
-        "files that its `model` names",
+        description="file or folder of an imported teacher, or of answers: `.npz`, `.csv`, "
+        "`.parquet`, a folder with one of them or with an `.npy` and its `.names.txt`. It must "
+        "exist, as DVC watches it; a trained teacher reads only files that its `model` names",
     )
     output: Literal["auto", "logits", "probabilities", "sigmoids"] = Field(
         default="auto",
-        description="what an imported teacher, or a file of answers, gives: `logits`, "
-        "`probabilities` that add up to 1, or `sigmoids`, a probability for each class by itself, "
-        "which are divided by their sum; `auto` looks at it",
+        description="what an imported teacher or a file of answers gives: `logits`, "
+        "`probabilities` that add up to 1, or `sigmoids`, which are divided by their sum; `auto` "
+        "looks",
     )
     classes: Names | str | None = Field(
         default=None,
-        description="names of an imported teacher's outputs in its own order, those of the "
-        "dataset among them: a list, or a file (`.json` or `.txt`) in the folder `path`; others "
-        "than the dataset's are left out. null: the dataset's classes in their order",
+        description="an imported teacher's outputs in order: a list of names, or a file (`.json`, "
+        "`.txt`) in `path`; names that the dataset lacks are left out. null: the dataset's "
+        "classes in their order",
     )
     input: Annotated[TeacherInput, BeforeValidator(_input_of)] = Field(
         default=TeacherInput(), description="how an imported teacher takes its images"

@@ -10,7 +10,7 @@ import numpy as np
 from kdtasks.core.errors import DatasetError, ModelError, TeacherError
 from kdtasks.core.files import read_json
 from kdtasks.data.teacher_images import teacher_images
-from kdtasks.learn.networks.inference import Predictor
+from kdtasks.learn.networks.inference import ForwardPass
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.networks.saved import load_model
 from kdtasks.learn.teachers.answers import AnswerTable, open_answers
@@ -153,7 +153,7 @@ def _open_trained(folder: Path, batch_size: int, layers: Sequence[str]) -> Teach
         network = model.tapped(layers).network
     except ModelError as error:
         raise TeacherError(f"targets.features: {error}") from None
-    predictor = Predictor(MultiExitModel(network), batch_size=batch_size)
+    predictor = ForwardPass(MultiExitModel(network), batch_size=batch_size)
     return Teacher(
         run=lambda images: predictor.logits(images)[model.num_exits - 1 :],
         parameters=model.count_parameters(),

@@ -11,7 +11,7 @@ from kdtasks.core.backend import keras, tf
 from kdtasks.core.events import span, warn
 from kdtasks.core.reproducibility import generator
 from kdtasks.core.settings import Precision
-from kdtasks.learn.networks.inference import Predictor
+from kdtasks.learn.networks.inference import ForwardPass
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.objectives.hints import HintMatcher, student_blocks
 from kdtasks.learn.objectives.objective import LabelLossSum, Objective
@@ -41,7 +41,7 @@ _BYTES_PER_BLOCK = 128_000_000
 
 
 @dataclass(frozen=True)
-class Schedule:
+class TrainingSchedule:
     """How long and how fast to train.
 
     Attributes:
@@ -93,7 +93,7 @@ def train(
     *,
     validation: tuple[Any, Any],
     objective: Objective,
-    schedule: Schedule,
+    schedule: TrainingSchedule,
     checkpoint: Checkpoint | None = None,
     ignore_label: int | None = None,
 ) -> list[dict[str, float]]:
@@ -146,7 +146,7 @@ def train(
     run_block = compile_block(
         tapped, matcher, optimizer, objective, batch_size, sample, ignore_label=ignore_label
     )
-    predictor = Predictor(model)
+    predictor = ForwardPass(model)
     guard = CollapseGuard(
         patience=min(
             patience(params.guard_epochs, steps=steps), max(schedule.last_epoch, schedule.part_of)
@@ -229,7 +229,7 @@ def _made_ahead(blocks: Iterator[Block]) -> Iterator[Block]:
 
 
 def _validate(
-    predictor: Predictor, images: Any, labels: Any, ignore_label: int | None
+    predictor: ForwardPass, images: Any, labels: Any, ignore_label: int | None
 ) -> tuple[dict[str, float], np.ndarray]:
     """Give loss and scores of the last exit, and the classes that it predicts."""
     logits = predictor.logits(images)[-1]

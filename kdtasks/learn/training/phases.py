@@ -6,7 +6,7 @@ from typing import Any
 
 from kdtasks.core.settings import count_of
 from kdtasks.learn.networks.pretrained import Phases
-from kdtasks.learn.training.loop import Schedule
+from kdtasks.learn.training.loop import TrainingSchedule
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,12 @@ class Phase:
     """
 
     name: str
-    schedule: Schedule
+    schedule: TrainingSchedule
     frozen: frozenset[str] = frozenset()
 
 
 def phases_of(
-    schedule: Schedule, phases: Phases | None, network: Any, trained: set[str]
+    schedule: TrainingSchedule, phases: Phases | None, network: Any, trained: set[str]
 ) -> list[Phase]:
     """Take a training apart where some of a network's layers begin with trained weights.
 

@@ -12,7 +12,7 @@ from kdtasks.core.records.training import ExitScores, TrainedScores, Training
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.learn.networks import Architecture
 from kdtasks.learn.networks.build import BuiltModel, Heads, build
-from kdtasks.learn.networks.inference import Predictor
+from kdtasks.learn.networks.inference import ForwardPass
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.networks.pretrained import Pretrained
 from kdtasks.learn.networks.saved import load_initial_weights, model_files, save_model
@@ -20,7 +20,7 @@ from kdtasks.learn.objectives.objective import Objective
 from kdtasks.learn.schedules import History
 from kdtasks.learn.training.checkpoint import Checkpoint, files_hash
 from kdtasks.learn.training.examples import Examples
-from kdtasks.learn.training.loop import Schedule, train
+from kdtasks.learn.training.loop import TrainingSchedule, train
 from kdtasks.learn.training.monitor import best_epoch, write_history
 from kdtasks.learn.training.phases import Phase, phases_of, train_phases
 from kdtasks.learn.training.settings import TrainingSetup
@@ -45,7 +45,7 @@ class TrainingRun:
 
     name: str
     network: Architecture
-    schedule: Schedule
+    schedule: TrainingSchedule
     inputs: Sequence[Path]
     files: Path
     exits: Sequence[str] = ()
@@ -54,7 +54,7 @@ class TrainingRun:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedNetwork:
     """A trained network, and what it was trained as.
 
     Its checkpoints are to be removed once the outputs are written.
@@ -83,7 +83,7 @@ def run_training(
     examples: Examples,
     objective: Objective,
     paths: ProjectPaths,
-) -> Trained:
+) -> TrainedNetwork:
     """Train a network of the zoo; nothing is written but its checkpoint.
 
     A run that was interrupted resumes after its last whole epoch.
@@ -144,7 +144,7 @@ def run_training(
     phases = phases_of(run.schedule, settings, model.network, trained)
     history = train_phases(phases, model.network, fit)
     head_epochs = sum(phase.schedule.last_epoch for phase in phases if phase.name)
-    return Trained(run, model, history, checkpoints, head_epochs)
+    return TrainedNetwork(run, model, history, checkpoints, head_epochs)
 
 
 def _check_answers(model: BuiltModel, dataset: PreparedDataset) -> None:
@@ -159,7 +159,7 @@ def _check_answers(model: BuiltModel, dataset: PreparedDataset) -> None:
         )
 
 
-def write_trained(trained: Trained, dataset: PreparedDataset, paths: ProjectPaths) -> None:
+def write_trained(trained: TrainedNetwork, dataset: PreparedDataset, paths: ProjectPaths) -> None:
     """Write model, metrics and learning curve under the run's name, and forget the checkpoint."""
     run, model, history = trained.run, trained.model, trained.history
     chosen_by = run.schedule.keeps_best
@@ -190,5 +190,5 @@ def exit_scores(
 ) -> ExitScores:
     """Return the scores of every exit on labelled images or pixels."""
     tally = ExitConfusions(model.network.outputs[-1].shape[-1], ignore_label=ignore_label)
-    tally.add(Predictor(model).classes(images), labels)
+    tally.add(ForwardPass(model).classes(images), labels)
     return tally.scores()

@@ -32,16 +32,14 @@ class TrainParams(Section):
     )
     exit_gradient: Annotated[float, Field(ge=0.0, le=1.0)] = Field(
         default=1.0,
-        description="fraction of the early exits' gradient that reaches the blocks below them: 1 "
-        "trains all together; with 0 early exits learn from the features without changing them, "
-        "and the last one is trained as if it were alone",
+        description="fraction of the early exits' gradient that reaches the blocks below: 1 "
+        "trains all together; with 0 the last exit is trained as if it were alone",
     )
     class_balance: ClassBalance = Field(
         default="none",
-        description="what makes up for rare classes, in as many steps: `weights` weighs a class by "
-        "one over its fraction of the training labels; `sampling` shows every class equally often, "
-        "rare ones again and again, and so changes what the teacher teaches as well; "
-        "`{cat: 1.0, dog: 3.0}` are weights of your own; `none` counts images as they come",
+        description="what makes up for rare classes: `weights` weighs a class by one over its "
+        "fraction of training labels; `sampling` shows every class equally often, in as many "
+        "steps, for the teacher's answers, too; `{cat: 1.0, dog: 3.0}` are your own weights",
     )
     loss: LabelLossParams = Field(
         default=LabelLossParams(),
@@ -83,14 +81,14 @@ class StudentParams(Section):
     )
     start: str = Field(
         default="models/start",
-        description="folder of networks to start from, one a seed, `0`, `1` …, in the form of "
-        "`models/distill`, and of the `.keras` and `.h5` files that `model` names; without folders "
-        "training starts from random weights. DVC watches it, so it must exist",
+        description="folder of networks to start from, one a seed (`0`, `1` …), as in "
+        "`models/distill`, and of files that `model` names; without them weights are random. It "
+        "must exist, as DVC watches it",
     )
     backbone_first: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         default=0.0,
-        description="fraction of the epochs in which the last exit is trained alone; from then on, "
-        "and by default from the start, all exits are trained together",
+        description="fraction of the epochs that train the last exit alone, before all exits are "
+        "trained together",
     )
     learning_rate: Positive = Field(default=1e-3, description="highest learning rate")
     epochs: Count | None = Field(

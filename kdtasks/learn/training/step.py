@@ -7,13 +7,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from kdtasks.core.backend import Tensor, keras, tf
+from kdtasks.core.backend import Tensor, has_gpu, keras, tf
 from kdtasks.core.settings import OpenFraction, Precision, Section, count_of
 from kdtasks.learn.networks.multi_exit import TappedModel
 from kdtasks.learn.objectives.hints import HintMatcher
 from kdtasks.learn.objectives.objective import Objective, Step
 from kdtasks.learn.training.average import WeightAverage
 from kdtasks.learn.training.examples import Block
+from kdtasks.tasks.confusion import uncounted
 
 _OPTION = "auto_mixed_precision_onednn_bfloat16"
 
@@ -31,21 +32,21 @@ class OptimizerParams(Section):
 
     name: Literal["adam", "sgd"] = Field(
         default="adam",
-        description="`adam`, or `sgd` with Nesterov's momentum, which wants learning rates 20 "
-        "to 50 times as high and, over many epochs, often ends more accurate",
+        description="`adam`, or `sgd` with Nesterov's momentum, which wants 20 to 50 times the "
+        "learning rate and often ends more accurate after many epochs",
     )
     momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         default=0.9, description="momentum of `sgd`; `adam` has its own"
     )
     weight_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         default=0.0,
-        description="in each step kernels shrink by this fraction times the learning rate, apart "
-        "from their gradients (decoupled); biases and batch normalisation do not",
+        description="in each step kernels shrink by this fraction times the learning rate "
+        "(decoupled from gradients); biases and batch normalisation do not",
     )
     schedule: Literal["cosine", "constant"] = Field(
         default="cosine",
-        description="after the warm-up the learning rate falls from step to step along a `cosine`, "
-        "to 0 at the end, or stays `constant`",
+        description="after the warm-up the learning rate falls along a `cosine` to 0, or stays "
+        "`constant`",
     )
     warm_up: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         default=0.0,
@@ -54,8 +55,8 @@ class OptimizerParams(Section):
     ema_decay: OpenFraction | None = Field(
         default=None,
         description="validate and keep an exponential moving average of the weights, of which a "
-        "step keeps this fraction (0.999, say; at most (1 + t) / (10 + t) in step t); null keeps "
-        "the last weights. Fine-tuning after a pass does without",
+        "step keeps this fraction (0.999, say; at most (1 + t) / (10 + t) in step t); null: the "
+        "last weights. Not in fine-tuning after a pass",
     )
 
 
@@ -155,7 +156,7 @@ def compile_block(
             factor = model.exit_gradient
             loss = objective(Step(exits, labels, teacher, values, hints, factor, mixture, weights))
         optimizer.step(tape.gradient(loss, optimizer.variables))
-        is_counted = tf.not_equal(labels, -1 if ignore_label is None else ignore_label)
+        is_counted = tf.not_equal(labels, uncounted(ignore_label))
         counted = tf.reduce_sum(tf.cast(is_counted, tf.float32))
         agreed = _right(teacher, labels) if sample.logits.size else 0.0
         return tf.stack([loss, _right(exits[-1], labels), agreed, counted])
@@ -188,9 +189,17 @@ def precision_scope(precision: Precision) -> Iterator[None]:
     With `bfloat16` TensorFlow's graph optimiser hands convolutions and matrix products numbers of
     16 bits (Kalamkar et al., 2019, "A Study of BFLOAT16 for Deep Learning Training") and keeps
     weights, losses and sums in float32. A processor without such instructions trains in float32.
+    A GPU multiplies in TensorFloat-32 (10 bits behind the point) instead, and only then.
     """
     if precision == "float32":
         yield
+        return
+    if has_gpu():
+        tf.config.experimental.enable_tensor_float_32_execution(True)
+        try:
+            yield
+        finally:
+            tf.config.experimental.enable_tensor_float_32_execution(False)
         return
     named = os.environ.get(_EXCEPTIONS, "").split(",")
     os.environ[_EXCEPTIONS] = ",".join(dict.fromkeys([*filter(None, named), *_IN_FLOAT32]))

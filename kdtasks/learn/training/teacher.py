@@ -9,7 +9,7 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records.training import ExitScores, Member, TrainedScores, Training
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.data.teacher_images import teacher_images
-from kdtasks.learn.networks.inference import Predictor
+from kdtasks.learn.networks.inference import ForwardPass
 from kdtasks.learn.networks.saved import save_model
 from kdtasks.learn.objectives.objective import LabelLossSum, LabelObjective, label_loss_of
 from kdtasks.learn.teachers.answers import import_answers
@@ -20,9 +20,9 @@ from kdtasks.learn.teachers.settings import TeacherParams
 from kdtasks.learn.teachers.teacher import open_teacher
 from kdtasks.learn.teachers.trained_on import TrainedOn
 from kdtasks.learn.training.examples import TrainingExamples, in_views
-from kdtasks.learn.training.loop import Schedule
+from kdtasks.learn.training.loop import TrainingSchedule
 from kdtasks.learn.training.monitor import mean_history, write_history
-from kdtasks.learn.training.run import Trained, TrainingRun, run_training, write_trained
+from kdtasks.learn.training.run import TrainedNetwork, TrainingRun, run_training, write_trained
 from kdtasks.learn.training.settings import TrainingSetup
 from kdtasks.learn.training.trend import trend_of
 from kdtasks.learn.training.views import AugmentationParams, draw_views
@@ -58,12 +58,12 @@ def make_teacher(
         label_loss_of(setup.train.loss, dataset, balance=setup.train.class_balance)
     )
 
-    def train(name: str, seed: int) -> Trained:
+    def train(name: str, seed: int) -> TrainedNetwork:
         assert settings.model is not None  # the params section refuses it
         run = TrainingRun(
             name=name,
             network=settings.model,
-            schedule=Schedule(
+            schedule=TrainingSchedule(
                 setup.train,
                 epochs=settings.epochs,
                 learning_rate=settings.learning_rate,
@@ -119,13 +119,13 @@ def _import(
 
 
 def _write_ensemble(
-    members: Mapping[str, Trained],
+    members: Mapping[str, TrainedNetwork],
     setup: TrainingSetup,
     dataset: PreparedDataset,
     paths: ProjectPaths,
 ) -> None:
     images, labels = dataset.images("validation"), dataset.labels("validation")
-    logits = [Predictor(member.model).logits(images)[-1] for member in members.values()]
+    logits = [ForwardPass(member.model).logits(images)[-1] for member in members.values()]
     together = mean_logits(logits)
     reached, *each = (_scores(some, dataset) for some in (together, *logits))
     loss = LabelLossSum(dataset.ignore_label)(together, labels)

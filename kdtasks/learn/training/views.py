@@ -46,8 +46,8 @@ class AugmentationParams(Section):
 
     views: Count = Field(
         default=4,
-        description="number of whole augmented copies of the training split, the first as it is; "
-        "from epoch to epoch an image goes through them in turn",
+        description="augmented copies of the training split, the first as it is; an image goes "
+        "through them from epoch to epoch",
     )
     transforms: Annotated[
         tuple[Annotated[Augmentation, augmentations], ...],
@@ -55,8 +55,8 @@ class AugmentationParams(Section):
         BeforeValidator(preset_or_list),
     ] = Field(
         default=(),
-        description="how they are varied, in an order of its own, or the name of a list: `light`, "
-        "`photo`, `strong` (docs/augmentation.md), `none`; without any there is one view",
+        description="list of augmentations, or its name: `light`, `photo`, `strong` "
+        "(docs/augmentation.md), `none`; without any there is one view",
     )
     seed: Index = Field(default=0, description="seed of the views")
 

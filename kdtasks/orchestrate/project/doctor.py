@@ -3,6 +3,8 @@
 import os
 import platform
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -12,7 +14,13 @@ from kdtasks.core.errors import KdTasksError, ProjectError
 from kdtasks.core.installed import refuse_other_code
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.processor import read_processor
-from kdtasks.orchestrate.processes import free_disk_gb, memory_gb, usable_cores, why_cold
+from kdtasks.orchestrate.processes import (
+    find_gpu,
+    free_disk_gb,
+    memory_gb,
+    usable_cores,
+    why_cold,
+)
 from kdtasks.orchestrate.project.project import find_project, find_remote, reach_remote
 from kdtasks.orchestrate.project.torn_lock import TORN, is_torn
 
@@ -126,8 +134,23 @@ def check_machine() -> list[Finding]:
             if (why := why_cold())
             else "fork from a process that has imported TensorFlow",
         ),
+        check_gpu(),
         _check_room("memory", memory_gb(), MEMORY_NEEDED_GB, fix),
     ]
+
+
+def check_gpu() -> Finding:
+    """Whether TensorFlow sees this machine's GPU; it is asked only where there is one."""
+    device = find_gpu()
+    if device is None:
+        return Finding("info", "gpu", "none; TensorFlow computes on the processor")
+    ask = "import tensorflow as tf; print(len(tf.config.list_physical_devices('GPU')))"
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=False)
+    count = done.stdout.strip().rpartition("\n")[2]
+    if done.returncode == 0 and count.isdigit() and count != "0":
+        return Finding("ok", "gpu", f"TensorFlow sees {count} and computes there by default")
+    fix = "pip install 'kdtasks[gpu]' brings NVIDIA's libraries"
+    return Finding("warn", "gpu", f"{device} is there, and TensorFlow sees none", fix)
 
 
 def check_disk(folder: Path) -> Finding:

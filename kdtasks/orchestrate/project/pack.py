@@ -1,14 +1,11 @@
 """Put a bundle into one file, and say in its manifest where it comes from."""
 
 import dataclasses
-from fnmatch import fnmatch
 from pathlib import Path
 
-from kdtasks.compress.bundle.pack import exits_header, write_archive
-from kdtasks.compress.tflite.arena import split_signatures
-from kdtasks.compress.tflite.graph import read_graphs
+from kdtasks.compress.bundle.pack import write_archive
 from kdtasks.core.errors import BundleError
-from kdtasks.core.files import atomic_folder, json_text
+from kdtasks.core.files import json_text
 from kdtasks.edge.bundle_files import MANIFEST, MODEL, SUFFIX, open_bundle, open_bundle_files
 from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.segments import Segments
@@ -49,39 +46,6 @@ def pack(bundle: Path, out: Path | None = None) -> tuple[Path, Manifest]:
         raise BundleError(f"{path} is that bundle itself; give --out another name")
     write_archive(path, files)
     return path, manifest
-
-
-def pack_segments(bundle: Path, out: Path | None = None) -> list[Path]:
-    """Write each segment as a `.tflite` of its own, and what C needs to know beside them.
-
-    Args:
-        bundle: a folder, a `.kdz` or a bare `.tflite`.
-        out: a folder that is replaced whole; None for `<name>-<variant>-segments` in the current
-            folder.
-
-    Returns: `segment_0.tflite` … and `exits.h`.
-
-    Raises:
-        BundleError: the bundle cannot be used, or `out` holds something else.
-    """
-    open_bundle(bundle)
-    with open_bundle_files(bundle) as contents:
-        manifest = contents.manifest()
-        content = contents.checked(MODEL, manifest.sha256)
-    files = {f"{name}.tflite": part for name, part in split_signatures(content).items()}
-    files["exits.h"] = exits_header(manifest, read_graphs(content)).encode()
-    folder = out or Path(f"{manifest.name}-{manifest.variant}-segments")
-    others = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    others -= {name for name in others if fnmatch(name, "segment_*.tflite")} | {"exits.h"}
-    if others or folder.is_file():
-        raise BundleError(
-            f"{folder} holds {', '.join(sorted(others)) or 'a file'}, which is not to be "
-            "replaced; give --out a new folder"
-        )
-    with atomic_folder(folder) as partial:
-        for name, part in files.items():
-            (partial / name).write_bytes(part)
-    return [folder / name for name in sorted(files)]
 
 
 def with_origin(manifest: Manifest, origin: Origin) -> Manifest:

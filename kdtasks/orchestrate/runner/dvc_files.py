@@ -15,6 +15,7 @@ from dvc.stage.run import _enforce_cmd_list, _make_cmd, get_executable, prepare_
 
 from kdtasks.core.errors import ProjectError, StageError, did_you_mean
 from kdtasks.core.paths import ProjectPaths
+from kdtasks.data.folders import broken
 from kdtasks.orchestrate.runner.graph import StageNode
 from kdtasks.orchestrate.runner.memory import CODE
 from kdtasks.orchestrate.runner.stamps import Watched
@@ -162,10 +163,7 @@ def readable_errors(name: str = "") -> Iterator[None]:
 def missing(path: Path) -> str:
     """Say what to do about a file or folder that DVC was to hash and did not find."""
     if path.is_symlink():
-        return (
-            f"{path} is a link to {path.readlink()}, which is not there; mount its disk, or remove "
-            "the link"
-        )
+        return f"{path} is {broken(path)}"
     return (
         f"{path} not found; put it there, correct the key of params.yaml that names it, or, where "
         "it was a linked folder of images, run `kdtasks links`"

@@ -110,7 +110,7 @@ def run_trials(
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     runtime = tuning.params.runtime
-    pin_process(runtime.threads, precision=runtime.precision)
+    pin_process(runtime.threads, precision=runtime.precision, device=runtime.device)
     begun = time.monotonic()
     with _alone(tuning.folder):
         for number in range(tuning.trials):

@@ -60,7 +60,8 @@ class WarmStages:
 
         runtime = load_params(ProjectPaths(self._project).params).runtime
         self._address = str(self._folder.enter_context(socket_folder()) / "warm")
-        variables = json.dumps(pins(runtime.threads, precision=runtime.precision))
+        pinned = pins(runtime.threads, precision=runtime.precision, device=runtime.device)
+        variables = json.dumps(pinned)
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(self._address)
             listener.listen(_QUEUE)  # from here on clients wait for its imports

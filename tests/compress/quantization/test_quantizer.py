@@ -13,7 +13,7 @@ from kdtasks.compress.tflite.graph import read_graphs
 from kdtasks.core.backend import tf
 from kdtasks.core.errors import ExportError
 from kdtasks.edge.segments import Segments
-from kdtasks.learn.networks.inference import Predictor
+from kdtasks.learn.networks.inference import ForwardPass
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_a_whole_network_in_float_still_hands_on_int8(resnet: Any):
     model, images, calibrated = resnet
     every = Int8(keep_float=tuple(tensors_of_layers(calibrated)))
     content, plain = (quantize(calibrated, settings, images) for settings in (every, Int8()))
-    exact = np.stack(Predictor(model).logits(images), axis=1)
+    exact = np.stack(ForwardPass(model).logits(images), axis=1)
     errors = [
         float(np.square(Segments(one).logits_of(images) - exact).mean()) for one in (content, plain)
     ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -92,7 +93,7 @@ def trained() -> Trained:
     from kdtasks.learn.networks.build import build
     from kdtasks.learn.objectives.objective import LabelObjective
     from kdtasks.learn.training.examples import TrainingExamples
-    from kdtasks.learn.training.loop import Schedule, train
+    from kdtasks.learn.training.loop import TrainingSchedule, train
     from kdtasks.learn.training.settings import TrainParams
 
     seed_everything(0)
@@ -106,7 +107,7 @@ def trained() -> Trained:
         TrainingExamples(images[None, :1200], labels[None, :1200]),
         validation=(images[1200:1400], labels[1200:1400]),
         objective=LabelObjective(),
-        schedule=Schedule(
+        schedule=TrainingSchedule(
             TrainParams(batch_size=32, guard_epochs=5), epochs=16, learning_rate=5e-3, seed=0
         ),
     )
@@ -119,3 +120,44 @@ def int8_content(trained: Trained) -> bytes:
     from kdtasks.compress.convert import convert
 
     return convert(trained.model, number_format="int8", representative=trained.representative)
+
+
+@pytest.fixture(scope="session")
+def early_exits(
+    int8_content: bytes, trained: Trained, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A bundle that sends some of 25 images to either exit."""
+    from kdtasks.compress.bundle.write import make_manifest, write_bundle
+    from kdtasks.edge.scores import max_probability
+    from kdtasks.edge.segments import Segments
+    from tests.compress.tflite.test_bundle import CALIBRATION
+    from tests.tools.datasets import describe_dataset
+    from tests.tools.records import parity
+
+    folder = tmp_path_factory.mktemp("early_exits")
+    first = Segments(int8_content).logits_of(trained.images[:25])[:, 0]
+    low, high = np.sort(max_probability(first, 1.5))[[11, 12]]
+    assert low < high
+    exits = {"temperatures": (1.5, 0.8), "thresholds": (float(low + high) / 2,), "macs": (1, 2)}
+    names = tuple(f"digit {k}" for k in range(10))
+    manifest = make_manifest(
+        describe_dataset(folder, class_names=names, image_shape=(8, 8, 1)),
+        CALIBRATION.model_copy(update=exits),
+        name="digits",
+        variant="int8",
+        parity=parity((0.01, 0.0)),
+        parameters={},
+    )
+    write_bundle(folder / "bundle", int8_content, manifest)
+    return folder / "bundle"
+
+
+@pytest.fixture(scope="session")
+def exported_c(early_exits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same bundle as C."""
+    from kdtasks.compress.tflite.c_export import export_c
+
+    pytest.importorskip("tflite_micro", reason="pip install tflite-micro")
+    folder = tmp_path_factory.mktemp("exported") / "c"
+    export_c(early_exits, folder)
+    return folder

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from kdtasks.compress.tflite import arena
-from kdtasks.compress.tflite.arena import measure_arenas, split_signatures
-from kdtasks.compress.tflite.graph import read_graphs
+from kdtasks.compress.tflite.arena import feature_places, measure_arenas, split_signatures
+from kdtasks.compress.tflite.graph import Graph, Tensor, read_graphs
 from kdtasks.core.errors import BundleError
 from kdtasks.edge.segments import Segments
 
@@ -90,3 +90,23 @@ def test_without_the_package_it_is_named(int8_content, monkeypatch):
     message = r"tflite_micro, which measures arenas, is missing.* pip install tflite-micro"
     with pytest.raises(BundleError, match=message):
         measure_arenas(int8_content)
+
+
+def test_places_of_features_are_used_again():
+    """`b` may lie where `a` was, since the third segment does not take `a`; `c` is never taken."""
+    sizes = {"image": 64, "a": 100, "b": 60, "c": 9, "logits": 2}
+    tensors = tuple(
+        Tensor(name, (size,), "int8", 1.0, 0, 1, size, None) for name, size in sizes.items()
+    )
+
+    numbers = {name: place for place, name in enumerate(sizes)}
+
+    def graph(takes, gives):
+        inputs, outputs = ({name: numbers[name] for name in names} for names in (takes, gives))
+        return Graph("", inputs, outputs, (), tensors)
+
+    first, last = graph(["image"], ["a", "logits"]), graph(["b"], ["c", "logits"])
+    assert feature_places([first, graph(["a"], ["b", "logits"]), last]) == ({"a": 0, "b": 0}, 100)
+    both = graph(["a", "b"], ["logits"])
+    assert feature_places([first, graph(["a"], ["b"]), both]) == ({"a": 0, "b": 100}, 160)
+    assert feature_places([graph(["image"], ["logits"])]) == ({}, 0)

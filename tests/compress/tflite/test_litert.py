@@ -25,9 +25,9 @@ ARCHITECTURES = [
 
 
 def keras_logits(model, images):
-    from kdtasks.learn.networks.inference import Predictor
+    from kdtasks.learn.networks.inference import ForwardPass
 
-    return np.stack(Predictor(model).logits(images), axis=1)
+    return np.stack(ForwardPass(model).logits(images), axis=1)
 
 
 def last_exit_only(model):

@@ -10,6 +10,8 @@ from kdtasks.core.errors import DatasetError
 from kdtasks.core.records.data import Problem
 from kdtasks.data.prepare import load_dataset
 from kdtasks.data.settings import DataParams
+from kdtasks.data.sources import Item
+from kdtasks.data.sources.file_names import FileNames, Split
 
 
 @pytest.fixture
@@ -78,3 +80,22 @@ def test_a_flat_folder_is_told_of_it(params, data_params):
     folder = params(*PETS).path
     with pytest.raises(DatasetError, match=r"set data\.source to file_names"):
         load_dataset(data_params("image_folder", path=folder + "/deep", image_size=[8, 8]))
+
+
+def test_lists_tell_the_split_of_images(params, tmp_path: Path):
+    params(*(f"images/{kind}_{n}.png" for kind in ("cat", "dog") for n in range(8)))
+    photos = tmp_path / "photos"
+    (photos / "trainval.txt").write_text("cat_0 1\ncat_1.png 1\n")
+    (photos / "test.txt").write_text("cat_2 1\ndog_3 2\ndog_99 2\n")
+    lists: dict[Split, str] = {"train": "trainval.txt", "test": "test.txt"}
+    source = FileNames(images="images", lists=lists)
+    items = [each for each in source.items(photos) if isinstance(each, Item)]
+    listed = {each.name for each in items if each.split == "test"}
+    assert (len(items), listed) == (16, {"images/cat_2.png", "images/dog_3.png"})
+    assert {each.split for each in items} == {None, "test"}  # what no list names is of `train`
+    (photos / "test.txt").write_text("cat_0 1\ndog_3 2\n")
+    with pytest.raises(DatasetError, match=r"cat_0\.png is listed in train and test; .* test\.txt"):
+        list(source.items(photos))
+    (photos / "test.txt").write_text("bird_0 1\nfox_3 2\n")
+    with pytest.raises(DatasetError, match=r"test\.txt names 2 images, most of which are not in"):
+        list(source.items(photos))

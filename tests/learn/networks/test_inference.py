@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from kdtasks.core.backend import tf
+from kdtasks.learn.networks import inference
 from kdtasks.learn.networks.build import build
 from kdtasks.learn.networks.cnn import CNN
-from kdtasks.learn.networks.inference import Predictor, images_per_pass
+from kdtasks.learn.networks.inference import ForwardPass, images_per_pass
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (11, 8, 8, 1), dtype=np.uint8)
 
@@ -19,11 +21,11 @@ def test_logits_of_every_exit_in_batches_of_any_size(tmp_path: Path):
     np.save(tmp_path / "images.npy", IMAGES)
     mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
     for batch_size in (1, 4, 11, 256):
-        logits = Predictor(model, batch_size=batch_size).logits(mapped)
+        logits = ForwardPass(model, batch_size=batch_size).logits(mapped)
         assert [one.shape for one in logits] == [(11, 5), (11, 5)]
         for one, other in zip(logits, expected, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
-        answers = Predictor(model, batch_size=batch_size).classes(mapped)
+        answers = ForwardPass(model, batch_size=batch_size).classes(mapped)
         for one, other in zip(answers, logits, strict=True):
             np.testing.assert_array_equal(one, other.argmax(axis=-1))
 
@@ -34,9 +36,16 @@ def test_large_images_come_in_small_batches():
         assert found == expected
 
 
+def test_a_gpu_is_given_more_at_a_time(monkeypatch: pytest.MonkeyPatch):
+    model = build(CNN(filters=(3,)), input_shape=(8, 8, 1), num_classes=2)
+    assert ForwardPass(model)._size == 256
+    monkeypatch.setattr(inference, "has_gpu", lambda: True)
+    assert ForwardPass(model)._size == 2048
+
+
 def test_it_follows_the_weights_as_they_change():
     model = build(CNN(filters=(3,)), input_shape=(8, 8, 1), num_classes=2)
-    predictor = Predictor(model)
+    predictor = ForwardPass(model)
     (before,) = predictor.logits(IMAGES)
     model.network.get_layer("exit_0_logits").bias.assign([5.0, 7.0])
     (after,) = predictor.logits(IMAGES)

@@ -75,7 +75,7 @@ def test_a_training_run_tells_when_early_exits_joined():
     from kdtasks.learn.networks.build import build
     from kdtasks.learn.networks.cnn import CNN
     from kdtasks.learn.training.examples import TrainingExamples
-    from kdtasks.learn.training.loop import Schedule, train
+    from kdtasks.learn.training.loop import TrainingSchedule, train
     from kdtasks.learn.training.settings import TrainParams
 
     labels = np.arange(64, dtype=np.int32) % 2
@@ -94,7 +94,7 @@ def test_a_training_run_tells_when_early_exits_joined():
         TrainingExamples(images[np.newaxis], labels[np.newaxis]),
         validation=(images, labels),
         objective=backbone_first(LabelObjective(), 0.5),
-        schedule=Schedule(
+        schedule=TrainingSchedule(
             TrainParams(batch_size=8, guard_epochs=5), epochs=4, learning_rate=0.01, seed=0
         ),
     )

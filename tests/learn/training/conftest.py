@@ -14,7 +14,7 @@ from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.objectives.distillation import DistillationObjective, DistillParams
 from kdtasks.learn.training.checkpoint import Checkpoint
 from kdtasks.learn.training.examples import TrainingExamples
-from kdtasks.learn.training.loop import Schedule, train
+from kdtasks.learn.training.loop import TrainingSchedule, train
 from kdtasks.learn.training.settings import TrainParams
 
 # Dropout and batch normalisation carry state from step to step.
@@ -73,22 +73,24 @@ def validation() -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture
-def schedule() -> Schedule:
+def schedule() -> TrainingSchedule:
     """Six epochs of six steps; two images of each epoch are left over."""
-    return Schedule(
+    return TrainingSchedule(
         TrainParams(batch_size=8, guard_epochs=50), epochs=6, learning_rate=0.02, seed=3
     )
 
 
 @pytest.fixture
 def run(
-    examples: TrainingExamples, validation: tuple[np.ndarray, np.ndarray], schedule: Schedule
+    examples: TrainingExamples,
+    validation: tuple[np.ndarray, np.ndarray],
+    schedule: TrainingSchedule,
 ) -> Callable[..., Trained]:
     """Build the network anew and distil it, with what a test wants otherwise."""
 
     def run(
         *,
-        schedule: Schedule = schedule,
+        schedule: TrainingSchedule = schedule,
         examples: TrainingExamples = examples,
         checkpoint: Checkpoint | None = None,
         objective: Any = None,

@@ -12,7 +12,7 @@ from kdtasks.core.backend import seed_everything, tf
 from kdtasks.learn.networks.build import build
 from kdtasks.learn.training.average import WeightAverage
 from kdtasks.learn.training.checkpoint import Checkpoint
-from kdtasks.learn.training.loop import Schedule
+from kdtasks.learn.training.loop import TrainingSchedule
 from kdtasks.learn.training.run import exit_scores
 from kdtasks.learn.training.step import OptimizerParams
 from tests.learn.training.conftest import NETWORK
@@ -61,7 +61,7 @@ def test_whole_numbers_are_not_averaged_and_without_a_decay_nothing_is():
     np.testing.assert_array_equal(kernel, [4.0])
 
 
-def averaged(schedule: Schedule, decay: float | None) -> Schedule:
+def averaged(schedule: TrainingSchedule, decay: float | None) -> TrainingSchedule:
     """One step an epoch, so that a checkpoint holds the weights of every step."""
     optimizer = OptimizerParams(ema_decay=decay)
     params = schedule.params.model_copy(update={"optimizer": optimizer, "batch_size": 50})
@@ -70,7 +70,7 @@ def averaged(schedule: Schedule, decay: float | None) -> Schedule:
 
 def test_a_training_ends_with_the_average_of_its_steps(
     run: Callable[..., Any],
-    schedule: Schedule,
+    schedule: TrainingSchedule,
     validation: tuple[np.ndarray, np.ndarray],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -98,7 +98,7 @@ def test_a_training_ends_with_the_average_of_its_steps(
 
 
 def test_averaging_changes_what_is_validated_and_not_what_is_trained(
-    run: Callable[..., Any], schedule: Schedule
+    run: Callable[..., Any], schedule: TrainingSchedule
 ):
     last, mean = (run(schedule=averaged(schedule, decay)).history for decay in (None, 0.9))
     for name in ("loss", "accuracy"):

@@ -13,7 +13,7 @@ from kdtasks.learn.augmentations.shift import Shift
 from kdtasks.learn.objectives.objective import LabelObjective
 from kdtasks.learn.training.checkpoint import Checkpoint
 from kdtasks.learn.training.examples import Block
-from kdtasks.learn.training.loop import Schedule
+from kdtasks.learn.training.loop import TrainingSchedule
 from kdtasks.learn.training.views import AugmentationParams, OnlineExamples, no_answer
 
 Run = Callable[..., Any]
@@ -104,7 +104,7 @@ def test_mapped_images_come_into_memory(tmp_path: Path):
 def test_a_run_that_was_interrupted_ends_with_the_same_bits(
     taught: bool,
     run: Run,
-    schedule: Schedule,
+    schedule: TrainingSchedule,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ):

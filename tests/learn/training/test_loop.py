@@ -22,7 +22,7 @@ from kdtasks.learn.schedules.cosine import Cosine
 from kdtasks.learn.schedules.gap import Gap
 from kdtasks.learn.training.checkpoint import Checkpoint
 from kdtasks.learn.training.examples import TrainingExamples
-from kdtasks.learn.training.loop import Schedule
+from kdtasks.learn.training.loop import TrainingSchedule
 from kdtasks.learn.training.monitor import COLUMNS, best_epoch
 from kdtasks.learn.training.run import exit_scores
 from kdtasks.learn.training.step import OptimizerParams
@@ -30,14 +30,14 @@ from kdtasks.learn.training.step import OptimizerParams
 Run = Callable[..., Any]
 
 
-def shared(schedule: Schedule, **params: Any) -> Schedule:
+def shared(schedule: TrainingSchedule, **params: Any) -> TrainingSchedule:
     """The schedule with other params of those that all trainings share."""
     return dataclasses.replace(schedule, params=schedule.params.model_copy(update=params))
 
 
 def test_it_learns(
     run: Run,
-    schedule: Schedule,
+    schedule: TrainingSchedule,
     validation: tuple[np.ndarray, np.ndarray],
     capsys: pytest.CaptureFixture[str],
 ):
@@ -61,7 +61,9 @@ def test_it_learns(
     assert lines[-1].endswith("0:00 left")
 
 
-def test_it_learns_by_sgd_with_all_exits_together_or_looking_on(run: Run, schedule: Schedule):
+def test_it_learns_by_sgd_with_all_exits_together_or_looking_on(
+    run: Run, schedule: TrainingSchedule
+):
     trained = {}
     for exit_gradient in (0.0, 1.0):
         trained[exit_gradient] = run(
@@ -80,7 +82,7 @@ def test_it_learns_by_sgd_with_all_exits_together_or_looking_on(run: Run, schedu
 @pytest.mark.usefixtures("few_steps_a_block")
 @pytest.mark.parametrize("taught", [True, False])
 def test_streamed_equals_in_memory(
-    taught: bool, run: Run, schedule: Schedule, examples: TrainingExamples, tmp_path: Path
+    taught: bool, run: Run, schedule: TrainingSchedule, examples: TrainingExamples, tmp_path: Path
 ):
     np.save(tmp_path / "images.npy", examples.images)
     mapped = dataclasses.replace(
@@ -120,7 +122,7 @@ def test_blocks_of_large_images_are_shorter_and_the_bits_the_same(
 
 @pytest.mark.usefixtures("few_steps_a_block")
 def test_a_run_that_stops_early_has_the_state_of_the_long_run_at_that_epoch(
-    run: Run, schedule: Schedule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, schedule: TrainingSchedule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """Weights, running statistics and optimiser; the cosine is that of all epochs."""
     kept: dict[int, list[bytes]] = {}
@@ -147,7 +149,7 @@ def test_a_run_that_stops_early_has_the_state_of_the_long_run_at_that_epoch(
 
 
 def test_the_best_epoch_on_validation_is_kept_where_that_is_asked_for(
-    run: Run, schedule: Schedule, monkeypatch: pytest.MonkeyPatch
+    run: Run, schedule: TrainingSchedule, monkeypatch: pytest.MonkeyPatch
 ):
     def third(history: list[Any], metric: str) -> int:
         assert metric == "macro_f1"
@@ -179,7 +181,7 @@ def test_the_best_epoch_has_the_best_score_and_of_equal_ones_the_least_loss():
     assert best_epoch(masks, "accuracy") == 1
 
 
-def test_a_batch_larger_than_the_data_is_all_the_data(run: Run, schedule: Schedule):
+def test_a_batch_larger_than_the_data_is_all_the_data(run: Run, schedule: TrainingSchedule):
     # One step an epoch: a few epochs may well predict one class only.
     longer = dataclasses.replace(schedule, epochs=20)
     larger = run(schedule=shared(longer, batch_size=1_000))
@@ -209,7 +211,7 @@ class TestResuming:
         self,
         everything: bool,
         run: Run,
-        schedule: Schedule,
+        schedule: TrainingSchedule,
         hinting: TrainingExamples,
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
@@ -267,28 +269,30 @@ class TestResuming:
         assert run().weights != with_state.weights
 
 
-def test_every_seed_trains_otherwise(run: Run, schedule: Schedule):
+def test_every_seed_trains_otherwise(run: Run, schedule: TrainingSchedule):
     first, again = run(), run()
     other = run(schedule=dataclasses.replace(schedule, seed=4))
     assert first.weights == again.weights
     assert first.weights != other.weights
 
 
-def test_a_loss_that_is_no_number_stops_the_run(run: Run, schedule: Schedule, tmp_path: Path):
+def test_a_loss_that_is_no_number_stops_the_run(
+    run: Run, schedule: TrainingSchedule, tmp_path: Path
+):
     checkpoint = Checkpoint(tmp_path / "run.npz", settings=[])
     with pytest.raises(TrainingError, match=r"the loss became (nan|inf) in epoch 1; lower"):
         run(schedule=dataclasses.replace(schedule, learning_rate=1e30), checkpoint=checkpoint)
     assert checkpoint.load() is None
 
 
-def test_a_last_step_that_breaks_the_network_stops_the_run(run: Run, schedule: Schedule):
+def test_a_last_step_that_breaks_the_network_stops_the_run(run: Run, schedule: TrainingSchedule):
     one_step = shared(dataclasses.replace(schedule, epochs=1, learning_rate=3e38), batch_size=50)
     with pytest.raises(TrainingError, match=r"the validation loss became (nan|inf) in epoch 1"):
         run(schedule=one_step)
 
 
 def test_one_class_only_stops_the_run_also_when_it_is_started_again(
-    run: Run, schedule: Schedule, examples: TrainingExamples, tmp_path: Path
+    run: Run, schedule: TrainingSchedule, examples: TrainingExamples, tmp_path: Path
 ):
     always_class_2 = dataclasses.replace(
         examples, labels=np.full_like(examples.labels, 2), teacher_logits=None
@@ -308,7 +312,7 @@ def test_one_class_only_stops_the_run_also_when_it_is_started_again(
 
 
 def test_a_run_shorter_than_the_patience_does_not_end_with_one_class(
-    run: Run, schedule: Schedule, examples: TrainingExamples
+    run: Run, schedule: TrainingSchedule, examples: TrainingExamples
 ):
     always_class_2 = dataclasses.replace(
         examples, labels=np.full_like(examples.labels, 2), teacher_logits=None
@@ -319,7 +323,7 @@ def test_a_run_shorter_than_the_patience_does_not_end_with_one_class(
 
 
 def test_whoever_is_shown_each_epoch_may_end_the_training(
-    run: Run, schedule: Schedule, tmp_path: Path
+    run: Run, schedule: TrainingSchedule, tmp_path: Path
 ):
     """What was trained until then can be gone on from: the checkpoint is written before."""
     shown: list[list[float]] = []

@@ -1,4 +1,4 @@
-"""Trained weights: first new layers alone, then everything at a smaller rate."""
+"""TrainedNetwork weights: first new layers alone, then everything at a smaller rate."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +19,9 @@ from kdtasks.learn.objectives.objective import LabelObjective, label_loss_of
 from kdtasks.learn.schedules import History
 from kdtasks.learn.training import loop
 from kdtasks.learn.training.examples import TrainingExamples
-from kdtasks.learn.training.loop import Schedule
+from kdtasks.learn.training.loop import TrainingSchedule
 from kdtasks.learn.training.phases import phases_of, train_phases
-from kdtasks.learn.training.run import Trained, TrainingRun, run_training, write_trained
+from kdtasks.learn.training.run import TrainedNetwork, TrainingRun, run_training, write_trained
 from kdtasks.learn.training.settings import TrainingSetup, TrainParams
 from kdtasks.params import Params, load_params
 from tests.learn.training.conftest import noisy_quadrants
@@ -42,8 +42,8 @@ def network() -> Any:
 
 
 @pytest.fixture
-def schedule() -> Schedule:
-    return Schedule(SETTINGS, epochs=10, learning_rate=0.02, seed=3, keeps_best="accuracy")
+def schedule() -> TrainingSchedule:
+    return TrainingSchedule(SETTINGS, epochs=10, learning_rate=0.02, seed=3, keeps_best="accuracy")
 
 
 def test_the_phases_share_the_epochs(schedule, network):
@@ -129,8 +129,8 @@ def fine_tune(tmp_path: Path, dataset: PreparedDataset, params: Params, network:
         features: str | None = "features",
         kind: type[LabelObjective] = LabelObjective,
         **changes: Any,
-    ) -> Trained:
-        schedule = Schedule(SETTINGS, epochs=4, learning_rate=0.1, seed=3, **changes)
+    ) -> TrainedNetwork:
+        schedule = TrainingSchedule(SETTINGS, epochs=4, learning_rate=0.1, seed=3, **changes)
         architecture = File(path="own.keras", features=features, weights="file", head_first=0.5)
         images, labels = dataset.images("train"), dataset.labels("train")
         return run_training(
@@ -148,7 +148,7 @@ def fine_tune(tmp_path: Path, dataset: PreparedDataset, params: Params, network:
 
 
 def test_the_head_learns_alone_and_the_trunk_after_it(fine_tune, network, dataset, tmp_path):
-    def weights(trained: Trained, layer: str) -> list[np.ndarray]:
+    def weights(trained: TrainedNetwork, layer: str) -> list[np.ndarray]:
         return trained.model.network.get_layer(layer).get_weights()
 
     head = fine_tune(stop_epoch=2)

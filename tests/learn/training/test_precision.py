@@ -13,7 +13,8 @@ import pytest
 
 from kdtasks.core.backend import tf
 from kdtasks.core.processor import read_processor
-from kdtasks.learn.training.loop import Schedule
+from kdtasks.learn.training import step
+from kdtasks.learn.training.loop import TrainingSchedule
 from kdtasks.learn.training.step import precision_scope
 
 Run = Callable[..., Any]
@@ -89,7 +90,18 @@ def test_the_option_is_left_as_it_was():
     assert {**after, option: False} == {**before, option: False}
 
 
-def test_it_learns_in_bfloat16_and_its_weights_stay_float32(run: Run, schedule: Schedule):
+def test_on_a_gpu_tensor_float_32_is_used_inside_alone(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(step, "has_gpu", lambda: True)
+    enabled = tf.config.experimental.tensor_float_32_execution_enabled
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    with precision_scope("float32"):
+        assert not enabled()
+    with precision_scope("bfloat16"):
+        assert enabled()
+    assert not enabled()
+
+
+def test_it_learns_in_bfloat16_and_its_weights_stay_float32(run: Run, schedule: TrainingSchedule):
     trained = run(schedule=dataclasses.replace(schedule, epochs=25, precision="bfloat16"))
     assert trained.history[-1]["validation_accuracy"] > 0.9
     assert {weight.dtype for weight in trained.model.network.get_weights()} == {
@@ -98,7 +110,7 @@ def test_it_learns_in_bfloat16_and_its_weights_stay_float32(run: Run, schedule: 
 
 
 def test_the_teacher_is_asked_in_it_and_validation_is_not(
-    run: Run, schedule: Schedule, monkeypatch: pytest.MonkeyPatch
+    run: Run, schedule: TrainingSchedule, monkeypatch: pytest.MonkeyPatch
 ):
     from kdtasks.learn.training import loop
 

@@ -21,7 +21,7 @@ from kdtasks.learn.targets.open import open_targets
 from kdtasks.learn.targets.write import write_targets
 from kdtasks.learn.teachers.teacher import open_teacher
 from kdtasks.learn.training.examples import Examples, TrainingExamples, in_views
-from kdtasks.learn.training.loop import Schedule
+from kdtasks.learn.training.loop import TrainingSchedule
 from kdtasks.learn.training.repetition import repeated_examples
 from kdtasks.learn.training.views import AugmentationParams, OnlineExamples, draw_views
 from tests.tools.datasets import dataset_of
@@ -81,7 +81,7 @@ def test_every_image_keeps_its_weight(make: Callable[[Path], Examples], tmp_path
 
 
 def test_labels_without_weight_teach_nothing(
-    run: Run, examples: TrainingExamples, schedule: Schedule
+    run: Run, examples: TrainingExamples, schedule: TrainingSchedule
 ) -> None:
     """Training goes as if they were not there, and otherwise than with them."""
     out = np.broadcast_to(np.arange(50) % 4 > 0, examples.labels.shape)

@@ -21,7 +21,7 @@ from kdtasks.learn.objectives.distillation import (
 )
 from kdtasks.learn.objectives.objective import LabelLossSum, LabelObjective
 from kdtasks.learn.training.examples import TrainingExamples
-from kdtasks.learn.training.loop import Schedule, train
+from kdtasks.learn.training.loop import TrainingSchedule, train
 from kdtasks.learn.training.run import exit_scores
 
 DRAW = np.random.default_rng(0)
@@ -42,7 +42,7 @@ def unet() -> MultiExitModel:
 
 @pytest.mark.parametrize("loss", [KD(), DKD(), DIST(), ChannelwiseKD()])
 def test_a_teacher_is_listened_to_under_every_loss(
-    loss: DistillationLoss, unet: MultiExitModel, schedule: Schedule
+    loss: DistillationLoss, unet: MultiExitModel, schedule: TrainingSchedule
 ):
     exits = ExitTeachingParams(teacher=True, last_exit=0.5)
     params = DistillParams(alpha=0.2, temperature=2.0, loss=loss, exits=exits)
@@ -59,7 +59,7 @@ def test_a_teacher_is_listened_to_under_every_loss(
     assert history[-1]["loss"] < history[0]["loss"]
 
 
-def test_unlabelled_pixels_are_ignored(unet: MultiExitModel, schedule: Schedule):
+def test_unlabelled_pixels_are_ignored(unet: MultiExitModel, schedule: TrainingSchedule):
     history = train(
         unet,
         TrainingExamples(IMAGES, MASKS),

@@ -13,7 +13,7 @@ from kdtasks.learn.objectives.hints import HintParams
 from kdtasks.learn.objectives.objective import Step
 from kdtasks.learn.schedules.linear import Linear
 from kdtasks.learn.training.examples import TrainingExamples
-from kdtasks.learn.training.loop import Schedule
+from kdtasks.learn.training.loop import TrainingSchedule
 
 Run = Callable[..., Any]
 
@@ -39,7 +39,7 @@ def test_a_schedule_is_compiled_no_more_often_than_a_constant(
     assert [record["alpha"] for record in history] == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
 
 
-def test_the_loss_follows_the_schedule(run: Run, schedule: Schedule):
+def test_the_loss_follows_the_schedule(run: Run, schedule: TrainingSchedule):
     # Labels alone from the first epoch to the last: alpha 1 → 1 is the constant 1, bit for bit.
     constant = run(objective=DistillationObjective(DistillParams(alpha=1.0)))
     still = Linear(start=1.0, end=1.0)
@@ -53,7 +53,7 @@ def test_the_loss_follows_the_schedule(run: Run, schedule: Schedule):
 
 
 def test_hints_train_the_student_and_leave_no_weights_behind(
-    run: Run, schedule: Schedule, hinting: TrainingExamples
+    run: Run, schedule: TrainingSchedule, hinting: TrainingExamples
 ):
     # Four channels to five by a projection that starts at random; the teacher's are the brightness.
     brightness = hinting.images.reshape(2, 50, 4, 2, 4, 2).mean(axis=(3, 5)) / 100

@@ -34,10 +34,19 @@ def begun(folder: Path, images: Path, masks: Path | None = None) -> tuple[Params
 def test_pets_tell_classes_by_names_beside_their_annotations(tmp_path: Path):
     pets = write_pets(tmp_path / "pets")
     params, said = begun(tmp_path / "breeds", pets)
-    assert (params.data.source.name, params.data.path) == ("file_names", "../pets/images")
+    assert (params.data.source.name, params.data.path) == ("file_names", "../pets")
+    assert params.data.source.model_dump(exclude_defaults=True) == {
+        "images": "images",
+        "lists": {"train": "annotations/trainval.txt", "test": "annotations/test.txt"},
+    }
     assert "3 classes, 36 images, 32×32 pixels" in said
     assert "Abyssinian_1.jpg is of Abyssinian" in said
-    assert f"data.path is {pets / 'images'}: nothing beside it holds classes" in said
+    kept = "test kept as given; validation and calibration taken out of train"
+    assert f"splits by annotations/test.txt and annotations/trainval.txt: {kept}" in said
+    (pets / "annotations" / "test.txt").unlink()
+    found = look_at(pets, None, None)
+    assert (source_of(found), found.path) == ({"name": "file_names"}, pets / "images")
+    assert f"data.path is {pets / 'images'}: nothing beside it holds classes" in found.notes
 
 
 @pytest.mark.parametrize("where", ["", "."], ids=["absolute", "relative"])

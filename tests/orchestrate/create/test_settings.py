@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kdtasks.data.proposal import source_of
 from kdtasks.data.sources import Item
 from kdtasks.orchestrate.create.images import Images
-from kdtasks.orchestrate.create.layouts import source_of
 from kdtasks.orchestrate.create.settings import choose, image_size_of, name_of
 from kdtasks.orchestrate.create.teacher import Teacher
 from kdtasks.params import Params, parse_params

@@ -54,7 +54,7 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("engine", "width", "depth", "repeats"), [("split", 6, 3, 10), ("cli", 4, 2, 1)]
+    ("engine", "width", "depth", "repeats"), [("split", 6, 3, 3), ("cli", 4, 2, 1)]
 )
 def test_wide_runs_lose_nothing(
     make_project: Callable[[str, str], Path],

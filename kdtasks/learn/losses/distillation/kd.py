@@ -22,8 +22,8 @@ class KD(DistillationLoss):
     name: Literal["kd"] = "kd"
     standardize: bool = Field(
         default=False,
-        description="give the logits of each row mean 0 and standard deviation 1 first, which "
-        "frees the student from matching the size of the teacher's (Sun et al., arXiv 2403.01427)",
+        description="give each row's logits mean 0 and standard deviation 1 first, so that the "
+        "student need not match their size (Sun et al., arXiv 2403.01427)",
     )
 
     @property

@@ -21,8 +21,8 @@ class CrossEntropy(LabelLoss):
     name: Literal["cross_entropy"] = "cross_entropy"
     smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         default=0.0,
-        description="fraction of every label that all classes share evenly, 0.1 say; a teacher "
-        "trained so is often more accurate and teaches worse (Müller et al., arXiv 1906.02629)",
+        description="fraction of every label that all classes share, 0.1 say; a teacher trained "
+        "so often teaches worse (Müller et al., arXiv 1906.02629)",
     )
 
     def __call__(self, logits: Tensor, labels: Tensor, **weighting: Unpack[Weighting]) -> Tensor:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from kdtasks.core.backend import Tensor, tf
+from kdtasks.tasks.confusion import uncounted
 
 
 class Weighting(TypedDict, total=False):
@@ -23,7 +24,7 @@ class Weighting(TypedDict, total=False):
 
 def cross_entropy(logits: Tensor, labels: Tensor, ignore_label: int | None) -> Tensor:
     """Return the cross-entropy of every row, [...]; of `ignore_label` some finite number."""
-    counted = tf.not_equal(labels, -1 if ignore_label is None else ignore_label)
+    counted = tf.not_equal(labels, uncounted(ignore_label))
     return tf.nn.sparse_softmax_cross_entropy_with_logits(tf.where(counted, labels, 0), logits)
 
 
@@ -35,7 +36,7 @@ def label_weights(
     row_weights: Tensor | None = None,
 ) -> Tensor:
     """Give the weight of every label, int32 [...], float32 of its shape; 0 for `ignore_label`."""
-    counted = tf.not_equal(labels, -1 if ignore_label is None else ignore_label)
+    counted = tf.not_equal(labels, uncounted(ignore_label))
     weights = tf.cast(counted, tf.float32)
     if row_weights is not None:
         weights *= row_weights

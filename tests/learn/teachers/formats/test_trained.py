@@ -15,14 +15,14 @@ SHAPE = (8, 8, 3)
 def save(randomise, tmp_path):
     """Give a function that saves a network of its own weights, and what it answers."""
     from kdtasks.learn.networks.build import build
-    from kdtasks.learn.networks.inference import Predictor
+    from kdtasks.learn.networks.inference import ForwardPass
     from kdtasks.learn.networks.saved import save_model
 
     def run(folder, seed):
         model = build(CNN(filters=(4, 6)), input_shape=SHAPE, num_classes=4, exits=["block_1"])
         randomise(model, seed=seed)
         save_model(tmp_path / folder, model)
-        return Predictor(model)
+        return ForwardPass(model)
 
     return run
 

@@ -1,4 +1,4 @@
-"""The example writes what the stage reads; a model that looks at one pixel stands in for CLIP."""
+"""The example writes what the stage reads; a model that looks at one pixel stands in."""
 
 import importlib.util
 from pathlib import Path
@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kdtasks.core.backend import keras_3
 from kdtasks.core.files import write_json
 from kdtasks.learn.teachers.answer_files import read_answer_file
 
-EXAMPLE = Path(__file__).parents[3] / "examples" / "clip_zero_shot.py"
+EXAMPLE = Path(__file__).parents[3] / "examples" / "teacher_answers.py"
 
 
 @pytest.fixture
 def example() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("clip_zero_shot", EXAMPLE)
+    spec = importlib.util.spec_from_file_location("teacher_answers", EXAMPLE)
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -45,3 +46,13 @@ def test_answers_stand_under_the_names_that_prepare_kept(example: ModuleType, tm
     expected = {"unlabelled/a/b.png": 0} | {name: row for row, name in enumerate(names, start=1)}
     assert dict(zip(found.names, found.values[:, 0], strict=True)) == expected
     assert example.image_files(tmp_path, tmp_path / "raw", None).keys() == set(names)
+
+
+def test_a_keras_3_classifier_is_asked_at_its_own_size(example: ModuleType, tmp_path: Path):
+    keras = keras_3()
+    pixels = keras.Input((2, 3, 3))
+    answers = keras.layers.Softmax()(keras.layers.GlobalAveragePooling2D()(pixels))
+    keras.Model(pixels, answers).save(tmp_path / "big.keras")
+    answer = example.keras_classifier(tmp_path / "big.keras")
+    logits = answer([Image.new("RGB", (9, 9), (2, 1, 0))])
+    np.testing.assert_allclose(logits - logits[:, :1], [[0, -1, -2]], atol=1e-5)

@@ -1,11 +1,18 @@
-"""Write a file of answers for `teacher.source: logits`: CLIP's, which has seen none of the images.
+"""Write a file of answers for `teacher.source: logits`, by a model that needs no TensorFlow.
 
-In a project, after `dvc repro prepare`: `pip install open_clip_torch`, then
+In a project, after `dvc repro prepare`, with CLIP, which has seen none of the images:
 
-    python clip_zero_shot.py data/raw models/import/clip.npz [--unlabelled data/raw-unlabelled]
+    pip install open_clip_torch
+    python teacher_answers.py data/raw models/import/clip.npz [--unlabelled data/raw-unlabelled]
 
 The first run downloads the model (600 MB). Classes are asked for by name, so name them in English:
-a folder `golden_retriever`, not `class_17`. Any other model fits in where `clip` does.
+a folder `golden_retriever`, not `class_17`. Or with a Keras 3 classifier whose outputs are the
+classes by name, on JAX or PyTorch, and so on their GPUs:
+
+    pip install keras jax
+    KERAS_BACKEND=jax python teacher_answers.py data/raw models/import/big.npz --keras big.keras
+
+Any other model fits in where `clip` does.
 """
 
 import argparse
@@ -37,6 +44,22 @@ def clip(class_names: Sequence[str], prompt: str = "a photo of a {}.") -> Answer
         pixels = torch.stack([preprocess(image) for image in images])
         features = model.encode_image(pixels, normalize=True)
         return (model.logit_scale.exp() * features @ texts.T).numpy()
+
+    return answer
+
+
+def keras_classifier(path: Path) -> Answer:
+    """Open a classifier that takes RGB images of 0…255 and ends in logits or in softmax."""
+    import keras
+
+    model = keras.saving.load_model(path, compile=False)
+    height, width = model.input_shape[1:3]
+
+    def answer(images: list[Image.Image]) -> np.ndarray:
+        fitted = [image.resize((width, height), Image.Resampling.BILINEAR) for image in images]
+        found = np.asarray(model(np.stack(fitted).astype("float32"), training=False))
+        is_softmax = (found >= 0).all() and np.allclose(found.sum(axis=1), 1, atol=1e-3)
+        return np.log(np.maximum(found, 1e-9)) if is_softmax else found
 
     return answer
 
@@ -74,7 +97,9 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path, help="data.path")
     parser.add_argument("out", type=Path, help="the file to write, an .npz")
     parser.add_argument("--unlabelled", type=Path, help="data.unlabelled, if it holds images")
+    parser.add_argument("--keras", type=Path, help="the classifier to ask, in place of CLIP")
     given = parser.parse_args()
     class_names = json.loads(Path("data/prepared/dataset.json").read_text("utf-8"))["class_names"]
     files = image_files(Path(), given.folder, given.unlabelled)
-    write_answers(given.out, files, class_names, clip(class_names))
+    teacher = keras_classifier(given.keras) if given.keras else clip(class_names)
+    write_answers(given.out, files, class_names, teacher)

@@ -1,0 +1,91 @@
+"""Which operators an accelerator takes, by its maker's published table; nothing is run."""
+
+from typing import NamedTuple
+
+from kdtasks.compress.tflite.graph import Graph, Operator
+
+
+class Fallback(NamedTuple):
+    """An operator that is left to the processor.
+
+    Attributes:
+        operator: name of LiteRT.
+        tensor: what it makes.
+        reason: why.
+    """
+
+    operator: str
+    tensor: str
+    reason: str
+
+
+class Coverage(NamedTuple):
+    """What an accelerator takes.
+
+    Attributes:
+        source: where its table stands.
+        dtypes: types of the tensors that an operator may take.
+        operators: names of LiteRT.
+        float_only: those that are taken in float32 alone.
+    """
+
+    source: str
+    dtypes: frozenset[str]
+    operators: frozenset[str]
+    float_only: frozenset[str] = frozenset()
+
+
+_EDGE_TPU = """
+ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D EXPAND_DIMS FULLY_CONNECTED
+L2_NORMALIZATION LOGISTIC LSTM MAXIMUM MAX_POOL_2D MEAN MINIMUM MUL PACK PAD PRELU QUANTIZE
+REDUCE_MAX REDUCE_MIN RELU RELU6 RELU_N1_TO_1 RESHAPE RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR RSQRT
+SLICE SOFTMAX SPACE_TO_DEPTH SPLIT SQUARED_DIFFERENCE SQUEEZE STRIDED_SLICE SUB SUM TANH TRANSPOSE
+TRANSPOSE_CONV
+"""
+_NNAPI = """
+ADD ARG_MAX ARG_MIN AVERAGE_POOL_2D BATCH_TO_SPACE_ND CAST CONCATENATION CONV_2D DEPTHWISE_CONV_2D
+DEPTH_TO_SPACE DEQUANTIZE EQUAL EXPAND_DIMS FULLY_CONNECTED GATHER GREATER GREATER_EQUAL HARD_SWISH
+L2_NORMALIZATION L2_POOL_2D LEAKY_RELU LESS LESS_EQUAL LOGISTIC MAXIMUM MAX_POOL_2D MEAN MINIMUM MUL
+NOT_EQUAL PACK PAD PADV2 PRELU QUANTIZE REDUCE_MAX REDUCE_MIN RELU RELU6 RELU_N1_TO_1 RESHAPE
+RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR SELECT SLICE SOFTMAX SPACE_TO_BATCH_ND SPACE_TO_DEPTH SPLIT
+SQUEEZE STRIDED_SLICE SUB TANH TILE TOPK_V2 TRANSPOSE TRANSPOSE_CONV
+"""
+_NNAPI_FLOAT = """
+ABS DIV ELU EXP FLOOR LOCAL_RESPONSE_NORMALIZATION LOG LOG_SOFTMAX NEG POW REDUCE_PROD RSQRT SIN
+SQRT SUM
+"""
+
+COVERAGE = {
+    "edgetpu": Coverage(
+        "coral.ai/docs/edgetpu/models-intro, table 1, from runtime 14",
+        frozenset({"int8", "uint8"}),
+        frozenset(_EDGE_TPU.split()),
+    ),
+    "nnapi": Coverage(
+        "tensorflow/lite/delegates/nnapi/nnapi_delegate.cc, from Android 11",
+        frozenset({"float32", "int8", "uint8"}),
+        frozenset((_NNAPI + _NNAPI_FLOAT).split()),
+        frozenset(_NNAPI_FLOAT.split()),
+    ),
+}
+
+
+def find_uncovered(graph: Graph, coverage: Coverage) -> tuple[Fallback, ...]:
+    """Name the operators of a signature that a table does not have, or not in their numbers."""
+    found = ((one, _reason(graph, one, coverage)) for one in graph.operators)
+    return tuple(
+        Fallback(operator.name, graph.tensors[operator.outputs[0]].name, reason)
+        for operator, reason in found
+        if reason
+    )
+
+
+def _reason(graph: Graph, operator: Operator, coverage: Coverage) -> str:
+    if operator.name not in coverage.operators:
+        return "not in the table"
+    allowed = {"float32"} if operator.name in coverage.float_only else coverage.dtypes
+    taken = [graph.tensors[number] for number in operator.inputs if number >= 0]
+    # constants may be shapes and axes, and weights follow what they meet
+    dtypes = {tensor.dtype for tensor in taken if tensor.buffer is None}
+    other = sorted(dtypes - allowed)
+    return f"{' and '.join(other)}, where {' or '.join(sorted(allowed))} is taken" if other else ""
