@@ -25,10 +25,11 @@ from kdtasks.deploy.store.cache import Cache, default_cache
 from kdtasks.deploy.store.describe import moved_line, published_line
 from kdtasks.deploy.store.objects import Objects
 from kdtasks.deploy.store.promotion import AliasMover
-from kdtasks.deploy.store.publish import Published, about_bundle, publish, read_folder
+from kdtasks.deploy.store.publish import Published, about_bundle, publish, read_folder, with_card
 from kdtasks.deploy.store.records import FoundVersion, read_alias
 from kdtasks.deploy.store.signing import load_public_keys, load_signing_key
 from kdtasks.edge.bundle_files import read_manifest
+from kdtasks.orchestrate.project.origin import find_origin
 from kdtasks.orchestrate.project.project import find_address
 from kdtasks.params import Params
 
@@ -118,13 +119,14 @@ class Shipment:
         # hashed before it is judged: what is judged is what is published
         manifest, files = read_manifest(bundle), read_folder(bundle)
         name, params, cache = self._name, self._params, Cache(default_cache())
-        self._publish = lambda: publish(
-            self.objects,
-            files,
-            name=name,
-            about=about_bundle(bundle, manifest, files),
-            signing_key=self._key,
-        )
+
+        def ship() -> Published:
+            origin, about = find_origin(bundle), about_bundle(bundle, manifest, files)
+            with with_card(files, origin.card if origin else None) as shipped:
+                key = self._key
+                return publish(self.objects, shipped, name=name, about=about, signing_key=key)
+
+        self._publish = ship
         self._production = fetch_production(
             self.objects, name, PRODUCTION, cache=cache, trusted=self._trusted
         )

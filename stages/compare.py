@@ -19,8 +19,10 @@ def main(params: Params, paths: ProjectPaths) -> None:
     """Write the comparison, what the page shows of masks, and labels that look wrong."""
     from kdtasks.core.files import write_arrays
     from kdtasks.data.prepared import open_prepared
+    from kdtasks.data.slices import read_parts
     from kdtasks.evaluate.label_errors import TeacherAnswers, find_label_errors
     from kdtasks.evaluate.registry import evaluator_of
+    from kdtasks.evaluate.views import TeacherNetwork
     from kdtasks.learn.networks.inference import ForwardPass
     from kdtasks.learn.networks.saved import load_model
     from kdtasks.learn.teachers.teacher import open_teacher
@@ -38,9 +40,13 @@ def main(params: Params, paths: ProjectPaths) -> None:
         predictor = ForwardPass(load_model(folder))
         return lambda images: predictor.logits(images)[-1]
 
-    def taught() -> Callable[[Any], Any]:
-        told, seen = teacher.about(names), partial(teacher.seen, paths.teacher_images, "test")
-        return lambda images: told.answers(seen(images), slice(None))[0]
+    def taught() -> TeacherNetwork:
+        told = teacher.about(names)
+        return TeacherNetwork(
+            run=lambda images: told.answers(images, slice(None))[0],
+            seen=partial(teacher.seen, paths.teacher_images, "test"),
+            looks=teacher.looks,
+        )
 
     def answers(split: str) -> TeacherAnswers | None:
         images, asked = dataset.images(split), dataset.names(split)
@@ -52,7 +58,8 @@ def main(params: Params, paths: ProjectPaths) -> None:
         return TeacherAnswers(trained_on.lacks(images), logits)
 
     dataset, teacher = open_prepared(paths.prepared), open_teacher(paths.teacher)
-    evaluator, names = evaluator_of(dataset, params.evaluate), dataset.names("test")
+    parts, names = read_parts(paths.slices), dataset.names("test")
+    evaluator = evaluator_of(dataset, params.evaluate, parts=parts)
     comparison, shown = evaluator.compare(
         taught if teacher.knows(names) and not evaluator.answered else None,
         openers("student"),

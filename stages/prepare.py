@@ -1,6 +1,7 @@
 """Read the source, check it, split it."""
 
 from functools import partial
+from pathlib import Path
 
 from kdtasks.core.events import warn
 from kdtasks.core.paths import ProjectPaths
@@ -11,6 +12,7 @@ from kdtasks.data.findings import look_at, write_look
 from kdtasks.data.groups import count_groups
 from kdtasks.data.links import refuse_unlisted_links
 from kdtasks.data.prepare import marked_dataset, uneven_message, usable_dataset, write_prepared
+from kdtasks.data.slices import read_parts, slice_rows
 from kdtasks.data.split import split_dataset
 from kdtasks.data.teacher_images import OwnForm, write_teacher_images
 from kdtasks.data.unlabelled import read_unlabelled, write_unlabelled
@@ -47,6 +49,8 @@ def main(params: Params, paths: ProjectPaths) -> None:
 
         answer = partial(label_by_teacher, params.teacher, paths.teacher_images)
     write_prepared(paths.prepared, dataset, split, data, answer)
+    tested = [dataset.origins[row] for row in split["test"]]
+    slice_rows(tested, data.source.slices(Path(data.path)), dataset.task).write(paths.slices)
     height, width, channels = dataset.images.shape[1:]
     print(
         f"{data.source.name}: {len(dataset)} images of {height}×{width}×{channels}, "
@@ -70,6 +74,8 @@ def main(params: Params, paths: ProjectPaths) -> None:
         )
     for note in dataset.notes:
         print(f"  {note}")
+    for name, part in read_parts(paths.slices).items():
+        print(f"  slice {name}: {part.sum()} test images")
     record = unlabelled.record
     if record.images or record.excluded:
         print(

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from typer.main import get_command, get_command_name, solve_typer_info_defaults
 
 from kdtasks.cli.output import print_table
+from kdtasks.cli.plain_values import read_plainly
 from kdtasks.cli.status import MEANINGS
 
 
@@ -82,6 +83,7 @@ class LazyGroup(TyperGroup):
 
 def lazy_group(app: typer.Typer, root: typer.Typer) -> LazyGroup:
     """Give the commands of `app` the name, the help and the options of `root`."""
+    read_plainly()
     group: Any = get_command(root)
     group.commands = LazyCommands(app)
     assert isinstance(group, LazyGroup)

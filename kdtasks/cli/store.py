@@ -61,7 +61,13 @@ def publish(
     from kdtasks.deploy.store.describe import moved_line, published_line
     from kdtasks.deploy.store.progress import show_progress
     from kdtasks.deploy.store.promotion import AliasMover
-    from kdtasks.deploy.store.publish import about_bundle, as_folder, publish, read_folder
+    from kdtasks.deploy.store.publish import (
+        about_bundle,
+        as_folder,
+        publish,
+        read_folder,
+        with_card,
+    )
     from kdtasks.deploy.store.signing import load_signing_key
     from kdtasks.edge.bundle_files import open_bundle
     from kdtasks.orchestrate.project.origin import find_origin
@@ -83,9 +89,10 @@ def publish(
         if found:
             manifest = replace(manifest, provenance=found.provenance)
         about = about_bundle(folder, manifest, files)
-        with show_progress("uploading") as progress:
+        card = found.card if found else None
+        with with_card(files, card) as shipped, show_progress("uploading") as progress:
             published = publish(
-                objects, files, name=name, about=about, signing_key=key, progress=progress
+                objects, shipped, name=name, about=about, signing_key=key, progress=progress
             )
         content = {**_about(published.found.version), "is_new": published.is_new, "alias": alias}
         if not as_json:

@@ -36,6 +36,7 @@ class ProjectPaths:
     prepared = Below("data/prepared")  # folder of the prepared dataset
     dataset = Below("data/prepared/dataset.json")  # description of the prepared dataset
     findings = Below("data/findings")  # folder of what all images that were read look like
+    slices = Below("data/slices.json")  # which slice each test image belongs to, if any
     unlabelled = Below("data/unlabelled")  # folder of images that bear no label
     teacher_images = Below("data/teacher-images")  # images in the teacher's own size, if any
     labelled = Below("data/labelled.npy")  # rows of the training split whose labels students see
@@ -48,6 +49,7 @@ class ProjectPaths:
     suspected = Below("plots/label_errors.npz")  # the images that bear them
     report = Below("report")  # folder of the report
     page = Below("report/index.html")  # the report to look at
+    card = Below("report/card.md")  # the model card, which goes with a bundle
     selection = Below("report/selection.json")  # the variant to ship, and why
     statistics = Below("report/statistics.json")  # the numbers behind the page
     summary = Below("report/summary.json")  # the numbers that experiments are compared by

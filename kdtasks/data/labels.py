@@ -13,6 +13,7 @@ from kdtasks.core.files import atomic_file
 from kdtasks.core.records.data import Labels
 from kdtasks.data.prepared import SPLITS, PreparedDataset
 from kdtasks.data.split import sample_stratified
+from kdtasks.data.stacked_rows import StackedRows
 from kdtasks.tasks.registry import task_of
 
 # Number of the random stream, among those of a split's seed.
@@ -54,7 +55,9 @@ class TrainingSet:
 
 
 def training_set(
-    dataset: PreparedDataset, unlabelled: np.ndarray, labelled: np.ndarray | None = None
+    dataset: PreparedDataset,
+    unlabelled: np.ndarray | StackedRows,
+    labelled: np.ndarray | None = None,
 ) -> TrainingSet:
     """Put together what students are trained on.
 
@@ -62,12 +65,13 @@ def training_set(
         unlabelled: images without a label, uint8 [N, height, width, channels].
         labelled: rows of the training split, as of `choose_labelled`; None is all.
     """
-    images, labels = dataset.images("train"), dataset.labels("train")
-    weights = dataset.row_weights()
+    images: Any = dataset.images("train")
+    labels, weights = dataset.labels("train"), dataset.row_weights()
     if labelled is None:
         labelled = np.arange(len(labels))
     if len(unlabelled):
-        images = np.concatenate([images, unlabelled])
+        parts = (images, unlabelled)
+        images = StackedRows(*((part, np.arange(len(part))) for part in parts))
         if weights is not None:
             weights = np.concatenate([weights, np.ones(len(unlabelled), np.float32)])
     ignore_label = dataset.ignore_label

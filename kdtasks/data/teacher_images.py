@@ -20,6 +20,7 @@ from kdtasks.data.prepared import ADVICE, UNLABELLED
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import DataParams
 from kdtasks.data.sources import Item
+from kdtasks.data.stacked_rows import StackedRows
 from kdtasks.edge.decoder import quiet_decoding
 from kdtasks.edge.pixel_budget import PixelBudget
 
@@ -46,28 +47,6 @@ class _Job(NamedTuple):
     image: Path | np.ndarray
     places: dict[str, np.ndarray]
     prefix: str
-
-
-class StackedRows:
-    """Rows of several arrays, one behind the other, which are read when they are asked for."""
-
-    def __init__(self, *parts: tuple[np.ndarray, np.ndarray]) -> None:
-        """Args: each part is an array, and its rows, integers, that are taken."""
-        self._arrays = [array for array, _ in parts]
-        self._owner = np.repeat(np.arange(len(parts)), [len(rows) for _, rows in parts])
-        self._row = np.concatenate([rows for _, rows in parts])
-        self.shape = (len(self._row), *self._arrays[0].shape[1:])
-
-    def __len__(self) -> int:
-        return len(self._row)
-
-    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
-        """Read rows, integers [N], into memory: [N, …]."""
-        taken = np.empty((len(rows), *self.shape[1:]), self._arrays[0].dtype)
-        for number, array in enumerate(self._arrays):
-            here = self._owner[rows] == number
-            taken[here] = array[self._row[rows][here]]
-        return taken
 
 
 @span("decoding")

@@ -16,6 +16,7 @@ MANIFEST = "manifest.json"
 MODEL = "model.tflite"
 SELF_TEST = "self_test.npz"
 SBOM = "sbom.cdx.json"
+CARD = "card.md"  # beside a bundle that is packed or published; no part of the bundle itself
 SUFFIX = ".kdz"
 MOST_FILES = 100
 # A manifest takes twenty times its bytes in memory; LiteRT's files end at 2 GiB.

@@ -11,8 +11,10 @@ import numpy.typing as npt
 from kdtasks.core.errors import BundleError
 from kdtasks.edge.decoder import Size
 from kdtasks.edge.predictor import Predictor, unfit
-from kdtasks.edge.scores import SCORES, apply_policy, max_probability, softmax
+from kdtasks.edge.scores import ALWAYS, NEVER, SCORES, apply_policy, max_probability
 from kdtasks.edge.segments import Logits, Pixels, TensorSpec, decoder
+
+_PIXEL = np.dtype(np.uint8)
 
 # Classes that JSON names.
 _TOP = 5
@@ -77,6 +79,10 @@ class Classifier(Predictor):
             for parts in zip(temperatures, self.thresholds, specs, strict=False)
         ]
 
+    @cached_property
+    def _softmaxes(self) -> list["Softmax"]:
+        return list(map(Softmax, self.manifest.temperatures, self.segments.logits_specs))
+
     @property
     def image_size(self) -> Size:
         """The model's own."""
@@ -90,17 +96,16 @@ class Classifier(Predictor):
             DatasetError: the image's shape or dtype is not the model's.
         """
         image = np.asarray(image)
-        if image.dtype != np.uint8 or image.shape != self.segments.input_shape:
+        if image.dtype != _PIXEL or image.shape != self.segments.input_shape:
             raise unfit(image, self.segments.input_shape, "convert or resize it")
         segments, rules, last = self.segments, self._exit_rules, self.segments.count - 1
-        tensors = segments.begin(image)
+        segments.begin(image)
         for exit_index in range(segments.count):
-            numbers, tensors = segments.run(exit_index, tensors)
+            numbers = segments.run(exit_index)
             if exit_index == last or rules[exit_index](numbers):
                 break
-        logits = segments.decoders[exit_index](numbers)
-        probabilities = softmax(logits, self.manifest.temperatures[exit_index])
-        class_index = int(logits.argmax())
+        class_index = int(numbers.argmax())
+        probabilities = self._softmaxes[exit_index](numbers, class_index)
         return ClassPrediction(
             self.manifest.class_names[class_index],
             class_index,
@@ -113,6 +118,35 @@ class Classifier(Predictor):
     def logits(self, images: Pixels) -> Logits:
         """Run every exit on images of the model's size; gives float32 [N, K, classes]."""
         return self.segments.logits_of(images)
+
+
+class Softmax:
+    """Probabilities of one exit, to the last bit those of `kdtasks.edge.scores.softmax`."""
+
+    def __init__(self, temperature: float, spec: TensorSpec) -> None:
+        """Look up what numbers of 8 bits stand for; `spec` is of the exit's logits in the file."""
+        self._temperature, self._decode = temperature, decoder(spec)
+        self._table: npt.NDArray[np.float64] | None = None
+        if spec.dtype.itemsize == 1:
+            numbers = np.arange(256, dtype=np.uint8).view(spec.dtype)
+            self._table = self._decode(numbers).astype(np.float64) / temperature
+
+    def __call__(self, numbers: npt.NDArray[Any], largest: int) -> npt.NDArray[np.float64]:
+        """Give the probabilities [classes].
+
+        Args:
+            numbers: [classes], the logits as the file gives them.
+            largest: index of the largest.
+        """
+        if self._table is None:
+            probabilities = self._decode(numbers).astype(np.float64)
+            probabilities /= self._temperature
+        else:
+            probabilities = self._table.take(numbers.view(np.uint8))
+        probabilities -= probabilities[largest]
+        np.exp(probabilities, out=probabilities)
+        probabilities /= np.add.reduce(probabilities)
+        return probabilities
 
 
 class ExitRule:
@@ -150,6 +184,8 @@ class ExitRule:
         Args:
             numbers: [classes], the logits as the file gives them.
         """
+        if self._threshold in (ALWAYS, NEVER):
+            return self._threshold == ALWAYS
         if self._is_short:
             values = numbers.tolist()
             largest = max(values)

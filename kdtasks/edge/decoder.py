@@ -256,6 +256,7 @@ class Decoder:
         bombs = (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning)
         large = "more than {:,} pixels; cut it into smaller images"
         try:
+            PIL.Image.preinit()  # else Pillow 13 has one plugin, and loads forty for the next
             with PIL.Image.open(source, formats=readable_formats(head)) as image:
                 most = min(1.0, _MOST_BYTES / _bytes_a_pixel(image)) * self.max_pixels
                 if image.width * image.height > most:

@@ -3,8 +3,8 @@
 from importlib.util import find_spec
 
 # Plain images only: other plugins of Pillow start programs (EPS) or read video. JPEG's covers
-# MPO, the files of two frames that phones write. The first five are loaded with Pillow; asked for
-# another it imports all of its forty plugins.
+# MPO, the files of two frames that phones write. The first five are those of `PIL.Image.preinit`;
+# asked for another Pillow imports all of its forty plugins.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "AVIF", "JPEG2000", "TIFF", "WEBP")
 
 _NAMES = "avif bmp gif heic heif hif jfif jp2 jpe jpeg jpg mpo pbm pgm png pnm ppm tif tiff webp"

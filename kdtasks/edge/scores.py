@@ -21,7 +21,7 @@ def softmax(logits: npt.ArrayLike, temperature: npt.ArrayLike = 1.0) -> Floats:
     """
     probabilities = _below_largest(logits, temperature)
     np.exp(probabilities, out=probabilities)
-    probabilities /= probabilities.sum(axis=-1, keepdims=True)
+    probabilities /= np.add.reduce(probabilities, axis=-1, keepdims=True)
     return probabilities
 
 
@@ -77,7 +77,7 @@ def _below_largest(logits: npt.ArrayLike, temperature: npt.ArrayLike) -> Floats:
         scaled /= temperature
     else:
         scaled = scaled / np.asarray(temperature, np.float64)[..., None]
-    scaled -= scaled.max(axis=-1, keepdims=True)
+    scaled -= np.maximum.reduce(scaled, axis=-1, keepdims=True)
     return scaled
 
 

@@ -1,18 +1,26 @@
 """Run one `.tflite` whose signatures are the segments of a network with early exits."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from kdtasks.core.errors import BundleError, explained, shortened
+from kdtasks.core.errors import BundleError, explained
+from kdtasks.core.stderr import held_stderr
+from kdtasks.edge.chain import Chain, Tensor
 from kdtasks.edge.interpreter import calls, open_interpreter
 
-Tensor = npt.NDArray[Any]
 Pixels = npt.NDArray[np.uint8]
 Logits = npt.NDArray[np.float32]
+
+# Images a call where there are many: small networks gain by it, what fits no cache does not.
+_ROWS, _MOST_BYTES = 8, 2**14
+
+_TOP_BIT = np.uint8(128)
 
 
 class TensorSpec(NamedTuple):
@@ -67,21 +75,22 @@ class Segments:
                 f"{name} has the signatures {found}, {expected} were expected; "
                 "convert one signature for each segment"
             )
-        # Runners hold on to the interpreter's tensors: from here on only they may run anything
-        # (Interpreter.invoke would raise "at least 1 reference to internal data").
         with explained(BundleError, problem, "export it again", Exception):
-            self._runners = [interpreter.get_signature_runner(key) for key in expected]
-            inputs = [_specs(runner.get_input_details()) for runner in self._runners]
-            outputs = [_specs(runner.get_output_details()) for runner in self._runners]
+            runners = [interpreter.get_signature_runner(key) for key in expected]
+            inputs = [_specs(runner.get_input_details()) for runner in runners]
+            outputs = [_specs(runner.get_output_details()) for runner in runners]
         for problem in _problems(inputs, outputs):
             raise BundleError(f"the segments of {name} do not fit together: {problem}")
         image = inputs[0]["image"]
-        self._takes = [sorted(taken) for taken in inputs]
-        self._is_chain = all(
-            set(taken) == set(given) - {"logits"}
-            for given, taken in zip(outputs, inputs[1:], strict=False)
-        )
         self._encode = _encoder(image)
+        with explained(BundleError, problem, "export it again", Exception):
+            self._chain = Chain(interpreter, expected)
+        self._content, self._threads, self._keys = content, threads, expected
+        specs = [spec for given in (inputs[0], *outputs) for spec in given.values()]
+        held = sum(prod(spec.shape) * spec.dtype.itemsize for spec in specs)
+        # A chain of `_ROWS` images, and whether it has yet to be tried.
+        self._many: Chain | None = None
+        self._is_untried = held <= _MOST_BYTES
         self.logits_specs = [output["logits"] for output in outputs]
         self.decoders = [decoder(spec) for spec in self.logits_specs]
         self.count = len(expected)
@@ -89,39 +98,25 @@ class Segments:
         self.logits_shape = self.logits_specs[0].shape[1:]
         self.num_classes = self.logits_shape[-1]
 
-    def begin(self, image: Pixels) -> dict[str, Tensor]:
-        """What `segment_0` takes.
+    def begin(self, image: Pixels) -> None:
+        """Take an image up.
 
         Args:
             image: uint8 [height, width, channels], raw pixels 0…255, of `input_shape`.
         """
-        return {"image": self._encode(image)[None]}
+        self._encode(image, self._chain.image)
 
-    def run(self, index: int, tensors: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Run one segment, after those before it.
-
-        Args:
-            index: of the segment.
-            tensors: from the segment before, or from `begin`.
+    def run(self, index: int) -> Tensor:
+        """Run one segment, after `begin` and those before it.
 
         Returns: its logits [classes] in the numbers of the file, which `decoders` turn into
-            float32, and the tensors for the next segment.
+            float32, in memory that the segment's next run overwrites.
 
         Raises:
             BundleError: LiteRT cannot run it.
         """
-        runner = self._runners[index]
-        try:
-            if self._is_chain:  # microseconds count here
-                given = runner(**tensors)
-            else:
-                given = tensors | runner(**{name: tensors[name] for name in self._takes[index]})
-        except (RuntimeError, ValueError) as error:
-            raise BundleError(
-                f"LiteRT cannot run segment_{index} of the model ({shortened(str(error))}); fetch "
-                "or export the bundle again"
-            ) from error
-        return given.pop("logits")[0], given
+        numbers: Tensor = self._chain.run(index)[0]
+        return numbers
 
     def steps(self, image: Pixels) -> Iterator[Logits]:
         """Yield the logits [classes] of one exit after the other; a segment runs when asked for.
@@ -129,21 +124,48 @@ class Segments:
         Args:
             image: uint8 [height, width, channels], raw pixels 0…255, of `input_shape`.
         """
-        tensors = self.begin(image)
+        self.begin(image)
         for index, decode in enumerate(self.decoders):
-            numbers, tensors = self.run(index, tensors)
-            yield decode(numbers)
+            yield decode(self.run(index)).copy()
 
     def logits(self, image: Pixels) -> Logits:
         """Run every segment on one image, uint8 [height, width, channels]; gives [K, classes]."""
-        return np.stack(list(self.steps(image)))
+        logits: Logits = self._all_logits(self._chain, image)[0]
+        return logits
 
     def logits_of(self, images: Pixels) -> Logits:
-        """Run every segment on images, uint8 [N, height, width, channels]; [N, K, classes]."""
+        """Run every segment on images, uint8 [N, height, width, channels]; [N, K, classes].
+
+        Many run several at a time where that gives the same to the last bit.
+        """
         every = np.empty((len(images), self.count, *self.logits_shape), np.float32)
-        for row, image in enumerate(images):
-            every[row] = self.logits(image)
+        many, done = self._several(images), 0
+        if many:
+            for done in range(_ROWS, len(images) + 1, _ROWS):
+                every[done - _ROWS : done] = self._all_logits(many, images[done - _ROWS : done])
+        for row in range(done, len(images)):
+            every[row] = self.logits(images[row])
         return every
+
+    def _all_logits(self, chain: Chain, images: Pixels) -> Logits:
+        self._encode(images, chain.image)
+        rows = len(images) if images.ndim == 4 else 1
+        every = np.empty((rows, self.count, *self.logits_shape), np.float32)
+        for index, decode in enumerate(self.decoders):
+            every[:, index] = decode(chain.run(index))
+        return every
+
+    def _several(self, images: Pixels) -> Chain | None:
+        """Give the chain for many images; null where LiteRT, or one different bit, forbids it."""
+        if self._is_untried and len(images) >= 2 * _ROWS:
+            self._is_untried = False
+            first = images[:_ROWS]
+            with held_stderr(), suppress(BundleError, RuntimeError, ValueError):
+                many = Chain(open_interpreter(self._content, self._threads), self._keys, _ROWS)
+                alone = np.stack([self.logits(image) for image in first])
+                if self._all_logits(many, first).tobytes() == alone.tobytes():
+                    self._many = many
+        return self._many
 
 
 def _specs(details: dict[str, Any]) -> dict[str, TensorSpec]:
@@ -218,12 +240,10 @@ def _describe(tensors: dict[str, TensorSpec]) -> str:
     )
 
 
-def _encoder(spec: TensorSpec) -> Callable[[Pixels], Tensor]:
-    """Make the function that turns raw pixels into the numbers that the model takes."""
-    if spec.dtype == np.float32:
-        return lambda image: image.astype(np.float32)
-    if spec.dtype == np.uint8 and spec.scale == 0.0:
-        return lambda image: image
+def _encoder(spec: TensorSpec) -> Callable[[Pixels, Tensor], object]:
+    """Make the function that writes raw pixels into what `Chain.image` shows of the model."""
+    if spec.dtype == np.float32 or (spec.dtype == np.uint8 and spec.scale == 0.0):
+        return _as_they_are
     if spec.dtype not in (np.int8, np.uint8, np.int16) or not spec.scale > 0.0:
         raise BundleError(
             f"segment_0 takes {_describe({'image': spec})}; float32, raw uint8, or quantised int8, "
@@ -233,12 +253,18 @@ def _encoder(spec: TensorSpec) -> Callable[[Pixels], Tensor]:
     pixels = np.arange(256)
     quantised = np.clip(np.rint(pixels / spec.scale) + spec.zero_point, limits.min, limits.max)
     table = quantised.astype(spec.dtype)
-    if np.array_equal(table, pixels - 128):
-        # Scale 1, zero point −128: flipping the top bit is the same and several times faster.
-        return lambda image: (image ^ np.uint8(128)).view(np.int8)
-    if spec.dtype == np.uint8 and np.array_equal(table, pixels):
-        return lambda image: image
-    return lambda image: table[image]
+    if spec.dtype == np.int8:
+        table = table.view(np.uint8)
+    if np.array_equal(table, pixels ^ _TOP_BIT):
+        # Scale 1, zero point −128: the same as looking pixels up, and several times faster.
+        return lambda image, into: np.bitwise_xor(image, _TOP_BIT, out=into)
+    if np.array_equal(table, pixels):
+        return _as_they_are
+    return lambda image, into: np.copyto(into, table[image])
+
+
+def _as_they_are(image: Pixels, into: Tensor) -> None:
+    into[...] = image
 
 
 def decoder(spec: TensorSpec) -> Callable[[Tensor], Logits]:

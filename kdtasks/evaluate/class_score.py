@@ -44,6 +44,11 @@ class ClassScore(Score):
         return right
 
     @property
+    def paired_values(self) -> tuple[NDArray[np.bool_], NDArray[np.integer]]:
+        """Which images it gets right [N], and their groups [N]."""
+        return self.correct, members_of(self.groups, len(self.labels))
+
+    @property
     def rows(self) -> int:
         """How many images there are; those of one group are one."""
         return int(members_of(self.groups, len(self.labels)).max()) + 1

@@ -19,11 +19,12 @@ from kdtasks.edge.segments import Segments
 from kdtasks.edge.telemetry import Histograms, histograms_of
 from kdtasks.evaluate import metrics
 from kdtasks.evaluate.class_score import ClassScore
-from kdtasks.evaluate.evaluator import Arrays, Evaluated, Evaluator, Network
+from kdtasks.evaluate.evaluator import Arrays, Evaluated, Evaluator
 from kdtasks.evaluate.examples import pick_differences, pick_examples, pick_mistakes
 from kdtasks.evaluate.exits.calibrate import Tradeoff, calibrate
 from kdtasks.evaluate.exits.settings import ExitsParams
 from kdtasks.evaluate.metrics import ReliabilityBin
+from kdtasks.evaluate.views import Network
 from kdtasks.tasks.classification import Classification
 
 
@@ -132,15 +133,22 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
         """Evaluate a bundle as a whole and exit by exit."""
         model, images, labels = Classifier.load(bundle), self.images, self.labels
         answers, manifest = predict_batch(model, images), model.manifest
+        score = self._score(answers.predicted)
         scores, bins = evaluate_answers(
-            self._score(answers.predicted),
+            score,
             answers,
             macs=manifest.macs,
             temperatures=manifest.temperatures,
             commonest=commonest_class(self.dataset),
         )
         confidences = SCORES[manifest.score](answers.logits, np.asarray(manifest.temperatures))
-        scores = scores.model_copy(update={"labels_from": self.dataset.labels_from(self.split)})
+        tally = self.tally(self.network(model), score)
+        scores = scores.model_copy(
+            update={
+                "labels_from": self.dataset.labels_from(self.split),
+                "slices": tally.scores(self.settings.confidence) if tally else {},
+            }
+        )
         rows, group = pick_examples(answers.by_exit, answers.exit_index, confidences)
         taken = np.take_along_axis(confidences, answers.exit_index[:, np.newaxis], axis=1)[:, 0]
         mistakes = pick_mistakes(labels, answers.predicted, taken)
@@ -164,6 +172,7 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
                 "mistakes_labels": labels[mistakes],
                 "mistakes_answers": answers.predicted[mistakes],
                 "mistakes_confidence": taken[mistakes],
+                **(tally.arrays() if tally else {}),
             },
             reliability=[(k, *found) for k, exit_bins in enumerate(bins) for found in exit_bins],
         )
@@ -186,9 +195,15 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
             "distill": student[rows],
         }
 
-    def score(self, predictor: Predictor) -> ClassScore:
-        """Have a classifier answer, with early exits."""
-        return self._score(self._answers(predictor).predicted)
+    def network(self, predictor: Predictor) -> Network:
+        """Give the logits of the exit that each image leaves at."""
+
+        def left(images: NDArray[np.uint8]) -> NDArray[np.floating]:
+            assert isinstance(predictor, Classifier)
+            answers = predict_batch(predictor, images)
+            return answers.logits[np.arange(len(images)), answers.exit_index]
+
+        return left
 
     def _score(self, predicted: NDArray[np.integer]) -> ClassScore:
         names = self.dataset.class_names
@@ -196,7 +211,8 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
 
     def reference(self, predictor: Predictor) -> Histograms:
         """Count exits and confidences of the answers to one test image of each group."""
-        answers = self._answers(predictor)
+        assert isinstance(predictor, Classifier)
+        answers = predict_batch(predictor, self.images)
         scores = max_probability(answers.logits, predictor.manifest.temperatures)
         rows = np.unique(self.groups, return_index=True)[1]
         return histograms_of(
@@ -204,7 +220,3 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
             scores[rows, answers.exit_index[rows]],
             exits=predictor.segments.count,
         )
-
-    def _answers(self, predictor: Predictor) -> BatchPredictions:
-        assert isinstance(predictor, Classifier)
-        return predict_batch(predictor, self.images)

@@ -1,6 +1,6 @@
-"""Compare distilled with scratch students, paired over seeds."""
+"""Compare distilled with scratch students, paired over seeds, and many comparisons at once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -73,3 +73,20 @@ def over_seeds(
         interval=(max(0.0, interval[0]), min(1.0, interval[1])) if interval else None,
         **(means or {}),
     )
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust p-values so that the chance of any false finding among all is that of one test.
+
+    Holds whatever the tests have in common, such as students or images.
+
+    Source: Holm 1979, Scandinavian Journal of Statistics 6, 65-70.
+
+    Returns: adjusted p-values in the order given, each to be compared with the level itself.
+    """
+    values = np.asarray(p_values)
+    order = np.argsort(values, kind="stable")
+    scaled = np.arange(len(values), 0, -1) * values[order]
+    adjusted = np.empty(len(values))
+    adjusted[order] = np.maximum.accumulate(np.minimum(1.0, scaled))
+    return adjusted.tolist()

@@ -1,8 +1,8 @@
 """What every task evaluates, and how results are written."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, NamedTuple
 
@@ -22,14 +22,12 @@ from kdtasks.evaluate.exits.calibrate import Tradeoff
 from kdtasks.evaluate.exits.settings import ExitsParams
 from kdtasks.evaluate.score import S, compare_scores
 from kdtasks.evaluate.settings import EvaluateParams
+from kdtasks.evaluate.slices import PLAIN, Tally, compared_slices, seed_arrays, tally_kind
+from kdtasks.evaluate.views import Network, Opener, TeacherNetwork, slice_views
 from kdtasks.tasks.registry import metric_of
 from kdtasks.tasks.task import Metric, Task
 
 Arrays = Mapping[str, NDArray[Any]]
-# From uint8 images [N, height, width, channels] to the last exit's logits [N, …, classes].
-Network = Callable[[Any], NDArray[Any]]
-# Opens a network when it is its turn.
-Opener = Callable[[], Network]
 
 RELIABILITY = "exit,confidence,accuracy,rows"
 
@@ -60,12 +58,14 @@ class Evaluator(ABC, Generic[S]):
         dataset: whose images are answered.
         settings: level of the intervals, and the bootstrap over images.
         split: whose images are answered; the test split but for a forecast.
+        parts: images of the split that are slices by themselves, bool [N] by name; of classes.
     """
 
     task: ClassVar[Task]
     dataset: PreparedDataset
     settings: EvaluateParams
     split: str = "test"
+    parts: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
     @property
     def answered(self) -> bool:
@@ -125,8 +125,34 @@ class Evaluator(ABC, Generic[S]):
         """Have a network answer the split."""
 
     @abstractmethod
+    def network(self, predictor: Predictor) -> Network:
+        """Give a bundle as a network, whose early exits answer where it has any."""
+
     def score(self, predictor: Predictor) -> S:
         """Have a bundle answer the test split, with early exits where it has any."""
+        return self.answer(self.network(predictor))
+
+    def tally(self, network: Network, plain: S) -> Tally | None:
+        """Have a network answer every slice.
+
+        Args:
+            network: that has given `plain` for the split as it is.
+
+        Returns: None where there are no slices for it: a teacher that looks at no images has no
+            answers to damaged ones.
+        """
+        is_blind = isinstance(network, TeacherNetwork) and not network.looks
+        views = {} if is_blind else slice_views(self.settings)
+        if not views and not self.parts:
+            return None
+        values, units = plain.paired_values
+        answers = [self.answer(view(network)).paired_values[0] for view in views.values()]
+        parts = [np.where(part, units, -1) for part in self.parts.values()]
+        return tally_kind(per_pixel=self.task.per_pixel)(
+            (PLAIN, *views, *self.parts),
+            np.stack([values, *answers, *[values] * len(parts)]),
+            np.stack([units] * (1 + len(views)) + parts),
+        )
 
     @abstractmethod
     def reference(self, predictor: Predictor) -> Histograms:
@@ -150,16 +176,30 @@ class Evaluator(ABC, Generic[S]):
         Raises:
             EvaluationError: as of `compare_scores`.
         """
-        taught = self.answer(teacher()) if teacher else None
+        tallies: dict[str, dict[int, Tally]] = {"teacher": {}, "student": {}, "distill": {}}
+
+        def answered(kind: str, seed: int, opener: Opener) -> S:
+            network = opener()
+            score = self.answer(network)
+            if kind in tallies and (tally := self.tally(network, score)):
+                tallies[kind][seed] = tally
+            return score
+
+        taught = answered("teacher", 0, teacher) if teacher else None
         alone, learnt, *others = (
-            {seed: self.answer(models[seed]()) for seed in sorted(models)}
-            for models in (students, distilled, *arms.values())
+            {seed: answered(kind, seed, models[seed]) for seed in sorted(models)}
+            for kind, models in {"student": students, "distill": distilled, **arms}.items()
         )
         first = min(learnt)
         shown = {"teacher": taught, "student": alone.get(first), "distill": learnt[first]}
         further = dict(zip(arms, others, strict=True))
         arrays = self.compared_arrays({name: found for name, found in shown.items() if found})
-        return compare_scores(taught, alone, learnt, further), arrays
+        return (
+            compare_scores(taught, alone, learnt, further).model_copy(
+                update={"slices": compared_slices(tallies, self.settings.confidence)}
+            ),
+            {**arrays, **seed_arrays(tallies["distill"])},
+        )
 
     def compared_arrays(self, models: Mapping[str, S]) -> Arrays:
         """Give what the page draws of the models compared; none by default."""

@@ -15,7 +15,7 @@ from kdtasks.core.records.data import NO_LABELS
 from kdtasks.core.records.label_errors import LabelErrors, SuspectedLabel
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.edge.scores import softmax
-from kdtasks.evaluate.evaluator import Opener
+from kdtasks.evaluate.views import Opener
 from kdtasks.tasks.registry import task_of
 
 Floats = npt.NDArray[np.float64]

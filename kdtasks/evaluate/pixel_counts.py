@@ -12,12 +12,12 @@ from kdtasks.core.records.evaluate import ModelScores, SplitSize
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.edge.scores import softmax
 from kdtasks.evaluate import intervals
-from kdtasks.evaluate.evaluator import Network
 from kdtasks.evaluate.intervals import Interval, Method, PairedComparison
 from kdtasks.evaluate.jackknife import FEWEST_IMAGES, jackknife_interval, pseudo_values
 from kdtasks.evaluate.metrics import THRESHOLDS, Counts, count_probabilities, mask_scores
 from kdtasks.evaluate.score import Score
 from kdtasks.evaluate.settings import EvaluateParams
+from kdtasks.evaluate.views import Network
 from kdtasks.tasks.confusion import confusion_matrix, counted
 from kdtasks.tasks.segmentation import Segmentation
 
@@ -43,6 +43,11 @@ class PixelCounts(Score):
     settings: EvaluateParams
     answered: bool = False
     task = Segmentation()
+
+    @property
+    def paired_values(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.integer]]:
+        """The mean IoU of all source images and of all but each [1 + images]; all pixels [1]."""
+        return _left_out_iou(self.confusions), np.array([self.confusions.sum()])
 
     @property
     def rows(self) -> int:

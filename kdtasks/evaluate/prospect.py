@@ -12,8 +12,9 @@ from kdtasks.core import text
 from kdtasks.core.records.data import Labels, TeacherConfidence
 from kdtasks.core.records.prospect import Outlook, Prospect, ProspectFigures
 from kdtasks.edge.scores import entropy, max_probability
-from kdtasks.evaluate.evaluator import Evaluator, Network
+from kdtasks.evaluate.evaluator import Evaluator
 from kdtasks.evaluate.metrics import expected_calibration_error
+from kdtasks.evaluate.views import Network
 from kdtasks.tasks.confusion import counted
 from kdtasks.tasks.task import Metric
 

@@ -1,6 +1,10 @@
 """The evaluators that there are, by task."""
 
+from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.evaluate.classification import ClassificationEvaluator
@@ -16,7 +20,10 @@ DEFAULTS = EvaluateParams()
 
 
 def evaluator_of(
-    dataset: PreparedDataset, settings: EvaluateParams = DEFAULTS, split: str = "test"
+    dataset: PreparedDataset,
+    settings: EvaluateParams = DEFAULTS,
+    split: str = "test",
+    parts: Mapping[str, NDArray[np.bool_]] = {},
 ) -> Evaluator[Any]:
     """Give the evaluator of a dataset; calibration and counts do without `settings`."""
-    return EVALUATORS[dataset.task](dataset, settings, split)
+    return EVALUATORS[dataset.task](dataset, settings, split, parts)

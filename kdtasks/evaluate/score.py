@@ -2,7 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from kdtasks.core.records import Refusal
 from kdtasks.core.records.data import NO_LABELS
@@ -68,6 +71,11 @@ class Score(ABC):
         Raises:
             EvaluationError: the two are not of the same images and seeds.
         """
+
+    @property
+    @abstractmethod
+    def paired_values(self) -> tuple[NDArray[Any], NDArray[np.integer]]:
+        """Give a row of `values`, and one of the `units`, of the task's `Tally`."""
 
     @property
     def sparse(self) -> str:

@@ -12,11 +12,12 @@ from kdtasks.core.records.evaluate import Evaluation, ModelScores
 from kdtasks.edge.predictor import Predictor
 from kdtasks.edge.segmenter import Segmenter
 from kdtasks.edge.telemetry import Histograms, histograms_of
-from kdtasks.evaluate.evaluator import Arrays, Evaluated, Evaluator, Network
+from kdtasks.evaluate.evaluator import Arrays, Evaluated, Evaluator
 from kdtasks.evaluate.examples import pick_patches
 from kdtasks.evaluate.exits.calibrate import always_last_exit
 from kdtasks.evaluate.exits.settings import ExitsParams
 from kdtasks.evaluate.pixel_counts import PixelCounts, count_pixels
+from kdtasks.evaluate.views import Network
 from kdtasks.tasks.segmentation import Segmentation
 from kdtasks.tasks.task import AGREEMENT
 
@@ -39,8 +40,9 @@ class SegmentationEvaluator(Evaluator[PixelCounts]):
 
     def evaluate(self, bundle: Path) -> Evaluated:
         """Evaluate a bundle over all labelled pixels."""
-        labels, found = self.labels, self.answer(Segmenter.load(bundle).logits)
-        scores, rows = found.with_interval(), self._patches
+        model, labels = Segmenter.load(bundle), self.labels
+        found = self.answer(model.logits)
+        scores, rows, tally = found.with_interval(), self._patches, self.tally(model.logits, found)
         return Evaluated(
             Evaluation(
                 **scores.present(),
@@ -48,6 +50,7 @@ class SegmentationEvaluator(Evaluator[PixelCounts]):
                 confusion=tuple(map(tuple, found.confusions.sum(axis=0).tolist())),
                 cost=1.0,
                 labels_from=self.dataset.labels_from(self.split),
+                slices=tally.scores(self.settings.confidence) if tally else {},
             ),
             _sentence(found, scores),
             predictions={
@@ -61,6 +64,7 @@ class SegmentationEvaluator(Evaluator[PixelCounts]):
                 "labels": labels[rows],
                 "predicted": found.predicted[rows],
                 "probabilities": found.probabilities,
+                **(tally.arrays() if tally else {}),
             },
         )
 
@@ -68,9 +72,9 @@ class SegmentationEvaluator(Evaluator[PixelCounts]):
         """Have a network answer the patches."""
         return count_pixels(network, self.dataset, self.settings, self.split)
 
-    def score(self, predictor: Predictor) -> PixelCounts:
-        """Have a model answer the patches."""
-        return self.answer(predictor.logits)
+    def network(self, predictor: Predictor) -> Network:
+        """Give a segmenter's logits."""
+        return predictor.logits
 
     def reference(self, predictor: Predictor) -> Histograms:
         """Count source images by their mean confidence; devices are sent whole ones."""

@@ -1,12 +1,40 @@
 """Params of what is evaluated and timed."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from kdtasks.core.accelerators import Accelerator
 from kdtasks.core.settings import Count, Index, OpenFraction, Section
 from kdtasks.tasks.task import MetricKey
+
+CorruptionName = Literal[
+    "gaussian_noise", "gaussian_blur", "brightness", "contrast", "jpeg", "pixelate"
+]
+Severity = Annotated[int, Field(ge=1, le=5)]
+
+
+def _once(values: tuple[object, ...]) -> tuple[object, ...]:
+    if len(set(values)) != len(values):
+        raise ValueError(f"got {list(values)}, which holds a value twice; name each once")
+    return values
+
+
+class SlicesParams(Section):
+    """What models are scored on besides the plain test split."""
+
+    corruptions: Annotated[
+        tuple[CorruptionName, ...], Field(strict=False), AfterValidator(_once)
+    ] = Field(
+        default=(),
+        description="damaged copies of the test split, by the formulas of ImageNet-C: "
+        "`gaussian_noise`, `gaussian_blur`, `brightness`, `contrast`, `jpeg`, `pixelate`; their "
+        "strength is that of CIFAR-10-C for images whose shorter side is below 85 pixels, else "
+        "that of ImageNet-C. Masks stay as they are",
+    )
+    severities: Annotated[
+        tuple[Severity, ...], Field(strict=False, min_length=1), AfterValidator(_once)
+    ] = Field(default=(1, 3, 5), description="how bad each gets, 1 … 5")
 
 
 class EvaluateParams(Section):
@@ -21,7 +49,14 @@ class EvaluateParams(Section):
     )
     confidence: OpenFraction = Field(default=0.95, description="level of every interval")
     bootstrap_samples: Count = Field(default=2000, description="resamples of every bootstrap")
-    seed: Index = Field(default=0, description="seed of the resampling")
+    seed: Index = Field(
+        default=0, description="seed of the resampling, and of the noise of `slices`"
+    )
+    slices: SlicesParams = Field(
+        default=SlicesParams(),
+        description="where else models are scored: does compression hurt more where images are "
+        "bad?",
+    )
 
 
 class BenchmarkParams(Section):

@@ -17,7 +17,8 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records.data import NO_LABELS
 from kdtasks.data.labels import TrainingSet, open_labelled, training_set
 from kdtasks.data.prepared import PreparedDataset, open_prepared
-from kdtasks.data.teacher_images import StackedRows, teacher_images
+from kdtasks.data.stacked_rows import StackedRows
+from kdtasks.data.teacher_images import teacher_images
 from kdtasks.data.unlabelled import IMAGES, open_unlabelled
 from kdtasks.learn.networks.saved import start_of
 from kdtasks.learn.objectives.distillation import (

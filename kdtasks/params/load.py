@@ -32,6 +32,7 @@ from kdtasks.params.search import SearchParams
 from kdtasks.params.store import StoreParams
 from kdtasks.params.text import read_yaml
 from kdtasks.params.tune import TuneParams, fresh_seeds
+from kdtasks.report.card import CardParams
 from kdtasks.report.inputs import SelectParams
 from kdtasks.tasks.registry import metric_of, task_of
 from kdtasks.tasks.task import Metric
@@ -39,7 +40,7 @@ from kdtasks.tasks.task import Metric
 # Sections that only measure, choose, publish or watch what is exported, but for `evaluate.metric`,
 # which chooses epochs and seeds as well.
 AFTER_EXPORT = frozenset(
-    ["search", "tune", "evaluate", "benchmark", "select", "store", "gate", "drift"]
+    ["search", "tune", "evaluate", "benchmark", "select", "card", "store", "gate", "drift"]
 )
 
 
@@ -68,6 +69,7 @@ class Params(Section):
     evaluate: EvaluateParams = Field(default=EvaluateParams(), description="metric, and intervals")
     benchmark: BenchmarkParams = Field(default=BenchmarkParams(), description="timing")
     select: SelectParams = Field(default=SelectParams(), description="limits and choice")
+    card: CardParams = Field(default=CardParams(), description="what the model card adds")
     store: StoreParams = Field(default=StoreParams(), description="where bundles are published")
     gate: GateParams = Field(default=GateParams(), description="what a new model must show")
     drift: DriftParams = Field(default=DriftParams(), description="when devices' data have changed")

@@ -54,8 +54,10 @@ class SelectParams(Section):
         description="the same of the agreement with the teacher, where no validation image has a "
         "label (`data.source`: `unlabelled_folder`)",
     )
-    objective: Literal["size", "latency", "accuracy"] = Field(
-        default="size", description="what is made best among the variants within the limits"
+    objective: Literal["size", "latency", "size_and_latency", "accuracy"] = Field(
+        default="size",
+        description="what is made best among the variants within the limits; `size_and_latency`: "
+        "the least bytes × milliseconds, so that twice the size has to be twice as fast",
     )
 
     @model_validator(mode="after")
@@ -97,7 +99,7 @@ class ReportSettings(NamedTuple):
 
 
 class VariantInputs(NamedTuple):
-    """The files of one variant."""
+    """The files of one variant, and the hash of its test scores, hex."""
 
     compress: Compressed | Refusal
     calibration: Calibration | Refusal
@@ -108,6 +110,7 @@ class VariantInputs(NamedTuple):
     leaving: Arrays
     reliability: Rows
     examples: Arrays
+    scores_sha256: str
 
     @property
     def refused(self) -> str | None:
@@ -124,7 +127,8 @@ class ReportInputs(NamedTuple):
         suspected: images whose labels look wrong, in the order of `label_errors.shown`.
         trainings, curves: of `teacher`, `student` and `distill` by seed; the teacher's under None.
         published: manifest of the bundle in `models/published`; None without one.
-        dataset_sha256: hash of the description of the dataset, hex.
+        dataset_sha256, params_sha256: hash of the description of the dataset, and of the params'
+            file, hex.
         contact_sheet: file of the augmented views; it need not be there.
     """
 
@@ -144,6 +148,7 @@ class ReportInputs(NamedTuple):
     contact_sheet: Path
     published: Manifest | None
     dataset_sha256: str
+    params_sha256: str
 
 
 def read_inputs(paths: ProjectPaths, seeds: Sequence[int], variants: Sequence[str]) -> ReportInputs:
@@ -179,6 +184,7 @@ def read_inputs(paths: ProjectPaths, seeds: Sequence[int], variants: Sequence[st
                 leaving=_arrays(paths.leaving(variant)),
                 reliability=_rows(paths.reliability(variant)),
                 examples=_arrays(paths.examples(variant)),
+                scores_sha256=_sha256(paths.metrics("evaluate", variant)),
             )
             for variant in variants
         },
@@ -189,6 +195,7 @@ def read_inputs(paths: ProjectPaths, seeds: Sequence[int], variants: Sequence[st
         contact_sheet=paths.contact_sheet,
         published=read_manifest(paths.published) if any(paths.published.glob("*.json")) else None,
         dataset_sha256=_sha256(paths.dataset),
+        params_sha256=_sha256(paths.params),
     )
 
 

@@ -14,6 +14,7 @@ from kdtasks.core.records.report import Selection, Statistics
 from kdtasks.report import curves, figures
 from kdtasks.report.advice import proposals
 from kdtasks.report.brief import brief, images_taught
+from kdtasks.report.card import render_card
 from kdtasks.report.drawing import template_environment
 from kdtasks.report.examples import (
     differences,
@@ -41,6 +42,7 @@ from kdtasks.report.sentences import (
     uneven_classes,
     unknown_accuracy,
 )
+from kdtasks.report.slices import certain_harm, severity_figures
 from kdtasks.report.statistics import gather_statistics
 from kdtasks.tasks.registry import task_of
 
@@ -67,6 +69,7 @@ def write_report(paths: ProjectPaths, settings: ReportSettings) -> None:
     statistics.write(paths.statistics)
     summarise(statistics, selection).write(paths.summary)
     write_text(paths.page, page)
+    write_text(paths.card, render_card(statistics, selection, settings, inputs))
 
 
 def render_page(
@@ -92,6 +95,8 @@ def render_page(
     colours = legend(class_names, settings.mask_values)
     layers = errors_by_layer(inputs)
     images = draw_figures(statistics, selection) | layers_figures(layers)
+    right = task.metrics[0].by(teacher=metric.is_agreement).name
+    images |= severity_figures(statistics.slices, shown, right)
     if "probabilities" in examples:
         images["precision_recall"] = curves.models_figure(inputs.compared, examples, shown or "")
         images["precision_recall_classes"] = curves.classes_figure(examples, colours, shown or "")
@@ -135,6 +140,8 @@ def render_page(
             image_address(image, lossy=True) for image in inputs.suspected.get("images", ())
         ],
         still_improving=still_improving(statistics),
+        slice_metric=right,
+        certain_harm=certain_harm(statistics.slices),
         notes=settings.notes,
         number_of_seeds=text.seeds(len(statistics.seeds)),
         params_text=_as_yaml(settings.params),

@@ -21,7 +21,15 @@ from kdtasks.core.text import kilobytes, milliseconds, percent, points
 from kdtasks.report.inputs import ReportInputs, SelectParams, known
 from kdtasks.report.sentences import metric_on
 
-SUPERLATIVES = {"size": "smallest", "latency": "fastest", "accuracy": "most accurate"}
+SUPERLATIVES = {
+    "size": "smallest",
+    "latency": "fastest",
+    "size_and_latency": "smallest for its speed",
+    "accuracy": "most accurate",
+}
+
+# What is not faster by more than this fraction is not called so: timings move by as much.
+_FASTER = 0.1
 
 
 class Violation(NamedTuple):
@@ -94,6 +102,8 @@ def select(
     broken = {name: _violations(candidate, limits, what) for name, candidate in candidates.items()}
     within = [name for name in candidates if not broken[name]]
     chosen = min(within, key=lambda name: _rank(candidates[name], limits)) if within else None
+    fitting = {name: candidates[name] for name in within}
+    reason = _reason(chosen, fitting, limits, what) if chosen else ""
     return Selection(
         chosen=chosen,
         objective=limits.objective,
@@ -108,7 +118,8 @@ def select(
         },
         pareto=tuple(pareto_front(candidates, limits.latency_statistic)),
         nearest=None if chosen else nearest_miss(broken),
-        sentence=_sentence(chosen, len(within), broken, limits, what),
+        sentence=f"{chosen} is shipped: {reason}." if chosen else _nothing_fits(broken),
+        reason=reason,
     )
 
 
@@ -175,15 +186,18 @@ def _violations(candidate: VariantMetrics, limits: SelectParams, what: str) -> l
     found = violations(limits, measured)
     if not found and None in (candidate.bytes, candidate.accuracy):
         found.append(Violation("metrics", math.inf, f"its size or {what} was not measured"))
-    if not found and limits.objective == "latency" and candidate.latency_ms is None:
+    if not found and "latency" in limits.objective and candidate.latency_ms is None:
         found.append(Violation("metrics", math.inf, "its latency was not measured"))
     return found
 
 
 def _rank(candidate: VariantMetrics, limits: SelectParams) -> tuple[float, ...]:
     by_size = (float(candidate.bytes or 0), -(candidate.accuracy or 0.0))
+    latency = _latency(candidate, limits.latency_statistic) or 0.0
     if limits.objective == "latency":
-        return (_latency(candidate, limits.latency_statistic) or 0.0, *by_size)
+        return (latency, *by_size)
+    if limits.objective == "size_and_latency":
+        return (by_size[0] * latency, *by_size)
     return by_size if limits.objective == "size" else by_size[::-1]
 
 
@@ -198,23 +212,36 @@ def nearest_miss(broken: Mapping[str, list[Violation]]) -> str | None:
     return None if name is None or worst[name] == math.inf else name
 
 
-def _sentence(
-    chosen: str | None,
-    fitting: int,
-    broken: dict[str, list[Violation]],
-    limits: SelectParams,
-    what: str,
+def _reason(
+    chosen: str, fitting: Mapping[str, VariantMetrics], limits: SelectParams, what: str
 ) -> str:
-    if chosen:
-        best = SUPERLATIVES[limits.objective]
-        if limits.objective == "accuracy" and "teacher" in what:  # agreement with it
-            best = "closest to the teacher"
-        others = (
-            "the only variant within the limits"
-            if fitting == 1
-            else f"the {best} of {fitting} variants within the limits"
+    """Why a variant is chosen among those within the limits, and what another would be better in.
+
+    Smaller is not always faster: a small network's time is that of its calls.
+    """
+    if len(fitting) == 1:
+        return "the only variant within the limits"
+    best = SUPERLATIVES[limits.objective]
+    if limits.objective == "accuracy" and "teacher" in what:  # agreement with it
+        best = "closest to the teacher"
+    told = [f"the {best} of {len(fitting)} variants within the limits"]
+    costs = {
+        name: (
+            _latency(each, limits.latency_statistic) or math.inf,
+            float(each.bytes or math.inf),
         )
-        return f"{chosen} is shipped: {others}."
+        for name, each in fitting.items()
+    }
+    for place, word in enumerate(("faster", "smaller")):
+        name = min(costs, key=lambda name: costs[name][place])
+        if costs[name][place] < (1 - _FASTER) * costs[chosen][place] < math.inf:
+            time, size = costs[name]
+            shown = [milliseconds(time)] * (time < math.inf) + [kilobytes(size)]
+            told.append(f"{name} is {word} ({', '.join(shown)})")
+    return "; ".join(told)
+
+
+def _nothing_fits(broken: dict[str, list[Violation]]) -> str:
     nearest = nearest_miss(broken)
     if nearest is None:
         reasons = "; ".join(f"{name}: {found[0].reason}" for name, found in broken.items())

@@ -197,4 +197,5 @@ def _shipped(statistics: Statistics, selection: Selection) -> str:
         facts.append(
             f"{compute} compute by early exits at {text.points(change.mean)}{of_what}{unsure}"
         )
-    return f"shipped {chosen} model: {', '.join(facts)}"
+    reason = f" ({selection.reason})" if selection.reason else ""
+    return f"shipped {chosen} model{reason}: {', '.join(facts)}"

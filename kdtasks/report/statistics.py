@@ -19,6 +19,7 @@ from kdtasks.core.records.training import Training
 from kdtasks.evaluate.comparison import verdict_of
 from kdtasks.learn.training.trend import still_rising
 from kdtasks.report.inputs import ReportInputs, ReportSettings, Rows, VariantInputs, complete, known
+from kdtasks.report.slices import slice_summaries
 
 CURVES = (
     "accuracy",
@@ -77,6 +78,7 @@ def gather_statistics(inputs: ReportInputs, settings: ReportSettings) -> Statist
         variants={name: _variant(files) for name, files in inputs.variants.items()},
         sensitivity=inputs.sensitivity,
         versions=versions(),
+        slices=slice_summaries(inputs, settings),
     )
 
 

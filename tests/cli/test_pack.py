@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from kdtasks.compress.tflite.metadata import embed_manifest
 from kdtasks.core.errors import BundleError
 from kdtasks.core.files import write_json
-from kdtasks.edge.bundle_files import read_manifest
+from kdtasks.edge.bundle_files import open_bundle_files, read_manifest
 from kdtasks.edge.classifier import Classifier
 from kdtasks.orchestrate.project.origin import find_origin, folder_hash
 from kdtasks.orchestrate.project.pack import pack
@@ -74,6 +74,28 @@ def test_a_packed_bundle_knows_where_it_comes_from(bundle: Path, tmp_path: Path)
     changed = pack(bundle, tmp_path / "it.kdz")[1].provenance
     assert changed
     assert changed["git_changed"] is True
+
+
+def test_a_card_of_just_these_scores_goes_with_the_bundle(bundle: Path, tmp_path: Path):
+    judged = tmp_path / "metrics" / "evaluate" / "float32.json"
+    card = tmp_path / "report" / "card.md"
+    card.parent.mkdir()
+    card.write_text("# Model card\n\n- scores: of others\n")
+    with open_bundle_files(pack(bundle, tmp_path / "it.kdz")[0]) as contents:
+        assert "card.md" not in contents.names
+    told = f"# Model card\n\n- scores: `{hashlib.sha256(judged.read_bytes()).hexdigest()}`\n"
+    card.write_text(told)
+    path, manifest = pack(bundle, tmp_path / "it.kdz")
+    assert manifest.provenance
+    with open_bundle_files(path) as contents:
+        shipped = contents.read("card.md").decode()
+    assert shipped == (
+        f"{told}- commit: `{manifest.provenance['git_revision']}`\n"
+        f"- `dvc.lock`, SHA-256: `{manifest.provenance['dvc_lock_sha256']}`\n"
+    )
+    assert Classifier.load(path).predict(np.array([[[200], [40]]], np.uint8)).label == "bright"
+    assert pack(path, tmp_path / "again.kdz")[0].read_bytes() == path.read_bytes()
+    assert "card.md" not in {file.name for file in bundle.iterdir()}
 
 
 def test_the_same_bundle_gives_the_same_bytes(bundle: Path, tmp_path: Path):

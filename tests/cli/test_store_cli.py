@@ -17,6 +17,7 @@ from kdtasks.compress.bundle.pack import write_archive
 from kdtasks.core.files import write_json
 from kdtasks.edge.bundle_files import read_manifest
 from kdtasks.edge.manifest import Manifest
+from kdtasks.orchestrate.project.origin import Origin
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -82,6 +83,23 @@ def bundle(tmp_path: Path) -> Callable[..., Path]:
 
 
 Bundle = Callable[..., Path]
+
+
+def test_a_model_card_is_published_with_the_bundle_and_makes_no_version(
+    kdtasks: Run, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+):
+    cards = iter(["# first\n", "# second\n"])
+
+    def origin(folder: Path) -> Origin:
+        provenance = {"git_revision": "c0ffee", "git_changed": False}
+        return Origin(provenance, None, next(cards))
+
+    monkeypatch.setattr("kdtasks.orchestrate.project.origin.find_origin", origin)
+    assert "published digits version 1 (4 files" in kdtasks("publish", bundle())[1]
+    kdtasks("pull", "digits", "--to", "device")
+    assert Path("device/card.md").read_text() == "# first\n"
+    assert kdtasks("publish", bundle())[1].startswith("unchanged: digits version 1 has these")
+    assert "card.md" not in {file.name for file in bundle().iterdir()}
 
 
 def test_from_publishing_to_rolling_back(kdtasks: Run, bundle: Bundle, tmp_path: Path):

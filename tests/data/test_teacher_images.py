@@ -15,7 +15,6 @@ from kdtasks.data.settings import DataParams
 from kdtasks.data.split import split_dataset
 from kdtasks.data.teacher_images import (
     OwnForm,
-    StackedRows,
     teacher_images,
     write_teacher_images,
 )
@@ -141,12 +140,3 @@ def test_a_source_of_arrays_is_read_again_too(params: DataParams):
         assert images.shape == (len(names[part]), 16, 16, 3)
         coarse = images.reshape(len(images), 8, 2, 8, 2, 3).mean(axis=(2, 4, 5))
         assert np.corrcoef(coarse.ravel(), small[..., 0].ravel())[0, 1] > 0.9
-
-
-def test_stacked_rows_are_read_in_any_order():
-    first, second = np.arange(6).reshape(3, 2), np.arange(10, 18).reshape(4, 2)
-    rows = StackedRows((first, np.array([0, 1, 2])), (second, np.array([3, 1])))
-    assert (len(rows), rows.shape) == (5, (5, 2))
-    whole = np.concatenate([first, second[[3, 1]]])
-    for chosen in (np.array([4, 0, 3, 3]), np.arange(5)):
-        np.testing.assert_array_equal(rows[chosen], whole[chosen])

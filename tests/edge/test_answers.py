@@ -13,19 +13,16 @@ class StoredSegments:
     """Segments that look the logits of an image up by its only pixel."""
 
     count, input_shape, num_classes, logits_shape = 2, (1, 1, 1), 2, (2,)
-    logits_specs, decoders = (
-        [TensorSpec((1, 2), np.dtype(np.float32), 0.0, 0)] * 2,
-        [np.asarray] * 2,
-    )
+    logits_specs = [TensorSpec((1, 2), np.dtype(np.float32), 0.0, 0)] * 2
 
     def __init__(self, logits):
         self.stored = np.asarray(logits, np.float32)
 
     def begin(self, image):
-        return {"image": image}
+        self.row = image.item()
 
-    def run(self, index, tensors):
-        return self.stored[tensors["image"].item()][index], tensors
+    def run(self, index):
+        return self.stored[self.row][index]
 
     def logits_of(self, images):
         return self.stored[images.ravel()]

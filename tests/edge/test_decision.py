@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdtasks.edge.classifier import ExitRule
-from kdtasks.edge.scores import ALWAYS, NEVER, SCORES, max_probability
-from kdtasks.edge.segments import TensorSpec
+from kdtasks.edge.classifier import ExitRule, Softmax
+from kdtasks.edge.scores import ALWAYS, NEVER, SCORES, max_probability, softmax
+from kdtasks.edge.segments import TensorSpec, decoder
 
 
 def rule(
@@ -69,3 +69,16 @@ def test_every_score_can_be_compared(score, classes):
     for threshold in (exact - 0.01, exact, exact + 0.01, ALWAYS, NEVER):
         decides = rule(threshold, score=score, temperature=1.5, classes=classes)
         assert decides(logits) is (exact >= threshold)
+
+
+@given(
+    numbers=st.lists(st.integers(-128, 127), min_size=2, max_size=40),
+    dtype=st.sampled_from(["int8", "uint8", "int16", "float32"]),
+    temperature=st.floats(0.05, 20.0),
+)
+def test_probabilities_are_those_of_softmax_to_the_last_bit(numbers, dtype, temperature):
+    stored = np.array(numbers).astype(dtype)
+    spec = TensorSpec((1, len(numbers)), stored.dtype, 0.0 if dtype == "float32" else 0.173, -7)
+    found = Softmax(temperature, spec)(stored, int(stored.argmax()))
+    expected = softmax(decoder(spec)(stored), temperature)
+    assert found.tobytes() == expected.tobytes()

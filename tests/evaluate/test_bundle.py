@@ -14,7 +14,7 @@ from kdtasks.edge.scores import softmax
 from kdtasks.evaluate import classification
 from kdtasks.evaluate.class_score import ClassScore
 from kdtasks.evaluate.classification import ClassificationEvaluator, evaluate_answers
-from kdtasks.evaluate.settings import EvaluateParams
+from kdtasks.evaluate.settings import EvaluateParams, SlicesParams
 
 
 @pytest.fixture
@@ -98,6 +98,48 @@ def test_examples_are_rows_of_the_test_split(
     np.testing.assert_array_equal(found.predictions["logits"], answers.logits)
     assert {row[0] for row in found.reliability} == {0, 1}
     assert sum(row[3] for row in found.reliability) == 2 * 50
+    assert found.scores.slices == {}
+    assert "slice_names" not in arrays
+
+
+def test_slices_are_answered_with_early_exits(
+    case: tuple[np.ndarray, BatchPredictions], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels, answers = case
+    asked: list[np.ndarray] = []
+
+    def predict(model: object, images: np.ndarray) -> BatchPredictions:
+        asked.append(np.asarray(images))
+        return answers
+
+    manifest = SimpleNamespace(macs=(300, 1000), temperatures=(1.0, 1.0), score="margin")
+    model = Classifier.__new__(Classifier)
+    model.__dict__["manifest"] = manifest
+    monkeypatch.setattr(Classifier, "load", lambda bundle: model)
+    monkeypatch.setattr(classification, "predict_batch", predict)
+    images = np.full((50, 2, 2, 1), 100, np.uint8)
+    dataset = SimpleNamespace(
+        images=lambda split: images,
+        labels=lambda split: labels,
+        groups=lambda split: np.arange(50),
+        answered=(),
+        labels_from=lambda split: None,
+        class_names=("ant", "bee", "cat"),
+        num_classes=3,
+    )
+    slices = SlicesParams(corruptions=("brightness",), severities=(1, 3))
+    settings = EvaluateParams(slices=slices)
+    evaluator = ClassificationEvaluator(cast(PreparedDataset, dataset), settings)
+    found = evaluator.evaluate(Path("bundle"))
+    # 0.05 and 0.15 of 255 more
+    assert [part.max() for part in asked] == [100, 112, 138]
+    # Whatever it sees, this model answers the same: the scores are those of the exits left at.
+    right = (answers.predicted == labels).mean()
+    assert right != (answers.by_exit[:, 1] == labels).mean()
+    assert set(found.scores.slices) == {"plain", "brightness 1", "brightness 3"}
+    scores = [row.score for row in found.scores.slices.values()]
+    assert scores == pytest.approx([right] * 3)
+    np.testing.assert_array_equal(found.examples["slice_values"][2], answers.predicted == labels)
 
 
 def test_arrays_are_the_same_bytes_every_time_and_may_be_none(tmp_path: Path) -> None:

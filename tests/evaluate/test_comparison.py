@@ -4,14 +4,15 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from statsmodels.stats.multitest import multipletests
 
 from kdtasks.core.errors import KdTasksError
 from kdtasks.core.records import Refusal
 from kdtasks.core.records.evaluate import Gain
 from kdtasks.evaluate.class_score import ClassScore
-from kdtasks.evaluate.comparison import gain_of, verdict_of
+from kdtasks.evaluate.comparison import gain_of, holm, verdict_of
 from kdtasks.evaluate.intervals import bootstrap_interval, score_interval, wilson_interval
 from kdtasks.evaluate.score import compare_scores
 from kdtasks.evaluate.settings import EvaluateParams
@@ -180,3 +181,17 @@ def test_compare_notices_a_teacher_worse_than_its_student() -> None:
     assert content.teacher_worse_than_student is False
     assert isinstance(content.gain, Gain)
     assert content.gain.interval is None
+
+
+def test_holm_by_hand():
+    # sorted 0.01, 0.02, 0.03, 0.04 times 4, 3, 2, 1, never below the one before
+    assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert holm([0.5, 0.6]) == [1.0, 1.0]
+    assert holm([0.03]) == [0.03]
+    assert holm([]) == []
+
+
+@settings(max_examples=10)  # a correction takes statsmodels a third of a second
+@given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=30))
+def test_holm_agrees_with_statsmodels(p_values: list[float]):
+    assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1])

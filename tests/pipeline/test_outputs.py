@@ -48,6 +48,7 @@ def test_every_file_of_the_contract_is_there(project: Path, params: Params):
         "bundles/float32": BUNDLE_FILES,
         "report": {
             "augmentation.png",
+            "card.md",
             "index.html",
             "selection.json",
             "statistics.json",

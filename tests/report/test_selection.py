@@ -183,3 +183,37 @@ def test_choice_is_within_and_smallest(candidates: dict[str, VariantMetrics], mo
     else:
         sizes = {name: candidates[name].bytes or 0 for name in within}
         assert sizes[result.chosen] == min(sizes.values())
+
+
+def test_smaller_is_not_always_faster_and_the_reason_says_so() -> None:
+    small = {
+        "float32": metrics(None, 0.96, 0.0, 64_100, 0.017),
+        "int8": metrics(None, 0.96, 0.0, 21_400, 0.045),
+    }
+    chosen = {
+        objective: select(small, SelectParams.model_validate({"objective": objective}))
+        for objective in ("size", "latency", "size_and_latency")
+    }
+    # 64.1 × 0.017 = 1.09 and 21.4 × 0.045 = 0.96
+    assert [one.chosen for one in chosen.values()] == ["int8", "float32", "int8"]
+    assert chosen["size"].reason == (
+        "the smallest of 2 variants within the limits; float32 is faster "
+        f"(0.017{SPACE}ms, 64.1{SPACE}kB)"
+    )
+    assert chosen["latency"].reason == (
+        "the fastest of 2 variants within the limits; int8 is smaller "
+        f"(0.045{SPACE}ms, 21.4{SPACE}kB)"
+    )
+    assert chosen["size"].sentence == f"int8 is shipped: {chosen['size'].reason}."
+    slower = small | {"int8": metrics(None, 0.96, 0.0, 21_400, 0.055)}  # 1.18
+    limits = SelectParams.model_validate({"objective": "size_and_latency"})
+    assert select(slower, limits).chosen == "float32"
+
+
+def test_a_little_faster_is_not_told() -> None:
+    near = {
+        "float32": metrics(None, 0.96, 0.0, 40_000, 0.046),
+        "int8": metrics(None, 0.96, 0.0, 12_000, 0.05),
+    }
+    reason = select(near, SelectParams.model_validate({"objective": "size"})).reason
+    assert reason == "the smallest of 2 variants within the limits"

@@ -41,6 +41,7 @@ def params() -> Params:
     content["distill"] |= {"epochs": 1, "hints": [], "arms": ["soft_labelled", "hard"]}
     content["train"] |= {"batch_size": 8, "guard_epochs": 50}
     content["evaluate"]["bootstrap_samples"] = 20
+    content["evaluate"]["slices"] = {"corruptions": ["jpeg"], "severities": [3]}
     return Params.model_validate(content)
 
 
@@ -160,6 +161,8 @@ def test_students_learn_from_it_and_are_compared(project: Path, params: Params):
     found = read_json(PATHS.metrics("compare"))
     assert found["teacher"]["accuracy"] == 1.0
     assert found["arms"].keys() == {"soft_labelled", "hard"}
+    assert found["slices"]["jpeg 3"]["teacher"] is None  # it has no answer to damaged images
+    assert found["slices"]["jpeg 3"]["student"]["score"] > 0
 
     tested = set(open_prepared(PATHS.prepared).names("test"))
     write([name for name in names if name not in tested])

@@ -48,7 +48,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     write_photos(folder / "photos")
     for watched in ("models/start", "data/raw-unlabelled"):
         (folder / watched).mkdir(parents=True)
-    params = Params.model_validate(mask_params(load_params(RECIPE).model_dump(), Path("photos")))
+    content = mask_params(load_params(RECIPE).model_dump(), Path("photos"))
+    content["evaluate"]["slices"] = {"corruptions": ["contrast"], "severities": [5]}
+    params = Params.model_validate(content)
     before = Path.cwd()
     os.chdir(folder)
     for stage in (prepare, labels, preview, teacher, targets, prospect):
@@ -165,9 +167,30 @@ def test_the_page_shows_masks(project: Path) -> None:
     assert candidate["accuracy_drop"] == pytest.approx(drop)
 
 
+def test_masks_are_scored_on_slices(project: Path) -> None:
+    compared = read_json(Path("metrics/compare.json"))
+    statistics = read_json(Path("report/statistics.json"))["slices"]
+    assert set(statistics) == set(compared["slices"]) == {"plain", "contrast 5"}
+    for kind in ("student", "distill"):
+        found = statistics["plain"][kind]["score"]
+        assert found == pytest.approx(compared[kind]["mean"], abs=1e-5)
+    assert statistics["contrast 5"]["teacher"]["score"] < statistics["plain"]["teacher"]["score"]
+    for variant in VARIANTS:
+        metrics = read_json(Path(f"metrics/evaluate/{variant}.json"))
+        plain = metrics["slices"]["plain"]["score"]
+        assert plain == pytest.approx(metrics["mean_iou"], abs=1e-5)
+        row = statistics["contrast 5"]["variants"][variant]
+        assert row["score"] == metrics["slices"]["contrast 5"]["score"]
+        # So few source images tell nothing for certain.
+        assert {"p_value", "hurts"}.isdisjoint(row)
+    changes = [statistics[name]["variants"]["float32"]["change"] for name in statistics]
+    assert changes == pytest.approx([0, 0], abs=0.01)  # the same network in another file
+
+
 def test_the_same_files_give_the_same_page(project: Path) -> None:
     files = [Path("report") / name for name in ("index.html", "statistics.json", "summary.json")]
     before = [file.read_bytes() for file in files]
     params = mask_params(load_params(RECIPE).model_dump(), Path("photos"))
+    params["evaluate"]["slices"] = {"corruptions": ["contrast"], "severities": [5]}
     report.main(Params.model_validate(params), PATHS)
     assert [file.read_bytes() for file in files] == before

@@ -45,6 +45,7 @@ def content() -> dict:
     given["student"]["learning_rate"] = 0.02
     given["train"] |= {"batch_size": 4, "guard_epochs": 50}
     given["evaluate"]["bootstrap_samples"] = 20
+    given["evaluate"]["slices"] = {"corruptions": ["gaussian_noise"], "severities": [5]}
     return given
 
 
@@ -121,7 +122,11 @@ def test_what_the_teacher_takes_is_told_with_the_line_to_paste_and_works(project
     prospect.main(params, PATHS)
     assert read_json(PATHS.metrics("prospect"))["teacher"] == 1.0
     compare.main(params, PATHS)
-    assert read_json(PATHS.metrics("compare"))["teacher"]["accuracy"] == 1.0
+    compared = read_json(PATHS.metrics("compare"))
+    assert compared["teacher"]["accuracy"] == 1.0
+    # It sees its own images, as noisy as the small ones, and tells their means apart all the same.
+    assert compared["slices"]["gaussian_noise 5"]["teacher"]["score"] > 0.9
+    assert compared["slices"]["plain"]["distill"]["score"] == compared["distill"]["mean"]
 
 
 def run_up_to_targets(given: dict) -> Params:

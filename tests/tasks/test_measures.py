@@ -74,6 +74,7 @@ def test_variants_are_judged_by_it() -> None:
         leaving={},
         reliability=[],
         examples={},
+        scores_sha256="",
     )
     inputs = ReportInputs(
         dataset=MISSING,
@@ -92,6 +93,7 @@ def test_variants_are_judged_by_it() -> None:
         contact_sheet=Path(),
         published=None,
         dataset_sha256="",
+        params_sha256="",
     )
     candidate = candidates_of(inputs, "mean_iou")["int8"]
     assert candidate.accuracy == 0.6

@@ -7,8 +7,7 @@ from pydantic import Field
 
 from kdtasks.core.latency import Latency
 from kdtasks.core.records import LabelsFrom, Part, Record, Refusal
-
-Interval = tuple[float, float]
+from kdtasks.core.records.slices import ComparedSlice, Interval, SliceScore
 
 
 class Quality(Part):
@@ -158,6 +157,7 @@ class Evaluation(Record, ModelScores, SplitSize):
         intervals: by metric.
         by_class: by class name.
         labels_from: as of `Calibration`, on the test split.
+        slices: by name, where `evaluate.slices` asks for any.
     """
 
     metric: str | None = None
@@ -173,6 +173,7 @@ class Evaluation(Record, ModelScores, SplitSize):
     baseline: Baseline | None = None
     confusion: tuple[tuple[int, ...], ...] | None = None
     labels_from: LabelsFrom = None
+    slices: dict[str, SliceScore] = Field(default={})
 
 
 class SeedScores(MaskScores):
@@ -234,6 +235,7 @@ class Comparison(Record, SplitSize):
             mean; None of too few source images, or where one of the two was not tested.
         teacher_worse_than_student: whether that interval lies below 0.
         labels_from: as of `Calibration`, on the test split.
+        slices: by name, where `evaluate.slices` asks for any.
     """
 
     metric: str | None = None
@@ -245,6 +247,7 @@ class Comparison(Record, SplitSize):
     teacher_worse_than_student: bool
     arms: dict[str, ArmScores] = Field(default={})
     labels_from: LabelsFrom = None
+    slices: dict[str, ComparedSlice] = Field(default={})
 
 
 class Fallback(Part):

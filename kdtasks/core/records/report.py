@@ -16,6 +16,7 @@ from kdtasks.core.records.data import (
 )
 from kdtasks.core.records.evaluate import ArmScores, Evaluation, Gain, Interval, MaskScores
 from kdtasks.core.records.prospect import Prospect
+from kdtasks.core.records.slices import SliceSummary
 
 
 class Limits(Part):
@@ -70,6 +71,7 @@ class Selection(Record):
         pareto: variants that no other one beats on everything.
         nearest: the variant that breaks its limits least, where none is chosen.
         sentence: the choice in words.
+        reason: why the chosen one, and which others are faster or smaller; "" where none is.
         headline: the whole report in a sentence; absent until the page is written.
     """
 
@@ -80,6 +82,7 @@ class Selection(Record):
     pareto: tuple[str, ...]
     nearest: str | None
     sentence: str
+    reason: str = ""
     headline: str = ""
 
     @property
@@ -202,6 +205,7 @@ class Statistics(Record):
         exit_names: [K].
         variants: by name.
         versions: of Python and of packages.
+        slices: by name, `plain` first; absent where `evaluate.slices` asks for none.
     """
 
     recipe: str
@@ -226,6 +230,7 @@ class Statistics(Record):
     variants: dict[str, VariantSummary]
     sensitivity: Sensitivity | Refusal
     versions: dict[str, str]
+    slices: dict[str, SliceSummary] = Field(default={})
 
 
 class Summary(Record):

@@ -94,6 +94,10 @@ class Source(Section):
             DatasetError: nothing can be read at all.
         """
 
+    def slices(self, folder: Path) -> Mapping[str, str]:
+        """Say which slice an image belongs to, say `camera=left`, by the name of its item."""
+        return {}
+
     def layout_found(self, folder: Path) -> Sequence[str]:
         """Say in sentences what the folder was taken for, to be checked by a person."""
         return ()

@@ -27,7 +27,7 @@ from kdtasks.data.sources import Item, Size, Source, sources
 from kdtasks.data.tables import ENDINGS, PLAIN_ENDING, Table, find_columns, one_hot, read_table
 from kdtasks.edge.formats import SUFFIXES
 
-Role = Literal["image", "label", "split", "group", "weight"]
+Role = Literal["image", "label", "split", "group", "weight", "slice"]
 
 _GUESSES = {
     role: names.split()
@@ -74,7 +74,8 @@ class ImageTable(Source):
     columns: dict[Role, str | None] = Field(
         default={},
         description="names of columns, where they are not found: `image`, `label`, `split`, "
-        "`group`, `weight`; null is none",
+        "`group`, `weight`; null is none. `slice` is never found: models are scored on the test "
+        "images of each value of that column besides",
     )
     divided: Divided = Field(
         default="train",
@@ -120,6 +121,18 @@ class ImageTable(Source):
                 weight = float(weights[row] or 1.0)
                 label, group = numbers[found.labels[row]], groups[row] or None
                 yield Item(name, image, label, splits[row], group, weight)
+
+    def slices(self, folder: Path) -> Mapping[str, str]:
+        """Read the column, which nothing else depends on; rows that differ put an image nowhere."""
+        found = self._found(folder)
+        column = find_columns(found.table, {"slice": ()}, self.columns).get("slice")
+        cells_of: defaultdict[str, set[str]] = defaultdict(set)
+        cells = found.table.column(column) if column else ()
+        for images, cell in zip(found.images, cells, strict=column is not None):
+            if images:
+                cells_of[relative_name(images[0], folder)].add(cell)
+        only = {name: next(iter(cells)) for name, cells in cells_of.items() if len(cells) == 1}
+        return {name: f"{column}={cell}" for name, cell in only.items() if cell}
 
     def layout_found(self, folder: Path) -> Sequence[str]:
         found = self._found(folder)

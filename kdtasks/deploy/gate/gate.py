@@ -24,7 +24,7 @@ from kdtasks.deploy.store.address import Reference, alias_key
 from kdtasks.deploy.store.cache import Cache
 from kdtasks.deploy.store.catalogue import fetch_versions, list_models
 from kdtasks.deploy.store.objects import Objects
-from kdtasks.deploy.store.publish import read_folder, stored_files
+from kdtasks.deploy.store.publish import is_same_bundle, read_folder, stored_files
 from kdtasks.deploy.store.pull import Puller
 from kdtasks.deploy.store.records import Alias, FoundAlias, Version
 from kdtasks.deploy.store.signing import PublicKey
@@ -98,13 +98,13 @@ def assess_candidate(
         contenders = _measure({f"variant {manifest.variant}": bundle}, data, settings)
         return decide(contenders[0], None, limits=settings.limits, alias=alias)
     title, files = f"version {production.version.number}", stored_files(read_folder(bundle))
-    if files == production.version.files:
+    if is_same_bundle(production.version, files):
         reason = f"the new model is {title}, which is in {alias}, byte for byte"
         return GateDecision("nothing", (LimitCheck(True, reason),), alias=alias)
     current = read_manifest(production.folder)
     refusals = incomparable(manifest, current, alias)
     for version in production.passed_over:
-        if files == version.files:  # after a rollback, say
+        if is_same_bundle(version, files):  # after a rollback, say
             known = f"the new model is version {version.number}, which was there already when"
             refusals = (f"{known} {title} was put in {alias}; {BY_HAND}",)
     if refusals:

@@ -30,7 +30,7 @@ from kdtasks.deploy.store.records import (
 )
 from kdtasks.deploy.store.signing import SigningKey, signer_of
 from kdtasks.deploy.store.threads import concurrently
-from kdtasks.edge.bundle_files import MODEL, open_bundle_files
+from kdtasks.edge.bundle_files import CARD, MODEL, open_bundle_files
 from kdtasks.edge.manifest import Manifest
 
 # gc leaves contents alone that are younger than this, since a publisher may be about to name them.
@@ -57,7 +57,7 @@ def publish(
     signing_key: SigningKey | None = None,
     progress: TransferProgress = NO_PROGRESS,
 ) -> Published:
-    """Publish all files of a folder.
+    """Publish all files of a folder, unless the newest version is the same bundle.
 
     Args:
         bundle: the folder, or what `read_folder` gave for it.
@@ -79,7 +79,7 @@ def publish(
     if last:
         newest = fetch_version(objects, name, last)
         signer = signing_key.public.identity if signing_key else None
-        if newest.version.files == files and signer in (None, signer_of(newest.manifest)):
+        if is_same_bundle(newest.version, files) and signer in (None, signer_of(newest.manifest)):
             return Published(newest, is_new=False, uploaded=uploaded)
     version = Version(
         name=name,
@@ -193,6 +193,27 @@ def _create(objects: Objects, version: Version, signing_key: SigningKey | None) 
     raise StoreConflictError(
         f"{_ATTEMPTS} numbers for {version.name} were all taken by others meanwhile; publish again"
     )
+
+
+def is_same_bundle(version: Version, files: Sequence[StoredFile]) -> bool:
+    """Whether a version has just these files; model cards do not count, which tell of commits."""
+    return _bundle_files(version.files) == _bundle_files(files)
+
+
+def _bundle_files(files: Sequence[StoredFile]) -> list[StoredFile]:
+    return [file for file in files if file.path != CARD]
+
+
+@contextlib.contextmanager
+def with_card(files: Mapping[str, LocalFile], card: str | None) -> Iterator[dict[str, LocalFile]]:
+    """Yield files to publish with a model card beside them, for the while; None: without one."""
+    with tempfile.TemporaryDirectory(prefix="kdtasks-card-") as folder:
+        if card is None:
+            yield dict(files)
+            return
+        path = Path(folder) / CARD
+        path.write_text(card, encoding="utf-8")
+        yield dict(sorted({**files, CARD: hash_file(path)}.items()))
 
 
 def stored_files(local: Mapping[str, LocalFile]) -> tuple[StoredFile, ...]:

@@ -10,6 +10,7 @@ from kdtasks.core.errors import TeacherError
 from kdtasks.core.records.data import Targets
 from kdtasks.data.labels import TrainingSet, training_set
 from kdtasks.data.prepared import PreparedDataset
+from kdtasks.data.stacked_rows import StackedRows
 from kdtasks.data.teacher_images import taught_images
 from kdtasks.learn.augmentations.mixing import TwoLabels
 from kdtasks.learn.targets.files import DESCRIPTION, KEPT, TEACHER, existing_file
@@ -34,7 +35,7 @@ def taught_set(
         TeacherError: the folder is incomplete.
     """
     kept = np.load(existing_file(folder, KEPT))
-    return training_set(dataset, unlabelled[kept], labelled)
+    return training_set(dataset, StackedRows((unlabelled, kept)), labelled)
 
 
 def open_targets(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import Any, ClassVar, NoReturn, Self
 
 import numpy as np
 
@@ -32,12 +32,14 @@ class Teacher:
         parameters: number of weights; None where its file does not tell.
         macs: multiply-accumulates an image; None for imported teachers.
         image_shape: of the images of its own; None where it sees those of the student.
+        looks: whether it looks at images; a file of answers looks at their names.
     """
 
     run: Callable[[Any], list[np.ndarray]]
     parameters: int | None
     macs: int | None
     image_shape: tuple[int, ...] | None = field(default=None, kw_only=True)
+    looks: ClassVar[bool] = True
 
     def seen(self, folder: Path, part: str, images: np.ndarray) -> np.ndarray:
         """Give images as the teacher sees them, uint8 [N, height, width, channels].
@@ -98,6 +100,7 @@ class TableTeacher(Teacher):
         asked: those to the images that it was told of, float32 [N, classes].
     """
 
+    looks: ClassVar[bool] = False
     table: AnswerTable
     asked: np.ndarray | None = None
 

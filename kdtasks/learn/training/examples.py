@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kdtasks.core.errors import TrainingError
+from kdtasks.data.stacked_rows import StackedRows
 from kdtasks.learn.augmentations.mixing import TwoLabels, first_labels
 
 # exp(−60) is below what any sum of probabilities notices, and −60 is well within float16.
@@ -263,4 +264,4 @@ def _read(value: Any) -> Any:
         return tuple(map(_read, value))
     if isinstance(value, PackedLogits):
         return PackedLogits(_read(value.values), _read(value.kept), value.classes)
-    return np.array(value) if isinstance(value, np.memmap) else value
+    return np.array(value) if isinstance(value, np.memmap | StackedRows) else value

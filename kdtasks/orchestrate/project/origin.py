@@ -24,10 +24,12 @@ class Origin(NamedTuple):
         provenance: for the manifest: `git_revision` (null where the project is in no repository),
             `git_changed` (whether tracked files differ from it) and `dvc_lock_sha256`.
         test: scores on the test split; None where `evaluate` has not scored just this bundle.
+        card: the model card with this origin at its end; None where it is of other scores.
     """
 
     provenance: dict[str, Any]
     test: "Evaluation | None"
+    card: str | None = None
 
 
 def find_origin(folder: Path) -> Origin | None:
@@ -66,8 +68,20 @@ def find_origin(folder: Path) -> Origin | None:
                 file = project / path
                 is_scores = path.startswith(EVALUATIONS) and file.is_file()
                 if is_scores and _md5(file.read_bytes()) == expected:
-                    return Origin(provenance, Evaluation.read(file))
+                    card = _card(ProjectPaths(project).card, file, provenance)
+                    return Origin(provenance, Evaluation.read(file), card)
     return Origin(provenance, None)
+
+
+def _card(path: Path, scores: Path, provenance: dict[str, Any]) -> str | None:
+    """Give the card if it tells the hash of these scores, and so is of this bundle."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if hashlib.sha256(scores.read_bytes()).hexdigest() not in text:
+        return None
+    revision, changed = provenance["git_revision"], provenance["git_changed"]
+    commit = f"`{revision}`{', with changes' if changed else ''}" if revision else "in none"
+    lock = provenance["dvc_lock_sha256"]
+    return f"{text.rstrip()}\n- commit: {commit}\n- `dvc.lock`, SHA-256: `{lock}`\n"
 
 
 def folder_hash(folder: Path) -> str:

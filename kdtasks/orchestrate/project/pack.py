@@ -6,7 +6,7 @@ from pathlib import Path
 from kdtasks.compress.bundle.pack import write_archive
 from kdtasks.core.errors import BundleError
 from kdtasks.core.files import json_text
-from kdtasks.edge.bundle_files import MANIFEST, MODEL, SUFFIX, open_bundle, open_bundle_files
+from kdtasks.edge.bundle_files import CARD, MANIFEST, MODEL, SUFFIX, open_bundle, open_bundle_files
 from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.segments import Segments
 from kdtasks.edge.self_test import load_self_test
@@ -16,8 +16,8 @@ from kdtasks.orchestrate.project.origin import Origin, find_origin
 def pack(bundle: Path, out: Path | None = None) -> tuple[Path, Manifest]:
     """Write a bundle as a `.kdz`; the same bundle of the same commit gives the same bytes.
 
-    A bundle in the folder of the project that made it gets its provenance and the scores of the
-    test split; of any other nothing is changed.
+    A bundle in the folder of the project that made it gets its provenance, the scores of the test
+    split and the model card; of any other nothing is changed.
 
     Args:
         bundle: a folder, a `.kdz` or a bare `.tflite`.
@@ -39,6 +39,8 @@ def pack(bundle: Path, out: Path | None = None) -> tuple[Path, Manifest]:
     if origin:
         manifest = with_origin(manifest, origin)
         files[MANIFEST] = json_text(manifest.to_json()).encode()
+        if origin.card:
+            files[CARD] = origin.card.encode()
     path = out or Path(f"{manifest.name}-{manifest.variant}{SUFFIX}")
     if path.suffix != SUFFIX:
         raise BundleError(f"the file is to be called {path}; give it the ending {SUFFIX}")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kdtasks.core.records.evaluate import Gain
-from kdtasks.evaluate.comparison import gain_of
+from kdtasks.evaluate.comparison import gain_of, holm
 from kdtasks.evaluate.intervals import NO_SPREAD, has_spread
 from kdtasks.evaluate.looks import look_at, more_seeds_needed
 from kdtasks.orchestrate.sweep.results import PointResult
@@ -41,23 +41,6 @@ def paired_p_value(differences: Sequence[float]) -> float | None:
         return None
     statistic = np.mean(judged) / (np.std(judged, ddof=1) / look.seeds**0.5)
     return min(1.0, float(2 * stdtr(look.seeds - 1, -abs(statistic))) / look.spending)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values so that the chance of any false finding among all is that of one test.
-
-    Holds whatever the tests have in common, such as the students from scratch.
-
-    Source: Holm 1979, Scandinavian Journal of Statistics 6, 65-70.
-
-    Returns: adjusted p-values in the order given, each to be compared with the level itself.
-    """
-    values = np.asarray(p_values)
-    order = np.argsort(values, kind="stable")
-    scaled = np.arange(len(values), 0, -1) * values[order]
-    adjusted = np.empty(len(values))
-    adjusted[order] = np.maximum.accumulate(np.minimum(1.0, scaled))
-    return adjusted.tolist()
 
 
 def point_gains(

@@ -24,12 +24,13 @@ from kdtasks.core.records.findings import Findings
 from kdtasks.core.records.label_errors import LabelErrors
 from kdtasks.core.records.prospect import Prospect
 from kdtasks.core.records.report import Selection, Statistics, Summary
+from kdtasks.core.records.slices import SliceRows
 from kdtasks.core.records.training import Training
 
 REASON = "no filter can be removed; leave out filters"
 KINDS = [
     Benchmark, Calibration, Comparison, Compressed, Dataset, Evaluation, Exported, Findings,
-    LabelErrors, Labels, Prospect, Refusal, Selection, Sensitivity, Statistics, Targets,
+    LabelErrors, Labels, Prospect, Refusal, Selection, Sensitivity, SliceRows, Statistics, Targets,
     TeacherImages, Training, Unlabelled,
 ]  # fmt: skip
 SCALARS: dict[Any, st.SearchStrategy[Any]] = {

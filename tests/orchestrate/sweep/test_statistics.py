@@ -4,16 +4,12 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from statsmodels.stats.multitest import multipletests
 
 from kdtasks.evaluate.comparison import over_seeds
 from kdtasks.orchestrate.sweep.results import PointResult
 from kdtasks.orchestrate.sweep.statistics import (
     PointGain,
     best_point,
-    holm,
     paired_p_value,
     point_gains,
 )
@@ -24,7 +20,6 @@ WEAK = [0.01, 0.03, 0.02, 0.005, 0.02]
 WEAK_T = 0.017 * math.sqrt(5 / 0.000095)
 # 0.0175, of which the look at five seeds may spend two fifths
 WEAK_P = (1 - WEAK_T * (WEAK_T**2 + 6) / (WEAK_T**2 + 4) ** 1.5) / 0.4
-P_VALUES = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=30)
 
 
 def result(gains: list[float], validation: float = 0.9) -> PointResult:
@@ -51,20 +46,6 @@ def test_paired_p_value_by_hand():
 @pytest.mark.parametrize("differences", [[0.1], [0.1, 0.1, 0.1], [0.0, 0.0]])
 def test_without_a_spread_there_is_no_p_value(differences: list[float]):
     assert paired_p_value(differences) is None
-
-
-def test_holm_by_hand():
-    # sorted 0.01, 0.02, 0.03, 0.04 times 4, 3, 2, 1, never below the one before
-    assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
-    assert holm([0.5, 0.6]) == [1.0, 1.0]
-    assert holm([0.03]) == [0.03]
-    assert holm([]) == []
-
-
-@settings(max_examples=10)  # a correction takes statsmodels a third of a second
-@given(P_VALUES)
-def test_holm_agrees_with_statsmodels(p_values: list[float]):
-    assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1])
 
 
 def test_more_comparisons_need_more_evidence():

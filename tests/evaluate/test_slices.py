@@ -1,0 +1,268 @@
+"""What compression changes on a slice: by hand, exact, and the same by every way through it."""
+
+import math
+from itertools import combinations, product
+from types import SimpleNamespace
+from typing import cast
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kdtasks.data.prepared import PreparedDataset
+from kdtasks.evaluate.classification import ClassificationEvaluator
+from kdtasks.evaluate.intervals import accuracy_interval, mcnemar_p_value
+from kdtasks.evaluate.pixel_counts import iou_gain_interval, mean_iou_interval
+from kdtasks.evaluate.settings import EvaluateParams, SlicesParams
+from kdtasks.evaluate.slices import (
+    ClassTally,
+    MaskTally,
+    compared_slices,
+    part_p_value,
+    read_seed_tallies,
+    read_tally,
+    seed_arrays,
+    sign_flip_p_value,
+    t_p_value,
+)
+from kdtasks.evaluate.views import TeacherNetwork, slice_views
+from tests.evaluate.test_mask_score import score as mask_score
+
+SETTINGS = EvaluateParams(
+    seed=3, slices=SlicesParams(corruptions=("contrast", "gaussian_noise"), severities=(1, 5))
+)
+NAMES = ["contrast 1", "contrast 5", "gaussian_noise 1", "gaussian_noise 5"]
+
+
+def tally(plain: list[int], damaged: list[int]) -> ClassTally:
+    """A model that gets these of four images right."""
+    every = np.tile(np.arange(4), (2, 1))
+    return ClassTally(("plain", "jpeg 3"), np.array([plain, damaged], bool), every)
+
+
+def test_a_change_by_hand() -> None:
+    network, variant = tally([1, 1, 1, 0], [1, 1, 1, 0]), tally([1, 1, 0, 1], [0, 0, 0, 0])
+    found = variant.change(network, "jpeg 3", 0.95)
+    assert found.change == -0.75  # the network gets three right, the variant none
+    # On the plain split one is lost and one won: 0. Image by image −1, −1, 0, −1 remain.
+    assert found.excess == -0.75
+    assert found.p_value == pytest.approx(2 / 2**3)
+    assert found.interval
+    assert found.interval[0] < -0.75 < found.interval[1]
+    assert variant.change(network, "plain", 0.95).excess == 0
+
+
+def test_images_of_one_group_are_one_witness() -> None:
+    network, variant = tally([1, 1, 1, 1], [1, 1, 1, 1]), tally([1, 1, 1, 1], [0, 0, 0, 0])
+    pairs = np.array([[0, 0, 1, 1]] * 2)
+    together = ClassTally(variant.names, variant.values, pairs)
+    found = together.change(ClassTally(network.names, network.values, pairs), "jpeg 3", 0.95)
+    assert found.p_value == pytest.approx(2 / 2**2)
+    assert variant.change(network, "jpeg 3", 0.95).p_value == pytest.approx(2 / 2**4)
+
+
+@given(st.lists(st.integers(-3, 3), max_size=9))
+def test_the_sign_flip_test_is_exact(values: list[int]) -> None:
+    """Against all signs, one by one."""
+    sums = np.array(values, np.int64)
+    flipped = [abs(int(np.dot(sums, signs))) for signs in product((-1, 1), repeat=len(values))]
+    expected = np.mean([each >= abs(int(sums.sum())) for each in flipped])
+    assert sign_flip_p_value(sums) == pytest.approx(expected)
+
+
+@given(st.integers(0, 400), st.integers(0, 400))
+def test_of_ones_the_sign_flip_test_is_mcnemars(gained: int, lost: int) -> None:
+    sums = np.repeat(np.array([1, -1, 0], np.int64), [gained, lost, 5])
+    assert sign_flip_p_value(sums) == pytest.approx(mcnemar_p_value(gained, lost))
+
+
+def test_a_part_is_held_against_the_rest_by_hand() -> None:
+    # Six images, of which the network gets all right; the variant loses both of the left camera.
+    inside = np.array([1, 1, 0, 0, 0, 0], bool)
+    units = np.stack([np.arange(6), np.where(inside, np.arange(6), -1)])
+    names, all_right = ("plain", "camera=left"), np.ones((2, 6), bool)
+    network = ClassTally(names, all_right, units)
+    variant = ClassTally(names, np.stack([~inside, ~inside]), units)
+    assert variant.score("camera=left", 0.95).score == 0
+    found = variant.change(network, "camera=left", 0.95)
+    assert found.change == -1
+    assert found.excess == pytest.approx(-1 + 2 / 6)
+    assert found.p_value == pytest.approx(2 / math.comb(6, 2))
+
+
+@given(
+    st.lists(st.tuples(st.integers(-1, 1), st.booleans()), min_size=1, max_size=9),
+)
+def test_the_test_of_a_part_is_exact(images: list[tuple[int, bool]]) -> None:
+    """Against all parts of the same size, one by one."""
+    signs = np.array([sign for sign, _ in images], np.int64)
+    inside = np.array([part for _, part in images], bool)
+    found = int(signs[inside].sum())
+    sums = [sum(part) for part in combinations(signs.tolist(), int(inside.sum()))]
+    tails = np.mean([each <= found for each in sums]), np.mean([each >= found for each in sums])
+    assert part_p_value(signs, inside) == pytest.approx(min(1.0, 2 * min(tails)))
+
+
+def test_the_t_test_by_hand() -> None:
+    # Mean 2, standard deviation 1, n = 3: t = 2√3, P(|T| > t) = 1 − t / √(2 + t²).
+    t = 2 * 3**0.5
+    assert t_p_value([1, 2, 3]) == pytest.approx(1 - t / (2 + t**2) ** 0.5)
+    assert t_p_value([1, 1, 1]) == 1.0
+
+
+def test_scores_have_the_intervals_of_single_models() -> None:
+    right = np.array([[1, 1, 0, 1, 0, 1], [1, 0, 0, 0, 0, 0]], bool)
+    groups = np.array([0, 0, 1, 2, 3, 3])
+    tallied = ClassTally(("plain", "jpeg 3"), right, np.stack([groups] * 2))
+    found = tallied.scores(0.9)["jpeg 3"]
+    assert found.score == pytest.approx(1 / 6)
+    assert found.interval == accuracy_interval(right[1], groups, 0.9)
+
+
+def test_masks_have_the_jackknifes_intervals() -> None:
+    better, worse = mask_score(*[10, 30] * 6), mask_score(*[25, 31, 44] * 4)
+    rows = [model.paired_values for model in (better, worse)]
+    units = np.stack([rows[0][1]] * 2)
+    one = MaskTally(("plain", "jpeg 3"), np.stack([rows[0][0]] * 2), units)
+    other = MaskTally(("plain", "jpeg 3"), np.stack([rows[0][0], rows[1][0]]), units)
+    score, change = other.score("jpeg 3", 0.9), other.change(one, "jpeg 3", 0.9)
+    assert score.score == pytest.approx(worse.value, abs=1e-6)
+    assert score.interval == mean_iou_interval(worse.confusions, 0.9)
+    assert change.change == pytest.approx(
+        worse.value - better.value, abs=1e-6
+    )  # values are rounded
+    assert change.interval == iou_gain_interval(
+        worse.confusions[None], better.confusions[None], 0.9
+    )
+    # Nothing changes on the plain split, so the excess is the change.
+    assert change.excess == change.change
+    assert change.p_value
+    assert change.p_value < 0.01
+
+
+def test_few_masks_tell_nothing() -> None:
+    values, units = mask_score(10, 30, 20).paired_values
+    few = MaskTally(("plain", "jpeg 3"), np.stack([values, values]), np.stack([units, units]))
+    assert few.score("jpeg 3", 0.9).interval is None
+    assert few.change(few, "jpeg 3", 0.9)[1::2] == (None, None)
+
+
+def test_seeds_come_back_from_their_arrays_and_are_averaged() -> None:
+    seeds = {4: tally([1, 1, 1, 1], [1, 1, 0, 0]), 7: tally([1, 1, 1, 1], [1, 0, 0, 0])}
+    back = read_seed_tallies(seed_arrays(seeds), per_pixel=False)
+    assert list(back) == [4, 7]
+    np.testing.assert_array_equal(back[7].values, seeds[7].values)
+    found = compared_slices({"teacher": {}, "student": {}, "distill": seeds}, 0.95)
+    distilled = found["jpeg 3"].distill
+    assert distilled
+    assert distilled.score == pytest.approx(3 / 8)
+    assert found["jpeg 3"].teacher is None
+    assert read_tally({}, per_pixel=False) is None
+    assert read_seed_tallies({}, per_pixel=False) == {}
+    assert compared_slices({"teacher": {}, "student": {}, "distill": {}}, 0.95) == {}
+
+
+@pytest.fixture
+def evaluator() -> ClassificationEvaluator:
+    """Images of two greys, which nothing but strong noise hides."""
+    labels = np.arange(40) % 2
+    draw = np.random.default_rng(0)
+    images = 118 + 20 * labels[:, None, None, None] + draw.integers(-9, 10, (40, 6, 6, 1))
+    dataset = SimpleNamespace(
+        images=lambda split: images.astype(np.uint8),
+        labels=lambda split: labels,
+        groups=lambda split: np.arange(40),
+        answered=(),
+        class_names=("dim", "light"),
+    )
+    return ClassificationEvaluator(cast(PreparedDataset, dataset), SETTINGS)
+
+
+def by_first_pixel(images: np.ndarray) -> np.ndarray:
+    first = np.asarray(images)[:, 0, 0, 0].astype(float)
+    return np.stack([127.0 - first, first - 127.0], axis=1)
+
+
+def test_every_model_sees_the_same_noise(evaluator: ClassificationEvaluator) -> None:
+    plain = evaluator.answer(by_first_pixel)
+    one, other = (evaluator.tally(by_first_pixel, plain) for _ in range(2))
+    assert one
+    assert other
+    assert list(one.names) == ["plain", *NAMES]
+    np.testing.assert_array_equal(one.values, other.values)
+    scores = {name: found.score for name, found in one.scores(0.95).items()}
+    assert scores["plain"] == plain.value
+    assert scores["gaussian_noise 5"] < scores["plain"]
+
+    seen, again = (
+        [view(lambda images: images)(evaluator.images) for view in slice_views(SETTINGS).values()]
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(seen, again)
+    others = slice_views(SETTINGS.model_copy(update={"seed": 4}))
+    same, differs = (
+        np.array_equal(others[name](lambda images: images)(evaluator.images), seen[place])
+        for place, name in ((1, "contrast 5"), (3, "gaussian_noise 5"))
+    )
+    assert (same, differs) == (True, False)
+
+
+def test_a_teacher_s_own_images_are_damaged_at_their_own_size(
+    evaluator: ClassificationEvaluator,
+) -> None:
+    own = np.repeat(np.repeat(evaluator.images, 20, axis=1), 20, axis=2)
+    seen = []
+
+    def run(images: np.ndarray) -> np.ndarray:
+        seen.append(images)
+        return by_first_pixel(images)
+
+    teacher = TeacherNetwork(run, lambda images: own, looks=True)
+    assert evaluator.tally(teacher, evaluator.answer(teacher))
+    assert [part.shape[1:] for part in seen] == [(120, 120, 1)] * len(seen)
+    # 120 pixels are large: at severity 5 a twentieth of the contrast is left.
+    assert np.ptp(seen[2], axis=(1, 2)).max() <= 2
+    recorded = TeacherNetwork(run, lambda images: own, looks=False)
+    assert evaluator.tally(recorded, evaluator.answer(recorded)) is None
+
+
+def test_parts_need_no_answer_of_their_own(evaluator: ClassificationEvaluator) -> None:
+    parts = {"camera=left": np.arange(40) < 10}
+    parted = ClassificationEvaluator(evaluator.dataset, EvaluateParams(), parts=parts)
+    plain = parted.answer(by_first_pixel)
+
+    def refuse(images: np.ndarray) -> np.ndarray:
+        raise AssertionError("asked again")
+
+    recorded = TeacherNetwork(refuse, lambda images: images, looks=False)
+    found = parted.tally(recorded, plain)
+    assert found
+    assert found.names == ("plain", "camera=left")
+    score = found.score("camera=left", 0.95).score
+    assert score == plain.correct[:10].mean()
+
+
+def test_without_slices_nothing_is_asked(evaluator: ClassificationEvaluator) -> None:
+    quiet = ClassificationEvaluator(evaluator.dataset, EvaluateParams())
+    plain = quiet.answer(by_first_pixel)
+
+    def refuse(images: np.ndarray) -> np.ndarray:
+        raise AssertionError("asked again")
+
+    assert quiet.tally(refuse, plain) is None
+
+
+@pytest.mark.parametrize(
+    ("given_params", "message"),
+    [
+        ({"corruptions": ["fog"]}, "gaussian_noise"),
+        ({"corruptions": ["jpeg", "jpeg"]}, "holds a value twice"),
+        ({"severities": [0]}, "greater than or equal to 1"),
+        ({"severities": [6]}, "less than or equal to 5"),
+        ({"severities": []}, "at least 1 item"),
+    ],
+)
+def test_what_cannot_be_asked_for(given_params: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        SlicesParams.model_validate(given_params)

@@ -1,0 +1,88 @@
+"""What compression changes where images are bad, on the page."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kdtasks.core.files import read_json, write_arrays
+from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.records.evaluate import Comparison
+from kdtasks.evaluate.slices import ClassTally, compared_slices, seed_arrays
+from tests.report.conftest import ROWS, VARIANTS
+
+NAMES = ("plain", "gaussian_noise 1", "gaussian_noise 5")
+
+
+def tally(*right: int) -> ClassTally:
+    """A model that gets so many of the first images of every slice right."""
+    values = np.arange(ROWS) < np.array(right)[:, None]
+    return ClassTally(NAMES, values, np.tile(np.arange(ROWS), (len(NAMES), 1)))
+
+
+def write_slices(root: Path, *, lost: int = 60) -> None:
+    """int8 loses ten images everywhere, `lost` where noise is worst; the others lose none."""
+    paths = ProjectPaths(root)
+    distilled = {seed: tally(960, 900, 700) for seed in (0, 1, 2)}
+    compared = {"teacher": {0: tally(980, 950, 800)}, "student": {}, "distill": distilled}
+    slices = compared_slices(compared, 0.95)
+    path = paths.metrics("compare")
+    Comparison.read(path).model_copy(update={"slices": slices}).write(path)
+    with np.load(paths.compared) as arrays:
+        there = dict(arrays)
+    write_arrays(paths.compared, **there, **seed_arrays(distilled))
+    for variant in VARIANTS:
+        found = tally(950, 890, 700 - lost) if variant == "int8" else tally(960, 900, 700)
+        with np.load(paths.examples(variant)) as arrays:
+            there = dict(arrays)
+        write_arrays(paths.examples(variant), **there, **found.arrays())
+
+
+def words(page: Path) -> str:
+    return " ".join(page.read_text(encoding="utf-8").replace("\u00a0", " ").split())
+
+
+def test_changes_are_paired_and_what_is_certain_is_flagged(build: Callable[..., Path]) -> None:
+    report = build(change=write_slices)
+    slices: dict[str, Any] = read_json(report / "statistics.json")["slices"]
+    assert set(slices) == set(NAMES)
+    worst = slices["gaussian_noise 5"]
+    assert (worst["teacher"]["score"], worst["distill"]["score"]) == (0.8, 0.7)
+    assert worst["student"] is None
+    row = worst["variants"]["int8"]
+    assert row["score"] == pytest.approx(0.64)
+    assert row["change"] == pytest.approx(-0.06)
+    assert row["change_interval"][0] < -0.06 < row["change_interval"][1] < 0
+    assert row["excess"] == pytest.approx(-0.05)
+    # Sixty images lost there and ten others on the plain split: 70 signs, of which 10 are +.
+    assert row["adjusted_p_value"] == pytest.approx(8 * row["p_value"])  # of 4 variants × 2 slices
+    assert row["hurts"] is True
+    mild = slices["gaussian_noise 1"]["variants"]["int8"]
+    assert mild["excess"] == 0
+    assert "hurts" not in mild
+    assert "p_value" not in slices["plain"]["variants"]["int8"]
+
+    page = words(report / "index.html")
+    assert "<h2>Slice by slice</h2>" in page
+    assert "int8 on gaussian_noise 5 (−5.0 points on top)." in page
+    assert page.count("✗ certainly worse") == 1
+    assert "Test accuracy by severity of the corruptions" in page
+    assert 'id="severities-' in page
+    places = [page.index(f'<th scope="row">{name.replace("_", " ")}<') for name in NAMES]
+    assert places == sorted(places)
+
+
+def test_what_may_be_luck_is_not_flagged(build: Callable[..., Path]) -> None:
+    # Three images on top of the ten: 2 · 2⁻³ or more is no finding, corrected or not.
+    report = build(change=lambda root: write_slices(root, lost=13))
+    slices = read_json(report / "statistics.json")["slices"]
+    assert slices["gaussian_noise 5"]["variants"]["int8"]["excess"] == pytest.approx(-0.003)
+    assert "Nowhere does compression certainly hurt more" in words(report / "index.html")
+
+
+def test_without_slices_there_is_no_section(build: Callable[..., Path]) -> None:
+    report = build()
+    assert "slices" not in read_json(report / "statistics.json")
+    assert "Slice by slice" not in words(report / "index.html")
