@@ -28,6 +28,7 @@ def pipeline(
     force: bool = False,
     pull: bool = False,
     engine: EngineName = "split",
+    push: bool = False,
 ) -> State[None]:
     """Bring the project of the current folder up to date: only what has changed runs.
 
@@ -37,8 +38,9 @@ def pipeline(
         force: Run stages that have not changed as well.
         pull: Pull missing data and results from the DVC remote.
         engine: What runs the stages; "cli" is slower and calls DVC's command line for each.
+        push: Push what each stage wrote as soon as it has ended.
     """
-    options = RunOptions(tuple(stages or ()), workers, force, pull, engine)
+    options = RunOptions(tuple(stages or ()), workers, force, pull, engine, push)
 
     def steps() -> State[None]:
         project = find_project()

@@ -28,6 +28,7 @@ def run(
     workers: WorkersOption = None,
     force: Annotated[bool, Option("--force", help="Run unchanged stages as well.")] = False,
     pull: Annotated[bool, Option("--pull", help="Pull missing outputs from the remote.")] = False,
+    push: Annotated[bool, Option("--push", help="Push outputs as soon as a stage ends.")] = False,
     dry_run: DryRunOption = False,
     engine: Annotated[Literal["split", "cli"], Option(help="cli: no DVC internals.")] = "split",
     prefect: Annotated[bool | None, Option(help="Default: if a server is configured.")] = None,
@@ -42,7 +43,7 @@ def run(
     from kdtasks.orchestrate.runner.execute import RunOptions, preview
 
     project = find_project()
-    options = RunOptions(tuple(stages or ()), workers, force, pull, engine)
+    options = RunOptions(tuple(stages or ()), workers, force, pull, engine, push)
     if dry_run and as_json:
         print_json(preview(project, options))
         return
@@ -62,6 +63,9 @@ def sweep(
     seeds: Annotated[int | None, Option(help="5 for the first 5 that did not tune.")] = None,
     workers: WorkersOption = None,
     stages: StageOption = None,
+    cluster: Annotated[
+        str | None, Option(metavar="ADDRESS", help="Dask's scheduler, tcp://host:8786, or local:3.")
+    ] = None,
     out: OutOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
@@ -70,7 +74,7 @@ def sweep(
     from kdtasks.cli.sweep import run_sweep
     from kdtasks.orchestrate.sweep.plan import SweepOptions
 
-    options = SweepOptions(tuple(settings), seeds, workers, tuple(stages or ()))
+    options = SweepOptions(tuple(settings), seeds, workers, tuple(stages or ()), cluster)
     raise typer.Exit(run_sweep(find_project(), options, out=out, dry_run=dry_run, as_json=as_json))
 
 

@@ -1,12 +1,15 @@
 """Sweep over params: validate every point, run what is not done, show what came out."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kdtasks.cli.output import interruptible, json_alone, print_table
 from kdtasks.cli.status import Status
 from kdtasks.orchestrate.processes import stop_signals
 from kdtasks.orchestrate.runner.lines import LastingOutput
-from kdtasks.orchestrate.sweep.engine import LOGS, execute, planned_sweep
+from kdtasks.orchestrate.sweep.engine import LOGS, SweepEnd, execute, planned_sweep
 from kdtasks.orchestrate.sweep.page import command_line, default_folder, write_page
 from kdtasks.orchestrate.sweep.plan import SweepOptions, SweepPlan
 from kdtasks.orchestrate.sweep.results import PointResult
@@ -17,6 +20,9 @@ from kdtasks.orchestrate.sweep.summary import (
     summarise,
     table_rows,
 )
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 STYLES = {"helps": "green", "hurts": "red", "failed": "bold red"}
 
@@ -46,13 +52,23 @@ def run_sweep(
     """
     after = f"finished points are kept: {command_line(options)}"
     with stop_signals(), interruptible(after), json_alone(as_json) as tell:
-        with planned_sweep(project, options) as plan:
+        with (
+            _client(project, None if dry_run else options.cluster) as client,
+            planned_sweep(project, options) as plan,
+        ):
             if dry_run:
                 LastingOutput().print("\n".join([*introduction(plan), *preview(plan)]))
                 tell(preview(plan))
                 return 0
             logs = LOGS if project == Path.cwd() else project / LOGS
-            end = execute(plan, SweepProgress(plan, logs))
+            if client:
+                from kdtasks.orchestrate.cluster.engine import cluster_sweep
+
+                with cluster_sweep(plan, client, workers=options.workers) as engine:
+                    outcomes = engine.run(SweepProgress(engine.plan, logs))
+                    end = SweepEnd(outcomes, engine.results)
+            else:
+                end = execute(plan, SweepProgress(plan, logs))
             summary = summarise(plan, end)
             rows = table_rows(summary)
             right = [heading for heading in rows[0] if heading not in ("point", "verdict")]
@@ -63,6 +79,18 @@ def run_sweep(
         LastingOutput().print(f"{headline(summary)}\nsweep: {page}")
         tell(summary)
     return 0 if end.is_complete else Status.FAILED
+
+
+@contextmanager
+def _client(project: Path, address: str | None) -> "Iterator[Client | None]":
+    """The way to the cluster, if one was named; Dask is imported with it."""
+    if not address:
+        yield None
+        return
+    from kdtasks.orchestrate.cluster.client import cluster_client
+
+    with cluster_client(project, address) as client:
+        yield client
 
 
 def preview(plan: SweepPlan[PointResult]) -> list[str]:

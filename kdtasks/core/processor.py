@@ -17,6 +17,11 @@ class Processor(NamedTuple):
     name: str
     features: tuple[str, ...]
 
+    @property
+    def kind(self) -> str:
+        """What of it results depend on to the bit."""
+        return f"{platform.machine()} ({', '.join(self.features) or 'no features listed'})"
+
 
 def read_processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> Processor:
     """The processor of this machine; without /proc its name alone."""

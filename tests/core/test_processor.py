@@ -29,3 +29,10 @@ def test_arm_has_no_model_name():
 def test_without_proc(tmp_path: Path):
     assert read_processor(tmp_path / "none").features == ()
     assert read_processor(tmp_path / "none").name
+
+
+def test_kinds_differ_by_features_alone():
+    first, second = (Processor(name, ("avx2", "avx512f")) for name in ("Intel", "AMD"))
+    assert first.kind == second.kind
+    assert first.kind.endswith(" (avx2, avx512f)")
+    assert Processor("Intel", ()).kind.endswith(" (no features listed)")

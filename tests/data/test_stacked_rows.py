@@ -1,5 +1,7 @@
 """Stacked rows read as the array that they would be."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -21,7 +23,7 @@ def test_shape_and_size_are_those_of_the_whole(rows: StackedRows):
 @pytest.mark.parametrize(
     "chosen", [2, slice(1, 4), slice(None), np.array([4, 0, 3, 3]), np.array([[0, 4], [3, 1]])]
 )
-def test_rows_are_read_in_any_order(rows: StackedRows, chosen: object):
+def test_rows_are_read_in_any_order(rows: StackedRows, chosen: Any):
     np.testing.assert_array_equal(rows[chosen], WHOLE[chosen])
 
 

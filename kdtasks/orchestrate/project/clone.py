@@ -45,7 +45,7 @@ def make_scratch_clone(project: Path, base: Path, lock: Lock) -> Path:
     # the cache is set even to its default place, or a setting of the user would move it
     settings = {"core": ALONE, "cache": {"dir": "cache", "type": "copy"}}
     original, target = (folder / ".dvc" / "config" for folder in (project, clone))
-    _write_config(original, target, settings, sections=KEPT_SECTIONS)
+    write_config(original, target, settings, sections=KEPT_SECTIONS)
     target.with_name(".gitignore").write_text("/config.local\n/tmp\n/cache\n", encoding="utf-8")
     return clone
 
@@ -84,7 +84,7 @@ def _copy(source: Path, target: Path, *skipped: str) -> None:
         shutil.copy2(source, target, follow_symlinks=False)
 
 
-def _write_config(
+def write_config(
     original: Path,
     target: Path,
     settings: Mapping[str, Mapping[str, str]],
@@ -149,7 +149,7 @@ def make_clone(tree: WorkingTree, folder: Path, *, params_text: str, cache: str,
         "exp": {"auto_push": "false"},  # the clone's remote is the project itself
     }
     local = Path(".dvc") / "config.local"
-    _write_config(tree.project / local, inside / local, settings)
+    write_config(tree.project / local, inside / local, settings)
     (inside / MARK).parent.mkdir(exist_ok=True)
     (inside / MARK).write_text(mark, encoding="utf-8")
     partial.rename(folder)

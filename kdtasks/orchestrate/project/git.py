@@ -14,6 +14,7 @@ from kdtasks.orchestrate.project.lockfile import overlaps
 from kdtasks.orchestrate.project.project import DVC, run_captured
 
 LEFT_OUT = (LOCK, PARAMS)  # a point has its own
+SNAPSHOT = "refs/kdtasks/snapshot"  # in the bundle of `bundle_snapshot`
 
 # Of what nobody commits by hand: git wants a name, and a machine may have none.
 _IDENTITY = {
@@ -219,8 +220,36 @@ def commit_experiment(
     git(project, "update-ref", reference(head, name), commit)
 
 
+def bundle_snapshot(tree: WorkingTree, path: Path) -> None:
+    """Write a bundle of a repository: its last commit, and on it one of the project as it is."""
+    with TemporaryDirectory() as folder:
+        index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+        git(tree.project, "read-tree", tree.head, variables=index)
+        differing = [*tree.changed, *tree.removed]
+        if differing:
+            git(tree.project, "update-index", "--add", "--remove", *differing, variables=index)
+        written = git(tree.project, "write-tree", variables=index).strip()
+    words = ("commit-tree", written, "-p", tree.head, "-m", "kdtasks: snapshot")
+    always = dict.fromkeys(("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"), "@0 +0000")
+    commit = git(tree.project, *words, variables={**_IDENTITY, **always}).strip()
+    git(tree.project, "update-ref", SNAPSHOT, commit)
+    try:
+        git(tree.project, "bundle", "create", "--quiet", str(path), SNAPSHOT)
+    finally:
+        git(tree.project, "update-ref", "-d", SNAPSHOT)
+
+
+def bundle_experiment(clone: Path, head: str, name: str) -> bytes:
+    """A bundle of what an experiment in a clone adds to the commit that it starts from."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "bundle"
+        words = ("--quiet", str(path), reference(head, name), f"^{head}")
+        git(clone, "bundle", "create", *words)
+        return path.read_bytes()
+
+
 def bring_experiment(project: Path, clone: Path, head: str, name: str) -> str:
-    """Fetch an experiment from a clone, so that `dvc exp show` lists it; returns its commit.
+    """Fetch an experiment from a clone or bundle, for `dvc exp show` to list; returns its commit.
 
     Not for several threads at once: git locks what it writes.
     """

@@ -43,12 +43,19 @@ class DvcEngine(Engine):
     pulls_run_cache: ClassVar[bool] = True  # itself, where asked to pull; else DVC's command does
 
     def __init__(
-        self, project: Path, guardian: Guardian, *, force: bool = False, pull: bool = False
+        self,
+        project: Path,
+        guardian: Guardian,
+        *,
+        force: bool = False,
+        pull: bool = False,
+        push: bool = False,
     ) -> None:
-        self._project, self._guardian = project, guardian
+        self._project, self._guardian, self._push = project, guardian, push
         self._events = run_events(project)
         self._options = [*["--force"] * force, *["--pull"] * pull]  # of `dvc repro`
-        self._repository = Repository(project, force=force, pull=pull and self.pulls_run_cache)
+        pulls = pull and self.pulls_run_cache
+        self._repository = Repository(project, force=force, pull=pulls, push=push)
 
     def plan(self, targets: Sequence[str]) -> StageGraph:
         """The stages that `targets` (none for all) need."""
@@ -105,10 +112,8 @@ class SplitPhaseEngine(DvcEngine):
     Stages of TensorFlow start in forks of a process that has imported it, where forking is safe.
     """
 
-    def __init__(
-        self, project: Path, guardian: Guardian, *, force: bool = False, pull: bool = False
-    ) -> None:
-        super().__init__(project, guardian, force=force, pull=pull)
+    def __init__(self, project: Path, guardian: Guardian, **options: bool) -> None:
+        super().__init__(project, guardian, **options)
         self._warm = None if why_cold() else WarmStages(project)
 
     def close(self) -> None:
@@ -123,7 +128,14 @@ class SplitPhaseEngine(DvcEngine):
             return self._repository.start()
 
     def bring_up_to_date(self, name: str, on_line: OnLine, is_cancelled: IsCancelled) -> Outcome:
-        """Bring one stage up to date, all that it needs being so."""
+        """Bring one stage up to date, all that it needs being so, and push it where asked to."""
+        outcome = self._bring(name, on_line, is_cancelled)
+        if self._push and outcome.is_up_to_date and outcome.state is not StageState.PULLED:
+            with span("push", self._events, name):
+                self._repository.push(name)
+        return outcome
+
+    def _bring(self, name: str, on_line: OnLine, is_cancelled: IsCancelled) -> Outcome:
         with span("DVC", self._events, name):
             step = self._repository.begin(name, is_cancelled)
         if isinstance(step, Outcome):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from kdtasks.core.errors import KdTasksError
+from kdtasks.core.errors import KdTasksError, ProjectError
 from kdtasks.core.events import MessageEvent, emit, span
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.orchestrate.guardian import Guardian
@@ -42,6 +42,7 @@ class RunOptions:
     force: bool = False  # run unchanged stages as well
     pull: bool = False  # bring what is missing from the DVC remote
     engine: EngineName = "split"
+    push: bool = False  # take what each stage wrote to the DVC remote as soon as it has ended
 
 
 def execute(
@@ -93,7 +94,8 @@ def execute(
 
 def nothing_to_do(project: Path, options: RunOptions) -> Memory | None:
     """What a run has found up to date, if all of it still looks as it did; None to ask DVC."""
-    if options.force or options.pull or options.engine == "cli" or is_check_due(project):
+    asks_for_more = options.force or options.pull or options.push or options.engine == "cli"
+    if asks_for_more or is_check_due(project):
         return None
     memory = recall(project, options.stages)
     return memory if memory and memory.is_true else None
@@ -102,6 +104,8 @@ def nothing_to_do(project: Path, options: RunOptions) -> Memory | None:
 @contextmanager
 def _dvc(options: RunOptions, held: int) -> "Iterator[DvcEngine]":
     """The engine that runs the project of the current folder; DVC is imported with it."""
+    if options.push and options.engine == "cli":
+        raise ProjectError("--push and --engine cli do not go together; `dvc push` after the run")
     project = Path.cwd()
     if is_check_due(project):
         check_cache(project)
@@ -111,7 +115,7 @@ def _dvc(options: RunOptions, held: int) -> "Iterator[DvcEngine]":
     # as long as something of a killed run is still running, the next one has to wait
     with closing(Guardian(keep_open=[held])) as guardian:
         kind = CommandLineEngine if options.engine == "cli" else SplitPhaseEngine
-        engine = kind(project, guardian, force=options.force, pull=options.pull)
+        engine = kind(project, guardian, force=options.force, pull=options.pull, push=options.push)
         engine.read_again(disguised_since(project, options.stages))
         try:
             yield engine

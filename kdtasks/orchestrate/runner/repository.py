@@ -2,30 +2,28 @@
 
 `dvc repro` does for each stage: look whether it changed, remove its outputs, restore them from the
 run-cache or run the command, hash and cache what came out, write dvc.lock. All but the command
-happens here, step by step and in the same order, so what ends up in dvc.lock and in the cache is
-the same; tests compare both. This file runs stages by DVC's internals, those of 3.67, as do
-`dvc_files` and `lock_files`, which serve it.
+happens here, in the same order, so dvc.lock and the cache end up the same; tests compare both. It
+uses DVC's internals, those of 3.67, as do `dvc_files`, `lock_files` and `remote`, which serve it.
 """
 
 import logging
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dvc.exceptions import CheckoutError
 from dvc.lock import LockError
 from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import get_active_graph, plan_repro
 from dvc.rwlock import rwlock
 from dvc.stage import PipelineStage
-from dvc.stage.cache import RunCacheNotFoundError, RunCacheNotSupported
+from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.run import _pull_missing_deps
 from dvc.stage.serialize import to_lockfile
 
-from kdtasks.core.errors import ProjectError, StageError
+from kdtasks.core.errors import StageError
 from kdtasks.orchestrate.project.torn_lock import mend_lock
 from kdtasks.orchestrate.runner.dvc_files import (
     Command,
@@ -40,6 +38,7 @@ from kdtasks.orchestrate.runner.dvc_files import (
 from kdtasks.orchestrate.runner.graph import IsCancelled, Outcome, StageGraph, StageNode, StageState
 from kdtasks.orchestrate.runner.lock_files import MEMORY, LockFiles
 from kdtasks.orchestrate.runner.memory import Memory, settled_look
+from kdtasks.orchestrate.runner.remote import Remote
 
 if TYPE_CHECKING:
     from dvc.stage import Stage
@@ -51,18 +50,21 @@ class Repository:
     Safe to use from several threads; one of them at a time is inside DVC.
     """
 
-    def __init__(self, root: Path, *, force: bool = False, pull: bool = False) -> None:
-        """Open the repository.
+    def __init__(
+        self, root: Path, *, force: bool = False, pull: bool = False, push: bool = False
+    ) -> None:
+        """Open the repository of the current folder.
 
         Args:
-            root: the current folder.
             force: run every command, whatever is cached.
-            pull: bring what is missing, and the run-cache, from the remote.
+            pull: bring what is missing, and what the run-cache there knows, from the remote.
+            push: `push` will be called.
         """
         logging.getLogger("dvc").setLevel(logging.WARNING)  # the run has a reporter of its own
         self._repo = Repo(str(root))
         self._hardlink = self._repo.config["core"].get("hardlink_lock", False)
         self._force, self._pull = force, pull
+        self._remote_for = "--pull" if pull else "--push" if push else ""
         self._is_cancelled: IsCancelled = lambda: False
         self._one_thread = threading.RLock()
         self._stages: dict[str, Stage] = {}
@@ -80,12 +82,8 @@ class Repository:
         """
         with self._inside():
             mend_lock(Path(self._repo.tmp_dir), hardlink=self._hardlink)
-            if self._pull:
-                try:
-                    self._repo.stage_cache.pull(None)
-                except RunCacheNotSupported as error:
-                    message = f"--pull needs a DVC remote that can hold a run-cache: {error}"
-                    raise ProjectError(message) from None
+            if self._remote_for:
+                self._remote = Remote(self._repo, self._remote_for)
             graph = get_active_graph(self._repo.index.graph)
             wanted = find_stages(self._repo, targets or ["dvc.yaml"])
             self._stages = {stage.addressing: stage for stage in plan_repro(graph, wanted)}
@@ -168,7 +166,7 @@ class Repository:
             if not force:
                 if not stage.changed():
                     return Outcome(StageState.CACHED, digest(stage))
-                if self._is_pulled(stage):
+                if self._pull and self._remote.bring_outputs(stage, self._needs[name]):
                     return Outcome(StageState.PULLED, digest(stage))
             # with linked caches, a command that writes through an old output would damage the cache
             stage.remove_outs(ignore_remove=False, force=False)
@@ -197,6 +195,12 @@ class Repository:
                 )
             self._record(stage)
             return Outcome(StageState.COMPLETED, digest(stage))
+
+    def push(self, name: str) -> None:
+        """Take what a stage that is up to date wrote to the remote; raises if that is away."""
+        if self._stages[name].cmd:
+            with self._one_thread, readable_errors(name):
+                self._remote.take(self._stages[name], self._is_cancelled)
 
     def recorded_digest(self, name: str) -> str:
         """What dvc.lock says by now of a stage that another process has brought up to date."""
@@ -263,26 +267,15 @@ class Repository:
             return Outcome(StageState.COMPLETED, digest(stage))
         return Outcome(StageState.PULLED if was_changed else StageState.CACHED, digest(stage))
 
-    def _is_pulled(self, stage: "Stage") -> bool:
-        """Bring a stage's outputs from the remote, where only they are missing."""
-        if not self._pull or stage.changed(True, self._needs[stage.addressing]):
-            return False
-        try:
-            self._repo.pull(stage.addressing)
-            stage.checkout()
-        except CheckoutError:
-            return False
-        return not stage.changed_outs()
-
     def _restore(self, stage: "Stage") -> StageState | None:
         if self._pull:
             _pull_missing_deps(stage)
-        for is_pulling in (False, True) if self._pull else (False,):
-            try:
-                self._repo.stage_cache.restore(stage, pull=is_pulling)
-            except RunCacheNotFoundError:
-                continue
-            return StageState.PULLED if is_pulling else StageState.RESTORED
+        for state in (StageState.RESTORED, StageState.PULLED)[: 1 + self._pull]:
+            with suppress(RunCacheNotFoundError):
+                if state is StageState.PULLED:
+                    self._remote.bring(stage, self._is_cancelled)
+                self._repo.stage_cache.restore(stage)
+                return state
         return None
 
     def _record(self, stage: "Stage") -> None:

@@ -86,22 +86,9 @@ class SweepEngine(Generic[R]):
         plan, text = self._plan, job.point.text
         clone = clone_path(plan.project, job.clone)
         place = make_clone(plan.tree, clone, params_text=text, cache=plan.cache, mark=plan.state)
-        _wait_for_killed_run(place)
-        events = run_events(place)
-        events.unlink(missing_ok=True)  # of a killed run
-        words = (*job.stages, "--workers", str(job.workers), "--no-prefect")
-        status = run_streamed(
-            [sys.executable, "-m", "kdtasks", "run", *words],
-            folder=place,
-            environment=child_environment(),
-            on_line=on_line,
-            is_cancelled=is_cancelled,
-            guardian=self._guardian,
-        )
-        if is_cancelled():
+        words = (*job.stages, "--workers", str(job.workers))
+        if not run_in_clone(place, words, on_line, is_cancelled, self._guardian):
             return Outcome(StageState.CANCELLED, message="stopped")
-        if status != 0:
-            raise SweepError(first_failure(events) or f"`kdtasks run` ended with status {status}")
         digest = self._keep(job, place) if job.is_point else ""
         remove_clone(clone)
         return Outcome(StageState.COMPLETED, digest)
@@ -119,6 +106,36 @@ class SweepEngine(Generic[R]):
 
     def _read(self, job: Job, place: Path) -> R:
         return self._plan.kind.read(place, job.point.params)
+
+
+def run_in_clone(
+    place: Path,
+    words: Sequence[str],
+    on_line: OnLine,
+    is_cancelled: IsCancelled,
+    guardian: Guardian,
+) -> bool:
+    """Run `kdtasks run` with stages and options in a clone; returns whether it came to its end.
+
+    Raises:
+        SweepError: a stage failed.
+    """
+    _wait_for_killed_run(place)
+    events = run_events(place)
+    events.unlink(missing_ok=True)  # of a killed run
+    status = run_streamed(
+        [sys.executable, "-m", "kdtasks", "run", *words, "--no-prefect"],
+        folder=place,
+        environment=child_environment(),
+        on_line=on_line,
+        is_cancelled=is_cancelled,
+        guardian=guardian,
+    )
+    if is_cancelled():
+        return False
+    if status != 0:
+        raise SweepError(first_failure(events) or f"`kdtasks run` ended with status {status}")
+    return True
 
 
 def _wait_for_killed_run(place: Path) -> None:

@@ -94,6 +94,7 @@ def command_line(options: SweepOptions) -> str:
     words += ["--seeds", str(options.seeds)] if options.seeds is not None else []
     for stage in options.stages:
         words += ["--stage", stage] if stage != COMPARE_STAGE else []
+    words += ["--cluster", options.cluster] if options.cluster else []
     return shlex.join(words)
 
 

@@ -33,6 +33,7 @@ class SweepOptions:
     seeds: int | None = None  # the first so many that did not tune; None for the project's
     workers: int | None = None  # most points at once; None for as many as there is room for
     stages: tuple[str, ...] = ()  # to be run besides `compare`
+    cluster: str | None = None  # address of Dask's scheduler, or local:N
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class SweepPlan(Generic[R]):
     workers: int  # points at once
     cores: int
     note: str | None  # where less can run at once than was asked for
+    where: str = ""  # the cluster that it runs on; empty for this machine
 
     def place(self, name: str) -> Path:
         """The project's folder in the clone of a node of the graph."""

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 from kdtasks.core.errors import Refused
 from kdtasks.core.files import json_text, read_json, write_json
 from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.processor import read_processor
 from kdtasks.core.records import Refusal
 from kdtasks.core.records.data import NO_LABELS, Labels
 from kdtasks.core.records.evaluate import Comparison
@@ -40,6 +41,7 @@ class PointResult(NamedTuple):
     labels: int  # that students see, of masks source images
     # of the teacher's score less the students' mean, paired over test images
     teacher_lead: tuple[float, float] | None = None
+    processors: tuple[str, ...] = ()  # kinds that its stages may have run on
 
     @classmethod
     def read(cls, folder: Path, params: Params) -> Self:
@@ -62,6 +64,7 @@ class PointResult(NamedTuple):
             compare.gain.bootstrap_interval,
             Labels.read(paths.metrics("labels")).train,
             compare.teacher_lead,
+            (read_processor().kind,),
         )
 
 

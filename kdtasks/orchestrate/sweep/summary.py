@@ -83,6 +83,7 @@ def summarise(plan: SweepPlan[PointResult], end: SweepEnd) -> dict[str, Any]:
             "teacher_lead": result.teacher_lead,
             "rows": result.rows,
             "labels": result.labels,
+            "processors": list(result.processors),
             "gain": gains[label].model_dump(mode="json"),
             **{
                 name: over_seeds(scores, confidence).model_dump(mode="json", include=keys)
@@ -111,7 +112,8 @@ def headline(summary: dict[str, Any]) -> str:
     # what is longer, the page tells beside the image
     is_short = len(curves) == 1 and len(curves[0].worth) <= IN_HEADLINE
     worth = worth_sentence(curves[0].worth) if is_short else None
-    return " ".join(filter(None, (poor_teachers(summary), worth, found(summary), best)))
+    mixed = mixed_processors(summary)
+    return " ".join(filter(None, (poor_teachers(summary), worth, found(summary), best, mixed)))
 
 
 def found(summary: dict[str, Any]) -> str:
@@ -168,6 +170,18 @@ def poor_teachers(summary: dict[str, Any]) -> str | None:
     return f"{where} the teacher is worse than the student from scratch."
 
 
+def mixed_processors(summary: dict[str, Any]) -> str | None:
+    """Name which points ran on which processors, where the kinds differ: last bits do as well."""
+    labels: dict[str, list[str]] = {}
+    for point in summary["points"]:
+        if kinds := point.get("processors"):
+            labels.setdefault(" and ".join(kinds), []).append(point["label"])
+    if len(labels) < 2 and not any(" and " in kinds for kinds in labels):
+        return None
+    parts = "; ".join(f"{', '.join(points)} on {kinds}" for kinds, points in labels.items())
+    return f"Processors differ, and with them the last bits of results: {parts}."
+
+
 class SweepProgress(LinesReporter):
     """Prints a line when a point begins or ends, and one for every stage that ran in it."""
 
@@ -208,6 +222,7 @@ def introduction(plan: SweepPlan[Any]) -> list[str]:
     done, total = len(plan.done), len(plan.points)
     seeds = quantity(len(plan.points[0].params.seeds), "seed")
     left = f"{total - done} to run" if done < total else "nothing to run"
-    at_once = f", {plan.workers} at once on {quantity(plan.cores, 'core')}" * (done < total)
+    where = plan.where or quantity(plan.cores, "core")
+    at_once = f", {plan.workers} at once on {where}" * (done < total)
     first = f"{quantity(total, 'point')} of {seeds} each: {done} done already, {left}{at_once}"
     return [first, *([plan.note] if plan.note else [])]

@@ -148,6 +148,7 @@ def test_points_that_were_skipped_say_why(plan: SweepPlan):
     ("options", "command"),
     [
         (SweepOptions(("a.b=1",)), "kdtasks sweep -S a.b=1"),
+        (SweepOptions(("a=1",), cluster="local:3"), "kdtasks sweep -S a=1 --cluster local:3"),
         (
             SweepOptions(("a.b=[x, y]",), 5, 2, ("compare", "report")),
             "kdtasks sweep -S 'a.b=[x, y]' --seeds 5 --stage report",

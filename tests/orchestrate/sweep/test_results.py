@@ -7,6 +7,7 @@ import pytest
 
 from kdtasks.core.errors import KdTasksError
 from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.processor import read_processor
 from kdtasks.core.records.data import Labels
 from kdtasks.core.records.training import Training
 from kdtasks.orchestrate.sweep.grid import make_points, parse_grid
@@ -22,6 +23,7 @@ RESULT = PointResult(
     rows=360,
     bootstrap=(-0.01, 0.03),
     labels=900,
+    processors=(read_processor().kind,),
 )
 
 

@@ -90,6 +90,21 @@ def test_a_teacher_worse_than_the_student_is_named():
     assert "the teacher" not in headline(summary(good, untested, chosen="b"))
 
 
+def test_processors_that_differ_are_named():
+    def told(*kinds: list[str]) -> str:
+        points = [
+            {**point(label, "helps"), "processors": kind}
+            for label, kind in zip("abc", kinds, strict=True)
+        ]
+        return headline(summary(*points, {"label": "d", "failed": "x"}, chosen="a"))
+
+    assert "rocessors" not in told(["x"], ["x"], ["x"])
+    assert told(["x"], ["y"], ["x"]).endswith(
+        " Processors differ, and with them the last bits of results: a, c on x; b on y."
+    )
+    assert told(["x", "y"], ["x", "y"], ["x", "y"]).endswith(": a, b, c on x and y.")
+
+
 @pytest.mark.parametrize(
     ("curves", "points", "is_told"), [(1, 4, True), (1, 5, False), (2, 3, False), (1, 0, False)]
 )

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 from kdtasks.params import load_params
@@ -42,15 +43,12 @@ def main(folder: Path) -> None:
     shutil.copy(HERE / "stages.yaml", folder / "dvc.yaml")
     (folder / "params.yaml").write_text(render_params(load_params(RECIPE)), encoding="utf-8")
     (folder / ".gitignore").write_text(IGNORED, encoding="utf-8")
-    dvc = (sys.executable, "-m", "dvc")
-    for command in (
-        ("git", "init", "--quiet"),
-        (*dvc, "init", "--quiet"),
-        (*dvc, "config", "core.analytics", "false"),
-        ("git", "add", "--all"),
-        ("git", "commit", "--quiet", "--message", "start"),
-    ):
-        subprocess.run(command, cwd=folder, check=True)
+    run = partial(subprocess.run, cwd=folder, check=True)
+    run(["git", "init", "--quiet"])
+    run([sys.executable, "-m", "dvc", "init", "--quiet"])
+    (folder / ".dvc" / "config").write_text("[core]\n    analytics = false\n", encoding="utf-8")
+    run(["git", "add", "--all"])
+    run(["git", "commit", "--quiet", "--message", "start"])
     (folder / "data" / "raw" / "a.txt").write_text("data", encoding="utf-8")
 
 

@@ -1,0 +1,175 @@
+"""Run the points of a sweep on a cluster's workers and collect them as experiments here."""
+
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from kdtasks.core.errors import SweepError
+from kdtasks.core.text import quantity
+from kdtasks.orchestrate.cluster.client import check_workers, worker_facts
+from kdtasks.orchestrate.cluster.shipping import ship
+from kdtasks.orchestrate.cluster.worker import Delivery, Errand, run_errand
+from kdtasks.orchestrate.project.git import bring_experiment
+from kdtasks.orchestrate.runner.files import run_events
+from kdtasks.orchestrate.runner.graph import IsCancelled, OnLine, Outcome, StageGraph, StageState
+from kdtasks.orchestrate.sweep.engine import SweepEngine
+from kdtasks.orchestrate.sweep.jobs import Job
+from kdtasks.orchestrate.sweep.pipeline import open_repository
+from kdtasks.orchestrate.sweep.plan import SweepPlan, result_path
+from kdtasks.orchestrate.sweep.results import PointResult, keep_result
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+POLL_SECONDS = 0.1
+
+
+@contextmanager
+def cluster_sweep(
+    plan: SweepPlan[PointResult], client: "Client", *, workers: int | None
+) -> Iterator["ClusterEngine"]:
+    """Make ready to run a sweep's points on a cluster; as many at once as it has workers.
+
+    Args:
+        workers: most points at once; more than there are workers, where some are still to come.
+
+    Raises:
+        SweepError: a worker cannot do its part, there is no DVC remote, or data lie outside.
+        StageError: the remote could not be reached for minutes.
+    """
+    facts = check_workers(client)
+    neighbours = Counter(it.host for it in facts.values())
+    at_once = max(1, min(workers or len(facts), len(plan.points) - len(plan.done)))
+    where = f"{quantity(len(facts), 'worker')} of {client.scheduler_info()['address']}"
+    # a stage that measures time has its worker to itself, but not what else runs on the machine
+    is_alone = max(neighbours.values()) == 1
+    nodes = (
+        replace(node, threads=1, exclusive=node.exclusive and not is_alone)
+        for node in plan.graph.nodes.values()
+    )
+    on_cluster = replace(
+        plan, graph=StageGraph.of(nodes), workers=at_once, cores=at_once, note=None, where=where
+    )
+    threads = {
+        name: node.threads // plan.jobs[name].workers for name, node in plan.graph.nodes.items()
+    }
+    engine = ClusterEngine(on_cluster, client, threads, neighbours)
+    client.subscribe_topic(engine.topic, engine.hear)
+    try:
+        yield engine
+    finally:
+        if client.status == "running":
+            client.unsubscribe_topic(engine.topic)
+
+
+class ClusterEngine(SweepEngine[PointResult]):
+    """Runs the points of a sweep as tasks of Dask, which moves them on when a worker dies."""
+
+    def __init__(
+        self,
+        plan: SweepPlan[PointResult],
+        client: "Client",
+        threads: Mapping[str, int],
+        neighbours: Mapping[str, int],
+    ) -> None:
+        """Ship the project, unless all points are done.
+
+        Args:
+            threads: of the widest stage, by name of the node.
+            neighbours: workers by host.
+        """
+        super().__init__(plan)
+        self.plan, self._client = plan, client
+        self._threads, self._neighbours = threads, neighbours
+        self.topic = f"kdtasks-{uuid.uuid4().hex}"
+        self._news: defaultdict[str, SimpleQueue[dict[str, Any]]] = defaultdict(SimpleQueue)
+        self._processors: defaultdict[str, set[str]] = defaultdict(set)  # by name of the node
+        if len(plan.done) < len(plan.points):
+            self._shipment = ship(plan.project, plan.tree)
+
+    def hear(self, event: tuple[float, dict[str, Any]]) -> None:
+        """Take news of a worker; called by Dask."""
+        self._news[event[1]["name"]].put(event[1])
+
+    def _run(self, job: Job, on_line: OnLine, is_cancelled: IsCancelled) -> Outcome:
+        from distributed import KilledWorker
+        from distributed.client import FutureCancelledError
+
+        plan = self._plan
+        name = next(name for name, other in plan.jobs.items() if other is job)
+        errand = Errand(
+            name,
+            job,
+            self._threads[name],
+            self._neighbours,
+            plan.tree,
+            plan.state,
+            self._shipment,
+            worker_facts().versions,
+            self.topic,
+        )
+        events = run_events(plan.place(name))
+        events.unlink(missing_ok=True)
+        future = self._client.submit(run_errand, errand, key=f"{name}-{uuid.uuid4().hex}")
+        while not future.done():
+            if is_cancelled():
+                future.cancel()
+                return Outcome(StageState.CANCELLED, message="stopped")
+            self._pass_on(name, events, on_line, POLL_SECONDS)
+        try:
+            delivery = future.result()
+        except KilledWorker as error:
+            raise SweepError(
+                f"every worker that ran it died, the last one {error.last_worker.address}; its "
+                "log says why, and memory is the first thing to look at"
+            ) from None
+        except FutureCancelledError:
+            raise SweepError(
+                "the connection to the scheduler was lost; finished stages are in the DVC remote, "
+                "so run the sweep again"
+            ) from None
+        self._pass_on(name, events, on_line, 0)
+        return Outcome(StageState.COMPLETED, self._collect(name, job, delivery))
+
+    def _pass_on(self, name: str, events: Path, on_line: OnLine, seconds: float) -> None:
+        """Hand on what workers have told of a point, waiting for it for so long."""
+        try:
+            while news := self._news[name].get(timeout=seconds):
+                self._processors[name].add(news["processor"])
+                events.parent.mkdir(parents=True, exist_ok=True)
+                with events.open("a", encoding="utf-8") as file:
+                    file.write(news["events"])
+                for line in news["lines"]:
+                    on_line(line)
+        except Empty:
+            pass
+
+    def _collect(self, name: str, job: Job, delivery: Delivery) -> str:
+        """Make what a worker has handed in an experiment of the project, and keep its metrics."""
+        plan, experiment = self._plan, job.point.experiment
+        if not job.is_point or delivery.result is None:
+            return ""
+        # of its own stages, wherever it began, and of those that it shares
+        ran_on = set().union(*(self._processors[it] for it in self._needs(name)))
+        result = delivery.result._replace(processors=tuple(sorted(ran_on)))
+        with self._one_fetch, TemporaryDirectory() as folder:
+            bundle = Path(folder) / "bundle"
+            bundle.write_bytes(delivery.experiment)
+            commit = bring_experiment(plan.project, bundle, plan.tree.head, experiment)
+            with open_repository(plan.project) as repo:
+                for digest, content in delivery.metrics.items():
+                    if not repo.cache.local.exists(digest):
+                        repo.cache.local.add_bytes(digest, content)
+        keep_result(result_path(plan.project, job.point), plan.inputs[experiment], result)
+        self.results[experiment] = result
+        return commit
+
+    def _needs(self, name: str) -> set[str]:
+        nodes = self._plan.graph.nodes
+        return {name}.union(*(self._needs(need) for need in nodes[name].needs))

@@ -1,0 +1,170 @@
+"""What stages wrote, brought from the DVC remote and taken there, one stage at a time.
+
+`dvc pull --run-cache` brings what the remote knows of all stages that ever ran, and takes a remote
+that does not answer for one that has nothing. Here a stage's own entries are asked for, and a
+remote that cannot be reached is waited for.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from dvc.config import RemoteConfigError
+from dvc.exceptions import CheckoutError, DvcException
+from dvc.stage.cache import _can_hash, _get_cache_hash, _get_stage_hash
+from dvc.stage.serialize import to_single_stage_lockfile
+from fsspec.utils import stringify_path
+
+from kdtasks.core.errors import KdTasksError, ProjectError, StageError, shortened
+from kdtasks.orchestrate.runner.graph import IsCancelled
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
+    from dvc.stage import Stage
+
+WAITS_SECONDS = (1, 2, 4, 8, 15, 30, 60, 60, 60, 60)  # five minutes, between eleven attempts
+
+# Time mends none of these; the last two are names of what botocore raises.
+_LASTING = (FileNotFoundError, PermissionError, DvcException, KdTasksError)
+_LASTING_NAMES = ("NoCredentialsError", "PartialCredentialsError")
+
+T = TypeVar("T")
+
+
+def patiently(attempt: Callable[[], T], is_cancelled: IsCancelled = lambda: False) -> T:
+    """Do what needs the remote, again and again for some minutes while it cannot be reached.
+
+    Raises:
+        StageError: that was not long enough, or the run was stopped meanwhile.
+        Exception: of `attempt`, where it is one that time does not mend.
+    """
+    for wait in (*WAITS_SECONDS, None):
+        try:
+            return attempt()
+        except Exception as error:
+            if isinstance(error, _LASTING) or type(error).__name__ in _LASTING_NAMES:
+                raise
+            reason = shortened(f"{type(error).__name__}: {error}")
+            if wait is None:
+                break
+            logging.getLogger(__name__).warning(
+                "the DVC remote cannot be reached, next attempt in %d s (%s)", wait, reason
+            )
+        for _ in range(wait):
+            if is_cancelled():
+                raise StageError("stopped while the DVC remote could not be reached")
+            time.sleep(1)
+    raise StageError(
+        f"the DVC remote could not be reached for {sum(WAITS_SECONDS) // 60} minutes ({reason}); "
+        "what has ended is kept, so run it again once `kdtasks doctor` finds it"
+    )
+
+
+class Remote:
+    """The default remote of a repository, with its run-cache."""
+
+    def __init__(self, repo: "Repo", reason: str) -> None:
+        """Find it in the settings; it need not answer.
+
+        Args:
+            reason: what needs it, for the message.
+
+        Raises:
+            ProjectError: none is configured, or it can hold no run-cache.
+        """
+        needed = f"{reason} needs a DVC remote that can hold a run-cache"
+        try:
+            self._odb = repo.cloud.get_remote_odb(None, reason, hash_name="md5-dos2unix")
+        except RemoteConfigError as error:
+            raise ProjectError(f"{needed}: {error}") from None
+        if self._odb.fs.protocol in ("http", "https"):
+            raise ProjectError(f"{needed}; got {self._odb.path}, which is read by HTTP")
+        self._repo = repo
+
+    def bring_outputs(self, stage: "Stage", needs: "Sequence[Stage]") -> bool:
+        """Bring what dvc.lock says that a stage wrote, where that alone is missing.
+
+        Returns: whether it is there now.
+        """
+        if stage.changed(True, needs):
+            return False
+        try:
+            self._repo.pull(stage.addressing)
+            stage.checkout()
+        except CheckoutError:
+            return False
+        return not stage.changed_outs()
+
+    def bring(self, stage: "Stage", is_cancelled: IsCancelled) -> None:
+        """Bring to the cache what the run-cache there knows of a stage with these inputs."""
+        if not _can_hash(stage):
+            return
+        cache, key = self._repo.stage_cache, _get_stage_hash(stage)
+
+        def attempt() -> None:
+            self._bring_entries(cache._get_cache_dir(key))
+            entry = cache._load(stage)
+            if not entry:
+                return
+            outputs = cache._create_stage(entry, wdir=stage.wdir)
+            try:
+                self._move(self._repo.cloud.pull, outputs)
+            except DvcException:  # a folder's listing did not come
+                self._listing(self._odb.path)
+            if outputs.outs_cached():
+                return
+            contents = self._repo.cloud.get_remote_odb()
+            for out in outputs.outs:
+                try:
+                    contents.fs.info(contents.oid_to_path(out.hash_info.value))
+                except FileNotFoundError:
+                    return  # `dvc gc` has removed it there
+            raise OSError("not all of the outputs came")
+
+        patiently(attempt, is_cancelled)
+
+    def take(self, stage: "Stage", is_cancelled: IsCancelled) -> None:
+        """Take a stage's outputs there, and after them its entry in the run-cache."""
+        cache = self._repo.stage_cache
+        entry, path, outputs = None, "", stage
+        if _can_hash(stage):
+            value = _get_cache_hash(to_single_stage_lockfile(stage))
+            key = _get_stage_hash(stage)
+            entry, path = cache._load_cache(key, value), cache._get_cache_path(key, value)
+        if entry:  # which names what is not in the cache otherwise, such as metrics in git
+            outputs = cache._create_stage(entry, wdir=stage.wdir)
+
+        def attempt() -> None:
+            self._move(self._repo.cloud.push, outputs)
+            if entry:
+                self._odb.fs.put_file(path, self._there(path))
+
+        patiently(attempt, is_cancelled)
+
+    def _bring_entries(self, folder: str) -> None:
+        local = self._repo.cache.legacy
+        for there in self._listing(self._there(folder)):
+            here = local.fs.join(folder, self._odb.fs.name(there))
+            if not local.fs.exists(here):
+                local.makedirs(folder)
+                self._odb.fs.get_file(there, f"{here}.partial")
+                local.move(f"{here}.partial", here)
+
+    def _listing(self, folder: str) -> Iterable[str]:
+        """Names in a folder of the remote; raises if it does not answer, unlike `exists`."""
+        try:
+            return [stringify_path(path) for path in self._odb.fs.ls(folder, detail=False)]
+        except FileNotFoundError:
+            return []
+
+    def _there(self, path: str) -> str:
+        local = self._repo.cache.legacy
+        parts = local.fs.as_posix(local.fs.relpath(path, local.path)).split("/")
+        return str(self._odb.fs.join(self._odb.path, *parts))
+
+    def _move(self, move: Callable[..., Any], stage: "Stage") -> None:
+        for contents in stage.get_used_objs().values():
+            if failed := move(contents).failed:
+                self._listing(self._odb.path)  # raises the reason, where there still is one
+                raise OSError(f"{len(failed)} of the outputs did not get through")

@@ -1,0 +1,145 @@
+"""What a run takes to the DVC remote and brings from there, and its patience with it."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dvc.data_cloud import DataCloud
+from dvc_data.hashfile.transfer import TransferResult
+
+from kdtasks.core.errors import ProjectError, StageError
+from kdtasks.orchestrate.runner import remote
+from kdtasks.orchestrate.runner.execute import RunOptions, execute
+from kdtasks.orchestrate.runner.graph import StageState
+from kdtasks.orchestrate.runner.remote import WAITS_SECONDS, patiently
+
+COMPLETED, PULLED, CACHED = StageState.COMPLETED, StageState.PULLED, StageState.CACHED
+BEGINNING = ("left",)  # which needs `first`
+
+Run = Callable[..., list[StageState]]
+
+
+@pytest.fixture
+def shared(diamond: Path, tmp_path: Path) -> Path:
+    """The project with a remote, which is a folder."""
+    with (diamond / ".dvc" / "config").open("a", encoding="utf-8") as file:
+        file.write(
+            f"[core]\n    remote = storage\n['remote \"storage\"']\n    url = {tmp_path}/r\n"
+        )
+    return diamond
+
+
+@pytest.fixture
+def run(shared: Path, silent: Any) -> Run:
+    """Give a function that runs the project and returns how its stages ended."""
+
+    def run(**options: Any) -> list[StageState]:
+        outcomes = execute(shared, RunOptions(**options), silent)
+        return [outcome.state for outcome in outcomes.values()]
+
+    return run
+
+
+def lose(project: Path, *more: str) -> None:
+    """Become a fresh clone with an empty cache."""
+    for name in (".dvc/cache", "out"):
+        shutil.rmtree(project / name)
+    for name in ("dvc.lock", *more):
+        (project / name).unlink()
+
+
+def test_what_was_pushed_stage_by_stage_is_run_nowhere_again(
+    shared: Path, run: Run, tmp_path: Path
+):
+    assert run(stages=BEGINNING, push=True) == [COMPLETED] * 2
+    lose(shared)
+    assert run(pull=True, push=True) == [PULLED, PULLED, COMPLETED, COMPLETED]
+    lock = (shared / "dvc.lock").read_bytes()
+    shutil.rmtree(tmp_path / "r")
+    assert run(push=True) == [CACHED] * 4  # but not there any more
+    lose(shared)
+    assert run(pull=True) == [PULLED] * 4
+    assert (shared / "dvc.lock").read_bytes() == lock
+
+
+def test_what_is_gone_from_the_remote_runs_again(shared: Path, run: Run, tmp_path: Path):
+    run(stages=BEGINNING, push=True)
+    shutil.rmtree(tmp_path / "r" / "files")  # not the run-cache
+    lose(shared)
+    assert run(stages=BEGINNING, pull=True) == [COMPLETED] * 2
+
+
+def test_a_remote_that_is_away_for_a_while_costs_no_run(
+    shared: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(remote, "WAITS_SECONDS", (0, 0))
+    push, pull = DataCloud.push, DataCloud.pull
+    calls: list[int] = []
+
+    def flaky(move: Callable[..., Any], *troubles: Any) -> Callable[..., Any]:
+        left = list(troubles)
+
+        def attempt(cloud: DataCloud, contents: Any, **options: Any) -> Any:
+            calls.append(len(contents))
+            if not left:
+                return move(cloud, contents, **options)
+            trouble = left.pop(0)
+            if isinstance(trouble, Exception):
+                raise trouble
+            return TransferResult(set(), set(contents) if trouble else set())
+
+        return attempt
+
+    # not reached, or reached for some contents only
+    monkeypatch.setattr(DataCloud, "push", flaky(push, ConnectionError("no route"), True))
+    assert run(stages=BEGINNING, push=True) == [COMPLETED] * 2
+    lose(shared)
+    # the second trouble: DVC takes what does not answer for what is not there
+    monkeypatch.setattr(DataCloud, "pull", flaky(pull, True, False))
+    assert run(stages=BEGINNING, pull=True) == [PULLED] * 2
+    assert len(calls) >= 6
+
+
+def test_refusals(run: Run, diamond: Path):
+    with pytest.raises(ProjectError, match="--push and --engine cli do not go together"):
+        run(push=True, engine="cli")
+    (diamond / ".dvc" / "config").write_text("", encoding="utf-8")
+    with pytest.raises(ProjectError, match="--push needs a DVC remote that can hold a run-cache: "):
+        run(push=True)
+    http = "[core]\n    remote = web\n['remote \"web\"']\n    url = http://localhost/x\n"
+    (diamond / ".dvc" / "config").write_text(http, encoding="utf-8")
+    with pytest.raises(ProjectError, match=r"--push needs .* a run-cache; got .* by HTTP"):
+        run(push=True)
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds that were slept, which takes no time."""
+    seconds: list[float] = []
+    monkeypatch.setattr(remote.time, "sleep", seconds.append)
+    return seconds
+
+
+def test_patience_has_an_end(slept: list[float]):
+    def attempt() -> None:
+        raise ConnectionError("no route")
+
+    with pytest.raises(StageError, match=r"reached for 5 minutes \(ConnectionError: no route\)"):
+        patiently(attempt)
+    assert sum(slept) == sum(WAITS_SECONDS) == 300
+    slept.clear()
+    with pytest.raises(StageError, match="stopped while the DVC remote could not be reached"):
+        patiently(attempt, lambda: len(slept) == 3)
+    assert sum(slept) == 3
+
+
+@pytest.mark.parametrize("error", [PermissionError("no"), FileNotFoundError("x"), StageError("x")])
+def test_what_time_does_not_mend_is_raised_at_once(slept: list[float], error: Exception):
+    def attempt() -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        patiently(attempt)
+    assert slept == []
