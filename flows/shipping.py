@@ -131,6 +131,11 @@ class Shipment:
             self.objects, name, PRODUCTION, cache=cache, trusted=self._trusted
         )
         settings = GateSettings(
-            params.gate, params.compress.parity, params.evaluate, params.benchmark, params.data
+            params.gate,
+            params.compress.parity,
+            params.evaluate,
+            params.benchmark,
+            params.data,
+            params.select.device,
         )
         return assess_candidate(bundle, self._production, project=self._project, settings=settings)

@@ -1,4 +1,4 @@
-"""Measure what a bundle costs on this machine, one image at a time."""
+"""Measure what a bundle costs on this machine or a device, one image at a time."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,18 +11,14 @@ from kdtasks.cli.images import read_fitted, require_images
 from kdtasks.cli.output import print_json, print_table
 from kdtasks.core.errors import BundleError, DatasetError
 from kdtasks.core.latency import STATISTICS, statistic_name
-from kdtasks.core.processor import read_processor
 from kdtasks.core.text import NOTHING, quantity
+from kdtasks.edge.benchmark import Timing
 from kdtasks.edge.bundle_files import open_bundle
-from kdtasks.edge.latency import (
-    Images,
-    mean_by_exit,
-    peak_memory_mb,
-    rate_by_exit,
-    time_models,
-)
+from kdtasks.edge.conditions import describe_conditions
+from kdtasks.edge.latency import Images
 from kdtasks.edge.predictor import Predictor
 from kdtasks.edge.registry import load_predictor
+from kdtasks.evaluate.devices.benchmark import benchmark_on
 
 WARMUP = 20
 MOST_IMAGES = 256  # as many as are read
@@ -30,7 +26,14 @@ HEADINGS = ("of an image", "milliseconds")
 
 
 def bench_bundle(
-    bundle: Path, names: Sequence[str] = (), *, rounds: int, threads: int, as_json: bool = False
+    bundle: Path,
+    names: Sequence[str] = (),
+    *,
+    rounds: int,
+    threads: int,
+    as_json: bool = False,
+    device: str | None = None,
+    install: bool = False,
 ) -> None:
     """Time predictions with early exits and without, and print the metrics.
 
@@ -40,39 +43,44 @@ def bench_bundle(
         rounds: how often every image is timed, after a warm-up.
         threads: of the LiteRT interpreter.
         as_json: print one JSON object in place of the table.
+        device: `ssh://[user@]host[:port]`; None for this machine.
+        install: give the device what it needs to run the bundle.
 
     Raises:
+        RemoteDeviceError: the device is not reached, lacks something, or fails.
         BundleError: the bundle cannot be used, or has no self-test and no image was given.
         DatasetError: an image cannot be read.
     """
     open_bundle(bundle)
     model = load_predictor(bundle, threads=threads)
     images = _images(model, names)
-    (times,) = time_models([model], images, rounds=rounds, warmup=WARMUP)
-    memory, cpu, latency = peak_memory_mb(), read_processor().name, times.latency
-    count = model.segments.count
-    means = mean_by_exit(times.milliseconds, times.left_at, count)
-    rates = rate_by_exit(times.left_at, count)
+    timing = Timing(threads, rounds, WARMUP)
+    run = benchmark_on(device, [bundle], images, timing, install=install)
+    (times,) = run.bundles
+    latency, means, rates = times.latency_ms, times.exit_ms, times.exit_rate
     if as_json:
         content = {
             "bundle": str(bundle),
             "images": len(images),
             "rounds": rounds,
             "threads": threads,
-            "cpu": cpu,
+            "cpu": run.cpu,
             "latency_ms": asdict(latency),
             "images_per_second": 1000 / latency.mean,
             "exit_ms": means,
             "exit_rate": rates,
-            "peak_memory_mb": memory,
+            "peak_memory_mb": run.peak_memory_mb,
         }
+        if device:
+            content |= {"device": device, **run.machine()}
         print_json(content)
         return
     source = "images given" if names else "images of the self-test"
     typer.echo(
         f"{len(images)} {source}, each the median of {quantity(rounds, 'round')}, threads: "
-        f"{threads}, {cpu}\n"
+        f"{threads}, {run.cpu}"
     )
+    typer.echo(f"on {device}: {describe_conditions(run.machine())}\n" if device else "")
     rows = [[f"{statistic_name(each)} latency", f"{latency.of(each):.3f}"] for each in STATISTICS]
     rows += [
         [f"mean of {rate:.0%} that leave at exit {k}", NOTHING if mean is None else f"{mean:.3f}"]
@@ -80,7 +88,8 @@ def bench_bundle(
     ]
     print_table(rows, HEADINGS, right=HEADINGS[1:])
     typer.echo(
-        f"\n{1000 / latency.mean:,.0f} images/s, one at a time; {memory:.0f} MB resident at most"
+        f"\n{1000 / latency.mean:,.0f} images/s, one at a time; "
+        f"{run.peak_memory_mb:.0f} MB resident at most"
     )
     if not names:
         typer.echo(

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer import Argument, Option
+from typer import Argument, BadParameter, Option
 
 from kdtasks.cli.options import (
     IMAGES_HELP,
@@ -96,12 +96,34 @@ def bench(
     images: Annotated[list[str] | None, Argument(help=IMAGES_HELP)] = None,
     threads: ThreadsOption = 1,
     rounds: Annotated[int, Option(min=1, help="Times that every image is timed.")] = 10,
+    device: Annotated[
+        str | None, Option("--on", help="A device, ssh://[user@]host[:port], in place of here.")
+    ] = None,
+    install: Annotated[
+        bool, Option("--install", help="Give the device numpy and LiteRT, in a folder of its own.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Time a bundle here, on images or its self-test: five latencies, images/s, memory."""
+    """Time a bundle, on images or its self-test: five latencies, images/s, memory."""
     from kdtasks.cli.bench import bench_bundle
+    from kdtasks.evaluate.devices.ssh import check_address
 
-    bench_bundle(bundle, images or (), rounds=rounds, threads=threads, as_json=as_json)
+    if device is not None:
+        try:
+            check_address(device)
+        except ValueError as error:
+            raise BadParameter(str(error), param_hint="--on") from None
+    elif install:
+        raise BadParameter("needs --on, the device to install on", param_hint="--install")
+    bench_bundle(
+        bundle,
+        images or (),
+        rounds=rounds,
+        threads=threads,
+        as_json=as_json,
+        device=device,
+        install=install,
+    )
 
 
 @app.command()

@@ -122,7 +122,12 @@ def run_gate(
     """
     params = load_params(ProjectPaths(project).params)
     settings = GateSettings(
-        params.gate, params.compress.parity, params.evaluate, params.benchmark, params.data
+        params.gate,
+        params.compress.parity,
+        params.evaluate,
+        params.benchmark,
+        params.data,
+        params.select.device,
     )
     if bundle is None:
         bundle, sentence = find_candidate(project)

@@ -83,7 +83,7 @@ def search(
     context: typer.Context,
     max_size_kb: Annotated[float | None, Option(help="Size of the file.")] = None,
     max_gzip_kb: Annotated[float | None, Option(help="Size of the gzipped file.")] = None,
-    max_latency_ms: Annotated[float | None, Option(help="Of one image, on this machine.")] = None,
+    max_latency_ms: Annotated[float | None, Option(help="Of one image.")] = None,
     latency_statistic: Annotated[
         Statistic | None, Option(help="Which latency: the mean if nothing is said.")
     ] = None,

@@ -108,6 +108,10 @@ class EvaluationError(KdTasksError):
     """Predictions, labels or settings of an evaluation do not fit together."""
 
 
+class RemoteDeviceError(KdTasksError):
+    """A device does not answer, or cannot do what it was asked for."""
+
+
 class TelemetryError(KdTasksError):
     """What devices have counted cannot be read, or does not belong to the model."""
 

@@ -37,5 +37,7 @@ def parse_cpuinfo(text: str, otherwise: str = "unknown") -> Processor:
         fields.setdefault(key.strip(), value.strip())
     flags = set((fields.get("flags") or fields.get("Features") or "").split())
     return Processor(
-        fields.get("model name") or otherwise, tuple(f for f in FEATURES if f in flags)
+        # ARM has no name of the processor, a Raspberry Pi one of the board
+        fields.get("model name") or fields.get("Model") or otherwise,
+        tuple(f for f in FEATURES if f in flags),
     )

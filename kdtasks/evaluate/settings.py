@@ -6,8 +6,11 @@ from pydantic import AfterValidator, Field
 
 from kdtasks.core.accelerators import Accelerator
 from kdtasks.core.settings import Count, Index, OpenFraction, Section
+from kdtasks.edge.benchmark import Timing
+from kdtasks.evaluate.devices.ssh import check_address
 from kdtasks.tasks.task import MetricKey
 
+Device = Annotated[str, AfterValidator(check_address)]
 CorruptionName = Literal[
     "gaussian_noise", "gaussian_blur", "brightness", "contrast", "jpeg", "pixelate"
 ]
@@ -60,7 +63,7 @@ class EvaluateParams(Section):
 
 
 class BenchmarkParams(Section):
-    """How latency is measured on this machine, on images of the validation split."""
+    """How latency is measured on this machine and on devices, on images of the validation split."""
 
     threads: Count = Field(default=1, description="threads of the LiteRT interpreter")
     images: Count = Field(
@@ -70,8 +73,19 @@ class BenchmarkParams(Section):
         default=5, description="how often each is timed; the median of its times counts"
     )
     warmup: Index = Field(default=30, description="predictions before that, not timed")
+    devices: Annotated[tuple[Device, ...], Field(strict=False)] = Field(
+        default=(),
+        description="where every variant is timed besides: `ssh://[user@]host[:port]`, which "
+        "OpenSSH reaches without a question; numpy and LiteRT are installed there, in a folder of "
+        "their own. `select.device` names the one that counts",
+    )
     targets: Annotated[tuple[Accelerator, ...], Field(strict=False)] = Field(
         default=(),
         description="accelerators: what each takes of every variant, on paper, stands in the "
         "report. Ethos-U needs `pip install 'kdtasks[ethos]'`",
     )
+
+    @property
+    def timing(self) -> Timing:
+        """How a bundle is timed."""
+        return Timing(self.threads, self.rounds, self.warmup)

@@ -99,6 +99,7 @@ class Params(Section):
             ("compress.variants", self.compress.variants),
             ("distill.hints", hints),
             ("distill.arms", self.distill.arms),
+            ("benchmark.devices", self.benchmark.devices),
         ):
             if len(set(values)) != len(values):
                 raise ValueError(f"{key} lists a value twice: {list(values)}")
@@ -113,6 +114,11 @@ class Params(Section):
                 f"evaluate.metric is {self.evaluate.metric}, data.source {self.data.source.name}; "
                 f"for {self.data.task} choose one of "
                 f"{', '.join(metric.key for metric in task.metrics)}"
+            )
+        if self.select.device not in (None, *self.benchmark.devices):
+            raise ValueError(
+                f"select.device is {self.select.device}, benchmark.devices is "
+                f"{list(self.benchmark.devices)}; add it there, or set it to null"
             )
         if task.per_pixel and self.train.class_balance == "sampling":
             raise ValueError(

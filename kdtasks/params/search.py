@@ -8,8 +8,9 @@ from kdtasks.core.settings import Fraction, LatencyStatistic, OpenFraction, Posi
 class SearchParams(Section):
     """What `kdtasks search` looks for: the cheapest variant within all of these limits.
 
-    All are compared with metrics of the validation split and of this machine: accuracy and latency
-    with early exits as `exits` has them, compute to the last exit. No stage depends on them.
+    All are compared with metrics of the validation split, and of this machine or `select.device`:
+    accuracy and latency with early exits as `exits` has them, compute to the last exit. No stage
+    depends on them.
     """
 
     max_size_kb: Positive | None = Field(default=None, description="file size in kB (1,000 bytes)")

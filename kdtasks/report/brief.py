@@ -49,6 +49,7 @@ def _ships(statistics: Statistics, selection: Selection) -> str:
     times = selection.candidates[selection.chosen].latency_ms
     time = (
         f" that takes {text.milliseconds(times.of(judged))} an image ({statistic_name(judged)})"
+        f"{selection.limits.where}"
         if times
         else ""
     )

@@ -39,7 +39,7 @@ def render_card(
     metric, task = metric_on("test", statistics), task_of(statistics.task)
     shown = statistics.variants.get(selection.shown or "")
     test = known(shown.test) if shown else None
-    dataset, benchmarks = known(inputs.dataset), _benchmarks(inputs)
+    dataset, benchmarks = known(inputs.dataset), _benchmarks(inputs, selection.limits.device)
     content = statistics.model_dump(mode="json", exclude_defaults=True)
     return environment.get_template("card.md").render(
         **content,
@@ -68,9 +68,10 @@ def render_card(
     )
 
 
-def _benchmarks(inputs: ReportInputs) -> dict[str, dict[str, Any]]:
+def _benchmarks(inputs: ReportInputs, device: str | None) -> dict[str, dict[str, Any]]:
     found = {name: known(files.benchmark) for name, files in inputs.variants.items()}
-    return {name: it.model_dump(mode="json") if it else {} for name, it in found.items()}
+    timed = {name: it.on(device) if it else None for name, it in found.items()}
+    return {name: it.model_dump(mode="json") if it else {} for name, it in timed.items()}
 
 
 def _labels_words(statistics: Statistics) -> str:

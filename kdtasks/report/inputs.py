@@ -14,10 +14,11 @@ from pydantic import Field, model_validator
 from kdtasks.core.errors import KdTasksError
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import Part, Record, Refusal
+from kdtasks.core.records.benchmark import Benchmark
 from kdtasks.core.records.calibration import Calibration
 from kdtasks.core.records.compress import Compressed, Exported, Sensitivity
 from kdtasks.core.records.data import Dataset, Labels, Targets
-from kdtasks.core.records.evaluate import Benchmark, Comparison, Evaluation
+from kdtasks.core.records.evaluate import Comparison, Evaluation
 from kdtasks.core.records.label_errors import LabelErrors
 from kdtasks.core.records.prospect import Prospect
 from kdtasks.core.records.training import Training
@@ -44,6 +45,11 @@ class SelectParams(Section):
         default=None, description="latency of one image, in milliseconds"
     )
     latency_statistic: LatencyStatistic = "mean"
+    device: str | None = Field(
+        default=None,
+        description="whose latency counts for this choice, for `search`, `gate` and the report: "
+        "one of `benchmark.devices`; null: this machine's",
+    )
     max_accuracy_drop: Fraction | None = Field(
         default=0.01,
         description="validation accuracy, or what `evaluate.metric` names, that may be lost "

@@ -9,8 +9,10 @@ from kdtasks.core import text
 from kdtasks.core.files import write_text
 from kdtasks.core.latency import STATISTICS, statistic_name
 from kdtasks.core.paths import ProjectPaths
-from kdtasks.core.records import Part
+from kdtasks.core.records import Part, Refusal
+from kdtasks.core.records.benchmark import Benchmark
 from kdtasks.core.records.report import Selection, Statistics
+from kdtasks.edge.conditions import describe_conditions
 from kdtasks.report import curves, figures
 from kdtasks.report.advice import proposals
 from kdtasks.report.brief import brief, images_taught
@@ -62,7 +64,8 @@ def write_report(paths: ProjectPaths, settings: ReportSettings) -> None:
     inputs = read_inputs(paths, settings.seeds, settings.variants)
     statistics = gather_statistics(inputs, settings)
     metric = metric_on("validation", statistics)
-    selection = select(candidates_of(inputs, metric.key), settings.select, metric.name)
+    candidates = candidates_of(inputs, metric.key, settings.select.device)
+    selection = select(candidates, settings.select, metric.name)
     page = render_page(statistics, selection, settings, inputs)
     sentence = headline(statistics, selection)
     selection.model_copy(update={"headline": sentence}).write(paths.selection)
@@ -87,6 +90,7 @@ def render_page(
     filters = {name: write for name, write in vars(text).items() if callable(write)}
     environment.filters.update(filters)
     environment.filters.update(threshold=threshold, more_seeds=more_seeds)
+    environment.globals["describe_conditions"] = describe_conditions
     shown, task, data = selection.shown, task_of(statistics.task), known(statistics.data)
     examples = inputs.variants[shown].examples if shown else {}
     class_names = data.class_names if data else ()
@@ -102,7 +106,11 @@ def render_page(
         images["precision_recall_classes"] = curves.classes_figure(examples, colours, shown or "")
     return environment.get_template("template.html").render(
         **_plain(statistics) | {"metric": metric},
-        benchmarks={name: _plain(files.benchmark) for name, files in inputs.variants.items()},
+        benchmarks={
+            name: _benchmark(files.benchmark, selection.limits.device)
+            for name, files in inputs.variants.items()
+        },
+        device=selection.limits.device,
         statistics={each: statistic_name(each) for each in STATISTICS},
         judged=selection.limits.latency_statistic,
         selection=_plain(selection),
@@ -190,6 +198,18 @@ def draw_figures(statistics: Statistics, selection: Selection) -> dict[str, str]
             sensitivity, accuracy_on("validation", statistics)
         )
     return images
+
+
+def _benchmark(found: Benchmark | Refusal, device: str | None) -> dict[str, Any]:
+    """A variant's times on the device that counts; under `devices` those on all."""
+    if isinstance(found, Refusal):
+        return _plain(found)
+    timed, plain = found.on(device), _plain(found)
+    if timed is None:
+        return {"refused": f"not on {device} yet; `dvc repro` times it there"}
+    if found.devices:
+        plain["devices"] = {"this machine": plain.copy(), **plain["devices"]}
+    return plain | (_plain(timed) if device else {})
 
 
 def _plain(record: Part) -> dict[str, Any]:

@@ -79,15 +79,18 @@ def violations(
     return found
 
 
-def candidates_of(inputs: ReportInputs, metric: str) -> dict[str, VariantMetrics]:
+def candidates_of(
+    inputs: ReportInputs, metric: str, device: str | None = None
+) -> dict[str, VariantMetrics]:
     """Collect the candidates: validation score as shipped, with early exits, bytes, latency.
 
     The drop is taken against the last exit of the distilled student that `compress` started from.
 
     Args:
         metric: key of what variants are compared by.
+        device: where latency is judged; None for this machine.
     """
-    return {variant: _candidate(inputs, variant, metric) for variant in inputs.variants}
+    return {variant: _candidate(inputs, variant, metric, device) for variant in inputs.variants}
 
 
 def select(
@@ -148,10 +151,13 @@ def pareto_front(candidates: dict[str, VariantMetrics], statistic: Statistic) ->
     ]
 
 
-def _candidate(inputs: ReportInputs, variant: str, metric: str) -> VariantMetrics:
+def _candidate(
+    inputs: ReportInputs, variant: str, metric: str, device: str | None
+) -> VariantMetrics:
     files = inputs.variants[variant]
     compress, calibration = known(files.compress), known(files.calibration)
     export, benchmark = known(files.export), known(files.benchmark)
+    timed = benchmark.on(device) if benchmark else None
     base = inputs.trainings["distill"].get(compress.base_seed) if compress else None
     validation = calibration.validation if calibration else None
     score = validation.score(metric) if validation else None
@@ -162,7 +168,7 @@ def _candidate(inputs: ReportInputs, variant: str, metric: str) -> VariantMetric
         if isinstance(base, Training) and score is not None
         else None,
         bytes=export.bytes if export else None,
-        latency_ms=benchmark.latency_ms if benchmark else None,
+        latency_ms=timed.latency_ms if timed else None,
         macs=validation.cost * compress.macs[-1] if validation and compress else None,
     )
 
@@ -175,7 +181,8 @@ def _violations(candidate: VariantMetrics, limits: SelectParams, what: str) -> l
     measured = {
         "max_size_kb": ("its size", size),
         "max_latency_ms": (
-            f"its {statistic_name(statistic)} latency",
+            f"its {statistic_name(statistic)} latency"
+            + (f" on {limits.device}" if limits.device else ""),
             _latency(candidate, statistic),
         ),
         **dict.fromkeys(

@@ -186,7 +186,8 @@ def _shipped(statistics: Statistics, selection: Selection) -> str:
     facts = [text.kilobytes(variant.bytes)]
     if latency is not None:
         name = statistic_name(judged)
-        facts.append(f"{name} {text.milliseconds(latency.of(judged))} an image")
+        taken = text.milliseconds(latency.of(judged))
+        facts.append(f"{name} {taken} an image{selection.limits.where}")
     change = variant.exit_change
     if change:
         saved = 1 / change.cost

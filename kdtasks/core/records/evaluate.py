@@ -1,11 +1,10 @@
-"""Records of test scores, and of the time that a bundle takes.
+"""Records of test scores.
 
 Scores are 0 … 1, intervals low end and high end, costs a fraction of the whole network's MACs.
 """
 
 from pydantic import Field
 
-from kdtasks.core.latency import Latency
 from kdtasks.core.records import LabelsFrom, Part, Record, Refusal
 from kdtasks.core.records.slices import ComparedSlice, Interval, SliceScore
 
@@ -248,65 +247,3 @@ class Comparison(Record, SplitSize):
     arms: dict[str, ArmScores] = Field(default={})
     labels_from: LabelsFrom = None
     slices: dict[str, ComparedSlice] = Field(default={})
-
-
-class Fallback(Part):
-    """An operator that an accelerator leaves to the processor, what it makes, and why."""
-
-    operator: str
-    tensor: str
-    reason: str
-
-
-class TargetSegment(Part):
-    """What an accelerator takes of a segment; figures are Vela's, as of its `Estimate`.
-
-    Attributes:
-        accelerated, left: numbers of operators.
-    """
-
-    accelerated: int
-    left: int
-    fallbacks: tuple[Fallback, ...]
-    cycles: int | None = None
-    milliseconds: float | None = None
-    sram: int | None = None
-    flash: int | None = None
-    dram: int | None = None
-    system: str | None = None
-
-
-class TargetFit(Part):
-    """What an accelerator takes of a bundle, on paper.
-
-    Attributes:
-        source: who says so.
-        segments: by name.
-    """
-
-    source: str
-    segments: dict[str, TargetSegment]
-
-
-class Benchmark(Record):
-    """`metrics/benchmark/<variant>.json`: a bundle on this machine.
-
-    Attributes:
-        latency_ms: of validation images.
-        exit_ms: [K], mean of the images that leave there; None where none does.
-        exit_rate: [K], fraction of the images that leave there.
-        peak_memory_mb: in MB (1,000,000 bytes).
-        images: that were timed.
-        rounds: how often each was.
-        targets: accelerators of `benchmark.targets`, by name.
-    """
-
-    latency_ms: Latency
-    exit_ms: tuple[float | None, ...]
-    exit_rate: tuple[float, ...]
-    peak_memory_mb: float
-    threads: int
-    images: int
-    rounds: int
-    cpu: str
-    targets: dict[str, TargetFit] = Field(default={})

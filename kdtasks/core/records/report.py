@@ -20,13 +20,19 @@ from kdtasks.core.records.slices import SliceSummary
 
 
 class Limits(Part):
-    """Limits of `select`; None where there is none."""
+    """Limits of `select`, None where there is none; `device` is where latency is judged."""
 
     max_size_kb: float | None
     max_latency_ms: float | None
     latency_statistic: Statistic
     max_accuracy_drop: float | None
     max_agreement_drop: float | None = None
+    device: str | None = None
+
+    @property
+    def where(self) -> str:
+        """Where latency is judged, as it ends a phrase; empty of this machine."""
+        return f" on {self.device}" if self.device else ""
 
 
 class VariantMetrics(Part):

@@ -29,9 +29,9 @@ from kdtasks.deploy.store.pull import Puller
 from kdtasks.deploy.store.records import Alias, FoundAlias, Version
 from kdtasks.deploy.store.signing import PublicKey
 from kdtasks.edge.bundle_files import read_manifest
-from kdtasks.edge.latency import time_models
 from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.registry import load_predictor
+from kdtasks.evaluate.devices.benchmark import benchmark_on
 from kdtasks.evaluate.parity import ParityParams, parity_problem
 from kdtasks.evaluate.registry import evaluator_of
 from kdtasks.evaluate.settings import BenchmarkParams, EvaluateParams
@@ -40,13 +40,14 @@ BY_HAND = "`kdtasks promote` does it by hand"
 
 
 class GateSettings(NamedTuple):
-    """The sections of params that a gate needs."""
+    """The sections of params that a gate needs, and `select.device`."""
 
     limits: GateParams
     parity: ParityParams
     statistics: EvaluateParams
     benchmark: BenchmarkParams
     data: DataParams
+    device: str | None = None
 
 
 class Production(NamedTuple):
@@ -76,7 +77,7 @@ def assess_candidate(
     """Decide whether a bundle takes production's place.
 
     Both answer the test split; their latencies are taken in turn on validation images, as the
-    benchmark's are.
+    benchmark's are, on the device that counts.
 
     Args:
         bundle: folder of the candidate.
@@ -94,9 +95,11 @@ def assess_candidate(
     _check_fits(bundle, manifest, data)
     if problem := _parity_problem(manifest, settings.parity):
         return GateDecision("keep", (LimitCheck(False, problem),), alias=alias)
+    where = (f"latency is that on {settings.device}",) if settings.device else ()
     if production is None:
         contenders = _measure({f"variant {manifest.variant}": bundle}, data, settings)
-        return decide(contenders[0], None, limits=settings.limits, alias=alias)
+        decision = decide(contenders[0], None, limits=settings.limits, alias=alias)
+        return decision._replace(notes=where)
     title, files = f"version {production.version.number}", stored_files(read_folder(bundle))
     if is_same_bundle(production.version, files):
         reason = f"the new model is {title}, which is in {alias}, byte for byte"
@@ -114,7 +117,7 @@ def assess_candidate(
         {f"variant {manifest.variant}": bundle, title: production.folder}, data, settings
     )
     decision = decide(*contenders, limits=settings.limits, alias=alias)
-    return decision._replace(notes=_notes(current, data, settings.data, alias))
+    return decision._replace(notes=(*where, *_notes(current, data, settings.data, alias)))
 
 
 def incomparable(
@@ -164,18 +167,12 @@ def _measure(
     folders: dict[str, Path], data: PreparedDataset, settings: GateSettings
 ) -> list[Contender]:
     timing, evaluator = settings.benchmark, evaluator_of(data, settings.statistics)
-    models = {
-        title: load_predictor(folder, threads=timing.threads) for title, folder in folders.items()
-    }
-    times = time_models(
-        list(models.values()),
-        data.timed_images(timing.images),
-        rounds=timing.rounds,
-        warmup=timing.warmup,
-    )
+    images, bundles = data.timed_images(timing.images), list(folders.values())
+    run = benchmark_on(settings.device, bundles, images, timing.timing)
+    models = [load_predictor(bundle, threads=timing.threads) for bundle in bundles]
     return [
-        Contender(title, evaluator.score(model), model.manifest.bytes, taken.latency)
-        for (title, model), taken in zip(models.items(), times, strict=True)
+        Contender(title, evaluator.score(model), model.manifest.bytes, taken.latency_ms)
+        for title, model, taken in zip(folders, models, run.bundles, strict=True)
     ]
 
 

@@ -215,7 +215,12 @@ def plan_search(project: Path, given: dict[str, Any]) -> SearchPlan:
     text = ProjectPaths(project).params.read_text(encoding="utf-8")
     candidates = {
         it.label: it
-        for it in search_space(limits, params.compress, early_exits=bool(params.student.exits))
+        for it in search_space(
+            limits,
+            params.compress,
+            early_exits=bool(params.student.exits),
+            device=params.select.device,
+        )
     }
     trials = [make_trial(text, candidate) for candidate in candidates.values()]
     sweep = plan_points(project, Grid(()), trials, (LAST_STAGE,), kind=TrialResult, workers=1)

@@ -15,10 +15,8 @@ from kdtasks.core.records.calibration import Calibration
 from kdtasks.core.records.compress import Compressed
 from kdtasks.core.records.training import Training
 from kdtasks.data.prepared import open_prepared
-from kdtasks.edge.latency import time_models
-from kdtasks.edge.registry import load_predictor
+from kdtasks.evaluate.devices.benchmark import benchmark_on
 from kdtasks.evaluate.parity import parity_problem
-from kdtasks.evaluate.settings import BenchmarkParams
 from kdtasks.orchestrate.sweep.grid import Point, readable_name, short_digest, with_settings
 from kdtasks.params import AFTER_EXPORT, Params
 from kdtasks.params.search import SearchParams
@@ -35,7 +33,8 @@ ACCURACY, PARITY = "max_accuracy_drop", "parity"
 LATENCY_MARGIN = 0.95
 
 # What a trial does not depend on, so that other limits are no other trial.
-_WITHOUT_INFLUENCE = AFTER_EXPORT - {"benchmark", "evaluate"}
+_WITHOUT_INFLUENCE: dict[str, Any] = dict.fromkeys(AFTER_EXPORT - {"evaluate"}, True)
+_WITHOUT_INFLUENCE["benchmark"] = {"devices"}  # of which `select.device` is the one that counts
 
 
 class Candidate(NamedTuple):
@@ -60,21 +59,23 @@ class Candidate(NamedTuple):
 
 
 def search_space(
-    limits: SearchParams, compress: CompressParams, *, early_exits: bool
+    limits: SearchParams, compress: CompressParams, *, early_exits: bool, device: str | None = None
 ) -> list[Candidate]:
     """List what to try: conversions, then short trainings, then filters removed as well.
 
     How many filters go is searched for by `compress.passes.filters.target`: just as many as the
     limits on size, compute and worst-case latency ask for. Other latencies depend on where images
-    leave, which is known of the finished file alone: growing fractions are tried for these.
+    leave, or on a device, which is known of the finished file alone: growing fractions are tried
+    for these. `device` is where latency is measured, None for this machine.
     """
     gzipped, timed = limits.max_gzip_kb is not None, limits.max_latency_ms is not None
-    by_exits = timed and early_exits and limits.latency_statistic != "worst"
+    by_exits = early_exits and limits.latency_statistic != "worst"
+    in_the_end = timed and (by_exits or device is not None)
     on_blocks = "space_to_depth+int8"
     faster: dict[str, Any] = {"only_if_faster": (on_blocks, "int8")}
     time, gzip = frozenset({"max_latency_ms"}), frozenset({"max_gzip_kb"})
     sizes = time | gzip | {"max_size_kb"}
-    fractions = list(_filter_fractions(limits, by_exits=by_exits))
+    fractions = list(_filter_fractions(limits, in_the_end=in_the_end))
     found: list[Candidate] = []
 
     def add(
@@ -88,7 +89,7 @@ def search_space(
         """A variant; one that removes filters is there once for each fraction of them."""
         if not when:
             return
-        if by_exits and like:
+        if in_the_end and like:
             may_change |= time  # other weights, other thresholds
         trainings, _ = compress.passes.of(check_variant(variant))
         epochs = sum(training.epochs for training in trainings)
@@ -128,22 +129,22 @@ def search_space(
 
 
 def _filter_fractions(
-    limits: SearchParams, *, by_exits: bool
+    limits: SearchParams, *, in_the_end: bool
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """How many filters go: as many as the limits ask for, or growing fractions.
 
-    `by_exits`: whether the limit on latency depends on where images leave.
+    `in_the_end`: whether the latency that is limited is known of the finished file alone.
     """
     filters, latency = "compress.passes.filters", limits.max_latency_ms
     goals = {
         "size_kb": limits.max_size_kb,
         "macs": limits.max_macs,
-        "worst_latency_ms": None if by_exits else latency and latency * LATENCY_MARGIN,
+        "worst_latency_ms": None if in_the_end else latency and latency * LATENCY_MARGIN,
     }
     stated = {name: goal for name, goal in goals.items() if goal is not None}
     if stated:
         yield "", {f"{filters}.target": stated}
-    for ratio in GROWING_RATIOS if by_exits or limits.max_gzip_kb is not None else ():
+    for ratio in GROWING_RATIOS if in_the_end or limits.max_gzip_kb is not None else ():
         yield f", ratio {ratio}", {f"{filters}.ratio": ratio, f"{filters}.target": None}
 
 
@@ -230,18 +231,18 @@ class TrialResult(NamedTuple):
             accuracy_drop=student.validation.score(metric) - score,
             bytes=found.bytes,
             gzip_bytes=found.gzip_bytes,
-            latency_ms=time_bundle(paths, params.benchmark, variant),
+            latency_ms=time_bundle(paths, params, variant),
             # a distilled student always tells its compute
             macs=found.macs[-1] / student.macs[-1] if student.macs else None,
         )
 
 
-def time_bundle(paths: ProjectPaths, settings: BenchmarkParams, variant: str) -> Latency:
-    """Time a variant's bundle on the images that the benchmark takes."""
-    model = load_predictor(paths.bundle(variant), threads=settings.threads)
+def time_bundle(paths: ProjectPaths, params: Params, variant: str) -> Latency:
+    """Time a variant's bundle where `select` does, on the images that the benchmark takes."""
+    settings = params.benchmark
     images = open_prepared(paths.prepared).timed_images(settings.images)
-    (times,) = time_models([model], images, rounds=settings.rounds, warmup=settings.warmup)
-    return times.latency
+    run = benchmark_on(params.select.device, [paths.bundle(variant)], images, settings.timing)
+    return run.bundles[0].latency_ms
 
 
 def make_trial(text: str, candidate: Candidate) -> Point:
@@ -253,7 +254,10 @@ def make_trial(text: str, candidate: Candidate) -> Point:
     label = candidate.label
     settings = {"compress.variants": [candidate.variant], **candidate.settings}
     changed, params = with_settings(text, settings, source=f"trial {label}")
-    digest = short_digest(params.model_dump(mode="json", exclude=set(_WITHOUT_INFLUENCE)))
+    identity = params.model_dump(mode="json", exclude=_WITHOUT_INFLUENCE)
+    if params.select.device:
+        identity["device"] = params.select.device
+    digest = short_digest(identity)
     name = readable_name(f"search-{label}")
     return Point(label, settings, params, changed, f"{name}-{digest}")
 

@@ -5,8 +5,9 @@ import pytest
 
 from kdtasks.core.errors import KdTasksError
 from kdtasks.core.files import write_json
+from kdtasks.core.records.benchmark import Benchmark
 from kdtasks.core.records.calibration import Calibration
-from kdtasks.core.records.evaluate import Benchmark, Comparison, Evaluation
+from kdtasks.core.records.evaluate import Comparison, Evaluation
 from tests.core.records.conftest import RoundTrip
 
 CALIBRATION: dict[str, Any] = {

@@ -16,10 +16,11 @@ from kdtasks.core.errors import KdTasksError, Refused
 from kdtasks.core.files import write_json
 from kdtasks.core.latency import STATISTICS, Latency
 from kdtasks.core.records import Record, Refusal, check_not_refused
+from kdtasks.core.records.benchmark import Benchmark
 from kdtasks.core.records.calibration import Calibration
 from kdtasks.core.records.compress import Compressed, Exported, Sensitivity
 from kdtasks.core.records.data import Dataset, Labels, Targets, TeacherImages, Unlabelled
-from kdtasks.core.records.evaluate import Benchmark, Comparison, Evaluation
+from kdtasks.core.records.evaluate import Comparison, Evaluation
 from kdtasks.core.records.findings import Findings
 from kdtasks.core.records.label_errors import LabelErrors
 from kdtasks.core.records.prospect import Prospect

@@ -2,16 +2,21 @@
 
 import os
 import time
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from kdtasks.core.errors import EvaluationError
+from kdtasks.core.latency import Latency
 from kdtasks.deploy.gate.describe import decision_lines, decision_markdown, decision_message
 from kdtasks.deploy.gate.gate import GateSettings, assess_candidate, incomparable
 from kdtasks.deploy.store.promotion import AliasMover
 from kdtasks.deploy.store.records import fetch_version
+from kdtasks.edge.benchmark import BenchmarkRun
 from kdtasks.edge.bundle_files import read_manifest
+from kdtasks.evaluate.devices.benchmark import benchmark_on
 from kdtasks.evaluate.intervals import PairedComparison
 from kdtasks.evaluate.parity import ParityParams
 from kdtasks.params import Params
@@ -40,6 +45,29 @@ def test_a_model_too_far_from_its_network_is_kept_out(workshop: Workshop):
     raised = settings._replace(parity=ParityParams(max_logit_error=0.6))
     decision = assess_candidate(bundle, production, project=workshop.project, settings=raised)
     assert decision.action == "promote"
+
+
+def test_latency_is_taken_on_the_device_that_counts(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+):
+    workshop.data([(280, True, True), (20, True, False)])
+    asked = []
+
+    def there(device: str | None, *given: Any) -> BenchmarkRun:
+        run = benchmark_on(None, *given)
+        asked.append((device, len(run.bundles)))
+        slow = Latency(9.0, 9.0, 9.0, 9.0, 9.0)
+        return replace(run, bundles=tuple(replace(it, latency_ms=slow) for it in run.bundles))
+
+    monkeypatch.setattr("kdtasks.deploy.gate.gate.benchmark_on", there)
+    settings = settings_of(workshop.params)._replace(device="ssh://pi")
+    decision = assess_candidate(
+        workshop.bundle(0), None, project=workshop.project, settings=settings
+    )
+    assert asked == [("ssh://pi", 1)]
+    assert decision.notes == ("latency is that on ssh://pi",)
+    assert decision.candidate is not None
+    assert decision.candidate.latency_ms.mean == 9.0
 
 
 def test_a_better_model_is_promoted_and_a_worse_one_is_not(workshop: Workshop):

@@ -12,8 +12,11 @@ COMPRESS = CompressParams(variants=("int8",))
 CONVERSIONS = ["float32", "float16", "dynamic_int8", "int8", "int16x8", "qat+int8"]
 
 
-def space(*, early_exits: bool = False, **limits: Any) -> list[Candidate]:
-    return search_space(SearchParams(**limits), COMPRESS, early_exits=early_exits)
+def space(
+    *, early_exits: bool = False, device: str | None = None, **limits: Any
+) -> list[Candidate]:
+    params = SearchParams(**limits)
+    return search_space(params, COMPRESS, early_exits=early_exits, device=device)
 
 
 def labels(**limits: Any) -> list[str]:
@@ -50,6 +53,12 @@ def test_where_images_leave_is_not_known_before_the_file_so_fractions_grow():
     both = [it for it in space(**limits, max_size_kb=20.0) if it.variant == "filters+int8"]
     assert [it.label for it in both] == ["filters+int8", *ratios]
     assert both[0].settings == {"compress.passes.filters.target": {"size_kb": 20.0}}
+
+
+def test_what_a_device_will_take_is_not_known_before_the_file_either():
+    limits: dict[str, Any] = {"max_latency_ms": 0.2, "latency_statistic": "worst"}
+    assert labels(**limits, device="ssh://pi") == labels(max_latency_ms=0.2, early_exits=True)
+    assert labels(max_size_kb=20.0, device="ssh://pi") == labels(max_size_kb=20.0)
 
 
 def test_sizes_after_gzip_bring_shared_values_and_growing_shares_of_filters():

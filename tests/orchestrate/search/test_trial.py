@@ -53,6 +53,13 @@ def test_other_limits_are_no_other_trial(text: str, trial: Point):
         assert make_trial(other, CANDIDATE).experiment != trial.experiment
 
 
+def test_a_trial_is_another_where_it_is_timed_elsewhere(text: str, trial: Point):
+    listed = text.replace("devices: []", "devices: ['ssh://pi']")
+    assert make_trial(listed, CANDIDATE).experiment == trial.experiment
+    judged = listed.replace("device: null", "device: ssh://pi")
+    assert make_trial(judged, CANDIDATE).experiment != trial.experiment
+
+
 def write(project: Path, found: Record, student: Training, exits: Record) -> None:
     paths = ProjectPaths(project)
     found.write(paths.metrics("compress", "filters+int8"))

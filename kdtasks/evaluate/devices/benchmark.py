@@ -1,0 +1,213 @@
+"""Time bundles on a device: send them, numpy, LiteRT and this package's part for devices."""
+
+import hashlib
+import io
+import json
+import tarfile
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdtasks.core.errors import RemoteDeviceError
+from kdtasks.core.installed import PACKAGE
+from kdtasks.edge.benchmark import (
+    BUNDLES,
+    IMAGES,
+    TIMING,
+    BenchmarkRun,
+    Timing,
+    time_bundles,
+)
+from kdtasks.edge.latency import Images
+from kdtasks.evaluate.devices.ssh import Answer, run_python
+from kdtasks.evaluate.devices.wheels import Platform, download, requirements
+
+_MISSING = 3  # status of a device that lacks a package
+
+# Before every script: where a device keeps what was installed, by versions, Python and processor.
+_PLACE = """
+import os, platform, sys
+name = "-".join([sys.argv[1], sys.implementation.cache_tag, platform.machine()])
+place = os.path.join(os.path.expanduser("~"), ".cache", "kdtasks", "bench", name)
+if sys.version_info < (3, 11):
+    sys.exit("its python3 is " + platform.python_version() + ", kdtasks needs 3.11 or later")
+"""
+
+_LOOK = """
+import json
+kind, glibc = platform.libc_ver()
+print(json.dumps({
+    "installed": os.path.isdir(place),
+    "python": "%d.%d" % sys.version_info[:2],
+    "machine": platform.machine(),
+    "glibc": int(glibc.split(".")[1]) if kind == "glibc" else None,
+    "bits": 64 if sys.maxsize > 2**32 else 32,
+}))
+"""
+
+# Receives an archive. Where the connection ends before its work does, the work is interrupted.
+_RECEIVE = f"""
+import _thread, shutil, tarfile, tempfile, threading, time
+
+def watch():
+    sys.stdin.buffer.read()
+    _thread.interrupt_main()
+    time.sleep(10)
+    os._exit(1)
+
+def receive(act):
+    status, folder = 1, tempfile.mkdtemp(prefix="kdtasks-")
+    try:
+        with tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as archive:
+            archive.extraction_filter = lambda member, path: member
+            archive.extractall(folder)
+        threading.Thread(target=watch, daemon=True).start()
+        act(folder)
+        status = 0
+    except ImportError as error:
+        print(error, file=sys.stderr)
+        status = {_MISSING}
+    except BaseException as error:
+        print(type(error).__name__ + ":", error, file=sys.stderr)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os._exit(status)
+"""
+
+_INSTALL = """
+import zipfile
+
+def install(folder):
+    new = place + "." + str(os.getpid())
+    try:
+        for wheel in os.listdir(folder):
+            with zipfile.ZipFile(os.path.join(folder, wheel)) as archive:
+                archive.extractall(new)
+        sys.path.insert(0, new)
+        import ai_edge_litert.interpreter, numpy
+        if not os.path.isdir(place):
+            os.replace(new, place)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+receive(install)
+"""
+
+_TIME = """
+import pathlib
+
+def measure(folder):
+    sys.path[:0] = [folder, place]
+    from kdtasks.edge.benchmark import run_job
+    print(run_job(pathlib.Path(folder)), flush=True)
+
+receive(measure)
+"""
+
+
+def benchmark_on(
+    device: str | None,
+    bundles: Sequence[Path],
+    images: Images,
+    timing: Timing,
+    *,
+    install: bool = True,
+) -> BenchmarkRun:
+    """Time bundles in turn on the same images, here or on a device.
+
+    Args:
+        device: `ssh://[user@]host[:port]`; None for this machine.
+        bundles: folders, `.kdz` or `.tflite` files.
+        images: N of uint8 [height, width, channels].
+        timing: how.
+        install: give the device numpy and LiteRT of this machine's versions, once, in a folder of
+            their own; else it takes what was installed so, or its own.
+
+    Raises:
+        BundleError: a bundle cannot be run here.
+        RemoteDeviceError: the device is not reached, lacks something, or fails.
+    """
+    if device is None:
+        return time_bundles(bundles, images, timing)
+    if install:
+        _install(device)
+    answer = run_python(
+        device, _PLACE + _RECEIVE + _TIME, _key(), data=_job(bundles, images, timing)
+    )
+    if answer.status == _MISSING:
+        raise RemoteDeviceError(
+            f"{device} lacks a package ({answer.last_line}); `kdtasks bench BUNDLE --on {device} "
+            "--install` brings it"
+        )
+    _check(device, answer)
+    try:
+        # whatever a shell's start writes comes before
+        return BenchmarkRun.from_json(answer.output.strip().rpartition("\n")[2])
+    except (ValueError, TypeError, KeyError) as error:
+        raise _unreadable(device, answer, error) from None
+
+
+def _install(device: str) -> None:
+    answer = run_python(device, _PLACE + _LOOK, _key())
+    _check(device, answer)
+    try:
+        found: dict[str, Any] = json.loads(answer.output.strip().rpartition("\n")[2])
+        is_installed, platform = found.pop("installed"), Platform(**found)
+    except (ValueError, TypeError, KeyError) as error:
+        raise _unreadable(device, answer, error) from None
+    if is_installed:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        download(platform, Path(folder))
+        wheels = _archive({path.name: path for path in sorted(Path(folder).iterdir())})
+    _check(device, run_python(device, _PLACE + _RECEIVE + _INSTALL, _key(), data=wheels))
+
+
+def _key() -> str:
+    """Name of what is installed on devices."""
+    return hashlib.sha256("\n".join(requirements()).encode()).hexdigest()[:12]
+
+
+def _job(bundles: Sequence[Path], images: Images, timing: Timing) -> bytes:
+    """Pack what `run_job` reads, with the modules that run it."""
+    files: dict[str, Path | bytes] = {
+        path.relative_to(PACKAGE.parent).as_posix(): path
+        for folder in (PACKAGE / "core", PACKAGE / "edge")
+        for path in sorted(folder.glob("*.py"))
+    }
+    for place, bundle in enumerate(bundles):
+        ending = "" if bundle.is_dir() else bundle.suffix
+        files[f"{BUNDLES}/{place}{ending}"] = bundle
+    arrays = io.BytesIO()
+    together = isinstance(images, np.ndarray)  # else of any sizes
+    np.savez(arrays, *([images] if together else [image[np.newaxis] for image in images]))
+    files[IMAGES] = arrays.getvalue()
+    files[TIMING] = json.dumps(timing._asdict()).encode()
+    return _archive({f"{PACKAGE.name}/__init__.py": PACKAGE / "__init__.py", **files})
+
+
+def _archive(files: Mapping[str, Path | bytes]) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for name, content in files.items():
+            if isinstance(content, Path):
+                archive.add(content, name)
+            else:
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def _check(device: str, answer: Answer) -> None:
+    if answer.status:
+        raise RemoteDeviceError(f"{device}: {answer.last_line or f'status {answer.status}'}")
+
+
+def _unreadable(device: str, answer: Answer, error: Exception) -> RemoteDeviceError:
+    return RemoteDeviceError(
+        f"{device} answered {answer.output[-200:]!r}, JSON was expected ({error!r})"
+    )
