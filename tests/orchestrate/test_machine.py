@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kdtasks.orchestrate import processes
-from kdtasks.orchestrate.processes import free_disk_gb, memory_gb, usable_cores, why_cold
+from kdtasks.orchestrate.processes import find_gpu, free_disk_gb, memory_gb, usable_cores, why_cold
 
 
 @pytest.mark.parametrize(("limit", "expected"), [("2000000000\n", 2.0), ("1000\n", 1e-6)])
