@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from packaging.version import Version
 from PIL import Image
 
 from kdtasks.core.files import json_text, write_json
@@ -73,7 +74,7 @@ def processor_seconds(work: Callable[[], Any]) -> float:
 
 def pulls() -> dict[str, Any]:
     """Count what a device asks for: with an empty cache, and again."""
-    store = open_objects(max(KEPT.glob("*/store")))
+    store = open_objects(max(KEPT.glob("*/store"), key=lambda path: Version(path.parent.name)))
     with tempfile.TemporaryDirectory() as name:
         found = {}
         counted = Counted(store)

@@ -54,10 +54,13 @@ def keras_classifier(path: Path) -> Answer:
 
     model = keras.saving.load_model(path, compile=False)
     height, width = model.input_shape[1:3]
+    if height is None or width is None:
+        raise SystemExit(f"{path} takes images of any size; save it with an Input of one size")
 
     def answer(images: list[Image.Image]) -> np.ndarray:
         fitted = [image.resize((width, height), Image.Resampling.BILINEAR) for image in images]
-        found = np.asarray(model(np.stack(fitted).astype("float32"), training=False))
+        found = model(np.stack(fitted).astype("float32"), training=False)
+        found = keras.ops.convert_to_numpy(found)
         is_softmax = (found >= 0).all() and np.allclose(found.sum(axis=1), 1, atol=1e-3)
         return np.log(np.maximum(found, 1e-9)) if is_softmax else found
 

@@ -23,7 +23,7 @@ PortOption = Annotated[int, Option(min=0, max=65535, help="0 for any that is fre
 ThreadsOption = Annotated[int, Option(min=1, help="Images in flight, one interpreter each.")]
 MegabytesOption = Annotated[float, Option(min=0.001, help="Largest body in MB (1e6 bytes).")]
 PixelsOption = Annotated[
-    int, Option(min=1, help="Images of more pixels are refused; one takes four to eight bytes.")
+    int, Option(min=1, help="Images of more pixels are refused; one takes four to ten bytes.")
 ]
 IntervalOption = Annotated[float, Option(min=0.1, help="Seconds between two polls of the alias.")]
 TelemetryOption = Annotated[

@@ -30,11 +30,11 @@ def pins(threads: int, *, precision: str = "float32", device: str = "auto") -> d
     chosen = {"TF_CPP_MIN_LOG_LEVEL": "3"}  # where nothing else has been set
     if "avx512f" in cpu_features():
         chosen["ONEDNN_MAX_CPU_ISA"] = _INSTRUCTIONS[precision]
-    if device == "cpu":
-        chosen["CUDA_VISIBLE_DEVICES"] = "-1"
+    hidden = {"CUDA_VISIBLE_DEVICES": "-1"} if device == "cpu" else {}
     return {
         **dict.fromkeys(counts, str(threads)),
         DEVICE: device,
+        **hidden,
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",  # stages side by side share its memory
         **{name: os.environ.get(name, value) for name, value in chosen.items()},
         "TF_DETERMINISTIC_OPS": "1",

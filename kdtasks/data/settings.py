@@ -68,8 +68,8 @@ class DataParams(Section):
     )
     max_pixels: Count = Field(
         default=MAX_PIXELS,
-        description="images of more pixels are refused by their header; decoding takes four to "
-        "eight bytes a pixel",
+        description="images of more pixels are refused by their header, of WEBP five eighths and "
+        "of JPEG 2000 half as many; decoding takes four to ten bytes a pixel",
     )
     max_images: Count | None = Field(
         default=None, description="take only so many images, stratified; null takes all"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
+from kdtasks.core.memory import give_back_large
 from kdtasks.edge.depth import DeepImage, DeepRange, decode_deep, is_deep
 from kdtasks.edge.formats import RAW_ADVICE, is_raw, readable_formats, why_unreadable
 from kdtasks.edge.images import Box, as_array, fit_image, resized, to_eight_bits, with_channels
@@ -41,8 +42,16 @@ MAX_PIXELS = 89_478_485
 # A JPEG is decoded at the smallest scale that is at least so many times the size that is wanted.
 _SPARE = 3
 _FULL_RANGE: DeepRange = (0, 65535)
-# Pillow's blocks of memory, in bytes. What is larger than 32 MB the C library gives back when it is
-# freed; what is smaller stays with the thread that used it, up to a whole image in each.
+# Bytes that a pixel takes at the peak of decoding, as measured: an image of one colour, which is a
+# file of a kilobyte, can take a hundred thousand times that. Others take Pillow's own four, or nine
+# where it turns them into another mode.
+_BYTES = {"AVIF": 10, "GIF": 6, "HEIF": 10, "JPEG2000": 20, "TIFF": 9, "WEBP": 16}
+_PLAIN, _TURNED = 4, 9
+_MOST_BYTES = 10  # for each of `max_pixels`
+# Each goes through all coefficients, in 40 ms of 49 million pixels, and may be 75 bytes of a file.
+_MOST_SCANS = 100
+# Pillow's blocks of memory, in bytes. What is small stays with the thread that used it, up to a
+# whole image in each.
 _BLOCK = 64 << 20
 
 
@@ -107,6 +116,7 @@ def quiet_decoding() -> Iterator[None]:
 
     limit = PIL.Image.MAX_IMAGE_PIXELS
     PIL.Image.core.set_block_size(_BLOCK)
+    give_back_large()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         PIL.Image.MAX_IMAGE_PIXELS = None
@@ -120,11 +130,12 @@ def quiet_decoding() -> Iterator[None]:
 class Decoder:
     """Reads the first frame of an image, upright as its EXIF orientation says.
 
-    Safe in several threads at once. What holds most at its peak is the image as Pillow decodes it,
-    four bytes a pixel of colours and one of grey, twice that with transparency or 16 bits.
+    Safe in several threads at once. What holds most at its peak is the image as Pillow decodes it:
+    four bytes a pixel, nine with transparency or 16 bits, up to twenty in some formats.
 
     Attributes:
-        max_pixels: files of more are refused by their header, before a pixel is decoded.
+        max_pixels: files of more are refused by their header, before a pixel is decoded; of kinds
+            that take more than ten bytes a pixel, WEBP and JPEG 2000, fewer are the most.
         deep_range: of 16 bits a channel, the values that become 0 and 255; None refuses such files.
     """
 
@@ -191,10 +202,14 @@ class Decoder:
             return turned
 
     def pixels_held(self, file: File, image_size: Size | None = None) -> int:
-        """Count the pixels that `read` will hold at its peak; errors as of `read`."""
+        """Count what `read` will hold at its peak, in pixels of four bytes; errors as of `read`."""
         with self._opened(file) as image:
+            held = 0
+            if _count_scans(image) > 1:  # libjpeg then keeps two bytes of each, in the whole size
+                held = 2 * len(image.getbands()) * image.width * image.height
             _drafted(image, image_size)
-            return image.width * image.height
+            held += _bytes_a_pixel(image) * image.width * image.height
+            return -(-held // _PLAIN)
 
     def highest_value(self, file: File) -> int:
         """Decode an image of 16 bits a channel for its largest value; errors as of `read`."""
@@ -239,12 +254,16 @@ class Decoder:
         if is_raw(suffix, head):
             raise ImageError("unsupported", RAW_ADVICE)
         bombs = (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning)
-        large = f"more than {self.max_pixels:,} pixels; cut it into smaller images"
+        large = "more than {:,} pixels; cut it into smaller images"
         try:
             PIL.Image.preinit()  # else Pillow 13 has one plugin, and loads forty for the next
             with PIL.Image.open(source, formats=readable_formats(head)) as image:
-                if image.width * image.height > self.max_pixels:
-                    raise ImageError("large", large)
+                most = min(1.0, _MOST_BYTES / _bytes_a_pixel(image)) * self.max_pixels
+                if image.width * image.height > most:
+                    raise ImageError("large", large.format(int(most)))
+                if (scans := _count_scans(image)) > _MOST_SCANS:
+                    few = f"a JPEG of {scans:,} scans, {_MOST_SCANS} are the most; save it anew"
+                    raise ImageError("unsupported", few)
                 _refuse_preview(image)
                 yield image
         except ImageError:
@@ -254,7 +273,7 @@ class Decoder:
         except PIL.UnidentifiedImageError:
             raise ImageError("unknown", why_unreadable(suffix, head)) from None
         except bombs:
-            raise ImageError("large", large) from None
+            raise ImageError("large", large.format(self.max_pixels)) from None
         except Exception as error:  # on damaged files Pillow's decoders raise nearly anything
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise ImageError("damaged", f"damaged or cut short ({reason})") from None
@@ -263,6 +282,32 @@ class Decoder:
 def _is_animated(image: "Image") -> bool:
     # The second frame of a phone's MPO is a preview or a depth map.
     return image.format != "MPO" and bool(getattr(image, "is_animated", False))
+
+
+def _bytes_a_pixel(image: "Image") -> int:
+    """What decoding takes at its peak, but for a JPEG's coefficients."""
+    plain = image.mode in ("1", "L", "RGB") and "transparency" not in image.info
+    usual = _PLAIN if plain and not is_deep(image) else _TURNED
+    return _BYTES.get(image.format or "", usual)
+
+
+def _count_scans(image: "Image") -> int:
+    """How many times a JPEG goes through its pixels; 1 where it does once, and of other formats."""
+    if image.format not in ("JPEG", "MPO"):
+        return 1
+    file = image.fp  # type: ignore[attr-defined]
+    begin, channels = file.tell(), len(image.getbands())
+    # The header of the first scan ends here: its length, and its number of channels. Of an MPO
+    # Pillow has gone back to the beginning.
+    length = 6 + 2 * channels
+    file.seek(max(0, begin - length))
+    is_whole = begin == 0 or file.read(3) == bytes((0, length, channels))
+    file.seek(begin)
+    if is_whole and "progressive" not in image.info:
+        return 1
+    further = file.read().count(b"\xff\xda")
+    file.seek(begin)
+    return 1 + max(1, further)
 
 
 def _lacks_exif(image: "Image") -> bool:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from kdtasks.core.errors import BundleError, explained
 from kdtasks.core.stderr import held_stderr
 from kdtasks.edge.chain import Chain, Tensor
-from kdtasks.edge.interpreter import open_interpreter
+from kdtasks.edge.interpreter import calls, open_interpreter
 
 Pixels = npt.NDArray[np.uint8]
 Logits = npt.NDArray[np.float32]
@@ -54,13 +54,19 @@ class Segments:
             threads: threads of the LiteRT interpreter, at least 1.
 
         Raises:
-            BundleError: the file cannot be read, or its signatures are not a chain of segments.
+            BundleError: the file cannot be read, its signatures are not a chain of segments, or
+                it has operators that may loop.
         """
         name = "the model" if isinstance(model, bytes) else str(model)
         problem = f"{name} is not a readable .tflite"
         # A damaged file may fail in any way inside LiteRT.
         with explained(BundleError, problem, "export it again", Exception):
             content = model if isinstance(model, bytes) else Path(model).read_bytes()
+            if names := calls(content):
+                raise BundleError(
+                    f"{name} holds the operator {', '.join(names)}, so it may never answer; only "
+                    "networks without loops and branches are run: take another version"
+                )
             interpreter = open_interpreter(content, threads)
             found = sorted(interpreter.get_signature_list())
         expected = [f"segment_{k}" for k in range(max(1, len(found)))]

@@ -128,7 +128,10 @@ def test_pinning_sets_the_environment(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.usefixtures("unpinned")
-def test_a_gpu_is_hidden_where_the_processor_is_asked_for():
+def test_a_gpu_is_hidden_where_the_processor_is_asked_for(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")  # as a cluster's scheduler does
+    pin_process(1, device="auto")
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "0"
     pin_process(1, device="cpu")
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "-1"
     pin_process()

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kdtasks.edge.decoder import Content, Decoder, ImageError, quiet_decoding
+from kdtasks.edge.decoder import Content, Decoder, ImageError, _count_scans, quiet_decoding
 from tests.tools.deep_images import deep_tiff
 from tests.tools.photos import photos
 
 
-def read(path: Path, channels: int = 3, **options: Any) -> np.ndarray:
+def read(path: Path | bytes, channels: int = 3, **options: Any) -> np.ndarray:
     return Decoder(**options).read(path, channels=channels).pixels
 
 
@@ -110,13 +110,13 @@ def test_a_dead_link_is_told_and_a_live_one_is_followed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "TIFF", "BMP", "WEBP"])
 def test_too_many_pixels_are_refused_by_the_header(tmp_path: Path, kind: str) -> None:
-    path = tmp_path / "large"
+    path, most = tmp_path / "large", 1920 * 16 // 10 if kind == "WEBP" else 1920
     Image.fromarray(photos(1)[0]).save(path, kind)
-    assert read(path, max_pixels=1920).shape == (40, 48, 3)
+    assert read(path, max_pixels=most).shape == (40, 48, 3)
     if kind != "WEBP":  # which Pillow opens whole alone
         path.write_bytes(path.read_bytes()[:-12])
     with pytest.raises(ImageError, match="more than 1,919 pixels; cut it into smaller"):
-        read(path, max_pixels=1919)
+        read(path, max_pixels=most - 1)
 
 
 def test_the_limit_may_be_beyond_pillow_s_own(
@@ -266,6 +266,43 @@ def test_what_is_held_is_counted_at_the_scale_that_a_jpeg_is_decoded_at(tmp_path
     assert Decoder().pixels_held(tmp_path / "a.png", (4, 6)) == 64 * 96
     with pytest.raises(ImageError, match="more than 6,000 pixels"):
         Decoder(max_pixels=6_000).pixels_held(tmp_path / "a.jpg", (4, 6))
+
+
+def test_what_takes_more_memory_counts_for_more() -> None:
+    """Of a WEBP 16 bytes a pixel; of a JPEG in scans its coefficients, whatever the scale."""
+
+    def held(mode: str, kind: str, **options: Any) -> int:
+        file = io.BytesIO()
+        Image.new(mode, (400, 200)).save(file, kind, **options)
+        return Decoder().pixels_held(file.getvalue(), (10, 10))
+
+    assert held("RGB", "WEBP") == 4 * 80_000
+    assert held("RGBA", "PNG") == 2.25 * 80_000
+    assert held("RGB", "MPO", save_all=True, append_images=[Image.new("RGB", (400, 200))]) == 5_000
+    assert held("RGB", "JPEG") == 5_000
+    assert held("RGB", "JPEG", progressive=True) == 1.5 * 80_000 + 5_000
+    assert held("L", "JPEG", progressive=True) == 0.5 * 80_000 + 5_000
+
+
+def test_a_jpeg_of_scans_without_end_is_refused() -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (40, 20)).save(file, "JPEG", progressive=True)
+    data = file.getvalue()
+    last = data[data.rindex(b"\xff\xda") : -2]
+    assert read(data[:-2] + 90 * last + data[-2:]).shape == (20, 40, 3)  # beside its own ten
+    with pytest.raises(ImageError, match="a JPEG of 101 scans, 100 are the most; save it anew"):
+        read(data[:-2] + 91 * last + data[-2:])
+
+
+def test_scans_of_one_channel_each_are_counted() -> None:
+    """As `jpegtran -scans` writes them: not progressive, and all coefficients are kept."""
+    file = io.BytesIO()
+    Image.new("RGB", (40, 20)).save(file, "JPEG")
+    head, data = file.getvalue().split(b"\xff\xda")
+    one = b"\xff\xda\x00\x08\x01" + data[3:5] + b"\x00\x3f\x00"
+    for content, scans in ((head + b"\xff\xda" + data, 1), (head + one, 2), (head + 3 * one, 3)):
+        with Decoder()._opened(content) as image:
+            assert _count_scans(image) == scans
 
 
 def test_content_is_known_by_the_name_that_it_had(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from kdtasks.core.errors import BundleError
 from kdtasks.edge import segments as segments_module
 from kdtasks.edge.chain import Chain
 from kdtasks.edge.segments import Segments, TensorSpec
+from tests.tools.light_bundles import with_operator
 
 
 def test_float_chain_gives_the_networks_logits(network):
@@ -174,3 +175,10 @@ def test_segments_that_do_not_fit_are_refused():
     inputs[0]["image"] = IMAGE._replace(shape=(8, 6, 5, 1))
     with pytest.raises(BundleError, match="use batch size 1"):
         check_chain(inputs, outputs)
+
+
+@pytest.mark.parametrize("kind", ["WHILE", "IF", "CALL_ONCE", "STABLEHLO_WHILE"])
+def test_a_model_that_may_loop_is_refused_before_it_is_opened(network, monkeypatch, kind):
+    monkeypatch.delattr(segments_module, "open_interpreter")
+    with pytest.raises(BundleError, match=f"the model holds the operator {kind}, so it may never"):
+        Segments(with_operator(network.int8, kind))

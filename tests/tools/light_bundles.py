@@ -83,6 +83,19 @@ def write_light_bundle(folder: Path, content: bytes, *, error: float = 0.0, **ch
     return folder
 
 
+def with_operator(content: bytes, kind: str) -> bytes:
+    """Let a `.tflite` name an operator, a name of `BuiltinOperator`, among those that it uses."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    from kdtasks.compress.tflite.editing import write_model
+
+    model, code = schema.ModelT.InitFromPackedBuf(content, 0), schema.OperatorCodeT()
+    code.builtinCode = getattr(schema.BuiltinOperator, kind)
+    code.deprecatedBuiltinCode = min(code.builtinCode, 127)
+    model.operatorCodes.append(code)
+    return write_model(model)
+
+
 def png_of(level: int, size: tuple[int, int] = (4, 4)) -> bytes:
     """Give a grey image, 0 black … 255 white, as a file's content."""
     file = io.BytesIO()

@@ -6,12 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from kdtasks.core.errors import (
-    EvaluationError,
-    StoreConflictError,
-    StoreMissingError,
-    StoreUnreachableError,
-)
+from kdtasks.core.errors import EvaluationError, StoreUnreachableError
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records.compress import Parity
 from kdtasks.core.records.report import Selection
@@ -31,7 +26,7 @@ from kdtasks.deploy.store.catalogue import fetch_versions, list_models
 from kdtasks.deploy.store.objects import Objects
 from kdtasks.deploy.store.publish import is_same_bundle, read_folder, stored_files
 from kdtasks.deploy.store.pull import Puller
-from kdtasks.deploy.store.records import Alias, FoundAlias, Version, read_alias
+from kdtasks.deploy.store.records import Alias, FoundAlias, Version
 from kdtasks.deploy.store.signing import PublicKey
 from kdtasks.edge.bundle_files import read_manifest
 from kdtasks.edge.manifest import Manifest
@@ -222,26 +217,21 @@ def fetch_production(
     """Pull the version that an alias stands for; null where there is no such alias yet.
 
     Args:
-        trusted: whose signatures count; if empty, unsigned versions are accepted.
+        trusted: whose signatures count, and those of their successors; if empty, unsigned versions
+            are accepted.
 
     Raises:
         StoreUnreachableError: the store does not answer; what the cache holds may be outdated.
-        StoreConflictError: the alias is being moved just now.
         StoreError: all that `pull` raises.
     """
-    try:
-        found = read_alias(objects, name, alias, trusted=trusted)
-    except StoreMissingError:
+    if objects.stat(alias_key(name, alias)) is None:
         return None
     pulled = Puller(objects=objects, cache=cache, trusted=trusted).pull(Reference(name, alias))
-    if pulled.unreachable:
+    if pulled.alias is None:
         raise StoreUnreachableError(pulled.unreachable)
-    if pulled.version.number != found.alias.version:
-        raise StoreConflictError(
-            f"{name}@{alias} was moved from version {found.alias.version} to "
-            f"{pulled.version.number} while it was read; try again"
-        )
-    return Production(found, pulled.version, pulled.folder, _passed_over(objects, found.alias))
+    return Production(
+        pulled.alias, pulled.version, pulled.folder, _passed_over(objects, pulled.alias.alias)
+    )
 
 
 def _passed_over(objects: Objects, alias: Alias) -> tuple[Version, ...]:

@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from kdtasks.core.memory import give_back_all
 from kdtasks.deploy.serve.prometheus import MEDIA_TYPE, Prometheus
 from kdtasks.deploy.serve.service import RequestError, Service
 
@@ -24,6 +25,7 @@ MASKS = ("png", "base64")
 
 MOST_OPEN = 256  # requests running or waiting; more are told to come again
 MOST_HELD = 256_000_000  # bytes of their bodies
+_MUCH = 32_000_000  # of them; after so many the memory of a crowd is given back
 _GONE = 499  # what is counted for a client that did not wait; nobody receives it
 
 _PAGE_POLICY = (
@@ -34,7 +36,9 @@ _PAGE_POLICY = (
 _log = logging.getLogger(__name__)
 logging.getLogger("python_multipart").setLevel(logging.ERROR)  # the client is told what is broken
 PATIENCE = 30.0  # seconds for a body to arrive
-_LINGER = 1.0  # seconds for a client that has begun to send to finish, so that it hears the answer
+_LINGER = (
+    1.0  # seconds without a byte; else a client may finish sending, so that it hears the answer
+)
 
 
 def make_application(
@@ -55,21 +59,22 @@ def make_application(
         notes: what `/health` says besides.
     """
     counts = prometheus or Prometheus(service)
-    open_requests = held = 0  # changed in the event loop's thread only
+    open_requests = held = most = 0  # changed in the event loop's thread only
 
     async def predict(request: Request) -> Response:
-        nonlocal open_requests, held
+        nonlocal open_requests, held, most
         began, own = time.perf_counter(), 0
 
         def admit(size: int) -> None:
             nonlocal held, own
-            held, own = held + size, own + size
-            if held > most_held:
+            if held + size > most_held:
                 raise RequestError(503, f"{most_held:,} bytes are held already; try again later")
+            held, own = held + size, own + size
 
         open_requests += 1
         try:
             if open_requests > most_open:
+                await _linger(request, most_bytes)
                 raise RequestError(503, f"{most_open} requests are open already; try again later")
             wanted = request.query_params.get("mask")
             if wanted is not None and wanted not in MASKS:
@@ -92,8 +97,10 @@ def make_application(
             _log.exception("a request failed")
             response = JSONResponse({"error": "the server failed; its log says how"}, 500)
         finally:
-            open_requests -= 1
-            held -= own
+            open_requests, held, most = open_requests - 1, held - own, max(most, held)
+            if most > _MUCH and not open_requests:
+                most = 0
+                give_back_all()
         counts.count_request(response.status_code, time.perf_counter() - began)
         return response
 
@@ -143,8 +150,8 @@ async def read_image_bytes(
 
     Args:
         most_bytes: that the body may have.
-        admit: called with the size of every piece that arrives; raises RequestError where there is
-            no room for it.
+        admit: called with the size of every piece that arrives, and with less than 0 for those
+            that are dropped; raises RequestError where there is no room for it.
 
     Raises:
         RequestError: 400 the form holds no file, 408 the body does not arrive, 413 it is too large;
@@ -168,14 +175,19 @@ async def _read(request: Request, most_bytes: int, admit: Callable[[int], None])
     body = bytearray()
     if not (told.isdigit() and int(told) > most_bytes):
         async for chunk in request.stream():
-            admit(len(chunk))
+            try:
+                admit(len(chunk))
+            except RequestError:
+                admit(-len(body))
+                body.clear()  # the traceback holds on to it
+                await _linger(request, most_bytes)
+                raise
             body += chunk
             if len(body) > most_bytes:
                 break
         else:
             return bytes(body)
-    if "expect" not in request.headers:  # such a client sends nothing before it is asked to
-        await _linger(request, most_bytes)
+    await _linger(request, most_bytes)
     size = f"{int(told):,}" if told.isdigit() else f"more than {most_bytes:,}"
     raise RequestError(
         413,
@@ -186,11 +198,14 @@ async def _read(request: Request, most_bytes: int, admit: Callable[[int], None])
 
 async def _linger(request: Request, most_bytes: int) -> None:
     """Drop what is on its way: a connection closed on unread bytes is reset before the answer."""
-    dropped = 0
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_LINGER):
+    if "expect" in request.headers:  # such a client sends nothing before it is asked to
+        return
+    dropped, now = 0, asyncio.get_running_loop().time
+    with contextlib.suppress(TimeoutError, RuntimeError):  # Starlette's, where all has come
+        async with asyncio.timeout(PATIENCE), asyncio.timeout(_LINGER) as pause:
             async for chunk in request.stream():
                 dropped += len(chunk)
+                pause.reschedule(now() + _LINGER)
                 if dropped > most_bytes:
                     return
 

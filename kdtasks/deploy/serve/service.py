@@ -17,7 +17,7 @@ from kdtasks.edge.predictor import Prediction, Predictor
 from kdtasks.edge.registry import load_predictor
 from kdtasks.edge.segmenter import MaskPrediction
 
-# A server's own limit: four bytes a pixel, or eight, whatever the number of threads.
+# A server's own limit: four to ten bytes a pixel, whatever the number of threads.
 MAX_PIXELS = 50_000_000
 
 
@@ -101,8 +101,8 @@ class Service:
     ) -> None:
         """Start with a release that was loaded for as many threads, or without one.
 
-        Images of more than `max_pixels` are refused by their header, and no more than so many are
-        held at once, in all threads together.
+        Images of more than `max_pixels` are refused by their header, and no more than so many, of
+        four bytes, are held at once, in all threads together; one that takes more goes alone.
         """
         self._max_pixels, self._budget = max_pixels, PixelBudget(max_pixels)
         self.release = release
@@ -142,7 +142,7 @@ class Service:
         return response
 
     def _pixels_held(self, data: bytes, model: Predictor) -> int:
-        with _refusals(data, self._max_pixels):
+        with _refusals(data):
             return model.pixels_held(data, max_pixels=self._max_pixels)
 
 
@@ -173,12 +173,12 @@ def decode_image(data: bytes, model: Predictor, max_pixels: int = MAX_PIXELS) ->
         RequestError: 400 there is nothing, 413 more than `max_pixels`, 415 it is no image of a
             kind that is read, 422 it is one and damaged.
     """
-    with _refusals(data, max_pixels):
+    with _refusals(data):
         return model.decode(data, max_pixels=max_pixels)
 
 
 @contextlib.contextmanager
-def _refusals(data: bytes, max_pixels: int) -> Iterator[None]:
+def _refusals(data: bytes) -> Iterator[None]:
     """Turn what is wrong with an image into the refusals of `decode_image`."""
     if not data:
         raise RequestError(400, "the body is empty; send an image's bytes, or a form with a file")
@@ -188,8 +188,7 @@ def _refusals(data: bytes, max_pixels: int) -> Iterator[None]:
         known = ", ".join(FORMATS)
         match error.kind:
             case "large":
-                problem = f"the image has more than {max_pixels:,} pixels; make it smaller"
-                raise RequestError(413, problem) from None
+                raise RequestError(413, f"the image has {error}") from None
             case "damaged":
                 raise RequestError(422, f"the image is {error}; send it again") from None
             case "unknown":

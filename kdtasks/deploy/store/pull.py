@@ -23,6 +23,7 @@ from kdtasks.deploy.store.objects import Objects
 from kdtasks.deploy.store.progress import NO_PROGRESS, TransferProgress
 from kdtasks.deploy.store.records import (
     Alias,
+    FoundAlias,
     FoundVersion,
     Version,
     fetch_version,
@@ -43,6 +44,7 @@ class Pulled(NamedTuple):
     downloaded: int  # bytes
     is_changed: bool  # false: all of it was there already
     unreachable: str | None  # why the cache had to serve; null where the store has answered
+    alias: FoundAlias | None  # verified, as the store has it; null of a number, or from the cache
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -81,10 +83,11 @@ class Puller:
             StoreError: the store or the disk refuses.
         """
         with self.cache.in_use():
+            alias: FoundAlias | None = None
             unreachable = "the cache was asked for" if is_offline else None
             if not is_offline:
                 try:
-                    found, resolution = self._ask(reference)
+                    found, resolution, alias = self._ask(reference)
                     bundle, downloaded = self._complete(found)
                 except StoreUnreachableError as error:
                     unreachable = str(error)
@@ -98,7 +101,7 @@ class Puller:
                     is_changed = checkout(bundle, found, target)
             self.cache.remember(self.objects.identity, reference, resolution)
         self.cache.prune()
-        return Pulled(target or bundle, found.version, downloaded, is_changed, unreachable)
+        return Pulled(target or bundle, found.version, downloaded, is_changed, unreachable, alias)
 
     def _trust(self, *, asks: bool = False) -> Trust:
         """Whose signatures count by now.
@@ -113,7 +116,7 @@ class Puller:
             self.cache.note_rotation(self.objects.identity)
         return trust
 
-    def _ask(self, reference: Reference) -> tuple[FoundVersion, Resolution]:
+    def _ask(self, reference: Reference) -> tuple[FoundVersion, Resolution, FoundAlias | None]:
         """Ask the store; one request where nothing has changed, none for a number known before.
 
         Once a day, and where a signature is of no known key, it is asked for successors as well.
@@ -133,17 +136,19 @@ class Puller:
                 "promote the alias, or publish the version again, with the new key"
             ) from None
 
-    def _resolve(self, reference: Reference, trust: Trust) -> tuple[FoundVersion, Resolution]:
+    def _resolve(
+        self, reference: Reference, trust: Trust
+    ) -> tuple[FoundVersion, Resolution, FoundAlias | None]:
         name, selector = reference
         last = self.cache.resolution(self.objects.identity, reference)
         alias = record = None
         if isinstance(selector, str):
-            alias, stored = read_alias(self.objects, name, selector, trusted=trust.live)
-            self._check_serial(alias, last, trust)
+            alias = read_alias(self.objects, name, selector, trusted=trust.live)
+            self._check_serial(alias.alias, last, trust)
             if self.trusted:
-                check_expiry(alias)
-            number, known = alias.version, alias.manifest_sha256
-            record = stored.data.decode("utf-8")
+                check_expiry(alias.alias)
+            number, known = alias.alias.version, alias.alias.manifest_sha256
+            record = alias.record.data.decode("utf-8")
         else:
             number = selector or self._newest(name, last)
             known = last.manifest_sha256 if last and last.number == number else ""
@@ -157,7 +162,8 @@ class Puller:
                 "it was changed afterwards, promote another version"
             )
         self.cache.keep_manifest(found)
-        return found, Resolution(number=number, manifest_sha256=found.sha256, alias_record=record)
+        resolution = Resolution(number=number, manifest_sha256=found.sha256, alias_record=record)
+        return found, resolution, alias
 
     def _newest(self, name: str, last: Resolution | None) -> int:
         number = newest_number(self.objects, name)

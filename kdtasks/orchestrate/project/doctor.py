@@ -22,6 +22,7 @@ from kdtasks.orchestrate.processes import (
     why_cold,
 )
 from kdtasks.orchestrate.project.project import find_project, find_remote, reach_remote
+from kdtasks.orchestrate.project.torn_lock import TORN, is_torn
 
 Level = Literal["ok", "info", "warn", "fail"]
 MEMORY_NEEDED_GB = 4.0
@@ -217,7 +218,10 @@ def check_images(project: Path) -> Finding:
 
 
 def check_dvc(project: Path) -> Finding:
-    """Whether the project's folder is a DVC repository."""
+    """Whether the project's folder is a DVC repository, whose list of locks is whole."""
+    if is_torn(project / TORN.parent):
+        fix = f"`kdtasks run` removes it; for `dvc repro`, remove {TORN}"
+        return Finding("fail", "DVC", f"{TORN} was cut short by a kill", fix)
     if (project / ".dvc").is_dir():
         return Finding("ok", "DVC", f"repository in {project}")
     return Finding("fail", "DVC", f"no repository in {project}", "run `dvc init` there")

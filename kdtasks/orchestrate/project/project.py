@@ -147,7 +147,7 @@ def one_run_at_a_time(project: Path) -> Iterator[int]:
                 return
         holder = path.read_text(encoding="utf-8").strip()
         # the guardian of a run that was killed holds its lock until all of it has ended
-        if not _is_gone(holder) or time.monotonic() >= deadline:
+        if not is_gone(holder) or time.monotonic() >= deadline:
             raise ProjectError(
                 f"another run (process {holder or 'unknown'}) is running in {project}; "
                 "wait until it has ended, or stop it"
@@ -155,7 +155,8 @@ def one_run_at_a_time(project: Path) -> Iterator[int]:
         time.sleep(0.1)
 
 
-def _is_gone(process: str) -> bool:
+def is_gone(process: str) -> bool:
+    """Whether no process of that number runs; false where it cannot be known."""
     try:
         os.kill(int(process), 0)
     except ProcessLookupError:

@@ -24,6 +24,7 @@ from dvc.stage.run import _pull_missing_deps
 from dvc.stage.serialize import to_lockfile
 
 from kdtasks.core.errors import StageError
+from kdtasks.orchestrate.project.torn_lock import mend_lock
 from kdtasks.orchestrate.runner.dvc_files import (
     Command,
     command_of,
@@ -61,6 +62,7 @@ class Repository:
         """
         logging.getLogger("dvc").setLevel(logging.WARNING)  # the run has a reporter of its own
         self._repo = Repo(str(root))
+        self._hardlink = self._repo.config["core"].get("hardlink_lock", False)
         self._force, self._pull = force, pull
         self._remote_for = "--pull" if pull else "--push" if push else ""
         self._is_cancelled: IsCancelled = lambda: False
@@ -79,6 +81,7 @@ class Repository:
             ProjectError: a target does not exist, or dvc.yaml or a .dvc file is not valid.
         """
         with self._inside():
+            mend_lock(Path(self._repo.tmp_dir), hardlink=self._hardlink)
             if self._remote_for:
                 self._remote = Remote(self._repo, self._remote_for)
             graph = get_active_graph(self._repo.index.graph)
@@ -233,11 +236,8 @@ class Repository:
     def _hold(self, stages: "list[Stage]") -> None:
         reads, writes = files_of(stages)
         # DVC lets a process pass that holds the lock under the same name
-        name = " ".join(sys.argv)
-        hardlink = self._repo.config["core"].get("hardlink_lock", False)
-        self._held.enter_context(
-            rwlock(self._repo.tmp_dir, self._repo.fs, name, reads, writes, hardlink)
-        )
+        own = self._repo.tmp_dir, self._repo.fs, " ".join(sys.argv)
+        self._held.enter_context(rwlock(*own, reads, writes, self._hardlink))
 
     @contextmanager
     def _inside(self, name: str = "") -> Iterator[None]:

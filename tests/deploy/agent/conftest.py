@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,11 @@ def store(tmp_path: Path) -> Store:
 def release(store: Store, light_model: bytes, tmp_path: Path) -> Callable[..., int]:
     """Give a function that publishes a version and moves `production` to it."""
 
-    def do(key: SigningKey | None = None, **changes: Any) -> int:
-        bundle = write_light_bundle(tmp_path / "bundle", light_model, **changes)
+    def do(key: SigningKey | None = None, *, model: bytes = light_model, **changes: Any) -> int:
+        bundle = write_light_bundle(
+            tmp_path / "bundle", light_model, sha256=sha256(model).hexdigest(), **changes
+        )
+        (bundle / "model.tflite").write_bytes(model)
         objects = open_objects(parse_address(str(store.root)))
         published = publish(objects, bundle, name="light", signing_key=key)
         AliasMover(objects, "light", "production", key).advance(published.found)

@@ -14,7 +14,7 @@ from kdtasks.deploy.agent.state import DeviceState
 from kdtasks.deploy.store.promotion import AliasMover
 from kdtasks.deploy.store.signing import load_public_keys, load_signing_key, write_new_keys
 from kdtasks.edge.telemetry import read_telemetry
-from tests.tools.light_bundles import BRIGHT, DARK, MIDDLE
+from tests.tools.light_bundles import BRIGHT, DARK, MIDDLE, with_operator
 
 
 def test_a_device_serves_what_the_alias_stands_for(start, release, ask):
@@ -97,6 +97,17 @@ def test_a_version_that_does_not_load_is_taken_back(start, release, ask):
     health = ask(device).json()
     assert health["model"]["version"] == 1
     assert "names 2 segments and 2 thresholds" in health["rejected"]["reason"]
+
+
+def test_a_version_that_may_never_answer_is_taken_back(start, release, ask, light_model):
+    release()
+    device = start()
+    release(model=with_operator(light_model, "WHILE"))
+    assert device.agent.poll()
+    health = ask(device).json()
+    assert health["model"]["version"] == 1
+    assert "holds the operator WHILE, so it may never answer" in health["rejected"]["reason"]
+    assert ask(device, DARK).json()["label"] == "dark"
 
 
 def test_a_version_that_ended_the_process_twice_is_taken_back(store, settings, release, ask):

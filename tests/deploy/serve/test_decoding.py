@@ -96,7 +96,7 @@ def test_what_is_no_image_is_refused(data: bytes, status: int, message: str):
 def test_a_bomb_is_refused_by_its_header(side: int):
     """Of these files nothing but the header could be decoded; Pillow's own limits are beyond."""
     with pytest.raises(
-        RequestError, match="more than 4,000,000 pixels; make it smaller"
+        RequestError, match="more than 4,000,000 pixels; cut it into smaller"
     ) as refused:
         decode(header_of_png(side, side), 4_000_000)
     assert refused.value.status == 413

@@ -286,6 +286,12 @@ def test_bodies_beyond_the_room_for_them_are_told_to_come_again(serve, post):
     assert post(running.url, DARK).status_code == 200
 
 
+def test_a_large_body_of_no_length_is_refused_though_all_of_it_has_come(serve, post):
+    refused = post(serve(most_bytes=100).url, iter([b"x" * 101]))
+    assert refused.status_code == 413
+    assert "more than 100 bytes" in refused.json()["error"]
+
+
 def test_a_release_that_fails_its_self_test_does_not_load(light_model: bytes, tmp_path: Path):
     bundle = write_light_bundle(tmp_path / "wrong", light_model, error=1.0)
     with pytest.raises(BundleError, match="the self-test fails at image 0, exit 0"):

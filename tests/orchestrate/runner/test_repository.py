@@ -6,8 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from dvc.repo import Repo
+from dvc.rwlock import RWLockFileCorruptedError
 
 from kdtasks.core.errors import ProjectError, StageError
+from kdtasks.orchestrate.project.doctor import check_dvc
 from kdtasks.orchestrate.runner.dvc_files import Command
 from kdtasks.orchestrate.runner.graph import Outcome, StageState
 from kdtasks.orchestrate.runner.repository import Repository
@@ -191,6 +194,31 @@ def test_another_process_at_work_is_named(diamond: Path):
     with pytest.raises(ProjectError, match=r"(?s)DVC is running here already.*is busy.*PID 1"):
         repository.start()
     repository.close()
+
+
+@pytest.mark.parametrize("text", ["", '{"write": {"out/left": {"pid": 4194304, "cmd": "dv'])
+def test_a_list_of_locks_that_a_kill_cut_short_is_removed(
+    diamond: Path, text: str, caplog: pytest.LogCaptureFixture
+):
+    run_all(diamond)
+    torn = diamond / ".dvc/tmp/rwlock"
+    torn.write_text(text, encoding="utf-8")
+    assert check_dvc(diamond).message == ".dvc/tmp/rwlock was cut short by a kill"
+    with pytest.raises(RWLockFileCorruptedError):  # the danger is real
+        Repo(str(diamond)).status()
+    assert states(run_all(diamond)) == [StageState.CACHED] * 4
+    assert f"{torn}, which a kill had cut short, was removed" in caplog.text
+    assert check_dvc(diamond).level == "ok"
+
+
+def test_a_list_of_locks_stays_while_a_process_that_it_names_runs(diamond: Path):
+    torn = diamond / ".dvc/tmp/rwlock"
+    torn.write_text('{"read": {"source": [{"pid": 1, "cmd"', encoding="utf-8")
+    repository = Repository(diamond)
+    with pytest.raises(ProjectError, match=r"rwlock is cut short, and process 1, which it names"):
+        repository.plan()
+    repository.close()
+    assert torn.exists()
 
 
 def test_data_under_dvcs_care_is_a_stage_too(diamond: Path):

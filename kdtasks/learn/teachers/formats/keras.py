@@ -36,7 +36,8 @@ class _KerasFormat(TeacherFormat):
         require_one_of_each(path, model.inputs, model.outputs)
         network = with_features(library, model, layers, source=str(path))
 
-        @tf.function(reduce_retracing=True)
+        # AutoGraph has nothing to do for the layers that are allowed, and takes long.
+        @tf.function(autograph=False, reduce_retracing=True)
         def run(images: tf.Tensor) -> list[tf.Tensor]:
             outputs = tf.nest.flatten(network(images, training=False))
             return [tf.cast(output, tf.float32) for output in outputs]

@@ -1,5 +1,6 @@
 """Look into a SavedModel before TensorFlow does: only operations that compute may be in it."""
 
+import math
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -16,6 +17,7 @@ from kdtasks.learn.teachers.formats import (
     require_one_of_each,
     teacher_formats,
 )
+from kdtasks.learn.teachers.loops import Function, Node, check_loops, refuse_loop
 
 # Control flow, calls, weights and random numbers: harmless, though TensorFlow counts most of them
 # as having a state.
@@ -34,6 +36,8 @@ _FAMILIES = """
     gen_array_ops gen_bitwise_ops gen_image_ops gen_linalg_ops gen_list_ops gen_manip_ops
     gen_math_ops gen_nn_ops gen_stateless_random_ops gen_stateless_random_ops_v2
 """
+
+_FEW = 16  # numbers of a constant: those that count turns are single
 
 _READS_A_FILE = frozenset({"ImmutableConst"})
 
@@ -109,17 +113,51 @@ def check_saved_model(saved: Any, *, source: str) -> None:
     functions = {function.signature.name: function for function in graph.graph_def.library.function}
     # TensorFlow's optimizer may put these in the place of others.
     substitutes = {name for name, one in functions.items() if "api_implements" in one.attr}
-    waiting = sorted({*_entrances(graph.object_graph_def), *substitutes})
-    seen = set(waiting)
+    entrances = sorted({*_entrances(graph.object_graph_def), *substitutes})
+    waiting, seen = [*entrances], {*entrances}
     while waiting:
         function = functions.get(waiting.pop())
         for node in function.node_def if function else ():
             is_call = node.op in functions and op_def_registry.get(node.op) is None
             if not is_call and not _computes(node.op):
                 refuse(f"the operation {node.op}", source)
+            if node.op == "NextIteration":
+                refuse_loop("a loop of TensorFlow 1", source)
             called = sorted({node.op, *_named_functions(node)} & functions.keys() - seen)
             seen.update(called)
             waiting.extend(called)
+    found = {name: _function(functions[name], {*functions}) for name in seen & {*functions}}
+    check_loops(found, entrances, source)
+
+
+def _function(definition: Any, names: set[str]) -> Function:
+    return Function(
+        tuple(argument.name for argument in definition.signature.input_arg),
+        tuple(_value(definition.ret[one.name]) for one in definition.signature.output_arg),
+        {node.name: _node(node, names) for node in definition.node_def},
+    )
+
+
+def _node(node: Any, names: set[str]) -> Node:
+    first = [name for name in ("cond", "body", "f") if name in node.attr]
+    called = [node.attr[name].func.name for name in first] or [*_named_functions(node)]
+    values = None
+    if node.op == "Const":
+        tensor = node.attr["value"].tensor
+        if math.prod(size.size for size in tensor.tensor_shape.dim) <= _FEW:
+            values = tf.make_ndarray(tensor)
+    return Node(
+        node.op.lower(),
+        tuple(_value(name) for name in node.input if not name.startswith("^")),
+        # a function may be called by its name in the place of an operation
+        tuple(name for name in (*called, node.op) if name in names),
+        values,
+    )
+
+
+def _value(name: str) -> tuple[str, int]:
+    node, _, rest = name.partition(":")
+    return node, int(rest.rpartition(":")[2] or 0)
 
 
 def _entrances(objects: Any) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from kdtasks.core.errors import TeacherError
-from kdtasks.edge.interpreter import open_interpreter
+from kdtasks.edge.interpreter import calls, open_interpreter
 from kdtasks.learn.networks.keras_files import kind_of
 from kdtasks.learn.teachers.formats import (
     OpenedNetwork,
@@ -16,8 +16,14 @@ from kdtasks.learn.teachers.formats import (
     require_one_of_each,
     teacher_formats,
 )
+from kdtasks.learn.teachers.loops import Function, Node, Value, check_loops, refuse_loop
 
 _WHOLE_NUMBERS = (np.int8, np.uint8, np.int16)
+
+# Numbers that count turns, by the codes of the format.
+_COUNTS = {2: np.int32, 4: np.int64}
+# Where operators name the graphs that they run.
+_CALLED = [f"{name}SubgraphIndex" for name in ("cond", "body", "then", "else", "init")]
 
 
 @teacher_formats.register
@@ -35,6 +41,7 @@ class TFLite(TeacherFormat):
 
     def open(self, path: Path, layers: Sequence[str]) -> OpenedNetwork:
         content = path.read_bytes()
+        check_loops(_functions(content, path), ["0"], str(path))
         interpreter = open_interpreter(content)
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         require_one_of_each(path, inputs, outputs)
@@ -57,6 +64,47 @@ class TFLite(TeacherFormat):
 
         answers = [None if size < 0 else int(size) for size in answer["shape_signature"]]
         return OpenedNetwork.of_shapes(shape, answers, run, None)
+
+
+def _functions(content: bytes, path: Path) -> dict[str, Function]:
+    """The graphs of a file by their numbers; none where no graph runs another."""
+    found = calls(content)
+    if unknown := sorted({*found} - {"WHILE", "IF", "CALL_ONCE"}):
+        refuse_loop(f"the operator {unknown[0]}", str(path))
+    if not found:
+        return {}
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    names = {code: name for name, code in vars(schema.BuiltinOperator).items()}
+    codes = (max(one.builtinCode, one.deprecatedBuiltinCode) for one in model.operatorCodes)
+    kinds = [names[code].replace("_", "").lower() for code in codes]
+    graphs = enumerate(model.subgraphs)
+    return {str(number): _function(graph, model.buffers, kinds) for number, graph in graphs}
+
+
+def _function(graph: Any, buffers: Sequence[Any], kinds: Sequence[str]) -> Function:
+    makers: dict[int, Value] = {}  # of a tensor, so far
+
+    def values(numbers: Any) -> tuple[Value, ...]:
+        found = () if numbers is None else numbers.tolist()
+        return tuple(makers.get(number, (f"tensor {number}", 0)) for number in found)
+
+    arguments = tuple(name for name, _ in values(graph.inputs))
+    nodes = {
+        f"tensor {number}": Node("const", values=np.frombuffer(data, _COUNTS[tensor.type]))
+        for number, tensor in enumerate(graph.tensors)
+        if tensor.type in _COUNTS
+        and f"tensor {number}" not in arguments
+        and (data := buffers[tensor.buffer].data) is not None
+    }
+    for place, operator in enumerate(graph.operators):
+        options = vars(operator.builtinOptions) if operator.builtinOptions else {}
+        called = tuple(str(options[name]) for name in _CALLED if name in options)
+        nodes[str(place)] = Node(kinds[operator.opcodeIndex], values(operator.inputs), called)
+        made = operator.outputs.tolist()
+        makers |= {number: (str(place), output) for output, number in enumerate(made)}
+    return Function(arguments, values(graph.outputs), nodes)
 
 
 def _prepare(interpreter: Any, image: Any, shape: list[int], path: Path) -> None:

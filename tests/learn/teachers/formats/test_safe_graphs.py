@@ -219,6 +219,13 @@ def test_a_function_with_the_name_of_an_operation_hides_nothing(harmless):
         check_saved_model(harmless, source="teacher")
 
 
+def test_a_loop_of_tensorflow_1_is_refused(harmless):
+    function = add_function(harmless, "unused", "NextIteration")
+    function.attr["api_implements"].s = b"softmax"
+    with pytest.raises(TeacherError, match=r"teacher holds a loop of TensorFlow 1; save"):
+        check_saved_model(harmless, source="teacher")
+
+
 def test_a_graph_of_tensorflow_1_is_refused(harmless):
     harmless.meta_graphs[0].ClearField("object_graph_def")
     with pytest.raises(TeacherError, match=f"teacher holds a graph of TensorFlow 1, {ADVICE}"):
