@@ -38,10 +38,9 @@ def find_pairs(
 ) -> Iterator[Pair | Problem]:
     """List images with their masks: `photo.jpg` goes with `photo.png`, or with `photo_mask.png`.
 
-    Folders may lie in folders, those of masks as those of images; that of all masks may lie in that
-    of images. Names are compared without their
-    endings, in the composed form of Unicode (NFC), and without what all images' names end in, such
-    as `_leftImg8bit`, where nothing else pairs them.
+    Folders may lie in folders, those of masks as those of images, and `masks` in `images`. Names
+    are compared without their endings, in the composed form of Unicode (NFC), and without what all
+    images' names end in, such as `_leftImg8bit`, where nothing else pairs them.
 
     Args:
         folder: `data.path`, which names are told below.

@@ -128,27 +128,25 @@ def _lists_of_splits(folder: Path, images: Path, notes: list[str]) -> dict[str, 
     What is wrong with lists that are there is added to the notes.
     """
     found: dict[str, str] = {}
+    others: list[str] = []
     for path in files_below(folder):
         split = split_named(path.stem) if path.suffix.lower() == PLAIN_ENDING else None
         if split:
             name = relative_name(path, folder)
             if found.setdefault(split, name) != name and split != "train":
-                notes.append(
+                others.append(
                     f"{name} is passed over, as {found[split]} lists images of {split} too; put "
                     "both into one file"
                 )
-    name = relative_name(images, folder)
-    source = source_of(name="file_names", images=name, lists=found)
-    reasons: list[str] = []
     if "train" not in found or len(found) == 1:
         return {}
+    notes += others
+    source = source_of(name="file_names", images=relative_name(images, folder), lists=found)
+    reasons: list[str] = []
     if _tells_classes(source, folder, reasons):
         return found
-    notes.extend(
-        f"the lists {and_list(list(found.values()))} are not used, and images of all of them are "
-        f"split anew: {reason}"
-        for reason in reasons
-    )
+    lists = and_list(list(found.values()))
+    notes += [f"{lists} are not used, a new split is made: {reason}" for reason in reasons]
     return {}
 
 

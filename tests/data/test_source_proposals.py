@@ -166,8 +166,8 @@ def test_lists_that_contradict_are_told(listed: Callable[..., Any]):
     assert found.notes[1:] == [
         "annotations/testing.txt is passed over, as annotations/test.txt lists images of test too; "
         "put both into one file",
-        "the lists annotations/test.txt and annotations/train.txt are not used, and images of all "
-        "of them are split anew: dog_1.png is listed in test and train; a model would be tested on "
+        "annotations/test.txt and annotations/train.txt are not used, a new split is made: "
+        "dog_1.png is listed in test and train; a model would be tested on "
         "what it has learnt: take it out of annotations/train.txt",
     ]
 

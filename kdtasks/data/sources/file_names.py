@@ -116,7 +116,7 @@ class FileNames(Source):
         Raises:
             DatasetError: a list cannot be read, names other images, or one of two splits.
         """
-        index, listed_in = ImageIndex(paths, folder / self.images), dict[str, set[Path]]()
+        index, listed_in = ImageIndex(paths, folder / self.images), dict[Split, set[Path]]()
         for split, name in self.lists.items():
             table = read_table(folder / name)
             listed = index.find_all(table.column(table.columns[0]))
