@@ -130,12 +130,5 @@ class Shipment:
         self._production = fetch_production(
             self.objects, name, PRODUCTION, cache=cache, trusted=self._trusted
         )
-        settings = GateSettings(
-            params.gate,
-            params.compress.parity,
-            params.evaluate,
-            params.benchmark,
-            params.data,
-            params.select.device,
-        )
+        settings = GateSettings.of(params)
         return assess_candidate(bundle, self._production, project=self._project, settings=settings)

@@ -121,14 +121,7 @@ def run_gate(
         KdTasksError: nothing can be said, or a name or alias that was given is not found.
     """
     params = load_params(ProjectPaths(project).params)
-    settings = GateSettings(
-        params.gate,
-        params.compress.parity,
-        params.evaluate,
-        params.benchmark,
-        params.data,
-        params.select.device,
-    )
+    settings = GateSettings.of(params)
     if bundle is None:
         bundle, sentence = find_candidate(project)
         if bundle is None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -60,12 +60,9 @@ def test_the_whole_is_the_sum_of_its_exits(case: tuple[np.ndarray, BatchPredicti
         assert content.calibration_error[k] == pytest.approx(gaps)
 
 
-def test_examples_are_rows_of_the_test_split(
-    case: tuple[np.ndarray, BatchPredictions], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    labels, answers = case
-    images = np.arange(50 * 4, dtype=np.uint8).reshape(50, 2, 2, 1)
-    dataset = SimpleNamespace(
+def dataset_of(images: np.ndarray, labels: np.ndarray) -> Any:
+    """What evaluation asks of a dataset, of every split the same."""
+    return SimpleNamespace(
         images=lambda split: images,
         labels=lambda split: labels,
         groups=lambda split: np.arange(50),
@@ -74,6 +71,14 @@ def test_examples_are_rows_of_the_test_split(
         class_names=("ant", "bee", "cat"),
         num_classes=3,
     )
+
+
+def test_examples_are_rows_of_the_test_split(
+    case: tuple[np.ndarray, BatchPredictions], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels, answers = case
+    images = np.arange(50 * 4, dtype=np.uint8).reshape(50, 2, 2, 1)
+    dataset = dataset_of(images, labels)
     manifest = SimpleNamespace(macs=(300, 1000), temperatures=(1.0, 1.0), score="margin")
     monkeypatch.setattr(Classifier, "load", lambda bundle: SimpleNamespace(manifest=manifest))
     monkeypatch.setattr(classification, "predict_batch", lambda model, images: answers)
@@ -118,15 +123,7 @@ def test_slices_are_answered_with_early_exits(
     monkeypatch.setattr(Classifier, "load", lambda bundle: model)
     monkeypatch.setattr(classification, "predict_batch", predict)
     images = np.full((50, 2, 2, 1), 100, np.uint8)
-    dataset = SimpleNamespace(
-        images=lambda split: images,
-        labels=lambda split: labels,
-        groups=lambda split: np.arange(50),
-        answered=(),
-        labels_from=lambda split: None,
-        class_names=("ant", "bee", "cat"),
-        num_classes=3,
-    )
+    dataset = dataset_of(images, labels)
     slices = SlicesParams(corruptions=("brightness",), severities=(1, 3))
     settings = EvaluateParams(slices=slices)
     evaluator = ClassificationEvaluator(cast(PreparedDataset, dataset), settings)

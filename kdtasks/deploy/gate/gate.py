@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 from kdtasks.core.errors import EvaluationError, StoreUnreachableError
 from kdtasks.core.paths import ProjectPaths
@@ -48,6 +48,12 @@ class GateSettings(NamedTuple):
     benchmark: BenchmarkParams
     data: DataParams
     device: str | None = None
+
+    @classmethod
+    def of(cls, params: Any) -> Self:
+        """Take them from a project's params (`kdtasks.params`, which imports this package)."""
+        parity, device = params.compress.parity, params.select.device
+        return cls(params.gate, parity, params.evaluate, params.benchmark, params.data, device)
 
 
 class Production(NamedTuple):
