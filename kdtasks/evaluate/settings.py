@@ -1,5 +1,6 @@
 """Params of what is evaluated and timed."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -15,6 +16,16 @@ CorruptionName = Literal[
     "gaussian_noise", "gaussian_blur", "brightness", "contrast", "jpeg", "pixelate"
 ]
 Severity = Annotated[int, Field(ge=1, le=5)]
+
+
+def _folder_name(name: str) -> str:
+    # a part of the path of what is made of it; other slices have a space or `=` in their names
+    if name == "plain" or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        raise ValueError(
+            f"got the name {name!r}; letters, digits, - and _ are expected, and not plain, which "
+            "is the test split as it is"
+        )
+    return name
 
 
 def _once(values: tuple[object, ...]) -> tuple[object, ...]:
@@ -38,6 +49,13 @@ class SlicesParams(Section):
     severities: Annotated[
         tuple[Severity, ...], Field(strict=False, min_length=1), AfterValidator(_once)
     ] = Field(default=(1, 3, 5), description="how bad each gets, 1 … 5")
+    folders: dict[Annotated[str, AfterValidator(_folder_name)], str] = Field(
+        default={},
+        description="further folders of labelled test images, such as "
+        "`{night: ../night, camera_b: ../camera-b}`, each laid out as `data.path`; one folder a "
+        "class where that is no folder of images. Their classes are among the dataset's; images "
+        "that models are trained or chosen by are left out. They must exist, as DVC watches them",
+    )
 
 
 class EvaluateParams(Section):

@@ -115,6 +115,11 @@ class Params(Section):
                 f"for {self.data.task} choose one of "
                 f"{', '.join(metric.key for metric in task.metrics)}"
             )
+        if self.evaluate.slices.folders and "test" in self.data.source.answered:
+            raise ValueError(
+                "evaluate.slices.folders names labelled images, and the test split has no labels "
+                "to hold them against; label a few (data.source.test), or take them out"
+            )
         if self.select.device not in (None, *self.benchmark.devices):
             raise ValueError(
                 f"select.device is {self.select.device}, benchmark.devices is "
@@ -250,6 +255,10 @@ def load_project_params(project: Path) -> Params:
         ("data.unlabelled", params.data.unlabelled),
         ("teacher.path", params.teacher.path),
         ("student.start", params.student.start),
+        *(
+            (f"evaluate.slices.folders.{it}", at)
+            for it, at in params.evaluate.slices.folders.items()
+        ),
     ):
         if not (project / value).exists():
             if is_broken(project / value):

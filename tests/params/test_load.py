@@ -307,6 +307,7 @@ def test_expanded_recipes_are_complete(tmp_path: Path):
     for folder in (
         "data/raw",
         "data/raw-unlabelled",
+        "data/slices",
         "models/arm",
         "models/import",
         "models/start",

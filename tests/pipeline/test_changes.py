@@ -46,6 +46,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, edit_params: EditParams) 
     for folder in (
         "data/raw",
         "data/raw-unlabelled",
+        "data/slices",
         "models/arm",
         "models/import",
         "models/published",
