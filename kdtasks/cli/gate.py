@@ -9,6 +9,7 @@ import typer
 from kdtasks.cli.output import print_result
 from kdtasks.cli.run import import_flow
 from kdtasks.cli.status import Status
+from kdtasks.compress.tflite.estimated_latency import benchmark_at
 from kdtasks.core.errors import (
     ProjectError,
     StoreError,
@@ -128,6 +129,7 @@ def run_gate(
         params.benchmark,
         params.data,
         params.select.device,
+        benchmark_at,
     )
     if bundle is None:
         bundle, sentence = find_candidate(project)

@@ -5,17 +5,23 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from kdtasks.core.accelerators import Accelerator
+from kdtasks.core.accelerators import ETHOS_U, Accelerator
 from kdtasks.core.settings import Count, Index, OpenFraction, Section
 from kdtasks.edge.benchmark import Timing
 from kdtasks.evaluate.devices.ssh import check_address
 from kdtasks.tasks.task import MetricKey
 
-Device = Annotated[str, AfterValidator(check_address)]
 CorruptionName = Literal[
     "gaussian_noise", "gaussian_blur", "brightness", "contrast", "jpeg", "pixelate"
 ]
 Severity = Annotated[int, Field(ge=1, le=5)]
+
+
+def _device(name: str) -> str:
+    return name if name in ETHOS_U else check_address(name)
+
+
+Device = Annotated[str, AfterValidator(_device)]
 
 
 def _folder_name(name: str) -> str:
@@ -95,7 +101,8 @@ class BenchmarkParams(Section):
         default=(),
         description="where every variant is timed besides: `ssh://[user@]host[:port]`, which "
         "OpenSSH reaches without a question; numpy and LiteRT are installed there, in a folder of "
-        "their own. `select.device` names the one that counts",
+        "their own. Or an Ethos-U, such as `ethos-u55-128`, whose time Vela estimates (`pip "
+        "install 'kdtasks[ethos]'`). `select.device` names the one that counts",
     )
     targets: Annotated[tuple[Accelerator, ...], Field(strict=False)] = Field(
         default=(),
