@@ -115,11 +115,6 @@ class Params(Section):
                 f"for {self.data.task} choose one of "
                 f"{', '.join(metric.key for metric in task.metrics)}"
             )
-        if self.evaluate.slices.folders and "test" in self.data.source.answered:
-            raise ValueError(
-                "evaluate.slices.folders names labelled images, and the test split has no labels "
-                "to hold them against; label a few (data.source.test), or take them out"
-            )
         if self.select.device not in (None, *self.benchmark.devices):
             raise ValueError(
                 f"select.device is {self.select.device}, benchmark.devices is "
@@ -250,16 +245,14 @@ def load_project_params(project: Path) -> Params:
             f"{path}: DVC needs every key in the file, "
             f"add with their defaults: {'; '.join(missing)}"
         )
-    for key, value in (
-        ("data.path", params.data.path),
-        ("data.unlabelled", params.data.unlabelled),
-        ("teacher.path", params.teacher.path),
-        ("student.start", params.student.start),
-        *(
-            (f"evaluate.slices.folders.{it}", at)
-            for it, at in params.evaluate.slices.folders.items()
-        ),
-    ):
+    slices = params.evaluate.slices.folders
+    for key, value in {
+        "data.path": params.data.path,
+        "data.unlabelled": params.data.unlabelled,
+        "teacher.path": params.teacher.path,
+        "student.start": params.student.start,
+        **{f"evaluate.slices.folders.{name}": folder for name, folder in slices.items()},
+    }.items():
         if not (project / value).exists():
             if is_broken(project / value):
                 raise ParamsError(f"{key}: {value} is {broken(project / value)}")
