@@ -21,6 +21,7 @@ from benchmarks.evidence.masks import MASKS
 from benchmarks.evidence.pairs import PAIRS
 from benchmarks.evidence.promise import Promise, Rate
 from benchmarks.evidence.seeds import SEEDS
+from benchmarks.evidence.slices import SLICES
 from benchmarks.evidence.sweep import SWEEP
 from benchmarks.evidence.teachers import TEACHERS
 from benchmarks.evidence.wrong_labels import WRONG_LABELS
@@ -44,6 +45,7 @@ PROMISES = {
         GROUPS,
         TEACHERS,
         WRONG_LABELS,
+        SLICES,
     )
 }
 RESULTS = Path("results/evidence.json")

@@ -1,4 +1,4 @@
-"""Tests of what compression changes more: exact, by hand, and at their level where it counts."""
+"""Tests of what compression changes more: exact, and by hand."""
 
 import math
 from itertools import combinations, product
@@ -63,18 +63,6 @@ def test_without_gains_the_test_of_a_part_is_fishers(lost: int, size: int, more:
     tails = sum(ways[: lost + 1]), sum(ways[lost:])
     expected = min(1.0, 2 * min(tails) / math.comb(size + rest, size))
     assert part_p_value(signs, np.arange(size + rest) < size) == pytest.approx(expected)
-
-
-def test_harder_images_that_change_both_ways_are_no_harm() -> None:
-    """A permutation of plain differences would call every eighth of these slices worse."""
-    draw, runs, rejected = np.random.default_rng(0), 400, 0
-    for _ in range(runs):
-        plain = draw.choice([-1, 0, 1], 400, p=[0.02, 0.96, 0.02])
-        night = draw.choice([-1, 0, 1], 60, p=[0.1, 0.8, 0.1])
-        p_value = part_p_value(np.concatenate([plain, night]), np.arange(460) >= 400)
-        rejected += p_value <= 0.1 and night.mean() < plain.mean()
-    # 5 % are due; four standard errors of 400 runs are 4.4 points
-    assert rejected / runs <= 0.05 + 4 * math.sqrt(0.05 * 0.95 / runs)
 
 
 def test_the_t_test_by_hand() -> None:
