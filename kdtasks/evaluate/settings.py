@@ -101,8 +101,9 @@ class BenchmarkParams(Section):
         default=(),
         description="where every variant is timed besides: `ssh://[user@]host[:port]`, which "
         "OpenSSH reaches without a question; numpy and LiteRT are installed there, in a folder of "
-        "their own. Or an Ethos-U, such as `ethos-u55-128`, whose time Vela estimates (`pip "
-        "install 'kdtasks[ethos]'`). `select.device` names the one that counts",
+        "their own, unless its `python3` has them. Or an Ethos-U, such as `ethos-u55-128`, whose "
+        "time Vela estimates (`pip install 'kdtasks[ethos]'`). `select.device` names the one that "
+        "counts",
     )
     targets: Annotated[tuple[Accelerator, ...], Field(strict=False)] = Field(
         default=(),

@@ -36,7 +36,7 @@ def benchmark_at(
     Raises:
         NotEstimatedError: an operator with weights falls back to the processor.
         BundleError: Vela is not installed; or as of `benchmark_on`.
-        RemoteDeviceError: as of `benchmark_on`.
+        DeviceError: as of `benchmark_on`.
     """
     if device not in ETHOS_U:
         return benchmark_on(device, bundles, images, timing)
