@@ -89,21 +89,10 @@ def _drawn(k: Any, marked: int, size: int, total: int) -> NDArray[np.float64]:
     return chances
 
 
-def t_p_value(values: Sequence[float]) -> float:
-    """Give the two-sided p-value of Student's t test that the mean is 0; 1 of all alike.
-
-    Source: Student 1908, Biometrika 6, 1-25.
-    """
-    from scipy.special import stdtr  # a thousand times as fast as scipy.stats
-
-    if not has_spread(values):
-        return 1.0
-    statistic = np.mean(values) / (np.std(values, ddof=1) / len(values) ** 0.5)
-    return float(2 * stdtr(len(values) - 1, -abs(statistic)))
-
-
-def welch_p_value(values: Sequence[float], others: Sequence[float]) -> float:
+def t_p_value(values: Sequence[float], others: Sequence[float] = (0.0, 0.0)) -> float:
     """Give the two-sided p-value of Welch's t test that two means are one; 1 of all alike.
+
+    Against zeros it is Student's test that the mean is 0.
 
     Source: Welch 1947, Biometrika 34, 28-35.
     """
@@ -111,10 +100,8 @@ def welch_p_value(values: Sequence[float], others: Sequence[float]) -> float:
 
     if not has_spread(values) and not has_spread(others):
         return 1.0
-    parts = [np.var(each, ddof=1) / len(each) for each in (values, others)]
-    error = sum(parts)
-    freedom = error**2 / sum(
-        part**2 / (len(each) - 1) for part, each in zip(parts, (values, others), strict=True)
-    )
+    parts = [(len(each), np.var(each, ddof=1) / len(each)) for each in (values, others)]
+    error = sum(part for _, part in parts)
+    freedom = error**2 / sum(part**2 / (count - 1) for count, part in parts)
     statistic = (np.mean(values) - np.mean(others)) / error**0.5
     return float(2 * stdtr(freedom, -abs(statistic)))

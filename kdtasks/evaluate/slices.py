@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from kdtasks.core.records.slices import ComparedSlice, SliceScore
 from kdtasks.evaluate.clusters import independent_fraction, members_of
-from kdtasks.evaluate.excess import part_p_value, sign_flip_p_value, t_p_value, welch_p_value
+from kdtasks.evaluate.excess import part_p_value, sign_flip_p_value, t_p_value
 from kdtasks.evaluate.intervals import Interval, gain_interval, seeds_interval, wilson_interval
 from kdtasks.evaluate.jackknife import FEWEST_IMAGES, jackknife_interval, pseudo_values
 
@@ -197,7 +197,7 @@ class MaskTally(Tally):
         p_value = None
         if self._is_apart(name):
             if enough and len(plain) > FEWEST_IMAGES:
-                p_value = welch_p_value(pseudo_values(changes), pseudo_values(plain))
+                p_value = t_p_value(pseudo_values(changes), pseudo_values(plain))
         elif enough:
             p_value = t_p_value(pseudo_values(changes - plain))
         return Change(float(changes[0]), interval, float(changes[0] - plain[0]), p_value)

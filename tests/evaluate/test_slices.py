@@ -10,7 +10,7 @@ import pytest
 
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.evaluate.classification import ClassificationEvaluator
-from kdtasks.evaluate.excess import part_p_value, welch_p_value
+from kdtasks.evaluate.excess import part_p_value, t_p_value
 from kdtasks.evaluate.intervals import accuracy_interval
 from kdtasks.evaluate.jackknife import pseudo_values
 from kdtasks.evaluate.pixel_counts import iou_gain_interval, mean_iou_interval
@@ -149,7 +149,7 @@ def test_masks_of_other_images_are_held_against_the_whole_split() -> None:
     found = variant.change(network, "night", 0.9)
     changes = worse.paired_values[0] - night.paired_values[0]
     assert found.excess == found.change == changes[0]
-    assert found.p_value == welch_p_value(pseudo_values(changes), [0.0] * 12)
+    assert found.p_value == t_p_value(pseudo_values(changes), [0.0] * 12)
     few = MaskTally.of({**rows, "night": mask_score(10, 30).paired_values}, apart=("night",))
     assert few.change(few, "night", 0.9)[1::2] == (None, None)
 
