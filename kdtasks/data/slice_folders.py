@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -105,7 +106,11 @@ def _reader(source: Source) -> Source:
         return SegmentationFolder.model_validate(fields | {"given_splits": False})
     if isinstance(source, UnlabelledFolder) or not (source.is_folder or isinstance(source, Table)):
         return ImageFolder()
-    alike = {"classes": None, "layout": None, "lists": {}}  # which are told of the own folder
+    alike: dict[str, Any] = {
+        "classes": None,
+        "layout": None,
+        "lists": {},
+    }  # which are told of the own folder
     return source.model_copy(
         update={key: value for key, value in alike.items() if key in type(source).model_fields}
     )
