@@ -113,6 +113,7 @@ def main() -> None:
                 "data/raw",
                 "data/raw-unlabelled",
                 "models/import",
+                "data/slices",
                 "models/arm",
                 "models/start",
             ):

@@ -10,6 +10,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.states import Completed, State
 
 from flows.artifacts import artifact_key, show
+from kdtasks.compress.tflite.estimated_latency import benchmark_at
 from kdtasks.core.errors import StoreConflictError, StoreError
 from kdtasks.deploy.gate.decision import PRODUCTION, GateDecision, LimitCheck
 from kdtasks.deploy.gate.describe import decision_lines, decision_markdown, decision_message
@@ -130,5 +131,5 @@ class Shipment:
         self._production = fetch_production(
             self.objects, name, PRODUCTION, cache=cache, trusted=self._trusted
         )
-        settings = GateSettings.of(params)
+        settings = GateSettings.of(params, timed=benchmark_at)
         return assess_candidate(bundle, self._production, project=self._project, settings=settings)

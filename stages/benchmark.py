@@ -2,13 +2,14 @@
 
 import json
 
+from kdtasks.compress.tflite.estimated_latency import NotEstimatedError, benchmark_at
 from kdtasks.compress.tflite.targets import judge_target
+from kdtasks.core.events import warn
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import check_not_refused
 from kdtasks.core.records.benchmark import Benchmark, TargetFit, TimedOnDevice
 from kdtasks.data.prepared import open_prepared
 from kdtasks.edge.bundle_files import MANIFEST, MODEL
-from kdtasks.evaluate.devices.benchmark import benchmark_on
 from kdtasks.params import Params
 from kdtasks.stage import run_stage, stage
 
@@ -19,11 +20,12 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     bundle, settings = paths.bundle(variant), params.benchmark
     check_not_refused(bundle / MANIFEST)
     images = open_prepared(paths.prepared).timed_images(settings.images)
-    here = benchmark_on(None, [bundle], images, settings.timing)
-    runs = {
-        device: benchmark_on(device, [bundle], images, settings.timing)
-        for device in settings.devices
-    }
+    here, runs = benchmark_at(None, [bundle], images, settings.timing), {}
+    for device in settings.devices:
+        try:
+            runs[device] = benchmark_at(device, [bundle], images, settings.timing)
+        except NotEstimatedError as error:
+            warn(f"{variant}: {error}")
     content = (bundle / MODEL).read_bytes()
     fits: dict[str, TargetFit] = {
         target: TargetFit.model_validate_json(json.dumps(judge_target(content, target)))

@@ -15,7 +15,8 @@ from kdtasks.stage import run_stage, stage
 def main(params: Params, paths: ProjectPaths) -> None:
     """Write a list of files and their SHA-256 for each stage."""
     load_project_params(paths.root)
-    refuse_broken_links(paths.root / it for it in (params.data.path, params.data.unlabelled))
+    watched = [params.data.path, params.data.unlabelled, *params.evaluate.slices.folders.values()]
+    refuse_broken_links(paths.root / it for it in watched)
     with atomic_folder(paths.code) as partial:
         for script in sorted((paths.root / "stages").glob("*.py")):
             write_text(partial / f"{script.stem}.txt", listing(script, paths.root))

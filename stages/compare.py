@@ -19,7 +19,7 @@ def main(params: Params, paths: ProjectPaths) -> None:
     """Write the comparison, what the page shows of masks, and labels that look wrong."""
     from kdtasks.core.files import write_arrays
     from kdtasks.data.prepared import open_prepared
-    from kdtasks.data.slices import read_parts
+    from kdtasks.data.slices import TEACHER_IMAGES, open_folders, read_parts
     from kdtasks.evaluate.label_errors import TeacherAnswers, find_label_errors
     from kdtasks.evaluate.registry import evaluator_of
     from kdtasks.evaluate.views import TeacherNetwork
@@ -46,6 +46,10 @@ def main(params: Params, paths: ProjectPaths) -> None:
             run=lambda images: told.answers(images, slice(None))[0],
             seen=partial(teacher.seen, paths.teacher_images, "test"),
             looks=teacher.looks,
+            folders={
+                name: partial(teacher.seen, paths.slice_folder(name) / TEACHER_IMAGES, "test")
+                for name in folders
+            },
         )
 
     def answers(split: str) -> TeacherAnswers | None:
@@ -59,7 +63,8 @@ def main(params: Params, paths: ProjectPaths) -> None:
 
     dataset, teacher = open_prepared(paths.prepared), open_teacher(paths.teacher)
     parts, names = read_parts(paths.slices), dataset.names("test")
-    evaluator = evaluator_of(dataset, params.evaluate, parts=parts)
+    folders = open_folders(paths, params.evaluate.slices.folders)
+    evaluator = evaluator_of(dataset, params.evaluate, parts=parts, folders=folders)
     comparison, shown = evaluator.compare(
         taught if teacher.knows(names) and not evaluator.answered else None,
         openers("student"),

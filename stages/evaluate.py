@@ -4,7 +4,7 @@ from kdtasks.core.files import write_arrays, write_csv
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import check_not_refused
 from kdtasks.data.prepared import open_prepared
-from kdtasks.data.slices import read_parts
+from kdtasks.data.slices import open_folders, read_parts
 from kdtasks.edge.bundle_files import MANIFEST
 from kdtasks.evaluate.evaluator import RELIABILITY
 from kdtasks.evaluate.registry import evaluator_of
@@ -25,7 +25,9 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     bundle = paths.bundle(variant)
     check_not_refused(bundle / MANIFEST)
     dataset, parts = open_prepared(paths.prepared), read_parts(paths.slices)
-    found = evaluator_of(dataset, params.evaluate, parts=parts).evaluate(bundle)
+    folders = open_folders(paths, params.evaluate.slices.folders)
+    evaluator = evaluator_of(dataset, params.evaluate, parts=parts, folders=folders)
+    found = evaluator.evaluate(bundle)
     found.scores.write(paths.metrics("evaluate", variant))
     write_arrays(paths.predictions(variant), **found.predictions)
     write_csv(paths.reliability(variant), RELIABILITY, found.reliability)

@@ -14,9 +14,10 @@ from kdtasks.params.load import Params, load_params
 from stages import export
 
 ROOT = Path(__file__).parents[1]
-STAGES: dict[str, dict[str, Any]] = YAML(typ="safe", pure=True).load(
+DECLARED: dict[str, dict[str, Any]] = YAML(typ="safe", pure=True).load(
     (ROOT / "dvc.yaml").read_text(encoding="utf-8")
 )["stages"]
+STAGES = {name: content.get("do", content) for name, content in DECLARED.items()}
 
 
 @pytest.mark.parametrize("stage", sorted(STAGES))
@@ -36,7 +37,8 @@ def test_every_stage_has_a_script_and_depends_on_the_list_of_its_code():
 
 def test_the_first_stage_runs_when_a_path_is_changed_that_a_later_one_depends_on():
     paths = {dep for content in STAGES.values() for dep in content["deps"] if dep.startswith("${")}
-    keys = {dep[2:-1] for dep in paths if "item." not in dep}
+    keys = {dep[2:-1] for dep in paths if "item" not in dep}
+    keys |= {content["foreach"][2:-1] for content in DECLARED.values() if "foreach" in content}
     assert keys == set(STAGES["code"]["params"])
 
 

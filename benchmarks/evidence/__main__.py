@@ -21,6 +21,7 @@ from benchmarks.evidence.masks import MASKS
 from benchmarks.evidence.pairs import PAIRS
 from benchmarks.evidence.promise import Promise, Rate
 from benchmarks.evidence.seeds import SEEDS
+from benchmarks.evidence.slices import SLICES
 from benchmarks.evidence.sweep import SWEEP
 from benchmarks.evidence.teachers import TEACHERS
 from benchmarks.evidence.wrong_labels import WRONG_LABELS
@@ -44,6 +45,7 @@ PROMISES = {
         GROUPS,
         TEACHERS,
         WRONG_LABELS,
+        SLICES,
     )
 }
 RESULTS = Path("results/evidence.json")
@@ -84,8 +86,8 @@ def _show(promise: Promise, rates: list[Rate]) -> None:
 def limit(rate: Rate) -> str:
     """Write what is promised of a rate; nothing where nothing is."""
     if rate.at_most is not None:
-        return f"≤ {rate.at_most:.0%}"
-    return "" if rate.at_least is None else f"≥ {rate.at_least:.0%}"
+        return f"≤ {100 * rate.at_most:.3g}%"
+    return "" if rate.at_least is None else f"≥ {100 * rate.at_least:.3g}%"
 
 
 def render(results: dict[str, list[dict[str, object]]]) -> str:

@@ -9,6 +9,7 @@ import typer
 from kdtasks.cli.output import print_result
 from kdtasks.cli.run import import_flow
 from kdtasks.cli.status import Status
+from kdtasks.compress.tflite.estimated_latency import benchmark_at
 from kdtasks.core.errors import (
     ProjectError,
     StoreError,
@@ -121,7 +122,7 @@ def run_gate(
         KdTasksError: nothing can be said, or a name or alias that was given is not found.
     """
     params = load_params(ProjectPaths(project).params)
-    settings = GateSettings.of(params)
+    settings = GateSettings.of(params, timed=benchmark_at)
     if bundle is None:
         bundle, sentence = find_candidate(project)
         if bundle is None:

@@ -80,6 +80,10 @@ class ProjectPaths:
         """Learning curve that a stage wrote; arguments as for `model`."""
         return self._keyed("plots", stage, key, ".csv")
 
+    def slice_folder(self, name: str) -> Path:
+        """Folder of the images of a further test folder."""
+        return self.root / "data" / "slices" / name
+
     def calibration(self, variant: str) -> Path:
         """Temperatures and thresholds of the exits."""
         return self.root / "exits" / variant / "calibration.json"

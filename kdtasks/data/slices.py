@@ -1,17 +1,23 @@
-"""Which slice each test image belongs to, as the source tells."""
+"""Which slice each test image belongs to, as the source tells, and further test folders."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kdtasks.core.errors import DatasetError
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records.slices import SliceRows
+from kdtasks.data.prepared import PreparedDataset, open_prepared
 from kdtasks.tasks.registry import task_of
 
 # More values than these are no slices but names, such as those of patients.
 _MOST = 50
+
+# Folders below that of a further test folder: as `data/prepared`, all in the test split, and as
+# `data/teacher-images`.
+PREPARED, TEACHER_IMAGES = "prepared", "teacher-images"
 
 
 def slice_rows(names: Sequence[str], slices: Mapping[str, str], task: str) -> SliceRows:
@@ -30,7 +36,7 @@ def slice_rows(names: Sequence[str], slices: Mapping[str, str], task: str) -> Sl
     if task_of(task).per_pixel:
         raise DatasetError(
             f"the source gives slices, and the task is {task}; masks are scored on corruptions "
-            "alone (evaluate.slices), take the column out"
+            "and folders alone (evaluate.slices), take the column out"
         )
     rows = tuple(slices.get(name) for name in names)
     if len(told := sorted({row for row in rows if row})) > _MOST:
@@ -47,3 +53,12 @@ def read_parts(path: Path) -> dict[str, NDArray[np.bool_]]:
     rows = SliceRows.read(path).test if path.is_file() else ()
     there = np.array([name or "" for name in rows])
     return {name: there == name for name in sorted({name for name in rows if name})}
+
+
+def open_folders(paths: ProjectPaths, names: Iterable[str]) -> dict[str, PreparedDataset]:
+    """Open the further test folders of these names, as the stage `slice` wrote them.
+
+    Raises:
+        DatasetError: as of `open_prepared`.
+    """
+    return {name: open_prepared(paths.slice_folder(name) / PREPARED) for name in names}

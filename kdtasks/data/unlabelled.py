@@ -15,11 +15,8 @@ from kdtasks.core.threads import in_order
 from kdtasks.data.checks import first_equal, listed
 from kdtasks.data.decoded_images import DecodedImages
 from kdtasks.data.folders import files_below, relative_name, require_folder
-from kdtasks.data.groups import group_named, join_groups, join_pairs, number_groups
 from kdtasks.data.image_reader import ImageReader
-from kdtasks.data.labels import image_of
-from kdtasks.data.margins import is_plain, without_margins
-from kdtasks.data.near_copies import near_copies
+from kdtasks.data.leaks import Pieces, find_leaks
 from kdtasks.data.prepared import ADVICE, NAMES, UNLABELLED, read_names
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import DataParams
@@ -43,18 +40,6 @@ class UnlabelledImages(NamedTuple):
     images: np.ndarray
     names: tuple[str, ...]
     record: Unlabelled
-
-
-class _Pieces(NamedTuple):
-    """Images, or patches of them, by name; `files` numbers what each was cut from, int [N].
-
-    `first` is, for each, the first row with its pixels of the dataset and, behind it, these.
-    """
-
-    names: Sequence[str]
-    images: np.ndarray
-    files: np.ndarray
-    first: np.ndarray
 
 
 @span("decoding")
@@ -121,7 +106,7 @@ def read_unlabelled(
     images = np.stack([image for _, image in found])
     first = first_equal(np.concatenate([dataset.images, images]))[len(dataset) :]
     held_out = np.setdiff1d(np.arange(len(dataset)), split["train"])
-    leaks = _leaks(_Pieces(names, images, np.array(files), first), dataset, held_out, params)
+    leaks = find_leaks(Pieces(names, images, np.array(files), first), dataset, held_out, params)
     problems += [
         Problem(names[row], f"{how} {dataset.origins[twin]}, which models are chosen or tested by")
         for row, (how, twin) in leaks.items()
@@ -134,61 +119,6 @@ def read_unlabelled(
         repeated=len(images) - len(leaks) - len(kept),
     )
     return UnlabelledImages(images[kept], tuple(UNLABELLED + names[row] for row in kept), record)
-
-
-def _leaks(
-    pieces: _Pieces, dataset: RawDataset, held_out: np.ndarray, params: DataParams
-) -> dict[int, tuple[str, int]]:
-    """Find the pieces that a chain leads from to an image that models are chosen or tested by.
-
-    Its links are equal images, near copies, a file that patches are of, and a group that
-    `group_by` names, as they hold labelled images together.
-
-    Args:
-        held_out: rows of the dataset that train nothing.
-
-    Returns:
-        by piece, how it belongs to which row of the dataset.
-    """
-    per_pixel = task_of(dataset.task).per_pixel
-    count, rows = len(dataset), len(dataset) + np.arange(len(pieces.images))
-    says = ~(per_pixel & is_plain(pieces.images))
-    _, first, owner = np.unique(pieces.files, return_index=True, return_inverse=True)
-    links = [
-        np.stack([rows, rows[first[owner]]], axis=1),
-        np.stack([rows, pieces.first], axis=1)[says],
-    ]
-    direct: dict[int, tuple[str, int]] = {}
-    if params.near_copies:
-        shown = pieces.images, dataset.images[held_out]
-        if per_pixel:
-            shown = without_margins(shown[0]), without_margins(shown[1])
-        across = near_copies(*shown)
-        links += [
-            np.stack([count + across[:, 0], held_out[across[:, 1]]], axis=1),
-            count + near_copies(shown[0]),
-        ]
-        for row, other in across.tolist():
-            direct.setdefault(row, ("nearly the same image as", int(held_out[other])))
-    for row in np.flatnonzero(np.isin(pieces.first, held_out) & says).tolist():
-        direct[row] = ("the same image as", int(pieces.first[row]))
-    groups = join_pairs(np.arange(count + len(rows)), np.concatenate(links))
-    if params.group_by is not None:
-        names = [*dataset.origins, *pieces.names]
-        if per_pixel:
-            names = [image_of(name) for name in names]
-        named = [group_named(name, params.group_by) for name in names]
-        groups = join_groups(
-            groups, number_groups([row if name is None else name for row, name in enumerate(named)])
-        )
-    twins = dict(zip(groups[held_out][::-1].tolist(), held_out[::-1].tolist(), strict=True))
-    # with one patch of a photo all of them go
-    reasons = {pieces.files[row]: reason for row, reason in sorted(direct.items(), reverse=True)}
-    return {
-        row: reasons.get(pieces.files[row], ("grouped with", twins[group]))
-        for row, group in enumerate(groups[count:].tolist())
-        if group in twins
-    }
 
 
 def _refuse_clipped(path: Path, decoder: Decoder) -> None:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Generic, NamedTuple
 
@@ -23,7 +23,7 @@ from kdtasks.evaluate.exits.settings import ExitsParams
 from kdtasks.evaluate.score import S, compare_scores
 from kdtasks.evaluate.settings import EvaluateParams
 from kdtasks.evaluate.slices import PLAIN, Tally, compared_slices, seed_arrays, tally_kind
-from kdtasks.evaluate.views import Network, Opener, TeacherNetwork, slice_views
+from kdtasks.evaluate.views import Network, Opener, TeacherNetwork, on_folder, slice_views
 from kdtasks.tasks.registry import metric_of
 from kdtasks.tasks.task import Metric, Task
 
@@ -59,6 +59,7 @@ class Evaluator(ABC, Generic[S]):
         settings: level of the intervals, and the bootstrap over images.
         split: whose images are answered; the test split but for a forecast.
         parts: images of the split that are slices by themselves, bool [N] by name; of classes.
+        folders: further datasets whose test split is a slice, by name.
     """
 
     task: ClassVar[Task]
@@ -66,6 +67,7 @@ class Evaluator(ABC, Generic[S]):
     settings: EvaluateParams
     split: str = "test"
     parts: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    folders: Mapping[str, PreparedDataset] = field(default_factory=dict)
 
     @property
     def answered(self) -> bool:
@@ -143,16 +145,18 @@ class Evaluator(ABC, Generic[S]):
         """
         is_blind = isinstance(network, TeacherNetwork) and not network.looks
         views = {} if is_blind else slice_views(self.settings)
-        if not views and not self.parts:
+        folders = {} if is_blind else self.folders
+        if not views and not self.parts and not folders:
             return None
         values, units = plain.paired_values
-        answers = [self.answer(view(network)).paired_values[0] for view in views.values()]
-        parts = [np.where(part, units, -1) for part in self.parts.values()]
-        return tally_kind(per_pixel=self.task.per_pixel)(
-            (PLAIN, *views, *self.parts),
-            np.stack([values, *answers, *[values] * len(parts)]),
-            np.stack([units] * (1 + len(views)) + parts),
-        )
+        damaged = {name: self.answer(view(network)).paired_values for name, view in views.items()}
+        parts = {name: (values, np.where(part, units, -1)) for name, part in self.parts.items()}
+        others = {
+            name: replace(self, dataset=dataset).answer(on_folder(network, name)).paired_values
+            for name, dataset in folders.items()
+        }
+        rows = {PLAIN: (values, units), **damaged, **parts, **others}
+        return tally_kind(per_pixel=self.task.per_pixel).of(rows, apart=others)
 
     @abstractmethod
     def reference(self, predictor: Predictor) -> Histograms:

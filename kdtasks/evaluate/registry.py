@@ -24,6 +24,7 @@ def evaluator_of(
     settings: EvaluateParams = DEFAULTS,
     split: str = "test",
     parts: Mapping[str, NDArray[np.bool_]] = {},
+    folders: Mapping[str, PreparedDataset] = {},
 ) -> Evaluator[Any]:
     """Give the evaluator of a dataset; calibration and counts do without `settings`."""
-    return EVALUATORS[dataset.task](dataset, settings, split, parts)
+    return EVALUATORS[dataset.task](dataset, settings, split, parts, folders)

@@ -1,20 +1,37 @@
 """Params of what is evaluated and timed."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from kdtasks.core.accelerators import Accelerator
+from kdtasks.core.accelerators import ETHOS_U, Accelerator
 from kdtasks.core.settings import Count, Index, OpenFraction, Section
 from kdtasks.edge.benchmark import Timing
 from kdtasks.evaluate.devices.ssh import check_address
 from kdtasks.tasks.task import MetricKey
 
-Device = Annotated[str, AfterValidator(check_address)]
 CorruptionName = Literal[
     "gaussian_noise", "gaussian_blur", "brightness", "contrast", "jpeg", "pixelate"
 ]
 Severity = Annotated[int, Field(ge=1, le=5)]
+
+
+def _device(name: str) -> str:
+    return name if name in ETHOS_U else check_address(name)
+
+
+Device = Annotated[str, AfterValidator(_device)]
+
+
+def _folder_name(name: str) -> str:
+    # a part of the path of what is made of it; other slices have a space or `=` in their names
+    if name == "plain" or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        raise ValueError(
+            f"got the name {name!r}; letters, digits, - and _ are expected, and not plain, which "
+            "is the test split as it is"
+        )
+    return name
 
 
 def _once(values: tuple[object, ...]) -> tuple[object, ...]:
@@ -38,6 +55,13 @@ class SlicesParams(Section):
     severities: Annotated[
         tuple[Severity, ...], Field(strict=False, min_length=1), AfterValidator(_once)
     ] = Field(default=(1, 3, 5), description="how bad each gets, 1 … 5")
+    folders: dict[Annotated[str, AfterValidator(_folder_name)], str] = Field(
+        default={},
+        description="further folders of labelled test images, such as "
+        "`{night: ../night, camera_b: ../camera-b}`, each laid out as `data.path`; one folder a "
+        "class where that is no folder of images. Their classes are among the dataset's; images "
+        "that models are trained or chosen by are left out. They must exist, as DVC watches them",
+    )
 
 
 class EvaluateParams(Section):
@@ -77,7 +101,9 @@ class BenchmarkParams(Section):
         default=(),
         description="where every variant is timed besides: `ssh://[user@]host[:port]`, which "
         "OpenSSH reaches without a question; numpy and LiteRT are installed there, in a folder of "
-        "their own, unless its `python3` has them. `select.device` names the one that counts",
+        "their own, unless its `python3` has them. Or an Ethos-U, such as `ethos-u55-128`, whose "
+        "time Vela estimates (`pip install 'kdtasks[ethos]'`). `select.device` names the one that "
+        "counts",
     )
     targets: Annotated[tuple[Accelerator, ...], Field(strict=False)] = Field(
         default=(),

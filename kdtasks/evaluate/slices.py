@@ -1,7 +1,7 @@
-"""One model's answers to the plain test split and to slices of it, paired image by image."""
+"""One model's answers to the plain test split, to slices of it, and to further folders."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -10,17 +10,15 @@ from numpy.typing import NDArray
 
 from kdtasks.core.records.slices import ComparedSlice, SliceScore
 from kdtasks.evaluate.clusters import independent_fraction, members_of
-from kdtasks.evaluate.intervals import (
-    Interval,
-    gain_interval,
-    has_spread,
-    seeds_interval,
-    wilson_interval,
-)
+from kdtasks.evaluate.excess import part_p_value, sign_flip_p_value, t_p_value
+from kdtasks.evaluate.intervals import Interval, gain_interval, seeds_interval, wilson_interval
 from kdtasks.evaluate.jackknife import FEWEST_IMAGES, jackknife_interval, pseudo_values
 
 PLAIN = "plain"
-_ARRAYS = "slice_names", "slice_values", "slice_units"
+_ARRAYS = "slice_names", "slice_values", "slice_units", "slice_apart"
+
+# A row of a tally's `values`, and one of its `units`.
+Row = tuple[NDArray[Any], NDArray[np.integer]]
 
 
 class Change(NamedTuple):
@@ -45,14 +43,32 @@ class Tally(ABC):
 
     Attributes:
         names: of the slices, `PLAIN` first.
-        values: [slices, …], in the order of the names.
-        units: what more an interval depends on.
+        values: [slices, …], in the order of the names; `filler` ends those of fewer images.
+        units: what more an interval depends on; −1 ends those of fewer images.
+        apart: bool [slices], which are of other images than the test split's.
     """
 
     per_pixel: ClassVar[bool]
+    filler: ClassVar[float]
     names: tuple[str, ...]
     values: NDArray[Any]
     units: NDArray[np.integer]
+    apart: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, rows: Mapping[str, Row], apart: Collection[str] = ()) -> Self:
+        """Put rows of several slices together, by name, `PLAIN` first.
+
+        Args:
+            apart: names of those of other images.
+        """
+        values, units = zip(*rows.values(), strict=True)
+        return cls(
+            tuple(rows),
+            _stacked(values, cls.filler),
+            _stacked(units, -1),
+            np.array([name in apart for name in rows]),
+        )
 
     @abstractmethod
     def score(self, name: str, confidence: float) -> SliceScore:
@@ -76,11 +92,20 @@ class Tally(ABC):
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Give it as arrays to be written beside others."""
-        return dict(zip(_ARRAYS, (np.array(self.names), self.values, self.units), strict=True))
+        found = np.array(self.names), self.values, self.units, self.apart
+        return dict(zip(_ARRAYS, found, strict=True))
 
     def _of(self, name: str) -> NDArray[Any]:
         found: NDArray[Any] = self.values[self.names.index(name)]
         return found
+
+    def _is_apart(self, name: str) -> bool:
+        return bool(self.apart[self.names.index(name)])
+
+
+def _stacked(rows: Sequence[NDArray[Any]], filler: float) -> NDArray[Any]:
+    longest = max(map(len, rows))
+    return np.stack([np.pad(it, (0, longest - len(it)), constant_values=filler) for it in rows])
 
 
 class ClassTally(Tally):
@@ -90,6 +115,7 @@ class ClassTally(Tally):
     """
 
     per_pixel = False
+    filler = 0
 
     def score(self, name: str, confidence: float) -> SliceScore:
         """Give the accuracy with Wilson's interval.
@@ -106,24 +132,29 @@ class ClassTally(Tally):
     def change(self, network: Self, name: str, confidence: float) -> Change:
         """Compare by Tango's interval, and by an exact test of the excess.
 
-        Damaged images are held against the same plain ones, a part of the split against the rest.
+        Damaged images are held against the same plain ones, a part of the split against the rest,
+        and other images against the whole split.
         """
         inside, groups = self._inside(name)
-        mine, its = self._of(name), network._of(name)
+        tested, members = self._inside(PLAIN)
+        members = members_of(members, len(members))
+        mine, its = self._of(name)[inside], network._of(name)[inside]
         changes = mine.astype(np.int64) - its
-        plain = self._of(PLAIN).astype(np.int64) - network._of(PLAIN)
-        members = members_of(self.units[0], len(changes))
-        if inside.all():
+        plain = (self._of(PLAIN).astype(np.int64) - network._of(PLAIN))[tested]
+        if self._is_apart(name):
+            signs = [_signs(plain, members), _signs(changes, members_of(groups, len(groups)))]
+            is_other = np.repeat([False, True], list(map(len, signs)))
+            p_value = part_p_value(np.concatenate(signs), is_other)
+        elif len(changes) == len(plain):
             sums = np.bincount(members, weights=changes - plain).astype(np.int64)
             p_value = sign_flip_p_value(sums)
         else:
-            signs = np.sign(np.bincount(members, weights=plain)).astype(np.int64)
-            share = np.bincount(members, weights=inside) / np.bincount(members)
-            p_value = part_p_value(signs, share >= 0.5)
+            share = np.bincount(members, weights=inside[tested]) / np.bincount(members)
+            p_value = part_p_value(_signs(plain, members), share >= 0.5)
         return Change(
-            float(changes[inside].mean()),
-            gain_interval(mine[inside], its[inside], groups, confidence),
-            float(changes[inside].mean() - plain.mean()),
+            float(changes.mean()),
+            gain_interval(mine, its, groups, confidence),
+            float(changes.mean() - plain.mean()),
             p_value,
         )
 
@@ -133,6 +164,11 @@ class ClassTally(Tally):
         return units >= 0, units[units >= 0]
 
 
+def _signs(changes: NDArray[np.int64], members: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Say of each group whether it gains, loses or neither: 1, −1, 0."""
+    return np.sign(np.bincount(members, weights=changes)).astype(np.int64)
+
+
 class MaskTally(Tally):
     """Masks: `values` are the mean IoU, float64 [slices, 1 + images]; `units` [slices, 1], pixels.
 
@@ -140,21 +176,35 @@ class MaskTally(Tally):
     """
 
     per_pixel = True
+    filler = np.nan
 
     def score(self, name: str, confidence: float) -> SliceScore:
         """Give the mean IoU with the jackknife's interval."""
         left_out = self._of(name)
-        interval = jackknife_interval(left_out, int(self.units[0, 0]), confidence)
+        pixels = int(self.units[self.names.index(name), 0])
+        interval = jackknife_interval(left_out, pixels, confidence)
         return SliceScore(score=float(left_out[0]), interval=interval)
 
     def change(self, network: Self, name: str, confidence: float) -> Change:
-        """Compare by the jackknife's t interval and t test over source images."""
+        """Compare by the jackknife's t interval and t test over source images.
+
+        Other images are held against the whole split by Welch's t test.
+        """
         changes = self._of(name) - network._of(name)
-        excess = changes - (self._of(PLAIN) - network._of(PLAIN))
+        plain = self._of(PLAIN) - network._of(PLAIN)
         enough = len(changes) > FEWEST_IMAGES
         interval = seeds_interval(pseudo_values(changes), confidence) if enough else None
-        p_value = t_p_value(pseudo_values(excess)) if enough else None
-        return Change(float(changes[0]), interval, float(excess[0]), p_value)
+        p_value = None
+        if self._is_apart(name):
+            if enough and len(plain) > FEWEST_IMAGES:
+                p_value = t_p_value(pseudo_values(changes), pseudo_values(plain))
+        elif enough:
+            p_value = t_p_value(pseudo_values(changes - plain))
+        return Change(float(changes[0]), interval, float(changes[0] - plain[0]), p_value)
+
+    def _of(self, name: str) -> NDArray[Any]:
+        found = super()._of(name)
+        return found[~np.isnan(found)]
 
 
 def tally_kind(*, per_pixel: bool) -> type[Tally]:
@@ -166,8 +216,8 @@ def read_tally(arrays: Mapping[str, NDArray[Any]], *, per_pixel: bool) -> Tally 
     """Read what `Tally.arrays` gave; None where there is nothing of the kind."""
     if _ARRAYS[0] not in arrays:
         return None
-    names, values, units = (arrays[name] for name in _ARRAYS)
-    return tally_kind(per_pixel=per_pixel)(tuple(names.tolist()), values, units)
+    names, values, units, apart = (arrays[name] for name in _ARRAYS)
+    return tally_kind(per_pixel=per_pixel)(tuple(names.tolist()), values, units, apart)
 
 
 def seed_arrays(tallies: Mapping[int, Tally]) -> dict[str, NDArray[Any]]:
@@ -205,81 +255,3 @@ def compared_slices(
         name: ComparedSlice(**{kind: scores.get(kind, {}).get(name) for kind in models})
         for name in names
     }
-
-
-def sign_flip_p_value(sums: NDArray[np.int64]) -> float:
-    """Give the exact two-sided p-value that whole numbers are symmetric about 0.
-
-    Where compression does to an image in a slice what it does to the plain one, the two may be
-    exchanged, and with them the sign of the image's excess: the sum of all is held against its
-    distribution over all signs. Of numbers −1, 0 and 1 this is McNemar's exact test.
-
-    Args:
-        sums: [groups].
-
-    Source: Fisher 1935, The Design of Experiments, section 21.
-    """
-    from scipy.special import gammaln  # takes half as long to import as scipy.stats
-
-    chances = np.ones(1)  # of the sum of those sizes whose sign is +
-    for size, count in zip(*np.unique(np.abs(sums[sums != 0]), return_counts=True), strict=True):
-        k = np.arange(count + 1)
-        logs = gammaln(count + 1) - gammaln(k + 1) - gammaln(count - k + 1) - count * np.log(2)
-        spaced = np.zeros(size * count + 1)
-        spaced[::size] = np.exp(logs)
-        chances = np.convolve(chances, spaced)
-    rarer = int(min(sums[sums > 0].sum(), -sums[sums < 0].sum()))
-    return min(1.0, 2 * float(chances[: rarer + 1].sum()))
-
-
-def part_p_value(signs: NDArray[np.int64], inside: NDArray[np.bool_]) -> float:
-    """Give the exact two-sided p-value that losses and gains are spread evenly over a part.
-
-    The difference of gains and losses within the part is held against its distribution over all
-    parts of that size. Without gains, or without losses, this is Fisher's exact test.
-
-    Args:
-        signs: [groups], 1 of a gain, −1 of a loss, 0 of no change.
-        inside: bool [groups], which are of the part.
-
-    Source: Fisher 1935, The Design of Experiments, section 21.
-    """
-    losses, gains, size = int((signs < 0).sum()), int((signs > 0).sum()), int(inside.sum())
-    found = int(signs[inside].sum())
-    lower = upper = 0.0
-    for lost in range(max(0, size + losses - len(signs)), min(losses, size) + 1):
-        won = np.arange(min(gains, size - lost) + 1)
-        chances = _drawn(lost, losses, size, len(signs))
-        chances = chances * _drawn(won, gains, size - lost, len(signs) - losses)
-        lower += float(chances[won - lost <= found].sum())
-        upper += float(chances[won - lost >= found].sum())
-    return min(1.0, 2 * min(lower, upper))
-
-
-def _drawn(k: Any, marked: int, size: int, total: int) -> NDArray[np.float64]:
-    """Give the hypergeometric chance of k marked ones among `size` of `total`."""
-    from scipy.special import gammaln  # takes half as long to import as scipy.stats
-
-    def log_choose(n: Any, r: Any) -> Any:
-        with np.errstate(invalid="ignore"):
-            found = gammaln(n + 1) - gammaln(r + 1) - gammaln(n - r + 1)
-        return np.where((r >= 0) & (r <= n), found, -np.inf)
-
-    k = np.asarray(k)
-    chances: NDArray[np.float64] = np.exp(
-        log_choose(marked, k) + log_choose(total - marked, size - k) - log_choose(total, size)
-    )
-    return chances
-
-
-def t_p_value(values: Sequence[float]) -> float:
-    """Give the two-sided p-value of Student's t test that the mean is 0; 1 of all alike.
-
-    Source: Student 1908, Biometrika 6, 1-25.
-    """
-    from scipy.special import stdtr  # a thousand times as fast as scipy.stats
-
-    if not has_spread(values):
-        return 1.0
-    statistic = np.mean(values) / (np.std(values, ddof=1) / len(values) ** 0.5)
-    return float(2 * stdtr(len(values) - 1, -abs(statistic)))

@@ -1,7 +1,7 @@
 """Networks that see something else than the images that they are given."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,15 +28,24 @@ class TeacherNetwork:
         run: from the images that it sees to logits.
         seen: from the split's images to those, which may have another size.
         looks: whether it looks at them; a file of answers does not.
+        folders: as `seen`, of the images of further test folders, by name.
     """
 
     run: Network
     seen: Callable[[Any], Any]
     looks: bool
+    folders: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
 
     def __call__(self, images: Any) -> NDArray[Any]:
         """Answer the images of the split."""
         return self.run(self.seen(images))
+
+
+def on_folder(network: Network, name: str) -> Network:
+    """Give the network that answers a further test folder; a teacher sees its own images of it."""
+    if isinstance(network, TeacherNetwork):
+        return replace(network, seen=network.folders[name])
+    return network
 
 
 def slice_views(settings: EvaluateParams) -> dict[str, Callable[[Network], Network]]:

@@ -28,6 +28,11 @@ def label_problems(params: Any) -> Iterator[str]:
         value = getattr(gate, key)
         if "test" in answered and value is not None:
             yield _instead(f"gate.{key} is {value}", "test")
+    if "test" in answered and params.evaluate.slices.folders:
+        yield (
+            f"evaluate.slices.folders names labelled images, {_NO_LABELS.format('test')}; label "
+            "some test images (data.source.test), or take the folders out"
+        )
     if "test" not in answered and gate.max_agreement_drop is not None:
         yield _otherwise(f"gate.max_agreement_drop is {gate.max_agreement_drop}")
 

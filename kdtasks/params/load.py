@@ -245,12 +245,14 @@ def load_project_params(project: Path) -> Params:
             f"{path}: DVC needs every key in the file, "
             f"add with their defaults: {'; '.join(missing)}"
         )
-    for key, value in (
-        ("data.path", params.data.path),
-        ("data.unlabelled", params.data.unlabelled),
-        ("teacher.path", params.teacher.path),
-        ("student.start", params.student.start),
-    ):
+    slices = params.evaluate.slices.folders
+    for key, value in {
+        "data.path": params.data.path,
+        "data.unlabelled": params.data.unlabelled,
+        "teacher.path": params.teacher.path,
+        "student.start": params.student.start,
+        **{f"evaluate.slices.folders.{name}": folder for name, folder in slices.items()},
+    }.items():
         if not (project / value).exists():
             if is_broken(project / value):
                 raise ParamsError(f"{key}: {value} is {broken(project / value)}")

@@ -15,7 +15,7 @@ from kdtasks.core.settings import Section
 from kdtasks.report.drawing import template_environment
 from kdtasks.report.inputs import ReportInputs, ReportSettings, known
 from kdtasks.report.sentences import headline, metric_on, uneven_classes, unknown_accuracy
-from kdtasks.report.slices import certain_harm, severity_of
+from kdtasks.report.slices import certain_harm, is_folder, severity_of
 from kdtasks.tasks.registry import task_of
 
 HERE = Path(__file__).parent
@@ -87,9 +87,11 @@ def _labels_words(statistics: Statistics) -> str:
 def _limits(statistics: Statistics, selection: Selection) -> list[str]:
     """What the figures do not say, or warn of."""
     metric = metric_on("test", statistics)
+    tried = [name for name in statistics.slices if is_folder(name)]
+    but = f" but what the slices {text.and_list(tried)} tell" if tried else ""
     found = [
         "All figures are of images like those of the test split; of others, such as another "
-        "camera’s, nothing is known.",
+        f"camera’s, nothing is known{but}.",
         "A probability is no certainty: images of no class get one of the classes, too.",
     ]
     found += filter(None, [unknown_accuracy(statistics), uneven_classes(statistics)])

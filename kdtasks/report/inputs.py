@@ -48,7 +48,7 @@ class SelectParams(Section):
     device: str | None = Field(
         default=None,
         description="whose latency counts for this choice, for `search`, `gate` and the report: "
-        "one of `benchmark.devices`; null: this machine's",
+        "one of `benchmark.devices`, which may be an Ethos-U; null: this machine's",
     )
     max_accuracy_drop: Fraction | None = Field(
         default=0.01,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kdtasks.core import text
+from kdtasks.core.accelerators import ETHOS_U
 from kdtasks.core.files import write_text
 from kdtasks.core.latency import STATISTICS, statistic_name
 from kdtasks.core.paths import ProjectPaths
@@ -111,6 +112,7 @@ def render_page(
             for name, files in inputs.variants.items()
         },
         device=selection.limits.device,
+        places=_places(inputs),
         statistics={each: statistic_name(each) for each in STATISTICS},
         judged=selection.limits.latency_statistic,
         selection=_plain(selection),
@@ -206,10 +208,19 @@ def _benchmark(found: Benchmark | Refusal, device: str | None) -> dict[str, Any]
         return _plain(found)
     timed, plain = found.on(device), _plain(found)
     if timed is None:
+        if device in ETHOS_U:
+            return {"refused": f"{device} would leave its work to the processor"}
         return {"refused": f"not on {device} yet; `dvc repro` times it there"}
     if found.devices:
         plain["devices"] = {"this machine": plain.copy(), **plain["devices"]}
     return plain | (_plain(timed) if device else {})
+
+
+def _places(inputs: ReportInputs) -> list[str]:
+    """Name where any variant was timed, this machine first; none where it was this one alone."""
+    found = (known(files.benchmark) for files in inputs.variants.values())
+    devices = [device for one in found if one for device in one.devices]
+    return list(dict.fromkeys(["this machine", *devices])) if devices else []
 
 
 def _plain(record: Part) -> dict[str, Any]:

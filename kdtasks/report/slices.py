@@ -121,10 +121,15 @@ def severity_figures(
 
 
 def severity_of(name: str) -> int | None:
-    """0 of the plain split; None of a part of it."""
+    """0 of the plain split; None of a part of it, and of a further folder."""
     if name == PLAIN:
         return 0
-    return None if "=" in name else int(name.rsplit(" ", 1)[1])
+    return None if "=" in name or is_folder(name) else int(name.rsplit(" ", 1)[1])
+
+
+def is_folder(name: str) -> bool:
+    """Whether a slice is a further folder of test images."""
+    return name != PLAIN and not {" ", "="} & set(name)
 
 
 def _score(summary: SliceSummary, kind: str) -> SliceScore | None:

@@ -55,6 +55,7 @@ def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for watched in (
         "data/raw",
         "data/raw-unlabelled",
+        "data/slices",
         "models/arm",
         "models/import",
         "models/start",

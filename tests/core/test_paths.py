@@ -16,6 +16,7 @@ PATHS = ProjectPaths()
 DECLARED: dict[str, Any] = YAML(typ="safe", pure=True).load(REPOSITORY / PIPELINE)
 VALUES: dict[str, Any] = YAML(typ="safe", pure=True).load(REPOSITORY / PARAMS)
 VALUES["distill"]["arms"] = ["hard", "all_labels"]
+VALUES["evaluate"]["slices"]["folders"] = {"night": "data/night", "camera_b": "../b"}
 # What DVC does not write itself, and the folders of several outputs.
 INPUTS = {PATHS.params, PATHS.pipeline, PATHS.lock, PATHS.published}
 FOLDERS = {PATHS.report}
@@ -30,7 +31,9 @@ def looked_up(reference: str) -> list[Any]:
 
 
 def items_of(stage: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a stage runs for: each seed, variant or arm and seed; once where there is none."""
+    """What a stage runs for: each seed, variant, folder, arm and seed; once of none."""
+    if "foreach" in stage:
+        return [{"key": name} for name in looked_up(stage["foreach"])]
     matrix = {name: looked_up(values) for name, values in stage.get("matrix", {}).items()}
     return [dict(zip(matrix, item, strict=True)) for item in itertools.product(*matrix.values())]
 
@@ -45,12 +48,13 @@ def declared_outputs() -> Iterator[Path]:
     yield from map(Path, DECLARED["metrics"])
     for stage in DECLARED["stages"].values():
         for kind in ("outs", "metrics", "plots"):
-            for output in stage.get(kind, []):
+            for output in stage.get("do", stage).get(kind, []):
                 name = output if isinstance(output, str) else next(iter(output))
                 for item in items_of(stage):
                     filled = name
                     for key, value in item.items():
                         filled = filled.replace(f"${{item.{key}}}", str(value))
+                        filled = filled.replace(f"${{{key}}}", str(value))
                     yield Path(filled)
 
 
@@ -61,7 +65,9 @@ def named_by(method: str) -> set[Path]:
         return {
             call(name, key) for name, stage in DECLARED["stages"].items() for key in keys_of(stage)
         }
-    return {call(key) for key in VALUES["compress"]["variants"]}
+    of_folders = method == "slice_folder"
+    keys = VALUES["evaluate"]["slices"]["folders"] if of_folders else VALUES["compress"]["variants"]
+    return {call(key) for key in keys}
 
 
 PROPERTIES = [name for name, member in vars(ProjectPaths).items() if isinstance(member, Below)]

@@ -1,30 +1,27 @@
 """What compression changes on a slice: by hand, exact, and the same by every way through it."""
 
 import math
-from itertools import combinations, product
+from dataclasses import replace
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.evaluate.classification import ClassificationEvaluator
-from kdtasks.evaluate.intervals import accuracy_interval, mcnemar_p_value
+from kdtasks.evaluate.excess import part_p_value, t_p_value
+from kdtasks.evaluate.intervals import accuracy_interval
+from kdtasks.evaluate.jackknife import pseudo_values
 from kdtasks.evaluate.pixel_counts import iou_gain_interval, mean_iou_interval
 from kdtasks.evaluate.settings import EvaluateParams, SlicesParams
 from kdtasks.evaluate.slices import (
     ClassTally,
     MaskTally,
     compared_slices,
-    part_p_value,
     read_seed_tallies,
     read_tally,
     seed_arrays,
-    sign_flip_p_value,
-    t_p_value,
 )
 from kdtasks.evaluate.views import TeacherNetwork, slice_views
 from tests.evaluate.test_mask_score import score as mask_score
@@ -37,8 +34,17 @@ NAMES = ["contrast 1", "contrast 5", "gaussian_noise 1", "gaussian_noise 5"]
 
 def tally(plain: list[int], damaged: list[int]) -> ClassTally:
     """A model that gets these of four images right."""
-    every = np.tile(np.arange(4), (2, 1))
-    return ClassTally(("plain", "jpeg 3"), np.array([plain, damaged], bool), every)
+    return tally_of([plain, damaged], [[0, 1, 2, 3]] * 2)
+
+
+def tally_of(
+    right: Any, units: Any, name: str = "jpeg 3", apart: tuple[str, ...] = ()
+) -> ClassTally:
+    """Of the plain split and one slice, whether each image is right, and its group."""
+    plain, sliced = (
+        (np.array(row, bool), np.array(groups)) for row, groups in zip(right, units, strict=True)
+    )
+    return ClassTally.of({"plain": plain, name: sliced}, apart)
 
 
 def test_a_change_by_hand() -> None:
@@ -55,35 +61,19 @@ def test_a_change_by_hand() -> None:
 
 def test_images_of_one_group_are_one_witness() -> None:
     network, variant = tally([1, 1, 1, 1], [1, 1, 1, 1]), tally([1, 1, 1, 1], [0, 0, 0, 0])
-    pairs = np.array([[0, 0, 1, 1]] * 2)
-    together = ClassTally(variant.names, variant.values, pairs)
-    found = together.change(ClassTally(network.names, network.values, pairs), "jpeg 3", 0.95)
+    pairs = [[0, 0, 1, 1]] * 2
+    together = tally_of(variant.values, pairs)
+    found = together.change(tally_of(network.values, pairs), "jpeg 3", 0.95)
     assert found.p_value == pytest.approx(2 / 2**2)
     assert variant.change(network, "jpeg 3", 0.95).p_value == pytest.approx(2 / 2**4)
-
-
-@given(st.lists(st.integers(-3, 3), max_size=9))
-def test_the_sign_flip_test_is_exact(values: list[int]) -> None:
-    """Against all signs, one by one."""
-    sums = np.array(values, np.int64)
-    flipped = [abs(int(np.dot(sums, signs))) for signs in product((-1, 1), repeat=len(values))]
-    expected = np.mean([each >= abs(int(sums.sum())) for each in flipped])
-    assert sign_flip_p_value(sums) == pytest.approx(expected)
-
-
-@given(st.integers(0, 400), st.integers(0, 400))
-def test_of_ones_the_sign_flip_test_is_mcnemars(gained: int, lost: int) -> None:
-    sums = np.repeat(np.array([1, -1, 0], np.int64), [gained, lost, 5])
-    assert sign_flip_p_value(sums) == pytest.approx(mcnemar_p_value(gained, lost))
 
 
 def test_a_part_is_held_against_the_rest_by_hand() -> None:
     # Six images, of which the network gets all right; the variant loses both of the left camera.
     inside = np.array([1, 1, 0, 0, 0, 0], bool)
     units = np.stack([np.arange(6), np.where(inside, np.arange(6), -1)])
-    names, all_right = ("plain", "camera=left"), np.ones((2, 6), bool)
-    network = ClassTally(names, all_right, units)
-    variant = ClassTally(names, np.stack([~inside, ~inside]), units)
+    network = tally_of(np.ones((2, 6)), units, "camera=left")
+    variant = tally_of([~inside, ~inside], units, "camera=left")
     assert variant.score("camera=left", 0.95).score == 0
     found = variant.change(network, "camera=left", 0.95)
     assert found.change == -1
@@ -91,30 +81,10 @@ def test_a_part_is_held_against_the_rest_by_hand() -> None:
     assert found.p_value == pytest.approx(2 / math.comb(6, 2))
 
 
-@given(
-    st.lists(st.tuples(st.integers(-1, 1), st.booleans()), min_size=1, max_size=9),
-)
-def test_the_test_of_a_part_is_exact(images: list[tuple[int, bool]]) -> None:
-    """Against all parts of the same size, one by one."""
-    signs = np.array([sign for sign, _ in images], np.int64)
-    inside = np.array([part for _, part in images], bool)
-    found = int(signs[inside].sum())
-    sums = [sum(part) for part in combinations(signs.tolist(), int(inside.sum()))]
-    tails = np.mean([each <= found for each in sums]), np.mean([each >= found for each in sums])
-    assert part_p_value(signs, inside) == pytest.approx(min(1.0, 2 * min(tails)))
-
-
-def test_the_t_test_by_hand() -> None:
-    # Mean 2, standard deviation 1, n = 3: t = 2√3, P(|T| > t) = 1 − t / √(2 + t²).
-    t = 2 * 3**0.5
-    assert t_p_value([1, 2, 3]) == pytest.approx(1 - t / (2 + t**2) ** 0.5)
-    assert t_p_value([1, 1, 1]) == 1.0
-
-
 def test_scores_have_the_intervals_of_single_models() -> None:
     right = np.array([[1, 1, 0, 1, 0, 1], [1, 0, 0, 0, 0, 0]], bool)
     groups = np.array([0, 0, 1, 2, 3, 3])
-    tallied = ClassTally(("plain", "jpeg 3"), right, np.stack([groups] * 2))
+    tallied = tally_of(right, [groups] * 2)
     found = tallied.scores(0.9)["jpeg 3"]
     assert found.score == pytest.approx(1 / 6)
     assert found.interval == accuracy_interval(right[1], groups, 0.9)
@@ -123,9 +93,8 @@ def test_scores_have_the_intervals_of_single_models() -> None:
 def test_masks_have_the_jackknifes_intervals() -> None:
     better, worse = mask_score(*[10, 30] * 6), mask_score(*[25, 31, 44] * 4)
     rows = [model.paired_values for model in (better, worse)]
-    units = np.stack([rows[0][1]] * 2)
-    one = MaskTally(("plain", "jpeg 3"), np.stack([rows[0][0]] * 2), units)
-    other = MaskTally(("plain", "jpeg 3"), np.stack([rows[0][0], rows[1][0]]), units)
+    one = MaskTally.of({"plain": rows[0], "jpeg 3": rows[0]})
+    other = MaskTally.of({"plain": rows[0], "jpeg 3": rows[1]})
     score, change = other.score("jpeg 3", 0.9), other.change(one, "jpeg 3", 0.9)
     assert score.score == pytest.approx(worse.value, abs=1e-6)
     assert score.interval == mean_iou_interval(worse.confusions, 0.9)
@@ -142,10 +111,47 @@ def test_masks_have_the_jackknifes_intervals() -> None:
 
 
 def test_few_masks_tell_nothing() -> None:
-    values, units = mask_score(10, 30, 20).paired_values
-    few = MaskTally(("plain", "jpeg 3"), np.stack([values, values]), np.stack([units, units]))
+    row = mask_score(10, 30, 20).paired_values
+    few = MaskTally.of({"plain": row, "jpeg 3": row})
     assert few.score("jpeg 3", 0.9).interval is None
     assert few.change(few, "jpeg 3", 0.9)[1::2] == (None, None)
+
+
+def test_other_images_are_held_against_the_whole_split() -> None:
+    # Of six plain images the variant loses one, of four at night, two of one scene, three.
+    units = [[0, 1, 2, 3, 4, 5], [0, 0, 1, 2]]
+    network = tally_of([[1] * 6, [1] * 4], units, "night", apart=("night",))
+    variant = tally_of([[0, *[1] * 5], [0, 0, 0, 1]], units, "night", apart=("night",))
+    score = variant.score("night", 0.95)
+    assert score.score == 1 / 4
+    assert score.interval == accuracy_interval(
+        np.array([0, 0, 0, 1], bool), np.array(units[1]), 0.95
+    )
+    found = variant.change(network, "night", 0.95)
+    assert found.change == -3 / 4
+    assert found.excess == pytest.approx(-3 / 4 + 1 / 6)
+    signs = np.array([-1, 0, 0, 0, 0, 0, -1, -1, 0])
+    assert found.p_value == part_p_value(signs, np.arange(9) >= 6)
+    # Fisher's exact test: 3 losses of 9 groups, 2 of them or more among the 3 of the night.
+    assert found.p_value == pytest.approx(2 * (3 * 6 + 1) / math.comb(9, 3))
+    assert variant.score("plain", 0.95).score == 5 / 6
+    back = read_seed_tallies(seed_arrays({0: variant}), per_pixel=False)[0]
+    assert back.change(network, "night", 0.95) == found
+
+
+def test_masks_of_other_images_are_held_against_the_whole_split() -> None:
+    plain, night = mask_score(*[10, 30] * 6), mask_score(*[20, 31, 44] * 3)
+    worse = mask_score(*[25, 40, 60] * 3)
+    rows = {name: each.paired_values for name, each in {"plain": plain, "night": night}.items()}
+    network = MaskTally.of(rows, apart=("night",))
+    variant = MaskTally.of({**rows, "night": worse.paired_values}, apart=("night",))
+    assert variant.score("night", 0.9).interval == mean_iou_interval(worse.confusions, 0.9)
+    found = variant.change(network, "night", 0.9)
+    changes = worse.paired_values[0] - night.paired_values[0]
+    assert found.excess == found.change == changes[0]
+    assert found.p_value == t_p_value(pseudo_values(changes), [0.0] * 12)
+    few = MaskTally.of({**rows, "night": mask_score(10, 30).paired_values}, apart=("night",))
+    assert few.change(few, "night", 0.9)[1::2] == (None, None)
 
 
 def test_seeds_come_back_from_their_arrays_and_are_averaged() -> None:
@@ -243,6 +249,32 @@ def test_parts_need_no_answer_of_their_own(evaluator: ClassificationEvaluator) -
     assert score == plain.correct[:10].mean()
 
 
+def test_a_further_folder_is_answered_by_itself(evaluator: ClassificationEvaluator) -> None:
+    other = SimpleNamespace(
+        images=lambda split: evaluator.images[:7],
+        labels=lambda split: 1 - evaluator.labels[:7],
+        groups=lambda split: np.arange(7),
+        answered=(),
+        class_names=("dim", "light"),
+    )
+    folders = {"night": cast(PreparedDataset, other)}
+    wider = replace(evaluator, settings=EvaluateParams(), folders=folders)
+    plain = wider.answer(by_first_pixel)
+    found = wider.tally(by_first_pixel, plain)
+    assert found
+    assert found.names == ("plain", "night")
+    night = 1 - plain.correct[:7].mean()
+    assert found.score("night", 0.95).score == pytest.approx(night)
+    # A teacher sees its own images of the folder, here of other contrast, and a file sees none.
+    teacher = TeacherNetwork(
+        by_first_pixel, lambda images: images, True, {"night": lambda images: 255 - images}
+    )
+    seen = wider.tally(teacher, plain)
+    assert seen
+    assert seen.score("night", 0.95).score == pytest.approx(1 - night)
+    assert wider.tally(replace(teacher, looks=False), plain) is None
+
+
 def test_without_slices_nothing_is_asked(evaluator: ClassificationEvaluator) -> None:
     quiet = ClassificationEvaluator(evaluator.dataset, EvaluateParams())
     plain = quiet.answer(by_first_pixel)
@@ -261,6 +293,8 @@ def test_without_slices_nothing_is_asked(evaluator: ClassificationEvaluator) -> 
         ({"severities": [0]}, "greater than or equal to 1"),
         ({"severities": [6]}, "less than or equal to 5"),
         ({"severities": []}, "at least 1 item"),
+        ({"folders": {"plain": "night"}}, "got the name 'plain'; letters"),
+        ({"folders": {"../night": "night"}}, "got the name '../night'; letters"),
     ],
 )
 def test_what_cannot_be_asked_for(given_params: dict, message: str) -> None:

@@ -63,6 +63,7 @@ def fresh_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for watched in (
         "data/raw",
         "data/raw-unlabelled",
+        "data/slices",
         "models/arm",
         "models/import",
         "models/start",

@@ -94,7 +94,8 @@ class Shop(NamedTuple):
 
 def open_shop(folder: Path, models: tuple[bytes, bytes]) -> Shop:
     """Make the project, with a better model than production's ready; its pipeline has not run."""
-    for name in ("data/raw", "data/raw-unlabelled", "models/arm", "models/import", "models/start"):
+    data = ("data/raw", "data/raw-unlabelled", "data/slices")
+    for name in (*data, "models/arm", "models/import", "models/start"):
         (folder / name).mkdir(parents=True)
     text = complete_params()
     for before, after in CHANGES:

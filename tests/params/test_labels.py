@@ -96,6 +96,14 @@ def test_without_labels_to_test_by_the_gate_is_on_agreement(content: dict[str, A
         parsed(without_test(content), changes)
 
 
+def test_further_folders_are_held_against_labels(content: dict[str, Any]):
+    folders = {"evaluate": {"slices": {"folders": {"night": "night"}}}}
+    assert parsed(content, folders)
+    message = r"folders names labelled images, and the test split has no labels, .*source\.test"
+    with pytest.raises(ParamsError, match=message):
+        parsed(without_test(content), NONE | folders)
+
+
 def test_agreement_is_not_limited_where_accuracy_is_known(valid_content: dict[str, Any]):
     content = copy.deepcopy(valid_content)
     message = (

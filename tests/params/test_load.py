@@ -301,12 +301,21 @@ def test_a_project_names_a_path_that_is_not_there(tmp_path: Path, valid_content:
     message = r"teacher\.path: models/import is a link to /nowhere/at/all, .*; mount its disk, or"
     with pytest.raises(ParamsError, match=message):
         load_project_params(tmp_path)
+    (tmp_path / "models/import").unlink()
+    for name in ("models/import", "models/start"):
+        (tmp_path / name).mkdir()
+    valid_content["evaluate"]["slices"]["folders"] = {"night": "../night"}
+    (tmp_path / "params.yaml").write_text(json.dumps(valid_content))
+    message = r"evaluate\.slices\.folders\.night: \.\./night not found"
+    with pytest.raises(ParamsError, match=message):
+        load_project_params(tmp_path)
 
 
 def test_expanded_recipes_are_complete(tmp_path: Path):
     for folder in (
         "data/raw",
         "data/raw-unlabelled",
+        "data/slices",
         "models/arm",
         "models/import",
         "models/start",

@@ -69,6 +69,7 @@ def lay_out(project: Path) -> None:
     for folder in (
         "data/raw",
         "data/raw-unlabelled",
+        "data/slices",
         "models/arm",
         "models/import",
         "models/published",

@@ -46,6 +46,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, edit_params: EditParams) 
     for folder in (
         "data/raw",
         "data/raw-unlabelled",
+        "data/slices",
         "models/arm",
         "models/import",
         "models/published",
@@ -145,6 +146,17 @@ def test_what_runs_again(
 def test_a_further_arm_trains_itself_alone(edited: Path, edit_params: EditParams):
     edit_params(edited, {"distill.arms": ["hard"]})
     assert rerun(edited) == {"arm", "compare", "report"}
+
+
+def test_a_further_test_folder_trains_nothing(edited: Path, edit_params: EditParams):
+    from dvc.repo import Repo
+
+    (edited / "night").mkdir()
+    edit_params(edited, {"evaluate.slices.folders": {"night": "night"}})
+    with Repo(str(edited)) as repo:
+        stale = {name.partition("@")[0] for name in repo.status()}
+    # `code` looks for the path, and what it writes stays as it is
+    assert stale == {"code", "slice", "evaluate", "compare", "report"}
 
 
 def test_a_network_to_start_from_trains_the_students_again(edited: Path):

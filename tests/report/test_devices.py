@@ -70,6 +70,26 @@ def test_a_device_that_has_not_timed_a_variant_yet(
     assert "int8 was not timed: not on ssh://pi yet;" in (report / "index.html").read_text()
 
 
+def test_what_an_accelerator_leaves_has_no_latency(
+    build: Callable[..., Path], params_content: dict[str, Any]
+):
+    npu = "ethos-u55-128"
+
+    def change(root: Path) -> None:  # the first variant is float32
+        timed_there(root, {name: {npu: 0.5} for name in params_content["compress"]["variants"]})
+        timed_there(root, {"float32": {}})
+
+    chosen_by = {**params_content["select"], **LATENCY}
+    report = build(change=change, benchmark={"devices": [npu]}, select=chosen_by | {"device": npu})
+    selection = read_json(report / "selection.json")
+    assert selection["candidates"]["float32"]["reasons"] == ["its latency was not measured"]
+    assert selection["chosen"] != "float32"
+    page = (report / "index.html").read_text(encoding="utf-8")
+    assert "float32 was not timed: ethos-u55-128 would leave its work to the processor." in page
+    other = build(change=change, benchmark={"devices": [npu]}, select=chosen_by)
+    assert f"<th>{npu}</th>" in (other / "index.html").read_text(encoding="utf-8")
+
+
 def test_without_devices_nothing_is_said_of_them(build: Callable[..., Path]):
     report = build()
     limits = read_json(report / "selection.json")["limits"]

@@ -32,6 +32,7 @@ from stages import (
     targets,
     teacher,
 )
+from stages import slice as slice_stage
 from tests.tools.aerial_photos import CLASSES, mask_params, write_photos
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -39,6 +40,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 RECIPE = Path(__file__).parents[2] / "recipes" / "mnist-5k.yaml"
 PATHS = ProjectPaths()
 VARIANTS = ("float32", "int8")
+SLICES = {"corruptions": ["contrast"], "severities": [5], "folders": {"elsewhere": "elsewhere"}}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +51,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for watched in ("models/start", "data/raw-unlabelled"):
         (folder / watched).mkdir(parents=True)
     content = mask_params(load_params(RECIPE).model_dump(), Path("photos"))
-    content["evaluate"]["slices"] = {"corruptions": ["contrast"], "severities": [5]}
+    write_photos(folder / "elsewhere", count=FEWEST_IMAGES, seed=5)
+    content["evaluate"]["slices"] = SLICES
     params = Params.model_validate(content)
     before = Path.cwd()
     os.chdir(folder)
@@ -58,6 +61,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for seed in params.seeds:
         student.main(params, PATHS, str(seed))
         distill.main(params, PATHS, str(seed))
+    slice_stage.main(params, PATHS, "elsewhere")
     for variant in VARIANTS:
         for stage in (compress, calibrate, export, evaluate, benchmark):
             stage.main(params, PATHS, variant)
@@ -170,7 +174,8 @@ def test_the_page_shows_masks(project: Path) -> None:
 def test_masks_are_scored_on_slices(project: Path) -> None:
     compared = read_json(Path("metrics/compare.json"))
     statistics = read_json(Path("report/statistics.json"))["slices"]
-    assert set(statistics) == set(compared["slices"]) == {"plain", "contrast 5"}
+    names = {"plain", "contrast 5", "elsewhere"}
+    assert set(statistics) == set(compared["slices"]) == names
     for kind in ("student", "distill"):
         found = statistics["plain"][kind]["score"]
         assert found == pytest.approx(compared[kind]["mean"], abs=1e-5)
@@ -183,14 +188,22 @@ def test_masks_are_scored_on_slices(project: Path) -> None:
         assert row["score"] == metrics["slices"]["contrast 5"]["score"]
         # So few source images tell nothing for certain.
         assert {"p_value", "hurts"}.isdisjoint(row)
+        # Eight photos elsewhere have an interval, but there is no test against two plain ones.
+        away = statistics["elsewhere"]["variants"][variant]
+        assert away["interval"][0] < away["score"] < away["interval"][1]
+        assert away["excess"] == pytest.approx(
+            away["change"] - statistics["plain"]["variants"][variant]["change"]
+        )
+        assert "p_value" not in away
+    assert open_prepared(PATHS.slice_folder("elsewhere") / "prepared").counts["test"].total == 40
     changes = [statistics[name]["variants"]["float32"]["change"] for name in statistics]
-    assert changes == pytest.approx([0, 0], abs=0.01)  # the same network in another file
+    assert changes == pytest.approx([0, 0, 0], abs=0.01)  # the same network in another file
 
 
 def test_the_same_files_give_the_same_page(project: Path) -> None:
     files = [Path("report") / name for name in ("index.html", "statistics.json", "summary.json")]
     before = [file.read_bytes() for file in files]
     params = mask_params(load_params(RECIPE).model_dump(), Path("photos"))
-    params["evaluate"]["slices"] = {"corruptions": ["contrast"], "severities": [5]}
+    params["evaluate"]["slices"] = SLICES
     report.main(Params.model_validate(params), PATHS)
     assert [file.read_bytes() for file in files] == before

@@ -18,6 +18,7 @@ from kdtasks.learn.training.resized_views import view_in_batches
 from kdtasks.params import Params, load_params
 from kdtasks.params.load import parse_params
 from stages import arm, compare, distill, labels, prepare, prospect, student, targets, teacher
+from stages import slice as slice_stage
 from tests.tools.aerial_photos import mask_params, write_photos
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "mnist-5k.yaml"
@@ -45,7 +46,9 @@ def content() -> dict:
     given["student"]["learning_rate"] = 0.02
     given["train"] |= {"batch_size": 4, "guard_epochs": 50}
     given["evaluate"]["bootstrap_samples"] = 20
-    given["evaluate"]["slices"] = {"corruptions": ["gaussian_noise"], "severities": [5]}
+    folders = {"night": "night"}
+    noise = {"corruptions": ["gaussian_noise"], "severities": [5], "folders": folders}
+    given["evaluate"]["slices"] = noise
     return given
 
 
@@ -121,11 +124,20 @@ def test_what_the_teacher_takes_is_told_with_the_line_to_paste_and_works(project
         stage.main(params, PATHS, "0")
     prospect.main(params, PATHS)
     assert read_json(PATHS.metrics("prospect"))["teacher"] == 1.0
+    for name, colour in {"red": [0, 66, 200], "blue": [200, 0, 0]}.items():  # each is the other
+        path = Path(f"night/{name}/0.png")
+        path.parent.mkdir(parents=True)
+        Image.fromarray(np.full((16, 24, 3), colour, np.uint8)).save(path)
+    slice_stage.main(params, PATHS, "night")
+    assert "slice night: 2 images, besides 0 excluded and 0 with" in capsys.readouterr().out
     compare.main(params, PATHS)
     compared = read_json(PATHS.metrics("compare"))
     assert compared["teacher"]["accuracy"] == 1.0
     # It sees its own images, as noisy as the small ones, and tells their means apart all the same.
     assert compared["slices"]["gaussian_noise 5"]["teacher"]["score"] > 0.9
+    # Grey, both photos are alike to a student; the teacher sees their colours, at their own size.
+    assert compared["slices"]["night"]["teacher"]["score"] == 0
+    assert compared["slices"]["night"]["distill"]["score"] == 0.5
     assert compared["slices"]["plain"]["distill"]["score"] == compared["distill"]["mean"]
 
 

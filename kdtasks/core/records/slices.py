@@ -1,7 +1,7 @@
 """Records of slices of the test split, and of the scores there.
 
-A slice is named by its corruption and severity, `jpeg 3`, or by the column of a table and its
-value, `camera=left`; `plain` is the test split as it is.
+A slice is named by its corruption and severity, `jpeg 3`, by the column of a table and its value,
+`camera=left`, or as `evaluate.slices.folders` names it; `plain` is the test split as it is.
 Scores are accuracies, of masks mean IoUs, 0 … 1, whatever models are compared by.
 """
 
@@ -45,7 +45,7 @@ class VariantSlice(SliceScore):
 
     Attributes:
         change: its score less that student's; None where that was not compared.
-        change_interval: of the change, over test images; None as `interval`.
+        change_interval: of the change, over images of the slice; None as `interval`.
         excess: the change less that on the plain test split.
         p_value: that both changes are one, two-sided; None of too few source images of masks.
         adjusted_p_value: after Holm's correction over all slices of all variants.

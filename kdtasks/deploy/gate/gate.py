@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -28,6 +28,7 @@ from kdtasks.deploy.store.publish import is_same_bundle, read_folder, stored_fil
 from kdtasks.deploy.store.pull import Puller
 from kdtasks.deploy.store.records import Alias, FoundAlias, Version
 from kdtasks.deploy.store.signing import PublicKey
+from kdtasks.edge.benchmark import BenchmarkRun
 from kdtasks.edge.bundle_files import read_manifest
 from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.registry import load_predictor
@@ -40,7 +41,11 @@ BY_HAND = "`kdtasks promote` does it by hand"
 
 
 class GateSettings(NamedTuple):
-    """The sections of params that a gate needs, and `select.device`."""
+    """The sections of params that a gate needs, and `select.device`.
+
+    Attributes:
+        timed: times bundles there, with the arguments of `benchmark_on`; None: that.
+    """
 
     limits: GateParams
     parity: ParityParams
@@ -48,12 +53,20 @@ class GateSettings(NamedTuple):
     benchmark: BenchmarkParams
     data: DataParams
     device: str | None = None
+    timed: Callable[..., BenchmarkRun] | None = None
 
     @classmethod
-    def of(cls, params: Any) -> Self:
+    def of(cls, params: Any, *, timed: Callable[..., BenchmarkRun] | None = None) -> Self:
         """Take them from a project's params (`kdtasks.params`, which imports this package)."""
-        parity, device = params.compress.parity, params.select.device
-        return cls(params.gate, parity, params.evaluate, params.benchmark, params.data, device)
+        return cls(
+            params.gate,
+            params.compress.parity,
+            params.evaluate,
+            params.benchmark,
+            params.data,
+            params.select.device,
+            timed,
+        )
 
 
 class Production(NamedTuple):
@@ -174,7 +187,8 @@ def _measure(
 ) -> list[Contender]:
     timing, evaluator = settings.benchmark, evaluator_of(data, settings.statistics)
     images, bundles = data.timed_images(timing.images), list(folders.values())
-    run = benchmark_on(settings.device, bundles, images, timing.timing)
+    timed = settings.timed or benchmark_on
+    run = timed(settings.device, bundles, images, timing.timing)
     models = [load_predictor(bundle, threads=timing.threads) for bundle in bundles]
     return [
         Contender(title, evaluator.score(model), model.manifest.bytes, taken.latency_ms)

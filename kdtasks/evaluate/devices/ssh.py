@@ -45,7 +45,7 @@ def check_address(address: str) -> str:
             return address
     raise ValueError(
         f"{address!r} is no device; give ssh://[user@]host[:port], where host may be one of "
-        "~/.ssh/config"
+        "~/.ssh/config; benchmark.devices takes ethos-u55-128 and the like besides"
     )
 
 

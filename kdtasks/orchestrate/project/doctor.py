@@ -202,9 +202,11 @@ def check_images(project: Path) -> Finding:
         from kdtasks.data.links import unlisted_links
         from kdtasks.params import load_project_params
 
-        data = load_project_params(project).data
+        params = load_project_params(project)
+        data = params.data
         folders = [data.path, data.unlabelled]
-        broken = [link for name in folders for link in broken_links(project / name)]
+        watched = [*folders, *params.evaluate.slices.folders.values()]
+        broken = [link for name in watched for link in broken_links(project / name)]
         unlisted = unlisted_links(ProjectPaths(project).pipeline, folders)
     except (KdTasksError, OSError, ModuleNotFoundError) as error:
         return Finding("info", "images", f"not checked: {error}")

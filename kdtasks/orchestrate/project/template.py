@@ -31,7 +31,7 @@ _PATTERNS = (
 )
 # Folders that DVC watches, so that they have to be there.
 WATCHED = (
-    *("data/raw", "data/raw-unlabelled"),
+    *("data/raw", "data/raw-unlabelled", "data/slices"),
     *("models/arm", "models/import", "models/published", "models/start"),
 )
 _EXAMPLE = Path("examples") / "extensions"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from kdtasks.compress.number_formats import number_formats
+from kdtasks.compress.tflite.estimated_latency import NotEstimatedError, benchmark_at
 from kdtasks.compress.variants import CompressParams, check_variant
 from kdtasks.core.latency import Latency, statistic_name
 from kdtasks.core.paths import ProjectPaths
@@ -15,7 +16,6 @@ from kdtasks.core.records.calibration import Calibration
 from kdtasks.core.records.compress import Compressed
 from kdtasks.core.records.training import Training
 from kdtasks.data.prepared import open_prepared
-from kdtasks.evaluate.devices.benchmark import benchmark_on
 from kdtasks.evaluate.parity import parity_problem
 from kdtasks.orchestrate.sweep.grid import Point, readable_name, short_digest, with_settings
 from kdtasks.params import AFTER_EXPORT, Params
@@ -237,11 +237,18 @@ class TrialResult(NamedTuple):
         )
 
 
-def time_bundle(paths: ProjectPaths, params: Params, variant: str) -> Latency:
-    """Time a variant's bundle where `select` does, on the images that the benchmark takes."""
+def time_bundle(paths: ProjectPaths, params: Params, variant: str) -> Latency | None:
+    """Time a variant's bundle where `select` does, on the images that the benchmark takes.
+
+    Returns: None where an accelerator would leave the work to the processor.
+    """
     settings = params.benchmark
     images = open_prepared(paths.prepared).timed_images(settings.images)
-    run = benchmark_on(params.select.device, [paths.bundle(variant)], images, settings.timing)
+    bundles = [paths.bundle(variant)]
+    try:
+        run = benchmark_at(params.select.device, bundles, images, settings.timing)
+    except NotEstimatedError:
+        return None
     return run.bundles[0].latency_ms
 
 

@@ -47,9 +47,7 @@ def test_a_model_too_far_from_its_network_is_kept_out(workshop: Workshop):
     assert decision.action == "promote"
 
 
-def test_latency_is_taken_on_the_device_that_counts(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
-):
+def test_latency_is_taken_on_the_device_that_counts(workshop: Workshop):
     workshop.data([(280, True, True), (20, True, False)])
     asked = []
 
@@ -59,8 +57,7 @@ def test_latency_is_taken_on_the_device_that_counts(
         slow = Latency(9.0, 9.0, 9.0, 9.0, 9.0)
         return replace(run, bundles=tuple(replace(it, latency_ms=slow) for it in run.bundles))
 
-    monkeypatch.setattr("kdtasks.deploy.gate.gate.benchmark_on", there)
-    settings = settings_of(workshop.params)._replace(device="ssh://pi")
+    settings = settings_of(workshop.params)._replace(device="ssh://pi", timed=there)
     decision = assess_candidate(
         workshop.bundle(0), None, project=workshop.project, settings=settings
     )

@@ -1,14 +1,23 @@
 """A trial's params, its figures, and the limits that it breaks."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from kdtasks.compress.tflite.estimated_latency import NotEstimatedError
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import Record, Refusal
 from kdtasks.core.records.calibration import Calibration, ValidationPoint
 from kdtasks.core.records.training import Training
-from kdtasks.orchestrate.search.trial import Candidate, TrialResult, broken_limits, make_trial
+from kdtasks.orchestrate.search import trial as search_trial
+from kdtasks.orchestrate.search.trial import (
+    Candidate,
+    TrialResult,
+    broken_limits,
+    make_trial,
+    time_bundle,
+)
 from kdtasks.orchestrate.sweep.grid import Point
 from kdtasks.params.search import SearchParams
 from tests.tools.records import compressed, judged_by, latency, parity, training
@@ -98,6 +107,24 @@ def test_another_metric_judges_in_the_place_of_accuracy(project: Path, trial: Po
     found = TrialResult.read(project, judged_by(trial.params, "balanced_accuracy"))
     assert found.accuracy == 0.6
     assert found.accuracy_drop == pytest.approx(0.1)
+
+
+def test_what_an_accelerator_leaves_to_the_processor_is_within_no_latency(
+    project: Path, trial: Point, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(device: str, *given: object) -> None:
+        assert device == "ethos-u55-128"
+        raise NotEstimatedError("CONV_2D is left")
+
+    monkeypatch.setattr(search_trial, "benchmark_at", refuse)
+    prepared = SimpleNamespace(timed_images=lambda count: None)
+    monkeypatch.setattr(search_trial, "open_prepared", lambda folder: prepared)
+    select = trial.params.select.model_copy(update={"device": "ethos-u55-128"})
+    params = trial.params.model_copy(update={"select": select})
+    assert time_bundle(ProjectPaths(project), params, "float32") is None
+    found = RESULT._replace(latency_ms=None)
+    (violation,) = broken_limits(found, SearchParams(max_latency_ms=1.0))
+    assert violation.reason == "mean latency was not measured"
 
 
 def test_a_refusal_is_a_result(project: Path, trial: Point):

@@ -33,6 +33,7 @@ def main(folder: Path) -> None:
     for watched in (
         "data/raw",
         "data/raw-unlabelled",
+        "data/slices",
         "models/arm",
         "models/import",
         "models/start",

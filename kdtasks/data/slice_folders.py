@@ -1,0 +1,154 @@
+"""Further folders of labelled test images, such as of the night, read as the dataset is."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdtasks.core.errors import DatasetError, did_you_mean
+from kdtasks.core.events import span
+from kdtasks.core.text import and_list, quantity
+from kdtasks.data.checks import exclude_contradictions, first_equal, mark_groups, refuse_unusable
+from kdtasks.data.decoded_images import DecodedImages
+from kdtasks.data.folders import require_folder
+from kdtasks.data.groups import number_groups
+from kdtasks.data.labels import image_of
+from kdtasks.data.leaks import Pieces, find_leaks
+from kdtasks.data.links import find_links
+from kdtasks.data.prepared import SPLITS, UNLABELLED, PreparedDataset
+from kdtasks.data.raw_dataset import RawDataset
+from kdtasks.data.read import read_dataset
+from kdtasks.data.settings import DataParams
+from kdtasks.data.sources import Source
+from kdtasks.data.sources.image_folder import ImageFolder
+from kdtasks.data.sources.segmentation_folder import SegmentationFolder
+from kdtasks.data.sources.table import Table
+from kdtasks.data.sources.unlabelled_folder import UnlabelledFolder
+from kdtasks.data.unlabelled import open_unlabelled, unlabelled_names
+from kdtasks.tasks.registry import task_of
+
+_KEY = "evaluate.slices.folders"
+
+
+def settings_of(folder: Path, params: DataParams, dataset: PreparedDataset) -> DataParams:
+    """Give the section `data` that reads a further folder as `params` read the dataset."""
+    height, width, channels = dataset.image_shape
+    size = params.image_size if task_of(dataset.task).per_pixel else (height, width)
+    changed = {"path": str(folder), "source": _reader(params.source), "image_size": size}
+    changed |= {"channels": channels, "max_images": None, "stable_split": False}
+    return params.model_copy(update=changed)
+
+
+@span("decoding")
+def read_slice_folder(
+    settings: DataParams,
+    dataset: PreparedDataset,
+    unlabelled: Path,
+    decoded: DecodedImages | None = None,
+) -> RawDataset:
+    """Read a further folder of labelled test images, whose classes are some of the dataset's.
+
+    An image that models are trained or chosen by, or thresholds are, is excluded with all that a
+    chain of near copies leads to, as from `data.unlabelled`; one of the test split may be there.
+
+    Args:
+        settings: as of `settings_of`.
+        dataset: what `prepare` wrote.
+        unlabelled: the folder of images without a label, as of `write_unlabelled`.
+        decoded: images that need not be decoded again.
+
+    Raises:
+        DatasetError: an image cannot be used, under `on_bad: fail`; one has a class that the
+            dataset lacks, or more than 8 bits that the dataset's range does not hold; there is a
+            linked folder; or none of the images is left.
+    """
+    folder = require_folder(Path(settings.path), "a folder of labelled test images", key=_KEY)
+    if links := find_links([str(folder)]):
+        raise DatasetError(
+            f"{links[0]} leads to another place, where DVC would not see that an image has "
+            f"changed; put the images themselves into {folder}"
+        )
+    found = read_dataset(settings, decoded)
+    own, range_ = found.deep_range, dataset.deep_range
+    if settings.range is None and own and range_ and own != range_:
+        if own[1] > range_[1]:
+            raise DatasetError(
+                f"{folder} holds 16 bits a channel up to {own[1]:,}, and {range_[1]:,} is white by "
+                "the largest value of data.path; set data.range to what holds for both"
+            )
+        found = read_dataset(settings.model_copy(update={"range": range_}), decoded)
+    found = _in_classes(mark_groups(found, near=settings.near_copies), dataset, folder)
+    if settings.source.refuses_contradictions:
+        found = exclude_contradictions(found)
+    refuse_unusable(found, settings)
+    if not len(found):
+        raise DatasetError(f"{folder} holds no image that can be used; correct {_KEY}")
+    kept = found.exclude(_leaks(found, dataset, unlabelled, settings), fault=False)
+    if not len(kept):
+        first = kept.excluded[0]
+        raise DatasetError(
+            f"{folder}: each of its {quantity(len(found), 'image')} is excluded, such as "
+            f"{first.path}: {first.problem}; name a folder of other images in {_KEY}"
+        )
+    return replace(kept, given=None)
+
+
+def whole_split(found: RawDataset) -> dict[str, np.ndarray]:
+    """Give all rows to the test split."""
+    return {name: np.arange(len(found) if name == "test" else 0) for name in SPLITS}
+
+
+def _reader(source: Source) -> Source:
+    """Give the source that reads further folders: class folders where the own is no folder."""
+    if isinstance(source, SegmentationFolder):
+        fields = source.model_dump(include=set(SegmentationFolder.model_fields) - {"name"})
+        return SegmentationFolder.model_validate(fields | {"given_splits": False})
+    if isinstance(source, UnlabelledFolder) or not (source.is_folder or isinstance(source, Table)):
+        return ImageFolder()
+    alike: dict[str, Any] = {
+        "classes": None,
+        "layout": None,
+        "lists": {},
+    }  # which are told of the own folder
+    return source.model_copy(
+        update={key: value for key, value in alike.items() if key in type(source).model_fields}
+    )
+
+
+def _in_classes(found: RawDataset, dataset: PreparedDataset, folder: Path) -> RawDataset:
+    """Number classes as the dataset does."""
+    names = dataset.class_names
+    there = found.class_weights().sum(axis=0) > 0
+    for name in np.array(found.class_names)[there].tolist():
+        if name not in names:
+            raise DatasetError(
+                f"{folder} holds images of {name}, no class of the dataset"
+                f"{did_you_mean(name, names)}; its classes are {and_list(list(names))}"
+            )
+    numbers = [names.index(name) if name in names else 0 for name in found.class_names]
+    labels = task_of(found.task).relabel(found.labels, np.array(numbers, int))
+    return replace(found, labels=labels, class_names=names)
+
+
+def _leaks(
+    found: RawDataset, dataset: PreparedDataset, unlabelled: Path, settings: DataParams
+) -> dict[int, str]:
+    """Say by row why an image is no test of models that were made with the dataset."""
+    splits = [name for name in SPLITS if name != "test"]
+    parts = [*map(dataset.images, splits), open_unlabelled(unlabelled)]
+    origins = [name for split in splits for name in dataset.names(split)]
+    origins += [name.removeprefix(UNLABELLED) for name in unlabelled_names(unlabelled)]
+    images = np.concatenate(parts)
+    used = RawDataset(
+        found.task, images, np.zeros(len(images), int), dataset.class_names, tuple(origins)
+    )
+    owners = found.origins
+    if task_of(found.task).per_pixel:
+        owners = tuple(map(image_of, owners))
+    first = first_equal(np.concatenate([images, found.images]))[len(images) :]
+    pieces = Pieces(found.origins, found.images, number_groups(owners), first)
+    return {
+        row: f"{how} {origins[twin]}, which models are trained or chosen by"
+        for row, (how, twin) in find_leaks(pieces, used, np.arange(len(images)), settings).items()
+    }

@@ -1,0 +1,36 @@
+"""Read a further folder of labelled test images, which models are scored on besides."""
+
+from pathlib import Path
+
+from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.text import quantity
+from kdtasks.data.decoded_images import DecodedImages
+from kdtasks.data.prepare import write_prepared
+from kdtasks.data.prepared import open_prepared
+from kdtasks.data.slice_folders import read_slice_folder, settings_of, whole_split
+from kdtasks.data.slices import PREPARED, TEACHER_IMAGES
+from kdtasks.data.teacher_images import OwnForm, write_teacher_images
+from kdtasks.params import Params
+from kdtasks.stage import run_stage, stage
+
+
+@stage()
+def main(params: Params, paths: ProjectPaths, name: str) -> None:
+    """Write the images as a dataset of a test split alone, and as the teacher sees them."""
+    dataset, decoded = open_prepared(paths.prepared), DecodedImages(paths.decoded)
+    settings = settings_of(Path(params.evaluate.slices.folders[name]), params.data, dataset)
+    found = read_slice_folder(settings, dataset, paths.unlabelled, decoded)
+    folder, split = paths.slice_folder(name), whole_split(found)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_prepared(folder / PREPARED, found, split, settings)
+    form = params.teacher.input
+    own = OwnForm(form.size, form.channels)
+    write_teacher_images(folder / TEACHER_IMAGES, settings, found, split, (), own, decoded)
+    print(
+        f"slice {name}: {quantity(len(found), 'image')}, besides {len(found.excluded)} excluded "
+        f"and {len(found.problems)} with a problem (see {folder / PREPARED})"
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)
