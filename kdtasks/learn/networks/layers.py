@@ -75,6 +75,7 @@ class Chain(Architecture):
     """A first convolution, and blocks in a chain."""
 
     scalable: ClassVar[tuple[str, ...]] = ("stem", "filters")
+    deep: ClassVar[tuple[str, ...]] = ("filters", "strides")
 
     stem: Size = Field(default=16, description="filters of the first convolution")
     filters: Sizes = Field(
@@ -93,6 +94,26 @@ class Chain(Architecture):
                 "each for every block"
             )
         return self
+
+    def deepened(self, layers: int) -> Self:
+        """Give every run of equal blocks so many more, or fewer; its first one, with its stride,
+        stays.
+        """
+        blocks = list(zip(self.filters, self.strides, strict=True))
+        runs: list[list[tuple[int, int]]] = []
+        for filters, stride in blocks:
+            if not runs or stride > 1 or filters != runs[-1][0][0]:
+                runs.append([])
+            runs[-1].append((filters, stride))
+        chosen = [
+            block
+            for run in runs
+            for block in run[: max(1, len(run) + layers)] + [(run[0][0], 1)] * max(0, layers)
+        ]
+        filters, strides = zip(*chosen, strict=True)
+        return type(self).model_validate(
+            self.model_dump() | {"filters": filters, "strides": strides}
+        )
 
     @abstractmethod
     def block(self, tensor: Tensor, filters: int, strides: int, *, name: str) -> Tensor:
