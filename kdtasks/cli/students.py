@@ -96,7 +96,8 @@ def _weighed(
             f"{reason}. Raise a limit, or give search.student smaller widths, depths or image_sizes"
         )
     sizes = [student.image_size for student in within.values()]
-    places = make_places(project, params.data.image_size, sizes, output.print)
+    own = (None, params.data.image_size, scales.image_size)
+    places = make_places(project, own, sizes, output.print)
     return StudentSearch(project, params, within, footprints, places), broken
 
 

@@ -96,24 +96,19 @@ class Chain(Architecture):
         return self
 
     def deepened(self, layers: int) -> Self:
-        """Give every run of equal blocks so many more, or fewer; its first one, with its stride,
-        stays.
-        """
-        blocks = list(zip(self.filters, self.strides, strict=True))
+        """Give every run of equal blocks so many more, or fewer: its first, with its stride, stays."""
         runs: list[list[tuple[int, int]]] = []
-        for filters, stride in blocks:
+        for filters, stride in zip(self.filters, self.strides, strict=True):
             if not runs or stride > 1 or filters != runs[-1][0][0]:
                 runs.append([])
             runs[-1].append((filters, stride))
-        chosen = [
+        blocks = [
             block
             for run in runs
             for block in run[: max(1, len(run) + layers)] + [(run[0][0], 1)] * max(0, layers)
         ]
-        filters, strides = zip(*chosen, strict=True)
-        return type(self).model_validate(
-            self.model_dump() | {"filters": filters, "strides": strides}
-        )
+        changed = {"filters": [it[0] for it in blocks], "strides": [it[1] for it in blocks]}
+        return type(self).model_validate(self.model_dump() | changed)
 
     @abstractmethod
     def block(self, tensor: Tensor, filters: int, strides: int, *, name: str) -> Tensor:

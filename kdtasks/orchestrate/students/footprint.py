@@ -1,13 +1,12 @@
 """What a student costs, known before it trains: of its untrained network, as an int8 file."""
 
-import dataclasses
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from pydantic import TypeAdapter
 
 from kdtasks.compress.bundle.write import make_manifest, write_bundle
 from kdtasks.compress.convert import convert
@@ -90,27 +89,32 @@ class Scales:
                 "measures arenas, is missing: pip install tflite-micro, or set it to null"
             )
 
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the project's images."""
+        return self._dataset.image_shape[:2]
+
     def weigh(self, student: Student) -> Footprint:
         """Measure a student as far as it is within the limits, the cheapest measurement first."""
         params, kept = student.params, read_json(self._path) if self._path.is_file() else {}
-        asked = [self._limits.model_dump(mode="json", exclude={"minutes", "student"})]
-        network = {"student": {"model", "exits", "heads"}, "select": {"device"}}
-        asked += [self._against, params.model_dump(mode="json", include=network)]
-        about = [self._dataset.image_shape, self._dataset.class_names, params.data.image_size]
-        about += [params.compress.input, params.benchmark.model_dump(mode="json")]
-        key = short_digest([*asked, *about])
+        depends_on: dict[str, Any] = {
+            "data": {"image_size"},
+            "student": {"model", "exits", "heads"},
+            "compress": {"input"},
+            "search": dict.fromkeys(SearchParams.model_fields.keys() - {"minutes", "student"}, True)
+            | {"student": {"against"}},
+            "benchmark": True,
+            "select": {"device"},
+        }
+        identity = params.model_dump(mode="json", include=depends_on)
+        key = short_digest([identity, self._dataset.image_shape, self._dataset.class_names])
         if key not in kept:
-            kept[key] = dataclasses.asdict(self._weigh(params))
+            kept[key] = asdict(self._weigh(params))
             write_json(self._path, kept)
-        found: Footprint = TypeAdapter(Footprint).validate_python(kept[key])
-        return found
-
-    @property
-    def _against(self) -> str:
-        return self._limits.student.against
+        return Footprint(**kept[key])
 
     def _weigh(self, params: Params) -> Footprint:
-        limits, found = self._limits, Footprint()
+        limits = self._limits
         try:
             network = self._build(params)
             found = Footprint(macs=int(network.macs()[-1]))
@@ -118,13 +122,13 @@ class Scales:
                 return found
             content = self._convert(network, raw_pixels=params.compress.input == "uint8")
             size = sizes(with_longest_manifest(content, self._dataset.class_names))
-            found = dataclasses.replace(found, **size.present())
+            found = replace(found, **size.present())
             if limits.max_arena_kb is not None and not found.broken(limits, self.own_macs):
-                arena = max(each.total for each in measure_arenas(content).values())
-                found = dataclasses.replace(found, arena_bytes=arena)
-            is_timed = limits.max_latency_ms is not None or self._against == "latency_ms"
+                arenas = measure_arenas(content).values()
+                found = replace(found, arena_bytes=max(each.total for each in arenas))
+            is_timed = limits.max_latency_ms is not None or limits.student.against == "latency_ms"
             if is_timed and not found.broken(limits, self.own_macs):
-                found = dataclasses.replace(found, latency_ms=self._time(content, network, params))
+                found = replace(found, latency_ms=self._time(content, network, params))
         except (ModelError, ExportError, BundleError) as error:
             return Footprint(refused=str(error))
         return found
@@ -169,7 +173,7 @@ class Scales:
         shape = {"shape": list(network.input_shape)}
         with tempfile.TemporaryDirectory() as folder:
             bundle = Path(folder) / _FORMAT
-            described = dataclasses.replace(manifest, input=manifest.input | shape)
+            described = replace(manifest, input=manifest.input | shape)
             write_bundle(bundle, content, described)
             images = _noise(timing.images, network.input_shape)
             run = benchmark_on(params.select.device, [bundle], images, timing.timing)

@@ -38,7 +38,7 @@ def test_layers_join_or_leave(network, layers, expected):
 
 
 def test_a_network_of_one_depth_says_so():
-    network = architectures["resnet8"]()
+    network = architectures["resnet8"](name="resnet8")
     with pytest.raises(ValueError, match=r"resnet8 has one depth; set search\.student\.depths"):
         network.deepened(1)
 

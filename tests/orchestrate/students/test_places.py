@@ -14,9 +14,9 @@ MAKE = Path(__file__).parents[1] / "sweep" / "project" / "make.py"
 
 
 def test_the_own_size_is_the_projects(tmp_path: Path):
-    own = {(8, 8): tmp_path}
     (tmp_path / "params.yaml").touch()
-    assert make_places(tmp_path, (8, 8), [(8, 8), (8, 8)], pytest.fail) == own
+    own: dict[tuple[int, int] | None, Path] = {None: tmp_path, (8, 8): tmp_path}
+    assert make_places(tmp_path, own, [(8, 8), None], pytest.fail) == own
 
 
 @pytest.mark.slow
@@ -30,7 +30,7 @@ def test_another_size_has_a_clone_with_what_trainings_read(
     monkeypatch.setenv("TRACE", str(trace))
     monkeypatch.setattr(places, "NEEDED", ("labels",))
     told: list[str] = []
-    found = make_places(project, None, [None, (4, 6)], told.append)
+    found = make_places(project, [None], [None, (4, 6)], told.append)
     assert told == ["images of 4x6: labels"]
     place = found[(4, 6)]
     content = YAML(typ="safe").load(place / "params.yaml")
@@ -38,5 +38,5 @@ def test_another_size_has_a_clone_with_what_trainings_read(
     assert (place / "data" / "labelled.npy").is_file()
     assert not (project / "data" / "labelled.npy").exists()
     ran = trace.read_text(encoding="utf-8")
-    assert make_places(project, None, [(4, 6)], told.append) == {None: project, (4, 6): place}
+    assert make_places(project, [None], [(4, 6)], told.append) == {None: project, (4, 6): place}
     assert trace.read_text(encoding="utf-8") == ran
