@@ -96,7 +96,7 @@ class Chain(Architecture):
         return self
 
     def deepened(self, layers: int) -> Self:
-        """Give every run of equal blocks so many more, or fewer: its first, with its stride, stays."""
+        """Give every run of equal blocks so many more, or fewer; the first stays."""
         runs: list[list[tuple[int, int]]] = []
         for filters, stride in zip(self.filters, self.strides, strict=True):
             if not runs or stride > 1 or filters != runs[-1][0][0]:
