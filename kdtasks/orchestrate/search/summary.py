@@ -52,7 +52,7 @@ def summarise(
     return {
         "recipe": plan.sweep.points[0].params.recipe,
         "metric": plan.metric,
-        "limits": plan.limits.model_dump(mode="json", exclude={"minutes"}),
+        "limits": plan.limits.model_dump(mode="json", exclude={"minutes", "space", "student"}),
         "trials": trials,
         "winner": engine.winner,
         "nearest": nearest,

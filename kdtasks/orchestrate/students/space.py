@@ -16,12 +16,20 @@ class Student(NamedTuple):
 
     Attributes:
         params: of the project, with this student.
-        settings: the keys that differ, or may, in any of them.
     """
 
     label: str
     params: Params
-    settings: dict[str, Any]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The keys that differ, or may, in any of them."""
+        settings: dict[str, Any] = {
+            "student.model": self.params.student.model.model_dump(mode="json")
+        }
+        if self.params.search.student.image_sizes and self.image_size:
+            settings["data.image_size"] = list(self.image_size)
+        return settings
 
     @property
     def image_size(self) -> tuple[int, int] | None:
@@ -42,28 +50,26 @@ def list_students(params: Params) -> tuple[dict[str, Student], dict[str, str]]:
     sizes = space.image_sizes or (params.data.image_size,)
     found: dict[str, Student] = {}
     refused: dict[str, str] = {}
-    axes = (sizes, sorted(space.depths, key=abs), sorted(space.widths, key=lambda x: abs(x - 1)))
-    for size, depth, width in product(*axes):
-        label = f"width {width:g}, depth {depth:+d}" if depth else f"width {width:g}, depth 0"
-        settings: dict[str, Any] = {}
-        if space.image_sizes and size:
-            label += f", {size[0]}×{size[1]}"
-            settings["data.image_size"] = list(size)
+    for depth, size in product(sorted(space.depths, key=abs), sizes):
+        tall = f"depth {depth:+d}" if depth else "depth 0"
         try:
-            model = params.student.model
-            model = model.deepened(depth) if depth else model
-            model = model.scaled(width) if width != 1 else model
-            settings["student.model"] = model.model_dump(mode="json")
-            sections = {key: dict(content[key]) for key in ("student", "data")}
-            for key, value in settings.items():
-                section, name = key.split(".")
-                sections[section][name] = value
-            student = Student(label, parse_params(content | sections, source=label), settings)
-        except (ParamsError, ValueError) as error:
-            refused[label] = " ".join(str(error).split()).removeprefix(f"{label}: ")
+            model = params.student.model.deepened(depth) if depth else params.student.model
+        except ValueError as error:
+            refused[tall] = str(error)
             continue
-        if all(settings != other.settings for other in found.values()):
-            found[label] = student
+        for width in sorted(space.widths, key=lambda width: abs(width - 1)):
+            label, data = f"width {width:g}, {tall}", content["data"]
+            if space.image_sizes and size:
+                label, data = f"{label}, {size[0]}×{size[1]}", data | {"image_size": size}
+            try:
+                scaled = (model.scaled(width) if width != 1 else model).model_dump(mode="json")
+                changed = {"student": content["student"] | {"model": scaled}, "data": data}
+                student = Student(label, parse_params(content | changed, source=label))
+            except (ParamsError, ValueError) as error:
+                refused[label] = " ".join(str(error).split()).removeprefix(f"{label}: ")
+                continue
+            if all(student.settings != other.settings for other in found.values()):
+                found[label] = student
     if not found:
         raise SweepError(f"search.student describes no student: {next(iter(refused.values()))}")
     return found, refused

@@ -52,8 +52,8 @@ def keep_experiments(search: StudentSearch) -> None:
     for trial in _trials(search):
         student = search.students[trial["label"]]
         if not experiments.is_kept(trial["experiment"]):
-            about = {key: value for key, value in trial.items() if key not in ("settings", "label")}
-            known = {key: value for key, value in about.items() if value is not None}
+            told = trial.keys() - {"settings", "label", "experiment"}
+            known = {key: trial[key] for key in sorted(told) if trial[key] is not None}
             experiments.keep(trial["experiment"], student.settings, {METRICS: known})
 
 
