@@ -198,6 +198,6 @@ def _sentence(
     point = next(point for point in front if point["label"] == chosen)
     score = percent_with_range(point["mean"], point["interval"])
     return (
-        f"{chosen} is the {word} of the front, {write(point['cost'])} and {score} over "
-        f"{seeds(len(search.fresh))}, of {tried} for {limits_text(search.params.search)}."
+        f"{chosen} is the {word} of {tried} for {limits_text(search.params.search)} to the most "
+        f"accurate: {write(point['cost'])}, {score} over {seeds(len(search.fresh))}."
     )
