@@ -159,18 +159,19 @@ def _front(search: StudentSearch) -> list[dict[str, Any]]:
     scores = {label: search.fresh_scores(label) for label in search.front()}
     means = {label: float(np.mean([*found.values()])) for label, found in scores.items() if found}
     stay = undominated({label: (search.cost(label), mean) for label, mean in means.items()})
-    confidence = search.params.evaluate.confidence
-    return [
-        {
+    found = []
+    for label, by_seed in scores.items():
+        interval = seeds_interval([*by_seed.values()], search.params.evaluate.confidence)
+        point = {
             "label": label,
             "cost": search.cost(label),
-            "by_seed": {str(seed): score for seed, score in found.items()},
+            "by_seed": {str(seed): score for seed, score in by_seed.items()},
             "mean": means.get(label),
-            "interval": seeds_interval([*found.values()], confidence) if found else None,
-            "stays": label in stay or not found,
+            "interval": interval and tuple(np.clip(interval, 0.0, 1.0).tolist()),
+            "stays": label in stay or not by_seed,
         }
-        for label, found in scores.items()
-    ]
+        found.append(point)
+    return found
 
 
 def _chosen(search: StudentSearch, front: list[dict[str, Any]]) -> str | None:

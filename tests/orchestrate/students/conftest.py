@@ -15,6 +15,7 @@ from kdtasks.params import Params
 from tests.tools.tuning import tiny_params
 
 MakeSearch = Callable[..., StudentSearch]
+STEPS = (125, 250, 500, 1000)  # thousandths of the epochs at which weak ones stop, and all
 WIDTHS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 
 
@@ -27,7 +28,7 @@ def with_space(params: Params, limits: dict[str, Any] | None = None, **space: An
 
 
 class Trainings:
-    """Stands in for `run_trial`: a student's score at each eighth of its epochs, plus its seed.
+    """Stands in for `run_trial`: a student's score at each of `STEPS`, plus its seed.
 
     Attributes:
         ran: label and seed of each training that was begun.
@@ -47,7 +48,7 @@ class Trainings:
         self.ran.append((label, seed))
         told = set(trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
         score = self.scores[label] + seed / 1000
-        for step in range(125, 1001, 125):
+        for step in STEPS:
             if step not in told:
                 trial.report(score * step / 1000, step)
                 self._reports += 1

@@ -102,6 +102,7 @@ def test_real_files_are_weighed_and_timed(tmp_path: Path):
     """With an early exit, which no image takes."""
     content = tiny_params().model_dump(mode="json")
     content["student"] |= {"model": {"name": "cnn", "filters": [4, 4]}, "exits": ["block_1"]}
+    content["benchmark"] |= {"images": 3, "warmup": 1}
     own = Params.model_validate(content)
     space = {"widths": [1.0, 16.0], "depths": [0], "against": "latency_ms"}
     params = with_space(own, {"max_latency_ms": 1000.0}, **space)

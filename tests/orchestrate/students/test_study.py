@@ -61,7 +61,7 @@ def test_students_are_stopped_for_the_sake_of_their_like_alone(
     )
 
 
-@pytest.mark.parametrize("report", [20, 52])
+@pytest.mark.parametrize("report", [10, 26])
 def test_an_interrupted_search_ends_as_one_that_never_stopped(
     make_search: MakeSearch, trainings: Trainings, report: int
 ):

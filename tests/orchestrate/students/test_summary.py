@@ -74,6 +74,6 @@ def test_every_student_that_was_tried_is_an_experiment(search: StudentSearch):
     assert len(kept) == 3
     (reference,) = (name for name in kept if name.endswith(trial["experiment"]))
     shown = json.loads(git(folder, "show", f"{reference}:report/search.json"))
-    assert (shown["third"], shown["ended"], shown["epochs"]) == ("small", "complete", 8)
+    assert (shown["third"], shown["ended"], shown["epochs"]) == ("small", "complete", 4)
     filters = trial["settings"]["student.model"]["filters"]
     assert f"filters: {filters}" in git(folder, "show", f"{reference}:params.yaml")
