@@ -37,7 +37,8 @@ def make_places(
         ProjectError: git or DVC cannot do their part.
     """
     places = dict.fromkeys(own, project)
-    text, points = ProjectPaths(project).params.read_text(encoding="utf-8"), {}
+    points: dict[Size, Point] = {}
+    text = ProjectPaths(project).params.read_text(encoding="utf-8")
     for size in sizes:
         if size and size not in {*places, *points}:
             settings, label = {"data.image_size": list(size)}, f"{size[0]}x{size[1]}"

@@ -146,10 +146,12 @@ class StudentSearch:
 
 def undominated(points: Mapping[str, tuple[float, float]]) -> list[str]:
     """Names of the points (cost, score) that no other is as good as for as little; by cost."""
-    best, found = -np.inf, []
+    found: list[str] = []
+    best = -np.inf
     for name, (_, score) in sorted(points.items(), key=lambda item: (item[1][0], -item[1][1])):
         if score > best:
-            best, found = score, [*found, name]
+            best = score
+            found.append(name)
     return found
 
 

@@ -113,12 +113,12 @@ def rows(summary: dict[str, Any]) -> list[dict[str, str]]:
             words = f"stopped after {quantity(trial['epochs'], 'epoch')}"
         if point:
             words = "on it" if point["stays"] else "left it with fresh seeds"
-        fresh = point and point["mean"] is not None
+        fresh = percent_with_range(point["mean"], point["interval"]) if point else NOTHING
         found.append(
             {
                 "trial": trial["label"],
                 "searched": percent(trial["score"]),
-                "fresh": percent_with_range(point["mean"], point["interval"]) if fresh else NOTHING,
+                "fresh": fresh,
                 "file": kilobytes(trial["bytes"]),
                 "gzipped": kilobytes(trial["gzip_bytes"]),
                 "arena": kilobytes(trial["arena_bytes"]),

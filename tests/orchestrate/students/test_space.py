@@ -1,5 +1,7 @@
 """The students that are described: each network once, with the reason where one cannot be."""
 
+from typing import Any
+
 import pytest
 
 from kdtasks.core.errors import SweepError
@@ -9,7 +11,7 @@ from tests.orchestrate.students.conftest import with_space
 from tests.tools.tuning import tiny_params
 
 
-def of(model: dict[str, object], **space: object) -> Params:
+def of(model: dict[str, object], **space: Any) -> Params:
     content = tiny_params().model_dump(mode="json")
     content["student"]["model"] = model
     return with_space(Params.model_validate(content), **space)
